@@ -25,7 +25,7 @@ import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
 import { Stops } from "./findings/stops.js";
-import { admission } from "./http/admission.js";
+import { admission, halfOf } from "./http/admission.js";
 import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
 import { BundleWaiters } from "./http/bundle_waiters.js";
 import { EventStreams } from "./http/event_streams.js";
@@ -39,6 +39,7 @@ import type { PolicyEngine } from "./policy/engine.js";
 import { PolicyInstance } from "./policy/instance.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import type { BundleSource, SourceStatus } from "./policy/source.js";
+import type { Bounds } from "./system/bounds.js";
 import { allowedHosts, type Config } from "./system/config.js";
 import { Closing } from "./system/closing.js";
 import type { System, Timers } from "./system/index.js";
@@ -49,6 +50,7 @@ import type { CaughtUp } from "./wiring/caught_up.js";
 import { openCore, packageVersion } from "./wiring/core.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
+import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
 import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
 import { connectionsMax } from "./wiring/descriptors.js";
 import { wireFindings } from "./wiring/findings.js";
@@ -226,6 +228,7 @@ export async function startService(config: Config, system: System, logger: Logge
       compareWords(policy);
     };
     let exporter: Exporter | null = null;
+    let bounds: Bounds | null = null;
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
@@ -239,6 +242,7 @@ export async function startService(config: Config, system: System, logger: Logge
       subscribers: streams.size,
       exports: exporter?.sinks ?? [],
       record_followers: recordStreams.size,
+      bounds: bounds ?? [],
       stopped: facts.stopped,
       findings: findings.state,
       security_events: securityEvents.state,
@@ -349,6 +353,9 @@ export async function startService(config: Config, system: System, logger: Logge
     let accepting = true;
     const envoy = envoyDeps(config, identity, facts, clock);
     const newId = uuid7(clock, system.random);
+    const { streams_max } = config.observe;
+    const observingAtOnce = admission(streams_max, timers, halfOf(streams_max));
+    const handingIn = admission(HAND_INS_MAX, timers, halfOf(HAND_INS_MAX));
     const admitted = admission(config.limits.decisions_max, timers, config.limits.decisions_per_caller_max);
     const http: HttpServer = httpServer(
       {
@@ -356,6 +363,8 @@ export async function startService(config: Config, system: System, logger: Logge
         authzen: wireAuthzen({ config, decider: deciding, registry: facts, search, findings, clock }),
         envoy,
         admission: admitted,
+        observing: observingAtOnce,
+        handingIn,
         observer: observing,
         ...sensing,
         otlp: readingTraces(observing),
@@ -391,6 +400,11 @@ export async function startService(config: Config, system: System, logger: Logge
       },
       packageVersion(),
     );
+    bounds = declareBounds(config, {
+      ...{ admission: admitted, observing: observingAtOnce, handingIn, connections: () => http.connections },
+      ...{ subscribers: streams, recordFollowers: recordStreams, findingFollowers: findings.streams, waiters: bundleWaiters },
+      ...{ findings: findings.findings, profiles: () => profile.known },
+    });
     const asking = { admission: admitted, decider: deciding, flights, logger, metrics, newId, records, timers };
     const asked = await listenToEnvoy(config, envoy, asking);
     closing.add(async () => {

@@ -10,7 +10,8 @@ import {
   DAYS,
   HOURS,
   HOURS_SUM,
-  HOUR_GAIN,
+  HOURS_DAY,
+  HOURS_GAIN,
   HOUR_NOW,
   HOUR_SEEN,
   LAST,
@@ -61,12 +62,12 @@ const plain = new Float64Array(24);
 
 /** An hour at which it does next to nothing; the more it does then, the more so. What it has done in this very hour doesn't vouch for it. */
 export function hour(own: Slab, peers: Slab, seen: Seen): void {
-  const { f, u } = own;
+  const { f, u, h } = own;
   seen.hourShare = 1;
   if ((f[DAYS] ?? 0) < HOURS_FROM.days || seen.acts < HOURS_FROM.acts) return;
   const others = 6 / Math.max(1, peers.f[HOURS_SUM] ?? 0);
   for (let i = 0; i < 24; i++) plain[i] = (f[HOURS + i] ?? 0) + others * (peers.f[HOURS + i] ?? 0);
-  const isNow = u[HOUR_NOW] === seen.localDay * 24 + seen.hour;
+  const isOfToday = (h[HOURS_DAY + seen.hour] ?? 0) >= seen.localDay;
   let sum = 0;
   for (let i = 0; i < 24; i++) {
     const around = (plain[(i + 23) % 24] ?? 0) + (plain[(i + 1) % 24] ?? 0);
@@ -74,11 +75,11 @@ export function hour(own: Slab, peers: Slab, seen: Seen): void {
     smooth[i] = here;
     sum += here;
   }
-  const mine = (smooth[seen.hour] ?? 0) - (isNow ? (f[HOUR_GAIN] ?? 0) : 0);
+  const mine = (smooth[seen.hour] ?? 0) - (isOfToday ? (h[HOURS_GAIN + seen.hour] ?? 0) : 0);
   let rarer = 0;
   for (let i = 0; i < 24; i++) if ((smooth[i] ?? 0) <= mine) rarer += smooth[i] ?? 0;
   seen.hourShare = mine / sum;
-  seen.hourActs = (isNow ? (f[HOUR_SEEN] ?? 0) : 0) + 1;
+  seen.hourActs = (u[HOUR_NOW] === Math.floor(seen.now / 3_600) ? (f[HOUR_SEEN] ?? 0) : 0) + 1;
   // Some hour is the rarest one even of an agent that never rests: against an even spread it has to be rare as well.
   const rare = Math.min(-Math.log10((rarer + 1) / (sum + 1)), 1 - Math.log10((24 * (mine + 1)) / (sum + 1)));
   if (rare <= 0) return;

@@ -13,7 +13,7 @@ import { readSnapshot, Round, type Snapshot } from "./snapshot.js";
 import { forgive, teachExpected, teachOwn } from "./teach.js";
 
 export interface ProfileOptions {
-  /** Of how many agents something is known; who was heard of longest ago is forgotten. */
+  /** Of how many agents something is known; newcomers are forgotten first, and of these whoever was heard of longest ago. */
   agents_max: number;
   /** False shows what guarded learning is worth: an act teaches however odd it is, and as much as it likes. For measurements only. */
   guarded?: boolean;
@@ -21,6 +21,8 @@ export interface ProfileOptions {
 
 /** From this risk on an act teaches nothing unless a person says that it was as it should be. */
 const TEACHES_BELOW = 60;
+/** Days after which an agent is no newcomer. */
+const ESTABLISHED_DAYS = 2;
 const PURPOSES_MAX = 256;
 /** Names of kinds of act, for people who look at a profile. */
 const NAMES_MAX = 4_096;
@@ -205,13 +207,23 @@ export class BehaviorProfile implements Profile {
 
   #trim(): void {
     // Asked for each act: iterating would cost more than the rest.
-    if (this.#agents.size <= this.#options.agents_max) return;
-    for (const [agent] of this.#agents) {
-      if (this.#agents.size <= this.#options.agents_max) return;
+    while (this.#agents.size > this.#options.agents_max) {
+      const agent = this.#leastKnown();
       this.#round?.keep(agent);
       this.#agents.delete(agent);
       this.#everyone = ++this.#moves;
     }
+  }
+
+  /**
+   * Returns who is forgotten first: whoever was heard of longest ago among those that haven't worked for days, the latest excepted;
+   * otherwise, of all. However many names come and go, what is known of an agent that works is not lost to them.
+   */
+  #leastKnown(): string {
+    const [oldest = ""] = this.#agents.keys();
+    let left = this.#agents.size;
+    for (const [agent, { slab }] of this.#agents) if (--left > 0 && (slab.f[DAYS] ?? 0) < ESTABLISHED_DAYS) return agent;
+    return oldest;
   }
 
   #peersOf(purpose: string): Peers {

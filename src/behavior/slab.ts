@@ -33,7 +33,7 @@ function table(slots: number, width: number): Table {
   return { at: place(slots * width, 4), slots, width };
 }
 
-let word = place(40, 4);
+let word = place(28, 4);
 const next = (): number => word++;
 
 /** When it was first and last heard of. */
@@ -62,9 +62,8 @@ export const MEMORY_WHY = next();
 export const RATE = next();
 /** Mean surprise of a step, in bits. */
 export const BITS = next();
-/** The hour of this very day that is going on, what its cell has gained in it, and acts in it. */
+/** The hour that is going on, and acts in it. */
 export const HOUR_NOW = next();
-export const HOUR_GAIN = next();
 export const HOUR_SEEN = next();
 /** All that `HOURS` hold. */
 export const HOURS_SUM = next();
@@ -95,6 +94,12 @@ export const HOURS = place(24, 4);
 export const RESOURCES = { at: place(192 * 2, 4), sets: 48, width: 8 };
 /** Here end habits and begins what passes: a checkpoint holds what is before. */
 export const PASSING = place(0, 4);
+/**
+ * Of each hour of the local day the last day on which it was worked, and what it has gained on that day. An agent may work in several zones at
+ * once, so that no hour of a day is the only one that gains.
+ */
+export const HOURS_DAY = place(24, 2);
+export const HOURS_GAIN = place(24, 2);
 /** Session: key, last, step before, the one before that, run of odd steps, resources, two words of a set of them. */
 export const SESSIONS = table(12, 8);
 /** Denied (verb, type): key, when. */

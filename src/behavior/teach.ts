@@ -69,7 +69,7 @@ function fadeHabits(own: Slab): void {
   halve(own, S.DENIED, 1);
   halve(own, S.HOURS, 24);
   halve(own, S.HOURS_SUM, 1);
-  halve(own, S.HOUR_GAIN, 1);
+  for (let i = S.HOURS_GAIN; i < S.HOURS_GAIN + 24; i++) own.h[i] = (own.h[i] ?? 0) >>> 1;
   for (let i = S.KEYS.at; i < S.KEYS.at + S.KEYS.slots * S.KEYS.width; i += S.KEYS.width) halve(own, i + 1, 1);
 }
 
@@ -82,12 +82,16 @@ function denied(own: Slab, seen: Seen): void {
   own.u[i + 1] = seen.now;
 }
 
-function beginHour({ f, u }: Slab, seen: Seen): void {
-  const now = seen.localDay * 24 + seen.hour;
-  if (u[S.HOUR_NOW] === now) return;
-  u[S.HOUR_NOW] = now;
-  f[S.HOUR_GAIN] = 0;
-  f[S.HOUR_SEEN] = 0;
+function beginHour({ f, u, h }: Slab, seen: Seen): void {
+  const now = Math.floor(seen.now / 3_600);
+  if (u[S.HOUR_NOW] !== now) {
+    u[S.HOUR_NOW] = now;
+    f[S.HOUR_SEEN] = 0;
+  }
+  // A zone that is behind another is still in the day before: that is no day of its own.
+  if (seen.localDay <= (h[S.HOURS_DAY + seen.hour] ?? 0)) return;
+  h[S.HOURS_DAY + seen.hour] = seen.localDay;
+  h[S.HOURS_GAIN + seen.hour] = 0;
 }
 
 /** An established source at work counts against every one that came after it had been at work for days. */
@@ -242,7 +246,7 @@ export function habits(slab: Slab, seen: Seen, isOwn: boolean): void {
   const { f, u } = slab;
   const acts = (f[S.ACTS] ?? 0) + 1;
   f[S.ACTS] = acts;
-  if (u[S.DAY] !== seen.localDay) {
+  if (seen.localDay > (u[S.DAY] ?? 0)) {
     u[S.DAY] = seen.localDay;
     f[S.DAYS] = (f[S.DAYS] ?? 0) + 1;
   }
@@ -276,12 +280,12 @@ function keyHabit(slab: Slab, seen: Seen, slot: number): void {
 }
 
 function hourHabit(slab: Slab, seen: Seen, isOwn: boolean): void {
-  const { f } = slab;
+  const { f, h } = slab;
   const i = S.HOURS + seen.hour;
   if (isOwn && seen.guarded) {
-    const gained = f[S.HOUR_GAIN] ?? 0;
+    const gained = h[S.HOURS_GAIN + seen.hour] ?? 0;
     if (gained >= HOUR_GAIN.acts + HOUR_GAIN.share * ((f[i] ?? 0) - gained)) return;
-    f[S.HOUR_GAIN] = gained + 1;
+    h[S.HOURS_GAIN + seen.hour] = gained + 1;
   }
   f[i] = (f[i] ?? 0) + 1;
   f[S.HOURS_SUM] = (f[S.HOURS_SUM] ?? 0) + 1;
@@ -306,7 +310,7 @@ function typeHabits(own: Slab, seen: Seen, trusts: boolean): void {
 /** A quantity beyond the usual is learned from a few acts a day only. */
 function countWithin(slab: Slab, at: number, bin: number, seen: Seen): void {
   const { f, u } = slab;
-  if (u[S.STRETCH_DAY] !== seen.day) {
+  if (seen.day > (u[S.STRETCH_DAY] ?? 0)) {
     u[S.STRETCH_DAY] = seen.day;
     f[S.STRETCH] = 0;
   }

@@ -116,6 +116,7 @@ export const STREAM_ENDS = {
   caller_token_revoked: "the caller's token has been revoked",
   token_invalid: "the caller's token is no longer taken",
   keys_unavailable: "the keys of the token's issuer cannot be had now",
+  crowded_out: "another caller needed the place, and this one had the most",
   shutting_down: "the service is shutting down",
 } as const;
 export type StreamEnd = keyof typeof STREAM_ENDS;

@@ -2,7 +2,6 @@
  * Bounds what is decided at once. Refusing the rest must cost little, or refusing would be all there is time for. What one
  * caller asks for in batches waits for its own before it, so that others wait for little of it.
  */
-import type { IncomingMessage } from "node:http";
 import { Problem } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 
@@ -11,7 +10,7 @@ const HELD_MS = 1000;
 
 /**
  * Counts while it decides; called once the body is there, since those that are slow must not count.
- * @param by who asks, as far as it says; one has no more than its share, so that others find room. Left out: nobody's share
+ * @param by who asks: a caller's id, or what stands for it while it isn't proven; one has no more than its share, so that others find room. Left out: nobody's share
  * @param decisions how many it asks for, about: of one who asks no more than its share are begun at once, but for the last request's
  * @throws Problem `overloaded`, held back, where the room, or its share of it, has filled meanwhile
  */
@@ -23,12 +22,16 @@ const DECISION_BYTES = 256;
 /** About how many decisions a body asks for: it is not read before somebody has room for it. */
 export const decisionsIn = ({ length }: Uint8Array): number => Math.max(1, Math.floor(length / DECISION_BYTES));
 
-/** By its token, before anybody has looked at that: who sends another with each request is refused as soon as it is. */
-export const byOf = ({ headers }: Pick<IncomingMessage, "headers">): string => headers.authorization ?? "";
+/** Share of one caller where nothing else says how much that is: however much it asks for, there is room for others. */
+export const halfOf = (max: number): number => Math.max(1, Math.floor(max / 2));
 
 export interface Admission {
   /** Whether whoever comes now is refused: asked before a request's body is read. */
   readonly full: boolean;
+  /** Requests that are decided now. */
+  readonly underWay: number;
+  /** Whether as many are under way as one caller may have: from then on it matters whose each is. */
+  readonly contended: boolean;
   admit: Admit;
   /** Calls when a refusal has been held back for long enough. Bounded by the connections: each waits for one answer. */
   hold: (refuse: () => void) => void;
@@ -57,6 +60,12 @@ export function admission(max: number, timers: Timers, share_max = max): Admissi
   return {
     get full() {
       return underWay >= max;
+    },
+    get underWay() {
+      return underWay;
+    },
+    get contended() {
+      return underWay >= share_max;
     },
     hold,
     async admit(decide, by, decisions = 1) {

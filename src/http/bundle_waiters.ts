@@ -2,10 +2,11 @@
 import type { ServerResponse } from "node:http";
 import { Problem } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
+import { Places } from "../system/places.js";
 
 export interface WaiterLimits {
   waiters_max: number;
-  /** Of one token: others find room. */
+  /** Of one caller: others find room. */
   waiters_per_token_max: number;
   wait_max_ms: number;
 }
@@ -13,13 +14,19 @@ export interface WaiterLimits {
 export class BundleWaiters {
   readonly #timers: Pick<Timers, "after">;
   readonly #limits: WaiterLimits;
-  /** What answers each, and whose token it has. */
+  /** What answers each, and its caller. */
   readonly #waiting = new Map<() => void, string>();
+  readonly #places: Places;
   #closed = false;
 
   constructor(timers: Pick<Timers, "after">, limits: WaiterLimits) {
     this.#timers = timers;
     this.#limits = limits;
+    this.#places = new Places(limits.waiters_max);
+  }
+
+  get size(): number {
+    return this.#waiting.size;
   }
 
   /** Whether the service stops: connections aren't kept for what comes next. */
@@ -28,26 +35,30 @@ export class BundleWaiters {
   }
 
   /**
-   * Resolves when another bundle is active, when the time is over, or when nobody is left to be answered.
+   * Resolves when another bundle is active, when the time is over, when another caller needs the place, or when nobody is left
+   * to be answered.
    * @param ms asked for; no more than the limit is given
-   * @param token of who asks
    * @throws Problem `subscribers_full`
    */
-  wait(response: ServerResponse, ms: number, token: string): Promise<void> {
+  wait(response: ServerResponse, ms: number, caller: string): Promise<void> {
     if (this.#closed || response.destroyed) return Promise.resolve();
-    const { waiters_max, waiters_per_token_max } = this.#limits;
-    const share = [...this.#waiting.values()].filter((other) => other === token).length;
-    if (this.#waiting.size >= waiters_max || share >= waiters_per_token_max) throw new Problem("subscribers_full");
+    const share = [...this.#waiting.values()].filter((other) => other === caller).length;
+    if (share >= this.#limits.waiters_per_token_max) throw new Problem("subscribers_full");
     return new Promise((resolve) => {
+      const leave = this.#places.take(caller, () => {
+        end();
+      });
+      if (leave === null) throw new Problem("subscribers_full");
       const end = (): void => {
         if (!this.#waiting.delete(end)) return;
+        leave();
         cancel();
         response.off("close", end);
         resolve();
       };
       const cancel = this.#timers.after(Math.min(ms, this.#limits.wait_max_ms), end);
       response.once("close", end);
-      this.#waiting.set(end, token);
+      this.#waiting.set(end, caller);
     });
   }
 

@@ -27,6 +27,7 @@ import type { BundleWaiters } from "./bundle_waiters.js";
 import type { EventStreams } from "./event_streams.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
+import type { Callers } from "./share.js";
 import type { RecordStreams } from "./record_stream.js";
 
 export interface Bundles {
@@ -65,7 +66,7 @@ export interface HttpLimits extends ScanLimits {
   };
 }
 
-export interface HttpIdentity extends Pick<Identity, "mayAskFor"> {
+export interface HttpIdentity extends Pick<Identity, "mayAskFor">, Callers {
   /** As `Identity`, `caller_token_revoked` and `caller_revoked`. */
   authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
   /** The agents and purposes that `mayAskFor` is true of. */
@@ -96,6 +97,10 @@ export interface HttpDeps extends SensingRoom {
   identity: HttpIdentity;
   /** One bound for all doors. */
   admission: Admission;
+  /** Of what is observed, streams and traces; apart from decisions, which have the first call on everything that they share. */
+  observing: Admission;
+  /** Of what engines hand in. */
+  handingIn: Admission;
   facts: Commands;
   flights: Flights;
   profile: Pick<ServiceProfile, "rollBack">;

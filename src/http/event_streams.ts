@@ -19,6 +19,7 @@ import { HandedOn, Reach, type Work } from "../facts/reach.js";
 import { split, type Notice } from "../facts/registry.js";
 import type { Change } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
+import { Places } from "../system/places.js";
 import { Batch, EventStream, textOf, type EventLimits, type Subscription, type Told } from "./event_stream.js";
 
 export interface EventStreamsDeps {
@@ -56,6 +57,7 @@ export class EventStreams {
   readonly #deps: EventStreamsDeps;
   readonly #handedOn: HandedOn;
   readonly #streams = new Set<EventStream>();
+  readonly #places: Places;
   /** By key, what holds and isn't durable: whoever comes now has to hear of it too. */
   readonly #held = new Map<string, Notice>();
   #fresh: (Notice | { policy: PolicyIdentity })[] = [];
@@ -69,6 +71,7 @@ export class EventStreams {
 
   constructor(deps: EventStreamsDeps) {
     this.#deps = deps;
+    this.#places = new Places(deps.limits.subscribers_max);
     const { registry, ledger } = deps.commands;
     this.#handedOn = new HandedOn(registry);
     this.#unlisten = ledger.listen((notice) => {
@@ -89,13 +92,18 @@ export class EventStreams {
   open(response: ServerResponse, subscription: Subscription): () => void {
     const { limits, system, ended } = this.#deps;
     if (this.#closed) throw new Problem("shutting_down");
-    if (this.#streams.size >= limits.subscribers_max) throw new Problem("subscribers_full");
+    const leave = this.#places.take(subscription.caller.id, () => {
+      stream.end("crowded_out");
+    });
+    if (leave === null) throw new Problem("subscribers_full");
     const retry_ms = RETRY_MS + ((this.#opened++ * 37) % RETRY_SPREAD_MS);
     const stream = new EventStream(response, subscription, { limits, system, retry_ms }, (why) => {
       this.#streams.delete(stream);
+      leave();
       if (why !== null) ended(why, subscription.caller.id);
     });
-    if (!stream.over) this.#streams.add(stream);
+    if (stream.over) leave();
+    else this.#streams.add(stream);
     return () => {
       this.#begin(stream);
     };

@@ -21,6 +21,9 @@ export function guard(request: IncomingMessage, hosts: ReadonlySet<string> | nul
   // RFC 9112, section 6.1: whoever speaks HTTP/1.0 has passed chunks on without reading them.
   if (headers["transfer-encoding"] !== undefined && httpVersion !== "1.1")
     throw new Problem("http_invalid", { field: "transfer-encoding", expected: "HTTP/1.1" });
+  // A coding that isn't undone here may have been undone before, by whoever passed it on.
+  if (headers["transfer-encoding"] !== undefined && headers["transfer-encoding"].toLowerCase() !== "chunked")
+    throw new Problem("http_invalid", { field: "transfer-encoding", expected: "`chunked` alone" });
   if (headers.expect !== undefined && headers.expect.toLowerCase() !== "100-continue")
     throw new Problem("http_invalid", { field: "expect", expected: "`100-continue`" });
   // A page in a browser can reach a loopback address, under its own name (DNS rebinding) or under ours (CSRF).

@@ -3,6 +3,7 @@ import { createRequire } from "node:module";
 import type * as Prom from "prom-client";
 import type { ObservedAnswer, PolicyIdentity, ProblemCode, StreamEnd } from "../contract/index.js";
 import type { TracesReport } from "../adapters/otlp/report.js";
+import type { Bound } from "../system/bounds.js";
 import type { Decided } from "../decision/decide.js";
 import type { SecurityEventsState } from "../wiring/security_events.js";
 
@@ -22,6 +23,7 @@ export interface Observed {
   /** Of each sink that takes records. */
   exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
   record_followers: number;
+  bounds: Iterable<Bound>;
   stopped: { narrowed: number; suspended: number };
   findings: { open: number; followers: number; webhook_failing: boolean };
   security_events: SecurityEventsState;
@@ -228,6 +230,16 @@ export class Metrics {
       ({ set_aside }) => set_aside,
     );
     gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
+    const ofBounds = (name: string, help: string, read: (bound: Bound) => number): void => {
+      const made: Prom.Gauge<"bound"> = new Gauge({
+        ...{ name, help, registers, labelNames: ["bound"] as const },
+        collect: () => {
+          for (const bound of observe().bounds) made.set({ bound: bound.name }, read(bound));
+        },
+      });
+    };
+    ofBounds("remit_bound_used", "How much is taken of what callers and agents share", ({ used }) => used());
+    ofBounds("remit_bound_max", "How much there is of what callers and agents share", ({ max }) => max);
     gauge("remit_agents_narrowed", "Agents that are narrowed", ({ stopped }) => stopped.narrowed);
     gauge("remit_agents_suspended", "Agents that are suspended", ({ stopped }) => stopped.suspended);
     gauge("remit_findings_open", "Findings that nobody has closed", ({ findings }) => findings.open);

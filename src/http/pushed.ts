@@ -5,6 +5,7 @@
 import type { ServerResponse } from "node:http";
 import { Problem, STREAM_ENDS, type EndEvent, type StreamEnd } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
+import { Places } from "../system/places.js";
 import { watchToken } from "./token_watch.js";
 
 export interface PushedOptions {
@@ -144,9 +145,9 @@ export function eventText(event: string, json: string, id: string | number | nul
   return `${id === null ? "" : `id: ${id}\n`}event: ${event}\ndata: ${json}\n\n`;
 }
 
-/** The followers of one kind of stream: so many at once, until none is taken any more. */
+/** The followers of one kind of stream: so many at once, shared by callers, until none is taken any more. */
 export class Followers<S extends Pushed> implements Iterable<S> {
-  readonly #max: number;
+  readonly #places: Places;
   readonly #ended: (why: StreamEnd, caller: string) => void;
   readonly #streams = new Set<S>();
   #opened = 0;
@@ -154,7 +155,7 @@ export class Followers<S extends Pushed> implements Iterable<S> {
 
   /** @param ended told of each stream that the service ends, and whose it was */
   constructor(max: number, ended: (why: StreamEnd, caller: string) => void) {
-    this.#max = max;
+    this.#places = new Places(max);
     this.#ended = ended;
   }
 
@@ -174,12 +175,17 @@ export class Followers<S extends Pushed> implements Iterable<S> {
    */
   open(caller: { id: string }, make: (retry_ms: number, left: (why: StreamEnd | null) => void) => S): () => void {
     if (this.#closed) throw new Problem("shutting_down");
-    if (this.#streams.size >= this.#max) throw new Problem("subscribers_full");
+    const leave = this.#places.take(caller.id, () => {
+      stream.end("crowded_out");
+    });
+    if (leave === null) throw new Problem("subscribers_full");
     const stream = make(retryMs(this.#opened++), (why) => {
       this.#streams.delete(stream);
+      leave();
       if (why !== null) this.#ended(why, caller.id);
     });
-    if (!stream.over) this.#streams.add(stream);
+    if (stream.over) leave();
+    else this.#streams.add(stream);
     return () => {
       stream.begin();
     };

@@ -10,12 +10,14 @@ import { Problem } from "../contract/index.js";
 import { Bag } from "../system/bag.js";
 import type { Timers } from "../system/index.js";
 import { isPaced } from "./chunks.js";
+import { Connections } from "./connections.js";
 import type { HttpDeps } from "./deps.js";
 import { frontOf, routeFor, spokesman, type FrontRoute } from "./front.js";
 import { guard } from "./guard.js";
 import { readQuery } from "./query.js";
 import { problemContent, send, type Content, type Live, type Streamed } from "./reply.js";
 import type { Route } from "./route.js";
+import { admitByCaller } from "./share.js";
 import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js";
 import { authzenAccessRequests, authzenMetadata, authzenRoutes } from "./routes/authzen.js";
 import { getBundle, getBundles, postBundles } from "./routes/bundles.js";
@@ -75,6 +77,8 @@ export interface HttpServer {
   listen(host: string, port: number): Promise<AddressInfo>;
   /** Takes no new connection and resolves when every request has been answered, or after `ms`, which cuts the rest. */
   close(ms: number): Promise<void>;
+  /** Connections now. */
+  readonly connections: number;
 }
 
 /** Made once: what is refused for want of time must not take any. */
@@ -114,10 +118,11 @@ type Handler = (request: IncomingMessage, response: ServerResponse) => void;
 
 export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const { admission: admitted, limits, timers } = deps;
+  const admit = admitByCaller(deps.identity, admitted);
   const deciding: readonly FrontRoute[] = [
-    ...[decide, decideBatch].map((route) => route(deps, admitted.admit)),
-    ...opaRoutes(deps, admitted.admit, version),
-    ...(deps.authzen === undefined ? [] : authzenRoutes(deps.authzen, deps, admitted.admit)),
+    ...[decide, decideBatch].map((route) => route(deps, admit)),
+    ...opaRoutes(deps, admit, version),
+    ...(deps.authzen === undefined ? [] : authzenRoutes(deps.authzen, deps, admit)),
     ...(deps.envoy?.path === undefined ? [] : [envoyCheck(deps.envoy, deps.envoy.path, deps)]),
   ];
   const others = [
@@ -140,6 +145,8 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   /** Waits for no module to be loaded, and stands in no queue: what stops everything has to work when nothing else does. */
   const urgent = postRevocations(deps);
   const hosts = new Set(deps.hosts);
+  const reservedFor = new Set([urgent.operation.path, "/healthz", "/readyz"]);
+  const connections = new Connections(limits);
   let draining = false;
 
   function answer(request: IncomingMessage, response: ServerResponse, content: Content | Streamed | Live): void {
@@ -169,11 +176,17 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     void (async () => {
       try {
         if (route.operation.query === undefined && route.below !== true) readQuery(request, {});
-        answer(request, response, await route.handle(request, params, response));
+        const content = await route.handle(request, params, response);
+        if (route.operation.scope !== null) connections.proved(request.socket, () => callerIn(request) ?? "");
+        answer(request, response, content);
       } catch (cause) {
         refuse(request, response, cause, route);
       }
     })();
+  }
+
+  function callerIn({ headers: { authorization } }: IncomingMessage): string | null {
+    return authorization === undefined ? null : deps.identity.knownCaller(authorization);
   }
 
   /** What it says is taken in and nobody reads it, so that its connection can go on. */
@@ -201,14 +214,21 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     if (draining) response.setHeader("connection", "close");
     const owed = inFlight(request.socket);
     const place = owed.add(response);
+    const { socket } = request;
+    connections.asked(socket, () => callerIn(request));
     response.once("close", () => {
       owed.remove(place);
+      connections.answered(socket);
     });
     const { url = "", method = "" } = request;
     const path = front.at(url);
     const route = path && (routeFor(path, method) ?? spokesman(path));
     try {
       guard(request, route?.anyHost === true ? null : hosts);
+      if (connections.isReserved(socket)) {
+        response.setHeader("connection", "close");
+        if (!reservedFor.has(url)) throw OVERLOADED;
+      }
       if (path === undefined || route === undefined) {
         if (url === urgent.operation.path && method === "POST") run(urgent, request, response, {});
         else void runOther(request, response);
@@ -231,7 +251,9 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   };
   const server: Server =
     deps.tls === undefined ? createServer(options, handler) : createTlsServer({ ...options, ...deps.tls, minVersion: "TLSv1.2" }, handler);
-  server.maxConnections = limits.connections_max;
+  server.on("connection", (socket: Socket) => {
+    connections.opened(socket);
+  });
   server.on("checkExpectation", handler); // else Node answers it by itself
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     const problem = clientProblem(error);
@@ -250,6 +272,9 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   });
 
   return {
+    get connections() {
+      return connections.size;
+    },
     listen: (host, port) =>
       new Promise((resolve, reject) => {
         server.once("error", reject);

@@ -125,6 +125,25 @@ export class JwtIdentity implements Identity {
     return caller instanceof Promise ? caller.then((proven) => permitted(proven, scope)) : permitted(caller, scope);
   }
 
+  /** Id of the caller whose token this is, if it was proven lately and holds still; null otherwise. */
+  knownCaller(authorization: string): string | null {
+    const scheme = BEARER.exec(authorization);
+    const token = authorization.slice(scheme?.[0].length);
+    if (scheme === null || token.length > this.#options.token_bytes_max) return null;
+    const known = this.#callers.verified.find(hash("sha256", token, "base64"));
+    return known === undefined || known === "expired" ? null : known.id;
+  }
+
+  /** Id of the caller whose token this is, whatever its scopes; null unless it proves one. */
+  async provenCaller(authorization: string): Promise<string | null> {
+    try {
+      return (await this.#prove(bearer(authorization), this.#callers)).id;
+    } catch (cause) {
+      if (cause instanceof Problem) return null;
+      throw cause;
+    }
+  }
+
   mayAskFor(caller: Caller, agent: string, purpose: string): boolean {
     const { agents, purposes } = this.rightsOf(caller);
     return agents?.has(agent) !== false && purposes?.has(purpose) !== false;

@@ -18,6 +18,7 @@ export interface Learner extends Profile {
   rollBack(agent: string, to_ms: number): unknown;
   /** When those are; milliseconds, the earliest first. */
   checkpointsOf(agent: string): readonly number[];
+  readonly agents: { readonly size: number };
   riskOf(agent: string, now_ms: number): number;
   /** Of this very moment, which is that of record `seq`. */
   beginSnapshot(seq: number): Snapshot;
@@ -148,6 +149,11 @@ export class RecordedProfile implements KeptProfile {
   }
 
   /** To when an agent's habits can be rolled back. While it isn't known, to nothing. */
+  /** Agents of which something is known. */
+  get known(): number {
+    return this.#profile.agents.size;
+  }
+
   checkpointsOf(agent: string): readonly number[] {
     return this.#ready ? this.#profile.checkpointsOf(agent) : [];
   }

@@ -19,6 +19,8 @@ const SNAPSHOT = "behavior/profile";
 export interface ServiceProfile extends KeptProfile {
   /** 0-100: what is left of earlier actions. While that isn't known, as bad as can be: it must not be taken for calm. */
   riskOf(agent: string, nowMs: number): number;
+  /** Agents of which something is known. */
+  readonly known: number;
   /** The log, as what people do is written to it. */
   readonly log: Log;
   /**
@@ -77,7 +79,7 @@ export async function openProfile(
 ): Promise<ServiceProfile> {
   if (!enabled) {
     const none = (): Promise<never> => Promise.reject(new Problem("checkpoint_not_found"));
-    return { ...stillProfile(), riskOf: () => 0, log, rollBack: none, close: () => Promise.resolve() };
+    return { ...stillProfile(), riskOf: () => 0, known: 0, log, rollBack: none, close: () => Promise.resolve() };
   }
   const options = { ...placesIn(folder), snapshot_ms, ahead: ahead?.take.bind(ahead) };
   const profile = await RecordedProfile.open(learnersOf(agents_max), log, timers, options, {

@@ -83,6 +83,25 @@ describe("an adversary who knows the algorithm and controls what one agent is al
     expect(nightOf(unguarded), "with the guard taken out").to.be.above(0.3);
   });
 
+  it("makes none of them by working in two time zones at once either", () => {
+    /** One hour of the night of two purposes, whose zones are an hour apart; and what the riskiest act of each night was. */
+    const nights = (turns: (i: number) => boolean): number[] => {
+      const profile = team();
+      return Array.from({ length: 5 }, (_, night) => {
+        const said = Array.from({ length: 60 }, (__, i) => {
+          const zoned = turns(i) ? { offset_ms: HOUR } : { purpose: "billing" };
+          return live(
+            profile,
+            act({ ...zoned, type: "ticket", id: "T-1", time_ms: MONDAY + (DAYS + night) * DAY - 7 * HOUR + i * MINUTE }),
+          );
+        });
+        return Math.max(...said.map(({ risk }) => risk));
+      });
+    };
+    const [apart, alternating] = [nights((i) => i < 30), nights((i) => i % 2 === 0)];
+    for (const [night, risk] of apart.entries()) expect(alternating[night], `night ${night + 1}`).to.be.within(risk - 10, risk + 10);
+  });
+
   it("doesn't buy trust for a payee by paying it often on one day", () => {
     const pay = (profile: BehaviorProfile, id: string, day: number): void => {
       for (let i = 0; i < 40; i++)

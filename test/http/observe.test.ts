@@ -47,7 +47,7 @@ describe("POST /observe", function () {
   before(async () => {
     service = await runWithFacts({
       limits: { headers_ms: 1000, body_ms: 1000 },
-      observe: { idle_ms: 2500, lines_max: 600, bytes_max: 1_000_000, refused_max: 5, streams_max: 3 },
+      observe: { idle_ms: 2500, lines_max: 600, bytes_max: 1_000_000, refused_max: 5, streams_max: 4 },
     });
     await withAgent(service);
   });
@@ -148,11 +148,11 @@ describe("POST /observe", function () {
       socket.on("error", () => undefined);
     }
 
-    static async open(): Promise<Sender> {
+    static async open(token = TOKEN): Promise<Sender> {
       const socket = connect(service.port, "127.0.0.1");
       await once(socket, "connect");
       socket.write(
-        `POST /observe HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${TOKEN}\r\n` +
+        `POST /observe HTTP/1.1\r\nhost: localhost\r\nauthorization: Bearer ${token}\r\n` +
           "content-type: application/x-ndjson\r\ntransfer-encoding: chunked\r\n\r\n",
       );
       return new Sender(socket);
@@ -219,10 +219,17 @@ describe("POST /observe", function () {
   });
 
   it("takes so many streams at once, and refuses more before it takes anything of them", async () => {
-    const open = await Promise.all([Sender.open(), Sender.open(), Sender.open()]);
+    const other = tokenFor("remit:observe", "sensor-2");
+    const open = await Promise.all([Sender.open(), Sender.open()]);
     for (const [i, sender] of open.entries()) sender.send(line(`busy-${i}`));
-    while (["busy-0", "busy-1", "busy-2"].some((id) => !has(service, id))) await pause(5);
-    const { outcome, headers } = await observe(line("one too many"));
+    while (["busy-0", "busy-1"].some((id) => !has(service, id))) await pause(5);
+    // Half of them are the most that one sensor has, so that others find room.
+    expect((await observe(line("one too many of one"))).outcome).to.equal("503 overloaded");
+    expect((await observe(line("of another"), other)).status).to.equal(200);
+    open.push(await Sender.open(other), await Sender.open(other));
+    for (const [i, sender] of open.slice(2).entries()) sender.send(line(`busy-${2 + i}`));
+    while (["busy-2", "busy-3"].some((id) => !has(service, id))) await pause(5);
+    const { outcome, headers } = await observe(line("one too many"), tokenFor("remit:observe", "sensor-3"));
     expect(outcome).to.equal("503 overloaded");
     expect(headers.get("retry-after")).to.equal("1");
     for (const sender of open) sender.socket.destroy();

@@ -19,6 +19,7 @@ import { sleep } from "./child.js";
 
 /** Knows by their ids, in order, the acts that it was told; that is its snapshot too. */
 class ListLearner implements Learner {
+  readonly agents = new Map<string, never>();
   constructor(readonly told: string[] = []) {}
 
   assess(): Assessment {

@@ -169,6 +169,15 @@ threat("A5", "what an agent does often doesn't become usual: limits, hours and v
         live(nights, act({ type: "ticket", id: "T-1", time_ms: MONDAY + day * DAY - 5 * HOUR + i * 9 * SECOND }));
     const night = (nights.portrait(AGENT)?.hours ?? []).slice(1, 6).reduce((sum, share) => sum + share, 0);
     if (night > 0.04) return "three nights of four hundred acts";
+    const zoned = learned(Profile);
+    for (let day = DAYS; day < DAYS + 3; day++)
+      for (let i = 0; i < 400; i++) {
+        // The same hour of the night of two zones, on another day each.
+        const offset_ms = (i % 2 === 0 ? 12 : -12) * HOUR;
+        live(zoned, act({ type: "ticket", id: "T-1", offset_ms, time_ms: MONDAY + day * DAY + 7 * HOUR + i * 9 * SECOND }));
+      }
+    const bought = (zoned.portrait(AGENT)?.hours ?? []).slice(1, 6).reduce((sum, share) => sum + share, 0);
+    if (bought > 0.04) return "nights of two zones at once";
     const [clean, ramped] = [learned(Profile), learned(Profile)];
     for (let day = 0; day < 30; day++) {
       const at = { from: DAYS + day, days: 1 };
@@ -185,6 +194,15 @@ threat("A5", "what an agent does often doesn't become usual: limits, hours and v
     ],
     "hours gaining little a day": [
       cut.never("behavior/teach.js", "hourHabit", "share"),
+      cut.always("behavior/profile.js", "howToTeach", "riskOf"),
+    ],
+    "days of two zones being in their order": [
+      cut.text(
+        "behavior/teach.js",
+        "beginHour",
+        "seen.localDay <= (h[S.HOURS_DAY + seen.hour] ?? 0)",
+        "seen.localDay === (h[S.HOURS_DAY + seen.hour] ?? 0)",
+      ),
       cut.always("behavior/profile.js", "howToTeach", "riskOf"),
     ],
     "what is usual over days following slowly": [cut.call("behavior/teach.js", "follow", "min", "Math.min(Infinity, long)")],

@@ -295,6 +295,7 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
       logger: { info: () => undefined, warn: () => undefined, error: (...all: unknown[]) => logged.push(all) },
       timers: system.timers,
       admission: admission(10, system.timers),
+      identity: { knownCaller: () => null, provenCaller: () => Promise.resolve(null) },
       flights: { begin: () => undefined },
       newId: () => "id-1",
       hosts: ["127.0.0.1"],

@@ -1,9 +1,13 @@
 /** One caller that uses up what all share, so that others lose what they had. */
+import type { Socket } from "node:net";
 import { INCIDENTS_MAX, QUIET_MS } from "../../src/findings/incidents.js";
+import { system } from "../../src/system/index.js";
+import { DAY, MONDAY, act, shift, work } from "../behavior/desk.js";
 import { StillTimers } from "../facts/world.js";
 import { NOW, flag, seen, sighted } from "../findings/sightings.js";
 import { cut } from "./cut.js";
 import { Receiver, type Submitted } from "./handed_in.js";
+import { Peer, serverStubs } from "./peers.js";
 import { threat } from "./threat.js";
 
 const HOUR_MS = 3_600_000;
@@ -95,5 +99,151 @@ threat("A5", "engines teach only of agents and purposes that the service knows",
   without: {
     "agents being looked up": [cut.never("wiring/handed_in.js", "HandedInRecords.#read", "known", "agent")],
     "purposes being looked up": [cut.never("wiring/handed_in.js", "HandedInRecords.#read", "known", "purpose")],
+  },
+});
+
+threat("A5", "whoever works is not forgotten for names that come and go", {
+  async check(tree) {
+    const { BehaviorProfile: Profile } = await tree("behavior/profile.js");
+    const profile = new Profile({ agents_max: 50 });
+    work(profile, shift({ agent: "worker", days: 3 }));
+    for (let i = 0; i < 500; i++) work(profile, [act({ agent: `new-${i}`, time_ms: MONDAY + 4 * DAY + i })]);
+    if (profile.agents.size !== 50) throw new Error(`${profile.agents.size} are known`);
+    if (!profile.agents.has("new-499")) throw new Error("the latest isn't known");
+    return profile.agents.has("worker") ? null : "nothing is known any more of an agent that has worked for days";
+  },
+  without: { "newcomers being forgotten first": [cut.never("behavior/profile.js", "#leastKnown", "ESTABLISHED_DAYS")] },
+});
+
+/** Tokens that a service has seen, by their callers: however a token is spelled, and however many a caller has. */
+const CALLERS = new Map(Array.from({ length: 40 }, (_, i) => [`t-${i}`, "hostile"]));
+
+threat("A17", "a caller's share is one, however many tokens it has and however it spells them", {
+  async check(tree) {
+    const [{ admission }, { admitByCaller }] = await Promise.all([tree("http/admission.js"), tree("http/share.js")]);
+    const [MAX, SHARE] = [16, 4];
+    const spellings = (i: number): string => `${i % 2 === 0 ? "Bearer" : "bEARER"}${" ".repeat(1 + i)}t-0`;
+    const tokens = (i: number): string => `Bearer t-${i}`;
+    for (const [what, headerOf, proves] of [
+      ["40 spellings of a token", spellings, false],
+      ["40 spellings of a token that was proven", spellings, true],
+      ["40 tokens of a caller", tokens, true],
+      ["40 tokens of a caller that come for the first time", tokens, false],
+    ] as const) {
+      const idIn = (authorization: string): string | null => CALLERS.get(authorization.replace(/^bearer +/i, "")) ?? null;
+      const callers = {
+        knownCaller: (authorization: string) => (proves ? idIn(authorization) : null),
+        provenCaller: (authorization: string) => Promise.resolve(idIn(authorization)),
+      };
+      const ends: (() => void)[] = [];
+      const decide = (): Promise<void> => new Promise((resolve) => ends.push(resolve));
+      const timers = { ...system.timers, after: (_ms: number, call: () => void) => (queueMicrotask(call), () => undefined) };
+      const admit = admitByCaller(callers, admission(MAX, timers, SHARE));
+      const asked = Array.from({ length: 40 }, (_, i) =>
+        admit(decide, { headers: { authorization: headerOf(i) }, socket: {} as Socket }).then(
+          () => true,
+          () => false,
+        ),
+      );
+      await new Promise(setImmediate);
+      const begun = ends.length;
+      const other = admit(decide, { headers: { authorization: "Bearer another" }, socket: {} as Socket }).then(
+        () => true,
+        () => false,
+      );
+      await new Promise(setImmediate);
+      const found = ends.length > begun;
+      for (const end of ends) end();
+      await Promise.all(asked);
+      await other;
+      // Those that come before there is contention may be of anybody.
+      if (begun > 2 * SHARE) return `${what}: ${begun} are decided at once`;
+      if (!found) return `${what}: another caller finds no room`;
+    }
+    return null;
+  },
+  without: {
+    "the scheme being taken off": [
+      cut.text("http/share.js", "standIn", 'authorization.replace(/^\\S+ +/, "")', "authorization"),
+      cut.never("http/share.js", "admitByCaller", "known"),
+      cut.call("http/share.js", "admitByCaller", "provenCaller", "Promise.resolve(null as string | null)"),
+    ],
+    "tokens being proven while there is contention": [cut.always("http/share.js", "admitByCaller", "contended")],
+  },
+});
+
+const PLACES = 16;
+
+threat("A17", "whoever has all places gives one up to who has none, and nobody takes one from who has fewer", {
+  async check(tree) {
+    const { Places } = await tree("system/places.js");
+    const places = new Places(PLACES);
+    let evicted = 0;
+    const hostile = Array.from({ length: 3 * PLACES }, () => places.take("hostile", () => evicted++));
+    const had = hostile.filter((one) => one !== null).length;
+    if (had !== PLACES || evicted !== 0) return `${had} places are had by one, and it gave up ${evicted} to itself`;
+    const leaving = [];
+    for (let i = 0; i < PLACES / 2; i++) {
+      const leave = places.take("other", () => undefined);
+      if (leave === null) return `the other finds no place beside ${PLACES - i}`;
+      leaving.push(leave);
+    }
+    if (places.take("other", () => undefined) !== null) return "one takes a place from who would have fewer";
+    if (evicted !== PLACES / 2 || places.size !== PLACES) return `${evicted} are given up, and ${places.size} taken`;
+    for (const leave of leaving) leave();
+    for (const leave of leaving) leave();
+    return places.size === PLACES / 2 ? null : "a place that is given back twice counts twice";
+  },
+  without: {
+    "places being given up": [cut.returns("system/places.js", "#evictFor", "false")],
+    "who has fewer being spared": [cut.never("system/places.js", "#evictFor", "most", "owner")],
+  },
+});
+
+threat("A17", "whoever shows no token shuts nobody out, and what stops everything has places of its own", {
+  async check(tree) {
+    const { httpServer } = await tree("http/server.js");
+    const MAX = 32;
+    const stubs = serverStubs({ connections_max: MAX });
+    const server = httpServer(stubs as unknown as Parameters<typeof httpServer>[0], "0.0.0");
+    const { port } = await server.listen("127.0.0.1", 0);
+    const open: Peer[] = [];
+    const peer = (): Peer => {
+      const one = new Peer(port);
+      open.push(one);
+      return one;
+    };
+    try {
+      const proven = peer();
+      if ((await proven.ask("POST /decide", "Bearer good")) !== 200) throw new Error("a decision isn't answered");
+      for (let i = 0; i < 3 * MAX; i++) await peer().ask("GET /healthz");
+      if ((await peer().ask("POST /decide", "Bearer good")) !== 200) return "anonymous connections shut a caller out";
+      if ((await proven.ask("POST /decide", "Bearer good")) !== 200) return "a caller's connection is closed for an anonymous one";
+      // Now all of them are proven, and none is idle.
+      const busy = Array.from({ length: MAX }, () => peer());
+      for (const one of busy) await one.ask("POST /decide", "Bearer good");
+      const held = busy.map((one) => one.ask("POST /decide", "Bearer held"));
+      // Until idle ones are closed for them, and none is left.
+      for (let i = 0; i < MAX; i++) {
+        held.push(peer().ask("POST /decide", "Bearer held"));
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      }
+      if (stubs.held() < MAX - 4) throw new Error(`${stubs.held()} are held`);
+      const decided = await peer().ask("POST /decide", "Bearer good");
+      if (decided === 200) throw new Error("there is room still");
+      if ((await peer().ask("POST /revocations", "Bearer good")) !== 200) return "nothing can be revoked";
+      stubs.release();
+      await Promise.all(held);
+      return null;
+    } finally {
+      stubs.release();
+      for (const one of open) one.close();
+      await server.close(0);
+    }
+  },
+  without: {
+    "the oldest without a token being closed": [cut.call("http/connections.js", "#closeOneOf", "all.find", "undefined")],
+    "callers being told from others": [cut.call("http/server.js", "run", "connections.proved")],
+    "places for what stops everything": [cut.value("http/connections.js", "constructor", "#reservedMax", "0")],
   },
 });

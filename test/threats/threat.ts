@@ -47,6 +47,8 @@ import type * as guardsMcpUriModule from "../../src/guards/mcp/uri.js";
 import type * as httpAdmissionModule from "../../src/http/admission.js";
 import type * as httpBodyModule from "../../src/http/body.js";
 import type * as httpFlightsModule from "../../src/http/flights.js";
+import type * as httpShareModule from "../../src/http/share.js";
+import type * as systemPlacesModule from "../../src/system/places.js";
 import type * as httpServerModule from "../../src/http/server.js";
 import type * as identityJwtModule from "../../src/identity/jwt.js";
 import type * as identityTaskTokensModule from "../../src/identity/task_tokens.js";
@@ -110,6 +112,8 @@ export interface Modules {
   "http/admission.js": typeof httpAdmissionModule;
   "http/body.js": typeof httpBodyModule;
   "http/flights.js": typeof httpFlightsModule;
+  "http/share.js": typeof httpShareModule;
+  "system/places.js": typeof systemPlacesModule;
   "http/server.js": typeof httpServerModule;
   "identity/jwt.js": typeof identityJwtModule;
   "identity/task_tokens.js": typeof identityTaskTokensModule;

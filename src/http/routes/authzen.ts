@@ -6,12 +6,13 @@ import { ENDPOINTS, type Asked, type Authzen, type Said } from "../../adapters/a
 import { SEARCHES } from "../../adapters/authzen/read.js";
 import { AUTHZEN_SCHEMAS } from "../../contract/authzen.js";
 import type { Problem } from "../../contract/index.js";
-import { byOf, decisionsIn, type Admit } from "../admission.js";
+import { decisionsIn } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
 import { json, problemHeaders, type Content } from "../reply.js";
 import type { Route } from "../route.js";
+import type { AdmitRequest } from "../share.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
 const REQUEST_ID = "x-request-id";
@@ -24,7 +25,7 @@ const SEARCH_IDS = {
 } as const;
 
 /** Those that ask for decisions. */
-export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: Admit): FrontRoute[] {
+export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: AdmitRequest): FrontRoute[] {
   const { body_bytes_max, batch_bytes_max, batch_actions_max } = deps.limits;
   const route = (
     id: string,
@@ -70,7 +71,7 @@ type Schemas = (typeof AUTHZEN_SCHEMAS)["evaluation" | "evaluations" | "search"]
 
 function handler(
   { flights, limits, metrics, timers }: HttpDeps,
-  admit: Admit,
+  admit: AdmitRequest,
   bytes_max: number,
   ask: (asked: Asked) => Promise<Said>,
   decisions: (body: Buffer) => number,
@@ -82,7 +83,7 @@ function handler(
     const request_id = requestId(request);
     const { text, decided, looked_at } = await admit(
       () => ask({ body, authorization: request.headers.authorization, request_id }),
-      byOf(request),
+      request,
       decisions(body),
     );
     for (const one of decided) metrics.decided(one);

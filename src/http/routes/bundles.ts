@@ -1,7 +1,6 @@
 import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import { BundlesAnswer, Problem, PublishAnswer, type Scope } from "../../contract/index.js";
-import { byOf } from "../admission.js";
 import { readBundleBytes } from "../body.js";
 import { isNoneMatch, preferredWait } from "../conditions.js";
 import type { HttpDeps } from "../deps.js";
@@ -75,13 +74,13 @@ export function getBundle(deps: HttpDeps): Route {
       problems: ["not_found", "bundle_missing", "bundle_expired", "subscribers_full"],
     },
     handle: async (request, { name = "" }, response) => {
-      await authenticateAny(deps, request, TAKERS);
+      const caller = await authenticateAny(deps, request, TAKERS);
       const ours = bundles.status.name;
       if (name !== ours && name !== ours + SUFFIX) throw new Problem("not_found");
       const first = answerFrom(deps, request);
       const wait_ms = preferredWait(request);
       if (first.status === 200 || wait_ms === 0) return first;
-      await bundleWaiters.wait(response, wait_ms, byOf(request));
+      await bundleWaiters.wait(response, wait_ms, caller.id);
       if (bundleWaiters.closed) response.setHeader("connection", "close");
       // Its token may have been revoked meanwhile.
       await authenticateAny(deps, request, TAKERS);

@@ -1,9 +1,10 @@
 import { Answer, DecideRequest, type ProblemCode } from "../../contract/index.js";
-import { byOf, decisionsIn, type Admit } from "../admission.js";
+import { decisionsIn } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonText } from "../reply.js";
 import type { Route } from "../route.js";
+import type { AdmitRequest } from "../share.js";
 
 /** What asking for a decision may be refused with, one at a time or in a batch. */
 export const DECIDING_PROBLEMS: readonly ProblemCode[] = [
@@ -26,7 +27,7 @@ export const DECIDING_PROBLEMS: readonly ProblemCode[] = [
   "bundle_expired",
 ];
 
-export function decide({ decider, flights, metrics, limits, timers }: HttpDeps, admit: Admit): Route {
+export function decide({ decider, flights, metrics, limits, timers }: HttpDeps, admit: AdmitRequest): Route {
   const body = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return {
     operation: {
@@ -43,7 +44,7 @@ export function decide({ decider, flights, metrics, limits, timers }: HttpDeps, 
       const bytes = await readJsonBytes(request, body, timers);
       flights.begin(response);
       const { authorization } = request.headers;
-      const decided = await admit(() => decider.decide(bytes, authorization), byOf(request), decisionsIn(bytes));
+      const decided = await admit(() => decider.decide(bytes, authorization), request, decisionsIn(bytes));
       metrics.decided(decided);
       return jsonText(decided.text);
     },

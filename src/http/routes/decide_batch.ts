@@ -1,12 +1,13 @@
 import { BatchAnswer, BatchRequest } from "../../contract/index.js";
-import { byOf, decisionsIn, type Admit } from "../admission.js";
+import { decisionsIn } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonText } from "../reply.js";
 import type { Route } from "../route.js";
+import type { AdmitRequest } from "../share.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
-export function decideBatch({ decider, flights, metrics, limits, timers }: HttpDeps, admit: Admit): Route {
+export function decideBatch({ decider, flights, metrics, limits, timers }: HttpDeps, admit: AdmitRequest): Route {
   const body = { bytes_max: limits.batch_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   return {
     operation: {
@@ -25,7 +26,7 @@ export function decideBatch({ decider, flights, metrics, limits, timers }: HttpD
       const bytes = await readJsonBytes(request, body, timers);
       flights.begin(response);
       const { authorization } = request.headers;
-      const decided = await admit(() => decider.decideBatch(bytes, authorization), byOf(request), decisionsIn(bytes));
+      const decided = await admit(() => decider.decideBatch(bytes, authorization), request, decisionsIn(bytes));
       for (const one of decided) metrics.decided(one);
       return jsonText(`{"answers":[${decided.map(({ text }) => text).join(",")}]}`);
     },

@@ -1,7 +1,6 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { ObservedAction, ObservedAnswer, Problem } from "../../contract/index.js";
 import type { Observation } from "../../decision/observe.js";
-import { admission } from "../admission.js";
 import { JSON_LINES_TYPES, checkJsonLines, isJson } from "../body.js";
 import { Chunks } from "../chunks.js";
 import type { HttpDeps } from "../deps.js";
@@ -12,9 +11,8 @@ import { otlpRefusal, takeTraces } from "./otlp.js";
 
 /** Its streams are bounded apart from decisions, which have the first call on everything that they share. */
 export function postObserve(deps: HttpDeps): FrontRoute {
-  const { limits, timers } = deps;
-  const { admit } = admission(limits.observe.streams_max, timers);
-  const traces = takeTraces(deps, admit);
+  const { limits, observing } = deps;
+  const traces = takeTraces(deps);
   return {
     operation: {
       id: "observeActions",
@@ -45,7 +43,7 @@ export function postObserve(deps: HttpDeps): FrontRoute {
       if (isJson(request)) return traces(request);
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
       checkJsonLines(request, limits.observe.bytes_max);
-      const answer = await admit(() => observe(deps, deps.observer.begin(caller), request, response));
+      const answer = await observing.admit(() => observe(deps, deps.observer.begin(caller), request, response), caller.id);
       // Nothing was taken, so all of it can be sent again.
       if (answer.stopped?.line === 1) throw new Problem(answer.stopped.code);
       deps.sensors.heard(caller.id);

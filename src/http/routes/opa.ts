@@ -12,12 +12,13 @@ import { DecideRequest, Problem } from "../../contract/index.js";
 import { Type, about, type TSchema } from "../../contract/type.js";
 import type { Decided } from "../../decision/decide.js";
 import type { Caller } from "../../decision/ports.js";
-import { byOf, decisionsIn, type Admit } from "../admission.js";
+import { decisionsIn } from "../admission.js";
 import { readLooseJsonBytes, type BodyLimits } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
 import { empty, problemHeaders, type Content } from "../reply.js";
 import type { Operation } from "../route.js";
+import type { AdmitRequest } from "../share.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
 /** By it a record says how it was asked. */
@@ -121,7 +122,7 @@ const NOT_OFFERED: readonly { id: string; path: string; methods: readonly string
 ];
 
 /** @param version of the service, in `provenance` */
-export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readonly FrontRoute[] {
+export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string): readonly FrontRoute[] {
   const { decider, flights, metrics, bundles, limits, newId } = deps;
   const one: BodyLimits = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" };
   const many: BodyLimits = { ...one, bytes_max: limits.batch_bytes_max };
@@ -165,7 +166,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
         checkNoToken(asked);
         const found = await outcome(path, parameters.input === null ? undefined : asked, caller);
         return dataContent(200, dataText(found, parameters, version), parameters);
-      }, byOf(request));
+      }, request);
     }
     checkMethod(method, ["GET", "POST", ...WRITES], response);
     const { bytes } = await read(request, one);
@@ -177,7 +178,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
         const warning = input === undefined ? `,"warning":${INPUT_MISSING}` : "";
         return dataContent(200, dataText(await outcome(path, input, caller), parameters, version, warning), parameters);
       },
-      byOf(request),
+      request,
       decisionsIn(bytes),
     );
   }
@@ -193,7 +194,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
         if (result === undefined) return errorContent(undefinedDocument(path, documentAt(path) !== undefined));
         return dataContent(200, result, parameters);
       },
-      byOf(request),
+      request,
       decisionsIn(bytes),
     );
   }
@@ -210,7 +211,7 @@ export function opaRoutes(deps: HttpDeps, admit: Admit, version: string): readon
         const { status, text } = batchText(newId(), items, parameters, version);
         return dataContent(status, text, parameters);
       },
-      byOf(request),
+      request,
       decisionsIn(bytes),
     );
   }

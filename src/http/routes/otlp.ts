@@ -4,7 +4,6 @@ import type { TracesReport } from "../../adapters/otlp/report.js";
 import type { Signal } from "../../adapters/otlp/read.js";
 import { Problem, type ProblemCode } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
-import { admission, type Admit } from "../admission.js";
 import { readPackedJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
@@ -47,13 +46,13 @@ export function otlpRefusal(problem: Problem, _request: IncomingMessage, id?: st
 }
 
 /** Takes the traces of a request, whatever its path. */
-export function takeTraces(deps: HttpDeps, admit: Admit): (request: IncomingMessage) => Promise<Content> {
+export function takeTraces(deps: HttpDeps): (request: IncomingMessage) => Promise<Content> {
   const { timers } = deps;
   return async (request) => {
     const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
     const { reports, limits } = configured(deps);
     const body = await readPackedJsonBytes(request, limits, timers);
-    const report = await admit(() => reports.traces(body, caller));
+    const report = await deps.observing.admit(() => reports.traces(body, caller), caller.id);
     deps.sensors.heard(caller.id);
     deps.metrics.observed(report.answer);
     deps.metrics.spans(report);
@@ -62,14 +61,13 @@ export function takeTraces(deps: HttpDeps, admit: Admit): (request: IncomingMess
 }
 
 export function postTraces(deps: HttpDeps): FrontRoute {
-  const { admit } = admission(deps.limits.observe.streams_max, deps.timers);
   return {
     ...routeOf(
       "exportTraces",
       "traces",
       "Report traces (OTLP/HTTP JSON): calls of agents that they tell of are judged and recorded as observed",
     ),
-    handle: takeTraces(deps, admit),
+    handle: takeTraces(deps),
   };
 }
 

@@ -1,7 +1,6 @@
 import { HandIn, HandedIn } from "../../contract/index.js";
 import { checkEnvelope } from "../../decision/read.js";
 import { scan } from "../../decision/scan.js";
-import { admission } from "../admission.js";
 import { readJsonBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import { json } from "../reply.js";
@@ -9,15 +8,12 @@ import type { Route } from "../route.js";
 import { schemas } from "../../system/schemas.js";
 
 const valid = schemas().compile<HandIn>(HandIn);
-/** At once: decisions have the first call on everything that they share. */
-const HAND_INS_MAX = 4;
 /** A record is an action with what was decided on, and stands some levels down. */
 const DEPTH_MORE = 16;
 const MEMBERS_MAX = 10_000;
 
 export function postRecords(deps: HttpDeps): Route {
-  const { limits, timers } = deps;
-  const { admit } = admission(HAND_INS_MAX, timers);
+  const { handingIn, limits, timers } = deps;
   const body = { bytes_max: limits.batch_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
   const within = { depth_max: limits.depth_max + DEPTH_MORE, members_max: MEMBERS_MAX };
   return {
@@ -36,7 +32,7 @@ export function postRecords(deps: HttpDeps): Route {
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:embed");
       const asked: unknown = JSON.parse(scan(await readJsonBytes(request, body, timers), within));
       checkEnvelope(valid, asked);
-      return json(200, await admit(() => deps.handedIn.take(caller, asked)));
+      return json(200, await handingIn.admit(() => deps.handedIn.take(caller, asked), caller.id));
     },
   };
 }

@@ -20,7 +20,7 @@ export const bundle = section(
       { default: 64, minimum: 0, maximum: 65_535 },
       "Who may wait for the next bundle at `GET /bundles/{name}` at once, each on a connection of `limits.connections_max`; more are answered with 503 `subscribers_full`",
     ),
-    waiters_per_token_max: amount("requests", { default: 16, minimum: 0, maximum: 65_535 }, "How many of them may have one token"),
+    waiters_per_token_max: amount("requests", { default: 16, minimum: 0, maximum: 65_535 }, "How many of them one caller may have"),
     wait_max_ms: amount("ms", { default: 300_000, minimum: 0, maximum: HOUR_MS }, "How long each may wait, however long it asks for"),
   },
   "The policy to decide by",

@@ -58,7 +58,11 @@ export const limits = defaulted(
     depth_max: amount("levels", { default: 32, minimum: 4, maximum: 128 }, "Nested objects and lists of a body"),
     members_max: amount("members", { default: 256, minimum: 16, maximum: 10_000 }, "Keys of one object, elements of one list"),
     header_bytes_max: amount("bytes", { default: 16 * KIB, minimum: 4 * KIB, maximum: 128 * KIB }, "All headers of a request"),
-    connections_max: amount("connections", { default: 1024, minimum: 1, maximum: 65_535 }, "Connections at once; more are closed"),
+    connections_max: amount(
+      "connections",
+      { default: 1024, minimum: 1, maximum: 65_535 },
+      "Connections at once; for more, the oldest that never showed a good token are closed, then idle ones of the caller with most",
+    ),
     decisions_max: amount(
       "requests",
       { default: 256, minimum: 1, maximum: 65_535 },
@@ -71,7 +75,11 @@ export const limits = defaulted(
     ),
     headers_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's headers to arrive"),
     body_ms: amount("ms", { default: 5000, minimum: 100, maximum: 60_000 }, "Time for a request's body to arrive"),
-    keep_alive_ms: amount("ms", { default: 65_000, minimum: 0, maximum: 600_000 }, "Time a connection may be idle"),
+    keep_alive_ms: amount(
+      "ms",
+      { default: 65_000, minimum: 0, maximum: 600_000 },
+      "Time a connection may be idle; at most 5 s before its first request with a good token",
+    ),
     shutdown_ms: amount("ms", { default: 10_000, minimum: 100, maximum: 300_000 }, "Time for requests in flight when the service stops"),
   },
   "Bounds of what a request may be",

@@ -47,7 +47,7 @@ const ALLOW = {
 
 interface Open {
   port: number;
-  server: HttpServer;
+  server: Omit<HttpServer, "connections">;
   flights: Flights;
   /** How often something was decided. */
   decided: () => number;
