@@ -232,25 +232,23 @@ describe("grants", () => {
     facts = await world.open();
     await facts.createAgent({ id: "a-1", owner: "ops", purposes: [] }, "host");
     await facts.createAgent({ id: "a-2", owner: "ops", purposes: [] }, "host");
-    const exact = (id: string): Parameters<typeof facts.createGrant>[0] => {
-      const { entry: _, ...rest } = grant({ id, uses: 1 });
-      return { ...rest, action_digest: `sha256:${"0".repeat(64)}` };
-    };
+    const approve = (decision: string, agent = "a-1"): ReturnType<typeof facts.approve> =>
+      facts.approve({ ...APPROVE, agent, decision }, "ben");
     // Far more than a holder may have at once, and than all may.
     for (let i = 0; i < 40; i++) {
-      await facts.createGrant(exact(`approval-${i}`), "host");
+      await approve(String(i));
       expect(facts.registry.take([`approval-${i}`])).to.equal(true);
     }
     for (const id of ["G-1", "G-2"]) await facts.createGrant(grant({ id }), "host");
     expect(await outcome(facts.createGrant(grant({ id: "G-3" }), "host"))).to.equal("facts_full");
-    await facts.createGrant(exact("approval-last"), "host");
+    await approve("last");
     await facts.endGrant("G-1", { ended: true, reason: "r" }, null, "ops");
     await facts.createGrant(grant({ id: "G-3" }), "host");
     // What is live is what its limits are of, for all as for one.
     for (const id of ["G-4", "G-5"]) await facts.createGrant(grant({ id, agent: "a-2" }), "host");
     const [live, kept] = [facts.registry.liveGrants(facts.deps.system.clock.wall()), facts.registry.sizes.grants];
     expect([live, kept <= 5]).to.deep.equal([5, true]);
-    expect(await outcome(facts.createGrant({ ...exact("approval-more"), agent: "a-2" }, "host"))).to.equal("facts_full");
+    expect(await outcome(approve("more", "a-2"))).to.equal("facts_full");
     // One that is forgotten can't be given anew under its name.
     expect(facts.registry.grant("approval-0")).to.equal(undefined);
   });
