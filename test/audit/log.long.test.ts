@@ -7,6 +7,7 @@ import { fileURLToPath } from "node:url";
 import { verifyLog } from "../../src/audit/tree/verify.js";
 import { readLog, temporaryDirectory } from "./temporary.js";
 import { openLog } from "./log_support.js";
+import { signerOf } from "./tree/written.js";
 
 describe("the record log", () => {
   const load = fileURLToPath(new URL("./load.js", import.meta.url));
@@ -52,5 +53,13 @@ describe("the record log", () => {
     expect(readdirSync(join(directory, "tile", "0"))).to.deep.equal(["000"]);
     const { records, damage } = verifyLog({ folder: directory, keys: null, elsewhere: [] });
     expect({ records, damage: damage.filter(({ kind }) => kind === "tile_altered") }).to.deep.equal({ records: 300, damage: [] });
+  });
+
+  it("verifies without a key before its first record, which would name one", async () => {
+    const directory = temporaryDirectory();
+    await (await openLog(directory)).close();
+    expect(verifyLog({ folder: directory, keys: null, elsewhere: [] }).damage).to.deep.equal([]);
+    const stranger = verifyLog({ folder: directory, keys: [signerOf("somebody else's").verifier], elsewhere: [] });
+    expect(stranger.damage.map(({ kind }) => kind)).to.deep.equal(["checkpoint_of_another_key"]);
   });
 });
