@@ -31,8 +31,8 @@ export function opaHealth({ readiness, bundles }: HttpDeps): FrontRoute[] {
   });
   /** A store that takes nothing keeps no decision from being made. */
   const deciding = (): Omit<Readiness, "stored"> => {
-    const { stored: _, ...needed } = readiness();
-    return needed;
+    const { bundle, facts, log, accepting } = readiness();
+    return { bundle, facts, log, accepting };
   };
   return [
     {
