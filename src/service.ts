@@ -387,6 +387,7 @@ export async function startService(config: Config, system: System, logger: Logge
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
           facts: !facts.stale,
+          stored: store.healthy,
           log: log.healthy && profile.ready && (engine.active?.vocabulary.masks === undefined || masks.isReady(clock.wall())),
           accepting,
         }),

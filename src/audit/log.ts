@@ -2,11 +2,11 @@
  * The record log as a decision sees it. This side numbers the records and hands them over once per turn of the event
  * loop; the writer's side puts each group on disk with one sync. Promises resolve in the order of `append`.
  */
-import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Problem, type Durability } from "../contract/index.js";
 import type { Beside, Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
+import { makeFolder } from "../system/folder.js";
 import { lock } from "../system/lock.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import { TORN_BYTES_MAX, type Cut } from "./segments.js";
@@ -64,7 +64,7 @@ export const LOG_THREAD = new URL("./worker.js", import.meta.url);
 
 /** @returns releases it. @throws Locked */
 export function lockLog(directory: string): () => void {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  makeFolder(directory);
   return lock(directory, join(directory, "lock"));
 }
 

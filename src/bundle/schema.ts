@@ -18,10 +18,13 @@ function named<T extends TSchema>(value: T) {
   return Type.Record(Type.String({ pattern: NAME_PATTERN }), value, closed);
 }
 
+/** A path below the bundle's own: no segment is empty, `.` or `..`. */
+const ROOT_PATTERN = "^(?!\\.{1,2}(/|$))[^/\\\\]+(/(?!\\.{1,2}(/|$))[^/\\\\]+)*$";
+
 export const BundleManifest = Type.Object(
   {
     revision: Type.String({ minLength: 1, maxLength: 128 }),
-    roots: Type.Array(Line, { minItems: 1, uniqueItems: true }),
+    roots: Type.Array(Type.String({ pattern: ROOT_PATTERN, maxLength: 256 }), { minItems: 1, uniqueItems: true }),
     rego_version: Type.Literal(1),
     metadata: Type.Object({}),
   },

@@ -3,11 +3,12 @@
  * restart finds them. Recorded before a bundle is activated, so that no crash leaves one in force that was not noted.
  */
 import { createHash } from "node:crypto";
-import { mkdir, open, readFile, rename } from "node:fs/promises";
+import { open, readFile, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { canonical, type PolicyIdentity } from "../contract/index.js";
 import { BundleError } from "./errors.js";
+import { makeFolder } from "../system/folder.js";
 import { schemas } from "../system/schemas.js";
 
 const FILE = "trusted.json";
@@ -50,7 +51,7 @@ export class TrustedStore {
    */
   static async open(folder: string): Promise<TrustedStore> {
     try {
-      await mkdir(folder, { recursive: true });
+      makeFolder(folder);
     } catch (cause) {
       throw new BundleError("trust_unwritable", { file: folder }, { cause });
     }

@@ -19,7 +19,7 @@ export function answerOf(decision_id: string, { question, gathered, conclusion, 
     decision_id,
     action_digest: action.digest,
     // Nobody may act any more on what has already happened.
-    valid_for_ms: kind === "observed" ? 0 : Math.max(0, validUntil(gathered) - now_ms),
+    valid_for_ms: kind === "observed" ? 0 : Math.max(0, Math.min(validUntil(gathered), policy.expires_ms ?? Infinity) - now_ms),
     policy: policy.identity,
     facts_revision: gathered.revision,
   };

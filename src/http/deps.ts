@@ -42,6 +42,8 @@ export interface Bundles {
 export interface Readiness {
   bundle: boolean;
   facts: boolean;
+  /** Whether changes of facts reach the disk. Decisions go on without. */
+  stored: boolean;
   log: boolean;
   accepting: boolean;
 }

@@ -1,6 +1,7 @@
 /** Puts a backup in a store's place. At every moment the store's name leads to the whole of the old one or of the new one. */
-import { existsSync, mkdirSync, realpathSync, renameSync, rmSync } from "node:fs";
+import { existsSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
+import { makeFolder } from "../system/folder.js";
 import { lock } from "../system/lock.js";
 import { syncFolderOf } from "./durable.js";
 import { copyFile, verify } from "./file.js";
@@ -18,7 +19,7 @@ export function lockOf(file: string): string {
  */
 export async function restore(backup: string, file: string, overwrite = false): Promise<{ revision: number }> {
   // On another machine there may be no folder yet.
-  if (mkdirSync(dirname(file), { recursive: true, mode: 0o700 }) !== undefined) syncFolderOf(dirname(file));
+  makeFolder(dirname(file));
   const unlock = lock(file, lockOf(file));
   try {
     finishRestore(file);

@@ -2,9 +2,9 @@
  * The store on SQLite, as the service sees it. This side checks calls and hands them over once per turn of the event loop;
  * a worker commits all that wait with one sync. Writes are answered in the order of their calls.
  */
-import { mkdirSync } from "node:fs";
 import { dirname, resolve as absolute } from "node:path";
 import type { Timers } from "../system/index.js";
+import { makeFolder } from "../system/folder.js";
 import { lock } from "../system/lock.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import { StoreUnreadable, type Outcome, type Page } from "./file.js";
@@ -51,7 +51,7 @@ export const STORE_THREAD = new URL("./worker.js", import.meta.url);
 
 /** @returns releases it. @throws Locked */
 export function lockStore(file: string): () => void {
-  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  makeFolder(dirname(file));
   return lock(file, lockOf(file));
 }
 

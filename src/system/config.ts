@@ -2,7 +2,7 @@
  * `remit.yaml`: what every key means, its default, bounds and unit. The schema is the type, the validator and the
  * reference (`config/reference.ts`); a key that isn't here refuses the start.
  */
-import { statSync } from "node:fs";
+import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve, sep } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { authzen, checkEnvoy, envoy } from "./config/adapters.js";
@@ -94,7 +94,20 @@ export function checkPlaces(config: Config, what: "folders" | "all"): void {
   for (const { path, isFolder } of pathsIn(ConfigSchema as Schema, config, [])) {
     if (isFolder && statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
       throw Object.assign(new Error(`ENOTDIR: not a directory '${path}'`), { code: "ENOTDIR", path });
+    if (isFolder && what === "all") checkWritable(path);
     if (!isFolder && what === "all") readBytes(path);
+  }
+}
+
+/** Whether a start can write to a folder, or make it where it is missing. @throws the file system's error, with the folder as its `path` */
+function checkWritable(folder: string): void {
+  let there = folder;
+  while (statSync(there, { throwIfNoEntry: false }) === undefined && there !== dirname(there)) there = dirname(there);
+  try {
+    if (statSync(there).isDirectory()) accessSync(there, constants.W_OK | constants.X_OK);
+    else throw Object.assign(new Error(`ENOTDIR: not a directory '${there}'`), { code: "ENOTDIR" });
+  } catch (cause) {
+    throw Object.assign(cause as Error, { path: folder });
   }
 }
 

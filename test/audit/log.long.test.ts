@@ -19,6 +19,7 @@ import { Problem } from "../../src/contract/index.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
 import { ModelDisk } from "./disk.js";
 import { SEALING, memoryTiles } from "./sealing.js";
+import { signerOf } from "./tree/written.js";
 
 /**
  * The real writer in this thread, on a disk that fails when told to.
@@ -386,6 +387,14 @@ describe("the record log", () => {
     expect(readdirSync(join(directory, "tile", "0"))).to.deep.equal(["000"]);
     const { records, damage } = verifyLog({ folder: directory, keys: null, elsewhere: [] });
     expect({ records, damage: damage.filter(({ kind }) => kind === "tile_altered") }).to.deep.equal({ records: 300, damage: [] });
+  });
+
+  it("verifies without a key before its first record, which would name one", async () => {
+    const directory = temporaryDirectory();
+    await (await openLog(directory)).close();
+    expect(verifyLog({ folder: directory, keys: null, elsewhere: [] }).damage).to.deep.equal([]);
+    const stranger = verifyLog({ folder: directory, keys: [signerOf("somebody else's").verifier], elsewhere: [] });
+    expect(stranger.damage.map(({ kind }) => kind)).to.deep.equal(["checkpoint_of_another_key"]);
   });
 
   const stale: [string, string][] = [

@@ -332,6 +332,11 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
   ["a manifest that names modules", "manifest_wasm", () => withManifest((value) => (value["wasm"] = []))],
   ["a manifest without revision", "manifest_invalid", () => withManifest((value) => delete value["revision"])],
   ["an empty revision", "manifest_invalid", () => withManifest((value) => (value["revision"] = ""))],
+  ...["../x", "a/../b", "./a", "/a", "a//b", "a/", "..", ""].map((root): [string, BundleCode, () => Promise<Buffer>] => [
+    `a root outside of the bundle: ${JSON.stringify(root)}`,
+    "manifest_invalid",
+    () => withManifest((value) => (value["roots"] = [root])),
+  ]),
   ["Rego of version 0", "manifest_invalid", () => withManifest((value) => (value["rego_version"] = 0))],
   ["an unknown member of the manifest", "manifest_invalid", () => withManifest((value) => (value["extra"] = 1))],
   ["no metadata", "manifest_invalid", () => withManifest((value) => delete (value as Json)["metadata"])],

@@ -1,6 +1,6 @@
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdir, mkdtemp, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
+import { chmod, mkdir, mkdtemp, open, readFile, readdir, rm, stat, writeFile } from "node:fs/promises";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -14,6 +14,7 @@ import { LockUnwritable, Locked } from "../../src/system/locked.js";
 import { asset } from "../../src/system/paths.js";
 import { makeSandbox } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
+import { skip } from "../skip.js";
 import { remit } from "./remit.js";
 
 const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
@@ -298,6 +299,7 @@ describe("the command line", function () {
     ["facts that aren't", (config) => config.replace("file: facts.yaml", "file: issuer.pem"), "invalid", "facts.file: `$/issuer.pem` line 2: "],
     ["a token that isn't there yet", (config) => `${config}export: [{name: a, url: "https://a.example", format: ocsf, token_file: none}]\n`, "failed", "export.0.token_file: `$/none` does not exist"],
     ["a folder of records that is a file", (config) => config.replace("dir: records", "dir: issuer.pub.pem"), "failed", "`$/issuer.pub.pem` is not a folder"],
+    ["a folder of records below a file", (config) => config.replace("dir: records", "dir: issuer.pub.pem/records"), "failed", "`$/issuer.pub.pem/records` is not a folder"],
     ["a store's folder that is a file", (config) => config.replace("store: store", "store: tasks.pem"), "failed", "`$/tasks.pem` is not a folder"],
   ];
   for (const [what, change, exit, said] of unfit) {
@@ -310,6 +312,42 @@ describe("the command line", function () {
       expect((JSON.parse(ran.out) as { error: { message: string } }).error.message).to.include(said.replace("$", at("sandbox")));
     });
   }
+
+  it("doesn't call one good whose certificate is of another kind of key", async function () {
+    const { config } = await retailSandbox();
+    const made = [
+      "req",
+      "-x509",
+      "-newkey",
+      "rsa:2048",
+      "-nodes",
+      "-keyout",
+      at("rsa.key"),
+      "-out",
+      at("rsa.pem"),
+      "-subj",
+      "/CN=localhost",
+    ];
+    if (spawnSync("openssl", made).status !== 0) skip(this, "no openssl");
+    await writeFile(config, `${await readFile(config, "utf8")}tls: {cert: ${at("rsa.pem")}, key: issuer.pem}\n`);
+    const { exit, err } = await remit("serve", "--check", "--config", config);
+    expect([exit, err]).to.deep.equal(["invalid", "error: tls: the key isn't that of the certificate\n"]);
+    await writeFile(config, (await readFile(config, "utf8")).replace("key: issuer.pem}", `key: ${at("rsa.key")}}`));
+    expect((await remit("serve", "--check", "--config", config)).exit).to.equal("ok");
+  });
+
+  it("doesn't call one good whose folders this user can't make, and names the key", async () => {
+    const { config } = await retailSandbox();
+    for (const name of await readdir(at("sandbox"))) await chmod(at("sandbox", name), 0o755);
+    for (const path of [at(), at("sandbox")]) await chmod(path, 0o555);
+    const user = process.getuid?.() === 0 ? { uid: 65_534, gid: 65_534 } : {};
+    const { status, stderr } = spawnSync(process.execPath, [MAIN, "serve", "--check", "--config", config], { encoding: "utf8", ...user });
+    for (const path of [at(), at("sandbox")]) await chmod(path, 0o755);
+    expect([status === 0, stderr]).to.deep.equal([
+      false,
+      `error: bundle.state_dir: \`${at("sandbox", "state")}\` may not be read or written\n`,
+    ]);
+  });
 
   it("calls a configuration good, in text and as JSON, and makes nothing", async () => {
     const { config } = await retailSandbox();

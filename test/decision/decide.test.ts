@@ -423,6 +423,16 @@ describe("decide: one decision, start to end", () => {
       });
     }
 
+    for (const [expires_ms, valid] of [
+      [NOW + 5001, 5000],
+      [NOW + 400, 400],
+    ] as const)
+      it(`is ${valid} ms where the bundle ends in ${expires_ms - NOW} ms`, async () => {
+        const world = new World();
+        world.active = { ...world.active, expires_ms } as NonNullable<typeof world.active>;
+        expect((await world.decide()).answer.valid_for_ms).to.equal(valid);
+      });
+
     it("is the purpose's own, and nothing for a purpose that isn't", async () => {
       const world = new World();
       world.agents.set(AGENT.id, { ...AGENT, purposes: new Set(["roaming"]) });

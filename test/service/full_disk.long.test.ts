@@ -188,7 +188,8 @@ describe("a service whose disk is full", function () {
     }
     await widen("503 store_unavailable");
     expect(await decided("bystander")).to.equal("granted");
-    expect((await child.told("GET", "/readyz")).status).to.equal(200);
+    const { status, body } = await child.told("GET", "/readyz");
+    expect([status, body]).to.deep.equal([200, { ready: true, bundle: true, facts: false, log: true, accepting: true }]);
     // Asked again, it is neither forgotten nor said to be durable.
     for (const agent of Object.keys(NARROWING)) {
       expect((await narrow(agent)).body, agent).to.include({ durable: false, problem: "store_unavailable" });

@@ -3,7 +3,9 @@
  * What an attacker may write is all of it but the key.
  */
 import { hash } from "node:crypto";
+import { Problem } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
+import { scan } from "../../decision/scan.js";
 import { schemas } from "../../system/schemas.js";
 import { CheckpointError, openCheckpoint, type OpenedCheckpoint } from "./checkpoint.js";
 import { fromBase64, leafHash, type Hash } from "./hash.js";
@@ -12,6 +14,8 @@ import { NoteError, readVerifier, type Verifier } from "./note.js";
 
 export const RECEIPT_VERSION = 1;
 const LENGTH_MAX = 16 * 1024 * 1024;
+/** More than any record has. */
+const SCAN_LIMITS = { depth_max: 128, members_max: 1_000_000 };
 const OUTCOMES_MAX = 100;
 const PROOF_MAX = 63;
 
@@ -97,9 +101,10 @@ export function parseReceipt(text: string): Receipt {
   if (text.length > LENGTH_MAX) throw refused(`it is longer than ${LENGTH_MAX} characters`);
   let value: unknown;
   try {
-    value = JSON.parse(text);
+    // A name twice, and two readers of one file see two receipts.
+    value = JSON.parse(scan(Buffer.from(text), SCAN_LIMITS));
   } catch (cause) {
-    throw refused("not JSON", { cause });
+    throw refused(cause instanceof Problem ? cause.message : "not JSON", { cause });
   }
   if (isReceipt(value)) return value;
   const [error] = isReceipt.errors ?? [];

@@ -86,7 +86,8 @@ export function verifyLog(options: VerifyOptions): Verification {
   });
   if (how === "signed")
     claims.push({ name: "its own checkpoint", own: true, origin: own.origin, size: own.size, root: own.root, trust: how });
-  else if (how !== null && own.note !== null) damage.push(ofSignature(how, own.note, keys));
+  else if (how !== null && own.note !== null && (keys.length > 0 || own.size > 0 || walked.size > 0))
+    damage.push(ofSignature(how, own.note, keys));
   const judged = judge({ claims, tree, reached: walked.size, structural: walked.damage, kept_from: walked.kept_from });
   damage.push(...judged.damage);
   const derived = (options.derived ?? []).map((check) => check(folder, walked.size));

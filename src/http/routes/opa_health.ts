@@ -1,6 +1,6 @@
 import { healthOf, healthRule } from "../../adapters/opa/health.js";
 import { Type } from "../../contract/type.js";
-import type { HttpDeps } from "../deps.js";
+import type { HttpDeps, Readiness } from "../deps.js";
 import type { FrontRoute } from "../front.js";
 import { json, type Content } from "../reply.js";
 import type { Operation } from "../route.js";
@@ -29,6 +29,11 @@ export function opaHealth({ readiness, bundles }: HttpDeps): FrontRoute[] {
     },
     problems: [],
   });
+  /** A store that takes nothing keeps no decision from being made. */
+  const deciding = (): Omit<Readiness, "stored"> => {
+    const { bundle, facts, log, accepting } = readiness();
+    return { bundle, facts, log, accepting };
+  };
   return [
     {
       operation: operation("opaHealth", "/health", "OPA's health API: `?bundles`, `?plugins`, `&exclude-plugin=<name>`"),
@@ -37,14 +42,14 @@ export function opaHealth({ readiness, bundles }: HttpDeps): FrontRoute[] {
       refusal,
       handle: ({ url = "" }) => {
         const query = url.split(/\?(.*)/s)[1] ?? "";
-        return content(healthOf(query, readiness(), bundles.status.name));
+        return content(healthOf(query, deciding(), bundles.status.name));
       },
     },
     {
       operation: operation("opaHealthRule", "/health/{+rule}", "OPA's health rules: `live` and `ready`"),
       below: true,
       refusal,
-      handle: (_request, { rule = "" }) => content(healthRule(rule, readiness())),
+      handle: (_request, { rule = "" }) => content(healthRule(rule, deciding())),
     },
   ];
 }

@@ -5,9 +5,13 @@ import type { Route } from "../route.js";
 
 const Ready = Type.Object(
   {
-    ready: Type.Boolean({ description: "Whether decisions can be asked for: all of the others are true" }),
+    ready: Type.Boolean({
+      description: "Whether decisions can be asked for: all of the others are true, or `facts` is false for the store alone",
+    }),
     bundle: Type.Boolean({ description: "Whether a verified bundle is active and has not expired" }),
-    facts: Type.Boolean({ description: "Whether facts are loaded and not too old" }),
+    facts: Type.Boolean({
+      description: "Whether facts are loaded, not too old, and changes of them reach the disk; decisions go on without the last",
+    }),
     log: Type.Boolean({ description: "Whether records reach the disk" }),
     accepting: Type.Boolean({ description: "Whether the service takes requests: it is not shutting down" }),
   },
@@ -29,9 +33,9 @@ export function readyz({ readiness }: HttpDeps): Route {
       problems: [],
     },
     handle: () => {
-      const parts = readiness();
-      const ready = Object.values(parts).every(Boolean);
-      return json(ready ? 200 : 503, { ready, ...parts });
+      const { stored, ...needed } = readiness();
+      const ready = Object.values(needed).every(Boolean);
+      return json(ready ? 200 : 503, { ready, ...needed, facts: needed.facts && stored });
     },
   };
 }

@@ -66,6 +66,20 @@ describe("a receipt", () => {
     expect({ origin: checkpoint.origin, size: checkpoint.size }).to.deep.equal({ origin: ORIGIN, size: 300 });
   });
 
+  it("is refused with a name twice: another reader of the file would show the other", () => {
+    const text = printReceipt(good);
+    for (const [what, doubled] of [
+      ["of the receipt", text.replace("{", '{"index": 7,')],
+      ["of its record", text.replace('"record": {', '"record": {"kind": "x",')],
+    ] as const) {
+      if (doubled === text) continue;
+      expect(() => verifyReceipt(doubled, keys), what)
+        .to.throw(ReceiptError)
+        .with.property("code", "receipt_malformed");
+    }
+    expect(() => verifyReceipt(text.replace("{", '{"v": 1,'), keys)).to.throw(ReceiptError, /not a receipt/);
+  });
+
   it("proves what was too large for the record as well", () => {
     const { record } = verifyReceipt(printReceipt(log.receiptOf(50)), keys);
     expect(record["input"]).to.deep.equal(decisionRecord(50).input);
