@@ -173,8 +173,16 @@ function weighed(reasons: readonly Explained[], obligations: readonly Obligation
     proceed,
     reasons,
     obligations,
-    tell_agent: decision === "allow" ? null : (reasons[0]?.entry.tell_agent ?? null),
+    tell_agent: decision === "allow" ? null : toldOf(reasons[0]?.entry.tell_agent ?? null, decision === "flag", proceed),
   };
+}
+
+/** What bundles have for a flag whose author wrote no sentence; it doesn't say whether the action went ahead. */
+const LOOKED_AT = "A person will look at this.";
+
+function toldOf(sentence: string | null, flagged: boolean, proceed: boolean): string | null {
+  if (!flagged || sentence !== LOOKED_AT) return sentence;
+  return proceed ? "This goes ahead, and a person will look at it." : "This was not done. A person will look at it first.";
 }
 
 function explained(reason: PolicyReason, policy: Pick<ActivePolicy, "catalogue">): Explained {

@@ -13,6 +13,7 @@ import {
   type ObservedAnswer,
   type ProblemCode,
   type RefusedLine,
+  type PolicyInput,
 } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
 import type { System } from "../system/index.js";
@@ -65,7 +66,7 @@ export interface Observer {
  * Null where it need not have been asked.
  * @throws Problem where that can't be told now
  */
-export type AskedBefore = (line: number, act: Act) => Promise<boolean | null>;
+export type AskedBefore = (line: number, act: Act, request: PolicyInput["request"]) => Promise<boolean | null>;
 
 /** Lines judged together: others wait no longer than for a few of these. */
 const SLICE_LINES = 32;
@@ -354,7 +355,7 @@ export class Observation {
   /** Returns undefined if that can't be told: no line is accepted from there on. */
   async #wasAsked(askedBefore: AskedBefore, { line, question }: AskedLine): Promise<boolean | null | undefined> {
     try {
-      return await askedBefore(line, this.#deps.decider.attempt(question).scored.act);
+      return await askedBefore(line, this.#deps.decider.attempt(question).scored.act, question.action.request);
     } catch (cause) {
       if (!(cause instanceof Problem)) throw cause;
       this.stop(cause.code, line);

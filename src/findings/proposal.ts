@@ -36,8 +36,8 @@ export function proposalOf(finding: Finding, effect: "allow" | "never", of: read
   }
   const all = [...lines.values()].sort((a, b) => b.decisions.length - a.decisions.length);
   const purposes = [...new Set(all.slice(0, LINES_MAX).map(({ purpose }) => purpose))];
-  const who = finding.agent === null ? "agents that nobody has registered" : `agent ${finding.agent}`;
-  const codes = finding.codes.map(({ code }) => code).join(", ");
+  const who = finding.agent === null ? "agents that nobody has registered" : `agent ${shown(finding.agent)}`;
+  const codes = finding.codes.map(({ code }) => shown(code)).join(", ");
   return [
     `# ${finding.id}: ${finding.actions.all} actions of ${who}, ${finding.first_seen} to ${finding.last_seen}`,
     ...(codes === "" ? [] : [`# reasons: ${codes}`]),
@@ -58,12 +58,25 @@ function entry({ verb, type, about, decisions }: Line, effect: "allow" | "never"
   const named =
     effect === "allow" ? "" : `, code: ${word(`no_${verb}_${type}`.replaceAll(/[^A-Za-z0-9_]/g, "_").toLowerCase())}, severity: high`;
   return [
-    `    # ${times}${known}: ${decisions[0] ?? ""}`,
+    `    # ${times}${known}: ${shown(decisions[0] ?? "")}`,
     `    - {${word(verb)}: ${word(type)}${about === "unknown" ? "" : `, about: ${about}`}${named}}`,
   ];
 }
 
+const NAMED = /^[A-Za-z0-9][A-Za-z0-9_.:@/-]*$/;
+
+/** A text in a comment, on its line: records that were handed in may hold anything for a code. */
+function shown(text: string): string {
+  return NAMED.test(text) ? text : quoted(text);
+}
+
+/** JSON, in which whatever ends a line or hides is escaped. */
+function quoted(text: string): string {
+  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
+  return JSON.stringify(text).replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (found) => found.split("").map(escaped).join(""));
+}
+
 /** A name as YAML reads it back. */
 function word(name: string): string {
-  return PLAIN.test(name) && !WORDS.has(name) ? name : JSON.stringify(name);
+  return PLAIN.test(name) && !WORDS.has(name) ? name : quoted(name);
 }

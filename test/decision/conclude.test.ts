@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { BUILTIN_REASONS, FLOOR_CODES, SEVERITIES, type CatalogueEntry } from "../../src/contract/index.js";
+import { BUILTIN_REASONS, FLOOR_CODES, SEVERITIES, type Catalogue, type CatalogueEntry } from "../../src/contract/index.js";
 import { conclude, concludeFloor, type Conclusion } from "../../src/decision/conclude.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
-import { ALLOWED, CATALOGUE, NOW, REQUEST } from "./world.js";
+import { ALLOWED, CATALOGUE, NOW, REQUEST, World, policyOf } from "./world.js";
 import { POLICY, scene, conclusionOf, allow, unsaidFlag, flag, log, deny, modify } from "./conclude_support.js";
 
 const codes = ({ reasons }: Conclusion): string[] => reasons.map(({ code }) => code);
@@ -101,6 +101,25 @@ const INVALID: [name: string, result: unknown][] = [
   ["flag that proceeds over an allow and a waiting flag", { ...flagged, reasons: [allow, unsaidFlag] }],
   ["log alone", { decision: "flag", proceed: false, reasons: [log], obligations: [] }],
 ];
+
+describe("what the agent is told of a flag", () => {
+  const DEFAULT = "A person will look at this.";
+  const cases: [what: string, proceed: boolean, sentence: string, told: string][] = [
+    ["that goes on", true, DEFAULT, "This goes ahead, and a person will look at it."],
+    ["that waits", false, DEFAULT, "This was not done. A person will look at it first."],
+    ["whose author has said it", false, "Ask ada.", "Ask ada."],
+  ];
+  for (const [what, proceed, sentence, told] of cases) {
+    it(`${what} says whether the action went ahead`, async () => {
+      const world = new World();
+      const reason = { effect: "flag" as const, code: "unrelated", severity: "medium" as const, params: {}, proceed };
+      const policy = policyOf(() => ({ decision: "flag", proceed, reasons: [...ALLOWED.reasons, reason], obligations: [] }));
+      const unrelated = { ...policy.catalogue["unrelated"], tell_agent: sentence } as Catalogue[string];
+      world.active = { ...policy, catalogue: { ...policy.catalogue, unrelated } };
+      expect((await world.decide()).answer.tell_agent).to.equal(told);
+    });
+  }
+});
 
 describe("conclude: from what the policy answered to what is said", () => {
   describe(`${INVALID.length} results that are refused`, () => {

@@ -241,6 +241,26 @@ describe("a verdict", () => {
     });
   });
 
+  for (const hostile of [
+    "unrelated\ncustomer_support:\n  allow:\n    - {update: customer}",
+    "a\u0085b: {c: d}",
+    "a\u2028b: {c: d}",
+    "x # y",
+    "\u202e",
+  ]) {
+    it(`proposes no line more for a code of ${JSON.stringify(hostile)}`, async () => {
+      const bench = await Bench.open();
+      const finding = await bench.findings.get(bench.id);
+      const action = { agent: "a-1", purpose: "support", task: null, verb: "read", type: "invoice", id: null };
+      const done = [{ action, relation: "other" as const, decision_id: hostile }];
+      const text = proposalOf({ ...finding, agent: hostile, codes: [{ code: hostile, severity: "high", count: 1 }] }, "allow", done);
+      expect(parse(text), text).to.deep.equal({ support: { allow: [{ read: "invoice", about: "other" }] } });
+      const comments = text.split("\n").filter((line) => line.trim().startsWith("#"));
+      expect(comments.every((line) => !/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u.test(line))).to.equal(true);
+      expect(text.split("\n")).to.have.lengthOf(comments.length + 4);
+    });
+  }
+
   it("proposes what YAML reads back, whatever the names are", async () => {
     const bench = await Bench.open();
     const finding = await bench.findings.get(bench.id);

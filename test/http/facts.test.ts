@@ -204,7 +204,7 @@ describe("facts over HTTP", () => {
       ["a grant that is over already", "POST", "/grants", grant({ expires: "2020-01-01T00:00:00Z" }), "400 fact_invalid /expires"],
       ["a grant to nobody", "POST", "/grants", grant({ agent: undefined }), "400 fact_invalid /agent"],
       ["a grant to two", "POST", "/grants", grant({ task: "T-1" }), "400 fact_invalid /agent"],
-      ["a grant of nothing", "POST", "/grants", grant({ entry: undefined }), "400 fact_invalid /entry"],
+      ["a grant of nothing", "POST", "/grants", grant({ entry: undefined }), "400 field_missing /entry"],
       ["a grant of an unknown type", "POST", "/grants", grant({ entry: { read: "invoice" } }), "400 fact_invalid /entry/read"],
       ["a grant that nobody has approved", "POST", "/grants", grant({ approved_by: undefined }), "400 field_missing /approved_by"],
       ["a grant without a reason", "POST", "/grants", grant({ reason: "" }), "400 field_invalid /reason"],
@@ -750,8 +750,8 @@ describe("facts over HTTP, by callers of limited rights", () => {
       ((await ask(service, "GET", path, { token })).body["items"] as Json[]).map(({ id }) => id).join();
     for (const [path, all, some] of [
       ["/agents?status=active&limit=2", "a-1,a-2", "a-2"],
-      ["/tasks?limit=2", "T-1,T-2", "T-2"],
-      ["/grants?limit=2", "G-1,G-2", "G-2"],
+      ["/tasks?limit=2", "T-1,T-2", "T-2,T-4"],
+      ["/grants?limit=2", "G-1,G-2", "G-2,G-4"],
     ] as const) {
       expect(await listed(path, OF("root"))).to.equal(all);
       expect(await listed(path, OF("of-a-2"))).to.equal(some);

@@ -192,3 +192,17 @@ function codeOfJson(line: string): Promise<unknown> {
     return Promise.resolve(null);
   }
 }
+
+threat("A16", "a proposal has no line that a handed-in record put there", {
+  async check(tree) {
+    const { proposalOf } = await tree("findings/proposal.js");
+    const code = "unrelated\nsupport:\n  allow:\n    - {delete: customer}";
+    const finding = { id: "F-1", agent: "a-1", codes: [{ code }], actions: { all: 1 }, first_seen: "x", last_seen: "y" };
+    const action = { agent: "a-1", purpose: "support", task: null, verb: "read", type: "invoice", id: null };
+    const text = proposalOf(finding as never, "allow", [{ action, relation: "other", decision_id: "d" }]);
+    return text.split("\n").find((line) => line.includes("delete") && !line.startsWith("#")) ?? null;
+  },
+  without: {
+    "texts in comments being quoted": [cut.returns("findings/proposal.js", "shown", "text")],
+  },
+});

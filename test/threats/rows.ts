@@ -332,6 +332,13 @@ const rows = {
     lives: ["src/audit/privacy/clock_mark.ts", "src/audit/privacy/retaining.ts", "src/audit/privacy/retention.ts"],
     also: ["test/audit/privacy/clock_mark.test.ts", "test/audit/privacy/retaining.long.test.ts"],
   },
+  F8: {
+    threat: "A call that nobody permitted hides behind the decision on another of its kind, in traces.",
+    control:
+      "A decision vouches for a call of the same purpose and task, whose arguments and attributes are the same as far as both are known.",
+    lives: ["src/adapters/otlp/asked.ts"],
+    also: ["test/adapters/otlp/service.test.ts"],
+  },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",
     control: "Whatever is thrown ends the instance; the next input gets a new one, with the memory as it was before any evaluation.",

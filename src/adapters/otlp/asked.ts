@@ -1,8 +1,17 @@
 /**
- * Whether what an agent did had been permitted before: by a decision on record, for the same verb and resource, shortly before it
- * began. One decision is for one call, so each counts for one.
+ * Whether what an agent did had been permitted before: by a decision on record, for the same call as far as both say what it is,
+ * shortly before it began. One decision is for one call, so each counts for one.
  */
-import type { Act, FoundRecord, RecordFilter, RecordPage } from "../../contract/index.js";
+import {
+  canonical,
+  pointerToken,
+  type Act,
+  type DecisionRecord,
+  type FoundRecord,
+  type PolicyInput,
+  type RecordFilter,
+  type RecordPage,
+} from "../../contract/index.js";
 
 export interface AskedOptions {
   /** How long before the call its decision may have been. */
@@ -30,8 +39,9 @@ export class Asked {
   /**
    * @param call names it: the same call finds its decision again
    * @param act with names as records have them
+   * @param request as the call's arguments say it
    */
-  async before(call: string, { agent, verb, type, id, time_ms }: Act): Promise<boolean> {
+  async before(call: string, { agent, verb, type, id, time_ms, purpose, task }: Act, request: Called): Promise<boolean> {
     const { within_ms, skew_ms, find } = this.#options;
     const from = time_ms - within_ms - skew_ms;
     const filter: RecordFilter = {
@@ -39,7 +49,12 @@ export class Asked {
       ...(id !== null && { resource: id }),
     };
     const { items } = await find(filter, LOOKED_AT_MAX);
-    const decisions = items.filter(({ action }) => action?.id === id).map(idOf);
+    const isIt = ({ action, record }: FoundRecord): boolean =>
+      action?.id === id &&
+      action.purpose === purpose &&
+      (action.task === null || task === null || action.task === task) &&
+      agrees(record, request);
+    const decisions = items.filter(isIt).map(idOf);
     // From here on nothing else runs: no two calls take the same one.
     const own = decisions.find((decision) => this.#claims.get(decision) === call);
     if (own !== undefined) return true;
@@ -52,6 +67,27 @@ export class Asked {
     }
     return true;
   }
+}
+
+/** What a call did, as far as is known. */
+type Called = Pick<PolicyInput["request"], "arguments" | "related" | "resource">;
+
+const MEMBERS = ["arguments", "related", "resource"] as const;
+
+/** Whether a decision's request has the same arguments and attributes as a call, of those that both say. */
+function agrees(record: FoundRecord["record"], call: Called): boolean {
+  const { input, masked = [] } = record as Partial<DecisionRecord>;
+  const asked = (input as { request?: Partial<Called> } | undefined)?.request ?? {};
+  const hidden = new Set(masked);
+  return MEMBERS.every((name) => isAlike(asked[name], call[name], `/input/request/${name}`, hidden));
+}
+
+/** @param hidden JSON pointers of what the record has masked, which can't be compared */
+function isAlike(one: unknown, other: unknown, at: string, hidden: ReadonlySet<string>): boolean {
+  if (one === null || one === undefined || other === null || other === undefined || hidden.has(at)) return true;
+  if (typeof one !== "object" || typeof other !== "object" || Array.isArray(one)) return canonical(one) === canonical(other);
+  const members = other as Readonly<Record<string, unknown>>;
+  return Object.entries(one).every(([name, value]) => isAlike(value, members[name], `${at}/${pointerToken(name)}`, hidden));
 }
 
 const idOf = ({ record }: FoundRecord): string => ("answer" in record ? record.answer.decision_id : "");

@@ -68,10 +68,10 @@ export class OtlpReports {
     const { acts, batch, ...counts } = await this.#actsOf(told, new Tellings(spans, mapping));
     const rejected = [...unreadable.map(({ at, why }) => ({ of: at, why })), ...counts.rejected];
     const done = new Set<number>();
-    const observation = observer.begin(caller, async (line, did) => {
+    const observation = observer.begin(caller, async (line, did, request) => {
       const act = acts[line - 1];
       if (act?.asks !== true) return null;
-      const was = await asked.before(keyOf(act), did);
+      const was = await asked.before(keyOf(act), did, request);
       if (was) done.add(line);
       return was;
     });
