@@ -172,8 +172,8 @@ describe("grants", () => {
     await facts.createAgent({ id: "a-1", owner: "ops", purposes: [] }, "host");
     await facts.createAgent({ id: "a-2", owner: "ops", purposes: [] }, "host");
     const exact = (id: string): Parameters<typeof facts.createGrant>[0] => {
-      const { entry: _, ...rest } = grant({ id, uses: 1 });
-      return { ...rest, action_digest: `sha256:${"0".repeat(64)}` };
+      const { agent = "a-1", reason, requested_by, approved_by, expires } = grant({ id, uses: 1 });
+      return { id, agent, reason, requested_by, approved_by, expires, uses: 1, action_digest: `sha256:${"0".repeat(64)}` };
     };
     // Far more than a holder may have at once, and than all may.
     for (let i = 0; i < 40; i++) {

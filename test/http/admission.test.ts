@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Problem } from "../../src/contract/index.js";
+import type { Problem } from "../../src/contract/index.js";
 import { admission } from "../../src/http/admission.js";
 import { StillTimers } from "../facts/world.js";
 
@@ -18,7 +18,15 @@ describe("admission", () => {
       const ends: (() => void)[] = [];
       const asked = Array.from({ length: 3 * max }, (_, i) =>
         gate
-          .admit(() => new Promise<string>((resolve) => ends.push(() => resolve("decided"))), by(i))
+          .admit(
+            () =>
+              new Promise<string>((resolve) =>
+                ends.push(() => {
+                  resolve("decided");
+                }),
+              ),
+            by(i),
+          )
           .catch((cause: unknown) => (cause as Problem).code),
       );
       await new Promise(setImmediate);
