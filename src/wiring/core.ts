@@ -13,9 +13,9 @@ import type { Closing } from "../system/closing.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { asset } from "../system/paths.js";
-import { openTrusted } from "./opened.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./profile.js";
 import type { ProfileAhead } from "./profile_ahead.js";
+import { openTrusted } from "./trust.js";
 
 export interface CoreOptions {
   log: Omit<LogOptions, "keys" | "origin">;

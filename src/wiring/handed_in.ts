@@ -27,6 +27,7 @@ import type { Findings } from "../decision/pdp.js";
 import type { Caller, Identity, KeptProfile } from "../decision/ports.js";
 import { QUIET_MS } from "../findings/incidents.js";
 import { findingIds, openedMs } from "../findings/about.js";
+import { without } from "../facts/without.js";
 import { schemas } from "../system/schemas.js";
 import type { Clock } from "../system/index.js";
 
@@ -263,7 +264,7 @@ export class HandedInRecords {
    */
   #marked({ record, asked, seq }: ReadDecision, caller: Caller, origin: string, opened: string[]): DecisionRecord {
     const { clock, incidents, identity, isKnown } = this.#deps;
-    const { now_ms: _, ...action } = asked;
+    const { agent, purpose, verb, type, id } = asked;
     const { answer, kind } = record;
     const time_ms = clock.wall();
     // A caller must not say anything of another's agent, not even that it was refused.
@@ -272,9 +273,22 @@ export class HandedInRecords {
     const decision_id = this.#opener(answer.decision_id, time_ms);
     const { decision, reasons } = answer;
     const opens = opensFinding(answer);
-    const finding = incidents.place({ decision_id, kind, ...action, known: isAttributed, time_ms, decision, reasons, opens });
+    const finding = incidents.place({
+      decision_id,
+      kind,
+      agent,
+      purpose,
+      verb,
+      type,
+      id,
+      known: isAttributed,
+      time_ms,
+      decision,
+      reasons,
+      opens,
+    });
     if (finding?.startsWith(`F-${decision_id}`) === true) opened.push(decision_id);
-    const { finding: __, ...rest } = answer;
+    const rest = without(answer, "finding");
     const engine = { origin, seq, taken: new Date(time_ms).toISOString(), ...(!isAttributed && { unattributed: true as const }) };
     return { ...record, answer: finding === null ? rest : { ...rest, finding }, engine };
   }

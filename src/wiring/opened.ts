@@ -3,8 +3,6 @@ import { Exporter } from "../audit/export/exporter.js";
 import { INDEX_THREAD, RecordSearch } from "../audit/index/search.js";
 import { LOG_THREAD, lockLog, type SegmentLog } from "../audit/log.js";
 import type { OwnRecords } from "../audit/own_records.js";
-import { lastPolicy } from "../audit/last_policy.js";
-import { TrustedStore } from "../bundle/trusted.js";
 import { cursorFile } from "../audit/export/cursor.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
@@ -122,16 +120,4 @@ export function openStore({ facts }: Config, timers: Timers, logger: Logger, unl
       logger.info("facts can be stored", { revision });
     },
   });
-}
-
-/** What was trusted before, by the folder that keeps it and by the log: either may have been lost, or put back from a backup. */
-export async function openTrusted(
-  { bundle: { state_dir }, log }: { bundle: { state_dir: string }; log: { dir: string } },
-  logger: Logger,
-): Promise<TrustedStore> {
-  const trusted = await TrustedStore.open(state_dir);
-  const last = lastPolicy(log.dir);
-  if (last !== null && (await trusted.remember(last)))
-    logger.warn("trusted bundle taken from the log; the state folder had an earlier one or none", { code: "trust_behind", ...last });
-  return trusted;
 }

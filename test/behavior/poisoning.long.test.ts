@@ -117,6 +117,17 @@ describe("an adversary who knows the algorithm and controls what one agent is al
     expect(said(false), "with the guard taken out").to.equal(0);
   });
 
+  it("is the same session again only for so long as it isn't silent", () => {
+    const profile = team();
+    const began = MONDAY + DAYS * DAY;
+    for (let i = 0; i < 120; i++)
+      live(profile, act({ session: "long", task: "T-9", id: `c-${9000 + i}`, time_ms: began + i * 20 * SECOND }));
+    const next = (session: string, after: number): number =>
+      profile.scoreOf(act({ session, task: "T-9", id: "c-9999", time_ms: began + 40 * MINUTE + after }));
+    expect(next("long", 3 * HOUR), "a pause").not.to.equal(next("another", 3 * HOUR));
+    expect(next("long", 5 * HOUR), "the next morning").to.equal(next("another", 5 * HOUR));
+  });
+
   it("feeds nothing but denies with what is denied", () => {
     const profile = team();
     const before = { ...profile.portrait(AGENT), risk: 0, last_ms: 0, checkpoints_ms: [] };

@@ -51,7 +51,9 @@ describe("adjustments of a running service", function () {
       return (await fetch(`http://127.0.0.1:${desk.port}/metrics`, { headers })).text();
     };
     const metrics = await metricsNow();
-    expect(metrics).to.match(/^remit_agents_narrowed 1$/m).and.to.match(/^remit_agents_suspended 0$/m);
+    expect(metrics)
+      .to.match(/^remit_agents_narrowed 1$/m)
+      .and.to.match(/^remit_agents_suspended 0$/m);
     await desk.ask("PATCH", "/agents/support-2", { status: "suspended", reason: "r" });
     expect(await metricsNow()).to.match(/^remit_agents_suspended 1$/m);
   });

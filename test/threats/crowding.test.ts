@@ -1,5 +1,5 @@
 /** One caller that uses up what all share, so that others lose what they had. */
-import type { Socket } from "node:net";
+import { Socket } from "node:net";
 import { INCIDENTS_MAX, QUIET_MS } from "../../src/findings/incidents.js";
 import { system } from "../../src/system/index.js";
 import { DAY, MONDAY, act, shift, work } from "../behavior/desk.js";
@@ -140,14 +140,14 @@ threat("A17", "a caller's share is one, however many tokens it has and however i
       const timers = { ...system.timers, after: (_ms: number, call: () => void) => (queueMicrotask(call), () => undefined) };
       const admit = admitByCaller(callers, admission(MAX, timers, SHARE));
       const asked = Array.from({ length: 40 }, (_, i) =>
-        admit(decide, { headers: { authorization: headerOf(i) }, socket: {} as Socket }).then(
+        admit(decide, { headers: { authorization: headerOf(i) }, socket: new Socket() }).then(
           () => true,
           () => false,
         ),
       );
       await new Promise(setImmediate);
       const begun = ends.length;
-      const other = admit(decide, { headers: { authorization: "Bearer another" }, socket: {} as Socket }).then(
+      const other = admit(decide, { headers: { authorization: "Bearer another" }, socket: new Socket() }).then(
         () => true,
         () => false,
       );

@@ -201,7 +201,7 @@ const rows = {
     threat: "An older bundle is activated again: put at the path, after the state folder was lost or put back from a backup.",
     control:
       "The highest sequence that was trusted is kept before a bundle decides, and each decision's record names it: a start takes the later of the two.",
-    lives: ["src/bundle/trusted.ts", "src/audit/last_policy.ts", "src/wiring/opened.ts"],
+    lives: ["src/bundle/trusted.ts", "src/audit/last_policy.ts", "src/wiring/trust.ts"],
     also: ["test/bundle/trusted.test.ts", "test/audit/last_policy.test.ts", "test/service/rollback.long.test.ts"],
   },
   C7: {

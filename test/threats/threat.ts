@@ -64,7 +64,7 @@ import type * as systemReadFileModule from "../../src/system/read_file.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
 import type * as wiringAdjustmentsModule from "../../src/wiring/adjustments.js";
 import type * as wiringHandedInModule from "../../src/wiring/handed_in.js";
-import type * as wiringOpenedModule from "../../src/wiring/opened.js";
+import type * as wiringTrustModule from "../../src/wiring/trust.js";
 import { asset } from "../../src/system/paths.js";
 import { Copies } from "./copies.js";
 import type { Edit } from "./cut.js";
@@ -128,7 +128,7 @@ export interface Modules {
   "store/memory.js": typeof storeMemoryModule;
   "store/sqlite.js": typeof storeSqliteModule;
   "system/logger.js": typeof systemLoggerModule;
-  "wiring/opened.js": typeof wiringOpenedModule;
+  "wiring/trust.js": typeof wiringTrustModule;
   "system/read_file.js": typeof systemReadFileModule;
   "wiring/adjustments.js": typeof wiringAdjustmentsModule;
   "wiring/handed_in.js": typeof wiringHandedInModule;
