@@ -144,14 +144,14 @@ describe("the rooms and their arrows", () => {
     }
   });
 
-  it("have an engine for applications that loads no native module, no server, and nothing that only authors need", () => {
+  it("have an engine for applications that loads no server, nothing that only authors need, and one native module, for its lock", () => {
     const graph = new Map(files.map(({ path, text }) => [path, loads(path, text)]));
     // With what its threads load.
-    const loaded = new Set(["embedded.ts", "audit/worker.ts", "policy/evaluate_worker.ts"]);
+    const loaded = new Set(["embedded.ts", "audit/worker.ts", "policy/compile_worker.ts"]);
     for (const path of loaded) for (const next of graph.get(path) ?? []) loaded.add(next);
     expect(loaded.size).to.be.above(100);
     const packages = [...loaded].filter((path) => !path.endsWith(".ts") && !path.startsWith("node:"));
-    expect(packages.sort()).to.deep.equal(["jsonwebtoken", "tar-stream"]);
+    expect(packages.sort()).to.deep.equal(["better-sqlite3", "jsonwebtoken", "tar-stream"]);
     expect([...loaded].filter((path) => /^(http|cli|service|authoring|replay|review|identity)\b/.test(path))).to.deep.equal([]);
   });
 
