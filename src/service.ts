@@ -505,7 +505,7 @@ function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
     authenticate: async (authorization, scope) => {
       const caller = await identity.authenticate(authorization, scope);
       const { jti } = caller.token;
-      if (facts.revoked("caller", caller.id)) throw new Problem("caller_revoked", { field: "authorization" });
+      if (facts.revoked("caller", caller.id)) throw new Problem("caller_cut_off", { field: "authorization" });
       if (jti !== null && facts.revoked("token", jti)) throw new Problem("caller_token_revoked", { field: "authorization" });
       return caller;
     },

@@ -25,6 +25,7 @@ const BEYOND_A_CASE: ReadonlySet<FloorCode> = new Set([
   "task_token_mismatch",
   "task_token_expired",
   "task_revoked",
+  "caller_revoked",
   "principal_mismatch",
 ]);
 const FILES = readdirSync(CASES).filter((name) => name.endsWith(".yaml"));
@@ -97,13 +98,20 @@ describe("golden cases", function () {
   });
 });
 
+/** An answer without the digest of what waits: it is of the bundle too, which is built anew for each change of its sources. */
+function withoutDigest({ wait, ...rest }: Outcome["answer"]): object {
+  if (wait === undefined) return rest;
+  const { approval_digest: _, ...kept } = wait as typeof wait & { approval_digest?: string };
+  return { ...rest, wait: kept };
+}
+
 /** That the outcome is what the case wants. */
 function holds({ answer: wanted, record }: GoldenCase, outcome: Outcome): void {
   const { reasons, message, obligations = [], ...fields } = wanted;
   const { answer } = outcome;
   const codes = answer.reasons.map(({ effect, code }) => `${effect} ${code}`);
   if (reasons !== undefined) expect(codes).to.deep.equal(reasons);
-  expect(answer).to.deep.include(fields);
+  expect(withoutDigest(answer)).to.deep.include(fields);
   expect(answer.obligations).to.deep.equal(obligations);
   if (message !== undefined) expect(answer.reasons[0]?.message).to.equal(message);
   holdsPart(outcome.record, record, "record");

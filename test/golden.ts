@@ -403,8 +403,10 @@ function recordIn(folder: string, decisionId: string): Json {
 /** What two ways to one decision must share: all but ids, counters, and how long it took. */
 export function comparable({ answer, record }: Outcome): { answer: Json; record: Json } {
   const plain = (of: object): Json => ({
-    ...without(of, ["decision_id", "finding", "facts_revision"]),
+    ...without(of, ["decision_id", "finding", "facts_revision", "wait"]),
     finding: "finding" in of,
+    // Its digest is of the caller and of facts' revisions too, which are each side's own.
+    wait: "wait" in of ? without(of.wait as object, ["approval_digest"]) : null,
   });
   const { floor } = record as { floor?: { agent: object | null } };
   // When an agent was registered is the service's to say.

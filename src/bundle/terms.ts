@@ -67,6 +67,7 @@ export function written(term: Node): string {
     const [called, ...args] = value as Node[];
     return `${written(called ?? {})}(${args.map(written).join(", ")})`;
   }
+  if (type === "set") return `{${(value as Node[]).map(written).join(", ")}}`;
   if (type === "array") return `[${(value as Node[]).map(written).join(", ")}]`;
   if (type === "var") return String(value).startsWith("$") ? "_" : String(value);
   if (type !== "ref") return type === "null" ? "null" : JSON.stringify(value);

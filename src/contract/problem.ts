@@ -86,7 +86,7 @@ const table = {
   token_missing: { status: 401, title: "no bearer token" },
   token_invalid: { status: 401, title: "the token is not acceptable" },
   token_expired: { status: 401, title: "the token has expired" },
-  caller_revoked: { status: 401, title: "the caller is revoked" },
+  caller_cut_off: { status: 401, title: "the caller is revoked" },
   caller_token_revoked: { status: 401, title: "the token is revoked" },
   keys_unavailable: { status: 503, title: "the keys of the token's issuer cannot be had now" },
   scope_missing: { status: 403, title: "the token lacks the scope" },

@@ -69,7 +69,7 @@ export interface HttpLimits extends ScanLimits {
 }
 
 export interface HttpIdentity extends Pick<Identity, "mayAskFor">, Callers {
-  /** As `Identity`, `caller_token_revoked` and `caller_revoked`. */
+  /** As `Identity`, `caller_token_revoked` and `caller_cut_off`. */
   authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
   /** The agents and purposes that `mayAskFor` is true of. */
   rightsOf: (caller: Caller) => Sight;

@@ -10,7 +10,7 @@ const WITH_TOKEN: readonly ProblemCode[] = [
   "token_invalid",
   "token_expired",
   "caller_token_revoked",
-  "caller_revoked",
+  "caller_cut_off",
   "scope_missing",
   "keys_unavailable",
 ];

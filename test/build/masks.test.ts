@@ -142,7 +142,7 @@ describe("a bundle's masks", () => {
 #   code: ${name}
 #   severity: low
 #   message: "no"
-deny contains reason.because(rego.metadata.rule(), {}) if {
+log contains reason.because(rego.metadata.rule(), {}) if {
 	${body}
 }
 `;

@@ -113,7 +113,10 @@ export interface Desk {
 }
 
 /** With agent `a-1` and its task `T-1`. */
-export async function openDesk({ sections = {}, answerLastsMs = 60_000 }: { sections?: object; answerLastsMs?: number } = {}): Promise<Desk> {
+export async function openDesk({
+  sections = {},
+  answerLastsMs = 60_000,
+}: { sections?: object; answerLastsMs?: number } = {}): Promise<Desk> {
   const service = await runWithFacts({ events: { heartbeat_ms: 1000 }, ...sections }, await deskBundle(12, answerLastsMs));
   await withAgent(service);
   await giveTask(service, "T-1");

@@ -23,7 +23,7 @@ describe("a caller that is revoked", function () {
     ).to.equal("200");
     for (const token of [one, other]) {
       expect(await decided(service, {}, token)).to.equal("deny caller_revoked");
-      expect((await ask(service, "GET", "/agents", { token })).outcome).to.match(/^401 caller_revoked/);
+      expect((await ask(service, "GET", "/agents", { token })).outcome).to.match(/^401 caller_cut_off/);
     }
     expect(await follower.end()).to.equal("caller_revoked");
     expect(await decided(service, {}, else_)).to.match(/^allow/);

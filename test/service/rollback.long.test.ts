@@ -50,8 +50,20 @@ describe("a service that is started again", function () {
   });
 
   for (const [what, spoil, code] of [
-    ["is lost", (path: string) => { rmSync(path); }, "file_unreadable"],
-    ["is damaged", (path: string) => { writeFileSync(path, "no bundle"); }, "archive_not_gzip"],
+    [
+      "is lost",
+      (path: string) => {
+        rmSync(path);
+      },
+      "file_unreadable",
+    ],
+    [
+      "is damaged",
+      (path: string) => {
+        writeFileSync(path, "no bundle");
+      },
+      "archive_not_gzip",
+    ],
   ] as const)
     it(`runs the last good bundle if the one at its path ${what}`, async () => {
       const at = await place();

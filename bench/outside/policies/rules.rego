@@ -111,7 +111,10 @@ flag contains reason.because(rego.metadata.rule(), {"id": input.request.resource
 	not is_named
 }
 
-changes if attributes.does in {"fetch", "keep", "add", "alter", "destroy", "settings"}
+changes if {
+	is_string(attributes.does)
+	attributes.does in {"fetch", "keep", "add", "alter", "destroy", "settings"}
+}
 
 only_the_user_spoke if attributes.heard == false
 
@@ -133,6 +136,7 @@ by_purpose if {
 }
 
 changes_a_thing if {
+	is_string(attributes.does)
 	attributes.does in {"keep", "alter", "destroy"}
 	is_string(input.request.resource.id)
 }
@@ -157,6 +161,7 @@ vouched(place) if {
 }
 
 from_named_text(place) if {
+	is_string(task.instruction)
 	task.instruction in {"known", "hands_on"}
 	place.standing == "named_text"
 }

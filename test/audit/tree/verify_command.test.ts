@@ -43,7 +43,12 @@ describe("remit audit verify", () => {
   ] as const) {
     for (const [instead, make] of [
       ["a FIFO", (path: string) => execFileSync("mkfifo", [path])],
-      ["a device without end", (path: string) => { symlinkSync("/dev/zero", path); }],
+      [
+        "a device without end",
+        (path: string) => {
+          symlinkSync("/dev/zero", path);
+        },
+      ],
     ] as const)
       it(`names ${what} that is ${instead}, and reads nothing of it`, async () => {
         const folder = join(mkdtempSync(at("copy-")), "log");
