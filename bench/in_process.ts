@@ -1,10 +1,9 @@
 /**
  * What evaluating and deciding cost without HTTP and without records, on the shipped policy for customer support, and how that
- * grows with the world: microseconds of CPU over all threads of this process.
- *
- *   node dist/bench/in_process.js <folder for its files> full|quick     prints one JSON line: an InProcess
+ * grows with the world: microseconds of CPU over all threads of this process. Prints one JSON line, an `InProcess`.
  */
-import { mkdirSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { PolicyData, PolicyInput } from "../src/contract/index.js";
 import { decider, type Decider } from "../src/decision/decide.js";
@@ -16,6 +15,7 @@ import { PolicyInstance, type Module } from "../src/policy/instance.js";
 import { readConfig } from "../src/system/config.js";
 import { system as host, type System } from "../src/system/index.js";
 import { median } from "./measure.js";
+import { readOptions } from "./options.js";
 import { moduleOf, purposeId, withPurposes } from "./many.js";
 import { sandboxIn, shippedBundle } from "./servers.js";
 import { action, agentId, inHours, PURPOSE } from "./workload.js";
@@ -41,8 +41,12 @@ interface Size {
 /** Operations by their number. */
 type Operations = Record<keyof Costs, (i: number) => unknown>;
 
-const [folder = "", extent = "full"] = process.argv.slice(2);
-const ROUNDS = extent === "quick" ? 3 : 5;
+const { quick } = readOptions("in_process", {
+  about: "Measures evaluating and deciding without HTTP and without records.",
+  options: { quick: { says: "three rounds instead of five" } },
+  examples: ["", "--quick"],
+});
+const ROUNDS = quick ? 3 : 5;
 const OPERATIONS = 5_000;
 const PACKAGES = 300;
 const SMALL: Size = { purposes: 10, agents: 10 };
@@ -52,7 +56,10 @@ const ACTIONS = 1000;
 
 const system: System = { ...host, clock: inHours(host.clock) };
 
-mkdirSync(folder, { recursive: true });
+const folder = mkdtempSync(join(tmpdir(), "remit-in-process-"));
+process.once("exit", () => {
+  rmSync(folder, { recursive: true, force: true });
+});
 const { config: file, token } = await sandboxIn(join(folder, "sandbox"), system.clock);
 const config = readConfig(file);
 const authorization = `Bearer ${token("bench", ["remit:decide"])}`;

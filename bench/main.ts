@@ -197,7 +197,7 @@ function withoutFile(config: string): void {
 
 async function inProcessFigures(): Promise<InProcess> {
   progress("without HTTP");
-  const args = [program("in_process"), join(processes.folder, "in_process"), quick ? "quick" : "full"];
+  const args = [program("in_process"), ...(quick ? ["--quick"] : [])];
   return JSON.parse(await processes.run("measured", process.execPath, args)) as InProcess;
 }
 
