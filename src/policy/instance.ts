@@ -8,8 +8,8 @@ import type * as Sdk from "@open-policy-agent/opa-wasm";
 import { BundleError } from "../bundle/errors.js";
 import { EVALUATION_FUEL } from "../contract/index.js";
 import type { Evaluation } from "../decision/ports.js";
-import { FUEL_EXPORT, STATE_EXPORT } from "./metering.js";
-import { HOST_BUILTINS, compile, describe, refused } from "./modules.js";
+import { ABORT_EXPORT, FUEL_EXPORT, STATE_EXPORT } from "./metering.js";
+import { HOST_FUNCTIONS, compile, describe, refused } from "./modules.js";
 
 // As an ES module the SDK's types and its exports name different things; as CommonJS they agree. Whoever only reads answers
 // doesn't load it.
@@ -65,6 +65,8 @@ interface Running {
   exports: Exports;
   /** Units that are left; below zero when the module has trapped for want of it. */
   fuel: Fuel;
+  /** Address of the message that the module has aborted with; 0 if it hasn't. */
+  abort: WebAssembly.Global & { value: number };
   entrypoint: number;
   data: number;
   heap: number;
@@ -146,11 +148,11 @@ export class PolicyInstance {
     this.#running = null;
   }
 
-  #failure({ fuel }: Running, thrown: unknown): FailedEvaluation {
+  #failure({ fuel, abort, memory }: Running, thrown: unknown): FailedEvaluation {
     const { evaluation_fuel_max: most } = this.#limits;
     const left = Number(fuel.value);
     const used = most - left;
-    if (left >= 0) return failed(describe(thrown), used);
+    if (left >= 0) return failed(abort.value === 0 ? describe(thrown) : messageAt(memory, abort.value), used);
     return { ok: false, code: "evaluation_budget", detail: `it needs more than ${most} units of fuel`, fuel: used };
   }
 
@@ -185,6 +187,7 @@ export class PolicyInstance {
     this.#builds++;
     let policy: Sdk.LoadedPolicy;
     try {
+      checkTexts(this.#module, this.#newMemory());
       policy = sdk().loadPolicySync(this.#module, { initial: this.#pages, maximum: this.#pages });
     } catch (thrown) {
       throw refused("wasm_invalid", thrown);
@@ -208,6 +211,7 @@ export class PolicyInstance {
       memory: policy.mem,
       exports: callable,
       fuel,
+      abort: abortOf(exports),
       entrypoint,
       data: policy.dataAddr,
       heap: policy.dataHeapPtr as number,
@@ -222,6 +226,7 @@ export class PolicyInstance {
 /** An instance as it was before its first evaluation: its stack, its data, and all that its code keeps. */
 function restored(ended: Running, image: Uint8Array): Running {
   for (const [global, value] of ended.state) global.value = value;
+  ended.abort.value = 0;
   current(ended).set(image);
   ended.reached = ended.heap;
   return ended;
@@ -230,22 +235,61 @@ function restored(ended: Running, image: Uint8Array): Running {
 /** A new instance in memory of its own, since memory never shrinks. */
 function inMemory(module: WebAssembly.Module, memory: WebAssembly.Memory, ended: Running, image: Uint8Array): Running {
   const view = Buffer.from(memory.buffer);
-  const env: Record<string, unknown> = {
-    memory,
-    opa_abort: (address: number) => {
-      throw new Error(textAt(Buffer.from(memory.buffer), address, memory.buffer.byteLength).toString());
-    },
-    opa_println: () => undefined,
-  };
-  for (const name of HOST_BUILTINS) {
-    env[name] = () => {
-      throw new Error("no built-in function is hosted");
-    };
-  }
-  const { exports } = new WebAssembly.Instance(module, { env });
+  const exports = exportsIn(module, memory);
   const values = ended.state.map(([, value]) => value);
   const state = stateOf(exports).map((global, i) => [global, values[i]] as const);
-  return restored({ ...ended, memory, view, exports: exports as unknown as Exports, fuel: fuelOf(exports), state }, image);
+  return restored(
+    { ...ended, memory, view, exports: exports as unknown as Exports, fuel: fuelOf(exports), abort: abortOf(exports), state },
+    image,
+  );
+}
+
+function exportsIn(module: WebAssembly.Module, memory: WebAssembly.Memory): WebAssembly.Exports {
+  const env: Record<string, unknown> = { memory };
+  for (const name of HOST_FUNCTIONS) {
+    env[name] = () => {
+      throw new Error("no function of the host is called");
+    };
+  }
+  return new WebAssembly.Instance(module, { env }).exports;
+}
+
+/**
+ * Makes the calls that the SDK makes as it loads a policy, in its order, on an instance that is thrown away: the SDK reads a text until it
+ * ends, wherever that is. What a module says here it says there too: nothing tells the two instances apart.
+ * @throws RangeError if a text has no end
+ */
+function checkTexts(module: WebAssembly.Module, memory: WebAssembly.Memory): void {
+  const exports = exportsIn(module, memory) as unknown as LoadingExports;
+  const read = (address: number): unknown => JSON.parse(textAt(Buffer.from(memory.buffer), address, memory.buffer.byteLength).toString());
+  read(exports.opa_json_dump(exports.builtins()));
+  const address = exports.opa_malloc(NO_DATA.length);
+  new Uint8Array(memory.buffer).set(NO_DATA, address);
+  exports.opa_json_parse(address, NO_DATA.length);
+  exports.opa_heap_ptr_get();
+  read(exports.opa_json_dump(exports.entrypoints()));
+}
+
+const NO_DATA = Buffer.from("{}");
+
+interface LoadingExports extends Exports {
+  opa_malloc(bytes: number): number;
+  opa_json_parse(address: number, length: number): number;
+  entrypoints(): number;
+}
+
+/** The message that a module aborted with, as far as it has one. */
+function messageAt(memory: WebAssembly.Memory, address: number): string {
+  const view = Buffer.from(memory.buffer);
+  const from = address >>> 0;
+  const end = view.indexOf(0, from);
+  return describe(view.toString("utf8", from, end < 0 ? view.length : Math.min(end, from + MESSAGE_BYTES_MAX)));
+}
+
+const MESSAGE_BYTES_MAX = 1_024;
+
+function abortOf(exports: WebAssembly.Exports): Running["abort"] {
+  return exports[ABORT_EXPORT] as Running["abort"];
 }
 
 function stateOf(exports: WebAssembly.Exports): WebAssembly.Global[] {
@@ -315,7 +359,8 @@ function current(running: Running): Buffer {
 
 /** The NUL-terminated text at an address. */
 function textAt(memory: Buffer, address: number, bytesMax: number): Buffer {
-  const end = memory.indexOf(0, address);
+  // What is negative would be looked for from the end of the memory.
+  const end = memory.indexOf(0, address >>> 0);
   if (end < 0) throw new RangeError("the result has no end");
   if (end - address > bytesMax) throw new RangeError("the result is larger than the limit");
   return memory.subarray(address, end);

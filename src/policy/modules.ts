@@ -5,8 +5,11 @@ import { workerThread } from "../system/thread.js";
 import type { FromCompiler } from "./compile_worker.js";
 import { metered } from "./metering.js";
 
-export const HOST_BUILTINS = ["opa_builtin0", "opa_builtin1", "opa_builtin2", "opa_builtin3", "opa_builtin4"];
-const HOST_FUNCTIONS = new Set(["opa_abort", "opa_println", ...HOST_BUILTINS]);
+/** Functions that a module may import. None is ever called: metering puts the first two otherwise, and a bundle that needs a builtin is refused. */
+export const HOST_FUNCTIONS: ReadonlySet<string> = new Set([
+  ...["opa_abort", "opa_println"],
+  ...["opa_builtin0", "opa_builtin1", "opa_builtin2", "opa_builtin3", "opa_builtin4"],
+]);
 const DETAIL_LENGTH_MAX = 300;
 const COMPILED_MAX = 4;
 

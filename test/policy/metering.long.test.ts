@@ -3,7 +3,8 @@ import { Worker } from "node:worker_threads";
 import { expect } from "chai";
 import { BundleError, readUnverified, type UnverifiedBundle } from "../../src/bundle/verify.js";
 import { INSTANCE_LIMITS, PolicyInstance, type Module } from "../../src/policy/instance.js";
-import { FUEL_EXPORT, metered } from "../../src/policy/metering.js";
+import { ABORT_EXPORT, FUEL_EXPORT, metered } from "../../src/policy/metering.js";
+import { encodeU32 } from "../../src/policy/wasm/reader.js";
 import { asset } from "../../src/system/paths.js";
 import { Dice } from "../differential/dice.js";
 import { chargePrograms } from "./charges.js";
@@ -36,6 +37,49 @@ function moduleWith(code: number[], { memory = false, name = "f" } = {}): Uint8A
     ...section(7, [1, name.length, ...Buffer.from(name), 0, 0]),
     ...section(10, [1, code.length + 2, 0, ...code, 0x0b]),
   ]);
+}
+
+type Part = [id: number, bytes: number[]];
+
+function sections(...parts: Part[]): Uint8Array {
+  return Uint8Array.from([
+    ...[0, 0x61, 0x73, 0x6d, 1, 0, 0, 0],
+    ...parts.flatMap(([id, bytes]) => [id, ...encodeU32(bytes.length), ...bytes]),
+  ]);
+}
+
+/** One function of no parameters and results, without anything in it. */
+const [TYPE, ONE, BODY]: [Part, Part, Part] = [
+  [1, [1, 0x60, 0, 0]],
+  [3, [1, 0]],
+  [10, [1, 2, 0, 0x0b]],
+];
+
+/** A module with one import, of a function of one number, and a function that calls it with 0x7ffffff0. */
+function importing(name: string, ...more: Part[]): Uint8Array {
+  const code = [0, 0x41, 0xf0, 0xff, 0xff, 0xff, 7, 0x10, 0, 0x0b];
+  return sections(
+    [1, [2, 0x60, 1, 0x7f, 0, 0x60, 0, 0]],
+    [2, [1, 3, ...Buffer.from("env"), name.length, ...Buffer.from(name), 0, 0]],
+    [3, [1, 1]],
+    ...more,
+    [10, [1, code.length, ...code]],
+  );
+}
+
+function deep(structures: number): Part {
+  const open = Array.from({ length: structures }, () => [0x02, 0x40]).flat();
+  const body = [0, ...open, ...Array.from({ length: structures + 1 }, () => 0x0b)];
+  return [10, [1, ...encodeU32(body.length), ...body]];
+}
+
+/** Units that calling a module's `f` takes. */
+function unitsOf(wasm: Uint8Array): number {
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(metered(wasm)), {});
+  const fuel = exports[FUEL_EXPORT] as WebAssembly.Global & { value: bigint };
+  const before = fuel.value;
+  (exports["f"] as () => void)();
+  return Number(before - fuel.value);
 }
 
 const ENDLESS = [0x03, 0x40, 0x0c, 0, 0x0b];
@@ -151,6 +195,46 @@ describe("metering", () => {
     });
   }
 
+  const DEAR: [what: string, code: number[], units: number][] = [
+    ["grows memory by nothing", [0x41, 0, 0x40, 0, 0x1a], 5_000],
+    ["fills no memory", [0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 11, 0], 1_060],
+    ["copies no memory", [0x41, 0, 0x41, 0, 0x41, 0, 0xfc, 10, 0, 0], 60],
+  ];
+  for (const [what, code, units] of DEAR) {
+    it(`charges what ${what} for what that takes the engine all the same`, () => {
+      expect(unitsOf(moduleWith(code, { memory: true }))).to.be.within(units, units + 50);
+    });
+  }
+
+  it("charges a function for its locals, which each call clears", () => {
+    const withLocals = (count: number): Uint8Array => {
+      const body = [1, ...encodeU32(count), 0x7f, 0x0b];
+      return sections(TYPE, ONE, [7, [1, 1, 0x66, 0, 0]], [10, [1, body.length, ...body]]);
+    };
+    expect(unitsOf(withLocals(9_000)) - unitsOf(withLocals(0))).to.equal(2_242);
+  });
+
+  it("lets no module call the host: an abort leaves where its message is, and printing does nothing", () => {
+    const called: string[] = [];
+    for (const name of ["opa_abort", "opa_println"]) {
+      const env = { [name]: () => void called.push(name) };
+      const { exports } = new WebAssembly.Instance(new WebAssembly.Module(metered(importing(name, [7, [1, 1, 0x66, 0, 1]]))), { env });
+      const run = exports["f"] as () => void;
+      if (name === "opa_abort") expect(run).to.throw("unreachable");
+      else run();
+      expect((exports[ABORT_EXPORT] as WebAssembly.Global).value).to.equal(name === "opa_abort" ? 0x7ffffff0 : 0);
+    }
+    expect(called).to.deep.equal([]);
+  });
+
+  it("reads a jump of as many labels as an engine takes, out of as many structures as it may", () => {
+    const labels = 60_000;
+    const open = Array.from({ length: 900 }, () => [0x02, 0x40]).flat();
+    const table = [0x41, 0, 0x0e, ...encodeU32(labels), ...Array.from({ length: labels + 1 }, () => 0)];
+    const body = [0, ...open, ...table, ...Array.from({ length: 901 }, () => 0x0b)];
+    expect(valid(metered(sections(TYPE, ONE, [10, [1, ...encodeU32(body.length), ...body]])))).to.equal(true);
+  });
+
   it("is what stops them: without the charge at its head a loop runs on", async () => {
     const wasm = Buffer.from(metered(moduleWith(ENDLESS)));
     const head = wasm.indexOf(Buffer.from([0x03, 0x40]));
@@ -178,6 +262,13 @@ describe("metering", () => {
     ["a local that it doesn't have", "wasm_invalid", moduleWith([0x42, 0, 0x21, 0])],
     ["a label that it doesn't have", "wasm_invalid", moduleWith([0x0c, 1])],
     ["an export of the fuel's name", "wasm_unsupported", moduleWith([], { name: FUEL_EXPORT })],
+    ["a host function that is called at the start", "wasm_unsupported", importing("opa_println", [8, [0]])],
+    ["a second table", "wasm_unsupported", sections(TYPE, ONE, [4, [2, 0x70, 0, 1, 0x70, 0, 1]], BODY)],
+    ["a large table", "wasm_unsupported", sections(TYPE, ONE, [4, [1, 0x70, 0, ...encodeU32(10_000_000)]], BODY)],
+    ["a second memory", "wasm_unsupported", sections(TYPE, ONE, [5, [2, 0, 1, 0, 1]], BODY)],
+    ["a host function in a table", "wasm_unsupported", importing("opa_abort", [4, [1, 0x70, 0, 1]], [9, [1, 0, 0x41, 0, 0x0b, 1, 0]])],
+    ["an export of a host function", "wasm_unsupported", importing("opa_println", [7, [1, 1, 0x66, 0, 0]])],
+    ["structures that are too deep in each other", "wasm_unsupported", sections(TYPE, ONE, deep(1_001))],
     ["an unknown section", "wasm_unsupported", Uint8Array.from([...moduleWith([]), 13, 1, 0])],
     ["a section twice", "wasm_invalid", Uint8Array.from([...moduleWith([]), 10, 1, 0])],
     ["another version", "wasm_invalid", Uint8Array.from([0, 0x61, 0x73, 0x6d, 2, 0, 0, 0])],

@@ -4,16 +4,25 @@
  * costs more than was paid. Where a path is long and may not be gone, another stretch begins, so that what isn't gone isn't paid for
  * either; that fuel is left is checked at entries and heads only, beyond which nothing runs for long. What one instruction does to many bytes or pages is charged before it, by their number.
  */
-import { INSTRUCTIONS, OPCODE, PAGE_COST, PREFIXED } from "./instructions.js";
+import { GROWTH_COST, INSTRUCTIONS, OPCODE, PAGE_COST, PREFIXED } from "./instructions.js";
 import { blockType, malformed, unsupported, type WasmReader } from "./reader.js";
 
 /** A place in a function's code, and what is charged there. */
 export interface Charge {
   at: number;
-  kind: "checked" | "unchecked" | "by_number";
+  kind: "checked" | "unchecked" | "by_number" | HostCall;
   /** Units; by number, for each of what the operand on top counts, an i32. */
   cost: number;
+  /** Units by number, whatever that is. @default 0 */
+  base?: number;
+  /** Units if what is counted is 0. @default 0 */
+  at_zero?: number;
+  /** Bytes of the instruction that it takes the place of. @default 0: none */
+  instead?: number;
 }
+
+/** Calls of the host that are put otherwise: one that ends the evaluation, and one that has no effect. */
+export type HostCall = "abort" | "print";
 
 /** Cost of a path that can't be gone. */
 const DEAD = -1;
@@ -21,6 +30,12 @@ const DEAD = -1;
 const CHARGE = 4;
 /** Cost of a path from which on the next place that control may or may not reach begins a stretch. */
 const STRETCH = 96;
+/** An entry clears the function's locals: a call's cost has room for some, and further ones take a unit for so many. */
+const LOCALS_OF_A_CALL = 32;
+const LOCALS_IN_A_UNIT = 4;
+/** Far above what a compiler writes; each open structure and each label is kept while a function is read. */
+const NESTING_MAX = 1_000;
+const LABELS_MAX = 65_520;
 
 /** A structure that is open. */
 interface Frame {
@@ -32,12 +47,19 @@ interface Frame {
   arrived: number;
   /** A path of another stretch leads there. */
   isMixed: boolean;
+  /** Loops that are open around it, itself among them. */
+  loops: number;
 }
 
-/** Reads a function's instructions to their end. @returns the charges in the order of their places */
-export function chargesOf(reader: WasmReader, globals: number, locals: number): Charge[] {
-  let paying: Charge = { at: reader.at, kind: "checked", cost: CHARGE };
-  let cost = CHARGE;
+/**
+ * Reads a function's instructions to their end.
+ * @param host calls of the host by the index of the function, null for one that is called as it is
+ * @returns the charges in the order of their places
+ */
+export function chargesOf(reader: WasmReader, globals: number, locals: number, host: readonly (HostCall | null)[] = []): Charge[] {
+  const entry = CHARGE + Math.ceil(Math.max(0, locals - LOCALS_OF_A_CALL) / LOCALS_IN_A_UNIT);
+  let paying: Charge = { at: reader.at, kind: "checked", cost: entry };
+  let cost = entry;
   const charges = [paying];
   const begin = (kind: Charge["kind"]): void => {
     paying = { at: reader.at, kind, cost: CHARGE };
@@ -47,7 +69,14 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
   const beginIfLong = (): void => {
     if (cost >= STRETCH) begin("unchecked");
   };
-  const frames: Frame[] = [{ isLoop: false, paying, begun: cost, arrived: DEAD, isMixed: false }];
+  const frames: Frame[] = [{ isLoop: false, paying, begun: cost, arrived: DEAD, isMixed: false, loops: 0 }];
+  /** Loops that are open, the outermost first. */
+  const loops: Frame[] = [];
+  const spend = (units: number): void => {
+    if (cost === DEAD) return;
+    cost += units;
+    paying.cost = Math.max(paying.cost, cost);
+  };
 
   const arrive = (frame: Frame, from: Charge, dearest: number): void => {
     if (dearest === DEAD) return;
@@ -62,7 +91,7 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
     // A loop's head begins a stretch of its own.
     if (frame.isLoop) return;
     // What is left with a loop goes on where the loop began.
-    const left = frames.find((other, i) => i > index && other.isLoop);
+    const left = loops[frame.loops];
     if (left === undefined) arrive(frame, paying, cost);
     else arrive(frame, left.paying, left.begun);
   };
@@ -72,7 +101,10 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
     const instruction = PREFIXED[found];
     if (instruction === undefined) throw unsupported(at, `instruction 0xfc ${found}`);
     for (let index = 0; index < instruction.indices; index++) reader.u32();
-    if (instruction.by_number !== null) charges.push({ at, kind: "by_number", cost: instruction.by_number });
+    const { cost: base, by_number, at_zero } = instruction;
+    // Charged where it stands: a path that it is on, and that may not be gone, would be charged for it otherwise.
+    if (by_number !== null) charges.push({ at, kind: "by_number", cost: by_number, base, ...(at_zero !== undefined && { at_zero }) });
+    else if (base > 0) charges.push({ at, kind: "checked", cost: base });
   };
 
   const structure = (opcode: number): void => {
@@ -80,9 +112,15 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
     const isLoop = opcode === OPCODE.loop;
     const isIf = opcode === OPCODE.if;
     // An `if` without `else` leads to its end from its beginning.
-    frames.push({ isLoop, paying, begun: cost, arrived: isIf ? cost : DEAD, isMixed: false });
-    if (isLoop) begin("checked");
-    else if (isIf) beginIfLong();
+    if (frames.length > NESTING_MAX) throw unsupported(reader.at, `more than ${NESTING_MAX} structures in each other`);
+    const around = loops.length + (isLoop ? 1 : 0);
+    const frame: Frame = { isLoop, paying, begun: cost, arrived: isIf ? cost : DEAD, isMixed: false, loops: around };
+    frames.push(frame);
+    if (isLoop) {
+      loops.push(frame);
+      begin("checked");
+    }
+    if (isIf) beginIfLong();
   };
 
   const otherwise = (at: number): void => {
@@ -98,6 +136,7 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
     const frame = frames.pop();
     if (frame === undefined || frames.length === 0) return;
     if (frame.isLoop) {
+      loops.pop();
       if (cost !== DEAD) cost = frame.begun;
       paying = frame.paying;
       return;
@@ -114,10 +153,7 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
     const opcode = reader.byte();
     const instruction = INSTRUCTIONS[opcode];
     if (instruction === undefined) throw unsupported(at, `instruction 0x${opcode.toString(16)}`);
-    if (cost !== DEAD) {
-      cost += instruction.cost;
-      paying.cost = Math.max(paying.cost, cost);
-    }
+    spend(instruction.cost);
     switch (instruction.immediate) {
       case "none":
         if (opcode === OPCODE.end) end();
@@ -133,15 +169,22 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
         else beginIfLong();
         break;
       case "labels":
-        reader.each(() => {
-          branch(at);
-        });
+        if (
+          reader.each(() => {
+            branch(at);
+          }) > LABELS_MAX
+        )
+          throw unsupported(at, `a jump to more than ${LABELS_MAX} labels`);
         branch(at);
         cost = DEAD;
         break;
-      case "function":
-        reader.u32();
+      case "function": {
+        const kind = host[reader.u32()] ?? null;
+        if (kind === null) break;
+        charges.push({ at, kind, cost: 0, instead: reader.at - at });
+        if (kind === "abort") cost = DEAD;
         break;
+      }
       case "type":
         reader.u32();
         reader.u32();
@@ -157,7 +200,7 @@ export function chargesOf(reader: WasmReader, globals: number, locals: number): 
         break;
       case "pages":
         reader.expect(0, "the only memory");
-        if (opcode === OPCODE.memory_grow) charges.push({ at, kind: "by_number", cost: PAGE_COST });
+        if (opcode === OPCODE.memory_grow) charges.push({ at, kind: "by_number", cost: PAGE_COST, base: GROWTH_COST });
         break;
       case "i32":
         reader.skipSigned(32);

@@ -97,12 +97,15 @@ export const OPCODE = {
   end: 0x0b,
   br: 0x0c,
   return: 0x0f,
+  drop: 0x1a,
   local_get: 0x20,
   local_tee: 0x22,
   global_get: 0x23,
   global_set: 0x24,
   memory_grow: 0x40,
+  i32_const: 0x41,
   i64_const: 0x42,
+  i64_eqz: 0x50,
   i64_lt_s: 0x53,
   i64_sub: 0x7d,
   i64_mul: 0x7e,
@@ -110,11 +113,24 @@ export const OPCODE = {
   i64_extend_i32_u: 0xad,
 } as const;
 
-/** An instruction of two opcodes: how many indices follow, and what a unit of its last operand costs, if that is a number of them. */
+/** An instruction of two opcodes: its cost, how many indices follow, and what a unit of its last operand costs, if that is a number of them. */
 export interface PrefixedInstruction {
+  /** Units where it stands, whatever the number is. */
+  cost: number;
   indices: number;
   by_number: number | null;
+  /** Units if that number is 0, beside its cost. @default 0 */
+  at_zero?: number;
 }
+
+/**
+ * Units of instructions that call the engine, however little they do: growth by nothing takes 300 ns, filling nothing 110 ns, filling or
+ * copying anything 6 ns, where a unit is about a tenth of a nanosecond. What compilers don't write costs as much as the dearest of these.
+ */
+export const GROWTH_COST = 5_000;
+const BULK = 60;
+const FILLING_NOTHING = 1_000;
+const UNUSUAL = 5_000;
 
 /** Units for a byte that is copied or filled, and for an element of a table. */
 const BYTE = 1;
@@ -122,14 +138,14 @@ const ELEMENT = 8;
 
 /** Instructions after the prefix 0xfc. */
 export const PREFIXED: readonly PrefixedInstruction[] = [
-  ...new Array<PrefixedInstruction>(8).fill({ indices: 0, by_number: null }), // saturating conversions
-  { indices: 2, by_number: BYTE }, // memory.init
-  { indices: 1, by_number: null }, // data.drop
-  { indices: 2, by_number: BYTE }, // memory.copy
-  { indices: 1, by_number: BYTE }, // memory.fill
-  { indices: 2, by_number: ELEMENT }, // table.init
-  { indices: 1, by_number: null }, // elem.drop
-  { indices: 2, by_number: ELEMENT }, // table.copy
+  ...new Array<PrefixedInstruction>(8).fill({ cost: NOTHING, indices: 0, by_number: null }), // saturating conversions
+  { cost: UNUSUAL, indices: 2, by_number: BYTE }, // memory.init
+  { cost: UNUSUAL, indices: 1, by_number: null }, // data.drop
+  { cost: BULK, indices: 2, by_number: BYTE }, // memory.copy
+  { cost: BULK, indices: 1, by_number: BYTE, at_zero: FILLING_NOTHING }, // memory.fill
+  { cost: UNUSUAL, indices: 2, by_number: ELEMENT }, // table.init
+  { cost: UNUSUAL, indices: 1, by_number: null }, // elem.drop
+  { cost: UNUSUAL, indices: 2, by_number: ELEMENT }, // table.copy
 ];
 
 /** Units for a page of 64 KiB: the kernel clears it when it is first written. */
