@@ -156,7 +156,11 @@ export class Session {
       this.#listed(request, served, "resourceTemplates", ({ uriTemplate }) => this.#isMappedTemplate(uriTemplate)),
     "resources/read": (request, served) => this.#readResource(request, served),
     "resources/subscribe": (request, served) => this.#subscribe(request, served),
-    "resources/unsubscribe": (request, served) => this.#pass(request, served),
+    "resources/unsubscribe": (request, served) => {
+      // Whatever the server answers: the client no longer wants to hear of it.
+      this.#subscribed.delete(String(request.params?.["uri"]));
+      return this.#pass(request, served);
+    },
   };
 
   async #serve(request: Request, served: Served): Promise<Reply> {
