@@ -160,19 +160,20 @@ describe("a service that has a sink", () => {
       writeFileSync(place.config, plain + (sink === null ? "" : stringify({ export: [sink] })));
       const child = new Child(place);
       await child.ready();
-      for (let i = 0; i < times; i++) expect((await child.ask("POST", "/decide", { body: REQUEST })).status).to.equal(200);
+      for (let i = 0; i < times; i++) expect((await child.ask("POST", "/decide", { body: REQUEST }))?.status).to.equal(200);
       await until(sent, () => [receiver.taken.length, log().length]);
       await child.kill();
     };
+    const sentAll = (): boolean => seqs(receiver.taken).includes(log().length);
     const now = { name: "siem", url: receiver.url, format: "json_lines", ...FAST, from: "now" };
     await serve(null, 5, () => true);
     const before = log().length;
-    await serve(now, 3, () => seqs(receiver.taken).includes(log().length));
+    await serve(now, 3, sentAll);
     const first = Math.min(...seqs(receiver.taken));
     expect(first).to.be.above(before);
     // What is recorded while nothing is sent is sent after the restart: "now" was at the first start.
     await serve(null, 4, () => true);
-    await serve(now, 2, () => seqs(receiver.taken).includes(log().length));
+    await serve(now, 2, sentAll);
     expect([...new Set(seqs(receiver.taken))].sort((a, b) => a - b)).to.deep.equal(seqs(log()).filter((seq) => seq >= first));
   });
 });
