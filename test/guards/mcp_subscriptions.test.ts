@@ -88,6 +88,33 @@ describe("the MCP guard and subscriptions to resources", () => {
     });
   }
 
+  it("passes on nothing of a request's parameters and `_meta` that no policy has seen", async () => {
+    between = await open(subscribing());
+    const traceparent = `00-${"1".repeat(32)}-${"2".repeat(16)}-01`;
+    const asked: [method: string, params: Record<string, unknown>][] = [
+      ["resources/subscribe", { uri: ADA }],
+      ["resources/unsubscribe", { uri: ADA }],
+      ["resources/read", { uri: ADA }],
+      ["prompts/get", { name: "summary", arguments: { customer: "ada" } }],
+      ["tools/call", { name: "get_customer", arguments: { customer_id: "ada" } }],
+      ["tools/list", {}],
+      ["resources/list", {}],
+      ["ping", {}],
+      ["logging/setLevel", { level: "info" }],
+    ];
+    for (const [method, params] of asked) {
+      const before = between.reached.length;
+      for (const name of ["customer_id", "name_", "as", "__proto__x"])
+        expect(codeOf(await ask(method, { ...params, [name]: "bob" })), method).to.equal("argument_unmapped");
+      expect(between.reached.slice(before), method).to.deep.equal([]);
+    }
+    const before = between.reached.length;
+    const hidden = { traceparent, tracestate: "a=b", "io.example/customer": "bob", as: { customer: "bob" } };
+    await ask("resources/subscribe", { uri: ADA, _meta: hidden });
+    await ask("resources/unsubscribe", { uri: ADA, _meta: { ...hidden, traceparent: "bob" } });
+    expect(between.reached.slice(before).map(({ params }) => params)).to.deep.equal([{ _meta: { traceparent }, uri: ADA }, { uri: ADA }]);
+  });
+
   it("keeps no subscription that the server refused, whatever the server reports then", async () => {
     between = await open(subscribing(ADA));
     expect(codeOf(await ask("resources/subscribe", { uri: ADA }))).to.equal(-32002);
