@@ -162,6 +162,7 @@ export async function startService(config: Config, system: System, logger: Logge
       system,
       policy: () => engine.active?.identity ?? null,
       limits: config.events,
+      masksPrincipals: () => engine.active?.vocabulary.masks?.some(({ at }) => at.join("/") === "task/principal") === true,
       ended: (why, caller) => {
         metrics.streamEnded(why);
         if (why === "subscriber_slow") logger.warn("a subscriber of events is cut", { code: why, caller });

@@ -10,14 +10,13 @@ import { system } from "../system/index.js";
 import { bound } from "./bound.js";
 import type { Exit } from "./exit.js";
 import { writable } from "./places.js";
-import { counted, mustHoldRecords, number, progressTo, rangeOf, sayDropped } from "./replay.js";
+import { SHOWN_MAX, counted, mustHoldRecords, number, progressTo, rangeOf, sayDropped } from "./replay.js";
 import { readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 
 /** So many of the most frequent and as many of the rarest: a door for one is as bad as a door for all. */
 const CHANGES_EACH_END = 10;
 const ROWS_MAX = 10;
-const UNREADABLE_MAX = 100;
 
 const EXAMPLES = `
 Examples:
@@ -70,7 +69,7 @@ async function run(folder: string, bundle: RunningBundle, file: string | null, o
   sayDropped(ui, folder, options);
   const found = await impact(folder, rangeOf(options), bundle, system.timers, {
     unreadable: (one) => {
-      if (unreadable.length < UNREADABLE_MAX) unreadable.push(one);
+      if (unreadable.length < SHOWN_MAX) unreadable.push(one);
     },
     progress: progressTo(ui),
   });

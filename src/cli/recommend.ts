@@ -8,6 +8,7 @@ import { compilePolicySet } from "../bundle/compile.js";
 import { findOpa, OpaUnavailable } from "../bundle/opa.js";
 import { readUnverified, type BundleContent } from "../bundle/verify.js";
 import { systemClock, system } from "../system/index.js";
+import type { Unreadable } from "../replay/records.js";
 import { DISTINCT_MAX } from "../review/distinct.js";
 import { FLOORS, type Floors } from "../review/proposal.js";
 import { recommend, type EntryReport, type Recommendation } from "../review/recommend.js";
@@ -15,7 +16,7 @@ import { PURPOSES_FILE } from "../review/written.js";
 import { timeOrAgo } from "./audit/source.js";
 import { readGiven } from "../system/read_file.js";
 import { CliError, type Exit } from "./exit.js";
-import { counted, mustHoldRecords, number, progressTo } from "./replay.js";
+import { SHOWN_MAX, counted, mustHoldRecords, number, progressTo } from "./replay.js";
 import { inFolder, readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { collect, count } from "./values.js";
@@ -84,19 +85,26 @@ async function run(folder: string, options: Options, ui: Ui): Promise<Exit> {
     if (!Object.hasOwn(source.purposes, id))
       throw new CliError("invalid", `there is no purpose \`${id}\``, `there are ${Object.keys(source.purposes).join(", ")}`);
   const floors: Floors = { days: options.minDays, decisions: options.minDecisions, tasks: options.minTasks };
+  const unreadable: Unreadable[] = [];
   const found = await recommend({
     ...{ folder, from_ms, to_ms, purposes, floors },
     ...{ text: source.text, vocabulary: source.vocabulary, known: source.known },
     ...{ policy: source.policy, untried: source.untried },
     ...{ timers: system.timers, progress: progressTo(ui) },
+    unreadable: (one) => {
+      if (unreadable.length < SHOWN_MAX) unreadable.push(one);
+    },
   });
   // What can't be read may have used what would go.
   const written = options.write === true && found.diff !== "" && exitOf(found) === "ok";
   if (written && options.set !== undefined) await writeWhole(join(options.set, PURPOSES_FILE), Buffer.from(found.text));
   if (options.json === true) {
     const said = { ...found, text: undefined };
-    sayJson(ui, { ok: exitOf(found) === "ok", written, ...said });
-  } else say(ui, found, options, written);
+    sayJson(ui, { ok: exitOf(found) === "ok", written, ...said, unreadables: unreadable });
+  } else {
+    for (const { seq, why } of unreadable) sayError(ui, `record ${seq}: ${why}`);
+    say(ui, found, options, written);
+  }
   return exitOf(found);
 }
 

@@ -21,7 +21,8 @@ import { collect } from "./values.js";
 import { trustedKey } from "./verify.js";
 
 /** Of each kind, shown in full; all are counted. */
-const SHOWN_MAX = 100;
+/** Records that a command names one by one. */
+export const SHOWN_MAX = 100;
 const VALUE_LENGTH_MAX = 160;
 const PROGRESS_MS = 5_000;
 

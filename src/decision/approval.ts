@@ -5,7 +5,7 @@
 import { hash } from "node:crypto";
 import { canonical } from "../contract/index.js";
 import type { Question } from "./attempt.js";
-import type { AgentProof, Facts } from "./ports.js";
+import type { Facts } from "./ports.js";
 import { requestText } from "./request_text.js";
 import type { Gathered, Situation } from "./situation.js";
 
@@ -29,8 +29,8 @@ export function approvalOf({ action, asker, policy }: Question, levels: Gathered
   const proof = agent_proof && { actor: agent_proof.actor, chain: agent_proof.chain, principal: agent_proof.principal };
   const chain = levels.map(({ situation }) => ({
     agent: situation.agent_id,
-    changes: changesOf(situation, principalOf(situation, agent_proof), facts),
-    principal: principalOf(situation, agent_proof),
+    changes: changesOf(situation, principalOf(situation), facts),
+    principal: principalOf(situation),
     task: situation.task_id,
   }));
   const around = {
@@ -48,9 +48,13 @@ export function approvalOf({ action, asker, policy }: Question, levels: Gathered
   return { digest: `sha256:${hash("sha256", `${canonical(around)}\n${asked}`)}`, principals: [...principals] };
 }
 
-/** Returns the person that a level of the chain is for, as the policy sees it. */
-export function principalOf({ task }: Pick<Situation, "task">, proof: AgentProof | null): string | null {
-  return task?.principal ?? proof?.principal?.subject ?? null;
+/**
+ * Returns the person that a level of the chain is for, as the policy sees it: its task's, or the one that the acting agent's token names.
+ * A level above has no token, so nobody is named where its task names nobody: else an agent would gain, by handing a task on, what is
+ * permitted for a person who never let it act.
+ */
+export function principalOf({ task, agent_proof }: Pick<Situation, "task" | "agent_proof">): string | null {
+  return task?.principal ?? agent_proof?.principal?.subject ?? null;
 }
 
 /** Revisions of the last changes to what a level rests on. */

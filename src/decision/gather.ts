@@ -157,7 +157,7 @@ function isAnyStopped(facts: Facts, { principal, chain, token }: AgentProof, pur
  * @param assessed what is usual is the acting agent's: of the levels above its own task, nothing is odd
  */
 export function inputText(
-  { action, asker: { caller, agent_proof }, vocabulary }: Question,
+  { action, asker: { caller }, vocabulary }: Question,
   { levels }: Gathered,
   index: number,
   assessed: Assessment,
@@ -166,7 +166,7 @@ export function inputText(
   const { agent, task, now_ms, claim_ms } = situation;
   if (agent === undefined) throw new Error("the floor let an unknown agent pass");
   const request = index === 0 ? action.request : { ...action.request, agent: agent.id, task: situation.task_id };
-  const principal = principalOf(situation, agent_proof);
+  const principal = principalOf(situation);
   return (
     `{"facts":{"agent":${kept(agent, vocabulary, agentFacts)},"behavior":${assessmentText(assessed)},` +
     `"caller":{"id":${quoted(caller.id)}},"flow":null,"grants":${grants.length === 0 ? "[]" : canonical(grants.flatMap(liveInput))},` +

@@ -198,6 +198,16 @@ export class Reach {
     return this.#handedOnTo().some(([agent, purpose]) => sees(sight, agent, purpose));
   }
 
+  /**
+   * Returns whether they may be told the name of what was changed. A person's is theirs who speak for a task of that person: others' tokens may
+   * name it too, so the change concerns everyone, and its name doesn't.
+   */
+  isNamedTo(sight: Sight): boolean {
+    const target = this.#target;
+    if (target.kind !== "principal" || (sight.agents === null && sight.purposes === null)) return true;
+    return this.#tasksOf(target.id).some(([agent, purpose]) => sees(sight, agent, purpose));
+  }
+
   /** Whether it can hit a task. @param chain the task, and those that it was handed on from */
   hits(chain: readonly Work[]): boolean {
     return chain.some((task) => this.#hitsDirectly(task));
@@ -222,12 +232,14 @@ export class Reach {
     }
   }
 
+  /** Returns agents and purposes of a person's tasks, each pair once. */
+  #tasksOf(principal: string): readonly (readonly [agent: string, purpose: string])[] {
+    return (this.#pairs ??= pairsOf([...this.#registry.tasks()].filter((task) => task.principal === principal)));
+  }
+
   /** Agents and purposes of what was handed on from what it hits, each pair once. */
   #handedOnTo(): readonly (readonly [agent: string, purpose: string])[] {
-    if (this.#pairs !== null) return this.#pairs;
-    const pairs = new Map<string, readonly [string, string]>();
-    for (const { agent, purpose } of this.#below()) pairs.set(`${agent} ${purpose}`, [agent, purpose]);
-    return (this.#pairs = [...pairs.values()]);
+    return (this.#pairs ??= pairsOf(this.#below()));
   }
 
   #below(): Iterable<Work> {
@@ -236,6 +248,12 @@ export class Reach {
     if (target.kind === "agent") return this.#handedOn.belowAgent(target.id);
     return this.#handedOn.below((task) => this.#hitsDirectly(task));
   }
+}
+
+function pairsOf(tasks: Iterable<Work>): readonly (readonly [agent: string, purpose: string])[] {
+  const pairs = new Map<string, readonly [string, string]>();
+  for (const { agent, purpose } of tasks) pairs.set(`${agent} ${purpose}`, [agent, purpose]);
+  return [...pairs.values()];
 }
 
 const ANY_WORK = { agent: null, purpose: null, task: null };

@@ -38,6 +38,8 @@ export interface Told {
   revision: number | null;
   /** Null: it concerns nobody. */
   text: Buffer | null;
+  /** The same with a digest where a person is named, for who isn't told the name; null if nobody is named. */
+  unnamed: Buffer | null;
   /** What its key holds, for who follows values; null: it is of no key. */
   fact: (() => Buffer) | null;
   /** Null: it concerns everyone. */
@@ -220,7 +222,10 @@ export class EventStream {
     );
     if (concerned.length === 0) return;
     this.#lastId = concerned.findLast(({ revision }) => revision !== null)?.revision ?? this.#lastId;
-    this.#write(values === null ? batch.textOf(concerned) : batch.valuesOf(concerned), concerned.length);
+    const unnamed = (one: Told): boolean => one.unnamed !== null && one.reach?.isNamedTo(sight) === false;
+    if (values !== null) this.#write(batch.valuesOf(concerned), concerned.length);
+    else if (!concerned.some(unnamed)) this.#write(batch.textOf(concerned), concerned.length);
+    else this.#write(joined(concerned.map((one) => (unnamed(one) ? one.unnamed : one.text))), concerned.length);
   }
 
   #write(text: Buffer, events: number): void {

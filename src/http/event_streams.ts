@@ -2,7 +2,7 @@
  * Pushes changes to whoever follows them: each change is written out once, and handed to all whom it concerns in a later turn
  * than the one that made it, some at a time. A change waits for no subscriber, and a subscriber for no other.
  */
-import { randomUUID } from "node:crypto";
+import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import {
   Problem,
@@ -27,6 +27,8 @@ export interface EventStreamsDeps {
   system: { clock: Clock; timers: Timers };
   policy: () => PolicyIdentity | null;
   limits: EventLimits;
+  /** Whether the active bundle masks persons for whom tasks are: nobody who doesn't decide elsewhere is told their names then. */
+  masksPrincipals: () => boolean;
   /** Told of each stream that the service ends, and whose it was. */
   ended: (why: StreamEnd, caller: string) => void;
 }
@@ -66,6 +68,7 @@ export class EventStreams {
   #opened = 0;
   /** Of this service: what is followed doesn't outlive it unasked. */
   readonly #start = randomUUID();
+  readonly #digestKey = randomBytes(32);
   readonly #unlisten: () => void;
   #closed = false;
 
@@ -270,17 +273,27 @@ export class EventStreams {
     if ("policy" in fresh) {
       const { bundle, revision, sequence, digest } = fresh.policy;
       const text = textOf("policy", { bundle, revision, sequence, digest }, null);
-      return { revision: null, text, fact: null, reach: null, revoked: null };
+      return { revision: null, text, unnamed: null, fact: null, reach: null, revoked: null };
     }
     const { key, change, revision, time } = fresh;
     const reach = Reach.of(fresh, this.#deps.commands.registry, this.#handedOn);
-    if (reach === null) return { revision, text: null, fact: () => factText(fresh, revision), reach, revoked: null };
+    if (reach === null) return { revision, text: null, unnamed: null, fact: () => factText(fresh, revision), reach, revoked: null };
     const { scope, of, work } = reach;
     const narrows = !WIDENS.has(change);
     const data: ChangeEvent = { revision, durable: revision !== null, change, narrows, key, scope, of, ...work, time };
     const revoked = (scope === "token" || scope === "caller") && narrows ? { scope, of } : null;
+    const named = textOf("change", data, revision);
+    const unnamed = scope === "principal" ? textOf("change", this.#withoutName(data), revision) : null;
+    const text = unnamed !== null && this.#deps.masksPrincipals() ? unnamed : named;
     // The id comes with the last of the two: who has the one without the other is told both again.
-    return { revision, text: textOf("change", data, revision), fact: () => factText(fresh, null), reach, revoked };
+    return { revision, text, unnamed, fact: () => factText(fresh, null), reach, revoked };
+  }
+
+  /** Returns an event about a person with a digest for the name. Its key is this service's and forgotten with it, so no name can be tried. */
+  #withoutName({ key, of, ...rest }: ChangeEvent): ChangeEvent {
+    const digest = `sha256:${createHmac("sha256", this.#digestKey).update(of).digest("hex")}`;
+    const kinds = key.split("/", 2);
+    return { ...rest, key: [...kinds, digest].join("/"), of: digest };
   }
 
   #later(call: () => void): void {

@@ -6,7 +6,7 @@ import { canonical, type Catalogue, type Purpose, type Scalar, type Vocabulary }
 import type { BundleContent } from "../bundle/verify.js";
 import { RunningBundle } from "../replay/bundles.js";
 import type { Progress } from "../replay/batches.js";
-import { readDecisions, type Range } from "../replay/records.js";
+import { readDecisions, type Range, type Unreadable } from "../replay/records.js";
 import type { Timers } from "../system/index.js";
 import { LayoutUnclear, applied, editsOf, type Edit } from "./edit.js";
 import { History, type AgentKnown, type GrantKnown } from "./history.js";
@@ -36,6 +36,8 @@ export interface RecommendOptions {
   untried: string | null;
   timers: Pick<Timers, "turnEnd">;
   progress: (so_far: Progress) => void;
+  /** Told of each record of the period that can't be read; the rest is read on. */
+  unreadable: (one: Unreadable) => void;
 }
 
 export interface CellReport extends Cell {
@@ -247,7 +249,10 @@ function readUses(options: RecommendOptions, usages: ReadonlyMap<string, Usage>)
     so_far.records++;
     so_far.seq = read.seq;
     if (so_far.records % 128 === 0) options.progress(so_far);
-    if (read.what === "unreadable") for (const usage of usages.values()) usage.counts.unreadable++;
+    if (read.what === "unreadable") {
+      options.unreadable({ seq: read.seq, why: read.why });
+      for (const usage of usages.values()) usage.counts.unreadable++;
+    }
     if (read.what !== "decision") continue;
     const { policy, reasons } = read.record.answer;
     const { digest } = policy;

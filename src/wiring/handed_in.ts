@@ -28,6 +28,7 @@ import type { Caller, Identity, KeptProfile } from "../decision/ports.js";
 import { QUIET_MS } from "../findings/incidents.js";
 import { findingIds, openedMs } from "../findings/about.js";
 import { without } from "../facts/without.js";
+import { isAsked, isRefused } from "../replay/shapes.js";
 import { schemas } from "../system/schemas.js";
 import type { Clock } from "../system/index.js";
 
@@ -182,6 +183,8 @@ export class HandedInRecords {
     if (!isDecision(record)) return refusal(seq, isDecision.errors?.[0]?.instancePath ?? "", "a record of a decision");
     const whole = withBeside(record, beside);
     if (whole === null) return refusal(seq, "/beside", "what it names by its digest, and nothing else");
+    const misshapen = misshapenAt(whole);
+    if (misshapen !== null) return refusal(seq, misshapen, "what a decision is made of, as engines write it");
     const asked = askedIn(whole);
     if (asked === null) return refusal(seq, "/input", "what was asked");
     const fault = this.#faultOf(record, whole, asked, caller);
@@ -370,18 +373,26 @@ function withBeside(record: DecisionRecord, text: string | undefined): DecisionR
   return isDecision(whole) ? whole : null;
 }
 
+/** Returns the place of the first member that replaying the record couldn't read: it would be in the log for good. Null if there is none. */
+function misshapenAt(whole: DecisionRecord): string | null {
+  const reads = whole.input === undefined ? isRefused : isAsked;
+  return reads(whole) ? null : reads.errors?.[0]?.instancePath || "/input";
+}
+
 /** For whom and when it was decided; null where its parts aren't those that a decision is made of. */
 function askedIn({ input, request, floor }: DecisionRecord): AskedAction | null {
-  const { facts, request: asked = request } = (input ?? {}) as Partial<PolicyInput>;
-  const now_ms =
-    facts === undefined ? (floor as { now_ms?: unknown } | undefined)?.now_ms : (facts as Partial<PolicyInput["facts"]>).time?.ms;
-  if ((input === undefined) === (floor === undefined) || typeof asked !== "object" || typeof now_ms !== "number") return null;
-  const { agent, purpose, verb, task, resource, context } = asked as Partial<PolicyInput["request"]>;
+  if ((input === undefined) === (floor === undefined)) return null;
+  const of: Partial<PolicyInput> = input ?? {};
+  const { facts, request: asked = request } = of;
+  const isMembers = (value: unknown): value is object => typeof value === "object" && value !== null;
   const isText = (value: unknown): value is string => typeof value === "string";
-  const isTextOrNull = (value: unknown): boolean => value === null || isText(value);
+  const isTextOrNull = (value: unknown): value is string | null => value === null || isText(value);
+  const now_ms: unknown = facts === undefined ? floor?.["now_ms"] : (facts as Partial<PolicyInput["facts"]> | null)?.time?.ms;
+  if (!isMembers(asked) || typeof now_ms !== "number") return null;
+  const { agent, purpose, verb, task, resource, context } = asked as Partial<PolicyInput["request"]>;
   if (!isText(agent) || !isText(purpose) || !isText(verb) || !isTextOrNull(task)) return null;
-  if (typeof resource !== "object" || !isText(resource.type) || !isTextOrNull(resource.id)) return null;
-  if (typeof context !== "object" || !isTextOrNull(context.session) || !isTextOrNull(context.source)) return null;
+  if (!isMembers(resource) || !isText(resource.type) || !isTextOrNull(resource.id)) return null;
+  if (!isMembers(context) || !isTextOrNull(context.session) || !isTextOrNull(context.source)) return null;
   if (facts !== undefined && !isText((facts as Partial<PolicyInput["facts"]>).agent?.version)) return null;
   return { agent, purpose, verb, type: resource.type, id: resource.id, now_ms };
 }

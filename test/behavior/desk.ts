@@ -58,6 +58,15 @@ export function* shift({ agent = "support-7", from = 0, days, tickets = 24 }: Sh
   }
 }
 
+/** @param n how late in the day: in twenty minutes */
+export function payment(day: number, n: number, over: Partial<Act> = {}): Act {
+  const task = `T-${day}-${n}`;
+  return act({ type: "payee", id: `p-${n % 5}`, task, session: task, time_ms: MONDAY + day * DAY + n * 20 * MINUTE, ...over });
+}
+
+/** A day's payments, to the same five payees. */
+export const paid = (day: number): Act[] => Array.from({ length: 24 }, (_, n) => payment(day, n));
+
 /** As a service does it: assessed, and then learned. */
 export function live(profile: BehaviorProfile, one: Act, outcome: ActOutcome = "allow"): Assessment {
   const assessed = profile.assess(one);

@@ -221,6 +221,27 @@ describe("decide: what is proven by tokens", () => {
     expect(principal).to.equal("ada");
   });
 
+  const named: [what: string, above: string | null, token: boolean, seen: (string | null)[]][] = [
+    ["nobody above if the acting agent's token alone names one", null, true, ["ada", null]],
+    ["the same one above if every task names one", "ada", true, ["ada", "ada"]],
+    ["the task's one above if there is no token", "ada", false, ["ada", "ada"]],
+    ["nobody if neither task nor token names one", null, false, [null, null]],
+  ];
+  for (const [what, person, token, seen] of named) {
+    it(`tells the policy of a chain's tasks ${what}`, async () => {
+      const principals: (string | null)[] = [];
+      const world = chained(({ facts }) => {
+        principals.push(facts.principal);
+        return ALLOWED;
+      });
+      world.agentProofs.set("agent-token", PROOF);
+      world.credentials.set("agents s7", "support-7");
+      world.tasks.set("T-0", { ...ROOT, principal: person }).set("T-1", { ...CHILD, principal: person });
+      await world.decide(token ? withToken : REQUEST);
+      expect(principals).to.deep.equal(seen);
+    });
+  }
+
   const refused: [name: string, code: string, change: (world: World) => unknown][] = [
     ["of another agent", "agent_token_mismatch", (world) => world.credentials.set("agents s7", "support-8")],
     ["of nobody's credentials", "agent_token_mismatch", (world) => world.credentials.delete("agents s7")],

@@ -4,6 +4,8 @@ import { OVER_KEPT_MS, Registry } from "../../src/facts/registry.js";
 import type { Json } from "../../src/store/store.js";
 import { HOUR_MS, NOW, POLICY, StillTimers, at, compileEntry } from "./world.js";
 
+const EMPTY_TASK = { purpose: "support", subjects: {}, attributes: {}, verbs: null, expires: at(HOUR_MS), ended: null };
+
 describe("whom a change concerns", () => {
   let registry: Registry;
   let handedOn: HandedOn;
@@ -72,6 +74,24 @@ describe("whom a change concerns", () => {
     expect(found(revoked("owner", "b"))).to.deep.equal(["a-1", "a-2", "a-3"]);
     expect(found(revoked("owner", "nobody"))).to.deep.equal([]);
     expect(found(revoked("purpose", "support"))).to.deep.equal(["a-1", "a-2", "a-3", "a-4"]);
+  });
+
+  it("is everybody for a person, who is named only to those that speak for a task of that person", () => {
+    for (const id of ["a-1", "a-2", "a-3"]) agent(id);
+    const of = (id: string, holder: string, parent: string | null, principal: string): void => {
+      apply(`task/${id}`, { ...EMPTY_TASK, id, agent: holder, parent, principal });
+    };
+    of("T-1", "a-1", null, "ada");
+    of("T-2", "a-2", "T-1", "ada");
+    of("T-3", "a-3", null, "bob");
+    const ada = revoked("principal", "ada");
+    const ids = ["a-1", "a-2", "a-3"];
+    expect(ids.filter((id) => ada.concerns(only(id)))).to.deep.equal(ids);
+    expect(ids.filter((id) => ada.isNamedTo(only(id)))).to.deep.equal(["a-1", "a-2"]);
+    expect(ada.isNamedTo({ agents: null, purposes: new Set(["billing"]) })).to.be.false;
+    expect(ada.isNamedTo({ agents: null, purposes: null })).to.be.true;
+    expect(revoked("principal", "nobody").isNamedTo(only("a-1"))).to.be.false;
+    expect(revoked("agent", "a-3").isNamedTo(only("a-1"))).to.be.true;
   });
 
   it("is only whoever sees everything, of what is forgotten", () => {

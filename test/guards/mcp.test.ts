@@ -322,6 +322,18 @@ for (const mode of MODES) {
       expect(heard).to.deep.equal(["the task ended", "closed"]);
     });
 
+    it("reports a call whose result is an error as failed", async () => {
+      const { client, close } = await guarded(desk, crm, {
+        tools: { ...MAPPING.tools, search_orders: { search: "order", ignore: ["customer_id"], attributes: { customer: { is: "ada" } } } },
+      });
+      const result = await client.callTool({ name: "search_orders", arguments: { customer_id: "nobody" } });
+      expect(result["isError"]).to.equal(true);
+      expect(crm.did.slice(-1)).to.deep.equal(['search_orders {"customer_id":"nobody"}']);
+      await close();
+      const { items } = (await desk.ask("GET", "/decisions?agent=support-7&type=order&limit=1")) as { items: { outcome: string }[] };
+      expect(items.map(({ outcome }) => outcome)).to.deep.equal(["failed"]);
+    });
+
     it("says what became of each call, the last before it ended and one that a person approved among them", async () => {
       const { client, said, close } = await guarded(desk, crm);
       await client.callTool({ name: "get_customer", arguments: ADA });

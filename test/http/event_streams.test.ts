@@ -1,3 +1,4 @@
+import { hash } from "node:crypto";
 import { EventEmitter } from "node:events";
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -36,6 +37,7 @@ class Pushing {
   readonly ended: StreamEnd[] = [];
   readonly #followers: Follower[] = [];
   port = 0;
+  masksPrincipals = false;
   commands!: Commands;
   streams!: EventStreams;
   /** By the path's query. */
@@ -54,6 +56,7 @@ class Pushing {
       system: { clock: systemClock, timers: systemTimers },
       policy: () => null,
       limits: { ...LIMITS, ...limits },
+      masksPrincipals: () => pushing.masksPrincipals,
       ended: (why) => pushing.ended.push(why),
     }));
     pushing.#server = createServer((request, response) => {
@@ -181,6 +184,61 @@ describe("event streams", function () {
     });
   });
 
+  describe("of persons that are cut off:", () => {
+    /** What each follower hears of the revocation of a person, and of its end, in the words of the event. */
+    const heard = async (isMasked: boolean): Promise<Record<string, [scope: unknown, key: unknown, of: unknown][]>> => {
+      pushing = await Pushing.start();
+      pushing.masksPrincipals = isMasked;
+      const { commands, subscriptions } = pushing;
+      await commands.createTask({ id: "T-1", agent: "a-1", purpose: "support", principal: "p", expires: at(HOUR_MS) }, BY);
+      const sights: Record<string, Sight> = {
+        "?unlimited": EVERYTHING_IN_SIGHT,
+        "?its-agent": { agents: new Set(["a-1"]), purposes: null },
+        "?its-purpose": { agents: null, purposes: new Set(["support"]) },
+        "?another-agent": { agents: new Set(["a-2"]), purposes: null },
+        "?another-purpose": { agents: new Set(["a-1"]), purposes: new Set(["billing"]) },
+      };
+      for (const [query, sight] of Object.entries(sights)) subscriptions.set(query, { ...NOBODY_YET, sight });
+      const followers = new Map<string, Follower>();
+      for (const query of Object.keys(sights)) followers.set(query, await (await pushing.follow(query)).ready());
+      await commands.revoke({ scope: { principal: "p" }, reason: "left" }, BY);
+      await commands.lift("principal/p", { reason: "back" }, null, BY);
+      const all: Record<string, [unknown, unknown, unknown][]> = {};
+      for (const [query, follower] of followers) {
+        await follower.until(() => follower.changes.some(({ change }) => change === "revocation_lifted"));
+        all[query] = follower.changes.map(({ scope, key, of, narrows, agent, purpose, task }) => {
+          expect([agent, purpose, task], "the work that it can hit").to.deep.equal([null, null, null]);
+          return [narrows === true ? scope : "lifted", key, of];
+        });
+      }
+      return all;
+    };
+    const DIGEST = /^sha256:[0-9a-f]{64}$/;
+
+    it("name them to those that speak for a task of theirs, and say a digest to others, whose work it can hit too", async () => {
+      const all = await heard(false);
+      for (const query of ["?unlimited", "?its-agent", "?its-purpose"])
+        for (const [, key, of] of all[query] ?? []) expect([key, of], query).to.deep.equal(["revocation/principal/p", "p"]);
+      for (const query of ["?another-agent", "?another-purpose"]) {
+        const events = all[query] ?? [];
+        expect(events.map(([scope]) => scope))
+          .to.include("principal")
+          .and.include("lifted");
+        for (const [, key, of] of events) {
+          expect(of, query).to.match(DIGEST);
+          expect(key, query).to.equal(`revocation/principal/${String(of)}`);
+          expect(of, "a digest that anybody can make").not.to.equal(`sha256:${hash("sha256", "p")}`);
+        }
+        expect(new Set(events.map(([, , of]) => of))).to.have.lengthOf(1);
+      }
+    });
+
+    it("name them to nobody where the vocabulary masks them", async () => {
+      const all = await heard(true);
+      for (const [query, events] of Object.entries(all)) for (const [, , of] of events) expect(of, query).to.match(DIGEST);
+    });
+  });
+
   describe("with a client that doesn't keep up:", () => {
     const kept = async (follower: Follower, count: number): Promise<unknown[]> => {
       await follower.until(() => follower.changes.length >= count, `${count} changes`);
@@ -242,6 +300,7 @@ describe("event streams", function () {
       system: { clock: systemClock, timers: { ...systemTimers, turnEnd: (call) => later.push(call) } },
       policy: () => null,
       limits: LIMITS,
+      masksPrincipals: () => false,
       ended: () => undefined,
     });
     const written: Buffer[] = [];

@@ -151,6 +151,10 @@ describe("remit review and remit recommend", function () {
     const proposed = await remit("recommend", ...args, ...LOW, "--set", file("set"), "--write");
     expect(proposed.exit).to.equal("unreadable");
     expect(proposed.err).to.contain("1 record can't be read, and may have used what would go").and.contain("nothing is written");
+    expect(proposed.err).to.contain("record 9: it is not a JSON object");
+    const impact = await remit("impact", harmed.log.path, "--bundle", file("desk.tar.gz"));
+    expect(impact.exit).to.equal("unreadable");
+    expect(impact.err).to.contain("record 9: it is not a JSON object");
     expect(readFileSync(purposes, "utf8")).to.equal(before);
   });
 

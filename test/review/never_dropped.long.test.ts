@@ -69,6 +69,7 @@ describe("whatever agents did", function () {
           // By the data alone: the policy is asked here, and not before.
           ...{ policy: null, untried: "not asked", timers: system.timers },
           progress: () => undefined,
+          unreadable: () => undefined,
         });
         if (found.proposals.length > 0) proposed++;
         expect(await changedBy(log, content, found.text)).to.deep.include({ changed: 0, newly_stopped: 0, newly_allowed: 0 });

@@ -80,7 +80,7 @@ function ask({ log, content }: Made, more: Partial<RecommendOptions> = {}): Prom
     ...{ folder: log.path, from_ms: FROM, to_ms: TO, purposes: Object.keys(content.data.purposes) },
     ...{ text: content.files.get("purposes.yaml")?.toString() ?? "", vocabulary: content.data.vocabulary },
     ...{ floors: FLOORS, known: [content], policy: content, untried: null },
-    ...{ timers: system.timers, progress: () => undefined },
+    ...{ timers: system.timers, progress: () => undefined, unreadable: () => undefined },
     ...more,
   });
 }

@@ -4,7 +4,7 @@ import { stillProfile } from "../../src/decision/still.js";
 import { World, live as allowing } from "../decision/world.js";
 import type { BehaviorProfile } from "../../src/behavior/profile.js";
 import type { Incidents } from "../../src/findings/incidents.js";
-import { DAY, HOUR, MINUTE, MONDAY, SECOND, act, live, shift, work } from "../behavior/desk.js";
+import { DAY, HOUR, MINUTE, MONDAY, SECOND, act, live, paid, payment, shift, work } from "../behavior/desk.js";
 import { DAYS, TEAM } from "../behavior/team.js";
 import { MINUTE_MS, NOW, deny, flag, sighted, type Put } from "../findings/sightings.js";
 import { cut } from "./cut.js";
@@ -143,6 +143,27 @@ threat("A4", "who takes a little more each day is named before twice a week's us
   },
   without: {
     "the sum over days and weeks": [cut.call("behavior/pace.js", "longRun", ["Math.max", "slow"], "0")],
+  },
+});
+
+threat("A5", "a resource that was met in odd acts alone is as unknown as one that was never met, after whatever days", {
+  async check(tree) {
+    const { BehaviorProfile: Profile } = await tree("behavior/profile.js");
+    const profile = new Profile({ agents_max: 9 });
+    const PAID_DAYS = 20;
+    for (let day = 0; day < PAID_DAYS; day++) work(profile, paid(day));
+    const next = (day: number, id: string): number => profile.scoreOf(payment(day, 1, { id }));
+    for (let day = PAID_DAYS; day < PAID_DAYS + 5; day++) {
+      const { risk } = live(profile, payment(day, 5, { id: "mine", source: `w-${day}`, task: null }));
+      if (risk < 15 || risk >= 60) throw new Error(`a payment of risk ${risk} shows nothing: it is ordinary, or teaches nothing at all`);
+      work(profile, paid(day));
+      if (next(day + 1, "mine") !== next(day + 1, "never met")) return `a payee, after ${day + 1 - PAID_DAYS} days`;
+    }
+    return next(PAID_DAYS + 5, "p-1") < next(PAID_DAYS + 5, "mine") ? null : "a payee of every day is as unknown";
+  },
+  without: {
+    "odd acts being told apart": [cut.text("behavior/teach.js", "teachOwn", "resource(own, seen, trusts)", "resource(own, seen, teaches)")],
+    "a bound on what is odd": [cut.value("behavior/teach.js", "TRUSTED_BELOW", "TRUSTED_BELOW", "Infinity")],
   },
 });
 

@@ -1,10 +1,13 @@
 /** What must not be read by whoever gets at records, logs or metrics. */
+import { EventEmitter } from "node:events";
 import { readFileSync, readdirSync, statSync } from "node:fs";
+import type { ServerResponse } from "node:http";
 import { join, relative } from "node:path";
 import { verifyLog } from "../../src/audit/tree/verify.js";
 import type { BuiltBundle } from "../../src/bundle/build.js";
-import { system } from "../../src/system/index.js";
+import { system, systemClock, systemTimers } from "../../src/system/index.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
+import { HOUR_MS, World as FactsWorld, at, turns } from "../facts/world.js";
 import { ALL, post, run, tokenFor, type Running } from "../http/running.js";
 import { cut } from "./cut.js";
 import { threat } from "./threat.js";
@@ -191,3 +194,46 @@ function filesOf(folder: string): [name: string, text: string][] {
     .filter((file) => statSync(file).isFile() && !NOT_RECORDS.test(relative(folder, file)))
     .map((file) => [relative(folder, file), readFileSync(file, "latin1")]);
 }
+
+threat("B2", "an enforcement point is named those persons alone whose tasks it speaks for", {
+  async check(tree) {
+    const { EventStreams } = await tree("http/event_streams.js");
+    for (const masked of [false, true]) {
+      const world = new FactsWorld();
+      const commands = await world.open();
+      for (const id of ["a-1", "a-2"]) await commands.createAgent({ id, owner: "o", purposes: ["support"] }, "host");
+      await commands.createTask({ id: "T-1", agent: "a-1", purpose: "support", principal: "CANARY", expires: at(HOUR_MS) }, "host");
+      const streams = new EventStreams({
+        commands,
+        system: { clock: systemClock, timers: systemTimers },
+        policy: () => null,
+        limits: { subscribers_max: 10, heartbeat_ms: 60_000, queue_events_max: 100, queue_bytes_max: 100_000 },
+        masksPrincipals: () => masked,
+        ended: () => undefined,
+      });
+      const written = new Map<string, string>();
+      for (const agent of ["a-1", "a-2"]) {
+        const write = (bytes: Buffer): boolean => written.set(agent, (written.get(agent) ?? "") + bytes.toString()).size > 0;
+        const response = Object.assign(new EventEmitter(), { write, end: () => undefined, destroy: () => undefined });
+        const sight = { agents: new Set([agent]), purposes: null };
+        const caller = { id: agent, token: { jti: null, expires_ms: Infinity } };
+        const more = { chain: null, after: null, values: null, heartbeat_ms: null, authenticate: () => Promise.resolve() };
+        streams.open(response as unknown as ServerResponse, { sight, caller, ...more })();
+      }
+      await commands.revoke({ scope: { principal: "CANARY" }, reason: "r" }, "host");
+      await turns(20);
+      streams.close();
+      commands.close();
+      const [its, another] = [written.get("a-1") ?? "", written.get("a-2") ?? ""];
+      for (const text of [its, another]) if (!text.includes('"narrows":true')) return "somebody whose work it can hit isn't told at all";
+      if (another.includes("CANARY")) return "whoever speaks for no task of a person's is named that person";
+      if (its.includes("CANARY") === masked) return masked ? "a masked person is named" : "nobody is named the person";
+    }
+    return null;
+  },
+  without: {
+    "the tasks that a caller speaks for": [cut.returns("facts/reach.js", "isNamedTo", "true")],
+    "a digest in the name's place": [cut.call("http/event_streams.js", "#told", "#withoutName", "data")],
+    "masks of whom tasks are for": [cut.never("http/event_streams.js", "#told", "masksPrincipals")],
+  },
+});

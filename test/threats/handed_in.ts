@@ -9,6 +9,8 @@ import { CALLER } from "../decision/world.js";
 import { NOW, decisionId, flag } from "../findings/sightings.js";
 import type { Tree } from "./threat.js";
 
+type Json = Record<string, unknown>;
+
 export interface Submitted {
   agent: string;
   reasons?: readonly Reason[];
@@ -74,8 +76,9 @@ export class Receiver {
     return receiver;
   }
 
-  take(all: readonly Submitted[], origin = "engine-1"): Promise<HandedIn> {
-    const records = all.map((one) => ({ record: this.#record(one) }));
+  /** @param change of each record before it is handed in */
+  take(all: readonly Submitted[], origin = "engine-1", change = (record: Json): Json => record): Promise<HandedIn> {
+    const records = all.map((one) => ({ record: change(this.#record(one)) }));
     const caller: Caller = { ...CALLER, id: all[0]?.caller ?? "engine" };
     return this.#handedIn.take(caller, { origin, records });
   }
@@ -92,7 +95,7 @@ export class Receiver {
     const time = new Date(time_ms).toISOString();
     const isFlagged = reasons.some(({ effect }) => effect === "flag");
     const context = { session: null, source: null };
-    const resource = { id: "I-1", type: "invoice", attributes: {}, related: [] };
+    const resource = { id: "I-1", type: "invoice", attributes: {} };
     const policy = { bundle: "b", revision: "1", sequence: 1, digest: `sha256:${"0".repeat(64)}` };
     return {
       ...{ seq, v: 2, kind: "decision", time, asked: time, caller, previous: null },
@@ -104,8 +107,13 @@ export class Receiver {
         ...(isFlagged && { finding: `F-${id}` }),
       },
       input: {
-        request: { agent, purpose, verb: "read", task: null, resource, context, arguments: {} },
-        facts: { agent: { version: "1" }, time: { ms: time_ms } },
+        request: { agent, purpose, verb: "read", task: null, resource, related: {}, context, arguments: {} },
+        facts: {
+          agent: { attributes: {}, id: agent, owner: "o", version: "1" },
+          ...{ caller: { id: caller }, grants: [], principal: null, flow: null, behavior: NOTHING_ODD },
+          task: { attributes: {}, depth: 0, id: null, root: null, subjects: {} },
+          time: { claim_ms: null, ms: time_ms },
+        },
       },
     };
   }

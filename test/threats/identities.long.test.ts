@@ -1,5 +1,6 @@
 /** What is tried with who one is: another's id, another's strength, another enforcement point. */
 import { isDeepStrictEqual } from "node:util";
+import type { PolicyResult } from "../../src/contract/index.js";
 import type { AgentProof, Identity, TokenSubject } from "../../src/decision/ports.js";
 import { MemoryDisk } from "../../src/store/memory.js";
 import { CALLER } from "../decision/world.js";
@@ -8,7 +9,7 @@ import { TOKENS } from "../identity/forged.js";
 import { NOW_S, identity } from "../identity/tokens.js";
 import { Living, PURPOSES, TRUSTING, asking, type Outside } from "./living.js";
 import { cut } from "./cut.js";
-import { codeOf, numbers, threat } from "./threat.js";
+import { codeOf, numbers, threat, type Tree } from "./threat.js";
 
 const STEPS = 10_000;
 /** Ids that a person takes for one another. */
@@ -36,8 +37,28 @@ interface Held {
   since: number;
 }
 
+/** Whether a token acts that names an earlier actor whose credential is another agent's since it was issued. */
+async function actsAfterItsEarlierActorChanged(tree: Tree): Promise<boolean> {
+  const living = await Living.open(tree);
+  const { commands } = living;
+  const register = (id: string, subject: string): Promise<unknown> =>
+    commands.createAgent({ id, owner: "o", purposes: ["support"], credentials: [subjectOf(subject)] }, "host");
+  const acts = async (issued: number): Promise<boolean> => {
+    const asked = { ...asking({ agent: "acting" }), agent_token: proofOf("s-acting", ["s-earlier"], issued) };
+    return (await living.decide(asked)).answer.proceed;
+  };
+  await register("acting", "s-acting");
+  living.timers.now += 1000;
+  const before = living.clock.wall();
+  living.timers.now += 1000;
+  await register("earlier", "s-earlier");
+  if (!(await acts(living.clock.wall()))) throw new Error("a token from after that doesn't act either");
+  return acts(before);
+}
+
 threat("A7", "an id is one agent's for ever, and so is every token from before its credential was given on", {
   async check(tree) {
+    if (await actsAfterItsEarlierActorChanged(tree)) return "a token from before its earlier actor was given the credential";
     const disk = new MemoryDisk();
     let living = await Living.open(tree, { disk });
     const below = numbers(77);
@@ -161,13 +182,15 @@ const KINDS = Array.from({ length: 16 }, (_, n) => ({
 type Kind = (typeof KINDS)[number];
 
 /** The strong may change things, others may read. */
-const byTier: NonNullable<Outside["policy"]> = ({ request, facts }) => {
-  const permitted = request.verb === "read" || facts.agent.attributes["tier"] === 2;
+const byTier: NonNullable<Outside["policy"]> = ({ request, facts }) =>
+  permittedIf(request.verb === "read" || facts.agent.attributes["tier"] === 2);
+
+function permittedIf(permitted: boolean): PolicyResult {
   const reason = permitted
     ? ({ effect: "allow", code: "read_own", severity: "info", params: {} } as const)
     : ({ effect: "deny", code: "not_permitted", severity: "medium", params: {} } as const);
   return { decision: reason.effect, proceed: permitted, reasons: [reason], obligations: [] };
-};
+}
 
 interface Recorded {
   caller: string;
@@ -177,8 +200,28 @@ interface Recorded {
   answer: { proceed: boolean };
 }
 
+/** Whether what is permitted for a person is permitted on a task that names nobody, handed on to an agent with a token of that person's. */
+async function gainsAPersonByHandingOn(tree: Tree): Promise<boolean> {
+  const living = await Living.open(tree, { policy: ({ facts }) => permittedIf(facts.principal === "ada") });
+  const { commands } = living;
+  const agent = { owner: "o", purposes: ["support"], delegates: ["support"] };
+  await commands.createAgent({ ...agent, id: "giver" }, "host");
+  await commands.createAgent({ ...agent, id: "taker", credentials: [subjectOf("taker")] }, "host");
+  const acts = async (named: { principal?: string }): Promise<boolean> => {
+    const [parent, id] = [`T-${living.records.length}`, `T-${living.records.length}-1`];
+    const expires = new Date(living.clock.wall() + 3_600_000).toISOString();
+    await commands.createTask({ id: parent, agent: "giver", purpose: "support", expires, ...named }, "host");
+    await commands.createTask({ id, agent: "taker", purpose: "support", expires, parent }, "host");
+    const agent_token = proofOf("taker", [], living.clock.wall(), "ada");
+    return (await living.decide({ ...asking({ agent: "taker", task: id }), agent_token })).answer.proceed;
+  };
+  if (!(await acts({ principal: "ada" }))) throw new Error("not even on a task for that person");
+  return acts({});
+}
+
 threat("A12", "who acts for another may do what both may, and it is on record for whom", {
   async check(tree) {
+    if (await gainsAPersonByHandingOn(tree)) return "an agent acts for a person whom only its delegate's token names";
     const callers: Identity = { ...TRUSTING, authenticate: (id = "") => ({ ...CALLER, id }) };
     const disk = new MemoryDisk();
     const plant = (key: string, value: object): void => {
@@ -280,6 +323,9 @@ threat("A12", "who acts for another may do what both may, and it is on record fo
     "a token being its agent's": [cut.row("decision/floor.js", "FLOOR", "agent_token_mismatch")],
     "whom it acts for only narrowing": [cut.value("decision/gather.js", "isAnyStopped", "others", "chain")],
     "earlier actors only narrowing": [cut.never("decision/gather.js", "isAnyStopped", "purposes")],
+    "a token's person being the acting agent's alone": [
+      cut.text("decision/gather.js", "inputText", "principalOf(situation)", "principalOf({ ...situation, agent_proof: levels[0].situation.agent_proof })"),
+    ],
     "one person at a time": [cut.row("decision/floor.js", "FLOOR", "principal_mismatch")],
     "the proof on record": [cut.value("decision/record.js", "recordText", "proof", "\"\"")],
   },

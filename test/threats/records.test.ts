@@ -9,6 +9,7 @@ import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
 import { segmentName } from "../../src/audit/segments.js";
 import type { FromWriter, serveWriter } from "../../src/audit/writer.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
+import { reportedLog } from "../audit/log_support.js";
 import { ModelDisk } from "../audit/disk.js";
 import { SEALING, memoryTiles } from "../audit/sealing.js";
 import { LOG_KEY, writeLog, type Written } from "../audit/tree/written.js";
@@ -278,6 +279,27 @@ threat("F4", "on a disk that is full or fails nothing is acknowledged, and it go
       cut.call("audit/segments.js", "recover", "truncate"),
     ],
     "trying again": [cut.value("audit/writer.js", "fail", "stopProbing", "null")],
+  },
+});
+
+threat("F3", "a record is answered for when its writer has reported that very record", {
+  async check(tree) {
+    const { log, report } = await reportedLog((await tree("audit/log.js")).SegmentLog);
+    const answered: number[] = [];
+    for (let seq = 1; seq <= 5; seq++) void log.append(`"id":${seq}`, '"v":2').then(() => answered.push(seq));
+    let found: string | null = null;
+    for (const durable of [1, 2, 4, 5]) {
+      report(durable);
+      await new Promise((resolve) => setImmediate(resolve));
+      const early = answered.find((seq) => seq > durable);
+      if (early !== undefined) found ??= `record ${early} with ${durable} on disk`;
+    }
+    await log.close();
+    if (answered.length !== 5) throw new Error(`only ${answered.length} are answered for`);
+    return found;
+  },
+  without: {
+    "the number that is reported being compared": [cut.text("audit/log.js", "#settle", "seq > durable", "seq > durable + 1")],
   },
 });
 

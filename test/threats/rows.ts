@@ -240,6 +240,11 @@ const rows = {
     lives: ["src/bundle/capabilities.ts", "src/bundle/build.ts"],
     also: ["test/differential.long.test.ts"],
   },
+  D7: {
+    threat: "A caller hands in a record that no command can read, so that each gate over the log fails for good.",
+    control: "Records of engines are taken in the shape that replays read, or refused, each for itself.",
+    lives: ["src/wiring/handed_in.ts", "src/replay/shapes.ts"],
+  },
   E1: {
     threat: "Something is allowed after its revocation was acknowledged: under way, in a batch, on a task handed on.",
     control:

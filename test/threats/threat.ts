@@ -48,6 +48,7 @@ import type * as guardsMcpMappingModule from "../../src/guards/mcp/mapping.js";
 import type * as guardsMcpUriModule from "../../src/guards/mcp/uri.js";
 import type * as httpAdmissionModule from "../../src/http/admission.js";
 import type * as httpBodyModule from "../../src/http/body.js";
+import type * as httpEventStreamsModule from "../../src/http/event_streams.js";
 import type * as httpFlightsModule from "../../src/http/flights.js";
 import type * as httpShareModule from "../../src/http/share.js";
 import type * as systemPlacesModule from "../../src/system/places.js";
@@ -115,6 +116,7 @@ export interface Modules {
   "guards/mcp/uri.js": typeof guardsMcpUriModule;
   "http/admission.js": typeof httpAdmissionModule;
   "http/body.js": typeof httpBodyModule;
+  "http/event_streams.js": typeof httpEventStreamsModule;
   "http/flights.js": typeof httpFlightsModule;
   "http/share.js": typeof httpShareModule;
   "system/places.js": typeof systemPlacesModule;

@@ -5,12 +5,12 @@ import type { Timers } from "../../system/index.js";
 import type { Logger } from "../../system/logger.js";
 import type { GuardConfig } from "./config.js";
 import type { Served } from "./downstream.js";
-import { actionOf, isObject, withArgument, type Action, type Arguments, type Mapped } from "./mapping.js";
+import { actionOf, withArgument, type Action, type Arguments, type Mapped } from "./mapping.js";
 import { redactedResult } from "./redact.js";
 import { Refusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
 import { ServerGone, type Upstream } from "./upstream.js";
-import type { Params, Reply, Request } from "./wire.js";
+import { traceOf, type Params, type Reply, type Request } from "./wire.js";
 
 /** Whose calls a session's are. */
 export interface Who {
@@ -34,7 +34,6 @@ interface CallsDeps {
 const WAITING_MS = 5000;
 /** Below all that a server would say of its own progress, and growing. */
 const WAITING_STEP = 1e-6;
-const TRACE = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** The server answered, and what was to be done isn't. */
 class NotDone extends Error {
@@ -131,9 +130,8 @@ export class Calls {
 }
 
 function contextOf(session: string, { params }: Request): { session: string; trace?: string } {
-  const meta = params?.["_meta"];
-  const trace = isObject(meta) ? meta["traceparent"] : undefined;
-  return { session, ...(typeof trace === "string" && TRACE.test(trace) && { trace }) };
+  const trace = traceOf(params);
+  return { session, ...(trace !== null && { trace }) };
 }
 
 /**

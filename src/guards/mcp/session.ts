@@ -36,6 +36,23 @@ type Handler = (request: Request, served: Served) => Promise<Reply>;
 
 /** Notifications of the client that the server gets. What else there might be, nobody knows what it does. */
 const TOLD_SERVER = new Set(["notifications/initialized", "notifications/roots/list_changed", "notifications/progress"]);
+const PAGED = new Set(["cursor"]);
+/** Members of a request's parameters, beside `_meta`, that are known: another one no policy would see, and the server might act on. */
+const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
+  initialize: new Set(["protocolVersion", "capabilities", "clientInfo"]),
+  ping: new Set(),
+  "logging/setLevel": new Set(["level"]),
+  "tools/list": PAGED,
+  // The last two are a retry's: state that the server gave, and answers to what it asked, which pass as other answers to it do.
+  "tools/call": new Set(["name", "arguments", "task", "requestState", "inputResponses"]),
+  "prompts/list": PAGED,
+  "prompts/get": new Set(["name", "arguments"]),
+  "resources/list": PAGED,
+  "resources/templates/list": PAGED,
+  "resources/read": new Set(["uri"]),
+  "resources/subscribe": new Set(["uri"]),
+  "resources/unsubscribe": new Set(["uri"]),
+};
 /** What a server offers that this guard refuses, so that no client tries. */
 const NOT_OFFERED = ["tasks", "completions"];
 const SUBSCRIPTIONS_MAX = 1000;
@@ -156,7 +173,11 @@ export class Session {
       this.#listed(request, served, "resourceTemplates", ({ uriTemplate }) => this.#isMappedTemplate(uriTemplate)),
     "resources/read": (request, served) => this.#readResource(request, served),
     "resources/subscribe": (request, served) => this.#subscribe(request, served),
-    "resources/unsubscribe": (request, served) => this.#pass(request, served),
+    "resources/unsubscribe": (request, served) => {
+      // Whatever the server answers: the client no longer wants to hear of it.
+      this.#subscribed.delete(String(request.params?.["uri"]));
+      return this.#pass(request, served);
+    },
   };
 
   async #serve(request: Request, served: Served): Promise<Reply> {
@@ -164,6 +185,8 @@ export class Session {
     try {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined;
       if (handler === undefined) throw new Refusal("method_refused");
+      const unknown = Object.keys(request.params ?? {}).find((name) => name !== "_meta" && KNOWN[method]?.has(name) !== true);
+      if (unknown !== undefined) throw new Refusal("argument_unmapped", { argument: unknown });
       return await handler(request, served);
     } catch (cause) {
       if (cause instanceof ListFailed) return { error: cause.reply };

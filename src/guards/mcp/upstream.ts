@@ -3,11 +3,11 @@
  * A second answer, an answer to nothing and progress of nothing go nowhere.
  */
 import type { End, Listener } from "./end.js";
-import { isObject } from "./mapping.js";
 import {
   messageOf,
   notification,
   request,
+  traceOf,
   without,
   type JSONRPCMessage,
   type Notification,
@@ -161,12 +161,15 @@ export class Upstream {
   }
 }
 
-/** The client's token means nothing to the server: what it says of progress is told apart by the guard's own ids. */
+/**
+ * Returns parameters with the guard's own `_meta`: its token for progress, since the client's means nothing to the server, and the trace of the
+ * call. Whatever else a client writes there no policy has seen, so the server doesn't either.
+ */
 function withToken(params: Params | undefined, token: RequestId | null): Params | undefined {
   if (params === undefined && token === null) return undefined;
-  const { _meta } = params ?? {};
+  const trace = traceOf(params);
   const meta = {
-    ...(isObject(_meta) && without(_meta, "progressToken")),
+    ...(trace !== null && { traceparent: trace }),
     ...(token !== null && { progressToken: token }),
   };
   return { ...(Object.keys(meta).length > 0 && { _meta: meta }), ...without(params ?? {}, "_meta") };

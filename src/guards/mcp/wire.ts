@@ -60,6 +60,14 @@ export function without(of: Params, name: string): Params {
   return Object.fromEntries(Object.entries(of).filter(([member]) => member !== name));
 }
 
+const TRACE = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** Returns the trace that a request's `_meta` names (W3C Trace Context), null if it names none. */
+export function traceOf(params: Params | undefined): string | null {
+  const { traceparent } = (params?.["_meta"] ?? {}) as Params;
+  return typeof traceparent === "string" && TRACE.test(traceparent) ? traceparent : null;
+}
+
 export function notification(method: string, params?: Params): JSONRPCMessage {
   return { jsonrpc: "2.0", method, ...(params !== undefined && { params }) };
 }

@@ -1,4 +1,5 @@
 /** AuthZEN 1.0 beyond its vectors: what a decision is told as, what bad input comes to, and that nothing goes past the one decision. */
+import { hash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import fc from "fast-check";
@@ -66,6 +67,27 @@ describe("an AuthZEN evaluation", function () {
       expect(contextOf(body)["evaluation_id"]).to.be.a("string");
     });
   }
+
+  it("lets whoever is registered under the digest of its identifier act by the identifier alone", async () => {
+    const id = "auth0|carol x";
+    const digest = `sha256:${hash("sha256", id)}`;
+    const registered = await post(service, "/agents", {
+      id: digest,
+      owner: "tests",
+      purposes: ["record_keeping"],
+      attributes: { editor: true },
+    });
+    expect(registered.status).to.equal(201);
+    const by = async (subject: string): Promise<unknown> => {
+      const { body } = await ask(service, EVALUATION, { ...good, subject: { type: "user", id: subject } });
+      return body["decision"] === true ? "permitted" : contextOf(body)["reason"];
+    };
+    expect([await by(id), await by(digest), await by(`sha256:${hash("sha256", digest)}`)]).to.deep.equal([
+      "permitted",
+      "agent_unknown",
+      "agent_unknown",
+    ]);
+  });
 
   const refused: [what: string, body: unknown][] = [
     ["no object", [good]],

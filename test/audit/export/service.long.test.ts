@@ -152,14 +152,29 @@ describe("a service that has a sink", () => {
     service = null;
   });
 
-  it("starts a sink that begins now with the record after, and never later after a restart", async () => {
-    const running = await start({ from: "now" });
-    const before = recordsIn(join(running.folder, "log")).length;
-    await ask(running, 3);
-    await until(() => receiver.taken.length >= 3);
-    expect(Math.min(...seqs(receiver.taken)))
-      .to.be.at.least(2)
-      .and.at.most(before + 1);
+  it("starts a sink that begins now with the record after, and with the next one after a restart", async () => {
+    const place = placeIn(temporaryDirectory());
+    const plain = readFileSync(place.config, "utf8");
+    const log = (): Json[] => recordsIn(place.records);
+    const serve = async (sink: Json | null, times: number, sent: () => boolean): Promise<void> => {
+      writeFileSync(place.config, plain + (sink === null ? "" : stringify({ export: [sink] })));
+      const child = new Child(place);
+      await child.ready();
+      for (let i = 0; i < times; i++) expect((await child.ask("POST", "/decide", { body: REQUEST }))?.status).to.equal(200);
+      await until(sent, () => [receiver.taken.length, log().length]);
+      await child.kill();
+    };
+    const sentAll = (): boolean => seqs(receiver.taken).includes(log().length);
+    const now = { name: "siem", url: receiver.url, format: "json_lines", ...FAST, from: "now" };
+    await serve(null, 5, () => true);
+    const before = log().length;
+    await serve(now, 3, sentAll);
+    const first = Math.min(...seqs(receiver.taken));
+    expect(first).to.be.above(before);
+    // What is recorded while nothing is sent is sent after the restart: "now" was at the first start.
+    await serve(null, 4, () => true);
+    await serve(now, 2, sentAll);
+    expect([...new Set(seqs(receiver.taken))].sort((a, b) => a - b)).to.deep.equal(seqs(log()).filter((seq) => seq >= first));
   });
 });
 
