@@ -93,6 +93,20 @@ export class HeldGrants {
     return live.filter(({ fact }) => fact.value.approval?.digest === wanted).map((grant) => this.#view(grant, now_ms));
   }
 
+  /**
+   * Id of the approval of an action to which another caller's is added: one that waits for more, or is live and has this caller's already.
+   * An agent that asks again while its action waits gets another decision of it, and people approve the one or the other.
+   */
+  openApproval(agent: string, digest: string, by: string, now_ms: number): string | undefined {
+    const open = this.#ofAgent.get(agent)?.find((grant) => {
+      const { value, expires_ms } = grant.fact;
+      if (value.approval?.digest !== digest || now_ms >= expires_ms) return false;
+      const state = this.#state(grant, now_ms);
+      return state === "unapproved" || (state === "live" && value.approval.given.some((one) => one.by === by));
+    });
+    return open?.fact.value.id;
+  }
+
   /** Approvals of this agent's actions, in any state. */
   approvalsOf(agent: string): GrantFact[] {
     return this.#ofAgent.get(agent)?.flatMap(({ fact }) => (isApproval(fact) ? [fact] : [])) ?? [];

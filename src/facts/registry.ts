@@ -213,6 +213,11 @@ export class Registry implements Known {
     return this.#grants.approvals(agent, now_ms, digest);
   }
 
+  /** As `HeldGrants.openApproval`. */
+  openApproval(agent: string, digest: string, by: string, now_ms: number): string | undefined {
+    return this.#grants.openApproval(agent, digest, by, now_ms);
+  }
+
   /** Approvals of this agent's actions, in any state. */
   approvalsOf(agent: string): GrantFact[] {
     return this.#grants.approvalsOf(agent);

@@ -134,18 +134,21 @@ threat("A18", "a grant that is an approval is found by what was approved, by as 
     const { Commands } = await tree("facts/commands.js");
     const facts = await new FactsWorld().open(0, Commands);
     await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
-    const [digest, other] = ["a", "b"].map((letter) => `sha256:${letter.repeat(64)}`) as [string, string];
-    const approve = (decision: string, quorum: number, by: string): Promise<unknown> =>
-      facts.approve(
-        { agent: "a-1", decision, action_digest: digest, approval_digest: digest, quorum, reason: "r", expires_ms: NOW + 60_000 },
-        by,
-      );
+    const [digest, other, third] = ["a", "b", "c"].map((letter) => `sha256:${letter.repeat(64)}`) as [string, string, string];
+    const approve = (decision: string, quorum: number, by: string, of = digest): Promise<unknown> =>
+      facts.approve({ agent: "a-1", decision, action_digest: of, approval_digest: of, quorum, reason: "r", expires_ms: NOW + 60_000 }, by);
     const found = (of: string): number => facts.registry.approvals("a-1", NOW, () => of).length;
     await approve("d-1", 2, "lead");
     await approve("d-1", 2, "lead");
     if (found(digest) > 0) return "one of two is enough";
     await approve("d-1", 2, "boss");
     if (found(digest) !== 1) throw new Error("two of two aren't");
+    for (const [decision, by] of [
+      ["d-3", "lead"],
+      ["d-4", "boss"],
+    ] as const)
+      await approve(decision, 2, by, third);
+    if (found(third) !== 1) return "an agent that asks again keeps its action from being approved";
     if (found(other) > 0) return "another action";
     const grant = { id: "approval-d-2", agent: "a-1", entry: { read: "invoice" }, reason: "r", requested_by: "a", approved_by: "b" };
     const made = await codeOf(() => facts.createGrant({ ...grant, expires: new Date(NOW + 60_000).toISOString() }, "host"));
@@ -154,7 +157,10 @@ threat("A18", "a grant that is an approval is found by what was approved, by as 
   without: {
     "the digest": [cut.text("facts/held_grants.js", "HeldGrants.approvals", "fact.value.approval?.digest === wanted", "true")],
     "the quorum": [cut.returns("facts/held_grants.js", "isApproved", "true")],
-    "one approval a caller": [cut.condition("facts/commands.js", "Commands.approve", ["given", "some"], "true")],
+    "one approval a caller": [cut.condition("facts/commands.js", "Commands.#addApproval", ["given", "some"], "true")],
+    "approvals of an action being one, however often it was asked for": [
+      cut.call("facts/commands.js", "Commands.approve", "openApproval", "undefined as string | undefined"),
+    ],
     "ids of its own": [cut.refusal("facts/grants.js", "checkNewGrant", "/id")],
   },
 });
