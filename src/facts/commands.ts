@@ -259,8 +259,8 @@ export class Commands extends Reading {
       const grant = checkApproval(asked, approval, this.registry, this.deps.limits, this.now());
       this.makeRoomForGrant(grant);
       await this.#create(key, grant, { by, reason }, "grant_created", "grant_exists");
-    } else if (known.ended === null && known.approval !== undefined && !given.some((one) => one.by === by)) {
-      const grant = { ...known, approval: { ...known.approval, given: [...given, approval] } };
+    } else if (known.ended === null && known.approval !== undefined && !given.some((one) => one.by === by && this.registry.counts(one))) {
+      const grant = { ...known, approval: { ...known.approval, given: [...given.filter((one) => one.by !== by), approval] } };
       await this.#change(key, grant, { by, reason }, "grant_approved");
     } else {
       await this.ledger.ready();

@@ -1,5 +1,5 @@
 /** Grants in memory: what of them a decision sees, by the vocabulary in force, and how often each was used. */
-import type { InputGrant, Vocabulary } from "../contract/index.js";
+import type { Approval, InputGrant, Vocabulary } from "../contract/index.js";
 import type { GrantFact } from "./entities.js";
 import type { CompileEntry, CompiledEntry, KnownPolicy } from "./registry.js";
 
@@ -7,6 +7,9 @@ import type { CompileEntry, CompiledEntry, KnownPolicy } from "./registry.js";
 export const OVER_KEPT_MS = 3_600_000;
 /** Grants longer, so that the unused ones can be found. */
 export const GRANTS_KEPT_MS = 30 * 24 * 3_600_000;
+
+/** One caller's approval. */
+export type Voice = Approval["given"][number];
 
 export type GrantState = "live" | "unapproved" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
 
@@ -39,14 +42,25 @@ export class HeldGrants {
   readonly #policy: () => KnownPolicy | null;
   readonly #compile: CompileEntry;
   readonly #isRevoked: (id: string) => boolean;
+  readonly #counts: (voice: Voice) => boolean;
   readonly #grants = new Map<string, HeldGrant>();
   readonly #ofAgent = new Map<string, HeldGrant[]>();
   readonly #ofTask = new Map<string, HeldGrant[]>();
 
-  constructor(policy: () => KnownPolicy | null, compile: CompileEntry, isRevoked: (id: string) => boolean) {
+  /**
+   * @param isRevoked whether a grant is
+   * @param counts whether an approval still counts: its caller hasn't been revoked since
+   */
+  constructor(
+    policy: () => KnownPolicy | null,
+    compile: CompileEntry,
+    isRevoked: (id: string) => boolean,
+    counts: (voice: Voice) => boolean,
+  ) {
     this.#policy = policy;
     this.#compile = compile;
     this.#isRevoked = isRevoked;
+    this.#counts = counts;
   }
 
   get size(): number {
@@ -119,7 +133,7 @@ export class HeldGrants {
   take(ids: readonly string[]): boolean {
     for (const [i, id] of ids.entries()) {
       const grant = this.#grants.get(id);
-      const isGone = grant === undefined || this.#isRevoked(id) || grant.fact.value.ended !== null || !isApproved(grant.fact);
+      const isGone = grant === undefined || this.#isRevoked(id) || grant.fact.value.ended !== null || !this.#isApproved(grant.fact);
       if (isGone || usesLeft(grant) === 0) {
         this.giveBack(ids.slice(0, i));
         return false;
@@ -259,10 +273,15 @@ export class HeldGrants {
     const { value, not_before_ms, expires_ms } = grant.fact;
     if (this.#isRevoked(value.id)) return "revoked";
     if (value.ended !== null) return "ended";
-    if (!isApproved(grant.fact)) return "unapproved";
+    if (!this.#isApproved(grant.fact)) return usesLeft(grant) === 0 ? "used_up" : "unapproved";
     if (now_ms < not_before_ms) return "not_yet_valid";
     if (now_ms >= expires_ms) return "expired";
     return usesLeft(grant) === 0 ? "used_up" : "live";
+  }
+
+  /** Always true of grants that have an entry. */
+  #isApproved({ value: { approval } }: GrantFact): boolean {
+    return approval === undefined || approval.given.filter(this.#counts).length >= approval.quorum;
   }
 }
 
@@ -276,11 +295,6 @@ const NO_VOCABULARY: Vocabulary = {
 /** An older version kept approvals by `action_digest` alone, which left out too much: they permit nothing. */
 function isApproval({ value: { approval } }: GrantFact): boolean {
   return approval !== undefined;
-}
-
-/** Always true of grants that have an entry. */
-function isApproved({ value: { approval } }: GrantFact): boolean {
-  return approval === undefined || approval.given.length >= approval.quorum;
 }
 
 function usesLeft({ fact, used }: HeldGrant): number | null {

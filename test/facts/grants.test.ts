@@ -136,6 +136,27 @@ describe("grants", () => {
       expect(approvals(another.approval_digest), "of another agent's").to.deep.equal([]);
     });
 
+    it("don't count what was approved by a caller that is revoked, nor once that is lifted, until it approves again", async () => {
+      const asked = { quorum: 2, approval_digest: OTHER, decision: "d-41" };
+      const states: string[] = [];
+      const note = (): number => states.push(`${facts.grant("approval-d-41").state} ${String(facts.registry.take(["approval-d-41"]))}`);
+      await approve(asked, "lead");
+      await approve(asked, "boss");
+      expect(approvals(OTHER)).to.deep.equal(["approval-d-41 live true"]);
+      await facts.revoke({ scope: { caller: "boss" }, reason: "its key leaked" }, "ops");
+      expect(approvals(OTHER)).to.deep.equal([]);
+      note();
+      await facts.lift("caller/boss", { reason: "another key" }, null, "ops");
+      note();
+      world.clock.wall_ms++;
+      await approve(asked, "boss");
+      note();
+      note();
+      expect(states).to.deep.equal(["unapproved false", "unapproved false", "live true", "used_up false"]);
+      await facts.revoke({ scope: { caller: "lead" }, reason: "its key leaked" }, "ops");
+      expect(facts.grant("approval-d-41").state, "what was used stays so").to.equal("used_up");
+    });
+
     it("are one when two approve at once", async () => {
       const asked = { quorum: 2, approval_digest: `sha256:${"f".repeat(64)}` };
       await Promise.all([approve({ ...asked, decision: "d-31" }, "lead"), approve({ ...asked, decision: "d-32" }, "boss")]);

@@ -150,14 +150,21 @@ threat("A18", "a grant that is an approval is found by what was approved, by as 
       await approve(decision, 2, by, third);
     if (found(third) !== 1) return "an agent that asks again keeps its action from being approved";
     if (found(other) > 0) return "another action";
+    await facts.revoke({ scope: { caller: "boss" }, reason: "r" }, "ops");
+    if (found(third) > 0) return "a caller that is revoked is one of two";
+    if (facts.registry.take(["approval-d-3"])) return "what a caller approved that is revoked is used";
     const grant = { id: "approval-d-2", agent: "a-1", entry: { read: "invoice" }, reason: "r", requested_by: "a", approved_by: "b" };
     const made = await codeOf(() => facts.createGrant({ ...grant, expires: new Date(NOW + 60_000).toISOString() }, "host"));
     return made === "accepted" ? "a grant in an approval's place" : null;
   },
   without: {
     "the digest": [cut.text("facts/held_grants.js", "HeldGrants.approvals", "fact.value.approval?.digest === wanted", "true")],
-    "the quorum": [cut.returns("facts/held_grants.js", "isApproved", "true")],
-    "one approval a caller": [cut.condition("facts/commands.js", "Commands.#addApproval", ["given", "some"], "true")],
+    "the quorum": [cut.returns("facts/held_grants.js", "#isApproved", "true")],
+    "approvers being looked up": [cut.returns("facts/registry.js", "counts", "true")],
+    "one approval a caller": [
+      cut.condition("facts/commands.js", "Commands.#addApproval", ["given", "some"], "true"),
+      cut.call("facts/commands.js", "Commands.#addApproval", "given.filter", "given"),
+    ],
     "approvals of an action being one, however often it was asked for": [
       cut.call("facts/commands.js", "Commands.approve", "openApproval", "undefined as string | undefined"),
     ],
