@@ -252,8 +252,9 @@ export async function startService(config: Config, system: System, logger: Logge
     }));
     commands.ledger.listen(({ key, change, by, reason, revision, value }) => {
       if (change === "revoked") {
-        const { scope, of } = value as unknown as RevocationState;
-        if (scope === "token") identity.forget(of);
+        const revocation = value as unknown as RevocationState;
+        if (revocation.scope === "token") identity.forget(revocation.of);
+        for (const followed of [recordStreams, findings.streams]) followed.revoked(revocation);
       }
       if (key !== "revocation/everything") return;
       const what = change === "revoked" ? "everything is revoked" : "the revocation of everything is lifted";

@@ -34,6 +34,35 @@ describe("a caller that is revoked", function () {
   });
 });
 
+describe("a stream whose caller or token is revoked", function () {
+  this.timeout(60_000);
+  let service: Running;
+  before(async () => {
+    // Long enough for no heartbeat to look at the token.
+    service = await run({ events: { heartbeat_ms: 60_000 } });
+  });
+  after(() => service.stop());
+
+  const paths: [path: string, scope: string][] = [
+    ["/decisions/stream", "remit:audit"],
+    ["/findings/stream", "remit:review"],
+    ["/events", "remit:decide"],
+  ];
+  for (const [i, [path, needs]] of paths.entries()) {
+    it(`ends at once, and no other: ${path}`, async () => {
+      const [caller, jti] = [`cut-${i}`, `jti-${i}`];
+      const follow = async (by: string, claims: object = {}): Promise<Follower> =>
+        (await Follower.follow(service, { token: tokenFor(needs, by, 3600, claims), path })).ready();
+      const [byCaller, byToken, other] = [await follow(caller), await follow("else", { jti }), await follow("else")];
+      for (const scope of [{ caller }, { token: jti }])
+        expect((await ask(service, "POST", "/revocations", { body: { scope, reason: "leaked" } })).outcome).to.equal("200");
+      expect([await byCaller.end(), await byToken.end()]).to.deep.equal(["caller_revoked", "caller_token_revoked"]);
+      expect(other.ended).to.equal(false);
+      other.close();
+    });
+  }
+});
+
 describe("the connections of a caller that is revoked", function () {
   this.timeout(60_000);
   let service: Running;
