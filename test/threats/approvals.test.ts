@@ -202,6 +202,7 @@ threat("A18", "whoever approves has read that very action, and is neither who as
     const tries: [who: string, roles: string[]][] = [
       ["gateway-1", ["lead"]],
       ["bob", ["lead"]],
+      ["Bob", ["lead"]],
       ["cyd", ["lead"]],
       ["eve", ["clerk"]],
       ["eve", ["lead"]],
@@ -219,8 +220,11 @@ threat("A18", "whoever approves has read that very action, and is neither who as
         "one.action_digest !== waiting.action_digest",
       ),
     ],
-    "the caller that asked being another": [cut.text("findings/verdicts.js", "checkApprover", "reviewer.id === caller", "false")],
-    "the person being another": [cut.text("findings/verdicts.js", "checkApprover", "principals.includes(reviewer.id)", "false")],
+    "the caller that asked being another": [cut.text("findings/verdicts.js", "checkApprover", "areSimilar(reviewer.id, caller)", "false")],
+    "the person being another": [cut.call("findings/verdicts.js", "checkApprover", "principals.some", "false")],
+    "names that look alike being one": [
+      cut.text("findings/verdicts.js", "checkApprover", "areSimilar(reviewer.id, principal)", "reviewer.id === principal"),
+    ],
     "the role": [cut.condition("findings/verdicts.js", "checkApprover", ["roles", "length"], "false")],
   },
 });
