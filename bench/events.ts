@@ -51,7 +51,7 @@ const sandbox = makeSandbox({
   facts: "agents: {}\n",
   port,
 });
-appendFileSync(sandbox.config, "events: {subscribers_max: 10000}\nlimits: {connections_max: 20000}\n");
+appendFileSync(sandbox.config, "events: {subscribers_max: 10000}\nlimits: {connections_max: 24000}\n");
 processes.start("remit", "measured", process.execPath, [asset("dist", "src", "cli", "main.js"), ...["serve", "--config", sandbox.config]]);
 await answers(`http://${host}:${port}/readyz`);
 

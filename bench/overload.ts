@@ -32,7 +32,8 @@ const P99_RATIO_MAX = 3;
 
 const processes = new Processes();
 try {
-  const remit = await startRemit(processes, "remit");
+  // One caller may have half of them.
+  const remit = await startRemit(processes, "remit", `limits: { connections_max: ${2 * count + 200} }\n`);
   await measure(processes, remit, CLOSED);
   const alone = await measure(processes, remit, CLOSED);
   const capacity = alone.requests / alone.seconds;

@@ -1,5 +1,5 @@
 /** Remit on the bundle that it ships, on a free port of the loopback interface. */
-import { readFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
 import { keyId, publicKey } from "../src/bundle/signature.js";
@@ -53,10 +53,15 @@ export const NARROWS_NOBODY: Edit = cut.text(
   "findings.settled(answer);",
 );
 
-/** As it ships, but that nobody is narrowed: tokens verified, records durable before an answer. */
-export async function startRemit(processes: Processes, name: string): Promise<RemitServer> {
+/**
+ * As it ships, but that nobody is narrowed: tokens verified, records durable before an answer.
+ * @param sections YAML that its configuration ends with
+ */
+export async function startRemit(processes: Processes, name: string, sections = ""): Promise<RemitServer> {
   const main = processes.copy(name, [NARROWS_NOBODY]);
-  return serveRemit(processes, name, await sandboxIn(join(processes.folder, name)), main);
+  const sandbox = await sandboxIn(join(processes.folder, name));
+  appendFileSync(sandbox.config, sections);
+  return serveRemit(processes, name, sandbox, main);
 }
 
 /** Again, where it has served before: with its facts in its store. */

@@ -253,8 +253,9 @@ export async function startService(config: Config, system: System, logger: Logge
     }));
     commands.ledger.listen(({ key, change, by, reason, revision, value }) => {
       if (change === "revoked") {
-        const { scope, of } = value as unknown as RevocationState;
-        if (scope === "token") identity.forget(of);
+        const revocation = value as unknown as RevocationState;
+        if (revocation.scope === "token") identity.forget(revocation.of);
+        for (const followed of [recordStreams, findings.streams]) followed.revoked(revocation);
       }
       if (key !== "revocation/everything") return;
       const what = change === "revoked" ? "everything is revoked" : "the revocation of everything is lifted";
@@ -402,6 +403,10 @@ export async function startService(config: Config, system: System, logger: Logge
       },
       packageVersion(),
     );
+    commands.ledger.listen(({ change, value }) => {
+      const { scope, of } = value as unknown as RevocationState;
+      if (change === "revoked" && scope === "caller") http.cut(of);
+    });
     bounds = declareBounds(config, {
       ...{ admission: admitted, observing: observingAtOnce, handingIn, connections: () => http.connections },
       ...{ subscribers: streams, recordFollowers: recordStreams, findingFollowers: findings.streams, waiters: bundleWaiters },
@@ -510,7 +515,10 @@ function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
       if (jti !== null && facts.revoked("token", jti)) throw new Problem("caller_token_revoked", { field: "authorization" });
       return caller;
     },
-    knownCaller: (authorization) => identity.knownCaller(authorization),
+    knownCaller: (authorization) => {
+      const id = identity.knownCaller(authorization);
+      return id === null || facts.revoked("caller", id) ? null : id;
+    },
     provenCaller: (authorization) => identity.provenCaller(authorization),
     mayAskFor: (caller, agent, purpose) => identity.mayAskFor(caller, agent, purpose),
     rightsOf: (caller) => identity.rightsOf(caller),

@@ -1,8 +1,8 @@
 /** What a log is called and which keys sign its checkpoints: as the configuration says, or made at its first start. */
 import { createHash, createPublicKey } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { readText } from "../system/read_file.js";
+import { readBytes, readText } from "../system/read_file.js";
 import { CHECKPOINT } from "./seal.js";
 import { readUnverified } from "./tree/checkpoint.js";
 import { generateSignerPem, readSigner } from "./tree/note.js";
@@ -29,7 +29,7 @@ export class LogKeysRefused extends Error {
  */
 export function logIdentity(directory: string, given: { keys?: string[] | undefined; origin?: string | undefined }): LogIdentity {
   const checkpoint = join(directory, CHECKPOINT);
-  const signed = existsSync(checkpoint) ? readUnverified(readFileSync(checkpoint)) : null;
+  const signed = existsSync(checkpoint) ? readUnverified(readBytes(checkpoint)) : null;
   const keys = given.keys?.map(keyIn) ?? [ownKey(directory, signed !== null)];
   const origin = given.origin ?? signed?.origin ?? `remit/${fingerprint(keys[0] ?? "")}`;
   if (signed !== null && signed.origin !== origin)
@@ -56,7 +56,7 @@ function keyIn(file: string, i: number): string {
 
 function ownKey(directory: string, isSigned: boolean): string {
   const file = join(directory, OWN_KEY);
-  if (existsSync(file)) return readFileSync(file, "utf8");
+  if (existsSync(file)) return readText(file);
   if (isSigned) throw new LogKeysRefused(`\`${file}\` is gone, and the log has a checkpoint: put it back, or name the key in log.keys`);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const pem = generateSignerPem();

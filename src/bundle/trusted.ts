@@ -3,13 +3,14 @@
  * restart finds them. Recorded before a bundle is activated, so that no crash leaves one in force that was not noted.
  */
 import { createHash } from "node:crypto";
-import { open, readFile, rename } from "node:fs/promises";
+import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { canonical, type PolicyIdentity } from "../contract/index.js";
 import { BundleError } from "./errors.js";
 import { makeFolder } from "../system/folder.js";
 import { schemas } from "../system/schemas.js";
+import { readRegularFile } from "../system/read_file.js";
 
 const FILE = "trusted.json";
 /** A sequence stolen to the end of its range would block every later bundle. */
@@ -116,7 +117,7 @@ export class TrustedStore {
 async function read(path: string): Promise<ReadonlyMap<string, Trusted>> {
   let text: string;
   try {
-    text = await readFile(path, "utf8");
+    text = (await readRegularFile(path)).toString("utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return new Map();
     throw new BundleError("trust_unreadable", { file: path }, { cause });

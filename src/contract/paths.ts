@@ -96,7 +96,8 @@ export function paramsOf({ segments }: PathTemplate, { parts }: PathTarget): Rec
     } catch {
       return null;
     }
-    if (value.includes("/") || !isCanonicalPath(value)) return null;
+    // Behind a `;` some servers read parameters of the segment (RFC 3986, section 3.3), and others the name.
+    if (value.includes("/") || value.includes(";") || !isCanonicalPath(value)) return null;
     params[segment.param] = value;
   }
   return params;

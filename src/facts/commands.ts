@@ -236,32 +236,37 @@ export class Commands extends Reading {
   }
 
   /**
-   * Records one caller's approval of an action that waits; it permits the action once as many have approved as have to. Repeating it
-   * changes nothing.
+   * Records one caller's approval of an action that waits; it permits the action once as many have approved as have to, whichever
+   * decisions of that action each of them has seen. Repeating it changes nothing.
    * @returns as `created` whether the approval is new
    * @throws Problem `fact_invalid`, `facts_full`, `store_unavailable`, and those of the log
    */
   approve(asked: ApproveAction, by: string): Promise<Created<GrantAnswer>> {
-    const { reason } = asked;
-    const id = approvalId(asked.decision);
-    const key = `grant/${id}`;
-    return this.ledger.inTurn(turnOf(key), async () => {
-      const known = this.registry.grant(id)?.value;
-      const given = known?.approval?.given ?? [];
-      const approval = { by, at: iso(this.now()), reason };
-      if (known === undefined) {
-        const grant = checkApproval(asked, approval, this.registry, this.deps.limits, this.now());
-        this.makeRoomForGrant(grant);
-        await this.#create(key, grant, { by, reason }, "grant_created", "grant_exists");
-      } else if (known.ended === null && known.approval !== undefined && !given.some((one) => one.by === by)) {
-        const grant = { ...known, approval: { ...known.approval, given: [...given, approval] } };
-        await this.#change(key, grant, { by, reason }, "grant_approved");
-      } else {
-        await this.ledger.ready();
-        return { created: false, fact: this.grant(id) };
-      }
-      return { created: true, fact: this.grant(id) };
+    const { agent, approval_digest } = asked;
+    return this.ledger.inTurn(`approval/${agent} ${approval_digest}`, () => {
+      const id = this.registry.openApproval(agent, approval_digest, by, this.now()) ?? approvalId(asked.decision);
+      return this.ledger.inTurn(turnOf(`grant/${id}`), () => this.#addApproval(id, asked, by));
     });
+  }
+
+  async #addApproval(id: string, asked: ApproveAction, by: string): Promise<Created<GrantAnswer>> {
+    const { reason } = asked;
+    const key = `grant/${id}`;
+    const known = this.registry.grant(id)?.value;
+    const given = known?.approval?.given ?? [];
+    const approval = { by, at: iso(this.now()), reason };
+    if (known === undefined) {
+      const grant = checkApproval(asked, approval, this.registry, this.deps.limits, this.now());
+      this.makeRoomForGrant(grant);
+      await this.#create(key, grant, { by, reason }, "grant_created", "grant_exists");
+    } else if (known.ended === null && known.approval !== undefined && !given.some((one) => one.by === by && this.registry.counts(one))) {
+      const grant = { ...known, approval: { ...known.approval, given: [...given.filter((one) => one.by !== by), approval] } };
+      await this.#change(key, grant, { by, reason }, "grant_approved");
+    } else {
+      await this.ledger.ready();
+      return { created: false, fact: this.grant(id) };
+    }
+    return { created: true, fact: this.grant(id) };
   }
 
   /** Ends a grant before its time; that holds at once. @throws Problem `grant_not_found`, `revision_stale` */

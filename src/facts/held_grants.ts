@@ -1,5 +1,5 @@
 /** Grants in memory: what of them a decision sees, by the vocabulary in force, and how often each was used. */
-import type { InputGrant, Vocabulary } from "../contract/index.js";
+import type { Approval, InputGrant, Vocabulary } from "../contract/index.js";
 import type { GrantFact } from "./entities.js";
 import type { CompileEntry, CompiledEntry, KnownPolicy } from "./registry.js";
 
@@ -7,6 +7,9 @@ import type { CompileEntry, CompiledEntry, KnownPolicy } from "./registry.js";
 export const OVER_KEPT_MS = 3_600_000;
 /** Grants longer, so that the unused ones can be found. */
 export const GRANTS_KEPT_MS = 30 * 24 * 3_600_000;
+
+/** One caller's approval. */
+export type Voice = Approval["given"][number];
 
 export type GrantState = "live" | "unapproved" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
 
@@ -39,14 +42,25 @@ export class HeldGrants {
   readonly #policy: () => KnownPolicy | null;
   readonly #compile: CompileEntry;
   readonly #isRevoked: (id: string) => boolean;
+  readonly #counts: (voice: Voice) => boolean;
   readonly #grants = new Map<string, HeldGrant>();
   readonly #ofAgent = new Map<string, HeldGrant[]>();
   readonly #ofTask = new Map<string, HeldGrant[]>();
 
-  constructor(policy: () => KnownPolicy | null, compile: CompileEntry, isRevoked: (id: string) => boolean) {
+  /**
+   * @param isRevoked whether a grant is
+   * @param counts whether an approval still counts: its caller hasn't been revoked since
+   */
+  constructor(
+    policy: () => KnownPolicy | null,
+    compile: CompileEntry,
+    isRevoked: (id: string) => boolean,
+    counts: (voice: Voice) => boolean,
+  ) {
     this.#policy = policy;
     this.#compile = compile;
     this.#isRevoked = isRevoked;
+    this.#counts = counts;
   }
 
   get size(): number {
@@ -93,6 +107,20 @@ export class HeldGrants {
     return live.filter(({ fact }) => fact.value.approval?.digest === wanted).map((grant) => this.#view(grant, now_ms));
   }
 
+  /**
+   * Id of the approval of an action to which another caller's is added: one that waits for more, or is live and has this caller's already.
+   * An agent that asks again while its action waits gets another decision of it, and people approve the one or the other.
+   */
+  openApproval(agent: string, digest: string, by: string, now_ms: number): string | undefined {
+    const open = this.#ofAgent.get(agent)?.find((grant) => {
+      const { value, expires_ms } = grant.fact;
+      if (value.approval?.digest !== digest || now_ms >= expires_ms) return false;
+      const state = this.#state(grant, now_ms);
+      return state === "unapproved" || (state === "live" && value.approval.given.some((one) => one.by === by));
+    });
+    return open?.fact.value.id;
+  }
+
   /** Approvals of this agent's actions, in any state. */
   approvalsOf(agent: string): GrantFact[] {
     return this.#ofAgent.get(agent)?.flatMap(({ fact }) => (isApproval(fact) ? [fact] : [])) ?? [];
@@ -105,7 +133,7 @@ export class HeldGrants {
   take(ids: readonly string[]): boolean {
     for (const [i, id] of ids.entries()) {
       const grant = this.#grants.get(id);
-      const isGone = grant === undefined || this.#isRevoked(id) || grant.fact.value.ended !== null || !isApproved(grant.fact);
+      const isGone = grant === undefined || this.#isRevoked(id) || grant.fact.value.ended !== null || !this.#isApproved(grant.fact);
       if (isGone || usesLeft(grant) === 0) {
         this.giveBack(ids.slice(0, i));
         return false;
@@ -245,10 +273,15 @@ export class HeldGrants {
     const { value, not_before_ms, expires_ms } = grant.fact;
     if (this.#isRevoked(value.id)) return "revoked";
     if (value.ended !== null) return "ended";
-    if (!isApproved(grant.fact)) return "unapproved";
+    if (!this.#isApproved(grant.fact)) return usesLeft(grant) === 0 ? "used_up" : "unapproved";
     if (now_ms < not_before_ms) return "not_yet_valid";
     if (now_ms >= expires_ms) return "expired";
     return usesLeft(grant) === 0 ? "used_up" : "live";
+  }
+
+  /** Always true of grants that have an entry. */
+  #isApproved({ value: { approval } }: GrantFact): boolean {
+    return approval === undefined || approval.given.filter(this.#counts).length >= approval.quorum;
   }
 }
 
@@ -262,11 +295,6 @@ const NO_VOCABULARY: Vocabulary = {
 /** An older version kept approvals by `action_digest` alone, which left out too much: they permit nothing. */
 function isApproval({ value: { approval } }: GrantFact): boolean {
   return approval !== undefined;
-}
-
-/** Always true of grants that have an entry. */
-function isApproved({ value: { approval } }: GrantFact): boolean {
-  return approval === undefined || approval.given.length >= approval.quorum;
 }
 
 function usesLeft({ fact, used }: HeldGrant): number | null {

@@ -27,9 +27,9 @@ import {
   type RevocationFact,
   type TaskFact,
 } from "./entities.js";
-import { HeldGrants, OVER_KEPT_MS, type Grant, type GrantHolder } from "./held_grants.js";
+import { HeldGrants, OVER_KEPT_MS, type Grant, type GrantHolder, type Voice } from "./held_grants.js";
 import { Narrowings } from "./narrowings.js";
-import { TOKENS } from "./revocations.js";
+import { revocationId, TOKENS } from "./revocations.js";
 import { Shared } from "./share.js";
 import { SimilarIds } from "./similar.js";
 import { SortedIds } from "./sorted_ids.js";
@@ -146,7 +146,12 @@ export class Registry implements Known {
   readonly #waiting = new Map<() => void, number>();
 
   constructor(policy: () => KnownPolicy | null, compile: CompileEntry, timers: Pick<Timers, "after">) {
-    this.#grants = new HeldGrants(policy, compile, (id) => this.revoked("grant", id));
+    this.#grants = new HeldGrants(
+      policy,
+      compile,
+      (id) => this.revoked("grant", id),
+      (voice) => this.counts(voice),
+    );
     this.#timers = timers;
   }
 
@@ -211,6 +216,18 @@ export class Registry implements Known {
   /** As `HeldGrants.approvals`. */
   approvals(agent: string, now_ms: number, digest: () => string): readonly Grant[] {
     return this.#grants.approvals(agent, now_ms, digest);
+  }
+
+  /** Whether an approval counts: its caller isn't revoked, and hasn't been since, though that is lifted. */
+  counts({ by, at }: Voice): boolean {
+    if (this.revoked("caller", by)) return false;
+    const since = this.revocation(revocationId({ scope: "caller", of: by }))?.since;
+    return since === undefined || Date.parse(since) < Date.parse(at);
+  }
+
+  /** As `HeldGrants.openApproval`. */
+  openApproval(agent: string, digest: string, by: string, now_ms: number): string | undefined {
+    return this.#grants.openApproval(agent, digest, by, now_ms);
   }
 
   /** Approvals of this agent's actions, in any state. */

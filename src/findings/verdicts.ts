@@ -20,6 +20,7 @@ import {
   type JudgedFinding,
   type Purpose,
 } from "../contract/index.js";
+import { areSimilar } from "../contract/similar.js";
 import type { Clock } from "../system/index.js";
 import type { Findings } from "./findings.js";
 import type { Held, HeldAction } from "./held.js";
@@ -250,7 +251,8 @@ interface Waiting extends HeldAction {
 
 /** @throws Problem `approver_not_permitted` */
 function checkApprover({ caller, principals, roles }: Waiting, reviewer: Reviewer): void {
-  if (reviewer.id === caller || principals.includes(reviewer.id))
+  // Identity providers differ in case: a name that reads as theirs may be theirs.
+  if (areSimilar(reviewer.id, caller) || principals.some((principal) => areSimilar(reviewer.id, principal)))
     throw new Problem(
       "approver_not_permitted",
       { expected: "neither the caller that asked nor the person it is for" },

@@ -3,13 +3,13 @@
  * wasn't told yet is no queue but the findings themselves, so a server that is away for long hears of each once, as it then is.
  * Nothing that decides waits for it.
  */
-import { open, readFile, rename, mkdir } from "node:fs/promises";
+import { open, rename, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Finding } from "../contract/index.js";
 import { Attempts, type RetryOptions } from "../system/attempts.js";
 import type { System } from "../system/index.js";
 import type { Post, Posted } from "../system/post.js";
-import { readText } from "../system/read_file.js";
+import { readRegularFile, readText } from "../system/read_file.js";
 import type { Findings, News, Place } from "./findings.js";
 import { readSecrets, signedHeaders } from "./signature.js";
 
@@ -133,7 +133,7 @@ export class Webhook {
   /** Null where there is none yet. What can't be read is beyond all that there is. */
   async #kept(): Promise<Place | null> {
     try {
-      return readPlace(await readFile(this.#file, "utf8")) ?? { seq: Infinity, revision: Infinity };
+      return readPlace((await readRegularFile(this.#file)).toString("utf8")) ?? { seq: Infinity, revision: Infinity };
     } catch (cause) {
       return (cause as NodeJS.ErrnoException).code === "ENOENT" ? null : { seq: Infinity, revision: Infinity };
     }

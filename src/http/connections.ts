@@ -1,25 +1,35 @@
 /**
  * Connections that the server has at once. When there is no room, the newcomer isn't the one that is closed, since most newcomers are
- * somebody's first request: the oldest connection that never showed a good token goes first, then an idle one of the caller with most.
+ * somebody's first request: the oldest connection that never showed a good token goes first, then one of the caller with most. No caller
+ * has more than its share.
  */
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
+import type { Timers } from "../system/index.js";
 
 /** Milliseconds that a connection may be idle before its first request with a good token. */
 const ANONYMOUS_IDLE_MS = 5000;
 /** Places beyond those for everybody, for what stops everything: so many, or as small a part of the whole. */
 const RESERVED_MAX = 16;
 const RESERVED_PART = 8;
+/** Part of the places, of the reserved ones and of the others each, that one caller may have. */
+const CALLER_PART = 2;
+/** Milliseconds in which a revoked caller may still read the answer that says so. */
+const FAREWELL_MS = 1000;
 
 interface Connection {
+  peer: string;
   /** TCP socket, also under TLS. */
   socket: Socket;
   /** Caller that proved itself over it; null: none. */
   caller: string | null;
-  /** Answers that it is owed. */
-  owed: number;
+  /** Requests whose answers it is owed. */
+  owed: Set<Asked>;
   /** Whether it has one of the reserved places. */
   reserved: boolean;
 }
+
+type Asked = Pick<IncomingMessage, "complete">;
 
 export interface ConnectionLimits {
   connections_max: number;
@@ -28,12 +38,14 @@ export interface ConnectionLimits {
 
 export class Connections {
   readonly #limits: ConnectionLimits;
+  readonly #timers: Pick<Timers, "after">;
   readonly #reservedMax: number;
   /** By peer, since a TLS socket isn't its TCP socket. The one that has been idle or anonymous longest comes first. */
   readonly #byPeer = new Map<string, Connection>();
 
-  constructor(limits: ConnectionLimits) {
+  constructor(limits: ConnectionLimits, timers: Pick<Timers, "after">) {
     this.#limits = limits;
+    this.#timers = timers;
     this.#reservedMax = Math.min(RESERVED_MAX, Math.floor(limits.connections_max / RESERVED_PART));
   }
 
@@ -43,13 +55,13 @@ export class Connections {
 
   /** Takes a new TCP connection in, or closes it. */
   opened(socket: Socket): void {
-    const reserved = !this.#hasRoom(false, this.#limits.connections_max - this.#reservedMax);
-    if (reserved && !this.#hasRoom(true, this.#reservedMax)) {
+    const reserved = !this.#hasRoom(false);
+    if (reserved && !this.#hasRoom(true)) {
       socket.destroy();
       return;
     }
     const peer = peerOf(socket);
-    const connection: Connection = { socket, caller: null, owed: 0, reserved };
+    const connection: Connection = { peer, socket, caller: null, owed: new Set(), reserved };
     this.#byPeer.set(peer, connection);
     socket.once("close", () => {
       if (this.#byPeer.get(peer) === connection) this.#byPeer.delete(peer);
@@ -62,28 +74,29 @@ export class Connections {
   }
 
   /**
-   * A request has come over it.
+   * Registers a request whose head has come over it.
    * @param caller returns the caller whose token it carries, if that was proven before
+   * @returns false if the connection is closed, since its caller has its share of them
    */
-  asked(socket: Socket, caller: () => string | null): void {
+  asked(socket: Socket, request: Asked, caller: () => string | null): boolean {
     const connection = this.#byPeer.get(peerOf(socket));
-    if (connection === undefined) return;
-    connection.owed++;
-    connection.caller ??= caller();
+    if (connection === undefined) return true;
+    connection.owed.add(request);
+    this.#attribute(connection, caller);
+    return this.#byPeer.has(connection.peer);
   }
 
   /** A request over it has proven its caller. */
-  proved(socket: Socket, caller: () => string): void {
+  proved(socket: Socket, caller: () => string | null): void {
     const connection = this.#byPeer.get(peerOf(socket));
-    if (connection !== undefined) connection.caller ??= caller();
+    if (connection !== undefined) this.#attribute(connection, caller);
   }
 
-  /** A request over it has been answered: from here on it is idle. */
-  answered(socket: Socket): void {
+  /** A request over it has been answered: with the last of them it is idle. */
+  answered(socket: Socket, request: Asked): void {
     const peer = peerOf(socket);
     const connection = this.#byPeer.get(peer);
-    if (connection === undefined) return;
-    connection.owed--;
+    if (connection?.owed.delete(request) !== true) return;
     if (connection.caller === null) {
       socket.setTimeout(Math.min(this.#limits.keep_alive_ms, ANONYMOUS_IDLE_MS));
       return;
@@ -93,31 +106,70 @@ export class Connections {
     this.#byPeer.set(peer, connection);
   }
 
+  /** Cuts the connections of a caller that is revoked. Where a whole request waits for its answer, that may still be read. */
+  cut(caller: string): void {
+    for (const connection of [...this.#byPeer.values()]) {
+      if (connection.caller !== caller) continue;
+      connection.caller = null;
+      if (!isWhole(connection)) this.#close(connection);
+      else
+        this.#timers.after(FAREWELL_MS, () => {
+          this.#close(connection);
+        });
+    }
+  }
+
+  #attribute(connection: Connection, caller: () => string | null): void {
+    if (connection.caller !== null) return;
+    connection.caller = caller();
+    if (connection.caller === null) return;
+    const { reserved } = connection;
+    const own = this.#all(reserved).filter((one) => one.caller === connection.caller);
+    if (own.length > Math.max(1, Math.floor(this.#max(reserved) / CALLER_PART))) this.#close(leastLost(own));
+  }
+
   /** Returns whether there is room for one more, of the reserved places or of the others; closes one for it if it has to. */
-  #hasRoom(reserved: boolean, max: number): boolean {
+  #hasRoom(reserved: boolean): boolean {
+    const max = this.#max(reserved);
     if (this.size < max) return true;
-    const all = [...this.#byPeer].filter(([, one]) => one.reserved === reserved);
-    return all.length < max || this.#closeOneOf(all);
+    const all = this.#all(reserved);
+    if (all.length < max) return true;
+    const found = all.find(({ caller }) => caller === null) ?? ofMost(all);
+    this.#close(found);
+    return found !== undefined;
   }
 
-  /** Returns whether there was one to close. */
-  #closeOneOf(all: readonly [string, Connection][]): boolean {
-    const idle = mostOf(all.filter(([, { caller, owed }]) => caller !== null && owed === 0));
-    const found = all.find(([, { caller }]) => caller === null) ?? idle;
-    if (found === undefined) return false;
-    const [peer, { socket }] = found;
-    this.#byPeer.delete(peer);
-    socket.destroy();
-    return true;
+  /** Reserved places, or the others. */
+  #max(reserved: boolean): number {
+    return reserved ? this.#reservedMax : this.#limits.connections_max - this.#reservedMax;
+  }
+
+  #all(reserved: boolean): Connection[] {
+    return [...this.#byPeer.values()].filter((one) => one.reserved === reserved);
+  }
+
+  #close(connection: Connection | undefined): void {
+    if (connection === undefined) return;
+    if (this.#byPeer.get(connection.peer) === connection) this.#byPeer.delete(connection.peer);
+    connection.socket.destroy();
   }
 }
 
-/** The first connection of the caller that has most of these. */
-function mostOf(idle: readonly [string, Connection][]): [string, Connection] | undefined {
+/** Returns a connection of the caller that has most of these; a request that is whole is given up by no caller that has one connection. */
+function ofMost(all: readonly Connection[]): Connection | undefined {
   const counts = new Map<string | null, number>();
-  for (const [, { caller }] of idle) counts.set(caller, (counts.get(caller) ?? 0) + 1);
+  for (const { caller } of all) counts.set(caller, (counts.get(caller) ?? 0) + 1);
   const most = Math.max(...counts.values());
-  return idle.find(([, { caller }]) => counts.get(caller) === most);
+  const found = leastLost(all.filter(({ caller }) => counts.get(caller) === most));
+  return most === 1 && found !== undefined && isWhole(found) ? undefined : found;
 }
+
+/** Returns the connection with which least is lost: one that is idle, or has an unfinished request; the newest if there is none. */
+function leastLost(all: readonly Connection[]): Connection | undefined {
+  return all.find(({ owed }) => owed.size === 0) ?? all.find((one) => !isWhole(one)) ?? all.at(-1);
+}
+
+/** Whether it waits for the answer to a request that has come to its end. */
+const isWhole = ({ owed }: Connection): boolean => [...owed].some(({ complete }) => complete);
 
 const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress ?? ""} ${remotePort ?? ""}`;

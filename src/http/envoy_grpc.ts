@@ -26,7 +26,7 @@ const KEEPALIVE_MS = 30_000;
 
 type Served = Pick<HttpDeps, "admission" | "decider" | "flights" | "logger" | "metrics" | "newId" | "records" | "timers">;
 
-export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<Omit<HttpServer, "connections">> {
+export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<Pick<HttpServer, "listen" | "close">> {
   const { admission, decider, flights, logger, metrics, newId, records, timers } = deps;
   const { Server, ServerCredentials, ServerInterceptingCall, status } = await import("@grpc/grpc-js");
   const messages = await loadMessages();

@@ -9,11 +9,12 @@ import {
   type FindingNews,
   type FindingsReady,
   type FindingsReset,
+  type RevocationState,
   type StreamEnd,
 } from "../contract/index.js";
 import type { Findings, FindingsFilter, Place } from "../findings/findings.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Followers, Pushed, eventText } from "./pushed.js";
+import { Followers, Pushed, eventText, type Follower } from "./pushed.js";
 
 export interface FindingStreamsDeps {
   findings: Pick<Findings, "news" | "now" | "listen">;
@@ -29,7 +30,7 @@ export interface FindingSubscription {
   sees: (finding: Finding) => boolean;
   /** Where to go on; null: now. */
   after: Place | null;
-  caller: { id: string; token: { expires_ms: number } };
+  caller: Follower;
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
 }
@@ -73,6 +74,11 @@ export class FindingStreams {
       subscription.caller,
       (retry_ms, left) => new FindingStream(response, subscription, this.#deps, retry_ms, left),
     );
+  }
+
+  /** As `Followers.revoked`. */
+  revoked(revocation: Pick<RevocationState, "scope" | "of">): void {
+    this.#followers.revoked(revocation);
   }
 
   /** Ends every stream, and takes no other. */

@@ -3,17 +3,23 @@
  * end. What it is told, and from where on, is the stream's own.
  */
 import type { ServerResponse } from "node:http";
-import { Problem, STREAM_ENDS, type EndEvent, type StreamEnd } from "../contract/index.js";
+import { Problem, STREAM_ENDS, type EndEvent, type RevocationState, type StreamEnd } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
 import { Places } from "../system/places.js";
 import { watchToken } from "./token_watch.js";
+
+/** Whose stream it is. */
+export interface Follower {
+  id: string;
+  token: { jti: string | null; expires_ms: number };
+}
 
 export interface PushedOptions {
   heartbeat_ms: number;
   /** How long the client is told to wait before it connects anew. */
   retry_ms: number;
   system: { clock: Clock; timers: Timers };
-  caller: { id: string; token: { expires_ms: number } };
+  caller: Follower;
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
 }
@@ -78,6 +84,13 @@ export abstract class Pushed {
       }),
     );
     this.start();
+  }
+
+  /** Ends it if its caller, or the token that it was opened with, is what was revoked. */
+  revoked({ scope, of }: Pick<RevocationState, "scope" | "of">): void {
+    const { id, token } = this.#options.caller;
+    if (scope === "caller" && of === id) this.end("caller_revoked");
+    else if (scope === "token" && of === token.jti) this.end("caller_token_revoked");
   }
 
   /** Says why, and ends; a client that doesn't take it is cut off. */
@@ -189,6 +202,11 @@ export class Followers<S extends Pushed> implements Iterable<S> {
     return () => {
       stream.begin();
     };
+  }
+
+  /** Ends the streams of a caller, or of a token, that is revoked: in the turn of the revocation. */
+  revoked(revocation: Pick<RevocationState, "scope" | "of">): void {
+    for (const stream of [...this.#streams]) stream.revoked(revocation);
   }
 
   /** Ends every stream, and takes no other. */

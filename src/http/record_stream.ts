@@ -4,9 +4,16 @@
  */
 import type { ServerResponse } from "node:http";
 import type { Following, RecordSearch, Told } from "../audit/index/search.js";
-import { type FollowingEvent, type RecordEventName, type RecordFilter, type RewoundEvent, type StreamEnd } from "../contract/index.js";
+import {
+  type FollowingEvent,
+  type RecordEventName,
+  type RecordFilter,
+  type RevocationState,
+  type RewoundEvent,
+  type StreamEnd,
+} from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Followers, Pushed, eventText } from "./pushed.js";
+import { Followers, Pushed, eventText, type Follower } from "./pushed.js";
 
 export interface RecordStreamLimits {
   followers_max: number;
@@ -25,7 +32,7 @@ export interface RecordSubscription {
   filter: RecordFilter;
   /** The record to go on after; null: now. */
   after: number | null;
-  caller: { id: string; token: { expires_ms: number } };
+  caller: Follower;
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
 }
@@ -50,6 +57,11 @@ export class RecordStreams {
       subscription.caller,
       (retry_ms, left) => new RecordStream(response, subscription, this.#deps, retry_ms, left),
     );
+  }
+
+  /** As `Followers.revoked`. */
+  revoked(revocation: Pick<RevocationState, "scope" | "of">): void {
+    this.#followers.revoked(revocation);
   }
 
   /** Ends every stream, and takes no other. */

@@ -22,7 +22,7 @@ import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js"
 import { authzenAccessRequests, authzenMetadata, authzenRoutes } from "./routes/authzen.js";
 import { getBundle, getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
-import { envoyCheck } from "./routes/envoy.js";
+import { ENVOY_CALLER, envoyCheck } from "./routes/envoy.js";
 import { decideBatch } from "./routes/decide_batch.js";
 import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
 import { getDecisionStream } from "./routes/decisions_stream.js";
@@ -77,6 +77,8 @@ export interface HttpServer {
   listen(host: string, port: number): Promise<AddressInfo>;
   /** Takes no new connection and resolves when every request has been answered, or after `ms`, which cuts the rest. */
   close(ms: number): Promise<void>;
+  /** Cuts the connections of a caller that is revoked. */
+  cut(caller: string): void;
   /** Connections now. */
   readonly connections: number;
 }
@@ -146,7 +148,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   const urgent = postRevocations(deps);
   const hosts = new Set(deps.hosts);
   const reservedFor = new Set([urgent.operation.path, "/healthz", "/readyz"]);
-  const connections = new Connections(limits);
+  const connections = new Connections(limits, timers);
   let draining = false;
 
   function answer(request: IncomingMessage, response: ServerResponse, content: Content | Streamed | Live): void {
@@ -177,7 +179,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
       try {
         if (route.operation.query === undefined && route.below !== true) readQuery(request, {});
         const content = await route.handle(request, params, response);
-        if (route.operation.scope !== null) connections.proved(request.socket, () => callerIn(request) ?? "");
+        if (route.operation.scope !== null) connections.proved(request.socket, () => callerIn(request));
         answer(request, response, content);
       } catch (cause) {
         refuse(request, response, cause, route);
@@ -185,7 +187,8 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     })();
   }
 
-  function callerIn({ headers: { authorization } }: IncomingMessage): string | null {
+  function callerIn({ headers }: IncomingMessage): string | null {
+    const authorization = headers[ENVOY_CALLER]?.toString() ?? headers.authorization;
     return authorization === undefined ? null : deps.identity.knownCaller(authorization);
   }
 
@@ -215,11 +218,12 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     const owed = inFlight(request.socket);
     const place = owed.add(response);
     const { socket } = request;
-    connections.asked(socket, () => callerIn(request));
+    const goesOn = connections.asked(socket, request, () => callerIn(request));
     response.once("close", () => {
       owed.remove(place);
-      connections.answered(socket);
+      connections.answered(socket, request);
     });
+    if (!goesOn) return;
     const { url = "", method = "" } = request;
     const path = front.at(url);
     const route = path && (routeFor(path, method) ?? spokesman(path));
@@ -283,6 +287,9 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
           resolve(server.address() as AddressInfo);
         });
       }),
+    cut: (caller) => {
+      connections.cut(caller);
+    },
     close: (ms) =>
       new Promise((resolve) => {
         draining = true;

@@ -6,11 +6,12 @@
  *
  * POSIX drops a process's locks on a file when the process closes any descriptor of it: nothing here but SQLite, which knows that, opens `<lock>.db`.
  */
-import { linkSync, readFileSync, readlinkSync, rmSync, statSync, statfsSync, writeFileSync } from "node:fs";
+import { linkSync, readlinkSync, rmSync, statSync, statfsSync, writeFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
 import { Locked, LockUnsafe, LockUnwritable, type Holder } from "./locked.js";
+import { readText } from "./read_file.js";
 
 /**
  * File systems that another machine or kernel may mount as well, by their numbers in `statfs(2)`. Their locks are their server's at
@@ -128,7 +129,9 @@ function heldBy(holder: Holder | null): string {
 function name(path: string): void {
   const me: Holder = { pid: process.pid, host: hostname(), space: ownSpace() };
   try {
-    writeFileSync(path, JSON.stringify(me), { mode: 0o600 });
+    // Whatever stands there is nobody's any more, and opened for writing a FIFO would wait for a reader.
+    rmSync(path, { force: true });
+    writeFileSync(path, JSON.stringify(me), { mode: 0o600, flag: "wx" });
   } catch {
     // The lock is had all the same; nobody must take an earlier holder for it.
     rmSync(path, { force: true });
@@ -137,7 +140,7 @@ function name(path: string): void {
 
 function read(path: string): Holder | null {
   try {
-    const { pid, host, space } = JSON.parse(readFileSync(path, "utf8")) as Partial<Holder>;
+    const { pid, host, space } = JSON.parse(readText(path)) as Partial<Holder>;
     if (typeof pid !== "number" || typeof host !== "string") return null;
     return { pid, host, space: space ?? null };
   } catch {

@@ -29,7 +29,10 @@ export function wireAuthzen({ config, decider, registry, search, findings, clock
   const grant = (id: string): Grant | undefined => {
     const found = registry.grant(id)?.value;
     const use = registry.grantUse(id, clock.wall());
-    return found === undefined || use === undefined ? undefined : { ...found, state: use.state };
+    if (found === undefined || use === undefined) return undefined;
+    const { approval, not_before } = found;
+    // The first voice may have been of an earlier decision of the action: approved is what has all of them.
+    return { ...found, not_before: approval?.given[approval.quorum - 1]?.at ?? not_before, state: use.state };
   };
   return authzenOf({
     config: config.authzen,

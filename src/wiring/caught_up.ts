@@ -2,7 +2,7 @@
  * What a standby has read of a log that another process writes, so that a start has less of it to read. Of records it takes those
  * that a checkpoint covers, and of segments those that others follow: no crash takes these back.
  */
-import { readFileSync, statSync } from "node:fs";
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Position } from "../audit/export/source.js";
 import { usesIn, type SegmentUses } from "../audit/past.js";
@@ -13,6 +13,7 @@ import { Chain } from "../decision/chain.js";
 import { Incidents } from "../findings/incidents.js";
 import { recallIncidents } from "../findings/recall.js";
 import type { ProfileAhead } from "./profile_ahead.js";
+import { readBytes } from "../system/read_file.js";
 
 /** Of the log's end. What comes before it is read by a start that needs it. */
 const BYTES_MAX = 128 * 1024 * 1024;
@@ -44,7 +45,7 @@ export class CaughtUp {
    * @throws the file system's error, or NoteError for a checkpoint that is none
    */
   advance(now_ms: number): boolean {
-    const covered = readUnverified(readFileSync(join(this.folder, CHECKPOINT))).size;
+    const covered = readUnverified(readBytes(join(this.folder, CHECKPOINT))).size;
     const read = this.#place?.seq ?? 0;
     if (covered < read) return false;
     if (covered > read) this.#place = recallIncidents(this.folder, this.incidents, now_ms, this.#place, covered, this.chain);
@@ -54,7 +55,7 @@ export class CaughtUp {
       const path = join(this.folder, name);
       bytes += statSync(path).size;
       if (bytes > BYTES_MAX) break;
-      if (!this.uses.has(name)) this.uses.set(name, usesIn(readFileSync(path)));
+      if (!this.uses.has(name)) this.uses.set(name, usesIn(readBytes(path)));
     }
     return true;
   }

@@ -37,7 +37,7 @@ export function envoyDeps(
 export interface EnvoyListener {
   /** `127.0.0.1:9191` */
   address: string;
-  server: Omit<HttpServer, "connections">;
+  server: Pick<HttpServer, "listen" | "close">;
 }
 
 /** Listens where the configuration says so; null where it doesn't. gRPC is loaded for it alone. */

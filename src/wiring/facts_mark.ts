@@ -2,11 +2,12 @@
  * How far changes of facts are on record, kept beside the log every so many records, so that a start has only the end of the log to
  * look through for the last of them. Where it is missing, or is of another log, all is looked through.
  */
-import { readFileSync, rmSync } from "node:fs";
+import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { FactsOnRecord } from "../audit/past.js";
 import { replaceFile } from "../bundle/trusted.js";
 import type { Timers } from "../system/index.js";
+import { readText } from "../system/read_file.js";
 
 /** Of the log, what is followed. */
 export interface MarkedLog {
@@ -21,7 +22,7 @@ const BEHIND_RECORDS = 20_000;
 /** @returns what was kept last, where a log of so many records can be the one that it was kept of */
 export function readMark(folder: string, records: number): FactsOnRecord | null {
   try {
-    const { seq, revision } = JSON.parse(readFileSync(join(folder, FILE), "utf8")) as Partial<FactsOnRecord>;
+    const { seq, revision } = JSON.parse(readText(join(folder, FILE))) as Partial<FactsOnRecord>;
     if (!Number.isSafeInteger(seq) || !Number.isSafeInteger(revision)) return null;
     const mark = { seq: seq as number, revision: revision as number };
     return mark.seq >= 0 && mark.revision >= 0 && mark.seq <= records ? mark : null;

@@ -1,7 +1,7 @@
 /** A profile on disk: written beside and a few agents at a time, and in its place only when it is whole. */
-import { readFileSync } from "node:fs";
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
+import { readBytes } from "../system/read_file.js";
 
 /** A profile of one moment, piece by piece. */
 export interface Snapshot {
@@ -14,7 +14,7 @@ export interface Snapshot {
 /** Null where there is none. */
 export function readSnapshot(file: string): Uint8Array | null {
   try {
-    return readFileSync(file);
+    return readBytes(file);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw cause;

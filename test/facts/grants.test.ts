@@ -113,6 +113,56 @@ describe("grants", () => {
       expect(again.registry.approvals("a-1", NOW, () => DIGEST)).to.have.lengthOf(1);
     });
 
+    it("are one for all decisions of an action while it waits for more, and another once it is live", async () => {
+      const asked = { quorum: 2, approval_digest: OTHER };
+      const tries: [decision: string, by: string, created: string, live: string[]][] = [
+        ["d-11", "lead", "true", []],
+        ["d-12", "lead", "false", []],
+        ["d-12", "boss", "true", ["approval-d-11 live true"]],
+        ["d-12", "boss", "false", ["approval-d-11 live true"]],
+        ["d-13", "chief", "true", ["approval-d-11 live true"]],
+      ];
+      for (const [decision, by, created, live] of tries)
+        expect([await approve({ ...asked, decision }, by), approvals(OTHER)], `${decision} by ${by}`).to.deep.equal([created, live]);
+      expect(facts.registry.take(["approval-d-11"])).to.equal(true);
+      expect([await approve({ ...asked, decision: "d-14" }, "lead"), approvals(OTHER)]).to.deep.equal([
+        "true",
+        ["approval-d-13 live true"],
+      ]);
+      await facts.createAgent({ id: "a-2", owner: "ops", purposes: [] }, "host");
+      const another = { ...asked, approval_digest: `sha256:${"e".repeat(64)}` };
+      await approve({ ...another, decision: "d-21", expires_ms: NOW + 1 }, "lead");
+      await approve({ ...another, decision: "d-22", agent: "a-2" }, "boss");
+      expect(approvals(another.approval_digest), "of another agent's").to.deep.equal([]);
+    });
+
+    it("don't count what was approved by a caller that is revoked, nor once that is lifted, until it approves again", async () => {
+      const asked = { quorum: 2, approval_digest: OTHER, decision: "d-41" };
+      const states: string[] = [];
+      const note = (): number => states.push(`${facts.grant("approval-d-41").state} ${String(facts.registry.take(["approval-d-41"]))}`);
+      await approve(asked, "lead");
+      await approve(asked, "boss");
+      expect(approvals(OTHER)).to.deep.equal(["approval-d-41 live true"]);
+      await facts.revoke({ scope: { caller: "boss" }, reason: "its key leaked" }, "ops");
+      expect(approvals(OTHER)).to.deep.equal([]);
+      note();
+      await facts.lift("caller/boss", { reason: "another key" }, null, "ops");
+      note();
+      world.clock.wall_ms++;
+      await approve(asked, "boss");
+      note();
+      note();
+      expect(states).to.deep.equal(["unapproved false", "unapproved false", "live true", "used_up false"]);
+      await facts.revoke({ scope: { caller: "lead" }, reason: "its key leaked" }, "ops");
+      expect(facts.grant("approval-d-41").state, "what was used stays so").to.equal("used_up");
+    });
+
+    it("are one when two approve at once", async () => {
+      const asked = { quorum: 2, approval_digest: `sha256:${"f".repeat(64)}` };
+      await Promise.all([approve({ ...asked, decision: "d-31" }, "lead"), approve({ ...asked, decision: "d-32" }, "boss")]);
+      expect(approvals(asked.approval_digest)).to.deep.equal(["approval-d-31 live true"]);
+    });
+
     it("permit nothing if an older version kept them by the action's digest alone", () => {
       const value = { ...facts.registry.grant("approval-d-1")?.value, ...OLDER };
       const revision = facts.registry.revision + 1;

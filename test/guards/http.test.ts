@@ -222,6 +222,7 @@ for (const { name, serve } of KINDS) {
       ["an encoded letter in a literal", "/%6eotes/n-1", {}, "403 route_unmapped"],
       ["another method", "/notes/n-1", { method: "DELETE" }, "403 route_unmapped"],
       ["an encoded slash", "/notes/a%2fb", {}, "400 path_not_canonical"],
+      ["a parameter of a segment", "/notes/a;b", {}, "400 path_not_canonical"],
       ["an encoded slash, twice", "/notes/a%252fb", {}, "400 path_not_canonical"],
       ["an encoded backslash", "/notes/a%5cb", {}, "400 path_not_canonical"],
       ["an encoded question mark", "/notes/a%3fb", {}, "400 path_not_canonical"],

@@ -1,7 +1,9 @@
+import { once } from "node:events";
+import { connect } from "node:net";
 import { expect } from "chai";
 import { EVERY, ask, decided, inAnHour, runWithFacts, withAgent, type Json } from "./asking.js";
 import { Follower } from "./following.js";
-import { tokenFor, type Running } from "./running.js";
+import { ALL, REQUEST, requestText, run, tokenFor, type Running } from "./running.js";
 
 const SCOPES = "remit:decide remit:register remit:audit";
 
@@ -29,6 +31,65 @@ describe("a caller that is revoked", function () {
     expect(await decided(service, {}, else_)).to.match(/^allow/);
     expect((await ask(service, "POST", "/revocations/caller/pep-1/lift", { body: { reason: "new key" } })).outcome).to.equal("200");
     expect(await decided(service, {}, one)).to.match(/^allow/);
+  });
+});
+
+describe("a stream whose caller or token is revoked", function () {
+  this.timeout(60_000);
+  let service: Running;
+  before(async () => {
+    // Long enough for no heartbeat to look at the token.
+    service = await run({ events: { heartbeat_ms: 60_000 } });
+  });
+  after(() => service.stop());
+
+  const paths: [path: string, scope: string][] = [
+    ["/decisions/stream", "remit:audit"],
+    ["/findings/stream", "remit:review"],
+    ["/events", "remit:decide"],
+  ];
+  for (const [i, [path, needs]] of paths.entries()) {
+    it(`ends at once, and no other: ${path}`, async () => {
+      const [caller, jti] = [`cut-${i}`, `jti-${i}`];
+      const follow = async (by: string, claims: object = {}): Promise<Follower> =>
+        (await Follower.follow(service, { token: tokenFor(needs, by, 3600, claims), path })).ready();
+      const [byCaller, byToken, other] = [await follow(caller), await follow("else", { jti }), await follow("else")];
+      for (const scope of [{ caller }, { token: jti }])
+        expect((await ask(service, "POST", "/revocations", { body: { scope, reason: "leaked" } })).outcome).to.equal("200");
+      expect([await byCaller.end(), await byToken.end()]).to.deep.equal(["caller_revoked", "caller_token_revoked"]);
+      expect(other.ended).to.equal(false);
+      other.close();
+    });
+  }
+});
+
+describe("the connections of a caller that is revoked", function () {
+  this.timeout(60_000);
+  let service: Running;
+  before(async () => {
+    service = await run();
+  });
+  after(() => service.stop());
+
+  it("are cut at once, whatever has come of a request, and others stay", async () => {
+    const [revoked, other] = ["pep-1", "pep-2"].map((caller) => tokenFor("remit:decide", caller));
+    const requestOf = (token = "", body: string, headers: string[] = []): string =>
+      requestText(service.port, body, headers).replace(ALL, token);
+    const opened = await Promise.all(
+      [revoked, revoked, other].map(async (token) => {
+        const socket = connect(service.port, "127.0.0.1").on("error", () => undefined);
+        socket.write(requestOf(token, JSON.stringify(REQUEST)));
+        await once(socket, "data");
+        return { socket, closed: new Promise((resolve) => socket.once("close", resolve)) };
+      }),
+    );
+    const [idle, slow, others] = opened;
+    slow?.socket.write(requestOf(revoked, "{", ["Content-Length: 100"]));
+    const { outcome } = await ask(service, "POST", "/revocations", { body: { scope: { caller: "pep-1" }, reason: "its key leaked" } });
+    expect(outcome).to.equal("200");
+    await Promise.all([idle?.closed, slow?.closed]);
+    expect(others?.socket.destroyed).to.equal(false);
+    others?.socket.destroy();
   });
 });
 

@@ -217,18 +217,19 @@ threat("A17", "whoever shows no token shuts nobody out, and what stops everythin
       const proven = peer();
       if ((await proven.ask("POST /decide", "Bearer good")) !== 200) throw new Error("a decision isn't answered");
       for (let i = 0; i < 3 * MAX; i++) await peer().ask("GET /healthz");
-      if ((await peer().ask("POST /decide", "Bearer good")) !== 200) return "anonymous connections shut a caller out";
+      const another = peer();
+      if ((await another.ask("POST /decide", "Bearer good")) !== 200) return "anonymous connections shut a caller out";
       if ((await proven.ask("POST /decide", "Bearer good")) !== 200) return "a caller's connection is closed for an anonymous one";
-      // Now all of them are proven, and none is idle.
-      const busy = Array.from({ length: MAX }, () => peer());
-      for (const one of busy) await one.ask("POST /decide", "Bearer good");
-      const held = busy.map((one) => one.ask("POST /decide", "Bearer held"));
-      // Until idle ones are closed for them, and none is left.
+      // Now each place is a caller's that has no other, and all wait for their answers.
+      for (const one of [proven, another]) one.close();
+      const held: Promise<number>[] = [];
       for (let i = 0; i < MAX; i++) {
-        held.push(peer().ask("POST /decide", "Bearer held"));
-        await new Promise((resolve) => setTimeout(resolve, 10));
+        const one = peer();
+        if ((await one.ask("POST /decide", `Bearer good pep-${i}`)) !== 200) continue;
+        held.push(one.ask("POST /decide", `Bearer held pep-${i}`));
+        while (stubs.held() < held.length) await new Promise((resolve) => setTimeout(resolve, 5));
       }
-      if (stubs.held() < MAX - 4) throw new Error(`${stubs.held()} are held`);
+      if (held.length < MAX / 2) throw new Error(`${held.length} are held`);
       const decided = await peer().ask("POST /decide", "Bearer good");
       if (decided === 200) throw new Error("there is room still");
       if ((await peer().ask("POST /revocations", "Bearer good")) !== 200) return "nothing can be revoked";
@@ -242,8 +243,106 @@ threat("A17", "whoever shows no token shuts nobody out, and what stops everythin
     }
   },
   without: {
-    "the oldest without a token being closed": [cut.call("http/connections.js", "#closeOneOf", "all.find", "undefined")],
+    "the oldest without a token being closed": [
+      cut.call("http/connections.js", "#hasRoom", "all.find", "all.find(({ caller }) => caller !== null)"),
+    ],
     "callers being told from others": [cut.call("http/server.js", "run", "connections.proved")],
     "places for what stops everything": [cut.value("http/connections.js", "constructor", "#reservedMax", "0")],
+  },
+});
+
+const CONNECTIONS = 64;
+
+threat("A17", "whoever has a good token shuts nobody out with requests that don't come to their end, and nothing once it is revoked", {
+  async check(tree) {
+    const { httpServer } = await tree("http/server.js");
+    const stubs = serverStubs({ connections_max: CONNECTIONS });
+    const server = httpServer(stubs as unknown as Parameters<typeof httpServer>[0], "0.0.0");
+    const { port } = await server.listen("127.0.0.1", 0);
+    const open: Peer[] = [];
+    const peer = (): Peer => {
+      const one = new Peer(port);
+      open.push(one);
+      return one;
+    };
+    const [slow, other] = ["Bearer good slow", "Bearer good other"];
+    const within = async (ms: number, isIt: () => boolean): Promise<boolean> => {
+      for (const end = performance.now() + ms; !isIt() && performance.now() < end;) await new Promise((resolve) => setTimeout(resolve, 20));
+      return isIt();
+    };
+    try {
+      const victim = peer();
+      await victim.ask("POST /decide", other);
+      const first = peer();
+      await first.ask("POST /decide", slow);
+      const flood = Array.from({ length: 2 * CONNECTIONS }, () => peer());
+      for (const one of flood) one.begin("POST /decide", slow);
+      if (await within(1000, () => server.connections > CONNECTIONS / 2 + 2)) return `one caller has ${server.connections} connections`;
+      if (server.connections < CONNECTIONS / 4) throw new Error("it has few");
+      if (!victim.isOpen) return "another caller's idle connection is closed for them";
+      if ((await peer().ask("POST /decide", other)) !== 200) return "another caller isn't decided for";
+      if ((await peer().ask("POST /revocations", other)) !== 200) return "nothing can be revoked";
+      server.cut("slow");
+      if (server.connections > CONNECTIONS / 4) return "a revoked caller has connections";
+      return null;
+    } finally {
+      for (const one of open) one.close();
+      await server.close(0);
+    }
+  },
+  without: {
+    "a bound for one caller": [cut.never("http/connections.js", "#attribute", "own", "length")],
+    "connections being cut": [cut.call("http/server.js", "httpServer", "connections.cut")],
+  },
+});
+
+threat("A17", "the caller with most connections gives one up, whatever it asked for, before anybody else's idle one is closed", {
+  async check(tree) {
+    const { httpServer } = await tree("http/server.js");
+    for (const [what, send] of [
+      ["requests that wait for an answer", (one: Peer, by: string) => void one.ask("POST /decide", `Bearer held ${by}`)],
+      [
+        "unfinished requests",
+        (one: Peer, by: string): void => {
+          one.begin("POST /decide", `Bearer good ${by}`);
+        },
+      ],
+    ] as const) {
+      const stubs = serverStubs({ connections_max: CONNECTIONS });
+      const server = httpServer(stubs as unknown as Parameters<typeof httpServer>[0], "0.0.0");
+      const { port } = await server.listen("127.0.0.1", 0);
+      const open: Peer[] = [];
+      const peer = (): Peer => {
+        const one = new Peer(port);
+        open.push(one);
+        return one;
+      };
+      try {
+        const victim = peer();
+        await victim.ask("POST /decide", "Bearer good other");
+        // Two callers together could have all places.
+        for (let i = 0; i < CONNECTIONS; i++) {
+          const one = peer();
+          const by = `slow-${i % 2}`;
+          await one.ask("POST /decide", `Bearer good ${by}`);
+          send(one, by);
+        }
+        for (let i = 0; i < 3; i++)
+          if ((await peer().ask("POST /decide", `Bearer good late-${i}`)) !== 200) return `${what}: a newcomer is shut out`;
+        if (!victim.isOpen) return `${what}: an idle connection of another caller is closed`;
+      } finally {
+        stubs.release();
+        for (const one of open) one.close();
+        await server.close(0);
+      }
+    }
+    return null;
+  },
+  without: {
+    "unfinished requests being told from others": [
+      cut.returns("http/connections.js", "isWhole", "true"),
+      cut.value("http/connections.js", "ofMost", "most", "1"),
+    ],
+    "who has most being looked for": [cut.value("http/connections.js", "ofMost", "most", "1")],
   },
 });

@@ -39,19 +39,35 @@ export class Peer {
     return answered;
   }
 
+  /** Begins a request whose body doesn't come to its end. */
+  begin(route: string, authorization: string): void {
+    this.#text = "";
+    this.#socket.write(
+      `${route} HTTP/1.1\r\nhost: 127.0.0.1\r\ncontent-type: application/json\r\ncontent-length: 400\r\n` +
+        `authorization: ${authorization}\r\n\r\n{`,
+    );
+  }
+
+  get isOpen(): boolean {
+    return !this.#socket.destroyed;
+  }
+
   close(): void {
     this.#socket.destroy();
   }
 }
 
-/** Parts of a server that decides at once, but for whoever asks with `Bearer held`, until it is released. */
+/**
+ * Parts of a server that decides at once, but for whoever asks with `Bearer held`, until it is released.
+ * A caller is the word behind: `Bearer good pep-1`, or `gateway-1`.
+ */
 export function serverStubs(limits: object): Record<string, unknown> & { release: () => void; held: () => number } {
   const waiting: (() => void)[] = [];
   const seen = new Set<string>();
   let isReleased = false;
   const decide = async (_bytes: Uint8Array, authorization?: string): Promise<object> => {
     seen.add(authorization ?? "");
-    if (authorization === "Bearer held" && !isReleased) await new Promise<void>((resolve) => waiting.push(resolve));
+    if (authorization?.startsWith("Bearer held") === true && !isReleased) await new Promise<void>((resolve) => waiting.push(resolve));
     return { text: "{}" };
   };
   const timers = system.timers;
@@ -59,7 +75,7 @@ export function serverStubs(limits: object): Record<string, unknown> & { release
   return {
     decider: { decide, decideBatch: decide, intake: {} },
     identity: {
-      knownCaller: (authorization: string) => (seen.has(authorization) ? "gateway-1" : null),
+      knownCaller: (authorization: string) => (seen.has(authorization) ? (authorization.split(" ")[2] ?? "gateway-1") : null),
       provenCaller: () => Promise.resolve("gateway-1"),
       authenticate: () => Promise.resolve(caller),
       mayAskFor: () => true,

@@ -27,7 +27,7 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
     const corpus = [...paths(), ...names()];
     if (corpus.length < 500) return `only ${corpus.length} variants`;
     let passed = 0;
-    for (const name of [...corpus, "open-1", "a.txt", "\u00e9-1"]) {
+    for (const name of [...corpus, "open-1", "a.txt", "a.txt;v=1", "\u00e9-1"]) {
       const shown = JSON.stringify(name);
       let called: string | null = null;
       try {
@@ -49,6 +49,7 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
         if (found !== decodeURIComponent(target.parts[1] ?? "")) return `a path's parameter is repaired: ${JSON.stringify(sent)}`;
         if (!(await isTaken("file", found))) return `a path's parameter: the service refuses ${JSON.stringify(found)}`;
         if (found.includes("/")) return `a path's parameter is several segments: ${JSON.stringify(sent)}`;
+        if (found.includes(";")) return `a path's parameter has one of its own: ${JSON.stringify(sent)}`;
         for (const [reader, as] of Object.entries(READERS))
           if (as(found) !== found) return `${reader} reads a path's parameter otherwise: ${JSON.stringify(found)}`;
       }
@@ -61,7 +62,8 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
     "the canonical form of URIs": [cut.never("guards/mcp/uri.js", "match", "isCanonicalId")],
     "URIs' segments having one spelling": [cut.value("guards/mcp/uri.js", "SEGMENT", "SEGMENT", String.raw`"([^/?#\\\\{}]{1,256})"`)],
     "the plain segments of routes": [cut.never("contract/paths.js", "paramsOf", "isCanonicalPath")],
-    "a parameter being one segment": [cut.never("contract/paths.js", "paramsOf", "includes")],
+    "a parameter being one segment": [cut.text("contract/paths.js", "paramsOf", 'value.includes("/")', "false")],
+    "a segment having no parameters": [cut.text("contract/paths.js", "paramsOf", 'value.includes(";")', "false")],
   },
 });
 

@@ -126,8 +126,15 @@ const rows = {
   A17: {
     threat: "Somebody starves the decision point: floods it, or asks what is large or costly to decide.",
     control:
-      "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; observed streams leave decisions half of the log's queue.",
-    lives: ["src/http/admission.ts", "src/http/server.ts", "src/http/body.ts", "src/policy/metering.ts", "src/decision/observe.ts"],
+      "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; one caller has half of the connections at most, those of the caller with most are closed before anybody else's, finished request or not, and a revoked caller's at once; observed streams leave decisions half of the log's queue.",
+    lives: [
+      "src/http/admission.ts",
+      "src/http/connections.ts",
+      "src/http/server.ts",
+      "src/http/body.ts",
+      "src/policy/metering.ts",
+      "src/decision/observe.ts",
+    ],
     also: [
       "test/faults/overload.long.test.ts",
       "test/faults/runaway.long.test.ts",
@@ -138,7 +145,7 @@ const rows = {
   A18: {
     threat: "An approval is used for another action than the one that was read, or given by whoever asked for it.",
     control:
-      "An approval names a digest over all that the policy saw, the caller, the bundle and the last changes of agent, task and person; what waits is told apart by it, and shown; who asked, or is acted for, doesn't approve.",
+      "An approval names a digest over all that the policy saw, the caller, the bundle and the last changes of agent, task and person; what waits is told apart by it, and shown; who asked, or is acted for, doesn't approve, nor does whoever has a name that looks like theirs; approvals of one action count together, however often its agent asks again, and those of a caller that was revoked since don't.",
     lives: ["src/decision/approval.ts", "src/facts/held_grants.ts", "src/findings/verdicts.ts", "src/findings/finding.ts"],
     also: ["test/findings/approvals.test.ts", "test/findings/approvals.long.test.ts", "test/findings/verdicts.test.ts"],
   },

@@ -2,8 +2,9 @@
  * Which tokens were taken, on disk before they are answered: the same one again gets the same answer, also after a restart. A file
  * of JSON lines, each synced with those that came meanwhile; made anew when it holds twice as many as are remembered.
  */
-import { mkdir, open, readFile, rename, type FileHandle } from "node:fs/promises";
+import { mkdir, open, rename, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
+import { readRegularFile } from "../../system/read_file.js";
 
 /** A token that was taken. */
 export interface Taken {
@@ -114,7 +115,7 @@ export class Journal {
     const file = join(this.#folder, FILE);
     let text: string;
     try {
-      text = await readFile(file, "utf8");
+      text = (await readRegularFile(file)).toString("utf8");
     } catch (cause) {
       if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
       throw cause;

@@ -1,9 +1,10 @@
 /** The streams that others have, and how far each has come: a file for all of them, and one for each one's place. */
-import { mkdir, open, readFile, rename, unlink } from "node:fs/promises";
+import { mkdir, open, rename, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Type, type Static } from "../../contract/type.js";
 import { DELIVERY_METHODS, STREAM_STATUSES } from "../../contract/security_events.js";
 import { schemas } from "../../system/schemas.js";
+import { readRegularFile } from "../../system/read_file.js";
 
 const closed = { additionalProperties: false };
 
@@ -95,7 +96,7 @@ export class StreamStore {
 
 async function textOf(file: string): Promise<string | null> {
   try {
-    return await readFile(file, "utf8");
+    return (await readRegularFile(file)).toString("utf8");
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw cause;

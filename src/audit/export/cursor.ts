@@ -3,9 +3,10 @@
  * the old one or the new one.
  */
 import { hash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { objectOf, textOf, type Writer } from "./recorded.js";
+import { readText } from "../../system/read_file.js";
 
 export interface Cursor {
   v: 1;
@@ -33,7 +34,7 @@ export function cursorFile(folder: string, sink: string): string {
 export function readCursor(file: string): Cursor | null {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    text = readText(file);
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
     throw cause;

@@ -1,5 +1,4 @@
 /** Reads a log's records for export, in order, each with what its formats need to know. */
-import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { DecisionRecord, LogRecord, ServiceRecord } from "../../contract/index.js";
 import { BesideLines } from "../beside.js";
@@ -7,6 +6,7 @@ import { numberedIn } from "../numbered.js";
 import { readLines, segmentsOf, type Line } from "../reading.js";
 import { readUnverified } from "../tree/checkpoint.js";
 import type { Recorded, Writer } from "./recorded.js";
+import { readBytes } from "../../system/read_file.js";
 
 /** The place after a record. */
 export interface Position {
@@ -139,7 +139,7 @@ export function writerAt(folder: string, seq: number): Writer {
 
 function originOf(folder: string): { origin?: string } {
   try {
-    return { origin: readUnverified(readFileSync(join(folder, CHECKPOINT))).origin };
+    return { origin: readUnverified(readBytes(join(folder, CHECKPOINT))).origin };
   } catch {
     // A log without a checkpoint, or with a damaged one, is exported all the same: the records are what is asked for.
     return {};

@@ -3,10 +3,11 @@
  * synced ahead of time, and a decision finds its own in memory. A key that is deleted takes with it whatever could be told
  * from its digests.
  */
-import { link, mkdir, open, readFile, readdir, unlink } from "node:fs/promises";
+import { link, mkdir, open, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
 import type { System } from "../../system/index.js";
 import type { MaskKey } from "./digest.js";
+import { readRegularFile } from "../../system/read_file.js";
 
 export const MASKS_FOLDER = "masks";
 const KEY_BYTES = 32;
@@ -173,7 +174,7 @@ export async function shred(directory: string, period: string): Promise<void> {
 
 async function readWhereThere(file: string): Promise<string | null> {
   try {
-    return await readFile(file, "utf8");
+    return (await readRegularFile(file)).toString("utf8");
   } catch (cause) {
     if (isMissing(cause)) return null;
     throw cause;

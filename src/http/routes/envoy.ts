@@ -14,7 +14,7 @@ import type { Content } from "../reply.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
 /** The proxy's own token: `authorization` is the client's. */
-const CALLER = "x-remit-authorization";
+export const ENVOY_CALLER = "x-remit-authorization";
 const NOTHING = Buffer.alloc(0);
 const TO_REMOVE = "x-envoy-auth-headers-to-remove";
 
@@ -52,7 +52,7 @@ export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): Fron
       return refused(refusal);
     },
     handle: async (request, _params, response) => {
-      const caller = await envoy.authenticate(headerOf(request, CALLER));
+      const caller = await envoy.authenticate(headerOf(request, ENVOY_CALLER));
       const body = isBodiless(request) ? NOTHING : await readHeldBytes(request, limit, timers);
       flights.begin(response);
       const told = await check(askedOf(request, path, body), caller, ports);
@@ -87,7 +87,7 @@ function askedOf(request: IncomingMessage, prefix: string, body: Buffer): Asked 
     method,
     target: url.slice(prefix.length),
     host: headerOf(request, "host") ?? "",
-    header: (name) => (name === CALLER ? undefined : headerOf(request, name)),
+    header: (name) => (name === ENVOY_CALLER ? undefined : headerOf(request, name)),
     body,
     // Of what was shown, and not of the whole.
     size: null,

@@ -61,7 +61,7 @@ export const limits = defaulted(
     connections_max: amount(
       "connections",
       { default: 1024, minimum: 1, maximum: 65_535 },
-      "Connections at once; for more, the oldest that never showed a good token are closed, then idle ones of the caller with most",
+      "Connections at once, half of them for one caller at most; for more, the oldest that never showed a good token are closed, then those of the caller with most",
     ),
     decisions_max: amount(
       "requests",

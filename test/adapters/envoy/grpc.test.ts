@@ -47,7 +47,7 @@ const ALLOW = {
 
 interface Open {
   port: number;
-  server: Omit<HttpServer, "connections">;
+  server: Pick<HttpServer, "listen" | "close">;
   flights: Flights;
   /** How often something was decided. */
   decided: () => number;

@@ -125,6 +125,8 @@ describe("Envoy's external authorization", function () {
         ["a segment that climbs", { path: "/notes/.." }, "400 path_not_canonical"],
         ["two slashes", { path: "/notes//n-1" }, "403 route_unmapped"],
         ["an encoded slash", { path: "/notes/a%2fb" }, "400 path_not_canonical"],
+        ["a parameter of a segment", { path: "/notes/a;b" }, "400 path_not_canonical"],
+        ["an encoded one", { path: "/notes/a%3Bb" }, "400 path_not_canonical"],
         ["an encoded slash, twice", { path: "/notes/a%252fb" }, "400 path_not_canonical"],
         ["an encoded climb", { path: "/notes/%2e%2e" }, "400 path_not_canonical"],
         ["an encoded backslash", { path: "/notes/a%5cb" }, "400 path_not_canonical"],
