@@ -76,7 +76,7 @@ describe("options of a benchmark", () => {
       "one unknown run of several",
       "long",
       ["--only", "slow,nothing_like_it"],
-      /`nothing_like_it` is unknown; expected differential, hostile/,
+      /`nothing_like_it` is unknown; expected differential, metering, hostile/,
     ],
   ];
   for (const [what, program, args, expected] of bad) {

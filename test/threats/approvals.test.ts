@@ -112,6 +112,7 @@ threat("A18", "an approval is for all that was decided, and for nothing else", {
         "agent_proof && { actor: agent_proof.actor, chain: agent_proof.chain, principal: agent_proof.principal }",
         "null",
       ),
+      cut.text(APPROVAL, "principalOf", "agent_proof?.principal?.subject ?? null", "null"),
       cut.text(APPROVAL, "approvalOf", "principal: principalOf(situation, agent_proof),", "principal: null,"),
       cut.text(
         APPROVAL,
