@@ -113,13 +113,6 @@ threat("A18", "an approval is for all that was decided, and for nothing else", {
         "null",
       ),
       cut.text(APPROVAL, "principalOf", "agent_proof?.principal?.subject ?? null", "null"),
-      cut.text(APPROVAL, "approvalOf", "principal: principalOf(situation, agent_proof),", "principal: null,"),
-      cut.text(
-        APPROVAL,
-        "approvalOf",
-        "changesOf(situation, principalOf(situation, agent_proof), facts)",
-        "changesOf(situation, null, facts)",
-      ),
     ],
     "what changes of agent, owner, task and person": [cut.returns(APPROVAL, "changesOf", "[]")],
     "revocations of the purpose and of everything": [cut.text(APPROVAL, "approvalOf", 'facts.lastChange("purpose", request.purpose)', "0")],

@@ -71,6 +71,11 @@ test_nothing_but_finding_the_customer_counting_and_handing_over_comes_before_the
 	got == case.denied
 }
 
+test_an_empty_list_of_customers_is_nobody if {
+	got := codes("read", "customer", customers([]))
+	got == {"not_authenticated"}
+}
+
 test_a_search_states_an_email_or_a_name_and_zip_code[name] if {
 	some name, case in {
 		"an e-mail": {"change": {"email": "ada@example.com"}, "denied": set()},
