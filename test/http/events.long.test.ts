@@ -473,12 +473,11 @@ describe("events over HTTP", function () {
       expect(await metric('remit_event_streams_ended_total\\{code="caller_token_revoked"\\}')).to.equal(1);
     });
 
-    it("takes so many, refuses more for the moment, and has room again when one leaves", async () => {
+    it("takes so many of a caller, refuses it more for the moment, and has room again when one leaves", async () => {
       await start({ events: { subscribers_max: 2, heartbeat_ms: 60_000 } });
       const first = await followed();
       await followed();
-      const full = await asked("GET", "/events");
-      expect([full.outcome, full.headers.get("retry-after")]).to.deep.equal(["503 subscribers_full", "1"]);
+      expect(await followed().then(() => "followed", String)).to.contain("503 subscribers_full");
       expect(await metric("remit_event_subscribers")).to.equal(2);
       first.close();
       while ((await metric("remit_event_subscribers")) > 1) await new Promise((resolve) => setTimeout(resolve, 5));
