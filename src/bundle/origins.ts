@@ -125,6 +125,8 @@ export class Origins {
     if (arg !== undefined) return below(this.of(arg.term, arg.scope, depth + 1), steps);
     const local = this.#local(name, scope, depth);
     if (local !== null) return below(local, steps);
+    const imported = scope.names.get(name);
+    if (imported?.[0]?.value === "input") return this.#ref([...imported, ...steps], { ...scope, names: NO_NAMES }, depth + 1);
     const found = this.definitions(terms, scope);
     return found.definitions.flatMap((one) => this.#value(one, found.steps, depth));
   }
@@ -209,7 +211,11 @@ export class Origins {
     const called = calledBy(terms);
     if (called !== undefined) {
       const [, left, right] = terms as Node[];
-      const isTest = TYPE_TESTS.has(called) || (called === "neq" && right?.type === "null");
+      // What isn't of a type may be null, but what isn't null is known.
+      const isTest =
+        negated === true
+          ? called === "is_null" || (called === "equal" && right?.type === "null")
+          : TYPE_TESTS.has(called) || (called === "neq" && right?.type === "null");
       if (!isTest || left === undefined) return [];
       return [
         {

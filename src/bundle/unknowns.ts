@@ -70,7 +70,11 @@ class Silence {
 
   #rule(file: string, rule: Rule, around: Scope, wanted: Wanted): void {
     for (let branch: Rule | undefined = rule; branch !== undefined; branch = branch.else) {
-      this.#body(file, branch.body ?? [], { ...around, bodies: [...around.bodies, branch.body ?? []] }, wanted);
+      const scope = { ...around, bodies: [...around.bodies, branch.body ?? []] };
+      this.#body(file, branch.body ?? [], scope, wanted);
+      // A param that is undefined takes the whole reason away.
+      const { key } = branch.head;
+      if (key !== undefined) this.#terms(file, key, scope, wanted, placeOf(key));
     }
   }
 
@@ -115,7 +119,7 @@ class Silence {
 
   #follow(definitions: ReturnType<Origins["definitions"]>["definitions"], wanted: Wanted): void {
     for (const { rule, file, scope } of definitions) {
-      const args = [...scope.args].map(([name, { term }]) => [name, written(term)]);
+      const args = [...scope.args].map(([name, { term, scope: of }]) => [name, written(term), this.#isKnown(term, of)]);
       const key = JSON.stringify([file, rule.location, wanted, this.#effect, args]);
       if (this.#followed.has(key)) continue;
       this.#followed.add(key);
@@ -170,6 +174,8 @@ class Silence {
       if (COMPARISONS[calledBy(terms) ?? ""] === undefined) this.#call(file, terms, scope, wanted, placeOf(terms[0]) ?? at);
     } else if (term.type === "array" || term.type === "set") {
       for (const one of term.value as Node[]) this.#terms(file, one, scope, wanted, at);
+    } else if (term.type === "object") {
+      for (const one of (term.value as Node[][]).flat()) this.#terms(file, one, scope, wanted, at);
     }
   }
 

@@ -72,6 +72,18 @@ describe("a rule that denies or flags", function () {
     ["negates a difference", deny("not other", "\nother if notify != account.recovery_email\n"), "notify"],
     ["negates a switch", deny("not account.locked"), "account.locked"],
     ["negates twice", deny("not fine", "\nfine if not bad\n\nbad if amount > 10\n"), "amount"],
+    [
+      "gives its reason a value that is computed",
+      'deny contains {"code": "x", "cents": amount / 100} if input.request.verb == "send"',
+      "amount",
+    ],
+    ["asks what isn't of a type", deny("not is_string(amount)\n\tamount > 10"), "amount"],
+    [
+      "asks a function twice, tested once",
+      `${deny("is_number(amount)\n\tlarge(amount)")}\n${deny("large(amount)", "\nlarge(a) if a > 10\n")}`,
+      "a",
+    ],
+    ["reads by an import of the input", `import input.request.arguments as args\n\n${deny("args.amount > 10")}`, "args.amount"],
     ["flags", 'flag contains "x" if notify != account.recovery_email', "notify"],
   ];
   for (const [title, rules, unknown] of SILENT) {
