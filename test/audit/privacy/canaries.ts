@@ -72,6 +72,7 @@ import data.remit.reason
 deny contains reason.because(rego.metadata.rule(), params) if {
 	input.request.verb == "write"
 	is_string(to)
+	is_string(input.request.arguments.text)
 	to != input.request.resource.attributes.address
 	params := {
 		"shouted": upper(to),
