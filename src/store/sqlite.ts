@@ -102,7 +102,7 @@ export class SqliteStore implements Store {
       store.#closing = () => undefined;
       store.#keeper.terminate();
       unlock();
-      throw cause;
+      throw cause instanceof StoreUnavailable ? new StoreUnavailable(`${file}: ${cause.detail}`) : cause;
     }
     return store;
   }
