@@ -33,6 +33,8 @@ export interface Admission {
   /** Whether as many are under way as one caller may have: from then on it matters whose each is. */
   readonly contended: boolean;
   admit: Admit;
+  /** Counts what one who asks has under way as another's from now on: they turned out to be the same. */
+  merge: (from: string, into: string) => void;
   /** Calls when a refusal has been held back for long enough. Bounded by the connections: each waits for one answer. */
   hold: (refuse: () => void) => void;
 }
@@ -40,6 +42,8 @@ export interface Admission {
 /** Of one who asks. */
 interface Share {
   by: string;
+  /** The share that this one became a part of. */
+  within: Share | null;
   requests: number;
   /** Begun. */
   decisions: number;
@@ -69,7 +73,7 @@ export function admission(max: number, timers: Timers, share_max = max): Admissi
     },
     hold,
     async admit(decide, by, decisions = 1) {
-      const share = by === undefined ? null : (shares.get(by) ?? { by, requests: 0, decisions: 0, waiting: [] });
+      const share = by === undefined ? null : (shares.get(by) ?? { by, within: null, requests: 0, decisions: 0, waiting: [] });
       if (underWay >= max || (share !== null && share.requests >= share_max)) {
         await new Promise<void>(hold);
         throw new Problem("overloaded");
@@ -86,13 +90,29 @@ export function admission(max: number, timers: Timers, share_max = max): Admissi
       } finally {
         underWay--;
         if (share !== null) {
-          share.decisions -= decisions;
-          if (--share.requests === 0) shares.delete(share.by);
-          else beginMore(share, share_max);
+          const own = wholeOf(share);
+          own.decisions -= decisions;
+          if (--own.requests === 0) shares.delete(own.by);
+          else beginMore(own, share_max);
         }
       }
     },
+    merge(from, into) {
+      const part = shares.get(from);
+      if (part === undefined || from === into) return;
+      shares.delete(from);
+      const whole = shares.get(into) ?? { by: into, within: null, requests: 0, decisions: 0, waiting: [] };
+      shares.set(into, whole);
+      part.within = whole;
+      whole.requests += part.requests;
+      whole.decisions += part.decisions;
+      whole.waiting.push(...part.waiting.splice(0));
+    },
   };
+}
+
+function wholeOf(share: Share): Share {
+  return share.within === null ? share : wholeOf(share.within);
 }
 
 function beginMore(share: Share, max: number): void {

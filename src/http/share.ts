@@ -1,6 +1,6 @@
 /**
  * Names whose share a request takes. Shares are a caller's, however many tokens it has and however it spells them: where a token
- * isn't proven yet, its text stands for its caller, and while there is contention it is proven first.
+ * isn't proven yet, its text stands for its caller until it is, and while there is contention it is proven first.
  */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
@@ -21,6 +21,7 @@ type Asking = Pick<IncomingMessage, "headers" | "socket">;
 
 /** Share of a token whose caller isn't proven; no caller's id has a line break. */
 const standIn = (authorization: string): string => `\n${authorization.replace(/^\S+ +/, "")}`;
+const isStandIn = (share: string): boolean => share.startsWith("\n");
 
 export function admitByCaller({ knownCaller, provenCaller }: Callers, admission: Admission): AdmitRequest {
   /** The last token of each connection: most send one again and again, and hashing it costs more than comparing it. */
@@ -37,9 +38,18 @@ export function admitByCaller({ knownCaller, provenCaller }: Callers, admission:
     if (!admission.contended) return standIn(authorization);
     return provenCaller(authorization).then((id) => remember(id ?? standIn(authorization)));
   };
+  /** Deciding proves the token, mostly at once: from then on its caller's share is what was taken. */
+  const provenBy =
+    <T>(decide: () => Promise<T>, { headers: { authorization = "" } }: Asking, share: string) =>
+    (): Promise<T> => {
+      const deciding = decide();
+      const by = knownCaller(authorization);
+      if (by !== null) admission.merge(share, by);
+      return deciding;
+    };
   return (decide, request, decisions) => {
     const share = shareOf(request);
-    if (typeof share === "string") return admission.admit(decide, share, decisions);
-    return share.then((by) => admission.admit(decide, by, decisions));
+    if (typeof share !== "string") return share.then((by) => admission.admit(decide, by, decisions));
+    return admission.admit(isStandIn(share) ? provenBy(decide, request, share) : decide, share, decisions);
   };
 }

@@ -172,6 +172,43 @@ threat("A17", "a caller's share is one, however many tokens it has and however i
   },
 });
 
+threat("A17", "what a caller has under way before its token is proven counts as its own once it is", {
+  async check(tree) {
+    const [{ admission }, { admitByCaller }] = await Promise.all([tree("http/admission.js"), tree("http/share.js")]);
+    // As large as two shares, as they are by default.
+    const SHARE = 4;
+    let known = false;
+    const callers = {
+      knownCaller: (authorization: string) => (known && authorization === "Bearer t-0" ? "hostile" : null),
+      provenCaller: (authorization: string) => Promise.resolve(authorization === "Bearer t-0" ? "hostile" : null),
+    };
+    const ends: (() => void)[] = [];
+    const decide = (): Promise<void> => {
+      known = true;
+      return new Promise((resolve) => ends.push(resolve));
+    };
+    const timers = { ...system.timers, after: (_ms: number, call: () => void) => (queueMicrotask(call), () => undefined) };
+    const gate = admission(2 * SHARE, timers, SHARE);
+    const admit = admitByCaller(callers, gate);
+    const ask = (authorization: string): Promise<boolean> =>
+      // A batch of which one begins, and the others wait for it.
+      admit(decide, { headers: { authorization }, socket: new Socket() }, 2 * SHARE).then(
+        () => true,
+        () => false,
+      );
+    const asked = Array.from({ length: 40 }, () => ask("Bearer t-0"));
+    await new Promise(setImmediate);
+    const { underWay } = gate;
+    while (gate.underWay > 0) {
+      for (const end of ends.splice(0)) end();
+      await new Promise(setImmediate);
+    }
+    await Promise.all(asked);
+    return underWay <= SHARE ? null : `${underWay} are under way of one caller, whose share is ${SHARE}`;
+  },
+  without: { "what was taken being its own": [cut.call("http/share.js", "admitByCaller", "merge", "undefined")] },
+});
+
 const PLACES = 16;
 
 threat("A17", "whoever has all places gives one up to who has none, and nobody takes one from who has fewer", {
