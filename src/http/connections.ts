@@ -42,6 +42,8 @@ export class Connections {
   readonly #reservedMax: number;
   /** By peer, since a TLS socket isn't its TCP socket. The one that has been idle or anonymous longest comes first. */
   readonly #byPeer = new Map<string, Connection>();
+  /** By the socket that requests come over: naming a peer takes as long as the rest, for each request several times. */
+  readonly #bySocket = new WeakMap<Socket, Connection>();
 
   constructor(limits: ConnectionLimits, timers: Pick<Timers, "after">) {
     this.#limits = limits;
@@ -70,7 +72,7 @@ export class Connections {
 
   /** Whether a connection has a place that is kept for what stops everything, and may ask for nothing else. */
   isReserved(socket: Socket): boolean {
-    return this.#byPeer.get(peerOf(socket))?.reserved === true;
+    return this.#of(socket)?.reserved === true;
   }
 
   /**
@@ -79,7 +81,7 @@ export class Connections {
    * @returns false if the connection is closed, since its caller has its share of them
    */
   asked(socket: Socket, request: Asked, caller: () => string | null): boolean {
-    const connection = this.#byPeer.get(peerOf(socket));
+    const connection = this.#of(socket);
     if (connection === undefined) return true;
     connection.owed.add(request);
     this.#attribute(connection, caller);
@@ -88,22 +90,21 @@ export class Connections {
 
   /** A request over it has proven its caller. */
   proved(socket: Socket, caller: () => string | null): void {
-    const connection = this.#byPeer.get(peerOf(socket));
+    const connection = this.#of(socket);
     if (connection !== undefined) this.#attribute(connection, caller);
   }
 
   /** A request over it has been answered: with the last of them it is idle. */
   answered(socket: Socket, request: Asked): void {
-    const peer = peerOf(socket);
-    const connection = this.#byPeer.get(peer);
+    const connection = this.#of(socket);
     if (connection?.owed.delete(request) !== true) return;
     if (connection.caller === null) {
       socket.setTimeout(Math.min(this.#limits.keep_alive_ms, ANONYMOUS_IDLE_MS));
       return;
     }
     // An anonymous one keeps its place in the order: asking for what is anybody's must not make it last longer.
-    this.#byPeer.delete(peer);
-    this.#byPeer.set(peer, connection);
+    this.#byPeer.delete(connection.peer);
+    this.#byPeer.set(connection.peer, connection);
   }
 
   /** Cuts the connections of a caller that is revoked. Where a whole request waits for its answer, that may still be read. */
@@ -117,6 +118,14 @@ export class Connections {
           this.#close(connection);
         });
     }
+  }
+
+  /** Undefined for one that was closed here, or never taken in. */
+  #of(socket: Socket): Connection | undefined {
+    const known = this.#bySocket.get(socket) ?? this.#byPeer.get(peerOf(socket));
+    if (known === undefined || this.#byPeer.get(known.peer) !== known) return undefined;
+    this.#bySocket.set(socket, known);
+    return known;
   }
 
   #attribute(connection: Connection, caller: () => string | null): void {
