@@ -1,12 +1,13 @@
 /** The catalogue of a bundle: what each of its codes means, by the purposes' entries and the rules' METADATA. */
-import { BUILTIN_REASONS, type Catalogue, type CatalogueEntry, type Effect } from "../contract/index.js";
+import { BUILTIN_REASONS, FLAG_TOLD, type Catalogue, type CatalogueEntry, type Effect } from "../contract/index.js";
 import type { RuleReason } from "./conventions.js";
 import type { SourceNote } from "./source.js";
 
-const TELL_AGENT: Record<Effect, string> = {
+/** Sentences for agents where an author wrote none. */
+export const TELL_AGENT: Readonly<Record<Effect, string>> = {
   allow: "",
   log: "",
-  flag: "A person will look at this.",
+  flag: FLAG_TOLD.unsaid,
   deny: "You are not permitted to do this.",
 };
 

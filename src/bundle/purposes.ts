@@ -18,6 +18,7 @@ import {
 } from "../contract/index.js";
 import { compileApprovers } from "./approvers.js";
 import { compileBehavior } from "./behavior.js";
+import { TELL_AGENT } from "./catalogue.js";
 import { compileOpen } from "./hours.js";
 import { compileWhen, fits, resolvePath, UnknownWord } from "./matchers.js";
 import { unfilled } from "./messages.js";
@@ -47,12 +48,6 @@ const MESSAGE: Record<Effect, string> = {
   log: "purpose {purpose} logs {verb} on {resource}",
   flag: "purpose {purpose} flags {verb} on {resource}",
   deny: "purpose {purpose} never permits {verb} on {resource}",
-};
-const TELL_AGENT: Record<Effect, string> = {
-  allow: "",
-  log: "",
-  flag: "A person will look at this.",
-  deny: "You are not permitted to do this.",
 };
 
 export interface CompiledPurposes {

@@ -11,6 +11,16 @@ export interface BuiltinReason {
   tell_agent: string;
 }
 
+/**
+ * Sentences that an agent is told of a flag whose author wrote none. Bundles have `unsaid`; an answer has one of the others in its place,
+ * which say whether the action went ahead. Records of before have `unsaid`.
+ */
+export const FLAG_TOLD = {
+  unsaid: "A person will look at this.",
+  proceeds: "This goes ahead, and a person will look at it.",
+  waits: "This was not done. A person will look at it first.",
+} as const;
+
 const notYou = "You are not permitted to do this.";
 const notNow = "This cannot be decided now; nothing was done.";
 
@@ -175,7 +185,7 @@ const others: Record<string, BuiltinReason> = {
     effect: "flag",
     severity: "high",
     message: "unusual for agent {agent} (risk {risk}): {why}",
-    tell_agent: "A person will look at this.",
+    tell_agent: FLAG_TOLD.unsaid,
   },
   unusual_held: {
     effect: "flag",

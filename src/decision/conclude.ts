@@ -4,6 +4,7 @@
  */
 import {
   BUILTIN_REASONS,
+  FLAG_TOLD,
   PolicyResult,
   SEVERITIES,
   canonical,
@@ -177,12 +178,9 @@ function weighed(reasons: readonly Explained[], obligations: readonly Obligation
   };
 }
 
-/** What bundles have for a flag whose author wrote no sentence; it doesn't say whether the action went ahead. */
-const LOOKED_AT = "A person will look at this.";
-
 function toldOf(sentence: string | null, flagged: boolean, proceed: boolean): string | null {
-  if (!flagged || sentence !== LOOKED_AT) return sentence;
-  return proceed ? "This goes ahead, and a person will look at it." : "This was not done. A person will look at it first.";
+  if (!flagged || sentence !== FLAG_TOLD.unsaid) return sentence;
+  return proceed ? FLAG_TOLD.proceeds : FLAG_TOLD.waits;
 }
 
 function explained(reason: PolicyReason, policy: Pick<ActivePolicy, "catalogue">): Explained {

@@ -1,5 +1,13 @@
 /** What differs between an answer on record and what its decision comes to now. */
-import { canonical, pointerToken, type Answer, type DecisionRecord, type PolicyIdentity, type Reason } from "../contract/index.js";
+import {
+  FLAG_TOLD,
+  canonical,
+  pointerToken,
+  type Answer,
+  type DecisionRecord,
+  type PolicyIdentity,
+  type Reason,
+} from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
 import { opensFinding } from "../decision/answer.js";
 
@@ -31,7 +39,7 @@ export function differences(
     policy: answer.policy,
     proceed: answer.proceed,
     reasons: answer.reasons,
-    tell_agent: answer.tell_agent,
+    tell_agent: isToldAlike(answer.tell_agent, conclusion.tell_agent) ? conclusion.tell_agent : answer.tell_agent,
     wait: answer.wait === undefined ? undefined : waitOf(answer.wait),
   };
   const now = {
@@ -54,7 +62,7 @@ function isPlainlyTheSame(answer: Answer, conclusion: Conclusion, policy: Policy
   return (
     answer.decision === conclusion.decision &&
     answer.proceed === conclusion.proceed &&
-    answer.tell_agent === conclusion.tell_agent &&
+    isToldAlike(answer.tell_agent, conclusion.tell_agent) &&
     waitText(answer.wait) === waitText(conclusion.wait) &&
     answer.policy.bundle === policy.bundle &&
     answer.policy.digest === policy.digest &&
@@ -63,6 +71,11 @@ function isPlainlyTheSame(answer: Answer, conclusion: Conclusion, policy: Policy
     isSameReasons(answer.reasons, conclusion.reasons) &&
     (answer.obligations.length + conclusion.obligations.length === 0 || isSame(answer.obligations, conclusion.obligations))
   );
+}
+
+/** A record of before has the sentence that didn't say whether a flagged action went ahead. */
+function isToldAlike(was: string | undefined, now: string | undefined): boolean {
+  return was === now || (was === FLAG_TOLD.unsaid && (now === FLAG_TOLD.proceeds || now === FLAG_TOLD.waits));
 }
 
 /** All that they say, and their order. */

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { FLOOR_CODES, type Answer, type FloorCode } from "../../src/contract/index.js";
+import { FLAG_TOLD, FLOOR_CODES, type Answer, type FloorCode } from "../../src/contract/index.js";
 import type { AgentProof, Grant, GrantState } from "../../src/decision/ports.js";
 import type { Bundles } from "../../src/replay/bundles.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
@@ -55,6 +55,17 @@ describe("replaying records", function () {
     expect(answers.map(({ decision }) => decision)).to.deep.equal(["allow", "flag", "flag", "deny", "deny", "flag"]);
     expect(answers[2]?.wait?.for).to.equal("approval");
     await identical(log);
+  });
+
+  it("comes to what was decided before an agent was told whether a flagged action went ahead", async () => {
+    const { desk, log } = await start();
+    const told = [await desk.ask(another), await desk.ask(held)].map(({ tell_agent }) => tell_agent);
+    expect(told).to.deep.equal([FLAG_TOLD.proceeds, FLAG_TOLD.waits]);
+    for (const seq of [1, 2])
+      log.change(seq, (record) => ({ ...record, answer: { ...(record["answer"] as Json), tell_agent: FLAG_TOLD.unsaid } }));
+    await identical(log);
+    log.change(1, (record) => ({ ...record, answer: { ...(record["answer"] as Json), tell_agent: FLAG_TOLD.waits } }));
+    expect(await replayed(log.path, bundles)).to.include({ decisions: 2, identical: 1 });
   });
 
   it("shows facts in messages as the policy saw them, though the registry has them otherwise", async () => {
