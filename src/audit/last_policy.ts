@@ -16,7 +16,7 @@ interface Stated {
   answer?: { policy?: PolicyIdentity | null };
 }
 
-/** Of the last record that has one and was made by this service; null if none has. Another engine's may be behind. */
+/** Returns the policy of the last record that has one and was made by this service; null if none has. Another engine's may be behind. */
 export function lastPolicy(folder: string): PolicyIdentity | null {
   for (const { name } of segmentsOf(folder).reverse())
     for (const line of linesBackward(join(folder, name))) {
@@ -26,8 +26,15 @@ export function lastPolicy(folder: string): PolicyIdentity | null {
   return null;
 }
 
+/** Null for a line that is no record: others say that it is damaged, and a start isn't refused for it. */
 function policyIn(line: string): PolicyIdentity | null {
-  const { kind, engine, change, policy, answer } = JSON.parse(line) as Stated;
+  let stated: Stated;
+  try {
+    stated = JSON.parse(line) as Stated;
+  } catch {
+    return null;
+  }
+  const { kind, engine, change, policy, answer } = stated;
   if (engine !== undefined) return null;
   if (kind === "decision") return answer?.policy ?? null;
   return kind === "bundle" && change === "activated" ? (policy ?? null) : null;

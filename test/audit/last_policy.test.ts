@@ -9,7 +9,7 @@ const decision = (sequence: number, more: object = {}): object => ({ kind: "deci
 const activated = (sequence: number): object => ({ kind: "bundle", change: "activated", policy: policy(sequence) });
 
 describe("the policy that a log says ran last", () => {
-  const logs: [what: string, segments: object[][], sequence: number | null][] = [
+  const logs: [what: string, segments: (object | string)[][], sequence: number | null][] = [
     ["of an empty log", [[]], null],
     ["of no segment", [], null],
     ["of a decision", [[activated(7), decision(8)]], 8],
@@ -20,6 +20,7 @@ describe("the policy that a log says ran last", () => {
     ["not of another engine's decision, which may be behind", [[decision(8), decision(6, { engine: { origin: "o" } })]], 8],
     ["not of a decision without one", [[decision(8), { kind: "decision", answer: { policy: null }, note: '"policy":{' }]], 8],
     ["not of words that an agent wrote", [[decision(8), { kind: "refusal", detail: JSON.stringify(activated(99)), policy: {} }]], 8],
+    ["before a line that is damaged", [[activated(7), decision(8), '{"kind":"decision","answer":{"policy":{'], [{ kind: "service" }]], 8],
     [
       "far before the end",
       [[decision(8), ...Array.from({ length: 900 }, (_, i) => ({ kind: "outcome", seq: i, pad: "x".repeat(997 + (i % 7)) }))]],
@@ -31,7 +32,7 @@ describe("the policy that a log says ran last", () => {
       it(`is that ${what}${end === "" ? "" : ", with a torn end"}`, () => {
         const folder = temporaryDirectory();
         for (const [i, lines] of segments.entries()) {
-          const text = lines.map((line) => `${JSON.stringify(line)}\n`).join("");
+          const text = lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join("");
           writeFileSync(join(folder, `${String(i * 1000 + 1).padStart(16, "0")}.jsonl`), i === segments.length - 1 ? text + end : text);
         }
         expect(lastPolicy(folder)?.sequence ?? null).to.equal(sequence);
