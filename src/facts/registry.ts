@@ -104,30 +104,10 @@ export class Registry implements Known {
   /** Those of agents that are no more: a token that names one as an earlier actor must not pass for one that names nobody. */
   readonly #former: Credentials = new Map();
   /** What is cut off now: by scope and by what, each revocation of it, and before when what was issued is meant. */
-  readonly #cut: Record<RevocationScope, Map<string, Map<string, number>>> = {
-    agent: new Map(),
-    task: new Map(),
-    token: new Map(),
-    purpose: new Map(),
-    owner: new Map(),
-    principal: new Map(),
-    grant: new Map(),
-    caller: new Map(),
-    everything: new Map(),
-  };
+  readonly #cut: Record<RevocationScope, Map<string, Map<string, number>>> = byScope();
   #cuts = 0;
   /** Facts revision of the last change to a revocation, by scope and id. */
-  readonly #revocationsAt: Record<RevocationScope, Map<string, number>> = {
-    agent: new Map(),
-    task: new Map(),
-    token: new Map(),
-    purpose: new Map(),
-    owner: new Map(),
-    principal: new Map(),
-    grant: new Map(),
-    caller: new Map(),
-    everything: new Map(),
-  };
+  readonly #revocationsAt: Record<RevocationScope, Map<string, number>> = byScope();
   #suspended = 0;
   /** By transmitter, the ids of its revocations that are in force. */
   readonly #ofSource = new Map<string, Set<string>>();
@@ -235,7 +215,7 @@ export class Registry implements Known {
     return this.#grants.approvalsOf(agent);
   }
 
-  /** Facts revision of the last change to an agent or a task, or to a revocation of what is named, lifted or not; 0 if there is none. */
+  /** Facts revision of the last change to an agent or a task, or to a revocation of what is named, lifted or not; 0 before any. */
   lastChange(scope: RevocationScope, id: string): number {
     const fact = scope === "agent" ? this.#agents.get(id) : scope === "task" ? this.#tasks.get(id) : undefined;
     return Math.max(fact?.revision ?? 0, this.#revocationsAt[scope].get(id) ?? 0);
@@ -567,6 +547,21 @@ export class Registry implements Known {
 type Credentials = Map<string, Map<string, string>>;
 
 /** Infinity for what never comes. */
+function byScope<T>(): Record<RevocationScope, Map<string, T>> {
+  const each = (): Map<string, T> => new Map();
+  return {
+    agent: each(),
+    task: each(),
+    token: each(),
+    purpose: each(),
+    owner: each(),
+    principal: each(),
+    grant: each(),
+    caller: each(),
+    everything: each(),
+  };
+}
+
 function ms(time: string | null): number {
   return time === null ? Infinity : Date.parse(time);
 }
