@@ -277,7 +277,7 @@ function purposes(): object {
       answer_lasts: Type.Optional(
         Type.String({
           pattern: DURATION.source,
-          description: "How long an answer may be used, 100ms to 60s; 5s if unsaid.",
+          description: "How long an answer may be used, 100ms to 60s; 5s by default.",
         }),
       ),
       hours: Type.Optional(hours),
@@ -288,10 +288,12 @@ function purposes(): object {
               Type.Array(Type.String({ pattern: NAME_PATTERN }), {
                 maxItems: ROLES_MAX,
                 uniqueItems: true,
-                description: "Roles, as the service's `callers` gives them; an approver has one of these. Any reviewer, if unsaid.",
+                description: "Roles, as the service's `callers` gives them; an approver has one of these. Any reviewer by default.",
               }),
             ),
-            quorum: Type.Optional(Type.Integer({ minimum: 1, maximum: QUORUM_MAX, description: "How many have to approve; 1 if unsaid." })),
+            quorum: Type.Optional(
+              Type.Integer({ minimum: 1, maximum: QUORUM_MAX, description: "How many have to approve; 1 by default." }),
+            ),
           },
           { ...closed, description: "Who approves an action that waits, beside having the right to review." },
         ),

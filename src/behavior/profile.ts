@@ -13,7 +13,7 @@ import { readSnapshot, Round, type Snapshot } from "./snapshot.js";
 import { forgive, teachExpected, teachOwn } from "./teach.js";
 
 export interface ProfileOptions {
-  /** Of how many agents something is known; newcomers are forgotten first, and of these whoever was heard of longest ago. */
+  /** Agents of which something is known; newcomers are forgotten first, and of these whoever was heard of longest ago. */
   agents_max: number;
   /** False shows what guarded learning is worth: an act teaches however odd it is, and as much as it likes. For measurements only. */
   guarded?: boolean;

@@ -15,7 +15,7 @@ import { Running } from "./running.js";
 export interface GuardOptions extends Handlers, DecideOptions {
   /** Milliseconds that people may take, to approve a flag that waits and to confirm. @default 0: no approval is waited for */
   wait_ms?: number;
-  /** Called once, when the action begins to wait for an approval. @default nobody is told */
+  /** Called once, when the action begins to wait for an approval. @default none */
   waiting?: (answer: Answer) => void;
 }
 

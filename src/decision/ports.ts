@@ -146,7 +146,7 @@ export interface Facts {
    * @param digest returns the approval digest that they have to be for; called only if the agent has any
    */
   approvals(agent: string, now_ms: number, digest: () => string): readonly Grant[];
-  /** Facts revision of the last change to an agent or a task, or to a revocation of what is named, lifted or not; 0 if there is none. */
+  /** Facts revision of the last change to an agent or a task, or to a revocation of what is named, lifted or not; 0 before any. */
   lastChange(scope: RevocationScope, id: string): number;
   /**
    * Takes one use of each of these grants, all or none, at once: from here on they are gone for every other decision.

@@ -119,7 +119,7 @@ function subjectOf({ scope, of }: RevocationState, { issuer, token_issuer, task 
       return { format: "complex", group: opaque(of) };
     case "everything":
       return { format: "complex", tenant: opaque(issuer) };
-    // Neither means anything to whoever is told.
+    // A receiver knows nothing by these names.
     case "grant":
     case "caller":
       return null;

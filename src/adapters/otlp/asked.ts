@@ -1,5 +1,5 @@
 /**
- * Whether what an agent did had been permitted before: by a decision on record, for the same call as far as both say what it is,
+ * Tells whether what an agent did had been permitted before: by a decision on record, for the same call as far as both say what it is,
  * shortly before it began. One decision is for one call, so each counts for one.
  */
 import {
@@ -69,12 +69,12 @@ export class Asked {
   }
 }
 
-/** What a call did, as far as is known. */
+/** A call, as far as is known what it did. */
 type Called = Pick<PolicyInput["request"], "arguments" | "related" | "resource">;
 
 const MEMBERS = ["arguments", "related", "resource"] as const;
 
-/** Whether a decision's request has the same arguments and attributes as a call, of those that both say. */
+/** Returns whether a decision's request has the same arguments and attributes as a call, of those that both say. */
 function agrees(record: FoundRecord["record"], call: Called): boolean {
   const { input, masked = [] } = record as Partial<DecisionRecord>;
   const asked = (input as { request?: Partial<Called> } | undefined)?.request ?? {};

@@ -6,7 +6,7 @@ import type { Clock } from "../../system/index.js";
 import { nodeFiles } from "../files.js";
 
 export const CLOCK_MARK = "retention-clock";
-/** How far the wall clock may be ahead: a service may have been stopped for so long. */
+/** Milliseconds by which the wall clock may be ahead: a service may have been stopped for so long. */
 export const AHEAD_MS_MAX = 86_400_000;
 
 export class ClockMark {
@@ -41,7 +41,7 @@ export function trustClock(directory: string, wallMs: number): void {
   nodeFiles(directory).replace(CLOCK_MARK, Buffer.from(`${new Date(wallMs).toISOString()}\n`));
 }
 
-/** Null if there is none. */
+/** Returns null in a directory that has no mark yet. */
 function readMark(directory: string): number | null {
   const files = nodeFiles(directory);
   if (!files.list().includes(CLOCK_MARK)) return null;
