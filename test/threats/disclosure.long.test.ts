@@ -58,7 +58,7 @@ threat("F5", "what a bundle masks is in no record, log or metric", {
       cut.call("audit/privacy/masker.js", "#reason", ["#finds", "params"], "false"),
     ],
     "what rules oblige to": [cut.never("audit/privacy/masker.js", "#obligation", "obliged", "#holds")],
-    "an action's digest under a key": [cut.never("audit/privacy/masker.js", "#answer", "#pointers")],
+    "an action's digest under a key": [cut.never("audit/privacy/masker.js", "#answer", "#pointers", "isCovered")],
     "grants' conditions": [cut.call("audit/privacy/masker.js", "facts", "#entry")],
     "masks of revoked principals": [cut.call("audit/privacy/masker.js", "facts", "#revocation")],
     "masks of what the floor refuses": [cut.call("audit/privacy/masker.js", "decision", "#request")],
