@@ -42,7 +42,7 @@ watch: $(INSTALLED) ## build what changes and run the fast tests again, or those
 test-nodes: build ## run the fast tests on Node 22 and 24 too (npm brings them, into its own cache)
 	@.ci/test-nodes
 
-static: build ## check format, types, lint and Rego
+static: build ## check format, types, lint, wording and Rego
 	@$(MAKE) --no-print-directory --jobs 3 static-format static-lint static-rego
 
 static-format:
@@ -50,6 +50,7 @@ static-format:
 
 static-lint:
 	@npx eslint .
+	@node dist/scripts/wording.js
 
 static-rego:
 	@node dist/scripts/check-rego.js
