@@ -82,7 +82,7 @@ async function checkFormat(opa: Opa, set: PolicySet): Promise<SourceNote[]> {
       file,
       line: null,
       message: "the file is not formatted as `opa fmt` does",
-      hint: `run \`${opa.path} fmt --write ${join(set.dir, file)}\``,
+      hint: `run \`remit fmt ${set.dir}\``,
     }));
 }
 

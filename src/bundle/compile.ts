@@ -38,7 +38,7 @@ export function compilePolicySet(folder: string): PolicySet {
   const { purposes, catalogue } = compilePurposes(lines, vocabulary);
   const notes = sheets.flatMap((sheet) => sheet.notes);
   if (notes.some(({ severity }) => severity === "error")) throw new SourceErrors(notes);
-  const rego = list(dir, "", ".rego");
+  const rego = regoFiles(dir);
   const zones = Object.values(purposes).flatMap(({ hours }) => (hours === null ? [] : [hours.zone]));
   return {
     name: basename(dir),
@@ -52,6 +52,11 @@ export function compilePolicySet(folder: string): PolicySet {
     tables: list(dir, "tables", ".yaml"),
     notes,
   };
+}
+
+/** A set's rules and their tests, relative to its folder, sorted. */
+export function regoFiles(folder: string): string[] {
+  return list(resolve(folder), "", ".rego");
 }
 
 function openSheet(dir: string, file: string): Sheet {

@@ -61,9 +61,7 @@ export function addBuild(program: Command, ui: Ui): void {
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: Options) => {
-      const opa = await findOpa((line) => {
-        ui.err(line);
-      });
+      const opa = await findOpa();
       const commit = await commitOf(folder);
       const builtMs = builtAt(commit);
       if (options.expires !== undefined && options.expires <= builtMs) {

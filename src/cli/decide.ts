@@ -83,7 +83,7 @@ export function addDecide(program: Command, ui: Ui, finish: (exit: Exit) => void
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string | undefined, options: Options) => {
-      const { answer, tried } = await decideBy(file, options, ui);
+      const { answer, tried } = await decideBy(file, options);
       if (options.json === true) sayJson(ui, { answer, ...(tried !== null && { tried }) });
       else {
         say(ui, answer);
@@ -113,7 +113,7 @@ function refuseUnheard(file: string | undefined, options: Options): void {
   if (options.table !== undefined && file !== undefined) throw new CliError("usage", "give a request or a --table");
 }
 
-async function decideBy(file: string | undefined, options: Options, ui: Ui): Promise<Result> {
+async function decideBy(file: string | undefined, options: Options): Promise<Result> {
   refuseUnheard(file, options);
   if (options.url !== undefined) {
     if (options.explain === true) throw new CliError("usage", "--explain needs a set or a bundle, not --url");
@@ -131,9 +131,7 @@ async function decideBy(file: string | undefined, options: Options, ui: Ui): Pro
     return explained(ground, await ask(ground.policy, await situationFrom(file, options)));
   }
   if (options.bundle !== undefined) throw new CliError("usage", "--table is asked of a set, not of a bundle");
-  const opa = await findOpa((line) => {
-    ui.err(line);
-  });
+  const opa = await findOpa();
   return inFolder(options.set, () =>
     buildTests(opa, options.set, async (build) => {
       const ground = groundOf(unbuilt(build));

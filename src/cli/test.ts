@@ -35,9 +35,7 @@ export function addTest(program: Command, ui: Ui, finish: (exit: Exit) => void):
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folders: string[], options: Options) => {
-      const opa = await findOpa((line) => {
-        ui.err(line);
-      });
+      const opa = await findOpa();
       const reports: SetReport[] = [];
       for (const folder of folders) {
         const { report, notes } = await inFolder(folder, () =>
