@@ -79,10 +79,10 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
     object(description, {
       type: text("Type of the resource, a word of the vocabulary."),
       id: textOrNull(id),
-      attributes: object(
-        "Attributes that the host found, by name; those of the type are all there, those of other types missing.",
-        attributes,
-      ),
+      attributes: {
+        ...object("Attributes that the host found, by name; those of the type are all there, those of other types missing.", attributes),
+        required: ofAll(types.map((type) => type.attributes)),
+      },
     });
   const roles = new Set(types.flatMap((type) => Object.keys(type.related)));
   const related = resource(
@@ -99,14 +99,20 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
         task: textOrNull("Id of the task at hand; null when there is none."),
         verb: text("Verb of the action, a word of the vocabulary."),
         resource: resource("Resource that the action is on.", "Id of the resource; null for a verb that acts on a collection."),
-        related: object(
-          "Other resources that the action brings along, by their roles.",
-          Object.fromEntries([...roles].map((role) => [role, related])),
-        ),
-        arguments: object(
-          "Arguments that the model wrote, by name; those of the type are all there, those of other types missing.",
-          merged(types.map((type) => type.arguments)),
-        ),
+        related: {
+          ...object(
+            "Other resources that the action brings along, by their roles.",
+            Object.fromEntries([...roles].map((role) => [role, related])),
+          ),
+          required: ofAll(types.map((type) => type.related)),
+        },
+        arguments: {
+          ...object(
+            "Arguments that the model wrote, by name; those of the type are all there, those of other types missing.",
+            merged(types.map((type) => type.arguments)),
+          ),
+          required: ofAll(types.map((type) => type.arguments)),
+        },
         context: object("References of the host's own. Nothing else checks them.", {
           session: textOrNull("Session of the agent; null when the host names none."),
           source: textOrNull("Place that the action was asked from; null when the host names none."),
@@ -177,6 +183,12 @@ const grant = object("A live grant.", {
 
 function object(description: string, properties: Record<string, JsonSchema>): JsonSchema {
   return { type: "object", description, properties, additionalProperties: false, required: Object.keys(properties) };
+}
+
+/** Names that every group has. */
+function ofAll(groups: readonly Readonly<Record<string, unknown>>[]): string[] {
+  const [first = {}, ...others] = groups;
+  return Object.keys(first).filter((name) => others.every((group) => Object.hasOwn(group, name)));
 }
 
 function merged(groups: Fields[]): Record<string, JsonSchema> {

@@ -55,6 +55,7 @@ allow contains reason.because(rego.metadata.rule(), {}) if {
 #   tell_agent: This goes somewhere that neither the user nor their own records name.
 deny contains reason.because(rego.metadata.rule(), {"at": place.at}) if {
 	changes
+	are_known
 	not only_the_user_spoke
 	some place in places
 	not vouched(place)
@@ -90,6 +91,7 @@ are_known if {
 #   tell_agent: A person was asked whether this is where it should go.
 flag contains reason.because(rego.metadata.rule(), {"at": place.at}) if {
 	changes
+	are_known
 	not only_the_user_spoke
 	some place in places
 	not vouched(place)
