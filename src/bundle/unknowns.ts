@@ -86,7 +86,20 @@ class Silence {
   #body(file: string, body: readonly Expression[], scope: Scope, wanted: Wanted): void {
     for (const expression of body) {
       const isNegated = expression.negated === true;
+      if (isNegated && wanted === "true") this.#hoisted(file, expression, scope);
       this.#expression(file, expression, scope, isNegated ? opposite(wanted) : wanted);
+    }
+  }
+
+  /** Arguments of a call below `not` are worked out before it: one that is undefined ends the body, not the negation. */
+  #hoisted(file: string, { terms, location }: Expression, scope: Scope): void {
+    if (!Array.isArray(terms)) return;
+    const at = location ?? placeOf((terms as Node[])[0]);
+    for (const arg of (terms as Node[]).slice(1)) {
+      this.#terms(file, arg, scope, "true", at);
+      const isName = arg.type === "var" || arg.type === "ref";
+      const missing = isName && COMPARISONS[calledBy(terms) ?? ""] === undefined ? this.#partial(arg, scope) : null;
+      if (missing !== null) this.#silent(file, missing, `\`${written(arg)}\``, scope, at);
     }
   }
 

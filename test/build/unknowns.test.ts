@@ -145,6 +145,9 @@ describe("a rule that denies or flags", function () {
     ["a negated comprehension", deny("not all", '\nall if count([one | some one in to; one == "x"]) < 1\n')],
     ["null in a list of the rule's own", deny("not known", "\nknown if notify in {account.recovery_email}\n")],
     ["null in a list by a name", deny("not known", "\nknown if notify in mine\n\nmine := [account.recovery_email]\n")],
+    ["a value worked out before `not`", deny('not startswith(lower(notify), "x")')],
+    ["a number worked out before `not`", deny("not count(to) > 3")],
+    ["an element looked up before `not`", deny("not odd(limits[notify])", '\nlimits := {"a": 1}\n\nodd(a) if a > 10\n')],
     ["an input that is replaced", deny("amount > 10 with input.request.arguments.amount as 11")],
     [
       "a param that may be missing",
@@ -169,6 +172,7 @@ describe("a rule that denies or flags", function () {
     ["asks for a type", deny("not is_string(notify)")],
     ["negates what is false for null", deny("not small", "\nsmall if {\n\tis_number(amount)\n\tamount <= 10\n}\n")],
     ["negates a builtin that null makes undefined", deny("not inside", '\ninside if endswith(notify, "@example.com")\n')],
+    ["negates a builtin by itself", deny('not startswith(notify, "x")')],
     ["negates membership", deny("not owner", "\nowner if notify in account.owners\n")],
     ["asks for a switch", deny("account.locked")],
     ["tests the type of what a helper rule computes", deny("is_number(risk)\n\trisk > 10", "\nrisk := amount * 2\n")],
