@@ -232,6 +232,28 @@ threat("F3", "a start cuts no record that was answered for, and tells what it cu
       if (found === "opened") return `records behind ${what} are cut off`;
       if (disk.text() !== text) return `records behind ${what} were cut off and the start refused`;
     }
+    for (const [what, at] of [
+      ["in the last group", lines.slice(0, 59).join("").length],
+      ["among what follows", lines.slice(0, 16).join("").length],
+    ] as const) {
+      const nulled = new ModelDisk();
+      const log = await logOn(nulled, tree);
+      // No checkpoint covers them.
+      nulled.fault = { at: 0, operation: "replace", after: false, code: "EIO" };
+      nulled.lasting = Infinity;
+      for (let id = 1; id <= 60; id++) await log.append(`"id":${id}`, '"v":2');
+      await log.close();
+      nulled.fault = null;
+      const whole = Buffer.from(nulled.text());
+      const damaged = Buffer.concat([whole.subarray(0, at), Buffer.alloc(700), whole.subarray(at + 10)]);
+      nulled.put(1, damaged);
+      const found = await logOn(nulled, tree).then(
+        (opened) => opened.close().then(() => "opened"),
+        () => "refused",
+      );
+      if (found === "opened" && nulled.text() !== damaged.toString())
+        return `records that were answered for are cut where zeros are ${what}`;
+    }
     const torn = `${lines.slice(0, 9).join("")}{"id":10,"se`;
     disk.put(1, torn);
     await (await logOn(disk, tree)).close();
@@ -241,6 +263,8 @@ threat("F3", "a start cuts no record that was answered for, and tells what it cu
   without: {
     "lines that no crash leaves": [cut.condition("audit/segments.js", "readRecords", "HOLE", "true")],
     "what is cut being kept": [cut.call("audit/segments.js", "#keep", "#files.replace")],
+    "what was answered for being marked": [cut.call("audit/segments.js", "append", "#mark.write")],
+    "the mark being read": [cut.call("audit/segments.js", "open", "#mark.read", "0")],
   },
 });
 
