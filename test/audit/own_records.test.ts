@@ -7,12 +7,12 @@ describe("a service's own records of searches", () => {
   function recording(): { own: OwnRecords; written: Record<string, unknown>[]; pass: () => void } {
     const written: Record<string, unknown>[] = [];
     let due: (() => void)[] = [];
-    const log = {
+    const log: Log = {
       append: (before: string, after: string) => {
         written.push(JSON.parse(`{${before},"seq":0,${after}}`) as Record<string, unknown>);
         return Promise.resolve();
       },
-    } as unknown as Log;
+    };
     const timers = {
       ...systemTimers,
       after: (_: number, call: () => void) => {
