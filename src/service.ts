@@ -115,7 +115,16 @@ export async function startService(config: Config, system: System, logger: Logge
     const { dir: directory, durability, segment_bytes, checkpoint_ms, queue_records_max, queue_bytes_max, mask_period_days } = config.log;
     const core = openCore(
       {
-        log: { directory, durability, segment_bytes, checkpoint_ms, queue_records_max, queue_bytes_max, unlock: locks.log },
+        log: {
+          directory,
+          durability,
+          segment_bytes,
+          checkpoint_ms,
+          queue_records_max,
+          queue_bytes_max,
+          unlock: locks.log,
+          locks: [locks.storeLock],
+        },
         log_keys: logKeys,
         mask_period_days,
         behavior: config.behavior,

@@ -7,7 +7,7 @@ import { Problem, type Durability } from "../contract/index.js";
 import type { Beside, Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { makeFolder } from "../system/folder.js";
-import { lock } from "../system/lock.js";
+import { isLockLost, lock } from "../system/lock.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import { TORN_BYTES_MAX, type Cut } from "./segments.js";
 import { ENTRY_BYTES_MAX } from "./tree/hash.js";
@@ -23,6 +23,8 @@ export interface LogOptions extends Omit<WriterOptions, "durable"> {
   queue_bytes_max: number;
   /** Releases the directory's lock, for who has it already (`lockLog`); from the call on it is the log's to release. */
   unlock?: (() => void) | undefined;
+  /** Paths of other locks without which nothing may be written; the directory's own is always one. */
+  locks?: readonly string[] | undefined;
 }
 
 export type WriterThread = Thread<ToWriter, FromWriter>;
@@ -59,13 +61,19 @@ const MESSAGE_BYTES_MAX = 1024 * 1024;
 /** More at once than any request has. */
 const CALL_BYTES_MAX = TORN_BYTES_MAX - 2 * MESSAGE_BYTES_MAX;
 const RESTART_MS = 250;
+/** Milliseconds between two looks at the files of the locks. */
+const LOCKS_MS = 1000;
 /** The module of its thread. */
 export const LOG_THREAD = new URL("./worker.js", import.meta.url);
+
+function lockOf(directory: string): string {
+  return join(directory, "lock");
+}
 
 /** @returns releases it. @throws Locked */
 export function lockLog(directory: string): () => void {
   makeFolder(directory);
-  return lock(directory, join(directory, "lock"));
+  return lock(directory, lockOf(directory));
 }
 
 export class SegmentLog implements Log {
@@ -97,6 +105,9 @@ export class SegmentLog implements Log {
   #said: { seq: number; lost: number } | null = null;
   #closing: (() => void) | null = null;
   #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
+  /** For good: another process may write the same files by now. */
+  #isLockLost = false;
+  #stopWatching: () => void = () => undefined;
 
   /**
    * Locks the directory, checks and cuts the last segment, and is ready for the next record.
@@ -123,7 +134,18 @@ export class SegmentLog implements Log {
       log.#unlock();
       throw cause;
     }
+    log.#stopWatching = timers.every(LOCKS_MS, () => {
+      log.#watchLocks();
+    });
     return log;
+  }
+
+  /** A file of a lock that was removed or replaced keeps nobody out: nothing is acknowledged from here on. */
+  #watchLocks(): void {
+    const lost = [lockOf(this.#options.directory), ...(this.#options.locks ?? [])].find(isLockLost);
+    if (lost === undefined || this.#isLockLost) return;
+    this.#isLockLost = true;
+    this.#fail(`the lock \`${lost}.db\` was removed or replaced: another process may write here; stop both and start one`);
   }
 
   private constructor(
@@ -143,7 +165,7 @@ export class SegmentLog implements Log {
 
   /** Whether a record appended now can be expected to reach the disk. */
   get healthy(): boolean {
-    return this.#epoch !== null && this.#closing === null;
+    return this.#epoch !== null && this.#closing === null && !this.#isLockLost;
   }
 
   /** The last record that was numbered. */
@@ -256,6 +278,7 @@ export class SegmentLog implements Log {
   async close(): Promise<void> {
     if (this.#closing !== null) return;
     this.#flush();
+    this.#stopWatching();
     await new Promise<void>((resolve) => {
       this.#closing = resolve;
       this.#writer.postMessage("close");
@@ -311,6 +334,7 @@ export class SegmentLog implements Log {
         this.#settle(message.seq);
         return;
       case "ready":
+        if (this.#isLockLost) return;
         this.#epoch = message.epoch;
         this.#seq = message.seq;
         this.#durable = message.seq;
@@ -357,6 +381,7 @@ export class SegmentLog implements Log {
   }
 
   #settle(durable: number): void {
+    if (this.#isLockLost) return;
     this.#durable = durable;
     if (this.#said !== null && durable >= this.#said.seq) this.#said = null;
     let done = 0;

@@ -1,4 +1,5 @@
 /** One request and its whole answer: bounded in time and bytes, never redirected, tried again only where no answer had begun. */
+import { strictJson } from "./strict_json.js";
 import { Breaker, type BreakerLimits } from "./breaker.js";
 import { pause, within } from "./deadline.js";
 import { Undecided, type ProblemSaid } from "./errors.js";
@@ -159,7 +160,7 @@ async function textOf(response: Answered, bytesMax: number): Promise<string> {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return strictJson(text);
   } catch (cause) {
     throw new Undecided("answer_unreadable", { cause });
   }

@@ -243,7 +243,7 @@ export const AdminRecord = Type.Object(
   {
     ...common,
     kind: kind("admin"),
-    action: Type.String({ description: "What was done: `export`, …" }),
+    action: Type.String({ description: "What was done: `export`, `search`, …" }),
     caller: By,
     detail: members("More about it; its members depend on the action"),
   },

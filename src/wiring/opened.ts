@@ -7,6 +7,7 @@ import { cursorFile } from "../audit/export/cursor.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { storeFile } from "../store/folder.js";
+import { lockOf } from "../store/restore.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
@@ -17,6 +18,8 @@ import { startAhead } from "../system/thread.js";
 export interface Locks {
   store: () => void;
   log: () => void;
+  /** Path of the store's. */
+  storeLock: string;
 }
 
 /**
@@ -26,7 +29,7 @@ export interface Locks {
 export function lockPlaces({ facts, log }: Config): Locks {
   const store = lockStore(storeFile(facts.store));
   try {
-    return { store, log: lockLog(log.dir) };
+    return { store, log: lockLog(log.dir), storeLock: lockOf(storeFile(facts.store)) };
   } catch (cause) {
     store();
     throw cause;

@@ -1,6 +1,7 @@
 /**
  * Searches (section 8): what is known is gone through in order, and each candidate is asked about as a decision would be, by the same
- * floor, policy and conclusion. Nothing is decided by it: no record is written, nothing is learned and no use of a grant taken.
+ * floor, policy and conclusion. Nothing is decided by it: no decision is on record, nothing is learned and no use of a grant taken. That
+ * somebody searched is on record.
  */
 import { hash } from "node:crypto";
 import { Problem, canonical, type Obligation } from "../../contract/index.js";
