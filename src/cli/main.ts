@@ -17,6 +17,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   build: async () => (await import("./build.js")).addBuild,
   test: async () => (await import("./test.js")).addTest,
   fmt: async () => (await import("./fmt.js")).addFmt,
+  explain: async () => (await import("./decide.js")).addExplain,
   decide: async () => (await import("./decide.js")).addDecide,
   verify: async () => (await import("./verify.js")).addVerify,
   inspect: async () => (await import("./inspect.js")).addInspect,
