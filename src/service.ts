@@ -244,6 +244,8 @@ export async function startService(config: Config, system: System, logger: Logge
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
       policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
+      bundle_refusals: source.refusals,
+      bundle_refused: source.status.refused !== null,
       facts_revision: facts.revision,
       facts_stale: facts.stale,
       everything_revoked: facts.revoked("everything", ""),

@@ -70,9 +70,8 @@ export async function buildBundle(opa: Opa, options: BuildOptions): Promise<Buil
     compiler: `opa ${opa.version}`,
     tzdata: TZDATA_VERSION,
   };
-  const revision = `${options.commit?.slice(0, 12) ?? "local"}-${options.sequence}`;
-  const end = options.expiresMs ?? yearsLater(builtMs, NO_EXPIRY_YEARS);
-  const zones = zonesOf(set, builtMs - ZONE_BEFORE_MS, end + ZONE_AFTER_MS);
+  const revision = revisionOf(metadata);
+  const zones = zonesOfBundle(set.zones, builtMs, options.expiresMs);
   const files = new Map<string, Buffer>([
     [".manifest", json({ revision, roots: ROOTS, rego_version: 1, metadata })],
     ["policy.wasm", wasm],
@@ -85,11 +84,21 @@ export async function buildBundle(opa: Opa, options: BuildOptions): Promise<Buil
   return { archive: await writeArchive(files, builtMs / 1000), files, metadata, revision, digest, set };
 }
 
+export function revisionOf({ commit, sequence }: Pick<BundleMetadata, "commit" | "sequence">): string {
+  return `${commit?.slice(0, 12) ?? "local"}-${sequence}`;
+}
+
+/** Zones for a bundle's whole life. */
+export function zonesOfBundle(names: readonly string[], builtMs: number, expiresMs: number | null): Record<string, Zone> {
+  const end = expiresMs ?? yearsLater(builtMs, NO_EXPIRY_YEARS);
+  return zonesOf(names, builtMs - ZONE_BEFORE_MS, end + ZONE_AFTER_MS);
+}
+
 function json(value: unknown): Buffer {
   return Buffer.from(canonical(value));
 }
 
-function rfc3339(ms: number): string {
+export function rfc3339(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
@@ -98,12 +107,12 @@ function yearsLater(ms: number, years: number): number {
   return date.setUTCFullYear(date.getUTCFullYear() + years);
 }
 
-async function packageVersion(): Promise<string> {
+export async function packageVersion(): Promise<string> {
   return (JSON.parse(await readFile(asset("package.json"), "utf8")) as { version: string }).version;
 }
 
-function zonesOf(set: PolicySet, fromMs: number, toMs: number): Record<string, Zone> {
-  return Object.fromEntries(set.zones.map((name) => [name, zone(name, fromMs, toMs)]));
+function zonesOf(names: readonly string[], fromMs: number, toMs: number): Record<string, Zone> {
+  return Object.fromEntries(names.map((name) => [name, zone(name, fromMs, toMs)]));
 }
 
 function dataOf({ vocabulary, purposes }: PolicySet, zones: Record<string, Zone>): PolicyData {
@@ -206,7 +215,7 @@ export interface TestEntrypoint {
 export async function buildTests<T>(opa: Opa, dir: string, use: (build: TestBuild, folder: string) => Promise<T>): Promise<T> {
   const set = await checkPolicySet(opa, dir);
   const wasm = await compileSet(opa, set);
-  const data = dataOf(set, zonesOf(set, TEST_ZONES.from, TEST_ZONES.to));
+  const data = dataOf(set, zonesOf(set.zones, TEST_ZONES.from, TEST_ZONES.to));
   return await staged(set, [...set.rego, ...set.tests], async (stage) => {
     const entrypoints = await testEntrypoints(opa, set);
     const names = entrypoints.map(({ entrypoint }) => entrypoint);
