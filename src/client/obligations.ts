@@ -1,4 +1,4 @@
-/** What an answer asks for along with the action. The catalogue is closed: what isn't known here can't be met. */
+/** Obligations that an answer imposes. The catalogue is closed: an obligation that isn't known here can't be met. */
 import type { Answer, Obligation } from "../contract/index.js";
 import type { Action } from "./action.js";
 import { within } from "./deadline.js";
@@ -74,7 +74,7 @@ export class Obligations {
     if (met !== true) throw new Denied("not_confirmed", answer);
   }
 
-  /** What the agent may see of a result. @throws Denied `obligation_unmet` */
+  /** Returns the part of a result that the agent may see. @throws Denied `obligation_unmet` */
   async redact(answer: Answer, result: unknown): Promise<unknown> {
     const fields = fieldsOf(answer);
     if (fields.length === 0) return result;

@@ -20,7 +20,7 @@ export interface Exchange {
   body: string;
   ms: number;
   answer_bytes_max: number;
-  /** Whether 201 is an answer too. */
+  /** Accepts status 201 too. */
   creates?: boolean;
 }
 
@@ -36,7 +36,7 @@ const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?
 const PROBLEM_TYPE = /^application\/problem\+json(?:[ \t]*;.*)?$/i;
 const TOKEN = /^[\x21-\x7e]+$/;
 
-/** What carries a client's requests: HTTP, or an engine in the same process. */
+/** Carrier of a client's requests: HTTP, or an engine in the same process. */
 export interface Carrier {
   /** @throws Undecided */
   send(exchange: Exchange): Promise<Received>;

@@ -6,11 +6,13 @@ import type { Sighted } from "../contract/index.js";
 
 /** How long a denial is held against what comes after it. */
 const WINDOW_MS = 10 * 60_000;
-/** Of one resource: so many ways to ask for it, and all but the last were denied. */
+/** Different spellings of a request for one resource, all but the last denied, that make a finding. */
 const VARIANTS_MAX = 5;
 /** Denials remembered of one agent; whoever is denied more within the window hides one among many, and is found for that. */
 const ATTEMPTS_MAX = 64;
-/** Of these denials, those that its caller may not ask for; apart from the agent's own, which a stranger must not push out. */
+/**
+ * Denials of these remembered where the caller may not ask for the agent; apart from the agent's own, which a stranger must not push out.
+ */
 const STRANGERS_MAX = 16;
 /** Agents that were denied something; the one that was longest ago is forgotten first. */
 const AGENTS_MAX = 10_000;
@@ -49,7 +51,7 @@ interface Attempt {
   purpose: string;
   /** Verb, type and id as they were spelled. */
   spelled: string;
-  /** As they look. */
+  /** Verb by its looks, so that look-alike letters are equal. */
   verb: string;
   subject: string;
   /** Asked for by a caller that may not. */
@@ -60,7 +62,7 @@ export class Attempts {
   /** The least lately denied first. */
   readonly #agents = new Map<string, Attempt[]>();
 
-  /** @returns whether this looks like shopping, after what was denied before. What is denied is remembered. */
+  /** Remembers a denial. @returns true if the action looks like shopping, given what was denied before */
   take(sighted: Sighted): boolean {
     const { agent, known, decision, time_ms, purpose } = sighted;
     const isDenied = decision === "deny";
@@ -85,7 +87,7 @@ export class Attempts {
     return isFound || own.length > ATTEMPTS_MAX;
   }
 
-  /** What is remembered, for comparing two of these. */
+  /** Returns everything remembered, for comparing two of these. */
   dump(): unknown {
     return [...this.#agents];
   }
@@ -99,7 +101,7 @@ export class Attempts {
   }
 }
 
-/** Whether a denial with this code says nothing of what was asked. */
+/** Returns true if a denial with this code says nothing about what was asked. */
 export const isOfTheMoment = (code: string): boolean => OF_THE_MOMENT.has(code);
 
 const denying = ({ reasons }: Sighted): Sighted["reasons"] => reasons.filter(({ effect }) => effect === "deny");

@@ -280,7 +280,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** What was handed in is not on disk, or not known to be: none of it is answered, and the keeper undoes it. */
+  /** Rejects all pending calls: their changes aren't on disk, or aren't known to be. None is answered, and the keeper undoes them. */
   #fail(cause: StoreUnavailable | StoreUnreadable): void {
     this.#opening?.reject(cause);
     this.#opening = null;

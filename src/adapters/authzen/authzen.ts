@@ -51,7 +51,7 @@ export const ENDPOINTS = {
 
 /** Every method throws a Problem where nothing was decided. */
 export interface Authzen {
-  /** What comes before the path of each endpoint: of `https://pdp.example.com/tenant1`, `/tenant1`. */
+  /** Prefix of each endpoint's path: `/tenant1` for `https://pdp.example.com/tenant1`. */
   readonly base: string;
   /** Section 9. */
   readonly metadata: object;
