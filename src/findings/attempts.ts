@@ -58,9 +58,11 @@ interface Attempt {
   stranger: boolean;
 }
 
+const NONE: readonly Attempt[] = [];
+
 export class Attempts {
   /** The least lately denied first. */
-  readonly #agents = new Map<string, Attempt[]>();
+  readonly #agents = new Map<string, readonly Attempt[]>();
 
   /** Remembers a denial. @returns true if the action looks like shopping, given what was denied before */
   take(sighted: Sighted): boolean {
@@ -68,8 +70,9 @@ export class Attempts {
     const isDenied = decision === "deny";
     // Whoever isn't registered is denied whatever it asks.
     if (!known || (isDenied && denying(sighted).every(({ code }) => isOfTheMoment(code)))) return false;
-    const before = (this.#agents.get(agent) ?? []).filter(({ time_ms: then }) => time_ms - then < WINDOW_MS);
-    if (before.length === 0 && !isDenied) return false;
+    const remembered = this.#agents.get(agent) ?? NONE;
+    const isLate = ({ time_ms: then }: Attempt): boolean => time_ms - then < WINDOW_MS;
+    if (!isDenied && !remembered.some(isLate)) return false;
     const attempt: Attempt = {
       time_ms,
       purpose,
@@ -78,10 +81,10 @@ export class Attempts {
       subject: `${looks(sighted.type)}\n${sighted.id === null ? "" : looks(sighted.id)}`,
       stranger: isDenied && denying(sighted).every(({ code }) => code === "caller_not_permitted"),
     };
-    const same = before.filter(({ subject }) => subject === attempt.subject);
+    const same = remembered.filter((one) => one.subject === attempt.subject && isLate(one));
     const isFound = (!isDenied && same.some((one) => isRetry(one, attempt))) || variants(same, attempt) >= VARIANTS_MAX;
     if (!isDenied) return isFound;
-    const all = [...before.filter((one) => !isSame(one, attempt)), attempt];
+    const all = [...remembered.filter((one) => isLate(one) && !isSame(one, attempt)), attempt];
     const [own, strangers] = [all.filter(({ stranger }) => !stranger), all.filter(({ stranger }) => stranger)];
     this.#remember(agent, [...strangers.slice(-STRANGERS_MAX), ...own.slice(-ATTEMPTS_MAX)]);
     return isFound || own.length > ATTEMPTS_MAX;
@@ -114,6 +117,7 @@ function isRetry(denied: Attempt, passed: Attempt): boolean {
 }
 
 function variants(denied: readonly Attempt[], now: Attempt): number {
+  if (denied.length === 0) return 1;
   return new Set([...denied, now].map(({ purpose, spelled }) => `${purpose}\n${spelled}`)).size;
 }
 
@@ -125,11 +129,16 @@ const LATIN = "aeopcyxijshdqwgaopuvikt";
 const LATIN_OF = new Map(Array.from(OTHERS, (letter, i) => [letter, LATIN[i] ?? letter]));
 const ONE_STROKE = /[i1|!]/g;
 
+const ASCII = /^[\x20-\x7e]*$/;
+
+function latinOf(text: string): string {
+  const plain = text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
+  return ASCII.test(plain) ? plain : Array.from(plain, (letter) => LATIN_OF.get(letter) ?? letter).join("");
+}
+
 /** One form for all that a person would take for one another: by case, width, accents, script, or by how it is drawn. */
 export function looks(text: string): string {
-  const plain = text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
-  const latin = /^[\x20-\x7e]*$/.test(plain) ? plain : Array.from(plain, (letter) => LATIN_OF.get(letter) ?? letter).join("");
-  return latin
+  return (ASCII.test(text) ? text.toLowerCase() : latinOf(text))
     .replaceAll(ONE_STROKE, "l")
     .replaceAll("0", "o")
     .replaceAll("rn", "m")

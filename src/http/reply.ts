@@ -66,15 +66,12 @@ export function problemHeaders({ code, status }: Problem): Record<string, string
 export function send(request: IncomingMessage, response: ServerResponse, content: Content | Streamed | Live, timers: Timers): void {
   if (response.headersSent || response.destroyed) return;
   const unread = !request.complete && hasBody(request);
-  response.writeHead(content.status, {
-    ...content.headers,
-    ...(content.type === "" ? {} : { "content-type": content.type }),
-    // RFC 9110, section 8.6
-    ...("body" in content && !BODILESS.has(content.status) ? { "content-length": Buffer.byteLength(content.body) } : {}),
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    ...(unread ? { connection: "close" } : {}),
-  });
+  const headers: Record<string, string | number> = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+  if (content.type !== "") headers["content-type"] = content.type;
+  // RFC 9110, section 8.6
+  if ("body" in content && !BODILESS.has(content.status)) headers["content-length"] = Buffer.byteLength(content.body);
+  if (unread) headers["connection"] = "close";
+  response.writeHead(content.status, content.headers === undefined ? headers : { ...content.headers, ...headers });
   if ("begin" in content) {
     if (request.method === "HEAD") response.end();
     else content.begin();
