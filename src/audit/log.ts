@@ -8,6 +8,7 @@ import type { Beside, Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { makeFolder } from "../system/folder.js";
 import { isLockLost, lock } from "../system/lock.js";
+import { SupervisedThread } from "../system/supervised.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import { TORN_BYTES_MAX, type Cut } from "./segments.js";
 import { ENTRY_BYTES_MAX } from "./tree/hash.js";
@@ -60,6 +61,9 @@ interface Pending {
 const MESSAGE_BYTES_MAX = 1024 * 1024;
 /** More at once than any request has. */
 const CALL_BYTES_MAX = TORN_BYTES_MAX - 2 * MESSAGE_BYTES_MAX;
+/** All that the thread says but its farewell. */
+type Spoken = Exclude<FromWriter, { kind: "closed" }>;
+
 const RESTART_MS = 250;
 /** Milliseconds between two looks at the files of the locks. */
 const LOCKS_MS = 1000;
@@ -80,9 +84,8 @@ export class SegmentLog implements Log {
   readonly #options: LogOptions;
   readonly #timers: Timers;
   readonly #events: LogEvents;
-  readonly #spawn: (durable: number | null) => WriterThread;
   readonly #unlock: () => void;
-  #writer: WriterThread;
+  readonly #writer: SupervisedThread<ToWriter, FromWriter>;
   /** Null while nothing can be written. */
   #epoch: number | null = null;
   #seq = 0;
@@ -103,7 +106,6 @@ export class SegmentLog implements Log {
   #lost = 0;
   /** What was said to be lost, by the last record since, until that is on disk. */
   #said: { seq: number; lost: number } | null = null;
-  #closing: (() => void) | null = null;
   #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
   /** For good: another process may write the same files by now. */
   #isLockLost = false;
@@ -129,8 +131,7 @@ export class SegmentLog implements Log {
         log.#opening = { resolve, reject };
       });
     } catch (cause) {
-      log.#closing = () => undefined;
-      log.#writer.terminate();
+      log.#writer.end();
       log.#unlock();
       throw cause;
     }
@@ -158,14 +159,23 @@ export class SegmentLog implements Log {
     this.#options = options;
     this.#timers = timers;
     this.#events = events;
-    this.#spawn = spawn;
     this.#unlock = unlock;
-    this.#writer = this.#start();
+    const owner = {
+      received: (message: Spoken): void => {
+        this.#receive(message);
+      },
+      died: (cause: Error): void => {
+        for (const { reject } of this.#asked.values()) reject(new Problem("log_unavailable", {}, { cause }));
+        this.#asked.clear();
+        this.#fail(`the log's writer ended: ${cause.message}`);
+      },
+    };
+    this.#writer = new SupervisedThread(() => spawn(this.#durable), owner, timers, RESTART_MS);
   }
 
   /** Whether a record appended now can be expected to reach the disk. */
   get healthy(): boolean {
-    return this.#epoch !== null && this.#closing === null && !this.#isLockLost;
+    return this.#epoch !== null && !this.#writer.closing && !this.#isLockLost;
   }
 
   /** The last record that was numbered. */
@@ -268,7 +278,7 @@ export class SegmentLog implements Log {
     // A writer that has ended answers nothing, and none has taken its place yet.
     if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
     const id = this.#nextAsk++;
-    this.#writer.postMessage({ id, ask });
+    this.#writer.post({ id, ask });
     return new Promise((resolve, reject) => {
       this.#asked.set(id, { resolve, reject });
     });
@@ -276,13 +286,10 @@ export class SegmentLog implements Log {
 
   /** Refuses new records, waits for those handed in, releases the directory. */
   async close(): Promise<void> {
-    if (this.#closing !== null) return;
+    if (this.#writer.closing) return;
     this.#flush();
     this.#stopWatching();
-    await new Promise<void>((resolve) => {
-      this.#closing = resolve;
-      this.#writer.postMessage("close");
-    });
+    await this.#writer.close("close");
     this.#unlock();
   }
 
@@ -305,30 +312,13 @@ export class SegmentLog implements Log {
 
   #flush(): void {
     if (this.#lines === "" || this.#epoch === null) return;
-    this.#writer.postMessage({ epoch: this.#epoch, lines: this.#lines, beside: this.#beside, seq: this.#seq });
+    this.#writer.post({ epoch: this.#epoch, lines: this.#lines, beside: this.#beside, seq: this.#seq });
     this.#lines = "";
     this.#beside = "";
     this.#messageBytes = 0;
   }
 
-  #start(): WriterThread {
-    const writer = this.#spawn(this.#durable);
-    writer.onMessage((message) => {
-      this.#receive(message);
-    });
-    writer.onDeath((cause) => {
-      for (const { reject } of this.#asked.values()) reject(new Problem("log_unavailable", {}, { cause }));
-      this.#asked.clear();
-      this.#fail(`the log's writer ended: ${cause.message}`);
-      this.#timers.after(RESTART_MS, () => {
-        if (this.#closing !== null) this.#closing();
-        else this.#writer = this.#start();
-      });
-    });
-    return writer;
-  }
-
-  #receive(message: FromWriter): void {
+  #receive(message: Spoken): void {
     switch (message.kind) {
       case "durable":
         this.#settle(message.seq);
@@ -356,10 +346,7 @@ export class SegmentLog implements Log {
       case "refused": {
         const cause = new RangeError(message.detail);
         this.#answered(message.id)?.reject(message.range ? cause : new Problem("log_unavailable", {}, { cause }));
-        return;
       }
-      case "closed":
-        this.#closing?.();
     }
   }
 
