@@ -1,4 +1,5 @@
 /** Tokens that have been verified, remembered so that a token seen again costs a look-up. */
+import NodeCache from "node-cache";
 import type { Clock } from "../system/index.js";
 import type { KeySet, TokenKey } from "./keys.js";
 
@@ -16,8 +17,8 @@ export interface Verified<T> {
 export class VerifiedTokens<T> {
   readonly #max: number;
   readonly #clock: Clock;
-  /** By digest, so that no name in it is a caller's. */
-  readonly #tokens = new Map<string, Verified<T>>();
+  // Expiry is ours: this cache's own would follow the wall clock only. By digest, so that no name in it is a caller's.
+  readonly #tokens = new NodeCache({ useClones: false, stdTTL: 0, checkperiod: 0 });
   readonly #byJti = new Map<string, Set<string>>();
 
   constructor(max: number, clock: Clock) {
@@ -26,12 +27,12 @@ export class VerifiedTokens<T> {
   }
 
   get size(): number {
-    return this.#tokens.size;
+    return this.#tokens.getStats().keys;
   }
 
   /** @returns "expired" for good: looked at afresh, a token could pass by a wall clock that was set back */
   find(digest: string): T | "expired" | undefined {
-    const known = this.#tokens.get(digest);
+    const known = this.#tokens.get<Verified<T>>(digest);
     if (known === undefined) return undefined;
     if (this.#clock.wall() >= known.until_wall_ms || this.#clock.monotonic() >= known.until_monotonic_ms) return "expired";
     return known.keys.trusts(known.key) ? known.value : undefined;
@@ -39,7 +40,7 @@ export class VerifiedTokens<T> {
 
   add(digest: string, verified: Verified<T>): void {
     if (this.size >= this.#max) {
-      this.#tokens.clear();
+      this.#tokens.flushAll();
       this.#byJti.clear();
     }
     this.#tokens.set(digest, verified);
@@ -50,7 +51,7 @@ export class VerifiedTokens<T> {
   }
 
   forget(jti: string): void {
-    for (const digest of this.#byJti.get(jti) ?? []) this.#tokens.delete(digest);
+    for (const digest of this.#byJti.get(jti) ?? []) this.#tokens.del(digest);
     this.#byJti.delete(jti);
   }
 }
