@@ -1,7 +1,7 @@
 /** How records are asked for in a query. */
 import type { IncomingMessage } from "node:http";
-import type { Ask } from "../audit/index/ask.js";
-import { fromCursor } from "../audit/index/cursor.js";
+import type { Ask } from "../records/ask.js";
+import { fromCursor } from "../records/cursor.js";
 import {
   DECISIONS,
   JUDGED,

@@ -3,7 +3,7 @@
  * records are fetched when those before have been taken.
  */
 import type { ServerResponse } from "node:http";
-import type { Following, RecordSearch, Told } from "../audit/index/search.js";
+import type { Following, RecordSearch, Told } from "../records/search.js";
 import { type FollowingEvent, type RecordEventName, type RecordFilter, type RewoundEvent, type StreamEnd } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
 import { Followers, Pushed, eventText } from "./pushed.js";

@@ -2,12 +2,11 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "n
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import Sqlite from "better-sqlite3";
-import { Problem, type FoundRecord, type RecordFilter, type RecordPage } from "../../../src/contract/index.js";
-import { RecordSearch, type IndexerThread, type SearchOptions } from "../../../src/audit/index/search.js";
-import type { IndexerOptions } from "../../../src/audit/index/serve.js";
-import { systemTimers } from "../../../src/system/index.js";
-import { workerThread } from "../../../src/system/thread.js";
+import { Problem, type FoundRecord, type RecordFilter, type RecordPage } from "../../src/contract/index.js";
+import { RecordSearch, type RecordsThread, type SearchOptions } from "../../src/records/search.js";
+import type { FromRecords, ServingOptions, ToRecords } from "../../src/records/serve.js";
+import { systemTimers } from "../../src/system/index.js";
+import { childProcess } from "../../src/system/child.js";
 import { OVERDUE_MS, bruteFilter } from "./brute.js";
 import { RandomLog } from "./random_log.js";
 
@@ -16,13 +15,13 @@ describe("the search for records", function () {
   let folder = "";
   let log: RandomLog;
   let search: RecordSearch;
-  let threads: IndexerThread[] = [];
+  let threads: RecordsThread[] = [];
   let failures: string[] = [];
   let lacking: [records: number, first: number][] = [];
 
   function start(options: Partial<SearchOptions> = {}): RecordSearch {
-    const spawn = (data: IndexerOptions): IndexerThread => {
-      const thread: IndexerThread = workerThread(new URL("../../../src/audit/index/worker.js", import.meta.url), data, 256);
+    const spawn = (data: ServingOptions): RecordsThread => {
+      const thread = childProcess<ToRecords, FromRecords>(new URL("../../src/records/process.js", import.meta.url), data, 64);
       threads.push(thread);
       return thread;
     };
@@ -53,9 +52,8 @@ describe("the search for records", function () {
   const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
     while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
   };
-  /** What no error that is caught in it survives. */
   const kill = (): void => {
-    threads.at(-1)?.postMessage(null as never);
+    threads.at(-1)?.terminate();
   };
 
   beforeEach(() => {
@@ -124,17 +122,20 @@ describe("the search for records", function () {
     expect(failures).to.have.lengthOf(1);
   });
 
-  it("makes its file anew where that is damaged while it runs", async () => {
+  it("makes a file again that is damaged while it runs", async () => {
+    log.grow(4_500);
     start();
-    const expected = await all({ agent: "billing-1" });
-    const db = new Sqlite(join(folder, "index.db"));
-    db.exec("UPDATE parts SET data = zeroblob(length(data))");
-    db.close();
-    // What was read before may still be in memory: only a new worker has to look.
+    const expected = await all({ agent: "billing-1", verb: "read" });
+    expect(expected).to.deep.equal(bruteFilter(log.written, { agent: "billing-1", verb: "read" }, 0));
+    const file = join(folder, "records", "parquet", "0000000000000001.parquet");
+    const bytes = readFileSync(file);
+    writeFileSync(file, Buffer.alloc(bytes.length, 0xa5));
+    // What was looked at once is taken for what it is: a new process has to look again.
     kill();
     await until(() => threads.length === 2);
-    await until(async () => (await codeOf(all({ agent: "billing-1" }))) === "answered");
-    expect(await all({ agent: "billing-1" })).to.deep.equal(expected);
+    await until(async () => (await codeOf(all({ agent: "billing-1", verb: "read" }))) === "answered");
+    expect(await all({ agent: "billing-1", verb: "read" })).to.deep.equal(expected);
+    expect(readFileSync(file).equals(bytes)).to.equal(true);
   });
 
   it("finds all other records where one is missing from the log, and says once that it is", async () => {

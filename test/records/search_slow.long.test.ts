@@ -1,29 +1,31 @@
-import { appendFileSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
+import { appendFileSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { Problem, type RecordFilter, type RecordPage } from "../../../src/contract/index.js";
-import { RecordSearch, type IndexerThread, type SearchOptions } from "../../../src/audit/index/search.js";
-import type { IndexerOptions } from "../../../src/audit/index/serve.js";
-import { systemTimers } from "../../../src/system/index.js";
-import { BACKGROUND_NICE, workerThread } from "../../../src/system/thread.js";
+import { Problem, type RecordFilter, type RecordPage } from "../../src/contract/index.js";
+import { RecordSearch, type RecordsThread, type SearchOptions } from "../../src/records/search.js";
+import type { FromRecords, ServingOptions, ToRecords } from "../../src/records/serve.js";
+import { systemTimers } from "../../src/system/index.js";
+import { childProcess } from "../../src/system/child.js";
+import { BACKGROUND_NICE, NICE_MAX } from "../../src/system/thread.js";
 import { OVERDUE_MS } from "./brute.js";
 import { RandomLog } from "./random_log.js";
-import { skip } from "../../skip.js";
 
 describe("the search for records", function () {
   this.timeout(60_000);
   let folder = "";
   let log: RandomLog;
   let search: RecordSearch;
-  let threads: IndexerThread[] = [];
+  let threads: RecordsThread[] = [];
+  let pids: number[] = [];
   let failures: string[] = [];
   let lacking: [records: number, first: number][] = [];
 
   function start(options: Partial<SearchOptions> = {}): RecordSearch {
-    const spawn = (data: IndexerOptions): IndexerThread => {
-      const thread: IndexerThread = workerThread(new URL("../../../src/audit/index/worker.js", import.meta.url), data, 256);
+    const spawn = (data: ServingOptions): RecordsThread => {
+      const thread = childProcess<ToRecords, FromRecords>(new URL("../../src/records/process.js", import.meta.url), data, 64);
       threads.push(thread);
+      pids.push(thread.pid ?? 0);
       return thread;
     };
     const events = {
@@ -57,6 +59,7 @@ describe("the search for records", function () {
     folder = mkdtempSync(join(tmpdir(), "remit-search-"));
     log = new RandomLog(folder).grow(4_500);
     threads = [];
+    pids = [];
     failures = [];
     lacking = [];
   });
@@ -117,22 +120,11 @@ describe("the search for records", function () {
     expect(await codeOf(page({}))).to.equal("index_unavailable");
   });
 
-  it("runs below what decides: its thread is niced, and no other", async function () {
-    if (process.platform !== "linux") skip(this, "threads have a nice value on Linux alone");
-    const niceOf = (): Map<string, number> =>
-      new Map(
-        readdirSync("/proc/self/task").map((task) => {
-          const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
-          return [task, Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16])];
-        }),
-      );
-    const before = niceOf();
+  it("runs below what decides: its process is niced, and this one isn't", async () => {
+    const own = getPriority();
     start();
     await page({}, 1);
-    const now = niceOf();
-    // Threads of the test's own process may be niced too, and those of a service that has just stopped may be ending still.
-    const own = [...now].filter(([task]) => !before.has(task));
-    expect(own.filter(([, nice]) => nice === Math.min(19, getPriority() + BACKGROUND_NICE))).to.have.lengthOf(1);
-    expect([...before].filter(([task, nice]) => now.has(task) && now.get(task) !== nice)).to.deep.equal([]);
+    expect(pids.map((pid) => getPriority(pid))).to.deep.equal([Math.min(NICE_MAX, getPriority() + BACKGROUND_NICE)]);
+    expect(getPriority()).to.equal(own);
   });
 });
