@@ -77,6 +77,8 @@ const QUESTIONS_AT_ONCE = 3;
 const SENT_AT_ONCE = 100;
 const RETRY_MS = 100;
 const RETRY_MS_MAX = 10_000;
+/** Failures in a row, of the disk mostly, after which everything is opened again. */
+const FAILURES_MAX = 20;
 
 export function serveRecords(port: Port, options: ServingOptions, { clock, timers }: { clock: Clock; timers: Timers }): void {
   let { durable } = options;
@@ -85,7 +87,7 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
   let running = 0;
   let queued: (() => Promise<void>)[] = [];
   const followers = new Map<number, Follower>();
-  const state = { closed: false, hasWork: false };
+  const state = { closed: false, hasWork: false, failures: 0, advanceAt: -Infinity };
   let stuck = false;
   let lacking = 0;
   let refused = false;
@@ -122,6 +124,7 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
     const { removed, ...opened } = await openTable(options.folder);
     open = opened;
     stuck = false;
+    Object.assign(state, { failures: 0, advanceAt: -Infinity });
     lacking = 0;
     reported = opened.table.indexedTo;
     port.send({ kind: "opened", seq: reported, removed });
@@ -147,14 +150,18 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
     }
   }
 
-  /** Records before damage are found anyway. */
+  /** Whatever is in the way of the next records, those before are found anyway. @throws if it doesn't go away */
   async function advance(table: RecordTable): Promise<boolean> {
+    if (clock.monotonic() < state.advanceAt) return false;
     try {
-      return await table.advance(durable, RECORDS_AT_ONCE);
+      const more = await table.advance(durable, RECORDS_AT_ONCE);
+      state.failures = 0;
+      return more;
     } catch (cause) {
-      if (!(cause instanceof LineTooLong)) throw cause;
-      stuck = true;
-      port.send({ kind: "failed", detail: cause.message });
+      if (cause instanceof LineTooLong) stuck = true;
+      else if (++state.failures > FAILURES_MAX) throw cause;
+      if (stuck || state.failures === 1) port.send({ kind: "failed", detail: (cause as Error).message });
+      state.advanceAt = clock.monotonic() + Math.min(RETRY_MS * 2 ** state.failures, RETRY_MS_MAX);
       return false;
     }
   }

@@ -156,7 +156,7 @@ export class RecordTable {
       left -= taken;
       if (taken > 0) continue;
       if (range.end === Infinity || range.end - 1 > to) return false;
-      this.#lack(this.#open, range.end);
+      if (this.#next < range.end) this.#lack(this.#open, this.#next);
       this.#next = range.end;
     }
     return this.#next <= to;
@@ -321,8 +321,21 @@ export class RecordTable {
     return { first, end, table, records: 0, last: first - 1, lastDigest: "", missingFirst: null };
   }
 
-  /** Feeds records of one segment. @returns their number */
+  /** Feeds records of one segment, all of a group or none. @returns their number */
   async #take(open: OpenSegment, to: number, limit: number): Promise<number> {
+    const [before, next, at] = [{ ...open }, this.#next, this.#at];
+    try {
+      return await this.#takeGroup(open, to, limit);
+    } catch (cause) {
+      Object.assign(open, before);
+      [this.#next, this.#at] = [next, at];
+      this.#endReading();
+      await this.#engine.rows(`DELETE FROM ${open.table} WHERE seq > ${before.last}`);
+      throw cause;
+    }
+  }
+
+  async #takeGroup(open: OpenSegment, to: number, limit: number): Promise<number> {
     const lines: { seq: number; text: string }[] = [];
     const odd: number[] = [];
     const texts = new Map<number, { offset: number; text: string; segment: string }>();
