@@ -62,8 +62,8 @@ export function outcomeSql(now_ms: number, overdue_ms: number, values: Values): 
 
 const KNOWN = `('${OUTCOMES.join("', '")}')`;
 
-/** What was reported last of each decision, in the records of a source. */
-export function saidSql(source: string, until: string): string {
-  return `SELECT decision_id, arg_max(reported, seq) AS said FROM ${source}
+/** What was reported last of each decision, in the records of a source. @param more columns beside it */
+export function saidSql(source: string, until: string, more = ""): string {
+  return `SELECT decision_id, arg_max(reported, seq) AS said${more} FROM ${source}
     WHERE kind = 'outcome' AND reported IN ${KNOWN} AND decision_id IS NOT NULL AND seq <= ${until} GROUP BY decision_id`;
 }

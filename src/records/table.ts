@@ -108,6 +108,19 @@ export class RecordTable {
     return this.#next - 1;
   }
 
+  /** Files that statements about the table read. */
+  get files(): string[] {
+    return this.#sealed.map(({ path }) => path);
+  }
+
+  /** All rows, as a statement names them, once every file is what its note names. */
+  async source(): Promise<string> {
+    return this.ask(async ({ parts }) => {
+      await this.check(parts);
+      return this.sourceOf(parts);
+    });
+  }
+
   /** Why the files of sealed segments cannot be written; null: they can. */
   get unwritten(): unknown {
     return this.#unwritten;
