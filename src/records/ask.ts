@@ -1,7 +1,12 @@
 /** Questions that can be asked of the records, and each answer as JSON: the records in it go out as they stand in the log. */
 import {
+  HISTOGRAM_STEPS,
   NOVEL_FIELDS,
   type DecisionRecord,
+  type Histogram,
+  type HistogramCount,
+  type HistogramField,
+  type HistogramStep,
   type Novelty,
   type OutcomeState,
   type RecordFilter,
@@ -37,6 +42,7 @@ export type Ask =
   /** Whole records, in order: a tile of the log's entries. */
   | { kind: "entries"; from: number; to: number }
   | { kind: "summary"; filter: RecordFilter; by: readonly SummaryField[]; limit: number }
+  | { kind: "histogram"; filter: RecordFilter; by: readonly HistogramField[]; step: HistogramStep }
   | { kind: "new"; from: number; to: number; limit: number };
 
 /** `engine` where one in an application did. */
@@ -95,6 +101,8 @@ const PAGE_LENGTH_MAX = 4 * 1024 * 1024;
 /** Segments that are made again for one question. */
 const FORGETTING_MAX = 2;
 export const GROUPS_MAX = 100_000;
+/** Counts of one histogram. */
+const HISTOGRAM_MAX = 10_000;
 const SEQ = /^[1-9]\d{0,15}$/;
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 /** Files that a page looks at in one statement: few at first, since the first mostly have enough. */
@@ -122,6 +130,8 @@ export function answer(table: RecordTable, view: View, ask: Ask, now: Asking): P
       return query.entries(ask.from, ask.to);
     case "summary":
       return query.summary(ask);
+    case "histogram":
+      return query.histogram(ask);
     case "new":
       return query.novelty(ask);
   }
@@ -214,7 +224,7 @@ class Query {
   async summary({ filter, by, limit }: Extract<Ask, { kind: "summary" }>): Promise<string> {
     const values = new Values();
     const rows = await this.#matching(filter, values);
-    const columns = by.map((field, i) => `${field === "rule" ? "rule.code" : field === "bundle" ? "digest" : `"${field}"`} AS by_${i}`);
+    const columns = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
     const rule = by.includes("rule");
     const names = [...by.map((_, i) => `by_${i}`), ...(rule ? ["effect", "rule_severity"] : [])].join(", ");
     const rows_of = rule
@@ -222,8 +232,7 @@ class Query {
       : "matching";
     const sql = `WITH matching AS MATERIALIZED (${rows}), counted AS (
         SELECT ${columns.join(", ")}${rule ? ", effect, rule_severity" : ""}, decision, proceed, "time", seq FROM ${rows_of}), groups AS (
-        SELECT ${names}, count(*)::DOUBLE AS records, (count(*) FILTER (decision = 'allow'))::DOUBLE AS allow, (count(*) FILTER (decision = 'deny'))::DOUBLE AS deny,
-          (count(*) FILTER (decision = 'flag'))::DOUBLE AS flag, (count(*) FILTER (proceed))::DOUBLE AS proceed,
+        SELECT ${names}, ${COUNTS},
           epoch_ms(min("time"))::DOUBLE AS first, epoch_ms(max("time"))::DOUBLE AS last, max(seq)::DOUBLE AS last_seq
         FROM counted GROUP BY ALL)
       SELECT *, (SELECT count(*) FROM matching)::DOUBLE AS total, (SELECT count(*) FROM groups)::DOUBLE AS all_groups
@@ -241,13 +250,7 @@ class Query {
           field === "rule" ? { rule: row[`by_${i}`], effect: row["effect"], severity: row["rule_severity"] } : { [field]: row[`by_${i}`] },
         ),
       ) as Record<string, string | null>,
-      ...{
-        records: count("records", row),
-        allow: count("allow", row),
-        deny: count("deny", row),
-        flag: count("flag", row),
-        proceed: count("proceed", row),
-      },
+      ...countsOf(row),
       first: new Date(count("first", row)).toISOString(),
       last: new Date(count("last", row)).toISOString(),
       last_seq: count("last_seq", row),
@@ -256,6 +259,25 @@ class Query {
     const records = found[0] === undefined ? (rule ? await this.#count(filter) : 0) : count("total", found[0]);
     const more = count("all_groups", found[0] ?? {}) > limit;
     return JSON.stringify({ by: [...by], records, groups, more, indexed_to: this.#view.until } satisfies Summary);
+  }
+
+  async histogram({ filter, by, step }: Extract<Ask, { kind: "histogram" }>): Promise<string> {
+    const values = new Values();
+    const step_ms = HISTOGRAM_STEPS[step];
+    const columns = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
+    const order = ["step", "records DESC", ...by.map((_, i) => `by_${i}`)].join(", ");
+    const found = await this.#rows<Record<string, number | string | null>>(
+      `SELECT epoch_ms(time_bucket(to_milliseconds(${step_ms}), "time"))::DOUBLE AS step, ${[...columns, COUNTS].join(", ")}
+        FROM (${await this.#matching(filter, values)}) GROUP BY ALL ORDER BY ${order} LIMIT ${HISTOGRAM_MAX + 1}`,
+      values.all,
+    );
+    if (found.length > HISTOGRAM_MAX) throw new TooManyGroups(`more than ${HISTOGRAM_MAX} counts`);
+    const counts = found.map((row) => ({
+      from: new Date(Number(row["step"])).toISOString(),
+      of: Object.fromEntries(by.map((field, i) => [field, row[`by_${i}`] as string | null])),
+      ...countsOf(row),
+    }));
+    return JSON.stringify({ by: [...by], step_ms, counts, indexed_to: this.#view.until } satisfies Histogram);
   }
 
   async novelty({ from, to, limit }: Extract<Ask, { kind: "new" }>): Promise<string> {
@@ -436,6 +458,26 @@ class Query {
   #line({ seq, offset, length }: Place): string {
     return this.#table.lines.record(seq, { offset, length }).toString("utf8");
   }
+}
+
+/** The column that a field of a summary is counted by. */
+function columnOf(field: SummaryField): string {
+  if (field === "rule") return "rule.code";
+  return field === "bundle" ? "digest" : `"${field}"`;
+}
+
+const COUNTS = `count(*)::DOUBLE AS records, (count(*) FILTER (decision = 'allow'))::DOUBLE AS allow, (count(*) FILTER (decision = 'deny'))::DOUBLE AS deny,
+  (count(*) FILTER (decision = 'flag'))::DOUBLE AS flag, (count(*) FILTER (proceed))::DOUBLE AS proceed`;
+
+function countsOf(row: Readonly<Record<string, unknown>>): Pick<HistogramCount, "records" | "allow" | "deny" | "flag" | "proceed"> {
+  const [records, allow, deny, flag, proceed] = ["records", "allow", "deny", "flag", "proceed"].map((name) => Number(row[name] ?? 0)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { records, allow, deny, flag, proceed };
 }
 
 function itemText(found: Found): string {

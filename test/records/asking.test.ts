@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import type { RecordFilter, ShownRecord } from "../../src/contract/index.js";
+import type { Histogram, RecordFilter, ShownRecord } from "../../src/contract/index.js";
 import type { Ask } from "../../src/records/ask.js";
 import { fromCursor } from "../../src/records/cursor.js";
 import { Folders, all, page, text } from "./asked.js";
@@ -135,6 +135,28 @@ describe("the records, asked", function () {
     expect(byCaller.groups.map(({ records }) => records)).to.deep.equal(
       byCaller.groups.map(({ records }) => records).sort((a, b) => b - a),
     );
+  });
+
+  it("counts over time, by any two fields", async () => {
+    const { folder, log } = folderWith(4_000, { segment_bytes: 500_000 });
+    const index = await caughtUp(folder);
+    const filter: RecordFilter = { agent: "support-7", kind: ["decision", "observed"] };
+    const expected: Record<string, number> = {};
+    const matching = new Set(bruteFilter(log.written, filter, 0));
+    for (const { record } of log.written.filter(({ record: { seq } }) => matching.has(seq))) {
+      const minute = new Date(Math.floor(Date.parse(String(record["time"])) / 60_000) * 60_000).toISOString();
+      const key = [minute, (record["answer"] as { decision: string }).decision, record["caller"]].join(" ");
+      expected[key] = (expected[key] ?? 0) + 1;
+    }
+    const ask: Ask = { kind: "histogram", filter, by: ["decision", "caller"], step: "minute" };
+    const { counts, step_ms } = JSON.parse((await text(index, ask)) ?? "") as Histogram;
+    expect(
+      Object.fromEntries(counts.map(({ from, of, records }) => [[from, of["decision"], of["caller"]].join(" "), records])),
+    ).to.deep.equal(expected);
+    expect([step_ms, counts.map(({ from }) => from)]).to.deep.equal([60_000, counts.map(({ from }) => from).sort()]);
+    for (const { of, records, allow, deny, flag } of counts) expect({ allow, deny, flag }[of["decision"] ?? ""]).to.equal(records);
+    const alone = JSON.parse((await text(index, { ...ask, by: [], step: "day" })) ?? "") as Histogram;
+    expect(alone.counts.reduce((sum, { records }) => sum + records, 0)).to.equal(matching.size);
   });
 
   it("tells what came up for the first time in a range, and nothing that was there before", async () => {
