@@ -12,7 +12,8 @@ export interface OpenTable {
   table: RecordTable;
 }
 
-const MEMORY_MB_MAX = 100;
+/** A sealed segment of 64 MB takes 60 MB in memory before its file is made, and taking records in about as much again. */
+const MEMORY_MB_MAX = 192;
 const QUERY_MS_MAX = 10_000;
 /** Somebody who asks from outside waits longer, and has the machine's memory. */
 const OUTSIDE = { memory_mb_max: 512, query_ms_max: 120_000 };

@@ -65,11 +65,12 @@ export class ParquetFolder {
 
   /**
    * Writes the file of a segment, and its note last: one without the other counts for nothing.
-   * @param copy runs this statement
+   * @param rows as a statement names them, in order
+   * @param copy runs a statement
    */
   async write(
     note: Omit<SegmentNote, "schema" | "parquet_bytes" | "parquet_digest">,
-    table: string,
+    rows: string,
     copy: (sql: string) => Promise<unknown>,
   ): Promise<SealedFile> {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
@@ -86,7 +87,7 @@ export class ParquetFolder {
     const metadata = Object.entries(about).map(([name, value]) => `remit_${name}: '${value}'`);
     try {
       await copy(
-        `COPY (SELECT * FROM ${table} ORDER BY seq) TO '${quoted(partial)}' (FORMAT parquet, COMPRESSION zstd, KV_METADATA {${metadata.join(", ")}})`,
+        `COPY (SELECT * FROM ${rows}) TO '${quoted(partial)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, KV_METADATA {${metadata.join(", ")}})`,
       );
       const bytes = readFileSync(partial);
       const whole: SegmentNote = { schema: SCHEMA_VERSION, ...note, parquet_bytes: bytes.length, parquet_digest: hash("sha256", bytes) };

@@ -53,12 +53,18 @@ interface OpenSegment {
   last: number;
   lastDigest: string;
   missingFirst: number | null;
+  /** Whether its rows are in order, as most lines leave them. */
+  inOrder: boolean;
 }
 
 const BATCH_BYTES = 8 * 1024 * 1024;
 /** A line that is longer is made shorter before the engine reads it. */
 const LINE_BYTES_MAX = 256 * 1024;
-const READ_BYTES_MAX = 1024 * 1024;
+/** Of a unit of a text. */
+const UTF8_BYTES_MAX = 3;
+const READ_BYTES_MAX = 512 * 1024;
+const NEWLINE = 0x0a;
+const BRACE = Buffer.from("{");
 const SEQ = Buffer.from('"seq":');
 const BESIDE = Buffer.from('"beside":{');
 const EVERYWHERE = { from_ms: -Infinity, to_ms: Infinity } as const;
@@ -75,6 +81,7 @@ export class RecordTable {
   /** Name by which a line says where it stands: no record has it. */
   readonly #key = `at_${randomBytes(12).toString("hex")}`;
   readonly #feed: string;
+  #buffer: Buffer | null = null;
   #sealed: SealedFile[] = [];
   #open: OpenSegment | null = null;
   /** Segments that have ended, and whose files the disk has refused so far. */
@@ -331,7 +338,7 @@ export class RecordTable {
     this.#endReading();
     const table = `open_${this.#key}_${++this.#tables}`;
     await this.#engine.rows(createTableSql(table));
-    return { first, end, table, records: 0, last: first - 1, lastDigest: "", missingFirst: null };
+    return { first, end, table, records: 0, last: first - 1, lastDigest: "", missingFirst: null, inOrder: true };
   }
 
   /** Feeds records of one segment, all of a group or none. @returns their number */
@@ -349,62 +356,65 @@ export class RecordTable {
   }
 
   async #takeGroup(open: OpenSegment, to: number, limit: number): Promise<number> {
-    const lines: { seq: number; text: string }[] = [];
-    const odd: number[] = [];
-    const texts = new Map<number, { offset: number; text: string; segment: string }>();
-    for (let bytes = 0; lines.length < limit && bytes < BATCH_BYTES;) {
+    const lines: { seq: number; offset: number; length: number; from: number | null }[] = [];
+    const feed = (this.#buffer ??= Buffer.allocUnsafeSlow(BATCH_BYTES + READ_BYTES_MAX));
+    const segment = segmentName(open.first);
+    let used = 0;
+    let lastLine: () => Buffer = () => Buffer.alloc(0);
+    while (lines.length < limit && used < BATCH_BYTES) {
       const line = this.#lineAfter(open, to, lines.length === 0);
       if (line === null) break;
-      const { seq, offset } = line;
-      bytes += line.bytes.length;
-      const text = line.bytes.toString("utf8");
-      texts.set(seq, { offset, text, segment: line.segment });
-      lines.push({ seq, text: this.#feedLine(seq, offset, line.bytes, text, line.segment) });
-      open.lastDigest = hash("sha256", line.bytes);
-      this.#at = { segment: line.segment, offset: offset + line.bytes.length + 1 };
+      const { seq, offset, bytes } = line;
+      const { length } = bytes;
+      const fits = length <= LINE_BYTES_MAX && !bytes.includes(BESIDE);
+      used += feed.write(
+        fits ? `{"${this.#key}":[${seq},${offset},${length}],` : this.#fitLine(seq, offset, length, parse(bytes.toString("utf8")), segment),
+        used,
+      );
+      lines.push({ seq, offset, length, from: fits ? used : null });
+      const from = used;
+      const copy = fits ? null : Buffer.from(bytes);
+      lastLine = () => copy ?? Buffer.concat([BRACE, feed.subarray(from, from + length - 1)]);
+      if (fits) used += bytes.copy(feed, used, 1);
+      feed[used++] = NEWLINE;
+      this.#at = { segment, offset: offset + length + 1 };
       if (seq > this.#next) this.#lack(open, this.#next);
       this.#next = seq + 1;
     }
     const [begin, end] = [lines[0]?.seq, lines.at(-1)?.seq];
     if (begin === undefined || end === undefined) return 0;
-    let inserted = await this.#insert(
-      open,
-      lines.map(({ text }) => text),
-    );
+    open.lastDigest = hash("sha256", lastLine());
+    let inserted = await this.#insert(open, feed.subarray(0, used));
     if (inserted < lines.length) {
       // Members of unexpected forms: such lines are made to fit, and lines of unknown kinds stay out.
-      const there = new Set(
-        (await this.#engine.rows<{ seq: bigint }>(`SELECT seq FROM ${open.table} WHERE seq BETWEEN ${begin} AND ${end}`)).map(({ seq }) =>
-          Number(seq),
-        ),
-      );
-      for (const { seq } of lines) if (!there.has(seq)) odd.push(seq);
-      const again = odd.map((seq) => {
-        const { offset, text, segment } = texts.get(seq) ?? { offset: 0, text: "", segment: "" };
-        return this.#fitLine(seq, offset, Buffer.byteLength(text), parse(text), segment);
+      const there = await this.#numbers(open, begin, end);
+      const again = lines.flatMap(({ seq, offset, length, from }) => {
+        if (from === null || there.has(seq)) return [];
+        return [this.#fitLine(seq, offset, length, parse(`{${feed.toString("utf8", from, from + length - 1)}`), segment)];
       });
-      inserted += await this.#insert(open, again);
-      if (inserted < lines.length) {
-        const still = await this.#engine.rows<{ seq: bigint }>(
-          `SELECT seq FROM ${open.table} WHERE seq BETWEEN ${begin} AND ${end} ORDER BY seq`,
-        );
-        const known = new Set(still.map(({ seq }) => Number(seq)));
-        this.#lack(open, lines.find(({ seq }) => !known.has(seq))?.seq ?? begin);
-      }
+      if (again.length > 0) inserted += await this.#insert(open, Buffer.from(`${again.join("\n")}\n`));
+      open.inOrder = false;
+      const known = await this.#numbers(open, begin, end);
+      const missing = lines.find(({ seq }) => !known.has(seq));
+      if (missing !== undefined) this.#lack(open, missing.seq);
     }
     open.records += inserted;
     open.last = end;
     return lines.length;
   }
 
+  async #numbers({ table }: OpenSegment, begin: number, end: number): Promise<ReadonlySet<number>> {
+    const rows = await this.#engine.rows<{ seq: bigint }>(`SELECT seq FROM ${table} WHERE seq BETWEEN ${begin} AND ${end}`);
+    return new Set(rows.map(({ seq }) => Number(seq)));
+  }
+
   #lack(open: OpenSegment, seq: number): void {
     if (open.missingFirst === null || seq < open.missingFirst) open.missingFirst = seq;
   }
 
-  async #insert(open: OpenSegment, lines: readonly string[]): Promise<number> {
-    if (lines.length === 0) return 0;
+  async #insert(open: OpenSegment, lines: Buffer): Promise<number> {
     mkdirSync(dirname(this.#feed), { recursive: true, mode: 0o700 });
-    writeFileSync(this.#feed, `${lines.join("\n")}\n`, { mode: 0o600 });
+    writeFileSync(this.#feed, lines, { mode: 0o600 });
     const sql = insertSql(open.table, this.#feed, segmentName(open.first), this.#key, READ_BYTES_MAX);
     const [row] = await this.#engine.rows<{ Count: bigint }>(sql, [], INSERT_MS_MAX);
     // What is dropped from the log may not outlive it here.
@@ -412,20 +422,17 @@ export class RecordTable {
     return Number(row?.Count ?? 0);
   }
 
-  #feedLine(seq: number, offset: number, bytes: Buffer, text: string, segment: string): string {
-    if (bytes.length > LINE_BYTES_MAX || bytes.includes(BESIDE)) return this.#fitLine(seq, offset, bytes.length, parse(text), segment);
-    return `{"${this.#key}":[${seq},${offset},${bytes.length}],${text.slice(1)}`;
-  }
-
   #fitLine(seq: number, offset: number, length: number, record: unknown, segment: string): string {
     const digest = (record as { beside?: { digest?: unknown } } | null)?.beside?.digest;
     const place = typeof digest === "string" ? this.#beside.placeOf(segment, { digest }) : null;
     const beside =
       place === null || typeof digest !== "string" ? null : parse(this.#beside.text(segment, { digest, bytes: place.bytes }) ?? "");
-    return JSON.stringify({
+    const line = JSON.stringify({
       [this.#key]: [seq, offset, length],
       ...fitting({ ...(beside as object | null), ...(record as object | null) }),
     });
+    // Nothing is found by a record that is as large; its number says that it is there.
+    return line.length * UTF8_BYTES_MAX < READ_BYTES_MAX ? line : "null";
   }
 
   /** Damage is met once what comes before it is in the table. @throws LineTooLong */
@@ -499,7 +506,7 @@ export class RecordTable {
     await this.#dropLeft();
   }
 
-  async #write({ first, end, table, records, lastDigest, missingFirst }: OpenSegment): Promise<SealedFile> {
+  async #write({ first, end, table, records, lastDigest, missingFirst, inOrder }: OpenSegment): Promise<SealedFile> {
     const [row] = await this.#engine.rows<
       { [K in "from_ms" | "to_ms"]: bigint | null } & { [K in "least" | "greatest" | "said_least" | "said_greatest"]: string | null }
     >(
@@ -523,7 +530,9 @@ export class RecordTable {
       segment_bytes: statSync(join(this.#options.folder, segmentName(first))).size,
       last_digest: lastDigest,
     };
-    return this.#made.write(note, table, (sql) => this.#engine.rows(sql, [], INSERT_MS_MAX));
+    return this.#made.write(note, inOrder ? table : `(SELECT * FROM ${table} ORDER BY seq)`, (sql) =>
+      this.#engine.rows(sql, [], INSERT_MS_MAX),
+    );
   }
 
   /** @returns whether anything that a question looked at was another than it should be */

@@ -1,8 +1,9 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { Problem, type FoundRecord, type RecordFilter, type RecordPage } from "../../src/contract/index.js";
+import { checkRecords } from "../../src/records/check.js";
 import { RecordSearch, type RecordsThread, type SearchOptions } from "../../src/records/search.js";
 import type { FromRecords, ServingOptions, ToRecords } from "../../src/records/serve.js";
 import { systemTimers } from "../../src/system/index.js";
@@ -136,6 +137,23 @@ describe("the search for records", function () {
     await until(async () => (await codeOf(all({ agent: "billing-1", verb: "read" }))) === "answered");
     expect(await all({ agent: "billing-1", verb: "read" })).to.deep.equal(expected);
     expect(readFileSync(file).equals(bytes)).to.equal(true);
+  });
+
+  it("finds everything, and has no file but whole ones, however often its process is killed while it makes them", async () => {
+    log = new RandomLog(folder, { segment_bytes: 150_000, first: log.last + 1 }).grow(3_000);
+    const parquet = join(folder, "records", "parquet");
+    start();
+    for (let i = 1; i <= 8; i++) {
+      const before = threads.length;
+      await until(() => existsSync(parquet) && readdirSync(parquet).length > i);
+      kill();
+      await until(() => threads.length > before);
+    }
+    const filter = { agent: "support-7", verb: "read" };
+    await until(async () => (await codeOf(all(filter))) === "answered");
+    expect((await all(filter)).filter((seq) => seq > 4_500)).to.deep.equal(bruteFilter(log.written, filter, 0));
+    await search.close();
+    expect(await checkRecords(folder)).to.deep.equal({ compared: "compared", damage: [], notes: [] });
   });
 
   it("finds all other records where one is missing from the log, and says once that it is", async () => {
