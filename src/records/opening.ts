@@ -1,5 +1,5 @@
 /** Opens the table of a log's records, as its service has it or as somebody from outside does. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lock } from "../system/lock.js";
@@ -25,6 +25,7 @@ const RECORDS_AT_ONCE = 8_192;
 /** Whoever calls this has the log's lock. */
 export async function openTable(folder: string): Promise<OpenTable & { removed: boolean }> {
   const removed = removeEarlier(folder);
+  removeFeeds(join(folder, PARQUET_FOLDER, ".."));
   return { ...(await open(folder, null, { memory_mb_max: MEMORY_MB_MAX, query_ms_max: QUERY_MS_MAX })), removed };
 }
 
@@ -98,6 +99,12 @@ async function open(folder: string, made: string | null, limits: { memory_mb_max
     engine.close();
     throw cause;
   }
+}
+
+/** Lines that a process which was killed was about to read. */
+function removeFeeds(folder: string): void {
+  if (!existsSync(folder)) return;
+  for (const name of readdirSync(folder)) if (/^feed-at_\w+\.jsonl$/.test(name)) rmSync(join(folder, name), { force: true });
 }
 
 /** @returns whether there was one */

@@ -11,9 +11,13 @@ try {
 }
 // A signal to all processes of the service is for the service: it ends this one, or is gone.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
-process.on("disconnect", () => {
-  process.exit(0);
-});
+// All that it has is derived, and an orderly exit waits for the engine.
+const end = (): void => {
+  process.kill(process.pid, "SIGKILL");
+};
+process.on("disconnect", end);
+// The service may have ended before anybody listened for it.
+if (!process.connected) end();
 
 const send = (message: FromRecords): void => {
   if (process.connected) process.send?.(message);

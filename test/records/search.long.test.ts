@@ -153,6 +153,7 @@ describe("the search for records", function () {
     await until(async () => (await codeOf(all(filter))) === "answered");
     expect((await all(filter)).filter((seq) => seq > 4_500)).to.deep.equal(bruteFilter(log.written, filter, 0));
     await search.close();
+    expect(readdirSync(join(folder, "records"))).to.deep.equal(["parquet"]);
     expect(await checkRecords(folder)).to.deep.equal({ compared: "compared", damage: [], notes: [] });
   });
 
