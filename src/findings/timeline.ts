@@ -1,6 +1,6 @@
 /** What the records say of a finding: its actions, and what became of its agent and of itself. */
-import type { Ask } from "../audit/index/ask.js";
-import { fromCursor } from "../audit/index/cursor.js";
+import type { Ask } from "../records/ask.js";
+import { fromCursor } from "../records/cursor.js";
 import type { Finding, FoundRecord, RecordFilter, RecordPage, ShownRecord } from "../contract/index.js";
 
 export interface Searched {

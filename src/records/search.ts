@@ -1,11 +1,11 @@
-/** The index as the service sees it: a worker has it, nothing that decides waits for it, and it is started again when it ends. */
-import { join } from "node:path";
-import { Problem, type RecordFilter } from "../../contract/index.js";
-import type { Timers } from "../../system/index.js";
-import { workerThread, type Thread } from "../../system/thread.js";
+/** The records as the service asks them: a process of its own has them, nothing that decides waits for it, and it is started again when it ends. */
+import { Problem, type RecordFilter } from "../contract/index.js";
+import type { Timers } from "../system/index.js";
+import { childProcess } from "../system/child.js";
+import type { Thread } from "../system/thread.js";
 import type { Ask } from "./ask.js";
-import { INDEX_FILE } from "./file.js";
-import type { FromIndexer, IndexerOptions, Tells, ToIndexer } from "./serve.js";
+
+import type { Extent, FromRecords, RefusedWhy, ServingOptions, ToRecords } from "./serve.js";
 
 export interface SearchOptions {
   directory: string;
@@ -16,15 +16,15 @@ export interface SearchOptions {
 }
 
 export interface SearchEvents {
-  /** It goes on after this record; `unfit`: why what was there is made anew. */
-  opened(seq: number, unfit: string | null): void;
+  /** It goes on after this record; `removed`: the index of an earlier version was deleted. */
+  opened(seq: number, removed: boolean): void;
   /** So many records are missing from the log or can't be read, the first of them here; all others are found. */
   lacking(records: number, first: number): void;
   /** Nothing is found until it is opened again. */
   failed(detail: string): void;
 }
 
-export type IndexerThread = Thread<ToIndexer, FromIndexer>;
+export type RecordsThread = Thread<ToRecords, FromRecords>;
 
 /** Records that match, each as JSON, and up to which record was looked. */
 export interface Told {
@@ -48,7 +48,7 @@ interface Question {
 
 interface Follower {
   filter: RecordFilter;
-  tells: Tells;
+  extent: Extent;
   after: number;
   /** Whether it waits for `goOn`. */
   held: boolean;
@@ -56,27 +56,30 @@ interface Follower {
 }
 
 const RESTART_MS = 250;
-/** The module of its thread, and the megabytes that the thread's heap may have. */
-export const INDEX_THREAD = [new URL("./worker.js", import.meta.url), 256] as const;
+/** Milliseconds for which news of durable records is held back: a question brings its own. */
+const DURABLE_MS = 50;
+/** The module of its process, and the megabytes that the process's heap may have. */
+export const RECORDS_PROCESS = [new URL("./process.js", import.meta.url), 64] as const;
 
 export class RecordSearch {
   readonly #options: SearchOptions;
   readonly #timers: Timers;
   readonly #events: SearchEvents;
-  readonly #spawn: (options: IndexerOptions) => IndexerThread;
+  readonly #spawn: (options: ServingOptions) => RecordsThread;
   readonly #questions = new Map<number, Question>();
   readonly #followers = new Map<number, Follower>();
-  #thread: IndexerThread | null = null;
+  #thread: RecordsThread | null = null;
   #nextId = 1;
   #durable = 0;
   #indexedTo = 0;
+  #telling = false;
   #closing: (() => void) | null = null;
 
   constructor(
     options: SearchOptions,
     timers: Timers,
     events: SearchEvents,
-    spawn: (options: IndexerOptions) => IndexerThread = (data) => workerThread(INDEX_THREAD[0], data, INDEX_THREAD[1]),
+    spawn: (options: ServingOptions) => RecordsThread = (data) => childProcess(RECORDS_PROCESS[0], data, RECORDS_PROCESS[1]),
   ) {
     this.#options = options;
     this.#timers = timers;
@@ -98,7 +101,7 @@ export class RecordSearch {
   start(): void {
     if (this.#thread !== null || this.#closing !== null) return;
     const { directory: folder, wait_ms, overdue_ms } = this.#options;
-    const thread = this.#spawn({ folder, file: join(folder, INDEX_FILE), wait_ms, overdue_ms, durable: this.#durable });
+    const thread = this.#spawn({ folder, wait_ms, overdue_ms, durable: this.#durable });
     this.#thread = thread;
     thread.onMessage((message) => {
       if (this.#thread === thread) this.#receive(message);
@@ -106,44 +109,49 @@ export class RecordSearch {
     thread.onDeath((cause) => {
       if (this.#thread !== thread) return;
       this.#thread = null;
-      this.#events.failed(`its worker ended: ${cause.message}`);
+      this.#events.failed(`its process ended: ${cause.message}`);
       this.#refuseAll();
       this.#closing?.();
       this.#timers.after(RESTART_MS, () => {
         this.start();
       });
     });
-    for (const [id, { filter, tells, after, held }] of this.#followers)
-      if (!held) thread.postMessage({ kind: "follow", id, filter, after, tells });
+    for (const [id, { filter, extent, after, held }] of this.#followers)
+      if (!held) thread.postMessage({ kind: "follow", id, filter, after, extent });
   }
 
   /** Records up to this one are on disk. */
   durableTo(seq: number): void {
     this.#durable = seq;
-    this.#thread?.postMessage({ kind: "durable", seq });
+    if (this.#telling) return;
+    this.#telling = true;
+    this.#timers.after(DURABLE_MS, () => {
+      this.#telling = false;
+      this.#thread?.postMessage({ kind: "durable", seq: this.#durable });
+    });
   }
 
   /**
    * @returns JSON; null where there is no such record
-   * @throws Problem `index_unavailable`; `parameter_invalid` where a summary has too many groups
+   * @throws Problem `index_unavailable`; `parameter_invalid` if a summary has too many groups, or the question takes too long or too much memory
    */
   ask(ask: Ask): Promise<string | null> {
     const thread = this.#thread;
     if (thread === null || this.#closing !== null || this.#questions.size >= this.#options.questions_max)
       return Promise.reject(new Problem("index_unavailable"));
     const id = this.#nextId++;
-    thread.postMessage({ kind: "ask", id, ask });
+    thread.postMessage({ kind: "ask", id, ask, durable: this.#durable });
     return new Promise((resolve, reject) => {
       this.#questions.set(id, { resolve, reject });
     });
   }
 
-  /** Tells of all records after this one that match, in order, each once, whatever becomes of the worker. */
-  follow(filter: RecordFilter, after: number, tell: (told: Told) => void, tells: Tells = "all"): Following {
+  /** Extent of all records after this one that match, in order, each once, whatever becomes of the worker. */
+  follow(filter: RecordFilter, after: number, tell: (told: Told) => void, extent: Extent = "all"): Following {
     const id = this.#nextId++;
-    const follower: Follower = { filter, tells, after, held: false, tell };
+    const follower: Follower = { filter, extent, after, held: false, tell };
     this.#followers.set(id, follower);
-    this.#thread?.postMessage({ kind: "follow", id, filter, after, tells });
+    this.#thread?.postMessage({ kind: "follow", id, filter, after, extent });
     return {
       get after() {
         return follower.after;
@@ -151,7 +159,7 @@ export class RecordSearch {
       goOn: () => {
         if (!follower.held || !this.#followers.has(id)) return;
         follower.held = false;
-        this.#thread?.postMessage({ kind: "follow", id, filter, after: follower.after, tells });
+        this.#thread?.postMessage({ kind: "follow", id, filter, after: follower.after, extent });
       },
       stop: () => {
         this.#followers.delete(id);
@@ -174,11 +182,11 @@ export class RecordSearch {
     this.#refuseAll();
   }
 
-  #receive(message: FromIndexer): void {
+  #receive(message: FromRecords): void {
     switch (message.kind) {
       case "opened":
         this.#indexedTo = message.seq;
-        this.#events.opened(message.seq, message.unfit);
+        this.#events.opened(message.seq, message.removed);
         return;
       case "indexed":
         this.#indexedTo = message.seq;
@@ -189,7 +197,7 @@ export class RecordSearch {
       case "refused":
         this.#question(message.id)?.reject(problemOf(message.why));
         return;
-      case "told":
+      case "sent":
         this.#tell(message);
         return;
       case "lacking":
@@ -203,7 +211,7 @@ export class RecordSearch {
     }
   }
 
-  #tell({ id, items, seqs, to }: Extract<FromIndexer, { kind: "told" }>): void {
+  #tell({ id, items, seqs, to }: Extract<FromRecords, { kind: "sent" }>): void {
     const follower = this.#followers.get(id);
     if (follower === undefined || follower.held) return;
     follower.after = to;
@@ -224,7 +232,9 @@ export class RecordSearch {
   }
 }
 
-function problemOf(why: "unavailable" | "too_many_groups"): Problem {
+function problemOf(why: RefusedWhy): Problem {
   if (why === "unavailable") return new Problem("index_unavailable");
+  if (why === "too_dear")
+    return new Problem("parameter_invalid", { field: "from", expected: "a range, and filters, that fewer records match" });
   return new Problem("parameter_invalid", { field: "by", expected: "fields, and filters, that leave fewer groups" });
 }

@@ -1,7 +1,7 @@
 /** What the records say of a decision that is no longer remembered, for who reports what became of it. */
 import { Problem, type ShownRecord } from "../contract/index.js";
 import type { KnownDecision } from "../decision/outcomes.js";
-import type { RecordSearch } from "./index/search.js";
+import type { RecordSearch } from "./search.js";
 
 /**
  * Null where no decision on record has this id.

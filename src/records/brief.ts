@@ -1,5 +1,6 @@
 /** Of a judged record what its finding is made of: some hundred bytes of thousands, which have to be read again where findings are kept. */
-import { actionOf, type Found } from "./record_index.js";
+import type { Found } from "./found.js";
+import { actionOf } from "./row.js";
 
 /** As of a whole record, with those members alone, each as it stands there. Of a notice, all of them. */
 export function briefText({ seq, row, text, record }: Found): string {

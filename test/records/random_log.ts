@@ -1,9 +1,9 @@
 /** Logs of random records of every kind, equal for equal seeds, written as a service would write them. */
 import { appendFileSync } from "node:fs";
 import { join } from "node:path";
-import { RECORD_VERSION, canonical } from "../../../src/contract/index.js";
-import { digestOf } from "../../../src/audit/index/file.js";
-import { besideName, segmentName } from "../../../src/audit/segments.js";
+import { RECORD_VERSION, canonical } from "../../src/contract/index.js";
+import { hash } from "node:crypto";
+import { besideName, segmentName } from "../../src/audit/segments.js";
 
 type Members = Record<string, unknown>;
 
@@ -103,7 +103,7 @@ export class RandomLog {
   #write(members: Members, beside: Members | null, lines: string[]): void {
     const seq = this.#next++;
     const text = beside === null ? "" : canonical(beside);
-    const placed = beside === null ? {} : { beside: { bytes: Buffer.byteLength(text), digest: `sha256:${digestOf(Buffer.from(text))}` } };
+    const placed = beside === null ? {} : { beside: { bytes: Buffer.byteLength(text), digest: `sha256:${hash("sha256", text)}` } };
     const record = { ...members, ...placed, seq };
     const line = `${canonical(record)}\n`;
     if (this.#bytes >= this.#segmentBytes) {

@@ -1,30 +1,32 @@
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync, appendFileSync } from "node:fs";
-import { tmpdir, getPriority } from "node:os";
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { getPriority, tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import Sqlite from "better-sqlite3";
-import { Problem, type FoundRecord, type RecordFilter, type RecordPage } from "../../../src/contract/index.js";
-import { RecordSearch, type IndexerThread, type SearchOptions } from "../../../src/audit/index/search.js";
-import type { IndexerOptions } from "../../../src/audit/index/serve.js";
-import { systemTimers } from "../../../src/system/index.js";
-import { workerThread, BACKGROUND_NICE } from "../../../src/system/thread.js";
+import { Problem, type FoundRecord, type RecordFilter, type RecordPage } from "../../src/contract/index.js";
+import { checkRecords } from "../../src/records/check.js";
+import { RecordSearch, type RecordsThread, type SearchOptions } from "../../src/records/search.js";
+import type { FromRecords, ServingOptions, ToRecords } from "../../src/records/serve.js";
+import { systemTimers } from "../../src/system/index.js";
+import { childProcess } from "../../src/system/child.js";
+import { BACKGROUND_NICE, NICE_MAX } from "../../src/system/thread.js";
 import { OVERDUE_MS, bruteFilter } from "./brute.js";
 import { RandomLog } from "./random_log.js";
-import { skip } from "../../skip.js";
 
 describe("the search for records", function () {
   this.timeout(60_000);
   let folder = "";
   let log: RandomLog;
   let search: RecordSearch;
-  let threads: IndexerThread[] = [];
+  let pids: number[] = [];
+  let threads: RecordsThread[] = [];
   let failures: string[] = [];
   let lacking: [records: number, first: number][] = [];
 
   function start(options: Partial<SearchOptions> = {}): RecordSearch {
-    const spawn = (data: IndexerOptions): IndexerThread => {
-      const thread: IndexerThread = workerThread(new URL("../../../src/audit/index/worker.js", import.meta.url), data, 256);
+    const spawn = (data: ServingOptions): RecordsThread => {
+      const thread = childProcess<ToRecords, FromRecords>(new URL("../../src/records/process.js", import.meta.url), data, 64);
       threads.push(thread);
+      pids.push(thread.pid ?? 0);
       return thread;
     };
     const events = {
@@ -54,15 +56,15 @@ describe("the search for records", function () {
   const until = async (holds: () => boolean | Promise<boolean>): Promise<void> => {
     while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 10));
   };
-  /** What no error that is caught in it survives. */
   const kill = (): void => {
-    threads.at(-1)?.postMessage(null as never);
+    threads.at(-1)?.terminate();
   };
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "remit-search-"));
     log = new RandomLog(folder).grow(4_500);
     threads = [];
+    pids = [];
     failures = [];
     lacking = [];
   });
@@ -125,17 +127,38 @@ describe("the search for records", function () {
     expect(failures).to.have.lengthOf(1);
   });
 
-  it("makes its file anew where that is damaged while it runs", async () => {
+  it("makes a file again that is damaged while it runs", async () => {
+    log.grow(4_500);
     start();
-    const expected = await all({ agent: "billing-1" });
-    const db = new Sqlite(join(folder, "index.db"));
-    db.exec("UPDATE parts SET data = zeroblob(length(data))");
-    db.close();
-    // What was read before may still be in memory: only a new worker has to look.
+    const expected = await all({ agent: "billing-1", verb: "read" });
+    expect(expected).to.deep.equal(bruteFilter(log.written, { agent: "billing-1", verb: "read" }, 0));
+    const file = join(folder, "records", "parquet", "0000000000000001.parquet");
+    const bytes = readFileSync(file);
+    writeFileSync(file, Buffer.alloc(bytes.length, 0xa5));
+    // What was looked at once is taken for what it is: a new process has to look again.
     kill();
     await until(() => threads.length === 2);
-    await until(async () => (await codeOf(all({ agent: "billing-1" }))) === "answered");
-    expect(await all({ agent: "billing-1" })).to.deep.equal(expected);
+    await until(async () => (await codeOf(all({ agent: "billing-1", verb: "read" }))) === "answered");
+    expect(await all({ agent: "billing-1", verb: "read" })).to.deep.equal(expected);
+    expect(readFileSync(file).equals(bytes)).to.equal(true);
+  });
+
+  it("finds everything, and has no file but whole ones, however often its process is killed while it makes them", async () => {
+    log = new RandomLog(folder, { segment_bytes: 150_000, first: log.last + 1 }).grow(3_000);
+    const parquet = join(folder, "records", "parquet");
+    start();
+    for (let i = 1; i <= 8; i++) {
+      const before = threads.length;
+      await until(() => existsSync(parquet) && readdirSync(parquet).length > i);
+      kill();
+      await until(() => threads.length > before);
+    }
+    const filter = { agent: "support-7", verb: "read" };
+    await until(async () => (await codeOf(all(filter))) === "answered");
+    expect((await all(filter)).filter((seq) => seq > 4_500)).to.deep.equal(bruteFilter(log.written, filter, 0));
+    await search.close();
+    expect(readdirSync(join(folder, "records"))).to.deep.equal(["parquet"]);
+    expect(await checkRecords(folder)).to.deep.equal({ compared: "compared", damage: [], notes: [] });
   });
 
   it("finds all other records where one is missing from the log, and says once that it is", async () => {
@@ -214,22 +237,11 @@ describe("the search for records", function () {
     expect(await codeOf(page({}))).to.equal("index_unavailable");
   });
 
-  it("runs below what decides: its thread is niced, and no other", async function () {
-    if (process.platform !== "linux") skip(this, "threads have a nice value on Linux alone");
-    const niceOf = (): Map<string, number> =>
-      new Map(
-        readdirSync("/proc/self/task").map((task) => {
-          const stat = readFileSync(`/proc/self/task/${task}/stat`, "utf8");
-          return [task, Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[16])];
-        }),
-      );
-    const before = niceOf();
+  it("runs below what decides: its process is niced, and this one isn't", async () => {
+    const own = getPriority();
     start();
     await page({}, 1);
-    const now = niceOf();
-    // Threads of the test's own process may be niced too, and those of a service that has just stopped may be ending still.
-    const own = [...now].filter(([task]) => !before.has(task));
-    expect(own.filter(([, nice]) => nice === Math.min(19, getPriority() + BACKGROUND_NICE))).to.have.lengthOf(1);
-    expect([...before].filter(([task, nice]) => now.has(task) && now.get(task) !== nice)).to.deep.equal([]);
+    expect(pids.map((pid) => getPriority(pid))).to.deep.equal([Math.min(NICE_MAX, getPriority() + BACKGROUND_NICE)]);
+    expect(getPriority()).to.equal(own);
   });
 });

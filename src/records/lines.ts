@@ -1,18 +1,23 @@
 /** Single records of a log's folder, and what stands beside them, read from where they are. */
 import { closeSync, existsSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { openRegular } from "../../system/read_file.js";
-import { segmentsOf } from "../reading.js";
-import { besideName, segmentName } from "../segments.js";
-import type { Place } from "./block.js";
-import { IndexUnfit } from "./unfit.js";
+import { openRegular } from "../system/read_file.js";
+import { segmentsOf } from "../audit/reading.js";
+import { besideName, segmentName } from "../audit/segments.js";
+import { Disagreement } from "./disagreement.js";
 
 const NEWLINE = 0x0a;
+
+/** Where a line stands in its file, in bytes and without its newline. */
+export interface LinePlace {
+  offset: number;
+  length: number;
+}
 
 /** Files that stay open to be read from. */
 const OPEN_MAX = 8;
 
-/** Nothing that is read is as long; an index that says so is damaged. */
+/** Nothing that is read is as long; what says so is damaged. */
 const LENGTH_MAX = 64 * 1024 * 1024;
 
 /** A segment, by its first record, is no longer there. */
@@ -38,7 +43,7 @@ export class Lines {
     return this.#firsts[0] ?? Infinity;
   }
 
-  /** The first record of the segment that holds this one. @throws SegmentGone */
+  /** Returns the first record of the segment that holds this one. @throws SegmentGone */
   segmentOf(seq: number): number {
     const first = this.#holding(seq);
     if (first !== undefined && (first !== this.#firsts.at(-1) || seq <= this.#seenTo)) return first;
@@ -57,17 +62,17 @@ export class Lines {
     return { first, end: this.#firsts.find((other) => other > first) ?? Infinity };
   }
 
-  /** A record's line, without its newline: a whole one, since part of one can look like a record. @throws IndexUnfit, SegmentGone */
-  record(seq: number, { offset, length }: Place): Buffer {
+  /** A record's line, without its newline: a whole one, since part of one can look like a record. @throws Disagreement, SegmentGone */
+  record(seq: number, { offset, length }: LinePlace): Buffer {
     const before = offset === 0 ? 0 : 1;
     const bytes = this.#read(segmentName(this.segmentOf(seq)), { offset: offset - before, length: before + length + 1 });
     if ((before > 0 && bytes[0] !== NEWLINE) || bytes[before + length] !== NEWLINE)
-      throw new IndexUnfit(`record ${seq} is not where the index says`);
+      throw new Disagreement(seq, `record ${seq} isn't at byte ${offset} of its segment`);
     return bytes.subarray(before, before + length);
   }
 
-  /** A line beside the segment that holds a record; null where nothing is beside it. @throws IndexUnfit, SegmentGone */
-  beside(seq: number, place: Place): Buffer | null {
+  /** A line beside the segment that holds a record; null where nothing is beside it. @throws Disagreement, SegmentGone */
+  beside(seq: number, place: LinePlace): Buffer | null {
     const segment = segmentName(this.segmentOf(seq));
     try {
       return this.#read(besideName(segment), place);
@@ -99,9 +104,9 @@ export class Lines {
     if (file !== undefined) closeSync(file);
   }
 
-  #read(name: string, { offset, length }: Place): Buffer {
+  #read(name: string, { offset, length }: LinePlace): Buffer {
     if (!(length >= 0 && length <= LENGTH_MAX && offset >= 0))
-      throw new IndexUnfit(`the index says that a line of ${name} at ${offset} has ${length} bytes`);
+      throw new Disagreement(parseInt(name, 10), `${name} has no line of ${length} bytes at byte ${offset}`);
     const bytes = Buffer.alloc(length);
     const file = this.#open(name);
     for (let read = 0; read < length;) {

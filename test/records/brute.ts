@@ -1,7 +1,7 @@
 /** What the index must find, found by reading everything. */
-import type { OUTCOMES } from "../../../src/contract/index.js";
-import { RECORD_KINDS, SEVERITIES, type OutcomeState, type RecordFilter } from "../../../src/contract/index.js";
-import { OUTCOME_STATES } from "../../../src/contract/query.js";
+import type { OUTCOMES } from "../../src/contract/index.js";
+import { RECORD_KINDS, SEVERITIES, type OutcomeState, type RecordFilter } from "../../src/contract/index.js";
+import { OUTCOME_STATES } from "../../src/contract/query.js";
 import { AGENTS, BUNDLES, CALLERS, PURPOSES, RESOURCES, RULES, START_MS, TYPES, VERBS, type Written, type drawing } from "./random_log.js";
 
 interface Judged {

@@ -5,9 +5,10 @@ import {
   SEVERITIES,
   type DecisionKind,
   type OutcomeState,
+  type RecordAction,
   type RecordFilter,
   type RecordKind,
-} from "../../contract/index.js";
+} from "../contract/index.js";
 
 export type SaidOutcome = (typeof OUTCOMES)[number];
 
@@ -88,7 +89,7 @@ export function rowOf(record: unknown, beside: unknown = null): Row {
 
 function judged(row: Row, { answer, input, outcome, request }: Members, beside: unknown): Row {
   const { decision, proceed, finding, policy, reasons, valid_for_ms, decision_id } = objectOf(answer);
-  const { agent, purpose, task, verb, resource } = actionOf(input, request) ?? actionIn(beside) ?? {};
+  const { agent, purpose, task, verb, resource } = requestOf(input, request) ?? actionIn(beside) ?? {};
   const { type, id } = objectOf(resource);
   return {
     ...row,
@@ -121,14 +122,14 @@ function noticed(row: Row, { agent, purpose, code, finding, severity }: Members)
 }
 
 /** As the policy was asked, or as the floor refused it. */
-function actionOf(input: unknown, request: unknown): Members | null {
+function requestOf(input: unknown, request: unknown): Members | null {
   const asked = input === undefined ? request : objectOf(input)["request"];
   return asked === undefined ? null : objectOf(asked);
 }
 
 function actionIn(beside: unknown): Members | null {
   const { input, request } = objectOf(beside);
-  return actionOf(input, request);
+  return requestOf(input, request);
 }
 
 function reasonOf(reason: unknown): RowReason {
@@ -199,9 +200,11 @@ export function matches(row: Row, outcome: OutcomeState | null, filter: RecordFi
   return row.time_ms >= (from ?? -Infinity) && row.time_ms < (to ?? Infinity);
 }
 
-/** As numbers in a block. */
-export const KIND_CODES = new Map<RecordKind, number>(RECORD_KINDS.map((kind, i) => [kind, i + 1]));
-export const OUTCOME_CODES = new Map<SaidOutcome, number>(OUTCOMES.map((outcome, i) => [outcome, i + 1]));
+/** Returns the action that was judged; null of a record of another kind, or of one whose action is gone. */
+export function actionOf({ agent, purpose, task, verb, type, resource }: Row): RecordAction | null {
+  if (agent === null || purpose === null || verb === null || type === null) return null;
+  return { agent, purpose, task, verb, type, id: resource };
+}
 
 function objectOf(value: unknown): Members {
   return typeof value === "object" && value !== null ? (value as Members) : {};
