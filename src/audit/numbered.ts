@@ -4,8 +4,8 @@ import { join } from "node:path";
 import { LineTooLong, readLines, segmentsOf, type Line } from "./reading.js";
 
 export interface Numbered extends Line {
-  /** What the line says; undefined if `quick` said its number. */
-  record?: unknown;
+  /** What the line says. */
+  record: unknown;
 }
 
 /** The first record of a segment, and of the one behind it; Infinity behind the last. */
@@ -22,8 +22,6 @@ export interface Reading {
   to: number;
   at?: { segment: string; offset: number } | undefined;
   chunk?: Buffer;
-  /** Returns the number that a line says without reading all of it; null: it is read. Used only for the number that is expected next. */
-  quick?: ((line: Buffer) => number | null) | undefined;
   /** Told of each line that is passed over. */
   passed?: ((line: Line) => void) | undefined;
 }
@@ -36,7 +34,7 @@ const LOOKED_AT = 16;
  * those of another segment, and those with a number that doesn't lie between the ones before and behind.
  * @throws LineTooLong
  */
-export function* numbered({ folder, rangeOf, from, to, at, chunk, quick, passed }: Reading): Generator<Numbered, void, undefined> {
+export function* numbered({ folder, rangeOf, from, to, at, chunk, passed }: Reading): Generator<Numbered, void, undefined> {
   let [next, segment] = [from, ""];
   let range: Range = { first: from, end: Infinity };
   for (const line of readLines(folder, from, Infinity, at, chunk)) {
@@ -45,11 +43,6 @@ export function* numbered({ folder, rangeOf, from, to, at, chunk, quick, passed 
       range = rangeOf(segment);
       if (range.first > to) return;
       next = Math.max(next, range.first);
-    }
-    if (quick !== undefined && next < range.end && next <= to && quick(line.bytes) === next) {
-      yield { ...line, seq: next };
-      next++;
-      continue;
     }
     const record = parse(line.bytes.toString("utf8"));
     const seq = numberOf(record);

@@ -6,7 +6,7 @@ import { LineTooLong, segmentsOf } from "../audit/reading.js";
 import type { Damage } from "../audit/tree/damage.js";
 import type { Derived } from "../audit/tree/verify.js";
 import { Engine } from "./engine.js";
-import { isSound, PARQUET_FOLDER, ParquetFolder } from "./parquet.js";
+import { isSound, PARQUET_FOLDER, ParquetFolder, sealedSegment } from "./parquet.js";
 import { RecordTable } from "./table.js";
 
 /** Whether all that the files say was compared with the records. */
@@ -58,7 +58,7 @@ async function compare(folder: string, named: ReadonlySet<number>, temporary: st
       // The next segment's first record is taken in as well, so that this one is sealed.
       await table.advance(end, Infinity);
       if (!named.has(first)) continue;
-      const file = new ParquetFolder(join(folder, PARQUET_FOLDER)).read(first, end, statSync(join(folder, name)).size);
+      const file = new ParquetFolder(join(folder, PARQUET_FOLDER)).read(sealedSegment(folder, { first, end }));
       if (file === null || !(await isSound(file))) found.push(damage(first, `${nameOf(first)} isn't the file that was made from ${name}`));
       else if (!(await table.isSame(file)))
         found.push(damage(first, `${nameOf(first)} says something else than records ${first} to ${end - 1}`));

@@ -1,5 +1,5 @@
 /** Opens the table of a log's records, as its service has it or as somebody from outside does. */
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lock } from "../system/lock.js";
@@ -12,20 +12,17 @@ export interface OpenTable {
   table: RecordTable;
 }
 
-/** A sealed segment of 64 MB takes 60 MB in memory before its file is made, and taking records in about as much again. */
-const MEMORY_MB_MAX = 192;
+/** The open segment takes 60 MB at most; the process takes about 60 MB beside what this bounds. */
+const MEMORY_MB_MAX = 128;
 const QUERY_MS_MAX = 10_000;
 /** Somebody who asks from outside waits longer, and has the machine's memory. */
 const OUTSIDE = { memory_mb_max: 512, query_ms_max: 120_000 };
 /** Files of the index that earlier versions kept. */
 const EARLIER = ["index.db", "index.db-wal", "index.db-shm", "index.db.partial", "index.db.partial-wal", "index.db.partial-shm"];
-const SEGMENTS_AT_ONCE = 1;
-const RECORDS_AT_ONCE = 8_192;
 
 /** Whoever calls this has the log's lock. */
 export async function openTable(folder: string): Promise<OpenTable & { removed: boolean }> {
   const removed = removeEarlier(folder);
-  removeFeeds(join(folder, PARQUET_FOLDER, ".."));
   return { ...(await open(folder, null, { memory_mb_max: MEMORY_MB_MAX, query_ms_max: QUERY_MS_MAX })), removed };
 }
 
@@ -84,7 +81,7 @@ export function closeTable({ engine, table }: OpenTable): void {
 /** Takes in all that is there. */
 export async function takeAll(table: RecordTable, progress: (seq: number, share: number) => void): Promise<void> {
   for (let more = true; more;) {
-    more = await table.advance(Infinity, RECORDS_AT_ONCE * SEGMENTS_AT_ONCE);
+    more = await table.advance(Infinity, 1);
     progress(table.indexedTo, table.share);
   }
 }
@@ -99,12 +96,6 @@ async function open(folder: string, made: string | null, limits: { memory_mb_max
     engine.close();
     throw cause;
   }
-}
-
-/** Lines that a process which was killed was about to read. */
-function removeFeeds(folder: string): void {
-  if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder)) if (/^feed-at_\w+\.jsonl$/.test(name)) rmSync(join(folder, name), { force: true });
 }
 
 /** @returns whether there was one */

@@ -1,10 +1,13 @@
 /** Files of the records of sealed segments: each with a note beside it that says what it was made from, what is in it, and its own digest. */
 import { hash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fstatSync, mkdirSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { segmentName } from "../audit/segments.js";
-import { quoted, SCHEMA_VERSION } from "./schema.js";
+import { openRegular } from "../system/read_file.js";
+import type { Engine } from "./engine.js";
+import { quoted, SCHEMA_VERSION, STATISTICS, type FoundStatistics } from "./schema.js";
+import { INSERT_MS_MAX } from "./segment_rows.js";
 
 /** In a log's folder. */
 export const PARQUET_FOLDER = join("records", "parquet");
@@ -29,9 +32,9 @@ export interface SegmentNote extends Statistics {
   /** First record of the segment, and of the next one. */
   first: number;
   end: number;
-  /** Bytes of the segment, and the digest of its last record's line. */
+  /** Bytes of the segment, and the digest of the last of them: a file of another log isn't taken for this one's. */
   segment_bytes: number;
-  last_digest: string;
+  segment_tail: string;
   parquet_bytes: number;
   parquet_digest: string;
 }
@@ -42,6 +45,23 @@ export interface SealedFile extends SegmentNote {
   sound: Promise<boolean> | null;
 }
 
+/** A segment that nothing is added to, as it is on the disk. */
+export type SealedSegment = Pick<SegmentNote, "first" | "end" | "segment_bytes" | "segment_tail">;
+
+/** @throws what the disk reports */
+export function sealedSegment(folder: string, { first, end }: { first: number; end: number }): SealedSegment {
+  const file = openRegular(join(folder, segmentName(first)));
+  try {
+    const { size } = fstatSync(file);
+    const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    readSync(file, tail, 0, tail.length, size - tail.length);
+    return { first, end, segment_bytes: size, segment_tail: hash("sha256", tail) };
+  } finally {
+    closeSync(file);
+  }
+}
+
+const TAIL_BYTES = 4096;
 const OURS = /^(\d{16})\.(?:parquet|json)(?:\.partial)?$/;
 
 export class ParquetFolder {
@@ -52,11 +72,11 @@ export class ParquetFolder {
   }
 
   /** The file of a segment; null where there is none that was made from it as it is, and in this version. */
-  read(first: number, end: number, segment_bytes: number): SealedFile | null {
+  read(segment: SealedSegment): SealedFile | null {
     try {
-      const note = JSON.parse(readFileSync(this.#path(first, "json"), "utf8")) as SegmentNote;
-      const path = this.#path(first, "parquet");
-      const fits = note.schema === SCHEMA_VERSION && note.first === first && note.end === end && note.segment_bytes === segment_bytes;
+      const note = JSON.parse(readFileSync(this.#path(segment.first, "json"), "utf8")) as SegmentNote;
+      const path = this.#path(segment.first, "parquet");
+      const fits = Object.entries({ schema: SCHEMA_VERSION, ...segment }).every(([name, value]) => note[name as keyof SegmentNote] === value);
       return fits && statSync(path).size === note.parquet_bytes ? { ...note, path, sound: null } : null;
     } catch {
       return null;
@@ -65,40 +85,55 @@ export class ParquetFolder {
 
   /**
    * Writes the file of a segment, and its note last: one without the other counts for nothing.
-   * @param rows as a statement names them, in order
-   * @param copy runs a statement
+   * @param rows statement for the rows, in order
+   * @param isGood whether the rows that were written are those of the segment
+   * @returns null if they aren't
+   * @throws what the disk or the engine reports
    */
   async write(
-    note: Omit<SegmentNote, "schema" | "parquet_bytes" | "parquet_digest">,
+    segment: SealedSegment,
     rows: string,
-    copy: (sql: string) => Promise<unknown>,
-  ): Promise<SealedFile> {
+    engine: Pick<Engine, "rows">,
+    isGood: (found: FoundStatistics) => boolean,
+    missing_first: number | null = null,
+  ): Promise<SealedFile | null> {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    const path = this.#path(note.first, "parquet");
+    const path = this.#path(segment.first, "parquet");
     const partial = `${path}.partial`;
-    const about = {
-      schema: SCHEMA_VERSION,
-      first: note.first,
-      end: note.end,
-      segment: segmentName(note.first),
-      segment_bytes: note.segment_bytes,
-      last_digest: note.last_digest,
-    };
-    const metadata = Object.entries(about).map(([name, value]) => `remit_${name}: '${value}'`);
+    const about = Object.entries({ schema: SCHEMA_VERSION, segment: segmentName(segment.first), ...segment });
+    const metadata = about.map(([name, value]) => `remit_${name}: '${value}'`).join(", ");
     try {
-      await copy(
-        `COPY (SELECT * FROM ${rows}) TO '${quoted(partial)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, KV_METADATA {${metadata.join(", ")}})`,
+      await engine.rows(
+        `COPY (${rows}) TO '${quoted(partial)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, KV_METADATA {${metadata}})`,
+        [],
+        INSERT_MS_MAX,
       );
+      const [found] = await engine.rows<FoundStatistics>(`SELECT ${STATISTICS} FROM read_parquet('${quoted(partial)}')`);
+      if (found === undefined || !isGood(found)) {
+        this.drop(segment.first);
+        return null;
+      }
       const bytes = readFileSync(partial);
-      const whole: SegmentNote = { schema: SCHEMA_VERSION, ...note, parquet_bytes: bytes.length, parquet_digest: hash("sha256", bytes) };
-      rmSync(this.#path(note.first, "json"), { force: true });
+      const whole: SegmentNote = {
+        schema: SCHEMA_VERSION,
+        ...segment,
+        records: found.records,
+        missing_first,
+        from_ms: found.from_ms ?? 0,
+        to_ms: found.to_ms ?? 0,
+        ids: rangeOf(found.id_least, found.id_greatest),
+        outcomes: rangeOf(found.outcome_least, found.outcome_greatest),
+        parquet_bytes: bytes.length,
+        parquet_digest: hash("sha256", bytes),
+      };
+      rmSync(this.#path(segment.first, "json"), { force: true });
       renameSync(partial, path);
-      const text = this.#path(note.first, "json");
-      writeFileSync(`${text}.partial`, JSON.stringify(whole), { mode: 0o600 });
-      renameSync(`${text}.partial`, text);
+      const note = this.#path(segment.first, "json");
+      writeFileSync(`${note}.partial`, JSON.stringify(whole), { mode: 0o600 });
+      renameSync(`${note}.partial`, note);
       return { ...whole, path, sound: Promise.resolve(true) };
     } catch (cause) {
-      this.drop(note.first);
+      this.drop(segment.first);
       throw cause;
     }
   }
@@ -119,6 +154,10 @@ export class ParquetFolder {
   #path(first: number, end: string): string {
     return join(this.#folder, `${String(first).padStart(16, "0")}.${end}`);
   }
+}
+
+function rangeOf(least: string | null, greatest: string | null): IdRange | null {
+  return least === null || greatest === null ? null : [least, greatest];
 }
 
 /** Whether the bytes of a file are those that its note names; looked at once. */

@@ -1,5 +1,5 @@
 /** The table of records: its columns, from where in a record each comes, and the version of both. */
-import { RECORD_KINDS, SEVERITIES } from "../contract/index.js";
+import { RECORD_BYTES_MAX, RECORD_KINDS, SEVERITIES } from "../contract/index.js";
 
 /** Goes up when a column is added, dropped or made from something else: files of another version are made again. */
 export const SCHEMA_VERSION = 1;
@@ -34,6 +34,7 @@ export const RECORD_SHAPE = {
     valid_for_ms: "DOUBLE",
     wait: { for: "VARCHAR" },
   },
+  beside: { digest: "VARCHAR" },
   caller: "VARCHAR",
   change: "VARCHAR",
   code: "VARCHAR",
@@ -60,7 +61,7 @@ export const RECORD_SHAPE = {
   time: "VARCHAR",
 } as const satisfies Shape;
 
-export function typeOf(shape: Shape): string {
+function typeOf(shape: Shape): string {
   if (typeof shape === "string") return shape;
   if (isList(shape)) return `${typeOf(shape[0])}[]`;
   return `STRUCT(${Object.entries(shape)
@@ -177,28 +178,80 @@ export const RECORD_COLUMNS: readonly ColumnOfRecords[] = [
   ),
   column("reported", "VARCHAR", "outcome", "What this record says became of an action, of kind `outcome` or `observed`"),
   column("key", "VARCHAR", KEY, "What a record of another kind is about: a fact's key, a change, a refusal's code"),
+  column("beside", "BOOLEAN", "beside.digest IS NOT NULL", "Whether a part of it stands beside the log's line"),
   column("segment", "VARCHAR", "segment", "File of the log in which the record stands"),
   column("offset", "BIGINT", '"offset"', "First byte of its line"),
   column("length", "BIGINT", '"length"', "Bytes of its line, without the newline"),
 ];
 
-export const KNOWN_KINDS = `kind IN (${RECORD_KINDS.map((kind) => `'${kind}'`).join(", ")})`;
-
-const COLUMN_NAMES = RECORD_COLUMNS.map(({ name }) => `"${name}"`).join(", ");
-
 export function createTableSql(table: string): string {
   return `CREATE TABLE ${table} (${RECORD_COLUMNS.map(({ name, type }) => `"${name}" ${type}`).join(", ")})`;
 }
 
-/** @param key name by which each line says where it stands: `[number, offset, length]` */
-export function insertSql(table: string, file: string, segment: string, key: string, line_bytes_max: number): string {
-  const columns = Object.entries({ [key]: ["BIGINT"] as const, ...RECORD_SHAPE }).map(([name, shape]) => `'${name}': '${typeOf(shape)}'`);
-  const made = RECORD_COLUMNS.map(({ name, type, from }) => `CAST(${from} AS ${type}) AS "${name}"`);
-  return `INSERT INTO ${table} (${COLUMN_NAMES}) SELECT ${made.join(", ")}
-    FROM (SELECT *, '${segment}' AS segment, "${key}"[2] AS "offset", "${key}"[3] AS "length"
-      FROM read_json('${quoted(file)}', format = 'newline_delimited', ignore_errors = true, maximum_object_size = ${line_bytes_max},
-        columns = {${columns.join(", ")}}))
-    WHERE seq = "${key}"[1] AND ${KNOWN_KINDS}`;
+/** No record's line is as long. */
+export const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
+/** Bytes of a record with what stands beside it; nothing is found by one that is larger. */
+export const FITTED_BYTES_MAX = 512 * 1024;
+
+/** Rows of a file of records as they stand in the log. @param base offset in the segment at which the file begins */
+export function lineRows(file: string, segment: string, base: number): string {
+  // Two readers of the same lines: one has their members, the other says where they stand.
+  const lines = `read_csv('${quoted(file)}', columns = {line: 'VARCHAR'}, auto_detect = false, header = false, delim = '\x01', quote = '', escape = '',
+    comment = '', new_line = '\\n', strict_mode = true, max_line_size = ${LINE_BYTES_MAX}, buffer_size = ${8 * LINE_BYTES_MAX})`;
+  return selectRows(`${jsonLines(file, RECORD_SHAPE, LINE_BYTES_MAX)} POSITIONAL JOIN (
+    SELECT '${segment}' AS segment, ${base} + sum(strlen(line) + 1) OVER (ROWS UNBOUNDED PRECEDING) - strlen(line) - 1 AS "offset",
+      strlen(line) AS length FROM ${lines})`);
 }
+
+/** Rows of a file of records that were made to fit (`fit.ts`), each with its `at`: offset and length. */
+export function fittedRows(file: string, segment: string): string {
+  const shape = { at: ["BIGINT"], ...RECORD_SHAPE } as const;
+  return selectRows(
+    `(SELECT *, '${segment}' AS segment, "at"[1] AS "offset", "at"[2] AS length FROM ${jsonLines(file, shape, FITTED_BYTES_MAX)})`,
+  );
+}
+
+function selectRows(source: string): string {
+  return `SELECT ${RECORD_COLUMNS.map(({ name, type, from }) => `CAST(${from} AS ${type}) AS "${name}"`).join(", ")} FROM ${source}`;
+}
+
+function jsonLines(file: string, shape: Readonly<Record<string, Shape>>, line_bytes_max: number): string {
+  const columns = Object.entries(shape).map(([name, member]) => `'${name}': '${typeOf(member)}'`);
+  return `read_json('${quoted(file)}', format = 'newline_delimited', maximum_object_size = ${line_bytes_max}, columns = {${columns.join(", ")}})`;
+}
+
+/** What is known of rows together, as `STATISTICS` selects it. */
+export interface FoundStatistics {
+  records: number;
+  distinct: number;
+  known: number;
+  beside: number;
+  least: number | null;
+  greatest: number | null;
+  from_ms: number | null;
+  to_ms: number | null;
+  id_least: string | null;
+  id_greatest: string | null;
+  outcome_least: string | null;
+  outcome_greatest: string | null;
+}
+
+const IS_KNOWN = `kind IN ${`(${list(RECORD_KINDS).slice(1, -1)})`}`;
+const number = (sql: string, name: string): string => `(${sql})::DOUBLE AS "${name}"`;
+
+export const STATISTICS = [
+  number("count(*)", "records"),
+  number("count(DISTINCT seq)", "distinct"),
+  number(`count(*) FILTER (${IS_KNOWN})`, "known"),
+  number("count(*) FILTER (beside)", "beside"),
+  number("min(seq)", "least"),
+  number("max(seq)", "greatest"),
+  number('epoch_ms(min("time"))', "from_ms"),
+  number('epoch_ms(max("time"))', "to_ms"),
+  "(min(decision_id) FILTER (decision IS NOT NULL))::VARCHAR AS id_least",
+  "(max(decision_id) FILTER (decision IS NOT NULL))::VARCHAR AS id_greatest",
+  "(min(decision_id) FILTER (kind = 'outcome'))::VARCHAR AS outcome_least",
+  "(max(decision_id) FILTER (kind = 'outcome'))::VARCHAR AS outcome_greatest",
+].join(", ");
 
 export const quoted = (text: string): string => text.replaceAll("'", "''");

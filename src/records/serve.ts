@@ -69,8 +69,8 @@ interface Follower {
   ready: boolean;
 }
 
-/** Records that are taken in before questions that wait for fewer have their turn. */
-const RECORDS_AT_ONCE = 8_192;
+/** Groups that are taken in, or files that are made, before questions that wait for less have their turn. */
+const STEPS_AT_ONCE = 1;
 /** Milliseconds for which records gather while nobody waits for them: each group costs a statement. */
 const GATHER_MS = 200;
 const QUESTIONS_AT_ONCE = 3;
@@ -90,7 +90,6 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
   const state = { closed: false, hasWork: false, failures: 0, advanceAt: -Infinity };
   let stuck = false;
   let lacking = 0;
-  let refused = false;
   /** The record behind which it was reported that there is nothing to take. */
   let endedAt = -1;
   let reported = -1;
@@ -141,7 +140,6 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
         port.send({ kind: "indexed", seq: reported });
       }
       start(table);
-      reportUnwritten(table);
       if (more) continue;
       if (!looked) reportLacking(table);
       looked = true;
@@ -154,7 +152,7 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
   async function advance(table: RecordTable): Promise<boolean> {
     if (clock.monotonic() < state.advanceAt) return false;
     try {
-      const more = await table.advance(durable, RECORDS_AT_ONCE);
+      const more = await table.advance(durable, STEPS_AT_ONCE);
       state.failures = 0;
       return more;
     } catch (cause) {
@@ -171,13 +169,6 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
     const found = table.lacking();
     if (found !== null && found.records !== lacking) port.send({ kind: "lacking", ...found });
     lacking = found?.records ?? 0;
-  }
-
-  /** Once for each time that the disk begins to refuse. */
-  function reportUnwritten({ unwritten }: RecordTable): void {
-    if (unwritten !== null && !refused)
-      port.send({ kind: "failed", detail: `files of records cannot be written: ${(unwritten as Error).message}` });
-    refused = unwritten !== null;
   }
 
   /** Records that are on disk and aren't there to take: once for each place. */

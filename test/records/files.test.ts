@@ -1,10 +1,11 @@
-import { copyFileSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { RecordFilter, RecordPage } from "../../src/contract/index.js";
 import { checkRecords } from "../../src/records/check.js";
 import { fromCursor } from "../../src/records/cursor.js";
 import { Engine } from "../../src/records/engine.js";
+import type { RecordTable } from "../../src/records/table.js";
 import { Folders, all, page, text } from "./asked.js";
 import { bruteFilter } from "./brute.js";
 import type { RandomLog } from "./random_log.js";
@@ -216,30 +217,33 @@ describe("the files of sealed segments", function () {
   });
 
   it("are asked in memory while the disk takes none, and made once it does", async function () {
-    const { folder, log } = folders.with(1_500, { segment_bytes: 400_000 });
+    const { folder, log } = folders.with(400, { segment_bytes: 400_000 });
     const disk = SmallDisk.at(join(folder, "records"));
     if (disk === null) skip(this, "nothing can be mounted here");
-    try {
-      mkdirSync(join(folder, "records", "parquet"));
-      const table = await folders.open(folder);
-      // One batch fits, a file beside it doesn't: its folder's name is taken by what can't be written.
-      rmSync(join(folder, "records", "parquet"), { recursive: true });
-      writeFileSync(join(folder, "records", "parquet"), "");
-      await table.advance(Infinity, Infinity);
-      expect(table.unwritten).to.be.an("error");
-      expect(await all(table, { agent: "support-7" })).to.deep.equal(bruteFilter(log.written, { agent: "support-7" }, 0));
-      disk.fill();
-      log.grow(300);
-      await table.advance(Infinity, Infinity).then(
-        () => expect.fail("the disk is full"),
-        (cause: unknown) => {
-          expect(cause).to.have.property("code", "ENOSPC");
-        },
+    const refused = (table: RecordTable): Promise<string> =>
+      table.advance(Infinity, Infinity).then(
+        () => expect.fail("the disk takes no file"),
+        (cause: unknown) => (cause as Error).message,
       );
+    const foundBefore = async (table: RecordTable): Promise<void> => {
       const before = log.written.filter(({ record }) => record.seq <= table.indexedTo);
       expect(await all(table, { agent: "support-7" })).to.deep.equal(bruteFilter(before, { agent: "support-7" }, 0));
-      disk.free();
+    };
+    try {
+      const table = await folders.caughtUp(folder);
+      expect(table.indexedTo).to.equal(400);
+      log.grow(1_500);
+      // Lines can be read through the disk, a file has no room: its folder's name is taken.
+      writeFileSync(join(folder, "records", "parquet"), "");
+      expect(await refused(table)).to.contain("parquet");
+      expect(table.indexedTo).to.be.above(400);
+      await foundBefore(table);
       rmSync(join(folder, "records", "parquet"));
+      disk.fill();
+      expect(await refused(table)).to.match(/space|ENOSPC/);
+      await foundBefore(table);
+      expect(readdirSync(join(folder, "records", "parquet"))).to.deep.equal([]);
+      disk.free();
       while (await table.advance(Infinity, Infinity));
       expect(table.indexedTo).to.equal(log.last);
       folders.close(table);
