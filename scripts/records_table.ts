@@ -18,7 +18,7 @@ Version ${SCHEMA_VERSION}.
 Each sealed segment of a log has its records as one Parquet file, \`log.dir/records/parquet/<first record>.parquet\`, in order of \`seq\` and compressed by zstd.
 
 - The metadata of a file's footer has \`remit_schema\`, \`remit_first\`, \`remit_end\` (the first record of the next segment), \`remit_segment\`,
-  \`remit_segment_bytes\` and \`remit_last_digest\` (SHA-256 of the segment's last record).
+  \`remit_segment_bytes\` and \`remit_segment_tail\` (SHA-256 of the segment's last 4,096 bytes).
 - The version goes up when a column is added, dropped or made from something else; files of another version are made again.
 - A value is null if the record doesn't have it. Masked values are masked here too.
 - The Parquet files end where the last sealed segment ends; \`remit audit sql\` reads the open segment as well.

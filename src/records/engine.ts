@@ -66,9 +66,10 @@ export class Engine {
     }
   }
 
-  /** From now on nothing but these files is read, nothing is loaded, and no statement changes that. */
-  async lock(files: readonly string[]): Promise<void> {
+  /** From now on nothing but these files and this folder is read or written, nothing is loaded, and no statement changes that. */
+  async lock(files: readonly string[], folder: string): Promise<void> {
     await this.rows(`SET GLOBAL allowed_paths = [${files.map((file) => `'${file.replaceAll("'", "''")}'`).join(", ")}]`);
+    await this.rows(`SET GLOBAL allowed_directories = ['${folder.replaceAll("'", "''")}']`);
     await this.rows("SET GLOBAL enable_external_access = false");
     await this.rows("SET GLOBAL lock_configuration = true");
   }

@@ -1,6 +1,18 @@
 /** Files of the records of sealed segments: each with a note beside it that says what it was made from, what is in it, and its own digest. */
 import { hash } from "node:crypto";
-import { closeSync, existsSync, fstatSync, mkdirSync, readFileSync, readSync, readdirSync, renameSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { segmentName } from "../audit/segments.js";
@@ -76,7 +88,9 @@ export class ParquetFolder {
     try {
       const note = JSON.parse(readFileSync(this.#path(segment.first, "json"), "utf8")) as SegmentNote;
       const path = this.#path(segment.first, "parquet");
-      const fits = Object.entries({ schema: SCHEMA_VERSION, ...segment }).every(([name, value]) => note[name as keyof SegmentNote] === value);
+      const fits = Object.entries({ schema: SCHEMA_VERSION, ...segment }).every(
+        ([name, value]) => note[name as keyof SegmentNote] === value,
+      );
       return fits && statSync(path).size === note.parquet_bytes ? { ...note, path, sound: null } : null;
     } catch {
       return null;
@@ -104,7 +118,7 @@ export class ParquetFolder {
     const metadata = about.map(([name, value]) => `remit_${name}: '${value}'`).join(", ");
     try {
       await engine.rows(
-        `COPY (${rows}) TO '${quoted(partial)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 16384, KV_METADATA {${metadata}})`,
+        `COPY (${rows}) TO '${quoted(partial)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192, KV_METADATA {${metadata}})`,
         [],
         INSERT_MS_MAX,
       );

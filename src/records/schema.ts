@@ -61,14 +61,6 @@ export const RECORD_SHAPE = {
   time: "VARCHAR",
 } as const satisfies Shape;
 
-function typeOf(shape: Shape): string {
-  if (typeof shape === "string") return shape;
-  if (isList(shape)) return `${typeOf(shape[0])}[]`;
-  return `STRUCT(${Object.entries(shape)
-    .map(([name, member]) => `"${name}" ${typeOf(member)}`)
-    .join(", ")})`;
-}
-
 export const isList = (shape: Shape): shape is readonly [Shape] => Array.isArray(shape);
 
 const list = (texts: readonly string[]): string => `['${texts.join("', '")}']`;
@@ -195,39 +187,45 @@ export const FITTED_BYTES_MAX = 512 * 1024;
 
 /** Rows of a file of records as they stand in the log. @param base offset in the segment at which the file begins */
 export function lineRows(file: string, segment: string, base: number): string {
-  // Two readers of the same lines: one has their members, the other says where they stand.
-  const lines = `read_csv('${quoted(file)}', columns = {line: 'VARCHAR'}, auto_detect = false, header = false, delim = '\x01', quote = '', escape = '',
-    comment = '', new_line = '\\n', strict_mode = true, max_line_size = ${LINE_BYTES_MAX}, buffer_size = ${8 * LINE_BYTES_MAX})`;
-  return selectRows(`${jsonLines(file, RECORD_SHAPE, LINE_BYTES_MAX)} POSITIONAL JOIN (
-    SELECT '${segment}' AS segment, ${base} + sum(strlen(line) + 1) OVER (ROWS UNBOUNDED PRECEDING) - strlen(line) - 1 AS "offset",
-      strlen(line) AS length FROM ${lines})`);
+  const offset = `${base} + sum(strlen(line) + 1) OVER (ROWS UNBOUNDED PRECEDING) - strlen(line) - 1`;
+  return selected(rowsOf(file, LINE_BYTES_MAX, RECORD_SHAPE, `'${segment}' AS segment, ${offset} AS "offset", strlen(line) AS length`));
 }
 
 /** Rows of a file of records that were made to fit (`fit.ts`), each with its `at`: offset and length. */
 export function fittedRows(file: string, segment: string): string {
-  const shape = { at: ["BIGINT"], ...RECORD_SHAPE } as const;
-  return selectRows(
-    `(SELECT *, '${segment}' AS segment, "at"[1] AS "offset", "at"[2] AS length FROM ${jsonLines(file, shape, FITTED_BYTES_MAX)})`,
-  );
+  const lines = rowsOf(file, FITTED_BYTES_MAX, { at: ["BIGINT"], ...RECORD_SHAPE }, `'${segment}' AS segment`);
+  return selected(`(SELECT *, "at"[1] AS "offset", "at"[2] AS length FROM ${lines})`);
 }
 
-function selectRows(source: string): string {
-  return `SELECT ${RECORD_COLUMNS.map(({ name, type, from }) => `CAST(${from} AS ${type}) AS "${name}"`).join(", ")} FROM ${source}`;
+/** The lines are read as texts, since the engine's own reader of JSON takes 32 MB for each statement and doesn't say where a line stands. */
+function rowsOf(file: string, line_bytes_max: number, shape: Readonly<Record<string, Shape>>, more: string): string {
+  const read = `json_transform(line, '${JSON.stringify(structureOf(shape))}')`;
+  return `(SELECT unnest(${read}), ${more} FROM read_csv('${quoted(file)}', columns = {line: 'VARCHAR'},
+    auto_detect = false, header = false, delim = '\x01', quote = '', escape = '', comment = '', new_line = '\\n',
+    max_line_size = ${line_bytes_max}, buffer_size = ${2 * FITTED_BYTES_MAX}))`;
 }
 
-function jsonLines(file: string, shape: Readonly<Record<string, Shape>>, line_bytes_max: number): string {
-  const columns = Object.entries(shape).map(([name, member]) => `'${name}': '${typeOf(member)}'`);
-  return `read_json('${quoted(file)}', format = 'newline_delimited', maximum_object_size = ${line_bytes_max}, columns = {${columns.join(", ")}})`;
+function selected(lines: string): string {
+  return `SELECT ${RECORD_COLUMNS.map(({ name, type, from }) => `CAST(${from} AS ${type}) AS "${name}"`).join(", ")} FROM ${lines}`;
 }
 
-/** What is known of rows together, as `STATISTICS` selects it. */
-export interface FoundStatistics {
+function structureOf(shape: Shape): unknown {
+  if (typeof shape === "string") return shape;
+  if (isList(shape)) return [structureOf(shape[0])];
+  return Object.fromEntries(Object.entries(shape).map(([name, member]) => [name, structureOf(member)]));
+}
+
+/** What is known of rows together, as `CHECKS` and `STATISTICS` select it. */
+export interface FoundChecks {
   records: number;
   distinct: number;
   known: number;
   beside: number;
   least: number | null;
   greatest: number | null;
+}
+
+export interface FoundStatistics extends FoundChecks {
   from_ms: number | null;
   to_ms: number | null;
   id_least: string | null;
@@ -236,16 +234,21 @@ export interface FoundStatistics {
   outcome_greatest: string | null;
 }
 
-const IS_KNOWN = `kind IN ${`(${list(RECORD_KINDS).slice(1, -1)})`}`;
+const IS_KNOWN = `list_contains(${list(RECORD_KINDS)}, kind)`;
 const number = (sql: string, name: string): string => `(${sql})::DOUBLE AS "${name}"`;
 
-export const STATISTICS = [
+/** Whether rows are what they should be. */
+export const CHECKS = [
   number("count(*)", "records"),
   number("count(DISTINCT seq)", "distinct"),
   number(`count(*) FILTER (${IS_KNOWN})`, "known"),
   number("count(*) FILTER (beside)", "beside"),
   number("min(seq)", "least"),
   number("max(seq)", "greatest"),
+].join(", ");
+
+export const STATISTICS = [
+  CHECKS,
   number('epoch_ms(min("time"))', "from_ms"),
   number('epoch_ms(max("time"))', "to_ms"),
   "(min(decision_id) FILTER (decision IS NOT NULL))::VARCHAR AS id_least",

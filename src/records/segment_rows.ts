@@ -9,7 +9,7 @@ import { RECORD_KINDS } from "../contract/index.js";
 import { openRegular } from "../system/read_file.js";
 import { TooDear, type Engine } from "./engine.js";
 import { fitting } from "./fit.js";
-import { createTableSql, FITTED_BYTES_MAX, fittedRows, LINE_BYTES_MAX, lineRows, STATISTICS, type FoundStatistics } from "./schema.js";
+import { CHECKS, createTableSql, FITTED_BYTES_MAX, fittedRows, LINE_BYTES_MAX, lineRows, type FoundChecks } from "./schema.js";
 
 export interface SegmentRange {
   /** First record of the segment, and of the next one; Infinity for the last segment. */
@@ -112,9 +112,7 @@ export class SegmentRows implements SegmentRange {
       if (cause instanceof TooDear || !isOfData(cause)) throw cause;
       return false;
     }
-    const [found] = await this.#engine.rows<FoundStatistics>(
-      `SELECT ${STATISTICS} FROM ${this.table} WHERE "offset" >= ${this.#offset}`,
-    );
+    const [found] = await this.#engine.rows<FoundChecks>(`SELECT ${CHECKS} FROM ${this.table} WHERE "offset" >= ${this.#offset}`);
     if (found !== undefined && isWhole(found, this.next, lines) && found.beside === 0) return true;
     await this.#engine.rows(`DELETE FROM ${this.table} WHERE "offset" >= ${this.#offset}`);
     return false;
@@ -180,7 +178,7 @@ export class SegmentRows implements SegmentRange {
 let buffer: Buffer | null = null;
 
 /** Whether rows are those of so many records, each of a known kind and none of them twice. */
-export function isWhole({ records, distinct, least, greatest, known }: FoundStatistics, first: number, lines: number): boolean {
+export function isWhole({ records, distinct, least, greatest, known }: FoundChecks, first: number, lines: number): boolean {
   return records === lines && distinct === lines && known === lines && least === first && greatest === first + lines - 1;
 }
 

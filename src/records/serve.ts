@@ -71,8 +71,8 @@ interface Follower {
 
 /** Groups that are taken in, or files that are made, before questions that wait for less have their turn. */
 const STEPS_AT_ONCE = 1;
-/** Milliseconds for which records gather while nobody waits for them: each group costs a statement. */
-const GATHER_MS = 200;
+/** Milliseconds for which records gather while nobody asks: a group costs some milliseconds, however small. A question takes in what it needs. */
+const GATHER_MS = 800;
 const QUESTIONS_AT_ONCE = 3;
 const SENT_AT_ONCE = 100;
 const RETRY_MS = 100;

@@ -16,8 +16,12 @@ export interface SqlAnswer {
 export interface SqlTables {
   /** Answers one SELECT. @throws NotAQuestion, TooDear; what the engine reports */
   ask(sql: string, rows_max: number): Promise<SqlAnswer>;
-  /** Writes the answer of one SELECT as Parquet, and returns the file, which is gone once this is closed. */
-  parquet(sql: string): Promise<string>;
+  /**
+   * Writes the answer of one SELECT as Parquet: a file, or with `byDay` a folder that has one in `date=2026-11-29/` for each day of its `time`.
+   * @returns the path, which is gone once this is closed
+   * @throws NotAQuestion, TooDear; what the engine reports
+   */
+  parquet(sql: string, byDay: boolean): Promise<string>;
   close(): void;
 }
 
@@ -28,7 +32,7 @@ export interface SqlTables {
 export async function openSql(folder: string, progress: (seq: number, share: number) => void): Promise<SqlTables> {
   const { engine, table, close: closeTable } = await openOutside(folder, progress);
   const temporary = mkdtempSync(join(tmpdir(), "remit-sql-"));
-  const written = join(temporary, "answer.parquet");
+  const written = join(temporary, "answer");
   const close = (): void => {
     closeTable();
     rmSync(temporary, { recursive: true, force: true });
@@ -39,15 +43,18 @@ export async function openSql(folder: string, progress: (seq: number, share: num
     await engine.rows(`CREATE VIEW decisions AS SELECT r.*, CASE kind WHEN 'observed' THEN reported ELSE said END AS outcome, said_at AS outcome_at
       FROM records AS r LEFT JOIN (${saidSql("records", String(table.indexedTo), ', arg_max("time", seq) AS said_at')}) USING (decision_id)
       WHERE kind IN ('decision', 'observed')`);
-    await engine.lock([...table.files, written]);
+    await engine.lock(table.files, temporary);
     return {
       async ask(sql, rows_max) {
         await engine.checkQuestion(sql);
         return engine.question(sql, rows_max);
       },
-      async parquet(sql) {
+      async parquet(sql, byDay) {
         await engine.checkQuestion(sql);
-        await engine.rows(`COPY (${sql.trim().replace(/;$/, "")}\n) TO '${quoted(written)}' (FORMAT parquet, COMPRESSION zstd)`);
+        const question = `(${sql.trim().replace(/;$/, "")}\n)`;
+        const rows = byDay ? `(SELECT *, strftime("time", '%Y-%m-%d') AS date FROM ${question})` : question;
+        const parts = byDay ? ", PARTITION_BY (date), FILENAME_PATTERN 'records_{i}'" : "";
+        await engine.rows(`COPY ${rows} TO '${quoted(written)}' (FORMAT parquet, COMPRESSION zstd${parts})`);
         return written;
       },
       close,

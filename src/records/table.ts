@@ -293,7 +293,7 @@ export class RecordTable {
 
   async #write({ first, end, table, missing_first }: SegmentRows): Promise<SealedFile> {
     const segment = sealedSegment(this.#options.folder, { first, end });
-    const file = await this.#made.write(segment, `SELECT * FROM ${table} ORDER BY seq`, this.#engine, () => true, missing_first);
+    const file = await this.#made.write(segment, `SELECT * FROM ${table}`, this.#engine, () => true, missing_first);
     if (file === null) throw new Error(`the file of segment ${first} was not written`);
     return file;
   }

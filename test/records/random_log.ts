@@ -42,6 +42,8 @@ export interface LogOptions {
   segment_bytes?: number;
   /** The number of the first record: those before it were dropped. */
   first?: number;
+  /** Whether some records have a part beside them. @default true */
+  beside?: boolean;
 }
 
 /** A log's folder that grows. */
@@ -50,6 +52,7 @@ export class RandomLog {
   readonly #folder: string;
   readonly #draw: ReturnType<typeof drawing>;
   readonly #segmentBytes: number;
+  readonly #hasBeside: boolean;
   #next: number;
   #segment = "";
   #bytes = Infinity;
@@ -57,10 +60,11 @@ export class RandomLog {
   #ids = 0;
   readonly #decisions: string[] = [];
 
-  constructor(folder: string, { seed = 7, segment_bytes = 200_000, first = 1 }: LogOptions = {}) {
+  constructor(folder: string, { seed = 7, segment_bytes = 200_000, first = 1, beside = true }: LogOptions = {}) {
     this.#folder = folder;
     this.#draw = drawing(seed);
     this.#segmentBytes = segment_bytes;
+    this.#hasBeside = beside;
     this.#next = first;
   }
 
@@ -197,7 +201,7 @@ export class RandomLog {
     const decision_id = this.#id();
     this.#decisions.push(decision_id);
     const read = below(4) === 0 ? { floor: { now_ms: 1 }, request: this.#request() } : { input: { request: this.#request() } };
-    const isBeside = below(25) === 0;
+    const isBeside = below(25) === 0 && this.#hasBeside;
     const members = {
       v: RECORD_VERSION,
       kind,

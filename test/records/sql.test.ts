@@ -2,6 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { Engine } from "../../src/records/engine.js";
 import { openSql, type SqlTables } from "../../src/records/sql.js";
 import { rebuildRecords } from "../../src/records/opening.js";
 import { asset } from "../../src/system/paths.js";
@@ -76,7 +77,30 @@ describe("remit audit sql", function () {
     expect((await sql("--format", "parquet", "--output", output, `${query};`)).exit).to.equal("ok");
     expect(readFileSync(output).subarray(0, 4).toString()).to.equal("PAR1");
     const limited = await sql("--limit", "3", "select seq from records order by seq");
-    expect([limited.out, limited.err]).to.deep.equal(["seq\n1\n2\n3\n", "there are more rows; --limit says how many to print\n"]);
+    expect(limited.out).to.equal("seq\n1\n2\n3\n");
+    expect(limited.err).to.match(/(^|\n)there are more rows; --limit says how many to print\n$/);
+  });
+
+  it("writes a folder with a file for each day, as data lakes have them", async () => {
+    const lake = join(folder, "lake");
+    const byDay = ["--format", "parquet", "--by-day", "--output", lake, "from records"];
+    expect((await sql(...byDay)).exit).to.equal("ok");
+    const days = readdirSync(lake).map((name) => name.replace("date=", ""));
+    const { rows } = await tables.ask("select distinct strftime(time, '%Y-%m-%d') from records order by all", 100);
+    expect(days.sort()).to.deep.equal(rows.flat());
+    const engine = await Engine.open({ memory_mb_max: 200, query_ms_max: 10_000 });
+    const [found] = await engine.rows(
+      `select count(*)::int as records, (count(*) filter (strftime(time, '%Y-%m-%d') <> date::varchar))::int as elsewhere
+        from read_parquet('${lake}/**/*.parquet', hive_partitioning = true)`,
+    );
+    engine.close();
+    expect(found).to.deep.equal({ records: written.written.length, elsewhere: 0 });
+    const again = await sql(...byDay);
+    expect([again.exit, again.err]).to.deep.include("invalid");
+    expect(again.err).to.contain("is there already");
+    expect((await sql("--by-day", "from records")).exit).to.equal("usage");
+    const timeless = await sql("--format", "parquet", "--by-day", "--output", join(folder, "none"), "select agent from records");
+    expect([timeless.exit, existsSync(join(folder, "none"))]).to.deep.equal(["invalid", false]);
   });
 
   const own = (): string =>

@@ -1,5 +1,5 @@
 /** `remit audit sql`: a question in SQL about a log's folder. */
-import { copyFileSync, statSync } from "node:fs";
+import { cpSync, existsSync, statSync } from "node:fs";
 import { Option, type Command } from "commander";
 import { CliError } from "../exit.js";
 import type { Ui } from "../ui.js";
@@ -11,6 +11,7 @@ interface Options {
   log: string;
   format: "table" | "json" | "csv" | "parquet";
   output?: string;
+  byDay?: true;
   limit: number;
 }
 
@@ -21,7 +22,8 @@ Nothing is changed, and nothing but the folder's records is read.
 Examples:
   $ remit audit sql --log ./log "select agent, count(*) from decisions where decision = 'deny' group by all order by 2 desc"
   $ remit audit sql --log ./log --format csv "select * from decisions where risk > 60"
-  $ remit audit sql --log ./log --format parquet --output denied.parquet "from decisions where decision = 'deny'"`;
+  $ remit audit sql --log ./log --format parquet --output denied.parquet "from decisions where decision = 'deny'"
+  $ remit audit sql --log ./log --format parquet --by-day --output lake "from records"`;
 
 export function addSql(audit: Command, ui: Ui): void {
   audit
@@ -30,18 +32,26 @@ export function addSql(audit: Command, ui: Ui): void {
     .argument("<select>", "one SELECT")
     .requiredOption("--log <folder>", "the log's, as `log.dir` names it, or a copy of it")
     .addOption(new Option("--format <format>", "how the answer is printed").choices(["table", "json", "csv", "parquet"]).default("table"))
-    .option("--output <file>", "with --format parquet: the file to write")
+    .option("--output <file>", "with --format parquet: the file to write; with --by-day, the folder")
+    .option("--by-day", "with --format parquet: a folder with a file for each day of the column `time`, in date=2026-11-29/")
     .option("--limit <n>", "rows at most, but for --format parquet", count, 10_000)
     .addHelpText("after", HELP)
-    .action(async (sql: string, { log: folder, format, output, limit }: Options) => {
+    .action(async (sql: string, { log: folder, format, output, byDay, limit }: Options) => {
       if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
         throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
       if ((format === "parquet") !== (output !== undefined))
         throw new CliError("usage", "--output and --format parquet go together", "pass both, or neither");
+      if (byDay === true && output === undefined) throw new CliError("usage", "--by-day needs --format parquet", "pass --output too");
+      if (byDay === true && output !== undefined && existsSync(output))
+        throw new CliError(
+          "invalid",
+          `\`${output}\` is there already`,
+          "name a folder that isn't there: files of another time would stay in it",
+        );
       const { openSql } = await import("../../records/sql.js");
       const tables = await openSql(folder, sayProgress(ui));
       try {
-        if (output !== undefined) copyFileSync(await tables.parquet(sql), output);
+        if (output !== undefined) cpSync(await tables.parquet(sql, byDay === true), output, { recursive: true });
         else print(ui, format, await tables.ask(sql, limit));
       } catch (cause) {
         if (!(cause instanceof Error) || "syscall" in cause) throw cause;
