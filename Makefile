@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run changed test test-all watch coverage test-nodes static static-format static-lint static-rego check bundle demo bench bench-long clients clean build
+.PHONY: help run changed test test-all watch test-nodes static static-format static-lint static-rego check bundle demo bench bench-long clients clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -31,21 +31,18 @@ test: $(if $(CHOSEN),changed,build) ## run the fast tests; of one file, room or 
 	@$(if $(CHOSEN),,$(REMIT) test $(SETS))
 	@node dist/scripts/test.js $(CHOICE)
 
-test-all: build ## run the fast tests and the long ones; needs Go
+test-all: build ## run the fast tests and the long ones, and fail if a room's coverage has fallen (RAISE=1 writes it down); needs Go
 	@$(REMIT) test $(SETS)
-	@node dist/scripts/test.js --all
+	@node dist/scripts/test.js --all --coverage $(if $(RAISE),--raise)
 
 watch: $(INSTALLED) ## build what changes and run the fast tests again, or those of F, ROOM and G
 	@[ -e dist/scripts/test.js ] || npm run --silent build
 	@node dist/scripts/test.js --watch $(CHOICE)
 
-coverage: build ## run the fast tests, print the coverage of each room and fail if it has fallen; RAISE=1 writes it to test/coverage.json
-	@node dist/scripts/test.js --coverage $(if $(RAISE),--raise)
-
 test-nodes: build ## run the fast tests on Node 22 and 24 too (npm brings them, into its own cache)
 	@.ci/test-nodes
 
-static: build ## check format, types, lint and Rego
+static: build ## check format, types, lint, wording and Rego
 	@$(MAKE) --no-print-directory --jobs 3 static-format static-lint static-rego
 
 static-format:
@@ -53,6 +50,7 @@ static-format:
 
 static-lint:
 	@npx eslint .
+	@node dist/scripts/wording.js
 
 static-rego:
 	@node dist/scripts/check-rego.js

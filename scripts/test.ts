@@ -18,8 +18,7 @@ interface Options extends Choice {
 
 /** Starts mocha on these files, in as many processes as there are jobs for. */
 function startMocha(files: readonly string[], { title, coverage, jobs }: Options): ChildProcess {
-  // A process of mocha's pool is ended before it has written what V8 counted, so coverage is measured in one.
-  const parallel = files.length > 1 && coverage !== true ? ["--parallel", "--jobs", jobs] : [];
+  const parallel = files.length > 1 ? ["--parallel", "--jobs", jobs] : [];
   return spawn(
     process.execPath,
     [

@@ -1,10 +1,14 @@
-/** Mocha's reporter: failures in full, the slowest tests, why tests were skipped, the count and the time. */
+/** Mocha's reporter: failures in full, the slowest tests and files, why tests were skipped, the count and the time. */
+import { relative } from "node:path";
 import Mocha from "mocha";
+import { asset } from "../src/system/paths.js";
 
-const { EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } = Mocha.Runner.constants;
+const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } = Mocha.Runner.constants;
 const SLOWEST = 5;
 /** Milliseconds; a test that takes longer is worth a look, or belongs to a long file. */
 const SLOW_MS = 1000;
+/** Milliseconds of all tests and hooks of a file; one that takes longer is a long one by what `*.long.test.ts` means. */
+const SLOW_FILE_MS = 5000;
 const PROGRESS_EVERY = 500;
 
 export default function report(runner: Mocha.Runner): void {
@@ -13,14 +17,21 @@ export default function report(runner: Mocha.Runner): void {
   const passed: { title: string; ms: number }[] = [];
   const failures: Mocha.Test[] = [];
   const skipped = new Map<string, number>();
+  const files = new Map<string, number>();
+  const count = ({ file, duration }: Mocha.Runnable): void => {
+    if (file !== undefined) files.set(file, (files.get(file) ?? 0) + (duration ?? 0));
+  };
 
+  runner.on(EVENT_HOOK_END, count);
   runner.on(EVENT_TEST_PASS, (test) => {
+    count(test);
     passed.push({ title: test.fullTitle(), ms: test.duration ?? 0 });
     if (passed.length % PROGRESS_EVERY === 0) console.log(`  ${passed.length} passed after ${seconds()} s`);
   });
   runner.on(EVENT_TEST_FAIL, (test, error: unknown) => {
     test.err = error as Error;
     failures.push(test);
+    count(test);
     console.log(`  failed: ${test.fullTitle()}`);
   });
   runner.on(EVENT_TEST_PENDING, (test) => {
@@ -29,8 +40,14 @@ export default function report(runner: Mocha.Runner): void {
   });
   runner.on(EVENT_RUN_END, () => {
     Mocha.reporters.Base.list(failures);
-    const slow = passed.filter(({ ms }) => ms > SLOW_MS).sort((a, b) => b.ms - a.ms);
-    for (const { title, ms } of slow.slice(0, SLOWEST)) console.log(`  ${(ms / 1000).toFixed(1)} s  ${title}`);
+    const paths = [...files].map(([file, ms]) => ({ title: relative(asset("dist"), file), ms }));
+    for (const [all, slow_ms] of [
+      [passed, SLOW_MS],
+      [paths, SLOW_FILE_MS],
+    ] as const) {
+      const slow = all.filter(({ ms }) => ms > slow_ms).sort((a, b) => b.ms - a.ms);
+      for (const { title, ms } of slow.slice(0, SLOWEST)) console.log(`  ${(ms / 1000).toFixed(1)} s  ${title}`);
+    }
     for (const [why, count] of skipped) console.log(`  ${count} skipped: ${why}`);
     const left = [...skipped.values()].reduce((sum, count) => sum + count, 0);
     console.log(`in ${seconds()} s`);

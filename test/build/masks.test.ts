@@ -197,7 +197,7 @@ import input.request as asked
       const { set } = await maskingBundle({ "rules.rego": HEAD.slice(0, HEAD.indexOf("\nimport")) });
       const readers = Object.fromEntries((set.vocabulary.masks ?? []).map((mask) => [maskWords(mask), mask.read_by]));
       expect(readers["letter.arguments.text"]).to.deep.equal([]);
-      expect(readers["letter.arguments.to"]).to.deep.equal(["testing.allow.1"]);
+      expect(readers["letter.arguments.to"]).to.deep.equal(["looked_at_first", "testing.allow.1"]);
       expect(readers["task.note"]).to.deep.equal(["another_customer"]);
       expect(readers["account.iban"]).to.deep.equal(["looked_at"]);
       expect(readers["letter.customer"]).to.include("testing.allow.1");

@@ -44,7 +44,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
   ],
   "a grant used more often than it may be": [
     cut.never("facts/held_grants.js", "take", "usesLeft"),
-    cut.never("facts/held_grants.js", "#state", "usesLeft"),
+    cut.text("facts/held_grants.js", "#state", 'usesLeft(grant) === 0 ? "used_up" : "live"', '"live"'),
   ],
   "uses that a start forgets": [cut.call("facts/commands.js", "Commands.open", "registry.count")],
   "uses counted from a time by a clock that jumps": [cut.always("audit/past.js", "usesSince", "first")],

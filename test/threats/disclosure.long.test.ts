@@ -58,7 +58,9 @@ threat("F5", "what a bundle masks is in no record, log or metric", {
       cut.call("audit/privacy/masker.js", "#reason", ["#finds", "params"], "false"),
     ],
     "what rules oblige to": [cut.never("audit/privacy/masker.js", "#obligation", "obliged", "#holds")],
-    "an action's digest under a key": [cut.never("audit/privacy/masker.js", "#answer", "#pointers")],
+    "an action's digest under a key": [cut.never("audit/privacy/masker.js", "#answer", "#pointers", "isCovered")],
+    "an approval's digest under a key": [cut.never("audit/privacy/masker.js", "facts", "approval", "digest")],
+    "the digest of what waits under a key": [cut.never("audit/privacy/masker.js", "#answer", "approval_digest")],
     "grants' conditions": [cut.call("audit/privacy/masker.js", "facts", "#entry")],
     "masks of revoked principals": [cut.call("audit/privacy/masker.js", "facts", "#revocation")],
     "masks of what the floor refuses": [cut.call("audit/privacy/masker.js", "decision", "#request")],
@@ -142,13 +144,28 @@ async function ask(service: Running, canaries: Canaries): Promise<void> {
     act("sing", { arguments: { ...said(`${canaries.text("a large argument below the floor")} ${"é".repeat(20_000)}`) } }),
   ];
   const digests: string[] = [];
-  for (const action of actions) {
-    const answer = (await (await decided(service, "/decide", action)).json()) as { action_digest: string; reasons: object };
+  const decide = async (action: object): Promise<Decision> => {
+    const answer = (await (await decided(service, "/decide", action)).json()) as Decision;
     digests.push(answer.action_digest);
-  }
+    return answer;
+  };
+  for (const action of actions) await decide(action);
   await decided(service, "/decide/batch", { actions: actions.slice(0, 4) });
-  await put(service, "/grants", { id: "G-2", ...grant, reason: "this one", action_digest: digests[1] });
-  await decided(service, "/decide", actions[1]);
+  // What a person has approved is in the facts by its digests, and again in the record of what went on by it.
+  const waiting = act("send");
+  const { decision_id, finding, wait } = await decide(waiting);
+  await put(
+    service,
+    `/findings/${String(finding)}/approvals`,
+    { decision: decision_id, reason: "fine" },
+    {
+      "content-type": "application/json",
+      authorization: `Bearer ${tokenFor("remit:review", "reviewer-1")}`,
+    },
+  );
+  const { proceed, reasons } = await decide(waiting);
+  if (!proceed) throw new Error(`what was approved doesn't go on: ${JSON.stringify(reasons)}`);
+  canaries.hide(String(wait?.approval_digest), "the digest that an approval is bound to");
   const observed = JSON.stringify({ ...actions[1], at: new Date(system.clock.wall()).toISOString() });
   const watching = await asked(
     await post(service, "/observe", `${observed}\n`, {
@@ -168,8 +185,17 @@ async function ask(service: Running, canaries: Canaries): Promise<void> {
   for (const digest of digests) canaries.hide(digest, "the digest of an action with something masked");
 }
 
-async function put(service: Running, path: string, body: object): Promise<void> {
-  const { status, text } = await asked(await post(service, path, body));
+interface Decision {
+  decision_id: string;
+  action_digest: string;
+  proceed: boolean;
+  reasons: object[];
+  finding?: string;
+  wait?: { approval_digest?: string };
+}
+
+async function put(service: Running, path: string, body: object, headers?: Record<string, string>): Promise<void> {
+  const { status, text } = await asked(await post(service, path, body, headers));
   if (status !== 201) throw new Error(`POST ${path}: ${status} ${text}`);
 }
 

@@ -119,7 +119,7 @@ threat("E9", "revoking everything has a right of its own, a reason, an alarm, an
     "the right to undo it": [cut.text("http/routes/revocations.js", "liftRevocationOfEverything", '"remit:revoke_all"', '"remit:revoke"')],
     "the alarm in the log": [cut.always("service.js", "startService", "key")],
     "the alarm at a start": [cut.never("service.js", "startService", "stopped")],
-    "the alarm in the metrics": [cut.call("service.js", "startService", "revoked", "false")],
+    "the alarm in the metrics": [cut.call("service.js", "startService", "facts.revoked", "false")],
     "an end that is a change of its own": [cut.call("facts/commands.js", "lift", "#change", "this.#change(key, value, { by, reason }, \"revoked\")")],
   },
 });

@@ -11,6 +11,7 @@ const VOCABULARY = `
 verbs:
   read: {class: read}
   write: {class: write}
+  send: {class: write}
   find: {class: read, collection: true}
 task:
   subjects: [customer]
@@ -53,6 +54,7 @@ testing:
   flag:
     - {read: letter, about: other, code: another_customer, severity: low, proceed: true, message: "{resource} about {task.note}"}
     - {write: letter, code: looked_at, severity: low, proceed: true, message: "from {related.from.id}, {related.from.iban}, by {agent.badge}"}
+    - {send: letter, code: looked_at_first, severity: low, proceed: false, message: "{arguments.to}"}
 `;
 
 const RULES = `# METADATA
