@@ -55,8 +55,7 @@ async function compare(folder: string, named: ReadonlySet<number>, temporary: st
         if (named.has(first)) found.push(damage(first, `${nameOf(first)} is of a segment that isn't sealed`));
         break;
       }
-      // The next segment's first record is taken in as well, so that this one is sealed.
-      await table.advance(end, Infinity);
+      await table.advance(end - 1, Infinity);
       if (!named.has(first)) continue;
       const file = new ParquetFolder(join(folder, PARQUET_FOLDER)).read(sealedSegment(folder, { first, end }));
       if (file === null || !(await isSound(file))) found.push(damage(first, `${nameOf(first)} isn't the file that was made from ${name}`));

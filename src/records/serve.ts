@@ -71,8 +71,11 @@ interface Follower {
 
 /** Groups that are taken in, or files that are made, before questions that wait for less have their turn. */
 const STEPS_AT_ONCE = 1;
-/** Milliseconds for which records gather while nobody asks: a group costs some milliseconds, however small. A question takes in what it needs. */
-const GATHER_MS = 800;
+/** Milliseconds for which records gather while nobody asks. A question takes in what it needs at once. */
+const GATHER_MS = 200;
+/** A group costs some milliseconds, however small it is: after one of so many records the next gathers for longer. */
+const BUSY_RECORDS = 100;
+const GATHER_BUSY_MS = 800;
 const QUESTIONS_AT_ONCE = 3;
 const SENT_AT_ONCE = 100;
 const RETRY_MS = 100;
@@ -131,11 +134,13 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
 
   async function pump(): Promise<void> {
     let looked = false;
+    let gatherMs = GATHER_MS;
     while (!state.closed && open !== null) {
       state.hasWork = false;
       const { table } = open;
       const more = !stuck && (await advance(table));
       if (table.indexedTo !== reported) {
+        gatherMs = table.indexedTo - reported > BUSY_RECORDS ? GATHER_BUSY_MS : GATHER_MS;
         reported = table.indexedTo;
         port.send({ kind: "indexed", seq: reported });
       }
@@ -144,7 +149,7 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
       if (!looked) reportLacking(table);
       looked = true;
       if (!stuck) reportUnreached(table);
-      if (!isAwake()) await Promise.race([new Promise<void>((resolve) => (awake = resolve)), sleep(GATHER_MS)]);
+      if (!isAwake()) await Promise.race([new Promise<void>((resolve) => (awake = resolve)), sleep(gatherMs)]);
     }
   }
 

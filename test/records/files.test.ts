@@ -29,7 +29,7 @@ describe("the files of sealed segments", function () {
   const made = (folder: string, end = "parquet"): string => join(folder, "records", "parquet", `0000000000000001.${end}`);
   /** A log of three segments and their files. */
   async function sealed(seed = 7): Promise<{ folder: string; log: RandomLog }> {
-    const { folder, log } = folders.with(3_000, { segment_bytes: 500_000, seed });
+    const { folder, log } = folders.with(1_200, { segment_bytes: 200_000, seed });
     folders.close(await folders.caughtUp(folder));
     return { folder, log };
   }
