@@ -61,14 +61,15 @@ export class SegmentRows implements SegmentRange {
   /**
    * Takes in the next group of lines, all of it or none.
    * @param to number of the last record to take in
+   * @param oneByOne whether some lines are known to be damaged, or to name what stands beside them
    * @returns whether there was anything to take in
    * @throws LineTooLong; what the disk or the engine reports
    */
-  async take(to: number): Promise<boolean> {
+  async take(to: number, oneByOne = false): Promise<boolean> {
     const group = this.#read(to);
     if (group === null) return false;
     const end = this.#offset + group.bytes.length;
-    if (group.lines > 0 && (await this.#takeGroup(group))) {
+    if (!oneByOne && group.lines > 0 && (await this.#takeGroup(group))) {
       this.records += group.lines;
       this.next += group.lines;
       this.#offset = end;

@@ -311,7 +311,7 @@ export class RecordTable {
     }
     const taken = await this.#begin(range);
     try {
-      while (await taken.take(end - 1));
+      while (await taken.take(end - 1, true));
       taken.lackUpTo(end);
       return await this.#write(taken);
     } finally {

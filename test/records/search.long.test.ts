@@ -13,7 +13,7 @@ import { OVERDUE_MS, bruteFilter } from "./brute.js";
 import { RandomLog } from "./random_log.js";
 
 describe("the search for records", function () {
-  this.timeout(60_000);
+  this.timeout(240_000);
   let folder = "";
   let log: RandomLog;
   let search: RecordSearch;
@@ -35,7 +35,7 @@ describe("the search for records", function () {
       failed: (detail: string) => failures.push(detail),
     };
     search = new RecordSearch(
-      { directory: folder, wait_ms: 20_000, overdue_ms: OVERDUE_MS, questions_max: 100, ...options },
+      { directory: folder, wait_ms: 120_000, overdue_ms: OVERDUE_MS, questions_max: 100, ...options },
       systemTimers,
       events,
       spawn,
