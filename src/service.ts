@@ -4,7 +4,7 @@ import { readOtelMapping } from "./adapters/otlp/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
-import { knownDecision } from "./audit/known_decision.js";
+import { knownDecision } from "./records/known_decision.js";
 import { checkLogIdentity, logIdentity } from "./audit/log_keys.js";
 import type { SegmentLog } from "./audit/log.js";
 import { readPast } from "./audit/past.js";

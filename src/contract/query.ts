@@ -185,6 +185,45 @@ export const Summary = Type.Object(
 );
 export type Summary = Static<typeof Summary>;
 
+/** What a histogram can count by. */
+export const HISTOGRAM_FIELDS = SUMMARY_FIELDS.filter((field) => field !== "rule");
+export const HISTOGRAM_FIELDS_MAX = 2;
+export type HistogramField = Exclude<SummaryField, "rule">;
+
+/** Lengths of a histogram's steps, by name, in milliseconds. Steps begin at multiples of it, in UTC. */
+export const HISTOGRAM_STEPS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+export type HistogramStep = keyof typeof HISTOGRAM_STEPS;
+
+export const HistogramCount = Type.Object(
+  {
+    from: time("When the step begins"),
+    of: Type.Record(Type.String(), orNull(Type.String()), { description: "Value of each field of `by`, null if a record has none" }),
+    records: count("Records of this step and these values"),
+    allow: count("Those that were allowed"),
+    deny: count("Those that were denied"),
+    flag: count("Those that were flagged"),
+    proceed: count("Those that could go on"),
+  },
+  { ...closed, title: "HistogramCount", description: "Records of one step that have the same values in the fields of `by`" },
+);
+export type HistogramCount = Static<typeof HistogramCount>;
+
+export const Histogram = Type.Object(
+  {
+    by: Type.Array(
+      Type.Enum([...HISTOGRAM_FIELDS], { title: "HistogramField", description: "A field that records can be counted by over time" }),
+      {
+        description: "Fields that are counted by, as asked",
+      },
+    ),
+    step_ms: Type.Integer({ description: "Milliseconds of a step" }),
+    counts: Type.Array(HistogramCount, { description: "Counts in order of time; steps without a record are left out" }),
+    indexed_to: IndexedTo,
+  },
+  { ...closed, title: "Histogram", description: "Numbers of records over time" },
+);
+export type Histogram = Static<typeof Histogram>;
+
 /** What can be new. `habit`: an agent that uses a verb on a type. */
 export const NOVEL_FIELDS = ["agent", "purpose", "verb", "type", "caller", "bundle", "rule", "habit"] as const;
 export type NovelField = (typeof NOVEL_FIELDS)[number];

@@ -1,6 +1,6 @@
 /** Collects what the records say of a finding: its actions, and what happened to its agent and to itself. */
-import type { Ask } from "../audit/index/ask.js";
-import { fromCursor } from "../audit/index/cursor.js";
+import type { Ask } from "../records/ask.js";
+import { fromCursor } from "../records/cursor.js";
 import type { Finding, FoundRecord, RecordFilter, RecordPage, ShownRecord } from "../contract/index.js";
 
 export interface Searched {

@@ -4,7 +4,7 @@ import type { EnvoyPorts } from "../adapters/envoy/check.js";
 import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
-import type { RecordSearch } from "../audit/index/search.js";
+import type { RecordSearch } from "../records/search.js";
 import type { BundlesAnswer, PolicyIdentity, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Observer } from "../decision/observe.js";

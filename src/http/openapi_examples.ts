@@ -195,6 +195,14 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
       indexed_to: 4711,
     },
   },
+  countRecordsOverTime: {
+    answer: {
+      by: ["decision"],
+      step_ms: 3_600_000,
+      counts: [{ from: TIME, of: { decision: "deny" }, records: 2, allow: 0, deny: 2, flag: 0, proceed: 0 }],
+      indexed_to: 4711,
+    },
+  },
   getReceipt: {
     answer: {
       ...{ index: 4710, proof: [], record: JSON.stringify(record), checkpoint: note, keys: ["remit.example/records+1f0e8a3c+AQy2"] },

@@ -3,7 +3,7 @@
  * records are fetched when those before have been taken.
  */
 import type { ServerResponse } from "node:http";
-import type { Following, RecordSearch, Told } from "../audit/index/search.js";
+import type { Following, RecordSearch, Told } from "../records/search.js";
 import {
   type FollowingEvent,
   type RecordEventName,

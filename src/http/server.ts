@@ -24,7 +24,7 @@ import { getBundle, getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { ENVOY_CALLER, envoyCheck } from "./routes/envoy.js";
 import { decideBatch } from "./routes/decide_batch.js";
-import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
+import { getDecision, getDecisions, getHistogram, getSummary } from "./routes/decisions.js";
 import { getDecisionStream } from "./routes/decisions_stream.js";
 import { getEventStream } from "./routes/events.js";
 import { getEvents, getExport, postImport } from "./routes/facts.js";
@@ -93,7 +93,7 @@ const AFTERWARDS = [postObserve, postRecords, postTraces, postLogs, postMetrics,
 // What has a name of its own before what any id fits.
 const LOG = [
   ...[getCheckpoint, getLogKeys, getConsistency, getTile],
-  ...[getDecisions, getDecisionStream, getSummary, getReceipt, getProof, getDecision, postExplain],
+  ...[getDecisions, getDecisionStream, getSummary, getHistogram, getReceipt, getProof, getDecision, postExplain],
 ];
 const SECURITY_EVENTS = [
   ...[postSet, getTransmitters],

@@ -49,7 +49,7 @@ export function given(): unknown {
 
 /** Points of `nice` by which background threads stand behind the threads that decide. */
 export const BACKGROUND_NICE = 10;
-const NICE_MAX = 19;
+export const NICE_MAX = 19;
 
 /** Lowers the priority of the calling thread below its process's, however nice that is. Elsewhere than on Linux it would lower the whole process, so it does nothing. */
 export function runInBackground(): void {

@@ -1,7 +1,7 @@
 /** Puts the room of findings together: which finding an action belongs to, what people see of them, and what they say. */
 import { join } from "node:path";
 import { poster } from "../system/post.js";
-import type { RecordSearch } from "../audit/index/search.js";
+import type { RecordSearch } from "../records/search.js";
 import {
   isVerdict,
   type Act,

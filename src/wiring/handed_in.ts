@@ -4,8 +4,8 @@
  */
 import { hash } from "node:crypto";
 import { actIn } from "../audit/fold.js";
-import type { DecidedBy } from "../audit/index/ask.js";
-import type { RecordSearch } from "../audit/index/search.js";
+import type { DecidedBy } from "../records/ask.js";
+import type { RecordSearch } from "../records/search.js";
 import type { LogEntry, SegmentLog } from "../audit/log.js";
 import {
   DecisionRecord,

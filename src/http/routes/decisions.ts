@@ -1,7 +1,7 @@
 /** The records, searched: pages, one by its id, counts, and what is new. */
-import { Problem, RecordPage, ShownRecord, SummaryOrNovelty } from "../../contract/index.js";
+import { Histogram, Problem, RecordPage, ShownRecord, SummaryOrNovelty } from "../../contract/index.js";
 import type { HttpDeps } from "../deps.js";
-import { pageAsk, pagedQuery, summaryAsk, summaryQuery } from "../record_query.js";
+import { histogramAsk, histogramQuery, pageAsk, pagedQuery, summaryAsk, summaryQuery } from "../record_query.js";
 import { jsonText } from "../reply.js";
 import type { Route } from "../route.js";
 
@@ -62,6 +62,26 @@ export function getSummary({ identity, records, search }: HttpDeps): Route {
       const { id } = await identity.authenticate(request.headers.authorization, "remit:audit");
       const answer = await search.ask(summaryAsk(request));
       records.searched(id, "summary", 0);
+      return jsonText(answer ?? "null");
+    },
+  };
+}
+
+export function getHistogram({ identity, search }: HttpDeps): Route {
+  return {
+    operation: {
+      id: "countRecordsOverTime",
+      method: "get",
+      path: "/decisions/histogram",
+      summary: "How many records match over time, by up to two fields",
+      scope: "remit:audit",
+      query: histogramQuery,
+      answers: { 200: { description: "Counts of each step", schema: Histogram } },
+      problems: ["index_unavailable"],
+    },
+    handle: async (request) => {
+      await identity.authenticate(request.headers.authorization, "remit:audit");
+      const answer = await search.ask(histogramAsk(request));
       return jsonText(answer ?? "null");
     },
   };

@@ -1,6 +1,6 @@
 /** Findings: what people have to look into, and what they say of it. Reading and judging are different rights. */
 import type { IncomingMessage } from "node:http";
-import { fromCursor, toCursor } from "../../audit/index/cursor.js";
+import { fromCursor, toCursor } from "../../records/cursor.js";
 import {
   ApproveFinding,
   FINDING_PATTERN,
