@@ -11,6 +11,7 @@ import type { PolicySet } from "./compile.js";
 import { parseModules } from "./conventions.js";
 import { bundleDigest, fileHashes } from "./digest.js";
 import { opaErrors, OpaUnavailable, runOpa, type Opa, type OpaOutput } from "./opa.js";
+import { attest, PROVENANCE_FILE, type TestedBuild } from "./provenance.js";
 import { SIGNATURES_FILE, signFiles } from "./signature.js";
 import { SourceErrors, type SourceNote } from "./source.js";
 import { TZDATA_VERSION, zone, ZONE_AFTER_MS, ZONE_BEFORE_MS } from "./zones.js";
@@ -39,6 +40,8 @@ export interface BuildOptions {
   commit: string | null;
   /** Left out: the folder's name. */
   name?: string;
+  /** Provenance to put into it: who builds, and how the set's tests went. @default none */
+  provenance?: { builder: string; tests: TestedBuild };
 }
 
 export interface BuiltBundle {
@@ -79,6 +82,10 @@ export async function buildBundle(opa: Opa, options: BuildOptions): Promise<Buil
     ["catalogue.json", json(set.catalogue)],
     ...(await sourcesOf(set)),
   ]);
+  if (options.provenance !== undefined) {
+    const capabilities = await readFile(CAPABILITIES_FILE);
+    files.set(PROVENANCE_FILE, attest(files, metadata, { ...options.provenance, capabilities, key: options.key }));
+  }
   const digest = bundleDigest(fileHashes(files));
   files.set(SIGNATURES_FILE, signFiles(files, options.key));
   return { archive: await writeArchive(files, builtMs / 1000), files, metadata, revision, digest, set };
