@@ -32,7 +32,7 @@ export interface BuildOptions {
   /** P-256 private key. */
   key: KeyObject;
   sequence: number;
-  /** Milliseconds since the epoch; null: never. */
+  /** Milliseconds since the epoch; null: never. Parts of a second are dropped. */
   expiresMs: number | null;
   /** Milliseconds since the epoch: the commit's time, or SOURCE_DATE_EPOCH. Parts of a second are dropped. */
   builtMs: number;
@@ -60,7 +60,7 @@ export interface BuiltBundle {
 export async function buildBundle(opa: Opa, options: BuildOptions): Promise<BuiltBundle> {
   const set = await checkPolicySet(opa, options.dir);
   const wasm = await compileSet(opa, set);
-  const builtMs = Math.floor(options.builtMs / 1000) * 1000;
+  const builtMs = wholeSeconds(options.builtMs);
   const metadata: BundleMetadata = {
     name: options.name ?? set.name,
     sequence: options.sequence,
@@ -95,9 +95,14 @@ export function revisionOf({ commit, sequence }: Pick<BundleMetadata, "commit" |
   return `${commit?.slice(0, 12) ?? "local"}-${sequence}`;
 }
 
+/** As the manifest says times: what is made of them must be the same when it is made again from the manifest. */
+export function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
+}
+
 /** Zones for a bundle's whole life. */
 export function zonesOfBundle(names: readonly string[], builtMs: number, expiresMs: number | null): Record<string, Zone> {
-  const end = expiresMs ?? yearsLater(builtMs, NO_EXPIRY_YEARS);
+  const end = expiresMs === null ? yearsLater(builtMs, NO_EXPIRY_YEARS) : wholeSeconds(expiresMs);
   return zonesOf(names, builtMs - ZONE_BEFORE_MS, end + ZONE_AFTER_MS);
 }
 
