@@ -1,38 +1,12 @@
-import { createPublicKey, sign, type KeyObject } from "node:crypto";
+import { createPublicKey, sign } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect } from "chai";
 import { openEnvelope, preAuthEncoding, signEnvelope } from "../../src/bundle/dsse.js";
-import { attest, PROVENANCE_FILE, type TestedBuild } from "../../src/bundle/provenance.js";
 import { republishBundle } from "../../src/bundle/republish.js";
-import { keyId } from "../../src/bundle/signature.js";
 import { BundleError, verifyBundle } from "../../src/bundle/verify.js";
 import { asset } from "../../src/system/paths.js";
-import {
-  archive,
-  content,
-  json,
-  KEY,
-  KEYS,
-  metadata,
-  NAME,
-  NOW_MS,
-  p256,
-  policyData,
-  signed,
-  STRANGER,
-  type Files,
-  type Json,
-} from "./support.js";
-
-const BUILDER = p256();
-const TESTS: TestedBuild = { passed: 12, failed: 0, coverage: 97.5 };
-const keysOf = (...keys: KeyObject[]): Map<string, KeyObject> => new Map(keys.map((key) => [keyId(key), createPublicKey(key)]));
-
-/** A bundle's files with provenance, not signed yet. */
-function attested(tests = TESTS, key = BUILDER, files = content()): Files {
-  const claims = { builder: "https://ci.example.com/policies", capabilities: Buffer.from("{}"), tests, key };
-  return new Map(files).set(PROVENANCE_FILE, attest(files, metadata(), claims));
-}
+import { attested, BAD_PROVENANCE, BUILDER, keysOf, TESTS } from "./bad_provenance.js";
+import { archive, content, KEY, KEYS, NAME, NOW_MS, signed, STRANGER, type Files, type Json } from "./support.js";
 
 async function codeOf(files: Files, provenanceKeys = keysOf(BUILDER)): Promise<string> {
   try {
@@ -43,17 +17,6 @@ async function codeOf(files: Files, provenanceKeys = keysOf(BUILDER)): Promise<s
   }
   return "accepted";
 }
-
-/** The statement as it is, changed by a trusted builder. */
-function changed(change: (statement: Json) => void, type = "application/vnd.in-toto+json"): Files {
-  const files = attested();
-  const { payload } = JSON.parse(String(files.get(PROVENANCE_FILE))) as { payload: string };
-  const statement = JSON.parse(Buffer.from(payload, "base64").toString()) as Json;
-  change(statement);
-  return files.set(PROVENANCE_FILE, Buffer.from(signEnvelope(type, json(statement), BUILDER)));
-}
-
-const inside = (value: unknown, ...path: string[]): Json => path.reduce((at, name) => at[name] as Json, value as Json);
 
 describe("the provenance of a bundle", () => {
   it("is accepted from a trusted builder, of these very files, with tests that passed", async () => {
@@ -73,67 +36,7 @@ describe("the provenance of a bundle", () => {
     expect(again.identity.sequence).to.equal(14);
   });
 
-  /** Each is signed as a bundle by a trusted key: the provenance alone stops it. */
-  const refused: [what: string, code: string, make: () => Files][] = [
-    ["has none", "provenance_missing", () => content()],
-    ["is garbage", "provenance_invalid", () => content().set(PROVENANCE_FILE, Buffer.from("garbage"))],
-    ["is another JSON", "provenance_invalid", () => content().set(PROVENANCE_FILE, json({ payload: "" }))],
-    [
-      "has no signatures",
-      "provenance_invalid",
-      () => content().set(PROVENANCE_FILE, json({ payload: "", payloadType: "x", signatures: [] })),
-    ],
-    ["is by another builder", "provenance_invalid", () => attested(TESTS, STRANGER)],
-    ["is by the key that signs bundles", "provenance_invalid", () => attested(TESTS, KEY)],
-    ["is of another type", "provenance_invalid", () => changed(() => undefined, "text/plain")],
-    [
-      "is of another build type",
-      "provenance_invalid",
-      () => changed((all) => (inside(all, "predicate", "buildDefinition")["buildType"] = "other")),
-    ],
-    [
-      "has parameters that nobody knows",
-      "provenance_invalid",
-      () => changed((all) => (inside(all, "predicate", "buildDefinition", "externalParameters")["patch"] = "evil")),
-    ],
-    ["says nothing of tests", "provenance_invalid", () => changed((all) => (inside(all, "predicate", "runDetails")["byproducts"] = []))],
-    ["has a test that failed", "provenance_untested", () => attested({ ...TESTS, failed: 1 })],
-    ["had no tests", "provenance_untested", () => attested({ ...TESTS, passed: 0 })],
-    [
-      "is of another module",
-      "provenance_mismatch",
-      () => attested().set("policy.wasm", Buffer.concat([content().get("policy.wasm") ?? Buffer.of(), Buffer.of(0, 1, 0)])),
-    ],
-    ["is of other purposes", "provenance_mismatch", () => attested().set("data.json", json(policyData(["other"])))],
-    ["is of other sources", "provenance_mismatch", () => attested().set("remit/decide.rego", Buffer.from("package other\n"))],
-    ["has a source more", "provenance_mismatch", () => attested().set("rules/evil.rego", Buffer.from("package rules.evil\n"))],
-    [
-      "has a source less",
-      "provenance_mismatch",
-      () => {
-        const files = attested();
-        files.delete("remit/decide.rego");
-        return files;
-      },
-    ],
-    [
-      "is of another name",
-      "provenance_mismatch",
-      () => changed((all) => (inside(all, "predicate", "buildDefinition", "externalParameters")["name"] = "other")),
-    ],
-    [
-      "names another commit",
-      "provenance_mismatch",
-      () =>
-        changed(
-          (all) =>
-            (inside(all, "predicate", "buildDefinition")["resolvedDependencies"] = [
-              { uri: "git+commit", digest: { gitCommit: "f".repeat(40) } },
-            ]),
-        ),
-    ],
-  ];
-  for (const [what, code, make] of refused) {
+  for (const [what, code, make] of BAD_PROVENANCE) {
     it(`is asked of a bundle that ${what}: ${code}`, async () => {
       expect(await codeOf(make())).to.equal(code);
     });
