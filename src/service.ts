@@ -61,7 +61,7 @@ import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
-import { trustedKeys } from "./wiring/trusted_keys.js";
+import { provenanceKeys, trustedKeys } from "./wiring/trusted_keys.js";
 import { exporterOf, lockPlaces, openStore, retaining, searchOf, type Locks } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
@@ -91,6 +91,7 @@ export async function startService(config: Config, system: System, logger: Logge
   const { clock, timers } = system;
   const identity = identityOf(config, system, logger);
   const bundleKeys = trustedKeys(config);
+  const builderKeys = provenanceKeys(config);
   const tls = config.tls && readTls(config.tls, "tls");
   const logKeys = logIdentity(config.log.dir, config.log);
   const connections_max = connectionsMax(config, logger);
@@ -129,7 +130,13 @@ export async function startService(config: Config, system: System, logger: Logge
         log_keys: logKeys,
         mask_period_days,
         behavior: config.behavior,
-        bundle: { ...config.bundle, keys: bundleKeys, limits: archiveLimits(config), verify: taken?.readied.verify },
+        bundle: {
+          ...config.bundle,
+          keys: bundleKeys,
+          provenanceKeys: builderKeys,
+          limits: archiveLimits(config),
+          verify: taken?.readied.verify,
+        },
         load: taken?.readied.instances(evaluation) ?? ((bundle) => new PolicyInstance(bundle, evaluation)),
         profileAhead: (records) => (caughtUp = taken?.readied.caughtUp(config, records) ?? null)?.profile ?? null,
         activated: (policy) => {

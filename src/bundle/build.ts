@@ -11,6 +11,7 @@ import type { PolicySet } from "./compile.js";
 import { parseModules } from "./conventions.js";
 import { bundleDigest, fileHashes } from "./digest.js";
 import { opaErrors, OpaUnavailable, runOpa, type Opa, type OpaOutput } from "./opa.js";
+import { attest, PROVENANCE_FILE, type TestedBuild } from "./provenance.js";
 import { SIGNATURES_FILE, signFiles } from "./signature.js";
 import { SourceErrors, type SourceNote } from "./source.js";
 import { TZDATA_VERSION, zone, ZONE_AFTER_MS, ZONE_BEFORE_MS } from "./zones.js";
@@ -31,7 +32,7 @@ export interface BuildOptions {
   /** P-256 private key. */
   key: KeyObject;
   sequence: number;
-  /** Milliseconds since the epoch; null: never. */
+  /** Milliseconds since the epoch; null: never. Parts of a second are dropped. */
   expiresMs: number | null;
   /** Milliseconds since the epoch: the commit's time, or SOURCE_DATE_EPOCH. Parts of a second are dropped. */
   builtMs: number;
@@ -39,6 +40,8 @@ export interface BuildOptions {
   commit: string | null;
   /** Left out: the folder's name. */
   name?: string;
+  /** Provenance to put into it: who builds, and how the set's tests went. @default none */
+  provenance?: { builder: string; tests: TestedBuild };
 }
 
 export interface BuiltBundle {
@@ -57,7 +60,7 @@ export interface BuiltBundle {
 export async function buildBundle(opa: Opa, options: BuildOptions): Promise<BuiltBundle> {
   const set = await checkPolicySet(opa, options.dir);
   const wasm = await compileSet(opa, set);
-  const builtMs = Math.floor(options.builtMs / 1000) * 1000;
+  const builtMs = wholeSeconds(options.builtMs);
   const metadata: BundleMetadata = {
     name: options.name ?? set.name,
     sequence: options.sequence,
@@ -79,6 +82,10 @@ export async function buildBundle(opa: Opa, options: BuildOptions): Promise<Buil
     ["catalogue.json", json(set.catalogue)],
     ...(await sourcesOf(set)),
   ]);
+  if (options.provenance !== undefined) {
+    const capabilities = await readFile(CAPABILITIES_FILE);
+    files.set(PROVENANCE_FILE, attest(files, metadata, { ...options.provenance, capabilities, key: options.key }));
+  }
   const digest = bundleDigest(fileHashes(files));
   files.set(SIGNATURES_FILE, signFiles(files, options.key));
   return { archive: await writeArchive(files, builtMs / 1000), files, metadata, revision, digest, set };
@@ -88,9 +95,14 @@ export function revisionOf({ commit, sequence }: Pick<BundleMetadata, "commit" |
   return `${commit?.slice(0, 12) ?? "local"}-${sequence}`;
 }
 
+/** As the manifest says times: what is made of them must be the same when it is made again from the manifest. */
+export function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
+}
+
 /** Zones for a bundle's whole life. */
 export function zonesOfBundle(names: readonly string[], builtMs: number, expiresMs: number | null): Record<string, Zone> {
-  const end = expiresMs ?? yearsLater(builtMs, NO_EXPIRY_YEARS);
+  const end = expiresMs === null ? yearsLater(builtMs, NO_EXPIRY_YEARS) : wholeSeconds(expiresMs);
   return zonesOf(names, builtMs - ZONE_BEFORE_MS, end + ZONE_AFTER_MS);
 }
 

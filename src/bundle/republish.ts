@@ -5,7 +5,7 @@
 import type { KeyObject } from "node:crypto";
 import { canonical, parseTime, type BundleMetadata, type PolicyIdentity } from "../contract/index.js";
 import { writeArchive } from "./archive.js";
-import { packageVersion, revisionOf, rfc3339, zonesOfBundle } from "./build.js";
+import { packageVersion, revisionOf, rfc3339, wholeSeconds, zonesOfBundle } from "./build.js";
 import { bundleDigest, fileHashes, readJson } from "./digest.js";
 import { BundleError } from "./errors.js";
 import { SIGNATURES_FILE, signFiles } from "./signature.js";
@@ -40,17 +40,18 @@ export interface RepublishedBundle {
  */
 export async function republishBundle(
   bytes: Uint8Array,
-  { key, keys, sequence, expiresMs, builtMs }: RepublishOptions,
+  { key, keys, sequence, expiresMs, builtMs: nowMs }: RepublishOptions,
 ): Promise<RepublishedBundle> {
   const { metadata: claimed } = await readUnverified(bytes);
   const old = await verifyBundle(bytes, { keys, name: claimed.name, nowMs: parseTime(claimed.built) ?? 0 });
   if (sequence <= old.metadata.sequence) {
     throw new BundleError("bundle_older", { expected: `sequence ${old.metadata.sequence + 1} or more`, found: String(sequence) });
   }
+  const builtMs = wholeSeconds(nowMs);
   const metadata: BundleMetadata = {
     ...old.metadata,
     sequence,
-    built: rfc3339(Math.floor(builtMs / 1000) * 1000),
+    built: rfc3339(builtMs),
     expires: expiresMs === null ? null : rfc3339(expiresMs),
     builder: `remit ${await packageVersion()}`,
     tzdata: TZDATA_VERSION,
@@ -64,5 +65,5 @@ export async function republishBundle(
   files.set("data.json", Buffer.from(canonical({ ...old.data, zones })));
   const digest = bundleDigest(fileHashes(files));
   files.set(SIGNATURES_FILE, signFiles(files, key));
-  return { archive: await writeArchive(files, Math.floor(builtMs / 1000)), metadata, revision, digest, from: old.identity };
+  return { archive: await writeArchive(files, builtMs / 1000), metadata, revision, digest, from: old.identity };
 }

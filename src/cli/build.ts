@@ -4,8 +4,11 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InvalidArgumentError, type Command } from "commander";
+import { totals } from "../authoring/report.js";
+import { testSet } from "../authoring/set.js";
 import { buildBundle, type BuiltBundle } from "../bundle/build.js";
-import { findOpa } from "../bundle/opa.js";
+import { findOpa, type Opa } from "../bundle/opa.js";
+import type { TestedBuild } from "../bundle/provenance.js";
 import type { RepublishedBundle } from "../bundle/republish.js";
 import { summarised } from "../bundle/source.js";
 import { keyId, publicKey } from "../bundle/signature.js";
@@ -30,6 +33,8 @@ export const KEY_OPTION = `private key in PEM form (default: $${KEY_VARIABLE}, e
 
 interface Options {
   also?: string;
+  provenance?: true;
+  builder: string;
   out?: string;
   key?: string;
   sequence?: number;
@@ -65,6 +70,8 @@ export function addBuild(program: Command, ui: Ui): void {
     .option("--name <name>", "of the bundle (default: the folder's)")
     .option("--commit <id>", "to name in the manifest (default: that of the repository, if nothing is uncommitted)")
     .option("--also <bundle>", "sign this earlier bundle's content under the next sequence too, as a way back: <out>.back.tar.gz")
+    .option("--provenance", "run the set's tests, and put into the bundle who built it of what (in-toto, SLSA)")
+    .option("--builder <uri>", "who builds, for --provenance", "urn:remit:builder")
     .option("--remarks", "list each entry that can apply together with others")
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
@@ -76,6 +83,7 @@ export function addBuild(program: Command, ui: Ui): void {
         throw new CliError("usage", "--expires lies before the bundle is built");
       }
       const key = await signingKey(options.key);
+      const tests = options.provenance === true ? await inFolder(folder, () => tested(opa, folder)) : null;
       const built = await inFolder(folder, async () => {
         return await buildBundle(opa, {
           dir: folder,
@@ -85,6 +93,7 @@ export function addBuild(program: Command, ui: Ui): void {
           builtMs,
           commit: options.commit ?? (commit?.clean === true ? commit.id : null),
           ...(options.name !== undefined && { name: options.name }),
+          ...(tests !== null && { provenance: { builder: options.builder, tests } }),
         });
       });
       await rehearse(built, key, builtMs);
@@ -97,6 +106,14 @@ export function addBuild(program: Command, ui: Ui): void {
       await writeWhole(file, back.archive);
       if (options.json !== true) sayRepublished(ui, file, back);
     });
+}
+
+/** @throws CliError if a test fails */
+async function tested(opa: Opa, folder: string): Promise<TestedBuild> {
+  const { report } = await testSet(opa, folder, { filter: null, coverage: 0 });
+  const { passed, failed } = totals(report);
+  if (failed > 0 || passed === 0) throw new CliError("failed", `${failed} of ${passed + failed} tests failed`, "`remit test` says which");
+  return { passed, failed, coverage: report.coverage?.percent ?? null };
 }
 
 /** @throws CliError if the earlier bundle is another one's, or not earlier */

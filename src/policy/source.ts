@@ -25,6 +25,8 @@ export interface SourceOptions {
   path: string;
   name: string;
   keys: TrustedKeys;
+  /** As those of `verifyBundle`. @default the provenance isn't looked at */
+  provenanceKeys?: TrustedKeys | undefined;
   engine: PolicyEngine;
   clock: Clock;
   timers: Timers;
@@ -269,8 +271,8 @@ export class BundleSource {
   }
 
   async #verify(bytes: Uint8Array): Promise<VerifiedBundle> {
-    const { name, keys, clock, verify = verifyBundle } = this.#options;
-    return await verify(bytes, { name, keys, nowMs: clock.wall(), limits: this.#limits });
+    const { name, keys, provenanceKeys, clock, verify = verifyBundle } = this.#options;
+    return await verify(bytes, { name, keys, provenanceKeys, nowMs: clock.wall(), limits: this.#limits });
   }
 
   #settle(seen: string, wanted: SourceStatus["wanted"], refused: Refusal | null): void {

@@ -16,7 +16,7 @@ import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
 import { CaughtUp } from "./caught_up.js";
 import { profileAhead } from "./profile.js";
-import { trustedKeys } from "./trusted_keys.js";
+import { provenanceKeys, trustedKeys } from "./trusted_keys.js";
 
 export class Readied {
   readonly #system: System;
@@ -41,6 +41,7 @@ export class Readied {
     const bundle = await this.verify(readBytes(path), {
       name,
       keys: trustedKeys(config),
+      provenanceKeys: provenanceKeys(config),
       nowMs,
       limits: archiveLimits(config),
     });
@@ -119,9 +120,9 @@ export function archiveLimits({ bundle }: Config): ArchiveLimits {
 }
 
 /** Keys are named by what they are. */
-function digestOf(bytes: Uint8Array, { name, keys, limits }: VerifyOptions): string {
+function digestOf(bytes: Uint8Array, { name, keys, provenanceKeys: builders, limits }: VerifyOptions): string {
   return createHash("sha256")
-    .update(JSON.stringify([name, [...keys.keys()].sort(), limits]))
+    .update(JSON.stringify([name, [...keys.keys()].sort(), builders === undefined ? null : [...builders.keys()].sort(), limits]))
     .update(bytes)
     .digest("hex");
 }

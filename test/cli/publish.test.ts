@@ -2,7 +2,8 @@ import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { KEY, NAME, bundleBytes } from "../bundle/support.js";
+import { TESTS, attested } from "../bundle/bad_provenance.js";
+import { KEY, NAME, archive, bundleBytes, content, signed } from "../bundle/support.js";
 import { run, tokenFor, type Running } from "../http/running.js";
 import { remit, type Ran } from "./remit.js";
 
@@ -82,6 +83,26 @@ describe("publishing from the command line", function () {
       expect(err).to.match(said);
     });
   }
+
+  it("is refused without provenance where a builder's is asked for", async () => {
+    const bundle = {
+      name: NAME,
+      path: "bundle.tar.gz",
+      keys: ["bundle.pem"],
+      provenance_keys: ["bundle.pem"],
+      state_dir: "state",
+      poll_ms: 50,
+    };
+    const strict = await run({ bundle }, await archive(signed(attested(TESTS, KEY, content({ expires: null })))));
+    try {
+      const to = ["--url", strict.url, "--token", tokenFor("remit:publish"), "--reason", "none"];
+      expect((await remit("publish", at("13.tar.gz"), ...to)).err).to.include("provenance_missing");
+      const { out } = await remit("bundles", ...to.slice(0, 4));
+      expect(out).to.match(/runs .*sequence 12/);
+    } finally {
+      await strict.stop();
+    }
+  });
 
   it("refuses to republish under a sequence that isn't later, or to an end that has passed", async () => {
     const args = ["republish", at("13.tar.gz"), "--key", at("key.pem"), "--out", at("never.tar.gz")];
