@@ -226,16 +226,16 @@ export function aboutPlaces(type: string, { types }: Vocabulary): string[][] {
   ]);
 }
 
-/** Of a record with what stands beside it, what says what was masked. */
+/** Parts of a record, with those beside it, that say what was masked. */
 export interface MaskedRecord {
   masked?: readonly string[] | undefined;
   input?: unknown;
   ancestors?: readonly unknown[] | undefined;
-  /** What the floor read, where no policy was asked: of the action's own task first. */
+  /** Facts that the floor read if no policy was asked: of the action's own task first. */
   floors?: readonly PrincipalsRead[] | undefined;
 }
 
-/** Whom a token and a task are for, as the floor read it. */
+/** Principals of a token and a task, as the floor read them. */
 export interface PrincipalsRead {
   agent_proof: { principal: { subject: unknown } | null } | null;
   task: { principal: string | null } | null;

@@ -1,6 +1,6 @@
 /**
- * What a bundle says, in the form the builder writes it and the engine reads it: the vocabulary, the compiled purposes,
- * the catalogue of reasons and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
+ * Contents of a bundle, as the builder writes and the engine reads them: the vocabulary, the compiled purposes, the catalogue of reasons
+ * and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
  */
 import type { BehaviorPolicy } from "./behavior.js";
 import type { Obligation } from "./obligation.js";
@@ -52,14 +52,13 @@ export interface ResourceType {
 /** A field that never stands in a record: a digest does in its place. */
 export interface Mask {
   /**
-   * Where the vocabulary has it: `["types", "reply", "arguments", "text"]`, `["types", "customer", "id"]`, `["task",
-   * "attributes", "note"]`, `["task", "subjects", "customer", "*"]`, `["task", "principal"]`, `["context", "session"]`. `*` is each
-   * element of a list.
+   * Path in the vocabulary: `["types", "reply", "arguments", "text"]`, `["types", "customer", "id"]`, `["task", "attributes", "note"]`,
+   * `["task", "subjects", "customer", "*"]`, `["task", "principal"]`, `["context", "session"]`. `*` is each element of a list.
    */
   at: string[];
   /** The field whose digests these are: ids of one type are the same wherever they stand. Left out: its own. */
   as?: string[];
-  /** What may read it: codes of entries and rules, and `rules.<purpose>.oblige`. Sorted. */
+  /** Readers of the field: codes of entries and rules, and `rules.<purpose>.oblige`. Sorted. */
   read_by: string[];
 }
 
@@ -150,7 +149,7 @@ export interface Hours {
   outside: EntryReason & { effect: "log" | "flag" | "deny" };
 }
 
-/** Who approves what waits, beside having the right to review. */
+/** Approvers of waiting actions, who must also have the right to review. */
 export interface Approvers {
   /** Roles, of which an approver has one; empty: any reviewer. */
   roles: string[];
@@ -173,7 +172,7 @@ export interface Purpose {
   never: Entries;
 }
 
-/** Of each element of a zone's `weeks`, in milliseconds. A power of ten, by which the engine divides exactly and soon. */
+/** Milliseconds covered by each element of a zone's `weeks`. A power of ten, by which the engine divides exactly and fast. */
 export const WEEKS_BUCKET_MS = 1_000_000_000;
 
 /**
@@ -235,7 +234,7 @@ export interface BundleMetadata {
   tzdata: string;
 }
 
-/** What an answer and a record say about the bundle that decided. */
+/** Identity of the bundle that decided, in answers and records. */
 export interface PolicyIdentity {
   bundle: string;
   revision: string;

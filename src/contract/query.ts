@@ -22,14 +22,14 @@ export const RECORD_KINDS = [
 ] as const;
 export type RecordKind = (typeof RECORD_KINDS)[number];
 
-/** What is asked for where no kind is named. */
+/** Kinds that a query is about if it names none. */
 export const JUDGED: readonly RecordKind[] = ["decision", "observed"];
 
 export const DECISIONS = ["allow", "deny", "flag"] as const satisfies readonly DecisionKind[];
 
 /**
- * What became of an action that could go on: what was said last, or, where nothing was said, `pending` for as long as its
- * answer is valid and a while after it, then `missing`. Of what was observed: what its line said.
+ * States of the outcome of an action that could proceed: what was reported last, or, without a report, `pending` for as long as its answer
+ * is valid and a while after it, then `missing`. An observed action has the outcome on its line.
  */
 export const OUTCOME_STATES = ["missing", "pending", ...OUTCOMES] as const;
 export type OutcomeState = (typeof OUTCOME_STATES)[number];
@@ -46,7 +46,7 @@ export interface RecordFilter {
   resource?: string;
   resource_prefix?: string;
   decision?: readonly DecisionKind[];
-  /** Of any reason. */
+  /** Code of any reason. */
   reason?: string;
   /** At least, of any reason. */
   severity?: Severity;
@@ -56,8 +56,8 @@ export interface RecordFilter {
   finding?: boolean;
   outcome?: readonly OutcomeState[];
   /**
-   * What a record of another kind is about: a fact's key (`agent/support-7`), what a bundle, the service or an action came to
-   * (`activated`, `started`, `failed`), the code of a refusal, what an administrator did.
+   * Subject of a record of another kind: a fact's key (`agent/support-7`), the result of a bundle, the service or an action (`activated`,
+   * `started`, `failed`), the code of a refusal, an administrator's action.
    */
   key?: string;
   /** Milliseconds since the epoch: from here on, … */
@@ -69,7 +69,7 @@ export interface RecordFilter {
 export const ORDERS = ["newest", "oldest"] as const;
 export type RecordOrder = (typeof ORDERS)[number];
 
-/** Of the action that was judged; an action on a collection has no id. */
+/** Action that was judged; an action on a collection has no id. */
 export const RecordAction = Type.Object(
   {
     agent: Type.String({ description: "Agent that acted" }),
@@ -132,7 +132,7 @@ export const ShownRecord = Type.Object(
 );
 export type ShownRecord = Static<typeof ShownRecord>;
 
-/** What a summary can count by. `rule`: each reason's code, with its effect and severity. */
+/** Fields that a summary can count by. `rule`: each reason's code, with its effect and severity. */
 export const SUMMARY_FIELDS = [
   "agent",
   "purpose",
@@ -185,7 +185,7 @@ export const Summary = Type.Object(
 );
 export type Summary = Static<typeof Summary>;
 
-/** What a histogram can count by. */
+/** Fields that a histogram can count by. */
 export const HISTOGRAM_FIELDS = SUMMARY_FIELDS.filter((field) => field !== "rule");
 export const HISTOGRAM_FIELDS_MAX = 2;
 export type HistogramField = Exclude<SummaryField, "rule">;
@@ -224,7 +224,7 @@ export const Histogram = Type.Object(
 );
 export type Histogram = Static<typeof Histogram>;
 
-/** What can be new. `habit`: an agent that uses a verb on a type. */
+/** Fields whose values can be new. `habit`: an agent that uses a verb on a type. */
 export const NOVEL_FIELDS = ["agent", "purpose", "verb", "type", "caller", "bundle", "rule", "habit"] as const;
 export type NovelField = (typeof NOVEL_FIELDS)[number];
 
@@ -269,7 +269,7 @@ export const FollowingEvent = Type.Object(
 );
 export type FollowingEvent = Static<typeof FollowingEvent>;
 
-/** The record to go on after is none of this log's: it was put back, or is another. It goes on from here. */
+/** Event sent if the record to go on after doesn't belong to this log: it was restored, or is another. The stream goes on from here. */
 export const RewoundEvent = Type.Object(
   { after: Type.Integer({ description: "`seq` of the record after which the stream goes on" }) },
   { ...closed, title: "RewoundEvent", description: "The given id does not belong to this log; the stream goes on from here" },

@@ -1,8 +1,8 @@
 const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d{1,9})?(?:[Zz]|([+-])(\d{2}):(\d{2}))$/;
 
 /**
- * Returns an RFC 3339 date-time (section 5.6) as milliseconds since the epoch; null if the text is none or names a moment that does not
- * exist. A leap second (`:60`) is refused: POSIX time has no place for it.
+ * Returns an RFC 3339 date-time (section 5.6) as milliseconds since the epoch; null if the text isn't a date-time or names a moment that
+ * does not exist. A leap second (`:60`) is refused: POSIX time has no place for it.
  * @example
  * import assert from "node:assert/strict";
  * import { parseTime } from "remit/contract";

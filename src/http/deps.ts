@@ -1,4 +1,4 @@
-/** What the routes need; `service.ts` hands it in. */
+/** Dependencies of the routes; `service.ts` provides them. */
 import type { Authzen } from "../adapters/authzen/authzen.js";
 import type { EnvoyPorts } from "../adapters/envoy/check.js";
 import type { SegmentLog } from "../audit/log.js";
@@ -39,11 +39,11 @@ export interface Bundles {
   publish(bytes: Buffer): Promise<PolicyIdentity>;
 }
 
-/** What `/readyz` says: ready where all of it is true. */
+/** States that `/readyz` reports: ready if all are true. */
 export interface Readiness {
   bundle: boolean;
   facts: boolean;
-  /** Whether changes of facts reach the disk. Decisions go on without. */
+  /** True if changes of facts reach the disk. Decisions go on without. */
   stored: boolean;
   log: boolean;
   accepting: boolean;
@@ -70,7 +70,7 @@ export interface HttpLimits extends ScanLimits {
 }
 
 export interface HttpIdentity extends Pick<Identity, "mayAskFor">, Callers {
-  /** As `Identity`, `caller_token_revoked` and `caller_cut_off`. */
+  /** Authenticates a caller. @throws Problem as `Identity`, `caller_token_revoked` and `caller_cut_off` */
   authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
   /** The agents and purposes that `mayAskFor` is true of. */
   rightsOf: (caller: Caller) => Sight;
@@ -100,9 +100,9 @@ export interface HttpDeps extends SensingRoom {
   identity: HttpIdentity;
   /** One bound for all doors. */
   admission: Admission;
-  /** Of what is observed, streams and traces; apart from decisions, which have the first call on everything that they share. */
+  /** Admission of observed actions, streams and traces; apart from decisions, which come first in everything that they share. */
   observing: Admission;
-  /** Of what engines hand in. */
+  /** Admission of records that engines send. */
   handingIn: Admission;
   facts: Commands;
   flights: Flights;

@@ -1,4 +1,7 @@
-/** What operators watch, for Prometheus. Every label's values come from a closed table, from the configuration or from the active bundle. */
+/**
+ * Metrics for operators, in Prometheus's form. Every label's values come from a closed table, from the configuration or from the active
+ * bundle.
+ */
 import { createRequire } from "node:module";
 import type * as Prom from "prom-client";
 import type { ObservedAnswer, PolicyIdentity, ProblemCode, StreamEnd } from "../contract/index.js";
@@ -24,7 +27,7 @@ export interface Observed {
   log_healthy: boolean;
   log_queue: { records: number; bytes: number };
   subscribers: number;
-  /** Of each sink that takes records. */
+  /** State of each sink that receives records. */
   exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
   record_followers: number;
   bounds: Iterable<Bound>;

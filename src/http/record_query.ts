@@ -23,7 +23,7 @@ import { PAGE_LIMIT, flag, matching, oneOf, pageQuery, readQuery, required, some
 const NAME_MAX = 128;
 const KEY_MAX = 512;
 
-/** What is known of a record for good. */
+/** Parameters about what is known of a record for good. */
 export const recordQuery = {
   kind: someOf(RECORD_KINDS, "decision,observed, if unsaid; with `key`, every kind"),
   caller: text("Who asked, or did it, as its token names it"),
@@ -53,7 +53,7 @@ const filterQuery = {
   to: time("Up to before this time"),
 };
 
-/** @throws Problem `parameter_invalid` for a range that is none */
+/** Returns the filter of a query. @throws Problem `parameter_invalid` for an invalid range */
 export function filterOf(given: Given<typeof filterQuery>): RecordFilter {
   const { from, to, kind, key } = given;
   if (from !== undefined && to !== undefined && to <= from)

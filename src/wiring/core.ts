@@ -29,7 +29,7 @@ export interface CoreOptions {
   profileAhead?: (records: number) => ProfileAhead | null;
   /** Called for each bundle that has become active. */
   activated: (policy: ActivePolicy) => void;
-  /** Whether a refused bundle is worth a record and a line in the log. @default each is */
+  /** Returns true if a refused bundle is worth a record and a line in the log. @default each is */
   tells?: (refused: Extract<Outcome, { outcome: "refused" }>) => boolean;
 }
 

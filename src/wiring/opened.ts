@@ -14,7 +14,7 @@ import type { System, Timers } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { startAhead } from "../system/thread.js";
 
-/** What releases the store's lock and the log's. */
+/** Functions that release the store's lock and the log's. */
 export interface Locks {
   store: () => void;
   log: () => void;

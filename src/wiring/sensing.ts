@@ -24,7 +24,7 @@ export interface SensingDeps {
   logger: Logger;
 }
 
-/** What the routes need of it. */
+/** Parts that the routes need. */
 export interface SensingRoom {
   notices: Notices;
   sensors: Sensors;

@@ -6,10 +6,12 @@ export const RISC = "https://schemas.openid.net/secevent/risc/event-type/";
 export const SSF = "https://schemas.openid.net/secevent/ssf/event-type/";
 
 /**
- * Effect of an event on its subject. - `end_session`: it is cut off until that is lifted; of a principal: its tasks, and tokens that were
- * issued before. - `cut_tokens`: its tokens that were issued before are refused. - `suspend`: it is cut off until the transmitter reports
- * that it is enabled, or that is lifted. - `restore`: what this transmitter has cut off is lifted. - `narrow`: it is left with reading what
- * its task is about.
+ * Effect of an event on its subject.
+ * - `end_session`: it is cut off until that is lifted; of a principal: its tasks, and tokens that were issued before.
+ * - `cut_tokens`: its tokens that were issued before are refused.
+ * - `suspend`: it is cut off until the transmitter reports that it is enabled, or that is lifted.
+ * - `restore`: what this transmitter has cut off is lifted.
+ * - `narrow`: it is left with reading what its task is about.
  */
 export type Effect = "end_session" | "cut_tokens" | "suspend" | "restore" | "narrow";
 

@@ -24,7 +24,7 @@ const SEARCH_IDS = {
   action: "authzenSearchActions",
 } as const;
 
-/** Those that ask for decisions. */
+/** Returns the routes that ask for decisions. */
 export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: AdmitRequest): FrontRoute[] {
   const { body_bytes_max, batch_bytes_max, batch_actions_max } = deps.limits;
   const route = (

@@ -62,7 +62,10 @@ const TAKERS: readonly Scope[] = ["remit:bundle", "remit:publish"];
 const TYPE = "application/vnd.openpolicyagent.bundles";
 const SUFFIX = ".tar.gz";
 
-/** In OPA's bundle protocol (its documentation, "Bundle Service API"), so that a stock OPA can take it, and verify it. */
+/**
+ * Returns the route of OPA's bundle protocol (its documentation, "Bundle Service API"), so that a stock OPA can download and verify a
+ * bundle.
+ */
 export function getBundle(deps: HttpDeps): Route {
   const { bundles, bundleWaiters } = deps;
   return {

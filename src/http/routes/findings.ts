@@ -209,7 +209,7 @@ function seenBy(deps: HttpDeps, caller: Caller): (finding: Finding) => boolean {
   return (finding) => maySee(deps, caller, concerned(finding));
 }
 
-/** Of agents that nobody has registered: whoever may ask for any. */
+/** Returns whom a finding concerns. Findings of agents that nobody has registered are for callers that may ask for any agent. */
 function concerned({ agent, purpose }: Finding): Concerned {
   return { agent: agent ?? "", purposes: purpose === null ? [] : [purpose] };
 }

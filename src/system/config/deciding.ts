@@ -1,4 +1,4 @@
-/** What is decided on, and how. */
+/** Settings of what is decided on, and how. */
 import { EVALUATION_FUEL } from "../../contract/fuel.js";
 import { Type } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, name, path, section } from "./parts.js";
