@@ -140,7 +140,7 @@ class PurposeReader {
     const types = [...new Set(targets.flatMap((target) => target.types))];
     const entry: Entry = {
       about: readAbout(sheet, said["about"], [...path, "about"], targets, vocabulary),
-      when: compileWhen(sheet, said["when"], [...path, "when"], types, vocabulary),
+      when: compileWhen({ sheet, types, vocabulary, permits: line === "allow" }, said["when"], [...path, "when"]),
       reason: this.reason(said, path, EFFECT[line], defaultCode, SEVERITY[line], types),
       obligations: this.obligations(said["obligations"], [...path, "obligations"], types),
     };
@@ -243,8 +243,10 @@ class PurposeReader {
         return [{ type: "redact", fields: sheet.words(fields, [...at, "fields"], "`fields`") }];
       }
       case "confirm": {
-        const of = sheet.text(sheet.fields(said[kind], at, "`confirm`", ["with"])["with"], [...at, "with"], "`with`", 128);
-        return of === null ? [] : [{ type: "confirm", with: of }];
+        const confirm = sheet.fields(said[kind], at, "`confirm`", ["with", "text"]);
+        const of = sheet.text(confirm["with"], [...at, "with"], "`with`", 128);
+        const text = confirm["text"] === undefined ? undefined : (sheet.text(confirm["text"], [...at, "text"], "`text`") ?? "");
+        return of === null ? [] : [{ type: "confirm", with: of, ...(text === undefined ? {} : { text }) }];
       }
       case "notify": {
         const { channel } = sheet.fields(said[kind], at, "`notify`", ["channel"]);

@@ -12,10 +12,16 @@ export type Severity = (typeof SEVERITIES)[number];
 export const VERB_CLASSES = ["read", "write", "send", "admin"] as const;
 export type VerbClass = (typeof VERB_CLASSES)[number];
 
-/** The type of an attribute or argument. Every list and string is bounded: `max` counts elements or UTF-16 units. */
+/**
+ * The type of an attribute or argument. Every list and string is bounded: `max` counts elements or UTF-16 units. Dates (`2026-03-01`), times
+ * (RFC 3339 in UTC) and durations (`36h`) are texts with one form each.
+ */
 export type ValueType =
   | { kind: "id" }
   | { kind: "email" }
+  | { kind: "date" }
+  | { kind: "time" }
+  | { kind: "duration" }
   | { kind: "string"; max: number }
   | { kind: "integer" }
   | { kind: "number" }
@@ -68,10 +74,54 @@ export interface Vocabulary {
 
 export type Scalar = string | number | boolean;
 
-/** One matcher of a `when`, compiled. `path` and a `same_as` value are key paths into the policy's input. */
-export type Condition = { name: string; path: string[] } & (
+/**
+ * One matcher of a `when`, compiled. `path` and a `same_as` value are key paths into the policy's input. A composite has the empty path: an
+ * evaluator that doesn't know it never takes it to hold.
+ */
+export type Condition = PlainCondition | CompositeCondition;
+
+export type PlainCondition = { name: string; path: string[] } & (
   { op: "in" | "not_in" | "prefix"; value: Scalar[] } | { op: "at_most" | "at_least"; value: number } | { op: "same_as"; value: string[] }
 );
+
+/** Several conditions as one: all of them, not all of them, or one of several lists of which all have to hold. */
+export type CompositeCondition = { name: string; path: [] } & (
+  { op: "all" | "not"; of: ListCondition[] } | { op: "any"; of: (ListCondition | Negated<ListCondition>)[][] }
+);
+
+/** Elements of the list at `path`, each of which is `item` to the conditions in `of`. */
+export type ListCondition =
+  ElementCondition | { name: string; path: string[]; op: "every" | "some"; of: ElementCondition[] };
+
+export type ElementCondition = LeafCondition | Negated<LeafCondition>;
+
+export interface Negated<T> {
+  name: string;
+  op: "not";
+  of: T[];
+}
+
+/** A condition on what is at one path, or on numbers; paths into `item` lead into the element at hand. */
+export type LeafCondition =
+  | PlainCondition
+  | ({ name: string; path: string[] } & (
+      { op: "suffix" | "domain"; value: string[] } | { op: "all_of"; value: Scalar[] } | { op: "known"; value: boolean }
+    ))
+  | Comparison;
+
+/** Numbers, moments or lengths of time side by side; of several on the left, one has to compare so. */
+export type Comparison = { name: string; op: "compare"; left: Operand; right: Operand } & (
+  { than: "is" | "at_most" | "at_least" | "more_than" | "less_than" } | { than: "within"; ms: number }
+);
+
+export type Operand =
+  | { value: number }
+  | { at: string[]; as: "number" | "moment" | "duration" }
+  | { count: string[] }
+  /** Sum over the elements of a list: of the product of these fields, or of the elements themselves if there are none. */
+  | { sum: string[]; of: string[] }
+  /** Milliseconds after the service's clock. */
+  | { now: number };
 
 /** Whole, as the policy gives it (`PolicyReason`), so that nothing has to be put together for each decision. */
 export interface EntryReason {

@@ -2,6 +2,7 @@
 import { BEHAVIOR_CHANNELS } from "./behavior.js";
 import { ID_LENGTH_MAX } from "./decision.js";
 import type { Fields, ValueType, Vocabulary } from "./policy.js";
+import { DATE_PATTERN, DURATION_PATTERN, TIME_PATTERN } from "./time.js";
 
 export type JsonSchema = Record<string, unknown>;
 
@@ -26,6 +27,12 @@ function presentSchema(type: ValueType): JsonSchema {
       return { type: "string", minLength: 1, maxLength: ID_LENGTH_MAX };
     case "email":
       return { type: "string", pattern: EMAIL_PATTERN };
+    case "date":
+      return { type: "string", pattern: DATE_PATTERN };
+    case "time":
+      return { type: "string", pattern: TIME_PATTERN };
+    case "duration":
+      return { type: "string", pattern: DURATION_PATTERN };
     case "string":
       return { type: "string", maxLength: type.max };
     case "integer":
