@@ -192,10 +192,10 @@ function whenDefinitions(): { when: TSchema; matcher: TSchema } {
   const scalar = Type.Unsafe({ type: ["string", "number", "boolean"] });
   const oneOrMore = (description: string): TSchema => Type.Union([scalar, Type.Array(scalar, { minItems: 1 })], { description });
   const alone = (name: string, member: TSchema): TSchema => Type.Object({ [name]: member }, closed);
-  const matchers = (members: Record<string, TSchema>): TSchema =>
-    Type.Partial(Type.Object(members), { ...closed, minProperties: 1 });
+  const matchers = (members: Record<string, TSchema>): TSchema => Type.Partial(Type.Object(members), { ...closed, minProperties: 1 });
   const samePath = alone("same_as", text("Path of another number, duration or moment."));
-  const bound = (description: string): TSchema => Type.Union([Type.Number(), Type.String({ pattern: DURATION_PATTERN }), samePath], { description });
+  const bound = (description: string): TSchema =>
+    Type.Union([Type.Number(), Type.String({ pattern: DURATION_PATTERN }), samePath], { description });
   const numeric = {
     at_most: bound("The greatest number or duration that matches."),
     at_least: bound("The least number or duration that matches."),
@@ -236,7 +236,8 @@ function whenDefinitions(): { when: TSchema; matcher: TSchema } {
       alone("known", Type.Boolean({ description: "true: the host knows it; false, in `never` and `flag` alone: it doesn't." })),
     ],
     {
-      description: "A value, a list of values, or one matcher: not, at_most, before, within, prefix, same_as, count, every… An unknown value never helps.",
+      description:
+        "A value, a list of values, or one matcher: not, at_most, before, within, prefix, same_as, count, every… An unknown value never helps.",
     },
   );
   return { when: whenOf(within), matcher };

@@ -70,7 +70,8 @@ function operandWords(operand: Operand, form: "number" | "moment" | "duration"):
   }
   if ("at" in operand) return placeWords(operand.at);
   if ("count" in operand || "sum" in operand) return placeWords("count" in operand ? operand.count : operand.sum);
-  if (form === "moment") return new Date(operand.value).toISOString().replace(/(T00:00:00)?\.000Z$/, (_, day) => (day === undefined ? "Z" : ""));
+  if (form === "moment")
+    return new Date(operand.value).toISOString().replace(/(T00:00:00)?\.000Z$/, (_, day) => (day === undefined ? "Z" : ""));
   return form === "duration" ? durationWords(operand.value) : String(operand.value);
 }
 

@@ -280,10 +280,9 @@ class Matchers {
         const [, length = "", of = ""] = typeof wanted === "string" ? (WITHIN.exec(wanted) ?? []) : [];
         const ms = durationMs(length);
         const right = ms === null ? null : of === "now" ? { now: 0 } : this.#path(of, "moment", at);
-        if (ms === null) sheet.error(at, "`within` takes a duration and what it is counted from", "write `within: 24h of now`, or a path for `now`");
-        return ms === null || right === null
-          ? []
-          : [{ name, op: "compare", than: "within", ms, left: { at: path, as: "moment" }, right }];
+        if (ms === null)
+          sheet.error(at, "`within` takes a duration and what it is counted from", "write `within: 24h of now`, or a path for `now`");
+        return ms === null || right === null ? [] : [{ name, op: "compare", than: "within", ms, left: { at: path, as: "moment" }, right }];
       }
       case "prefix":
       case "suffix": {
@@ -329,7 +328,14 @@ class Matchers {
     return of.length === 0 ? [] : [{ name, op: "not", of: of as LeafCondition[] }];
   }
 
-  #ofList(op: "count" | "sum" | "every" | "some" | "all_of", name: string, path: string[], of: ValueType, wanted: unknown, at: Path): Node[] {
+  #ofList(
+    op: "count" | "sum" | "every" | "some" | "all_of",
+    name: string,
+    path: string[],
+    of: ValueType,
+    wanted: unknown,
+    at: Path,
+  ): Node[] {
     const { sheet } = this.context;
     switch (op) {
       case "count":
@@ -387,7 +393,11 @@ class Matchers {
     const unknown = names.filter((field) => !integers.includes(field));
     for (const field of unknown) sheet.unknownWord(at, "field of whole numbers", field, integers);
     if (names.length === 0 || names.length > FACTORS_MAX) {
-      sheet.error(at, `\`of\` names 1 to ${FACTORS_MAX} fields, which are multiplied`, "write `sum: {of: [quantity, cents], at_most: 5000}`");
+      sheet.error(
+        at,
+        `\`of\` names 1 to ${FACTORS_MAX} fields, which are multiplied`,
+        "write `sum: {of: [quantity, cents], at_most: 5000}`",
+      );
       return null;
     }
     return unknown.length === 0 ? names : null;
@@ -476,7 +486,11 @@ class Matchers {
     const [found, length, side] = FROM_NOW.exec(text) ?? [];
     const ms = length === undefined ? 0 : durationMs(length);
     if (found !== undefined && ms !== null) return { now: side === "before" && ms !== 0 ? -ms : ms };
-    sheet.error(at, `\`${op}\` takes a date, a time in UTC, or what is counted from now`, 'write "2026-03-01", now, 30d before now, or {same_as: path}');
+    sheet.error(
+      at,
+      `\`${op}\` takes a date, a time in UTC, or what is counted from now`,
+      'write "2026-03-01", now, 30d before now, or {same_as: path}',
+    );
     return null;
   }
 
@@ -491,7 +505,11 @@ class Matchers {
     if (place === null) return null;
     const { kind } = place.type;
     const right =
-      as === "number" ? kind === "integer" || kind === "number" : as === "moment" ? kind === "date" || kind === "time" : kind === "duration";
+      as === "number"
+        ? kind === "integer" || kind === "number"
+        : as === "moment"
+          ? kind === "date" || kind === "time"
+          : kind === "duration";
     if (right) return { at: place.path, as };
     const wanted = { number: "a number", moment: "a date or a time", duration: "a duration" }[as];
     sheet.error(at, `\`${text}\` is of kind ${kind}, and has to be ${wanted}`);
@@ -592,7 +610,9 @@ function limitOf(condition: Node): Limit[] {
   const side = SIDES[than];
   const value =
     condition.op === "compare"
-      ? ("value" in condition.right ? condition.right.value : null)
+      ? "value" in condition.right
+        ? condition.right.value
+        : null
       : condition.op === "at_most" || condition.op === "at_least"
         ? condition.value
         : null;
@@ -639,7 +659,11 @@ export function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): b
   return right;
 }
 
-const WRITTEN = { date: "a date such as \"2026-03-01\"", time: 'a time in UTC such as "2026-03-01T09:30:00Z"', duration: "a duration such as 36h" };
+const WRITTEN = {
+  date: 'a date such as "2026-03-01"',
+  time: 'a time in UTC such as "2026-03-01T09:30:00Z"',
+  duration: "a duration such as 36h",
+};
 
 function isWritten(sheet: Sheet, value: unknown, at: Path, kind: keyof typeof WRITTEN): boolean {
   const text = typeof value === "string" ? value : "";

@@ -90,8 +90,7 @@ export type CompositeCondition = { name: string; path: [] } & (
 );
 
 /** Elements of the list at `path`, each of which is `item` to the conditions in `of`. */
-export type ListCondition =
-  ElementCondition | { name: string; path: string[]; op: "every" | "some"; of: ElementCondition[] };
+export type ListCondition = ElementCondition | { name: string; path: string[]; op: "every" | "some"; of: ElementCondition[] };
 
 export type ElementCondition = LeafCondition | Negated<LeafCondition>;
 

@@ -135,7 +135,9 @@ function numbersOf(operand: Operand, scope: Scope): (number | bigint)[] | null {
 }
 
 function sumOf(list: readonly Value[], fields: readonly string[]): bigint[] | null {
-  const factors = list.map((item) => (fields.length === 0 ? [item] : fields.map((field) => (item as Record<string, Value>)[field] ?? null)));
+  const factors = list.map((item) =>
+    fields.length === 0 ? [item] : fields.map((field) => (item as Record<string, Value>)[field] ?? null),
+  );
   if (factors.flat().includes(null)) return null;
   return [factors.reduce((sum, each) => sum + each.reduce((product, factor) => product * BigInt(factor as number), 1n), 0n)];
 }

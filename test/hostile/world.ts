@@ -1,6 +1,15 @@
 /** What the attacked service knows: facts for a bundle's vocabulary, and what they permit by a reading of their own. */
 import type { UnverifiedBundle } from "../../src/bundle/verify.js";
-import { conditionLiterals, type Fields, type PolicyInput, type Purpose, type ValueType, type Values, type Value, type Vocabulary } from "../../src/contract/index.js";
+import {
+  conditionLiterals,
+  type Fields,
+  type PolicyInput,
+  type Purpose,
+  type ValueType,
+  type Values,
+  type Value,
+  type Vocabulary,
+} from "../../src/contract/index.js";
 import type { Dice } from "../differential/dice.js";
 
 const EXPIRES_AFTER_MS = 5000;
@@ -167,6 +176,8 @@ function wordsOf({ data, files }: UnverifiedBundle): string[] {
   const matched = Object.values(data.purposes)
     .flatMap(({ allow, flag, never }) => [allow, flag, never])
     .flatMap((types) => Object.values(types).flatMap((verbs) => Object.values(verbs).flat()))
-    .flatMap(({ when }) => when.flatMap(conditionLiterals).flatMap(({ holder: { value } }) => (Array.isArray(value) ? value.map(String) : [])));
+    .flatMap(({ when }) =>
+      when.flatMap(conditionLiterals).flatMap(({ holder: { value } }) => (Array.isArray(value) ? value.map(String) : [])),
+    );
   return [...new Set([...literals, ...matched])];
 }
