@@ -53,6 +53,7 @@ import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
 import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
 import { connectionsMax } from "./wiring/descriptors.js";
+import { explaining } from "./wiring/explaining.js";
 import { wireFindings } from "./wiring/findings.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
@@ -382,6 +383,7 @@ export async function startService(config: Config, system: System, logger: Logge
         records,
         log,
         search,
+        explain: explaining(engine, system.timers),
         recordStreams,
         findings,
         securityEvents,

@@ -4,6 +4,7 @@ import { BEHAVIOR_CHANNELS, NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES, 
 import { QUORUM_MAX, ROLES_MAX } from "./approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.js";
 import { WEEK_MS } from "./hours.js";
+import { LITERALS_MAX } from "./reads.js";
 import { FACTORS_MAX } from "./matchers.js";
 
 const closed = { additionalProperties: false };
@@ -239,6 +240,8 @@ export const Catalogue = named(
       tell_agent: Type.String(),
       purposes: Type.Array(Line),
       sources: Type.Array(Line),
+      reads: Type.Optional(Type.Array(Path)),
+      literals: Type.Optional(Type.Array(Scalar, { maxItems: LITERALS_MAX })),
     },
     closed,
   ),

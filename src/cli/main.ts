@@ -16,6 +16,7 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   init: async () => (await import("./init.js")).addInit,
   build: async () => (await import("./build.js")).addBuild,
   test: async () => (await import("./test.js")).addTest,
+  explain: async () => (await import("./decide.js")).addExplain,
   decide: async () => (await import("./decide.js")).addDecide,
   verify: async () => (await import("./verify.js")).addVerify,
   inspect: async () => (await import("./inspect.js")).addInspect,

@@ -208,6 +208,10 @@ export interface CatalogueEntry {
   purposes: string[];
   /** `file:line` of each place that gives it, relative to the policy set. */
   sources: string[];
+  /** Paths into the input that its rules in Rego read; left out for entries, and for rules that put paths together as they run. */
+  reads?: string[][];
+  /** Values that those rules name, of which some are compared with what they read. */
+  literals?: Scalar[];
 }
 
 /** `catalogue.json` of a bundle: code → what it means. */

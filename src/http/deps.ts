@@ -17,6 +17,7 @@ import type { TaskWork } from "../identity/task_tokens.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
 import type { ServiceProfile } from "../wiring/profile.js";
+import type { Explain } from "../wiring/explaining.js";
 import type { FindingsRoom } from "../wiring/findings.js";
 import type { HandedInRecords } from "../wiring/handed_in.js";
 import type { SecurityEventsRoom } from "../wiring/security_events.js";
@@ -112,6 +113,7 @@ export interface HttpDeps extends SensingRoom {
   records: OwnRecords;
   log: SegmentLog;
   search: RecordSearch;
+  explain: Explain;
   recordStreams: RecordStreams;
   findings: FindingsRoom;
   handedIn: HandedInRecords;

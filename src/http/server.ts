@@ -28,6 +28,7 @@ import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
 import { getDecisionStream } from "./routes/decisions_stream.js";
 import { getEventStream } from "./routes/events.js";
 import { getEvents, getExport, postImport } from "./routes/facts.js";
+import { postExplain } from "./routes/explain.js";
 import { getFinding, getFindingStream, getFindings, postApproval, postFinding } from "./routes/findings.js";
 import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js";
 import { healthz } from "./routes/healthz.js";
@@ -92,7 +93,7 @@ const AFTERWARDS = [postObserve, postRecords, postTraces, postLogs, postMetrics,
 // What has a name of its own before what any id fits.
 const LOG = [
   ...[getCheckpoint, getLogKeys, getConsistency, getTile],
-  ...[getDecisions, getDecisionStream, getSummary, getReceipt, getProof, getDecision],
+  ...[getDecisions, getDecisionStream, getSummary, getReceipt, getProof, getDecision, postExplain],
 ];
 const SECURITY_EVENTS = [
   ...[postSet, getTransmitters],
