@@ -74,7 +74,7 @@ export function addBuild(program: Command, ui: Ui): void {
         return await buildBundle(opa, {
           dir: folder,
           key,
-          sequence: options.sequence ?? sequenceOf(commit),
+          sequence: options.sequence ?? sequenceOf(commit, builtMs, ui),
           expiresMs: options.expiry ? (options.expires ?? builtMs + EXPIRES_DAYS * DAY_MS) : null,
           builtMs,
           commit: options.commit ?? (commit?.clean === true ? commit.id : null),
@@ -127,13 +127,14 @@ function builtAt(commit: Commit | null): number {
   throw new CliError("usage", "SOURCE_DATE_EPOCH is not a number of seconds since 1970");
 }
 
-function sequenceOf(commit: Commit | null): number {
+/** Outside git seconds count: each build comes after those before it, and after any count of commits. */
+function sequenceOf(commit: Commit | null, builtMs: number, ui: Ui): number {
   if (commit !== null && Number.isSafeInteger(commit.count)) return commit.count;
-  throw new CliError(
-    "usage",
-    "there is no git history to count, so the sequence must be given",
-    "add `--sequence <n>`, higher than that of the bundle that runs now",
+  const sequence = Math.floor(builtMs / 1000);
+  ui.err(
+    `${ui.paint("cyan", "hint:")} there is no git history to count, so the sequence is the second of the build; \`--sequence <n>\` gives another`,
   );
+  return sequence;
 }
 
 async function signingKey(file: string | undefined): Promise<KeyObject> {
