@@ -53,7 +53,7 @@ describe("what YAML can say beyond one value", () => {
     });
   }
 
-  const WRONG: [when: string, message: string, hint?: string, line?: string][] = [
+  const WRONG: [when: string, message: string, hint?: string | undefined, line?: string][] = [
     ["a: {at_least: {same_as: word}}", "`word` is of kind string, and has to be a number"],
     ["a: {at_least: {same_as: nums}}", "`nums` is of kind list, and has to be a number"],
     ["a: {at_least: {same_as: a}}", "`a` is compared with itself"],
