@@ -10,6 +10,8 @@ export interface FailedLine {
   /** `rules.rego:27` */
   source: string;
   text: string;
+  /** Whether it is in the rule itself, and not in a helper that it asks. */
+  own: boolean;
 }
 
 interface Block {
@@ -69,7 +71,7 @@ function linesOf(block: Block, blocks: readonly Block[], rows: ReadonlySet<strin
     const body = one.lines.filter((line) => !line.startsWith("#")).join("\n");
     for (const [i, line] of one.lines.entries()) {
       const source = `${one.file}:${one.first + i}`;
-      if (rows.has(source) && !line.startsWith("#")) found.push({ source, text: line.trim() });
+      if (rows.has(source) && !line.startsWith("#")) found.push({ source, text: line.trim(), own: one === block });
     }
     for (const other of blocks) if (new RegExp(`\\b${other.name}\\b`).test(body) && other.name !== one.name) visit(other);
   };

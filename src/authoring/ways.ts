@@ -274,6 +274,7 @@ class Pool {
       case "number":
         return [...new Set(this.#numbers.flatMap((one) => [one, one + 1, one - 1]).concat(0, 1))]
           .filter((one) => type.kind === "number" || Number.isSafeInteger(one))
+          .sort((x, y) => (typeof found === "number" ? Math.abs(x - found) - Math.abs(y - found) : 0))
           .slice(0, VALUES_MAX * 3);
       case "date":
       case "time": {

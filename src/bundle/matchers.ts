@@ -366,6 +366,8 @@ class Matchers {
       of.kind === "object"
         ? sheet.map(wanted, at, `\`${op}\``).flatMap(([field, matcher]) => inner.compile(field, matcher, [...at, field]))
         : inner.compileElement(name, wanted, at);
+    if (of.kind === "object" && typeof wanted === "object" && wanted !== null && Object.keys(wanted).length === 0)
+      sheet.error(at, `\`${op}\` says nothing of an element`);
     // Of an element there is no list, so none of these is `every` or `some`.
     return conditions.length === 0 ? [] : [{ name, path, op, of: conditions as ElementCondition[] }];
   }

@@ -88,7 +88,7 @@ export function addBuild(program: Command, ui: Ui): void {
         return await buildBundle(opa, {
           dir: folder,
           key,
-          sequence: options.sequence ?? sequenceOf(commit, options.also !== undefined),
+          sequence: options.sequence ?? sequenceOf(commit, builtMs, options.also !== undefined, ui),
           expiresMs: options.expiry ? (options.expires ?? builtMs + EXPIRES_DAYS * DAY_MS) : null,
           builtMs,
           commit: options.commit ?? (commit?.clean === true ? commit.id : null),
@@ -170,15 +170,17 @@ function builtAt(commit: Commit | null): number {
   throw new CliError("usage", "SOURCE_DATE_EPOCH is not a number of seconds since 1970");
 }
 
-/** A way back has a sequence of its own: commits then count twice, so that the build after it comes after both. */
-function sequenceOf(commit: Commit | null, hasWayBack: boolean): number {
-  const sequence = (commit?.count ?? NaN) * (hasWayBack ? 2 : 1);
-  if (Number.isSafeInteger(sequence)) return sequence;
-  throw new CliError(
-    "usage",
-    "there is no git history to count, so the sequence must be given",
-    "add `--sequence <n>`, higher than that of the bundle that runs now",
+/**
+ * Outside git seconds count: each build comes after those before it, and after any count of commits. A way back has a sequence of its own:
+ * commits then count twice, so that the build after it comes after both.
+ */
+function sequenceOf(commit: Commit | null, builtMs: number, hasWayBack: boolean, ui: Ui): number {
+  if (commit !== null && Number.isSafeInteger(commit.count)) return commit.count * (hasWayBack ? 2 : 1);
+  const sequence = Math.floor(builtMs / 1000);
+  ui.err(
+    `${ui.paint("cyan", "hint:")} there is no git history to count, so the sequence is the second of the build; \`--sequence <n>\` gives another`,
   );
+  return sequence;
 }
 
 export async function signingKey(file: string | undefined): Promise<KeyObject> {

@@ -75,7 +75,7 @@ function asking(command: Command): Command {
     .option("--url <url>", `a running service to ask instead (default: ${URL_VARIABLE}, unless a set, bundle, table or facts are given)`)
     .option("--token <token>", "a caller's token for it (default: REMIT_TOKEN, which others on this machine can't see)")
     .option("--token-file <file>", "a file that holds it (default: REMIT_TOKEN_FILE)")
-    .option("--table <name>", "a table of the set, with --case")
+    .option("--table <name>", "a table of the set, by its title or file, with --case")
     .option("--case <name>", "the case to ask about")
     .option("--facts <file>", "agents and tasks, as `remit serve` reads them")
     .option("--now <time>", "the moment to decide at, RFC 3339 (default: now)", time)
@@ -205,8 +205,11 @@ function situationIn(build: TestBuild, tableName: string, caseName: string | und
   const stems = build.set.tables.map((file) => basename(file, ".yaml"));
   const stem = basename(tableName, ".yaml");
   const file = build.set.tables.find((one) => basename(one, ".yaml") === stem);
-  if (file === undefined) throw unknown("table", tableName, stems);
-  const table = openTable(build, file, []);
+  const table =
+    file === undefined
+      ? build.set.tables.map((one) => openTable(build, one, [])).find(({ name }) => name === tableName)
+      : openTable(build, file, []);
+  if (table === undefined) throw unknown("table", tableName, stems);
   const found = table.cases.find(({ name }) => name === caseName);
   const names = table.cases.map(({ name }) => name);
   if (found === undefined) throw unknown("case", caseName, names);

@@ -22,8 +22,9 @@ export function sayExplanation(ui: Ui, explanation: Explanation | null, failed?:
   }
   for (const { effect, code, fired, sources, read } of rules) {
     ui.out(`  ${effect.padEnd(6)} ${code}  ${fired ? "fires" : "does not fire"}  ${ui.paint("dim", sources.join(", "))}`);
-    for (const { source, text } of sources.flatMap((one) => failed?.get(one) ?? []))
-      ui.out(`         not     ${text}  ${ui.paint("dim", source)}`);
+    // A rule that fired has no line of its own that kept it from that.
+    const kept = sources.flatMap((one) => failed?.get(one) ?? []).filter(({ own }) => !fired || !own);
+    for (const { source, text } of kept) ui.out(`         not     ${text}  ${ui.paint("dim", source)}`);
     if (fired) for (const { path, found } of read) ui.out(`         reads   ${path}: found ${show(found as Value)}`);
   }
   if (ways !== null) sayWays(ui, ways);

@@ -142,10 +142,10 @@ describe("a `when`", () => {
     ["paid: {same_as: status}", "`paid` (boolean) and `status` (enum) are never the same"],
     ["items: {same_as: address}", "`items` (id) and `address` (object) are never the same"],
     ["address: Berlin", "`address` is an object", "match one of its fields, or write a rule in Rego"],
-    ["parts: x", "`parts` is a list of objects, and no matcher looks into one", "with `some` or `every` over the list"],
-    ["parts: {not: x}", "`parts` is a list of objects, and no matcher looks into one"],
-    ["parts.item: x", "`parts` is a list of objects, and no matcher looks into one", "a rule in Rego"],
-    ["customer: {same_as: parts.item}", "`parts` is a list of objects, and no matcher looks into one"],
+    ["parts: x", "`parts` is a list of objects", "match its elements with `some` or `every`"],
+    ["parts: {not: x}", "`parts` is a list of objects"],
+    ["parts.item: x", "`parts` is a list of objects"],
+    ["customer: {same_as: parts.item}", "`parts` is a list of objects"],
   ];
   for (const [text, message, hint, types = "invoice"] of WRONG) {
     it(`is refused that says ${text} of ${types}`, () => {
