@@ -27,9 +27,7 @@ export function addCheck(program: Command, ui: Ui, finish: (exit: Exit) => void)
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: { facts?: string; json?: true }) => {
-      const opa = await findOpa((line) => {
-        ui.err(line);
-      });
+      const opa = await findOpa();
       const registered = options.facts === undefined ? null : purposesIn(options.facts);
       const { notes, found } = await inFolder(folder, () =>
         buildTests(opa, folder, (build) => {

@@ -31,9 +31,7 @@ export function addDev(program: Command, ui: Ui): void {
     .option("--no-serve", "build the bundle for a service that runs elsewhere")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: { filter?: string; port: number; serve: boolean }) => {
-      const opa = await findOpa((line) => {
-        ui.err(line);
-      });
+      const opa = await findOpa();
       const { developmentKey, makeSandbox } = await import("../wiring/sandbox.js");
       const name = basename(resolve(folder));
       const dir = join(folder, DEV_FOLDER);
