@@ -82,5 +82,6 @@ function foundBy(condition: Condition, input: PolicyInput): Value {
 
 /** A matcher's own words, without what the sentence around them says. */
 function wanted(condition: Condition): string {
-  return boundWords(condition).replace(/^is (?!known|unknown)/, "");
+  const [only, ...more] = condition.op === "all" ? condition.of : [condition];
+  return boundWords(only === undefined || more.length > 0 ? condition : only).replace(/^is (?!known|unknown)/, "");
 }

@@ -104,7 +104,7 @@ export function changeWords({ kind, path, found, to }: { kind: Change["kind"]; p
     case "approval":
       return "somebody approved exactly this";
     case "hour":
-      return `it were ${String(to)}`;
+      return `it were ${valueWords(to).replaceAll("`", "")}`;
     case "behavior":
       return "it were as usual for the agent";
     case "subject":
@@ -239,7 +239,12 @@ function valueChanges(path: string[], type: ValueType, input: PolicyInput, pool:
   return pool
     .valuesFor(type, found)
     .filter((to) => JSON.stringify(to) !== JSON.stringify(found))
-    .map((to) => ({ kind: isSubject ? "subject" : "value", path: placeWords(path), found, to, apply: (copy) => put(copy, path, to) }));
+    .map((to) => ({
+      ...{ kind: isSubject ? "subject" : "value", path: placeWords(path), found, to },
+      apply: (copy) => {
+        put(copy, path, to);
+      },
+    }));
 }
 
 function put(input: PolicyInput, path: readonly string[], to: Value): void {

@@ -29,7 +29,7 @@ type Words = Map<string, string[]>;
 function wordsOf(program: Command): Words {
   const words: Words = new Map();
   const visit = (command: Command, path: string[]): void => {
-    const options = command.options.flatMap(({ long }) => (long === null || long === undefined ? [] : [long]));
+    const options = command.options.flatMap(({ long }) => (long === undefined ? [] : [long]));
     words.set(path.join(" "), [...command.commands.map((one) => one.name()), ...options, "--help"]);
     for (const one of command.commands) visit(one, [...path, one.name()]);
   };

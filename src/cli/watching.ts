@@ -9,8 +9,8 @@ const WATCHED = /\.(yaml|rego)$/;
 
 export interface Watching {
   /** Resolves with the files that changed since the last call, relative to the folder; null once stopped. */
-  changed(): Promise<readonly string[] | null>;
-  stop(): void;
+  changed: () => Promise<readonly string[] | null>;
+  stop: () => void;
 }
 
 export function watching(folder: string): Watching {

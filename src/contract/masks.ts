@@ -144,7 +144,14 @@ export function conditionPaths(condition: Condition | ListCondition | Negated<Li
   }
 }
 
-/** Returns the paths of what a condition matches, without those that it only compares with; each once. */
+/**
+ * Returns the paths of what a condition matches, without those that it only compares with; each once.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { conditionPlaces } from "remit/contract";
+ *
+ * assert.deepEqual(conditionPlaces({ name: "owner", path: ["owner"], op: "same_as", value: ["task", "customer"] }), [["owner"]]);
+ */
 export function conditionPlaces(condition: Condition | ListCondition | Negated<ListCondition>): string[][] {
   const places = (one: typeof condition): string[][] => {
     if (one.op === "any") return one.of.flat().flatMap(places);

@@ -61,9 +61,7 @@ describe("what would let a stopped action pass", function () {
       evaluate: () => {
         evaluations++;
         const reasons = [{ effect: "deny", code: "never", severity: "high", params: {} }];
-        return { ok: true, result: { decision: "deny", proceed: false, reasons, obligations: [] }, fuel: 1 } as ReturnType<
-          ActivePolicy["evaluate"]
-        >;
+        return { ok: true, result: { decision: "deny", proceed: false, reasons, obligations: [] }, fuel: 1 };
       },
     };
     for (const { input } of stopped) {

@@ -107,8 +107,14 @@ describe("the coverage of unit tests", function () {
   it("names the lines that no test reaches", async () => {
     const one = await report('test_reads if count(it_helpdesk.deny) == 0 with input as given.request("read", "account", {}, {})\n');
     expect(one.coverage?.percent).to.be.lessThan(90);
-    expect(one.coverage?.missed).to.deep.equal([{ file: "rules.rego", lines: "17, 19, 22-24, 28-30, 33, 35" }]);
-    expect(renderText(one, PLAIN)).to.match(/no test reaches +rules\.rego:17, 19, 22-24/);
+    expect(one.coverage?.missed).to.deep.equal([
+      { file: "rules.rego", rule: "deny reset_to_stranger", lines: "17, 19" },
+      { file: "rules.rego", rule: "is_reset", lines: "22-24" },
+      { file: "rules.rego", rule: "to_the_owner", lines: "28-30" },
+      { file: "rules.rego", rule: "notify", lines: "33" },
+      { file: "rules.rego", rule: "recovery", lines: "35" },
+    ]);
+    expect(renderText(one, PLAIN)).to.match(/no test reaches +rules\.rego:17, 19 +deny reset_to_stranger/);
   });
 
   it("names every line where there are no tests", async () => {
