@@ -286,3 +286,35 @@ test_an_entry_that_is_not_understood_never_applies[name] if {
 	got := truth(entry, x("a"))
 	got.holds == false
 }
+
+composite(op, of) := when([{"name": "x", "path": [], "op": op, "of": of}])
+
+leaf(op, value) := {"name": "x", "path": ["request", "resource", "attributes", "x"], "op": op, "value": value}
+
+# Each with what it comes to for 1, for 9, and for an unknown.
+test_a_composite_is_true_false_or_unknown[name] if {
+	some name, case in {
+		"all": {"entry": composite("all", [leaf("at_most", 5), leaf("at_least", 1)]), "truths": [yes, no, unknown({"x"})]},
+		"not": {"entry": composite("not", [leaf("at_most", 5)]), "truths": [no, yes, unknown({"x"})]},
+		"any": {"entry": composite("any", [[leaf("at_most", 5)], [leaf("in", [8])]]), "truths": [yes, no, unknown({"x"})]},
+		"any, with a known one": {"entry": composite("any", [[leaf("at_most", 5)], [leaf("known", false)]]), "truths": [yes, no, yes]},
+		"known": {"entry": composite("all", [leaf("known", true)]), "truths": [yes, yes, no]},
+	}
+	[truth(case.entry, x(value)) | some value in [1, 9, null]] == case.truths
+}
+
+test_elements_of_a_list_are_judged_one_by_one[name] if {
+	ok := {"name": "ok", "path": ["item", "ok"], "op": "in", "value": [true]}
+	some name, case in {
+		"all of them": {"list": [{"ok": true}, {"ok": true}], "every": yes, "some": yes},
+		"one of them": {"list": [{"ok": true}, {"ok": false}], "every": no, "some": yes},
+		"one, and an unknown": {"list": [{"ok": true}, {"ok": null}], "every": unknown({"x"}), "some": yes},
+		"an unknown, and one that isn't": {"list": [{"ok": null}, {"ok": false}], "every": no, "some": unknown({"x"})},
+		"none": {"list": [], "every": yes, "some": no},
+		"nobody knows": {"list": null, "every": unknown({"x"}), "some": unknown({"x"})},
+	}
+	every op in ["every", "some"] {
+		list := {"name": "x", "path": ["request", "resource", "attributes", "x"], "op": op, "of": [ok]}
+		truth(composite("all", [list]), x(case.list)) == case[op]
+	}
+}

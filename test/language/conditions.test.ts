@@ -5,7 +5,7 @@ import { MATCHERS } from "../../src/bundle/matchers.js";
 import { compilePurposes } from "../../src/bundle/purposes.js";
 import { Sheet, type SourceNote } from "../../src/bundle/source.js";
 import { compileVocabulary } from "../../src/bundle/vocabulary.js";
-import { conditionPaths, conditionPlaces, type Condition } from "../../src/contract/index.js";
+import { conditionLiterals, conditionPaths, conditionPlaces, type Condition } from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
 import { CASES, VOCABULARY } from "../conditions/cases.js";
 
@@ -114,6 +114,26 @@ describe("what YAML can say beyond one value", () => {
       if (hint !== undefined) expect(found?.hint).to.include(hint);
     });
   }
+
+  it("tells which values stand in a condition, and of which paths, so that records can mask them", () => {
+    const attribute = (...steps: string[]): string[] => ["request", "resource", "attributes", ...steps];
+    const literals = (when: string): unknown[] =>
+      compiled(when)
+        .conditions.flatMap(conditionLiterals)
+        .map(({ holder, paths }) => [holder.value, ...paths]);
+    expect(literals("lines: {some: {sku: s1, cents: {at_least: 100}}}")).to.deep.equal([
+      [["s1"], attribute("lines", "*", "sku")],
+      [100, attribute("lines", "*", "cents")],
+    ]);
+    expect(literals("any: [{word: {not: {suffix: x}}}, {a: {more_than: 5}}]")).to.deep.equal([
+      [["x"], attribute("word")],
+      [5, attribute("a")],
+    ]);
+    expect(literals("lines: {sum: {of: [quantity, cents], at_most: 7}}")).to.deep.equal([
+      [7, attribute("lines", "*", "quantity"), attribute("lines", "*", "cents")],
+    ]);
+    expect(literals("owner: {not: {same_as: word}}, flag: {known: true}, at: {before: now}")).to.deep.equal([]);
+  });
 
   it("has every matcher in the table of meaning", () => {
     const page = readFileSync(asset("docs", "conditions.md"), "utf8");
