@@ -82,6 +82,6 @@ function foundBy(condition: Condition, input: PolicyInput): Value {
 
 /** A matcher's own words, without what the sentence around them says. */
 function wanted(condition: Condition): string {
-  const [only, ...more] = condition.op === "all" ? condition.of : [condition];
-  return boundWords(only === undefined || more.length > 0 ? condition : only).replace(/^is (?!known|unknown)/, "");
+  const only = condition.op === "all" && condition.of.length === 1 ? condition.of[0] : undefined;
+  return boundWords(only ?? condition).replace(/^is (?!known|unknown)/, "");
 }
