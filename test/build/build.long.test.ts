@@ -135,7 +135,7 @@ describe("building a bundle", function () {
       /unused/,
       null,
     ],
-    ["another format", { "rules.rego": (t) => t.replaceAll("\t", "  ") }, /^rules\.rego$/, /not formatted/, /fmt --write/],
+    ["another format", { "rules.rego": (t) => t.replaceAll("\t", "  ") }, /^rules\.rego$/, /not formatted/, /remit fmt /],
     ["a test in another format", { "rules_test.rego": (t) => t.replaceAll("\t", "  ") }, /^rules_test\.rego$/, /not formatted/, /fmt/],
     ["what is not Rego", { "rules.rego": "package rules.it_helpdesk\n\ndeny contains if {\n" }, /^rules\.rego$/, /unexpected/, null],
     [
