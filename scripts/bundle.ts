@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { buildBundle } from "../src/bundle/build.js";
 import { findOpa, type Opa } from "../src/bundle/opa.js";
 import { SourceErrors } from "../src/bundle/source.js";
-import { rehearse } from "../src/cli/build.js";
+import { rehearse } from "../src/cli/signing.js";
 import { generateKeys } from "../src/cli/keys.js";
 import { commitOf, writeWhole } from "../src/cli/sources.js";
 import { sayFailure, sayNotes, terminal } from "../src/cli/ui.js";
@@ -39,7 +39,7 @@ async function ship(opa: Opa, set: string, key: KeyObject): Promise<void> {
     ui,
     built.set.notes.filter(({ severity }) => severity !== "remark"),
   );
-  await rehearse(built, key, commit.timeMs);
+  await rehearse(built.archive, built.metadata.name, key, commit.timeMs);
   await writeWhole(asset("bundles", `${set}.tar.gz`), built.archive);
   await writeFile(
     asset("bundles", `${set}.pub.pem`),

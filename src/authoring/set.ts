@@ -75,8 +75,7 @@ async function tested(opa: Opa, build: TestBuild, folder: string, options: TestO
   const notes = [...build.set.notes];
   const tables = build.set.tables.map((file) => openTable(build, file, notes));
   const chosen = (name: string): boolean => options.filter === null || name.toLowerCase().includes(options.filter.toLowerCase());
-  const reports: TableReport[] = [];
-  for (const table of tables) reports.push(await runTable(opa, folder, groundOf(unbuilt(build)), table, chosen));
+  const reports = await runTables(opa, folder, groundOf(unbuilt(build)), tables, chosen);
   const touched = new Set(reports.flatMap(({ cases }) => cases.flatMap(({ codes }) => codes)));
   const { rego, coverage } = await runRegoTests(opa, build, folder, chosen);
   const whole = options.filter === null;
@@ -133,32 +132,49 @@ export function unbuilt({ set, wasm, data }: Pick<TestBuild, "set" | "wasm" | "d
   return { identity, wasm, data, catalogue: set.catalogue, abi: COMPILED_ABI };
 }
 
-async function runTable(opa: Opa, folder: string, ground: Ground, table: Table, chosen: (name: string) => boolean): Promise<TableReport> {
-  const cases: CaseReport[] = [];
-  for (const one of table.cases) if (chosen(one.name)) cases.push(await runCase(ground, table, one));
-  const reached = cases.filter((one): one is CaseReport & { input: PolicyInput } => one.input !== null);
-  const differing = await differences(opa, folder, ground.policy, reached);
-  return { name: table.name, file: table.file, cases, compared: reached.length, differing };
+async function runTables(
+  opa: Opa,
+  folder: string,
+  ground: Ground,
+  tables: readonly Table[],
+  chosen: (name: string) => boolean,
+): Promise<TableReport[]> {
+  const cases: CaseReport[][] = [];
+  for (const table of tables) {
+    const run: CaseReport[] = [];
+    for (const one of table.cases) if (chosen(one.name)) run.push(await runCase(ground, table, one));
+    cases.push(run);
+  }
+  const reached = cases.map((run) => run.filter((one): one is ReachedCase => one.input !== null));
+  const differing = await differences(opa, folder, ground.policy, reached.flat());
+  return tables.map(({ name, file }, i) => {
+    const compared = reached[i] ?? [];
+    const names = compared.filter((one) => differing.has(one)).map((one) => one.name);
+    return { name, file, cases: cases[i] ?? [], compared: compared.length, differing: names };
+  });
 }
 
+type ReachedCase = CaseReport & { input: PolicyInput };
+
+/** Cases that OPA's own evaluator answers differently. It is asked once: reading the policy takes it longer than answering. */
 async function differences(
   opa: Opa,
   folder: string,
   policy: ActivePolicy,
-  cases: (CaseReport & { input: PolicyInput })[],
-): Promise<string[]> {
-  if (cases.length === 0) return [];
+  cases: readonly ReachedCase[],
+): Promise<ReadonlySet<CaseReport>> {
+  if (cases.length === 0) return new Set();
   const answers = await evaluateWithOpa(
     opa,
     folder,
     cases.map(({ input }) => input),
   );
-  const differing: string[] = [];
-  for (const [i, { name, input }] of cases.entries()) {
-    const evaluation = policy.evaluate(JSON.stringify(input));
-    if (!evaluation.ok || unordered(evaluation.result) !== unordered(answers[i])) differing.push(name);
-  }
-  return differing;
+  return new Set(
+    cases.filter(({ input }, i) => {
+      const evaluation = policy.evaluate(JSON.stringify(input));
+      return !evaluation.ok || unordered(evaluation.result) !== unordered(answers[i]);
+    }),
+  );
 }
 
 /** Sets come out of the two evaluators in different orders: the order says nothing, so it is taken away. */

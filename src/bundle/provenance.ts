@@ -82,8 +82,8 @@ function subjectsOf(files: ReadonlyMap<string, Uint8Array>): Digests {
   return Object.fromEntries(
     attested.map(([name, content]) => {
       if (name !== "data.json") return [name, sha256(content)];
-      const { zones: _, ...data } = readJson(name, content) as Record<string, unknown>;
-      return [name, sha256(canonical(data))];
+      const data = Object.entries(readJson(name, content) as object).filter(([member]) => member !== "zones");
+      return [name, sha256(canonical(Object.fromEntries(data)))];
     }),
   );
 }

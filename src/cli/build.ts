@@ -1,9 +1,6 @@
 /** `remit build`: a policy set's folder → a signed bundle. */
-import { createPrivateKey, type KeyObject } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { InvalidArgumentError, type Command } from "commander";
+import type { KeyObject } from "node:crypto";
+import type { Command } from "commander";
 import { totals } from "../authoring/report.js";
 import { testSet } from "../authoring/set.js";
 import { buildBundle, type BuiltBundle } from "../bundle/build.js";
@@ -11,25 +8,17 @@ import { findOpa, type Opa } from "../bundle/opa.js";
 import type { TestedBuild } from "../bundle/provenance.js";
 import type { RepublishedBundle } from "../bundle/republish.js";
 import { summarised } from "../bundle/source.js";
-import { keyId, publicKey } from "../bundle/signature.js";
-import { TrustedStore } from "../bundle/trusted.js";
-import { verifyBundle } from "../bundle/verify.js";
+import { keyId } from "../bundle/signature.js";
 import { parseTime } from "../contract/index.js";
-import { PolicyEngine } from "../policy/engine.js";
 import { systemClock } from "../system/index.js";
 import { CliError } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";
 import { republish, sayRepublished } from "./republish.js";
+import { EXPIRES_DAYS, KEY_OPTION, KEY_VARIABLE, rehearse, signingKey, time, wholeNumber } from "./signing.js";
 import { commitOf, inFolder, placed, readBundle, writeWhole, type Commit } from "./sources.js";
 import { sayJson, sayNotes, type Ui } from "./ui.js";
 
-/** Without `--expires`: long enough to notice, short enough that a forgotten bundle ends. */
-export const EXPIRES_DAYS = 90;
 const DAY_MS = 86_400_000;
-const KEY_VARIABLE = "REMIT_SIGNING_KEY";
-
-/** Describes `--key`. */
-export const KEY_OPTION = `private key in PEM form (default: $${KEY_VARIABLE}, else ${defaultKeyPath()}.pem)`;
 
 interface Options {
   also?: string;
@@ -96,7 +85,7 @@ export function addBuild(program: Command, ui: Ui): void {
           ...(tests !== null && { provenance: { builder: options.builder, tests } }),
         });
       });
-      await rehearse(built, key, builtMs);
+      await rehearse(built.archive, built.metadata.name, key, builtMs);
       const out = options.out ?? `${built.metadata.name}.tar.gz`;
       const back = options.also === undefined ? null : await wayBack(options.also, built, key, builtMs);
       await writeWhole(out, built.archive);
@@ -142,27 +131,6 @@ function say(ui: Ui, built: BuiltBundle, key: KeyObject, out: string, folder: st
   ui.out(`  key id    ${keyId(key)}`);
 }
 
-/** Loads it as a service would and tries it: what only shows when rules run, such as two that contradict each other. */
-export async function rehearse(built: BuiltBundle, key: KeyObject, builtMs: number): Promise<void> {
-  await rehearseArchive(built.archive, built.metadata.name, key, builtMs);
-}
-
-/** As `rehearse`, of an archive. */
-export async function rehearseArchive(archive: Uint8Array, name: string, key: KeyObject, builtMs: number): Promise<void> {
-  const keys = new Map([[keyId(key), publicKey(key.export({ type: "pkcs8", format: "pem" }))]]);
-  const verified = await verifyBundle(archive, { keys, name, nowMs: builtMs });
-  const folder = await mkdtemp(join(tmpdir(), "remit-rehearsal-"));
-  try {
-    const engine = new PolicyEngine({
-      trusted: await TrustedStore.open(folder),
-      clock: { wall: () => builtMs, monotonic: () => systemClock.monotonic() },
-    });
-    await engine.activate(verified);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
-
 function builtAt(commit: Commit | null): number {
   const epoch = process.env["SOURCE_DATE_EPOCH"];
   if (epoch === undefined || epoch === "") return commit?.timeMs ?? systemClock.wall();
@@ -181,37 +149,4 @@ function sequenceOf(commit: Commit | null, builtMs: number, hasWayBack: boolean,
     `${ui.paint("cyan", "hint:")} there is no git history to count, so the sequence is the second of the build; \`--sequence <n>\` gives another`,
   );
   return sequence;
-}
-
-export async function signingKey(file: string | undefined): Promise<KeyObject> {
-  const given = process.env[KEY_VARIABLE];
-  const path = file ?? `${defaultKeyPath()}.pem`;
-  let text = given ?? "";
-  if (file !== undefined || text === "") {
-    try {
-      text = await readFile(path, "utf8");
-    } catch (cause) {
-      const hint = "`remit keys generate` makes one; or name it with --key";
-      throw new CliError("failed", `there is no signing key at \`${path}\``, hint, { cause });
-    }
-  }
-  try {
-    const key = createPrivateKey(text);
-    keyId(key);
-    return key;
-  } catch (cause) {
-    throw new CliError("invalid", "the signing key is not a P-256 private key in PEM form", null, { cause });
-  }
-}
-
-export function wholeNumber(text: string): number {
-  const number = Number(text);
-  if (!/^\d+$/.test(text) || !Number.isSafeInteger(number)) throw new InvalidArgumentError("not a whole number.");
-  return number;
-}
-
-export function time(text: string): number {
-  const ms = parseTime(text);
-  if (ms === null) throw new InvalidArgumentError("not an RFC 3339 time, such as 2027-01-01T00:00:00Z.");
-  return ms;
 }

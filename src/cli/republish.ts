@@ -5,9 +5,9 @@ import { republishBundle, type RepublishedBundle } from "../bundle/republish.js"
 import { keyId, publicKey } from "../bundle/signature.js";
 import { systemClock } from "../system/index.js";
 import { readGiven } from "../system/read_file.js";
-import { EXPIRES_DAYS, KEY_OPTION, rehearseArchive, signingKey, time, wholeNumber } from "./build.js";
 import { CliError } from "./exit.js";
 import { ofBundle, writeWhole } from "./sources.js";
+import { EXPIRES_DAYS, KEY_OPTION, rehearse, signingKey, time, wholeNumber } from "./signing.js";
 import { sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";
 import { trustedKey } from "./verify.js";
@@ -54,8 +54,8 @@ export function addRepublish(program: Command, ui: Ui): void {
       const made = await republish(file, key, trusted, { sequence: options.sequence, expiresMs, builtMs });
       const out = options.out ?? `${made.metadata.name}-${options.sequence}.tar.gz`;
       await writeWhole(out, made.archive);
-      const { archive: _, ...shown } = made;
-      if (options.json === true) sayJson(ui, { ok: true, file: out, key_id: keyId(key), ...shown });
+      const { metadata, revision, digest, from } = made;
+      if (options.json === true) sayJson(ui, { ok: true, file: out, key_id: keyId(key), revision, digest, metadata, from });
       else sayRepublished(ui, out, made);
     });
 }
@@ -72,7 +72,7 @@ export async function republish(
 ): Promise<RepublishedBundle> {
   const own: [string, KeyObject] = [keyId(key), publicKey(key.export({ type: "pkcs8", format: "pem" }))];
   const made = await ofBundle(file, () => republishBundle(readGiven(file), { key, keys: new Map(trusted ?? [own]), ...settled }));
-  await rehearseArchive(made.archive, made.metadata.name, key, settled.builtMs);
+  await rehearse(made.archive, made.metadata.name, key, settled.builtMs);
   return made;
 }
 

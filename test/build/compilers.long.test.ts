@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -66,7 +66,9 @@ describe("OPA as WebAssembly, beside the native program", function () {
       for (const file of set.tests) await cp(join(set.dir, file), join(stage, "rules", file));
       await writeFile(join(stage, "data.json"), JSON.stringify({ vocabulary: set.vocabulary, purposes: set.purposes, zones: {} }));
       await same(["test", "--format", "json", "rules", "remit", "data.json"], stage, null);
-      await same(["test", "--format", "json", "--verbose", "--var-values", "--run", "a", "rules", "remit", "data.json"], stage, null);
+      // Of one test: the traces of all are many megabytes.
+      const one = /^test_\w+/m.exec(await readFile(join(set.dir, set.tests[0] ?? ""), "utf8"))?.[0] ?? "";
+      await same(["test", "--format", "json", "--verbose", "--var-values", "--run", one, "rules", "remit", "data.json"], stage, null);
       for (const file of [...set.rego, ...set.tests]) {
         await same(["parse", "--format", "json", "--json-include", "comments,locations", join("rules", file)], stage);
         await same(["fmt", "--list", join("rules", file)], stage);
