@@ -54,6 +54,7 @@ import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
 import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
 import { connectionsMax } from "./wiring/descriptors.js";
 import { wireFindings } from "./wiring/findings.js";
+import { ServiceFlow, recallFlow } from "./wiring/flow.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
@@ -279,11 +280,26 @@ export async function startService(config: Config, system: System, logger: Logge
     const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger), config.limits.import_bytes_max);
     await watched?.look();
     const limits: HttpLimits = { ...config.limits, connections_max, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
+    const isLive = (id: string): boolean => facts.task(id)?.ended === false;
+    const flow = new ServiceFlow(
+      (vocabulary) => recallFlow(config.log.dir, vocabulary, isLive),
+      () => facts.tasks(),
+    );
+    flow.start(engine.active?.vocabulary ?? null);
+    const onActivated = activated;
+    activated = (policy) => {
+      onActivated(policy);
+      flow.activated(policy.vocabulary);
+    };
+    commands.ledger.listen(({ key, change }) => {
+      if (change === "task_ended") flow.ended(key.slice(key.indexOf("/") + 1));
+    });
     const outcomes = new Outcomes({
       log,
       clock,
       recent_max: config.decision.outcomes_max,
       find: (id) => knownDecision(search, id),
+      flow: flow.port,
     });
     const stops = new Stops(sensing.notices, timers, ITSELF);
     closing.add(() => {
@@ -303,6 +319,7 @@ export async function startService(config: Config, system: System, logger: Logge
       adjustments.close();
     });
     const deciding = decider({
+      flow: flow.port,
       system,
       identity,
       engine,

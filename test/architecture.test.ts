@@ -20,10 +20,11 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   replay: ["audit", "bundle", "decision", "policy"],
   review: ["audit", "authoring", "bundle", "decision", "policy", "replay"],
   findings: ["audit", "decision"],
+  flow: ["decision"],
   // What others speak, in the words of the one decision; what else they need is passed in.
   adapters: ["decision", "identity", "audit", "guards"],
   client: [],
-  guards: ["client"],
+  guards: ["client", "flow"],
   // The wiring, and the doors that open on it.
   service: "everything",
   wiring: "everything",

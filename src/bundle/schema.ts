@@ -1,8 +1,19 @@
 /** The shapes of a bundle's JSON files, as strict as the types in the contract that they mirror. */
 import { Type, type Static, type TSchema } from "../contract/type.js";
-import { BEHAVIOR_CHANNELS, NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES, type Effect } from "../contract/index.js";
+import {
+  BEHAVIOR_CHANNELS,
+  EFFECTS,
+  NAME_PATTERN,
+  Obligation,
+  ROLES,
+  SEVERITIES,
+  VERB_CLASSES,
+  WRITERS,
+  type Effect,
+} from "../contract/index.js";
 import { QUORUM_MAX, ROLES_MAX } from "./approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.js";
+import { DELEGATED, FIELD, NOWHERE } from "./flow.js";
 import { WEEK_MS } from "./hours.js";
 
 const closed = { additionalProperties: false };
@@ -64,9 +75,29 @@ export const ValueType = {
   ]),
 };
 
+const VerbEffect = Type.Enum([...EFFECTS]);
+const Words = Type.Array(Line, { uniqueItems: true });
+const byField = <T extends TSchema>(value: T) => Type.Record(Type.String({ pattern: FIELD.source }), value, closed);
+
+const TypeFlow = Type.Object(
+  {
+    roles: byField(Type.Enum([...ROLES])),
+    writes: byField(Type.Enum([...WRITERS, "author"])),
+    author: Type.Optional(Line),
+    secret: Type.Optional(Words),
+    labels: Type.Optional(Words),
+    effects: Type.Optional(named(VerbEffect)),
+  },
+  closed,
+);
+
+const FlowFacts = Type.Object({ instruction: Type.Optional(Line), slots: Words, own: Words, members: Words, secret: Words }, closed);
+
 const Vocabulary = Type.Object(
   {
-    verbs: named(Type.Object({ class: Type.Enum([...VERB_CLASSES]), collection: Type.Boolean() }, closed)),
+    verbs: named(
+      Type.Object({ class: Type.Enum([...VERB_CLASSES]), collection: Type.Boolean(), effect: Type.Optional(VerbEffect) }, closed),
+    ),
     task: Type.Object({ subjects: Type.Array(Type.String({ pattern: NAME_PATTERN })), attributes: Fields }, closed),
     agent: Type.Object({ attributes: Fields }, closed),
     masks: Type.Optional(
@@ -74,9 +105,11 @@ const Vocabulary = Type.Object(
         minItems: 1,
       }),
     ),
+    flow: Type.Optional(FlowFacts),
     types: named(
       Type.Object(
         {
+          flow: Type.Optional(TypeFlow),
           id: Type.Enum(["name", "path"]),
           about: named(Line),
           attributes: Fields,
@@ -167,6 +200,16 @@ const Purpose = Type.Object(
     hours: Type.Union([Hours, Type.Null()]),
     approvers: Type.Optional(Approvers),
     behavior: Type.Optional(Behavior),
+    flow: Type.Optional(
+      Type.Object(
+        {
+          delegated: Type.Enum([...DELEGATED]),
+          nowhere: Type.Enum([...NOWHERE]),
+          authority: Type.Array(Type.Literal("service"), { maxItems: 1 }),
+        },
+        closed,
+      ),
+    ),
     allow: entriesOf("allow"),
     flag: entriesOf("flag"),
     never: entriesOf("deny"),

@@ -3,6 +3,7 @@
  * the catalogue of reasons and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
  */
 import type { BehaviorPolicy } from "./behavior.js";
+import type { FlowFacts, TypeFlow, VerbEffect } from "./flow.js";
 import type { Obligation } from "./obligation.js";
 
 export type Effect = "allow" | "log" | "flag" | "deny";
@@ -30,6 +31,8 @@ export interface VerbSpec {
   class: VerbClass;
   /** A collection verb (`search`, `create`) names no single resource: its `resource.id` is null. */
   collection: boolean;
+  /** Left out: not said. */
+  effect?: VerbEffect;
 }
 
 export interface ResourceType {
@@ -41,6 +44,8 @@ export interface ResourceType {
   arguments: Fields;
   /** Role → resource type, for the other resources an action names (`pay_from: payment_method`). */
   related: Record<string, string>;
+  /** Left out: nothing is said of where its values come from and go. */
+  flow?: TypeFlow;
 }
 
 /** A field that never stands in a record: a digest does in its place. */
@@ -64,6 +69,8 @@ export interface Vocabulary {
   types: Record<string, ResourceType>;
   /** Left out where nothing is masked. */
   masks?: Mask[];
+  /** Left out: `input.facts.flow` is null. */
+  flow?: FlowFacts;
 }
 
 export type Scalar = string | number | boolean;
@@ -109,6 +116,16 @@ export interface Approvers {
   quorum: number;
 }
 
+/** What the standard set of flow does under a purpose. */
+export interface FlowPolicy {
+  /** With a destination that stands alone in a text of an outsider's that the instruction names. */
+  delegated: "allow" | "wait" | "deny";
+  /** With a destination that was seen nowhere. */
+  nowhere: "wait" | "deny";
+  /** Writers, beside the user's own side, from whom an authority (a credential, a setting) is accepted. */
+  authority: "service"[];
+}
+
 export interface Purpose {
   statement: string;
   owner: string;
@@ -119,6 +136,8 @@ export interface Purpose {
   approvers?: Approvers;
   /** Left out by builders that didn't know it: nothing follows from what is unusual then. */
   behavior?: BehaviorPolicy;
+  /** Left out: nothing follows from where values come from. */
+  flow?: FlowPolicy;
   allow: Entries;
   flag: Entries;
   never: Entries;
