@@ -282,14 +282,14 @@ export async function startService(config: Config, system: System, logger: Logge
     const limits: HttpLimits = { ...config.limits, connections_max, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
     const isLive = (id: string): boolean => facts.task(id)?.ended === false;
     const flow = new ServiceFlow(
-      (vocabulary) => recallFlow(config.log.dir, vocabulary, isLive),
+      (policy) => recallFlow(config.log.dir, policy, isLive),
       () => facts.tasks(),
     );
-    flow.start(engine.active?.vocabulary ?? null);
+    flow.start(engine.active);
     const onActivated = activated;
     activated = (policy) => {
       onActivated(policy);
-      flow.activated(policy.vocabulary);
+      flow.activated(policy);
     };
     commands.ledger.listen(({ key, change }) => {
       if (change === "task_ended") flow.ended(key.slice(key.indexOf("/") + 1));

@@ -17,6 +17,20 @@ reasons(purpose) := [] if {
 	not _known
 } else := array.concat(_secrets, _by_source(purpose.flow))
 
+# METADATA
+# title: The reasons of a purpose's limits that the action doesn't fit; none where it has none
+# description: What nobody counted, or what an action adds of unknown size, doesn't fit.
+limits(purpose) := [reason |
+	some reason in purpose.limited[input.request.resource.type][input.request.verb]
+	not _fits(reason.code)
+]
+
+_fits(code) if {
+	limit := input.facts.flow.limits[code]
+	is_number(limit.adds)
+	limit.used + limit.adds <= limit.max
+}
+
 _known if is_object(input.facts.flow)
 
 _looks if data.vocabulary.verbs[input.request.verb].class == "read"
@@ -109,7 +123,12 @@ _authority(value, policy) := "allow" if {
 	value.writer in policy.authority
 } else := "deny"
 
-_locator(value) := "allow" if {
+# A service lists what there is, not what is to go: a thing is taken away where the instruction names it.
+_locator(value) := "wait" if {
+	input.facts.flow.effect == "destroy"
+	value.writer in {"service", "member"}
+	not _named(value)
+} else := "allow" if {
 	value.writer in {"service", "member"}
 } else := "wait" if {
 	value.writer == "anyone"
@@ -117,6 +136,11 @@ _locator(value) := "allow" if {
 } else := "allow" if {
 	value.writer == "anyone"
 } else := "deny"
+
+_named(value) if {
+	some source in value.sources
+	source.named
+}
 
 # The instruction names the text word for word, and nothing else of this kind stands in it.
 _delegated(value) if {

@@ -14,6 +14,7 @@ known(effect, others, arguments) := {"facts": {"flow": {
 	"others": others,
 	"full": [],
 	"labels": [],
+	"limits": {},
 	"arguments": arguments,
 }}}
 
@@ -81,6 +82,13 @@ test_a_stranger_says_which_thing_to_change_only_to_a_person if {
 	then("fetch", value("locator", "anyone")) == set()
 }
 
+test_a_thing_is_taken_away_where_the_instruction_names_it if {
+	then("destroy", value("locator", "service")) == {"wait"}
+	then("destroy", object.union(value("locator", "service"), named(false))) == set()
+	then("destroy", value("locator", "user")) == set()
+	then("alter", value("locator", "service")) == set()
+}
+
 test_a_destination_in_a_text_that_the_instruction_names_is_delegated if {
 	then("add", object.union(value("destination", "anyone"), named(true))) == {"wait"}
 	then("add", object.union(value("destination", "anyone"), named(false))) == {"deny"}
@@ -126,4 +134,27 @@ test_what_binds_and_names_nothing_waits if {
 
 test_looking_is_free if {
 	reasons(standard, asked("read", known("look", true, {"to": value("destination", "anyone")}))) == []
+}
+
+limited := {"limited": {"mail": {"send": [{"effect": "deny", "code": "too_many", "severity": "medium", "params": {}}]}}}
+
+test_a_limit_is_fitted_or_refuses[name] if {
+	some name, case in {
+		"it fits": {"limits": {"too_many": {"used": 4, "adds": 1, "max": 5}}, "codes": set()},
+		"it doesn't": {"limits": {"too_many": {"used": 5, "adds": 1, "max": 5}}, "codes": {"too_many"}},
+		"nobody knows what it adds": {"limits": {"too_many": {"used": 0, "adds": null, "max": 5}}, "codes": {"too_many"}},
+		"nobody counted": {"limits": {}, "codes": {"too_many"}},
+	}
+	request := asked("send", {"facts": {"flow": {"limits": case.limits}}})
+	found := flow.limits(limited) with input as request
+	given.codes(found) == case.codes
+}
+
+test_a_limit_that_nobody_counts_refuses if {
+	found := flow.limits(limited) with input as asked("send", {})
+	given.codes(found) == {"too_many"}
+	other := flow.limits(limited) with input as asked("read", {})
+	other == []
+	none := flow.limits({}) with input as asked("send", {})
+	none == []
 }

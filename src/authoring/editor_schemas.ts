@@ -18,6 +18,7 @@ import { QUORUM_MAX, ROLES_MAX } from "../bundle/approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from "../bundle/behavior.js";
 import { DELEGATED, FIELD, FLOW_BOUNDS, NOWHERE, STANDARD } from "../bundle/flow.js";
 import { DAYS, SPAN } from "../bundle/hours.js";
+import { LIMITS_MAX, PERIODS, THEN } from "../bundle/limits.js";
 import { DURATION, ENTRIES_MAX } from "../bundle/purposes.js";
 import { BOUNDS, CONTEXT, MASKED, SIMPLE_TYPES } from "../bundle/vocabulary.js";
 import { CODE, WORD } from "../bundle/words.js";
@@ -339,6 +340,29 @@ function purposes(): object {
       ),
       behavior: Type.Optional(behavior()),
       flow: Type.Optional(flowPolicy()),
+      limits: Type.Optional(
+        Type.Array(
+          withVerbs(
+            {
+              at_most: Type.Optional(Type.Number({ minimum: 0, description: "How much fits. Not with `after`." })),
+              sum: Type.Optional(text("Path of the number that is added up: `arguments.amount_cents`.", 128)),
+              distinct: Type.Optional(text("Path of the value of which so many different ones fit: `id`.", 128)),
+              each: Type.Optional(text("Path by whose values it is counted apart: with `at_most: 1`, not twice.", 128)),
+              after: Type.Optional(named(types, "Verb: types, one of which has to come first.")),
+              per: Type.Optional(oneOf(PERIODS, "Within what: one task (default), or the agent's last minute, hour or day.")),
+              then: Type.Optional(oneOf(THEN, "What follows where it doesn't fit: `deny` (default), or `wait` for a person.")),
+              ...{ code, severity, title, message, tell_agent: tellAgent },
+            },
+            [],
+            types,
+            "Verb: types that count.",
+          ),
+          {
+            maxItems: LIMITS_MAX,
+            description: "How often, how much and in what order. Counted at the decision; what was not made is given back.",
+          },
+        ),
+      ),
       allow: entries({ ...common, obligations }, [], "What is permitted. What no line permits is denied."),
       flag: entries(
         { ...common, tell_agent: tellAgent, proceed, obligations },

@@ -15,6 +15,7 @@ import { QUORUM_MAX, ROLES_MAX } from "./approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.js";
 import { DELEGATED, FIELD, NOWHERE } from "./flow.js";
 import { WEEK_MS } from "./hours.js";
+import { LIMITS_MAX, PERIODS } from "./limits.js";
 
 const closed = { additionalProperties: false };
 const RFC3339_SECONDS = "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$";
@@ -210,6 +211,25 @@ const Purpose = Type.Object(
         closed,
       ),
     ),
+    limits: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            code: Line,
+            of: named(Words),
+            measure: Type.Enum(["count", "sum", "distinct", "after"]),
+            path: Type.Optional(Path),
+            each: Type.Optional(Path),
+            after: Type.Optional(named(Words)),
+            max: Type.Number({ minimum: 0 }),
+            per: Type.Enum([...PERIODS]),
+          },
+          closed,
+        ),
+        { maxItems: LIMITS_MAX },
+      ),
+    ),
+    limited: Type.Optional(named(named(Type.Array(reasonOf("deny", "flag"), { minItems: 1 })))),
     allow: entriesOf("allow"),
     flag: entriesOf("flag"),
     never: entriesOf("deny"),

@@ -124,6 +124,7 @@ export interface ArgumentFlow {
 /** Counter of a limit, before this action. */
 export interface LimitFlow {
   used: number;
+  /** What the action adds; null: that isn't known, and then it doesn't fit. */
   adds: number | null;
   max: number;
 }
@@ -141,6 +142,8 @@ export interface FlowFactsInput {
   full: ValueKind[];
   /** Labels that the task has from what was read on it. */
   labels: string[];
+  /** Code of each limit that the action has to fit → how much of it is used. */
+  limits: Record<string, LimitFlow>;
   /** Path of a value (`recipients/0`; `body#1` for the second address within a text) → what is known. */
   arguments: Record<string, ArgumentFlow>;
 }

@@ -126,6 +126,23 @@ export interface FlowPolicy {
   authority: "service"[];
 }
 
+/** A bound on what is done within a task or a window. */
+export interface Limit {
+  code: string;
+  /** Verb → types that count. */
+  of: Record<string, string[]>;
+  /** `count` of actions, `sum` of an argument, `distinct` values, or `after`: only once something else was done. */
+  measure: "count" | "sum" | "distinct" | "after";
+  /** Key path into the policy's input, of `sum` and `distinct`. */
+  path?: string[];
+  /** Key path by which values are counted apart. */
+  each?: string[];
+  /** Verb → types, one of which has to come first. Only with `after`. */
+  after?: Record<string, string[]>;
+  max: number;
+  per: "task" | "minute" | "hour" | "day";
+}
+
 export interface Purpose {
   statement: string;
   owner: string;
@@ -138,6 +155,10 @@ export interface Purpose {
   behavior?: BehaviorPolicy;
   /** Left out: nothing follows from where values come from. */
   flow?: FlowPolicy;
+  /** Left out: nothing is counted. */
+  limits?: Limit[];
+  /** type → verb → reasons of the limits that the action has to fit, whose codes are theirs. */
+  limited?: Record<string, Record<string, EntryReason[]>>;
   allow: Entries;
   flag: Entries;
   never: Entries;

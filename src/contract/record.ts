@@ -268,7 +268,9 @@ export const SeenRecord = Type.Object(
       Type.Object(
         {
           alone: Type.Boolean({ description: "Whether no other value of the kind stood in the same text" }),
-          keys: Type.Array(Type.String(), { description: "Digests of the values: SHA-256 of kind, line break and normal form; 16 letters" }),
+          keys: Type.Array(Type.String(), {
+            description: "Digests of the values: SHA-256 of kind, line break and normal form; 16 letters",
+          }),
           kind: Type.Enum([...VALUE_KINDS], { description: "Kind of the values" }),
           named: Type.Boolean({ description: "Whether the instruction names their record word for word" }),
           path: Type.String({ description: "Place within the answer" }),

@@ -178,12 +178,25 @@ const source = object("One place where the value was found.", {
 
 const flow: JsonSchema = {
   ...object("Where the action's values come from; null unless the vocabulary has words for it.", {
-    effect: { type: ["string", "null"], enum: [...EFFECTS, null], description: "What the verb does; null when the vocabulary doesn't say." },
+    effect: {
+      type: ["string", "null"],
+      enum: [...EFFECTS, null],
+      description: "What the verb does; null when the vocabulary doesn't say.",
+    },
     complete: flag("Whether the service knows what was seen on the task."),
     instructed: flag("Whether the task's instruction is known."),
     others: { type: ["boolean", "null"], description: "Whether anything was seen on the task that others wrote; null when unknown." },
     full: list({ type: "string", enum: VALUE_KINDS }, "Kinds of values of which the task has seen more than is remembered."),
     labels: list({ type: "string" }, "Labels that the task has from what was read on it."),
+    limits: {
+      type: "object",
+      description: "Code of each limit that the action has to fit to how much of it is used.",
+      additionalProperties: object("A limit, before the action.", {
+        used: { type: "number", description: "What is used." },
+        adds: { type: ["number", "null"], description: "What the action adds; null when that isn't known, and then it doesn't fit." },
+        max: { type: "number", description: "How much fits." },
+      }),
+    },
     arguments: {
       type: "object",
       description: "Path of a value (`recipients/0`; `body#1` for the first address within a text) to what is known of it.",

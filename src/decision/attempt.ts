@@ -81,12 +81,12 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
     return attempt(question, gathered, inputs, conclusion, scored, began, fuel, looked?.note);
   };
 
-  /** Where the action's values come from; null if the vocabulary has no words for that. */
+  /** Where the action's values come from and what is used of limits; null if the policy has no words for either. */
   function sources({ policy: { vocabulary }, action: { request } }: Question, { levels }: Gathered): ReturnType<Flow["ask"]> | null {
-    if (vocabulary.flow === undefined || flow === undefined) return null;
-    const { agent, now_ms } = levels[0].situation;
+    const { agent, now_ms, purpose } = levels[0].situation;
+    if (flow === undefined || (vocabulary.flow === undefined && purpose?.limits === undefined)) return null;
     const root = levels.at(-1)?.situation.task ?? null;
-    return flow.ask({ vocabulary, request, root, agent: agent ?? NOBODY, now_ms });
+    return flow.ask({ vocabulary, purpose, request, root, agent: agent ?? NOBODY, now_ms });
   }
 
   /** @param own false for what isn't the agent's own doing, which says nothing for or against it */

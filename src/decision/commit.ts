@@ -110,6 +110,7 @@ export class Committer {
    */
   unrecorded({ answer: { decision_id, finding }, task }: Pick<Written, "answer" | "task">, learned = true): void {
     this.#chain.broken(task);
+    this.#pdp.flow?.notMade(decision_id);
     if (finding?.startsWith(`F-${decision_id}`) === true) this.#pdp.findings?.unrecorded(decision_id);
     if (learned) this.#pdp.profile.unrecorded();
   }

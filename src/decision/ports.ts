@@ -195,6 +195,7 @@ export interface Engine {
 /** Of an action, what its values are looked up by. */
 export interface FlowQuestion {
   vocabulary: Vocabulary;
+  purpose: Purpose | undefined;
   request: PolicyInput["request"];
   /** The topmost task of the chain; null: the action is on no task. */
   root: { id: string; attributes: Readonly<Values> } | null;
@@ -208,6 +209,8 @@ export interface Flow<Note extends object = object> {
   ask(question: FlowQuestion): { facts: FlowFactsInput; note: Note | null };
   /** Of an action that is permitted, or has happened: its answer may hold anything until it is reported. */
   permitted(decisionId: string, note: Note): void;
+  /** Of an action that was permitted and never was on record. */
+  notMade(decisionId: string): void;
 }
 
 /** What became of calls, for who remembers what was seen. */

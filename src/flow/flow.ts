@@ -14,6 +14,7 @@ import {
   type Writer,
 } from "../contract/index.js";
 import type { FlowOutcomes, FlowQuestion, Flow as FlowPort } from "../decision/ports.js";
+import { Counts, type Charge, type CountLimits } from "./counts.js";
 import { Instruction } from "./instruction.js";
 import { LEAVES_MAX, planOf, type Leaf, type Plan } from "./plan.js";
 import { keyOf, rank, Seen, type SeenLimits, type Sighting, type Sightings, type TaskSeen } from "./seen.js";
@@ -21,7 +22,11 @@ import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js"
 
 /** What has to be known of an action once it is permitted. */
 export interface FlowNote {
-  readonly task: string;
+  /** Null: the action is on no task. */
+  readonly task: string | null;
+  readonly now_ms: number;
+  /** What it takes of limits. */
+  readonly charges: readonly Charge[];
   readonly plan: Plan;
   /** Keys of all that it writes and that neither the user, the own facts nor a service gave. */
   readonly written: () => string[];
@@ -50,11 +55,13 @@ const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
 
 export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
   readonly #seen: Seen;
+  readonly #counts: Counts;
   /** By decision, in the order in which they were permitted. */
   readonly #awaited = new Map<string, FlowNote>();
 
-  constructor(limits?: SeenLimits) {
+  constructor(limits?: SeenLimits, counts?: CountLimits) {
     this.#seen = new Seen(limits);
+    this.#counts = new Counts(counts);
   }
 
   get size(): Seen["size"] {
@@ -62,7 +69,8 @@ export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
   }
 
   /** What the policy sees of where the action's values come from. Changes nothing. */
-  ask({ vocabulary, request, root, agent, now_ms }: FlowQuestion): FlowAnswer {
+  ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion): FlowAnswer {
+    const { limits, charges } = this.#counts.ask({ request, purpose, root: root?.id ?? null, now_ms });
     const plan = planOf(vocabulary, request.verb, request.resource.type);
     const seen = root === null ? null : this.#seen.of(root.id);
     const said = vocabulary.flow ?? NOTHING_SAID;
@@ -77,12 +85,15 @@ export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
       full: seen === null || seen === undefined ? [] : [...seen.full].sort(),
       instructed: instruction !== null,
       labels: seen === null || seen === undefined ? [] : [...seen.labels].sort(),
+      limits,
       others: seen === null ? null : seen === undefined ? false : seen.others || seen.pending.size > 0,
     };
-    if (root === null) return { facts, note: null };
+    if (root === null && charges.length === 0) return { facts, note: null };
     const changes = plan.effect !== "look" && plan.effect !== "fetch";
     const note: FlowNote = {
-      task: root.id,
+      task: root?.id ?? null,
+      now_ms,
+      charges,
       plan,
       written: () => (changes ? looked.foreignIn(leavesOf(request.arguments)) : []),
       asked: namesAsked(request),
@@ -94,7 +105,9 @@ export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
 
   /** Of an action that was permitted: its answer is awaited, and may hold anything until it is reported. */
   permitted(decisionId: string, note: FlowNote): void {
-    const { task, plan, written } = note;
+    const { task, plan, written, charges, now_ms } = note;
+    this.#counts.take(decisionId, charges, task, now_ms);
+    if (task === null) return;
     this.#seen.permitted(task, decisionId, { written: written(), labels: plan.labels, reads: plan.reads });
     if (this.#awaited.size >= AWAITED_MAX) {
       const [oldest] = this.#awaited.keys();
@@ -107,7 +120,8 @@ export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
   notMade(decisionId: string): void {
     const note = this.#awaited.get(decisionId);
     this.#awaited.delete(decisionId);
-    if (note !== undefined) this.#seen.notMade(note.task, decisionId);
+    this.#counts.giveBack(decisionId);
+    if (note !== undefined && note.task !== null) this.#seen.notMade(note.task, decisionId);
   }
 
   /**
@@ -116,8 +130,8 @@ export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
    */
   returned(decisionId: string, returned: Returned): SeenRecord | null {
     const note = this.#awaited.get(decisionId);
-    if (note === undefined) return null;
-    const seen = recordOf(sightingsOf(decisionId, note, returned));
+    if (note === undefined || note.task === null) return null;
+    const seen = recordOf(sightingsOf(decisionId, note.task, note, returned));
     this.recalled(decisionId, seen);
     return seen;
   }
@@ -130,6 +144,7 @@ export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
   }
 
   end(task: string): void {
+    this.#counts.end(task);
     this.#seen.end(task);
   }
 
@@ -362,7 +377,8 @@ function fieldOf(path: string): string {
 
 function sightingsOf(
   decisionId: string,
-  { task, plan: { flow, effect }, asked, instruction, own }: FlowNote,
+  task: string,
+  { plan: { flow, effect }, asked, instruction, own }: FlowNote,
   returned: Returned,
 ): Sightings {
   const writes = flow?.writes ?? {};

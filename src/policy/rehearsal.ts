@@ -105,6 +105,7 @@ const FLOW: PolicyInput["facts"]["flow"] = {
   others: true,
   full: [],
   labels: ["rehearsal"],
+  limits: {},
   arguments: Object.fromEntries(
     ROLES.map((role) => [
       role,

@@ -2,9 +2,16 @@
 import { chainedIn } from "../audit/chained.js";
 import { BesideLines, type Named } from "../audit/beside.js";
 import { readLines, type Line } from "../audit/reading.js";
-import type { DecisionRecord, OutcomeRecord, PolicyInput, Vocabulary } from "../contract/index.js";
-import type { Task } from "../decision/ports.js";
+import type { DecisionRecord, OutcomeRecord, PolicyInput } from "../contract/index.js";
+import type { ActivePolicy, Task } from "../decision/ports.js";
 import { Flow } from "../flow/flow.js";
+
+/** What of a bundle says whether there is anything to remember. */
+export type FlowWords = Pick<ActivePolicy, "vocabulary" | "purposes">;
+
+function hasWords({ vocabulary, purposes }: FlowWords): boolean {
+  return vocabulary.flow !== undefined || [...purposes.values()].some(({ limits }) => limits !== undefined);
+}
 
 const OUTCOME = Buffer.from('"kind":"outcome"');
 const KNOWN = Buffer.from('"flow":{"arguments":');
@@ -16,18 +23,18 @@ const MASKED_ARGUMENT = /^\/input\/request\/(?:arguments|resource\/id)/;
  * Returns what the records of a folder say that tasks have seen.
  * @param isLive whether a task still goes on: of others nothing needs to be known
  */
-export function recallFlow(folder: string, vocabulary: Vocabulary, isLive: (task: string) => boolean): Flow {
+export function recallFlow(folder: string, policy: FlowWords, isLive: (task: string) => boolean): Flow {
   const flow = new Flow();
   const beside = new BesideLines(folder);
   try {
-    for (const line of readLines(folder)) recall(line, beside, flow, vocabulary, isLive);
+    for (const line of readLines(folder)) recall(line, beside, flow, policy, isLive);
   } finally {
     beside.close();
   }
   return flow;
 }
 
-function recall(line: Line, beside: BesideLines, flow: Flow, vocabulary: Vocabulary, isLive: (task: string) => boolean): void {
+function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purposes }: FlowWords, isLive: (task: string) => boolean): void {
   const { bytes } = line;
   if (bytes.includes(OUTCOME)) {
     const record = whole(line, beside);
@@ -47,20 +54,16 @@ function recall(line: Line, beside: BesideLines, flow: Flow, vocabulary: Vocabul
     return;
   }
   const { kind, answer, masked = [] } = decided;
-  const root = ((decided.ancestors?.at(-1) ?? input) as unknown as PolicyInput).facts.task;
-  if (root.id === null || !isLive(root.id) || !(answer.proceed || kind === "observed")) return;
-  if (masked.some((pointer) => MASKED_ARGUMENT.test(pointer))) {
+  if (!answer.proceed && kind !== "observed") return;
+  const { id, attributes } = ((decided.ancestors?.at(-1) ?? input) as unknown as PolicyInput).facts.task;
+  const root = id !== null && isLive(id) ? { id, attributes } : null;
+  if (root !== null && masked.some((pointer) => MASKED_ARGUMENT.test(pointer))) {
     flow.forget(root.id);
     return;
   }
+  const { request } = input;
   const { agent, time } = input.facts;
-  const { note } = flow.ask({
-    vocabulary,
-    request: input.request,
-    root: { id: root.id, attributes: root.attributes },
-    agent,
-    now_ms: time.ms,
-  });
+  const { note } = flow.ask({ vocabulary, purpose: purposes.get(request.purpose), request, root, agent, now_ms: time.ms });
   if (note !== null) flow.permitted(answer.decision_id, note);
 }
 
@@ -81,26 +84,26 @@ function whole({ bytes, segment }: Line, beside: BesideLines): (DecisionRecord |
 /** The flow of a service, made when a bundle first has words for it. */
 export class ServiceFlow {
   #flow: Flow | null = null;
-  readonly #recall: (vocabulary: Vocabulary) => Flow;
+  readonly #recall: (policy: FlowWords) => Flow;
   readonly #tasks: () => Iterable<Task>;
 
   /**
    * @param recall what the records say, at a start
    * @param tasks those that are known: what they saw before anybody watched is unknown
    */
-  constructor(recall: (vocabulary: Vocabulary) => Flow, tasks: () => Iterable<Task>) {
+  constructor(recall: (policy: FlowWords) => Flow, tasks: () => Iterable<Task>) {
     this.#recall = recall;
     this.#tasks = tasks;
   }
 
   /** Reads the records if the bundle that a start finds has words for flow. */
-  start(vocabulary: Vocabulary | null): void {
-    if (vocabulary?.flow !== undefined) this.#flow = this.#recall(vocabulary);
+  start(policy: FlowWords | null): void {
+    if (policy !== null && hasWords(policy)) this.#flow = this.#recall(policy);
   }
 
   /** Begins to watch with a bundle that comes later. */
-  activated(vocabulary: Vocabulary): void {
-    if (vocabulary.flow === undefined || this.#flow !== null) return;
+  activated(policy: FlowWords): void {
+    if (this.#flow !== null || !hasWords(policy)) return;
     this.#flow = new Flow();
     for (const { id, ended } of this.#tasks()) if (!ended) this.#flow.forget(id);
   }

@@ -54,6 +54,7 @@ class Scene {
   ask(verb: string, type: string, given: Values = {}, id: string | null = null) {
     return this.flow.ask({
       vocabulary: VOCABULARY,
+      purpose: undefined,
       request: { verb, resource: { type, id, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
       root: { id: "task-1", attributes: this.task },
       agent: AGENT,
@@ -170,7 +171,7 @@ describe("what others wrote", () => {
       arguments: {},
     } as unknown as PolicyInput["request"];
     const ask = (root: { id: string; attributes: Values } | null) =>
-      flow.ask({ vocabulary: VOCABULARY, request, root, agent: AGENT, now_ms: 0 });
+      flow.ask({ vocabulary: VOCABULARY, purpose: undefined, request, root, agent: AGENT, now_ms: 0 });
     expect(ask(null)).to.deep.include({ note: null });
     expect(ask(null).facts).to.include({ complete: false, others: null });
     flow.forget("task-2");
@@ -206,7 +207,8 @@ describe("a memory that is bounded", () => {
         resource: { type: "mail", id: null, attributes: {} },
         arguments: {},
       } as unknown as PolicyInput["request"];
-      return flow.ask({ vocabulary: VOCABULARY, request, root: { id, attributes: {} }, agent: AGENT, now_ms: 0 }).facts.complete;
+      return flow.ask({ vocabulary: VOCABULARY, purpose: undefined, request, root: { id, attributes: {} }, agent: AGENT, now_ms: 0 }).facts
+        .complete;
     };
     for (const task of ["a", "b", "c", "d"]) see(task);
     expect(["a", "b", "c", "d"].map(complete)).to.deep.equal([false, true, true, true]);
