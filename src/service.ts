@@ -354,6 +354,9 @@ export async function startService(config: Config, system: System, logger: Logge
       clock,
       time_skew_max_ms: config.decision.time_skew_max_ms,
       // What waits for a person has to have been decided here: of that nothing is told.
+      elsewhere: (task) => {
+        flow.elsewhere(task);
+      },
       settled: (answer, { act, assessed }) => {
         if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
       },

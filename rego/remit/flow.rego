@@ -79,7 +79,10 @@ _reasoned(path, value, "wait") := object.union(_of("flag", "flow_waits", "medium
 
 # What a value is for, and who wrote it, say what follows.
 _then(value, policy) := "allow" if {
-	value.writer in {"user", "own"}
+	value.writer == "user"
+} else := "allow" if {
+	value.writer == "own"
+	not _taken_away(value)
 } else := "allow" if {
 	value.role == "content"
 } else := "deny" if {
@@ -123,13 +126,18 @@ _authority(value, policy) := "allow" if {
 	value.writer in policy.authority
 } else := "deny"
 
-# A service lists what there is, not what is to go: a thing is taken away where the instruction names it.
-_locator(value) := "wait" if {
+_taken_away(value) if {
+	value.role == "locator"
 	input.facts.flow.effect == "destroy"
-	value.writer in {"service", "member"}
+}
+
+# Own facts and services list what there is, not what is to go: a thing is taken away where the instruction names it.
+_locator(value) := "wait" if {
+	_taken_away(value)
+	value.writer in {"own", "service", "member"}
 	not _named(value)
 } else := "allow" if {
-	value.writer in {"service", "member"}
+	value.writer in {"own", "service", "member"}
 } else := "wait" if {
 	value.writer == "anyone"
 	input.facts.flow.effect in {"alter", "destroy", "commit"}

@@ -85,6 +85,8 @@ test_a_stranger_says_which_thing_to_change_only_to_a_person if {
 test_a_thing_is_taken_away_where_the_instruction_names_it if {
 	then("destroy", value("locator", "service")) == {"wait"}
 	then("destroy", object.union(value("locator", "service"), named(false))) == set()
+	then("destroy", value("locator", "own")) == {"wait"}
+	then("destroy", value("destination", "own")) == set()
 	then("destroy", value("locator", "user")) == set()
 	then("alter", value("locator", "service")) == set()
 }

@@ -24,6 +24,13 @@ interface Taken {
   value: string | null;
 }
 
+interface Counter {
+  /** In order of time. */
+  taken: Taken[];
+  /** Of their amounts. */
+  sum: number;
+}
+
 /** What an action would add, and to which counter. */
 export interface Charge {
   key: string;
@@ -51,7 +58,7 @@ const index = new WeakMap<readonly Limit[], Map<string, Limit[]>>();
 
 export class Counts {
   readonly #limits: CountLimits;
-  readonly #counters = new Map<string, Taken[]>();
+  readonly #counters = new Map<string, Counter>();
   /** By decision, what it took: given back if it was not made. */
   readonly #byDecision = new Map<string, readonly string[]>();
   readonly #byTask = new Map<string, Set<string>>();
@@ -110,7 +117,7 @@ export class Counts {
           ? 1
           : values.filter((value) => !before.has(value ?? "")).length;
       const fits = this.#counters.has(key)
-        ? (this.#counters.get(key)?.length ?? 0) + values.length <= this.#limits.entries_max
+        ? (this.#counters.get(key)?.taken.length ?? 0) + values.length <= this.#limits.entries_max
         : this.#counters.size + charges.length < this.#limits.counters_max;
       for (const value of values) charges.push({ key, amount: isSum ? adds : 1, value, per });
       if (measure === "after") continue;
@@ -126,9 +133,10 @@ export class Counts {
     if (charges.length === 0) return;
     for (const { key, amount, value, per } of charges) {
       let counter = this.#counters.get(key);
-      if (counter === undefined) this.#counters.set(key, (counter = []));
+      if (counter === undefined) this.#counters.set(key, (counter = { taken: [], sum: 0 }));
       drop(counter, per, now_ms);
-      counter.push({ decision_id: decisionId, at_ms: now_ms, amount, value });
+      counter.taken.push({ decision_id: decisionId, at_ms: now_ms, amount, value });
+      counter.sum += amount;
       if (per !== "task" || root === null) continue;
       const keys = this.#byTask.get(root) ?? new Set<string>();
       this.#byTask.set(root, keys.add(key));
@@ -140,9 +148,9 @@ export class Counts {
   /** Gives back what an action took that was not made. */
   giveBack(decisionId: string): void {
     for (const key of this.#byDecision.get(decisionId) ?? []) {
-      const counter = this.#counters.get(key)?.filter((one) => one.decision_id !== decisionId) ?? [];
-      if (counter.length === 0) this.#counters.delete(key);
-      else this.#counters.set(key, counter);
+      const taken = this.#counters.get(key)?.taken.filter((one) => one.decision_id !== decisionId) ?? [];
+      if (taken.length === 0) this.#counters.delete(key);
+      else this.#counters.set(key, { taken, sum: sumOf(taken) });
     }
     this.#byDecision.delete(decisionId);
   }
@@ -164,29 +172,37 @@ export class Counts {
     const counter = this.#counters.get(key);
     if (counter === undefined) return 0;
     drop(counter, per, now_ms);
-    return counter.reduce((sum, { amount }) => sum + amount, 0);
+    return counter.sum;
   }
 
   #values(key: string, per: Limit["per"], now_ms: number): Set<string> {
-    const counter = this.#counters.get(key) ?? [];
+    const counter = this.#counters.get(key);
+    if (counter === undefined) return new Set();
     drop(counter, per, now_ms);
-    return new Set(counter.map(({ value }) => value ?? ""));
+    return new Set(counter.taken.map(({ value }) => value ?? ""));
   }
 }
 
+function sumOf(taken: readonly Taken[]): number {
+  return taken.reduce((sum, { amount }) => sum + amount, 0);
+}
+
 /** Entries are in order of time: those that have left the window are at the front. */
-function drop(counter: Taken[], per: Limit["per"], now_ms: number): void {
+function drop(counter: Counter, per: Limit["per"], now_ms: number): void {
   if (per === "task") return;
+  const { taken } = counter;
   const from = now_ms - WINDOW_MS[per];
   let gone = 0;
-  while (gone < counter.length && (counter[gone]?.at_ms ?? 0) <= from) gone++;
-  if (gone > 0) counter.splice(0, gone);
+  while (gone < taken.length && (taken[gone]?.at_ms ?? 0) <= from) gone++;
+  if (gone === 0) return;
+  taken.splice(0, gone);
+  counter.sum = sumOf(taken);
 }
 
 function limitsFor(all: readonly Limit[], type: string, verb: string): Limit[] {
   let known = index.get(all);
   if (known === undefined) {
-    index.set(all, (known = new Map()));
+    index.set(all, (known = new Map<string, Limit[]>()));
     for (const limit of all) {
       for (const of of [limit.of, limit.after ?? {}]) {
         for (const [named, types] of Object.entries(of)) {

@@ -7,6 +7,7 @@ import { electronicFormatIBAN } from "ibantools";
 import { findPhoneNumbersInText, parsePhoneNumberFromString } from "libphonenumber-js/min";
 import { LinkifyIt } from "linkify-it";
 import { RETURNED, type ValueKind } from "../contract/index.js";
+import { Recent } from "../system/recent.js";
 
 export interface TypedValue {
   kind: ValueKind;
@@ -91,8 +92,18 @@ function numberOf(text: string): string | null {
  * @example
  * readings("https://Example.com/") // [{ kind: "url", value: "example.com" }, { kind: "name", … }]
  */
-export function readings(field: string | number): TypedValue[] {
+export function readings(field: string | number): readonly TypedValue[] {
   if (typeof field === "number") return [...numbered(String(field)), { kind: "name", value: String(field) }];
+  if (field.length > NAME_LENGTH_MAX) return read(field);
+  let known = recent.get(field);
+  if (known === undefined) recent.set(field, (known = read(field)));
+  return known;
+}
+
+/** A value is looked at as the action is asked about, and again once it is permitted. */
+const recent = new Recent<readonly TypedValue[]>(2_000);
+
+function read(field: string): TypedValue[] {
   const text = plain(field).trim();
   if (text === "" || text.length > RETURNED.length_max) return [];
   const found = special(text);

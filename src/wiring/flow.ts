@@ -15,6 +15,9 @@ function hasWords({ vocabulary, purposes }: FlowWords): boolean {
 
 const OUTCOME = Buffer.from('"kind":"outcome"');
 const KNOWN = Buffer.from('"flow":{"arguments":');
+const PROCEEDED = Buffer.from('"proceed":true');
+const OBSERVED = Buffer.from('"kind":"observed"');
+const ENGINE = Buffer.from('"engine":{');
 const DECISION = Buffer.from('"answer":{"action_digest":"');
 /** Of arguments that stand in records as digests, nobody can tell what was written. */
 const MASKED_ARGUMENT = /^\/input\/request\/(?:arguments|resource\/id)/;
@@ -43,13 +46,15 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
     else if (record.outcome === "not_attempted") flow.notMade(record.decision_id);
     return;
   }
-  if (!bytes.includes(DECISION)) return;
-  const record = bytes.includes(KNOWN) || bytes.includes('"beside":{') ? whole(line, beside) : null;
+  // What was denied has told its agent nothing.
+  if (!bytes.includes(DECISION) || !(bytes.includes(PROCEEDED) || bytes.includes(OBSERVED))) return;
+  const isEngines = bytes.includes(ENGINE);
+  const record = bytes.includes(KNOWN) || isEngines || bytes.includes('"beside":{') ? whole(line, beside) : null;
   const decided = record?.kind === "decision" || record?.kind === "observed" ? record : null;
   const input = decided?.input as PolicyInput | undefined;
   if (decided === null || input === undefined || input.facts.flow === null) {
-    // It was decided by a policy that had no words for what it read, and whatever that was may be used now.
-    const task = chainedIn(bytes)?.task ?? input?.request.task ?? null;
+    // It was decided where nobody remembers what is read, and whatever that was may be used now.
+    const task = input?.facts.task.root ?? chainedIn(bytes)?.task ?? null;
     if (task !== null && isLive(task)) flow.forget(task);
     return;
   }
@@ -106,6 +111,11 @@ export class ServiceFlow {
     if (this.#flow !== null || !hasWords(policy)) return;
     this.#flow = new Flow();
     for (const { id, ended } of this.#tasks()) if (!ended) this.#flow.forget(id);
+  }
+
+  /** An engine elsewhere has permitted something on this task: what its agent has read since nobody here knows. */
+  elsewhere(task: string): void {
+    this.#flow?.forget(task);
   }
 
   /** Nothing is kept of a task that is over. */

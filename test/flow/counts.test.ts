@@ -4,6 +4,13 @@ import { Counts } from "../../src/flow/counts.js";
 
 const base: Limit = { code: "x", of: { send: ["mail"] }, measure: "count", max: 2, per: "task" };
 
+interface Where {
+  root?: string | null;
+  agent?: string;
+  at?: number;
+  id?: string | null;
+}
+
 class Scene {
   readonly counts: Counts;
   #n = 0;
@@ -15,7 +22,7 @@ class Scene {
     this.counts = new Counts(options);
   }
 
-  question(verb: string, given: Values, { root = "t-1" as string | null, agent = "a-1", at = 0, id = "1" as string | null } = {}) {
+  question(verb: string, given: Values, { root = "t-1", agent = "a-1", at = 0, id = "1" }: Where = {}) {
     const request = { agent, purpose: "p", verb, resource: { type: "mail", id, attributes: {} }, arguments: given };
     return {
       request: request as unknown as PolicyInput["request"],
@@ -26,7 +33,7 @@ class Scene {
   }
 
   /** Takes it if it fits, as a policy would. */
-  does(verb: string, given: Values = {}, where: Parameters<Scene["question"]>[2] = {}): boolean {
+  does(verb: string, given: Values = {}, where: Where = {}): boolean {
     const asked = this.question(verb, given, where);
     const { limits, charges } = this.counts.ask(asked);
     const fits = Object.values(limits).every(({ used, adds, max }: LimitFlow) => adds !== null && used + adds <= max);

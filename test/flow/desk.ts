@@ -33,12 +33,21 @@ types:
   order:
     arguments: {amount: integer}
     writes: {"*": service}
+    labels: [confidential]
 `;
+
+interface SetOf {
+  vocabulary: string;
+  purpose: string;
+  attributes: Record<string, unknown>;
+}
 
 export interface FlowDesk {
   client: RemitClient;
   registrar: Registrar;
   token: string;
+  /** Of a guard, which makes tasks too. */
+  guardToken: string;
   url: string;
   bundle: Buffer;
   records: () => Record<string, unknown>[];
@@ -46,12 +55,14 @@ export interface FlowDesk {
   close: () => Promise<void>;
 }
 
-export async function openFlowDesk(purposes: string): Promise<FlowDesk> {
+const OFFICE: SetOf = { vocabulary: VOCABULARY, purpose: "office", attributes: { domains: ["org.example"] } };
+
+export async function openFlowDesk(purposes: string, { vocabulary, purpose, attributes } = OFFICE): Promise<FlowDesk> {
   const dir = mkdtempSync(join(tmpdir(), "remit-flow-"));
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const set = join(dir, "office");
   mkdirSync(set);
-  writeFileSync(join(set, "vocabulary.yaml"), VOCABULARY);
+  writeFileSync(join(set, "vocabulary.yaml"), vocabulary);
   writeFileSync(join(set, "purposes.yaml"), purposes);
   const [path, key] = [join(dir, "office.tar.gz"), join(dir, "office.pem")];
   const opa = await compiler();
@@ -61,6 +72,7 @@ export async function openFlowDesk(purposes: string): Promise<FlowDesk> {
   writeFileSync(key, publicKey.export({ type: "spki", format: "pem" }));
   const sandbox = makeSandbox({ dir: join(dir, "service"), bundle: { name: "office", path, keys: [key] }, port: 0, learns: false });
   const desk = { bundle: archive, token: sandbox.token("office", ["remit:decide"]) } as FlowDesk;
+  desk.guardToken = sandbox.token("guard", ["remit:decide", "remit:register"]);
   let stop = await open(desk, sandbox);
   desk.records = () => {
     const folder = join(dir, "service", "records");
@@ -76,7 +88,13 @@ export async function openFlowDesk(purposes: string): Promise<FlowDesk> {
     await stop();
     rmSync(dir, { recursive: true, force: true });
   };
-  await desk.registrar.register({ id: "a-1", owner: "o@org.example", purposes: ["office"], attributes: { domains: ["org.example"] } });
+  await desk.registrar.register({
+    id: "a-1",
+    owner: "o@org.example",
+    purposes: [purpose],
+    delegates: [purpose],
+    attributes,
+  });
   return desk;
 }
 
