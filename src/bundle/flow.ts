@@ -10,7 +10,7 @@ import {
   type TypeFlow,
   type VerbEffect,
   type Vocabulary,
-  type Writer,
+  type ValueWriter,
 } from "../contract/index.js";
 import type { Path, Sheet } from "./source.js";
 import { WORD } from "./words.js";
@@ -49,7 +49,7 @@ export function compileTypeFlow(
   for (const [name, writer] of members(sheet, said, "writes", path)) {
     const at = [...path, "writes", name];
     checkField(sheet, name, at);
-    const word = sheet.oneOf(writer, at, "writer", [...WRITERS.filter((one) => one !== "user"), "author"]) as Writer | "author" | null;
+    const word = sheet.oneOf(writer, at, "writer", [...WRITERS.filter((one) => one !== "user"), "author"]) as ValueWriter | "author" | null;
     if (word !== null) flow.writes[name] = word;
   }
   const author = said["author"];

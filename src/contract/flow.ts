@@ -1,19 +1,19 @@
-/** Where values come from: the words of the vocabulary for it, what a tool's answer is reported as, and what a policy sees. */
+/** Sources of values: the words of the vocabulary for them, what a tool's answer is reported as, and what a policy sees. */
 import { Type, type Static } from "./type.js";
 
 const closed = { additionalProperties: false };
 
 /** Writers of a value, the most trusted first. The vocabulary may say the first five; `author` looks the record's author up. */
 export const WRITERS = ["user", "own", "service", "member", "anyone"] as const;
-export type Writer = (typeof WRITERS)[number];
+export type ValueWriter = (typeof WRITERS)[number];
 /** `nowhere`: it was not seen on the task. `unknown`: not everything that was seen is remembered. */
-export type FoundWriter = Writer | "nowhere" | "unknown";
+export type FoundWriter = ValueWriter | "nowhere" | "unknown";
 
-/** What an argument is for. */
+/** Roles of arguments. */
 export const ROLES = ["destination", "commitment", "authority", "content", "locator"] as const;
 export type Role = (typeof ROLES)[number];
 
-/** What a verb does. */
+/** Effects of verbs. */
 export const EFFECTS = ["look", "fetch", "keep", "add", "alter", "destroy", "commit", "settings"] as const;
 export type VerbEffect = (typeof EFFECTS)[number];
 
@@ -29,7 +29,7 @@ export interface TypeFlow {
   /** Argument, or a field of it as `attachments.file_id` → role; `id` is the resource's. */
   roles: Record<string, Role>;
   /** Last name of a field of an answer → writer; `*` is any other. A field that nobody names is `anyone`'s. */
-  writes: Record<string, Writer | "author">;
+  writes: Record<string, ValueWriter | "author">;
   /** Field that names the author of a record. Left out: records have none. */
   author?: string;
   /** Fields whose values are secrets of the user's. */
@@ -56,7 +56,7 @@ export interface FlowFacts {
 
 const text = (max: number, description: string) => Type.String({ minLength: 1, maxLength: max, description });
 
-/** What a tool returned, taken apart by type. Texts stay where they are. */
+/** Values that a tool returned, by type. Texts stay where they are. */
 export const Returned = Type.Object(
   {
     paths: Type.Array(
@@ -93,30 +93,30 @@ export type Returned = Static<typeof Returned>;
 
 /** One source of a value. */
 export interface ValueSource {
-  writer: Writer;
+  writer: ValueWriter;
   /** `decision_id` of the call whose answer held it; null: the task or the agent says it. */
   record: string | null;
   /** Place within the answer, or the fact. */
   path: string;
-  /** Whether the instruction names the record word for word. */
+  /** True if the instruction names the record word for word. */
   named: boolean;
-  /** Whether no other value of its kind stood in the same text. */
+  /** True if no other value of its kind stood in the same text. */
   alone: boolean;
 }
 
-/** What is known of one value of an argument. */
+/** Facts about one value of an argument. */
 export interface ArgumentFlow {
   role: Role;
   kind: ValueKind;
   /** The most trusted writer of all sources. */
   writer: FoundWriter;
-  /** Writer of the read in which it was first seen on the task. */
+  /** ValueWriter of the read in which it was first seen on the task. */
   introduced: FoundWriter;
-  /** Whether it is an address within the organisation. */
+  /** True for an address within the organisation. */
   inside: boolean;
-  /** Whether the instruction speaks of it only to exclude it. */
+  /** True if the instruction names it only to exclude it. */
   excluded: boolean;
-  /** Whether it is a secret of the user's, or contains one. */
+  /** True if it is a secret of the user's, or contains one. */
   secret: boolean;
   sources: ValueSource[];
 }
@@ -124,7 +124,7 @@ export interface ArgumentFlow {
 /** Counter of a limit, before this action. */
 export interface LimitFlow {
   used: number;
-  /** What the action adds; null: that isn't known, and then it doesn't fit. */
+  /** Amount that the action adds; null: that isn't known, and then it doesn't fit. */
   adds: number | null;
   max: number;
 }
@@ -132,11 +132,11 @@ export interface LimitFlow {
 /** `input.facts.flow`; null unless the vocabulary has words for it. */
 export interface FlowFactsInput {
   effect: VerbEffect | null;
-  /** Whether all that was seen on the task is remembered. */
+  /** True if all that was seen on the task is remembered. */
   complete: boolean;
-  /** Whether the task's instruction is known. */
+  /** True if the task's instruction is known. */
   instructed: boolean;
-  /** Whether anything was seen on the task that members or outsiders wrote; null: unknown. */
+  /** True if anything was seen on the task that members or outsiders wrote; null: unknown. */
   others: boolean | null;
   /** Kinds of which not all are remembered. */
   full: ValueKind[];

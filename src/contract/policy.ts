@@ -116,7 +116,7 @@ export interface Approvers {
   quorum: number;
 }
 
-/** What the standard set of flow does under a purpose. */
+/** Options of the standard set of flow under a purpose. */
 export interface FlowPolicy {
   /** With a destination that stands alone in a text of an outsider's that the instruction names. */
   delegated: "allow" | "wait" | "deny";

@@ -258,7 +258,7 @@ export const OutcomeName = Type.Enum([...OUTCOMES], {
   description: "What became of the action: it was done, it was tried and failed, or it was not tried",
 });
 
-/** What a task saw in the answer of a call. Values stand here as digests. */
+/** Values that a task saw in the answer of a call. Values stand here as digests. */
 export const SeenRecord = Type.Object(
   {
     full: Type.Boolean({ description: "Whether there was more than a report holds" }),

@@ -9,7 +9,7 @@ import { conclude, concludeFloor, unasked, type Conclusion, type LevelResult, ty
 import { floor } from "./floor.js";
 import { gather, inputText } from "./gather.js";
 import type { Pdp } from "./pdp.js";
-import type { ActivePolicy, Flow } from "./ports.js";
+import type { ActivePolicy, ValueFlow } from "./ports.js";
 import type { Action } from "./read.js";
 import type { Happened, Kind } from "./record.js";
 import type { Asker, Gathered, Level } from "./situation.js";
@@ -41,7 +41,7 @@ export interface Attempt {
   readonly uses: readonly string[];
   /** What an approval of it is bound to; null unless it waits for one. */
   readonly approval: Approvable | null;
-  /** What has to be known of where its values come from once it is permitted; null: nothing. */
+  /** Note on its values, to be kept once it is permitted; null: nothing. */
   readonly flow: object | null;
   /** Milliseconds from gathering to the conclusion. */
   readonly evaluate_ms: number;
@@ -81,8 +81,8 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
     return attempt(question, gathered, inputs, conclusion, scored, began, fuel, looked?.note);
   };
 
-  /** Where the action's values come from and what is used of limits; null if the policy has no words for either. */
-  function sources({ policy: { vocabulary }, action: { request } }: Question, { levels }: Gathered): ReturnType<Flow["ask"]> | null {
+  /** Looks up the sources of the action's values and what is used of limits; null if the policy has no words for either. */
+  function sources({ policy: { vocabulary }, action: { request } }: Question, { levels }: Gathered): ReturnType<ValueFlow["ask"]> | null {
     const { agent, now_ms, purpose } = levels[0].situation;
     if (flow === undefined || (vocabulary.flow === undefined && purpose?.limits === undefined)) return null;
     const root = levels.at(-1)?.situation.task ?? null;

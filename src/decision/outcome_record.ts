@@ -6,7 +6,7 @@ import type { Beside } from "./ports.js";
 /** Bytes of a record that are left for what isn't `seen`. */
 const REST_BYTES_MAX = 8 * 1024;
 
-/** @returns as `Log`'s `append` takes them */
+/** @returns the arguments of `Log`'s `append` */
 export function besideIfLarge(
   members: Readonly<Record<string, unknown>>,
   seen: object | null,

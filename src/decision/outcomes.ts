@@ -109,7 +109,7 @@ export class Outcomes {
 const REPORTED_MIN = 1024;
 const CALLERS_MAX = 10_000;
 
-/** What was returned is taken in once: the same outcome again is the same report. */
+/** Returned values are taken in once: the same outcome again is the same report. */
 function isSame(earlier: OutcomeAnswer, { returned: _, ...asked }: ReportOutcome): boolean {
   const { outcome, took_ms, amount, detail } = earlier;
   return canonical({ outcome, took_ms, amount, detail }) === canonical(asked);

@@ -192,7 +192,7 @@ export interface Engine {
   readonly active: ActivePolicy | null;
 }
 
-/** Of an action, what its values are looked up by. */
+/** Action whose values are looked up. */
 export interface FlowQuestion {
   vocabulary: Vocabulary;
   purpose: Purpose | undefined;
@@ -203,17 +203,17 @@ export interface FlowQuestion {
   now_ms: number;
 }
 
-/** Where the values of actions come from. `Note` is what has to be known of an action once it is permitted. */
-export interface Flow<Note extends object = object> {
-  /** What a policy sees. Changes nothing. */
+/** Sources of the values of actions. `Note` is kept of an action once it is permitted. */
+export interface ValueFlow<Note extends object = object> {
+  /** Returns the facts that a policy sees. Changes nothing. */
   ask(question: FlowQuestion): { facts: FlowFactsInput; note: Note | null };
-  /** Of an action that is permitted, or has happened: its answer may hold anything until it is reported. */
+  /** Notes an action that is permitted, or has happened: its answer may hold anything until it is reported. */
   permitted(decisionId: string, note: Note): void;
-  /** Of an action that was permitted and never was on record. */
+  /** Takes back an action that was permitted and never was on record. */
   notMade(decisionId: string): void;
 }
 
-/** What became of calls, for who remembers what was seen. */
+/** Receives the outcomes of calls. */
 export interface FlowOutcomes {
   /** Takes in what a call returned, in the turn in which its record is handed over. @returns the record's member; null: nothing awaits it */
   returned(decisionId: string, returned: Returned): object | null;

@@ -17,7 +17,7 @@ const WINDOW_MS: Readonly<Record<Exclude<Limit["per"], "task">, number>> = { min
 /** Values of one action that are counted apart. */
 const EACH_MAX = 256;
 
-interface Taken {
+interface CounterEntry {
   decision_id: string;
   at_ms: number;
   amount: number;
@@ -25,21 +25,21 @@ interface Taken {
 }
 
 interface Counter {
-  /** In order of time. */
-  taken: Taken[];
-  /** Of their amounts. */
+  /** Entries in order of time. */
+  taken: CounterEntry[];
+  /** Sum of their amounts. */
   sum: number;
 }
 
-/** What an action would add, and to which counter. */
-export interface Charge {
+/** Amount that an action would add to a counter. */
+export interface LimitCharge {
   key: string;
   amount: number;
   value: string | null;
   per: Limit["per"];
 }
 
-/** What is asked about an action. */
+/** Action whose limits are looked up. */
 export interface CountQuestion {
   request: PolicyInput["request"];
   purpose: Purpose | undefined;
@@ -48,18 +48,18 @@ export interface CountQuestion {
   now_ms: number;
 }
 
-export interface Counted {
+export interface LimitUse {
   limits: Record<string, LimitFlow>;
-  charges: readonly Charge[];
+  charges: readonly LimitCharge[];
 }
 
-const NOTHING: Counted = { limits: {}, charges: [] };
+const NOTHING: LimitUse = { limits: {}, charges: [] };
 const index = new WeakMap<readonly Limit[], Map<string, Limit[]>>();
 
-export class Counts {
+export class LimitCounts {
   readonly #limits: CountLimits;
   readonly #counters = new Map<string, Counter>();
-  /** By decision, what it took: given back if it was not made. */
+  /** Counters that each decision charged: given back if it was not made. */
   readonly #byDecision = new Map<string, readonly string[]>();
   readonly #byTask = new Map<string, Set<string>>();
 
@@ -71,14 +71,14 @@ export class Counts {
     return this.#counters.size;
   }
 
-  /** What was used of each limit that the action counts for, and what it would add. Changes nothing. */
-  ask({ request, purpose, root, now_ms }: CountQuestion): Counted {
+  /** Returns what was used of each limit that the action counts for, and what it would add. Changes nothing. */
+  ask({ request, purpose, root, now_ms }: CountQuestion): LimitUse {
     const all = purpose?.limits;
     if (all === undefined || all.length === 0) return NOTHING;
     const mine = limitsFor(all, request.resource.type, request.verb);
     if (mine.length === 0) return NOTHING;
     const limits: Record<string, LimitFlow> = {};
-    const charges: Charge[] = [];
+    const charges: LimitCharge[] = [];
     for (const limit of mine) {
       const { code, per } = limit;
       const scope = per === "task" ? (root === null ? null : `task ${root}`) : `agent ${request.agent}`;
@@ -93,7 +93,14 @@ export class Counts {
     return { limits, charges };
   }
 
-  #charge(limit: Limit, base: string, request: PolicyInput["request"], now_ms: number, limits: Counted["limits"], charges: Charge[]): void {
+  #charge(
+    limit: Limit,
+    base: string,
+    request: PolicyInput["request"],
+    now_ms: number,
+    limits: LimitUse["limits"],
+    charges: LimitCharge[],
+  ): void {
     const { code, measure, path, each, max, per } = limit;
     const known = measure === "count" ? [1] : measure === "after" ? [1] : numbersOrTexts(at(request, path));
     const apart = each === undefined ? [""] : numbersOrTexts(at(request, each)).map(String);
@@ -129,7 +136,7 @@ export class Counts {
   }
 
   /** Takes what a permitted action adds. */
-  take(decisionId: string, charges: readonly Charge[], root: string | null, now_ms: number): void {
+  take(decisionId: string, charges: readonly LimitCharge[], root: string | null, now_ms: number): void {
     if (charges.length === 0) return;
     for (const { key, amount, value, per } of charges) {
       let counter = this.#counters.get(key);
@@ -155,7 +162,7 @@ export class Counts {
     this.#byDecision.delete(decisionId);
   }
 
-  /** What was counted by a task ends with it. */
+  /** Drops the counters of a task that is over. */
   end(task: string): void {
     for (const key of this.#byTask.get(task) ?? []) this.#counters.delete(key);
     this.#byTask.delete(task);
@@ -183,7 +190,7 @@ export class Counts {
   }
 }
 
-function sumOf(taken: readonly Taken[]): number {
+function sumOf(taken: readonly CounterEntry[]): number {
   return taken.reduce((sum, { amount }) => sum + amount, 0);
 }
 
@@ -218,12 +225,12 @@ function limitsFor(all: readonly Limit[], type: string, verb: string): Limit[] {
   return known.get(`${type} ${verb}`) ?? [];
 }
 
-/** Whether the action is one that only goes after another. */
+/** True for an action that only goes after another. */
 function isCondition(limit: Limit, { verb, resource }: PolicyInput["request"]): boolean {
   return limit.measure === "after" && names(limit.of, verb, resource.type);
 }
 
-/** Whether the action is counted: of `after`, the one that has to come first. */
+/** True for an action that is counted: of `after`, the one that has to come first. */
 function isCounted(limit: Limit, { verb, resource }: PolicyInput["request"]): boolean {
   return names(limit.measure === "after" ? (limit.after ?? {}) : limit.of, verb, resource.type);
 }

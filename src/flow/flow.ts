@@ -1,4 +1,4 @@
-/** Where each value of an action comes from: what a policy sees of it, and what the task has seen after it. */
+/** Sources of each value of an action: what a policy sees of it, and what the task has seen after it. */
 import {
   type ArgumentFlow,
   type FlowFacts,
@@ -11,28 +11,28 @@ import {
   type ValueKind,
   type ValueSource,
   type Values,
-  type Writer,
+  type ValueWriter,
 } from "../contract/index.js";
-import type { FlowOutcomes, FlowQuestion, Flow as FlowPort } from "../decision/ports.js";
-import { Counts, type Charge, type CountLimits } from "./counts.js";
-import { Instruction } from "./instruction.js";
-import { LEAVES_MAX, planOf, type Leaf, type Plan } from "./plan.js";
-import { keyOf, rank, Seen, type SeenLimits, type Sighting, type Sightings, type TaskSeen } from "./seen.js";
+import type { FlowOutcomes, FlowQuestion, ValueFlow } from "../decision/ports.js";
+import { LimitCounts, type LimitCharge, type CountLimits } from "./counts.js";
+import { ReadInstruction } from "./instruction.js";
+import { LEAVES_MAX, planOf, type Leaf, type VerbPlan } from "./plan.js";
+import { keyOf, rank, SeenMemory, type SeenLimits, type Sighting, type Sightings, type TaskSeen } from "./seen.js";
 import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
-/** What has to be known of an action once it is permitted. */
+/** Note on an action, kept once it is permitted. */
 export interface FlowNote {
   /** Null: the action is on no task. */
   readonly task: string | null;
   readonly now_ms: number;
-  /** What it takes of limits. */
-  readonly charges: readonly Charge[];
-  readonly plan: Plan;
+  /** Charges to counters of limits. */
+  readonly charges: readonly LimitCharge[];
+  readonly plan: VerbPlan;
   /** Keys of all that it writes and that neither the user, the own facts nor a service gave. */
   readonly written: () => string[];
   /** Names that say which thing was asked for: the id, and the arguments. */
   readonly asked: readonly string[];
-  readonly instruction: Instruction | null;
+  readonly instruction: ReadInstruction | null;
   readonly own: OwnValues;
 }
 
@@ -53,22 +53,22 @@ const PLACES: ReadonlySet<ValueKind> = new Set<ValueKind>(["email", "url", "acco
 const COMMITTED: ReadonlySet<ValueKind> = new Set<ValueKind>([...PLACES, "date", "time", "number"]);
 const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
 
-export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
-  readonly #seen: Seen;
-  readonly #counts: Counts;
-  /** By decision, in the order in which they were permitted. */
+export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
+  readonly #seen: SeenMemory;
+  readonly #counts: LimitCounts;
+  /** Notes by decision, in the order in which they were permitted. */
   readonly #awaited = new Map<string, FlowNote>();
 
   constructor(limits?: SeenLimits, counts?: CountLimits) {
-    this.#seen = new Seen(limits);
-    this.#counts = new Counts(counts);
+    this.#seen = new SeenMemory(limits);
+    this.#counts = new LimitCounts(counts);
   }
 
-  get size(): Seen["size"] {
+  get size(): SeenMemory["size"] {
     return this.#seen.size;
   }
 
-  /** What the policy sees of where the action's values come from. Changes nothing. */
+  /** Returns what the policy sees of the action's values. Changes nothing. */
   ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion): FlowAnswer {
     const { limits, charges } = this.#counts.ask({ request, purpose, root: root?.id ?? null, now_ms });
     const plan = planOf(vocabulary, request.verb, request.resource.type);
@@ -76,7 +76,7 @@ export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
     const said = vocabulary.flow ?? NOTHING_SAID;
     const own = ownOf(said, root?.attributes ?? {}, agent.attributes);
     const words = own.instruction;
-    const instruction = words === null ? null : Instruction.of(words, now_ms);
+    const instruction = words === null ? null : ReadInstruction.of(words, now_ms);
     const looked = new Look(seen, own, instruction);
     const facts: FlowFactsInput = {
       arguments: plan.effect === "look" ? {} : looked.at(plan.leaves(request)),
@@ -103,7 +103,7 @@ export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
     return { facts, note };
   }
 
-  /** Of an action that was permitted: its answer is awaited, and may hold anything until it is reported. */
+  /** Notes an action that was permitted: its answer is awaited, and may hold anything until it is reported. */
   permitted(decisionId: string, note: FlowNote): void {
     const { task, plan, written, charges, now_ms } = note;
     this.#counts.take(decisionId, charges, task, now_ms);
@@ -116,7 +116,7 @@ export class Flow implements FlowPort<FlowNote>, FlowOutcomes {
     this.#awaited.set(decisionId, note);
   }
 
-  /** Of an action that was not made after all. */
+  /** Takes back an action that was not made after all. */
   notMade(decisionId: string): void {
     const note = this.#awaited.get(decisionId);
     this.#awaited.delete(decisionId);
@@ -246,8 +246,8 @@ function isInside({ kind, value }: TypedValue, members: ReadonlySet<string>): bo
 class Look {
   readonly #seen: TaskSeen | null | undefined;
   readonly #own: OwnValues;
-  readonly #instruction: Instruction | null;
-  constructor(seen: TaskSeen | null | undefined, own: OwnValues, instruction: Instruction | null) {
+  readonly #instruction: ReadInstruction | null;
+  constructor(seen: TaskSeen | null | undefined, own: OwnValues, instruction: ReadInstruction | null) {
     this.#seen = seen;
     this.#own = own;
     this.#instruction = instruction;
@@ -306,11 +306,11 @@ class Look {
     };
   }
 
-  #sources(one: TypedValue): { sources: ValueSource[]; introduced: Writer | null } {
+  #sources(one: TypedValue): { sources: ValueSource[]; introduced: ValueWriter | null } {
     const { slots, facts } = this.#own;
     const sources: ValueSource[] = [];
     const text = textOf(one);
-    const given = (writer: Writer, path: string): void => {
+    const given = (writer: ValueWriter, path: string): void => {
       sources.push({ writer, record: null, path, named: false, alone: false });
     };
     if (slots.has(text) || this.#instruction?.says(one) === true) given("user", slots.has(text) ? "slots" : "instruction");
@@ -360,7 +360,7 @@ function readingFor(role: Leaf["role"], value: string | number): TypedValue {
 const ASKED_MAX = 16;
 const ASKED_LENGTH_MAX = 256;
 
-/** What an action says of what it is about: texts short enough to name something. */
+/** Names in an action of what it is about: texts short enough to name something. */
 function namesAsked({ resource, arguments: given }: PolicyInput["request"]): string[] {
   const said = [resource.id, ...Object.values(given).flatMap(leavesOf)].filter((one): one is string => typeof one === "string");
   return said
@@ -382,14 +382,14 @@ function sightingsOf(
   returned: Returned,
 ): Sightings {
   const writes = flow?.writes ?? {};
-  const said = (path: string): Writer | "author" => {
+  const said = (path: string): ValueWriter | "author" => {
     const bare = path.replaceAll(/\[\]|\{\}/g, "");
     for (const name of [bare, fieldOf(path), "*"]) if (Object.hasOwn(writes, name)) return writes[name] ?? "anyone";
     return "anyone";
   };
   const fields = returned.paths.map(({ path, text }) => ({ path, text, field: fieldOf(path), writer: said(path) }));
   const authors = authorsOf(returned, fields, flow?.author ?? null, own);
-  const writerAt = (at: number, record: number): Writer => {
+  const writerAt = (at: number, record: number): ValueWriter => {
     const writer = fields[at]?.writer ?? "anyone";
     return writer === "author" ? (authors.get(record) ?? "anyone") : writer;
   };
@@ -414,7 +414,7 @@ function sightingsOf(
       secret: secret.has(fields[at]?.field ?? ""),
     };
   });
-  const foreign = (writer: Writer): boolean => rank(writer) > rank("service");
+  const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
   // A call that changes something repeats what it was told: only values of others count there.
   const looks = effect === null || effect === "look" || effect === "fetch";
   const others =
@@ -430,15 +430,15 @@ function authorsOf(
   fields: readonly { field: string }[],
   author: string | null,
   { addresses, members }: OwnValues,
-): Map<number, Writer> {
+): Map<number, ValueWriter> {
   if (author === null) return new Map();
   const named = values.filter(({ kind, at }) => fields[at]?.field === author && (kind === "email" || kind === "name"));
   const addressed = new Set(named.filter(({ kind }) => kind === "email").map(({ record }) => record));
-  const found = new Map<number, Writer>();
+  const found = new Map<number, ValueWriter>();
   for (const { kind, value, record } of named) {
     // Beside an address, a name says nothing: anyone can call themselves so. Of two addresses the stranger's counts.
     if (kind === "name" && addressed.has(record)) continue;
-    const writer: Writer = addresses.has(textOf({ kind, value })) ? "own" : isInside({ kind, value }, members) ? "member" : "anyone";
+    const writer: ValueWriter = addresses.has(textOf({ kind, value })) ? "own" : isInside({ kind, value }, members) ? "member" : "anyone";
     const other = found.get(record);
     found.set(record, other === undefined || rank(other) < rank(writer) ? writer : other);
   }

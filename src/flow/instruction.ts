@@ -19,8 +19,8 @@ const COMMON = new Set(
 const NAME_LENGTH_MIN = 2;
 const READ_MAX = 32;
 
-export class Instruction {
-  /** In normal form, clause by clause. */
+export class ReadInstruction {
+  /** Clauses in normal form. */
   readonly #said: readonly string[];
   readonly #excluded: readonly string[];
   readonly #values = new Set<string>();
@@ -47,21 +47,21 @@ export class Instruction {
     this.#excluded = excluded;
   }
 
-  static readonly #read = new Map<string, Instruction>();
+  static readonly #read = new Map<string, ReadInstruction>();
 
   /** @param now what "tomorrow" is counted from */
-  static of(text: string, now_ms: number): Instruction {
+  static of(text: string, now_ms: number): ReadInstruction {
     const day = Math.floor(now_ms / 86_400_000);
     const key = `${day} ${text}`;
-    let known = Instruction.#read.get(key);
+    let known = ReadInstruction.#read.get(key);
     if (known === undefined) {
-      if (Instruction.#read.size === READ_MAX) Instruction.#read.clear();
-      Instruction.#read.set(key, (known = new Instruction(text, new Date(day * 86_400_000))));
+      if (ReadInstruction.#read.size === READ_MAX) ReadInstruction.#read.clear();
+      ReadInstruction.#read.set(key, (known = new ReadInstruction(text, new Date(day * 86_400_000))));
     }
     return known;
   }
 
-  /** Whether it says this value, and not to exclude it. */
+  /** True if it says this value, and not to exclude it. */
   says(one: TypedValue): boolean {
     if (one.kind === "name") return this.names(one.value);
     if (this.#values.has(keyOf(one))) return true;
@@ -95,7 +95,7 @@ function stands(text: string, name: string): boolean {
   return false;
 }
 
-/** Whether the letter at this place, or the one behind a mark that joins, makes what stands beside it part of something longer. */
+/** True if the letter at this place, or the one behind a mark that joins, makes what stands beside it part of something longer. */
 function joins(text: string, at: number, step: number): boolean {
   const [beside = " ", next = " "] = [text[at], text[at + step]];
   if (/[\p{L}\d_@]/u.test(beside)) return true;

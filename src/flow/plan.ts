@@ -1,5 +1,5 @@
-/** What the vocabulary says of one verb on one type, made ready once: which values an action's arguments have, and who writes what is returned. */
-import type { PolicyInput, ResourceType, Role, TypeFlow, Value, VerbEffect, Vocabulary, Writer } from "../contract/index.js";
+/** Words of the vocabulary for one verb on one type, made ready once: which values an action's arguments have, and who writes what is returned. */
+import type { PolicyInput, ResourceType, Role, TypeFlow, Value, VerbEffect, Vocabulary, ValueWriter } from "../contract/index.js";
 
 /** A leaf of an action with its role. */
 export interface Leaf {
@@ -8,32 +8,32 @@ export interface Leaf {
   value: string | number;
 }
 
-export interface Plan {
+export interface VerbPlan {
   effect: VerbEffect | null;
   flow: TypeFlow | null;
   /** Labels that a task has after it. */
   labels: readonly string[];
-  /** Whether an answer may hold what others wrote; what isn't said may. */
+  /** True if an answer may hold what others wrote; by default it may. */
   reads: boolean;
   leaves(request: PolicyInput["request"]): Leaf[];
 }
 
 const NO_LABELS: readonly string[] = [];
-/** Of an action; one more is too many, and unknown. */
+/** Leaves of an action; one more is too many, and unknown. */
 export const LEAVES_MAX = 256;
 
-const plans = new WeakMap<Vocabulary, Map<string, Plan>>();
+const plans = new WeakMap<Vocabulary, Map<string, VerbPlan>>();
 
-export function planOf(vocabulary: Vocabulary, verb: string, type: string): Plan {
+export function planOf(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
   let known = plans.get(vocabulary);
-  if (known === undefined) plans.set(vocabulary, (known = new Map<string, Plan>()));
+  if (known === undefined) plans.set(vocabulary, (known = new Map<string, VerbPlan>()));
   const key = `${type} ${verb}`;
   let plan = known.get(key);
   if (plan === undefined) known.set(key, (plan = made(vocabulary, verb, type)));
   return plan;
 }
 
-function made(vocabulary: Vocabulary, verb: string, type: string): Plan {
+function made(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
   const spec: ResourceType | undefined = Object.hasOwn(vocabulary.types, type) ? vocabulary.types[type] : undefined;
   const flow = spec?.flow ?? null;
   const of = Object.hasOwn(vocabulary.verbs, verb) ? vocabulary.verbs[verb] : undefined;
@@ -58,9 +58,9 @@ function made(vocabulary: Vocabulary, verb: string, type: string): Plan {
   };
 }
 
-/** Nothing but what is said to be written by the service, or on the user's own side, is known not to be others'. */
+/** Only what is said to be written by the service, or on the user's own side, is known not to be others'. */
 function mayHoldOthers({ writes }: TypeFlow): boolean {
-  const said: (Writer | "author")[] = [writes["*"] ?? "anyone", ...Object.values(writes)];
+  const said: (ValueWriter | "author")[] = [writes["*"] ?? "anyone", ...Object.values(writes)];
   return said.some((writer) => writer === "anyone" || writer === "member" || writer === "author");
 }
 

@@ -1,4 +1,4 @@
-/** What a tool returned, taken apart where it was found: values with their places, and no text. */
+/** Answers of tools, taken apart where they were found: values with their places, and no text. */
 import { RETURNED, type Returned } from "../contract/index.js";
 import { readings, valuesIn, TEXT_MAX } from "./values.js";
 

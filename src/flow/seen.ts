@@ -1,9 +1,9 @@
 /**
- * What a task has seen: of each value the best source and the first, by a digest of it. Bounded for a task and over all; what doesn't fit
+ * Memory of what a task has seen: of each value the best source and the first, by a digest of it. Bounded for a task and over all; what doesn't fit
  * makes a kind *full* for the task, and what is full is unknown. A fold over records: a start has it from them.
  */
 import { hash } from "node:crypto";
-import { VALUE_KINDS, WRITERS, type ValueKind, type ValueSource, type Writer } from "../contract/index.js";
+import { VALUE_KINDS, WRITERS, type ValueKind, type ValueSource, type ValueWriter } from "../contract/index.js";
 import type { TypedValue } from "./values.js";
 
 /** Letters of a value's digest: 96 bits. */
@@ -20,18 +20,18 @@ export function keyOf({ kind, value }: TypedValue): string {
 export interface Sighting {
   key: string;
   kind: ValueKind;
-  writer: Writer;
+  writer: ValueWriter;
   path: string;
   named: boolean;
   alone: boolean;
   secret: boolean;
 }
 
-/** What one answer held, as its record says it. */
+/** Values of one answer, as its record says it. */
 export interface Sightings {
   task: string;
   decision_id: string;
-  /** Whether members or outsiders wrote words or addresses in it. */
+  /** True if members or outsiders wrote words or addresses in it. */
   others: boolean;
   full: boolean;
   values: readonly Sighting[];
@@ -40,7 +40,7 @@ export interface Sightings {
 export interface SeenValue {
   sources: ValueSource[];
   /** Best writer of the first answer that held it. */
-  introduced: Writer;
+  introduced: ValueWriter;
   first: string;
   secret: boolean;
 }
@@ -71,7 +71,7 @@ export class TaskSeen {
 /** A task that was seen no more of than that it was too much. */
 const ALL_KINDS: readonly ValueKind[] = VALUE_KINDS;
 
-export class Seen {
+export class SeenMemory {
   readonly #limits: SeenLimits;
   /** The one that was asked for last at the end. */
   readonly #tasks = new Map<string, TaskSeen>();
@@ -94,7 +94,7 @@ export class Seen {
     return this.#lost || this.#forgotten.has(task) ? null : undefined;
   }
 
-  /** Nothing is known of this task any more, such as of one that began before anybody watched. */
+  /** Makes a task unknown, such as of one that began before anybody watched. */
   forget(task: string): void {
     const seen = this.#tasks.get(task);
     if (seen !== undefined) this.#values -= seen.values.size;
@@ -120,7 +120,7 @@ export class Seen {
       if (!seen.values.has(key) || seen.values.get(key)?.sources[0]?.writer === "anyone") this.#bound(seen, seen.written, key);
   }
 
-  /** Nothing was returned: the call was not made. */
+  /** Takes back a call that was not made. */
   notMade(task: string, decisionId: string): void {
     this.#tasks.get(task)?.pending.delete(decisionId);
   }
@@ -181,13 +181,13 @@ export class Seen {
   }
 }
 
-export const rank = (writer: Writer): number => WRITERS.indexOf(writer);
+export const rank = (writer: ValueWriter): number => WRITERS.indexOf(writer);
 
-export function best(one: Writer, other: Writer): Writer {
+export function best(one: ValueWriter, other: ValueWriter): ValueWriter {
   return rank(one) <= rank(other) ? one : other;
 }
 
-function worst(one: Writer, other: Writer): Writer {
+function worst(one: ValueWriter, other: ValueWriter): ValueWriter {
   return rank(one) >= rank(other) ? one : other;
 }
 

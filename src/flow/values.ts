@@ -39,7 +39,7 @@ const PHONE_LIKE = /\d(?:[ ().-]{0,2}\d){6,}/u;
 const GOES_ON = /(?<=[\p{Ll}\d])\.(?=\p{Lu}\p{Ll})/gu;
 const BASE64 = /(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])/gu;
 const WHOLE_ACCOUNT = new RegExp(`^(?:${ACCOUNT.source})$`, "u");
-/** Nothing is a link, an address, a key or encoded without one of these: most texts have none. */
+/** Marks without one of which a text has no link, address, key or encoded part. */
 const LINK_LIKE = /\S\.\S|@|:\/\//u;
 const LONG = /[\w+/-]{12}|-----BEGIN/u;
 const PERCENT = /%[0-9a-f]{2}/i;
@@ -56,7 +56,7 @@ export function nameOf(text: string): string {
   return plain(text).toLowerCase().replace(/\s+/gu, " ").trim();
 }
 
-/** Normal form of a link; null if it is none. */
+/** Normal form of a link; null if it isn't one. */
 export function urlOf(text: string): string | null {
   try {
     const url = new URL(/^[a-z][a-z\d+.-]*:/i.test(text) && !/^[\w.-]+:\d/.test(text) ? text : `http://${text}`);
@@ -217,7 +217,7 @@ function spokenDates(text: string, now: Date): TypedValue[] {
   );
 }
 
-/** What encoded parts of a text say, as far as they are text. */
+/** Yields what encoded parts of a text say, as far as they are text. */
 function* decodings(text: string): Generator<string, void, undefined> {
   if (PERCENT.test(text)) {
     const decoded = text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {

@@ -1,4 +1,4 @@
-/** What tasks have seen, as the records say it: a start reads them, so that a task goes on where it was. */
+/** Memory of what tasks have seen, as the records say it: a start reads them, so that a task goes on where it was. */
 import { chainedIn } from "../audit/chained.js";
 import { BesideLines, type Named } from "../audit/beside.js";
 import { readLines, type Line } from "../audit/reading.js";
@@ -6,7 +6,7 @@ import type { DecisionRecord, OutcomeRecord, PolicyInput } from "../contract/ind
 import type { ActivePolicy, Task } from "../decision/ports.js";
 import { Flow } from "../flow/flow.js";
 
-/** What of a bundle says whether there is anything to remember. */
+/** Part of a bundle that says whether there is anything to remember. */
 export type FlowWords = Pick<ActivePolicy, "vocabulary" | "purposes">;
 
 function hasWords({ vocabulary, purposes }: FlowWords): boolean {
@@ -19,7 +19,7 @@ const PROCEEDED = Buffer.from('"proceed":true');
 const OBSERVED = Buffer.from('"kind":"observed"');
 const ENGINE = Buffer.from('"engine":{');
 const DECISION = Buffer.from('"answer":{"action_digest":"');
-/** Of arguments that stand in records as digests, nobody can tell what was written. */
+/** Arguments that stand in records as digests: nobody can tell what was written. */
 const MASKED_ARGUMENT = /^\/input\/request\/(?:arguments|resource\/id)/;
 
 /**
@@ -118,7 +118,7 @@ export class ServiceFlow {
     this.#flow?.forget(task);
   }
 
-  /** Nothing is kept of a task that is over. */
+  /** Drops the memory of a task that is over. */
   ended(task: string): void {
     this.#flow?.end(task);
   }

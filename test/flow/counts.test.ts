@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Limit, LimitFlow, PolicyInput, Purpose, Values } from "../../src/contract/index.js";
-import { Counts } from "../../src/flow/counts.js";
+import { LimitCounts } from "../../src/flow/counts.js";
 
 const base: Limit = { code: "x", of: { send: ["mail"] }, measure: "count", max: 2, per: "task" };
 
@@ -12,14 +12,14 @@ interface Where {
 }
 
 class Scene {
-  readonly counts: Counts;
+  readonly counts: LimitCounts;
   #n = 0;
 
   constructor(
     readonly limits: Limit[],
-    options?: ConstructorParameters<typeof Counts>[0],
+    options?: ConstructorParameters<typeof LimitCounts>[0],
   ) {
-    this.counts = new Counts(options);
+    this.counts = new LimitCounts(options);
   }
 
   question(verb: string, given: Values, { root = "t-1", agent = "a-1", at = 0, id = "1" }: Where = {}) {

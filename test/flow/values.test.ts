@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Instruction } from "../../src/flow/instruction.js";
+import { ReadInstruction } from "../../src/flow/instruction.js";
 import { returnedOf } from "../../src/flow/returned.js";
 import { readings, urlOf, valuesIn } from "../../src/flow/values.js";
 
@@ -82,7 +82,7 @@ describe("an answer taken apart", () => {
 });
 
 describe("an instruction", () => {
-  const said = (text: string): Instruction => Instruction.of(text, Date.UTC(2024, 4, 1));
+  const said = (text: string): ReadInstruction => ReadInstruction.of(text, Date.UTC(2024, 4, 1));
   const email = (value: string) => ({ kind: "email", value }) as const;
 
   it("says values word for word, and no part of one", () => {

@@ -1,4 +1,4 @@
-/** What a server answered, taken apart for the service: structured content, and text, which is read as JSON where it is such. */
+/** Answers of servers, taken apart for the service: structured content, and text, which is read as JSON where it is such. */
 import type { Returned } from "../../contract/index.js";
 import { returnedOf } from "../../flow/index.js";
 import { isObject } from "./mapping.js";

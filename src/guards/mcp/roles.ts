@@ -1,8 +1,8 @@
 /**
- * What a tool does and what its arguments are for, guessed from its name and theirs, for a draft. An author looks at each: what can't be
+ * Effects of tools and roles of their arguments, guessed from its name and theirs, for a draft. An author looks at each: what can't be
  * told is taken for the graver, and whoever wrote an answer's words for anyone.
  */
-import type { Role, VerbEffect, Writer } from "../../contract/index.js";
+import type { Role, VerbEffect, ValueWriter } from "../../contract/index.js";
 
 const of = (effect: VerbEffect, words: string): [string, VerbEffect][] => words.split(" ").map((word) => [word, effect]);
 
@@ -30,7 +30,7 @@ const VERBS: ReadonlyMap<string, VerbEffect> = new Map([
   ),
   ...of("settings", "login logout reset unlock lock disable enable deploy"),
 ]);
-/** What people keep for themselves. */
+/** Papers that people keep for themselves. */
 const PAPERS = new Set(
   "file document doc event appointment meeting note draft folder dir directory reminder task todo list cart page sheet calendar playlist".split(
     " ",
@@ -76,8 +76,8 @@ export function roleOfArgument(name: string, effect: VerbEffect, isId: boolean):
   return effect === "commit" ? "commitment" : null;
 }
 
-/** Who most likely writes the fields of what a tool answers: what a record is filed under is the service's, words are anyone's. */
-export const DRAFTED_WRITES: Readonly<Record<string, Writer | "author">> = {
+/** Likely writers of the fields of what a tool answers: what a record is filed under is the service's, words are anyone's. */
+export const DRAFTED_WRITES: Readonly<Record<string, ValueWriter | "author">> = {
   ...Object.fromEntries(
     "id id_ uuid date time datetime timestamp created updated start end start_time end_time due_date amount price total balance currency status quantity stock count size iban account email recipient recipients participants members phone"
       .split(" ")
