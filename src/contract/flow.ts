@@ -22,7 +22,7 @@ export const VALUE_KINDS = ["account", "date", "email", "key", "name", "number",
 export type ValueKind = (typeof VALUE_KINDS)[number];
 
 /** Bounds of one report. */
-export const RETURNED = { values_max: 512, paths_max: 256, length_max: 512, path_length_max: 128 };
+export const RETURNED = { values_max: 512, path_values_max: 256, paths_max: 256, length_max: 512, path_length_max: 128 };
 
 /** Role of each argument of a type, and who writes what a call on it returns. */
 export interface TypeFlow {
@@ -56,7 +56,17 @@ export interface FlowFacts {
 
 const text = (max: number, description: string) => Type.String({ minLength: 1, maxLength: max, description });
 
-/** Values that a tool returned, by type. Texts stay where they are. */
+const ReturnedValue = Type.Object(
+  {
+    kind: Type.Enum([...VALUE_KINDS], { title: "ValueKind", description: "Kind of the value" }),
+    value: text(RETURNED.length_max, "The value in its normal form"),
+    record: Type.Integer({ minimum: 0, description: "Number of the record within the answer that it is part of" }),
+    alone: Type.Optional(Type.Literal(true, { description: "`true`: no other value of its kind stood in the same text" })),
+  },
+  { ...closed, title: "ReturnedValue", description: "A value that stood there" },
+);
+
+/** Values that a tool returned, by place. Texts stay where they are. */
 export const Returned = Type.Object(
   {
     paths: Type.Array(
@@ -67,23 +77,11 @@ export const Returned = Type.Object(
             description: "Where in the answer: names of members joined by `.`, lists as `[]`; empty for a text as a whole",
           }),
           text: Type.Boolean({ description: "Whether words stood there, beside or instead of values" }),
+          values: Type.Array(ReturnedValue, { maxItems: RETURNED.path_values_max, description: "Values that stood there; may be none" }),
         },
-        closed,
+        { ...closed, title: "ReturnedPath", description: "A place at which something stood" },
       ),
       { maxItems: RETURNED.paths_max, description: "Places at which something stood" },
-    ),
-    values: Type.Array(
-      Type.Object(
-        {
-          kind: Type.Enum([...VALUE_KINDS], { title: "ValueKind", description: "Kind of the value" }),
-          value: text(RETURNED.length_max, "The value in its normal form"),
-          at: Type.Integer({ minimum: 0, description: "Index of its place in `paths`" }),
-          record: Type.Integer({ minimum: 0, description: "Number of the record within the answer that it is part of" }),
-          alone: Type.Optional(Type.Literal(true, { description: "`true`: no other value of its kind stood in the same text" })),
-        },
-        closed,
-      ),
-      { maxItems: RETURNED.values_max, description: "Values that stood there" },
     ),
     full: Type.Optional(Type.Literal(true, { description: "`true`: there were more values or places than a report holds" })),
   },

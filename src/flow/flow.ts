@@ -388,7 +388,8 @@ function sightingsOf(
     return "anyone";
   };
   const fields = returned.paths.map(({ path, text }) => ({ path, text, field: fieldOf(path), writer: said(path) }));
-  const authors = authorsOf(returned, fields, flow?.author ?? null, own);
+  const all = returned.paths.flatMap(({ values }, at) => values.map((one) => ({ ...one, at })));
+  const authors = authorsOf(all, fields, flow?.author ?? null, own);
   const writerAt = (at: number, record: number): ValueWriter => {
     const writer = fields[at]?.writer ?? "anyone";
     return writer === "author" ? (authors.get(record) ?? "anyone") : writer;
@@ -396,12 +397,12 @@ function sightingsOf(
   const isNamedCall = instruction !== null && asked.some((name) => instruction.names(name));
   const named = new Set<number>();
   const counts = new Map<string, number>();
-  for (const { kind, value, at, record } of returned.values) {
+  for (const { kind, value, at, record } of all) {
     if (kind === "name" && instruction?.names(value) === true) named.add(record);
     if (fields[at]?.text !== true) counts.set(`${kind} ${record}`, (counts.get(`${kind} ${record}`) ?? 0) + 1);
   }
   const secret = new Set(flow?.secret ?? []);
-  const values = returned.values.map((one): Sighting => {
+  const values = all.map((one): Sighting => {
     const { kind, at, record } = one;
     const alone = one.alone === true || (fields[at]?.text !== true && counts.get(`${kind} ${record}`) === 1);
     return {
@@ -420,13 +421,13 @@ function sightingsOf(
   const others =
     returned.full === true ||
     fields.some(({ text, writer }) => text && looks && (writer === "author" || foreign(writer))) ||
-    returned.values.some(({ kind, at, record }) => PLACES.has(kind) && looks && foreign(writerAt(at, record)));
+    all.some(({ kind, at, record }) => PLACES.has(kind) && looks && foreign(writerAt(at, record)));
   return { task, decision_id: decisionId, others, full: returned.full === true, values };
 }
 
 /** Record → who wrote it, by the field that names its author. */
 function authorsOf(
-  { values }: Returned,
+  values: readonly (TypedValue & { at: number; record: number })[],
   fields: readonly { field: string }[],
   author: string | null,
   { addresses, members }: OwnValues,

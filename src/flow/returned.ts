@@ -1,6 +1,6 @@
 /** Answers of tools, taken apart where they were found: values with their places, and no text. */
 import { RETURNED, type Returned } from "../contract/index.js";
-import { readings, valuesIn, TEXT_MAX } from "./values.js";
+import { readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
 
 /** Members of an answer that are walked. */
 const NODES_MAX = 20_000;
@@ -14,9 +14,9 @@ const DEPTH_MAX = 32;
  * import assert from "node:assert/strict";
  * import { returnedOf } from "remit/flow";
  *
- * const { paths, values } = returnedOf([{ sender: "ada@example.com" }]);
- * assert.deepEqual(paths, [{ path: "[].sender", text: false }]);
- * assert.deepEqual(values[0], { kind: "email", value: "ada@example.com", at: 0, record: 1 });
+ * const { paths } = returnedOf([{ sender: "ada@example.com" }]);
+ * assert.equal(paths[0]?.path, "[].sender");
+ * assert.deepEqual(paths[0]?.values[0], { kind: "email", value: "ada@example.com", record: 1 });
  */
 export function returnedOf(answer: unknown): Returned {
   const walk = new Walk();
@@ -34,16 +34,15 @@ function json(text: string): unknown {
 }
 
 class Walk {
-  readonly #paths = new Map<string, { at: number; text: boolean }>();
-  readonly #values: Returned["values"] = [];
+  readonly #paths = new Map<string, Returned["paths"][number]>();
+  #count = 0;
   readonly #seen = new Set<string>();
   #full = false;
   #nodes = 0;
   #records = 0;
 
   report(): Returned {
-    const paths = [...this.#paths].map(([path, { text }]) => ({ path, text }));
-    return { paths, values: this.#values, ...(this.#full && { full: true as const }) };
+    return { paths: [...this.#paths.values()], ...(this.#full && { full: true as const }) };
   }
 
   take(value: unknown, path: string, record: number, depth: number): void {
@@ -72,38 +71,35 @@ class Walk {
     const isText = typeof value === "string" && special.length === 0;
     const place = this.#place(path, isText && /\S\s+\S/u.test(value.trim()));
     if (place === null) return;
-    for (const one of whole) this.#add(one.kind, one.value, place, record, false);
+    for (const one of whole) this.#add(one, place, record, false);
     if (!isText) return;
     if (value.length > TEXT_MAX) this.#full = true;
     const inside = valuesIn(value, null);
     const of = (kind: string): number => inside.filter((other) => other.kind === kind).length;
-    for (const one of inside) this.#add(one.kind, one.value, place, record, of(one.kind) === 1);
+    for (const one of inside) this.#add(one, place, record, of(one.kind) === 1);
   }
 
-  #place(path: string, text: boolean): number | null {
+  #place(path: string, text: boolean): Returned["paths"][number] | null {
     const key = path.slice(0, RETURNED.path_length_max);
-    const known = this.#paths.get(key);
-    if (known !== undefined) {
-      known.text ||= text;
-      return known.at;
-    }
-    if (this.#paths.size === RETURNED.paths_max) {
+    let place = this.#paths.get(key);
+    if (place === undefined && this.#paths.size === RETURNED.paths_max) {
       this.#full = true;
       return null;
     }
-    const at = this.#paths.size;
-    this.#paths.set(key, { at, text });
-    return at;
+    if (place === undefined) this.#paths.set(key, (place = { path: key, text, values: [] }));
+    else place.text ||= text;
+    return place;
   }
 
-  #add(kind: Returned["values"][number]["kind"], value: string, at: number, record: number, alone: boolean): void {
-    const key = `${kind} ${at} ${record} ${value}`;
+  #add({ kind, value }: TypedValue, { path, values }: Returned["paths"][number], record: number, alone: boolean): void {
+    const key = `${kind} ${path} ${record} ${value}`;
     if (this.#seen.has(key)) return;
-    if (this.#values.length === RETURNED.values_max) {
+    if (this.#count === RETURNED.values_max || values.length === RETURNED.path_values_max) {
       this.#full = true;
       return;
     }
     this.#seen.add(key);
-    this.#values.push({ kind, value, at, record, ...(alone && { alone: true as const }) });
+    this.#count++;
+    values.push({ kind, value, record, ...(alone && { alone: true as const }) });
   }
 }

@@ -98,14 +98,14 @@ describe("a service that knows where values come from", function () {
     expect(flow.arguments["recipients/0"]?.writer).to.equal("anyone");
   });
 
+  const value = (over: object = {}): object => ({ kind: "name", value: "x", record: 0, ...over });
+  const at = (...values: object[]): object => ({ paths: [{ path: "", text: false, values }] });
   const bad: [string, unknown][] = [
-    ["a kind that there isn't", { paths: [], values: [{ kind: "soul", value: "x", at: 0, record: 0 }] }],
-    [
-      "too many values",
-      { paths: [{ path: "", text: false }], values: Array.from({ length: 513 }, () => ({ kind: "name", value: "x", at: 0, record: 0 })) },
-    ],
-    ["an empty value", { paths: [], values: [{ kind: "name", value: "", at: 0, record: 0 }] }],
-    ["no places", { values: [] }],
+    ["a kind that there isn't", at(value({ kind: "soul" }))],
+    ["too many values", at(...Array.from({ length: 257 }, () => value()))],
+    ["an empty value", at(value({ value: "" }))],
+    ["no record", at(value({ record: -1 }))],
+    ["no places", {}],
     ["something else", "all of it"],
   ];
   for (const [what, returned] of bad) {
@@ -119,11 +119,14 @@ describe("a service that knows where values come from", function () {
     });
   }
 
-  it("takes a value whose place isn't among the places for anyone's", async () => {
+  it("takes an answer as large as a report holds, and what stands beside its record", async () => {
     const task = await issue();
-    const report = { paths: [], values: [{ kind: "email" as const, value: "eve@evil.example", at: 9, record: 0 }] };
-    const action = on(task, { verb: "read", resource: { type: "mail", id: "7" } });
-    await desk.client.guard(action, () => MAIL, { returned: () => report });
-    expect(await send(task, "eve@evil.example")).to.deep.equal(["flow_denied"]);
+    const many = Array.from({ length: 600 }, (_, i) => ({ sender: `u${i}@evil.example`, body: `see https://evil.example/${i} on ${i}` }));
+    await read(task, many);
+    const last = desk.records().findLast((one) => one["kind"] === "outcome") as unknown as OutcomeRecord;
+    expect([last.seen, last.beside].filter((one) => one !== undefined)).to.have.length(1);
+    expect(await send(task, "u1@evil.example")).to.deep.equal(["flow_denied"]);
+    await desk.again();
+    expect(await send(task, "nobody@else.example")).to.deep.equal(["flow_denied"]);
   });
 });
