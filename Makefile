@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run changed test test-all watch test-nodes static static-format static-lint static-rego check bundle demo bench bench-long clients clean build
+.PHONY: help run changed test test-all watch test-nodes compiler static static-format static-lint static-rego check bundle demo bench bench-long clients clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -56,6 +56,9 @@ static-rego:
 	@node dist/scripts/check-rego.js
 
 check: static test ## what must pass before a commit: static and test
+
+compiler: build ## build OPA as WebAssembly into compiler/, or with CHECK=1 compare its bytes with those there; needs Go
+	@node dist/scripts/compiler.js $(if $(CHECK),--check)
 
 bundle: build ## build the shipped policy sets into bundles/, signed with a local key outside the tree
 	@node dist/scripts/bundle.js

@@ -21,7 +21,7 @@ const { requests, seed, connections, json } = readOptions("hostile", {
   examples: ["--requests 10000", "--requests 10000 --seed 17 --json"],
 });
 
-const opa = await findOpa((line) => process.stderr.write(`${line}\n`));
+const opa = await findOpa();
 process.stderr.write(`${requests} requests, --seed ${seed}\n`);
 
 const reports: Report[] = [];

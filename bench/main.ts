@@ -8,7 +8,7 @@ import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { parseDocument } from "yaml";
-import { findOpa } from "../src/bundle/opa.js";
+import { nativeOpa } from "../test/oracle/go.js";
 import { asset } from "../src/system/paths.js";
 import type { Engine } from "./comparison/engine.js";
 import { startEngines } from "./comparison/engines.js";
@@ -68,9 +68,7 @@ async function run(): Promise<Results> {
   const began = performance.now();
   const [loadBefore = 0] = loadavg();
   const world = makeWorld();
-  const opa = await findOpa((line) => {
-    console.error(line);
-  });
+  const opa = await nativeOpa(progress);
   progress("engines, each checked against the oracle");
   const ready = await prepareRemit(opa, join(processes.folder, "remit"), world);
   const { remit, all } = await startEngines(processes, opa, ready, world);

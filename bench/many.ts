@@ -14,9 +14,7 @@ export function purposeId(i: number): string {
 
 /** The shipped rules in `packages` packages, each for one purpose, as one module. */
 export async function moduleOf(packages: number, folder: string): Promise<Uint8Array> {
-  const opa = await findOpa((line) => {
-    console.error(line);
-  });
+  const opa = await findOpa();
   mkdirSync(join(folder, "rules"), { recursive: true });
   for (const file of await libraryFiles()) cpSync(asset("rego", file), join(folder, file));
   const rules = readFileSync(asset("rego", "policies", PURPOSE, "rules.rego"), "utf8");

@@ -137,7 +137,7 @@ async function patterns(): Promise<{ first: number; later: number }> {
   const folder = mkdtempSync(join(tmpdir(), "remit-metering-"));
   try {
     writeFileSync(join(folder, "policy.rego"), PATTERN_POLICY);
-    const opa = await findOpa(say);
+    const opa = await findOpa();
     const { code, stderr } = await runOpa(
       opa,
       ["build", "-t", "wasm", "-e", "remit/decide", "-o", join(folder, "policy.tar.gz"), "policy.rego"],

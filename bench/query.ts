@@ -1,18 +1,18 @@
 /**
- * Searching many records: what it takes to index them, what the index takes of the disk, how soon it is there at a start, and what
- * the questions take that people ask, in CPU time of the one thread that answers them, each asked so often with other values.
+ * Searching many records: what it takes to make their files, what those take of the disk, how soon they are there at a start, and what
+ * the questions take that people ask, in CPU time over all threads, each asked so often with other values.
  *
  * A million records take 1.5 GB of the temporary folder.
  */
-import { closeSync, mkdirSync, openSync, statSync, writeSync } from "node:fs";
+import { closeSync, mkdirSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { answer, type Ask } from "../src/audit/index/ask.js";
-import { INDEX_FILE } from "../src/audit/index/file.js";
-import type { RecordIndex } from "../src/audit/index/record_index.js";
-import { openIndex } from "../src/audit/index/serve.js";
 import { segmentName } from "../src/audit/segments.js";
 import { RECORD_VERSION, canonical, type RecordFilter } from "../src/contract/index.js";
-import { drawing } from "../test/audit/index/random_log.js";
+import { answer, asked as askedOf, type Ask } from "../src/records/ask.js";
+import { closeTable, openTable, takeAll } from "../src/records/opening.js";
+import { PARQUET_FOLDER } from "../src/records/parquet.js";
+import type { RecordTable } from "../src/records/table.js";
+import { drawing } from "../test/records/random_log.js";
 import { decisionRecord } from "../test/audit/tree/written.js";
 import { judge, quantile, type Mark } from "./client.js";
 import { AS_JSON, readOptions } from "./options.js";
@@ -33,7 +33,6 @@ const millions = Math.max(1, records / 1_000_000);
 
 const SEGMENT_BYTES = 64 * 1024 * 1024;
 const CHUNK_RECORDS = 1000;
-const RECORDS_AT_ONCE = 256;
 const BEGIN_MS = Date.UTC(2026, 10, 1);
 /** A million records are about two days of one busy service. */
 const APART_MS = 173;
@@ -52,32 +51,35 @@ try {
   const folder = join(processes.folder, "log");
   mkdirSync(folder);
   const bytes = write(folder);
-  const file = join(folder, INDEX_FILE);
-  const options = { folder, file, overdue_ms: 60_000 };
-  const building = openIndex(options).opened;
-  const built = cpuOf(() => {
-    while (building.advance(Infinity, RECORDS_AT_ONCE));
+  const building = await openTable(folder);
+  const built = await cpuOf(() => takeAll(building.table, () => undefined));
+  const rss = process.memoryUsage.rss();
+  closeTable(building);
+  let opened = building;
+  const began = performance.now();
+  const begun = await cpuOf(async () => {
+    opened = await openTable(folder);
+    await takeAll(opened.table, () => undefined);
   });
-  const rss = process.memoryUsage().rss;
-  building.close();
-  const { opened: index } = openIndex(options);
-  const begun = cpuOf(() => {
-    while (index.advance(Infinity, RECORDS_AT_ONCE));
-  });
+  const begun_ms = performance.now() - began;
+  const files = join(folder, PARQUET_FOLDER);
+  const size = readdirSync(files).reduce((sum, name) => sum + statSync(join(files, name)).size, 0);
   const shown = (figure: string, found: number, unit: string): Mark => ({ figure, found, unit, most: null });
   judge(
     [
       shown("records", records, ""),
       shown("bytes a record, in the log", bytes / records, "B"),
-      shown("bytes a record, in the index", statSync(file).size / records, "B"),
-      { ...shown("indexed", records / (built / 1e6), "records/s of CPU"), least: 25_000 },
+      shown("bytes a record, in the files", size / records, "B"),
+      { figure: "CPU a record, until its file is there", found: built / records, unit: "µs", most: 4 },
       shown("RSS when it was made", rss / MB, "MB"),
-      { figure: "a start with the index there, until all is found", found: begun / 1000, unit: "ms", most: 1000 },
-      ...questions(index),
+      { figure: "a start with the files there, until all is found: CPU", found: begun / 1000, unit: "ms", most: 2000 },
+      shown("a start with the files there, until all is found: time", begun_ms, "ms"),
+      ...(await questions(opened.table)),
+      shown("RSS after the questions", process.memoryUsage.rss() / MB, "MB"),
     ],
     json,
   );
-  index.close();
+  closeTable(opened);
 } finally {
   await processes.stopAll();
 }
@@ -146,7 +148,7 @@ function decisionId(before: number): string {
   return `${hex.slice(0, 8)}-${hex.slice(8)}-7000-8000-${seq.toString(16).padStart(12, "0")}`;
 }
 
-function questions(index: RecordIndex): Mark[] {
+async function questions(table: RecordTable): Promise<Mark[]> {
   const draw = drawing(2);
   const decisions = records - Math.floor(records / 10);
   const end = BEGIN_MS + records * APART_MS;
@@ -182,26 +184,27 @@ function questions(index: RecordIndex): Mark[] {
     ["all, by agent, verb and decision", () => counted({}, ["agent", "verb", "decision"]), 5000, true],
     ["what is new since a day ago", () => ({ kind: "new", from: end - 86_400_000, to: Infinity, limit: 100 }), 250],
   ];
-  return asked.flatMap(([what, ask, most, once]) => {
-    const times = Array.from({ length: once === true ? Math.ceil(each / 20) : each }, () => {
+  const marks: Mark[] = [];
+  for (const [what, ask, most, once] of asked) {
+    const times: number[] = [];
+    for (let i = 0; i < (once === true ? Math.ceil(each / 20) : each); i++) {
       const question = ask();
-      return cpuOf(() => {
-        const steps = answer(index, question, index.indexedTo, end + 3_600_000);
-        while (steps.next().done !== true);
-      });
-    });
+      const now = { now_ms: end + 3_600_000, overdue_ms: 60_000 };
+      times.push(await cpuOf(() => askedOf(table, now, (view, asking) => answer(table, view, question, asking))));
+    }
     process.stderr.write(`${what}\n`);
-    return [
+    marks.push(
       { figure: `${what}: median`, found: quantile(times, 0.5) / 1000, unit: "ms", most: null },
       { figure: `${what}: 99 %`, found: quantile(times, 0.99) / 1000, unit: "ms", most: once === true ? most * millions : most },
-    ];
-  });
+    );
+  }
+  return marks;
 }
 
-/** Microseconds. */
-function cpuOf(act: () => void): number {
+/** Microseconds of CPU over all threads. */
+async function cpuOf(act: () => Promise<unknown>): Promise<number> {
   const began = process.cpuUsage();
-  act();
+  await act();
   const { user, system } = process.cpuUsage(began);
   return user + system;
 }

@@ -26,9 +26,7 @@ const SHARE_MIN = 0.9;
 
 const processes = new Processes();
 const world = makeWorld();
-const opa = await findOpa((line) => {
-  console.error(line);
-});
+const opa = await findOpa();
 try {
   const servers = { knowing: await start("knowing", true), not: await start("not", false) };
   const many = await inTurns(64);

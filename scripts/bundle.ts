@@ -49,9 +49,7 @@ async function ship(opa: Opa, set: string, key: KeyObject): Promise<void> {
 }
 
 try {
-  const opa = await findOpa((line) => {
-    ui.err(line);
-  });
+  const opa = await findOpa();
   const key = process.argv.includes("--ship") ? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey : await localKey();
   await mkdir(join(PACKAGE_ROOT, "bundles"), { recursive: true });
   for (const set of (await readdir(asset("rego", "policies"))).sort()) await ship(opa, set, key);

@@ -48,6 +48,6 @@ async function hostedBuiltins(compiler: Opa, source: string): Promise<Set<string
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
-  const text = await capabilitiesText(await findOpa((line) => process.stderr.write(`${line}\n`)));
+  const text = await capabilitiesText(await findOpa());
   await writeFile(asset("rego", "capabilities.json"), text);
 }

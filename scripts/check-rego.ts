@@ -7,9 +7,7 @@ import { inFolder, placed } from "../src/cli/sources.js";
 import { asset, PACKAGE_ROOT } from "../src/system/paths.js";
 
 const ui = terminal(process.stdout, process.stderr, process.env);
-const opa = await findOpa((line) => {
-  ui.err(line);
-});
+const opa = await findOpa();
 
 async function must(...args: string[]): Promise<void> {
   const { code, stdout, stderr } = await runOpa(opa, args, PACKAGE_ROOT);

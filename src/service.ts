@@ -4,7 +4,7 @@ import { readOtelMapping } from "./adapters/otlp/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
-import { knownDecision } from "./audit/known_decision.js";
+import { knownDecision } from "./records/known_decision.js";
 import { checkLogIdentity, logIdentity } from "./audit/log_keys.js";
 import type { SegmentLog } from "./audit/log.js";
 import { readPast } from "./audit/past.js";
@@ -53,6 +53,7 @@ import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
 import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
 import { connectionsMax } from "./wiring/descriptors.js";
+import { explaining } from "./wiring/explaining.js";
 import { wireFindings } from "./wiring/findings.js";
 import { ServiceFlow, recallFlow } from "./wiring/flow.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
@@ -61,7 +62,7 @@ import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
-import { trustedKeys } from "./wiring/trusted_keys.js";
+import { provenanceKeys, trustedKeys } from "./wiring/trusted_keys.js";
 import { exporterOf, lockPlaces, openStore, retaining, searchOf, type Locks } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
@@ -91,6 +92,7 @@ export async function startService(config: Config, system: System, logger: Logge
   const { clock, timers } = system;
   const identity = identityOf(config, system, logger);
   const bundleKeys = trustedKeys(config);
+  const builderKeys = provenanceKeys(config);
   const tls = config.tls && readTls(config.tls, "tls");
   const logKeys = logIdentity(config.log.dir, config.log);
   const connections_max = connectionsMax(config, logger);
@@ -116,11 +118,26 @@ export async function startService(config: Config, system: System, logger: Logge
     const { dir: directory, durability, segment_bytes, checkpoint_ms, queue_records_max, queue_bytes_max, mask_period_days } = config.log;
     const core = openCore(
       {
-        log: { directory, durability, segment_bytes, checkpoint_ms, queue_records_max, queue_bytes_max, unlock: locks.log },
+        log: {
+          directory,
+          durability,
+          segment_bytes,
+          checkpoint_ms,
+          queue_records_max,
+          queue_bytes_max,
+          unlock: locks.log,
+          locks: [locks.storeLock],
+        },
         log_keys: logKeys,
         mask_period_days,
         behavior: config.behavior,
-        bundle: { ...config.bundle, keys: bundleKeys, limits: archiveLimits(config), verify: taken?.readied.verify },
+        bundle: {
+          ...config.bundle,
+          keys: bundleKeys,
+          provenanceKeys: builderKeys,
+          limits: archiveLimits(config),
+          verify: taken?.readied.verify,
+        },
         load: taken?.readied.instances(evaluation) ?? ((bundle) => new PolicyInstance(bundle, evaluation)),
         profileAhead: (records) => (caughtUp = taken?.readied.caughtUp(config, records) ?? null)?.profile ?? null,
         activated: (policy) => {
@@ -235,6 +252,8 @@ export async function startService(config: Config, system: System, logger: Logge
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
       policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
+      bundle_refusals: source.refusals,
+      bundle_refused: source.status.refused !== null,
       facts_revision: facts.revision,
       facts_stale: facts.stale,
       everything_revoked: facts.revoked("everything", ""),
@@ -402,6 +421,7 @@ export async function startService(config: Config, system: System, logger: Logge
         records,
         log,
         search,
+        explain: explaining(engine, system.timers),
         recordStreams,
         findings,
         securityEvents,

@@ -19,7 +19,8 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   authoring: ["bundle", "decision", "policy"],
   replay: ["audit", "bundle", "decision", "policy"],
   review: ["audit", "authoring", "bundle", "decision", "policy", "replay"],
-  findings: ["audit", "decision"],
+  records: ["audit", "decision"],
+  findings: ["audit", "decision", "records"],
   flow: ["decision"],
   // What others speak, in the words of the one decision; what else they need is passed in.
   adapters: ["decision", "identity", "audit", "guards"],

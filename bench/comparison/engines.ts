@@ -1,6 +1,6 @@
 /** Starts every engine of the comparison, each of them checked against the oracle on every request of the world. */
 import { join } from "node:path";
-import type { Opa } from "../../src/bundle/opa.js";
+import type { NativeOpa } from "../../test/oracle/go.js";
 import type { Processes } from "../processes.js";
 import { findCerbos, startCerbos } from "./cerbos.js";
 import { check, type Engine } from "./engine.js";
@@ -16,7 +16,7 @@ export interface Engines {
 }
 
 /** @throws Error if one of them answers differently than the oracle */
-export async function startEngines(processes: Processes, opa: Opa, ready: Ready, world: World): Promise<Engines> {
+export async function startEngines(processes: Processes, opa: NativeOpa, ready: Ready, world: World): Promise<Engines> {
   const data = join(processes.folder, "opa-data.json");
   writeData(data, world);
   const cerbos = await findCerbos();

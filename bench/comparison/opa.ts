@@ -2,6 +2,7 @@
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { runOpa, type Opa } from "../../src/bundle/opa.js";
+import type { NativeOpa } from "../../test/oracle/go.js";
 import type { PolicyInput } from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
 import { answers, freePort, type Processes } from "../processes.js";
@@ -21,7 +22,7 @@ export function writeData(file: string, { agents, purposes, tasks }: World): voi
 }
 
 /** @param data what `writeData` wrote */
-export async function startOpa(processes: Processes, opa: Opa, data: string, { requests }: World, withLog: boolean): Promise<Engine> {
+export async function startOpa(processes: Processes, opa: NativeOpa, data: string, { requests }: World, withLog: boolean): Promise<Engine> {
   const options = [...(withLog ? LOGGED : QUIET), POLICY, data];
   const bodies = requests.map((input) => JSON.stringify({ input }));
   const server = await serve(processes, opa, withLog ? "opa-log" : "opa", options, "/v1/data/desk/answer", bodies);
@@ -31,7 +32,7 @@ export async function startOpa(processes: Processes, opa: Opa, data: string, { r
 /** Starts OPA on Remit's bundle, with the inputs of Remit's records: facts included, and without what the floor refused. */
 export async function startOpaOnBundle(
   processes: Processes,
-  opa: Opa,
+  opa: NativeOpa,
   bundle: string,
   records: string,
   { requests }: World,
@@ -60,7 +61,7 @@ function verdict(body: Buffer): Verdict {
   return verdictOf((JSON.parse(body.toString()) as { result: Parameters<typeof verdictOf>[0] }).result);
 }
 
-async function serve(processes: Processes, opa: Opa, name: string, options: string[], path: string, bodies: string[]) {
+async function serve(processes: Processes, opa: NativeOpa, name: string, options: string[], path: string, bodies: string[]) {
   const port = await freePort();
   const child = processes.start(name, "measured", opa.path, ["run", "--server", "--addr", `${HOST}:${port}`, ...options]);
   await answers(`http://${HOST}:${port}/health`);

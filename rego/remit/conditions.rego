@@ -6,6 +6,8 @@
 #   `never` for `not ruled_out`.
 package remit.conditions
 
+import data.remit.moment
+
 # METADATA
 # title: Every condition is known to hold
 applies(entry) if {
@@ -19,16 +21,16 @@ ruled_out(entry) if {
 	_about_fails(entry.about)
 } else if {
 	some condition in entry.when
-	_known(condition)
-	not _holds(condition)
+	_fails(condition)
 }
 
 # METADATA
 # title: What would have to be known before an entry could apply
 # description: Names of conditions, and of attributes that say what the resource is about; of an entry that isn't ruled out.
-unknowns(entry) := {condition.name |
+unknowns(entry) := {name |
 	some condition in entry.when
 	not _known(condition)
+	some name in _names(condition)
 } | {name |
 	entry.about != "any"
 	some name in _unplaced
@@ -77,9 +79,31 @@ _unplaced contains link if {
 
 _unplaced contains "task" if count(_placed) == 0
 
+# Of several alternatives, those that nobody can tell.
+_names(condition) := {condition.name} if {
+	condition.op != "any"
+} else := {one.name |
+	some alternative in condition.of
+	some one in alternative
+	_negatable(one) == null
+}
+
+_fails(condition) if {
+	condition.path != []
+	_known(condition)
+	not _holds(condition)
+} else if {
+	condition.path == []
+	_truth(condition) == false
+}
+
 _known(condition) if {
+	condition.path != []
 	object.get(input, condition.path, null) != null
 	_other_known(condition)
+} else if {
+	condition.path == []
+	_truth(condition) != null
 }
 
 _other_known(condition) if {
@@ -115,6 +139,9 @@ _holds(condition) if {
 	others := _values(condition.value)
 	some value in _values(condition.path)
 	value in others
+} else if {
+	condition.path == []
+	_truth(condition) == true
 }
 
 # A list means one of it.
@@ -127,3 +154,197 @@ _values(path) := values if {
 _listed(value) := value if {
 	is_array(value)
 } else := [value]
+
+# Of a composite condition: true, false, or null for what isn't known. Conditions within it have a truth of their own; none holds one
+# of its own kind, since Rego has no recursion.
+_truth(condition) := _all([_listed_truth(one) | some one in condition.of]) if {
+	condition.op == "all"
+} else := _not(_all([_listed_truth(one) | some one in condition.of])) if {
+	condition.op == "not"
+} else := _any([_all([_negatable(one) | some one in alternative]) | some alternative in condition.of]) if {
+	condition.op == "any"
+}
+
+_all(truths) := false if {
+	false in truths
+} else := null if {
+	null in truths
+} else := true
+
+_any(truths) if {
+	true in truths
+} else := null if {
+	null in truths
+} else := false
+
+_not(null) := null
+
+_not(true) := false
+
+_not(false) := true
+
+_negatable(condition) := _not(_all([_listed_truth(one) | some one in condition.of])) if {
+	condition.op == "not"
+} else := _listed_truth(condition)
+
+# An empty list has every element as it should be, and none that is.
+_listed_truth(condition) := _of_list(condition, object.get(input, condition.path, null)) if {
+	condition.op in ["every", "some"]
+} else := _element_truth(input, condition)
+
+_of_list(_, null) := null
+
+_of_list(condition, list) := _all(_truths(condition, list)) if {
+	list != null
+	condition.op == "every"
+}
+
+_of_list(condition, list) := _any(_truths(condition, list)) if {
+	list != null
+	condition.op == "some"
+}
+
+_truths(condition, list) := [truth |
+	some item in list
+	scope := {"request": input.request, "facts": input.facts, "item": item}
+	truth := _all([_element_truth(scope, one) | some one in condition.of])
+]
+
+_element_truth(scope, condition) := _not(_all([_leaf(scope, one) | some one in condition.of])) if {
+	condition.op == "not"
+} else := _leaf(scope, condition)
+
+_leaf(scope, condition) := _compared(condition, _numbers(scope, condition.left), _numbers(scope, condition.right)) if {
+	condition.op == "compare"
+} else := known == condition.value if {
+	condition.op == "known"
+	known := object.get(scope, condition.path, null) != null
+} else := null if {
+	object.get(scope, condition.path, null) == null
+} else := null if {
+	condition.op == "same_as"
+	object.get(scope, condition.value, null) == null
+} else if {
+	_matches(scope, condition, _as_list(object.get(scope, condition.path, null)))
+} else := false
+
+_matches(_, condition, values) if {
+	condition.op == "in"
+	some value in values
+	value in condition.value
+} else if {
+	condition.op == "not_in"
+	every value in values { not value in condition.value }
+} else if {
+	condition.op == "at_most"
+	some value in values
+	value <= condition.value
+} else if {
+	condition.op == "at_least"
+	some value in values
+	value >= condition.value
+} else if {
+	condition.op == "prefix"
+	some value in values
+	some prefix in condition.value
+	startswith(value, prefix)
+} else if {
+	condition.op == "suffix"
+	some value in values
+	some suffix in condition.value
+	endswith(value, suffix)
+} else if {
+	condition.op == "domain"
+	some value in values
+	_domain(value) in condition.value
+} else if {
+	condition.op == "all_of"
+	every wanted in condition.value { wanted in values }
+}
+
+_matches(scope, condition, values) if {
+	condition.op == "same_as"
+	others := _as_list(object.get(scope, condition.value, null))
+	some value in values
+	value in others
+}
+
+# The names of hosts are the same in either case, and with a dot at the end.
+_domain(address) := trim_right(lower(split(address, "@")[1]), ".")
+
+_as_list(value) := value if {
+	is_array(value)
+} else := [value]
+
+_compared(condition, left, right) := null if {
+	null in [left, right]
+} else if {
+	some a in left
+	some b in right
+	_compare(condition, a, b)
+} else := false
+
+_compare(condition, a, b) if {
+	condition.than == "is"
+	a == b
+} else if {
+	condition.than == "at_most"
+	a <= b
+} else if {
+	condition.than == "at_least"
+	a >= b
+} else if {
+	condition.than == "more_than"
+	a > b
+} else if {
+	condition.than == "less_than"
+	a < b
+} else if {
+	condition.than == "within"
+	abs(a - b) <= condition.ms
+}
+
+# What an operand comes to: numbers, or null where that isn't known.
+_numbers(_, operand) := [operand.value]
+
+_numbers(_, operand) := [input.facts.time.ms + operand.now]
+
+_numbers(scope, operand) := _counted(object.get(scope, operand.count, null))
+
+_numbers(scope, operand) := _summed(object.get(scope, operand.sum, null), operand.of)
+
+_numbers(scope, operand) := _read(operand.as, object.get(scope, operand.at, null))
+
+_counted(null) := null
+
+_counted(list) := [count(list)] if list != null
+
+_summed(null, _) := null
+
+_summed(list, fields) := null if {
+	some item in list
+	some field in fields
+	item[field] == null
+} else := [sum([product([item[field] | some field in fields]) | some item in list])] if {
+	fields != []
+	list != null
+} else := [sum(list)] if {
+	list != null
+}
+
+_read(_, null) := null
+
+_read(form, value) := _as_list(value) if {
+	value != null
+	form == "number"
+}
+
+_read(form, value) := [moment.ms(each) | some each in _as_list(value)] if {
+	value != null
+	form == "moment"
+}
+
+_read(form, value) := [moment.duration_ms(each) | some each in _as_list(value)] if {
+	value != null
+	form == "duration"
+}

@@ -7,7 +7,8 @@ import { Problem, type Durability } from "../contract/index.js";
 import type { Beside, Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { makeFolder } from "../system/folder.js";
-import { lock } from "../system/lock.js";
+import { isLockLost, lock } from "../system/lock.js";
+import { SupervisedThread } from "../system/supervised.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import { TORN_BYTES_MAX, type Cut } from "./segments.js";
 import { ENTRY_BYTES_MAX } from "./tree/hash.js";
@@ -23,6 +24,8 @@ export interface LogOptions extends Omit<WriterOptions, "durable"> {
   queue_bytes_max: number;
   /** Releases the directory's lock, for who has it already (`lockLog`); from the call on it is the log's to release. */
   unlock?: (() => void) | undefined;
+  /** Paths of other locks without which nothing may be written; the directory's own is always one. */
+  locks?: readonly string[] | undefined;
 }
 
 export type WriterThread = Thread<ToWriter, FromWriter>;
@@ -58,23 +61,31 @@ interface Pending {
 const MESSAGE_BYTES_MAX = 1024 * 1024;
 /** More at once than any request has. */
 const CALL_BYTES_MAX = TORN_BYTES_MAX - 2 * MESSAGE_BYTES_MAX;
+/** All that the thread says but its farewell. */
+type Spoken = Exclude<FromWriter, { kind: "closed" }>;
+
 const RESTART_MS = 250;
+/** Milliseconds between two looks at the files of the locks. */
+const LOCKS_MS = 1000;
 /** The module of its thread. */
 export const LOG_THREAD = new URL("./worker.js", import.meta.url);
+
+function lockOf(directory: string): string {
+  return join(directory, "lock");
+}
 
 /** @returns releases it. @throws Locked */
 export function lockLog(directory: string): () => void {
   makeFolder(directory);
-  return lock(directory, join(directory, "lock"));
+  return lock(directory, lockOf(directory));
 }
 
 export class SegmentLog implements Log {
   readonly #options: LogOptions;
   readonly #timers: Timers;
   readonly #events: LogEvents;
-  readonly #spawn: (durable: number | null) => WriterThread;
   readonly #unlock: () => void;
-  #writer: WriterThread;
+  readonly #writer: SupervisedThread<ToWriter, FromWriter>;
   /** Null while nothing can be written. */
   #epoch: number | null = null;
   #seq = 0;
@@ -95,8 +106,10 @@ export class SegmentLog implements Log {
   #lost = 0;
   /** What was said to be lost, by the last record since, until that is on disk. */
   #said: { seq: number; lost: number } | null = null;
-  #closing: (() => void) | null = null;
   #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
+  /** For good: another process may write the same files by now. */
+  #isLockLost = false;
+  #stopWatching: () => void = () => undefined;
 
   /**
    * Locks the directory, checks and cuts the last segment, and is ready for the next record.
@@ -118,12 +131,22 @@ export class SegmentLog implements Log {
         log.#opening = { resolve, reject };
       });
     } catch (cause) {
-      log.#closing = () => undefined;
-      log.#writer.terminate();
+      log.#writer.end();
       log.#unlock();
       throw cause;
     }
+    log.#stopWatching = timers.every(LOCKS_MS, () => {
+      log.#watchLocks();
+    });
     return log;
+  }
+
+  /** A file of a lock that was removed or replaced keeps nobody out: nothing is acknowledged from here on. */
+  #watchLocks(): void {
+    const lost = [lockOf(this.#options.directory), ...(this.#options.locks ?? [])].find(isLockLost);
+    if (lost === undefined || this.#isLockLost) return;
+    this.#isLockLost = true;
+    this.#fail(`the lock \`${lost}.db\` was removed or replaced: another process may write here; stop both and start one`);
   }
 
   private constructor(
@@ -136,14 +159,23 @@ export class SegmentLog implements Log {
     this.#options = options;
     this.#timers = timers;
     this.#events = events;
-    this.#spawn = spawn;
     this.#unlock = unlock;
-    this.#writer = this.#start();
+    const owner = {
+      received: (message: Spoken): void => {
+        this.#receive(message);
+      },
+      died: (cause: Error): void => {
+        for (const { reject } of this.#asked.values()) reject(new Problem("log_unavailable", {}, { cause }));
+        this.#asked.clear();
+        this.#fail(`the log's writer ended: ${cause.message}`);
+      },
+    };
+    this.#writer = new SupervisedThread(() => spawn(this.#durable), owner, timers, RESTART_MS);
   }
 
   /** Whether a record appended now can be expected to reach the disk. */
   get healthy(): boolean {
-    return this.#epoch !== null && this.#closing === null;
+    return this.#epoch !== null && !this.#writer.closing && !this.#isLockLost;
   }
 
   /** The last record that was numbered. */
@@ -246,7 +278,7 @@ export class SegmentLog implements Log {
     // A writer that has ended answers nothing, and none has taken its place yet.
     if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
     const id = this.#nextAsk++;
-    this.#writer.postMessage({ id, ask });
+    this.#writer.post({ id, ask });
     return new Promise((resolve, reject) => {
       this.#asked.set(id, { resolve, reject });
     });
@@ -254,12 +286,10 @@ export class SegmentLog implements Log {
 
   /** Refuses new records, waits for those handed in, releases the directory. */
   async close(): Promise<void> {
-    if (this.#closing !== null) return;
+    if (this.#writer.closing) return;
     this.#flush();
-    await new Promise<void>((resolve) => {
-      this.#closing = resolve;
-      this.#writer.postMessage("close");
-    });
+    this.#stopWatching();
+    await this.#writer.close("close");
     this.#unlock();
   }
 
@@ -282,35 +312,19 @@ export class SegmentLog implements Log {
 
   #flush(): void {
     if (this.#lines === "" || this.#epoch === null) return;
-    this.#writer.postMessage({ epoch: this.#epoch, lines: this.#lines, beside: this.#beside, seq: this.#seq });
+    this.#writer.post({ epoch: this.#epoch, lines: this.#lines, beside: this.#beside, seq: this.#seq });
     this.#lines = "";
     this.#beside = "";
     this.#messageBytes = 0;
   }
 
-  #start(): WriterThread {
-    const writer = this.#spawn(this.#durable);
-    writer.onMessage((message) => {
-      this.#receive(message);
-    });
-    writer.onDeath((cause) => {
-      for (const { reject } of this.#asked.values()) reject(new Problem("log_unavailable", {}, { cause }));
-      this.#asked.clear();
-      this.#fail(`the log's writer ended: ${cause.message}`);
-      this.#timers.after(RESTART_MS, () => {
-        if (this.#closing !== null) this.#closing();
-        else this.#writer = this.#start();
-      });
-    });
-    return writer;
-  }
-
-  #receive(message: FromWriter): void {
+  #receive(message: Spoken): void {
     switch (message.kind) {
       case "durable":
         this.#settle(message.seq);
         return;
       case "ready":
+        if (this.#isLockLost) return;
         this.#epoch = message.epoch;
         this.#seq = message.seq;
         this.#durable = message.seq;
@@ -332,10 +346,7 @@ export class SegmentLog implements Log {
       case "refused": {
         const cause = new RangeError(message.detail);
         this.#answered(message.id)?.reject(message.range ? cause : new Problem("log_unavailable", {}, { cause }));
-        return;
       }
-      case "closed":
-        this.#closing?.();
     }
   }
 
@@ -357,6 +368,7 @@ export class SegmentLog implements Log {
   }
 
   #settle(durable: number): void {
+    if (this.#isLockLost) return;
     this.#durable = durable;
     if (this.#said !== null && durable >= this.#said.seq) this.#said = null;
     let done = 0;

@@ -17,10 +17,27 @@ export interface Described {
   behavior: { agents_max: number; algorithm: number } | null;
 }
 
+/** Stands for callers beyond those that are told apart. */
+const OTHERS = "remit";
+
 /** Refusals of one code, and of one caller where it is proven, share a record within this time: whoever knocks without a key writes no log full. */
 const REFUSALS_MS = 60_000;
 /** Callers that are told apart within that time; those beyond share the record of those who aren't known. */
 const REFUSED_MAX = 256;
+
+/** Searches of one caller and kind share a record within this time. */
+const SEARCHES_MS = 60_000;
+/** Pairs of caller and kind that are told apart within that time; those beyond share the record of their kind. */
+const SEARCHED_MAX = 256;
+
+interface Searches {
+  caller: string;
+  of: string;
+  /** Since its last record. */
+  count: number;
+  looked_at: number;
+  since: string;
+}
 
 interface Refusals {
   code: string;
@@ -38,6 +55,8 @@ export class OwnRecords {
   readonly #failed: (kind: string, cause: unknown) => void;
   /** By code and caller. */
   readonly #refusals = new Map<string, Refusals>();
+  /** By caller and kind. */
+  readonly #searches = new Map<string, Searches>();
 
   /** @param failed told of a record that isn't on disk, where nobody waits for it */
   constructor(
@@ -93,9 +112,46 @@ export class OwnRecords {
     });
   }
 
+  /**
+   * Somebody searched, which decides nothing and may show what is permitted or was done: the first of a caller and kind is on record at
+   * once, and how many more within a minute.
+   * @param of what was searched: `authzen.resource`, `records`
+   * @param looked_at candidates that were asked about
+   */
+  searched(caller: string, of: string, looked_at: number): void {
+    const key = JSON.stringify([caller, of]);
+    const known = this.#searches.get(key);
+    if (known !== undefined) {
+      known.count++;
+      known.looked_at += looked_at;
+      return;
+    }
+    if (caller !== OTHERS && this.#searches.size >= SEARCHED_MAX) {
+      this.searched(OTHERS, of, looked_at);
+      return;
+    }
+    const since = this.#now();
+    this.#searches.set(key, { caller, of, count: 0, looked_at: 0, since });
+    this.#noteSearches({ caller, of, count: 1, looked_at, since });
+    this.#timers.after(SEARCHES_MS, () => {
+      this.#tellSearches(key);
+    });
+  }
+
   /** Puts on record what is only counted yet. */
   flush(): void {
+    for (const key of this.#searches.keys()) this.#tellSearches(key);
     for (const key of this.#refusals.keys()) this.#tell(key);
+  }
+
+  #tellSearches(key: string): void {
+    const counted = this.#searches.get(key);
+    this.#searches.delete(key);
+    if (counted !== undefined && counted.count > 0) this.#noteSearches(counted);
+  }
+
+  #noteSearches({ caller, ...detail }: Searches): void {
+    this.note({ kind: "admin", caller, action: "search", detail });
   }
 
   #tell(key: string): void {

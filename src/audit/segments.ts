@@ -3,6 +3,7 @@
  * that needs it `<the same>.beside`, with what was too large for its records. One writer owns them. What `append` returned
  * for is on disk; what it threw for is not, and is taken off the disk before the next record is written.
  */
+import { DurableMark } from "./durable_mark.js";
 import { segmentsIn, type LogFiles } from "./files.js";
 import { readRetained } from "./privacy/retained.js";
 
@@ -55,9 +56,11 @@ export class Segments {
   #dropped = 0;
   /** Open once something is written to it. Lines of it that no record names are of records that were refused. */
   #beside: { file: number; offset: number } | null = null;
+  readonly #mark: DurableMark;
 
   constructor(files: LogFiles, segmentBytes: number) {
     this.#files = files;
+    this.#mark = new DurableMark(files);
     this.#segmentBytes = segmentBytes;
   }
 
@@ -75,7 +78,7 @@ export class Segments {
    * @param durable the last record that was said to be durable: what follows was refused, and is cut; null where only the
    * files know
    * @param sealed a signed checkpoint says that records up to here were durable: they are counted, and not read
-   * @throws LogDamaged if the sequence has a gap, or something is unreadable that no crash leaves
+   * @throws LogDamaged if the sequence has a gap, or something is unreadable that no crash leaves: what was answered for is never cut
    */
   open(durable: number | null = null, sealed = 0): Opened {
     const firsts = segmentsIn(this.#files).map(({ first }) => first);
@@ -86,9 +89,13 @@ export class Segments {
     if (before !== undefined) this.#checkJoin(before, first, sealed);
     const bytes = firsts.length === 0 ? Buffer.alloc(0) : this.#files.read(this.#name);
     const { end, seq } = readRecords(bytes, first, this.#name, durable ?? Infinity, sealed);
-    if (seq < (durable ?? 0)) throw new LogDamaged(`${this.#name} ends at record ${seq}, and ${durable} was synced`);
+    const marked = this.#mark.read();
+    // Who handed the records over knows best whom it answered.
+    const synced = durable ?? marked;
+    if (seq < synced) throw new LogDamaged(`${this.#name} ends at record ${seq}, and ${synced} was synced`);
     this.#seq = seq;
     this.#offset = end;
+    if (marked > seq) this.#mark.lower(seq);
     const cut = end === bytes.length ? null : this.#keep(bytes.subarray(end), first);
     this.#reopen();
     return { seq, cut };
@@ -118,6 +125,7 @@ export class Segments {
     this.#files.sync(this.#file);
     this.#offset += lines.length;
     this.#seq = lastSeq;
+    this.#mark.write(lastSeq);
   }
 
   /**
@@ -163,6 +171,7 @@ export class Segments {
     }
     this.#file = null;
     this.#beside = null;
+    this.#mark.close();
   }
 
   #appendBeside(lines: Buffer): void {

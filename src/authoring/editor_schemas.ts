@@ -7,6 +7,7 @@ import { Type, type TSchema } from "typebox";
 import {
   BEHAVIOR_CHANNELS,
   BEHAVIOR_DEFAULTS,
+  DURATION_PATTERN,
   EFFECTS,
   NAME_PATTERN,
   ROLES,
@@ -228,30 +229,72 @@ const when = Type.Optional(
 );
 
 /** The closed set of matchers. */
-function whenDefinition(): object {
+function whenDefinitions(): { when: TSchema; matcher: TSchema } {
   const scalar = Type.Unsafe({ type: ["string", "number", "boolean"] });
   const oneOrMore = (description: string): TSchema => Type.Union([scalar, Type.Array(scalar, { minItems: 1 })], { description });
   const alone = (name: string, member: TSchema): TSchema => Type.Object({ [name]: member }, closed);
-  const range = Type.Partial(
-    Type.Object({
-      at_most: Type.Number({ description: "The greatest number that matches." }),
-      at_least: Type.Number({ description: "The least number that matches." }),
-    }),
-    { ...closed, minProperties: 1 },
-  );
+  const matchers = (members: Record<string, TSchema>): TSchema => Type.Partial(Type.Object(members), { ...closed, minProperties: 1 });
+  const samePath = alone("same_as", text("Path of another number, duration or moment."));
+  const bound = (description: string): TSchema =>
+    Type.Union([Type.Number(), Type.String({ pattern: DURATION_PATTERN }), samePath], { description });
+  const numeric = {
+    at_most: bound("The greatest number or duration that matches."),
+    at_least: bound("The least number or duration that matches."),
+    more_than: bound("Greater than this."),
+    less_than: bound("Smaller than this."),
+  };
+  const within = Type.Ref("#/definitions/matcher");
+  const fields = named(within, "Field of an element, or another path → matcher; all must hold.", undefined, PATH);
+  const elements = (description: string): TSchema => Type.Union([fields, within], { description });
   const matcher = Type.Union(
     [
       oneOrMore("This value, or one of these."),
-      alone("not", oneOrMore("Not this value, none of these.")),
-      range,
+      alone("not", Type.Union([oneOrMore("Not this value, none of these."), within], { description: "The opposite of what follows." })),
+      matchers(numeric),
+      matchers({
+        before: Type.Union([text("A date, a time in UTC, `now`, or `30d before now`."), samePath], { description: "Earlier than this." }),
+        after: Type.Union([text("A date, a time in UTC, `now`, or `24h after now`."), samePath], { description: "Later than this." }),
+      }),
+      alone("within", text("`24h of now`, or of the moment at a path; before or after it.")),
       alone("prefix", words("The text begins with this, or with one of these.")),
+      alone("suffix", words("The text ends with this, or with one of these.")),
+      alone("domain", words("The e-mail address is at this host, or at one of these.")),
       alone("same_as", text("Another path, at which there is the same.")),
+      alone("count", Type.Union([Type.Integer({ minimum: 0 }), matchers(numeric)], { description: "How many elements the list has." })),
+      alone(
+        "sum",
+        Type.Unsafe({
+          type: "object",
+          properties: { of: words("Fields of an element, which are multiplied; left out for a list of numbers.", WORD.source), ...numeric },
+          ...closed,
+          minProperties: 1,
+          description: "What the elements come to, added up.",
+        }),
+      ),
+      alone("every", elements("Each element of the list is so; an empty list is.")),
+      alone("some", elements("At least one element of the list is so.")),
+      alone("all_of", oneOrMore("The list holds each of these.")),
+      alone("known", Type.Boolean({ description: "true: the host knows it; false, in `never` and `flag` alone: it doesn't." })),
     ],
     {
-      description: "A value, a list, {not}, {at_most, at_least}, {prefix} or {same_as: path}. An unknown value never helps.",
+      description:
+        "A value, a list of values, or one matcher: not, at_most, before, within, prefix, same_as, count, every… An unknown value never helps.",
     },
   );
-  return named(matcher, "Path → matcher; all must hold.", undefined, "^[a-z][a-z0-9_.]*$");
+  return { when: whenOf(within), matcher };
+}
+
+const PATH = "^[a-z][a-z0-9_.]*$";
+
+function whenOf(matcher: TSchema): TSchema {
+  const alternatives = Type.Array(Type.Ref("#/definitions/when"), { minItems: 2, description: "One of these has to hold." });
+  return Type.Unsafe({
+    type: "object",
+    properties: { any: alternatives },
+    patternProperties: { "^(?!any$)[a-z][a-z0-9_.]*$": matcher },
+    ...closed,
+    description: "Path → matcher; all must hold.",
+  });
 }
 
 function purposes(): object {
@@ -378,7 +421,7 @@ function purposes(): object {
     title: "Purposes of a policy set",
     ...named(purpose, "Purpose id → purpose."),
     minProperties: 1,
-    definitions: { when: whenDefinition() },
+    definitions: whenDefinitions(),
   };
 }
 
@@ -503,7 +546,10 @@ function obligation(): TSchema {
         argument: Type.String({ pattern: WORD.source, description: "The argument." }),
         value: Type.Unsafe({ ...scalar, description: "What it is set to." }),
       }),
-      confirm: member("Have someone agree before acting.", { with: text("Who, such as `customer`.", 128) }),
+      confirm: member("Have someone agree before acting.", {
+        with: text("Who, such as `customer`.", 128),
+        text: Type.Optional(text("Sentence that they are asked; nothing is filled in.")),
+      }),
       notify: member("Tell someone.", { channel: text("Where.", 128) }),
     },
     { ...closed, minProperties: 1, maxProperties: 1 },
@@ -617,6 +663,6 @@ function table(): object {
       },
       closed,
     ),
-    definitions: { when: whenDefinition() },
+    definitions: whenDefinitions(),
   };
 }

@@ -3,7 +3,9 @@
  * For people only. The policy decides; this tells the same story from the same data, and a test holds the two together.
  */
 import type { Condition, Effect, Entry, PolicyData, PolicyInput, Purpose, Value } from "../contract/index.js";
-import { truthOf, valueAt, type Truth } from "../decision/conditions.js";
+import { boundWords, placeWords } from "../bundle/condition_words.js";
+import { conditionPlaces } from "../contract/index.js";
+import { all, not, truthOf, valueAt, type Truth } from "../decision/conditions.js";
 
 export interface Finding {
   /** What was looked at, as the author wrote it: `task.topic`, `about`. */
@@ -49,14 +51,6 @@ function own<T>(record: Record<string, T>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
-function all(truths: Truth[]): Truth {
-  return truths.includes("no") ? "no" : truths.includes("unknown") ? "unknown" : "yes";
-}
-
-function not(truth: Truth): Truth {
-  return truth === "yes" ? "no" : truth === "no" ? "yes" : "unknown";
-}
-
 function aboutFinding(entry: Entry, data: PolicyData, input: PolicyInput): Finding[] {
   if (entry.about === "any") return [];
   const { resource } = input.request;
@@ -75,24 +69,18 @@ function aboutFinding(entry: Entry, data: PolicyData, input: PolicyInput): Findi
 }
 
 function conditionFinding(condition: Condition, input: PolicyInput): Finding {
-  const found = valueAt(input, condition.path);
-  return { name: condition.name, wanted: wanted(condition), found, holds: truthOf(condition, found, input) };
+  return { name: condition.name, wanted: wanted(condition), found: foundBy(condition, input), holds: truthOf(condition, input) };
 }
 
+/** The value at the condition's path, or each at its own where it reads several. */
+function foundBy(condition: Condition, input: PolicyInput): Value {
+  const places = conditionPlaces(condition);
+  const [only, ...more] = places;
+  if (only !== undefined && more.length === 0) return valueAt(input, only);
+  return Object.fromEntries(places.map((path) => [placeWords(path), valueAt(input, path)]));
+}
+
+/** A matcher's own words, without what the sentence around them says. */
 function wanted(condition: Condition): string {
-  const list = Array.isArray(condition.value) ? condition.value.join(" or ") : String(condition.value);
-  switch (condition.op) {
-    case "in":
-      return list;
-    case "not_in":
-      return `not ${list}`;
-    case "prefix":
-      return `prefix ${list}`;
-    case "at_most":
-      return `at most ${list}`;
-    case "at_least":
-      return `at least ${list}`;
-    case "same_as":
-      return `same as ${condition.value.slice(2).join(".")}`;
-  }
+  return boundWords(condition).replace(/^is (?!known|unknown)/, "");
 }

@@ -47,7 +47,7 @@ export async function runRegoTests(opa: Opa, build: TestBuild, folder: string, c
   if (tests.wasm === null) return { rego: [], coverage: set.rego.length === 0 ? null : { percent: 0, missed: [] } };
   const onOpa = await opaTests(opa, folder, []);
   const explained = await explain(opa, folder, onOpa);
-  const files = new Map<string, RegoReport>(set.tests.map((file) => [file, { file, passed: 0, failed: [] }]));
+  const files = new Map<string, RegoReport>(set.tests.map((file) => [file, { file, passed: 0, passing: [], failed: [] }]));
   const dataText = Buffer.from(JSON.stringify(build.data));
   for (const { entrypoint, name, file, line } of tests.entrypoints) {
     const report = files.get(file);
@@ -62,11 +62,12 @@ export async function runRegoTests(opa: Opa, build: TestBuild, folder: string, c
     const onWasm = passing(new PolicyInstance(module).evaluate('{"request":{}}'));
     for (const [title, passedOnOpa] of casesOf(test)) {
       const passedOnWasm = onWasm.has(title);
+      const named = title === "" ? name : `${name}: ${title}`;
       if (passedOnOpa && passedOnWasm) {
         report.passed++;
+        report.passing.push(named);
         continue;
       }
-      const named = title === "" ? name : `${name}: ${title}`;
       const where = passedOnOpa ? " (on WASM only)" : passedOnWasm ? " (on OPA only)" : "";
       const why = passedOnOpa ? {} : failureOf(explained.get(entrypoint) ?? test, title, folder);
       report.failed.push({ ...unexplained, ...why, name: named + where });
@@ -159,9 +160,26 @@ async function coverageOf(opa: Opa, { tests, set }: TestBuild, folder: string): 
   return {
     percent: (100 * hit) / (hit + missed),
     missed: own.flatMap(({ file, not_covered: ranges = [] }) =>
-      ranges.length === 0 ? [] : [{ file, lines: lineRanges(ranges.flatMap(linesOf)) }],
+      byRule(file, readFileSync(join(set.dir, file), "utf8"), ranges.flatMap(linesOf)),
     ),
   };
+}
+
+const HEAD = /^(\w+)(?: contains\b|\(|\[| :=| if\b)/;
+const CODE = /^#\s+code: (\S+)/;
+
+/** Lines by the rule that they stand in: the last head at or above each, with the code of its METADATA. */
+function byRule(file: string, text: string, lines: readonly number[]): CoverageReport["missed"] {
+  const names: string[] = [];
+  let [rule, code] = ["", ""];
+  for (const line of text.split("\n")) {
+    code = CODE.exec(line)?.[1] ?? code;
+    const head = HEAD.exec(line)?.[1];
+    if (head !== undefined) [rule, code] = [`${head} ${code}`.trim(), ""];
+    names.push(rule);
+  }
+  const rules = [...new Set(lines.map((line) => names[line - 1] ?? ""))];
+  return rules.map((name) => ({ file, rule: name, lines: lineRanges(lines.filter((line) => names[line - 1] === name)) }));
 }
 
 function linesOf({ start, end }: NonNullable<CoveredFile["not_covered"]>[number]): number[] {

@@ -1,5 +1,6 @@
 /** What `remit test` found, for people, for programs and for CI. */
 import type { Value } from "../contract/index.js";
+import { lineRanges } from "../bundle/source.js";
 import type { CaseReport } from "./run.js";
 
 export interface TableReport {
@@ -14,6 +15,8 @@ export interface TableReport {
 export interface RegoReport {
   file: string;
   passed: number;
+  /** Names of those that pass. */
+  passing: string[];
   failed: FailedTest[];
 }
 
@@ -36,8 +39,8 @@ export interface CoverageReport {
   /** Percent of the set's Rego lines that its tests reach. */
   percent: number;
   wanted: number;
-  /** Lines that no test reaches, such as `19, 29-30`, by file. */
-  missed: { file: string; lines: string }[];
+  /** Lines that no test reaches, such as `19, 29-30`, by file and rule: `deny refund_exceeds_payment`, or a helper's name. */
+  missed: { file: string; rule: string; lines: string }[];
 }
 
 export interface SetReport {
@@ -96,15 +99,32 @@ export function renderText(report: SetReport, style: Style): string {
     for (const name of differing) lines.push("", `  ${style.red("✗")} ${name}: OPA's own evaluator answers otherwise`);
   }
   lines.push(...renderHelped(report.tables.flatMap(({ cases }) => cases)));
-  const untouched = report.untouched.length === 0 ? "none" : report.untouched.join(", ");
-  lines.push("", row("reasons that no case gives", untouched));
+  const [first = "none", ...groups] = grouped(report.untouched);
+  lines.push("", row("reasons that no case gives", first), ...groups.map((group) => row("", group)));
   if (report.coverage !== null) {
     const { percent, wanted, missed } = report.coverage;
     const text = `${percent.toFixed(1)} % of the rules' lines, at least ${wanted} % wanted`;
     lines.push(row("unit tests cover", percent < wanted ? style.red(text) : text));
-    for (const { file, lines: unreached } of missed) lines.push(row("no test reaches", `${file}:${unreached}`));
+    for (const { file, rule, lines: unreached } of missed) lines.push(row("no test reaches", `${file}:${unreached}  ${style.dim(rule)}`));
   }
   return lines.join("\n");
+}
+
+const GROUPS_MAX = 12;
+const NUMBERED = /^(.*\.(?:allow|flag|never))\.(\d+)$/;
+
+/** Codes in lines: those that the builder numbered by purpose and line, `support.allow: 2, 5-7`; the others together. */
+function grouped(codes: readonly string[]): string[] {
+  const numbers = new Map<string, number[]>();
+  const named: string[] = [];
+  for (const code of codes) {
+    const [, line = "", number] = NUMBERED.exec(code) ?? [];
+    if (number === undefined) named.push(code);
+    else numbers.set(line, [...(numbers.get(line) ?? []), Number(number)]);
+  }
+  const groups = [...(named.length === 0 ? [] : [named.join(", ")]), ...[...numbers].map(([line, all]) => `${line}: ${lineRanges(all)}`)];
+  const more = groups.length - GROUPS_MAX;
+  return more > 0 ? [...groups.slice(0, GROUPS_MAX), `and of ${more} more; --json names all`] : groups;
 }
 
 function row(left: string, right: string): string {
@@ -185,13 +205,9 @@ export function renderJunit(reports: SetReport[]): string {
         })),
       ),
     ),
-    ...rego.map(({ file, passed, failed }) =>
+    ...rego.map(({ file, passing, failed }) =>
       suite(`${set}: ${file}`, [
-        ...Array.from({ length: passed }, (_, i) => ({
-          name: `passed ${i + 1}`,
-          file: `${set}/${file}`,
-          failure: null,
-        })),
+        ...passing.map((name) => ({ name, file: `${set}/${file}`, failure: null })),
         ...failed.map((one) => ({ name: one.name, file: `${set}/${file}`, failure: renderFailedTest(one, file, PLAIN).join("\n") })),
       ]),
     ),

@@ -29,26 +29,67 @@ export interface TestedSet {
 
 /** @throws SourceErrors, OpaUnavailable */
 export async function testSet(opa: Opa, dir: string, options: TestOptions): Promise<TestedSet> {
-  return buildTests(opa, dir, async (build, folder) => {
-    const notes = [...build.set.notes];
-    const tables = build.set.tables.map((file) => openTable(build, file, notes));
-    const chosen = (name: string): boolean => options.filter === null || name.toLowerCase().includes(options.filter.toLowerCase());
-    const reports: TableReport[] = [];
-    for (const table of tables) reports.push(await runTable(opa, folder, groundOf(unbuilt(build)), table, chosen));
-    const touched = new Set(reports.flatMap(({ cases }) => cases.flatMap(({ codes }) => codes)));
-    const { rego, coverage } = await runRegoTests(opa, build, folder, chosen);
-    const whole = options.filter === null;
-    return {
-      report: {
-        set: build.set.name,
-        rego,
-        tables: reports,
-        untouched: whole ? Object.keys(build.set.catalogue).filter((code) => !touched.has(code)) : [],
-        coverage: whole && coverage !== null ? { ...coverage, wanted: options.coverage } : null,
-      },
-      notes,
-    };
-  });
+  return buildTests(opa, dir, (build, folder) => tested(opa, build, folder, options));
+}
+
+/**
+ * Tests a set again after each change. A change of tables alone asks the module that is compiled already.
+ * @param changed resolves with the files that changed, relative to the set; null: no more is wanted
+ * @param built called with each set that compiles, before its tests are run
+ */
+export async function watchSet(
+  opa: Opa,
+  dir: string,
+  options: TestOptions,
+  changed: () => Promise<readonly string[] | null>,
+  { tell, built = () => Promise.resolve() }: { tell: (tested: TestedSet | SourceErrors) => void; built?: () => Promise<void> },
+): Promise<void> {
+  let goes = true;
+  while (goes) {
+    try {
+      goes = await buildTests(opa, dir, async (build, folder) => {
+        await built();
+        for (;;) {
+          let outcome: TestedSet | SourceErrors;
+          try {
+            outcome = await tested(opa, build, folder, options);
+          } catch (cause) {
+            if (!(cause instanceof SourceErrors)) throw cause;
+            outcome = cause;
+          }
+          tell(outcome);
+          const files = await changed();
+          if (files === null) return false;
+          if (!files.every((file) => build.set.tables.includes(file))) return true;
+        }
+      });
+    } catch (cause) {
+      if (!(cause instanceof SourceErrors)) throw cause;
+      tell(cause);
+      goes = (await changed()) !== null;
+    }
+  }
+}
+
+async function tested(opa: Opa, build: TestBuild, folder: string, options: TestOptions): Promise<TestedSet> {
+  const notes = [...build.set.notes];
+  const tables = build.set.tables.map((file) => openTable(build, file, notes));
+  const chosen = (name: string): boolean => options.filter === null || name.toLowerCase().includes(options.filter.toLowerCase());
+  const reports: TableReport[] = [];
+  for (const table of tables) reports.push(await runTable(opa, folder, groundOf(unbuilt(build)), table, chosen));
+  const touched = new Set(reports.flatMap(({ cases }) => cases.flatMap(({ codes }) => codes)));
+  const { rego, coverage } = await runRegoTests(opa, build, folder, chosen);
+  const whole = options.filter === null;
+  return {
+    report: {
+      set: build.set.name,
+      rego,
+      tables: reports,
+      untouched: whole ? Object.keys(build.set.catalogue).filter((code) => !touched.has(code)) : [],
+      coverage: whole && coverage !== null ? { ...coverage, wanted: options.coverage } : null,
+    },
+    notes,
+  };
 }
 
 /** @throws SourceErrors */

@@ -4,10 +4,10 @@
  */
 import type { Assessment, BehaviorPolicy } from "../contract/index.js";
 
-/** So many flagged actions of one agent within so long narrow it, whatever each of them is worth: people can't read faster. */
+/** Flagged actions of one agent, within the given milliseconds, that narrow it whatever each is worth: people can't read faster. */
 export const FLOOD = { flags: 30, within_ms: 60_000 };
 
-/** What is remembered of one agent between its actions. */
+/** State remembered of one agent between its actions. */
 export interface Watch {
   /** Since when it has been calm: its risk is below what its narrowing says, and nothing of it is flagged. */
   readonly calm_since_ms: number | null;
@@ -17,7 +17,7 @@ export interface Watch {
 
 export const UNWATCHED: Watch = { calm_since_ms: null, flags_ms: [] };
 
-/** Whether it says as much as nothing. */
+/** Returns true if the state says nothing, so that it needn't be kept. */
 export function isUnwatched({ calm_since_ms, flags_ms }: Watch): boolean {
   return calm_since_ms === null && flags_ms.length === 0;
 }
@@ -65,7 +65,10 @@ export function adjustAfter(watch: Watch, seen: Seen, policy: BehaviorPolicy, st
   return adjustInQuiet({ calm_since_ms: watch.calm_since_ms, flags_ms }, risk, time_ms, standing);
 }
 
-/** Those of the last minute, and this one where it is flagged; as many as make a flood. Asked for each action, of which one in thousands narrows. */
+/**
+ * Returns the times of flags in the last minute, including this action's if it is flagged; at most as many as make a flood. Called for each
+ * action, of which one in thousands narrows.
+ */
 function recentFlags(before: readonly number[], flagged: boolean, time_ms: number): readonly number[] {
   const from = time_ms - FLOOD.within_ms;
   if (!flagged && before.every((at) => at > from)) return before;

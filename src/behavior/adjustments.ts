@@ -22,7 +22,7 @@ export interface NarrowTo extends Pick<BehaviorPolicy["narrowed"], "actions_per_
   why: string[];
 }
 
-/** What narrows holds in memory when the call returns. Each reports what it can't do. */
+/** Restricts and frees agents. A restriction holds in memory when the call returns. Each method reports what it can't do. */
 export interface Adjustable {
   isActive(agent: string): boolean;
   narrowing(agent: string): NarrowingFound | undefined;
@@ -35,14 +35,14 @@ export interface Adjustable {
 
 export interface AdjustmentsDeps {
   facts: Adjustable;
-  /** What is left of an agent's risk at this moment. */
+  /** Returns what is left of an agent's risk at this moment. */
   riskOf: (agent: string, now_ms: number) => number;
-  /** What this purpose says of behaviour now. */
+  /** Returns the purpose's current policy on behaviour. */
   policyOf: (purpose: string) => BehaviorPolicy;
   system: { clock: Pick<Clock, "wall">; timers: Pick<Timers, "every"> };
 }
 
-/** By whom what happens of itself is made. */
+/** Name under which the service's own changes are recorded. */
 export const ITSELF = "remit";
 
 const LOOK_EVERY_MS = 1000;
@@ -54,7 +54,7 @@ const REASON_LENGTH_MAX = 512;
 export class Adjustments {
   readonly #deps: AdjustmentsDeps;
   readonly #watches = new Map<string, Watch>();
-  /** Whose narrowing is being lifted just now. */
+  /** Agents whose narrowing is being lifted just now. */
   readonly #widening = new Set<string>();
   readonly #stop: () => void;
 
@@ -87,7 +87,7 @@ export class Adjustments {
     this.#stop();
   }
 
-  /** Who is calm for long enough is let back, though it does nothing. */
+  /** Widens agents that have been calm for long enough, even if they do nothing. */
   #look(): void {
     const now = this.#deps.system.clock.wall();
     for (const { agent, below, lifted } of this.#deps.facts.narrowings()) {

@@ -9,7 +9,7 @@ const BINS_BYTES = S.GRAMS.at - S.RATE_BINS * 2;
 const GRAM_CELLS = 2 * S.GRAMS.row;
 export const CHECKPOINT_BYTES = HABITS_BYTES + BINS_BYTES + GRAM_CELLS / 2;
 
-/** What an agent takes at most, checkpoints and all. */
+/** Most bytes of one agent, with its checkpoints. */
 export const AGENT_BYTES_MAX = S.AGENT_BYTES + CHECKPOINTS * CHECKPOINT_BYTES;
 
 export class AgentState {
@@ -27,7 +27,7 @@ export class AgentState {
     for (let at = S.AGENT_BYTES; at < bytes.length; at += CHECKPOINT_BYTES) this.checkpoints.push(bytes.slice(at, at + CHECKPOINT_BYTES));
   }
 
-  /** Of its state, how many bytes a snapshot holds. */
+  /** Bytes of the agent's state in a snapshot. */
   get size(): number {
     return S.AGENT_BYTES + this.checkpoints.length * CHECKPOINT_BYTES;
   }
@@ -48,7 +48,7 @@ export class AgentState {
     this.checkpoints.push(packed(this.slab));
   }
 
-  /** @returns of when the habits are that it has again, seconds; null where none are kept that are as old as that */
+  /** Restores the habits of the latest checkpoint up to a time. @returns the checkpoint's time in seconds; null if none is that old */
   rollBack(to: number): number | null {
     const i = this.checkpoints.findLastIndex((bytes) => checkedAt(bytes) <= to);
     const bytes = this.checkpoints[i];

@@ -75,7 +75,7 @@ export function rarity(own: Slab, at: number, peers: Slab, peersAt: number, prio
   return Math.log10((all + 1) / (over + 1)) + beyond;
 }
 
-/** In decades, how rare so many or more are where so many are usual: the leading term of a Poisson tail. */
+/** Returns in decades how rare it is to find at least this many where fewer are expected: the leading term of a Poisson tail. */
 export function poisson(found: number, expected: number): number {
   return (found * Math.log(found / expected) - (found - expected)) / Math.LN10;
 }

@@ -31,9 +31,9 @@ const DAY_S = 86_400;
 /** A resource counts once in so long. */
 export const FRESH_AFTER_S = 600;
 export const DENIED_WITHIN_S = 900;
-/** A session that was silent for so long begins anew. */
+/** Seconds of silence after which a session begins again. */
 const SESSION_GAP_S = 4 * 3_600;
-/** What peers do stands in for so many acts of one's own: much for a newcomer, nothing for an old hand. */
+/** Weight of the peers' behaviour, in acts of an agent's own: much for a newcomer, nothing for an old hand. */
 const PEERS_WEIGH = 20;
 /** A habit is one after so many days. */
 export const HABIT_DAYS = 3;
@@ -57,7 +57,7 @@ export function look(act: Act, own: Slab, peers: Slab, seen: Seen): void {
   ticket(own, seen);
 }
 
-/** Who, what, when, and where in the slabs that stands. */
+/** Sets the act's time, day, hour, hashes and slots in the slabs. */
 function begin(act: Act, own: Slab, peers: Slab, seen: Seen): void {
   const { u } = own;
   seen.now = Math.max(secondOf(act.time_ms), u[LAST] ?? 0);
@@ -124,7 +124,7 @@ function what(own: Slab, peers: Slab, seen: Seen): void {
   takers(peers, seen);
 }
 
-/** Whether a new kind of act is new for the whole purpose: several agents took it up in the last two days that had not done it before. */
+/** Rates whether a new kind of act is new for the whole purpose: several agents that had never done it took it up in the last two days. */
 function takers({ u }: Slab, seen: Seen): void {
   seen.release = 0;
   seen.peersDoing = 0;

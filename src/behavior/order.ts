@@ -1,6 +1,6 @@
 /**
- * In what order an agent does things: what comes after the last two steps of a session. Steps are counted by hash in a table of fixed size; the
- * least of two counts is taken, so that steps that share a place don't vouch for each other.
+ * Scores the order in which an agent does things: what comes after the last two steps of a session. Steps are counted by hash in a table of
+ * fixed size; the lower of two counts is used, so that steps that share a place don't vouch for each other.
  */
 import { pair } from "./hash.js";
 import { octaves, rarity } from "./histogram.js";
@@ -9,11 +9,11 @@ import { BITS, BINS, GRAMS, NOVEL_BINS, RUN_BINS, STEP_BINS, type Slab } from ".
 
 /** Counts that stand in for those of a step while it is seldom seen: of the step alone, of the last two steps. */
 const [BACK_OFF, BACK_OFF_2] = [5, 20];
-/** Of a run, each step is expected to be so many bits more odd than usual; one can't say more than so many. */
+/** Bits of oddness beyond the mean that each step of a run is allowed; and the most that one step can add. */
 const [RUN_EASE, RUN_STEP_MAX] = [0.5, 12];
 const LEARNED_FROM = 100;
 const PEERS_WEIGH = 20;
-/** So many bits of oddness are nothing; each after that may say a third of a decade, which is what a bit is. */
+/** Bits of oddness that count for nothing; each bit after that may add a third of a decade, which is what a bit is. */
 const RUN_FREE = 6;
 /** Unlikely and new are two views of one thing: together they say more than either, by this share of the lesser. */
 const BOTH = 0.25;

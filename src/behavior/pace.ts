@@ -170,12 +170,12 @@ export function longRun({ f, u }: Slab, seen: Seen): void {
   seen.decades[CHANNEL.drift] = Math.max(fast, slow) * (1 - 0.8 * seen.busy);
 }
 
-/** Of a steady quantity that fades by half in `LONG_HALF_S`, what comes a day. */
+/** Returns the daily increase of a steady quantity that halves in `LONG_HALF_S`. */
 export function aDay(norm: number): number {
   return (norm * 86_400 * Math.LN2) / LONG_HALF_S;
 }
 
-/** What was used beyond the usual and a little more, after so many seconds without. */
+/** Returns the resources used beyond the baseline and its allowance, after a number of seconds without. */
 export function beyond(f: Float32Array, typeSlot: number, seconds: number): number {
   const norm = f[typeSlot + 10] ?? 0;
   if (norm < LONG_FROM) return 0;

@@ -23,7 +23,7 @@ export class Peers {
     this.shown.bytes.set(bytes.subarray(S.PURPOSE_BYTES));
   }
 
-  /** @returns whether what is shown has moved */
+  /** Teaches the peers an act. @returns true if the shown habits have changed */
   teach(seen: Seen): boolean {
     const { live } = this;
     const moved = Math.floor(seen.now / SHOWN_EVERY_S) > Math.floor((live.u[S.LAST] ?? 0) / SHOWN_EVERY_S);
@@ -37,7 +37,7 @@ export class Peers {
   }
 }
 
-/** What all do in these hours, beside what is usual in them. */
+/** Counts everyone's acts in these hours, beside the baseline of these hours. */
 function busy(live: Slab, seen: Seen): void {
   const { f, u } = live;
   const hour = Math.floor(seen.now / 3_600);
@@ -53,7 +53,7 @@ function busy(live: Slab, seen: Seen): void {
   u[S.LAST] = Math.max(seen.now, u[S.LAST] ?? 0);
 }
 
-/** Who does this, and who has only just begun to. */
+/** Notes which agents do this, and which have only just begun to. */
 function took({ u }: Slab, seen: Seen): void {
   const i = S.TAKERS + seen.peerSlot - S.KEYS.at;
   const ever = u[i] ?? 0;
@@ -67,7 +67,7 @@ function took({ u }: Slab, seen: Seen): void {
   u[i + 1] = ((u[i + 1] ?? 0) | seen.bit) >>> 0;
 }
 
-/** Of both, what a snapshot holds. */
+/** Returns both slabs as a snapshot stores them. */
 export function peersBytes({ live, shown }: Peers): Uint8Array {
   const bytes = new Uint8Array(2 * S.PURPOSE_BYTES);
   bytes.set(live.bytes);

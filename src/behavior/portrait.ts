@@ -1,4 +1,4 @@
-/** What an agent's profile says, as people look at it. */
+/** Describes an agent's profile for people. */
 import { checkpointTimes, type AgentState } from "./agent.js";
 import { total, upTo, usual } from "./histogram.js";
 import { aDay } from "./pace.js";
@@ -18,7 +18,7 @@ export interface Portrait {
   risk: number;
   /** Shares of its activity, by local hour. */
   hours: number[];
-  /** What it does, the most frequent first; `is_new`: begun in the seven days before its last act. */
+  /** Habits, the most frequent first; `is_new`: begun in the seven days before the agent's last act. */
   habits: { verb: string; type: string; acts: number; days: number; is_new: boolean }[];
   /** All but one in a thousand stay within these; `types` of those it has seen often enough to say. */
   usual: { acts_in_2_min: number; resources_in_session: number; types: UsualOfType[] };

@@ -1,4 +1,7 @@
-/** What is usual for every agent, kept in memory; what is said of an act, and what it leaves. It asks no clock and draws no random numbers. */
+/**
+ * Behaviour profiles in memory: scores an action against the agent's baseline, then learns from it. Reads no clock, draws no random
+ * numbers.
+ */
 import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
 import { AgentState, checkpointTimes } from "./agent.js";
@@ -52,7 +55,7 @@ export class BehaviorProfile implements Profile {
   /** Both in the order in which they were last heard of: agents to the minute. */
   readonly #agents: Map<string, AgentState>;
   readonly #purposes: Map<string, Peers>;
-  /** Whose are at the end of those; null where that isn't known. */
+  /** Purpose most recently moved to the end of `#purposes`; null if unknown. */
   #lastPurpose: string | null = null;
   readonly #names: Map<number, string>;
   /** The last look, kept from the assessment to the lesson: both come in one turn, but for verdicts on other acts. */
@@ -96,7 +99,7 @@ export class BehaviorProfile implements Profile {
     return { channels, confidence: oneDigit(confidence), reasons, risk };
   }
 
-  /** What `assess` is about, finer: any number from 0 on. */
+  /** Returns the score behind the risk that `assess` returns, in finer steps: any number from 0 on. */
   scoreOf(act: Act): number {
     return this.#look(act).score.total;
   }
@@ -157,7 +160,9 @@ export class BehaviorProfile implements Profile {
     return slab === undefined ? 0 : riskAtRest(slab, Math.max(slab.u[LAST] ?? 0, Math.floor(now_ms / 1000)));
   }
 
-  /** Of this very moment, which is that of record `seq`; written while others go on. One that was under way is given up. */
+  /**
+   * Begins a snapshot of this very moment, which is that of record `seq`; it is written while acts go on. A snapshot under way is given up.
+   */
   beginSnapshot(seq: number): Snapshot {
     this.#round?.end();
     this.#round = new Round(seq, this.#agents, this.#purposes, this.#names);
@@ -259,7 +264,7 @@ function minuteOf(seconds: number): number {
   return Math.floor(seconds / 60);
 }
 
-/** Of its day, local. */
+/** Returns the local hour of an act's day. */
 function hourOf({ time_ms, offset_ms }: Act): number {
   return Math.floor(((((time_ms + offset_ms) % DAY_MS) + DAY_MS) % DAY_MS) / HOUR_MS);
 }

@@ -1,4 +1,4 @@
-/** What a channel saw, in words with numbers, for people who operate. Names come from acts: they are cut, and what can't be printed is replaced. */
+/** Words what a channel saw, with numbers, for operators. Names come from acts: they are cut, and unprintable characters are replaced. */
 import type { Act } from "../contract/index.js";
 import { upTo, usual } from "./histogram.js";
 import { CHANNEL, type Seen } from "./seen.js";
@@ -53,7 +53,7 @@ export function reasonOf(channel: number, act: Act, seen: Seen, own: Slab): stri
   }
 }
 
-/** Where nothing about this act is odd, and what was before still is. */
+/** Returns the reason if nothing about this act is odd, but what came before still counts. */
 export function remembers(channel: number, seconds: number): string {
   const name = Object.keys(CHANNEL)[channel] ?? "";
   return `what it did ${Math.max(1, Math.round(seconds / 60))} min ago still counts: ${name}`;

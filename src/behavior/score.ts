@@ -4,9 +4,9 @@ import { MEMORY, MEMORY_AT, type Slab } from "./slab.js";
 import { faded } from "./tables.js";
 
 export interface Score {
-  /** By channel, in decades beyond what is ordinary. */
+  /** Scores by channel, in decades beyond what is ordinary. */
   readonly each: Float64Array;
-  /** What this act adds to the memory. */
+  /** Amount that this act adds to the memory. */
   step: number;
   /** Any number from 0 on: finer than risk, to rank by. */
   total: number;
@@ -38,7 +38,7 @@ const ALONE_MOST = byChannel({
 const [FAINT, FAINT_MOST] = [0.5, 3];
 /** On a resource it knows, what it does and in what order is less telling. */
 const ON_KNOWN = 0.7;
-/** What the whole purpose takes up is hardly odd for one of its agents. */
+/** Share of the score that is taken off if the whole purpose has taken this up. */
 const IN_RELEASE = 0.8;
 
 const MEMORY_HALF_S = 900;
@@ -75,7 +75,7 @@ export function score(own: Slab, seen: Seen, granted: boolean, out: Score): void
   out.total = sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now);
 }
 
-/** What is left of odd acts. */
+/** Returns what is left of the memory of odd acts. */
 export function remembered({ f, u }: Slab, now: number): number {
   return faded(f[MEMORY] ?? 0, now - (u[MEMORY_AT] ?? 0), MEMORY_HALF_S);
 }
@@ -90,7 +90,7 @@ export function riskOf(total: number): number {
   return 100 * (1 - Math.pow(2, -Math.max(0, total - CALM) / HALF_WAY));
 }
 
-/** Of the memory alone, as if the agent did something ordinary. */
+/** Returns the risk from memory alone, as if the agent did something ordinary. */
 export function riskAtRest(own: Slab, now: number): number {
   return riskOf(CALM + MEMORY_WEIGHS * remembered(own, now));
 }

@@ -1,4 +1,4 @@
-/** What one look at an act finds. One object is filled again and again: a look allocates nothing. */
+/** Results of one look at an act. One object is filled again and again: a look allocates nothing. */
 import { BEHAVIOR_CHANNELS, type BehaviorChannel } from "../contract/index.js";
 
 /** Index of each channel in arrays of them. */
@@ -13,12 +13,12 @@ export class Seen {
   guarded = true;
   /** Seconds since the epoch: never before what was last heard of the agent. */
   now = 0;
-  /** Of the epoch, and of the local time of its purpose. */
+  /** Days since the epoch, in UTC; then in the local time of the purpose. */
   day = 0;
   localDay = 0;
   /** Local hour, 0-23. */
   hour = 0;
-  /** Hashes; 0: there is none. */
+  /** Hashes; 0: absent. */
   version = 0;
   type = 0;
   key = 0;
@@ -37,7 +37,7 @@ export class Seen {
   sourceSlot = -1;
   sessionSlot = -1;
   resourceSlot = -1;
-  /** Of the purpose's slab. */
+  /** Slot in the purpose's slab, -1: none. */
   peerSlot = -1;
 
   /** The resource is one it has come back to for days. */
@@ -80,7 +80,7 @@ export class Seen {
   bits = 0;
   run = 0;
   newness = 0;
-  /** Resources of the type in the last days, what is usual of that, and how many are beyond the usual by now. */
+  /** Resources of the type in the last days, their baseline, and how many are beyond it by now. */
   long = 0;
   norm = 0;
   beyond = 0;

@@ -54,7 +54,7 @@ export const DENIED = next();
 /** Sessions begun, and how many of them from a source it had never used. */
 export const SESSIONS_BEGUN = next();
 export const SOURCES_NEW = next();
-/** What odd acts have left, when, and the channel that said most. */
+/** Memory of odd acts, when it was last updated, and the channel that scored highest. */
 export const MEMORY = next();
 export const MEMORY_AT = next();
 export const MEMORY_WHY = next();
@@ -80,10 +80,10 @@ export const CHECKED = next();
 /** (verb, type): key, acts, days << 16 | last day, first day. */
 export const KEYS = table(64, 4);
 /**
- * Type: key, acts, of them with a task, about another's subject, on a resource it knows; acts of the last minutes, when; resources of the last
- * minutes, when; resources of the last days, what is usual of that, as of which day; the largest bins while flagged (rate << 8 | fan-out);
- * resources beyond the usual since it was last kept to; acts on resources it knew or met for the first time. The day of what is usual is, until there
- * is one, that on which the type was first met.
+ * Type: key, acts, of them with a task, about another's subject, on a resource it knows; acts of the last minutes, when; resources of the
+ * last minutes, when; resources of the last days, their baseline, as of which day; the largest bins while flagged (rate << 8 | fan-out);
+ * resources beyond the baseline since it was last kept to; acts on resources it knew or met for the first time. Until there is a baseline,
+ * its day is that on which the type was first met.
  */
 export const TYPES = table(16, 15);
 /** Source: key, sessions, first, last, days << 16 | last day, sessions of established ones meanwhile, as of when. */
@@ -95,7 +95,7 @@ export const RESOURCES = { at: place(192 * 2, 4), sets: 48, width: 8 };
 /** Here end habits and begins what passes: a checkpoint holds what is before. */
 export const PASSING = place(0, 4);
 /**
- * Of each hour of the local day the last day on which it was worked, and what it has gained on that day. An agent may work in several zones at
+ * Last day on which each hour of the local day was worked, and what the hour has gained on that day. An agent may work in several zones at
  * once, so that no hour of a day is the only one that gains.
  */
 export const HOURS_DAY = place(24, 2);

@@ -40,13 +40,13 @@ export interface Snapshot {
 
 export class Round implements Snapshot {
   readonly #agents: ReadonlyMap<string, AgentState>;
-  /** Whose turn is yet to come, in their order; and of those that have changed since, how they were. */
+  /** Agents whose turn is yet to come, in their order; and the earlier states of those that have changed since. */
   #waiting: string[];
   #next = 0;
   readonly #isWaiting: Set<string>;
   readonly #kept = new Map<string, Uint8Array>();
   #first: Uint8Array | null;
-  /** Of one piece after another: a profile's worth of them, thrown away, would stay with the process for good. */
+  /** Buffer used for one piece after another: a profile's worth of pieces, thrown away, would stay with the process for good. */
   #piece = new Uint8Array(0);
   readonly #hash: Hash = createHash("sha256");
   #ended = false;
@@ -105,7 +105,7 @@ export class Round implements Snapshot {
     return piece;
   }
 
-  /** @returns where the piece ends with it */
+  /** Adds an agent to the piece. @returns the offset after it */
   #add(name: string, at: number): number {
     const kept = this.#kept.get(name);
     const state = this.#agents.get(name);

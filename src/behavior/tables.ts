@@ -28,12 +28,12 @@ export function takeSlot(slab: Slab, { at, slots, width }: Table, key: number, b
   return slot;
 }
 
-/** What is left of a quantity after so many seconds. */
+/** Returns what is left of a quantity after a number of seconds. */
 export function faded(quantity: number, seconds: number, halfLife: number): number {
   return seconds <= 0 || quantity === 0 ? quantity : quantity * Math.pow(2, -seconds / halfLife);
 }
 
-/** What was counted weighs half from here on. */
+/** Halves counts. */
 export function halve({ f }: Slab, at: number, count: number): void {
   for (let i = at; i < at + count; i++) f[i] = (f[i] ?? 0) / 2;
 }

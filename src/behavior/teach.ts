@@ -1,6 +1,6 @@
 /**
- * What an act leaves behind. Windows and the risk's memory take note of everything; habits are learned from what may teach, and by little a day, so that
- * they can't be bought by doing something often enough.
+ * Updates a profile after an act. Windows and the risk's memory take in everything; habits are learned from acts that may teach, and by
+ * little a day, so that they can't be bought by doing something often enough.
  */
 import { count, octaves, usual } from "./histogram.js";
 import { DENIED_WITHIN_S, EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S } from "./look.js";
@@ -15,15 +15,15 @@ import { daysOf, faded, find, halve, takeSlot, withDay } from "./tables.js";
 /** From so many on, all counts of acts halve: what was long ago weighs less. */
 const ACTS_MAX = 20_000;
 const TYPE_ACTS_MAX = 4_000;
-/** What an hour of the day may gain on a day: so many acts, and such a share of what it has. */
+/** Most that an hour of the day may gain on one day: acts, and a share of what it has. */
 const HOUR_GAIN = { acts: 5, share: 0.3 };
-/** By so many acts a day may the largest of usual quantities grow. */
+/** Acts a day by which the largest of usual quantities may grow. */
 const STRETCH_A_DAY = 5;
-/** What was met in an act that is odd at all doesn't become known by it. */
+/** Score from which an act doesn't make what it met known: it is odd. */
 const TRUSTED_BELOW = 4;
-/** What a person finds to be as it should be weighs as much as so many acts. */
+/** Acts that an action weighs which a person found to be as expected. */
 const EXPECTED_ACTS = 32;
-/** What is usual over days may follow what is done by such a share a day: up, down. */
+/** Days before a baseline over days is set; and the shares by which it may then rise or fall in a day. */
 const FIRST_DAYS = 7;
 const NORM_STEP = { up: 0.003, down: 0.03 };
 
@@ -197,7 +197,7 @@ function windows({ f, u }: Slab, seen: Seen, teaches: boolean): void {
   u[i + 12] = (Math.max(held >>> 8, octaves(seen.typeRate)) << 8) | Math.max(held & 0xff, octaves(seen.fan));
 }
 
-/** Once a day, what is usual over days follows what was done, by little. The first week says what it is. */
+/** Moves the baseline over days once a day towards what was done, by little. The first week sets it. */
 function follow(f: Float32Array, u: Uint32Array, i: number, seen: Seen): void {
   const [norm, long] = [f[i + 10] ?? 0, f[i + 9] ?? 0];
   if (u[i + 11] === seen.day || (norm === 0 && seen.day - (u[i + 11] ?? 0) < FIRST_DAYS)) return;
@@ -241,7 +241,7 @@ function endedSession(own: Slab, seen: Seen): number {
   return i;
 }
 
-/** What own habits and those of a purpose's agents have in common. */
+/** Learns the habits that agents and the agents of a purpose have in common. */
 export function habits(slab: Slab, seen: Seen, isOwn: boolean): void {
   const { f, u } = slab;
   const acts = (f[S.ACTS] ?? 0) + 1;

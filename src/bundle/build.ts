@@ -11,6 +11,7 @@ import type { PolicySet } from "./compile.js";
 import { parseModules } from "./conventions.js";
 import { bundleDigest, fileHashes } from "./digest.js";
 import { opaErrors, OpaUnavailable, runOpa, type Opa, type OpaOutput } from "./opa.js";
+import { attest, PROVENANCE_FILE, type TestedBuild } from "./provenance.js";
 import { SIGNATURES_FILE, signFiles } from "./signature.js";
 import { SourceErrors, type SourceNote } from "./source.js";
 import { TZDATA_VERSION, zone, ZONE_AFTER_MS, ZONE_BEFORE_MS } from "./zones.js";
@@ -31,7 +32,7 @@ export interface BuildOptions {
   /** P-256 private key. */
   key: KeyObject;
   sequence: number;
-  /** Milliseconds since the epoch; null: never. */
+  /** Milliseconds since the epoch; null: never. Parts of a second are dropped. */
   expiresMs: number | null;
   /** Milliseconds since the epoch: the commit's time, or SOURCE_DATE_EPOCH. Parts of a second are dropped. */
   builtMs: number;
@@ -39,6 +40,8 @@ export interface BuildOptions {
   commit: string | null;
   /** Left out: the folder's name. */
   name?: string;
+  /** Provenance to put into it: who builds, and how the set's tests went. @default none */
+  provenance?: { builder: string; tests: TestedBuild };
 }
 
 export interface BuiltBundle {
@@ -57,7 +60,7 @@ export interface BuiltBundle {
 export async function buildBundle(opa: Opa, options: BuildOptions): Promise<BuiltBundle> {
   const set = await checkPolicySet(opa, options.dir);
   const wasm = await compileSet(opa, set);
-  const builtMs = Math.floor(options.builtMs / 1000) * 1000;
+  const builtMs = wholeSeconds(options.builtMs);
   const metadata: BundleMetadata = {
     name: options.name ?? set.name,
     sequence: options.sequence,
@@ -70,9 +73,8 @@ export async function buildBundle(opa: Opa, options: BuildOptions): Promise<Buil
     compiler: `opa ${opa.version}`,
     tzdata: TZDATA_VERSION,
   };
-  const revision = `${options.commit?.slice(0, 12) ?? "local"}-${options.sequence}`;
-  const end = options.expiresMs ?? yearsLater(builtMs, NO_EXPIRY_YEARS);
-  const zones = zonesOf(set, builtMs - ZONE_BEFORE_MS, end + ZONE_AFTER_MS);
+  const revision = revisionOf(metadata);
+  const zones = zonesOfBundle(set.zones, builtMs, options.expiresMs);
   const files = new Map<string, Buffer>([
     [".manifest", json({ revision, roots: ROOTS, rego_version: 1, metadata })],
     ["policy.wasm", wasm],
@@ -80,16 +82,35 @@ export async function buildBundle(opa: Opa, options: BuildOptions): Promise<Buil
     ["catalogue.json", json(set.catalogue)],
     ...(await sourcesOf(set)),
   ]);
+  if (options.provenance !== undefined) {
+    const capabilities = await readFile(CAPABILITIES_FILE);
+    files.set(PROVENANCE_FILE, attest(files, metadata, { ...options.provenance, capabilities, key: options.key }));
+  }
   const digest = bundleDigest(fileHashes(files));
   files.set(SIGNATURES_FILE, signFiles(files, options.key));
   return { archive: await writeArchive(files, builtMs / 1000), files, metadata, revision, digest, set };
+}
+
+export function revisionOf({ commit, sequence }: Pick<BundleMetadata, "commit" | "sequence">): string {
+  return `${commit?.slice(0, 12) ?? "local"}-${sequence}`;
+}
+
+/** As the manifest says times: what is made of them must be the same when it is made again from the manifest. */
+export function wholeSeconds(ms: number): number {
+  return Math.floor(ms / 1000) * 1000;
+}
+
+/** Zones for a bundle's whole life. */
+export function zonesOfBundle(names: readonly string[], builtMs: number, expiresMs: number | null): Record<string, Zone> {
+  const end = expiresMs === null ? yearsLater(builtMs, NO_EXPIRY_YEARS) : wholeSeconds(expiresMs);
+  return zonesOf(names, builtMs - ZONE_BEFORE_MS, end + ZONE_AFTER_MS);
 }
 
 function json(value: unknown): Buffer {
   return Buffer.from(canonical(value));
 }
 
-function rfc3339(ms: number): string {
+export function rfc3339(ms: number): string {
   return new Date(ms).toISOString().replace(/\.\d+Z$/, "Z");
 }
 
@@ -98,12 +119,12 @@ function yearsLater(ms: number, years: number): number {
   return date.setUTCFullYear(date.getUTCFullYear() + years);
 }
 
-async function packageVersion(): Promise<string> {
+export async function packageVersion(): Promise<string> {
   return (JSON.parse(await readFile(asset("package.json"), "utf8")) as { version: string }).version;
 }
 
-function zonesOf(set: PolicySet, fromMs: number, toMs: number): Record<string, Zone> {
-  return Object.fromEntries(set.zones.map((name) => [name, zone(name, fromMs, toMs)]));
+function zonesOf(names: readonly string[], fromMs: number, toMs: number): Record<string, Zone> {
+  return Object.fromEntries(names.map((name) => [name, zone(name, fromMs, toMs)]));
 }
 
 function dataOf({ vocabulary, purposes }: PolicySet, zones: Record<string, Zone>): PolicyData {
@@ -206,7 +227,7 @@ export interface TestEntrypoint {
 export async function buildTests<T>(opa: Opa, dir: string, use: (build: TestBuild, folder: string) => Promise<T>): Promise<T> {
   const set = await checkPolicySet(opa, dir);
   const wasm = await compileSet(opa, set);
-  const data = dataOf(set, zonesOf(set, TEST_ZONES.from, TEST_ZONES.to));
+  const data = dataOf(set, zonesOf(set.zones, TEST_ZONES.from, TEST_ZONES.to));
   return await staged(set, [...set.rego, ...set.tests], async (stage) => {
     const entrypoints = await testEntrypoints(opa, set);
     const names = entrypoints.map(({ entrypoint }) => entrypoint);

@@ -15,7 +15,7 @@ import { unfilledInRules } from "./messages.js";
 import { nullComparisons } from "./nulls.js";
 import { silentRules } from "./unknowns.js";
 import { opaErrors, runOpa, type Opa } from "./opa.js";
-import { readByRules } from "./reads.js";
+import { LITERALS_MAX, readByRules } from "./reads.js";
 import { SourceErrors, type SourceNote } from "./source.js";
 import { isZone, zoneNames } from "./zones.js";
 
@@ -49,7 +49,14 @@ export async function checkPolicySet(opa: Opa, folder: string): Promise<PolicySe
   const reasons = ruleReasons(modules);
   const { catalogue, notes: taken } = buildCatalogue(set.catalogue, reasons);
   stop([...taken, ...unfilledInRules(reasons, set.vocabulary)]);
-  const vocabulary = withReaders(set.vocabulary, set.purposes, catalogue, readByRules(modules));
+  const read = readByRules(modules);
+  for (const { name, reads, literals } of read) {
+    const entry = Object.hasOwn(catalogue, name) ? catalogue[name] : undefined;
+    if (entry === undefined || reads === "everything") continue;
+    entry.reads = distinct([...(entry.reads ?? []), ...reads]);
+    entry.literals = [...new Set([...(entry.literals ?? []), ...literals])].slice(0, LITERALS_MAX);
+  }
+  const vocabulary = withReaders(set.vocabulary, set.purposes, catalogue, read);
   return { ...set, vocabulary, catalogue, notes };
 }
 
@@ -58,6 +65,10 @@ function comparisons(modules: readonly ParsedModule[], input: JsonSchema): Sourc
   const silent = silentRules(modules, input);
   const places = new Set(silent.map(({ file, line }) => `${file}:${line ?? ""}`));
   return [...silent, ...nullComparisons(modules, input).filter(({ file, line }) => !places.has(`${file}:${line ?? ""}`))];
+}
+
+function distinct(paths: string[][]): string[][] {
+  return [...new Map(paths.map((path) => [path.join("\u0000"), path])).values()];
 }
 
 function checkZones(set: PolicySet): SourceNote[] {
@@ -82,7 +93,7 @@ async function checkFormat(opa: Opa, set: PolicySet): Promise<SourceNote[]> {
       file,
       line: null,
       message: "the file is not formatted as `opa fmt` does",
-      hint: `run \`${opa.path} fmt --write ${join(set.dir, file)}\``,
+      hint: `run \`remit fmt ${set.dir}\``,
     }));
 }
 

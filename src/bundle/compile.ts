@@ -1,7 +1,7 @@
 /** A policy set's folder → what it says, or every mistake in it. */
 import { existsSync, readdirSync } from "node:fs";
 import { basename, join, resolve } from "node:path";
-import type { Catalogue, Purpose, Vocabulary } from "../contract/index.js";
+import type { Catalogue, Entry, Purpose, Vocabulary } from "../contract/index.js";
 import { compilePurposes } from "./purposes.js";
 import { Sheet, SourceErrors, type SourceNote } from "./source.js";
 import { compileVocabulary } from "./vocabulary.js";
@@ -14,6 +14,8 @@ export interface PolicySet {
   purposes: Record<string, Purpose>;
   /** What the purposes' own codes mean; rules in Rego add theirs. */
   catalogue: Catalogue;
+  /** Where each entry stands in `purposes.yaml`. */
+  lines: ReadonlyMap<Entry, number>;
   /** IANA names of the zones that hours are in. */
   zones: string[];
   /** Relative to the folder, sorted. */
@@ -35,10 +37,10 @@ export function compilePolicySet(folder: string): PolicySet {
   const vocabulary = compileVocabulary(words);
   // Each word of the purposes would be unknown to a vocabulary that can't be read.
   if (!words.isReadable) throw new SourceErrors([...words.notes, ...lines.notes]);
-  const { purposes, catalogue } = compilePurposes(lines, vocabulary);
+  const { purposes, catalogue, lines: places } = compilePurposes(lines, vocabulary);
   const notes = sheets.flatMap((sheet) => sheet.notes);
   if (notes.some(({ severity }) => severity === "error")) throw new SourceErrors(notes);
-  const rego = list(dir, "", ".rego");
+  const rego = regoFiles(dir);
   const zones = Object.values(purposes).flatMap(({ hours }) => (hours === null ? [] : [hours.zone]));
   return {
     name: basename(dir),
@@ -46,12 +48,18 @@ export function compilePolicySet(folder: string): PolicySet {
     vocabulary,
     purposes,
     catalogue,
+    lines: places,
     zones: [...new Set(zones)].sort(),
     rego: rego.filter((file) => !file.endsWith("_test.rego")),
     tests: rego.filter((file) => file.endsWith("_test.rego")),
     tables: list(dir, "tables", ".yaml"),
     notes,
   };
+}
+
+/** A set's rules and their tests, relative to its folder, sorted. */
+export function regoFiles(folder: string): string[] {
+  return list(resolve(folder), "", ".rego");
 }
 
 function openSheet(dir: string, file: string): Sheet {

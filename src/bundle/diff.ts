@@ -6,13 +6,13 @@ import {
   type Approvers,
   type BehaviorPolicy,
   type Catalogue,
-  type Condition,
   type Entry,
   type Hours,
   type Purpose,
   type Vocabulary,
   type Zone,
 } from "../contract/index.js";
+import { conditionWords } from "./condition_words.js";
 import { DAY_MS, DAYS, MINUTE_MS } from "./hours.js";
 import type { BundleContent } from "./verify.js";
 
@@ -235,38 +235,6 @@ export function entryWords(line: Line, type: string, verb: string, { about, when
   const owes = obligations.length === 0 ? "" : `, with ${obligations.map(({ type: kind }) => kind).join(", ")}`;
   const code = NUMBERED.test(reason.code) ? "" : ` (${reason.code})`;
   return `${VERBS[line]} ${verb} ${type}${subject}${conditions}${goesOn}${owes}${code}`;
-}
-
-function conditionWords({ name, op, value }: Condition): string {
-  const values = Array.isArray(value) ? value.map(quoted).join(" or ") : quoted(value);
-  switch (op) {
-    case "in":
-      return `${name} is ${values}`;
-    case "not_in":
-      return `${name} is not ${values}`;
-    case "prefix":
-      return `${name} begins with ${values}`;
-    case "at_most":
-      return `${name} is at most ${values}`;
-    case "at_least":
-      return `${name} is at least ${values}`;
-    case "same_as":
-      return `${name} is the same as ${Array.isArray(value) ? placeWords(value.map(String)) : values}`;
-  }
-}
-
-/** A text that isn't one word would run into the sentence. */
-function quoted(value: unknown): string {
-  return typeof value === "string" && !/^[^\s,]+$/.test(value) ? JSON.stringify(value) : String(value);
-}
-
-/** A place in the policy's input, as an author writes it. */
-function placeWords(path: readonly string[]): string {
-  return path
-    .join(".")
-    .replace(/^request\.resource\.attributes\.|^request\.resource\.(?=id$)|^request\.|^facts\./, "")
-    .replace(/^(agent|task)\.attributes\./, "$1.")
-    .replace(/^(related\.[^.]+)\.attributes\./, "$1.");
 }
 
 /** `log 25, flag 60, hold 60, narrow 60 to 10/min until below 40 for 15m, suspend 85, order flag 3`. */

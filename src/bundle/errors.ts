@@ -50,6 +50,11 @@ const table = {
   catalogue_invalid: "catalogue.json is not acceptable",
   wasm_invalid: "policy.wasm is not a module that this engine runs",
   wasm_unsupported: "policy.wasm has an instruction or a section whose cost isn't known",
+  // where it comes from
+  provenance_missing: "the bundle doesn't say where it comes from",
+  provenance_invalid: "the provenance is not acceptable",
+  provenance_mismatch: "the provenance is of something else",
+  provenance_untested: "the provenance names no tests, or tests that failed",
   // trust that only moves forward
   bundle_older: "a newer bundle has been trusted before",
   bundle_changed: "another bundle with this sequence has been trusted before",

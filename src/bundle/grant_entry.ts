@@ -17,7 +17,7 @@ export function readGrantEntry(sheet: Sheet, value: unknown, path: Path, more: r
   const targets = readTargets(sheet, said, path, "the grant", vocabulary);
   const about = readAbout(sheet, said["about"], [...path, "about"], targets, vocabulary);
   const types = [...new Set(targets.flatMap((target) => target.types))];
-  return { targets, about, when: compileWhen(sheet, said["when"], [...path, "when"], types, vocabulary) };
+  return { targets, about, when: compileWhen({ sheet, types, vocabulary, permits: true }, said["when"], [...path, "when"]) };
 }
 
 /** An entry for one vocabulary. */

@@ -61,21 +61,44 @@ export class Origins {
   /** Whether a type test of the term stands where it is used, or where it is defined. */
   isTested(term: Node, scope: Scope, depth = 0): boolean {
     const origins = this.of(term, scope);
-    if (origins.length > 0 && origins.every(({ tested }) => tested)) return true;
+    return (origins.length > 0 && origins.every(({ tested }) => tested)) || this.isTestedHere(term, scope, depth);
+  }
+
+  /** Whether a type test of the term stands where it is used. */
+  isTestedHere(term: Node, scope: Scope, depth = 0): boolean {
     const text = JSON.stringify(bare(term));
-    const places = new Set(origins.map(place));
+    const places = this.of(term, scope).map(place);
+    const tested = this.#testedPlaces(scope, depth);
+    if (places.some((one) => tested.has(one))) return true;
+    return scope.bodies.flat().some((one) => this.#tests(one, scope, depth).some((test) => test.text === text));
+  }
+
+  /** Whether each value of the input that a term may be is tested around the scope, by whatever name: it is the same there. */
+  isTestedIn(term: Node, scope: Scope, around: Scope): boolean {
+    const places = this.of(term, scope).map(place);
+    const tested = this.#testedPlaces(around);
+    return places.length > 0 && places.every((one) => tested.has(one));
+  }
+
+  #testedPlaces(scope: Scope, depth = 0): Set<string> {
+    const found = new Set<string>();
     for (let at: Scope | null = scope; at !== null; at = at.caller) {
       const within: Scope = at;
-      for (const expression of within.bodies.flat()) {
-        if (
-          this.#tests(expression, within, depth).some(
-            (one) => (within === scope && one.text === text) || one.places.some((p) => places.has(p)),
-          )
-        )
-          return true;
-      }
+      for (const one of within.bodies.flat())
+        for (const { places } of this.#tests(one, within, depth)) for (const p of places) found.add(p);
     }
-    return false;
+    return found;
+  }
+
+  /** Whether a body around the term goes through it: it then has elements, or the body doesn't hold. */
+  isIterated(term: Node, scope: Scope): boolean {
+    const text = JSON.stringify(bare(term));
+    return scope.bodies.flat().some(({ terms, negated }) => {
+      if (negated === true) return false;
+      const { domain } = (Array.isArray(terms) ? {} : (terms ?? {})) as { domain?: Node };
+      const through = [domain, ...symbolsOf(terms).map(({ value }) => (Array.isArray(value) ? (value as Node[]).at(-1) : undefined))];
+      return through.some((one) => one !== undefined && JSON.stringify(bare(one)) === text);
+    });
   }
 
   /** The definitions that a name, or a function that is called, has. */

@@ -55,16 +55,18 @@ const MESSAGE: Record<Effect, string> = {
 export interface CompiledPurposes {
   purposes: Record<string, Purpose>;
   catalogue: Catalogue;
+  /** Where each entry stands in its file. */
+  lines: Map<Entry, number>;
 }
 
 export function compilePurposes(sheet: Sheet, vocabulary: Vocabulary): CompiledPurposes {
-  const compiled: CompiledPurposes = { purposes: {}, catalogue: {} };
+  const compiled: CompiledPurposes = { purposes: {}, catalogue: {}, lines: new Map() };
   const members = sheet.map(sheet.value, [], "the file of purposes");
   if (members.length === 0) sheet.error([], "no purpose is named");
   for (const [id, value] of members) {
     if (!WORD.test(id) || id === "constructor")
       sheet.error([id], `a purpose's id must be snake_case of at most 64 characters, and not \`constructor\``);
-    compiled.purposes[id] = new PurposeReader(sheet, vocabulary, id, compiled.catalogue).read(value);
+    compiled.purposes[id] = new PurposeReader(sheet, vocabulary, id, compiled.catalogue, compiled.lines).read(value);
   }
   return compiled;
 }
@@ -75,6 +77,7 @@ class PurposeReader {
     private readonly vocabulary: Vocabulary,
     private readonly id: string,
     private readonly catalogue: Catalogue,
+    private readonly lines: Map<Entry, number>,
   ) {}
 
   read(value: unknown): Purpose {
@@ -146,6 +149,7 @@ class PurposeReader {
     }
     if (value.length > ENTRIES_MAX) sheet.error([id, line], `at most ${ENTRIES_MAX} entries`);
     const read = value.map((entry: unknown, i) => this.entry(line, entry, [id, line, i], `${id}.${line}.${i + 1}`, found));
+    for (const [i, entry] of read.entries()) this.lines.set(entry, sheet.line([id, line, i]) ?? 1);
     this.listOverlaps(line, found, read);
     return found;
   }
@@ -159,7 +163,7 @@ class PurposeReader {
     const types = [...new Set(targets.flatMap((target) => target.types))];
     const entry: Entry = {
       about: readAbout(sheet, said["about"], [...path, "about"], targets, vocabulary),
-      when: compileWhen(sheet, said["when"], [...path, "when"], types, vocabulary),
+      when: compileWhen({ sheet, types, vocabulary, permits: line === "allow" }, said["when"], [...path, "when"]),
       reason: this.reason(said, path, EFFECT[line], defaultCode, SEVERITY[line], types),
       obligations: this.obligations(said["obligations"], [...path, "obligations"], types),
     };
@@ -262,8 +266,10 @@ class PurposeReader {
         return [{ type: "redact", fields: sheet.words(fields, [...at, "fields"], "`fields`") }];
       }
       case "confirm": {
-        const of = sheet.text(sheet.fields(said[kind], at, "`confirm`", ["with"])["with"], [...at, "with"], "`with`", 128);
-        return of === null ? [] : [{ type: "confirm", with: of }];
+        const confirm = sheet.fields(said[kind], at, "`confirm`", ["with", "text"]);
+        const of = sheet.text(confirm["with"], [...at, "with"], "`with`", 128);
+        const text = confirm["text"] === undefined ? undefined : (sheet.text(confirm["text"], [...at, "text"], "`text`") ?? "");
+        return of === null ? [] : [{ type: "confirm", with: of, ...(text === undefined ? {} : { text }) }];
       }
       case "notify": {
         const { channel } = sheet.fields(said[kind], at, "`notify`", ["channel"]);
@@ -340,7 +346,8 @@ function samePath(a: Condition, b: Condition): boolean {
   return JSON.stringify(a.path) === JSON.stringify(b.path);
 }
 
-function exclude(a: Condition, b: Condition, isList: boolean): boolean {
+/** Whether no value meets both. @param isList whether each may be met by another element */
+export function exclude(a: Condition, b: Condition, isList: boolean): boolean {
   const set = (condition: Condition): ReadonlySet<Scalar> =>
     new Set(condition.op === "in" || condition.op === "not_in" ? condition.value : []);
   if (a.op === "in" && b.op === "in") return !isList && ![...set(a)].some((value) => set(b).has(value));

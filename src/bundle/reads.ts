@@ -2,6 +2,7 @@
  * What rules in Rego may read of their input: constant paths that stand in a rule, or in a rule that it asks. Whatever is put
  * together while it runs counts as reading all that is below what it begins with.
  */
+import type { Scalar } from "../contract/policy.js";
 import type { ParsedModule } from "./conventions.js";
 import {
   calledBy,
@@ -18,7 +19,10 @@ import {
 } from "./rego_tree.js";
 
 /** Of each reason that a rule gives, by its code, and of `rules.<purpose>.oblige`: paths into the input. */
-export type ReadByRules = readonly { name: string; reads: Reads }[];
+export type ReadByRules = readonly { name: string; reads: Reads; literals: Scalar[] }[];
+
+/** Values of one rule that are told: an explanation tries them. */
+export const LITERALS_MAX = 64;
 
 export type Reads = "everything" | string[][];
 
@@ -36,7 +40,7 @@ export function readByRules(modules: readonly ParsedModule[]): ReadByRules {
       const code = rule.annotations?.find(({ scope }) => scope === "rule")?.custom?.["code"];
       const reader = new Reader(tree);
       reader.follow(own, rule);
-      return [{ name: name === "oblige" ? [...path, name].join(".") : String(code), reads: reader.reads }];
+      return [{ name: name === "oblige" ? [...path, name].join(".") : String(code), reads: reader.reads, literals: reader.literals }];
     });
   });
 }
@@ -45,6 +49,7 @@ class Reader {
   readonly #tree: RegoTree;
   readonly #seen = new Set<Rule>();
   readonly #paths = new Map<string, string[]>();
+  readonly #literals = new Set<Scalar>();
 
   constructor(tree: RegoTree) {
     this.#tree = tree;
@@ -53,6 +58,11 @@ class Reader {
   get reads(): Reads {
     const paths = [...this.#paths.values()];
     return paths.some((path) => path.length === 0) ? "everything" : paths;
+  }
+
+  /** Texts and numbers that stand in the rules, but not in paths. */
+  get literals(): Scalar[] {
+    return [...this.#literals].slice(0, LITERALS_MAX);
   }
 
   follow(own: Package, rule: Rule): void {
@@ -71,6 +81,7 @@ class Reader {
     const { type, value } = node as Node;
     if (type === "ref" && Array.isArray(value)) this.#ref(value as Node[], own, names);
     else if (type === "var") this.#ref([node], own, names);
+    else if ((type === "string" || type === "number") && (typeof value === "string" || typeof value === "number")) this.#literals.add(value);
     else {
       for (const [key, member] of Object.entries(node)) {
         if (NOT_READ.has(key)) continue;

@@ -10,6 +10,7 @@ export interface Node {
 export interface Expression {
   terms?: unknown;
   negated?: boolean;
+  with?: unknown;
   location?: { row: number; col: number };
 }
 

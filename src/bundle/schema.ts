@@ -16,6 +16,8 @@ import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.j
 import { DELEGATED, FIELD, NOWHERE } from "./flow.js";
 import { WEEK_MS } from "./hours.js";
 import { LIMITS_MAX, PERIODS } from "./limits.js";
+import { LITERALS_MAX } from "./reads.js";
+import { FACTORS_MAX } from "./matchers.js";
 
 const closed = { additionalProperties: false };
 const RFC3339_SECONDS = "^\\d{4}-\\d{2}-\\d{2}T\\d{2}:\\d{2}:\\d{2}Z$";
@@ -68,7 +70,7 @@ const MaxCount = Type.Integer({ minimum: 1 });
 export const ValueType = {
   $id: VALUE_TYPE,
   ...Type.Union([
-    Type.Object({ kind: Type.Enum(["id", "email", "integer", "number", "boolean"]) }, closed),
+    Type.Object({ kind: Type.Enum(["id", "email", "date", "time", "duration", "integer", "number", "boolean"]) }, closed),
     Type.Object({ kind: Type.Literal("string"), max: MaxCount }, closed),
     Type.Object({ kind: Type.Literal("enum"), values: Type.Array(Line, { minItems: 1, uniqueItems: true }) }, closed),
     Type.Object({ kind: Type.Literal("list"), of: ValueTypeRef, max: MaxCount }, closed),
@@ -124,11 +126,48 @@ const Vocabulary = Type.Object(
   closed,
 );
 
-const conditionName = { name: Line, path: Path };
+const place = { name: Line, path: Path };
+const PlainCondition = [
+  Type.Object({ ...place, op: Type.Enum(["in", "not_in", "prefix"]), value: Type.Array(Scalar) }, closed),
+  Type.Object({ ...place, op: Type.Enum(["at_most", "at_least"]), value: Type.Number() }, closed),
+  Type.Object({ ...place, op: Type.Literal("same_as"), value: Path }, closed),
+];
+const Operand = Type.Union([
+  Type.Object({ value: Type.Number() }, closed),
+  Type.Object({ at: Path, as: Type.Enum(["number", "moment", "duration"]) }, closed),
+  Type.Object({ count: Path }, closed),
+  Type.Object({ sum: Path, of: Type.Array(Line, { maxItems: FACTORS_MAX }) }, closed),
+  Type.Object({ now: Type.Integer() }, closed),
+]);
+const compared = { name: Line, op: Type.Literal("compare"), left: Operand, right: Operand };
+const LeafCondition = Type.Union([
+  ...PlainCondition,
+  Type.Object({ ...place, op: Type.Enum(["suffix", "domain"]), value: Type.Array(Line, { minItems: 1 }) }, closed),
+  Type.Object({ ...place, op: Type.Literal("all_of"), value: Type.Array(Scalar, { minItems: 1 }) }, closed),
+  Type.Object({ ...place, op: Type.Literal("known"), value: Type.Boolean() }, closed),
+  Type.Object({ ...compared, than: Type.Enum(["is", "at_most", "at_least", "more_than", "less_than"]) }, closed),
+  Type.Object({ ...compared, than: Type.Literal("within"), ms: Type.Integer({ minimum: 0 }) }, closed),
+]);
+/** Conditions hold no conditions of their own kind: an evaluator needs no recursion, and has a bound. */
+function conditions<T extends TSchema>(of: T) {
+  return Type.Array(of, { minItems: 1 });
+}
+function negated<T extends TSchema>(of: T) {
+  return Type.Object({ name: Line, op: Type.Literal("not"), of: conditions(of) }, closed);
+}
+const ElementCondition = Type.Union([LeafCondition, negated(LeafCondition)]);
+const ListCondition = Type.Union([
+  ElementCondition,
+  Type.Object({ ...place, op: Type.Enum(["every", "some"]), of: conditions(ElementCondition) }, closed),
+]);
+const composite = { name: Line, path: Type.Array(Line, { maxItems: 0 }) };
 const Condition = Type.Union([
-  Type.Object({ ...conditionName, op: Type.Enum(["in", "not_in", "prefix"]), value: Type.Array(Scalar) }, closed),
-  Type.Object({ ...conditionName, op: Type.Enum(["at_most", "at_least"]), value: Type.Number() }, closed),
-  Type.Object({ ...conditionName, op: Type.Literal("same_as"), value: Path }, closed),
+  ...PlainCondition,
+  Type.Object({ ...composite, op: Type.Enum(["all", "not"]), of: conditions(ListCondition) }, closed),
+  Type.Object(
+    { ...composite, op: Type.Literal("any"), of: conditions(conditions(Type.Union([ListCondition, negated(ListCondition)]))) },
+    closed,
+  ),
 ]);
 
 function reasonOf(...effects: Effect[]) {
@@ -264,6 +303,8 @@ export const Catalogue = named(
       tell_agent: Type.String(),
       purposes: Type.Array(Line),
       sources: Type.Array(Line),
+      reads: Type.Optional(Type.Array(Path)),
+      literals: Type.Optional(Type.Array(Scalar, { maxItems: LITERALS_MAX })),
     },
     closed,
   ),

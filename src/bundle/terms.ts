@@ -3,11 +3,38 @@ import type { JsonSchema } from "../contract/schema.js";
 import { EACH, type Origin } from "./origins.js";
 import { isText, type Expression, type Node } from "./rego_tree.js";
 
-/** Returns whether a value may be null. @param input schema of the policy's input */
+/**
+ * Returns whether a value may be null, or missing since what it is in may be null. What is in a list counts from its element on: that the
+ * list is null shows where it is gone through.
+ * @param input schema of the policy's input
+ */
 export function mayBeNull({ path, elseNull }: Origin, input: JsonSchema): boolean {
-  const schemas = schemasAt([input], path);
-  // A path that isn't in the schema is an error of its own.
-  return elseNull || schemas.length === 0 || schemas.some((schema) => typesOf(schema).includes("null"));
+  if (elseNull) return true;
+  for (let length = Math.max(1, path.lastIndexOf(EACH) + 1); length <= path.length; length++) {
+    const schemas = schemasAt([input], path.slice(0, length));
+    // A path that isn't in the schema is an error of its own.
+    if (schemas.length === 0 || schemas.some((schema) => typesOf(schema).includes("null"))) return true;
+  }
+  return false;
+}
+
+/** Returns whether something in a value may be null. @param input schema of the policy's input */
+export function mayHoldNull({ path }: Origin, input: JsonSchema): boolean {
+  const inside = schemasAt([input], [...path, EACH]);
+  return inside.some((schema) => typesOf(schema).includes("null")) || (inside.length > 0 && mayHoldNull(deeper(path), input));
+}
+
+const deeper = (path: readonly string[]): Origin => ({ path: [...path, EACH], elseNull: false, tested: false });
+
+/** Returns whether there may be nothing at all at a path, not even null. @param input schema of the policy's input */
+export function mayBeMissing({ path, elseNull }: Origin, input: JsonSchema): boolean {
+  if (elseNull) return false;
+  return path.some((step, i) => {
+    const around = schemasAt([input], path.slice(0, i));
+    const isNull = i > 0 && around.some((schema) => typesOf(schema).includes("null"));
+    const isThere = step === EACH || around.every(({ required }) => (required as string[] | undefined)?.includes(step) === true);
+    return isNull || !isThere;
+  });
 }
 
 /** Returns the builtin that tests for the type of such a value. */

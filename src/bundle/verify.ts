@@ -8,6 +8,7 @@ import { ARCHIVE_LIMITS, readArchive, type ArchiveLimits } from "./archive.js";
 import { bundleDigest, fileHashes, readJson } from "./digest.js";
 import { BundleError, type BundleCode } from "./errors.js";
 import { leadsToField } from "./masks.js";
+import { PROVENANCE_FILE, verifyProvenance } from "./provenance.js";
 import { BundleManifest, Catalogue as CatalogueSchema, Data, Metadata, ValueType } from "./schema.js";
 import { SIGNATURES_FILE, verifySignature, type TrustedKeys } from "./signature.js";
 import { schemas, type Validator } from "../system/schemas.js";
@@ -28,6 +29,8 @@ export interface VerifyOptions {
   /** Milliseconds since the epoch, read once for the whole verification. */
   nowMs: number;
   limits?: Readonly<ArchiveLimits>;
+  /** Public keys, of which one has to have signed its provenance. @default the provenance isn't looked at */
+  provenanceKeys?: TrustedKeys | undefined;
 }
 
 /** What a bundle's files say. */
@@ -90,6 +93,7 @@ export async function verifyBundle(bytes: Uint8Array, options: VerifyOptions): P
   const content = readContent(files, bundleDigest(hashes));
   checkName(content.metadata, options.name);
   checkExpiry(content.metadata, options.nowMs);
+  if (options.provenanceKeys !== undefined) verifyProvenance(files, content.metadata, options.provenanceKeys);
   return new VerifiedBundle(PROOF, content);
 }
 
@@ -129,7 +133,7 @@ function checkMasks({ vocabulary }: PolicyData): void {
 function checkFiles(files: ReadonlyMap<string, Buffer>): void {
   for (const name of REQUIRED) if (!files.has(name)) throw new BundleError("file_missing", { file: name });
   for (const [name, content] of files) {
-    const known = REQUIRED.includes(name) || name === SIGNATURES_FILE || isSource(name);
+    const known = REQUIRED.includes(name) || name === SIGNATURES_FILE || name === PROVENANCE_FILE || isSource(name);
     if (!known) throw new BundleError("file_unexpected", { file: name });
     if (content.length === 0) throw new BundleError("file_empty", { file: name });
   }

@@ -31,10 +31,10 @@ const TASK_FACTS = ["id", "agent", "purpose", "principal", "subjects", "verbs", 
 const AGENT_FACTS = ["id", "version", "owner", "purposes", "status"];
 /** What a request says about where it comes from. */
 export const CONTEXT = ["session", "source", "trace"] as const;
-const PATH_ROOTS = ["id", "task", "agent", "arguments", "related"];
+const PATH_ROOTS = ["id", "task", "agent", "arguments", "related", "any"];
 /** `{masked: type}`, and the word for what has no type here. */
 export const MASKED = "masked";
-export const SIMPLE_TYPES = ["id", "email", "string", "integer", "number", "boolean"] as const;
+export const SIMPLE_TYPES = ["id", "email", "string", "integer", "number", "boolean", "date", "time", "duration"] as const;
 
 export function compileVocabulary(sheet: Sheet): Vocabulary {
   const all = sheet.fields(sheet.value, [], "the vocabulary", ["verbs", "task", "agent", "context", "types", "flow"]);

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import { readGiven } from "../system/read_file.js";
 import { CliError, type Exit } from "./exit.js";
 
-const URL_VARIABLE = "REMIT_URL";
+export const URL_VARIABLE = "REMIT_URL";
 const TOKEN_VARIABLE = "REMIT_TOKEN";
 const TOKEN_FILE_VARIABLE = "REMIT_TOKEN_FILE";
 const DEFAULT_URL = "http://127.0.0.1:8181";

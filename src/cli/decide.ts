@@ -3,27 +3,28 @@ import { basename } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import { InvalidArgumentError, type Command } from "commander";
 import { ask, type Asked } from "../authoring/ask.js";
-import { triedEntries, type Tried } from "../authoring/explain.js";
-import { show } from "../authoring/report.js";
+import { explainInput } from "../authoring/explanation.js";
+import { failedLines, type FailedLine } from "../authoring/failed_lines.js";
 import { groundOf, openTable, unbuilt } from "../authoring/set.js";
 import { situationOf, type Situation } from "../authoring/situation.js";
 import type { Ground } from "../authoring/run.js";
 import { buildTests, type TestBuild } from "../bundle/build.js";
 import { findOpa } from "../bundle/opa.js";
 import { nearestWord } from "../contract/nearest.js";
-import { parseTime, type Answer } from "../contract/index.js";
+import { parseTime, type Answer, type ExplainAnswer, type Explanation } from "../contract/index.js";
 import { scan } from "../decision/scan.js";
 import { stillFacts } from "../decision/still.js";
 import { readFacts } from "../facts/file.js";
 import { systemClock } from "../system/index.js";
 import { readGiven } from "../system/read_file.js";
-import { Client } from "./client.js";
+import { Client, URL_VARIABLE } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
+import { sayExplanation } from "./explanation_lines.js";
 import { inFolder, readBundle } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
 
 interface Options {
-  set: string;
+  set?: string;
   bundle?: string;
   url?: string;
   token?: string;
@@ -58,17 +59,23 @@ Examples:
 
 Values of --attribute and --argument are read as JSON where they are JSON, else as text.`;
 
-export function addDecide(program: Command, ui: Ui, finish: (exit: Exit) => void): void {
-  program
-    .command("decide")
-    .description("ask a set, a bundle or a running service about one action")
-    .argument("[request]", "file of a request as `POST /decide` takes it; - for standard input")
-    .option("--set <folder>", "the policy set to ask", ".")
+const EXPLAIN_EXAMPLES = `
+Examples:
+  $ remit explain --table a_day_at_the_desk --case "another customer"
+  $ remit explain request.json --bundle support.tar.gz --facts facts.yaml
+  $ REMIT_TOKEN=… remit explain 0197f0c2-5f0e-7b2a-9d55-3f1f6a3c9e10 --url http://127.0.0.1:8181
+
+Each way to pass was evaluated by the policy itself. A decision on record is explained by the bundle that runs now, to who may read records.`;
+
+/** What both commands are told of whom to ask, and about what. */
+function asking(command: Command): Command {
+  return command
+    .option("--set <folder>", "the policy set to ask (default: this folder)")
     .option("--bundle <file>", "a bundle to ask instead; its signature is `remit verify`'s to check")
-    .option("--url <url>", "a running service to ask instead")
+    .option("--url <url>", `a running service to ask instead (default: ${URL_VARIABLE}, unless a set, bundle, table or facts are given)`)
     .option("--token <token>", "a caller's token for it (default: REMIT_TOKEN, which others on this machine can't see)")
     .option("--token-file <file>", "a file that holds it (default: REMIT_TOKEN_FILE)")
-    .option("--table <name>", "a table of the set, with --case")
+    .option("--table <name>", "a table of the set, by its title or file, with --case")
     .option("--case <name>", "the case to ask about")
     .option("--facts <file>", "agents and tasks, as `remit serve` reads them")
     .option("--now <time>", "the moment to decide at, RFC 3339 (default: now)", time)
@@ -79,24 +86,67 @@ export function addDecide(program: Command, ui: Ui, finish: (exit: Exit) => void
     .option("--resource <type/id>", "the type alone for a verb on a collection")
     .option("--attribute <name=value>", "of the resource; may be given again", pair)
     .option("--argument <name=value>", "of the action; may be given again", pair)
-    .option("--explain", "show the entries that were tried, and what each condition found")
-    .option("--json", "say it as JSON")
+    .option("--json", "say it as JSON");
+}
+
+export function addDecide(program: Command, ui: Ui, finish: (exit: Exit) => void): void {
+  asking(program.command("decide"))
+    .description("ask a set, a bundle or a running service about one action")
+    .argument("[request]", "file of a request as `POST /decide` takes it; - for standard input")
+    .option("--explain", "show the entries and rules that were tried, and what would let it pass")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string | undefined, options: Options) => {
-      const { answer, tried } = await decideBy(file, options, ui);
-      if (options.json === true) sayJson(ui, { answer, ...(tried !== null && { tried }) });
-      else {
-        say(ui, answer);
-        if (options.explain === true) sayTried(ui, tried);
-      }
-      finish(answer.decision === "deny" ? "denied" : answer.proceed ? "ok" : "waiting");
+      finish(sayResult(ui, options, await decideBy(file, options)));
     });
+}
+
+export function addExplain(program: Command, ui: Ui, finish: (exit: Exit) => void): void {
+  asking(program.command("explain"))
+    .description("say why an action is decided as it is, and what would let it pass")
+    .argument("[decision]", "id of a decision on record, at a service; or file of a request, - for standard input")
+    .addHelpText("after", EXPLAIN_EXAMPLES)
+    .action(async (what: string | undefined, options: Options) => {
+      if (what !== undefined && DECISION_ID.test(what)) {
+        const answer = await recorded(options, what);
+        if (options.json === true) sayJson(ui, answer);
+        else sayRecorded(ui, answer);
+        return;
+      }
+      finish(sayResult(ui, options, await decideBy(what, { ...options, explain: true })));
+    });
+}
+
+const DECISION_ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+
+async function recorded(options: Options, id: string): Promise<ExplainAnswer> {
+  return await new Client(options).ask<ExplainAnswer>("POST", "/explain", { body: { decision_id: id }, ms: ANSWER_MS_MAX });
+}
+
+function sayRecorded(ui: Ui, { refused, explanation, same_policy, masked }: ExplainAnswer): void {
+  if (refused !== null) ui.out(`the service refused it: ${refused}`);
+  if (!same_policy) ui.out("another bundle runs now than decided: this is what it would decide");
+  if (masked) ui.out("the record holds digests for masked values: what rests on them may come out differently");
+  if (explanation !== null) {
+    ui.out(ui.paint(VERDICT_STYLE[explanation.decision], explanation.decision) + `  ${explanation.codes.join(", ")}`);
+  }
+  sayExplanation(ui, explanation);
+}
+
+function sayResult(ui: Ui, options: Options, { answer, explanation, failed }: Result): Exit {
+  if (options.json === true) sayJson(ui, { answer, ...(explanation !== undefined && explanation !== null && { explanation }) });
+  else {
+    say(ui, answer);
+    if (explanation !== undefined) sayExplanation(ui, explanation, failed);
+  }
+  return answer.decision === "deny" ? "denied" : answer.proceed ? "ok" : "waiting";
 }
 
 interface Result {
   answer: Answer;
-  /** Null where nobody asked, or where the floor refused before any entry was tried. */
-  tried: Tried[] | null;
+  /** Left out where nobody asked; null where the floor refused before any entry was tried. */
+  explanation?: Explanation | null;
+  /** Lines at which rules failed, by the place of the rule. */
+  failed?: Map<string, FailedLine[]>;
 }
 
 /** What would go unheard is refused, so that nobody takes the answer for one to it. */
@@ -113,32 +163,38 @@ function refuseUnheard(file: string | undefined, options: Options): void {
   if (options.table !== undefined && file !== undefined) throw new CliError("usage", "give a request or a --table");
 }
 
-async function decideBy(file: string | undefined, options: Options, ui: Ui): Promise<Result> {
+async function decideBy(file: string | undefined, given: Options): Promise<Result> {
+  const local = [given.set, given.bundle, given.table, given.facts, given.now].some((one) => one !== undefined);
+  const url = given.url ?? (local ? undefined : process.env[URL_VARIABLE]);
+  const options = url === undefined ? given : { ...given, url };
   refuseUnheard(file, options);
   if (options.url !== undefined) {
-    if (options.explain === true) throw new CliError("usage", "--explain needs a set or a bundle, not --url");
     const client = new Client(options);
     const body = await requestOf(file, options);
-    return { answer: await client.ask<Answer>("POST", "/decide", { body, ms: ANSWER_MS_MAX }), tried: null };
+    const answer = await client.ask<Answer>("POST", "/decide", { body, ms: ANSWER_MS_MAX });
+    if (options.explain !== true) return { answer };
+    return { answer, explanation: (await recorded(options, answer.decision_id)).explanation };
   }
-  const explained = ({ data }: Ground, { answer, input }: Asked): Result => ({
-    answer,
-    tried: options.explain === true && input !== null ? triedEntries(data, input) : null,
-  });
+  const explained = async ({ policy, data }: Ground, { answer, input }: Asked): Promise<Result> => {
+    if (options.explain !== true) return { answer };
+    return { answer, explanation: input === null ? null : await explainInput(policy, data, input) };
+  };
   if (options.bundle !== undefined && options.table === undefined) {
     const { identity, wasm, data, catalogue, metadata } = await readBundle(options.bundle);
     const ground = groundOf({ identity, wasm, data, catalogue, abi: metadata.abi });
-    return explained(ground, await ask(ground.policy, await situationFrom(file, options)));
+    return await explained(ground, await ask(ground.policy, await situationFrom(file, options)));
   }
   if (options.bundle !== undefined) throw new CliError("usage", "--table is asked of a set, not of a bundle");
-  const opa = await findOpa((line) => {
-    ui.err(line);
-  });
-  return inFolder(options.set, () =>
-    buildTests(opa, options.set, async (build) => {
+  const opa = await findOpa();
+  const { set = "." } = options;
+  return inFolder(set, () =>
+    buildTests(opa, set, async (build, folder) => {
       const ground = groundOf(unbuilt(build));
       const situation = options.table === undefined ? await situationFrom(file, options) : situationIn(build, options.table, options.case);
-      return explained(ground, await ask(ground.policy, situation));
+      const asked = await ask(ground.policy, situation);
+      const result = await explained(ground, asked);
+      if (options.explain !== true || asked.input === null) return result;
+      return { ...result, failed: await failedLines(opa, folder, build.set, asked.input) };
     }),
   );
 }
@@ -149,8 +205,11 @@ function situationIn(build: TestBuild, tableName: string, caseName: string | und
   const stems = build.set.tables.map((file) => basename(file, ".yaml"));
   const stem = basename(tableName, ".yaml");
   const file = build.set.tables.find((one) => basename(one, ".yaml") === stem);
-  if (file === undefined) throw unknown("table", tableName, stems);
-  const table = openTable(build, file, []);
+  const table =
+    file === undefined
+      ? build.set.tables.map((one) => openTable(build, one, [])).find(({ name }) => name === tableName)
+      : openTable(build, file, []);
+  if (table === undefined) throw unknown("table", tableName, stems);
   const found = table.cases.find(({ name }) => name === caseName);
   const names = table.cases.map(({ name }) => name);
   if (found === undefined) throw unknown("case", caseName, names);
@@ -210,20 +269,6 @@ function say(ui: Ui, answer: Answer): void {
     ui.out(`  waits  for ${answer.wait.for}${answer.wait.needs === undefined ? "" : `: ${answer.wait.needs.join(", ")}`}`);
   }
   if (answer.tell_agent !== undefined) ui.out(`  agent  "${answer.tell_agent}"`);
-}
-
-function sayTried(ui: Ui, tried: Tried[] | null): void {
-  if (tried === null) {
-    ui.out("\nno entry was tried: this is refused before the policy is asked");
-    return;
-  }
-  ui.out(tried.length === 0 ? "\nno entry names this type and verb" : "\ntried");
-  for (const { effect, code, applies, conditions } of tried) {
-    ui.out(`  ${effect.padEnd(6)} ${code}  ${applies === "yes" ? "applies" : applies === "no" ? "does not apply" : "unknown"}`);
-    for (const { name, wanted, found, holds } of conditions) {
-      ui.out(`         ${holds.padEnd(7)} ${name}: wanted ${wanted}, found ${show(found)}`);
-    }
-  }
 }
 
 function time(text: string): number {

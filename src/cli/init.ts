@@ -8,7 +8,7 @@ import { CliError } from "./exit.js";
 import { sayJson, type Ui } from "./ui.js";
 
 /** Names that package managers drop or take for their own; the template has them without the dot. */
-const DOTTED = ["gitignore", "github"];
+const DOTTED = ["gitignore", "github", "vscode"];
 
 const EXAMPLES = `
 Examples:

@@ -15,10 +15,17 @@ type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => vo
 export const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   init: async () => (await import("./init.js")).addInit,
   build: async () => (await import("./build.js")).addBuild,
+  dev: async () => (await import("./dev.js")).addDev,
+  check: async () => (await import("./check.js")).addCheck,
   test: async () => (await import("./test.js")).addTest,
+  fmt: async () => (await import("./fmt.js")).addFmt,
+  explain: async () => (await import("./decide.js")).addExplain,
   decide: async () => (await import("./decide.js")).addDecide,
   verify: async () => (await import("./verify.js")).addVerify,
   inspect: async () => (await import("./inspect.js")).addInspect,
+  republish: async () => (await import("./republish.js")).addRepublish,
+  publish: async () => (await import("./publish.js")).addPublish,
+  bundles: async () => (await import("./publish.js")).addBundles,
   diff: async () => (await import("./diff.js")).addDiff,
   keys: async () => (await import("./keys.js")).addKeys,
   agents: async () => (await import("./agents.js")).addAgents,
@@ -38,6 +45,8 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   recommend: async () => (await import("./recommend.js")).addRecommend,
   profile: async () => (await import("./profile.js")).addProfile,
   guard: async () => (await import("./guard.js")).addGuard,
+  token: async () => (await import("./token.js")).addToken,
+  completion: async () => (await import("./completion.js")).addCompletion,
   serve: async () => (await import("./serve.js")).addServe,
 };
 
@@ -79,7 +88,7 @@ export async function run(args: readonly string[], ui: Ui): Promise<number> {
     exit = how;
   };
   const [named = ""] = args;
-  const wanted = Object.hasOwn(COMMANDS, named) ? [COMMANDS[named]] : Object.values(COMMANDS);
+  const wanted = Object.hasOwn(COMMANDS, named) && named !== "completion" ? [COMMANDS[named]] : Object.values(COMMANDS);
   if (named === "serve" && openFilesMax() < OPEN_FILES_LEAST) {
     const few = `this process may have ${openFilesMax()} files open, and a service needs ${OPEN_FILES_LEAST} at least`;
     return EXIT_CODES[sayFailure(ui, new CliError("failed", few, OPEN_FILES_HINT), json)].code;

@@ -79,7 +79,7 @@ async function run(folder: string, options: Options, ui: Ui): Promise<Exit> {
   if (options.write === true && options.set === undefined)
     throw new CliError("usage", "`--write` needs a set to write to", "--set names its folder");
   const { from_ms, to_ms } = periodOf(options);
-  const source = await sourceOf(options, from_ms, ui);
+  const source = await sourceOf(options, from_ms);
   const purposes = options.purpose ?? Object.keys(source.purposes);
   for (const id of purposes)
     if (!Object.hasOwn(source.purposes, id))
@@ -128,7 +128,7 @@ interface Source extends Pick<BundleContent["data"], "vocabulary" | "purposes"> 
   untried: string | null;
 }
 
-async function sourceOf({ bundle = [], set }: Options, from_ms: number, ui: Ui): Promise<Source> {
+async function sourceOf({ bundle = [], set }: Options, from_ms: number): Promise<Source> {
   const known = await Promise.all(bundle.map(readBundle));
   const [policy = null] = known;
   if (set === undefined) {
@@ -143,7 +143,7 @@ async function sourceOf({ bundle = [], set }: Options, from_ms: number, ui: Ui):
   if (!existsSync(file))
     throw new CliError("invalid", `there is no ${PURPOSES_FILE} in \`${set}\``, "--set names the folder of a policy set");
   const text = readGiven(file).toString();
-  const built = policy !== null && isBuiltFrom(policy, set) ? { policy, untried: null } : await compiled(set, from_ms, ui);
+  const built = policy !== null && isBuiltFrom(policy, set) ? { policy, untried: null } : await compiled(set, from_ms);
   const { vocabulary, purposes } = built.policy?.data ?? (await inFolder(set, () => Promise.resolve(compilePolicySet(set))));
   return { text, vocabulary, purposes, known, ...built };
 }
@@ -157,11 +157,9 @@ function isBuiltFrom({ files }: BundleContent, set: string): boolean {
 }
 
 /** As `remit build` makes it, signed by a key that is forgotten. */
-async function compiled(set: string, from_ms: number, ui: Ui): Promise<Pick<Source, "policy" | "untried">> {
+async function compiled(set: string, from_ms: number): Promise<Pick<Source, "policy" | "untried">> {
   try {
-    const opa = await findOpa((line) => {
-      ui.err(line);
-    });
+    const opa = await findOpa();
     const key = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;
     const settled = { dir: set, key, sequence: 1, expiresMs: null, builtMs: from_ms, commit: null };
     const { archive } = await inFolder(set, () => buildBundle(opa, settled));

@@ -4,17 +4,17 @@ import { unprovenClaims } from "./claims.js";
 import { Undecided } from "./errors.js";
 import type { Outside } from "./outside.js";
 
-/** What an agent is about to do. The client numbers its requests itself. */
+/** Action that an agent is about to do. The client sets the request ids. */
 export type Action = Omit<DecideRequest, "request_id" | "time" | "at_least">;
 
 export class AskedAction {
   /** Frozen, as the service reads it. */
   readonly action: Action;
-  /** As named, or by the task's token; null: none. */
+  /** Task as the action names it, or else the subject of its task token; null: no task. */
   readonly task: string | null;
   readonly #given: Action;
   readonly #text: string;
-  /** What `action_digest` has to be. */
+  /** Digest that the answer's `action_digest` must equal. */
   readonly digest: Promise<string>;
 
   /** @throws Undecided `action_unreadable` for what no JSON can say */
@@ -31,7 +31,7 @@ export class AskedAction {
     this.digest.catch(() => undefined);
   }
 
-  /** Whether whoever gave it has left it alone: not its arguments only, all of it. */
+  /** Returns false if the caller has changed any part of the action that it passed, not only its arguments. */
   get unchanged(): boolean {
     try {
       return JSON.stringify(this.#given) === this.#text;

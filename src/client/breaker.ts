@@ -2,7 +2,7 @@
 import { Undecided, type NoAnswerCode } from "./errors.js";
 
 export interface BreakerLimits {
-  /** In a row. */
+  /** Consecutive failures after which the breaker opens. */
   failures_max: number;
   open_ms: number;
 }

@@ -1,6 +1,6 @@
 /**
- * What a compact JWT says (RFC 7519), by its word alone: nobody here verifies it. It is the service that does, and an answer about
- * anything else than what the token proves is a refusal. Null for what is none.
+ * Returns the claims of a compact JWT (RFC 7519) without verifying it: the service verifies it, and an answer about anything other than
+ * what the token proves is refused. Null if the token can't be read.
  */
 export function unprovenClaims(token: string): Record<string, unknown> | null {
   try {

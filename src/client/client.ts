@@ -32,13 +32,13 @@ export type ReadyOptions = Pick<DecideOptions, "deadline_ms" | "signal">;
 const READY: Record<keyof ReadyOptions, true> = { deadline_ms: true, signal: true };
 const DECIDE: Record<keyof DecideOptions, true> = { deadline_ms: true, signal: true, at_least: true };
 
-/** What decides in the same process, in the place of a service. */
+/** Engine that decides in the same process instead of a service. */
 export interface Local {
   carrier: Pick<Carrier, "send">;
   heard: Heard;
 }
 
-/** Of a task. */
+/** Most bytes of an answer with a task. */
 const FACT_BYTES_MAX = 1024 * 1024;
 /** Ids of decisions that are remembered, so that none is taken twice. */
 const SEEN_MAX = 8192;

@@ -1,13 +1,13 @@
 /**
- * Keeps a stream of events open: connects, resumes after the last id, connects anew where it breaks off or is silent for too long.
- * Whatever goes wrong on the way, it says that nothing is heard, and tries again.
+ * Keeps a stream of events open: connects, resumes after the last id, reconnects if the stream breaks off or is silent for too long. After
+ * any failure it reports that no changes are being received, and tries again.
  */
 import { within } from "./deadline.js";
 import { EventReader, type Received } from "./event_source.js";
 import type { Outside } from "./outside.js";
 import type { Carrier } from "./transport.js";
 
-/** What is told of a stream. */
+/** Receives what happens on a stream. */
 export interface Hearer {
   /**
    * @param resumed whether the stream goes on after an id

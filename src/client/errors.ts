@@ -47,7 +47,7 @@ export type NoAnswerCode = keyof typeof NO_ANSWERS;
 
 const NOT_YOU = "You are not permitted to do this.";
 const NOT_NOW = "This cannot be decided now; nothing was done.";
-/** Where the answer's own sentence is about something else: it was a permission, or a question. */
+/** Fixed sentences for refusals where the answer's own sentence doesn't fit: it was a permission, or a question. */
 const SENTENCES: Partial<Record<DenialCode, string>> = {
   obligation_unknown: NOT_YOU,
   obligation_unmet: NOT_YOU,
@@ -59,7 +59,7 @@ const SENTENCES: Partial<Record<DenialCode, string>> = {
 /** Either of the two. Its message is what the model may see, since frameworks hand it on; all else is for who operates. */
 export abstract class Refusal extends Error {
   abstract readonly code: DenialCode | NoAnswerCode;
-  /** What `code` stands for, in words for who operates. */
+  /** Meaning of `code`, in words for operators. */
   abstract readonly title: string;
 
   /** A fixed sentence for the model, without values from data. */

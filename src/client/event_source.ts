@@ -8,7 +8,7 @@ export interface Received {
 export class EventReader {
   /** The last id that was complete, with data or without; null before the first. */
   lastId: string | null = null;
-  /** How long to wait before connecting anew, as the service says. */
+  /** Milliseconds to wait before reconnecting, as the service says. */
   retry_ms: number | null = null;
   readonly #decoder = new TextDecoder();
   #rest = "";

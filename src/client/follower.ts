@@ -1,4 +1,5 @@
 /** Follows `GET /events`, for what is kept or running. */
+import { strictJson } from "./strict_json.js";
 import type { ChangeEvent, ReadyEvent } from "../contract/index.js";
 import { Connection } from "./connection.js";
 import type { Received } from "./event_source.js";
@@ -33,7 +34,7 @@ export class Follower extends Heard {
   }
 
   #take({ event, data }: Received, resumed: boolean): number | null {
-    const said: unknown = JSON.parse(data);
+    const said: unknown = strictJson(data);
     if (typeof said !== "object" || said === null) throw new TypeError("not an event of this service");
     switch (event) {
       case "change":

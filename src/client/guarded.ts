@@ -29,9 +29,9 @@ const GUARD: Record<keyof GuardOptions, true> = {
   ...{ confirm: true, notify: true, redact: true },
 };
 
-/** What an action runs with. */
+/** Argument of a guarded function: the permitted action, its answer and a signal. */
 export interface Permitted {
-  /** As it was decided, with its arguments set as the answer says. Do this, and nothing else. */
+  /** Action as decided, with its arguments set as the answer requires. Do this, and nothing else. */
   action: Action;
   answer: Answer;
   /** Fires when what permitted the action is taken back, and when whoever called cancels it. */

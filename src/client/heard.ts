@@ -1,6 +1,6 @@
 /**
- * What has been heard of changes: which have come, whether they are being heard, and from which revision on all of them were. What is
- * kept or running asks it whether that still holds.
+ * Changes received from the decision point: which have come, whether they are being received, and the revision after which none was missed.
+ * Kept answers and running actions are checked against it.
  */
 import type { ChangeEvent } from "../contract/index.js";
 import { within } from "./deadline.js";
@@ -13,10 +13,10 @@ export interface Work {
   task: string | null;
 }
 
-/** `anew`: another bundle decides, or the facts are others, so whatever was decided before is void. */
+/** Change kept for later checks, or a break: another bundle decides, or the store is another, so every earlier decision is void. */
 export type Kept = { what: "change"; change: ChangeEvent } | { what: "anew" };
 
-/** What happened, as far as it matters to work. `live`, `silent`: changes are heard, or are no longer. */
+/** Event that concerns work under way. `live`, `silent`: changes are being received, or no longer are. */
 export type Happened = Kept | { what: "live" | "silent" };
 
 export type Listener = (happened: Happened) => void;
@@ -49,25 +49,25 @@ export abstract class Heard {
     return this.#count;
   }
 
-  /** Whether every change after this revision has been heard, and the next will be. */
+  /** Returns true if every change after this revision has been received, and changes still are. */
   covers(revision: number): boolean {
     return this.#live && revision >= this.#heardFrom;
   }
 
-  /** What has come since the mark, as far as it is kept; null where that isn't all. */
+  /** Returns everything received since the mark; null if some of it is no longer kept. */
   since(mark: number): readonly Kept[] | null {
     const since = this.#count - mark;
     if (since === 0) return NOTHING;
     return since > this.#kept.length ? null : this.#kept.slice(-since);
   }
 
-  /** Whether something has come since the mark that may have narrowed an answer on this work and revision. */
+  /** Returns true if something received since the mark may have narrowed an answer about this work on this revision. */
   hit(mark: number, work: Work, revision: number): boolean {
     const since = this.since(mark);
     return since?.some((one) => one.what === "anew" || narrows(one.change, work, revision)) ?? true;
   }
 
-  /** @returns what ends it */
+  /** Adds a listener. @returns a function that removes it */
   listen(listener: Listener): () => void {
     this.#listeners.add(listener);
     return () => {
@@ -119,7 +119,7 @@ export abstract class Heard {
   }
 }
 
-/** Whether a change may concern this work: each of what it names is the work's own. */
+/** Returns true if a change may concern this work: every member that it names equals the work's. */
 export function hits(change: ChangeEvent, work: Work): boolean {
   return (
     (change.agent ?? work.agent) === work.agent &&
@@ -128,13 +128,16 @@ export function hits(change: ChangeEvent, work: Work): boolean {
   );
 }
 
-/** One that the answer knew, since it was decided on that revision or a later one, is none; one that can't be read is one. */
+/**
+ * Returns true if a change may narrow an answer about this work. A change up to the revision that the answer was decided on doesn't count;
+ * a change that can't be read does.
+ */
 export function narrows(change: ChangeEvent, work: Work, revision: number): boolean {
   const { narrows = true } = change as Partial<ChangeEvent>;
   return narrows && hits(change, work) && (change.revision ?? Infinity) > revision;
 }
 
-/** Whether it cuts off this very work, so that asking again would only say so later. */
+/** Returns true if the change revokes this very work, so that asking again would only return the same later. */
 export function cutsOff({ change, scope, of }: ChangeEvent, work: Work): boolean {
   if (change !== "revoked") return false;
   return scope === "everything" || (scope === "agent" && of === work.agent) || (scope === "task" && of === work.task);

@@ -17,7 +17,7 @@ interface HeldParts {
 /** Made by a client, for itself. */
 export class Held {
   readonly answer: Answer;
-  /** What was decided; nobody can change it. */
+  /** Action that was decided; frozen. */
   readonly action: Action;
   readonly asked: AskedAction;
   readonly sent_ms: number;
@@ -41,7 +41,7 @@ export class Held {
     return { agent, purpose, task: this.asked.task };
   }
 
-  /** Whether something that concerns it has come since it was asked for. */
+  /** Returns true if a change that concerns the action has been received since its request was sent. */
   get heardOf(): boolean {
     const since = this.#follower.since(this.#mark);
     return since?.some((one) => one.what === "anew" || hits(one.change, this.work)) ?? true;

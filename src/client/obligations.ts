@@ -1,4 +1,4 @@
-/** What an answer asks for along with the action. The catalogue is closed: what isn't known here can't be met. */
+/** Obligations that an answer imposes. The catalogue is closed: an obligation that isn't known here can't be met. */
 import type { Answer, Obligation } from "../contract/index.js";
 import type { Action } from "./action.js";
 import { within } from "./deadline.js";
@@ -7,8 +7,11 @@ import type { Outside } from "./outside.js";
 
 /** How a host meets what only it can. What is left out can't be met, and the action doesn't run. */
 export interface Handlers {
-  /** Asks someone to agree to this very action; true: they do. @default an action that has to be confirmed doesn't run */
-  confirm?: (who: string, action: Action, signal: AbortSignal) => boolean | Promise<boolean>;
+  /**
+   * Asks someone to agree to this very action; true: they do. `text` is the sentence that the policy wants them asked, if it has one.
+   * @default an action that has to be confirmed doesn't run
+   */
+  confirm?: (who: string, action: Action, signal: AbortSignal, text: string | null) => boolean | Promise<boolean>;
   /** Tells someone, before the action runs. @default an action that has to be told of doesn't run */
   notify?: (channel: string, action: Action, answer: Answer) => void | Promise<void>;
   /** Takes fields out of a result that isn't plain JSON. @default such a result isn't handed out */
@@ -61,7 +64,7 @@ export class Obligations {
     try {
       met = await within(this.#outside, ms, signal, async (over) =>
         obligation.type === "confirm"
-          ? await confirm?.(obligation.with, action, over)
+          ? await confirm?.(obligation.with, action, over, obligation.text ?? null)
           : (await notify?.(obligation.channel, action, answer), true),
       );
     } catch (cause) {
@@ -71,7 +74,7 @@ export class Obligations {
     if (met !== true) throw new Denied("not_confirmed", answer);
   }
 
-  /** What the agent may see of a result. @throws Denied `obligation_unmet` */
+  /** Returns the part of a result that the agent may see. @throws Denied `obligation_unmet` */
   async redact(answer: Answer, result: unknown): Promise<unknown> {
     const fields = fieldsOf(answer);
     if (fields.length === 0) return result;
@@ -104,7 +107,7 @@ function isKnown(obligation: unknown): obligation is Obligation {
         has("argument", "value") && typeof said["argument"] === "string" && ["string", "number", "boolean"].includes(typeof said["value"])
       );
     case "confirm":
-      return has("with") && typeof said["with"] === "string";
+      return (has("with") || (has("with", "text") && typeof said["text"] === "string")) && typeof said["with"] === "string";
     case "notify":
       return has("channel") && typeof said["channel"] === "string";
     default:

@@ -27,8 +27,8 @@ export interface ClientOptions extends Handlers {
   /** Milliseconds of that rest. @default 1,000 */
   breaker_open_ms?: number;
   /**
-   * Whether changes are followed. Without, no answer can be kept, and what runs is asked about again whenever its last answer is no
-   * longer valid.
+   * Follows changes. If false, no answer can be kept, and a running action is asked about again whenever its last answer is no longer
+   * valid.
    * @default true
    */
   follow?: boolean;
@@ -43,7 +43,7 @@ export interface Limits extends QuestionLimits {
 /** No timer takes more. */
 const MS_MAX = 2 ** 31 - 1;
 
-/** Of a client whose decisions are made in the same process. */
+/** Options of a client whose decisions are made in the same process. */
 export type LocalOptions = Omit<ClientOptions, "url" | "token" | "retries_max" | "breaker_failures_max" | "breaker_open_ms">;
 
 /** Options by their names; of one that has options of its own, theirs. */
@@ -111,14 +111,14 @@ export function checkService({ url, token }: Pick<ClientOptions, "url" | "token"
     throw new OptionError(`${above}token`, "option_invalid", "expected a token, or a function that gives one");
 }
 
-/** What else a URL may have no request would say, or every one would fail by. */
+/** Rejects every other part of a URL: no request would carry it, or every request would fail because of it. */
 function isServiceUrl(url: unknown): boolean {
   if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) return false;
   const { username, password, search, hash } = new URL(url);
   return [username, password, search, hash].every((part) => part === "");
 }
 
-/** As paths are put after it. */
+/** Returns the URL with a trailing slash, so that paths can be resolved against it. */
 export function baseUrl(url: string): URL {
   return new URL(url.endsWith("/") ? url : `${url}/`);
 }

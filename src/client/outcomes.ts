@@ -19,7 +19,7 @@ interface Report {
 }
 
 export class Outcomes {
-  /** What was not told: the queue was full, or the service did not take it. */
+  /** Outcomes that were not reported: the queue was full, or the service did not accept them. */
   lost = 0;
   readonly #transport: Pick<Carrier, "send">;
   readonly #outside: Outside;
@@ -56,7 +56,7 @@ export class Outcomes {
     await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 
-  /** In a later turn: whoever waits for the action has its result first. */
+  /** Plans to send in a later turn, so that the caller has the action's result first. */
   #plan(): void {
     if (this.#planned) return;
     this.#planned = true;

@@ -1,4 +1,6 @@
-/** What a client needs of the machine it runs on, passed in so that tests can move it: all of it is in every runtime that has `fetch`. */
+/**
+ * Capabilities that a client needs from its runtime, passed in so that tests can replace them: every runtime that has `fetch` has them all.
+ */
 export interface Outside {
   fetch: (url: URL, init: RequestInit) => Promise<Response>;
   /** Milliseconds since an arbitrary start; never goes back. No wall clock is read: a skewed one changes nothing. */
@@ -7,13 +9,13 @@ export interface Outside {
   after: (ms: number, call: () => void) => () => void;
   /** Not to be guessed. */
   uuid: () => string;
-  /** As `fetch`, for a request that has its whole body and a small answer. Left out: `fetch`. */
+  /** Works like `fetch`, for a request with its whole body and a small answer. @default `fetch` */
   exchange?: (url: URL, init: RequestInit) => Promise<Answered>;
-  /** Of a text in UTF-8, in hexadecimal. Left out: Web Crypto's. */
+  /** Returns the SHA-256 of a text in UTF-8, in hexadecimal. @default Web Crypto's */
   sha256?: (text: string) => string;
 }
 
-/** What is read of a `Response`. */
+/** Part of a `Response` that the client reads. */
 export interface Answered {
   status: number;
   headers: Pick<Headers, "get">;

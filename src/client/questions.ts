@@ -1,6 +1,6 @@
 /**
- * Asks for decisions: by themselves while there is room for a request, and together while there is none, so that the more is asked at
- * once the less each costs. What is together in a batch has nothing else in common: one that is refused leaves the others alone.
+ * Asks for decisions: one by one while a request is free, together while none is, so that the more is asked at once the less each costs.
+ * Actions of a batch have nothing else in common: if one is refused, the others aren't affected.
  */
 import { within } from "./deadline.js";
 import { Undecided, type ProblemSaid } from "./errors.js";
@@ -21,17 +21,17 @@ interface Question {
   until: number;
   resolve: (received: Received) => void;
   reject: (error: unknown) => void;
-  /** Nobody waits for it any more. */
+  /** True once no caller waits for the answer. */
   left: boolean;
 }
 
-/** Of one answer: twice what the service writes at most. */
+/** Most bytes of one answer: twice the longest that the service writes. */
 const ANSWER_BYTES_MAX = 128 * 1024;
-/** As the service takes them, if unsaid. */
+/** Most characters of a batch, within the service's default limit. */
 const BATCH_LENGTH_MAX = 512 * 1024;
-/** What is larger may not fit, and would have the others refused with it. */
+/** Longest request, in characters, that goes into a batch: a longer one may not fit, and would have the others refused with it. */
 const ALONE_LENGTH = 32 * 1024;
-/** What may be the fault of one of them, of the problems whose status says that it is the service's. */
+/** Problem codes that one action of a batch may have caused although their status blames the service. */
 const OF_ONE: ReadonlySet<string> = new Set(["facts_behind", "keys_unavailable"]);
 
 export class Questions {
@@ -74,7 +74,7 @@ export class Questions {
     for (const { reject } of this.#waiting.splice(0)) reject(new Undecided("closed"));
   }
 
-  /** What is asked in the same turn goes together. */
+  /** Plans to send what is asked in this turn, together. */
   #plan(): void {
     if (this.#planned) return;
     this.#planned = true;

@@ -12,7 +12,7 @@ interface RunningDeps {
   outside: Outside;
   /** Asks about the same action. @throws Undecided */
   ask: (atLeast: number | null) => Promise<Held>;
-  /** What permitted it is gone. */
+  /** Stops the action: what permitted it no longer holds. */
   stop: () => void;
 }
 
@@ -101,7 +101,7 @@ export class Running {
   }
 }
 
-/** What it was begun under; one that asks for more would have to begin anew. */
+/** Returns the obligations that the action began under, as text; if a later answer asks for more, the action would have to start over. */
 function obligationsOf({ obligations }: Answer): string {
   return canonical(obligations);
 }

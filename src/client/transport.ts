@@ -1,4 +1,5 @@
 /** One request and its whole answer: bounded in time and bytes, never redirected, tried again only where no answer had begun. */
+import { strictJson } from "./strict_json.js";
 import { Breaker, type BreakerLimits } from "./breaker.js";
 import { pause, within } from "./deadline.js";
 import { Undecided, type ProblemSaid } from "./errors.js";
@@ -19,7 +20,7 @@ export interface Exchange {
   body: string;
   ms: number;
   answer_bytes_max: number;
-  /** Whether 201 is an answer too. */
+  /** Accepts status 201 too. */
   creates?: boolean;
 }
 
@@ -35,7 +36,7 @@ const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?
 const PROBLEM_TYPE = /^application\/problem\+json(?:[ \t]*;.*)?$/i;
 const TOKEN = /^[\x21-\x7e]+$/;
 
-/** What carries a client's requests: HTTP, or an engine in the same process. */
+/** Carrier of a client's requests: HTTP, or an engine in the same process. */
 export interface Carrier {
   /** @throws Undecided */
   send(exchange: Exchange): Promise<Received>;
@@ -159,7 +160,7 @@ async function textOf(response: Answered, bytesMax: number): Promise<string> {
 
 function parsed(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return strictJson(text);
   } catch (cause) {
     throw new Undecided("answer_unreadable", { cause });
   }

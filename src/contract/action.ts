@@ -1,4 +1,4 @@
-/** What `action_digest` covers, spelled in one place for the service that answers and the enforcement point that acts. */
+/** Text that `action_digest` covers, spelled in one place for the service that answers and the enforcement point that acts. */
 import { canonical, quoted, quotedOrNull } from "./canonical.js";
 import type { DecideRequest, Resource } from "./decision.js";
 

@@ -1,6 +1,6 @@
 /**
- * What is usual for an agent, as decisions, records and policies speak of it. How it is learned is `src/behavior`'s; from which
- * risk on what follows is each purpose's to say.
+ * Baseline of an agent, as decisions, records and policies describe it. `src/behavior` learns it; each purpose says from which risk on
+ * something follows.
  */
 import type { PolicyInput } from "./input.js";
 import type { VerbClass } from "./policy.js";
@@ -9,11 +9,11 @@ import type { VerbClass } from "./policy.js";
 export const BEHAVIOR_CHANNELS = ["what", "resource", "source", "hour", "order", "rate", "fan_out", "denies", "ticket", "drift"] as const;
 export type BehaviorChannel = (typeof BEHAVIOR_CHANNELS)[number];
 
-/** Whether a resource belongs to what its task is about; `unknown` where that can't be said. As `about` in a purpose. */
+/** Relations of a resource to its task; `unknown` if it can't be determined. The same words as for `about` in a purpose. */
 export const RELATIONS = ["task", "other", "unknown"] as const;
 export type Relation = (typeof RELATIONS)[number];
 
-/** What of an action the profile looks at. */
+/** Parts of an action that the profile looks at. */
 export interface Act {
   agent: string;
   version: string;
@@ -33,11 +33,11 @@ export interface Act {
   amount: number;
   /** When it was decided: the host's clock, milliseconds since the epoch. */
   time_ms: number;
-  /** What has to be added to `time_ms` for the local time of its purpose; 0 where that has no zone. */
+  /** Milliseconds to add to `time_ms` for the local time of its purpose; 0 if the purpose has no time zone. */
   offset_ms: number;
 }
 
-/** What became of an act, as far as the decision goes. `allow` and `log` teach by themselves where not too much is odd; the others when a person says so. */
+/** Outcome of an act by its decision. `allow` and `log` teach by themselves if not too much is odd; the others when a person says so. */
 export type ActOutcome = "allow" | "log" | "flag" | "deny";
 
 /**
@@ -46,7 +46,7 @@ export type ActOutcome = "allow" | "log" | "flag" | "deny";
  */
 export type Assessment = PolicyInput["facts"]["behavior"];
 
-/** Where nothing is odd, or nothing is known: always this object. */
+/** Assessment if nothing is odd, or nothing is known: always this object. */
 export const NOTHING_ODD: Assessment = Object.freeze({
   channels: Object.freeze({}),
   confidence: 0,
@@ -54,13 +54,13 @@ export const NOTHING_ODD: Assessment = Object.freeze({
   risk: 0,
 });
 
-/** In order of gravity. */
+/** Steps in order of gravity. */
 export const BEHAVIOR_STEPS = ["log", "flag", "hold", "narrow", "suspend"] as const;
 export type BehaviorStep = (typeof BEHAVIOR_STEPS)[number];
 
 /**
- * What a purpose's `behavior` says, compiled: risks are from 0 to 100, and null is never. In order of gravity; each holds from its risk on, or
- * where a channel named in `channels` is at its own.
+ * Compiled `behavior` of a purpose: risks are from 0 to 100, and null is never. In order of gravity; each step applies from its risk on, or
+ * if a channel named in `channels` reaches its own.
  */
 export interface BehaviorPolicy {
   /** A finding is opened; nothing else changes. */
@@ -75,7 +75,7 @@ export interface BehaviorPolicy {
   suspend: number | null;
   /** Channel → from how many decades on that channel alone opens a finding (`log`) or flags. */
   channels: Partial<Record<BehaviorChannel, { then: "log" | "flag"; at: number }>>;
-  /** What narrowing leaves, and when it ends: after risk has been below `below` for `for_ms`. */
+  /** Restriction that narrowing leaves, and its end: after risk has been below `below` for `for_ms` milliseconds. */
   narrowed: { actions_per_minute: number; below: number; for_ms: number };
 }
 

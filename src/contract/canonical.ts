@@ -11,14 +11,25 @@
  * assert.equal(canonical({ b: 1, a: [true, null] }), '{"a":[true,null],"b":1}');
  */
 export function canonical(value: unknown): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
-  if (typeof value === "object" && value !== null) {
-    const members = Object.entries(value)
-      .filter(([, member]) => member !== undefined)
-      .sort(([a], [b]) => (a < b ? -1 : 1));
-    return `{${members.map(([key, member]) => `${JSON.stringify(key)}:${canonical(member)}`).join(",")}}`;
+  if (typeof value === "string") return quoted(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  return Array.isArray(value) ? arrayText(value) : objectText(value as Readonly<Record<string, unknown>>);
+}
+
+function arrayText(elements: readonly unknown[]): string {
+  let text = "";
+  for (const element of elements) text += text === "" ? canonical(element) : `,${canonical(element)}`;
+  return `[${text}]`;
+}
+
+/** Sorts texts as the standard library does by default: by UTF-16 code units. */
+function objectText(members: Readonly<Record<string, unknown>>): string {
+  let text = "";
+  for (const key of Object.keys(members).sort()) {
+    const member = members[key];
+    if (member !== undefined) text += `${text === "" ? "" : ","}${quoted(key)}:${canonical(member)}`;
   }
-  return JSON.stringify(value);
+  return `{${text}}`;
 }
 
 const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;

@@ -208,7 +208,7 @@ export const PolicyReason = Type.Object(
 );
 export type PolicyReason = Static<typeof PolicyReason>;
 
-/** What the policy's entrypoint answers. Anything else is a deny with an error reason. */
+/** Answer of the policy's entrypoint. Anything else is a deny with an error reason. */
 export const PolicyResult = Type.Object(
   {
     decision: DecisionKind,

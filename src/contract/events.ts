@@ -97,7 +97,9 @@ export const ReadyEvent = Type.Object(
 );
 export type ReadyEvent = Static<typeof ReadyEvent>;
 
-/** The revision to go on after is none of this store's: it was restored, or is another. Whatever was kept of it is void. */
+/**
+ * Event sent if the revision to go on after doesn't belong to this store: it was restored, or is another. Everything kept of it is void.
+ */
 export const ResetEvent = Type.Object(
   { facts_revision: Revision },
   { ...closed, title: "ResetEvent", description: "The given revision does not belong to this store; what was kept of it is void" },
@@ -121,7 +123,7 @@ export const STREAM_ENDS = {
 } as const;
 export type StreamEnd = keyof typeof STREAM_ENDS;
 
-/** The last event of a stream that the service ends. Connecting anew with the last id misses nothing. */
+/** Last event of a stream that the service ends. Reconnecting with the last id misses nothing. */
 export const EndEvent = Type.Object(
   {
     code: Type.Enum(Object.keys(STREAM_ENDS) as StreamEnd[], { title: "StreamEnd", description: "Why the service ended the stream" }),

@@ -18,7 +18,7 @@ const FactsRevision = Type.Integer({
 });
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
 
-/** What every answer about one fact says beside it. */
+/** Revisions that every answer about one fact has. */
 const revisions = { revision: Revision, facts_revision: FactsRevision };
 
 export const Credential = Type.Object(
@@ -390,7 +390,7 @@ export const NarrowingAnswer = Type.Object(
 );
 export type NarrowingAnswer = Static<typeof NarrowingAnswer>;
 
-/** What narrowed and held at once says of itself. */
+/** Members of the answer to a restriction that is in force at once. */
 export const InForce = Type.Object(
   {
     revision: orNull(Type.Integer({ description: "Facts revision from which on every decision knows it; null until it is durable" })),

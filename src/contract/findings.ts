@@ -29,12 +29,12 @@ export type FindingStateName = (typeof FINDING_STATES)[number];
 export const VERDICTS = ["expected", "misuse", "policy_gap"] as const satisfies readonly FindingStateName[];
 export const isVerdict = (state: FindingStateName): boolean => VERDICTS.some((verdict) => verdict === state);
 
-/** What decides which finding an action belongs to. */
+/** Parts of a judged action that decide which finding it belongs to. */
 export interface Sighted {
   decision_id: string;
   kind: "decision" | "observed";
   agent: string;
-  /** Whether the agent is registered. Those that aren't are told together: anybody can make up names. */
+  /** True if the agent is registered. All others share their findings: anybody can make up names. */
   known: boolean;
   purpose: string;
   verb: string;
@@ -45,7 +45,7 @@ export interface Sighted {
   time_ms: number;
   decision: "allow" | "deny" | "flag";
   reasons: readonly Pick<Reason, "effect" | "code" | "severity">[];
-  /** Whether it has to be looked into by itself, whatever came before. */
+  /** True if the action has to be looked into by itself, whatever came before. */
   opens: boolean;
 }
 
@@ -261,7 +261,7 @@ export const FindingsReady = Type.Object(
 );
 export type FindingsReady = Static<typeof FindingsReady>;
 
-/** What to go on after is none of this log's: it was put back, or is another. It goes on from here. */
+/** Event sent if the id to go on after doesn't belong to this log: it was restored, or is another. The stream goes on from here. */
 export const FindingsReset = Type.Object(
   { after: Type.String({ description: "Id of the event after which the stream goes on" }) },
   { ...closed, title: "FindingsReset", description: "The given id does not belong to this log; the stream goes on from here" },

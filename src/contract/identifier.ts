@@ -22,7 +22,7 @@ export function isCanonicalId(id: string): boolean {
   return id !== "" && id === id.trim() && !INVISIBLE.test(id) && id.normalize("NFC") === id;
 }
 
-/** What is drawn as a slash, and taken for one where characters are mapped to the nearest of another set. */
+/** Characters that look like a slash, and become one if characters are mapped to the nearest of another set. */
 const LIKE_SLASHES = /[\u2044\u2215\u29f5\u29f8]/;
 
 /**

@@ -4,6 +4,7 @@ export * from "./bundles.js";
 export * from "./canonical.js";
 export * from "./decision.js";
 export * from "./events.js";
+export * from "./explain.js";
 export * from "./facts.js";
 export * from "./flow.js";
 export * from "./fuel.js";

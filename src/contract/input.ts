@@ -1,6 +1,6 @@
 /**
- * What a policy sees: a pure function of this and the bundle's data. Every field the vocabulary names is present, null
- * where unknown. Status, expiry and revocation are not in here: the floor has dealt with them before.
+ * Input of a policy: a decision is a pure function of it and the bundle's data. Every field the vocabulary names is present, null if
+ * unknown. Status, expiry and revocation are not in here: the floor has dealt with them before.
  */
 import type { FlowFactsInput } from "./flow.js";
 import type { Condition } from "./policy.js";

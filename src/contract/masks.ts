@@ -3,7 +3,7 @@
  * Everywhere, a shorter path stands for all that is below it.
  */
 import type { PolicyInput } from "./input.js";
-import type { Mask, Vocabulary } from "./policy.js";
+import type { Condition, ListCondition, Mask, Negated, Operand, Vocabulary } from "./policy.js";
 
 /**
  * Returns a masked field's name in words: `reply.arguments.text`, `customer.id`, `task.note`, `context.session`.
@@ -118,15 +118,96 @@ export function templatePaths(message: string): string[] {
 }
 
 /**
- * Returns the path that a condition reads, and the other that it compares it with.
+ * Returns the paths that a condition reads, those of what it compares with among them.
  * @example
  * import assert from "node:assert/strict";
  * import { conditionPaths } from "remit/contract";
  *
- * assert.deepEqual(conditionPaths({ path: ["customer"], op: "same_as", value: ["task", "customer"] }), [["customer"], ["task", "customer"]]);
+ * assert.deepEqual(conditionPaths({ name: "owner", path: ["owner"], op: "same_as", value: ["task", "customer"] }), [["owner"], ["task", "customer"]]);
  */
-export function conditionPaths({ path, op, value }: { path: string[]; op: string; value: unknown }): string[][] {
-  return op === "same_as" ? [path, value as string[]] : [path];
+export function conditionPaths(condition: Condition | ListCondition | Negated<ListCondition>): string[][] {
+  switch (condition.op) {
+    case "any":
+      return condition.of.flat().flatMap(conditionPaths);
+    case "all":
+    case "not":
+      return condition.of.flatMap(conditionPaths);
+    case "every":
+    case "some":
+      return condition.of.flatMap(conditionPaths).map((path) => inElement(path, condition.path));
+    case "compare":
+      return [condition.left, condition.right].flatMap(operandPaths);
+    case "same_as":
+      return [condition.path, condition.value];
+    default:
+      return [condition.path];
+  }
+}
+
+/** Returns the paths of what a condition matches, without those that it only compares with; each once. */
+export function conditionPlaces(condition: Condition | ListCondition | Negated<ListCondition>): string[][] {
+  const places = (one: typeof condition): string[][] => {
+    if (one.op === "any") return one.of.flat().flatMap(places);
+    if (one.op === "all" || one.op === "not") return one.of.flatMap(places);
+    if (one.op !== "compare") return [one.path];
+    return "sum" in one.left ? [one.left.sum] : operandPaths(one.left);
+  };
+  const found = places(condition);
+  return found.filter((path, i) => found.findIndex((other) => other.join("\u0000") === path.join("\u0000")) === i);
+}
+
+/**
+ * Returns the values that stand in a condition itself, each with the paths that it is compared with: `at` is where in the condition it is.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { conditionLiterals } from "remit/contract";
+ *
+ * const [literal] = conditionLiterals({ name: "owner", path: ["owner"], op: "in", value: ["ada"] });
+ * assert.deepEqual([literal.paths, literal.holder[literal.key]], [[["owner"]], ["ada"]]);
+ */
+export function conditionLiterals(condition: Condition | ListCondition | Negated<ListCondition>): ConditionLiteral[] {
+  const below = (of: readonly (typeof condition)[], at: string): ConditionLiteral[] =>
+    of.flatMap((one, i) => conditionLiterals(one).map((found) => ({ ...found, at: `${at}/${i}${found.at}` })));
+  switch (condition.op) {
+    case "any":
+      return condition.of.flatMap((alternative, i) => below(alternative, `/of/${i}`));
+    case "all":
+    case "not":
+      return below(condition.of, "/of");
+    case "every":
+    case "some":
+      return below(condition.of, "/of").map((found) => ({ ...found, paths: found.paths.map((path) => inElement(path, condition.path)) }));
+    case "compare":
+      return "value" in condition.right
+        ? [{ holder: condition.right, key: "value", at: "/right", paths: operandPaths(condition.left) }]
+        : [];
+    case "same_as":
+    case "known":
+      return [];
+    default:
+      return [{ holder: condition, key: "value", at: "", paths: [condition.path] }];
+  }
+}
+
+export interface ConditionLiteral {
+  holder: { value?: unknown };
+  key: "value";
+  /** JSON pointer of the holder, into the condition. */
+  at: string;
+  paths: string[][];
+}
+
+/** A path into the element of a list, as a path of the input. */
+function inElement(path: string[], list: readonly string[]): string[] {
+  const [root, ...rest] = path;
+  return root === "item" ? [...list, "*", ...rest] : path;
+}
+
+function operandPaths(operand: Operand): string[][] {
+  if ("at" in operand) return [operand.at];
+  if ("count" in operand) return [operand.count];
+  if (!("sum" in operand)) return [];
+  return operand.of.length === 0 ? [operand.sum] : operand.of.map((field) => [...operand.sum, "*", field]);
 }
 
 /**
@@ -145,16 +226,16 @@ export function aboutPlaces(type: string, { types }: Vocabulary): string[][] {
   ]);
 }
 
-/** Of a record with what stands beside it, what says what was masked. */
+/** Parts of a record, with those beside it, that say what was masked. */
 export interface MaskedRecord {
   masked?: readonly string[] | undefined;
   input?: unknown;
   ancestors?: readonly unknown[] | undefined;
-  /** What the floor read, where no policy was asked: of the action's own task first. */
+  /** Facts that the floor read if no policy was asked: of the action's own task first. */
   floors?: readonly PrincipalsRead[] | undefined;
 }
 
-/** Whom a token and a task are for, as the floor read it. */
+/** Principals of a token and a task, as the floor read them. */
 export interface PrincipalsRead {
   agent_proof: { principal: { subject: unknown } | null } | null;
   task: { principal: string | null } | null;

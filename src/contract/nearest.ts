@@ -1,8 +1,8 @@
-/** What somebody meant who wrote something else. */
+/** Finds the word that was most likely meant by a mistyped one. */
 
 /** Comparing what is longer takes long, and it is no slip of the pen. */
 const LENGTH_MAX = 256;
-/** Of so few letters two that differ make another word. */
+/** Longest length at which two differing letters make another word. */
 const SHORT = 3;
 
 /** The known word that a mistyped one most likely meant, or null where none is near. */

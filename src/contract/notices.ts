@@ -5,7 +5,7 @@ import { Type, type Static } from "./type.js";
 
 export interface NoticeKind {
   severity: Severity;
-  /** Whether somebody has to look into it. */
+  /** True if somebody has to look into it. */
   opens: boolean;
 }
 

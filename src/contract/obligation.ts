@@ -27,6 +27,9 @@ export const Obligation = Type.Union(
       {
         type: Type.Literal("confirm", { description: "Kind of obligation" }),
         with: Type.String({ description: "Who has to confirm the action first, as the policy names them" }),
+        text: Type.Optional(
+          Type.String({ description: "Sentence that they are asked, without values from data; left out where the policy has none" }),
+        ),
       },
       { ...closed, title: "ConfirmObligation", description: "Have somebody confirm the action before acting" },
     ),

@@ -1,4 +1,4 @@
-/** What is told afterwards: what agents did without having asked, and what became of what they had asked for. */
+/** Reports made afterwards: what agents did without having asked, and the outcomes of what they had asked for. */
 import { DecideRequest } from "./decision.js";
 import type { ProblemCode } from "./problem.js";
 import { Returned } from "./flow.js";
@@ -7,7 +7,7 @@ import { Type, type Static } from "./type.js";
 
 const closed = { additionalProperties: false };
 
-/** What happened has been tried. */
+/** Outcomes of observed actions: what happened was tried. */
 export const OBSERVED_OUTCOMES = ["done", "failed"] as const;
 
 /** A line of `POST /observe`: an action as `POST /decide` takes it, and when it happened. */
@@ -37,7 +37,7 @@ export const RefusedLine = Type.Object(
 );
 export type RefusedLine = Static<typeof RefusedLine>;
 
-/** Nothing in it permits anything: what happened has happened. */
+/** Answer to observed actions. Nothing in it permits anything: what happened has happened. */
 export const ObservedAnswer = Type.Object(
   {
     accepted: Type.Integer({ description: "Lines that are on record" }),

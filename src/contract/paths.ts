@@ -13,7 +13,7 @@ export interface PathTemplate {
 }
 export type PathSegment = { literal: string } | { param: string };
 
-/** What was asked for, not decoded. */
+/** Path of a request, not decoded. */
 export interface PathTarget {
   readonly method: string;
   readonly parts: readonly string[];
@@ -50,7 +50,7 @@ export function pathTemplate(on: string): PathTemplate {
   return { on, method, segments: segments.length === 0 ? [{ literal: "" }] : segments, params };
 }
 
-/** Whether a request could match both, and so be taken for one here and for the other by who answers it. */
+/** Returns true if a request could match both templates: the guard might see one, and the server behind it the other. */
 export function templatesOverlap(a: PathTemplate, b: PathTemplate): boolean {
   return (
     a.method === b.method &&

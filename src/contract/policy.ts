@@ -1,6 +1,6 @@
 /**
- * What a bundle says, in the form the builder writes it and the engine reads it: the vocabulary, the compiled purposes,
- * the catalogue of reasons and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
+ * Contents of a bundle, as the builder writes and the engine reads them: the vocabulary, the compiled purposes, the catalogue of reasons
+ * and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
  */
 import type { BehaviorPolicy } from "./behavior.js";
 import type { FlowFacts, TypeFlow, VerbEffect } from "./flow.js";
@@ -13,10 +13,16 @@ export type Severity = (typeof SEVERITIES)[number];
 export const VERB_CLASSES = ["read", "write", "send", "admin"] as const;
 export type VerbClass = (typeof VERB_CLASSES)[number];
 
-/** The type of an attribute or argument. Every list and string is bounded: `max` counts elements or UTF-16 units. */
+/**
+ * The type of an attribute or argument. Every list and string is bounded: `max` counts elements or UTF-16 units. Dates (`2026-03-01`), times
+ * (RFC 3339 in UTC) and durations (`36h`) are texts with one form each.
+ */
 export type ValueType =
   | { kind: "id" }
   | { kind: "email" }
+  | { kind: "date" }
+  | { kind: "time" }
+  | { kind: "duration" }
   | { kind: "string"; max: number }
   | { kind: "integer" }
   | { kind: "number" }
@@ -51,14 +57,13 @@ export interface ResourceType {
 /** A field that never stands in a record: a digest does in its place. */
 export interface Mask {
   /**
-   * Where the vocabulary has it: `["types", "reply", "arguments", "text"]`, `["types", "customer", "id"]`, `["task",
-   * "attributes", "note"]`, `["task", "subjects", "customer", "*"]`, `["task", "principal"]`, `["context", "session"]`. `*` is each
-   * element of a list.
+   * Path in the vocabulary: `["types", "reply", "arguments", "text"]`, `["types", "customer", "id"]`, `["task", "attributes", "note"]`,
+   * `["task", "subjects", "customer", "*"]`, `["task", "principal"]`, `["context", "session"]`. `*` is each element of a list.
    */
   at: string[];
   /** The field whose digests these are: ids of one type are the same wherever they stand. Left out: its own. */
   as?: string[];
-  /** What may read it: codes of entries and rules, and `rules.<purpose>.oblige`. Sorted. */
+  /** Readers of the field: codes of entries and rules, and `rules.<purpose>.oblige`. Sorted. */
   read_by: string[];
 }
 
@@ -75,10 +80,53 @@ export interface Vocabulary {
 
 export type Scalar = string | number | boolean;
 
-/** One matcher of a `when`, compiled. `path` and a `same_as` value are key paths into the policy's input. */
-export type Condition = { name: string; path: string[] } & (
+/**
+ * One matcher of a `when`, compiled. `path` and a `same_as` value are key paths into the policy's input. A composite has the empty path: an
+ * evaluator that doesn't know it never takes it to hold.
+ */
+export type Condition = PlainCondition | CompositeCondition;
+
+export type PlainCondition = { name: string; path: string[] } & (
   { op: "in" | "not_in" | "prefix"; value: Scalar[] } | { op: "at_most" | "at_least"; value: number } | { op: "same_as"; value: string[] }
 );
+
+/** Several conditions as one: all of them, not all of them, or one of several lists of which all have to hold. */
+export type CompositeCondition = { name: string; path: [] } & (
+  { op: "all" | "not"; of: ListCondition[] } | { op: "any"; of: (ListCondition | Negated<ListCondition>)[][] }
+);
+
+/** Elements of the list at `path`, each of which is `item` to the conditions in `of`. */
+export type ListCondition = ElementCondition | { name: string; path: string[]; op: "every" | "some"; of: ElementCondition[] };
+
+export type ElementCondition = LeafCondition | Negated<LeafCondition>;
+
+export interface Negated<T> {
+  name: string;
+  op: "not";
+  of: T[];
+}
+
+/** A condition on what is at one path, or on numbers; paths into `item` lead into the element at hand. */
+export type LeafCondition =
+  | PlainCondition
+  | ({ name: string; path: string[] } & (
+      { op: "suffix" | "domain"; value: string[] } | { op: "all_of"; value: Scalar[] } | { op: "known"; value: boolean }
+    ))
+  | Comparison;
+
+/** Numbers, moments or lengths of time side by side; of several on the left, one has to compare so. */
+export type Comparison = { name: string; op: "compare"; left: Operand; right: Operand } & (
+  { than: "is" | "at_most" | "at_least" | "more_than" | "less_than" } | { than: "within"; ms: number }
+);
+
+export type Operand =
+  | { value: number }
+  | { at: string[]; as: "number" | "moment" | "duration" }
+  | { count: string[] }
+  /** Sum over the elements of a list: of the product of these fields, or of the elements themselves if there are none. */
+  | { sum: string[]; of: string[] }
+  /** Milliseconds after the service's clock. */
+  | { now: number };
 
 /** Whole, as the policy gives it (`PolicyReason`), so that nothing has to be put together for each decision. */
 export interface EntryReason {
@@ -108,7 +156,7 @@ export interface Hours {
   outside: EntryReason & { effect: "log" | "flag" | "deny" };
 }
 
-/** Who approves what waits, beside having the right to review. */
+/** Approvers of waiting actions, who must also have the right to review. */
 export interface Approvers {
   /** Roles, of which an approver has one; empty: any reviewer. */
   roles: string[];
@@ -164,7 +212,7 @@ export interface Purpose {
   never: Entries;
 }
 
-/** Of each element of a zone's `weeks`, in milliseconds. A power of ten, by which the engine divides exactly and soon. */
+/** Milliseconds covered by each element of a zone's `weeks`. A power of ten, by which the engine divides exactly and fast. */
 export const WEEKS_BUCKET_MS = 1_000_000_000;
 
 /**
@@ -199,6 +247,10 @@ export interface CatalogueEntry {
   purposes: string[];
   /** `file:line` of each place that gives it, relative to the policy set. */
   sources: string[];
+  /** Paths into the input that its rules in Rego read; left out for entries, and for rules that put paths together as they run. */
+  reads?: string[][];
+  /** Values that those rules name, of which some are compared with what they read. */
+  literals?: Scalar[];
 }
 
 /** `catalogue.json` of a bundle: code → what it means. */
@@ -222,7 +274,7 @@ export interface BundleMetadata {
   tzdata: string;
 }
 
-/** What an answer and a record say about the bundle that decided. */
+/** Identity of the bundle that decided, in answers and records. */
 export interface PolicyIdentity {
   bundle: string;
   revision: string;

@@ -204,7 +204,7 @@ export interface ProblemDetail {
   item?: number;
   /** Why a bundle or a token was refused: a code of its own table; why a line of an import was: a problem's code. */
   reason?: string;
-  /** Of an import, from 1. */
+  /** Line of an import, from 1. */
   line?: number;
 }
 
@@ -260,7 +260,7 @@ export const ProblemSchema = Type.Object(
 /** A refusal with a stable code. Its message never holds a token, an argument's value or anything else of the request. */
 export class Problem extends Error {
   override readonly name = "Problem";
-  /** Who was refused, where that is proven: for the record, and in no answer. */
+  /** Caller that was refused, if proven: for the record, and in no answer. */
   readonly caller: string | null;
 
   constructor(

@@ -22,14 +22,14 @@ export const RECORD_KINDS = [
 ] as const;
 export type RecordKind = (typeof RECORD_KINDS)[number];
 
-/** What is asked for where no kind is named. */
+/** Kinds that a query is about if it names none. */
 export const JUDGED: readonly RecordKind[] = ["decision", "observed"];
 
 export const DECISIONS = ["allow", "deny", "flag"] as const satisfies readonly DecisionKind[];
 
 /**
- * What became of an action that could go on: what was said last, or, where nothing was said, `pending` for as long as its
- * answer is valid and a while after it, then `missing`. Of what was observed: what its line said.
+ * States of the outcome of an action that could proceed: what was reported last, or, without a report, `pending` for as long as its answer
+ * is valid and a while after it, then `missing`. An observed action has the outcome on its line.
  */
 export const OUTCOME_STATES = ["missing", "pending", ...OUTCOMES] as const;
 export type OutcomeState = (typeof OUTCOME_STATES)[number];
@@ -46,7 +46,7 @@ export interface RecordFilter {
   resource?: string;
   resource_prefix?: string;
   decision?: readonly DecisionKind[];
-  /** Of any reason. */
+  /** Code of any reason. */
   reason?: string;
   /** At least, of any reason. */
   severity?: Severity;
@@ -56,8 +56,8 @@ export interface RecordFilter {
   finding?: boolean;
   outcome?: readonly OutcomeState[];
   /**
-   * What a record of another kind is about: a fact's key (`agent/support-7`), what a bundle, the service or an action came to
-   * (`activated`, `started`, `failed`), the code of a refusal, what an administrator did.
+   * Subject of a record of another kind: a fact's key (`agent/support-7`), the result of a bundle, the service or an action (`activated`,
+   * `started`, `failed`), the code of a refusal, an administrator's action.
    */
   key?: string;
   /** Milliseconds since the epoch: from here on, … */
@@ -69,7 +69,7 @@ export interface RecordFilter {
 export const ORDERS = ["newest", "oldest"] as const;
 export type RecordOrder = (typeof ORDERS)[number];
 
-/** Of the action that was judged; an action on a collection has no id. */
+/** Action that was judged; an action on a collection has no id. */
 export const RecordAction = Type.Object(
   {
     agent: Type.String({ description: "Agent that acted" }),
@@ -132,7 +132,7 @@ export const ShownRecord = Type.Object(
 );
 export type ShownRecord = Static<typeof ShownRecord>;
 
-/** What a summary can count by. `rule`: each reason's code, with its effect and severity. */
+/** Fields that a summary can count by. `rule`: each reason's code, with its effect and severity. */
 export const SUMMARY_FIELDS = [
   "agent",
   "purpose",
@@ -185,7 +185,46 @@ export const Summary = Type.Object(
 );
 export type Summary = Static<typeof Summary>;
 
-/** What can be new. `habit`: an agent that uses a verb on a type. */
+/** Fields that a histogram can count by. */
+export const HISTOGRAM_FIELDS = SUMMARY_FIELDS.filter((field) => field !== "rule");
+export const HISTOGRAM_FIELDS_MAX = 2;
+export type HistogramField = Exclude<SummaryField, "rule">;
+
+/** Lengths of a histogram's steps, by name, in milliseconds. Steps begin at multiples of it, in UTC. */
+export const HISTOGRAM_STEPS = { minute: 60_000, hour: 3_600_000, day: 86_400_000 } as const;
+export type HistogramStep = keyof typeof HISTOGRAM_STEPS;
+
+export const HistogramCount = Type.Object(
+  {
+    from: time("When the step begins"),
+    of: Type.Record(Type.String(), orNull(Type.String()), { description: "Value of each field of `by`, null if a record has none" }),
+    records: count("Records of this step and these values"),
+    allow: count("Those that were allowed"),
+    deny: count("Those that were denied"),
+    flag: count("Those that were flagged"),
+    proceed: count("Those that could go on"),
+  },
+  { ...closed, title: "HistogramCount", description: "Records of one step that have the same values in the fields of `by`" },
+);
+export type HistogramCount = Static<typeof HistogramCount>;
+
+export const Histogram = Type.Object(
+  {
+    by: Type.Array(
+      Type.Enum([...HISTOGRAM_FIELDS], { title: "HistogramField", description: "A field that records can be counted by over time" }),
+      {
+        description: "Fields that are counted by, as asked",
+      },
+    ),
+    step_ms: Type.Integer({ description: "Milliseconds of a step" }),
+    counts: Type.Array(HistogramCount, { description: "Counts in order of time; steps without a record are left out" }),
+    indexed_to: IndexedTo,
+  },
+  { ...closed, title: "Histogram", description: "Numbers of records over time" },
+);
+export type Histogram = Static<typeof Histogram>;
+
+/** Fields whose values can be new. `habit`: an agent that uses a verb on a type. */
 export const NOVEL_FIELDS = ["agent", "purpose", "verb", "type", "caller", "bundle", "rule", "habit"] as const;
 export type NovelField = (typeof NOVEL_FIELDS)[number];
 
@@ -230,7 +269,7 @@ export const FollowingEvent = Type.Object(
 );
 export type FollowingEvent = Static<typeof FollowingEvent>;
 
-/** The record to go on after is none of this log's: it was put back, or is another. It goes on from here. */
+/** Event sent if the record to go on after doesn't belong to this log: it was restored, or is another. The stream goes on from here. */
 export const RewoundEvent = Type.Object(
   { after: Type.Integer({ description: "`seq` of the record after which the stream goes on" }) },
   { ...closed, title: "RewoundEvent", description: "The given id does not belong to this log; the stream goes on from here" },

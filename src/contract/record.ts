@@ -42,7 +42,7 @@ const Subject = Type.Object(
   { ...closed, title: "ProvenSubject", description: "Somebody whom a token names" },
 );
 
-/** What the profile learned of an action, beside what its record says anyway. */
+/** Facts of an action that the profile learned from, beside what its record has anyway. */
 export const ActRecord = Type.Object(
   {
     behavior: Type.Optional(members("With `floor`: how unusual the action was found to be. Left out: nothing was unusual")),
@@ -191,7 +191,7 @@ export type BundleRecord = Static<typeof BundleRecord>;
 export const DURABILITIES = ["synced", "relaxed"] as const;
 export type Durability = (typeof DURABILITIES)[number];
 
-/** What the records that follow were written by, and how durable they were before they were answered for. */
+/** Record of a start or stop: what wrote the records that follow, and how durable they were before they were answered for. */
 export const ServiceRecord = Type.Object(
   {
     ...common,
@@ -239,12 +239,12 @@ export const RefusalRecord = Type.Object(
 );
 export type RefusalRecord = Static<typeof RefusalRecord>;
 
-/** What an administrator did that is no change of facts. */
+/** Record of an administrator's action that changes no fact. */
 export const AdminRecord = Type.Object(
   {
     ...common,
     kind: kind("admin"),
-    action: Type.String({ description: "What was done: `export`, …" }),
+    action: Type.String({ description: "What was done: `export`, `search`, …" }),
     caller: By,
     detail: members("More about it; its members depend on the action"),
   },
@@ -286,7 +286,7 @@ export const SeenRecord = Type.Object(
 );
 export type SeenRecord = Static<typeof SeenRecord>;
 
-/** What became of an action that was allowed, as its enforcement point says. */
+/** Record of an action's outcome, as its enforcement point reports it. */
 export const OutcomeRecord = Type.Object(
   {
     ...common,

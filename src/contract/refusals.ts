@@ -1,6 +1,5 @@
 /**
- * What stands in the place of what was refused, where whoever asked for it is the agent itself: RFC 9457 problems that say no more
- * than it may know. A code is an interface.
+ * Responses to refused requests of the agent itself: RFC 9457 problems that say no more than the agent may know. A code is an interface.
  */
 export const REFUSALS = {
   route_unmapped: { status: 403, title: "no route of the table names this" },
@@ -12,7 +11,7 @@ export const REFUSALS = {
   undecided: { status: 503, title: "this cannot be decided now" },
 } as const;
 
-/** As `REFUSALS`, and what a proxy that asks about requests is told where one can't be put to a decision. */
+/** Refusals for a proxy: `REFUSALS`, and one for requests that can't be put to a decision. */
 export const PROXY_REFUSALS = {
   ...REFUSALS,
   action_invalid: {

@@ -3,6 +3,7 @@ import { BEHAVIOR_CHANNELS } from "./behavior.js";
 import { ID_LENGTH_MAX } from "./decision.js";
 import { EFFECTS, ROLES, VALUE_KINDS, WRITERS } from "./flow.js";
 import type { Fields, ValueType, Vocabulary } from "./policy.js";
+import { DATE_PATTERN, DURATION_PATTERN, TIME_PATTERN } from "./time.js";
 
 export type JsonSchema = Record<string, unknown>;
 
@@ -27,6 +28,12 @@ function presentSchema(type: ValueType): JsonSchema {
       return { type: "string", minLength: 1, maxLength: ID_LENGTH_MAX };
     case "email":
       return { type: "string", pattern: EMAIL_PATTERN };
+    case "date":
+      return { type: "string", pattern: DATE_PATTERN };
+    case "time":
+      return { type: "string", pattern: TIME_PATTERN };
+    case "duration":
+      return { type: "string", pattern: DURATION_PATTERN };
     case "string":
       return { type: "string", maxLength: type.max };
     case "integer":
@@ -80,10 +87,10 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
     object(description, {
       type: text("Type of the resource, a word of the vocabulary."),
       id: textOrNull(id),
-      attributes: object(
-        "Attributes that the host found, by name; those of the type are all there, those of other types missing.",
-        attributes,
-      ),
+      attributes: {
+        ...object("Attributes that the host found, by name; those of the type are all there, those of other types missing.", attributes),
+        required: ofAll(types.map((type) => type.attributes)),
+      },
     });
   const roles = new Set(types.flatMap((type) => Object.keys(type.related)));
   const related = resource(
@@ -100,14 +107,20 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
         task: textOrNull("Id of the task at hand; null when there is none."),
         verb: text("Verb of the action, a word of the vocabulary."),
         resource: resource("Resource that the action is on.", "Id of the resource; null for a verb that acts on a collection."),
-        related: object(
-          "Other resources that the action brings along, by their roles.",
-          Object.fromEntries([...roles].map((role) => [role, related])),
-        ),
-        arguments: object(
-          "Arguments that the model wrote, by name; those of the type are all there, those of other types missing.",
-          merged(types.map((type) => type.arguments)),
-        ),
+        related: {
+          ...object(
+            "Other resources that the action brings along, by their roles.",
+            Object.fromEntries([...roles].map((role) => [role, related])),
+          ),
+          required: ofAll(types.map((type) => type.related)),
+        },
+        arguments: {
+          ...object(
+            "Arguments that the model wrote, by name; those of the type are all there, those of other types missing.",
+            merged(types.map((type) => type.arguments)),
+          ),
+          required: ofAll(types.map((type) => type.arguments)),
+        },
         context: object("References of the host's own. Nothing else checks them.", {
           session: textOrNull("Session of the agent; null when the host names none."),
           source: textOrNull("Place that the action was asked from; null when the host names none."),
@@ -230,6 +243,12 @@ const grant = object("A live grant.", {
 
 function object(description: string, properties: Record<string, JsonSchema>): JsonSchema {
   return { type: "object", description, properties, additionalProperties: false, required: Object.keys(properties) };
+}
+
+/** Names that every group has. */
+function ofAll(groups: readonly Readonly<Record<string, unknown>>[]): string[] {
+  const [first = {}, ...others] = groups;
+  return Object.keys(first).filter((name) => others.every((group) => Object.hasOwn(group, name)));
 }
 
 function merged(groups: Fields[]): Record<string, JsonSchema> {

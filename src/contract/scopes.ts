@@ -1,4 +1,4 @@
-/** What a caller's token may ask for, in its `scope` claim (RFC 8693, section 4.2): space-separated. */
+/** Scopes that a caller's token may have in its `scope` claim (RFC 8693, section 4.2): space-separated. */
 export const SCOPES = {
   "remit:decide": "ask for decisions",
   "remit:observe": "report what agents did without asking",

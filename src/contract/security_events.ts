@@ -22,11 +22,11 @@ export type SubjectFormat = (typeof SUBJECT_FORMATS)[number];
 export const SUBJECT_MEMBERS = ["user", "device", "session", "application", "tenant", "org_unit", "group"] as const;
 export type SubjectMember = (typeof SUBJECT_MEMBERS)[number];
 
-/** What a subject can be here. */
+/** Kinds of subjects here. */
 export const SUBJECT_KINDS = ["agent", "credential", "owner", "principal", "task", "token"] as const;
 export type SubjectKind = (typeof SUBJECT_KINDS)[number];
 
-/** What a receiver says of a token that it doesn't take (RFC 8935, section 2.4; SSF 1.0, section 8.1.4). */
+/** Error of a receiver for a token that it refuses (RFC 8935, section 2.4; SSF 1.0, section 8.1.4). */
 export const SetErrorAnswer = Type.Object(
   {
     err: Type.String({ description: "Code of the error (RFC 8935, section 2.4)" }),
@@ -98,7 +98,7 @@ const asked = {
   ),
   description: Type.Optional(Description),
 };
-/** What the transmitter has said of a stream: given back with a change, it has to be the same. */
+/** Members of a stream that the transmitter sets: sent back with a change, they must be the same. */
 const given = {
   iss: Type.Optional(Type.String({ description: "As answered before, or left out" })),
   aud: Type.Optional(Type.Unknown({ description: "As answered before, or left out" })),

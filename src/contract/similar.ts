@@ -6,7 +6,7 @@ export function areSimilar(a: string, b: string): boolean {
   return a.toLowerCase() === b.toLowerCase() || drawn(a) === drawn(b);
 }
 
-/** As it is drawn, then without case: `I`, `l` and `1` are one stroke, and `i` has its dot. Character by character. */
+/** Returns the name as it looks, without case: `I`, `l` and `1` are one stroke, and `i` has its dot. Character by character. */
 function drawn(name: string): string {
   return name.replaceAll(/[I1]/g, "l").replaceAll("0", "o").replaceAll("m", "rn").replaceAll(/[wW]/g, "vv").toLowerCase();
 }

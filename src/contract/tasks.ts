@@ -15,7 +15,7 @@ const Subjects = Type.Record(Name, Type.Array(Text, { maxItems: SUBJECT_IDS_MAX,
   description: "What the task is about: subject type of the vocabulary to ids, at most 100 of each. Default none",
 });
 
-/** What a task says of itself, in the API and in a facts file. */
+/** Members of a task, in the API and in a facts file. */
 export const taskMembers = {
   agent: Type.String({ pattern: NAME_PATTERN, description: "Id of the agent whose work it is" }),
   purpose: Type.String({ pattern: NAME_PATTERN, description: "Purpose that it is for" }),

@@ -46,7 +46,7 @@ const builders: Record<Used, (...args: never[]) => Schema> = {
   Unsafe: (schema: Schema) => schema,
 };
 
-/** Where a described use of a schema keeps the schema itself: no reader of JSON Schema sees it. */
+/** Symbol under which a described use of a schema keeps the schema itself: no reader of JSON Schema sees it. */
 const ORIGIN = Symbol("origin");
 
 /**
@@ -62,5 +62,5 @@ export function originOf(schema: object): object {
   return (schema as { [ORIGIN]?: object })[ORIGIN] ?? schema;
 }
 
-/** What each builds is held equal to what TypeBox builds by a test. */
+/** Builders of schemas; a test compares each result with TypeBox's. */
 export const Type = builders as unknown as Pick<typeof TypeBox.Type, Used>;

@@ -6,8 +6,10 @@ import {
   EMAIL_PATTERN,
   ID_LENGTH_MAX,
   Problem,
+  durationMs,
   isCanonicalId,
   isCanonicalPath,
+  momentMs,
   pointerToken,
   type Fields,
   type ResourceType,
@@ -144,6 +146,24 @@ function presentReader(type: ValueType): ReadValue {
         if (!EMAIL.test(email)) throw invalid(field, "an e-mail address");
         checkId(email, field);
         return email;
+      };
+    case "date":
+      return (value, field) => {
+        const date = text(value, field);
+        if (date.length !== 10 || momentMs(date) === null) throw invalid(field, "a date such as 2026-03-01");
+        return date;
+      };
+    case "time":
+      return (value, field) => {
+        const time = text(value, field);
+        if (time.length === 10 || momentMs(time) === null) throw invalid(field, "a time in UTC such as 2026-03-01T09:30:00Z");
+        return time;
+      };
+    case "duration":
+      return (value, field) => {
+        const duration = text(value, field);
+        if (durationMs(duration) === null) throw invalid(field, "a duration such as 90s, 36h or 30d");
+        return duration;
       };
     case "string":
       return (value, field) => {

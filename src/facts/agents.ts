@@ -1,4 +1,4 @@
-/** What an agent may be. */
+/** Checks and builds agents. */
 import { type AgentState, type ChangeAgent, type CreateAgent, type Credential } from "../contract/index.js";
 import { iso, stateOfAgent, type AgentFact } from "./entities.js";
 import { checkAttributes, named } from "./fields.js";
@@ -54,7 +54,7 @@ export function checkChangedAgent(
   return agent;
 }
 
-/** What stops an agent is lifted, and not got round: by another owner, or by its credentials under another name. */
+/** Rejects ways around a stop, which has to be lifted instead: another owner, or the agent's credentials under another name. */
 function checkStaysStopped(before: AgentFact, after: AgentState, known: Known): void {
   const isOwnerRevoked = known.revoked("owner", before.owner);
   if (isOwnerRevoked && after.owner !== before.owner) refuse("/owner", `\`${before.owner}\`, until the revocation of that owner is lifted`);
@@ -83,7 +83,9 @@ function checkAgent(agent: AgentState, before: AgentFact | undefined, known: Kno
   }
 }
 
-/** What it has already may stay, though a newer bundle doesn't know it: then it permits nothing. */
+/**
+ * Rejects unknown purposes. Those that the agent has already may stay, though a newer bundle doesn't know them: then they permit nothing.
+ */
 function checkPurposes(purposes: readonly string[], field: string, before: ReadonlySet<string> | undefined, policy: KnownPolicy): void {
   for (const [i, purpose] of purposes.entries()) {
     if (policy.purposes.has(purpose) || before?.has(purpose) === true) continue;

@@ -1,6 +1,6 @@
 /**
- * What hosts and operators do with facts. Each change is checked against what is known and the active bundle, then goes the
- * ledger's way. Repeating a request changes nothing and answers the same.
+ * Commands of hosts and operators on facts. Each change is checked against the known facts and the active bundle, then goes through the
+ * ledger. Repeating a request changes nothing and returns the same.
  */
 import {
   Problem,
@@ -48,11 +48,11 @@ export interface FactsLimits extends TaskLimits, GrantLimits {
   agents_max: number;
   tasks_max: number;
   grants_max: number;
-  /** Of one agent or task. */
+  /** Most grants of one agent or task. */
   grants_per_holder_max: number;
 }
 
-/** What the log knows of the time before this start. */
+/** Facts in the log from before this start. */
 export interface PastRecords {
   /** The highest `facts_revision` of its records of changes; 0 where there are none. */
   revision: number;
@@ -81,7 +81,7 @@ export interface FactsDeps {
 /** Looking through all tasks for those that can be forgotten takes a while, so that it isn't done for each that finds no room. */
 const FORGET_EVERY_MS = 1000;
 
-/** What an agent is narrowed to, and why. */
+/** Restriction of a narrowed agent, and its reason. */
 export type Narrowing = Omit<NarrowingState, "agent" | "by" | "since" | "lifted">;
 
 /** A change that narrows says how it holds; any other is durable once it is answered. */
@@ -90,7 +90,7 @@ export interface Changed<T> {
   in_force: InForce | null;
 }
 
-/** What a transmitter of security events tells of, and when that happened, milliseconds since the epoch. */
+/** Event of a transmitter of security events, with its time in milliseconds since the epoch. */
 export interface ToldOf {
   source: string;
   scope: RevocationTarget;
@@ -298,9 +298,9 @@ export class Commands extends Reading {
   }
 
   /**
-   * As `revoke`, by a transmitter of security events: its own, beside anyone else's of the same, which it never touches.
+   * Revokes for a transmitter of security events: its own revocation, beside anyone else's of the same, which it never touches.
    * @param told `before_ms`, of a principal: only tokens that were issued before
-   * @returns null where it tells nothing new: of what has happened since, it has told already
+   * @returns null if it reports nothing new: the transmitter has already reported what has happened since
    * @throws Problem `fact_invalid`, `identifier_not_canonical`
    */
   async revokeAsTold(told: ToldOf & { before_ms?: number }, by: string): Promise<Changed<RevocationAnswer> | null> {
@@ -456,7 +456,7 @@ export class Commands extends Reading {
     });
   }
 
-  /** What has to be written so that the agent is no longer narrowed; null where it isn't. */
+  /** Returns the write that ends an agent's narrowing; null if it isn't narrowed. */
   #widened(agent: string, act: Act): Omit<Write, "time"> | null {
     const narrowing = this.registry.narrowings.get(agent);
     if (narrowing?.lifted !== null) return null;
@@ -523,7 +523,7 @@ export class Commands extends Reading {
     }
   }
 
-  /** The revision from which on grants that are known were used; Infinity where there is none. */
+  /** Returns the revision from which on known grants were used; Infinity without grants. */
   async #usesSince(): Promise<number> {
     let since = Infinity;
     for (const { value, revision } of this.registry.allGrants()) {
@@ -535,7 +535,7 @@ export class Commands extends Reading {
   }
 }
 
-/** Whether what happened then was undone since: by its source, of something later, or by a person who has looked at it. */
+/** Returns true if an event's effect was undone since: by its source, for a later event, or by a person who has looked at it. */
 function isOver({ lifted, as_of, source = "" }: RevocationState, as_of_ms: number): boolean {
   if (lifted === null) return false;
   return lifted.by.startsWith(`ssf:${source}/`) ? as_of_ms < msOf(as_of) : as_of_ms <= msOf(as_of);

@@ -53,7 +53,7 @@ export interface NarrowingFact extends NarrowingState {
   readonly revision: number;
 }
 
-/** What somebody said of a finding. */
+/** Person's verdict on a finding. */
 export interface FindingFact extends FindingState {
   readonly revision: number;
 }
@@ -80,7 +80,7 @@ export interface ImportState {
 }
 
 export const iso = (ms: number): string => new Date(ms).toISOString();
-/** Of a text that was checked, or written here. */
+/** Parses the time of a text that was checked, or written here. */
 const moment = (text: string): number => Date.parse(text);
 
 export function agentOfState(state: AgentState, revision: number, shared: Shared): AgentFact {

@@ -5,7 +5,7 @@ import type { Registry } from "./registry.js";
 import { isLive } from "./tasks.js";
 import { without } from "./without.js";
 
-/** As of the moment in which the first line is taken, whatever changes while the others are. */
+/** Yields all facts as of the moment in which the first line is taken, whatever changes while the others are. */
 export function* exportFacts(registry: Registry, nowMs: number): Generator<ImportLine> {
   const [agents, tasks] = [[...registry.agents()], [...registry.tasks()]];
   const [grants, revocations] = [[...registry.allGrants()], [...registry.revocations()]];
@@ -31,7 +31,7 @@ export function* exportFacts(registry: Registry, nowMs: number): Generator<Impor
   }
 }
 
-/** What is null is left out. */
+/** Leaves out members that are null. */
 function said(fact: object): object {
   return Object.fromEntries(Object.entries(fact).filter(([, value]) => value !== null));
 }

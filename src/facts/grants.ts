@@ -1,4 +1,4 @@
-/** What a grant may be. */
+/** Checks and builds grants. */
 import { parseTime, type Approval, type CreateGrant, type GrantFactState } from "../contract/index.js";
 import { iso } from "./entities.js";
 import { checkCanonical, refuse, span } from "./problems.js";

@@ -23,7 +23,7 @@ export interface GrantHolder {
 export interface Grant {
   readonly state: Exclude<GrantState, "unapproved">;
   readonly input: InputGrant;
-  /** Whether uses of it are counted. */
+  /** True if its uses are counted. */
   readonly counted: boolean;
   readonly expires_ms: number;
 }
@@ -67,7 +67,7 @@ export class HeldGrants {
     return this.#grants.size;
   }
 
-  /** @returns whether it is new */
+  /** Adds or replaces a grant. @returns true if it is new */
   put(fact: GrantFact): boolean {
     const before = this.#grants.get(fact.value.id);
     if (before !== undefined) {
@@ -215,7 +215,7 @@ export class HeldGrants {
     return forgotten;
   }
 
-  /** By id, with how often each was used. */
+  /** Returns the grants by id, with the number of uses. */
   dump(): unknown {
     return [...this.#grants].sort(([a], [b]) => (a < b ? -1 : 1)).map(([id, { fact, used }]) => [id, fact, used]);
   }

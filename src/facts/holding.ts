@@ -1,4 +1,4 @@
-/** What narrows, and what undoes it: the one holds at once, and the other gives way to it. */
+/** Applies restrictions, which hold at once, and their end, which gives way to any newer restriction. */
 import { Problem, type InForce } from "../contract/index.js";
 import type { Json } from "../store/store.js";
 import { turnOf, type Act, type Ledger, type Outcome } from "./ledger.js";

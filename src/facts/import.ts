@@ -45,7 +45,7 @@ const ORDERED_AT_ONCE = 5000;
 const DIFFERENCES_MAX = 1000;
 const TRIES_MAX = 3;
 
-/** What one fact of an import comes to; null: it is so already. */
+/** Write that one fact of an import needs; null if the fact is the same already. */
 type Step = (Omit<Write, "by" | "time" | "reason"> & { fields: string[] }) | null;
 
 /** Imports under way, so that one id is not applied twice at once. */
@@ -239,7 +239,7 @@ function keyOf(fact: ImportFact): string {
   }
 }
 
-/** What is known with an import's earlier facts laid over it. */
+/** Facts that are known, with an import's earlier facts laid over them. */
 class Staged implements Known {
   newTasks = 0;
   readonly #commands: Commands;
@@ -445,7 +445,7 @@ const STATUS_CHANGE: Record<AgentState["status"], string> = {
   revoked: "agent_revoked",
 };
 
-/** As it is kept; what is no time stays, and is then not the same as any. */
+/** Returns the expiry as it is stored; an invalid time stays, and is then unequal to any. */
 function expiryOf(text: string): string {
   const ms = Date.parse(text);
   return Number.isNaN(ms) ? text : iso(ms);

@@ -1,4 +1,4 @@
-/** What is imported, as it is written: a YAML document, or JSON Lines with one fact a line. Reading it is strict. */
+/** Reads the file of an import strictly: a YAML document, or JSON Lines with one fact a line. */
 import { createHash } from "node:crypto";
 import type { ErrorObject } from "ajv";
 import { ImportDocument, ImportLine, Problem, pointerToken } from "../contract/index.js";
@@ -97,7 +97,7 @@ export function readYamlDocument(bytes: Buffer, file: string): ImportFile {
   }
 }
 
-/** As a line of JSON is told the same. */
+/** Words in which the same faults of a line of JSON are reported. */
 const SAID: Partial<Record<string, { expected: string; reason?: string }>> = {
   missing: { expected: "a value", reason: "field_missing" },
   "unknown key": { expected: "only known fields", reason: "field_unknown" },
@@ -111,7 +111,7 @@ const SECTIONS = [
   ["revocations", "revocation"],
 ] as const;
 
-/** What a section's key says of a fact. */
+/** Returns the members of a fact that its key in a section stands for. */
 function namedBy(kind: ImportFact["kind"], id: string): object {
   return kind === "revocation" ? { scope: scopeOf(id) } : kind === "narrowing" ? { agent: id } : { id };
 }

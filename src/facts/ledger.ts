@@ -11,7 +11,7 @@ import { iso } from "./entities.js";
 import { split, type Notice, type Registry } from "./registry.js";
 import { without } from "./without.js";
 
-/** Who changes something, and why. */
+/** Author of a change, and the reason. */
 export interface Act {
   by: string;
   reason: string | null;
@@ -22,7 +22,7 @@ export interface LedgerOptions {
   retry_ms: number;
   /** How long an acknowledgement of what holds already waits for the disk before it says that it isn't durable. */
   durable_within_ms: number;
-  /** Told of each change whose record is on disk. */
+  /** Called for each change whose record is on disk. */
   recorded?: ((revision: number) => void) | undefined;
 }
 
@@ -46,13 +46,13 @@ export class Ledger {
   readonly #early = new Map<number, Change>();
   /** Records under way, by revision. */
   readonly #records = new Map<number, Promise<void>>();
-  /** In memory and not on record, by revision. */
+  /** Changes in memory that aren't on record, by revision. */
   #owed: Change[] = [];
   #paying: Promise<void> | null = null;
   #catching: Promise<void> | null = null;
-  /** Whether a write may have become durable although it failed. */
+  /** True if a write may have become durable although it failed. */
   #unsure = false;
-  /** What holds and isn't durable: how its change will be told. */
+  /** Changes in force in memory but not yet durable, with the metadata for their events. */
   readonly #held = new Map<string, Act & { time: string; change: string; on_record: boolean }>();
   readonly #turns = new Map<string, Promise<unknown>>();
   #cancelRetry: (() => void) | null = null;
@@ -85,7 +85,7 @@ export class Ledger {
     return result;
   }
 
-  /** Whether what is in memory may be about to change: something of this turn is under way, or may have become durable unseen. */
+  /** Returns true if the facts in memory may be about to change: a command of this turn is under way, or may have become durable unseen. */
   isChanging(of: string): boolean {
     return this.#turns.has(of) || this.#unsure;
   }
@@ -182,7 +182,7 @@ export class Ledger {
     await Promise.all(changes.map(({ revision }) => this.#onRecord(revision)));
   }
 
-  /** Where what is durable can't be read back now, memory gets it with the next try. */
+  /** Reads what is durable into memory. If that can't be read now, it is read with the next try. */
   async #catchUpNow(): Promise<void> {
     try {
       await this.catchUp();

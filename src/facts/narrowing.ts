@@ -1,4 +1,4 @@
-/** What narrows, as a change of a fact's JSON value. Each gives back the very value where it is as narrow already. */
+/** Restrictions as changes of a fact's JSON value. Each returns the same value if that is as narrow already. */
 import type { AgentState, Ended, NarrowingState, RevocationState } from "../contract/index.js";
 import type { Json } from "../store/store.js";
 
@@ -13,7 +13,7 @@ export function withStatus(status: "suspended" | "revoked"): Narrow {
   };
 }
 
-/** Of a task or a grant. */
+/** Ends a task or a grant. */
 export function withEnd(ended: Ended): Narrow {
   return (value) => {
     const fact = value as unknown as { ended: Ended | null };
@@ -28,7 +28,7 @@ export function withRevocation(revocation: RevocationState): Narrow {
   };
 }
 
-/** As `withRevocation`, of what a transmitter tells of: what it tells further on adds to what it has told before. */
+/** Revokes for a transmitter, like `withRevocation`: what it reports later adds to what it has reported before. */
 export function withEvent(told: RevocationState): Narrow {
   return (value) => {
     const known = value as unknown as RevocationState | null;

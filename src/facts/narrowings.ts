@@ -29,7 +29,7 @@ export class Narrowings {
     this.#held.set(fact.agent, { fact, pace });
   }
 
-  /** In force, or lifted. */
+  /** Returns an agent's narrowing, in force or lifted. */
   get(agent: string): NarrowingFact | undefined {
     return this.#held.get(agent)?.fact;
   }

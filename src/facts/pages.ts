@@ -12,7 +12,7 @@ export interface PageAsked {
 /** A page looks at no more, so that a filter which finds little doesn't hold decisions up. */
 const LOOKED_AT_MAX = 2000;
 
-/** @throws Problem `field_invalid` for a cursor that is none */
+/** Returns a page of facts, with the cursor of the next. @throws Problem `field_invalid` for an invalid cursor */
 export function page<T>(
   ids: SortedIds,
   { cursor, limit }: PageAsked,

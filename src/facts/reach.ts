@@ -1,4 +1,4 @@
-/** Whom a change concerns: the work that it can hit, and all that was handed on from that work. */
+/** Reach of a change: the work that it can hit, and all that was handed on from that work. */
 import type { GrantFactState, RevocationState, TaskState } from "../contract/index.js";
 import type { Json } from "../store/store.js";
 import { split, type Registry, type RevocationScope } from "./registry.js";
@@ -57,7 +57,7 @@ export class HandedOn {
     within(this.#from, giver.agent).add(giver.id);
   }
 
-  /** Whether something was handed on from this task, or from any of this agent's. */
+  /** Returns true if something was handed on from this task, or from any task of this agent. */
   has(of: "agent" | "task", id: string): boolean {
     return (of === "agent" ? this.#from : this.#below).has(id);
   }
@@ -121,10 +121,10 @@ type Target =
   | { kind: "everyone" }
   | { kind: "agent" | "owner" | "purpose" | "principal"; id: string }
   | { kind: "task"; task: Work }
-  /** Of something that is forgotten, since it was long over. */
+  /** Target of a change of something that is forgotten, since it was long over. */
   | { kind: "nobody" };
 
-/** What one change can hit. */
+/** Reach of one change. */
 export class Reach {
   readonly scope: RevocationScope;
   readonly of: string;
@@ -172,7 +172,7 @@ export class Reach {
     }
   }
 
-  /** Whether it can hit something that they may hear of. */
+  /** Returns true if the change can hit something that the caller may know of. */
   concerns(sight: Sight): boolean {
     const { agents, purposes } = sight;
     if (agents === null && purposes === null) return true;
@@ -208,7 +208,7 @@ export class Reach {
     return this.#tasksOf(target.id).some(([agent, purpose]) => sees(sight, agent, purpose));
   }
 
-  /** Whether it can hit a task. @param chain the task, and those that it was handed on from */
+  /** Returns true if the change can hit a task. @param chain the task, and those that it was handed on from */
   hits(chain: readonly Work[]): boolean {
     return chain.some((task) => this.#hitsDirectly(task));
   }

@@ -21,11 +21,11 @@ import { page, type PageAsked } from "./pages.js";
 import type { GrantState, Registry, RevocationScope } from "./registry.js";
 import { isLive } from "./tasks.js";
 
-/** Whether a caller may know of a fact; a page passes over the others. */
+/** Returns true if a caller may know of a fact; a page skips the others. */
 type Sees<T> = (fact: T) => boolean;
 
 export class Reading {
-  /** What decisions ask. */
+  /** Registry that decisions are made from. */
   readonly registry: Registry;
   readonly #store: Pick<Store, "changes">;
   readonly #clock: Pick<Clock, "wall">;

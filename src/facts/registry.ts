@@ -1,6 +1,6 @@
 /**
- * Who may act now, in memory and by key: what decisions look up. Kept in step by the store's feed, one change at a time. Facts
- * are replaced, never changed in place; only how often a grant was used is counted where it stands.
+ * Facts in memory and by key, from which decisions are made. Kept in step by the store's feed, one change at a time. Facts are replaced,
+ * never changed in place; only the uses of a grant are counted in place.
  */
 import type {
   AgentState,
@@ -55,35 +55,35 @@ export interface EntryError {
 /** Compiles an entry as purposes write it. */
 export type CompileEntry = (entry: Record<string, unknown>, vocabulary: Vocabulary) => CompiledEntry | EntryError;
 
-/** What facts are checked against: of the active bundle. */
+/** Parts of the active bundle that facts are checked against. */
 export interface KnownPolicy {
   readonly vocabulary: Vocabulary;
   readonly purposes: ReadonlyMap<string, unknown>;
 }
 
-/** What is asked about facts to check others against them: the registry, and an import's lines laid over it. */
+/** Facts that others are checked against: the registry, and an import's lines laid over it. */
 export interface Known {
   agent(id: string): AgentFact | undefined;
   task(id: string): TaskFact | undefined;
   grant(id: string): GrantFact | undefined;
-  /** Whose credential this is, or was: an agent that is no more keeps its own until another is given them. */
+  /** Returns the agent that has this credential, or had it: a former agent keeps its own until another is given them. */
   agentOf(subject: Credential): string | undefined;
   /** Another agent, past ones too, whose id could be taken for this one. */
   similarAgent(id: string): string | undefined;
   revoked(scope: RevocationScope, id: string): boolean;
 }
 
-/** What a change in memory is told of. `revision` is null for what holds and isn't durable yet. */
+/** Change in memory, for listeners. `revision` is null if it holds but isn't durable yet. */
 export type Notice = Omit<Change, "revision"> & { revision: number | null };
 
 /** A revision that a decision must have seen is waited for so long. */
 const REACHED_WITHIN_MS = 50;
 
-/** What holds in memory before it is durable: laid over the key's durable value, until that says the same. */
+/** Restriction that holds in memory before it is durable: laid over the key's durable value, until that has it too. */
 interface Held {
   /** Gives back the very value where that is as narrow already. */
   narrow: (value: Json) => Json;
-  /** What the store has. */
+  /** Value that the store has. */
   value: Json;
   revision: number;
 }
@@ -101,15 +101,15 @@ export class Registry implements Known {
   readonly #imports = new Map<string, { state: ImportState; revision: number }>();
   readonly #similar = new SimilarIds();
   readonly #credentials: Credentials = new Map();
-  /** Those of agents that are no more: a token that names one as an earlier actor must not pass for one that names nobody. */
+  /** Credentials of former agents: a token that names one as an earlier actor must not pass for one that names nobody. */
   readonly #former: Credentials = new Map();
-  /** What is cut off now: by scope and by what, each revocation of it, and before when what was issued is meant. */
+  /** Revocations in force, by scope and id, each with the time before which something must have been issued to be hit. */
   readonly #cut: Record<RevocationScope, Map<string, Map<string, number>>> = byScope();
   #cuts = 0;
   /** Facts revision of the last change to a revocation, by scope and id. */
   readonly #revocationsAt: Record<RevocationScope, Map<string, number>> = byScope();
   #suspended = 0;
-  /** By transmitter, the ids of its revocations that are in force. */
+  /** Ids of a transmitter's revocations that are in force. */
   readonly #ofSource = new Map<string, Set<string>>();
   #revision = 0;
 
@@ -122,7 +122,7 @@ export class Registry implements Known {
     revocation: new SortedIds(),
   };
 
-  /** Who waits for which revision. */
+  /** Callers waiting for a revision. */
   readonly #waiting = new Map<() => void, number>();
 
   constructor(policy: () => KnownPolicy | null, compile: CompileEntry, timers: Pick<Timers, "after">) {
@@ -135,7 +135,7 @@ export class Registry implements Known {
     this.#timers = timers;
   }
 
-  /** Of the last durable change that is in memory, and with it every one before. */
+  /** Revision of the last durable change that is in memory, as is every change before. */
   get revision(): number {
     return this.#revision;
   }
@@ -167,7 +167,7 @@ export class Registry implements Known {
     return this.#ofSource.get(source)?.size ?? 0;
   }
 
-  /** What narrowing leaves this agent with, and how much of that it has had; null where it isn't narrowed. */
+  /** Returns the rate that narrowing leaves this agent, and how much of it is used; null if it isn't narrowed. */
   narrowed(agent: string, now_ms: number): { actions_per_minute: number; permitted: number } | null {
     return this.narrowings.size === 0 ? null : this.narrowings.left(agent, now_ms);
   }
@@ -193,19 +193,19 @@ export class Registry implements Known {
     return this.#grants.of(agent, task, type, verb, now_ms);
   }
 
-  /** As `HeldGrants.approvals`. */
+  /** Returns live approvals, as `HeldGrants.approvals` does. */
   approvals(agent: string, now_ms: number, digest: () => string): readonly Grant[] {
     return this.#grants.approvals(agent, now_ms, digest);
   }
 
-  /** Whether an approval counts: its caller isn't revoked, and hasn't been since, though that is lifted. */
+  /** Returns true if an approval counts: its caller isn't revoked, and hasn't been since, even if that is lifted. */
   counts({ by, at }: Voice): boolean {
     if (this.revoked("caller", by)) return false;
     const since = this.revocation(revocationId({ scope: "caller", of: by }))?.since;
     return since === undefined || Date.parse(since) < Date.parse(at);
   }
 
-  /** As `HeldGrants.openApproval`. */
+  /** Returns an open approval's id, as `HeldGrants.openApproval` does. */
   openApproval(agent: string, digest: string, by: string, now_ms: number): string | undefined {
     return this.#grants.openApproval(agent, digest, by, now_ms);
   }
@@ -256,12 +256,12 @@ export class Registry implements Known {
     return this.#grants.use(id, now_ms);
   }
 
-  /** As `HeldGrants`. */
+  /** Counts a holder's live grants, as `HeldGrants` does. */
   liveGrantsOf(holder: GrantHolder, exact: boolean, now_ms: number): number {
     return this.#grants.liveOf(holder, exact, now_ms);
   }
 
-  /** As `HeldGrants`. */
+  /** Counts live grants, as `HeldGrants` does. */
   liveGrants(now_ms: number): number {
     return this.#grants.live(now_ms);
   }
@@ -316,12 +316,12 @@ export class Registry implements Known {
     return { narrowed: this.narrowings.inForce, suspended: this.#suspended };
   }
 
-  /** Whether something that narrows holds here and isn't durable. */
+  /** Returns true if a restriction of this key holds here and isn't durable. */
   isHeld(key: string): boolean {
     return this.#held.has(key);
   }
 
-  /** What the store has of a key over which something is held; undefined where memory has the same. */
+  /** Returns the store's value of a key over which a restriction is held; undefined if memory has the same. */
   durable(key: string): Json | undefined {
     return this.#held.get(key)?.value;
   }
@@ -332,13 +332,13 @@ export class Registry implements Known {
     if (held !== undefined && held.narrow(held.value) === held.value) this.#held.delete(key);
   }
 
-  /** What has to be written so that what is held is durable; undefined where nothing is held. */
+  /** Returns the write that makes a held restriction durable; undefined if none is held. */
   owed(key: string): { expected: number; value: Json } | undefined {
     const held = this.#held.get(key);
     return held && { expected: held.revision, value: held.narrow(held.value) };
   }
 
-  /** The revision of the key's last durable change, 0 where there is none. */
+  /** Returns the revision of the key's last durable change; 0 if it has none. */
   revisionOf(key: string): number {
     const held = this.#held.get(key);
     if (held !== undefined) return held.revision;
@@ -381,7 +381,7 @@ export class Registry implements Known {
     }
   }
 
-  /** As `apply`, while memory is filled: what is long over is left out. */
+  /** Applies a change while memory is filled, like `apply`, but leaves out tasks that are long over. */
   load(change: Change, now_ms: number): void {
     const [kind] = split(change.key);
     if (kind === "task") {

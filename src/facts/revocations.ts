@@ -1,4 +1,4 @@
-/** What can be revoked. */
+/** Checks and builds revocations. */
 import { createHash } from "node:crypto";
 import { REVOCATION_SCOPES, type RevocationTarget } from "../contract/index.js";
 import type { AgentFact } from "./entities.js";
@@ -7,12 +7,13 @@ import type { Known, KnownPolicy, RevocationScope } from "./registry.js";
 
 export interface Target {
   scope: RevocationScope;
-  /** Of `everything`, empty. */
+  /** Id in its scope; empty for `everything`. */
   of: string;
 }
 
 /**
- * What a revocation is of. Someone who revokes what isn't there has misspelt it, and has to hear so; tokens, principals and callers alone can't be known.
+ * Checks the target of a revocation. A target that doesn't exist is misspelt, and the caller has to learn that; only tokens, principals and
+ * callers can't be known.
  * @throws Problem `fact_invalid`, `identifier_not_canonical`
  */
 export function checkTarget(asked: RevocationTarget, known: Known & { agents(): Iterable<AgentFact> }, policy: KnownPolicy | null): Target {

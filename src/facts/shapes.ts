@@ -1,4 +1,4 @@
-/** What the facts file may say. */
+/** Schemas of the facts file. */
 import { Type, type Static } from "../contract/type.js";
 import { ID_LENGTH_MAX, NAME_PATTERN, taskMembers } from "../contract/index.js";
 

@@ -27,7 +27,7 @@ export class SortedIds {
     for (let at = this.#place(id); at < ids.length; at++) yield ids[at] ?? "";
   }
 
-  /** Where the first id after this one stands. */
+  /** Returns the index of the first id after this one. */
   #place(id: string): number {
     let [low, high] = [0, this.#ids.length];
     while (low < high) {

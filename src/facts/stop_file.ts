@@ -1,6 +1,6 @@
 /**
- * The last way to revoke everything, for when no request gets through: a file beside the store. That it is there is what
- * counts; a disk without room for its text holds it all the same. Whoever can write there could do worse.
+ * Last way to revoke everything, for when no request gets through: a file beside the store. Its existence is what counts; on a disk without
+ * room for its text it works anyway. Whoever can write there could do worse.
  */
 import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
@@ -26,7 +26,7 @@ const Stop = Type.Object(
 export type Stop = Static<typeof Stop>;
 
 const isStop = schemas().compile<Stop>(Stop);
-/** Of a file that doesn't say. */
+/** Reason and author for a file that doesn't say. */
 const UNSAID: Stop = { reason: `${STOP_FILE} is there`, by: "file" };
 
 /**
@@ -63,7 +63,7 @@ function writeDurably(path: string, text: string | null): void {
   }
 }
 
-/** Null where there is none. @throws Error of the file system where that can't be told */
+/** Reads the stop file; null if it doesn't exist. @throws Error of the file system if that can't be determined */
 export async function readStop(folder: string): Promise<Stop | null> {
   const file = join(folder, STOP_FILE);
   try {
@@ -89,9 +89,9 @@ export interface StopEvents {
 }
 
 /**
- * Looks for the file now and a few times a second. It is removed once what it asks for is durable, so that lifting the
- * revocation works as with any other; until then each start takes it anew.
- * @returns once it was looked for the first time, and what it asks for holds
+ * Looks for the file now and a few times a second. It is removed once the revocation that it asks for is durable, so that lifting that
+ * works as with any other; until then each start applies it again.
+ * @returns once it was looked for the first time, and the revocation that it asks for holds
  */
 export async function watchStop(folder: string, timers: Timers, events: StopEvents): Promise<() => void> {
   let busy = false;

@@ -1,4 +1,4 @@
-/** What a task may be, and what one that is handed on may be. */
+/** Checks and builds tasks, also those that are handed on. */
 import { TASK_LEVELS_MAX, parseTime, type IssueTask, type TaskState } from "../contract/index.js";
 import { iso, type TaskFact } from "./entities.js";
 import { checkAttributes, checkSubjects, named } from "./fields.js";
@@ -12,7 +12,7 @@ export interface TaskLimits {
   task_depth_max: number;
 }
 
-/** As it was asked for; without `expires` it is of an import, and ends when it is ended. */
+/** Task as it was asked for; without `expires` it is from an import, and ends when it is ended. */
 export type TaskAsked = Omit<IssueTask, "expires"> & { expires?: string; ended?: boolean };
 
 /**
@@ -60,7 +60,7 @@ function checkExpiry(expires: string, { task_lifetime_max_ms: lifetime }: TaskLi
   return expires_ms;
 }
 
-/** What of the parent's isn't said is the parent's, except for subjects: those are named or not there. */
+/** Checks a task that is handed on. Members that it leaves out are the parent's, except for subjects: those are named or missing. */
 function checkHandedOn(task: TaskState, parentId: string, asked: TaskAsked, known: Known, limits: TaskLimits, nowMs: number): TaskState {
   const parent = known.task(parentId);
   if (parent === undefined || parentId === task.id) refuse("/parent", "a task that is known, and not this one");
@@ -136,7 +136,10 @@ export function isLive(task: TaskFact, nowMs: number): boolean {
   return !task.ended && (task.expires_ms === null || nowMs < task.expires_ms);
 }
 
-/** Of more levels than decisions look at no chain is live: one from a damaged store could go round in a circle. */
+/**
+ * Returns true if a task and all its ancestors are live. A chain with more levels than decisions look at isn't: one from a damaged store
+ * could go round in a circle.
+ */
 function isChainLive(task: TaskFact, known: Known, nowMs: number): boolean {
   let at: TaskFact | undefined = task;
   for (let level = 0; level < TASK_LEVELS_MAX; level++) {

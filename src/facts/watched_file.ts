@@ -27,7 +27,7 @@ export class WatchedFile {
     private readonly bytesMax?: number,
   ) {}
 
-  /** Whether the last look found what it can't take, or nothing that can be read. */
+  /** Returns true if the last look found an invalid file, or none that can be read. */
   get isRefused(): boolean {
     return this.#refused !== "";
   }

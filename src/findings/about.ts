@@ -1,4 +1,4 @@
-/** What a judged action is about: which of its reasons somebody has to look into, and what its finding's id says. */
+/** Finds out what a judged action is about: which of its reasons somebody has to look into, and what its finding's id says. */
 import { SEVERITIES, type FindingAbout, type Reason, type Severity, type Sighted } from "../contract/index.js";
 
 /** Reasons and notices that say how unusual an action is: one incident, however grave it becomes. */
@@ -10,8 +10,8 @@ const BEHAVIOR: ReadonlySet<string> = new Set([
 type Given = Pick<Reason, "effect" | "code" | "severity">;
 
 /**
- * Those that call for a look. What was denied has not happened: its reasons do where it had happened already, or where
- * the agent is not itself.
+ * Returns the reasons that call for a look. A denied action hasn't happened, so its reasons count only if it had already happened when it
+ * was judged, or if they come from behaviour.
  */
 export function concerning<R extends Given>(kind: Sighted["kind"], reasons: readonly R[]): R[] {
   return reasons.filter(({ effect, code }) => (effect === "deny" ? kind === "observed" || BEHAVIOR.has(code) : effect !== "allow"));
@@ -35,7 +35,7 @@ function gravest<R extends Given>(reasons: readonly R[]): R | null {
   );
 }
 
-/** Whether a code is one of those that behaviour gives. */
+/** Returns true if the code comes from behaviour. */
 export const isBehavior = (code: string): boolean => BEHAVIOR.has(code);
 
 const SUFFIX = { code: "", behavior: "", flood: "-flood", shopping: "-shopping", denials: "-denials" } as const satisfies Record<
@@ -53,7 +53,7 @@ export const findingIds = (decisionId: string): string[] =>
 /** The id of a finding that this decision opens. */
 export const findingId = (decisionId: string, about: keyof typeof SUFFIX): string => `F-${decisionId}${SUFFIX[about]}`;
 
-/** What an id says by itself; null where that is the reasons' to say. */
+/** Returns what a finding's id by itself says that it is about; null if its reasons decide that. */
 export function aboutOfId(id: string): (typeof ALONE)[number] | null {
   return ALONE.find((about) => id.endsWith(SUFFIX[about])) ?? null;
 }

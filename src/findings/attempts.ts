@@ -6,11 +6,13 @@ import type { Sighted } from "../contract/index.js";
 
 /** How long a denial is held against what comes after it. */
 const WINDOW_MS = 10 * 60_000;
-/** Of one resource: so many ways to ask for it, and all but the last were denied. */
+/** Different spellings of a request for one resource, all but the last denied, that make a finding. */
 const VARIANTS_MAX = 5;
 /** Denials remembered of one agent; whoever is denied more within the window hides one among many, and is found for that. */
 const ATTEMPTS_MAX = 64;
-/** Of these denials, those that its caller may not ask for; apart from the agent's own, which a stranger must not push out. */
+/**
+ * Denials of these remembered where the caller may not ask for the agent; apart from the agent's own, which a stranger must not push out.
+ */
 const STRANGERS_MAX = 16;
 /** Agents that were denied something; the one that was longest ago is forgotten first. */
 const AGENTS_MAX = 10_000;
@@ -49,25 +51,28 @@ interface Attempt {
   purpose: string;
   /** Verb, type and id as they were spelled. */
   spelled: string;
-  /** As they look. */
+  /** Verb by its looks, so that look-alike letters are equal. */
   verb: string;
   subject: string;
   /** Asked for by a caller that may not. */
   stranger: boolean;
 }
 
+const NONE: readonly Attempt[] = [];
+
 export class Attempts {
   /** The least lately denied first. */
-  readonly #agents = new Map<string, Attempt[]>();
+  readonly #agents = new Map<string, readonly Attempt[]>();
 
-  /** @returns whether this looks like shopping, after what was denied before. What is denied is remembered. */
+  /** Remembers a denial. @returns true if the action looks like shopping, given what was denied before */
   take(sighted: Sighted): boolean {
     const { agent, known, decision, time_ms, purpose } = sighted;
     const isDenied = decision === "deny";
     // Whoever isn't registered is denied whatever it asks.
     if (!known || (isDenied && denying(sighted).every(({ code }) => isOfTheMoment(code)))) return false;
-    const before = (this.#agents.get(agent) ?? []).filter(({ time_ms: then }) => time_ms - then < WINDOW_MS);
-    if (before.length === 0 && !isDenied) return false;
+    const remembered = this.#agents.get(agent) ?? NONE;
+    const isLate = ({ time_ms: then }: Attempt): boolean => time_ms - then < WINDOW_MS;
+    if (!isDenied && !remembered.some(isLate)) return false;
     const attempt: Attempt = {
       time_ms,
       purpose,
@@ -76,16 +81,16 @@ export class Attempts {
       subject: `${looks(sighted.type)}\n${sighted.id === null ? "" : looks(sighted.id)}`,
       stranger: isDenied && denying(sighted).every(({ code }) => code === "caller_not_permitted"),
     };
-    const same = before.filter(({ subject }) => subject === attempt.subject);
+    const same = remembered.filter((one) => one.subject === attempt.subject && isLate(one));
     const isFound = (!isDenied && same.some((one) => isRetry(one, attempt))) || variants(same, attempt) >= VARIANTS_MAX;
     if (!isDenied) return isFound;
-    const all = [...before.filter((one) => !isSame(one, attempt)), attempt];
+    const all = [...remembered.filter((one) => isLate(one) && !isSame(one, attempt)), attempt];
     const [own, strangers] = [all.filter(({ stranger }) => !stranger), all.filter(({ stranger }) => stranger)];
     this.#remember(agent, [...strangers.slice(-STRANGERS_MAX), ...own.slice(-ATTEMPTS_MAX)]);
     return isFound || own.length > ATTEMPTS_MAX;
   }
 
-  /** What is remembered, for comparing two of these. */
+  /** Returns everything remembered, for comparing two of these. */
   dump(): unknown {
     return [...this.#agents];
   }
@@ -99,7 +104,7 @@ export class Attempts {
   }
 }
 
-/** Whether a denial with this code says nothing of what was asked. */
+/** Returns true if a denial with this code says nothing about what was asked. */
 export const isOfTheMoment = (code: string): boolean => OF_THE_MOMENT.has(code);
 
 const denying = ({ reasons }: Sighted): Sighted["reasons"] => reasons.filter(({ effect }) => effect === "deny");
@@ -112,6 +117,7 @@ function isRetry(denied: Attempt, passed: Attempt): boolean {
 }
 
 function variants(denied: readonly Attempt[], now: Attempt): number {
+  if (denied.length === 0) return 1;
   return new Set([...denied, now].map(({ purpose, spelled }) => `${purpose}\n${spelled}`)).size;
 }
 
@@ -123,11 +129,16 @@ const LATIN = "aeopcyxijshdqwgaopuvikt";
 const LATIN_OF = new Map(Array.from(OTHERS, (letter, i) => [letter, LATIN[i] ?? letter]));
 const ONE_STROKE = /[i1|!]/g;
 
+const ASCII = /^[\x20-\x7e]*$/;
+
+function latinOf(text: string): string {
+  const plain = text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
+  return ASCII.test(plain) ? plain : Array.from(plain, (letter) => LATIN_OF.get(letter) ?? letter).join("");
+}
+
 /** One form for all that a person would take for one another: by case, width, accents, script, or by how it is drawn. */
 export function looks(text: string): string {
-  const plain = text.normalize("NFKD").replaceAll(/\p{M}/gu, "").toLowerCase();
-  const latin = /^[\x20-\x7e]*$/.test(plain) ? plain : Array.from(plain, (letter) => LATIN_OF.get(letter) ?? letter).join("");
-  return latin
+  return (ASCII.test(text) ? text.toLowerCase() : latinOf(text))
     .replaceAll(ONE_STROKE, "l")
     .replaceAll("0", "o")
     .replaceAll("rn", "m")

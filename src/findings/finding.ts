@@ -11,13 +11,13 @@ export interface Seen<R = DecisionRecord> {
 }
 export type SeenAny = Seen<DecisionRecord | NoticeRecord>;
 
-/** What the records say; how it stands is the verdicts' to say. */
+/** Finding as the records have it; its state comes from the verdicts. */
 export type Told = Omit<Finding, "state" | "verdict" | "revision">;
 
 const TASKS_MAX = 16;
 const CODES_MAX = 16;
 const REASONS_MAX = 8;
-/** Of the decisions that began it, and of the latest. */
+/** Most ids kept of the first decisions, and of the latest. */
 const IDS_MAX = 8;
 const WAITING_MAX = 8;
 const MESSAGE_MAX = 512;
@@ -33,7 +33,7 @@ export class FindingFold {
   readonly #told: Told;
   readonly #codes = new Map<string, Code>();
   readonly #reasons: Told["reasons"] = [];
-  /** Of `first` and `last`. */
+  /** Record numbers of `first` and `last`. */
   readonly #places: number[] = [];
   #tenfold = 10;
 
@@ -83,7 +83,7 @@ export class FindingFold {
     if (isNews) this.news = seen.seq;
   }
 
-  /** @returns whether it is news */
+  /** Counts an action. @returns true if it is news */
   #act({ decision }: Answer, { task, version, risk }: Entry, isNews: boolean, waiting: WaitingAction | null): boolean {
     const told = this.#told;
     told.actions.all++;
@@ -104,7 +104,7 @@ export class FindingFold {
     return isNews;
   }
 
-  /** As it is now, for good. */
+  /** Returns a copy of the finding as it is now. */
   get told(): Told {
     const byCount = [...this.#codes.values()].sort((a, b) => b.count - a.count);
     return {
@@ -139,7 +139,7 @@ export class FindingFold {
     return this.#codes.has(code);
   }
 
-  /** Where the records of `first` and `last` are: their numbers, in order. */
+  /** Returns the record numbers of `first` and `last`, in order. */
   get places(): number[] {
     return [...this.#places].sort((a, b) => a - b);
   }
@@ -157,7 +157,7 @@ export class FindingFold {
     this.#places.splice(IDS_MAX, 1);
   }
 
-  /** @returns whether it is graver, or of a kind that it wasn't */
+  /** Counts an entry's reasons. @returns true if one is graver than all before, or new */
   #addReasons({ kind, reasons }: Entry): boolean {
     const told = this.#told;
     const concern = concerning(kind, reasons);
@@ -186,7 +186,7 @@ export class FindingFold {
   }
 }
 
-/** What a finding is told of one record. */
+/** Part of one record that a finding is made from. */
 interface Entry {
   /** The decision's, or the notice's. */
   id: string;

@@ -22,7 +22,7 @@ const ID = new RegExp(FINDING_PATTERN);
 
 /** How findings stand, as facts. */
 export interface States {
-  /** Of the last change. */
+  /** Revision of the last change. */
   readonly revision: number;
   finding(id: string): (FindingState & { revision: number }) | undefined;
 }
@@ -53,7 +53,7 @@ export interface FindingsFilter {
   state?: FindingStateName;
   /** At least. */
   severity?: Severity;
-  /** Of any reason to look into it. */
+  /** Code of any reason to look into it. */
   code?: string;
   /** Seen at this time or later: milliseconds since the epoch. */
   since?: number;
@@ -65,7 +65,7 @@ export interface Place {
   revision: number;
 }
 
-/** What is new of a finding, and with which record and which change of its state. */
+/** News of a finding, with the record and the state's revision that it goes up to. */
 export interface News extends FindingNews {
   at: Place;
 }
@@ -155,7 +155,7 @@ export class Findings {
     return this.#all.filter((one) => !isVerdict(this.#stateOf(one.id))).length;
   }
 
-  /** As far as is known by now. */
+  /** Returns a finding as far as is known by now. */
   at(id: string): Finding | null {
     const fold = this.#byId.get(id);
     return fold === undefined ? null : this.#whole(fold);
@@ -230,7 +230,7 @@ export class Findings {
     this.#tell();
   }
 
-  /** Where somebody begins who is told of what comes from now on. */
+  /** Returns the place from which a new listener begins. */
   get now(): Place {
     return { seq: Math.max(this.#to, this.#followed?.durable ?? 0), revision: this.#states.revision };
   }

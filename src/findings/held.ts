@@ -8,7 +8,7 @@ import type { Answer } from "../contract/index.js";
 const HELD_MAX = 10_000;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
-/** What is known of an action that waits, besides its record. */
+/** Facts about an action that waits, beside its record. */
 export interface HeldAction {
   action_digest: string;
   approval_digest: string;

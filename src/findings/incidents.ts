@@ -13,7 +13,7 @@ import { Denials } from "./denials.js";
 /** An incident is over after so long without an action of it, or so long after its first. */
 export const QUIET_MS = 30 * 60_000;
 export const LENGTH_MS = 4 * 3_600_000;
-/** Of one agent at once. */
+/** Most incidents of one agent at once. */
 export const INCIDENTS_MAX = 16;
 /** Agents with incidents; the one whose last was longest ago is forgotten first. */
 const AGENTS_MAX = 10_000;
@@ -23,7 +23,7 @@ interface Incident {
   last_ms: number;
 }
 
-/** What an agent's incidents are told apart by; those of agents that nobody has registered are one's. */
+/** Key that tells an agent's incidents apart; all agents that nobody has registered share one set of incidents. */
 type Key = string;
 
 export class Incidents {
@@ -63,7 +63,7 @@ export class Incidents {
     for (const id of findingIds(decisionId)) this.close(id);
   }
 
-  /** What comes after a verdict is another incident. */
+  /** Closes an incident: what comes after a verdict belongs to another. */
   close(finding: string): void {
     const at = this.#keys.get(finding);
     if (at === undefined) return;
@@ -117,7 +117,7 @@ function liveId(incident: Incident | undefined, now_ms: number): string | null {
 
 const whoOf = ({ agent, known }: Sighted): string => (known ? agent : "");
 
-/** Of those without a reason to look into them by themselves, none is asked for. */
+/** Returns an action's key. All actions without a reason to look into them share the empty code. */
 function keyOf({ kind, purpose, known, reasons }: Sighted): Key {
   const code = leading(kind, reasons)?.code ?? "";
   // Purposes of agents that nobody has registered are anybody's words too.

@@ -4,10 +4,10 @@ import type { Log } from "../decision/ports.js";
 import type { Findings } from "../decision/pdp.js";
 import type { Clock } from "../system/index.js";
 
-/** What was come upon. */
+/** Notice, as it was reported or detected. */
 export interface Noticed {
   code: NoticeCode;
-  /** Who reports it, or, of a sensor, who doesn't. */
+  /** Caller that reports it; for a silent sensor, the caller that doesn't. */
   caller: string;
   agent: string | null;
   purpose: string | null;
@@ -51,7 +51,10 @@ export class Notices {
 
 const MESSAGE_MAX = 512;
 
-/** As incidents are told apart: an agent's among its own, a sensor's by the sensor, which no agent can be named as. */
+/**
+ * Returns the notice in the form in which incidents are told apart: an agent's among its own, a sensor's under a name that no agent can
+ * have.
+ */
 export function sightedNotice({ id, code, severity, agent, purpose, caller, time }: Omit<NoticeRecord, "seq" | "v">): Sighted {
   return {
     decision_id: id,

@@ -1,4 +1,4 @@
-/** What a policy lacks, as entries for its purpose file: made of what was done, to be read and signed by whoever owns it. */
+/** Proposes what a policy lacks, as entries for its purpose file: made from what was done, to be read and signed by the policy's owner. */
 import type { Finding, RecordAction, Relation } from "../contract/index.js";
 
 /** One action of a finding, as far as an entry of a purpose can speak of it. */
@@ -18,7 +18,7 @@ interface Line {
 
 const LINES_MAX = 16;
 const PLAIN = /^[a-z][a-z0-9_]*$/;
-/** What YAML takes for something else than text. */
+/** Words that YAML doesn't read as text. */
 const WORDS: ReadonlySet<string> = new Set(["null", "true", "false", "yes", "no", "on", "off", "y", "n"]);
 
 /**

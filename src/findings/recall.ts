@@ -13,9 +13,9 @@ import type { Chain } from "../decision/chain.js";
 import { QUIET_MS, type Incidents } from "./incidents.js";
 import { sightedNotice } from "./notices.js";
 
-/** Of the log's end. So much is read in a third of a second where every record has a say, and in a fraction of that usually. */
+/** Bytes read from the log's end: a third of a second if every record matters, usually a fraction of that. */
 const BYTES_MAX = 32 * 1024 * 1024;
-/** What a line holds that has a say in this. Agents' texts may hold it too, so whole records decide. */
+/** Marks of lines that may matter here. Agents' texts may contain them too, so the whole record decides. */
 const MARKS = [Buffer.from('"finding":"F-'), Buffer.from('"decision":"deny"'), Buffer.from('"finding":{')];
 /** An engine's record carries the time of its decision, and within this member when it was recorded here. */
 const ENGINE = Buffer.from('"engine":{');
@@ -25,13 +25,13 @@ const NEWLINE = 0x0a;
 const WRITER = { origin: "", version: "" };
 
 /**
- * What can't be read is passed over: it is somebody else's to say what is wrong with the log, and the worst that comes of it here
- * is a second finding.
+ * Reads the recent incidents back from the log. An unreadable line is skipped: reporting a damaged log is another part's task, and the
+ * worst result here is a second finding.
  * @param folder of a log that nobody writes meanwhile, at least up to `to`
- * @param from what comes before it was taken in already
- * @param to the last record to take in
- * @param chain takes in the last decisions of tasks
- * @returns the place after the last one that was
+ * @param from place up to which everything was read before
+ * @param to the last record to read
+ * @param chain receives the last decisions of tasks
+ * @returns the place after the last record that was read
  */
 export function recallIncidents(
   folder: string,
@@ -63,7 +63,7 @@ export function recallIncidents(
   return place;
 }
 
-/** Where it isn't known which task a decision was on, it may have been any. */
+/** Adds a decision to its task's chain. If the task is unknown, it may have been any, so the chain is forgotten. */
 function link(chain: Chain, chained: ReturnType<typeof chainedIn>): void {
   if (chained === undefined) chain.forget();
   else if (chained !== null) chain.next(chained.task, chained.decision_id);
@@ -96,13 +96,13 @@ function placeOf(segment: string, { seq, offset }: Head): Position {
   return { seq: seq - 1, at: { segment, offset } };
 }
 
-/** Where a line begins; `seq` 0 for one that is no record. */
+/** Offset and number of a line; `seq` 0 if it isn't a record. */
 interface Head {
   offset: number;
   seq: number;
 }
 
-/** The first whole line that begins at an offset or after it; null where there is none nearby. */
+/** Returns the first whole line that begins at or after an offset; null if no line is near. */
 function lineFrom(file: number, offset: number): Head | null {
   const chunk = Buffer.alloc(CHUNK_BYTES);
   const before = Math.max(0, offset - 1);

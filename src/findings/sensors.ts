@@ -16,7 +16,7 @@ const RETRY_MS = 1000;
 
 interface Sensor {
   silent_after_ms: number;
-  /** By the monotonic clock: of its last report, or of the start. */
+  /** Monotonic time of its last report, or of the start. */
   heard_ms: number;
   silent: boolean;
 }
@@ -45,7 +45,7 @@ export class Sensors {
     this.#closed = true;
   }
 
-  /** Those that are silent. */
+  /** Returns how many sensors are silent. */
   get silent(): number {
     return [...this.#sensors.values()].filter(({ silent }) => silent).length;
   }

@@ -2,7 +2,7 @@
 import { createHmac } from "node:crypto";
 
 const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;
-/** In bytes, as the scheme bounds them. */
+/** Shortest secret in bytes, by the scheme. */
 const SECRET_MIN = 24;
 const SECRET_MAX = 64;
 const SECOND_MS = 1000;

@@ -1,6 +1,6 @@
-/** What the records say of a finding: its actions, and what became of its agent and of itself. */
-import type { Ask } from "../audit/index/ask.js";
-import { fromCursor } from "../audit/index/cursor.js";
+/** Collects what the records say of a finding: its actions, and what happened to its agent and to itself. */
+import type { Ask } from "../records/ask.js";
+import { fromCursor } from "../records/cursor.js";
 import type { Finding, FoundRecord, RecordFilter, RecordPage, ShownRecord } from "../contract/index.js";
 
 export interface Searched {
@@ -9,7 +9,7 @@ export interface Searched {
   ask(ask: Ask): Promise<string | null>;
 }
 
-/** Of one page, and pages that are looked through for the actions of one finding among others' of the same agent. */
+/** Records of one page; and pages that are searched for the actions of one finding among others of the same agent. */
 const PAGE = 500;
 const PAGES_MAX = 20;
 /** Changes of one fact that a timeline shows, the first of them. */

@@ -1,6 +1,7 @@
 /**
- * What people say of findings, and what follows from it. How a finding stands is a fact: stored, recorded, and changed only by
- * whoever has seen how it stood. What narrows comes before the verdict, so that no crash leaves a misuse on file whose agent goes on.
+ * Handles people's verdicts on findings, and what follows from them. A finding's state is a fact: stored, recorded, and changed only by a
+ * caller that has seen the state before. Restrictions come before the verdict, so that no crash leaves a misuse on file whose agent goes
+ * on.
  */
 import {
   FINDING_STATES,
@@ -30,7 +31,7 @@ interface Changed {
   in_force: InForce | null;
 }
 
-/** Who may act, as far as a verdict changes it. */
+/** Facts that a verdict may change: what agents may do. */
 export interface Facts {
   readonly ledger: {
     inTurn<T>(of: string, act: () => Promise<T>): Promise<T>;
@@ -58,7 +59,7 @@ interface ApproveAction {
 /** A caller that looks into findings. */
 export interface Reviewer {
   id: string;
-  /** As `callers` has them. */
+  /** Roles of the caller in `callers`. */
   roles: ReadonlySet<string>;
 }
 
@@ -79,7 +80,7 @@ export interface VerdictDeps {
    * @throws Problem `index_unavailable`
    */
   recordsOf: (finding: Finding, max: number) => Promise<readonly FoundRecord[]>;
-  /** What the profile made of it; null where it made nothing of it. */
+  /** Returns the action as the profile learned it; null if the profile learned nothing from it. */
   actOf: (record: DecisionRecord) => Act | null;
   limits: VerdictLimits;
 }
@@ -89,7 +90,7 @@ export interface VerdictLimits {
   approval_lasts_ms: number;
 }
 
-/** From where to where. What is closed is opened again before it is judged anew, so that nobody overrules by accident. */
+/** States that each state may change to. A closed finding is reopened before it is judged again, so that nobody overrules by accident. */
 const NEXT: Readonly<Record<FindingStateName, readonly FindingStateName[]>> = {
   open: ["in_review", "expected", "misuse", "policy_gap"],
   in_review: ["open", "expected", "misuse", "policy_gap"],
@@ -273,7 +274,7 @@ function checkOptions({ state, keep_out, propose, seen }: JudgeFinding): void {
     throw new Problem("field_missing", { field: "/seen", expected: "how many actions were seen: `actions.all`" });
 }
 
-/** What is approved and taught is what was looked at: a finding grows while somebody reads it. */
+/** Rejects a verdict on fewer actions than the finding has by now: only what was looked at is approved and learned from. */
 function checkSeen({ actions }: Finding, seen: number | undefined): void {
   if (seen !== undefined && seen !== actions.all) throw new Problem("revision_stale", { field: "/seen", expected: String(actions.all) });
 }
@@ -290,7 +291,7 @@ type Judged = Extract<FoundRecord["record"], { answer: unknown }>;
 
 const isJudged = (record: FoundRecord["record"]): record is Judged => "answer" in record;
 
-/** Those that differ in what a person would call another action: what, on what, from where, at which hour. The latest of each. */
+/** Returns acts that a person would call different: by verb, resource, source, relation and hour. The latest of each. */
 function distinct(acts: readonly Act[]): Act[] {
   const byWhat = new Map<string, Act>();
   for (const act of acts) {

@@ -1,4 +1,4 @@
-/** What a finding shows of an action that waits: enough to approve it by, cut to length, and harmless to whatever shows it. */
+/** Prepares what a finding shows of an action that waits: enough to approve it, cut to length, and harmless wherever it is shown. */
 import { pointerToken, type Finding } from "../contract/index.js";
 import type { Seen } from "./finding.js";
 

@@ -29,7 +29,7 @@ export interface WebhookEvents {
   cursorUnwritable: (detail: string) => void;
 }
 
-/** What a later attempt would not change. */
+/** Status codes after which another attempt would change nothing. */
 const NEVER: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 const BEGINNING: Place = { seq: 0, revision: 0 };
 /** How long news gathers, so that a burst of one finding is one message. */
@@ -45,7 +45,7 @@ export class Webhook {
   readonly #attempts: Attempts;
   #unwritable = false;
   #hasNews = true;
-  /** Whether nothing is left to tell, so that news ends the wait. */
+  /** True while nothing is left to send, so that news ends the wait. */
   #idle = false;
 
   /** @param file where its cursor is kept */
@@ -79,7 +79,7 @@ export class Webhook {
     }
   }
 
-  /** Whether the last message wasn't taken, and is tried again. */
+  /** Returns true if the last message wasn't accepted, and is being sent again. */
   get failing(): boolean {
     return this.#attempts.failing;
   }
@@ -117,7 +117,7 @@ export class Webhook {
     this.#idle = false;
   }
 
-  /** Where it was told up to; a webhook that is new begins now. */
+  /** Returns the place up to which findings were sent; a new webhook begins now. */
   async #begin(): Promise<Place> {
     const { now } = this.#findings;
     const place = await this.#kept();
@@ -130,7 +130,7 @@ export class Webhook {
     return begin;
   }
 
-  /** Null where there is none yet. What can't be read is beyond all that there is. */
+  /** Reads the cursor; null if it doesn't exist yet. An unreadable cursor is beyond every place. */
   async #kept(): Promise<Place | null> {
     try {
       return readPlace((await readRegularFile(this.#file)).toString("utf8")) ?? { seq: Infinity, revision: Infinity };

@@ -10,7 +10,7 @@ import { HttpTable, type HttpTableOptions } from "./http_table.js";
 export { REFUSALS, Refused, type HttpRefusal } from "./http_refusals.js";
 export { byBearer, type BearerOptions, type GuardedRoute, type HttpTableOptions, type Matched, type Who } from "./http_table.js";
 
-/** Told of what is refused, with the reasons that whoever asked doesn't get. */
+/** Receives each refusal, with the reasons that the caller doesn't get. */
 export type Told<R> = (error: Refusal | Refused, request: R) => void;
 
 export interface HttpGuardOptions<R> extends HttpTableOptions<R> {

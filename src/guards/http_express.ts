@@ -90,7 +90,7 @@ export function guardExpress(client: RemitClient, options: HttpGuardOptions<Requ
   };
 }
 
-/** What was sent says that nothing was done, or it was not taken whole. */
+/** Failure of a permitted request: the response reports an error, or wasn't received whole. */
 class NotDone extends Error {}
 
 /** Resolves once an answer is sent that says that something was done. */

@@ -1,10 +1,10 @@
-/** What a guarded server answers in the place of what was refused. */
+/** Responses of a guarded server to refused requests. */
 import { Denied, Undecided } from "../client/index.js";
 import { REFUSALS, httpRefusal, type HttpRefusal } from "../contract/refusals.js";
 
 export { REFUSALS, type HttpRefusal, type RefusalCode } from "../contract/refusals.js";
 
-/** What the guard refuses before it asks. */
+/** Refusal by the guard before it asks for a decision. */
 export class Refused extends Error {
   override readonly name = "Refused";
 

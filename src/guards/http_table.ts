@@ -11,7 +11,7 @@ import { Refused } from "./http_refusals.js";
 
 export interface Matched<R> {
   request: R;
-  /** By name, decoded. */
+  /** Decoded path parameters, by name. */
   params: Readonly<Record<string, string>>;
   query: URLSearchParams;
 }
@@ -26,10 +26,10 @@ export interface GuardedRoute<R> {
   type: string;
   /** The parameter that is its id; left out where the verb names no single resource. */
   id?: string;
-  /** What the host knows of the resource. */
+  /** Attributes of the resource that the host knows. */
   attributes?: Found<R, Record<string, unknown>>;
   related?: Found<R, NonNullable<Action["related"]>>;
-  /** What whoever asks wants, as the vocabulary names it. */
+  /** Arguments of the action, as the vocabulary names them. */
   arguments?: Found<R, Record<string, unknown>>;
   /** Sets an argument in the request, where an answer says so; without it such an answer is refused. */
   modify?: (request: R, argument: string, value: string | number | boolean) => R | Promise<R>;
@@ -39,7 +39,7 @@ const ROUTE: Record<keyof GuardedRoute<unknown>, true> = {
   ...{ on: true, verb: true, type: true, id: true, attributes: true, related: true, arguments: true, modify: true },
 };
 
-/** Who acts, for what. */
+/** Members of an action that say who acts, and for what. */
 export type Who = Pick<Action, "agent" | "agent_token" | "purpose" | "task" | "task_token" | "context">;
 
 export interface HttpTableOptions<R> {
@@ -48,7 +48,7 @@ export interface HttpTableOptions<R> {
   who: (source: HttpSource, request: R) => Who | null | Promise<Who | null>;
 }
 
-/** Of a request, what every kind of server has. */
+/** Parts of a request that every kind of server has. */
 export interface HttpSource {
   method: string;
   /** Path and query, as sent. */
@@ -122,7 +122,7 @@ function rowOf<R>(route: GuardedRoute<R>, above: string): Row<R> {
 }
 
 export interface BearerOptions {
-  /** What the agents of this server act for. */
+  /** Purpose of this server's agents. */
   purpose: string;
   /** Header that names the task, by its id or its token. @default `remit-task` */
   task_header?: string;
@@ -156,7 +156,7 @@ export function byBearer(options: BearerOptions): (source: HttpSource) => Who | 
   };
 }
 
-/** Who acts, by the token (RFC 8693, section 4.1); null where it says nothing. */
+/** Returns who acts by the token's own claims (RFC 8693, section 4.1); null if they don't say. */
 function actorOf(token: string): string | null {
   const { sub, act } = (unprovenClaims(token) ?? {}) as { sub?: unknown; act?: { sub?: unknown } | null };
   const actor = act?.sub ?? sub;

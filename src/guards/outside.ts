@@ -4,10 +4,10 @@ import { Agent as HttpAgent, request as requestHttp, type IncomingMessage } from
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import { outside, type Answered, type Outside } from "../client/outside.js";
 
-/** As long as `fetch` waits. */
+/** Milliseconds of silence after which a request fails, as with `fetch`. 300,000. */
 const SILENT_MS_MAX = 300_000;
 
-/** Of a body that nobody reads: what its sender goes on with stays in the sender's hands. */
+/** Most chunks kept of a body that nobody reads; then reading pauses, and the rest stays with the sender. */
 const CHUNKS_MAX = 16;
 
 /** Connections are kept; idle ones keep no process alive. */
@@ -26,8 +26,8 @@ export interface Exchanged extends Answered {
 }
 
 /**
- * As `fetch` of a text, with `redirect: "manual"`; nothing is unpacked.
- * @param idle_ms how long a connection is kept that nothing is asked on, where the server names no shorter time
+ * Returns a function that works like `fetch` of a text with `redirect: "manual"`; nothing is decompressed.
+ * @param idle_ms milliseconds that an idle connection is kept, unless the server names a shorter time
  */
 export function nodeExchange(idle_ms = SILENT_MS_MAX): (url: URL, init: RequestInit) => Promise<Exchanged> {
   const kept = { keepAlive: true, timeout: idle_ms };

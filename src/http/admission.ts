@@ -9,14 +9,15 @@ import type { Timers } from "../system/index.js";
 const HELD_MS = 1000;
 
 /**
- * Counts while it decides; called once the body is there, since those that are slow must not count.
- * @param by who asks: a caller's id, or what stands for it while it isn't proven; one has no more than its share, so that others find room. Left out: nobody's share
- * @param decisions how many it asks for, about: of one who asks no more than its share are begun at once, but for the last request's
- * @throws Problem `overloaded`, held back, where the room, or its share of it, has filled meanwhile
+ * Counts a request while it decides; called once its body has arrived, since slow senders must not count.
+ * @param by a caller's id, or what stands for it until it is proven; nobody has more than a share, so that others find room. Left out: no
+ * share
+ * @param decisions about how many it asks for: of one caller no more than its share are begun at once, except for the last request's
+ * @throws Problem `overloaded`, held back, if the room, or the caller's share of it, has filled meanwhile
  */
 export type Admit = <T>(decide: () => Promise<T>, by?: string, decisions?: number) => Promise<T>;
 
-/** Of one action with its resource. */
+/** Bytes of one action with its resource, about. */
 const DECISION_BYTES = 256;
 
 /** About how many decisions a body asks for: it is not read before somebody has room for it. */
@@ -26,20 +27,20 @@ export const decisionsIn = ({ length }: Uint8Array): number => Math.max(1, Math.
 export const halfOf = (max: number): number => Math.max(1, Math.floor(max / 2));
 
 export interface Admission {
-  /** Whether whoever comes now is refused: asked before a request's body is read. */
+  /** True if the next request would be refused: checked before its body is read. */
   readonly full: boolean;
   /** Requests that are decided now. */
   readonly underWay: number;
-  /** Whether as many are under way as one caller may have: from then on it matters whose each is. */
+  /** True if as many requests are under way as one caller may have: from then on it matters whose each is. */
   readonly contended: boolean;
   admit: Admit;
-  /** Counts what one who asks has under way as another's from now on: they turned out to be the same. */
+  /** Counts the requests of one share in another from now on: both callers turned out to be the same. */
   merge: (from: string, into: string) => void;
   /** Calls when a refusal has been held back for long enough. Bounded by the connections: each waits for one answer. */
   hold: (refuse: () => void) => void;
 }
 
-/** Of one who asks. */
+/** Share of one caller. */
 interface Share {
   by: string;
   /** The share that this one became a part of. */
@@ -51,12 +52,13 @@ interface Share {
 }
 
 /**
- * @param max requests to decide under way
- * @param share_max of one who asks, and of the decisions that these ask for
+ * Returns the admission of one door or several.
+ * @param max requests under way
+ * @param share_max requests of one caller, and the decisions that these ask for
  */
 export function admission(max: number, timers: Timers, share_max = max): Admission {
   let underWay = 0;
-  /** Of each who has some under way; so no more of them than `max`. */
+  /** Shares of callers with requests under way; so at most `max`. */
   const shares = new Map<string, Share>();
   const hold = (refuse: () => void): void => {
     timers.after(HELD_MS, refuse);

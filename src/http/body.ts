@@ -18,7 +18,7 @@ const GZIP_TYPE = /^application\/(?:gzip|octet-stream|vnd\.openpolicyagent\.bund
 
 const YAML_MEDIA = /^application\/yaml(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
 const JSON_LINES_MEDIA = /^application\/(?:jsonl|x-ndjson)(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
-/** Where YAML isn't taken. */
+/** Media types where YAML isn't accepted. */
 const JSON_LINES_ALONE = new RegExp(JSON_LINES_MEDIA);
 
 /** @throws Problem `content_type_unsupported`, `content_encoding_unsupported`, `body_too_large`, `body_timeout` */
@@ -27,15 +27,17 @@ export function readJsonBytes(request: IncomingMessage, limits: BodyLimits, time
 }
 
 /**
- * As `readJsonBytes`, of a body that may be packed (`gzip`): neither what comes nor what it unpacks to is larger than the limit.
- * @throws Problem as `readJsonBytes`, and `http_invalid` for what is no gzip
+ * Reads a body that may be compressed (`gzip`), like `readJsonBytes`: neither what arrives nor what it decompresses to is larger than the
+ * limit.
+ * @throws Problem as `readJsonBytes`, and `http_invalid` for invalid gzip
  */
 export function readPackedJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
   return readPacked(request, JSON_TYPE, limits, timers);
 }
 
 /**
- * As `readPackedJsonBytes`, of clients that say of their JSON what their library says, or nothing: all but YAML is taken for it.
+ * Reads a body like `readPackedJsonBytes`, from clients that declare the type of JSON as their library does, or not at all: any type but
+ * YAML is read as JSON.
  * @throws Problem as `readPackedJsonBytes`
  */
 export function readLooseJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
@@ -69,7 +71,7 @@ function unpacked(bytes: Buffer, limits: BodyLimits): Promise<Buffer> {
 }
 
 /**
- * Of a body that is somebody else's, whatever it says of itself.
+ * Reads a body that is meant for another server, whatever its headers say.
  * @throws Problem `body_too_large`, `body_timeout`
  */
 export function readHeldBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
@@ -104,17 +106,17 @@ export async function readImport(
 }
 
 /**
- * Of a body that is worked off as it comes.
+ * Checks the head of a request whose body is processed as it arrives.
  * @throws Problem `content_type_unsupported`, `content_encoding_unsupported`, `body_too_large`
  */
 export function checkJsonLines(request: IncomingMessage, bytesMax: number): void {
   checkHead(request, JSON_LINES_ALONE, { bytes_max: bytesMax, too_large: "body_too_large" });
 }
 
-/** Whether a request says that it is JSON alone, no lines of it. */
+/** Returns true if a request declares a single JSON text, not lines of it. */
 export const isJson = ({ headers }: IncomingMessage): boolean => JSON_TYPE.test(headers["content-type"] ?? "");
 
-/** What a type's refusal expects, and advises. */
+/** Expected types and hints for a refused content type. */
 const EXPECTED = new Map<RegExp, { expected: string; hint?: string }>([
   [SET_MEDIA, { expected: `\`${SET_TYPE}\`` }],
   [JSON_TYPE, { expected: "`application/json`" }],

@@ -1,4 +1,4 @@
-/** Who waits for the next bundle (OPA's long poll): bounded, and all answered as soon as there is one. */
+/** Holds requests that wait for the next bundle (OPA's long poll): bounded, and all answered as soon as it is active. */
 import type { ServerResponse } from "node:http";
 import { Problem } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
@@ -6,7 +6,7 @@ import { Places } from "../system/places.js";
 
 export interface WaiterLimits {
   waiters_max: number;
-  /** Of one caller: others find room. */
+  /** Most waiters of one caller, so that others find room. */
   waiters_per_token_max: number;
   wait_max_ms: number;
 }
@@ -14,7 +14,7 @@ export interface WaiterLimits {
 export class BundleWaiters {
   readonly #timers: Pick<Timers, "after">;
   readonly #limits: WaiterLimits;
-  /** What answers each, and its caller. */
+  /** Functions that answer a waiter, with its caller. */
   readonly #waiting = new Map<() => void, string>();
   readonly #places: Places;
   #closed = false;
@@ -29,7 +29,7 @@ export class BundleWaiters {
     return this.#waiting.size;
   }
 
-  /** Whether the service stops: connections aren't kept for what comes next. */
+  /** True once the service stops: connections aren't kept for further requests. */
   get closed(): boolean {
     return this.#closed;
   }

@@ -3,10 +3,10 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { Problem } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 
-/** Those whose body may take as long as it goes on coming. */
+/** Responses to requests whose body may take as long as it goes on arriving. */
 const paced = new WeakSet<ServerResponse>();
 
-/** Whether the answer's request has times of its own, and not those of every request. */
+/** Returns true if the answer's request has time limits of its own, instead of those of every request. */
 export function isPaced(response: ServerResponse): boolean {
   return paced.has(response);
 }
@@ -27,8 +27,8 @@ export class Chunks {
   }
 
   /**
-   * What has come since; null at the end.
-   * @throws Problem `body_timeout`; `http_invalid` where it breaks off
+   * Returns the bytes that have arrived since; null at the end.
+   * @throws Problem `body_timeout`; `http_invalid` if the body breaks off
    */
   async next(): Promise<Buffer | null> {
     const request = this.#request;

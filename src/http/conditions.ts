@@ -1,7 +1,7 @@
 /** Headers that make an answer depend on what its client has (RFC 9110, section 13; RFC 7240). */
 import type { IncomingMessage } from "node:http";
 
-/** Whether what the client has is what there is. Weakly compared; what is no entity tag is none of ours. */
+/** Returns true if the client's copy is current. Tags are compared weakly; a header that isn't an entity tag matches nothing. */
 export function isNoneMatch({ headers }: Pick<IncomingMessage, "headers">, etag: string): boolean {
   const given = headers["if-none-match"];
   if (given === undefined) return false;
@@ -11,7 +11,7 @@ export function isNoneMatch({ headers }: Pick<IncomingMessage, "headers">, etag:
 
 const WAIT = /(?:^|[,;])[ \t]*wait[ \t]*=[ \t]*"?(\d{1,9})"?[ \t]*(?=$|[,;])/i;
 
-/** Milliseconds that the client would wait for another answer; a preference that can't be read is none (RFC 7240, section 2). */
+/** Returns the milliseconds that the client would wait for another answer; an invalid preference is ignored (RFC 7240, section 2). */
 export function preferredWait({ headers }: Pick<IncomingMessage, "headers">): number {
   // Repeated headers come joined by commas.
   const [, seconds = "0"] = WAIT.exec(String(headers["prefer"] ?? "")) ?? [];

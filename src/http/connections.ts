@@ -25,7 +25,7 @@ interface Connection {
   caller: string | null;
   /** Requests whose answers it is owed. */
   owed: Set<Asked>;
-  /** Whether it has one of the reserved places. */
+  /** True if it has one of the reserved places. */
   reserved: boolean;
 }
 
@@ -40,9 +40,9 @@ export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #timers: Pick<Timers, "after">;
   readonly #reservedMax: number;
-  /** By peer, since a TLS socket isn't its TCP socket. The one that has been idle or anonymous longest comes first. */
+  /** Connections by peer, since a TLS socket isn't its TCP socket. The one that has been idle or anonymous longest comes first. */
   readonly #byPeer = new Map<string, Connection>();
-  /** By the socket that requests come over: naming a peer takes as long as the rest, for each request several times. */
+  /** Connections by the socket that requests arrive on: naming a peer takes as long as the rest, for each request several times. */
   readonly #bySocket = new WeakMap<Socket, Connection>();
 
   constructor(limits: ConnectionLimits, timers: Pick<Timers, "after">) {
@@ -70,7 +70,7 @@ export class Connections {
     });
   }
 
-  /** Whether a connection has a place that is kept for what stops everything, and may ask for nothing else. */
+  /** Returns true if a connection has a place that is reserved for stopping everything, and may ask for nothing else. */
   isReserved(socket: Socket): boolean {
     return this.#of(socket)?.reserved === true;
   }
@@ -173,12 +173,12 @@ function ofMost(all: readonly Connection[]): Connection | undefined {
   return most === 1 && found !== undefined && isWhole(found) ? undefined : found;
 }
 
-/** Returns the connection with which least is lost: one that is idle, or has an unfinished request; the newest if there is none. */
+/** Returns the connection with which least is lost: one that is idle, or has an unfinished request; otherwise the newest. */
 function leastLost(all: readonly Connection[]): Connection | undefined {
   return all.find(({ owed }) => owed.size === 0) ?? all.find((one) => !isWhole(one)) ?? all.at(-1);
 }
 
-/** Whether it waits for the answer to a request that has come to its end. */
+/** Returns true if the connection waits for the answer to a request that has arrived whole. */
 const isWhole = ({ owed }: Connection): boolean => [...owed].some(({ complete }) => complete);
 
 const peerOf = ({ remoteAddress, remotePort }: Socket): string => `${remoteAddress ?? ""} ${remotePort ?? ""}`;

@@ -1,10 +1,10 @@
-/** What the routes need; `service.ts` hands it in. */
+/** Dependencies of the routes; `service.ts` provides them. */
 import type { Authzen } from "../adapters/authzen/authzen.js";
 import type { EnvoyPorts } from "../adapters/envoy/check.js";
 import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
-import type { RecordSearch } from "../audit/index/search.js";
+import type { RecordSearch } from "../records/search.js";
 import type { BundlesAnswer, PolicyIdentity, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Observer } from "../decision/observe.js";
@@ -17,6 +17,7 @@ import type { TaskWork } from "../identity/task_tokens.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
 import type { ServiceProfile } from "../wiring/profile.js";
+import type { Explain } from "../wiring/explaining.js";
 import type { FindingsRoom } from "../wiring/findings.js";
 import type { HandedInRecords } from "../wiring/handed_in.js";
 import type { SecurityEventsRoom } from "../wiring/security_events.js";
@@ -38,11 +39,11 @@ export interface Bundles {
   publish(bytes: Buffer): Promise<PolicyIdentity>;
 }
 
-/** What `/readyz` says: ready where all of it is true. */
+/** States that `/readyz` reports: ready if all are true. */
 export interface Readiness {
   bundle: boolean;
   facts: boolean;
-  /** Whether changes of facts reach the disk. Decisions go on without. */
+  /** True if changes of facts reach the disk. Decisions go on without. */
   stored: boolean;
   log: boolean;
   accepting: boolean;
@@ -69,7 +70,7 @@ export interface HttpLimits extends ScanLimits {
 }
 
 export interface HttpIdentity extends Pick<Identity, "mayAskFor">, Callers {
-  /** As `Identity`, `caller_token_revoked` and `caller_cut_off`. */
+  /** Authenticates a caller. @throws Problem as `Identity`, `caller_token_revoked` and `caller_cut_off` */
   authenticate: (authorization: string | undefined, scope: Scope) => Promise<Caller>;
   /** The agents and purposes that `mayAskFor` is true of. */
   rightsOf: (caller: Caller) => Sight;
@@ -99,9 +100,9 @@ export interface HttpDeps extends SensingRoom {
   identity: HttpIdentity;
   /** One bound for all doors. */
   admission: Admission;
-  /** Of what is observed, streams and traces; apart from decisions, which have the first call on everything that they share. */
+  /** Admission of observed actions, streams and traces; apart from decisions, which come first in everything that they share. */
   observing: Admission;
-  /** Of what engines hand in. */
+  /** Admission of records that engines send. */
   handingIn: Admission;
   facts: Commands;
   flights: Flights;
@@ -112,6 +113,7 @@ export interface HttpDeps extends SensingRoom {
   records: OwnRecords;
   log: SegmentLog;
   search: RecordSearch;
+  explain: Explain;
   recordStreams: RecordStreams;
   findings: FindingsRoom;
   handedIn: HandedInRecords;

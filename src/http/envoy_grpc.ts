@@ -32,7 +32,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
   const messages = await loadMessages();
   const refusals = new RefusedChecks(deps, envoy.ports.clock);
   const connections = new Map<string, Connection>();
-  /** By what a call brings, which is its own. */
+  /** Ends of calls, by a call's own metadata. */
   const overs = new WeakMap<Metadata, Over>();
   const ports: EnvoyPorts = {
     ...envoy.ports,

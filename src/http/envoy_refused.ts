@@ -9,7 +9,7 @@ const SAID_EVERY_MS = 60_000;
 export class RefusedChecks {
   readonly #deps: Pick<HttpDeps, "logger" | "metrics">;
   readonly #clock: Clock;
-  /** Of each code when it was said last, and how often it has come since. */
+  /** Codes with the time at which each was last logged, and how often it has come since. */
   readonly #said = new Map<string, { at: number; times: number }>();
 
   constructor(deps: Pick<HttpDeps, "logger" | "metrics">, clock: Clock) {

@@ -14,14 +14,14 @@ export interface EventLimits {
   queue_bytes_max: number;
 }
 
-/** Who follows what, and from where on. */
+/** Subscription of a caller: what it follows, and from where on. */
 export interface Subscription {
   sight: Sight;
   /** One task alone, and those that it was handed on from; null: all that is in sight. */
   chain: readonly Work[] | null;
   /** The revision to go on after; null: now. */
   after: number | null;
-  /** Whether it is told what each key holds, whomever that concerns; null: only what concerns it. */
+  /** Present if it receives the value of each key, whomever that concerns; null: only what concerns it. */
   values: NonNullable<ReadyEvent["caller"]> | null;
   /** How often it wants to hear something; null: as often as others. */
   heartbeat_ms: number | null;
@@ -40,7 +40,7 @@ export interface Told {
   text: Buffer | null;
   /** The same with a digest where a person is named, for who isn't told the name; null if nobody is named. */
   unnamed: Buffer | null;
-  /** What its key holds, for who follows values; null: it is of no key. */
+  /** Value of its key, for subscribers that follow values; null: it belongs to no key. */
   fact: (() => Buffer) | null;
   /** Null: it concerns everyone. */
   reach: Reach | null;
@@ -53,7 +53,7 @@ export class Batch {
   #whole: Buffer | null = null;
   #values: Buffer | null = null;
 
-  /** @param to the last durable revision among what happened, told to anybody or not; null where there is none */
+  /** @param to revision of the last durable change among these, sent to anybody or not; null without one */
   constructor(
     readonly told: readonly Told[],
     readonly to: number | null,
@@ -65,7 +65,7 @@ export class Batch {
     return (this.#whole ??= joined(told.map(({ text }) => text)));
   }
 
-  /** As `textOf`, each behind what its key holds. */
+  /** Returns the events like `textOf`, each after the value of its key. */
   valuesOf(told: readonly Told[]): Buffer {
     const both = (): Buffer => joined(told.flatMap(({ fact, text }) => [fact?.() ?? null, text]));
     return told.length < this.told.length ? both() : (this.#values ??= both());
@@ -88,7 +88,7 @@ export class EventStream {
   /** The last durable revision that it was told, or needn't be. */
   cursor: number;
   over = false;
-  /** Of a snapshot: how many it told; null where there was none. */
+  /** Number of facts in the snapshot; null without a snapshot. */
   facts: number | null = null;
   readonly #response: ServerResponse;
   readonly #subscription: Subscription;
@@ -98,9 +98,9 @@ export class EventStream {
   #live = false;
   /** The last `id` that was written. */
   #lastId: number | null = null;
-  /** Whether what was written waits for the client. */
+  /** True while written data waits for the client. */
   #blocked = false;
-  /** Whether it has waited since the last heartbeat. */
+  /** True if data has waited since the last heartbeat. */
   #stalled = false;
   #queue: { text: Buffer; events: number }[] = [];
   #queuedEvents = 0;

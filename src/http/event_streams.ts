@@ -27,9 +27,9 @@ export interface EventStreamsDeps {
   system: { clock: Clock; timers: Timers };
   policy: () => PolicyIdentity | null;
   limits: EventLimits;
-  /** Whether the active bundle masks persons for whom tasks are: nobody who doesn't decide elsewhere is told their names then. */
+  /** Returns true if the active bundle masks the principals of tasks: then only callers that decide elsewhere receive their names. */
   masksPrincipals: () => boolean;
-  /** Told of each stream that the service ends, and whose it was. */
+  /** Called for each stream that the service ends, with its caller. */
   ended: (why: StreamEnd, caller: string) => void;
 }
 
@@ -40,10 +40,10 @@ const PAGE = 100;
 /** After a whole page: whoever has missed a million changes leaves most of the time to decisions. */
 const PAGE_PAUSE_MS = 2;
 const STORE_RETRY_MS = 250;
-/** How long a client is told to wait before it connects anew; not the same for all, or they would all come at once. */
+/** Milliseconds that a client is told to wait before it reconnects; different for each, or all would come at once. */
 const RETRY_MS = 1000;
 const RETRY_SPREAD_MS = 2000;
-/** What doesn't narrow; anything else may. */
+/** Changes that don't narrow; all others may. */
 const WIDENS: ReadonlySet<string> = new Set([
   "agent_created",
   "agent_restored",
@@ -60,13 +60,13 @@ export class EventStreams {
   readonly #handedOn: HandedOn;
   readonly #streams = new Set<EventStream>();
   readonly #places: Places;
-  /** By key, what holds and isn't durable: whoever comes now has to hear of it too. */
+  /** Changes by key that hold and aren't durable: new subscribers have to receive them too. */
   readonly #held = new Map<string, Notice>();
   #fresh: (Notice | { policy: PolicyIdentity })[] = [];
   #delivering = false;
   #reading: Promise<unknown> = Promise.resolve();
   #opened = 0;
-  /** Of this service: what is followed doesn't outlive it unasked. */
+  /** Id of this run of the service, sent with `ready`: what is followed doesn't survive a restart without being asked for again. */
   readonly #start = randomUUID();
   readonly #digestKey = randomBytes(32);
   readonly #unlisten: () => void;
@@ -124,7 +124,7 @@ export class EventStreams {
     for (const stream of [...this.#streams]) stream.end("shutting_down");
   }
 
-  /** In the turn of the change, which nothing here may hold up. */
+  /** Receives a change in its own turn, which nothing here may hold up. */
   #take(notice: Notice): void {
     if (notice.key.startsWith("task/")) this.#handedOn.add(notice.value as unknown as Work & { parent: string | null });
     if (notice.revision === null) this.#held.set(notice.key, notice);
@@ -195,7 +195,7 @@ export class EventStreams {
     stream.goLive(revision, ready);
   }
 
-  /** What each key holds, as of one revision; what changes meanwhile follows behind it. */
+  /** Sends the value of each key as of one revision; later changes follow behind it. */
   async #snapshot(stream: EventStream, to: number): Promise<void> {
     let facts = 0;
     try {
@@ -223,14 +223,14 @@ export class EventStreams {
     await this.#replay(stream);
   }
 
-  /** In turn with all others that read: a revocation waits for the same store. */
+  /** Returns the next entries, in turn with all others that read: a revocation waits for the same store. */
   #nextOf(entries: AsyncIterator<Change[]>): Promise<IteratorResult<Change[]>> {
     const next = this.#reading.then(() => entries.next());
     this.#reading = next.catch(() => undefined);
     return next;
   }
 
-  /** What the store has after its cursor, up to what is in memory: from there on it hears of each change. */
+  /** Sends the store's changes after the stream's cursor, up to those in memory: from there on it receives each change. */
   async #replay(stream: EventStream): Promise<void> {
     const { registry } = this.#deps.commands;
     while (!stream.over && stream.cursor < registry.revision) {
@@ -244,7 +244,7 @@ export class EventStreams {
     if (!stream.over) this.#goLive(stream);
   }
 
-  /** Nothing, where the store can't be read now. */
+  /** Reads the next changes; none if the store can't be read now. */
   #read(stream: EventStream): Promise<Change[]> {
     const page = this.#reading.then(async () => {
       if (stream.over) return [];
@@ -301,7 +301,7 @@ export class EventStreams {
   }
 }
 
-/** Of what no decision reads, that it has changed. */
+/** Returns the event with a fact's value; for facts that no decision reads, only that it has changed. */
 function factText({ change, key, revision, value }: Notice, id: number | null): Buffer {
   const [kind] = split(key);
   const fact: FactEvent = { revision, change, key, value: UNREAD.has(kind) ? null : value };

@@ -20,15 +20,15 @@ export interface FindingStreamsDeps {
   findings: Pick<Findings, "news" | "now" | "listen">;
   system: { clock: Clock; timers: Timers };
   limits: { followers_max: number; heartbeat_ms: number };
-  /** Told of each stream that the service ends, and whose it was. */
+  /** Called for each stream that the service ends, with its caller. */
   ended: (why: StreamEnd, caller: string) => void;
 }
 
 export interface FindingSubscription {
   filter: FindingsFilter;
-  /** Whether this follower may hear of it. */
+  /** Returns true if this follower may receive the finding. */
   sees: (finding: Finding) => boolean;
-  /** Where to go on; null: now. */
+  /** Place to go on from; null: now. */
   after: Place | null;
   caller: Follower;
   /** @throws Problem once the token is no longer taken */
@@ -76,7 +76,7 @@ export class FindingStreams {
     );
   }
 
-  /** As `Followers.revoked`. */
+  /** Ends followers like `Followers.revoked`. */
   revoked(revocation: Pick<RevocationState, "scope" | "of">): void {
     this.#followers.revoked(revocation);
   }

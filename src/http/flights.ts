@@ -9,7 +9,7 @@ import type { Timers } from "../system/index.js";
 export interface Flight {
   /** `finish`: it is with the kernel. `close`: it has left or never will. */
   once(event: "finish" | "close", call: () => void): unknown;
-  /** Nothing more of it leaves. */
+  /** Cuts the answer off: nothing more of it leaves. */
   destroy(): unknown;
 }
 
@@ -22,7 +22,7 @@ export class Flights {
   readonly #timers: Pick<Timers, "after">;
   readonly #cutAfterMs: number;
   #current: Generation = { open: new Bag(), empty: [] };
-  /** Those that a barrier has closed and that have answers left, oldest first. */
+  /** Generations that a barrier has closed and that have answers left, oldest first. */
   #older: Generation[] = [];
 
   /** @param cutAfterMs how long a barrier waits for a client that doesn't take its answer, or for one that is being decided */

@@ -27,7 +27,7 @@ export interface FrontRoute extends Route {
   refusal?: (problem: Problem, request: IncomingMessage, id?: string) => Content;
 }
 
-/** What a path has in front: its routes by their methods, `*` for one that takes all. */
+/** Routes of a path in front of the router, by method; `*` for one that accepts all. */
 export type FrontPath = ReadonlyMap<string, FrontRoute>;
 
 export interface Front {

@@ -2,7 +2,7 @@
 import type { Socket } from "node:net";
 import type { Timers } from "../system/index.js";
 
-/** Whether a call is: all of its answer has been handed on, or it was taken back, or its connection is gone. Told once, in the end. */
+/** End of a call: its whole answer was handed on, it was cancelled, or its connection is gone. Reported once. */
 export class Over {
   #is = false;
   #told: (() => void)[] = [];
@@ -52,7 +52,10 @@ export class Connection {
     });
   }
 
-  /** What a call has handed on is written within a turn, so it is with the kernel once nothing has been queued for two. */
+  /**
+   * Calls back once nothing has been queued for two turns: what a call has handed on is written within a turn, so it is with the kernel
+   * then.
+   */
   #whenIdle(call: () => void): void {
     this.#fresh.push(call);
     if (this.#looking) return;

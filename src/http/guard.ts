@@ -1,4 +1,4 @@
-/** What is asked of every request before a route sees it. */
+/** Checks every request before a route sees it. */
 import type { IncomingMessage } from "node:http";
 import { Problem } from "../contract/index.js";
 

@@ -13,7 +13,7 @@ const ajv = schemas();
 export interface JsonReader<T> {
   /** @throws Problem those of `scan`, and `field_missing`, `field_unknown`, `field_type`, `field_invalid` */
   (request: IncomingMessage, deps: Pick<HttpDeps, "limits" | "timers">): Promise<T>;
-  /** As `Validator.load`. */
+  /** Loads the validator, like `Validator.load`. */
   load(): void;
 }
 
@@ -57,7 +57,7 @@ function schemaProblem(errors: readonly ErrorObject[]): Problem {
   }
 }
 
-/** What stands in their way is that the value is none of these: of a union, those of all its branches. */
+/** Returns the values that would be valid; for a union those of all its branches. */
 function oneOf(errors: readonly ErrorObject[]): string {
   const values = errors.flatMap(({ keyword, params }): unknown[] =>
     keyword === "const" ? [params["allowedValue"]] : keyword === "enum" ? (params["allowedValues"] as unknown[]) : [],

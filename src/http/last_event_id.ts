@@ -3,7 +3,7 @@ import { Problem } from "../contract/index.js";
 
 const EVENT_ID = /^(?:0|[1-9]\d{0,14})$/;
 
-/** Null where there is none. @throws Problem `last_event_id_invalid` */
+/** Returns the `Last-Event-ID`; null without the header. @throws Problem `last_event_id_invalid` */
 export function lastEventId({ headers }: Pick<IncomingMessage, "headers">): number | null {
   const given = headers["last-event-id"];
   if (given === undefined) return null;

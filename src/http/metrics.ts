@@ -1,4 +1,7 @@
-/** What operators watch, for Prometheus. Every label's values come from a closed table, from the configuration or from the active bundle. */
+/**
+ * Metrics for operators, in Prometheus's form. Every label's values come from a closed table, from the configuration or from the active
+ * bundle.
+ */
 import { createRequire } from "node:module";
 import type * as Prom from "prom-client";
 import type { ObservedAnswer, PolicyIdentity, ProblemCode, StreamEnd } from "../contract/index.js";
@@ -13,6 +16,10 @@ export interface Observed {
   policy_age_ms: number;
   /** How long it may still decide: negative once it may not, Infinity without an end. */
   policy_left_ms: number;
+  /** Refusals of bundles since the start, by where they came from. */
+  bundle_refusals: ReadonlyMap<string, number>;
+  /** Whether the bundle at the path is refused. */
+  bundle_refused: boolean;
   facts_revision: number;
   facts_stale: boolean;
   everything_revoked: boolean;
@@ -20,7 +27,7 @@ export interface Observed {
   log_healthy: boolean;
   log_queue: { records: number; bytes: number };
   subscribers: number;
-  /** Of each sink that takes records. */
+  /** State of each sink that receives records. */
   exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
   record_followers: number;
   bounds: Iterable<Bound>;
@@ -195,6 +202,19 @@ export class Metrics {
       "Until the bundle that decides expires, negative once it has; +Inf if it never does; 0 without one",
       ({ policy_left_ms }) => policy_left_ms / 1000,
     );
+    gauge("remit_bundle_refused", "1 while the bundle that is wanted is refused, so that another runs, or none", ({ bundle_refused }) =>
+      Number(bundle_refused),
+    );
+    const refusals: Prom.Counter<"from"> = new Counter({
+      name: "remit_bundle_refusals_total",
+      help: "Bundles refused, by where they came from: path, publication, or the kept copy",
+      labelNames: ["from"],
+      registers,
+      collect: () => {
+        refusals.reset();
+        for (const [from, count] of observe().bundle_refusals) refusals.inc({ from }, count);
+      },
+    });
     gauge("remit_facts_revision", "Revision of the facts", ({ facts_revision }) => facts_revision);
     gauge("remit_facts_stale", "1 while the facts are older than their bound", ({ facts_stale }) => Number(facts_stale));
     gauge("remit_everything_revoked", "1 while everything is revoked", ({ everything_revoked }) => Number(everything_revoked));

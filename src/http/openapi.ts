@@ -126,7 +126,7 @@ function byType(types: readonly string[], contentOf: (type: string) => object): 
   return Object.fromEntries(types.map((type) => [type, contentOf(type)]));
 }
 
-/** What has no schema is text, or bytes. */
+/** Returns the schema of an answer without one: text, or bytes. */
 function bytes(media: string): Schema {
   return TEXTS.test(media) ? { type: "string" } : { type: "string", format: "binary" };
 }

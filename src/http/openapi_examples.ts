@@ -152,6 +152,33 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   getLogKeys: { answer: { origin: "remit.example/records", keys: ["remit.example/records+1f0e8a3c+AQy2"] } },
   getConsistencyProof: { answer: { checkpoint: note, proof: ["CsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I="], size: 4711 } },
   getTile: {},
+  explainDecision: {
+    request: { decision_id: ID },
+    answer: {
+      decision_id: ID,
+      refused: null,
+      explanation: {
+        ...{ decision: "deny", proceed: false, codes: ["not_permitted"] },
+        entries: [
+          {
+            ...{ effect: "allow", code: "customer_support.allow.2", applies: "no" },
+            conditions: [{ name: "task.topic", wanted: "billing", found: "delivery", holds: "no" }],
+          },
+        ],
+        rules: [],
+        would_pass: {
+          ways: [
+            {
+              changes: [{ kind: "grant", path: null, found: null, to: null, words: "a grant let it" }],
+              decision: "allow",
+            },
+          ],
+          ...{ grant: "lifts", tried: 12 },
+        },
+      },
+      ...{ same_policy: true, masked: false },
+    },
+  },
   searchRecords: { answer: { items: [found], next: null, indexed_to: 4711 } },
   followRecords: { answer: { id: "4711", event: "record", data: JSON.stringify(found) } },
   summarizeRecords: {
@@ -165,6 +192,14 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
         },
       ],
       more: false,
+      indexed_to: 4711,
+    },
+  },
+  countRecordsOverTime: {
+    answer: {
+      by: ["decision"],
+      step_ms: 3_600_000,
+      counts: [{ from: TIME, of: { decision: "deny" }, records: 2, allow: 0, deny: 2, flag: 0, proceed: 0 }],
       indexed_to: 4711,
     },
   },

@@ -8,7 +8,7 @@ import type { Clock, Timers } from "../system/index.js";
 import { Places } from "../system/places.js";
 import { watchToken } from "./token_watch.js";
 
-/** Whose stream it is. */
+/** Caller that follows a stream. */
 export interface Follower {
   id: string;
   token: { jti: string | null; expires_ms: number };
@@ -16,7 +16,7 @@ export interface Follower {
 
 export interface PushedOptions {
   heartbeat_ms: number;
-  /** How long the client is told to wait before it connects anew. */
+  /** Milliseconds that the client is told to wait before it reconnects. */
   retry_ms: number;
   system: { clock: Clock; timers: Timers };
   caller: Follower;
@@ -29,18 +29,18 @@ const LINGER_MS = 1000;
 const RETRY_MS = 1000;
 const RETRY_SPREAD_MS = 2000;
 
-/** How long the nth client waits before it connects anew; not the same for all, or they would all come at once. */
+/** Returns the milliseconds that the nth client waits before it reconnects; different for each, or all would come at once. */
 const retryMs = (nth: number): number => RETRY_MS + ((nth * 37) % RETRY_SPREAD_MS);
 
 export abstract class Pushed {
   over: boolean;
-  /** Whether what was written waits for the client. */
+  /** True while written data waits for the client. */
   protected blocked = false;
   readonly #response: ServerResponse;
   readonly #options: PushedOptions;
   readonly #left: (why: StreamEnd | null) => void;
   #begun = false;
-  /** Whether it has waited since the last heartbeat. */
+  /** True if data has waited since the last heartbeat. */
   #stalled = false;
   /** The last `id` that was written. */
   #lastId = "";
@@ -105,7 +105,7 @@ export abstract class Pushed {
 
   /** Tells the first, once. */
   protected abstract start(): void;
-  /** What was told has been taken: tells what comes next. */
+  /** Sends what comes next, once the client has received what was sent. */
   protected abstract goOn(): void;
   /** Tells nothing more. */
   protected abstract cease(): void;

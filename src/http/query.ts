@@ -43,7 +43,7 @@ export const someOf = <T extends string>(names: readonly T[], description: strin
   },
 });
 
-/** As milliseconds since the epoch. */
+/** Parameter that is read as milliseconds since the epoch. */
 export const time = (description: string): Parameter<number> => ({
   schema: Type.String({ format: "date-time", description }),
   required: false,

@@ -1,9 +1,12 @@
 /** How records are asked for in a query. */
 import type { IncomingMessage } from "node:http";
-import type { Ask } from "../audit/index/ask.js";
-import { fromCursor } from "../audit/index/cursor.js";
+import type { Ask } from "../records/ask.js";
+import { fromCursor } from "../records/cursor.js";
 import {
   DECISIONS,
+  HISTOGRAM_FIELDS,
+  HISTOGRAM_FIELDS_MAX,
+  HISTOGRAM_STEPS,
   JUDGED,
   ORDERS,
   OUTCOME_STATES,
@@ -12,6 +15,7 @@ import {
   SEVERITIES,
   SUMMARY_FIELDS,
   SUMMARY_FIELDS_MAX,
+  type HistogramStep,
   type RecordFilter,
 } from "../contract/index.js";
 import { PAGE_LIMIT, flag, matching, oneOf, pageQuery, readQuery, required, someOf, text, time, type Given } from "./query.js";
@@ -19,7 +23,7 @@ import { PAGE_LIMIT, flag, matching, oneOf, pageQuery, readQuery, required, some
 const NAME_MAX = 128;
 const KEY_MAX = 512;
 
-/** What is known of a record for good. */
+/** Parameters about what is known of a record for good. */
 export const recordQuery = {
   kind: someOf(RECORD_KINDS, "decision,observed, if unsaid; with `key`, every kind"),
   caller: text("Who asked, or did it, as its token names it"),
@@ -49,7 +53,7 @@ const filterQuery = {
   to: time("Up to before this time"),
 };
 
-/** @throws Problem `parameter_invalid` for a range that is none */
+/** Returns the filter of a query. @throws Problem `parameter_invalid` for an invalid range */
 export function filterOf(given: Given<typeof filterQuery>): RecordFilter {
   const { from, to, kind, key } = given;
   if (from !== undefined && to !== undefined && to <= from)
@@ -100,4 +104,20 @@ export function summaryAsk(request: Asked): Ask {
   const [other] = Object.keys(others);
   if (other !== undefined) throw new Problem("parameter_invalid", { field: other, expected: "not with by=new" });
   return { kind: "new", from, to, limit };
+}
+
+const STEPS = Object.keys(HISTOGRAM_STEPS) as HistogramStep[];
+
+export const histogramQuery = {
+  by: someOf(HISTOGRAM_FIELDS, `Counts by these fields, ${HISTOGRAM_FIELDS_MAX} at most; by time alone, if unsaid`),
+  step: oneOf(STEPS, "Length of a step, which begins at a multiple of it in UTC; hour, if unsaid"),
+  ...filterQuery,
+};
+
+/** @throws Problem of a parameter */
+export function histogramAsk(request: Asked): Ask {
+  const { by = [], step = "hour", ...given } = readQuery(request, histogramQuery);
+  if (by.length > HISTOGRAM_FIELDS_MAX)
+    throw new Problem("parameter_invalid", { field: "by", expected: `at most ${HISTOGRAM_FIELDS_MAX} of ${HISTOGRAM_FIELDS.join(", ")}` });
+  return { kind: "histogram", filter: filterOf(given), by, step };
 }

@@ -3,7 +3,7 @@
  * records are fetched when those before have been taken.
  */
 import type { ServerResponse } from "node:http";
-import type { Following, RecordSearch, Told } from "../audit/index/search.js";
+import type { Following, RecordSearch, Told } from "../records/search.js";
 import {
   type FollowingEvent,
   type RecordEventName,
@@ -24,7 +24,7 @@ export interface RecordStreamsDeps {
   search: Pick<RecordSearch, "follow" | "durable">;
   system: { clock: Clock; timers: Timers };
   limits: RecordStreamLimits;
-  /** Told of each stream that the service ends, and whose it was. */
+  /** Called for each stream that the service ends, with its caller. */
   ended: (why: StreamEnd, caller: string) => void;
 }
 
@@ -59,7 +59,7 @@ export class RecordStreams {
     );
   }
 
-  /** As `Followers.revoked`. */
+  /** Ends followers like `Followers.revoked`. */
   revoked(revocation: Pick<RevocationState, "scope" | "of">): void {
     this.#followers.revoked(revocation);
   }

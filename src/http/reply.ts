@@ -8,7 +8,7 @@ import type { Timers } from "../system/index.js";
 const LINGER_MS = 1000;
 const LINGER_BYTES = 1024 * 1024;
 const RETRY_AFTER_S = "1";
-/** Of these a length would be that of what isn't sent. */
+/** Status codes of answers without a body; a length would be that of what isn't sent. */
 const BODILESS: ReadonlySet<number> = new Set([204, 304]);
 
 export interface Content {
@@ -18,18 +18,18 @@ export interface Content {
   headers?: Readonly<Record<string, string>>;
 }
 
-/** What is too large to be one text. */
+/** Content that is too large for one text. */
 export interface Streamed extends Omit<Content, "body"> {
   parts: AsyncIterable<string>;
 }
 
-/** What goes on until either side ends it. */
+/** Content that goes on until either side ends it. */
 export interface Live extends Omit<Content, "body"> {
   /** Writes to the response from here on, its head being written. */
   begin: () => void;
 }
 
-/** Nothing but a status. */
+/** Returns content with a status alone. */
 export function empty(status: number): Content {
   return { status, type: "", body: "" };
 }
@@ -66,15 +66,12 @@ export function problemHeaders({ code, status }: Problem): Record<string, string
 export function send(request: IncomingMessage, response: ServerResponse, content: Content | Streamed | Live, timers: Timers): void {
   if (response.headersSent || response.destroyed) return;
   const unread = !request.complete && hasBody(request);
-  response.writeHead(content.status, {
-    ...content.headers,
-    ...(content.type === "" ? {} : { "content-type": content.type }),
-    // RFC 9110, section 8.6
-    ...("body" in content && !BODILESS.has(content.status) ? { "content-length": Buffer.byteLength(content.body) } : {}),
-    "cache-control": "no-store",
-    "x-content-type-options": "nosniff",
-    ...(unread ? { connection: "close" } : {}),
-  });
+  const headers: Record<string, string | number> = { "cache-control": "no-store", "x-content-type-options": "nosniff" };
+  if (content.type !== "") headers["content-type"] = content.type;
+  // RFC 9110, section 8.6
+  if ("body" in content && !BODILESS.has(content.status)) headers["content-length"] = Buffer.byteLength(content.body);
+  if (unread) headers["connection"] = "close";
+  response.writeHead(content.status, content.headers === undefined ? headers : { ...content.headers, ...headers });
   if ("begin" in content) {
     if (request.method === "HEAD") response.end();
     else content.begin();
@@ -83,7 +80,7 @@ export function send(request: IncomingMessage, response: ServerResponse, content
   else response.end(request.method === "HEAD" ? undefined : content.body);
 }
 
-/** As fast as it is taken; what breaks off has no last chunk, and so isn't taken for the whole. */
+/** Streams as fast as the client reads; a stream that breaks off has no last chunk, and so isn't mistaken for the whole. */
 function stream(request: IncomingMessage, response: ServerResponse, parts: AsyncIterable<string>): void {
   if (request.method === "HEAD") response.end();
   else pipeline(Readable.from(parts), response, () => undefined);

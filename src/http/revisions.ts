@@ -5,7 +5,7 @@ import { json, type Content } from "./reply.js";
 
 const TAG = /^"(0|[1-9]\d{0,14})"$/;
 
-/** The revision in `If-Match`; null where there is none, or `*`. @throws Problem `if_match_invalid` */
+/** Returns the revision in `If-Match`; null without the header, or for `*`. @throws Problem `if_match_invalid` */
 export function ifMatch({ headers }: IncomingMessage): number | null {
   const given = headers["if-match"];
   if (given === undefined || given === "*") return null;

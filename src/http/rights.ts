@@ -1,4 +1,4 @@
-/** What a caller may do with facts: by the scopes of its token, and by what `callers` gives it. */
+/** Rights of a caller on facts: by the scopes of its token, and by its entry in `callers`. */
 import type { IncomingMessage } from "node:http";
 import { Problem, type Scope } from "../contract/index.js";
 import type { Caller } from "../decision/ports.js";

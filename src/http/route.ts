@@ -16,15 +16,15 @@ export interface Operation {
   scope: Scope | readonly Scope[] | null;
   /** Left out: it has no query. */
   query?: Query;
-  /** What `If-Match` is good for; left out, it isn't read. */
+  /** Use of `If-Match`; left out, it isn't read. */
   if_match?: string;
-  /** What `Last-Event-ID` is good for; left out, it isn't read. */
+  /** Use of `Last-Event-ID`; left out, it isn't read. */
   last_event_id?: string;
   request?: { types: readonly string[]; schema?: TSchema };
   answers: Readonly<Record<number, { description: string; type?: string | readonly string[]; schema?: TSchema }>>;
   /** Beside those that any request may be answered with. */
   problems: readonly ProblemCode[];
-  /** Where refusals aren't problems (RFC 9457): what they are, and which status one has. */
+  /** Form of refusals that aren't problems (RFC 9457), and the status of each. */
   refusals?: { type: string; statusOf: (problem: { status: number }) => number };
 }
 

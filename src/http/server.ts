@@ -24,10 +24,11 @@ import { getBundle, getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { ENVOY_CALLER, envoyCheck } from "./routes/envoy.js";
 import { decideBatch } from "./routes/decide_batch.js";
-import { getDecision, getDecisions, getSummary } from "./routes/decisions.js";
+import { getDecision, getDecisions, getHistogram, getSummary } from "./routes/decisions.js";
 import { getDecisionStream } from "./routes/decisions_stream.js";
 import { getEventStream } from "./routes/events.js";
 import { getEvents, getExport, postImport } from "./routes/facts.js";
+import { postExplain } from "./routes/explain.js";
 import { getFinding, getFindingStream, getFindings, postApproval, postFinding } from "./routes/findings.js";
 import { getGrant, getGrants, patchGrant, postGrants } from "./routes/grants.js";
 import { healthz } from "./routes/healthz.js";
@@ -92,7 +93,7 @@ const AFTERWARDS = [postObserve, postRecords, postTraces, postLogs, postMetrics,
 // What has a name of its own before what any id fits.
 const LOG = [
   ...[getCheckpoint, getLogKeys, getConsistency, getTile],
-  ...[getDecisions, getDecisionStream, getSummary, getReceipt, getProof, getDecision],
+  ...[getDecisions, getDecisionStream, getSummary, getHistogram, getReceipt, getProof, getDecision, postExplain],
 ];
 const SECURITY_EVENTS = [
   ...[postSet, getTransmitters],
@@ -192,7 +193,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     return authorization === undefined ? null : deps.identity.knownCaller(authorization);
   }
 
-  /** What it says is taken in and nobody reads it, so that its connection can go on. */
+  /** Refuses a request for lack of room. Its body is read and dropped, so that its connection can go on. */
   function shed(route: FrontRoute, request: IncomingMessage, response: ServerResponse): void {
     request.resume();
     admitted.hold(() => {
@@ -341,7 +342,7 @@ async function expressApp(
   return app;
 }
 
-/** Of a name that stands for several segments, Express gives each. */
+/** Returns parameters as texts. For a name that stands for several segments Express gives a list. */
 function textParams(params: Readonly<Record<string, string | string[]>>): Record<string, string> {
   const texts = Object.entries(params).map(([name, value]) => [name, Array.isArray(value) ? value.join("/") : value]);
   return Object.fromEntries(texts) as Record<string, string>;
@@ -372,7 +373,7 @@ const farewells = new WeakSet<Socket>();
 /** How long whoever is refused so may take to read it: a connection that is cut on bytes that nobody has read takes back what was sent. */
 const FAREWELL_MS = 1000;
 
-/** What isn't HTTP is answered once, after the answers to what came before it on the same connection. */
+/** Refuses what isn't HTTP, once, after the answers to earlier requests on the same connection. */
 function refuseRaw(socket: Socket, problem: Problem, owed: Bag<ServerResponse>, timers: Pick<Timers, "after">): void {
   const [one] = owed.all();
   if (one !== undefined) {

@@ -14,7 +14,7 @@ export interface Callers {
   provenCaller: (authorization: string) => Promise<string | null>;
 }
 
-/** As `Admit`, by the request whose caller takes the share. */
+/** Admits like `Admit`, with the share of the request's caller. */
 export type AdmitRequest = <T>(decide: () => Promise<T>, request: Asking, decisions?: number) => Promise<T>;
 
 type Asking = Pick<IncomingMessage, "headers" | "socket">;

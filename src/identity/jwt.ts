@@ -83,6 +83,8 @@ export class JwtIdentity implements Identity {
   readonly #callers: Use<Caller>;
   readonly #agents: Use<AgentProof>;
   readonly #rights: ReadonlyMap<string, Rights> | null;
+  /** The last token and its digest: a request's is asked for several times, and comparing costs less than hashing. */
+  #last = { token: "", digest: hash("sha256", "", "base64") };
 
   /**
    * @throws TypeError for issuers, audiences and names that leave it open who speaks
@@ -130,7 +132,7 @@ export class JwtIdentity implements Identity {
     const scheme = BEARER.exec(authorization);
     const token = authorization.slice(scheme?.[0].length);
     if (scheme === null || token.length > this.#options.token_bytes_max) return null;
-    const known = this.#callers.verified.find(hash("sha256", token, "base64"));
+    const known = this.#callers.verified.find(this.#digestOf(token));
     return known === undefined || known === "expired" ? null : known.id;
   }
 
@@ -186,9 +188,14 @@ export class JwtIdentity implements Identity {
     this.#options.tasks?.forget(jti);
   }
 
+  #digestOf(token: string): string {
+    if (this.#last.token !== token) this.#last = { token, digest: hash("sha256", token, "base64") };
+    return this.#last.digest;
+  }
+
   #prove<T>(token: string, use: Use<T>): T | Promise<T> {
     if (token.length > this.#options.token_bytes_max) throw invalid("size", use.field);
-    const digest = hash("sha256", token, "base64");
+    const digest = this.#digestOf(token);
     const known = use.verified.find(digest);
     if (known === "expired") throw expired(use.field);
     if (known !== undefined) return known;

@@ -131,6 +131,12 @@ function value(type: ValueType): Value {
       return "rehearsal";
     case "email":
       return "rehearsal@example.com";
+    case "date":
+      return "2026-03-01";
+    case "time":
+      return "2026-03-01T09:30:00Z";
+    case "duration":
+      return "36h";
     case "string":
       return "";
     case "integer":

@@ -25,6 +25,8 @@ export interface SourceOptions {
   path: string;
   name: string;
   keys: TrustedKeys;
+  /** As those of `verifyBundle`. @default the provenance isn't looked at */
+  provenanceKeys?: TrustedKeys | undefined;
   engine: PolicyEngine;
   clock: Clock;
   timers: Timers;
@@ -83,6 +85,7 @@ export class BundleSource {
   #activated: (BundleArchive & { hash: string }) | null = null;
   /** The path is looked at, and publications are taken, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
+  readonly #refusals = new Map<BundleOrigin, number>();
 
   constructor(options: SourceOptions) {
     this.#options = options;
@@ -92,6 +95,11 @@ export class BundleSource {
   get status(): SourceStatus {
     const { name, path, engine } = this.#options;
     return { name, path, wanted: this.#wanted, running: engine.active?.identity ?? null, refused: this.#refused };
+  }
+
+  /** Refusals since the start, by origin: each once, however often it is met again. */
+  get refusals(): ReadonlyMap<BundleOrigin, number> {
+    return this.#refusals;
   }
 
   /** The archive of what runs, to the byte as it was verified; null where nothing does. */
@@ -142,7 +150,7 @@ export class BundleSource {
   }
 
   async #check(): Promise<void> {
-    const { path, clock, report } = this.#options;
+    const { path, clock } = this.#options;
     let seen = "";
     let wanted: SourceStatus["wanted"] = null;
     try {
@@ -169,7 +177,7 @@ export class BundleSource {
       }
       const repeated = seen === this.#seen && refusal.code === this.#refused?.code;
       this.#settle(seen, wanted, refusal);
-      if (!repeated) report?.({ outcome: "refused", from: "path", refusal });
+      if (!repeated) this.#refuse("path", refusal);
     }
   }
 
@@ -187,7 +195,7 @@ export class BundleSource {
   }
 
   async #restore(): Promise<void> {
-    const { kept, report } = this.#options;
+    const { kept } = this.#options;
     if (kept === undefined) return;
     const path = join(kept, KEPT);
     try {
@@ -195,7 +203,7 @@ export class BundleSource {
       await this.#activate(await this.#verify(bytes), bytes, "kept");
     } catch (error) {
       // A first start has none.
-      if (errno(error) !== "ENOENT") report?.({ outcome: "refused", from: "kept", refusal: this.#refusal(error) });
+      if (errno(error) !== "ENOENT") this.#refuse("kept", this.#refusal(error));
     }
   }
 
@@ -223,7 +231,7 @@ export class BundleSource {
     } catch (error) {
       // Where this fails too, the next look tells what is there.
       await putBack().catch(() => undefined);
-      this.#options.report?.({ outcome: "refused", from: "publication", refusal: this.#refusal(error) });
+      this.#refuse("publication", this.#refusal(error));
       throw error;
     }
   }
@@ -263,8 +271,8 @@ export class BundleSource {
   }
 
   async #verify(bytes: Uint8Array): Promise<VerifiedBundle> {
-    const { name, keys, clock, verify = verifyBundle } = this.#options;
-    return await verify(bytes, { name, keys, nowMs: clock.wall(), limits: this.#limits });
+    const { name, keys, provenanceKeys, clock, verify = verifyBundle } = this.#options;
+    return await verify(bytes, { name, keys, provenanceKeys, nowMs: clock.wall(), limits: this.#limits });
   }
 
   #settle(seen: string, wanted: SourceStatus["wanted"], refused: Refusal | null): void {
@@ -276,6 +284,11 @@ export class BundleSource {
     this.#seen = seen;
     this.#wanted = wanted;
     this.#refused = refused;
+  }
+
+  #refuse(from: BundleOrigin, refusal: Refusal): void {
+    this.#refusals.set(from, (this.#refusals.get(from) ?? 0) + 1);
+    this.#options.report?.({ outcome: "refused", from, refusal });
   }
 
   #refusal(error: unknown): Refusal {

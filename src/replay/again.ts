@@ -68,7 +68,7 @@ function refuseAgain(
   return null;
 }
 
-/** Of an action that a policy was asked about, everything on the floor held, but for what is the bundle's own to say. */
+/** Returns the situation of an action that a policy was asked about: every check of the floor passed, except those on the bundle itself. */
 function situationOf({ request, facts }: PolicyInput, bundle: RunningBundle): Situation {
   const { agent, task, time } = facts;
   const { purpose, verb, resource } = request;

@@ -34,10 +34,10 @@ export interface RederivedCounts {
   actions: number;
   identical: number;
   differing: number;
-  /** Of `identical`: in which something was odd. */
+  /** Actions among `identical` in which something was odd. */
   odd: number;
   unreadable: number;
-  /** Of `actions`: recorded by a service that had another algorithm, and so not compared. */
+  /** Actions among `actions` that a service with another algorithm recorded, so that they aren't compared. */
   other_algorithm: number;
   /** The first record there is; what it was to know of those before is gone where this isn't 1. */
   first: number;
@@ -51,7 +51,7 @@ export interface ToldOfBehavior {
 
 const LESSONS_MAX = 512;
 
-/** Told in the order of the records, of which there is no range: each says what all before it make. */
+/** Derives the assessments of all records again, and reports in the records' order. There is no range: each rests on all before it. */
 export async function rederive(
   folder: string,
   { algorithm, begin }: Rederiving,
@@ -88,7 +88,7 @@ export async function rederive(
   return counts;
 }
 
-/** Where no record says how many: as many as a service has when nobody says so. */
+/** Agents of a profile if no record says how many: the service's default. 10,000. */
 const AGENTS_MAX = 10_000;
 
 function compare(

@@ -1,4 +1,4 @@
-/** What differs between an answer on record and what its decision comes to now. */
+/** Compares a recorded answer with the conclusion of deciding again. */
 import {
   FLAG_TOLD,
   canonical,
@@ -20,10 +20,10 @@ export interface Difference {
 
 /** Findings that a deny may belong to for what was denied before it. */
 const LED_TO = /-(?:shopping|denials)$/;
-/** Of one record. */
+/** Most differences reported of one record. */
 const DIFFERENCES_MAX = 16;
 
-/** Of all that a decision says; not of what it was given: ids, revisions, how long it holds. */
+/** Returns the differences in everything that a decision says; its ids, revisions and validity are excluded. */
 export function differences(
   { answer, kind }: Pick<DecisionRecord, "answer" | "kind">,
   conclusion: Conclusion,

@@ -1,4 +1,4 @@
-/** What another bundle would have said to the decisions on record. */
+/** Computes what another bundle would have decided for the decisions on record. */
 import { Problem, type PolicyIdentity } from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
 import type { Timers } from "../system/index.js";
@@ -24,7 +24,7 @@ export interface Field {
 
 export interface Impact extends Counted {
   bundle: PolicyIdentity;
-  /** Of the records that were read; null where there are none. */
+  /** First record that was read; null if there was no record. */
   first: Place | null;
   last: Place | null;
   /** A value that the bundle's vocabulary can't express: a service that has it refuses such a request. */

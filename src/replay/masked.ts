@@ -1,8 +1,8 @@
-/** What a record's masks leave to be told of its decision. */
+/** Finds out whether a recorded decision can still be repeated without the values that are masked. */
 import { masksRead, type PolicyInput, type Vocabulary } from "../contract/index.js";
 import type { Recorded } from "./records.js";
 
-/** Whether the decision of a policy with this vocabulary may depend on what is masked, or says something of it. */
+/** Returns true if the decision of a policy with this vocabulary may depend on, or mention, a masked value. */
 export function dependsOnMask({ masked, made }: Recorded, vocabulary: Vocabulary): boolean {
   if (masked.length === 0) return false;
   if (made.by === "floor") return masksRead({ masked, floors: made.floors }, vocabulary).length > 0;

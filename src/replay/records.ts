@@ -11,7 +11,7 @@ export interface Range {
 }
 export type Bound = { seq: number } | { ms: number };
 
-/** What a decision was made of: what a policy was asked, or what the floor read and refused by. The action's own task first. */
+/** Inputs of a decision: those of a policy, or what the floor read and refused by. The action's own task comes first. */
 export type Made =
   | { by: "policy"; inputs: readonly [PolicyInput, ...PolicyInput[]]; not_live: readonly NotLive[] }
   | { by: "floor"; request: PolicyInput["request"]; floors: readonly [FloorRead, ...FloorRead[]] };
@@ -35,7 +35,7 @@ export type Read =
   /** A record of something else. */
   | { what: "other"; seq: number };
 
-/** In order. A last line that is still being written is left out. */
+/** Yields the decisions of a range in order. A last line that is still being written is left out. */
 export function* readDecisions(folder: string, { from, to }: Range): Generator<Read, void, undefined> {
   const first = from !== null && "seq" in from ? from.seq : 1;
   const last = to !== null && "seq" in to ? to.seq : Infinity;
@@ -80,7 +80,7 @@ function readOne(line: Line, beside: BesideLines, fromMs: number, toMs: number):
   return { what: "decision", seq, record, made: { by: "floor", request, floors: [floor, ...ancestors] }, masked };
 }
 
-/** What its decision was made of: in the record, or beside it. Null where that isn't there. */
+/** Returns the inputs of a decision, in its record or beside it; null if they are missing there. */
 function partsOf(record: DecisionRecord, segment: string, beside: BesideLines): object | null {
   if (record.beside === undefined) return record;
   const text = beside.text(segment, record.beside);

@@ -26,7 +26,7 @@ export interface Missing {
   first_seq: number;
 }
 
-/** Of records in the range. Each decision counts once among `identical`, `differing`, `masked` and `no_bundle`. */
+/** Counts of the records in the range. Each decision counts once among `identical`, `differing`, `masked` and `no_bundle`. */
 export interface Replayed {
   decisions: number;
   identical: number;
@@ -39,7 +39,7 @@ export interface Replayed {
   unreadable: number;
   /** Records of something else. */
   others: number;
-  /** Of `identical`: denied by `evaluation_budget`, whose evaluation ended this time. */
+  /** Decisions among `identical` that `evaluation_budget` denied, and whose evaluation ended this time. */
   budget_ends: number;
   missing: readonly Missing[];
 }
@@ -54,7 +54,7 @@ const OVERRUN = { ok: false, code: "evaluation_budget", detail: "", fuel: 0 } as
 
 type Verdict = { is: "identical"; ended?: true } | { is: "masked" | "no_bundle" } | { is: "differing"; differing: Differing };
 
-/** Told of what isn't as it was in the order of the records. @throws BundleError where a bundle can't be run */
+/** Replays the decisions of a range, and reports differences in the records' order. @throws BundleError if a bundle can't be run */
 export async function replay(
   folder: string,
   range: Range,
@@ -113,8 +113,8 @@ function differ({ record, made }: Recorded, bundle: RunningBundle, evaluate?: Ev
 }
 
 /**
- * Whether it is what comes of an evaluation that is stopped, of one of the tasks of the chain. How long one takes is the
- * machine's, and no part of the record.
+ * Returns true if the answer is what an interrupted evaluation of some task of the chain leads to. How long an evaluation takes depends on
+ * the machine, and is no part of the record.
  */
 function ranOver(recorded: Recorded, bundle: RunningBundle): boolean {
   const { made, record } = recorded;

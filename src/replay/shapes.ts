@@ -5,7 +5,7 @@ import type { NarrowedTo } from "../decision/situation.js";
 import type { AgentProof, GrantState, RevocationScope, TaskProof } from "../decision/ports.js";
 import { schemas } from "../system/schemas.js";
 
-/** What the floor read of one task of the chain, as `decision/record.ts` writes it. */
+/** Facts that the floor read of one task of the chain, as `decision/record.ts` writes them. */
 export interface FloorRead {
   caller_permitted: boolean;
   facts_stale: boolean;

@@ -4,7 +4,7 @@ import type { Conclusion } from "../decision/conclude.js";
 import { isSameReasons } from "./compare.js";
 import type { Recorded } from "./records.js";
 
-/** What becomes of an action, from what goes ahead unseen to what doesn't. */
+/** Verdicts on an action, from the one that goes ahead unseen to the one that doesn't go ahead. */
 export const VERDICTS = ["allow", "flag_proceed", "flag_wait", "deny"] as const;
 export type Verdict = (typeof VERDICTS)[number];
 
@@ -90,7 +90,7 @@ const CHANGES_MAX = 2_000;
 const ROWS_MAX = 1_000;
 const EXAMPLES_MAX = 5;
 const MESSAGES_MAX = 5;
-/** Of agents, purposes or rules beyond as many as are told apart. */
+/** Row of all agents, purposes or rules beyond the number that is told apart. */
 const OTHERS = "(others)";
 
 interface Grown extends Change {
@@ -255,7 +255,7 @@ function messages(reasons: readonly Reason[]): string[] {
   return reasons.length > MESSAGES_MAX ? [...said, `and ${reasons.length - MESSAGES_MAX} more`] : said;
 }
 
-/** Whether it is the first time, as far as that is kept. */
+/** Returns true the first time that it sees a text, within its bound. */
 function see(seen: Set<string>, what: string): boolean {
   if (seen.has(what) || seen.size === DISTINCT_MAX) return false;
   seen.add(what);

@@ -1,4 +1,4 @@
-/** What of the period the records don't tell, and why: without it, nothing found would pass for nothing done. */
+/** Gaps of the records within the period, and why: without them, nothing found would pass for nothing done. */
 import type { Gap } from "./report.js";
 
 const GAPS_MAX = 500;

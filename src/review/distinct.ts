@@ -4,7 +4,7 @@ export const DISTINCT_MAX = 100;
 export class Distinct {
   readonly #seen = new Set<string>();
 
-  /** Whether it is the first time, as far as that is kept. */
+  /** Returns true the first time that it sees a text, within its bound. */
   see(text: string): boolean {
     if (this.#seen.size >= DISTINCT_MAX || this.#seen.has(text)) return false;
     this.#seen.add(text);

@@ -7,7 +7,7 @@ import { canonical, type Scalar } from "../contract/index.js";
 import type { Narrowing, WhenChange } from "./proposal.js";
 import type { Cell } from "./written.js";
 
-/** What stands in the text from one offset up to before another is replaced. */
+/** Replacement of the text between two offsets, the second exclusive. */
 export interface Edit {
   from: number;
   to: number;
@@ -144,7 +144,7 @@ function entryText(text: string, entry: YAMLMap, { unused, about_task, when }: N
   return joined(text, entry, parts, flow);
 }
 
-/** A key that is none of an entry's other words is a verb. */
+/** Keys of an entry that aren't verbs; every other key is one. */
 const NOT_VERBS = new Set(["about", "when", "code", "severity", "title", "message", "tell_agent", "proceed", "obligations"]);
 function verbKey(key: unknown): string[] {
   return isScalar(key) && !NOT_VERBS.has(String(key.value)) ? [String(key.value)] : [];
@@ -244,7 +244,7 @@ function sourceOf(text: string, node: unknown): string {
   return text.slice(rangeOf(node)[0], endOf(node));
 }
 
-/** Of a block collection, where its last value ends: comments below it are nobody's. */
+/** Returns the offset at which the last value of a block collection ends: comments below it belong to nobody. */
 function endOf(node: unknown): number {
   if (isPairOf(node)) return endOf(node.value);
   if ((isMap(node) || isSeq(node)) && node.flow !== true && node.items.length > 0) return endOf(node.items.at(-1));

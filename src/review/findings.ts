@@ -18,7 +18,7 @@ export class Findings {
   readonly #all = new Map<string, Seen>();
   left_off = 0;
 
-  /** Of a decision before the period: only what is still open counts of it. */
+  /** Reads a decision from before the period, of which only findings that are still open count. */
   glance(bytes: Buffer, seq: number, before: boolean): void {
     if (!before || bytes.subarray(0, MARK_WITHIN_BYTES).indexOf(MARK) < 0) return;
     const record = parsed(bytes);
@@ -56,7 +56,7 @@ export class Findings {
     known.verdict = isOpen ? null : { by: text(by), at: text(at), reason: textOrNull(reason) };
   }
 
-  /** Those with something in the period, and those that were open in it. */
+  /** Returns findings with something in the period, and those that were open in it. */
   rows(from_ms: number, to_ms: number): FindingRow[] {
     const concerns = ({ last_ms, first_ms, verdict }: Seen): boolean =>
       first_ms < to_ms && (last_ms >= from_ms || verdict === null || Date.parse(verdict.at) >= from_ms);

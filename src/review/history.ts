@@ -1,6 +1,6 @@
 /**
- * What records other than decisions say: who was registered, granted and stopped, by whom and why, and what the service and its
- * policy did. Memory grows with agents and grants, up to a bound, and not with tasks or the log.
+ * History of facts and policy, from records that aren't decisions: agents, grants, stops, by whom and why, and what the service did. Memory
+ * grows with agents and grants, up to a bound, not with tasks or the log.
  */
 import { JUDGED, clip } from "../contract/index.js";
 
@@ -21,12 +21,12 @@ export interface GrantKnown {
   id: string;
   agent: string | null;
   task: string | null;
-  /** As it was written; null for one that permits a single action by its digest: an approval. */
+  /** Entry as it was written; null for an approval, which permits a single action by its digest. */
   entry: Members | null;
   reason: string;
   requested_by: string;
   approved_by: string;
-  /** Whose token created it, and when. */
+  /** Caller whose token created the grant; `created` says when. */
   by: string;
   created: string;
   not_before: string;
@@ -66,7 +66,7 @@ export interface Stop {
   time: string;
   by: string;
   reason: string | null;
-  /** Whether it is of the period. */
+  /** True if it happened within the period. */
   within: boolean;
 }
 
@@ -80,13 +80,13 @@ export class History {
   readonly grants = new Map<string, GrantKnown>();
   /** Agents that are left with less than they were registered for. */
   readonly narrowed = new Set<string>();
-  /** By agent. */
+  /** Latest stop by agent. */
   readonly stops = new Map<string, Stop>();
   readonly changes: Changed[] = [];
   readonly bundles: BundleEvent[] = [];
-  /** In the period, by the name of the change. */
+  /** Changes in the period, by their names. */
   readonly counts = new Map<string, number>();
-  /** What wasn't kept, since there is a bound. */
+  /** Number of items that weren't kept, because of the bounds. */
   left_off = 0;
 
   /** @param within whether it is of the period: what was before only says how things stood */
@@ -155,7 +155,7 @@ export class History {
 
 export const FACT_KINDS = ["agent", "task", "grant", "revocation", "narrowing", "finding", "import"] as const;
 
-/** What a record of facts is about, under the name of its kind. */
+/** Returns the fact that a record is about, with its kind. */
 function factIn(record: Members): { kind: (typeof FACT_KINDS)[number]; value: Members } | null {
   const kind = FACT_KINDS.find((name) => record[name] !== undefined);
   return kind === undefined ? null : { kind, value: members(record[kind]) };

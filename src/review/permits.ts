@@ -1,4 +1,4 @@
-/** What a bundle's purposes permit, a verb on a type at a time, and which of it a decision used. */
+/** Permissions of a bundle's purposes, one verb on one type at a time, and which of them a decision used. */
 import { triedEntries } from "../authoring/explain.js";
 import { entryWords, hoursWords } from "../bundle/diff.js";
 import type { BundleContent } from "../bundle/verify.js";
@@ -14,7 +14,7 @@ export interface Permit {
 
 const HOUR_MS = 3_600_000;
 
-/** Of one bundle. */
+/** Permissions of one bundle. */
 export class Permits {
   readonly digest: string;
   readonly #data: BundleContent["data"];
@@ -38,14 +38,14 @@ export class Permits {
     return Object.hasOwn(this.#data.purposes, id) ? (this.#data.purposes[id] ?? null) : null;
   }
 
-  /** In the order of the vocabulary's words. */
+  /** Returns a purpose's permissions, in the order of the vocabulary's words. */
   of(id: string): readonly Permit[] {
     let all = this.#all.get(id);
     if (all === undefined) this.#all.set(id, (all = this.#permitsOf(id)));
     return all;
   }
 
-  /** What of the purpose was used by an action that was not refused: an unknown never helps an `allow`, and counts in a `flag`. */
+  /** Returns the permissions that an action which wasn't refused used: an unknown never helps an `allow`, and counts in a `flag`. */
   usedBy(input: PolicyInput): string[] {
     const { verb, resource } = input.request;
     return triedEntries(this.#data, input).flatMap(({ effect, entry, applies }) => {

@@ -10,8 +10,8 @@ export interface Floors {
   days: number;
   decisions: number;
   /**
-   * Of an entry, before its values are taken for all that it needs: pieces of work, since what is done within one is alike. At most
-   * as many as are told apart.
+   * Fewest tasks that used an entry before its values are believed to be all that it needs; actions within one task are alike. At most as
+   * many as are told apart.
    */
   tasks: number;
 }
@@ -23,7 +23,7 @@ export interface WhenChange {
   to: readonly Scalar[] | { at_most: number };
 }
 
-/** What is to become of one entry. */
+/** Proposed change of one entry. */
 export interface Narrowing {
   written: Written;
   /** Verbs on types that were never used; all of an entry's: it goes. */
@@ -62,13 +62,13 @@ export interface Seen {
   usage: Usage;
   /** Milliseconds for which a cell of an entry can have been used; null where nobody knows. */
   age_ms: (entry: Written, cell: Cell) => number | null;
-  /** Whether a rule in Rego may permit by itself. */
+  /** True if a rule in Rego may permit by itself. */
   rules_allow: boolean;
 }
 
 const DAY_MS = 86_400_000;
 
-/** What there is too little of, in words; null: there is enough. */
+/** Returns what was seen too little of, in words; null if enough was seen. */
 export function tooLittle({ counts }: Pick<Usage, "counts">, floors: Floors): string | null {
   const { decisions, first, last } = counts;
   if (decisions === 0 || first === null || last === null) return "there is no decision for it in this period";
@@ -122,7 +122,7 @@ function whyLeft(seen: Seen, written: Written, cell: Cell, { days }: Floors): Le
   return seen.rules_allow || allows.some((other) => !areDisjoint(other, written.entry)) ? "guards" : null;
 }
 
-/** By what each is about; what can't be told counts as together. */
+/** Returns true if two entries can't apply to the same action, by `about`; `any` overlaps with everything. */
 function areDisjoint(a: Entry, b: Entry): boolean {
   return a.about !== "any" && b.about !== "any" && a.about !== b.about;
 }
@@ -193,7 +193,7 @@ export function roundedUp(n: number): number {
   return ([1, 2, 5].find((step) => n <= step * unit) ?? 10) * unit;
 }
 
-/** What an entry says of a verb and a type, before and after. */
+/** Returns an entry's text for a verb and a type, for comparing before and after. */
 export function wordsOf({ line, entry }: Written, { verb, type }: Cell): string {
   return entryWords(line, type, verb, entry);
 }

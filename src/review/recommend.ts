@@ -1,6 +1,6 @@
 /**
- * What a policy permits, held against what its agents did over a period: narrower entries, with what shows that nothing would
- * have been missed. The change is to be read by a person; nothing here makes it.
+ * Compares what a policy permits with what its agents did over a period, and proposes narrower entries, with evidence that nothing would
+ * have been missed. A person reads the change; nothing here makes it.
  */
 import { canonical, type Catalogue, type Purpose, type Scalar, type Vocabulary } from "../contract/index.js";
 import type { BundleContent } from "../bundle/verify.js";
@@ -18,25 +18,25 @@ import { walk } from "./walk.js";
 import { PURPOSES_FILE, readWritten, type Cell, type Line, type Written } from "./written.js";
 
 export interface RecommendOptions {
-  /** Of the log. */
+  /** Folder of the log. */
   folder: string;
   /** Milliseconds since the epoch, from the first up to before the second. */
   from_ms: number;
   to_ms: number;
-  /** Those to look at. */
+  /** Ids of the purposes to look at. */
   purposes: readonly string[];
-  /** Of `purposes.yaml`. */
+  /** Text of `purposes.yaml`. */
   text: string;
   vocabulary: Vocabulary;
   floors: Floors;
   /** Policies that may have been in force: how long an entry has been is told by them. */
   known: readonly BundleContent[];
-  /** By which the change is tried; null: the data alone decides, and `untried` says why. */
+  /** Policy by which the change is tried; null: the data alone decides, and `untried` says why. */
   policy: BundleContent | null;
   untried: string | null;
   timers: Pick<Timers, "turnEnd">;
   progress: (so_far: Progress) => void;
-  /** Told of each record of the period that can't be read; the rest is read on. */
+  /** Called for each record of the period that can't be read; reading goes on. */
   unreadable: (one: Unreadable) => void;
 }
 
@@ -49,7 +49,7 @@ export interface CellReport extends Cell {
   first: string | null;
   last: string | null;
   relations: CellUse["relations"];
-  /** What a `when` could narrow: the values that occurred, how often nothing was known, and the largest amount. */
+  /** Values that a `when` could narrow: those that occurred, how often the value was unknown, and the largest amount. */
   values: { name: string; seen: { value: Scalar; uses: number }[]; unknown: number; most: number | null }[];
   examples: UseExample[];
 }
@@ -57,7 +57,7 @@ export interface CellReport extends Cell {
 export interface EntryReport {
   purpose: string;
   line: Line;
-  /** In `purposes.yaml`, from 1. */
+  /** Line of the entry in `purposes.yaml`, from 1. */
   at: number;
   cells: CellReport[];
 }
@@ -71,7 +71,7 @@ export interface ProposalReport {
   unused: { verb: string; type: string; words: string }[];
   about_task: boolean;
   when: readonly WhenChange[];
-  /** Of what stays. */
+  /** Uses of the part that stays. */
   uses: number;
   agents: number;
 }
@@ -92,13 +92,13 @@ export interface PurposeReport {
 export interface Recommendation {
   period: { from: string; to: string };
   floors: Floors;
-  /** Whether one of the policies given decided in the period: else nobody knows for how long an entry has been in force. */
+  /** True if one of the given policies decided in the period; otherwise it is unknown how long an entry has been in force. */
   ages_known: boolean;
   purposes: PurposeReport[];
   entries: EntryReport[];
   proposals: ProposalReport[];
   left: { purpose: string; line: Line; at: number; why: string; cells: readonly Cell[] }[];
-  /** Of the policy itself, asked what is on record; null: nothing is proposed, or it couldn't be asked. */
+  /** Trial of the changed policy on the recorded actions; null: nothing is proposed, or the policy couldn't be asked. */
   trial: Trial | null;
   /** Why the policy wasn't asked; null where it was, or there was nothing to ask. */
   untried: string | null;
@@ -198,7 +198,7 @@ async function settle(
   return { narrowings: [], left: [], edits: [], by_hand: [], withheld, trial: null };
 }
 
-/** What can be written without guessing. */
+/** Splits narrowings into those that can be written without guessing, with their edits, and those to edit by hand. */
 function editable(text: string, narrowings: readonly Narrowing[]): { doable: Narrowing[]; edits: Edit[]; by_hand: Written[] } {
   const doable: Narrowing[] = [];
   const by_hand: Written[] = [];
@@ -298,7 +298,7 @@ function ageOf(
   return to_ms - Math.min(...since);
 }
 
-/** Of what an entry lets through; not what it is called. */
+/** Returns the part of an entry that says what it lets through, not what it is called. */
 function meaning({ about, when }: Written["entry"]): string {
   return canonical({ about, when });
 }

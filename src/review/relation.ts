@@ -1,7 +1,7 @@
 import type { PolicyInput, Relation, Vocabulary } from "../contract/index.js";
 import { relationOf } from "../decision/relation.js";
 
-/** Whether the resource of what a policy was asked belongs to what its task is about. */
+/** Returns how the resource of a policy's input relates to its task. */
 export function relationIn({ request, facts }: PolicyInput, { types }: Vocabulary): Relation {
   const { resource } = request;
   const subjects: Record<string, readonly string[]> = {};

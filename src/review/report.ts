@@ -11,7 +11,7 @@ const TimeOrNull = orNull(Type.String({ description: "RFC 3339, UTC; null: never
 const Text = Type.String();
 const TextOrNull = orNull(Text);
 
-/** What became of actions, by decision. */
+/** Decisions by their outcome. */
 const counts = {
   allow: Count,
   flag_proceed: Type.Integer({ minimum: 0, description: "Flagged, and went on" }),
@@ -81,7 +81,7 @@ export const Did = Type.Object(
 );
 export type Did = Static<typeof Did>;
 
-/** Of one part of the period: decisions that allowed, flagged, denied; and of those that allowed, how many were logged. */
+/** Decisions in one part of the period: allowed, flagged, denied; and how many of the allowed were logged. */
 const Slot = Type.Tuple([Count, Count, Count, Count]);
 export type Slot = [allowed: number, flagged: number, denied: number, logged: number];
 
@@ -196,7 +196,7 @@ export const StoppedAgent = Type.Object(
 );
 export type StoppedAgent = Static<typeof StoppedAgent>;
 
-/** What an agent was refused again and again although it is grave. */
+/** Grave refusals that an agent received repeatedly. */
 export const GraveRefusal = Type.Object(
   { agent: Text, purpose: Text, code: Text, severity: Type.Enum([...SEVERITIES]), decisions: Count, last: Time },
   closed,

@@ -1,4 +1,4 @@
-/** What a review rests on: the tree over the log's records at both ends of the period, and the checkpoint that signs it. */
+/** Basis of a review: the tree over the log's records at both ends of the period, and the checkpoint that signs it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Line } from "../audit/reading.js";
@@ -21,7 +21,7 @@ export class Tree {
   #whole = true;
   #size = 0;
 
-  /** Of records that were dropped, tiles have the hashes. @param last the last of them */
+  /** Adds dropped records by their hashes, which tiles still have. @param last number of the last dropped record */
   drop(folder: string, last: number): void {
     const tiles = nodeTiles(folder);
     for (let n = 0; this.#whole && n * TILE_WIDTH < last; n++) {

@@ -19,7 +19,7 @@ import { HOURS, Tally, noCounts, type Judged } from "./tally.js";
 import { walk, type Walked, type WalkProgress } from "./walk.js";
 
 export interface ReviewOptions {
-  /** Of the log. */
+  /** Folder of the log. */
   folder: string;
   /** Milliseconds since the epoch, from the first up to before the second. */
   from_ms: number;
@@ -382,7 +382,7 @@ class Reviewer {
     });
   }
 
-  /** Those that were in force in the period, or made in it. */
+  /** Returns grants that were in force or created in the period. */
   #grants(): Grant[] {
     const { from_ms, to_ms } = this.#options;
     const lived = ({ expires, ended, created, not_before }: GrantKnown): boolean =>

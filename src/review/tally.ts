@@ -1,4 +1,4 @@
-/** What one agent did for one purpose, counted. Bounded, whatever agents call what they ask for. */
+/** Counts what one agent did for one purpose, in bounded memory however many names the agent uses. */
 import { clip, type Reason, type Relation } from "../contract/index.js";
 import { verdictOf } from "../replay/tally.js";
 import { Distinct } from "./distinct.js";
@@ -20,7 +20,7 @@ export interface Judged {
   decision: "allow" | "deny" | "flag";
   proceed: boolean;
   reasons: readonly Reason[];
-  /** How far it was from what is usual, as the policy was told; null: nothing was odd. */
+  /** Distance from the baseline, as the policy received it; null: nothing was odd. */
   unusual: { risk: number; reasons: readonly string[] } | null;
   /** Entries of the bundle in force that applied, in words. */
   used: readonly string[];
@@ -61,7 +61,7 @@ export class Tally {
   highest_risk: Risk | null = null;
   readonly uses = new Map<string, Use>();
   readonly slots: Slot[];
-  /** By hour of the week. */
+  /** Actions by hour of the week. */
   readonly hours = new Uint32Array(HOURS);
   readonly #did = new Map<string, DidSeen>();
   readonly #refused = new Map<string, ByCode>();
@@ -126,7 +126,7 @@ export class Tally {
     if (time > known.last) known.last = time;
   }
 
-  /** Whether it could be told apart. */
+  /** Counts a decision by verb, type and relation. @returns false if there are too many of these to tell it apart */
   #add({ verb, type, relation, decision, proceed, observed, time, id }: Judged): boolean {
     const key = JSON.stringify([verb, type, relation]);
     let did = this.#did.get(key);
@@ -144,7 +144,7 @@ export class Tally {
   }
 }
 
-/** Whether it could be told apart. */
+/** Counts a decision by its reason. @returns false if there are too many reasons to tell it apart */
 function put(into: Map<string, ByCode>, { code, severity, message }: Reason, one: Judged): boolean {
   let known = into.get(code);
   if (known === undefined) {

@@ -1,4 +1,4 @@
-/** Two policies asked the same recorded questions: what the second would decide otherwise than the first. */
+/** Asks two policies the same recorded questions, and reports what the second would decide differently from the first. */
 import { canonical, type Catalogue, type Purpose } from "../contract/index.js";
 import type { BundleContent } from "../bundle/verify.js";
 import type { Conclusion } from "../decision/conclude.js";
@@ -13,7 +13,7 @@ import type { Timers } from "../system/index.js";
 export interface Trial {
   /** Decisions that both were asked. */
   decisions: number;
-  /** What went ahead, or waited for a person, and no longer would. */
+  /** Actions that went ahead, or waited for a person, and no longer would. */
   newly_stopped: number;
   newly_allowed: number;
   changed: number;
@@ -76,7 +76,7 @@ export function requestOf({ made }: Recorded): { agent: string; purpose: string 
   return made.by === "policy" ? made.inputs[0].request : made.request;
 }
 
-/** As if the first policy's answer were on record. */
+/** Returns the record as if it had the first policy's answer. */
 function asDecided(recorded: Recorded, { decision, proceed, reasons, obligations }: Conclusion): Recorded {
   const answer = { ...recorded.record.answer, decision, proceed, reasons: [...reasons], obligations: [...obligations] };
   return { ...recorded, record: { ...recorded.record, answer } };

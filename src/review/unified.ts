@@ -50,7 +50,7 @@ function linesOf(text: string): string[] {
   return text === "" ? [] : text.split(/(?<=\n)/);
 }
 
-/** What differs, line by line: edits that touch the same lines are one. */
+/** Returns the differing blocks, line by line: edits that touch the same lines are one block. */
 function blocksOf(old: readonly string[], edits: readonly Edit[]): Block[] {
   const starts: number[] = [];
   let length = 0;

@@ -1,6 +1,6 @@
 /**
- * What each entry of a purpose was used for, counted from the records of a period: a verb on a type at a time, since that is
- * the least that an entry can permit. Memory grows with the policy and not with the log.
+ * Counts what each entry of a purpose was used for in the records of a period: one verb on one type at a time, since that is the least that
+ * an entry can permit. Memory grows with the policy and not with the log.
  */
 import { triedEntries } from "../authoring/explain.js";
 import { resolvePath, UnknownWord } from "../bundle/matchers.js";
@@ -33,7 +33,7 @@ export interface UseExample {
 
 /** The values that a field had whenever it was used; `other` where there are more than are told apart. */
 export interface FieldUse {
-  /** As an author writes it in `when`. */
+  /** Field as an author writes it in `when`. */
   name: string;
   type: ValueType;
   values: Map<Scalar, number>;
@@ -45,7 +45,7 @@ export interface FieldUse {
 
 export interface CellUse extends Cell {
   uses: number;
-  /** Of these, those that waited for a person. */
+  /** Uses among these that waited for a person. */
   waited: number;
   agents: Distinct;
   resources: Distinct;
@@ -65,10 +65,10 @@ export interface CellUse extends Cell {
 export interface UsageCounts {
   /** Decisions on actions for the purpose, also those that were refused. */
   decisions: number;
-  /** Of these, those that permitted something, at once or after a person looked. */
+  /** Decisions among these that permitted something, at once or after a person looked. */
   permitted: number;
   masked: number;
-  /** What they say, the vocabulary can't express: such a request is refused where it is sent. */
+  /** Decisions whose actions the vocabulary can't express: such a request is refused where it is sent. */
   inexpressible: number;
   unreadable: number;
   first: string | null;
@@ -204,8 +204,8 @@ function nothing(cell: Cell, vocabulary: Vocabulary): CellUse {
 }
 
 /**
- * What a `when` could narrow, and a period can show: fields with few values, and amounts that an agent writes. An amount that it
- * reads says nothing of what it should be able to read; and which agents there are, registering them says.
+ * Returns the fields that a `when` could narrow and a period can show: fields with few values, and amounts that an agent writes. An amount
+ * that it reads says nothing about what it should be able to read; and which agents exist is known from their registration.
  */
 function narrowing({ verb, type }: Cell, vocabulary: Vocabulary): FieldUse[] {
   const spec = vocabulary.types[type];

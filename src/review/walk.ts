@@ -14,21 +14,21 @@ export interface Walked {
   why: string | null;
   /** Milliseconds since the epoch; NaN where it doesn't say. */
   time_ms: number;
-  /** What stands beside the record; null where nothing does, or it isn't what the record names. */
+  /** Returns the parts stored beside the record; null if there are none, or they aren't what the record names. */
   beside: () => Members | null;
 }
 
 export interface WalkProgress {
   records: number;
-  /** Of the bytes, from 0 to 1. */
+  /** Share of the bytes read, from 0 to 1. */
   share: number;
 }
 
 const PROGRESS_RECORDS = 20_000;
 
 /**
- * In order, once each.
- * @param wanted whether the record of a decision of this time is looked at; all others are
+ * Yields the log's lines in order, once each.
+ * @param wanted returns true if a decision of this time is parsed; all other records are
  */
 export function* walk(
   folder: string,

@@ -6,7 +6,7 @@ import type { Catalogue, Entry, Purpose, Vocabulary } from "../contract/index.js
 
 export const PURPOSES_FILE = "purposes.yaml";
 
-/** What permits: an `allow`, and a `flag`, at once or after a person looked. */
+/** Kinds of entries that permit: `allow`, and `flag`, at once or after a person looked. */
 export const PERMITTING = ["allow", "flag"] as const;
 export type Line = (typeof PERMITTING)[number];
 
@@ -30,7 +30,7 @@ export interface Written {
 export interface WrittenPurposes {
   purposes: Record<string, Purpose>;
   catalogue: Catalogue;
-  /** Of each purpose, in the file's order. */
+  /** Entries by purpose, in the file's order. */
   entries: ReadonlyMap<string, readonly Written[]>;
 }
 

@@ -7,10 +7,10 @@ import { StoreUnreadable, verify } from "./file.js";
 const BUSY_MS = 5000;
 
 /**
- * As of one moment: it is read in one transaction, which changes neither wait for nor disturb.
+ * Copies the store as of one moment, in one read transaction, which changes neither wait for nor disturb.
  * @param to must not exist yet
  * @returns the revision that the copy ends at
- * @throws StoreUnreadable where the store is missing or damaged
+ * @throws StoreUnreadable if the store is missing or damaged
  */
 export function backUp(file: string, to: string): { revision: number } {
   if (!existsSync(file)) throw new StoreUnreadable(`${file} doesn't exist`);

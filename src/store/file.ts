@@ -13,7 +13,7 @@ export type Outcome = number[] | { key: string; expected: number; found: number 
 
 export interface Page {
   rows: Row[];
-  /** Where the next page begins; null where there is none. */
+  /** Revision after which the next page begins; null on the last page. */
   next: number | null;
 }
 
@@ -22,7 +22,7 @@ export class StoreUnreadable extends Error {
   override readonly name = "StoreUnreadable";
 }
 
-/** What the keeper needs of a file; tests put failing ones in its place. */
+/** File operations that the keeper needs; tests replace them by failing ones. */
 export interface Kept {
   readonly revision: number;
   write(calls: readonly (readonly NewRow[])[]): Outcome[];

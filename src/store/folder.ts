@@ -1,4 +1,4 @@
-/** Where a store's file is, in the folder that a configuration names. */
+/** Finds a store's file in the folder that a configuration names. */
 import { join } from "node:path";
 
 export const storeFile = (folder: string): string => join(folder, "facts.db");

@@ -19,14 +19,14 @@ export type ToKeeper =
 export type FromKeeper =
   /** Ready for changes after `revision`, in this epoch: at the start, and again after each failure. */
   | { kind: "ready"; epoch: number; revision: number }
-  /** Of the oldest calls, in their order. */
+  /** Outcomes of the oldest calls, in their order. */
   | { kind: "written"; outcomes: Outcome[]; revision: number }
   | { kind: "answered"; id: number; page: Page | null }
   | { kind: "refused"; id: number; detail: string }
   | { kind: "failed"; detail: string; unreadable: boolean }
   | { kind: "closed" };
 
-/** So much one commit may cover, unless a single call is larger. */
+/** Most rows in one commit, unless a single call is larger. */
 const GROUP_ROWS_MAX = 2000;
 const PROBE_MS = 100;
 const PROBE_MS_MAX = 800;

@@ -7,7 +7,7 @@ import { changeOf, checkQuery, checkedRows, type NewRow, type Row } from "./rows
 import { StoreConflict, StoreUnavailable } from "./store.js";
 import type { Change, ChangeFilter, Store, Write } from "./store.js";
 
-/** What outlives a store in memory, as a disk does: after a power cut another is opened on it. */
+/** Storage that outlives a store in memory, as a disk does: after a power cut another store is opened on it. */
 export class MemoryDisk {
   readonly rows: Row[] = [];
 }

@@ -12,9 +12,10 @@ export function lockOf(file: string): string {
 }
 
 /**
- * @param overwrite says that the store may be lost which is there now
+ * Restores a store from a backup.
+ * @param overwrite permits replacing an existing store, which is lost
  * @returns the revision that the store is back at
- * @throws StoreUnreadable where the backup is none, or damaged; the store is untouched
+ * @throws StoreUnreadable if the backup isn't a store or is damaged; the store is untouched
  * @throws Locked while a service has the store
  */
 export async function restore(backup: string, file: string, overwrite = false): Promise<{ revision: number }> {

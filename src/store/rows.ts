@@ -68,7 +68,7 @@ function isText(text: unknown, bytesMax: number, forbidden = CONTROL): boolean {
   return typeof text === "string" && text !== "" && !forbidden.test(text) && Buffer.byteLength(text) <= bytesMax;
 }
 
-/** Whether JSON.parse gives back an equal value: JSON.stringify drops, converts or calls what it doesn't know. */
+/** Returns true if JSON.parse restores an equal value: JSON.stringify drops, converts or calls what it doesn't know. */
 function isJson(value: unknown, depth: number): boolean {
   switch (typeof value) {
     case "string":

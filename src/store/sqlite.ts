@@ -6,6 +6,7 @@ import { dirname, resolve as absolute } from "node:path";
 import type { Timers } from "../system/index.js";
 import { makeFolder } from "../system/folder.js";
 import { lock } from "../system/lock.js";
+import { SupervisedThread } from "../system/supervised.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import { StoreUnreadable, type Outcome, type Page } from "./file.js";
 import type { FromKeeper, ToKeeper } from "./keeper.js";
@@ -45,6 +46,9 @@ interface Question {
 type Ask = { kind: "page"; after: number; limit: number; filter: ChangeFilter; latest: boolean } | { kind: "backup"; file: string };
 
 const ENTRIES_CHUNK = 1000;
+/** All that the thread says but its farewell. */
+type Spoken = Exclude<FromKeeper, { kind: "closed" }>;
+
 const RESTART_MS = 250;
 /** The module of its thread. */
 export const STORE_THREAD = new URL("./worker.js", import.meta.url);
@@ -59,9 +63,8 @@ export class SqliteStore implements Store {
   readonly #options: SqliteStoreOptions;
   readonly #timers: Timers;
   readonly #events: StoreEvents;
-  readonly #spawn: (durable: number | null) => KeeperThread;
   readonly #unlock: () => void;
-  #keeper: KeeperThread;
+  readonly #keeper: SupervisedThread<ToKeeper, FromKeeper>;
   /** Null while nothing can be written. */
   #epoch: number | null = null;
   #revision: number | null = null;
@@ -71,7 +74,6 @@ export class SqliteStore implements Store {
   #pendingBytes = 0;
   readonly #questions = new Map<number, Question>();
   #nextQuestion = 1;
-  #closing: (() => void) | null = null;
   #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
 
   /**
@@ -99,8 +101,7 @@ export class SqliteStore implements Store {
         store.#opening = { resolve, reject };
       });
     } catch (cause) {
-      store.#closing = () => undefined;
-      store.#keeper.terminate();
+      store.#keeper.end();
       unlock();
       throw cause instanceof StoreUnavailable ? new StoreUnavailable(`${file}: ${cause.detail}`) : cause;
     }
@@ -117,9 +118,16 @@ export class SqliteStore implements Store {
     this.#options = options;
     this.#timers = timers;
     this.#events = events;
-    this.#spawn = spawn;
     this.#unlock = unlock;
-    this.#keeper = this.#start();
+    const owner = {
+      received: (message: Spoken): void => {
+        this.#receive(message);
+      },
+      died: (cause: Error): void => {
+        this.#fail(new StoreUnavailable(`its worker ended: ${cause.message}`));
+      },
+    };
+    this.#keeper = new SupervisedThread(() => spawn(this.#revision), owner, timers, RESTART_MS);
   }
 
   get revision(): number {
@@ -127,7 +135,7 @@ export class SqliteStore implements Store {
   }
 
   get healthy(): boolean {
-    return this.#epoch !== null && this.#closing === null;
+    return this.#epoch !== null && !this.#keeper.closing;
   }
 
   get queue(): { calls: number; bytes: number } {
@@ -171,12 +179,9 @@ export class SqliteStore implements Store {
   }
 
   async close(): Promise<void> {
-    if (this.#closing !== null) return;
+    if (this.#keeper.closing) return;
     this.#flush();
-    await new Promise<void>((resolve) => {
-      this.#closing = resolve;
-      this.#keeper.postMessage({ kind: "close" });
-    });
+    await this.#keeper.close({ kind: "close" });
     this.#refuseAll("it is closed");
     this.#unlock();
   }
@@ -194,14 +199,14 @@ export class SqliteStore implements Store {
   async #ask(question: Ask): Promise<Page | null> {
     this.#needHealth();
     const id = this.#nextQuestion++;
-    this.#keeper.postMessage({ ...question, id });
+    this.#keeper.post({ ...question, id });
     return new Promise((resolve, reject) => {
       this.#questions.set(id, { resolve, reject });
     });
   }
 
   #needHealth(): void {
-    if (this.#closing !== null) throw new StoreUnavailable("it is closed");
+    if (this.#keeper.closing) throw new StoreUnavailable("it is closed");
     if (this.#epoch === null) throw new StoreUnavailable("the disk fails");
   }
 
@@ -216,28 +221,11 @@ export class SqliteStore implements Store {
 
   #flush(): void {
     if (this.#calls.length === 0 || this.#epoch === null) return;
-    this.#keeper.postMessage({ kind: "write", epoch: this.#epoch, calls: this.#calls });
+    this.#keeper.post({ kind: "write", epoch: this.#epoch, calls: this.#calls });
     this.#calls = [];
   }
 
-  #start(): KeeperThread {
-    const keeper = this.#spawn(this.#revision);
-    let ended = false;
-    keeper.onMessage((message) => {
-      if (!ended) this.#receive(message);
-    });
-    keeper.onDeath((cause) => {
-      ended = true;
-      this.#fail(new StoreUnavailable(`its worker ended: ${cause.message}`));
-      this.#timers.after(RESTART_MS, () => {
-        if (this.#closing !== null) this.#closing();
-        else this.#keeper = this.#start();
-      });
-    });
-    return keeper;
-  }
-
-  #receive(message: FromKeeper): void {
+  #receive(message: Spoken): void {
     switch (message.kind) {
       case "written":
         this.#revision = message.revision;
@@ -258,9 +246,6 @@ export class SqliteStore implements Store {
         return;
       case "failed":
         this.#fail(message.unreadable ? new StoreUnreadable(message.detail) : new StoreUnavailable(message.detail));
-        return;
-      case "closed":
-        this.#closing?.();
     }
   }
 
@@ -280,7 +265,7 @@ export class SqliteStore implements Store {
     }
   }
 
-  /** What was handed in is not on disk, or not known to be: none of it is answered, and the keeper undoes it. */
+  /** Rejects all pending calls: their changes aren't on disk, or aren't known to be. None is answered, and the keeper undoes them. */
   #fail(cause: StoreUnavailable | StoreUnreadable): void {
     this.#opening?.reject(cause);
     this.#opening = null;

@@ -8,14 +8,14 @@ export interface Change {
   /** 1 is the first change; without gaps. */
   revision: number;
   key: string;
-  /** What the key holds since this change. */
+  /** Value of the key since this change. */
   value: Json;
-  /** Who made the change. */
+  /** Caller that made the change. */
   by: string;
   /** RFC 3339. */
   time: string;
   reason: string | null;
-  /** What happened, such as `agent_created`. */
+  /** Name of the change, such as `agent_created`. */
   change: string;
 }
 
@@ -31,9 +31,9 @@ export interface ChangeFilter {
 }
 
 export interface Store {
-  /** Of the last durable change; 0 before the first. */
+  /** Revision of the last durable change; 0 before the first. */
   readonly revision: number;
-  /** Whether a write made now can be expected to reach the disk. */
+  /** False if a write made now can't be expected to reach the disk. */
   readonly healthy: boolean;
 
   /**
@@ -71,7 +71,7 @@ export interface Store {
 
 export const STORE_LIMITS = {
   key_bytes_max: 512,
-  /** Of a value's JSON text. */
+  /** Most bytes of a value's JSON text. */
   value_bytes_max: 64 * 1024,
   value_depth_max: 64,
   by_bytes_max: 512,
@@ -86,7 +86,7 @@ export class StoreConflict extends Error {
   constructor(
     readonly key: string,
     readonly expected: number,
-    /** The revision of the key's last change; 0 where there is none. */
+    /** Revision of the key's last change; 0 if the key has no changes. */
     readonly found: number,
   ) {
     super(`${key} was last changed at revision ${found}, not ${expected}`);

@@ -44,7 +44,7 @@ export class Attempts {
     return this.#stopped;
   }
 
-  /** Whether the last attempt failed. */
+  /** Returns true if the last attempt failed. */
   get failing(): boolean {
     return this.#failedBy !== null;
   }

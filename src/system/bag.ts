@@ -23,7 +23,7 @@ export class Bag<T extends object> {
     this.#free.push(place);
   }
 
-  /** In no order. */
+  /** Returns the items, in no order. */
   all(): T[] {
     return this.#places.filter((item) => item !== null);
   }

@@ -3,7 +3,7 @@ export interface Bound {
   /** Setting that holds it, or the name of what has a fixed one. */
   readonly name: string;
   readonly max: number;
-  /** By whom it is divided when it is reached. */
+  /** Holders among whom it is divided when it is reached. */
   readonly shared_by: "caller" | "agent";
   /** How much of it is taken now. */
   readonly used: () => number;

@@ -1,4 +1,4 @@
-/** What has been opened, to be closed in the opposite order, whether everything else could be opened or not. */
+/** Opened parts, to be closed in the opposite order, whether all others could be opened or not. */
 export class Closing {
   readonly #closing: (() => unknown)[] = [];
 

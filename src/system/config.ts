@@ -56,7 +56,7 @@ export function readConfig(file: string): Config {
   return parseConfig(readBytes(file), file);
 }
 
-/** As `readConfig`, of a text; `file` says what its paths are relative to. */
+/** Parses the text of a configuration, like `readConfig`; its paths are relative to `file`. */
 export function parseConfig(text: string | Uint8Array, file: string): Config {
   const { value, errorAt } = readYamlAs<Config>(text, file, validConfig);
   const folder = dirname(resolve(file));
@@ -99,7 +99,10 @@ export function checkPlaces(config: Config, what: "folders" | "all"): void {
   }
 }
 
-/** Whether a start can write to a folder, or make it where it is missing. @throws the file system's error, with the folder as its `path` */
+/**
+ * Checks that a start can write to a folder, or create it if it is missing.
+ * @throws the file system's error, with the folder as its `path`
+ */
 function checkWritable(folder: string): void {
   let there = folder;
   while (statSync(there, { throwIfNoEntry: false }) === undefined && there !== dirname(there)) there = dirname(there);

@@ -17,9 +17,9 @@ export type Exchange = (headers: Readonly<Record<string, string>>, body: string 
 
 export interface ExchangeLimits {
   timeout_ms: number;
-  /** Of an answer. */
+  /** Most bytes of an answer. */
   bytes_max: number;
-  /** Nobody reads the answers' bodies: they are counted and let go. Otherwise one that is compressed is an error. */
+  /** Ignores the answers' bodies: they are counted and dropped. Otherwise a compressed one is an error. */
   unread?: true;
 }
 

@@ -34,6 +34,8 @@ const SHARED: ReadonlyMap<number, string> = new Map([
 
 /** Connections that have a lock: one that is collected as garbage would release it. */
 const held = new Set<Sqlite.Database>();
+/** Inodes of the files whose locks this process has, by the paths that it took them by. */
+const inodes = new Map<string, bigint | undefined>();
 
 /** Name of the file system if other machines may mount it too, by its number in `statfs(2)`; null if it is this machine's alone. */
 export function sharedFileSystem(type: number): string | null {
@@ -51,6 +53,7 @@ export function lock(what: string, path: string): () => void {
   const file = `${path}.db`;
   const db = take(what, path, file);
   held.add(db);
+  inodes.set(path, inodeAt(file));
   name(path);
   let released = false;
   return () => {
@@ -61,8 +64,27 @@ export function lock(what: string, path: string): () => void {
     rmSync(path, { force: true });
     rmSync(file, { force: true });
     held.delete(db);
+    inodes.delete(path);
     db.close();
   };
+}
+
+/**
+ * Returns whether the file of a lock that this process has was removed or replaced: another process then finds nothing that keeps it
+ * out. False for a path that nothing here has locked.
+ */
+export function isLockLost(path: string): boolean {
+  const mine = inodes.get(path);
+  return mine !== undefined && inodeAt(`${path}.db`) !== mine;
+}
+
+/** Undefined if there is no file, or none that can be looked at. */
+function inodeAt(file: string): bigint | undefined {
+  try {
+    return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
+  } catch {
+    return undefined;
+  }
 }
 
 function take(what: string, path: string, file: string): Sqlite.Database {
@@ -70,7 +92,7 @@ function take(what: string, path: string, file: string): Sqlite.Database {
     const before = inodeOf(what, file);
     const db = open(what, path, file);
     // One that was removed meanwhile, by the holder as it ended or by a person, would lock nobody out.
-    if (statSync(file, { bigint: true, throwIfNoEntry: false })?.ino === before) return db;
+    if (inodeAt(file) === before) return db;
     db.close();
   }
 }

@@ -1,4 +1,4 @@
-/** What of a value that somebody wrote doesn't fit its schema, in words, and what they may have meant. */
+/** Describes the part of a value that doesn't fit its schema, in words, and what was probably meant. */
 import type { ErrorObject } from "ajv";
 import { nearestWord } from "../contract/nearest.js";
 import type { Validator } from "./schemas.js";
@@ -10,7 +10,7 @@ export interface Misfit {
   hint?: string;
 }
 
-/** Of a value that the validator was asked about last, and refused. Of a union's complaints the deepest says most. */
+/** Describes why the validator refused the last value. Of a union's errors the deepest says most. */
 export function misfit(value: unknown, { errors, schema }: Pick<Validator, "errors" | "schema">): Misfit {
   const [error] = [...(errors ?? [])].sort((a, b) => depth(b) - depth(a));
   if (error === undefined) return { path: [], problem: "it is not acceptable" };
@@ -32,7 +32,7 @@ export function misfit(value: unknown, { errors, schema }: Pick<Validator, "erro
   }
 }
 
-/** Of a mapping whose keys are somebody's own words; null for a section, whose keys are known. */
+/** Describes an unfit key of a mapping whose keys are an author's own words; null for a section, whose keys are known. */
 function unfitKey(schema: object, error: ErrorObject, path: string[]): Misfit | null {
   const above = at(schema, steps(decodeURIComponent(error.schemaPath)).slice(0, -1));
   const [pattern] = isObject(above) && isObject(above["patternProperties"]) ? Object.keys(above["patternProperties"]) : [];
@@ -46,7 +46,7 @@ function unknownKey(path: string[], name: string, known: readonly string[]): Mis
   return meant === null ? found : { ...found, hint: `did you mean \`${meant}\`?` };
 }
 
-/** Where it is misspelt, what was written says more than that it isn't there. */
+/** Describes a missing key. If it is misspelt, the misspelt key says more than that the right one is missing. */
 function missingKey(path: string[], name: string, given: unknown, known: readonly string[]): Misfit {
   const unknown = isObject(given) && known.length > 0 ? Object.keys(given).filter((key) => !known.includes(key)) : [];
   const misspelt = unknown.find((key) => nearestWord(key, known) === name);
@@ -67,7 +67,7 @@ function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
 }
 
-/** Of a JSON pointer. */
+/** Splits a JSON pointer. */
 function steps(pointer: string): string[] {
   return pointer
     .split("/")

@@ -1,4 +1,4 @@
-/** Where the package's own assets are: the policy library, shipped sets and bundles, the OPA pin. */
+/** Finds the package's own assets: the policy library, shipped sets and bundles, the OPA pin. */
 import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";

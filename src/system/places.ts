@@ -1,10 +1,10 @@
 /**
- * Places that callers share, so many at once. Whoever asks alone may have all of them; once there is none left, whoever has most
- * gives one up to who has less.
+ * Places that callers share, up to a maximum. A single caller may have all of them; once none is left, the caller with most gives one up to
+ * one with fewer.
  */
 export class Places {
   readonly #max: number;
-  /** What frees a place, the oldest first, by owner. */
+  /** Functions that free a place, the oldest first, by owner. */
   readonly #taken = new Map<string, Set<() => void>>();
   #size = 0;
 
@@ -19,7 +19,7 @@ export class Places {
   /**
    * Takes a place.
    * @param evicted called if the place has to be given up; the place is free then
-   * @returns what gives the place back; null if there is none for this owner
+   * @returns a function that gives the place back; null if this owner gets no place
    */
   take(owner: string, evicted: () => void): (() => void) | null {
     if (this.#size >= this.#max && !this.#evictFor(owner)) return null;

@@ -10,7 +10,7 @@ export type Posted = Pick<Exchanged, "status" | "retry_after">;
  */
 export type Post = (headers: Readonly<Record<string, string>>, body: Buffer) => Promise<Posted>;
 
-/** Of an answer's body, which nobody reads. */
+/** Most bytes of an answer's body, which nobody reads. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 const SECOND_MS = 1000;
 /** The longest wait that a receiver may ask for. */
@@ -22,7 +22,7 @@ export function poster(url: URL, timeout_ms: number, timers: Timers): { post: Po
   return { post: exchange, close };
 }
 
-/** RFC 9110, section 10.2.3; 0 where there is none that can be read. */
+/** Returns the milliseconds of `Retry-After` (RFC 9110, section 10.2.3); 0 if it is missing or unreadable. */
 export function retryAfterMs({ retry_after }: Posted, nowMs: number): number {
   if (retry_after === null) return 0;
   const ms = /^\d{1,9}$/.test(retry_after) ? Number(retry_after) * SECOND_MS : Date.parse(retry_after) - nowMs;

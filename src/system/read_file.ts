@@ -19,7 +19,7 @@ export function openRegular(file: string): number {
   throw fault;
 }
 
-/** As `openRegular`, off this thread. */
+/** Opens a file like `openRegular`, off this thread. */
 export async function openRegularFile(file: string): Promise<FileHandle> {
   const opened = await open(file, READING);
   const fault = faultOf(file, await opened.stat());
@@ -40,14 +40,14 @@ export function readBytes(file: string, bytesMax = BYTES_MAX): Buffer {
   }
 }
 
-/** As `readBytes`, off this thread, of a file that is open. */
+/** Reads an open file like `readBytes`, off this thread. */
 export async function readOpened(file: string, opened: FileHandle, bytesMax = BYTES_MAX): Promise<Buffer> {
   const into = new Growing(file, (await opened.stat()).size, bytesMax);
   while (into.took((await opened.read(into.room, 0, into.room.length, null)).bytesRead));
   return into.bytes;
 }
 
-/** As `readBytes`, off this thread. */
+/** Reads a file like `readBytes`, off this thread. */
 export async function readRegularFile(file: string, bytesMax = BYTES_MAX): Promise<Buffer> {
   const opened = await openRegularFile(file);
   try {
@@ -85,7 +85,7 @@ class Growing {
     return this.#memory.subarray(0, this.#length);
   }
 
-  /** @returns whether there may be more */
+  /** Counts bytes that were read. @returns true if there may be more */
   took(bytes: number): boolean {
     if (bytes === 0) return false;
     this.#length += bytes;
@@ -108,7 +108,7 @@ function failure(path: string, code: string, what: string): Error {
   return Object.assign(new Error(`${code}: '${path}' ${what}`), { code, path });
 }
 
-/** @throws what `read` throws, with the path of the file, which the system leaves out of errors once it is open */
+/** Adds a file's path to errors of `read`: the system leaves it out once the file is open. @throws what `read` throws */
 export function naming<T>(file: string, read: () => T): T {
   try {
     return read();
@@ -122,12 +122,12 @@ export function naming<T>(file: string, read: () => T): T {
   }
 }
 
-/** As UTF-8; what isn't, holds U+FFFD in its place. @throws as `readBytes` */
+/** Reads a file as UTF-8; invalid bytes become U+FFFD. @throws as `readBytes` */
 export function readText(file: string): string {
   return readBytes(file).toString("utf8");
 }
 
-/** What a file holds beside the blanks around it. @throws as `readBytes`, and where that is nothing: an empty secret would be anybody's */
+/** Reads a secret without the blanks around it. @throws as `readBytes`, and if it is empty: an empty secret would be anybody's */
 export function readSecret(file: string): string {
   const text = readText(file).trim();
   if (text === "") throw new Error(`'${file}' is empty`);

@@ -1,7 +1,7 @@
 /**
- * What was set last, by key, for as long as not too many others have been set since: half of `max` for certain, never more than
- * `max`. Two maps, of which the older is dropped whole: in one that lost its oldest entry each time, finding that would mean
- * to pass the places of all that went before it.
+ * Values set last, by key, for as long as not too many others have been set since: half of `max` for certain, never more than `max`. Two
+ * maps, of which the older is dropped whole: in one that lost its oldest entry each time, finding that would mean to pass the places of all
+ * that went before it.
  */
 export class Recent<T> {
   readonly #half: number;

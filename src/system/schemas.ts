@@ -10,10 +10,10 @@ import { fileURLToPath } from "node:url";
 import type * as AjvModule from "ajv";
 import type { Ajv, ErrorObject, Options, ValidateFunction } from "ajv";
 
-/** Whether a value fits; and of the last one that it was asked about, what doesn't. */
+/** Validator of values; it keeps the errors of the last value. */
 export interface Validator<T = unknown> {
   (value: unknown): value is T;
-  /** What it was made of. */
+  /** Schema that it was made of. */
   schema: object;
   errors?: ErrorObject[] | null | undefined;
   /** Reads its file now, for what has to work when no file can be opened any more. */
@@ -54,7 +54,7 @@ export function schemas(options: Options = {}): Schemas {
   };
 }
 
-/** Of a schema as it was asked for: a changed one has none, until the next build. */
+/** Returns the generated validator of a schema; null for a changed schema, until the next build. */
 function generated(asked: Asked): ValidateFunction | null {
   const file = generatedFile(asked);
   return existsSync(file) ? (require(file) as ValidateFunction) : null;

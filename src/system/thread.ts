@@ -10,7 +10,7 @@ export interface Thread<To, From> {
   terminate(): void;
 }
 
-/** What a thread that begins ahead has in its data's place: it waits until the number is no longer 0, and is told its data. */
+/** Stand-in for the data of a thread that begins ahead: it waits until the number is no longer 0, and then receives its data. */
 interface Later {
   begin: Int32Array;
 }
@@ -39,7 +39,7 @@ export function endAhead(): void {
   ahead.clear();
 }
 
-/** In a thread: its data, which it waits for where it was begun ahead. */
+/** Returns the thread's data; waits for it if the thread was begun ahead. */
 export function given(): unknown {
   const begin = (workerData as Partial<Later> | null)?.begin;
   if (!(begin instanceof Int32Array) || parentPort === null) return workerData;
@@ -49,7 +49,7 @@ export function given(): unknown {
 
 /** Points of `nice` by which background threads stand behind the threads that decide. */
 export const BACKGROUND_NICE = 10;
-const NICE_MAX = 19;
+export const NICE_MAX = 19;
 
 /** Lowers the priority of the calling thread below its process's, however nice that is. Elsewhere than on Linux it would lower the whole process, so it does nothing. */
 export function runInBackground(): void {

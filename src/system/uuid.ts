@@ -3,7 +3,7 @@ import type { Clock, Random } from "./index.js";
 const BYTES = 16;
 const TIME_BYTES = 6;
 const POOL_BYTES = 256 * BYTES;
-/** Where each byte's two digits stand in the text, between the dashes. */
+/** Offsets of each byte's two digits in the text, between the dashes. */
 const PLACES = [0, 2, 4, 6, 9, 11, 14, 16, 19, 21, 24, 26, 28, 30, 32, 34];
 const TEMPLATE = "00000000-0000-0000-0000-000000000000";
 const DIGITS = Buffer.from("0123456789abcdef", "latin1");

@@ -22,7 +22,7 @@ export class YamlError extends Error {
     /** Keys and indices joined by dots; empty for the document. */
     readonly path: string,
     readonly problem: string,
-    /** What to do about it, where that is known. */
+    /** Remedy, if it is known. */
     readonly hint: string | null = null,
   ) {
     const at = `${file}${line === null ? "" : `:${line}`}: ${path === "" ? "" : `${path}: `}`;
@@ -41,7 +41,7 @@ export interface YamlDocument<T = unknown> {
   value: T;
   /** An error at a path; the line is that of its closest ancestor that is in the text, a member's that of its key. */
   errorAt: (path: readonly (string | number)[], problem: string, hint?: string | null) => YamlError;
-  /** Whether a scalar stands there without quotes. */
+  /** Returns true if the place has a scalar without quotes. */
   isPlain: (path: readonly (string | number)[]) => boolean;
 }
 
@@ -56,7 +56,7 @@ export function readYaml(source: string | Uint8Array, file: string): YamlDocumen
   return parse(text, file);
 }
 
-/** What a decoder would put in the place of other bytes, nobody has written. @throws YamlError */
+/** Decodes UTF-8; rejects other bytes, since a decoder would replace them by something that nobody has written. @throws YamlError */
 function textOf(bytes: Uint8Array, file: string): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (isUtf8(buffer)) return buffer.toString("utf8");

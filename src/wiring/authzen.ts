@@ -2,7 +2,7 @@
 import type { Grant } from "../adapters/authzen/access_request.js";
 import { authzenOf, type Authzen } from "../adapters/authzen/authzen.js";
 import { NO_ENTITIES, readEntities, type Entities } from "../adapters/authzen/entities.js";
-import type { RecordSearch } from "../audit/index/search.js";
+import type { RecordSearch } from "../records/search.js";
 import { Problem, isVerdict, type DecisionRecord, type PolicyInput, type ShownRecord } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Registry } from "../facts/registry.js";

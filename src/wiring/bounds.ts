@@ -4,7 +4,7 @@ import type { Admission } from "../http/admission.js";
 import type { Config } from "../system/config.js";
 import { Bounds } from "../system/bounds.js";
 
-/** What has a size. */
+/** Collection with a size. */
 interface Sized {
   readonly size: number;
 }

@@ -1,6 +1,6 @@
 /**
- * What a standby has read of a log that another process writes, so that a start has less of it to read. Of records it takes those
- * that a checkpoint covers, and of segments those that others follow: no crash takes these back.
+ * Reads, in a standby, a log that another process writes, so that a start has less of it to read. It reads records that a checkpoint
+ * covers, and segments that others follow: no crash takes these back.
  */
 import { statSync } from "node:fs";
 import { join } from "node:path";
@@ -15,18 +15,18 @@ import { recallIncidents } from "../findings/recall.js";
 import type { ProfileAhead } from "./profile_ahead.js";
 import { readBytes } from "../system/read_file.js";
 
-/** Of the log's end. What comes before it is read by a start that needs it. */
+/** Most bytes read from the log's end. Earlier ones are read by a start that needs them. */
 const BYTES_MAX = 128 * 1024 * 1024;
 
 export class CaughtUp {
-  /** Of the records up to `place`. */
+  /** Incidents of the records up to `place`. */
   readonly incidents = new Incidents();
   readonly uses = new Map<string, SegmentUses>();
   #place: Position | null = null;
 
   /**
-   * @param profile null: nothing is learned of what is usual
-   * @param chain takes in the last decisions of tasks, up to `place`; left out: of none
+   * @param profile null: no baseline is learned
+   * @param chain receives the last decisions of tasks, up to `place`; left out: no tasks
    */
   constructor(
     readonly folder: string,
@@ -41,8 +41,8 @@ export class CaughtUp {
 
   /**
    * Reads what has come.
-   * @returns false where a log that had more records stood here before: nothing that was read of that is of use
-   * @throws the file system's error, or NoteError for a checkpoint that is none
+   * @returns false if an earlier log here had more records: everything read from it is useless
+   * @throws the file system's error, or NoteError for an invalid checkpoint
    */
   advance(now_ms: number): boolean {
     const covered = readUnverified(readBytes(join(this.folder, CHECKPOINT))).size;

@@ -23,13 +23,13 @@ export interface CoreOptions {
   /** Days for which what is masked is masked by one key. */
   mask_period_days: number;
   behavior: { enabled: boolean; agents_max: number; snapshot_ms: number };
-  bundle: Pick<SourceOptions, "path" | "name" | "keys" | "poll_ms" | "limits" | "verify"> & { state_dir: string };
+  bundle: Pick<SourceOptions, "path" | "name" | "keys" | "provenanceKeys" | "poll_ms" | "limits" | "verify"> & { state_dir: string };
   load: LoadInstance;
   /** The profile that a standby has read of so many records; null: none. */
   profileAhead?: (records: number) => ProfileAhead | null;
   /** Called for each bundle that has become active. */
   activated: (policy: ActivePolicy) => void;
-  /** Whether a refused bundle is worth a record and a line in the log. @default each is */
+  /** Returns true if a refused bundle is worth a record and a line in the log. @default each is */
   tells?: (refused: Extract<Outcome, { outcome: "refused" }>) => boolean;
 }
 

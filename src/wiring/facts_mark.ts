@@ -9,7 +9,7 @@ import { replaceFile } from "../bundle/trusted.js";
 import type { Timers } from "../system/index.js";
 import { readText } from "../system/read_file.js";
 
-/** Of the log, what is followed. */
+/** Parts of the log that are followed. */
 export interface MarkedLog {
   readonly durable: number;
   onDurable(listener: (seq: number) => void): () => void;
@@ -19,7 +19,7 @@ const FILE = "facts_on_record.json";
 /** Some 30 MB of records. */
 const BEHIND_RECORDS = 20_000;
 
-/** @returns what was kept last, where a log of so many records can be the one that it was kept of */
+/** Reads the mark. @returns null if it is missing, damaged or beyond the given number of records */
 export function readMark(folder: string, records: number): FactsOnRecord | null {
   try {
     const { seq, revision } = JSON.parse(readText(join(folder, FILE))) as Partial<FactsOnRecord>;
@@ -31,7 +31,10 @@ export function readMark(folder: string, records: number): FactsOnRecord | null 
   }
 }
 
-/** Of another log, or of one whose end may be lost after it was answered for. @throws the file system's error: it must not be found again */
+/**
+ * Removes a mark of another log, or of one whose end may be lost after it was answered for.
+ * @throws the file system's error: the mark must not be found again
+ */
 export function removeMark(folder: string): void {
   rmSync(join(folder, FILE), { force: true });
 }

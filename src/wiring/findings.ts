@@ -1,7 +1,7 @@
 /** Puts the room of findings together: which finding an action belongs to, what people see of them, and what they say. */
 import { join } from "node:path";
 import { poster } from "../system/post.js";
-import type { RecordSearch } from "../audit/index/search.js";
+import type { RecordSearch } from "../records/search.js";
 import {
   isVerdict,
   type Act,
@@ -37,19 +37,19 @@ export interface FindingsDeps {
   search: RecordSearch;
   system: System;
   logger: Logger;
-  /** What was read of the log before; null: nothing. */
+  /** Parts of the log that were read before; null: none. */
   caughtUp: CaughtUp | null;
   /** Takes in the last decisions of tasks after those. */
   chain: Chain;
   /** The active policy; null until there is one. */
   policy: () => ApprovingPolicy | null;
-  /** What the profile is told of a record; null where that is nothing. */
+  /** Returns the action that the profile learns from a record; null if it learns nothing. */
   actOf: (record: DecisionRecord) => Act | null;
-  /** Told of each stream that the service ends, and whose it was. */
+  /** Called for each stream that the service ends, with its caller. */
   ended: (why: StreamEnd, caller: string) => void;
 }
 
-/** What the routes need of it. */
+/** Parts that the routes need. */
 export interface FindingsRoom {
   findings: Findings;
   verdicts: Verdicts;

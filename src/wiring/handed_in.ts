@@ -1,11 +1,11 @@
 /**
- * Takes what engines in applications have decided into the service's own log, each marked with the engine that says so: there people
- * find it, and what is usual for its agent is learned from it too. What comes twice is known again. Nothing in it permits anything.
+ * Records decisions of engines in applications in the service's own log, each marked with the engine that sent it: there people find them,
+ * and the agents' baselines learn from them too. What comes twice is recognised. Nothing in it permits anything.
  */
 import { hash } from "node:crypto";
 import { actIn } from "../audit/fold.js";
-import type { DecidedBy } from "../audit/index/ask.js";
-import type { RecordSearch } from "../audit/index/search.js";
+import type { DecidedBy } from "../records/ask.js";
+import type { RecordSearch } from "../records/search.js";
 import type { LogEntry, SegmentLog } from "../audit/log.js";
 import {
   DecisionRecord,
@@ -40,14 +40,14 @@ export interface HandedInDeps {
   outcomes: Outcomes;
   /** Which finding a record belongs to: an engine's own grouping isn't believed. */
   incidents: Findings;
-  /** Whether there is a finding of this id. */
+  /** Returns true if a finding has this id. */
   isFinding: (id: string) => boolean;
-  /** Whether an agent is registered and a purpose is one of the active bundle's: nothing is learned of others. */
+  /** Returns whether an agent is registered, and whether a purpose belongs to the active bundle: nothing is learned of others. */
   isKnown: (agent: string, purpose: string) => { agent: boolean; purpose: boolean };
   newId: () => string;
   clock: Pick<Clock, "wall">;
   time_skew_max_ms: number;
-  /** Told of each in the turn in which its record is handed over. */
+  /** Called for each decision in the turn in which its record is handed over. */
   settled: (answer: Answer, learned: { act: Act; assessed: Assessment }) => void;
   /** Called with the topmost task of each decision that permitted: what its agent has read since isn't known here. */
   elsewhere: (task: string) => void;
@@ -56,10 +56,13 @@ export interface HandedInDeps {
 const ajv = schemas({ strictTypes: false, ownProperties: true });
 const isDecision = ajv.compile<DecisionRecord>(DecisionRecord);
 const isOutcome = ajv.compile<OutcomeRecord>(OutcomeRecord);
-/** What stands beside a record, and nothing else does. */
+/** Members that are stored beside a record; all others are in it. */
 const BESIDE = new Set(["ancestors", "floor", "input", "masked", "not_live", "request"]);
 const DECISION_ID = /^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$/;
-/** What is older is recorded, and teaches nothing: an engine that was down for long is not to tell what is usual now. */
+/**
+ * Age in milliseconds up to which a record teaches. An older one is only recorded: an engine that was down for long must not set today's
+ * baseline. 24 hours.
+ */
 const TEACHES_MS_MAX = 24 * 3_600_000;
 /** No zone is further from UTC, with room. */
 const OFFSET_MS_MAX = 26 * 3_600_000;
@@ -96,7 +99,7 @@ type Refused = HandedIn["refused"][number];
 
 export class HandedInRecords {
   readonly #deps: HandedInDeps;
-  /** What was on record at the start. */
+  /** Number of records at the start. */
   readonly #from: number;
   /** The last `seq` of each engine that is on record; not of those that nobody has heard of since the start. */
   readonly #last = new Map<string, number>();
@@ -159,7 +162,7 @@ export class HandedInRecords {
   }
 
   /**
-   * Of decisions that are on record already, whether as this very one or as another.
+   * Finds the decisions that are on record already, either as this very one or as another.
    * @throws Problem `index_unavailable`
    */
   async #standing(read: readonly Read[], origin: string, caller: Caller): Promise<Map<Read, Standing>> {
@@ -213,7 +216,7 @@ export class HandedInRecords {
     return refusal(seq, "/act", "what can be learned from");
   }
 
-  /** What is wrong with a decision's record; null: nothing that can be seen. */
+  /** Returns the fault of a decision's record; null: none that can be seen. */
   #faultOf(record: DecisionRecord, whole: DecisionRecord, asked: AskedAction, caller: Caller): [field: string, expected: string] | null {
     const { answer, engine, kind, uses, act } = record;
     const { clock, identity, time_skew_max_ms } = this.#deps;
@@ -383,7 +386,9 @@ function withBeside(record: DecisionRecord, text: string | undefined): DecisionR
   return isDecision(whole) ? whole : null;
 }
 
-/** Returns the place of the first member that replaying the record couldn't read: it would be in the log for good. Null if there is none. */
+/**
+ * Returns the place of the first member that replaying the record couldn't read: it would be in the log for good. Null if all can be read.
+ */
 function misshapenAt(whole: DecisionRecord): string | null {
   const reads = whole.input === undefined ? isRefused : isAsked;
   return reads(whole) ? null : reads.errors?.[0]?.instancePath || "/input";

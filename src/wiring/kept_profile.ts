@@ -10,7 +10,7 @@ import type { KeptProfile, Log, Profile } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { readSnapshot, writeSnapshot, type Snapshot } from "./snapshot_file.js";
 
-/** What of `src/behavior` is kept. */
+/** Part of `src/behavior` whose state is kept. */
 export interface Learner extends Profile {
   markExpected(act: Act, now_ms: number): void;
   forgive(agent: string, now_ms: number): void;
@@ -20,7 +20,7 @@ export interface Learner extends Profile {
   checkpointsOf(agent: string): readonly number[];
   readonly agents: { readonly size: number };
   riskOf(agent: string, now_ms: number): number;
-  /** Of this very moment, which is that of record `seq`. */
+  /** Begins a snapshot of this very moment, which is that of record `seq`. */
   beginSnapshot(seq: number): Snapshot;
 }
 
@@ -38,12 +38,12 @@ export interface KeptLog extends Log {
 }
 
 export interface KeptOptions {
-  /** Of the records. */
+  /** Folder of the records. */
   folder: string;
-  /** Of the snapshot. */
+  /** File of the snapshot. */
   file: string;
   snapshot_ms: number;
-  /** What has been learned of a log of so many records, in place of the snapshot; null: nothing. Asked once. */
+  /** Returns what was learned of a log of so many records, to be used instead of the snapshot; null: nothing. Called once. */
   ahead?: ((records: number) => Learned | null) | undefined;
 }
 
@@ -60,7 +60,7 @@ export interface KeptEvents {
   ready(seq: number, read: number): void;
   /** A snapshot that it can't go on from: the records are read from the first on. */
   refused(detail: string): void;
-  /** What was before `seq` is in no snapshot and no longer among the records. */
+  /** Called if what was before `seq` is in no snapshot and no longer among the records. */
   forgotten(seq: number): void;
   unreadable(seq: number, why: string): void;
   unsaved(detail: string): void;
@@ -90,7 +90,7 @@ export class RecordedProfile implements KeptProfile {
   #ready = false;
   /** Counts profiles that were given up, so that a snapshot of one is never completed. */
   #givenUp = 0;
-  /** Whether it has learned something that is in no snapshot. */
+  /** True if it has learned something that is in no snapshot. */
   #changed = false;
   #saving: Promise<void> | null = null;
   /** The record with which a snapshot is due. */

@@ -1,22 +1,25 @@
 /** Index, sinks, store and retention as a service has them open, each with what an operator is told of it. */
 import { Exporter } from "../audit/export/exporter.js";
-import { INDEX_THREAD, RecordSearch } from "../audit/index/search.js";
 import { LOG_THREAD, lockLog, type SegmentLog } from "../audit/log.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import { cursorFile } from "../audit/export/cursor.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
+import { RecordSearch } from "../records/search.js";
 import { storeFile } from "../store/folder.js";
+import { lockOf } from "../store/restore.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { startAhead } from "../system/thread.js";
 
-/** What releases the store's lock and the log's. */
+/** Functions that release the store's lock and the log's. */
 export interface Locks {
   store: () => void;
   log: () => void;
+  /** Path of the store's. */
+  storeLock: string;
 }
 
 /**
@@ -26,24 +29,23 @@ export interface Locks {
 export function lockPlaces({ facts, log }: Config): Locks {
   const store = lockStore(storeFile(facts.store));
   try {
-    return { store, log: lockLog(log.dir) };
+    return { store, log: lockLog(log.dir), storeLock: lockOf(storeFile(facts.store)) };
   } catch (cause) {
     store();
     throw cause;
   }
 }
 
-/** Begins the threads of store, log and index before they may open anything. */
+/** Begins the threads of store and log before they may open anything. */
 export function startThreadsAhead(): void {
   startAhead(STORE_THREAD);
   startAhead(LOG_THREAD);
-  startAhead(...INDEX_THREAD);
 }
 
 export function searchOf({ log: { dir: directory, index } }: Config, timers: Timers, logger: Logger): RecordSearch {
   return new RecordSearch({ directory, ...index }, timers, {
-    opened: (seq, unfit) => {
-      if (unfit !== null) logger.warn("the index of records is made anew", { reason: unfit });
+    opened: (seq, removed) => {
+      if (removed) logger.info("index.db of an earlier version is deleted; records are searched in records/parquet");
       logger.info("records can be searched", { indexed_to: seq });
     },
     lacking: (records, first) => {

@@ -15,7 +15,7 @@ import { ProfileAhead } from "./profile_ahead.js";
 
 const SNAPSHOT = "behavior/profile";
 
-/** What a service does with its profile. */
+/** Profile as a service uses it. */
 export interface ServiceProfile extends KeptProfile {
   /** 0-100: what is left of earlier actions. While that isn't known, as bad as can be: it must not be taken for calm. */
   riskOf(agent: string, nowMs: number): number;
@@ -33,12 +33,12 @@ export interface ServiceProfile extends KeptProfile {
   close(): Promise<void>;
 }
 
-/** As the record of a start says it: by what assessments are made; null: by nothing. */
+/** Describes the behaviour settings for the record of a start: by what assessments are made; null: there are none. */
 export function describedBehavior({ enabled, agents_max }: Pick<Config["behavior"], "enabled" | "agents_max">) {
   return enabled ? { agents_max, algorithm: BEHAVIOR_ALGORITHM } : null;
 }
 
-/** What of a configuration it reads. */
+/** Parts of the configuration that it reads. */
 interface ProfileConfig {
   behavior: Pick<Config["behavior"], "enabled" | "agents_max" | "snapshot_ms">;
   log: Pick<Config["log"], "dir">;

@@ -1,6 +1,6 @@
 /**
- * What is usual, learned by a standby from records that another process writes, so that a start has only the last of them to read.
- * Where there is something that a start would have to say of what it finds, all of it is left to the start.
+ * Learns the baselines, in a standby, from records that another process writes, so that a start has only the last of them to read. If it
+ * finds anything that a start would have to report, it leaves everything to the start.
  */
 import { records, type Told } from "../audit/fold.js";
 import { segmentsOf } from "../audit/reading.js";
@@ -18,7 +18,7 @@ export class ProfileAhead {
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #leaves: (why: string) => void;
   #learned: Learned | null = null;
-  /** Where the next record begins, where that is known. */
+  /** Place at which the next record begins, if known. */
   #end: Told["end"] | undefined;
   #covered = 0;
   /** Left to the start. */
@@ -58,7 +58,7 @@ export class ProfileAhead {
   }
 
   /**
-   * What it has learned of a log of so many records, which is the caller's from then on; null where that is of another log, or where a
+   * Returns what it has learned of a log of so many records, which is the caller's from then on; null if that was another log, or if a
    * snapshot is likely to be further on.
    */
   take(recordsNow: number): Learned | null {

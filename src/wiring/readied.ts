@@ -16,7 +16,7 @@ import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
 import { CaughtUp } from "./caught_up.js";
 import { profileAhead } from "./profile.js";
-import { trustedKeys } from "./trusted_keys.js";
+import { provenanceKeys, trustedKeys } from "./trusted_keys.js";
 
 export class Readied {
   readonly #system: System;
@@ -41,6 +41,7 @@ export class Readied {
     const bundle = await this.verify(readBytes(path), {
       name,
       keys: trustedKeys(config),
+      provenanceKeys: provenanceKeys(config),
       nowMs,
       limits: archiveLimits(config),
     });
@@ -54,7 +55,7 @@ export class Readied {
     return bundle.identity;
   }
 
-  /** Reads what has come in the log since the last time, but for what is usual. @throws Error saying why it can't */
+  /** Reads what has come in the log since the last time, except for the profile. @throws Error saying why it can't */
   catchUp(config: Config): void {
     const by = readBy(config);
     if (this.#caughtUp?.by !== by) {
@@ -69,19 +70,22 @@ export class Readied {
     this.#logger.warn("the log has fewer records than it had, and is read anew");
   }
 
-  /** Learns what is usual from what has come, for so long at most. */
+  /** Learns the baselines from what has come, for at most `ms` milliseconds. */
   learn(ms: number): void {
     this.#caughtUp?.read.profile?.advance(ms);
   }
 
-  /** What was read of the log of this configuration, where that is part of a log of so many records. */
+  /** Returns what was read of this configuration's log, if that is part of a log of so many records. */
   caughtUp(config: Config, records: number): CaughtUp | null {
     if (this.#caughtUp?.by !== readBy(config)) return null;
     const { read } = this.#caughtUp;
     return (read.place?.seq ?? 0) <= records ? read : null;
   }
 
-  /** As `verifyBundle`, which isn't asked again for the same bytes, keys, name and limits: but for the time, its answer is the same. */
+  /**
+   * Verifies a bundle like `verifyBundle`, but only once for the same bytes, keys, name and limits: except for the time, the result is the
+   * same.
+   */
   readonly verify = async (bytes: Uint8Array, options: VerifyOptions): Promise<VerifiedBundle> => {
     const asked = digestOf(bytes, options);
     if (this.#verified?.asked !== asked) this.#verified = { asked, bundle: await verifyBundle(bytes, options) };
@@ -104,7 +108,7 @@ export class Readied {
   }
 }
 
-/** What of a configuration decides what is read of a log. */
+/** Returns the settings that decide what is read of a log. */
 function readBy({ log: { dir }, behavior: { enabled, agents_max }, decision: { chained_tasks_max } }: Config): string {
   return JSON.stringify([dir, enabled, agents_max, chained_tasks_max]);
 }
@@ -119,9 +123,9 @@ export function archiveLimits({ bundle }: Config): ArchiveLimits {
 }
 
 /** Keys are named by what they are. */
-function digestOf(bytes: Uint8Array, { name, keys, limits }: VerifyOptions): string {
+function digestOf(bytes: Uint8Array, { name, keys, provenanceKeys: builders, limits }: VerifyOptions): string {
   return createHash("sha256")
-    .update(JSON.stringify([name, [...keys.keys()].sort(), limits]))
+    .update(JSON.stringify([name, [...keys.keys()].sort(), builders === undefined ? null : [...builders.keys()].sort(), limits]))
     .update(bytes)
     .digest("hex");
 }

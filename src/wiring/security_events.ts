@@ -38,7 +38,7 @@ export interface SecurityEventsState {
   told: readonly ToldStream[];
 }
 
-/** What the routes need of it. */
+/** Parts that the routes need. */
 export interface SecurityEventsRoom {
   /** Null where no transmitter is configured. */
   receiver: (Pick<Receiver, "take"> & { bytes_max: number }) | null;
@@ -88,7 +88,7 @@ export async function wireSecurityEvents(deps: SecurityEventsDeps): Promise<Wire
   };
 }
 
-/** What a start reads of it, and nothing more. @throws KeyRefused, or the file system's error, saying what is wrong */
+/** Reads what a start reads of security events, and nothing more. @throws KeyRefused, or the file system's error, saying what is wrong */
 export function checkSecurityEvents(config: Config, system: System): void {
   const { receiver, transmitter } = config.security_events ?? {};
   for (const one of receiver?.transmitters ?? []) transmitterOf(one, receiver?.audience ?? "", { config, system, logger: null });
@@ -166,7 +166,7 @@ async function wireReceiver(config: ReceiverConfig, folder: string, deps: Securi
   };
 }
 
-/** What polls, and what asks for verification, of each transmitter that is configured to be. */
+/** Makes the poller and the verifier of each transmitter that is configured to have one. */
 function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config, system, logger }: SecurityEventsDeps) {
   const pollers = new Map<string, Poller>();
   const verifying = new Map<string, Verifying>();
@@ -225,7 +225,7 @@ function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config,
   return { pollers, verifying, running, closers };
 }
 
-/** Of an answer that nobody reads. */
+/** Most bytes of an answer that nobody reads. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** @throws KeyRefused, or the file system's error, saying what is wrong */

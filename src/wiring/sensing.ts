@@ -3,7 +3,7 @@ import { Asked } from "../adapters/otlp/asked.js";
 import { readOtelMapping } from "../adapters/otlp/mapping.js";
 import { OtlpReports } from "../adapters/otlp/report.js";
 import { UnknownWords } from "../adapters/otlp/unknown_words.js";
-import type { RecordSearch } from "../audit/index/search.js";
+import type { RecordSearch } from "../records/search.js";
 import { Problem, type RecordFilter, type RecordPage } from "../contract/index.js";
 import type { Observer } from "../decision/observe.js";
 import type { ActivePolicy, Log } from "../decision/ports.js";
@@ -24,7 +24,7 @@ export interface SensingDeps {
   logger: Logger;
 }
 
-/** What the routes need of it. */
+/** Parts that the routes need. */
 export interface SensingRoom {
   notices: Notices;
   sensors: Sensors;

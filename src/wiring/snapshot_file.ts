@@ -7,11 +7,11 @@ import { readBytes } from "../system/read_file.js";
 export interface Snapshot {
   /** The record up to which it has learned. */
   readonly seq: number;
-  /** What comes next in the file, good until more is asked for; null where that is nothing. */
+  /** Returns the next part of the file, valid until the next call; null at the end. */
   slice(agents: number): Uint8Array | null;
 }
 
-/** Null where there is none. */
+/** Reads the snapshot; null if the file doesn't exist. */
 export function readSnapshot(file: string): Uint8Array | null {
   try {
     return readBytes(file);

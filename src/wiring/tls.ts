@@ -7,13 +7,14 @@ import { readBytes } from "../system/read_file.js";
 export interface TlsPems {
   cert: Buffer;
   key: Buffer;
-  /** Of the authorities of clients; null where none needs a certificate. */
+  /** Certificates of the clients' authorities; null if clients need no certificate. */
   client_ca: Buffer | null;
 }
 
 /**
+ * Reads the key and certificates.
  * @param at the configuration's key, such as `tls`
- * @throws KeyRefused for what is none, or doesn't belong together, naming the key; the file system's error
+ * @throws KeyRefused if one is invalid, or they don't belong together, naming the key; the file system's error
  */
 export function readTls(files: { cert: string; key: string; client_ca?: string | undefined }, at: "tls" | "envoy.grpc.tls"): TlsPems {
   const [cert, key] = [readBytes(files.cert), readBytes(files.key)];

@@ -9,13 +9,13 @@ import { isLive } from "../facts/tasks.js";
 import type { Clock } from "../system/index.js";
 
 export interface ToldEffectsOptions {
-  /** Of one transmitter, in force at once. */
+  /** Most revocations of one transmitter in force at once. */
   revocations_max: number;
   /** Principals whose tokens from before a moment it has cut off. */
   principals_max: number;
 }
 
-/** What one command came to; null: it told nothing new. */
+/** Result of one command; null: the transmitter reported nothing new. */
 type Came = Changed<unknown> | null;
 
 export class ToldEffects implements EventFacts {
@@ -145,7 +145,7 @@ function isDurable(in_force: InForce | null): boolean {
 /** The tasks of each principal, so that ending them looks at no others. */
 class TasksOf {
   readonly #commands: Commands;
-  /** By principal, when each of its tasks was begun; -Infinity: before this service was. */
+  /** Start times of each principal's tasks; -Infinity: before this service's start. */
   readonly #of = new Map<string, Map<string, number>>();
   readonly #unlisten: () => void;
   #known = 0;
@@ -163,7 +163,7 @@ class TasksOf {
     this.#unlisten();
   }
 
-  /** Those that were begun before a moment, and live. */
+  /** Returns the principal's live tasks that began before a moment. */
   liveOf(principal: string, before_ms: number, now_ms: number): string[] {
     const { registry } = this.#commands;
     return [...(this.#of.get(principal) ?? [])].flatMap(([id, since_ms]) => {

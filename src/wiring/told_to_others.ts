@@ -28,11 +28,11 @@ export interface ToldToOthersDeps {
   logger: Logger;
 }
 
-/** What the routes need of it. */
+/** Parts that the routes need. */
 export interface TransmitterRoom {
   streams: Streams;
   metadata: TransmitterMetadata;
-  /** As a JWK set. */
+  /** Public keys as a JWK set. */
   jwks: SetSigner["jwks"];
 }
 
@@ -43,7 +43,7 @@ export interface ToldToOthers extends TransmitterRoom {
   close(): Promise<void>;
 }
 
-/** Of an answer to what is pushed. */
+/** Most bytes of an answer to a pushed event. */
 const ANSWER_BYTES_MAX = 1024 * 1024;
 
 /** @throws KeyRefused, StreamsDamaged, or the file system's error, saying what is wrong */

@@ -7,10 +7,19 @@ import { readText } from "../system/read_file.js";
 
 /** @throws KeyRefused naming the key of the configuration, or the file system's error */
 export function trustedKeys({ bundle }: Config): TrustedKeys {
+  return keysOf(bundle.keys, "bundle.keys");
+}
+
+/** Keys of builders whose provenance is asked of every bundle; undefined: none is. @throws as `trustedKeys` */
+export function provenanceKeys({ bundle }: Config): TrustedKeys | undefined {
+  return bundle.provenance_keys === undefined ? undefined : keysOf(bundle.provenance_keys, "bundle.provenance_keys");
+}
+
+function keysOf(files: readonly string[], named: string): TrustedKeys {
   return new Map(
-    bundle.keys.map((file, i) => {
+    files.map((file, i) => {
       const pem = readText(file);
-      const at = `bundle.keys.${i}: \`${file}\``;
+      const at = `${named}.${i}: \`${file}\``;
       // A key that signs has no place where bundles are only verified.
       if (pem.includes("PRIVATE KEY")) throw new KeyRefused(`${at} holds a private key; give the public one`);
       try {

@@ -30,6 +30,6 @@ to_the_owner if {
 	notify == recovery
 }
 
-notify := input.request.arguments.notify
+notify := object.get(input.request.arguments, "notify", null)
 
-recovery := input.request.resource.attributes.recovery_email
+recovery := object.get(input.request.resource.attributes, "recovery_email", null)

@@ -1,9 +1,12 @@
+import { crc32 } from "node:zlib";
 import { expect } from "chai";
 import { LogDamaged, Segments, TORN_BYTES_MAX } from "../../src/audit/segments.js";
 import { ModelDisk, type Fault } from "./disk.js";
 
 const record = (seq: number): string => `{"seq":${seq},"text":"${"x".repeat(seq % 40)} \u{1f600}"}\n`;
 const records = (from: number, to: number): string => Array.from({ length: to - from + 1 }, (_, i) => record(from + i)).join("");
+
+const crc = (digits: string): string => crc32(digits).toString(16).padStart(8, "0");
 
 function opened(disk: ModelDisk, segmentBytes = 1000): Segments {
   const segments = new Segments(disk, segmentBytes);
@@ -17,7 +20,7 @@ describe("the log's segments", () => {
     const segments = opened(disk);
     expect(segments.seq).to.equal(0);
     segments.append(Buffer.from(records(1, 3)), 3);
-    expect(disk.list()).to.deep.equal(["0000000000000001.jsonl"]);
+    expect(disk.list()).to.deep.equal(["0000000000000001.jsonl", "durable.mark"]);
     expect(disk.text()).to.equal(records(1, 3));
   });
 
@@ -100,7 +103,10 @@ describe("the log's segments", () => {
       expect(second.open(5))
         .to.deep.include({ seq: 5 })
         .and.have.nested.include({ "cut.bytes": Buffer.byteLength(records(6, 9)), "cut.records": 4 });
-      second.append(Buffer.from(record(6)), 6);
+      disk.crash();
+      const third = new Segments(disk, segmentBytes);
+      expect(third.open()).to.deep.equal({ seq: 5, cut: null });
+      third.append(Buffer.from(record(6)), 6);
       expect(disk.text()).to.equal(records(1, 6));
     }
   });
@@ -109,6 +115,59 @@ describe("the log's segments", () => {
     const disk = new ModelDisk();
     disk.put(1, records(1, 3));
     expect(() => new Segments(disk, 1000).open(4)).to.throw(LogDamaged, "ends at record 3, and 4 was synced");
+  });
+
+  describe("remember what was answered for", () => {
+    /** Nine records in three groups, the last of which is damaged as a torn one is. */
+    function torn(marked: (disk: ModelDisk) => void = () => undefined): ModelDisk {
+      const disk = new ModelDisk();
+      const segments = opened(disk, 100_000);
+      for (const [from, to] of [
+        [1, 3],
+        [4, 6],
+        [7, 9],
+      ] as const)
+        segments.append(Buffer.from(records(from, to)), to);
+      segments.close();
+      const whole = Buffer.from(disk.text());
+      disk.put(1, Buffer.concat([Buffer.from(`${records(1, 7)}{"se`), HOLE, whole.subarray(Buffer.from(records(1, 8)).length - 1)]));
+      marked(disk);
+      return disk;
+    }
+    const write = (disk: ModelDisk, text: string): void => {
+      disk.replace("durable.mark", Buffer.from(text));
+    };
+
+    it("and refuse to cut it, whatever damage it has", () => {
+      const disk = torn();
+      const before = disk.text();
+      expect(() => new Segments(disk, 100_000).open()).to.throw(LogDamaged, "ends at record 7, and 9 was synced");
+      expect(disk.text()).to.equal(before);
+    });
+
+    const LESS: [what: string, mark: (disk: ModelDisk) => void][] = [
+      ["is of an earlier group, as a power cut leaves it", (disk) => { write(disk, `0000000000000006 ${crc("0000000000000006")}\n`); }],
+      ["has another sum", (disk) => { write(disk, "0000000000000009 00000000\n"); }],
+      ["is torn", (disk) => { write(disk, "000000000000"); }],
+      ["is empty", (disk) => { write(disk, ""); }],
+      ["is zeros", (disk) => { disk.replace("durable.mark", Buffer.alloc(26)); }],
+      ["is more than a mark", (disk) => { write(disk, `0000000000000009 ${crc("0000000000000009")}\nx`); }],
+    ];
+    for (const [what, mark] of LESS) {
+      it(`and cut what may be torn where the mark ${what}`, () => {
+        expect(new Segments(torn(mark), 100_000).open()).to.include({ seq: 7 });
+      });
+    }
+
+    it("and go on without a mark where it can't be written", () => {
+      const disk = new ModelDisk();
+      const segments = opened(disk, 100_000);
+      disk.fault = { at: 3, operation: "open", after: false, code: "EMFILE" };
+      segments.append(Buffer.from(records(1, 3)), 3);
+      segments.append(Buffer.from(records(4, 6)), 6);
+      disk.crash();
+      expect(new Segments(disk, 100_000).open()).to.deep.equal({ seq: 6, cut: null });
+    });
   });
 
   it("cut a torn tail at every byte of a group back to whole records", () => {

@@ -14,7 +14,7 @@ import { readUnverified, verifyBundle, type UnverifiedBundle } from "../../src/b
 import { parseTime } from "../../src/contract/index.js";
 import { rehearsalInputs } from "../../src/policy/rehearsal.js";
 import { asset } from "../../src/system/paths.js";
-import { compiler, COMPILER_BUILD_MS_MAX, evaluateWasm, KEY, sorted } from "./support.js";
+import { compiler, COMPILER_BUILD_MS_MAX, nativeCompiler, evaluateWasm, KEY, sorted } from "./support.js";
 
 const INPUTS_MAX = 120;
 const START_MS_MAX = 20_000;
@@ -51,14 +51,15 @@ describe("the shipped bundles", function () {
     expect(names).to.include("customer_support");
   });
 
-  it("are refused by a stock OPA that trusts another key", async () => {
+  it("are refused by a stock OPA that trusts another key", async function () {
+    const opa = await nativeCompiler(this);
     const folder = await mkdtemp(join(tmpdir(), "remit-shipped-"));
     try {
       const other = join(folder, "other.pub.pem");
       await writeFile(other, createPublicKey(KEY.export({ type: "pkcs8", format: "pem" })).export({ type: "spki", format: "pem" }));
       const bundle = asset("bundles", "customer_support.tar.gz");
       const args = ["run", "--server", "--addr", "127.0.0.1:0", "--disable-telemetry", "--verification-key", other];
-      const { code, stdout, stderr } = await runOpa(await compiler(), [...args, "--signing-alg", "ES256", "--bundle", bundle], ".");
+      const { code, stdout, stderr } = await runOpa(opa, [...args, "--signing-alg", "ES256", "--bundle", bundle], ".");
       expect(code).to.not.equal(0);
       expect(stdout + stderr).to.match(/verif/);
     } finally {
@@ -105,10 +106,10 @@ describe("the shipped bundles", function () {
         expect(new Set(wanted.map((answer) => (answer as { decision: string }).decision)).size).to.be.greaterThan(1);
       });
 
-      it("is verified, loaded and answered the same by a stock OPA server", async () => {
+      it("is verified, loaded and answered the same by a stock OPA server", async function () {
+        const opa = await nativeCompiler(this);
         const bundle = await read(name);
         const inputs = inputsOf(bundle).slice(0, 30);
-        const opa = await compiler();
         const url = `http://127.0.0.1:${await freePort()}`;
         const args = [
           ...["run", "--server", "--addr", url.replace("http://", ""), "--disable-telemetry"],

@@ -6,16 +6,23 @@ import { join } from "node:path";
 import { loadPolicy } from "@open-policy-agent/opa-wasm";
 import { buildBundle, type BuildOptions, type BuiltBundle } from "../../src/bundle/build.js";
 import { findOpa, type Opa } from "../../src/bundle/opa.js";
+import { nativeOpa, type NativeOpa } from "../oracle/go.js";
+import { skip } from "../skip.js";
 import { SourceErrors, type SourceNote } from "../../src/bundle/source.js";
 import { asset } from "../../src/system/paths.js";
 
-/** The first test to need the compiler builds it. */
+/** The first test to need a native compiler builds it. */
 export const COMPILER_BUILD_MS_MAX = 600_000;
 
 let found: Promise<Opa> | undefined;
 
 export async function compiler(): Promise<Opa> {
   return await (found ??= findOpa());
+}
+
+/** A native compiler, for what only it does; without one, and without Go to build it, the test is skipped. */
+export async function nativeCompiler(context: Mocha.Context): Promise<NativeOpa> {
+  return await nativeOpa().catch(() => skip(context, "no native OPA, and no Go to build it"));
 }
 
 export const KEY: KeyObject = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;

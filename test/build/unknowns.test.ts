@@ -18,6 +18,7 @@ types:
   account:
     attributes: {recovery_email: string, balance: integer, locked: boolean, owners: {list: id, max: 8}}
     arguments: {notify: string, amount: integer, to: {list: id, max: 8}}
+  letter: {attributes: {recovery_email: string, balance: integer, locked: boolean, owners: {list: id, max: 8}}, arguments: {notify: string, amount: integer, to: {list: id, max: 8}, note: string}}
 `).value;
 const NAMES = `
 notify := input.request.arguments.notify
@@ -97,6 +98,71 @@ describe("a rule that denies or flags", function () {
     });
   }
 
+  /** Forms that a check of comparisons alone lets through, by what they rest on without saying so. */
+  const ROUNDABOUT: [title: string, rules: string][] = [
+    ["a value that a helper rule computes", deny("risk > 10", "\nrisk := amount * 2\n")],
+    ["a condition that a helper rule is the value of", deny("risky", "\nrisky := amount > 10\n")],
+    ["a default that stands in for what is unknown", deny("score > 10", "\ndefault score := 0\n\nscore := 20 if amount > 10\n")],
+    ["a default that is true, negated", deny("not fine", "\ndefault fine := true\n\nfine := false if amount > 10\n")],
+    ["a default of a function", deny("score(amount) > 10", "\ndefault score(_) := 0\n\nscore(a) := 20 if a > 10\n")],
+    ["an else", deny('level == "high"', '\nlevel := "high" if {\n\tamount > 10\n} else := "low"\n')],
+    ["an else of a condition", deny("large", "\nlarge if {\n\tamount > 10\n} else := false\n")],
+    ["a definition under a condition", deny("limit > 3", '\nlimit := 10 if input.request.verb == "send"\n')],
+    ["a function's definition under a condition", deny("limit(1) > 3", '\nlimit(_) := 10 if input.request.verb == "send"\n')],
+    ["a comprehension's length", deny('count([one | some one in to; one == "ada"]) > 0')],
+    ["a set that is empty", deny('"ada" in {one | some one in to}')],
+    ["a comprehension's condition", deny("count({1 | amount > 10}) == 1")],
+    ["an object's comprehension", deny("{one: 1 | some one in to}.ada == 1")],
+    ["a list by its elements", deny('to[_] == "ada"')],
+    ["a list by its index", deny('some i\n\tto[i] == "ada"')],
+    ["a list's first", deny('is_array(to)\n\tto[0] == "ada"')],
+    ["membership in a helper rule's set", deny("notify in blocked", '\nblocked contains "x"\n')],
+    ["membership by reference", deny("blocked[notify]", '\nblocked contains "x"\n')],
+    ["membership in a set that rests on it", deny('"x" in blocked', '\nblocked contains "x" if amount > 10\n')],
+    ["elements of a set that rest on it", deny("some one in blocked\n\tone == one", '\nblocked contains "x" if amount > 10\n')],
+    ["an object by a key that it may not have", deny("limits[input.request.verb] > 3", '\nlimits := {"send": 10}\n')],
+    ["a key of its own", deny("limits[notify] > 3", '\nlimits := {"a": 10}\n')],
+    ["an attribute by its name", deny('input.request.arguments[name] == "x"', '\nname := "notify"\n')],
+    ["a pattern", deny('[one, two] := [notify, account.recovery_email]\n\tone != "x"\n\ttwo != one')],
+    ["a pattern that has to fit", deny('["x", _] = [notify, amount]')],
+    ["two names that have to agree", deny("notify = amount")],
+    ["a variable that is bound twice", deny("one = notify\n\tone = account.recovery_email")],
+    ["a function's value", deny('named(notify) == "x"', "\nnamed(a) := a\n")],
+    ["a function of a whole", deny("odd(input.request)", "\nodd(request) if request.arguments.amount > 10\n")],
+    ["a function of two steps", deny("odd(account)", "\nodd(of) if more(of.balance)\n\nmore(a) if a > 10\n")],
+    ["a function that takes a pattern", deny("odd([amount])", "\nodd([a]) if a > 10\n")],
+    ["an array that is computed", deny("[notify] == [account.recovery_email]")],
+    ["an object that is computed", deny('{"a": notify} == {"a": "x"}')],
+    ["a text that is computed", deny('concat("/", [notify, "x"]) == "a/x"')],
+    ["a text with a value in it", deny('$"{notify}" == "x"')],
+    ["a sum", deny("sum([amount, account.balance]) > 10")],
+    ["a division", deny("is_number(amount)\n\tis_number(account.balance)\n\tamount / account.balance > 10")],
+    ["a default for what is missing", deny('object.get(input.request.arguments, "amount", 0) > 10')],
+    ["all of the input, gone through", deny("walk(input.request.arguments, [_, one])\n\tone == 10")],
+    ["an import of a rule", `import data.rules.shop.notify as it\n\n${deny('it == "x"')}`],
+    ["data that no rule gives", deny("data.rules.shop.limits.send > 10")],
+    ["an every over what rests on it", deny('every one in [notify] {\n\t\tone == "x"\n\t}')],
+    ["a negated comprehension", deny("not all", '\nall if count([one | some one in to; one == "x"]) < 1\n')],
+    ["null in a list of the rule's own", deny("not known", "\nknown if notify in {account.recovery_email}\n")],
+    ["null in a list by a name", deny("not known", "\nknown if notify in mine\n\nmine := [account.recovery_email]\n")],
+    ["a value worked out before `not`", deny('not startswith(lower(notify), "x")')],
+    ["a number worked out before `not`", deny("not count(to) > 3")],
+    ["an element looked up before `not`", deny("not odd(limits[notify])", '\nlimits := {"a": 1}\n\nodd(a) if a > 10\n')],
+    ["an input that is replaced", deny("amount > 10 with input.request.arguments.amount as 11")],
+    [
+      "a param that may be missing",
+      'deny contains {"code": "x", "of": note} if input.request.verb == "send"\n\nnote := input.request.arguments.note\n',
+    ],
+    ["a param under a condition", 'deny contains {"code": "x", "of": of} if input.request.verb == "send"\n\nof := 1 if amount > 10\n'],
+  ];
+  for (const [title, rules] of ROUNDABOUT) {
+    it(`is rejected where it rests on ${title}`, async () => {
+      const notes = await silent(rules);
+      expect(notes, title).to.not.deep.equal([]);
+      for (const { severity } of notes) expect(severity, title).to.equal("error");
+    });
+  }
+
   const HEARD: [title: string, rules: string][] = [
     ["says the good case and negates it", deny("not same", "\nsame if {\n\tis_string(notify)\n\tnotify == account.recovery_email\n}\n")],
     ["compares what is always known", deny('input.request.verb == "send"\n\tinput.request.resource.type != "account"')],
@@ -106,8 +172,38 @@ describe("a rule that denies or flags", function () {
     ["asks for a type", deny("not is_string(notify)")],
     ["negates what is false for null", deny("not small", "\nsmall if {\n\tis_number(amount)\n\tamount <= 10\n}\n")],
     ["negates a builtin that null makes undefined", deny("not inside", '\ninside if endswith(notify, "@example.com")\n')],
+    ["negates a builtin by itself", deny('not startswith(notify, "x")')],
     ["negates membership", deny("not owner", "\nowner if notify in account.owners\n")],
     ["asks for a switch", deny("account.locked")],
+    ["tests the type of what a helper rule computes", deny("is_number(risk)\n\trisk > 10", "\nrisk := amount * 2\n")],
+    [
+      "tests the type before a default",
+      deny("score > 10", "\ndefault score := 0\n\nscore := 20 if {\n\tis_number(amount)\n\tamount > 10\n}\n"),
+    ],
+    ["counts what is known to be a list", deny('is_array(to)\n\tcount([one | some one in to; one == "ada"]) > 0')],
+    ["goes through what is known to be a list", deny('is_array(to)\n\tsome one in to\n\tone == "ada"')],
+    ["looks something up that is known", deny("object.get(limits, input.request.verb, 0) > 3", '\nlimits := {"send": 10}\n')],
+    [
+      "goes through a set of good cases, negated",
+      deny(
+        "some one in problems\n\tone == one",
+        '\nproblems contains "x" if not small\n\nsmall if {\n\tis_number(amount)\n\tamount < 10\n}\n',
+      ),
+    ],
+    [
+      "tests by a helper rule what another one is made of",
+      deny(
+        "are_known\n\tsome one in both\n\tone == one",
+        "\nare_known if {\n\tis_array(to)\n\tis_array(account.owners)\n}\n\nboth := array.concat(to, account.owners)\n",
+      ),
+    ],
+    ["compares a function's value of what is known", deny('kind(input.request.verb) == "x"', "\nkind(verb) := upper(verb)\n")],
+    ["compares constants by name", deny("input.request.verb in blocked", '\nblocked := {"send"}\n')],
+    ["negates every of a list", deny("not all", "\nall if every one in to {\n\tone in account.owners\n}\n")],
+    [
+      "gives its reason what may be unknown, or null",
+      'deny contains {"code": "x", "of": of} if input.request.verb == "send"\n\nof := object.get(input.request.arguments, "note", null)\n',
+    ],
   ];
   for (const [title, rules] of HEARD) {
     it(`stands where it ${title}`, async () => {

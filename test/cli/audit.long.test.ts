@@ -2,8 +2,8 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { openIndex } from "../../src/audit/index/serve.js";
-import { RandomLog } from "../audit/index/random_log.js";
+import { rebuildRecords } from "../../src/records/opening.js";
+import { RandomLog } from "../records/random_log.js";
 import { remit, type Ran } from "./remit.js";
 
 describe("remit audit", function () {
@@ -23,19 +23,18 @@ describe("remit audit", function () {
   describe("reading a folder:", () => {
     it("uses the index that is there, whatever is missing from it, or wrong with it", async () => {
       const log = folder();
-      const written = new RandomLog(log).grow(5_000);
-      const { opened } = openIndex({ folder: log, file: join(log, "index.db"), overdue_ms: 0 });
-      opened.advance(Infinity, Infinity);
-      opened.close();
-      const kept = readFileSync(join(log, "index.db"));
+      const written = new RandomLog(log, { segment_bytes: 1_000_000 }).grow(5_000);
+      await rebuildRecords(log, () => undefined);
+      const file = join(log, "records", "parquet", "0000000000000001.parquet");
+      const kept = readFileSync(file);
       const counted = async (): Promise<number> =>
         json(await remit("audit", "query", "--log", log, "--kind", "lost", "--limit", "9999", "--json")).length;
       const lost = (): number => written.written.filter(({ record }) => record["kind"] === "lost").length;
       expect(await counted()).to.equal(lost());
       written.grow(9_000);
       expect(await counted()).to.equal(lost());
-      expect(readFileSync(join(log, "index.db")).equals(kept)).to.equal(true);
-      writeFileSync(join(log, "index.db"), "damaged".repeat(2000));
+      expect(readFileSync(file).equals(kept)).to.equal(true);
+      writeFileSync(file, "damaged".repeat(2000));
       expect(await counted()).to.equal(lost());
     });
   });

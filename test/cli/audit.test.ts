@@ -8,8 +8,8 @@ import { expect } from "chai";
 import type { FoundRecord, ShownRecord, SummaryGroup } from "../../src/contract/index.js";
 import { terminal } from "../../src/cli/ui.js";
 import { run } from "../../src/cli/main.js";
-import { openIndex } from "../../src/audit/index/serve.js";
-import { RandomLog } from "../audit/index/random_log.js";
+import { rebuildRecords } from "../../src/records/opening.js";
+import { RandomLog } from "../records/random_log.js";
 import { ask, runWithFacts, withAgent } from "../http/asking.js";
 import { REQUEST, tokenFor, type Running } from "../http/running.js";
 import { remit, type Ran } from "./remit.js";
@@ -173,9 +173,7 @@ describe("remit audit", function () {
     it("finds what is there of a log that lacks a line, and says that it does", async () => {
       const log = folder();
       const { written } = new RandomLog(log, { segment_bytes: 100_000 }).grow(5_000);
-      const { opened } = openIndex({ folder: log, file: join(log, "index.db"), overdue_ms: 0 });
-      opened.advance(Infinity, Infinity);
-      opened.close();
+      await rebuildRecords(log, () => undefined);
       const [name = ""] = readdirSync(log).filter((file) => file.endsWith(".jsonl"));
       writeFileSync(join(log, name), readFileSync(join(log, name), "utf8").split("\n").toSpliced(50, 1).join("\n"));
       const warning = "warning: record 51 is missing or can't be read; `remit audit verify` says what is wrong\n";
@@ -223,10 +221,16 @@ describe("remit audit", function () {
 
     it("makes the index anew where no service has the folder", async () => {
       const log = folder();
-      new RandomLog(log).grow(5_000);
-      writeFileSync(join(log, "index.db"), "damaged".repeat(2000));
+      new RandomLog(log, { segment_bytes: 1_000_000 }).grow(5_000);
+      const [made, earlier] = [join(log, "records", "parquet"), join(log, "index.db")];
+      mkdirSync(made, { recursive: true });
+      writeFileSync(join(made, "0000000000000001.parquet"), "damaged".repeat(2000));
+      writeFileSync(earlier, "");
       expect(await remit("audit", "rebuild-index", "--log", log)).to.include({ exit: "ok", out: "rebuilt  up to record 5000\n" });
-      expect(existsSync(join(log, "index.db.partial"))).to.equal(false);
+      expect([existsSync(earlier), readFileSync(join(made, "0000000000000001.parquet")).subarray(0, 4).toString()]).to.deep.equal([
+        false,
+        "PAR1",
+      ]);
       expect((await remit("audit", "query", "--log", log, "--limit", "1")).exit).to.equal("ok");
       const service = await runWithFacts();
       try {

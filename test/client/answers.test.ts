@@ -50,6 +50,7 @@ const FAULTS: [what: string, code: string, fault: Fault][] = [
   ["true", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "true" }],
   ["null", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "null" }],
   ["a list", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: '[{"proceed":true}]' }],
+  ["an answer that denies first and allows then", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: '{"decision":"deny","proceed":false,"decision":"allow","proceed":true}' }],
   ["the bare word that counts", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: '{"proceed":true}' }],
   ["a word for true", "answer_unreadable", alter(() => ({ proceed: "true" }))],
   ["a number for true", "answer_unreadable", alter(() => ({ proceed: 1 }))],

@@ -11,6 +11,7 @@ import type {
   Values,
   Vocabulary,
 } from "../../src/contract/index.js";
+import { conditionLiterals } from "../../src/contract/index.js";
 import type { UnverifiedBundle } from "../../src/bundle/verify.js";
 import type { Dice } from "./dice.js";
 import { AGENT, SKEW_MAX_MS, TASK, type Scene, type SceneTask } from "./scene.js";
@@ -67,6 +68,7 @@ const MOMENTS = [
   "2050-01-01T00:00Z",
   "1999-12-31T23:59Z",
 ].map((text) => Date.parse(text));
+const DURATIONS = ["0s", "999ms", "60m", "1h", "36h", "30d", "999999999d"];
 const CLAIMS = [-SKEW_MAX_MS - 1, -SKEW_MAX_MS, -1, 0, 1, SKEW_MAX_MS, SKEW_MAX_MS + 1];
 
 /** The texts of a set's own rules, whose literals are edges. */
@@ -119,6 +121,11 @@ export class Draw {
   value(type: ValueType): Value {
     const { dice } = this;
     switch (type.kind) {
+      case "date":
+      case "time":
+        return new Date(dice.of(MOMENTS) + dice.of(JITTERS)).toISOString().slice(0, type.kind === "date" ? 10 : 24);
+      case "duration":
+        return dice.of(DURATIONS);
       case "id":
         return dice.of(dice.chance(70) ? IDS.slice(0, 4) : IDS);
       case "email":
@@ -222,7 +229,7 @@ export class Draw {
 function edgesOf(data: PolicyData, conditions: readonly Condition[], sources: readonly string[]): Edges {
   const literals = sources.flatMap((text) => [...text.matchAll(/"([^"\n]{1,40})"/g)].map(([, word]) => word ?? ""));
   const digits = sources.flatMap((text) => [...text.matchAll(/\b\d{1,15}(?:\.\d{1,9})?\b/g)].map(([each]) => Number(each)));
-  const values = conditions.flatMap(({ op, value }) => (op === "same_as" ? [] : Array.isArray(value) ? value : [value]));
+  const values: unknown[] = conditions.flatMap(conditionLiterals).flatMap(({ holder: { value } }) => value);
   const words = [...literals, ...values.filter((value) => typeof value === "string")];
   const numbers = [...digits, ...values.filter((value) => typeof value === "number")];
   return {

@@ -17,8 +17,8 @@ export interface Block {
 
 const FENCE = /^( *)```(\w*)$/;
 const COMMENT = /^ *<!-- (not run|is): (.+) -->$/;
-/** Pictures, and files of other programs. */
-const NOT_EXAMPLES = new Set(["mermaid", "ini"]);
+/** Pictures, files of other programs, and SQL, which test/records/sql.test.ts runs. */
+const NOT_EXAMPLES = new Set(["mermaid", "ini", "sql"]);
 
 /** Fenced blocks of the README and the documents, in order. */
 export function blocksOfDocuments(): Block[] {

@@ -49,7 +49,7 @@ export const compileEntry: CompileEntry = (entry, vocabulary) => {
   const targets = readTargets(sheet, said, [], "the grant", vocabulary);
   const types = [...new Set(targets.flatMap((target) => target.types))];
   const about = readAbout(sheet, said["about"], ["about"], targets, vocabulary);
-  const when = compileWhen(sheet, said["when"], ["when"], types, vocabulary);
+  const when = compileWhen({ sheet, types, vocabulary, permits: true }, said["when"], ["when"]);
   const error = sheet.notes.find(({ severity }) => severity === "error");
   if (error !== undefined) return { field: "", expected: `an entry of the vocabulary: ${error.message}` };
   const covers = new Map<string, Set<string>>();

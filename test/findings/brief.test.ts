@@ -1,7 +1,7 @@
 import { expect } from "chai";
-import { briefText } from "../../src/audit/index/brief.js";
-import { actionOf } from "../../src/audit/index/record_index.js";
-import { rowOf } from "../../src/audit/index/row.js";
+import { briefText } from "../../src/records/brief.js";
+import { actionOf } from "../../src/records/row.js";
+import { rowOf } from "../../src/records/row.js";
 import { FindingFold, type SeenAny } from "../../src/findings/finding.js";
 import { decisionId, deny, flag, log, NOW } from "./sightings.js";
 

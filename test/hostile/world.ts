@@ -1,6 +1,15 @@
 /** What the attacked service knows: facts for a bundle's vocabulary, and what they permit by a reading of their own. */
 import type { UnverifiedBundle } from "../../src/bundle/verify.js";
-import type { Fields, PolicyInput, Purpose, ValueType, Values, Value, Vocabulary } from "../../src/contract/index.js";
+import {
+  conditionLiterals,
+  type Fields,
+  type PolicyInput,
+  type Purpose,
+  type ValueType,
+  type Values,
+  type Value,
+  type Vocabulary,
+} from "../../src/contract/index.js";
 import type { Dice } from "../differential/dice.js";
 
 const EXPIRES_AFTER_MS = 5000;
@@ -119,6 +128,12 @@ export function toldTruly({ vocabulary, tasks }: World, { facts, request }: Poli
 
 export function drawValue(dice: Dice, type: ValueType, words: readonly string[]): Value {
   switch (type.kind) {
+    case "date":
+      return "2026-03-01";
+    case "time":
+      return "2026-03-01T09:30:00Z";
+    case "duration":
+      return "36h";
     case "id":
       return dice.of(dice.chance(80) ? IDS.slice(0, 4) : IDS);
     case "email":
@@ -161,6 +176,8 @@ function wordsOf({ data, files }: UnverifiedBundle): string[] {
   const matched = Object.values(data.purposes)
     .flatMap(({ allow, flag, never }) => [allow, flag, never])
     .flatMap((types) => Object.values(types).flatMap((verbs) => Object.values(verbs).flat()))
-    .flatMap(({ when }) => when.flatMap(({ value }) => (Array.isArray(value) ? value.map(String) : [])));
+    .flatMap(({ when }) =>
+      when.flatMap(conditionLiterals).flatMap(({ holder: { value } }) => (Array.isArray(value) ? value.map(String) : [])),
+    );
   return [...new Set([...literals, ...matched])];
 }

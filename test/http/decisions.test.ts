@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { FoundRecord, Novelty, RecordPage, ShownRecord, Summary } from "../../src/contract/index.js";
+import type { FoundRecord, Histogram, Novelty, RecordPage, ShownRecord, Summary } from "../../src/contract/index.js";
 import { EVERY, ask, runWithFacts, withAgent, type Told } from "./asking.js";
 import { Follower } from "./following.js";
 import { REQUEST, tokenFor, type Running } from "./running.js";
@@ -78,6 +78,8 @@ describe("the records over HTTP", function () {
       });
       const who = (await asked("/decisions/summary?by=agent,verb&type=note&resource=n-1")).body as unknown as Summary;
       expect(who.groups.map(({ of }) => of)).to.deep.include({ agent: "a-9", verb: "write" });
+      const over = (await asked("/decisions/histogram?by=decision&step=day&agent=a-9")).body as unknown as Histogram;
+      expect(over.counts.map(({ of, deny }) => ({ ...of, deny }))).to.deep.equal([{ decision: "deny", deny: 2 }]);
       const { items } = (await asked("/decisions/summary?by=new&limit=1000")).body as unknown as Novelty;
       expect(items.map(({ field, value }) => [field, value])).to.deep.include.members([
         ["agent", "a-9"],
@@ -125,6 +127,10 @@ describe("the records over HTTP", function () {
       ["/decisions/summary?by=new,agent", "400 parameter_invalid by"],
       ["/decisions/summary?by=new&agent=a-1", "400 parameter_invalid agent"],
       ["/decisions/summary?by=agent&cursor=x", "400 parameter_unknown cursor"],
+      ["/decisions/histogram?by=rule", "400 parameter_invalid by"],
+      ["/decisions/histogram?by=agent,verb,type", "400 parameter_invalid by"],
+      ["/decisions/histogram?step=week", "400 parameter_invalid step"],
+      ["/decisions/histogram?limit=5", "400 parameter_unknown limit"],
       ["/decisions/stream?outcome=missing", "400 parameter_unknown outcome"],
       ["/decisions/stream?after=-1", "400 parameter_invalid after"],
       ["/decisions/0190a5e4-7c1a-7000-8000-000000000001", "404 record_not_found"],
@@ -142,7 +148,7 @@ describe("the records over HTTP", function () {
 
     it("are for who audits, and nobody else", async () => {
       const others = tokenFor("remit:decide remit:register remit:revoke remit:publish remit:admin");
-      for (const path of ["/decisions", "/decisions/1", "/decisions/summary?by=agent", "/decisions/stream"]) {
+      for (const path of ["/decisions", "/decisions/1", "/decisions/summary?by=agent", "/decisions/histogram", "/decisions/stream"]) {
         expect((await asked(path, others)).outcome).to.equal("403 scope_missing authorization");
         expect((await asked(path, "")).outcome).to.match(/^401 token_missing/);
       }

@@ -1,17 +1,15 @@
 /** OPA's own evaluator as a program that answers lines: built from `main.go` once, then streamed through. */
-import { execFile, spawn, type ChildProcessByStdio } from "node:child_process";
+import { spawn, type ChildProcessByStdio } from "node:child_process";
 import { createHash } from "node:crypto";
 import { once } from "node:events";
-import { existsSync, readFileSync } from "node:fs";
-import { mkdir, rename, rm } from "node:fs/promises";
+import { readFileSync } from "node:fs";
 import { homedir } from "node:os";
-import { dirname, join } from "node:path";
+import { join } from "node:path";
 import { createInterface } from "node:readline";
 import type { Readable, Writable } from "node:stream";
-import { promisify } from "node:util";
-import { PACKAGE_ROOT, asset } from "../../src/system/paths.js";
+import { asset } from "../../src/system/paths.js";
+import { buildGo } from "./go.js";
 
-const BUILD_MS_MAX = 900_000;
 const ENTRYPOINT = "remit/decide";
 
 /**
@@ -24,26 +22,7 @@ export async function buildOracle(say: (line: string) => void): Promise<string> 
   const hash = createHash("sha256");
   for (const file of sources) hash.update(readFileSync(file));
   const cache = process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache");
-  const target = join(cache, "remit", `oracle-${hash.digest("hex").slice(0, 16)}`);
-  if (existsSync(target)) return target;
-  say("building the oracle with Go, once; this takes about a minute where OPA hasn't been built before");
-  await mkdir(dirname(target), { recursive: true });
-  // Its own name for each process, then renamed: two builds at once both end with a whole program.
-  const partial = `${target}.${process.pid}`;
-  try {
-    await promisify(execFile)("go", ["build", "-trimpath", "-o", partial, "./test/oracle"], {
-      cwd: PACKAGE_ROOT,
-      timeout: BUILD_MS_MAX,
-      env: { ...process.env, CGO_ENABLED: "0" },
-    });
-    await rename(partial, target);
-  } catch (cause) {
-    throw new Error("the oracle can't be built: it needs Go, and the Go module proxy once", { cause });
-  } finally {
-    await rm(partial, { force: true });
-  }
-  say(`built ${target}`);
-  return target;
+  return await buildGo("./test/oracle", join(cache, "remit", `oracle-${hash.digest("hex").slice(0, 16)}`), say);
 }
 
 interface Waiting {

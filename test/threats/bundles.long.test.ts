@@ -7,7 +7,8 @@ import type { Config } from "../../src/system/config.js";
 import type { Logger } from "../../src/system/logger.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { BAD } from "../bundle/bad.js";
-import { KEYS, NAME, NOW_MS, bundleBytes } from "../bundle/support.js";
+import { BAD_PROVENANCE, BUILDER, attested, keysOf } from "../bundle/bad_provenance.js";
+import { KEYS, NAME, NOW_MS, archive, bundleBytes, signed, type Files } from "../bundle/support.js";
 import { cut } from "./cut.js";
 import { codeOf, threat, type Tree } from "./threat.js";
 
@@ -95,5 +96,39 @@ threat("C9", "members are read in memory: regular files, plain names, each once,
     "the end of the archive": [cut.never("bundle/archive.js", "readTar", "length", "isZero")],
     "a ratio for bombs": [cut.call("bundle/archive.js", "gunzip", "max", "Infinity")],
     "a count of members": [cut.refusal("bundle/archive.js", "readHeaders", "archive_member_count")],
+  },
+});
+
+threat("C10", "a bundle needs a trusted builder's statement about its very files, where builders are configured", {
+  async check(tree) {
+    const { verifyBundle } = await tree("bundle/verify.js");
+    const options = { keys: KEYS, name: NAME, nowMs: NOW_MS, provenanceKeys: keysOf(BUILDER) };
+    const verify = async (files: Files): Promise<string> => {
+      const bytes = await archive(signed(files));
+      return await codeOf(() => verifyBundle(bytes, options));
+    };
+    if ((await verify(attested())) !== "accepted") return "a good bundle was refused";
+    for (const [what, code, make] of BAD_PROVENANCE) {
+      const found = await verify(make());
+      if (found !== code) return `one whose provenance ${what}: ${found}`;
+    }
+    return null;
+  },
+  without: {
+    "the look at it": [cut.never("bundle/verify.js", "verifyBundle", "provenanceKeys")],
+    "its being there": [
+      cut.text(
+        "bundle/provenance.js",
+        "verifyProvenance",
+        "if (content === undefined)",
+        "if (content === undefined) return null; if (false)",
+      ),
+    ],
+    "the signature": [cut.returns("bundle/dsse.js", "isSignature", "true")],
+    "its type": [cut.text("bundle/dsse.js", "openEnvelope", "if (envelope.payloadType !== type)", "if (false)")],
+    "each file's digest": [cut.text("bundle/provenance.js", "verifyProvenance", "if (subjects[name] !== digest.sha256)", "if (false)")],
+    "each file being named": [cut.text("bundle/provenance.js", "verifyProvenance", "if (!named.has(name))", "if (false)")],
+    "what the manifest says": [cut.text("bundle/provenance.js", "verifyProvenance", "if (wanted !== found)", "if (false)")],
+    "the tests": [cut.refusal("bundle/provenance.js", "verifyProvenance", "provenance_untested")],
   },
 });

@@ -1,7 +1,7 @@
 /** Records are there before anyone is answered, and what becomes of them afterwards is noticed. */
 import { spawn } from "node:child_process";
 import { generateKeyPairSync } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
@@ -9,7 +9,7 @@ import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
 import { segmentName } from "../../src/audit/segments.js";
 import type { FromWriter, serveWriter } from "../../src/audit/writer.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
-import { reportedLog } from "../audit/log_support.js";
+import { quiet, reportedLog, sizes } from "../audit/log_support.js";
 import { ModelDisk } from "../audit/disk.js";
 import { SEALING, memoryTiles } from "../audit/sealing.js";
 import { LOG_KEY, writeLog, type Written } from "../audit/tree/written.js";
@@ -232,6 +232,28 @@ threat("F3", "a start cuts no record that was answered for, and tells what it cu
       if (found === "opened") return `records behind ${what} are cut off`;
       if (disk.text() !== text) return `records behind ${what} were cut off and the start refused`;
     }
+    for (const [what, at] of [
+      ["in the last group", lines.slice(0, 59).join("").length],
+      ["among what follows", lines.slice(0, 16).join("").length],
+    ] as const) {
+      const nulled = new ModelDisk();
+      const log = await logOn(nulled, tree);
+      // No checkpoint covers them.
+      nulled.fault = { at: 0, operation: "replace", after: false, code: "EIO" };
+      nulled.lasting = Infinity;
+      for (let id = 1; id <= 60; id++) await log.append(`"id":${id}`, '"v":2');
+      await log.close();
+      nulled.fault = null;
+      const whole = Buffer.from(nulled.text());
+      const damaged = Buffer.concat([whole.subarray(0, at), Buffer.alloc(700), whole.subarray(at + 10)]);
+      nulled.put(1, damaged);
+      const found = await logOn(nulled, tree).then(
+        (opened) => opened.close().then(() => "opened"),
+        () => "refused",
+      );
+      if (found === "opened" && nulled.text() !== damaged.toString())
+        return `records that were answered for are cut where zeros are ${what}`;
+    }
     const torn = `${lines.slice(0, 9).join("")}{"id":10,"se`;
     disk.put(1, torn);
     await (await logOn(disk, tree)).close();
@@ -241,6 +263,8 @@ threat("F3", "a start cuts no record that was answered for, and tells what it cu
   without: {
     "lines that no crash leaves": [cut.condition("audit/segments.js", "readRecords", "HOLE", "true")],
     "what is cut being kept": [cut.call("audit/segments.js", "#keep", "#files.replace")],
+    "what was answered for being marked": [cut.call("audit/segments.js", "append", "#mark.write")],
+    "the mark being read": [cut.call("audit/segments.js", "open", "#mark.read", "0")],
   },
 });
 
@@ -485,5 +509,57 @@ threat("E6", "a store or a log older than what was said already is not served fr
     "the store being compared": [cut.never("facts/ledger.js", "complete", "recorded")],
     "the log's length being compared": [cut.never("audit/seal.js", "open", "size"), cut.always("audit/seal.js", "#resume", "root")],
     "the log's root being compared": [cut.always("audit/seal.js", "#resume", "root")],
+  },
+});
+
+threat("E10", "a service whose lock's file is removed or replaced acknowledges nothing more, and says so", {
+  async check(tree) {
+    const { SegmentLog: Log } = await tree("audit/log.js");
+    for (const [what, change] of [
+      [
+        "removed",
+        (file: string) => {
+          rmSync(file);
+        },
+      ],
+      [
+        "replaced",
+        (file: string) => {
+          rmSync(file);
+          writeFileSync(`${file}.other`, "");
+          renameSync(`${file}.other`, file);
+        },
+      ],
+    ] as const) {
+      const directory = temporaryDirectory();
+      let look = (): void => undefined;
+      const said: string[] = [];
+      const timers = {
+        ...systemTimers,
+        every: (_: number, call: () => void) => {
+          look = call;
+          return () => undefined;
+        },
+      };
+      const events = { ...quiet, unavailable: (detail: string) => void said.push(detail) };
+      const log = await Log.open({ directory, ...sizes }, timers, events);
+      look();
+      await log.append('"id":1', '"v":2');
+      change(join(directory, "lock.db"));
+      const under_way = log.append('"id":2', '"v":2').then(
+        () => "accepted",
+        () => "refused",
+      );
+      look();
+      const outcomes = [await under_way, await codeOf(() => log.append('"id":3', '"v":2'))];
+      const healthy = log.healthy;
+      await log.close();
+      if (outcomes.join() !== "refused,log_unavailable" || healthy) return `with the lock ${what}: ${outcomes.join()}`;
+      if (!said.some((detail) => detail.includes("lock.db"))) return `with the lock ${what} nothing says so`;
+    }
+    return null;
+  },
+  without: {
+    "looking at the file": [cut.call("audit/log.js", "#watchLocks", "find", "undefined")],
   },
 });

@@ -210,14 +210,19 @@ const rows = {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
     control: "One signature of a pinned key over all files, each listed, each hashed; what runs goes on.",
     lives: ["src/bundle/signature.ts", "src/bundle/verify.ts"],
-    also: ["test/bundle/verify.test.ts", "test/policy/source.test.ts", "test/policy/swap.long.test.ts"],
+    also: ["test/bundle/verify.test.ts", "test/bundle/opa_verdicts.test.ts", "test/policy/source.test.ts", "test/policy/swap.long.test.ts"],
   },
   C3: {
     threat: "An older bundle is activated again: put at the path, after the state folder was lost or put back from a backup.",
     control:
       "The highest sequence that was trusted is kept before a bundle decides, and each decision's record names it: a start takes the later of the two.",
     lives: ["src/bundle/trusted.ts", "src/audit/last_policy.ts", "src/wiring/trust.ts"],
-    also: ["test/bundle/trusted.test.ts", "test/audit/last_policy.test.ts", "test/service/rollback.long.test.ts"],
+    also: [
+      "test/bundle/trusted.test.ts",
+      "test/bundle/republish.test.ts",
+      "test/audit/last_policy.test.ts",
+      "test/service/rollback.long.test.ts",
+    ],
   },
   C7: {
     threat: "A path that is read has something without end at it: a FIFO, a device, a file that grows. Updates end, or the memory does.",
@@ -237,6 +242,13 @@ const rows = {
     lives: ["src/bundle/archive.ts"],
     also: ["test/bundle/verify.test.ts"],
   },
+  C10: {
+    threat: "Whoever has the signing key, or the machine it is on, signs a module that no reviewed source gives, or one whose tests fail.",
+    control:
+      "Where `bundle.provenance_keys` names builders, a bundle needs an in-toto statement of one of them, about these very files, with the tests' results.",
+    lives: ["src/bundle/provenance.ts", "src/bundle/dsse.ts", "src/bundle/verify.ts"],
+    also: ["test/bundle/provenance.test.ts", "test/cli/supply_chain.test.ts", "test/cli/publish.test.ts"],
+  },
   D4: {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
     control: "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
@@ -252,8 +264,8 @@ const rows = {
   D6: {
     threat: "The compiler or the engine answers otherwise than OPA's own evaluator.",
     control: "Builtins that differ are not allowed; generated inputs are answered by both and compared; no optimiser.",
-    lives: ["src/bundle/capabilities.ts", "src/bundle/build.ts"],
-    also: ["test/differential.long.test.ts"],
+    lives: ["src/bundle/capabilities.ts", "src/bundle/build.ts", "src/bundle/opa_child.ts"],
+    also: ["test/differential.long.test.ts", "test/build/compilers.long.test.ts", "test/build/opa_wasm.test.ts"],
   },
   D7: {
     threat: "A caller hands in a record that no command can read, so that each gate over the log fails for good.",

@@ -8,7 +8,7 @@ import { Problem, type Answer } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import { evaluatedAt } from "./answer.js";
 
-/** What is asked of the rooms that know. */
+/** Lookups and commands of other parts that access requests need. */
 export interface Approvals {
   /** @returns null where no decision on record has this id @throws Problem `index_unavailable` */
   decision: (id: string) => Promise<Decision | null>;
@@ -17,7 +17,7 @@ export interface Approvals {
   grant: (id: string) => Grant | undefined;
   /** Approvals of this agent's actions, as far as they are known still. */
   approvalsOf: (agent: string) => Grant[];
-  /** Whether somebody has said that what a finding is about is not to be: null where nobody has said anything. */
+  /** Returns people's verdict on a finding; null if nobody has judged it. */
   verdict: (finding: string) => Promise<"expected" | "misuse" | "policy_gap" | null>;
   now: () => number;
 }
@@ -64,7 +64,7 @@ export class AccessRequestError extends Error {
   }
 }
 
-/** What was denied, echoed as it was answered. */
+/** Denied evaluation, echoed as it was answered. */
 export interface Denial {
   evaluation_id: string;
   expires_at: string;
@@ -140,7 +140,7 @@ export class AccessRequests {
     return this.#task(found, found.answer.wait.until);
   }
 
-  /** Another caller's decision is none for this one. */
+  /** Returns the decision of this id; null if it is unknown, or another caller's. */
   async #decision(id: string, caller: Caller): Promise<Decision | null> {
     const found = await this.#approvals.decision(id);
     return found?.caller === caller.id ? found : null;
@@ -184,8 +184,8 @@ export class AccessRequests {
 }
 
 /**
- * What an evaluation that was asked for with an approval says of it. It is never looked at to decide: an approval is a grant of one
- * action, and lifts what a grant lifts, for whoever names it and whoever doesn't.
+ * Returns what an evaluation says of the approval that the request names. It is never looked at to decide: an approval is a grant of one
+ * action, and lifts what a grant lifts, whether the request names it or not.
  * @param given `context.approval` of the request
  */
 export function approvalSays(answer: Answer, agent: string, given: unknown, { grant }: Approvals): Record<string, unknown> {

@@ -10,15 +10,15 @@ export const OBLIGATION_TYPES = ["notification", "custom"] as const;
 const DENIED = "403";
 
 export interface AnswerOptions {
-  /** Where a person is asked about what waits. */
+  /** URL at which a person is asked about a waiting action. */
   requestAt: string;
   /** Types of our obligations that whoever asks meets. */
   meets: ReadonlySet<string>;
 }
 
 /**
- * Whether it is permitted to whoever may look at `decision` alone, as AuthZEN lets them: what is permitted under an obligation isn't,
- * unless they are known to meet it.
+ * Returns true if the action is permitted to a caller that looks at `decision` alone, as AuthZEN lets it: an action permitted under an
+ * obligation isn't, unless the caller is known to meet it.
  */
 export function isPermitted(
   { proceed, obligations }: Pick<Answer, "proceed" | "obligations">,
@@ -74,7 +74,7 @@ export function obligationsText(obligations: readonly Obligation[]): string {
   return JSON.stringify(obligations.map(asObligation));
 }
 
-/** What the profile has no type for is `custom`. */
+/** Returns an obligation in the profile's form. If the profile has no type for it, it is `custom`. */
 function asObligation(obligation: Obligation, index: number): object {
   const id = `obligation-${index + 1}`;
   if (obligation.type === "notify")
@@ -91,7 +91,7 @@ export function evaluatedAt(decisionId: string): string {
   return new Date(Number.parseInt(decisionId.slice(0, 8) + decisionId.slice(9, 13), 16)).toISOString();
 }
 
-/** Of one item of several, section 7.2.1. @returns JSON */
+/** Returns the error of one item of several (section 7.2.1). @returns JSON */
 export function itemErrorText(problem: Problem): string {
   return JSON.stringify({ decision: false, context: { error: { status: statusOf(problem), message: messageOf(problem) } } });
 }

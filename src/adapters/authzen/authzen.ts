@@ -36,8 +36,8 @@ export interface Said {
   /** JSON */
   text: string;
   decided: readonly Decided[];
-  /** Candidates that a search asked about. */
-  looked_at?: number;
+  /** Of a search: who searched, for what, and how many candidates were asked about. */
+  searched?: { caller: string; of: Searched; looked_at: number };
 }
 
 export const ENDPOINTS = {
@@ -51,7 +51,7 @@ export const ENDPOINTS = {
 
 /** Every method throws a Problem where nothing was decided. */
 export interface Authzen {
-  /** What comes before the path of each endpoint: of `https://pdp.example.com/tenant1`, `/tenant1`. */
+  /** Prefix of each endpoint's path: `/tenant1` for `https://pdp.example.com/tenant1`. */
   readonly base: string;
   /** Section 9. */
   readonly metadata: object;
@@ -161,7 +161,7 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
       const read = await intake.authenticatedBody(asked.body, asked.authorization);
       const searching = { decider, mapping, entities, facts, meets: told.meets, limits: config };
       const found = await search(readSearch(searched, read.asked), read.caller, searching);
-      return { text: found.text, decided: [], looked_at: found.looked_at };
+      return { text: found.text, decided: [], searched: { caller: read.caller.id, of: searched, looked_at: found.looked_at } };
     },
     async requestAccess(asked, key) {
       const { asked: body, caller } = await intake.authenticatedBody(asked.body, asked.authorization);

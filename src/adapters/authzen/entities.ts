@@ -1,4 +1,4 @@
-/** What is known of subjects and resources beside facts: a file of types, ids and their properties. */
+/** Reads a file of what is known of subjects and resources beside facts: types, ids and their properties. */
 import { readBytes } from "../../system/read_file.js";
 import { readYaml } from "../../system/yaml.js";
 import type { Entity, Members } from "./read.js";

@@ -28,7 +28,7 @@ export interface SubjectMapping {
   agent: Place;
   prefix: string;
   purpose: Place;
-  /** Whether the agent is the one of the subject's own id, where a request says no more of it. */
+  /** True if the agent is named by the subject's own id unless a request says more of it. */
   isAgent: boolean;
 }
 
@@ -36,7 +36,7 @@ export interface Mapping {
   subjects: Subjects;
   /** @throws Problem of what the request has to say and doesn't, or says in the wrong type */
   action: (question: Question, vocabulary: VocabularyReader, requestId: string | null) => DecideRequest;
-  /** Who would act. @throws Problem */
+  /** Returns the agent that would act. @throws Problem */
   agentOf: (question: Question) => string;
   /** The vocabulary's name of a resource type. */
   typeOf: (type: string) => string;
@@ -104,7 +104,7 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
     };
   }
 
-  /** Where a question says what its action has at `field`; null: no request says it. */
+  /** Returns the place in a question that its action's `field` comes from; null: no request has it. */
   function whereOf(field: string, question: Question, vocabulary: VocabularyReader): string | null {
     const [, root = "", ...rest] = field.split("/");
     const { attributes, arguments: args, related } = typesOf(vocabulary, question.resource.type);
@@ -189,7 +189,7 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
 
 type Resources = NonNullable<AuthzenConfig["resources"]>;
 
-/** Of each vocabulary and type: put together once. Types that the vocabulary lacks are made up by whoever asks, and not kept. */
+/** Returns a function that builds each type of a vocabulary once. Types that the vocabulary lacks are invented by callers, and not kept. */
 function typesCache(resources: ReadonlyMap<string, Resources[string]>): (vocabulary: VocabularyReader, type: string) => Type {
   const known = new WeakMap<VocabularyReader, Map<string, Type>>();
   return (vocabulary, name) => {
@@ -240,7 +240,9 @@ function within(named: Named, [name, ...deeper]: readonly string[], question: Qu
   return at === null ? null : [at, ...deeper].join("/");
 }
 
-/** What only describes: whoever uses the name for something else isn't refused for it. */
+/**
+ * Returns a claim that only describes; null if it has another form: a caller that uses the name for something else isn't refused for it.
+ */
 function claim(value: unknown, max: number): string | null {
   return typeof value === "string" && value.length <= max && isCanonicalId(value) ? value : null;
 }

@@ -1,4 +1,4 @@
-/** Where a request says something: places as the configuration names them, read, and named to whoever wrote the request. */
+/** Places in a request, as the configuration names them: read, and named to the caller that wrote the request. */
 import { pointerToken, Problem } from "../../contract/index.js";
 import type { Config } from "../../system/config.js";
 import type { Question } from "./read.js";
@@ -12,10 +12,10 @@ export interface Place {
   at: (question: Question) => string | null;
 }
 
-/** What a decision has under a name, such as an attribute. */
+/** Places by the name that a decision has for them, such as an attribute. */
 export type Named = readonly (readonly [name: string, place: Place])[];
 
-/** Whether what is there when a request says no more than a subject's id is that id. */
+/** Returns true if the place holds the subject's id when a request says no more of the subject than its id. */
 export function isSubjectId(source: Source): boolean {
   if (Array.isArray(source)) return source.some(isSubjectId);
   return source === "subject.id" || source === "/subject/id";

@@ -1,6 +1,7 @@
 /**
  * Searches (section 8): what is known is gone through in order, and each candidate is asked about as a decision would be, by the same
- * floor, policy and conclusion. Nothing is decided by it: no record is written, nothing is learned and no use of a grant taken.
+ * floor, policy and conclusion. Nothing is decided by it: no decision is on record, nothing is learned and no use of a grant taken. That
+ * somebody searched is on record.
  */
 import { hash } from "node:crypto";
 import { Problem, canonical, type Obligation } from "../../contract/index.js";
@@ -13,7 +14,7 @@ import type { Entities } from "./entities.js";
 import type { Mapping } from "./mapping.js";
 import type { Question, Search } from "./read.js";
 
-/** What facts know of who acts and what is worked on. */
+/** Facts that a search needs about agents and tasks. */
 export interface KnownFacts {
   /** Ids of registered agents in the order of their UTF-16 units, from the first after `after` on. */
   agentsAfter: (after: string) => Iterable<string>;
@@ -73,7 +74,7 @@ export async function search(asked: Search, caller: Caller, searching: Searching
   return { text, looked_at: looked };
 }
 
-/** What is wrong with one candidate makes it no result, and says nothing of the others. */
+/** Returns true if a problem is about one candidate, which then isn't a result; the others aren't affected. */
 function isOfCandidate({ detail: { field = "" } }: Problem, { searched }: Search): boolean {
   return field.startsWith(`/${searched}/`);
 }
@@ -113,7 +114,7 @@ function* agentsOf(prefix: string, after: string, facts: KnownFacts): Generator<
   }
 }
 
-/** What the request's task is about, of a type that is said to be that by its id. */
+/** Returns the subjects of the request's task that are resources of a type, if such a resource is a subject by its id. */
 function taskResources(asked: Search, type: string, vocabulary: VocabularyReader, searching: Searching): string[] {
   const { mapping, facts, decider } = searching;
   const token = mapping.taskTokenOf(asked);
@@ -186,7 +187,7 @@ function questionOf({ searched, subject, action, resource, context }: Search, ca
   };
 }
 
-/** Where a page ended, and whose page of which search it was: a token continues that one alone. */
+/** Returns a page token with the page's end, sealed for its caller and search: it continues that one alone. */
 function writeToken(asked: Search, caller: Caller, after: string, limit: number | null): string {
   const at = Buffer.from(JSON.stringify([after, limit])).toString("base64url");
   return `${at}.${sealOf(asked, caller, at)}`;

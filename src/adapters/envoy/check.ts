@@ -15,25 +15,25 @@ import { Refusal } from "../../guards/mcp/refusal.js";
 import type { Clock } from "../../system/index.js";
 import type { EnvoyMapping, EnvoyRoute, Said } from "./mapping.js";
 
-/** Of a request that a proxy holds back, what it tells of it. */
+/** Request that a proxy holds back, as far as the proxy describes it. */
 export interface Asked {
   method: string;
   /** Path and query, as sent. */
   target: string;
   host: string;
-  /** By its name in lower case; of several, joined by commas. */
+  /** Returns a header by its name in lower case; several are joined by commas. */
   header: (name: string) => string | undefined;
-  /** What was shown of the body. */
+  /** Part of the body that was sent along. */
   body: Buffer;
   /** Bytes of the whole of it, as far as the proxy knows. */
   size: number | null;
-  /** What the proxy's configuration says of the route. */
+  /** Returns a setting of the route from the proxy's configuration. */
   context: (key: string) => string | undefined;
-  /** Who the client's certificate names. */
+  /** Name in the client's certificate. */
   principal: string | null;
-  /** What the proxy's own filters have found, by their namespace. */
+  /** Returns the results of the proxy's own filters, by their namespace. */
   metadata: (namespace: string) => unknown;
-  /** What the proxy calls the request. */
+  /** Id that the proxy gave the request. */
   id: string | null;
 }
 
@@ -41,7 +41,7 @@ export interface EnvoyPorts {
   mapping: EnvoyMapping;
   clock: Clock;
   json: ScanLimits;
-  /** Whose credentials these are. */
+  /** Returns the agent that has these credentials. */
   agentOf: (subject: TokenSubject) => string | undefined;
   /** @throws Problem of `/agent_token` */
   agentProof: (token: string) => AgentProof | Promise<AgentProof>;
@@ -54,11 +54,11 @@ export interface EnvoyPorts {
   decide: (action: DecideRequest, caller: Caller, proof: AgentProof | null) => Promise<Decided>;
 }
 
-/** What the proxy is told. */
+/** Result of a check, for the proxy. */
 export interface Told {
-  /** What the client gets in the place of an answer; null: the request goes on. */
+  /** Response that the client gets instead of an answer; null: the request goes on. */
   refusal: HttpRefusal | null;
-  /** What was decided, if anything was. */
+  /** Answer of the decision; null if nothing was decided. */
   answer: Answer | null;
   /** Why nothing was, where the service itself says it. */
   problem: Problem | null;
@@ -74,10 +74,10 @@ export const HEADERS = {
   obligations: "x-remit-obligations",
 } as const;
 
-/** Of all obligations of one answer as a header. */
+/** Longest header, in characters, with all obligations of one answer. */
 const OBLIGATIONS_LENGTH_MAX = 4096;
 const PARTIAL = "x-envoy-auth-partial-body";
-/** In another set of characters it would be another text to whoever takes it for that. */
+/** Media types of JSON in UTF-8: in another character set the upstream would read another text. */
 const JSON_TYPE = /^application\/(?:[\w.+-]+\+)?json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
 const BEARER = /^Bearer +([\x21-\x7e]+)$/i;
 const VISIBLE = /^[\x20-\x7e]*$/;
@@ -95,7 +95,7 @@ class Refused extends Error {
   }
 }
 
-/** @throws nothing but what is no refusal: a failure of our own */
+/** Checks a request. @throws only failures of the service itself; everything else is a refusal */
 export async function check(asked: Asked, caller: Caller, ports: EnvoyPorts): Promise<Told> {
   const began = ports.clock.monotonic();
   try {
@@ -111,7 +111,7 @@ export async function check(asked: Asked, caller: Caller, ports: EnvoyPorts): Pr
   }
 }
 
-/** What a failure before a decision, or in the place of one, is answered with; null for one of our own. */
+/** Returns the refusal for a failure before a decision, or instead of one; null for a failure of the service itself. */
 export function refusalOf(cause: unknown): HttpRefusal | null {
   if (cause instanceof Refused) return httpRefusal(cause.code);
   if (cause instanceof Refusal) return httpRefusal("action_invalid");
@@ -281,7 +281,7 @@ async function agentOf(asked: Asked, ports: EnvoyPorts): Promise<Pick<Who, "agen
   return { agent, proof: null };
 }
 
-/** Who is no agent of ours is nobody, whatever else the name may be here. */
+/** Returns the agent that has these credentials; rejects all others, whatever else the name may be here. */
 function registered(subject: TokenSubject, { agentOf: find }: EnvoyPorts): string {
   const agent = find(subject);
   if (agent === undefined) throw new Refused("token_invalid");
@@ -289,8 +289,9 @@ function registered(subject: TokenSubject, { agentOf: find }: EnvoyPorts): strin
 }
 
 /**
- * What claims prove that the proxy has verified, so that all that is asked of a token is asked of them: whom it acts for, through whom,
- * since when and until when. @throws Refused
+ * Returns the proof in claims that the proxy has verified, so that all checks of a token apply to them: principal, actors, issue time and
+ * expiry.
+ * @throws Refused
  */
 function proofOf(claims: unknown, actorsMax: number): AgentProof {
   if (claims === undefined) throw new Refused("token_missing");
@@ -332,7 +333,10 @@ function told(answer: Answer, passed_ms: number, mapping: EnvoyMapping): Told {
   };
 }
 
-/** Of a flag that waits, what it waits for and under what number people find it; of a deny, what an agent may know. */
+/**
+ * Returns the refusal for an answer that doesn't proceed: a waiting flag with what it waits for and its finding, a deny with what an agent
+ * may know.
+ */
 function refused({ decision, decision_id, tell_agent, wait, finding }: Answer): HttpRefusal {
   const detail = tell_agent === undefined || tell_agent === "" ? {} : { detail: tell_agent };
   if (decision !== "flag") return httpRefusal("denied", { ...detail, decision_id });

@@ -88,7 +88,7 @@ export const EnvoyMappingSchema = section(
   "envoy.yaml",
 );
 
-/** What of a route isn't the entry's. */
+/** Members of a route that its entry doesn't have. */
 const RouteSchema = section(
   {
     on: Type.String({ minLength: 1, maxLength: 2048, description: "`GET /tickets/:ticket`; `GET` is `HEAD` too" }),
@@ -129,7 +129,7 @@ export interface EnvoyRoute {
 
 export interface EnvoyMapping extends Omit<Read, "routes" | "upstream_meets"> {
   upstream_meets: ReadonlySet<string>;
-  /** Those that may be meant by a target, before a body is looked at. */
+  /** Returns the routes that a target may match, before a body is looked at. */
   at: (host: string, target: PathTarget) => readonly EnvoyRoute[];
 }
 

@@ -4,7 +4,7 @@ import type { HttpRefusal } from "../../contract/refusals.js";
 import { asset } from "../../system/paths.js";
 import type { Asked, Told } from "./check.js";
 
-/** As the loader gives it: what wasn't sent isn't there. */
+/** Check request as the loader gives it: members that weren't sent are missing. */
 export interface CheckRequest {
   attributes?: {
     source?: { principal?: string };
@@ -76,7 +76,7 @@ export async function loadMessages(): Promise<Messages> {
 
 const ID_LENGTH_MAX = 128;
 
-/** What the proxy calls the request. */
+/** Returns the id that the proxy gave the request. */
 export function requestIdOf({ attributes }: CheckRequest): string | null {
   const id = attributes?.request?.http?.id ?? "";
   return id.length <= ID_LENGTH_MAX && isCanonicalId(id) ? id : null;
@@ -167,7 +167,7 @@ function options(headers: Readonly<Record<string, string>>): HeaderOption[] {
   }));
 }
 
-/** What later filters and access logs find under `envoy.filters.http.ext_authz`. */
+/** Returns the metadata that later filters and access logs find under `envoy.filters.http.ext_authz`. */
 function metadataOf(refusal: HttpRefusal | null, answer: Answer | null): Struct {
   const text = (value: string): Value => ({ stringValue: value });
   const fields: Record<string, Value> = { permitted: { boolValue: refusal === null } };

@@ -1,4 +1,4 @@
-/** What events say and what they do here: CAEP 1.0, RISC 1.0 and SSF 1.0, by the URIs of their types. */
+/** Reads events of CAEP 1.0, RISC 1.0 and SSF 1.0, by the URIs of their types, and what each does here. */
 import { SetRefused } from "./refusals.js";
 
 export const CAEP = "https://schemas.openid.net/secevent/caep/event-type/";
@@ -6,10 +6,10 @@ export const RISC = "https://schemas.openid.net/secevent/risc/event-type/";
 export const SSF = "https://schemas.openid.net/secevent/ssf/event-type/";
 
 /**
- * What an event does to whom it is about.
+ * Effect of an event on its subject.
  * - `end_session`: it is cut off until that is lifted; of a principal: its tasks, and tokens that were issued before.
  * - `cut_tokens`: its tokens that were issued before are refused.
- * - `suspend`: it is cut off until the transmitter tells that it is enabled, or that is lifted.
+ * - `suspend`: it is cut off until the transmitter reports that it is enabled, or that is lifted.
  * - `restore`: what this transmitter has cut off is lifted.
  * - `narrow`: it is left with reading what its task is about.
  */
@@ -112,7 +112,7 @@ function timeOf({ event_timestamp: at }: EventPayload): number | null {
   return at * 1000;
 }
 
-/** By language: English, or else the first. */
+/** Returns the reason in English, or else in the first language. */
 function whyOf({ reason_admin: reason }: EventPayload): string | null {
   if (typeof reason === "string") return reason;
   if (typeof reason !== "object" || reason === null) return null;

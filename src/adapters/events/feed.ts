@@ -1,12 +1,12 @@
 /**
- * What one stream is to be told next: made from the changes of facts after its place, so that nothing is lost that the store has. An
- * event stays until its receiver has taken it; the place moves on over what was taken, or needn't be told.
+ * Events that one stream is to send next: made from the changes of facts after its place, so that nothing is lost that the store has. An
+ * event stays until its receiver has accepted it; the place moves on over what was accepted, or needn't be sent.
  */
 import type { ToldEvent } from "./telling.js";
 
 /** Changes of facts, durable ones alone, and what each comes to for a stream. */
 export interface ChangeFeed<C extends { revision: number }> {
-  /** Of the last change that is known. */
+  /** Revision of the last change that is known. */
   readonly revision: number;
   /** Changes after a revision, oldest first. @throws Problem `store_unavailable` */
   read(after: number, limit: number): Promise<readonly C[]>;
@@ -27,7 +27,7 @@ export class PendingEvents<C extends { revision: number }> {
   readonly #feed: ChangeFeed<C>;
   readonly #max: number;
   readonly #eventsOf: (change: C) => PendingEvent[];
-  /** By `jti`, in the order in which they are told. */
+  /** Events by `jti`, in the order in which they are sent. */
   readonly #pending = new Map<string, PendingEvent>();
   /** Up to this revision it is known what is to be told. */
   #looked: number;
@@ -66,7 +66,7 @@ export class PendingEvents<C extends { revision: number }> {
     return [...this.#pending.values()].slice(0, count);
   }
 
-  /** What is asked for, and has no change. */
+  /** Adds an event that is asked for, and belongs to no change. */
   add(event: PendingEvent): void {
     this.#pending.set(event.jti, event);
   }
@@ -75,7 +75,7 @@ export class PendingEvents<C extends { revision: number }> {
     return this.#pending.delete(jti);
   }
 
-  /** Nothing of what has happened until now is to be told. */
+  /** Drops the events of all changes until now. */
   skip(): void {
     for (const [jti, { revision }] of this.#pending) if (revision !== null) this.#pending.delete(jti);
     this.#looked = this.#feed.revision;

@@ -1,6 +1,6 @@
 /**
- * Which tokens were taken, on disk before they are answered: the same one again gets the same answer, also after a restart. A file
- * of JSON lines, each synced with those that came meanwhile; made anew when it holds twice as many as are remembered.
+ * Remembers accepted tokens, on disk before they are answered: the same token gets the same answer again, also after a restart. A file of
+ * JSON lines, synced in groups; rewritten when it holds twice as many as are remembered.
  */
 import { mkdir, open, rename, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
@@ -11,9 +11,9 @@ export interface Taken {
   /** Its transmitter, and its `jti`. */
   from: string;
   jti: string;
-  /** Of its claims. */
+  /** Digest of its claims. */
   digest: string;
-  /** Of an event that restores: whom, and as of when. What happened before and comes later restores nothing, and cuts nothing off. */
+  /** Subjects that an event restores, and as of when. An earlier event that comes later restores nothing, and cuts nothing off. */
   restored?: { targets: readonly string[]; as_of_ms: number };
 }
 
@@ -55,7 +55,9 @@ export class Journal {
     return this.#taken.get(keyOf({ from, jti }));
   }
 
-  /** As of when this was last restored by this transmitter; -Infinity where that isn't remembered. */
+  /**
+   * Returns the time, in milliseconds since the epoch, as of which this transmitter last restored the target; -Infinity if not remembered.
+   */
   restored(from: string, target: string): number {
     return this.#restored.get(`${from} ${target}`) ?? -Infinity;
   }
@@ -132,7 +134,7 @@ export class Journal {
     if (unread > 0) this.#damaged(`${unread} lines of ${file} are none of its`);
   }
 
-  /** What is remembered, in a file of its own that then takes the other's place. */
+  /** Writes everything remembered to a new file, which then replaces the other. */
   async #rewrite(): Promise<void> {
     const path = join(this.#folder, FILE);
     const file = await open(`${path}.new`, "w", 0o600);
@@ -159,7 +161,7 @@ const restoredBy = ({ from, restored }: Taken): string[] => (restored?.targets ?
 const keyOf = ({ from, jti }: { from: string; jti: string }): string => `${from} ${jti}`;
 const lineOf = (taken: Taken): string => `${JSON.stringify({ v: 1, ...taken })}\n`;
 
-/** Null for what is none. */
+/** Parses a line; null if it is invalid. */
 function readLine(line: string): Taken | null {
   try {
     const { v, from, jti, digest, restored } = JSON.parse(line) as Partial<Taken> & { v?: unknown };

@@ -43,7 +43,7 @@ const isPolled = schemas().compile<Static<typeof Polled>>(Polled);
 /** An answer that came at once without a token: whoever doesn't hold a poll open is asked no more often. */
 const EMPTY_PAUSE_MS = 1000;
 
-/** What the next poll says of the tokens that came with the ones before. */
+/** Report on received tokens, sent with the next poll. */
 interface Said {
   ack: string[];
   setErrs: Record<string, { err: string; description: string }>;
@@ -62,7 +62,7 @@ export class Poller {
     this.#attempts = new Attempts(options, deps.system, { failing, recovered: polling });
   }
 
-  /** Whether the last poll came to nothing. */
+  /** Returns true if the last poll failed. */
   get failing(): boolean {
     return this.#attempts.failing;
   }

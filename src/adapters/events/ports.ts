@@ -1,19 +1,19 @@
-/** What events need of the facts, and of whoever keeps records; the wiring gives it. */
+/** Facts and records that events need; the wiring provides them. */
 import type { Effect } from "./event_types.js";
 import type { Here, Target } from "./subjects.js";
 
-/** Who told of what, as it is put on record. */
+/** Source of a change by an event, as it is recorded. */
 export interface Told {
   /** The transmitter's name here. */
   source: string;
-  /** Whose doing it is: the transmitter and the token's `jti`. */
+  /** Author of the change: the transmitter and the token's `jti`. */
   by: string;
   reason: string;
   /** When it happened, milliseconds since the epoch; never later than now. */
   as_of_ms: number;
 }
 
-/** What came of it. */
+/** Result of applying an event. */
 export interface Done {
   /** false: it told nothing new of any of these. */
   applied: boolean;

@@ -7,7 +7,7 @@ import type { Exchange, Exchanged } from "../../system/exchange.js";
 export interface PusherDeps {
   /** Null: nothing is to be told now. @throws Problem `store_unavailable` */
   next: () => Promise<{ jti: string; token: string } | null>;
-  /** Whether something may have come. */
+  /** Returns true if an event may have come. */
   has: () => boolean;
   taken: (jti: string) => void;
   setAside: (jti: string, detail: string) => void;
@@ -88,7 +88,7 @@ export class Pusher {
   }
 }
 
-/** What the receiver says of it, as far as it can be read. */
+/** Returns the receiver's description of its refusal, as far as it can be read. */
 function refusalIn({ body }: Exchanged): string {
   return clip(body.toString("utf8").replaceAll(/[^\x20-\x7e]/g, " "), DETAIL_LENGTH_MAX);
 }

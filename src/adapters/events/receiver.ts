@@ -12,7 +12,7 @@ import { SetRefused, type SetError } from "./refusals.js";
 import { verifySet, type SetIssuer, type SetLimits, type VerifiedSet } from "./set_token.js";
 import { readSubject, targetsOf, type SubjectMapping, type Target } from "./subjects.js";
 
-/** What became of a token that was taken. */
+/** Outcomes of accepted tokens. */
 export const OUTCOMES = {
   applied: "it took hold",
   stale: "of what happened later, its transmitter has told already",
@@ -29,7 +29,7 @@ export type Outcome = keyof typeof OUTCOMES;
 export interface Transmitter extends SetIssuer {
   name: string;
   mapping: SubjectMapping;
-  /** What it has to send as `Authorization` with what it pushes; null: it need send nothing. @throws Error where that can't be read */
+  /** Returns the `Authorization` that it has to send when it pushes; null: none is required. @throws Error if that can't be read */
   authorization: (() => string) | null;
 }
 
@@ -40,7 +40,7 @@ export type Arrival = { polled: string } | { authorization: string | undefined }
 export interface StreamStatus {
   name: string;
   issuer: string;
-  /** By what became of them. */
+  /** Accepted tokens by their outcome. */
   taken: Partial<Record<Outcome, number>>;
   repeated: number;
   refused: Partial<Record<SetError, number>>;
@@ -49,7 +49,7 @@ export interface StreamStatus {
   lag_ms: number | null;
   /** When an event last proved that its stream arrives; null: not since the start. */
   verified_at: string | null;
-  /** As it last said: `enabled`, `paused`, `disabled`. */
+  /** Status that it last reported: `enabled`, `paused`, `disabled`. */
   status: string;
 }
 
@@ -61,7 +61,7 @@ export interface ReceiverDeps {
   record: (by: string, detail: Readonly<Record<string, unknown>>) => Promise<void>;
   system: Pick<System, "clock">;
   limits: SetLimits & { under_way_max: number };
-  /** Told of each that was taken, and of each stream's changes. */
+  /** Called for each accepted token, and for each change of a stream. */
   report: (outcome: Outcome, fields: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -261,7 +261,10 @@ function checkArrival({ name, authorization }: Transmitter, arrival: Arrival): v
   }
 }
 
-/** What happened did so before it was told of, and before now, whatever it says: else it would stand above all that is told until then. */
+/**
+ * Returns the source of a change. The event's time is at most its issue time and now, whatever it says: otherwise it would outrank all
+ * later events until then.
+ */
 function toldOf({ type, issued_ms }: VerifiedSet, { at_ms, why }: ReadEvent, { name }: Transmitter, by: string, now_ms: number): Told {
   const reason = clip(why === null ? shortName(type) : `${shortName(type)}: ${why}`, REASON_LENGTH_MAX);
   return { source: name, by, reason, as_of_ms: Math.floor(Math.min(at_ms ?? Infinity, issued_ms, now_ms)) };

@@ -1,4 +1,4 @@
-/** What a receiver says of a Security Event Token that it doesn't take (RFC 8935, section 2.4; SSF 1.0, section 8.1.4). */
+/** Errors for Security Event Tokens that a receiver refuses (RFC 8935, section 2.4; SSF 1.0, section 8.1.4). */
 import { Problem } from "../../contract/index.js";
 import type { TokenFault } from "../../identity/faults.js";
 
@@ -42,7 +42,7 @@ export function isOfTheMoment(cause: Problem): boolean {
   return cause.status >= 500;
 }
 
-/** What a problem with a token, or with the request that brought it, is in a receiver's words; anything else stays what it is. */
+/** Converts a problem with a token, or with the request that brought it, to a receiver's error; anything else stays what it is. */
 export function refusalOf(cause: unknown): unknown {
   if (!(cause instanceof Problem) || isOfTheMoment(cause)) return cause;
   const { reason } = cause.detail;

@@ -11,11 +11,11 @@ import type { KeySet } from "../../identity/keys.js";
 import { schemas } from "../../system/schemas.js";
 import { SetRefused, refusalOf } from "./refusals.js";
 
-/** Whose events are taken. */
+/** Issuer whose events are accepted. */
 export interface SetIssuer {
   /** The exact `iss`. */
   issuer: string;
-  /** What `aud` has to name. */
+  /** Audience that `aud` has to contain. */
   audience: string;
   keys: KeySet;
 }
@@ -27,9 +27,9 @@ export interface VerifiedSet {
   /** Its one event: the type's URI, and what it says. */
   type: string;
   event: Readonly<Record<string, unknown>>;
-  /** Whom it is about: `sub_id`, or an older event's own `subject`; undefined where it says none. */
+  /** Subject of the event: `sub_id`, or an older event's own `subject`; undefined if it has none. */
   subject: unknown;
-  /** SHA-256 of its claims, hex: signed anew, it is the same. */
+  /** SHA-256 of its claims, hex: the same if they are signed again. */
   digest: string;
 }
 
@@ -93,7 +93,7 @@ export async function verifySet<I extends SetIssuer>(
   }
 }
 
-/** Of a token whose signature is proven. @throws SetRefused */
+/** Reads the claims of a token whose signature is proven. @throws SetRefused */
 function readClaims(payload: unknown, leeway_s: number, now_ms: number): VerifiedSet {
   if (!isClaims(payload)) throw new SetRefused("invalid_request", faultOf(payload));
   const { jti, iat, events, sub_id } = payload;

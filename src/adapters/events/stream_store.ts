@@ -11,7 +11,7 @@ const closed = { additionalProperties: false };
 const Kept = Type.Object(
   {
     id: Type.String(),
-    /** Whose it is. */
+    /** Caller that owns the stream. */
     caller: Type.String(),
     method: Type.Enum([...DELIVERY_METHODS]),
     /** Null: it is polled. */
@@ -58,7 +58,7 @@ export class StreamStore {
     return kept.streams;
   }
 
-  /** Of a stream's place, the last change of facts that it needs to hear no more of; null where that isn't known. */
+  /** Returns a stream's place: the revision up to which its receiver needs no more events; null if unknown. */
   async place(id: string): Promise<number | null> {
     const text = (await textOf(this.#placeOf(id))) ?? "";
     const [, revision] = /^\{"v":1,"revision":(\d{1,15})\}\n$/.exec(text) ?? [];

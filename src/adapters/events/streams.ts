@@ -38,11 +38,11 @@ export interface StreamsOptions extends RetryOptions {
 export interface StreamsDeps {
   feed: ChangeFeed<TellableChange>;
   telling: TellingContext;
-  /** Whether a caller may hear of a change. */
+  /** Returns true if a caller may receive a change. */
   mayHear: (caller: string, change: TellableChange) => boolean;
   signer: SetSigner;
   store: StreamStore;
-  /** Where the streams' polls are answered. */
+  /** Returns the URL at which a stream's polls are answered. */
   pollUrl: (id: string) => string;
   /** Something that sends to a push endpoint. */
   exchangerTo: (url: string) => { exchange: Exchange; close: () => void };
@@ -57,14 +57,14 @@ export interface StreamsEvents {
   delivering(stream: string): void;
   /** Its receiver can do nothing with this event. */
   setAside(stream: string, jti: string, detail: string): void;
-  /** Where it was isn't known, or can't be kept: events are told again, or not told. */
+  /** Called when a stream's place is unknown, or can't be stored: events are sent again, or not sent. */
   placeUnknown(stream: string, detail: string): void;
 }
 
 interface Stream {
   kept: KeptStream;
   pending: PendingEvents<TellableChange>;
-  /** What was last written of its place. */
+  /** Place that was last written. */
   written: number;
   pusher: Pusher | null;
   pushing: Promise<void>;
@@ -78,7 +78,7 @@ interface Stream {
 const POLLED_DEFAULT = 100;
 /** One that a receiver has given up may wait on beside its next; more of one stream would only take the room of others. */
 const POLLS_OF_STREAM_MAX = 2;
-/** What whoever has a stream hasn't said. */
+/** Defaults for members that a stream's owner left out. */
 const AS_NEW = {
   method: POLL_METHOD,
   endpoint_url: null,
@@ -127,7 +127,7 @@ export class Streams {
     }));
   }
 
-  /** Whether it tells nothing more. */
+  /** Returns true once nothing more is sent. */
   get closed(): boolean {
     return this.#closed;
   }
@@ -327,7 +327,7 @@ export class Streams {
     }
   }
 
-  /** Nothing, while it is not to be told. */
+  /** Returns the next events; none while the stream isn't enabled. */
   async #next(stream: Stream, count: number): Promise<PendingEvent[]> {
     if (!this.#isTold(stream) || count === 0) return [];
     const events = await stream.pending.first(count);
@@ -375,7 +375,7 @@ export class Streams {
     });
   }
 
-  /** As it is configured from now on: what it wasn't told yet is looked at anew. */
+  /** Applies a new configuration to a stream: events not sent yet are derived again. */
   async #restart(stream: Stream, kept: KeptStream): Promise<void> {
     stream.pusher?.stop();
     await stream.pushing;
@@ -509,7 +509,7 @@ export class Streams {
   }
 }
 
-/** What the transmitter says of a stream can't be changed by its receiver (SSF 1.0, section 8.1.1.3). */
+/** Rejects changes of members that belong to the transmitter (SSF 1.0, section 8.1.1.3). */
 function checkGiven(asked: ChangeStream, now: StreamAnswer): void {
   for (const name of ["iss", "aud", "min_verification_interval"] as const)
     if (asked[name] !== undefined && asked[name] !== now[name]) throw invalid(`/${name}`, "what it is");

@@ -1,9 +1,9 @@
-/** Whom an event is about: subject identifiers (RFC 9493, SSF 1.0 section 3), and what they are here. */
+/** Reads the subjects of events: subject identifiers (RFC 9493, SSF 1.0 section 3), and what they are here. */
 import { isCanonicalId } from "../../contract/index.js";
 import { SUBJECT_MEMBERS, type SubjectFormat, type SubjectKind, type SubjectMember } from "../../contract/security_events.js";
 import { SetRefused } from "./refusals.js";
 
-/** What is known here and can be cut off. */
+/** Subject that is known here and can be cut off. */
 export interface Target {
   kind: Exclude<SubjectKind, "credential">;
   id: string;
@@ -17,32 +17,32 @@ export interface SubjectName {
   id: string;
 }
 
-/** What a subject of one form is here. */
+/** Rule that says what subjects of one form are here. */
 export interface SubjectRule {
   format: SubjectFormat;
-  /** Whose names these are; it has to be given for the formats that say it. */
+  /** Issuer of these names; required for the formats that contain one. */
   issuer?: string | undefined;
   /** The member of a complex subject that this is of; left out: a simple one, or its `user`. */
   member?: SubjectMember | undefined;
   /** `credential`: the agent that has `issuer` and the name as a credential. */
   is: SubjectKind;
-  /** What is called otherwise here, by the transmitter's names. Left out: each name is the one here. */
+  /** Names here by the transmitter's names. Left out: both are the same. */
   names?: Readonly<Record<string, string>> | undefined;
 }
 
 export interface SubjectMapping {
   rules: readonly SubjectRule[];
-  /** Of a complex subject's members, the names that are of here. A subject with another is somebody else's. */
+  /** Names that belong here, by member of a complex subject. A subject with another name belongs to somebody else. */
   only: Readonly<Partial<Record<SubjectMember, readonly string[] | undefined>>>;
   /** Members that have to be understood where they are there. */
   critical: readonly SubjectMember[];
 }
 
-/** Who is here. */
+/** Lookups of who is known here. */
 export interface Here {
-  /** Whether there is such an agent, owner or task. Of principals and tokens that can't be known. */
+  /** Returns true if the agent, owner or task exists. For principals and tokens that can't be known. */
   knows(target: Target): boolean;
-  /** Whose credential this is. */
+  /** Returns the agent that has this credential. */
   agentOf(credential: { issuer: string; subject: string }): string | undefined;
 }
 
@@ -75,7 +75,7 @@ const ALIASES_MAX = 16;
 /** The narrowest first: where several members are something here, it is the one that hits least of what isn't meant. */
 const NARROWEST: readonly Target["kind"][] = ["token", "task", "agent", "principal", "owner"];
 
-/** By its member, null where it is simple, the names of a subject. Formats that aren't known have none. */
+/** Names of a subject by member; null for a simple subject. Unknown formats have no names. */
 export type Subject = ReadonlyMap<SubjectMember | null, readonly SubjectName[]>;
 
 /** @throws SetRefused where it is no subject identifier */
@@ -120,8 +120,8 @@ function refused(where: string, expected: string): SetRefused {
 }
 
 /**
- * What a subject is here: of its narrowest member that is something here, every one that its names stand for.
- * What isn't here gives way to what the other members name.
+ * Returns the targets of a subject: of its narrowest member that is known here, every target that its names stand for. A member that isn't
+ * known here gives way to the other members.
  */
 export function targetsOf(subject: Subject, { rules, only, critical }: SubjectMapping, here: Here): Target[] | Unmapped {
   let found: Target[] = [];

@@ -1,4 +1,4 @@
-/** What others are told of a change of facts: revocations, suspensions and narrowings, and their end. */
+/** Converts changes of facts to events for others: revocations, suspensions and narrowings, and their end. */
 import { hash } from "node:crypto";
 import { clip, type NarrowingState, type RevocationState } from "../../contract/index.js";
 import { CAEP, RISC } from "./event_types.js";
@@ -16,13 +16,13 @@ export interface TellableChange {
 }
 
 export interface TellingContext {
-  /** Whose names of agents and owners these are. */
+  /** Issuer of these names of agents and owners. */
   issuer: string;
   /** The issuer of agents' tokens where there is one alone; null: a token's isn't known. */
   token_issuer: string | null;
-  /** Who changes facts by itself, by what it observes. */
+  /** Name under which the service's own changes are recorded. */
   itself: string;
-  /** Whose a task is, and whom it is for. */
+  /** Returns a task's agent and principal. */
   task: (id: string) => { agent: string; principal: string | null } | undefined;
 }
 

@@ -20,7 +20,7 @@ export interface VerifyingDeps {
 }
 
 const STATE_BYTES = 16;
-/** So many times as long as it is asked for may pass without an event. */
+/** Intervals between requested events that may pass without an event. */
 const OVERDUE_AFTER = 2;
 
 export class Verifying {

@@ -3,14 +3,14 @@ import type { PolicyIdentity } from "../../contract/index.js";
 import type { OpaError } from "./errors.js";
 import type { Parameters } from "./target.js";
 
-/** What a data request came to. */
+/** Result of a data request. */
 export interface Outcome {
   decision_id: string;
   /** JSON; undefined: OPA's "undefined". */
   result: string | undefined;
-  /** Of the decision: milliseconds of its stages; null where nothing was decided. */
+  /** Milliseconds of the decision's stages; null if nothing was decided. */
   stages: { read: number; evaluate: number; record: number } | null;
-  /** What decided, or would have. */
+  /** Policy that decided, or would have. */
   policy: PolicyIdentity | null;
 }
 
@@ -26,7 +26,7 @@ export function dataText(outcome: Outcome, asked: Pick<Parameters, "metrics" | "
   return `${text}${more}}`;
 }
 
-/** In nanoseconds. The policy is compiled ahead, so its query is always at hand; it resolves nothing outside. */
+/** Returns OPA's metrics, in nanoseconds. The policy is compiled ahead, so its query is always at hand; it resolves nothing outside. */
 function metricsText({ stages }: Outcome): string {
   if (stages === null) return "{}";
   const ns = (ms: number): number => Math.round(ms * 1e6);

@@ -1,11 +1,10 @@
-/** What a body asks, in OPA's envelope: its JSON has been read strictly already. */
+/** Reads inputs from a body in OPA's envelope: its JSON has been read strictly already. */
 import { Problem } from "../../contract/index.js";
 
 type Json = Record<string, unknown>;
 
 /**
- * Of `{"input": …}`; undefined where nothing is given as `input`. Members beside it are OPA's metadata of a request, and are
- * passed over.
+ * Returns the input of `{"input": …}`; undefined if `input` is missing. Members beside it are OPA's metadata of a request, and are ignored.
  * @throws Problem `field_type`
  */
 export function inputOf(asked: unknown): unknown {
@@ -16,7 +15,7 @@ export function inputOf(asked: unknown): unknown {
 const TOKENS = ["agent_token", "task_token"] as const;
 
 /**
- * Of an input that stands in a URL, which whatever it passes writes down.
+ * Rejects a token in an input from a URL, since whatever a URL passes writes it down.
  * @throws Problem `field_invalid`
  */
 export function checkNoToken(input: unknown): void {
@@ -31,10 +30,10 @@ export interface BatchLimits {
 }
 
 /**
- * Of `{"inputs": {key: …}, "common_input": …}`: each input by its key, in order, with what is common to all.
+ * Returns the inputs of `{"inputs": {key: …}, "common_input": …}` by key, in order, each with the common input.
  * @param bytes of the body
- * @throws Problem `field_missing`, `field_type`, `field_invalid`, `body_too_large` where what is common would make more of it
- * than may be sent
+ * @throws Problem `field_missing`, `field_type`, `field_invalid`, `body_too_large` if the common input would make more of the body than may
+ * be sent
  */
 export function inputsOf(asked: unknown, bytes: number, limits: BatchLimits): [key: string, input: unknown][] {
   const value = objectOf(asked, "");

@@ -10,7 +10,7 @@ export interface Decision {
   text: string;
 }
 
-/** As JSON, of a decision; null: of none, where nothing was asked. Undefined is OPA's "undefined". */
+/** Returns the document as JSON for a decision; null: nothing was asked. Undefined is OPA's "undefined". */
 export type Document = (decision: Decision | null) => string | undefined;
 
 export const DECIDE = "remit/decide";

@@ -1,4 +1,4 @@
-/** What goes wrong, in the shape and codes of OPA's REST API (its `v1/server/types`); our own code stands in `errors`. */
+/** Errors in the shape and codes of OPA's REST API (its `v1/server/types`); the service's own code is in `errors`. */
 import { PROBLEMS, type Problem, type ProblemCode } from "../../contract/index.js";
 
 export type OpaCode =
@@ -57,7 +57,7 @@ function codeOf(status: number): OpaCode {
   return status === 404 ? "resource_not_found" : "invalid_parameter";
 }
 
-/** What a raw answer says of no answer: `POST /` and `/v0/data`, never `/v1/data`. */
+/** Returns the error for an undefined document in a raw answer: `POST /` and `/v0/data`, never `/v1/data`. */
 export function undefinedDocument(path: string, known: boolean): OpaError {
   const reference = ["data", ...segmentsOf(path)].join(".");
   const message = `document ${known ? "undefined" : "missing"}: ${reference}`;
@@ -77,7 +77,7 @@ export function ownedByBundle(path: string, bundle: string): OpaError {
 
 const PATH_LENGTH_MAX = 256;
 
-/** Of the caller's own text: clipped, so that an error stays small. */
+/** Splits the caller's own text, clipped so that an error stays small. */
 function segmentsOf(path: string): string[] {
   return path
     .slice(0, PATH_LENGTH_MAX)

@@ -9,7 +9,7 @@ export interface State {
   accepting: boolean;
 }
 
-/** By OPA's names, where it has one. */
+/** Parts of the state by OPA's name, if OPA has one. */
 const PLUGINS: Readonly<Record<string, keyof State>> = { bundle: "bundle", decision_logs: "log", facts: "facts" };
 
 /**

@@ -91,7 +91,7 @@ function once(given: Given, name: string): string | undefined {
   return values[0];
 }
 
-/** By its bare name or as `true`, whatever else is said: as OPA reads it. */
+/** Returns true if the parameter is given by its bare name or as `true`, whatever other values it has: as OPA reads it. */
 export function isSet(given: Given, name: string): boolean {
   return (given.get(name) ?? []).some((value) => value === "" || value.toLowerCase() === "true");
 }

@@ -13,11 +13,11 @@ import { isServer, type Attributes, type AttributeValue, type Span } from "./rea
 /** Which instrumentation tells of a call: of one call several may. */
 export type Teller = "tool" | "mcp_client" | "mcp_server" | "operation";
 
-/** What a span tells, before it is known what it means. */
+/** Call that a span reports, before it is known what it means. */
 export interface Told {
   span: Span;
   teller: Teller;
-  /** Of the tool, prompt, resource or operation. */
+  /** Name of the tool, prompt, resource or operation. */
   name: string;
   /** `gen_ai.tool.call.id`; null where none is said. */
   call: string | null;
@@ -25,7 +25,7 @@ export interface Told {
 
 export interface Act extends Told {
   line: ObservedAction;
-  /** Whether its agent should have asked before. */
+  /** True if its agent should have asked before. */
   asks: boolean;
 }
 
@@ -61,7 +61,7 @@ export function toldBy(span: Span): Told | null {
   return operation === null ? null : { span, teller: "operation", name: operation, call };
 }
 
-/** What spans of one request say together: what a span doesn't say itself, those above it may. */
+/** Spans of one request, read together: what a span doesn't say itself, those above it may. */
 export class Tellings {
   readonly #mapping: OtelMapping;
   readonly #byId: ReadonlyMap<string, Span>;
@@ -120,7 +120,7 @@ export class Tellings {
     return { mapped, values: argumentsOf(span) };
   }
 
-  /** Of a server's own span the service's name says nothing of who calls it. */
+  /** Returns the agent that called. A server's own span names by its service the server, not the caller. */
   #agentOf(span: Span, teller: Teller): string | null {
     const ids = [this.#above(span, "gen_ai.agent.id"), this.#above(span, "gen_ai.agent.name")].map(textOf);
     const service = teller === "mcp_server" ? null : textOf(span.resource["service.name"]);
@@ -147,7 +147,7 @@ export class Tellings {
   }
 }
 
-/** As instrumentations write them: JSON as a text, or an object. @throws Refusal `arguments_invalid` */
+/** Returns the arguments as instrumentations write them: JSON as a text, or an object. @throws Refusal `arguments_invalid` */
 function argumentsOf({ attributes }: Span): Attributes {
   const given = attributes[ARGUMENTS];
   if (given === undefined || given === null || given === "") return {};
@@ -165,7 +165,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** Whether a span has the arguments of its call, so that it can be judged. */
+/** Returns true if a span has the arguments of its call, so that it can be judged. */
 export const hasArguments = ({ attributes }: Span): boolean => attributes[ARGUMENTS] !== undefined;
 
 function whyNot({ code, argument }: Refusal): string {

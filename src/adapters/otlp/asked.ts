@@ -29,7 +29,7 @@ const LOOKED_AT_MAX = 200;
 
 export class Asked {
   readonly #options: AskedOptions;
-  /** By decision, the call that it was for. */
+  /** Calls by the decision that they were claimed for. */
   readonly #claims = new Map<string, string>();
 
   constructor(options: AskedOptions) {

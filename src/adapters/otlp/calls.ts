@@ -10,7 +10,7 @@ export const CALLS_MAX = 50_000;
 const OVERLAPPING_MAX = 64;
 
 interface Call {
-  /** Of the span that was the first to tell of it. */
+  /** Id of the span that first reported it. */
   span: string;
   tellers: Set<Told["teller"]>;
   call: string | null;
@@ -21,7 +21,7 @@ interface Call {
 /** The calls of one trace, by what finds them. */
 class Trace {
   readonly calls: Call[] = [];
-  /** By the spans that tell of it, by those above these, by its name and id, and of each name the latest. */
+  /** Calls by the ids of their spans, of these spans' parents, by name and call id, and the latest by name. */
   readonly #bySpan = new Map<string, Call>();
   readonly #byParent = new Map<string, Call>();
   readonly #byCall = new Map<string, Call>();
@@ -37,7 +37,7 @@ class Trace {
     this.#byName.set(name, latest);
   }
 
-  /** Of this span, or of another that tells of the same call; then it is known to have told of it as well. */
+  /** Returns the call of this span, or the same call from another span, which then is noted as reported by both. */
   find(told: Told): Call | null {
     const { span } = told;
     const same = this.#bySpan.get(span.id);
@@ -74,7 +74,7 @@ class Trace {
   }
 }
 
-/** Those of a request that is being read, which are remembered by `keep` once they are on record. */
+/** Calls of a request that is being read; `keep` remembers them once they are on record. */
 export class Batch {
   readonly told = new Map<string, { told: Told; call: Call }[]>();
   readonly traces = new Map<string, Trace>();
@@ -94,7 +94,7 @@ export class Calls {
     return this.#size;
   }
 
-  /** Whether it is told of for the first time. */
+  /** Returns true, and adds the call to the batch, if it is reported for the first time. */
   isNew(told: Told, batch: Batch): boolean {
     if (this.isKnown(told, batch)) return false;
     const { span, teller, call } = told;
@@ -109,7 +109,7 @@ export class Calls {
     return true;
   }
 
-  /** As `isNew`, and otherwise of no consequence. */
+  /** Returns true if the call was reported before; unlike `isNew` it adds nothing. */
   isKnown(told: Told, batch: Batch): boolean {
     const { trace } = told.span;
     return (this.#traces.get(trace)?.find(told) ?? batch.traces.get(trace)?.find(told) ?? null) !== null;

@@ -15,7 +15,7 @@ const name = (description: string) => Type.String({ pattern: NAME_PATTERN, descr
 const section = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description });
 const Attribute = Type.String({ minLength: 1, maxLength: 256 });
-/** In one line. By its pattern alone: a record holds its keys to nothing else. */
+/** Key in one line. It has a pattern alone: a record checks its keys by nothing else. */
 const OwnKey = Type.String({ pattern: "^[^\\u0000-\\u001f\\u007f]{1,256}$" });
 /** Read by `readMapped`: its verb is a key. */
 const Entry = Type.Record(Type.String(), Type.Unknown());
@@ -72,7 +72,7 @@ export interface OtelMapping extends Omit<Read, "tools" | "prompts" | "resources
   prompts: ReadonlyMap<string, Mapped>;
   operations: ReadonlyMap<string, Mapped>;
   resources: readonly { uri: UriPattern; mapped: Mapped }[];
-  /** What a vocabulary has to know, with where it stands: `otel.yaml:7: tools.get_customer.read`. */
+  /** Words that a vocabulary has to know, with their places: `otel.yaml:7: tools.get_customer.read`. */
   words: readonly MappedWord[];
 }
 
@@ -82,10 +82,10 @@ export interface MappedWord {
   place: () => string;
 }
 
-/** What has an entry of its own, and isn't told of by `operations`. */
+/** Operations with entries of their own, which `operations` may not name. */
 const CALLS = ["execute_tool"];
 
-/** What a value is taken from beside the arguments of a call or the variables of a URI. */
+/** Sources of a value beside the arguments of a call or the variables of a URI. */
 const OF_SPANS = ["$span", "$resource"];
 
 /**

@@ -12,7 +12,7 @@ export const SIGNALS = {
 } as const;
 export type Signal = keyof typeof SIGNALS;
 
-/** Of an attribute; integers beyond ±(2^53 - 1) stay texts. */
+/** Value of an attribute; integers beyond ±(2^53 - 1) stay texts. */
 export type AttributeValue = string | number | boolean | null | AttributeValue[] | { [name: string]: AttributeValue };
 export type Attributes = Readonly<Record<string, AttributeValue>>;
 
@@ -31,7 +31,7 @@ export interface Span {
   failed: boolean;
 }
 
-/** What can't be read of a batch, by where it stands. */
+/** Unreadable part of a batch, by its place. */
 export interface Unreadable {
   at: string;
   why: string;
@@ -43,7 +43,7 @@ export interface Batch {
 }
 
 export interface OtlpLimits {
-  /** Of one request. */
+  /** Most spans of one request. */
   spans_max: number;
 }
 
@@ -55,7 +55,7 @@ const ERROR = 2;
 const NANOS_A_MS = 1_000_000;
 const NANOS_DIGITS = 6;
 const NANOS_INEXACT = 500;
-/** Of a date (ECMA-262, section 21.4.1.1). */
+/** Largest time of a date, in milliseconds (ECMA-262, section 21.4.1.1). */
 const MS_MAX = 8.64e15;
 const TRACE_ID = /^(?!0{32}$)[0-9a-f]{32}$/;
 const SPAN_ID = /^(?!0{16}$)[0-9a-f]{16}$/;
@@ -102,7 +102,7 @@ export function readSpans(body: Buffer, limits: OtlpLimits): Batch {
   return batch;
 }
 
-/** What makes one span unreadable, and leaves the others be. */
+/** Error that makes one span unreadable, and leaves the others be. */
 class Malformed extends Error {}
 
 function spanOf(value: unknown, resource: Attributes): Span {
@@ -133,14 +133,14 @@ function idOf(value: unknown, form: RegExp, expected: string): string {
   return id;
 }
 
-/** Of nanoseconds; a number of them is exact to some hundred. */
+/** Converts nanoseconds to milliseconds; a JSON number of them is exact to some hundred. */
 function msOf(value: unknown): number | null {
   if (typeof value === "number")
     return value >= 0 && value <= MS_MAX * NANOS_A_MS ? Math.floor((value + NANOS_INEXACT) / NANOS_A_MS) : null;
   return typeof value === "string" && DIGITS.test(value) ? Number(value.slice(0, -NANOS_DIGITS)) : null;
 }
 
-/** Of a span or a resource, whose attributes have each key once. */
+/** Returns the attributes of a span or a resource, each key once. */
 function attributesOf(of: unknown): Attributes {
   return pairsOf(membersOf(of)?.["attributes"] ?? []);
 }
@@ -186,7 +186,7 @@ function objectAt(value: unknown, field: string): Members {
   return members;
 }
 
-/** Left out, or null: there is none of it. */
+/** Returns a list; empty if it is left out or null. */
 function listIn(members: Members, name: string, at: string): unknown[] {
   const list = members[name] ?? [];
   if (!Array.isArray(list)) throw new Problem("field_type", { field: `${at}/${name}`, expected: "a list" });

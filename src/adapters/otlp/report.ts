@@ -26,17 +26,17 @@ export interface Rejection {
   why: string;
 }
 
-/** What became of the spans of one request. */
+/** Outcomes of the spans of one request. */
 export interface TracesReport {
   spans: number;
   /** That tell of no call. */
   passed_over: number;
-  /** Of calls that were told of before, by this span or another one. */
+  /** Spans of calls that were reported before, by this span or another one. */
   again: number;
   /** That had been asked for and permitted: on record as those decisions. */
   asked: number;
   rejected: readonly Rejection[];
-  /** Of those that are on record as observed. */
+  /** Answer for the calls that are on record as observed. */
   answer: ObservedAnswer;
 }
 
@@ -51,9 +51,9 @@ export class OtlpReports {
   }
 
   /**
-   * Resolves when what is observed is on record. One request after another: what is sent again before its first answer finds every
-   * call known.
-   * @throws Problem where the request is none; where it can't be told what becomes of it, so that it has to be sent again
+   * Resolves when the observed calls are on record. Requests are handled one after another, so that one sent again before its first answer
+   * finds every call known.
+   * @throws Problem if the request is invalid; if its outcome can't be known, so that it has to be sent again
    */
   async traces(body: Buffer, caller: Caller): Promise<TracesReport> {
     const reading = this.#last.then(() => this.#read(body, caller));

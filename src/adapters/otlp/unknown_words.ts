@@ -16,14 +16,14 @@ export interface UnknownWord extends Pick<MappedWord, "what" | "word"> {
 
 export class UnknownWords {
   readonly #words: readonly MappedWord[];
-  /** As of the last policy. */
+  /** Words that the last policy didn't know. */
   #unknown: ReadonlySet<string> = new Set();
 
   constructor(words: readonly MappedWord[]) {
     this.#words = words;
   }
 
-  /** Those that this policy doesn't know, and the last one that was asked about did, if there was one. */
+  /** Returns the words that this policy doesn't know, and that the policy before it did, if there was one. */
   unknownTo({ vocabulary, purposes }: Pick<ActivePolicy, "vocabulary" | "purposes">): UnknownWord[] {
     const known = {
       verb: new Set(Object.keys(vocabulary.verbs)),

@@ -1,5 +1,6 @@
 /** The service's side of export: starts the thread that does it, tells it how far records are on disk, and knows how it goes. */
 import type { Timers } from "../../system/index.js";
+import { SupervisedThread } from "../../system/supervised.js";
 import { workerThread, type Thread } from "../../system/thread.js";
 import type { SinkOptions, SinkStatus } from "./sink.js";
 
@@ -41,17 +42,11 @@ const TELL_MS = 100;
 const RESTART_MS = 1000;
 
 export class Exporter {
-  readonly #options: Omit<WorkerOptions, "durable">;
   readonly #durable: () => number;
-  readonly #timers: Timers;
-  readonly #say: Say;
-  readonly #spawn: (options: WorkerOptions) => ExportThread;
   readonly #stopTelling: () => void;
-  #thread: ExportThread;
-  #told: number;
+  readonly #thread: SupervisedThread<ToExport, FromExport>;
+  #told = 0;
   #sinks: readonly SinkStatus[];
-  #closing: (() => void) | null = null;
-  #cancelRestart: (() => void) | null = null;
 
   /** @param durable says the last record that is on disk */
   constructor(
@@ -61,14 +56,23 @@ export class Exporter {
     say: Say,
     spawn: (options: WorkerOptions) => ExportThread = (data) => workerThread(new URL("./worker.js", import.meta.url), data),
   ) {
-    this.#options = options;
     this.#durable = durable;
-    this.#timers = timers;
-    this.#say = say;
-    this.#spawn = spawn;
-    this.#told = durable();
     this.#sinks = options.sinks.map(({ name }) => ({ name, delivered_seq: 0, failures: 0, set_aside: 0 }));
-    this.#thread = this.#start();
+    const owner = {
+      received: (message: Exclude<FromExport, { kind: "closed" }>): void => {
+        if (message.kind === "status") this.#sinks = message.sinks;
+        else say(message.level, message.message, message.fields);
+      },
+      died: ({ message: detail }: Error): void => {
+        if (this.#thread.closing) return;
+        say("error", "the thread that exports records ended; it is started again", { code: "export_ended", detail });
+      },
+    };
+    const start = (): ExportThread => {
+      this.#told = durable();
+      return spawn({ ...options, durable: this.#told });
+    };
+    this.#thread = new SupervisedThread(start, owner, timers, RESTART_MS);
     this.#stopTelling = timers.every(TELL_MS, () => {
       this.#tell();
     });
@@ -83,47 +87,13 @@ export class Exporter {
   /** What is under way is given up, and sent again after the next start. */
   close(): Promise<void> {
     this.#stopTelling();
-    this.#cancelRestart?.();
-    if (this.#cancelRestart !== null) return Promise.resolve();
-    return new Promise((resolve) => {
-      this.#closing = resolve;
-      this.#thread.postMessage({ kind: "close" });
-    });
-  }
-
-  #start(): ExportThread {
-    this.#told = this.#durable();
-    const thread = this.#spawn({ ...this.#options, durable: this.#told });
-    thread.onMessage((message) => {
-      switch (message.kind) {
-        case "status":
-          this.#sinks = message.sinks;
-          return;
-        case "said":
-          this.#say(message.level, message.message, message.fields);
-          return;
-        case "closed":
-          this.#closing?.();
-      }
-    });
-    thread.onDeath(({ message: detail }) => {
-      if (this.#closing !== null) {
-        this.#closing();
-        return;
-      }
-      this.#say("error", "the thread that exports records ended; it is started again", { code: "export_ended", detail });
-      this.#cancelRestart = this.#timers.after(RESTART_MS, () => {
-        this.#cancelRestart = null;
-        this.#thread = this.#start();
-      });
-    });
-    return thread;
+    return this.#thread.close({ kind: "close" });
   }
 
   #tell(): void {
     const seq = this.#durable();
-    if (seq === this.#told || this.#cancelRestart !== null) return;
+    if (seq === this.#told || !this.#thread.running) return;
     this.#told = seq;
-    this.#thread.postMessage({ kind: "durable", seq });
+    this.#thread.post({ kind: "durable", seq });
   }
 }

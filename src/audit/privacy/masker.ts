@@ -1,7 +1,7 @@
 /** One record with what is masked replaced: the same value by the same digest, wherever it stands. */
 import {
   canonical,
-  conditionPaths,
+  conditionLiterals,
   inputPlaces,
   overlap,
   pathShows,
@@ -180,29 +180,42 @@ export class Masking {
 
   #conditions(when: PolicyInput["facts"]["grants"][number]["when"], type: string, place: string): void {
     for (const [i, condition] of when.entries()) {
-      if (condition.op === "same_as") continue;
-      const mask = this.#plan.masks.find((one) =>
-        inputPlaces(one, type, this.#plan.vocabulary).some((at) => conditionPaths(condition).some((path) => overlap(path, at))),
-      );
-      if (mask !== undefined) replaceEach(condition, "value", `${place}/${i}`, (value, at) => this.#hide(mask, value, at));
+      for (const { holder, key, at: pointer, paths } of conditionLiterals(condition)) {
+        const mask = this.#plan.masks.find((one) =>
+          inputPlaces(one, type, this.#plan.vocabulary).some((at) => paths.some((path) => overlap(path, at))),
+        );
+        if (mask !== undefined) replaceEach(holder, key, `${place}/${i}${pointer}`, (value, at) => this.#hide(mask, value, at));
+      }
     }
   }
 
   /** As its author wrote it, so its paths stand for any type. */
   #entry({ when }: Record<string, unknown>): void {
     if (typeof when !== "object" || when === null) return;
-    const members = when as Record<string, unknown>;
-    for (const path of Object.keys(members)) {
-      const mask = this.#plan.masks.find((one) => pathShows(path, one));
-      if (mask === undefined) continue;
-      const hide = (value: unknown, at: string): unknown => this.#hide(mask, value, at);
-      const place = "/grant/entry/when";
-      const matcher = members[path];
-      if (typeof matcher !== "object" || matcher === null || Array.isArray(matcher)) {
-        replaceEach(members, path, place, hide);
+    this.#when(when as Record<string, unknown>, "/grant/entry/when");
+  }
+
+  #when(members: Record<string, unknown>, place: string): void {
+    for (const [path, matcher] of Object.entries(members)) {
+      const at = `${place}/${pointerToken(path)}`;
+      if (path === "any" && Array.isArray(matcher)) {
+        for (const [i, one] of (matcher as Record<string, unknown>[]).entries()) this.#when(one, `${at}/${i}`);
         continue;
       }
-      for (const op of Object.keys(matcher)) if (op !== "same_as") replaceEach(matcher, op, `${place}/${pointerToken(path)}`, hide);
+      const mask = this.#plan.masks.find((one) => pathShows(path, one));
+      if (mask !== undefined) this.#matcher(members, path, place, mask);
+    }
+  }
+
+  /** Whatever a matcher of a masked path compares with, but for the names of other paths. */
+  #matcher(of: Record<string, unknown>, name: string, place: string, mask: Mask): void {
+    const matcher = of[name];
+    if (typeof matcher !== "object" || matcher === null || Array.isArray(matcher)) {
+      replaceEach(of, name, place, (value, at) => this.#hide(mask, value, at));
+      return;
+    }
+    for (const op of Object.keys(matcher)) {
+      if (op !== "same_as" && op !== "of") this.#matcher(matcher as Record<string, unknown>, op, `${place}/${pointerToken(name)}`, mask);
     }
   }
 

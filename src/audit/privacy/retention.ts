@@ -146,6 +146,8 @@ async function dropUpTo(directory: string, to: number): Promise<number> {
   for (const [i, { name }] of segments.entries()) {
     if ((segments[i + 1]?.first ?? Infinity) > to + 1) break;
     await rm(join(directory, name));
+    // What the index made of it says the same, and is made from nothing but it.
+    for (const end of ["parquet", "json"]) await rm(join(directory, "records", "parquet", name.replace(/jsonl$/, end)), { force: true });
     dropped++;
   }
   // After their segments: a record whose input is gone would look damaged.

@@ -15,6 +15,7 @@ const COMMANDS: readonly (() => Promise<AddTo>)[] = [
   async () => (await import("./denied.js")).addDenied,
   async () => (await import("./fresh.js")).addNew,
   async () => (await import("./follow.js")).addFollow,
+  async () => (await import("./sql.js")).addSql,
   async () => (await import("./receipt.js")).addKeys,
   async () => (await import("./receipt.js")).addCheckpoint,
   async () => (await import("./receipt.js")).addReceipt,

@@ -18,8 +18,8 @@ export function addRebuildIndex(audit: Command, ui: Ui): void {
         throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
       if (segmentsOf(folder).length === 0)
         throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");
-      const { rebuildIndex } = await import("../../audit/index/offline.js");
-      const { seq, lacking } = rebuildIndex(folder, { overdue_ms: 0, progress: sayProgress(ui) });
+      const { rebuildRecords } = await import("../../records/opening.js");
+      const { seq, lacking } = await rebuildRecords(folder, sayProgress(ui));
       if (json === true) sayJson(ui, { ok: true, indexed_to: seq, lacking });
       else ui.out(`${ui.paint("green", "rebuilt")}  up to record ${seq}`);
       if (lacking !== null) sayLacking(ui, lacking);

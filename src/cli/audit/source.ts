@@ -89,74 +89,45 @@ function serviceSource(options: ServiceOptions, ui: Ui): Source {
 async function folderSource(folder: string, ui: Ui): Promise<Source> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
-  const [{ OfflineIndex, lackingOf }, { answer, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] = await Promise.all([
-    import("../../audit/index/offline.js"),
-    import("../../audit/index/ask.js"),
-    import("../../http/record_query.js"),
-    import("../../http/query.js"),
-  ]);
-  const offline = new OfflineIndex(folder, { overdue_ms: OVERDUE_MS, progress: sayProgress(ui) });
-  if (offline.index.indexedTo === 0) {
-    offline.close();
+  const [{ openOutside, takeAll }, { answer, asked, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] =
+    await Promise.all([
+      import("../../records/opening.js"),
+      import("../../records/ask.js"),
+      import("../../http/record_query.js"),
+      import("../../http/query.js"),
+    ]);
+  const progress = sayProgress(ui);
+  const { table, close } = await openOutside(folder, progress);
+  if (table.indexedTo === 0) {
+    close();
     throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");
   }
-  let [renewed, said] = [false, false];
-  const tellLacking = (): void => {
-    const lacking = said ? null : lackingOf(offline.index);
-    if (lacking === null) return;
-    said = true;
-    sayLacking(ui, lacking);
-  };
-  /** Where the folder's index isn't what the records say, they are asked without it. By its name: who asks a service needs nothing of what reads an index. */
-  const fitting = <T>(asked: () => T): T => {
-    try {
-      return asked();
-    } catch (cause) {
-      if (!(cause instanceof Error) || cause.name !== "IndexUnfit") throw cause;
-      if (renewed)
-        throw new CliError("invalid", cause.message, "the records were altered meanwhile: `remit audit verify` says which", { cause });
-      renewed = true;
-      offline.renew();
-      tellLacking();
-      return fitting(asked);
-    }
-  };
-  fitting(tellLacking);
+  const lacking = table.lacking();
+  if (lacking !== null) sayLacking(ui, lacking);
+  const now = (): { now_ms: number; overdue_ms: number } => ({ now_ms: systemClock.wall(), overdue_ms: OVERDUE_MS });
   return {
-    // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is its promise's
     async ask<T>(path: string, query: Query = {}) {
       const url = `${path}?${textOf(query)}`;
       const id = decodeURIComponent(path.replace(/^\/decisions\/?/, ""));
       const ask = path === "/decisions" ? pageAsk({ url }) : id === "summary" ? summaryAsk({ url }) : ({ kind: "one", id } as const);
-      const text = fitting(() => done(answer(offline.index, ask, offline.index.indexedTo, systemClock.wall())));
+      const text = await asked(table, now(), (view, asking) => answer(table, view, ask, asking));
       if (text === null) throw new Problem("record_not_found");
       return JSON.parse(text) as T;
     },
-    async *follow(query, after = offline.index.indexedTo) {
+    async *follow(query, after = table.indexedTo) {
       const filter = filterOf(readQuery({ url: `/decisions/stream?${textOf(query)}` }, recordQuery));
       for (let next = after; ;) {
         const ask = { filter, order: "oldest", after: next, limit: PAGE_MAX } as const;
-        const { items, to, more } = fitting(() => done(some(offline.index, ask, offline.index.indexedTo, systemClock.wall())));
+        const { items, to, more } = await asked(table, now(), (view, asking) => some(table, view, ask, asking));
         for (const item of items) yield JSON.parse(item) as FoundRecord;
         next = to;
         if (more) continue;
         await sleep(POLL_MS);
-        fitting(() => {
-          offline.goOn();
-        });
+        await takeAll(table, progress);
       }
     },
-    close: () => {
-      offline.close();
-    },
+    close,
   };
-}
-
-function done<T>(steps: Generator<void, T, void>): T {
-  for (;;) {
-    const { value, done: over } = steps.next();
-    if (over === true) return value;
-  }
 }
 
 function textOf(query: Query): string {

@@ -35,7 +35,7 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .option("--key <vkey>", "a key of the log, as C2SP verifier key; may be given again", collect)
     .option("--checkpoint <file>", "a checkpoint, receipt or proof file that was kept elsewhere; may be given again", collect)
     .option("--whole", "hold each record against its schema and its canonical form as well; ten times as slow")
-    .option("--no-index", "leave out the index, which is compared with one made anew")
+    .option("--no-index", "leave out the index (the files of `records/parquet`), which is compared with one made anew")
     .option("--json", "say it as JSON")
     .addHelpText("after", HELP)
     .action(async (folder: string, options: Options) => {
@@ -51,7 +51,7 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
       const keys = options.key === undefined ? null : await Promise.all(options.key.map(trustedKey));
       const elsewhere = await Promise.all((options.checkpoint ?? []).map(keptIn));
       const whole = options.whole === true ? { fault: (await import("../../audit/tree/shape.js")).recordFault } : {};
-      const index = options.index ? (await import("../../audit/index/check.js")).checkIndex(folder) : null;
+      const index = options.index ? await (await import("../../records/check.js")).checkRecords(folder) : null;
       const derived = index === null ? [] : [() => index];
       const verified = verifyLog({ folder, keys, elsewhere, derived, ...whole, progress: sayProgress(ui) });
       if (options.json === true)

@@ -9,19 +9,19 @@ import { isMessage, type JSONRPCMessage, type Request } from "./wire.js";
 
 export interface AsksOptions {
   url: URL;
-  /** Of every request. */
+  /** Headers of every request. */
   headers: Readonly<Record<string, string>>;
   exchange: ReturnType<typeof nodeExchange>;
   message_bytes_max: number;
 }
 
-/** Of the session, as the SDK's transport has it. */
+/** Session's id and protocol version, as the SDK's transport has them. */
 export interface AskedIn {
   sessionId?: string | undefined;
   protocolVersion?: string | undefined;
 }
 
-/** What is told while an answer is read. */
+/** Receives messages while an answer is read. */
 export interface Hearing {
   message: (message: JSONRPCMessage) => void;
   unreadable: (cause: unknown) => void;
@@ -31,7 +31,7 @@ export interface Hearing {
 export type Ended = { how: "whole" } | { how: "resumable"; after: string; in_ms: number } | { how: "elsewhere" };
 
 const ACCEPT = "application/json, text/event-stream";
-/** Where the server doesn't say. */
+/** Milliseconds before an answer is resumed if the server doesn't say. 1,000. */
 const RESUME_MS = 1000;
 const WHOLE: Ended = { how: "whole" };
 

@@ -1,4 +1,4 @@
-/** What is decided before the server sees it: asked about, held for a person where it waits, watched while it runs, redacted. */
+/** Decides calls before the server sees them: asks, waits for a person if the answer does, watches each call while it runs, redacts. */
 import { Denied, Undecided, type Permitted } from "../../client/index.js";
 import type { Answer } from "../../contract/index.js";
 import type { Timers } from "../../system/index.js";
@@ -13,12 +13,12 @@ import type { Remit } from "./remit.js";
 import { ServerGone, type Upstream } from "./upstream.js";
 import { traceOf, type Params, type Reply, type Request } from "./wire.js";
 
-/** Whose calls a session's are. */
+/** Identity that the calls of a session have. */
 export interface Who {
   as: { agent: string; purpose: string; task: string };
   /** The agent's own token, as it is now: it may be renewed. Null where it needs none. */
   agent_token: (() => string) | null;
-  /** Whether the guard made the task, and so ends it. */
+  /** True if the guard created the task, and so ends it. */
   made: boolean;
 }
 
@@ -137,8 +137,8 @@ function contextOf(session: string, { params }: Request): { session: string; tra
 }
 
 /**
- * What the server gets: the client's own parameters, with arguments set where the answer says so.
- * @throws Refusal `obligation_unmet` where no argument of the tool's is the one to be set
+ * Returns the parameters that the server gets: the client's own, with arguments set as the answer requires.
+ * @throws Refusal `obligation_unmet` if no argument of the tool is the one to be set
  */
 function paramsOf(request: Request, { action, answer }: Permitted, decided: Action, mapped: Mapped, values: Arguments): Params {
   const { params = {} } = request;
@@ -152,7 +152,7 @@ function paramsOf(request: Request, { action, answer }: Permitted, decided: Acti
   return changed === values ? params : { ...params, arguments: changed };
 }
 
-/** What a server says of a failure is redacted as its result would have been. */
+/** Redacts a server's error as its result would have been. */
 function redactedReply({ reply, answer }: NotDone): Reply {
   const fields = answer.obligations.flatMap((one) => (one.type === "redact" ? one.fields : []));
   if (fields.length === 0) return reply;

@@ -10,7 +10,7 @@ import { Refusal, type RefusalCode } from "./refusal.js";
 import { without, type Params, type Reply, type RpcError } from "./wire.js";
 
 export interface Tool {
-  /** As the server lists it, for the client. */
+  /** Tool as the server lists it, for the client. */
   listed: Params;
   mapped: Mapped;
 }
@@ -25,11 +25,11 @@ export interface CatalogueDeps {
   possible: (mapped: Mapped) => boolean;
   tools_max: number;
   list: (cursor: string | undefined) => Promise<Reply>;
-  /** Told once of each tool that is hidden, as long as it is so. */
+  /** Called once for each tool that is hidden, as long as it stays so. */
   hidden: (why: Hidden, name: string, detail: Record<string, unknown>) => void;
 }
 
-/** What a call of a hidden tool is answered with: one sentence for all but a tool that changed. */
+/** Refusal codes for calls of a hidden tool: one for all but a tool that changed. */
 const CODES: Readonly<Partial<Record<Hidden, RefusalCode>>> = { changed: "tool_changed" };
 const PAGES_MAX = 100;
 
@@ -122,7 +122,7 @@ export class Catalogue {
     throw new Refusal("server_unavailable", { cause: "more tools than the limit" });
   }
 
-  /** Those that are shown; the others go among the hidden. */
+  /** Returns the tools that are shown, and puts the others among the hidden. */
   #sorted(listed: readonly unknown[]): Map<string, Tool> {
     const tools = new Map<string, Tool>();
     const hidden = new Map<string, Hidden>();

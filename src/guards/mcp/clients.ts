@@ -21,7 +21,7 @@ const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
 interface ClientsDeps {
   config: GuardConfig;
   timers: Timers;
-  /** What clients must send, where there is such a token. */
+  /** Token that clients must send; null: none is required. */
   token: string | null;
   uuid: () => string;
   /** A client has come. */
@@ -241,7 +241,7 @@ export class HttpClientEnd implements End {
     return this.#transport.close();
   }
 
-  /** Whether all that waits really does. What was for nobody was never written, and counts for nothing. */
+  /** Returns true if any response is waiting for its reader; if none is, resets the count: messages for nobody were never written. */
   #isStuck(): boolean {
     const stuck = [...this.#open].some((response) => response.writableNeedDrain);
     if (!stuck) this.#waiting_bytes = 0;
@@ -277,7 +277,7 @@ function isBearer(header: string | undefined, token: string): boolean {
   return timingSafeEqual(digest(header ?? ""), digest(`Bearer ${token}`));
 }
 
-/** What isn't JSON is null, which is no message either. */
+/** Parses JSON; returns null, which isn't a message either, if it can't be parsed. */
 function parsed(text: string | null): unknown {
   try {
     return JSON.parse(text ?? "null");

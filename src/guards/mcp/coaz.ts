@@ -19,7 +19,7 @@ export interface CoazTool {
   inputSchema?: unknown;
 }
 
-/** What a token that has been validated says. */
+/** Claims of a validated token. */
 export type Claims = Readonly<Record<string, unknown>>;
 
 export interface CoazOptions {
@@ -189,7 +189,7 @@ const FIELDS = [
   ["resource", "id"],
 ] as const;
 
-/** What a decision point would have to refuse. */
+/** Rejects a question that a decision point would have to refuse. */
 function checked(body: Record<string, unknown>): Record<string, unknown> {
   for (const [member, field] of FIELDS) {
     const value = body[member];

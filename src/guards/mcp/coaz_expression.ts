@@ -24,7 +24,7 @@ export class ExpressionFault extends Error {
 const TEXT_MAX = 1024;
 const LIMITS = { maxAstNodes: 128, maxDepth: 16, maxListElements: 32, maxMapEntries: 32, maxCallArguments: 8 };
 const COMPREHENSIONS: ReadonlySet<string> = new Set(["all", "exists", "exists_one", "filter", "map"]);
-/** Whose time and memory are bounded by what they look at. */
+/** Functions whose time and memory are bounded by their input. */
 const CALLED: ReadonlySet<string> = new Set([
   ...COMPREHENSIONS,
   ...["size", "has", "contains", "startsWith", "endsWith", "string", "int", "double", "bool", "dyn"],
@@ -75,7 +75,7 @@ export function spend(budget: Budget, amount: number): void {
   if (budget.left < 0) throw new ExpressionFault("it comes to too much");
 }
 
-/** As JSON has it. */
+/** Returns the value in JSON's types. */
 function plain(value: unknown, budget: Budget): unknown {
   spend(budget, typeof value === "string" ? 1 + value.length : 1);
   if (value === null || typeof value === "string" || typeof value === "boolean") return value;

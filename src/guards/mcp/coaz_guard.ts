@@ -20,7 +20,7 @@ export type { Claims, CoazOptions, CoazRequest, CoazTool } from "./coaz.js";
 
 type Asked = Exclude<CoazQuestion, { pass: true }>;
 
-/** @returns what was answered with status 200, whatever it is; rejects where nothing was */
+/** Asks a policy decision point. @returns the body answered with status 200, whatever it is; rejects if there was no such answer */
 export type AskPdp = (question: Asked) => Promise<unknown>;
 
 export interface CoazGuardOptions extends CoazOptions {

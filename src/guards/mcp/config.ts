@@ -28,7 +28,7 @@ const section = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description });
 const defaulted = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description, default: {} });
-/** As `openEmbedded` takes them. */
+/** Options of an engine in the guard's process, as `openEmbedded` accepts them. */
 const InProcess = section(
   {
     dir: path("A folder that no other process has, kept over restarts: this guard's records, and the bundle that it has"),

@@ -8,7 +8,7 @@ import { SUPPORTED_PROTOCOL_VERSIONS } from "@modelcontextprotocol/sdk/types.js"
 import type { Timers } from "../../system/index.js";
 import { isMessage, keyOf, type JSONRPCMessage, type RequestId } from "./wire.js";
 
-/** What is whole in no time gets no stream; what isn't has to be seen to be alive. */
+/** Milliseconds before an open answer becomes a stream: a fast answer needs no stream, a slow one must show that it is alive. 1,000. */
 const SILENT_MS_MAX = 1000;
 const CALL = "tools/call";
 const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
@@ -33,7 +33,7 @@ export class DirectCalls {
     this.#timers = timers;
   }
 
-  /** Whether a request on a session that has begun may be a call, going by its head. */
+  /** Returns true if a request on a session that has begun may be a call, judging by its head. */
   mayBe({ method, headers }: IncomingMessage): boolean {
     const { accept = "", "content-type": type = "", "content-length": length } = headers;
     const version = headers["mcp-protocol-version"];
@@ -73,7 +73,7 @@ export class DirectCalls {
     return true;
   }
 
-  /** Whether what is about this request goes here. */
+  /** Returns true if messages about this request go through here. */
   has(about: RequestId | undefined): boolean {
     return about !== undefined && this.#open.has(keyOf(about));
   }

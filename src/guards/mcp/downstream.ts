@@ -23,7 +23,7 @@ export interface Served {
   signal: AbortSignal;
   /** Tells the client how far it is; null where it doesn't want to hear. */
   progress: ((params: Params) => void) | null;
-  /** Of the HTTP request that brought it. */
+  /** Headers of the HTTP request that brought it. */
   headers: Readonly<Record<string, unknown>>;
 }
 
@@ -32,7 +32,7 @@ export interface DownstreamListener {
   /** There are as many as the limit allows, or one of this id already. */
   refused(request: Request, why: "too_many_requests" | "id_in_use"): Reply;
   notification(notification: Notification): void;
-  /** What the client answers to what the server asked, under the server's own id. */
+  /** Receives the client's reply to a request of the server, under the server's own id. */
   answered(id: RequestId, reply: Reply): void;
   ignored(what: "answer_unknown" | "progress_unknown" | "unreadable"): void;
   closed(): void;
@@ -41,7 +41,7 @@ export interface DownstreamListener {
 const FINISH_MS_MAX = 1000;
 
 interface Asked {
-  /** As the server named it. */
+  /** Id that the server gave the request. */
   id: RequestId;
   token: RequestId | undefined;
 }
@@ -51,7 +51,7 @@ export class Downstream {
   readonly #listener: DownstreamListener;
   readonly #requests_max: number;
   readonly #serving = new Map<string, { id: RequestId; controller: AbortController }>();
-  /** By the guard's own ids. */
+  /** Requests of the server under way, by the guard's own ids. */
   readonly #asked = new Map<RequestId, Asked>();
   #last = 0;
   #closed = false;
@@ -108,7 +108,7 @@ export class Downstream {
     this.#end.agreed(version);
   }
 
-  /** What is being served is answered first, as long as that doesn't take long. */
+  /** Closes the client's side once requests under way are answered, after at most `FINISH_MS_MAX` milliseconds. */
   async finish(timers: Timers): Promise<void> {
     if (this.#serving.size > 0 && !this.#closed) {
       let cancel = (): void => undefined;
@@ -128,7 +128,7 @@ export class Downstream {
     return this.#end.close();
   }
 
-  /** What belongs to no request in particular most likely belongs to the last. */
+  /** Id of the newest request: a message that belongs to no request in particular most likely belongs to it. */
   get #youngest(): RequestId | undefined {
     return [...this.#serving.values()].at(-1)?.id;
   }
@@ -203,7 +203,7 @@ export class Downstream {
     else this.#listener.ignored("progress_unknown");
   }
 
-  /** An answer that can't be written, deeper than JSON is written for one, is owed all the same. */
+  /** Replaces an answer that can't be written, being nested too deeply for that, by an error: the client is owed an answer anyway. */
   #unsent(message: JSONRPCMessage): void {
     if ("result" in message) this.#send(reply(message.id, { error: { code: RPC.internal, message: "The answer can't be handed on." } }));
   }

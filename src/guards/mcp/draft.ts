@@ -12,12 +12,12 @@ import { block, flow, type Yaml } from "./yaml_text.js";
 export interface Draft {
   /** File name → content. */
   files: Record<"vocabulary.yaml" | "purposes.yaml" | "guard.yaml", string>;
-  /** What an author has to look at first. */
+  /** Remarks that an author has to look at first. */
   remarks: string[];
 }
 
 export interface DraftOptions {
-  /** As `guard.yaml` names the server. */
+  /** Server, as `guard.yaml` names it. */
   server: { command?: string[]; dir?: string; url?: string };
 }
 
@@ -49,7 +49,7 @@ const VERBS: Readonly<Record<string, [verb: string, of: VerbClass]>> = {
   ...words("delete", "write", "delete remove destroy drop clear cancel close archive"),
   ...words("send", "send", "send post publish email notify reply share message forward invite"),
 };
-/** Of a collection: nothing is named yet. Where a tool names nothing and its verb wants something, this stands in. */
+/** Verbs of a collection, where nothing is named yet. They replace the usual verb if a tool names nothing and that verb needs a name. */
 const NAMES_NOTHING: Readonly<Record<string, string>> = { read: "search", update: "change", delete: "clear" };
 const COLLECTIONS = new Set(["search", "create", "send"]);
 /** Words with a meaning of their own in a policy set, or for other readers of YAML. */
@@ -444,7 +444,7 @@ function graver(role: Role, other: Role | undefined): Role {
   return other === undefined || order.indexOf(role) > order.indexOf(other) ? role : other;
 }
 
-/** What may be left out is often said as one thing or null; a vocabulary's fields all may be. */
+/** Simplifies a schema of a value that may be left out, often written as one schema or null; all fields of a vocabulary are optional. */
 function withoutNull(schema: Schema): Schema {
   const { anyOf, type } = schema;
   if (Array.isArray(type)) {

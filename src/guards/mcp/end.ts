@@ -50,7 +50,7 @@ interface Waiting {
   bytes: number;
 }
 
-/** In UTF-16 units; of what can't be written, nothing. */
+/** Returns the length of a message in UTF-16 units; 0 if it can't be written. */
 export function lengthOf(message: JSONRPCMessage): number {
   try {
     return JSON.stringify(message).length;

@@ -19,7 +19,7 @@ import { Session } from "./session.js";
 export interface GuardOptions {
   config: GuardConfig;
   pins: Pins;
-  /** Who decides; closed with the guard. */
+  /** Decision point; closed with the guard. */
   remit: Remit;
   /** The host's task for a client over standard input and output; null: it names none. */
   task: string | null;
@@ -32,14 +32,14 @@ export interface GuardOptions {
 }
 
 export interface RunningGuard {
-  /** Where clients reach it; null: over standard input and output. */
+  /** URL at which clients reach it; null: over standard input and output. */
   url: string | null;
   /** Resolves when its one client is gone; over HTTP, never by itself. */
   over: Promise<void>;
   close: () => Promise<void>;
 }
 
-/** By which a host names a session's task, on the request that begins it. */
+/** Header by which a host names a session's task, on the request that begins it. */
 export const TASK_HEADER = "remit-task";
 const NAME = new RegExp(NAME_PATTERN);
 /** Reads of the standard streams and what waits to be written, beside one whole message. */
@@ -92,7 +92,7 @@ export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
   };
 }
 
-/** Who a session's calls are; makes its task where the host names none. */
+/** Returns a function that identifies a session's calls, and creates its task if the host names none. */
 function identifier({
   config,
   remit,

@@ -1,17 +1,17 @@
 /**
- * What a call means: the verb, the resource and the arguments that are decided on, put together from what the model wrote.
- * Every argument of a call is named, here or under `ignore`; another one is refused, since no policy would have seen it.
+ * Maps a call to its verb, resource and arguments, on which the decision is made, from what the model wrote. Every argument of a call is
+ * named, here or under `ignore`; any other is refused, since no policy would have seen it.
  */
 import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, type DecideRequest, type Resource } from "../../contract/index.js";
 import { Refusal } from "./refusal.js";
 
-/** Of tools and prompts. The specification has `A-Za-z0-9_-.`; servers before it also write `/` and `:`. */
+/** Pattern for the names of tools and prompts. The specification has `A-Za-z0-9_-.`; servers before it also write `/` and `:`. */
 export const TOOL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:@/-]{0,127}$/;
 
 export type Action = Pick<DecideRequest, "verb" | "resource" | "related" | "arguments">;
 export type Arguments = Readonly<Record<string, unknown>>;
 
-/** Where a value comes from: an argument, by its path, as it is, as text or as an integer; or it is always the same. */
+/** Source of a value: an argument, by its path, as it is, as text or as an integer; or a constant. */
 export type Source = { from: readonly string[]; as: "is" | "text" | "integer" } | { is: string | number | boolean };
 
 interface MappedThing {
@@ -153,7 +153,7 @@ export function actionOf(mapped: Mapped, values: Arguments): Action {
 }
 
 /**
- * As `actionOf`, of what has been done: what no policy would have seen of it is passed over.
+ * Returns the action of a call that has already happened, like `actionOf`, but skips what no policy would have seen.
  * @throws Refusal `argument_missing`, `argument_invalid`
  */
 export function actionIn(mapped: Mapped, values: Arguments): Action {
@@ -210,7 +210,7 @@ function asText(value: unknown): string | null {
   return Number.isSafeInteger(value) ? String(value) : null;
 }
 
-/** As JSON would write it: nothing that is read otherwise elsewhere, such as `010` or `1e3`. */
+/** Returns an integer that is written as in JSON: nothing that other readers read differently, such as `010` or `1e3`. */
 function asInteger(value: unknown): number | null {
   const number = typeof value === "string" && /^(?:0|-?[1-9]\d*)$/.test(value) ? Number(value) : value;
   return Number.isSafeInteger(number) ? (number as number) : null;

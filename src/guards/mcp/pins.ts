@@ -9,16 +9,16 @@ import { overBounds } from "./measure.js";
 import { TOOL_NAME, isObject } from "./mapping.js";
 import { without } from "./wire.js";
 
-/** As a server lists it. */
+/** Tool definition as a server lists it. */
 export type Definition = Readonly<Record<string, unknown>> & { name: string };
 
 export interface Pins {
-  /** What the server tells a model about itself; null: nothing. */
+  /** Instructions of the server to a model; null: none. */
   instructions: string | null;
   tools: ReadonlyMap<string, Definition>;
 }
 
-/** Of one tool's definition. */
+/** Bounds on one tool's definition. */
 const DEFINITION = { arguments_bytes_max: 256 * 1024, arguments_depth_max: 64, arguments_members_max: 20_000 };
 const FORMAT = 1;
 
@@ -30,7 +30,7 @@ export function lockFile(config: string): string {
   return `${config.replace(/\.ya?ml$/, "")}.lock.json`;
 }
 
-/** @returns nothing approved, where there is no such file @throws LockError */
+/** Reads the approved tools. @returns nothing approved if the file doesn't exist @throws LockError */
 export function readPins(file: string): Pins {
   if (!existsSync(file)) return { instructions: null, tools: new Map() };
   const unreadable = (cause?: unknown): LockError =>
@@ -54,8 +54,8 @@ export function writePins(file: string, { instructions, tools }: Pins): void {
 }
 
 /**
- * What is pinned of a listed tool: all but `_meta`, which is the transport's. Null for what is no tool: no name that a tool
- * has, or a definition beyond all bounds.
+ * Returns the pinned part of a listed tool: all but `_meta`, which is the transport's. Null if the tool is invalid: without a name that a
+ * tool may have, or with a definition beyond the bounds.
  */
 export function pinnedOf(tool: unknown): Definition | null {
   if (!isObject(tool) || overBounds(tool, DEFINITION) !== null) return null;

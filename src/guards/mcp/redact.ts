@@ -25,7 +25,7 @@ export function redactedResult(result: unknown, fields: readonly string[]): Reco
   };
 }
 
-/** What is no member of an object has no name that could be among the fields, unless it is text that holds one. */
+/** Redacts a JSON value. Only members of objects have names that the fields could match; a text may contain such an object. */
 function redactedJson(value: unknown, names: ReadonlySet<string>): unknown {
   return typeof value === "string" ? withheldUnlessJson(value, names) : redacted(value, names);
 }

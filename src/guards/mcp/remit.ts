@@ -1,4 +1,4 @@
-/** What the guard needs of Remit, whoever decides: the service, or an engine in the guard's own process beside it. */
+/** Operations that the guard needs from Remit, whether a service decides or an engine in the guard's own process. */
 import { RemitClient } from "../../client/index.js";
 import { nodeOutside } from "../outside.js";
 
@@ -12,7 +12,7 @@ export interface Remit {
   close: () => Promise<void>;
 }
 
-/** The service at `url` decides. @param token asked for anew for each request, so that it can be renewed */
+/** Returns a client of the service at `url`. @param token called for each request, so that the token can be renewed */
 export function asking(url: string, token: () => string): RemitClient {
   return new RemitClient({ url, token }, nodeOutside());
 }

@@ -88,7 +88,7 @@ function bounded(bytesMax: number, exchange: ReturnType<typeof nodeExchange>, en
   };
 }
 
-/** What goes on for long, or says nothing. */
+/** Sends a request whose answer may last long, or be empty. */
 async function fetched(url: string | URL, init?: RequestInit): Promise<Pick<Exchanged, "status" | "fields"> & Pick<Answered, "body">> {
   const { status, headers, body } = await fetch(url, init);
   return { status, fields: [...headers], body };

@@ -26,7 +26,7 @@ export interface SessionDeps {
   remit: Remit;
   log: Logger;
   timers: Timers;
-  /** Whose calls these are, on which task; made when the session begins. @throws Refusal */
+  /** Identifies a session's calls and their task; called when the session begins. @throws Refusal */
   identify: (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who>;
   /** Resolves when all is told of a session that is over; never rejects. */
   ended: (who: Who | null) => Promise<void>;
@@ -53,7 +53,7 @@ const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
   "resources/subscribe": new Set(["uri"]),
   "resources/unsubscribe": new Set(["uri"]),
 };
-/** What a server offers that this guard refuses, so that no client tries. */
+/** Capabilities of a server that this guard refuses, so hides from clients. */
 const NOT_OFFERED = ["tasks", "completions"];
 const SUBSCRIPTIONS_MAX = 1000;
 /** Tools that changed in one session. */

@@ -1,4 +1,4 @@
-/** What a server says it has, asked as any client would ask: what an author drafts from, and what a person approves. */
+/** Survey of what a server offers, asked as any client would: an author drafts from it, and a person approves it. */
 import { LATEST_PROTOCOL_VERSION } from "@modelcontextprotocol/sdk/types.js";
 import type { System } from "../../system/index.js";
 import type { GuardConfig } from "./config.js";
@@ -8,7 +8,7 @@ import { Upstream } from "./upstream.js";
 import { notification, type Params } from "./wire.js";
 
 export interface Survey {
-  /** As it names itself. */
+  /** Name that the server gives itself. */
   server: string;
   instructions: string | null;
   tools: unknown[];

@@ -21,7 +21,7 @@ export interface UpstreamListener {
   /** The server asks the client for something. */
   request(request: Request): void;
   notification(notification: Notification): void;
-  /** What it said was taken for nothing. */
+  /** Called when something that the server sent was ignored. */
   ignored(what: "answer_unknown" | "progress_unknown" | "unreadable"): void;
   closed(): void;
 }

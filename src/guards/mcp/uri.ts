@@ -3,7 +3,7 @@ import { isCanonicalId } from "../../contract/index.js";
 import { MappingError } from "./mapping.js";
 
 const VARIABLE = /\{([A-Za-z_][A-Za-z0-9_]{0,63})\}/g;
-/** What a variable stands for: one segment, spelled out. Percent-encoded, it would have a second spelling. */
+/** Pattern for the value of a variable: one segment, not percent-encoded, which would give it a second spelling. */
 const SEGMENT = "([^/?#%\\\\{}]{1,256})";
 const URI_LENGTH_MAX = 2048;
 
@@ -26,7 +26,7 @@ export class UriPattern {
     this.#pattern = new RegExp(`^${literals.map((literal) => literal.replace(/[.*+?^$()|[\]\\]/g, "\\$&")).join(SEGMENT)}$`);
   }
 
-  /** What the variables stand for in this URI; null where it is none of these, or not spelled canonically. */
+  /** Returns the values of the variables in this URI; null if it doesn't match, or isn't spelled canonically. */
   match(uri: string): Record<string, string> | null {
     if (uri.length > URI_LENGTH_MAX) return null;
     const found = this.#pattern.exec(uri);

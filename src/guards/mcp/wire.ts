@@ -23,7 +23,7 @@ export interface RpcError {
   data?: unknown;
 }
 
-/** What came of a request. */
+/** Result or error of a request. */
 export type Reply = { result: Params } | { error: RpcError };
 
 export type Message =
@@ -31,7 +31,7 @@ export type Message =
   | { kind: "notification"; notification: Notification }
   | { kind: "reply"; id: RequestId | undefined; reply: Reply };
 
-/** Whether parsed JSON is one message, with nothing beside. */
+/** Returns true if parsed JSON is exactly one message. */
 export function isMessage(value: unknown): value is JSONRPCMessage {
   return JSONRPCMessageSchema.safeParse(value).success;
 }

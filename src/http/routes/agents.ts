@@ -10,7 +10,7 @@ import type { Route } from "../route.js";
 const readCreateAgent = jsonReader(CreateAgent);
 const readChangeAgent = jsonReader(ChangeAgent);
 
-/** What any change of a fact may be refused with. */
+/** Problems of any change of a fact. */
 export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
   "fact_invalid",
   "identifier_not_canonical",

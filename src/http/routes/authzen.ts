@@ -24,7 +24,7 @@ const SEARCH_IDS = {
   action: "authzenSearchActions",
 } as const;
 
-/** Those that ask for decisions. */
+/** Returns the routes that ask for decisions. */
 export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: AdmitRequest): FrontRoute[] {
   const { body_bytes_max, batch_bytes_max, batch_actions_max } = deps.limits;
   const route = (
@@ -70,7 +70,7 @@ export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: AdmitRequ
 type Schemas = (typeof AUTHZEN_SCHEMAS)["evaluation" | "evaluations" | "search"];
 
 function handler(
-  { flights, limits, metrics, timers }: HttpDeps,
+  { flights, limits, metrics, records, timers }: HttpDeps,
   admit: AdmitRequest,
   bytes_max: number,
   ask: (asked: Asked) => Promise<Said>,
@@ -81,13 +81,16 @@ function handler(
     const body = await readJsonBytes(request, limit, timers);
     flights.begin(response);
     const request_id = requestId(request);
-    const { text, decided, looked_at } = await admit(
+    const { text, decided, searched } = await admit(
       () => ask({ body, authorization: request.headers.authorization, request_id }),
       request,
       decisions(body),
     );
     for (const one of decided) metrics.decided(one);
-    if (looked_at !== undefined) metrics.searched(looked_at);
+    if (searched !== undefined) {
+      metrics.searched(searched.looked_at);
+      records.searched(searched.caller, `authzen.${searched.of}`, searched.looked_at);
+    }
     return echoing({ status: 200, type: "application/json", body: text }, request_id);
   };
 }

@@ -4,6 +4,7 @@ import { BundlesAnswer, Problem, PublishAnswer, type Scope } from "../../contrac
 import { readBundleBytes } from "../body.js";
 import { isNoneMatch, preferredWait } from "../conditions.js";
 import type { HttpDeps } from "../deps.js";
+import { readQuery, text } from "../query.js";
 import { json, type Content } from "../reply.js";
 import { authenticateAny } from "../rights.js";
 import type { Route } from "../route.js";
@@ -26,6 +27,8 @@ export function getBundles({ bundles, identity }: HttpDeps): Route {
   };
 }
 
+const publication = { reason: text("Why it is published; on record", 500) };
+
 export function postBundles({ bundles, identity, records, limits, timers }: HttpDeps): Route {
   const body = { bytes_max: limits.bundle_bytes_max, ms: limits.body_ms, too_large: "bundle_too_large" } as const;
   return {
@@ -35,6 +38,7 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
       path: "/bundles",
       summary: "Publish a signed bundle",
       scope: "remit:publish",
+      query: publication,
       request: { types: ["application/gzip", "application/octet-stream", "application/vnd.openpolicyagent.bundles"] },
       answers: { 200: { description: "It was verified, tried, and decides now", schema: PublishAnswer } },
       problems: ["bundle_refused", "bundle_too_large", "log_unavailable", "log_backlog"],
@@ -42,8 +46,10 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
     handle: async (request) => {
       // Before the body is read: it may be large.
       const caller = await identity.authenticate(request.headers.authorization, "remit:publish");
+      const { reason } = readQuery(request, publication);
       const bytes = await readBundleBytes(request, body, timers);
-      await records.admin(caller.id, "publish", { bytes: bytes.length, sha256: hash("sha256", bytes) });
+      const detail = { bytes: bytes.length, sha256: hash("sha256", bytes), ...(reason !== undefined && { reason }) };
+      await records.admin(caller.id, "publish", detail);
       const running = await bundles.publish(bytes);
       return json(200, { running } satisfies PublishAnswer);
     },
@@ -56,7 +62,10 @@ const TAKERS: readonly Scope[] = ["remit:bundle", "remit:publish"];
 const TYPE = "application/vnd.openpolicyagent.bundles";
 const SUFFIX = ".tar.gz";
 
-/** In OPA's bundle protocol (its documentation, "Bundle Service API"), so that a stock OPA can take it, and verify it. */
+/**
+ * Returns the route of OPA's bundle protocol (its documentation, "Bundle Service API"), so that a stock OPA can download and verify a
+ * bundle.
+ */
 export function getBundle(deps: HttpDeps): Route {
   const { bundles, bundleWaiters } = deps;
   return {

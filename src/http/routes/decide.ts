@@ -6,7 +6,7 @@ import { jsonText } from "../reply.js";
 import type { Route } from "../route.js";
 import type { AdmitRequest } from "../share.js";
 
-/** What asking for a decision may be refused with, one at a time or in a batch. */
+/** Problems of asking for a decision, one at a time or in a batch. */
 export const DECIDING_PROBLEMS: readonly ProblemCode[] = [
   "field_missing",
   "field_unknown",

@@ -1,11 +1,11 @@
 /** The records, searched: pages, one by its id, counts, and what is new. */
-import { Problem, RecordPage, ShownRecord, SummaryOrNovelty } from "../../contract/index.js";
+import { Histogram, Problem, RecordPage, ShownRecord, SummaryOrNovelty } from "../../contract/index.js";
 import type { HttpDeps } from "../deps.js";
-import { pageAsk, pagedQuery, summaryAsk, summaryQuery } from "../record_query.js";
+import { histogramAsk, histogramQuery, pageAsk, pagedQuery, summaryAsk, summaryQuery } from "../record_query.js";
 import { jsonText } from "../reply.js";
 import type { Route } from "../route.js";
 
-export function getDecisions({ identity, search }: HttpDeps): Route {
+export function getDecisions({ identity, records, search }: HttpDeps): Route {
   return {
     operation: {
       id: "searchRecords",
@@ -18,8 +18,9 @@ export function getDecisions({ identity, search }: HttpDeps): Route {
       problems: ["index_unavailable"],
     },
     handle: async (request) => {
-      await identity.authenticate(request.headers.authorization, "remit:audit");
+      const { id } = await identity.authenticate(request.headers.authorization, "remit:audit");
       const page = await search.ask(pageAsk(request));
+      records.searched(id, "records", 0);
       return jsonText(page ?? "null");
     },
   };
@@ -45,7 +46,7 @@ export function getDecision({ identity, search }: HttpDeps): Route {
   };
 }
 
-export function getSummary({ identity, search }: HttpDeps): Route {
+export function getSummary({ identity, records, search }: HttpDeps): Route {
   return {
     operation: {
       id: "summarizeRecords",
@@ -58,8 +59,29 @@ export function getSummary({ identity, search }: HttpDeps): Route {
       problems: ["index_unavailable"],
     },
     handle: async (request) => {
-      await identity.authenticate(request.headers.authorization, "remit:audit");
+      const { id } = await identity.authenticate(request.headers.authorization, "remit:audit");
       const answer = await search.ask(summaryAsk(request));
+      records.searched(id, "summary", 0);
+      return jsonText(answer ?? "null");
+    },
+  };
+}
+
+export function getHistogram({ identity, search }: HttpDeps): Route {
+  return {
+    operation: {
+      id: "countRecordsOverTime",
+      method: "get",
+      path: "/decisions/histogram",
+      summary: "How many records match over time, by up to two fields",
+      scope: "remit:audit",
+      query: histogramQuery,
+      answers: { 200: { description: "Counts of each step", schema: Histogram } },
+      problems: ["index_unavailable"],
+    },
+    handle: async (request) => {
+      await identity.authenticate(request.headers.authorization, "remit:audit");
+      const answer = await search.ask(histogramAsk(request));
       return jsonText(answer ?? "null");
     },
   };

@@ -1,6 +1,7 @@
 /**
- * Envoy's external authorization over HTTP: the request that it holds back comes as it was, below a path of ours. Exactly 200 lets it
- * go on, and whatever else goes to the client, but for 5xx, which a proxy can be set to let pass: there is none.
+ * Routes of Envoy's external authorization over HTTP: the request that Envoy holds back arrives as it was, below a path of the service.
+ * Exactly 200 lets it go on, and any other answer goes to the client; 5xx is never used, since a proxy can be set to let a request pass on
+ * it.
  */
 import type { IncomingMessage } from "node:http";
 import { check, refusalOf, type Asked, type EnvoyPorts } from "../../adapters/envoy/check.js";
@@ -65,7 +66,7 @@ export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): Fron
   };
 }
 
-/** RFC 9112, section 6.3: without either there is none. */
+/** Returns true if a request has no body: neither header of RFC 9112, section 6.3, announces one. */
 function isBodiless({ headers }: IncomingMessage): boolean {
   return headers["transfer-encoding"] === undefined && (headers["content-length"] ?? "0") === "0";
 }

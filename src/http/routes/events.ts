@@ -60,7 +60,7 @@ export function getEventStream(deps: HttpDeps): Route {
   };
 }
 
-/** Who decides elsewhere has to know what it may decide. */
+/** Returns the caller's rights: an engine that decides elsewhere has to know what it may decide. */
 function described({ identity }: HttpDeps, caller: Caller): NonNullable<ReadyEvent["caller"]> {
   const { agents, purposes } = identity.rightsOf(caller);
   const { jti, expires_ms } = caller.token;

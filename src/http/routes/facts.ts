@@ -170,7 +170,7 @@ function yamlText(value: unknown): string {
   return JSON.stringify(value).replace(/[\u007f-\u009f\u2028\u2029\ufeff\ufffe\uffff]/g, escaped);
 }
 
-/** What names a fact in its section, and what is said of it there. */
+/** Returns the id of a fact in its section of the file, and its members there. */
 function entryOf({ revocation }: ImportLine, kind: string, fact: object): [id: string, members: object] {
   if (revocation !== undefined) {
     const [[scope, of] = []] = Object.entries(revocation.scope);

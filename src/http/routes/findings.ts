@@ -1,6 +1,6 @@
 /** Findings: what people have to look into, and what they say of it. Reading and judging are different rights. */
 import type { IncomingMessage } from "node:http";
-import { fromCursor, toCursor } from "../../audit/index/cursor.js";
+import { fromCursor, toCursor } from "../../records/cursor.js";
 import {
   ApproveFinding,
   FINDING_PATTERN,
@@ -209,7 +209,7 @@ function seenBy(deps: HttpDeps, caller: Caller): (finding: Finding) => boolean {
   return (finding) => maySee(deps, caller, concerned(finding));
 }
 
-/** Of agents that nobody has registered: whoever may ask for any. */
+/** Returns whom a finding concerns. Findings of agents that nobody has registered are for callers that may ask for any agent. */
 function concerned({ agent, purpose }: Finding): Concerned {
   return { agent: agent ?? "", purposes: purpose === null ? [] : [purpose] };
 }

@@ -126,7 +126,7 @@ function concerned({ facts: { registry } }: HttpDeps, holder: Holder): Concerned
   return task === undefined ? null : { agent: task.agent, purposes: [task.purpose] };
 }
 
-/** Of a grant that is there; its task may be forgotten, and is then for whoever may ask for any agent. */
+/** Returns whom an existing grant concerns. If its task is forgotten, it is for callers that may ask for any agent. */
 function concernedBy(deps: HttpDeps, grant: Holder): Concerned {
   return concerned(deps, grant) ?? { agent: "", purposes: [] };
 }

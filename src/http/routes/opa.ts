@@ -21,7 +21,7 @@ import type { Operation } from "../route.js";
 import type { AdmitRequest } from "../share.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
-/** By it a record says how it was asked. */
+/** Name by which a record says how the decision was asked for. */
 const ADAPTER = "opa";
 
 const DATA = "/v1/data";
@@ -86,7 +86,7 @@ const errors = (...statuses: readonly number[]): Operation["answers"] =>
   Object.fromEntries(statuses.map((status) => [status, { description: "Not decided, in OPA's shape", schema: ErrorSchema }]));
 const ANY_ERROR = errors(400, 401, 403, 408, 413, 415, 421, 500, 503);
 
-/** Nothing is given as input: its caller is proven all the same. */
+/** Body of a request without input: its caller is proven anyway. */
 const NOTHING = Buffer.from("{}");
 
 const NOT_OFFERED: readonly { id: string; path: string; methods: readonly string[]; what: string; instead: string }[] = [
@@ -141,7 +141,7 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
     return { decision_id: answer.decision_id, result: documentAt(path)?.(decided), stages, policy: answer.policy };
   }
 
-  /** Nothing was asked, or of a document that there isn't: no decision, and no record. */
+  /** Returns the outcome of a request without input, or for an unknown document: no decision, and no record. */
   function undecided(path: string): Outcome {
     return { decision_id: newId(), result: documentAt(path)?.(null), stages: null, policy: bundles.status.running };
   }
@@ -334,7 +334,7 @@ function checkMethod(method: string, methods: readonly string[], response: Serve
   throw new Problem("method_not_allowed", { expected: methods.join(", ") });
 }
 
-/** As OPA, a method that isn't allowed has nothing to say. */
+/** Returns a refusal in OPA's form: like OPA, it has no body if the method isn't allowed. */
 export function refusal(problem: Problem, { method }: Pick<IncomingMessage, "method">, id?: string): Content {
   if (problem.code === "method_not_allowed") return empty(problem.status);
   return errorContent(errorOf(problem, method === "GET" ? "parameter" : "body", id), problemHeaders(problem));

@@ -10,10 +10,10 @@ import type { FrontRoute } from "../front.js";
 import { json, problemContent, type Content } from "../reply.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
 
-/** Of `google.rpc.Code`, by a problem's status. */
+/** Codes of `google.rpc.Code`, by a problem's status. */
 const CODES: Readonly<Record<number, number>> = { 401: 16, 403: 7, 404: 5, 405: 12, 408: 4, 500: 13, 503: 14 };
 const INVALID_ARGUMENT = 3;
-/** Of those that are rejected, so many are named. */
+/** Most rejected spans that are named. */
 const NAMED_MAX = 5;
 const MESSAGE_MAX = 1024;
 
@@ -36,7 +36,7 @@ const ANSWERS = {
 };
 const PROBLEMS: readonly ProblemCode[] = [...DECIDING_PROBLEMS, "body_too_large", "lines_too_many", "otlp_unmapped", "index_unavailable"];
 
-/** As an exporter reads it (`google.rpc.Status`); by the status it knows whether to send again. */
+/** Returns a refusal as an exporter reads it (`google.rpc.Status`); by the status it knows whether to send again. */
 export function otlpRefusal(problem: Problem, _request: IncomingMessage, id?: string): Content {
   const { hint } = problem.toJSON() as { hint?: string };
   // What is expected stands in a problem's message already; an exporter shows nothing else.
@@ -71,7 +71,7 @@ export function postTraces(deps: HttpDeps): FrontRoute {
   };
 }
 
-/** So that an application can send all its signals to one place. */
+/** Returns a route for logs, which drops them, so that an application can send all its signals to one place. */
 export function postLogs(deps: HttpDeps): FrontRoute {
   return { ...routeOf("exportLogs", "logs", "Takes logs (OTLP/HTTP JSON), and keeps nothing of them"), handle: thrownAway(deps, "logs") };
 }

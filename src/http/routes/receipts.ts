@@ -1,4 +1,4 @@
-/** What proves a decision to whoever wasn't there: its record, its place in the log's tree, and the checkpoint over both. */
+/** Proves a decision to outsiders: its record, its place in the log's tree, and the checkpoint over both. */
 import { Receipt, RECEIPT_VERSION } from "../../audit/tree/receipt.js";
 import { fromBase64, type Hash } from "../../audit/tree/hash.js";
 import { printProofFile } from "../../audit/tree/proof_file.js";

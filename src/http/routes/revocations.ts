@@ -21,11 +21,14 @@ import { CHANGE_PROBLEMS } from "./agents.js";
 const readCreateRevocation = jsonReader(CreateRevocation);
 const readLiftRevocation = jsonReader(LiftRevocation);
 
-/** Who may revoke everything sees what is revoked, too. */
+/** Scopes for revoking. Callers that may revoke everything see what is revoked, too. */
 const REVOKERS = ["remit:revoke", "remit:revoke_all"] as const;
 const REVOCATION_READERS = [...READERS, "remit:revoke_all"] as const;
 
-/** In front of the router, and bounded by no limit of decisions: it has to work when nothing else does. */
+/**
+ * Returns the route that revokes. It is in front of the router, and not bounded by any limit of decisions: it has to work when nothing else
+ * does.
+ */
 export function postRevocations(deps: HttpDeps): Route {
   readCreateRevocation.load();
   return {
@@ -145,8 +148,8 @@ function lifting(deps: HttpDeps, id: string, path: string, summary: string, scop
 }
 
 /**
- * Whether a caller may know of a revocation. A registrar sees those of agents, tasks and grants that it may speak for, and of everything; of
- * owners, persons, purposes, tokens and callers, which say more, if it may speak for every agent.
+ * Returns true if a caller may know of a revocation. A registrar sees those of agents, tasks and grants that it may speak for, and of
+ * everything; of owners, persons, purposes, tokens and callers, which say more, if it may speak for every agent.
  */
 function sees(deps: HttpDeps, caller: Caller, { scope, of }: Pick<RevocationAnswer, "scope" | "of">): boolean {
   const { registry } = deps.facts;

@@ -1,4 +1,4 @@
-/** What others call to have a stream of security events (SSF 1.0): metadata, keys, configuration, and polls (RFC 8936). */
+/** Routes of security event streams (SSF 1.0) for others: metadata, keys, configuration, and polls (RFC 8936). */
 import { once } from "node:events";
 import { Problem, type ProblemCode, type Scope } from "../../contract/index.js";
 import {

@@ -5,7 +5,7 @@ export class Html {
 
 type Part = Html | string | number | null | readonly Html[];
 
-/** Of a template whose own text is trusted. */
+/** Makes HTML of a template whose own text is trusted. */
 export function html(texts: TemplateStringsArray, ...parts: Part[]): Html {
   return new Html(texts.reduce((so_far, text, i) => so_far + shown(parts[i - 1] ?? null) + text));
 }
@@ -25,7 +25,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
   "'": "&#39;",
 };
 
-/** What could hide text, or turn its direction, is shown as U+FFFD. */
+/** Escapes text, and replaces characters that could hide it or change its direction by U+FFFD. */
 function escaped(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\u{fffd}").replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? "");
 }

@@ -14,7 +14,7 @@ const LEFT = 118;
 const TOP = 52;
 const OPACITY = { least: 0.16, most: 0.62, same: 0.36 };
 
-/** As SVG, coloured by the page's style. Below the diagonal what is freer than it was, above it what is stricter. */
+/** Draws the matrix as SVG, coloured by the page's style. Decisions that became freer are below the diagonal, stricter ones above it. */
 export function drawn(matrix: Matrix): Html {
   const step = { x: CELL.width + CELL.gap, y: CELL.height + CELL.gap };
   const [width, height] = [LEFT + VERDICTS.length * step.x, TOP + VERDICTS.length * step.y];

@@ -7,7 +7,7 @@ import { VERDICT_WORDS, drawn, percent } from "./matrix.js";
 import { html, type Html } from "./html.js";
 import { STYLE } from "./style.js";
 
-/** What was allowed to change, and whether it is within that. */
+/** Limits on what was allowed to change, and whether the change is within them. */
 export interface Judgement {
   within: boolean;
   limits: string[];
@@ -191,7 +191,7 @@ function rows(title: string, what: string, of: readonly Row[]): Html | null {
     </div>`;
 }
 
-/** What the figures are not about. */
+/** Lists the records that the figures leave out. */
 function untold({ inexpressible, unasked, masked, first_masked, stopped, unreadable, changes_left_off }: Impact): Html | null {
   const apart = (what: string, of: readonly Apart[]): Html[] =>
     of.map(

@@ -95,10 +95,10 @@ export interface MatrixCell {
   refused: number;
 }
 
-/** By `verb type`. */
+/** Cells by `verb type`. */
 export type MatrixCells = ReadonlyMap<string, MatrixCell>;
 
-/** What was permitted, used and refused of verbs (rows) on types (columns). */
+/** Returns what was permitted, used and refused, for verbs (rows) on types (columns). */
 export function cellsOf(agents: readonly Pick<AgentPurpose, "may" | "did">[]): MatrixCells {
   const cells = new Map<string, MatrixCell>();
   const at = (verb: string, type: string): MatrixCell => {
@@ -202,7 +202,7 @@ export function short(n: number): string {
   return Number.isInteger(n) ? n.toLocaleString("en") : n.toFixed(1);
 }
 
-/** As much of a moment as tells a part from the next. */
+/** Formats a moment precisely enough to tell one slot from the next. */
 export function momentOf(ms: number, slot_ms: number): string {
   return slot_ms < DAY_MS ? `${dayOf(ms)} ${new Date(ms).toISOString().slice(11, 16)}` : dayOf(ms);
 }

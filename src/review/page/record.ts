@@ -1,4 +1,4 @@
-/** Of a review's page: what people decided, what was found, and what all of it rests on. */
+/** Sections of a review's page on what people decided, what was found, and what the review rests on. */
 import { html, type Html } from "../../replay/page/html.js";
 import type { Review } from "../report.js";
 import { count, dated, rows, type Cell } from "./table.js";

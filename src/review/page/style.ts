@@ -1,4 +1,4 @@
-/** What a review's page has beside the style of other pages. */
+/** Styles of a review's page, added to those of other pages. */
 import { STYLE as BASE } from "../../replay/page/style.js";
 
 export const STYLE = `${BASE}

@@ -4,7 +4,7 @@ import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, KIB, MIB, amount, ownKey, path, section, word, type ErrorAt } from "./parts.js";
 import { isLoopback } from "./urls.js";
 
-/** Where an adapter finds a value: `context.purpose`, or, for names with dots in them, a pointer (RFC 6901): `/context/a.b`. */
+/** Place of a value for an adapter: `context.purpose`, or, for names with dots in them, a pointer (RFC 6901): `/context/a.b`. */
 const Place = Type.String({
   pattern: "^(?:(?:subject|action|resource|context)(?:\\.[^./]+)+|/(?:subject|action|resource|context)(?:/[^/]+)+)$",
 });

@@ -1,4 +1,4 @@
-/** What is decided on, and how. */
+/** Settings of what is decided on, and how. */
 import { EVALUATION_FUEL } from "../../contract/fuel.js";
 import { Type } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, name, path, section } from "./parts.js";
@@ -12,6 +12,14 @@ export const bundle = section(
       maxItems: 16,
       description: "PEM files of the public keys (ES256) whose bundles are trusted",
     }),
+    provenance_keys: Type.Optional(
+      Type.Array(path("PEM file of a public key (ES256)"), {
+        minItems: 1,
+        maxItems: 16,
+        description:
+          "PEM files of the public keys (ES256) of builders: a bundle without provenance (in-toto, SLSA) by one of them, of its very files, is refused. Left out: provenance isn't looked at",
+      }),
+    ),
     state_dir: folder("Directory for the highest trusted sequence and the last good bundle"),
     poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `path` is looked at"),
     bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Largest bundle, packed"),

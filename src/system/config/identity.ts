@@ -1,4 +1,4 @@
-/** Who may ask, and how that is proven. */
+/** Settings of who may ask, and how that is proven. */
 import { NAME_PATTERN } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, name, ownKey, path, section, type ErrorAt } from "./parts.js";
@@ -6,7 +6,7 @@ import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 const TOKEN_ALGORITHMS = ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const;
 
-/** Where an issuer's keys are: one of these. */
+/** Sources of an issuer's keys: exactly one is set. */
 export const issuerKeys = {
   keys: Type.Optional(
     Type.Array(

@@ -1,4 +1,4 @@
-/** Where the service answers, and bounds of what it is asked. */
+/** Settings of where the service answers, and bounds on requests. */
 import { Type, type Static } from "../../contract/type.js";
 import { KIB, MIB, amount, defaulted, path, section, type ErrorAt } from "./parts.js";
 import { isLoopback } from "./urls.js";

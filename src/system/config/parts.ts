@@ -1,4 +1,4 @@
-/** What the sections of the configuration are made of. */
+/** Parts that the sections of the configuration are made of. */
 import { NAME_PATTERN } from "../../contract/index.js";
 import { Type, type TProperties } from "../../contract/type.js";
 
@@ -43,9 +43,9 @@ interface Bounds {
 export const amount = (unit: Unit, bounds: Bounds, description: string) => Type.Integer({ ...bounds, unit, description });
 /** No path of a file system has U+0000 in it. */
 const PATH = { minLength: 1, pattern: "^[^\\u0000]*$" };
-/** Of a file, relative to the configuration's own folder. */
+/** Path of a file, relative to the configuration's own folder. */
 export const path = (description: string) => Type.String({ ...PATH, format: "path", description });
-/** Of a folder, as `path`. */
+/** Path of a folder, like `path`. */
 export const folder = (description: string) => Type.String({ ...PATH, format: "folder", description });
 export const name = (description: string) => Type.String({ minLength: 1, maxLength: 256, description });
 export const section = <P extends TProperties>(properties: P, description: string) =>

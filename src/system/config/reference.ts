@@ -43,7 +43,7 @@ function addRows(rows: string[], prefix: string, schema: Described, required: bo
   if (schema.items?.type === "object") addRows(rows, `${prefix}[]`, schema.items, false);
 }
 
-/** As it is written in YAML. */
+/** Writes a value as in YAML. */
 function said(value: string | number | boolean | object): string {
   return typeof value === "string" ? value : JSON.stringify(value);
 }

@@ -1,4 +1,4 @@
-/** What agents do without having asked, and what people have to look into. */
+/** Settings of what agents do without having asked, and what people have to look into. */
 import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, ownKey, path, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";

@@ -10,8 +10,9 @@ import { readArchive, writeArchive } from "../../../src/bundle/archive.js";
 import { keyId, SIGNATURES_FILE, signFiles } from "../../../src/bundle/signature.js";
 import type { Answer, BundleMetadata, DecisionRecord, PolicyResult } from "../../../src/contract/index.js";
 import { asset } from "../../../src/system/paths.js";
-import { COMPILER_BUILD_MS_MAX, compiler, sorted } from "../../build/support.js";
+import { COMPILER_BUILD_MS_MAX, nativeCompiler, sorted } from "../../build/support.js";
 import { KEY, STRANGER, publicPem } from "../../bundle/support.js";
+import { nativeOpa } from "../../oracle/go.js";
 import { EVERY, ask, inAnHour, type Json } from "../../http/asking.js";
 import { run, tokenFor, type Running } from "../../http/running.js";
 
@@ -78,7 +79,7 @@ class Stock {
       "error",
       "--skip-version-check",
     ];
-    const child = spawn((await compiler()).path, args, { cwd: folder, stdio: "ignore" });
+    const child = spawn((await nativeOpa()).path, args, { cwd: folder, stdio: "ignore" });
     const stock = new Stock(child, `http://127.0.0.1:${port}`, folder);
     await stock.until(() => stock.get("/health").then(({ status }) => status === 200));
     return stock;
@@ -143,8 +144,8 @@ describe("a stock OPA", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
   let service: Running;
 
-  before(async () => {
-    await compiler();
+  before(async function () {
+    await nativeCompiler(this);
     const keys = { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state", poll_ms: 50 };
     service = await run({ bundle: keys, facts: { store: "store" } }, await bundle(1));
     const agent = { id: "support-7", owner: "tests@example.com", version: "3", purposes: [NAME] };

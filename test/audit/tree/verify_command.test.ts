@@ -1,15 +1,13 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import Sqlite from "better-sqlite3";
 import { expect } from "chai";
-import { INDEX_FILE, IndexFile } from "../../../src/audit/index/file.js";
-import { build } from "../../../src/audit/index/offline.js";
 import { verifyLog, type Progress } from "../../../src/audit/tree/verify.js";
 import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import type { Hash } from "../../../src/audit/tree/hash.js";
 import { printReceipt } from "../../../src/audit/tree/receipt.js";
 import { RECORD_VERSION, canonical } from "../../../src/contract/index.js";
+import { rebuildRecords } from "../../../src/records/opening.js";
 import { remit } from "../../cli/remit.js";
 import { temporaryDirectory } from "../temporary.js";
 import { LOG_KEY, signerOf, writeLog } from "./written.js";
@@ -109,11 +107,9 @@ describe("remit audit verify", () => {
   it("says that the records are good where only the index isn't, and else begins with them and has the index kept", async () => {
     const folder = at("indexed");
     log.copyTo(folder);
-    const index = join(folder, INDEX_FILE);
-    new IndexFile(index).close();
-    const db = new Sqlite(index);
-    db.exec("INSERT INTO terms VALUES (1, 1, 'support-9', 1)");
-    db.close();
+    const index = join(folder, "records", "parquet");
+    mkdirSync(index, { recursive: true });
+    writeFileSync(join(index, "0000000000000001.parquet"), "PAR1");
     const alone = await remit("audit", "verify", folder, ...KEY);
     expect(alone.exit).to.equal("invalid");
     expect(alone.out).to.match(/^index_disagrees .*\nthe records are as they were; what was made from them isn't\n$/);
@@ -125,10 +121,10 @@ describe("remit audit verify", () => {
     expect(both.err)
       .to.match(/note: leave the index as it is until the records are what they were/)
       .and.not.match(/rebuild-index/);
-    rmSync(index);
-    mkdirSync(index);
+    rmSync(index, { recursive: true });
+    writeFileSync(index, "");
     expect((await remit("audit", "verify", folder, ...KEY)).out).to.match(
-      /index\.db` is no file\naltered .*\ndamaged, first at record 77\n$/,
+      /parquet` is no folder\naltered .*\ndamaged, first at record 77\n$/,
     );
   });
 
@@ -138,7 +134,7 @@ describe("remit audit verify", () => {
     const index = async (...args: string[]): Promise<unknown> =>
       (JSON.parse((await remit("audit", "verify", folder, ...KEY, "--json", ...args)).out) as { index: unknown }).index;
     expect(await index(), "none").to.equal(null);
-    build(folder, join(folder, INDEX_FILE), { overdue_ms: 0, progress: () => undefined }).close();
+    await rebuildRecords(folder, () => undefined);
     expect(await index()).to.equal("compared");
     expect(await index("--no-index"), "left out").to.equal(null);
     const before = process.env["TMPDIR"];

@@ -1,0 +1,499 @@
+/** Questions that can be asked of the records, and each answer as JSON: the records in it go out as they stand in the log. */
+import {
+  HISTOGRAM_STEPS,
+  NOVEL_FIELDS,
+  type DecisionRecord,
+  type Histogram,
+  type HistogramCount,
+  type HistogramField,
+  type HistogramStep,
+  type Novelty,
+  type OutcomeState,
+  type RecordFilter,
+  type RecordOrder,
+  type Summary,
+  type SummaryField,
+} from "../contract/index.js";
+import { parse } from "../audit/numbered.js";
+import { toCursor } from "./cursor.js";
+import { Disagreement } from "./disagreement.js";
+import type { SqlValue } from "./engine.js";
+import type { Found } from "./found.js";
+import { SegmentGone } from "./lines.js";
+import { actionOf, matches, outcomeOf, outcomeState, rowOf, type SaidOutcome } from "./row.js";
+import { conditionOf, outcomeSql, saidSql, Values } from "./select.js";
+import type { Part, RecordTable, View } from "./table.js";
+
+export interface PageAsk {
+  kind: "page";
+  filter: RecordFilter;
+  order: RecordOrder;
+  /** In this order, after this record; null: from the first on. */
+  after: number | null;
+  limit: number;
+}
+
+export type Ask =
+  | PageAsk
+  /** Of a decision by its id, or of any record by its number. */
+  | { kind: "one"; id: string }
+  /** Who decided each of these, by their ids: an array of `DecidedBy`, null for what isn't there. */
+  | { kind: "decided"; ids: readonly string[] }
+  /** Whole records, in order: a tile of the log's entries. */
+  | { kind: "entries"; from: number; to: number }
+  | { kind: "summary"; filter: RecordFilter; by: readonly SummaryField[]; limit: number }
+  | { kind: "histogram"; filter: RecordFilter; by: readonly HistogramField[]; step: HistogramStep }
+  | { kind: "new"; from: number; to: number; limit: number };
+
+/** `engine` where one in an application did. */
+export type DecidedBy = { [K in "caller" | "engine"]: DecisionRecord[K] };
+
+/** Records that match, each as JSON; `to` is how far was looked. */
+export interface Some {
+  items: string[];
+  seqs: number[];
+  to: number;
+  more: boolean;
+}
+
+/** Groups are too many to count by at once. */
+export class TooManyGroups extends Error {
+  override readonly name = "TooManyGroups";
+}
+
+/** How a question is answered: outcomes as they are seen now, and whether a record that isn't what it was found by ends it or is left out. */
+export interface Asking {
+  now_ms: number;
+  overdue_ms: number;
+  lenient: boolean;
+}
+
+/**
+ * Asks a question of a table as it is now. What was derived of a segment in which a record isn't what it was found by is made again from the
+ * log, and the question asked again; what still disagrees then is left out.
+ * @throws TooManyGroups, TooDear
+ */
+export async function asked<T>(
+  table: RecordTable,
+  now: Omit<Asking, "lenient">,
+  question: (view: View, asking: Asking) => Promise<T>,
+): Promise<T> {
+  for (let attempts = 0; ; attempts++) {
+    try {
+      return await table.ask((view) => question(view, { ...now, lenient: attempts >= FORGETTING_MAX }));
+    } catch (cause) {
+      if (!(cause instanceof Disagreement)) throw cause;
+      await table.forget(cause.seq);
+    }
+  }
+}
+
+interface Place {
+  seq: number;
+  offset: number;
+  length: number;
+}
+
+type Placed = Place & { decision_id: string | null };
+
+/** A page ends after so much text, however many records were asked for. */
+const PAGE_LENGTH_MAX = 4 * 1024 * 1024;
+/** Segments that are made again for one question. */
+const FORGETTING_MAX = 2;
+export const GROUPS_MAX = 100_000;
+/** Counts of one histogram. */
+const HISTOGRAM_MAX = 10_000;
+const SEQ = /^[1-9]\d{0,15}$/;
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+/** Files that a page looks at in one statement: few at first, since the first mostly have enough. */
+const PARTS_FIRST = 2;
+const PARTS_MAX = 64;
+const PARTS_WITH_OUTCOMES_MAX = 8;
+
+/** Places of rows, in numbers that a client has. */
+const PLACE = 'seq::DOUBLE AS seq, "offset"::DOUBLE AS "offset", length::DOUBLE AS length, decision_id::VARCHAR AS decision_id';
+
+/**
+ * @returns JSON; null where there is no such record
+ * @throws TooManyGroups, TooDear, Disagreement
+ */
+export function answer(table: RecordTable, view: View, ask: Ask, now: Asking): Promise<string | null> {
+  const query = new Query(table, view, now);
+  switch (ask.kind) {
+    case "page":
+      return query.page(ask);
+    case "one":
+      return query.one(ask.id);
+    case "decided":
+      return query.decided(ask.ids);
+    case "entries":
+      return query.entries(ask.from, ask.to);
+    case "summary":
+      return query.summary(ask);
+    case "histogram":
+      return query.histogram(ask);
+    case "new":
+      return query.novelty(ask);
+  }
+}
+
+/** Records as a page has them, `limit` at most. @param textOf what is told of each, as JSON */
+export function some(
+  table: RecordTable,
+  view: View,
+  ask: Omit<PageAsk, "kind">,
+  now: Asking,
+  textOf: (found: Found) => string = itemText,
+): Promise<Some> {
+  return new Query(table, view, now).some(ask, textOf);
+}
+
+class Query {
+  readonly #table: RecordTable;
+  readonly #view: View;
+  readonly #now: Asking;
+
+  constructor(table: RecordTable, view: View, now: Asking) {
+    this.#table = table;
+    this.#view = view;
+    this.#now = now;
+  }
+
+  async page(ask: PageAsk): Promise<string> {
+    const { items, to, more } = await this.some(ask, itemText);
+    const next = more ? JSON.stringify(toCursor(to)) : "null";
+    return `{"items":[${items.join(",")}],"next":${next},"indexed_to":${this.#view.until}}`;
+  }
+
+  async some({ filter, order, after, limit }: Omit<PageAsk, "kind">, textOf: (found: Found) => string): Promise<Some> {
+    const oldest = order === "oldest";
+    const found: Some = { items: [], seqs: [], to: after ?? 0, more: false };
+    const from = oldest && after !== null ? after + 1 : 1;
+    const to = oldest || after === null ? this.#view.until : Math.min(after - 1, this.#view.until);
+    const parts = this.#within(filter, from, to);
+    if (!oldest) parts.reverse();
+    let length = 0;
+    for (
+      let at = 0, count = PARTS_FIRST;
+      at < parts.length;
+      at += count, count = Math.min(2 * count, filter.outcome === undefined ? PARTS_MAX : PARTS_WITH_OUTCOMES_MAX)
+    ) {
+      const places = await this.#places(filter, parts.slice(at, at + count), from, to, oldest, limit + 1 - found.items.length);
+      for (const read of await this.#read(places, filter)) {
+        if (found.items.length === limit || length >= PAGE_LENGTH_MAX) return { ...found, more: true };
+        const text = textOf(read);
+        length += text.length;
+        found.items.push(text);
+        found.seqs.push(read.seq);
+        found.to = read.seq;
+      }
+    }
+    return { ...found, to: oldest ? Math.max(this.#view.until, found.to) : 0 };
+  }
+
+  async one(id: string): Promise<string | null> {
+    const [place] = SEQ.test(id) ? await this.#bySeq(Number(id), Number(id)) : await this.#byId([id]);
+    if (place === undefined) return null;
+    const [found] = await this.#read([place], {});
+    if (found === undefined) return null;
+    const reports = found.row.kind === "decision" || found.row.kind === "observed" ? await this.#reports([place]) : [];
+    const outcomes = reports.flatMap((report) => unlessGone(() => this.#line(report)) ?? []);
+    const beside = `"beside":${found.beside ?? "null"},"beside_missing":${found.beside_missing}`;
+    return `{${membersText(found)},"leaf":${found.seq - 1},${beside},"outcomes":[${outcomes.join(",")}],"indexed_to":${this.#view.until}}`;
+  }
+
+  async decided(ids: readonly string[]): Promise<string> {
+    const wanted = [...new Set(ids)];
+    const found = new Map<string, string>();
+    if (wanted.length > 0)
+      for (const { record } of await this.#read(await this.#byId(wanted), {})) {
+        const { caller, engine, answer } = record as DecisionRecord;
+        if (!found.has(answer.decision_id)) found.set(answer.decision_id, JSON.stringify({ caller, engine } satisfies DecidedBy));
+      }
+    return `[${ids.map((id) => found.get(id) ?? "null").join(",")}]`;
+  }
+
+  async entries(from: number, to: number): Promise<string | null> {
+    if (to > this.#view.until) return null;
+    const places = await this.#bySeq(from, to);
+    if (places.length !== to - from + 1) return null;
+    const texts = places.map((place) => unlessGone(() => this.#line(place)));
+    return texts.includes(null) ? null : `[${texts.join(",")}]`;
+  }
+
+  async summary({ filter, by, limit }: Extract<Ask, { kind: "summary" }>): Promise<string> {
+    const values = new Values();
+    const rows = await this.#matching(filter, values);
+    const columns = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
+    const rule = by.includes("rule");
+    const names = [...by.map((_, i) => `by_${i}`), ...(rule ? ["effect", "rule_severity"] : [])].join(", ");
+    const rows_of = rule
+      ? `(SELECT * EXCLUDE (severity), rule.effect AS effect, rule.severity AS rule_severity FROM (SELECT *, unnest(list_distinct(reasons)) AS rule FROM matching))`
+      : "matching";
+    const sql = `WITH matching AS MATERIALIZED (${rows}), counted AS (
+        SELECT ${columns.join(", ")}${rule ? ", effect, rule_severity" : ""}, decision, proceed, "time", seq FROM ${rows_of}), groups AS (
+        SELECT ${names}, ${COUNTS},
+          epoch_ms(min("time"))::DOUBLE AS first, epoch_ms(max("time"))::DOUBLE AS last, max(seq)::DOUBLE AS last_seq
+        FROM counted GROUP BY ALL)
+      SELECT *, (SELECT count(*) FROM matching)::DOUBLE AS total, (SELECT count(*) FROM groups)::DOUBLE AS all_groups
+      FROM groups ORDER BY records DESC, last_seq DESC LIMIT ${limit}`.replace(
+      "MATERIALIZED",
+      filter.outcome === undefined ? "NOT MATERIALIZED" : "MATERIALIZED",
+    );
+    const found = await this.#rows<Record<string, number | string | null>>(sql, values.all);
+    const count = (name: string, row: Record<string, unknown>): number => Number(row[name] ?? 0);
+    if (count("all_groups", found[0] ?? {}) > GROUPS_MAX) throw new TooManyGroups(`more than ${GROUPS_MAX} groups`);
+    const groups = found.map((row) => ({
+      of: Object.assign(
+        {},
+        ...by.map((field, i) =>
+          field === "rule" ? { rule: row[`by_${i}`], effect: row["effect"], severity: row["rule_severity"] } : { [field]: row[`by_${i}`] },
+        ),
+      ) as Record<string, string | null>,
+      ...countsOf(row),
+      first: new Date(count("first", row)).toISOString(),
+      last: new Date(count("last", row)).toISOString(),
+      last_seq: count("last_seq", row),
+    }));
+    // Records without a reason are in no group of rules.
+    const records = found[0] === undefined ? (rule ? await this.#count(filter) : 0) : count("total", found[0]);
+    const more = count("all_groups", found[0] ?? {}) > limit;
+    return JSON.stringify({ by: [...by], records, groups, more, indexed_to: this.#view.until } satisfies Summary);
+  }
+
+  async histogram({ filter, by, step }: Extract<Ask, { kind: "histogram" }>): Promise<string> {
+    const values = new Values();
+    const step_ms = HISTOGRAM_STEPS[step];
+    const columns = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
+    const order = ["step", "records DESC", ...by.map((_, i) => `by_${i}`)].join(", ");
+    const found = await this.#rows<Record<string, number | string | null>>(
+      `SELECT epoch_ms(time_bucket(to_milliseconds(${step_ms}), "time"))::DOUBLE AS step, ${[...columns, COUNTS].join(", ")}
+        FROM (${await this.#matching(filter, values)}) GROUP BY ALL ORDER BY ${order} LIMIT ${HISTOGRAM_MAX + 1}`,
+      values.all,
+    );
+    if (found.length > HISTOGRAM_MAX) throw new TooManyGroups(`more than ${HISTOGRAM_MAX} counts`);
+    const counts = found.map((row) => ({
+      from: new Date(Number(row["step"])).toISOString(),
+      of: Object.fromEntries(by.map((field, i) => [field, row[`by_${i}`] as string | null])),
+      ...countsOf(row),
+    }));
+    return JSON.stringify({ by: [...by], step_ms, counts, indexed_to: this.#view.until } satisfies Histogram);
+  }
+
+  async novelty({ from, to, limit }: Extract<Ask, { kind: "new" }>): Promise<string> {
+    const parts = this.#within({}, 1, this.#view.until);
+    await this.#table.check(parts);
+    const source = this.#table.sourceOf(parts);
+    const values = new Values();
+    const until = values.add(this.#view.until);
+    const judged = "kind IN ('decision', 'observed')";
+    const texts: Record<(typeof NOVEL_FIELDS)[number], [text: string, from: string]> = {
+      agent: ["agent", source],
+      purpose: ["purpose", source],
+      verb: ["verb", source],
+      type: ['"type"', source],
+      caller: ["caller", source],
+      bundle: ["digest", source],
+      rule: ["code", `(SELECT unnest(reasons).code AS code, seq, "time" FROM ${source} WHERE ${judged})`],
+      habit: ["agent || ' ' || verb || ' ' || \"type\"", `(SELECT * FROM ${source} WHERE ${judged})`],
+    };
+    const each = NOVEL_FIELDS.map((field) => {
+      const [text, of] = texts[field];
+      return `SELECT '${field}' AS field, ${text} AS value, min(seq) AS first, epoch_ms(arg_min("time", seq)) AS ms FROM ${of} WHERE ${text} IS NOT NULL AND seq <= ${until} GROUP BY ALL`;
+    });
+    const inRange = [
+      ...(Number.isFinite(from) ? [`ms >= ${values.add(from)}`] : []),
+      ...(Number.isFinite(to) ? [`ms < ${values.add(to)}`] : []),
+      "true",
+    ];
+    const found = await this.#rows<{ field: Novelty["items"][number]["field"]; value: string; seq: number; ms: number }>(
+      `SELECT field, value, first::DOUBLE AS seq, ms::DOUBLE AS ms FROM (${each.join(" UNION ALL ")}) WHERE ${inRange.join(" AND ")}
+        ORDER BY first DESC, field, value LIMIT ${limit + 1}`,
+      values.all,
+    );
+    const items = found.slice(0, limit).map(({ field, value, seq, ms }) => ({ field, value, seq, time: new Date(ms).toISOString() }));
+    return JSON.stringify({ items, more: found.length > limit, indexed_to: this.#view.until } satisfies Novelty);
+  }
+
+  /** Parts that can have what matches, the oldest first. */
+  #within({ from = -Infinity, to = Infinity }: RecordFilter, low: number, high: number): Part[] {
+    const start = this.#table.lines.first;
+    return this.#view.parts.filter(
+      (part) => part.end > Math.max(low, start) && part.first <= high && part.to_ms >= from && part.from_ms < to,
+    );
+  }
+
+  #rows<T>(sql: string, values: readonly SqlValue[]): Promise<T[]> {
+    return this.#table.rows<T>(sql, values);
+  }
+
+  async #count(filter: RecordFilter): Promise<number> {
+    const values = new Values();
+    const [row] = await this.#rows<{ n: number }>(
+      `SELECT count(*)::DOUBLE AS n FROM (${await this.#matching(filter, values)})`,
+      values.all,
+    );
+    return row?.n ?? 0;
+  }
+
+  async #matching(filter: RecordFilter, values: Values): Promise<string> {
+    return this.#selected(filter, this.#within(filter, 1, this.#view.until), 1, this.#view.until, values);
+  }
+
+  /** A statement for the rows of some parts that match. */
+  async #selected(filter: RecordFilter, parts: readonly Part[], from: number, to: number, values: Values): Promise<string> {
+    const reporting = filter.outcome === undefined ? [] : this.#reporting(parts);
+    await this.#table.check([...parts, ...reporting]);
+    const within = `seq BETWEEN ${values.add(from)} AND ${values.add(to)}`;
+    const rows = `SELECT * FROM ${this.#table.sourceOf(parts)} WHERE ${within} AND ${conditionOf(filter, values)}`;
+    if (filter.outcome === undefined) return rows;
+    const state = outcomeSql(this.#now.now_ms, this.#now.overdue_ms, values);
+    return `SELECT * FROM (${rows}) LEFT JOIN (${saidSql(this.#table.sourceOf(reporting), values.add(this.#view.until))}) USING (decision_id)
+      WHERE ${state} IN ${values.in(filter.outcome)}`;
+  }
+
+  async #places(filter: RecordFilter, parts: readonly Part[], from: number, to: number, oldest: boolean, limit: number): Promise<Placed[]> {
+    const values = new Values();
+    const rows = await this.#selected(filter, parts, from, to, values);
+    return this.#rows<Placed>(
+      `SELECT ${PLACE} FROM (SELECT * FROM (${rows}) ORDER BY seq ${oldest ? "ASC" : "DESC"} LIMIT ${limit})`,
+      values.all,
+    );
+  }
+
+  async #bySeq(from: number, to: number): Promise<Placed[]> {
+    if (from > this.#view.until) return [];
+    return this.#places({}, this.#within({}, from, to), from, Math.min(to, this.#view.until), true, to - from + 1);
+  }
+
+  /** The first record of each decision. */
+  async #byId(ids: readonly string[]): Promise<Placed[]> {
+    const known = ids.filter((id) => UUID.test(id)).sort();
+    const [least, greatest] = [known[0], known.at(-1)];
+    if (least === undefined || greatest === undefined) return [];
+    const parts = this.#within({}, 1, this.#view.until).filter(
+      ({ ids: range }) => range !== null && range[0] <= greatest && range[1] >= least,
+    );
+    if (parts.length === 0) return [];
+    await this.#table.check(parts);
+    const values = new Values();
+    const wanted = known.map((id) => `${values.add(id)}::UUID`).join(", ");
+    const rows = await this.#rows<Placed>(
+      `SELECT ${PLACE} FROM ${this.#table.sourceOf(parts)} WHERE decision_id IN (${wanted}) AND decision IS NOT NULL AND seq <= ${values.add(this.#view.until)} ORDER BY seq`,
+      values.all,
+    );
+    return [...new Map(rows.toReversed().map((row) => [row.decision_id, row])).values()].reverse();
+  }
+
+  /** Parts in which outcomes of the decisions of others can stand. */
+  #reporting(of: readonly Part[]): Part[] {
+    const ids = of.flatMap(({ ids }) => (ids === null ? [] : [ids]));
+    const first = Math.min(...of.map((part) => part.first));
+    return this.#view.parts.filter(
+      ({ end, outcomes }) =>
+        outcomes !== null && end > first && ids.some(([least, greatest]) => outcomes[0] <= greatest && outcomes[1] >= least),
+    );
+  }
+
+  /** Records that report what became of decisions, in order. */
+  async #reports(decisions: readonly Placed[]): Promise<(Placed & { reported: SaidOutcome })[]> {
+    const ids = decisions.flatMap(({ decision_id }) => decision_id ?? []).sort();
+    const [least, greatest] = [ids[0], ids.at(-1)];
+    if (least === undefined || greatest === undefined) return [];
+    const first = Math.min(...decisions.map(({ seq }) => seq));
+    const parts = this.#view.parts.filter(
+      ({ end, outcomes }) => outcomes !== null && end > first && outcomes[0] <= greatest && outcomes[1] >= least,
+    );
+    if (parts.length === 0) return [];
+    await this.#table.check(parts);
+    const values = new Values();
+    const wanted = ids.map((id) => `${values.add(id)}::UUID`).join(", ");
+    return this.#rows(
+      `SELECT ${PLACE}, reported FROM ${this.#table.sourceOf(parts)}
+        WHERE kind = 'outcome' AND decision_id IN (${wanted}) AND seq <= ${values.add(this.#view.until)} AND reported IN ('done', 'failed', 'not_attempted') ORDER BY seq`,
+      values.all,
+    );
+  }
+
+  /**
+   * The records themselves, each held against what it was found by; those that were dropped meanwhile are left out.
+   * @throws Disagreement
+   */
+  async #read(places: readonly Placed[], filter: RecordFilter): Promise<Found[]> {
+    const reports = new Map<string, Place>();
+    for (const report of await this.#reports(places)) if (report.decision_id !== null) reports.set(report.decision_id, report);
+    const found: Found[] = [];
+    for (const place of places) {
+      const report = place.decision_id === null ? undefined : reports.get(place.decision_id);
+      try {
+        const read = unlessGone(() => this.#found(place, report, filter));
+        if (read !== null) found.push(read);
+      } catch (cause) {
+        if (!(cause instanceof Disagreement && this.#now.lenient)) throw cause;
+      }
+    }
+    return found;
+  }
+
+  #found(place: Placed, report: Place | undefined, filter: RecordFilter): Found {
+    const { seq } = place;
+    const text = this.#line(place);
+    const record = parse(text) as { seq?: unknown; beside?: unknown } | null;
+    const beside = this.#table.besideOf(seq, record);
+    const row = rowOf(record, beside === null ? null : parse(beside));
+    const said = row.kind === "decision" && report !== undefined && report.seq > seq ? this.#said(report, row.decision_id) : null;
+    const outcome: OutcomeState | null = outcomeState(row, said, this.#now.now_ms, this.#now.overdue_ms);
+    if (record?.seq !== seq || !matches(row, outcome, filter)) throw new Disagreement(seq, `record ${seq} isn't what it was found by`);
+    return { seq, row, outcome, text, record, beside, beside_missing: beside === null && record.beside !== undefined };
+  }
+
+  #said(report: Place, decision_id: string | null): SaidOutcome | null {
+    const row = rowOf(parse(this.#line(report)));
+    const said = outcomeOf(row);
+    if (row.kind !== "outcome" || row.decision_id !== decision_id || said === null)
+      throw new Disagreement(report.seq, `record ${report.seq} is no outcome of decision ${decision_id}`);
+    return said;
+  }
+
+  #line({ seq, offset, length }: Place): string {
+    return this.#table.lines.record(seq, { offset, length }).toString("utf8");
+  }
+}
+
+/** The column that a field of a summary is counted by. */
+function columnOf(field: SummaryField): string {
+  if (field === "rule") return "rule.code";
+  return field === "bundle" ? "digest" : `"${field}"`;
+}
+
+const COUNTS = `count(*)::DOUBLE AS records, (count(*) FILTER (decision = 'allow'))::DOUBLE AS allow, (count(*) FILTER (decision = 'deny'))::DOUBLE AS deny,
+  (count(*) FILTER (decision = 'flag'))::DOUBLE AS flag, (count(*) FILTER (proceed))::DOUBLE AS proceed`;
+
+function countsOf(row: Readonly<Record<string, unknown>>): Pick<HistogramCount, "records" | "allow" | "deny" | "flag" | "proceed"> {
+  const [records, allow, deny, flag, proceed] = ["records", "allow", "deny", "flag", "proceed"].map((name) => Number(row[name] ?? 0)) as [
+    number,
+    number,
+    number,
+    number,
+    number,
+  ];
+  return { records, allow, deny, flag, proceed };
+}
+
+function itemText(found: Found): string {
+  return `{${membersText(found)}}`;
+}
+
+function membersText({ seq, row, outcome, text }: Found): string {
+  return `"seq":${seq},"action":${JSON.stringify(actionOf(row))},"outcome":${JSON.stringify(outcome)},"record":${text}`;
+}
+
+/** Null where the segment was dropped while it was looked at. */
+function unlessGone<T>(read: () => T): T | null {
+  try {
+    return read();
+  } catch (cause) {
+    if (cause instanceof SegmentGone) return null;
+    throw cause;
+  }
+}

@@ -1,0 +1,12 @@
+/** What was derived from the log says something else than the log. */
+export class Disagreement extends Error {
+  override readonly name = "Disagreement";
+
+  constructor(
+    /** Record that isn't what was derived from it. */
+    readonly seq: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}

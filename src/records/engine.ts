@@ -1,0 +1,127 @@
+/** DuckDB as this process has it: in memory, one thread, and bounds on what one query may take. */
+import { DuckDBInstance, StatementType, type DuckDBConnection, type DuckDBValue } from "@duckdb/node-api";
+import { systemTimers } from "../system/index.js";
+
+export interface EngineOptions {
+  memory_mb_max: number;
+  query_ms_max: number;
+}
+
+/** A query took more than it may: time, or memory. */
+export class TooDear extends Error {
+  override readonly name = "TooDear";
+}
+
+/** A statement isn't one that may be asked. */
+export class NotAQuestion extends Error {
+  override readonly name = "NotAQuestion";
+}
+
+export type SqlValue = string | number | bigint | boolean | readonly string[];
+
+export class Engine {
+  readonly #instance: DuckDBInstance;
+  readonly #options: EngineOptions;
+  readonly #idle: DuckDBConnection[] = [];
+
+  private constructor(instance: DuckDBInstance, options: EngineOptions) {
+    this.#instance = instance;
+    this.#options = options;
+  }
+
+  static async open(options: EngineOptions): Promise<Engine> {
+    const instance = await DuckDBInstance.create(":memory:", {
+      threads: "1",
+      memory_limit: `${options.memory_mb_max}MB`,
+      // What doesn't fit is too dear: records go to no other place of the disk.
+      temp_directory: "",
+      autoinstall_known_extensions: "false",
+      autoload_known_extensions: "false",
+    });
+    const engine = new Engine(instance, options);
+    await engine.rows("SET GLOBAL TimeZone = 'UTC'");
+    await engine.rows("SET GLOBAL parquet_metadata_cache = true");
+    return engine;
+  }
+
+  /**
+   * Runs one statement.
+   * @throws TooDear; what the engine reports
+   */
+  async rows<T>(sql: string, values: readonly SqlValue[] = [], query_ms_max = this.#options.query_ms_max): Promise<T[]> {
+    const connection = this.#idle.pop() ?? (await this.#instance.connect());
+    const deadline = { passed: false };
+    const cancel = systemTimers.after(query_ms_max, () => {
+      deadline.passed = true;
+      connection.interrupt();
+    });
+    try {
+      const reader = await connection.runAndReadAll(sql, values as DuckDBValue[]);
+      return reader.getRowObjectsJS() as T[];
+    } catch (cause) {
+      throw this.#dear(cause, deadline.passed, query_ms_max);
+    } finally {
+      cancel();
+      this.#idle.push(connection);
+    }
+  }
+
+  /** From now on nothing but these files and this folder is read or written, nothing is loaded, and no statement changes that. */
+  async lock(files: readonly string[], folder: string): Promise<void> {
+    await this.rows(`SET GLOBAL allowed_paths = [${files.map((file) => `'${file.replaceAll("'", "''")}'`).join(", ")}]`);
+    await this.rows(`SET GLOBAL allowed_directories = ['${folder.replaceAll("'", "''")}']`);
+    await this.rows("SET GLOBAL enable_external_access = false");
+    await this.rows("SET GLOBAL lock_configuration = true");
+  }
+
+  /**
+   * Holds a statement of somebody else against what may be asked: one, that reads.
+   * @throws NotAQuestion; what the parser and the binder report
+   */
+  async checkQuestion(sql: string): Promise<void> {
+    const connection = await this.#instance.connect();
+    try {
+      const statements = await connection.extractStatements(sql).catch((cause: unknown) => {
+        // The parser's own errors say where; of a text without a statement there is nothing to say.
+        if (cause instanceof Error && cause.message.includes("native callback"))
+          throw new NotAQuestion("one statement is expected, and there is none", { cause });
+        throw cause;
+      });
+      if (statements.count !== 1) throw new NotAQuestion(`one statement is expected, and there are ${statements.count}`);
+      const { statementType } = await statements.prepare(0);
+      if (statementType !== StatementType.SELECT) throw new NotAQuestion("only SELECT is answered");
+    } finally {
+      connection.closeSync();
+    }
+  }
+
+  /** Rows of a statement that was checked, `rows_max` at most. @throws TooDear; what the engine reports */
+  async question(sql: string, rows_max: number): Promise<{ columns: string[]; rows: unknown[][]; more: boolean }> {
+    const connection = await this.#instance.connect();
+    const deadline = { passed: false };
+    const cancel = systemTimers.after(this.#options.query_ms_max, () => {
+      deadline.passed = true;
+      connection.interrupt();
+    });
+    try {
+      const reader = await connection.streamAndReadUntil(sql, rows_max + 1);
+      const rows = reader.getRowsJS();
+      return { columns: reader.columnNames(), rows: rows.slice(0, rows_max), more: rows.length > rows_max };
+    } catch (cause) {
+      throw this.#dear(cause, deadline.passed, this.#options.query_ms_max);
+    } finally {
+      cancel();
+      connection.closeSync();
+    }
+  }
+
+  #dear(cause: unknown, late: boolean, query_ms_max: number): unknown {
+    if (!late && !(cause instanceof Error && /Out of Memory|INTERRUPT/.test(cause.message))) return cause;
+    return new TooDear(late ? `the query took longer than ${query_ms_max} ms` : "the query takes more memory than it may", { cause });
+  }
+
+  close(): void {
+    for (const connection of this.#idle.splice(0)) connection.closeSync();
+    this.#instance.closeSync();
+  }
+}

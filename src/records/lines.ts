@@ -1,0 +1,133 @@
+/** Single records of a log's folder, and what stands beside them, read from where they are. */
+import { closeSync, existsSync, readSync } from "node:fs";
+import { join } from "node:path";
+import { openRegular } from "../system/read_file.js";
+import { segmentsOf } from "../audit/reading.js";
+import { besideName, segmentName } from "../audit/segments.js";
+import { Disagreement } from "./disagreement.js";
+
+const NEWLINE = 0x0a;
+
+/** Where a line stands in its file, in bytes and without its newline. */
+export interface LinePlace {
+  offset: number;
+  length: number;
+}
+
+/** Files that stay open to be read from. */
+const OPEN_MAX = 8;
+
+/** Nothing that is read is as long; what says so is damaged. */
+const LENGTH_MAX = 64 * 1024 * 1024;
+
+/** A segment, by its first record, is no longer there. */
+export class SegmentGone extends Error {
+  override readonly name = "SegmentGone";
+}
+
+export class Lines {
+  readonly #folder: string;
+  readonly #files = new Map<string, number>();
+  #firsts: number[] = [];
+  /** A record that was there when the folder was last looked at, or before. */
+  #seenTo = 0;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** The first record that is there; Infinity in an empty log. */
+  get first(): number {
+    const [first] = this.#firsts;
+    if (first === undefined || !existsSync(join(this.#folder, segmentName(first)))) this.#look();
+    return this.#firsts[0] ?? Infinity;
+  }
+
+  /** Returns the first record of the segment that holds this one. @throws SegmentGone */
+  segmentOf(seq: number): number {
+    const first = this.#holding(seq);
+    if (first !== undefined && (first !== this.#firsts.at(-1) || seq <= this.#seenTo)) return first;
+    // Others may have begun since, after all records that were there.
+    this.#look();
+    const found = this.#holding(seq);
+    if (found === undefined) throw new SegmentGone(`there is no segment with record ${seq}`);
+    this.#seenTo = Math.max(this.#seenTo, seq);
+    return found;
+  }
+
+  /** The first record of a segment, and of the one behind it; Infinity behind the last. */
+  rangeOf(segment: string): { first: number; end: number } {
+    const first = parseInt(segment, 10);
+    if (first > (this.#firsts.at(-1) ?? 0)) this.#look();
+    return { first, end: this.#firsts.find((other) => other > first) ?? Infinity };
+  }
+
+  /** A record's line, without its newline: a whole one, since part of one can look like a record. @throws Disagreement, SegmentGone */
+  record(seq: number, { offset, length }: LinePlace): Buffer {
+    const before = offset === 0 ? 0 : 1;
+    const bytes = this.#read(segmentName(this.segmentOf(seq)), { offset: offset - before, length: before + length + 1 });
+    if ((before > 0 && bytes[0] !== NEWLINE) || bytes[before + length] !== NEWLINE)
+      throw new Disagreement(seq, `record ${seq} isn't at byte ${offset} of its segment`);
+    return bytes.subarray(before, before + length);
+  }
+
+  /** A line beside the segment that holds a record; null where nothing is beside it. @throws Disagreement, SegmentGone */
+  beside(seq: number, place: LinePlace): Buffer | null {
+    const segment = segmentName(this.segmentOf(seq));
+    try {
+      return this.#read(besideName(segment), place);
+    } catch (cause) {
+      if (cause instanceof SegmentGone && existsSync(join(this.#folder, segment))) return null;
+      throw cause;
+    }
+  }
+
+  close(): void {
+    for (const name of this.#files.keys()) this.#close(name);
+  }
+
+  #holding(seq: number): number | undefined {
+    return this.#firsts.findLast((first) => first <= seq);
+  }
+
+  #look(): void {
+    const segments = segmentsOf(this.#folder);
+    this.#firsts = segments.map(({ first }) => first);
+    // What was dropped takes room for as long as it is open.
+    const names = new Set(segments.flatMap(({ name }) => [name, besideName(name)]));
+    for (const name of this.#files.keys()) if (!names.has(name)) this.#close(name);
+  }
+
+  #close(name: string): void {
+    const file = this.#files.get(name);
+    this.#files.delete(name);
+    if (file !== undefined) closeSync(file);
+  }
+
+  #read(name: string, { offset, length }: LinePlace): Buffer {
+    if (!(length >= 0 && length <= LENGTH_MAX && offset >= 0))
+      throw new Disagreement(parseInt(name, 10), `${name} has no line of ${length} bytes at byte ${offset}`);
+    const bytes = Buffer.alloc(length);
+    const file = this.#open(name);
+    for (let read = 0; read < length;) {
+      const some = readSync(file, bytes, read, length - read, offset + read);
+      if (some === 0) return bytes.subarray(0, read);
+      read += some;
+    }
+    return bytes;
+  }
+
+  #open(name: string): number {
+    let file = this.#files.get(name);
+    if (file !== undefined) return file;
+    for (const other of this.#files.keys()) {
+      if (this.#files.size < OPEN_MAX) break;
+      this.#close(other);
+    }
+    const path = join(this.#folder, name);
+    if (!existsSync(path)) throw new SegmentGone(`${name} is not there`);
+    file = openRegular(path);
+    this.#files.set(name, file);
+    return file;
+  }
+}

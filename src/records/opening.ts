@@ -1,0 +1,113 @@
+/** Opens the table of a log's records, as its service has it or as somebody from outside does. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { lock } from "../system/lock.js";
+import { Engine } from "./engine.js";
+import { PARQUET_FOLDER } from "./parquet.js";
+import { RecordTable, type Lacking } from "./table.js";
+
+export interface OpenTable {
+  engine: Engine;
+  table: RecordTable;
+}
+
+/** The open segment takes 62 MB of it at most. With what is beside it the process has 200 MB at its peak. */
+const MEMORY_MB_MAX = 112;
+const QUERY_MS_MAX = 10_000;
+/** Somebody who asks from outside waits longer, and has the machine's memory. */
+const OUTSIDE = { memory_mb_max: 512, query_ms_max: 120_000 };
+/** Files of the index that earlier versions kept. */
+const EARLIER = ["index.db", "index.db-wal", "index.db-shm", "index.db.partial", "index.db.partial-wal", "index.db.partial-shm"];
+
+/** Whoever calls this has the log's lock. */
+export async function openTable(folder: string): Promise<OpenTable & { removed: boolean }> {
+  const removed = removeEarlier(folder);
+  return { ...(await open(folder, null, { memory_mb_max: MEMORY_MB_MAX, query_ms_max: QUERY_MS_MAX })), removed };
+}
+
+/** Opens what is in a folder and changes nothing there: files that are missing are made elsewhere, until it is closed. */
+export async function openOutside(
+  folder: string,
+  progress: (seq: number, share: number) => void,
+): Promise<OpenTable & { close: () => void }> {
+  const made = mkdtempSync(join(tmpdir(), "remit-records-"));
+  const remove = (): void => {
+    rmSync(made, { recursive: true, force: true });
+  };
+  try {
+    const opened = await open(folder, join(made, "parquet"), OUTSIDE);
+    await takeAll(opened.table, progress);
+    const close = (): void => {
+      closeTable(opened);
+      remove();
+    };
+    return { ...opened, close };
+  } catch (cause) {
+    remove();
+    throw cause;
+  }
+}
+
+/**
+ * Makes the files of a folder again.
+ * @returns the last record in them, and what the log lacks of those up to there
+ * @throws Locked if a service has the folder
+ */
+export async function rebuildRecords(
+  folder: string,
+  progress: (seq: number, share: number) => void,
+): Promise<{ seq: number; lacking: Lacking | null }> {
+  const unlock = lock(folder, join(folder, "lock"));
+  try {
+    rmSync(join(folder, PARQUET_FOLDER), { recursive: true, force: true });
+    const opened = await openTable(folder);
+    try {
+      await takeAll(opened.table, progress);
+      return { seq: opened.table.indexedTo, lacking: opened.table.lacking() };
+    } finally {
+      closeTable(opened);
+    }
+  } finally {
+    unlock();
+  }
+}
+
+export function closeTable({ engine, table }: OpenTable): void {
+  table.close();
+  engine.close();
+}
+
+/** Takes in all that is there. */
+export async function takeAll(table: RecordTable, progress: (seq: number, share: number) => void): Promise<void> {
+  for (let more = true; more;) {
+    more = await table.advance(Infinity, 1);
+    progress(table.indexedTo, table.share);
+  }
+}
+
+async function open(folder: string, made: string | null, limits: { memory_mb_max: number; query_ms_max: number }): Promise<OpenTable> {
+  const engine = await Engine.open(limits);
+  try {
+    const table = new RecordTable(engine, { folder, parquet: join(folder, PARQUET_FOLDER), made });
+    await table.prepare();
+    return { engine, table };
+  } catch (cause) {
+    engine.close();
+    throw cause;
+  }
+}
+
+/** @returns whether there was one */
+function removeEarlier(folder: string): boolean {
+  let removed = false;
+  for (const name of EARLIER) {
+    try {
+      rmSync(join(folder, name));
+      removed = true;
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code !== "ENOENT") throw cause;
+    }
+  }
+  return removed;
+}

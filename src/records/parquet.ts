@@ -1,0 +1,184 @@
+/** Files of the records of sealed segments: each with a note beside it that says what it was made from, what is in it, and its own digest. */
+import { hash } from "node:crypto";
+import {
+  closeSync,
+  existsSync,
+  fstatSync,
+  mkdirSync,
+  readFileSync,
+  readSync,
+  readdirSync,
+  renameSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from "node:fs";
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { segmentName } from "../audit/segments.js";
+import { openRegular } from "../system/read_file.js";
+import type { Engine } from "./engine.js";
+import { quoted, SCHEMA_VERSION, STATISTICS, type FoundStatistics } from "./schema.js";
+import { INSERT_MS_MAX } from "./segment_rows.js";
+
+/** In a log's folder. */
+export const PARQUET_FOLDER = join("records", "parquet");
+
+/** Ids of decisions, the least and the greatest as text. */
+export type IdRange = readonly [least: string, greatest: string];
+
+/** Statistics of a segment's records: a query looks at no file that they rule out. */
+export interface Statistics {
+  records: number;
+  /** Number of the first record that is missing or unreadable; null: none. */
+  missing_first: number | null;
+  from_ms: number;
+  to_ms: number;
+  /** Ids of its decisions, and of those that its outcomes are of. */
+  ids: IdRange | null;
+  outcomes: IdRange | null;
+}
+
+export interface SegmentNote extends Statistics {
+  schema: number;
+  /** First record of the segment, and of the next one. */
+  first: number;
+  end: number;
+  /** Bytes of the segment, and the digest of the last of them: a file of another log isn't taken for this one's. */
+  segment_bytes: number;
+  segment_tail: string;
+  parquet_bytes: number;
+  parquet_digest: string;
+}
+
+export interface SealedFile extends SegmentNote {
+  path: string;
+  /** Whether its bytes are those that the note names; null: not looked at yet. */
+  sound: Promise<boolean> | null;
+}
+
+/** A segment that nothing is added to, as it is on the disk. */
+export type SealedSegment = Pick<SegmentNote, "first" | "end" | "segment_bytes" | "segment_tail">;
+
+/** @throws what the disk reports */
+export function sealedSegment(folder: string, { first, end }: { first: number; end: number }): SealedSegment {
+  const file = openRegular(join(folder, segmentName(first)));
+  try {
+    const { size } = fstatSync(file);
+    const tail = Buffer.alloc(Math.min(size, TAIL_BYTES));
+    readSync(file, tail, 0, tail.length, size - tail.length);
+    return { first, end, segment_bytes: size, segment_tail: hash("sha256", tail) };
+  } finally {
+    closeSync(file);
+  }
+}
+
+const TAIL_BYTES = 4096;
+const OURS = /^(\d{16})\.(?:parquet|json)(?:\.partial)?$/;
+
+export class ParquetFolder {
+  readonly #folder: string;
+
+  constructor(folder: string) {
+    this.#folder = folder;
+  }
+
+  /** The file of a segment; null where there is none that was made from it as it is, and in this version. */
+  read(segment: SealedSegment): SealedFile | null {
+    try {
+      const note = JSON.parse(readFileSync(this.#path(segment.first, "json"), "utf8")) as SegmentNote;
+      const path = this.#path(segment.first, "parquet");
+      const fits = Object.entries({ schema: SCHEMA_VERSION, ...segment }).every(
+        ([name, value]) => note[name as keyof SegmentNote] === value,
+      );
+      return fits && statSync(path).size === note.parquet_bytes ? { ...note, path, sound: null } : null;
+    } catch {
+      return null;
+    }
+  }
+
+  /**
+   * Writes the file of a segment, and its note last: one without the other counts for nothing.
+   * @param rows statement for the rows, in order
+   * @param isGood whether the rows that were written are those of the segment
+   * @returns null if they aren't
+   * @throws what the disk or the engine reports
+   */
+  async write(
+    segment: SealedSegment,
+    rows: string,
+    engine: Pick<Engine, "rows">,
+    isGood: (found: FoundStatistics) => boolean,
+    missing_first: number | null = null,
+  ): Promise<SealedFile | null> {
+    mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
+    const path = this.#path(segment.first, "parquet");
+    const partial = `${path}.partial`;
+    const about = Object.entries({ schema: SCHEMA_VERSION, segment: segmentName(segment.first), ...segment });
+    const metadata = about.map(([name, value]) => `remit_${name}: '${value}'`).join(", ");
+    try {
+      await engine.rows(
+        `COPY (${rows}) TO '${quoted(partial)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192, KV_METADATA {${metadata}})`,
+        [],
+        INSERT_MS_MAX,
+      );
+      const [found] = await engine.rows<FoundStatistics>(`SELECT ${STATISTICS} FROM read_parquet('${quoted(partial)}')`);
+      if (found === undefined || !isGood(found)) {
+        this.drop(segment.first);
+        return null;
+      }
+      const bytes = readFileSync(partial);
+      const whole: SegmentNote = {
+        schema: SCHEMA_VERSION,
+        ...segment,
+        records: found.records,
+        missing_first,
+        from_ms: found.from_ms ?? 0,
+        to_ms: found.to_ms ?? 0,
+        ids: rangeOf(found.id_least, found.id_greatest),
+        outcomes: rangeOf(found.outcome_least, found.outcome_greatest),
+        parquet_bytes: bytes.length,
+        parquet_digest: hash("sha256", bytes),
+      };
+      rmSync(this.#path(segment.first, "json"), { force: true });
+      renameSync(partial, path);
+      const note = this.#path(segment.first, "json");
+      writeFileSync(`${note}.partial`, JSON.stringify(whole), { mode: 0o600 });
+      renameSync(`${note}.partial`, note);
+      return { ...whole, path, sound: Promise.resolve(true) };
+    } catch (cause) {
+      this.drop(segment.first);
+      throw cause;
+    }
+  }
+
+  drop(first: number): void {
+    for (const end of ["parquet", "parquet.partial", "json", "json.partial"]) rmSync(this.#path(first, end), { force: true });
+  }
+
+  /** Deletes files of segments that aren't there. */
+  dropAllBut(firsts: ReadonlySet<number>): void {
+    if (!existsSync(this.#folder)) return;
+    for (const name of readdirSync(this.#folder)) {
+      const first = OURS.exec(name)?.[1];
+      if (first !== undefined && !firsts.has(Number(first))) this.drop(Number(first));
+    }
+  }
+
+  #path(first: number, end: string): string {
+    return join(this.#folder, `${String(first).padStart(16, "0")}.${end}`);
+  }
+}
+
+function rangeOf(least: string | null, greatest: string | null): IdRange | null {
+  return least === null || greatest === null ? null : [least, greatest];
+}
+
+/** Whether the bytes of a file are those that its note names; looked at once. */
+export function isSound(file: SealedFile): Promise<boolean> {
+  file.sound ??= readFile(file.path).then(
+    (bytes) => hash("sha256", bytes) === file.parquet_digest,
+    () => false,
+  );
+  return file.sound;
+}

@@ -1,0 +1,240 @@
+/** The records as the service asks them: a process of its own has them, nothing that decides waits for it, and it is started again when it ends. */
+import { Problem, type RecordFilter } from "../contract/index.js";
+import type { Timers } from "../system/index.js";
+import { childProcess } from "../system/child.js";
+import type { Thread } from "../system/thread.js";
+import type { Ask } from "./ask.js";
+
+import type { Extent, FromRecords, RefusedWhy, ServingOptions, ToRecords } from "./serve.js";
+
+export interface SearchOptions {
+  directory: string;
+  wait_ms: number;
+  overdue_ms: number;
+  /** Questions that are answered at once; more are refused. */
+  questions_max: number;
+}
+
+export interface SearchEvents {
+  /** It goes on after this record; `removed`: the index of an earlier version was deleted. */
+  opened(seq: number, removed: boolean): void;
+  /** So many records are missing from the log or can't be read, the first of them here; all others are found. */
+  lacking(records: number, first: number): void;
+  /** Nothing is found until it is opened again. */
+  failed(detail: string): void;
+}
+
+export type RecordsThread = Thread<ToRecords, FromRecords>;
+
+/** Records that match, each as JSON, and up to which record was looked. */
+export interface Told {
+  items: readonly string[];
+  seqs: readonly number[];
+  to: number;
+}
+
+export interface Following {
+  /** The last record that was told, or needn't be. */
+  readonly after: number;
+  /** Nothing more is told until this is called, once for each time that there were items. */
+  goOn(): void;
+  stop(): void;
+}
+
+interface Question {
+  resolve: (text: string | null) => void;
+  reject: (cause: Error) => void;
+}
+
+interface Follower {
+  filter: RecordFilter;
+  extent: Extent;
+  after: number;
+  /** Whether it waits for `goOn`. */
+  held: boolean;
+  tell: (told: Told) => void;
+}
+
+const RESTART_MS = 250;
+/** Milliseconds for which news of durable records is held back: a question brings its own. */
+const DURABLE_MS = 50;
+/** The module of its process, and the megabytes that the process's heap may have. */
+export const RECORDS_PROCESS = [new URL("./process.js", import.meta.url), 64] as const;
+
+export class RecordSearch {
+  readonly #options: SearchOptions;
+  readonly #timers: Timers;
+  readonly #events: SearchEvents;
+  readonly #spawn: (options: ServingOptions) => RecordsThread;
+  readonly #questions = new Map<number, Question>();
+  readonly #followers = new Map<number, Follower>();
+  #thread: RecordsThread | null = null;
+  #nextId = 1;
+  #durable = 0;
+  #indexedTo = 0;
+  #telling = false;
+  #closing: (() => void) | null = null;
+
+  constructor(
+    options: SearchOptions,
+    timers: Timers,
+    events: SearchEvents,
+    spawn: (options: ServingOptions) => RecordsThread = (data) => childProcess(RECORDS_PROCESS[0], data, RECORDS_PROCESS[1]),
+  ) {
+    this.#options = options;
+    this.#timers = timers;
+    this.#events = events;
+    this.#spawn = spawn;
+  }
+
+  /** The last record that is found. */
+  get indexedTo(): number {
+    return this.#indexedTo;
+  }
+
+  /** The last record that is on disk. */
+  get durable(): number {
+    return this.#durable;
+  }
+
+  /** Begins; until then, whatever is asked is refused. */
+  start(): void {
+    if (this.#thread !== null || this.#closing !== null) return;
+    const { directory: folder, wait_ms, overdue_ms } = this.#options;
+    const thread = this.#spawn({ folder, wait_ms, overdue_ms, durable: this.#durable });
+    this.#thread = thread;
+    thread.onMessage((message) => {
+      if (this.#thread === thread) this.#receive(message);
+    });
+    thread.onDeath((cause) => {
+      if (this.#thread !== thread) return;
+      this.#thread = null;
+      this.#events.failed(`its process ended: ${cause.message}`);
+      this.#refuseAll();
+      this.#closing?.();
+      this.#timers.after(RESTART_MS, () => {
+        this.start();
+      });
+    });
+    for (const [id, { filter, extent, after, held }] of this.#followers)
+      if (!held) thread.postMessage({ kind: "follow", id, filter, after, extent });
+  }
+
+  /** Records up to this one are on disk. */
+  durableTo(seq: number): void {
+    this.#durable = seq;
+    if (this.#telling) return;
+    this.#telling = true;
+    this.#timers.after(DURABLE_MS, () => {
+      this.#telling = false;
+      this.#thread?.postMessage({ kind: "durable", seq: this.#durable });
+    });
+  }
+
+  /**
+   * @returns JSON; null where there is no such record
+   * @throws Problem `index_unavailable`; `parameter_invalid` if a summary has too many groups, or the question takes too long or too much memory
+   */
+  ask(ask: Ask): Promise<string | null> {
+    const thread = this.#thread;
+    if (thread === null || this.#closing !== null || this.#questions.size >= this.#options.questions_max)
+      return Promise.reject(new Problem("index_unavailable"));
+    const id = this.#nextId++;
+    thread.postMessage({ kind: "ask", id, ask, durable: this.#durable });
+    return new Promise((resolve, reject) => {
+      this.#questions.set(id, { resolve, reject });
+    });
+  }
+
+  /** Extent of all records after this one that match, in order, each once, whatever becomes of the worker. */
+  follow(filter: RecordFilter, after: number, tell: (told: Told) => void, extent: Extent = "all"): Following {
+    const id = this.#nextId++;
+    const follower: Follower = { filter, extent, after, held: false, tell };
+    this.#followers.set(id, follower);
+    this.#thread?.postMessage({ kind: "follow", id, filter, after, extent });
+    return {
+      get after() {
+        return follower.after;
+      },
+      goOn: () => {
+        if (!follower.held || !this.#followers.has(id)) return;
+        follower.held = false;
+        this.#thread?.postMessage({ kind: "follow", id, filter, after: follower.after, extent });
+      },
+      stop: () => {
+        this.#followers.delete(id);
+        this.#thread?.postMessage({ kind: "unfollow", id });
+      },
+    };
+  }
+
+  async close(): Promise<void> {
+    if (this.#closing !== null) return;
+    const thread = this.#thread;
+    this.#closing = () => undefined;
+    if (thread !== null) {
+      await new Promise<void>((resolve) => {
+        this.#closing = resolve;
+        thread.postMessage({ kind: "close" });
+      });
+    }
+    this.#thread = null;
+    this.#refuseAll();
+  }
+
+  #receive(message: FromRecords): void {
+    switch (message.kind) {
+      case "opened":
+        this.#indexedTo = message.seq;
+        this.#events.opened(message.seq, message.removed);
+        return;
+      case "indexed":
+        this.#indexedTo = message.seq;
+        return;
+      case "answered":
+        this.#question(message.id)?.resolve(message.text);
+        return;
+      case "refused":
+        this.#question(message.id)?.reject(problemOf(message.why));
+        return;
+      case "sent":
+        this.#tell(message);
+        return;
+      case "lacking":
+        this.#events.lacking(message.records, message.first);
+        return;
+      case "failed":
+        this.#events.failed(message.detail);
+        return;
+      case "closed":
+        this.#closing?.();
+    }
+  }
+
+  #tell({ id, items, seqs, to }: Extract<FromRecords, { kind: "sent" }>): void {
+    const follower = this.#followers.get(id);
+    if (follower === undefined || follower.held) return;
+    follower.after = to;
+    follower.held = items.length > 0;
+    follower.tell({ items, seqs, to });
+  }
+
+  #question(id: number): Question | undefined {
+    const question = this.#questions.get(id);
+    this.#questions.delete(id);
+    return question;
+  }
+
+  #refuseAll(): void {
+    const refused = [...this.#questions.values()];
+    this.#questions.clear();
+    for (const { reject } of refused) reject(new Problem("index_unavailable"));
+  }
+}
+
+function problemOf(why: RefusedWhy): Problem {
+  if (why === "unavailable") return new Problem("index_unavailable");
+  if (why === "too_dear")
+    return new Problem("parameter_invalid", { field: "from", expected: "a range, and filters, that fewer records match" });
+  return new Problem("parameter_invalid", { field: "by", expected: "fields, and filters, that leave fewer groups" });
+}

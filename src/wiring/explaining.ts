@@ -1,0 +1,32 @@
+/** Explains decisions on record by the running policy, a few evaluations a turn: decisions go on meanwhile. */
+import { Problem, type ExplainAnswer, type PolicyInput, type ShownRecord } from "../contract/index.js";
+import type { Engine } from "../decision/ports.js";
+import type { Timers } from "../system/index.js";
+
+export type Explain = (shown: ShownRecord) => Promise<ExplainAnswer>;
+
+export function explaining(engine: Engine, timers: Timers): Explain {
+  const pause = (): Promise<void> =>
+    new Promise((resolve) => {
+      timers.after(0, resolve);
+    });
+  return async ({ record, beside }) => {
+    const policy = engine.active;
+    if (policy === null) throw new Problem("bundle_missing");
+    if (record.kind !== "decision" && record.kind !== "observed") throw new Problem("record_not_found");
+    const input = (record.input ?? beside?.["input"] ?? null) as PolicyInput | null;
+    const { answer, masked } = record;
+    const [reason] = answer.reasons;
+    const known = {
+      decision_id: answer.decision_id,
+      refused: input === null ? (reason?.code ?? null) : null,
+      same_policy: answer.policy.digest === policy.identity.digest,
+      masked: masked !== undefined,
+    };
+    if (input === null) return { ...known, explanation: null };
+    const data = { vocabulary: policy.vocabulary, purposes: Object.fromEntries(policy.purposes), zones: { ...policy.zones } };
+    // What only explains is no part of a start.
+    const { explainInput } = await import("../authoring/explanation.js");
+    return { ...known, explanation: await explainInput(policy, data, input, pause) };
+  };
+}

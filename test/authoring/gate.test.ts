@@ -1,0 +1,95 @@
+import { expect } from "chai";
+import { gate, type Check } from "../../src/authoring/gate.js";
+import { compilePurposes } from "../../src/bundle/purposes.js";
+import { Sheet } from "../../src/bundle/source.js";
+import { compileVocabulary } from "../../src/bundle/vocabulary.js";
+import type { PolicySet } from "../../src/bundle/compile.js";
+import type { Evaluation } from "../../src/decision/ports.js";
+
+const VOCABULARY = `verbs: {read: {class: read}, write: {class: write}}
+task: {subjects: [customer]}
+types:
+  note:
+    about: {customer: owner}
+    attributes: {owner: id, state: [open, paid], flag: boolean, tags: {list: [x, y], max: 3}}
+`;
+
+function setOf(lines: string): PolicySet {
+  const vocabulary = compileVocabulary(new Sheet("vocabulary.yaml", VOCABULARY));
+  const sheet = new Sheet("purposes.yaml", `p:\n  statement: s\n  owner: o\n  task: optional\n${lines.replaceAll(/^/gm, "  ")}\n`);
+  const { purposes, catalogue, lines: places } = compilePurposes(sheet, vocabulary);
+  expect(sheet.notes.filter(({ severity }) => severity === "error")).to.deep.equal([]);
+  const rest = { name: "s", dir: "", zones: [], rego: [], tests: [], tables: [], notes: [] };
+  return { ...rest, vocabulary, purposes, catalogue, lines: places };
+}
+
+const passes = { evaluate: (): Evaluation => ({ ok: true, result: {}, fuel: 1 }) as unknown as Evaluation };
+
+function found(lines: string, registered: ReadonlySet<string> | null = null): [Check, number | null][] {
+  return gate(setOf(lines), passes, registered).map(({ check, line }) => [check, line]);
+}
+
+describe("the gate", () => {
+  const GOOD = [
+    "allow:\n  - {read: note, about: task}\n  - {write: note, about: task, when: {state: open}}",
+    "allow:\n  - {read: note, when: {state: open}}\n  - {read: note, when: {state: paid}}",
+    "allow:\n  - {read: note}\nnever:\n  - {read: note, when: {state: paid}}",
+    "allow:\n  - {read: note, write: note}\nnever:\n  - {write: note}",
+    "allow:\n  - {read: note, when: {tags: x, any: [{tags: y}, {flag: true}]}}",
+    "allow:\n  - {read: note, when: {tags: {count: {at_least: 1}}}}",
+    "allow:\n  - {read: note, obligations: [{notify: {channel: a}}]}\n  - {read: note, about: task}",
+    "flag:\n  - {read: note, proceed: true}",
+  ];
+  for (const lines of GOOD) {
+    it(`has nothing to say of ${lines.replaceAll("\n", " ")}`, () => {
+      expect(found(lines)).to.deep.equal([]);
+    });
+  }
+
+  const BAD: [lines: string, wanted: [Check, number | null][]][] = [
+    ["allow:\n  - {read: note, when: {state: open, any: [{state: paid, flag: true}, {state: {not: open}}]}}", [["never_applies", 6]]],
+    ["allow:\n  - {read: note}\nnever:\n  - {read: note}", [["hidden_entry", 6]]],
+    ["flag:\n  - {read: note, about: task, proceed: true}\nnever:\n  - {read: note}", [["hidden_entry", 6]]],
+    ["allow:\n  - {read: note}\n  - {read: note, about: task}", [["hidden_entry", 7]]],
+    ["allow:\n  - {read: note, when: {state: open}}\n  - {read: note, when: {flag: true, state: open}}", [["hidden_entry", 7]]],
+    ["allow:\n  - {read: note, when: {state: open}}\n  - {read: note, when: {state: open}}", [["hidden_entry", 7]]],
+    ["allow:\n  - {read: note, when: {state: [open, paid]}}", [["always_true", 6]]],
+    ["allow:\n  - {read: note, when: {flag: [true, false]}}", [["always_true", 6]]],
+    ["allow:\n  - {read: note, when: {tags: {count: {at_most: 3}}}}", [["always_true", 6]]],
+    ["allow:\n  - {read: note, when: {tags: {count: {at_least: 0}}}}", [["always_true", 6]]],
+    ["never:\n  - {read: note}", [["permits_nothing", null]]],
+    ["allow:\n  - {read: note}\nnever:\n  - {write: note, when: {owner: {known: true}}}", [["unknown_goes_on", 8]]],
+    [
+      "allow:\n  - {read: note}\nnever:\n  - {write: note, when: {flag: true}, code: c}\n  - {write: note, when: {state: open}, code: c}",
+      [["code_at_several_places", null]],
+    ],
+  ];
+  for (const [lines, wanted] of BAD) {
+    it(`finds ${wanted.map(([check]) => check).join(", ")} in ${lines.replaceAll("\n", " ")}`, () => {
+      expect(found(lines)).to.deep.equal(wanted);
+    });
+  }
+
+  it("names purposes that no agent is registered for, once it is told who is", () => {
+    const lines = "allow:\n  - {read: note}";
+    expect(found(lines, new Set(["p"]))).to.deep.equal([]);
+    expect(found(lines, new Set(["q"]))).to.deep.equal([["nobody_registered", null]]);
+  });
+
+  it("asks about each verb and type with full lists, and reports what runs out of fuel", () => {
+    const asked: string[] = [];
+    const policy = {
+      evaluate: (text: string): Evaluation => {
+        const { request } = JSON.parse(text) as { request: { verb: string; resource: { attributes: { tags: string[] } } } };
+        expect(request.resource.attributes.tags).to.have.lengthOf(3);
+        asked.push(request.verb);
+        return request.verb === "write" ? { ok: false, code: "evaluation_budget", detail: "" } : passes.evaluate();
+      },
+    };
+    const set = setOf("allow:\n  - {read: note, write: note}");
+    expect(gate(set, policy, null).map(({ check, message }) => [check, message])).to.deep.equal([
+      ["out_of_fuel", "`write note` for `p` uses up an evaluation's fuel when its lists are full"],
+    ]);
+    expect(asked.sort()).to.deep.equal(["read", "write"]);
+  });
+});

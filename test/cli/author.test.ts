@@ -1,0 +1,118 @@
+/** What an author has beside `test` and `build`: the gate, explanations, tokens for development, completion, and tests after each change. */
+import { execFileSync } from "node:child_process";
+import { appendFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { watching } from "../../src/cli/watching.js";
+import { asset } from "../../src/system/paths.js";
+import { developmentKey } from "../../dev/sandbox.js";
+import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
+import { remit } from "./remit.js";
+
+const DESK = asset("rego", "policies", "customer_support");
+
+describe("an author's commands", function () {
+  this.timeout(COMPILER_BUILD_MS_MAX);
+  let folder = "";
+  const at = (...parts: string[]): string => join(folder, ...parts);
+  beforeEach(() => {
+    folder = mkdtempSync(join(tmpdir(), "remit-author-"));
+  });
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  it("say of a stopped case what was tried, where a rule stopped, and what would let it pass", async () => {
+    const asked = ["explain", "--set", DESK, "--table", "Replies and refunds", "--case", "more than was paid"];
+    const { exit, out } = await remit(...asked);
+    expect(exit).to.equal("denied");
+    expect(out).to.match(/allow {2}customer_support.allow.6 {2}applies/);
+    expect(out).to.match(/refund_exceeds_payment {2}fires .*rules.rego:46\n +not +cents <= paid +rules.rego:60/);
+    expect(out).to.include("arguments.refund_cents were 4900 (it is 4901)").and.include("no grant lifts this");
+    const { out: json } = await remit(...asked, "--json");
+    expect((JSON.parse(json) as { explanation: { would_pass: { grant: string } } }).explanation.would_pass.grant).to.equal("lifts_nothing");
+  });
+
+  it("fail the gate on a warning, at its line, with a page to read, and not on a remark", async () => {
+    await remit("init", at("desk"));
+    expect((await remit("check", at("desk"))).exit).to.equal("ok");
+    appendFileSync(at("desk", "purposes.yaml"), "    - {read: account, reset: account, code: closed, when: {}}\n");
+    const { exit, out, err } = await remit("check", at("desk"), "--json");
+    expect(exit, err).to.equal("failed");
+    expect((JSON.parse(out) as { findings: { check: string }[] }).findings.map(({ check }) => check)).to.include("hidden_entry");
+    expect((await remit("check", at("desk"))).err).to.match(/purposes.yaml:\d+: .*is hidden[^]*docs\/checks.md#hidden_entry/);
+  });
+
+  it("name the rule of a line that no test reaches, and say what coverage is missing", async () => {
+    await remit("init", at("desk"));
+    writeFileSync(at("desk", "rules_test.rego"), "package rules.it_helpdesk_test\n\ntest_nothing := true\n");
+    const { exit, out, err } = await remit("test", at("desk"), "--junit", at("report.xml"));
+    expect(exit).to.equal("failed");
+    expect(out).to.match(/no test reaches +rules.rego:[\d, -]+ +deny reset_to_stranger/);
+    expect(err).to.match(/^error: coverage of desk is \d+ %, 90 % wanted$/m);
+    expect(readFileSync(at("report.xml"), "utf8")).to.include('name="test_nothing"');
+  });
+
+  it("print a token of the development issuer, of known scopes alone", async () => {
+    expect((await remit("token", "--folder", folder)).exit).to.equal("missing");
+    mkdirSync(at(".remit"));
+    developmentKey(at(".remit", "issuer.pem"));
+    const claims = async (...args: string[]): Promise<Record<string, unknown>> => {
+      const { exit, out } = await remit("token", "--folder", folder, ...args);
+      expect(exit).to.equal("ok");
+      return JSON.parse(Buffer.from(out.split(".")[1] ?? "", "base64url").toString()) as Record<string, unknown>;
+    };
+    expect(await claims("--scope", "remit:decide", "--subject", "gateway")).to.include({
+      scope: "remit:decide",
+      sub: "gateway",
+      aud: "remit",
+    });
+    expect(await claims("--agent", "bot-1"))
+      .to.include({ sub: "bot-1", aud: "remit-agents" })
+      .and.not.have.property("scope");
+    const wrong = await remit("token", "--folder", folder, "--scope", "remit:decides");
+    expect([wrong.exit, wrong.err]).to.satisfy(
+      ([exit, err]: string[]) => exit === "usage" && err?.includes("did you mean `remit:decide`?"),
+    );
+  });
+
+  it("print what completes commands, subcommands and options in bash", async () => {
+    const { exit, out } = await remit("completion", "bash");
+    expect(exit).to.equal("ok");
+    writeFileSync(at("remit.bash"), out);
+    const completed = (...words: string[]): string[] => {
+      const script = `. ${at("remit.bash")}; COMP_WORDS=(remit ${words.join(" ")}); COMP_CWORD=${words.length}; _remit; echo "\${COMPREPLY[@]}"`;
+      return execFileSync("bash", ["-c", script], { encoding: "utf8" }).trim().split(" ");
+    };
+    expect(completed("che")).to.deep.equal(["check"]);
+    expect(completed("audit", "verify-r")).to.deep.equal(["verify-receipt"]);
+    expect(completed("test", "--wa")).to.deep.equal(["--watch"]);
+    for (const shell of ["zsh", "fish"]) expect((await remit("completion", shell)).out).to.include("remit");
+    expect((await remit("completion", "powershell")).exit).to.equal("usage");
+  });
+
+  it("build outside git for the first time with a sequence that later builds exceed", async () => {
+    await remit("init", at("desk"));
+    await remit("keys", "generate", "--out", at("signing"));
+    const { exit, out, err } = await remit("build", at("desk"), "--key", at("signing.pem"), "--out", at("desk.tar.gz"), "--json");
+    expect(exit, err).to.equal("ok");
+    expect((JSON.parse(out) as { metadata: { sequence: number } }).metadata.sequence).to.be.above(1_700_000_000);
+    expect(err).to.include("no git history");
+  });
+
+  it("gather a save's changes of sources alone, and end when they are stopped", async () => {
+    mkdirSync(at("tables"));
+    mkdirSync(at(".remit"));
+    const watched = watching(folder);
+    const changed = watched.changed();
+    writeFileSync(at(".remit", "remit.yaml"), "");
+    writeFileSync(at("notes.txt"), "");
+    writeFileSync(at("purposes.yaml"), "");
+    writeFileSync(at("tables", "a.yaml"), "");
+    expect([...((await changed) ?? [])].sort()).to.deep.equal(["purposes.yaml", join("tables", "a.yaml")]);
+    const after = watched.changed();
+    watched.stop();
+    expect(await after).to.equal(null);
+  });
+});

@@ -1,0 +1,116 @@
+import { mkdtemp, readFile, readdir, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { TESTS, attested } from "../bundle/bad_provenance.js";
+import { KEY, NAME, archive, bundleBytes, content, signed } from "../bundle/support.js";
+import { run, tokenFor, type Running } from "../http/running.js";
+import { remit, type Ran } from "./remit.js";
+
+describe("publishing from the command line", function () {
+  this.timeout(60_000);
+  let service: Running;
+  let folder = "";
+  const at = (name: string): string => join(folder, name);
+  const asked = (...args: string[]): Promise<Ran> => remit(...args, "--url", service.url, "--token", tokenFor("remit:publish remit:audit"));
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "remit-publish-"));
+    await writeFile(at("key.pem"), KEY.export({ type: "pkcs8", format: "pem" }));
+    await writeFile(at("12.tar.gz"), await bundleBytes({ expires: null, sequence: 12 }));
+    await writeFile(at("13.tar.gz"), await bundleBytes({ expires: null, sequence: 13 }));
+    await writeFile(at("garbage.tar.gz"), "garbage");
+    const bundle = { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state", poll_ms: 50 };
+    service = await run({ bundle }, await bundleBytes({ expires: null, sequence: 12 }));
+  });
+  after(async () => {
+    await service.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("rolls out, and back by one command, with the reason on record", async () => {
+    expect(await asked("publish", at("13.tar.gz"), "--reason", "refunds up to 100")).to.include({ exit: "ok" });
+    const back = await asked("publish", at("12.tar.gz"), "--reason", "back");
+    expect(back.exit).to.equal("invalid");
+    expect(back.err).to.include("bundle_older");
+    const made = await remit(
+      "republish",
+      at("12.tar.gz"),
+      "--sequence",
+      "14",
+      "--key",
+      at("key.pem"),
+      "--no-expiry",
+      "--out",
+      at("14.tar.gz"),
+    );
+    expect(made.err).to.equal("");
+    expect(made.out).to.include("the content of sequence 12");
+    expect(await asked("publish", at("14.tar.gz"), "--reason", "refunds were let through")).to.include({ exit: "ok" });
+    const shown = await asked("bundles");
+    expect(shown.out).to.match(/runs .*sequence 14/);
+    const segments = (await readdir(service.folder, { recursive: true })).filter((name) => name.endsWith(".jsonl"));
+    const text = (await Promise.all(segments.map((name) => readFile(join(service.folder, name), "utf8")))).join("");
+    const published = text.split("\n").filter((line) => line.includes('"action":"publish"'));
+    expect(published.map((line) => (JSON.parse(line) as { detail: { reason: string } }).detail.reason)).to.deep.equal([
+      "refunds up to 100",
+      "back",
+      "refunds were let through",
+    ]);
+  });
+
+  it("says why a bundle was refused, and counts it", async () => {
+    const refused = await asked("publish", at("garbage.tar.gz"), "--reason", "oops");
+    expect(refused.exit).to.equal("invalid");
+    expect(refused.err).to.include("archive_not_gzip");
+    const metrics = await (
+      await fetch(`${service.url}/metrics`, { headers: { authorization: `Bearer ${tokenFor("remit:audit")}` } })
+    ).text();
+    expect(metrics).to.match(/remit_bundle_refusals_total\{from="publication"\} [1-9]/);
+    expect(metrics).to.include("remit_bundle_refused 0");
+  });
+
+  const wrong: [what: string, args: string[], said: RegExp][] = [
+    ["no reason", ["publish", "12.tar.gz"], /--reason/],
+    ["an empty reason", ["publish", "12.tar.gz", "--reason", ""], /parameter_invalid.*reason/],
+    ["a reason without end", ["publish", "12.tar.gz", "--reason", "a".repeat(501)], /parameter_invalid.*1 to 500/],
+    ["a file that isn't there", ["publish", "absent.tar.gz", "--reason", "x"], /absent\.tar\.gz/],
+  ];
+  for (const [what, [command = "", file = "", ...rest], said] of wrong) {
+    it(`refuses ${what}`, async () => {
+      const { exit, err } = await asked(command, at(file), ...rest);
+      expect(exit).to.not.equal("ok");
+      expect(err).to.match(said);
+    });
+  }
+
+  it("is refused without provenance where a builder's is asked for", async () => {
+    const bundle = {
+      name: NAME,
+      path: "bundle.tar.gz",
+      keys: ["bundle.pem"],
+      provenance_keys: ["bundle.pem"],
+      state_dir: "state",
+      poll_ms: 50,
+    };
+    const strict = await run({ bundle }, await archive(signed(attested(TESTS, KEY, content({ expires: null })))));
+    try {
+      const to = ["--url", strict.url, "--token", tokenFor("remit:publish"), "--reason", "none"];
+      expect((await remit("publish", at("13.tar.gz"), ...to)).err).to.include("provenance_missing");
+      const { out } = await remit("bundles", ...to.slice(0, 4));
+      expect(out).to.match(/runs .*sequence 12/);
+    } finally {
+      await strict.stop();
+    }
+  });
+
+  it("refuses to republish under a sequence that isn't later, or to an end that has passed", async () => {
+    const args = ["republish", at("13.tar.gz"), "--key", at("key.pem"), "--out", at("never.tar.gz")];
+    expect((await remit(...args, "--sequence", "13")).err).to.include("14");
+    expect((await remit(...args, "--sequence", "20", "--expires", "2020-01-01T00:00:00Z")).err).to.include("lies in the past");
+    await readFile(at("never.tar.gz")).then(
+      () => expect.fail("it was written"),
+      () => undefined,
+    );
+  });
+});

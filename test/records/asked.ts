@@ -1,0 +1,81 @@
+/** Asking the records of a folder as their process does, to the end. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { RecordFilter, RecordPage } from "../../src/contract/index.js";
+import { answer, asked, type Ask } from "../../src/records/ask.js";
+import { fromCursor } from "../../src/records/cursor.js";
+import { closeTable, openTable, type OpenTable } from "../../src/records/opening.js";
+import type { RecordTable } from "../../src/records/table.js";
+import { OVERDUE_MS } from "./brute.js";
+import { RandomLog, type LogOptions } from "./random_log.js";
+
+export interface Paging {
+  order?: "newest" | "oldest";
+  limit?: number;
+  now_ms?: number;
+}
+
+export function text(table: RecordTable, ask: Ask, now_ms = 0): Promise<string | null> {
+  return asked(table, { now_ms, overdue_ms: OVERDUE_MS }, (view, asking) => answer(table, view, ask, asking));
+}
+
+export async function page(
+  table: RecordTable,
+  filter: RecordFilter,
+  after: number | null,
+  { order = "oldest", limit = 1000, now_ms = 0 }: Paging,
+): Promise<RecordPage> {
+  return JSON.parse((await text(table, { kind: "page", filter, order, after, limit }, now_ms)) ?? "") as RecordPage;
+}
+
+/** Numbers of all that match, over as many pages as it takes. */
+export async function all(table: RecordTable, filter: RecordFilter, paging: Paging = {}): Promise<number[]> {
+  const seqs: number[] = [];
+  for (let after: number | null = null; ;) {
+    const { items, next }: RecordPage = await page(table, filter, after, paging);
+    seqs.push(...items.map(({ seq }) => seq));
+    if (next === null) return seqs;
+    after = fromCursor(next);
+  }
+}
+
+/** Folders with logs, and their tables, which are closed and deleted together. */
+export class Folders {
+  readonly #folders: string[] = [];
+  readonly #opened = new Map<RecordTable, OpenTable>();
+
+  make(): string {
+    const folder = mkdtempSync(join(tmpdir(), "remit-records-"));
+    this.#folders.push(folder);
+    return folder;
+  }
+
+  with(records: number, options: LogOptions = {}): { folder: string; log: RandomLog } {
+    const folder = this.make();
+    return { folder, log: new RandomLog(folder, options).grow(records) };
+  }
+
+  async open(folder: string): Promise<RecordTable> {
+    const opened = await openTable(folder);
+    this.#opened.set(opened.table, opened);
+    return opened.table;
+  }
+
+  async caughtUp(folder: string, to = Infinity): Promise<RecordTable> {
+    const table = await this.open(folder);
+    while (await table.advance(to, Infinity));
+    return table;
+  }
+
+  close(table: RecordTable): void {
+    const opened = this.#opened.get(table);
+    this.#opened.delete(table);
+    if (opened !== undefined) closeTable(opened);
+  }
+
+  clear(): void {
+    for (const table of [...this.#opened.keys()]) this.close(table);
+    for (const folder of this.#folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+  }
+}
