@@ -1,6 +1,6 @@
 /**
- * Benchmarks that others made, replayed through a guard: what of the work is allowed, and what of the attacks is stopped. A suite with a policy set
- * of its own (`bench/outside/policies/<suite>`) is decided by that; every suite is decided by one drafted from its catalogue of tools, too.
+ * Benchmarks that others made, replayed through a guard: what of the work is allowed, and what of the attacks is stopped. Every suite is decided
+ * by a policy set that is drafted from its catalogue of tools.
  *
  * `REMIT_BENCHMARKS` says where the data is; where there is none, it says so and ends well.
  */
@@ -16,11 +16,9 @@ import { marks, together, type Row } from "./outside/report.js";
 import { score, type Judged } from "./outside/score.js";
 import { setFor } from "./outside/sets.js";
 
-const SETS = ["written", "drafted"];
 const {
   folder,
   suites: wanted,
-  sets = SETS,
   ...options
 } = readOptions("outside", {
   about: "Replays benchmarks that others made through a guard: how much of the work is allowed, and how many attacks are stopped.",
@@ -30,26 +28,18 @@ const {
       default: process.env["REMIT_BENCHMARKS"] ?? asset("..", "shared", "benchmarks"),
     },
     suites: { says: "suites to replay, separated by commas; every one if left out", takes: "text" },
-    sets: { says: "policy sets to decide by", among: SETS },
-    ablate: { says: "repeat without each mechanism in turn" },
+    ablate: { says: "repeat with the attack in every text of the answer that carries it" },
     show: { says: "print the codes by which calls were decided unexpectedly" },
     json: AS_JSON,
   },
-  examples: ["", "--show", "--suites banking,workspace --sets written --ablate", "--folder ../data --json"],
+  examples: ["", "--show", "--suites banking,workspace --ablate", "--folder ../data --json"],
 });
 
 const LEVELS: [string, Level][] = [
   ["A", { instruction: false }],
   ["T", { instruction: true }],
 ];
-const ABLATIONS: [string, Level][] = [
-  ["A without records", { instruction: false, without: new Set(["records"]) }],
-  ["A, everything heard", { instruction: false, without: new Set(["heard"]) }],
-  ["T without records", { instruction: true, without: new Set(["records"]) }],
-  ["T, everything heard", { instruction: true, without: new Set(["heard"]) }],
-  ["T, attacks in every text", { instruction: true, carried: true }],
-  ["T without named texts", { instruction: true, without: new Set(["named_text"]) }],
-];
+const ABLATIONS: [string, Level][] = [["T, attacks in every text", { instruction: true, carried: true }]];
 
 const found = suitesIn(folder);
 if (found.length === 0) {
@@ -69,16 +59,12 @@ const rows: Row[] = [];
 const dir = mkdtempSync(join(tmpdir(), "remit-outside-"));
 try {
   for (const suite of suites) {
-    const written = setFor(suite, dir, false);
-    for (const drafted of written.handwritten ? [false, true] : [true]) {
-      if (!sets.includes(drafted ? "drafted" : "written")) continue;
-      try {
-        await decide(suite, drafted);
-      } catch (cause) {
-        // One that can't be decided at all is told, and hides no other.
-        console.error(`${suite.name}: ${cause instanceof Error ? cause.message : String(cause)}`);
-        process.exitCode = 1;
-      }
+    try {
+      await decide(suite);
+    } catch (cause) {
+      // One that can't be decided at all is told, and hides no other.
+      console.error(`${suite.name}: ${cause instanceof Error ? cause.message : String(cause)}`);
+      process.exitCode = 1;
     }
   }
 } finally {
@@ -91,8 +77,8 @@ for (const row of together(rows)) {
 judge(marks(rows), options.json);
 process.exit();
 
-async function decide(suite: Suite, drafted: boolean): Promise<void> {
-  const set = setFor(suite, dir, drafted);
+async function decide(suite: Suite): Promise<void> {
+  const set = setFor(suite, dir);
   const desk = await Desk.open(set);
   try {
     for (const [level, how] of options.ablate ? [...LEVELS, ...ABLATIONS] : LEVELS) {
@@ -108,7 +94,6 @@ async function decide(suite: Suite, drafted: boolean): Promise<void> {
       const row: Row = {
         benchmark: suite.benchmark,
         suite: suite.name,
-        set: drafted ? "drafted" : "written",
         level,
         ...score(clean, mixed),
         times,
@@ -126,7 +111,7 @@ async function decide(suite: Suite, drafted: boolean): Promise<void> {
 function line(row: Row): string {
   const share = (part: number, whole: number): string => `${((100 * part) / Math.max(whole, 1)).toFixed(1)} %`.padStart(8);
   return [
-    `${row.suite} ${row.set} ${row.level}`.padEnd(44),
+    `${row.suite} ${row.level}`.padEnd(44),
     share(row.benign_calls_allowed, row.benign_calls),
     share(row.tasks_allowed, row.tasks),
     share(row.tasks_allowed_attacked, row.pairs),

@@ -55,6 +55,7 @@ import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
 import { connectionsMax } from "./wiring/descriptors.js";
 import { explaining } from "./wiring/explaining.js";
 import { wireFindings } from "./wiring/findings.js";
+import { ServiceFlow, recallFlow } from "./wiring/flow.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
@@ -298,11 +299,26 @@ export async function startService(config: Config, system: System, logger: Logge
     const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger), config.limits.import_bytes_max);
     await watched?.look();
     const limits: HttpLimits = { ...config.limits, connections_max, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
+    const isLive = (id: string): boolean => facts.task(id)?.ended === false;
+    const flow = new ServiceFlow(
+      (policy) => recallFlow(config.log.dir, policy, isLive),
+      () => facts.tasks(),
+    );
+    flow.start(engine.active);
+    const onActivated = activated;
+    activated = (policy) => {
+      onActivated(policy);
+      flow.activated(policy);
+    };
+    commands.ledger.listen(({ key, change }) => {
+      if (change === "task_ended") flow.ended(key.slice(key.indexOf("/") + 1));
+    });
     const outcomes = new Outcomes({
       log,
       clock,
       recent_max: config.decision.outcomes_max,
       find: (id) => knownDecision(search, id),
+      flow: flow.port,
     });
     const stops = new Stops(sensing.notices, timers, ITSELF);
     closing.add(() => {
@@ -322,6 +338,7 @@ export async function startService(config: Config, system: System, logger: Logge
       adjustments.close();
     });
     const deciding = decider({
+      flow: flow.port,
       system,
       identity,
       engine,
@@ -356,6 +373,9 @@ export async function startService(config: Config, system: System, logger: Logge
       clock,
       time_skew_max_ms: config.decision.time_skew_max_ms,
       // What waits for a person has to have been decided here: of that nothing is told.
+      elsewhere: (task) => {
+        flow.elsewhere(task);
+      },
       settled: (answer, { act, assessed }) => {
         if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
       },

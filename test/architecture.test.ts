@@ -21,10 +21,11 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   review: ["audit", "authoring", "bundle", "decision", "policy", "replay"],
   records: ["audit", "decision"],
   findings: ["audit", "decision", "records"],
+  flow: ["decision"],
   // What others speak, in the words of the one decision; what else they need is passed in.
   adapters: ["decision", "identity", "audit", "guards"],
   client: [],
-  guards: ["client"],
+  guards: ["client", "flow"],
   // The wiring, and the doors that open on it.
   service: "everything",
   wiring: "everything",

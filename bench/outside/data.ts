@@ -4,7 +4,20 @@
  */
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
-import type { Parameter, ToolSaid } from "./catalogue.js";
+
+export interface Parameter {
+  name: string;
+  /** JSON Schema. */
+  schema: Readonly<Record<string, unknown>>;
+}
+
+export interface ToolSaid {
+  name: string;
+  description: string;
+  /** What the catalogue says; null where it is silent. */
+  readOnly: boolean | null;
+  parameters: readonly Parameter[];
+}
 
 export interface Call {
   tool: string;
@@ -202,7 +215,6 @@ interface SaidTool {
   name: string;
   description?: string;
   summary?: string;
-  toolkit?: string;
   access?: string;
   parameters?:
     | { properties?: Record<string, Record<string, unknown>>; required?: string[] | null }
@@ -212,21 +224,12 @@ interface SaidTool {
 /** A catalogue as servers hand it out. That a tool only reads stands for MCP's `readOnlyHint`. */
 function toolsOf(said: unknown): ToolSaid[] {
   const all = (Array.isArray(said) ? said : (said as { tools: unknown }).tools) as SaidTool[];
-  return all.map(({ name, description, summary, toolkit, access, parameters }) => ({
+  return all.map(({ name, description, summary, access, parameters }) => ({
     name,
-    toolkit: toolkit ?? "",
     description: description ?? summary ?? "",
     readOnly: access === undefined ? null : access === "read",
     parameters: Array.isArray(parameters)
-      ? parameters.map((one) => parameter(one.name, one, one.required === true))
-      : Object.entries(parameters?.properties ?? {}).map(([key, schema]) =>
-          parameter(key, schema, parameters?.required?.includes(key) === true),
-        ),
+      ? parameters.map((one) => ({ name: one.name, schema: one }))
+      : Object.entries(parameters?.properties ?? {}).map(([key, schema]) => ({ name: key, schema })),
   }));
-}
-
-function parameter(name: string, schema: Record<string, unknown>, required: boolean): Parameter {
-  const { type, anyOf } = schema;
-  const types = [type, ...(Array.isArray(anyOf) ? (anyOf as { type?: unknown }[]).map((one) => one.type) : [])];
-  return { name, schema, isText: types.includes("string"), isList: types.includes("array"), required };
 }

@@ -12,16 +12,16 @@ import { makeSandbox } from "../../dev/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { findOpa } from "../../src/bundle/opa.js";
 import { Denied, RemitClient, Undecided, type Action } from "../../src/client/index.js";
-import { actionOf } from "../../src/guards/mcp/mapping.js";
+import { returnedOf } from "../../src/flow/index.js";
+import { actionOf, type Mapped } from "../../src/guards/mcp/mapping.js";
 import { Refusal } from "../../src/guards/mcp/refusal.js";
 import { startService } from "../../src/service.js";
 import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import type { Call, Run, Scored } from "./data.js";
-import { Host, type HostOptions } from "./host.js";
-import { handsOn } from "./instruction.js";
-import { PURPOSE, type OutsideSet, type ToolOfSet } from "./sets.js";
+import { answerOf } from "./answers.js";
+import { PURPOSE, type OutsideSet } from "./sets.js";
 
 /** `undecided`: there was no answer, which says nothing of the policy. */
 export type Verdict = "allow" | "flag" | "deny" | "undecided";
@@ -35,7 +35,6 @@ export interface Decided {
 export interface Level {
   /** Whether the task's instruction is known. */
   instruction: boolean;
-  without?: HostOptions["without"];
   /** Puts what the attack wants into every text of an answer that carries it. */
   carried?: true;
 }
@@ -95,44 +94,30 @@ export class Desk {
     }
   }
 
-  async replay(run: Run, { instruction, without }: Level, carried: Scored["carried"] = []): Promise<Decided[]> {
-    const tools = this.set.tools;
-    const host = new Host({
-      instruction: instruction ? run.instruction : null,
-      tools,
-      trusted: this.set.trusted,
-      ...(without !== undefined && { without }),
-    });
-    let work = await this.registrar.issue({
+  async replay(run: Run, { instruction }: Level, carried: Scored["carried"] = []): Promise<Decided[]> {
+    const work = await this.registrar.issue({
       id: `run-${++this.#tasks}`,
       agent: AGENT,
       purpose: PURPOSE,
-      attributes: { instruction: !instruction ? "unknown" : handsOn(run.instruction) ? "hands_on" : "known" },
+      attributes: instruction ? { instruction: run.instruction } : {},
       expires: new Date(system.clock.wall() + TASK_LASTS_MS).toISOString(),
     });
     const decided: Decided[] = [];
-    const told = { thing: new Set<string>(), tool: new Set<string>() };
-    const tell = async (): Promise<void> => {
-      const news = Object.entries(host.subjects).map(
-        ([name, all]) => [name, [...all].filter((one) => !told[name as keyof typeof told].has(one))] as const,
-      );
-      if (news.every(([, ids]) => ids.length === 0)) return;
-      work = await this.registrar.add(work, Object.fromEntries(news));
-      for (const [name, ids] of news) for (const id of ids) told[name as keyof typeof told].add(id);
-    };
     for (const [i, { call, output }] of run.steps.entries()) {
-      const tool = tools.get(call.tool);
-      const action = tool === undefined ? null : meant(tool, call, host);
-      await tell();
-      const one = await this.#decide(action, work.task, work.at_least);
-      decided.push(one);
-      if (one.verdict === "allow") host.hear(call.tool, call.args, output, carried[i] ?? "");
+      const mapped = this.set.tools.get(call.tool);
+      const action = mapped === undefined ? null : meant(mapped, call);
+      decided.push(await this.#decide(action, work.task, work.at_least, () => answerOf(output, carried[i] ?? "")));
     }
     await this.registrar.end(work, "the run is over");
     return decided;
   }
 
-  async #decide(action: Omit<Action, "agent" | "purpose" | "task"> | null, task: string, atLeast: number): Promise<Decided> {
+  async #decide(
+    action: Omit<Action, "agent" | "purpose" | "task"> | null,
+    task: string,
+    atLeast: number,
+    answer: () => unknown,
+  ): Promise<Decided> {
     const began = performance.now();
     const took = (): number => performance.now() - began;
     // What no policy has a word for never gets to be asked about.
@@ -145,7 +130,7 @@ export class Desk {
           ms = took();
           return { verdict: answer.decision, codes: answer.reasons.map(({ code }) => code), ms };
         },
-        { at_least: atLeast },
+        { at_least: atLeast, returned: () => returnedOf(answer()) },
       );
     } catch (cause) {
       if (cause instanceof Denied) {
@@ -158,18 +143,10 @@ export class Desk {
   }
 }
 
-/** A call in the words of the set, with what the host found; null where it has none for it. */
-function meant(tool: ToolOfSet, { tool: name, args }: Call, host: Host): ReturnType<typeof actionOf> | null {
-  const found = host.found(name, args);
-  if (found === null) return null;
-  const given = Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null));
+/** A call in the words of the set; null where it has none for it. */
+function meant(mapped: Mapped, { args }: Call): ReturnType<typeof actionOf> | null {
   try {
-    const action = actionOf(tool.mapped, given);
-    const { does, heard, places, brings } = found;
-    return {
-      ...action,
-      resource: { ...action.resource, attributes: { ...action.resource.attributes, tool: name, does, heard, places, brings } },
-    };
+    return actionOf(mapped, Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null)));
   } catch (cause) {
     if (cause instanceof Refusal) return null;
     throw cause;

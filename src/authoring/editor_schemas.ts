@@ -4,10 +4,22 @@
  * writes them to rego/schemas; a test holds the files equal to these.
  */
 import { Type, type TSchema } from "typebox";
-import { BEHAVIOR_CHANNELS, BEHAVIOR_DEFAULTS, DURATION_PATTERN, NAME_PATTERN, SEVERITIES, VERB_CLASSES } from "../contract/index.js";
+import {
+  BEHAVIOR_CHANNELS,
+  BEHAVIOR_DEFAULTS,
+  DURATION_PATTERN,
+  EFFECTS,
+  NAME_PATTERN,
+  ROLES,
+  SEVERITIES,
+  VERB_CLASSES,
+  WRITERS,
+} from "../contract/index.js";
 import { QUORUM_MAX, ROLES_MAX } from "../bundle/approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from "../bundle/behavior.js";
+import { DELEGATED, FIELD, FLOW_BOUNDS, NOWHERE, STANDARD } from "../bundle/flow.js";
 import { DAYS, SPAN } from "../bundle/hours.js";
+import { LIMITS_MAX, PERIODS, THEN } from "../bundle/limits.js";
 import { DURATION, ENTRIES_MAX } from "../bundle/purposes.js";
 import { BOUNDS, CONTEXT, MASKED, SIMPLE_TYPES } from "../bundle/vocabulary.js";
 import { CODE, WORD } from "../bundle/words.js";
@@ -67,6 +79,7 @@ function vocabulary(): object {
     {
       class: oneOf(VERB_CLASSES, "What kind of act it is."),
       collection: Type.Optional(Type.Boolean({ description: "It names no single resource (`search`, `create`): the id is null." })),
+      effect: Type.Optional(oneOf(EFFECTS, "What it does, for where values may come from.")),
     },
     { ...closed, description: "A verb: something that an agent does to a resource." },
   );
@@ -95,6 +108,22 @@ function vocabulary(): object {
         Type.String({ pattern: WORD.source, description: "The type of the resource in that role." }),
         "Other resources that an action brings along: role → type.",
       ),
+      roles: named(
+        oneOf(ROLES, "What the argument is for."),
+        "Argument, a field of one (`attachments.file_id`) or `id` → what it is for.",
+        FLOW_BOUNDS.fields,
+        FIELD.source,
+      ),
+      writes: named(
+        oneOf([...WRITERS.filter((one) => one !== "user"), "author"], "Who could have written it."),
+        "Field of what a call on it returns → who writes it; `text` for an answer that is a text, `*` for any other. Unsaid: `anyone`.",
+        FLOW_BOUNDS.fields,
+        FIELD.source,
+      ),
+      author: text("Field of a record that names its author.", 64),
+      secret: words("Fields of an answer whose values are secrets of the user's.", FIELD.source),
+      labels: words("Labels that a task has once it has read one.", WORD.source),
+      effects: named(oneOf(EFFECTS, "What it does."), "Verb → effect, if it is another on this type."),
     },
     ...closed,
     description: "A type of resource.",
@@ -131,6 +160,18 @@ function vocabulary(): object {
             ...closed,
             description: "What of a request's context isn't recorded as it is.",
           }),
+        ),
+        flow: Type.Optional(
+          Type.Object(
+            {
+              instruction: Type.Optional(text("Attribute of the task with the user's own words: `task.instruction`.", 128)),
+              slots: Type.Optional(words("Attributes of the task with values that the user gave.")),
+              own: Type.Optional(words("Attributes with addresses of the user's own: `agent.account`.")),
+              members: Type.Optional(words("Attributes with addresses or domains of the organisation.")),
+              secret: Type.Optional(words("Attributes whose values are secrets of the user's.")),
+            },
+            { ...closed, description: "Facts by which the service knows the user's own words, side and organisation." },
+          ),
         ),
         types: named(resourceType, "The types of resources that agents act on.", BOUNDS.words),
       },
@@ -341,6 +382,30 @@ function purposes(): object {
         ),
       ),
       behavior: Type.Optional(behavior()),
+      flow: Type.Optional(flowPolicy()),
+      limits: Type.Optional(
+        Type.Array(
+          withVerbs(
+            {
+              at_most: Type.Optional(Type.Number({ minimum: 0, description: "How much fits. Not with `after`." })),
+              sum: Type.Optional(text("Path of the number that is added up: `arguments.amount_cents`.", 128)),
+              distinct: Type.Optional(text("Path of the value of which so many different ones fit: `id`.", 128)),
+              each: Type.Optional(text("Path by whose values it is counted apart: with `at_most: 1`, not twice.", 128)),
+              after: Type.Optional(named(types, "Verb: types, one of which has to come first.")),
+              per: Type.Optional(oneOf(PERIODS, "Within what: one task (default), or the agent's last minute, hour or day.")),
+              then: Type.Optional(oneOf(THEN, "What follows where it doesn't fit: `deny` (default), or `wait` for a person.")),
+              ...{ code, severity, title, message, tell_agent: tellAgent },
+            },
+            [],
+            types,
+            "Verb: types that count.",
+          ),
+          {
+            maxItems: LIMITS_MAX,
+            description: "How often, how much and in what order. Counted at the decision; what was not made is given back.",
+          },
+        ),
+      ),
       allow: entries({ ...common, obligations }, [], "What is permitted. What no line permits is denied."),
       flag: entries(
         { ...common, tell_agent: tellAgent, proceed, obligations },
@@ -376,6 +441,30 @@ function assessed(): TSchema {
       reasons: Type.Optional(words("What is odd, in words.")),
     },
     { ...closed, description: "How odd the action is for its agent; not at all, if unsaid." },
+  );
+}
+
+/** `flow: standard`, or the same with what it leaves to a purpose. */
+function flowPolicy(): TSchema {
+  const set = oneOf([STANDARD], "The standard set: what comes from a stranger goes nowhere.");
+  return Type.Union(
+    [
+      set,
+      Type.Object(
+        {
+          set: Type.Optional(set),
+          delegated: Type.Optional(
+            oneOf(DELEGATED, "With a destination that stands alone in what the instruction names word for word; `wait` by default."),
+          ),
+          nowhere: Type.Optional(oneOf(NOWHERE, "With a destination that was seen nowhere; `deny` by default.")),
+          authority: Type.Optional(
+            words("`service`: a credential or a setting may come from a service's record. Nobody's by default.", "^service$"),
+          ),
+        },
+        closed,
+      ),
+    ],
+    { description: "What follows from where the values of an action come from. Nothing, if it is left out." },
   );
 }
 

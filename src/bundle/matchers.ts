@@ -67,8 +67,18 @@ function inList(name: string): string {
   return `\`${name}\` is a list of objects`;
 }
 
-function taskPath(rest: string[], { task }: Vocabulary): Place | UnknownWord {
+/** `task.labels`: what the task has read, unless an attribute has that name. */
+function labelsOf({ task, types }: Vocabulary): Place | null {
+  const labels = [...new Set(Object.values(types).flatMap(({ flow }) => flow?.labels ?? []))].sort();
+  if (labels.length === 0 || Object.hasOwn(task.attributes, "labels") || task.subjects.includes("labels")) return null;
+  return { path: ["facts", "flow", "labels"], type: { kind: "list", of: { kind: "enum", values: labels }, max: labels.length } };
+}
+
+function taskPath(rest: string[], vocabulary: Vocabulary): Place | UnknownWord {
+  const { task } = vocabulary;
   const [name = "", ...deeper] = rest;
+  const labels = name === "labels" && deeper.length === 0 ? labelsOf(vocabulary) : null;
+  if (labels !== null) return labels;
   if (task.subjects.includes(name) && deeper.length === 0) {
     return { path: ["facts", "task", "subjects", name], type: { kind: "list", of: ID, max: 1 } };
   }

@@ -19,7 +19,9 @@ import {
 import { compileApprovers } from "./approvers.js";
 import { compileBehavior } from "./behavior.js";
 import { TELL_AGENT } from "./catalogue.js";
+import { compileFlowPolicy } from "./flow.js";
 import { compileOpen } from "./hours.js";
+import { compileLimits } from "./limits.js";
 import { compileWhen, fits, resolvePath, UnknownWord } from "./matchers.js";
 import { unfilled } from "./messages.js";
 import type { Path, Sheet } from "./source.js";
@@ -80,7 +82,20 @@ class PurposeReader {
 
   read(value: unknown): Purpose {
     const { sheet, id } = this;
-    const keys = ["statement", "owner", "task", "answer_lasts", "hours", "approvers", "behavior", "allow", "flag", "never"];
+    const keys = [
+      "statement",
+      "owner",
+      "task",
+      "answer_lasts",
+      "hours",
+      "approvers",
+      "behavior",
+      "flow",
+      "limits",
+      "allow",
+      "flag",
+      "never",
+    ];
     const said = sheet.fields(value, [id], `purpose \`${id}\``, keys);
     return {
       statement: sheet.text(said["statement"], [id, "statement"], "`statement`") ?? "",
@@ -90,6 +105,10 @@ class PurposeReader {
       hours: said["hours"] === undefined ? null : this.hours(said["hours"], [id, "hours"]),
       ...compileApprovers(sheet, said["approvers"], [id, "approvers"]),
       behavior: compileBehavior(sheet, said["behavior"], [id, "behavior"]),
+      ...compileFlowPolicy(sheet, said["flow"], [id, "flow"], this.vocabulary),
+      ...compileLimits(sheet, said["limits"], [id, "limits"], this.vocabulary, (one, path, effect, code, types) =>
+        this.reason(one, path, effect, code, "medium", types),
+      ),
       allow: this.entries("allow", said["allow"]),
       flag: this.entries("flag", said["flag"]),
       never: this.entries("never", said["never"]),

@@ -1,9 +1,21 @@
 /** The shapes of a bundle's JSON files, as strict as the types in the contract that they mirror. */
 import { Type, type Static, type TSchema } from "../contract/type.js";
-import { BEHAVIOR_CHANNELS, NAME_PATTERN, Obligation, SEVERITIES, VERB_CLASSES, type Effect } from "../contract/index.js";
+import {
+  BEHAVIOR_CHANNELS,
+  EFFECTS,
+  NAME_PATTERN,
+  Obligation,
+  ROLES,
+  SEVERITIES,
+  VERB_CLASSES,
+  WRITERS,
+  type Effect,
+} from "../contract/index.js";
 import { QUORUM_MAX, ROLES_MAX } from "./approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.js";
+import { DELEGATED, FIELD, NOWHERE } from "./flow.js";
 import { WEEK_MS } from "./hours.js";
+import { LIMITS_MAX, PERIODS } from "./limits.js";
 import { LITERALS_MAX } from "./reads.js";
 import { FACTORS_MAX } from "./matchers.js";
 
@@ -66,9 +78,29 @@ export const ValueType = {
   ]),
 };
 
+const VerbEffect = Type.Enum([...EFFECTS]);
+const Words = Type.Array(Line, { uniqueItems: true });
+const byField = <T extends TSchema>(value: T) => Type.Record(Type.String({ pattern: FIELD.source }), value, closed);
+
+const TypeFlow = Type.Object(
+  {
+    roles: byField(Type.Enum([...ROLES])),
+    writes: byField(Type.Enum([...WRITERS, "author"])),
+    author: Type.Optional(Line),
+    secret: Type.Optional(Words),
+    labels: Type.Optional(Words),
+    effects: Type.Optional(named(VerbEffect)),
+  },
+  closed,
+);
+
+const FlowFacts = Type.Object({ instruction: Type.Optional(Line), slots: Words, own: Words, members: Words, secret: Words }, closed);
+
 const Vocabulary = Type.Object(
   {
-    verbs: named(Type.Object({ class: Type.Enum([...VERB_CLASSES]), collection: Type.Boolean() }, closed)),
+    verbs: named(
+      Type.Object({ class: Type.Enum([...VERB_CLASSES]), collection: Type.Boolean(), effect: Type.Optional(VerbEffect) }, closed),
+    ),
     task: Type.Object({ subjects: Type.Array(Type.String({ pattern: NAME_PATTERN })), attributes: Fields }, closed),
     agent: Type.Object({ attributes: Fields }, closed),
     masks: Type.Optional(
@@ -76,9 +108,11 @@ const Vocabulary = Type.Object(
         minItems: 1,
       }),
     ),
+    flow: Type.Optional(FlowFacts),
     types: named(
       Type.Object(
         {
+          flow: Type.Optional(TypeFlow),
           id: Type.Enum(["name", "path"]),
           about: named(Line),
           attributes: Fields,
@@ -206,6 +240,35 @@ const Purpose = Type.Object(
     hours: Type.Union([Hours, Type.Null()]),
     approvers: Type.Optional(Approvers),
     behavior: Type.Optional(Behavior),
+    flow: Type.Optional(
+      Type.Object(
+        {
+          delegated: Type.Enum([...DELEGATED]),
+          nowhere: Type.Enum([...NOWHERE]),
+          authority: Type.Array(Type.Literal("service"), { maxItems: 1 }),
+        },
+        closed,
+      ),
+    ),
+    limits: Type.Optional(
+      Type.Array(
+        Type.Object(
+          {
+            code: Line,
+            of: named(Words),
+            measure: Type.Enum(["count", "sum", "distinct", "after"]),
+            path: Type.Optional(Path),
+            each: Type.Optional(Path),
+            after: Type.Optional(named(Words)),
+            max: Type.Number({ minimum: 0 }),
+            per: Type.Enum([...PERIODS]),
+          },
+          closed,
+        ),
+        { maxItems: LIMITS_MAX },
+      ),
+    ),
+    limited: Type.Optional(named(named(Type.Array(reasonOf("deny", "flag"), { minItems: 1 })))),
     allow: entriesOf("allow"),
     flag: entriesOf("flag"),
     never: entriesOf("deny"),

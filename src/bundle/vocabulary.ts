@@ -1,5 +1,6 @@
 /** `vocabulary.yaml` → `Vocabulary`: the words a policy set may talk about. */
 import { VERB_CLASSES, type Fields, type ResourceType, type ValueType, type VerbSpec, type Vocabulary } from "../contract/index.js";
+import { compileFlowFacts, compileTypeFlow, effectOf, FLOW_KEYS } from "./flow.js";
 import { masksOf } from "./masks.js";
 import type { Path, Sheet } from "./source.js";
 import { WORD } from "./words.js";
@@ -36,21 +37,22 @@ export const MASKED = "masked";
 export const SIMPLE_TYPES = ["id", "email", "string", "integer", "number", "boolean", "date", "time", "duration"] as const;
 
 export function compileVocabulary(sheet: Sheet): Vocabulary {
-  const all = sheet.fields(sheet.value, [], "the vocabulary", ["verbs", "task", "agent", "context", "types"]);
+  const all = sheet.fields(sheet.value, [], "the vocabulary", ["verbs", "task", "agent", "context", "types", "flow"]);
   const task = sheet.fields(all["task"] ?? {}, ["task"], "`task`", ["subjects", "principal", "attributes"]);
   const agent = sheet.fields(all["agent"] ?? {}, ["agent"], "`agent`", ["attributes"]);
   const subjects = subjectNames(sheet, task["subjects"] ?? []);
   checkMasked(sheet, task, ["task"], ["principal"]);
   checkMasked(sheet, sheet.fields(all["context"] ?? {}, ["context"], "`context`", CONTEXT), ["context"], CONTEXT);
-  const vocabulary = {
+  const vocabulary: Vocabulary = {
     verbs: verbs(sheet, all["verbs"]),
     task: {
       subjects,
       attributes: fields(sheet, task["attributes"], ["task", "attributes"], [...TASK_FACTS, ...subjects]),
     },
     agent: { attributes: fields(sheet, agent["attributes"], ["agent", "attributes"], AGENT_FACTS) },
-    types: types(sheet, all["types"], subjects),
+    types: types(sheet, all["types"], subjects, Object.keys((all["verbs"] ?? {}) as object)),
   };
+  Object.assign(vocabulary, compileFlowFacts(sheet, all["flow"], vocabulary));
   const masks = masksOf(sheet.value, vocabulary);
   return masks.length === 0 ? vocabulary : { ...vocabulary, masks };
 }
@@ -75,10 +77,11 @@ function verbs(sheet: Sheet, value: unknown): Record<string, VerbSpec> {
   for (const [name, spec] of members) {
     const path = ["verbs", name];
     checkName(sheet, name, path, "a verb", NOT_VERBS);
-    const said = sheet.fields(spec, path, `verb \`${name}\``, ["class", "collection"]);
+    const said = sheet.fields(spec, path, `verb \`${name}\``, ["class", "collection", "effect"]);
+    const effect = effectOf(sheet, said["effect"], [...path, "effect"]);
     const verbClass = sheet.oneOf(said["class"], [...path, "class"], "class of verb", VERB_CLASSES);
     const collection = sheet.boolean(said["collection"] ?? false, [...path, "collection"], "`collection`");
-    if (verbClass !== null) found[name] = { class: verbClass, collection: collection === true };
+    if (verbClass !== null) found[name] = { class: verbClass, collection: collection === true, ...(effect !== null && { effect }) };
   }
   return found;
 }
@@ -156,7 +159,7 @@ function composedType(sheet: Sheet, value: object, path: Path, depth: number): V
   return max === null ? null : { kind: "string", max };
 }
 
-function types(sheet: Sheet, value: unknown, subjects: string[]): Record<string, ResourceType> {
+function types(sheet: Sheet, value: unknown, subjects: string[], verbNames: string[]): Record<string, ResourceType> {
   const found: Record<string, ResourceType> = {};
   const members = sheet.map(value, ["types"], "`types`");
   const names = members.map(([name]) => name);
@@ -164,14 +167,19 @@ function types(sheet: Sheet, value: unknown, subjects: string[]): Record<string,
   for (const [name, spec] of members) {
     const path = ["types", name];
     checkName(sheet, name, path, "a type");
-    const said = sheet.fields(spec ?? {}, path, `type \`${name}\``, ["id", "about", "attributes", "arguments", "related"]);
+    const said = sheet.fields(spec ?? {}, path, `type \`${name}\``, [
+      ...["id", "about", "attributes", "arguments", "related"],
+      ...FLOW_KEYS,
+    ]);
     const attributes = fields(sheet, said["attributes"], [...path, "attributes"], PATH_ROOTS);
+    const given = fields(sheet, said["arguments"], [...path, "arguments"], []);
     found[name] = {
       id: formOfId(sheet, said["id"] ?? "name", [...path, "id"]),
       about: about(sheet, said["about"], [...path, "about"], subjects, attributes),
       attributes,
-      arguments: fields(sheet, said["arguments"], [...path, "arguments"], []),
+      arguments: given,
       related: related(sheet, said["related"], [...path, "related"], names),
+      ...compileTypeFlow(sheet, said, path, given, verbNames),
     };
   }
   return found;

@@ -1,5 +1,5 @@
 /** One guarded action, from asking to its outcome. `through` reads as the order in which things happen. */
-import type { Answer, ReportOutcome } from "../contract/index.js";
+import type { Answer, ReportOutcome, Returned } from "../contract/index.js";
 import { AskedAction, type Action } from "./action.js";
 import type { DecideOptions } from "./client.js";
 import { within } from "./deadline.js";
@@ -17,10 +17,15 @@ export interface GuardOptions extends Handlers, DecideOptions {
   wait_ms?: number;
   /** Called once, when the action begins to wait for an approval. @default none */
   waiting?: (answer: Answer) => void;
+  /**
+   * Takes apart what the action returned, so that the service knows where later values come from: `returnedOf` of `remit/flow`. Nobody has
+   * the result before the service has that. @default none: an agent that has read something is taken to have read anything
+   */
+  returned?: (result: unknown) => Returned;
 }
 
 const GUARD: Record<keyof GuardOptions, true> = {
-  ...{ deadline_ms: true, signal: true, at_least: true, wait_ms: true, waiting: true },
+  ...{ deadline_ms: true, signal: true, at_least: true, wait_ms: true, waiting: true, returned: true },
   ...{ confirm: true, notify: true, redact: true },
 };
 
@@ -181,20 +186,26 @@ export class Guarded {
     const began = outside.monotonic();
     const permitted: Permitted = { action: modified(answer, held.action), answer, signal: controller.signal };
     // What a run that was stopped comes to is reported too: nobody can say that it did nothing.
-    const over = (outcome: ReportOutcome["outcome"]): void => {
+    const over = (outcome: ReportOutcome["outcome"], returned?: Returned): Promise<void> => {
       running.end();
       signal?.removeEventListener("abort", cancelled);
-      outcomes.report(answer.decision_id, { outcome, took_ms: Math.max(0, outside.monotonic() - began) });
+      const took_ms = Math.max(0, outside.monotonic() - began);
+      return outcomes.report(answer.decision_id, { outcome, took_ms, ...(returned !== undefined && { returned }) });
     };
-    const work = (async () => run(permitted))();
-    work.then(
-      () => {
-        over("done");
-      },
-      () => {
-        over("failed");
-      },
-    );
+    const takeApart = this.#options.returned;
+    const work = (async () => {
+      let result: T;
+      try {
+        result = await run(permitted);
+      } catch (error) {
+        void over("failed");
+        throw error;
+      }
+      if (takeApart === undefined) void over("done");
+      else await over("done", takeApart(result));
+      return result;
+    })();
+    work.catch(() => undefined);
     return (await this.#obligations.redact(answer, await Promise.race([work, stopped]))) as T;
   }
 
@@ -202,7 +213,7 @@ export class Guarded {
     const again = await this.#ask(held.asked, this.#deadline_ms, atLeast);
     if (again.answer.proceed) {
       const detail = `asked again for ${held.answer.decision_id}`;
-      this.#deps.outcomes.report(again.answer.decision_id, { outcome: "not_attempted", detail });
+      void this.#deps.outcomes.report(again.answer.decision_id, { outcome: "not_attempted", detail });
     }
     return again;
   }
@@ -249,7 +260,7 @@ export class Guarded {
   }
 
   #notAttempted({ answer }: Held): void {
-    if (answer.proceed) this.#deps.outcomes.report(answer.decision_id, { outcome: "not_attempted" });
+    if (answer.proceed) void this.#deps.outcomes.report(answer.decision_id, { outcome: "not_attempted" });
   }
 }
 

@@ -14,6 +14,8 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 interface Report {
   path: string;
   body: string;
+  /** Called when it is told or lost. */
+  over: () => void;
 }
 
 export class Outcomes {
@@ -34,13 +36,16 @@ export class Outcomes {
     this.#queue_max = queueMax;
   }
 
-  report(decisionId: string, said: ReportOutcome): void {
+  /** Resolves when it is told or lost; it never fails. */
+  report(decisionId: string, said: ReportOutcome): Promise<void> {
     if (this.#queue.length >= this.#queue_max) {
       this.lost++;
-      return;
+      return Promise.resolve();
     }
-    this.#queue.push({ path: `decisions/${decisionId}/outcome`, body: JSON.stringify(said) });
-    this.#plan();
+    return new Promise((over) => {
+      this.#queue.push({ path: `decisions/${decisionId}/outcome`, body: JSON.stringify(said), over });
+      this.#plan();
+    });
   }
 
   /** Resolves when all is told or lost. Nothing is tried again from here on. */
@@ -67,6 +72,7 @@ export class Outcomes {
       if (report === undefined) break;
       this.#sending++;
       void this.#send(report).finally(() => {
+        report.over();
         this.#sending--;
         this.#pump();
       });

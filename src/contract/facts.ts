@@ -143,10 +143,13 @@ export type IssueTask = Static<typeof IssueTask>;
 export const AmendTask = Type.Object(
   {
     subjects: Type.Optional(about(taskMembers.subjects, "Subjects to add, by type; those that it has stay. Left out: none")),
+    attributes: Type.Optional(
+      about(taskMembers.attributes, "Attributes to set, such as what was learned on the way; those that it has else stay. Left out: none"),
+    ),
     ended: Type.Optional(Type.Literal(true, { description: "`true` ends the task for good. Left out: it goes on" })),
     reason: Type.Optional(Reason),
   },
-  { ...closed, minProperties: 1, title: "ChangeTask", description: "Subjects to add, or the task's end" },
+  { ...closed, minProperties: 1, title: "ChangeTask", description: "Subjects to add, attributes to set, or the task's end" },
 );
 export type AmendTask = Static<typeof AmendTask>;
 

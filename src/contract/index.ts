@@ -6,6 +6,7 @@ export * from "./decision.js";
 export * from "./events.js";
 export * from "./explain.js";
 export * from "./facts.js";
+export * from "./flow.js";
 export * from "./fuel.js";
 export * from "./findings.js";
 export * from "./handed_in.js";

@@ -2,6 +2,7 @@
  * Input of a policy: a decision is a pure function of it and the bundle's data. Every field the vocabulary names is present, null if
  * unknown. Status, expiry and revocation are not in here: the floor has dealt with them before.
  */
+import type { FlowFactsInput } from "./flow.js";
 import type { Condition } from "./policy.js";
 
 export type Value = string | number | boolean | null | Value[] | { [field: string]: Value };
@@ -40,7 +41,7 @@ export interface PolicyInput {
     };
     grants: InputGrant[];
     behavior: { risk: number; confidence: number; channels: Record<string, number>; reasons: string[] };
-    flow: null;
+    flow: FlowFactsInput | null;
   };
 }
 

@@ -1,6 +1,7 @@
 /** Reports made afterwards: what agents did without having asked, and the outcomes of what they had asked for. */
 import { DecideRequest } from "./decision.js";
 import type { ProblemCode } from "./problem.js";
+import { Returned } from "./flow.js";
 import { OutcomeName } from "./record.js";
 import { Type, type Static } from "./type.js";
 
@@ -73,15 +74,17 @@ export const ReportOutcome = Type.Object(
       }),
     ),
     detail: Type.Optional(Type.String({ maxLength: 1024, description: "More about it, in words. Left out: nothing" })),
+    returned: Type.Optional(Returned),
   },
   { ...closed, title: "ReportOutcome", description: "What became of an action that was permitted" },
 );
 export type ReportOutcome = Static<typeof ReportOutcome>;
 
+const { returned: _returned, ...recalled } = ReportOutcome.properties;
 export const OutcomeAnswer = Type.Object(
   {
     decision_id: Type.String({ description: "Id of the decision" }),
-    ...ReportOutcome.properties,
+    ...recalled,
     time: Type.String({ description: "When it was recorded, RFC 3339" }),
   },
   { ...closed, title: "OutcomeAnswer", description: "An outcome that was recorded" },

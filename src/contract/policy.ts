@@ -3,6 +3,7 @@
  * and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
  */
 import type { BehaviorPolicy } from "./behavior.js";
+import type { FlowFacts, TypeFlow, VerbEffect } from "./flow.js";
 import type { Obligation } from "./obligation.js";
 
 export type Effect = "allow" | "log" | "flag" | "deny";
@@ -36,6 +37,8 @@ export interface VerbSpec {
   class: VerbClass;
   /** A collection verb (`search`, `create`) names no single resource: its `resource.id` is null. */
   collection: boolean;
+  /** Left out: not said. */
+  effect?: VerbEffect;
 }
 
 export interface ResourceType {
@@ -47,6 +50,8 @@ export interface ResourceType {
   arguments: Fields;
   /** Role → resource type, for the other resources an action names (`pay_from: payment_method`). */
   related: Record<string, string>;
+  /** Left out: nothing is said of where its values come from and go. */
+  flow?: TypeFlow;
 }
 
 /** A field that never stands in a record: a digest does in its place. */
@@ -69,6 +74,8 @@ export interface Vocabulary {
   types: Record<string, ResourceType>;
   /** Left out where nothing is masked. */
   masks?: Mask[];
+  /** Left out: `input.facts.flow` is null. */
+  flow?: FlowFacts;
 }
 
 export type Scalar = string | number | boolean;
@@ -157,6 +164,33 @@ export interface Approvers {
   quorum: number;
 }
 
+/** Options of the standard set of flow under a purpose. */
+export interface FlowPolicy {
+  /** With a destination that stands alone in a text of an outsider's that the instruction names. */
+  delegated: "allow" | "wait" | "deny";
+  /** With a destination that was seen nowhere. */
+  nowhere: "wait" | "deny";
+  /** Writers, beside the user's own side, from whom an authority (a credential, a setting) is accepted. */
+  authority: "service"[];
+}
+
+/** A bound on what is done within a task or a window. */
+export interface Limit {
+  code: string;
+  /** Verb → types that count. */
+  of: Record<string, string[]>;
+  /** `count` of actions, `sum` of an argument, `distinct` values, or `after`: only once something else was done. */
+  measure: "count" | "sum" | "distinct" | "after";
+  /** Key path into the policy's input, of `sum` and `distinct`. */
+  path?: string[];
+  /** Key path by which values are counted apart. */
+  each?: string[];
+  /** Verb → types, one of which has to come first. Only with `after`. */
+  after?: Record<string, string[]>;
+  max: number;
+  per: "task" | "minute" | "hour" | "day";
+}
+
 export interface Purpose {
   statement: string;
   owner: string;
@@ -167,6 +201,12 @@ export interface Purpose {
   approvers?: Approvers;
   /** Left out by builders that didn't know it: nothing follows from what is unusual then. */
   behavior?: BehaviorPolicy;
+  /** Left out: nothing follows from where values come from. */
+  flow?: FlowPolicy;
+  /** Left out: nothing is counted. */
+  limits?: Limit[];
+  /** type → verb → reasons of the limits that the action has to fit, whose codes are theirs. */
+  limited?: Record<string, Record<string, EntryReason[]>>;
   allow: Entries;
   flag: Entries;
   never: Entries;

@@ -199,6 +199,30 @@ const others: Record<string, BuiltinReason> = {
     message: "too unusual for agent {agent} (risk {risk}): {why}",
     tell_agent: notYou,
   },
+  flow_denied: {
+    effect: "deny",
+    severity: "high",
+    message: "{argument} ({role}) is {writer}'s word",
+    tell_agent: "This rests on something that neither the user nor their own records say.",
+  },
+  flow_waits: {
+    effect: "flag",
+    severity: "medium",
+    message: "{argument} ({role}) is {writer}'s word, and waits for a person",
+    tell_agent: "A person was asked whether this is what is meant.",
+  },
+  flow_secret: {
+    effect: "deny",
+    severity: "critical",
+    message: "{argument} ({role}) holds a secret of the user's",
+    tell_agent: "This holds something that is not given away.",
+  },
+  flow_unknown: {
+    effect: "deny",
+    severity: "high",
+    message: "nobody knows where the values of this action come from",
+    tell_agent: "It could not be found out where this comes from.",
+  },
   not_asked: {
     effect: "log",
     severity: "high",

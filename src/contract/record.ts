@@ -5,6 +5,7 @@
 import { canonical } from "./canonical.js";
 import { RELATIONS } from "./behavior.js";
 import { Answer, SeverityName } from "./decision.js";
+import { VALUE_KINDS, WRITERS } from "./flow.js";
 import { EngineMember } from "./handed_in.js";
 import { NOTICE_CODES } from "./notices.js";
 import { VERB_CLASSES } from "./policy.js";
@@ -257,6 +258,34 @@ export const OutcomeName = Type.Enum([...OUTCOMES], {
   description: "What became of the action: it was done, it was tried and failed, or it was not tried",
 });
 
+/** Values that a task saw in the answer of a call. Values stand here as digests. */
+export const SeenRecord = Type.Object(
+  {
+    full: Type.Boolean({ description: "Whether there was more than a report holds" }),
+    others: Type.Boolean({ description: "Whether members or outsiders wrote in it" }),
+    task: Type.String({ description: "Topmost task of the chain" }),
+    values: Type.Array(
+      Type.Object(
+        {
+          alone: Type.Boolean({ description: "Whether no other value of the kind stood in the same text" }),
+          keys: Type.Array(Type.String(), {
+            description: "Digests of the values: SHA-256 of kind, line break and normal form; 16 letters",
+          }),
+          kind: Type.Enum([...VALUE_KINDS], { description: "Kind of the values" }),
+          named: Type.Boolean({ description: "Whether the instruction names their record word for word" }),
+          path: Type.String({ description: "Place within the answer" }),
+          secret: Type.Boolean({ description: "Whether they are secrets of the user's" }),
+          writer: Type.Enum([...WRITERS], { description: "Who could have written them" }),
+        },
+        { ...closed, title: "SeenValues", description: "Values that share all but their digests" },
+      ),
+      { description: "Values that it held" },
+    ),
+  },
+  { ...closed, title: "SeenRecord", description: "What a task saw in the answer of a call. Left out: not reported, or in `beside`" },
+);
+export type SeenRecord = Static<typeof SeenRecord>;
+
 /** Record of an action's outcome, as its enforcement point reports it. */
 export const OutcomeRecord = Type.Object(
   {
@@ -269,6 +298,8 @@ export const OutcomeRecord = Type.Object(
     decision_id: Type.String({ description: "Id of the decision" }),
     detail: Type.Optional(Type.String({ maxLength: 1024, description: "More about it, in words. Left out: not said" })),
     outcome: OutcomeName,
+    beside: Type.Optional(Beside("`seen` is too large for a leaf")),
+    seen: Type.Optional(SeenRecord),
     took_ms: Type.Optional(Type.Number({ minimum: 0, description: "Milliseconds that the action took. Left out: not said" })),
   },
   { ...closed, title: "OutcomeRecord", description: "What became of an action, as its enforcement point reported it" },

@@ -1,6 +1,7 @@
 /** JSON Schemas derived from a vocabulary: for the request's values, and for `opa check --schema` over a policy's `input`. */
 import { BEHAVIOR_CHANNELS } from "./behavior.js";
 import { ID_LENGTH_MAX } from "./decision.js";
+import { EFFECTS, ROLES, VALUE_KINDS, WRITERS } from "./flow.js";
 import type { Fields, ValueType, Vocabulary } from "./policy.js";
 import { DATE_PATTERN, DURATION_PATTERN, TIME_PATTERN } from "./time.js";
 
@@ -169,11 +170,63 @@ export function inputSchema(vocabulary: Vocabulary): JsonSchema {
           },
           reasons: { type: "array", items: { type: "string" }, description: "Why, in phrases, the weightiest first." },
         }),
-        flow: { type: "null", description: "Kept for later; always null." },
+        flow,
       }),
     }),
   };
 }
+
+const writers = [...WRITERS, "nowhere", "unknown"];
+const flag = (description: string): JsonSchema => ({ type: "boolean", description });
+const word = (values: readonly string[], description: string): JsonSchema => ({ type: "string", enum: values, description });
+const list = (items: JsonSchema, description: string): JsonSchema => ({ type: "array", items, description });
+
+const source = object("One place where the value was found.", {
+  writer: word(WRITERS, "Who could have written it there."),
+  record: textOrNull("`decision_id` of the call whose answer held it; null when the task or the agent says it."),
+  path: text("Place within the answer, or the fact."),
+  named: flag("Whether the instruction names what was read there word for word."),
+  alone: flag("Whether no other value of its kind stood in the same text."),
+});
+
+const flow: JsonSchema = {
+  ...object("Where the action's values come from; null unless the vocabulary has words for it.", {
+    effect: {
+      type: ["string", "null"],
+      enum: [...EFFECTS, null],
+      description: "What the verb does; null when the vocabulary doesn't say.",
+    },
+    complete: flag("Whether the service knows what was seen on the task."),
+    instructed: flag("Whether the task's instruction is known."),
+    others: { type: ["boolean", "null"], description: "Whether anything was seen on the task that others wrote; null when unknown." },
+    full: list({ type: "string", enum: VALUE_KINDS }, "Kinds of values of which the task has seen more than is remembered."),
+    labels: list({ type: "string" }, "Labels that the task has from what was read on it."),
+    limits: {
+      type: "object",
+      description: "Code of each limit that the action has to fit to how much of it is used.",
+      additionalProperties: object("A limit, before the action.", {
+        used: { type: "number", description: "What is used." },
+        adds: { type: ["number", "null"], description: "What the action adds; null when that isn't known, and then it doesn't fit." },
+        max: { type: "number", description: "How much fits." },
+      }),
+    },
+    arguments: {
+      type: "object",
+      description: "Path of a value (`recipients/0`; `body#1` for the first address within a text) to what is known of it.",
+      additionalProperties: object("What is known of one value.", {
+        role: word(ROLES, "What the argument is for."),
+        kind: word(VALUE_KINDS, "Kind of the value."),
+        writer: word(writers, "Most trusted writer of all its sources."),
+        introduced: word(writers, "Writer of the answer that held it first."),
+        inside: flag("Whether it is an address within the organisation."),
+        excluded: flag("Whether the instruction names it only to exclude it."),
+        secret: flag("Whether it is, or contains, a secret of the user's."),
+        sources: list(source, "Where it was found, the most trusted first."),
+      }),
+    },
+  }),
+  type: ["object", "null"],
+};
 
 const RARE = "Decades: 3 is what comes once in a thousand times.";
 

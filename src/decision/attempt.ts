@@ -2,14 +2,14 @@
  * One action on the facts of this turn: gather, floor, evaluate, conclude. Synchronous and without effect, so nothing that the
  * conclusion rests on can move before the caller commits it, in the same turn.
  */
-import { NOTHING_ODD, Problem } from "../contract/index.js";
+import { NOTHING_ODD, Problem, canonical } from "../contract/index.js";
 import { actOf, isItsOwn, type ScoredAction } from "./act.js";
 import { approvalOf, type Approvable } from "./approval.js";
 import { conclude, concludeFloor, unasked, type Conclusion, type LevelResult, type Scene } from "./conclude.js";
 import { floor } from "./floor.js";
 import { gather, inputText } from "./gather.js";
 import type { Pdp } from "./pdp.js";
-import type { ActivePolicy } from "./ports.js";
+import type { ActivePolicy, ValueFlow } from "./ports.js";
 import type { Action } from "./read.js";
 import type { Happened, Kind } from "./record.js";
 import type { Asker, Gathered, Level } from "./situation.js";
@@ -41,6 +41,8 @@ export interface Attempt {
   readonly uses: readonly string[];
   /** What an approval of it is bound to; null unless it waits for one. */
   readonly approval: Approvable | null;
+  /** Note on its values, to be kept once it is permitted; null: nothing. */
+  readonly flow: object | null;
   /** Milliseconds from gathering to the conclusion. */
   readonly evaluate_ms: number;
   /** Metering units that the evaluations used, together. */
@@ -50,7 +52,7 @@ export interface Attempt {
 /** @throws Problem `log_unavailable` while the profile is rebuilt from the records: nothing is decided by half of one */
 export type Attempter = (question: Question) => Attempt;
 
-export function attempter({ system: { clock }, identity, facts, profile, masks, limits }: Pdp): Attempter {
+export function attempter({ system: { clock }, identity, facts, profile, masks, limits, flow }: Pdp): Attempter {
   return (question) => {
     if (!profile.ready) throw new Problem("log_unavailable");
     const began = clock.monotonic();
@@ -64,15 +66,28 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
     }
     const scored = score(question, gathered, true, true);
     // The baseline is the acting agent's: at the levels above its own task nothing is odd.
-    const inputs = gathered.levels.map((_, level) => inputText(question, gathered, level, level === 0 ? scored.assessed : NOTHING_ODD));
+    const looked = sources(question, gathered);
+    const known = looked === null ? "null" : canonical(looked.facts);
+    const inputs = gathered.levels.map((_, level) =>
+      inputText(question, gathered, level, level === 0 ? scored.assessed : NOTHING_ODD, known),
+    );
     let fuel = 0;
     const results = gathered.levels.map((level, i): LevelResult => {
       const evaluation = question.policy.evaluate(inputs[i] ?? "");
       fuel += evaluation.fuel ?? 0;
       return { evaluation, scene: sceneOf(question, level), grants: level.grants };
     });
-    return attempt(question, gathered, inputs, conclude(results as [LevelResult, ...LevelResult[]], question.policy), scored, began, fuel);
+    const conclusion = conclude(results as [LevelResult, ...LevelResult[]], question.policy);
+    return attempt(question, gathered, inputs, conclusion, scored, began, fuel, looked?.note);
   };
+
+  /** Looks up the sources of the action's values and what is used of limits; null if the policy has no words for either. */
+  function sources({ policy: { vocabulary }, action: { request } }: Question, { levels }: Gathered): ReturnType<ValueFlow["ask"]> | null {
+    const { agent, now_ms, purpose } = levels[0].situation;
+    if (flow === undefined || (vocabulary.flow === undefined && purpose?.limits === undefined)) return null;
+    const root = levels.at(-1)?.situation.task ?? null;
+    return flow.ask({ vocabulary, purpose, request, root, agent: agent ?? NOBODY, now_ms });
+  }
 
   /** @param own false for what isn't the agent's own doing, which says nothing for or against it */
   function score(question: Question, gathered: Gathered, evaluated: boolean, own: boolean): ScoredAction {
@@ -88,6 +103,7 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
     scored: ScoredAction,
     began: number,
     fuel: number,
+    note: object | null = null,
   ): Attempt {
     const { kind, happened, policy, action } = question;
     const conclusion =
@@ -95,11 +111,12 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
     // An observed action takes nothing from what may still happen.
     const uses = conclusion.proceed && kind === "decision" ? countedUses(gathered, conclusion) : NONE;
     const approval = conclusion.wait?.for === "approval" ? approvalOf(question, gathered.levels, facts) : null;
-    return { question, gathered, inputs, conclusion, scored, uses, approval, evaluate_ms: clock.monotonic() - began, fuel };
+    return { question, gathered, inputs, conclusion, scored, uses, approval, flow: note, evaluate_ms: clock.monotonic() - began, fuel };
   }
 }
 
 const NONE: readonly string[] = [];
+const NOBODY = { attributes: {} };
 
 function sceneOf({ action, asker: { caller }, vocabulary }: Question, { situation }: Level): Scene {
   return { action, caller, situation, vocabulary };

@@ -64,7 +64,10 @@ export class Committer {
       const recorded = log.append(before, after, beside);
       accepted = log.seq !== seq;
       // A record that the log rejects has never been: nothing is learned from it.
-      if (accepted) this.#learn(attempt, written.answer);
+      if (accepted) {
+        if (attempt.flow !== null && written.answer.proceed) this.#pdp.flow?.permitted(written.answer.decision_id, attempt.flow);
+        this.#learn(attempt, written.answer);
+      }
       const { task, answer, text } = written;
       const purpose = attempt.gathered.levels[0].situation.purpose === undefined ? null : question.action.request.purpose;
       const caller = question.asker.caller.id;
@@ -95,6 +98,8 @@ export class Committer {
   /** Writes the record of an observed action and learns from it; the caller appends it in the same turn. @throws Problem of masks */
   observed(attempt: Attempt): Written {
     const written = this.#write(attempt);
+    // It has happened, whatever is thought of it.
+    if (attempt.flow !== null) this.#pdp.flow?.permitted(written.answer.decision_id, attempt.flow);
     this.#learn(attempt, written.answer);
     return written;
   }
@@ -105,6 +110,7 @@ export class Committer {
    */
   unrecorded({ answer: { decision_id, finding }, task }: Pick<Written, "answer" | "task">, learned = true): void {
     this.#chain.broken(task);
+    this.#pdp.flow?.notMade(decision_id);
     if (finding?.startsWith(`F-${decision_id}`) === true) this.#pdp.findings?.unrecorded(decision_id);
     if (learned) this.#pdp.profile.unrecorded();
   }

@@ -155,12 +155,14 @@ function isAnyStopped(facts: Facts, { principal, chain, token }: AgentProof, pur
  * What the policy sees of one level, as the canonical text (RFC 8785) of a `PolicyInput`. Only for levels above the floor: the agent is known,
  * and the task where one was named. Written out around the parts that are kept, since it is made for each decision.
  * @param assessed what is usual is the acting agent's: of the levels above its own task, nothing is odd
+ * @param flow where the action's values come from, as canonical JSON
  */
 export function inputText(
   { action, asker: { caller }, vocabulary }: Question,
   { levels }: Gathered,
   index: number,
   assessed: Assessment,
+  flow: string,
 ): string {
   const { situation, grants } = levels[index] ?? levels[0];
   const { agent, task, now_ms, claim_ms } = situation;
@@ -169,7 +171,7 @@ export function inputText(
   const principal = principalOf(situation);
   return (
     `{"facts":{"agent":${kept(agent, vocabulary, agentFacts)},"behavior":${assessmentText(assessed)},` +
-    `"caller":{"id":${quoted(caller.id)}},"flow":null,"grants":${grants.length === 0 ? "[]" : canonical(grants.flatMap(liveInput))},` +
+    `"caller":{"id":${quoted(caller.id)}},"flow":${flow},"grants":${grants.length === 0 ? "[]" : canonical(grants.flatMap(liveInput))},` +
     `"principal":${quotedOrNull(principal)},` +
     `"task":${task === undefined ? JSON.stringify(noTask(vocabulary)) : kept(task, vocabulary, taskFacts(levels, index))},` +
     `"time":{"claim_ms":${String(claim_ms)},"ms":${now_ms}}},"request":${requestText(request)}}`

@@ -1,8 +1,9 @@
 /** What became of decisions that permitted, as who asked for them says: one outcome each, on disk before it is answered. */
-import { Problem, RECORD_VERSION, aroundSeq, canonical, type OutcomeAnswer, type ReportOutcome } from "../contract/index.js";
+import { Problem, RECORD_VERSION, canonical, type OutcomeAnswer, type ReportOutcome } from "../contract/index.js";
 import type { Clock } from "../system/index.js";
 import { Recent } from "../system/recent.js";
-import type { Log } from "./ports.js";
+import type { FlowOutcomes, Log } from "./ports.js";
+import { besideIfLarge } from "./outcome_record.js";
 
 /** A decision that is on record. */
 export interface KnownDecision {
@@ -26,6 +27,8 @@ export interface OutcomesOptions {
   recent_max: number;
   /** Looks for a decision in the records; null where they have none of this id. Left out, only recent ones are known. */
   find?: (decisionId: string) => Promise<KnownDecision | null>;
+  /** Remembers what calls returned. @default none */
+  flow?: FlowOutcomes;
 }
 
 export class Outcomes {
@@ -81,11 +84,14 @@ export class Outcomes {
   }
 
   async #record(decisionId: string, decision: Decision, asked: ReportOutcome): Promise<OutcomeAnswer> {
-    const { log, clock } = this.#options;
+    const { log, clock, flow } = this.#options;
     const { caller } = decision;
-    const answer = { decision_id: decisionId, ...asked, time: new Date(clock.wall()).toISOString() };
-    const { before, after } = aroundSeq({ ...answer, kind: "outcome", caller, v: RECORD_VERSION });
-    const recorded = log.append(before, after).then(() => answer);
+    const { returned, ...said } = asked;
+    const answer = { decision_id: decisionId, ...said, time: new Date(clock.wall()).toISOString() };
+    const seen = returned === undefined ? null : (flow?.returned(decisionId, returned) ?? null);
+    if (said.outcome === "not_attempted") flow?.notMade(decisionId);
+    const record = besideIfLarge({ ...answer, kind: "outcome", caller, v: RECORD_VERSION }, seen);
+    const recorded = log.append(...record).then(() => answer);
     // At once: another that comes before the disk has it must not be recorded beside it.
     this.#reported.set(decisionId, { decision, answer: recorded });
     this.#decisions.delete(decisionId);
@@ -103,7 +109,8 @@ export class Outcomes {
 const REPORTED_MIN = 1024;
 const CALLERS_MAX = 10_000;
 
-function isSame(earlier: OutcomeAnswer, asked: ReportOutcome): boolean {
+/** Returned values are taken in once: the same outcome again is the same report. */
+function isSame(earlier: OutcomeAnswer, { returned: _, ...asked }: ReportOutcome): boolean {
   const { outcome, took_ms, amount, detail } = earlier;
   return canonical({ outcome, took_ms, amount, detail }) === canonical(asked);
 }

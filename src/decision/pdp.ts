@@ -6,7 +6,7 @@ import type { Attempt, Attempter } from "./attempt.js";
 import type { Chain } from "./chain.js";
 import type { Written } from "./commit.js";
 import type { Intake } from "./intake.js";
-import type { AgentProof, Caller, DecisionLog, Engine, Facts, Identity, KeptProfile, Masks } from "./ports.js";
+import type { AgentProof, Caller, DecisionLog, Engine, Facts, ValueFlow, Identity, KeptProfile, Masks } from "./ports.js";
 import type { Kind } from "./record.js";
 import type { ScanLimits } from "./scan.js";
 
@@ -37,6 +37,8 @@ export interface Pdp {
   profile: KeptProfile;
   /** Without it nothing is decided by a policy that masks something. */
   masks?: Masks;
+  /** Without it a policy is told that nobody knows where values come from. @default none */
+  flow?: ValueFlow;
   limits: DecisionLimits;
   /** The last decision of each task on record. @default none */
   chain?: Chain;

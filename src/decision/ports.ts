@@ -5,12 +5,15 @@ import type {
   Answer,
   Assessment,
   Catalogue,
+  FlowFactsInput,
   InputGrant,
   PolicyIdentity,
   PolicyInput,
   Purpose,
+  Returned,
   Scope,
   Value,
+  Values,
   Vocabulary,
   Zone,
 } from "../contract/index.js";
@@ -187,6 +190,35 @@ export interface ActivePolicy {
 export interface Engine {
   /** Null until a verified bundle is active. */
   readonly active: ActivePolicy | null;
+}
+
+/** Action whose values are looked up. */
+export interface FlowQuestion {
+  vocabulary: Vocabulary;
+  purpose: Purpose | undefined;
+  request: PolicyInput["request"];
+  /** The topmost task of the chain; null: the action is on no task. */
+  root: { id: string; attributes: Readonly<Values> } | null;
+  agent: { attributes: Readonly<Values> };
+  now_ms: number;
+}
+
+/** Sources of the values of actions. `Note` is kept of an action once it is permitted. */
+export interface ValueFlow<Note extends object = object> {
+  /** Returns the facts that a policy sees. Changes nothing. */
+  ask(question: FlowQuestion): { facts: FlowFactsInput; note: Note | null };
+  /** Notes an action that is permitted, or has happened: its answer may hold anything until it is reported. */
+  permitted(decisionId: string, note: Note): void;
+  /** Takes back an action that was permitted and never was on record. */
+  notMade(decisionId: string): void;
+}
+
+/** Receives the outcomes of calls. */
+export interface FlowOutcomes {
+  /** Takes in what a call returned, in the turn in which its record is handed over. @returns the record's member; null: nothing awaits it */
+  returned(decisionId: string, returned: Returned): object | null;
+  /** The call was not made. */
+  notMade(decisionId: string): void;
 }
 
 /** What is too large for a record: it stands beside the records, and the record names its digest. */

@@ -35,6 +35,7 @@ import { approvalId, checkApproval, checkNewGrant, type ApproveAction, type Gran
 import { Holding } from "./holding.js";
 import { Ledger, turnOf, type Act, type LedgerOptions } from "./ledger.js";
 import { withBound, withEnd, withEvent, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
+import { checkAttributes } from "./fields.js";
 import { refuse } from "./problems.js";
 import { Reading } from "./reading.js";
 import { Registry, type CompileEntry, type KnownPolicy } from "./registry.js";
@@ -198,21 +199,22 @@ export class Commands extends Reading {
   }
 
   /**
-   * Adds subjects to a task, or ends it; that holds at once.
+   * Adds subjects to a task, sets attributes of it, or ends it; that holds at once.
    * @throws Problem `task_not_found`, `fact_invalid`, `task_wider_than_parent`, `revision_stale`, …
    */
   async changeTask(id: string, asked: AmendTask, expected: number | null, by: string): Promise<Changed<TaskFactAnswer>> {
-    const { subjects, ended, reason = null } = asked;
+    const { subjects, attributes, ended, reason = null } = asked;
     const task = this.knownTask(id);
     checkRevision(task.revision, expected);
     if (ended === true) {
       if (subjects !== undefined) refuse("/subjects", "not with `ended`");
+      if (attributes !== undefined) refuse("/attributes", "not with `ended`");
       const end = withEnd({ at: iso(this.now()), reason });
       const in_force = await this.#holding.narrow(`task/${id}`, stateOfTask(task), end, { by, reason }, "task_ended");
       return { fact: this.task(id), in_force };
     }
-    if (subjects === undefined) refuse("", "`subjects` or `ended`");
-    await this.ledger.inTurn(turnOf(`task/${id}`), () => this.#addSubjects(id, subjects, expected, { by, reason }));
+    if (subjects === undefined && attributes === undefined) refuse("", "`subjects`, `attributes` or `ended`");
+    await this.ledger.inTurn(turnOf(`task/${id}`), () => this.#amend(id, asked, expected, { by, reason }));
     return { fact: this.task(id), in_force: null };
   }
 
@@ -466,16 +468,19 @@ export class Commands extends Reading {
     return { at: iso(this.now()), by, reason };
   }
 
-  async #addSubjects(id: string, added: Record<string, string[]>, expected: number | null, act: Act): Promise<void> {
+  async #amend(id: string, asked: Pick<AmendTask, "subjects" | "attributes">, expected: number | null, act: Act): Promise<void> {
     const task = this.knownTask(id);
     checkRevision(task.revision, expected);
-    const subjects = checkAddedSubjects(task, added, this.registry, this.#policy());
-    if (canonical(subjects) === canonical(task.subjects)) {
+    const policy = this.#policy();
+    const subjects = asked.subjects === undefined ? task.subjects : checkAddedSubjects(task, asked.subjects, this.registry, policy);
+    const attributes = { ...task.attributes, ...asked.attributes };
+    if (asked.attributes !== undefined) checkAttributes(policy.vocabulary.task.attributes, asked.attributes);
+    if (canonical({ subjects, attributes }) === canonical({ subjects: task.subjects, attributes: task.attributes })) {
       await this.ledger.ready();
       return;
     }
-    if (!isLive(task, this.now())) refuse("/subjects", "a task that is live");
-    await this.#change(`task/${id}`, { ...stateOfTask(task), subjects }, act, "task_changed");
+    if (!isLive(task, this.now())) refuse(asked.subjects === undefined ? "/attributes" : "/subjects", "a task that is live");
+    await this.#change(`task/${id}`, { ...stateOfTask(task), subjects, attributes }, act, "task_changed");
   }
 
   /** @param taken the code where the key was there after all: memory forgets what is long over */

@@ -2,6 +2,7 @@
 import {
   BEHAVIOR_CHANNELS,
   NOTHING_ODD,
+  ROLES,
   type Assessment,
   type Fields,
   type InputResource,
@@ -91,10 +92,30 @@ function input(vocabulary: Vocabulary, { purpose, type, verb }: Action, known: b
       },
       grants: [],
       behavior: known ? AS_ODD_AS_CAN_BE : NOTHING_ODD,
-      flow: null,
+      flow: known && vocabulary.flow !== undefined ? FLOW : null,
     },
   };
 }
+
+/** A task that has read a stranger's word, and an action that has one value of each role. */
+const FLOW: PolicyInput["facts"]["flow"] = {
+  effect: "commit",
+  complete: true,
+  instructed: true,
+  others: true,
+  full: [],
+  labels: ["rehearsal"],
+  limits: {},
+  arguments: Object.fromEntries(
+    ROLES.map((role) => [
+      role,
+      {
+        ...{ role, kind: "name", writer: "anyone", introduced: "anyone", inside: false, excluded: false, secret: true },
+        sources: [{ writer: "anyone", record: null, path: "rehearsal", named: true, alone: true }],
+      },
+    ]),
+  ),
+};
 
 function resource(vocabulary: Vocabulary, type: string, id: string | null, known: boolean): InputResource {
   return { type, id, attributes: values(vocabulary.types[type]?.attributes ?? {}, known) };

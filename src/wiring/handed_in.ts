@@ -49,6 +49,8 @@ export interface HandedInDeps {
   time_skew_max_ms: number;
   /** Called for each decision in the turn in which its record is handed over. */
   settled: (answer: Answer, learned: { act: Act; assessed: Assessment }) => void;
+  /** Called with the topmost task of each decision that permitted: what its agent has read since isn't known here. */
+  elsewhere: (task: string) => void;
 }
 
 const ajv = schemas({ strictTypes: false, ownProperties: true });
@@ -82,6 +84,12 @@ interface AskedAction {
   type: string;
   id: string | null;
   now_ms: number;
+}
+
+/** Topmost task of a decision; null: it was on none. */
+function rootOf({ input }: DecisionRecord, beside: string | undefined): string | null {
+  const whole = input ?? (beside === undefined ? undefined : (JSON.parse(beside) as { input?: unknown }).input);
+  return (whole as PolicyInput | undefined)?.facts.task.root ?? null;
 }
 
 type ReadDecision = Extract<Read, { kind: "decision" }>;
@@ -236,7 +244,7 @@ export class HandedInRecords {
   }
 
   async #decisions(fresh: readonly Read[], caller: Caller, origin: string): Promise<void> {
-    const { log, profile, outcomes, incidents, settled } = this.#deps;
+    const { log, profile, outcomes, incidents, settled, elsewhere } = this.#deps;
     const decisions = fresh.filter((read) => read.kind === "decision");
     if (decisions.length === 0) return;
     if (log.queue.records > log.queue_max.records / 2 || log.queue.bytes > log.queue_max.bytes / 2) throw new Problem("log_backlog");
@@ -248,7 +256,9 @@ export class HandedInRecords {
     recorded.catch(() => undefined);
     const isTaken = log.seq !== seq;
     // In the turn of the hand-over, so that what is learned is what the records say in their order.
-    for (const { act, record } of isTaken ? decisions : []) {
+    for (const { act, record, beside } of isTaken ? decisions : []) {
+      const root = record.answer.proceed ? rootOf(record, beside) : null;
+      if (root !== null) elsewhere(root);
       if (act === null || !profile.learns) continue;
       const assessed = profile.assess(act);
       profile.learn(act, outcomeOf(record.answer));

@@ -113,6 +113,12 @@ describe("built-in reasons", () => {
       "limit",
       "risk",
       "why",
+      "argument",
+      "role",
+      "writer",
+      "used",
+      "adds",
+      "max",
     ]);
     for (const [code, { message }] of BUILTIN_REASONS) {
       for (const [, name = ""] of message.matchAll(/\{([^}]*)\}/g)) expect(shown.has(name), `${code}: ${name}`).to.be.true;

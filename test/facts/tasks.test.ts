@@ -104,6 +104,9 @@ describe("tasks", () => {
       null,
       "fact_invalid /subjects/customer",
     ],
+    ["that ends it and sets something of it", "P", { ended: true, attributes: {} }, null, "fact_invalid /attributes"],
+    ["to an attribute that there isn't", "P", { attributes: { soul: "x" } }, null, "fact_invalid /attributes/soul"],
+    ["of attributes of what has changed since", "P", { attributes: {} }, 3, "revision_stale"],
     ["of one that has ended", "ended", { subjects: { customer: ["eve"] } }, null, "fact_invalid /subjects"],
   ];
   for (const [what, id, asked, expected, refused] of badChanges) {
@@ -115,6 +118,18 @@ describe("tasks", () => {
       expect(await outcome(facts.changeTask(id, asked, expected, "host"))).to.equal(refused);
     });
   }
+
+  it("take in what was learned on the way, beside what they have", async () => {
+    await facts.createTask(task({ id: "P", subjects: { customer: ["ada"] } }), "host");
+    const { fact } = await facts.changeTask("P", { attributes: { topic: "billing" }, reason: "the customer said so" }, null, "host");
+    expect(fact.attributes).to.deep.equal({ topic: "billing" });
+    expect(fact.subjects).to.deep.equal({ customer: ["ada"] });
+    const again = await facts.changeTask("P", { attributes: { topic: "billing" } }, null, "host");
+    expect(again.fact.revision).to.equal(fact.revision);
+    const both = await facts.changeTask("P", { attributes: { topic: "other" }, subjects: { ticket: ["T-9"] } }, null, "host");
+    expect(both.fact).to.deep.include({ attributes: { topic: "other" }, subjects: { customer: ["ada"], ticket: ["T-9"] } });
+    expect((await world.reopened()).task("P").attributes).to.deep.equal({ topic: "other" });
+  });
 
   it("keep ended what was ended while subjects were being added", async () => {
     await facts.createTask(task(), "host");

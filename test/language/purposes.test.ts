@@ -18,7 +18,7 @@ const WRONG: Wrong[] = [
   { what: "an owner that is a number", source: support("").replace("desk", "4"), line: 3, message: "`owner` must be a text" },
   { what: "no word on tasks", source: support("").replace("  task: required\n", ""), line: 1, message: "`task` must be one of required, optional" },
   { what: "a mistyped word on tasks", source: support("").replace("required", "requierd"), line: 4, message: "unknown `task` `requierd`", hint: "did you mean `required`?" },
-  { what: "a mistyped line", source: support("alow: []"), line: 5, message: "unknown key in purpose `support` `alow`", hint: "did you mean `allow`?" },
+  { what: "a mistyped line", source: support("allw: []"), line: 5, message: "unknown key in purpose `support` `allw`", hint: "did you mean `allow`?" },
   { what: "`deny` for `never`", source: support("deny: []"), line: 5, message: "unknown key in purpose `support` `deny`", hint: "known: statement" },
   { what: "a line that is no list", source: support("allow:\n  read: invoice"), line: 5, message: "`allow` must be a list of entries" },
   { what: "an entry that is a word", source: support("allow:\n  - {read: ticket}\n  - invoice"), line: 7, message: "an entry of `allow` must be a mapping" },

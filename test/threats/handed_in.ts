@@ -71,6 +71,7 @@ export class Receiver {
       clock: { wall: () => receiver.now_ms },
       time_skew_max_ms: 60_000,
       settled: () => undefined,
+      elsewhere: () => undefined,
     };
     receiver.#handedIn = new HandedInRecords(deps as unknown as ConstructorParameters<typeof HandedInRecords>[0]);
     return receiver;

@@ -90,6 +90,14 @@ const rows = {
     ],
     also: ["test/contract/identifier.test.ts", "test/decision/values.long.test.ts", "test/guards/http.test.ts"],
   },
+  A20: {
+    threat:
+      "What a stranger wrote in a mail, a page or a file ends up where only the user's word should count: whom to pay, where to send.",
+    control:
+      "Each value of an action has the writer of where it was seen; what the agent wrote back itself stays a stranger's; an answer that wasn't reported may hold anything; what isn't remembered is unknown.",
+    lives: ["src/flow/flow.ts", "src/flow/seen.ts", "src/flow/values.ts", "rego/remit/flow.rego"],
+    also: ["test/flow/flow.test.ts", "test/flow/service.test.ts", "test/guards/mcp_flow.long.test.ts"],
+  },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
     control: "One incident is one finding, by agent, purpose and what it is about; an agent has few at once; a flood of flags narrows it.",

@@ -36,6 +36,8 @@ import type * as decisionObserveModule from "../../src/decision/observe.js";
 import type * as decisionScanModule from "../../src/decision/scan.js";
 import type * as factsCommandsModule from "../../src/facts/commands.js";
 import type * as factsImportModule from "../../src/facts/import.js";
+import type * as flowFlowModule from "../../src/flow/flow.js";
+import type * as flowReturnedModule from "../../src/flow/returned.js";
 import type * as findingsFindingModule from "../../src/findings/finding.js";
 import type * as findingsIncidentsModule from "../../src/findings/incidents.js";
 import type * as findingsProposalModule from "../../src/findings/proposal.js";
@@ -78,6 +80,8 @@ export interface Modules {
   "adapters/otlp/asked.js": typeof adaptersOtlpAskedModule;
   "audit/export/formats.js": typeof auditExportFormatsModule;
   "audit/log.js": typeof auditLogModule;
+  "flow/flow.js": typeof flowFlowModule;
+  "flow/returned.js": typeof flowReturnedModule;
   "audit/past.js": typeof auditPastModule;
   "audit/privacy/retaining.js": typeof auditRetainingModule;
   "audit/privacy/retention.js": typeof auditRetentionModule;

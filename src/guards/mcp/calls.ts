@@ -8,6 +8,7 @@ import type { Served } from "./downstream.js";
 import { actionOf, withArgument, type Action, type Arguments, type Mapped } from "./mapping.js";
 import { redactedResult } from "./redact.js";
 import { Refusal } from "./refusal.js";
+import { returnedBy } from "./returned.js";
 import type { Remit } from "./remit.js";
 import { ServerGone, type Upstream } from "./upstream.js";
 import { traceOf, type Params, type Reply, type Request } from "./wire.js";
@@ -82,6 +83,7 @@ export class Calls {
             waited = this.#sayWaiting(served);
           },
           redact: redactedResult,
+          ...(config.reports_returned && { returned: returnedBy }),
           notify: (channel, _action, { decision_id }) => {
             log.warn("notify", { session, channel, decision_id });
           },

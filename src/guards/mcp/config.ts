@@ -168,6 +168,10 @@ export const GuardConfigSchema = section(
       { default: 5 * MINUTE_MS, minimum: 0, maximum: HOUR_MS },
       "How long a call waits at most for a person's approval",
     ),
+    reports_returned: Type.Boolean({
+      default: false,
+      description: "Whether the service is told which values a call returned, before the client has them. `flow: standard` needs it",
+    }),
     call_ms_max: amount("ms", { default: HOUR_MS, minimum: 1000, maximum: 24 * HOUR_MS }, "How long a call runs at most"),
     limits: defaulted(
       {

@@ -3,7 +3,9 @@
  * something to start from, so it permits nothing: every line waits for a person until an author has moved it.
  */
 import { TOOL_NAME, isObject } from "./mapping.js";
+import { DRAFTED_AUTHOR, DRAFTED_WRITES, effectOfTool, roleOfArgument } from "./roles.js";
 import { UriPattern } from "./uri.js";
+import { EFFECTS, type Role, type VerbEffect } from "../../contract/index.js";
 import type { Survey } from "./survey.js";
 import { block, flow, type Yaml } from "./yaml_text.js";
 
@@ -25,6 +27,9 @@ type Schema = Record<string, unknown>;
 interface Type {
   id: "name" | "path";
   arguments: Map<string, Yaml>;
+  /** Argument → what it is for; and what verbs do to it. */
+  roles: Map<string, Role>;
+  effects: Map<string, VerbEffect>;
 }
 
 interface Entry {
@@ -115,7 +120,15 @@ class Drafting {
     const verbClass = knownClass ?? (hints["readOnlyHint"] === true ? "read" : "write");
     const verb = this.#verb(known ?? wordOf([first], "do"), verbClass, id === null);
     this.#line(verb, type);
-    return { verb, type, ...this.#arguments(this.#type(type, id), type, id, properties, name) };
+    const readOnly = typeof hints["readOnlyHint"] === "boolean" ? hints["readOnlyHint"] : null;
+    const snakes = Object.keys(properties).map((one) => wordsOf(one).join("_"));
+    const effect = effectOfTool([first, ...rest], readOnly, snakes);
+    const drafted = this.#type(type, id);
+    // Two tools of one verb and type: the graver counts.
+    const other = drafted.effects.get(verb);
+    drafted.effects.set(verb, other === undefined || EFFECTS.indexOf(effect) > EFFECTS.indexOf(other) ? effect : other);
+    if (id !== null) drafted.roles.set("id", "locator");
+    return { verb, type, ...this.#arguments(drafted, type, id, properties, name, effect) };
   }
 
   /** A template or a resource of its own; undefined where nothing can be said of it. */
@@ -167,7 +180,7 @@ class Drafting {
   }
 
   #type(name: string, id: string | null): Type {
-    const type = this.#types.get(name) ?? { id: "name", arguments: new Map<string, Yaml>() };
+    const type = this.#types.get(name) ?? { id: "name", arguments: new Map(), roles: new Map(), effects: new Map() };
     if (id !== null && /path|file|dir/i.test(id)) type.id = "path";
     this.#types.set(name, type);
     return type;
@@ -178,7 +191,14 @@ class Drafting {
     this.#lines.set(verb, types.add(type));
   }
 
-  #arguments(type: Type, typeName: string, id: string | null, properties: Schema, tool: string): Pick<Entry, "mapped" | "left"> {
+  #arguments(
+    type: Type,
+    typeName: string,
+    id: string | null,
+    properties: Schema,
+    tool: string,
+    effect: VerbEffect,
+  ): Pick<Entry, "mapped" | "left"> {
     const mapped: { [key: string]: Yaml } = {};
     const named: { [key: string]: Yaml } = {};
     const left: string[] = [];
@@ -193,7 +213,11 @@ class Drafting {
       const value = isId ? "id" : valueType(schema, 0);
       const field = value === null ? null : this.#field(type, wordOf(wordsOf(argument), "value"), value, tool);
       if (field === null || value === null) left.push(argument);
-      else named[field] = source;
+      else {
+        named[field] = source;
+        const role = roleOfArgument(wordsOf(argument).join("_"), effect, false);
+        if (role !== null) type.roles.set(field, graver(role, type.roles.get(field)));
+      }
     }
     if (Object.keys(named).length > 0) mapped["arguments"] = named;
     if (left.length > 0)
@@ -225,14 +249,28 @@ class Drafting {
   }
 
   vocabulary(server: string): string {
+    const effectOf = new Map([...this.#types.values()].flatMap(({ effects }) => [...effects]));
     const verbs = Object.fromEntries(
-      [...this.#verbs].map(([name, { class: of, collection }]) => [name, { class: of, ...(collection && { collection }) }]),
+      [...this.#verbs].map(([name, { class: of, collection }]) => {
+        const effect = effectOf.get(name);
+        return [name, { class: of, ...(collection && { collection }), ...(effect !== undefined && { effect }) }];
+      }),
     );
     const types = Object.fromEntries(
-      [...this.#types].map(([name, { id, arguments: all }]) => [
-        name,
-        { ...(id === "path" && { id }), ...(all.size > 0 && { arguments: Object.fromEntries(all) }) },
-      ]),
+      [...this.#types].map(([name, { id, arguments: all, roles, effects }]) => {
+        const own = [...effects].filter(([verb, effect]) => effectOf.get(verb) !== effect);
+        return [
+          name,
+          {
+            ...(id === "path" && { id }),
+            ...(all.size > 0 && { arguments: Object.fromEntries(all) }),
+            ...(roles.size > 0 && { roles: Object.fromEntries(roles) }),
+            writes: { ...DRAFTED_WRITES },
+            author: DRAFTED_AUTHOR,
+            ...(own.length > 0 && { effects: Object.fromEntries(own) }),
+          },
+        ];
+      }),
     );
     return [
       `# Drafted from the tools of ${comment(server)}. A verb, type, attribute or argument that isn't here is refused at the door.`,
@@ -240,7 +278,12 @@ class Drafting {
       "",
       "task: # what one piece of work is about; then say in `about` how each type relates to it",
       "  subjects: []",
+      "  attributes: {instruction: {string: {max: 8000}}} # the user's own words, where the host has them",
       "",
+      "# Which facts are the user's own word, and who belongs to the organisation: `own` and `members` name attributes of agent or task.",
+      "flow: {instruction: task.instruction}",
+      "",
+      "# `roles` say what an argument is for, `writes` who could have written a field of an answer. Both are guesses: look at each.",
       "# Arguments are the model's words. What a host knows of a resource goes into `attributes`.",
       block({ types }, 2),
       "",
@@ -257,6 +300,7 @@ class Drafting {
       `  statement: ${flow(`use ${server}; say what for`)}`,
       "  owner: you@example.com",
       "  task: required",
+      "  flow: standard # what comes from a stranger goes nowhere; needs `reports_returned` in guard.yaml",
       "",
       "  # Nothing is allowed yet: each of these waits for a person. Move what agents may do to `allow`, with `about` and `when`,",
       "  # and what they never may to `never`.",
@@ -285,6 +329,7 @@ function guardText(
     "agent: my-agent",
     `purpose: ${purpose}`,
     `server: ${flow(server)}`,
+    "reports_returned: true # the service hears which values a call returned, so that it knows where later ones come from",
     "",
     ...section("tools", lines),
     ...section(
@@ -391,6 +436,12 @@ function valueType(schema: unknown, depth: number): Yaml | null {
     default:
       return null;
   }
+}
+
+/** An argument that is two things to two tools counts as the one that is looked at most. */
+function graver(role: Role, other: Role | undefined): Role {
+  const order: readonly Role[] = ["content", "locator", "commitment", "destination", "authority"];
+  return other === undefined || order.indexOf(role) > order.indexOf(other) ? role : other;
 }
 
 /** Simplifies a schema of a value that may be left out, often written as one schema or null; all fields of a vocabulary are optional. */

@@ -122,7 +122,7 @@ export function patchTask(deps: HttpDeps): Route {
       id: "changeTask",
       method: "patch",
       path: "/tasks/{id}",
-      summary: "Add subjects to a task, or end it",
+      summary: "Add subjects to a task, set attributes of it, or end it",
       scope: "remit:register",
       if_match: "Not needed: subjects are only added, and an end is one, whatever it ends",
       request: { types: ["application/json"], schema: AmendTask },

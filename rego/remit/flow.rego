@@ -1,0 +1,166 @@
+# METADATA
+# title: What follows from where values come from
+# description: |
+#   The standard set, which a purpose takes with `flow: standard`. The service says of each value of an action who wrote it, as far as it was
+#   seen on the task; here stands what follows, by what the value is for. Nothing here permits: it refuses, or waits for a person. What is
+#   unknown is refused.
+package remit.flow
+
+# METADATA
+# title: The reasons that the sources of an action's values give under a purpose; none where it takes no set
+reasons(purpose) := [] if {
+	not purpose.flow
+} else := [_reason("deny", "flow_unknown", "high", {})] if {
+	not _known
+	not _looks
+} else := [] if {
+	not _known
+} else := array.concat(_secrets, _by_source(purpose.flow))
+
+# METADATA
+# title: The reasons of a purpose's limits that the action doesn't fit; none where it has none
+# description: What nobody counted, or what an action adds of unknown size, doesn't fit.
+limits(purpose) := [reason |
+	some reason in purpose.limited[input.request.resource.type][input.request.verb]
+	not _fits(reason.code)
+]
+
+_fits(code) if {
+	limit := input.facts.flow.limits[code]
+	is_number(limit.adds)
+	limit.used + limit.adds <= limit.max
+}
+
+_known if is_object(input.facts.flow)
+
+_looks if data.vocabulary.verbs[input.request.verb].class == "read"
+
+# A secret of the user's goes nowhere, whoever asks for it.
+_secrets := [_of("deny", "flow_secret", "critical", path, value) |
+	input.facts.flow.effect != "look"
+	some path, value in input.facts.flow.arguments
+	value.secret
+]
+
+# Until something that others wrote was read on the task, nothing but the user can have led to an action.
+_by_source(policy) := [] if {
+	input.facts.flow.effect == "look"
+} else := _excluded if {
+	input.facts.flow.others == false
+} else := array.flatten([
+	_excluded,
+	_unanchored,
+	[_reasoned(path, value, then) |
+		some path, value in input.facts.flow.arguments
+		not value.excluded
+		then := _then(value, policy)
+		then != "allow"
+	],
+])
+
+# "Not to Bob": nobody but the user says what the user doesn't want.
+_excluded := [_of("deny", "flow_denied", "high", path, value) |
+	some path, value in input.facts.flow.arguments
+	value.excluded
+]
+
+# An action that binds the user, takes something away or changes who gets in, and names nothing that could be looked at.
+_unanchored := [object.union(
+	_reason("flag", "flow_waits", "medium", {"argument": "the action", "role": "action", "writer": "anyone"}),
+	{"proceed": false},
+)] if {
+	input.facts.flow.effect in {"commit", "destroy", "settings"}
+	count(input.facts.flow.arguments) == 0
+} else := []
+
+_reasoned(path, value, "deny") := _of("deny", "flow_denied", "high", path, value)
+
+_reasoned(path, value, "wait") := object.union(_of("flag", "flow_waits", "medium", path, value), {"proceed": false})
+
+# What a value is for, and who wrote it, say what follows.
+_then(value, policy) := "allow" if {
+	value.writer == "user"
+} else := "allow" if {
+	value.writer == "own"
+	not _taken_away(value)
+} else := "allow" if {
+	value.role == "content"
+} else := "deny" if {
+	value.writer == "unknown"
+} else := _destination(value, policy) if {
+	value.role == "destination"
+} else := _commitment(value) if {
+	value.role == "commitment"
+} else := _authority(value, policy) if {
+	value.role == "authority"
+} else := _locator(value) if {
+	value.role == "locator"
+} else := "deny"
+
+_destination(value, policy) := "allow" if {
+	value.writer == "service"
+} else := "allow" if {
+	value.writer == "member"
+	value.inside
+} else := "wait" if {
+	value.writer == "member"
+} else := policy.delegated if {
+	value.writer == "anyone"
+	_delegated(value)
+} else := policy.nowhere if {
+	value.writer == "nowhere"
+} else := "deny"
+
+# Days and amounts are said by the user or a service, and so is what is bought.
+_commitment(value) := "allow" if {
+	value.writer == "service"
+} else := "wait" if {
+	value.writer in {"member", "nowhere"}
+} else := "wait" if {
+	value.writer == "anyone"
+	_delegated(value)
+} else := "deny"
+
+_authority(value, policy) := "allow" if {
+	value.writer == "service"
+	value.writer in policy.authority
+} else := "deny"
+
+_taken_away(value) if {
+	value.role == "locator"
+	input.facts.flow.effect == "destroy"
+}
+
+# Own facts and services list what there is, not what is to go: a thing is taken away where the instruction names it.
+_locator(value) := "wait" if {
+	_taken_away(value)
+	value.writer in {"own", "service", "member"}
+	not _named(value)
+} else := "allow" if {
+	value.writer in {"own", "service", "member"}
+} else := "wait" if {
+	value.writer == "anyone"
+	input.facts.flow.effect in {"alter", "destroy", "commit"}
+} else := "allow" if {
+	value.writer == "anyone"
+} else := "deny"
+
+_named(value) if {
+	some source in value.sources
+	source.named
+}
+
+# The instruction names the text word for word, and nothing else of this kind stands in it.
+_delegated(value) if {
+	some source in value.sources
+	source.named
+	source.alone
+}
+
+_of(effect, code, severity, path, value) := _reason(effect, code, severity, {
+	"argument": path,
+	"role": value.role,
+	"writer": value.writer,
+})
+
+_reason(effect, code, severity, params) := {"effect": effect, "code": code, "severity": severity, "params": params}

@@ -1,0 +1,162 @@
+package remit.flow_test
+
+import data.remit.flow
+import data.remit.given
+
+words := {"verbs": {"send": {"class": "send"}, "read": {"class": "read"}}}
+
+standard := {"flow": {"delegated": "wait", "nowhere": "deny", "authority": []}}
+
+known(effect, others, arguments) := {"facts": {"flow": {
+	"effect": effect,
+	"complete": true,
+	"instructed": true,
+	"others": others,
+	"full": [],
+	"labels": [],
+	"limits": {},
+	"arguments": arguments,
+}}}
+
+value(role, writer) := {
+	"role": role,
+	"kind": "email",
+	"writer": writer,
+	"introduced": writer,
+	"inside": false,
+	"excluded": false,
+	"secret": false,
+	"sources": [],
+}
+
+named(alone) := {"sources": [{"writer": "anyone", "record": "d", "path": "", "named": true, "alone": alone}]}
+
+asked(verb, change) := object.union(given.request(verb, "mail", {}, {}), change)
+
+reasons(purpose, request) := found if {
+	found := flow.reasons(purpose) with input as request with data.vocabulary as words
+}
+
+then(effect, one) := {object.get({"deny": "deny", "flag": "wait"}, reason.effect, "?") |
+	some reason in reasons(standard, asked("send", known(effect, true, {"to": one})))
+}
+
+test_nothing_follows_where_a_purpose_takes_no_set if {
+	reasons({}, asked("send", {})) == []
+	reasons({}, asked("send", known("add", true, {"to": value("destination", "anyone")}))) == []
+}
+
+test_unknown_is_refused_unless_it_only_looks if {
+	given.codes(reasons(standard, asked("send", {}))) == {"flow_unknown"}
+	reasons(standard, asked("read", {})) == []
+}
+
+test_what_follows_from_writer_and_role[name] if {
+	some name, case in {
+		"destination, user": {"role": "destination", "writer": "user", "then": set()},
+		"destination, own": {"role": "destination", "writer": "own", "then": set()},
+		"destination, service": {"role": "destination", "writer": "service", "then": set()},
+		"destination, member": {"role": "destination", "writer": "member", "then": {"wait"}},
+		"destination, anyone": {"role": "destination", "writer": "anyone", "then": {"deny"}},
+		"destination, nowhere": {"role": "destination", "writer": "nowhere", "then": {"deny"}},
+		"destination, unknown": {"role": "destination", "writer": "unknown", "then": {"deny"}},
+		"commitment, service": {"role": "commitment", "writer": "service", "then": set()},
+		"commitment, member": {"role": "commitment", "writer": "member", "then": {"wait"}},
+		"commitment, anyone": {"role": "commitment", "writer": "anyone", "then": {"deny"}},
+		"commitment, nowhere": {"role": "commitment", "writer": "nowhere", "then": {"wait"}},
+		"commitment, unknown": {"role": "commitment", "writer": "unknown", "then": {"deny"}},
+		"authority, own": {"role": "authority", "writer": "own", "then": set()},
+		"authority, service": {"role": "authority", "writer": "service", "then": {"deny"}},
+		"authority, anyone": {"role": "authority", "writer": "anyone", "then": {"deny"}},
+		"locator, service": {"role": "locator", "writer": "service", "then": set()},
+		"locator, anyone": {"role": "locator", "writer": "anyone", "then": set()},
+		"locator, nowhere": {"role": "locator", "writer": "nowhere", "then": {"deny"}},
+		"content, anyone": {"role": "content", "writer": "anyone", "then": set()},
+		"a role of a later version": {"role": "other", "writer": "service", "then": {"deny"}},
+	}
+	then("add", value(case.role, case.writer)) == case.then
+}
+
+test_a_stranger_says_which_thing_to_change_only_to_a_person if {
+	then("alter", value("locator", "anyone")) == {"wait"}
+	then("fetch", value("locator", "anyone")) == set()
+}
+
+test_a_thing_is_taken_away_where_the_instruction_names_it if {
+	then("destroy", value("locator", "service")) == {"wait"}
+	then("destroy", object.union(value("locator", "service"), named(false))) == set()
+	then("destroy", value("locator", "own")) == {"wait"}
+	then("destroy", value("destination", "own")) == set()
+	then("destroy", value("locator", "user")) == set()
+	then("alter", value("locator", "service")) == set()
+}
+
+test_a_destination_in_a_text_that_the_instruction_names_is_delegated if {
+	then("add", object.union(value("destination", "anyone"), named(true))) == {"wait"}
+	then("add", object.union(value("destination", "anyone"), named(false))) == {"deny"}
+	then("add", object.union(value("commitment", "anyone"), named(true))) == {"wait"}
+	then("add", object.union(value("authority", "anyone"), named(true))) == {"deny"}
+	request := asked("send", known("add", true, {"to": object.union(value("destination", "anyone"), named(true))}))
+	reasons(object.union(standard, {"flow": {"delegated": "allow"}}), request) == []
+}
+
+test_a_member_goes_on_inside if {
+	then("add", object.union(value("destination", "member"), {"inside": true})) == set()
+}
+
+test_a_purpose_says_more[name] if {
+	some name, case in {
+		"nowhere": {"flow": {"nowhere": "wait"}, "value": value("destination", "nowhere"), "codes": {"flow_waits"}},
+		"authority": {"flow": {"authority": ["service"]}, "value": value("authority", "service"), "codes": set()},
+	}
+	request := asked("send", known("settings", true, {"to": case.value}))
+	given.codes(reasons(object.union(standard, {"flow": case.flow}), request)) == case.codes
+}
+
+test_before_others_wrote_nothing_but_the_user_led_to_it if {
+	reasons(standard, asked("send", known("add", false, {"to": value("destination", "nowhere")}))) == []
+	given.codes(reasons(standard, asked("send", known("add", null, {"to": value("destination", "nowhere")})))) == {"flow_denied"}
+}
+
+test_what_the_user_excludes_is_refused_at_any_time if {
+	excluded := object.union(value("destination", "service"), {"excluded": true})
+	given.codes(reasons(standard, asked("send", known("add", false, {"to": excluded})))) == {"flow_denied"}
+}
+
+test_a_secret_goes_nowhere if {
+	secret := object.union(value("content", "user"), {"secret": true})
+	given.codes(reasons(standard, asked("send", known("add", false, {"body": secret})))) == {"flow_secret"}
+	reasons(standard, asked("read", known("look", true, {"body": secret}))) == []
+}
+
+test_what_binds_and_names_nothing_waits if {
+	given.codes(reasons(standard, asked("send", known("commit", true, {})))) == {"flow_waits"}
+	reasons(standard, asked("send", known("add", true, {}))) == []
+}
+
+test_looking_is_free if {
+	reasons(standard, asked("read", known("look", true, {"to": value("destination", "anyone")}))) == []
+}
+
+limited := {"limited": {"mail": {"send": [{"effect": "deny", "code": "too_many", "severity": "medium", "params": {}}]}}}
+
+test_a_limit_is_fitted_or_refuses[name] if {
+	some name, case in {
+		"it fits": {"limits": {"too_many": {"used": 4, "adds": 1, "max": 5}}, "codes": set()},
+		"it doesn't": {"limits": {"too_many": {"used": 5, "adds": 1, "max": 5}}, "codes": {"too_many"}},
+		"nobody knows what it adds": {"limits": {"too_many": {"used": 0, "adds": null, "max": 5}}, "codes": {"too_many"}},
+		"nobody counted": {"limits": {}, "codes": {"too_many"}},
+	}
+	request := asked("send", {"facts": {"flow": {"limits": case.limits}}})
+	found := flow.limits(limited) with input as request
+	given.codes(found) == case.codes
+}
+
+test_a_limit_that_nobody_counts_refuses if {
+	found := flow.limits(limited) with input as asked("send", {})
+	given.codes(found) == {"too_many"}
+	other := flow.limits(limited) with input as asked("read", {})
+	other == []
+	none := flow.limits({}) with input as asked("send", {})
+	none == []
+}

@@ -1,0 +1,161 @@
+/** Words of a vocabulary that say where values come from and go to: roles, writers, effects, secrets and labels. */
+import {
+  EFFECTS,
+  ROLES,
+  WRITERS,
+  type Fields,
+  type FlowFacts,
+  type FlowPolicy,
+  type Role,
+  type TypeFlow,
+  type VerbEffect,
+  type Vocabulary,
+  type ValueWriter,
+} from "../contract/index.js";
+import type { Path, Sheet } from "./source.js";
+import { WORD } from "./words.js";
+
+/** Keys of a type beside the others. */
+export const FLOW_KEYS = ["roles", "writes", "author", "secret", "labels", "effects"] as const;
+export const FLOW_FACTS = ["instruction", "slots", "own", "members", "secret"] as const;
+export const FIELD = /^(?:\*|[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)$/;
+export const FLOW_BOUNDS = { fields: 256, labels: 32 };
+export const DELEGATED = ["allow", "wait", "deny"] as const;
+export const NOWHERE = ["wait", "deny"] as const;
+export const STANDARD = "standard";
+const FLOW_POLICY_KEYS = ["set", "delegated", "nowhere", "authority"];
+
+export function effectOf(sheet: Sheet, value: unknown, path: Path): VerbEffect | null {
+  return value === undefined ? null : sheet.oneOf(value, path, "effect", EFFECTS);
+}
+
+/** Left out where a type says nothing of flow. */
+export function compileTypeFlow(
+  sheet: Sheet,
+  said: Record<string, unknown>,
+  path: Path,
+  given: Fields,
+  verbs: readonly string[],
+): { flow?: TypeFlow } {
+  if (FLOW_KEYS.every((key) => said[key] === undefined)) return {};
+  const flow: TypeFlow = { roles: {}, writes: {} };
+  const places = ["id", ...argumentPaths(given)];
+  for (const [name, role] of members(sheet, said, "roles", path)) {
+    const at = [...path, "roles", name];
+    if (!places.includes(name)) sheet.unknownWord(at, "argument", name, places);
+    const word = sheet.oneOf<Role>(role, at, "role", ROLES);
+    if (word !== null) flow.roles[name] = word;
+  }
+  for (const [name, writer] of members(sheet, said, "writes", path)) {
+    const at = [...path, "writes", name];
+    checkField(sheet, name, at);
+    const word = sheet.oneOf(writer, at, "writer", [...WRITERS.filter((one) => one !== "user"), "author"]) as ValueWriter | "author" | null;
+    if (word !== null) flow.writes[name] = word;
+  }
+  const author = said["author"];
+  if (author !== undefined) {
+    const field = sheet.text(author, [...path, "author"], "`author`", 64);
+    if (field !== null) checkField(sheet, field, [...path, "author"]);
+    if (field !== null) flow.author = field;
+  } else if (Object.values(flow.writes).includes("author")) {
+    sheet.error([...path, "writes"], "a field is written by the record's author, and no field names the author", "say `author: <field>`");
+  }
+  for (const [name, effect] of members(sheet, said, "effects", path)) {
+    const at = [...path, "effects", name];
+    if (!verbs.includes(name)) sheet.unknownWord(at, "verb", name, verbs);
+    const word = effectOf(sheet, effect, at);
+    if (word !== null) flow.effects = { ...flow.effects, [name]: word };
+  }
+  if (said["secret"] !== undefined) {
+    flow.secret = sheet.words(said["secret"], [...path, "secret"], "`secret`");
+    for (const [i, field] of flow.secret.entries()) checkField(sheet, field, [...path, "secret", i]);
+  }
+  if (said["labels"] !== undefined) flow.labels = labels(sheet, said["labels"], [...path, "labels"]);
+  return { flow };
+}
+
+function labels(sheet: Sheet, value: unknown, path: Path): string[] {
+  const found = sheet.words(value, path, "`labels`");
+  if (found.length > FLOW_BOUNDS.labels) sheet.error(path, `at most ${FLOW_BOUNDS.labels} labels`);
+  for (const [i, label] of found.entries()) {
+    if (!WORD.test(label)) sheet.error([...path, i], `label \`${label}\` must be snake_case of at most 64 characters`);
+  }
+  return found;
+}
+
+function members(sheet: Sheet, said: Record<string, unknown>, key: string, path: Path): [string, unknown][] {
+  if (said[key] === undefined) return [];
+  const found = sheet.map(said[key], [...path, key], `\`${key}\``);
+  if (found.length > FLOW_BOUNDS.fields) sheet.error([...path, key], `at most ${FLOW_BOUNDS.fields} fields`);
+  return found;
+}
+
+function checkField(sheet: Sheet, name: string, path: Path): void {
+  if (!FIELD.test(name))
+    sheet.error(path, `\`${name}\` is no field of an answer`, "write its name, `text` for an answer that is a text, `*` for any other");
+}
+
+/** Every argument, as roles name them: of an object its fields too. */
+function argumentPaths(fields: Fields, prefix = ""): string[] {
+  return Object.entries(fields).flatMap(([name, type]) => {
+    const element = type.kind === "list" ? type.of : type;
+    const path = `${prefix}${name}`;
+    return element.kind === "object" ? [path, ...argumentPaths(element.fields, `${path}.`)] : [path];
+  });
+}
+
+/** `flow` of a vocabulary. Left out where nothing in it speaks of flow. */
+export function compileFlowFacts(sheet: Sheet, value: unknown, vocabulary: Vocabulary): { flow?: FlowFacts } {
+  const speaks =
+    Object.values(vocabulary.types).some(({ flow }) => flow !== undefined) ||
+    Object.values(vocabulary.verbs).some(({ effect }) => effect !== undefined);
+  if (value === undefined && !speaks) return {};
+  const path = ["flow"];
+  const said = sheet.fields(value ?? {}, path, "`flow`", FLOW_FACTS);
+  const known = [
+    ...Object.keys(vocabulary.task.attributes).map((name) => `task.${name}`),
+    ...Object.keys(vocabulary.agent.attributes).map((name) => `agent.${name}`),
+  ];
+  const facts = (key: (typeof FLOW_FACTS)[number]): string[] => {
+    if (said[key] === undefined) return [];
+    const names = sheet.words(said[key], [...path, key], `\`${key}\``);
+    for (const [i, name] of names.entries()) {
+      if (!known.includes(name)) sheet.unknownWord([...path, key, i], "fact", name, known);
+    }
+    return names;
+  };
+  const flow: FlowFacts = { slots: facts("slots"), own: facts("own"), members: facts("members"), secret: facts("secret") };
+  for (const [i, name] of flow.slots.entries()) {
+    if (!name.startsWith("task."))
+      sheet.error([...path, "slots", i], "a slot is an attribute of the task", "the host fills it for one task");
+  }
+  if (said["instruction"] !== undefined) {
+    const tasks = known.filter((name) => name.startsWith("task."));
+    const name = sheet.oneOf(said["instruction"], [...path, "instruction"], "attribute of the task", tasks);
+    const kind = name === null ? undefined : vocabulary.task.attributes[name.slice("task.".length)]?.kind;
+    if (kind !== undefined && kind !== "string") sheet.error([...path, "instruction"], "the instruction is a string");
+    if (name !== null) flow.instruction = name;
+  }
+  return { flow };
+}
+
+/** `flow: standard`, or `{set: standard, delegated: wait, nowhere: deny, authority: [service]}`. Left out: nothing follows. */
+export function compileFlowPolicy(sheet: Sheet, value: unknown, path: Path, vocabulary: Vocabulary): { flow?: FlowPolicy } {
+  if (value === undefined) return {};
+  const said = typeof value === "string" ? { set: value } : sheet.fields(value, path, "`flow`", FLOW_POLICY_KEYS);
+  sheet.oneOf(said["set"] ?? STANDARD, typeof value === "string" ? path : [...path, "set"], "set of flow", [STANDARD]);
+  if (vocabulary.flow === undefined) {
+    sheet.error(path, "the vocabulary says nothing of where values come from", "say roles, effects and writers in vocabulary.yaml");
+  }
+  const one = <T extends string>(key: string, words: readonly T[], usual: T): T =>
+    said[key] === undefined ? usual : (sheet.oneOf(said[key], [...path, key], `\`${key}\``, words) ?? usual);
+  const authority = said["authority"] === undefined ? [] : sheet.words(said["authority"], [...path, "authority"], "`authority`");
+  for (const [i, word] of authority.entries()) sheet.oneOf(word, [...path, "authority", i], "writer", ["service"]);
+  return {
+    flow: {
+      delegated: one("delegated", DELEGATED, "wait"),
+      nowhere: one("nowhere", NOWHERE, "deny"),
+      authority: authority.length > 0 ? ["service"] : [],
+    },
+  };
+}

@@ -1,0 +1,447 @@
+/** Sources of each value of an action: what a policy sees of it, and what the task has seen after it. */
+import {
+  type ArgumentFlow,
+  type FlowFacts,
+  type FlowFactsInput,
+  type FoundWriter,
+  type PolicyInput,
+  type Returned,
+  type SeenRecord,
+  type Value,
+  type ValueKind,
+  type ValueSource,
+  type Values,
+  type ValueWriter,
+} from "../contract/index.js";
+import type { FlowOutcomes, FlowQuestion, ValueFlow } from "../decision/ports.js";
+import { LimitCounts, type LimitCharge, type CountLimits } from "./counts.js";
+import { ReadInstruction } from "./instruction.js";
+import { LEAVES_MAX, planOf, type Leaf, type VerbPlan } from "./plan.js";
+import { keyOf, rank, SeenMemory, type SeenLimits, type Sighting, type Sightings, type TaskSeen } from "./seen.js";
+import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
+
+/** Note on an action, kept once it is permitted. */
+export interface FlowNote {
+  /** Null: the action is on no task. */
+  readonly task: string | null;
+  readonly now_ms: number;
+  /** Charges to counters of limits. */
+  readonly charges: readonly LimitCharge[];
+  readonly plan: VerbPlan;
+  /** Keys of all that it writes and that neither the user, the own facts nor a service gave. */
+  readonly written: () => string[];
+  /** Names that say which thing was asked for: the id, and the arguments. */
+  readonly asked: readonly string[];
+  readonly instruction: ReadInstruction | null;
+  readonly own: OwnValues;
+}
+
+export interface FlowAnswer {
+  facts: FlowFactsInput;
+  note: FlowNote | null;
+}
+
+/** Values of an action that a policy is shown; what doesn't fit is shown as one that is unknown. */
+const SHOWN_MAX = 64;
+/** Decisions whose answers are awaited. */
+const AWAITED_MAX = 20_000;
+/** Tokens of a text that are compared with secrets that were read. */
+const TOKENS_MAX = 2_000;
+const SECRET_LENGTH_MIN = 4;
+/** Kinds by which something goes somewhere. */
+const PLACES: ReadonlySet<ValueKind> = new Set<ValueKind>(["email", "url", "account", "phone"]);
+const COMMITTED: ReadonlySet<ValueKind> = new Set<ValueKind>([...PLACES, "date", "time", "number"]);
+const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
+
+export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
+  readonly #seen: SeenMemory;
+  readonly #counts: LimitCounts;
+  /** Notes by decision, in the order in which they were permitted. */
+  readonly #awaited = new Map<string, FlowNote>();
+
+  constructor(limits?: SeenLimits, counts?: CountLimits) {
+    this.#seen = new SeenMemory(limits);
+    this.#counts = new LimitCounts(counts);
+  }
+
+  get size(): SeenMemory["size"] {
+    return this.#seen.size;
+  }
+
+  /** Returns what the policy sees of the action's values. Changes nothing. */
+  ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion): FlowAnswer {
+    const { limits, charges } = this.#counts.ask({ request, purpose, root: root?.id ?? null, now_ms });
+    const plan = planOf(vocabulary, request.verb, request.resource.type);
+    const seen = root === null ? null : this.#seen.of(root.id);
+    const said = vocabulary.flow ?? NOTHING_SAID;
+    const own = ownOf(said, root?.attributes ?? {}, agent.attributes);
+    const words = own.instruction;
+    const instruction = words === null ? null : ReadInstruction.of(words, now_ms);
+    const looked = new Look(seen, own, instruction);
+    const facts: FlowFactsInput = {
+      arguments: plan.effect === "look" ? {} : looked.at(plan.leaves(request)),
+      complete: seen !== null,
+      effect: plan.effect,
+      full: seen === null || seen === undefined ? [] : [...seen.full].sort(),
+      instructed: instruction !== null,
+      labels: seen === null || seen === undefined ? [] : [...seen.labels].sort(),
+      limits,
+      others: seen === null ? null : seen === undefined ? false : seen.others || seen.pending.size > 0,
+    };
+    if (root === null && charges.length === 0) return { facts, note: null };
+    const changes = plan.effect !== "look" && plan.effect !== "fetch";
+    const note: FlowNote = {
+      task: root?.id ?? null,
+      now_ms,
+      charges,
+      plan,
+      written: () => (changes ? looked.foreignIn(leavesOf(request.arguments)) : []),
+      asked: namesAsked(request),
+      instruction,
+      own,
+    };
+    return { facts, note };
+  }
+
+  /** Notes an action that was permitted: its answer is awaited, and may hold anything until it is reported. */
+  permitted(decisionId: string, note: FlowNote): void {
+    const { task, plan, written, charges, now_ms } = note;
+    this.#counts.take(decisionId, charges, task, now_ms);
+    if (task === null) return;
+    this.#seen.permitted(task, decisionId, { written: written(), labels: plan.labels, reads: plan.reads });
+    if (this.#awaited.size >= AWAITED_MAX) {
+      const [oldest] = this.#awaited.keys();
+      if (oldest !== undefined) this.#awaited.delete(oldest);
+    }
+    this.#awaited.set(decisionId, note);
+  }
+
+  /** Takes back an action that was not made after all. */
+  notMade(decisionId: string): void {
+    const note = this.#awaited.get(decisionId);
+    this.#awaited.delete(decisionId);
+    this.#counts.giveBack(decisionId);
+    if (note !== undefined && note.task !== null) this.#seen.notMade(note.task, decisionId);
+  }
+
+  /**
+   * Gives each reported value its writer, and takes it in.
+   * @returns the record's member, from which `recalled` takes the same; null if nothing was asked that the report could be of
+   */
+  returned(decisionId: string, returned: Returned): SeenRecord | null {
+    const note = this.#awaited.get(decisionId);
+    if (note === undefined || note.task === null) return null;
+    const seen = recordOf(sightingsOf(decisionId, note.task, note, returned));
+    this.recalled(decisionId, seen);
+    return seen;
+  }
+
+  /** Takes in what a record says that was seen. */
+  recalled(decisionId: string, { task, others, full, values }: SeenRecord): void {
+    this.#awaited.delete(decisionId);
+    const all = values.flatMap(({ keys, ...rest }) => keys.map((key): Sighting => ({ key, ...rest })));
+    this.#seen.take({ task, decision_id: decisionId, others, full, values: all });
+  }
+
+  end(task: string): void {
+    this.#counts.end(task);
+    this.#seen.end(task);
+  }
+
+  forget(task: string): void {
+    this.#seen.forget(task);
+  }
+}
+
+/** Values that share all but their digests stand together. */
+function recordOf({ task, others, full, values }: Sightings): SeenRecord {
+  const groups = new Map<string, SeenRecord["values"][number]>();
+  for (const { key, ...rest } of values) {
+    const id = `${rest.kind} ${rest.writer} ${rest.named} ${rest.alone} ${rest.secret} ${rest.path}`;
+    const group = groups.get(id);
+    if (group === undefined) groups.set(id, { ...rest, keys: [key] });
+    else group.keys.push(key);
+  }
+  return { task, others, full, values: [...groups.values()] };
+}
+
+const NOTHING_SAID: FlowFacts = { slots: [], own: [], members: [], secret: [] };
+
+/** Facts of the host's, taken apart: the user's own values and the organisation's. */
+interface OwnValues {
+  instruction: string | null;
+  slots: ReadonlySet<string>;
+  facts: ReadonlyMap<string, string>;
+  addresses: ReadonlySet<string>;
+  members: ReadonlySet<string>;
+  secrets: readonly string[];
+}
+
+// Facts are replaced, never changed in place.
+const owns = new WeakMap<FlowFacts, WeakMap<object, WeakMap<object, OwnValues>>>();
+const NO_TASK = {};
+
+function ownOf(said: FlowFacts, task: Readonly<Values>, agent: Readonly<Values>): OwnValues {
+  const ofTask = Object.keys(task).length === 0 ? NO_TASK : task;
+  let byTask = owns.get(said);
+  if (byTask === undefined) owns.set(said, (byTask = new WeakMap()));
+  let byAgent = byTask.get(ofTask);
+  if (byAgent === undefined) byTask.set(ofTask, (byAgent = new WeakMap()));
+  let known = byAgent.get(agent);
+  if (known === undefined) byAgent.set(agent, (known = ownValues(said, task, agent)));
+  return known;
+}
+
+function ownValues({ instruction, slots, own, members, secret }: FlowFacts, task: Readonly<Values>, agent: Readonly<Values>): OwnValues {
+  const at = (fact: string): Value => {
+    const [root = "", name = ""] = fact.split(".");
+    const of = root === "task" ? task : agent;
+    return Object.hasOwn(of, name) ? (of[name] ?? null) : null;
+  };
+  const all = (names: readonly string[]): (string | number)[] => names.flatMap((name) => leavesOf(at(name)));
+  const facts = new Map<string, string>();
+  const except = new Set([instruction, ...slots].filter((one) => one !== undefined).map(String));
+  for (const [root, of] of [
+    ["task", task],
+    ["agent", agent],
+  ] as const) {
+    for (const [name, value] of Object.entries(of)) {
+      const fact = `${root}.${name}`;
+      if (except.has(fact)) continue;
+      for (const leaf of leavesOf(value)) for (const one of readings(leaf)) facts.set(textOf(one), fact);
+    }
+  }
+  const words = instruction === undefined ? null : at(instruction);
+  return {
+    instruction: typeof words === "string" && words !== "" ? words : null,
+    slots: new Set(all(slots).flatMap(readings).map(textOf)),
+    facts,
+    addresses: new Set(all(own).flatMap(readings).map(textOf)),
+    members: new Set(all(members).map((one) => plain(String(one)).toLowerCase().trim())),
+    secrets: all(secret)
+      .map((one) => nameOf(String(one)))
+      .filter((one) => one.length >= SECRET_LENGTH_MIN),
+  };
+}
+
+function leavesOf(value: Value): (string | number)[] {
+  if (typeof value === "string" || typeof value === "number") return [value];
+  if (Array.isArray(value)) return value.flatMap(leavesOf);
+  return typeof value === "object" && value !== null ? Object.values(value).flatMap(leavesOf) : [];
+}
+
+function textOf({ kind, value }: TypedValue): string {
+  return `${kind} ${value}`;
+}
+
+function isInside({ kind, value }: TypedValue, members: ReadonlySet<string>): boolean {
+  if (members.size === 0) return false;
+  if (members.has(value)) return true;
+  const host =
+    kind === "email" ? value.slice(value.lastIndexOf("@") + 1) : kind === "url" ? (/^(?:[^/@]*@)?([^/:?#]+)/.exec(value)?.[1] ?? "") : "";
+  return host !== "" && (members.has(host) || members.has(`@${host}`));
+}
+
+/** Looks values of one action up. */
+class Look {
+  readonly #seen: TaskSeen | null | undefined;
+  readonly #own: OwnValues;
+  readonly #instruction: ReadInstruction | null;
+  constructor(seen: TaskSeen | null | undefined, own: OwnValues, instruction: ReadInstruction | null) {
+    this.#seen = seen;
+    this.#own = own;
+    this.#instruction = instruction;
+  }
+
+  at(leaves: readonly Leaf[]): Record<string, ArgumentFlow> {
+    const found: Record<string, ArgumentFlow> = {};
+    let shown = 0;
+    const show = (path: string, one: ArgumentFlow): void => {
+      if (++shown <= SHOWN_MAX) found[path] = one;
+      else found["more"] = UNKNOWN;
+    };
+    if (leaves.length > LEAVES_MAX) show("more", UNKNOWN);
+    for (const { path, role, value } of leaves) {
+      const text = String(value);
+      const one = role === "content" ? null : readingFor(role, value);
+      if (one !== null && (one.kind !== "name" || role === "locator")) {
+        show(path, this.#argument(role, one, text));
+        continue;
+      }
+      const places = valuesIn(text).filter(({ kind }) => PLACES.has(kind));
+      // "Ada <ada@example.com>": where it goes is the address.
+      if (one !== null && places.length === 0) show(path, this.#argument(role, one, text));
+      if (one === null && this.#isSecret(text, null)) show(path, { ...CONTENT, secret: true });
+      for (const [i, place] of places.entries())
+        show(`${path}#${i + 1}`, this.#argument(role === "content" ? "destination" : role, place, text));
+    }
+    return found;
+  }
+
+  foreignIn(leaves: readonly (string | number)[]): string[] {
+    const keys = new Set<string>();
+    for (const leaf of leaves) {
+      for (const one of [...readings(leaf), ...(typeof leaf === "string" ? valuesIn(leaf) : [])]) {
+        const [first] = this.#sources(one).sources;
+        if (first === undefined || rank(first.writer) > rank("service")) keys.add(keyOf(one));
+      }
+    }
+    return [...keys];
+  }
+
+  #argument(role: ArgumentFlow["role"], one: TypedValue, text: string): ArgumentFlow {
+    const { sources, introduced } = this.#sources(one);
+    const [first] = sources;
+    const lost = this.#seen === null || this.#seen?.full.has(one.kind) === true;
+    const writer: FoundWriter = first?.writer ?? (lost ? "unknown" : "nowhere");
+    return {
+      role,
+      kind: one.kind,
+      writer,
+      introduced: introduced ?? writer,
+      inside: isInside(one, this.#own.members),
+      excluded: this.#instruction?.excludes(one) === true,
+      secret: this.#isSecret(text, one),
+      sources,
+    };
+  }
+
+  #sources(one: TypedValue): { sources: ValueSource[]; introduced: ValueWriter | null } {
+    const { slots, facts } = this.#own;
+    const sources: ValueSource[] = [];
+    const text = textOf(one);
+    const given = (writer: ValueWriter, path: string): void => {
+      sources.push({ writer, record: null, path, named: false, alone: false });
+    };
+    if (slots.has(text) || this.#instruction?.says(one) === true) given("user", slots.has(text) ? "slots" : "instruction");
+    const fact = facts.get(text);
+    if (fact !== undefined && sources.length === 0) given("own", fact);
+    const seen = this.#seen?.values.size ? this.#seen.values.get(keyOf(one)) : undefined;
+    const introduced = sources[0]?.writer ?? seen?.introduced ?? null;
+    return { sources: seen === undefined ? sources : [...sources, ...seen.sources], introduced };
+  }
+
+  #isSecret(text: string, one: TypedValue | null): boolean {
+    const { secrets } = this.#own;
+    if (secrets.length > 0) {
+      const said = nameOf(text);
+      if (secrets.some((secret) => said.includes(secret))) return true;
+    }
+    if (this.#seen?.secrets !== true) return false;
+    if (one !== null) return this.#seen.values.get(keyOf(one))?.secret === true;
+    const tokens = plain(text)
+      .split(/[\s"'()<>,;:!?]+/u)
+      .slice(0, TOKENS_MAX);
+    return tokens.some((token) =>
+      readings(token.replace(/[.]+$/u, "")).some((read) => this.#seen?.values.get(keyOf(read))?.secret === true),
+    );
+  }
+}
+
+const UNKNOWN: ArgumentFlow = {
+  role: "destination",
+  kind: "name",
+  writer: "unknown",
+  introduced: "unknown",
+  inside: false,
+  excluded: false,
+  secret: false,
+  sources: [],
+};
+const CONTENT: ArgumentFlow = { ...UNKNOWN, role: "content", writer: "nowhere", introduced: "nowhere" };
+
+/** The one reading by which a value is matched: as what it would be used. */
+function readingFor(role: Leaf["role"], value: string | number): TypedValue {
+  const all = readings(value);
+  const wanted: ReadonlySet<ValueKind> = role === "commitment" ? COMMITTED : role === "locator" ? ADDRESSES : PLACES;
+  return all.find(({ kind }) => wanted.has(kind)) ?? all.at(-1) ?? { kind: "name", value: nameOf(String(value)).slice(0, 512) };
+}
+
+const ASKED_MAX = 16;
+const ASKED_LENGTH_MAX = 256;
+
+/** Names in an action of what it is about: texts short enough to name something. */
+function namesAsked({ resource, arguments: given }: PolicyInput["request"]): string[] {
+  const said = [resource.id, ...Object.values(given).flatMap(leavesOf)].filter((one): one is string => typeof one === "string");
+  return said
+    .slice(0, ASKED_MAX)
+    .filter((one) => one.length <= ASKED_LENGTH_MAX)
+    .map(nameOf);
+}
+
+/** Last name of a place: of `messages[].sender` `sender`. */
+function fieldOf(path: string): string {
+  const bare = path.replaceAll(/\[\]|\{\}/g, "");
+  return bare.slice(bare.lastIndexOf(".") + 1) || "text";
+}
+
+function sightingsOf(
+  decisionId: string,
+  task: string,
+  { plan: { flow, effect }, asked, instruction, own }: FlowNote,
+  returned: Returned,
+): Sightings {
+  const writes = flow?.writes ?? {};
+  const said = (path: string): ValueWriter | "author" => {
+    const bare = path.replaceAll(/\[\]|\{\}/g, "");
+    for (const name of [bare, fieldOf(path), "*"]) if (Object.hasOwn(writes, name)) return writes[name] ?? "anyone";
+    return "anyone";
+  };
+  const fields = returned.paths.map(({ path, text }) => ({ path, text, field: fieldOf(path), writer: said(path) }));
+  const all = returned.paths.flatMap(({ values }, at) => values.map((one) => ({ ...one, at })));
+  const authors = authorsOf(all, fields, flow?.author ?? null, own);
+  const writerAt = (at: number, record: number): ValueWriter => {
+    const writer = fields[at]?.writer ?? "anyone";
+    return writer === "author" ? (authors.get(record) ?? "anyone") : writer;
+  };
+  const isNamedCall = instruction !== null && asked.some((name) => instruction.names(name));
+  const named = new Set<number>();
+  const counts = new Map<string, number>();
+  for (const { kind, value, at, record } of all) {
+    if (kind === "name" && instruction?.names(value) === true) named.add(record);
+    if (fields[at]?.text !== true) counts.set(`${kind} ${record}`, (counts.get(`${kind} ${record}`) ?? 0) + 1);
+  }
+  const secret = new Set(flow?.secret ?? []);
+  const values = all.map((one): Sighting => {
+    const { kind, at, record } = one;
+    const alone = one.alone === true || (fields[at]?.text !== true && counts.get(`${kind} ${record}`) === 1);
+    return {
+      key: keyOf(one),
+      kind,
+      writer: writerAt(at, record),
+      path: fields[at]?.path ?? "",
+      named: isNamedCall || named.has(record),
+      alone,
+      secret: secret.has(fields[at]?.field ?? ""),
+    };
+  });
+  const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
+  // A call that changes something repeats what it was told: only values of others count there.
+  const looks = effect === null || effect === "look" || effect === "fetch";
+  const others =
+    returned.full === true ||
+    fields.some(({ text, writer }) => text && looks && (writer === "author" || foreign(writer))) ||
+    all.some(({ kind, at, record }) => PLACES.has(kind) && looks && foreign(writerAt(at, record)));
+  return { task, decision_id: decisionId, others, full: returned.full === true, values };
+}
+
+/** Record → who wrote it, by the field that names its author. */
+function authorsOf(
+  values: readonly (TypedValue & { at: number; record: number })[],
+  fields: readonly { field: string }[],
+  author: string | null,
+  { addresses, members }: OwnValues,
+): Map<number, ValueWriter> {
+  if (author === null) return new Map();
+  const named = values.filter(({ kind, at }) => fields[at]?.field === author && (kind === "email" || kind === "name"));
+  const addressed = new Set(named.filter(({ kind }) => kind === "email").map(({ record }) => record));
+  const found = new Map<number, ValueWriter>();
+  for (const { kind, value, record } of named) {
+    // Beside an address, a name says nothing: anyone can call themselves so. Of two addresses the stranger's counts.
+    if (kind === "name" && addressed.has(record)) continue;
+    const writer: ValueWriter = addresses.has(textOf({ kind, value })) ? "own" : isInside({ kind, value }, members) ? "member" : "anyone";
+    const other = found.get(record);
+    found.set(record, other === undefined || rank(other) < rank(writer) ? writer : other);
+  }
+  return found;
+}

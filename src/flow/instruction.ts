@@ -1,0 +1,103 @@
+/**
+ * The user's words, read for values and names only: what they name word for word, and what they exclude. They never grant a verb. It is
+ * English as far as negation and days go; a value is found in any language.
+ */
+import { nameOf, plain, valuesIn, type TypedValue } from "./values.js";
+
+/** Ends of a clause: a negation doesn't reach beyond. */
+const CLAUSE = /[;!?\n]|[.,:](?=\s|$)|\b(?:but|instead|however)\b/iu;
+const NEGATION =
+  /\b(?:not|never|n[o']t|don['’]?t|doesn['’]?t|mustn['’]?t|shouldn['’]?t|without|except|excluding|avoid|skip|ignore|unless)\b/iu;
+/** "Do not forget to send" asks for sending. */
+const NO_NEGATION = /\b(?:not|never|don['’]?t)\s+(?:forget|hesitate|fail|omit)\b|\bnot\s+only\b|\bwhether\s+or\s+not\b/giu;
+/** Words that name nothing. */
+const COMMON = new Set(
+  "the and for with from about your our their this that new all any are was has have will can you please file document event email mail message meeting send reply user page link list item date time day name account payment order me it to of in on at by my is a an or as be do if so up us we he she him her they them his its who what when where which how".split(
+    " ",
+  ),
+);
+const NAME_LENGTH_MIN = 2;
+const READ_MAX = 32;
+
+export class ReadInstruction {
+  /** Clauses in normal form. */
+  readonly #said: readonly string[];
+  readonly #excluded: readonly string[];
+  readonly #values = new Set<string>();
+  readonly #excludedValues = new Set<string>();
+
+  private constructor(text: string, now: Date) {
+    const whole = plain(text);
+    const said: string[] = [];
+    const excluded: string[] = [];
+    for (const clause of clauses(whole)) {
+      const negated = NEGATION.exec(clause.replace(NO_NEGATION, (words) => " ".repeat(words.length)));
+      // "Send it to Ada, not to Bob": what stands before the negation is meant.
+      said.push(nameOf(negated === null ? clause : clause.slice(0, negated.index)));
+      if (negated === null) {
+        for (const one of valuesIn(clause, now)) this.#values.add(keyOf(one));
+        continue;
+      }
+      excluded.push(nameOf(clause.slice(negated.index)));
+      for (const one of valuesIn(clause.slice(0, negated.index), now)) this.#values.add(keyOf(one));
+      for (const one of valuesIn(clause.slice(negated.index), now)) this.#excludedValues.add(keyOf(one));
+    }
+    // A name may go over the end of a clause: "the memo 'Rent, May'".
+    this.#said = excluded.length === 0 ? [nameOf(whole)] : said;
+    this.#excluded = excluded;
+  }
+
+  static readonly #read = new Map<string, ReadInstruction>();
+
+  /** @param now what "tomorrow" is counted from */
+  static of(text: string, now_ms: number): ReadInstruction {
+    const day = Math.floor(now_ms / 86_400_000);
+    const key = `${day} ${text}`;
+    let known = ReadInstruction.#read.get(key);
+    if (known === undefined) {
+      if (ReadInstruction.#read.size === READ_MAX) ReadInstruction.#read.clear();
+      ReadInstruction.#read.set(key, (known = new ReadInstruction(text, new Date(day * 86_400_000))));
+    }
+    return known;
+  }
+
+  /** True if it says this value, and not to exclude it. */
+  says(one: TypedValue): boolean {
+    if (one.kind === "name") return this.names(one.value);
+    if (this.#values.has(keyOf(one))) return true;
+    return one.kind === "date" && this.#values.has(keyOf({ kind: "date", value: `-${one.value.slice(4)}` }));
+  }
+
+  excludes(one: TypedValue): boolean {
+    if (this.says(one)) return false;
+    return one.kind === "name" ? this.#excluded.some((clause) => stands(clause, one.value)) : this.#excludedValues.has(keyOf(one));
+  }
+
+  /** @param name in normal form: whether it stands there word for word, as a whole */
+  names(name: string): boolean {
+    if (name.length < NAME_LENGTH_MIN || COMMON.has(name) || /^\d{1,3}$/u.test(name)) return false;
+    return this.#said.some((clause) => stands(clause, name));
+  }
+}
+
+function clauses(text: string): string[] {
+  return text.split(CLAUSE).filter((clause) => clause.trim() !== "");
+}
+
+function keyOf({ kind, value }: TypedValue): string {
+  return `${kind} ${value}`;
+}
+
+function stands(text: string, name: string): boolean {
+  for (let at = text.indexOf(name); at >= 0; at = text.indexOf(name, at + 1)) {
+    if (!joins(text, at - 1, -1) && !joins(text, at + name.length, 1)) return true;
+  }
+  return false;
+}
+
+/** True if the letter at this place, or the one behind a mark that joins, makes what stands beside it part of something longer. */
+function joins(text: string, at: number, step: number): boolean {
+  const [beside = " ", next = " "] = [text[at], text[at + step]];
+  if (/[\p{L}\d_@]/u.test(beside)) return true;
+  return /[.\-/+]/u.test(beside) && /[\p{L}\d]/u.test(next);
+}

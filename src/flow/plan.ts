@@ -1,0 +1,90 @@
+/** Words of the vocabulary for one verb on one type, made ready once: which values an action's arguments have, and who writes what is returned. */
+import type { PolicyInput, ResourceType, Role, TypeFlow, Value, VerbEffect, Vocabulary, ValueWriter } from "../contract/index.js";
+
+/** A leaf of an action with its role. */
+export interface Leaf {
+  path: string;
+  role: Role;
+  value: string | number;
+}
+
+export interface VerbPlan {
+  effect: VerbEffect | null;
+  flow: TypeFlow | null;
+  /** Labels that a task has after it. */
+  labels: readonly string[];
+  /** True if an answer may hold what others wrote; by default it may. */
+  reads: boolean;
+  leaves(request: PolicyInput["request"]): Leaf[];
+}
+
+const NO_LABELS: readonly string[] = [];
+/** Leaves of an action; one more is too many, and unknown. */
+export const LEAVES_MAX = 256;
+
+const plans = new WeakMap<Vocabulary, Map<string, VerbPlan>>();
+
+export function planOf(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
+  let known = plans.get(vocabulary);
+  if (known === undefined) plans.set(vocabulary, (known = new Map<string, VerbPlan>()));
+  const key = `${type} ${verb}`;
+  let plan = known.get(key);
+  if (plan === undefined) known.set(key, (plan = made(vocabulary, verb, type)));
+  return plan;
+}
+
+function made(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
+  const spec: ResourceType | undefined = Object.hasOwn(vocabulary.types, type) ? vocabulary.types[type] : undefined;
+  const flow = spec?.flow ?? null;
+  const of = Object.hasOwn(vocabulary.verbs, verb) ? vocabulary.verbs[verb] : undefined;
+  const own = flow?.effects !== undefined && Object.hasOwn(flow.effects, verb) ? flow.effects[verb] : undefined;
+  const effect = own ?? of?.effect ?? null;
+  const roles = Object.entries(flow?.roles ?? {}).map(([path, role]) => ({ steps: path.split("."), role }));
+  // What a change answers repeats what it was told: the values are looked at, and nobody has to wait for them.
+  const looks = effect === null || effect === "look" || effect === "fetch";
+  return {
+    effect,
+    flow,
+    labels: flow?.labels ?? NO_LABELS,
+    reads: looks && (flow === null || mayHoldOthers(flow)),
+    leaves: (request) => {
+      const found: Leaf[] = [];
+      for (const { steps, role } of roles) {
+        if (steps.length === 1 && steps[0] === "id") add(request.resource.id, "id", role, found);
+        else walk(request.arguments, steps, "", role, found);
+      }
+      return found;
+    },
+  };
+}
+
+/** Only what is said to be written by the service, or on the user's own side, is known not to be others'. */
+function mayHoldOthers({ writes }: TypeFlow): boolean {
+  const said: (ValueWriter | "author")[] = [writes["*"] ?? "anyone", ...Object.values(writes)];
+  return said.some((writer) => writer === "anyone" || writer === "member" || writer === "author");
+}
+
+function walk(
+  value: Value | { [field: string]: Value },
+  [step, ...rest]: readonly string[],
+  path: string,
+  role: Role,
+  found: Leaf[],
+): void {
+  if (value === null || found.length > LEAVES_MAX) return;
+  if (step === undefined) {
+    add(value, path, role, found);
+    return;
+  }
+  if (Array.isArray(value)) for (const [i, one] of value.entries()) walk(one, [step, ...rest], `${path}/${i}`, role, found);
+  else if (typeof value === "object" && Object.hasOwn(value, step))
+    walk(value[step] ?? null, rest, path === "" ? step : `${path}/${step}`, role, found);
+}
+
+function add(value: Value, path: string, role: Role, found: Leaf[]): void {
+  if (found.length > LEAVES_MAX) return;
+  if (typeof value === "string" || typeof value === "number") found.push({ path, role, value });
+  else if (Array.isArray(value)) for (const [i, one] of value.entries()) add(one, `${path}/${i}`, role, found);
+  else if (typeof value === "object" && value !== null)
+    for (const [name, one] of Object.entries(value)) add(one, `${path}/${name}`, role, found);
+}

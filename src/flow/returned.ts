@@ -1,0 +1,105 @@
+/** Answers of tools, taken apart where they were found: values with their places, and no text. */
+import { RETURNED, type Returned } from "../contract/index.js";
+import { readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
+
+/** Members of an answer that are walked. */
+const NODES_MAX = 20_000;
+const DEPTH_MAX = 32;
+
+/**
+ * Returns what is reported of an answer as `returned` of an outcome. A text that is JSON is read as such: what a record holds can't
+ * leave its field.
+ * @param answer a tool's result: parsed JSON, or a text
+ * @example
+ * import assert from "node:assert/strict";
+ * import { returnedOf } from "remit/flow";
+ *
+ * const { paths } = returnedOf([{ sender: "ada@example.com" }]);
+ * assert.equal(paths[0]?.path, "[].sender");
+ * assert.deepEqual(paths[0]?.values[0], { kind: "email", value: "ada@example.com", record: 1 });
+ */
+export function returnedOf(answer: unknown): Returned {
+  const walk = new Walk();
+  walk.take(typeof answer === "string" ? (json(answer) ?? answer) : answer, "", 0, 0);
+  return walk.report();
+}
+
+function json(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return undefined;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return undefined;
+  }
+}
+
+class Walk {
+  readonly #paths = new Map<string, Returned["paths"][number]>();
+  #count = 0;
+  readonly #seen = new Set<string>();
+  #full = false;
+  #nodes = 0;
+  #records = 0;
+
+  report(): Returned {
+    return { paths: [...this.#paths.values()], ...(this.#full && { full: true as const }) };
+  }
+
+  take(value: unknown, path: string, record: number, depth: number): void {
+    if (++this.#nodes > NODES_MAX || depth > DEPTH_MAX) {
+      this.#full = true;
+      return;
+    }
+    if (Array.isArray(value)) for (const item of value as unknown[]) this.take(item, `${path}[]`, record, depth + 1);
+    else if (typeof value === "object" && value !== null) this.#members(value, path, depth);
+    else if (typeof value === "string" || typeof value === "number") this.#leaf(value, path, record);
+  }
+
+  #members(value: object, path: string, depth: number): void {
+    const record = ++this.#records;
+    for (const [name, member] of Object.entries(value)) {
+      const isName = /^[A-Za-z_][\w-]*$/.test(name);
+      // `{"ada@example.com": "editor"}`: such a name is a value, too.
+      if (!isName) this.#leaf(name, `${path}{}`, record);
+      this.take(member, isName ? (path === "" ? name : `${path}.${name}`) : `${path}{}`, record, depth + 1);
+    }
+  }
+
+  #leaf(value: string | number, path: string, record: number): void {
+    const whole = readings(value);
+    const special = whole.filter(({ kind }) => kind !== "name");
+    const isText = typeof value === "string" && special.length === 0;
+    const place = this.#place(path, isText && /\S\s+\S/u.test(value.trim()));
+    if (place === null) return;
+    for (const one of whole) this.#add(one, place, record, false);
+    if (!isText) return;
+    if (value.length > TEXT_MAX) this.#full = true;
+    const inside = valuesIn(value, null);
+    const of = (kind: string): number => inside.filter((other) => other.kind === kind).length;
+    for (const one of inside) this.#add(one, place, record, of(one.kind) === 1);
+  }
+
+  #place(path: string, text: boolean): Returned["paths"][number] | null {
+    const key = path.slice(0, RETURNED.path_length_max);
+    let place = this.#paths.get(key);
+    if (place === undefined && this.#paths.size === RETURNED.paths_max) {
+      this.#full = true;
+      return null;
+    }
+    if (place === undefined) this.#paths.set(key, (place = { path: key, text, values: [] }));
+    else place.text ||= text;
+    return place;
+  }
+
+  #add({ kind, value }: TypedValue, { path, values }: Returned["paths"][number], record: number, alone: boolean): void {
+    const key = `${kind} ${path} ${record} ${value}`;
+    if (this.#seen.has(key)) return;
+    if (this.#count === RETURNED.values_max || values.length === RETURNED.path_values_max) {
+      this.#full = true;
+      return;
+    }
+    this.#seen.add(key);
+    this.#count++;
+    values.push({ kind, value, record, ...(alone && { alone: true as const }) });
+  }
+}

@@ -1,0 +1,233 @@
+/**
+ * Values that are matched, in normal forms: two spellings of the same address have one. A normal form never makes two places that
+ * differ the same, since trust is given by it. Texts are taken apart by libraries that others keep.
+ */
+import { parse as parseDates } from "chrono-node/en";
+import { electronicFormatIBAN } from "ibantools";
+import { findPhoneNumbersInText, parsePhoneNumberFromString } from "libphonenumber-js/min";
+import { LinkifyIt } from "linkify-it";
+import { RETURNED, type ValueKind } from "../contract/index.js";
+import { Recent } from "../system/recent.js";
+
+export interface TypedValue {
+  kind: ValueKind;
+  value: string;
+}
+
+/** Characters of a text that are looked through; what is behind them makes the report full. */
+export const TEXT_MAX = 100_000;
+/** Characters of a text in which dates are looked for by their words. */
+const DATES_MAX = 10_000;
+/** No name has more characters or words. */
+const NAME_LENGTH_MAX = 256;
+const NAME_WORDS_MAX = 12;
+const DECODED_DEPTH_MAX = 3;
+
+const links = new LinkifyIt({ fuzzyLink: true, fuzzyEmail: true, fuzzyIP: true, urlAuth: true }).tlds(
+  "app dev xyz site online tech shop store cloud blog ai io info biz me co edu gov mil top club live news click link page zip onion".split(
+    " ",
+  ),
+  true,
+);
+/** Invisible characters, which no place is told from another by. */
+const INVISIBLE = /[\p{Cf}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
+const ACCOUNT = /(?<![\p{L}\d])[A-Z]{2}\d{2}(?:[ ]?[A-Z\d]{2,4}){2,8}(?![\p{L}\d])/gu;
+const NUMBER = /(?<![\p{L}\d.,/:-])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\p{L}\d]|[.,/:-]\d)/gu;
+const ISO_DATE = /(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)/gu;
+const TIME = /(?<![\d:.])([01]?\d|2[0-3]):([0-5]\d)(?::\d{2}(?:\.\d+)?)?(?![\d:])/gu;
+const PHONE_LIKE = /\d(?:[ ().-]{0,2}\d){6,}/u;
+const GOES_ON = /(?<=[\p{Ll}\d])\.(?=\p{Lu}\p{Ll})/gu;
+const BASE64 = /(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])/gu;
+const WHOLE_ACCOUNT = new RegExp(`^(?:${ACCOUNT.source})$`, "u");
+/** Marks without one of which a text has no link, address, key or encoded part. */
+const LINK_LIKE = /\S\.\S|@|:\/\//u;
+const LONG = /[\w+/-]{12}|-----BEGIN/u;
+const PERCENT = /%[0-9a-f]{2}/i;
+/** Keys as their issuers write them, and long tokens of letters and digits. */
+const KEY = /-----BEGIN [A-Z ]+-----|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{20,}(?![\w-])/gu;
+
+/** The form in which a text is read: one of each letter's forms, nothing invisible. */
+export function plain(text: string): string {
+  return text.normalize("NFKC").replace(INVISIBLE, "");
+}
+
+/** Normal form of a name: letter case and spaces don't tell names apart. */
+export function nameOf(text: string): string {
+  return plain(text).toLowerCase().replace(/\s+/gu, " ").trim();
+}
+
+/** Normal form of a link; null if it isn't one. */
+export function urlOf(text: string): string | null {
+  try {
+    const url = new URL(/^[a-z][a-z\d+.-]*:/i.test(text) && !/^[\w.-]+:\d/.test(text) ? text : `http://${text}`);
+    if (url.host === "") return null;
+    // Escapes of what needs none mean the same as the letter.
+    const rest = `${url.pathname}${url.search}${url.hash}`.replace(/%[0-9a-f]{2}/gi, unescaped);
+    const user = url.username === "" ? "" : `${url.username}${url.password === "" ? "" : `:${url.password}`}@`;
+    return `${user}${url.host.replace(/^www\./, "").replace(/\.$/, "")}${rest.replace(/\/+$/, "")}`;
+  } catch {
+    return null;
+  }
+}
+
+function unescaped(escape: string): string {
+  const letter = String.fromCharCode(Number.parseInt(escape.slice(1), 16));
+  return /[A-Za-z0-9\-._~]/.test(letter) ? letter : escape.toUpperCase();
+}
+
+function emailOf(text: string): string {
+  return text
+    .toLowerCase()
+    .replace(/^mailto:/, "")
+    .replace(/\.$/, "");
+}
+
+function numberOf(text: string): string | null {
+  const value = Number(text.replaceAll(",", ""));
+  return Number.isFinite(value) ? String(value) : null;
+}
+
+/**
+ * Returns what the whole of a field is: an address, a link, an account, a number, a date, and a name where it is short enough to be one.
+ * @example
+ * readings("https://Example.com/") // [{ kind: "url", value: "example.com" }, { kind: "name", … }]
+ */
+export function readings(field: string | number): readonly TypedValue[] {
+  if (typeof field === "number") return [...numbered(String(field)), { kind: "name", value: String(field) }];
+  if (field.length > NAME_LENGTH_MAX) return read(field);
+  let known = recent.get(field);
+  if (known === undefined) recent.set(field, (known = read(field)));
+  return known;
+}
+
+/** A value is looked at as the action is asked about, and again once it is permitted. */
+const recent = new Recent<readonly TypedValue[]>(2_000);
+
+function read(field: string): TypedValue[] {
+  const text = plain(field).trim();
+  if (text === "" || text.length > RETURNED.length_max) return [];
+  const found = special(text);
+  const words = text.length > NAME_LENGTH_MAX ? Infinity : text.split(/\s+/u).length;
+  return words > NAME_WORDS_MAX ? found : [...found, { kind: "name", value: nameOf(text) }];
+}
+
+function numbered(text: string): TypedValue[] {
+  const value = numberOf(text);
+  return value === null ? [] : [{ kind: "number", value }];
+}
+
+function special(text: string): TypedValue[] {
+  const one = /\s/u.test(text) || !LINK_LIKE.test(text) ? null : links.match(text);
+  const match = one?.length === 1 && one[0]?.raw.length === text.replace(/[.,;:!?]+$/u, "").length ? one[0] : null;
+  if (match !== null) {
+    if (match.schema === "mailto:") return [{ kind: "email", value: emailOf(match.raw) }];
+    const url = urlOf(match.raw);
+    return url === null ? [] : [{ kind: "url", value: url }];
+  }
+  if (!/\d|:\/\//u.test(text)) return [];
+  if (/^[a-z][a-z\d+.-]*:\/\//i.test(text)) {
+    const url = urlOf(text);
+    if (url !== null) return [{ kind: "url", value: url }];
+  }
+  if (WHOLE_ACCOUNT.test(text)) return [{ kind: "account", value: electronicFormatIBAN(text) ?? text }];
+  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?$/u.exec(text) ?? [];
+  if (day !== undefined) return [{ kind: "date", value: `${year}-${month}-${day}` }, ...times(text.slice(10))];
+  if (/^[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?$/u.test(text)) {
+    const phone = text.startsWith("+") || text.length >= 10 ? phoneOf(text) : [];
+    return [...phone, ...numbered(text)];
+  }
+  if (/^\d{1,2}:\d{2}/u.test(text)) return times(text);
+  if (/^[+(\d][\d ().-]{6,24}$/u.test(text)) return phoneOf(text);
+  return [];
+}
+
+function phoneOf(text: string): TypedValue[] {
+  const parsed = parsePhoneNumberFromString(text);
+  const digits = text.replace(/\D/gu, "");
+  return digits.length < 7 ? [] : [{ kind: "phone", value: parsed?.number ?? digits }];
+}
+
+function times(text: string): TypedValue[] {
+  return [...text.matchAll(TIME)].map(([, hour = "", minute = ""]) => ({ kind: "time", value: `${hour.padStart(2, "0")}:${minute}` }));
+}
+
+/** How deep an argument may hide something in encodings before it is taken for opaque. */
+interface Within {
+  depth: number;
+}
+
+/**
+ * Returns the addresses, links, accounts, numbers to call, keys, dates and amounts in a text, also in parts of it that are encoded.
+ * Each once; a name isn't found in a text.
+ * @param now what days without a year are taken to be near to; null: such days aren't looked for
+ */
+export function valuesIn(text: string, now: Date | null = null, within: Within = { depth: 0 }): TypedValue[] {
+  const found = new Map<string, TypedValue>();
+  const add = (...values: TypedValue[]): void => {
+    for (const one of values) if (one.value.length <= RETURNED.length_max) found.set(`${one.kind} ${one.value}`, one);
+  };
+  let left = plain(text.slice(0, TEXT_MAX));
+  const isLong = LONG.test(left);
+  if (within.depth < DECODED_DEPTH_MAX && (isLong || PERCENT.test(left))) {
+    for (const decoded of decodings(left)) add(...valuesIn(decoded, null, { depth: within.depth + 1 }));
+  }
+  if (LINK_LIKE.test(left)) {
+    // "example.com.Then": a sentence may go on without a space, and a link may not end there: both are found.
+    const parted = left.search(GOES_ON) >= 0 ? (links.match(left.replace(GOES_ON, "$& ")) ?? []) : [];
+    for (const { schema, raw } of [...(links.match(left) ?? []), ...parted]) {
+      const url = schema === "mailto:" ? null : urlOf(raw);
+      if (schema === "mailto:") add({ kind: "email", value: emailOf(raw) });
+      else if (url !== null) add({ kind: "url", value: url });
+      left = left.replace(raw, " ");
+    }
+  }
+  if (isLong) {
+    for (const [raw] of left.matchAll(KEY)) add({ kind: "key", value: raw });
+  }
+  if (now !== null && left.length <= DATES_MAX && /\d|day|week|month|tomorrow/iu.test(left)) add(...spokenDates(left, now));
+  if (!/\d/u.test(left)) return [...found.values()];
+  for (const [raw] of left.matchAll(ACCOUNT)) add({ kind: "account", value: electronicFormatIBAN(raw) ?? raw });
+  left = left.replace(ACCOUNT, " ");
+  for (const [value] of left.matchAll(ISO_DATE)) add({ kind: "date", value });
+  add(...times(left));
+  left = left.replace(ISO_DATE, " ");
+  if (PHONE_LIKE.test(left)) {
+    for (const { number, startsAt, endsAt } of findPhoneNumbersInText(left)) {
+      add({ kind: "phone", value: number.number });
+      left = `${left.slice(0, startsAt)}${" ".repeat(endsAt - startsAt)}${left.slice(endsAt)}`;
+    }
+  }
+  for (const [raw] of left.matchAll(NUMBER)) add(...numbered(raw));
+  return [...found.values()];
+}
+
+function spokenDates(text: string, now: Date): TypedValue[] {
+  return parseDates(text, { instant: now, timezone: 0 }).flatMap(({ start, end }) =>
+    [start, ...(end ? [end] : [])].flatMap((one): TypedValue[] => {
+      const [year, month, day] = [one.get("year"), one.get("month"), one.get("day")];
+      if (year === null || month === null || day === null) return [];
+      const pad = (part: number): string => String(part).padStart(2, "0");
+      // "May 26th" is that of any year; "tomorrow" is of one.
+      const named = one.isCertain("month") && !one.isCertain("year") ? "-" : String(year);
+      const at: TypedValue[] = one.isCertain("hour")
+        ? [{ kind: "time", value: `${pad(one.get("hour") ?? 0)}:${pad(one.get("minute") ?? 0)}` }]
+        : [];
+      return [{ kind: "date", value: `${named}-${pad(month)}-${pad(day)}` }, ...at];
+    }),
+  );
+}
+
+/** Yields what encoded parts of a text say, as far as they are text. */
+function* decodings(text: string): Generator<string, void, undefined> {
+  if (PERCENT.test(text)) {
+    const decoded = text.replace(/(?:%[0-9a-f]{2})+/gi, (escapes) => {
+      const bytes = Buffer.from(escapes.replaceAll("%", ""), "hex").toString("utf8");
+      return bytes.includes("\ufffd") ? escapes : bytes;
+    });
+    if (decoded !== text) yield decoded;
+  }
+  for (const [raw] of text.matchAll(BASE64)) {
+    const decoded = Buffer.from(raw, "base64").toString("utf8");
+    if (decoded.length >= 6 && !/[\ufffd\p{Cc}]/u.test(decoded.replace(/[\r\n\t]/gu, " "))) yield decoded;
+  }
+}

@@ -1,0 +1,37 @@
+/** Answers of servers, taken apart for the service: structured content, and text, which is read as JSON where it is such. */
+import type { Returned } from "../../contract/index.js";
+import { returnedOf } from "../../flow/index.js";
+import { isObject } from "./mapping.js";
+
+/** @param result of `tools/call`, `resources/read` or `prompts/get` */
+export function returnedBy(result: unknown): Returned {
+  const { content, structuredContent, contents, messages, description } = isObject(result) ? result : {};
+  const parts = [
+    ...(structuredContent === undefined ? [] : [structuredContent]),
+    ...[content, contents, messages].flatMap((list) => (Array.isArray(list) ? (list as unknown[]).map(partOf) : [])),
+    ...(typeof description === "string" ? [description] : []),
+  ];
+  return returnedOf(parts.length === 1 ? parts[0] : parts);
+}
+
+/** A picture or a sound is words that nobody can take apart: the agent may still read them. */
+const OPAQUE = "content that is no text";
+
+function partOf(item: unknown): unknown {
+  if (!isObject(item)) return OPAQUE;
+  const { type, text, resource, content, uri } = item;
+  if (isObject(content)) return partOf(content);
+  if (isObject(resource)) return partOf(resource);
+  if (typeof text === "string") return json(text);
+  if (type === "resource_link") return item;
+  return typeof uri === "string" ? { uri, text: OPAQUE } : OPAQUE;
+}
+
+function json(text: string): unknown {
+  if (!/^\s*[[{]/.test(text)) return text;
+  try {
+    return JSON.parse(text) as unknown;
+  } catch {
+    return text;
+  }
+}

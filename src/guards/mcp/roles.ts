@@ -1,0 +1,90 @@
+/**
+ * Effects of tools and roles of their arguments, guessed from its name and theirs, for a draft. An author looks at each: what can't be
+ * told is taken for the graver, and whoever wrote an answer's words for anyone.
+ */
+import type { Role, VerbEffect, ValueWriter } from "../../contract/index.js";
+
+const of = (effect: VerbEffect, words: string): [string, VerbEffect][] => words.split(" ").map((word) => [word, effect]);
+
+const VERBS: ReadonlyMap<string, VerbEffect> = new Map([
+  ...of(
+    "look",
+    "get read list search find view show check lookup query describe count retrieve calculate compute see display track identify detect scan summarize translate is total load inspect",
+  ),
+  ...of("fetch", "browse visit open download fetch crawl scrape"),
+  ...of(
+    "commit",
+    "pay transfer buy purchase order place checkout book reserve rent hire donate subscribe sign wire withdraw deposit refund schedule enroll apply dispatch",
+  ),
+  ...of(
+    "add",
+    "create add new insert make write register upload send post publish email notify reply share message forward invite append copy submit input fill call text request respond generate draft start run execute launch fork star follow comment react like tweet grant give assign upvote print verify confirm authenticate",
+  ),
+  ...of(
+    "alter",
+    "update edit set modify change patch rename move replace reschedule adjust increase decrease extend toggle turn mark control complete merge",
+  ),
+  ...of(
+    "destroy",
+    "delete remove destroy drop clear cancel close archive unsubscribe unfollow revoke erase discard uninstall block kick leave terminate",
+  ),
+  ...of("settings", "login logout reset unlock lock disable enable deploy"),
+]);
+/** Papers that people keep for themselves. */
+const PAPERS = new Set(
+  "file document doc event appointment meeting note draft folder dir directory reminder task todo list cart page sheet calendar playlist".split(
+    " ",
+  ),
+);
+const SETTINGS =
+  /password|passcode|credential|profile|user_?info|account_info|user_account|two_factor|permission|polic|security|api_?key|ssh|token|role|access|collaborator|recovery|visibility/i;
+/** To show that somebody is who they are changes nothing about who they are. */
+const PROVES = new Set(["verify", "confirm", "authenticate"]);
+
+const DESTINATION =
+  /(?:^|_)(?:recipients?|to|cc|bcc|e?mails?|participants?|attendees?|invitees?|guests?|users?|usernames?|members?|collaborators?|accounts?|ibans?|payees?|payee_names?|channels?|urls?|links?|uris?|websites?|domains?|webhooks?|phones?|phone_numbers?|beneficiar(?:y|ies)|receivers?|contacts?|wallets?|addresse?s?|destinations?|repo|repository|remote|owner|friends?|followers?)(?:$|_)/i;
+const NO_DESTINATION =
+  /(?:^|_)(?:time|date|day|name|file_path|path|amount|type|limit|count|subject|body|title|content|description|text|message|note)(?:$|_)/i;
+const LINK = /(?:^|_)(?:urls?|links?|uris?|websites?|domains?|webpages?)(?:$|_)/i;
+const CONTENT =
+  /(?:^|_)(?:subject|body|content|text|message|description|title|note|notes|comment|caption|summary|reason|attachments?|input_values|review|bio|prompt|post|tweet|question|answer|code|command)(?:$|_)/i;
+const LOCATOR = /(?:^|_)(?:id|ids|uuid|key|path|filename|file_name)$/;
+
+/** @param words of the tool's name, the first being what it does */
+export function effectOfTool(words: readonly string[], readOnly: boolean | null, parameters: readonly string[]): VerbEffect {
+  const verb = words.find((word) => VERBS.has(word)) ?? "";
+  const nouns = words.filter((word) => word !== verb);
+  const byName = VERBS.get(verb) ?? null;
+  const reads = byName === "look" || byName === "fetch" || (byName === null && readOnly === true);
+  // What is asked for may tell somebody else something.
+  if (reads) return parameters.some((name) => LINK.test(name)) ? "fetch" : "look";
+  if (byName === "settings" || (SETTINGS.test(nouns.join("_")) && byName !== "destroy" && !PROVES.has(verb))) return "settings";
+  const changes = byName ?? (parameters.some((name) => LOCATOR.test(name)) ? "alter" : "add");
+  return (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, ""))) ? "keep" : changes;
+}
+
+/** Null: it is nothing that has to come from somewhere, such as a page's size. */
+export function roleOfArgument(name: string, effect: VerbEffect, isId: boolean): Role | null {
+  const reads = effect === "look" || effect === "fetch";
+  if (effect === "settings" && !isId) return "authority";
+  if (isId) return "locator";
+  if (LINK.test(name)) return "destination";
+  if (reads) return null;
+  if (DESTINATION.test(name) && !NO_DESTINATION.test(name)) return "destination";
+  if (CONTENT.test(name)) return "content";
+  if (LOCATOR.test(name)) return "locator";
+  return effect === "commit" ? "commitment" : null;
+}
+
+/** Likely writers of the fields of what a tool answers: what a record is filed under is the service's, words are anyone's. */
+export const DRAFTED_WRITES: Readonly<Record<string, ValueWriter | "author">> = {
+  ...Object.fromEntries(
+    "id id_ uuid date time datetime timestamp created updated start end start_time end_time due_date amount price total balance currency status quantity stock count size iban account email recipient recipients participants members phone"
+      .split(" ")
+      .map((name) => [name, "service" as const]),
+  ),
+  sender: "author",
+  from: "author",
+  author: "author",
+};
+export const DRAFTED_AUTHOR = "sender";

@@ -1,0 +1,140 @@
+/** Memory of what tasks have seen, as the records say it: a start reads them, so that a task goes on where it was. */
+import { chainedIn } from "../audit/chained.js";
+import { BesideLines, type Named } from "../audit/beside.js";
+import { readLines, type Line } from "../audit/reading.js";
+import type { DecisionRecord, OutcomeRecord, PolicyInput } from "../contract/index.js";
+import type { ActivePolicy, Task } from "../decision/ports.js";
+import { Flow } from "../flow/flow.js";
+
+/** Part of a bundle that says whether there is anything to remember. */
+export type FlowWords = Pick<ActivePolicy, "vocabulary" | "purposes">;
+
+function hasWords({ vocabulary, purposes }: FlowWords): boolean {
+  return vocabulary.flow !== undefined || [...purposes.values()].some(({ limits }) => limits !== undefined);
+}
+
+const OUTCOME = Buffer.from('"kind":"outcome"');
+const KNOWN = Buffer.from('"flow":{"arguments":');
+const PROCEEDED = Buffer.from('"proceed":true');
+const OBSERVED = Buffer.from('"kind":"observed"');
+const ENGINE = Buffer.from('"engine":{');
+const DECISION = Buffer.from('"answer":{"action_digest":"');
+/** Arguments that stand in records as digests: nobody can tell what was written. */
+const MASKED_ARGUMENT = /^\/input\/request\/(?:arguments|resource\/id)/;
+
+/**
+ * Returns what the records of a folder say that tasks have seen.
+ * @param isLive whether a task still goes on: of others nothing needs to be known
+ */
+export function recallFlow(folder: string, policy: FlowWords, isLive: (task: string) => boolean): Flow {
+  const flow = new Flow();
+  const beside = new BesideLines(folder);
+  try {
+    for (const line of readLines(folder)) recall(line, beside, flow, policy, isLive);
+  } finally {
+    beside.close();
+  }
+  return flow;
+}
+
+function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purposes }: FlowWords, isLive: (task: string) => boolean): void {
+  const { bytes } = line;
+  if (bytes.includes(OUTCOME)) {
+    const record = whole(line, beside);
+    if (record?.kind !== "outcome") return;
+    if (record.seen !== undefined && isLive(record.seen.task)) flow.recalled(record.decision_id, record.seen);
+    else if (record.outcome === "not_attempted") flow.notMade(record.decision_id);
+    return;
+  }
+  // What was denied has told its agent nothing.
+  if (!bytes.includes(DECISION) || !(bytes.includes(PROCEEDED) || bytes.includes(OBSERVED))) return;
+  const isEngines = bytes.includes(ENGINE);
+  const record = bytes.includes(KNOWN) || isEngines || bytes.includes('"beside":{') ? whole(line, beside) : null;
+  const decided = record?.kind === "decision" || record?.kind === "observed" ? record : null;
+  const input = decided?.input as PolicyInput | undefined;
+  if (decided === null || input === undefined || input.facts.flow === null) {
+    // It was decided where nobody remembers what is read, and whatever that was may be used now.
+    const task = input?.facts.task.root ?? chainedIn(bytes)?.task ?? null;
+    if (task !== null && isLive(task)) flow.forget(task);
+    return;
+  }
+  const { kind, answer, masked = [] } = decided;
+  if (!answer.proceed && kind !== "observed") return;
+  const { id, attributes } = ((decided.ancestors?.at(-1) ?? input) as unknown as PolicyInput).facts.task;
+  const root = id !== null && isLive(id) ? { id, attributes } : null;
+  if (root !== null && masked.some((pointer) => MASKED_ARGUMENT.test(pointer))) {
+    flow.forget(root.id);
+    return;
+  }
+  const { request } = input;
+  const { agent, time } = input.facts;
+  const { note } = flow.ask({ vocabulary, purpose: purposes.get(request.purpose), request, root, agent, now_ms: time.ms });
+  if (note !== null) flow.permitted(answer.decision_id, note);
+}
+
+/** A record with what stands beside it; null where that isn't there, or the line isn't whole. */
+function whole({ bytes, segment }: Line, beside: BesideLines): (DecisionRecord | OutcomeRecord) | null {
+  try {
+    const record = JSON.parse(bytes.toString("utf8")) as DecisionRecord | OutcomeRecord;
+    const named: Named | undefined = record.beside;
+    if (named === undefined) return record;
+    const text = beside.text(segment, named);
+    return text === null ? null : { ...record, ...(JSON.parse(text) as object) };
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return null;
+    throw cause;
+  }
+}
+
+/** The flow of a service, made when a bundle first has words for it. */
+export class ServiceFlow {
+  #flow: Flow | null = null;
+  readonly #recall: (policy: FlowWords) => Flow;
+  readonly #tasks: () => Iterable<Task>;
+
+  /**
+   * @param recall what the records say, at a start
+   * @param tasks those that are known: what they saw before anybody watched is unknown
+   */
+  constructor(recall: (policy: FlowWords) => Flow, tasks: () => Iterable<Task>) {
+    this.#recall = recall;
+    this.#tasks = tasks;
+  }
+
+  /** Reads the records if the bundle that a start finds has words for flow. */
+  start(policy: FlowWords | null): void {
+    if (policy !== null && hasWords(policy)) this.#flow = this.#recall(policy);
+  }
+
+  /** Begins to watch with a bundle that comes later. */
+  activated(policy: FlowWords): void {
+    if (this.#flow !== null || !hasWords(policy)) return;
+    this.#flow = new Flow();
+    for (const { id, ended } of this.#tasks()) if (!ended) this.#flow.forget(id);
+  }
+
+  /** An engine elsewhere has permitted something on this task: what its agent has read since nobody here knows. */
+  elsewhere(task: string): void {
+    this.#flow?.forget(task);
+  }
+
+  /** Drops the memory of a task that is over. */
+  ended(task: string): void {
+    this.#flow?.end(task);
+  }
+
+  readonly port: Pick<Flow, "ask" | "permitted" | "returned" | "notMade"> = {
+    ask: (question) => this.#known().ask(question),
+    permitted: (id, note) => {
+      this.#known().permitted(id, note);
+    },
+    returned: (id, returned) => this.#flow?.returned(id, returned) ?? null,
+    notMade: (id) => {
+      this.#flow?.notMade(id);
+    },
+  };
+
+  #known(): Flow {
+    return (this.#flow ??= new Flow());
+  }
+}

@@ -1,0 +1,128 @@
+import { expect } from "chai";
+import type { Limit, LimitFlow, PolicyInput, Purpose, Values } from "../../src/contract/index.js";
+import { LimitCounts } from "../../src/flow/counts.js";
+
+const base: Limit = { code: "x", of: { send: ["mail"] }, measure: "count", max: 2, per: "task" };
+
+interface Where {
+  root?: string | null;
+  agent?: string;
+  at?: number;
+  id?: string | null;
+}
+
+class Scene {
+  readonly counts: LimitCounts;
+  #n = 0;
+
+  constructor(
+    readonly limits: Limit[],
+    options?: ConstructorParameters<typeof LimitCounts>[0],
+  ) {
+    this.counts = new LimitCounts(options);
+  }
+
+  question(verb: string, given: Values, { root = "t-1", agent = "a-1", at = 0, id = "1" }: Where = {}) {
+    const request = { agent, purpose: "p", verb, resource: { type: "mail", id, attributes: {} }, arguments: given };
+    return {
+      request: request as unknown as PolicyInput["request"],
+      purpose: { limits: this.limits } as unknown as Purpose,
+      root,
+      now_ms: at,
+    };
+  }
+
+  /** Takes it if it fits, as a policy would. */
+  does(verb: string, given: Values = {}, where: Where = {}): boolean {
+    const asked = this.question(verb, given, where);
+    const { limits, charges } = this.counts.ask(asked);
+    const fits = Object.values(limits).every(({ used, adds, max }: LimitFlow) => adds !== null && used + adds <= max);
+    if (fits) this.counts.take(`d-${++this.#n}`, charges, asked.root, asked.now_ms);
+    return fits;
+  }
+
+  get last(): string {
+    return `d-${this.#n}`;
+  }
+}
+
+describe("a limit", () => {
+  it("counts within a task, and each task by itself", () => {
+    const scene = new Scene([base]);
+    expect([1, 2, 3].map(() => scene.does("send"))).to.deep.equal([true, true, false]);
+    expect(scene.does("send", {}, { root: "t-2" })).to.equal(true);
+    expect(scene.does("read")).to.equal(true);
+    expect(scene.does("send", {}, { root: null })).to.equal(false);
+  });
+
+  it("counts an agent's last hour, and lets go of what is older", () => {
+    const scene = new Scene([{ ...base, per: "hour" }]);
+    expect([0, 1000, 2000].map((at) => scene.does("send", {}, { at, root: `t-${at}` }))).to.deep.equal([true, true, false]);
+    expect(scene.does("send", {}, { at: 3_600_000 - 1 })).to.equal(false);
+    expect(scene.does("send", {}, { at: 3_600_000 })).to.equal(true);
+    expect(scene.does("send", {}, { at: 3_600_000, agent: "a-2" })).to.equal(true);
+  });
+
+  it("adds up an argument, and takes no number that isn't known or would give back", () => {
+    const scene = new Scene([{ ...base, measure: "sum", path: ["request", "arguments", "amount"], max: 100 }]);
+    expect(scene.does("send", { amount: 60 })).to.equal(true);
+    expect(scene.does("send", { amount: 41 })).to.equal(false);
+    expect(scene.does("send", { amount: 40 })).to.equal(true);
+    for (const amount of [null, -1, "5", [null]]) expect(scene.does("send", { amount }), JSON.stringify(amount)).to.equal(false);
+    expect(scene.does("send", { amount: 0 })).to.equal(true);
+  });
+
+  it("counts different values, and the same one once", () => {
+    const scene = new Scene([{ ...base, measure: "distinct", path: ["request", "resource", "id"] }]);
+    const on = (id: string | null): boolean => scene.does("send", {}, { id });
+    expect(["1", "1", "2", "1", "2", "3"].map(on)).to.deep.equal([true, true, true, true, true, false]);
+    expect(on(null)).to.equal(false);
+  });
+
+  it("counts each value apart: not twice", () => {
+    const scene = new Scene([{ ...base, max: 1, each: ["request", "resource", "id"] }]);
+    const on = (id: string | null): boolean => scene.does("send", {}, { id });
+    expect(["1", "2", "1", "3"].map(on)).to.deep.equal([true, true, false, true]);
+    expect(on(null)).to.equal(false);
+  });
+
+  it("lets something go only after something else, on the same task", () => {
+    const scene = new Scene([{ ...base, measure: "after", after: { read: ["mail"] }, max: 1 }]);
+    expect(scene.does("send")).to.equal(false);
+    expect(scene.does("read")).to.equal(true);
+    expect(scene.does("send")).to.equal(true);
+    expect(scene.does("send", {}, { root: "t-2" })).to.equal(false);
+  });
+
+  it("is given back what was not made, once", () => {
+    const scene = new Scene([base]);
+    scene.does("send");
+    scene.does("send");
+    scene.counts.giveBack(scene.last);
+    scene.counts.giveBack(scene.last);
+    expect([scene.does("send"), scene.does("send")]).to.deep.equal([true, false]);
+  });
+
+  it("ends with its task, and nothing of it is kept", () => {
+    const scene = new Scene([base]);
+    scene.does("send");
+    expect(scene.counts.size).to.equal(1);
+    scene.counts.end("t-1");
+    expect(scene.counts.size).to.equal(0);
+  });
+
+  it("that can't be counted any more fits nothing", () => {
+    const many = new Scene([base], { counters_max: 1, entries_max: 10 });
+    expect([many.does("send"), many.does("send", {}, { root: "t-2" }), many.does("send")]).to.deep.equal([true, false, true]);
+    const long = new Scene([{ ...base, max: 100 }], { counters_max: 10, entries_max: 3 });
+    expect([1, 2, 3, 4].map(() => long.does("send"))).to.deep.equal([true, true, true, false]);
+  });
+});
+
+describe("a thousand limits", () => {
+  it("cost an action that none of them counts nothing", () => {
+    const scene = new Scene(Array.from({ length: 1000 }, (_, i) => ({ ...base, code: `x${i}` })));
+    expect(scene.counts.ask(scene.question("read", {})).limits).to.deep.equal({});
+    expect(Object.keys(scene.counts.ask(scene.question("send", {})).limits)).to.have.length(1000);
+  });
+});

@@ -1,0 +1,112 @@
+/** A service with a policy set of flow, that can be stopped and started again on the same records. */
+import { generateKeyPairSync } from "node:crypto";
+import { mkdtempSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { Registrar } from "../../demo/parties.js";
+import { makeSandbox, type Sandbox } from "../../dev/sandbox.js";
+import { buildBundle } from "../../src/bundle/build.js";
+import { RemitClient } from "../../src/client/index.js";
+import { startService } from "../../src/service.js";
+import { readConfig } from "../../src/system/config.js";
+import { system } from "../../src/system/index.js";
+import { logger } from "../../src/system/logger.js";
+import { compiler } from "../build/support.js";
+
+export const VOCABULARY = `
+verbs:
+  read: {class: read, effect: look}
+  send: {class: send, collection: true, effect: add}
+  refund: {class: write, effect: commit}
+task:
+  attributes: {instruction: {string: {max: 2000}}}
+agent:
+  attributes: {domains: {list: string, max: 10}}
+flow: {instruction: task.instruction, members: [agent.domains]}
+types:
+  mail:
+    arguments: {recipients: {list: string, max: 10}, body: string}
+    roles: {recipients: destination, body: content}
+    writes: {id: service, sender: author}
+    author: sender
+  order:
+    arguments: {amount: integer}
+    writes: {"*": service}
+    labels: [confidential]
+`;
+
+interface SetOf {
+  vocabulary: string;
+  purpose: string;
+  attributes: Record<string, unknown>;
+}
+
+export interface FlowDesk {
+  client: RemitClient;
+  registrar: Registrar;
+  token: string;
+  /** Of a guard, which makes tasks too. */
+  guardToken: string;
+  url: string;
+  bundle: Buffer;
+  records: () => Record<string, unknown>[];
+  again: () => Promise<void>;
+  close: () => Promise<void>;
+}
+
+const OFFICE: SetOf = { vocabulary: VOCABULARY, purpose: "office", attributes: { domains: ["org.example"] } };
+
+export async function openFlowDesk(purposes: string, { vocabulary, purpose, attributes } = OFFICE): Promise<FlowDesk> {
+  const dir = mkdtempSync(join(tmpdir(), "remit-flow-"));
+  const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+  const set = join(dir, "office");
+  mkdirSync(set);
+  writeFileSync(join(set, "vocabulary.yaml"), vocabulary);
+  writeFileSync(join(set, "purposes.yaml"), purposes);
+  const [path, key] = [join(dir, "office.tar.gz"), join(dir, "office.pem")];
+  const opa = await compiler();
+  const built = { key: privateKey, sequence: 1, expiresMs: null, builtMs: 0, commit: null };
+  const { archive } = await buildBundle(opa, { dir: set, ...built });
+  writeFileSync(path, archive);
+  writeFileSync(key, publicKey.export({ type: "spki", format: "pem" }));
+  const sandbox = makeSandbox({ dir: join(dir, "service"), bundle: { name: "office", path, keys: [key] }, port: 0, learns: false });
+  const desk = { bundle: archive, token: sandbox.token("office", ["remit:decide"]) } as FlowDesk;
+  desk.guardToken = sandbox.token("guard", ["remit:decide", "remit:register"]);
+  let stop = await open(desk, sandbox);
+  desk.records = () => {
+    const folder = join(dir, "service", "records");
+    const segments = readdirSync(folder).filter((name) => name.endsWith(".jsonl"));
+    const lines = segments.flatMap((name) => readFileSync(join(folder, name), "utf8").trimEnd().split("\n"));
+    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+  };
+  desk.again = async () => {
+    await stop();
+    stop = await open(desk, sandbox);
+  };
+  desk.close = async () => {
+    await stop();
+    rmSync(dir, { recursive: true, force: true });
+  };
+  await desk.registrar.register({
+    id: "a-1",
+    owner: "o@org.example",
+    purposes: [purpose],
+    delegates: [purpose],
+    attributes,
+  });
+  return desk;
+}
+
+async function open(desk: FlowDesk, sandbox: Sandbox): Promise<() => Promise<void>> {
+  const service = await startService(readConfig(sandbox.config), system, logger(system.clock, new PassThrough()));
+  desk.url = service.url;
+  desk.registrar = new Registrar(service.url, sandbox.token("office", ["remit:register"]));
+  const client = new RemitClient({ url: service.url, token: desk.token, deadline_ms: 20_000 });
+  desk.client = client;
+  await client.ready();
+  return async () => {
+    await client.close();
+    await service.stop();
+  };
+}

@@ -1,0 +1,110 @@
+import { expect } from "chai";
+import { ReadInstruction } from "../../src/flow/instruction.js";
+import { returnedOf } from "../../src/flow/returned.js";
+import { readings, urlOf, valuesIn } from "../../src/flow/values.js";
+
+const found = (text: string, kinds: readonly string[] = ["email", "url", "account", "phone", "key"]): string[] =>
+  valuesIn(text)
+    .filter(({ kind }) => kinds.includes(kind))
+    .map(({ kind, value }) => `${kind} ${value}`);
+
+describe("values in a text", () => {
+  const cases: Record<string, [text: string, found: string[]]> = {
+    "a link without the word behind its full stop": ["See www.evil.example.com.Then go on.", ["url evil.example.com"]],
+    "a link without the bracket around it": ["(see https://a.example/x?y=1).", ["url a.example/x?y=1"]],
+    "an address at the end of a sentence": ["Write to Bob@Example.com.", ["email bob@example.com"]],
+    "an account, in groups or not": ["IBAN: GB29 NWBK 6016 1331 9268 19!", ["account GB29NWBK60161331926819"]],
+    "an account of a country that there isn't": ["to UK12345678901234567890, please", ["account UK12345678901234567890"]],
+    "a number to call": ["call +1 (415) 555-2671 now", ["phone +14155552671"]],
+    "no number to call in a date": ["on 2024-05-26 at 10:00", []],
+    "an address in other forms of its letters": ["ｅｖｉｌ＠example.com", ["email evil@example.com"]],
+    "an address with nothing visible in it": ["ev\u200bil@exam\u00adple.com", ["email evil@example.com"]],
+    "an address that is percent-encoded": ["evil%40example.com", ["email evil@example.com"]],
+    "a link in base64": [Buffer.from("go to https://evil.example/x").toString("base64"), ["url evil.example/x"]],
+    "nothing in words": ["please pay the bill by Friday", []],
+  };
+  for (const [name, [text, wanted]] of Object.entries(cases)) {
+    it(`are found: ${name}`, () => {
+      expect(found(text)).to.include.members(wanted);
+      if (wanted.length === 0) expect(found(text)).to.deep.equal([]);
+    });
+  }
+
+  it("never make two places one: case, port, path and query of a link count where they mean something", () => {
+    const links = ["a.example/x", "a.example/X", "a.example:8080/x", "a.example/x?y=1", "a.example/x#z", "b.a.example/x", "me@a.example/x"];
+    expect(new Set(links.map(urlOf)).size).to.equal(links.length);
+    expect(urlOf("HTTPS://WWW.A.example:443/%78/")).to.equal("a.example/x");
+    expect(urlOf("https://a.example/%2f")).to.equal("a.example/%2F");
+  });
+
+  it("of a whole field are what the field is", () => {
+    const kinds = (value: string | number): string[] => readings(value).map(({ kind, value: normal }) => `${kind} ${normal}`);
+    expect(kinds("Ada@Example.com")).to.deep.equal(["email ada@example.com", "name ada@example.com"]);
+    expect(kinds("2024-05-26 10:00")).to.deep.equal(["date 2024-05-26", "time 10:00", "name 2024-05-26 10:00"]);
+    expect(kinds("1,234.50")).to.deep.equal(["number 1234.5", "name 1,234.50"]);
+    expect(kinds(98.7)).to.deep.equal(["number 98.7", "name 98.7"]);
+    expect(kinds("")).to.deep.equal([]);
+  });
+});
+
+const valuesOf = (answer: unknown) => returnedOf(answer).paths.flatMap(({ values }) => values);
+
+describe("an answer taken apart", () => {
+  it("keeps a value in its field, with its record, and says where words stood", () => {
+    const { paths } = returnedOf(JSON.stringify([{ from: "ada@example.com", body: "Pay DE89370400440532013000, thanks" }]));
+    expect(paths.map(({ path, text }) => [path, text])).to.deep.equal([
+      ["[].from", false],
+      ["[].body", true],
+    ]);
+    expect(paths[0]?.values).to.deep.include({ kind: "email", value: "ada@example.com", record: 1 });
+    expect(paths[1]?.values).to.deep.include({ kind: "account", value: "DE89370400440532013000", record: 1, alone: true });
+  });
+
+  it("says of two of a kind in one text that neither is alone", () => {
+    const values = valuesOf("write to a@example.com or b@example.com");
+    expect(values.filter(({ kind, alone }) => kind === "email" && alone === true)).to.deep.equal([]);
+  });
+
+  it("is full where there is more than a report holds", () => {
+    const many = Array.from({ length: 2000 }, (_, i) => ({ to: `u${i}@example.com` }));
+    expect(valuesOf(many)).to.have.length(256);
+    expect(returnedOf(many).full).to.equal(true);
+    const wide = many.map(({ to }) => ({ to, from: to, via: to }));
+    expect(valuesOf(wide)).to.have.length(512);
+    expect(returnedOf(Array.from({ length: 40 }, () => [])).full).to.equal(undefined);
+    let deep: unknown = "x";
+    for (let i = 0; i < 40; i++) deep = [deep];
+    expect(returnedOf(deep).full).to.equal(true);
+  });
+
+  it("takes whatever it is given", () => {
+    for (const odd of [null, undefined, true, Number.NaN, "", "[", "{}", () => 1, Symbol("x"), new Map()]) {
+      expect(valuesOf(odd).length).to.be.at.most(3);
+    }
+  });
+});
+
+describe("an instruction", () => {
+  const said = (text: string): ReadInstruction => ReadInstruction.of(text, Date.UTC(2024, 4, 1));
+  const email = (value: string) => ({ kind: "email", value }) as const;
+
+  it("says values word for word, and no part of one", () => {
+    const one = said("Send the minutes to ada@example.com and call it 'Team Sync', on May 26th at 10:00.");
+    expect(one.says(email("ada@example.com"))).to.equal(true);
+    expect(one.says(email("da@example.com"))).to.equal(false);
+    expect(one.says({ kind: "date", value: "2031-05-26" })).to.equal(true);
+    expect(one.says({ kind: "date", value: "2024-05-27" })).to.equal(false);
+    expect(one.names("team sync")).to.equal(true);
+    expect(one.names("eam sync")).to.equal(false);
+    for (const word of ["the", "it", "10", ""]) expect(one.names(word), word).to.equal(false);
+  });
+
+  it("doesn't say what it excludes", () => {
+    const one = said("Mail ada@example.com the report, but do not send it to bob@example.com. Don't forget carol@example.com.");
+    expect(one.says(email("ada@example.com"))).to.equal(true);
+    expect(one.says(email("bob@example.com"))).to.equal(false);
+    expect(one.excludes(email("bob@example.com"))).to.equal(true);
+    expect(one.says(email("carol@example.com"))).to.equal(true);
+    expect(one.excludes(email("dave@example.com"))).to.equal(false);
+  });
+});

@@ -1,0 +1,43 @@
+import { expect } from "chai";
+import { effectOfTool, roleOfArgument } from "../../src/guards/mcp/roles.js";
+import type { Role, VerbEffect } from "../../src/contract/index.js";
+
+describe("what a draft takes a tool for", () => {
+  const cases: [name: string, parameters: string[], readOnly: boolean | null, effect: VerbEffect][] = [
+    ["send_money", ["recipient", "amount"], false, "add"],
+    ["pay_bill", ["iban"], false, "commit"],
+    ["book_hotel", ["hotel"], null, "commit"],
+    ["delete_file", ["file_id"], false, "destroy"],
+    ["append_to_file", ["file_id", "content"], false, "keep"],
+    ["update_password", ["password"], false, "settings"],
+    ["grant_guest_access", ["guest_ids"], false, "settings"],
+    ["get_webpage", ["url"], true, "fetch"],
+    ["read_file", ["file_path"], true, "look"],
+    ["send_report", ["to"], true, "add"],
+    ["frobnicate", ["thing_id"], null, "alter"],
+    ["frobnicate", [], null, "add"],
+  ];
+  for (const [name, parameters, readOnly, effect] of cases) {
+    it(`${name}(${parameters.join(", ")}): ${effect}`, () => {
+      expect(effectOfTool(name.split("_"), readOnly, parameters)).to.equal(effect);
+    });
+  }
+
+  const roles: [name: string, effect: VerbEffect, isId: boolean, role: Role | null][] = [
+    ["recipients", "add", false, "destination"],
+    ["url", "look", false, "destination"],
+    ["participants", "keep", false, "destination"],
+    ["password", "settings", false, "authority"],
+    ["file_id", "settings", true, "locator"],
+    ["order_id", "alter", false, "locator"],
+    ["body", "add", false, "content"],
+    ["amount", "commit", false, "commitment"],
+    ["start_time", "add", false, null],
+    ["query", "look", false, null],
+  ];
+  for (const [name, effect, isId, role] of roles) {
+    it(`${name} of what does ${effect}: ${role ?? "nothing"}`, () => {
+      expect(roleOfArgument(name, effect, isId)).to.equal(role);
+    });
+  }
+});
