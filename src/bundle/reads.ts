@@ -81,7 +81,8 @@ class Reader {
     const { type, value } = node as Node;
     if (type === "ref" && Array.isArray(value)) this.#ref(value as Node[], own, names);
     else if (type === "var") this.#ref([node], own, names);
-    else if ((type === "string" || type === "number") && (typeof value === "string" || typeof value === "number")) this.#literals.add(value);
+    else if ((type === "string" || type === "number") && (typeof value === "string" || typeof value === "number"))
+      this.#literals.add(value);
     else {
       for (const [key, member] of Object.entries(node)) {
         if (NOT_READ.has(key)) continue;

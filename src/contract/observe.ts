@@ -80,11 +80,10 @@ export const ReportOutcome = Type.Object(
 );
 export type ReportOutcome = Static<typeof ReportOutcome>;
 
-const { returned: _returned, ...recalled } = ReportOutcome.properties;
 export const OutcomeAnswer = Type.Object(
   {
     decision_id: Type.String({ description: "Id of the decision" }),
-    ...recalled,
+    ...Type.Omit(ReportOutcome, ["returned"]).properties,
     time: Type.String({ description: "When it was recorded, RFC 3339" }),
   },
   { ...closed, title: "OutcomeAnswer", description: "An outcome that was recorded" },

@@ -146,12 +146,42 @@ describe("the log's segments", () => {
     });
 
     const LESS: [what: string, mark: (disk: ModelDisk) => void][] = [
-      ["is of an earlier group, as a power cut leaves it", (disk) => { write(disk, `0000000000000006 ${crc("0000000000000006")}\n`); }],
-      ["has another sum", (disk) => { write(disk, "0000000000000009 00000000\n"); }],
-      ["is torn", (disk) => { write(disk, "000000000000"); }],
-      ["is empty", (disk) => { write(disk, ""); }],
-      ["is zeros", (disk) => { disk.replace("durable.mark", Buffer.alloc(26)); }],
-      ["is more than a mark", (disk) => { write(disk, `0000000000000009 ${crc("0000000000000009")}\nx`); }],
+      [
+        "is of an earlier group, as a power cut leaves it",
+        (disk) => {
+          write(disk, `0000000000000006 ${crc("0000000000000006")}\n`);
+        },
+      ],
+      [
+        "has another sum",
+        (disk) => {
+          write(disk, "0000000000000009 00000000\n");
+        },
+      ],
+      [
+        "is torn",
+        (disk) => {
+          write(disk, "000000000000");
+        },
+      ],
+      [
+        "is empty",
+        (disk) => {
+          write(disk, "");
+        },
+      ],
+      [
+        "is zeros",
+        (disk) => {
+          disk.replace("durable.mark", Buffer.alloc(26));
+        },
+      ],
+      [
+        "is more than a mark",
+        (disk) => {
+          write(disk, `0000000000000009 ${crc("0000000000000009")}\nx`);
+        },
+      ],
     ];
     for (const [what, mark] of LESS) {
       it(`and cut what may be torn where the mark ${what}`, () => {

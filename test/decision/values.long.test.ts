@@ -78,7 +78,13 @@ function fitting(of: ValueType): fc.Arbitrary<unknown> {
     case "date":
       return fc.constantFrom("2026-03-01", "2024-02-29", "2026-02-30", "2026-3-1", "2026-03-01T00:00:00Z");
     case "time":
-      return fc.constantFrom("2026-03-01T09:30:00Z", "2026-03-01T09:30:00.250Z", "2026-03-01T09:30:60Z", "2026-03-01T09:30:00+01:00", "2026-03-01");
+      return fc.constantFrom(
+        "2026-03-01T09:30:00Z",
+        "2026-03-01T09:30:00.250Z",
+        "2026-03-01T09:30:60Z",
+        "2026-03-01T09:30:00+01:00",
+        "2026-03-01",
+      );
     case "duration":
       return fc.constantFrom("0s", "36h", "999999999d", "1000000000d", "01h", "1w", "-1h");
     case "integer":
