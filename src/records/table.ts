@@ -194,7 +194,7 @@ export class RecordTable {
     return this.#engine.rows<T>(...statement);
   }
 
-  /** Returns the line beside a record that it names; null if there is none. */
+  /** Returns the line beside a record that it names; null without one. */
   besideOf(seq: number, record: unknown): string | null {
     const named = (record as { beside?: { digest?: unknown } } | null)?.beside;
     if (typeof named?.digest !== "string") return null;
