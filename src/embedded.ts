@@ -41,9 +41,9 @@ export interface EmbeddedStatus {
   facts_revision: number;
   /** How long ago the last word of what is so came; Infinity before there was any. */
   facts_age_ms: number;
-  /** Whether a decision made now would be made on facts that are too old. */
+  /** True if a decision made now would rest on facts that are too old. */
   facts_stale: boolean;
-  /** Of records here: the last one, and the last that is on disk. */
+  /** Number of the last record here, and of the last that is on disk. */
   recorded: number;
   durable: number;
   /** Records that the service has not taken yet, and those that it refused for good; 0 without a service. */
@@ -175,7 +175,7 @@ const BUNDLE_WAIT_MS = 60_000;
 const ANSWER_MS = 10_000;
 const RETRY_MS = 1000;
 const RETRY_MAX_MS = 30_000;
-/** Nothing is decided for long while records wait. */
+/** Milliseconds before the first retry: nothing is decided for long while records wait. */
 const SHIP_RETRY_MS = 200;
 const SHIP_RETRY_MAX_MS = 2000;
 const CLOSE_MS = 5000;

@@ -76,7 +76,7 @@ export interface Service {
   stop(): Promise<void>;
 }
 
-/** What a standby has when it takes over. */
+/** Locks and prepared parts that a standby has when it takes over. */
 export interface TakeOver {
   /** The service's from then on, and released when it ends or can't start. */
   locks: Locks;
@@ -84,7 +84,7 @@ export interface TakeOver {
 }
 
 /**
- * Starts a service. Without a good bundle it runs all the same, not ready, until one comes.
+ * Starts a service. Without a good bundle it runs anyway, not ready, until one comes.
  * @param taken left out: the locks are taken now, and everything is made now
  * @throws Error saying what is wrong with keys, facts, the log or what was trusted before
  */
@@ -502,7 +502,7 @@ function openMark({ log: { dir } }: Config, log: SegmentLog, revision: number, t
   });
 }
 
-/** Of what is being opened, or wasn't. */
+/** Closes what is being opened, unless opening it failed. */
 function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<void> {
   return opening.then(
     (opened) => opened.close(),

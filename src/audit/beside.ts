@@ -1,4 +1,4 @@
-/** What was too large for the records of a segment: lines beside it, which the records name by their digest. */
+/** Lines beside the records of a segment, for what was too large for a record, which names its line by a digest. */
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, readSync } from "node:fs";
 import { join } from "node:path";
@@ -7,32 +7,32 @@ import { besideName } from "./segments.js";
 
 const CHUNK_BYTES = 1024 * 1024;
 const NEWLINE = 0x0a;
-/** What stands beside one record is made of one request and of facts, and is far smaller; a line that is longer is damage. */
+/** Most bytes of a line: a line beside one record is made from one request and from facts, and is far smaller; a longer line is damage. */
 const LINE_BYTES_MAX = 64 * 1024 * 1024;
 
-/** As a record names it. */
+/** Digest and length of a line, as a record names them. */
 export interface Named {
   /** `sha256:` and hex. */
   digest: string;
   bytes: number;
 }
 
-/** Where a line is, in bytes of its file. */
+/** Place of a line, in bytes of its file. */
 export interface Place {
   offset: number;
   bytes: number;
 }
 
 /**
- * Of one segment at a time, since records are read in order. Each line is read once, and no further than to what was looked
- * for: the file may be growing. Lines that no record names are of records that were refused.
+ * Reads the lines beside one segment at a time, since records are read in order. Each line is read once, and no further than to the line
+ * that is looked for: the file may be growing. Lines that no record names belong to records that were refused.
  */
 export class BesideLines {
   readonly #folder: string;
   #segment: string | null = null;
   #file: number | null = null;
   #chunk: Buffer | null = null;
-  /** By digest. */
+  /** Places of lines, by digest. */
   #places = new Map<string, Place>();
   /** How far it was read, and the line that goes on there. */
   #offset = 0;
@@ -43,17 +43,17 @@ export class BesideLines {
     this.#folder = folder;
   }
 
-  /** Where the line of this digest is; null where there is none. */
+  /** Returns the place of the line with this digest; null if no line has it. */
   placeOf(segment: string, { digest }: Pick<Named, "digest">): Readonly<Place> | null {
     return this.#find(segment, digest);
   }
 
-  /** How many bytes the line of this digest has; null where there is none. */
+  /** Returns the length in bytes of the line with this digest; null if no line has it. */
   bytesOf(segment: string, { digest }: Named): number | null {
     return this.#find(segment, digest)?.bytes ?? null;
   }
 
-  /** The line that a record names; null where there is none of this digest and length. */
+  /** Returns the line that a record names; null if no line has this digest and length. */
   text(segment: string, { digest, bytes }: Named): string | null {
     const place = this.#find(segment, digest);
     if (place === null || this.#file === null || place.bytes !== bytes || bytes > LINE_BYTES_MAX) return null;

@@ -10,14 +10,17 @@ export interface Chained {
   decision_id: string;
 }
 
-/** What decisions begin with, and no record of another kind. */
+/** Beginning of decisions, and of no record of another kind. */
 const BEGIN = /^\{"(?:act|adapter|ancestors|answer)":/;
 const OF_ANOTHER_KIND = /^\{".*\}$/;
 const END = `,"v":${RECORD_VERSION}}`;
 const ANSWER = '"answer":{"action_digest":"';
 const DECISION = /"answer":\{"action_digest":"[^"\\]+","decision":"\w+","decision_id":"([^"\\]+)"/y;
 const ASKED = '},"asked":"';
-/** Of what is too large, or was decided elsewhere, something else follows. */
+/**
+ * Members that follow in a record that is whole and was decided here; in one that is too large, or was decided elsewhere, something else
+ * follows.
+ */
 const OWN_AND_WHOLE = /\},"asked":"[^"\\]+",(?:"at":"[^"\\]+",)?"caller":"(?:[^"\\]|\\.)*","(?:floor|input)":/y;
 const TASK = '"task":';
 const VERB = ',"verb":"';
@@ -43,7 +46,7 @@ export function chainedIn(bytes: Buffer): Chained | null | undefined {
   }
 }
 
-/** What a pattern finds where the mark is that it begins with; null where that is twice, or something else follows. */
+/** Returns the match of a pattern at the mark that it begins with; null if the mark is there twice, or something else follows. */
 function matchOnce(text: string, mark: string, pattern: RegExp): RegExpExecArray | null {
   pattern.lastIndex = text.indexOf(mark);
   return text.includes(mark, pattern.lastIndex + 1) ? null : pattern.exec(text);

@@ -16,7 +16,7 @@ export class DurableMark {
     this.#files = files;
   }
 
-  /** Returns the record that the file names; 0 if there is none, or none that can be read. */
+  /** Returns the record that the file names; 0 if it names none, or can't be read. */
   read(): number {
     if (!this.#files.list().includes(MARK_FILE)) return 0;
     const text = this.#files.read(MARK_FILE).toString("latin1");

@@ -1,6 +1,6 @@
 /**
- * What records tell the profile of behaviour. It is told the same by a service while it writes them, so that a profile that was
- * told them in their order is the service's own, to the byte.
+ * Lessons that the behaviour profile learns from records. A service teaches its profile the same while it writes them, so that a profile
+ * that learned from them in their order is the service's own, to the byte.
  */
 import type {
   Act,
@@ -20,14 +20,14 @@ import { LineTooLong, readLines, type Line } from "./reading.js";
 export type Lesson =
   /** An action, what it was found to be, and what became of it; found by an engine that knew other records, where it was handed in. */
   | { of: "act"; act: Act; assessed: Assessment; outcome: ActOutcome; handed_in: boolean }
-  /** What a person has found to be usual, milliseconds since the epoch. */
+  /** Actions that a person has found to be usual; `time_ms` is milliseconds since the epoch. */
   | { of: "expected"; acts: readonly Act[]; time_ms: number }
   /** A person has given an agent back what it was left without. */
   | { of: "forgiven"; agent: string; time_ms: number }
   /** A person has put an agent's habits back to what they were. */
   | { of: "rolled_back"; agent: string; to_ms: number };
 
-/** By what a service says from here on what is usual; null: by nothing, or it doesn't know. */
+/** Settings by which a service learns baselines from its start on; null: it learns none, or they are unknown. */
 export interface Started {
   of: "started";
   behavior: { agents_max: number; algorithm: number } | null;
@@ -35,13 +35,13 @@ export interface Started {
 
 export interface Told {
   seq: number;
-  /** Where the next record begins, or the next segment does. */
+  /** Place of the next record, or of the next segment. */
   end: { segment: string; offset: number };
   /** Or why a record that may be one can't be read. */
   lesson: Lesson | Started | { of: "unreadable"; why: string };
 }
 
-/** By whom the service changes facts itself. */
+/** Caller of the changes of facts that the service makes itself. */
 const ITSELF = "remit";
 const FORGIVING = ["agent_restored", "agent_widened"];
 /** How the record of an action that was learned from begins. */
@@ -51,7 +51,7 @@ const ADMIN = '"kind":"admin"';
 const SERVICE = '"kind":"service"';
 /** The action of an administrator's record. */
 export const ROLLED_BACK = "profile_rolled_back";
-/** As a record of facts has them. */
+/** Texts that mark such a change, as a record of facts has them. */
 const TELLING = [`"action":"${ROLLED_BACK}"`, ...["finding_expected", ...FORGIVING].map((change) => `"change":"${change}"`)];
 
 type RecordOfAct = Partial<Pick<DecisionRecord, "act" | "at" | "engine" | "input" | "request" | "floor">> &
@@ -85,13 +85,13 @@ export function actIn(record: RecordOfAct): Act | null {
   };
 }
 
-/** What a decision's record with what stands beside it says that its action was found to be. */
+/** Returns the assessment of the action in a decision's record, with what stands beside it. */
 export function assessedIn({ act, input }: Pick<RecordOfAct, "act" | "input">): Assessment {
   const assessed = input === undefined ? act?.behavior : (input as unknown as PolicyInput).facts.behavior;
   return assessed === undefined ? NOTHING_ODD : (assessed as Assessment);
 }
 
-/** What the record of what a person or the service did tells, with what stands beside it; null: nothing. */
+/** Returns the lesson in the record of something that a person or the service did, with what stands beside it; null: it has no lesson. */
 export function lessonOfDeed(record: Readonly<Record<string, unknown>>): Lesson | null {
   if (record["kind"] === "admin") return rolledBackIn(record as unknown as AdminRecord);
   if (record["kind"] !== "facts") return null;
@@ -112,19 +112,19 @@ function rolledBackIn({ action, detail }: AdminRecord): Lesson | null {
   return { of: "rolled_back", agent, to_ms: parseTime(to) ?? 0 };
 }
 
-/** Whether the text of such a record may tell something: most don't, and need not be read. */
+/** Returns true if the text of such a record may have a lesson: most don't, and need not be read. */
 export function mayTell(text: string): boolean {
   return TELLING.some((what) => text.includes(what));
 }
 
-/** Of the records of a folder from `from` to `to`, in order: those that tell something. A last line that is being written is left out. */
+/** Yields the records of a folder from `from` to `to`, in order, that have a lesson. A last line that is being written is left out. */
 export function* lessons(folder: string, from: number, to = Infinity): Generator<Told, void, undefined> {
   for (const { lesson, ...place } of records(folder, from, to)) if (lesson !== null) yield { ...place, lesson };
 }
 
 /**
- * As `lessons`, of every record.
- * @param at where `from` begins, where that is known
+ * Yields every record, like `lessons`.
+ * @param at place of `from`, if it is known
  */
 export function* records(
   folder: string,

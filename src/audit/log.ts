@@ -49,7 +49,7 @@ export interface LogEntry {
 }
 
 interface Pending {
-  /** Of the last of its records. */
+  /** Last of its records. */
   seq: number;
   records: number;
   bytes: number;
@@ -104,7 +104,7 @@ export class SegmentLog implements Log {
   readonly #asked = new Map<number, { resolve: (answer: unknown) => void; reject: (cause: Error) => void }>();
   #nextAsk = 1;
   #lost = 0;
-  /** What was said to be lost, by the last record since, until that is on disk. */
+  /** Losses that the last `lost` record reports, until that record is on disk. */
   #said: { seq: number; lost: number } | null = null;
   #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
   /** For good: another process may write the same files by now. */
@@ -173,7 +173,7 @@ export class SegmentLog implements Log {
     this.#writer = new SupervisedThread(() => spawn(this.#durable), owner, timers, RESTART_MS);
   }
 
-  /** Whether a record appended now can be expected to reach the disk. */
+  /** True if a record appended now can be expected to reach the disk. */
   get healthy(): boolean {
     return this.#epoch !== null && !this.#writer.closing && !this.#isLockLost;
   }
@@ -187,7 +187,7 @@ export class SegmentLog implements Log {
     return { records: this.#pendingRecords, bytes: this.#pendingBytes };
   }
 
-  /** What the queue may come to. */
+  /** Most records and bytes that the queue may have. */
   get queue_max(): { records: number; bytes: number } {
     return { records: this.#options.queue_records_max, bytes: this.#options.queue_bytes_max };
   }
@@ -201,7 +201,7 @@ export class SegmentLog implements Log {
     return this.#put(line, text, 1);
   }
 
-  /** As `append`, of several that are one after the other, and on disk together or not at all. */
+  /** Appends several records like `append`: one after the other, and on disk together or not at all. */
   appendAll(entries: readonly LogEntry[]): Promise<void> {
     if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
     let [seq, lines, besides] = [this.#seq, "", ""];
@@ -254,7 +254,7 @@ export class SegmentLog implements Log {
     return this.#durable ?? 0;
   }
 
-  /** Of all records on disk now, as a signed note. @throws Problem `log_unavailable` */
+  /** Returns the checkpoint of all records on disk now, as a signed note. @throws Problem `log_unavailable` */
   checkpoint(): Promise<string> {
     return this.#ask({ kind: "checkpoint" }) as Promise<string>;
   }
@@ -269,7 +269,7 @@ export class SegmentLog implements Log {
     return this.#ask({ kind: "consistency", before }) as Promise<ConsistencyProof>;
   }
 
-  /** Of hashes (C2SP tlog-tiles); null where there is none yet. @throws Problem `log_unavailable` */
+  /** Returns a tile of hashes (C2SP tlog-tiles); null if it isn't there yet. @throws Problem `log_unavailable` */
   tile(level: number, n: number, width: number): Promise<Uint8Array | null> {
     return this.#ask({ kind: "tile", level, n, width }) as Promise<Uint8Array | null>;
   }
@@ -383,7 +383,7 @@ export class SegmentLog implements Log {
     this.#tellDurable();
   }
 
-  /** What was handed in is not on disk, or not known to be: none of it may be answered. */
+  /** Rejects all pending records: they are not on disk, or not known to be, and none of them may be answered. */
   #fail(detail: string): void {
     this.#opening?.reject(new Error(detail));
     this.#opening = null;

@@ -1,4 +1,4 @@
-/** What a log is called and which keys sign its checkpoints: as the configuration says, or made at its first start. */
+/** Name of a log and the keys that sign its checkpoints: as configured, or made at its first start. */
 import { createHash, createPublicKey } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
@@ -7,7 +7,7 @@ import { CHECKPOINT } from "./seal.js";
 import { readUnverified } from "./tree/checkpoint.js";
 import { generateSignerPem, readSigner } from "./tree/note.js";
 
-/** Of a log whose configuration names no key. */
+/** Key of a log whose configuration names none. */
 const OWN_KEY = "key.pem";
 
 export interface LogIdentity {
@@ -37,7 +37,7 @@ export function logIdentity(directory: string, given: { keys?: string[] | undefi
   return { origin, keys, verifiers: keys.map((pem) => readSigner(origin, pem).verifier.vkey) };
 }
 
-/** As a start would, and makes nothing. @throws as `logIdentity` */
+/** Checks the identity as a start would, and makes nothing. @throws the errors of `logIdentity` */
 export function checkLogIdentity(directory: string, given: Parameters<typeof logIdentity>[1]): void {
   const isThere = [OWN_KEY, CHECKPOINT].some((name) => existsSync(join(directory, name)));
   if (isThere || given.keys !== undefined) logIdentity(directory, given);

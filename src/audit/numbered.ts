@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { LineTooLong, readLines, segmentsOf, type Line } from "./reading.js";
 
 export interface Numbered extends Line {
-  /** What the line says. */
+  /** Record in the line. */
   record: unknown;
 }
 
@@ -22,11 +22,11 @@ export interface Reading {
   to: number;
   at?: { segment: string; offset: number } | undefined;
   chunk?: Buffer;
-  /** Told of each line that is passed over. */
+  /** Receives each line that is passed over. */
   passed?: ((line: Line) => void) | undefined;
 }
 
-/** So many records behind one that comes too early are looked at: where it was altered, others can be as well. */
+/** Most records that are looked at behind one that comes too early: where one was altered, others can be as well. */
 const LOOKED_AT = 16;
 
 /**
@@ -69,7 +69,7 @@ export function* numberedIn({ folder, from, passed }: Pick<Reading, "folder" | "
   for (const line of numbered({ folder, rangeOf, from: begin, to: Infinity, passed })) if (line.seq >= from) yield line;
 }
 
-/** Whether those from `next` up to a record can be missing: its segment has room for them, and none of them is behind it. */
+/** Returns true if the records from `next` up to a record can be missing: its segment has room for them, and none of them is behind it. */
 function isGap(folder: string, { bytes, segment, offset }: Line, range: Range, next: number, seq: number): boolean {
   // Behind the last segment there is nothing to hold a number against, and each record takes many bytes.
   if (range.end === Infinity && seq - range.first >= statSync(join(folder, segment)).size) return false;

@@ -1,9 +1,11 @@
-/** What a service records of itself, beside decisions and changes of facts: starts, bundles, whom it refused, what administrators did. */
+/**
+ * Records of the service about itself, beside decisions and changes of facts: starts, bundles, refused callers, actions of administrators.
+ */
 import { RECORD_VERSION, aroundSeq, type Durability, type LogRecord } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
 
-/** What a record has beside what each has. */
+/** Members of a record beside those that every record has. */
 type Members<R> = R extends LogRecord ? Omit<R, "seq" | "time" | "v"> : never;
 type OwnRecord = Members<Extract<LogRecord, { kind: "service" | "bundle" | "refusal" | "admin" | "lost" }>>;
 
@@ -13,7 +15,7 @@ export interface Described {
   /** C2SP verifier keys. */
   keys: string[];
   durability: Durability;
-  /** By what it is said what is usual; null: by nothing. */
+  /** Settings by which the service learns baselines; null: it learns none. */
   behavior: { agents_max: number; algorithm: number } | null;
 }
 
@@ -53,9 +55,9 @@ export class OwnRecords {
   readonly #timers: Timers;
   readonly #described: Described;
   readonly #failed: (kind: string, cause: unknown) => void;
-  /** By code and caller. */
+  /** Refusals by code and caller. */
   readonly #refusals = new Map<string, Refusals>();
-  /** By caller and kind. */
+  /** Searches by caller and kind. */
   readonly #searches = new Map<string, Searches>();
 
   /** @param failed told of a record that isn't on disk, where nobody waits for it */

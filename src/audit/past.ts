@@ -1,4 +1,4 @@
-/** What the log says of the time before a start: how far changes of facts are on record, and which grants were used. */
+/** History before a start, from the log: how far changes of facts are on record, and which grants were used. */
 import { segmentsIn, type LogFiles } from "./files.js";
 import { lastBefore, readRetained } from "./privacy/retained.js";
 
@@ -24,7 +24,7 @@ interface FactsRecord {
   facts_revision: number | null;
 }
 
-/** What a segment says of uses. */
+/** Uses of grants in a segment. */
 export interface SegmentUses {
   /** The grants that each of its decisions used. */
   uses: readonly (readonly string[])[];

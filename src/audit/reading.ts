@@ -14,7 +14,7 @@ const TIME_LENGTH = "2026-11-01T00:00:00.000Z".length;
 
 /** A record as it stands on the disk. */
 export interface Line {
-  /** By its place: one more than the leaf's index. What it says of itself is `seq` in `bytes`. */
+  /** Number of the record by its place: one more than the leaf's index. The number that the record itself has is `seq` in `bytes`. */
   seq: number;
   /** Without the newline. Valid until the next one is asked for: copy what is kept. */
   bytes: Buffer;
@@ -45,10 +45,10 @@ export function segmentsOf(folder: string): { name: string; first: number }[] {
 }
 
 /**
- * Lines from record `from` on, up to `to` where given. A last line without its newline is left out: it is being written,
- * or was torn. Segments that begin elsewhere than the one before ended are read all the same, by their own names.
- * @param at where to begin within the segment that holds `from`, where that is known
- * @param chunk what is read into: the reader's until it ends, and a line's bytes are in it until the next is asked for
+ * Lines from record `from` on, up to `to` if given. A last line without its newline is left out: it is being written, or was torn. Segments
+ * that don't begin where the one before ended are read anyway, by their own names.
+ * @param at where to begin within the segment that contains `from`, if that is known
+ * @param chunk buffer to read into: the reader's until it ends, and a line's bytes are in it until the next is requested
  * @throws LineTooLong
  */
 export function* readLines(
@@ -92,7 +92,10 @@ export function* readLines(
   }
 }
 
-/** Of a record, without parsing it: in canonical form nothing that could hold this stands behind it. Infinity where it has none. */
+/**
+ * Returns the time of a record, without parsing it: in canonical form nothing that could contain this stands behind it. Infinity if it has
+ * none.
+ */
 export function timeIn(line: Buffer): number {
   const at = line.lastIndexOf(TIME) + TIME.length;
   const ms = Date.parse(line.toString("latin1", at, at + TIME_LENGTH));

@@ -1,6 +1,6 @@
 /**
- * What makes the records provable: the tree over those that are on disk, and the checkpoint that signs it. The log's writer owns
- * it and grows it after each sync, so nothing is ever signed that a crash could take back.
+ * Seal that makes the records provable: the tree over those that are on disk, and the checkpoint that signs it. The log's writer owns it
+ * and grows it after each sync, so nothing is ever signed that a crash could take back.
  */
 import type { LogFiles } from "./files.js";
 import { LogDamaged } from "./segments.js";
@@ -23,7 +23,7 @@ export interface SealOptions {
 /** That records are in the log, all by one checkpoint; hashes are base64, from each leaf up. */
 export interface InclusionProofs {
   size: number;
-  /** In the order in which they were asked for. */
+  /** Proofs in the order of the request. */
   proofs: string[][];
   /** The signed note of that size. */
   checkpoint: string;
@@ -114,7 +114,7 @@ export class Seal {
     }
   }
 
-  /** Of records that were dropped, their tile is all there is. */
+  /** Adds the leaves of a tile to the tree: of records that were dropped, it is all that is left. */
   #addTile(n: number): void {
     const path = tilePath({ level: 0, n, width: TILE_WIDTH });
     const tile = this.#tiles.read(path);
@@ -138,7 +138,7 @@ export class Seal {
     this.#owed = added === this.#owed.length ? [] : this.#owed.slice(added);
   }
 
-  /** Whether the checkpoint on disk covers all records. */
+  /** True if the checkpoint on disk covers all records. */
   get isSigned(): boolean {
     return this.#owed.length === 0 && this.#signed?.size === this.#tree.size;
   }

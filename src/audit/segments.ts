@@ -182,7 +182,7 @@ export class Segments {
     this.#beside.offset += lines.length;
   }
 
-  /** What may be torn at its end is ended with a newline, and stays: no record names it. */
+  /** Opens the file beside the segment. A last line that may be torn is ended with a newline, and stays: no record names it. */
   #openBeside(): { file: number; offset: number } {
     const name = besideName(this.#name);
     const isNew = !this.#files.list().includes(name);

@@ -1,7 +1,7 @@
 const BEGINS_WITH = 64 * 1024;
 /** More than this is given back: a few groups are large, most are not. */
 const KEPT_MAX = 4 * 1024 * 1024;
-/** Of a unit of UTF-16. */
+/** Most bytes of a unit of UTF-16. */
 const BYTES_MAX = 3;
 
 /** Text as bytes (UTF-8), put one after the other into memory that is used again. */

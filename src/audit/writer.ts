@@ -16,7 +16,7 @@ import { Utf8 } from "./utf8.js";
  */
 export type ToWriter = { epoch: number; lines: string; beside: string; seq: number } | { id: number; ask: Ask } | "close";
 
-/** What is asked of the tree. */
+/** Question to the tree. */
 export type Ask =
   | { kind: "checkpoint" }
   | { kind: "inclusion"; indices: readonly number[] }

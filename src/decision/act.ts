@@ -13,12 +13,12 @@ import { relationOf } from "./relation.js";
 /** An act with its assessment, made before it was decided. */
 export interface ScoredAction {
   act: Act;
-  /** Whether it is the agent's own doing, which the profile assesses and learns from. */
+  /** True if it is the agent's own doing, which the profile assesses and learns from. */
   own: boolean;
   assessed: Assessment;
 }
 
-/** Of the names that a record has of an action, what it will have in their place where the bundle masks them. */
+/** Names that the record of an action will have, in place of its own if the bundle masks them. */
 export type NamesOfAct = Pick<Act, "type" | "id" | "session" | "source">;
 
 /**
@@ -80,12 +80,12 @@ const NOT_ITS_OWN: ReadonlySet<string> = new Set<FloorCode>([
   "actor_stopped",
 ]);
 
-/** Whether a refusal of the floor tells something of its agent. */
+/** Returns true if a refusal of the floor reveals something about its agent. */
 export function isItsOwn(code: string): boolean {
   return !NOT_ITS_OWN.has(code);
 }
 
-/** What became of an act, as far as its answer goes. */
+/** Returns the outcome of an act, as far as its answer goes. */
 export function outcomeOf({ decision, reasons }: Pick<Answer, "decision" | "reasons">): ActOutcome {
   if (decision !== "allow") return decision;
   return reasons.some(({ effect }) => effect === "log") ? "log" : "allow";

@@ -1,4 +1,4 @@
-/** What an act was found to be, as text: most are one of few objects, whose texts are kept. */
+/** Text of an act's assessment: most are one of few objects, whose texts are kept. */
 import { canonical, type Assessment } from "../contract/index.js";
 
 const texts = new WeakMap<Assessment, string>();

@@ -22,7 +22,7 @@ export interface Question {
   readonly policy: ActivePolicy;
   readonly vocabulary: VocabularyReader;
   readonly kind: Kind;
-  /** What the reporter says of an observed action; null for a decision. */
+  /** Report of an observed action; null for a decision. */
   readonly happened: Happened | null;
   /** When it arrived, milliseconds since the epoch. */
   readonly asked_ms: number;
@@ -33,13 +33,13 @@ export interface Question {
 export interface Attempt {
   readonly question: Question;
   readonly gathered: Gathered;
-  /** What the policy was asked for each task of the chain, as JSON; empty if the floor refused. */
+  /** Input of the policy for each task of the chain, as JSON; empty if the floor refused. */
   readonly inputs: readonly string[];
   readonly conclusion: Conclusion;
   readonly scored: ScoredAction;
   /** Counted grants that permit it, of which the commit takes a use each. */
   readonly uses: readonly string[];
-  /** What an approval of it is bound to; null unless it waits for one. */
+  /** Approvable action, to which an approval is bound; null unless it waits for one. */
   readonly approval: Approvable | null;
   /** Note on its values, to be kept once it is permitted; null: nothing. */
   readonly flow: object | null;

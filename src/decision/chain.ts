@@ -1,4 +1,4 @@
-/** Of each task the last decision, as long as not too many others have had one since. */
+/** Last decision on each task, as long as not too many other tasks have had one since. */
 import { Recent } from "../system/recent.js";
 
 export class Chain {
@@ -16,7 +16,7 @@ export class Chain {
     return previous;
   }
 
-  /** Of every task. */
+  /** Forgets every task. */
   forget(): void {
     this.#last.clear();
   }

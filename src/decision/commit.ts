@@ -28,7 +28,7 @@ export interface Committed {
   caller: string;
   purpose: string | null;
   uses: readonly string[];
-  /** Whether the log accepted the record, and the profile has learned from it. */
+  /** True if the log accepted the record, and the profile has learned from it. */
   accepted: boolean;
   read_ms: number;
   evaluate_ms: number;

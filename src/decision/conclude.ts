@@ -30,7 +30,7 @@ export type Conclusion = Pick<Answer, "decision" | "proceed" | "reasons" | "obli
   wait: { for: "approval" } | { for: "context"; needs: string[] } | null;
 };
 
-/** What messages may name. Of facts they show what the policy saw, which is what the record has. */
+/** Values that messages may name. Of facts they show what the policy saw, which is what the record has. */
 export interface Scene {
   action: Pick<Action, "request">;
   caller: Pick<Caller, "id">;
@@ -62,7 +62,7 @@ interface Placed extends Explained {
   scene: Scene;
 }
 
-/** What reasons and obligations come to, whatever action they are of. */
+/** Result of reasons and obligations, for whatever action they are. */
 interface Verdict {
   decision: Conclusion["decision"];
   proceed: boolean;
@@ -144,7 +144,7 @@ function said(
 // An engine that is answered the same answers with the same object. As long as that can't change, it is what it was when it was checked.
 const verdicts = new WeakMap<ActivePolicy["catalogue"], WeakMap<object, Verdict>>();
 
-/** What a result comes to by itself; null where it isn't sound. */
+/** Returns the verdict of a result by itself; null if the result isn't sound. */
 function verdictOf(result: unknown, policy: ActivePolicy): Verdict | null {
   let known = verdicts.get(policy.catalogue);
   if (known === undefined) verdicts.set(policy.catalogue, (known = new WeakMap()));
@@ -187,7 +187,7 @@ function explained(reason: PolicyReason, policy: Pick<ActivePolicy, "catalogue">
   return { reason, entry: explain(reason.code, policy) };
 }
 
-/** What it comes to where it was done without having been asked for: the same, and somebody has to look into it. */
+/** Returns the conclusion for an action that was done without having been asked for: the same, and a person has to look into it. */
 export function unasked(conclusion: Conclusion, policy: Pick<ActivePolicy, "catalogue">, scene: Scene, own: string | null): Conclusion {
   const { effect, severity } = UNASKED;
   const reason = render(explained({ effect, code: "not_asked", severity, params: {} }, policy), scene, own);
@@ -200,7 +200,7 @@ export function unasked(conclusion: Conclusion, policy: Pick<ActivePolicy, "cata
 /** An answer is a part of its record, whole, and a record has to fit into a leaf of the log's tree. In UTF-16 units, and in bytes as written. */
 const SAID_LENGTH_MAX = 16 * 1024;
 const SAID_BYTES_MAX = 40 * 1024;
-/** What is written around a reason's texts. */
+/** Most bytes that are written around a reason's texts. */
 const AROUND_REASON = 1024;
 
 function saysTooMuch(reasons: readonly Reason[], obligations: readonly Obligation[]): boolean {
@@ -220,7 +220,7 @@ function lengthOf(reasons: readonly Reason[], obligations: readonly Obligation[]
   return length;
 }
 
-/** What one task of the chain has said already isn't said again for another. */
+/** Adds the reasons of a task of the chain, without those that another task has given already. */
 function addNew(placed: Placed[], reasons: readonly Explained[], scene: Scene): void {
   const before = placed.length;
   for (const { reason, entry } of reasons) {
@@ -435,7 +435,7 @@ const PHRASES = "why";
 const SHOWN_LENGTH_MAX = 200;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
 
-/** As many of them as fit, each whole. */
+/** Shows as many phrases as fit, each whole. */
 function showPhrases(value: unknown): string {
   if (!Array.isArray(value)) return show(value);
   let text = "";

@@ -15,7 +15,7 @@ import {
 
 export type Truth = "yes" | "no" | "unknown";
 
-/** What paths lead into: the input, with the element at hand inside `every` and `some`. */
+/** Values that paths lead into: the input, with the element at hand inside `every` and `some`. */
 type Scope = Pick<PolicyInput, "request" | "facts"> & { item?: Value };
 
 /** Returns whether the condition holds for this input. */
@@ -146,7 +146,7 @@ function listed(value: Value): Scalar[] {
   return (Array.isArray(value) ? value : [value]) as Scalar[];
 }
 
-/** What is at a path of keys; null where that is nothing. */
+/** Returns the value at a path of keys; null if nothing is there. */
 export function valueAt(scope: Scope, path: readonly string[]): Value {
   let value: unknown = scope;
   for (const key of path) {

@@ -3,7 +3,7 @@ import { hash } from "node:crypto";
 import { RECORD_BYTES_MAX, aroundSeq, canonical } from "../contract/index.js";
 import type { Beside } from "./ports.js";
 
-/** What a key holds, under its kind; and what says which of it is masked. */
+/** Members with a key's content, under its kind; and the member that names what of it is masked. */
 const APART: ReadonlySet<string> = new Set(["agent", "finding", "grant", "import", "masked", "narrowing", "revocation", "task"]);
 /** `seq` and braces come to it. */
 const BYTES_MAX = RECORD_BYTES_MAX - 64;

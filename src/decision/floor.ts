@@ -56,7 +56,10 @@ export function floor(situation: Situation): FloorCode | null {
   return null;
 }
 
-/** An id that was given anew must not be used by who had it before. A token that doesn't say when it was issued may be older. */
+/**
+ * Returns true if the token may be older than its agent: an id that was given again must not be used by whoever had it before. A token that
+ * doesn't name its time of issue may be older.
+ */
 function isOlderThanItsAgent({ agent, agent_proof }: Situation): boolean {
   if (agent === undefined || agent_proof === null) return false;
   return (agent_proof.token.issued_ms ?? -Infinity) < agent.registered_ms;

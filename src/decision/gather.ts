@@ -69,7 +69,7 @@ function ownLevel({ action, asker, policy }: Question, { identity, facts, now_ms
   };
 }
 
-/** What was proven was proven by the agent that acts: of those before it only facts are asked. */
+/** Returns the level of an ancestor. Proofs are of the agent that acts: for the agents before it only facts count. */
 function ancestor(taskId: string, within: boolean, action: Action, asker: Asker, own: Situation, facts: Facts): Level {
   const task = within ? facts.task(taskId) : undefined;
   // Of a task that nobody knows, it is the task that has to be refused, and not its agent.
@@ -94,7 +94,7 @@ function ancestor(taskId: string, within: boolean, action: Action, asker: Asker,
   };
 }
 
-/** What is done on an agent's behalf is narrowed as it is. */
+/** Returns the agent's narrowing. What is done on an agent's behalf is narrowed as the agent is. */
 function narrowedTo(facts: Facts, agent: string, action: Action, task: Task | undefined, now_ms: number): NarrowedTo | null {
   const narrowed = facts.narrowed(agent, now_ms);
   if (narrowed === null) return null;
@@ -125,7 +125,7 @@ function revocation(
   return null;
 }
 
-/** Whether whom the task is for, or whom the agent's token says it acts for, nearest or not, is cut off. */
+/** Returns true if the task's principal, or a party that the agent's token says it acts for, nearest or not, is revoked. */
 function isForRevoked(facts: Facts, proof: AgentProof | null, taskId: string | null): boolean {
   const principal = taskId === null ? null : (facts.task(taskId)?.principal ?? null);
   if (principal !== null && facts.revoked("principal", principal)) return true;
@@ -136,9 +136,9 @@ function isForRevoked(facts: Facts, proof: AgentProof | null, taskId: string | n
 }
 
 /**
- * Whether whom the agent acts for, or an earlier actor, stops the action. One that is no agent here is information alone. One
- * that is has to be able to act for the purpose itself, as the agents of a task's chain have; and to have been that agent when
- * the token was issued.
+ * Returns true if the principal of the agent's token, or an earlier actor, stops the action. A party that isn't an agent here is
+ * information alone. An agent has to be able to act for the purpose itself, as the agents of a task's chain have; and to have been that
+ * agent when the token was issued.
  */
 function isAnyStopped(facts: Facts, { principal, chain, token }: AgentProof, purpose: string): boolean {
   const others = principal === null ? chain : [principal, ...chain];
@@ -152,9 +152,9 @@ function isAnyStopped(facts: Facts, { principal, chain, token }: AgentProof, pur
 }
 
 /**
- * What the policy sees of one level, as the canonical text (RFC 8785) of a `PolicyInput`. Only for levels above the floor: the agent is known,
- * and the task where one was named. Written out around the parts that are kept, since it is made for each decision.
- * @param assessed what is usual is the acting agent's: of the levels above its own task, nothing is odd
+ * Returns what the policy sees of one level, as the canonical text (RFC 8785) of a `PolicyInput`. Only for levels above the floor: the
+ * agent is known, and the task if one was named. Written out around the parts that are kept, since it is made for each decision.
+ * @param assessed compares with the acting agent's baseline: for the levels above its own task, nothing is odd
  * @param flow where the action's values come from, as canonical JSON
  */
 export function inputText(

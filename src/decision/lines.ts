@@ -5,7 +5,7 @@ const EMPTY: Buffer = Buffer.alloc(0);
 
 const SPACES = new Set([0x20, 0x09, 0x0d]);
 
-/** Whether a line has nothing but white space of JSON. */
+/** Returns true if a line has nothing but white space of JSON. */
 export function isBlank(line: Buffer): boolean {
   return line.every((byte) => SPACES.has(byte));
 }
@@ -30,12 +30,12 @@ export class Lines {
     this.#at = 0;
   }
 
-  /** Whether something of the chunk is left. */
+  /** True if something of the chunk is left. */
   get more(): boolean {
     return this.#at < this.#chunk.length;
   }
 
-  /** The next whole line, good until the next call; `too_long` in the place of one that is; null where there is none yet. */
+  /** Returns the next whole line, good until the next call; `too_long` in place of a line that is; null if no line is whole yet. */
   next(): Buffer | "too_long" | null {
     if (!this.more) return null;
     const [chunk, from] = [this.#chunk, this.#at];
@@ -49,7 +49,7 @@ export class Lines {
     return newline < 0 ? null : this.#whole();
   }
 
-  /** What came after the last newline; null where that is nothing. */
+  /** Returns what came after the last newline; null if nothing did. */
   rest(): Buffer | "too_long" | null {
     return this.#kept === 0 && !this.#tooLong ? null : this.#whole();
   }

@@ -7,8 +7,8 @@ const WEEK_MS = 7 * DAY_MS;
 const MONDAY_MS = 4 * DAY_MS;
 
 /**
- * What has to be added to a moment for what clocks show then, in milliseconds: from more than half a week before to half a week after.
- * 0 where the zone's weeks don't reach it.
+ * Returns the milliseconds to add to a moment for what clocks show then: more than minus half a week, and at most half a week. 0 if the
+ * zone's weeks don't reach it.
  */
 export function offsetOf(zone: Zone | undefined, ms: number): number {
   const weeks = zone?.weeks[Math.floor(ms / WEEKS_BUCKET_MS) - zone.first];

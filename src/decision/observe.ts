@@ -1,9 +1,9 @@
 /**
- * What agents did without having asked: lines of a stream, each judged as a decision would be, on the facts of that moment,
- * and recorded in the order in which they came. Nothing that is said of them permits anything.
+ * Observed actions, which agents did without having asked: lines of a stream, each judged as a decision would be, on the facts of that
+ * moment, and recorded in the order in which they came. Neither a report of them nor its answer permits anything.
  *
- * A stream is worked off in slices, few at once over all streams, and others have their turn between them. What waits is
- * bounded: who reads the stream waits for `take`, and so does its sender.
+ * A stream is processed in slices, few at once over all streams, and others have their turn between them. What waits is bounded: the reader
+ * of the stream waits for `take`, and so does its sender.
  */
 import {
   ObservedAction,
@@ -41,9 +41,9 @@ export interface ObserveLimits extends ScanLimits {
 
 /** The log, of whose queue half is left to decisions. */
 export interface ObserveLog {
-  /** As `Log`'s `append`, of several that are on disk together or not at all. */
+  /** Appends several entries like `Log`'s `append`; they are on disk together or not at all. */
   appendAll(entries: readonly Written["entry"][]): Promise<void>;
-  /** Of the last record that was handed in. */
+  /** Number of the last record that was appended. */
   readonly seq: number;
   readonly queue: { records: number; bytes: number };
   readonly queue_max: { records: number; bytes: number };
@@ -62,9 +62,9 @@ export interface Observer {
 }
 
 /**
- * Whether a line's action had been permitted before it was done: then it is on record as that decision, and is not judged again.
- * Null where it need not have been asked.
- * @throws Problem where that can't be told now
+ * Returns true if a line's action had been permitted before it was done: then it is on record as that decision, and is not judged again.
+ * Null if it need not have been asked.
+ * @throws Problem if that can't be determined now
  */
 export type AskedBefore = (line: number, act: Act, request: PolicyInput["request"]) => Promise<boolean | null>;
 
@@ -130,7 +130,7 @@ export class Observation {
   #handedTo = 0;
   #recordedTo: number | null = null;
   #stopped: { line: number; code: ProblemCode } | null = null;
-  /** What broke the judging; null while nothing has. */
+  /** Error that broke the judging; null while nothing has. */
   #broken: { cause: unknown } | null = null;
   /** Resolves when all that has been handed over is on disk, or isn't and never will be. */
   #written: Promise<void> = Promise.resolve();
@@ -143,7 +143,7 @@ export class Observation {
     this.#lines = new Lines(deps.limits.line_bytes_max);
   }
 
-  /** Whether no more is taken. */
+  /** True if no more is accepted. */
   get stopped(): boolean {
     return this.#stopped !== null;
   }
@@ -397,7 +397,7 @@ export class Observation {
     });
   }
 
-  /** As long as decisions need what is left of the log's queue, nothing more is put into it. */
+  /** Waits while decisions need what is left of the log's queue: until then nothing more is put into it. */
   async #logHasRoom(line: number | undefined): Promise<void> {
     const { log, system } = this.#deps;
     const until = system.clock.monotonic() + LOG_FULL_MS_MAX;
@@ -418,7 +418,7 @@ const UTC_MS_LENGTH = "2026-03-03T09:15:00.000Z".length;
 const MINUTE_LENGTH = "2026-03-03T09:15".length;
 const ZERO = 0x30;
 
-/** Whether a date-time that exists is spelled as records spell it. */
+/** Returns true if a date-time that exists is spelled as records spell it. */
 function isUtcMs(text: string): boolean {
   return text.length === UTC_MS_LENGTH && text[10] === "T" && text[19] === "." && text.endsWith("Z");
 }

@@ -1,4 +1,4 @@
-/** What became of decisions that permitted, as who asked for them says: one outcome each, on disk before it is answered. */
+/** Outcomes of decisions that permitted, as their callers report them: one outcome each, on disk before it is answered. */
 import { Problem, RECORD_VERSION, canonical, type OutcomeAnswer, type ReportOutcome } from "../contract/index.js";
 import type { Clock } from "../system/index.js";
 import { Recent } from "../system/recent.js";
@@ -34,7 +34,10 @@ export interface OutcomesOptions {
 export class Outcomes {
   readonly #options: OutcomesOptions;
   readonly #decisions: Recent<Decision>;
-  /** Those reported, and those whose record is on its way. Such a decision is not among the others: it is never known without. */
+  /**
+   * Decisions whose outcome was reported, or its record is on its way. Such a decision is not among the others: it is never known without
+   * its outcome.
+   */
   readonly #reported: Recent<Reported>;
   /** The same for all decisions of a caller: what is remembered of one is little. */
   readonly #callers: Recent<{ permitted: Decision; refused: Decision }>;
@@ -46,7 +49,7 @@ export class Outcomes {
     this.#callers = new Recent(CALLERS_MAX);
   }
 
-  /** Whether this decision is remembered. */
+  /** Returns true if this decision is remembered. */
   knows(decisionId: string): boolean {
     return this.#reported.has(decisionId) || this.#decisions.has(decisionId);
   }

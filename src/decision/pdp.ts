@@ -1,4 +1,4 @@
-/** What a decision point is made of, and what it offers. */
+/** Parts of a decision point, and what it offers. */
 import type { Act, Answer, Assessment, Problem, Sighted } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import type { Approvable } from "./approval.js";
@@ -75,18 +75,18 @@ export interface Decider {
   decide: (body: Buffer, authorization: string | undefined) => Promise<Decided>;
   /** Decides in order, each action with its own id and record; one malformed item rejects the whole. @throws Problem */
   decideBatch: (body: Buffer, authorization: string | undefined) => Promise<Decided[]>;
-  /** As `decideBatch`, for an authenticated caller and parsed JSON. @throws Problem */
+  /** Decides like `decideBatch`, for an authenticated caller and parsed JSON. @throws Problem */
   decideAll: (asked: readonly unknown[], caller: Caller) => Promise<Decided[]>;
   /** Decides one action for an adapter or an embedding application. @throws Problem */
   decideAction: (asked: unknown, caller: Caller, adapter?: string | null, proof?: AgentProof | null) => Promise<Decided>;
   /**
-   * As `decideAction`, for several in order. One that can't be read is its problem, and hinders no other.
-   * @throws Problem of all: no bundle, no records
+   * Decides several actions like `decideAction`, in order. One that can't be read results in its problem, and hinders no other.
+   * @throws Problem for all of them: no bundle, no records
    */
   decideActions: (asked: readonly unknown[], caller: Caller, adapter: string) => Promise<(Decided | Problem)[]>;
   /** Reads a body and authenticates its caller for an adapter. */
   intake: Intake;
-  /** What an action would come to; nothing is learned or recorded. */
+  /** Attempts an action: returns what it would come to; nothing is learned or recorded. */
   attempt: Attempter;
   observed: ObservedCommit;
 }

@@ -1,4 +1,4 @@
-/** What a decision needs from the rooms around it. They implement these and don't know each other. */
+/** Ports to what a decision needs from the rooms around it. The rooms implement these and don't know each other. */
 import type {
   Act,
   ActOutcome,
@@ -19,13 +19,13 @@ import type {
 } from "../contract/index.js";
 import type { NamesOfAct } from "./act.js";
 
-/** Who a token names, as its issuer says (RFC 7519, sections 4.1.1 and 4.1.2). */
+/** Subject that a token names, by its issuer (RFC 7519, sections 4.1.1 and 4.1.2). */
 export interface TokenSubject {
   issuer: string;
   subject: string;
 }
 
-/** What of a verified token outlives its verification. */
+/** Parts of a verified token that outlive its verification. */
 export interface TokenUse {
   /** RFC 7519, section 4.1.7: by this it can be revoked; null where it can't. */
   jti: string | null;
@@ -34,25 +34,25 @@ export interface TokenUse {
   expires_ms: number;
 }
 
-/** Who asks: an enforcement point, a registrar, a publisher. Proven by its token. */
+/** Caller of the service: an enforcement point, a registrar, a publisher. Proven by its token. */
 export interface Caller {
   id: string;
   scopes: ReadonlySet<Scope>;
   token: TokenUse;
 }
 
-/** What an agent's token proves (RFC 8693, section 4.1). */
+/** Proof from an agent's token (RFC 8693, section 4.1). */
 export interface AgentProof {
-  /** Who acts: the outermost actor, or the subject where the token names no actor. */
+  /** Party that acts: the outermost actor, or the subject if the token names no actor. */
   actor: TokenSubject;
-  /** Whom it acts for: the subject, where the token names an actor. Where that is an agent here, it counts as one of `chain`. */
+  /** Party that it acts for: the subject, if the token names an actor. If that is an agent here, it counts as one of `chain`. */
   principal: TokenSubject | null;
   /** Earlier actors, the nearest first. They never permit; one that is an agent here and may not act itself refuses. */
   chain: readonly TokenSubject[];
   token: TokenUse;
 }
 
-/** What a task token proves: that the host gave this task. */
+/** Proof from a task token that the host gave this task. */
 export interface TaskProof {
   task: string;
   agent: string;
@@ -62,11 +62,11 @@ export interface TaskProof {
 
 export interface Identity {
   /**
-   * Who the `Authorization` header proves, with at least `scope`. At once where the token or its key is at hand.
+   * Returns the caller that the `Authorization` header proves, with at least `scope`; at once if the token or its key is at hand.
    * @throws Problem `token_missing`, `token_invalid`, `token_expired` (401), `scope_missing` (403)
    */
   authenticate(authorization: string | undefined, scope: Scope): Caller | Promise<Caller>;
-  /** Whether this caller may ask for this agent and purpose; a floor row. */
+  /** Returns true if this caller may ask for this agent and purpose; a floor row. */
   mayAskFor(caller: Caller, agent: string, purpose: string): boolean;
   /** @throws Problem `token_invalid`, `token_expired`, naming `/agent_token` */
   agentProof(token: string): AgentProof | Promise<AgentProof>;
@@ -84,7 +84,7 @@ export interface Agent {
   status: "active" | "suspended" | "revoked";
   /** Milliseconds since the epoch: a token issued before is not this agent's. */
   registered_ms: number;
-  /** Whether it must prove itself with each action. */
+  /** True if it must prove itself with each action. */
   token_required: boolean;
 }
 
@@ -105,7 +105,7 @@ export interface Task {
   ended: boolean;
 }
 
-/** What can be revoked. `everything` has one id, the empty one. */
+/** Scope of a revocation. `everything` has one id, the empty one. */
 export type RevocationScope = "agent" | "task" | "token" | "purpose" | "owner" | "principal" | "grant" | "caller" | "everything";
 
 export type GrantState = "live" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
@@ -114,13 +114,13 @@ export type GrantState = "live" | "not_yet_valid" | "expired" | "used_up" | "rev
 export interface Grant {
   state: GrantState;
   input: InputGrant;
-  /** Whether uses of it are counted. */
+  /** True if uses of it are counted. */
   counted: boolean;
   /** Milliseconds since the epoch. */
   expires_ms: number;
 }
 
-/** What an agent that was narrowed is left with: so many actions, each of which reads what its task is about. */
+/** Actions that a narrowed agent is left with: this many, each of which reads what its task is about. */
 export interface Narrowed {
   actions_per_minute: number;
   /** How many of its actions, and of those done on its behalf, were permitted within the last minute. */
@@ -128,13 +128,13 @@ export interface Narrowed {
 }
 
 export interface Facts {
-  /** Of the last change that is durable; an answer names the one it was decided on. */
+  /** Revision of the last change that is durable; an answer names the one it was decided on. */
   readonly revision: number;
   /** True where what is in memory may be older than its source says it can be. */
   readonly stale: boolean;
   agent(id: string): Agent | undefined;
   task(id: string): Task | undefined;
-  /** Whose credentials these are, or were: an agent that is no more keeps its own until another is given them. */
+  /** Returns the agent that has these credentials, or had them: an agent that is no more keeps its own until another is given them. */
   agentOf(subject: TokenSubject): string | undefined;
   /** @param issued_ms of a token: it is revoked as well where that was before those of `id` were cut off */
   revoked(scope: RevocationScope, id: string, issued_ms?: number): boolean;
@@ -166,7 +166,7 @@ export interface Facts {
 }
 
 /**
- * Result of an evaluation, or why there is none: `evaluation_budget` if it needed more fuel than it may use. A caller never learns
+ * Result of an evaluation, or the code of its failure: `evaluation_budget` if it needed more fuel than it may use. A caller never learns
  * more; `detail` is for the operator's log. `fuel` is what it used, if that is known.
  */
 export type Evaluation =
@@ -179,7 +179,7 @@ export interface ActivePolicy {
   readonly vocabulary: Vocabulary;
   readonly purposes: ReadonlyMap<string, Purpose>;
   readonly catalogue: Catalogue;
-  /** By their IANA names, those that hours are in; left out, local time is that of UTC. */
+  /** Zones that hours are in, by their IANA names; left out, local time is that of UTC. */
   readonly zones?: Readonly<Record<string, Zone>>;
   /** Milliseconds since the epoch from which on it may not decide; null: never. */
   readonly expires_ms: number | null;
@@ -221,7 +221,7 @@ export interface FlowOutcomes {
   notMade(decisionId: string): void;
 }
 
-/** What is too large for a record: it stands beside the records, and the record names its digest. */
+/** Text that is too large for a record: it stands beside the records, and the record names its digest. */
 export interface Beside {
   /** `sha256:` and hex, of `text`. */
   digest: string;
@@ -241,32 +241,32 @@ export interface Log {
 
 /** The log as decisions see it, which have to know in the same turn whether it takes them. */
 export interface DecisionLog extends Log {
-  /** Of the last record that was taken. `append` moves it at once, or doesn't take the record. */
+  /** Number of the last record that was accepted. `append` moves it at once, or doesn't accept the record. */
   readonly seq: number;
 }
 
 /**
- * What is usual, and how far an action is from it. Deterministic: what it says follows from what it has been told, in order, and the
- * times in that; it asks no clock.
+ * Profile of each agent's baseline, which measures how far an action is from it. Deterministic: its results follow from what it has
+ * received, in order, and the times in that; it reads no clock.
  */
 export interface Profile {
   /** How odd this would be after all that was learned so far. Changes nothing. The same object where nothing is odd. */
   assess(act: Act): Assessment;
-  /** What was decided, in the order in which it is on record. */
+  /** Learns what was decided, in the order in which it is on record. */
   learn(act: Act, outcome: ActOutcome): void;
 }
 
 /** The profile that a service keeps: what it has learned is what its records say. */
 export interface KeptProfile extends Profile {
-  /** Whether it learns. Where it doesn't, records say nothing of it. */
+  /** True if it learns. If it doesn't, records have nothing about it. */
   readonly learns: boolean;
-  /** False while it is made anew from the records: nothing is decided by what it says then. */
+  /** False while it is rebuilt from the records: nothing is decided by its results then. */
   readonly ready: boolean;
-  /** Something that it has learned isn't on record: it has to be made anew. */
+  /** Reports that something that it has learned isn't on record: it has to be rebuilt. */
   unrecorded(): void;
 }
 
-/** Of a record, what may hold masked values. */
+/** Parts of a record that may contain masked values. */
 export interface Maskable {
   answer: Answer;
   /** JSON texts: what the policy was asked of each task of the chain, or `floored`, what the floor read of each. */
@@ -282,16 +282,16 @@ export interface Masked extends Omit<Maskable, "floored"> {
 }
 
 export interface Masks {
-  /** Whether what is masked can be recorded at this time. */
+  /** Returns true if what is masked can be recorded at this time. */
   isReady(now_ms: number): boolean;
   /**
-   * What the record of an action will have in place of its names.
+   * Returns the names that the record of an action will have in place of its own.
    * @throws Problem `log_unavailable` (503)
    */
   names(policy: Pick<ActivePolicy, "vocabulary" | "catalogue">, now_ms: number, names: NamesOfAct): NamesOfAct;
   /**
-   * What is written in place of a record's parts; nothing is masked in what the policy sees, nor in what is answered.
-   * @throws Problem `log_unavailable` (503) where it can't be masked now
+   * Returns what is written in place of a record's parts; nothing is masked in what the policy sees, nor in what is answered.
+   * @throws Problem `log_unavailable` (503) if it can't be masked now
    */
   mask(policy: Pick<ActivePolicy, "vocabulary" | "catalogue">, now_ms: number, record: Maskable): Masked;
 }

@@ -35,7 +35,7 @@ export interface Action {
   task_proof: TaskProof | null;
   /** `sha256:` and hex, of `canonicalAction`. */
   digest: string;
-  /** In whose words it was asked for; null: in our own. */
+  /** Adapter in whose terms the request was made; null: in our own. */
   adapter: string | null;
 }
 
@@ -52,7 +52,7 @@ export function readAction(asked: unknown, vocabulary: VocabularyReader, taskPro
 }
 
 /**
- * As `readAction`, of an envelope that its own schema has checked.
+ * Reads an envelope like `readAction`, after its own schema has checked it.
  * @throws Problem (400)
  */
 export function readChecked(asked: DecideRequest, vocabulary: VocabularyReader, taskProof: (token: string) => TaskProof): Action {
@@ -95,7 +95,7 @@ export function checkEnvelope<T>(valid: Validator<T>, value: unknown): asserts v
   throw error === undefined ? new Problem("field_invalid") : problemOf(error.keyword === "anyOf" ? branch(errors) : error);
 }
 
-/** Of a union's errors the one that helps: why the branch of the value's own type refused it, or else all the types. */
+/** Returns the most helpful of a union's errors: why the branch of the value's own type refused it, or else all the types. */
 function branch(errors: ErrorObject[]): ErrorObject {
   const [union, branches] = [errors.at(-1), errors.slice(0, -1)];
   const types = branches.flatMap(({ keyword, params }) => (keyword === "type" ? [String(params["type"])] : []));
@@ -147,7 +147,7 @@ function readResource(resource: Resource, type: TypeReader, field: string): Inpu
   };
 }
 
-/** Of a type that the vocabulary lacks nothing can be checked but the id: the floor refuses it, the record keeps its name. */
+/** Returns a resource of a type that the vocabulary lacks. Only its id can be checked: the floor refuses it, the record keeps its name. */
 function unreadResource(resource: Resource): InputResource {
   if (resource.id !== null) checkId(resource.id, "/resource/id");
   return { attributes: {}, id: resource.id, type: resource.type };

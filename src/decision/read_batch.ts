@@ -24,7 +24,7 @@ export function readBatch(
   return readActions(actions, vocabulary, itemsMax, taskProof);
 }
 
-/** Of a list that was read already. @throws Problem with the item's place in `field` */
+/** Reads the actions of a list that was parsed already. @throws Problem with the item's place in `field` */
 export function readActions(
   actions: readonly unknown[],
   vocabulary: VocabularyReader,

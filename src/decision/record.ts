@@ -1,6 +1,6 @@
 /**
- * What is written of a decision: its answer, and its record around it. Both are canonical (RFC 8785), so keys are written in
- * their order by hand, around the parts that vary in shape; those were made in that order where they were read.
+ * Texts of a decision: its answer, and its record around it. Both are canonical (RFC 8785), so keys are written in their order by hand,
+ * around the parts that vary in shape; those were made in that order where they were read.
  */
 import { hash } from "node:crypto";
 import {
@@ -18,16 +18,16 @@ import type { Agent, Beside, Maskable, Masked, Task } from "./ports.js";
 import { requestText } from "./request_text.js";
 import type { Gathered, NarrowedTo, Situation } from "./situation.js";
 
-/** `observed`: it has happened, and is judged all the same. */
+/** Kind of a judged action. `observed`: it has happened, and is judged anyway. */
 export type Kind = "decision" | "observed";
 
-/** What an observed action's reporter says of it. */
+/** Report about an observed action. */
 export interface Happened {
   /** RFC 3339, UTC; and the same in milliseconds since the epoch. */
   at: string;
   at_ms: number;
   outcome: string | null;
-  /** Whether its agent should have asked before, and hadn't. */
+  /** True if its agent should have asked before, and hadn't. */
   unasked?: boolean;
 }
 
@@ -122,7 +122,7 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   };
 }
 
-/** What is written in place of what was asked, read and answered; `pointers` is the record's member that says so. */
+/** Returns what is written in place of what was asked, read and answered; `pointers` is the record's member that lists what was masked. */
 function masked(
   {
     attempt: {
@@ -166,7 +166,7 @@ function micros(ms: number): number {
   return Math.round(ms * 1000);
 }
 
-/** What the floor read, as canonical JSON: written out, since whoever is refused may ask as often as others. */
+/** Returns what the floor read, as canonical JSON: written out, since a refused caller may ask as often as others. */
 function floorRead(s: Situation): string {
   return (
     `{"actor_stopped":${s.actor_stopped},"agent":${s.agent === undefined ? "null" : kept(s.agent, agentRead)},` +

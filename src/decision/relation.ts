@@ -1,10 +1,11 @@
-/** Whether an action's resource is what its task is about: as `about` means it in a purpose, and the library every bundle carries. */
+/** Relation of an action's resource to what its task is about: as `about` means it in a purpose, and the library every bundle carries. */
 import type { InputResource, Relation, ResourceType } from "../contract/index.js";
 import type { Task } from "./ports.js";
 
 /**
- * Of each subject that both sides name: one that is known to differ settles it, whatever else is unknown.
- * @param type null where the vocabulary has none of this name
+ * Returns the relation of a resource to a task. Of the subjects that both sides name, one that is known to differ settles it, whatever else
+ * is unknown.
+ * @param type null if the vocabulary has no type of this name
  * @param task null or left out: the action is on no task
  */
 export function relationOf(

@@ -301,7 +301,7 @@ function scanNumber(): void {
   }
 }
 
-/** Whether a decimal is the one that its nearest double prints as, so that reading and writing it changes nothing. */
+/** Returns true if a decimal is the one that its nearest double prints as, so that reading and writing it changes nothing. */
 function survivesDouble(text: string): boolean {
   const value = Number(text);
   if (!Number.isFinite(value)) return false;

@@ -1,4 +1,4 @@
-/** What one decision rests on, looked up in memory in one turn: what the floor reads, what the policy sees. */
+/** Situation of one decision, looked up in memory in one turn: what the floor reads, what the policy sees. */
 import type { Purpose, Relation, VerbClass } from "../contract/index.js";
 import type { Agent, AgentProof, Caller, Grant, Narrowed, RevocationScope, Task, TaskProof } from "./ports.js";
 
@@ -9,7 +9,7 @@ export interface Asker {
   agent_proof: AgentProof | null;
 }
 
-/** What a narrowed agent is left with, and what of the action is compared with that. */
+/** Narrowing of an agent, with the parts of the action that are compared with it. */
 export interface NarrowedTo extends Narrowed {
   /** Null if the vocabulary lacks the verb. */
   verb_class: VerbClass | null;
@@ -26,7 +26,7 @@ export interface Situation {
   agent_id: string;
   agent: Agent | undefined;
   token_required: boolean;
-  /** What the agent's token proves; `proven_agent` is the agent that has those credentials. */
+  /** Proof from the agent's token; `proven_agent` is the agent that has those credentials. */
   agent_proof: AgentProof | null;
   proven_agent: string | undefined;
   /** True if the token's principal or an earlier actor is an agent that is stopped or not registered for the purpose. */

@@ -32,7 +32,7 @@ function asLive(input: InputGrant): Grant {
   return { state: "live", input, counted: false, expires_ms: Infinity };
 }
 
-/** Of a caller that no token had to prove. */
+/** Token use of a caller that no token had to prove. */
 export const NO_TOKEN: TokenUse = { jti: null, issued_ms: null, expires_ms: Infinity };
 
 /** Whoever asks is known, may ask for every agent, and has no tokens. */

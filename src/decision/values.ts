@@ -38,7 +38,7 @@ export interface VocabularyReader {
   verbs: ReadonlyMap<string, VerbSpec>;
   types: ReadonlyMap<string, TypeReader>;
   subjects: readonly string[];
-  /** Of facts: what no longer fits the vocabulary is unknown, since a bundle may be newer than the facts. */
+  /** Reads attributes of facts: what no longer fits the vocabulary is unknown, since a bundle may be newer than the facts. */
   task: (attributes: Readonly<Values>) => Values;
   agent: (attributes: Readonly<Values>) => Values;
 }
@@ -103,7 +103,7 @@ export function fieldsReader(fields: Fields): ReadFields {
   };
 }
 
-/** What is read in this order is written in it too: a record is canonical (RFC 8785). */
+/** Returns the members in the order of their keys. What is read in this order is written in it too: a record is canonical (RFC 8785). */
 function inKeyOrder<T>(record: Record<string, T>): [string, T][] {
   return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
 }

@@ -9,7 +9,7 @@ import { failingOf, type Failing } from "./not_ready.js";
 import type { Remote } from "./remote.js";
 
 export interface PullerOptions {
-  /** Of the bundle. */
+  /** Name of the bundle. */
   name: string;
   bytes_max: number;
   /** How long the service may wait for another. */
@@ -25,7 +25,7 @@ export interface PullerEvents {
   failing(detail: string): void;
 }
 
-/** What was refused is asked for again after so long, since it may have been for want of something here. */
+/** Milliseconds after which a refused bundle is requested again, since something may have been missing here. */
 const REFUSED_FOR_MS = 60_000;
 
 export class BundlePuller {
@@ -60,7 +60,7 @@ export class BundlePuller {
     this.#ended ??= this.#run();
   }
 
-  /** Why there is none to be had now; null where nothing is wrong. */
+  /** Reason why no bundle is available now; null if nothing is wrong. */
   get failing(): Failing | null {
     return this.#failing ?? this.#refused?.why ?? null;
   }

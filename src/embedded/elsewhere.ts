@@ -1,6 +1,6 @@
 /**
- * What only the service can decide, since it is counted there or proven by keys that are there: uses of grants, actions of an agent
- * that is narrowed, tokens of agents and tasks. Two engines that counted for themselves would each give out the last use.
+ * Decisions that only the service can make, since they rest on counts there or on keys that are there: uses of grants, actions of a
+ * narrowed agent, tokens of agents and tasks. Two engines that counted for themselves would each give out the last use.
  */
 import type { DecideRequest } from "../contract/index.js";
 import type { Facts, Grant, Narrowed } from "../decision/ports.js";
@@ -11,7 +11,10 @@ export class Elsewhere extends Error {
   override readonly name = "Elsewhere";
 }
 
-/** The facts of an engine beside a service: what is counted is none of its own. Where they are too old the floor refuses whatever they are. */
+/**
+ * Returns the facts of an engine beside a service: whatever is counted belongs to the service. If they are too old the floor refuses,
+ * whatever they are.
+ */
 export function uncounted(facts: Facts): Facts {
   return Object.defineProperties(
     {
@@ -41,11 +44,11 @@ export function uncounted(facts: Facts): Facts {
   );
 }
 
-/** Where facts are as old as to be refused anyway: nothing that is counted may help. */
+/** Narrowing to nothing, for facts so old that the action is refused anyway: nothing that is counted may help. */
 const LEFT_WITH_NOTHING: Narrowed = { actions_per_minute: 0, permitted: 0 };
 const NO_GRANTS: readonly Grant[] = [];
 
-/** Whether the agent has an approval, of whatever action. */
+/** Returns true if the agent has an approval, of any action. */
 function hasApproval(facts: Facts, agent: string, nowMs: number): boolean {
   let any = false;
   facts.approvals(agent, nowMs, () => {
@@ -60,8 +63,8 @@ function isCounted({ counted, state }: Grant): boolean {
 }
 
 /**
- * Whether the service has to be asked about this action, as facts stand.
- * @param asked any object; what is wrong with it is found by who reads it
+ * Returns true if the service has to be asked about this action, as facts stand.
+ * @param asked any object; whoever reads it finds what is wrong with it
  */
 export function isForService(asked: unknown, facts: Facts, nowMs: number, counts: boolean): boolean {
   if (typeof asked !== "object" || asked === null) return false;

@@ -36,13 +36,13 @@ export interface FeedOptions {
 export interface FeedEvents {
   /** Every change since is heard. */
   live(revision: number): void;
-  /** Nothing is heard any more. */
+  /** Reports that nothing is received any more. */
   silent(): void;
-  /** What came can't be what it should: facts are fetched whole again. */
+  /** Reports events that can't be right: all facts are fetched again. */
   refused(detail: string): void;
 }
 
-/** Of a value, and of what is written around it. */
+/** Greatest length of an event: a value, and what is written around it. */
 const EVENT_LENGTH_MAX = 512 * 1024;
 /** Words of the service within the time that facts may be old. */
 const HEARTBEATS = 4;
@@ -64,7 +64,7 @@ export class Feed {
   /** Filled while the one before is still decided on; `to` is what its first part is of. */
   #filling: { registry: Registry; to: number; facts: number } | null = null;
   #caller: (Caller & Rights) | null = null;
-  /** What the service says that it decides by, and since when. */
+  /** Bundle by which the service reports that it decides, and since when. */
   #policy: { identity: PolicyIdentity | null; since: number } | null = null;
   readonly #running: () => PolicyIdentity | null;
   readonly #behind_ms_max: number;
@@ -118,7 +118,7 @@ export class Feed {
     });
   }
 
-  /** Who the service says that we are; null before it has said so. */
+  /** Caller that the service takes this engine for; null before it has reported that. */
   get caller(): (Caller & Rights) | null {
     return this.#caller;
   }

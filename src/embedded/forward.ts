@@ -40,7 +40,7 @@ export class Forwarder {
     return answer;
   }
 
-  /** Whether a lately given answer of this id is the service's. */
+  /** Returns true if a recent answer with this id is the service's. */
   gave(decisionId: string): boolean {
     return this.#seen.has(decisionId);
   }

@@ -7,23 +7,23 @@ import type { ScanLimits } from "../decision/scan.js";
 
 declare global {
   interface String {
-    /** Of ECMAScript 2024; Node 20 has it. */
+    /** Method of ECMAScript 2024; Node 20 has it. */
     isWellFormed(): boolean;
   }
 }
 
 export interface GivenLimits extends ScanLimits {
-  /** Of the action as JSON. */
+  /** Most bytes of the action as JSON. */
   bytes_max: number;
 }
 
-/** What a character takes in JSON at most: `\u0000`. */
+/** Most bytes that a character takes in JSON: `\u0000`. */
 const UNIT_BYTES_MAX = 6;
-/** What is written around a value. */
+/** Characters that are written around a value. */
 const AROUND = 4;
 const NUMBER_LENGTH = 24;
 
-/** Where a value stands; null: it is the whole. Put into words only where something is wrong. */
+/** Place of a value; null: it is the whole. Put into words only if something is wrong. */
 type Place = { above: Place; name: string | number } | null;
 
 // One set of these serves every call: a copy is made in one turn, and each begins by setting them.
@@ -82,7 +82,7 @@ function members(value: object, depth: number, above: Place): Record<string, unk
   return copy;
 }
 
-/** Of another realm, such as that of a test runner. */
+/** Returns true for the prototype of plain objects of another realm, such as that of a test runner. */
 function isForeignPlain(prototype: unknown): boolean {
   return (
     typeof prototype === "object" &&

@@ -13,7 +13,7 @@ import { copyOf, type GivenLimits } from "./given.js";
 import { notReady, type Failing } from "./not_ready.js";
 import type { Source } from "./sources.js";
 
-/** As a service has them, if nothing else is said. */
+/** Limits that a service has by default. */
 export const GIVEN: GivenLimits = { depth_max: 32, members_max: 256, bytes_max: 64 * 1024 };
 const READY_LOOK_MS = 10;
 const NONE_CAME = { code: null, detail: "none has come" };
@@ -103,7 +103,7 @@ export class InProcess implements Pick<Carrier, "send"> {
     this.#closed = true;
   }
 
-  /** What a client would send to a service. @throws Undecided */
+  /** Answers what a client would send to a service. @throws Undecided */
   async send(exchange: Exchange): Promise<Received> {
     const { path, body } = exchange;
     const sent_ms = this.#clock.monotonic();
@@ -162,7 +162,10 @@ export class InProcess implements Pick<Carrier, "send"> {
     );
   }
 
-  /** What waits for a person is decided by the service too: approved is what it has seen for itself. Unreachable, it waits for nobody. */
+  /**
+   * Lets the service decide as well if an action waits for an approver: only an action that the service has seen itself can be approved. If
+   * it is unreachable, the answer here is returned, and no approver sees the action.
+   */
   async #approvable(answer: Answer, asked: unknown): Promise<Answer> {
     const { forwarder } = this.#source;
     if (answer.wait?.for !== "approval" || forwarder === null) return answer;

@@ -1,4 +1,4 @@
-/** What is kept and runs in this process is told of changes once they are in memory. */
+/** Reports changes to whatever is kept and runs in this process, once they are in memory. */
 import { Heard } from "../client/heard.js";
 import type { ChangeEvent } from "../contract/index.js";
 

@@ -1,7 +1,7 @@
 /** Why an engine doesn't begin, for who operates it. */
 import { Undecided } from "../client/errors.js";
 
-/** What can't be had, in words; and the code of who refuses it, where there is one. */
+/** Description of what isn't available, and the code of whoever refuses it, if there is a code. */
 export interface Failing {
   code: string | null;
   detail: string;
@@ -36,7 +36,7 @@ export function notReady(ms: number, missing: readonly { what: string; why: Fail
   return new NotReady(`nothing can be decided within ${ms} ms: ${said.join("; ")}`, code, HINTS[code ?? ""] ?? null);
 }
 
-/** Of an answer that isn't one, what the service says of it, or what went wrong on the way. */
+/** Returns what the service reports in place of an answer, or what went wrong on the way. */
 export function failingOf(cause: unknown): Failing {
   if (!(cause instanceof Undecided)) return { code: null, detail: cause instanceof Error ? cause.message : String(cause) };
   const { problem, code, title } = cause;

@@ -1,4 +1,4 @@
-/** What an engine in an application is told, checked where it is given. */
+/** Options of an engine in an application, checked when they are given. */
 import type { KeyObject } from "node:crypto";
 import { keyId, publicKey } from "../bundle/signature.js";
 import type { TrustedKeys } from "../bundle/verify.js";
@@ -17,13 +17,13 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
   /** A folder of this process's own: its records, the bundle that it has, and what it trusts. */
   dir: string;
   bundle: {
-    /** As its manifest says it. */
+    /** Name of the bundle, as in its manifest. */
     name: string;
     /** Public keys in PEM, one of which has to have signed it. */
     keys: string | readonly string[];
     /** A watched file. @default none: it comes from the service */
     file?: string;
-    /** Milliseconds for which an older bundle than the service's may decide, where that can't be had. @default 30,000 */
+    /** Milliseconds for which an older bundle than the service's may decide, if the service's isn't available. @default 30,000 */
     behind_ms_max?: number;
   };
   /** Service that facts and bundles come from, and that records go to. @default none: `facts.file` and `bundle.file` say everything */
@@ -58,7 +58,7 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
     /** Bytes that may wait for the disk. @default 67,108,864 */
     queue_bytes_max?: number;
   };
-  /** Whether what is usual is learned from what is decided here. @default true */
+  /** True if the baseline is learned from what is decided here. @default true */
   behavior?: boolean;
   /** Metering units that one evaluation may use, about 10,000 a microsecond of CPU; beyond it the action is denied. @default 30,000,000 */
   evaluation_fuel_max?: number;

@@ -63,7 +63,7 @@ export class Remote {
     return within(this.#outside, ms, this.#over.signal, () => sooner).catch(() => undefined);
   }
 
-  /** What is under way is broken off. */
+  /** Aborts whatever is under way. */
   close(): void {
     this.#over.abort();
   }

@@ -15,7 +15,7 @@ import { codeIn } from "./bundles.js";
 import type { Remote } from "./remote.js";
 
 export interface ShipperOptions {
-  /** Of the records. */
+  /** Folder of the records. */
   folder: string;
   origin: string;
   /** Records that may wait, and how long the first of them may. */
@@ -40,9 +40,11 @@ const BODY_BYTES_MAX = 900 * 1024;
 const ANSWER_BYTES_MAX = 1024 * 1024;
 /** How canonical records of decisions and outcomes begin. What else is here, of this engine's start or its bundles, is its own. */
 const THEIRS = ["act", "adapter", "ancestors", "answer", "amount", "caller"].map((name) => Buffer.from(`{"${name}":`));
-/** So long others have their turn, after a request that was full. */
+/** Milliseconds for which others have their turn, after a request that was full. */
 const BREATH_MS = 1;
-/** So long the first record waits for others: a request, its answer and the service's own sync are paid for once for all of them. */
+/**
+ * Milliseconds that the first record waits for others: a request, its answer and the service's own sync are paid for once for all of them.
+ */
 const GATHER_MS = 200;
 /** How far the service has them is put on disk so often: what a crash has sent again is known again there. */
 const KEEP_MS = 1000;
@@ -58,7 +60,7 @@ export class Shipper {
   readonly #source: RecordSource;
   readonly #beside: BesideLines;
   #after: Position;
-  /** As the file has it, and since when, monotonic. */
+  /** Last record that the file names, and when it was written, monotonic. */
   #kept: { seq: number; at: number };
   /** The last record that is on disk here. */
   #durable = 0;
@@ -71,9 +73,11 @@ export class Shipper {
   #wake = (): void => undefined;
   #enough = 1;
   #stopping = false;
-  /** Whether a request was enough for all that it could hold, and more waits. */
+  /** True if the last request was full, and more records wait. */
   #full = false;
-  /** Whether another try may go well: none has ended, or the last one did, or met a service that can't take them at that moment. */
+  /**
+   * True if another try may succeed: none has ended, or the last one succeeded, or met a service that can't accept records at that moment.
+   */
   #hopeful = true;
   #ended: Promise<void> | null = null;
 
@@ -101,7 +105,7 @@ export class Shipper {
     return Math.max(0, this.#durable - this.#after.seq);
   }
 
-  /** Whether one more may wait. */
+  /** True if one more record may wait. */
   get hasRoom(): boolean {
     if (this.#since === null) return true;
     const { unshipped_max, unshipped_ms_max } = this.#options;
@@ -239,7 +243,10 @@ export class Shipper {
   }
 }
 
-/** Of another log nothing has been handed in; where it can't be read all is handed in again, and known again there. */
+/**
+ * Returns the last record that the service has: 0 if the file is of another log. If it can't be read all records are sent again, and the
+ * service knows them again.
+ */
 function shippedIn({ folder, origin }: ShipperOptions): number {
   try {
     const kept = JSON.parse(readFileSync(join(folder, FILE), "utf8")) as { origin?: unknown; seq?: unknown };

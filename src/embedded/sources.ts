@@ -1,4 +1,4 @@
-/** Where facts come from, and who decides by them: a service's feed, or a file. */
+/** Sources of facts, and the callers that decide by them: a service's feed, or a file. */
 import { compileGrantEntry } from "../bundle/grant_entry.js";
 import { Undecided } from "../client/errors.js";
 import { readTransport } from "../client/options.js";
@@ -18,16 +18,16 @@ import { failingOf, type Failing } from "./not_ready.js";
 import type { EmbeddedOptions, ReadOptions, ServiceOptions } from "./options.js";
 
 export interface Source {
-  /** As decisions take them. */
+  /** Facts as decisions use them. */
   facts: Facts;
-  /** As they are, with what is counted. */
+  /** Facts as they are, with what is counted. */
   all: Facts;
   identity: Identity;
   heard: LocalHeard;
   forwarder: Forwarder | null;
   /** Null before it is known. */
   caller: () => Caller | null;
-  /** Whether anything at all is counted elsewhere. */
+  /** Returns true if anything at all is counted elsewhere. */
   counts: () => boolean;
   /** Milliseconds since it was last known that facts are so. */
   age: () => number;

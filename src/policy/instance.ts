@@ -18,7 +18,7 @@ const sdk = (): typeof Sdk => require("@open-policy-agent/opa-wasm") as typeof S
 
 const PAGE_BYTES = 65_536;
 const OPEN_BRACE = 0x7b;
-/** What parsed JSON takes in the module's heap, for each byte of its text (measured: 14 to 21, up to 30). */
+/** Bytes that parsed JSON takes in the module's heap, for each byte of its text (measured: 14 to 21, up to 30). */
 const HEAP_BYTES_PER_JSON_BYTE = 25;
 /** Units for asking an instance whose fuel is used up how far its heap has reached. */
 const ASKING_FUEL = 10_000n;
@@ -49,7 +49,7 @@ export const INSTANCE_LIMITS: Readonly<InstanceLimits> = {
   memory_pages_kept: 96,
 };
 
-/** What `opa build -t wasm` exports and we call (OPA's WASM ABI 1.2 and later). */
+/** Exports of `opa build -t wasm` that we call (OPA's WASM ABI 1.2 and later). */
 interface Exports {
   builtins(): number;
   opa_json_dump(value: number): number;
@@ -80,7 +80,7 @@ interface Running {
   state: readonly (readonly [global: WebAssembly.Global, value: unknown])[];
 }
 
-/** What an instance is made of. For serving, the engine takes it from a verified bundle only. */
+/** Parts that an instance is made of. For serving, the engine accepts them from a verified bundle only. */
 export interface Module {
   wasm: Uint8Array;
   /** JSON. */
@@ -97,7 +97,7 @@ export class PolicyInstance {
   readonly #pages: number;
   readonly #answers = new Answers();
   #running: Running | null;
-  /** What was running when an evaluation threw. */
+  /** Module that was running when an evaluation threw. */
   #ended: Running | null = null;
   #builds = 0;
 
@@ -310,8 +310,8 @@ function checkAbi(exports: WebAssembly.Exports, wanted: string): void {
 }
 
 /**
- * None is hosted: those that the SDK brings differ from OPA's own, and the rest would throw only when called. Native
- * ones need no host and are not in this list.
+ * Refuses a module that needs builtins of the host, which has none: those that the SDK brings differ from OPA's own, and the rest would
+ * throw only when called. Native ones need no host and are not in this list.
  */
 function checkBuiltins(policy: Sdk.LoadedPolicy, exports: Exports): void {
   let needed: object;
@@ -326,14 +326,14 @@ function checkBuiltins(policy: Sdk.LoadedPolicy, exports: Exports): void {
 }
 
 /**
- * An answer's text for `readAnswer`, a view of the instance's memory that is good until the next evaluation, and the fuel it took; or
- * why there is none.
+ * Text of an answer for `readAnswer`, a view of the instance's memory that is good until the next evaluation, and the fuel it took; or the
+ * failure.
  */
 type Answer = { ok: true; text: Buffer; fuel: number } | FailedEvaluation;
 
 type FailedEvaluation = Extract<Evaluation, { ok: false }>;
 
-/** What the SDK's `evaluate` does, without what makes it slow: a decoder and views for each call, a loop for the end. */
+/** Evaluates like the SDK's `evaluate`, without what makes that slow: a decoder and views for each call, a loop for the end. */
 function call(running: Running, input: string, { evaluation_fuel_max, result_bytes_max }: Readonly<InstanceLimits>): Answer {
   const { exports, fuel, entrypoint, data, heap } = running;
   const view = current(running);

@@ -193,7 +193,7 @@ const READ: Partial<Record<number, (reader: WasmReader, declared: Declared) => v
   },
 };
 
-/** What a table has from the beginning takes memory at once, whatever it is used for. */
+/** Checks a table: the elements that it has from the beginning take memory at once, whatever it is used for. */
 function table(reader: WasmReader, declared: Declared): void {
   const { at } = reader;
   if (reader.byte() !== FUNCTION_REFERENCE) throw unsupported(at, "a table of something else than functions");

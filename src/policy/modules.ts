@@ -45,7 +45,7 @@ export async function compileAhead(wasm: Uint8Array): Promise<void> {
   if (module !== null) keep(digest, module);
 }
 
-/** @throws as `compile` */
+/** Meters and compiles a module. @throws the errors of `compile` */
 export function compileMetered(wasm: Uint8Array): WebAssembly.Module {
   let module: WebAssembly.Module;
   try {

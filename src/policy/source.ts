@@ -1,6 +1,5 @@
 /**
- * Where bundles come from: a watched path and publications. A refused one changes nothing but what `status` says; the
- * running one stays.
+ * Source of bundles: a watched path and publications. A refused bundle changes nothing but what `status` reports; the running one stays.
  */
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
@@ -25,7 +24,7 @@ export interface SourceOptions {
   path: string;
   name: string;
   keys: TrustedKeys;
-  /** As those of `verifyBundle`. @default the provenance isn't looked at */
+  /** Keys of the provenance, like those of `verifyBundle`. @default the provenance isn't checked */
   provenanceKeys?: TrustedKeys | undefined;
   engine: PolicyEngine;
   clock: Clock;
@@ -37,7 +36,7 @@ export interface SourceOptions {
   verify?: typeof verifyBundle | undefined;
   /** Folder that keeps a copy of what was activated last, for a start that finds no good bundle at the path. Left out: none is kept. */
   kept?: string;
-  /** Told of every activation and refusal, for the operational log. */
+  /** Receives every activation and refusal, for the operational log. */
   report?: (outcome: Outcome) => void;
 }
 
@@ -66,7 +65,7 @@ export interface SourceStatus {
   refused: Refusal | null;
 }
 
-/** What runs, as it came. */
+/** Running bundle, as it was received. */
 export interface BundleArchive {
   bytes: Uint8Array;
   identity: PolicyIdentity;
@@ -107,7 +106,7 @@ export class BundleSource {
     return this.#activated?.identity === this.#options.engine.active?.identity ? this.#activated : null;
   }
 
-  /** As `check`, at a start: if nothing at the path can be activated, what was activated last is. */
+  /** Does `check`, at a start: if nothing at the path can be activated, the bundle that was activated last is. */
   open(): Promise<void> {
     return this.#inTurn(async () => {
       await this.#check();
@@ -236,7 +235,7 @@ export class BundleSource {
     }
   }
 
-  /** What runs, if it is this archive to the byte. */
+  /** Returns the identity of the running bundle, if it is this archive to the byte. */
   #runs(bytes: Uint8Array): PolicyIdentity | null {
     const activated = this.#activated;
     if (activated === null || activated.identity !== this.#options.engine.active?.identity) return null;
@@ -313,7 +312,7 @@ async function orUnreadable<T>(path: string, reading: Promise<T>): Promise<T> {
   }
 }
 
-/** What shows that a file is another one, or was written. */
+/** Returns a text that changes if a file is replaced or written. */
 function lookOf({ dev, ino, size, mtimeNs, ctimeNs }: BigIntStats): string {
   return `${dev} ${ino} ${size} ${mtimeNs} ${ctimeNs}`;
 }

@@ -28,16 +28,16 @@ export interface PageAsk {
   kind: "page";
   filter: RecordFilter;
   order: RecordOrder;
-  /** In this order, after this record; null: from the first on. */
+  /** Record after which the page begins, in its order; null: the page begins with the first. */
   after: number | null;
   limit: number;
 }
 
 export type Ask =
   | PageAsk
-  /** Of a decision by its id, or of any record by its number. */
+  /** Record of a decision by its id, or any record by its number. */
   | { kind: "one"; id: string }
-  /** Who decided each of these, by their ids: an array of `DecidedBy`, null for what isn't there. */
+  /** Callers of these decisions, by their ids: an array of `DecidedBy`, null for an id that isn't there. */
   | { kind: "decided"; ids: readonly string[] }
   /** Whole records, in order: a tile of the log's entries. */
   | { kind: "entries"; from: number; to: number }

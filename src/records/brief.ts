@@ -1,8 +1,11 @@
-/** Of a judged record what its finding is made of: some hundred bytes of thousands, which have to be read again where findings are kept. */
+/**
+ * Brief of a judged record, from which its finding is made: some hundred bytes of thousands, which have to be read again when findings are
+ * kept.
+ */
 import type { Found } from "./found.js";
 import { actionOf } from "./row.js";
 
-/** As of a whole record, with those members alone, each as it stands there. Of a notice, all of them. */
+/** Returns the text of a record with only the members that a finding needs, each as it stands in the record. A notice keeps all of them. */
 export function briefText({ seq, row, text, record }: Found): string {
   const action = actionOf(row);
   if (row.kind === "notice") return `{"seq":${seq},"action":${JSON.stringify(action)},"record":${text}}`;

@@ -9,7 +9,7 @@ import { Engine } from "./engine.js";
 import { isSound, PARQUET_FOLDER, ParquetFolder, sealedSegment } from "./parquet.js";
 import { RecordTable } from "./table.js";
 
-/** Whether all that the files say was compared with the records. */
+/** Extent of the comparison of the files' content with the records. */
 export type Compared = "compared" | "compared_in_part" | "not_compared";
 
 export interface RecordsCheck extends Derived {
@@ -19,7 +19,10 @@ export interface RecordsCheck extends Derived {
 
 const LIMITS = { memory_mb_max: 512, query_ms_max: 600_000 };
 
-/** Where there is none nothing is wrong. Nothing is thrown: whether the records are good is reported anyway. */
+/**
+ * Compares the files with the records; without a folder of them nothing is wrong. Throws nothing: whether the records are good is reported
+ * anyway.
+ */
 export async function checkRecords(folder: string): Promise<RecordsCheck> {
   const kept = join(folder, PARQUET_FOLDER);
   const there = statSync(kept, { throwIfNoEntry: false });

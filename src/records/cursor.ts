@@ -1,4 +1,4 @@
-/** Where a page of records ended: after this record, in whichever order. It stays good for ever. */
+/** Cursor of a page of records: the record at which the page ended, in either order. It stays valid for ever. */
 const FORM = /^r([1-9]\d{0,15})$/;
 
 export const toCursor = (seq: number): string => Buffer.from(`r${seq}`).toString("base64url");

@@ -1,4 +1,4 @@
-/** What was derived from the log says something else than the log. */
+/** Error: what was derived from the log disagrees with the log. */
 export class Disagreement extends Error {
   override readonly name = "Disagreement";
 

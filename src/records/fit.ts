@@ -1,4 +1,7 @@
-/** What a line says, made to fit the table: the engine passes over lines with a member of an unexpected form, and the log is searched anyway. */
+/**
+ * Makes the content of a line fit the table: the engine passes over lines with a member of an unexpected form, and the log is searched
+ * anyway.
+ */
 import { isList, RECORD_SHAPE, type Shape } from "./schema.js";
 
 /** Texts that are longer are no names; nothing is found by them. */

@@ -12,6 +12,6 @@ export interface Found {
   record: unknown;
   /** … and what stands beside it; null where nothing does, or not what the record names. Both texts are JSON. */
   beside: string | null;
-  /** Whether it names something that isn't there. */
+  /** True if the record names a text beside it that isn't there. */
   beside_missing: boolean;
 }

@@ -1,4 +1,4 @@
-/** What the records say of a decision that is no longer remembered, for who reports what became of it. */
+/** Looks up in the records a decision that is no longer remembered, for a caller that reports its outcome. */
 import { Problem, type ShownRecord } from "../contract/index.js";
 import type { KnownDecision } from "../decision/outcomes.js";
 import type { RecordSearch } from "./search.js";

@@ -8,7 +8,7 @@ import { Disagreement } from "./disagreement.js";
 
 const NEWLINE = 0x0a;
 
-/** Where a line stands in its file, in bytes and without its newline. */
+/** Place of a line in its file, in bytes and without its newline. */
 export interface LinePlace {
   offset: number;
   length: number;
@@ -17,7 +17,7 @@ export interface LinePlace {
 /** Files that stay open to be read from. */
 const OPEN_MAX = 8;
 
-/** Nothing that is read is as long; what says so is damaged. */
+/** Bytes that no line that is read can reach; a place that claims more is damaged. */
 const LENGTH_MAX = 64 * 1024 * 1024;
 
 /** A segment, by its first record, is no longer there. */

@@ -15,7 +15,7 @@ export interface OpenTable {
 /** The open segment takes 62 MB of it at most. With what is beside it the process has 200 MB at its peak. */
 const MEMORY_MB_MAX = 112;
 const QUERY_MS_MAX = 10_000;
-/** Somebody who asks from outside waits longer, and has the machine's memory. */
+/** Limits for questions from outside the service: a caller there waits longer, and has the machine's memory. */
 const OUTSIDE = { memory_mb_max: 512, query_ms_max: 120_000 };
 /** Files of the index that earlier versions kept. */
 const EARLIER = ["index.db", "index.db-wal", "index.db-shm", "index.db.partial", "index.db.partial-wal", "index.db.partial-shm"];
@@ -98,7 +98,7 @@ async function open(folder: string, made: string | null, limits: { memory_mb_max
   }
 }
 
-/** @returns whether there was one */
+/** Removes the files of an earlier version. @returns true if one was there */
 function removeEarlier(folder: string): boolean {
   let removed = false;
   for (const name of EARLIER) {

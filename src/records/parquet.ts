@@ -21,7 +21,7 @@ import type { Engine } from "./engine.js";
 import { quoted, SCHEMA_VERSION, STATISTICS, type FoundStatistics } from "./schema.js";
 import { INSERT_MS_MAX } from "./segment_rows.js";
 
-/** In a log's folder. */
+/** Folder of the Parquet files, in a log's folder. */
 export const PARQUET_FOLDER = join("records", "parquet");
 
 /** Ids of decisions, the least and the greatest as text. */
@@ -53,14 +53,14 @@ export interface SegmentNote extends Statistics {
 
 export interface SealedFile extends SegmentNote {
   path: string;
-  /** Whether its bytes are those that the note names; null: not looked at yet. */
+  /** True if the file's bytes are those that the note names; null: not checked yet. */
   sound: Promise<boolean> | null;
 }
 
 /** A segment that nothing is added to, as it is on the disk. */
 export type SealedSegment = Pick<SegmentNote, "first" | "end" | "segment_bytes" | "segment_tail">;
 
-/** @throws what the disk reports */
+/** Describes a sealed segment by its size and its end. @throws what the disk reports */
 export function sealedSegment(folder: string, { first, end }: { first: number; end: number }): SealedSegment {
   const file = openRegular(join(folder, segmentName(first)));
   try {
@@ -83,7 +83,7 @@ export class ParquetFolder {
     this.#folder = folder;
   }
 
-  /** The file of a segment; null where there is none that was made from it as it is, and in this version. */
+  /** Returns the file of a segment; null if no file was made from the segment as it is, and in this version. */
   read(segment: SealedSegment): SealedFile | null {
     try {
       const note = JSON.parse(readFileSync(this.#path(segment.first, "json"), "utf8")) as SegmentNote;
@@ -174,7 +174,7 @@ function rangeOf(least: string | null, greatest: string | null): IdRange | null 
   return least === null || greatest === null ? null : [least, greatest];
 }
 
-/** Whether the bytes of a file are those that its note names; looked at once. */
+/** Returns true if the bytes of a file are those that its note names; checked once. */
 export function isSound(file: SealedFile): Promise<boolean> {
   file.sound ??= readFile(file.path).then(
     (bytes) => hash("sha256", bytes) === file.parquet_digest,

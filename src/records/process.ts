@@ -1,4 +1,4 @@
-/** The process that has a log's records: what becomes of its engine, and the memory that it takes, is none of the service's that decides. */
+/** Process that has a log's records: neither a failure of its engine nor its memory affects the service that decides. */
 import { getPriority, setPriority } from "node:os";
 import { BACKGROUND_NICE, NICE_MAX } from "../system/thread.js";
 import { system } from "../system/index.js";

@@ -1,4 +1,4 @@
-/** What a record is found by. */
+/** Row of a record: the values that it is found by. */
 import {
   OUTCOMES,
   RECORD_KINDS,
@@ -68,8 +68,8 @@ const VALID_MS_MAX = 0xffff_ffff;
 const KINDS: ReadonlySet<unknown> = new Set(RECORD_KINDS);
 
 /**
- * Of what a line holds, whatever that is: a log that was damaged is searched all the same.
- * @param beside what was too large for the record; null where there is nothing, or it is gone
+ * Returns the row of a line, whatever it contains: a damaged log is searched anyway.
+ * @param beside what was too large for the record; null if there is nothing, or it is gone
  */
 export function rowOf(record: unknown, beside: unknown = null): Row {
   const { kind, time, caller, ...members } = objectOf(record);
@@ -121,7 +121,7 @@ function noticed(row: Row, { agent, purpose, code, finding, severity }: Members)
   };
 }
 
-/** As the policy was asked, or as the floor refused it. */
+/** Returns the request that the policy was asked, or that the floor refused. */
 function requestOf(input: unknown, request: unknown): Members | null {
   const asked = input === undefined ? request : objectOf(input)["request"];
   return asked === undefined ? null : objectOf(asked);
@@ -161,7 +161,7 @@ function keyOf(kind: RecordKind | null, members: Members): string | null {
   }
 }
 
-/** What a record says of an action's outcome: of another's, or of what was observed. */
+/** Returns the outcome that a record reports: of another record's action, or of an observed action. */
 export function outcomeOf({ key }: Pick<Row, "key">): SaidOutcome | null {
   return OUTCOMES.find((outcome) => outcome === key) ?? null;
 }
@@ -170,7 +170,7 @@ export function severityOf({ reasons }: Row): number {
   return reasons.reduce((highest, { severity }) => Math.max(highest, SEVERITIES.indexOf(severity as never)), -1);
 }
 
-/** What became of a row's action. @param overdue_ms how long after its validity it counts as missing */
+/** Returns the state of the outcome of a row's action. @param overdue_ms how long after its validity it counts as missing */
 export function outcomeState(
   { kind, key, proceed, time_ms, valid_for_ms }: Pick<Row, "kind" | "key" | "proceed" | "time_ms" | "valid_for_ms">,
   said: SaidOutcome | null,
@@ -184,7 +184,7 @@ export function outcomeState(
   return now_ms > time_ms + valid_for_ms + overdue_ms ? "missing" : "pending";
 }
 
-/** Whether a record is one that was asked for. */
+/** Returns true if a record matches the filter. */
 export function matches(row: Row, outcome: OutcomeState | null, filter: RecordFilter): boolean {
   if (row.kind === null) return false;
   const { kind, decision, outcome: outcomes, reason, severity, proceed, finding, resource_prefix, from, to, ...equal } = filter;

@@ -87,7 +87,7 @@ export interface ColumnOfRecords {
 
 const column = (name: string, type: string, from: string, says: string): ColumnOfRecords => ({ name, type, from, says });
 
-/** In the order of the table. */
+/** Columns in the order of the table. */
 export const RECORD_COLUMNS: readonly ColumnOfRecords[] = [
   column("seq", "BIGINT", "seq", "Number of the record, from 1 and without gaps"),
   column(
@@ -215,7 +215,7 @@ function structureOf(shape: Shape): unknown {
   return Object.fromEntries(Object.entries(shape).map(([name, member]) => [name, structureOf(member)]));
 }
 
-/** What is known of rows together, as `CHECKS` and `STATISTICS` select it. */
+/** Figures about rows together, as `CHECKS` and `STATISTICS` select them. */
 export interface FoundChecks {
   records: number;
   distinct: number;
@@ -237,7 +237,7 @@ export interface FoundStatistics extends FoundChecks {
 const IS_KNOWN = `list_contains(${list(RECORD_KINDS)}, kind)`;
 const number = (sql: string, name: string): string => `(${sql})::DOUBLE AS "${name}"`;
 
-/** Whether rows are what they should be. */
+/** Selects the figures that show if rows are what they should be. */
 export const CHECKS = [
   number("count(*)", "records"),
   number("count(DISTINCT seq)", "distinct"),

@@ -18,9 +18,9 @@ export interface SearchOptions {
 export interface SearchEvents {
   /** It goes on after this record; `removed`: the index of an earlier version was deleted. */
   opened(seq: number, removed: boolean): void;
-  /** So many records are missing from the log or can't be read, the first of them here; all others are found. */
+  /** Reports how many records are missing from the log or can't be read, and the first of them; all others are found. */
   lacking(records: number, first: number): void;
-  /** Nothing is found until it is opened again. */
+  /** Reports that nothing is found until it is opened again. */
   failed(detail: string): void;
 }
 
@@ -36,7 +36,7 @@ export interface Told {
 export interface Following {
   /** The last record that was told, or needn't be. */
   readonly after: number;
-  /** Nothing more is told until this is called, once for each time that there were items. */
+  /** Asks for more: nothing further arrives until this is called, once for each time that there were items. */
   goOn(): void;
   stop(): void;
 }
@@ -50,7 +50,7 @@ interface Follower {
   filter: RecordFilter;
   extent: Extent;
   after: number;
-  /** Whether it waits for `goOn`. */
+  /** True if it waits for `goOn`. */
   held: boolean;
   tell: (told: Told) => void;
 }

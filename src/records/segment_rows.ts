@@ -105,7 +105,7 @@ export class SegmentRows implements SegmentRange {
     }
   }
 
-  /** @returns whether each line was a record, in its place */
+  /** Inserts a group of lines. @returns true if each line was a record, in its place */
   async #takeGroup({ lines, bytes }: Group): Promise<boolean> {
     try {
       await this.#insert(bytes, lineRows(this.#feed, this.#segment, this.#offset));
@@ -178,12 +178,12 @@ export class SegmentRows implements SegmentRange {
 /** Shared by all segments, since groups are read one after another. */
 let buffer: Buffer | null = null;
 
-/** Whether rows are those of so many records, each of a known kind and none of them twice. */
+/** Returns true if rows are those of this number of records, each of a known kind and no record twice. */
 export function isWhole({ records, distinct, least, greatest, known }: FoundChecks, first: number, lines: number): boolean {
   return records === lines && distinct === lines && known === lines && least === first && greatest === first + lines - 1;
 }
 
-/** Whether the engine rejects what a file says, rather than failing to read it. */
+/** Returns true if the engine rejects a file's content, rather than failing to read it. */
 export function isOfData(cause: unknown): boolean {
   return cause instanceof Error && /^(Invalid Input|Conversion|Out of Range) Error/i.test(cause.message);
 }

@@ -53,7 +53,7 @@ export function conditionOf(filter: RecordFilter, values: Values): string {
 
 const timeValue = (ms: number, values: Values): string => `make_timestamptz(${values.add(Math.ceil(ms))} * 1000)`;
 
-/** What became of a record's action, where `said` is what was reported of its decision. */
+/** Returns SQL for the state of the outcome of a record's action; `said` is the outcome that was reported for its decision. */
 export function outcomeSql(now_ms: number, overdue_ms: number, values: Values): string {
   const late = `epoch_ms("time") + valid_for_ms + ${values.add(overdue_ms)} < ${values.add(Math.floor(now_ms))}`;
   return `CASE kind WHEN 'observed' THEN CASE WHEN reported IN ${KNOWN} THEN reported END
@@ -62,7 +62,7 @@ export function outcomeSql(now_ms: number, overdue_ms: number, values: Values): 
 
 const KNOWN = `('${OUTCOMES.join("', '")}')`;
 
-/** What was reported last of each decision, in the records of a source. @param more columns beside it */
+/** Returns SQL for the last outcome reported for each decision, in the records of a source. @param more columns beside it */
 export function saidSql(source: string, until: string, more = ""): string {
   return `SELECT decision_id, arg_max(reported, seq) AS said${more} FROM ${source}
     WHERE kind = 'outcome' AND reported IN ${KNOWN} AND decision_id IS NOT NULL AND seq <= ${until} GROUP BY decision_id`;

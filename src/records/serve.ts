@@ -55,7 +55,7 @@ export interface Port {
 interface Waiting {
   id: number;
   ask: Ask;
-  /** What was durable when it was asked. */
+  /** Last record that was durable when the question arrived. */
   seq: number;
   cancel: () => void;
 }
@@ -65,7 +65,7 @@ interface Follower {
   extent: Extent;
   /** The last record that it was sent, or needn't be. */
   after: number;
-  /** Whether it may be sent more. */
+  /** True if it may be sent more. */
   ready: boolean;
 }
 
@@ -311,7 +311,7 @@ function whyRefused(cause: unknown): RefusedWhy {
   return cause instanceof TooDear ? "too_dear" : "unavailable";
 }
 
-/** Whether an answer says of something that it isn't there. */
+/** Returns true if an answer shows that something asked for isn't there. */
 function isLacking({ kind }: Ask, text: string | null): boolean {
   return text === null || (kind === "decided" && (JSON.parse(text) as unknown[]).includes(null));
 }

@@ -9,7 +9,7 @@ import { saidSql } from "./select.js";
 export interface SqlAnswer {
   columns: string[];
   rows: unknown[][];
-  /** Whether there are more rows than were asked for. */
+  /** True if there are more rows than were asked for. */
   more: boolean;
 }
 

@@ -33,7 +33,7 @@ export interface Part extends Pick<Statistics, "from_ms" | "to_ms" | "ids" | "ou
   first: number;
   end: number;
   file: SealedFile | null;
-  /** As a statement names it. */
+  /** Source of the rows, as a statement names it. */
   source: string;
 }
 
@@ -194,7 +194,7 @@ export class RecordTable {
     return this.#engine.rows<T>(...statement);
   }
 
-  /** The line beside a record that it names; null where there is none. */
+  /** Returns the line beside a record that it names; null without one. */
   besideOf(seq: number, record: unknown): string | null {
     const named = (record as { beside?: { digest?: unknown } } | null)?.beside;
     if (typeof named?.digest !== "string") return null;
@@ -222,7 +222,7 @@ export class RecordTable {
     });
   }
 
-  /** Whether another file of a sealed segment says the same as the one that is here. */
+  /** Returns true if another file of a sealed segment has the same rows as the one that is here. */
   async isSame(other: SealedFile): Promise<boolean> {
     const own = this.#sealed.find(({ first }) => first === other.first);
     if (own === undefined) return false;
@@ -319,7 +319,7 @@ export class RecordTable {
     }
   }
 
-  /** @returns whether anything that a question looked at was another than it should be */
+  /** Repairs the files that a question looked at. @returns true if one of them was another than it should be */
   #repaired({ parts }: View): Promise<boolean> {
     return this.#inTurn(async () => {
       let repaired = false;

@@ -28,8 +28,9 @@ export function cursorFile(folder: string, sink: string): string {
 }
 
 /**
- * @returns null where there is none yet
- * @throws CursorDamaged for what isn't one, and whatever the disk says
+ * Reads a sink's cursor.
+ * @returns null if there is no file yet
+ * @throws CursorDamaged for a file that isn't a cursor, and whatever the disk reports
  */
 export function readCursor(file: string): Cursor | null {
   let text: string;
@@ -58,7 +59,7 @@ function parsed(text: string): unknown {
   }
 }
 
-/** By hand: the thread that reads it has no other use for a validator. */
+/** Returns true if a value is a cursor. Checks by hand: the thread that reads it has no other use for a validator. */
 function isCursor(value: unknown): value is Cursor {
   const { v, seq, last, writer } = objectOf(value);
   const { segment, offset, leaf } = objectOf(last);

@@ -29,7 +29,7 @@ export type FromExport =
 
 export type ExportThread = Thread<ToExport, FromExport>;
 
-/** What an operator is told. */
+/** Logs a message for an operator. */
 export type Say = (level: Level, message: string, fields: Record<string, unknown>) => void;
 
 /** How a sink stands. */
@@ -78,13 +78,13 @@ export class Exporter {
     });
   }
 
-  /** As of a moment ago. What is counted begins anew when the thread does. */
+  /** Sinks as they were a moment ago. Their counters begin again when the thread does. */
   get sinks(): Exported[] {
     const durable = this.#durable();
     return this.#sinks.map((sink) => ({ ...sink, lag: Math.max(0, durable - sink.delivered_seq) }));
   }
 
-  /** What is under way is given up, and sent again after the next start. */
+  /** Closes the thread. Requests under way are given up, and sent again after the next start. */
   close(): Promise<void> {
     this.#stopTelling();
     return this.#thread.close({ kind: "close" });

@@ -7,7 +7,7 @@ import type { Recorded } from "./recorded.js";
 
 export interface FormatOptions {
   format: ExportFormat;
-  /** Of `cloudevents`. */
+  /** Data of an event in the format `cloudevents`. */
   data: ExportData;
 }
 

@@ -100,7 +100,7 @@ const NOT_EVALUATED = new Set(["evaluation_failed", "evaluation_budget", "result
 
 const OBSERVABLE = { resource: [10, "Resource UID"], user: [31, "User Object: uid"] } as const;
 
-/** What is said of every record, in the terms of its class. */
+/** Description of any record, in the terms of its class. */
 interface Said {
   of: Class;
   activity: Named;
@@ -219,7 +219,7 @@ function happenedAt({ at }: DecisionRecord): Json {
   return ms > 0 ? { start_time: ms } : {};
 }
 
-/** What has happened and would not have been allowed. */
+/** Describes an action that has happened and would not have been allowed. */
 function finding(record: DecisionRecord): Said {
   const { answer, time } = record;
   const asked = askedIn(record);
@@ -434,7 +434,7 @@ function outcome({ amount, caller, decision_id, detail, outcome: came, took_ms }
   };
 }
 
-/** What the service did of itself. */
+/** Describes an operation of the service itself. */
 function byItself(operation: string, origin: string, unmapped: Json, members: Json = {}): Said {
   return {
     of: API_ACTIVITY,

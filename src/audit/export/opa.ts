@@ -22,7 +22,7 @@ export interface OpaEvent {
   custom: Json;
 }
 
-/** What every bundle's entrypoint is, as OPA writes a path. */
+/** Entrypoint of every bundle, as OPA writes a path. */
 const PATH = "remit/decide";
 const NS_PER_US = 1000;
 /** Denies that stand for an evaluation that came to nothing. OPA's own codes, where it has one. */
@@ -74,7 +74,7 @@ function failureOf({ answer }: DecisionRecord): { code: string; message: string 
   return null;
 }
 
-/** Where a value of the record stands in the event. */
+/** Returns the place in the event of a value of the record. */
 function pointerInEvent(pointer: string, hasResult: boolean): string {
   const [, member = ""] = pointer.split("/", 2);
   if (member === "input") return pointer;
@@ -85,7 +85,7 @@ function pointerInEvent(pointer: string, hasResult: boolean): string {
 
 const labels = new WeakMap<Writer, Record<string, string>>();
 
-/** OPA's `id` is a UUID that each start makes anew; this one is the log's for good. */
+/** Labels of a writer. OPA's `id` is a new UUID at each start; this one is the log's for good. */
 function labelsOf(writer: Writer): Record<string, string> {
   let made = labels.get(writer);
   if (made === undefined) {

@@ -1,7 +1,7 @@
 /** A record as the formats read it: whole, with what stood beside it put back, and with what its log says of its writer. */
 import type { LogRecord } from "../../contract/index.js";
 
-/** Who wrote a record, as the last `service` record before it says. */
+/** Writer of a record, by the last `service` record before it. */
 export interface Writer {
   /** The log's name, as its checkpoints give it. */
   origin: string;
@@ -17,7 +17,7 @@ export interface Recorded {
 
 export type Json = Readonly<Record<string, unknown>>;
 
-/** What an action's record says was asked, whether a policy or the floor answered; nothing where that isn't at hand. */
+/** Returns the request in an action's record, whether a policy or the floor answered; an empty object if it isn't at hand. */
 export function requestOf({ input, request }: { input?: Json; request?: Json }): Json {
   return objectOf(input?.["request"] ?? request);
 }

@@ -21,11 +21,11 @@ export interface SinkOptions extends FormatOptions, RetryOptions {
   /** `opa_decision_log` is compressed always. */
   gzip: boolean;
   batch_records_max: number;
-  /** Of one request, before it is compressed. */
+  /** Most bytes of one request, before it is compressed. */
   batch_bytes_max: number;
   /** How long records may wait for others. */
   interval_ms: number;
-  /** Where a sink begins that has no cursor yet. */
+  /** Starting point of a sink that has no cursor yet. */
   from: "start" | "now";
 }
 
@@ -47,7 +47,7 @@ export interface SinkEvents {
   setAside(seq: number, detail: string): void;
   /** Records `from` to `to` were removed before the sink had taken them. */
   missing(from: number, to: number): void;
-  /** What stood beside a record isn't there: it is sent without. */
+  /** Reports that the text beside a record isn't there: the record is sent without it. */
   besideMissing(seq: number): void;
   /** It begins again at record 1, which sends again what the sink has already. */
   cursorDamaged(detail: string): void;
@@ -55,11 +55,14 @@ export interface SinkEvents {
   moved(): void;
 }
 
-/** What a later request would not change. Of anything else, a sink may think better. */
+/** Status codes after which a later request would be refused, too. After any other, a sink may accept it later. */
 const NEVER: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 /** OPA's own bound of what it uploads at once, compressed. */
 const OPA_BYTES_MAX = 32 * 1024;
-/** So many in a row are set aside at once; a sink that goes on refusing whatever it is shown has each again after a wait. */
+/**
+ * Most records in a row that are set aside at once; if a sink goes on refusing whatever it is sent, it receives each of them again after a
+ * wait.
+ */
 const REFUSED_RUN_MAX = 8;
 /** Lines read for one batch, with those that the format has no place for. */
 const LINES_MAX = 10_000;
@@ -99,7 +102,7 @@ export class Sink {
   #read: Place = BEGINNING;
   /** Fewer than `batch_records_max` while the sink takes no more at once. */
   #take: number;
-  /** What compressing makes of a batch. */
+  /** Ratio by which compression shrinks a batch. */
   #ratio = 4;
   #refusedRun = 0;
   #refusedAfterWait = false;
@@ -245,7 +248,7 @@ export class Sink {
     }
   }
 
-  /** Of as many of those in the queue as go into one request. */
+  /** Makes a request from as many of the queued records as fit into one. */
   #request(): { count: number; body: Buffer; headers: Record<string, string> } {
     const { format, gzip, batch_bytes_max } = this.#options;
     const isOpa = format === "opa_decision_log";

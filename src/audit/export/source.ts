@@ -12,20 +12,20 @@ import { readBytes } from "../../system/read_file.js";
 export interface Position {
   /** That record's; 0 at the log's beginning. */
   seq: number;
-  /** Where the next one begins, or the next segment does; null where that isn't known. */
+  /** Place of the next record, or of the next segment; null if unknown. */
   at: { segment: string; offset: number } | null;
 }
 
 export interface SourceLine extends Line {
-  /** Where the next record begins. */
+  /** Position of the next record. */
   after: Position;
   writer: Writer;
-  /** What the line says, with what stands beside it. @throws Error where it is no record */
+  /** Returns the record of the line, with what stands beside it. @throws Error if the line isn't a record */
   read: () => Recorded;
 }
 
 export interface SourceEvents {
-  /** What stood beside a record isn't there any more, or is damaged. */
+  /** Reports that the text beside a record isn't there any more, or is damaged. */
   besideMissing(seq: number): void;
 }
 
@@ -44,9 +44,9 @@ export const RECORD_KINDS = [
 const KINDS: ReadonlySet<unknown> = new Set(RECORD_KINDS);
 
 const CHECKPOINT = "checkpoint";
-/** Where neither records nor checkpoint say it. */
+/** Writer if neither records nor the checkpoint name one. */
 const UNKNOWN: Writer = { origin: "remit", version: "unknown" };
-/** What an agent has written may have this as well; only a whole record counts. */
+/** Text in every `service` record. An agent may have written the same into another; only a whole record counts. */
 const SERVICE_KIND = '"kind":"service"';
 
 export class RecordSource {
@@ -123,7 +123,7 @@ export class RecordSource {
   }
 }
 
-/** Who wrote the record after `seq`, as the last `service` record up to there says. */
+/** Returns the writer of the record after `seq`, by the last `service` record up to there. */
 export function writerAt(folder: string, seq: number): Writer {
   const firsts = segmentsOf(folder).map(({ first }) => first);
   for (const [i, first] of [...firsts.entries()].reverse()) {
@@ -157,7 +157,7 @@ function writerIn(line: Buffer): Writer | null {
   }
 }
 
-/** What is wrong with a line that is passed over. */
+/** Returns the error for a line that is passed over. */
 function misplaced(line: Line): Error {
   const record = tried(() => recordOf(line.bytes));
   return record instanceof Error

@@ -1,4 +1,4 @@
-/** What stands in a record for a masked value. */
+/** Digest that stands in a record in place of a masked value. */
 import { createHmac } from "node:crypto";
 import { canonical } from "../../contract/index.js";
 

@@ -1,10 +1,10 @@
 /** Masks of a vocabulary as trees that a value is walked by, and the walk. */
 import { pointerToken, type Mask } from "../../contract/index.js";
 
-/** Where masks stand below a place. */
+/** Masks below a place. */
 export interface Below {
   mask: Mask | null;
-  /** In each element of a list. */
+  /** Masks in each element of a list. */
   each: Below | null;
   fields: ReadonlyMap<string, Below>;
 }
@@ -14,7 +14,7 @@ interface Growing extends Below {
   fields: Map<string, Growing>;
 }
 
-/** Of the masks whose `at` begins with a path, what is below it; null where that is nothing. */
+/** Returns what is below a path, of the masks whose `at` begins with it; null if nothing is. */
 export function below(masks: readonly Mask[], path: readonly string[]): Below | null {
   const root = grown();
   let found = false;
@@ -39,7 +39,7 @@ function grown(): Growing {
   return { mask: null, each: null, fields: new Map() };
 }
 
-/** What a masked value is replaced with. Null stays: that nothing is known says nothing of anyone. */
+/** Returns the replacement of a masked value. Null stays: an unknown value reveals nothing about anyone. */
 export type Replace = (mask: Mask, value: unknown, pointer: string) => unknown;
 
 /**

@@ -33,7 +33,7 @@ export class MaskKeys {
   readonly #periodMs: number;
   readonly #system: System;
   readonly #events: MaskKeysEvents;
-  /** By the period's beginning, milliseconds since the epoch: this one and the next. */
+  /** Keys by the beginning of their period, milliseconds since the epoch: this one and the next. */
   #keys = new Map<number, MaskKey>();
   #looking: Promise<void> | null = null;
   #cancel = (): void => undefined;
@@ -54,7 +54,7 @@ export class MaskKeys {
     this.#events = events;
   }
 
-  /** Null where there is none: then it is being made. */
+  /** Returns the key for a time; null while it is being made. */
   at(nowMs: number): MaskKey | null {
     const key = this.#keys.get(this.#beginning(nowMs));
     if (key !== undefined) return key;

@@ -65,7 +65,7 @@ export class Masking {
     };
   }
 
-  /** What the record of an action will have in place of its names. */
+  /** Returns the names that the record of an action will have in place of its own. */
   names({ type, id, session, source }: NamesOfAct): NamesOfAct {
     const context = { session, source };
     const resource = { attributes: {}, id, type };
@@ -189,7 +189,7 @@ export class Masking {
     }
   }
 
-  /** As its author wrote it, so its paths stand for any type. */
+  /** Masks an entry as its author wrote it, so its paths stand for any type. */
   #entry({ when }: Record<string, unknown>): void {
     if (typeof when !== "object" || when === null) return;
     this.#when(when as Record<string, unknown>, "/grant/entry/when");
@@ -308,7 +308,7 @@ export class Masking {
     else if (typeof value === "object" && value !== null) for (const one of Object.values(value)) this.#remember(one);
   }
 
-  /** Whether a masked value stands in this one. Rules and templates are known to; this is for what nobody thought of. */
+  /** Returns true if this value contains a masked one. What rules and templates show is known; this is for cases that nobody thought of. */
   #holds(value: unknown): boolean {
     if (typeof value === "object" && value !== null) return Object.values(value).some((one) => this.#holds(one));
     if (typeof value === "number") return this.#hidden.has(value);
@@ -324,7 +324,7 @@ interface Floor {
   agent_proof: { principal: AgentProof["principal"] } | null;
 }
 
-/** Whether an action's digest covers what stood here. */
+/** Returns true if an action's digest covers the value at this place. */
 function isCovered(pointer: string): boolean {
   return /^\/(?:input\/)?request\/(?:arguments\/|resource\/id$|related\/[^/]+\/id$)/.test(pointer);
 }

@@ -1,4 +1,4 @@
-/** What decisions and facts are recorded through, so that nothing that a bundle masks is ever written. */
+/** Masks decisions and facts before they are recorded, so that nothing that a bundle masks is ever written. */
 import { Problem } from "../../contract/index.js";
 import { factsText, readFactsText } from "../../decision/facts_record.js";
 import type { NamesOfAct } from "../../decision/act.js";
@@ -7,15 +7,15 @@ import type { MaskKey } from "./digest.js";
 import { Masking } from "./masker.js";
 import { planOf, planOfAll, type Plan } from "./plan.js";
 
-/** What a bundle says of masks. */
+/** Parts of a bundle that masking depends on. */
 export type MaskingPolicy = Pick<ActivePolicy, "vocabulary" | "catalogue">;
 
 export interface Keys {
-  /** Null where there is none for this time. */
+  /** Returns the key for a time; null if it is missing. */
   at(nowMs: number): MaskKey | null;
 }
 
-/** What is masked before a record is handed to the log. Without a key nothing is: the record can't be written. */
+/** Masks a record before it goes to the log. Without a key nothing is masked: the record can't be written. */
 export class RecordMasks implements Masks {
   readonly #keys: Keys;
   // Bundles come and go; what was made of one goes with it.

@@ -1,4 +1,4 @@
-/** What a bundle masks, made ready once: where, and in which reasons it may show. */
+/** Plan of a bundle's masks, made once: where they are, and in which reasons their values may show. */
 import { BUILTIN_REASONS, pathShows, templatePaths, type Catalogue, type Mask, type Vocabulary } from "../../contract/index.js";
 import { below, type Below } from "./fields.js";
 
@@ -17,13 +17,13 @@ export interface Plan {
   task: Below | null;
   subjects: Below | null;
   types: ReadonlyMap<string, OfType>;
-  /** Of ids of types that the vocabulary hasn't, where ids of others are masked: an agent may have misspelt one. */
+  /** Mask of ids of types that the vocabulary doesn't have, if ids of others are masked: an agent may have misspelt one. */
   unknown_id: Mask | null;
-  /** Whether something masked goes into an action's digest, which would let it be guessed. */
+  /** True if something masked goes into an action's digest, which would let it be guessed. */
   covers: boolean;
   /** The masks that a reason's message may show; and, beyond those, its params. */
   shown: (code: string) => { message: ReadonlySet<Mask>; params: ReadonlySet<Mask> };
-  /** Those that obligations of a purpose's rules may show. */
+  /** Masks that obligations of a purpose's rules may show. */
   obliged: (purpose: string) => ReadonlySet<Mask>;
 }
 
@@ -48,7 +48,7 @@ export function planOfAll(record: Readonly<Record<string, unknown>>): Plan {
   return { ...planFor(masks, nothing, {}), covers: true };
 }
 
-/** Of some type, what a matcher's path leads to. */
+/** Returns the field, of any type, that a matcher's path leads to. */
 function fieldOf(path: string): string[] {
   const [root = "", ...rest] = path.split(".");
   if (root === "task" || root === "agent") return [root, "attributes", ...rest];

@@ -1,11 +1,11 @@
-/** What a log says of records that it no longer has: the record that was on disk before they were deleted. */
+/** Record of a log about records that it no longer has: it was on disk before they were deleted. */
 import { RECORD_VERSION, type AdminRecord } from "../../contract/index.js";
 import { segmentsIn, type LogFiles } from "../files.js";
 
 /** Actions of `admin` records: records are dropped, and the keys of masks. */
 export const RETAIN = "retain";
 export const SHRED = "shred";
-/** Where that record is: derived, and looked for in the records where it is missing. */
+/** File with that record: derived, and read from the records if it is missing. */
 export const RETAINED = "retained";
 
 /** `detail` of the record. */
@@ -13,9 +13,9 @@ export interface Retained {
   /** The first record that was still there, and the last that is dropped. */
   from: number;
   to: number;
-  /** Of the tree of the first `to` records: base64. */
+  /** Root of the tree of the first `to` records: base64. */
   root: string;
-  /** The highest that is on record up to there: a start goes on from it. 0: there is none. */
+  /** Highest facts revision that is on record up to there: a start goes on from it. 0: no revision is. */
   facts_revision: number;
   /** The log's verifier keys, which records of starts name, of which perhaps none is left. */
   keys: string[];
@@ -55,7 +55,10 @@ function lastIn(bytes: Buffer): Retained | null {
   return null;
 }
 
-/** Where words stand last in the lines before the one around an offset, which may hold them very often; -1: in none. */
+/**
+ * Returns the place where words are found last in the lines before the one around an offset, which may have them very often; -1: no line
+ * has them.
+ */
 export function lastBefore(bytes: Buffer, words: string, at: number): number {
   const newline = bytes.lastIndexOf(NEWLINE, at);
   return newline < 0 ? -1 : bytes.lastIndexOf(words, newline);

@@ -22,7 +22,7 @@ export interface RetainingEvents {
   clockAhead(by_ms: number): void;
   /** Old enough to go, and needed still by somebody: it is looked again. */
   held(held: HeldBack): void;
-  /** Nothing is dropped; it is tried again. */
+  /** Reports a failure. Nothing is dropped; it is tried again. */
   failed(detail: string): void;
 }
 

@@ -36,7 +36,7 @@ export interface RetentionPlan {
   /** Null: no record can go. */
   retained: Retained | null;
   segments: { name: string; from: number; to: number; bytes: number }[];
-  /** Of the oldest segment that is old enough and stays, why. */
+  /** Reason why the oldest segment that is old enough stays. */
   held: HeldBack | null;
   /** Periods whose masks' keys can go, by their first days. */
   shredded: string[];
@@ -56,7 +56,7 @@ export type Held = keyof typeof HELD;
 export interface HeldBack {
   name: string;
   why: Held;
-  /** Of `export`: that has taken the fewest records, whether or not it is still configured. */
+  /** Sink, if `why` is `export`: the one that has received the fewest records, even if it is no longer configured. */
   sink?: string;
 }
 
@@ -72,8 +72,8 @@ const NEWLINE = 0x0a;
 const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
 
 /**
- * What can be dropped. Changes nothing.
- * @throws RetentionRefused where what would be dropped isn't what was signed
+ * Returns what can be dropped. Changes nothing.
+ * @throws RetentionRefused if what would be dropped isn't what was signed
  */
 export async function planRetention(options: RetentionOptions): Promise<RetentionPlan> {
   const { directory, before } = options;
@@ -353,7 +353,7 @@ function signedTree(directory: string, size: number, dropped: number): TiledTree
   return tree;
 }
 
-/** What would be written is kept in memory: another process may write the same. */
+/** Keeps writes in memory instead of on disk: another process may write the same. */
 function onlyRead(files: TileFiles): TileFiles {
   const made = new Map<string, Buffer>();
   return {
@@ -384,7 +384,7 @@ async function syncFile(path: string): Promise<void> {
   }
 }
 
-/** As `finishRetention`, of a log that no service writes. @throws Locked where one does */
+/** Does `finishRetention` for a log that no service writes. @throws Locked if a service does */
 export async function finishRetentionAlone(directory: string): Promise<number> {
   const unlock = lock(directory, join(directory, "lock"));
   try {
@@ -395,8 +395,8 @@ export async function finishRetentionAlone(directory: string): Promise<number> {
 }
 
 /**
- * As `carryOut`, of a log that no service writes.
- * @throws Locked where one does
+ * Does `carryOut` for a log that no service writes.
+ * @throws Locked if a service does
  */
 export async function carryOutAlone(directory: string, plan: RetentionPlan, caller: string, nowMs: number): Promise<void> {
   const unlock = lock(directory, join(directory, "lock"));

@@ -1,6 +1,6 @@
 /**
- * What a decision's record says, as people ask for it: who wanted what, on whose behalf, in which role, what was decided by which
- * policy and why, whether somebody approved, and what became of it. Reads a record as it is, whole or floored.
+ * Account of a decision's record, in the terms in which people ask for it: who wanted what, on whose behalf, in which role, what was
+ * decided by which policy and why, whether somebody approved, and its outcome. Reads a record as it is, whole or floored.
  */
 import type { OutcomeRecord } from "../../contract/index.js";
 
@@ -20,7 +20,7 @@ export interface Account {
     /** The enforcement point that asked, by its token. */
     service: string | null;
     agent: { id: string | null; version: string | null; owner: string | null };
-    /** What the agent's own token proved; null where it brought none. */
+    /** Identity that the agent's own token proved; null if it brought none. */
     proven: { actor: string; on_behalf_of: string | null; through: string[] } | null;
     session: string | null;
     /** The purpose it acted in. */
@@ -40,9 +40,9 @@ export interface Account {
   approval: { needed: boolean; until: string | null; given_by: string[] };
   /** Waited for what was unknown. */
   deferral: { needs: string[]; until: string } | null;
-  /** Of an observation, as its caller claims; null for a decision. */
+  /** Time and outcome of an observed action, as its caller claims; null for a decision. */
   happened: { at: string; outcome: string | null } | null;
-  /** As its enforcement point has said; empty where it hasn't. */
+  /** Outcomes as the enforcement point has reported them; empty if it hasn't. */
   outcomes: { outcome: string; time: string; caller: string; took_ms: number | null; detail: string | null }[];
   /** Members of the record whose values are digests. */
   masked: string[];
@@ -127,7 +127,7 @@ function provenBy(proof: unknown): Account["who"]["proven"] {
   return { actor: subject(actor), on_behalf_of: text(fields(principal)["subject"]), through: list(chain).map(subject) };
 }
 
-/** As lines of a name and what is under it. */
+/** Returns the account as lines of a name and a value under it. */
 export function accountLines(account: Account): [name: string, value: string][] {
   const { who, action, policy, approval, deferral, happened } = account;
   const known = (value: string | null): string => value ?? "not known";

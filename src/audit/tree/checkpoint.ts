@@ -70,7 +70,7 @@ export function openCheckpoint(note: string | Uint8Array, trusted: readonly Veri
 }
 
 /**
- * What a checkpoint says, signed by whomever: to be proven by something else.
+ * Reads a checkpoint, whoever signed it: its content is to be proven by something else.
  * @throws NoteError, CheckpointError `checkpoint_malformed`
  */
 export function readUnverified(note: string | Uint8Array): Checkpoint {

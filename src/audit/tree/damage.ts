@@ -1,4 +1,4 @@
-/** What can be wrong with a log, and where. */
+/** Damage to a log: its kinds and its places. */
 
 /** `from` and `to` are of records, by `seq`; 0: it is about no record. */
 export interface Damage {
@@ -6,7 +6,7 @@ export interface Damage {
   from: number;
   /** Infinity: and all that follow. */
   to: number;
-  /** What was found, in one line, with what it was found by. */
+  /** Description of what was found, in one line, with what it was found by. */
   message: string;
 }
 
@@ -30,7 +30,7 @@ export const DAMAGE = {
 } as const;
 export type DamageKind = keyof typeof DAMAGE;
 
-/** Whether it is of what is made from the records, which can be good all the same. */
+/** Returns true if the damage is to something made from the records, which can be good anyway. */
 export function isDerived({ kind }: Pick<Damage, "kind">): boolean {
   return kind === "tile_altered" || kind === "index_disagrees";
 }

@@ -1,4 +1,4 @@
-/** Whether a log has only grown since a checkpoint that was kept: without its files, by a proof of consistency. */
+/** Verifies that a log has only grown since a checkpoint that was kept: without its files, by a proof of consistency. */
 import { CheckpointError, openCheckpoint, type OpenedCheckpoint } from "./checkpoint.js";
 import { fromBase64, type Hash } from "./hash.js";
 import { isConsistent } from "./merkle.js";
@@ -24,7 +24,7 @@ export class GrowthError extends Error {
   }
 }
 
-/** What the log says now. */
+/** State of the log now, as the log reports it. */
 export interface Now {
   /** A signed note. */
   checkpoint: string;

@@ -10,7 +10,7 @@ export type Hash = string & { readonly [isHash]: true };
 
 export const HASH_BYTES = 32;
 const BASE64_LENGTH = 44;
-/** What a tile of entries can hold (C2SP tlog-tiles). */
+/** Most bytes of an entry in a tile of entries (C2SP tlog-tiles). */
 export const ENTRY_BYTES_MAX = 65_535;
 
 const leaf = Buffer.alloc(1 + ENTRY_BYTES_MAX);

@@ -33,7 +33,7 @@ export interface Judged {
   elsewhere: { name: string; size: number; holds: boolean }[];
 }
 
-/** What a claim says of the log. */
+/** Result of checking a claim about the log. */
 type Outcome =
   /** The records lead to it, or the tiles do. */
   | "records"
@@ -134,7 +134,7 @@ function differences(tree: Recomputed, byRecords: number, byTiles: number): Dama
   });
 }
 
-/** Nothing could make them again. Behind the first that the tree can't do without, others may be missing, too. */
+/** Returns the tiles that nothing could make again. Behind the first that the tree can't do without, others may be missing, too. */
 function lostTiles(tree: Recomputed, dropped: Range): Damage[] {
   const ranges = tree.uncovered.all.flatMap((range) => within(range, dropped.from, dropped.to)).flatMap(byTile);
   return ranges.map(({ from, to }) => ({
@@ -204,7 +204,7 @@ function untrusted(outcomes: readonly { claim: Claim; outcome: Outcome }[], own:
     });
 }
 
-/** Those above the leaves' only say something where it is known what they should say. */
+/** Returns the altered tiles above the leaves': they only count if it is known what they should be. */
 function upperTiles(tree: Recomputed, own: Outcome | undefined): Damage[] {
   if (own !== "records" && own !== "tiles") return [];
   return tree.altered(own).map((path) => {

@@ -3,7 +3,7 @@ import { EMPTY_ROOT, nodeHash, type Hash } from "./hash.js";
 
 export const TILE_WIDTH = 256;
 
-/** Told of each tile that is filled: level, number, and its 256 hashes. What it throws, `add` throws. */
+/** Receives each tile that is filled: level, number, and its 256 hashes. If it throws, so does `add`. */
 export type Filled = (level: number, n: number, hashes: readonly Hash[]) => void;
 
 export class Levels {
@@ -27,7 +27,7 @@ export class Levels {
     return this.#rows[level] ?? [];
   }
 
-  /** Where `filled` throws nothing has changed, and the same leaf can be added again. */
+  /** Adds a leaf. If `filled` throws, nothing has changed, and the same leaf can be added again. */
   add(leaf: Hash): void {
     this.#push(0, leaf);
     this.#size++;

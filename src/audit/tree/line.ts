@@ -1,14 +1,14 @@
-/** What a line of a segment is, as far as its place in the log needs to know. */
+/** Line of a segment, as far as its place in the log needs to be known. */
 import { RECORD_VERSION } from "../../contract/index.js";
 import type { Named } from "../beside.js";
 
 export interface Stated {
   /** Which record it says it is; null where it doesn't. */
   seq: number | null;
-  /** Whether it is a record. */
+  /** True if it is a record. */
   well: boolean;
   beside: Named | null;
-  /** What only records that are rare need to be asked for. */
+  /** Parsed record, for members that only rare records have; null for nearly all decisions, and for what can't be parsed. */
   parsed: Readonly<Record<string, unknown>> | null;
 }
 
@@ -34,7 +34,7 @@ export function stated(line: Buffer): Stated {
   return { seq, well: seq !== null, beside, parsed: null };
 }
 
-/** In canonical form nothing but a decision, or what was observed, begins with `act`, `ancestors` or `answer`. */
+/** Returns true if a line begins with `act`, `ancestors` or `answer`: in canonical form only a decision or an observed action does. */
 export function beginsAsDecision(line: Buffer): boolean {
   return DECISIONS.some((begin) => startsWith(line, begin, 0));
 }

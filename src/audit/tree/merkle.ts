@@ -16,7 +16,7 @@ export function rootAt(size: number, hashAt: HashAt): Hash {
 }
 
 /**
- * What proves that leaf `index` is in the tree of `size` leaves.
+ * Returns the proof that leaf `index` is in the tree of `size` leaves.
  * @throws RangeError unless 0 ≤ index < size
  */
 export function inclusionProof(index: number, size: number, hashAt: HashAt): Hash[] {
@@ -36,7 +36,7 @@ export function inclusionProof(index: number, size: number, hashAt: HashAt): Has
 }
 
 /**
- * What proves that the tree of `size` leaves begins with the tree of `before` leaves.
+ * Returns the proof that the tree of `size` leaves begins with the tree of `before` leaves.
  * @throws RangeError unless 1 ≤ before ≤ size
  */
 export function consistencyProof(before: number, size: number, hashAt: HashAt): Hash[] {

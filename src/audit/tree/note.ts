@@ -18,7 +18,7 @@ const SPKI = Buffer.from("302a300506032b6570032100", "hex");
 export type NoteFault =
   /** Not a signed note. */
   | "note_malformed"
-  /** None of the keys that are trusted has signed it. */
+  /** No trusted key has signed it. */
   | "note_unsigned"
   /** It has a signature in the name of a trusted key that this key never made. */
   | "note_forged"
@@ -46,7 +46,7 @@ export interface Verifier {
   name: string;
   /** 8 hex digits. */
   id: string;
-  /** As C2SP writes it: name, id and key. */
+  /** Verifier key as C2SP writes it: name, id and key. */
   vkey: string;
   verify(text: string, signature: Buffer): boolean;
 }
@@ -59,7 +59,7 @@ export interface Signer {
 
 export interface Opened {
   text: string;
-  /** Those of the trusted keys whose signatures verified, each once. */
+  /** Trusted keys whose signatures verified, each once. */
   by: readonly Verifier[];
   /** Signatures of keys that nobody here trusts: they say nothing. */
   others: readonly { name: string; id: string }[];

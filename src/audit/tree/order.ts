@@ -20,7 +20,9 @@ type Odd =
   /** A line in its place that no record can be. */
   | { kind: "too_long"; at: number };
 
-/** Told of each record in order, whichever line has it; null where none does, and then of several at once, or none that is a leaf. */
+/**
+ * Receives each record in order, whichever line has it; null if no line does, and then of several at once, or if its line can't be a leaf.
+ */
 export type Accept = (from: number, to: number, leaf: Hash | null) => void;
 
 /** More are not worth telling apart. */
@@ -46,7 +48,7 @@ export class Order {
     return this.#next;
   }
 
-  /** @returns whether the line stands in its place, and nothing odd before it waits for it */
+  /** Accepts the next line. @returns true if the line stands in its place, and nothing odd before it waits for it */
   take(line: Line): boolean {
     this.#lines++;
     if (this.#pending !== null) this.#judge(this.#pending, line.seq);
@@ -79,7 +81,7 @@ export class Order {
     return worded(paired(this.#odd));
   }
 
-  /** @param behind what the next line says it is; null: there is none, or it doesn't say */
+  /** Judges a line by the next one. @param behind number of the next line's record; null: there is no next line, or it has no number */
   #judge(line: Line, behind: number | null): void {
     const { seq } = line;
     const next = this.#next;

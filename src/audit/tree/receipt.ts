@@ -62,11 +62,11 @@ export type ReceiptFault =
   | "record_not_included"
   /** The record says that it is another one than its place. */
   | "record_misplaced"
-  /** What stands beside the record is missing, or isn't what it names. */
+  /** The text beside the record is missing, or isn't what it names. */
   | "beside_altered"
   /** An outcome isn't in the log in its place. */
   | "outcome_not_included"
-  /** An outcome is of another decision, or is none. */
+  /** An outcome belongs to another decision, or isn't an outcome. */
   | "outcome_misplaced";
 
 export class ReceiptError extends Error {
@@ -81,7 +81,7 @@ export class ReceiptError extends Error {
   }
 }
 
-/** What a receipt proves, by the keys that were trusted. */
+/** Content that a receipt proves, by the keys that were trusted. */
 export interface ProvenReceipt {
   /** With what stood beside it in its place. */
   record: Readonly<Record<string, unknown>>;
@@ -166,7 +166,7 @@ function included(
   return parsed;
 }
 
-/** @returns what stood beside the record; nothing where it has all of it itself */
+/** Returns what stood beside the record. @returns an empty object if the record is whole */
 function besideOf({ beside }: Receipt, record: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const named = record["beside"] as { digest: string } | undefined;
   if (named === undefined && beside === undefined) return {};
@@ -175,7 +175,7 @@ function besideOf({ beside }: Receipt, record: Readonly<Record<string, unknown>>
   return objectOf(beside);
 }
 
-/** Of a text that the log has signed. */
+/** Parses a text that the log has signed. */
 function objectOf(text: string): Record<string, unknown> {
   try {
     const value: unknown = JSON.parse(text);

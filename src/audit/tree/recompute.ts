@@ -7,7 +7,7 @@ import type { Hash } from "./hash.js";
 import { Levels, TILE_WIDTH, type Filled } from "./levels.js";
 import { hashesOf, isWhole, tilePath, type TileFiles } from "./tiles.js";
 
-/** Of the tree's first leaves; null where not all of them are known. */
+/** Roots of the tree's first leaves; null if not all of them are known. */
 export interface Roots {
   records: Hash | null;
   tiles: Hash | null;
@@ -25,7 +25,7 @@ export class Recomputed {
   readonly #wanted: number[];
   readonly #roots = new Map<number, Roots>();
   #records: Way | null;
-  /** Goes its own way from the first difference on; null where there is none, or where it can't go on. */
+  /** Second tree, which goes its own way from the first difference on; null if there is no difference, or it can't go on. */
   #tilesWay: Way | null = null;
   #parted = false;
   #size = 0;

@@ -1,10 +1,10 @@
-/** Whether a record's text is one that this version writes: what a faulty writer signed, no tree can show. */
+/** Checks that a record's text is one that this version writes: no tree can show what a faulty writer signed. */
 import { canonical, RecordSchema } from "../../contract/index.js";
 import { schemas } from "../../system/schemas.js";
 
 const isRecord = schemas().compile<object>(RecordSchema);
 
-/** @returns what is wrong with it; null for nothing */
+/** Checks a record's text. @returns what is wrong with it; null for nothing */
 export function recordFault(text: string): string | null {
   let record: unknown;
   try {

@@ -16,7 +16,7 @@ const LEVEL_MAX = 63;
 /** 8 KiB each. */
 const CACHED_MAX = 64;
 
-/** Of `level` null: a tile of entries. A `width` below 256 is a partial tile. */
+/** Name of a tile. With `level` null it is a tile of entries. A `width` below 256 is a partial tile. */
 export interface TileName {
   level: number | null;
   n: number;
@@ -44,7 +44,7 @@ export function parseTilePath(path: string): TileName | null {
   return known && tilePath(name) === path ? name : null;
 }
 
-/** At each level, how many tiles a tree of this size fills, and how wide the one behind them is; 0: there is none. */
+/** Returns, for each level, how many tiles a tree of this size fills, and the width of the one behind them; 0: no partial tile. */
 export function tileCounts(size: number): { full: number; partial: number }[] {
   const levels = [];
   for (let hashes = size; hashes > 0; hashes = Math.floor(hashes / TILE_WIDTH))
@@ -75,11 +75,11 @@ export function entriesOf(tile: Buffer): Buffer[] {
   return entries;
 }
 
-/** Where full tiles are kept, by their paths. */
+/** Storage of full tiles, by their paths. */
 export interface TileFiles {
   /** @returns null where there is no such file */
   read(path: string): Buffer | null;
-  /** In bytes; null where there is no such file. */
+  /** Returns the size in bytes; null if there is no such file. */
   size(path: string): number | null;
   write(path: string, tile: Buffer): void;
   remove(path: string): void;
@@ -156,7 +156,7 @@ export class TiledTree {
     return this.#levels.size;
   }
 
-  /** @throws what `TileFiles.write` throws; the leaf is then not added */
+  /** Adds a leaf. @throws what `TileFiles.write` throws; the leaf is then not added */
   add(leaf: Hash): void {
     this.#levels.add(leaf);
   }
@@ -234,7 +234,7 @@ export class TiledTree {
     return tile;
   }
 
-  /** Of full tiles, what the level above has of them. */
+  /** Returns the roots of full tiles, as the level above has them. */
   #roots(level: number, n: number, count: number): Hash[] {
     return Array.from({ length: count }, (_, i) => rootOf(hashesOf(this.#read(level, n + i))));
   }

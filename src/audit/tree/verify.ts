@@ -21,7 +21,7 @@ import { nodeTiles } from "./tiles.js";
 
 /** A checkpoint that was kept where whoever writes the log couldn't reach it. */
 export interface Elsewhere {
-  /** As the report calls it. */
+  /** Name of the checkpoint in the report. */
   name: string;
   /** The signed note. */
   note: string | Uint8Array;
@@ -43,7 +43,7 @@ export interface VerifyOptions {
   keys: readonly Verifier[] | null;
   elsewhere: readonly Elsewhere[];
   derived?: readonly DerivedCheck[];
-  /** Told each record's text; what it says is wrong with it, null for nothing. `recordFault` of `shape.ts` is one. */
+  /** Receives each record's text; returns what is wrong with it, null for nothing. An example is `recordFault` of `shape.ts`. */
   fault?: (text: string) => string | null;
   progress?: (progress: Progress) => void;
 }
@@ -57,7 +57,7 @@ export interface Verification {
   keys: { vkeys: string[]; named_by: "caller" | "log" };
   elsewhere: { name: string; size: number; holds: boolean }[];
   tiles: { read: number; missing: number };
-  /** What a reader has to know and isn't damage. */
+  /** Notes that a reader has to know and that aren't damage. */
   notes: string[];
   damage: Damage[];
 }
@@ -66,7 +66,7 @@ export interface Verification {
 const CHECKPOINT_BYTES_MAX = 1024 * 1024;
 const PROGRESS_RECORDS = 100_000;
 const DAMAGE_MAX = 1000;
-/** @throws NoteError, CheckpointError for a checkpoint kept elsewhere that is none */
+/** Verifies a log. @throws NoteError, CheckpointError for a checkpoint kept elsewhere that isn't one */
 export function verifyLog(options: VerifyOptions): Verification {
   const { folder, elsewhere } = options;
   // Before the records: a service that goes on writing has them on disk before it signs.
@@ -190,7 +190,7 @@ function walk({ folder, progress, fault }: VerifyOptions, size: number, tree: Re
   return walked;
 }
 
-/** Of one that is too long to be held, `bytes` are only its last. */
+/** Line with its length. If it is too long to be kept in memory, `bytes` are only its last. */
 type WalkedLine = Line & { length: number };
 
 /** All of them: behind one that is too long it goes on with the next. */
@@ -214,7 +214,7 @@ function* lines(folder: string): Generator<WalkedLine, void, undefined> {
   }
 }
 
-/** Where a line ends, be it where its file does, and its last bytes: a record says at its end which it is. */
+/** Returns where a line ends, even if that is the end of its file, and its last bytes: a record's number is at its end. */
 function tooLong(path: string, offset: number, chunk: Buffer): { end: number; last: Buffer; isZero: boolean } {
   const file = openRegular(path);
   try {
@@ -316,7 +316,7 @@ function byFirst(a: Damage, b: Damage): number {
   return a.from - b.from;
 }
 
-/** An index made anew agrees with whatever the records are by then. */
+/** Returns advice on the index: one that is made again agrees with whatever the records are by then. */
 function ofIndex(damage: readonly Damage[]): string {
   return damage.every(isDerived)
     ? "`remit audit rebuild-index` makes the index anew from the records"

@@ -26,7 +26,7 @@ export type HostCall = "abort" | "print";
 
 /** Cost of a path that can't be gone. */
 const DEAD = -1;
-/** What a charge costs itself. */
+/** Cost of a charge itself. */
 const CHARGE = 4;
 /** Cost of a path from which on the next place that control may or may not reach begins a stretch. */
 const STRETCH = 96;
@@ -43,7 +43,7 @@ interface Frame {
   /** Charge of the stretch that leads to its beginning, and the cost of the dearest path there. */
   paying: Charge;
   begun: number;
-  /** Cost of the dearest path of that stretch that leads to its end otherwise than through its last instruction. */
+  /** Cost of the dearest path of that stretch that leads to its end, but not through its last instruction. */
   arrived: number;
   /** A path of another stretch leads there. */
   isMixed: boolean;
