@@ -59,23 +59,25 @@ export const ObservedAnswer = Type.Object(
 );
 export type ObservedAnswer = Static<typeof ObservedAnswer>;
 
+/** Members that a report and its record have in common. */
+const REPORTED = {
+  outcome: OutcomeName,
+  took_ms: Type.Optional(
+    Type.Number({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Milliseconds that the action took. Left out: not said" }),
+  ),
+  amount: Type.Optional(
+    Type.Number({
+      minimum: -Number.MAX_SAFE_INTEGER,
+      maximum: Number.MAX_SAFE_INTEGER,
+      description: "How much it was, in your unit: rows, bytes, cents. Left out: not said",
+    }),
+  ),
+  detail: Type.Optional(Type.String({ maxLength: 1024, description: "More about it, in words. Left out: nothing" })),
+};
+
 /** The body of `POST /decisions/{id}/outcome`. */
 export const ReportOutcome = Type.Object(
-  {
-    outcome: OutcomeName,
-    took_ms: Type.Optional(
-      Type.Number({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER, description: "Milliseconds that the action took. Left out: not said" }),
-    ),
-    amount: Type.Optional(
-      Type.Number({
-        minimum: -Number.MAX_SAFE_INTEGER,
-        maximum: Number.MAX_SAFE_INTEGER,
-        description: "How much it was, in your unit: rows, bytes, cents. Left out: not said",
-      }),
-    ),
-    detail: Type.Optional(Type.String({ maxLength: 1024, description: "More about it, in words. Left out: nothing" })),
-    returned: Type.Optional(Returned),
-  },
+  { ...REPORTED, returned: Type.Optional(Returned) },
   { ...closed, title: "ReportOutcome", description: "What became of an action that was permitted" },
 );
 export type ReportOutcome = Static<typeof ReportOutcome>;
@@ -83,7 +85,7 @@ export type ReportOutcome = Static<typeof ReportOutcome>;
 export const OutcomeAnswer = Type.Object(
   {
     decision_id: Type.String({ description: "Id of the decision" }),
-    ...Type.Omit(ReportOutcome, ["returned"]).properties,
+    ...REPORTED,
     time: Type.String({ description: "When it was recorded, RFC 3339" }),
   },
   { ...closed, title: "OutcomeAnswer", description: "An outcome that was recorded" },

@@ -214,7 +214,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found === "signature_key_unknown" ? null : found;
     },
     without: {
-      "the keys that it has verified by": [cut.call("wiring/readied.js", "digestOf", "sort", "0")],
+      "the keys that it has verified by": [cut.text("wiring/readied.js", "digestOf", "[...keys.keys()].sort()", "0")],
     },
   },
   "runs a bundle that came while it waited": {

@@ -201,7 +201,7 @@ threat("B5", "names from the wire reach no prototype, and no two actions have on
   },
   without: {
     "fields being the request's own": [cut.condition("decision/values.js", "fieldsReader", "Object", "given[name] !== undefined")],
-    "texts being quoted in a key": [cut.call("contract/canonical.js", "canonical", "value.map", "value.map(String)")],
+    "texts being quoted in a key": [cut.returns("contract/canonical.js", "arrayText", '`[${elements.map(String).join(",")}]`')],
     "objects without inheritance to write to": [
       cut.call(
         "decision/intake.js",
