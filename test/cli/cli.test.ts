@@ -97,7 +97,7 @@ describe("the command line", function () {
   it("refuses rules that contradict each other when they run", async () => {
     const args = await prepared();
     const rules = await readFile(at("desk", "rules.rego"), "utf8");
-    await writeFile(at("desk", "rules.rego"), `${rules}\nis_reset := false if input.request.verb != "x"\n`);
+    await writeFile(at("desk", "rules.rego"), `${rules}\nnotify := "x" if input.request.verb != "x"\n`);
     const built = await remit(...args);
     expect(built.exit).to.equal("invalid");
     expect(built.err).to.include("rules.rego").and.include("conflict");

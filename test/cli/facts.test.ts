@@ -413,7 +413,7 @@ describe("the command line for facts", function () {
       ["a purpose that isn't there", ["agents", "create", "b", "--owner", "x", "--purpose", "flying"], "invalid", /at \/purposes\/0, expected a purpose of the bundle: testing/],
       ["a decision by a token that isn't taken", ["decide", ...ACTION, "--url", "{url}", "--token", "x.y.z"], "refused", /token_invalid/],
       ["a decision where no service is", ["decide", ...ACTION, "--url", "http://127.0.0.1:1"], "unavailable", /no answer from/],
-      ["a token to decide with, but no service", ["decide", ...ACTION, "--token", "x.y.z"], "usage", /name it with --url/],
+      ["a token to decide with, but no service", ["decide", ...ACTION, "--set", ".", "--token", "x.y.z"], "usage", /name it with --url/],
       ["a task for too long", ["tasks", "create", "T", "--agent", "a-1", "--purpose", "testing", "--for", "8d"], "invalid", /at \/expires, expected a time at most 7d from now/],
       ["no service there", ["agents", "list", "--url", "http://127.0.0.1:1"], "unavailable", /no answer from http:\/\/127\.0\.0\.1:1\n.*is the service running/],
     ];

@@ -5,7 +5,7 @@ import { tokenFor } from "../http/running.js";
 import { numbers } from "../threats/threat.js";
 import { DOMAINS, Doors, TOKENS, actionOf, tryPairs, type Wanted } from "./doors.js";
 
-const PAIRS = 500;
+const PAIRS = 60;
 
 const BASE: Wanted = {
   ...{ caller: "app-1", agent: "a-0", purpose: "testing", task: { person: "ada", number: 1 }, verb: "create", id: "n-1", customer: "bob" },

@@ -68,12 +68,17 @@ threat("D7", "whatever engines hand in, each record that is taken can be read an
       for (let i = 0; i < places.length; i++)
         for (const value of i === 0 ? [undefined] : WRONG) {
           const before = receiver.recorded.length;
-          await receiver.take([SUBMITTED], `engine-${++tried}`, (record) => {
+          const take = receiver.take([SUBMITTED], `engine-${++tried}`, (record) => {
             const whole = made(record);
             if (i > 0) return changed(whole, places[i] ?? [], value);
             places = [[], ...MEMBERS.flatMap((name) => [[name], ...placesIn(whole[name]).map((below) => [name, ...below])])];
             return whole;
           });
+          try {
+            await take;
+          } catch (cause) {
+            return `/${(places[i] ?? []).join("/")}: ${JSON.stringify(value)}: ${String(cause)}`;
+          }
           const isTaken = receiver.recorded.length > before;
           if (i === 0 && !isTaken) throw new Error("not even a good record is taken");
           if (isTaken) changes.set(receiver.recorded.length, `/${(places[i] ?? []).join("/")}: ${JSON.stringify(value)}`);

@@ -61,7 +61,7 @@ const rows = {
     control:
       "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs.",
     lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/heard.ts", "src/client/follower.ts"],
-    also: ["test/client/guard.test.ts", "test/client/held.test.ts", "test/client/chaos.long.test.ts"],
+    also: ["test/client/guard.long.test.ts", "test/client/held.test.ts", "test/client/chaos.long.test.ts"],
   },
   A11: {
     threat: "An answer is used again: twice, for another request, by another guard, or from before the guard's start.",
@@ -96,7 +96,7 @@ const rows = {
     control:
       "Each value of an action has the writer of where it was seen; what the agent wrote back itself stays a stranger's; an answer that wasn't reported may hold anything; what isn't remembered is unknown.",
     lives: ["src/flow/flow.ts", "src/flow/seen.ts", "src/flow/values.ts", "rego/remit/flow.rego"],
-    also: ["test/flow/flow.test.ts", "test/flow/service.test.ts", "test/guards/mcp_flow.long.test.ts"],
+    also: ["test/flow/flow.test.ts", "test/flow/service.long.test.ts", "test/guards/mcp_flow.long.test.ts"],
   },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
@@ -123,7 +123,7 @@ const rows = {
     control:
       "An error's message is a fixed sentence, so that whatever hands it on hands on nothing else; problems of guarded servers say no more.",
     lives: ["src/client/errors.ts", "src/guards/http_refusals.ts"],
-    also: ["test/client/guard.test.ts", "test/guards/http.test.ts"],
+    also: ["test/client/guard.long.test.ts", "test/guards/http.test.ts"],
   },
   A16: {
     threat: "What an agent writes acts on whoever reads it: markup, steering of terminals, further lines, orders.",
@@ -168,7 +168,7 @@ const rows = {
     threat: "An enforcement point asks, or registers, for agents that aren't its own.",
     control: "`callers` gives each its agents and purposes; who asked and for whom is on record.",
     lives: ["src/identity/jwt.ts", "src/decision/floor.ts", "src/http/rights.ts"],
-    also: ["test/http/facts.test.ts"],
+    also: ["test/http/facts.long.test.ts"],
   },
   B3: {
     threat: "Two parsers read one body differently: keys twice, numbers out of range, broken text, something after it.",
@@ -210,7 +210,12 @@ const rows = {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
     control: "One signature of a pinned key over all files, each listed, each hashed; what runs goes on.",
     lives: ["src/bundle/signature.ts", "src/bundle/verify.ts"],
-    also: ["test/bundle/verify.test.ts", "test/bundle/opa_verdicts.test.ts", "test/policy/source.test.ts", "test/policy/swap.long.test.ts"],
+    also: [
+      "test/bundle/verify.test.ts",
+      "test/bundle/opa_verdicts.test.ts",
+      "test/policy/source.long.test.ts",
+      "test/policy/swap.long.test.ts",
+    ],
   },
   C3: {
     threat: "An older bundle is activated again: put at the path, after the state folder was lost or put back from a backup.",
@@ -231,7 +236,7 @@ const rows = {
     lives: ["src/system/read_file.ts", "src/policy/source.ts", "src/facts/watched_file.ts"],
     also: [
       "test/system/read_file.test.ts",
-      "test/policy/source.test.ts",
+      "test/policy/source.long.test.ts",
       "test/facts/watched_file.test.ts",
       "test/audit/tree/verify_command.test.ts",
     ],
@@ -247,7 +252,7 @@ const rows = {
     control:
       "Where `bundle.provenance_keys` names builders, a bundle needs an in-toto statement of one of them, about these very files, with the tests' results.",
     lives: ["src/bundle/provenance.ts", "src/bundle/dsse.ts", "src/bundle/verify.ts"],
-    also: ["test/bundle/provenance.test.ts", "test/cli/supply_chain.test.ts", "test/cli/publish.test.ts"],
+    also: ["test/bundle/provenance.test.ts", "test/cli/supply_chain.long.test.ts", "test/cli/publish.test.ts"],
   },
   D4: {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
@@ -265,7 +270,7 @@ const rows = {
     threat: "The compiler or the engine answers otherwise than OPA's own evaluator.",
     control: "Builtins that differ are not allowed; generated inputs are answered by both and compared; no optimiser.",
     lives: ["src/bundle/capabilities.ts", "src/bundle/build.ts", "src/bundle/opa_child.ts"],
-    also: ["test/differential.long.test.ts", "test/build/compilers.long.test.ts", "test/build/opa_wasm.test.ts"],
+    also: ["test/differential.long.test.ts", "test/build/compilers.long.test.ts", "test/build/opa_wasm.long.test.ts"],
   },
   D7: {
     threat: "A caller hands in a record that no command can read, so that each gate over the log fails for good.",
@@ -301,7 +306,7 @@ const rows = {
     threat: "Revoking everything is used as a weapon, or goes unnoticed.",
     control: "It has a right of its own, in an import too; it and its undoing are two events with reasons; an alarm goes on until then.",
     lives: ["src/http/routes/revocations.ts", "src/http/routes/facts.ts", "src/service.ts"],
-    also: ["test/http/stop.long.test.ts", "test/http/facts.test.ts"],
+    also: ["test/http/stop.long.test.ts", "test/http/facts.long.test.ts"],
   },
   E10: {
     threat:
@@ -381,7 +386,7 @@ const rows = {
     threat: "A load that fails half way leaves an engine that answers wrongly.",
     control: "A bundle is built and tried beside the running one; nothing is reloaded in place.",
     lives: ["src/policy/engine.ts"],
-    also: ["test/faults/activation.long.test.ts", "test/policy/engine.test.ts", "test/policy/source.test.ts"],
+    also: ["test/faults/activation.long.test.ts", "test/policy/engine.test.ts", "test/policy/source.long.test.ts"],
   },
   G3: {
     threat: "One large input inflates memory for good.",

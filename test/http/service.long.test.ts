@@ -143,6 +143,7 @@ describe("a service", () => {
       "/events",
       "/events/sets",
       "/events/transmitters",
+      "/explain",
       "/facts/events",
       "/facts/export",
       "/facts/import",
