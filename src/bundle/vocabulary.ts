@@ -50,7 +50,7 @@ export function compileVocabulary(sheet: Sheet): Vocabulary {
       attributes: fields(sheet, task["attributes"], ["task", "attributes"], [...TASK_FACTS, ...subjects]),
     },
     agent: { attributes: fields(sheet, agent["attributes"], ["agent", "attributes"], AGENT_FACTS) },
-    types: types(sheet, all["types"], subjects, Object.keys((all["verbs"] ?? {}))),
+    types: types(sheet, all["types"], subjects, Object.keys(all["verbs"] ?? {})),
   };
   Object.assign(vocabulary, compileFlowFacts(sheet, all["flow"], vocabulary));
   const masks = masksOf(sheet.value, vocabulary);

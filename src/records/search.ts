@@ -58,6 +58,8 @@ interface Follower {
 const RESTART_MS = 250;
 /** Milliseconds for which news of durable records is held back: a question brings its own. */
 const DURABLE_MS = 50;
+/** Milliseconds from the start to the process's, unless a question comes first: a service decides before anybody searches. */
+const BEGIN_MS = 1_000;
 /** The module of its process, and the megabytes that the process's heap may have. */
 export const RECORDS_PROCESS = [new URL("./process.js", import.meta.url), 64] as const;
 
@@ -73,6 +75,8 @@ export class RecordSearch {
   #durable = 0;
   #indexedTo = 0;
   #telling = false;
+  /** Cancels the start that is to come; null before `start` and after the first one. */
+  #cancelBegin: (() => void) | null = null;
   #closing: (() => void) | null = null;
 
   constructor(
@@ -97,8 +101,22 @@ export class RecordSearch {
     return this.#durable;
   }
 
-  /** Begins; until then, whatever is asked is refused. */
+  /** Begins, by the first question or in a second; until then, whatever is asked is refused. */
   start(): void {
+    if (this.#thread !== null || this.#closing !== null || this.#cancelBegin !== null) return;
+    this.#cancelBegin = this.#timers.after(BEGIN_MS, () => {
+      this.#begin();
+    });
+  }
+
+  /** Starts the process, if that was put off. */
+  #beginNow(): void {
+    if (this.#cancelBegin !== null && this.#closing === null) this.#begin();
+  }
+
+  #begin(): void {
+    this.#cancelBegin?.();
+    this.#cancelBegin = null;
     if (this.#thread !== null || this.#closing !== null) return;
     const { directory: folder, wait_ms, overdue_ms } = this.#options;
     const thread = this.#spawn({ folder, wait_ms, overdue_ms, durable: this.#durable });
@@ -113,7 +131,7 @@ export class RecordSearch {
       this.#refuseAll();
       this.#closing?.();
       this.#timers.after(RESTART_MS, () => {
-        this.start();
+        this.#begin();
       });
     });
     for (const [id, { filter, extent, after, held }] of this.#followers)
@@ -136,6 +154,7 @@ export class RecordSearch {
    * @throws Problem `index_unavailable`; `parameter_invalid` if a summary has too many groups, or the question takes too long or too much memory
    */
   ask(ask: Ask): Promise<string | null> {
+    this.#beginNow();
     const thread = this.#thread;
     if (thread === null || this.#closing !== null || this.#questions.size >= this.#options.questions_max)
       return Promise.reject(new Problem("index_unavailable"));
@@ -150,8 +169,11 @@ export class RecordSearch {
   follow(filter: RecordFilter, after: number, tell: (told: Told) => void, extent: Extent = "all"): Following {
     const id = this.#nextId++;
     const follower: Follower = { filter, extent, after, held: false, tell };
+    // A process that begins is told of all followers.
+    const begins = this.#cancelBegin !== null;
     this.#followers.set(id, follower);
-    this.#thread?.postMessage({ kind: "follow", id, filter, after, extent });
+    if (begins) this.#beginNow();
+    else this.#thread?.postMessage({ kind: "follow", id, filter, after, extent });
     return {
       get after() {
         return follower.after;
@@ -170,6 +192,7 @@ export class RecordSearch {
 
   async close(): Promise<void> {
     if (this.#closing !== null) return;
+    this.#cancelBegin?.();
     const thread = this.#thread;
     this.#closing = () => undefined;
     if (thread !== null) {
