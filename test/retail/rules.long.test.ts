@@ -79,7 +79,7 @@ describe("retail's custom rules", () => {
       if (!/^[a-z].*(:=| if | contains )/.test(line)) return [];
       return [[first, line.endsWith("{") ? source.indexOf("}", first) : first]];
     });
-    expect(rules).to.have.length.above(15);
+    expect(rules).to.have.length.above(10);
     expect(await notMissed(rules)).to.deep.equal([]);
   });
 });
