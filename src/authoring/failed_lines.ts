@@ -1,4 +1,4 @@
-/** Where the rules of a set stopped for one input, by OPA's own trace: the condition that failed, in the rule or in a helper that it asks. */
+/** Finds the conditions at which a set's rules stopped for one input, by OPA's own trace: in the rule itself or in a helper that it uses. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseModules } from "../bundle/conventions.js";
@@ -10,7 +10,7 @@ export interface FailedLine {
   /** `rules.rego:27` */
   source: string;
   text: string;
-  /** Whether it is in the rule itself, and not in a helper that it asks. */
+  /** True for a line of the rule itself, false for one of a helper that it uses. */
   own: boolean;
 }
 

@@ -1,5 +1,5 @@
 /**
- * What `remit check` finds beyond errors: parts of a set that can do nothing, or more than they look like. Each finding is certain; what
+ * Findings of `remit check` beyond errors: parts of a set that can do nothing, or more than they look like. Each finding is certain; what
  * can't be shown isn't reported. `docs/checks.md` has a part for each.
  */
 import type { PolicySet } from "../bundle/compile.js";
@@ -38,7 +38,7 @@ export interface GateFinding {
   check: Check;
   /** A warning fails the gate; a remark is worth a look. */
   severity: "warning" | "remark";
-  /** Of `purposes.yaml`; null: the set as a whole. */
+  /** Line of `purposes.yaml`; null if the finding is about the set as a whole. */
   line: number | null;
   message: string;
 }
@@ -177,7 +177,7 @@ function repeated(set: PolicySet, purpose: Purpose): GateFinding[] {
   });
 }
 
-/** Whether `a` applies whenever `b` does, and asks for no more. */
+/** Returns whether entry `a` applies whenever `b` does, and obliges to the same. */
 function covers(a: Entry, b: Entry): boolean {
   const [mine, theirs] = [a.when, b.when].map((when) => when.map((one) => canonical(one)));
   const owed = b.obligations.map((one) => canonical(one));

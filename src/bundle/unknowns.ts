@@ -273,7 +273,7 @@ class Silence {
   }
 
   /**
-   * The first thing that a term rests on and that may be unknown; null if there is none.
+   * Finds the first thing that a term rests on and that may be unknown. Returns null if all of it is known.
    * @param wanted untrue: what is undefined does no harm, what is null does
    */
   #missing(term: Node, scope: Scope, wanted: Wanted, isDomain = false): Node | null {
@@ -305,12 +305,12 @@ class Silence {
     });
   }
 
-  /** The first thing that leaves a term undefined, whatever the input; null if there is none. */
+  /** Finds the first thing that leaves a term undefined, whatever the input. Returns null without one. */
   #partial(term: Node, scope: Scope): Node | null {
     return this.#dependence.of(term, scope).find(({ kind }) => kind !== "input")?.term ?? null;
   }
 
-  /** The first part of a reason that may be undefined; null if there is none. */
+  /** Finds the first part of a reason that may be undefined. Returns null if all parts are defined. */
   #undefinedIn(term: Node, scope: Scope): Node | null {
     const { type, value } = term;
     if (type === "call") return this.#undefinedCall(term, scope);

@@ -14,7 +14,7 @@ const ANSWER_BYTES_MAX = 64 * 1024;
 interface Report {
   path: string;
   body: string;
-  /** Called when it is told or lost. */
+  /** Called when the outcome was reported, or is lost. */
   over: () => void;
 }
 
@@ -36,7 +36,7 @@ export class Outcomes {
     this.#queue_max = queueMax;
   }
 
-  /** Resolves when it is told or lost; it never fails. */
+  /** Resolves when the outcome was reported, or is lost; never rejects. */
   report(decisionId: string, said: ReportOutcome): Promise<void> {
     if (this.#queue.length >= this.#queue_max) {
       this.lost++;

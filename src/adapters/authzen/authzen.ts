@@ -36,7 +36,7 @@ export interface Said {
   /** JSON */
   text: string;
   decided: readonly Decided[];
-  /** Of a search: who searched, for what, and how many candidates were asked about. */
+  /** Search that the answer is of: its caller, what was searched for, and the number of candidates that were decided. */
   searched?: { caller: string; of: Searched; looked_at: number };
 }
 

@@ -35,7 +35,7 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .option("--key <vkey>", "a key of the log, as C2SP verifier key; may be given again", collect)
     .option("--checkpoint <file>", "a checkpoint, receipt or proof file that was kept elsewhere; may be given again", collect)
     .option("--whole", "hold each record against its schema and its canonical form as well; ten times as slow")
-    .option("--no-index", "leave out the index (the files of `records/parquet`), which is compared with one made anew")
+    .option("--no-index", "leave out the index (the files of `records/parquet`), which is compared with one made from the records")
     .option("--json", "say it as JSON")
     .addHelpText("after", HELP)
     .action(async (folder: string, options: Options) => {
