@@ -3,22 +3,12 @@ import { expect } from "chai";
 import { republishBundle, type RepublishOptions } from "../../src/bundle/republish.js";
 import { keyId } from "../../src/bundle/signature.js";
 import { TrustedStore } from "../../src/bundle/trusted.js";
-import { BundleError, verifyBundle, type VerifiedBundle } from "../../src/bundle/verify.js";
+import { verifyBundle, type VerifiedBundle } from "../../src/bundle/verify.js";
 import { temporaryDirectory } from "../audit/temporary.js";
-import { archive, bundleBytes, content, KEY, KEYS, NAME, NOW_MS, policyData, signed, STRANGER } from "./support.js";
+import { archive, bundleBytes, codeOf, content, KEY, KEYS, NAME, NOW_MS, policyData, signed, STRANGER } from "./support.js";
 
 const BACK: RepublishOptions = { key: KEY, keys: KEYS, sequence: 14, expiresMs: null, builtMs: NOW_MS };
 const verify = (bytes: Uint8Array): Promise<VerifiedBundle> => verifyBundle(bytes, { keys: KEYS, name: NAME, nowMs: NOW_MS });
-
-async function codeOf(act: Promise<unknown>): Promise<string> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof BundleError) return error.code;
-    throw error;
-  }
-  return "accepted";
-}
 
 describe("the way back to an earlier bundle", () => {
   it("has the earlier policy to the byte, under a sequence that may follow", async () => {

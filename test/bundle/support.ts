@@ -1,4 +1,5 @@
 /** Makes bundles, good and bad, signed with a key of the test's own. */
+import { BundleError } from "../../src/bundle/errors.js";
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { readFileSync } from "node:fs";
 import jwt from "jsonwebtoken";
@@ -159,4 +160,15 @@ export function signatureWith(
 /** PEM text of the public half, as a verifier holds it. */
 export function publicPem(key: KeyObject): string {
   return createPublicKey(key).export({ type: "spki", format: "pem" }) as string;
+}
+
+/** Returns the code with which a bundle is rejected; "accepted" if it isn't. */
+export async function codeOf(act: Promise<unknown>): Promise<string> {
+  try {
+    await act;
+  } catch (error) {
+    if (error instanceof BundleError) return error.code;
+    throw error;
+  }
+  return "accepted";
 }

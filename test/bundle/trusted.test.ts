@@ -2,22 +2,13 @@ import { mkdtemp, readdir, readFile, rm, writeFile, mkdir } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { BundleError } from "../../src/bundle/errors.js";
+import type { BundleError } from "../../src/bundle/errors.js";
 import { SEQUENCE_STEP_MAX, TrustedStore } from "../../src/bundle/trusted.js";
 import type { PolicyIdentity } from "../../src/contract/index.js";
+import { codeOf } from "./support.js";
 
 function identity(sequence: number, content = "a", bundle = "set"): PolicyIdentity {
   return { bundle, revision: `local-${sequence}`, sequence, digest: `sha256:${content.repeat(64)}` };
-}
-
-async function codeOf(act: Promise<unknown>): Promise<string> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof BundleError) return error.code;
-    throw error;
-  }
-  return "accepted";
 }
 
 describe("trust in bundles", () => {

@@ -4,23 +4,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { TrustedStore } from "../../src/bundle/trusted.js";
-import { BundleError } from "../../src/bundle/verify.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
 import { BundleSource, type Outcome } from "../../src/policy/source.js";
 import type { Clock, Timers } from "../../src/system/index.js";
-import { archive, bundleBytes, content, KEYS, NAME, NOW_MS, policyData, signed } from "../bundle/support.js";
+import { archive, bundleBytes, codeOf, content, KEYS, NAME, NOW_MS, policyData, signed } from "../bundle/support.js";
 
 const POLL_MS = 1000;
-
-async function codeOf(act: Promise<unknown>): Promise<string> {
-  try {
-    await act;
-  } catch (error) {
-    if (error instanceof BundleError) return error.code;
-    throw error;
-  }
-  return "accepted";
-}
 
 /** The same bundle in an archive of other bytes: its signature is drawn anew. */
 const signedAnew = (sequence: number): Promise<Buffer> => archive(signed(content({ sequence })));
