@@ -5,7 +5,7 @@ const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d{1,9}
  * exist. A leap second (`:60`) is refused: POSIX time has no place for it.
  * @example
  * import assert from "node:assert/strict";
- * import { parseTime } from "remit/contract";
+ * import { parseTime } from "@remit-pdp/contract";
  *
  * assert.equal(parseTime("1970-01-01T00:00:01Z"), 1000);
  * assert.equal(parseTime("1970-02-30T00:00:00Z"), null);
