@@ -72,7 +72,7 @@ describe("an installed package", function () {
     const folder = at("client", this);
     const program = `
       import { RemitClient, Denied, type Permitted } from "@remit-pdp/client";
-      import { SCOPES, type DecideRequest } from "@remit-pdp/contract-or-client/contract";
+      import { SCOPES, type DecideRequest } from "@remit-pdp/client/contract";
       const client = new RemitClient({ url: "http://127.0.0.1:1", token: "a.b.c" });
       const request: DecideRequest = { agent: "a", purpose: "p", verb: "read", resource: { type: "ticket", id: "T" } };
       // @ts-expect-error: a verb is a text, so types aren't \`any\`
@@ -83,10 +83,11 @@ describe("an installed package", function () {
         console.log((error as Error).name, error instanceof Denied, Object.keys(SCOPES).length > 3, wrong.verb);
       }
       export type { Permitted };
-    `.replace("@remit-pdp/contract-or-client/contract", "@remit-pdp/client/contract");
+    `;
     writeFileSync(join(folder, "use.ts"), program);
-    const options = ["--strict", "--module", "nodenext", "--target", "es2022", "--lib", "es2023,dom,dom.iterable", "--types", ""];
-    const compiled = spawnSync(process.execPath, [asset("node_modules", "typescript", "bin", "tsc"), ...options, "use.ts"], {
+    const compilerOptions = { strict: true, module: "nodenext", target: "es2022", lib: ["es2023", "dom", "dom.iterable"], types: [] };
+    writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions, files: ["use.ts"] }));
+    const compiled = spawnSync(process.execPath, [asset("node_modules", "typescript", "bin", "tsc"), "-p", "."], {
       cwd: folder,
       encoding: "utf8",
     });
