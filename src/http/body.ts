@@ -12,6 +12,9 @@ export interface BodyLimits {
 }
 
 const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+export const PROTOBUF_TYPE = "application/x-protobuf"; // opentelemetry-proto, `docs/specification.md`, "OTLP/HTTP Request"
+const PROTOBUF_MEDIA = /^application\/x-protobuf$/i;
+const OTLP_MEDIA = new RegExp(`${JSON_TYPE.source}|${PROTOBUF_MEDIA.source}`, "i");
 const ANY = /^/;
 const NO_YAML = /^(?!.*yaml)/i;
 const GZIP_TYPE = /^application\/(?:gzip|octet-stream|vnd\.openpolicyagent\.bundles)$/i;
@@ -27,16 +30,17 @@ export function readJsonBytes(request: IncomingMessage, limits: BodyLimits, time
 }
 
 /**
- * As `readJsonBytes`, of a body that may be packed (`gzip`): neither what comes nor what it unpacks to is larger than the limit.
+ * As `readJsonBytes`, of OTLP, which is JSON or Protobuf and may be packed (`gzip`): neither what comes nor what it unpacks to is larger than
+ * the limit.
  * @throws Problem as `readJsonBytes`, and `http_invalid` for what is no gzip
  */
-export function readPackedJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
-  return readPacked(request, JSON_TYPE, limits, timers);
+export function readPackedOtlpBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  return readPacked(request, OTLP_MEDIA, limits, timers);
 }
 
 /**
- * As `readPackedJsonBytes`, of clients that say of their JSON what their library says, or nothing: all but YAML is taken for it.
- * @throws Problem as `readPackedJsonBytes`
+ * As `readPackedOtlpBytes`, of clients that say of their JSON what their library says, or nothing: all but YAML is taken for it.
+ * @throws Problem as `readPackedOtlpBytes`
  */
 export function readLooseJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
   return readPacked(request, NO_YAML, limits, timers);
@@ -114,10 +118,14 @@ export function checkJsonLines(request: IncomingMessage, bytesMax: number): void
 /** Whether a request says that it is JSON alone, no lines of it. */
 export const isJson = ({ headers }: IncomingMessage): boolean => JSON_TYPE.test(headers["content-type"] ?? "");
 
+/** Whether a request says that it is Protobuf. */
+export const isProtobuf = ({ headers }: IncomingMessage): boolean => PROTOBUF_MEDIA.test(headers["content-type"] ?? "");
+
 /** What a type's refusal expects, and advises. */
 const EXPECTED = new Map<RegExp, { expected: string; hint?: string }>([
   [SET_MEDIA, { expected: `\`${SET_TYPE}\`` }],
   [JSON_TYPE, { expected: "`application/json`" }],
+  [OTLP_MEDIA, { expected: "`application/x-protobuf` or `application/json`" }],
   [NO_YAML, { expected: "`application/json`" }],
   [GZIP_TYPE, { expected: "`application/gzip`", hint: "send the bundle's bytes as `application/gzip`" }],
   [JSON_LINES_ALONE, { expected: "`application/x-ndjson`", hint: "send `content-type: application/x-ndjson`, an action a line" }],
