@@ -1,10 +1,10 @@
 #!/usr/bin/env node
 /** The `remit` command with all that it has: one module per subcommand, each adding itself. */
-import { main, runProgram, type Commands } from "./program.js";
+import { main, runProgram, type Subcommands } from "./program.js";
 import type { Ui } from "./ui.js";
 
 /** Loaded one by one: `remit serve` has no use for what builds policies, and starts sooner without it. */
-export const COMMANDS: Commands = {
+export const COMMANDS: Subcommands = {
   init: async () => (await import("./init.js")).addInit,
   build: async () => (await import("./build.js")).addBuild,
   test: async () => (await import("./test.js")).addTest,

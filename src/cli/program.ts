@@ -11,7 +11,7 @@ import { sayFailure, terminal, type Ui } from "./ui.js";
 type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => void | Promise<void>;
 
 /** Subcommands by name, each loaded when it is needed. */
-export type Commands = Readonly<Record<string, () => Promise<AddCommand>>>;
+export type Subcommands = Readonly<Record<string, () => Promise<AddCommand>>>;
 
 const HELP_HINT = "`--help` says what there is, with examples";
 
@@ -25,7 +25,7 @@ function version(): string {
  * @param args without the program's own name
  * @returns the exit code, of `EXIT_CODES`
  */
-export async function runProgram(commands: Commands, args: readonly string[], ui: Ui): Promise<number> {
+export async function runProgram(commands: Subcommands, args: readonly string[], ui: Ui): Promise<number> {
   let exit: Exit = "ok";
   const json = args.includes("--json");
   const program = new Command("remit")
@@ -69,7 +69,7 @@ export async function runProgram(commands: Commands, args: readonly string[], ui
   return EXIT_CODES[exit].code;
 }
 
-/** As commander words it, without what makes it a line of text. */
+/** Returns commander's own words, without what makes them a line of text. */
 function usageError({ code, message }: CommanderError): CliError {
   const said = code === "commander.help" ? "a command is missing" : message.replace(/^error: /, "").replaceAll("\n", " ");
   return new CliError("usage", said, HELP_HINT);
@@ -96,7 +96,7 @@ function endWithoutReader(): void {
  * Runs this process's own command line, if the module is what was started.
  * @param module its `import.meta.url`
  */
-export async function main(commands: Commands, module: string): Promise<void> {
+export async function main(commands: Subcommands, module: string): Promise<void> {
   if (!isMain(module)) return;
   endWithoutReader();
   process.exitCode = await runProgram(commands, process.argv.slice(2), terminal(process.stdout, process.stderr, process.env));

@@ -30,8 +30,8 @@ export function readJsonBytes(request: IncomingMessage, limits: BodyLimits, time
 }
 
 /**
- * As `readJsonBytes`, of OTLP, which is JSON or Protobuf and may be packed (`gzip`): neither what comes nor what it unpacks to is larger than
- * the limit.
+ * Reads a body of OTLP, which is JSON or Protobuf and may be packed (`gzip`): neither what comes nor what it unpacks to is larger than the
+ * limit.
  * @throws Problem as `readJsonBytes`, and `http_invalid` for what is no gzip
  */
 export function readPackedOtlpBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
@@ -39,7 +39,7 @@ export function readPackedOtlpBytes(request: IncomingMessage, limits: BodyLimits
 }
 
 /**
- * As `readPackedOtlpBytes`, of clients that say of their JSON what their library says, or nothing: all but YAML is taken for it.
+ * Reads a body that may be packed, of clients that say of their JSON what their library says, or nothing: all but YAML is taken for it.
  * @throws Problem as `readPackedOtlpBytes`
  */
 export function readLooseJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
@@ -118,7 +118,7 @@ export function checkJsonLines(request: IncomingMessage, bytesMax: number): void
 /** Whether a request says that it is JSON alone, no lines of it. */
 export const isJson = ({ headers }: IncomingMessage): boolean => JSON_TYPE.test(headers["content-type"] ?? "");
 
-/** Whether a request says that it is Protobuf. */
+/** Returns whether a request says that it is Protobuf. */
 export const isProtobuf = ({ headers }: IncomingMessage): boolean => PROTOBUF_MEDIA.test(headers["content-type"] ?? "");
 
 /** What a type's refusal expects, and advises. */

@@ -54,7 +54,7 @@ export function actorsOf(act: unknown, issuer: string, max: number): TokenSubjec
   return actors;
 }
 
-/** The client that a token was issued to, by this claim; null if there is none, or not one in canonical form. */
+/** The client that a token was issued to, by this claim; null if it is missing or not in canonical form. */
 export function clientOf(claims: TokenClaims, claim: ClientClaim): string | null {
   const client = (claims as Partial<Record<ClientClaim, unknown>>)[claim];
   return typeof client === "string" && client.length <= 256 && isCanonicalId(client) ? client : null;

@@ -14,7 +14,7 @@ import { schemas } from "../system/schemas.js";
 import { publishedKeys, type KeySet, type KeyUse, type TokenKey } from "./keys.js";
 
 export interface RemoteKeysOptions {
-  /** Where the set is, or the issuer's metadata. */
+  /** Address of the set, or of the issuer's metadata. */
   url: string;
   /** Set: metadata is read first, which has to be this issuer's, and says where the set is. */
   metadata_of?: string | undefined;
@@ -139,7 +139,7 @@ const isMetadata = schemas().compile<{ issuer: string; jwks_uri: string }>(
 );
 
 /**
- * Where an issuer's metadata says its keys are (OpenID Connect Discovery 1.0, sections 3 and 4.3).
+ * Returns the place of an issuer's keys by its metadata (OpenID Connect Discovery 1.0, sections 3 and 4.3).
  * @throws Error for metadata of another issuer, and for an address that is less safe than the metadata's own
  */
 function keysPlace(metadata: unknown, issuer: string, from: URL): URL {

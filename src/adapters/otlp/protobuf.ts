@@ -86,7 +86,7 @@ const SPAN = fields({
   9: ATTRIBUTES,
   15: { name: "status", of: () => STATUS },
 });
-/** Of logs and metrics it is only known how many there are. */
+/** Fields of an item: none of logs and metrics, which are only counted. */
 const ITEMS: Readonly<Record<Signal, Fields>> = { traces: SPAN, logs: fields({}), metrics: fields({}) };
 
 function requestOf(signal: Signal): Fields {
@@ -98,7 +98,7 @@ function requestOf(signal: Signal): Fields {
 
 const REQUESTS: Readonly<Record<Signal, Fields>> = { traces: requestOf("traces"), logs: requestOf("logs"), metrics: requestOf("metrics") };
 
-/** What a reader of OTLP's JSON takes at most: levels of messages, and elements of one list. */
+/** Limits of the reader of OTLP's JSON: levels of messages, and elements of one list. */
 const DEPTH_MAX = 24;
 const ELEMENTS_MIN = 1024;
 

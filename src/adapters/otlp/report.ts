@@ -21,7 +21,7 @@ export interface OtlpDeps {
   limits: OtlpLimits;
   /** Resolves when whatever else waits has had its turn. */
   othersTurn: () => Promise<void>;
-  /** Told once of each caller, of a span that looks like a tool's call and isn't understood. */
+  /** Called once for each caller with a span that looks like a tool's call and isn't understood. */
   notUnderstood: (caller: string, attribute: string) => void;
 }
 

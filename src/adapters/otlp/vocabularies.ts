@@ -68,7 +68,7 @@ function inputOf(value: AttributeValue | undefined): AttributeValue | undefined 
   }
 }
 
-/** Of the tool that a span is about; what a model is offered or asks for has longer names. */
+/** Name of an attribute for the tool that a span is about; tools that a model is offered have longer names. */
 const TOOL_NAME = /^(?!llm\.)(?:[a-z0-9_-]+\.)?tool[._]?(?:call[._]?)?name$/i;
 
 /** The attribute by which a span that nothing here understands looks like a tool's call; null if none does. */

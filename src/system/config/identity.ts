@@ -7,7 +7,7 @@ import { OUTGOING, isOutgoingUrl } from "./urls.js";
 const TOKEN_ALGORITHMS = ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const;
 
 const scope = Type.Enum(Object.keys(SCOPES) as Scope[]);
-/** Of a claim, whose steps are few: what a token holds is somebody's own. */
+/** Path to a claim, of few steps. */
 const claimPath = Type.String({ pattern: "^[A-Za-z0-9_-]{1,64}(?:\\.[A-Za-z0-9_-]{1,64}){0,3}$" });
 
 /** Where an issuer's keys are: one of these. */
