@@ -19,7 +19,10 @@ TOLD = ["note n-1: call back", "Nobody may do this.", "transferred 10"]
 
 @pytest.mark.parametrize(
     ("example", "needs"),
-    [("langgraph_agent", "langgraph"), ("openai_agents_agent", "agents"), ("pydantic_ai_agent", "pydantic_ai")],
+    [
+        *[("langgraph_agent", "langgraph"), ("openai_agents_agent", "agents"), ("pydantic_ai_agent", "pydantic_ai")],
+        *[("google_adk_agent", "google.adk"), ("autogen_agent", "autogen_agentchat")],
+    ],
 )
 def test_the_model_is_told_what_it_may_and_nothing_else_runs(desk: Desk, example: str, needs: str) -> None:
     pytest.importorskip(needs, reason=f"{needs} isn't installed")

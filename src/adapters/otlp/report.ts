@@ -118,7 +118,7 @@ export class OtlpReports {
   #warn(spans: readonly Span[], { id }: Caller): void {
     if (this.#warned.has(id) || this.#warned.size === WARNED_MAX) return;
     const attribute = spans.map((span) => (toldBy(span) === null ? toolAttribute(span) : null)).find((found) => found !== null);
-    if (attribute === undefined || attribute === null) return;
+    if (attribute === undefined) return;
     this.#warned.add(id);
     this.#deps.notUnderstood(id, attribute);
   }

@@ -45,7 +45,7 @@ describe("OTLP as Protobuf", () => {
   }
 
   it("passes over what nobody reads: events, scopes, states, fields to come", () => {
-    const [given = {}] = [span({})];
+    const given = span({});
     const more = { ...given, traceState: "a=b", flags: 1, events: [{ name: "exception", attributes: values }], droppedAttributesCount: 3 };
     const request = { resourceSpans: [{ resource: {}, scopeSpans: [{ scope: { name: "x" }, spans: [more], schemaUrl: "u" }] }] };
     const to_come = Buffer.concat([asProtobuf(request), Buffer.from([0xf8, 0x07, 0x01])]);

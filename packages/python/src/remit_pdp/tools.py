@@ -8,6 +8,7 @@ then the tool is refused.
 
 from __future__ import annotations
 
+import copy
 import functools
 from typing import Any, Callable, Mapping
 
@@ -110,3 +111,49 @@ def pydantic_ai(remit: AsyncRemitClient, action_of: ActionOf, toolset: Any, **op
                 return refused.tell_agent
 
     return Guarded(toolset)
+
+
+def google_adk(remit: AsyncRemitClient, action_of: ActionOf, tools: list[Any], **options: Any) -> list[Any]:
+    """
+    Guarded copies of tools of Google's Agent Development Kit.
+
+    >>> agent = Agent(name="support", model=model, tools=google_adk(remit, action_of, [FunctionTool(read_ticket)]))
+    """
+
+    def guarded(tool: Any) -> Any:
+        async def run_async(*, args: dict[str, Any], tool_context: Any) -> Any:
+            try:
+                return await call(
+                    remit, action_of, tool.name, args, lambda decided: tool.run_async(args=decided, tool_context=tool_context), **options
+                )
+            except Refusal as refused:
+                return refused.tell_agent
+
+        one = copy.copy(tool)
+        one.run_async = run_async
+        return one
+
+    return [guarded(tool) for tool in tools]
+
+
+def autogen(remit: AsyncRemitClient, action_of: ActionOf, tools: list[Any], **options: Any) -> list[Any]:
+    """
+    Guarded copies of AutoGen's tools.
+
+    >>> agent = AssistantAgent("support", model_client, tools=autogen(remit, action_of, [FunctionTool(read_ticket, "Reads a ticket.")]))
+    """
+
+    def guarded(tool: Any) -> Any:
+        async def run_json(args: Mapping[str, Any], cancellation_token: Any, call_id: str | None = None) -> Any:
+            try:
+                return await call(
+                    remit, action_of, tool.name, args, lambda decided: tool.run_json(decided, cancellation_token, call_id), **options
+                )
+            except Refusal as refused:
+                return refused.tell_agent
+
+        one = copy.copy(tool)
+        one.run_json = run_json
+        return one
+
+    return [guarded(tool) for tool in tools]
