@@ -44,7 +44,11 @@ const HEX: Scalar = { wire: LEN, read: (reader) => bytes(reader).toString("hex")
 const BASE64: Scalar = { wire: LEN, read: (reader) => bytes(reader).toString("base64") };
 const BOOL: Scalar = { wire: VARINT, read: (reader) => reader.bool() };
 const INT32: Scalar = { wire: VARINT, read: (reader) => reader.int32() };
-const INT64: Scalar = { wire: VARINT, read: (reader) => reader.int64().toString(10) };
+/** A number, or an object of the library's that writes itself as one. */
+interface Digits {
+  toString: (radix: number) => string;
+}
+const INT64: Scalar = { wire: VARINT, read: (reader) => (reader.int64() as Digits).toString(10) };
 const FIXED64: Scalar = {
   wire: I64,
   read: (reader) => {
