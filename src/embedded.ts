@@ -59,7 +59,7 @@ export interface Embedded {
    * @throws Undecided with a code of `NO_ANSWERS`
    * @example
    * import { readFileSync } from "node:fs";
-   * import { openEmbedded } from "remit/embedded";
+   * import { openEmbedded } from "@remit-pdp/embedded";
    *
    * const engine = await openEmbedded({
    *   dir: "engine-decide",
@@ -75,7 +75,7 @@ export interface Embedded {
    * @throws Undecided with a code of `NO_ANSWERS`
    * @example
    * import { readFileSync } from "node:fs";
-   * import { openEmbedded } from "remit/embedded";
+   * import { openEmbedded } from "@remit-pdp/embedded";
    *
    * const engine = await openEmbedded({
    *   dir: "engine-batch",
@@ -87,12 +87,12 @@ export interface Embedded {
    */
   decideBatch(actions: readonly DecideRequest[]): Promise<Answer[]>;
   /**
-   * Decides, meets obligations, runs, and records the outcome, as `guard` of `remit/client`.
+   * Decides, meets obligations, runs, and records the outcome, as `guard` of `@remit-pdp/client`.
    * @returns the result of `run`, without the fields that the answer redacts
    * @throws Denied, Undecided, OptionError; and whatever `run` throws
    * @example
    * import { readFileSync } from "node:fs";
-   * import { openEmbedded } from "remit/embedded";
+   * import { openEmbedded } from "@remit-pdp/embedded";
    *
    * const engine = await openEmbedded({
    *   dir: "engine-guard",
@@ -108,7 +108,7 @@ export interface Embedded {
    * @throws Undecided with a code of `NO_ANSWERS`
    * @example
    * import { readFileSync } from "node:fs";
-   * import { openEmbedded } from "remit/embedded";
+   * import { openEmbedded } from "@remit-pdp/embedded";
    *
    * const engine = await openEmbedded({
    *   dir: "engine-hold",
@@ -125,7 +125,7 @@ export interface Embedded {
    * @throws Denied; Undecided `answer_foreign`, `answer_used`, `answer_expired`, `answer_dropped`, `not_live`; OptionError; and whatever `run` throws
    * @example
    * import { readFileSync } from "node:fs";
-   * import { openEmbedded } from "remit/embedded";
+   * import { openEmbedded } from "@remit-pdp/embedded";
    *
    * const engine = await openEmbedded({
    *   dir: "engine-act",
@@ -142,7 +142,7 @@ export interface Embedded {
    * @throws Undecided `deadline`
    * @example
    * import { readFileSync } from "node:fs";
-   * import { openEmbedded } from "remit/embedded";
+   * import { openEmbedded } from "@remit-pdp/embedded";
    *
    * const engine = await openEmbedded({
    *   dir: "engine-reached",
@@ -158,7 +158,7 @@ export interface Embedded {
    * Ends the engine: it decides no more, puts every record on disk, and hands in the rest for up to 5 seconds.
    * @example
    * import { readFileSync } from "node:fs";
-   * import { openEmbedded } from "remit/embedded";
+   * import { openEmbedded } from "@remit-pdp/embedded";
    *
    * const engine = await openEmbedded({
    *   dir: "engine-close",
@@ -192,7 +192,7 @@ const CHAINED_TASKS_MAX = 100_000;
  * @throws OptionError `option_unknown`, `option_invalid`; NotReady with the service's code if bundle or facts are missing; Error if the folder is unusable
  * @example
  * import { readFileSync } from "node:fs";
- * import { openEmbedded } from "remit/embedded";
+ * import { openEmbedded } from "@remit-pdp/embedded";
  *
  * const engine = await openEmbedded({
  *   dir: "engine-open",

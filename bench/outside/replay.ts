@@ -1,5 +1,5 @@
 /**
- * Runs of a suite through a guard of `remit/client`, against the real service on loopback: one task a run, one decision a call, and only what a
+ * Runs of a suite through a guard of `@remit-pdp/client`, against the real service on loopback: one task a run, one decision a call, and only what a
  * tool answered to calls that went through is heard.
  */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";

@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 import { systemTimers } from "../system/index.js";
 import type { Files, FromChild, OpaAnswer, OpaQuestion } from "./opa_child.js";
 
-const CHILD = fileURLToPath(new URL("opa_child.js", import.meta.url));
+const CHILD = fileURLToPath(new URL("./opa_child.js", import.meta.url));
 
 /** The compiler broke, or didn't finish in time. */
 export class OpaProcessError extends Error {

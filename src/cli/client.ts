@@ -1,11 +1,14 @@
 /** How commands ask a running service. */
 import type { Command } from "commander";
+import { NotCertificates, readAuthorities } from "../system/authorities.js";
 import { readGiven } from "../system/read_file.js";
+import { exchange } from "./exchange.js";
 import { CliError, type Exit } from "./exit.js";
 
 export const URL_VARIABLE = "REMIT_URL";
 const TOKEN_VARIABLE = "REMIT_TOKEN";
 const TOKEN_FILE_VARIABLE = "REMIT_TOKEN_FILE";
+const CACERT_VARIABLE = "REMIT_CACERT";
 const DEFAULT_URL = "http://127.0.0.1:8181";
 const ANSWER_MS_MAX = 30_000;
 const PAGE_MAX = 1000;
@@ -14,6 +17,7 @@ export interface ServiceOptions {
   url?: string;
   token?: string;
   tokenFile?: string;
+  cacert?: string;
   json?: true;
 }
 
@@ -23,6 +27,7 @@ export function asking(command: Command, examples: string): Command {
     .option("--url <url>", `the service (default: ${URL_VARIABLE}, or ${DEFAULT_URL})`)
     .option("--token <token>", `a caller's token (default: ${TOKEN_VARIABLE}, which others on this machine can't see)`)
     .option("--token-file <file>", `a file that holds it (default: ${TOKEN_FILE_VARIABLE})`)
+    .option("--cacert <file>", `certificates to trust instead of the system's (default: ${CACERT_VARIABLE})`)
     .option("--json", "say it as JSON")
     .addHelpText("after", `\nExamples:\n${examples}`);
 }
@@ -50,11 +55,13 @@ export interface Listed<T> {
 export class Client {
   readonly #url: URL;
   readonly #token: string;
+  readonly #ca: Buffer | null;
 
   /** @throws CliError where the options leave it open whom to ask, or by which token */
   constructor(options: ServiceOptions) {
     this.#url = serviceUrl(options.url ?? process.env[URL_VARIABLE] ?? DEFAULT_URL);
     this.#token = tokenOf(options);
+    this.#ca = authoritiesOf(options);
   }
 
   /** @throws CliError saying what the service refused, or that it didn't answer */
@@ -70,25 +77,17 @@ export class Client {
       if (value !== undefined) url.searchParams.set(name, String(value));
     }
     const type = bytes?.type ?? (body === undefined ? undefined : "application/json");
-    let response: Response;
-    try {
-      response = await fetch(url, {
-        method,
-        headers: {
-          authorization: `Bearer ${this.#token}`,
-          ...(type !== undefined && { "content-type": type }),
-          ...(if_match !== undefined && { "if-match": `"${if_match}"` }),
-        },
-        body: bytes?.content ?? (body === undefined ? null : JSON.stringify(body)),
-        // Elsewhere nobody is meant to see the token.
-        redirect: "error",
-        signal,
-      });
-    } catch (cause) {
-      throw new CliError("unavailable", `no answer from ${url.origin}`, "is the service running? --url says where", {
-        cause,
-      });
-    }
+    const response = await exchange(url, {
+      method,
+      headers: {
+        authorization: `Bearer ${this.#token}`,
+        ...(type !== undefined && { "content-type": type }),
+        ...(if_match !== undefined && { "if-match": `"${if_match}"` }),
+      },
+      body: bytes?.content ?? (body === undefined ? null : JSON.stringify(body)),
+      signal,
+      ca: this.#ca,
+    });
     if (!response.ok) throw await refusal(response);
     return response;
   }
@@ -138,6 +137,16 @@ function tokenOf({ token, tokenFile }: ServiceOptions): string {
       `look at ${TOKEN_VARIABLE}, --token or --token-file`,
     );
   return trimmed;
+}
+
+function authoritiesOf({ cacert = process.env[CACERT_VARIABLE] }: ServiceOptions): Buffer | null {
+  if (cacert === undefined || cacert === "") return null;
+  try {
+    return readAuthorities(cacert);
+  } catch (cause) {
+    if (!(cause instanceof NotCertificates)) throw cause;
+    throw new CliError("invalid", cause.message, `look at --cacert or ${CACERT_VARIABLE}`, { cause });
+  }
 }
 
 interface ProblemBody {

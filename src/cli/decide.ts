@@ -29,6 +29,7 @@ interface Options {
   url?: string;
   token?: string;
   tokenFile?: string;
+  cacert?: string;
   facts?: string;
   now?: number;
   table?: string;
@@ -75,6 +76,7 @@ function asking(command: Command): Command {
     .option("--url <url>", `a running service to ask instead (default: ${URL_VARIABLE}, unless a set, bundle, table or facts are given)`)
     .option("--token <token>", "a caller's token for it (default: REMIT_TOKEN, which others on this machine can't see)")
     .option("--token-file <file>", "a file that holds it (default: REMIT_TOKEN_FILE)")
+    .option("--cacert <file>", "certificates to trust instead of the system's (default: REMIT_CACERT)")
     .option("--table <name>", "a table of the set, by its title or file, with --case")
     .option("--case <name>", "the case to ask about")
     .option("--facts <file>", "agents and tasks, as `remit serve` reads them")
@@ -156,8 +158,8 @@ function refuseUnheard(file: string | undefined, options: Options): void {
   if (beside !== undefined) throw new CliError("usage", `the request says it all; leave --${beside} out`);
   const elsewhere = options.url === undefined ? undefined : given(["facts", "now", "table"]);
   if (elsewhere !== undefined) throw new CliError("usage", `--${elsewhere} is not for a service; it has its own`);
-  const unasked = options.url === undefined ? given(["token", "tokenFile"]) : undefined;
-  if (unasked !== undefined) throw new CliError("usage", "a token is for a service; name it with --url");
+  const unasked = options.url === undefined ? given(["token", "tokenFile", "cacert"]) : undefined;
+  if (unasked !== undefined) throw new CliError("usage", "a token and --cacert are for a service; name it with --url");
   const untold = options.table === undefined ? undefined : given(["facts", "now", ...REQUEST_FLAGS]);
   if (untold !== undefined) throw new CliError("usage", `the table says it all; leave --${untold} out`);
   if (options.table !== undefined && file !== undefined) throw new CliError("usage", "give a request or a --table");

@@ -1,18 +1,10 @@
 #!/usr/bin/env node
-/** The `remit` command: one module per subcommand, each adding itself. */
-import { readFileSync, realpathSync } from "node:fs";
-import { fileURLToPath } from "node:url";
-import { Command, CommanderError } from "commander";
-import { OPEN_FILES_HINT, OPEN_FILES_LEAST, openFilesMax } from "../system/open_files.js";
-import { asset } from "../system/paths.js";
-import { CliError, EXIT_CODES, type Exit } from "./exit.js";
-import { sayFailure, terminal, type Ui } from "./ui.js";
-
-/** Adds a subcommand. Its action returns how it went, and throws what `sayFailure` can describe. */
-type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => void | Promise<void>;
+/** The `remit` command with all that it has: one module per subcommand, each adding itself. */
+import { main, runProgram, type Subcommands } from "./program.js";
+import type { Ui } from "./ui.js";
 
 /** Loaded one by one: `remit serve` has no use for what builds policies, and starts sooner without it. */
-export const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
+export const COMMANDS: Subcommands = {
   init: async () => (await import("./init.js")).addInit,
   build: async () => (await import("./build.js")).addBuild,
   dev: async () => (await import("./dev.js")).addDev,
@@ -50,85 +42,13 @@ export const COMMANDS: Readonly<Record<string, () => Promise<AddCommand>>> = {
   serve: async () => (await import("./serve.js")).addServe,
 };
 
-const HELP_HINT = "`--help` says what there is, with examples";
-
-export function version(): string {
-  return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
-}
-
 /**
  * Runs one command line.
  * @param args without the program's own name
  * @returns the exit code, of `EXIT_CODES`
  */
-export async function run(args: readonly string[], ui: Ui): Promise<number> {
-  let exit: Exit = "ok";
-  const json = args.includes("--json");
-  const program = new Command("remit")
-    .description("Decides what AI agents may do, at run time: build, test and ask policies, serve them, and say who may act")
-    .version(version(), "-V, --version", "print the version")
-    .helpOption("-h, --help", "print this help")
-    .showHelpAfterError(`hint: ${HELP_HINT}`)
-    .configureOutput({
-      writeOut: (text) => {
-        ui.out(text.replace(/\n$/, ""));
-      },
-      // Whoever asked for JSON reads the error in it.
-      writeErr: (text) => {
-        if (!json) ui.err(text.replace(/\n$/, ""));
-      },
-      outputError: (text, write) => {
-        write(text.replace(/^error:/, ui.paint("red", "error:")));
-      },
-    })
-    .exitOverride();
-  const codes = Object.values(EXIT_CODES).map(({ code, meaning }) => `  ${code}  ${meaning}`);
-  program.addHelpText("after", `\nExit codes:\n${codes.join("\n")}`);
-  const finish = (how: Exit): void => {
-    exit = how;
-  };
-  const [named = ""] = args;
-  const wanted = Object.hasOwn(COMMANDS, named) && named !== "completion" ? [COMMANDS[named]] : Object.values(COMMANDS);
-  if (named === "serve" && openFilesMax() < OPEN_FILES_LEAST) {
-    const few = `this process may have ${openFilesMax()} files open, and a service needs ${OPEN_FILES_LEAST} at least`;
-    return EXIT_CODES[sayFailure(ui, new CliError("failed", few, OPEN_FILES_HINT), json)].code;
-  }
-  for (const load of wanted) await (await load?.())?.(program, ui, finish);
-  try {
-    await program.parseAsync(args, { from: "user" });
-  } catch (error) {
-    if (!(error instanceof CommanderError)) exit = sayFailure(ui, error, json);
-    else if (error.exitCode === 0) exit = "ok";
-    else if (json) exit = sayFailure(ui, usageError(error), json);
-    else exit = "usage";
-  }
-  return EXIT_CODES[exit].code;
+export function run(args: readonly string[], ui: Ui): Promise<number> {
+  return runProgram(COMMANDS, args, ui);
 }
 
-/** As commander words it, without what makes it a line of text. */
-function usageError({ code, message }: CommanderError): CliError {
-  const said = code === "commander.help" ? "a command is missing" : message.replace(/^error: /, "").replaceAll("\n", " ");
-  return new CliError("usage", said, HELP_HINT);
-}
-
-function isMain(): boolean {
-  const [, started] = process.argv;
-  return started !== undefined && realpathSync(started) === fileURLToPath(import.meta.url);
-}
-
-/**
- * `remit … | head -1` ends without a word as soon as nobody reads on, and what can't be written otherwise ends it with one.
- * What can't be said on stderr ends nothing: a service goes on when whoever keeps its log is away.
- */
-function endWithoutReader(): void {
-  process.stderr.on("error", () => undefined);
-  process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code !== "EPIPE") process.stderr.write(`error: standard output: ${error.message}\n`);
-    process.exit(EXIT_CODES[error.code === "EPIPE" ? "unread" : "failed"].code);
-  });
-}
-
-if (isMain()) {
-  endWithoutReader();
-  process.exitCode = await run(process.argv.slice(2), terminal(process.stdout, process.stderr, process.env));
-}
+await main(COMMANDS, import.meta.url);

@@ -46,7 +46,7 @@ const SEEN_MAX = 8192;
 /**
  * Client of one decision point. Nothing is connected until the first question.
  * @example
- * import { RemitClient } from "remit/client";
+ * import { RemitClient } from "@remit-pdp/client";
  *
  * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
  * const customer = await remit.guard(action, ({ action }) => readCustomer(action.resource.id));
@@ -97,7 +97,7 @@ export class RemitClient {
    * @returns the result of `run`, without the fields that the answer redacts
    * @throws Denied with a code of `DENIALS`; Undecided with a code of `NO_ANSWERS`; OptionError `option_unknown`, `option_invalid`; and whatever `run` throws
    * @example
-   * import { RemitClient } from "remit/client";
+   * import { RemitClient } from "@remit-pdp/client";
    *
    * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
    * const customer = await remit.guard(action, ({ action, signal }) => readCustomer(action.resource.id, signal), { deadline_ms: 2000 });
@@ -111,7 +111,7 @@ export class RemitClient {
    * @returns the answer, whatever it is, to act on by `act`
    * @throws Undecided with a code of `NO_ANSWERS`; OptionError `option_unknown`
    * @example
-   * import { RemitClient } from "remit/client";
+   * import { RemitClient } from "@remit-pdp/client";
    *
    * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
    * const held = await remit.decide(action);
@@ -127,7 +127,7 @@ export class RemitClient {
    * @returns the result of `run`, as `guard` does
    * @throws Denied; Undecided, `answer_foreign` for an answer of another client, `answer_used`, `answer_expired`, `answer_dropped`, `not_live`; OptionError; and whatever `run` throws
    * @example
-   * import { RemitClient } from "remit/client";
+   * import { RemitClient } from "@remit-pdp/client";
    *
    * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
    * await remit.ready();
@@ -144,7 +144,7 @@ export class RemitClient {
    * @returns the task with its revision and, if the service issues them, its token
    * @throws Undecided; with code `problem` its `problem` says why
    * @example
-   * import { RemitClient } from "remit/client";
+   * import { RemitClient } from "@remit-pdp/client";
    *
    * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
    * const task = await remit.createTask({
@@ -165,7 +165,7 @@ export class RemitClient {
    * @returns the task as it is then, with its revision
    * @throws Undecided; with code `problem` its `problem` says why
    * @example
-   * import { RemitClient } from "remit/client";
+   * import { RemitClient } from "@remit-pdp/client";
    *
    * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
    * const { id } = await remit.createTask({ id: "T-3", agent: "support-7", purpose: "customer_support", expires: new Date(Date.now() + 3_600_000).toISOString() });
@@ -181,7 +181,7 @@ export class RemitClient {
    * @returns the finding's id
    * @throws Undecided; with code `problem` its `problem` says why
    * @example
-   * import { RemitClient } from "remit/client";
+   * import { RemitClient } from "@remit-pdp/client";
    *
    * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
    * await remit.report({ code: "tool_changed", agent: "support-7", purpose: "customer_support", server: "crm", tool: "get_customer", changed: ["description"] });
@@ -194,7 +194,7 @@ export class RemitClient {
    * Resolves once changes are received, so that answers may be kept.
    * @throws Undecided `deadline`, `cancelled`, `closed`; OptionError `option_unknown`
    * @example
-   * import { RemitClient } from "remit/client";
+   * import { RemitClient } from "@remit-pdp/client";
    *
    * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
    * await remit.ready({ deadline_ms: 5000 });
@@ -209,7 +209,7 @@ export class RemitClient {
   /**
    * Ends the client: nothing more is asked. Resolves once outcomes are reported or lost.
    * @example
-   * import { RemitClient } from "remit/client";
+   * import { RemitClient } from "@remit-pdp/client";
    *
    * const remit = new RemitClient({ url: "http://127.0.0.1:8181", token: () => currentToken() });
    * await remit.close();

@@ -18,7 +18,7 @@ export interface GuardOptions extends Handlers, DecideOptions {
   /** Called once, when the action begins to wait for an approval. @default none */
   waiting?: (answer: Answer) => void;
   /**
-   * Takes apart what the action returned, so that the service knows where later values come from: `returnedOf` of `remit/flow`. Nobody has
+   * Takes apart what the action returned, so that the service knows where later values come from: `returnedOf` of `@remit-pdp/flow`. Nobody has
    * the result before the service has that. @default none: an agent that has read something is taken to have read anything
    */
   returned?: (result: unknown) => Returned;

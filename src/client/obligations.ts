@@ -118,7 +118,7 @@ function isKnown(obligation: unknown): obligation is Obligation {
 /**
  * Returns the names of the fields that an answer redacts from a result.
  * @example
- * import { fieldsOf, redacted } from "remit/client";
+ * import { fieldsOf, redacted } from "@remit-pdp/client";
  *
  * const { answer } = await client.decide(action);
  * const shown = redacted({ id: "ada", iban: "DE02…" }, new Set(fieldsOf(answer)));
@@ -139,7 +139,7 @@ export function modified(answer: Answer, action: Action): Action {
  * @throws TypeError for anything that isn't JSON, and for a text: a field could hide in it
  * @example
  * import assert from "node:assert/strict";
- * import { redacted } from "remit/client";
+ * import { redacted } from "@remit-pdp/client";
  *
  * assert.deepEqual(redacted({ id: "ada", card: { iban: "DE02…" } }, new Set(["iban"])), { id: "ada", card: { iban: "[redacted]" } });
  */

@@ -11,7 +11,7 @@ export type OptionFault = keyof typeof OPTION_FAULTS;
 /**
  * Refuses an option when it is passed; nothing was decided or connected.
  * @example
- * import { OptionError, RemitClient } from "remit/client";
+ * import { OptionError, RemitClient } from "@remit-pdp/client";
  *
  * try {
  *   new RemitClient({ url: "http://127.0.0.1:8181", token: "t", deadline_m: 500 } as never);

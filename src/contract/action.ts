@@ -9,7 +9,7 @@ import type { DecideRequest, Resource } from "./decision.js";
  * @param task id, as named or by the task's token; null without a task
  * @example
  * import assert from "node:assert/strict";
- * import { canonicalAction } from "remit/contract";
+ * import { canonicalAction } from "@remit-pdp/contract";
  *
  * const text = canonicalAction({ agent: "a", purpose: "p", verb: "read", resource: { type: "note", id: "N-1" } }, null);
  * assert.equal(JSON.parse(text).verb, "read");

@@ -6,7 +6,7 @@
  * out, as JSON does.
  * @example
  * import assert from "node:assert/strict";
- * import { canonical } from "remit/contract";
+ * import { canonical } from "@remit-pdp/contract";
  *
  * assert.equal(canonical({ b: 1, a: [true, null] }), '{"a":[true,null],"b":1}');
  */
@@ -38,7 +38,7 @@ const PLAIN = /^[\x20\x21\x23-\x5b\x5d-\x7e]*$/;
  * Returns a text as JSON (RFC 8259, section 7), exactly as `JSON.stringify` does, in half the time if nothing has to be escaped.
  * @example
  * import assert from "node:assert/strict";
- * import { quoted } from "remit/contract";
+ * import { quoted } from "@remit-pdp/contract";
  *
  * assert.equal(quoted('say "hi"'), '"say \\"hi\\""');
  */
@@ -50,7 +50,7 @@ export function quoted(text: string): string {
  * Returns a text as JSON, or `null` without one.
  * @example
  * import assert from "node:assert/strict";
- * import { quotedOrNull } from "remit/contract";
+ * import { quotedOrNull } from "@remit-pdp/contract";
  *
  * assert.equal(quotedOrNull(null), "null");
  */

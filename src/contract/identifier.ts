@@ -12,7 +12,7 @@ const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Cod
  * Returns true for an id in NFC (UAX #15), visible, without white space at its ends. Its length is bounded by the schema.
  * @example
  * import assert from "node:assert/strict";
- * import { isCanonicalId } from "remit/contract";
+ * import { isCanonicalId } from "@remit-pdp/contract";
  *
  * assert.equal(isCanonicalId("I-9"), true);
  * assert.equal(isCanonicalId(" I-9"), false);
@@ -31,7 +31,7 @@ const LIKE_SLASHES = /[\u2044\u2215\u29f5\u29f8]/;
  * where a URL's reader would stop. The same must hold after a mapping of compatible characters (NFKC, UAX #15), such as full-width dots and slashes.
  * @example
  * import assert from "node:assert/strict";
- * import { isCanonicalPath } from "remit/contract";
+ * import { isCanonicalPath } from "@remit-pdp/contract";
  *
  * assert.equal(isCanonicalPath("reports/2027/q1.pdf"), true);
  * assert.equal(isCanonicalPath("reports/../keys.pem"), false);

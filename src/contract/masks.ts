@@ -9,7 +9,7 @@ import type { Condition, ListCondition, Mask, Negated, Operand, Vocabulary } fro
  * Returns a masked field's name in words: `reply.arguments.text`, `customer.id`, `task.note`, `context.session`.
  * @example
  * import assert from "node:assert/strict";
- * import { maskWords } from "remit/contract";
+ * import { maskWords } from "@remit-pdp/contract";
  *
  * assert.equal(maskWords({ at: ["types", "reply", "arguments", "text"] }), "reply.arguments.text");
  */
@@ -22,7 +22,7 @@ export function maskWords({ at }: Pick<Mask, "at">): string {
  * Returns true if one of two paths is the beginning of the other; `*` is any step.
  * @example
  * import assert from "node:assert/strict";
- * import { overlap } from "remit/contract";
+ * import { overlap } from "@remit-pdp/contract";
  *
  * assert.equal(overlap(["task"], ["task", "note"]), true);
  * assert.equal(overlap(["task", "note"], ["task", "topic"]), false);
@@ -38,7 +38,7 @@ export function overlap(a: readonly string[], b: readonly string[]): boolean {
  * @param type null: on any
  * @example
  * import assert from "node:assert/strict";
- * import { inputPlaces } from "remit/contract";
+ * import { inputPlaces } from "@remit-pdp/contract";
  *
  * assert.deepEqual(inputPlaces({ at: ["context", "session"] }, null, vocabulary), [["request", "context", "session"]]);
  */
@@ -72,7 +72,7 @@ function resourcePlaces(of: string, rest: string[], type: string | null, { types
  * Returns true if a path as matchers and templates spell it (`task.note`, `arguments.text`, `resource`) may show a masked field.
  * @example
  * import assert from "node:assert/strict";
- * import { pathShows } from "remit/contract";
+ * import { pathShows } from "@remit-pdp/contract";
  *
  * assert.equal(pathShows("task.note", { at: ["task", "attributes", "note"] }), true);
  * assert.equal(pathShows("task.topic", { at: ["task", "attributes", "note"] }), false);
@@ -109,7 +109,7 @@ export function pathShows(path: string, { at }: Pick<Mask, "at">): boolean {
  * Returns the paths that a message's template names, in order.
  * @example
  * import assert from "node:assert/strict";
- * import { templatePaths } from "remit/contract";
+ * import { templatePaths } from "@remit-pdp/contract";
  *
  * assert.deepEqual(templatePaths("reply to {to}, not {customer}"), ["to", "customer"]);
  */
@@ -121,7 +121,7 @@ export function templatePaths(message: string): string[] {
  * Returns the paths that a condition reads, those of what it compares with among them.
  * @example
  * import assert from "node:assert/strict";
- * import { conditionPaths } from "remit/contract";
+ * import { conditionPaths } from "@remit-pdp/contract";
  *
  * assert.deepEqual(conditionPaths({ name: "owner", path: ["owner"], op: "same_as", value: ["task", "customer"] }), [["owner"], ["task", "customer"]]);
  */
@@ -148,7 +148,7 @@ export function conditionPaths(condition: Condition | ListCondition | Negated<Li
  * Returns the paths of what a condition matches, without those that it only compares with; each once.
  * @example
  * import assert from "node:assert/strict";
- * import { conditionPlaces } from "remit/contract";
+ * import { conditionPlaces } from "@remit-pdp/contract";
  *
  * assert.deepEqual(conditionPlaces({ name: "owner", path: ["owner"], op: "same_as", value: ["task", "customer"] }), [["owner"]]);
  */
@@ -167,7 +167,7 @@ export function conditionPlaces(condition: Condition | ListCondition | Negated<L
  * Returns the values that stand in a condition itself, each with the paths that it is compared with: `at` is where in the condition it is.
  * @example
  * import assert from "node:assert/strict";
- * import { conditionLiterals } from "remit/contract";
+ * import { conditionLiterals } from "@remit-pdp/contract";
  *
  * const [literal] = conditionLiterals({ name: "owner", path: ["owner"], op: "in", value: ["ada"] });
  * assert.deepEqual([literal.paths, literal.holder[literal.key]], [[["owner"]], ["ada"]]);
@@ -221,7 +221,7 @@ function operandPaths(operand: Operand): string[][] {
  * Returns the paths of the input that a line with `about: task` or `about: other` reads, for one type.
  * @example
  * import assert from "node:assert/strict";
- * import { aboutPlaces } from "remit/contract";
+ * import { aboutPlaces } from "@remit-pdp/contract";
  *
  * assert.ok(aboutPlaces("invoice", vocabulary).length > 0);
  */
@@ -253,7 +253,7 @@ export interface PrincipalsRead {
  * @param vocabulary of the policy that is asked; a field that it doesn't mask itself may have been read
  * @example
  * import assert from "node:assert/strict";
- * import { masksRead, type PolicyInput } from "remit/contract";
+ * import { masksRead, type PolicyInput } from "@remit-pdp/contract";
  *
  * assert.deepEqual(masksRead({ input: {} as PolicyInput, masked: [] } as never, vocabulary), []);
  */

@@ -214,7 +214,7 @@ const TOKEN_LENGTH_MAX = 128;
  * Returns one escaped step of a JSON pointer (RFC 6901, section 3), clipped, since the name may be the caller's own text.
  * @example
  * import assert from "node:assert/strict";
- * import { pointerToken } from "remit/contract";
+ * import { pointerToken } from "@remit-pdp/contract";
  *
  * assert.equal(pointerToken("a/b"), "a~1b");
  */
@@ -226,7 +226,7 @@ export function pointerToken(name: string): string {
  * Returns the beginning of a text, at most `max` UTF-16 units and never half of a surrogate pair.
  * @example
  * import assert from "node:assert/strict";
- * import { clip } from "remit/contract";
+ * import { clip } from "@remit-pdp/contract";
  *
  * assert.equal(clip("customer", 4), "cust");
  */

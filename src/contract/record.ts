@@ -340,7 +340,7 @@ export type LostRecord = Static<typeof LostRecord>;
  * Returns a record's canonical text (RFC 8785) before and after its `seq`, which the log puts between, without the enclosing braces.
  * @example
  * import assert from "node:assert/strict";
- * import { aroundSeq } from "remit/contract";
+ * import { aroundSeq } from "@remit-pdp/contract";
  *
  * assert.deepEqual(aroundSeq({ kind: "lost", time: "t" }), { before: '"kind":"lost"', after: '"time":"t"' });
  */

@@ -13,7 +13,7 @@ export const EMAIL_PATTERN = "^[^@\\s]{1,64}@[^@\\s]{1,189}$";
  * Returns the JSON Schema of a vocabulary's value as a request may have it: typed, bounded, and null if the host does not know it.
  * @example
  * import assert from "node:assert/strict";
- * import { valueSchema } from "remit/contract";
+ * import { valueSchema } from "@remit-pdp/contract";
  *
  * assert.deepEqual(valueSchema({ kind: "boolean" }), { type: ["boolean", "null"] });
  */
@@ -55,7 +55,7 @@ function presentSchema(type: ValueType): JsonSchema {
  * Returns the JSON Schema of an object with these fields and no others, each of which may be left out.
  * @example
  * import assert from "node:assert/strict";
- * import { fieldsSchema } from "remit/contract";
+ * import { fieldsSchema } from "@remit-pdp/contract";
  *
  * assert.equal(fieldsSchema({ amount_cents: { kind: "integer" } })["additionalProperties"], false);
  */
@@ -76,7 +76,7 @@ const textOrNull = (description: string): JsonSchema => ({ type: ["string", "nul
  * different types accepts both. `docs/rego.md` is made of it.
  * @example
  * import assert from "node:assert/strict";
- * import { inputSchema } from "remit/contract";
+ * import { inputSchema } from "@remit-pdp/contract";
  *
  * assert.equal(inputSchema(vocabulary)["type"], "object");
  */

@@ -5,7 +5,7 @@ const DATE_TIME = /^(\d{4})-(\d{2})-(\d{2})[Tt](\d{2}):(\d{2}):(\d{2})(\.\d{1,9}
  * does not exist. A leap second (`:60`) is refused: POSIX time has no place for it.
  * @example
  * import assert from "node:assert/strict";
- * import { parseTime } from "remit/contract";
+ * import { parseTime } from "@remit-pdp/contract";
  *
  * assert.equal(parseTime("1970-01-01T00:00:01Z"), 1000);
  * assert.equal(parseTime("1970-02-30T00:00:00Z"), null);
@@ -35,7 +35,7 @@ const UNIT_MS: Readonly<Record<string, number>> = { ms: 1, s: 1000, m: 60_000, h
  * epoch; null if the text is neither or names a moment that does not exist.
  * @example
  * import assert from "node:assert/strict";
- * import { momentMs } from "remit/contract";
+ * import { momentMs } from "@remit-pdp/contract";
  *
  * assert.equal(momentMs("1970-01-02"), 86_400_000);
  * assert.equal(momentMs("1970-01-01T00:00:01.500Z"), 1500);
@@ -50,7 +50,7 @@ export function momentMs(text: string): number | null {
  * Returns a duration such as `90s`, `36h` or `30d` in milliseconds; null if the text is none.
  * @example
  * import assert from "node:assert/strict";
- * import { durationMs } from "remit/contract";
+ * import { durationMs } from "@remit-pdp/contract";
  *
  * assert.equal(durationMs("36h"), 129_600_000);
  * assert.equal(durationMs("1w"), null);

@@ -1,4 +1,4 @@
-/** Decides what an application asks, in its own process; and is to `remit/client` what a service is. */
+/** Decides what an application asks, in its own process; and is to `@remit-pdp/client` what a service is. */
 import { Undecided, type ProblemSaid } from "../client/errors.js";
 import type { Carrier, Exchange, Received } from "../client/transport.js";
 import { Problem, type Answer, type DecideRequest, type ReportOutcome } from "../contract/index.js";

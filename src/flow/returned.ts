@@ -12,7 +12,7 @@ const DEPTH_MAX = 32;
  * @param answer a tool's result: parsed JSON, or a text
  * @example
  * import assert from "node:assert/strict";
- * import { returnedOf } from "remit/flow";
+ * import { returnedOf } from "@remit-pdp/flow";
  *
  * const { paths } = returnedOf([{ sender: "ada@example.com" }]);
  * assert.equal(paths[0]?.path, "[].sender");

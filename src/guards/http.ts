@@ -31,7 +31,7 @@ export type Handler = (request: Request, permitted: Permitted) => Response | Pro
  * @returns a handler that answers a refusal with a problem (RFC 9457)
  * @throws TypeError for a table that two readers could read differently; OptionError `option_unknown`
  * @example
- * import { byBearer, guardFetch } from "remit/guards/http";
+ * import { byBearer, guardFetch } from "@remit-pdp/client/guards/http";
  *
  * const routes = [{ on: "GET /customers/:id", verb: "read", type: "customer", id: "id" }];
  * const handle = guardFetch(client, { routes, who: byBearer({ purpose: "customer_support" }) }, async (_request, { action }) =>

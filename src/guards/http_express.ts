@@ -13,7 +13,7 @@ const permittedBy = new WeakMap<Response, Permitted>();
  * Returns the permission that a handler runs with: the action as it was decided, and the signal that fires when it is taken back.
  * @throws TypeError for a response that no guard has permitted
  * @example
- * import { permittedOf } from "remit/guards/express";
+ * import { permittedOf } from "@remit-pdp/client/guards/express";
  *
  * app.get("/customers/:id", async (_request, response) => {
  *   const { action, signal } = permittedOf(response);
@@ -31,8 +31,8 @@ export function permittedOf(response: Response): Permitted {
  * permitted. An action is done once an answer below 400 has been sent whole.
  * @throws TypeError for a table that two readers could read differently; OptionError `option_unknown`
  * @example
- * import { byBearer } from "remit/guards/http";
- * import { guardExpress } from "remit/guards/express";
+ * import { byBearer } from "@remit-pdp/client/guards/http";
+ * import { guardExpress } from "@remit-pdp/client/guards/express";
  *
  * const routes = [{ on: "GET /customers/:id", verb: "read", type: "customer", id: "id" }];
  * app.use(guardExpress(client, { routes, who: byBearer({ purpose: "customer_support" }) }));

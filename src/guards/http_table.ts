@@ -135,7 +135,7 @@ const BEARER: Record<keyof BearerOptions, true> = { purpose: true, task_header: 
  * token is believed here: the service verifies it, and that it is the named agent's.
  * @throws OptionError `option_unknown`
  * @example
- * import { byBearer } from "remit/guards/http";
+ * import { byBearer } from "@remit-pdp/client/guards/http";
  *
  * const who = byBearer({ purpose: "customer_support", task_header: "x-task" });
  */

@@ -12,6 +12,9 @@ export interface BodyLimits {
 }
 
 const JSON_TYPE = /^application\/json(?:[ \t]*;[ \t]*charset=(?:utf-8|"utf-8"))?$/i;
+export const PROTOBUF_TYPE = "application/x-protobuf"; // opentelemetry-proto, `docs/specification.md`, "OTLP/HTTP Request"
+const PROTOBUF_MEDIA = /^application\/x-protobuf$/i;
+const OTLP_MEDIA = new RegExp(`${JSON_TYPE.source}|${PROTOBUF_MEDIA.source}`, "i");
 const ANY = /^/;
 const NO_YAML = /^(?!.*yaml)/i;
 const GZIP_TYPE = /^application\/(?:gzip|octet-stream|vnd\.openpolicyagent\.bundles)$/i;
@@ -27,18 +30,18 @@ export function readJsonBytes(request: IncomingMessage, limits: BodyLimits, time
 }
 
 /**
- * Reads a body that may be compressed (`gzip`), like `readJsonBytes`: neither what arrives nor what it decompresses to is larger than the
- * limit.
+ * Reads a body of OTLP, which is JSON or Protobuf and may be compressed (`gzip`): neither what arrives nor what it decompresses to is larger
+ * than the limit.
  * @throws Problem as `readJsonBytes`, and `http_invalid` for invalid gzip
  */
-export function readPackedJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
-  return readPacked(request, JSON_TYPE, limits, timers);
+export function readPackedOtlpBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
+  return readPacked(request, OTLP_MEDIA, limits, timers);
 }
 
 /**
- * Reads a body like `readPackedJsonBytes`, from clients that declare the type of JSON as their library does, or not at all: any type but
+ * Reads a body like `readPackedOtlpBytes`, from clients that declare the type of JSON as their library does, or not at all: any type but
  * YAML is read as JSON.
- * @throws Problem as `readPackedJsonBytes`
+ * @throws Problem as `readPackedOtlpBytes`
  */
 export function readLooseJsonBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
   return readPacked(request, NO_YAML, limits, timers);
@@ -116,10 +119,14 @@ export function checkJsonLines(request: IncomingMessage, bytesMax: number): void
 /** Returns true if a request declares a single JSON text, not lines of it. */
 export const isJson = ({ headers }: IncomingMessage): boolean => JSON_TYPE.test(headers["content-type"] ?? "");
 
+/** Returns true if a request declares Protobuf. */
+export const isProtobuf = ({ headers }: IncomingMessage): boolean => PROTOBUF_MEDIA.test(headers["content-type"] ?? "");
+
 /** Expected types and hints for a refused content type. */
 const EXPECTED = new Map<RegExp, { expected: string; hint?: string }>([
   [SET_MEDIA, { expected: `\`${SET_TYPE}\`` }],
   [JSON_TYPE, { expected: "`application/json`" }],
+  [OTLP_MEDIA, { expected: "`application/x-protobuf` or `application/json`" }],
   [NO_YAML, { expected: "`application/json`" }],
   [GZIP_TYPE, { expected: "`application/gzip`", hint: "send the bundle's bytes as `application/gzip`" }],
   [JSON_LINES_ALONE, { expected: "`application/x-ndjson`", hint: "send `content-type: application/x-ndjson`, an action a line" }],

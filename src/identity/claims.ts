@@ -16,10 +16,13 @@ const Claims = Type.Object({
   nbf: Type.Optional(seconds()),
   iat: Type.Optional(seconds()),
   jti: Type.Optional(identifier()),
-  /** RFC 8693, section 4.2. */
-  scope: Type.Optional(Type.String()),
+  /** RFC 8693, section 4.2; some issuers write a list. */
+  scope: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
 });
 export type TokenClaims = Static<typeof Claims> & { act?: unknown; cnf?: unknown };
+
+/** The claim in which an issuer names the client that a token was issued to: of OpenID Connect, RFC 9068, Okta and Entra. */
+export type ClientClaim = "azp" | "client_id" | "cid" | "appid";
 
 /** RFC 8693, section 4.1. What else it says of an actor isn't used, as that section wants of `exp`, `nbf` and `aud`. */
 const Actor = Type.Object({ sub: identifier(), iss: Type.Optional(identifier()) });
@@ -49,4 +52,10 @@ export function actorsOf(act: unknown, issuer: string, max: number): TokenSubjec
     actors.push(actor);
   }
   return actors;
+}
+
+/** The client that a token was issued to, by this claim; null if it is missing or not in canonical form. */
+export function clientOf(claims: TokenClaims, claim: ClientClaim): string | null {
+  const client = (claims as Partial<Record<ClientClaim, unknown>>)[claim];
+  return typeof client === "string" && client.length <= 256 && isCanonicalId(client) ? client : null;
 }

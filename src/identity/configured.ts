@@ -1,9 +1,11 @@
 /** The identity that a configuration describes, its files read. */
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
+import { NotCertificates, readAuthorities } from "../system/authorities.js";
 import { readText } from "../system/read_file.js";
 import { JwtIdentity, type Issuer } from "./jwt.js";
 import { FixedKeys, KeyRefused, jwksKeys, pemKey, pemKeyPair, type KeySet, type KeyUse } from "./keys.js";
+import { SCOPE_CLAIM } from "./scopes.js";
 import { RemoteKeys, type RemoteKeysReport } from "./remote.js";
 import { TaskTokens } from "./task_tokens.js";
 
@@ -33,11 +35,25 @@ export function configuredIdentity(
     issuer: issuer.issuer,
     audience: issuer.audience,
     name: issuer.name,
-    keys: issuersKeys(issuer, issuer.spiffe_trust_domain === undefined ? "sig" : "jwt-svid", shared, system, report),
+    keys: issuersKeys(issuer, issuer.spiffe_trust_domain === undefined ? "sig" : "jwt-svid", OPENID, shared, system, report),
     trust_domain: issuer.spiffe_trust_domain,
+    scopes: { claims: [issuer.scopes_claim ?? SCOPE_CLAIM.claims].flat(), prefix: issuer.scope_prefix, max: issuer.scopes_max },
+    actor_claim: issuer.actor_claim,
   }));
   return new JwtIdentity({ ...shared, issuers: read, tasks, callers }, system.clock);
 }
+
+/** The address of an issuer's metadata. */
+export type MetadataPlace = (issuer: string) => string;
+
+/** OpenID Connect Discovery 1.0, section 4: after the issuer's path. */
+const OPENID: MetadataPlace = (issuer) => `${issuer.replace(/\/$/, "")}/.well-known/openid-configuration`;
+
+/** SSF 1.0, section 6.2: before the issuer's path. */
+export const SSF: MetadataPlace = (issuer) => {
+  const { origin, pathname } = new URL(issuer);
+  return `${origin}/.well-known/ssf-configuration${pathname.replace(/\/$/, "")}`;
+};
 
 /** What says where an issuer's keys are. */
 export type KeysConfig = Pick<Config["identity"]["issuers"][number], "issuer" | "keys" | "jwks" | "remote">;
@@ -46,11 +62,17 @@ export type KeysConfig = Pick<Config["identity"]["issuers"][number], "issuer" | 
 export function issuersKeys(
   { issuer, keys = [], jwks, remote }: KeysConfig,
   use: KeyUse,
+  metadataPlace: MetadataPlace,
   shared: { json: Config["limits"]; production: boolean },
   system: System,
   report: RemoteKeysReport,
 ): KeySet {
-  if (remote !== undefined) return new RemoteKeys({ ...remote, ...shared, use }, system, report);
+  if (remote !== undefined) {
+    const { url, ca, ...options } = remote;
+    const place = url === undefined ? { url: metadataPlace(issuer), metadata_of: issuer } : { url };
+    const trusted = ca === undefined ? undefined : inIssuer(issuer, () => readAuthorities(ca));
+    return new RemoteKeys({ ...options, ...shared, ...place, ca: trusted, use }, system, report);
+  }
   return inIssuer(
     issuer,
     () =>
@@ -64,6 +86,8 @@ function inIssuer<T>(issuer: string, read: () => T): T {
   try {
     return read();
   } catch (cause) {
-    throw cause instanceof KeyRefused ? new KeyRefused(`issuer \`${issuer}\`: ${cause.message}`, { cause }) : cause;
+    throw cause instanceof KeyRefused || cause instanceof NotCertificates
+      ? new KeyRefused(`issuer \`${issuer}\`: ${cause.message}`, { cause })
+      : cause;
   }
 }

@@ -16,7 +16,8 @@ export const TOKEN_FAULTS = {
   subject: "a subject in canonical form",
   lifetime: "an expiry within the longest lifetime",
   bound: "a token that needs no proof of a key (`cnf`)",
-  actors: "as many actors as may be, each an object with `sub` (RFC 8693, section 4.1); none in a caller's token",
+  actors:
+    "as many actors as may be, each an object with `sub` (RFC 8693, section 4.1), or the claim that names the client; none in a caller's token",
   spiffe: "a JWT-SVID of its issuer's trust domain, and SPIFFE ids in no other token",
 } as const;
 

@@ -5,13 +5,14 @@
  * the rest (expiry, a future `iat`, text as payload, claims twice, `crit`) is checked here.
  */
 import { hash } from "node:crypto";
-import { Problem, SCOPES, isCanonicalId, type Scope } from "../contract/index.js";
+import { Problem, isCanonicalId, type Scope } from "../contract/index.js";
 import type { AgentProof, Caller, Identity, TaskProof, TokenSubject } from "../decision/ports.js";
 import type { Clock } from "../system/index.js";
-import { actorsOf, audiences, isClaims, tokenUse, type TokenClaims } from "./claims.js";
+import { actorsOf, audiences, clientOf, isClaims, tokenUse, type ClientClaim, type TokenClaims } from "./claims.js";
 import { checkSigned, readCompact, type CompactLimits, type TokenHeader } from "./compact.js";
 import { expired, invalid, type TokenField } from "./faults.js";
 import { KeyRefused, type KeySet, type TokenKey } from "./keys.js";
+import { SCOPE_CLAIM, capped, namedScopes, type ScopeRules } from "./scopes.js";
 import { isSvidHeader, looksLikeSpiffe, trustDomainOf } from "./spiffe.js";
 import { TASK_AUDIENCE, TASK_ISSUER, type TaskTokens, type TaskWork } from "./task_tokens.js";
 import { VerifiedTokens } from "./verified.js";
@@ -22,6 +23,8 @@ export interface CallerRights {
   purposes?: readonly string[] | undefined;
   /** What it is when it approves an action; left out: nothing. */
   roles?: readonly string[] | undefined;
+  /** Scopes that it has, whatever its token says; left out: those of its token. */
+  scopes?: readonly Scope[] | undefined;
 }
 
 export type TokenPurpose = "callers" | "agents";
@@ -36,6 +39,10 @@ export interface Issuer {
   keys: KeySet;
   /** Its tokens are JWT-SVIDs of this trust domain (SPIFFE). */
   trust_domain?: string | undefined;
+  /** How its callers' tokens say scopes. @default the claim `scope`, by the names that they have here */
+  scopes?: ScopeRules | undefined;
+  /** Names the acting agent in a token without `act`: the client that it was issued to. */
+  actor_claim?: ClientClaim | undefined;
 }
 
 export interface IdentityOptions extends CompactLimits {
@@ -66,8 +73,11 @@ interface Use<T> {
 }
 
 const BEARER = /^bearer +/i; // RFC 7235, section 2.1: the scheme's case doesn't matter
-/** RFC 7519, section 5.1, and RFC 9068, section 2.1; none at all is common. JWT-SVIDs have another one. */
-const TYPE = /^(?:(?:at\+)?jwt|jose)?$/i;
+/**
+ * RFC 7519, section 5.1, and RFC 9068, section 2.1, which RFC 7515, section 4.1.9, lets begin with `application/`; none at all is common.
+ * JWT-SVIDs have another one.
+ */
+const TYPE = /^(?:(?:application\/)?(?:at\+)?jwt|jose)?$/i;
 
 interface Rights {
   agents: ReadonlySet<string> | null;
@@ -101,7 +111,7 @@ export class JwtIdentity implements Identity {
       field: "authorization",
       grace_s: leeway_s,
       verified: new VerifiedTokens(cached_tokens_max, clock),
-      read: callerOf,
+      read: (claims, issuer) => this.#callerOf(claims, issuer),
     };
     this.#agents = {
       ...usesOf(options.issuers, "agents"),
@@ -157,8 +167,7 @@ export class JwtIdentity implements Identity {
   }
 
   rolesOf({ id }: Pick<Caller, "id">): ReadonlySet<string> {
-    const { callers = {} } = this.#options;
-    return new Set(Object.hasOwn(callers, id) ? callers[id]?.roles : []);
+    return new Set(this.#givenTo(id).roles);
   }
 
   agentProof(token: string): AgentProof | Promise<AgentProof> {
@@ -191,6 +200,11 @@ export class JwtIdentity implements Identity {
   #digestOf(token: string): string {
     if (this.#last.token !== token) this.#last = { token, digest: hash("sha256", token, "base64") };
     return this.#last.digest;
+  }
+
+  #givenTo(id: string): CallerRights {
+    const { callers = {} } = this.#options;
+    return (Object.hasOwn(callers, id) ? callers[id] : undefined) ?? {};
   }
 
   #prove<T>(token: string, use: Use<T>): T | Promise<T> {
@@ -242,7 +256,18 @@ export class JwtIdentity implements Identity {
     return value;
   }
 
-  #agentOf(claims: TokenClaims, { issuer, trust_domain }: Issuer): AgentProof {
+  #callerOf(claims: TokenClaims, { name, trust_domain, scopes: rules = SCOPE_CLAIM }: Issuer): Caller {
+    const { sub, act } = claims;
+    if (trust_domain !== undefined && trustDomainOf(sub) !== trust_domain) throw invalid("spiffe", "authorization");
+    // A caller answers for what it asks; who acts in its name would be on no record.
+    if (act !== undefined) throw invalid("actors", "authorization");
+    const id = name === undefined ? sub : `${name}:${sub}`;
+    const scopes = this.#givenTo(id).scopes ?? namedScopes(claims, rules);
+    if (scopes === null) throw invalid("claims", "authorization");
+    return { id, scopes: capped(scopes, rules), token: tokenUse(claims) };
+  }
+
+  #agentOf(claims: TokenClaims, { issuer, trust_domain, actor_claim }: Issuer): AgentProof {
     const subject: TokenSubject = { issuer, subject: claims.sub };
     const token = tokenUse(claims);
     if (trust_domain !== undefined) {
@@ -251,6 +276,11 @@ export class JwtIdentity implements Identity {
     }
     const actors = actorsOf(claims.act, issuer, this.#options.actors_max);
     if (actors === null) throw invalid("actors", "/agent_token");
+    if (actor_claim !== undefined && actors.length === 0) {
+      const client = clientOf(claims, actor_claim);
+      if (client === null) throw invalid("actors", "/agent_token");
+      if (client !== claims.sub) actors.push({ issuer, subject: client });
+    }
     const [actor, ...chain] = actors;
     if (looksLikeSpiffe((actor ?? subject).subject)) throw invalid("spiffe", "/agent_token");
     return actor === undefined ? { actor: subject, principal: null, chain, token } : { actor, principal: subject, chain, token };
@@ -268,18 +298,6 @@ function permitted(caller: Caller, scope: Scope): Caller {
   if (!caller.scopes.has(scope))
     throw new Problem("scope_missing", { field: "authorization", expected: `scope \`${scope}\`` }, { caller: caller.id });
   return caller;
-}
-
-function callerOf(claims: TokenClaims, { name, trust_domain }: Issuer): Caller {
-  const { sub, act, scope = "" } = claims;
-  if (trust_domain !== undefined && trustDomainOf(sub) !== trust_domain) throw invalid("spiffe", "authorization");
-  // A caller answers for what it asks; who acts in its name would be on no record.
-  if (act !== undefined) throw invalid("actors", "authorization");
-  return {
-    id: name === undefined ? sub : `${name}:${sub}`,
-    scopes: new Set(scope.split(" ").filter((word): word is Scope => Object.hasOwn(SCOPES, word))),
-    token: tokenUse(claims),
-  };
 }
 
 /** Whose keys the token has to be signed by; SPIFFE leaves `iss` to the issuer, then the subject says it. */

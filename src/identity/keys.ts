@@ -84,6 +84,11 @@ export function pemKeyPair(kid: string, pem: string): { sign: KeyObject; verify:
 /** What a key in a set must be for: `sig`, or `jwt-svid` in a SPIFFE trust domain's bundle. */
 export type KeyUse = "sig" | "jwt-svid";
 
+/** `use` of a key may be left out. SPIRE's OpenID Connect provider writes `sig` for keys of JWT-SVIDs. */
+function isFor(wanted: KeyUse, given: string = wanted): boolean {
+  return given === wanted || (wanted === "jwt-svid" && given === "sig");
+}
+
 const NoSecret = { d: Type.Optional(Type.Never()), k: Type.Optional(Type.Never()) };
 const kid = () => Type.String({ minLength: 1, maxLength: 256 });
 const keys = <T extends object>(items: T) => Type.Object({ keys: Type.Array(items, { maxItems: 64 }) });
@@ -118,7 +123,7 @@ export function jwksKeys(text: string, use: KeyUse = "sig"): TokenKey[] {
   } catch (cause) {
     throw new KeyRefused("the JWK set is not JSON", { cause });
   }
-  if (!isStrictSet(jwks) || jwks.keys.length === 0 || jwks.keys.some((key) => (key.use ?? use) !== use)) {
+  if (!isStrictSet(jwks) || jwks.keys.length === 0 || !jwks.keys.every((key) => isFor(use, key.use))) {
     throw new KeyRefused("the JWK set must have public keys, each with `kty`, `kid` and `alg`, for signatures");
   }
   checkKidsDiffer(jwks.keys);
@@ -132,7 +137,7 @@ export function jwksKeys(text: string, use: KeyUse = "sig"): TokenKey[] {
  */
 export function publishedKeys(jwks: unknown, algorithms: readonly Algorithm[], use: KeyUse): TokenKey[] {
   if (!isSet(jwks)) throw new KeyRefused("not a JWK set (RFC 7517, section 5)");
-  const usable = jwks.keys.filter((key) => isUsable(key)).filter((key) => (key.use ?? use) === use);
+  const usable = jwks.keys.filter((key) => isUsable(key)).filter((key) => isFor(use, key.use));
   checkKidsDiffer(usable);
   return usable.flatMap((jwk) => {
     const fit = algorithms

@@ -6,15 +6,23 @@ import { request as requestHttp } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { Algorithm } from "jsonwebtoken";
 import { Problem } from "../contract/index.js";
+import { Type } from "../contract/type.js";
 import { scan, type ScanLimits } from "../decision/scan.js";
+import { isOutgoingUrl } from "../system/config/urls.js";
 import type { System, Timers } from "../system/index.js";
+import { schemas } from "../system/schemas.js";
 import { publishedKeys, type KeySet, type KeyUse, type TokenKey } from "./keys.js";
 
 export interface RemoteKeysOptions {
+  /** Address of the set, or of the issuer's metadata. */
   url: string;
+  /** Set: metadata is read first, which has to be this issuer's, and says where the set is. */
+  metadata_of?: string | undefined;
+  /** Certificates in PEM form that are trusted for this in place of the system's. */
+  ca?: Buffer | undefined;
   algorithms: readonly Algorithm[];
   use: KeyUse;
-  /** From the first byte sent to the last received. */
+  /** From the first byte sent to the last received, of each answer. */
   timeout_ms: number;
   bytes_max: number;
   /** After the end of one question, whatever came of it. */
@@ -101,10 +109,11 @@ export class RemoteKeys implements KeySet {
   }
 
   async #load(began: number): Promise<void> {
-    const { url, algorithms, use, json, production } = this.#options;
+    const { url, metadata_of: issuer, algorithms, use, production } = this.#options;
     try {
-      const body = await getBounded(new URL(url), this.#options, this.#system.timers);
-      const keys = publishedKeys(JSON.parse(scan(body, json)), algorithms, use).filter(({ development }) => !(production && development));
+      const first = new URL(url);
+      const place = issuer === undefined ? first : keysPlace(await this.#get(first), issuer, first);
+      const keys = publishedKeys(await this.#get(place), algorithms, use).filter(({ development }) => !(production && development));
       // One whose material is the same stays the same, and with it the tokens that it has verified.
       this.#keys = new Map(keys.map((key) => [key.kid, this.#same(key)]));
       // What they are is as old as the question.
@@ -115,10 +124,31 @@ export class RemoteKeys implements KeySet {
     }
   }
 
+  async #get(url: URL): Promise<unknown> {
+    return JSON.parse(scan(await getBounded(url, this.#options, this.#system.timers), this.#options.json));
+  }
+
   #same(key: TokenKey): TokenKey {
     const before = this.#keys.get(key.kid);
     return before?.algorithm === key.algorithm && before.key.equals(key.key) ? before : key;
   }
+}
+
+const isMetadata = schemas().compile<{ issuer: string; jwks_uri: string }>(
+  Type.Object({ issuer: Type.String(), jwks_uri: Type.String({ maxLength: 2048 }) }),
+);
+
+/**
+ * Returns the place of an issuer's keys by its metadata (OpenID Connect Discovery 1.0, sections 3 and 4.3).
+ * @throws Error for metadata of another issuer, and for an address that is less safe than the metadata's own
+ */
+function keysPlace(metadata: unknown, issuer: string, from: URL): URL {
+  if (!isMetadata(metadata)) throw new Error("metadata without `issuer` and `jwks_uri`");
+  if (metadata.issuer !== issuer) throw new Error("metadata of another issuer");
+  const { jwks_uri: place } = metadata;
+  if (!isOutgoingUrl(place) || (from.protocol === "https:" && new URL(place).protocol !== "https:"))
+    throw new Error("a `jwks_uri` that isn't `https`");
+  return new URL(place);
 }
 
 /**
@@ -127,7 +157,7 @@ export class RemoteKeys implements KeySet {
  */
 export function getBounded(
   url: URL,
-  { timeout_ms, bytes_max }: { timeout_ms: number; bytes_max: number },
+  { timeout_ms, bytes_max, ca }: { timeout_ms: number; bytes_max: number; ca?: Buffer | undefined },
   timers: Timers,
 ): Promise<Buffer> {
   return new Promise((resolve, reject) => {
@@ -139,6 +169,7 @@ export function getBounded(
     const request = (url.protocol === "https:" ? requestHttps : requestHttp)(url, {
       agent: false,
       rejectUnauthorized: true,
+      ...(ca !== undefined && { ca }),
       headers: { accept: "application/jwk-set+json, application/json", "cache-control": "no-cache" },
     });
     const cancel = timers.after(timeout_ms, () => {

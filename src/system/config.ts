@@ -7,7 +7,7 @@ import { dirname, resolve, sep } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { authzen, checkEnvoy, envoy } from "./config/adapters.js";
 import { behavior, bundle, decision, engine, facts } from "./config/deciding.js";
-import { callers, checkIssuers, identity } from "./config/identity.js";
+import { callers, checkCallerScopes, checkIssuers, identity } from "./config/identity.js";
 import { checkListening, events, hosts, limits, listen, tls } from "./config/listening.js";
 import { section } from "./config/parts.js";
 import { checkSinks, log, sinks } from "./config/records.js";
@@ -62,6 +62,7 @@ export function parseConfig(text: string | Uint8Array, file: string): Config {
   const folder = dirname(resolve(file));
   for (const { path, set } of pathsIn(ConfigSchema as Schema, value, [])) set(resolve(folder, path));
   checkIssuers(value.identity.issuers, errorAt);
+  checkCallerScopes(value.identity.issuers, value.callers, errorAt);
   if (value.security_events !== undefined) checkSecurityEvents(value.security_events, errorAt);
   checkSinks(value.export ?? [], errorAt);
   checkFindings(value.findings, errorAt);

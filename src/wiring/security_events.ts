@@ -8,7 +8,7 @@ import { Verifying } from "../adapters/events/verifying.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import type { ReceivedStream, ToldStream } from "../contract/security_events.js";
 import type { Commands } from "../facts/commands.js";
-import { issuersKeys } from "../identity/configured.js";
+import { SSF, issuersKeys } from "../identity/configured.js";
 import type { JwtIdentity } from "../identity/jwt.js";
 import { KeyRefused } from "../identity/keys.js";
 import type { Config } from "../system/config.js";
@@ -231,7 +231,7 @@ const ANSWER_BYTES_MAX = 1024 * 1024;
 /** @throws KeyRefused, or the file system's error, saying what is wrong */
 function transmitterOf(one: TransmitterConfig, audience: string, { config, system, logger }: Reading): Transmitter {
   const production = process.env["NODE_ENV"] === "production";
-  const keys = issuersKeys(one, "sig", { json: config.limits, production }, system, {
+  const keys = issuersKeys(one, "sig", SSF, { json: config.limits, production }, system, {
     loaded: (url, kids) => {
       logger?.info("a transmitter's keys are loaded", { url, kids });
     },

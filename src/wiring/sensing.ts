@@ -76,7 +76,17 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
         find: (filter, limit) => find(search, filter, limit),
       });
       return {
-        reports: new OtlpReports({ mapping, observer, asked, limits: { spans_max }, othersTurn: () => othersTurn(system) }),
+        reports: new OtlpReports({
+          ...{ mapping, observer, asked, limits: { spans_max } },
+          othersTurn: () => othersTurn(system),
+          notUnderstood: (caller, attribute) => {
+            logger.warn("spans that look like calls of tools are in no vocabulary known here", {
+              code: "spans_unknown",
+              caller,
+              attribute,
+            });
+          },
+        }),
         body_bytes_max,
       };
     },

@@ -1,5 +1,7 @@
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createServer, type Server } from "node:http";
+import { createServer as createHttpsServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -11,6 +13,8 @@ import { verify } from "../../src/store/file.js";
 import { storeFile } from "../../src/store/folder.js";
 import { EVERY, ask, decided, runWithFacts, type Json } from "../http/asking.js";
 import { tokenFor, type Running } from "../http/running.js";
+import { skip } from "../skip.js";
+import { makeTlsFiles } from "../tls_files.js";
 import { remit, type Ran } from "./remit.js";
 
 const VARIABLES = ["REMIT_URL", "REMIT_TOKEN", "REMIT_TOKEN_FILE"];
@@ -424,6 +428,43 @@ describe("the command line for facts", function () {
         expect([ran.exit, ran.out]).to.deep.equal([exit, ""]);
       });
     }
+
+    it("a service whose certificate isn't trusted, told from one that isn't there or speaks no TLS", async function () {
+      const folder = mkdtempSync(join(tmpdir(), "remit-cacert-"));
+      const made = makeTlsFiles(folder);
+      if (made === null) skip(this, "no openssl");
+      const tokens: unknown[] = [];
+      const secure = createHttpsServer(made, ({ headers }, response) => {
+        tokens.push(headers.authorization);
+        response.setHeader("content-type", "application/json").end('{"items": [], "next": null}');
+      }).listen(0, "127.0.0.1");
+      await once(secure, "listening");
+      const { port } = secure.address() as AddressInfo;
+      const list = (url: string, ...more: string[]) => remit("agents", "list", "--token", "a.b.c", "--url", url, ...more);
+      const url = `https://127.0.0.1:${port}`;
+      try {
+        const untrusted = await list(url);
+        expect(untrusted.err).to.match(
+          /^error: the certificate of https:\/\/127\.0\.0\.1:\d+ isn't trusted: self-signed certificate\n.*--cacert\n$/,
+        );
+        expect([untrusted.exit, tokens]).to.deep.equal(["unavailable", []]);
+        expect((await list(url, "--cacert", made.file)).exit).to.equal("ok");
+        expect(tokens).to.deep.equal(["Bearer a.b.c"]);
+        const misnamed = await list(`https://localhost:${port}`, "--cacert", made.file);
+        expect(misnamed.err).to.match(/isn't trusted: Hostname\/IP does not match/);
+        const plain = await list(service.url.replace("http:", "https:"));
+        expect(plain.err).to.match(/^error: no TLS with https:\/\/127\.0\.0\.1:\d+: \w+\n.*does the service speak https there/);
+        const none = await list(url, "--cacert", "/nowhere.pem");
+        expect([none.exit, none.err]).to.deep.equal(["failed", "error: `/nowhere.pem` does not exist\n"]);
+        const other = await list(url, "--cacert", join(folder, "key.pem"));
+        expect(other.exit).to.equal("invalid");
+        expect(other.err).to.match(/key\.pem` holds no certificates in PEM form\n.*REMIT_CACERT/);
+      } finally {
+        secure.closeAllConnections();
+        secure.close();
+        rmSync(folder, { recursive: true, force: true });
+      }
+    });
 
     it("an answer that isn't the service's", async () => {
       const other = await answering((_path, answer) => {

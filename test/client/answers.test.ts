@@ -8,86 +8,16 @@ import { outside } from "../../src/client/outside.js";
 import type { Answer } from "../../src/contract/index.js";
 import { nodeOutside } from "../../src/guards/outside.js";
 import { action, DEADLINE_MS, endOf, GATEWAY, hurrying, openDesk, SOON_MS, type Desk } from "./desk.js";
+import { ANSWER_CASES, faultOf, oneBefore } from "./answer_cases.js";
 import { FaultyProxy, type Fault } from "./faulty_proxy.js";
 
 const alter = (change: (answer: Answer, earlier: readonly Answer[]) => object): Fault => ({
   alter: (answer, earlier) => ({ ...answer, ...change(answer, earlier) }),
 });
-const without = (name: keyof Answer): Fault => ({ alter: ({ [name]: _, ...rest }) => rest });
 const JSON_TYPE = { "content-type": "application/json" };
-const PROBLEM_TYPE = { "content-type": "application/problem+json" };
-const DENY = { decision: "deny", proceed: true };
 
-/** What may come in the place of an answer, and what that ends in. */
-// prettier-ignore
-const FAULTS: [what: string, code: string, fault: Fault][] = [
-  ["a connection that is cut before anything was asked", "unreachable", "cut before"],
-  ["a connection that is cut before anything was answered", "unreachable", "cut after"],
-  ["bytes that are no HTTP", "unreachable", "garbage"],
-  ["nothing", "deadline", "hang"],
-  ["an answer that comes too late", "deadline", { delay_ms: 3 * SOON_MS }],
-  ["half an answer", "answer_cut", "half"],
-  ["half an answer, and then nothing", "deadline", "half, then nothing"],
-  ["an answer without end", "answer_too_large", "endless"],
-  ["an answer that announces more than any has", "answer_too_large", { status: 200, headers: { "content-length": "999999999" }, body: "" }],
-  ["a redirection to the service itself", "redirected", { status: 307, headers: { location: "/decide" } }],
-  ["a redirection elsewhere", "redirected", { status: 302, headers: { location: "http://127.0.0.1:9/" } }],
-  ["another status of success", "status_unexpected", { status: 202 }],
-  ["the status of what was made", "status_unexpected", { status: 201 }],
-  ["no content", "status_unexpected", { status: 204, body: "" }],
-  ["the page of a proxy", "status_unexpected", { status: 502, headers: { "content-type": "text/html" }, body: "<h1>Bad gateway</h1>" }],
-  ["a problem that isn't one", "status_unexpected", { status: 403, headers: PROBLEM_TYPE, body: "{}" }],
-  ["a problem that can't be read", "answer_unreadable", { status: 403, headers: PROBLEM_TYPE, body: "{" }],
-  ["a problem", "problem", { status: 503, headers: PROBLEM_TYPE, body: '{"code":"log_unavailable"}' }],
-  ["an answer as text", "type_unexpected", { status: 200, headers: { "content-type": "text/plain" } }],
-  ["an answer as a page", "type_unexpected", { status: 200, headers: { "content-type": "text/html" } }],
-  ["an answer as a problem", "type_unexpected", { status: 200, headers: PROBLEM_TYPE }],
-  ["an answer whose type is said twice", "type_unexpected", { status: 200, headers: { "content-type": ["application/json", "text/plain"] } }],
-  ["an answer in another alphabet", "type_unexpected", { status: 200, headers: { "content-type": "application/json; charset=utf-16" } }],
-  ["nothing at all, as JSON", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "" }],
-  ["what is no JSON", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "{{{" }],
-  ["what is no UTF-8", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: Buffer.from([0x22, 0xc3, 0x22]) }],
-  ["true", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "true" }],
-  ["null", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: "null" }],
-  ["a list", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: '[{"proceed":true}]' }],
-  ["an answer that denies first and allows then", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: '{"decision":"deny","proceed":false,"decision":"allow","proceed":true}' }],
-  ["the bare word that counts", "answer_unreadable", { status: 200, headers: JSON_TYPE, body: '{"proceed":true}' }],
-  ["a word for true", "answer_unreadable", alter(() => ({ proceed: "true" }))],
-  ["a number for true", "answer_unreadable", alter(() => ({ proceed: 1 }))],
-  ["no decision", "answer_unreadable", without("decision")],
-  ["a decision that is none", "answer_unreadable", alter(() => ({ decision: "permit" }))],
-  ["no decision id", "answer_unreadable", without("decision_id")],
-  ["a decision id that is none", "answer_unreadable", alter(() => ({ decision_id: "../outcome" }))],
-  ["no digest", "answer_unreadable", without("action_digest")],
-  ["no validity", "answer_unreadable", without("valid_for_ms")],
-  ["a validity in words", "answer_unreadable", alter(() => ({ valid_for_ms: "5000" }))],
-  ["a validity below nothing", "answer_unreadable", alter(() => ({ valid_for_ms: -1 }))],
-  ["a validity that never ends", "answer_unreadable", alter(() => ({ valid_for_ms: 1e15 }))],
-  ["no obligations", "answer_unreadable", without("obligations")],
-  ["obligations as text", "answer_unreadable", alter(() => ({ obligations: "redact" }))],
-  ["no facts revision", "answer_unreadable", without("facts_revision")],
-  ["a deny that goes on", "answer_contradictory", alter(() => DENY)],
-  ["an allow that doesn't", "answer_contradictory", alter(() => ({ proceed: false }))],
-  ["what goes on and waits", "answer_contradictory", alter(() => ({ decision: "flag", wait: { for: "approval", until: "2026-01-01T00:00:00Z" } }))],
-  ["an answer to another request", "answer_foreign", { alter: (_, earlier) => earlier.at(-1) }],
-  ["an answer to no request", "answer_foreign", without("request_id")],
-  ["an answer to the request before", "answer_foreign", alter(({ request_id = "" }) => ({ request_id: oneBefore(request_id) }))],
-  ["an answer to another client's request", "answer_foreign", alter(({ request_id = "" }) => ({ request_id: `other${request_id}` }))],
-  ["an answer about another action", "answer_other_action", alter(() => ({ action_digest: `sha256:${"0".repeat(64)}` }))],
-  ["an answer whose digest is in capitals", "answer_other_action", alter(({ action_digest }) => ({ action_digest: action_digest.toUpperCase() }))],
-  ["a decision that was taken before", "answer_replayed", alter((_, earlier) => ({ decision_id: earlier.at(-1)?.decision_id }))],
-  ["a validity of nothing", "answer_expired", alter(() => ({ valid_for_ms: 0 }))],
-  ["an obligation of no kind", "obligation_unknown", alter(() => ({ obligations: [{ type: "watermark" }] }))],
-  ["an obligation that is no object", "obligation_unknown", alter(() => ({ obligations: [null] }))],
-  ["a redaction of nothing", "obligation_unknown", alter(() => ({ obligations: [{ type: "redact", fields: [] }] }))],
-  ["an obligation that says more than it may", "obligation_unknown", alter(() => ({ obligations: [{ type: "notify", channel: "x", unless: "y" }] }))],
-  ["one obligation that is known, and one that isn't", "obligation_unknown", alter(() => ({ obligations: [{ type: "modify", argument: "amount", value: 1 }, { type: "encrypt" }] }))],
-];
-
-function oneBefore(requestId: string): string {
-  const at = requestId.lastIndexOf("-");
-  return `${requestId.slice(0, at)}-${Number(requestId.slice(at + 1)) - 1}`;
-}
+/** What may come in the place of an answer, and what that ends in: for every client. */
+const FAULTS = ANSWER_CASES.map(({ what, code, fault }): [what: string, code: string, fault: Fault] => [what, code, faultOf(fault)]);
 
 describe("what comes in the place of an answer", function () {
   this.timeout(60_000);

@@ -17,6 +17,7 @@ import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { asset } from "../../src/system/paths.js";
+import { manifestOf, packageFolders } from "../../scripts/packages.js";
 import { blocksOfDocuments, optionsWithoutDefault, publicFunctions } from "./blocks.js";
 import { compileExamples } from "./programs.js";
 
@@ -37,8 +38,8 @@ const FACTS = {
   },
 };
 
-const { exports } = JSON.parse(readFileSync(asset("package.json"), "utf8")) as { exports: Record<string, string> };
-const entries = Object.values(exports).map((file) => asset(file.replace(/^\.\/dist\//, "").replace(/js$/, "ts")));
+const exported = packageFolders().flatMap((folder) => Object.values(manifestOf(folder).exports ?? {}));
+const entries = [...new Set(exported)].map((file) => asset(file.replace(/^\.\/dist\//, "").replace(/js$/, "ts")));
 const functions = publicFunctions(entries, CALLED);
 const documents = blocksOfDocuments().filter(({ language }) => language === "ts");
 const blocks = [...documents.filter(({ notRun }) => notRun === null), ...functions.flatMap(({ examples }) => examples)];

@@ -5,7 +5,7 @@ import ts from "typescript";
 import { asset } from "../../src/system/paths.js";
 import type { Block } from "./blocks.js";
 
-/** Within the package, so that `remit/client` is itself. */
+/** Within the package, so that `@remit-pdp/client` is itself. */
 const FOLDER = asset("dist", "test", "docs", "run");
 /** As a user's project has it. */
 const OPTIONS: ts.CompilerOptions = {

@@ -174,7 +174,8 @@ const ISSUED: readonly Row[] = [
   ["text as payload", "issuer", (of) => of.tokenOf('"hello"')],
   ["a list as payload", "issuer", (of) => of.tokenOf("[]")],
   ["null as payload", "issuer", (of) => of.tokenOf("null")],
-  ["scopes in a list", "claims", (of) => of.token({ scope: ["remit:decide"] })],
+  ["a scope that is a number", "claims", (of) => of.token({ scope: 7 })],
+  ["a scope that is a list of lists", "claims", (of) => of.token({ scope: [["remit:decide"]] })],
   [
     "bound to a key by its thumbprint (RFC 9449)",
     "bound",

@@ -114,10 +114,11 @@ describe("the issuer's keys", () => {
     const keys = [
       { ...jwk(ec), kid: "a", use: "jwt-svid" },
       { ...jwk(rsa), use: "x509-svid", x5c: ["MII="] },
-      { ...jwk(rsa), kid: "b", use: "sig" },
+      { ...jwk(rsa), kid: "b", use: "enc" },
+      { ...jwk(rsa), kid: "c", use: "sig" },
     ];
     const found = publishedKeys({ keys, spiffe_sequence: 1, spiffe_refresh_hint: 60 }, ["ES256", "RS256"], "jwt-svid");
-    expect(found.map(({ kid }) => kid)).to.deep.equal(["a"]);
+    expect(found.map(({ kid }) => kid)).to.deep.equal(["a", "c"]);
   });
 
   it("are none where two algorithms would do", () => {
@@ -149,7 +150,7 @@ describe("the issuer's keys", () => {
     ["a point that isn't on the curve", "not a public key", () => jwksKeys(set({ ...jwk(ec), y: "AAAA", kid: "k", alg: "ES256" }))],
     ["a weak key in a set", "is weak", () => jwksKeys(set({ ...jwk(weak), kid: "k", alg: "RS256" }))],
     ["a key of a trust domain's in an issuer's set", "public keys", () => jwksKeys(set({ ...jwk(ec), kid: "k", alg: "ES256", use: "jwt-svid" }))],
-    ["an issuer's key in a trust domain's set", "public keys", () => jwksKeys(set({ ...jwk(ec), kid: "k", alg: "ES256", use: "sig" }), "jwt-svid")],
+    ["a certificate's key in a trust domain's set", "public keys", () => jwksKeys(set({ ...jwk(ec), kid: "k", alg: "ES256", use: "x509-svid" }), "jwt-svid")],
     ["a public key to sign with", "not a private key", () => pemKeyPair("k", publicPem(ec))],
     ["an RSA key to sign with", "needs a key on prime256v1", () => pemKeyPair("k", privatePem(rsa))],
     ["a key on another curve to sign with", "needs a key on prime256v1", () => pemKeyPair("k", privatePem(p384))],

@@ -1,16 +1,19 @@
 /** What a caller, or someone on the network, sends. */
+import { once } from "node:events";
+import { createServer, type IncomingMessage } from "node:http";
+import type { AddressInfo } from "node:net";
 import { PassThrough } from "node:stream";
-import type { IncomingMessage } from "node:http";
 import type { ProblemCode } from "../../src/contract/index.js";
 import type { Decider } from "../../src/decision/decide.js";
 import { admission } from "../../src/http/admission.js";
+import type { RemoteKeys } from "../../src/identity/remote.js";
 import { system } from "../../src/system/index.js";
 import { BAD_REQUESTS } from "../http/bad_requests.js";
 import { REQUEST as POSTED, post, raw, requestText, run, type Running } from "../http/running.js";
 import { ALLOWED, REQUEST, World, policyOf } from "../decision/world.js";
 import { JSON_CORPUS } from "../decision/json_corpus.js";
 import { FORGED, TOKENS, altered, type Kind } from "../identity/forged.js";
-import { identity, issuer } from "../identity/tokens.js";
+import { ISSUER, ec, identity, issuer } from "../identity/tokens.js";
 import { namesReachPrototypes } from "./names.js";
 import { cut } from "./cut.js";
 import { codeIn, codeOf, threat, type Tree } from "./threat.js";
@@ -36,6 +39,12 @@ threat("B1", "a key pins its algorithm; claims have their types; each kind of to
       for (const [byte, token] of altered(good))
         if ((await faultOf(() => show[kind](token))) === "accepted") return `${kind}, byte ${byte} altered: accepted`;
     }
+    const capped = identity({ issuers: [issuer({ scopes: { claims: ["scope"], max: ["remit:decide"] } })] }, undefined, builds);
+    const beyond = await faultOf(() => capped.authenticate(`Bearer ${TOKENS.caller.token()}`, "remit:register"));
+    if (beyond !== "scope_missing") return `a scope beyond its issuer's cap: ${beyond}`;
+    const { RemoteKeys } = await tree("identity/remote.js");
+    const elsewhere = await keysOfAnother(RemoteKeys);
+    if (elsewhere !== "metadata of another issuer") return `metadata of another issuer: ${elsewhere}`;
     for (const missing of [{ issuer: "" }, { audience: {} }, { audience: { callers: "" } }]) {
       try {
         identity({ issuers: [issuer(missing)] }, undefined, builds);
@@ -77,6 +86,8 @@ threat("B1", "a key pins its algorithm; claims have their types; each kind of to
     "SPIFFE ids being their trust domain's alone": [cut.never("identity/jwt.js", "#agentOf", "looksLikeSpiffe")],
     "each claim once": [cut.call("identity/compact.js", "readCompact", ["scan","payloadBytes"], "payloadBytes.toString()")],
     "the one spelling": [cut.never("identity/compact.js", "readCompact", "toString")],
+    "a cap of scopes": [cut.text("identity/scopes.js", "capped", "max?.includes(scope) ?? true", "true")],
+    "metadata being its issuer's": [cut.text("identity/remote.js", "keysPlace", "metadata.issuer !== issuer", "false")],
     "an issuer and an audience": [cut.never("identity/jwt.js", "checkIssuers", "issuer", "includes")],
   },
 });
@@ -93,6 +104,30 @@ async function faultOf(call: () => unknown): Promise<string> {
 }
 
 const LIMITS = { depth_max: 32, members_max: 256 };
+
+/** What becomes of keys that one issuer's metadata has, asked for in another's name. */
+async function keysOfAnother(Remote: typeof RemoteKeys): Promise<string> {
+  const server = createServer((request, response) => {
+    const at = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const metadata = { issuer: "https://evil.example", jwks_uri: `${at}/keys` };
+    response.end(
+      JSON.stringify(request.url === "/keys" ? { keys: [{ ...ec.publicKey.export({ format: "jwk" }), kid: "ec-1" }] } : metadata),
+    );
+  }).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  try {
+    const said: string[] = [];
+    const report = { loaded: () => said.push("loaded"), failed: (_url: string, detail: string) => said.push(detail) };
+    const place = { url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/metadata`, metadata_of: ISSUER };
+    const bounds = { timeout_ms: 5000, bytes_max: 4096, cooldown_ms: 1000, refresh_ms: 1000, max_age_ms: 2000, waiting_max: 1 };
+    const keys = new Remote({ ...place, ...bounds, algorithms: ["ES256"], use: "sig", json: LIMITS, production: false }, system, report);
+    await codeOf(() => keys.find("ec-1"));
+    return said.join();
+  } finally {
+    server.closeAllConnections();
+    server.close();
+  }
+}
 
 threat("B3", "what two parsers could read differently is refused, before the caller is looked at", {
   async check(tree) {

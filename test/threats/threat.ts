@@ -56,6 +56,7 @@ import type * as httpShareModule from "../../src/http/share.js";
 import type * as systemPlacesModule from "../../src/system/places.js";
 import type * as httpServerModule from "../../src/http/server.js";
 import type * as identityJwtModule from "../../src/identity/jwt.js";
+import type * as identityRemoteModule from "../../src/identity/remote.js";
 import type * as identityTaskTokensModule from "../../src/identity/task_tokens.js";
 import type * as policyEngineModule from "../../src/policy/engine.js";
 import type * as policyInstanceModule from "../../src/policy/instance.js";
@@ -126,6 +127,7 @@ export interface Modules {
   "system/places.js": typeof systemPlacesModule;
   "http/server.js": typeof httpServerModule;
   "identity/jwt.js": typeof identityJwtModule;
+  "identity/remote.js": typeof identityRemoteModule;
   "identity/task_tokens.js": typeof identityTaskTokensModule;
   "policy/engine.js": typeof policyEngineModule;
   "policy/instance.js": typeof policyInstanceModule;

@@ -6,10 +6,13 @@ import { Tellings, hasArguments, toldBy, type Act, type Told } from "./actions.j
 import type { Asked } from "./asked.js";
 import { Batch, Calls } from "./calls.js";
 import type { OtelMapping } from "./mapping.js";
-import { itemsOf, readSpans, type OtlpLimits, type Signal } from "./read.js";
+import { itemsOf, readSpans, type OtlpLimits, type Signal, type Span } from "./read.js";
+import { inGenAi, toolAttribute } from "./vocabularies.js";
 
 /** Spans that are worked off before others have their turn. */
 const SPANS_A_TURN = 128;
+/** Callers that are remembered to have been warned of. */
+const WARNED_MAX = 1024;
 
 export interface OtlpDeps {
   mapping: OtelMapping;
@@ -18,6 +21,8 @@ export interface OtlpDeps {
   limits: OtlpLimits;
   /** Resolves when whatever else waits has had its turn. */
   othersTurn: () => Promise<void>;
+  /** Called once for each caller with a span that looks like a tool's call and isn't understood. */
+  notUnderstood: (caller: string, attribute: string) => void;
 }
 
 export interface Rejection {
@@ -43,11 +48,17 @@ export interface TracesReport {
 export class OtlpReports {
   readonly #deps: OtlpDeps;
   readonly #calls = new Calls();
+  /** Callers whose spans were warned of. */
+  readonly #warned = new Set<string>();
   /** Resolves when all requests that are being worked off are over. */
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(deps: OtlpDeps) {
     this.#deps = deps;
+  }
+
+  get limits(): OtlpLimits {
+    return this.#deps.limits;
   }
 
   /**
@@ -63,8 +74,10 @@ export class OtlpReports {
 
   async #read(body: Buffer, caller: Caller): Promise<TracesReport> {
     const { mapping, observer, asked, limits } = this.#deps;
-    const { spans, unreadable } = readSpans(body, limits);
+    const { spans: sent, unreadable } = readSpans(body, limits);
+    const spans = sent.map(inGenAi);
     const told = spans.flatMap((span) => toldBy(span) ?? []);
+    this.#warn(spans, caller);
     const { acts, batch, ...counts } = await this.#actsOf(told, new Tellings(spans, mapping));
     const rejected = [...unreadable.map(({ at, why }) => ({ of: at, why })), ...counts.rejected];
     const done = new Set<number>();
@@ -100,6 +113,14 @@ export class OtlpReports {
   /** Checks that it is what it says it is; of logs and metrics nothing is kept. @throws Problem */
   check(body: Buffer, signal: Exclude<Signal, "traces">): void {
     itemsOf(body, signal, this.#deps.limits);
+  }
+
+  #warn(spans: readonly Span[], { id }: Caller): void {
+    if (this.#warned.has(id) || this.#warned.size === WARNED_MAX) return;
+    const attribute = spans.map((span) => (toldBy(span) === null ? toolAttribute(span) : null)).find((found) => found !== null);
+    if (attribute === undefined) return;
+    this.#warned.add(id);
+    this.#deps.notUnderstood(id, attribute);
   }
 
   async #actsOf(told: Told[], tellings: Tellings) {

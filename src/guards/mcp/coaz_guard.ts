@@ -42,7 +42,7 @@ export type CoazVerdict = Reply | null;
  * @throws OptionError `option_unknown`
  * @example
  * import assert from "node:assert/strict";
- * import { coazVerdict } from "remit/guards/coaz";
+ * import { coazVerdict } from "@remit-pdp/coaz";
  *
  * const refused = await coazVerdict(request, tools.get(name), claims, async () => ({ decision: false }), { resource: "https://mcp.example.com" });
  * assert.notEqual(refused, null);
@@ -121,7 +121,7 @@ const PDP: Record<keyof PdpOptions, true | OptionNames> = {
  * Returns a function that asks an AuthZEN decision point (Authorization API 1.0), which rejects unless it answers 200 in time.
  * @throws OptionError `option_unknown`
  * @example
- * import { authzenPdp } from "remit/guards/coaz";
+ * import { authzenPdp } from "@remit-pdp/coaz";
  *
  * const ask = authzenPdp({ endpoints: { evaluation, evaluations }, token: () => currentToken(), timeout_ms: 2000 });
  */

@@ -1,10 +1,14 @@
-/** The OTLP/HTTP receiver (opentelemetry-proto, `docs/specification.md`): traces are observed, logs and metrics thrown away. */
+/**
+ * The OTLP/HTTP receiver (opentelemetry-proto, `docs/specification.md`), as Protobuf and as JSON: traces are observed, logs and metrics thrown away.
+ * Each request is answered in its own form.
+ */
 import type { IncomingMessage } from "node:http";
 import type { TracesReport } from "../../adapters/otlp/report.js";
-import type { Signal } from "../../adapters/otlp/read.js";
+import { jsonOfProtobuf, protobufAnswer, protobufStatus } from "../../adapters/otlp/protobuf.js";
+import type { OtlpLimits, Signal } from "../../adapters/otlp/read.js";
 import { Problem, type ProblemCode } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
-import { readPackedJsonBytes } from "../body.js";
+import { PROTOBUF_TYPE, isProtobuf, readPackedOtlpBytes, type BodyLimits } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
 import { json, problemContent, type Content } from "../reply.js";
@@ -19,7 +23,11 @@ const MESSAGE_MAX = 1024;
 
 const Signals = Type.Object(
   {},
-  { additionalProperties: true, title: "OtlpRequest", description: "Export request of OTLP/HTTP in JSON, as OpenTelemetry specifies it" },
+  {
+    additionalProperties: true,
+    title: "OtlpRequest",
+    description: "Export request of OTLP/HTTP in JSON, as OpenTelemetry specifies it; or the same as Protobuf",
+  },
 );
 const Taken = Type.Object(
   {
@@ -37,12 +45,13 @@ const ANSWERS = {
 const PROBLEMS: readonly ProblemCode[] = [...DECIDING_PROBLEMS, "body_too_large", "lines_too_many", "otlp_unmapped", "index_unavailable"];
 
 /** Returns a refusal as an exporter reads it (`google.rpc.Status`); by the status it knows whether to send again. */
-export function otlpRefusal(problem: Problem, _request: IncomingMessage, id?: string): Content {
+export function otlpRefusal(problem: Problem, request: IncomingMessage, id?: string): Content {
   const { hint } = problem.toJSON() as { hint?: string };
   // What is expected stands in a problem's message already; an exporter shows nothing else.
   const message = [problem.code, problem.detail.field, problem.message, hint, id].filter((part) => part !== undefined).join(": ");
-  const body = JSON.stringify({ code: CODES[problem.status] ?? INVALID_ARGUMENT, message });
-  return { ...problemContent(problem), type: "application/json", body };
+  const code = CODES[problem.status] ?? INVALID_ARGUMENT;
+  if (isProtobuf(request)) return { ...problemContent(problem), type: PROTOBUF_TYPE, body: protobufStatus(code, message) };
+  return { ...problemContent(problem), type: "application/json", body: JSON.stringify({ code, message }) };
 }
 
 /** Takes the traces of a request, whatever its path. */
@@ -50,14 +59,26 @@ export function takeTraces(deps: HttpDeps): (request: IncomingMessage) => Promis
   const { timers } = deps;
   return async (request) => {
     const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
-    const { reports, limits } = configured(deps);
-    const body = await readPackedJsonBytes(request, limits, timers);
+    const { reports, limits, items } = configured(deps);
+    const body = await jsonOf(request, "traces", limits, items, timers);
     const report = await deps.observing.admit(() => reports.traces(body, caller), caller.id);
     deps.sensors.heard(caller.id);
     deps.metrics.observed(report.answer);
     deps.metrics.spans(report);
-    return json(200, said(report));
+    return taken(request, report);
   };
+}
+
+/** A request's body as OTLP's JSON, whichever form it came in. */
+async function jsonOf(
+  request: IncomingMessage,
+  signal: Signal,
+  limits: BodyLimits,
+  items: OtlpLimits,
+  timers: HttpDeps["timers"],
+): Promise<Buffer> {
+  const body = await readPackedOtlpBytes(request, limits, timers);
+  return isProtobuf(request) ? jsonOfProtobuf(body, signal, items) : body;
 }
 
 export function postTraces(deps: HttpDeps): FrontRoute {
@@ -65,7 +86,7 @@ export function postTraces(deps: HttpDeps): FrontRoute {
     ...routeOf(
       "exportTraces",
       "traces",
-      "Report traces (OTLP/HTTP JSON): calls of agents that they tell of are judged and recorded as observed",
+      "Report traces (OTLP/HTTP): calls of agents that they tell of are judged and recorded as observed",
     ),
     handle: takeTraces(deps),
   };
@@ -73,12 +94,12 @@ export function postTraces(deps: HttpDeps): FrontRoute {
 
 /** Returns a route for logs, which drops them, so that an application can send all its signals to one place. */
 export function postLogs(deps: HttpDeps): FrontRoute {
-  return { ...routeOf("exportLogs", "logs", "Takes logs (OTLP/HTTP JSON), and keeps nothing of them"), handle: thrownAway(deps, "logs") };
+  return { ...routeOf("exportLogs", "logs", "Takes logs (OTLP/HTTP), and keeps nothing of them"), handle: thrownAway(deps, "logs") };
 }
 
 export function postMetrics(deps: HttpDeps): FrontRoute {
   return {
-    ...routeOf("exportMetrics", "metrics", "Takes metrics (OTLP/HTTP JSON), and keeps nothing of them"),
+    ...routeOf("exportMetrics", "metrics", "Takes metrics (OTLP/HTTP), and keeps nothing of them"),
     handle: thrownAway(deps, "metrics"),
   };
 }
@@ -91,7 +112,7 @@ function routeOf(id: string, signal: Signal, summary: string): Omit<FrontRoute, 
       path: `/v1/${signal}`,
       summary,
       scope: "remit:observe",
-      request: { types: ["application/json"], schema: Signals },
+      request: { types: ["application/json", PROTOBUF_TYPE], schema: Signals },
       answers: ANSWERS,
       problems: PROBLEMS,
     },
@@ -102,9 +123,9 @@ function routeOf(id: string, signal: Signal, summary: string): Omit<FrontRoute, 
 function thrownAway(deps: HttpDeps, signal: "logs" | "metrics"): FrontRoute["handle"] {
   return async (request) => {
     await deps.identity.authenticate(request.headers.authorization, "remit:observe");
-    const { reports, limits } = configured(deps);
-    reports.check(await readPackedJsonBytes(request, limits, deps.timers), signal);
-    return json(200, {});
+    const { reports, limits, items } = configured(deps);
+    reports.check(await jsonOf(request, signal, limits, items, deps.timers), signal);
+    return taken(request, { rejected: [] });
   };
 }
 
@@ -112,13 +133,17 @@ function thrownAway(deps: HttpDeps, signal: "logs" | "metrics"): FrontRoute["han
 function configured({ otlp, limits }: HttpDeps) {
   if (otlp === null) throw new Problem("otlp_unmapped");
   const body = { bytes_max: otlp.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
-  return { reports: otlp.reports, limits: body };
+  return { reports: otlp.reports, limits: body, items: otlp.reports.limits };
 }
 
-function said({ rejected }: TracesReport): object {
-  if (rejected.length === 0) return {};
+function taken(request: IncomingMessage, { rejected }: Pick<TracesReport, "rejected">): Content {
+  const errorMessage = messageOf(rejected);
+  if (isProtobuf(request)) return { status: 200, type: PROTOBUF_TYPE, body: protobufAnswer(rejected.length, errorMessage) };
+  return json(200, rejected.length === 0 ? {} : { partialSuccess: { rejectedSpans: String(rejected.length), errorMessage } });
+}
+
+function messageOf(rejected: TracesReport["rejected"]): string {
   const named = rejected.slice(0, NAMED_MAX).map(({ of, why }) => `${of}: ${why}`);
   const more = rejected.length > NAMED_MAX ? [`and ${rejected.length - NAMED_MAX} more`] : [];
-  const errorMessage = [...named, ...more].join("; ").slice(0, MESSAGE_MAX);
-  return { partialSuccess: { rejectedSpans: String(rejected.length), errorMessage } };
+  return [...named, ...more].join("; ").slice(0, MESSAGE_MAX);
 }

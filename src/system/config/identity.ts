@@ -1,10 +1,14 @@
 /** Settings of who may ask, and how that is proven. */
-import { NAME_PATTERN } from "../../contract/index.js";
+import { NAME_PATTERN, SCOPES, type Scope } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, name, ownKey, path, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 const TOKEN_ALGORITHMS = ["ES256", "ES384", "ES512", "RS256", "RS384", "RS512", "PS256", "PS384", "PS512"] as const;
+
+const scope = Type.Enum(Object.keys(SCOPES) as Scope[]);
+/** Path to a claim, of few steps. */
+const claimPath = Type.String({ pattern: "^[A-Za-z0-9_-]{1,64}(?:\\.[A-Za-z0-9_-]{1,64}){0,3}$" });
 
 /** Sources of an issuer's keys: exactly one is set. */
 export const issuerKeys = {
@@ -25,16 +29,25 @@ export const issuerKeys = {
   remote: Type.Optional(
     section(
       {
-        url: Type.String({
-          maxLength: 2048,
-          description: "Where the set is: `https`, or `http` on a loopback address. No redirect is followed",
-        }),
+        url: Type.Optional(
+          Type.String({
+            maxLength: 2048,
+            description: "Where the set is: `https`, or `http` on a loopback address. No redirect is followed. This, or `discovery`",
+          }),
+        ),
+        discovery: Type.Optional(
+          Type.Literal(true, {
+            description:
+              "The issuer's own metadata says where the set is: `<issuer>/.well-known/openid-configuration` of an issuer of tokens, `/.well-known/ssf-configuration` of a transmitter of events",
+          }),
+        ),
+        ca: Type.Optional(path("PEM file of the certificates to trust here, in place of the system's")),
         algorithms: Type.Array(Type.Enum([...TOKEN_ALGORITHMS]), {
           minItems: 1,
           maxItems: TOKEN_ALGORITHMS.length,
           description: "What its keys are for; a key for another, or that would do for several of these, is passed over",
         }),
-        timeout_ms: amount("ms", { default: 2000, minimum: 100, maximum: 60_000 }, "Time for the whole answer"),
+        timeout_ms: amount("ms", { default: 2000, minimum: 100, maximum: 60_000 }, "Time for each whole answer"),
         bytes_max: amount("bytes", { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB }, "Largest answer"),
         cooldown_ms: amount(
           "ms",
@@ -82,6 +95,30 @@ export const identity = section(
             Type.String({
               pattern: "^[a-z0-9._-]{1,255}$",
               description: "Its tokens are JWT-SVIDs of this trust domain, with or without `iss`",
+            }),
+          ),
+          scopes_claim: Type.Optional(
+            Type.Union([claimPath, Type.Array(claimPath, { minItems: 1, maxItems: 8 })], {
+              description:
+                "Where its callers' tokens say scopes, as a text with spaces or a list: `scope` if left out, else such as `scp`, `roles`, `permissions` or `realm_access.roles`, where a dot steps into an object. Of several claims, what all of them say",
+            }),
+          ),
+          scope_prefix: Type.Optional(
+            Type.String({
+              pattern: "^[\\x21-\\x7e]{1,256}$",
+              description:
+                "Stands in its tokens in place of `remit:`, as in `https://api.example.com/remit.` for `https://api.example.com/remit.decide`",
+            }),
+          ),
+          scopes_max: Type.Optional(
+            Type.Array(scope, {
+              description: "The most that its callers may have, whatever their tokens or `callers` say. Left out: every scope",
+            }),
+          ),
+          actor_claim: Type.Optional(
+            Type.Enum(["azp", "client_id", "cid", "appid"], {
+              description:
+                "The client that an agent's token was issued to is the acting agent, for the token's subject, if the token has no `act`. Left out: the subject acts",
             }),
           ),
         },
@@ -135,6 +172,12 @@ export const callers = Type.Record(
           description: "What it is when it approves an action, as `approvers` of a purpose names it. Left out: none",
         }),
       ),
+      scopes: Type.Optional(
+        Type.Array(scope, {
+          description:
+            "Scopes that it has, in place of those its token says: for workloads whose tokens have none. Left out: those of its token",
+        }),
+      ),
     },
     "What one caller may ask for",
   ),
@@ -149,6 +192,8 @@ export function checkIssuers(issuers: Static<typeof identity>["issuers"], errorA
   for (const [i, issuer] of issuers.entries()) {
     const at = ["identity", "issuers", i];
     checkIssuerKeys(issuer, at, errorAt);
+    if (issuer.actor_claim !== undefined && issuer.spiffe_trust_domain !== undefined)
+      throw errorAt([...at, "actor_claim"], "not with `spiffe_trust_domain`: a JWT-SVID is its subject's alone");
     const { callers: ofCallers, agents } = issuer.audience;
     if (ofCallers === undefined && agents === undefined) throw errorAt([...at, "audience"], "give `callers`, `agents` or both");
     for (const key of ["issuer", "spiffe_trust_domain"] as const)
@@ -169,14 +214,27 @@ export function checkIssuers(issuers: Static<typeof identity>["issuers"], errorA
 
 type Issuer = Static<typeof identity>["issuers"][number];
 
+/** Rejects scopes that `callers` gives and the issuer's cap takes away again: they would be missed only when they are needed. */
+export function checkCallerScopes(issuers: readonly Issuer[], given: Static<typeof callers> | undefined, errorAt: ErrorAt): void {
+  const withCallers = issuers.filter(({ audience }) => audience.callers !== undefined);
+  for (const [caller, { scopes = [] }] of Object.entries(given ?? {})) {
+    const issuer = withCallers.find(({ name }) => name === undefined || caller.startsWith(`${name}:`));
+    const beyond = scopes.findIndex((one) => issuer?.scopes_max?.includes(one) === false);
+    if (beyond !== -1) throw errorAt(["callers", caller, "scopes", beyond], "is not in `scopes_max` of its issuer");
+  }
+}
+
 export function checkIssuerKeys(
-  { keys, jwks, remote }: Pick<Issuer, "keys" | "jwks" | "remote">,
+  { issuer, keys, jwks, remote }: Pick<Issuer, "issuer" | "keys" | "jwks" | "remote">,
   at: readonly (string | number)[],
   errorAt: ErrorAt,
 ): void {
   if ([keys, jwks, remote].filter((given) => given !== undefined).length !== 1)
     throw errorAt(at, "give one of `keys`, `jwks` and `remote`");
   if (remote === undefined) return;
-  if (!isOutgoingUrl(remote.url)) throw errorAt([...at, "remote", "url"], OUTGOING);
+  if ((remote.url === undefined) === (remote.discovery === undefined))
+    throw errorAt([...at, "remote"], "give one of `url` and `discovery`");
+  if (remote.url !== undefined && !isOutgoingUrl(remote.url)) throw errorAt([...at, "remote", "url"], OUTGOING);
+  if (remote.discovery !== undefined && !isOutgoingUrl(issuer)) throw errorAt([...at, "issuer"], `for \`discovery\` ${OUTGOING}`);
   if (remote.refresh_ms > remote.max_age_ms) throw errorAt([...at, "remote", "refresh_ms"], "must be at most `max_age_ms`");
 }

@@ -11,6 +11,7 @@ import { bundleBytes, policyData } from "../../bundle/support.js";
 import { replayed } from "../../replay/desk.js";
 import { ask, decided, runWithFacts, withAgent, type Json } from "../../http/asking.js";
 import { ALL, REQUEST, tokenFor, type Running } from "../../http/running.js";
+import { PROTO, asProtobuf } from "./proto.js";
 import { MAPPING, hex, mcpSpan, span, toolSpan, traces, type Given } from "./spans.js";
 
 const TOKEN = tokenFor("remit:observe", "collector");
@@ -90,6 +91,109 @@ describe("traces that are observed", function () {
       expect(ids().at(-1)).to.equal(id);
     });
   }
+
+  describe("as Protobuf, the default of every exporter", () => {
+    const post = (body: Buffer, headers: Record<string, string> = {}, token = TOKEN): Promise<Response> =>
+      fetch(`${service.url}/v1/traces`, {
+        method: "POST",
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/x-protobuf", ...headers },
+        body,
+      });
+    const read = async (type: string, response: Response): Promise<unknown> => {
+      expect(response.headers.get("content-type")).to.equal("application/x-protobuf");
+      const message = PROTO.lookupType(type);
+      return message.toObject(message.decode(Buffer.from(await response.arrayBuffer())), { longs: String });
+    };
+
+    for (const packed of [false, true]) {
+      it(`are put on record${packed ? ", packed" : ""}`, async () => {
+        const id = `n-protobuf-${packed}`;
+        const body = asProtobuf(traces([tool(id)]));
+        const response = packed ? await post(gzipSync(body), { "content-encoding": "gzip" }) : await post(body);
+        expect([response.status, await read("Answer", response)]).to.deep.equal([200, {}]);
+        expect(ids().at(-1)).to.equal(id);
+      });
+    }
+
+    it("are told of in that form where some are rejected, or all", async () => {
+      const response = await post(asProtobuf(traces([toolSpan("read_note", "{}")])));
+      const { partialSuccess } = (await read("Answer", response)) as { partialSuccess: { rejectedSpans: string; errorMessage: string } };
+      expect(partialSuccess.rejectedSpans).to.equal("1");
+      expect(partialSuccess.errorMessage).to.match(/^[0-9a-f]{32}-[0-9a-f]{16}: ./);
+      const refusals: [body: Buffer, token: string, status: number, code: number, message: RegExp][] = [
+        [Buffer.from("hello"), TOKEN, 400, 3, /^field_invalid: .*as Protobuf/],
+        [asProtobuf({}), tokenFor("remit:decide"), 403, 7, /^scope_missing/],
+        [Buffer.alloc(100_001), TOKEN, 413, 3, /^body_too_large/],
+      ];
+      for (const [body, token, status, code, message] of refusals) {
+        const refused = await post(body, {}, token);
+        const told = (await read("RpcStatus", refused)) as { code: number; message: string };
+        expect([refused.status, told.code]).to.deep.equal([status, code]);
+        expect(told.message).to.match(message);
+      }
+    });
+
+    it("are not taken for JSON, nor JSON for them", async () => {
+      expect((await post(asProtobuf(traces([tool("n-x")])), { "content-type": "application/json" })).status).to.equal(400);
+      expect((await post(Buffer.from(JSON.stringify(traces([tool("n-x")]))))).status).to.equal(400);
+      expect((await post(Buffer.of(), { "content-type": "application/grpc" })).status).to.equal(415);
+    });
+  });
+
+  describe("in other vocabularies", () => {
+    const input = (id: string): string => JSON.stringify({ note_id: id, customer: "ada" });
+    const told: [what: string, attributes: (id: string) => Json][] = [
+      ["OpenInference", (id) => ({ "openinference.span.kind": "TOOL", "tool.name": "read_note", "input.value": input(id) })],
+      ["the Vercel AI SDK", (id) => ({ "operation.name": "ai.toolCall", "ai.toolCall.name": "read_note", "ai.toolCall.args": input(id) })],
+      [
+        "OpenLLMetry",
+        (id) => ({ "traceloop.span.kind": "tool", "traceloop.entity.name": "read_note", "traceloop.entity.input": input(id) }),
+      ],
+      [
+        "OpenLLMetry of LangChain",
+        (id) => ({
+          ...{ "gen_ai.operation.name": "execute_tool", "gen_ai.tool.name": "read_note" },
+          "traceloop.entity.input": JSON.stringify({ input_str: `{'note_id': '${id}'}`, tags: [], inputs: JSON.parse(input(id)) as Json }),
+        }),
+      ],
+    ];
+    for (const [what, attributes] of told) {
+      it(`take a tool's call: ${what}`, async () => {
+        const id = `n-${what.replaceAll(" ", "-")}`;
+        expect((await send(traces([span({ attributes: attributes(id) })]))).body).to.deep.equal({});
+        expect(ids().at(-1)).to.equal(id);
+      });
+
+      it(`reject one that doesn't say its arguments, and pass over one of no tool: ${what}`, async () => {
+        const before = ids().length;
+        const [kept] = Object.entries(attributes("x")).filter(([name]) => /kind$|operation\.name$/.test(name));
+        const named = Object.fromEntries(Object.entries(attributes("x")).filter(([name]) => !/input|args/.test(name)));
+        const { partialSuccess } = (await send(traces([span({ attributes: named })]))).body as {
+          partialSuccess: { rejectedSpans: string };
+        };
+        expect(partialSuccess.rejectedSpans).to.equal("1");
+        const other = { ...named, [kept?.[0] ?? ""]: "LLM" };
+        expect((await send(traces([span({ attributes: other })]))).body).to.deep.equal({});
+        expect(ids()).to.have.length(before);
+      });
+    }
+
+    it("are warned of, once for each sender, where they look like a tool's and are in none", async () => {
+      const warned = (): string[] =>
+        service
+          .said()
+          .split("\n")
+          .filter((line) => line.includes("spans_unknown"))
+          .map((line) => (JSON.parse(line) as { caller: string }).caller);
+      const token = (of: string): string => tokenFor("remit:observe", of);
+      // What a model is offered says nothing of a call.
+      const offered = span({ attributes: { "openinference.span.kind": "LLM", "llm.tools.0.tool.name": "read_note" } });
+      await send(traces([offered]), { token: token("sender-0") });
+      for (const of of ["sender-1", "sender-2", "sender-1"])
+        await send(traces([span({ attributes: { "acme.tool.name": "read_note" } })]), { token: token(of) });
+      expect(warned().filter((of) => of.startsWith("sender"))).to.deep.equal(["sender-1", "sender-2"]);
+    });
+  });
 
   it("take the agent from the span, from one above it, or from the service", async () => {
     const traceId = hex(16);
@@ -278,7 +382,7 @@ describe("traces that are observed", function () {
     const wholes: [what: string, asking: () => ReturnType<typeof send>, status: number, code: number][] = [
       ["no token", () => send(traces([]), { token: "" }), 401, 16],
       ["a token that may only decide", () => send(traces([]), { token: tokenFor("remit:decide") }), 403, 7],
-      ["protobuf", () => send("\x0a\x00", { headers: { "content-type": "application/x-protobuf" } }), 415, 3],
+      ["gRPC, to this port", () => send("\x0a\x00", { headers: { "content-type": "application/grpc" } }), 415, 3],
       ["another packing", () => send(traces([]), { headers: { "content-encoding": "br" } }), 415, 3],
       ["what is no gzip", () => send(traces([]), { headers: { "content-encoding": "gzip" } }), 400, 3],
       ["what is no JSON", () => send("{"), 400, 3],
