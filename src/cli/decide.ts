@@ -3,7 +3,7 @@ import { basename } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import { InvalidArgumentError, type Command } from "commander";
 import { ask, type Asked } from "../authoring/ask.js";
-import { explainInput } from "../authoring/explanation.js";
+import { explainInput } from "../explain/explanation.js";
 import { failedLines, type FailedLine } from "../authoring/failed_lines.js";
 import { groundOf, openTable, unbuilt } from "../authoring/set.js";
 import { situationOf, type Situation } from "../authoring/situation.js";

@@ -2,7 +2,7 @@
  * Counts what each entry of a purpose was used for in the records of a period: one verb on one type at a time, since that is the least that
  * an entry can permit. Memory grows with the policy and not with the log.
  */
-import { triedEntries } from "../authoring/explain.js";
+import { triedEntries } from "../explain/tried.js";
 import { resolvePath, UnknownWord } from "../bundle/matchers.js";
 import {
   inputPlaces,

@@ -26,7 +26,7 @@ export function explaining(engine: Engine, timers: Timers): Explain {
     if (input === null) return { ...known, explanation: null };
     const data = { vocabulary: policy.vocabulary, purposes: Object.fromEntries(policy.purposes), zones: { ...policy.zones } };
     // What only explains is no part of a start.
-    const { explainInput } = await import("../authoring/explanation.js");
+    const { explainInput } = await import("../explain/explanation.js");
     return { ...known, explanation: await explainInput(policy, data, input, pause) };
   };
 }

@@ -5,12 +5,13 @@ import { dirname, join } from "node:path";
 import { PACKAGES, PackageError, assemble, contentOf, manifestOf, packageFolders, type Manifest } from "../../scripts/packages.js";
 import { asset } from "../../src/system/paths.js";
 
-const FOLDERS = ["audit", "cli", "client", "coaz", "contract", "embedded", "mcp-guard", "service"];
+const FOLDERS = ["audit", "cli", "client", "coaz", "contract", "embedded", "flow", "mcp-guard", "service"];
 /** Rooms that a package must never have, by the role of whoever installs it. */
 const NEVER: Readonly<Record<string, readonly string[]>> = {
   contract: ["client", "guards", "decision", "system"],
   client: ["system", "decision", "bundle", "store", "cli", "http"],
   coaz: ["system", "decision", "bundle", "store", "cli", "http"],
+  flow: ["client", "guards", "decision", "bundle", "http"],
   embedded: ["http", "cli", "authoring", "review", "service"],
   "mcp-guard": ["http", "authoring", "review", "service"],
   service: ["authoring", "review", "embedded", "client"],

@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { ask } from "../../src/authoring/ask.js";
-import { explainInput } from "../../src/authoring/explanation.js";
+import { explainInput } from "../../src/explain/explanation.js";
 import { groundOf } from "../../src/authoring/set.js";
 import { situationOf } from "../../src/authoring/situation.js";
 import { readTable } from "../../src/authoring/table.js";
