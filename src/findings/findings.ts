@@ -31,6 +31,8 @@ export interface States {
 export interface Followed {
   /** The last record that is on disk. */
   readonly durable: number;
+  /** Has what follows begin at once. */
+  hurry(): void;
   follow(
     filter: RecordFilter,
     after: number,
@@ -181,6 +183,7 @@ export class Findings {
   caughtUp(): Promise<boolean> {
     const seq = this.#followed?.durable ?? 0;
     if (this.#to >= seq) return Promise.resolve(true);
+    this.#followed?.hurry();
     return new Promise((resolve) => {
       const waiting = {
         seq,
@@ -221,6 +224,7 @@ export class Findings {
 
   /** Calls when there may be news, until the returned function is called. */
   listen(listener: () => void): () => void {
+    this.#followed?.hurry();
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }

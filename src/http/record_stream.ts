@@ -21,7 +21,7 @@ export interface RecordStreamLimits {
 }
 
 export interface RecordStreamsDeps {
-  search: Pick<RecordSearch, "follow" | "durable">;
+  search: Pick<RecordSearch, "durable" | "follow" | "hurry">;
   system: { clock: Clock; timers: Timers };
   limits: RecordStreamLimits;
   /** Called for each stream that the service ends, with its caller. */
@@ -101,6 +101,7 @@ class RecordStream extends Pushed {
     this.#following = this.#search.follow(filter, after, (told) => {
       this.#take(told);
     });
+    this.#search.hurry();
   }
 
   protected goOn(): void {

@@ -71,6 +71,7 @@ export class RecordSearch {
   readonly #questions = new Map<number, Question>();
   readonly #followers = new Map<number, Follower>();
   #thread: RecordsThread | null = null;
+  #isOpen = false;
   #nextId = 1;
   #durable = 0;
   #indexedTo = 0;
@@ -109,8 +110,8 @@ export class RecordSearch {
     });
   }
 
-  /** Starts the process, if that was put off. */
-  #beginNow(): void {
+  /** Starts the process, if that was put off: somebody waits for what it finds. */
+  hurry(): void {
     if (this.#cancelBegin !== null && this.#closing === null) this.#begin();
   }
 
@@ -127,9 +128,13 @@ export class RecordSearch {
     thread.onDeath((cause) => {
       if (this.#thread !== thread) return;
       this.#thread = null;
-      this.#events.failed(`its process ended: ${cause.message}`);
+      this.#isOpen = false;
       this.#refuseAll();
-      this.#closing?.();
+      if (this.#closing !== null) {
+        this.#closing();
+        return;
+      }
+      this.#events.failed(`its process ended: ${cause.message}`);
       this.#timers.after(RESTART_MS, () => {
         this.#begin();
       });
@@ -154,7 +159,7 @@ export class RecordSearch {
    * @throws Problem `index_unavailable`; `parameter_invalid` if a summary has too many groups, or the question takes too long or too much memory
    */
   ask(ask: Ask): Promise<string | null> {
-    this.#beginNow();
+    this.hurry();
     const thread = this.#thread;
     if (thread === null || this.#closing !== null || this.#questions.size >= this.#options.questions_max)
       return Promise.reject(new Problem("index_unavailable"));
@@ -165,15 +170,16 @@ export class RecordSearch {
     });
   }
 
-  /** Extent of all records after this one that match, in order, each once, whatever becomes of the worker. */
+  /**
+   * Tells of all records after this one that match, in order, each once, whatever becomes of the process. It doesn't start one before its
+   * time: whoever waits for what it tells calls `hurry`.
+   */
   follow(filter: RecordFilter, after: number, tell: (told: Told) => void, extent: Extent = "all"): Following {
     const id = this.#nextId++;
     const follower: Follower = { filter, extent, after, held: false, tell };
-    // A process that begins is told of all followers.
-    const begins = this.#cancelBegin !== null;
     this.#followers.set(id, follower);
-    if (begins) this.#beginNow();
-    else this.#thread?.postMessage({ kind: "follow", id, filter, after, extent });
+    // A process that begins is told of all followers.
+    this.#thread?.postMessage({ kind: "follow", id, filter, after, extent });
     return {
       get after() {
         return follower.after;
@@ -198,7 +204,9 @@ export class RecordSearch {
     if (thread !== null) {
       await new Promise<void>((resolve) => {
         this.#closing = resolve;
-        thread.postMessage({ kind: "close" });
+        // All that it has is derived: nothing is lost with one that hasn't opened it yet.
+        if (this.#isOpen) thread.postMessage({ kind: "close" });
+        else thread.terminate();
       });
     }
     this.#thread = null;
@@ -208,6 +216,7 @@ export class RecordSearch {
   #receive(message: FromRecords): void {
     switch (message.kind) {
       case "opened":
+        this.#isOpen = true;
         this.#indexedTo = message.seq;
         this.#events.opened(message.seq, message.removed);
         return;

@@ -38,6 +38,7 @@ class Room {
       get durable() {
         return room.durable;
       },
+      hurry: () => undefined,
       follow: (_filter, _after, tell) => {
         room.#tell = tell;
         return { goOn: () => undefined, stop: () => undefined };

@@ -71,6 +71,7 @@ class Post {
       get durable() {
         return post.#durable;
       },
+      hurry: () => undefined,
       follow: () => ({ goOn: () => undefined, stop: () => undefined }),
     };
     this.findings.start(followed, 0);

@@ -86,7 +86,7 @@ describe("the search for records", function () {
   });
 
   it("tells a follower each record that matches, in order and once, whatever becomes of the worker", async () => {
-    start();
+    start().hurry();
     const filter = { decision: ["deny"] } as const;
     const seqs: number[] = [];
     const follower = search.follow(filter, 2_000, ({ seqs: told }) => {
