@@ -138,34 +138,40 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
     while (!state.closed && open !== null) {
       state.hasWork = false;
       const { table } = open;
-      const more = !stuck && (await advance(table));
+      // More becomes durable while this is taken in; that nothing more is there to take is true up to here alone.
+      const to = durable;
+      const taken = stuck ? "later" : await advance(table, to);
       if (table.indexedTo !== reported) {
         gatherMs = table.indexedTo - reported > BUSY_RECORDS ? GATHER_BUSY_MS : GATHER_MS;
         reported = table.indexedTo;
         port.send({ kind: "indexed", seq: reported });
       }
       start(table);
-      if (more) continue;
+      if (taken === "more") continue;
       if (!looked) reportLacking(table);
       looked = true;
-      if (!stuck) reportUnreached(table);
+      if (taken === "all") reportUnreached(table, to);
       if (!isAwake()) await Promise.race([new Promise<void>((resolve) => (awake = resolve)), sleep(gatherMs)]);
     }
   }
 
-  /** Whatever is in the way of the next records, those before are found anyway. @throws if it doesn't go away */
-  async function advance(table: RecordTable): Promise<boolean> {
-    if (clock.monotonic() < state.advanceAt) return false;
+  /**
+   * Takes in records up to this one. Whatever is in the way of the next records, those before are found anyway.
+   * @returns whether there is more to take; "later" if something was in the way
+   * @throws if it doesn't go away
+   */
+  async function advance(table: RecordTable, to: number): Promise<"more" | "all" | "later"> {
+    if (clock.monotonic() < state.advanceAt) return "later";
     try {
-      const more = await table.advance(durable, STEPS_AT_ONCE);
+      const more = await table.advance(to, STEPS_AT_ONCE);
       state.failures = 0;
-      return more;
+      return more ? "more" : "all";
     } catch (cause) {
       if (cause instanceof LineTooLong) stuck = true;
       else if (++state.failures > FAILURES_MAX) throw cause;
       if (stuck || state.failures === 1) port.send({ kind: "failed", detail: (cause as Error).message });
       state.advanceAt = clock.monotonic() + Math.min(RETRY_MS * 2 ** state.failures, RETRY_MS_MAX);
-      return false;
+      return "later";
     }
   }
 
@@ -176,11 +182,11 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
     lacking = found?.records ?? 0;
   }
 
-  /** Records that are on disk and aren't there to take: once for each place. */
-  function reportUnreached({ indexedTo }: RecordTable): void {
-    if (indexedTo >= durable || indexedTo === endedAt) return;
+  /** Reports records up to this one that aren't there to take: once for each place. */
+  function reportUnreached({ indexedTo }: RecordTable, to: number): void {
+    if (indexedTo >= to || indexedTo === endedAt) return;
     endedAt = indexedTo;
-    port.send({ kind: "lacking", records: durable - indexedTo, first: indexedTo + 1 });
+    port.send({ kind: "lacking", records: to - indexedTo, first: indexedTo + 1 });
   }
 
   function start(table: RecordTable): void {
