@@ -1,10 +1,9 @@
 /** One subscriber of changes: its queue, its heartbeats, its token, its end. */
 import type { ServerResponse } from "node:http";
-import { STREAM_ENDS, type EndEvent, type EventName, type ReadyEvent, type StreamEnd } from "../contract/index.js";
+import type { EventName, ReadyEvent, StreamEnd } from "../contract/index.js";
 import type { Reach, Sight, Work } from "../facts/reach.js";
 import type { Clock, Timers } from "../system/index.js";
-import { eventText } from "./pushed.js";
-import { watchToken } from "./token_watch.js";
+import { eventText, Pushed } from "./pushed.js";
 
 export interface EventLimits {
   subscribers_max: number;
@@ -29,9 +28,6 @@ export interface Subscription {
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
 }
-
-/** How long the last event may take to leave. */
-const LINGER_MS = 1000;
 
 export interface Told {
   /** Null for what has none: a change that isn't durable, another policy. */
@@ -81,91 +77,56 @@ interface StreamOptions {
   limits: EventLimits;
   system: { clock: Clock; timers: Timers };
   retry_ms: number;
+  /** Called when it has begun: tells it what it begins with. */
+  begun: (stream: EventStream) => void;
 }
 
 /** One subscriber. Its queue holds what everybody's does, by reference. */
-export class EventStream {
+export class EventStream extends Pushed {
   /** The last durable revision that it was told, or needn't be. */
   cursor: number;
-  over = false;
   /** Number of facts in the snapshot; null without a snapshot. */
   facts: number | null = null;
-  readonly #response: ServerResponse;
   readonly #subscription: Subscription;
-  readonly #options: StreamOptions;
-  readonly #left: (why: StreamEnd | null) => void;
+  readonly #limits: EventLimits;
+  readonly #onBegun: (stream: EventStream) => void;
   #begun = false;
   #live = false;
-  /** The last `id` that was written. */
-  #lastId: number | null = null;
-  /** True while written data waits for the client. */
-  #blocked = false;
-  /** True if data has waited since the last heartbeat. */
-  #stalled = false;
+  /** The last revision that it was sent as an `id`; null before the first. */
+  #sent: number | null = null;
   #queue: { text: Buffer; events: number }[] = [];
   #queuedEvents = 0;
   #queuedBytes = 0;
   #waiting: (() => void)[] = [];
-  #cancels: (() => void)[] = [];
 
   /** @param left called once, with null where the client went */
   constructor(response: ServerResponse, subscription: Subscription, options: StreamOptions, left: (why: StreamEnd | null) => void) {
-    this.#response = response;
+    const { limits, system, retry_ms, begun } = options;
+    const heartbeat_ms = Math.min(subscription.heartbeat_ms ?? Infinity, limits.heartbeat_ms);
+    const { caller, authenticate } = subscription;
+    super(response, { heartbeat_ms, retry_ms, system, caller, authenticate }, left);
     this.#subscription = subscription;
-    this.#options = options;
-    this.#left = left;
+    this.#limits = limits;
+    this.#onBegun = begun;
     this.cursor = subscription.after ?? 0;
-    this.over = response.destroyed;
-    response.on("error", () => undefined);
-    response.on("drain", () => {
-      this.#drain();
-    });
-    response.once("close", () => {
-      this.#finish(null);
-      this.#stop();
-    });
   }
 
   get after(): number | null {
     return this.#subscription.after;
   }
 
-  get heartbeat_ms(): number {
-    return Math.min(this.#subscription.heartbeat_ms ?? Infinity, this.#options.limits.heartbeat_ms);
-  }
-
   get values(): Subscription["values"] {
     return this.#subscription.values;
-  }
-
-  begin(): void {
-    if (this.over) {
-      this.#response.end();
-      return;
-    }
-    const { system, retry_ms } = this.#options;
-    this.#begun = true;
-    this.#write(Buffer.from(`retry: ${retry_ms}\n\n`), 0);
-    this.#cancels.push(
-      system.timers.every(this.heartbeat_ms, () => {
-        this.#beat();
-      }),
-    );
-    this.#watchToken();
   }
 
   /** Takes what concerns it of what has just happened. */
   take(batch: Batch): void {
     if (!this.#begun || this.over) return;
-    const { id, token } = this.#subscription.caller;
     // While it catches up, what is durable is still to be read; what isn't is in no store.
     const fresh = batch.told.filter(({ revision }) => revision === null || (this.#live && revision > this.cursor));
     this.#send(batch, fresh);
     if (this.#live) this.cursor = Math.max(this.cursor, batch.to ?? 0);
-    for (const { revoked } of batch.told) {
-      if (revoked?.scope === "token" && revoked.of === token.jti) this.end("caller_token_revoked");
-      else if (revoked?.scope === "caller" && revoked.of === id) this.end("caller_revoked");
-    }
+    for (const { revoked } of batch.told) if (revoked !== null) this.revoked(revoked);
   }
 
   /** Takes what concerns it of what was read from the store. */
@@ -177,41 +138,54 @@ export class EventStream {
   goLive(revision: number, ready: ReadyEvent): void {
     this.cursor = revision;
     this.#live = true;
-    this.tell("ready", ready, revision);
+    this.say("ready", ready, revision);
   }
 
-  tell(event: EventName, data: object, id: number | null): void {
-    this.#lastId = id ?? this.#lastId;
-    this.#write(textOf(event, data, id), 1);
+  say(event: EventName, data: object, id: number | null): void {
+    if (id !== null) this.#sentTo(id);
+    this.#put(textOf(event, data, id), 1);
   }
 
   /** Writes what keys hold; all of it is known up to `to` once the last has come. */
   tellFacts(facts: readonly Buffer[], to: number): void {
-    if (facts.length > 0) this.#write(Buffer.concat(facts), facts.length);
+    if (facts.length > 0) this.#put(Buffer.concat(facts), facts.length);
     this.cursor = to;
-  }
-
-  /** Without a word: it comes again. */
-  cut(): void {
-    this.#response.destroy();
   }
 
   /** Resolves when everything so far has been handed to the kernel, or never will be. */
   taken(): Promise<void> {
-    if (!this.#blocked || this.over) return Promise.resolve();
+    if (!this.blocked || this.over) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Says why, and ends; a client that doesn't take it is cut off. */
-  end(why: StreamEnd): void {
-    if (this.over) return;
-    const left = why === "subscriber_slow" ? [] : this.#queue.map(({ text }) => text);
-    this.#finish(why);
-    if (!this.#begun) return;
-    const data: EndEvent = { code: why, title: STREAM_ENDS[why] };
-    const last = Buffer.from(`retry: ${this.#options.retry_ms}\n${textOf("end", data, null).toString()}`);
-    this.#cancels.push(this.#options.system.timers.after(LINGER_MS, () => this.#response.destroy()));
-    this.#response.end(Buffer.concat([...left, last]));
+  protected start(): void {
+    this.#begun = true;
+    this.#onBegun(this);
+  }
+
+  protected goOn(): void {
+    while (!this.blocked && !this.over) {
+      const next = this.#queue.shift();
+      if (next === undefined) break;
+      this.#queuedEvents -= next.events;
+      this.#queuedBytes -= next.text.length;
+      this.write(next.text);
+    }
+    if (!this.blocked) this.#release();
+  }
+
+  protected cease(): void {
+    this.#queue = [];
+    this.#release();
+  }
+
+  protected override unsent(): Buffer[] {
+    return this.#queue.map(({ text }) => text);
+  }
+
+  /** Without an `id` that was sent, a client begins from the start: half of a snapshot is none. */
+  protected get reached(): string {
+    return this.#sent === null ? "" : String(Math.max(this.cursor, this.#sent));
   }
 
   #send(batch: Batch, told: readonly Told[]): void {
@@ -221,78 +195,35 @@ export class EventStream {
         values !== null || (text !== null && (reach === null || (chain === null ? reach.concerns(sight) : reach.hits(chain)))),
     );
     if (concerned.length === 0) return;
-    this.#lastId = concerned.findLast(({ revision }) => revision !== null)?.revision ?? this.#lastId;
+    const last = concerned.findLast(({ revision }) => revision !== null)?.revision ?? null;
+    if (last !== null) this.#sentTo(last);
     const unnamed = (one: Told): boolean => one.unnamed !== null && one.reach?.isNamedTo(sight) === false;
-    if (values !== null) this.#write(batch.valuesOf(concerned), concerned.length);
-    else if (!concerned.some(unnamed)) this.#write(batch.textOf(concerned), concerned.length);
-    else this.#write(joined(concerned.map((one) => (unnamed(one) ? one.unnamed : one.text))), concerned.length);
+    if (values !== null) this.#put(batch.valuesOf(concerned), concerned.length);
+    else if (!concerned.some(unnamed)) this.#put(batch.textOf(concerned), concerned.length);
+    else this.#put(joined(concerned.map((one) => (unnamed(one) ? one.unnamed : one.text))), concerned.length);
   }
 
-  #write(text: Buffer, events: number): void {
-    if (this.over) return;
-    if (!this.#blocked) {
-      this.#blocked = !this.#response.write(text);
-      return;
-    }
-    const { queue_events_max, queue_bytes_max } = this.#options.limits;
-    this.#queue.push({ text, events });
-    this.#queuedEvents += events;
-    this.#queuedBytes += text.length;
-    if (this.#queuedEvents > queue_events_max || this.#queuedBytes > queue_bytes_max) this.end("subscriber_slow");
-  }
-
-  #drain(): void {
-    this.#blocked = false;
-    this.#stalled = false;
-    while (!this.#blocked && !this.over) {
-      const next = this.#queue.shift();
-      if (next === undefined) break;
-      this.#queuedEvents -= next.events;
-      this.#queuedBytes -= next.text.length;
-      this.#blocked = !this.#response.write(next.text);
-    }
-    if (!this.#blocked) this.#release();
-  }
-
-  #beat(): void {
-    if (this.#blocked) {
-      if (this.#stalled) this.end("subscriber_slow");
-      this.#stalled = true;
-      return;
-    }
-    // An id without data is kept by the client and shown to nobody: it needn't be told again what doesn't concern it.
-    const moved = this.cursor > (this.#lastId ?? this.cursor);
-    if (moved) this.#lastId = this.cursor;
-    this.#write(Buffer.from(moved ? `:\nid: ${this.cursor}\n\n` : ":\n\n"), 0);
-  }
-
-  #watchToken(): void {
-    const { limits, system } = this.#options;
-    const { caller, authenticate } = this.#subscription;
-    const token = { expires_ms: caller.token.expires_ms, authenticate };
-    const cancel = watchToken(token, limits.heartbeat_ms, system, (why) => {
-      this.end(why);
-    });
-    this.#cancels.push(cancel);
-  }
-
-  #finish(why: StreamEnd | null): void {
-    if (this.over) return;
-    this.over = true;
-    this.#stop();
-    this.#queue = [];
-    this.#release();
-    this.#left(why);
-  }
-
-  #stop(): void {
-    for (const cancel of this.#cancels) cancel();
-    this.#cancels = [];
+  #sentTo(revision: number): void {
+    this.#sent = revision;
+    this.told(String(revision));
   }
 
   #release(): void {
     for (const resolve of this.#waiting) resolve();
     this.#waiting = [];
+  }
+
+  #put(text: Buffer, events: number): void {
+    if (this.over) return;
+    if (!this.blocked) {
+      this.write(text);
+      return;
+    }
+    const { queue_events_max, queue_bytes_max } = this.#limits;
+    this.#queue.push({ text, events });
+    this.#queuedEvents += events;
+    this.#queuedBytes += text.length;
+    if (this.#queuedEvents > queue_events_max || this.#queuedBytes > queue_bytes_max) this.end("subscriber_slow");
   }
 }
 

@@ -5,7 +5,6 @@
 import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import {
-  Problem,
   type ChangeEvent,
   type FactEvent,
   type PolicyIdentity,
@@ -19,8 +18,8 @@ import { HandedOn, Reach, type Work } from "../facts/reach.js";
 import { split, type Notice } from "../facts/registry.js";
 import type { Change } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Places } from "../system/places.js";
 import { Batch, EventStream, textOf, type EventLimits, type Subscription, type Told } from "./event_stream.js";
+import { Followers } from "./pushed.js";
 
 export interface EventStreamsDeps {
   commands: Commands;
@@ -40,9 +39,6 @@ const PAGE = 100;
 /** After a whole page: whoever has missed a million changes leaves most of the time to decisions. */
 const PAGE_PAUSE_MS = 2;
 const STORE_RETRY_MS = 250;
-/** Milliseconds that a client is told to wait before it reconnects; different for each, or all would come at once. */
-const RETRY_MS = 1000;
-const RETRY_SPREAD_MS = 2000;
 /** Changes that don't narrow; all others may. */
 const WIDENS: ReadonlySet<string> = new Set([
   "agent_created",
@@ -58,23 +54,20 @@ const WIDENS: ReadonlySet<string> = new Set([
 export class EventStreams {
   readonly #deps: EventStreamsDeps;
   readonly #handedOn: HandedOn;
-  readonly #streams = new Set<EventStream>();
-  readonly #places: Places;
+  readonly #streams: Followers<EventStream>;
   /** Changes by key that hold and aren't durable: new subscribers have to receive them too. */
   readonly #held = new Map<string, Notice>();
   #fresh: (Notice | { policy: PolicyIdentity })[] = [];
   #delivering = false;
   #reading: Promise<unknown> = Promise.resolve();
-  #opened = 0;
   /** Id of this run of the service, sent with `ready`: what is followed doesn't survive a restart without being asked for again. */
   readonly #start = randomUUID();
   readonly #digestKey = randomBytes(32);
   readonly #unlisten: () => void;
-  #closed = false;
 
   constructor(deps: EventStreamsDeps) {
     this.#deps = deps;
-    this.#places = new Places(deps.limits.subscribers_max);
+    this.#streams = new Followers(deps.limits.subscribers_max, deps.ended);
     const { registry, ledger } = deps.commands;
     this.#handedOn = new HandedOn(registry);
     this.#unlisten = ledger.listen((notice) => {
@@ -93,23 +86,14 @@ export class EventStreams {
    * @throws Problem `subscribers_full`, `shutting_down`
    */
   open(response: ServerResponse, subscription: Subscription): () => void {
-    const { limits, system, ended } = this.#deps;
-    if (this.#closed) throw new Problem("shutting_down");
-    const leave = this.#places.take(subscription.caller.id, () => {
-      stream.end("crowded_out");
-    });
-    if (leave === null) throw new Problem("subscribers_full");
-    const retry_ms = RETRY_MS + ((this.#opened++ * 37) % RETRY_SPREAD_MS);
-    const stream = new EventStream(response, subscription, { limits, system, retry_ms }, (why) => {
-      this.#streams.delete(stream);
-      leave();
-      if (why !== null) ended(why, subscription.caller.id);
-    });
-    if (stream.over) leave();
-    else this.#streams.add(stream);
-    return () => {
+    const { limits, system } = this.#deps;
+    const begun = (stream: EventStream): void => {
       this.#begin(stream);
     };
+    return this.#streams.open(
+      subscription.caller,
+      (retry_ms, left) => new EventStream(response, subscription, { limits, system, retry_ms, begun }, left),
+    );
   }
 
   /** Tells everyone that another bundle decides from now on. */
@@ -119,9 +103,8 @@ export class EventStreams {
 
   /** Ends every stream, and takes no other. */
   close(): void {
-    this.#closed = true;
     this.#unlisten();
-    for (const stream of [...this.#streams]) stream.end("shutting_down");
+    this.#streams.close();
   }
 
   /** Receives a change in its own turn, which nothing here may hold up. */
@@ -160,11 +143,10 @@ export class EventStreams {
 
   #begin(stream: EventStream): void {
     const { registry } = this.#deps.commands;
-    stream.begin();
     const now = registry.revision;
     const { after } = stream;
     const snapshot = after === null && stream.values !== null;
-    if (snapshot) stream.tell("snapshot", { facts_revision: now } satisfies SnapshotEvent, null);
+    if (snapshot) stream.say("snapshot", { facts_revision: now } satisfies SnapshotEvent, null);
     // First of all what has to stop something now; its durable event is still to come.
     for (const [key, notice] of this.#held) {
       if (!registry.isHeld(key)) this.#held.delete(key);
@@ -178,7 +160,7 @@ export class EventStreams {
       void this.#replay(stream);
       return;
     }
-    if (after !== null && after > now) stream.tell("reset", { facts_revision: now } satisfies ResetEvent, now);
+    if (after !== null && after > now) stream.say("reset", { facts_revision: now } satisfies ResetEvent, now);
     this.#goLive(stream);
   }
 

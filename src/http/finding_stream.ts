@@ -100,7 +100,6 @@ export class FindingStreams {
 class FindingStream extends Pushed {
   readonly #subscription: FindingSubscription;
   readonly #findings: FindingStreamsDeps["findings"];
-  readonly #heartbeatMs: number;
   #after: Place = { seq: 0, revision: 0 };
   #begun = false;
 
@@ -114,7 +113,6 @@ class FindingStream extends Pushed {
     super(response, { heartbeat_ms, retry_ms, system, ...subscription }, left);
     this.#subscription = subscription;
     this.#findings = findings;
-    this.#heartbeatMs = heartbeat_ms;
   }
 
   /** There may be news. */
@@ -145,7 +143,7 @@ class FindingStream extends Pushed {
     this.#after = isOurs ? asked : now;
     const after = placeText(this.#after);
     if (!isOurs) this.tell("reset" satisfies FindingEventName, { after } satisfies FindingsReset, after);
-    const ready: FindingsReady = { after, heartbeat_ms: this.#heartbeatMs };
+    const ready: FindingsReady = { after, heartbeat_ms: this.heartbeat_ms };
     this.tell("ready" satisfies FindingEventName, ready, after);
     this.#begun = true;
     this.look();

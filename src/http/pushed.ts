@@ -1,6 +1,6 @@
 /**
- * One follower of a stream that fetches what comes next when what came before has been taken: its heartbeats, its token, its
- * end. What it is told, and from where on, is the stream's own.
+ * One follower of a stream: its heartbeats, its token, its end. What it is told, and from where on, is the stream's own: it fetches what
+ * comes next when what came before has been taken, or queues it.
  */
 import type { ServerResponse } from "node:http";
 import { Problem, STREAM_ENDS, type EndEvent, type RevocationState, type StreamEnd } from "../contract/index.js";
@@ -64,6 +64,11 @@ export abstract class Pushed {
     });
   }
 
+  /** Milliseconds between its heartbeats. */
+  get heartbeat_ms(): number {
+    return this.#options.heartbeat_ms;
+  }
+
   begin(): void {
     if (this.over) {
       this.#response.end();
@@ -96,11 +101,18 @@ export abstract class Pushed {
   /** Says why, and ends; a client that doesn't take it is cut off. */
   end(why: StreamEnd): void {
     if (this.over) return;
+    const left = why === "subscriber_slow" ? [] : this.unsent();
     this.#finish(why);
     if (!this.#begun) return;
     const data: EndEvent = { code: why, title: STREAM_ENDS[why] };
     this.#cancels.push(this.#options.system.timers.after(LINGER_MS, () => this.#response.destroy()));
-    this.#response.end(`retry: ${this.#options.retry_ms}\n${eventText("end", JSON.stringify(data), null)}`);
+    const last = Buffer.from(`retry: ${this.#options.retry_ms}\n${eventText("end", JSON.stringify(data), null)}`);
+    this.#response.end(Buffer.concat([...left, last]));
+  }
+
+  /** Ends it without a word: its client comes again. */
+  cut(): void {
+    this.#response.destroy();
   }
 
   /** Tells the first, once. */
@@ -109,8 +121,13 @@ export abstract class Pushed {
   protected abstract goOn(): void;
   /** Tells nothing more. */
   protected abstract cease(): void;
-  /** The `id` up to which everything was told, or needn't be. */
+  /** The `id` up to which everything was told, or needn't be; empty before the first. */
   protected abstract get reached(): string;
+
+  /** Events that wait for the client, before the last one; none where a stream fetches what it tells. */
+  protected unsent(): Buffer[] {
+    return [];
+  }
 
   protected tell(event: string, data: object, id: string | null): void {
     this.write(eventText(event, JSON.stringify(data), id));
@@ -122,7 +139,7 @@ export abstract class Pushed {
     this.#lastId = id;
   }
 
-  protected write(text: string): void {
+  protected write(text: string | Buffer): void {
     if (!this.#response.write(text)) this.blocked = true;
   }
 

@@ -73,7 +73,6 @@ export class RecordStreams {
 class RecordStream extends Pushed {
   readonly #subscription: RecordSubscription;
   readonly #search: RecordStreamsDeps["search"];
-  readonly #heartbeatMs: number;
   #following: Following | null = null;
   #after = 0;
 
@@ -87,7 +86,6 @@ class RecordStream extends Pushed {
     super(response, { heartbeat_ms, retry_ms, system, ...subscription }, left);
     this.#subscription = subscription;
     this.#search = search;
-    this.#heartbeatMs = heartbeat_ms;
   }
 
   protected start(): void {
@@ -97,7 +95,7 @@ class RecordStream extends Pushed {
     const after = Math.min(asked, durable);
     this.#after = after;
     if (asked > after) this.#tellPlace("reset", { after } satisfies RewoundEvent);
-    this.#tellPlace("ready", { after, heartbeat_ms: this.#heartbeatMs } satisfies FollowingEvent);
+    this.#tellPlace("ready", { after, heartbeat_ms: this.heartbeat_ms } satisfies FollowingEvent);
     this.#following = this.#search.follow(filter, after, (told) => {
       this.#take(told);
     });
