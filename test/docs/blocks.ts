@@ -17,7 +17,7 @@ export interface Block {
 
 const FENCE = /^( *)```(\w*)$/;
 const COMMENT = /^ *<!-- (not run|is): (.+) -->$/;
-/** Pictures, files of other programs, and SQL, which test/records/sql.test.ts runs. */
+/** Pictures, files of other programs, and SQL, which test/records/sql.long.test.ts runs. */
 const NOT_EXAMPLES = new Set(["mermaid", "ini", "sql"]);
 
 /** Fenced blocks of the README and the documents, in order. */

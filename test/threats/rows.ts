@@ -61,14 +61,14 @@ const rows = {
     control:
       "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs.",
     lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/heard.ts", "src/client/follower.ts"],
-    also: ["test/client/guard.long.test.ts", "test/client/held.test.ts", "test/client/chaos.long.test.ts"],
+    also: ["test/client/guard.long.test.ts", "test/client/held_actions.long.test.ts", "test/client/chaos.long.test.ts"],
   },
   A11: {
     threat: "An answer is used again: twice, for another request, by another guard, or from before the guard's start.",
     control:
       "Each request has a name of its client's own making, which its answer has to carry; an answer is acted on once, by whoever asked.",
     lives: ["src/client/client.ts", "src/client/held.ts"],
-    also: ["test/client/answers.test.ts", "test/client/chaos.long.test.ts"],
+    also: ["test/client/answers.long.test.ts", "test/client/chaos.long.test.ts"],
   },
   A12: {
     threat: "An agent gets a stronger one, or a tool, to act for it.",
@@ -88,7 +88,7 @@ const rows = {
       "src/guards/mcp/mapping.ts",
       "src/guards/mcp/uri.ts",
     ],
-    also: ["test/contract/identifier.test.ts", "test/decision/values.long.test.ts", "test/guards/http.test.ts"],
+    also: ["test/contract/identifier.test.ts", "test/decision/values.long.test.ts", "test/guards/http.long.test.ts"],
   },
   A20: {
     threat:
@@ -116,20 +116,20 @@ const rows = {
       "src/wiring/adjustments.ts",
       "src/review/review.ts",
     ],
-    also: ["test/findings/incidents.test.ts", "test/service/adjustments.long.test.ts", "test/review/review.test.ts"],
+    also: ["test/findings/incidents.test.ts", "test/service/adjustments.long.test.ts", "test/review/review.long.test.ts"],
   },
   A14: {
     threat: "What is refused, and how, shows an agent the policy and the data.",
     control:
       "An error's message is a fixed sentence, so that whatever hands it on hands on nothing else; problems of guarded servers say no more.",
     lives: ["src/client/errors.ts", "src/guards/http_refusals.ts"],
-    also: ["test/client/guard.long.test.ts", "test/guards/http.test.ts"],
+    also: ["test/client/guard.long.test.ts", "test/guards/http.long.test.ts"],
   },
   A16: {
     threat: "What an agent writes acts on whoever reads it: markup, steering of terminals, further lines, orders.",
     control: "Records, logs and exported events are JSON, one line each; commands and pages show text alone, without what hides or steers.",
     lives: ["src/cli/audit/lines.ts", "src/cli/ui.ts", "src/replay/page/html.ts", "src/system/logger.ts", "src/audit/export/formats.ts"],
-    also: ["test/cli/audit.test.ts", "test/review/page.test.ts", "test/guards/mcp_hostile.test.ts"],
+    also: ["test/cli/audit_command.long.test.ts", "test/review/page.test.ts", "test/guards/mcp_hostile.long.test.ts"],
   },
   A17: {
     threat: "Somebody starves the decision point: floods it, or asks what is large or costly to decide.",
@@ -146,8 +146,8 @@ const rows = {
     also: [
       "test/faults/overload.long.test.ts",
       "test/faults/runaway.long.test.ts",
-      "test/http/hostile.test.ts",
-      "test/http/observe.test.ts",
+      "test/http/hostile.long.test.ts",
+      "test/http/observe.long.test.ts",
     ],
   },
   A18: {
@@ -155,7 +155,7 @@ const rows = {
     control:
       "An approval names a digest over all that the policy saw, the caller, the bundle and the last changes of agent, task and person; what waits is told apart by it, and shown; who asked, or is acted for, doesn't approve, nor does whoever has a name that looks like theirs; approvals of one action count together, however often its agent asks again, and those of a caller that was revoked since don't.",
     lives: ["src/decision/approval.ts", "src/facts/held_grants.ts", "src/findings/verdicts.ts", "src/findings/finding.ts"],
-    also: ["test/findings/approvals.test.ts", "test/findings/approvals.long.test.ts", "test/findings/verdicts.test.ts"],
+    also: ["test/findings/approvals_anywhere.long.test.ts", "test/findings/approvals.long.test.ts", "test/findings/verdicts.test.ts"],
   },
   B1: {
     threat: "A token is forged, altered, without end, for someone else or another use, or signed in a way its key isn't for.",
@@ -180,7 +180,7 @@ const rows = {
     threat: "A body is too deep, too wide, too large, too slow, or compressed.",
     control: "Bounds kept to the byte, counted while bytes come; no compression; timeouts for headers and bodies.",
     lives: ["src/decision/scan.ts", "src/http/body.ts", "src/http/server.ts"],
-    also: ["test/http/hostile.test.ts", "test/decision/scan.test.ts"],
+    also: ["test/http/hostile.long.test.ts", "test/decision/scan.test.ts"],
   },
   B5: {
     threat: "Names such as `__proto__` reach objects, or two different actions share a key.",
@@ -192,19 +192,19 @@ const rows = {
     threat: "A request is smuggled in another, framed in two ways, of another type, or empty and read as `{}`.",
     control: "Only `application/json` in UTF-8, one framing, each header once, exact paths; an empty body is a problem.",
     lives: ["src/http/guard.ts", "src/http/body.ts", "src/http/server.ts"],
-    also: ["test/http/hostile.test.ts"],
+    also: ["test/http/hostile.long.test.ts"],
   },
   B7: {
     threat: "An error shows a stack, a path of the host or a policy's text.",
     control: "Problems come from one table of codes; what is unexpected gets an id, its detail goes to the log.",
     lives: ["src/http/server.ts", "src/http/reply.ts", "src/contract/problem.ts"],
-    also: ["test/http/hostile.test.ts", "test/contract/problem.test.ts"],
+    also: ["test/http/hostile.long.test.ts", "test/contract/problem.test.ts"],
   },
   B8: {
     threat: "A page in a browser reaches a decision point on loopback, across origins or by DNS rebinding.",
     control: "A list of host names, no `Origin` at all, no cookies, a content type that a form can't send.",
     lives: ["src/http/guard.ts"],
-    also: ["test/http/hostile.test.ts"],
+    also: ["test/http/hostile.long.test.ts"],
   },
   C1: {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
@@ -264,7 +264,7 @@ const rows = {
     threat: "A policy reaches out, or asks the host for what isn't there.",
     control: "A list of builtins in the build; a module that needs any from the host isn't loaded.",
     lives: ["rego/capabilities.json", "src/bundle/check.ts", "src/policy/instance.ts"],
-    also: ["test/build/capabilities.test.ts", "test/policy/engine.test.ts"],
+    also: ["test/build/capabilities.test.ts", "test/policy/engine.long.test.ts"],
   },
   D6: {
     threat: "The compiler or the engine answers otherwise than OPA's own evaluator.",
@@ -374,25 +374,25 @@ const rows = {
     control:
       "A decision vouches for a call of the same purpose and task, whose arguments and attributes are the same as far as both are known.",
     lives: ["src/adapters/otlp/asked.ts"],
-    also: ["test/adapters/otlp/service.test.ts"],
+    also: ["test/adapters/otlp/service.long.test.ts"],
   },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",
     control: "Whatever is thrown ends the instance; the next input gets a new one, with the memory as it was before any evaluation.",
     lives: ["src/policy/instance.ts"],
-    also: ["test/faults/aborts.test.ts", "test/policy/engine.test.ts"],
+    also: ["test/faults/aborts.test.ts", "test/policy/engine.long.test.ts"],
   },
   G2: {
     threat: "A load that fails half way leaves an engine that answers wrongly.",
     control: "A bundle is built and tried beside the running one; nothing is reloaded in place.",
     lives: ["src/policy/engine.ts"],
-    also: ["test/faults/activation.long.test.ts", "test/policy/engine.test.ts", "test/policy/source.long.test.ts"],
+    also: ["test/faults/activation.long.test.ts", "test/policy/engine.long.test.ts", "test/policy/source.long.test.ts"],
   },
   G3: {
     threat: "One large input inflates memory for good.",
     control: "Inputs, results and pages are bounded; an instance that has grown beyond a mark is replaced.",
     lives: ["src/policy/instance.ts"],
-    also: ["test/policy/engine.test.ts"],
+    also: ["test/policy/engine.long.test.ts"],
   },
   G4: {
     threat: "A failure, or an option, lets something proceed that nobody decided.",
@@ -404,7 +404,7 @@ const rows = {
       "test/decision/decide.test.ts",
       "test/retail/enforcement.test.ts",
       "test/client/chaos.long.test.ts",
-      "test/guards/mcp_hostile.test.ts",
+      "test/guards/mcp_hostile.long.test.ts",
     ],
   },
 } as const satisfies Record<string, ThreatRow>;
