@@ -4,7 +4,9 @@ import Mocha from "mocha";
 import { asset } from "../src/system/paths.js";
 
 const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } = Mocha.Runner.constants;
-const SLOWEST = 5;
+const SLOWEST_TESTS = 5;
+/** Files where most of a whole run goes: two thirds of it. */
+const SLOWEST_FILES = 20;
 /** Milliseconds; a test that takes longer is worth a look, or belongs to a long file. */
 const SLOW_MS = 1000;
 /** Milliseconds of all tests and hooks of a file; one that takes longer is a long one by what `*.long.test.ts` means. */
@@ -41,12 +43,12 @@ export default function report(runner: Mocha.Runner): void {
   runner.on(EVENT_RUN_END, () => {
     Mocha.reporters.Base.list(failures);
     const paths = [...files].map(([file, ms]) => ({ title: relative(asset("dist"), file), ms }));
-    for (const [all, slow_ms] of [
-      [passed, SLOW_MS],
-      [paths, SLOW_FILE_MS],
+    for (const [all, slow_ms, most] of [
+      [passed, SLOW_MS, SLOWEST_TESTS],
+      [paths, SLOW_FILE_MS, SLOWEST_FILES],
     ] as const) {
       const slow = all.filter(({ ms }) => ms > slow_ms).sort((a, b) => b.ms - a.ms);
-      for (const { title, ms } of slow.slice(0, SLOWEST)) console.log(`  ${(ms / 1000).toFixed(1)} s  ${title}`);
+      for (const { title, ms } of slow.slice(0, most)) console.log(`  ${(ms / 1000).toFixed(1)} s  ${title}`);
     }
     for (const [why, count] of skipped) console.log(`  ${count} skipped: ${why}`);
     const left = [...skipped.values()].reduce((sum, count) => sum + count, 0);

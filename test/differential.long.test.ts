@@ -36,7 +36,7 @@ import { Oracle, buildOracle } from "./oracle/oracle.js";
 /** Given again, the same inputs come: `REMIT_SEED=… make test F=differential`. */
 const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
 /** Over all shipped sets. */
-const INPUTS = Number(process.env["REMIT_INPUTS"] ?? 100_000);
+const INPUTS = Number(process.env["REMIT_INPUTS"] ?? 20_000);
 const MODELLED = 5000;
 /**
  * Accepted inputs that may be answered otherwise than OPA answers them. There are none; one that seems to be needed is a

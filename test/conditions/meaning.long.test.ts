@@ -17,7 +17,7 @@ import { Dice } from "../differential/dice.js";
 import { CASES, ORACLE, SET } from "./cases.js";
 
 const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
-const INPUTS = Number(process.env["REMIT_INPUTS"] ?? 100_000);
+const INPUTS = Number(process.env["REMIT_INPUTS"] ?? 20_000);
 const BATCH = 5000;
 const HOUR_MS = 3_600_000;
 const NOW_MS = Date.UTC(2026, 2, 1, 9, 30);

@@ -7,7 +7,8 @@ import { wholeTree, withEdits } from "../threats/threat.js";
 import { buildOf, type Build } from "./service.js";
 import { simulate, type Counts } from "./simulate.js";
 
-const SEEDS = 2000;
+/** `REMIT_SEEDS` draws more. */
+const SEEDS = Number(process.env["REMIT_SEEDS"] ?? 500);
 /** `SIMULATION_SEED=17 make test F=simulation` replays one run and prints what happens in it. */
 const REPLAYED = process.env["SIMULATION_SEED"];
 
