@@ -1,5 +1,6 @@
 import { execFileSync } from "node:child_process";
-import { readdirSync } from "node:fs";
+import { readdirSync, statSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
 import { GENERATED, schemas } from "../../src/system/schemas.js";
 
@@ -22,6 +23,11 @@ describe("validators", () => {
     expect(readdirSync(GENERATED), "run `npm run build`").to.not.be.empty;
     const printed = execFileSync(process.execPath, ["--input-type=module", "--eval", PROGRAM], { encoding: "utf8" });
     expect(JSON.parse(printed)).to.deep.equal([false, true]);
+  });
+
+  it("check a part that a schema has often by one function: a start has to parse them", () => {
+    const sizes = readdirSync(GENERATED).map((file) => statSync(join(GENERATED, file)).size);
+    expect(Math.max(...sizes)).to.be.below(500_000);
   });
 
   it("of a schema that is made later are compiled then", () => {
