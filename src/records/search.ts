@@ -2,9 +2,9 @@
 import { Problem, type RecordFilter } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 import { childProcess } from "../system/child.js";
+import { SupervisedThread, type ThreadOwner } from "../system/supervised.js";
 import type { Thread } from "../system/thread.js";
 import type { Ask } from "./ask.js";
-
 import type { Extent, FromRecords, RefusedWhy, ServingOptions, ToRecords } from "./serve.js";
 
 export interface SearchOptions {
@@ -70,7 +70,8 @@ export class RecordSearch {
   readonly #spawn: (options: ServingOptions) => RecordsThread;
   readonly #questions = new Map<number, Question>();
   readonly #followers = new Map<number, Follower>();
-  #thread: RecordsThread | null = null;
+  /** Null before it begins. */
+  #process: SupervisedThread<ToRecords, FromRecords> | null = null;
   #isOpen = false;
   #nextId = 1;
   #durable = 0;
@@ -78,7 +79,7 @@ export class RecordSearch {
   #telling = false;
   /** Cancels the start that is to come; null before `start` and after the first one. */
   #cancelBegin: (() => void) | null = null;
-  #closing: (() => void) | null = null;
+  #isClosing = false;
 
   constructor(
     options: SearchOptions,
@@ -104,7 +105,7 @@ export class RecordSearch {
 
   /** Begins, by the first question or in a second; until then, whatever is asked is refused. */
   start(): void {
-    if (this.#thread !== null || this.#closing !== null || this.#cancelBegin !== null) return;
+    if (this.#process !== null || this.#isClosing || this.#cancelBegin !== null) return;
     this.#cancelBegin = this.#timers.after(BEGIN_MS, () => {
       this.#begin();
     });
@@ -112,35 +113,31 @@ export class RecordSearch {
 
   /** Starts the process, if that was put off: somebody waits for what it finds. */
   hurry(): void {
-    if (this.#cancelBegin !== null && this.#closing === null) this.#begin();
+    if (this.#cancelBegin !== null && !this.#isClosing) this.#begin();
   }
 
   #begin(): void {
     this.#cancelBegin?.();
     this.#cancelBegin = null;
-    if (this.#thread !== null || this.#closing !== null) return;
+    if (this.#process !== null || this.#isClosing) return;
     const { directory: folder, wait_ms, overdue_ms } = this.#options;
-    const thread = this.#spawn({ folder, wait_ms, overdue_ms, durable: this.#durable });
-    this.#thread = thread;
-    thread.onMessage((message) => {
-      if (this.#thread === thread) this.#receive(message);
-    });
-    thread.onDeath((cause) => {
-      if (this.#thread !== thread) return;
-      this.#thread = null;
-      this.#isOpen = false;
-      this.#refuseAll();
-      if (this.#closing !== null) {
-        this.#closing();
-        return;
-      }
-      this.#events.failed(`its process ended: ${cause.message}`);
-      this.#timers.after(RESTART_MS, () => {
-        this.#begin();
-      });
-    });
-    for (const [id, { filter, extent, after, held }] of this.#followers)
-      if (!held) thread.postMessage({ kind: "follow", id, filter, after, extent });
+    const spawn = (): RecordsThread => {
+      const thread = this.#spawn({ folder, wait_ms, overdue_ms, durable: this.#durable });
+      for (const [id, { filter, extent, after, held }] of this.#followers)
+        if (!held) thread.postMessage({ kind: "follow", id, filter, after, extent });
+      return thread;
+    };
+    const owner: ThreadOwner<FromRecords> = {
+      received: (message) => {
+        this.#receive(message);
+      },
+      died: ({ message }) => {
+        this.#isOpen = false;
+        this.#refuseAll();
+        if (!this.#isClosing) this.#events.failed(`its process ended: ${message}`);
+      },
+    };
+    this.#process = new SupervisedThread(spawn, owner, this.#timers, RESTART_MS);
   }
 
   /** Records up to this one are on disk. */
@@ -150,7 +147,7 @@ export class RecordSearch {
     this.#telling = true;
     this.#timers.after(DURABLE_MS, () => {
       this.#telling = false;
-      this.#thread?.postMessage({ kind: "durable", seq: this.#durable });
+      this.#process?.post({ kind: "durable", seq: this.#durable });
     });
   }
 
@@ -160,11 +157,10 @@ export class RecordSearch {
    */
   ask(ask: Ask): Promise<string | null> {
     this.hurry();
-    const thread = this.#thread;
-    if (thread === null || this.#closing !== null || this.#questions.size >= this.#options.questions_max)
+    if (this.#process?.running !== true || this.#isClosing || this.#questions.size >= this.#options.questions_max)
       return Promise.reject(new Problem("index_unavailable"));
     const id = this.#nextId++;
-    thread.postMessage({ kind: "ask", id, ask, durable: this.#durable });
+    this.#process.post({ kind: "ask", id, ask, durable: this.#durable });
     return new Promise((resolve, reject) => {
       this.#questions.set(id, { resolve, reject });
     });
@@ -179,7 +175,7 @@ export class RecordSearch {
     const follower: Follower = { filter, extent, after, held: false, tell };
     this.#followers.set(id, follower);
     // A process that begins is told of all followers.
-    this.#thread?.postMessage({ kind: "follow", id, filter, after, extent });
+    this.#process?.post({ kind: "follow", id, filter, after, extent });
     return {
       get after() {
         return follower.after;
@@ -187,33 +183,25 @@ export class RecordSearch {
       goOn: () => {
         if (!follower.held || !this.#followers.has(id)) return;
         follower.held = false;
-        this.#thread?.postMessage({ kind: "follow", id, filter, after: follower.after, extent });
+        this.#process?.post({ kind: "follow", id, filter, after: follower.after, extent });
       },
       stop: () => {
         this.#followers.delete(id);
-        this.#thread?.postMessage({ kind: "unfollow", id });
+        this.#process?.post({ kind: "unfollow", id });
       },
     };
   }
 
   async close(): Promise<void> {
-    if (this.#closing !== null) return;
+    if (this.#isClosing) return;
+    this.#isClosing = true;
     this.#cancelBegin?.();
-    const thread = this.#thread;
-    this.#closing = () => undefined;
-    if (thread !== null) {
-      await new Promise<void>((resolve) => {
-        this.#closing = resolve;
-        // All that it has is derived: nothing is lost with one that hasn't opened it yet.
-        if (this.#isOpen) thread.postMessage({ kind: "close" });
-        else thread.terminate();
-      });
-    }
-    this.#thread = null;
+    // All that it has is derived: nothing is lost with one that hasn't opened it yet.
+    await this.#process?.close(this.#isOpen ? { kind: "close" } : null);
     this.#refuseAll();
   }
 
-  #receive(message: FromRecords): void {
+  #receive(message: Exclude<FromRecords, { kind: "closed" }>): void {
     switch (message.kind) {
       case "opened":
         this.#isOpen = true;
@@ -237,9 +225,6 @@ export class RecordSearch {
         return;
       case "failed":
         this.#events.failed(message.detail);
-        return;
-      case "closed":
-        this.#closing?.();
     }
   }
 

@@ -44,15 +44,16 @@ export class SupervisedThread<To, From extends { kind: string }> {
 
   /**
    * Asks the thread to end; resolves when it has, or has died of it.
-   * @param farewell message that it answers by `{kind: "closed"}`
+   * @param farewell message that it answers by `{kind: "closed"}`; null ends a process at once, which has nothing to lose
    */
-  close(farewell: To): Promise<void> {
+  close(farewell: To | null): Promise<void> {
     if (this.#closing !== null) return this.#closing;
     this.#closing = new Promise((resolve) => {
       this.#closed = resolve;
     });
     this.#cancelRestart?.();
     if (this.#thread === null) this.#closed();
+    else if (farewell === null) this.#thread.terminate();
     else this.post(farewell);
     return this.#closing;
   }

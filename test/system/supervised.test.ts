@@ -89,6 +89,16 @@ describe("a supervised thread", () => {
     assert.lengthOf(threads, 1);
   });
 
+  it("is closed without a farewell once it has ended, of which it had nothing to lose", async () => {
+    const { thread, threads, elapse } = stage();
+    const closing = thread.close(null);
+    assert.deepEqual([threads[0]?.terminated, threads[0]?.posted], [true, []]);
+    threads[0]?.die();
+    await closing;
+    elapse();
+    assert.lengthOf(threads, 1);
+  });
+
   it("is asked to end once, however often it is closed", async () => {
     const { thread, threads } = stage();
     const both = [thread.close("close"), thread.close("close")];
