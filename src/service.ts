@@ -55,7 +55,7 @@ import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
 import { connectionsMax } from "./wiring/descriptors.js";
 import { explaining } from "./wiring/explaining.js";
 import { wireFindings } from "./wiring/findings.js";
-import { ServiceFlow, recallFlow } from "./wiring/flow.js";
+import { ServiceFlow } from "./wiring/flow.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { wireSensing } from "./wiring/sensing.js";
@@ -299,11 +299,7 @@ export async function startService(config: Config, system: System, logger: Logge
     const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger), config.limits.import_bytes_max);
     await watched?.look();
     const limits: HttpLimits = { ...config.limits, connections_max, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
-    const isLive = (id: string): boolean => facts.task(id)?.ended === false;
-    const flow = new ServiceFlow(
-      (policy) => recallFlow(config.log.dir, policy, isLive),
-      () => facts.tasks(),
-    );
+    const flow = new ServiceFlow({ folder: config.log.dir, find: (id) => facts.task(id), tasks: () => facts.tasks() });
     flow.start(engine.active);
     const onActivated = activated;
     activated = (policy) => {
@@ -372,6 +368,7 @@ export async function startService(config: Config, system: System, logger: Logge
       newId: uuid7(clock, system.random),
       clock,
       time_skew_max_ms: config.decision.time_skew_max_ms,
+      findTask: (id) => facts.task(id),
       // What waits for a person has to have been decided here: of that nothing is told.
       elsewhere: (task) => {
         flow.elsewhere(task);
@@ -450,7 +447,7 @@ export async function startService(config: Config, system: System, logger: Logge
     bounds = declareBounds(config, {
       ...{ admission: admitted, observing: observingAtOnce, handingIn, connections: () => http.connections },
       ...{ subscribers: streams, recordFollowers: recordStreams, findingFollowers: findings.streams, waiters: bundleWaiters },
-      ...{ findings: findings.findings, profiles: () => profile.known },
+      ...{ findings: findings.findings, profiles: () => profile.known, flow },
     });
     const asking = { admission: admitted, decider: deciding, flights, logger, metrics, newId, records, timers };
     const asked = await listenToEnvoy(config, envoy, asking);

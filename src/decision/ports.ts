@@ -198,7 +198,7 @@ export interface FlowQuestion {
   purpose: Purpose | undefined;
   request: PolicyInput["request"];
   /** The topmost task of the chain; null: the action is on no task. */
-  root: { id: string; attributes: Readonly<Values> } | null;
+  root: { id: string; agent: string; attributes: Readonly<Values> } | null;
   agent: { attributes: Readonly<Values> };
   now_ms: number;
 }

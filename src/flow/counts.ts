@@ -2,16 +2,19 @@
  * Limits and budgets: what was counted, by task or within a window. What an action adds is taken in the turn in which its record is handed
  * over, so that of callers that ask at once each sees what those before it took. A fold over records.
  */
+import { FairMap } from "../system/fair_map.js";
 import type { Limit, LimitFlow, PolicyInput, Purpose, Value } from "../contract/index.js";
 
 export interface CountLimits {
   /** Counters that are kept over all; one that doesn't fit is unknown. */
   counters_max: number;
+  /** Counters of one agent, its tasks' with them: no agent takes the room of others. */
+  agent_counters_max: number;
   /** Entries of one counter. */
   entries_max: number;
 }
 
-export const COUNT_LIMITS: CountLimits = { counters_max: 200_000, entries_max: 10_000 };
+export const COUNT_LIMITS: CountLimits = { counters_max: 200_000, agent_counters_max: 10_000, entries_max: 10_000 };
 
 const WINDOW_MS: Readonly<Record<Exclude<Limit["per"], "task">, number>> = { minute: 60_000, hour: 3_600_000, day: 86_400_000 };
 /** Values of one action that are counted apart. */
@@ -29,6 +32,11 @@ interface Counter {
   taken: CounterEntry[];
   /** Sum of their amounts. */
   sum: number;
+  per: Limit["per"];
+  /** Agent whose counter it is, or whose task's. */
+  holder: string;
+  /** Task that it ends with; null: it is an agent's. */
+  task: string | null;
 }
 
 /** Amount that an action would add to a counter. */
@@ -37,14 +45,15 @@ export interface LimitCharge {
   amount: number;
   value: string | null;
   per: Limit["per"];
+  holder: string;
 }
 
 /** Action whose limits are looked up. */
 export interface CountQuestion {
   request: PolicyInput["request"];
   purpose: Purpose | undefined;
-  /** Topmost task; null: none. */
-  root: string | null;
+  /** Topmost task, with its agent; null: none. */
+  root: { id: string; agent: string } | null;
   now_ms: number;
 }
 
@@ -53,18 +62,29 @@ export interface LimitUse {
   charges: readonly LimitCharge[];
 }
 
+/** How often counters that are over are looked for, at most. */
+const SWEEP_MS = 60_000;
 const NOTHING: LimitUse = { limits: {}, charges: [] };
 const index = new WeakMap<readonly Limit[], Map<string, Limit[]>>();
 
 export class LimitCounts {
   readonly #limits: CountLimits;
+  readonly #isOver: (task: string) => boolean;
   readonly #counters = new Map<string, Counter>();
-  /** Counters that each decision charged: given back if it was not made. */
-  readonly #byDecision = new Map<string, readonly string[]>();
+  /** Number of counters by holder. */
+  readonly #held = new Map<string, number>();
+  /** Counters that each decision charged: given back if it was not made. What is forgotten stays counted. */
+  readonly #byDecision: FairMap<readonly string[]>;
   readonly #byTask = new Map<string, Set<string>>();
+  /** Tasks and agents of which something went on that found no room, with when: what new counters of theirs would say is unknown. */
+  readonly #uncounted = { task: new Map<string, number>(), agent: new Map<string, number>() };
+  #sweptMs = -Infinity;
 
-  constructor(limits: CountLimits = COUNT_LIMITS) {
+  /** @param isOver whether a task has ended or is gone for good */
+  constructor(limits: CountLimits = COUNT_LIMITS, isOver: (task: string) => boolean = () => false) {
     this.#limits = limits;
+    this.#isOver = isOver;
+    this.#byDecision = new FairMap(limits.counters_max);
   }
 
   get size(): number {
@@ -81,14 +101,15 @@ export class LimitCounts {
     const charges: LimitCharge[] = [];
     for (const limit of mine) {
       const { code, per } = limit;
-      const scope = per === "task" ? (root === null ? null : `task ${root}`) : `agent ${request.agent}`;
+      const scope = per === "task" ? (root === null ? null : `task ${root.id}`) : `agent ${request.agent}`;
       if (scope === null) {
         limits[code] = { used: 0, adds: null, max: limit.max };
         continue;
       }
       const base = `${scope} ${request.purpose} ${code}`;
+      const holder = per === "task" ? (root?.agent ?? request.agent) : request.agent;
       if (isCondition(limit, request)) limits[code] = { used: 0, adds: 1, max: this.#used(base, per, now_ms) > 0 ? 1 : 0 };
-      if (isCounted(limit, request)) this.#charge(limit, base, request, now_ms, limits, charges);
+      if (isCounted(limit, request)) this.#charge(limit, base, holder, { request, root, now_ms }, limits, charges);
     }
     return { limits, charges };
   }
@@ -96,8 +117,8 @@ export class LimitCounts {
   #charge(
     limit: Limit,
     base: string,
-    request: PolicyInput["request"],
-    now_ms: number,
+    holder: string,
+    { request, root, now_ms }: Omit<CountQuestion, "purpose">,
     limits: LimitUse["limits"],
     charges: LimitCharge[],
   ): void {
@@ -125,8 +146,8 @@ export class LimitCounts {
           : values.filter((value) => !before.has(value ?? "")).length;
       const fits = this.#counters.has(key)
         ? (this.#counters.get(key)?.taken.length ?? 0) + values.length <= this.#limits.entries_max
-        : this.#counters.size + charges.length < this.#limits.counters_max;
-      for (const value of values) charges.push({ key, amount: isSum ? adds : 1, value, per });
+        : this.#isCountable(per, holder, root?.id ?? null, charges.length + values.length, now_ms);
+      for (const value of values) charges.push({ key, amount: isSum ? adds : 1, value, per, holder });
       if (measure === "after") continue;
       const worst = limits[code];
       const next: LimitFlow = { used, adds: fits ? adds : null, max };
@@ -138,9 +159,17 @@ export class LimitCounts {
   /** Takes what a permitted action adds. */
   take(decisionId: string, charges: readonly LimitCharge[], root: string | null, now_ms: number): void {
     if (charges.length === 0) return;
-    for (const { key, amount, value, per } of charges) {
+    for (const { key, amount, value, per, holder } of charges) {
       let counter = this.#counters.get(key);
-      if (counter === undefined) this.#counters.set(key, (counter = { taken: [], sum: 0 }));
+      if (counter === undefined) {
+        if (!this.#isCountable(per, holder, root, 1, now_ms)) {
+          if (per !== "task") this.#uncounted.agent.set(holder, now_ms);
+          else if (root !== null) this.#uncounted.task.set(root, now_ms);
+          continue;
+        }
+        this.#counters.set(key, (counter = { taken: [], sum: 0, per, holder, task: per === "task" ? root : null }));
+        this.#held.set(holder, (this.#held.get(holder) ?? 0) + 1);
+      }
       drop(counter, per, now_ms);
       counter.taken.push({ decision_id: decisionId, at_ms: now_ms, amount, value });
       counter.sum += amount;
@@ -148,31 +177,64 @@ export class LimitCounts {
       const keys = this.#byTask.get(root) ?? new Set<string>();
       this.#byTask.set(root, keys.add(key));
     }
-    this.#byDecision.set(decisionId, [...new Set(charges.map(({ key }) => key))]);
-    this.#forgetOld();
+    this.#byDecision.set(charges[0]?.holder ?? "", decisionId, [...new Set(charges.map(({ key }) => key))]);
   }
 
   /** Gives back what an action took that was not made. */
   giveBack(decisionId: string): void {
     for (const key of this.#byDecision.get(decisionId) ?? []) {
-      const taken = this.#counters.get(key)?.taken.filter((one) => one.decision_id !== decisionId) ?? [];
-      if (taken.length === 0) this.#counters.delete(key);
-      else this.#counters.set(key, { taken, sum: sumOf(taken) });
+      const counter = this.#counters.get(key);
+      if (counter === undefined) continue;
+      counter.taken = counter.taken.filter((one) => one.decision_id !== decisionId);
+      counter.sum = sumOf(counter.taken);
+      if (counter.taken.length === 0) this.#delete(key, counter);
     }
     this.#byDecision.delete(decisionId);
   }
 
   /** Drops the counters of a task that is over. */
   end(task: string): void {
-    for (const key of this.#byTask.get(task) ?? []) this.#counters.delete(key);
+    for (const key of this.#byTask.get(task) ?? []) {
+      const counter = this.#counters.get(key);
+      if (counter !== undefined) this.#delete(key, counter);
+    }
     this.#byTask.delete(task);
+    this.#uncounted.task.delete(task);
   }
 
-  /** Decisions whose outcome could still give something back are bounded: what is forgotten stays counted. */
-  #forgetOld(): void {
-    if (this.#byDecision.size <= this.#limits.counters_max) return;
-    const [oldest] = this.#byDecision.keys();
-    if (oldest !== undefined) this.#byDecision.delete(oldest);
+  /** Returns whether new counters would say all that was done, and have room. Looks for what is over if not, at most once a minute. */
+  #isCountable(per: Limit["per"], holder: string, task: string | null, more: number, now_ms: number): boolean {
+    const { counters_max, agent_counters_max } = this.#limits;
+    const fits = (): boolean =>
+      !(per === "task" ? this.#uncounted.task.has(task ?? "") : this.#uncounted.agent.has(holder)) &&
+      this.#counters.size + more <= counters_max &&
+      (this.#held.get(holder) ?? 0) + more <= agent_counters_max;
+    if (fits()) return true;
+    if (Math.abs(now_ms - this.#sweptMs) < SWEEP_MS) return false;
+    this.#sweptMs = now_ms;
+    this.#sweep(now_ms);
+    return fits();
+  }
+
+  /** Drops counters that count nothing any more: their window has passed, or their task is over. */
+  #sweep(now_ms: number): void {
+    for (const tasks of [this.#byTask, this.#uncounted.task]) for (const task of tasks.keys()) if (this.#isOver(task)) this.end(task);
+    for (const [agent, at_ms] of this.#uncounted.agent) if (at_ms + WINDOW_MS.day <= now_ms) this.#uncounted.agent.delete(agent);
+    for (const [key, counter] of this.#counters) {
+      drop(counter, counter.per, now_ms);
+      if (counter.taken.length === 0) this.#delete(key, counter);
+    }
+  }
+
+  #delete(key: string, { holder, task }: Counter): void {
+    this.#counters.delete(key);
+    const held = (this.#held.get(holder) ?? 1) - 1;
+    if (held > 0) this.#held.set(holder, held);
+    else this.#held.delete(holder);
+    if (task === null) return;
+    const keys = this.#byTask.get(task);
+    keys?.delete(key);
+    if (keys?.size === 0) this.#byTask.delete(task);
   }
 
   #used(key: string, per: Limit["per"], now_ms: number): number {

@@ -14,6 +14,7 @@ import {
   type ValueWriter,
 } from "../contract/index.js";
 import type { FlowOutcomes, FlowQuestion, ValueFlow } from "../decision/ports.js";
+import { FairMap } from "../system/fair_map.js";
 import { LimitCounts, type LimitCharge, type CountLimits } from "./counts.js";
 import { ReadInstruction } from "./instruction.js";
 import { LEAVES_MAX, planOf, type Leaf, type VerbPlan } from "./plan.js";
@@ -22,8 +23,8 @@ import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js"
 
 /** Note on an action, kept once it is permitted. */
 export interface FlowNote {
-  /** Null: the action is on no task. */
-  readonly task: string | null;
+  /** Topmost task; null: the action is on none. */
+  readonly root: { readonly id: string; readonly agent: string } | null;
   readonly now_ms: number;
   /** Charges to counters of limits. */
   readonly charges: readonly LimitCharge[];
@@ -36,6 +37,11 @@ export interface FlowNote {
   readonly own: OwnValues;
 }
 
+/** Permitted call whose answer is awaited: what its report is read by. */
+interface AwaitedCall extends Pick<FlowNote, "plan" | "asked" | "instruction" | "own"> {
+  readonly task: string;
+}
+
 export interface FlowAnswer {
   facts: FlowFactsInput;
   note: FlowNote | null;
@@ -43,8 +49,8 @@ export interface FlowAnswer {
 
 /** Values of an action that a policy is shown; what doesn't fit is shown as one that is unknown. */
 const SHOWN_MAX = 64;
-/** Decisions whose answers are awaited. */
-const AWAITED_MAX = 20_000;
+/** Decisions whose answers are awaited; beyond, the agent with most loses its oldest, whose answer stays unknown. */
+export const AWAITED_MAX = 20_000;
 /** Tokens of a text that are compared with secrets that were read. */
 const TOKENS_MAX = 2_000;
 const SECRET_LENGTH_MIN = 4;
@@ -53,24 +59,35 @@ const PLACES: ReadonlySet<ValueKind> = new Set<ValueKind>(["email", "url", "acco
 const COMMITTED: ReadonlySet<ValueKind> = new Set<ValueKind>([...PLACES, "date", "time", "number"]);
 const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
 
+/** @default the bounds of a service, and every task goes on */
+export interface FlowOptions {
+  seen?: SeenLimits;
+  counts?: CountLimits;
+  awaited_max?: number;
+  /** Returns whether a task has ended or is gone for good. */
+  isOver?: (task: string) => boolean;
+}
+
 export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
   readonly #seen: SeenMemory;
   readonly #counts: LimitCounts;
-  /** Notes by decision, in the order in which they were permitted. */
-  readonly #awaited = new Map<string, FlowNote>();
+  /** By decision. */
+  readonly #awaited: FairMap<AwaitedCall>;
 
-  constructor(limits?: SeenLimits, counts?: CountLimits) {
-    this.#seen = new SeenMemory(limits);
-    this.#counts = new LimitCounts(counts);
+  constructor({ seen, counts, awaited_max = AWAITED_MAX, isOver }: FlowOptions = {}) {
+    this.#seen = new SeenMemory(seen, isOver);
+    this.#counts = new LimitCounts(counts, isOver);
+    this.#awaited = new FairMap(awaited_max);
   }
 
-  get size(): SeenMemory["size"] {
-    return this.#seen.size;
+  /** How much is taken of what agents share. */
+  get size(): SeenMemory["size"] & { awaited: number; counters: number } {
+    return { ...this.#seen.size, awaited: this.#awaited.size, counters: this.#counts.size };
   }
 
   /** Returns what the policy sees of the action's values. Changes nothing. */
   ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion): FlowAnswer {
-    const { limits, charges } = this.#counts.ask({ request, purpose, root: root?.id ?? null, now_ms });
+    const { limits, charges } = this.#counts.ask({ request, purpose, root, now_ms });
     const plan = planOf(vocabulary, request.verb, request.resource.type);
     const seen = root === null ? null : this.#seen.of(root.id);
     const said = vocabulary.flow ?? NOTHING_SAID;
@@ -91,7 +108,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     if (root === null && charges.length === 0) return { facts, note: null };
     const changes = plan.effect !== "look" && plan.effect !== "fetch";
     const note: FlowNote = {
-      task: root?.id ?? null,
+      root: root === null ? null : { id: root.id, agent: root.agent },
       now_ms,
       charges,
       plan,
@@ -105,23 +122,20 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
 
   /** Notes an action that was permitted: its answer is awaited, and may hold anything until it is reported. */
   permitted(decisionId: string, note: FlowNote): void {
-    const { task, plan, written, charges, now_ms } = note;
-    this.#counts.take(decisionId, charges, task, now_ms);
-    if (task === null) return;
-    this.#seen.permitted(task, decisionId, { written: written(), labels: plan.labels, reads: plan.reads });
-    if (this.#awaited.size >= AWAITED_MAX) {
-      const [oldest] = this.#awaited.keys();
-      if (oldest !== undefined) this.#awaited.delete(oldest);
-    }
-    this.#awaited.set(decisionId, note);
+    const { root, plan, written, charges, now_ms, asked, instruction, own } = note;
+    this.#counts.take(decisionId, charges, root?.id ?? null, now_ms);
+    if (root === null) return;
+    const { id: task, agent } = root;
+    this.#seen.permitted({ task, agent }, decisionId, { written: written(), labels: plan.labels, reads: plan.reads });
+    this.#awaited.set(agent, decisionId, { task, plan, asked, instruction, own });
   }
 
   /** Takes back an action that was not made after all. */
   notMade(decisionId: string): void {
-    const note = this.#awaited.get(decisionId);
+    const call = this.#awaited.get(decisionId);
     this.#awaited.delete(decisionId);
     this.#counts.giveBack(decisionId);
-    if (note !== undefined && note.task !== null) this.#seen.notMade(note.task, decisionId);
+    if (call !== undefined) this.#seen.notMade(call.task, decisionId);
   }
 
   /**
@@ -129,9 +143,9 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
    * @returns the record's member, from which `recalled` takes the same; null if nothing was asked that the report could be of
    */
   returned(decisionId: string, returned: Returned): SeenRecord | null {
-    const note = this.#awaited.get(decisionId);
-    if (note === undefined || note.task === null) return null;
-    const seen = recordOf(sightingsOf(decisionId, note.task, note, returned));
+    const call = this.#awaited.get(decisionId);
+    if (call === undefined || this.#seen.of(call.task) === undefined) return null;
+    const seen = recordOf(sightingsOf(decisionId, call, returned));
     this.recalled(decisionId, seen);
     return seen;
   }
@@ -377,8 +391,7 @@ function fieldOf(path: string): string {
 
 function sightingsOf(
   decisionId: string,
-  task: string,
-  { plan: { flow, effect }, asked, instruction, own }: FlowNote,
+  { task, plan: { flow, effect }, asked, instruction, own }: AwaitedCall,
   returned: Returned,
 ): Sightings {
   const writes = flow?.writes ?? {};

@@ -1,6 +1,6 @@
 /**
- * Memory of what a task has seen: of each value the best source and the first, by a digest of it. Bounded for a task and over all; what doesn't fit
- * makes a kind *full* for the task, and what is full is unknown. A fold over records: a start has it from them.
+ * Memory of what a task has seen: of each value the best source and the first, by a digest of it. Bounded for a task, an agent and over all; what
+ * doesn't fit makes a kind *full* for the task, and what is full is unknown. A fold over records: a start has it from them.
  */
 import { hash } from "node:crypto";
 import { VALUE_KINDS, WRITERS, type ValueKind, type ValueSource, type ValueWriter } from "../contract/index.js";
@@ -48,15 +48,18 @@ export interface SeenValue {
 export interface SeenLimits {
   /** Values remembered of one task. */
   values_max: number;
-  /** Values remembered of all tasks; the task that nothing was asked of for longest is forgotten first, and is unknown then. */
-  values_total_max: number;
-  /** Tasks that are remembered as forgotten; beyond, every task without a memory is unknown. */
-  forgotten_max: number;
+  /**
+   * Values, calls and tasks remembered over all. Beyond, the agent with most loses the task that it asked nothing of for longest, which is
+   * unknown then: no agent makes another's tasks unknown.
+   */
+  total_max: number;
 }
 
-export const SEEN_LIMITS: SeenLimits = { values_max: 10_000, values_total_max: 500_000, forgotten_max: 100_000 };
+export const SEEN_LIMITS: SeenLimits = { values_max: 10_000, total_max: 500_000 };
 
 export class TaskSeen {
+  /** Agent of the task, among whose tasks its memory counts. */
+  readonly holder: string;
   readonly values = new Map<string, SeenValue>();
   readonly full = new Set<ValueKind>();
   readonly labels = new Set<string>();
@@ -66,78 +69,113 @@ export class TaskSeen {
   readonly pending = new Set<string>();
   others = false;
   secrets = false;
+
+  constructor(holder: string) {
+    this.holder = holder;
+  }
+
+  /** How much of the memory it takes. */
+  get weight(): number {
+    return 1 + this.values.size + this.written.size + this.pending.size;
+  }
 }
 
+/** Memory of one agent's tasks. */
+interface Holder {
+  /** The one that was asked for last at the end. */
+  readonly tasks: Map<string, TaskSeen>;
+  weight: number;
+}
+
+/** Task, and the agent that it was issued to. */
+interface TaskOfAgent {
+  task: string;
+  agent: string;
+}
+
+interface PermittedCall {
+  written: readonly string[];
+  labels: readonly string[];
+  /** Its answer may hold what others wrote. */
+  reads: boolean;
+}
+
+const FORGOTTEN_SWEPT_MIN = 1000;
 /** A task that was seen no more of than that it was too much. */
 const ALL_KINDS: readonly ValueKind[] = VALUE_KINDS;
 
 export class SeenMemory {
   readonly #limits: SeenLimits;
-  /** The one that was asked for last at the end. */
+  readonly #isOver: (task: string) => boolean;
   readonly #tasks = new Map<string, TaskSeen>();
+  readonly #holders = new Map<string, Holder>();
   readonly #forgotten = new Set<string>();
-  #values = 0;
-  #lost = false;
+  /** Size of `#forgotten` at which tasks that are over are looked for in it. */
+  #sweepAt = FORGOTTEN_SWEPT_MIN;
+  #weight = 0;
 
-  constructor(limits: SeenLimits = SEEN_LIMITS) {
+  /** @param isOver whether a task has ended or is gone for good: nothing needs to be known of it */
+  constructor(limits: SeenLimits = SEEN_LIMITS, isOver: (task: string) => boolean = () => false) {
     this.#limits = limits;
+    this.#isOver = isOver;
   }
 
-  get size(): { tasks: number; values: number; forgotten: number } {
-    return { tasks: this.#tasks.size, values: this.#values, forgotten: this.#forgotten.size };
+  get size(): { tasks: number; total: number; forgotten: number } {
+    return { tasks: this.#tasks.size, total: this.#weight, forgotten: this.#forgotten.size };
   }
 
   /** Null: something is missing of it, and nobody knows what. Undefined: nothing was seen on it. */
   of(task: string): TaskSeen | null | undefined {
-    const seen = this.#tasks.get(task);
-    if (seen !== undefined) return seen;
-    return this.#lost || this.#forgotten.has(task) ? null : undefined;
+    return this.#tasks.get(task) ?? (this.#forgotten.has(task) ? null : undefined);
   }
 
-  /** Makes a task unknown, such as of one that began before anybody watched. */
+  /** Makes a task unknown, such as one that began before anybody watched. */
   forget(task: string): void {
-    const seen = this.#tasks.get(task);
-    if (seen !== undefined) this.#values -= seen.values.size;
-    this.#tasks.delete(task);
-    if (this.#forgotten.size < this.#limits.forgotten_max) this.#forgotten.add(task);
-    else this.#lost = true;
+    this.#drop(task);
+    if (this.#isOver(task)) return;
+    this.#forgotten.add(task);
+    if (this.#forgotten.size < this.#sweepAt) return;
+    for (const one of this.#forgotten) if (this.#isOver(one)) this.#forgotten.delete(one);
+    this.#sweepAt = Math.max(FORGOTTEN_SWEPT_MIN, 2 * this.#forgotten.size);
   }
 
   /** A task is over: nothing is kept of it. */
   end(task: string): void {
-    const seen = this.#tasks.get(task);
-    if (seen !== undefined) this.#values -= seen.values.size;
-    this.#tasks.delete(task);
+    this.#drop(task);
+    this.#forgotten.delete(task);
   }
 
   /** A call on this task was permitted; its answer is awaited. */
-  permitted(task: string, decisionId: string, note: { written: readonly string[]; labels: readonly string[]; reads: boolean }): void {
-    const seen = this.#at(task);
+  permitted({ task, agent }: TaskOfAgent, decisionId: string, { written, labels, reads }: PermittedCall): void {
+    const seen = this.#at(task, agent);
     if (seen === null) return;
-    if (note.reads) this.#bound(seen, seen.pending, decisionId);
-    for (const label of note.labels) seen.labels.add(label);
-    for (const key of note.written)
+    const before = seen.weight;
+    if (reads) this.#bound(seen, seen.pending, decisionId);
+    for (const label of labels) seen.labels.add(label);
+    for (const key of written)
       if (!seen.values.has(key) || seen.values.get(key)?.sources[0]?.writer === "anyone") this.#bound(seen, seen.written, key);
+    this.#grow(seen, before);
   }
 
   /** Takes back a call that was not made. */
   notMade(task: string, decisionId: string): void {
-    this.#tasks.get(task)?.pending.delete(decisionId);
+    const seen = this.#tasks.get(task);
+    if (seen === undefined) return;
+    const before = seen.weight;
+    seen.pending.delete(decisionId);
+    this.#grow(seen, before);
   }
 
-  /** Takes in what an answer held. */
+  /** Takes in what an answer held; of a task that is forgotten or over nothing. */
   take({ task, decision_id, others, full, values }: Sightings): void {
-    const seen = this.#at(task);
-    if (seen === null) return;
+    const seen = this.#tasks.get(task);
+    if (seen === undefined) return;
+    const before = seen.weight;
     seen.pending.delete(decision_id);
     seen.others ||= others;
     if (full) for (const kind of ALL_KINDS) seen.full.add(kind);
     for (const one of values) this.#add(seen, one, decision_id);
-    while (this.#values > this.#limits.values_total_max && this.#tasks.size > 1) {
-      const [oldest] = this.#tasks.keys();
-      if (oldest === undefined || oldest === task) break;
-      this.forget(oldest);
-    }
+    this.#grow(seen, before);
   }
 
   #add(seen: TaskSeen, { key, kind, path, named, alone, secret, ...said }: Sighting, decisionId: string): void {
@@ -152,7 +190,6 @@ export class SeenMemory {
         return;
       }
       seen.values.set(key, { sources: [source], introduced: writer, first: decisionId, secret });
-      this.#values++;
       return;
     }
     known.secret ||= secret;
@@ -171,13 +208,48 @@ export class SeenMemory {
     }
   }
 
-  #at(task: string): TaskSeen | null {
+  /** Returns the task's memory, as the last that its agent asked of; null if it is forgotten. */
+  #at(task: string, agent: string): TaskSeen | null {
     const known = this.#tasks.get(task);
-    if (known === undefined && (this.#lost || this.#forgotten.has(task))) return null;
-    const seen = known ?? new TaskSeen();
-    this.#tasks.delete(task);
-    this.#tasks.set(task, seen);
+    if (known === undefined && this.#forgotten.has(task)) return null;
+    const seen = known ?? new TaskSeen(agent);
+    const holder = this.#holders.get(seen.holder) ?? { tasks: new Map<string, TaskSeen>(), weight: 0 };
+    if (known === undefined) {
+      this.#tasks.set(task, seen);
+      this.#holders.set(seen.holder, holder);
+      this.#weight += seen.weight;
+      holder.weight += seen.weight;
+    }
+    holder.tasks.delete(task);
+    holder.tasks.set(task, seen);
     return seen;
+  }
+
+  #drop(task: string): void {
+    const seen = this.#tasks.get(task);
+    if (seen === undefined) return;
+    this.#tasks.delete(task);
+    this.#weight -= seen.weight;
+    const holder = this.#holders.get(seen.holder);
+    if (holder === undefined) return;
+    holder.tasks.delete(task);
+    holder.weight -= seen.weight;
+    if (holder.tasks.size === 0) this.#holders.delete(seen.holder);
+  }
+
+  /** Counts what a task's memory has grown by, and makes room if that is too much. */
+  #grow(seen: TaskSeen, before: number): void {
+    const by = seen.weight - before;
+    this.#weight += by;
+    const own = this.#holders.get(seen.holder);
+    if (own !== undefined) own.weight += by;
+    while (this.#weight > this.#limits.total_max) {
+      let most: Holder | undefined;
+      for (const holder of this.#holders.values()) if (most === undefined || holder.weight > most.weight) most = holder;
+      const [oldest] = most?.tasks.keys() ?? [];
+      if (oldest === undefined) return;
+      this.forget(oldest);
+    }
   }
 }
 

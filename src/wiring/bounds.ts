@@ -1,6 +1,9 @@
 /** Declares the bounds of a service: what its callers and agents share, and how much of it is taken. */
 import type { BundleWaiters } from "../http/bundle_waiters.js";
 import type { Admission } from "../http/admission.js";
+import { COUNT_LIMITS } from "../flow/counts.js";
+import { AWAITED_MAX, type Flow } from "../flow/flow.js";
+import { SEEN_LIMITS } from "../flow/seen.js";
 import type { Config } from "../system/config.js";
 import { Bounds } from "../system/bounds.js";
 
@@ -20,6 +23,7 @@ export interface BoundedThings {
   waiters: Pick<BundleWaiters, "size">;
   findings: Sized;
   profiles: () => number;
+  flow: { readonly size: Flow["size"] };
 }
 
 export function declareBounds(config: Config, things: BoundedThings): Bounds {
@@ -41,6 +45,9 @@ export function declareBounds(config: Config, things: BoundedThings): Bounds {
   byCaller("records handed in at once", HAND_INS_MAX, () => things.handingIn.underWay);
   byAgent("findings.kept_max", findings.kept_max, () => things.findings.size);
   byAgent("behavior.agents_max", behavior.agents_max, things.profiles);
+  byAgent("answers awaited", AWAITED_MAX, () => things.flow.size.awaited);
+  byAgent("values remembered of tasks", SEEN_LIMITS.total_max, () => things.flow.size.total);
+  byAgent("counters of limits", COUNT_LIMITS.counters_max, () => things.flow.size.counters);
   return bounds;
 }
 

@@ -22,27 +22,33 @@ const DECISION = Buffer.from('"answer":{"action_digest":"');
 /** Arguments that stand in records as digests: nobody can tell what was written. */
 const MASKED_ARGUMENT = /^\/input\/request\/(?:arguments|resource\/id)/;
 
-/**
- * Returns what the records of a folder say that tasks have seen.
- * @param isLive whether a task still goes on: of others nothing needs to be known
- */
-export function recallFlow(folder: string, policy: FlowWords, isLive: (task: string) => boolean): Flow {
-  const flow = new Flow();
+/** Looks a task up among the facts. */
+type FindTask = (id: string) => Task | undefined;
+
+const isLive = (task: Task | undefined): task is Task => task?.ended === false;
+
+function emptyFlow(find: FindTask): Flow {
+  return new Flow({ isOver: (task) => !isLive(find(task)) });
+}
+
+/** Returns what the records of a folder say that tasks have seen. */
+export function recallFlow(folder: string, policy: FlowWords, find: FindTask): Flow {
+  const flow = emptyFlow(find);
   const beside = new BesideLines(folder);
   try {
-    for (const line of readLines(folder)) recall(line, beside, flow, policy, isLive);
+    for (const line of readLines(folder)) recall(line, beside, flow, policy, find);
   } finally {
     beside.close();
   }
   return flow;
 }
 
-function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purposes }: FlowWords, isLive: (task: string) => boolean): void {
+function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purposes }: FlowWords, find: FindTask): void {
   const { bytes } = line;
   if (bytes.includes(OUTCOME)) {
     const record = whole(line, beside);
     if (record?.kind !== "outcome") return;
-    if (record.seen !== undefined && isLive(record.seen.task)) flow.recalled(record.decision_id, record.seen);
+    if (record.seen !== undefined) flow.recalled(record.decision_id, record.seen);
     else if (record.outcome === "not_attempted") flow.notMade(record.decision_id);
     return;
   }
@@ -55,13 +61,14 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
   if (decided === null || input === undefined || input.facts.flow === null) {
     // It was decided where nobody remembers what is read, and whatever that was may be used now.
     const task = input?.facts.task.root ?? chainedIn(bytes)?.task ?? null;
-    if (task !== null && isLive(task)) flow.forget(task);
+    if (task !== null) flow.forget(task);
     return;
   }
   const { kind, answer, masked = [] } = decided;
   if (!answer.proceed && kind !== "observed") return;
   const { id, attributes } = ((decided.ancestors?.at(-1) ?? input) as unknown as PolicyInput).facts.task;
-  const root = id !== null && isLive(id) ? { id, attributes } : null;
+  const task = id === null ? undefined : find(id);
+  const root = isLive(task) ? { id: task.id, agent: task.agent, attributes } : null;
   if (root !== null && masked.some((pointer) => MASKED_ARGUMENT.test(pointer))) {
     flow.forget(root.id);
     return;
@@ -86,31 +93,38 @@ function whole({ bytes, segment }: Line, beside: BesideLines): (DecisionRecord |
   }
 }
 
+export interface ServiceFlowOptions {
+  /** The log's. */
+  folder: string;
+  find: FindTask;
+  /** All that are known: what they saw before anybody watched is unknown. */
+  tasks: () => Iterable<Task>;
+}
+
 /** The flow of a service, made when a bundle first has words for it. */
 export class ServiceFlow {
   #flow: Flow | null = null;
-  readonly #recall: (policy: FlowWords) => Flow;
-  readonly #tasks: () => Iterable<Task>;
+  readonly #options: ServiceFlowOptions;
 
-  /**
-   * @param recall what the records say, at a start
-   * @param tasks those that are known: what they saw before anybody watched is unknown
-   */
-  constructor(recall: (policy: FlowWords) => Flow, tasks: () => Iterable<Task>) {
-    this.#recall = recall;
-    this.#tasks = tasks;
+  constructor(options: ServiceFlowOptions) {
+    this.#options = options;
+  }
+
+  /** Entries that are taken of each of its bounds. */
+  get size(): Flow["size"] {
+    return this.#known().size;
   }
 
   /** Reads the records if the bundle that a start finds has words for flow. */
   start(policy: FlowWords | null): void {
-    if (policy !== null && hasWords(policy)) this.#flow = this.#recall(policy);
+    if (policy !== null && hasWords(policy)) this.#flow = recallFlow(this.#options.folder, policy, this.#options.find);
   }
 
   /** Begins to watch with a bundle that comes later. */
   activated(policy: FlowWords): void {
     if (this.#flow !== null || !hasWords(policy)) return;
-    this.#flow = new Flow();
-    for (const { id, ended } of this.#tasks()) if (!ended) this.#flow.forget(id);
+    this.#flow = emptyFlow(this.#options.find);
+    for (const { id, ended } of this.#options.tasks()) if (!ended) this.#flow.forget(id);
   }
 
   /** An engine elsewhere has permitted something on this task: what its agent has read since nobody here knows. */
@@ -135,6 +149,6 @@ export class ServiceFlow {
   };
 
   #known(): Flow {
-    return (this.#flow ??= new Flow());
+    return (this.#flow ??= emptyFlow(this.#options.find));
   }
 }

@@ -24,11 +24,12 @@ import { outcomeOf } from "../decision/act.js";
 import { opensFinding } from "../decision/answer.js";
 import type { Outcomes } from "../decision/outcomes.js";
 import type { Findings } from "../decision/pdp.js";
-import type { Caller, Identity, KeptProfile } from "../decision/ports.js";
+import type { Caller, Identity, KeptProfile, Task } from "../decision/ports.js";
 import { QUIET_MS } from "../findings/incidents.js";
 import { findingIds, openedMs } from "../findings/about.js";
 import { without } from "../facts/without.js";
 import { isAsked, isRefused } from "../replay/shapes.js";
+import { FairMap } from "../system/fair_map.js";
 import { schemas } from "../system/schemas.js";
 import type { Clock } from "../system/index.js";
 
@@ -49,6 +50,8 @@ export interface HandedInDeps {
   time_skew_max_ms: number;
   /** Called for each decision in the turn in which its record is handed over. */
   settled: (answer: Answer, learned: { act: Act; assessed: Assessment }) => void;
+  /** Looks a task up among the facts. */
+  findTask: (id: string) => Pick<Task, "agent" | "ended" | "parent"> | undefined;
   /** Called with the topmost task of each decision that permitted: what its agent has read since isn't known here. */
   elsewhere: (task: string) => void;
 }
@@ -68,7 +71,7 @@ const TEACHES_MS_MAX = 24 * 3_600_000;
 const OFFSET_MS_MAX = 26 * 3_600_000;
 const ASKED_AT_ONCE = 8;
 const RECORDED_AT_ONCE = 64;
-/** Engines of which it is remembered how far they have come. */
+/** Engines of which it is remembered how far they have come; beyond, the caller with most loses its oldest. */
 const ENGINES_MAX = 10_000;
 
 /** One that can be taken. */
@@ -102,7 +105,7 @@ export class HandedInRecords {
   /** Number of records at the start. */
   readonly #from: number;
   /** The last `seq` of each engine that is on record; not of those that nobody has heard of since the start. */
-  readonly #last = new Map<string, number>();
+  readonly #last = new FairMap<number>(ENGINES_MAX);
   /** One after the other for each engine. */
   readonly #turns = new Map<string, Promise<unknown>>();
 
@@ -155,7 +158,7 @@ export class HandedInRecords {
       return standing === undefined;
     });
     await this.#decisions(fresh, caller, origin);
-    this.#remember(engine, Math.max(before, last));
+    this.#last.set(caller.id, engine, Math.max(before, last));
     await this.#outcomes(fresh, caller, refused);
     const answered = new Set(refused.map(({ seq }) => seq));
     return { taken: fresh.filter(({ seq, kind }) => kind === "decision" || !answered.has(seq)).length, known, refused };
@@ -237,10 +240,26 @@ export class HandedInRecords {
     if (time === null || time > clock.wall() + time_skew_max_ms) return ["/time", "a time that has been"];
     if (began === null || began > clock.wall() + time_skew_max_ms) return ["/asked", "a time that has been"];
     if (asked.now_ms !== time) return ["/time", "that on which it was decided"];
+    if (answer.proceed && !this.#isOnItsOwnTask(whole)) return ["/input/facts/task", "a task of this agent, and the topmost task above it"];
     if (identity.mayAskFor(caller, asked.agent, asked.purpose)) return null;
     // An engine says so itself, and that it tells nothing of the agent.
     const isRefused = answer.decision === "deny" && whole.floor !== undefined && act === undefined && answer.finding === undefined;
     return isRefused ? null : ["/input/request/agent", "an agent and a purpose that `callers` gives this caller"];
+  }
+
+  /**
+   * Returns whether the topmost task of a record is that of the agent's own task: of other agents' tasks nothing may become unknown.
+   * Nothing rests on a task that has ended, or that isn't known here.
+   */
+  #isOnItsOwnTask({ input }: DecisionRecord): boolean {
+    const { facts, request } = input as unknown as PolicyInput;
+    const { findTask } = this.#deps;
+    const { root } = facts.task;
+    if (root === null || findTask(root)?.ended !== false) return true;
+    let at = request.task;
+    if (at === null || findTask(at)?.agent !== request.agent) return false;
+    for (let parent = findTask(at)?.parent; typeof parent === "string"; parent = findTask(at)?.parent) at = parent;
+    return at === root;
   }
 
   async #decisions(fresh: readonly Read[], caller: Caller, origin: string): Promise<void> {
@@ -351,14 +370,6 @@ export class HandedInRecords {
       if (!(cause instanceof Problem) || cause.status >= 500) throw cause;
       refused.push({ seq, code: cause.code });
     }
-  }
-
-  #remember(engine: string, seq: number): void {
-    this.#last.delete(engine);
-    this.#last.set(engine, seq);
-    if (this.#last.size <= ENGINES_MAX) return;
-    const [oldest] = this.#last.keys();
-    if (oldest !== undefined) this.#last.delete(oldest);
   }
 }
 

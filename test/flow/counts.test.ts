@@ -18,8 +18,9 @@ class Scene {
   constructor(
     readonly limits: Limit[],
     options?: ConstructorParameters<typeof LimitCounts>[0],
+    isOver?: (task: string) => boolean,
   ) {
-    this.counts = new LimitCounts(options);
+    this.counts = new LimitCounts(options, isOver);
   }
 
   question(verb: string, given: Values, { root = "t-1", agent = "a-1", at = 0, id = "1" }: Where = {}) {
@@ -27,7 +28,7 @@ class Scene {
     return {
       request: request as unknown as PolicyInput["request"],
       purpose: { limits: this.limits } as unknown as Purpose,
-      root,
+      root: root === null ? null : { id: root, agent },
       now_ms: at,
     };
   }
@@ -37,7 +38,7 @@ class Scene {
     const asked = this.question(verb, given, where);
     const { limits, charges } = this.counts.ask(asked);
     const fits = Object.values(limits).every(({ used, adds, max }: LimitFlow) => adds !== null && used + adds <= max);
-    if (fits) this.counts.take(`d-${++this.#n}`, charges, asked.root, asked.now_ms);
+    if (fits) this.counts.take(`d-${++this.#n}`, charges, asked.root?.id ?? null, asked.now_ms);
     return fits;
   }
 
@@ -111,10 +112,60 @@ describe("a limit", () => {
     expect(scene.counts.size).to.equal(0);
   });
 
+  it("of one agent takes no room of another's", () => {
+    const scene = new Scene(
+      [
+        { ...base, max: 100, per: "day" },
+        { ...base, code: "y", each: ["request", "arguments", "to"], per: "day" },
+      ],
+      {
+        counters_max: 1000,
+        agent_counters_max: 10,
+        entries_max: 1000,
+      },
+    );
+    const limits = Array.from({ length: 50 }, (_, i) => scene.does("send", { to: `${i}` }, { agent: "a-2", at: i }));
+    expect(limits.at(-1)).to.equal(false);
+    expect(scene.counts.size).to.be.at.most(10);
+    expect(scene.does("send", { to: "x" }, { agent: "a-1", at: 60 })).to.equal(true);
+  });
+
+  it("has room again once windows have passed or tasks are over, though nobody said so", () => {
+    const over = new Set<string>();
+    const options = { counters_max: 8, agent_counters_max: 8, entries_max: 10 };
+    const daily = new Scene([{ ...base, each: ["request", "arguments", "to"], per: "hour" }], options);
+    expect(Array.from({ length: 10 }, (_, i) => daily.does("send", { to: `${i}` }, { at: i }))).to.include(false);
+    expect(daily.does("send", { to: "later" }, { at: 3_600_000 + 60_000 })).to.equal(true);
+    expect(daily.counts.size).to.equal(1);
+    const perTask = new Scene([base], options, (task) => over.has(task));
+    const tasks = Array.from({ length: 10 }, (_, i) => perTask.does("send", {}, { root: `t-${i}` }));
+    expect(tasks).to.include(false);
+    for (let i = 0; i < 10; i++) over.add(`t-${i}`);
+    expect(perTask.does("send", {}, { root: "new", at: 60_000 })).to.equal(true);
+  });
+
+  it("of what went on without room, as by a person's word, is unknown until it can't count any more", () => {
+    const scene = new Scene([{ ...base, each: ["request", "arguments", "to"], per: "hour" }], {
+      counters_max: 9,
+      agent_counters_max: 2,
+      entries_max: 9,
+    });
+    for (const [i, to] of ["a", "b", "c"].entries()) {
+      const { charges } = scene.counts.ask(scene.question("send", { to }));
+      scene.counts.take(`d-${i}`, charges, "t-1", 0);
+    }
+    expect(scene.counts.size).to.equal(2);
+    expect(scene.does("send", { to: "c" }, { at: 4_000_000 })).to.equal(false);
+    expect(scene.does("send", { to: "c" }, { at: 4_000_000, agent: "a-2" })).to.equal(true);
+    expect(scene.does("send", { to: "d" }, { at: 86_399_999 })).to.equal(false);
+    // The next look for what is over, a minute after the last.
+    expect(scene.does("send", { to: "d" }, { at: 86_399_999 + 60_000 })).to.equal(true);
+  });
+
   it("that can't be counted any more fits nothing", () => {
-    const many = new Scene([base], { counters_max: 1, entries_max: 10 });
+    const many = new Scene([base], { counters_max: 1, agent_counters_max: 10, entries_max: 10 });
     expect([many.does("send"), many.does("send", {}, { root: "t-2" }), many.does("send")]).to.deep.equal([true, false, true]);
-    const long = new Scene([{ ...base, max: 100 }], { counters_max: 10, entries_max: 3 });
+    const long = new Scene([{ ...base, max: 100 }], { counters_max: 10, agent_counters_max: 10, entries_max: 3 });
     expect([1, 2, 3, 4].map(() => long.does("send"))).to.deep.equal([true, true, true, false]);
   });
 });

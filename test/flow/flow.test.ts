@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import type { PolicyInput, Values, Vocabulary } from "../../src/contract/index.js";
-import { Flow } from "../../src/flow/flow.js";
+import { Flow, type FlowOptions } from "../../src/flow/flow.js";
 import { returnedOf } from "../../src/flow/returned.js";
 
 const email = { kind: "email" } as const;
@@ -56,7 +56,7 @@ class Scene {
       vocabulary: VOCABULARY,
       purpose: undefined,
       request: { verb, resource: { type, id, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
-      root: { id: "task-1", attributes: this.task },
+      root: { id: "task-1", agent: "a-1", attributes: this.task },
       agent: AGENT,
       now_ms: Date.UTC(2024, 4, 1),
     });
@@ -170,19 +170,63 @@ describe("what others wrote", () => {
       resource: { type: "mail", id: null, attributes: {} },
       arguments: {},
     } as unknown as PolicyInput["request"];
-    const ask = (root: { id: string; attributes: Values } | null) =>
+    const ask = (root: { id: string; agent: string; attributes: Values } | null) =>
       flow.ask({ vocabulary: VOCABULARY, purpose: undefined, request, root, agent: AGENT, now_ms: 0 });
     expect(ask(null)).to.deep.include({ note: null });
     expect(ask(null).facts).to.include({ complete: false, others: null });
     flow.forget("task-2");
-    expect(ask({ id: "task-2", attributes: {} }).facts).to.include({ complete: false, others: null });
+    expect(ask({ id: "task-2", agent: "a-1", attributes: {} }).facts).to.include({ complete: false, others: null });
   });
 });
 
+/** Several tasks on one flow, each of an agent. */
+class Office {
+  readonly flow: Flow;
+  readonly over = new Set<string>();
+  #n = 0;
+
+  constructor(options: FlowOptions = {}) {
+    this.flow = new Flow({ isOver: (task) => this.over.has(task), ...options });
+  }
+
+  facts(id: string, agent: string) {
+    return this.#ask(id, agent, "contact").facts;
+  }
+
+  /** Permits a call. @returns its decision */
+  did(id: string, agent: string, type = "contact"): string {
+    const { note } = this.#ask(id, agent, type);
+    if (note === null) throw new Error("no task");
+    const decision = `decision-${++this.#n}`;
+    this.flow.permitted(decision, note);
+    return decision;
+  }
+
+  /** Reports an answer with so many values. @returns whether anything awaited it */
+  report(decision: string, values: number): boolean {
+    const answer = Array.from({ length: values }, (_, i) => ({ address: `${decision}-${i}@else.example` }));
+    return this.flow.returned(decision, returnedOf(answer)) !== null;
+  }
+
+  #ask(id: string, agent: string, type: string) {
+    const request = { verb: "read", resource: { type, id: null, attributes: {} }, arguments: {} };
+    return this.flow.ask({
+      vocabulary: VOCABULARY,
+      purpose: undefined,
+      request: request as unknown as PolicyInput["request"],
+      root: { id, agent, attributes: {} },
+      agent: AGENT,
+      now_ms: 0,
+    });
+  }
+}
+
 describe("a memory that is bounded", () => {
+  const SMALL = { values_max: 50, total_max: 60 };
+
   it("is unknown once it is full, and never trusted by loss", () => {
     const scene = new Scene();
-    const flow = new Flow({ values_max: 50, values_total_max: 60, forgotten_max: 1 });
+    const flow = new Flow({ seen: { values_max: 50, total_max: 100 } });
     Object.assign(scene, { flow });
     scene.did(
       "read",
@@ -191,31 +235,59 @@ describe("a memory that is bounded", () => {
     );
     expect(scene.to("u1@else.example").writer).to.equal("service");
     expect(scene.to("u59@else.example").writer).to.equal("unknown");
-    expect(flow.size.values).to.be.at.most(50);
+    expect(flow.size.total).to.be.at.most(51);
   });
 
-  it("forgets whole tasks, which are unknown then", () => {
-    const flow = new Flow({ values_max: 50, values_total_max: 60, forgotten_max: 1 });
-    const see = (task: string): void => {
-      const values = Array.from({ length: 20 }, (_, i) => `${task}${i}`.padEnd(16, "x"));
-      const rest = { kind: "name", writer: "service", path: "", named: false, alone: false, secret: false } as const;
-      flow.recalled(`of ${task}`, { task, others: false, full: false, values: [{ ...rest, keys: values }] });
-    };
-    const complete = (id: string): boolean => {
-      const request = {
-        verb: "read",
-        resource: { type: "mail", id: null, attributes: {} },
-        arguments: {},
-      } as unknown as PolicyInput["request"];
-      return flow.ask({ vocabulary: VOCABULARY, purpose: undefined, request, root: { id, attributes: {} }, agent: AGENT, now_ms: 0 }).facts
-        .complete;
-    };
-    for (const task of ["a", "b", "c", "d"]) see(task);
-    expect(["a", "b", "c", "d"].map(complete)).to.deep.equal([false, true, true, true]);
-    expect(complete("new")).to.equal(true);
-    see("e");
-    // Nobody can tell any more which tasks were forgotten: each without a memory is unknown.
-    expect(complete("new")).to.equal(false);
+  it("forgets whole tasks of the agent with most, which are unknown then, and no other agent's", () => {
+    const office = new Office({ seen: SMALL });
+    office.report(office.did("quiet", "a-1"), 2);
+    for (const task of ["a", "b", "c", "d"]) office.report(office.did(task, "a-2"), 10);
+    const complete = (task: string, agent: string): boolean => office.facts(task, agent).complete;
+    expect(complete("quiet", "a-1")).to.equal(true);
+    expect(["a", "b", "c", "d"].map((task) => complete(task, "a-2"))).to.deep.equal([false, false, true, true]);
+    expect(complete("new", "a-2")).to.equal(true);
+  });
+
+  it("counts calls and tasks, not only values", () => {
+    const office = new Office({ seen: SMALL });
+    office.did("quiet", "a-1");
+    for (let i = 0; i < 500; i++) office.did(i % 2 === 0 ? "busy" : `task-${i}`, "a-2");
+    expect(office.flow.size.total).to.be.at.most(SMALL.total_max);
+    expect(office.facts("quiet", "a-1").complete).to.equal(true);
+  });
+
+  it("keeps no trace of tasks that are over, however many there were", () => {
+    const office = new Office();
+    for (let i = 0; i < 5000; i++) {
+      office.flow.forget(`task-${i}`);
+      office.over.add(`task-${i}`);
+    }
+    expect(office.flow.size.forgotten).to.be.below(2001);
+    office.flow.forget("task-0");
+    office.flow.end("task-4999");
+    expect(office.facts("task-4999", "a-1").complete).to.equal(true);
+  });
+
+  it("takes nothing of an answer to a task that has ended", () => {
+    const office = new Office();
+    const decision = office.did("task-1", "a-1");
+    office.flow.end("task-1");
+    expect(office.report(decision, 3)).to.equal(false);
+    expect(office.flow.size).to.include({ tasks: 0, total: 0 });
+  });
+});
+
+describe("answers that are awaited", () => {
+  it("stay so while another agent asks for whatever it can and reports nothing", () => {
+    const office = new Office({ awaited_max: 20 });
+    const decision = office.did("task-1", "a-1", "mail");
+    const first = office.did("flood", "a-2", "mail");
+    for (let i = 0; i < 200; i++) office.did(`flood-${i % 7}`, "a-2", "mail");
+    expect(office.flow.size.awaited).to.equal(20);
+    expect(office.report(decision, 0)).to.equal(true);
+    expect(office.facts("task-1", "a-1").others).to.equal(false);
+    expect(office.report(first, 1)).to.equal(false);
+    expect(office.facts("flood", "a-2").others).to.equal(true);
   });
 });
 

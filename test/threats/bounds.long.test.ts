@@ -9,6 +9,9 @@ import { wholeTree } from "./threat.js";
 import { MONDAY, act, shift, work } from "../behavior/desk.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
 import { Findings } from "../../src/findings/findings.js";
+import { Flow, type FlowOptions } from "../../src/flow/flow.js";
+import { returnedOf } from "../../src/flow/index.js";
+import type { Limit, PolicyInput, Purpose } from "../../src/contract/index.js";
 import { StillTimers } from "../facts/world.js";
 import { seen, sighted } from "../findings/sightings.js";
 import { Incidents } from "../../src/findings/incidents.js";
@@ -36,6 +39,36 @@ const SECTIONS = {
 
 const HOSTILE = "hostile-1";
 const OTHER = "gateway-1";
+
+/** Tasks of agents that read mail, as often as a limit lets them. */
+class TaskDesk {
+  readonly flow: Flow;
+  #n = 0;
+  constructor(options: FlowOptions) {
+    this.flow = new Flow(options);
+  }
+
+  ask(agent: string, id: string) {
+    const request = { agent, purpose: "support", verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} };
+    const often: Limit = { code: "often", of: { read: ["mail"] }, measure: "count", max: 5, per: "task" };
+    return this.flow.ask({
+      vocabulary: { verbs: {}, task: { subjects: [], attributes: {} }, agent: { attributes: {} }, types: {} },
+      purpose: { limits: [often] } as unknown as Purpose,
+      request: request as unknown as PolicyInput["request"],
+      root: { id, agent, attributes: {} },
+      agent: { attributes: {} },
+      now_ms: MONDAY,
+    });
+  }
+
+  /** @returns the decision */
+  permits(agent: string, task: string): string {
+    const { note } = this.ask(agent, task);
+    const decision = `d-${++this.#n}`;
+    if (note !== null) this.flow.permitted(decision, note);
+    return decision;
+  }
+}
 
 describe("every bound that is shared", function () {
   this.timeout(60_000);
@@ -152,6 +185,26 @@ describe("every bound that is shared", function () {
       work(profile, shift({ agent: "worker", days: 3 }));
       for (let i = 0; i < 500; i++) work(profile, [act({ agent: `new-${i}`, time_ms: MONDAY + i })]);
       expect(profile.portrait("worker")).not.to.equal(null);
+      return Promise.resolve();
+    },
+    "answers awaited": async () => {
+      const desk = new TaskDesk({ awaited_max: 20 });
+      const read = desk.permits("a-1", "t-1");
+      for (let i = 0; i < 500; i++) desk.permits("a-2", `flood-${i % 9}`);
+      expect(desk.flow.returned(read, returnedOf("done"))).not.to.equal(null);
+      return Promise.resolve();
+    },
+    "values remembered of tasks": async () => {
+      const desk = new TaskDesk({ seen: { values_max: 100, total_max: 200 } });
+      desk.permits("a-1", "t-1");
+      for (let i = 0; i < 1000; i++) desk.permits("a-2", `flood-${i}`);
+      expect(desk.ask("a-1", "t-1").facts.complete).to.equal(true);
+      return Promise.resolve();
+    },
+    "counters of limits": async () => {
+      const desk = new TaskDesk({ counts: { counters_max: 1000, agent_counters_max: 50, entries_max: 10 } });
+      for (let i = 0; i < 2000; i++) desk.permits("a-2", `flood-${i}`);
+      expect(desk.ask("a-1", "t-1").facts.limits["often"]).to.deep.equal({ used: 0, adds: 1, max: 5 });
       return Promise.resolve();
     },
   };

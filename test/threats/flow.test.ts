@@ -1,6 +1,8 @@
 /** A stranger's value on its way to where only the user's word should count. */
-import type { PolicyInput, Values, Vocabulary } from "../../src/contract/index.js";
+import type { Limit, PolicyInput, Purpose, Values, Vocabulary } from "../../src/contract/index.js";
+import type { FlowOptions } from "../../src/flow/flow.js";
 import { cut } from "./cut.js";
+import { Receiver } from "./handed_in.js";
 import { threat } from "./threat.js";
 
 const text = { kind: "string", max: 2000 } as const;
@@ -31,15 +33,15 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
   async check(tree) {
     const { Flow } = await tree("flow/flow.js");
     const { returnedOf } = await tree("flow/returned.js");
-    const desk = (limits?: ConstructorParameters<typeof Flow>[0]) => {
-      const flow = new Flow(limits);
+    const desk = (seen?: FlowOptions["seen"]) => {
+      const flow = new Flow({ ...(seen !== undefined && { seen }) });
       let n = 0;
       const ask = (verb: string, type: string, given: Values) =>
         flow.ask({
           vocabulary: VOCABULARY,
           purpose: undefined,
           request: { verb, resource: { type, id: null, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
-          root: { id: "t", attributes: { instruction: "Answer the mail, but not to eve@evil.example" } },
+          root: { id: "t", agent: "a-1", attributes: { instruction: "Answer the mail, but not to eve@evil.example" } },
           agent: { attributes: {} },
           now_ms: 0,
         });
@@ -63,7 +65,7 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
     unreported.did("read", "mail");
     if (unreported.ask("send", "mail", { to: STRANGER }).facts.others !== true) return "an answer that nobody reported counts as harmless";
 
-    const full = desk({ values_max: 1, values_total_max: 100, forgotten_max: 1 });
+    const full = desk({ values_max: 1, total_max: 100 });
     full.did("read", "mail", [{ id: "1", body: `see ${STRANGER} or ${STRANGER.replace("mallory", "eve")}` }]);
     if (full.to(STRANGER)?.writer === "nowhere") return "what wasn't remembered counts as never seen";
 
@@ -74,12 +76,71 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
     return null;
   },
   without: {
-    "what the agent wrote itself being remembered": [cut.text("flow/seen.js", "permitted", "note.written", "[]")],
-    "an answer being awaited": [cut.text("flow/seen.js", "permitted", "note.reads", "false")],
+    "what the agent wrote itself being remembered": [cut.text("flow/seen.js", "permitted", "of written", "of []")],
+    "an answer being awaited": [cut.text("flow/seen.js", "permitted", "if (reads)", "if (false)")],
     "a kind being full": [cut.text("flow/seen.js", "#add", "seen.full.add(kind);", "")],
     "what is excluded being told apart": [
       cut.text("flow/instruction.js", "excludes", "if (this.says(one)) return false;", "return false;"),
     ],
     "encodings being undone": [cut.text("flow/values.js", "valuesIn", "within.depth < DECODED_DEPTH_MAX", "false")],
   },
+});
+
+/** Notes calls of two agents, of which one floods all that is bounded. */
+threat("A20", "no agent makes unknown what another has seen, awaits or may still do", {
+  async check(tree) {
+    const { Flow } = await tree("flow/flow.js");
+    const { returnedOf } = await tree("flow/returned.js");
+    const flow = new Flow({
+      awaited_max: 50,
+      seen: { values_max: 100, total_max: 200 },
+      counts: { counters_max: 1000, agent_counters_max: 100, entries_max: 100 },
+    });
+    const often: Limit = { code: "often", of: { read: ["mail"] }, measure: "count", max: 5, per: "task" };
+    const ask = (agent: string, id: string) =>
+      flow.ask({
+        vocabulary: VOCABULARY,
+        purpose: { limits: [often] } as unknown as Purpose,
+        request: { agent, purpose: "p", verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as never,
+        root: { id, agent, attributes: {} },
+        agent: { attributes: {} },
+        now_ms: 0,
+      });
+    let n = 0;
+    const permit = (agent: string, task: string): string => {
+      const { note } = ask(agent, task);
+      if (note !== null) flow.permitted(`d-${++n}`, note);
+      return `d-${n}`;
+    };
+    const decision = permit("quiet", "t");
+    for (let i = 0; i < 3000; i++) permit("flooding", `flood-${i}`);
+    const { complete, limits } = ask("quiet", "t").facts;
+    if (!complete) return "another's task is unknown";
+    if (limits["often"]?.adds !== 1 || ask("quiet", "new").facts.limits["often"]?.adds !== 1) return "another's limits are unknown";
+    return flow.returned(decision, returnedOf([])) === null ? "another's answer is unknown" : null;
+  },
+  without: {
+    "answers awaited being counted by agent": [cut.text("flow/flow.js", "permitted", "this.#awaited.set(agent", 'this.#awaited.set(""')],
+    "memories being counted by agent": [cut.text("flow/seen.js", "#at", "new TaskSeen(agent)", 'new TaskSeen("")')],
+    "a bound of counters for each agent": [cut.text("flow/counts.js", "#isCountable", "<= agent_counters_max", "<= counters_max")],
+  },
+});
+
+threat("A20", "engines make only the tasks of their own agents unknown", {
+  async check(tree) {
+    const receiver = await Receiver.open(tree, new Set(["a-1", "a-2"]));
+    receiver.tasks.set("theirs", { agent: "a-2", ended: false, parent: null });
+    receiver.tasks.set("own", { agent: "a-1", ended: false, parent: null });
+    receiver.tasks.set("handed-on", { agent: "a-1", ended: false, parent: "theirs" });
+    const hand = (task: string | null, root: string, engine: string) =>
+      receiver.take([{ agent: "a-1", reasons: [] }], engine, ({ input, ...record }) => {
+        const { request, facts } = input as { request: object; facts: { task: object } };
+        return { ...record, input: { request: { ...request, task }, facts: { ...facts, task: { ...facts.task, id: task, root } } } };
+      });
+    const refused = [await hand(null, "theirs", "1"), await hand("own", "theirs", "2"), await hand("theirs", "theirs", "3")];
+    const taken = [await hand("own", "own", "4"), await hand("handed-on", "theirs", "5"), await hand("gone", "gone", "6")];
+    if (taken.some(({ taken }) => taken !== 1)) throw new Error("an honest record is refused");
+    return refused.every(({ taken }) => taken === 0) ? null : `tasks became unknown: ${receiver.forgotten.join(", ")}`;
+  },
+  without: { "the task being looked up": [cut.returns("wiring/handed_in.js", "HandedInRecords.#isOnItsOwnTask", "true")] },
 });

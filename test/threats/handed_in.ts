@@ -26,6 +26,10 @@ export class Receiver {
   readonly recorded: DecisionRecord[] = [];
   readonly learned: string[] = [];
   readonly findings = new Set<string>();
+  /** Tasks that the service knows. */
+  readonly tasks = new Map<string, { agent: string; ended: boolean; parent: string | null }>();
+  /** Tasks of which nothing is known any more, since an engine permitted something on them. */
+  readonly forgotten: string[] = [];
   incidents!: Incidents;
   #handedIn!: HandedInRecords;
   #seq = 0;
@@ -71,7 +75,8 @@ export class Receiver {
       clock: { wall: () => receiver.now_ms },
       time_skew_max_ms: 60_000,
       settled: () => undefined,
-      elsewhere: () => undefined,
+      findTask: (id: string) => receiver.tasks.get(id),
+      elsewhere: (task: string) => receiver.forgotten.push(task),
     };
     receiver.#handedIn = new HandedInRecords(deps as unknown as ConstructorParameters<typeof HandedInRecords>[0]);
     return receiver;
