@@ -12,6 +12,7 @@ import {
   type RecordFilter,
   type RecordPage,
 } from "../../contract/index.js";
+import { FairMap } from "../../system/fair_map.js";
 
 export interface AskedOptions {
   /** How long before the call its decision may have been. */
@@ -22,7 +23,7 @@ export interface AskedOptions {
   find: (filter: RecordFilter, limit: number) => Promise<RecordPage>;
 }
 
-/** Decisions that calls have been found for; the one longest ago is forgotten first. */
+/** Decisions that calls have been found for; beyond, the agent with most loses its oldest. */
 const CLAIMS_MAX = 100_000;
 /** Decisions of one agent on one resource that are looked through. */
 const LOOKED_AT_MAX = 200;
@@ -30,7 +31,7 @@ const LOOKED_AT_MAX = 200;
 export class Asked {
   readonly #options: AskedOptions;
   /** Calls by the decision that they were claimed for. */
-  readonly #claims = new Map<string, string>();
+  readonly #claims = new FairMap<string>(CLAIMS_MAX);
 
   constructor(options: AskedOptions) {
     this.#options = options;
@@ -60,11 +61,7 @@ export class Asked {
     if (own !== undefined) return true;
     const free = decisions.find((decision) => !this.#claims.has(decision));
     if (free === undefined) return false;
-    this.#claims.set(free, call);
-    if (this.#claims.size > CLAIMS_MAX) {
-      const [oldest] = this.#claims.keys();
-      if (oldest !== undefined) this.#claims.delete(oldest);
-    }
+    this.#claims.set(agent, free, call);
     return true;
   }
 }
