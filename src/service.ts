@@ -233,6 +233,7 @@ export async function startService(config: Config, system: System, logger: Logge
       log,
       incidents: findings.incidents,
       search,
+      records,
       system,
       logger,
     });

@@ -191,7 +191,7 @@ const others: Record<string, BuiltinReason> = {
     effect: "flag",
     severity: "high",
     message: "unusual for agent {agent} (risk {risk}), and waits for a person: {why}",
-    tell_agent: "A person has to look at this first.",
+    tell_agent: FLAG_TOLD.unsaid,
   },
   unusual_denied: {
     effect: "deny",

@@ -239,16 +239,16 @@ export const RefusalRecord = Type.Object(
 );
 export type RefusalRecord = Static<typeof RefusalRecord>;
 
-/** Record of an administrator's action that changes no fact. */
+/** Record of something done with the service that changes no fact. */
 export const AdminRecord = Type.Object(
   {
     ...common,
     kind: kind("admin"),
-    action: Type.String({ description: "What was done: `export`, `search`, …" }),
+    action: Type.String({ description: "What was done: `export`, `search`, `vouched` (decisions were found that had permitted reported calls), …" }),
     caller: By,
     detail: members("More about it; its members depend on the action"),
   },
-  { ...closed, title: "AdminRecord", description: "Something that an administrator did and that changes no fact" },
+  { ...closed, title: "AdminRecord", description: "Something that was done with the service and that changes no fact" },
 );
 export type AdminRecord = Static<typeof AdminRecord>;
 

@@ -3,6 +3,7 @@ import { Asked } from "../adapters/otlp/asked.js";
 import { readOtelMapping } from "../adapters/otlp/mapping.js";
 import { OtlpReports } from "../adapters/otlp/report.js";
 import { UnknownWords } from "../adapters/otlp/unknown_words.js";
+import type { OwnRecords } from "../audit/own_records.js";
 import type { RecordSearch } from "../records/search.js";
 import { Problem, type RecordFilter, type RecordPage } from "../contract/index.js";
 import type { Observer } from "../decision/observe.js";
@@ -20,6 +21,7 @@ export interface SensingDeps {
   log: Log;
   incidents: Findings;
   search: RecordSearch;
+  records: Pick<OwnRecords, "admin">;
   system: System;
   logger: Logger;
 }
@@ -40,7 +42,7 @@ export interface WiredSensing extends Omit<SensingRoom, "otlp"> {
 
 /** @throws YamlError of the mapping */
 export function wireSensing(deps: SensingDeps): WiredSensing {
-  const { config, log, incidents, search, system, logger } = deps;
+  const { config, log, incidents, search, records, system, logger } = deps;
   const { sensors = {}, otlp } = config.observe;
   const mapping = otlp === undefined ? null : readOtelMapping(otlp.mapping);
   const notices = new Notices({ log, incidents, clock: system.clock, newId: uuid7(system.clock, system.random) });
@@ -78,6 +80,7 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
       return {
         reports: new OtlpReports({
           ...{ mapping, observer, asked, limits: { spans_max } },
+          vouched: (caller, calls) => records.admin(caller, "vouched", { calls }),
           othersTurn: () => othersTurn(system),
           notUnderstood: (caller, attribute) => {
             logger.warn("spans that look like calls of tools are in no vocabulary known here", {

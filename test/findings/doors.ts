@@ -5,10 +5,18 @@
 import { readFileSync, writeFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { stringify } from "yaml";
 import { readUnverified } from "../../src/bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, type Answer, type Catalogue, type PolicyData } from "../../src/contract/index.js";
 import { openEmbedded, type Embedded } from "../../src/embedded.js";
+import { Denied } from "../../src/client/index.js";
+import { Calls } from "../../src/guards/mcp/calls.js";
+import { parseGuardConfig } from "../../src/guards/mcp/config.js";
+import { asking, type Remit } from "../../src/guards/mcp/remit.js";
+import type { Upstream } from "../../src/guards/mcp/upstream.js";
+import { system } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
+import { logged } from "../guards/mcp/support.js";
 import { KEY, NAME, archive, content, json, policyData, publicPem, purpose, signed } from "../bundle/support.js";
 import { AGENT, ask, inAnHour, runWithFacts } from "../http/asking.js";
 import { tokenFor, type Running } from "../http/running.js";
@@ -29,7 +37,7 @@ export interface Wanted {
   text: string;
   amount: number;
   session: string;
-  source: string;
+  source: string | null;
 }
 
 /** What may differ from one attempt to the next. */
@@ -45,9 +53,10 @@ export interface Ended {
   finding: string;
 }
 
-export type DoorName = "POST /decide" | "a batch" | "OPA" | "AuthZEN" | "Envoy" | "an engine in an application";
-export const DOORS: readonly DoorName[] = ["POST /decide", "a batch", "OPA", "AuthZEN", "Envoy", "an engine in an application"];
+export type DoorName = "POST /decide" | "a batch" | "OPA" | "AuthZEN" | "Envoy" | "MCP" | "an engine in an application";
+export const DOORS: readonly DoorName[] = ["POST /decide", "a batch", "OPA", "AuthZEN", "Envoy", "MCP", "an engine in an application"];
 
+const isCollection = (verb: string): boolean => verb === "create";
 const VERBS = ["send", "update", "create"];
 export const DOMAINS = {
   caller: ["gateway-1", "app-1"],
@@ -63,7 +72,7 @@ export const DOMAINS = {
   text: ["hello", "goodbye"],
   amount: [1, 2],
   session: ["S-1", "S-2"],
-  source: ["wl-1", "wl-2"],
+  source: [null, "wl-1"],
 } as const satisfies { [K in keyof Wanted]: readonly Wanted[K][] };
 
 const HELD = {
@@ -140,6 +149,26 @@ ${VERBS.map((verb) => {
   return `  - {on: POST /${verb}, ${verb}: note, ${id}attributes: {customer: body.customer, cents: body.cents}, ${related}, arguments: {text: body.text, amount: body.amount}${ignored}}\n`;
 }).join("")}`;
 
+const MCP = parseGuardConfig(
+  stringify({
+    hold_ms: 0,
+    ...{ agent: "a", purpose: "testing", task: {}, server: { url: "http://127.0.0.1:9" }, remit: { url: "http://127.0.0.1:9" } },
+    tools: Object.fromEntries(
+      VERBS.map((verb) => [
+        verb,
+        {
+          [verb]: "note",
+          ...(isCollection(verb) ? { ignore: ["id"] } : { id: "id" }),
+          attributes: { customer: "customer", cents: "cents" },
+          related: { order: { type: "order", id: "order", attributes: { owner: "order_owner" } } },
+          arguments: { text: "text", amount: "amount" },
+        },
+      ]),
+    ),
+  }),
+  "/tmp/guard.yaml",
+);
+
 const AUTHZEN = {
   identifier: "https://pdp.example.com",
   subjects: { agent: {} },
@@ -152,7 +181,6 @@ const SCOPES = "remit:decide remit:embed remit:bundle";
 export const TOKENS = { "gateway-1": tokenFor(SCOPES, "gateway-1"), "app-1": tokenFor(SCOPES, "app-1") };
 export const REVIEWER = tokenFor("remit:review", "reviewer-1");
 
-const isCollection = (verb: string): boolean => verb === "create";
 const taskOf = ({ agent, purpose: of, task }: Wanted): string | null =>
   task === null ? null : `T-${agent}-${of}-${task.person}-${task.number}`;
 
@@ -165,7 +193,7 @@ export function actionOf(wanted: Wanted, around: Partial<Around> = {}): Record<s
     resource: { type: "note", id: isCollection(verb) ? null : id, attributes: { customer, cents } },
     related: { order: { type: "order", id: order, attributes: { owner: order_owner } } },
     arguments: { text, amount },
-    context: { session, source, ...(around.trace !== undefined && { trace: around.trace }) },
+    context: { session, ...(source !== null && { source }), ...(around.trace !== undefined && { trace: around.trace }) },
     ...(around.request_id !== undefined && { request_id: around.request_id }),
   };
 }
@@ -237,9 +265,11 @@ export class Doors {
     return (await ask(this.service, "POST", `/findings/${finding}/approvals`, asked)).outcome;
   }
 
-  /** Doors through which this caller asks. */
-  of({ caller }: Wanted): readonly DoorName[] {
-    return caller === "app-1" ? DOORS : DOORS.filter((door) => door !== "an engine in an application");
+  /** Doors through which this caller asks for such an action. */
+  of({ caller, task, source }: Wanted): readonly DoorName[] {
+    const isOpen = (door: DoorName): boolean =>
+      door === "MCP" ? task !== null && source === null : door !== "an engine in an application" || caller === "app-1";
+    return DOORS.filter(isOpen);
   }
 
   async ask(door: DoorName, wanted: Wanted, around: Partial<Around> = {}): Promise<Ended> {
@@ -255,6 +285,8 @@ export class Doors {
         return this.#authzen(wanted);
       case "Envoy":
         return this.#envoy(wanted);
+      case "MCP":
+        return this.#mcp(wanted);
       case "an engine in an application":
         return endOf(await this.#engine.decide(action as never));
     }
@@ -280,7 +312,7 @@ export class Doors {
         subject: { type: "agent", id: agent },
         action: { name: verb, properties: { text, amount } },
         resource: { type: "note", id: isCollection(verb) ? "none" : id, properties: { customer, cents, order, order_owner } },
-        context: { purpose: of, session, source, ...(task !== null && { task }) },
+        context: { purpose: of, session, ...(source !== null && { source }), ...(task !== null && { task }) },
       },
       wanted,
     );
@@ -295,7 +327,7 @@ export class Doors {
       method: "POST",
       headers: {
         ...{ "content-type": "application/json", "x-envoy-auth-partial-body": "false", "x-agent": agent, "x-purpose": of },
-        ...{ "x-session": session, "x-source": source, "x-remit-authorization": `Bearer ${TOKENS[caller]}` },
+        ...{ "x-session": session, ...(source !== null && { "x-source": source }), "x-remit-authorization": `Bearer ${TOKENS[caller]}` },
         ...(task !== null && { "x-task": task }),
       },
       body: JSON.stringify({ id, customer, cents, order, order_owner, text, amount }),
@@ -304,6 +336,56 @@ export class Doors {
     const body = (await response.json()) as Record<string, string>;
     if (body["code"] !== "waiting") throw new Error(JSON.stringify(body));
     return { proceed: false, decision_id: body["decision_id"] ?? "", finding: body["finding"] ?? "" };
+  }
+
+  /** As a guard's session calls a tool of a server that does whatever reaches it. */
+  async #mcp(wanted: Wanted): Promise<Ended> {
+    const { caller, agent, purpose: of, verb, session, id, customer, cents, order, order_owner, text, amount } = wanted;
+    const task = taskOf(wanted) ?? "";
+    const done: string[] = [];
+    const upstream = {
+      ask: (method: string) => {
+        done.push(method);
+        return Promise.resolve({ result: { content: [] } });
+      },
+    } as unknown as Upstream;
+    const client = asking(this.service.url, () => TOKENS[caller]);
+    let answer: Answer | null = null;
+    const remit: Remit = {
+      guard: async (...asked) => {
+        try {
+          return await client.guard(...asked);
+        } catch (cause) {
+          if (cause instanceof Denied) answer = cause.answer;
+          throw cause;
+        }
+      },
+      createTask: (asked) => client.createTask(asked),
+      endTask: (...asked) => client.endTask(...asked),
+      report: (...asked) => client.report(...asked),
+      close: () => client.close(),
+    };
+    const mapped = MCP.tools.get(verb);
+    if (mapped === undefined) throw new Error(verb);
+    const given = { id, customer, cents, order, order_owner, text, amount };
+    const calls = new Calls({ session, config: MCP, remit, upstream, log: logged().log, timers: system.timers });
+    const served = { signal: new AbortController().signal, progress: null, headers: {} };
+    const who = { as: { agent, purpose: of, task }, agent_token: null, made: false };
+    try {
+      await calls.decided(
+        { jsonrpc: "2.0", id: 1, method: "tools/call", params: { name: verb, arguments: given } },
+        served,
+        who,
+        mapped,
+        given,
+      );
+      return { proceed: done.length === 1, decision_id: "", finding: "" };
+    } catch (cause) {
+      if (answer === null || done.length > 0) throw cause;
+      return endOf(answer);
+    } finally {
+      await client.close();
+    }
   }
 }
 

@@ -21,7 +21,7 @@ threat("F8", "a decision vouches for the call that it permitted, and for no othe
       const record = { kind: "decision", answer: { decision_id: "d-1" }, input: { request: CALL }, ...recorded };
       const items = [{ seq: 1, action, outcome: null, record }] as unknown as FoundRecord[];
       const asked = new Asked({ within_ms: 1000, skew_ms: 0, find: () => Promise.resolve({ items, next: null } as never) });
-      return asked.before("call-1", { ...ACT, ...act }, { ...CALL, ...call });
+      return (await asked.before("call-1", { ...ACT, ...act }, { ...CALL, ...call })) !== null;
     };
     const said: [what: string, act: Partial<Act>, call: Partial<Request>, recorded?: object][] = [
       ["the same", {}, {}],

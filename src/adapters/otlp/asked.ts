@@ -1,5 +1,5 @@
 /**
- * Tells whether what an agent did had been permitted before: by a decision on record, for the same call as far as both say what it is,
+ * Finds whether what an agent did had been permitted before: by a decision on record, for the same call as far as both say what it is,
  * shortly before it began. One decision is for one call, so each counts for one.
  */
 import {
@@ -41,8 +41,9 @@ export class Asked {
    * @param call names it: the same call finds its decision again
    * @param act with names as records have them
    * @param request as the call's arguments say it
+   * @returns the decision that permitted it; null: none did
    */
-  async before(call: string, { agent, verb, type, id, time_ms, purpose, task }: Act, request: Called): Promise<boolean> {
+  async before(call: string, { agent, verb, type, id, time_ms, purpose, task }: Act, request: Called): Promise<string | null> {
     const { within_ms, skew_ms, find } = this.#options;
     const from = time_ms - within_ms - skew_ms;
     const filter: RecordFilter = {
@@ -58,11 +59,11 @@ export class Asked {
     const decisions = items.filter(isIt).map(idOf);
     // From here on nothing else runs: no two calls take the same one.
     const own = decisions.find((decision) => this.#claims.get(decision) === call);
-    if (own !== undefined) return true;
+    if (own !== undefined) return own;
     const free = decisions.find((decision) => !this.#claims.has(decision));
-    if (free === undefined) return false;
+    if (free === undefined) return null;
     this.#claims.set(agent, free, call);
-    return true;
+    return free;
   }
 }
 

@@ -13,16 +13,29 @@ import { inGenAi, toolAttribute } from "./vocabularies.js";
 const SPANS_A_TURN = 128;
 /** Callers that are remembered to have been warned of. */
 const WARNED_MAX = 1024;
+/** Calls that one record names: below what a record may hold. */
+const VOUCHED_A_RECORD = 32;
 
 export interface OtlpDeps {
   mapping: OtelMapping;
   observer: Observer;
   asked: Asked;
   limits: OtlpLimits;
+  /** Puts on record which decisions vouch for which calls. @throws Problem of the log */
+  vouched: (caller: string, calls: readonly VouchedCall[]) => Promise<void>;
   /** Resolves when whatever else waits has had its turn. */
   othersTurn: () => Promise<void>;
   /** Called once for each caller with a span that looks like a tool's call and isn't understood. */
   notUnderstood: (caller: string, attribute: string) => void;
+}
+
+/** Call that had been asked for, as its record names it: the decision's own says what it was. */
+export interface VouchedCall {
+  decision_id: string;
+  /** Trace and span. */
+  call: string;
+  at: string;
+  outcome: string | null;
 }
 
 export interface Rejection {
@@ -80,16 +93,19 @@ export class OtlpReports {
     this.#warn(spans, caller);
     const { acts, batch, ...counts } = await this.#actsOf(told, new Tellings(spans, mapping));
     const rejected = [...unreadable.map(({ at, why }) => ({ of: at, why })), ...counts.rejected];
-    const done = new Set<number>();
+    const vouched: VouchedCall[] = [];
     const observation = observer.begin(caller, async (line, did, request) => {
       const act = acts[line - 1];
       if (act?.asks !== true) return null;
-      const was = await asked.before(keyOf(act), did, request);
-      if (was) done.add(line);
-      return was;
+      const call = keyOf(act);
+      const decision_id = await asked.before(call, did, request);
+      if (decision_id !== null) vouched.push({ decision_id, call, at: act.line.at, outcome: act.line.outcome ?? null });
+      return decision_id !== null;
     });
     await observation.take(Buffer.from(acts.map(({ line }) => `${JSON.stringify(line)}\n`).join("")));
     const answer = await observation.end();
+    for (let from = 0; from < vouched.length; from += VOUCHED_A_RECORD)
+      await this.#deps.vouched(caller.id, vouched.slice(from, from + VOUCHED_A_RECORD));
     const stoppedAt = answer.stopped?.line ?? Infinity;
     for (const { line, code, field, expected } of answer.refused) {
       const act = acts[line - 1];
@@ -107,7 +123,7 @@ export class OtlpReports {
     }
     const { again } = counts;
     const passed_over = counts.passed_over + spans.length - told.length;
-    return { spans: spans.length + unreadable.length, passed_over, again, asked: done.size, rejected, answer };
+    return { spans: spans.length + unreadable.length, passed_over, again, asked: vouched.length, rejected, answer };
   }
 
   /** Checks that it is what it says it is; of logs and metrics nothing is kept. @throws Problem */

@@ -26,7 +26,7 @@ export function getDecisions({ identity, records, search }: HttpDeps): Route {
   };
 }
 
-export function getDecision({ identity, search }: HttpDeps): Route {
+export function getDecision({ identity, records, search }: HttpDeps): Route {
   return {
     operation: {
       id: "getRecord",
@@ -38,8 +38,9 @@ export function getDecision({ identity, search }: HttpDeps): Route {
       problems: ["record_not_found", "index_unavailable"],
     },
     handle: async ({ headers }, { id = "" }) => {
-      await identity.authenticate(headers.authorization, "remit:audit");
+      const caller = await identity.authenticate(headers.authorization, "remit:audit");
       const shown = await search.ask({ kind: "one", id });
+      records.searched(caller.id, "record", 0);
       if (shown === null) throw new Problem("record_not_found");
       return jsonText(shown);
     },
@@ -67,7 +68,7 @@ export function getSummary({ identity, records, search }: HttpDeps): Route {
   };
 }
 
-export function getHistogram({ identity, search }: HttpDeps): Route {
+export function getHistogram({ identity, records, search }: HttpDeps): Route {
   return {
     operation: {
       id: "countRecordsOverTime",
@@ -80,8 +81,9 @@ export function getHistogram({ identity, search }: HttpDeps): Route {
       problems: ["index_unavailable"],
     },
     handle: async (request) => {
-      await identity.authenticate(request.headers.authorization, "remit:audit");
+      const { id } = await identity.authenticate(request.headers.authorization, "remit:audit");
       const answer = await search.ask(histogramAsk(request));
+      records.searched(id, "histogram", 0);
       return jsonText(answer ?? "null");
     },
   };

@@ -8,7 +8,7 @@ const read = jsonReader(ExplainRequest);
 
 /** For people who may read records, since an explanation shows what a decision was made of. Agents are told a fixed sentence. */
 export function postExplain(deps: HttpDeps): Route {
-  const { identity, search, explain } = deps;
+  const { identity, search, explain, records } = deps;
   return {
     operation: {
       id: "explainDecision",
@@ -21,9 +21,10 @@ export function postExplain(deps: HttpDeps): Route {
       problems: ["record_not_found", "index_unavailable", "bundle_missing"],
     },
     handle: async (request) => {
-      await identity.authenticate(request.headers.authorization, "remit:audit");
+      const caller = await identity.authenticate(request.headers.authorization, "remit:audit");
       const { decision_id: id } = await read(request, deps);
       const shown = await search.ask({ kind: "one", id });
+      records.searched(caller.id, "explanations", 1);
       if (shown === null) throw new Problem("record_not_found");
       return json(200, await explain(JSON.parse(shown) as ShownRecord));
     },

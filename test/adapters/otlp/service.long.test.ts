@@ -308,6 +308,16 @@ describe("traces that are observed", function () {
       expect((await send(traces([one]))).body).to.deep.equal({});
       expect((await send(traces([one]))).body, "sent again").to.deep.equal({});
       expect(unasked("n-asked")).to.deep.equal([]);
+      const decision = records(service).findLast(
+        (record) => record.kind === "decision" && JSON.stringify(record.input).includes('"n-asked"'),
+      ) as DecisionRecord;
+      const vouched = records(service).flatMap((record) => (record.kind === "admin" && record.action === "vouched" ? [record] : []));
+      const call = `${String(one["traceId"])}-${String(one["spanId"])}`;
+      expect(vouched.at(-1)?.detail, "what vouched for which call").to.deep.nested.include({
+        "calls[0].decision_id": decision.answer.decision_id,
+        "calls[0].call": call.toLowerCase(),
+      });
+      expect(vouched, "once").to.have.lengthOf(1);
       const { text } = await ask(service, "GET", "/metrics", { token: tokenFor("remit:audit") });
       expect(text).to.match(/remit_spans_total\{what="asked"\} [1-9]/);
     });
