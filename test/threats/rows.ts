@@ -213,6 +213,14 @@ const rows = {
     lives: ["src/http/guard.ts"],
     also: ["test/http/hostile.long.test.ts"],
   },
+  B9: {
+    threat:
+      "A stranger's idle connections take all file descriptors of the process, so that what revokes and records opens nothing any more.",
+    control:
+      "Connections are bounded by the process's own limit less a reserve, which a start says; what revokes is loaded by then, and holds before it is stored.",
+    lives: ["src/wiring/descriptors.ts", "src/system/open_files.ts", "src/http/connections.ts"],
+    also: ["test/service/descriptors.long.test.ts"],
+  },
   C1: {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
     control: "One signature of a pinned key over all files, each listed, each hashed; what runs goes on.",
@@ -333,7 +341,8 @@ const rows = {
   },
   F1: {
     threat: "Records are altered, deleted, put in or put in another order.",
-    control: "They are the leaves of a Merkle tree whose root is signed; its hashes say which record it was.",
+    control:
+      "They are the leaves of a Merkle tree whose root is signed; its hashes say which record it was. Where tiles were altered alike, nothing says that only others were.",
     lives: ["src/audit/seal.ts", "src/audit/tree/verify.ts", "src/audit/tree/judge.ts"],
     also: ["test/audit/tree/tamper.test.ts"],
   },
@@ -413,6 +422,12 @@ const rows = {
       "test/client/chaos.long.test.ts",
       "test/guards/mcp_hostile.long.test.ts",
     ],
+  },
+  G6: {
+    threat: "A configuration is called good, and no service can run by it: a certificate of another key, folders that can't be written.",
+    control: "`serve --check` reads, tries and compares all that a start would: keys with their certificates, folders by their rights.",
+    lives: ["src/wiring/tls.ts", "src/cli/check.ts"],
+    also: ["test/cli/cli.test.ts"],
   },
 } as const satisfies Record<string, ThreatRow>;
 

@@ -67,7 +67,9 @@ import type * as storeSqliteModule from "../../src/store/sqlite.js";
 import type * as systemReadFileModule from "../../src/system/read_file.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
 import type * as wiringAdjustmentsModule from "../../src/wiring/adjustments.js";
+import type * as wiringDescriptorsModule from "../../src/wiring/descriptors.js";
 import type * as wiringHandedInModule from "../../src/wiring/handed_in.js";
+import type * as wiringTlsModule from "../../src/wiring/tls.js";
 import type * as wiringTrustModule from "../../src/wiring/trust.js";
 import { asset } from "../../src/system/paths.js";
 import { Copies } from "./copies.js";
@@ -139,7 +141,9 @@ export interface Modules {
   "wiring/trust.js": typeof wiringTrustModule;
   "system/read_file.js": typeof systemReadFileModule;
   "wiring/adjustments.js": typeof wiringAdjustmentsModule;
+  "wiring/descriptors.js": typeof wiringDescriptorsModule;
   "wiring/handed_in.js": typeof wiringHandedInModule;
+  "wiring/tls.js": typeof wiringTlsModule;
 }
 
 /** The service's modules, as they are or with a control taken out. */
