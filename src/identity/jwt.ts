@@ -93,7 +93,10 @@ export class JwtIdentity implements Identity {
   readonly #callers: Use<Caller>;
   readonly #agents: Use<AgentProof>;
   readonly #rights: ReadonlyMap<string, Rights> | null;
-  /** The last token and its digest: a request's is asked for several times, and comparing costs less than hashing. */
+  /**
+   * The last token and its digest: a request's is asked for several times, and comparing costs less than hashing. Its text is here until the
+   * next one comes, as it is in the buffers of its connection: whoever reads this memory reads requests. Nothing writes it anywhere.
+   */
   #last = { token: "", digest: hash("sha256", "", "base64") };
 
   /**

@@ -350,13 +350,13 @@ export class Doors {
       },
     } as unknown as Upstream;
     const client = asking(this.service.url, () => TOKENS[caller]);
-    let answer: Answer | null = null;
+    const refused: Answer[] = [];
     const remit: Remit = {
       guard: async (...asked) => {
         try {
           return await client.guard(...asked);
         } catch (cause) {
-          if (cause instanceof Denied) answer = cause.answer;
+          if (cause instanceof Denied && cause.answer !== null) refused.push(cause.answer);
           throw cause;
         }
       },
@@ -381,8 +381,8 @@ export class Doors {
       );
       return { proceed: done.length === 1, decision_id: "", finding: "" };
     } catch (cause) {
-      if (answer === null || done.length > 0) throw cause;
-      return endOf(answer);
+      if (refused.length === 0 || done.length > 0) throw cause;
+      return endOf(refused[0]);
     } finally {
       await client.close();
     }

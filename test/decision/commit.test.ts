@@ -1,0 +1,179 @@
+import { expect } from "chai";
+import type { PolicyResult, Vocabulary } from "../../src/contract/index.js";
+import { decider } from "../../src/decision/decide.js";
+import type { Findings, Pdp } from "../../src/decision/pdp.js";
+import { ALLOWED, AGENT, CALLER, NOW, REQUEST, TASK, World, policyOf, problemOf } from "./world.js";
+
+const DENIED: PolicyResult = {
+  decision: "deny",
+  proceed: false,
+  reasons: [{ effect: "deny", code: "read_only", severity: "high", params: {} }],
+  obligations: [],
+};
+const OF_FLOW: Partial<Vocabulary> = { flow: { slots: [], own: [], members: [], secret: [] } };
+
+/** A world whose decider has more ports, each of which says that it was called. */
+class Watched extends World {
+  readonly said: string[];
+
+  constructor(result: PolicyResult = ALLOWED, ports: (said: string[]) => Partial<Pdp> = () => ({})) {
+    const said: string[] = [];
+    super((pdp) => decider({ ...pdp, ...ports(said) }));
+    this.said = said;
+    const policy = policyOf(() => result);
+    this.active = { ...policy, vocabulary: { ...policy.vocabulary, ...OF_FLOW } };
+  }
+}
+
+const lost = (): Promise<void> => Promise.reject(new Error("the disk is gone"));
+
+describe("what is noted of values", () => {
+  const flow = (said: string[]): Partial<Pdp> => ({
+    flow: {
+      ask: () => ({ facts: {} as never, note: { of: "this action" } }),
+      permitted: (id, note) => said.push(`permitted ${id.length} ${JSON.stringify(note)}`),
+      notMade: () => said.push("not made"),
+    },
+  });
+  const NOTED = 'permitted 36 {"of":"this action"}';
+
+  it("is kept of an action that is permitted", async () => {
+    const world = new Watched(ALLOWED, flow);
+    await world.decide();
+    expect(world.said).to.deep.equal([NOTED]);
+  });
+
+  it("isn't of one that is denied, by the policy or before it", async () => {
+    const world = new Watched(DENIED, flow);
+    await world.decide();
+    world.agents.clear();
+    await world.decide();
+    expect(world.said).to.deep.equal([]);
+  });
+
+  it("is kept of whatever has happened, as it would have been denied", async () => {
+    const world = new Watched(DENIED, flow);
+    await world.observe();
+    expect(world.said).to.deep.equal([NOTED]);
+  });
+
+  it("is taken back where the record didn't reach the disk", async () => {
+    const world = new Watched(ALLOWED, flow);
+    world.append = lost;
+    await world.decide().catch(() => undefined);
+    expect(world.said).to.deep.equal([NOTED, "not made"]);
+  });
+});
+
+describe("the finding of a decision", () => {
+  const findings =
+    (id: (decision: string) => string | null) =>
+    (said: string[]): Partial<Pdp> => ({
+      findings: {
+        place: ({ decision_id, known, agent, time_ms, opens }: Parameters<Findings["place"]>[0]) => {
+          said.push(`${agent} ${known ? "known" : "unknown"} ${time_ms - NOW} ${opens}`);
+          return id(decision_id);
+        },
+        unrecorded: () => said.push("unrecorded"),
+      },
+    });
+
+  it("is placed with whether its agent is registered", async () => {
+    const world = new Watched(
+      DENIED,
+      findings(() => "F-1"),
+    );
+    await world.decide();
+    world.agents.clear();
+    await world.decide();
+    expect(world.said).to.deep.equal([`${AGENT.id} known 0 false`, `${AGENT.id} unknown 0 false`]);
+  });
+
+  it("is taken back with its record if it began with it, and stays if another opened it", async () => {
+    for (const [id, taken] of [
+      [(decision: string) => `F-${decision}`, true],
+      [() => "F-019b0000-0000-7000-8000-000000000000", false],
+      [() => null, false],
+    ] as const) {
+      const world = new Watched(DENIED, findings(id));
+      world.append = lost;
+      await world.decide().catch(() => undefined);
+      expect(world.said.includes("unrecorded"), String(id)).to.equal(taken);
+    }
+  });
+});
+
+describe("actions of an agent that is narrowed", () => {
+  const narrowed = (permitted: number) => ({ since_ms: NOW, actions_per_minute: 5, permitted }) as never;
+
+  it("are counted if they are permitted, and neither denials nor what has happened", async () => {
+    for (const [result, counted] of [
+      [ALLOWED, 1],
+      [DENIED, 0],
+    ] as const) {
+      const world = new Watched(result);
+      world.narrowed.set(AGENT.id, narrowed(0));
+      await world.decide();
+      await world.observe();
+      expect(world.narrowed.get(AGENT.id)?.permitted).to.equal(counted);
+    }
+  });
+
+  it("count for each agent of the chain once, and for none that isn't narrowed", async () => {
+    const world = new Watched();
+    world.agents.set("lead-1", { ...AGENT, id: "lead-1" });
+    world.tasks.set("T-0", { ...TASK, id: "T-0", agent: AGENT.id }).set("T-1", { ...TASK, parent: "T-0" });
+    world.narrowed.set(AGENT.id, narrowed(0));
+    await world.decide();
+    expect(world.narrowed.get(AGENT.id)?.permitted).to.equal(1);
+    expect([...world.narrowed.keys()]).to.deep.equal([AGENT.id]);
+  });
+});
+
+describe("a revocation", () => {
+  const KEYS = [
+    "everything/",
+    "token/c-1",
+    `caller/${CALLER.id}`,
+    `agent/${AGENT.id}`,
+    `owner/${AGENT.owner}`,
+    "principal/ada",
+    "purpose/support",
+    "task/T-1",
+  ];
+  const REASON = (key: string): string => `${key.slice(0, key.indexOf("/"))}_revoked`;
+  const world = (): World => {
+    const made = new World();
+    made.authenticate = () => ({ ...CALLER, token: { jti: "c-1", issued_ms: NOW, expires_ms: null } as never });
+    return made;
+  };
+  const codeIn = async (of: World): Promise<string | undefined> => (await of.decide(REQUEST)).answer.reasons[0]?.code;
+
+  for (const key of KEYS)
+    it(`of ${key} denies, and says so`, async () => {
+      const one = world();
+      one.revoked.add(key);
+      expect(await codeIn(one)).to.equal(REASON(key));
+    });
+
+  it("of something else denies nothing", async () => {
+    const one = world();
+    for (const key of KEYS) one.revoked.add(`${key}x`).add(`${key.slice(0, key.indexOf("/"))}/`);
+    one.revoked.delete("everything/");
+    expect(await codeIn(one)).to.equal("read_own");
+  });
+
+  it("is told by its widest scope", async () => {
+    for (let i = 0; i < KEYS.length; i++) {
+      const one = world();
+      for (const key of KEYS.slice(i)) one.revoked.add(key);
+      expect(await codeIn(one)).to.equal(REASON(KEYS[i] ?? ""));
+    }
+  });
+
+  it("keeps a policy that can't be asked from being asked", async () => {
+    const one = world();
+    one.active = null;
+    expect((await problemOf(one.decide())).code).to.equal("bundle_missing");
+  });
+});
