@@ -82,6 +82,8 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
           ...{ mapping, observer, asked, limits: { spans_max } },
           vouched: (caller, calls) => records.admin(caller, "vouched", { calls }),
           othersTurn: () => othersTurn(system),
+          pause: (ms) => pause(system, ms),
+          now: () => system.clock.monotonic(),
           notUnderstood: (caller, attribute) => {
             logger.warn("spans that look like calls of tools are in no vocabulary known here", {
               code: "spans_unknown",
@@ -94,6 +96,12 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
       };
     },
   };
+}
+
+function pause({ timers }: Pick<System, "timers">, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    timers.after(ms, resolve);
+  });
 }
 
 function othersTurn({ timers }: Pick<System, "timers">): Promise<void> {

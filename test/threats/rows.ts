@@ -141,7 +141,7 @@ const rows = {
   A17: {
     threat: "Somebody starves the decision point: floods it, or asks what is large or costly to decide.",
     control:
-      "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; one caller has half of the connections at most, those of the caller with most are closed before anybody else's, finished request or not, and a revoked caller's at once; observed streams leave decisions half of the log's queue.",
+      "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; one caller has half of the connections at most, those of the caller with most are closed before anybody else's, finished request or not, and a revoked caller's at once; observed streams leave decisions half of the log's queue, and requests of traces half of the time.",
     lives: [
       "src/http/admission.ts",
       "src/http/connections.ts",
@@ -149,8 +149,10 @@ const rows = {
       "src/http/body.ts",
       "src/policy/metering.ts",
       "src/decision/observe.ts",
+      "src/adapters/otlp/report.ts",
     ],
     also: [
+      "test/adapters/otlp/report.test.ts",
       "test/faults/overload.long.test.ts",
       "test/faults/runaway.long.test.ts",
       "test/http/hostile.long.test.ts",

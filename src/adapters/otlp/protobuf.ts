@@ -30,7 +30,27 @@ type Fields = ReadonlyMap<number, Field>;
 
 const fields = (of: Readonly<Record<number, Field>>): Fields =>
   new Map(Object.entries(of).map(([number, field]) => [Number(number), field]));
-const bytes = (reader: Reader): Buffer => Buffer.from(reader.bytes());
+/** Bytes of the longest varint of 32 bits, and the most that its last one may be. */
+const VARINT32_BYTES = 5;
+const VARINT32_LAST_MAX = 0x0f;
+
+/** Reads a tag or length. The library leaves out what goes beyond 32 bits, so that others would read another number. */
+function uint32(reader: Reader): number {
+  const from = reader.pos;
+  const value = reader.uint32();
+  const bytes = reader.pos - from;
+  if (bytes > VARINT32_BYTES || (bytes === VARINT32_BYTES && (reader.buf[reader.pos - 1] ?? 0) > VARINT32_LAST_MAX))
+    throw new Malformed("a tag or length of more than 32 bits");
+  return value;
+}
+
+function bytes(reader: Reader): Buffer {
+  const end = uint32(reader) + reader.pos;
+  if (end > reader.len) throw new Malformed("a field that goes beyond its end");
+  const read = Buffer.from(reader.buf.subarray(reader.pos, end));
+  reader.pos = end;
+  return read;
+}
 
 const TEXT: Scalar = {
   wire: LEN,
@@ -105,8 +125,16 @@ const REQUESTS: Readonly<Record<Signal, Fields>> = { traces: requestOf("traces")
 /** Limits of the reader of OTLP's JSON: levels of messages, and elements of one list. */
 const DEPTH_MAX = 24;
 const ELEMENTS_MIN = 1024;
+/** Messages of one request. An empty one takes two bytes and costs as much as a span's attribute, which has twenty. */
+const MESSAGES_MAX = 131_072;
 
 class Malformed extends Error {}
+
+/** Room that a request has: elements of each list, and messages that may still come. */
+interface Room {
+  readonly elements: number;
+  messages: number;
+}
 
 /**
  * Returns an export request as OTLP's JSON.
@@ -115,8 +143,8 @@ class Malformed extends Error {}
 export function jsonOfProtobuf(body: Buffer, signal: Signal, { spans_max }: OtlpLimits): Buffer {
   try {
     const reader = protobuf.Reader.create(body);
-    const elements_max = Math.max(spans_max, ELEMENTS_MIN);
-    return Buffer.from(JSON.stringify(message(reader, body.length, REQUESTS[signal], 1, elements_max)));
+    const left = { elements: Math.max(spans_max, ELEMENTS_MIN), messages: MESSAGES_MAX };
+    return Buffer.from(JSON.stringify(message(reader, body.length, REQUESTS[signal], 1, left)));
   } catch (cause) {
     // The library says by RangeError and Error alike that bytes are missing, or make no sense.
     const why = cause instanceof Malformed ? `: ${cause.message}` : "";
@@ -124,24 +152,30 @@ export function jsonOfProtobuf(body: Buffer, signal: Signal, { spans_max }: Otlp
   }
 }
 
-function message(reader: Reader, end: number, known: Fields, depth: number, elements_max: number): Record<string, unknown> {
+function message(reader: Reader, end: number, known: Fields, depth: number, left: Room): Record<string, unknown> {
   if (depth > DEPTH_MAX) throw new Malformed(`at most ${DEPTH_MAX} levels`);
+  if (--left.messages < 0) throw new Malformed(`at most ${MESSAGES_MAX} messages`);
   const found: Record<string, unknown> = {};
   while (reader.pos < end) {
-    const tag = reader.uint32();
+    const tag = uint32(reader);
     const wire = tag & 7;
+    if (tag >>> 3 === 0) throw new Malformed("a field of number 0");
     const field = known.get(tag >>> 3);
     if (field === undefined || wire !== (typeof field.of === "function" ? LEN : field.of.wire)) {
       // Groups are no longer in use, and nest without a bound.
       if (wire === 3 || wire === 4) throw new Malformed("a group");
-      reader.skipType(wire);
+      if (wire === LEN) bytes(reader);
+      else reader.skipType(wire);
       continue;
     }
-    const value = typeof field.of === "function" ? inner(reader, end, field.of(), depth, elements_max) : field.of.read(reader);
-    if (field.repeated === undefined) found[field.name] = value;
-    else {
+    const value = typeof field.of === "function" ? inner(reader, end, field.of(), depth, left) : field.of.read(reader);
+    if (field.repeated === undefined) {
+      // Other readers take the last, or put them together.
+      if (Object.hasOwn(found, field.name)) throw new Malformed("a field twice");
+      found[field.name] = value;
+    } else {
       const list = (found[field.name] ??= []) as unknown[];
-      if (list.length === elements_max) throw new Malformed(`at most ${elements_max} elements in a list`);
+      if (list.length === left.elements) throw new Malformed(`at most ${left.elements} elements in a list`);
       list.push(value);
     }
   }
@@ -149,11 +183,11 @@ function message(reader: Reader, end: number, known: Fields, depth: number, elem
   return found;
 }
 
-function inner(reader: Reader, outer: number, known: Fields, depth: number, elements_max: number): Record<string, unknown> {
-  const length = reader.uint32();
+function inner(reader: Reader, outer: number, known: Fields, depth: number, left: Room): Record<string, unknown> {
+  const length = uint32(reader);
   const end = reader.pos + length;
   if (end > outer) throw new Malformed("a message that goes beyond its end");
-  return message(reader, end, known, depth + 1, elements_max);
+  return message(reader, end, known, depth + 1, left);
 }
 
 /** Returns an answer to an export request; with a message, some of it was rejected (`ExportTracePartialSuccess`). */

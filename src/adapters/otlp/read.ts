@@ -158,8 +158,12 @@ function pairsOf(list: unknown): { [name: string]: AttributeValue } {
   return found;
 }
 
+const KINDS = ["stringValue", "boolValue", "intValue", "doubleValue", "arrayValue", "kvlistValue", "bytesValue"] as const;
+
 function valueOf(value: unknown): AttributeValue {
   const members = membersOf(value) ?? {};
+  // One of them counts: others would read another one.
+  if (KINDS.filter((kind) => Object.hasOwn(members, kind)).length > 1) throw new Malformed("a value of two kinds");
   const { stringValue, boolValue, intValue, doubleValue, arrayValue, kvlistValue, bytesValue } = members;
   if (typeof stringValue === "string") return stringValue;
   if (typeof boolValue === "boolean") return boolValue;

@@ -5,16 +5,25 @@ import type { Observer } from "../../decision/observe.js";
 import { Tellings, hasArguments, toldBy, type Act, type Told } from "./actions.js";
 import type { Asked } from "./asked.js";
 import { Batch, Calls } from "./calls.js";
+import { jsonOfProtobuf } from "./protobuf.js";
 import type { OtelMapping } from "./mapping.js";
 import { itemsOf, readSpans, type OtlpLimits, type Signal, type Span } from "./read.js";
 import { inGenAi, toolAttribute } from "./vocabularies.js";
 
 /** Spans that are worked off before others have their turn. */
 const SPANS_A_TURN = 128;
+/** A request that waited for the disk has taken none of others' time. */
+const PAUSE_MS_MAX = 250;
 /** Callers that are remembered to have been warned of. */
 const WARNED_MAX = 1024;
 /** Calls that one record names: below what a record may hold. */
 const VOUCHED_A_RECORD = 32;
+
+/** Body of a request, unpacked. */
+export interface SentSignals {
+  body: Buffer;
+  isProtobuf: boolean;
+}
 
 export interface OtlpDeps {
   mapping: OtelMapping;
@@ -25,6 +34,10 @@ export interface OtlpDeps {
   vouched: (caller: string, calls: readonly VouchedCall[]) => Promise<void>;
   /** Resolves when whatever else waits has had its turn. */
   othersTurn: () => Promise<void>;
+  /** Resolves after so many milliseconds. */
+  pause: (ms: number) => Promise<void>;
+  /** The monotonic clock, in milliseconds. */
+  now: () => number;
   /** Called once for each caller with a span that looks like a tool's call and isn't understood. */
   notUnderstood: (caller: string, attribute: string) => void;
 }
@@ -79,9 +92,31 @@ export class OtlpReports {
    * finds every call known.
    * @throws Problem if the request is invalid; if its outcome can't be known, so that it has to be sent again
    */
-  async traces(body: Buffer, caller: Caller): Promise<TracesReport> {
-    const reading = this.#last.then(() => this.#read(body, caller));
-    this.#last = reading.catch(() => undefined);
+  traces(sent: SentSignals, caller: Caller): Promise<TracesReport> {
+    return this.#inTurn(() => this.#read(this.#jsonOf(sent, "traces"), caller));
+  }
+
+  /** Checks that it is what it says it is; of logs and metrics nothing is kept. @throws Problem */
+  check(sent: SentSignals, signal: Exclude<Signal, "traces">): Promise<void> {
+    return this.#inTurn(() => {
+      itemsOf(this.#jsonOf(sent, signal), signal, this.#deps.limits);
+    });
+  }
+
+  #jsonOf({ body, isProtobuf }: SentSignals, signal: Signal): Buffer {
+    return isProtobuf ? jsonOfProtobuf(body, signal, this.#deps.limits) : body;
+  }
+
+  /** Reads one request after another, each after a pause as long as the one before has taken: decisions have half of the time at least. */
+  #inTurn<T>(read: () => T | Promise<T>): Promise<T> {
+    const { now, pause } = this.#deps;
+    let began = 0;
+    const reading = this.#last.then(() => {
+      began = now();
+      return read();
+    });
+    const rest = (): Promise<void> => pause(Math.min(now() - began, PAUSE_MS_MAX));
+    this.#last = reading.then(rest, rest);
     return reading;
   }
 
@@ -124,11 +159,6 @@ export class OtlpReports {
     const { again } = counts;
     const passed_over = counts.passed_over + spans.length - told.length;
     return { spans: spans.length + unreadable.length, passed_over, again, asked: vouched.length, rejected, answer };
-  }
-
-  /** Checks that it is what it says it is; of logs and metrics nothing is kept. @throws Problem */
-  check(body: Buffer, signal: Exclude<Signal, "traces">): void {
-    itemsOf(body, signal, this.#deps.limits);
   }
 
   #warn(spans: readonly Span[], { id }: Caller): void {

@@ -3,9 +3,9 @@
  * Each request is answered in its own form.
  */
 import type { IncomingMessage } from "node:http";
-import type { TracesReport } from "../../adapters/otlp/report.js";
-import { jsonOfProtobuf, protobufAnswer, protobufStatus } from "../../adapters/otlp/protobuf.js";
-import type { OtlpLimits, Signal } from "../../adapters/otlp/read.js";
+import type { SentSignals, TracesReport } from "../../adapters/otlp/report.js";
+import { protobufAnswer, protobufStatus } from "../../adapters/otlp/protobuf.js";
+import type { Signal } from "../../adapters/otlp/read.js";
 import { Problem, type ProblemCode } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
 import { PROTOBUF_TYPE, isProtobuf, readPackedOtlpBytes, type BodyLimits } from "../body.js";
@@ -59,9 +59,9 @@ export function takeTraces(deps: HttpDeps): (request: IncomingMessage) => Promis
   const { timers } = deps;
   return async (request) => {
     const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
-    const { reports, limits, items } = configured(deps);
-    const body = await jsonOf(request, "traces", limits, items, timers);
-    const report = await deps.observing.admit(() => reports.traces(body, caller), caller.id);
+    const { reports, limits } = configured(deps);
+    const sent = await sentIn(request, limits, timers);
+    const report = await deps.observing.admit(() => reports.traces(sent, caller), caller.id);
     deps.sensors.heard(caller.id);
     deps.metrics.observed(report.answer);
     deps.metrics.spans(report);
@@ -69,16 +69,8 @@ export function takeTraces(deps: HttpDeps): (request: IncomingMessage) => Promis
   };
 }
 
-/** A request's body as OTLP's JSON, whichever form it came in. */
-async function jsonOf(
-  request: IncomingMessage,
-  signal: Signal,
-  limits: BodyLimits,
-  items: OtlpLimits,
-  timers: HttpDeps["timers"],
-): Promise<Buffer> {
-  const body = await readPackedOtlpBytes(request, limits, timers);
-  return isProtobuf(request) ? jsonOfProtobuf(body, signal, items) : body;
+async function sentIn(request: IncomingMessage, limits: BodyLimits, timers: HttpDeps["timers"]): Promise<SentSignals> {
+  return { body: await readPackedOtlpBytes(request, limits, timers), isProtobuf: isProtobuf(request) };
 }
 
 export function postTraces(deps: HttpDeps): FrontRoute {
@@ -122,9 +114,10 @@ function routeOf(id: string, signal: Signal, summary: string): Omit<FrontRoute, 
 
 function thrownAway(deps: HttpDeps, signal: "logs" | "metrics"): FrontRoute["handle"] {
   return async (request) => {
-    await deps.identity.authenticate(request.headers.authorization, "remit:observe");
-    const { reports, limits, items } = configured(deps);
-    reports.check(await jsonOf(request, signal, limits, items, deps.timers), signal);
+    const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
+    const { reports, limits } = configured(deps);
+    const sent = await sentIn(request, limits, deps.timers);
+    await deps.observing.admit(() => reports.check(sent, signal), caller.id);
     return taken(request, { rejected: [] });
   };
 }
@@ -133,7 +126,7 @@ function thrownAway(deps: HttpDeps, signal: "logs" | "metrics"): FrontRoute["han
 function configured({ otlp, limits }: HttpDeps) {
   if (otlp === null) throw new Problem("otlp_unmapped");
   const body = { bytes_max: otlp.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
-  return { reports: otlp.reports, limits: body, items: otlp.reports.limits };
+  return { reports: otlp.reports, limits: body };
 }
 
 function taken(request: IncomingMessage, { rejected }: Pick<TracesReport, "rejected">): Content {

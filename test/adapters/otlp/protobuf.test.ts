@@ -9,6 +9,8 @@ import { mcpSpan, span, toolSpan, traces } from "./spans.js";
 
 const LIMITS = { spans_max: 50 };
 
+const many = (times: number, part: Buffer): Buffer => Buffer.concat(Array<Buffer>(times).fill(part));
+
 function outcome(body: Buffer, limits = LIMITS): string {
   try {
     jsonOfProtobuf(body, "traces", limits);
@@ -78,6 +80,18 @@ describe("OTLP as Protobuf", () => {
     ["half a request", asProtobuf(requests[0]?.[1]).subarray(0, 40), /^field_invalid/],
     ["a message that goes beyond its end", Buffer.from([0x0a, 0x7f, 0x0a]), /goes beyond its end/],
     ["a length of four billion", Buffer.from([0x0a, 0xff, 0xff, 0xff, 0xff, 0x0f]), /goes beyond its end/],
+    [
+      "a length of more than 32 bits, which is 0 in as many",
+      Buffer.from([0x0a, ...Array<number>(9).fill(0x80), 0x01]),
+      /more than 32 bits/,
+    ],
+    ["a length whose fifth byte is more than 32 bits have", Buffer.from([0x0a, 0x80, 0x80, 0x80, 0x80, 0x10]), /more than 32 bits/],
+    ["a tag of more than 32 bits", Buffer.from([0x8a, 0x80, 0x80, 0x80, 0x20, 0x00]), /more than 32 bits/],
+    ["a length of more than 32 bits in what nobody reads", Buffer.from([0x5a, ...Array<number>(9).fill(0x80), 0x01]), /more than 32 bits/],
+    ["a field of number 0", Buffer.from([0x02, 0x00]), /number 0/],
+    ["a text twice", LEN(1, LEN(2, LEN(2, Buffer.concat([LEN(5, Buffer.from("a")), LEN(5, Buffer.from("b"))])))), /a field twice/],
+    ["a message twice", LEN(1, Buffer.concat([LEN(1, Buffer.of()), LEN(1, Buffer.of())])), /a field twice/],
+    ["more messages than any request has", LEN(1, LEN(2, many(200, LEN(2, many(1000, LEN(9, Buffer.of())))))), /at most 131072 messages/],
     ["a number without end", Buffer.alloc(32, 0xff), /^field_invalid/],
     ["a group", Buffer.from([0x0b]), /a group/],
     ["groups in groups", Buffer.alloc(90_000, 0x0b), /a group/],

@@ -81,6 +81,12 @@ describe("spans of OTLP/HTTP JSON", () => {
   }
 
   const unreadable: [what: string, members: object, why: RegExp][] = [
+    ["a value of two kinds", { attributes: [{ key: "a", value: { stringValue: "x", intValue: "1" } }] }, /two kinds/],
+    [
+      "a value of two kinds within one",
+      { attributes: [{ key: "a", value: { arrayValue: { values: [{ boolValue: true, bytesValue: "" }] } } }] },
+      /two kinds/,
+    ],
     ["a trace id of the wrong length", { traceId: "abc" }, /traceId/],
     ["a trace id of zeros", { traceId: "0".repeat(32) }, /traceId/],
     ["a trace id in Base64", { traceId: "W47/95gDgQPSabYzgT/GDA==" }, /traceId/],
