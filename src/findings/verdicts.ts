@@ -163,7 +163,7 @@ export class Verdicts {
     const waiting = finding.state === "misuse" ? [] : this.#waiting(finding);
     const one = waiting.find(({ decision_id }) => decision_id === decision);
     if (one === undefined) throw new Problem("approval_none", { field: "/decision" });
-    checkApprover(one, reviewer);
+    checkApprover(one, finding.agent, reviewer);
     return this.#grant(finding, one, reason, reviewer.id);
   }
 
@@ -205,7 +205,7 @@ export class Verdicts {
     const grants: string[] = [];
     for (const waiting of this.#waiting(finding)) {
       try {
-        checkApprover(waiting, reviewer);
+        checkApprover(waiting, finding.agent, reviewer);
         grants.push((await this.#grant(finding, waiting, reason, reviewer.id)).fact.id);
       } catch (cause) {
         if (!(cause instanceof Problem && NOT_GRANTED.has(cause.code))) throw cause;
@@ -251,12 +251,13 @@ interface Waiting extends HeldAction {
 }
 
 /** @throws Problem `approver_not_permitted` */
-function checkApprover({ caller, principals, roles }: Waiting, reviewer: Reviewer): void {
+function checkApprover({ caller, principals, roles }: Waiting, agent: string | null, reviewer: Reviewer): void {
   // Identity providers differ in case: a name that reads as theirs may be theirs.
-  if (areSimilar(reviewer.id, caller) || principals.some((principal) => areSimilar(reviewer.id, principal)))
+  const isAgent = agent !== null && areSimilar(reviewer.id, agent);
+  if (areSimilar(reviewer.id, caller) || isAgent || principals.some((one) => areSimilar(reviewer.id, one)))
     throw new Problem(
       "approver_not_permitted",
-      { expected: "neither the caller that asked nor the person it is for" },
+      { expected: "neither the caller that asked, nor the agent, nor the person it is for" },
       { caller: reviewer.id },
     );
   if (roles.length > 0 && !roles.some((role) => reviewer.roles.has(role)))

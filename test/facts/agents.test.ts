@@ -226,6 +226,10 @@ describe("ids that look alike", () => {
     ["modern", "modem", true],
     ["vvire", "wire", true],
     ["a-1", "a_1", false],
+    ["ada", "\u0430d\u0430", true],
+    ["Eve", "\u0415v\u0435", true],
+    ["ada", "\uff41\uff44\uff41", true],
+    ["ada", "\u0431d\u0430", false],
     ["agent-10", "agent-11", false],
   ];
   for (const [a, b, similar] of pairs) {

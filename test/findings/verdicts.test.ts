@@ -297,6 +297,8 @@ describe("an approval", () => {
 
   const refused: [what: string, by: Reviewer, approvers: Approvers | undefined, outcome: string][] = [
     ["the caller that asked", reviewer("gateway-1"), undefined, "approver_not_permitted"],
+    ["the agent itself", reviewer("a-1"), undefined, "approver_not_permitted"],
+    ["a caller whose name looks like that person's in another alphabet", reviewer("\u0430d\u0430"), undefined, "approver_not_permitted"],
     ["the person that it is for", reviewer("ada"), undefined, "approver_not_permitted"],
     ["a caller whose name looks like that person's", reviewer("Ada"), undefined, "approver_not_permitted"],
     ["a caller whose name looks like that of the caller that asked", reviewer("gateway-l"), undefined, "approver_not_permitted"],

@@ -195,6 +195,7 @@ threat("A18", "whoever approves has read that very action, and is neither who as
     });
     const tries: [who: string, roles: string[]][] = [
       ["gateway-1", ["lead"]],
+      [one.agent, ["lead"]],
       ["bob", ["lead"]],
       ["Bob", ["lead"]],
       ["cyd", ["lead"]],
@@ -215,9 +216,10 @@ threat("A18", "whoever approves has read that very action, and is neither who as
       ),
     ],
     "the caller that asked being another": [cut.text("findings/verdicts.js", "checkApprover", "areSimilar(reviewer.id, caller)", "false")],
+    "the agent being another": [cut.text("findings/verdicts.js", "checkApprover", "areSimilar(reviewer.id, agent)", "false")],
     "the person being another": [cut.call("findings/verdicts.js", "checkApprover", "principals.some", "false")],
     "names that look alike being one": [
-      cut.text("findings/verdicts.js", "checkApprover", "areSimilar(reviewer.id, principal)", "reviewer.id === principal"),
+      cut.text("findings/verdicts.js", "checkApprover", "areSimilar(reviewer.id, one)", "reviewer.id === one"),
     ],
     "the role": [cut.condition("findings/verdicts.js", "checkApprover", ["roles", "length"], "false")],
   },

@@ -162,7 +162,7 @@ const rows = {
   A18: {
     threat: "An approval is used for another action than the one that was read, or given by whoever asked for it.",
     control:
-      "An approval names a digest over all that the policy saw, the caller, the bundle and the last changes of agent, task and person; what waits is told apart by it, and shown; who asked, or is acted for, doesn't approve, nor does whoever has a name that looks like theirs; approvals of one action count together, however often its agent asks again, and those of a caller that was revoked since don't.",
+      "An approval names a digest over all that the policy saw, the caller, the bundle and the last changes of agent, task and person; what waits is told apart by it, and shown; who asked, acts or is acted for doesn't approve, nor does whoever has a name that looks like theirs; approvals of one action count together, however often its agent asks again, and those of a caller that was revoked since don't.",
     lives: ["src/decision/approval.ts", "src/facts/held_grants.ts", "src/findings/verdicts.ts", "src/findings/finding.ts"],
     also: ["test/findings/approvals_anywhere.long.test.ts", "test/findings/approvals.long.test.ts", "test/findings/verdicts.test.ts"],
   },
