@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run changed test test-all watch test-nodes compiler static static-format static-lint static-rego check bundle demo bench bench-long clients clean build
+.PHONY: help run changed test test-all watch test-nodes compiler static static-format static-lint static-rego check mutants bundle demo bench bench-long clients clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -56,6 +56,10 @@ static-rego:
 	@node dist/scripts/check-rego.js
 
 check: static test ## what must pass before a commit: static and test
+
+mutants: build ## change each line of a room's sources and see that a fast test notices; half an hour for ROOM=decision, or FILES="{floor,gather}" of it
+	@npm ci --prefix tools/mutants --ignore-scripts --no-audit --no-fund --silent
+	@FILES="$(if $(FILES),$(FILES),*)" ROOM="$(if $(ROOM),$(ROOM),decision)" node tools/mutants/node_modules/@stryker-mutator/core/bin/stryker.js run tools/mutants/stryker.config.js
 
 compiler: build ## build OPA as WebAssembly into compiler/, or with CHECK=1 compare its bytes with those there; needs Go
 	@node dist/scripts/compiler.js $(if $(CHECK),--check)

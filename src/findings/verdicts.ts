@@ -250,11 +250,15 @@ interface Waiting extends HeldAction {
   quorum: number;
 }
 
+/** Name of an issuer, which stands before the subjects of its callers where several have callers; persons are named without it. */
+const ISSUER = /^[a-z0-9._-]{1,64}:/;
+
 /** @throws Problem `approver_not_permitted` */
 function checkApprover({ caller, principals, roles }: Waiting, agent: string | null, reviewer: Reviewer): void {
   // Identity providers differ in case: a name that reads as theirs may be theirs.
-  const isAgent = agent !== null && areSimilar(reviewer.id, agent);
-  if (areSimilar(reviewer.id, caller) || isAgent || principals.some((one) => areSimilar(reviewer.id, one)))
+  const names = [reviewer.id, reviewer.id.replace(ISSUER, "")];
+  const isReviewer = (name: string): boolean => names.some((own) => areSimilar(own, name));
+  if (areSimilar(reviewer.id, caller) || (agent !== null && isReviewer(agent)) || principals.some(isReviewer))
     throw new Problem(
       "approver_not_permitted",
       { expected: "neither the caller that asked, nor the agent, nor the person it is for" },

@@ -302,6 +302,7 @@ describe("an approval", () => {
     ["the person that it is for", reviewer("ada"), undefined, "approver_not_permitted"],
     ["a caller whose name looks like that person's", reviewer("Ada"), undefined, "approver_not_permitted"],
     ["a caller whose name looks like that of the caller that asked", reviewer("gateway-l"), undefined, "approver_not_permitted"],
+    ["that person by another issuer's name", reviewer("corp:ada"), undefined, "approver_not_permitted"],
     ["a person further up its chain", reviewer("bob"), undefined, "approver_not_permitted"],
     ["the person that the agent's token names", reviewer("cyd"), undefined, "approver_not_permitted"],
     ["somebody without the role", reviewer("eve", "clerk"), { roles: ["lead", "boss"], quorum: 1 }, "approver_not_permitted"],

@@ -199,6 +199,7 @@ threat("A18", "whoever approves has read that very action, and is neither who as
       ["bob", ["lead"]],
       ["Bob", ["lead"]],
       ["cyd", ["lead"]],
+      ["corp:cyd", ["lead"]],
       ["eve", ["clerk"]],
       ["eve", ["lead"]],
     ];
@@ -216,11 +217,10 @@ threat("A18", "whoever approves has read that very action, and is neither who as
       ),
     ],
     "the caller that asked being another": [cut.text("findings/verdicts.js", "checkApprover", "areSimilar(reviewer.id, caller)", "false")],
-    "the agent being another": [cut.text("findings/verdicts.js", "checkApprover", "areSimilar(reviewer.id, agent)", "false")],
+    "the agent being another": [cut.text("findings/verdicts.js", "checkApprover", "isReviewer(agent)", "false")],
     "the person being another": [cut.call("findings/verdicts.js", "checkApprover", "principals.some", "false")],
-    "names that look alike being one": [
-      cut.text("findings/verdicts.js", "checkApprover", "areSimilar(reviewer.id, one)", "reviewer.id === one"),
-    ],
+    "names that look alike being one": [cut.text("findings/verdicts.js", "checkApprover", "areSimilar(own, name)", "own === name")],
+    "the name of an issuer being left out": [cut.call("findings/verdicts.js", "checkApprover", "id.replace", "reviewer.id")],
     "the role": [cut.condition("findings/verdicts.js", "checkApprover", ["roles", "length"], "false")],
   },
 });

@@ -1,0 +1,18 @@
+/** One-line changes to a room's sources, each of which a fast test of that room has to notice: `make mutants ROOM=facts`. */
+const { ROOM: room = "decision", FILES: files = "*" } = process.env;
+
+export default {
+  testRunner: "mocha",
+  plugins: ["@stryker-mutator/mocha-runner"],
+  mutate: [`src/${room}/${files}.ts`],
+  mochaOptions: { "no-config": true, spec: [`dist/test/${room}/**/*.test.js`], ignore: ["dist/test/**/*.long.test.js"] },
+  buildCommand: "node dist/scripts/transpile.js",
+  ignorePatterns: [".git", ".work", "bench/results", "coverage", "packages/*/dist", "tools"],
+  coverageAnalysis: "perTest",
+  tempDirName: ".work/mutants",
+  timeoutMS: 8000,
+  allowConsoleColors: false,
+  reporters: ["clear-text", "json"],
+  jsonReporter: { fileName: `.work/mutants-${room}.json` },
+  clearTextReporter: { allowColor: false, logTests: false, reportTests: false },
+};
