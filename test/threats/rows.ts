@@ -429,7 +429,7 @@ const rows = {
     threat: "A configuration is called good, and no service can run by it: a certificate of another key, folders that can't be written.",
     control: "`serve --check` reads, tries and compares all that a start would: keys with their certificates, folders by their rights.",
     lives: ["src/wiring/tls.ts", "src/cli/check.ts"],
-    also: ["test/cli/cli.test.ts"],
+    also: ["test/cli/cli.long.test.ts"],
   },
 } as const satisfies Record<string, ThreatRow>;
 
