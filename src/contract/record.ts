@@ -244,7 +244,9 @@ export const AdminRecord = Type.Object(
   {
     ...common,
     kind: kind("admin"),
-    action: Type.String({ description: "What was done: `export`, `search`, `vouched` (decisions were found that had permitted reported calls), …" }),
+    action: Type.String({
+      description: "What was done: `export`, `search`, `vouched` (decisions were found that had permitted reported calls), …",
+    }),
     caller: By,
     detail: members("More about it; its members depend on the action"),
   },

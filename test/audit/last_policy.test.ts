@@ -21,7 +21,11 @@ describe("the policy that a log says ran last", () => {
     ["not of a decision without one", [[decision(8), { kind: "decision", answer: { policy: null }, note: '"policy":{' }]], 8],
     ["not of words that an agent wrote", [[decision(8), { kind: "refusal", detail: JSON.stringify(activated(99)), policy: {} }]], 8],
     ["before a line that is damaged", [[activated(7), decision(8), '{"kind":"decision","answer":{"policy":{'], [{ kind: "service" }]], 8],
-    ["before a line longer than any record", [[decision(8), `{"kind":"decision","answer":{"policy":{"sequence":9}},"pad":"${"x".repeat(3_000_000)}"}`, {}]], 8],
+    [
+      "before a line longer than any record",
+      [[decision(8), `{"kind":"decision","answer":{"policy":{"sequence":9}},"pad":"${"x".repeat(3_000_000)}"}`, {}]],
+      8,
+    ],
     ["after a line longer than any record", [["x".repeat(700_000), decision(8), { kind: "outcome" }]], 8],
     ["not of the end of a line longer than any record", [[decision(8), `${"x".repeat(600_000)}${JSON.stringify(decision(9))}`]], 8],
     [

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { BUILTIN_REASONS, FLOOR_CODES, SEVERITIES, type Catalogue, type CatalogueEntry } from "../../src/contract/index.js";
-import { conclude, concludeFloor, type Conclusion } from "../../src/decision/conclude.js";
+import { conclude, concludeFloor, unasked, type Conclusion } from "../../src/decision/conclude.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
 import { ALLOWED, CATALOGUE, NOW, REQUEST, World, policyOf } from "./world.js";
 import { POLICY, scene, conclusionOf, allow, unsaidFlag, flag, log, deny, modify } from "./conclude_support.js";
@@ -485,3 +485,25 @@ describe("conclude: from what the policy answered to what is said", () => {
 function decisionOf(reasons: { effect: string }[]): string | undefined {
   return ["deny", "flag", "allow"].find((decision) => reasons.some(({ effect }) => effect === decision)) ?? "allow";
 }
+
+describe("an action that was done without having been asked for", () => {
+  const of = (result: unknown): [Conclusion, Conclusion] => {
+    const conclusion = conclusionOf(result);
+    return [conclusion, unasked(conclusion, POLICY, scene(), null)];
+  };
+
+  it("is concluded as if it had been, with a reason that a person looks into before what permits it", () => {
+    const [asked, found] = of(allowed);
+    expect({ ...found, reasons: asked.reasons }).to.deep.equal(asked);
+    expect(found.reasons.map(({ effect, code, severity }) => [effect, code, severity])).to.deep.equal([
+      ["log", "not_asked", "high"],
+      ["allow", "read_own", "info"],
+    ]);
+    expect(found.reasons[0]?.message).to.match(/without having asked$/);
+  });
+
+  it("keeps what denies it first", () => {
+    expect(codes(of(denied)[1])).to.deep.equal([...codes(of(denied)[0]), "not_asked"]);
+    expect(codes(of({ ...flagged, reasons: [allow, flag] })[1])).to.deep.equal(["unrelated", "not_asked", "read_own"]);
+  });
+});
