@@ -1,5 +1,5 @@
 /** A map that its holders share: when it is full, the holder with most entries loses its oldest, so that none crowds out another. */
-interface Entry<V> {
+interface FairEntry<V> {
   readonly key: string;
   readonly holder: string;
   readonly value: V;
@@ -7,9 +7,9 @@ interface Entry<V> {
 }
 
 /** Entries of one holder. */
-interface Held<V> {
+interface HolderQueue<V> {
   /** The oldest first; those that were taken out are passed over. */
-  queue: Entry<V>[];
+  queue: FairEntry<V>[];
   /** Place in the queue before which nothing is left. */
   head: number;
   size: number;
@@ -20,8 +20,8 @@ const SLACK = 64;
 
 export class FairMap<V> {
   readonly #max: number;
-  readonly #entries = new Map<string, Entry<V>>();
-  readonly #held = new Map<string, Held<V>>();
+  readonly #entries = new Map<string, FairEntry<V>>();
+  readonly #held = new Map<string, HolderQueue<V>>();
   /** Holders by how many entries they have, so that the one with most is found without a search. */
   readonly #bySize = new Map<number, Set<string>>();
   #most = 0;
@@ -78,7 +78,7 @@ export class FairMap<V> {
     if (oldest !== undefined) this.delete(oldest.key);
   }
 
-  #resize(holder: string, held: Held<V>, size: number): void {
+  #resize(holder: string, held: HolderQueue<V>, size: number): void {
     const before = this.#bySize.get(held.size);
     before?.delete(holder);
     if (before?.size === 0) this.#bySize.delete(held.size);

@@ -37,6 +37,49 @@ describe("agents", () => {
     expect([again.created, facts.registry.revision]).to.deep.equal([false, 1]);
   });
 
+  describe("that are stopped", () => {
+    const other = { issuer: spiffe.issuer, subject: "spiffe://example/other" };
+    const elsewhere = { issuer: "https://other.example", subject: spiffe.subject };
+    const STOPS: Record<string, () => Promise<unknown>> = {
+      "by a revocation of its owner": () => facts.revoke({ scope: { owner: "support@example.com" }, reason: "r" }, "ops"),
+      "by its own revocation": () => facts.revoke({ scope: { agent: "support-7" }, reason: "r" }, "ops"),
+      "by a suspension": () => facts.changeAgent("support-7", { status: "suspended", reason: "r" }, null, "ops"),
+    };
+    const LOST: [what: string, credentials: CreateAgent["credentials"]][] = [
+      ["all", []],
+      ["it for another of the same issuer", [other]],
+      ["it for the same of another issuer", [elsewhere]],
+    ];
+    const change = (asked: ChangeAgent): Promise<string> =>
+      outcome(facts.changeAgent("support-7", asked, facts.registry.agent("support-7")?.revision ?? 0, "host"));
+
+    for (const [how, stop] of Object.entries(STOPS)) {
+      for (const [what, credentials = []] of LOST)
+        it(`${how} lose no credential: ${what}`, async () => {
+          await stop();
+          expect(await change({ credentials })).to.equal("fact_invalid /credentials");
+        });
+      it(`${how} may have another credential, name and purpose beside what they have`, async () => {
+        await stop();
+        expect(await change({ credentials: [other, spiffe], name: "Support", purposes: ["support", "audit"] })).to.equal("done");
+      });
+    }
+
+    it("lose their credentials as others do once they are no longer", async () => {
+      await STOPS["by a suspension"]?.();
+      await facts.changeAgent("support-7", { status: "active", reason: "r" }, null, "ops");
+      expect(await change({ credentials: [] })).to.equal("done");
+    });
+
+    it("keep a revoked owner, by name, and change another", async () => {
+      await STOPS["by its own revocation"]?.();
+      expect(await change({ owner: "new@example.com" })).to.equal("done");
+      await facts.revoke({ scope: { owner: "new@example.com" }, reason: "r" }, "ops");
+      expect(await change({ owner: "newer@example.com" })).to.equal("fact_invalid /owner");
+      expect(await change({ owner: "new@example.com", version: "9" })).to.equal("done");
+    });
+  });
+
   const bad: [what: string, asked: CreateAgent, refused: string][] = [
     ["an id that is another's, but for its members", agent({ owner: "eve@example.com" }), "agent_exists /id"],
     ["an id that differs by case alone", agent({ id: "Support-7" }), "agent_id_similar /id"],
