@@ -7,7 +7,7 @@ import { NEWLINE, segmentsOf } from "./reading.js";
 
 const POLICY = '"policy":{';
 const CHUNK_BYTES = 256 * 1024;
-/** More than a record may have: a line as long is none. */
+/** More than a record may have. */
 const LINE_BYTES_MAX = 2 * RECORD_BYTES_MAX;
 const LINE_END = Buffer.from([NEWLINE]);
 

@@ -303,7 +303,7 @@ function permitted(caller: Caller, scope: Scope): Caller {
   return caller;
 }
 
-/** Whose keys the token has to be signed by; SPIFFE leaves `iss` to the issuer, then the subject says it. */
+/** Returns the issuer whose keys the token has to be signed by; SPIFFE leaves `iss` to the issuer, then the subject says it. */
 function issuerOf<T>(payload: unknown, { issuers }: Use<T>): Issuer | undefined {
   if (typeof payload !== "object" || payload === null) return undefined;
   const { iss, sub } = payload as { iss?: unknown; sub?: unknown };

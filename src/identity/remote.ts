@@ -27,7 +27,7 @@ export interface RemoteKeysOptions {
   bytes_max: number;
   /** After the end of one question, whatever came of it. */
   cooldown_ms: number;
-  /** Age from which the keys are asked for anew, while they go on being used. */
+  /** Age from which the keys are asked for again, while they go on being used. */
   refresh_ms: number;
   /** Age from which they are no longer trusted. */
   max_age_ms: number;
