@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run changed test test-all watch test-nodes compiler static static-format static-lint static-rego check mutants bundle demo bench bench-long clients clean build
+.PHONY: help run changed test test-all watch test-nodes compiler static static-format static-lint static-rego check mutants bundle demo bench bench-long clients site clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -79,5 +79,8 @@ bench-long: build ## millions of inputs, requests and races, faults, kills, slow
 clients: build ## generate clients by five generators and have each ask a running service; needs Go, Java and Python, and a minute or two
 	@node dist/bench/clients.js $(CLIENTS)
 
+site: ## build docs/ as static pages with a search, into dist/site; its packages are its own
+	@cd tools/site && npm ci --no-audit --no-fund --silent && npx vitepress build .
+
 clean: ## remove what builds and tests leave behind
-	rm -rf dist coverage .work
+	rm -rf dist coverage .work tools/site/node_modules

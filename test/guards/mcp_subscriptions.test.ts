@@ -53,7 +53,10 @@ describe("the MCP guard and subscriptions to resources", () => {
     return between.got.slice(before).flatMap(({ method, params }) => (method === END.method ? [] : [params?.["uri"]]));
   };
   const decisions = async (): Promise<unknown[]> => {
-    const { items } = (await desk.ask("GET", `/decisions?agent=${between.as.agent}`)) as {
+    // A search says how far it looked; on a busy machine that may be short of what was just recorded.
+    let found: Record<string, unknown> = { items: [] };
+    await until(async () => ((found = await desk.ask("GET", `/decisions?agent=${between.as.agent}`))["items"] as unknown[]).length > 0);
+    const { items } = found as {
       items: { record: { input: { request: { verb: string; resource: { type: string; id: string } } }; answer: { proceed: boolean } } }[];
     };
     return items.map(({ record: { input, answer } }) => [

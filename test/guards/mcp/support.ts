@@ -130,8 +130,8 @@ export function linesOf(text: string): string[] {
 }
 
 /** Whatever it takes; what never comes fails by the test's own time. */
-export async function until(holds: () => boolean): Promise<void> {
-  while (!holds()) await new Promise((resolve) => setTimeout(resolve, 2));
+export async function until(holds: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await holds())) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 
 /** A guard over HTTP on both sides, and a client on it. */
