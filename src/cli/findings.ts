@@ -3,6 +3,8 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import {
   FINDING_STATES,
   SEVERITIES,
+  type ApprovalList,
+  type ApprovalState,
   type ApproveFinding,
   type EndEvent,
   type Finding,
@@ -11,13 +13,14 @@ import {
   type JudgeFinding,
   type JudgedFinding,
   type ShownFinding,
+  type WaitingApproval,
 } from "../contract/index.js";
 import { aligned, jsonLine } from "./audit/lines.js";
 import { timeOrAgo } from "./audit/source.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
 import type { Exit } from "./exit.js";
 import { lineOf, linesOf, rowOf, HEAD } from "./finding_lines.js";
-import { sayFact } from "./show.js";
+import { sayFact, sayList } from "./show.js";
 import { followed } from "./stream.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { count, countOrNone, revision } from "./values.js";
@@ -40,6 +43,13 @@ interface FollowOptions extends FilterOptions {
   limit?: number;
 }
 
+interface WaitingOptions extends ServiceOptions {
+  agent?: string;
+  purpose?: string;
+  all?: true;
+  limit: number;
+}
+
 interface JudgeOptions extends ServiceOptions {
   reason: string;
   revision?: number;
@@ -60,6 +70,31 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
     else if (found.items.length === 0) ui.err("there are none");
     else for (const line of aligned(ui, [HEAD, ...found.items.map(rowOf)])) ui.out(line);
     if (found.more && options.json !== true) ui.err("there are more; --limit says how many to show");
+  });
+
+  asking(
+    findings
+      .command("waiting")
+      .description("list actions that wait for a person, the most urgent first; with --all, those that did too")
+      .option("--agent <id>", "of this agent")
+      .option("--purpose <id>", "for this purpose")
+      .option("--all", "those that don't wait any more, too")
+      .option("--limit <n>", "how many at most", count, 100),
+    `  $ remit findings waiting
+  $ remit findings waiting --all --agent support-7 --json`,
+  ).action(async ({ agent, purpose, all, limit, ...service }: WaitingOptions) => {
+    const state = all === true ? undefined : ("waiting" satisfies ApprovalState);
+    const { items, more } = await new Client(service).ask<ApprovalList>("GET", "/approvals", { query: { agent, purpose, state, limit } });
+    const columns = {
+      state: ({ state: one }: WaitingApproval) => one,
+      until: ({ action }: WaitingApproval) => action.until,
+      severity: ({ severity }: WaitingApproval) => severity,
+      agent: ({ agent: one }: WaitingApproval) => one,
+      finding: ({ finding }: WaitingApproval) => finding,
+      decision: ({ action }: WaitingApproval) => action.decision_id,
+      why: ({ message }: WaitingApproval) => message,
+    };
+    sayList(ui, { items, more }, columns, service.json);
   });
 
   asking(

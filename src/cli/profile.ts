@@ -5,7 +5,8 @@ import type { Command } from "commander";
 import { lessons } from "../audit/fold.js";
 import { BehaviorProfile } from "../behavior/profile.js";
 import { SnapshotDamaged } from "../behavior/snapshot.js";
-import type { ProfileRolledBack, RollBackProfile } from "../contract/index.js";
+import type { Portrait } from "../behavior/portrait.js";
+import type { AgentProfile, ProfileRolledBack, RollBackProfile } from "../contract/index.js";
 import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
 import { tell } from "../wiring/kept_profile.js";
 import { readGiven } from "../system/read_file.js";
@@ -32,15 +33,13 @@ A line is an event, in the order of time:
 \`ts\` (milliseconds or RFC 3339), \`principal\`, \`purpose\`, \`action\` and \`resource_type\` are needed. For each a line is
 written: {"score","risk","channels","reasons"}, from what came before it alone. \`score\` is finer than risk, to rank by.`;
 
-const SHOW_EXAMPLES = `
-Examples:
+const SHOW_EXAMPLES = `  $ remit profile show support-7
   $ remit profile show support-7 --snapshot profile.bin
   $ remit profile show support-7 --log records --json`;
 
-interface ShowOptions {
+interface ShowOptions extends ServiceOptions {
   snapshot?: string;
   log?: string;
-  json?: true;
 }
 
 export function addProfile(program: Command, ui: Ui): void {
@@ -54,20 +53,20 @@ export function addProfile(program: Command, ui: Ui): void {
     .action(async (file: string, options: { agentsMax: number }) => {
       await scoreEvents(file, new BehaviorProfile({ agents_max: options.agentsMax }), ui);
     });
-  profile
-    .command("show")
-    .description("draw an agent's hours, what it does, what is usual of that, and what is new this week")
-    .argument("<agent>", "its id")
-    .option("--snapshot <file>", "the snapshot that a service keeps")
-    .option("--log <folder>", "learn from these records instead: the folder that `log.dir` names in remit.yaml")
-    .option("--json", "say it as JSON")
-    .addHelpText("after", SHOW_EXAMPLES)
-    .action(async (agent: string, options: ShowOptions) => {
-      const portrait = (await learned(options)).portrait(agent);
-      if (portrait === null) throw new CliError("missing", `nothing is known of agent \`${agent}\``);
-      if (options.json === true) sayJson(ui, { ok: true, agent, ...portrait });
-      else draw(ui, agent, portrait);
-    });
+  asking(
+    profile
+      .command("show")
+      .description("draw an agent's hours, what it does, what is usual of that, and what is new this week")
+      .argument("<agent>", "its id")
+      .option("--snapshot <file>", "of the snapshot that a service keeps, in place of what a running service knows")
+      .option("--log <folder>", "learn from these records instead: the folder that `log.dir` names in remit.yaml"),
+    SHOW_EXAMPLES,
+  ).action(async (agent: string, options: ShowOptions) => {
+    const portrait = await portraitOf(agent, options);
+    if (portrait === null) throw new CliError("missing", `nothing is known of agent \`${agent}\``);
+    if (options.json === true) sayJson(ui, { ok: true, agent, ...portrait });
+    else draw(ui, agent, portrait);
+  });
   asking(
     profile
       .command("roll-back")
@@ -118,8 +117,17 @@ async function scoreEvents(file: string, profile: BehaviorProfile, ui: Ui): Prom
   }
 }
 
+/** Returns what is usual for an agent, as files have it or as a running service knows it; null if nothing is known. */
+async function portraitOf(agent: string, options: ShowOptions): Promise<Portrait | null> {
+  if (options.snapshot !== undefined || options.log !== undefined) return (await learned(options)).portrait(agent);
+  const { profile } = await new Client(options).ask<AgentProfile>("GET", pathOf("agents", agent, "profile"));
+  if (profile === null) return null;
+  const { first, last, checkpoints, ...portrait } = profile;
+  return { ...portrait, first_ms: Date.parse(first), last_ms: Date.parse(last), checkpoints_ms: checkpoints.map((at) => Date.parse(at)) };
+}
+
 async function learned({ snapshot, log }: ShowOptions): Promise<BehaviorProfile> {
-  if ((snapshot === undefined) === (log === undefined)) throw new CliError("usage", "give either --snapshot or --log");
+  if (snapshot !== undefined && log !== undefined) throw new CliError("usage", "give either --snapshot or --log");
   if (snapshot !== undefined) return restored(snapshot);
   const folder = log ?? "";
   await mustHoldRecords(folder);

@@ -1,4 +1,5 @@
 export * from "./action.js";
+export * from "./approvals.js";
 export * from "./behavior.js";
 export * from "./bundles.js";
 export * from "./canonical.js";
@@ -18,6 +19,7 @@ export * from "./obligation.js";
 export * from "./observe.js";
 export * from "./policy.js";
 export * from "./problem.js";
+export * from "./profile.js";
 export * from "./query.js";
 export * from "./reasons.js";
 export * from "./record.js";

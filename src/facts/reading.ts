@@ -17,6 +17,7 @@ import {
 import type { ChangeFilter, Store } from "../store/store.js";
 import type { Clock } from "../system/index.js";
 import { stateOfAgent, stateOfTask, type AgentFact, type TaskFact } from "./entities.js";
+import { approvalId } from "./grants.js";
 import { page, type PageAsked } from "./pages.js";
 import type { GrantState, Registry, RevocationScope } from "./registry.js";
 import { isLive } from "./tasks.js";
@@ -52,6 +53,17 @@ export class Reading {
     const use = this.registry.grantUse(id, this.now());
     if (grant === undefined || use === undefined) throw new Problem("grant_not_found");
     return this.#withRevisions({ ...grant.value, ...use }, grant.revision);
+  }
+
+  /**
+   * Returns the grant that approvals of an action became: of this very decision, or else one that is still open for the same action.
+   * @returns null if there is none
+   */
+  approvalGrant(agent: string, decision: string, digest: string): GrantAnswer | null {
+    const all = this.registry.approvalsOf(agent).map(({ value }) => this.grant(value.id));
+    const isOpen = ({ state, approval }: GrantAnswer): boolean =>
+      approval?.digest === digest && (state === "live" || state === "unapproved");
+    return all.find(({ id }) => id === approvalId(decision)) ?? all.find(isOpen) ?? null;
   }
 
   /** @throws Problem `revocation_not_found` */

@@ -222,6 +222,14 @@ export class Findings {
     return { items, next: null };
   }
 
+  /** Yields all findings, the newest first. */
+  *newestFirst(): Generator<Finding> {
+    for (let i = this.#all.length - 1; i >= 0; i--) {
+      const fold = this.#all[i];
+      if (fold !== undefined) yield this.#whole(fold);
+    }
+  }
+
   /** Calls when there may be news, until the returned function is called. */
   listen(listener: () => void): () => void {
     this.#followed?.hurry();

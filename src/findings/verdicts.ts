@@ -241,31 +241,43 @@ export class Verdicts {
   }
 }
 
-/** An action that can be approved, and by whom. */
-interface Waiting extends HeldAction {
-  decision_id: string;
+/** Persons that can approve an action. */
+export interface ToApprove {
+  /** Caller that asked, who can't. */
   caller: string;
+  /** Persons that it is for, who can't either. */
+  principals: readonly string[];
   /** Roles of which an approver has to have one; empty: any reviewer. */
   roles: readonly string[];
+}
+
+/** An action that can be approved, and by whom. */
+interface Waiting extends HeldAction, ToApprove {
+  decision_id: string;
   quorum: number;
 }
 
 /** Name of an issuer, which stands before the subjects of its callers where several have callers; persons are named without it. */
 const ISSUER = /^[a-z0-9._-]{1,64}:/;
 
-/** @throws Problem `approver_not_permitted` */
-function checkApprover({ caller, principals, roles }: Waiting, agent: string | null, reviewer: Reviewer): void {
+/**
+ * Returns who would have to approve an action in place of this reviewer; null if the reviewer can.
+ * @param agent agent that asked; null if it isn't registered
+ */
+export function wantedApprover({ caller, principals, roles }: ToApprove, agent: string | null, reviewer: Reviewer): string | null {
   // Identity providers differ in case: a name that reads as theirs may be theirs.
   const names = [reviewer.id, reviewer.id.replace(ISSUER, "")];
   const isReviewer = (name: string): boolean => names.some((own) => areSimilar(own, name));
   if (areSimilar(reviewer.id, caller) || (agent !== null && isReviewer(agent)) || principals.some(isReviewer))
-    throw new Problem(
-      "approver_not_permitted",
-      { expected: "neither the caller that asked, nor the agent, nor the person it is for" },
-      { caller: reviewer.id },
-    );
-  if (roles.length > 0 && !roles.some((role) => reviewer.roles.has(role)))
-    throw new Problem("approver_not_permitted", { expected: `a caller with the role ${roles.join(" or ")}` }, { caller: reviewer.id });
+    return "neither the caller that asked, nor the agent, nor the person it is for";
+  if (roles.length > 0 && !roles.some((role) => reviewer.roles.has(role))) return `a caller with the role ${roles.join(" or ")}`;
+  return null;
+}
+
+/** @throws Problem `approver_not_permitted` */
+function checkApprover(waiting: Waiting, agent: string | null, reviewer: Reviewer): void {
+  const expected = wantedApprover(waiting, agent, reviewer);
+  if (expected !== null) throw new Problem("approver_not_permitted", { expected }, { caller: reviewer.id });
 }
 
 function checkOptions({ state, keep_out, propose, seen }: JudgeFinding): void {

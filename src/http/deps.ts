@@ -106,7 +106,7 @@ export interface HttpDeps extends SensingRoom {
   handingIn: Admission;
   facts: Commands;
   flights: Flights;
-  profile: Pick<ServiceProfile, "rollBack">;
+  profile: Pick<ServiceProfile, "rollBack" | "describe">;
   events: EventStreams;
   bundles: Bundles;
   bundleWaiters: BundleWaiters;

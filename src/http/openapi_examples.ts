@@ -232,6 +232,18 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
     },
     answer: { id: ID, finding: finding.id },
   },
+  listApprovals: {
+    answer: {
+      items: [
+        {
+          ...{ finding: finding.id, agent: "support-7", severity: "high", message: finding.reasons[0]?.message ?? null, state: "waiting" },
+          ...{ action: waiting, quorum: 1, roles: [], given: [], grant: null, refusal: null },
+        },
+      ],
+      more: false,
+      indexed_to: 4711,
+    },
+  },
   listFindings: { answer: { items: [finding], next: null, indexed_to: 4711 } },
   followFindings: { answer: { id: "4711-58", event: "finding", data: JSON.stringify({ change: "opened", finding }) } },
   getFinding: { answer: { ...finding, timeline: [found], indexed_to: 4711 } },
@@ -279,6 +291,28 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   getNarrowing: { answer: narrowing },
   narrowAgent: { request: { ...because, actions_per_minute: 5 }, answer: { ...narrowing, actions_per_minute: 5, ...holds } },
   liftNarrowing: { request: { reason: "a mistake" }, answer: { ...narrowing, lifted } },
+  getAgentProfile: {
+    answer: {
+      agent: "support-7",
+      risk: 12,
+      profile: {
+        ...{
+          first: TIME,
+          last: LATER,
+          days: 12,
+          acts: 340,
+          risk: 14,
+          hours: Array.from({ length: 24 }, (_, hour) => (hour === 9 ? 1 : 0)),
+        },
+        habits: [{ verb: "read", type: "invoice", acts: 120, days: 11, is_new: false }],
+        usual: {
+          ...{ acts_in_2_min: 9, resources_in_session: 6 },
+          types: [{ type: "invoice", acts_in_5_min: 12, distinct_in_10_min: 5, distinct_in_a_week: 60, with_task: 1, on_known: 0.2 }],
+        },
+        ...{ sources: 1, checkpoints: [TIME] },
+      },
+    },
+  },
   rollBackProfile: { request: { to: TIME, ...because }, answer: { agent: "support-7", to: TIME } },
   revoke: { request: { scope: { agent: "support-7" }, ...because }, answer: { ...revocation, ...holds } },
   listRevocations: { answer: page(revocation) },

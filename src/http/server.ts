@@ -19,6 +19,7 @@ import { problemContent, send, type Content, type Live, type Streamed } from "./
 import type { Route } from "./route.js";
 import { admitByCaller } from "./share.js";
 import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js";
+import { getApprovals } from "./routes/approvals.js";
 import { authzenAccessRequests, authzenMetadata, authzenRoutes } from "./routes/authzen.js";
 import { getBundle, getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
@@ -35,7 +36,7 @@ import { healthz } from "./routes/healthz.js";
 import { metrics } from "./routes/metrics.js";
 import { getNarrowing, getNarrowings, liftNarrowing, postNarrowing } from "./routes/narrowings.js";
 import { getTransmitters, postSet } from "./routes/security_events.js";
-import { rollBackProfile } from "./routes/profiles.js";
+import { getAgentProfile, rollBackProfile } from "./routes/profiles.js";
 import { postNotice } from "./routes/notices.js";
 import { postObserve } from "./routes/observe.js";
 import { opaRoutes } from "./routes/opa.js";
@@ -101,12 +102,12 @@ const SECURITY_EVENTS = [
   ...[postSsfStream, getSsfStream, patchSsfStream, putSsfStream, deleteSsfStream],
   ...[getSsfStatus, postSsfStatus, postSsfAddSubject, postSsfRemoveSubject, postSsfVerify, postSsfPoll],
 ];
-const FINDINGS = [getFindings, getFindingStream, getFinding, postFinding, postApproval];
+const FINDINGS = [getApprovals, getFindings, getFindingStream, getFinding, postFinding, postApproval];
 const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
   ...[postTasks, getTasks, getTask, patchTask, postTaskToken],
   ...[postGrants, getGrants, getGrant, patchGrant],
-  ...[getNarrowings, getNarrowing, postNarrowing, liftNarrowing, rollBackProfile],
+  ...[getNarrowings, getNarrowing, postNarrowing, liftNarrowing, getAgentProfile, rollBackProfile],
   // Those of everything first: a route, and what a path allows, is the first that fits.
   ...[postRevocations, getRevocations],
   ...[getRevocationOfEverything, liftRevocationOfEverything, getRevocation, liftRevocation],

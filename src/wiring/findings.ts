@@ -11,16 +11,18 @@ import {
   type FindingState,
   type FoundRecord,
   type StreamEnd,
+  type WaitingApproval,
 } from "../contract/index.js";
 import type { Approvable } from "../decision/approval.js";
 import type { Chain } from "../decision/chain.js";
 import type { Commands } from "../facts/commands.js";
+import { listApprovals, type ApprovalFilter } from "../findings/approvals.js";
 import { Findings } from "../findings/findings.js";
 import { Held } from "../findings/held.js";
 import { Incidents } from "../findings/incidents.js";
 import { recallIncidents } from "../findings/recall.js";
 import { actionsOf, timelineOf } from "../findings/timeline.js";
-import { Verdicts, type ApprovingPolicy } from "../findings/verdicts.js";
+import { Verdicts, type ApprovingPolicy, type Reviewer } from "../findings/verdicts.js";
 import { Webhook } from "../findings/webhook.js";
 import { FindingStreams } from "../http/finding_stream.js";
 import type { Config } from "../system/config.js";
@@ -54,6 +56,8 @@ export interface FindingsRoom {
   findings: Findings;
   verdicts: Verdicts;
   streams: FindingStreams;
+  /** Actions that wait for a person, or did; `reviewer` is null if the caller has no right to approve. */
+  approvals: (filter: ApprovalFilter, reviewer: Reviewer | null, sees: (finding: Finding) => boolean) => WaitingApproval[];
   /** @throws Problem `index_unavailable` */
   timeline: (finding: Finding) => Promise<{ timeline: FoundRecord[]; indexed_to: number }>;
 }
@@ -115,6 +119,19 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
     settled: (answer, approval) => {
       if (approval !== null) held.settled(answer, approval.principals);
     },
+    approvals: (filter, reviewer, sees) =>
+      listApprovals(
+        {
+          findings: () => findings.newestFirst(),
+          grantOf: (agent, decision, digest) => commands.approvalGrant(agent, decision, digest),
+          held: (waiting) => held.of(waiting),
+          policy: deps.policy(),
+          nowMs: clock.wall(),
+        },
+        filter,
+        reviewer,
+        sees,
+      ),
     timeline: (finding) => timelineOf(search, finding, findings.places(finding.id)),
     get state() {
       return { open: findings.open, followers: streams.size, webhook_failing: webhook?.isFailing() ?? false };

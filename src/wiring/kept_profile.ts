@@ -3,6 +3,7 @@
  * records behind it, and so has a service of whose records some didn't reach the disk.
  */
 import { lessonOfDeed, lessons, mayTell, type Lesson } from "../audit/fold.js";
+import type { Portrait } from "../behavior/portrait.js";
 import { segmentsOf } from "../audit/reading.js";
 import { NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
 import { readFactsText } from "../decision/facts_record.js";
@@ -18,6 +19,8 @@ export interface Learner extends Profile {
   rollBack(agent: string, to_ms: number): unknown;
   /** When those are; milliseconds, the earliest first. */
   checkpointsOf(agent: string): readonly number[];
+  /** Describes an agent's habits; null if nothing is known of it. */
+  portrait(agent: string): Portrait | null;
   readonly agents: { readonly size: number };
   riskOf(agent: string, now_ms: number): number;
   /** Begins a snapshot of this very moment, which is that of record `seq`. */
@@ -152,6 +155,11 @@ export class RecordedProfile implements KeptProfile {
   /** Agents of which something is known. */
   get known(): number {
     return this.#profile.agents.size;
+  }
+
+  /** Describes an agent's habits; null if nothing is known of it, or not yet. */
+  portrait(agent: string): Portrait | null {
+    return this.#ready ? this.#profile.portrait(agent) : null;
   }
 
   checkpointsOf(agent: string): readonly number[] {

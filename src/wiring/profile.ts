@@ -2,9 +2,10 @@
 import { join } from "node:path";
 import { ROLLED_BACK } from "../audit/fold.js";
 import type { SegmentLog } from "../audit/log.js";
+import type { Portrait } from "../behavior/portrait.js";
 import { BehaviorProfile } from "../behavior/profile.js";
 import { BEHAVIOR_ALGORITHM } from "../behavior/snapshot.js";
-import { Problem, RECORD_VERSION, aroundSeq } from "../contract/index.js";
+import { Problem, RECORD_VERSION, aroundSeq, type AgentProfile } from "../contract/index.js";
 import type { KeptProfile, Log } from "../decision/ports.js";
 import { stillProfile } from "../decision/still.js";
 import type { Config } from "../system/config.js";
@@ -29,6 +30,8 @@ export interface ServiceProfile extends KeptProfile {
    * @throws Problem `checkpoint_not_found`, and those of the log
    */
   rollBack(agent: string, to_ms: number, by: string, reason: string): Promise<number>;
+  /** Describes an agent's behaviour for people. */
+  describe(agent: string): AgentProfile;
   /** Puts what it knows on disk. The log has to be open still. */
   close(): Promise<void>;
 }
@@ -79,7 +82,15 @@ export async function openProfile(
 ): Promise<ServiceProfile> {
   if (!enabled) {
     const none = (): Promise<never> => Promise.reject(new Problem("checkpoint_not_found"));
-    return { ...stillProfile(), riskOf: () => 0, known: 0, log, rollBack: none, close: () => Promise.resolve() };
+    return {
+      ...stillProfile(),
+      riskOf: () => 0,
+      known: 0,
+      log,
+      rollBack: none,
+      describe: (agent) => ({ agent, risk: 0, profile: null }),
+      close: () => Promise.resolve(),
+    };
   }
   const options = { ...placesIn(folder), snapshot_ms, ahead: ahead?.take.bind(ahead) };
   const profile = await RecordedProfile.open(learnersOf(agents_max), log, timers, options, {
@@ -100,6 +111,10 @@ export async function openProfile(
     },
   });
   return Object.assign(profile, {
+    describe: (agent: string): AgentProfile => {
+      const portrait = profile.portrait(agent);
+      return { agent, risk: Math.round(profile.riskOf(agent, clock.wall())), profile: portrait && profileOf(portrait) };
+    },
     async rollBack(agent: string, to_ms: number, by: string, reason: string): Promise<number> {
       const at = profile.checkpointsOf(agent).findLast((checkpoint) => checkpoint <= to_ms);
       if (at === undefined) throw new Problem("checkpoint_not_found", { field: "/to" });
@@ -117,6 +132,10 @@ export async function openProfile(
       return at;
     },
   });
+}
+
+function profileOf({ first_ms, last_ms, checkpoints_ms, ...portrait }: Portrait): NonNullable<AgentProfile["profile"]> {
+  return { ...portrait, first: iso(first_ms), last: iso(last_ms), checkpoints: checkpoints_ms.map(iso) };
 }
 
 function iso(ms: number): string {

@@ -46,6 +46,10 @@ class ListLearner implements Learner {
     this.told.push(`${agent} back to ${to_ms}`);
   }
 
+  portrait(): null {
+    return null;
+  }
+
   checkpointsOf(): number[] {
     return [1000];
   }

@@ -1,11 +1,33 @@
-import { Problem, ProfileRolledBack, RollBackProfile, parseTime } from "../../contract/index.js";
+import { AgentProfile, Problem, ProfileRolledBack, RollBackProfile, parseTime, type Scope } from "../../contract/index.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonReader } from "../json.js";
 import { json } from "../reply.js";
-import { checkMaySpeakFor } from "../rights.js";
+import { authenticateAny, checkMaySee, checkMaySpeakFor } from "../rights.js";
 import type { Route } from "../route.js";
 
 const readRollBack = jsonReader(RollBackProfile);
+
+const READS: readonly Scope[] = ["remit:audit", "remit:review"];
+
+export function getAgentProfile(deps: HttpDeps): Route {
+  return {
+    operation: {
+      id: "getAgentProfile",
+      method: "get",
+      path: "/agents/{id}/profile",
+      summary: "What is usual for an agent: its hours, habits and rates, and its risk now",
+      scope: READS,
+      answers: { 200: { description: "As it is now", schema: AgentProfile } },
+      problems: ["agent_not_found", "agent_not_permitted"],
+    },
+    handle: async (request, { id = "" }) => {
+      const caller = await authenticateAny(deps, request, READS);
+      const { purposes, delegates } = deps.facts.agent(id);
+      checkMaySee(deps, caller, { agent: id, purposes: [...purposes, ...delegates] });
+      return json(200, deps.profile.describe(id) satisfies AgentProfile);
+    },
+  };
+}
 
 export function rollBackProfile(deps: HttpDeps): Route {
   return {

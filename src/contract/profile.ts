@@ -1,0 +1,64 @@
+/** Behaviour profile of an agent, as people see it. */
+import { Type, type Static, type TSchema } from "./type.js";
+
+const closed = { additionalProperties: false };
+const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
+const count = (description: string) => Type.Integer({ minimum: 0, description });
+const share = (description: string) => Type.Number({ minimum: 0, maximum: 1, description });
+const time = (description: string) => Type.String({ description: `${description}, RFC 3339` });
+
+const Habit = Type.Object(
+  {
+    verb: Type.String({ description: "Verb of the actions" }),
+    type: Type.String({ description: "Type of their resources" }),
+    acts: count("Actions, of which old ones count less"),
+    days: count("Days on which it did this"),
+    is_new: Type.Boolean({ description: "Whether it began in the seven days before the agent's last action" }),
+  },
+  { ...closed, title: "Habit", description: "A verb that the agent uses on a type" },
+);
+
+const UsualOfType = Type.Object(
+  {
+    type: Type.String({ description: "Type of resource" }),
+    acts_in_5_min: count("Actions on it in five minutes"),
+    distinct_in_10_min: count("Distinct resources of it in ten minutes"),
+    distinct_in_a_week: orNull(count("Distinct resources of it in a week; null before there is a usual")),
+    with_task: share("Share of its actions that are on a task"),
+    on_known: share("Share of its actions on resources that it knew"),
+  },
+  { ...closed, title: "UsualOfType", description: "What is usual of actions on one type; all but one in a thousand stay within it" },
+);
+
+const Profile = Type.Object(
+  {
+    first: time("When its first action was"),
+    last: time("When its last action was"),
+    days: Type.Number({ description: "Days on which it was active" }),
+    acts: count("Actions learned from; old ones count less"),
+    risk: Type.Integer({ minimum: 0, maximum: 100, description: "Risk at its last action" }),
+    hours: Type.Array(share("Share of its actions in this local hour"), { description: "Shares by local hour, from 0 to 23" }),
+    habits: Type.Array(Habit, { description: "Habits, the most frequent first" }),
+    usual: Type.Object(
+      {
+        acts_in_2_min: count("Actions in two minutes"),
+        resources_in_session: count("Distinct resources in a session"),
+        types: Type.Array(UsualOfType, { description: "By type, for those that it has seen often enough" }),
+      },
+      { ...closed, title: "UsualBehavior", description: "What is usual; all but one action in a thousand stay within these" },
+    ),
+    sources: count("Callers that it was seen from"),
+    checkpoints: Type.Array(time("A checkpoint"), { description: "Times to which its habits can be rolled back" }),
+  },
+  { ...closed, title: "BehaviorPortrait", description: "What is usual for an agent" },
+);
+
+export const AgentProfile = Type.Object(
+  {
+    agent: Type.String({ description: "Id of the agent" }),
+    risk: Type.Integer({ minimum: 0, maximum: 100, description: "Risk now: what is left of earlier actions; 100 while that isn't known" }),
+    profile: orNull(Profile),
+  },
+  { ...closed, title: "AgentProfile", description: "Behaviour of an agent; `profile` is null before anything is known of it" },
+);
+export type AgentProfile = Static<typeof AgentProfile>;
