@@ -2,7 +2,9 @@
 import { existsSync, rmSync } from "node:fs";
 import { once } from "node:events";
 import { connect } from "node:net";
-import { homedir } from "node:os";
+import { spawn, type ChildProcess } from "node:child_process";
+import { homedir, userInfo } from "node:os";
+import { createInterface } from "node:readline";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { parseArgs } from "node:util";
 import { SCOPES, type CreateAgent, type CreateRevocation, type DecideRequest, type IssueTask, type Scope } from "../src/contract/index.js";
@@ -11,10 +13,13 @@ import { readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
 import { logger } from "../src/system/logger.js";
 import { PACKAGE_ROOT, asset } from "../src/system/paths.js";
+import { deskFacts, runDesk } from "./desk.js";
 import { makeSandbox, type Sandbox } from "./sandbox.js";
 
 const PURPOSE = "customer_support";
 const TASKS_LAST_MS = 8 * 3600 * 1000;
+const CONSOLE_PORT_FROM = 9;
+const CONSOLE_STARTS_MS = 15_000;
 
 const expires = new Date(system.clock.wall() + TASKS_LAST_MS).toISOString();
 const agent: CreateAgent = { id: "support-7", owner: "support-platform@example.com", purposes: [PURPOSE] };
@@ -85,6 +90,7 @@ const sandbox = makeSandbox({
     keys: [asset("bundles", `${PURPOSE}.pub.pem`), join(home, "dev-key.pub.pem")].filter(existsSync),
   },
   port,
+  console: { port: await consolePort(port + CONSOLE_PORT_FROM), person: `${userInfo().username}@localhost` },
 });
 const service = await started(sandbox);
 const stopAsked = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
@@ -92,8 +98,17 @@ const stopAsked = Promise.race([once(process, "SIGINT"), once(process, "SIGTERM"
 const token = sandbox.token("support-gateway", Object.keys(SCOPES) as Scope[]);
 await send("/agents", agent);
 await send("/tasks", task);
+const desk = deskFacts(expires);
+for (const one of desk.agents) await send("/agents", one);
+for (const one of desk.tasks) await send("/tasks", one);
+const stopDesk = runDesk((request) => send("/decide", request), system);
+const { child, signIn } = await startConsole(sandbox.console);
 
 console.log(`
+See it decide, in a browser. This address signs in once:
+
+  ${signIn ?? "the console could not be started; `remit console --local` says why"}
+
 Remit answers at ${service.url}. Paste this into another terminal first:
 
 export REMIT_URL=${service.url}
@@ -103,10 +118,39 @@ ${PASTED.map(([what, path, body]) => `${what}\n\n${curl(path, body)}\n`).join("\
 \`make build && npm link\` puts \`remit\` on the PATH: it has commands for all of it and takes the same two variables (README.md,
 "Who may act"). Every decision is on record in
 ${join(dir, "records")}, the configuration is ${sandbox.config}.
-Nothing but the keys is kept for the next \`make run\`. Ctrl-C stops.`);
+Four made-up agents of a support desk ask for something twice a second. Nothing but the keys is kept for the next \`make run\`.
+Ctrl-C stops.`);
 
 await stopAsked;
+stopDesk();
+child.kill("SIGTERM");
 await service.stop();
+
+/** Starts the console, as `remit console` would. @returns the address that signs in; null if it hasn't said one */
+async function startConsole(config: string): Promise<{ child: ChildProcess; signIn: string | null }> {
+  const main = asset("dist", "src", "cli", "main.js");
+  const child = spawn(process.execPath, [main, "console", "--local", "--config", config], { stdio: ["ignore", "pipe", "ignore"] });
+  const lines = createInterface(child.stdout);
+  const signIn = await new Promise<string | null>((resolve) => {
+    lines.on("line", (line) => {
+      const [, url] = /^Open (http\S+)$/.exec(line) ?? [];
+      if (url !== undefined) resolve(url);
+      else if (!line.startsWith("{")) console.log(line);
+    });
+    child.once("exit", () => {
+      resolve(null);
+    });
+    system.timers.after(CONSOLE_STARTS_MS, () => {
+      resolve(null);
+    });
+  });
+  return { child, signIn };
+}
+
+/** Returns a port at which nothing answers, this one if it can be. */
+async function consolePort(wanted: number): Promise<number> {
+  return wanted > 65_535 || (await answers(wanted)) ? 0 : wanted;
+}
 
 function curl(path: string, body: object): string {
   return `curl -sw '\\n' "$REMIT_URL${path}" -H "authorization: Bearer $REMIT_TOKEN" -H 'content-type: application/json' -d '${JSON.stringify(body)}'`;

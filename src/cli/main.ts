@@ -38,6 +38,7 @@ export const COMMANDS: Subcommands = {
   profile: async () => (await import("./profile.js")).addProfile,
   guard: async () => (await import("./guard.js")).addGuard,
   token: async () => (await import("./token.js")).addToken,
+  console: async () => (await import("./console.js")).addConsole,
   completion: async () => (await import("./completion.js")).addCompletion,
   serve: async () => (await import("./serve.js")).addServe,
 };

@@ -23,12 +23,16 @@ export interface SandboxOptions {
   callers?: NonNullable<Config["callers"]>;
   /** False: nothing is unusual. */
   learns?: boolean;
+  /** Where the console is to listen, and who signs in there; left out: nothing is written for one. */
+  console?: { port: number; person: string };
   /** By which tokens are issued. */
   clock?: Pick<Clock, "wall">;
 }
 
 export interface Sandbox {
   config: string;
+  /** Configuration of the console, if one was asked for. */
+  console: string;
   /** A token that the sandbox's service accepts. */
   token: (subject: string, scopes: Scope[]) => string;
   /** A token of an agent, by itself or on behalf of a principal. */
@@ -40,7 +44,7 @@ const AUDIENCE = { callers: "remit", agents: "remit-agents" };
 const KID = `${DEVELOPMENT_MARK}-issuer`;
 const TOKEN_LIFETIME_S = 12 * 3600;
 
-export function makeSandbox({ dir, bundle, facts, port, callers, learns = true, clock = systemClock }: SandboxOptions): Sandbox {
+export function makeSandbox({ dir, bundle, facts, port, callers, learns = true, console, clock = systemClock }: SandboxOptions): Sandbox {
   mkdirSync(dir, { recursive: true, mode: 0o700 });
   const key = developmentKey(join(dir, "issuer.pem"));
   developmentKey(join(dir, "tasks.pem"));
@@ -66,7 +70,19 @@ export function makeSandbox({ dir, bundle, facts, port, callers, learns = true, 
       { aliasDuplicateObjects: false },
     ),
   );
-  return { config, ...tokensBy(key, clock) };
+  const consoleConfig = join(dir, "console.yaml");
+  if (console !== undefined) writeFileSync(consoleConfig, stringify(consoleOf(console, port), { aliasDuplicateObjects: false }));
+  return { config, console: consoleConfig, ...tokensBy(key, clock) };
+}
+
+/** Returns the console's configuration: it signs as the sandbox's issuer, since there is no other. */
+function consoleOf({ port, person }: NonNullable<SandboxOptions["console"]>, service: number): object {
+  return {
+    listen: { port },
+    service: { url: `http://127.0.0.1:${service}` },
+    issuer: { issuer: ISSUER, audience: AUDIENCE.callers, kid: KID, key: "issuer.pem" },
+    local: { person, scopes: ["audit", "review", "register", "revoke", "revoke_all", "publish"].map((scope) => `remit:${scope}`) },
+  };
 }
 
 /** Issues tokens by a sandbox's own issuer. */

@@ -1,0 +1,132 @@
+/** Requests to the console's own server. */
+import { useCallback, useEffect, useRef, useState } from "preact/hooks";
+
+export interface Me {
+  person: string;
+  scopes: string[];
+  csrf: string;
+  service: string;
+  local: boolean;
+  fresh: boolean;
+}
+
+/** A refusal, of the console or of the service. */
+export class Refused extends Error {
+  constructor(
+    readonly status: number,
+    readonly code: string,
+    title: string,
+    readonly expected: string | null,
+    readonly hint: string | null,
+  ) {
+    super(title);
+  }
+}
+
+let csrf = "";
+
+export async function signedIn(): Promise<Me | null> {
+  const response = await fetch("/api/me", { headers: { accept: "application/json" } });
+  if (response.status === 401) return null;
+  const me = (await read<Me>(response)).value;
+  csrf = me.csrf;
+  return me;
+}
+
+export interface Answer<T> {
+  value: T;
+  etag: string | null;
+  /** Milliseconds from the console's server to the service and back. */
+  took_ms: number | null;
+}
+
+/** Reads from the service. @throws Refused */
+export async function get<T>(path: string, signal?: AbortSignal): Promise<Answer<T>> {
+  return read<T>(await fetch(`/api/service${path}`, signal === undefined ? {} : { signal }));
+}
+
+/** Changes something. @throws Refused */
+export async function send<T>(method: "POST" | "PATCH", path: string, body: object, etag?: string | null): Promise<Answer<T>> {
+  const headers: Record<string, string> = { "content-type": "application/json", "x-remit-csrf": csrf };
+  if (etag !== undefined && etag !== null) headers["if-match"] = etag;
+  return read<T>(await fetch(`/api/service${path}`, { method, headers, body: JSON.stringify(body) }));
+}
+
+/** Publishes a bundle. @throws Refused */
+export async function sendBundle<T>(file: Blob, reason: string): Promise<Answer<T>> {
+  const headers = { "content-type": "application/gzip", "x-remit-csrf": csrf };
+  return read<T>(await fetch(`/api/service/bundles?reason=${encodeURIComponent(reason)}`, { method: "POST", headers, body: file }));
+}
+
+export async function signOut(): Promise<void> {
+  await fetch("/api/logout", { method: "POST", headers: { "content-type": "application/json", "x-remit-csrf": csrf }, body: "{}" });
+}
+
+async function read<T>(response: Response): Promise<Answer<T>> {
+  const isJson = response.headers.get("content-type")?.includes("json") === true;
+  const value: unknown = isJson ? await response.json() : await response.text();
+  if (!response.ok) {
+    const { code, title, expected, hint } = (isJson ? value : {}) as Partial<Record<"code" | "title" | "expected" | "hint", string>>;
+    throw new Refused(response.status, code ?? String(response.status), title ?? "refused", expected ?? null, hint ?? null);
+  }
+  const took = response.headers.get("x-remit-took-ms");
+  return { value: value as T, etag: response.headers.get("etag"), took_ms: took === null ? null : Number(took) };
+}
+
+export interface Resource<T> {
+  data: T | null;
+  etag: string | null;
+  error: Refused | null;
+  reload: () => void;
+}
+
+const asRefused = (cause: unknown): Refused =>
+  cause instanceof Refused
+    ? cause
+    : new Refused(0, "unreachable", "the console's server doesn't answer", null, "is `remit console` running?");
+
+/** Reads a path of the service, and again when it changes or is asked to; null reads nothing. */
+export function useResource<T>(path: string | null): Resource<T> {
+  const [state, setState] = useState<Omit<Resource<T>, "reload"> & { of: string | null }>({
+    data: null,
+    etag: null,
+    error: null,
+    of: null,
+  });
+  const [turn, setTurn] = useState(0);
+  const reload = useCallback(() => {
+    setTurn((before) => before + 1);
+  }, []);
+  useEffect(() => {
+    if (path === null) return undefined;
+    const abort = new AbortController();
+    get<T>(path, abort.signal).then(
+      ({ value, etag }) => {
+        setState({ data: value, etag, error: null, of: path });
+      },
+      (cause: unknown) => {
+        if (!abort.signal.aborted)
+          setState((before) => ({ ...(before.of === path ? before : { data: null, etag: null }), error: asRefused(cause), of: path }));
+      },
+    );
+    return () => {
+      abort.abort();
+    };
+  }, [path, turn]);
+  const { data, etag, error, of } = state;
+  return of === path ? { data, etag, error, reload } : { data: null, etag: null, error: null, reload };
+}
+
+/** Calls a function every so often, while the page can be seen. */
+export function useEvery(ms: number, call: () => void): void {
+  const latest = useRef(call);
+  latest.current = call;
+  useEffect(() => {
+    const timer = setInterval(() => {
+      if (!document.hidden) latest.current();
+    }, ms);
+    return () => {
+      clearInterval(timer);
+    };
+  }, [ms]);
+}

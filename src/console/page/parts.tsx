@@ -1,0 +1,192 @@
+/** Parts that every screen is made of. */
+import type { ComponentChildren, JSX } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { partsOf } from "../marks.js";
+import type { Refused } from "./api.js";
+
+/** Text that others wrote: it stays in its place, and what can't be seen in it is named. */
+export function Said({ text, max }: { text: string; max?: number }): JSX.Element {
+  return (
+    <bdi class="said">
+      {partsOf(text, max).map(({ text: part, isMark }, i) =>
+        isMark ? (
+          <span class="unseen" key={i}>
+            {part}
+          </span>
+        ) : (
+          part
+        ),
+      )}
+    </bdi>
+  );
+}
+
+const MARKS = { allow: ["●", "allowed"], flag: ["▲", "flagged"], deny: ["■", "denied"], wait: ["◆", "waits"] } as const;
+export type MarkKind = keyof typeof MARKS;
+
+/** A decision by form, colour and word, so that none of them is needed alone. */
+export function Mark({ kind, short }: { kind: MarkKind; short?: true }): JSX.Element {
+  const [sign, word] = MARKS[kind];
+  return (
+    <span class={`mark ${kind}`}>
+      <span aria-hidden="true">{sign}</span> <span class={short ? "aside" : ""}>{word}</span>
+    </span>
+  );
+}
+
+export function markOf({ decision, waits }: { decision: string; waits: boolean }): MarkKind {
+  if (waits) return "wait";
+  return decision === "allow" || decision === "flag" ? decision : "deny";
+}
+
+export function Severity({ of }: { of: string }): JSX.Element {
+  return <span class={`severity ${of}`}>{of}</span>;
+}
+
+const two = (n: number): string => String(n).padStart(2, "0");
+
+/** A time, here or in UTC as the reader has chosen; the other stands in its title. */
+export function Time({ at, date }: { at: string; date?: true }): JSX.Element {
+  const time = new Date(at);
+  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+  const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
+  const isToday = day === `${new Date().getFullYear()}-${two(new Date().getMonth() + 1)}-${two(new Date().getDate())}`;
+  return (
+    <time dateTime={at} title={`${at} (UTC)`}>
+      {date || !isToday ? `${day} ` : ""}
+      {clock}
+    </time>
+  );
+}
+
+/** How long ago, or until, in the largest unit that says something. */
+export function spanText(ms: number): string {
+  const s = Math.max(0, Math.round(ms / 1000));
+  if (s < 60) return `${s} s`;
+  if (s < 3600) return `${Math.floor(s / 60)} min`;
+  if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
+  return `${Math.floor(s / 86_400)} d`;
+}
+
+/** The line of `remit` that says or does the same. */
+export function Line({ text }: { text: string }): JSX.Element {
+  const [isCopied, setCopied] = useState(false);
+  const copy = (): void => {
+    void navigator.clipboard.writeText(text).then(() => {
+      setCopied(true);
+    });
+  };
+  return (
+    <p class="line">
+      <code>
+        <span aria-hidden="true">$ </span>
+        {text}
+      </code>
+      <button type="button" class="quiet" onClick={copy} data-copies={text}>
+        {isCopied ? "copied" : "copy"}
+      </button>
+    </p>
+  );
+}
+
+export function Failed({ error }: { error: Refused | null }): JSX.Element | null {
+  if (error === null) return null;
+  return (
+    <div class="failed" role="alert">
+      <strong>{error.message}</strong> <code>{error.code}</code>
+      {error.expected === null ? null : <div>Expected: {error.expected}</div>}
+      {error.hint === null ? null : <div>{error.hint}</div>}
+    </div>
+  );
+}
+
+/** Nothing to show, and why. */
+export function Empty({ title, children }: { title: string; children?: ComponentChildren }): JSX.Element {
+  return (
+    <div class="empty">
+      <strong>{title}</strong>
+      <div>{children}</div>
+    </div>
+  );
+}
+
+export function Loading(): JSX.Element {
+  return <p class="loading">Loading …</p>;
+}
+
+/** A link within the console. */
+export function A({ to, children, class: className }: { to: string; children: ComponentChildren; class?: string }): JSX.Element {
+  return (
+    <a href={to} class={className ?? ""}>
+      {children}
+    </a>
+  );
+}
+
+export const agentPath = (id: string): string => `/agents/${encodeURIComponent(id)}`;
+export const taskPath = (id: string): string => `/tasks/${encodeURIComponent(id)}`;
+export const recordPath = (id: string): string => `/records/${encodeURIComponent(id)}`;
+export const findingPath = (id: string): string => `/findings/${encodeURIComponent(id)}`;
+
+/** A dialog that has the focus until it is closed. */
+export function Dialog({ title, onClose, children }: { title: string; onClose: () => void; children: ComponentChildren }): JSX.Element {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    dialog.current?.showModal();
+    return () => {
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  return (
+    <dialog ref={dialog} onClose={onClose} aria-label={title}>
+      <header>
+        <h2>{title}</h2>
+        <button type="button" class="quiet" onClick={() => dialog.current?.close()} aria-label="Close">
+          Esc
+        </button>
+      </header>
+      {children}
+    </dialog>
+  );
+}
+
+/** Bars by hand: a share of the largest for each value, with the numbers in a table beneath for who can't see them. */
+export function Bars({
+  values,
+  labels,
+  caption,
+  unit,
+}: {
+  values: readonly number[];
+  labels: readonly string[];
+  caption: string;
+  unit: string;
+}): JSX.Element {
+  const most = Math.max(...values, Number.MIN_VALUE);
+  const width = 100 / values.length;
+  return (
+    <figure class="bars">
+      <figcaption>{caption}</figcaption>
+      <svg
+        viewBox="0 0 100 30"
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`${caption}: most at ${labels[values.indexOf(Math.max(...values))] ?? "no time"}`}
+      >
+        {values.map((value, i) => (
+          <rect key={i} x={i * width + width * 0.08} width={width * 0.84} y={30 - (30 * value) / most} height={(30 * value) / most}>
+            <title>{`${labels[i] ?? ""}: ${value} ${unit}`}</title>
+          </rect>
+        ))}
+      </svg>
+      <div class="axis" aria-hidden="true">
+        {labels
+          .filter((_, i) => i % Math.ceil(labels.length / 8) === 0)
+          .map((label) => (
+            <span key={label}>{label}</span>
+          ))}
+      </div>
+    </figure>
+  );
+}

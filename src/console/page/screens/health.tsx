@@ -1,0 +1,131 @@
+/** Health: can it be relied on? */
+import type { JSX } from "preact";
+import { useEvery, useResource } from "../api.js";
+import { Failed, Line, Loading } from "../parts.js";
+import { useScope } from "../acts.js";
+
+const PARTS: readonly [name: string, what: string, without: string][] = [
+  ["bundle", "a bundle decides", "every decision is refused"],
+  ["facts", "facts are up to date", "decisions rest on what may be old"],
+  ["stored", "changes reach the disk", "what narrows holds in memory, and is tried again"],
+  ["log", "records reach the disk", "nothing is decided without its record"],
+  ["accepting", "requests are accepted", "the service is ending"],
+];
+
+/** Metrics that are shown, in the words of this page. */
+const SHOWN: readonly [metric: string, label: string][] = [
+  ["remit_facts_revision", "facts revision"],
+  ["remit_index_lag_records", "records not searchable yet"],
+  ["remit_log_queue_records", "records that wait for the disk"],
+  ["remit_event_subscribers", "subscribers of events"],
+  ["remit_record_followers", "followers of records"],
+  ["remit_findings_open", "open findings"],
+  ["process_resident_memory_bytes", "memory"],
+];
+
+/** Returns the sums of gauges and counters by name, from Prometheus's text. */
+function metricsOf(text: string): Map<string, number> {
+  const found = new Map<string, number>();
+  for (const line of text.split("\n")) {
+    const [, name = "", value = ""] = /^([a-z_]+)(?:\{.*\})? ([^ ]+)$/.exec(line) ?? [];
+    if (name !== "" && Number.isFinite(Number(value))) found.set(name, (found.get(name) ?? 0) + Number(value));
+  }
+  return found;
+}
+
+/** Returns problems by their code, from the counter of refusals. */
+function refusalsOf(text: string): [code: string, count: number][] {
+  const found = [...text.matchAll(/^remit_problems_total\{[^}]*code="([a-z_]+)"[^}]*\} (\d+)/gm)].map(
+    ([, code = "", count = "0"]): [string, number] => [code, Number(count)],
+  );
+  return found.filter(([, count]) => count > 0).sort((a, b) => b[1] - a[1]);
+}
+
+export function Health(): JSX.Element {
+  const audits = useScope("remit:audit");
+  const ready = useResource<Record<string, boolean>>("/readyz");
+  const metrics = useResource<string>(audits ? "/metrics" : null);
+  const checkpoint = useResource<string>(audits ? "/log/checkpoint" : null);
+  useEvery(5000, () => {
+    for (const one of [ready, metrics, checkpoint]) one.reload();
+  });
+  const states = ready.data;
+  const values = metrics.data === null ? null : metricsOf(metrics.data);
+  const [origin = "", size = "", root = ""] = typeof checkpoint.data === "string" ? checkpoint.data.split("\n") : [];
+  return (
+    <>
+      <header class="screen">
+        <div>
+          <h1>Health</h1>
+          <p class="sub">Can it be relied on?</p>
+        </div>
+        {states === null ? null : (
+          <span class={`state large ${states["ready"] === true ? "expected" : "misuse"}`}>
+            {states["ready"] === true ? "ready" : "not ready"}
+          </span>
+        )}
+      </header>
+      {ready.error !== null && ready.error.status !== 503 ? <Failed error={ready.error} /> : null}
+      {states === null && ready.error === null ? <Loading /> : null}
+      <div class="columns">
+        <section class="grow">
+          <h2>Its parts</h2>
+          <table class="fields">
+            <tbody>
+              {PARTS.map(([name, what, without]) =>
+                states?.[name] === undefined ? null : (
+                  <tr key={name}>
+                    <th scope="row">{states[name] === true ? <span class="ok">● {what}</span> : <span class="bad">■ not: {what}</span>}</th>
+                    <td>{states[name] === true ? "" : without}</td>
+                  </tr>
+                ),
+              )}
+            </tbody>
+          </table>
+          {size === "" ? null : (
+            <>
+              <h2>The log</h2>
+              <p>
+                <b>{Number(size).toLocaleString("en")}</b> records are under a signed checkpoint of <code>{origin}</code>, root{" "}
+                <code>{root}</code>
+              </p>
+            </>
+          )}
+        </section>
+        <section class="grow">
+          <h2>Figures</h2>
+          {values === null ? (
+            <p class="why">{audits ? "" : "Metrics need remit:audit."}</p>
+          ) : (
+            <table class="fields">
+              <tbody>
+                {SHOWN.map(([metric, label]) => {
+                  const value = values.get(metric);
+                  return value === undefined ? null : (
+                    <tr key={metric}>
+                      <th scope="row">{label}</th>
+                      <td class="number">
+                        {metric.endsWith("_bytes") ? `${Math.round(value / 1048576).toLocaleString("en")} MB` : value.toLocaleString("en")}
+                      </td>
+                    </tr>
+                  );
+                })}
+                {metrics.data === null
+                  ? null
+                  : refusalsOf(metrics.data).map(([code, count]) => (
+                      <tr key={code}>
+                        <th scope="row">
+                          refused with <code>{code}</code>
+                        </th>
+                        <td class="number">{count.toLocaleString("en")}</td>
+                      </tr>
+                    ))}
+              </tbody>
+            </table>
+          )}
+        </section>
+      </div>
+      <Line text="remit audit checkpoint" />
+    </>
+  );
+}

@@ -1,0 +1,275 @@
+/** Now: does anything need me, and is it under control? */
+import type { JSX } from "preact";
+import { useState } from "preact/hooks";
+import type { ApprovalList, FindingPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
+import { LiftRevocation, useScope } from "../acts.js";
+import { useEvery, useResource } from "../api.js";
+import { Empty, Line, Loading, Said, Severity, Time, agentPath, findingPath, spanText } from "../parts.js";
+import { useStream } from "../stream.js";
+import { aboutText } from "./findings.js";
+
+interface Ready {
+  ready: boolean;
+  bundle: boolean;
+  facts: boolean;
+  log: boolean;
+  accepting: boolean;
+}
+
+const MINUTES = 30;
+
+export function Now(): JSX.Element {
+  const audits = useScope("remit:audit");
+  const facts = useScope("remit:audit", "remit:register", "remit:revoke");
+  const reviews = useScope("remit:audit", "remit:review");
+  const [from, setFrom] = useState(halfAnHourAgo);
+  const waiting = useResource<ApprovalList>(reviews ? "/approvals?state=waiting" : null);
+  const open = useResource<FindingPage>(reviews ? "/findings?state=open" : null);
+  const narrowings = useResource<NarrowingPage>(facts ? "/narrowings?in_force=true" : null);
+  const revocations = useResource<RevocationPage>(facts ? "/revocations?in_force=true" : null);
+  const ready = useResource<Ready>("/readyz");
+  const counts = useResource<Histogram>(audits ? `/decisions/histogram?step=minute&from=${encodeURIComponent(from)}` : null);
+  const [lifting, setLifting] = useState<string | null>(null);
+  const [now, setNow] = useState(Date.now());
+  useEvery(1000, () => setNow(Date.now()));
+  useStream("", ({ event }) => {
+    if (event === "finding" || event === "hello") for (const one of [waiting, open]) one.reload();
+    if (event === "change" || event === "hello") for (const one of [waiting, narrowings, revocations]) one.reload();
+  });
+  useEvery(5000, () => {
+    ready.reload();
+    setFrom(halfAnHourAgo());
+    counts.reload();
+  });
+  const waits = waiting.data?.items ?? [];
+  const findings = open.data?.items ?? [];
+  const limits = [
+    ...(narrowings.data?.items.map((one) => ({
+      id: `narrowing ${one.agent}`,
+      of: one.agent,
+      kind: "narrowed",
+      by: one.by,
+      since: one.since,
+      reason: one.reason,
+      revocation: null,
+    })) ?? []),
+    ...(revocations.data?.items.map((one) => ({
+      id: one.id,
+      of: one.of,
+      kind: one.scope === "everything" ? "everything is revoked" : `revoked ${one.scope}`,
+      by: one.by,
+      since: one.since,
+      reason: one.reason,
+      revocation: one.id,
+    })) ?? []),
+  ];
+  const { ready: isReady = false, ...parts } = ready.data ?? {};
+  const missing = Object.entries(parts)
+    .filter(([, is]) => is === false)
+    .map(([name]) => name);
+  const first = waits[0];
+  const nothing = waits.length === 0 && findings.length === 0;
+  return (
+    <>
+      <header class="screen">
+        <div>
+          <h1>Now</h1>
+          <p class="sub">Does anything need you, and is it under control?</p>
+        </div>
+      </header>
+      <div class="cards">
+        <a class={`card ${waits.length > 0 ? "wait" : ""}`} href="/waiting">
+          <b>{waiting.data === null ? "–" : waits.length}</b>
+          <span>{waits.length === 1 ? "action waits" : "actions wait"}</span>
+          <small>{first === undefined ? "for nobody" : `the first for ${spanText(Date.parse(first.action.until) - now)} more`}</small>
+        </a>
+        <a
+          class={`card ${findings.some(({ severity }) => severity === "high" || severity === "critical") ? "deny" : findings.length > 0 ? "flag" : ""}`}
+          href="/findings?state=open"
+        >
+          <b>{open.data === null ? "–" : findings.length}</b>
+          <span>{findings.length === 1 ? "finding is open" : "findings are open"}</span>
+          <small>
+            {findings[0] === undefined ? "nothing to look into" : <>the gravest: {gravest(findings.map(({ severity }) => severity))}</>}
+          </small>
+        </a>
+        <a class={`card ${limits.length > 0 ? "flag" : ""}`} href="/agents">
+          <b>{narrowings.data === null ? "–" : limits.length}</b>
+          <span>{limits.length === 1 ? "restriction holds" : "restrictions hold"}</span>
+          <small>narrowed and revoked</small>
+        </a>
+        <a class={`card ${ready.data === null || isReady ? "" : "deny"}`} href="/health">
+          <b>{ready.data === null ? "–" : isReady ? "ready" : "not ready"}</b>
+          <span>the service</span>
+          <small>{isReady ? "bundle, facts, log" : missing.length === 0 ? "no answer" : `missing: ${missing.join(", ")}`}</small>
+        </a>
+      </div>
+      {counts.data === null ? null : <Minutes counts={counts.data} from={from} />}
+      <section>
+        <h2>Needs somebody</h2>
+        {waiting.data === null && open.data === null ? (
+          reviews ? (
+            <Loading />
+          ) : (
+            <Empty title="You may not see findings.">That needs remit:audit or remit:review.</Empty>
+          )
+        ) : nothing ? (
+          <Empty title="Nothing waits, and no finding is open.">
+            <a href="/live">Watch decisions live</a>
+          </Empty>
+        ) : (
+          <table class="rows">
+            <caption class="aside">What waits, then findings that are open</caption>
+            <tbody>
+              {waits.map((item) => (
+                <tr
+                  key={item.action.decision_id}
+                  class="wait"
+                  data-row
+                  tabIndex={0}
+                  data-href="/waiting"
+                  data-line="remit findings waiting"
+                >
+                  <td>
+                    <span class="mark wait">
+                      <span aria-hidden="true">◆</span> {spanText(Date.parse(item.action.until) - now)} left
+                    </span>
+                  </td>
+                  <td>{item.agent === null ? "" : <Said text={item.agent} />}</td>
+                  <td class="wide">
+                    <a href="/waiting">
+                      <Said text={item.message ?? "waits for approval"} max={160} />
+                    </a>
+                  </td>
+                  <td>
+                    <Severity of={item.severity} />
+                  </td>
+                </tr>
+              ))}
+              {findings.map((finding) => (
+                <tr
+                  key={finding.id}
+                  data-row
+                  tabIndex={0}
+                  data-href={findingPath(finding.id)}
+                  data-line={`remit findings show ${finding.id}`}
+                >
+                  <td>
+                    <Time at={finding.last_seen} />
+                  </td>
+                  <td>{finding.agent === null ? <span class="none">not registered</span> : <Said text={finding.agent} />}</td>
+                  <td class="wide">
+                    <a href={findingPath(finding.id)}>
+                      <Said text={aboutText(finding)} />
+                    </a>{" "}
+                    <span class="why">
+                      {finding.actions.all} {finding.actions.all === 1 ? "action" : "actions"}
+                    </span>
+                  </td>
+                  <td>
+                    <Severity of={finding.severity} />
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        )}
+      </section>
+      {limits.length === 0 ? null : (
+        <section>
+          <h2>Restrictions in force</h2>
+          <table class="rows">
+            <caption class="aside">Narrowed agents and revocations</caption>
+            <tbody>
+              {limits.map((one) => (
+                <tr key={one.id}>
+                  <td>
+                    <Time at={one.since} />
+                  </td>
+                  <td>
+                    <span class={`state ${one.revocation === null ? "narrowed" : "revoked"}`}>{one.kind}</span>
+                  </td>
+                  <td>
+                    {one.kind.endsWith("agent") || one.revocation === null ? (
+                      <a href={agentPath(one.of)}>
+                        <Said text={one.of} />
+                      </a>
+                    ) : (
+                      <Said text={one.of} />
+                    )}
+                  </td>
+                  <td class="wide">
+                    <Said text={one.reason} max={160} />{" "}
+                    <span class="why">
+                      by <Said text={one.by} />
+                    </span>
+                  </td>
+                  <td>
+                    {one.revocation === null ? null : (
+                      <button type="button" onClick={() => setLifting(one.revocation)}>
+                        Lift …
+                      </button>
+                    )}
+                  </td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </section>
+      )}
+      <Line text="remit findings list --state open" />
+      {lifting === null ? null : <LiftRevocation id={lifting} onClose={() => setLifting(null)} onDone={revocations.reload} />}
+    </>
+  );
+}
+
+const GRAVITY = ["critical", "high", "medium", "low", "info"];
+
+function gravest(severities: readonly string[]): string {
+  return GRAVITY.find((one) => severities.includes(one)) ?? "info";
+}
+
+/** To the minute, so that the same address is asked for again. */
+function halfAnHourAgo(): string {
+  return `${new Date(Date.now() - MINUTES * 60_000).toISOString().slice(0, 16)}:00Z`;
+}
+
+function Minutes({ counts, from }: { counts: Histogram; from: string }): JSX.Element {
+  const start = Date.parse(from);
+  const steps = Array.from({ length: MINUTES + 1 }, (_, i) => {
+    const at = start + i * 60_000;
+    const found = counts.counts.find((one) => Date.parse(one.from) === at);
+    return { at, allow: found?.allow ?? 0, flag: found?.flag ?? 0, deny: found?.deny ?? 0 };
+  });
+  const most = Math.max(1, ...steps.map(({ allow, flag, deny }) => allow + flag + deny));
+  const sum = (kind: "allow" | "flag" | "deny"): number => steps.reduce((total, step) => total + step[kind], 0);
+  const link = (kind: string): string => `/records?decision=${kind}&from=${encodeURIComponent(from)}`;
+  return (
+    <figure class="pulse minutes">
+      <svg
+        viewBox={`0 0 ${MINUTES + 1} 40`}
+        preserveAspectRatio="none"
+        role="img"
+        aria-label={`Decisions by minute of the last ${MINUTES} minutes: ${sum("allow")} allowed, ${sum("flag")} flagged, ${sum("deny")} denied`}
+      >
+        {steps.flatMap((step, i) => {
+          let y = 40;
+          return (["deny", "flag", "allow"] as const).flatMap((kind) => {
+            if (step[kind] === 0) return [];
+            const tall = Math.max(1.5, (step[kind] / most) * 40);
+            y -= tall;
+            return [<rect key={`${i} ${kind}`} class={kind} x={i + 0.08} width={0.84} y={Math.max(0, y)} height={tall} />];
+          });
+        })}
+      </svg>
+      <figcaption>
+        <span>last {MINUTES} minutes</span>
+        <span>
+          <a href={link("allow")}>{sum("allow").toLocaleString("en")} allowed</a> ·{" "}
+          <a href={link("flag")}>{sum("flag").toLocaleString("en")} flagged</a> ·{" "}
+          <a href={link("deny")}>{sum("deny").toLocaleString("en")} denied</a>
+        </span>
+      </figcaption>
+    </figure>
+  );
+}

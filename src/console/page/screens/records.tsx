@@ -1,0 +1,233 @@
+/** Records: who touched this, and why was it decided so? The address is the query. */
+import type { JSX } from "preact";
+import { useEffect, useState } from "preact/hooks";
+import type { FoundRecord, RecordPage } from "../../../contract/index.js";
+import { RECORD_PARAMETERS, queryLine, recordQuery } from "../../grammar.js";
+import { rowOf } from "../../pulse.js";
+import { Refused, get } from "../api.js";
+import { Empty, Failed, Line, Loading, Mark, Said, Time, markOf, recordPath } from "../parts.js";
+import { go } from "../place.js";
+
+const SHOWN = ["agent", "task", "verb", "type", "resource", "decision", "reason", "severity"] as const;
+const CHOICES: Readonly<Record<string, readonly string[]>> = {
+  decision: ["allow", "flag", "deny"],
+  severity: ["low", "medium", "high", "critical"],
+};
+
+export function Records({ query }: { query: URLSearchParams }): JSX.Element {
+  const filter = recordQuery(query.toString());
+  const search = filter.toString();
+  const [items, setItems] = useState<FoundRecord[] | null>(null);
+  const [next, setNext] = useState<string | null>(null);
+  const [error, setError] = useState<Refused | null>(null);
+  const load = (cursor: string | null, signal?: AbortSignal): void => {
+    const asked = new URLSearchParams(filter);
+    asked.set("limit", "50");
+    if (cursor !== null) asked.set("cursor", cursor);
+    get<RecordPage>(`/decisions?${asked.toString()}`, signal).then(
+      ({ value }) => {
+        setItems((before) => (cursor === null ? value.items : [...(before ?? []), ...value.items]));
+        setNext(value.next);
+        setError(null);
+      },
+      (cause: unknown) => {
+        if (signal?.aborted !== true) setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "no answer", null, null));
+      },
+    );
+  };
+  useEffect(() => {
+    const abort = new AbortController();
+    setItems(null);
+    setNext(null);
+    load(null, abort.signal);
+    return () => {
+      abort.abort();
+    };
+  }, [search]);
+  const submit = (event: SubmitEvent): void => {
+    event.preventDefault();
+    const given = new FormData(event.currentTarget as HTMLFormElement);
+    const asked = new URLSearchParams(filter);
+    for (const name of SHOWN) {
+      const value = given.get(name);
+      if (typeof value === "string" && value !== "") asked.set(name, value.trim());
+      else asked.delete(name);
+    }
+    go(`/records${asked.size === 0 ? "" : `?${recordQuery(asked.toString()).toString()}`}`);
+  };
+  return (
+    <>
+      <header class="screen">
+        <div>
+          <h1>Records</h1>
+          <p class="sub">All that was decided, and why. The address of this page, the API's query and the line below are one.</p>
+        </div>
+      </header>
+      <form class="filter" onSubmit={submit} key={search}>
+        {SHOWN.map((name) => (
+          <label key={name}>
+            {name}
+            {CHOICES[name] === undefined ? (
+              <input
+                name={name}
+                defaultValue={filter.get(name) ?? ""}
+                autoComplete="off"
+                spellcheck={false}
+                data-filter={name === "agent" ? true : undefined}
+              />
+            ) : (
+              <select name={name} defaultValue={filter.get(name) ?? ""} value={filter.get(name) ?? ""}>
+                <option value="">any</option>
+                {CHOICES[name]?.map((choice) => (
+                  <option key={choice} value={choice} selected={filter.get(name) === choice}>
+                    {choice}
+                  </option>
+                ))}
+              </select>
+            )}
+          </label>
+        ))}
+        <button type="submit" class="primary">
+          Find
+        </button>
+        {search === "" ? null : (
+          <a class="button" href="/records">
+            Clear
+          </a>
+        )}
+      </form>
+      {RECORD_PARAMETERS.filter((name) => filter.has(name) && !(SHOWN as readonly string[]).includes(name)).map((name) => (
+        <a key={name} class="chip" href={without(filter, name)} aria-label={`Take ${name} away`}>
+          {name} <Said text={filter.get(name) ?? ""} max={60} /> <span aria-hidden="true">×</span>
+        </a>
+      ))}
+      <Failed error={error} />
+      {items === null ? (
+        error === null ? (
+          <Loading />
+        ) : null
+      ) : items.length === 0 ? (
+        <Nothing filter={filter} />
+      ) : (
+        <div class="scroll">
+          <table class="rows">
+            <caption class="aside">Records, the newest first</caption>
+            <thead>
+              <tr>
+                <th scope="col" class="number">
+                  Record
+                </th>
+                <th scope="col">Time</th>
+                <th scope="col">Decision</th>
+                <th scope="col">Agent</th>
+                <th scope="col">Action</th>
+                <th scope="col">Why</th>
+                <th scope="col">Outcome</th>
+              </tr>
+            </thead>
+            <tbody>
+              {items.map((item) => (
+                <Row key={item.seq} item={item} />
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      {next === null ? null : (
+        <p>
+          <button type="button" onClick={() => load(next)}>
+            Older
+          </button>
+        </p>
+      )}
+      <Line text={queryLine(filter)} />
+    </>
+  );
+}
+
+function without(filter: URLSearchParams, name: string): string {
+  const left = new URLSearchParams(filter);
+  left.delete(name);
+  return left.size === 0 ? "/records" : `/records?${left.toString()}`;
+}
+
+function Row({ item }: { item: FoundRecord }): JSX.Element {
+  const row = rowOf(item);
+  const id = row?.id ?? String(item.seq);
+  return (
+    <tr data-row tabIndex={0} data-href={recordPath(id)} data-line={`remit audit show ${id}`} class={row === null ? "" : markOf(row)}>
+      <td class="number">
+        <a href={recordPath(id)}>{item.seq}</a>
+      </td>
+      <td>
+        <Time at={item.record.time} />
+      </td>
+      {row === null ? (
+        <td colSpan={4} class="wide">
+          {item.record.kind} <Said text={keyOf(item.record)} max={160} />
+        </td>
+      ) : (
+        <>
+          <td>
+            <Mark kind={markOf(row)} />
+          </td>
+          <td>
+            <Said text={row.agent} max={60} />
+          </td>
+          <td>
+            <Said text={row.verb} max={40} />{" "}
+            <b>
+              <Said text={row.type} max={40} />
+            </b>{" "}
+            <Said text={row.resource ?? ""} max={60} />
+          </td>
+          <td class="wide">
+            {row.decision === "allow" ? (
+              <span class="none">
+                <Said text={row.code} />
+              </span>
+            ) : (
+              <Said text={row.message} max={160} />
+            )}
+          </td>
+        </>
+      )}
+      <td>{item.outcome ?? ""}</td>
+    </tr>
+  );
+}
+
+function keyOf(record: FoundRecord["record"]): string {
+  const { key, change, action, what } = record as Partial<Record<"key" | "change" | "action" | "what", unknown>>;
+  return [change, key, action, what].filter((one): one is string => typeof one === "string").join(" ");
+}
+
+/** Nothing was found: which part of the filter, taken away, would find something? */
+function Nothing({ filter }: { filter: URLSearchParams }): JSX.Element {
+  const names = [...filter.keys()];
+  const [found, setFound] = useState<Record<string, boolean>>({});
+  useEffect(() => {
+    for (const name of names) {
+      const left = new URLSearchParams(filter);
+      left.delete(name);
+      left.set("limit", "1");
+      get<RecordPage>(`/decisions?${left.toString()}`).then(
+        ({ value }) => {
+          setFound((before) => ({ ...before, [name]: value.items.length > 0 }));
+        },
+        () => undefined,
+      );
+    }
+  }, [filter.toString()]);
+  if (names.length === 0) return <Empty title="There are no records yet.">The first decision makes one.</Empty>;
+  return (
+    <Empty title={`No record has ${[...filter].map(([name, value]) => `${name} ${value}`).join(" and ")}.`}>
+      {names.map((name) => (
+        <div key={name}>
+          <a href={without(filter, name)}>Without {name}</a>{" "}
+          {found[name] === undefined ? "…" : found[name] ? "there are some" : "there are none either"}
+        </div>
+      ))}
+    </Empty>
+  );
+}

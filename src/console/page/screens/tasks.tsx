@@ -1,0 +1,235 @@
+/** Tasks: what was done on one, and why was each action let? */
+import type { JSX } from "preact";
+import type { ArgumentFlow, FlowFactsInput, FoundRecord, RecordPage, TaskFactAnswer, TaskPage } from "../../../contract/index.js";
+import { quoted } from "../../grammar.js";
+import { rowOf } from "../../pulse.js";
+import { useScope } from "../acts.js";
+import { useResource } from "../api.js";
+import { Empty, Failed, Line, Loading, Mark, Said, Time, agentPath, markOf, recordPath, spanText, taskPath } from "../parts.js";
+import { useStream } from "../stream.js";
+
+export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
+  const agent = query.get("agent");
+  const filter = new URLSearchParams([["live", query.get("live") ?? "true"], ...(agent === null ? [] : [["agent", agent]])]);
+  const { data, error } = useResource<TaskPage>(`/tasks?${filter.toString()}`);
+  return (
+    <>
+      <header class="screen">
+        <div>
+          <h1>Tasks</h1>
+          <p class="sub">The pieces of work that hosts give agents.</p>
+        </div>
+      </header>
+      <div class="tools">
+        <nav aria-label="Live">
+          {(["true", "false"] as const).map((one) => {
+            const next = new URLSearchParams(filter);
+            next.set("live", one);
+            return (
+              <a key={one} class="chip" aria-current={filter.get("live") === one ? "true" : undefined} href={`/tasks?${next.toString()}`}>
+                {one === "true" ? "Live" : "Over"}
+              </a>
+            );
+          })}
+        </nav>
+      </div>
+      <Failed error={error} />
+      {data === null ? (
+        error === null ? (
+          <Loading />
+        ) : null
+      ) : data.items.length === 0 ? (
+        <Empty title={filter.get("live") === "true" ? "No task is live." : "No task is over."}>
+          {agent === null ? "A host gives an agent one with POST /tasks." : <a href="/tasks">Show every agent's</a>}
+        </Empty>
+      ) : (
+        <div class="scroll">
+          <table class="rows">
+            <caption class="aside">Tasks, by id</caption>
+            <thead>
+              <tr>
+                <th scope="col">Task</th>
+                <th scope="col">Agent</th>
+                <th scope="col">Purpose</th>
+                <th scope="col">About</th>
+                <th scope="col">For</th>
+                <th scope="col">Expires</th>
+              </tr>
+            </thead>
+            <tbody>
+              {data.items.map((task) => (
+                <tr key={task.id} data-row tabIndex={0} data-href={taskPath(task.id)} data-line={`remit tasks show ${quoted(task.id)}`}>
+                  <td>
+                    <a href={taskPath(task.id)}>
+                      <Said text={task.id} max={60} />
+                    </a>
+                  </td>
+                  <td>
+                    <Said text={task.agent} max={60} />
+                  </td>
+                  <td>
+                    <Said text={task.purpose} />
+                  </td>
+                  <td class="wide">
+                    <Subjects of={task.subjects} />
+                  </td>
+                  <td>{task.principal === null ? <span class="none">nobody</span> : <Said text={task.principal} />}</td>
+                  <td>{task.expires === null ? <span class="none">never</span> : <Time at={task.expires} />}</td>
+                </tr>
+              ))}
+            </tbody>
+          </table>
+        </div>
+      )}
+      <Line
+        text={`remit tasks list --live ${filter.get("live") === "true" ? "yes" : "no"}${agent === null ? "" : ` --agent ${quoted(agent)}`}`}
+      />
+    </>
+  );
+}
+
+function Subjects({ of }: { of: Readonly<Record<string, readonly string[]>> }): JSX.Element {
+  return (
+    <>
+      {Object.entries(of).map(([type, ids]) => (
+        <span class="tag" key={type}>
+          <Said text={type} max={30} /> <Said text={ids.join(", ")} max={60} />
+        </span>
+      ))}
+    </>
+  );
+}
+
+/** Time without an action that is folded to a line. */
+const IDLE_MS = 30_000;
+
+export function TaskScreen({ id }: { id: string }): JSX.Element {
+  const audits = useScope("remit:audit");
+  const task = useResource<TaskFactAnswer>(`/tasks/${encodeURIComponent(id)}`);
+  const records = useResource<RecordPage>(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest&limit=500` : null);
+  useStream(new URLSearchParams({ task: id }).toString(), ({ event }) => {
+    if (event === "pulse") records.reload();
+    if (event === "change") task.reload();
+  });
+  if (task.data === null && records.data === null) return task.error === null ? <Loading /> : <Failed error={task.error} />;
+  const items = records.data?.items ?? [];
+  const { data } = task;
+  return (
+    <>
+      <header class="screen">
+        <div>
+          <p class="crumb">
+            <a href="/tasks">Tasks</a>
+          </p>
+          <h1>
+            <Said text={id} />
+          </h1>
+          {data === null ? (
+            <p class="sub">This task is no longer known; its records are.</p>
+          ) : (
+            <p class="sub">
+              <a href={agentPath(data.agent)}>
+                <Said text={data.agent} />
+              </a>{" "}
+              for <Said text={data.purpose} /> about <Subjects of={data.subjects} />
+              {data.principal === null ? (
+                ""
+              ) : (
+                <>
+                  {" "}
+                  · for <Said text={data.principal} />
+                </>
+              )}
+              {data.parent === null ? (
+                ""
+              ) : (
+                <>
+                  {" "}
+                  · handed on from{" "}
+                  <a href={taskPath(data.parent)}>
+                    <Said text={data.parent} />
+                  </a>
+                </>
+              )}
+              {data.ended !== null ? (
+                <>
+                  {" "}
+                  · <span class="state revoked">ended</span> <Time at={data.ended.at} />
+                </>
+              ) : data.expires === null ? (
+                ""
+              ) : (
+                <>
+                  {" "}
+                  · until <Time at={data.expires} />
+                </>
+              )}
+            </p>
+          )}
+        </div>
+      </header>
+      <h2>What was done on it</h2>
+      {items.length === 0 ? (
+        <Empty title="Nothing has been asked for on this task yet." />
+      ) : (
+        <ol class="timeline">
+          {items.map((item, i) => (
+            <Step key={item.seq} item={item} before={items[i - 1] ?? null} />
+          ))}
+        </ol>
+      )}
+      {records.data !== null && records.data.next !== null ? (
+        <p class="note">
+          These are the first {items.length}. <a href={`/records?task=${encodeURIComponent(id)}`}>All of them, the newest first</a>
+        </p>
+      ) : null}
+      <Line text={`remit audit timeline --task ${quoted(id)}`} />
+    </>
+  );
+}
+
+/** Returns what is known of who wrote each value of an action, as the record's facts have it. */
+function flowOf({ record }: FoundRecord): [path: string, value: ArgumentFlow][] {
+  const { facts } = ("input" in record ? (record.input ?? {}) : {}) as { facts?: { flow?: Partial<FlowFactsInput> | null } };
+  return Object.entries(facts?.flow?.arguments ?? {});
+}
+
+function Step({ item, before }: { item: FoundRecord; before: FoundRecord | null }): JSX.Element | null {
+  const row = rowOf(item);
+  if (row === null) return null;
+  const gap = before === null ? 0 : Date.parse(item.record.time) - Date.parse(before.record.time);
+  const flow = flowOf(item);
+  return (
+    <li class={markOf(row)} data-row tabIndex={0} data-href={recordPath(row.id)} data-line={`remit audit show ${row.id}`}>
+      {gap > IDLE_MS ? <span class="idle">{spanText(gap)} idle</span> : null}
+      <Time at={row.time} /> <Mark kind={markOf(row)} />{" "}
+      <a href={recordPath(row.id)}>
+        <Said text={row.verb} />{" "}
+        <b>
+          <Said text={row.type} />
+        </b>{" "}
+        <Said text={row.resource ?? ""} max={60} />
+      </a>{" "}
+      <span class="tag">{item.outcome ?? "–"}</span>
+      <div class="why">
+        <Said text={row.message} max={200} />
+      </div>
+      {flow.length === 0 ? null : (
+        <ul class="flow">
+          {flow.map(([path, { writer, sources }]) => (
+            <li key={path}>
+              <Said text={path} max={60} /> <span aria-hidden="true">←</span> <span class={`writer ${writer}`}>{writer}</span>
+              {sources.slice(0, 3).map((source) => (
+                <span key={`${source.record ?? ""} ${source.path}`} class="why">
+                  {" "}
+                  {source.record === null ? "the task" : <a href={recordPath(source.record)}>an earlier answer</a>}{" "}
+                  <Said text={source.path} max={60} />
+                </span>
+              ))}
+            </li>
+          ))}
+        </ul>
+      )}
+    </li>
+  );
+}

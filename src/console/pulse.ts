@@ -1,0 +1,110 @@
+/**
+ * Coalesces records into pulses: counts are exact, every action that was stopped or flagged is shown as long as there is room, and of those that
+ * were simply allowed a few. A page that got each record of a busy service would show nothing but allows.
+ */
+import type { FoundRecord } from "../contract/index.js";
+
+/** A decision as a row shows it. */
+export interface LiveRow {
+  seq: number;
+  id: string;
+  time: string;
+  decision: string;
+  proceed: boolean;
+  waits: boolean;
+  observed: boolean;
+  agent: string;
+  purpose: string;
+  task: string | null;
+  verb: string;
+  type: string;
+  resource: string | null;
+  code: string;
+  severity: string;
+  message: string;
+  finding: string | null;
+  ms: number | null;
+}
+
+export interface Counts {
+  allow: number;
+  flag: number;
+  deny: number;
+  /** Those of them that wait for a person. */
+  wait: number;
+}
+
+export interface Pulse {
+  counts: Counts;
+  /** The newest last. */
+  rows: LiveRow[];
+  /** Decisions that have no row. */
+  left_out: number;
+}
+
+/** Filter of a page. All that is given has to hold. */
+export interface LiveFilter {
+  agent?: string;
+  purpose?: string;
+  task?: string;
+  decision?: string;
+}
+
+export const LIVE_FILTERS = ["agent", "purpose", "task", "decision"] as const;
+
+/** Rows of a pulse: for what was stopped or flagged, and for what was allowed. */
+const STOPPED_MAX = 60;
+const ALLOWED_MAX = 8;
+/** UTF-16 units of a text in a row; the record has the whole. */
+const TEXT_MAX = 400;
+
+/** Returns the row of a record; null if it isn't of an action. */
+export function rowOf({ seq, action, record }: FoundRecord): LiveRow | null {
+  if (record.kind !== "decision" && record.kind !== "observed") return null;
+  const { answer } = record;
+  const [reason] = answer.reasons;
+  const stages = "stages" in record ? Object.values(record.stages) : [];
+  const us = stages.reduce((sum: number, one) => sum + (typeof one === "number" ? one : 0), 0);
+  return {
+    ...{ seq, id: answer.decision_id, time: record.time, decision: answer.decision, proceed: answer.proceed },
+    ...{ waits: answer.wait !== undefined, observed: record.kind === "observed" },
+    agent: clip(action?.agent ?? ""),
+    purpose: clip(action?.purpose ?? ""),
+    task: action?.task ?? null,
+    verb: clip(action?.verb ?? ""),
+    type: clip(action?.type ?? ""),
+    resource: action?.id === null || action?.id === undefined ? null : clip(action.id),
+    code: reason?.code ?? "",
+    severity: reason?.severity ?? "info",
+    message: clip(reason?.message ?? ""),
+    finding: answer.finding ?? null,
+    ms: us === 0 ? null : us / 1000,
+  };
+}
+
+/** Returns what a page with this filter is sent of rows that have come since the last pulse; null if there is nothing. */
+export function pulseOf(all: readonly LiveRow[], filter: LiveFilter): Pulse | null {
+  const rows = all.filter((row) => LIVE_FILTERS.every((name) => filter[name] === undefined || filter[name] === row[name]));
+  if (rows.length === 0) return null;
+  const counts: Counts = { allow: 0, flag: 0, deny: 0, wait: 0 };
+  for (const { decision, waits } of rows) {
+    if (decision === "allow" || decision === "flag" || decision === "deny") counts[decision]++;
+    if (waits) counts.wait++;
+  }
+  const shown = new Set([
+    ...rows.filter(({ decision }) => decision !== "allow").slice(-STOPPED_MAX),
+    ...sampled(rows.filter(({ decision }) => decision === "allow")),
+  ]);
+  const kept = rows.filter((row) => shown.has(row));
+  return { counts, rows: kept, left_out: rows.length - kept.length };
+}
+
+/** Returns some of these, evenly spread. */
+function sampled(rows: readonly LiveRow[]): LiveRow[] {
+  if (rows.length <= ALLOWED_MAX) return [...rows];
+  return Array.from({ length: ALLOWED_MAX }, (_, i) => rows[Math.floor((i * rows.length) / ALLOWED_MAX)]).filter(
+    (row) => row !== undefined,
+  );
+}
+
+const clip = (text: string): string => (text.length > TEXT_MAX ? `${text.slice(0, TEXT_MAX)}…` : text);
