@@ -16,7 +16,7 @@ const USUAL: readonly ((own: string, other: string, n: number) => Asked)[] = [
   (own, _, n) => ["read", "order", `O-${own}-${n % 7}`, own],
   (own, _, n) => ["read", "invoice", `I-${own}-${n % 5}`, own],
   (own, _, n) => ["read", "payment", `P-${own}-${n % 5}`, own],
-  (own, _, n) => ["create", "reply", `R-${own}-${n}`, own],
+  () => ["search", "customer", null, null],
 ];
 const RARE: readonly ((own: string, other: string, n: number) => Asked)[] = [
   (_, other, n) => ["read", "order", `O-${other}-${n % 7}`, other],

@@ -101,7 +101,7 @@ await send("/tasks", task);
 const desk = deskFacts(expires);
 for (const one of desk.agents) await send("/agents", one);
 for (const one of desk.tasks) await send("/tasks", one);
-const stopDesk = runDesk((request) => send("/decide", request), system);
+const stopDesk = runDesk((request) => post("/decide", request), system);
 const { child, signIn } = await startConsole(sandbox.console);
 
 console.log(`
@@ -130,6 +130,7 @@ await service.stop();
 async function startConsole(config: string): Promise<{ child: ChildProcess; signIn: string | null }> {
   const main = asset("dist", "src", "cli", "main.js");
   const child = spawn(process.execPath, [main, "console", "--local", "--config", config], { stdio: ["ignore", "pipe", "ignore"] });
+  process.once("exit", () => child.kill());
   const lines = createInterface(child.stdout);
   const signIn = await new Promise<string | null>((resolve) => {
     lines.on("line", (line) => {
@@ -165,12 +166,13 @@ async function started({ config }: Sandbox): Promise<Service> {
 }
 
 async function send(path: string, body: object): Promise<void> {
-  const response = await fetch(`${service.url}${path}`, {
-    method: "POST",
-    headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
-    body: JSON.stringify(body),
-  });
+  const response = await post(path, body);
   if (!response.ok) fail(`POST ${path}: ${await response.text()}`);
+}
+
+function post(path: string, body: object): Promise<Response> {
+  const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+  return fetch(`${service.url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
 function isWithin(folder: string, path: string): boolean {

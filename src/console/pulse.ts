@@ -42,6 +42,11 @@ export interface Pulse {
   left_out: number;
 }
 
+/** Adds counts to others. */
+export function addCounts(to: Counts, counts: Counts): void {
+  for (const name of ["allow", "flag", "deny", "wait"] as const) to[name] += counts[name];
+}
+
 /** Filter of a page. All that is given has to hold. */
 export interface LiveFilter {
   agent?: string;
@@ -63,8 +68,8 @@ export function rowOf({ seq, action, record }: FoundRecord): LiveRow | null {
   if (record.kind !== "decision" && record.kind !== "observed") return null;
   const { answer } = record;
   const [reason] = answer.reasons;
-  const stages = "stages" in record ? Object.values(record.stages) : [];
-  const us = stages.reduce((sum: number, one) => sum + (typeof one === "number" ? one : 0), 0);
+  const stages = "stages" in record ? Object.entries(record.stages) : [];
+  const us = stages.reduce((sum, [name, took]) => sum + (name.endsWith("_us") && typeof took === "number" ? took : 0), 0);
   return {
     ...{ seq, id: answer.decision_id, time: record.time, decision: answer.decision, proceed: answer.proceed },
     ...{ waits: answer.wait !== undefined, observed: record.kind === "observed" },

@@ -6,7 +6,7 @@ import type { Outside } from "../client/outside.js";
 import type { ChangeEvent, FoundRecord, Scope } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import { uuid7 } from "../system/uuid.js";
-import { pulseOf, rowOf, type LiveFilter, type LiveRow } from "./pulse.js";
+import { addCounts, pulseOf, rowOf, type Counts, type LiveFilter, type LiveRow } from "./pulse.js";
 import { ConsoleProblem } from "./problems.js";
 import type { Session } from "./sessions.js";
 import type { Tokens } from "./tokens.js";
@@ -21,6 +21,8 @@ const HEAD_MS = 10_000;
 const EVENT_LENGTH_MAX = 8 * 1024 * 1024;
 /** Rows that a page sees at once when it is opened. */
 const RECENT_MAX = 200;
+/** Seconds whose counts a page sees at once when it is opened without a filter. */
+const SECONDS_MAX = 150;
 /** Pages that one person may have open. */
 const VIEWERS_OF_ONE = 16;
 /** Bytes that wait for a slow page; behind them it is sent no rows. */
@@ -49,6 +51,8 @@ export class Streams {
   readonly #viewers = new Set<Viewer>();
   #recent: LiveRow[] = [];
   #fresh: LiveRow[] = [];
+  /** Counts of the last seconds, the newest last. */
+  #seconds: Counts[] = [];
   #connections: Connection[] = [];
   #stops: (() => void)[] = [];
   #linger = (): void => undefined;
@@ -92,7 +96,10 @@ export class Streams {
         });
     });
     const recent = viewer.seesRecords ? this.#recent.filter((row) => pulseOf([row], filter) !== null) : [];
-    write(viewer, "hello", { up: this.#isUp, sees_records: viewer.seesRecords, rows: recent });
+    write(viewer, "hello", {
+      ...{ up: this.#isUp, sees_records: viewer.seesRecords, rows: recent },
+      seconds: viewer.seesRecords && viewer.key === "{}" ? this.#seconds : [],
+    });
   }
 
   /** Ends the upstreams, and every page's stream. */
@@ -105,6 +112,7 @@ export class Streams {
     this.#stops = [];
     this.#recent = [];
     this.#fresh = [];
+    this.#seconds = [];
     this.#isUp = false;
   }
 
@@ -127,9 +135,13 @@ export class Streams {
       }),
     ];
     for (const connection of this.#connections) connection.start();
+    this.#seconds = [noCounts()];
     this.#stops = [
       timers.every(PULSE_MS, () => {
         this.#pulse();
+      }),
+      timers.every(1000, () => {
+        this.#seconds = [...this.#seconds, noCounts()].slice(-SECONDS_MAX);
       }),
       timers.every(HEARTBEAT_MS, () => {
         for (const { response } of this.#viewers) response.write(":\n\n");
@@ -186,7 +198,10 @@ export class Streams {
     const rows = this.#fresh;
     if (rows.length === 0) return;
     this.#fresh = [];
-    this.#recent = [...this.#recent, ...(pulseOf(rows, {})?.rows ?? [])].slice(-RECENT_MAX);
+    const all = pulseOf(rows, {});
+    this.#recent = [...this.#recent, ...(all?.rows ?? [])].slice(-RECENT_MAX);
+    const second = this.#seconds.at(-1);
+    if (all !== null && second !== undefined) addCounts(second, all.counts);
     // Pages with the same filter are sent the same bytes.
     const texts = new Map<string, string | null>();
     for (const viewer of this.#viewers) {
@@ -212,6 +227,8 @@ interface Brief {
 function brief({ change, finding: { id, agent, severity, state } }: Brief): Brief {
   return { change, finding: { id, agent, severity, state } };
 }
+
+const noCounts = (): Counts => ({ allow: 0, flag: 0, deny: 0, wait: 0 });
 
 function write({ response }: Viewer, event: string, data: unknown): void {
   response.write(eventText(event, data));

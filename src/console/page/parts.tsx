@@ -21,6 +21,28 @@ export function Said({ text, max }: { text: string; max?: number }): JSX.Element
   );
 }
 
+/** Words of the service with names between backticks, which are shown as code. */
+export function Words({ text }: { text: string }): JSX.Element {
+  return (
+    <>
+      {text.split("`").map((part, i) =>
+        i % 2 === 0 ? (
+          <Said key={i} text={part} />
+        ) : (
+          <code key={i}>
+            <Said text={part} max={80} />
+          </code>
+        ),
+      )}
+    </>
+  );
+}
+
+/** A number with its noun. */
+export function counted(n: number, one: string): string {
+  return `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
+}
+
 const MARKS = { allow: ["●", "allowed"], flag: ["▲", "flagged"], deny: ["■", "denied"], wait: ["◆", "waits"] } as const;
 export type MarkKind = keyof typeof MARKS;
 

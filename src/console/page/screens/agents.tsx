@@ -242,7 +242,7 @@ export function AgentScreen({ id }: { id: string }): JSX.Element {
       <section>
         <h2>What it is usually</h2>
         <Failed error={profile.error} />
-        {profile.data === null ? null : profile.data.profile === null ? (
+        {profile.data === null ? null : profile.data.profile === null || profile.data.profile.acts === 0 ? (
           <Empty title="Nothing is known of it yet.">A profile grows with what it is permitted to do.</Empty>
         ) : (
           <Portrait profile={profile.data.profile} />

@@ -5,7 +5,7 @@ import type { ExplainAnswer, Explanation, ShownRecord } from "../../../contract/
 import { rowOf } from "../../pulse.js";
 import { Console, RevokeAgent, useScope } from "../acts.js";
 import { Refused, send, useResource } from "../api.js";
-import { Empty, Failed, Line, Loading, Mark, Said, Severity, Time, agentPath, findingPath, markOf, taskPath } from "../parts.js";
+import { Empty, Failed, Line, Loading, Mark, Said, Severity, Time, Words, agentPath, findingPath, markOf, taskPath } from "../parts.js";
 
 export function Decision({ id }: { id: string }): JSX.Element {
   const { data, error } = useResource<ShownRecord>(`/decisions/${encodeURIComponent(id)}`);
@@ -187,9 +187,9 @@ function Ways({ explanation: { would_pass } }: { explanation: Explanation }): JS
               {way.changes.map((change, at) => (
                 <span key={at}>
                   {at === 0 ? "" : ", and "}
-                  <Said text={change.words} />
+                  <Words text={change.words} />
                 </span>
-              ))}
+              ))}{" "}
               {way.decision === "flag" ? <span class="tag">with a flag</span> : null}
               {way.changes.some(({ kind }) => kind === "approval") ? (
                 mayReview ? (

@@ -16,6 +16,7 @@ import {
   Severity,
   Time,
   agentPath,
+  counted,
   findingPath,
   markOf,
   recordPath,
@@ -113,8 +114,8 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
                     </div>
                   </td>
                   <td class="number">
-                    {finding.actions.all}
                     {finding.waiting.length > 0 ? <span class="tag">{finding.waiting.length} waited</span> : null}
+                    {finding.actions.all}
                   </td>
                   <td>{finding.risk === null ? <span class="none">–</span> : <Risk of={finding.risk} />}</td>
                   <td>
@@ -197,7 +198,7 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
                 for <Said text={data.purpose} />
               </>
             )}{" "}
-            · {actions.all} actions in {spanText(span)}: {actions.allow} allowed, {actions.flag} flagged, {actions.deny} denied
+            · {counted(actions.all, "action")} in {spanText(span)}: {actions.allow} allowed, {actions.flag} flagged, {actions.deny} denied
             {data.risk === null ? null : (
               <>
                 {" "}
@@ -225,18 +226,22 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
               return (
                 <li key={one.seq} class={row === null ? "event" : markOf(row)}>
                   {gap > 5000 ? <span class="idle">{spanText(gap)} idle</span> : null}
-                  <Time at={one.record.time} />{" "}
+                  <Time at={one.record.time} />
                   {row === null ? (
                     <a href={`/records/${one.seq}`}>{one.record.kind}</a>
                   ) : (
                     <>
-                      <Mark kind={markOf(row)} />{" "}
-                      <a href={recordPath(row.id)}>
-                        <Said text={row.verb} /> <Said text={row.type} /> <Said text={row.resource ?? ""} max={60} />
+                      <Mark kind={markOf(row)} />
+                      <a class="what" href={recordPath(row.id)}>
+                        <Said text={row.verb} />{" "}
+                        <b>
+                          <Said text={row.type} />
+                        </b>{" "}
+                        <Said text={row.resource ?? ""} max={60} />
                       </a>
-                      <div class="why">
+                      <span class="why">
                         <Said text={row.message} max={200} />
-                      </div>
+                      </span>
                     </>
                   )}
                 </li>
@@ -337,7 +342,8 @@ function Verdict({
     );
   };
   const why = may ? null : <p class="why">You lack remit:review.</p>;
-  const tasksText = tasks.data === null ? "" : `, ${tasks.data.items.length}${tasks.data.next === null ? "" : "+"} live tasks of it stop`;
+  const tasksText =
+    tasks.data === null ? "" : `; it has ${counted(tasks.data.items.length, "live task")}${tasks.data.next === null ? "" : " and more"}`;
   const verb = { expected: "expected", misuse: "misuse", policy_gap: "gap", in_review: "review", open: "reopen" };
   return (
     <aside class="verdict">
@@ -360,7 +366,7 @@ function Verdict({
       )}
       {newer > 0 ? (
         <p class="warn" role="status">
-          {newer} more actions have come since you looked.{" "}
+          {counted(newer, "more action")} {newer === 1 ? "has" : "have"} come since you looked.{" "}
           <button type="button" class="quiet" onClick={lookAgain}>
             I have seen them
           </button>
@@ -388,7 +394,7 @@ function Verdict({
               Expected
             </button>
             <span>
-              teaches up to {distinct} actions as usual
+              teaches up to {counted(distinct, "action")} as usual
               {waiting.length > 0 ? `, and lets up to ${waiting.length} that waited go on once` : ""}
             </span>
           </li>

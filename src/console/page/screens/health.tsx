@@ -33,6 +33,29 @@ function metricsOf(text: string): Map<string, number> {
   return found;
 }
 
+/** Returns how full each bound is, the fullest first. */
+function boundsOf(text: string): { name: string; used: number; max: number }[] {
+  const of = (metric: string): Map<string, number> =>
+    new Map(
+      [...text.matchAll(new RegExp(`^remit_bound_${metric}\\{bound="([^"]+)"\\} (\\S+)$`, "gm"))].map(([, name = "", value = ""]) => [
+        name,
+        Number(value),
+      ]),
+    );
+  const [used, max] = [of("used"), of("max")];
+  return [...used].map(([name, taken]) => ({ name, used: taken, max: max.get(name) ?? 0 })).sort((a, b) => b.used / b.max - a.used / a.max);
+}
+
+/** Returns the mean time of each stage of a decision, in microseconds. */
+function stagesOf(text: string): [stage: string, us: number][] {
+  const of = (what: string): [string, number][] =>
+    [...text.matchAll(new RegExp(`^remit_decision_stage_seconds_${what}\\{stage="([a-z_]+)"\\} (\\S+)$`, "gm"))].map(
+      ([, stage = "", value = ""]) => [stage, Number(value)],
+    );
+  const counts = new Map(of("count"));
+  return of("sum").map(([stage, seconds]) => [stage, (1e6 * seconds) / Math.max(1, counts.get(stage) ?? 1)]);
+}
+
 /** Returns problems by their code, from the counter of refusals. */
 function refusalsOf(text: string): [code: string, count: number][] {
   const found = [...text.matchAll(/^remit_problems_total\{[^}]*code="([a-z_]+)"[^}]*\} (\d+)/gm)].map(
@@ -120,6 +143,41 @@ export function Health(): JSX.Element {
                         <td class="number">{count.toLocaleString("en")}</td>
                       </tr>
                     ))}
+              </tbody>
+            </table>
+          )}
+          {metrics.data === null ? null : (
+            <>
+              <h2>A decision, on average</h2>
+              <table class="fields">
+                <tbody>
+                  {stagesOf(metrics.data).map(([stage, us]) => (
+                    <tr key={stage}>
+                      <th scope="row">{stage}</th>
+                      <td class="number">{us < 1000 ? `${Math.round(us)} µs` : `${(us / 1000).toFixed(1)} ms`}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </>
+          )}
+        </section>
+        <section class="grow">
+          <h2>How full</h2>
+          {metrics.data === null ? null : (
+            <table class="fields">
+              <tbody>
+                {boundsOf(metrics.data).map(({ name, used, max }) => (
+                  <tr key={name}>
+                    <th scope="row">{name}</th>
+                    <td>
+                      <meter min={0} max={max} high={max * 0.8} value={used} aria-label={`${used} of ${max}`} />
+                    </td>
+                    <td class="number">
+                      {used.toLocaleString("en")} / {max.toLocaleString("en")}
+                    </td>
+                  </tr>
+                ))}
               </tbody>
             </table>
           )}

@@ -49,7 +49,12 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
   }, [search]);
   const isUp = useStream(search, (event) => {
     const { current } = state;
-    if (event.event === "hello") current.rows = [...event.data.rows].reverse().slice(0, ROWS_MAX);
+    if (event.event === "hello") {
+      current.rows = [...event.data.rows].reverse().slice(0, ROWS_MAX);
+      const known = event.data.seconds.slice(-SECONDS);
+      if (known.length > 0) current.seconds = [...current.seconds.slice(known.length), ...known];
+      draw(0);
+    }
     if (event.event === "slow") current.slow = true;
     if (event.event !== "pulse") return;
     const { counts, rows, left_out } = event.data;

@@ -202,18 +202,19 @@ function Step({ item, before }: { item: FoundRecord; before: FoundRecord | null 
   return (
     <li class={markOf(row)} data-row tabIndex={0} data-href={recordPath(row.id)} data-line={`remit audit show ${row.id}`}>
       {gap > IDLE_MS ? <span class="idle">{spanText(gap)} idle</span> : null}
-      <Time at={row.time} /> <Mark kind={markOf(row)} />{" "}
-      <a href={recordPath(row.id)}>
+      <Time at={row.time} />
+      <Mark kind={markOf(row)} />
+      <a class="what" href={recordPath(row.id)}>
         <Said text={row.verb} />{" "}
         <b>
           <Said text={row.type} />
         </b>{" "}
         <Said text={row.resource ?? ""} max={60} />
-      </a>{" "}
-      <span class="tag">{item.outcome ?? "–"}</span>
-      <div class="why">
+      </a>
+      <span class="why">
         <Said text={row.message} max={200} />
-      </div>
+      </span>
+      <span class="outcome">{item.outcome ?? "not done"}</span>
       {flow.length === 0 ? null : (
         <ul class="flow">
           {flow.map(([path, { writer, sources }]) => (
