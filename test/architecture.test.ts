@@ -28,6 +28,8 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   adapters: ["decision", "identity", "audit", "guards"],
   client: [],
   guards: ["client", "flow"],
+  // A process between browsers and a service: it asks as any caller does.
+  console: ["client"],
   // The wiring, and the doors that open on it.
   service: "everything",
   wiring: "everything",

@@ -75,8 +75,8 @@ function send({ headers, method }: IncomingMessage, response: ServerResponse, { 
   const accepted = String(headers["accept-encoding"] ?? "");
   const [encoding, body] = /\bbr\b/.test(accepted) ? ["br", br] : /\bgzip\b/.test(accepted) ? ["gzip", gzip] : [null, plain];
   response.writeHead(200, {
-    ...{ "content-type": type, "content-length": (body as Buffer).length, "cache-control": cache, vary: "accept-encoding" },
-    ...(encoding !== null && { "content-encoding": encoding as string }),
+    ...{ "content-type": type, "content-length": body.length, "cache-control": cache, vary: "accept-encoding" },
+    ...(encoding !== null && { "content-encoding": encoding }),
   });
   response.end(method === "HEAD" ? undefined : body);
 }

@@ -76,9 +76,12 @@ function Screen({ path, query }: { path: string; query: URLSearchParams }): JSX.
 
 function NotFound({ path }: { path: string }): JSX.Element {
   return (
-    <Empty title="There is no such page.">
-      <code>{path.slice(0, 100)}</code> <a href="/">Now</a>
-    </Empty>
+    <>
+      <h1>No such page</h1>
+      <Empty title="There is nothing at this address.">
+        <code>{path.slice(0, 100)}</code> <a href="/">Now</a>
+      </Empty>
+    </>
   );
 }
 

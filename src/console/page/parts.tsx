@@ -111,6 +111,16 @@ export function Line({ text }: { text: string }): JSX.Element {
   );
 }
 
+/** A screen that can't be shown, and why. */
+export function FailedScreen({ title, error }: { title: string; error: Refused }): JSX.Element {
+  return (
+    <>
+      <h1>{title}</h1>
+      <Failed error={error} />
+    </>
+  );
+}
+
 export function Failed({ error }: { error: Refused | null }): JSX.Element | null {
   if (error === null) return null;
   return (

@@ -5,7 +5,7 @@ import type { AgentAnswer, AgentPage, AgentProfile, EventPage, Histogram, Narrow
 import { quoted } from "../../grammar.js";
 import { LiftRevocation, NarrowAgent, RevokeAgent, SuspendAgent, WidenAgent, useScope } from "../acts.js";
 import { useResource } from "../api.js";
-import { Bars, Empty, Failed, Line, Loading, Said, Time, agentPath } from "../parts.js";
+import { Bars, Empty, Failed, FailedScreen, Line, Loading, Said, Time, agentPath } from "../parts.js";
 import { useStream } from "../stream.js";
 import { Risk } from "./findings.js";
 
@@ -157,7 +157,7 @@ export function AgentScreen({ id }: { id: string }): JSX.Element {
   useStream(new URLSearchParams({ agent: id }).toString(), ({ event }) => {
     if (event === "change") reload();
   });
-  if (agent.data === null) return agent.error === null ? <Loading /> : <Failed error={agent.error} />;
+  if (agent.data === null) return agent.error === null ? <Loading /> : <FailedScreen title="Agent" error={agent.error} />;
   const { data } = agent;
   const narrowed = narrowings.data?.items.find((one) => one.agent === id);
   const revoked = revocations.data?.items.find((one) => one.of === id);

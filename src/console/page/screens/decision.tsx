@@ -5,12 +5,27 @@ import type { ExplainAnswer, Explanation, ShownRecord } from "../../../contract/
 import { rowOf } from "../../pulse.js";
 import { Console, RevokeAgent, useScope } from "../acts.js";
 import { Refused, send, useResource } from "../api.js";
-import { Empty, Failed, Line, Loading, Mark, Said, Severity, Time, Words, agentPath, findingPath, markOf, taskPath } from "../parts.js";
+import {
+  Empty,
+  Failed,
+  FailedScreen,
+  Line,
+  Loading,
+  Mark,
+  Said,
+  Severity,
+  Time,
+  Words,
+  agentPath,
+  findingPath,
+  markOf,
+  taskPath,
+} from "../parts.js";
 
 export function Decision({ id }: { id: string }): JSX.Element {
   const { data, error } = useResource<ShownRecord>(`/decisions/${encodeURIComponent(id)}`);
   const [isRevoking, setRevoking] = useState(false);
-  if (error !== null) return <Failed error={error} />;
+  if (error !== null) return <FailedScreen title="Record" error={error} />;
   if (data === null) return <Loading />;
   const row = rowOf(data);
   if (row === null) return <OtherRecord shown={data} />;

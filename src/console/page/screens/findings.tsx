@@ -9,6 +9,7 @@ import { Refused, send, useResource } from "../api.js";
 import {
   Empty,
   Failed,
+  FailedScreen,
   Line,
   Loading,
   Mark,
@@ -169,7 +170,7 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
   useEffect(() => {
     if (data !== null && seen === null) setSeen(data.actions.all);
   }, [data]);
-  if (data === null) return error === null ? <Loading /> : <Failed error={error} />;
+  if (data === null) return error === null ? <Loading /> : <FailedScreen title="Finding" error={error} />;
   const { agent, actions, timeline } = data;
   const span = Date.parse(data.last_seen) - Date.parse(data.first_seen);
   return (
@@ -330,7 +331,7 @@ function Verdict({
         acknowledge(
           answer.value.in_force === undefined
             ? `The finding is ${to.replaceAll("_", " ")}.`
-            : ackText(`The finding is ${to}, its agent ${revoke ? "revoked" : "suspended"}`, answer as never, pressed),
+            : ackText(`The finding is ${to}, its agent ${revoke ? "revoked" : "suspended"}`, answer, pressed),
         );
         setReason("");
         reload();

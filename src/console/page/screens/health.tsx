@@ -98,8 +98,8 @@ export function Health(): JSX.Element {
               {PARTS.map(([name, what, without]) =>
                 states?.[name] === undefined ? null : (
                   <tr key={name}>
-                    <th scope="row">{states[name] === true ? <span class="ok">● {what}</span> : <span class="bad">■ not: {what}</span>}</th>
-                    <td>{states[name] === true ? "" : without}</td>
+                    <th scope="row">{states[name] ? <span class="ok">● {what}</span> : <span class="bad">■ not: {what}</span>}</th>
+                    <td>{states[name] ? "" : without}</td>
                   </tr>
                 ),
               )}

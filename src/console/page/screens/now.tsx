@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import type { ApprovalList, FindingPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
 import { LiftRevocation, useScope } from "../acts.js";
 import { useEvery, useResource } from "../api.js";
-import { Empty, Line, Loading, Said, Severity, Time, agentPath, findingPath, spanText } from "../parts.js";
+import { Empty, Failed, Line, Loading, Said, Severity, Time, agentPath, findingPath, spanText } from "../parts.js";
 import { useStream } from "../stream.js";
 import { aboutText } from "./findings.js";
 
@@ -65,7 +65,7 @@ export function Now(): JSX.Element {
   ];
   const { ready: isReady = false, ...parts } = ready.data ?? {};
   const missing = Object.entries(parts)
-    .filter(([, is]) => is === false)
+    .filter(([, is]) => !is)
     .map(([name]) => name);
   const first = waits[0];
   const nothing = waits.length === 0 && findings.length === 0;
@@ -107,7 +107,8 @@ export function Now(): JSX.Element {
       {counts.data === null ? null : <Minutes counts={counts.data} from={from} />}
       <section>
         <h2>Needs somebody</h2>
-        {waiting.data === null && open.data === null ? (
+        <Failed error={waiting.error ?? open.error} />
+        {waiting.error !== null || open.error !== null ? null : waiting.data === null && open.data === null ? (
           reviews ? (
             <Loading />
           ) : (

@@ -5,7 +5,21 @@ import { quoted } from "../../grammar.js";
 import { rowOf } from "../../pulse.js";
 import { useScope } from "../acts.js";
 import { useResource } from "../api.js";
-import { Empty, Failed, Line, Loading, Mark, Said, Time, agentPath, markOf, recordPath, spanText, taskPath } from "../parts.js";
+import {
+  Empty,
+  Failed,
+  FailedScreen,
+  Line,
+  Loading,
+  Mark,
+  Said,
+  Time,
+  agentPath,
+  markOf,
+  recordPath,
+  spanText,
+  taskPath,
+} from "../parts.js";
 import { useStream } from "../stream.js";
 
 export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
@@ -111,7 +125,8 @@ export function TaskScreen({ id }: { id: string }): JSX.Element {
     if (event === "pulse") records.reload();
     if (event === "change") task.reload();
   });
-  if (task.data === null && records.data === null) return task.error === null ? <Loading /> : <Failed error={task.error} />;
+  if (task.data === null && records.data === null)
+    return task.error === null ? <Loading /> : <FailedScreen title="Task" error={task.error} />;
   const items = records.data?.items ?? [];
   const { data } = task;
   return (

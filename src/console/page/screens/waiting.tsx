@@ -5,7 +5,7 @@ import type { ApprovalList, GrantAnswer, WaitingApproval } from "../../../contra
 import { quoted } from "../../grammar.js";
 import { Console } from "../acts.js";
 import { Refused, send, useEvery, useResource } from "../api.js";
-import { Empty, Failed, Line, Loading, Said, Severity, agentPath, findingPath, recordPath, spanText } from "../parts.js";
+import { Empty, Failed, FailedScreen, Line, Loading, Said, Severity, agentPath, findingPath, recordPath, spanText } from "../parts.js";
 import { useStream } from "../stream.js";
 
 /** A button does nothing for so long after what it is about has appeared: nobody meant it yet. */
@@ -24,7 +24,7 @@ export function Waiting(): JSX.Element {
   useEffect(() => {
     if (data !== null && !isHeld) setShown(data.items);
   }, [data, isHeld]);
-  if (error !== null && shown === null) return <Failed error={error} />;
+  if (error !== null && shown === null) return <FailedScreen title="Waiting" error={error} />;
   if (shown === null || data === null) return <Loading />;
   const fresh = new Map(data.items.map((item) => [item.action.decision_id, item]));
   // What stands still in the list shows what has become of it meanwhile.
