@@ -103,13 +103,27 @@ describe("make run", function () {
       expect(denied?.["facts_revision"]).to.be.at.least(Number(revoked?.["revision"]));
       expect(lifted?.["lifted"]).to.be.an("object");
       // Left as it was stopped: the next start must not trip over what was revoked.
-      const [url = ""] = /http:\/\/127\.0\.0\.1:\d+/.exec(said) ?? [];
+      const [, url = ""] = /^export REMIT_URL=(.*)$/m.exec(said) ?? [];
       const [, token = ""] = /^export REMIT_TOKEN=(.*)$/m.exec(said) ?? [];
       const body = JSON.stringify({ scope: { everything: true }, reason: "before it is stopped" });
       const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
       expect((await fetch(`${url}/revocations`, { method: "POST", headers, body })).status).to.equal(200);
       expect(await stop(child)).to.equal(0);
     }
+  });
+
+  it("prints first an address of the console that signs in, and leaves nothing behind when it stops", async () => {
+    const { child, said } = await start();
+    const [signIn = ""] = /http:\/\/127\.0\.0\.1:\d+\/local\?code=\S+/.exec(said) ?? [];
+    expect(said.indexOf(signIn)).to.be.below(said.indexOf("REMIT_URL"));
+    const answer = await fetch(signIn, { redirect: "manual" });
+    expect([answer.status, answer.headers.get("location")]).to.deep.equal([303, "/"]);
+    expect(await stop(child)).to.equal(0);
+    const gone = await fetch(new URL("/", signIn)).then(
+      () => "answers",
+      () => "gone",
+    );
+    expect(gone).to.equal("gone");
   });
 
   it("prints the request that the README shows", async () => {

@@ -5,7 +5,7 @@ import { dirname, join } from "node:path";
 import { PACKAGES, PackageError, assemble, contentOf, manifestOf, packageFolders, type Manifest } from "../../scripts/packages.js";
 import { asset } from "../../src/system/paths.js";
 
-const FOLDERS = ["audit", "cli", "client", "coaz", "contract", "embedded", "flow", "mcp-guard", "service"];
+const FOLDERS = ["audit", "cli", "client", "coaz", "console", "contract", "embedded", "flow", "mcp-guard", "service"];
 /** Rooms that a package must never have, by the role of whoever installs it. */
 const NEVER: Readonly<Record<string, readonly string[]>> = {
   contract: ["client", "guards", "decision", "system"],
@@ -16,6 +16,7 @@ const NEVER: Readonly<Record<string, readonly string[]>> = {
   "mcp-guard": ["http", "authoring", "review", "service"],
   service: ["authoring", "review", "embedded", "client"],
   audit: ["service", "embedded", "guards", "findings", "adapters"],
+  console: ["service", "http", "decision", "store", "facts", "records", "policy", "guards"],
 };
 
 describe("the packages", () => {
