@@ -117,7 +117,7 @@ async function scoreEvents(file: string, profile: BehaviorProfile, ui: Ui): Prom
   }
 }
 
-/** Returns what is usual for an agent, as files have it or as a running service knows it; null if nothing is known. */
+/** Returns an agent's portrait, from files or from a running service; null if nothing is known. */
 async function portraitOf(agent: string, options: ShowOptions): Promise<Portrait | null> {
   if (options.snapshot !== undefined || options.log !== undefined) return (await learned(options)).portrait(agent);
   const { profile } = await new Client(options).ask<AgentProfile>("GET", pathOf("agents", agent, "profile"));

@@ -58,7 +58,7 @@ export class Assets {
     send(request, response, this.#shell, "no-cache");
   }
 
-  /** Sends a file, whose name has a digest of what it holds. @returns false if there is none of this name */
+  /** Sends a file, whose name has a digest of what it holds. @returns false if there is no file of this name */
   sendFile(request: IncomingMessage, response: ServerResponse, name: string): boolean {
     const file = this.#files.get(name);
     if (file === undefined) return false;
@@ -72,7 +72,7 @@ function compressed(type: string, plain: Buffer): Asset {
 }
 
 function send({ headers, method }: IncomingMessage, response: ServerResponse, { type, plain, br, gzip }: Asset, cache: string): void {
-  const accepted = String(headers["accept-encoding"] ?? "");
+  const accepted = headers["accept-encoding"] ?? "";
   const [encoding, body] = /\bbr\b/.test(accepted) ? ["br", br] : /\bgzip\b/.test(accepted) ? ["gzip", gzip] : [null, plain];
   response.writeHead(200, {
     ...{ "content-type": type, "content-length": body.length, "cache-control": cache, vary: "accept-encoding" },

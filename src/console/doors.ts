@@ -1,10 +1,10 @@
 /** Checks every request before anything else sees it: a page of another origin, or under another name, gets nothing. */
 import type { IncomingMessage } from "node:http";
 import { ConsoleProblem } from "./problems.js";
-import { isSame, type Session } from "./sessions.js";
+import { isSame, type SignedInSession } from "./sessions.js";
 
-/** Origins that the console answers for. */
-export interface Origins {
+/** OwnOrigins that the console answers for. */
+export interface OwnOrigins {
   /** Exact values of `Host`, lower case. */
   hosts: ReadonlySet<string>;
   /** Exact values of `Origin`. */
@@ -15,7 +15,7 @@ const CSRF_HEADER = "x-remit-csrf";
 const ONCE: readonly string[] = ["host", "origin", "cookie", "content-type", "content-length", CSRF_HEADER, "sec-fetch-site"];
 
 /** Returns the origins of these addresses, such as `http://127.0.0.1:8190`. */
-export function originsOf(addresses: readonly string[]): Origins {
+export function originsOf(addresses: readonly string[]): OwnOrigins {
   const urls = addresses.map((address) => new URL(address));
   return { hosts: new Set(urls.map(({ host }) => host)), origins: new Set(urls.map(({ origin }) => origin)) };
 }
@@ -24,7 +24,7 @@ export function originsOf(addresses: readonly string[]): Origins {
  * A name that isn't the console's own may be anybody's (DNS rebinding), whatever address it leads to.
  * @throws ConsoleProblem `host_refused`, `cross_origin`
  */
-export function checkHost({ headers, rawHeaders, url = "" }: IncomingMessage, { hosts }: Origins): void {
+export function checkHost({ headers, rawHeaders, url = "" }: IncomingMessage, { hosts }: OwnOrigins): void {
   const seen = new Set<string>();
   for (let i = 0; i < rawHeaders.length; i += 2) {
     const name = (rawHeaders[i] ?? "").toLowerCase();
@@ -40,7 +40,7 @@ export function checkHost({ headers, rawHeaders, url = "" }: IncomingMessage, { 
  * that.
  * @throws ConsoleProblem `cross_origin`
  */
-export function checkReads({ headers }: IncomingMessage, { origins }: Origins): void {
+export function checkReads({ headers }: IncomingMessage, { origins }: OwnOrigins): void {
   const { origin } = headers;
   const site = headers["sec-fetch-site"];
   if (site !== "same-origin" || (origin !== undefined && !origins.has(origin)))
@@ -51,7 +51,7 @@ export function checkReads({ headers }: IncomingMessage, { origins }: Origins): 
  * Four things hold at once for whatever changes anything, so that losing one of them opens nothing.
  * @throws ConsoleProblem `cross_origin`, `csrf_refused`, `content_type_unsupported`
  */
-export function checkChanges(request: IncomingMessage, origins: Origins, session: Session, types: readonly string[]): void {
+export function checkChanges(request: IncomingMessage, origins: OwnOrigins, session: SignedInSession, types: readonly string[]): void {
   const { headers } = request;
   checkReads(request, origins);
   if (headers.origin === undefined) throw new ConsoleProblem("cross_origin", "an `Origin`");
@@ -62,7 +62,7 @@ export function checkChanges(request: IncomingMessage, origins: Origins, session
     throw new ConsoleProblem("content_type_unsupported", types.join(" or "));
 }
 
-/** Returns a cookie's value; null if there is none, or more than one of the name: a subdomain may have set the other. */
+/** Returns a cookie's value; null unless there is exactly one of the name: a subdomain may have set the other. */
 export function cookieOf({ headers }: IncomingMessage, name: string): string | null {
   const found = (headers.cookie ?? "").split(/; ?/).filter((pair) => pair.startsWith(`${name}=`));
   return found.length === 1 ? (found[0] ?? "").slice(name.length + 1) : null;

@@ -11,8 +11,8 @@ import { secret, type Person } from "./sessions.js";
 
 type OidcConfig = NonNullable<ConsoleConfig["oidc"]>;
 
-/** What a sign-in that has begun has to remember until the person comes back; sealed, in a cookie. */
-interface Begun {
+/** Parts of a sign-in that are remembered until the person comes back; sealed, in a cookie. */
+interface PendingLogin {
   state: string;
   nonce: string;
   verifier: string;
@@ -70,7 +70,13 @@ export class Oidc {
       ...(fresh && { prompt: "login" }),
     };
     for (const [name, value] of Object.entries(parameters)) url.searchParams.set(name, value);
-    const begun: Begun = { state, nonce, verifier, to: OWN_PATH.test(to) ? to : "/", until_ms: this.#system.clock.wall() + LOGIN_LASTS_MS };
+    const begun: PendingLogin = {
+      state,
+      nonce,
+      verifier,
+      to: OWN_PATH.test(to) ? to : "/",
+      until_ms: this.#system.clock.wall() + LOGIN_LASTS_MS,
+    };
     return { url: url.href, cookie: this.#seal(begun) };
   }
 
@@ -135,26 +141,30 @@ export class Oidc {
     }
   }
 
-  /** Plain HTTP is for a provider on this machine, in tests. */
+  /* eslint-disable @typescript-eslint/no-deprecated -- marked so to stand out; nothing else lets a provider on loopback be asked */
+  /** Returns options that allow plain HTTP to a provider on this machine alone. */
   #options(issuer: string): { [oauth.allowInsecureRequests]: boolean } {
     const { protocol, hostname } = new URL(issuer);
     return { [oauth.allowInsecureRequests]: protocol === "http:" && isLoopback(hostname) };
   }
+  /* eslint-enable @typescript-eslint/no-deprecated */
 
-  #seal(begun: Begun): string {
+  #seal(begun: PendingLogin): string {
     const iv = new Uint8Array(IV_BYTES);
     this.#system.random.fill(iv);
     const cipher = createCipheriv(CIPHER, this.#key, iv);
     return Buffer.concat([iv, cipher.update(JSON.stringify(begun)), cipher.final(), cipher.getAuthTag()]).toString("base64url");
   }
 
-  #open(sealed: string): Begun | null {
+  #open(sealed: string): PendingLogin | null {
     const bytes = Buffer.from(sealed, "base64url");
     if (bytes.length <= IV_BYTES + TAG_BYTES) return null;
     try {
       const decipher = createDecipheriv(CIPHER, this.#key, bytes.subarray(0, IV_BYTES));
       decipher.setAuthTag(bytes.subarray(-TAG_BYTES));
-      return JSON.parse(`${decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES)).toString()}${decipher.final().toString()}`) as Begun;
+      return JSON.parse(
+        `${decipher.update(bytes.subarray(IV_BYTES, -TAG_BYTES)).toString()}${decipher.final().toString()}`,
+      ) as PendingLogin;
     } catch {
       return null;
     }

@@ -26,16 +26,16 @@ export interface LiveRow {
   ms: number | null;
 }
 
-export interface Counts {
+export interface DecisionCounts {
   allow: number;
   flag: number;
   deny: number;
-  /** Those of them that wait for a person. */
+  /** Decisions among them that wait for a person. */
   wait: number;
 }
 
 export interface Pulse {
-  counts: Counts;
+  counts: DecisionCounts;
   /** The newest last. */
   rows: LiveRow[];
   /** Decisions that have no row. */
@@ -43,7 +43,7 @@ export interface Pulse {
 }
 
 /** Adds counts to others. */
-export function addCounts(to: Counts, counts: Counts): void {
+export function addCounts(to: DecisionCounts, counts: DecisionCounts): void {
   for (const name of ["allow", "flag", "deny", "wait"] as const) to[name] += counts[name];
 }
 
@@ -91,7 +91,7 @@ export function rowOf({ seq, action, record }: FoundRecord): LiveRow | null {
 export function pulseOf(all: readonly LiveRow[], filter: LiveFilter): Pulse | null {
   const rows = all.filter((row) => LIVE_FILTERS.every((name) => filter[name] === undefined || filter[name] === row[name]));
   if (rows.length === 0) return null;
-  const counts: Counts = { allow: 0, flag: 0, deny: 0, wait: 0 };
+  const counts: DecisionCounts = { allow: 0, flag: 0, deny: 0, wait: 0 };
   for (const { decision, waits } of rows) {
     if (decision === "allow" || decision === "flag" || decision === "deny") counts[decision]++;
     if (waits) counts.wait++;

@@ -9,15 +9,15 @@ import { isLoopback } from "../system/config/urls.js";
 import { readBytes } from "../system/read_file.js";
 import { Assets } from "./assets.js";
 import type { ConsoleConfig } from "./config.js";
-import { SECURITY_HEADERS, checkChanges, checkHost, checkReads, cookieOf, originsOf, type Origins } from "./doors.js";
+import { SECURITY_HEADERS, checkChanges, checkHost, checkReads, cookieOf, originsOf, type OwnOrigins } from "./doors.js";
 import { LOGIN_LASTS_MS, Oidc } from "./oidc.js";
 import { OneTime } from "./one_time.js";
 import { ConsoleProblem } from "./problems.js";
 import { LIVE_FILTERS, type LiveFilter } from "./pulse.js";
-import { Sessions, type Person, type Session } from "./sessions.js";
-import { Streams } from "./streams.js";
+import { Sessions, type Person, type SignedInSession } from "./sessions.js";
+import { LiveStreams } from "./streams.js";
 import { Tokens } from "./tokens.js";
-import { Upstream, passedRoute } from "./upstream.js";
+import { ServiceUpstream, passedRoute } from "./upstream.js";
 
 export interface RunningConsole {
   /** Origin by which browsers reach it. */
@@ -60,10 +60,10 @@ export async function startConsole(
   if (!options.local && config.oidc === undefined) throw new Error("`oidc` is missing in the configuration; --local signs in without it");
   const assets = new Assets(options.page);
   const tokens = new Tokens(config.issuer, system.clock);
-  const upstream = new Upstream(config.service, system.timers);
+  const upstream = new ServiceUpstream(config.service, system.timers);
   const sessions = new Sessions(config.sessions, system);
   const oneTime = new OneTime(system);
-  const streams = new Streams({ upstream, tokens, system, changed: signOutRevoked });
+  const streams = new LiveStreams({ upstream, tokens, system, changed: signOutRevoked });
   const bounds = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 120_000, requireHostHeader: false };
   const { tls } = config;
   const server: Server =
@@ -74,7 +74,7 @@ export async function startConsole(
   const scheme = tls === undefined ? "http" : "https";
   const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
   const url = config.public_url ?? `${scheme}://${host}:${port}`;
-  const origins: Origins = originsOf(config.public_url === undefined ? addressesOf(scheme, host, port) : [url]);
+  const origins: OwnOrigins = originsOf(config.public_url === undefined ? addressesOf(scheme, host, port) : [url]);
   const oidc = config.oidc === undefined || options.local ? null : new Oidc(config.oidc, url, system);
   // Only over TLS can a cookie be kept from whoever else is at the name; on loopback the name is this machine's.
   const isSecure = url.startsWith("https:");
@@ -122,7 +122,7 @@ export async function startConsole(
 
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     checkHost(request, origins);
-    const [path = "/", search = ""] = splitOnce(request.url ?? "/", "?");
+    const [path, search] = splitOnce(request.url ?? "/", "?");
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (path.startsWith("/assets/") && isRead) {
       if (!assets.sendFile(request, response, path.slice("/assets/".length))) throw new ConsoleProblem("not_found");
@@ -174,7 +174,13 @@ export async function startConsole(
     }
   }
 
-  async function passOn(request: IncomingMessage, response: ServerResponse, session: Session, path: string, search: string): Promise<void> {
+  async function passOn(
+    request: IncomingMessage,
+    response: ServerResponse,
+    session: SignedInSession,
+    path: string,
+    search: string,
+  ): Promise<void> {
     const { person } = session;
     const passed = passedRoute(request.method, path);
     // Segments that a parser behind might resolve: the path that was looked at is the one that is asked for.
@@ -246,7 +252,7 @@ export async function startConsole(
     response.end();
   }
 
-  function sessionOf(request: IncomingMessage): Session | null {
+  function sessionOf(request: IncomingMessage): SignedInSession | null {
     return sessions.use(cookieOf(request, cookieName));
   }
 

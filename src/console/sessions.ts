@@ -4,14 +4,14 @@ import type { Scope } from "../contract/index.js";
 import type { System } from "../system/index.js";
 
 export interface Person {
-  /** As tokens and records name the person, within the console's issuer. */
+  /** Name of the person in tokens and records, within the console's issuer. */
   id: string;
   scopes: ReadonlySet<Scope>;
   /** When the person signed in, by the wall clock; null if every sign-in counts as recent: by an address that only this machine's user can read. */
   signed_in_ms: number | null;
 }
 
-export interface Session {
+export interface SignedInSession {
   readonly person: Person;
   /** Token that the page sends with whatever changes anything. */
   readonly csrf: string;
@@ -19,7 +19,7 @@ export interface Session {
   readonly ended: Set<() => void>;
 }
 
-interface Kept extends Session {
+interface StoredSession extends SignedInSession {
   begun_ms: number;
   used_ms: number;
 }
@@ -37,8 +37,8 @@ const ID = /^[A-Za-z0-9_-]{43}$/;
 export class Sessions {
   readonly #limits: SessionLimits;
   readonly #system: Pick<System, "clock" | "random">;
-  /** By the digest of the id: whoever reads this memory has no id. */
-  readonly #kept = new Map<string, Kept>();
+  /** Sessions by the digest of their id: whoever reads this memory has no id. */
+  readonly #kept = new Map<string, StoredSession>();
   readonly #key = new Uint8Array(ID_BYTES);
 
   constructor(limits: SessionLimits, system: Pick<System, "clock" | "random">) {
@@ -62,8 +62,8 @@ export class Sessions {
     return id;
   }
 
-  /** Returns a session that isn't over, and counts it as used; null if there is none. */
-  use(id: string | null): Session | null {
+  /** Returns a session that isn't over, and counts it as used; null for any other id. */
+  use(id: string | null): SignedInSession | null {
     if (id === null || !ID.test(id)) return null;
     const key = digestOf(id);
     const kept = this.#kept.get(key);
@@ -97,7 +97,7 @@ export class Sessions {
     this.#expire();
   }
 
-  #isOver({ begun_ms, used_ms }: Kept, now: number): boolean {
+  #isOver({ begun_ms, used_ms }: StoredSession, now: number): boolean {
     return now - used_ms > this.#limits.idle_ms || now - begun_ms > this.#limits.lasts_ms;
   }
 

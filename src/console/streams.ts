@@ -1,4 +1,4 @@
-/** Streams of the service, fanned out: one upstream for all who look, and one stream to each page with all that it shows. */
+/** LiveStreams of the service, fanned out: one upstream for all who look, and one stream to each page with all that it shows. */
 import { Readable } from "node:stream";
 import type { ServerResponse } from "node:http";
 import { Connection } from "../client/connection.js";
@@ -6,11 +6,11 @@ import type { Outside } from "../client/outside.js";
 import type { ChangeEvent, FoundRecord, Scope } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import { uuid7 } from "../system/uuid.js";
-import { addCounts, pulseOf, rowOf, type Counts, type LiveFilter, type LiveRow } from "./pulse.js";
+import { addCounts, pulseOf, rowOf, type DecisionCounts, type LiveFilter, type LiveRow } from "./pulse.js";
 import { ConsoleProblem } from "./problems.js";
-import type { Session } from "./sessions.js";
+import type { SignedInSession } from "./sessions.js";
 import type { Tokens } from "./tokens.js";
-import type { Upstream } from "./upstream.js";
+import type { ServiceUpstream } from "./upstream.js";
 
 /** Caller that follows the streams; the requests of people are under their own names. */
 const FOLLOWER = "console";
@@ -38,27 +38,27 @@ interface Viewer {
   seesRecords: boolean;
 }
 
-export interface StreamsDeps {
-  upstream: Upstream;
+export interface LiveStreamsDeps {
+  upstream: ServiceUpstream;
   tokens: Tokens;
   system: System;
   /** Called for each change of facts that the service tells of. */
   changed: (change: ChangeEvent) => void;
 }
 
-export class Streams {
-  readonly #deps: StreamsDeps;
+export class LiveStreams {
+  readonly #deps: LiveStreamsDeps;
   readonly #viewers = new Set<Viewer>();
   #recent: LiveRow[] = [];
   #fresh: LiveRow[] = [];
-  /** Counts of the last seconds, the newest last. */
-  #seconds: Counts[] = [];
+  /** DecisionCounts of the last seconds, the newest last. */
+  #seconds: DecisionCounts[] = [];
   #connections: Connection[] = [];
   #stops: (() => void)[] = [];
   #linger = (): void => undefined;
   #isUp = false;
 
-  constructor(deps: StreamsDeps) {
+  constructor(deps: LiveStreamsDeps) {
     this.#deps = deps;
   }
 
@@ -76,7 +76,7 @@ export class Streams {
    * Writes events to a page until either side ends it, or the session does.
    * @throws ConsoleProblem `streams_full`
    */
-  open(response: ServerResponse, { person, ended }: Session, filter: LiveFilter): void {
+  open(response: ServerResponse, { person, ended }: SignedInSession, filter: LiveFilter): void {
     if ([...this.#viewers].filter((one) => one.person === person.id).length >= VIEWERS_OF_ONE) throw new ConsoleProblem("streams_full");
     const viewer = { response, person: person.id, filter, key: JSON.stringify(filter), seesRecords: person.scopes.has(SCOPE) };
     this.#linger();
@@ -228,7 +228,7 @@ function brief({ change, finding: { id, agent, severity, state } }: Brief): Brie
   return { change, finding: { id, agent, severity, state } };
 }
 
-const noCounts = (): Counts => ({ allow: 0, flag: 0, deny: 0, wait: 0 });
+const noCounts = (): DecisionCounts => ({ allow: 0, flag: 0, deny: 0, wait: 0 });
 
 function write({ response }: Viewer, event: string, data: unknown): void {
   response.write(eventText(event, data));

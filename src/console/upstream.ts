@@ -72,7 +72,7 @@ const member = (body: unknown, name: string): unknown =>
 const stateOf = (body: unknown): unknown => member(body, "state");
 const isNarrowing = (body: unknown): boolean => ["suspended", "revoked"].includes(String(member(body, "status")));
 
-export interface Answered {
+export interface ServiceAnswer {
   status: number;
   type: string;
   etag: string | null;
@@ -91,7 +91,7 @@ export interface ServiceRequest {
 const ANSWER_MS = 30_000;
 const ANSWER_BYTES_MAX = 32 * 1024 * 1024;
 
-export class Upstream {
+export class ServiceUpstream {
   readonly #url: URL;
   readonly #timers: Pick<Timers, "after">;
   readonly #agent: HttpAgent | HttpsAgent;
@@ -107,7 +107,7 @@ export class Upstream {
   }
 
   /** Returns the service's whole answer, whatever its status. @throws ConsoleProblem `service_unreachable` */
-  async ask(asked: ServiceRequest): Promise<Answered> {
+  async ask(asked: ServiceRequest): Promise<ServiceAnswer> {
     const response = await this.#send(asked, null);
     const chunks: Buffer[] = [];
     let bytes = 0;

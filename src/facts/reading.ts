@@ -57,7 +57,7 @@ export class Reading {
 
   /**
    * Returns the grant that approvals of an action became: of this very decision, or else one that is still open for the same action.
-   * @returns null if there is none
+   * @returns null if nobody has approved it
    */
   approvalGrant(agent: string, decision: string, digest: string): GrantAnswer | null {
     const all = this.registry.approvalsOf(agent).map(({ value }) => this.grant(value.id));

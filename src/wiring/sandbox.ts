@@ -23,7 +23,7 @@ export interface SandboxOptions {
   callers?: NonNullable<Config["callers"]>;
   /** False: nothing is unusual. */
   learns?: boolean;
-  /** Where the console is to listen, and who signs in there; left out: nothing is written for one. */
+  /** Port of the console, and the person who signs in there; left out: nothing is written for a console. */
   console?: { port: number; person: string };
   /** By which tokens are issued. */
   clock?: Pick<Clock, "wall">;

@@ -26,6 +26,32 @@ const HOSTILE = [
   "${window.hacked=1}",
 ];
 
+/** Part of a browser's element that functions use which run in the page. The browser's own types would change those of the sources. */
+interface Shown {
+  textContent: string | null;
+  innerText: string;
+  innerHTML: string;
+  outerHTML: string;
+  href: string;
+  scrollWidth: number;
+  clientWidth: number;
+  querySelector(selector: string): Shown | null;
+  hasAttribute(name: string): boolean;
+  getAttribute(name: string): string | null;
+}
+declare const document: {
+  body: Shown;
+  documentElement: Shown;
+  activeElement: Shown | null;
+  cookie: string;
+  querySelector(selector: string): Shown | null;
+  querySelectorAll(selector: string): Iterable<Shown>;
+};
+declare const window: object;
+declare const location: { origin: string; pathname: string };
+declare const localStorage: { removeItem(name: string): void };
+declare const sessionStorage: object;
+
 interface Watched {
   page: Page;
   errors: string[];
@@ -342,7 +368,9 @@ describe("the console's page, in a browser", function () {
     const seen = new Set<string>();
     for (const path of Object.values(screens())) {
       const { page } = await opened(path);
-      const lines = await page.$$eval("[data-copies]", (all) => all.map((one) => one.getAttribute("data-copies") ?? ""));
+      const lines = await page.evaluate(() =>
+        [...document.querySelectorAll("[data-copies]")].map((one) => one.getAttribute("data-copies") ?? ""),
+      );
       const rows = await page.locator("tbody tr[data-row]").count();
       for (const line of lines.filter((one) => !/ (?:approve|misuse|follow|publish) /.test(`${one} `) && !seen.has(one))) {
         seen.add(line);

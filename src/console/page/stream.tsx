@@ -1,9 +1,9 @@
 /** The live stream: one connection a page, given up while nobody can see it, since a browser has few for an origin. */
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { Counts, LiveRow, Pulse } from "../pulse.js";
+import type { DecisionCounts, LiveRow, Pulse } from "../pulse.js";
 
 export type StreamEvent =
-  | { event: "hello"; data: { up: boolean; sees_records: boolean; rows: LiveRow[]; seconds: Counts[] } }
+  | { event: "hello"; data: { up: boolean; sees_records: boolean; rows: LiveRow[]; seconds: DecisionCounts[] } }
   | { event: "pulse"; data: Pulse }
   | { event: "service"; data: { up: boolean } }
   | { event: "finding"; data: { change: string; finding: { id: string; agent: string | null; severity: string; state: string } } }

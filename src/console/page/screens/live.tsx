@@ -1,7 +1,7 @@
 /** Live: what is being decided right now. */
 import type { JSX } from "preact";
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import type { Counts, LiveRow } from "../../pulse.js";
+import type { DecisionCounts, LiveRow } from "../../pulse.js";
 import { quoted } from "../../grammar.js";
 import { RevokeAgent } from "../acts.js";
 import { A, Empty, Line, Mark, Said, Time, agentPath, markOf, recordPath, taskPath } from "../parts.js";
@@ -16,14 +16,14 @@ interface State {
   rows: LiveRow[];
   /** Rows that came while the list stood still. */
   held: LiveRow[];
-  total: Counts;
+  total: DecisionCounts;
   left_out: number;
-  /** Counts of the last seconds, the newest last. */
-  seconds: Counts[];
+  /** DecisionCounts of the last seconds, the newest last. */
+  seconds: DecisionCounts[];
   slow: boolean;
 }
 
-const none = (): Counts => ({ allow: 0, flag: 0, deny: 0, wait: 0 });
+const none = (): DecisionCounts => ({ allow: 0, flag: 0, deny: 0, wait: 0 });
 const KINDS = ["allow", "flag", "deny"] as const;
 
 export function Live({ query }: { query: URLSearchParams }): JSX.Element {
@@ -263,7 +263,7 @@ export function Figure({ label, value, kind }: { label: string; value: string; k
 }
 
 /** Decisions a second as stacked bars, stopped ones at the bottom where they are compared. */
-function Pulse({ seconds }: { seconds: readonly Counts[] }): JSX.Element {
+function Pulse({ seconds }: { seconds: readonly DecisionCounts[] }): JSX.Element {
   const most = Math.max(4, ...seconds.map(({ allow, flag, deny }) => allow + flag + deny));
   const height = 60;
   let [flagged, denied] = [0, 0];

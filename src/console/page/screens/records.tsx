@@ -78,7 +78,7 @@ export function Records({ query }: { query: URLSearchParams }): JSX.Element {
             ) : (
               <select name={name} defaultValue={filter.get(name) ?? ""} value={filter.get(name) ?? ""}>
                 <option value="">any</option>
-                {CHOICES[name]?.map((choice) => (
+                {CHOICES[name].map((choice) => (
                   <option key={choice} value={choice} selected={filter.get(name) === choice}>
                     {choice}
                   </option>
