@@ -14,6 +14,7 @@ import { COMMANDS } from "../../src/cli/main.js";
 import { ObservedAction, ReportNotice } from "../../src/contract/index.js";
 import { readYamlDocument } from "../../src/facts/import_file.js";
 import { parseGuardConfig } from "../../src/guards/mcp/config.js";
+import { parseConsoleConfig } from "../../src/console/config.js";
 import { parseConfig } from "../../src/system/config.js";
 import { asset } from "../../src/system/paths.js";
 import { schemas } from "../../src/system/schemas.js";
@@ -57,6 +58,7 @@ const SHIPPED_RULES = readFileSync(asset("rego", "policies", "customer_support",
 const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   "remit.yaml": (text) => parseConfig(BASE + text, "remit.yaml"),
   "guard.yaml": (text) => parseGuardConfig(text, "guard.yaml"),
+  "console.yaml": (text) => parseConsoleConfig(text, "console.yaml"),
   "envoy.yaml": (text) => parseEnvoyMapping(text, "envoy.yaml"),
   "otel.yaml": (text) => parseOtelMapping(text, "otel.yaml"),
   "entities.yaml": (text) => parseEntities(text, "entities.yaml", 100),
