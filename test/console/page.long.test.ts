@@ -317,6 +317,7 @@ describe("the console's page, in a browser", function () {
   it("stops everything with a typed word, and lifts it with a reason", async () => {
     const { page } = await opened("/");
     await page.click("button.stop");
+    await page.waitForSelector("dialog[open] input:focus");
     await page.keyboard.type("sto");
     expect(await page.isDisabled("dialog button[type=submit]")).to.equal(true);
     await page.keyboard.type("p");
