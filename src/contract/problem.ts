@@ -145,6 +145,11 @@ const table = {
   },
   import_exists: { status: 409, title: "an import with this id exists and is not the same" },
   store_unavailable: { status: 503, title: "no change can be stored now" },
+  outcome_unknown: {
+    status: 503,
+    title: "the store has not said whether the change is made",
+    hint: "read the fact, or send the same request again",
+  },
   tasks_full: { status: 503, title: "as many tasks are live as the limit allows" },
   // what became of a decision
   decision_not_found: { status: 404, title: "no decision of this caller has this id" },
