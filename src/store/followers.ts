@@ -10,7 +10,6 @@ interface Follower {
   at: number;
   /** Came while it reads what was before; null if it is up to date. */
   waiting: (Change | Mark)[] | null;
-  ended: boolean;
 }
 
 export class Followers {
@@ -26,12 +25,12 @@ export class Followers {
 
   /** Follows the feed after a revision. @returns ends it */
   add(after: number, take: FeedTaker, upToDate: boolean): () => void {
-    const follower: Follower = { take, at: after, waiting: upToDate ? null : [], ended: false };
+    const follower: Follower = { take, at: after, waiting: upToDate ? null : [] };
     this.#followers.add(follower);
     if (!upToDate) void this.#catchUp(follower);
     return () => {
-      follower.ended = true;
       this.#followers.delete(follower);
+      follower.take = () => undefined;
     };
   }
 
@@ -48,12 +47,11 @@ export class Followers {
   }
 
   async #catchUp(follower: Follower): Promise<void> {
-    while (!follower.ended && follower.waiting !== null) {
+    while (this.#followers.has(follower) && follower.waiting !== null) {
       let page: Change[];
       try {
         page = await this.#read(follower.at, STORE_LIMITS.changes_max);
       } catch {
-        if (follower.ended) return;
         await new Promise<void>((resolve) => {
           this.#timers.after(RETRY_MS, resolve);
         });
@@ -70,7 +68,6 @@ export class Followers {
 
 /** Passes on what the follower lacks. */
 function give(follower: Follower, items: readonly (Change | Mark)[]): void {
-  if (follower.ended) return;
   const lacking = items.filter((item) => !isChange(item) || item.revision > follower.at);
   if (lacking.length === 0) return;
   follower.at = lacking.reduce((at, item) => (isChange(item) ? item.revision : at), follower.at);
