@@ -14,6 +14,7 @@ export interface NewRow extends Omit<Row, "revision"> {
 /** Lone surrogates with it: they have no UTF-8. */
 const CONTROL = /[\p{Cc}\p{Cs}]/u;
 const LONE_SURROGATE = /\p{Cs}/u;
+const GUARDED = /^[a-z][a-z_]{0,31}\/$/;
 const CHANGE_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
 /** A call as it is applied: its rows, and what else must hold. */
@@ -26,9 +27,11 @@ export interface NewRows {
 export function checkedCall(writes: readonly Write[], guard: Guard | undefined): NewRows {
   const rows = checkedRows(writes);
   if (guard === undefined) return { rows, guard: null };
-  if (!isText(guard.prefix, STORE_LIMITS.key_bytes_max)) throw new StoreInvalid("/guard/prefix", textOf(STORE_LIMITS.key_bytes_max));
+  const { prefix } = guard;
+  if (!GUARDED.test(prefix) || !rows.some(({ key }) => key.startsWith(prefix)))
+    throw new StoreInvalid("/guard/prefix", "a kind that ends with `/`, of one of the keys at least");
   if (!isRevision(guard.since)) throw new StoreInvalid("/guard/since", "a revision, or 0");
-  return { rows, guard: { prefix: guard.prefix, since: guard.since } };
+  return { rows, guard: { prefix, since: guard.since } };
 }
 
 /** @throws StoreInvalid */

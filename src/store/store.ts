@@ -42,8 +42,9 @@ export interface Mark {
 /** Receives changes and marks that follow on what it has received, with nothing missing between. */
 export type FeedTaker = (items: readonly (Change | Mark)[]) => void;
 
-/** Demands that no key with this prefix has changed after the revision. */
+/** Demands that no key of a kind has changed after the revision. */
 export interface Guard {
+  /** Kind of the keys, with its slash: `agent/`. The call writes one of them at least. */
   prefix: string;
   since: number;
 }

@@ -226,14 +226,12 @@ class SimNode {
 
   /** Reads what there is, perhaps from a replica that is behind, then follows. */
   #begin(): void {
-    const { dice, feeds, agenda } = this.sim;
+    const { dice, feeds } = this.sim;
     for (const [feed, { entries }] of feeds.entries()) {
       const to = Math.max(0, entries.length - (dice.chance(30) ? dice.below(120) : 0));
       for (const entry of entries.slice(0, to))
-        if (entry.kind === "revoked") {
-          // What narrows is kept in its own feed for a while only.
-          if (feed === 0 || agenda.now - entry.at < 2 * LEASE_MS) this.#apply(feed, entry.agent);
-        }
+        // In the feed of what narrows too: with entries that expire, a start could miss one that the other feed doesn't have yet.
+        if (entry.kind === "revoked") this.#apply(feed, entry.agent);
       this.cursors[feed] = to;
       this.follow(feed);
     }

@@ -60,10 +60,6 @@ const CONTROLS: Record<string, Out> = {
       ),
     ],
   },
-  "the first tick has to come from the feed of all facts": {
-    feeds: 2,
-    edits: [cut.text("cluster/lease.js", "returned", "feed === FACTS_FEED", "feed >= FACTS_FEED")],
-  },
 };
 
 describe("lease and fleet, simulated from a seed", function () {
