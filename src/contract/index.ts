@@ -2,6 +2,7 @@ export * from "./action.js";
 export * from "./behavior.js";
 export * from "./bundles.js";
 export * from "./canonical.js";
+export * from "./cluster.js";
 export * from "./decision.js";
 export * from "./events.js";
 export * from "./explain.js";

@@ -19,6 +19,7 @@ import {
 } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { iso } from "./entities.js";
+import type { HeldThere } from "./others.js";
 import { split, type Notice, type Registry } from "./registry.js";
 import { without } from "./without.js";
 
@@ -40,6 +41,10 @@ export interface LedgerOptions {
 export type Outcome = Pick<InForce, "revision" | "durable" | "problem">;
 
 const CHANGES_AT_ONCE = 1000;
+/** Milliseconds after which what another node has let hold is made durable by this one; not by all at once. */
+const ADOPTED_MS = 2000;
+const ADOPTED_SPREAD = 8;
+const ADOPTED_STEP_MS = 50;
 
 export class StoreBehind extends Error {
   override readonly name = "StoreBehind";
@@ -135,6 +140,29 @@ export class Ledger {
     this.#held.set(key, { ...act, time, change, on_record: false });
     this.#tell({ ...act, time, change, key, value: this.#registry.owed(key)?.value ?? null, revision: null });
     return this.settle(turn, key);
+  }
+
+  /**
+   * Lets something hold that narrows and that another node has not made durable yet. If that node can't, this one does.
+   * @param narrow gives back the very value where that is as narrow already
+   */
+  adopt(turn: string, key: string, value: Json, narrow: (value: Json) => Json, act: Act & { time: string }, change: string): void {
+    if (this.#registry.isHeld(key) || narrow(value) === value) return;
+    this.#registry.hold(key, value, narrow);
+    this.#held.set(key, { ...act, change, on_record: true });
+    this.#tell({ ...act, change, key, value: this.#registry.owed(key)?.value ?? null, revision: null });
+    this.#timers.after(ADOPTED_MS + (key.length % ADOPTED_SPREAD) * ADOPTED_STEP_MS, () => {
+      if (!this.#closed && this.#registry.isHeld(key)) void this.inTurn(turn, () => this.#writeHeld(key));
+    });
+  }
+
+  /** Returns what holds here of a key and isn't durable yet; null if nothing does. */
+  held(key: string): HeldThere | null {
+    const owed = this.#registry.owed(key);
+    const told = this.#held.get(key);
+    if (owed === undefined || told === undefined) return null;
+    const { by, reason, time, change } = told;
+    return { key, base: owed.expected, value: owed.value, by, reason, time, change };
   }
 
   /** Tries to make durable what holds already. */

@@ -6,9 +6,12 @@ import { cursorFile } from "../audit/export/cursor.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { RecordSearch } from "../records/search.js";
+import { openSharedStore } from "./cluster.js";
 import { storeFile } from "../store/folder.js";
 import { lockOf } from "../store/restore.js";
+import type { NatsStore } from "../store/nats.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
+import type { Store } from "../store/store.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
@@ -112,9 +115,35 @@ export function exporterOf(
   );
 }
 
-export function openStore({ facts }: Config, timers: Timers, logger: Logger, unlock: () => void): Promise<SqliteStore> {
-  const { store: folder, queue_calls_max, queue_bytes_max } = facts;
-  return SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max, unlock }, timers, {
+/** A store; `shared` is the same one, if other nodes use it too. */
+export interface OpenedStore {
+  store: Store;
+  shared: NatsStore | null;
+  close: () => Promise<void>;
+}
+
+/**
+ * @param unlock releases the folder, which a node of a cluster has for its stop file alone
+ * @param broken called if a shared store can't be read on
+ */
+export async function openStore(
+  config: Config,
+  timers: Timers,
+  logger: Logger,
+  unlock: () => void,
+  broken: () => void,
+): Promise<OpenedStore> {
+  const { store: folder, queue_calls_max, queue_bytes_max } = config.facts;
+  if (config.cluster !== undefined) {
+    try {
+      const shared = await openSharedStore(config.cluster, timers, logger, broken);
+      return { store: shared, shared, close: () => shared.close().finally(unlock) };
+    } catch (cause) {
+      unlock();
+      throw cause;
+    }
+  }
+  const store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max, unlock }, timers, {
     unavailable: (detail) => {
       logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
     },
@@ -122,4 +151,5 @@ export function openStore({ facts }: Config, timers: Timers, logger: Logger, unl
       logger.info("facts can be stored", { revision });
     },
   });
+  return { store, shared: null, close: () => store.close() };
 }
