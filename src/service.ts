@@ -48,7 +48,7 @@ import { readBytes } from "./system/read_file.js";
 import { uuid7 } from "./system/uuid.js";
 import type { CaughtUp } from "./wiring/caught_up.js";
 import { openCore, packageVersion } from "./wiring/core.js";
-import { ClusterNode } from "./wiring/cluster.js";
+import type { ClusterNode } from "./wiring/cluster.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
@@ -152,7 +152,7 @@ export async function startService(config: Config, system: System, logger: Logge
     );
     // Where the store fails, the core has to be whole before it can be closed.
     closing.add(() => core.catch(() => undefined));
-    const [{ store, shared }, { log, records, masks, profile, engine, source }] = await Promise.all([opening, core]);
+    const [{ store, join }, { log, records, masks, profile, engine, source }] = await Promise.all([opening, core]);
     let activatedAt = clock.monotonic();
     const bundleWaiters = new BundleWaiters(timers, config.bundle);
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
@@ -183,9 +183,9 @@ export async function startService(config: Config, system: System, logger: Logge
       commands.close();
     });
     const facts = commands.registry;
-    if (shared !== null && config.cluster !== undefined)
-      node = new ClusterNode({
-        ...{ config: config.cluster, directory, store: shared, commands, system, logger, version: packageVersion() },
+    if (join !== null && config.cluster !== undefined)
+      node = join({
+        ...{ config: config.cluster, directory, commands, system, logger, version: packageVersion() },
         incarnation: uuid7(clock, system.random)(),
         landed: () => flights.landed(),
         bundle: () => engine.active?.identity.digest ?? null,

@@ -99,6 +99,7 @@ export class Claim {
     this.#committed.add(feed);
     for (const [incarnation, { node, at, left }] of this.#seen[feed] ?? []) {
       const known = this.#before.get(incarnation)?.at ?? -Infinity;
+      if (node === UNKNOWN_NODE && this.#clock.monotonic() - at >= this.#wait_ms) continue;
       if (!left) this.#before.set(incarnation, { node, at: Math.max(at, known) });
     }
     this.#committedAt = this.#clock.monotonic();

@@ -87,6 +87,8 @@ export class NatsStore implements Store {
       maxPingOut: PINGS_LOST_MAX,
       maxReconnectAttempts: -1,
       reconnectTimeWait: RECONNECT_MS,
+      // All servers are named by the configuration.
+      ignoreClusterUpdates: true,
       timeout: CONNECT_MS,
     }).catch((cause: unknown) => {
       throw new StoreUnavailable(`no server of the cluster can be reached: ${messageOf(cause)}`);
@@ -470,7 +472,9 @@ async function streamOf(jsm: JetStreamManager, { name, replicas }: NatsStoreOpti
   } catch (cause) {
     if (!isNotFound(cause)) throw cause;
     const republish = { src: subjects.all, dest: subjects.feed };
-    info = await jsm.streams.add({ name: stream, ...wanted, republish, metadata: { remit_feed: randomUUID() } });
+    const made = jsm.streams.add({ name: stream, ...wanted, republish, metadata: { remit_feed: randomUUID() } });
+    // Of nodes that start at once one creates it.
+    info = await made.catch(() => jsm.streams.info(stream));
   }
   for (const [member, value] of Object.entries(wanted)) {
     const found = info.config[member as keyof typeof wanted] as unknown;

@@ -6,10 +6,9 @@ import { cursorFile } from "../audit/export/cursor.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { RecordSearch } from "../records/search.js";
-import { openSharedStore } from "./cluster.js";
+import type { ClusterNode, NodeParts } from "./cluster.js";
 import { storeFile } from "../store/folder.js";
 import { lockOf } from "../store/restore.js";
-import type { NatsStore } from "../store/nats.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
 import type { Store } from "../store/store.js";
 import type { Config } from "../system/config.js";
@@ -115,10 +114,10 @@ export function exporterOf(
   );
 }
 
-/** A store; `shared` is the same one, if other nodes use it too. */
 export interface OpenedStore {
   store: Store;
-  shared: NatsStore | null;
+  /** Makes the service a node of the cluster that shares the store; null if it isn't shared. */
+  join: ((parts: Omit<NodeParts, "store">) => ClusterNode) | null;
   close: () => Promise<void>;
 }
 
@@ -136,8 +135,10 @@ export async function openStore(
   const { store: folder, queue_calls_max, queue_bytes_max } = config.facts;
   if (config.cluster !== undefined) {
     try {
-      const shared = await openSharedStore(config.cluster, timers, logger, broken);
-      return { store: shared, shared, close: () => shared.close().finally(unlock) };
+      // A service that decides alone doesn't load any of it.
+      const cluster = await import("./cluster.js");
+      const store = await cluster.openSharedStore(config.cluster, timers, logger, broken);
+      return { store, join: (parts) => new cluster.ClusterNode({ ...parts, store }), close: () => store.close().finally(unlock) };
     } catch (cause) {
       unlock();
       throw cause;
@@ -151,5 +152,5 @@ export async function openStore(
       logger.info("facts can be stored", { revision });
     },
   });
-  return { store, shared: null, close: () => store.close() };
+  return { store, join: null, close: () => store.close() };
 }
