@@ -92,8 +92,12 @@ export class Member {
         send: (n) => {
           this.#sendTick(n, false);
         },
-        held: deps.events.held,
-        ended: deps.events.ended,
+        held: () => {
+          deps.events.held();
+        },
+        ended: (why) => {
+          deps.events.ended(why);
+        },
       },
     );
   }

@@ -571,7 +571,7 @@ export class Commands extends Reading {
   }
 }
 
-function stateOrNull<T extends { revision: number }>(fact: T | undefined): object | null {
+function stateOrNull(fact: { revision: number } | undefined): object | null {
   return fact === undefined ? null : stateOf(fact);
 }
 

@@ -59,7 +59,7 @@ export function restrictionOf(change: string, value: Json): Narrow | null {
       return withStatus("revoked");
     case "task_ended":
     case "grant_ended":
-      return ended == null ? null : withEnd(ended);
+      return ended === undefined || ended === null ? null : withEnd(ended);
     case "revoked":
       return source === undefined ? withRevocation(value as unknown as RevocationState) : withEvent(value as unknown as RevocationState);
     case "agent_narrowed":

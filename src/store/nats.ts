@@ -36,6 +36,7 @@ export interface NatsStoreEvents {
 const REQUEST_MS = 2000;
 const RETRY_MS = 100;
 const WRITES_AT_ONCE = 16;
+const CREATE_TRIES = 20;
 const PING_MS = 1000;
 const PINGS_LOST_MAX = 2;
 const RECONNECT_MS = 50;
@@ -96,7 +97,7 @@ export class NatsStore implements Store {
     try {
       const jsm = await jetstreamManager(connection, { timeout: REQUEST_MS, checkAPI: false });
       const subjects = subjectsOf(options.name);
-      const info = await streamOf(jsm, options, subjects);
+      const info = await streamOf(jsm, timers, options, subjects);
       const reader = new StreamReader(jsm, info.config.name, subjects);
       const kinds = new Map<string, number>();
       let revision = 0;
@@ -453,7 +454,12 @@ function outcomeOf({ seq, error }: Ack, count: number): Outcome {
 const kindOf = (key: string): string => key.slice(0, Math.max(0, key.indexOf("/")));
 
 /** Returns the stream of all facts, which is created with what the store relies on. @throws StoreUnavailable if one without that is there */
-async function streamOf(jsm: JetStreamManager, { name, replicas }: NatsStoreOptions, subjects: Subjects): Promise<StreamInfo> {
+async function streamOf(
+  jsm: JetStreamManager,
+  timers: Timers,
+  { name, replicas }: NatsStoreOptions,
+  subjects: Subjects,
+): Promise<StreamInfo> {
   const stream = `REMIT_${name}`;
   const wanted = {
     subjects: [subjects.all] as string[],
@@ -466,22 +472,39 @@ async function streamOf(jsm: JetStreamManager, { name, replicas }: NatsStoreOpti
     allow_atomic: true,
     allow_msg_ttl: true,
   } as const;
-  let info: StreamInfo;
-  try {
-    info = await jsm.streams.info(stream);
-  } catch (cause) {
-    if (!isNotFound(cause)) throw cause;
-    const republish = { src: subjects.all, dest: subjects.feed };
-    const made = jsm.streams.add({ name: stream, ...wanted, republish, metadata: { remit_feed: randomUUID() } });
-    // Of nodes that start at once one creates it.
-    info = await made.catch(() => jsm.streams.info(stream));
-  }
+  const republish = { src: subjects.all, dest: subjects.feed };
+  const made = { name: stream, ...wanted, republish, metadata: { remit_feed: randomUUID() } };
+  const info = await createdOrFound(jsm, timers, stream, made);
   for (const [member, value] of Object.entries(wanted)) {
     const found = info.config[member as keyof typeof wanted] as unknown;
     if (JSON.stringify(found) !== JSON.stringify(value))
       throw new StoreUnavailable(`the stream ${stream} has ${member} ${JSON.stringify(found)}, and needs ${JSON.stringify(value)}`);
   }
   return info;
+}
+
+/** Of nodes that start at once one creates the stream, and the others find it. @throws the server's error once it was tried for long enough */
+async function createdOrFound(
+  jsm: JetStreamManager,
+  timers: Timers,
+  name: string,
+  config: Parameters<typeof jsm.streams.add>[0],
+): Promise<StreamInfo> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await jsm.streams.info(name);
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause;
+    }
+    try {
+      return await jsm.streams.add(config);
+    } catch (cause) {
+      if (tries === CREATE_TRIES) throw cause;
+    }
+    await new Promise<void>((resolve) => {
+      timers.after(RETRY_MS, resolve);
+    });
+  }
 }
 
 const idOf = ({ created, config }: StreamInfo): string => `${config.metadata?.["remit_feed"] ?? ""} ${created}`;

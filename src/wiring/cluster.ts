@@ -25,6 +25,7 @@ const MARKS_KEPT_S = 300;
 const UNSURE_AFTER_MS = 10_000;
 /** How often it is looked whether the feed is still the same, and written down how far it was read. */
 const LOOK_EVERY_MS = 5000;
+const TELL_EVERY_MS = 100;
 const PLACE = "cluster.json";
 
 const ENDED: Record<LeaseEnd, string> = {
@@ -158,8 +159,13 @@ export class ClusterNode implements OtherNodes {
     };
   }
 
+  /** Tells the others again until it is durable: a node may be connecting to another server just now. */
   tell(hold: Parameters<OtherNodes["tell"]>[0]): void {
+    if (this.#member.lease.end !== null) return;
     this.#member.tell(hold);
+    this.#parts.system.timers.after(TELL_EVERY_MS, () => {
+      if (this.#parts.commands.registry.isHeld(hold.key)) this.tell(hold);
+    });
   }
 
   async inForce(revision: number): Promise<Pick<InForce, "in_force" | "fleet">> {

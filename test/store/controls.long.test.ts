@@ -86,8 +86,8 @@ const controls: Record<string, Control> = {
     without: cut.text(
       "store/file.js",
       "write",
-      "conflict ?? call.map((row) => this.#add(row, ++revision))",
-      "(call.filter((_, i) => i === 0).map((row) => this.#add(row, ++revision)), conflict ?? [])",
+      "conflict ?? rows.map((row) => this.#add(row, ++revision))",
+      "(rows.filter((_, i) => i === 0).map((row) => this.#add(row, ++revision)), conflict ?? [])",
     ),
   },
   "a group is one transaction": {
