@@ -21,7 +21,7 @@ interface Seen {
   left: boolean;
 }
 
-/** By incarnation: a process that was replaced under its name may allow for as long as any other that fell silent. */
+/** Ticks by incarnation: a process that was replaced under its name may allow for as long as any other that fell silent. */
 type SeenByFeed = Map<string, Seen>;
 
 /** How a change stands on the fleet. */
@@ -76,7 +76,7 @@ export class Fleet {
   }
 }
 
-/** What is known of one change on the fleet. */
+/** Knowledge of one change on the fleet. */
 export class Claim {
   readonly #clock: Clock;
   readonly #wait_ms: number;

@@ -1,4 +1,4 @@
-/** What a node says of itself in each tick. */
+/** Tick of a node: its own account of itself. */
 import type { Json } from "../store/store.js";
 
 export interface Tick {

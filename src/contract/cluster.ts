@@ -27,7 +27,7 @@ export const OnFleet = Type.Object(
 );
 export type OnFleet = Static<typeof OnFleet>;
 
-/** Where a restriction holds. */
+/** Reach of a restriction: this service, or every node. */
 export const InForceWhere = Type.Union([Type.Literal("node"), Type.Literal("fleet")], {
   description: "Where it holds already: on this service, or on every node of its cluster. Left out of a change that only widens",
 });

@@ -28,7 +28,7 @@ export interface NatsStoreOptions {
 export interface NatsStoreEvents {
   unavailable(detail: string): void;
   ready(revision: number): void;
-  /** Nothing more is read: the feed has what this version doesn't understand, or the stream is another. */
+  /** Reports that nothing more is read: the feed has a message that this version doesn't understand. */
   broken(cause: Error): void;
 }
 
@@ -348,7 +348,7 @@ export class NatsStore implements Store {
     return { subject: this.#subjects.ofKey(content.key), data: JSON.stringify(content), headers: said };
   }
 
-  /** What a guard expects of its subject; `broken` if a change that is known already breaks it. */
+  /** Returns the state that a guard expects of its subject; `broken` if a change that is known already breaks it. */
   #guarded({ prefix, since }: Guard): Guarded | "broken" {
     const subject = this.#subjects.ofKind(prefix);
     if (subject === null) throw new Error(`${prefix} is no kind of keys`);
@@ -483,7 +483,7 @@ async function streamOf(
   return info;
 }
 
-/** Of nodes that start at once one creates the stream, and the others find it. @throws the server's error once it was tried for long enough */
+/** Creates the stream, or finds the one that another node has created meanwhile. @throws the server's error once it was tried for long enough */
 async function createdOrFound(
   jsm: JetStreamManager,
   timers: Timers,

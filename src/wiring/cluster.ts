@@ -37,7 +37,7 @@ const ENDED: Record<LeaseEnd, string> = {
   cluster_too_large: "more nodes are live than `cluster.nodes_max`; nothing is allowed here any more",
 };
 
-/** Where an earlier start of this node has stopped reading. */
+/** Place in the feed at which an earlier start of this node has stopped reading. */
 interface Place extends ChainLink {
   feed: string;
 }
@@ -182,7 +182,7 @@ export class ClusterNode implements OtherNodes {
     this.#member.lease.finish("feed_unreadable");
   }
 
-  /** Nothing is answered any more: others needn't wait for this node. */
+  /** Leaves the cluster, once nothing is answered any more: others needn't wait for this node. */
   leave(): void {
     this.#stopLooking();
     this.#member.leave();
