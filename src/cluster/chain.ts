@@ -16,7 +16,7 @@ export interface ChainLink {
   chain: string;
 }
 
-export class Chain {
+export class FeedChain {
   readonly #links = new Map<number, string>([[0, EMPTY_CHAIN]]);
   #last: ChainLink = { revision: 0, chain: EMPTY_CHAIN };
 

@@ -14,7 +14,7 @@ export interface SeenTick {
   leaving: boolean;
 }
 
-interface Seen {
+interface TickTime {
   node: string;
   /** When its last tick was read, on this host's monotonic clock. */
   at: number;
@@ -22,7 +22,7 @@ interface Seen {
 }
 
 /** Ticks by incarnation: a process that was replaced under its name may allow for as long as any other that fell silent. */
-type SeenByFeed = Map<string, Seen>;
+type SeenByFeed = Map<string, TickTime>;
 
 /** How a change stands on the fleet. */
 export interface FleetState {
@@ -48,7 +48,7 @@ export class Fleet {
     this.#clock = clock;
     this.#wait_ms = lease_ms * (1 + DRIFT);
     // A node that fell silent before this start may have a lease for as long as any, and nothing is known of it.
-    const unknown: Seen = { node: UNKNOWN_NODE, at: clock.monotonic(), left: false };
+    const unknown: TickTime = { node: UNKNOWN_NODE, at: clock.monotonic(), left: false };
     this.#seen = Array.from({ length: feeds }, () => new Map([["", unknown]]));
   }
 
@@ -71,13 +71,13 @@ export class Fleet {
   }
 
   /** Opens a claim on a change that this node is about to read back. */
-  claim(): Claim {
-    return new Claim(this.#clock, this.#wait_ms, this.#seen);
+  claim(): FleetClaim {
+    return new FleetClaim(this.#clock, this.#wait_ms, this.#seen);
   }
 }
 
 /** Knowledge of one change on the fleet. */
-export class Claim {
+export class FleetClaim {
   readonly #clock: Clock;
   readonly #wait_ms: number;
   readonly #seen: readonly SeenByFeed[];

@@ -14,18 +14,18 @@ export interface Hold {
   reason: string | null;
 }
 
-export type Message =
+export type LinkMessage =
   { kind: "ask"; revision: number } | { kind: "landed"; revision: number; node: string; incarnation: string } | ({ kind: "hold" } & Hold);
 
 export interface Link {
   /** Sends to all nodes. This one may receive it too. */
-  send(message: Message): void;
+  send(message: LinkMessage): void;
   /** Calls with each message that comes. @returns ends it */
   receive(take: (text: string) => void): () => void;
 }
 
 /** Returns null for what is no message of this version. */
-export function readMessage(text: string): Message | null {
+export function readMessage(text: string): LinkMessage | null {
   let value: unknown;
   try {
     value = JSON.parse(text);
@@ -46,7 +46,7 @@ export function readMessage(text: string): Message | null {
   }
 }
 
-function readHold({ key, base, value, change, by, time, reason }: Record<string, unknown>): Message | null {
+function readHold({ key, base, value, change, by, time, reason }: Record<string, unknown>): LinkMessage | null {
   if (![key, change, by, time].every((text) => typeof text === "string" && text !== "") || !isRevision(base)) return null;
   if (typeof value !== "object" || value === null || (reason !== null && typeof reason !== "string")) return null;
   return {

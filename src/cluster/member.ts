@@ -4,8 +4,8 @@
  */
 import type { Clock, Timers } from "../system/index.js";
 import { isChange, type Change, type Mark, type Store } from "../store/store.js";
-import { Chain, type ChainLink } from "./chain.js";
-import { Fleet, type Claim, type FleetState } from "./fleet.js";
+import { FeedChain, type ChainLink } from "./chain.js";
+import { Fleet, type FleetClaim, type FleetState } from "./fleet.js";
 import { FACTS_FEED, Lease, type LeaseEnd, type Tenure } from "./lease.js";
 import { readMessage, type Hold, type Link } from "./link.js";
 import { readTick, type Tick } from "./tick.js";
@@ -48,7 +48,7 @@ export interface MemberEvents {
 }
 
 /** How a change is in force. */
-export interface OnFleet extends FleetState {
+export interface FleetStanding extends FleetState {
   in_force: "node" | "fleet";
   /** Milliseconds until it was in force everywhere; null if it isn't yet. */
   took_ms: number | null;
@@ -71,8 +71,8 @@ export class Member {
   readonly #deps: MemberDeps;
   readonly #options: MemberOptions;
   readonly #fleet: Fleet;
-  readonly #chain = new Chain();
-  readonly #claims = new Map<number, { claim: Claim; read: number; told: boolean }>();
+  readonly #chain = new FeedChain();
+  readonly #claims = new Map<number, { claim: FleetClaim; read: number; told: boolean }>();
   readonly #landing = new Map<number, Promise<void>>();
   readonly #nodes = new Map<string, NodeSeen & { at: number }>();
   /** Called when something may have been acknowledged. */
@@ -146,7 +146,7 @@ export class Member {
   }
 
   /** Waits until a change is in force on the fleet, for as long as answers may wait for that. */
-  async inForce(revision: number): Promise<OnFleet> {
+  async inForce(revision: number): Promise<FleetStanding> {
     const kept = this.#claimOf(revision);
     if (kept === null) return { in_force: "node", acknowledged: [], expired: [], waiting_for: [...this.live], took_ms: null };
     const began = this.#deps.system.clock.monotonic();
@@ -161,7 +161,7 @@ export class Member {
   }
 
   /** How a change stands now, without waiting; null if nothing is known of it. */
-  standing(revision: number): OnFleet | null {
+  standing(revision: number): FleetStanding | null {
     const kept = this.#claims.get(revision);
     return kept === undefined ? null : { in_force: kept.claim.holds ? "fleet" : "node", ...kept.claim.state, took_ms: null };
   }
@@ -213,7 +213,7 @@ export class Member {
       this.lease.returned(FACTS_FEED, tick.incarnation, n);
   }
 
-  #claimOf(revision: number): { claim: Claim; read: number; told: boolean } | null {
+  #claimOf(revision: number): { claim: FleetClaim; read: number; told: boolean } | null {
     const known = this.#claims.get(revision);
     if (known !== undefined) return known;
     if (this.#chain.last.revision < revision) return null;
@@ -225,7 +225,7 @@ export class Member {
     return kept;
   }
 
-  async #until(revision: number, claim: Claim, until: number): Promise<FleetState> {
+  async #until(revision: number, claim: FleetClaim, until: number): Promise<FleetState> {
     const { clock, timers } = this.#deps.system;
     for (let asked = -Infinity; !claim.holds && clock.monotonic() < until;) {
       if (clock.monotonic() - asked >= ASK_EVERY_MS) {
@@ -246,7 +246,7 @@ export class Member {
     return claim.state;
   }
 
-  #told(revision: number, kept: { claim: Claim; read: number; told: boolean }): number {
+  #told(revision: number, kept: { claim: FleetClaim; read: number; told: boolean }): number {
     const took_ms = Math.round(this.#deps.system.clock.monotonic() - kept.read);
     if (!kept.told) this.#deps.events.claimed(revision, kept.claim.state, took_ms);
     kept.told = true;

@@ -2,14 +2,14 @@
 import type { AnswerTime, Facts } from "../decision/ports.js";
 import type { Registry } from "./registry.js";
 
-interface Kept {
+interface AgedFacts {
   registry: () => Registry;
   isStale: () => boolean;
   /** Time for answers on what is in memory now. @default none */
   lease?: () => AnswerTime | null;
 }
 
-export function factsOf({ registry, isStale, lease = () => null }: Kept): Facts {
+export function factsOf({ registry, isStale, lease = () => null }: AgedFacts): Facts {
   return {
     get revision() {
       return registry().revision;

@@ -1,10 +1,10 @@
-/** Followers of a store's feed: each gets what it lacks by reading, then what comes as it comes. */
+/** FeedFollowers of a store's feed: each gets what it lacks by reading, then what comes as it comes. */
 import type { Timers } from "../system/index.js";
 import { STORE_LIMITS, isChange, type Change, type FeedTaker, type Mark } from "./store.js";
 
 const RETRY_MS = 250;
 
-interface Follower {
+interface FeedFollower {
   take: FeedTaker;
   /** Revision of the last change that it has received. */
   at: number;
@@ -12,10 +12,10 @@ interface Follower {
   waiting: (Change | Mark)[] | null;
 }
 
-export class Followers {
+export class FeedFollowers {
   readonly #read: (after: number, limit: number) => Promise<Change[]>;
   readonly #timers: Timers;
-  readonly #followers = new Set<Follower>();
+  readonly #followers = new Set<FeedFollower>();
 
   /** @param read durable changes after a revision, as `Store.changes` */
   constructor(read: (after: number, limit: number) => Promise<Change[]>, timers: Timers) {
@@ -25,7 +25,7 @@ export class Followers {
 
   /** Follows the feed after a revision. @returns ends it */
   add(after: number, take: FeedTaker, upToDate: boolean): () => void {
-    const follower: Follower = { take, at: after, waiting: upToDate ? null : [] };
+    const follower: FeedFollower = { take, at: after, waiting: upToDate ? null : [] };
     this.#followers.add(follower);
     if (!upToDate) void this.#catchUp(follower);
     return () => {
@@ -46,7 +46,7 @@ export class Followers {
     }
   }
 
-  async #catchUp(follower: Follower): Promise<void> {
+  async #catchUp(follower: FeedFollower): Promise<void> {
     while (this.#followers.has(follower) && follower.waiting !== null) {
       let page: Change[];
       try {
@@ -67,7 +67,7 @@ export class Followers {
 }
 
 /** Passes on what the follower lacks. */
-function give(follower: Follower, items: readonly (Change | Mark)[]): void {
+function give(follower: FeedFollower, items: readonly (Change | Mark)[]): void {
   const lacking = items.filter((item) => !isChange(item) || item.revision > follower.at);
   if (lacking.length === 0) return;
   follower.at = lacking.reduce((at, item) => (isChange(item) ? item.revision : at), follower.at);

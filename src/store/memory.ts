@@ -3,7 +3,7 @@
  * reached the disk, and the power can be cut. All of it follows from the timers and the faults that are passed in.
  */
 import type { Random, Timers } from "../system/index.js";
-import { Followers } from "./followers.js";
+import { FeedFollowers } from "./followers.js";
 import { changeOf, checkQuery, checkedCall, type NewRows, type Row } from "./rows.js";
 import { StoreConflict, StoreUnavailable } from "./store.js";
 import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
@@ -62,14 +62,14 @@ export class MemoryStore implements Store {
   #group: Call[] = [];
   #state: "working" | "failed" | "closed" | "cut" = "working";
   #closed: (() => void) | null = null;
-  readonly #followers: Followers;
+  readonly #followers: FeedFollowers;
 
   constructor(timers: Timers, disk = new MemoryDisk(), faults = NO_FAULTS) {
     this.#disk = disk;
     this.#timers = timers;
     this.#faults = faults;
     this.#revision = disk.rows.length;
-    this.#followers = new Followers((after, limit) => this.changes(after, limit), timers);
+    this.#followers = new FeedFollowers((after, limit) => this.changes(after, limit), timers);
     for (const { key, revision } of disk.rows) this.#last.set(key, revision);
   }
 

@@ -6,9 +6,9 @@ import { randomUUID } from "node:crypto";
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { connect, headers, type MsgHdrs, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
-import { Followers } from "./followers.js";
+import { FeedFollowers } from "./followers.js";
 import { NatsFeed, StreamReader, WRITE_ID, type FeedUnreadable, type Item } from "./nats_feed.js";
-import { subjectsOf, type Subjects } from "./nats_keys.js";
+import { subjectsOf, type KeySubjects } from "./nats_keys.js";
 import { checkQuery, checkedCall, type NewRow, type NewRows } from "./rows.js";
 import { StoreConflict, StoreUnavailable, StoreUnsure, isChange } from "./store.js";
 import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
@@ -52,8 +52,8 @@ interface Ack {
   error?: { code: number; err_code?: number; description?: string };
 }
 
-type Settled = { revisions: number[] } | "conflict" | "closed";
-type Outcome = { revisions: number[] } | "conflict" | "unknown";
+type WriteResult = { revisions: number[] } | "conflict" | "closed";
+type PublishResult = { revisions: number[] } | "conflict" | "unknown";
 
 export class NatsStore implements Store {
   readonly #options: NatsStoreOptions;
@@ -62,9 +62,9 @@ export class NatsStore implements Store {
   readonly #connection: NatsConnection;
   readonly #jsm: JetStreamManager;
   readonly #stream: string;
-  readonly #subjects: Subjects;
+  readonly #subjects: KeySubjects;
   readonly #reader: StreamReader;
-  readonly #followers: Followers;
+  readonly #followers: FeedFollowers;
   readonly #feed: NatsFeed;
   /** Identity of the stream: another one is another feed, whatever its name. */
   readonly id: string;
@@ -121,7 +121,7 @@ export class NatsStore implements Store {
     opened: {
       connection: NatsConnection;
       jsm: JetStreamManager;
-      subjects: Subjects;
+      subjects: KeySubjects;
       info: StreamInfo;
       reader: StreamReader;
       revision: number;
@@ -139,7 +139,7 @@ export class NatsStore implements Store {
     this.#revision = opened.revision;
     this.id = idOf(opened.info);
     for (const [kind, last] of opened.kinds) this.#lastOfKind.set(kind, last);
-    this.#followers = new Followers((after, limit) => this.changes(after, limit), timers);
+    this.#followers = new FeedFollowers((after, limit) => this.changes(after, limit), timers);
     this.#feed = new NatsFeed(this.#connection, this.#reader, this.#subjects, timers, opened.info.state.last_seq, {
       take: (items) => {
         this.#take(items);
@@ -274,7 +274,7 @@ export class NatsStore implements Store {
   }
 
   /** Makes writes in the order of their calls, some at a time: the server takes a bounded number of batches at once. */
-  async #inOrder(call: NewRows, id: string): Promise<Settled> {
+  async #inOrder(call: NewRows, id: string): Promise<WriteResult> {
     if (this.#underWay >= WRITES_AT_ONCE)
       await new Promise<void>((resolve) => {
         this.#queue.push(resolve);
@@ -290,9 +290,9 @@ export class NatsStore implements Store {
   }
 
   /** Repeats the very same write until its outcome is known. */
-  async #settle(call: NewRows, id: string): Promise<Settled> {
+  async #settle(call: NewRows, id: string): Promise<WriteResult> {
     for (let isRepeated = false; ; isRepeated = true) {
-      let outcome: Outcome = "unknown";
+      let outcome: PublishResult = "unknown";
       try {
         if (isRepeated) outcome = await this.#madeBefore(call, id);
         if (outcome === "unknown") outcome = await this.#publish(call, id);
@@ -310,7 +310,7 @@ export class NatsStore implements Store {
     }
   }
 
-  async #answer(call: NewRows, outcome: Settled): Promise<number[]> {
+  async #answer(call: NewRows, outcome: WriteResult): Promise<number[]> {
     if (outcome === "closed") throw new StoreUnavailable("it is closed");
     if (outcome === "conflict") throw await this.#conflict(call);
     const { revisions } = outcome;
@@ -318,7 +318,7 @@ export class NatsStore implements Store {
     return revisions;
   }
 
-  async #publish({ rows, guard }: NewRows, id: string): Promise<Outcome> {
+  async #publish({ rows, guard }: NewRows, id: string): Promise<PublishResult> {
     const guarded = guard === null ? null : this.#guarded(guard);
     if (guarded === "broken") return "conflict";
     if (guarded !== null && !(await this.#areLast(rows))) return "conflict";
@@ -340,7 +340,7 @@ export class NatsStore implements Store {
     return outcomeOf(answer.json<Ack>(), rows.length);
   }
 
-  #message({ expected, ...content }: NewRow, id: string, guarded: Guarded | null): { subject: string; data: string; headers: MsgHdrs } {
+  #message({ expected, ...content }: NewRow, id: string, guarded: GuardedKind | null): { subject: string; data: string; headers: MsgHdrs } {
     const said = headers();
     said.set(WRITE_ID, id);
     said.set(LAST_SEQUENCE, String(guarded?.last ?? expected));
@@ -349,7 +349,7 @@ export class NatsStore implements Store {
   }
 
   /** Returns the state that a guard expects of its subject; `broken` if a change that is known already breaks it. */
-  #guarded({ prefix, since }: Guard): Guarded | "broken" {
+  #guarded({ prefix, since }: Guard): GuardedKind | "broken" {
     const subject = this.#subjects.ofKind(prefix);
     if (subject === null) throw new Error(`${prefix} is no kind of keys`);
     const kind = prefix.slice(0, -1);
@@ -369,7 +369,7 @@ export class NatsStore implements Store {
   }
 
   /** Looks for a write's own changes: its answer may have been lost. */
-  async #madeBefore({ rows }: NewRows, id: string): Promise<Outcome> {
+  async #madeBefore({ rows }: NewRows, id: string): Promise<PublishResult> {
     const revisions: number[] = [];
     for (const { key, expected } of rows) {
       const next = await this.#reader.next(expected + 1, this.#subjects.ofKey(key));
@@ -438,14 +438,14 @@ export class NatsStore implements Store {
   }
 }
 
-interface Guarded {
+interface GuardedKind {
   subject: string;
   kind: string;
   /** Sequence that the subject's last message has to have. */
   last: number;
 }
 
-function outcomeOf({ seq, error }: Ack, count: number): Outcome {
+function outcomeOf({ seq, error }: Ack, count: number): PublishResult {
   if (error !== undefined) return WRONG_LAST_SEQUENCE.has(error.err_code ?? 0) ? "conflict" : "unknown";
   if (seq === undefined) return "unknown";
   return { revisions: Array.from({ length: count }, (_, i) => seq - count + 1 + i) };
@@ -458,7 +458,7 @@ async function streamOf(
   jsm: JetStreamManager,
   timers: Timers,
   { name, replicas }: NatsStoreOptions,
-  subjects: Subjects,
+  subjects: KeySubjects,
 ): Promise<StreamInfo> {
   const stream = `REMIT_${name}`;
   const wanted = {

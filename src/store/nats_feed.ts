@@ -6,7 +6,7 @@ import type { JetStreamManager, MsgRequest, StoredMsg } from "@nats-io/jetstream
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
 import { changeOf, checkedCall } from "./rows.js";
-import type { Subjects } from "./nats_keys.js";
+import type { KeySubjects } from "./nats_keys.js";
 import type { Change, Json, Mark, Write } from "./store.js";
 
 /** Message of the stream. */
@@ -37,7 +37,7 @@ interface Raw {
 }
 
 /** @throws FeedUnreadable */
-export function itemOf({ sequence, subject, data, write }: Raw, subjects: Subjects): Item {
+export function itemOf({ sequence, subject, data, write }: Raw, subjects: KeySubjects): Item {
   try {
     const value = JSON.parse(Buffer.from(data).toString("utf8")) as Record<string, unknown>;
     if (subject.startsWith(subjects.changes.slice(0, -1))) {
@@ -57,9 +57,9 @@ export function itemOf({ sequence, subject, data, write }: Raw, subjects: Subjec
 export class StreamReader {
   readonly #jsm: JetStreamManager;
   readonly #stream: string;
-  readonly #subjects: Subjects;
+  readonly #subjects: KeySubjects;
 
-  constructor(jsm: JetStreamManager, stream: string, subjects: Subjects) {
+  constructor(jsm: JetStreamManager, stream: string, subjects: KeySubjects) {
     this.#jsm = jsm;
     this.#stream = stream;
     this.#subjects = subjects;
@@ -101,7 +101,7 @@ export class StreamReader {
 
 export class NatsFeed {
   readonly #reader: StreamReader;
-  readonly #subjects: Subjects;
+  readonly #subjects: KeySubjects;
   readonly #timers: Pick<Timers, "after">;
   readonly #take: (items: Item[]) => void;
   readonly #broken: (cause: FeedUnreadable) => void;
@@ -116,7 +116,7 @@ export class NatsFeed {
   constructor(
     connection: NatsConnection,
     reader: StreamReader,
-    subjects: Subjects,
+    subjects: KeySubjects,
     timers: Pick<Timers, "after">,
     at: number,
     { take, broken }: { take: (items: Item[]) => void; broken: (cause: FeedUnreadable) => void },

@@ -1,4 +1,4 @@
-/** Subjects of a shared store: each key has its own, below one of its kind, so that a kind can be guarded and read by itself. */
+/** KeySubjects of a shared store: each key has its own, below one of its kind, so that a kind can be guarded and read by itself. */
 import { createHash } from "node:crypto";
 
 /** Kinds that are a subject's token as they are. */
@@ -6,7 +6,7 @@ const KIND = /^([a-z][a-z_]{0,31})\/(.+)$/su;
 /** Stands for the kind of keys that have none. */
 const NO_KIND = "_";
 
-export interface Subjects {
+export interface KeySubjects {
   /** Subject of everything: changes and marks. */
   all: string;
   changes: string;
@@ -19,7 +19,7 @@ export interface Subjects {
 }
 
 /** @param name of the cluster: a word */
-export function subjectsOf(name: string): Subjects {
+export function subjectsOf(name: string): KeySubjects {
   const root = `remit.${name}`;
   return {
     all: `${root}.>`,

@@ -11,7 +11,7 @@ import { workerThread, type Thread } from "../system/thread.js";
 import { StoreUnreadable, type Outcome, type Page } from "./file.js";
 import type { FromKeeper, ToKeeper } from "./keeper.js";
 import { finishRestore, lockOf } from "./restore.js";
-import { Followers } from "./followers.js";
+import { FeedFollowers } from "./followers.js";
 import { changeOf, checkQuery, checkedCall, type NewRows } from "./rows.js";
 import { StoreConflict, StoreUnavailable } from "./store.js";
 import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
@@ -78,7 +78,7 @@ export class SqliteStore implements Store {
   #pendingBytes = 0;
   readonly #questions = new Map<number, Question>();
   #nextQuestion = 1;
-  readonly #followers: Followers;
+  readonly #followers: FeedFollowers;
   #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
 
   /**
@@ -124,7 +124,7 @@ export class SqliteStore implements Store {
     this.#timers = timers;
     this.#events = events;
     this.#unlock = unlock;
-    this.#followers = new Followers((after, limit) => this.changes(after, limit), timers);
+    this.#followers = new FeedFollowers((after, limit) => this.changes(after, limit), timers);
     const owner = {
       received: (message: Spoken): void => {
         this.#receive(message);

@@ -5,7 +5,7 @@ import { credsAuthenticator } from "@nats-io/transport-node";
 import { nodeFiles } from "../audit/files.js";
 import type { ChainLink } from "../cluster/chain.js";
 import type { LeaseEnd } from "../cluster/lease.js";
-import { Member, type OnFleet as Standing } from "../cluster/member.js";
+import { Member, type FleetStanding as Standing } from "../cluster/member.js";
 import { natsLink } from "../cluster/nats_link.js";
 import type { ClusterAnswer, InForce } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
@@ -37,8 +37,8 @@ const ENDED: Record<LeaseEnd, string> = {
   cluster_too_large: "more nodes are live than `cluster.nodes_max`; nothing is allowed here any more",
 };
 
-/** Place in the feed at which an earlier start of this node has stopped reading. */
-interface Place extends ChainLink {
+/** FeedPlace in the feed at which an earlier start of this node has stopped reading. */
+interface FeedPlace extends ChainLink {
   feed: string;
 }
 
@@ -199,7 +199,7 @@ export class ClusterNode implements OtherNodes {
   }
 
   #keepPlace(): void {
-    const place: Place = { feed: this.#parts.store.id, ...this.#member.chain };
+    const place: FeedPlace = { feed: this.#parts.store.id, ...this.#member.chain };
     try {
       nodeFiles(this.#parts.directory).replace(PLACE, Buffer.from(`${JSON.stringify(place)}\n`));
     } catch (cause) {
@@ -214,7 +214,7 @@ function fleetOf({ in_force, ...fleet }: Standing): Pick<InForce, "in_force" | "
 }
 
 /** Returns where an earlier start has stopped reading; null if there was none. @throws Error for a file that can't be right */
-function placeIn(directory: string): Place | null {
+function placeIn(directory: string): FeedPlace | null {
   const file = join(directory, PLACE);
   if (!existsSync(file)) return null;
   try {

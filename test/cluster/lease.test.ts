@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Chain } from "../../src/cluster/chain.js";
+import { FeedChain } from "../../src/cluster/chain.js";
 import { Fleet } from "../../src/cluster/fleet.js";
 import { Lease, type LeaseEnd } from "../../src/cluster/lease.js";
 
@@ -177,8 +177,8 @@ describe("the chain over the feed", () => {
   const change = (revision: number, value: number) => ({
     ...{ revision, key: "k", value, by: "tests", time: "2026-03-03T10:15:00Z", reason: null, change: "set" },
   });
-  const chainOf = (...changes: [revision: number, value: number][]): Chain => {
-    const chain = new Chain();
+  const chainOf = (...changes: [revision: number, value: number][]): FeedChain => {
+    const chain = new FeedChain();
     for (const one of changes) chain.add(change(...one));
     return chain;
   };

@@ -146,7 +146,7 @@ class SimNode {
   /** Agents whose revocation came by the feed of all facts. */
   readonly applied = new Set<string>();
   readonly cursors: number[];
-  readonly claims = new Map<string, fleets.Claim>();
+  readonly claims = new Map<string, fleets.FleetClaim>();
   inFlight: Answer[] = [];
   dead = false;
   pausedUntil = 0;
@@ -333,7 +333,7 @@ class SimNode {
     });
   }
 
-  #ask(agent: string, claim: fleets.Claim, round = 0): void {
+  #ask(agent: string, claim: fleets.FleetClaim, round = 0): void {
     if (claim.holds) {
       this.sim.claimed(agent, claim.state);
       this.claims.delete(agent);

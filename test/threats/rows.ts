@@ -430,6 +430,7 @@ const rows = {
     control: "`serve --check` reads, tries and compares all that a start would: keys with their certificates, folders by their rights.",
     lives: ["src/wiring/tls.ts", "src/cli/check.ts"],
     also: ["test/cli/cli.long.test.ts"],
+  },
   H1: {
     threat: "A node of a cluster that is cut off, frozen or behind goes on allowing what was revoked on another.",
     control:
