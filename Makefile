@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run changed test test-all watch test-nodes compiler static static-format static-lint static-rego check mutants bundle demo bench bench-long clients site clean build
+.PHONY: help run cluster changed test test-all watch test-nodes compiler static static-format static-lint static-rego check mutants bundle demo bench bench-long clients site clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -22,6 +22,9 @@ build: $(INSTALLED)
 
 run: build ## start the service on the shipped bundle and print requests to paste (needs Node only)
 	@node dist/dev/run.js
+
+cluster: build ## start three services that are one cluster on three NATS servers, and print requests to paste; needs Go once
+	@node dist/dev/cluster.js
 
 # What a choice of tests needs: types are checked by every other build.
 changed: $(INSTALLED)

@@ -77,6 +77,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   scale: { args: ["--agents", "100000"] },
   mcp: { args: ["--calls", "2000"] },
   outside: { args: [] },
+  fleet: { args: ["--seeds", "100000"] },
   memory: { args: [] },
 };
 

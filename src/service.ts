@@ -48,6 +48,7 @@ import { readBytes } from "./system/read_file.js";
 import { uuid7 } from "./system/uuid.js";
 import type { CaughtUp } from "./wiring/caught_up.js";
 import { openCore, packageVersion } from "./wiring/core.js";
+import type { ClusterNode } from "./wiring/cluster.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
@@ -63,7 +64,7 @@ import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
 import { provenanceKeys, trustedKeys } from "./wiring/trusted_keys.js";
-import { exporterOf, lockPlaces, openStore, retaining, searchOf, type Locks } from "./wiring/opened.js";
+import { exporterOf, lockPlaces, openStore, retaining, searchOf, type Locks, type OpenedStore } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -108,7 +109,8 @@ export async function startService(config: Config, system: System, logger: Logge
   }
 
   async function open(): Promise<Service> {
-    const opening = openStore(config, timers, logger, locks.store);
+    let node = null as ClusterNode | null;
+    const opening = openStore(config, timers, logger, locks.store, () => node?.broken());
     closing.add(() => closeOpened(opening));
     // Before this start is on record.
     const lastRecordMs = config.log.retain_days === undefined ? null : await lastRecordTime(config.log.dir);
@@ -150,7 +152,7 @@ export async function startService(config: Config, system: System, logger: Logge
     );
     // Where the store fails, the core has to be whole before it can be closed.
     closing.add(() => core.catch(() => undefined));
-    const [store, { log, records, masks, profile, engine, source }] = await Promise.all([opening, core]);
+    const [{ store, join }, { log, records, masks, profile, engine, source }] = await Promise.all([opening, core]);
     let activatedAt = clock.monotonic();
     const bundleWaiters = new BundleWaiters(timers, config.bundle);
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
@@ -168,13 +170,29 @@ export async function startService(config: Config, system: System, logger: Logge
       policy: () => engine.active,
       compile: compileGrantEntry,
       barrier: () => flights.landed(),
-      limits: { ...factsLimits, counted_grants: config.log.durability === "synced" },
+      limits: {
+        ...factsLimits,
+        // Each node would count for itself.
+        counted_grants: config.log.durability === "synced" && config.cluster === undefined,
+        nodes_max: config.cluster?.nodes_max ?? 1,
+      },
+      others: () => node,
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms, recorded: factsMark?.recorded.bind(factsMark) },
     });
     closing.add(() => {
       commands.close();
     });
     const facts = commands.registry;
+    if (join !== null && config.cluster !== undefined)
+      node = join({
+        ...{ config: config.cluster, directory, commands, system, logger, version: packageVersion() },
+        incarnation: uuid7(clock, system.random)(),
+        landed: () => flights.landed(),
+        bundle: () => engine.active?.identity.digest ?? null,
+        record: (detail) => records.admin("remit", "revoked_on_fleet", detail),
+      });
+    closing.add(() => node?.leave());
+    const aged: Facts = node?.facts ?? facts;
     const streams = new EventStreams({
       commands,
       system,
@@ -256,7 +274,8 @@ export async function startService(config: Config, system: System, logger: Logge
       bundle_refusals: source.refusals,
       bundle_refused: source.status.refused !== null,
       facts_revision: facts.revision,
-      facts_stale: facts.stale,
+      facts_stale: aged.stale,
+      cluster: node && { lease_left_ms: node.lease_left_ms, live: node.live.length },
       everything_revoked: facts.revoked("everything", ""),
       store_healthy: store.healthy,
       log_healthy: log.healthy,
@@ -335,11 +354,15 @@ export async function startService(config: Config, system: System, logger: Logge
       adjustments.close();
     });
     const deciding = decider({
-      flow: flow.port,
+      // In a cluster the agent may have read something on another node: nobody knows where its values come from.
+      ...(node === null && { flow: flow.port }),
       system,
       identity,
       engine,
-      facts,
+      facts: aged,
+      withheld: (decision_id) => {
+        void records.admin("remit", "answer_withheld", { decision_id }).catch(() => undefined);
+      },
       log,
       profile,
       findings: findings.incidents,
@@ -411,6 +434,7 @@ export async function startService(config: Config, system: System, logger: Logge
         handedIn,
         identity: refusingRevoked(identity, facts),
         facts: commands,
+        cluster: node ?? undefined,
         flights,
         profile,
         events: streams,
@@ -426,7 +450,7 @@ export async function startService(config: Config, system: System, logger: Logge
         logKeys,
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
-          facts: !facts.stale,
+          facts: !aged.stale,
           stored: store.healthy,
           log: log.healthy && profile.ready && (engine.active?.vocabulary.masks === undefined || masks.isReady(clock.wall())),
           accepting,
@@ -501,7 +525,7 @@ function openMark({ log: { dir } }: Config, log: SegmentLog, revision: number, t
 }
 
 /** Closes what is being opened, unless opening it failed. */
-function closeOpened(opening: Promise<{ close: () => Promise<void> }>): Promise<void> {
+function closeOpened(opening: Promise<OpenedStore>): Promise<void> {
   return opening.then(
     (opened) => opened.close(),
     () => undefined,

@@ -17,6 +17,7 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   identity: ["decision"],
   bundle: [],
   store: [],
+  cluster: ["store"],
   explain: ["bundle", "decision"],
   authoring: ["bundle", "decision", "explain", "policy"],
   replay: ["audit", "bundle", "decision", "policy"],

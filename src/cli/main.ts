@@ -26,6 +26,7 @@ export const COMMANDS: Subcommands = {
   revoke: async () => (await import("./revocations.js")).addRevoke,
   revocations: async () => (await import("./revocations.js")).addRevocations,
   facts: async () => (await import("./facts.js")).addFacts,
+  cluster: async () => (await import("./cluster.js")).addCluster,
   findings: async () => (await import("./findings.js")).addFindings,
   events: async () => (await import("./events.js")).addEvents,
   observe: async () => (await import("./observe.js")).addObserve,

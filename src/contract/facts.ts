@@ -1,5 +1,6 @@
 /** Agents, tasks, grants, narrowings and revocations, as their host registers, reads and changes them. */
 import { Type, about, type Static, type TProperties, type TSchema } from "./type.js";
+import { InForceWhere, OnFleet } from "./cluster.js";
 import { ID_LENGTH_MAX, NAME_PATTERN } from "./decision.js";
 import { taskMembers } from "./tasks.js";
 
@@ -324,7 +325,7 @@ export const RevocationState = Type.Object(revocationState, {
 });
 export type RevocationState = Static<typeof RevocationState>;
 export const RevocationAnswer = Type.Object(
-  { ...revocationState, ...revisions },
+  { ...revocationState, ...revisions, in_force: Type.Optional(InForceWhere), fleet: Type.Optional(OnFleet) },
   { ...closed, title: "Revocation", description: "A revocation, in force or lifted" },
 );
 export type RevocationAnswer = Static<typeof RevocationAnswer>;
@@ -394,7 +395,8 @@ export type NarrowingAnswer = Static<typeof NarrowingAnswer>;
 export const InForce = Type.Object(
   {
     revision: orNull(Type.Integer({ description: "Facts revision from which on every decision knows it; null until it is durable" })),
-    in_force: Type.Literal("node", { description: "Where it holds already: on this service. Left out of a change that only widens" }),
+    in_force: InForceWhere,
+    fleet: Type.Optional(OnFleet),
     durable: Type.Boolean({ description: "Whether it is on disk. If not, it holds in memory and is written as soon as possible" }),
     problem: orNull(Type.String({ description: "Why it isn't durable: `store_unavailable` or `log_unavailable`; null if it is" })),
   },
@@ -402,7 +404,7 @@ export const InForce = Type.Object(
 );
 export type InForce = Static<typeof InForce>;
 
-const { in_force, durable, problem } = InForce.properties;
+const { in_force, durable, problem, fleet } = InForce.properties;
 
 /** A fact as it is after a change. What narrows holds before it is durable, and then has no revision yet. */
 const changed = <T extends TProperties>(title: string, fact: T) =>
@@ -412,6 +414,7 @@ const changed = <T extends TProperties>(title: string, fact: T) =>
       revision: orNull(about(Revision, "Facts revision of this change; null: it holds in memory and isn't durable yet")),
       facts_revision: FactsRevision,
       in_force: Type.Optional(in_force),
+      fleet,
       durable: Type.Optional(durable),
       problem: Type.Optional(problem),
     },

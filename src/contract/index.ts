@@ -3,6 +3,7 @@ export * from "./approvals.js";
 export * from "./behavior.js";
 export * from "./bundles.js";
 export * from "./canonical.js";
+export * from "./cluster.js";
 export * from "./decision.js";
 export * from "./events.js";
 export * from "./explain.js";

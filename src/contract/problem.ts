@@ -145,6 +145,22 @@ const table = {
   },
   import_exists: { status: 409, title: "an import with this id exists and is not the same" },
   store_unavailable: { status: 503, title: "no change can be stored now" },
+  cluster_none: { status: 404, title: "this service is no node of a cluster" },
+  embedding_unsupported: {
+    status: 409,
+    title: "a node of a cluster can't be followed by an engine that decides elsewhere",
+    hint: "ask the service, or run one without `cluster`",
+  },
+  answer_late: {
+    status: 503,
+    title: "the decision was made on facts that may be out of date by now",
+    hint: "ask again; the service could not reach the other nodes of its cluster for too long",
+  },
+  outcome_unknown: {
+    status: 503,
+    title: "the store has not said whether the change is made",
+    hint: "read the fact, or send the same request again",
+  },
   tasks_full: { status: 503, title: "as many tasks are live as the limit allows" },
   // what became of a decision
   decision_not_found: { status: 404, title: "no decision of this caller has this id" },

@@ -36,9 +36,10 @@ export function answerOf(decision_id: string, { question, gathered, conclusion, 
 }
 
 /** Milliseconds since the epoch: as long as the purpose says, and no longer than anything that the answer rests on. */
-function validUntil({ levels }: Gathered): number {
+function validUntil({ levels, lease }: Gathered): number {
   const { now_ms, purpose, agent_proof, task_proof } = levels[0].situation;
   let until = now_ms + (purpose?.answer_lasts_ms ?? 0);
+  if (lease !== null) until = Math.min(until, now_ms + Math.floor(lease.left_ms));
   if (agent_proof !== null) until = Math.min(until, agent_proof.token.expires_ms);
   if (task_proof !== null) until = Math.min(until, task_proof.token.expires_ms);
   for (const { situation, grants } of levels) {

@@ -9,6 +9,7 @@ import { answerOf, opensFinding } from "./answer.js";
 import type { Attempt } from "./attempt.js";
 import { Chain } from "./chain.js";
 import type { Decided, Pdp } from "./pdp.js";
+import type { AnswerTime } from "./ports.js";
 import { answerText, recordText, type Recorded } from "./record.js";
 
 /** An answer, and its record as the log takes it. */
@@ -28,6 +29,7 @@ export interface Committed {
   caller: string;
   purpose: string | null;
   uses: readonly string[];
+  lease: AnswerTime | null;
   /** True if the log accepted the record, and the profile has learned from it. */
   accepted: boolean;
   read_ms: number;
@@ -72,7 +74,8 @@ export class Committer {
       const purpose = attempt.gathered.levels[0].situation.purpose === undefined ? null : question.action.request.purpose;
       const caller = question.asker.caller.id;
       const committed = system.clock.monotonic();
-      return { task, answer, text, caller, purpose, uses, accepted, read_ms: question.read_ms, evaluate_ms, committed, recorded };
+      const { lease } = attempt.gathered;
+      return { task, answer, text, caller, purpose, uses, lease, accepted, read_ms: question.read_ms, evaluate_ms, committed, recorded };
     } catch (cause) {
       facts.giveBack(uses);
       if (written !== null) this.unrecorded(written, accepted);
@@ -82,7 +85,7 @@ export class Committer {
 
   /** Resolves when the record is on disk: no answer leaves without it. @throws Problem of the log */
   async durable(committed: Committed): Promise<Decided> {
-    const { answer, text, purpose, caller, read_ms, evaluate_ms } = committed;
+    const { answer, text, purpose, caller, lease, read_ms, evaluate_ms } = committed;
     try {
       await committed.recorded;
     } catch (cause) {
@@ -90,9 +93,21 @@ export class Committer {
       this.unrecorded(committed, committed.accepted);
       throw cause;
     }
+    this.mayLeave(committed);
     this.#pdp.decided?.(answer.decision_id, caller, answer.proceed);
     const record = this.#pdp.system.clock.monotonic() - committed.committed;
-    return { answer, text, purpose, stages: { read: read_ms, evaluate: evaluate_ms, record } };
+    return { answer, text, purpose, lease, stages: { read: read_ms, evaluate: evaluate_ms, record } };
+  }
+
+  /**
+   * Withholds an answer that permits and comes too late: what it was decided by may have been revoked since, everywhere.
+   * @throws Problem `answer_late`
+   */
+  mayLeave({ answer, lease }: Pick<Committed, "answer" | "lease">): void {
+    if (lease === null || !answer.proceed || lease.left_ms > 0) return;
+    this.#pdp.flow?.notMade(answer.decision_id);
+    this.#pdp.withheld?.(answer.decision_id);
+    throw new Problem("answer_late");
   }
 
   /** Writes the record of an observed action and learns from it; the caller appends it in the same turn. @throws Problem of masks */

@@ -45,7 +45,10 @@ export function decider(pdp: Pdp): Decider {
       result.catch(() => undefined);
       results.push(result);
     }
-    return Promise.all(results);
+    const all = await Promise.all(results);
+    // The first have waited for the last.
+    for (const one of all) committer.mayLeave(one);
+    return all;
   }
 
   return {

@@ -30,10 +30,11 @@ export function gather(question: Question, around: Surroundings): Gathered {
   }
   // An approval is of the whole action, whichever task of the chain it waited for.
   const approvals = facts.approvals(own.situation.agent_id, around.now_ms, () => approvalOf(question, levels, facts).digest);
-  if (approvals.length === 0) return { revision: facts.revision, levels };
+  const { revision, lease } = facts;
+  if (approvals.length === 0) return { revision, lease, levels };
   const approved = ({ situation, grants }: Level): Level => ({ situation, grants: [...grants, ...approvals] });
   const [first, ...above] = levels;
-  return { revision: facts.revision, levels: [approved(first), ...above.map(approved)] };
+  return { revision, lease, levels: [approved(first), ...above.map(approved)] };
 }
 
 function ownLevel({ action, asker, policy }: Question, { identity, facts, now_ms, time_skew_max_ms }: Surroundings): Level {

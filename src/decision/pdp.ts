@@ -6,7 +6,7 @@ import type { Attempt, Attempter } from "./attempt.js";
 import type { Chain } from "./chain.js";
 import type { Written } from "./commit.js";
 import type { Intake } from "./intake.js";
-import type { AgentProof, Caller, DecisionLog, Engine, Facts, ValueFlow, Identity, KeptProfile, Masks } from "./ports.js";
+import type { AgentProof, AnswerTime, Caller, DecisionLog, Engine, Facts, ValueFlow, Identity, KeptProfile, Masks } from "./ports.js";
 import type { Kind } from "./record.js";
 import type { ScanLimits } from "./scan.js";
 
@@ -44,6 +44,8 @@ export interface Pdp {
   chain?: Chain;
   /** Called for each decision on record, before its answer leaves. */
   decided?: (decisionId: string, caller: string, proceed: boolean) => void;
+  /** Called for each decision that is on record, permits, and doesn't leave: its time was over. */
+  withheld?: (decisionId: string) => void;
   /** Without it each action that has to be looked into is a finding of its own. */
   findings?: Findings;
   /**
@@ -66,6 +68,8 @@ export interface Decided {
   text: string;
   /** The purpose as the bundle knows it, null if it doesn't: safe as a metric's label. */
   purpose: string | null;
+  /** Time within which the answer may leave, if it permits. */
+  lease: AnswerTime | null;
   stages: Stages;
 }
 

@@ -127,11 +127,19 @@ export interface Narrowed {
   permitted: number;
 }
 
+/** Time within which answers on some facts may leave. */
+export interface AnswerTime {
+  /** Milliseconds until it is over; negative after. */
+  readonly left_ms: number;
+}
+
 export interface Facts {
   /** Revision of the last change that is durable; an answer names the one it was decided on. */
   readonly revision: number;
   /** True where what is in memory may be older than its source says it can be. */
   readonly stale: boolean;
+  /** Time for answers on what is in memory now; null if they are bounded by nothing here. */
+  readonly lease: AnswerTime | null;
   agent(id: string): Agent | undefined;
   task(id: string): Task | undefined;
   /** Returns the agent that has these credentials, or had them: an agent that is no more keeps its own until another is given them. */

@@ -1,6 +1,6 @@
 /** Situation of one decision, looked up in memory in one turn: what the floor reads, what the policy sees. */
 import type { Purpose, Relation, VerbClass } from "../contract/index.js";
-import type { Agent, AgentProof, Caller, Grant, Narrowed, RevocationScope, Task, TaskProof } from "./ports.js";
+import type { Agent, AgentProof, AnswerTime, Caller, Grant, Narrowed, RevocationScope, Task, TaskProof } from "./ports.js";
 
 /** The caller, and what its agent has proven. */
 export interface Asker {
@@ -55,6 +55,8 @@ export interface Level {
 
 export interface Gathered {
   revision: number;
+  /** Time within which an answer on it may leave: as it was when this was gathered, whatever was renewed since. */
+  lease: AnswerTime | null;
   /** The action's own task first, then its ancestors up to the root. */
   levels: readonly [Level, ...Level[]];
 }

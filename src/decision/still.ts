@@ -13,6 +13,7 @@ export function stillFacts({ agent, task, grants = () => [] }: Known): Facts {
   return {
     revision: 1,
     stale: false,
+    lease: null,
     agent,
     task,
     agentOf: () => undefined,

@@ -40,6 +40,7 @@ export function uncounted(facts: Facts): Facts {
     {
       revision: { get: () => facts.revision },
       stale: { get: () => facts.stale },
+      lease: { get: () => facts.lease },
     },
   );
 }

@@ -5,7 +5,7 @@ import type { CompileEntry, KnownPolicy } from "../facts/registry.js";
 import { WatchedFile } from "../facts/watched_file.js";
 import { MemoryStore } from "../store/memory.js";
 import type { Clock, System, Timers } from "../system/index.js";
-import { factsOf } from "./facts.js";
+import { factsOf } from "../facts/aged.js";
 import { Freshness } from "./freshness.js";
 
 export interface FactsFileOptions {

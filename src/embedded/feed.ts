@@ -20,7 +20,7 @@ import type { Caller, Facts } from "../decision/ports.js";
 import { Registry, type CompileEntry, type KnownPolicy } from "../facts/registry.js";
 import type { Json } from "../store/store.js";
 import type { Clock, System, Timers } from "../system/index.js";
-import { factsOf } from "./facts.js";
+import { factsOf } from "../facts/aged.js";
 import { Freshness } from "./freshness.js";
 import { LocalHeard } from "./local_heard.js";
 

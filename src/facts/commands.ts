@@ -27,18 +27,19 @@ import {
   type TaskFactAnswer,
 } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
-import type { Json, Store, Write } from "../store/store.js";
+import type { Guard, Json, Store, Write } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
 import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./entities.js";
 import { approvalId, checkApproval, checkNewGrant, type ApproveAction, type GrantLimits } from "./grants.js";
 import { Holding } from "./holding.js";
+import type { HeldThere, OtherNodes } from "./others.js";
 import { Ledger, turnOf, type Act, type LedgerOptions } from "./ledger.js";
-import { withBound, withEnd, withEvent, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
+import { restrictionOf, withBound, withEnd, withEvent, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
 import { checkAttributes } from "./fields.js";
 import { refuse } from "./problems.js";
 import { Reading } from "./reading.js";
-import { Registry, type CompileEntry, type KnownPolicy } from "./registry.js";
+import { Registry, split, type CompileEntry, type KnownPolicy } from "./registry.js";
 import { TOKENS, checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { checkAddedSubjects, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
@@ -50,6 +51,8 @@ export interface FactsLimits extends TaskLimits, GrantLimits {
   grants_max: number;
   /** Most grants of one agent or task. */
   grants_per_holder_max: number;
+  /** Nodes that share what is counted in memory. @default 1 */
+  nodes_max?: number;
 }
 
 /** Facts in the log from before this start. */
@@ -76,7 +79,12 @@ export interface FactsDeps {
   barrier: () => Promise<void>;
   limits: FactsLimits;
   ledger: LedgerOptions;
+  /** Other nodes of the cluster, once this one is a member. @default none */
+  others?: () => OtherNodes | null;
 }
+
+/** Agents' ids and credentials differ from those of every other. */
+const AGENTS = "agent/";
 
 /** Looking through all tasks for those that can be forgotten takes a while, so that it isn't done for each that finds no room. */
 const FORGET_EVERY_MS = 1000;
@@ -129,10 +137,10 @@ export class Commands extends Reading {
   }
 
   private constructor(deps: FactsDeps) {
-    super(new Registry(deps.policy, deps.compile, deps.system.timers), deps.store, deps.system.clock);
+    super(new Registry(deps.policy, deps.compile, deps.system.timers, deps.limits.nodes_max), deps.store, deps.system.clock);
     this.deps = deps;
     this.ledger = new Ledger(this.registry, deps.store, deps.log, deps.system, deps.ledger);
-    this.#holding = new Holding(this.registry, this.ledger, deps.barrier);
+    this.#holding = new Holding(this.registry, this.ledger, deps.barrier, deps.others ?? (() => null));
   }
 
   /** Stops trying again. What isn't durable by now is lost, as each acknowledgement of it said. */
@@ -151,7 +159,7 @@ export class Commands extends Reading {
         return { created: false, fact: this.agent(agent.id) };
       }
       if (this.registry.sizes.agents >= this.deps.limits.agents_max) throw new Problem("facts_full");
-      await this.#create(`agent/${agent.id}`, agent, { by, reason: reason ?? null }, "agent_created", "agent_exists");
+      await this.#create(`agent/${agent.id}`, agent, { by, reason: reason ?? null }, "agent_created", "agent_exists", AGENTS);
       return { created: true, fact: this.agent(agent.id) };
     });
   }
@@ -279,6 +287,14 @@ export class Commands extends Reading {
     const end = withEnd({ at: iso(this.now()), reason });
     const in_force = await this.#holding.narrow(`grant/${id}`, grant.value, end, { by, reason }, "grant_ended");
     return { fact: this.grant(id), in_force };
+  }
+
+  /** Lets something hold that narrows and holds on another node. One that was made of an older state of the fact is ignored. */
+  adopt({ key, base, value, change, time, ...act }: HeldThere): void {
+    const known = this.#valueOf(key);
+    const restriction = restrictionOf(change, value);
+    if (restriction === null || known === undefined || this.registry.revisionOf(key) > base) return;
+    this.ledger.adopt(turnOf(key), key, known, restriction, { ...act, time }, change);
   }
 
   /**
@@ -434,7 +450,7 @@ export class Commands extends Reading {
       checkRevision(agent.revision, expected);
       const changed = checkChangedAgent(agent, members, this.registry, this.#policy(), this.now());
       if (canonical(changed) === canonical(stateOfAgent(agent))) await this.ledger.ready();
-      else await this.#change(`agent/${id}`, changed, act, "agent_changed");
+      else await this.#change(`agent/${id}`, changed, act, "agent_changed", AGENTS);
     });
   }
 
@@ -490,18 +506,38 @@ export class Commands extends Reading {
     act: Act,
     change: string,
     taken: "agent_exists" | "task_exists" | "grant_exists",
+    apart?: string,
   ): Promise<void> {
     try {
-      await this.ledger.commit([{ key, expected: 0, value: value as Json, ...act, change }]);
+      await this.ledger.commit([{ key, expected: 0, value: value as Json, ...act, change }], this.#guard(apart));
     } catch (cause) {
       if (cause instanceof Problem && cause.code === "revision_stale") throw new Problem(taken, { field: "/id" }, { cause });
       throw cause;
     }
   }
 
-  async #change(key: string, value: object, act: Act, change: string): Promise<void> {
+  async #change(key: string, value: object, act: Act, change: string, apart?: string): Promise<void> {
     const expected = this.registry.revisionOf(key);
-    await this.ledger.commit([{ key, expected, value: value as Json, ...act, change }]);
+    await this.ledger.commit([{ key, expected, value: value as Json, ...act, change }], this.#guard(apart));
+  }
+
+  /** Keeps apart what has to differ from all of its kind, against what other nodes change meanwhile. */
+  #guard(prefix: string | undefined): Guard | undefined {
+    return prefix === undefined ? undefined : { prefix, since: this.registry.revision };
+  }
+
+  /** Returns what a key that can be narrowed holds; null for one that may begin by that, undefined for one that may not. */
+  #valueOf(key: string): Json | undefined {
+    const [kind, id] = split(key);
+    const [agent, task] = kind === "agent" ? [this.registry.agent(id)] : [undefined, this.registry.task(id)];
+    const known = {
+      agent: () => agent && stateOfAgent(agent),
+      task: () => task && stateOfTask(task),
+      grant: () => this.registry.grant(id)?.value,
+      narrowing: () => stateOrNull(this.registry.narrowings.get(id)),
+      revocation: () => stateOrNull(this.registry.revocation(id)),
+    }[kind];
+    return known?.() as Json | undefined;
   }
 
   #durableAgent(id: string): AgentFact {
@@ -533,6 +569,10 @@ export class Commands extends Reading {
     }
     return since;
   }
+}
+
+function stateOrNull(fact: { revision: number } | undefined): object | null {
+  return fact === undefined ? null : stateOf(fact);
 }
 
 /** Returns true if an event's effect was undone since: by its source, for a later event, or by a person who has looked at it. */

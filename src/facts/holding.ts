@@ -1,8 +1,10 @@
 /** Applies restrictions, which hold at once, and their end, which gives way to any newer restriction. */
 import { Problem, type InForce } from "../contract/index.js";
+
 import type { Json } from "../store/store.js";
 import { turnOf, type Act, type Ledger, type Outcome } from "./ledger.js";
 import type { Narrow } from "./narrowing.js";
+import type { OtherNodes } from "./others.js";
 import type { Registry } from "./registry.js";
 
 export class Holding {
@@ -10,13 +12,16 @@ export class Holding {
   readonly #ledger: Ledger;
   /** Resolves when every decision that began before the call is answered or dropped. */
   readonly #barrier: () => Promise<void>;
+  /** Null for a service that decides alone. */
+  readonly #others: () => OtherNodes | null;
   /** How often a key was narrowed: what undoes it gives way to whoever has narrowed it since. */
   readonly #narrowed = new Map<string, number>();
 
-  constructor(registry: Registry, ledger: Ledger, barrier: () => Promise<void>) {
+  constructor(registry: Registry, ledger: Ledger, barrier: () => Promise<void>, others: () => OtherNodes | null) {
     this.#registry = registry;
     this.#ledger = ledger;
     this.#barrier = barrier;
+    this.#others = others;
   }
 
   /**
@@ -32,10 +37,14 @@ export class Holding {
     const written: Promise<Outcome> = holds
       ? this.#ledger.settle(turnOf(key), key)
       : this.#ledger.narrow(turnOf(key), key, now, narrow, act, change);
+    const others = this.#others();
+    const held = others === null ? null : this.#ledger.held(key);
+    if (held !== null) others?.tell(held);
     const clear = this.#barrier();
     const outcome = await written;
     await clear;
-    return { in_force: "node", ...outcome };
+    if (others === null || outcome.revision === null || !outcome.durable) return { in_force: "node", ...outcome };
+    return { ...outcome, ...(await others.inForce(outcome.revision)) };
   }
 
   /**

@@ -158,7 +158,11 @@ async function applyPart(
   const key = `import/${before.id}`;
   const progress = { key, value: after as unknown as Json, change: "import_progressed" };
   const writes = [...steps.map((step) => without(step, "fields")), { ...progress, expected: commands.registry.revisionOf(key) }];
-  await commands.ledger.commit(writes.map((write) => ({ ...write, by, reason })));
+  const guard = writes.some(({ key }) => key.startsWith("agent/")) ? { prefix: "agent/", since: commands.registry.revision } : undefined;
+  await commands.ledger.commit(
+    writes.map((write) => ({ ...write, by, reason })),
+    guard,
+  );
   return after;
 }
 

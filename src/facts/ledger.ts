@@ -5,9 +5,21 @@
 import { Problem, RECORD_VERSION, type InForce } from "../contract/index.js";
 import { factsText } from "../decision/facts_record.js";
 import type { Log } from "../decision/ports.js";
-import { StoreConflict, StoreInvalid, StoreUnavailable, type Change, type Json, type Store, type Write } from "../store/store.js";
+import {
+  StoreConflict,
+  StoreInvalid,
+  StoreUnavailable,
+  StoreUnsure,
+  isChange,
+  type Change,
+  type Guard,
+  type Json,
+  type Store,
+  type Write,
+} from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { iso } from "./entities.js";
+import type { HeldThere } from "./others.js";
 import { split, type Notice, type Registry } from "./registry.js";
 import { without } from "./without.js";
 
@@ -29,6 +41,10 @@ export interface LedgerOptions {
 export type Outcome = Pick<InForce, "revision" | "durable" | "problem">;
 
 const CHANGES_AT_ONCE = 1000;
+/** Milliseconds after which what another node has let hold is made durable by this one; not by all at once. */
+const ADOPTED_MS = 2000;
+const ADOPTED_SPREAD = 8;
+const ADOPTED_STEP_MS = 50;
 
 export class StoreBehind extends Error {
   override readonly name = "StoreBehind";
@@ -42,8 +58,6 @@ export class Ledger {
   readonly #timers: Timers;
   readonly #options: LedgerOptions;
   readonly #listeners = new Set<(notice: Notice) => void>();
-  /** Durable, and waiting for one with a lower revision. */
-  readonly #early = new Map<number, Change>();
   /** Records under way, by revision. */
   readonly #records = new Map<number, Promise<void>>();
   /** Changes in memory that aren't on record, by revision. */
@@ -52,10 +66,13 @@ export class Ledger {
   #catching: Promise<void> | null = null;
   /** True if a write may have become durable although it failed. */
   #unsure = false;
+  /** Writes of which the store will say later whether they are made. */
+  #unsettled = 0;
   /** Changes in force in memory but not yet durable, with the metadata for their events. */
   readonly #held = new Map<string, Act & { time: string; change: string; on_record: boolean }>();
   readonly #turns = new Map<string, Promise<unknown>>();
   #cancelRetry: (() => void) | null = null;
+  #unfollow: (() => void) | null = null;
   #closed = false;
 
   constructor(registry: Registry, store: Store, log: Log, system: { clock: Clock; timers: Timers }, options: LedgerOptions) {
@@ -87,7 +104,7 @@ export class Ledger {
 
   /** Returns true if the facts in memory may be about to change: a command of this turn is under way, or may have become durable unseen. */
   isChanging(of: string): boolean {
-    return this.#turns.has(of) || this.#unsure;
+    return this.#turns.has(of) || this.#unsure || this.#unsettled > 0;
   }
 
   /**
@@ -100,12 +117,16 @@ export class Ledger {
 
   /**
    * Makes changes, all or none, and resolves when they are in memory and on record.
+   * @param guard what must not have changed beside the keys
    * @throws Problem `revision_stale` where another has changed a key, `fact_invalid`, `store_unavailable`, and those of the log
    */
-  async commit(writes: readonly Omit<Write, "time">[]): Promise<void> {
+  async commit(writes: readonly Omit<Write, "time">[], guard?: Guard): Promise<void> {
     await this.ready();
     const time = iso(this.#clock.wall());
-    await this.#write(writes.map((write) => ({ ...write, time })));
+    await this.#write(
+      writes.map((write) => ({ ...write, time })),
+      guard,
+    );
   }
 
   /**
@@ -119,6 +140,29 @@ export class Ledger {
     this.#held.set(key, { ...act, time, change, on_record: false });
     this.#tell({ ...act, time, change, key, value: this.#registry.owed(key)?.value ?? null, revision: null });
     return this.settle(turn, key);
+  }
+
+  /**
+   * Lets something hold that narrows and that another node has not made durable yet. If that node can't, this one does.
+   * @param narrow gives back the very value where that is as narrow already
+   */
+  adopt(turn: string, key: string, value: Json, narrow: (value: Json) => Json, act: Act & { time: string }, change: string): void {
+    if (this.#registry.isHeld(key) || narrow(value) === value) return;
+    this.#registry.hold(key, value, narrow);
+    this.#held.set(key, { ...act, change, on_record: true });
+    this.#tell({ ...act, change, key, value: this.#registry.owed(key)?.value ?? null, revision: null });
+    this.#timers.after(ADOPTED_MS + (key.length % ADOPTED_SPREAD) * ADOPTED_STEP_MS, () => {
+      if (!this.#closed && this.#registry.isHeld(key)) void this.inTurn(turn, () => this.#writeHeld(key));
+    });
+  }
+
+  /** Returns what holds here of a key and isn't durable yet; null if nothing does. */
+  held(key: string): HeldThere | null {
+    const owed = this.#registry.owed(key);
+    const told = this.#held.get(key);
+    if (owed === undefined || told === undefined) return null;
+    const { by, reason, time, change } = told;
+    return { key, base: owed.expected, value: owed.value, by, reason, time, change };
   }
 
   /** Tries to make durable what holds already. */
@@ -145,7 +189,7 @@ export class Ledger {
   }
 
   /**
-   * Completes the log from the store, at start.
+   * Completes the log from the store, at start, and follows the store from there.
    * @param recorded the highest facts revision on record
    * @throws StoreBehind where the log knows of changes that the store doesn't: then it is another store, or an older one
    */
@@ -160,26 +204,27 @@ export class Ledger {
       if (last === undefined) throw new Error(`the store has no change after revision ${after}`);
       after = last.revision;
     }
+    this.#unfollow = this.#store.follow(this.#registry.revision, (items) => {
+      this.#take(items.filter(isChange));
+    });
   }
 
   close(): void {
     this.#closed = true;
+    this.#unfollow?.();
     this.#cancelRetry?.();
   }
 
-  async #write(writes: readonly Write[]): Promise<void> {
+  async #write(writes: readonly Write[], guard?: Guard): Promise<void> {
     let revisions: number[];
     try {
-      revisions = await this.#store.write(writes);
+      revisions = await this.#store.write(writes, guard);
     } catch (cause) {
       throw await this.#whyNot(cause);
     }
-    const changes = writes.map((write, i) => ({ ...without(write, "expected"), revision: revisions[i] ?? 0 }));
-    for (const change of changes) this.#early.set(change.revision, change);
-    this.#takeEarly();
-    const last = changes.at(-1)?.revision ?? 0;
-    if (last > this.#registry.revision) await this.#catchUpNow();
-    await Promise.all(changes.map(({ revision }) => this.#onRecord(revision)));
+    const last = revisions.at(-1) ?? 0;
+    if (last > this.#registry.revision && !(await this.#registry.reached(last))) await this.#catchUpNow();
+    await Promise.all(revisions.map((revision) => this.#onRecord(revision)));
   }
 
   /** Reads what is durable into memory. If that can't be read now, it is read with the next try. */
@@ -197,6 +242,15 @@ export class Ledger {
     if (cause instanceof StoreInvalid) {
       return new Problem("fact_invalid", { expected: `what can be stored: ${cause.expected}` }, { cause });
     }
+    if (cause instanceof StoreUnsure) {
+      this.#unsettled++;
+      void cause.settled.then(() => {
+        this.#unsettled--;
+        this.#unsure = true;
+        this.#planRetry();
+      });
+      return new Problem("outcome_unknown", {}, { cause });
+    }
     if (cause instanceof StoreUnavailable) {
       this.#unsure = true;
       this.#planRetry();
@@ -209,7 +263,7 @@ export class Ledger {
 
   async #writeHeld(key: string, again = false): Promise<Outcome> {
     if (this.#unsure) await this.catchUp().catch(() => undefined);
-    if (!this.#unsure) this.#registry.release(key);
+    if (!this.#unsure && this.#unsettled === 0) this.#registry.release(key);
     const owed = this.#registry.owed(key);
     const told = this.#held.get(key);
     if (owed === undefined || told === undefined) return this.#outcome(key);
@@ -247,23 +301,19 @@ export class Ledger {
   async #readChanges(): Promise<void> {
     for (;;) {
       const changes = await this.#store.changes(this.#registry.revision, CHANGES_AT_ONCE);
-      for (const change of changes) this.#early.set(change.revision, change);
-      this.#takeEarly();
+      this.#take(changes);
       if (changes.length < CHANGES_AT_ONCE) break;
     }
     this.#unsure = false;
   }
 
   /** Takes what is next, so that memory at a revision has every change up to it. */
-  #takeEarly(): void {
-    for (const revision of this.#early.keys()) if (revision <= this.#registry.revision) this.#early.delete(revision);
-    for (;;) {
-      const next = this.#early.get(this.#registry.revision + 1);
-      if (next === undefined) return;
-      this.#early.delete(next.revision);
-      this.#registry.apply(next);
-      this.#record(next);
-      this.#tell(next);
+  #take(changes: readonly Change[]): void {
+    for (const change of changes) {
+      if (change.revision <= this.#registry.revision) continue;
+      this.#registry.apply(change);
+      this.#record(change);
+      this.#tell(change);
     }
   }
 

@@ -46,6 +46,31 @@ function latest(member: "as_of" | "before", a: RevocationState, b: RevocationSta
   return time === undefined ? {} : { [member]: time };
 }
 
+/**
+ * Returns the restriction that another node has made, from what its key holds there; null for a change that restricts nothing, or that
+ * this version doesn't know.
+ */
+export function restrictionOf(change: string, value: Json): Narrow | null {
+  const { source, ended, bound } = value as unknown as Partial<RevocationState> & { ended?: Ended | null; bound?: string };
+  switch (change) {
+    case "agent_suspended":
+      return withStatus("suspended");
+    case "agent_revoked":
+      return withStatus("revoked");
+    case "task_ended":
+    case "grant_ended":
+      return ended === undefined || ended === null ? null : withEnd(ended);
+    case "revoked":
+      return source === undefined ? withRevocation(value as unknown as RevocationState) : withEvent(value as unknown as RevocationState);
+    case "agent_narrowed":
+      return withNarrowing(value as unknown as NarrowingState);
+    case "agent_tokens_cut":
+      return bound === undefined ? null : withBound(bound);
+    default:
+      return null;
+  }
+}
+
 /** Tokens from before this moment are no longer the agent's. */
 export function withBound(bound: string): Narrow {
   return (value) => {

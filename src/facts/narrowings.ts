@@ -9,8 +9,14 @@ interface Held {
 }
 
 export class Narrowings {
+  /** Nodes among which a rate is shared out: each permits its own part, and all of them never more than the whole. */
+  readonly #nodes: number;
   readonly #held = new Map<string, Held>();
   #inForceCount = 0;
+
+  constructor(nodes = 1) {
+    this.#nodes = nodes;
+  }
 
   get size(): number {
     return this.#held.size;
@@ -41,15 +47,19 @@ export class Narrowings {
   /** Null where the agent isn't narrowed. */
   left(agent: string, now_ms: number): { actions_per_minute: number; permitted: number } | null {
     const held = this.#inForce(agent);
-    return held && { actions_per_minute: held.fact.actions_per_minute, permitted: held.pace.permitted(now_ms) };
+    return held && { actions_per_minute: this.#rateOf(held), permitted: held.pace.permitted(now_ms) };
   }
 
   /** Counts one permitted action of each that is narrowed; all or none, where one has had as many as it may. */
   spend(agents: readonly string[], now_ms: number): boolean {
     const narrowed = agents.flatMap((agent) => this.#inForce(agent) ?? []);
-    if (narrowed.some(({ fact, pace }) => pace.permitted(now_ms) >= fact.actions_per_minute)) return false;
+    if (narrowed.some((held) => held.pace.permitted(now_ms) >= this.#rateOf(held))) return false;
     for (const { pace } of narrowed) pace.add(now_ms);
     return true;
+  }
+
+  #rateOf({ fact }: Held): number {
+    return Math.floor(fact.actions_per_minute / this.#nodes);
   }
 
   #inForce(agent: string): Held | null {

@@ -96,7 +96,7 @@ export class Registry implements Known {
   readonly #tasks = new Map<string, TaskFact>();
   readonly #grants: HeldGrants;
   readonly #revocations = new Map<string, RevocationFact>();
-  readonly narrowings = new Narrowings();
+  readonly narrowings: Narrowings;
   readonly #findings = new Map<string, FindingFact>();
   readonly #imports = new Map<string, { state: ImportState; revision: number }>();
   readonly #similar = new SimilarIds();
@@ -125,7 +125,9 @@ export class Registry implements Known {
   /** Callers waiting for a revision. */
   readonly #waiting = new Map<() => void, number>();
 
-  constructor(policy: () => KnownPolicy | null, compile: CompileEntry, timers: Pick<Timers, "after">) {
+  /** @param nodes among which what is counted in memory is shared out */
+  constructor(policy: () => KnownPolicy | null, compile: CompileEntry, timers: Pick<Timers, "after">, nodes = 1) {
+    this.narrowings = new Narrowings(nodes);
     this.#grants = new HeldGrants(
       policy,
       compile,
@@ -142,6 +144,7 @@ export class Registry implements Known {
 
   /** Every change is made here, so that memory is never behind its source by more than a write under way. */
   readonly stale = false;
+  readonly lease = null;
 
   agent(id: string): AgentFact | undefined {
     return this.#agents.get(id);

@@ -16,6 +16,7 @@ import type { Sight } from "../facts/reach.js";
 import type { TaskWork } from "../identity/task_tokens.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
+import type { ClusterNode } from "../wiring/cluster.js";
 import type { ServiceProfile } from "../wiring/profile.js";
 import type { Explain } from "../wiring/explaining.js";
 import type { FindingsRoom } from "../wiring/findings.js";
@@ -105,6 +106,8 @@ export interface HttpDeps extends SensingRoom {
   /** Admission of records that engines send. */
   handingIn: Admission;
   facts: Commands;
+  /** Left out: the service decides alone. */
+  cluster?: Pick<ClusterNode, "answer" | "standing"> | undefined;
   flights: Flights;
   profile: Pick<ServiceProfile, "rollBack" | "describe">;
   events: EventStreams;

@@ -22,6 +22,8 @@ export interface Observed {
   bundle_refused: boolean;
   facts_revision: number;
   facts_stale: boolean;
+  /** Null for a service that decides alone. */
+  cluster: { lease_left_ms: number; live: number } | null;
   everything_revoked: boolean;
   store_healthy: boolean;
   log_healthy: boolean;
@@ -217,6 +219,12 @@ export class Metrics {
     });
     gauge("remit_facts_revision", "Revision of the facts", ({ facts_revision }) => facts_revision);
     gauge("remit_facts_stale", "1 while the facts are older than their bound", ({ facts_stale }) => Number(facts_stale));
+    gauge(
+      "remit_lease_left_seconds",
+      "How long this node of a cluster may allow without hearing of itself",
+      ({ cluster }) => (cluster?.lease_left_ms ?? 0) / 1000,
+    );
+    gauge("remit_cluster_nodes", "Nodes of the cluster that are live; 0 without one", ({ cluster }) => cluster?.live ?? 0);
     gauge("remit_everything_revoked", "1 while everything is revoked", ({ everything_revoked }) => Number(everything_revoked));
     gauge("remit_store_healthy", "1 while changes of facts reach the disk", ({ store_healthy }) => Number(store_healthy));
     gauge("remit_log_healthy", "1 while records reach the disk", ({ log_healthy }) => Number(log_healthy));

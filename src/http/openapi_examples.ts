@@ -323,6 +323,12 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
     request: { reason: "a mistake" },
     answer: { ...revocation, id: "everything", scope: "everything", of: "", lifted },
   },
+  getCluster: {
+    answer: {
+      ...{ name: "support", node: "a", incarnation: "01a22683-8654-7c00-8000-000000000000", lease_ms: 12_000, nodes_max: 3 },
+      ...{ lease_left_ms: 11_400, ended: null, facts_revision: 58, chain: "0".repeat(64), nodes: [] },
+    },
+  },
   listFactsEvents: {
     answer: page({ revision: 58, key: "agent/support-7", change: "revoked", by: "security-desk", time: TIME, ...because, value: null }),
   },

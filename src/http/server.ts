@@ -54,6 +54,7 @@ import {
   liftRevocationOfEverything,
   postRevocations,
 } from "./routes/revocations.js";
+import { getCluster } from "./routes/cluster.js";
 import { getCheckpoint, getConsistency, getLogKeys, getTile } from "./routes/log.js";
 import { getProof, getReceipt } from "./routes/receipts.js";
 import {
@@ -111,7 +112,7 @@ const FACTS = [
   // Those of everything first: a route, and what a path allows, is the first that fits.
   ...[postRevocations, getRevocations],
   ...[getRevocationOfEverything, liftRevocationOfEverything, getRevocation, liftRevocation],
-  ...[getEvents, getEventStream, postImport, getExport],
+  ...[getEvents, getEventStream, postImport, getExport, getCluster],
 ];
 
 const REQUEST_TIMEOUT = "ERR_HTTP_REQUEST_TIMEOUT";

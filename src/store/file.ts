@@ -5,7 +5,7 @@
 import { closeSync, constants, existsSync, linkSync, openSync, rmSync } from "node:fs";
 import Sqlite from "better-sqlite3";
 import { syncFolderOf } from "./durable.js";
-import { checksum, type NewRow, type Row } from "./rows.js";
+import { checksum, type NewRow, type NewRows, type Row } from "./rows.js";
 import type { ChangeFilter } from "./store.js";
 
 /** Each call's revisions, or what it met instead. */
@@ -25,7 +25,7 @@ export class StoreUnreadable extends Error {
 /** File operations that the keeper needs; tests replace them by failing ones. */
 export interface Kept {
   readonly revision: number;
-  write(calls: readonly (readonly NewRow[])[]): Outcome[];
+  write(calls: readonly NewRows[]): Outcome[];
   /** Rows after a revision. `latest`: none that a later change of its key has replaced. */
   page(after: number, limit: number, filter: ChangeFilter, latest: boolean): Page;
   backup(file: string): Promise<void>;
@@ -95,20 +95,31 @@ export class StoreFile implements Kept {
     return this.#revision;
   }
 
-  write(calls: readonly (readonly NewRow[])[]): Outcome[] {
+  write(calls: readonly NewRows[]): Outcome[] {
     this.#db.exec("BEGIN IMMEDIATE");
     const outcomes: Outcome[] = [];
     let revision = this.#revision;
-    for (const call of calls) {
+    for (const { rows, guard } of calls) {
       // All is looked at before any is written: a call in conflict leaves nothing to undo, and the others none the wiser.
-      const conflict = call
+      const guarded = guard === null ? 0 : this.#lastBelow(guard.prefix);
+      if (guard !== null && guarded > guard.since) {
+        outcomes.push({ key: guard.prefix, expected: guard.since, found: guarded });
+        continue;
+      }
+      const conflict = rows
         .map(({ key, expected }) => ({ key, expected, found: this.#lastOf.get(key)?.revision ?? 0 }))
         .find(({ expected, found }) => expected !== found);
-      outcomes.push(conflict ?? call.map((row) => this.#add(row, ++revision)));
+      outcomes.push(conflict ?? rows.map((row) => this.#add(row, ++revision)));
     }
     this.#db.exec("COMMIT");
     this.#revision = revision;
     return outcomes;
+  }
+
+  /** Returns the revision of the last change of keys that begin so. */
+  #lastBelow(prefix: string): number {
+    const sql = "SELECT revision FROM changes WHERE substr(key, 1, length(?)) = ? ORDER BY revision DESC LIMIT 1";
+    return this.#db.prepare<[string, string], { revision: number }>(sql).get(prefix, prefix)?.revision ?? 0;
   }
 
   #add({ expected: _, ...given }: NewRow, revision: number): number {

@@ -6,12 +6,12 @@ import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
 import type { Timers } from "../system/index.js";
 import type { Kept, Outcome, Page } from "./file.js";
 import { StoreUnreadable } from "./file.js";
-import type { NewRow } from "./rows.js";
+import type { NewRows } from "./rows.js";
 import type { ChangeFilter } from "./store.js";
 
 export type ToKeeper =
   /** Calls of an epoch before the last failure are dropped, they were refused already. */
-  | { kind: "write"; epoch: number; calls: NewRow[][] }
+  | { kind: "write"; epoch: number; calls: NewRows[] }
   | { kind: "page"; id: number; after: number; limit: number; filter: ChangeFilter; latest: boolean }
   | { kind: "backup"; id: number; file: string }
   | { kind: "close" };
@@ -81,11 +81,11 @@ export function serveStore(port: MessagePort, open: () => Kept, timers: Timers, 
         message = next();
         continue;
       }
-      const calls: NewRow[][] = [];
+      const calls: NewRows[] = [];
       let rows = 0;
       while (message?.kind === "write" && rows < GROUP_ROWS_MAX) {
         if (message.epoch === epoch) calls.push(...message.calls);
-        for (const call of message.calls) rows += call.length;
+        for (const call of message.calls) rows += call.rows.length;
         message = next();
       }
       if (calls.length > 0)
@@ -95,7 +95,7 @@ export function serveStore(port: MessagePort, open: () => Kept, timers: Timers, 
     }
   }
 
-  function write(calls: NewRow[][]): void {
+  function write(calls: NewRows[]): void {
     if (file === null) return;
     const outcomes = file.write(calls);
     durable = file.revision;

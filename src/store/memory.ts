@@ -3,9 +3,10 @@
  * reached the disk, and the power can be cut. All of it follows from the timers and the faults that are passed in.
  */
 import type { Random, Timers } from "../system/index.js";
-import { changeOf, checkQuery, checkedRows, type NewRow, type Row } from "./rows.js";
+import { FeedFollowers } from "./followers.js";
+import { changeOf, checkQuery, checkedCall, type NewRows, type Row } from "./rows.js";
 import { StoreConflict, StoreUnavailable } from "./store.js";
-import type { Change, ChangeFilter, Store, Write } from "./store.js";
+import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
 
 /** Storage that outlives a store in memory, as a disk does: after a power cut another store is opened on it. */
 export class MemoryDisk {
@@ -44,8 +45,7 @@ export function drawnFaults(
   };
 }
 
-interface Call {
-  rows: NewRow[];
+interface Call extends NewRows {
   resolve: (revisions: number[]) => void;
   reject: (cause: Error) => void;
 }
@@ -62,12 +62,14 @@ export class MemoryStore implements Store {
   #group: Call[] = [];
   #state: "working" | "failed" | "closed" | "cut" = "working";
   #closed: (() => void) | null = null;
+  readonly #followers: FeedFollowers;
 
   constructor(timers: Timers, disk = new MemoryDisk(), faults = NO_FAULTS) {
     this.#disk = disk;
     this.#timers = timers;
     this.#faults = faults;
     this.#revision = disk.rows.length;
+    this.#followers = new FeedFollowers((after, limit) => this.changes(after, limit), timers);
     for (const { key, revision } of disk.rows) this.#last.set(key, revision);
   }
 
@@ -79,15 +81,25 @@ export class MemoryStore implements Store {
     return this.#state === "working";
   }
 
-  async write(writes: readonly Write[]): Promise<number[]> {
-    const rows = checkedRows(writes);
+  async write(writes: readonly Write[], guard?: Guard): Promise<number[]> {
+    const call = checkedCall(writes, guard);
     this.#needHealth();
     if (this.#waiting.length === 0 && this.#group.length === 0)
       this.#after(0, () => {
         this.#begin();
       });
     return new Promise((resolve, reject) => {
-      this.#waiting.push({ rows, resolve, reject });
+      this.#waiting.push({ ...call, resolve, reject });
+    });
+  }
+
+  follow(after: number, take: FeedTaker): () => void {
+    return this.#followers.add(after, take, after === this.#revision);
+  }
+
+  mark(mark: Mark): void {
+    this.#after(0, () => {
+      if (this.#state === "working") this.#followers.pass([mark]);
     });
   }
 
@@ -142,8 +154,10 @@ export class MemoryStore implements Store {
           this.#fail();
           return;
         }
+        const before = this.#revision;
         this.#revision = this.#disk.rows.length;
         this.#group = [];
+        if (this.#followers.size > 0) this.#followers.pass(this.#disk.rows.slice(before).map(changeOf));
         for (const call of settle) call();
         if (this.#waiting.length > 0) this.#begin();
         else this.#closed?.();
@@ -152,7 +166,12 @@ export class MemoryStore implements Store {
   }
 
   /** @returns tells the caller */
-  #apply({ rows, resolve, reject }: Call): () => void {
+  #apply({ rows, guard, resolve, reject }: Call): () => void {
+    const guarded = guard === null ? 0 : this.#lastOf(guard.prefix);
+    if (guard !== null && guarded > guard.since)
+      return () => {
+        reject(new StoreConflict(guard.prefix, guard.since, guarded));
+      };
     for (const { key, expected } of rows) {
       const found = this.#last.get(key) ?? 0;
       if (found !== expected)
@@ -169,6 +188,11 @@ export class MemoryStore implements Store {
     return () => {
       resolve(revisions);
     };
+  }
+
+  /** Returns the revision of the last change of keys that begin so. */
+  #lastOf(prefix: string): number {
+    return this.#disk.rows.findLast(({ key }) => key.startsWith(prefix))?.revision ?? 0;
   }
 
   #fail(): void {

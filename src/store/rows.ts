@@ -1,7 +1,7 @@
 /** Changes as a store keeps them: the value as JSON text, so that what was checked is what is written. */
 import { crc32 } from "node:zlib";
 import { parseTime } from "../contract/time.js";
-import { STORE_LIMITS, StoreInvalid, type Change, type ChangeFilter, type Write } from "./store.js";
+import { STORE_LIMITS, StoreInvalid, type Change, type ChangeFilter, type Guard, type Write } from "./store.js";
 
 export interface Row extends Omit<Change, "value"> {
   value: string;
@@ -14,10 +14,28 @@ export interface NewRow extends Omit<Row, "revision"> {
 /** Lone surrogates with it: they have no UTF-8. */
 const CONTROL = /[\p{Cc}\p{Cs}]/u;
 const LONE_SURROGATE = /\p{Cs}/u;
+const GUARDED = /^[a-z][a-z_]{0,31}\/$/;
 const CHANGE_NAME = /^[a-z][a-z0-9_]{0,63}$/;
 
+/** A call as it is applied: its rows, and what else must hold. */
+export interface NewRows {
+  rows: NewRow[];
+  guard: Guard | null;
+}
+
 /** @throws StoreInvalid */
-export function checkedRows(writes: readonly Write[]): NewRow[] {
+export function checkedCall(writes: readonly Write[], guard: Guard | undefined): NewRows {
+  const rows = checkedRows(writes);
+  if (guard === undefined) return { rows, guard: null };
+  const { prefix } = guard;
+  if (!GUARDED.test(prefix) || !rows.some(({ key }) => key.startsWith(prefix)))
+    throw new StoreInvalid("/guard/prefix", "a kind that ends with `/`, of one of the keys at least");
+  if (!isRevision(guard.since)) throw new StoreInvalid("/guard/since", "a revision, or 0");
+  return { rows, guard: { prefix, since: guard.since } };
+}
+
+/** @throws StoreInvalid */
+function checkedRows(writes: readonly Write[]): NewRow[] {
   if (writes.length < 1 || writes.length > STORE_LIMITS.writes_max) {
     throw new StoreInvalid("", `1 to ${STORE_LIMITS.writes_max} writes`);
   }
@@ -30,7 +48,7 @@ export function checkedRows(writes: readonly Write[]): NewRow[] {
     need("key", isText(key, STORE_LIMITS.key_bytes_max), textOf(STORE_LIMITS.key_bytes_max));
     need("key", !keys.has(key), "a key that is written once in a call");
     keys.add(key);
-    need("expected", Number.isSafeInteger(expected) && expected >= 0, "a revision, or 0");
+    need("expected", isRevision(expected), "a revision, or 0");
     need("by", isText(by, STORE_LIMITS.by_bytes_max), textOf(STORE_LIMITS.by_bytes_max));
     need("time", isText(time, 64) && parseTime(time) !== null, "an RFC 3339 date-time");
     need("reason", reason === null || isText(reason, STORE_LIMITS.reason_bytes_max, /[\0\p{Cs}]/u), "null or a text within its limit");
@@ -44,7 +62,7 @@ export function checkedRows(writes: readonly Write[]): NewRow[] {
 
 /** @throws StoreInvalid */
 export function checkQuery(after: number, limit: number, filter: ChangeFilter): void {
-  if (!Number.isSafeInteger(after) || after < 0) throw new StoreInvalid("/after", "a revision, or 0");
+  if (!isRevision(after)) throw new StoreInvalid("/after", "a revision, or 0");
   if (!Number.isSafeInteger(limit) || limit < 1 || limit > STORE_LIMITS.changes_max) {
     throw new StoreInvalid("/limit", `1 to ${STORE_LIMITS.changes_max}`);
   }
@@ -61,6 +79,8 @@ export function changeOf(row: Row): Change {
 export function checksum({ revision, key, value, by, time, reason, change }: Row): number {
   return crc32(JSON.stringify([revision, key, value, by, time, reason, change]));
 }
+
+const isRevision = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
 
 const textOf = (bytes: number): string => `1 to ${bytes} bytes of text without control characters`;
 

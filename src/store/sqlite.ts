@@ -11,9 +11,10 @@ import { workerThread, type Thread } from "../system/thread.js";
 import { StoreUnreadable, type Outcome, type Page } from "./file.js";
 import type { FromKeeper, ToKeeper } from "./keeper.js";
 import { finishRestore, lockOf } from "./restore.js";
-import { changeOf, checkQuery, checkedRows, type NewRow } from "./rows.js";
+import { FeedFollowers } from "./followers.js";
+import { changeOf, checkQuery, checkedCall, type NewRows } from "./rows.js";
 import { StoreConflict, StoreUnavailable } from "./store.js";
-import type { Change, ChangeFilter, Store, Write } from "./store.js";
+import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
 
 export interface SqliteStoreOptions {
   file: string;
@@ -34,6 +35,9 @@ export type KeeperThread = Thread<ToKeeper, FromKeeper>;
 
 interface Call {
   bytes: number;
+  rows: NewRows["rows"];
+  /** Marks that were made after it, and before the next call. */
+  marks: Mark[];
   resolve: (revisions: number[]) => void;
   reject: (cause: Error) => void;
 }
@@ -68,12 +72,13 @@ export class SqliteStore implements Store {
   /** Null while nothing can be written. */
   #epoch: number | null = null;
   #revision: number | null = null;
-  #calls: NewRow[][] = [];
+  #calls: NewRows[] = [];
   #flushPlanned = false;
   #pending: Call[] = [];
   #pendingBytes = 0;
   readonly #questions = new Map<number, Question>();
   #nextQuestion = 1;
+  readonly #followers: FeedFollowers;
   #opening: { resolve: () => void; reject: (cause: Error) => void } | null = null;
 
   /**
@@ -119,6 +124,7 @@ export class SqliteStore implements Store {
     this.#timers = timers;
     this.#events = events;
     this.#unlock = unlock;
+    this.#followers = new FeedFollowers((after, limit) => this.changes(after, limit), timers);
     const owner = {
       received: (message: Spoken): void => {
         this.#receive(message);
@@ -142,20 +148,34 @@ export class SqliteStore implements Store {
     return { calls: this.#pending.length, bytes: this.#pendingBytes };
   }
 
-  async write(writes: readonly Write[]): Promise<number[]> {
-    const rows = checkedRows(writes);
+  async write(writes: readonly Write[], guard?: Guard): Promise<number[]> {
+    const call = checkedCall(writes, guard);
+    const { rows } = call;
     this.#needHealth();
     const bytes = rows.reduce((sum, { value }) => sum + Buffer.byteLength(value), 0);
     const { queue_calls_max, queue_bytes_max } = this.#options;
     if (this.#pending.length >= queue_calls_max || this.#pendingBytes + bytes > queue_bytes_max) {
       throw new StoreUnavailable("as many changes wait as the limit allows");
     }
-    this.#calls.push(rows);
+    this.#calls.push(call);
     this.#pendingBytes += bytes;
     this.#planFlush();
     return new Promise((resolve, reject) => {
-      this.#pending.push({ bytes, resolve, reject });
+      this.#pending.push({ bytes, rows, marks: [], resolve, reject });
     });
+  }
+
+  follow(after: number, take: FeedTaker): () => void {
+    return this.#followers.add(after, take, after === this.revision && this.healthy);
+  }
+
+  mark(mark: Mark): void {
+    const last = this.#pending.at(-1);
+    if (last !== undefined) last.marks.push(mark);
+    else if (this.healthy)
+      this.#timers.turnEnd(() => {
+        this.#followers.pass([mark]);
+      });
   }
 
   async *entries(): AsyncGenerator<Change[]> {
@@ -257,6 +277,7 @@ export class SqliteStore implements Store {
 
   #settle(outcomes: readonly Outcome[]): void {
     const settled = this.#pending.splice(0, outcomes.length);
+    if (this.#followers.size > 0) this.#followers.pass(settled.flatMap((call, index) => itemsOf(call, outcomes[index])));
     for (const [index, { bytes, resolve, reject }] of settled.entries()) {
       this.#pendingBytes -= bytes;
       const outcome = outcomes[index] ?? [];
@@ -284,4 +305,10 @@ export class SqliteStore implements Store {
     this.#questions.clear();
     for (const { reject } of refused) reject(new StoreUnavailable(detail));
   }
+}
+
+/** Returns what a settled call has put into the feed. */
+function itemsOf({ rows, marks }: Call, outcome: Outcome | undefined): (Change | Mark)[] {
+  if (!Array.isArray(outcome)) return marks;
+  return [...rows.map(({ expected: _, ...row }, i) => changeOf({ revision: outcome[i] ?? 0, ...row })), ...marks];
 }

@@ -5,7 +5,7 @@
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [member: string]: Json };
 
 export interface Change {
-  /** 1 is the first change; without gaps. */
+  /** Rises with each change; a shared store uses some numbers for marks. */
   revision: number;
   key: string;
   /** Value of the key since this change. */
@@ -30,6 +30,25 @@ export interface ChangeFilter {
   prefix?: string;
 }
 
+/** Says of itself where in the feed it was; changes nothing, and isn't kept for long. */
+export interface Mark {
+  /** Author of the mark: a node of the cluster. */
+  by: string;
+  /** Number that the author gave it. */
+  n: number;
+  value: Json;
+}
+
+/** Receives changes and marks that follow on what it has received, with nothing missing between. */
+export type FeedTaker = (items: readonly (Change | Mark)[]) => void;
+
+/** Demands that no key of a kind has changed after the revision. */
+export interface Guard {
+  /** Kind of the keys, with its slash: `agent/`. The call writes one of them at least. */
+  prefix: string;
+  since: number;
+}
+
 export interface Store {
   /** Revision of the last durable change; 0 before the first. */
   readonly revision: number;
@@ -37,13 +56,24 @@ export interface Store {
   readonly healthy: boolean;
 
   /**
-   * All or nothing. Each write gets the next revision, in order. A key may be written once in a call.
+   * All or nothing. Each write gets a higher revision than any before, in order. A key may be written once in a call.
    * @returns the revisions, once they are durable
-   * @throws StoreConflict where a key's last change is another; others' calls are not touched by it
+   * @throws StoreConflict where a key's last change is another, or the guard doesn't hold; others' calls are not touched by it
+   * @throws StoreUnsure if the changes may be durable, or become so
    * @throws StoreUnavailable
    * @throws StoreInvalid
    */
-  write(writes: readonly Write[]): Promise<number[]>;
+  write(writes: readonly Write[], guard?: Guard): Promise<number[]>;
+
+  /**
+   * Passes on every change and every mark after a revision, once, in order, nothing missing between; then each as it comes. What
+   * can't be read now is passed on once it can.
+   * @returns ends it
+   */
+  follow(after: number, take: FeedTaker): () => void;
+
+  /** Puts a mark behind the changes made so far. It comes back through `follow` if it isn't lost. */
+  mark(mark: Mark): void;
 
   /**
    * Every key's latest change, by revision, in chunks; of a key that changes meanwhile the earlier, the later or both.
@@ -98,11 +128,27 @@ export class StoreConflict extends Error {
  * is found later, save where the process dies before the store is back: then it is as with any call without an answer.
  */
 export class StoreUnavailable extends Error {
-  override readonly name = "StoreUnavailable";
+  override readonly name: string = "StoreUnavailable";
 
   constructor(readonly detail: string) {
     super(`the store is unavailable: ${detail}`);
   }
+}
+
+/** The store didn't say whether the changes are made. They are found later, or never. */
+export class StoreUnsure extends StoreUnavailable {
+  constructor(
+    detail: string,
+    /** Resolves when that is known: with the revisions, or null if the changes will never be made. */
+    readonly settled: Promise<number[] | null>,
+  ) {
+    super(detail);
+  }
+}
+
+/** Returns true for a change, false for a mark. */
+export function isChange(item: Change | Mark): item is Change {
+  return "revision" in item;
 }
 
 /** The caller's mistake. */

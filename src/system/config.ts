@@ -6,10 +6,11 @@ import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve, sep } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { authzen, checkEnvoy, envoy } from "./config/adapters.js";
+import { cluster } from "./config/cluster.js";
 import { behavior, bundle, decision, engine, facts } from "./config/deciding.js";
 import { callers, checkCallerScopes, checkIssuers, identity } from "./config/identity.js";
 import { checkListening, events, hosts, limits, listen, tls } from "./config/listening.js";
-import { section } from "./config/parts.js";
+import { section, type ErrorAt } from "./config/parts.js";
 import { checkSinks, log, sinks } from "./config/records.js";
 import { checkSecurityEvents, securityEvents } from "./config/security_events.js";
 import { checkFindings, findings, observe } from "./config/watching.js";
@@ -40,6 +41,7 @@ export const ConfigSchema = section(
     findings,
     security_events: Type.Optional(securityEvents),
     authzen: Type.Optional(authzen),
+    cluster: Type.Optional(cluster),
   },
   "The service's configuration",
 );
@@ -68,7 +70,16 @@ export function parseConfig(text: string | Uint8Array, file: string): Config {
   checkFindings(value.findings, errorAt);
   if (value.envoy !== undefined) checkEnvoy(value.envoy, errorAt);
   checkListening(value, errorAt);
+  if (value.cluster !== undefined) checkCluster(value, errorAt);
   return value;
+}
+
+/** Refuses what a service does alone: with several nodes it would be done by each of them, or counted by each of them. */
+function checkCluster({ facts, security_events, log }: Config, errorAt: ErrorAt): void {
+  const alone = "not together with `cluster`: each node would do it by itself";
+  if (facts.file !== undefined) throw errorAt(["facts", "file"], `${alone}; send it to one of them by \`remit import\``);
+  if (security_events !== undefined) throw errorAt(["security_events"], alone);
+  if (log.durability !== "synced") throw errorAt(["log", "durability"], "`synced` together with `cluster`");
 }
 
 export interface Schema {

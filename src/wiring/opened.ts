@@ -6,9 +6,11 @@ import { cursorFile } from "../audit/export/cursor.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { RecordSearch } from "../records/search.js";
+import type { ClusterNode, NodeParts } from "./cluster.js";
 import { storeFile } from "../store/folder.js";
 import { lockOf } from "../store/restore.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
+import type { Store } from "../store/store.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
@@ -112,9 +114,37 @@ export function exporterOf(
   );
 }
 
-export function openStore({ facts }: Config, timers: Timers, logger: Logger, unlock: () => void): Promise<SqliteStore> {
-  const { store: folder, queue_calls_max, queue_bytes_max } = facts;
-  return SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max, unlock }, timers, {
+export interface OpenedStore {
+  store: Store;
+  /** Makes the service a node of the cluster that shares the store; null if it isn't shared. */
+  join: ((parts: Omit<NodeParts, "store">) => ClusterNode) | null;
+  close: () => Promise<void>;
+}
+
+/**
+ * @param unlock releases the folder, which a node of a cluster has for its stop file alone
+ * @param broken called if a shared store can't be read on
+ */
+export async function openStore(
+  config: Config,
+  timers: Timers,
+  logger: Logger,
+  unlock: () => void,
+  broken: () => void,
+): Promise<OpenedStore> {
+  const { store: folder, queue_calls_max, queue_bytes_max } = config.facts;
+  if (config.cluster !== undefined) {
+    try {
+      // A service that decides alone doesn't load any of it.
+      const cluster = await import("./cluster.js");
+      const store = await cluster.openSharedStore(config.cluster, timers, logger, broken);
+      return { store, join: (parts) => new cluster.ClusterNode({ ...parts, store }), close: () => store.close().finally(unlock) };
+    } catch (cause) {
+      unlock();
+      throw cause;
+    }
+  }
+  const store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max, unlock }, timers, {
     unavailable: (detail) => {
       logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
     },
@@ -122,4 +152,5 @@ export function openStore({ facts }: Config, timers: Timers, logger: Logger, unl
       logger.info("facts can be stored", { revision });
     },
   });
+  return { store, join: null, close: () => store.close() };
 }

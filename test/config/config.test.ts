@@ -37,6 +37,29 @@ describe("the configuration", () => {
     expect(allowedHosts(config)).to.deep.equal(["localhost", "127.0.0.1", "[::1]"]);
   });
 
+  const CLUSTER = "{name: support, node: a, nats: {servers: ['nats://127.0.0.1:4222']}}";
+  const ALONE = "{store: facts}";
+  it("makes a service a node of a cluster, with a lease that outlasts an election", () => {
+    const { cluster } = parseConfig(text({ cluster: CLUSTER, facts: ALONE }), "/etc/remit.yaml");
+    expect(cluster).to.deep.include({ node: "a", lease_ms: 12_000, fleet_within_ms: 1000, nodes_max: 3 });
+    expect(cluster?.nats.replicas).to.equal(3);
+    expect(parseConfig(text(), "/etc/remit.yaml").cluster).to.equal(undefined);
+  });
+
+  const refusedInCluster: [what: string, sections: Record<string, string>, named: RegExp][] = [
+    ["a file of facts", { facts: "{store: facts, file: facts.yaml}" }, /facts\.file/],
+    ["records that may be lost", { log: "{dir: log, durability: relaxed}" }, /durability/],
+    ["a server that is no URL", { cluster: "{name: support, node: a, nats: {servers: [localhost]}}" }, /servers/],
+    ["a server with a password in its URL", { cluster: "{name: s, node: a, nats: {servers: ['nats://u:p@h:4222']}}" }, /servers/],
+    ["no server", { cluster: "{name: support, node: a, nats: {servers: []}}" }, /servers/],
+    ["a name that is no word", { cluster: "{name: 'a.>', node: a, nats: {servers: ['nats://h:4222']}}" }, /name/],
+    ["a lease of no time", { cluster: "{name: s, node: a, lease_ms: 10, nats: {servers: ['nats://h:4222']}}" }, /lease_ms/],
+  ];
+  for (const [what, sections, named] of refusedInCluster)
+    it(`refuses ${what} in a cluster`, () => {
+      expect(() => parseConfig(text({ cluster: CLUSTER, facts: ALONE, ...sections }), "/etc/remit.yaml")).to.throw(named);
+    });
+
   it("resolves the paths of a list of keys", () => {
     const identity = issuer("keys: [{kid: k, algorithm: ES256, file: k.pem}]", "task_tokens: {key: t.pem, kid: t}");
     const config = parseConfig(text({ identity }), "/srv/remit.yaml");

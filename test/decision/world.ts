@@ -19,6 +19,7 @@ import type {
   ActivePolicy,
   Agent,
   AgentProof,
+  AnswerTime,
   Beside,
   Caller,
   DecisionLog,
@@ -223,6 +224,7 @@ export class World {
   active: ActivePolicy | null = policyOf(() => ALLOWED);
   revision = 7;
   stale = false;
+  lease: AnswerTime | null = null;
   agents = new Map([[AGENT.id, AGENT]]);
   tasks = new Map([[TASK.id, TASK]]);
   grants: Grant[] = [];
@@ -296,6 +298,9 @@ export class World {
       facts: {
         get revision() {
           return world.revision;
+        },
+        get lease() {
+          return world.lease;
         },
         get stale() {
           return world.stale;

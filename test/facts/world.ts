@@ -7,7 +7,16 @@ import { Commands, type FactsLimits } from "../../src/facts/commands.js";
 import { readJsonLines } from "../../src/facts/import_file.js";
 import type { CompileEntry, KnownPolicy } from "../../src/facts/registry.js";
 import { MemoryDisk, MemoryStore } from "../../src/store/memory.js";
-import { StoreUnavailable, type Change, type ChangeFilter, type Store, type Write } from "../../src/store/store.js";
+import {
+  StoreUnavailable,
+  type Change,
+  type ChangeFilter,
+  type FeedTaker,
+  type Guard,
+  type Mark,
+  type Store,
+  type Write,
+} from "../../src/store/store.js";
 import type { Timers } from "../../src/system/index.js";
 
 export const NOW = Date.UTC(2026, 2, 3, 9);
@@ -111,13 +120,21 @@ export class TestStore implements Store {
     return this.inner.healthy;
   }
 
-  async write(writes: readonly Write[]): Promise<number[]> {
+  async write(writes: readonly Write[], guard?: Guard): Promise<number[]> {
     const fate = this.fate();
     if (fate === "never") return new Promise(() => undefined);
     if (fate === "before") throw new StoreUnavailable("the disk is full");
-    const revisions = await this.inner.write(writes);
+    const revisions = await this.inner.write(writes, guard);
     if (fate === "after") throw new StoreUnavailable("the disk fails");
     return revisions;
+  }
+
+  follow(after: number, take: FeedTaker): () => void {
+    return this.inner.follow(after, take);
+  }
+
+  mark(mark: Mark): void {
+    this.inner.mark(mark);
   }
 
   entries(): AsyncIterable<Change[]> {

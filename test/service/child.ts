@@ -37,7 +37,11 @@ export interface Place {
  */
 export function placeIn(folder: string, sections: Readonly<Record<string, Json>> = {}, main = MAIN): Place {
   const bundle = { name: NAME, path: asset("bundles", `${NAME}.tar.gz`), keys: [asset("bundles", `${NAME}.pub.pem`)] };
-  const { config, token } = makeSandbox({ dir: folder, bundle, facts: "{}\n", port: 0 });
+  const { config, token } = makeSandbox({
+    ...{ dir: folder, bundle, port: 0 },
+    // A node of a cluster has no file of facts.
+    ...(sections["cluster"] === undefined && { facts: "{}\n" }),
+  });
   const said = parse(readFileSync(config, "utf8")) as Record<string, Json>;
   const patient = { log: { index: { wait_ms: SEARCH_WAIT_MS } } };
   for (const [name, section] of [...Object.entries<Json>(patient), ...Object.entries(sections)]) said[name] = { ...said[name], ...section };
@@ -157,7 +161,7 @@ export class Child {
   /** @throws Error where no answer came */
   async told(method: string, path: string, body?: unknown): Promise<Told> {
     const told = await this.ask(method, path, body === undefined ? {} : { body });
-    if (told === null) throw new Error(`${method} ${path}: no answer; ${this.#said}`);
+    if (told === null) throw new Error(`${method} ${path}: no answer; ${this.#said.slice(-2000)}`);
     return told;
   }
 

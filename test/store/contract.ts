@@ -1,15 +1,19 @@
 import { expect } from "chai";
 import { STORE_LIMITS, StoreConflict, StoreInvalid, StoreUnavailable } from "../../src/store/store.js";
-import type { Change, ChangeFilter, Json, Store, Write } from "../../src/store/store.js";
-import { allChanges, allEntries, failureOf, write } from "./support.js";
+import type { Change, ChangeFilter, Json, Mark, Store, Write } from "../../src/store/store.js";
+import { isChange } from "../../src/store/store.js";
+import { allChanges, allEntries, failureOf, until, write } from "./support.js";
 
 /** A store's place: opened again, it holds what was acknowledged. */
 export interface Place {
   open(): Promise<Store>;
 }
 
-/** What every store keeps to. */
-export function keepsTheContract(place: () => Place): void {
+/**
+ * What every store keeps to.
+ * @param increments how many are made at once
+ */
+export function keepsTheContract(place: () => Place, increments = 10_000): void {
   let at: Place;
   let store: Store;
 
@@ -143,6 +147,88 @@ export function keepsTheContract(place: () => Place): void {
     }
     expect(changed).to.be.greaterThan(1);
     expect(seen.size).to.equal(3000);
+  });
+
+  it("passes on every change after a revision once, in order, those of the past and those to come", async () => {
+    const keys = Array.from({ length: 1500 }, (_, i) => `k/${i}`);
+    for (const part of [keys.slice(0, 800), keys.slice(800, 1200)]) await store.write(part.map((key) => write(key, 0)));
+    const [, from] = await store.changes(0, 2);
+    const followed: string[] = [];
+    let last = 0;
+    const end = store.follow(from?.revision ?? 0, (items) => {
+      for (const { key, revision } of items.filter(isChange)) {
+        expect(revision).to.be.greaterThan(last);
+        last = revision;
+        followed.push(key);
+      }
+    });
+    await store.write(keys.slice(1200, 1400).map((key) => write(key, 0)));
+    await Promise.all(keys.slice(1400).map((key) => store.write([write(key, 0)])));
+    await until(() => followed.length >= 1498);
+    expect([...followed].sort()).to.deep.equal(keys.slice(2).sort());
+    end();
+    await store.write([write("late", 0)]);
+    expect(followed).to.have.length(1498);
+  });
+
+  it("passes on a mark behind the changes that were made before it", async () => {
+    const items: string[] = [];
+    const end = store.follow(0, (some) => items.push(...some.map((item) => (isChange(item) ? item.key : `${item.by} ${item.n}`))));
+    const mark = (n: number): Mark => ({ by: "node-1", n, value: { n } });
+    await store.write([write("a", 0)]);
+    store.mark(mark(1));
+    await until(() => items.includes("node-1 1"));
+    const writing = store.write([write("b", 0)]);
+    store.mark(mark(2));
+    await writing;
+    await until(() => items.includes("node-1 2") && items.includes("b"));
+    expect(items.filter((item) => item !== "node-1 2")).to.deep.equal(["a", "node-1 1", "b"]);
+    const revision = store.revision;
+    expect(await allEntries(store)).to.have.length(2);
+    end();
+    await reopen();
+    expect(store.revision).to.be.at.least(revision);
+    expect((await store.changes(0, 10)).map(({ key }) => key)).to.deep.equal(["a", "b"]);
+  });
+
+  it("refuses a call whose guard another change has broken, whatever its keys", async () => {
+    const [first = 0] = await store.write([write("agent/a", 0)]);
+    const [other = 0] = await store.write([write("agents", 0)]);
+    const [second = 0] = await store.write([write("agent/b", 0)], { prefix: "agent/", since: other });
+    expect(await failureOf(store.write([write("agent/c", 0)], { prefix: "agent/", since: first }))).to.include({
+      name: "StoreConflict",
+      found: second,
+    });
+    expect(await failureOf(store.write([write("task/t", 0), write("agent/c", 0)], { prefix: "agent/", since: other }))).to.be.instanceOf(
+      StoreConflict,
+    );
+    expect(await failureOf(store.write([write("agent/b", first)], { prefix: "agent/", since: second }))).to.include({ key: "agent/b" });
+    const changes = (await store.changes(0, 10)).map(({ key }) => key);
+    expect(changes).to.deep.equal(["agent/a", "agents", "agent/b"]);
+    await store.write([write("agent/a", first), write("agent/d", 0)], { prefix: "agent/", since: second });
+  });
+
+  it("lets one of those through that create at once under the same guard", async () => {
+    await store.write([write("agent/a", 0)]);
+    const since = store.revision;
+    const outcomes = await Promise.allSettled(
+      Array.from({ length: 10 }, (_, i) => store.write([write(`agent/${i}`, 0)], { prefix: "agent/", since })),
+    );
+    expect(outcomes.filter(({ status }) => status === "fulfilled")).to.have.length(1);
+    expect(await store.changes(0, 10)).to.have.length(2);
+  });
+
+  it("refuses a guard of no kind, of a kind that it doesn't write, and of no revision", async () => {
+    for (const guard of [
+      { prefix: "", since: 0 },
+      { prefix: "agent", since: 0 },
+      { prefix: "task/", since: 0 },
+      { prefix: "a\0/", since: 0 },
+      { prefix: "agent/", since: -1 },
+      { prefix: "agent/", since: 0.5 },
+    ])
+      expect(await failureOf(store.write([write("agent/a", 0)], guard))).to.be.instanceOf(StoreInvalid);
+    expect(store.revision).to.equal(0);
   });
 
   const filters: [name: string, filter: ChangeFilter, wanted: RegExp][] = [
@@ -351,9 +437,8 @@ export function keepsTheContract(place: () => Place): void {
     expect(store.revision).to.equal(20);
   });
 
-  it("orders 10,000 increments by 64 at once as if they came one by one", async function () {
+  it(`orders ${increments} increments by 64 at once as if they came one by one`, async function () {
     this.timeout(60_000);
-    const WANTED = 10_000;
     const counters = Array.from({ length: 16 }, (_, i) => `counter/${i}`);
     for (const key of counters) await store.write([write(key, 0, 0)]);
     /** A moment for each beginning and end, to tell which came before which. */
@@ -364,7 +449,7 @@ export function keepsTheContract(place: () => Place): void {
     const known = new Map<string, number>();
     const done: { key: string; value: number; revision: number; began: number; ended: number }[] = [];
     const client = async (): Promise<void> => {
-      while (begun < WANTED) {
+      while (begun < increments) {
         const key = counters[begun++ % counters.length] ?? "";
         const began = moment++;
         for (;;) {
@@ -384,8 +469,8 @@ export function keepsTheContract(place: () => Place): void {
       }
     };
     await Promise.all(Array.from({ length: 64 }, client));
-    expect(done).to.have.length(WANTED);
-    expect(conflicts).to.be.greaterThan(WANTED / 10);
+    expect(done).to.have.length(increments);
+    expect(conflicts).to.be.greaterThan(increments / 10);
     for (const key of counters) {
       const mine = done.filter((one) => one.key === key).sort((a, b) => a.value - b.value);
       // None lost, none twice, each at the revision it was told.

@@ -86,8 +86,8 @@ const controls: Record<string, Control> = {
     without: cut.text(
       "store/file.js",
       "write",
-      "conflict ?? call.map((row) => this.#add(row, ++revision))",
-      "(call.filter((_, i) => i === 0).map((row) => this.#add(row, ++revision)), conflict ?? [])",
+      "conflict ?? rows.map((row) => this.#add(row, ++revision))",
+      "(rows.filter((_, i) => i === 0).map((row) => this.#add(row, ++revision)), conflict ?? [])",
     ),
   },
   "a group is one transaction": {
@@ -98,7 +98,7 @@ const controls: Record<string, Control> = {
       // What no call can hold that was checked stands for a disk that fails in the middle.
       const broken = { ...row, key: "b", by: null as unknown as string };
       try {
-        file.write([[row, broken]]);
+        file.write([{ rows: [row, broken], guard: null }]);
       } catch {
         // It fails with the control and without.
       }
@@ -120,7 +120,7 @@ const controls: Record<string, Control> = {
         });
       });
       serveStore(port2, () => new StoreFile(file), systemTimers, null);
-      port1.postMessage({ kind: "write", epoch: 0, calls: [[{ ...write("refused", 0), value: "1" }]] });
+      port1.postMessage({ kind: "write", epoch: 0, calls: [{ rows: [{ ...write("refused", 0), value: "1" }], guard: null }] });
       port1.postMessage({ kind: "close" });
       await closed;
       port1.close();

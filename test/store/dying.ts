@@ -10,7 +10,7 @@ const { file, durable } = workerData as { file: string; durable: number | null }
 class DyingFile extends StoreFile {
   override write(calls: Parameters<StoreFile["write"]>[0]): ReturnType<StoreFile["write"]> {
     const outcomes = super.write(calls);
-    if (calls.flat().some(({ key }) => key === "die")) process.exit(0);
+    if (calls.flatMap(({ rows }) => rows).some(({ key }) => key === "die")) process.exit(0);
     return outcomes;
   }
 }

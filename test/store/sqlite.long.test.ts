@@ -300,7 +300,7 @@ describe("the store on SQLite", () => {
       const backup = await filled(5);
       const file = newFile();
       const old = new StoreFile(file);
-      old.write([[{ ...write("old", 0), value: "1" }]]);
+      old.write([{ rows: [{ ...write("old", 0), value: "1" }], guard: null }]);
       const wal = readFileSync(`${file}-wal`);
       old.close();
       writeFileSync(`${file}-wal`, wal);

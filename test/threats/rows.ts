@@ -431,6 +431,20 @@ const rows = {
     lives: ["src/wiring/tls.ts", "src/cli/check.ts"],
     also: ["test/cli/cli.long.test.ts"],
   },
+  H1: {
+    threat: "A node of a cluster that is cut off, frozen or behind goes on allowing what was revoked on another.",
+    control:
+      "A node allows by a lease that only its own tick renews, read back through the feed of facts; a revocation is in force on the fleet when each node has acknowledged it or its lease has ended.",
+    lives: ["src/cluster/lease.ts", "src/cluster/fleet.ts", "src/cluster/member.ts"],
+    also: ["test/cluster/simulation.test.ts", "test/cluster/lease.test.ts", "test/cluster/fleet.long.test.ts"],
+  },
+  H2: {
+    threat: "An answer is held up, and leaves, or is acted on, after the node that gave it may no longer allow.",
+    control:
+      "It lives by the lease under which its facts were gathered: checked once its record is on disk, and its validity ends with it.",
+    lives: ["src/decision/commit.ts", "src/decision/answer.ts"],
+    also: ["test/cluster/simulation.test.ts"],
+  },
 } as const satisfies Record<string, ThreatRow>;
 
 export type ThreatId = keyof typeof rows;

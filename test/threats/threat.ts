@@ -28,6 +28,8 @@ import type * as cliAuditLinesModule from "../../src/cli/audit/lines.js";
 import type * as cliUiModule from "../../src/cli/ui.js";
 import type * as clientActionModule from "../../src/client/action.js";
 import type * as clientModule from "../../src/client/index.js";
+import type * as clusterFleetModule from "../../src/cluster/fleet.js";
+import type * as clusterLeaseModule from "../../src/cluster/lease.js";
 import type * as contractCanonicalModule from "../../src/contract/canonical.js";
 import type * as contractPathsModule from "../../src/contract/paths.js";
 import type * as contractProblemModule from "../../src/contract/problem.js";
@@ -103,6 +105,8 @@ export interface Modules {
   "cli/ui.js": typeof cliUiModule;
   "client/action.js": typeof clientActionModule;
   "client/index.js": typeof clientModule;
+  "cluster/fleet.js": typeof clusterFleetModule;
+  "cluster/lease.js": typeof clusterLeaseModule;
   "contract/canonical.js": typeof contractCanonicalModule;
   "contract/paths.js": typeof contractPathsModule;
   "contract/problem.js": typeof contractProblemModule;

@@ -17,6 +17,7 @@ export const CHANGE_PROBLEMS: readonly ProblemCode[] = [
   "agent_not_permitted",
   "bundle_missing",
   "store_unavailable",
+  "outcome_unknown",
   "log_unavailable",
   "log_backlog",
 ];

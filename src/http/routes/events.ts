@@ -36,7 +36,15 @@ export function getEventStream(deps: HttpDeps): Route {
       query,
       last_event_id: "The last event's id: nothing since is missed, and nothing comes twice",
       answers: { 200: { description: "Goes on until either side ends it", type: TYPE, schema: StreamedEvent } },
-      problems: ["last_event_id_invalid", "agent_not_found", "task_not_found", "agent_not_permitted", "subscribers_full", "shutting_down"],
+      problems: [
+        "last_event_id_invalid",
+        "agent_not_found",
+        "task_not_found",
+        "agent_not_permitted",
+        "subscribers_full",
+        "shutting_down",
+        "embedding_unsupported",
+      ],
     },
     handle: async (request, _params, response) => {
       const authenticate = (): Promise<Caller> => authenticateAny(deps, request, SUBSCRIBERS);
@@ -46,6 +54,8 @@ export function getEventStream(deps: HttpDeps): Route {
       const { sight, chain } = followed(deps, caller, sightOf(deps, caller), agent, task);
       const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
       if (values) checkScope(caller, "remit:embed");
+      // What it follows would go on for longer than the lease of this node.
+      if (values && deps.cluster !== undefined) throw new Problem("embedding_unsupported");
       const subscription = {
         sight,
         chain,

@@ -81,6 +81,7 @@ export function postImport(deps: HttpDeps): Route {
         "tasks_full",
         "bundle_missing",
         "store_unavailable",
+        "outcome_unknown",
         "log_unavailable",
         "log_backlog",
       ],

@@ -120,7 +120,7 @@ function reading(deps: HttpDeps, id: string, path: string, summary: string): Rou
       const caller = await authenticateAny(deps, request, REVOCATION_READERS);
       const revocation = deps.facts.revocation(idOf(params));
       if (!sees(deps, caller, revocation)) throw new Problem("revocation_not_found");
-      return factAnswer(200, revocation);
+      return factAnswer(200, { ...revocation, ...deps.cluster?.standing(revocation.revision) });
     },
   };
 }

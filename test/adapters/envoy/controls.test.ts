@@ -68,7 +68,13 @@ async function passes(tree: Tree, { mapping = MAPPING, asked = {}, headers = {},
     agentProof: () => Promise.reject(new Error("nobody has a token here")),
     actors_max: 8,
     decide: () =>
-      Promise.resolve({ answer: { ...ALLOW, ...answer }, text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } }),
+      Promise.resolve({
+        answer: { ...ALLOW, ...answer },
+        text: "",
+        purpose: null,
+        lease: null,
+        stages: { read: 0, evaluate: 0, record: 0 },
+      }),
   });
   return refusal === null;
 }

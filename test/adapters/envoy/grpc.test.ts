@@ -82,7 +82,7 @@ async function open(
   const decider = {
     decideAction: async (): Promise<Decided> => {
       decided++;
-      return { answer: await decide(), text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } };
+      return { answer: await decide(), text: "", purpose: null, lease: null, stages: { read: 0, evaluate: 0, record: 0 } };
     },
   };
   const note = (...all: unknown[]): void => void logged.push(all);

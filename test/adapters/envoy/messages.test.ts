@@ -153,7 +153,13 @@ function permitting(): { ports: EnvoyPorts; decided: DecideRequest[] } {
     actors_max: 8,
     decide: (action) => {
       decided.push(action);
-      return Promise.resolve({ answer: answer as unknown as Answer, text: "", purpose: null, stages: { read: 0, evaluate: 0, record: 0 } });
+      return Promise.resolve({
+        answer: answer as unknown as Answer,
+        text: "",
+        purpose: null,
+        lease: null,
+        stages: { read: 0, evaluate: 0, record: 0 },
+      });
     },
   };
   return { ports, decided };

@@ -1,19 +1,24 @@
 /** Facts as decisions see them: of whatever registry is the one now, with the age that they have here. */
-import type { Facts } from "../decision/ports.js";
-import type { Registry } from "../facts/registry.js";
+import type { AnswerTime, Facts } from "../decision/ports.js";
+import type { Registry } from "./registry.js";
 
-interface Kept {
+interface AgedFacts {
   registry: () => Registry;
   isStale: () => boolean;
+  /** Time for answers on what is in memory now. @default none */
+  lease?: () => AnswerTime | null;
 }
 
-export function factsOf({ registry, isStale }: Kept): Facts {
+export function factsOf({ registry, isStale, lease = () => null }: AgedFacts): Facts {
   return {
     get revision() {
       return registry().revision;
     },
     get stale() {
       return isStale();
+    },
+    get lease() {
+      return lease();
     },
     agent: (id) => registry().agent(id),
     task: (id) => registry().task(id),

@@ -1,0 +1,143 @@
+/**
+ * The nodes of a cluster, by their ticks, and what may be claimed of all of them. A node that can allow has sent a tick that comes before
+ * a change, or has read the change. So a change is in force on the whole fleet when each node of which a tick was read before the change
+ * has acknowledged it, or its lease has ended.
+ */
+import type { Clock } from "../system/index.js";
+import { DRIFT } from "./lease.js";
+
+/** A node's tick as it is read from a feed. */
+export interface SeenTick {
+  node: string;
+  incarnation: string;
+  /** True in the last tick of a node that stops: it no longer allows. */
+  leaving: boolean;
+}
+
+interface TickTime {
+  node: string;
+  /** When its last tick was read, on this host's monotonic clock. */
+  at: number;
+  left: boolean;
+}
+
+/** Ticks by incarnation: a process that was replaced under its name may allow for as long as any other that fell silent. */
+type SeenByFeed = Map<string, TickTime>;
+
+/** How a change stands on the fleet. */
+export interface FleetState {
+  /** Nodes that have acknowledged it, with the milliseconds from its commit. */
+  acknowledged: { node: string; ms: number }[];
+  /** Nodes that didn't, and whose lease has ended. */
+  expired: string[];
+  waiting_for: string[];
+}
+
+/** Stands for all nodes of which nothing was read yet, in the time of one lease after a start. */
+export const UNKNOWN_NODE = "unknown";
+
+/** How long what was seen of a node is kept, in leases. */
+const KEPT_LEASES = 10;
+
+export class Fleet {
+  readonly #clock: Clock;
+  readonly #wait_ms: number;
+  readonly #seen: SeenByFeed[];
+
+  constructor(clock: Clock, { lease_ms, feeds }: { lease_ms: number; feeds: number }) {
+    this.#clock = clock;
+    this.#wait_ms = lease_ms * (1 + DRIFT);
+    // A node that fell silent before this start may have a lease for as long as any, and nothing is known of it.
+    const unknown: TickTime = { node: UNKNOWN_NODE, at: clock.monotonic(), left: false };
+    this.#seen = Array.from({ length: feeds }, () => new Map([["", unknown]]));
+  }
+
+  /** Takes a node's tick from a feed. */
+  seen(feed: number, { node, incarnation, leaving }: SeenTick): void {
+    const at = this.#clock.monotonic();
+    // Whoever leaves allows nothing more, whichever feed says so first.
+    const left = leaving || this.#seen.some((of) => of.get(incarnation)?.left === true);
+    for (const [i, of] of this.#seen.entries()) if (i === feed || left) of.set(incarnation, { node, at, left });
+    for (const of of this.#seen) for (const [known, seen] of of) if (at - seen.at > KEPT_LEASES * this.#wait_ms) of.delete(known);
+  }
+
+  /** Names of the nodes that may hold a lease, sorted. */
+  get live(): string[] {
+    const now = this.#clock.monotonic();
+    const live = this.#seen.flatMap((of) =>
+      [...of.values()].filter(({ node, at, left }) => node !== UNKNOWN_NODE && !left && now - at < this.#wait_ms),
+    );
+    return [...new Set(live.map(({ node }) => node))].sort();
+  }
+
+  /** Opens a claim on a change that this node is about to read back. */
+  claim(): FleetClaim {
+    return new FleetClaim(this.#clock, this.#wait_ms, this.#seen);
+  }
+}
+
+/** Knowledge of one change on the fleet. */
+export class FleetClaim {
+  readonly #clock: Clock;
+  readonly #wait_ms: number;
+  readonly #seen: readonly SeenByFeed[];
+  /** Incarnations that had sent a tick before the change, with the time at which the last such tick was read. */
+  readonly #before = new Map<string, { node: string; at: number }>();
+  readonly #committed = new Set<number>();
+  readonly #landed = new Map<string, { node: string; at: number }>();
+  #committedAt = 0;
+
+  constructor(clock: Clock, waitMs: number, seen: readonly SeenByFeed[]) {
+    this.#clock = clock;
+    this.#wait_ms = waitMs;
+    this.#seen = seen;
+  }
+
+  /** This node has read the change back from a feed: all ticks before it are known. Called in that very turn. */
+  committed(feed: number): void {
+    if (this.#committed.has(feed)) return;
+    this.#committed.add(feed);
+    for (const [incarnation, { node, at, left }] of this.#seen[feed] ?? []) {
+      const known = this.#before.get(incarnation)?.at ?? -Infinity;
+      if (node === UNKNOWN_NODE && this.#clock.monotonic() - at >= this.#wait_ms) continue;
+      if (!left) this.#before.set(incarnation, { node, at: Math.max(at, known) });
+    }
+    this.#committedAt = this.#clock.monotonic();
+  }
+
+  /** A node has the change from the feed of all facts, and no answer is left on it that began before. */
+  landed({ node, incarnation }: { node: string; incarnation: string }): void {
+    if (!this.#landed.has(incarnation)) this.#landed.set(incarnation, { node, at: this.#clock.monotonic() });
+  }
+
+  get isCommitted(): boolean {
+    return this.#committed.size === this.#seen.length;
+  }
+
+  /** True if the change is in force on every node, and will be until it is undone. */
+  get holds(): boolean {
+    return this.isCommitted && this.#silent(true).length === 0;
+  }
+
+  get state(): FleetState {
+    const ms = (at: number): number => Math.max(0, Math.round(at - this.#committedAt));
+    return {
+      acknowledged: [...this.#landed.values()].map(({ node, at }) => ({ node, ms: ms(at) })).sort((a, b) => (a.node < b.node ? -1 : 1)),
+      expired: this.#silent(false),
+      waiting_for: this.#silent(true),
+    };
+  }
+
+  /** Nodes that haven't acknowledged it, whose lease may still run, or has ended. */
+  #silent(mayAllow: boolean): string[] {
+    const now = this.#clock.monotonic();
+    const silent = [...this.#before].filter(
+      ([incarnation, { at }]) => !this.#landed.has(incarnation) && now - at < this.#wait_ms === mayAllow && !this.#hasLeft(incarnation),
+    );
+    return [...new Set(silent.map(([, { node }]) => node))].sort();
+  }
+
+  #hasLeft(incarnation: string): boolean {
+    return this.#seen.some((of) => of.get(incarnation)?.left === true);
+  }
+}

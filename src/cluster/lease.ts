@@ -1,0 +1,140 @@
+/**
+ * The lease by which a node of a cluster may allow. The node sends a tick into the feed that carries the facts; once the tick has come
+ * back through the feed, in order, everything committed before it was sent is in memory. So the node may allow until the tick is as old
+ * as the lease lasts. No clock is compared with another host's; only their rates matter, and both sides keep a margin for those.
+ */
+import type { Clock, Timers } from "../system/index.js";
+
+/** Part of a lease that each side keeps for clocks that run at different rates: the node ends earlier, the others wait longer. */
+export const DRIFT = 0.01;
+/** Ticks in the time of a lease. */
+export const TICKS_PER_LEASE = 5;
+/** Feed that carries all facts; others carry what narrows alone. */
+export const FACTS_FEED = 0;
+
+/** Why a lease ended for good. */
+export type LeaseEnd = "node_name_taken" | "feed_forked" | "feed_other" | "feed_unreadable" | "cluster_too_large" | "left";
+
+/** Time from the sending of one tick. What was gathered in it may be answered until it is over, whatever came later. */
+export class Tenure {
+  readonly #clock: Clock;
+  readonly #lasts_ms: number;
+  readonly #monotonic: number;
+  readonly #wall: number;
+
+  constructor(clock: Clock, lastsMs: number) {
+    this.#clock = clock;
+    this.#lasts_ms = lastsMs;
+    this.#monotonic = clock.monotonic();
+    this.#wall = clock.wall();
+  }
+
+  /** Milliseconds until it is over; negative after. A clock on the wall that went further than the monotonic one: the machine slept. */
+  get left_ms(): number {
+    const monotonic = this.#clock.monotonic() - this.#monotonic;
+    return this.#lasts_ms - Math.max(monotonic, this.#clock.wall() - this.#wall);
+  }
+
+  get isOver(): boolean {
+    return this.left_ms <= 0;
+  }
+}
+
+export interface LeaseOptions {
+  /** Names this start of the node, among all starts of all nodes. */
+  incarnation: string;
+  lease_ms: number;
+}
+
+export interface LeaseEvents {
+  /** Sends a tick into every feed. */
+  send(n: number): void;
+  /** Reports that the lease has begun, or begun again. */
+  held(): void;
+  ended(why: LeaseEnd): void;
+}
+
+export class Lease {
+  readonly #clock: Clock;
+  readonly #timers: Timers;
+  readonly #options: LeaseOptions;
+  readonly #events: LeaseEvents;
+  /** Ticks under way, by number, the oldest first. */
+  readonly #sent = new Map<number, Tenure>();
+  /** Incarnations of this node's name whose ticks came before the first of this one. */
+  readonly #earlier = new Set<string>();
+  #last = 0;
+  /** Number of the latest tick that came back. */
+  #returned = 0;
+  /** True once the feed of all facts has brought a tick of this incarnation. */
+  #begun = false;
+  #tenure: Tenure | null = null;
+  #end: LeaseEnd | null = null;
+  #stop: (() => void) | null = null;
+
+  constructor(system: { clock: Clock; timers: Timers }, options: LeaseOptions, events: LeaseEvents) {
+    this.#clock = system.clock;
+    this.#timers = system.timers;
+    this.#options = options;
+    this.#events = events;
+  }
+
+  /** Time in which the node may allow; null if it may not now. */
+  get tenure(): Tenure | null {
+    return this.#tenure === null || this.#tenure.isOver ? null : this.#tenure;
+  }
+
+  /** Why it ended for good; null if it didn't. */
+  get end(): LeaseEnd | null {
+    return this.#end;
+  }
+
+  /** Number of the latest tick that was sent. */
+  get sent(): number {
+    return this.#last;
+  }
+
+  start(): void {
+    this.#stop = this.#timers.every(this.#options.lease_ms / TICKS_PER_LEASE, () => {
+      this.tick();
+    });
+    this.tick();
+  }
+
+  /** Sends a tick, which renews the lease when it comes back. */
+  tick(): void {
+    if (this.#end !== null) return;
+    for (const [n, tenure] of this.#sent) if (tenure.isOver) this.#sent.delete(n);
+    this.#last++;
+    this.#sent.set(this.#last, new Tenure(this.#clock, this.#options.lease_ms * (1 - DRIFT)));
+    this.#events.send(this.#last);
+  }
+
+  /** Takes a tick of this node's name from a feed. Everything before it in that feed has been taken. */
+  returned(feed: number, incarnation: string, n: number): void {
+    if (this.#end !== null) return;
+    if (incarnation !== this.#options.incarnation) {
+      // Two processes of one name: the one that started later goes on.
+      if (!this.#begun) this.#earlier.add(incarnation);
+      else if (!this.#earlier.has(incarnation)) this.finish("node_name_taken");
+      return;
+    }
+    // What a start has read of the facts is only known to be complete once their own feed has brought a tick.
+    this.#begun ||= feed === FACTS_FEED;
+    const tenure = this.#sent.get(n);
+    if (!this.#begun || tenure === undefined || n <= this.#returned) return;
+    const held = this.tenure !== null;
+    this.#returned = n;
+    this.#tenure = tenure;
+    if (!held && !tenure.isOver) this.#events.held();
+  }
+
+  /** Ends the lease for good: nothing that is answered from now on may allow. */
+  finish(why: LeaseEnd): void {
+    if (this.#end !== null) return;
+    this.#end = why;
+    this.#tenure = null;
+    this.#stop?.();
+    this.#events.ended(why);
+  }
+}

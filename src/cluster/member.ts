@@ -1,0 +1,293 @@
+/**
+ * A node as a member of its cluster: follows the feed for ticks and changes, keeps the lease, and finds out how a change stands on the
+ * fleet. What it needs of the service around it is passed in.
+ */
+import type { Clock, Timers } from "../system/index.js";
+import { isChange, type Change, type Mark, type Store } from "../store/store.js";
+import { FeedChain, type ChainLink } from "./chain.js";
+import { Fleet, type FleetClaim, type FleetState } from "./fleet.js";
+import { FACTS_FEED, Lease, type LeaseEnd, type Tenure } from "./lease.js";
+import { readMessage, type Hold, type Link } from "./link.js";
+import { readTick, type Tick } from "./tick.js";
+
+export interface MemberOptions {
+  /** Name of this node. */
+  node: string;
+  /** Names this start of it. */
+  incarnation: string;
+  lease_ms: number;
+  /** How long a change waits for the fleet before its answer says for whom it waits. */
+  fleet_within_ms: number;
+  /** Nodes that may be live at once. */
+  nodes_max: number;
+  version: string;
+}
+
+export interface MemberDeps {
+  store: Pick<Store, "follow" | "mark">;
+  link: Link;
+  system: { clock: Clock; timers: Timers };
+  /** Facts revision in memory. */
+  revision: () => number;
+  /** Resolves when no answer is left that began before the call. */
+  landed: () => Promise<void>;
+  /** Digest of the bundle by which this node decides. */
+  bundle: () => string | null;
+  /** Lets something that narrows hold here that another node has not made durable yet. */
+  hold: (hold: Hold) => void;
+  /** Digest of the feed that an earlier start of this node has seen last. */
+  before: ChainLink | null;
+  events: MemberEvents;
+}
+
+export interface MemberEvents {
+  held(): void;
+  ended(why: LeaseEnd): void;
+  /** A change is in force on the whole fleet. */
+  claimed(revision: number, state: FleetState, tookMs: number): void;
+}
+
+/** How a change is in force. */
+export interface FleetStanding extends FleetState {
+  in_force: "node" | "fleet";
+  /** Milliseconds until it was in force everywhere; null if it isn't yet. */
+  took_ms: number | null;
+}
+
+/** A node as others see it. */
+export interface NodeSeen extends Pick<Tick, "incarnation" | "applied" | "version" | "bundle"> {
+  node: string;
+  seen_ms_ago: number;
+}
+
+const ASK_EVERY_MS = 100;
+/** Changes whose claims are kept, to be asked about again. */
+const CLAIMS_MAX = 1000;
+/** Leases for which a claim is pursued after its answer said that it waits. */
+const PURSUED_LEASES = 3;
+
+export class Member {
+  readonly lease: Lease;
+  readonly #deps: MemberDeps;
+  readonly #options: MemberOptions;
+  readonly #fleet: Fleet;
+  readonly #chain = new FeedChain();
+  readonly #claims = new Map<number, { claim: FleetClaim; read: number; told: boolean }>();
+  readonly #landing = new Map<number, Promise<void>>();
+  readonly #nodes = new Map<string, NodeSeen & { at: number }>();
+  /** Called when something may have been acknowledged. */
+  readonly #waiting = new Set<() => void>();
+  #unfollow: (() => void) | null = null;
+  #unlink: (() => void) | null = null;
+
+  constructor(deps: MemberDeps, options: MemberOptions) {
+    this.#deps = deps;
+    this.#options = options;
+    const { lease_ms, incarnation } = options;
+    this.#fleet = new Fleet(deps.system.clock, { lease_ms, feeds: 1 });
+    this.lease = new Lease(
+      deps.system,
+      { incarnation, lease_ms },
+      {
+        send: (n) => {
+          this.#sendTick(n, false);
+        },
+        held: () => {
+          deps.events.held();
+        },
+        ended: (why) => {
+          deps.events.ended(why);
+        },
+      },
+    );
+  }
+
+  /** Follows the feed from its beginning, and sends ticks. Facts are in memory by now. */
+  start(): void {
+    const { store, link } = this.#deps;
+    this.#unlink = link.receive((text) => {
+      this.#receive(text);
+    });
+    this.#unfollow = store.follow(0, (items) => {
+      for (const item of items)
+        if (isChange(item)) this.#change(item);
+        else this.#mark(item);
+    });
+    this.lease.start();
+  }
+
+  /** Time in which this node may allow; null if it may not now. */
+  get tenure(): Tenure | null {
+    return this.lease.tenure;
+  }
+
+  /** Digest of the feed as far as it has been read. */
+  get chain(): ChainLink {
+    return this.#chain.last;
+  }
+
+  /** Nodes of which a tick was read within the time of a lease, this one too. */
+  get live(): readonly string[] {
+    return this.#fleet.live;
+  }
+
+  get nodes(): NodeSeen[] {
+    const now = this.#deps.system.clock.monotonic();
+    const { live } = this;
+    return [...this.#nodes.values()]
+      .filter(({ node }) => live.includes(node))
+      .map(({ at, ...seen }) => ({ ...seen, seen_ms_ago: Math.round(now - at) }))
+      .sort((a, b) => (a.node < b.node ? -1 : 1));
+  }
+
+  /** Tells every node of something that narrows and holds here, before it is durable. */
+  tell(hold: Hold): void {
+    this.#deps.link.send({ kind: "hold", ...hold });
+  }
+
+  /** Waits until a change is in force on the fleet, for as long as answers may wait for that. */
+  async inForce(revision: number): Promise<FleetStanding> {
+    const kept = this.#claimOf(revision);
+    if (kept === null) return { in_force: "node", acknowledged: [], expired: [], waiting_for: [...this.live], took_ms: null };
+    const began = this.#deps.system.clock.monotonic();
+    const state = await this.#until(revision, kept.claim, began + this.#options.fleet_within_ms);
+    if (!kept.claim.holds) {
+      void this.#until(revision, kept.claim, began + PURSUED_LEASES * this.#options.lease_ms).then(() => {
+        if (kept.claim.holds) this.#told(revision, kept);
+      });
+      return { in_force: "node", ...state, took_ms: null };
+    }
+    return { in_force: "fleet", ...state, took_ms: this.#told(revision, kept) };
+  }
+
+  /** How a change stands now, without waiting; null if nothing is known of it. */
+  standing(revision: number): FleetStanding | null {
+    const kept = this.#claims.get(revision);
+    return kept === undefined ? null : { in_force: kept.claim.holds ? "fleet" : "node", ...kept.claim.state, took_ms: null };
+  }
+
+  /** Leaves the cluster: nothing is answered any more, and nobody has to wait for this node's lease. */
+  leave(): void {
+    const n = this.lease.sent + 1;
+    this.lease.finish("left");
+    this.#sendTick(n, true);
+    this.#unfollow?.();
+    this.#unlink?.();
+  }
+
+  #sendTick(n: number, leaving: boolean): void {
+    const { node, incarnation, version } = this.#options;
+    const { revision, chain } = this.#chain.last;
+    const tick: Tick = { incarnation, leaving, applied: revision, chain, version, bundle: this.#deps.bundle() };
+    this.#deps.store.mark({ by: node, n, value: { ...tick } });
+  }
+
+  #change(change: Change): void {
+    const { before } = this.#deps;
+    this.#chain.add(change);
+    if (before !== null && this.#hasPassed(before)) this.lease.finish("feed_forked");
+    const claim = this.#fleet.claim();
+    claim.committed(FACTS_FEED);
+    this.#claims.set(change.revision, { claim, read: this.#deps.system.clock.monotonic(), told: false });
+    if (this.#claims.size > CLAIMS_MAX) this.#claims.delete(this.#claims.keys().next().value ?? 0);
+    this.#wake();
+  }
+
+  /** Returns true in the turn in which the feed turns out not to be the one that an earlier start has read. */
+  #hasPassed(before: ChainLink): boolean {
+    return this.#chain.last.revision >= before.revision && this.#chain.differsFrom(before);
+  }
+
+  #mark({ by, n, value }: Mark): void {
+    const tick = readTick(value);
+    if (tick === null) return;
+    const { clock } = this.#deps.system;
+    const { node, nodes_max } = this.#options;
+    this.#fleet.seen(FACTS_FEED, { node: by, incarnation: tick.incarnation, leaving: tick.leaving });
+    const { incarnation, applied, version, bundle } = tick;
+    this.#nodes.set(by, { ...{ node: by, incarnation, applied, version, bundle }, seen_ms_ago: 0, at: clock.monotonic() });
+    if (this.#chain.differsFrom({ revision: applied, chain: tick.chain })) this.lease.finish("feed_forked");
+    if (this.live.length > nodes_max) this.lease.finish("cluster_too_large");
+    // Facts are taken by another follower: a tick counts once they are as far.
+    if (by === node && !tick.leaving && this.#deps.revision() >= this.#chain.last.revision)
+      this.lease.returned(FACTS_FEED, tick.incarnation, n);
+  }
+
+  #claimOf(revision: number): { claim: FleetClaim; read: number; told: boolean } | null {
+    const known = this.#claims.get(revision);
+    if (known !== undefined) return known;
+    if (this.#chain.last.revision < revision) return null;
+    // All ticks that came before the change have been read, and some that came after.
+    const claim = this.#fleet.claim();
+    claim.committed(FACTS_FEED);
+    const kept = { claim, read: this.#deps.system.clock.monotonic(), told: true };
+    this.#claims.set(revision, kept);
+    return kept;
+  }
+
+  async #until(revision: number, claim: FleetClaim, until: number): Promise<FleetState> {
+    const { clock, timers } = this.#deps.system;
+    for (let asked = -Infinity; !claim.holds && clock.monotonic() < until;) {
+      if (clock.monotonic() - asked >= ASK_EVERY_MS) {
+        asked = clock.monotonic();
+        this.#acknowledge(revision);
+        this.#deps.link.send({ kind: "ask", revision });
+      }
+      await new Promise<void>((resolve) => {
+        const wake = (): void => {
+          cancel();
+          this.#waiting.delete(wake);
+          resolve();
+        };
+        const cancel = timers.after(Math.max(1, Math.min(ASK_EVERY_MS, until - clock.monotonic())), wake);
+        this.#waiting.add(wake);
+      });
+    }
+    return claim.state;
+  }
+
+  #told(revision: number, kept: { claim: FleetClaim; read: number; told: boolean }): number {
+    const took_ms = Math.round(this.#deps.system.clock.monotonic() - kept.read);
+    if (!kept.told) this.#deps.events.claimed(revision, kept.claim.state, took_ms);
+    kept.told = true;
+    return took_ms;
+  }
+
+  #receive(text: string): void {
+    const message = readMessage(text);
+    if (message === null) return;
+    switch (message.kind) {
+      case "ask":
+        this.#acknowledge(message.revision);
+        return;
+      case "landed":
+        this.#claims.get(message.revision)?.claim.landed(message);
+        this.#wake();
+        return;
+      case "hold":
+        this.#deps.hold(message);
+    }
+  }
+
+  /** Tells all once the change is in memory here and no answer is left that began before; says nothing if it isn't in memory yet. */
+  #acknowledge(revision: number): void {
+    const { revision: applied, landed, link } = this.#deps;
+    if (applied() < revision || this.lease.end !== null) return;
+    const { node, incarnation } = this.#options;
+    let landing = this.#landing.get(revision);
+    if (landing === undefined) {
+      landing = landed();
+      this.#landing.set(revision, landing);
+      if (this.#landing.size > CLAIMS_MAX) this.#landing.delete(this.#landing.keys().next().value ?? 0);
+    }
+    void landing.then(() => {
+      this.#claims.get(revision)?.claim.landed({ node, incarnation });
+      this.#wake();
+      link.send({ kind: "landed", revision, node, incarnation });
+    });
+  }
+
+  #wake(): void {
+    for (const wake of [...this.#waiting]) wake();
+  }
+}

@@ -1,0 +1,31 @@
+/** Tick of a node: its own account of itself. */
+import type { Json } from "../store/store.js";
+
+export interface Tick {
+  /** Names a start of the node. */
+  incarnation: string;
+  /** True in the last tick of a node that stops. */
+  leaving: boolean;
+  /** Facts revision up to which it has read the feed, with the digest of the feed up to there. */
+  applied: number;
+  chain: string;
+  version: string;
+  /** Digest of the bundle by which it decides. */
+  bundle: string | null;
+}
+
+const CHAIN = /^[0-9a-f]{64}$/;
+const TEXT_MAX = 256;
+
+/** Returns null for a mark that is no tick. */
+export function readTick(value: Json): Tick | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  const { incarnation, leaving, applied, chain, version, bundle } = value as Readonly<Record<string, unknown>>;
+  if (!isText(incarnation) || typeof leaving !== "boolean" || !isRevision(applied)) return null;
+  if (typeof chain !== "string" || !CHAIN.test(chain) || !isText(version) || (bundle !== null && !isText(bundle))) return null;
+  return { incarnation, leaving, applied, chain, version, bundle };
+}
+
+export const isText = (value: unknown): value is string => typeof value === "string" && value !== "" && value.length <= TEXT_MAX;
+
+export const isRevision = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;

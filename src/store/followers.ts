@@ -1,0 +1,75 @@
+/** FeedFollowers of a store's feed: each gets what it lacks by reading, then what comes as it comes. */
+import type { Timers } from "../system/index.js";
+import { STORE_LIMITS, isChange, type Change, type FeedTaker, type Mark } from "./store.js";
+
+const RETRY_MS = 250;
+
+interface FeedFollower {
+  take: FeedTaker;
+  /** Revision of the last change that it has received. */
+  at: number;
+  /** Came while it reads what was before; null if it is up to date. */
+  waiting: (Change | Mark)[] | null;
+}
+
+export class FeedFollowers {
+  readonly #read: (after: number, limit: number) => Promise<Change[]>;
+  readonly #timers: Timers;
+  readonly #followers = new Set<FeedFollower>();
+
+  /** @param read durable changes after a revision, as `Store.changes` */
+  constructor(read: (after: number, limit: number) => Promise<Change[]>, timers: Timers) {
+    this.#read = read;
+    this.#timers = timers;
+  }
+
+  /** Follows the feed after a revision. @returns ends it */
+  add(after: number, take: FeedTaker, upToDate: boolean): () => void {
+    const follower: FeedFollower = { take, at: after, waiting: upToDate ? null : [] };
+    this.#followers.add(follower);
+    if (!upToDate) void this.#catchUp(follower);
+    return () => {
+      this.#followers.delete(follower);
+      follower.take = () => undefined;
+    };
+  }
+
+  get size(): number {
+    return this.#followers.size;
+  }
+
+  /** Passes on what is next in the feed. */
+  pass(items: readonly (Change | Mark)[]): void {
+    for (const follower of this.#followers) {
+      if (follower.waiting === null) give(follower, items);
+      else follower.waiting.push(...items);
+    }
+  }
+
+  async #catchUp(follower: FeedFollower): Promise<void> {
+    while (this.#followers.has(follower) && follower.waiting !== null) {
+      let page: Change[];
+      try {
+        page = await this.#read(follower.at, STORE_LIMITS.changes_max);
+      } catch {
+        await new Promise<void>((resolve) => {
+          this.#timers.after(RETRY_MS, resolve);
+        });
+        continue;
+      }
+      give(follower, page);
+      if (page.length === STORE_LIMITS.changes_max) continue;
+      const waiting = follower.waiting;
+      follower.waiting = null;
+      give(follower, waiting);
+    }
+  }
+}
+
+/** Passes on what the follower lacks. */
+function give(follower: FeedFollower, items: readonly (Change | Mark)[]): void {
+  const lacking = items.filter((item) => !isChange(item) || item.revision > follower.at);
+  if (lacking.length === 0) return;
+  follower.at = lacking.reduce((at, item) => (isChange(item) ? item.revision : at), follower.at);
+  follower.take(lacking);
+}

@@ -1,0 +1,516 @@
+/**
+ * The store of several nodes, on a stream of NATS JetStream: a change is a message, its revision the message's sequence. Each key has a
+ * subject of its own, by which the server compares and sets; several writes are one atomic batch. Marks are messages that expire.
+ */
+import { randomUUID } from "node:crypto";
+import { jetstreamManager, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
+import { connect, headers, type MsgHdrs, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
+import type { Timers } from "../system/index.js";
+import { FeedFollowers } from "./followers.js";
+import { NatsFeed, StreamReader, WRITE_ID, type FeedUnreadable, type Item } from "./nats_feed.js";
+import { subjectsOf, type KeySubjects } from "./nats_keys.js";
+import { checkQuery, checkedCall, type NewRow, type NewRows } from "./rows.js";
+import { StoreConflict, StoreUnavailable, StoreUnsure, isChange } from "./store.js";
+import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
+
+export interface NatsStoreOptions {
+  /** Name of the cluster: a word. Nodes of one name share a stream. */
+  name: string;
+  connection: Pick<NodeConnectionOptions, "servers" | "tls" | "authenticator" | "user" | "pass">;
+  /** Copies of the stream, on as many servers. */
+  replicas: number;
+  /** How long marks are kept. */
+  marks_kept_s: number;
+  /** How long a write waits for its outcome. */
+  unsure_after_ms: number;
+}
+
+export interface NatsStoreEvents {
+  unavailable(detail: string): void;
+  ready(revision: number): void;
+  /** Reports that nothing more is read: the feed has a message that this version doesn't understand. */
+  broken(cause: Error): void;
+}
+
+/** Milliseconds after which a request without an answer is repeated. */
+const REQUEST_MS = 2000;
+const RETRY_MS = 100;
+const WRITES_AT_ONCE = 16;
+const CREATE_TRIES = 20;
+const PING_MS = 1000;
+const PINGS_LOST_MAX = 2;
+const RECONNECT_MS = 50;
+const CONNECT_MS = 5000;
+/** Error codes of JetStream: another sequence is the subject's last. */
+const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+const LAST_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
+const GUARDED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject";
+
+interface Ack {
+  seq?: number;
+  count?: number;
+  error?: { code: number; err_code?: number; description?: string };
+}
+
+type WriteResult = { revisions: number[] } | "conflict" | "closed";
+type PublishResult = { revisions: number[] } | "conflict" | "unknown";
+
+export class NatsStore implements Store {
+  readonly #options: NatsStoreOptions;
+  readonly #timers: Timers;
+  readonly #events: NatsStoreEvents;
+  readonly #connection: NatsConnection;
+  readonly #jsm: JetStreamManager;
+  readonly #stream: string;
+  readonly #subjects: KeySubjects;
+  readonly #reader: StreamReader;
+  readonly #followers: FeedFollowers;
+  readonly #feed: NatsFeed;
+  /** Identity of the stream: another one is another feed, whatever its name. */
+  readonly id: string;
+  /** Sequence of the last change of each kind that came by the feed, to say what a guard expects. */
+  readonly #lastOfKind = new Map<string, number>();
+  readonly #writing = new Set<Promise<unknown>>();
+  #underWay = 0;
+  readonly #queue: (() => void)[] = [];
+  #revision: number;
+  #state: "working" | "disconnected" | "broken" | "closed" = "working";
+
+  /**
+   * Connects, and creates the stream if it is missing.
+   * @throws StoreUnavailable
+   */
+  static async open(options: NatsStoreOptions, timers: Timers, events: NatsStoreEvents): Promise<NatsStore> {
+    const connection = await connect({
+      ...options.connection,
+      name: `remit ${options.name}`,
+      pingInterval: PING_MS,
+      maxPingOut: PINGS_LOST_MAX,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: RECONNECT_MS,
+      // All servers are named by the configuration.
+      ignoreClusterUpdates: true,
+      timeout: CONNECT_MS,
+    }).catch((cause: unknown) => {
+      throw new StoreUnavailable(`no server of the cluster can be reached: ${messageOf(cause)}`);
+    });
+    try {
+      const jsm = await jetstreamManager(connection, { timeout: REQUEST_MS, checkAPI: false });
+      const subjects = subjectsOf(options.name);
+      const info = await streamOf(jsm, timers, options, subjects);
+      const reader = new StreamReader(jsm, info.config.name, subjects);
+      const kinds = new Map<string, number>();
+      let revision = 0;
+      for await (const items of reader.between(0, info.state.last_seq))
+        for (const { content } of items) {
+          if (!isChange(content)) continue;
+          revision = content.revision;
+          kinds.set(kindOf(content.key), revision);
+        }
+      return new NatsStore(options, timers, events, { connection, jsm, subjects, info, reader, revision, kinds });
+    } catch (cause) {
+      await connection.close();
+      throw cause instanceof StoreUnavailable ? cause : new StoreUnavailable(messageOf(cause));
+    }
+  }
+
+  private constructor(
+    options: NatsStoreOptions,
+    timers: Timers,
+    events: NatsStoreEvents,
+    opened: {
+      connection: NatsConnection;
+      jsm: JetStreamManager;
+      subjects: KeySubjects;
+      info: StreamInfo;
+      reader: StreamReader;
+      revision: number;
+      kinds: Map<string, number>;
+    },
+  ) {
+    this.#options = options;
+    this.#timers = timers;
+    this.#events = events;
+    this.#connection = opened.connection;
+    this.#jsm = opened.jsm;
+    this.#subjects = opened.subjects;
+    this.#stream = opened.info.config.name;
+    this.#reader = opened.reader;
+    this.#revision = opened.revision;
+    this.id = idOf(opened.info);
+    for (const [kind, last] of opened.kinds) this.#lastOfKind.set(kind, last);
+    this.#followers = new FeedFollowers((after, limit) => this.changes(after, limit), timers);
+    this.#feed = new NatsFeed(this.#connection, this.#reader, this.#subjects, timers, opened.info.state.last_seq, {
+      take: (items) => {
+        this.#take(items);
+      },
+      broken: (cause) => {
+        this.#break(cause);
+      },
+    });
+    void this.#watch();
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get healthy(): boolean {
+    return this.#state === "working";
+  }
+
+  /** Connection over which nodes talk to one another beside the feed. */
+  get connection(): NatsConnection {
+    return this.#connection;
+  }
+
+  async write(writes: readonly Write[], guard?: Guard): Promise<number[]> {
+    const call = checkedCall(writes, guard);
+    this.#needHealth();
+    const id = randomUUID();
+    const settled = this.#inOrder(call, id);
+    this.#writing.add(settled);
+    const forget = (): boolean => this.#writing.delete(settled);
+    settled.then(forget, forget);
+    const outcome = await Promise.race([settled, this.#after(this.#options.unsure_after_ms).then(() => "late" as const)]);
+    if (outcome !== "late") return this.#answer(call, outcome);
+    const known = settled.then((later) => (later === "conflict" || later === "closed" ? null : later.revisions));
+    throw new StoreUnsure("no server has said whether the change is made", known);
+  }
+
+  follow(after: number, take: FeedTaker): () => void {
+    return this.#followers.add(after, take, false);
+  }
+
+  mark(mark: Mark): void {
+    if (this.#state === "closed" || this.#connection.isClosed()) return;
+    const said = headers();
+    said.set("Nats-TTL", `${this.#options.marks_kept_s}s`);
+    this.#connection.publish(this.#subjects.ofMarks(mark.by), JSON.stringify(mark), { headers: said });
+  }
+
+  async *entries(): AsyncGenerator<Change[]> {
+    const last = new Map<string, Change>();
+    for await (const items of this.#reading(0, await this.#head()))
+      for (const { content } of items) {
+        if (!isChange(content)) continue;
+        last.delete(content.key);
+        last.set(content.key, content);
+      }
+    const latest = [...last.values()];
+    for (let from = 0; from < latest.length; from += 1000) yield latest.slice(from, from + 1000);
+  }
+
+  async changes(after: number, limit: number, filter: ChangeFilter = {}): Promise<Change[]> {
+    checkQuery(after, limit, filter);
+    this.#needHealth();
+    const { key, prefix = "" } = filter;
+    const subject = key === undefined ? this.#subjects.ofKind(prefix) : this.#subjects.ofKey(key);
+    if (subject !== null) return await this.#changesOf(subject, after, limit);
+    const found: Change[] = [];
+    for await (const items of this.#reading(after, await this.#head())) {
+      for (const { content } of items) if (isChange(content) && content.key.startsWith(prefix)) found.push(content);
+      if (found.length >= limit) break;
+    }
+    return found.slice(0, limit);
+  }
+
+  backup(): Promise<void> {
+    return Promise.reject(new StoreUnavailable("a shared store is backed up by `nats stream backup`, not by one of its nodes"));
+  }
+
+  async close(): Promise<void> {
+    if (this.#state === "closed") return;
+    const writing = [...this.#writing];
+    const within = this.#after(this.#options.unsure_after_ms);
+    this.#state = "closed";
+    await Promise.race([Promise.allSettled(writing), within]);
+    this.#feed.close();
+    await this.#connection.close();
+  }
+
+  /** Looks whether the stream is still the one that was opened. @throws StoreUnavailable if nobody can say */
+  async isSame(): Promise<boolean> {
+    try {
+      return idOf(await this.#jsm.streams.info(this.#stream)) === this.id;
+    } catch (cause) {
+      if (isNotFound(cause)) return false;
+      throw new StoreUnavailable(messageOf(cause));
+    }
+  }
+
+  async #changesOf(subject: string, after: number, limit: number): Promise<Change[]> {
+    const found: Change[] = [];
+    for (let at = after; found.length < limit;) {
+      const item = await this.#asked(this.#reader.next(at + 1, subject));
+      if (item === null) break;
+      at = item.sequence;
+      if (isChange(item.content)) found.push(item.content);
+    }
+    return found;
+  }
+
+  async *#reading(after: number, to: number): AsyncGenerator<Item[]> {
+    try {
+      yield* this.#reader.between(after, to);
+    } catch (cause) {
+      throw new StoreUnavailable(messageOf(cause));
+    }
+  }
+
+  /** Sequence up to which a read has to come to have all that this store has answered or passed on. */
+  async #head(): Promise<number> {
+    this.#needHealth();
+    const { state } = await this.#asked(this.#jsm.streams.info(this.#stream));
+    return Math.max(state.last_seq, this.#revision, this.#feed.at);
+  }
+
+  async #asked<T>(answer: Promise<T>): Promise<T> {
+    try {
+      return await answer;
+    } catch (cause) {
+      throw new StoreUnavailable(messageOf(cause));
+    }
+  }
+
+  /** Makes writes in the order of their calls, some at a time: the server takes a bounded number of batches at once. */
+  async #inOrder(call: NewRows, id: string): Promise<WriteResult> {
+    if (this.#underWay >= WRITES_AT_ONCE)
+      await new Promise<void>((resolve) => {
+        this.#queue.push(resolve);
+      });
+    else this.#underWay++;
+    try {
+      return await this.#settle(call, id);
+    } finally {
+      const next = this.#queue.shift();
+      if (next === undefined) this.#underWay--;
+      else next();
+    }
+  }
+
+  /** Repeats the very same write until its outcome is known. */
+  async #settle(call: NewRows, id: string): Promise<WriteResult> {
+    for (let isRepeated = false; ; isRepeated = true) {
+      let outcome: PublishResult = "unknown";
+      try {
+        if (isRepeated) outcome = await this.#madeBefore(call, id);
+        if (outcome === "unknown") outcome = await this.#publish(call, id);
+        // A write that is refused for another may be refused for itself: its answer was lost.
+        if (outcome === "conflict" && isRepeated) {
+          const made = await this.#madeBefore(call, id);
+          if (made !== "unknown") return made;
+        }
+      } catch {
+        outcome = "unknown";
+      }
+      if (outcome !== "unknown") return outcome;
+      if (this.#connection.isClosed()) return "closed";
+      await this.#after(RETRY_MS);
+    }
+  }
+
+  async #answer(call: NewRows, outcome: WriteResult): Promise<number[]> {
+    if (outcome === "closed") throw new StoreUnavailable("it is closed");
+    if (outcome === "conflict") throw await this.#conflict(call);
+    const { revisions } = outcome;
+    this.#revision = Math.max(this.#revision, ...revisions.slice(-1));
+    return revisions;
+  }
+
+  async #publish({ rows, guard }: NewRows, id: string): Promise<PublishResult> {
+    const guarded = guard === null ? null : this.#guarded(guard);
+    if (guarded === "broken") return "conflict";
+    if (guarded !== null && !(await this.#areLast(rows))) return "conflict";
+    // One message of the kind carries the guard; the others of the call are compared by their own keys.
+    const guarding = guarded === null ? undefined : rows.find(({ key }) => kindOf(key) === guarded.kind)?.key;
+    const messages = rows.map((row) => this.#message(row, id, guarded !== null && row.key === guarding ? guarded : null));
+    const last = messages.pop();
+    if (last === undefined) throw new Error("a call has no writes");
+    if (messages.length > 0) {
+      const batch = randomUUID();
+      for (const [index, { headers: said }] of [...messages, last].entries()) {
+        said.set("Nats-Batch-Id", batch);
+        said.set("Nats-Batch-Sequence", String(index + 1));
+      }
+      last.headers.set("Nats-Batch-Commit", "1");
+    }
+    for (const message of messages) this.#connection.publish(message.subject, message.data, { headers: message.headers });
+    const answer = await this.#connection.request(last.subject, last.data, { headers: last.headers, timeout: REQUEST_MS });
+    return outcomeOf(answer.json<Ack>(), rows.length);
+  }
+
+  #message({ expected, ...content }: NewRow, id: string, guarded: GuardedKind | null): { subject: string; data: string; headers: MsgHdrs } {
+    const said = headers();
+    said.set(WRITE_ID, id);
+    said.set(LAST_SEQUENCE, String(guarded?.last ?? expected));
+    if (guarded !== null) said.set(GUARDED_SUBJECT, guarded.subject);
+    return { subject: this.#subjects.ofKey(content.key), data: JSON.stringify(content), headers: said };
+  }
+
+  /** Returns the state that a guard expects of its subject; `broken` if a change that is known already breaks it. */
+  #guarded({ prefix, since }: Guard): GuardedKind | "broken" {
+    const subject = this.#subjects.ofKind(prefix);
+    if (subject === null) throw new Error(`${prefix} is no kind of keys`);
+    const kind = prefix.slice(0, -1);
+    const last = this.#lastOfKind.get(kind) ?? 0;
+    return last > since ? "broken" : { subject, kind, last };
+  }
+
+  /** Returns whether each key's last change is the expected one: under a guard, the server compares the kind and not the key. */
+  async #areLast(rows: readonly NewRow[]): Promise<boolean> {
+    for (const { key, expected } of rows) if ((await this.#lastOf(key)) !== expected) return false;
+    return true;
+  }
+
+  async #lastOf(key: string): Promise<number> {
+    const message = await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: this.#subjects.ofKey(key) });
+    return message?.seq ?? 0;
+  }
+
+  /** Looks for a write's own changes: its answer may have been lost. */
+  async #madeBefore({ rows }: NewRows, id: string): Promise<PublishResult> {
+    const revisions: number[] = [];
+    for (const { key, expected } of rows) {
+      const next = await this.#reader.next(expected + 1, this.#subjects.ofKey(key));
+      if (next?.write !== id) return "unknown";
+      revisions.push(next.sequence);
+    }
+    return { revisions };
+  }
+
+  async #conflict({ rows, guard }: NewRows): Promise<Error> {
+    try {
+      if (guard !== null) {
+        const subject = this.#subjects.ofKind(guard.prefix) ?? "";
+        const found = (await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: subject }))?.seq ?? 0;
+        if (found > guard.since) return new StoreConflict(guard.prefix, guard.since, found);
+      }
+      for (const { key, expected } of rows) {
+        const found = await this.#lastOf(key);
+        if (found !== expected) return new StoreConflict(key, expected, found);
+      }
+    } catch (cause) {
+      return new StoreUnavailable(messageOf(cause));
+    }
+    const [first] = rows;
+    return new StoreConflict(first?.key ?? "", first?.expected ?? 0, first?.expected ?? 0);
+  }
+
+  #take(items: Item[]): void {
+    for (const { content } of items) {
+      if (!isChange(content)) continue;
+      this.#revision = Math.max(this.#revision, content.revision);
+      this.#lastOfKind.set(kindOf(content.key), content.revision);
+    }
+    this.#followers.pass(items.map(({ content }) => content));
+  }
+
+  #break(cause: FeedUnreadable): void {
+    if (this.#state === "closed") return;
+    this.#state = "broken";
+    this.#events.broken(cause);
+  }
+
+  async #watch(): Promise<void> {
+    for await (const { type } of this.#connection.status()) {
+      if (this.#state === "closed" || this.#state === "broken") return;
+      if (type === "disconnect" && this.#state === "working") {
+        this.#state = "disconnected";
+        this.#events.unavailable("the connection to the cluster's servers is lost");
+      } else if (type === "reconnect") {
+        this.#state = "working";
+        this.#events.ready(this.#revision);
+      }
+    }
+  }
+
+  #needHealth(): void {
+    if (this.#state === "closed") throw new StoreUnavailable("it is closed");
+    if (this.#state === "broken") throw new StoreUnavailable("its feed can't be read");
+    if (this.#state === "disconnected") throw new StoreUnavailable("no server of the cluster is connected");
+  }
+
+  #after(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#timers.after(ms, resolve);
+    });
+  }
+}
+
+interface GuardedKind {
+  subject: string;
+  kind: string;
+  /** Sequence that the subject's last message has to have. */
+  last: number;
+}
+
+function outcomeOf({ seq, error }: Ack, count: number): PublishResult {
+  if (error !== undefined) return WRONG_LAST_SEQUENCE.has(error.err_code ?? 0) ? "conflict" : "unknown";
+  if (seq === undefined) return "unknown";
+  return { revisions: Array.from({ length: count }, (_, i) => seq - count + 1 + i) };
+}
+
+const kindOf = (key: string): string => key.slice(0, Math.max(0, key.indexOf("/")));
+
+/** Returns the stream of all facts, which is created with what the store relies on. @throws StoreUnavailable if one without that is there */
+async function streamOf(
+  jsm: JetStreamManager,
+  timers: Timers,
+  { name, replicas }: NatsStoreOptions,
+  subjects: KeySubjects,
+): Promise<StreamInfo> {
+  const stream = `REMIT_${name}`;
+  const wanted = {
+    subjects: [subjects.all] as string[],
+    retention: "limits",
+    storage: "file",
+    num_replicas: replicas,
+    deny_delete: true,
+    deny_purge: true,
+    allow_direct: true,
+    allow_atomic: true,
+    allow_msg_ttl: true,
+  } as const;
+  const republish = { src: subjects.all, dest: subjects.feed };
+  const made = { name: stream, ...wanted, republish, metadata: { remit_feed: randomUUID() } };
+  const info = await createdOrFound(jsm, timers, stream, made);
+  for (const [member, value] of Object.entries(wanted)) {
+    const found = info.config[member as keyof typeof wanted] as unknown;
+    if (JSON.stringify(found) !== JSON.stringify(value))
+      throw new StoreUnavailable(`the stream ${stream} has ${member} ${JSON.stringify(found)}, and needs ${JSON.stringify(value)}`);
+  }
+  return info;
+}
+
+/** Creates the stream, or finds the one that another node has created meanwhile. @throws the server's error once it was tried for long enough */
+async function createdOrFound(
+  jsm: JetStreamManager,
+  timers: Timers,
+  name: string,
+  config: Parameters<typeof jsm.streams.add>[0],
+): Promise<StreamInfo> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await jsm.streams.info(name);
+    } catch (cause) {
+      if (!isNotFound(cause)) throw cause;
+    }
+    try {
+      return await jsm.streams.add(config);
+    } catch (cause) {
+      if (tries === CREATE_TRIES) throw cause;
+    }
+    await new Promise<void>((resolve) => {
+      timers.after(RETRY_MS, resolve);
+    });
+  }
+}
+
+const idOf = ({ created, config }: StreamInfo): string => `${config.metadata?.["remit_feed"] ?? ""} ${created}`;
+
+function isNotFound(cause: unknown): boolean {
+  return (cause as { code?: unknown }).code === 10059;
+}
+
+const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -1,0 +1,218 @@
+/**
+ * The stream of a shared store, read in order with nothing missing: what the server sends again is taken if it is next, and a gap is read
+ * from the stream. A gap is filled once something behind it has been read, since replicas apply in order: what still lacks is gone.
+ */
+import type { JetStreamManager, MsgRequest, StoredMsg } from "@nats-io/jetstream";
+import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import type { Timers } from "../system/index.js";
+import { changeOf, checkedCall } from "./rows.js";
+import type { KeySubjects } from "./nats_keys.js";
+import type { Change, Json, Mark, Write } from "./store.js";
+
+/** Message of the stream. */
+export interface Item {
+  sequence: number;
+  content: Change | Mark;
+  /** Write that a change is of; empty for a mark. */
+  write: string;
+}
+
+/** A message that no node of this version wrote: nothing behind it can be trusted to be understood. */
+export class FeedUnreadable extends Error {
+  override readonly name = "FeedUnreadable";
+}
+
+export const WRITE_ID = "Remit-Write-Id";
+const BATCH = 1000;
+const BUFFER_MAX = 10_000;
+/** Reads of a gap from any replica that bring nothing, before the leader is asked. */
+const REPLICA_READS = 3;
+const RETRY_MS = 50;
+
+interface Raw {
+  sequence: number;
+  subject: string;
+  data: Uint8Array;
+  write: string;
+}
+
+/** @throws FeedUnreadable */
+export function itemOf({ sequence, subject, data, write }: Raw, subjects: KeySubjects): Item {
+  try {
+    const value = JSON.parse(Buffer.from(data).toString("utf8")) as Record<string, unknown>;
+    if (subject.startsWith(subjects.changes.slice(0, -1))) {
+      const { rows } = checkedCall([{ ...value, value: JSON.parse(value["value"] as string) as Json, expected: 0 } as Write], undefined);
+      const [row] = rows;
+      if (row === undefined || subjects.ofKey(row.key) !== subject) throw new Error("its subject is another key's");
+      return { sequence, content: changeOf({ ...row, revision: sequence }), write };
+    }
+    const { by, n, value: said } = value;
+    if (typeof by !== "string" || !Number.isSafeInteger(n) || subjects.ofMarks(by) !== subject) throw new Error("it is no mark");
+    return { sequence, content: { by, n: n as number, value: (said ?? null) as Json }, write: "" };
+  } catch (cause) {
+    throw new FeedUnreadable(`message ${sequence} of the feed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+  }
+}
+
+export class StreamReader {
+  readonly #jsm: JetStreamManager;
+  readonly #stream: string;
+  readonly #subjects: KeySubjects;
+
+  constructor(jsm: JetStreamManager, stream: string, subjects: KeySubjects) {
+    this.#jsm = jsm;
+    this.#stream = stream;
+    this.#subjects = subjects;
+  }
+
+  /** Returns the messages from a sequence on that a replica has, as many as one read brings. */
+  async page(from: number): Promise<Item[]> {
+    const items: Item[] = [];
+    const found = await this.#jsm.direct.getBatch(this.#stream, { seq: from, batch: BATCH, next_by_subj: this.#subjects.all });
+    for await (const message of found) items.push(this.#item(message));
+    return items;
+  }
+
+  /** Returns the first message from a sequence on, as the leader has it; null if it has none. */
+  async next(from: number, subject = this.#subjects.all): Promise<Item | null> {
+    const message = await this.#jsm.streams.getMessage(this.#stream, { seq: from, next_by_subj: subject } as MsgRequest);
+    return message === null ? null : this.#item(message);
+  }
+
+  /** Yields every message after a sequence, up to another at least, unless the leader has none that late. */
+  async *between(after: number, to: number): AsyncGenerator<Item[]> {
+    let at = after;
+    while (at < to) {
+      let items = await this.page(at + 1);
+      if (items.length === 0) {
+        const next = await this.next(at + 1);
+        if (next === null) return;
+        items = [next];
+      }
+      yield items;
+      at = items.at(-1)?.sequence ?? at;
+    }
+  }
+
+  #item({ seq, subject, data, header }: StoredMsg): Item {
+    return itemOf({ sequence: seq, subject, data, write: header.get(WRITE_ID) }, this.#subjects);
+  }
+}
+
+export class NatsFeed {
+  readonly #reader: StreamReader;
+  readonly #subjects: KeySubjects;
+  readonly #timers: Pick<Timers, "after">;
+  readonly #take: (items: Item[]) => void;
+  readonly #broken: (cause: FeedUnreadable) => void;
+  readonly #subscription: Subscription;
+  /** Came before what it follows on. */
+  #waiting: Item[] = [];
+  #filling = false;
+  #closed = false;
+  #at: number;
+
+  /** @param at sequence after which it begins */
+  constructor(
+    connection: NatsConnection,
+    reader: StreamReader,
+    subjects: KeySubjects,
+    timers: Pick<Timers, "after">,
+    at: number,
+    { take, broken }: { take: (items: Item[]) => void; broken: (cause: FeedUnreadable) => void },
+  ) {
+    this.#reader = reader;
+    this.#subjects = subjects;
+    this.#timers = timers;
+    this.#take = take;
+    this.#broken = broken;
+    this.#at = at;
+    this.#subscription = connection.subscribe(subjects.feed, {
+      callback: (error, message) => {
+        if (error === null) this.#receive(message);
+      },
+    });
+  }
+
+  /** Sequence up to which everything has been passed on. */
+  get at(): number {
+    return this.#at;
+  }
+
+  close(): void {
+    this.#closed = true;
+    this.#subscription.unsubscribe();
+  }
+
+  #receive({ data, headers }: Msg): void {
+    if (this.#closed) return;
+    const sequence = Number(headers?.get("Nats-Sequence"));
+    // Sent before what it follows on was read, or by somebody who isn't the stream.
+    if (!Number.isSafeInteger(sequence) || sequence <= this.#at) return;
+    let item: Item;
+    try {
+      const raw = { sequence, subject: headers?.get("Nats-Subject") ?? "", data, write: headers?.get(WRITE_ID) ?? "" };
+      item = itemOf(raw, this.#subjects);
+    } catch (cause) {
+      this.#end(cause as FeedUnreadable);
+      return;
+    }
+    if (!this.#filling && sequence === this.#at + 1) {
+      this.#pass([item]);
+      return;
+    }
+    // Whatever is dropped is read from the stream.
+    if (this.#waiting.length >= BUFFER_MAX) this.#waiting = [];
+    this.#waiting.push(item);
+    if (!this.#filling) void this.#fill();
+  }
+
+  async #fill(): Promise<void> {
+    this.#filling = true;
+    for (let tries = 0; !this.#closed;) {
+      this.#passWaiting();
+      const target = this.#waiting[0]?.sequence;
+      if (target === undefined) break;
+      try {
+        const found = tries < REPLICA_READS ? await this.#reader.page(this.#at + 1) : await this.#nextOfLeader();
+        this.#pass(found);
+        tries = found.length === 0 ? tries + 1 : 0;
+        if (found.length > 0) continue;
+      } catch (cause) {
+        if (cause instanceof FeedUnreadable) {
+          this.#end(cause);
+          return;
+        }
+        tries++;
+      }
+      await new Promise<void>((resolve) => {
+        this.#timers.after(RETRY_MS, resolve);
+      });
+    }
+    this.#filling = false;
+  }
+
+  async #nextOfLeader(): Promise<Item[]> {
+    const next = await this.#reader.next(this.#at + 1);
+    return next === null ? [] : [next];
+  }
+
+  #passWaiting(): void {
+    let ready = 0;
+    this.#waiting = this.#waiting.filter(({ sequence }) => sequence > this.#at).sort((a, b) => a.sequence - b.sequence);
+    while (this.#waiting[ready]?.sequence === this.#at + 1 + ready) ready++;
+    this.#pass(this.#waiting.splice(0, ready));
+  }
+
+  #pass(items: Item[]): void {
+    const next = items.filter(({ sequence }) => sequence > this.#at);
+    if (next.length === 0 || this.#closed) return;
+    this.#at = next.at(-1)?.sequence ?? this.#at;
+    this.#take(next);
+  }
+
+  #end(cause: FeedUnreadable): void {
+    this.close();
+    this.#broken(cause);
+  }
+}

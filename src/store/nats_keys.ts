@@ -1,0 +1,38 @@
+/** KeySubjects of a shared store: each key has its own, below one of its kind, so that a kind can be guarded and read by itself. */
+import { createHash } from "node:crypto";
+
+/** Kinds that are a subject's token as they are. */
+const KIND = /^([a-z][a-z_]{0,31})\/(.+)$/su;
+/** Stands for the kind of keys that have none. */
+const NO_KIND = "_";
+
+export interface KeySubjects {
+  /** Subject of everything: changes and marks. */
+  all: string;
+  changes: string;
+  /** Subject under which everything that is stored is sent again. */
+  feed: string;
+  ofKey(key: string): string;
+  /** Subject of all keys with this prefix, if that is a whole kind; null if it isn't. */
+  ofKind(prefix: string): string | null;
+  ofMarks(by: string): string;
+}
+
+/** @param name of the cluster: a word */
+export function subjectsOf(name: string): KeySubjects {
+  const root = `remit.${name}`;
+  return {
+    all: `${root}.>`,
+    changes: `${root}.f.>`,
+    feed: `remit-feed.${name}.>`,
+    ofKey(key) {
+      const [, kind = NO_KIND, id = key] = KIND.exec(key) ?? [];
+      return `${root}.f.${kind}.${Buffer.from(id, "utf8").toString("base64url")}`;
+    },
+    ofKind(prefix) {
+      const kind = /^([a-z][a-z_]{0,31})\/$/.exec(prefix)?.[1];
+      return kind === undefined ? null : `${root}.f.${kind}.>`;
+    },
+    ofMarks: (by) => `${root}.t.${createHash("sha256").update(by).digest("hex").slice(0, 32)}`,
+  };
+}

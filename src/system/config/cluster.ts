@@ -1,0 +1,46 @@
+/** Settings of a service that decides beside others on the same facts. */
+import { Type } from "../../contract/type.js";
+import { amount, path, section, word } from "./parts.js";
+
+const SERVERS = { minLength: 1, maxLength: 256, pattern: "^(nats|tls)://[^/@\\s]+$" };
+
+export const cluster = section(
+  {
+    name: word("Name of the cluster: nodes of one name have the same facts"),
+    node: word("Name of this node, which no other has; its log is its own"),
+    nats: section(
+      {
+        servers: Type.Array(Type.String(SERVERS), {
+          minItems: 1,
+          maxItems: 16,
+          description:
+            "NATS servers (2.12 or later, with JetStream and `sync_interval: always`), all of them: `nats://` or `tls://`, host and port",
+        }),
+        credentials: Type.Optional(
+          path("Credentials file (`nsc`) of this node's user, which may publish and subscribe for the cluster alone"),
+        ),
+        ca: Type.Optional(path("PEM file of the authorities that the servers' certificates are checked against")),
+        cert: Type.Optional(path("PEM file of this node's certificate")),
+        key: Type.Optional(path("PEM file of the key of `cert`")),
+        replicas: amount("units", { default: 3, minimum: 1, maximum: 5 }, "Servers that keep a copy of each change; 1 is for tries"),
+      },
+      "The servers that carry facts between nodes",
+    ),
+    lease_ms: amount(
+      "ms",
+      { default: 12_000, minimum: 1000, maximum: 60_000 },
+      "How long a node that can't reach the servers allows, and how long a revocation waits for a silent node. An election among the servers takes up to 9 s, in which no lease is renewed: a shorter lease denies everything meanwhile",
+    ),
+    fleet_within_ms: amount(
+      "ms",
+      { default: 1000, minimum: 10, maximum: 60_000 },
+      'How long a revocation waits for the other nodes before it is answered with `in_force: "node"`',
+    ),
+    nodes_max: amount(
+      "units",
+      { default: 3, minimum: 1, maximum: 64 },
+      "Nodes that may be live at once. A narrowed agent's actions a minute are shared out among as many; a node that sees more stops allowing",
+    ),
+  },
+  "Several services that decide on the same facts. Left out: this one decides alone",
+);

@@ -1,0 +1,228 @@
+/** A service as a node of a cluster: its store on the shared servers, its lease, and what the rooms around need of both. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { credsAuthenticator } from "@nats-io/transport-node";
+import { nodeFiles } from "../audit/files.js";
+import type { ChainLink } from "../cluster/chain.js";
+import type { LeaseEnd } from "../cluster/lease.js";
+import { Member, type FleetStanding as Standing } from "../cluster/member.js";
+import { natsLink } from "../cluster/nats_link.js";
+import type { ClusterAnswer, InForce } from "../contract/index.js";
+import type { Facts } from "../decision/ports.js";
+import { factsOf } from "../facts/aged.js";
+import type { Commands } from "../facts/commands.js";
+import type { OtherNodes } from "../facts/others.js";
+import { NatsStore } from "../store/nats.js";
+import type { Config } from "../system/config.js";
+import type { System, Timers } from "../system/index.js";
+import type { Logger } from "../system/logger.js";
+import { readBytes } from "../system/read_file.js";
+
+type ClusterConfig = NonNullable<Config["cluster"]>;
+
+/** Ticks are kept for longer than any lease lasts. */
+const MARKS_KEPT_S = 300;
+const UNSURE_AFTER_MS = 10_000;
+/** How often it is looked whether the feed is still the same, and written down how far it was read. */
+const LOOK_EVERY_MS = 5000;
+const TELL_EVERY_MS = 100;
+const PLACE = "cluster.json";
+
+const ENDED: Record<LeaseEnd, string> = {
+  left: "this node leaves the cluster",
+  node_name_taken: "another process has the name of this node, and has started later; nothing is allowed here any more",
+  feed_forked: "this node has read another feed of facts than the others, or than itself before; nothing is allowed here any more",
+  feed_other: "the feed of facts was deleted, or made anew; nothing is allowed here any more",
+  feed_unreadable: "the feed of facts has something that this version can't read; nothing is allowed here any more",
+  cluster_too_large: "more nodes are live than `cluster.nodes_max`; nothing is allowed here any more",
+};
+
+/** FeedPlace in the feed at which an earlier start of this node has stopped reading. */
+interface FeedPlace extends ChainLink {
+  feed: string;
+}
+
+/** Connects to the servers of the cluster. @throws StoreUnavailable */
+export function openSharedStore({ name, nats }: ClusterConfig, timers: Timers, logger: Logger, broken: () => void): Promise<NatsStore> {
+  const { servers, credentials, ca, cert, key, replicas } = nats;
+  const text = (file: string): string => Buffer.from(readBytes(file)).toString("utf8");
+  const tls = {
+    ...(ca !== undefined && { ca: text(ca) }),
+    ...(cert !== undefined && { cert: text(cert) }),
+    ...(key !== undefined && { key: text(key) }),
+  };
+  const connection = {
+    servers: [...servers],
+    ...(Object.keys(tls).length > 0 && { tls }),
+    ...(credentials !== undefined && { authenticator: credsAuthenticator(readBytes(credentials)) }),
+  };
+  return NatsStore.open({ name, connection, replicas, marks_kept_s: MARKS_KEPT_S, unsure_after_ms: UNSURE_AFTER_MS }, timers, {
+    unavailable: (detail) => {
+      logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
+    },
+    ready: (revision) => {
+      logger.info("facts can be stored", { revision });
+    },
+    broken: (cause) => {
+      logger.error(ENDED.feed_unreadable, { code: "feed_unreadable", detail: cause.message });
+      broken();
+    },
+  });
+}
+
+export interface NodeParts {
+  config: ClusterConfig;
+  /** Folder of this node's log. */
+  directory: string;
+  store: NatsStore;
+  commands: Commands;
+  landed: () => Promise<void>;
+  bundle: () => string | null;
+  version: string;
+  incarnation: string;
+  system: System;
+  logger: Logger;
+  /** Writes on record that a change is in force on the fleet. */
+  record: (detail: Record<string, unknown>) => Promise<unknown>;
+}
+
+export class ClusterNode implements OtherNodes {
+  /** Facts as decisions see them: stale without a lease. */
+  readonly facts: Facts;
+  readonly #parts: NodeParts;
+  readonly #member: Member;
+  readonly #stopLooking: () => void;
+
+  /**
+   * Joins the cluster: sends ticks from now on, and allows once one has come back.
+   * @throws Error if the feed is another than the one that this node has followed before
+   */
+  constructor(parts: NodeParts) {
+    const { config, store, commands, landed, bundle, version, incarnation, system, logger, directory } = parts;
+    this.#parts = parts;
+    const before = placeIn(directory);
+    if (before !== null && before.feed !== store.id)
+      throw new Error(`${ENDED.feed_other} (${join(directory, PLACE)} names the one before)`);
+    this.#member = new Member(
+      {
+        ...{ store, system, landed, bundle, before },
+        link: natsLink(store.connection, config.name),
+        revision: () => commands.registry.revision,
+        hold: (hold) => {
+          commands.adopt(hold);
+        },
+        events: {
+          held: () => {
+            logger.info("the lease is held; this node decides", { node: config.node });
+          },
+          ended: (why) => {
+            if (why === "left") logger.info(ENDED.left, { node: config.node });
+            else logger.error(ENDED[why], { code: why, node: config.node });
+          },
+          claimed: (revision, { acknowledged, expired }, took_ms) => {
+            void parts.record({ revision, acknowledged, expired, took_ms }).catch(() => undefined);
+          },
+        },
+      },
+      { ...config, version, incarnation },
+    );
+    this.facts = factsOf({
+      registry: () => commands.registry,
+      isStale: () => this.#member.tenure === null,
+      lease: () => this.#member.tenure,
+    });
+    this.#member.start();
+    this.#stopLooking = system.timers.every(LOOK_EVERY_MS, () => {
+      void this.#look();
+    });
+  }
+
+  /** Milliseconds for which this node may allow; 0 if it may not. */
+  get lease_left_ms(): number {
+    return Math.max(0, this.#member.tenure?.left_ms ?? 0);
+  }
+
+  get live(): readonly string[] {
+    return this.#member.live;
+  }
+
+  get answer(): ClusterAnswer {
+    const { name, node, lease_ms, nodes_max } = this.#parts.config;
+    const { incarnation, commands } = this.#parts;
+    return {
+      ...{ name, node, incarnation, lease_ms, nodes_max },
+      lease_left_ms: Math.floor(this.lease_left_ms),
+      ended: this.#member.lease.end,
+      facts_revision: commands.registry.revision,
+      chain: this.#member.chain.chain,
+      nodes: this.#member.nodes,
+    };
+  }
+
+  /** Tells the others again until it is durable: a node may be connecting to another server just now. */
+  tell(hold: Parameters<OtherNodes["tell"]>[0]): void {
+    if (this.#member.lease.end !== null) return;
+    this.#member.tell(hold);
+    this.#parts.system.timers.after(TELL_EVERY_MS, () => {
+      if (this.#parts.commands.registry.isHeld(hold.key)) this.tell(hold);
+    });
+  }
+
+  async inForce(revision: number): Promise<Pick<InForce, "in_force" | "fleet">> {
+    return fleetOf(await this.#member.inForce(revision));
+  }
+
+  standing(revision: number): Pick<InForce, "in_force" | "fleet"> | null {
+    const standing = this.#member.standing(revision);
+    return standing && fleetOf(standing);
+  }
+
+  /** Ends this node's lease for good: it can't read on. */
+  broken(): void {
+    this.#member.lease.finish("feed_unreadable");
+  }
+
+  /** Leaves the cluster, once nothing is answered any more: others needn't wait for this node. */
+  leave(): void {
+    this.#stopLooking();
+    this.#member.leave();
+    this.#keepPlace();
+  }
+
+  async #look(): Promise<void> {
+    try {
+      if (!(await this.#parts.store.isSame())) this.#member.lease.finish("feed_other");
+    } catch {
+      // Nobody can say now; without the servers the lease ends by itself.
+    }
+    if (this.#member.lease.end === null) this.#keepPlace();
+  }
+
+  #keepPlace(): void {
+    const place: FeedPlace = { feed: this.#parts.store.id, ...this.#member.chain };
+    try {
+      nodeFiles(this.#parts.directory).replace(PLACE, Buffer.from(`${JSON.stringify(place)}\n`));
+    } catch (cause) {
+      const detail = cause instanceof Error ? cause.message : String(cause);
+      this.#parts.logger.warn("how far the feed was read can't be kept; a start compares it with less", { detail });
+    }
+  }
+}
+
+function fleetOf({ in_force, ...fleet }: Standing): Pick<InForce, "in_force" | "fleet"> {
+  return { in_force, fleet };
+}
+
+/** Returns where an earlier start has stopped reading; null if there was none. @throws Error for a file that can't be right */
+function placeIn(directory: string): FeedPlace | null {
+  const file = join(directory, PLACE);
+  if (!existsSync(file)) return null;
+  try {
+    const { feed, revision, chain } = JSON.parse(readFileSync(file, "utf8")) as Record<string, unknown>;
+    if (typeof feed === "string" && Number.isSafeInteger(revision) && typeof chain === "string")
+      return { feed, revision: revision as number, chain };
+  } catch {
+    // Said below.
+  }
+  throw new Error(`${file} is damaged: it names the feed that this node has followed, and how far`);
+}

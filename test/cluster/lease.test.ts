@@ -1,0 +1,222 @@
+import { expect } from "chai";
+import { FeedChain } from "../../src/cluster/chain.js";
+import { Fleet } from "../../src/cluster/fleet.js";
+import { Lease, type LeaseEnd } from "../../src/cluster/lease.js";
+
+/** Time that a test moves. */
+class Hands {
+  now = 0;
+  wall_ms = 1_700_000_000_000;
+  readonly monotonic = (): number => this.now;
+  readonly wall = (): number => this.wall_ms;
+  readonly timers = { after: () => () => undefined, every: () => () => undefined, turnEnd: () => undefined };
+
+  pass(ms: number): void {
+    this.now += ms;
+    this.wall_ms += ms;
+  }
+}
+
+describe("a lease", () => {
+  let hands: Hands;
+  let sent: number[];
+  let ends: LeaseEnd[];
+  let lease: Lease;
+  beforeEach(() => {
+    hands = new Hands();
+    [sent, ends] = [[], []];
+    lease = new Lease(
+      { clock: hands, timers: hands.timers },
+      { incarnation: "i-1", lease_ms: 1000 },
+      { send: (n) => sent.push(n), held: () => undefined, ended: (why) => ends.push(why) },
+    );
+    lease.start();
+  });
+
+  it("begins when its own tick has come back, and counts from when that was sent", () => {
+    expect(lease.tenure).to.equal(null);
+    hands.pass(300);
+    lease.returned(0, "i-1", 1);
+    expect(lease.tenure?.left_ms).to.equal(690);
+    hands.pass(690);
+    expect(lease.tenure).to.equal(null);
+  });
+
+  it("isn't renewed by a tick that comes after it is over, nor by an older one", () => {
+    hands.pass(400);
+    lease.tick();
+    lease.returned(0, "i-1", 2);
+    lease.returned(0, "i-1", 1);
+    expect(lease.tenure?.left_ms).to.equal(990);
+    hands.pass(2000);
+    lease.tick();
+    hands.pass(2000);
+    lease.returned(0, "i-1", 3);
+    expect(lease.tenure).to.equal(null);
+  });
+
+  it("isn't begun by a tick that was never sent", () => {
+    lease.returned(0, "i-1", 7);
+    expect(lease.tenure).to.equal(null);
+  });
+
+  it("begins by the feed of all facts, and is renewed by any", () => {
+    lease.returned(1, "i-1", 1);
+    expect(lease.tenure).to.equal(null);
+    lease.tick();
+    lease.returned(0, "i-1", 2);
+    expect(lease.tenure).not.to.equal(null);
+    hands.pass(500);
+    lease.tick();
+    lease.returned(1, "i-1", 3);
+    expect(lease.tenure?.left_ms).to.equal(990);
+  });
+
+  it("is over when the machine slept: the wall clock went on, the monotonic one didn't", () => {
+    lease.returned(0, "i-1", 1);
+    hands.wall_ms += 5000;
+    expect(lease.tenure).to.equal(null);
+  });
+
+  it("runs on by the monotonic clock when the wall clock is set back by an hour", () => {
+    lease.returned(0, "i-1", 1);
+    hands.wall_ms -= 3_600_000;
+    hands.pass(900);
+    expect(lease.tenure?.left_ms).to.equal(90);
+    hands.pass(90);
+    expect(lease.tenure).to.equal(null);
+  });
+
+  it("ends for good when a process that started later has the same name, and not for one that started earlier", () => {
+    lease.returned(0, "i-0", 40);
+    lease.returned(0, "i-1", 1);
+    lease.returned(0, "i-0", 41);
+    expect(ends).to.deep.equal([]);
+    lease.returned(0, "i-2", 1);
+    expect([lease.tenure, lease.end, ends]).to.deep.equal([null, "node_name_taken", ["node_name_taken"]]);
+    lease.tick();
+    lease.returned(0, "i-1", 2);
+    expect([lease.tenure, sent]).to.deep.equal([null, [1]]);
+  });
+});
+
+describe("a claim on the fleet", () => {
+  let hands: Hands;
+  let fleet: Fleet;
+  const tick = (node: string, leaving = false, feed = 0): void => {
+    fleet.seen(feed, { node, incarnation: `${node}#1`, leaving });
+  };
+  const landed = (node: string): { node: string; incarnation: string } => ({ node, incarnation: `${node}#1` });
+  beforeEach(() => {
+    hands = new Hands();
+    fleet = new Fleet(hands, { lease_ms: 1000, feeds: 1 });
+    hands.pass(1010);
+  });
+
+  it("holds when each node of which a tick was read before the change has acknowledged it", () => {
+    for (const node of ["a", "b"]) tick(node);
+    const claim = fleet.claim();
+    claim.landed(landed("a"));
+    expect(claim.holds, "before its commit").to.be.false;
+    claim.committed(0);
+    tick("c");
+    expect(claim.state).to.deep.equal({ acknowledged: [{ node: "a", ms: 0 }], expired: [], waiting_for: ["b"] });
+    hands.pass(7);
+    claim.landed(landed("b"));
+    expect([claim.holds, claim.state.acknowledged.at(-1)]).to.deep.equal([true, { node: "b", ms: 7 }]);
+  });
+
+  it("holds when a silent node's last tick before the change is as old as the lease, and no sooner", () => {
+    tick("a");
+    hands.pass(400);
+    const claim = fleet.claim();
+    claim.committed(0);
+    hands.pass(609);
+    // A tick from after the change was sent by a node that has read the change.
+    tick("a");
+    expect(claim.holds).to.be.false;
+    hands.pass(1);
+    expect([claim.holds, claim.state.expired]).to.deep.equal([true, ["a"]]);
+  });
+
+  it("isn't made in the first lease after a start, unless that has ended", () => {
+    fleet = new Fleet(hands, { lease_ms: 1000, feeds: 1 });
+    const claim = fleet.claim();
+    claim.committed(0);
+    expect(claim.state.waiting_for).to.deep.equal(["unknown"]);
+    hands.pass(1010);
+    expect(claim.holds).to.be.true;
+  });
+
+  it("doesn't wait for a node that has left, and waits for it when it is back", () => {
+    tick("a");
+    tick("a", true);
+    tick("a");
+    expect(fleet.live).to.deep.equal([]);
+    fleet.seen(0, { node: "a", incarnation: "a#2", leaving: false });
+    expect(fleet.live).to.deep.equal(["a"]);
+    const claim = fleet.claim();
+    claim.committed(0);
+    claim.landed(landed("a"));
+    expect(claim.state.waiting_for).to.deep.equal(["a"]);
+  });
+
+  it("needs the commit in both feeds", () => {
+    fleet = new Fleet(hands, { lease_ms: 1000, feeds: 2 });
+    hands.pass(1010);
+    const claim = fleet.claim();
+    claim.committed(0);
+    claim.committed(0);
+    expect(claim.holds).to.be.false;
+    claim.committed(1);
+    expect(claim.holds).to.be.true;
+  });
+});
+
+describe("the chain over the feed", () => {
+  const change = (revision: number, value: number) => ({
+    ...{ revision, key: "k", value, by: "tests", time: "2026-03-03T10:15:00Z", reason: null, change: "set" },
+  });
+  const chainOf = (...changes: [revision: number, value: number][]): FeedChain => {
+    const chain = new FeedChain();
+    for (const one of changes) chain.add(change(...one));
+    return chain;
+  };
+
+  it("is equal for equal feeds, and for the part that both have", () => {
+    const [long, short] = [chainOf([1, 1], [4, 2], [5, 3]), chainOf([1, 1], [4, 2])];
+    expect(long.differsFrom(short.last)).to.be.false;
+    expect(short.differsFrom(long.last)).to.be.false;
+    expect(chainOf().differsFrom(long.last)).to.be.false;
+    expect(long.differsFrom(chainOf().last)).to.be.false;
+  });
+
+  const others: [what: string, changes: [number, number][]][] = [
+    [
+      "another value",
+      [
+        [1, 1],
+        [4, 9],
+      ],
+    ],
+    ["a change that is missing", [[4, 2]]],
+    [
+      "a change in a hole",
+      [
+        [1, 1],
+        [3, 2],
+      ],
+    ],
+    [
+      "another order",
+      [
+        [1, 2],
+        [4, 1],
+      ],
+    ],
+  ];
+  for (const [what, changes] of others)
+    it(`differs for ${what}`, () => {
+      expect(chainOf([1, 1], [4, 2], [5, 3]).differsFrom(chainOf(...changes).last)).to.be.true;
+    });
+});

@@ -1,0 +1,127 @@
+/** Nodes of a cluster as processes, each on servers of NATS that it reaches through links of its own. */
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { once } from "node:events";
+import { join } from "node:path";
+import type { NatsServer } from "../../dev/nats/servers.js";
+import { Child, placeIn, type Place } from "../service/child.js";
+
+/** Connections from one node to one server, which can be cut and can hang. */
+export class ServerLink {
+  readonly #target: number;
+  readonly #server: Server;
+  readonly #sockets = new Set<Socket>();
+  #state: "open" | "cut" | "hangs" = "open";
+
+  private constructor(target: number) {
+    this.#target = target;
+    this.#server = createServer({ allowHalfOpen: false }, (from) => {
+      if (this.#state !== "open") {
+        from.destroy();
+        return;
+      }
+      const to = connect(this.#target, "127.0.0.1");
+      for (const socket of [from, to]) {
+        this.#sockets.add(socket);
+        socket.once("close", () => {
+          this.#sockets.delete(socket);
+          from.destroy();
+          to.destroy();
+        });
+        socket.on("error", () => undefined);
+      }
+      from.pipe(to);
+      to.pipe(from);
+    });
+  }
+
+  static async to(target: number): Promise<ServerLink> {
+    const link = new ServerLink(target);
+    link.#server.listen(0, "127.0.0.1");
+    await once(link.#server, "listening");
+    return link;
+  }
+
+  get url(): string {
+    return `nats://127.0.0.1:${(this.#server.address() as { port: number }).port}`;
+  }
+
+  /** Ends all connections, and takes no other. */
+  cut(): void {
+    this.#state = "cut";
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Nothing comes through any more, and nobody is told. */
+  hang(): void {
+    this.#state = "hangs";
+    for (const socket of this.#sockets) socket.pause();
+  }
+
+  heal(): void {
+    const hung = this.#state === "hangs";
+    this.#state = "open";
+    if (hung) for (const socket of this.#sockets) socket.resume();
+  }
+
+  close(): void {
+    this.cut();
+    this.#server.close();
+  }
+}
+
+export interface ClusterOptions {
+  lease_ms: number;
+  fleet_within_ms?: number;
+  replicas: number;
+  nodes_max?: number;
+}
+
+/** A node with its folder and its links; started, it is a process. */
+export class ClusterNode {
+  readonly name: string;
+  readonly place: Place;
+  readonly links: readonly ServerLink[];
+  child: Child;
+
+  private constructor(name: string, place: Place, links: readonly ServerLink[]) {
+    this.name = name;
+    this.place = place;
+    this.links = links;
+    this.child = new Child(place);
+  }
+
+  static async start(name: string, folder: string, servers: readonly NatsServer[], options: ClusterOptions): Promise<ClusterNode> {
+    const links = await Promise.all(servers.map(({ url }) => ServerLink.to(Number(new URL(url).port))));
+    const { replicas, ...rest } = options;
+    const cluster = { name: "tests", node: name, nats: { servers: links.map(({ url }) => url), replicas }, ...rest };
+    const place = placeIn(join(folder, name), { cluster, behavior: { enabled: false } });
+    return new ClusterNode(name, place, links);
+  }
+
+  /** Starts it again, as another process. */
+  async again(): Promise<void> {
+    this.child = new Child(this.place);
+    await this.child.ready();
+  }
+
+  cut(): void {
+    for (const link of this.links) link.cut();
+  }
+
+  hang(): void {
+    for (const link of this.links) link.hang();
+  }
+
+  heal(): void {
+    for (const link of this.links) link.heal();
+  }
+
+  freeze(frozen: boolean): void {
+    process.kill(this.child.pid, frozen ? "SIGSTOP" : "SIGCONT");
+  }
+
+  async close(): Promise<void> {
+    await this.child.kill();
+    for (const link of this.links) link.close();
+  }
+}
