@@ -14,7 +14,7 @@ const TIMERS = ["setTimeout", "setInterval", "setImmediate"].map((name) => ({
 }));
 
 export default tseslint.config(
-  { ignores: ["dist/", "coverage/", ".work/", "node_modules/", "eslint.config.js", "tools/"] },
+  { ignores: ["deploy/", "dist/", "coverage/", ".work/", "node_modules/", "eslint.config.js", "tools/"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
