@@ -128,6 +128,8 @@ export class RecordTable {
       const range = this.#rangeAt(this.#next);
       if (range === null) return false;
       if (this.#open !== null && this.#open.first !== range.first) {
+        // All of it may have been taken before anybody knew where it ends.
+        this.#open.end = range.first;
         await this.#seal(this.#open);
         left--;
         continue;
