@@ -226,7 +226,7 @@ export class Metrics {
     gauge("remit_log_queue_bytes", "Bytes waiting for the disk", ({ log_queue }) => log_queue.bytes);
     gauge("remit_event_subscribers", "Who follow changes now", ({ subscribers }) => subscribers);
     const ofNamed =
-      <Label extends string, Named extends { name: string }>(label: Label, all: (observed: Observed) => readonly Named[]) =>
+      <Named extends { name: string }>(label: string, all: (observed: Observed) => readonly Named[]) =>
       (Kind: typeof Counter | typeof Gauge, name: string, help: string, read: (one: Named) => number): void => {
         const made = new Kind({
           name,
@@ -235,7 +235,7 @@ export class Metrics {
           registers,
           collect: () => {
             made.reset();
-            for (const one of all(observe())) made.inc({ [label]: one.name } as Record<Label, string>, read(one));
+            for (const one of all(observe())) made.inc({ [label]: one.name }, read(one));
           },
         });
       };

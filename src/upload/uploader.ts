@@ -12,7 +12,6 @@ import { Attempts, type RetryOptions } from "../system/attempts.js";
 import type { System } from "../system/index.js";
 import { readRegularFile } from "../system/read_file.js";
 import { Bucket, BucketRefused, type BucketFile, type BucketOptions } from "./bucket.js";
-import { filesByDay } from "./days.js";
 import { SentFiles } from "./sent.js";
 
 export interface UploaderOptions extends BucketOptions, RetryOptions {
@@ -127,6 +126,8 @@ export class Uploader {
     }
     const temporary = join(this.#folder, "records", `upload-${this.#options.name}`);
     rmSync(temporary, { recursive: true, force: true });
+    // With the engine, which only segments of several days need.
+    const { filesByDay } = await import("./days.js");
     for await (const part of filesByDay(file.path, temporary)) {
       if (this.#attempts.stopped) return false;
       await this.#put(file.first, { key: keyOf(part.day, name), bytes: part.bytes, digest: hash("sha256", part.bytes) });

@@ -28,7 +28,7 @@ function place(root: string, url: string, more: object = {}): Place {
 }
 
 async function decide(child: Child, times: number): Promise<void> {
-  for (let i = 0; i < times; i++) expect((await child.ask("POST", "/decide", { body: REQUEST })).status).to.equal(200);
+  for (let i = 0; i < times; i++) expect((await child.told("POST", "/decide", REQUEST)).status).to.equal(200);
 }
 
 /** Digests of the files of sealed segments, by name. */
@@ -46,10 +46,8 @@ function sealed({ records }: Place): Map<string, string> {
 }
 
 async function metrics(child: Child): Promise<Map<string, number>> {
-  const told = await child.ask("GET", "/metrics");
-  return new Map(
-    [...(told?.text ?? "").matchAll(/^(remit_upload_\w+)\{bucket="lake"\} (\S+)$/gm)].map(([, name = "", value]) => [name, Number(value)]),
-  );
+  const { text } = await child.told("GET", "/metrics");
+  return new Map([...text.matchAll(/^(remit_upload_\w+)\{bucket="lake"\} (\S+)$/gm)].map(([, name = "", value]) => [name, Number(value)]));
 }
 
 describe("a service that uploads the files of its records", function () {
@@ -220,7 +218,7 @@ describe("storage that isn't this project's", function () {
       CREDENTIALS.replace(KEYS.secret, "wrong"),
       "SignatureDoesNotMatch",
     ],
-    ["an id that it doesn't know", () => `${gateway.url}/audit/id`, CREDENTIALS.replace(KEYS.id, "AKIDOTHER"), "InvalidAccessKeyId"],
+    ["an id that it doesn't know", () => `${gateway.url}/audit/id`, CREDENTIALS.replace(KEYS.id, "AKIDOTHER"), " to PUT"],
     ["a bucket that it hasn't", () => `${gateway.url}/nowhere`, CREDENTIALS, "NoSuchBucket"],
   ];
   for (const [how, url, credentials, detail] of refusals) {
