@@ -2,6 +2,7 @@
 import { readEnvoyMapping } from "./adapters/envoy/mapping.js";
 import { readOtelMapping } from "./adapters/otlp/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
+import type { Uploads } from "./upload/uploads.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
 import { knownDecision } from "./records/known_decision.js";
@@ -64,7 +65,7 @@ import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
 import { provenanceKeys, trustedKeys } from "./wiring/trusted_keys.js";
-import { exporterOf, lockPlaces, openStore, retaining, searchOf, type Locks, type OpenedStore } from "./wiring/opened.js";
+import { exporterOf, lockPlaces, openStore, retaining, searchOf, uploadsOf, type Locks, type OpenedStore } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -266,6 +267,7 @@ export async function startService(config: Config, system: System, logger: Logge
       compareWords(policy);
     };
     let exporter: Exporter | null = null;
+    let uploads: Uploads | null = null;
     let bounds: Bounds | null = null;
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
@@ -282,6 +284,7 @@ export async function startService(config: Config, system: System, logger: Logge
       log_queue: log.queue,
       subscribers: streams.size,
       exports: exporter?.sinks ?? [],
+      uploads: uploads?.buckets ?? [],
       record_followers: recordStreams.size,
       bounds: bounds ?? [],
       stopped: facts.stopped,
@@ -488,6 +491,8 @@ export async function startService(config: Config, system: System, logger: Logge
     const { port } = await http.listen(config.listen.host, config.listen.port);
     if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
     closing.add(() => exporter?.close());
+    if (config.upload !== undefined) uploads = uploadsOf(config.upload, config.log.dir, timers, logger);
+    closing.add(() => uploads?.close());
     // What decides is there before what looks back.
     search.start();
     findings.start();

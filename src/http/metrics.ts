@@ -31,6 +31,8 @@ export interface Observed {
   subscribers: number;
   /** State of each sink that receives records. */
   exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
+  /** State of each bucket that receives files of records. */
+  uploads: readonly { name: string; sent: number; waiting: number; failures: number; failing_s: number }[];
   record_followers: number;
   bounds: Iterable<Bound>;
   stopped: { narrowed: number; suspended: number };
@@ -231,23 +233,21 @@ export class Metrics {
     gauge("remit_log_queue_records", "Records waiting for the disk", ({ log_queue }) => log_queue.records);
     gauge("remit_log_queue_bytes", "Bytes waiting for the disk", ({ log_queue }) => log_queue.bytes);
     gauge("remit_event_subscribers", "Who follow changes now", ({ subscribers }) => subscribers);
-    const ofSinks = (
-      Kind: typeof Counter | typeof Gauge,
-      name: string,
-      help: string,
-      read: (sink: Observed["exports"][number]) => number,
-    ): void => {
-      const made = new Kind({
-        name,
-        help,
-        labelNames: ["sink"],
-        registers,
-        collect: () => {
-          made.reset();
-          for (const sink of observe().exports) made.inc({ sink: sink.name }, read(sink));
-        },
-      });
-    };
+    const ofNamed =
+      <Named extends { name: string }>(label: string, all: (observed: Observed) => readonly Named[]) =>
+      (Kind: typeof Counter | typeof Gauge, name: string, help: string, read: (one: Named) => number): void => {
+        const made = new Kind({
+          name,
+          help,
+          labelNames: [label],
+          registers,
+          collect: () => {
+            made.reset();
+            for (const one of all(observe())) made.inc({ [label]: one.name }, read(one));
+          },
+        });
+      };
+    const ofSinks = ofNamed("sink", ({ exports }) => exports);
     ofSinks(Gauge, "remit_export_delivered_seq", "Last record that a sink has taken", ({ delivered_seq }) => delivered_seq);
     ofSinks(Gauge, "remit_export_lag_records", "Records on disk that a sink hasn't taken", ({ lag }) => lag);
     ofSinks(Counter, "remit_export_failures_total", "Requests to a sink that weren't answered well", ({ failures }) => failures);
@@ -256,6 +256,16 @@ export class Metrics {
       "remit_export_set_aside_total",
       "Records that a sink refuses for good, which stay in the log",
       ({ set_aside }) => set_aside,
+    );
+    const ofBuckets = ofNamed("bucket", ({ uploads }) => uploads);
+    ofBuckets(Counter, "remit_upload_files_total", "Files of records that were sent to a bucket", ({ sent }) => sent);
+    ofBuckets(Gauge, "remit_upload_waiting_segments", "Sealed segments whose file isn't known to be in a bucket", ({ waiting }) => waiting);
+    ofBuckets(Counter, "remit_upload_failures_total", "Uploads to a bucket that failed", ({ failures }) => failures);
+    ofBuckets(
+      Gauge,
+      "remit_upload_failing_seconds",
+      "Seconds since uploads to a bucket began to fail; 0: they don't",
+      ({ failing_s }) => failing_s,
     );
     gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
     const ofBounds = (name: string, help: string, read: (bound: Bound) => number): void => {

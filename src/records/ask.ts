@@ -21,7 +21,7 @@ import type { SqlValue } from "./engine.js";
 import type { Found } from "./found.js";
 import { SegmentGone } from "./lines.js";
 import { actionOf, matches, outcomeOf, outcomeState, rowOf, type SaidOutcome } from "./row.js";
-import { conditionOf, outcomeSql, saidSql, Values } from "./select.js";
+import { conditionOf, KNOWN, outcomeSql, saidSql, Values } from "./select.js";
 import type { Part, RecordTable, View } from "./table.js";
 
 export interface PageAsk {
@@ -368,21 +368,26 @@ class Query {
 
   /** The first record of each decision. */
   async #byId(ids: readonly string[]): Promise<Placed[]> {
-    const known = ids.filter((id) => UUID.test(id)).sort();
-    const [least, greatest] = [known[0], known.at(-1)];
+    const known = ids.filter((id) => UUID.test(id));
+    const rows = await this.#ofDecisions<Placed>(known, 1, "ids", PLACE, "decision IS NOT NULL");
+    return [...new Map(rows.toReversed().map((row) => [row.decision_id, row])).values()].reverse();
+  }
+
+  /** Rows that name one of these decisions, in order. @param first record before which none is looked for */
+  async #ofDecisions<T>(ids: readonly string[], first: number, range: "ids" | "outcomes", columns: string, where: string): Promise<T[]> {
+    const [least, greatest] = [ids.toSorted()[0], ids.toSorted().at(-1)];
     if (least === undefined || greatest === undefined) return [];
-    const parts = this.#within({}, 1, this.#view.until).filter(
-      ({ ids: range }) => range !== null && range[0] <= greatest && range[1] >= least,
+    const parts = this.#within({}, first, this.#view.until).filter(
+      ({ [range]: within }) => within !== null && within[0] <= greatest && within[1] >= least,
     );
     if (parts.length === 0) return [];
     await this.#table.check(parts);
     const values = new Values();
-    const wanted = known.map((id) => `${values.add(id)}::UUID`).join(", ");
-    const rows = await this.#rows<Placed>(
-      `SELECT ${PLACE} FROM ${this.#table.sourceOf(parts)} WHERE decision_id IN (${wanted}) AND decision IS NOT NULL AND seq <= ${values.add(this.#view.until)} ORDER BY seq`,
+    const wanted = ids.map((id) => `${values.add(id)}::UUID`).join(", ");
+    return this.#rows<T>(
+      `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id IN (${wanted}) AND ${where} AND seq <= ${values.add(this.#view.until)} ORDER BY seq`,
       values.all,
     );
-    return [...new Map(rows.toReversed().map((row) => [row.decision_id, row])).values()].reverse();
   }
 
   /** Parts in which outcomes of the decisions of others can stand. */
@@ -396,23 +401,10 @@ class Query {
   }
 
   /** Records that report what became of decisions, in order. */
-  async #reports(decisions: readonly Placed[]): Promise<(Placed & { reported: SaidOutcome })[]> {
-    const ids = decisions.flatMap(({ decision_id }) => decision_id ?? []).sort();
-    const [least, greatest] = [ids[0], ids.at(-1)];
-    if (least === undefined || greatest === undefined) return [];
+  #reports(decisions: readonly Placed[]): Promise<(Placed & { reported: SaidOutcome })[]> {
+    const ids = decisions.flatMap(({ decision_id }) => decision_id ?? []);
     const first = Math.min(...decisions.map(({ seq }) => seq));
-    const parts = this.#view.parts.filter(
-      ({ end, outcomes }) => outcomes !== null && end > first && outcomes[0] <= greatest && outcomes[1] >= least,
-    );
-    if (parts.length === 0) return [];
-    await this.#table.check(parts);
-    const values = new Values();
-    const wanted = ids.map((id) => `${values.add(id)}::UUID`).join(", ");
-    return this.#rows(
-      `SELECT ${PLACE}, reported FROM ${this.#table.sourceOf(parts)}
-        WHERE kind = 'outcome' AND decision_id IN (${wanted}) AND seq <= ${values.add(this.#view.until)} AND reported IN ('done', 'failed', 'not_attempted') ORDER BY seq`,
-      values.all,
-    );
+    return this.#ofDecisions(ids, first, "outcomes", `${PLACE}, reported`, `kind = 'outcome' AND reported IN ${KNOWN}`);
   }
 
   /**
@@ -466,18 +458,13 @@ function columnOf(field: SummaryField): string {
   return field === "bundle" ? "digest" : `"${field}"`;
 }
 
+const COUNTED = ["records", "allow", "deny", "flag", "proceed"] as const;
+type Counts = Pick<HistogramCount, (typeof COUNTED)[number]>;
 const COUNTS = `count(*)::DOUBLE AS records, (count(*) FILTER (decision = 'allow'))::DOUBLE AS allow, (count(*) FILTER (decision = 'deny'))::DOUBLE AS deny,
   (count(*) FILTER (decision = 'flag'))::DOUBLE AS flag, (count(*) FILTER (proceed))::DOUBLE AS proceed`;
 
-function countsOf(row: Readonly<Record<string, unknown>>): Pick<HistogramCount, "records" | "allow" | "deny" | "flag" | "proceed"> {
-  const [records, allow, deny, flag, proceed] = ["records", "allow", "deny", "flag", "proceed"].map((name) => Number(row[name] ?? 0)) as [
-    number,
-    number,
-    number,
-    number,
-    number,
-  ];
-  return { records, allow, deny, flag, proceed };
+function countsOf(row: Readonly<Record<string, unknown>>): Counts {
+  return Object.fromEntries(COUNTED.map((name) => [name, Number(row[name] ?? 0)])) as Counts;
 }
 
 function itemText(found: Found): string {

@@ -49,21 +49,10 @@ export class Engine {
    * @throws TooDear; what the engine reports
    */
   async rows<T>(sql: string, values: readonly SqlValue[] = [], query_ms_max = this.#options.query_ms_max): Promise<T[]> {
-    const connection = this.#idle.pop() ?? (await this.#instance.connect());
-    const deadline = { passed: false };
-    const cancel = systemTimers.after(query_ms_max, () => {
-      deadline.passed = true;
-      connection.interrupt();
-    });
-    try {
+    return this.#bounded(query_ms_max, async (connection) => {
       const reader = await connection.runAndReadAll(sql, values as DuckDBValue[]);
       return reader.getRowObjectsJS() as T[];
-    } catch (cause) {
-      throw this.#dear(cause, deadline.passed, query_ms_max);
-    } finally {
-      cancel();
-      this.#idle.push(connection);
-    }
+    });
   }
 
   /** From now on nothing but these files and this folder is read or written, nothing is loaded, and no statement changes that. */
@@ -97,27 +86,31 @@ export class Engine {
 
   /** Rows of a statement that was checked, `rows_max` at most. @throws TooDear; what the engine reports */
   async question(sql: string, rows_max: number): Promise<{ columns: string[]; rows: unknown[][]; more: boolean }> {
-    const connection = await this.#instance.connect();
+    return this.#bounded(this.#options.query_ms_max, async (connection) => {
+      const reader = await connection.streamAndReadUntil(sql, rows_max + 1);
+      const rows = reader.getRowsJS();
+      return { columns: reader.columnNames(), rows: rows.slice(0, rows_max), more: rows.length > rows_max };
+    });
+  }
+
+  async #bounded<T>(query_ms_max: number, act: (connection: DuckDBConnection) => Promise<T>): Promise<T> {
+    const connection = this.#idle.pop() ?? (await this.#instance.connect());
     const deadline = { passed: false };
-    const cancel = systemTimers.after(this.#options.query_ms_max, () => {
+    const cancel = systemTimers.after(query_ms_max, () => {
       deadline.passed = true;
       connection.interrupt();
     });
     try {
-      const reader = await connection.streamAndReadUntil(sql, rows_max + 1);
-      const rows = reader.getRowsJS();
-      return { columns: reader.columnNames(), rows: rows.slice(0, rows_max), more: rows.length > rows_max };
+      return await act(connection);
     } catch (cause) {
-      throw this.#dear(cause, deadline.passed, this.#options.query_ms_max);
+      if (!deadline.passed && !(cause instanceof Error && /Out of Memory|INTERRUPT/.test(cause.message))) throw cause;
+      throw new TooDear(deadline.passed ? `the query took longer than ${query_ms_max} ms` : "the query takes more memory than it may", {
+        cause,
+      });
     } finally {
       cancel();
-      connection.closeSync();
+      this.#idle.push(connection);
     }
-  }
-
-  #dear(cause: unknown, late: boolean, query_ms_max: number): unknown {
-    if (!late && !(cause instanceof Error && /Out of Memory|INTERRUPT/.test(cause.message))) return cause;
-    return new TooDear(late ? `the query took longer than ${query_ms_max} ms` : "the query takes more memory than it may", { cause });
   }
 
   close(): void {

@@ -1,15 +1,13 @@
-/** Single records of a log's folder, and what stands beside them, read from where they are. */
+/** Single records of a log's folder, read from where they are. */
 import { closeSync, existsSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { openRegular } from "../system/read_file.js";
-import { segmentsOf } from "../audit/reading.js";
-import { besideName, segmentName } from "../audit/segments.js";
+import { NEWLINE, segmentsOf } from "../audit/reading.js";
+import { segmentName } from "../audit/segments.js";
 import { Disagreement } from "./disagreement.js";
 
-const NEWLINE = 0x0a;
-
 /** Place of a line in its file, in bytes and without its newline. */
-export interface LinePlace {
+interface LinePlace {
   offset: number;
   length: number;
 }
@@ -55,13 +53,6 @@ export class Lines {
     return found;
   }
 
-  /** The first record of a segment, and of the one behind it; Infinity behind the last. */
-  rangeOf(segment: string): { first: number; end: number } {
-    const first = parseInt(segment, 10);
-    if (first > (this.#firsts.at(-1) ?? 0)) this.#look();
-    return { first, end: this.#firsts.find((other) => other > first) ?? Infinity };
-  }
-
   /** A record's line, without its newline: a whole one, since part of one can look like a record. @throws Disagreement, SegmentGone */
   record(seq: number, { offset, length }: LinePlace): Buffer {
     const before = offset === 0 ? 0 : 1;
@@ -69,17 +60,6 @@ export class Lines {
     if ((before > 0 && bytes[0] !== NEWLINE) || bytes[before + length] !== NEWLINE)
       throw new Disagreement(seq, `record ${seq} isn't at byte ${offset} of its segment`);
     return bytes.subarray(before, before + length);
-  }
-
-  /** A line beside the segment that holds a record; null where nothing is beside it. @throws Disagreement, SegmentGone */
-  beside(seq: number, place: LinePlace): Buffer | null {
-    const segment = segmentName(this.segmentOf(seq));
-    try {
-      return this.#read(besideName(segment), place);
-    } catch (cause) {
-      if (cause instanceof SegmentGone && existsSync(join(this.#folder, segment))) return null;
-      throw cause;
-    }
   }
 
   close(): void {
@@ -94,7 +74,7 @@ export class Lines {
     const segments = segmentsOf(this.#folder);
     this.#firsts = segments.map(({ first }) => first);
     // What was dropped takes room for as long as it is open.
-    const names = new Set(segments.flatMap(({ name }) => [name, besideName(name)]));
+    const names = new Set(segments.map(({ name }) => name));
     for (const name of this.#files.keys()) if (!names.has(name)) this.#close(name);
   }
 

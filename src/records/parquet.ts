@@ -18,8 +18,7 @@ import { join } from "node:path";
 import { segmentName } from "../audit/segments.js";
 import { openRegular } from "../system/read_file.js";
 import type { Engine } from "./engine.js";
-import { quoted, SCHEMA_VERSION, STATISTICS, type FoundStatistics } from "./schema.js";
-import { INSERT_MS_MAX } from "./segment_rows.js";
+import { INSERT_MS_MAX, quoted, SCHEMA_VERSION, STATISTICS, type FoundStatistics } from "./schema.js";
 
 /** Folder of the Parquet files, in a log's folder. */
 export const PARQUET_FOLDER = join("records", "parquet");

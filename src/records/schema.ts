@@ -180,6 +180,8 @@ export function createTableSql(table: string): string {
   return `CREATE TABLE ${table} (${RECORD_COLUMNS.map(({ name, type }) => `"${name}" ${type}`).join(", ")})`;
 }
 
+/** Milliseconds that a statement may take which takes records in, or writes their file. */
+export const INSERT_MS_MAX = 600_000;
 /** No record's line is as long. */
 export const LINE_BYTES_MAX = 4 * RECORD_BYTES_MAX;
 /** Bytes of a record with what stands beside it; nothing is found by one that is larger. */

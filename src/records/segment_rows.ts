@@ -9,7 +9,16 @@ import { RECORD_KINDS } from "../contract/index.js";
 import { openRegular } from "../system/read_file.js";
 import { TooDear, type Engine } from "./engine.js";
 import { fitting } from "./fit.js";
-import { CHECKS, createTableSql, FITTED_BYTES_MAX, fittedRows, LINE_BYTES_MAX, lineRows, type FoundChecks } from "./schema.js";
+import {
+  CHECKS,
+  createTableSql,
+  FITTED_BYTES_MAX,
+  fittedRows,
+  INSERT_MS_MAX,
+  LINE_BYTES_MAX,
+  lineRows,
+  type FoundChecks,
+} from "./schema.js";
 
 export interface SegmentRange {
   /** First record of the segment, and of the next one; Infinity for the last segment. */
@@ -19,7 +28,6 @@ export interface SegmentRange {
 
 /** Bytes of lines that one statement takes in. */
 const GROUP_BYTES = 4 * 1024 * 1024;
-export const INSERT_MS_MAX = 600_000;
 const KINDS: ReadonlySet<unknown> = new Set(RECORD_KINDS);
 
 interface Group {

@@ -60,7 +60,8 @@ export function outcomeSql(now_ms: number, overdue_ms: number, values: Values): 
     WHEN 'decision' THEN coalesce(said, CASE WHEN proceed THEN CASE WHEN ${late} THEN 'missing' ELSE 'pending' END END) END`;
 }
 
-const KNOWN = `('${OUTCOMES.join("', '")}')`;
+/** Outcomes as they are reported, for `IN`. */
+export const KNOWN = `('${OUTCOMES.join("', '")}')`;
 
 /** Returns SQL for the last outcome reported for each decision, in the records of a source. @param more columns beside it */
 export function saidSql(source: string, until: string, more = ""): string {

@@ -43,10 +43,6 @@ export interface View {
   until: number;
 }
 
-export class UnsoundFile extends Error {
-  override readonly name = "UnsoundFile";
-}
-
 const EVERYWHERE = { from_ms: -Infinity, to_ms: Infinity, ids: ["", "\uffff"], outcomes: ["", "\uffff"] } as const;
 const EMPTY = "no_records";
 const ATTEMPTS_MAX = 3;
@@ -128,6 +124,8 @@ export class RecordTable {
       const range = this.#rangeAt(this.#next);
       if (range === null) return false;
       if (this.#open !== null && this.#open.first !== range.first) {
+        // All of it may have been taken before anybody knew where it ends.
+        this.#open.end = range.first;
         await this.#seal(this.#open);
         left--;
         continue;
@@ -175,10 +173,10 @@ export class RecordTable {
     }
   }
 
-  /** Makes sure that files are what their notes name. @throws UnsoundFile */
+  /** Makes sure that files are what their notes name. @throws Error if one isn't */
   async check(parts: readonly Part[]): Promise<void> {
     const sound = await Promise.all(parts.map(async ({ file }) => file === null || (await isSound(file))));
-    if (sound.includes(false)) throw new UnsoundFile("a file of records isn't the one that was written");
+    if (sound.includes(false)) throw new Error("a file of records isn't the one that was written");
   }
 
   /** Rows of some parts, as a statement names them. */

@@ -67,8 +67,8 @@ export class Attempts {
   }
 
   /** Takes note of an answer that isn't a good one. @returns milliseconds to wait, never less than the answer asks for */
-  refused(answer: Posted): number {
-    return Math.max(this.failed(`status ${answer.status}`), retryAfterMs(answer, this.#system.clock.wall()));
+  refused(answer: Posted, detail = `status ${answer.status}`): number {
+    return Math.max(this.failed(detail), retryAfterMs(answer, this.#system.clock.wall()));
   }
 
   /** Resolves after so many milliseconds, when it is woken, or when it is stopped. @param ms Infinity: until one of those */

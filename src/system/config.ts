@@ -11,7 +11,7 @@ import { behavior, bundle, decision, engine, facts } from "./config/deciding.js"
 import { callers, checkCallerScopes, checkIssuers, identity } from "./config/identity.js";
 import { checkListening, events, hosts, limits, listen, tls } from "./config/listening.js";
 import { section, type ErrorAt } from "./config/parts.js";
-import { checkSinks, log, sinks } from "./config/records.js";
+import { checkSinks, checkUploads, log, sinks, uploads } from "./config/records.js";
 import { checkSecurityEvents, securityEvents } from "./config/security_events.js";
 import { checkFindings, findings, observe } from "./config/watching.js";
 import { readBytes } from "./read_file.js";
@@ -32,6 +32,7 @@ export const ConfigSchema = section(
     events,
     log,
     export: Type.Optional(sinks),
+    upload: Type.Optional(uploads),
     limits,
     decision,
     observe,
@@ -67,6 +68,7 @@ export function parseConfig(text: string | Uint8Array, file: string): Config {
   checkCallerScopes(value.identity.issuers, value.callers, errorAt);
   if (value.security_events !== undefined) checkSecurityEvents(value.security_events, errorAt);
   checkSinks(value.export ?? [], errorAt);
+  checkUploads(value.upload ?? [], errorAt);
   checkFindings(value.findings, errorAt);
   if (value.envoy !== undefined) checkEnvoy(value.envoy, errorAt);
   checkListening(value, errorAt);

@@ -1,19 +1,27 @@
 /** One request to somebody's server at a time, each bounded in time and in what is read of its answer. */
-import { Agent as HttpAgent, request as requestHttp } from "node:http";
+import { Agent as HttpAgent, request as requestHttp, type IncomingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { Timers } from "./index.js";
 
 export interface Exchanged {
   status: number;
   retry_after: string | null;
+  headers: IncomingHttpHeaders;
   body: Buffer;
+}
+
+/** A request that isn't a POST to the server's own URL. */
+export interface ExchangeTarget {
+  method: "HEAD" | "PUT";
+  /** Path on the server, as it is sent. */
+  path: string;
 }
 
 /**
  * @returns any whole answer, whatever its status
  * @throws Error where there was none in time, one that is too large, or none that is HTTP
  */
-export type Exchange = (headers: Readonly<Record<string, string>>, body: string | Buffer) => Promise<Exchanged>;
+export type Exchange = (headers: Readonly<Record<string, string>>, body: string | Buffer, target?: ExchangeTarget) => Promise<Exchanged>;
 
 export interface ExchangeLimits {
   timeout_ms: number;
@@ -33,7 +41,7 @@ export function exchanger(
   const agent = secure
     ? new HttpsAgent({ keepAlive: true, maxSockets: 1, rejectUnauthorized: true })
     : new HttpAgent({ keepAlive: true, maxSockets: 1 });
-  const exchange: Exchange = (headers, body) =>
+  const exchange: Exchange = (headers, body, target) =>
     new Promise((resolve, reject) => {
       const fail = (cause: Error): void => {
         cancel();
@@ -43,6 +51,7 @@ export function exchanger(
       const request = (secure ? requestHttps : requestHttp)(url, {
         agent,
         method: "POST",
+        ...target,
         headers: { ...headers, "content-length": Buffer.byteLength(body) },
       });
       const cancel = timers.after(timeout_ms, () => {
@@ -66,7 +75,7 @@ export function exchanger(
         response.on("error", fail);
         response.on("end", () => {
           cancel();
-          resolve({ status: statusCode, retry_after: answered["retry-after"] ?? null, body: Buffer.concat(chunks) });
+          resolve({ status: statusCode, retry_after: answered["retry-after"] ?? null, headers: answered, body: Buffer.concat(chunks) });
         });
       });
       request.end(body);

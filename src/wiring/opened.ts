@@ -1,5 +1,6 @@
 /** Index, sinks, store and retention as a service has them open, each with what an operator is told of it. */
 import { Exporter } from "../audit/export/exporter.js";
+import { Uploads } from "../upload/uploads.js";
 import { LOG_THREAD, lockLog, type SegmentLog } from "../audit/log.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import { cursorFile } from "../audit/export/cursor.js";
@@ -112,6 +113,12 @@ export function exporterOf(
       logger[level](message, fields);
     },
   );
+}
+
+export function uploadsOf(buckets: NonNullable<Config["upload"]>, directory: string, timers: Timers, logger: Logger): Uploads {
+  return new Uploads({ directory, buckets }, timers, (level, message, fields) => {
+    logger[level](message, fields);
+  });
 }
 
 export interface OpenedStore {

@@ -55,6 +55,23 @@ describe("the files of sealed segments", function () {
     expect(await checkRecords(folder)).to.deep.equal({ compared: "compared", damage: [], notes: [] });
   });
 
+  it("say where their segment ends, though all of it was taken in before the next one began", async () => {
+    const { folder, log } = folders.with(1, { segment_bytes: 20_000 });
+    const table = await folders.open(folder);
+    for (let i = 0; i < 120; i++) {
+      while (await table.advance(log.last, Infinity));
+      log.grow(1);
+    }
+    folders.close(table);
+    const notes = readdirSync(join(folder, "records", "parquet")).filter((name) => name.endsWith(".json"));
+    expect(notes).to.have.lengthOf.above(2);
+    const ends = notes
+      .sort()
+      .map((name) => JSON.parse(readFileSync(join(folder, "records", "parquet", name), "utf8")) as { first: number; end: number });
+    for (const [i, { first }] of ends.entries()) if (i > 0) expect(ends[i - 1]?.end).to.equal(first);
+    expect(await checkRecords(folder)).to.deep.equal({ compared: "compared", damage: [], notes: [] });
+  });
+
   /** As somebody would who can write there: with the note that goes with it. */
   async function forge(folder: string, sql: string): Promise<void> {
     const engine = await Engine.open({ memory_mb_max: 200, query_ms_max: 10_000 });

@@ -44,6 +44,8 @@ export interface LogOptions {
   first?: number;
   /** Whether some records have a part beside them. @default true */
   beside?: boolean;
+  /** Time before the first record. @default START_MS */
+  start_ms?: number;
 }
 
 /** A log's folder that grows. */
@@ -56,11 +58,12 @@ export class RandomLog {
   #next: number;
   #segment = "";
   #bytes = Infinity;
-  #now = START_MS;
+  #now: number;
   #ids = 0;
   readonly #decisions: string[] = [];
 
-  constructor(folder: string, { seed = 7, segment_bytes = 200_000, first = 1, beside = true }: LogOptions = {}) {
+  constructor(folder: string, { seed = 7, segment_bytes = 200_000, first = 1, beside = true, start_ms = START_MS }: LogOptions = {}) {
+    this.#now = start_ms;
     this.#folder = folder;
     this.#draw = drawing(seed);
     this.#segmentBytes = segment_bytes;

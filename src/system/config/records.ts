@@ -2,7 +2,7 @@
 import { DURABILITIES } from "../../contract/index.js";
 import { EXPORT_DATA, EXPORT_FORMATS } from "../../contract/export.js";
 import { Type, type Static } from "../../contract/type.js";
-import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, path, section, type ErrorAt } from "./parts.js";
+import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, path, retries, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 export const log = section(
@@ -124,6 +124,58 @@ export const sinks = Type.Array(
     description: "Sinks that take records, each all of them, in order, at least once. They have no influence on decisions",
   },
 );
+
+export const uploads = Type.Array(
+  section(
+    {
+      name: Type.String({
+        pattern: "^[a-z0-9][a-z0-9._-]{0,63}$",
+        description: "Names it in metrics, and the file in `log.dir` of what was sent",
+      }),
+      url: Type.String({
+        minLength: 1,
+        maxLength: 2048,
+        description:
+          "Bucket of S3-compatible storage, or a folder in it: an `https` URL, or an `http` one of a loopback address, of letters, digits and `._~-` and without a query. Redirects are not followed",
+      }),
+      region: Type.String({
+        pattern: "^[a-z0-9][a-z0-9-]{0,63}$",
+        default: "us-east-1",
+        description: "Region that requests are signed for",
+      }),
+      credentials_file: Type.Optional(
+        path(
+          "File of the credentials, in the form that AWS's tools read: `aws_access_key_id`, `aws_secret_access_key` and `aws_session_token` of section `[default]`; read before each request. Left out: the environment has them, as `AWS_ACCESS_KEY_ID` and so on",
+        ),
+      ),
+      by_day: Type.Boolean({
+        default: false,
+        description:
+          "Lays files out by the day of their records (UTC), in `date=2026-11-29/`; a segment of several days becomes several files",
+      }),
+      interval_ms: amount("ms", { default: 10_000, minimum: 10, maximum: HOUR_MS }, "From one look for new files to the next"),
+      timeout_ms: amount("ms", { default: 120_000, minimum: 100, maximum: HOUR_MS }, "Time for one request and its whole answer"),
+      ...retries,
+    },
+    "One bucket",
+  ),
+  {
+    minItems: 1,
+    maxItems: 8,
+    description: "Buckets that get the Parquet file of each sealed segment of the log. They have no influence on decisions",
+  },
+);
+
+export function checkUploads(all: Static<typeof uploads>, errorAt: ErrorAt): void {
+  for (const [i, { name, url, retry_ms, retry_max_ms }] of all.entries()) {
+    const at = ["upload", i];
+    if (!isOutgoingUrl(url)) throw errorAt([...at, "url"], OUTGOING);
+    if (!/^[\w.~/-]*$/.test(new URL(url).pathname) || new URL(url).search !== "")
+      throw errorAt([...at, "url"], "give a path of letters, digits and `._~-`, without a query");
+    if (retry_ms > retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
+    if (all.findIndex((other) => other.name === name) !== i) throw errorAt([...at, "name"], "another bucket has this name");
+  }
+}
 
 export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
   for (const [i, { name, url, format, data, retry_ms, retry_max_ms }] of all.entries()) {
