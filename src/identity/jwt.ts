@@ -21,7 +21,7 @@ import { VerifiedTokens } from "./verified.js";
 export interface CallerRights {
   agents?: readonly string[] | undefined;
   purposes?: readonly string[] | undefined;
-  /** What it is when it approves an action; left out: nothing. */
+  /** Roles that it has when it approves an action; left out: none. */
   roles?: readonly string[] | undefined;
   /** Scopes that it has, whatever its token says; left out: those of its token. */
   scopes?: readonly Scope[] | undefined;
@@ -32,7 +32,7 @@ export type TokenPurpose = "callers" | "agents";
 export interface Issuer {
   /** The exact `iss`. */
   issuer: string;
-  /** What its tokens are for, and the `aud` that says so. */
+  /** Uses of its tokens, and the `aud` of each. */
   audience: Readonly<Partial<Record<TokenPurpose, string | undefined>>>;
   /** Set before its callers' subjects, as `name:subject`, where several issuers have callers. */
   name?: string | undefined;

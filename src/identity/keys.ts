@@ -12,7 +12,7 @@ export interface TokenKey {
   development: boolean;
 }
 
-/** Where an issuer's keys are looked up. */
+/** Set of an issuer's keys, as verification looks them up. */
 export interface KeySet {
   /** Those that are known from the start. */
   readonly fixed: readonly TokenKey[];
@@ -21,7 +21,7 @@ export interface KeySet {
    * @throws Problem `keys_unavailable` where it can't be known whether there is one
    */
   find(kid: string | undefined): TokenKey | undefined | Promise<TokenKey | undefined>;
-  /** Whether a key that it gave may still be gone by. */
+  /** Returns true if a key that it gave may still be used. */
   trusts(key: TokenKey): boolean;
 }
 

@@ -187,7 +187,7 @@ export class Uploader {
     for (const first of this.#known.keys()) if (!firsts.has(first)) this.#known.delete(first);
   }
 
-  /** Size and time of a segment's file; null if there is none. */
+  /** Size and time of a segment's file; null without one. */
   #stampOf(first: number): string | null {
     const path = join(this.#folder, PARQUET_FOLDER, `${String(first).padStart(16, "0")}.parquet`);
     const stat = statSync(path, { throwIfNoEntry: false });

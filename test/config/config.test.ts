@@ -188,7 +188,7 @@ describe("the configuration", () => {
       ["a region that would end a scope", "url: 'https://s3.example/audit', region: 'a/b'", "region: must match pattern"],
       ["waits that shrink", "url: 'https://s3.example/audit', retry_ms: 20, retry_max_ms: 10", "retry_ms: must be at most"],
       ["a name that leaves its folder", "name: '../a', url: 'https://s3.example/audit'", "name: must match pattern"],
-      ["a secret in the configuration", "url: 'https://s3.example/audit', aws_secret_access_key: k", "aws_secret_access_key: no such key"],
+      ["a secret in the configuration", "url: 'https://s3.example/audit', aws_secret_access_key: k", "aws_secret_access_key: unknown key"],
     ] as const).map(([what, bucket, problem]): [string, Record<string, string>, string] => [`a bucket with ${what}`, { upload: `[{${bucket.startsWith("name") ? "" : "name: a, "}${bucket}}]` }, `upload.0.${problem}`]),
     ["two buckets of one name", { upload: '[{name: a, url: "https://a.example/b"}, {name: a, url: "https://a.example/c"}]' }, "upload.1.name: another bucket has this name"],
     ["a limit below its bound", { limits: "{depth_max: 3}" }, "limits.depth_max: must be >= 4"],

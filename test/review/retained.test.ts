@@ -83,11 +83,14 @@ describe("a review of a log whose beginning was dropped", function () {
       change,
     });
     kept.write([
-      [
-        row(`agent/${AGENT.id}`, agentFact(AGENT.id), "agent_created"),
-        row("task/T-1", { id: "T-1" }, "task_created"),
-        row("agent/later", agentFact("later"), "agent_created"),
-      ],
+      {
+        guard: null,
+        rows: [
+          row(`agent/${AGENT.id}`, agentFact(AGENT.id), "agent_created"),
+          row("task/T-1", { id: "T-1" }, "task_created"),
+          row("agent/later", agentFact("later"), "agent_created"),
+        ],
+      },
     ] as never);
     kept.close();
     const args = ["--log", log, "--from", new Date(FROM).toISOString(), "--to", new Date(TO).toISOString(), "--bundle", bundle, "--json"];
