@@ -34,7 +34,7 @@ export class SentFiles {
     return this.#sent.get(first) === digest;
   }
 
-  /** @throws what the disk reports; it is known until the process ends anyway */
+  /** Notes a file that was sent. @throws what the disk reports; it is known until the process ends anyway */
   add(first: number, digest: string): void {
     this.#sent.set(first, digest);
     appendFileSync(this.#file, `${lineOf(first, digest)}\n`, { mode: 0o600 });

@@ -168,7 +168,7 @@ export class Uploader {
     return cause instanceof BucketRefused ? this.#attempts.refused(cause.answer, cause.message) : this.#attempts.failed(cause);
   }
 
-  /** What was sent counts for this bucket and layout. */
+  /** Bucket and layout, as the note of what was sent begins. */
   get #target(): string {
     const { url, by_day } = this.#options;
     return `${by_day ? "by-day" : "flat"} ${url}`;
