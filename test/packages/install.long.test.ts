@@ -82,6 +82,8 @@ describe("an installed package", function () {
       } catch (error) {
         console.log((error as Error).name, error instanceof Denied, Object.keys(SCOPES).length > 3, wrong.verb);
       }
+      // It follows what changes for as long as it is open, and tries again where nobody answers.
+      client.close();
       export type { Permitted };
     `;
     writeFileSync(join(folder, "use.ts"), program);
