@@ -82,7 +82,7 @@ function isMain(module: string): boolean {
 
 /**
  * `remit … | head -1` ends without a word as soon as nobody reads on, and what can't be written otherwise ends it with one.
- * What can't be said on stderr ends nothing: a service goes on when whoever keeps its log is away.
+ * A failure to write to stderr ends nothing: a service goes on when whoever keeps its log is away.
  */
 function endWithoutReader(): void {
   process.stderr.on("error", () => undefined);

@@ -24,7 +24,7 @@ interface TickTime {
 /** Ticks by incarnation: a process that was replaced under its name may allow for as long as any other that fell silent. */
 type SeenByFeed = Map<string, TickTime>;
 
-/** How a change stands on the fleet. */
+/** State of a change on the fleet. */
 export interface FleetState {
   /** Nodes that have acknowledged it, with the milliseconds from its commit. */
   acknowledged: { node: string; ms: number }[];
@@ -36,7 +36,7 @@ export interface FleetState {
 /** Stands for all nodes of which nothing was read yet, in the time of one lease after a start. */
 export const UNKNOWN_NODE = "unknown";
 
-/** How long what was seen of a node is kept, in leases. */
+/** Leases for which what was seen of a node is kept. */
 const KEPT_LEASES = 10;
 
 export class Fleet {

@@ -16,7 +16,7 @@ export interface MemberOptions {
   /** Names this start of it. */
   incarnation: string;
   lease_ms: number;
-  /** How long a change waits for the fleet before its answer says for whom it waits. */
+  /** Milliseconds that a change waits for the fleet before its answer says for whom it waits. */
   fleet_within_ms: number;
   /** Nodes that may be live at once. */
   nodes_max: number;
@@ -47,7 +47,7 @@ export interface MemberEvents {
   claimed(revision: number, state: FleetState, tookMs: number): void;
 }
 
-/** How a change is in force. */
+/** State in which a change is in force. */
 export interface FleetStanding extends FleetState {
   in_force: "node" | "fleet";
   /** Milliseconds until it was in force everywhere; null if it isn't yet. */
@@ -160,7 +160,7 @@ export class Member {
     return { in_force: "fleet", ...state, took_ms: this.#told(revision, kept) };
   }
 
-  /** How a change stands now, without waiting; null if nothing is known of it. */
+  /** Returns the state of a change now, without waiting; null if nothing is known of it. */
   standing(revision: number): FleetStanding | null {
     const kept = this.#claims.get(revision);
     return kept === undefined ? null : { in_force: kept.claim.holds ? "fleet" : "node", ...kept.claim.state, took_ms: null };

@@ -209,7 +209,7 @@ export async function startConsole(
     const took_ms = Math.round((system.clock.monotonic() - begun) * 10) / 10;
     if (changes) logger.info("passed on", { person: person.id, method: passed.method, path, status: answered.status, took_ms });
     if (isCutOff(answered.status, answered.body)) sessions.endOf(person.id);
-    // Whatever the service says it is: a browser is told of JSON, or of plain text.
+    // A browser receives JSON or plain text, whatever type the service sent.
     const type = /^application\/(?:problem\+)?json\b/.test(answered.type) ? answered.type : "text/plain; charset=utf-8";
     response.writeHead(answered.status, {
       ...{ "content-type": type, "content-length": answered.body.length, "cache-control": "no-store", "x-remit-took-ms": String(took_ms) },

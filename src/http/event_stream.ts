@@ -183,7 +183,7 @@ export class EventStream extends Pushed {
     return this.#queue.map(({ text }) => text);
   }
 
-  /** Without an `id` that was sent, a client begins from the start: half of a snapshot is none. */
+  /** Empty until an `id` was sent: a client that reconnects amid a snapshot has to begin from the start. */
   protected get reached(): string {
     return this.#sent === null ? "" : String(Math.max(this.cursor, this.#sent));
   }

@@ -1,6 +1,6 @@
 /**
- * One follower of a stream: its heartbeats, its token, its end. What it is told, and from where on, is the stream's own: it fetches what
- * comes next when what came before has been taken, or queues it.
+ * One follower of a stream: its heartbeats, its token, its end. A subclass decides what is sent, and from where on: it fetches the next
+ * events when the last have been taken, or queues them.
  */
 import type { ServerResponse } from "node:http";
 import { Problem, STREAM_ENDS, type EndEvent, type RevocationState, type StreamEnd } from "../contract/index.js";

@@ -174,7 +174,7 @@ export class RecordSearch {
     const id = this.#nextId++;
     const follower: Follower = { filter, extent, after, held: false, tell };
     this.#followers.set(id, follower);
-    // A process that begins is told of all followers.
+    // A process that starts receives all followers.
     this.#process?.post({ kind: "follow", id, filter, after, extent });
     return {
       get after() {
