@@ -6,7 +6,7 @@
  *
  * POSIX drops a process's locks on a file when the process closes any descriptor of it: nothing here but SQLite, which knows that, opens `<lock>.db`.
  */
-import { linkSync, readlinkSync, rmSync, statSync, statfsSync, writeFileSync } from "node:fs";
+import { linkSync, readlinkSync, rmSync, statSync, statfsSync, writeFileSync, type BigIntStats } from "node:fs";
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
@@ -78,10 +78,14 @@ export function isLockLost(path: string): boolean {
   return mine !== undefined && inodeAt(`${path}.db`) !== mine;
 }
 
-/** Undefined if there is no file, or none that can be looked at. */
 function inodeAt(file: string): bigint | undefined {
+  return statAt(file)?.ino;
+}
+
+/** Undefined if there is no file, or none that can be looked at. */
+function statAt(file: string): BigIntStats | undefined {
   try {
-    return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
+    return statSync(file, { bigint: true, throwIfNoEntry: false });
   } catch {
     return undefined;
   }
@@ -89,16 +93,29 @@ function inodeAt(file: string): bigint | undefined {
 
 function take(what: string, path: string, file: string): Sqlite.Database {
   for (;;) {
-    const before = inodeOf(what, file);
-    const db = open(what, path, file);
-    // One that was removed meanwhile, by the holder as it ended or by a person, would lock nobody out.
-    if (inodeAt(file) === before) return db;
+    make(what, file);
+    const before = statAt(file);
+    let db: Sqlite.Database;
+    try {
+      db = open(what, path, file);
+    } catch (error) {
+      // The holder removes the file as it ends, and so may a person: that one that is gone can't be opened says nothing of the lock.
+      if (error instanceof LockUnwritable && !isSame(before, statAt(file))) continue;
+      throw error;
+    }
+    // Nor would the lock of one that is gone keep anybody out.
+    if (before !== undefined && inodeAt(file) === before.ino) return db;
     db.close();
   }
 }
 
+/** By its time of birth too: a file that is made anew is often given the inode of the one that was removed. */
+function isSame(before: BigIntStats | undefined, after: BigIntStats | undefined): boolean {
+  return before !== undefined && after !== undefined && before.ino === after.ino && before.birthtimeNs === after.birthtimeNs;
+}
+
 /** Makes the file if it is missing, under another name first: it must not be opened here. */
-function inodeOf(what: string, file: string): bigint | undefined {
+function make(what: string, file: string): void {
   const mine = `${file}.${process.pid}`;
   try {
     const shared = sharedFileSystem(statfsSync(dirname(file)).type);
@@ -106,8 +123,7 @@ function inodeOf(what: string, file: string): bigint | undefined {
       throw new LockUnsafe(
         `${what} is on a file system that other machines can mount too (${shared}): nothing keeps two services apart there`,
       );
-    const there = statSync(file, { bigint: true, throwIfNoEntry: false });
-    if (there !== undefined) return there.ino;
+    if (statSync(file, { throwIfNoEntry: false }) !== undefined) return;
     writeFileSync(mine, "", { mode: 0o600 });
     linkSync(mine, file);
   } catch (cause) {
@@ -116,7 +132,6 @@ function inodeOf(what: string, file: string): bigint | undefined {
   } finally {
     rmSync(mine, { force: true });
   }
-  return statSync(file, { bigint: true, throwIfNoEntry: false })?.ino;
 }
 
 function open(what: string, path: string, file: string): Sqlite.Database {

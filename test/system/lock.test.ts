@@ -2,6 +2,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, linkSync, mkdirSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { lock, sharedFileSystem } from "../../src/system/lock.js";
@@ -9,6 +10,7 @@ import { Locked, LockUnwritable } from "../../src/system/locked.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { until } from "../store/support.js";
 
+const LOCK = new URL("../../src/system/lock.js", import.meta.url).href;
 const CONTENDER = fileURLToPath(new URL("./contender.js", import.meta.url));
 
 describe("a lock", () => {
@@ -45,6 +47,27 @@ describe("a lock", () => {
     expect(() => lock("it", path))
       .to.throw(LockUnwritable, /^it can't be locked: ENOENT/)
       .with.nested.property("cause.code", "ENOENT");
+  });
+
+  it("is refused for no other reason while others take and release it all the time", async () => {
+    const path = place();
+    const taking = `import { lock } from ${JSON.stringify(LOCK)};
+      for (;;) try { lock("it", ${JSON.stringify(path)})(); } catch (error) { if (error.holder === undefined) throw error; }`;
+    const others = [1, 2].map(() =>
+      spawn(process.execPath, ["--input-type=module", "-e", taking], { stdio: ["ignore", "ignore", "pipe"] }),
+    );
+    children.push(...others);
+    const said = others.map((child) => text(child.stderr));
+    let taken = 0;
+    while (taken < 300)
+      try {
+        lock("it", path)();
+        taken++;
+      } catch (error) {
+        if (!(error instanceof Locked)) throw error;
+      }
+    for (const child of others) child.kill("SIGKILL");
+    expect(await Promise.all(said)).to.deep.equal(["", ""]);
   });
 
   it("is refused while another process has it, which is named, and had as soon as that one is killed", async () => {
