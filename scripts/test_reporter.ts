@@ -13,6 +13,10 @@ const SLOW_MS = 1000;
 const SLOW_FILE_MS = 5000;
 const PROGRESS_EVERY = 500;
 
+function firstLine({ err }: Mocha.Test): string {
+  return String(err).split("\n", 1)[0] ?? "";
+}
+
 export default function report(runner: Mocha.Runner): void {
   const begun = Date.now();
   const seconds = (): string => ((Date.now() - begun) / 1000).toFixed(1);
@@ -53,6 +57,9 @@ export default function report(runner: Mocha.Runner): void {
     for (const [why, count] of skipped) console.log(`  ${count} skipped: ${why}`);
     const left = [...skipped.values()].reduce((sum, count) => sum + count, 0);
     console.log(`in ${seconds()} s`);
+    // Again at the end, which is what is kept of a long log.
+    for (const test of failures)
+      console.log(`  failed: ${relative(asset("dist"), test.file ?? "")}: ${test.fullTitle()}: ${firstLine(test)}`);
     console.log([`${passed.length} passed`, `${failures.length} failed`, ...(left > 0 ? [`${left} skipped`] : [])].join(", "));
     if (passed.length + failures.length > 0) return;
     console.log("no test has that title");
