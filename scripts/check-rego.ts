@@ -1,7 +1,7 @@
 /** Checks every Rego file of the project as a build checks those of a policy set: `node dist/scripts/check-rego.js`. */
 import { readdir } from "node:fs/promises";
 import { CAPABILITIES_FILE, checkPolicySet } from "../src/bundle/check.js";
-import { findOpa, runOpa } from "../src/bundle/opa.js";
+import { findOpa, OPA_TEST, runOpa } from "../src/bundle/opa.js";
 import { sayFailure, sayNotes, terminal } from "../src/cli/ui.js";
 import { inFolder, placed } from "../src/cli/sources.js";
 import { asset, PACKAGE_ROOT } from "../src/system/paths.js";
@@ -20,7 +20,7 @@ await must("fmt", "--list", "--fail", "rego", "templates", "bench/comparison");
 await must("check", "--strict", "--capabilities", CAPABILITIES_FILE, "--ignore", "*_test.rego", "rego/remit");
 await must("check", "--strict", "rego/remit", "rego/conventions");
 await must("check", "--strict", "bench/comparison/policy.rego");
-await must("test", "rego/remit", "rego/conventions");
+await must(...OPA_TEST, "rego/remit", "rego/conventions");
 for (const set of [...(await readdir(asset("rego", "policies"))).map((name) => `rego/policies/${name}`), "templates/policy"]) {
   const folder = asset(set);
   try {

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { COMPILED_ABI, type TestBuild } from "../bundle/build.js";
-import { OpaUnavailable, runOpa, type Opa } from "../bundle/opa.js";
+import { OPA_TEST, OpaUnavailable, runOpa, type Opa } from "../bundle/opa.js";
 import { lineRanges } from "../bundle/source.js";
 import { PolicyInstance } from "../policy/instance.js";
 import type { CoverageReport, FailedTest, RegoReport } from "./report.js";
@@ -93,7 +93,7 @@ function casesOf({ fail, error, sub_results: cases }: OpaTest): [string, boolean
 
 /** Entrypoint → what OPA reports of it. */
 async function opaTests(opa: Opa, folder: string, options: string[]): Promise<Map<string, OpaTest>> {
-  const output = await runOpa(opa, ["test", "--format", "json", ...options, ...SOURCES], folder);
+  const output = await runOpa(opa, [...OPA_TEST, "--format", "json", ...options, ...SOURCES], folder);
   let results: OpaTest[];
   try {
     results = JSON.parse(output.stdout) as OpaTest[];
