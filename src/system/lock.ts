@@ -109,7 +109,7 @@ function take(what: string, path: string, file: string): Sqlite.Database {
   }
 }
 
-/** By its time of birth too: a file that is made anew is often given the inode of the one that was removed. */
+/** Returns whether both are one file, by its time of birth too: one that is made again is often given the inode of the one that was removed. */
 function isSame(before: BigIntStats | undefined, after: BigIntStats | undefined): boolean {
   return before !== undefined && after !== undefined && before.ino === after.ino && before.birthtimeNs === after.birthtimeNs;
 }
