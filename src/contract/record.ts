@@ -42,10 +42,113 @@ const Subject = Type.Object(
   { ...closed, title: "ProvenSubject", description: "Somebody whom a token names" },
 );
 
+const TokenRecord = Type.Object(
+  {
+    expires_ms: Type.Integer({ description: "When it expires, in milliseconds since the epoch" }),
+    issued_ms: orNull(Type.Integer({ description: "When it was issued, in milliseconds since the epoch; null: not said" })),
+    jti: orNull(Type.String({ description: "Its id; null: it has none" })),
+  },
+  { ...closed, description: "The token itself" },
+);
+
+const AgentProofRecord = Type.Object(
+  {
+    actor: about(Subject, "The agent"),
+    chain: Type.Array(Subject, { description: "Earlier actors, the latest first; often empty" }),
+    principal: orNull(about(Subject, "Person for whom the agent acts; null: none")),
+    token: TokenRecord,
+  },
+  { ...closed, title: "AgentProof", description: "What an agent's token proved" },
+);
+
+const flag = (description: string) => Type.Boolean({ description });
+const textOrNull = (description: string) => orNull(Type.String({ description }));
+
+/** A refusal of the floor rests on these facts. */
+export const FloorFacts = Type.Object(
+  {
+    actor_stopped: flag("Whether somebody for whom the agent acts, or an earlier actor, is an agent that may not act"),
+    agent: orNull(
+      Type.Object(
+        {
+          purposes: Type.Array(Type.String(), { description: "Ids of the purposes that it may declare" }),
+          registered_ms: Type.Integer({ description: "When it was registered, in milliseconds since the epoch" }),
+          status: Type.Enum(["active", "suspended", "revoked"], { description: "Whether it may act" }),
+        },
+        { ...closed, description: "The agent as registered; null: it isn't" },
+      ),
+    ),
+    agent_id: Type.String({ description: "Id of the agent, as the request names it" }),
+    agent_proof: orNull(about(AgentProofRecord, "What the agent's token proved; null: there was none")),
+    caller_permitted: flag("Whether the caller may ask for this agent"),
+    claim_ms: orNull(Type.Integer({ description: "Time that the request claims, in milliseconds since the epoch; null: none" })),
+    facts_stale: flag("Whether the facts are older than they may be"),
+    narrowed: orNull(
+      Type.Object(
+        {
+          actions_per_minute: Type.Integer({ description: "Actions that the agent may take within a minute" }),
+          permitted: Type.Integer({ description: "Actions of the last minute that were permitted" }),
+          relation: Type.Enum([...RELATIONS], { description: "Whether the resource belongs to what the task is about" }),
+          verb_class: textOrNull("Class of the verb; null: the vocabulary doesn't have it"),
+        },
+        { ...closed, description: "How the agent is narrowed; null: it isn't" },
+      ),
+    ),
+    now_ms: Type.Integer({ description: "The service's clock, in milliseconds since the epoch" }),
+    proven_agent: Type.Optional(Type.String({ description: "Agent whose credentials the token has. Left out: nobody's" })),
+    purpose_id: Type.String({ description: "Id of the purpose, as the request names it" }),
+    purpose_known: flag("Whether the bundle has the purpose"),
+    revoked: textOrNull("The widest revocation that stops the action; null: none does"),
+    task: orNull(
+      Type.Object(
+        {
+          agent: Type.String({ description: "Its agent" }),
+          ended: flag("Whether it was ended"),
+          expires_ms: orNull(Type.Integer({ description: "When it ends by itself, in milliseconds since the epoch; null: never" })),
+          parent: textOrNull("The task it was handed on from; null: none"),
+          principal: textOrNull("Person for whom it is done; null: nobody is named"),
+          purpose: Type.String({ description: "Its purpose" }),
+          verbs: orNull(Type.Array(Type.String(), { description: "Verbs that it is for; null: every verb" })),
+        },
+        { ...closed, description: "The task as registered; null: it isn't, or none was named" },
+      ),
+    ),
+    task_id: textOrNull("Id of the task; null: none was named"),
+    task_proof: orNull(
+      Type.Object(
+        {
+          agent: Type.String({ description: "Its agent" }),
+          purpose: Type.String({ description: "Its purpose" }),
+          task: Type.String({ description: "The task" }),
+          token: TokenRecord,
+        },
+        { ...closed, description: "What the task's token proved; null: there was none" },
+      ),
+    ),
+    time_skew_max_ms: Type.Integer({ description: "Milliseconds by which the claimed time may be off" }),
+    token_required: flag("Whether the agent has to prove itself"),
+    type_known: flag("Whether the vocabulary has the type of the resource"),
+    verb_id: Type.String({ description: "The verb, as the request names it" }),
+    verb_known: flag("Whether the vocabulary has the verb"),
+  },
+  { ...closed, title: "FloorFacts", description: "Facts that the floor read, if it refused" },
+);
+export type FloorFacts = Static<typeof FloorFacts>;
+
 /** Facts of an action that the profile learned from, beside what its record has anyway. */
 export const ActRecord = Type.Object(
   {
-    behavior: Type.Optional(members("With `floor`: how unusual the action was found to be. Left out: nothing was unusual")),
+    behavior: Type.Optional(
+      Type.Object(
+        {
+          channels: Type.Record(Type.String(), Type.Number(), { description: "How rare the action is, channel by channel, in decades" }),
+          confidence: Type.Number({ description: "How much is known of the agent, from 0 to 1" }),
+          reasons: Type.Array(Type.String(), { description: "Why, in phrases, the weightiest first" }),
+          risk: Type.Number({ description: "How unusual it is, from 0 to 100" }),
+        },
+        { ...closed, description: "With `floor`: how unusual the action was found to be. Left out: nothing was unusual" },
+      ),
+    ),
     class: Type.Enum([...VERB_CLASSES], { description: "Class of the verb; `admin` if the vocabulary doesn't have it" }),
     granted: Type.Optional(Type.Literal(true, { description: "`true`: a live grant permits it. Left out: none does" })),
     offset_ms: Type.Optional(Type.Integer({ description: "Milliseconds by which the purpose's local time is ahead of UTC. Left out: 0" })),
@@ -54,6 +157,7 @@ export const ActRecord = Type.Object(
   },
   { ...closed, title: "ActRecord", description: "What the behaviour profile learned from the action. Left out: it learned nothing" },
 );
+export type ActRecord = Static<typeof ActRecord>;
 
 /** A decision, or the judgement of what has already happened. `time` is when it was decided, by the host's clock. */
 export const DecisionRecord = Type.Object(
@@ -88,6 +192,7 @@ export const DecisionRecord = Type.Object(
         description: "The request, if the floor refused it and no policy was asked",
       }),
     ),
+    // Open, since earlier versions read less.
     floor: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "Facts that the floor read, if it refused" })),
     beside: Type.Optional(Beside("`ancestors`, `floor`, `input`, `masked`, `not_live` and `request` are too large for a leaf")),
     not_live: Type.Optional(
@@ -110,24 +215,7 @@ export const DecisionRecord = Type.Object(
       Type.String({ description: "Of what was observed: what became of it, as its reporter says: `done` or `failed`" }),
     ),
     previous: orNull(Type.String({ description: "Id of the decision before on the same task; null: none of this service is known" })),
-    proof: Type.Optional(
-      Type.Object(
-        {
-          actor: about(Subject, "The agent"),
-          chain: Type.Array(Subject, { description: "Earlier actors, the latest first; often empty" }),
-          principal: orNull(about(Subject, "Person for whom the agent acts; null: none")),
-          token: Type.Object(
-            {
-              expires_ms: Type.Integer({ description: "When it expires, in milliseconds since the epoch" }),
-              issued_ms: orNull(Type.Integer({ description: "When it was issued, in milliseconds since the epoch; null: not said" })),
-              jti: orNull(Type.String({ description: "Its id; null: it has none" })),
-            },
-            { ...closed, description: "The token itself" },
-          ),
-        },
-        { ...closed, title: "AgentProof", description: "What the agent's token proved. Left out: there was none" },
-      ),
-    ),
+    proof: Type.Optional(about(AgentProofRecord, "What the agent's token proved. Left out: there was none")),
     stages: Type.Object(
       {
         evaluate_us: Type.Integer({ description: "Microseconds of evaluating the policy" }),

@@ -2,8 +2,7 @@
  * An action as the profile sees it. Whatever it is told stands in the record too, so that the records alone tell it the same:
  * what the request and the facts don't say is the record's `act`.
  */
-import { NOTHING_ODD, type Act, type ActOutcome, type Answer, type Assessment, type FloorCode } from "../contract/index.js";
-import { assessmentText } from "./assessed.js";
+import { NOTHING_ODD, type Act, type ActOutcome, type ActRecord, type Answer, type Assessment, type FloorCode } from "../contract/index.js";
 import type { Gathered } from "./situation.js";
 import { offsetOf } from "./local_time.js";
 import type { Question } from "./attempt.js";
@@ -91,17 +90,20 @@ export function outcomeOf({ decision, reasons }: Pick<Answer, "decision" | "reas
   return reasons.some(({ effect }) => effect === "log") ? "log" : "allow";
 }
 
-/**
- * The record's `act`, with its name: canonical JSON. Without an input to look it up in, it has the agent's version as well, and what it was found to be where that is odd.
- */
-export function actText({ act, assessed }: ScoredAction, floored: boolean): string {
+/** Returns the record's `act`. Without an input to look it up in, it has the agent's version as well, and what it was found to be where that is odd. */
+export function actRecord({ act, assessed }: ScoredAction, floored: boolean): ActRecord {
   const { granted, offset_ms, relation, verb_class, version } = act;
-  const behavior = floored && assessed !== NOTHING_ODD ? `"behavior":${assessmentText(assessed)},` : "";
-  return (
-    `"act":{${behavior}"class":"${verb_class}",` +
-    (granted ? `"granted":true,` : "") +
-    (offset_ms === 0 ? "" : `"offset_ms":${offset_ms},`) +
-    `"relation":"${relation}"` +
-    (floored ? `,"version":${JSON.stringify(version)}}` : "}")
-  );
+  const isOdd = floored && assessed !== NOTHING_ODD;
+  return {
+    ...(isOdd && { behavior: { ...assessed, channels: sorted(assessed.channels) } }),
+    class: verb_class,
+    ...(granted && { granted: true }),
+    ...(offset_ms !== 0 && { offset_ms }),
+    relation,
+    ...(floored && { version }),
+  };
+}
+
+function sorted<T>(members: Record<string, T>): Record<string, T> {
+  return Object.fromEntries(Object.entries(members).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

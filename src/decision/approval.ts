@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { canonical } from "../contract/index.js";
 import type { Question } from "./attempt.js";
 import type { Facts } from "./ports.js";
-import { requestText } from "./request_text.js";
+import { requestText } from "./canonical_texts.js";
 import type { Gathered, Situation } from "./situation.js";
 
 /** An action that may wait for approval. */

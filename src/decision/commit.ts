@@ -4,13 +4,14 @@
  */
 import { Problem, type Answer } from "../contract/index.js";
 import { uuid7 } from "../system/uuid.js";
-import { actText, outcomeOf } from "./act.js";
+import { actRecord, outcomeOf } from "./act.js";
 import { answerOf, opensFinding } from "./answer.js";
 import type { Attempt } from "./attempt.js";
+import { answerText } from "./canonical_texts.js";
 import { Chain } from "./chain.js";
 import type { Decided, Pdp } from "./pdp.js";
 import type { AnswerTime } from "./ports.js";
-import { answerText, recordText, type Recorded } from "./record.js";
+import { recordText, type Recorded } from "./record.js";
 
 /** An answer, and its record as the log takes it. */
 export interface Written {
@@ -161,7 +162,7 @@ export class Committer {
       const finding = this.#findingOf(answer, attempt);
       if (finding !== null) answer.finding = finding;
       const text = answerText(answer);
-      const act = profile.learns && scored.own ? actText(scored, inputs.length === 0) : null;
+      const act = profile.learns && scored.own ? actRecord(scored, inputs.length === 0) : null;
       const entry = recordText({
         attempt,
         act,

@@ -6,7 +6,7 @@ import type { Agent, AgentProof, Facts, Grant, Identity, RevocationScope, Task }
 import type { Question } from "./attempt.js";
 import type { Action } from "./read.js";
 import { relationOf } from "./relation.js";
-import { requestText } from "./request_text.js";
+import { requestText } from "./canonical_texts.js";
 import type { Asker, Gathered, Level, NarrowedTo, Situation } from "./situation.js";
 import type { VocabularyReader } from "./values.js";
 

@@ -1,22 +1,10 @@
-/**
- * Texts of a decision: its answer, and its record around it. Both are canonical (RFC 8785), so keys are written in their order by hand,
- * around the parts that vary in shape; those were made in that order where they were read.
- */
+/** A decision's record is canonical JSON (RFC 8785) around its answer, put together from parts whose texts are made, or kept, elsewhere. */
 import { hash } from "node:crypto";
-import {
-  RECORD_BYTES_MAX,
-  RECORD_VERSION,
-  canonical,
-  quoted,
-  quotedOrNull,
-  type Answer,
-  type PolicyIdentity,
-  type Reason,
-} from "../contract/index.js";
+import { RECORD_BYTES_MAX, RECORD_VERSION, canonical, quoted, type ActRecord, type Answer, type FloorFacts } from "../contract/index.js";
 import type { Attempt } from "./attempt.js";
+import { actText, answerText, floorText, requestText } from "./canonical_texts.js";
 import type { Agent, Beside, Maskable, Masked, Task } from "./ports.js";
-import { requestText } from "./request_text.js";
-import type { Gathered, NarrowedTo, Situation } from "./situation.js";
+import type { Gathered, Situation } from "./situation.js";
 
 /** Kind of a judged action. `observed`: it has happened, and is judged anyway. */
 export type Kind = "decision" | "observed";
@@ -31,42 +19,10 @@ export interface Happened {
   unasked?: boolean;
 }
 
-/** An answer as JSON. */
-export function answerText(answer: Answer): string {
-  const { finding, obligations, request_id, tell_agent, wait } = answer;
-  return (
-    `{"action_digest":"${answer.action_digest}","decision":"${answer.decision}","decision_id":"${answer.decision_id}",` +
-    `"facts_revision":${answer.facts_revision},` +
-    (finding === undefined ? "" : `"finding":"${finding}",`) +
-    `"obligations":${obligations.length === 0 ? "[]" : JSON.stringify(obligations)},` +
-    `"policy":${identityText(answer.policy)},"proceed":${answer.proceed},"reasons":[${answer.reasons.map(reasonText).join(",")}],` +
-    (request_id === undefined ? "" : `"request_id":${quoted(request_id)},`) +
-    (tell_agent === undefined ? "" : `"tell_agent":${quoted(tell_agent)},`) +
-    `"valid_for_ms":${answer.valid_for_ms}` +
-    (wait === undefined ? "}" : `,"wait":${JSON.stringify(wait)}}`)
-  );
-}
-
-function reasonText({ code, effect, message, of, params, severity }: Reason): string {
-  return (
-    `{"code":${quoted(code)},"effect":"${effect}","message":${quoted(message)},` +
-    (of === undefined ? "" : `"of":${quoted(of)},`) +
-    `"params":${Object.keys(params).length === 0 ? "{}" : JSON.stringify(params)},"severity":"${severity}"}`
-  );
-}
-
-const identities = new WeakMap<PolicyIdentity, string>();
-
-function identityText(identity: PolicyIdentity): string {
-  let text = identities.get(identity);
-  if (text === undefined) identities.set(identity, (text = canonical(identity)));
-  return text;
-}
-
 export interface Recorded {
   attempt: Attempt;
-  /** The member that says what the profile learns beside the rest; null if it learns nothing. */
-  act: string | null;
+  /** The record's member of that name; null if the profile learns nothing. */
+  act: ActRecord | null;
   answer: Answer;
   /** The answer's text. */
   answer_text: string;
@@ -88,7 +44,7 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const { asker, happened, kind } = question;
   const { levels } = gathered;
   const floored = inputs.length === 0;
-  const said = masked(recorded, floored ? levels.map(({ situation }) => floorRead(situation)) : inputs, floored);
+  const said = masked(recorded, floored ? levels.map(({ situation }) => floorText(floorRead(situation))) : inputs, floored);
   const [own = "", ...above] = said.levels;
   const { answer } = said;
   const ancestors = above.length === 0 ? "" : `"ancestors":[${above.join(",")}],`;
@@ -101,7 +57,7 @@ export function recordText(recorded: Recorded): { before: string; after: string;
   const noted = `${said.pointers}${floored ? "" : notLiveText(levels)}`;
   const request = floored ? `,"request":${requestText(said.request)}` : "";
   const { adapter } = question.action;
-  const act = (recorded.act === null ? "" : `${recorded.act},`) + (adapter === null ? "" : `"adapter":"${adapter}",`);
+  const act = (recorded.act === null ? "" : `"act":${actText(recorded.act)},`) + (adapter === null ? "" : `"adapter":"${adapter}",`);
   const head = `${act}${ancestors}"answer":${answer},${asked}`;
   const read = floored ? `"floor":${own},` : `"input":${own},`;
   const after =
@@ -166,48 +122,40 @@ function micros(ms: number): number {
   return Math.round(ms * 1000);
 }
 
-/** Returns what the floor read, as canonical JSON: written out, since a refused caller may ask as often as others. */
-function floorRead(s: Situation): string {
-  return (
-    `{"actor_stopped":${s.actor_stopped},"agent":${s.agent === undefined ? "null" : kept(s.agent, agentRead)},` +
-    `"agent_id":${quoted(s.agent_id)},"agent_proof":${canonicalOrNull(s.agent_proof)},` +
-    `"caller_permitted":${s.caller_permitted},"claim_ms":${s.claim_ms},"facts_stale":${s.facts_stale},` +
-    `"narrowed":${s.narrowed === null ? "null" : narrowedRead(s.narrowed)},"now_ms":${s.now_ms},` +
-    (s.proven_agent === undefined ? "" : `"proven_agent":${quoted(s.proven_agent)},`) +
-    `"purpose_id":${quoted(s.purpose_id)},"purpose_known":${s.purpose !== undefined},` +
-    `"revoked":${quotedOrNull(s.revoked)},"task":${s.task === undefined ? "null" : kept(s.task, taskRead)},` +
-    `"task_id":${quotedOrNull(s.task_id)},"task_proof":${canonicalOrNull(s.task_proof)},` +
-    `"time_skew_max_ms":${s.time_skew_max_ms},"token_required":${s.token_required},"type_known":${s.type_known},` +
-    `"verb_id":${quoted(s.verb_id)},"verb_known":${s.verb_known}}`
-  );
+function floorRead(s: Situation): FloorFacts {
+  const { actor_stopped, agent_id, agent_proof, caller_permitted, claim_ms, facts_stale, narrowed, now_ms, proven_agent } = s;
+  const { purpose_id, revoked, task_id, task_proof, time_skew_max_ms, token_required, type_known, verb_id, verb_known } = s;
+  return {
+    actor_stopped,
+    agent: s.agent === undefined ? null : agentRead(s.agent),
+    agent_id,
+    agent_proof: agent_proof && { ...agent_proof, chain: [...agent_proof.chain] },
+    caller_permitted,
+    claim_ms,
+    facts_stale,
+    narrowed,
+    now_ms,
+    ...(proven_agent !== undefined && { proven_agent }),
+    purpose_id,
+    purpose_known: s.purpose !== undefined,
+    revoked,
+    task: s.task === undefined ? null : taskRead(s.task),
+    task_id,
+    task_proof,
+    time_skew_max_ms,
+    token_required,
+    type_known,
+    verb_id,
+    verb_known,
+  };
 }
 
-function canonicalOrNull(value: object | null): string {
-  return value === null ? "null" : canonical(value);
-}
-
-function narrowedRead({ actions_per_minute, permitted, relation, verb_class }: NarrowedTo): string {
-  return (
-    `{"actions_per_minute":${actions_per_minute},"permitted":${permitted},"relation":"${relation}",` +
-    `"verb_class":${quotedOrNull(verb_class)}}`
-  );
-}
-
-function agentRead({ purposes, registered_ms, status }: Agent): object {
+function agentRead({ purposes, registered_ms, status }: Agent): FloorFacts["agent"] {
   return { purposes: [...purposes], registered_ms, status };
 }
 
-function taskRead({ agent, purpose, parent, principal, ended, expires_ms, verbs }: Task): object {
+function taskRead({ agent, purpose, parent, principal, ended, expires_ms, verbs }: Task): FloorFacts["task"] {
   return { agent, purpose, parent, principal, ended, expires_ms, verbs: verbs === null ? null : [...verbs] };
-}
-
-// Facts are replaced, never changed in place: what was read of one is what it was.
-const texts = new WeakMap<Agent | Task, string>();
-
-function kept<F extends Agent | Task>(fact: F, read: (fact: F) => object): string {
-  let text = texts.get(fact);
-  if (text === undefined) texts.set(fact, (text = canonical(read(fact))));
-  return text;
 }
 
 const askedText = isoText();

@@ -1,4 +1,4 @@
-/** What tokens of callers and agents claim, and what their claims must be. */
+/** Tokens of callers and agents make these claims, in these forms. */
 import { Type, type Static } from "../contract/type.js";
 import { isCanonicalId } from "../contract/index.js";
 import type { TokenSubject, TokenUse } from "../decision/ports.js";

@@ -84,7 +84,7 @@ export function checkSigned(
   }
 }
 
-/** By jsonwebtoken's messages, which have no codes; what isn't known is put down to the signature. */
+/** Tells faults by jsonwebtoken's messages, which have no codes; what isn't known is put down to the signature. */
 function faultOf(cause: unknown): TokenFault {
   if (cause instanceof jwt.NotBeforeError) return "start";
   const message = cause instanceof jwt.JsonWebTokenError ? cause.message : "";

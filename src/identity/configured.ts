@@ -55,7 +55,7 @@ export const SSF: MetadataPlace = (issuer) => {
   return `${origin}/.well-known/ssf-configuration${pathname.replace(/\/$/, "")}`;
 };
 
-/** What says where an issuer's keys are. */
+/** The settings that say where an issuer's keys are. */
 export type KeysConfig = Pick<Config["identity"]["issuers"][number], "issuer" | "keys" | "jwks" | "remote">;
 
 /** @throws KeyRefused, or the file system's error, saying what is wrong */

@@ -1,4 +1,4 @@
-/** What can be wrong with a token. Its bearer learns this much, and the claims' content only once the signature is proven. */
+/** The faults that a token can have. Its bearer learns this much, and the claims' content only once the signature is proven. */
 import { Problem } from "../contract/index.js";
 
 export const TOKEN_FAULTS = {
@@ -23,7 +23,7 @@ export const TOKEN_FAULTS = {
 
 export type TokenFault = keyof typeof TOKEN_FAULTS;
 
-/** Where a token stood: a header's name, or a JSON pointer into the body. */
+/** The place that a token stood in: a header's name, or a JSON pointer into the body. */
 export type TokenField = "authorization" | "/agent_token" | "/task_token" | "body";
 
 export function invalid(fault: TokenFault, field: TokenField, cause?: unknown): Problem {

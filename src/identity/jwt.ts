@@ -17,7 +17,7 @@ import { isSvidHeader, looksLikeSpiffe, trustDomainOf } from "./spiffe.js";
 import { TASK_AUDIENCE, TASK_ISSUER, type TaskTokens, type TaskWork } from "./task_tokens.js";
 import { VerifiedTokens } from "./verified.js";
 
-/** What one caller may ask for; left out: everything. */
+/** One caller may ask for these; left out: for everything. */
 export interface CallerRights {
   agents?: readonly string[] | undefined;
   purposes?: readonly string[] | undefined;
@@ -53,20 +53,20 @@ export interface IdentityOptions extends CompactLimits {
   token_lifetime_max_s: number;
   cached_tokens_max: number;
   actors_max: number;
-  /** By caller; one that isn't named may ask for nothing. Left out: every caller may ask for everything. */
+  /** The rights of each caller; one that isn't named may ask for nothing. Left out: every caller may ask for everything. */
   callers?: Readonly<Record<string, CallerRights>> | undefined;
   /** Refuses keys made for development. */
   production: boolean;
 }
 
-/** What tokens are for, and what is made of them. */
+/** A use of tokens, and what is made of them. */
 interface Use<T> {
   for: TokenPurpose;
   field: TokenField;
   /** Seconds that an expiry may be past. */
   grace_s: number;
   issuers: ReadonlyMap<string, Issuer>;
-  /** Those of other uses: a token that names one of them as well is for too much. */
+  /** The audiences of other uses: a token that names one of them as well is for too much. */
   foreign: ReadonlySet<string>;
   verified: VerifiedTokens<T>;
   read: (claims: TokenClaims, issuer: Issuer) => T;

@@ -14,7 +14,7 @@ export interface TokenKey {
 
 /** Set of an issuer's keys, as verification looks them up. */
 export interface KeySet {
-  /** Those that are known from the start. */
+  /** The keys that are known from the start. */
   readonly fixed: readonly TokenKey[];
   /**
    * The key that a token names; a promise where it has to be asked for.
@@ -81,7 +81,7 @@ export function pemKeyPair(kid: string, pem: string): { sign: KeyObject; verify:
   return { sign, verify: checked(kid, "ES256", () => createPublicKey(sign), pem.includes(DEVELOPMENT_MARK)) };
 }
 
-/** What a key in a set must be for: `sig`, or `jwt-svid` in a SPIFFE trust domain's bundle. */
+/** A key in a set must be for this: `sig`, or `jwt-svid` in a SPIFFE trust domain's bundle. */
 export type KeyUse = "sig" | "jwt-svid";
 
 /** `use` of a key may be left out. SPIRE's OpenID Connect provider writes `sig` for keys of JWT-SVIDs. */

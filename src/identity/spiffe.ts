@@ -3,7 +3,7 @@ import type { TokenHeader } from "./compact.js";
 
 export const TRUST_DOMAIN_PATTERN = "^[a-z0-9._-]{1,255}$";
 
-/** In the one spelling that it is compared in: scheme and trust domain in lower case. A workload's has a path. */
+/** An id in the one spelling that it is compared in: scheme and trust domain in lower case. A workload's has a path. */
 const SPIFFE_ID = /^spiffe:\/\/([a-z0-9._-]{1,255})((?:\/[A-Za-z0-9._-]+)+)$/;
 
 /** The trust domain of a SPIFFE id in canonical form; null of anything else. */
@@ -13,7 +13,7 @@ export function trustDomainOf(id: string): string | null {
   return path.split("/").some((segment) => segment === "." || segment === "..") ? null : domain;
 }
 
-/** Whether someone could take it for a SPIFFE id. */
+/** Returns whether someone could take it for a SPIFFE id. */
 export function looksLikeSpiffe(id: string): boolean {
   return /^spiffe:/i.test(id);
 }

@@ -22,7 +22,7 @@ const TASK_TYPE = "remit-task+jwt";
 const TYPE = /^remit-task\+jwt$/;
 const FIELD = "/task_token";
 
-/** What a task token says: this agent is on this task, for this purpose. */
+/** A task token says: this agent is on this task, for this purpose. */
 export interface TaskWork {
   task: string;
   agent: string;
@@ -33,7 +33,7 @@ export interface TaskWork {
 
 export interface TaskTokensOptions extends CompactLimits {
   keys: { sign: KeyObject; verify: TokenKey };
-  /** Of a token; the task may live longer. */
+  /** A token lives no longer; its task may. */
   lifetime_max_s: number;
   leeway_s: number;
   cached_tokens_max: number;

@@ -6,7 +6,7 @@ import type { KeySet, TokenKey } from "./keys.js";
 export interface Verified<T> {
   value: T;
   jti: string | null;
-  /** What it was verified by; withdrawn, it is verified afresh. */
+  /** The key that it was verified by; withdrawn, it is verified again. */
   key: TokenKey;
   keys: KeySet;
   /** Both clocks have to agree that it hasn't expired: the wall's may have been set back. */

@@ -28,12 +28,12 @@ export class SupervisedThread<To, From extends { kind: string }> {
     this.#start();
   }
 
-  /** Whether its owner has closed or ended it. */
+  /** True once its owner has closed or ended it. */
   get closing(): boolean {
     return this.#closing !== null;
   }
 
-  /** Whether there is a thread now; what is posted without one is dropped. */
+  /** True while there is a thread; what is posted without one is dropped. */
   get running(): boolean {
     return this.#thread !== null;
   }

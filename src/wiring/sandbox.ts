@@ -19,13 +19,13 @@ export interface SandboxOptions {
   facts?: string;
   /** 0 takes a free one. */
   port: number;
-  /** What each caller may speak for; left out, everything. */
+  /** Each caller may speak for these; left out, for everything. */
   callers?: NonNullable<Config["callers"]>;
   /** False: nothing is unusual. */
   learns?: boolean;
   /** Port of the console, and the person who signs in there; left out: nothing is written for a console. */
   console?: { port: number; person: string };
-  /** By which tokens are issued. */
+  /** The clock by which tokens are issued. */
   clock?: Pick<Clock, "wall">;
 }
 
