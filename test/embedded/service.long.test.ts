@@ -275,7 +275,7 @@ describe("an engine in an application, beside a service", function () {
       const engine = await world.open({ facts: { age_ms_max: 800 } });
       const held = await engine.hold(action("note"));
       world.wire.break();
-      await until(() => world.said.some((line) => line.includes("isn't heard any more")), "the break");
+      await until(() => engine.status.facts_stale, "the bound");
       expect(await endOf(engine.act(held, () => expect.fail("it ran")))).to.equal("not_live");
     });
 
