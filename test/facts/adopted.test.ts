@@ -60,7 +60,7 @@ describe("what holds on another node and isn't durable yet", () => {
   for (const [what, change] of wider) {
     it(`is nothing that widens: ${what}`, async () => {
       const before = { ...facts.agent("a-1") };
-      facts.adopt({ ...told, key: "agent/a-1", change, value: { status: "active", purposes: ["support", "refunds"] } });
+      facts.adopt({ ...told, key: "agent/a-1", base: 1, change, value: { status: "active", purposes: ["support", "refunds"] } });
       await here.timers.advance(5000);
       expect({ ...facts.agent("a-1") }).to.deep.equal(before);
       expect(facts.registry.revision).to.equal(1);
@@ -105,6 +105,7 @@ describe("a store that doesn't say whether a change is made", () => {
     const { in_force } = await facts.revoke(cut, "ops");
     expect(in_force).to.include({ in_force: "node", durable: false });
     expect(facts.registry.revoked("agent", "a-1")).to.equal(true);
+    await facts.revoke(cut, "ops again");
     await world.timers.advance(60_000);
     expect(facts.registry.revoked("agent", "a-1")).to.equal(true);
   });
