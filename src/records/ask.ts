@@ -223,27 +223,21 @@ class Query {
 
   async summary({ filter, by, limit }: Extract<Ask, { kind: "summary" }>): Promise<string> {
     const values = new Values();
-    const rows = await this.#matching(filter, values);
-    const columns = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
     const rule = by.includes("rule");
-    const names = [...by.map((_, i) => `by_${i}`), ...(rule ? ["effect", "rule_severity"] : [])].join(", ");
-    const rows_of = rule
-      ? `(SELECT * EXCLUDE (severity), rule.effect AS effect, rule.severity AS rule_severity FROM (SELECT *, unnest(list_distinct(reasons)) AS rule FROM matching))`
-      : "matching";
-    const sql = `WITH matching AS MATERIALIZED (${rows}), counted AS (
-        SELECT ${columns.join(", ")}${rule ? ", effect, rule_severity" : ""}, decision, proceed, "time", seq FROM ${rows_of}), groups AS (
-        SELECT ${names}, ${COUNTS},
-          epoch_ms(min("time"))::DOUBLE AS first, epoch_ms(max("time"))::DOUBLE AS last, max(seq)::DOUBLE AS last_seq
-        FROM counted GROUP BY ALL)
-      SELECT *, (SELECT count(*) FROM matching)::DOUBLE AS total, (SELECT count(*) FROM groups)::DOUBLE AS all_groups
-      FROM groups ORDER BY records DESC, last_seq DESC LIMIT ${limit}`.replace(
-      "MATERIALIZED",
-      filter.outcome === undefined ? "NOT MATERIALIZED" : "MATERIALIZED",
+    const groups = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
+    if (rule) groups.push("rule.effect AS effect", "rule.severity AS rule_severity");
+    const rows = await this.#matching(rule ? "unnest(list_distinct(reasons)) AS rule, *" : "*", filter, values);
+    const found = await this.#rows<Record<string, number | string | null>>(
+      `SELECT *, (count(*) OVER ())::DOUBLE AS all_groups, sum(records) OVER () AS total FROM (
+        SELECT ${[...groups, COUNTS].join(", ")}, epoch_ms(min("time"))::DOUBLE AS first, epoch_ms(max("time"))::DOUBLE AS last, max(seq)::DOUBLE AS last_seq
+        FROM (${rows}) GROUP BY ALL)
+      ORDER BY records DESC, last_seq DESC LIMIT ${limit}`,
+      values.all,
     );
-    const found = await this.#rows<Record<string, number | string | null>>(sql, values.all);
-    const count = (name: string, row: Record<string, unknown>): number => Number(row[name] ?? 0);
-    if (count("all_groups", found[0] ?? {}) > GROUPS_MAX) throw new TooManyGroups(`more than ${GROUPS_MAX} groups`);
-    const groups = found.map((row) => ({
+    const count = (name: string, row: Record<string, unknown> = {}): number => Number(row[name] ?? 0);
+    const all = count("all_groups", found[0]);
+    if (all > GROUPS_MAX) throw new TooManyGroups(`more than ${GROUPS_MAX} groups`);
+    const told = found.map((row) => ({
       of: Object.assign(
         {},
         ...by.map((field, i) =>
@@ -255,10 +249,9 @@ class Query {
       last: new Date(count("last", row)).toISOString(),
       last_seq: count("last_seq", row),
     }));
-    // Records without a reason are in no group of rules.
-    const records = found[0] === undefined ? (rule ? await this.#count(filter) : 0) : count("total", found[0]);
-    const more = count("all_groups", found[0] ?? {}) > limit;
-    return JSON.stringify({ by: [...by], records, groups, more, indexed_to: this.#view.until } satisfies Summary);
+    // A record is in a group for each of its rules, or in none.
+    const records = rule ? await this.#count(filter) : count("total", found[0]);
+    return JSON.stringify({ by: [...by], records, groups: told, more: all > limit, indexed_to: this.#view.until } satisfies Summary);
   }
 
   async histogram({ filter, by, step }: Extract<Ask, { kind: "histogram" }>): Promise<string> {
@@ -268,7 +261,7 @@ class Query {
     const order = ["step", "records DESC", ...by.map((_, i) => `by_${i}`)].join(", ");
     const found = await this.#rows<Record<string, number | string | null>>(
       `SELECT epoch_ms(time_bucket(to_milliseconds(${step_ms}), "time"))::DOUBLE AS step, ${[...columns, COUNTS].join(", ")}
-        FROM (${await this.#matching(filter, values)}) GROUP BY ALL ORDER BY ${order} LIMIT ${HISTOGRAM_MAX + 1}`,
+        FROM (${await this.#matching("*", filter, values)}) GROUP BY ALL ORDER BY ${order} LIMIT ${HISTOGRAM_MAX + 1}`,
       values.all,
     );
     if (found.length > HISTOGRAM_MAX) throw new TooManyGroups(`more than ${HISTOGRAM_MAX} counts`);
@@ -329,36 +322,36 @@ class Query {
 
   async #count(filter: RecordFilter): Promise<number> {
     const values = new Values();
-    const [row] = await this.#rows<{ n: number }>(
-      `SELECT count(*)::DOUBLE AS n FROM (${await this.#matching(filter, values)})`,
-      values.all,
-    );
+    const [row] = await this.#rows<{ n: number }>(await this.#matching("count(*)::DOUBLE AS n", filter, values), values.all);
     return row?.n ?? 0;
   }
 
-  async #matching(filter: RecordFilter, values: Values): Promise<string> {
-    return this.#selected(filter, this.#within(filter, 1, this.#view.until), 1, this.#view.until, values);
+  async #matching(columns: string, filter: RecordFilter, values: Values): Promise<string> {
+    return this.#selected(columns, filter, this.#within(filter, 1, this.#view.until), 1, this.#view.until, values);
   }
 
-  /** A statement for the rows of some parts that match. */
-  async #selected(filter: RecordFilter, parts: readonly Part[], from: number, to: number, values: Values): Promise<string> {
+  /** A statement for the rows of some parts that match. It names what it is asked for, since planning all columns takes as long as reading them. */
+  async #selected(
+    columns: string,
+    filter: RecordFilter,
+    parts: readonly Part[],
+    from: number,
+    to: number,
+    values: Values,
+  ): Promise<string> {
     const reporting = filter.outcome === undefined ? [] : this.#reporting(parts);
     await this.#table.check([...parts, ...reporting]);
-    const within = `seq BETWEEN ${values.add(from)} AND ${values.add(to)}`;
-    const rows = `SELECT * FROM ${this.#table.sourceOf(parts)} WHERE ${within} AND ${conditionOf(filter, values)}`;
-    if (filter.outcome === undefined) return rows;
+    const source = `${this.#table.sourceOf(parts)} WHERE seq BETWEEN ${values.add(from)} AND ${values.add(to)} AND ${conditionOf(filter, values)}`;
+    if (filter.outcome === undefined) return `SELECT ${columns} FROM ${source}`;
     const state = outcomeSql(this.#now.now_ms, this.#now.overdue_ms, values);
-    return `SELECT * FROM (${rows}) LEFT JOIN (${saidSql(this.#table.sourceOf(reporting), values.add(this.#view.until))}) USING (decision_id)
-      WHERE ${state} IN ${values.in(filter.outcome)}`;
+    const said = saidSql(this.#table.sourceOf(reporting), values.add(this.#view.until));
+    return `SELECT ${columns} FROM (SELECT * FROM ${source}) LEFT JOIN (${said}) USING (decision_id) WHERE ${state} IN ${values.in(filter.outcome)}`;
   }
 
   async #places(filter: RecordFilter, parts: readonly Part[], from: number, to: number, oldest: boolean, limit: number): Promise<Placed[]> {
     const values = new Values();
-    const rows = await this.#selected(filter, parts, from, to, values);
-    return this.#rows<Placed>(
-      `SELECT ${PLACE} FROM (SELECT * FROM (${rows}) ORDER BY seq ${oldest ? "ASC" : "DESC"} LIMIT ${limit})`,
-      values.all,
-    );
+    const rows = await this.#selected(PLACE, filter, parts, from, to, values);
+    return this.#rows<Placed>(`${rows} ORDER BY seq ${oldest ? "ASC" : "DESC"} LIMIT ${limit}`, values.all);
   }
 
   async #bySeq(from: number, to: number): Promise<Placed[]> {

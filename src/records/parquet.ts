@@ -73,6 +73,11 @@ export function sealedSegment(folder: string, { first, end }: { first: number; e
 }
 
 const TAIL_BYTES = 4096;
+/**
+ * A column gets a dictionary, and with it a Bloom filter by which a question passes over a row group, unless each of its values is another:
+ * without them, who touched a resource costs ten times as much, and files are two thirds as large.
+ */
+const LAYOUT = "ROW_GROUP_SIZE 8192, DICTIONARY_SIZE_LIMIT 8191, STRING_DICTIONARY_PAGE_SIZE_LIMIT 4194304";
 const OURS = /^(\d{16})\.(?:parquet|json)(?:\.partial)?$/;
 
 export class ParquetFolder {
@@ -117,7 +122,7 @@ export class ParquetFolder {
     const metadata = about.map(([name, value]) => `remit_${name}: '${value}'`).join(", ");
     try {
       await engine.rows(
-        `COPY (${rows}) TO '${quoted(partial)}' (FORMAT parquet, COMPRESSION zstd, ROW_GROUP_SIZE 8192, KV_METADATA {${metadata}})`,
+        `COPY (${rows}) TO '${quoted(partial)}' (FORMAT parquet, COMPRESSION zstd, ${LAYOUT}, KV_METADATA {${metadata}})`,
         [],
         INSERT_MS_MAX,
       );
