@@ -19,7 +19,6 @@ import { toCursor } from "./cursor.js";
 import { Disagreement } from "./disagreement.js";
 import type { SqlValue } from "./engine.js";
 import type { Found } from "./found.js";
-import { SegmentGone } from "./lines.js";
 import { actionOf, matches, outcomeOf, outcomeState, rowOf, type SaidOutcome } from "./row.js";
 import { conditionOf, KNOWN, outcomeSql, saidSql, Values } from "./select.js";
 import type { Part, RecordTable, View } from "./table.js";
@@ -197,7 +196,7 @@ class Query {
     const [found] = await this.#read([place], {});
     if (found === undefined) return null;
     const reports = found.row.kind === "decision" || found.row.kind === "observed" ? await this.#reports([place]) : [];
-    const outcomes = reports.flatMap((report) => unlessGone(() => this.#line(report)) ?? []);
+    const outcomes = reports.map((report) => this.#line(report));
     const beside = `"beside":${found.beside ?? "null"},"beside_missing":${found.beside_missing}`;
     return `{${membersText(found)},"leaf":${found.seq - 1},${beside},"outcomes":[${outcomes.join(",")}],"indexed_to":${this.#view.until}}`;
   }
@@ -217,8 +216,7 @@ class Query {
     if (to > this.#view.until) return null;
     const places = await this.#bySeq(from, to);
     if (places.length !== to - from + 1) return null;
-    const texts = places.map((place) => unlessGone(() => this.#line(place)));
-    return texts.includes(null) ? null : `[${texts.join(",")}]`;
+    return `[${places.map((place) => this.#line(place)).join(",")}]`;
   }
 
   async summary({ filter, by, limit }: Extract<Ask, { kind: "summary" }>): Promise<string> {
@@ -310,10 +308,7 @@ class Query {
 
   /** Parts that can have what matches, the oldest first. */
   #within({ from = -Infinity, to = Infinity }: RecordFilter, low: number, high: number): Part[] {
-    const start = this.#table.lines.first;
-    return this.#view.parts.filter(
-      (part) => part.end > Math.max(low, start) && part.first <= high && part.to_ms >= from && part.from_ms < to,
-    );
+    return this.#view.parts.filter((part) => part.end > low && part.first <= high && part.to_ms >= from && part.from_ms < to);
   }
 
   #rows<T>(sql: string, values: readonly SqlValue[]): Promise<T[]> {
@@ -376,9 +371,8 @@ class Query {
     if (parts.length === 0) return [];
     await this.#table.check(parts);
     const values = new Values();
-    const wanted = ids.map((id) => `${values.add(id)}::UUID`).join(", ");
     return this.#rows<T>(
-      `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id IN (${wanted}) AND ${where} AND seq <= ${values.add(this.#view.until)} ORDER BY seq`,
+      `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id = ANY(${values.add(`[${ids.join()}]`)}::UUID[]) AND ${where} AND seq <= ${values.add(this.#view.until)} ORDER BY seq`,
       values.all,
     );
   }
@@ -401,8 +395,8 @@ class Query {
   }
 
   /**
-   * The records themselves, each held against what it was found by; those that were dropped meanwhile are left out.
-   * @throws Disagreement
+   * The records themselves, each held against what it was found by.
+   * @throws Disagreement; SegmentGone if retention dropped one meanwhile: the question is asked again
    */
   async #read(places: readonly Placed[], filter: RecordFilter): Promise<Found[]> {
     const reports = new Map<string, Place>();
@@ -411,8 +405,7 @@ class Query {
     for (const place of places) {
       const report = place.decision_id === null ? undefined : reports.get(place.decision_id);
       try {
-        const read = unlessGone(() => this.#found(place, report, filter));
-        if (read !== null) found.push(read);
+        found.push(this.#found(place, report, filter));
       } catch (cause) {
         if (!(cause instanceof Disagreement && this.#now.lenient)) throw cause;
       }
@@ -466,14 +459,4 @@ function itemText(found: Found): string {
 
 function membersText({ seq, row, outcome, text }: Found): string {
   return `"seq":${seq},"action":${JSON.stringify(actionOf(row))},"outcome":${JSON.stringify(outcome)},"record":${text}`;
-}
-
-/** Null where the segment was dropped while it was looked at. */
-function unlessGone<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch (cause) {
-    if (cause instanceof SegmentGone) return null;
-    throw cause;
-  }
 }

@@ -34,13 +34,6 @@ export class Lines {
     this.#folder = folder;
   }
 
-  /** The first record that is there; Infinity in an empty log. */
-  get first(): number {
-    const [first] = this.#firsts;
-    if (first === undefined || !existsSync(join(this.#folder, segmentName(first)))) this.#look();
-    return this.#firsts[0] ?? Infinity;
-  }
-
   /** Returns the first record of the segment that holds this one. @throws SegmentGone */
   segmentOf(seq: number): number {
     const first = this.#holding(seq);

@@ -72,10 +72,10 @@ export class RecordTable {
     this.#made = options.made === null ? this.#kept : new ParquetFolder(options.made);
     const beside = dirname(options.made ?? options.parquet);
     this.#feed = join(beside, `feed-${randomBytes(8).toString("hex")}.jsonl`);
-    const { first } = this.lines;
-    this.#next = first === Infinity ? 1 : first;
+    const segments = segmentsOf(options.folder);
+    this.#next = segments[0]?.first ?? 1;
     if (options.made !== null) return;
-    this.#kept.dropAllBut(new Set(segmentsOf(options.folder).map((segment) => segment.first)));
+    this.#kept.dropAllBut(new Set(segments.map(({ first }) => first)));
     removeFeeds(beside);
   }
 
@@ -157,6 +157,7 @@ export class RecordTable {
    */
   async ask<T>(question: (view: View) => Promise<T>, until = this.indexedTo): Promise<T> {
     for (let attempts = 0; ; attempts++) {
+      this.#dropGone();
       const view = { parts: this.#parts(), until };
       this.#asking++;
       try {
@@ -234,7 +235,7 @@ export class RecordTable {
 
   /** Records up to now that the log hasn't, or has as no records. */
   lacking(): Lacking | null {
-    let [records, first, next] = [0, Infinity, this.lines.first];
+    let [records, first, next] = [0, Infinity, segmentsOf(this.#options.folder)[0]?.first ?? Infinity];
     const lack = (from: number, count: number): void => {
       if (count <= 0) return;
       records += count;
@@ -344,15 +345,11 @@ export class RecordTable {
     return done;
   }
 
-  /** Retention drops a log's beginning, and what was derived of it goes with it. */
+  /** What was derived of a segment goes with it: retention drops a log's beginning. */
   #dropGone(): void {
-    const { first } = this.lines;
-    if (first === Infinity || (this.#sealed[0]?.end ?? Infinity) > first) return;
-    for (const file of this.#sealed.filter(({ end }) => end <= first)) {
-      this.#made.drop(file.first);
-      if (this.#options.made === null) this.#kept.drop(file.first);
-    }
-    this.#sealed = this.#sealed.filter(({ end }) => end > first);
+    const there = new Set(segmentsOf(this.#options.folder).map(({ first }) => first));
+    for (const { first } of this.#sealed) if (!there.has(first)) this.#made.drop(first);
+    this.#sealed = this.#sealed.filter(({ first }) => there.has(first));
   }
 
   async #dropLeft(): Promise<void> {
