@@ -8,8 +8,8 @@ import { closeSync, mkdirSync, openSync, readdirSync, statSync, writeSync } from
 import { join } from "node:path";
 import { segmentName } from "../src/audit/segments.js";
 import { RECORD_VERSION, canonical, type RecordFilter } from "../src/contract/index.js";
-import { answer, asked as askedOf, type Ask } from "../src/records/ask.js";
-import { closeTable, openTable, takeAll } from "../src/records/opening.js";
+import { asked as askedOf, type Ask } from "../src/records/ask.js";
+import { openTable, takeAll } from "../src/records/opening.js";
 import { PARQUET_FOLDER } from "../src/records/parquet.js";
 import type { RecordTable } from "../src/records/table.js";
 import { drawing } from "../test/records/random_log.js";
@@ -54,7 +54,7 @@ try {
   const building = await openTable(folder);
   const built = await cpuOf(() => takeAll(building.table, () => undefined));
   const rss = process.memoryUsage.rss();
-  closeTable(building);
+  building.table.close();
   let opened = building;
   const began = performance.now();
   const begun = await cpuOf(async () => {
@@ -79,7 +79,7 @@ try {
     ],
     json,
   );
-  closeTable(opened);
+  opened.table.close();
 } finally {
   await processes.stopAll();
 }
@@ -213,7 +213,7 @@ async function questions(table: RecordTable): Promise<Mark[]> {
     for (let i = 0; i < (once === true ? Math.ceil(each / 20) : each); i++) {
       const question = ask();
       const now = { now_ms: end + 3_600_000, overdue_ms: 60_000 };
-      times.push(await cpuOf(() => askedOf(table, now, (view, asking) => answer(table, view, question, asking))));
+      times.push(await cpuOf(() => askedOf(table, now, (query) => query.answer(question))));
     }
     process.stderr.write(`${what}\n`);
     marks.push(

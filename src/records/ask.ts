@@ -16,10 +16,8 @@ import {
 } from "../contract/index.js";
 import { parse } from "../audit/numbered.js";
 import { toCursor } from "./cursor.js";
-import { Disagreement } from "./disagreement.js";
-import type { SqlValue } from "./engine.js";
-import type { Found } from "./found.js";
-import { actionOf, matches, outcomeOf, outcomeState, rowOf, type SaidOutcome } from "./row.js";
+import { Disagreement } from "./lines.js";
+import { actionOf, matches, outcomeOf, outcomeState, rowOf, type Found, type SaidOutcome } from "./row.js";
 import { conditionOf, KNOWN, outcomeSql, saidSql, Values } from "./select.js";
 import type { Part, RecordTable, View } from "./table.js";
 
@@ -72,14 +70,10 @@ export interface Asking {
  * log, and the question asked again; what still disagrees then is left out.
  * @throws TooManyGroups, TooDear
  */
-export async function asked<T>(
-  table: RecordTable,
-  now: Omit<Asking, "lenient">,
-  question: (view: View, asking: Asking) => Promise<T>,
-): Promise<T> {
+export async function asked<T>(table: RecordTable, now: Omit<Asking, "lenient">, question: (query: Query) => Promise<T>): Promise<T> {
   for (let attempts = 0; ; attempts++) {
     try {
-      return await table.ask((view) => question(view, { ...now, lenient: attempts >= FORGETTING_MAX }));
+      return await table.ask((view) => question(new Query(table, view, { ...now, lenient: attempts >= FORGETTING_MAX })));
     } catch (cause) {
       if (!(cause instanceof Disagreement)) throw cause;
       await table.forget(cause.seq);
@@ -112,42 +106,8 @@ const PARTS_WITH_OUTCOMES_MAX = 8;
 /** Places of rows, in numbers that a client has. */
 const PLACE = 'seq::DOUBLE AS seq, "offset"::DOUBLE AS "offset", length::DOUBLE AS length, decision_id::VARCHAR AS decision_id';
 
-/**
- * @returns JSON; null where there is no such record
- * @throws TooManyGroups, TooDear, Disagreement
- */
-export function answer(table: RecordTable, view: View, ask: Ask, now: Asking): Promise<string | null> {
-  const query = new Query(table, view, now);
-  switch (ask.kind) {
-    case "page":
-      return query.page(ask);
-    case "one":
-      return query.one(ask.id);
-    case "decided":
-      return query.decided(ask.ids);
-    case "entries":
-      return query.entries(ask.from, ask.to);
-    case "summary":
-      return query.summary(ask);
-    case "histogram":
-      return query.histogram(ask);
-    case "new":
-      return query.novelty(ask);
-  }
-}
-
-/** Records as a page has them, `limit` at most. @param textOf what is told of each, as JSON */
-export function some(
-  table: RecordTable,
-  view: View,
-  ask: Omit<PageAsk, "kind">,
-  now: Asking,
-  textOf: (found: Found) => string = itemText,
-): Promise<Some> {
-  return new Query(table, view, now).some(ask, textOf);
-}
-
-class Query {
+/** Questions to a table as it was at one time. */
+export class Query {
   readonly #table: RecordTable;
   readonly #view: View;
   readonly #now: Asking;
@@ -158,17 +118,46 @@ class Query {
     this.#now = now;
   }
 
-  async page(ask: PageAsk): Promise<string> {
-    const { items, to, more } = await this.some(ask, itemText);
-    const next = more ? JSON.stringify(toCursor(to)) : "null";
-    return `{"items":[${items.join(",")}],"next":${next},"indexed_to":${this.#view.until}}`;
+  /** The last record that it sees. */
+  get until(): number {
+    return this.#view.until;
   }
 
-  async some({ filter, order, after, limit }: Omit<PageAsk, "kind">, textOf: (found: Found) => string): Promise<Some> {
+  /**
+   * @returns JSON; null where there is no such record
+   * @throws TooManyGroups, TooDear, Disagreement
+   */
+  answer(ask: Ask): Promise<string | null> {
+    switch (ask.kind) {
+      case "page":
+        return this.#page(ask);
+      case "one":
+        return this.#one(ask.id);
+      case "decided":
+        return this.#decided(ask.ids);
+      case "entries":
+        return this.#entries(ask.from, ask.to);
+      case "summary":
+        return this.#summary(ask);
+      case "histogram":
+        return this.#histogram(ask);
+      case "new":
+        return this.#novelty(ask);
+    }
+  }
+
+  async #page(ask: PageAsk): Promise<string> {
+    const { items, to, more } = await this.some(ask);
+    const next = more ? JSON.stringify(toCursor(to)) : "null";
+    return `{"items":[${items.join(",")}],"next":${next},"indexed_to":${this.until}}`;
+  }
+
+  /** Records as a page has them, `limit` at most. @param textOf what is told of each, as JSON */
+  async some({ filter, order, after, limit }: Omit<PageAsk, "kind">, textOf = itemText): Promise<Some> {
     const oldest = order === "oldest";
     const found: Some = { items: [], seqs: [], to: after ?? 0, more: false };
     const from = oldest && after !== null ? after + 1 : 1;
-    const to = oldest || after === null ? this.#view.until : Math.min(after - 1, this.#view.until);
+    const to = oldest || after === null ? this.until : Math.min(after - 1, this.until);
     const parts = this.#within(filter, from, to);
     if (!oldest) parts.reverse();
     let length = 0;
@@ -187,10 +176,10 @@ class Query {
         found.to = read.seq;
       }
     }
-    return { ...found, to: oldest ? Math.max(this.#view.until, found.to) : 0 };
+    return { ...found, to: oldest ? Math.max(this.until, found.to) : 0 };
   }
 
-  async one(id: string): Promise<string | null> {
+  async #one(id: string): Promise<string | null> {
     const [place] = SEQ.test(id) ? await this.#bySeq(Number(id), Number(id)) : await this.#byId([id]);
     if (place === undefined) return null;
     const [found] = await this.#read([place], {});
@@ -198,10 +187,10 @@ class Query {
     const reports = found.row.kind === "decision" || found.row.kind === "observed" ? await this.#reports([place]) : [];
     const outcomes = reports.map((report) => this.#line(report));
     const beside = `"beside":${found.beside ?? "null"},"beside_missing":${found.beside_missing}`;
-    return `{${membersText(found)},"leaf":${found.seq - 1},${beside},"outcomes":[${outcomes.join(",")}],"indexed_to":${this.#view.until}}`;
+    return `{${membersText(found)},"leaf":${found.seq - 1},${beside},"outcomes":[${outcomes.join(",")}],"indexed_to":${this.until}}`;
   }
 
-  async decided(ids: readonly string[]): Promise<string> {
+  async #decided(ids: readonly string[]): Promise<string> {
     const wanted = [...new Set(ids)];
     const found = new Map<string, string>();
     if (wanted.length > 0)
@@ -212,14 +201,14 @@ class Query {
     return `[${ids.map((id) => found.get(id) ?? "null").join(",")}]`;
   }
 
-  async entries(from: number, to: number): Promise<string | null> {
-    if (to > this.#view.until) return null;
+  async #entries(from: number, to: number): Promise<string | null> {
+    if (to > this.until) return null;
     const places = await this.#bySeq(from, to);
     if (places.length !== to - from + 1) return null;
     return `[${places.map((place) => this.#line(place)).join(",")}]`;
   }
 
-  async summary({ filter, by, limit }: Extract<Ask, { kind: "summary" }>): Promise<string> {
+  async #summary({ filter, by, limit }: Extract<Ask, { kind: "summary" }>): Promise<string> {
     const values = new Values();
     const rule = by.includes("rule");
     const groups = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
@@ -230,7 +219,7 @@ class Query {
         SELECT ${[...groups, COUNTS].join(", ")}, epoch_ms(min("time"))::DOUBLE AS first, epoch_ms(max("time"))::DOUBLE AS last, max(seq)::DOUBLE AS last_seq
         FROM (${rows}) GROUP BY ALL)
       ORDER BY records DESC, last_seq DESC LIMIT ${limit}`,
-      values.all,
+      values,
     );
     const count = (name: string, row: Record<string, unknown> = {}): number => Number(row[name] ?? 0);
     const all = count("all_groups", found[0]);
@@ -249,10 +238,10 @@ class Query {
     }));
     // A record is in a group for each of its rules, or in none.
     const records = rule ? await this.#count(filter) : count("total", found[0]);
-    return JSON.stringify({ by: [...by], records, groups: told, more: all > limit, indexed_to: this.#view.until } satisfies Summary);
+    return JSON.stringify({ by: [...by], records, groups: told, more: all > limit, indexed_to: this.until } satisfies Summary);
   }
 
-  async histogram({ filter, by, step }: Extract<Ask, { kind: "histogram" }>): Promise<string> {
+  async #histogram({ filter, by, step }: Extract<Ask, { kind: "histogram" }>): Promise<string> {
     const values = new Values();
     const step_ms = HISTOGRAM_STEPS[step];
     const columns = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
@@ -260,7 +249,7 @@ class Query {
     const found = await this.#rows<Record<string, number | string | null>>(
       `SELECT epoch_ms(time_bucket(to_milliseconds(${step_ms}), "time"))::DOUBLE AS step, ${[...columns, COUNTS].join(", ")}
         FROM (${await this.#matching("*", filter, values)}) GROUP BY ALL ORDER BY ${order} LIMIT ${HISTOGRAM_MAX + 1}`,
-      values.all,
+      values,
     );
     if (found.length > HISTOGRAM_MAX) throw new TooManyGroups(`more than ${HISTOGRAM_MAX} counts`);
     const counts = found.map((row) => ({
@@ -268,15 +257,15 @@ class Query {
       of: Object.fromEntries(by.map((field, i) => [field, row[`by_${i}`] as string | null])),
       ...countsOf(row),
     }));
-    return JSON.stringify({ by: [...by], step_ms, counts, indexed_to: this.#view.until } satisfies Histogram);
+    return JSON.stringify({ by: [...by], step_ms, counts, indexed_to: this.until } satisfies Histogram);
   }
 
-  async novelty({ from, to, limit }: Extract<Ask, { kind: "new" }>): Promise<string> {
-    const parts = this.#within({}, 1, this.#view.until);
+  async #novelty({ from, to, limit }: Extract<Ask, { kind: "new" }>): Promise<string> {
+    const parts = this.#within({}, 1, this.until);
     await this.#table.check(parts);
     const source = this.#table.sourceOf(parts);
     const values = new Values();
-    const until = values.add(this.#view.until);
+    const until = values.add(this.until);
     const judged = "kind IN ('decision', 'observed')";
     const texts: Record<(typeof NOVEL_FIELDS)[number], [text: string, from: string]> = {
       agent: ["agent", source],
@@ -300,10 +289,10 @@ class Query {
     const found = await this.#rows<{ field: Novelty["items"][number]["field"]; value: string; seq: number; ms: number }>(
       `SELECT field, value, first::DOUBLE AS seq, ms::DOUBLE AS ms FROM (${each.join(" UNION ALL ")}) WHERE ${inRange.join(" AND ")}
         ORDER BY first DESC, field, value LIMIT ${limit + 1}`,
-      values.all,
+      values,
     );
     const items = found.slice(0, limit).map(({ field, value, seq, ms }) => ({ field, value, seq, time: new Date(ms).toISOString() }));
-    return JSON.stringify({ items, more: found.length > limit, indexed_to: this.#view.until } satisfies Novelty);
+    return JSON.stringify({ items, more: found.length > limit, indexed_to: this.until } satisfies Novelty);
   }
 
   /** Parts that can have what matches, the oldest first. */
@@ -311,18 +300,18 @@ class Query {
     return this.#view.parts.filter((part) => part.end > low && part.first <= high && part.to_ms >= from && part.from_ms < to);
   }
 
-  #rows<T>(sql: string, values: readonly SqlValue[]): Promise<T[]> {
-    return this.#table.rows<T>(sql, values);
+  #rows<T>(sql: string, { all }: Values): Promise<T[]> {
+    return this.#table.engine.rows<T>(sql, all);
   }
 
   async #count(filter: RecordFilter): Promise<number> {
     const values = new Values();
-    const [row] = await this.#rows<{ n: number }>(await this.#matching("count(*)::DOUBLE AS n", filter, values), values.all);
+    const [row] = await this.#rows<{ n: number }>(await this.#matching("count(*)::DOUBLE AS n", filter, values), values);
     return row?.n ?? 0;
   }
 
   async #matching(columns: string, filter: RecordFilter, values: Values): Promise<string> {
-    return this.#selected(columns, filter, this.#within(filter, 1, this.#view.until), 1, this.#view.until, values);
+    return this.#selected(columns, filter, this.#within(filter, 1, this.until), 1, this.until, values);
   }
 
   /** A statement for the rows of some parts that match. It names what it is asked for, since planning all columns takes as long as reading them. */
@@ -339,19 +328,19 @@ class Query {
     const source = `${this.#table.sourceOf(parts)} WHERE seq BETWEEN ${values.add(from)} AND ${values.add(to)} AND ${conditionOf(filter, values)}`;
     if (filter.outcome === undefined) return `SELECT ${columns} FROM ${source}`;
     const state = outcomeSql(this.#now.now_ms, this.#now.overdue_ms, values);
-    const said = saidSql(this.#table.sourceOf(reporting), values.add(this.#view.until));
+    const said = saidSql(this.#table.sourceOf(reporting), values.add(this.until));
     return `SELECT ${columns} FROM (SELECT * FROM ${source}) LEFT JOIN (${said}) USING (decision_id) WHERE ${state} IN ${values.in(filter.outcome)}`;
   }
 
   async #places(filter: RecordFilter, parts: readonly Part[], from: number, to: number, oldest: boolean, limit: number): Promise<Placed[]> {
     const values = new Values();
     const rows = await this.#selected(PLACE, filter, parts, from, to, values);
-    return this.#rows<Placed>(`${rows} ORDER BY seq ${oldest ? "ASC" : "DESC"} LIMIT ${limit}`, values.all);
+    return this.#rows<Placed>(`${rows} ORDER BY seq ${oldest ? "ASC" : "DESC"} LIMIT ${limit}`, values);
   }
 
   async #bySeq(from: number, to: number): Promise<Placed[]> {
-    if (from > this.#view.until) return [];
-    return this.#places({}, this.#within({}, from, to), from, Math.min(to, this.#view.until), true, to - from + 1);
+    if (from > this.until) return [];
+    return this.#places({}, this.#within({}, from, to), from, Math.min(to, this.until), true, to - from + 1);
   }
 
   /** The first record of each decision. */
@@ -365,15 +354,15 @@ class Query {
   async #ofDecisions<T>(ids: readonly string[], first: number, range: "ids" | "outcomes", columns: string, where: string): Promise<T[]> {
     const [least, greatest] = [ids.toSorted()[0], ids.toSorted().at(-1)];
     if (least === undefined || greatest === undefined) return [];
-    const parts = this.#within({}, first, this.#view.until).filter(
+    const parts = this.#within({}, first, this.until).filter(
       ({ [range]: within }) => within !== null && within[0] <= greatest && within[1] >= least,
     );
     if (parts.length === 0) return [];
     await this.#table.check(parts);
     const values = new Values();
     return this.#rows<T>(
-      `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id = ANY(${values.add(`[${ids.join()}]`)}::UUID[]) AND ${where} AND seq <= ${values.add(this.#view.until)} ORDER BY seq`,
-      values.all,
+      `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id = ANY(${values.add(`[${ids.join()}]`)}::UUID[]) AND ${where} AND seq <= ${values.add(this.until)} ORDER BY seq`,
+      values,
     );
   }
 

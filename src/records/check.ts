@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { LineTooLong, segmentsOf } from "../audit/reading.js";
 import type { Damage } from "../audit/tree/damage.js";
 import type { Derived } from "../audit/tree/verify.js";
-import { Engine } from "./engine.js";
 import { isSound, PARQUET_FOLDER, ParquetFolder, sealedSegment } from "./parquet.js";
 import { RecordTable } from "./table.js";
 
@@ -47,9 +46,8 @@ async function compare(folder: string, named: ReadonlySet<number>, temporary: st
   const found = [...named]
     .filter((first) => !segments.some((segment) => segment.first === first))
     .map((first) => damage(first, `${nameOf(first)} is of a segment that the log hasn't`));
-  const engine = await Engine.open(LIMITS);
   // Every file is made again here; those of the folder are only looked at.
-  const table = new RecordTable(engine, { folder, parquet: join(temporary, "none"), made: join(temporary, "made") });
+  const table = await RecordTable.open({ folder, parquet: join(temporary, "none"), made: join(temporary, "made") }, LIMITS);
   const notes: string[] = [];
   try {
     for (const [i, { first, name }] of segments.entries()) {
@@ -70,7 +68,6 @@ async function compare(folder: string, named: ReadonlySet<number>, temporary: st
     notes.push(`the index was compared with the records up to ${table.indexedTo}: ${cause.message}`);
   } finally {
     table.close();
-    engine.close();
   }
   return { compared: notes.length === 0 ? "compared" : "compared_in_part", damage: found, notes };
 }

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { BesideLines } from "../audit/beside.js";
 import { segmentsOf } from "../audit/reading.js";
 import { segmentName } from "../audit/segments.js";
-import { TooDear, type Engine } from "./engine.js";
+import { Engine, TooDear, type EngineOptions } from "./engine.js";
 import { Lines } from "./lines.js";
 import { isSound, ParquetFolder, sealedSegment, type SealedFile, type Statistics } from "./parquet.js";
 import { createTableSql, lineRows, quoted } from "./schema.js";
@@ -50,7 +50,7 @@ const FEED = /^feed-\w+\.jsonl$/;
 
 export class RecordTable {
   readonly lines: Lines;
-  readonly #engine: Engine;
+  readonly engine: Engine;
   readonly #options: RecordTableOptions;
   readonly #kept: ParquetFolder;
   readonly #made: ParquetFolder;
@@ -64,8 +64,19 @@ export class RecordTable {
   /** Rows that a question may still be looking at. */
   #left: SegmentRows[] = [];
 
-  constructor(engine: Engine, options: RecordTableOptions) {
-    this.#engine = engine;
+  static async open(options: RecordTableOptions, limits: EngineOptions): Promise<RecordTable> {
+    const engine = await Engine.open(limits);
+    try {
+      await engine.rows(createTableSql(EMPTY));
+      return new RecordTable(engine, options);
+    } catch (cause) {
+      engine.close();
+      throw cause;
+    }
+  }
+
+  private constructor(engine: Engine, options: RecordTableOptions) {
+    this.engine = engine;
     this.#options = options;
     this.lines = new Lines(options.folder);
     this.#kept = new ParquetFolder(options.parquet);
@@ -77,10 +88,6 @@ export class RecordTable {
     if (options.made !== null) return;
     this.#kept.dropAllBut(new Set(segments.map(({ first }) => first)));
     removeFeeds(beside);
-  }
-
-  async prepare(): Promise<void> {
-    await this.#engine.rows(createTableSql(EMPTY));
   }
 
   /** Number of the last record that is in the table. */
@@ -189,10 +196,6 @@ export class RecordTable {
     return all.length === 1 ? (all[0] ?? EMPTY) : `(${all.map((one) => `SELECT * FROM ${one}`).join(" UNION ALL ")})`;
   }
 
-  rows<T>(...statement: Parameters<Engine["rows"]>): Promise<T[]> {
-    return this.#engine.rows<T>(...statement);
-  }
-
   /** Returns the line beside a record that it names; null without one. */
   besideOf(seq: number, record: unknown): string | null {
     const named = (record as { beside?: { digest?: unknown } } | null)?.beside;
@@ -227,7 +230,7 @@ export class RecordTable {
     if (own === undefined) return false;
     if (own.parquet_digest === other.parquet_digest) return true;
     const [a, b] = [own, other].map(({ path }) => `(SELECT * FROM read_parquet('${quoted(path)}'))`);
-    const [row] = await this.#engine.rows<{ n: bigint }>(
+    const [row] = await this.engine.rows<{ n: bigint }>(
       `SELECT count(*) AS n FROM ((${a} EXCEPT ALL ${b}) UNION ALL (${b} EXCEPT ALL ${a}))`,
     );
     return row?.n === 0n;
@@ -253,6 +256,7 @@ export class RecordTable {
   close(): void {
     this.lines.close();
     rmSync(this.#feed, { force: true });
+    this.engine.close();
   }
 
   #parts(): Part[] {
@@ -279,7 +283,7 @@ export class RecordTable {
   }
 
   #begin(range: SegmentRange): Promise<SegmentRows> {
-    return SegmentRows.begin(this.#engine, range, `open_${++this.#tables}`, this.#options.folder, this.#feed);
+    return SegmentRows.begin(this.engine, range, `open_${++this.#tables}`, this.#options.folder, this.#feed);
   }
 
   /** Writes the file of a segment that has ended. As long as the disk refuses, it is asked in memory. */
@@ -292,7 +296,7 @@ export class RecordTable {
 
   async #write({ first, end, table, missing_first }: SegmentRows): Promise<SealedFile> {
     const segment = sealedSegment(this.#options.folder, { first, end });
-    const file = await this.#made.write(segment, `SELECT * FROM ${table}`, this.#engine, () => true, missing_first);
+    const file = await this.#made.write(segment, `SELECT * FROM ${table}`, this.engine, () => true, missing_first);
     if (file === null) throw new Error(`the file of segment ${first} was not written`);
     return file;
   }
@@ -303,7 +307,7 @@ export class RecordTable {
     const rows = lineRows(join(this.#options.folder, segmentName(first)), segmentName(first), 0);
     const isGood = (found: Parameters<typeof isWhole>[0]): boolean => isWhole(found, first, end - first) && found.beside === 0;
     try {
-      const file = await this.#made.write(sealedSegment(this.#options.folder, range), rows, this.#engine, isGood);
+      const file = await this.#made.write(sealedSegment(this.#options.folder, range), rows, this.engine, isGood);
       if (file !== null) return file;
     } catch (cause) {
       if (cause instanceof TooDear || !isOfData(cause)) throw cause;

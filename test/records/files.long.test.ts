@@ -241,7 +241,7 @@ describe("the files of sealed segments", function () {
       const { id } = log.decide();
       const table = await folders.caughtUp(folder);
       const segments = (): string[] => segmentsIn({ list: () => readdirSync(folder) }).map(({ name }) => name);
-      const rows = table.rows.bind(table);
+      const rows = table.engine.rows.bind(table.engine);
       const retention = { due: false };
       const drop = async (): Promise<void> => {
         retention.due = false;
@@ -249,7 +249,7 @@ describe("the files of sealed segments", function () {
         for (const end of ["jsonl", "beside"]) rmSync(join(folder, oldest.replace("jsonl", end)), { force: true });
         await table.advance(Infinity, 1);
       };
-      table.rows = async (...statement) => {
+      table.engine.rows = async (...statement) => {
         const { due } = retention;
         if (due && when === "before it is asked") await drop();
         const found = await rows<never>(...statement);
