@@ -161,12 +161,10 @@ export class Query {
     const parts = this.#within(filter, from, to);
     if (!oldest) parts.reverse();
     let length = 0;
-    for (
-      let at = 0, count = PARTS_FIRST;
-      at < parts.length;
-      at += count, count = Math.min(2 * count, filter.outcome === undefined ? PARTS_MAX : PARTS_WITH_OUTCOMES_MAX)
-    ) {
+    const most = filter.outcome === undefined ? PARTS_MAX : PARTS_WITH_OUTCOMES_MAX;
+    for (let at = 0, count = PARTS_FIRST; at < parts.length;) {
       const places = await this.#places(filter, parts.slice(at, at + count), from, to, oldest, limit + 1 - found.items.length);
+      at += count;
       for (const read of await this.#read(places, filter)) {
         if (found.items.length === limit || length >= PAGE_LENGTH_MAX) return { ...found, more: true };
         const text = textOf(read);
@@ -175,6 +173,9 @@ export class Query {
         found.seqs.push(read.seq);
         found.to = read.seq;
       }
+      // As many as it takes, by what those before had.
+      const left = ((limit + 1 - found.items.length) * at) / found.items.length;
+      count = Math.min(2 * count, Math.ceil(left), most);
     }
     return { ...found, to: oldest ? Math.max(this.until, found.to) : 0 };
   }
@@ -213,7 +214,7 @@ export class Query {
     const rule = by.includes("rule");
     const groups = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
     if (rule) groups.push("rule.effect AS effect", "rule.severity AS rule_severity");
-    const rows = await this.#matching(rule ? "unnest(list_distinct(reasons)) AS rule, *" : "*", filter, values);
+    const rows = this.#matching(rule ? "unnest(list_distinct(reasons)) AS rule, *" : "*", filter, values);
     const found = await this.#rows<Record<string, number | string | null>>(
       `SELECT *, (count(*) OVER ())::DOUBLE AS all_groups, sum(records) OVER () AS total FROM (
         SELECT ${[...groups, COUNTS].join(", ")}, epoch_ms(min("time"))::DOUBLE AS first, epoch_ms(max("time"))::DOUBLE AS last, max(seq)::DOUBLE AS last_seq
@@ -248,7 +249,7 @@ export class Query {
     const order = ["step", "records DESC", ...by.map((_, i) => `by_${i}`)].join(", ");
     const found = await this.#rows<Record<string, number | string | null>>(
       `SELECT epoch_ms(time_bucket(to_milliseconds(${step_ms}), "time"))::DOUBLE AS step, ${[...columns, COUNTS].join(", ")}
-        FROM (${await this.#matching("*", filter, values)}) GROUP BY ALL ORDER BY ${order} LIMIT ${HISTOGRAM_MAX + 1}`,
+        FROM (${this.#matching("*", filter, values)}) GROUP BY ALL ORDER BY ${order} LIMIT ${HISTOGRAM_MAX + 1}`,
       values,
     );
     if (found.length > HISTOGRAM_MAX) throw new TooManyGroups(`more than ${HISTOGRAM_MAX} counts`);
@@ -262,7 +263,7 @@ export class Query {
 
   async #novelty({ from, to, limit }: Extract<Ask, { kind: "new" }>): Promise<string> {
     const parts = this.#within({}, 1, this.until);
-    await this.#table.check(parts);
+    this.#table.check(parts);
     const source = this.#table.sourceOf(parts);
     const values = new Values();
     const until = values.add(this.until);
@@ -306,25 +307,18 @@ export class Query {
 
   async #count(filter: RecordFilter): Promise<number> {
     const values = new Values();
-    const [row] = await this.#rows<{ n: number }>(await this.#matching("count(*)::DOUBLE AS n", filter, values), values);
+    const [row] = await this.#rows<{ n: number }>(this.#matching("count(*)::DOUBLE AS n", filter, values), values);
     return row?.n ?? 0;
   }
 
-  async #matching(columns: string, filter: RecordFilter, values: Values): Promise<string> {
+  #matching(columns: string, filter: RecordFilter, values: Values): string {
     return this.#selected(columns, filter, this.#within(filter, 1, this.until), 1, this.until, values);
   }
 
   /** A statement for the rows of some parts that match. It names what it is asked for, since planning all columns takes as long as reading them. */
-  async #selected(
-    columns: string,
-    filter: RecordFilter,
-    parts: readonly Part[],
-    from: number,
-    to: number,
-    values: Values,
-  ): Promise<string> {
+  #selected(columns: string, filter: RecordFilter, parts: readonly Part[], from: number, to: number, values: Values): string {
     const reporting = filter.outcome === undefined ? [] : this.#reporting(parts);
-    await this.#table.check([...parts, ...reporting]);
+    this.#table.check([...parts, ...reporting]);
     const source = `${this.#table.sourceOf(parts)} WHERE seq BETWEEN ${values.add(from)} AND ${values.add(to)} AND ${conditionOf(filter, values)}`;
     if (filter.outcome === undefined) return `SELECT ${columns} FROM ${source}`;
     const state = outcomeSql(this.#now.now_ms, this.#now.overdue_ms, values);
@@ -334,7 +328,7 @@ export class Query {
 
   async #places(filter: RecordFilter, parts: readonly Part[], from: number, to: number, oldest: boolean, limit: number): Promise<Placed[]> {
     const values = new Values();
-    const rows = await this.#selected(PLACE, filter, parts, from, to, values);
+    const rows = this.#selected(PLACE, filter, parts, from, to, values);
     return this.#rows<Placed>(`${rows} ORDER BY seq ${oldest ? "ASC" : "DESC"} LIMIT ${limit}`, values);
   }
 
@@ -352,16 +346,15 @@ export class Query {
 
   /** Rows that name one of these decisions, in order. @param first record before which none is looked for */
   async #ofDecisions<T>(ids: readonly string[], first: number, range: "ids" | "outcomes", columns: string, where: string): Promise<T[]> {
-    const [least, greatest] = [ids.toSorted()[0], ids.toSorted().at(-1)];
-    if (least === undefined || greatest === undefined) return [];
-    const parts = this.#within({}, first, this.until).filter(
-      ({ [range]: within }) => within !== null && within[0] <= greatest && within[1] >= least,
+    const parts = this.#within({}, first, this.until).filter(({ [range]: within }) =>
+      ids.some((id) => within !== null && within[0] <= id && id <= within[1]),
     );
     if (parts.length === 0) return [];
-    await this.#table.check(parts);
+    this.#table.check(parts);
     const values = new Values();
+    const wanted = ids.map((id) => `${values.add(id)}::UUID`).join(", ");
     return this.#rows<T>(
-      `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id = ANY(${values.add(`[${ids.join()}]`)}::UUID[]) AND ${where} AND seq <= ${values.add(this.until)} ORDER BY seq`,
+      `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id IN (${wanted}) AND ${where} AND seq <= ${values.add(this.until)} ORDER BY seq`,
       values,
     );
   }

@@ -59,7 +59,7 @@ async function compare(folder: string, named: ReadonlySet<number>, temporary: st
       await table.advance(end - 1, Infinity);
       if (!named.has(first)) continue;
       const file = new ParquetFolder(join(folder, PARQUET_FOLDER)).read(sealedSegment(folder, { first, end }));
-      if (file === null || !(await isSound(file))) found.push(damage(first, `${nameOf(first)} isn't the file that was made from ${name}`));
+      if (file === null || !isSound(file)) found.push(damage(first, `${nameOf(first)} isn't the file that was made from ${name}`));
       else if (!(await table.isSame(file)))
         found.push(damage(first, `${nameOf(first)} says something else than records ${first} to ${end - 1}`));
     }

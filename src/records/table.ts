@@ -10,8 +10,8 @@ import { segmentsOf } from "../audit/reading.js";
 import { segmentName } from "../audit/segments.js";
 import { Engine, TooDear, type EngineOptions } from "./engine.js";
 import { Lines } from "./lines.js";
-import { isSound, ParquetFolder, sealedSegment, type SealedFile, type Statistics } from "./parquet.js";
-import { createTableSql, lineRows, quoted } from "./schema.js";
+import { isSound, ParquetFolder, sealedSegment, type SealedFile } from "./parquet.js";
+import { createTableSql, lineRows, quoted, type Statistics } from "./schema.js";
 import { isOfData, isWhole, SegmentRows, type SegmentRange } from "./segment_rows.js";
 
 export interface RecordTableOptions {
@@ -102,9 +102,9 @@ export class RecordTable {
 
   /** All rows, as a statement names them, once every file is what its note names. */
   async source(): Promise<string> {
-    return this.ask(async ({ parts }) => {
-      await this.check(parts);
-      return this.sourceOf(parts);
+    return this.ask(({ parts }) => {
+      this.check(parts);
+      return Promise.resolve(this.sourceOf(parts));
     });
   }
 
@@ -182,9 +182,8 @@ export class RecordTable {
   }
 
   /** Makes sure that files are what their notes name. @throws Error if one isn't */
-  async check(parts: readonly Part[]): Promise<void> {
-    const sound = await Promise.all(parts.map(async ({ file }) => file === null || (await isSound(file))));
-    if (sound.includes(false)) throw new Error("a file of records isn't the one that was written");
+  check(parts: readonly Part[]): void {
+    for (const { file } of parts) if (file !== null && !isSound(file)) throw new Error("a file of records isn't the one that was written");
   }
 
   /** Rows of some parts, as a statement names them. */
@@ -305,9 +304,9 @@ export class RecordTable {
   async #make(range: SegmentRange): Promise<SealedFile> {
     const { first, end } = range;
     const rows = lineRows(join(this.#options.folder, segmentName(first)), segmentName(first), 0);
-    const isGood = (found: Parameters<typeof isWhole>[0]): boolean => isWhole(found, first, end - first) && found.beside === 0;
     try {
-      const file = await this.#made.write(sealedSegment(this.#options.folder, range), rows, this.engine, isGood);
+      const segment = sealedSegment(this.#options.folder, range);
+      const file = await this.#made.write(segment, rows, this.engine, (found) => isWhole(found, first, end - first));
       if (file !== null) return file;
     } catch (cause) {
       if (cause instanceof TooDear || !isOfData(cause)) throw cause;
@@ -329,7 +328,7 @@ export class RecordTable {
       for (const { file } of parts) {
         if (file === null || !this.#sealed.includes(file)) continue;
         file.sound = null;
-        if (await isSound(file)) continue;
+        if (isSound(file)) continue;
         await this.#makeAgain(file);
         repaired = true;
       }
