@@ -70,10 +70,10 @@ export interface Asking {
  * log, and the question asked again; what still disagrees then is left out.
  * @throws TooManyGroups, TooDear
  */
-export async function asked<T>(table: RecordTable, now: Omit<Asking, "lenient">, question: (query: Query) => Promise<T>): Promise<T> {
+export async function asked<T>(table: RecordTable, now: Omit<Asking, "lenient">, question: (query: RecordQuery) => Promise<T>): Promise<T> {
   for (let attempts = 0; ; attempts++) {
     try {
-      return await table.ask((view) => question(new Query(table, view, { ...now, lenient: attempts >= FORGETTING_MAX })));
+      return await table.ask((view) => question(new RecordQuery(table, view, { ...now, lenient: attempts >= FORGETTING_MAX })));
     } catch (cause) {
       if (!(cause instanceof Disagreement)) throw cause;
       await table.forget(cause.seq);
@@ -107,7 +107,7 @@ const PARTS_WITH_OUTCOMES_MAX = 8;
 const PLACE = 'seq::DOUBLE AS seq, "offset"::DOUBLE AS "offset", length::DOUBLE AS length, decision_id::VARCHAR AS decision_id';
 
 /** Questions to a table as it was at one time. */
-export class Query {
+export class RecordQuery {
   readonly #table: RecordTable;
   readonly #view: View;
   readonly #now: Asking;

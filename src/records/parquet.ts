@@ -170,7 +170,7 @@ export function isSound(file: SealedFile): boolean {
   }
 }
 
-/** In chunks: a question about all records would have all files in memory. */
+/** Returns the SHA-256 of a file, read in chunks: a question about all records would have all files in memory. */
 function digestOf(path: string): string {
   const digest = createHash("sha256");
   const file = openSync(path, "r");

@@ -348,7 +348,7 @@ export class RecordTable {
     return done;
   }
 
-  /** What was derived of a segment goes with it: retention drops a log's beginning. */
+  /** Drops what was derived of segments that are gone: retention drops a log's beginning. */
   #dropGone(): void {
     const there = new Set(segmentsOf(this.#options.folder).map(({ first }) => first));
     for (const { first } of this.#sealed) if (!there.has(first)) this.#made.drop(first);
