@@ -16,11 +16,8 @@ import {
 } from "../contract/index.js";
 import { parse } from "../audit/numbered.js";
 import { toCursor } from "./cursor.js";
-import { Disagreement } from "./disagreement.js";
-import type { SqlValue } from "./engine.js";
-import type { Found } from "./found.js";
-import { SegmentGone } from "./lines.js";
-import { actionOf, matches, outcomeOf, outcomeState, rowOf, type SaidOutcome } from "./row.js";
+import { Disagreement } from "./lines.js";
+import { actionOf, matches, outcomeOf, outcomeState, rowOf, type Found, type SaidOutcome } from "./row.js";
 import { conditionOf, KNOWN, outcomeSql, saidSql, Values } from "./select.js";
 import type { Part, RecordTable, View } from "./table.js";
 
@@ -73,14 +70,10 @@ export interface Asking {
  * log, and the question asked again; what still disagrees then is left out.
  * @throws TooManyGroups, TooDear
  */
-export async function asked<T>(
-  table: RecordTable,
-  now: Omit<Asking, "lenient">,
-  question: (view: View, asking: Asking) => Promise<T>,
-): Promise<T> {
+export async function asked<T>(table: RecordTable, now: Omit<Asking, "lenient">, question: (query: RecordQuery) => Promise<T>): Promise<T> {
   for (let attempts = 0; ; attempts++) {
     try {
-      return await table.ask((view) => question(view, { ...now, lenient: attempts >= FORGETTING_MAX }));
+      return await table.ask((view) => question(new RecordQuery(table, view, { ...now, lenient: attempts >= FORGETTING_MAX })));
     } catch (cause) {
       if (!(cause instanceof Disagreement)) throw cause;
       await table.forget(cause.seq);
@@ -113,42 +106,8 @@ const PARTS_WITH_OUTCOMES_MAX = 8;
 /** Places of rows, in numbers that a client has. */
 const PLACE = 'seq::DOUBLE AS seq, "offset"::DOUBLE AS "offset", length::DOUBLE AS length, decision_id::VARCHAR AS decision_id';
 
-/**
- * @returns JSON; null where there is no such record
- * @throws TooManyGroups, TooDear, Disagreement
- */
-export function answer(table: RecordTable, view: View, ask: Ask, now: Asking): Promise<string | null> {
-  const query = new Query(table, view, now);
-  switch (ask.kind) {
-    case "page":
-      return query.page(ask);
-    case "one":
-      return query.one(ask.id);
-    case "decided":
-      return query.decided(ask.ids);
-    case "entries":
-      return query.entries(ask.from, ask.to);
-    case "summary":
-      return query.summary(ask);
-    case "histogram":
-      return query.histogram(ask);
-    case "new":
-      return query.novelty(ask);
-  }
-}
-
-/** Records as a page has them, `limit` at most. @param textOf what is told of each, as JSON */
-export function some(
-  table: RecordTable,
-  view: View,
-  ask: Omit<PageAsk, "kind">,
-  now: Asking,
-  textOf: (found: Found) => string = itemText,
-): Promise<Some> {
-  return new Query(table, view, now).some(ask, textOf);
-}
-
-class Query {
+/** Questions to a table as it was at one time. */
+export class RecordQuery {
   readonly #table: RecordTable;
   readonly #view: View;
   readonly #now: Asking;
@@ -159,26 +118,53 @@ class Query {
     this.#now = now;
   }
 
-  async page(ask: PageAsk): Promise<string> {
-    const { items, to, more } = await this.some(ask, itemText);
-    const next = more ? JSON.stringify(toCursor(to)) : "null";
-    return `{"items":[${items.join(",")}],"next":${next},"indexed_to":${this.#view.until}}`;
+  /** The last record that it sees. */
+  get until(): number {
+    return this.#view.until;
   }
 
-  async some({ filter, order, after, limit }: Omit<PageAsk, "kind">, textOf: (found: Found) => string): Promise<Some> {
+  /**
+   * @returns JSON; null where there is no such record
+   * @throws TooManyGroups, TooDear, Disagreement
+   */
+  answer(ask: Ask): Promise<string | null> {
+    switch (ask.kind) {
+      case "page":
+        return this.#page(ask);
+      case "one":
+        return this.#one(ask.id);
+      case "decided":
+        return this.#decided(ask.ids);
+      case "entries":
+        return this.#entries(ask.from, ask.to);
+      case "summary":
+        return this.#summary(ask);
+      case "histogram":
+        return this.#histogram(ask);
+      case "new":
+        return this.#novelty(ask);
+    }
+  }
+
+  async #page(ask: PageAsk): Promise<string> {
+    const { items, to, more } = await this.some(ask);
+    const next = more ? JSON.stringify(toCursor(to)) : "null";
+    return `{"items":[${items.join(",")}],"next":${next},"indexed_to":${this.until}}`;
+  }
+
+  /** Records as a page has them, `limit` at most. @param textOf what is told of each, as JSON */
+  async some({ filter, order, after, limit }: Omit<PageAsk, "kind">, textOf = itemText): Promise<Some> {
     const oldest = order === "oldest";
     const found: Some = { items: [], seqs: [], to: after ?? 0, more: false };
     const from = oldest && after !== null ? after + 1 : 1;
-    const to = oldest || after === null ? this.#view.until : Math.min(after - 1, this.#view.until);
+    const to = oldest || after === null ? this.until : Math.min(after - 1, this.until);
     const parts = this.#within(filter, from, to);
     if (!oldest) parts.reverse();
     let length = 0;
-    for (
-      let at = 0, count = PARTS_FIRST;
-      at < parts.length;
-      at += count, count = Math.min(2 * count, filter.outcome === undefined ? PARTS_MAX : PARTS_WITH_OUTCOMES_MAX)
-    ) {
+    const most = filter.outcome === undefined ? PARTS_MAX : PARTS_WITH_OUTCOMES_MAX;
+    for (let at = 0, count = PARTS_FIRST; at < parts.length;) {
       const places = await this.#places(filter, parts.slice(at, at + count), from, to, oldest, limit + 1 - found.items.length);
+      at += count;
       for (const read of await this.#read(places, filter)) {
         if (found.items.length === limit || length >= PAGE_LENGTH_MAX) return { ...found, more: true };
         const text = textOf(read);
@@ -187,22 +173,25 @@ class Query {
         found.seqs.push(read.seq);
         found.to = read.seq;
       }
+      // As many as it takes, by what those before had.
+      const left = ((limit + 1 - found.items.length) * at) / found.items.length;
+      count = Math.min(2 * count, Math.ceil(left), most);
     }
-    return { ...found, to: oldest ? Math.max(this.#view.until, found.to) : 0 };
+    return { ...found, to: oldest ? Math.max(this.until, found.to) : 0 };
   }
 
-  async one(id: string): Promise<string | null> {
+  async #one(id: string): Promise<string | null> {
     const [place] = SEQ.test(id) ? await this.#bySeq(Number(id), Number(id)) : await this.#byId([id]);
     if (place === undefined) return null;
     const [found] = await this.#read([place], {});
     if (found === undefined) return null;
     const reports = found.row.kind === "decision" || found.row.kind === "observed" ? await this.#reports([place]) : [];
-    const outcomes = reports.flatMap((report) => unlessGone(() => this.#line(report)) ?? []);
+    const outcomes = reports.map((report) => this.#line(report));
     const beside = `"beside":${found.beside ?? "null"},"beside_missing":${found.beside_missing}`;
-    return `{${membersText(found)},"leaf":${found.seq - 1},${beside},"outcomes":[${outcomes.join(",")}],"indexed_to":${this.#view.until}}`;
+    return `{${membersText(found)},"leaf":${found.seq - 1},${beside},"outcomes":[${outcomes.join(",")}],"indexed_to":${this.until}}`;
   }
 
-  async decided(ids: readonly string[]): Promise<string> {
+  async #decided(ids: readonly string[]): Promise<string> {
     const wanted = [...new Set(ids)];
     const found = new Map<string, string>();
     if (wanted.length > 0)
@@ -213,37 +202,30 @@ class Query {
     return `[${ids.map((id) => found.get(id) ?? "null").join(",")}]`;
   }
 
-  async entries(from: number, to: number): Promise<string | null> {
-    if (to > this.#view.until) return null;
+  async #entries(from: number, to: number): Promise<string | null> {
+    if (to > this.until) return null;
     const places = await this.#bySeq(from, to);
     if (places.length !== to - from + 1) return null;
-    const texts = places.map((place) => unlessGone(() => this.#line(place)));
-    return texts.includes(null) ? null : `[${texts.join(",")}]`;
+    return `[${places.map((place) => this.#line(place)).join(",")}]`;
   }
 
-  async summary({ filter, by, limit }: Extract<Ask, { kind: "summary" }>): Promise<string> {
+  async #summary({ filter, by, limit }: Extract<Ask, { kind: "summary" }>): Promise<string> {
     const values = new Values();
-    const rows = await this.#matching(filter, values);
-    const columns = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
     const rule = by.includes("rule");
-    const names = [...by.map((_, i) => `by_${i}`), ...(rule ? ["effect", "rule_severity"] : [])].join(", ");
-    const rows_of = rule
-      ? `(SELECT * EXCLUDE (severity), rule.effect AS effect, rule.severity AS rule_severity FROM (SELECT *, unnest(list_distinct(reasons)) AS rule FROM matching))`
-      : "matching";
-    const sql = `WITH matching AS MATERIALIZED (${rows}), counted AS (
-        SELECT ${columns.join(", ")}${rule ? ", effect, rule_severity" : ""}, decision, proceed, "time", seq FROM ${rows_of}), groups AS (
-        SELECT ${names}, ${COUNTS},
-          epoch_ms(min("time"))::DOUBLE AS first, epoch_ms(max("time"))::DOUBLE AS last, max(seq)::DOUBLE AS last_seq
-        FROM counted GROUP BY ALL)
-      SELECT *, (SELECT count(*) FROM matching)::DOUBLE AS total, (SELECT count(*) FROM groups)::DOUBLE AS all_groups
-      FROM groups ORDER BY records DESC, last_seq DESC LIMIT ${limit}`.replace(
-      "MATERIALIZED",
-      filter.outcome === undefined ? "NOT MATERIALIZED" : "MATERIALIZED",
+    const groups = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
+    if (rule) groups.push("rule.effect AS effect", "rule.severity AS rule_severity");
+    const rows = this.#matching(rule ? "unnest(list_distinct(reasons)) AS rule, *" : "*", filter, values);
+    const found = await this.#rows<Record<string, number | string | null>>(
+      `SELECT *, (count(*) OVER ())::DOUBLE AS all_groups, sum(records) OVER () AS total FROM (
+        SELECT ${[...groups, COUNTS].join(", ")}, epoch_ms(min("time"))::DOUBLE AS first, epoch_ms(max("time"))::DOUBLE AS last, max(seq)::DOUBLE AS last_seq
+        FROM (${rows}) GROUP BY ALL)
+      ORDER BY records DESC, last_seq DESC LIMIT ${limit}`,
+      values,
     );
-    const found = await this.#rows<Record<string, number | string | null>>(sql, values.all);
-    const count = (name: string, row: Record<string, unknown>): number => Number(row[name] ?? 0);
-    if (count("all_groups", found[0] ?? {}) > GROUPS_MAX) throw new TooManyGroups(`more than ${GROUPS_MAX} groups`);
-    const groups = found.map((row) => ({
+    const count = (name: string, row: Record<string, unknown> = {}): number => Number(row[name] ?? 0);
+    const all = count("all_groups", found[0]);
+    if (all > GROUPS_MAX) throw new TooManyGroups(`more than ${GROUPS_MAX} groups`);
+    const told = found.map((row) => ({
       of: Object.assign(
         {},
         ...by.map((field, i) =>
@@ -255,21 +237,20 @@ class Query {
       last: new Date(count("last", row)).toISOString(),
       last_seq: count("last_seq", row),
     }));
-    // Records without a reason are in no group of rules.
-    const records = found[0] === undefined ? (rule ? await this.#count(filter) : 0) : count("total", found[0]);
-    const more = count("all_groups", found[0] ?? {}) > limit;
-    return JSON.stringify({ by: [...by], records, groups, more, indexed_to: this.#view.until } satisfies Summary);
+    // A record is in a group for each of its rules, or in none.
+    const records = rule ? await this.#count(filter) : count("total", found[0]);
+    return JSON.stringify({ by: [...by], records, groups: told, more: all > limit, indexed_to: this.until } satisfies Summary);
   }
 
-  async histogram({ filter, by, step }: Extract<Ask, { kind: "histogram" }>): Promise<string> {
+  async #histogram({ filter, by, step }: Extract<Ask, { kind: "histogram" }>): Promise<string> {
     const values = new Values();
     const step_ms = HISTOGRAM_STEPS[step];
     const columns = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
     const order = ["step", "records DESC", ...by.map((_, i) => `by_${i}`)].join(", ");
     const found = await this.#rows<Record<string, number | string | null>>(
       `SELECT epoch_ms(time_bucket(to_milliseconds(${step_ms}), "time"))::DOUBLE AS step, ${[...columns, COUNTS].join(", ")}
-        FROM (${await this.#matching(filter, values)}) GROUP BY ALL ORDER BY ${order} LIMIT ${HISTOGRAM_MAX + 1}`,
-      values.all,
+        FROM (${this.#matching("*", filter, values)}) GROUP BY ALL ORDER BY ${order} LIMIT ${HISTOGRAM_MAX + 1}`,
+      values,
     );
     if (found.length > HISTOGRAM_MAX) throw new TooManyGroups(`more than ${HISTOGRAM_MAX} counts`);
     const counts = found.map((row) => ({
@@ -277,15 +258,15 @@ class Query {
       of: Object.fromEntries(by.map((field, i) => [field, row[`by_${i}`] as string | null])),
       ...countsOf(row),
     }));
-    return JSON.stringify({ by: [...by], step_ms, counts, indexed_to: this.#view.until } satisfies Histogram);
+    return JSON.stringify({ by: [...by], step_ms, counts, indexed_to: this.until } satisfies Histogram);
   }
 
-  async novelty({ from, to, limit }: Extract<Ask, { kind: "new" }>): Promise<string> {
-    const parts = this.#within({}, 1, this.#view.until);
-    await this.#table.check(parts);
+  async #novelty({ from, to, limit }: Extract<Ask, { kind: "new" }>): Promise<string> {
+    const parts = this.#within({}, 1, this.until);
+    this.#table.check(parts);
     const source = this.#table.sourceOf(parts);
     const values = new Values();
-    const until = values.add(this.#view.until);
+    const until = values.add(this.until);
     const judged = "kind IN ('decision', 'observed')";
     const texts: Record<(typeof NOVEL_FIELDS)[number], [text: string, from: string]> = {
       agent: ["agent", source],
@@ -309,61 +290,51 @@ class Query {
     const found = await this.#rows<{ field: Novelty["items"][number]["field"]; value: string; seq: number; ms: number }>(
       `SELECT field, value, first::DOUBLE AS seq, ms::DOUBLE AS ms FROM (${each.join(" UNION ALL ")}) WHERE ${inRange.join(" AND ")}
         ORDER BY first DESC, field, value LIMIT ${limit + 1}`,
-      values.all,
+      values,
     );
     const items = found.slice(0, limit).map(({ field, value, seq, ms }) => ({ field, value, seq, time: new Date(ms).toISOString() }));
-    return JSON.stringify({ items, more: found.length > limit, indexed_to: this.#view.until } satisfies Novelty);
+    return JSON.stringify({ items, more: found.length > limit, indexed_to: this.until } satisfies Novelty);
   }
 
   /** Parts that can have what matches, the oldest first. */
   #within({ from = -Infinity, to = Infinity }: RecordFilter, low: number, high: number): Part[] {
-    const start = this.#table.lines.first;
-    return this.#view.parts.filter(
-      (part) => part.end > Math.max(low, start) && part.first <= high && part.to_ms >= from && part.from_ms < to,
-    );
+    return this.#view.parts.filter((part) => part.end > low && part.first <= high && part.to_ms >= from && part.from_ms < to);
   }
 
-  #rows<T>(sql: string, values: readonly SqlValue[]): Promise<T[]> {
-    return this.#table.rows<T>(sql, values);
+  #rows<T>(sql: string, { all }: Values): Promise<T[]> {
+    return this.#table.engine.rows<T>(sql, all);
   }
 
   async #count(filter: RecordFilter): Promise<number> {
     const values = new Values();
-    const [row] = await this.#rows<{ n: number }>(
-      `SELECT count(*)::DOUBLE AS n FROM (${await this.#matching(filter, values)})`,
-      values.all,
-    );
+    const [row] = await this.#rows<{ n: number }>(this.#matching("count(*)::DOUBLE AS n", filter, values), values);
     return row?.n ?? 0;
   }
 
-  async #matching(filter: RecordFilter, values: Values): Promise<string> {
-    return this.#selected(filter, this.#within(filter, 1, this.#view.until), 1, this.#view.until, values);
+  #matching(columns: string, filter: RecordFilter, values: Values): string {
+    return this.#selected(columns, filter, this.#within(filter, 1, this.until), 1, this.until, values);
   }
 
-  /** A statement for the rows of some parts that match. */
-  async #selected(filter: RecordFilter, parts: readonly Part[], from: number, to: number, values: Values): Promise<string> {
+  /** A statement for the rows of some parts that match. It names what it is asked for, since planning all columns takes as long as reading them. */
+  #selected(columns: string, filter: RecordFilter, parts: readonly Part[], from: number, to: number, values: Values): string {
     const reporting = filter.outcome === undefined ? [] : this.#reporting(parts);
-    await this.#table.check([...parts, ...reporting]);
-    const within = `seq BETWEEN ${values.add(from)} AND ${values.add(to)}`;
-    const rows = `SELECT * FROM ${this.#table.sourceOf(parts)} WHERE ${within} AND ${conditionOf(filter, values)}`;
-    if (filter.outcome === undefined) return rows;
+    this.#table.check([...parts, ...reporting]);
+    const source = `${this.#table.sourceOf(parts)} WHERE seq BETWEEN ${values.add(from)} AND ${values.add(to)} AND ${conditionOf(filter, values)}`;
+    if (filter.outcome === undefined) return `SELECT ${columns} FROM ${source}`;
     const state = outcomeSql(this.#now.now_ms, this.#now.overdue_ms, values);
-    return `SELECT * FROM (${rows}) LEFT JOIN (${saidSql(this.#table.sourceOf(reporting), values.add(this.#view.until))}) USING (decision_id)
-      WHERE ${state} IN ${values.in(filter.outcome)}`;
+    const said = saidSql(this.#table.sourceOf(reporting), values.add(this.until));
+    return `SELECT ${columns} FROM (SELECT * FROM ${source}) LEFT JOIN (${said}) USING (decision_id) WHERE ${state} IN ${values.in(filter.outcome)}`;
   }
 
   async #places(filter: RecordFilter, parts: readonly Part[], from: number, to: number, oldest: boolean, limit: number): Promise<Placed[]> {
     const values = new Values();
-    const rows = await this.#selected(filter, parts, from, to, values);
-    return this.#rows<Placed>(
-      `SELECT ${PLACE} FROM (SELECT * FROM (${rows}) ORDER BY seq ${oldest ? "ASC" : "DESC"} LIMIT ${limit})`,
-      values.all,
-    );
+    const rows = this.#selected(PLACE, filter, parts, from, to, values);
+    return this.#rows<Placed>(`${rows} ORDER BY seq ${oldest ? "ASC" : "DESC"} LIMIT ${limit}`, values);
   }
 
   async #bySeq(from: number, to: number): Promise<Placed[]> {
-    if (from > this.#view.until) return [];
-    return this.#places({}, this.#within({}, from, to), from, Math.min(to, this.#view.until), true, to - from + 1);
+    if (from > this.until) return [];
+    return this.#places({}, this.#within({}, from, to), from, Math.min(to, this.until), true, to - from + 1);
   }
 
   /** The first record of each decision. */
@@ -375,18 +346,16 @@ class Query {
 
   /** Rows that name one of these decisions, in order. @param first record before which none is looked for */
   async #ofDecisions<T>(ids: readonly string[], first: number, range: "ids" | "outcomes", columns: string, where: string): Promise<T[]> {
-    const [least, greatest] = [ids.toSorted()[0], ids.toSorted().at(-1)];
-    if (least === undefined || greatest === undefined) return [];
-    const parts = this.#within({}, first, this.#view.until).filter(
-      ({ [range]: within }) => within !== null && within[0] <= greatest && within[1] >= least,
+    const parts = this.#within({}, first, this.until).filter(({ [range]: within }) =>
+      ids.some((id) => within !== null && within[0] <= id && id <= within[1]),
     );
     if (parts.length === 0) return [];
-    await this.#table.check(parts);
+    this.#table.check(parts);
     const values = new Values();
     const wanted = ids.map((id) => `${values.add(id)}::UUID`).join(", ");
     return this.#rows<T>(
-      `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id IN (${wanted}) AND ${where} AND seq <= ${values.add(this.#view.until)} ORDER BY seq`,
-      values.all,
+      `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id IN (${wanted}) AND ${where} AND seq <= ${values.add(this.until)} ORDER BY seq`,
+      values,
     );
   }
 
@@ -408,8 +377,8 @@ class Query {
   }
 
   /**
-   * The records themselves, each held against what it was found by; those that were dropped meanwhile are left out.
-   * @throws Disagreement
+   * The records themselves, each held against what it was found by.
+   * @throws Disagreement; SegmentGone if retention dropped one meanwhile: the question is asked again
    */
   async #read(places: readonly Placed[], filter: RecordFilter): Promise<Found[]> {
     const reports = new Map<string, Place>();
@@ -418,8 +387,7 @@ class Query {
     for (const place of places) {
       const report = place.decision_id === null ? undefined : reports.get(place.decision_id);
       try {
-        const read = unlessGone(() => this.#found(place, report, filter));
-        if (read !== null) found.push(read);
+        found.push(this.#found(place, report, filter));
       } catch (cause) {
         if (!(cause instanceof Disagreement && this.#now.lenient)) throw cause;
       }
@@ -473,14 +441,4 @@ function itemText(found: Found): string {
 
 function membersText({ seq, row, outcome, text }: Found): string {
   return `"seq":${seq},"action":${JSON.stringify(actionOf(row))},"outcome":${JSON.stringify(outcome)},"record":${text}`;
-}
-
-/** Null where the segment was dropped while it was looked at. */
-function unlessGone<T>(read: () => T): T | null {
-  try {
-    return read();
-  } catch (cause) {
-    if (cause instanceof SegmentGone) return null;
-    throw cause;
-  }
 }

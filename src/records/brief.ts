@@ -2,8 +2,7 @@
  * Brief of a judged record, from which its finding is made: some hundred bytes of thousands, which have to be read again when findings are
  * kept.
  */
-import type { Found } from "./found.js";
-import { actionOf } from "./row.js";
+import { actionOf, type Found } from "./row.js";
 
 /** Returns the text of a record with only the members that a finding needs, each as it stands in the record. A notice keeps all of them. */
 export function briefText({ seq, row, text, record }: Found): string {

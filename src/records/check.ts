@@ -5,7 +5,6 @@ import { join } from "node:path";
 import { LineTooLong, segmentsOf } from "../audit/reading.js";
 import type { Damage } from "../audit/tree/damage.js";
 import type { Derived } from "../audit/tree/verify.js";
-import { Engine } from "./engine.js";
 import { isSound, PARQUET_FOLDER, ParquetFolder, sealedSegment } from "./parquet.js";
 import { RecordTable } from "./table.js";
 
@@ -47,9 +46,8 @@ async function compare(folder: string, named: ReadonlySet<number>, temporary: st
   const found = [...named]
     .filter((first) => !segments.some((segment) => segment.first === first))
     .map((first) => damage(first, `${nameOf(first)} is of a segment that the log hasn't`));
-  const engine = await Engine.open(LIMITS);
   // Every file is made again here; those of the folder are only looked at.
-  const table = new RecordTable(engine, { folder, parquet: join(temporary, "none"), made: join(temporary, "made") });
+  const table = await RecordTable.open({ folder, parquet: join(temporary, "none"), made: join(temporary, "made") }, LIMITS);
   const notes: string[] = [];
   try {
     for (const [i, { first, name }] of segments.entries()) {
@@ -61,7 +59,7 @@ async function compare(folder: string, named: ReadonlySet<number>, temporary: st
       await table.advance(end - 1, Infinity);
       if (!named.has(first)) continue;
       const file = new ParquetFolder(join(folder, PARQUET_FOLDER)).read(sealedSegment(folder, { first, end }));
-      if (file === null || !(await isSound(file))) found.push(damage(first, `${nameOf(first)} isn't the file that was made from ${name}`));
+      if (file === null || !isSound(file)) found.push(damage(first, `${nameOf(first)} isn't the file that was made from ${name}`));
       else if (!(await table.isSame(file)))
         found.push(damage(first, `${nameOf(first)} says something else than records ${first} to ${end - 1}`));
     }
@@ -70,7 +68,6 @@ async function compare(folder: string, named: ReadonlySet<number>, temporary: st
     notes.push(`the index was compared with the records up to ${table.indexedTo}: ${cause.message}`);
   } finally {
     table.close();
-    engine.close();
   }
   return { compared: notes.length === 0 ? "compared" : "compared_in_part", damage: found, notes };
 }

@@ -40,7 +40,8 @@ export class Engine {
     });
     const engine = new Engine(instance, options);
     await engine.rows("SET GLOBAL TimeZone = 'UTC'");
-    await engine.rows("SET GLOBAL parquet_metadata_cache = true");
+    // The system keeps what was read of files anyway, and what the engine keeps of their ends grows with the log.
+    await engine.rows("SET GLOBAL enable_external_file_cache = false");
     return engine;
   }
 

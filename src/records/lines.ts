@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { openRegular } from "../system/read_file.js";
 import { NEWLINE, segmentsOf } from "../audit/reading.js";
 import { segmentName } from "../audit/segments.js";
-import { Disagreement } from "./disagreement.js";
 
 /** Place of a line in its file, in bytes and without its newline. */
 interface LinePlace {
@@ -17,6 +16,19 @@ const OPEN_MAX = 8;
 
 /** Bytes that no line that is read can reach; a place that claims more is damaged. */
 const LENGTH_MAX = 64 * 1024 * 1024;
+
+/** Error: what was derived from the log disagrees with the log. */
+export class Disagreement extends Error {
+  override readonly name = "Disagreement";
+
+  constructor(
+    /** Record that isn't what was derived from it. */
+    readonly seq: number,
+    message: string,
+  ) {
+    super(message);
+  }
+}
 
 /** A segment, by its first record, is no longer there. */
 export class SegmentGone extends Error {
@@ -32,13 +44,6 @@ export class Lines {
 
   constructor(folder: string) {
     this.#folder = folder;
-  }
-
-  /** The first record that is there; Infinity in an empty log. */
-  get first(): number {
-    const [first] = this.#firsts;
-    if (first === undefined || !existsSync(join(this.#folder, segmentName(first)))) this.#look();
-    return this.#firsts[0] ?? Infinity;
   }
 
   /** Returns the first record of the segment that holds this one. @throws SegmentGone */

@@ -3,46 +3,39 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { lock } from "../system/lock.js";
-import { Engine } from "./engine.js";
 import { PARQUET_FOLDER } from "./parquet.js";
 import { RecordTable, type Lacking } from "./table.js";
 
-export interface OpenTable {
-  engine: Engine;
-  table: RecordTable;
-}
-
 /** The open segment takes 62 MB of it at most. With what is beside it the process has 200 MB at its peak. */
-const MEMORY_MB_MAX = 112;
-const QUERY_MS_MAX = 10_000;
+const INSIDE = { memory_mb_max: 112, query_ms_max: 10_000 };
 /** Limits for questions from outside the service: a caller there waits longer, and has the machine's memory. */
 const OUTSIDE = { memory_mb_max: 512, query_ms_max: 120_000 };
 /** Files of the index that earlier versions kept. */
 const EARLIER = ["index.db", "index.db-wal", "index.db-shm", "index.db.partial", "index.db.partial-wal", "index.db.partial-shm"];
 
 /** Whoever calls this has the log's lock. */
-export async function openTable(folder: string): Promise<OpenTable & { removed: boolean }> {
+export async function openTable(folder: string): Promise<{ table: RecordTable; removed: boolean }> {
   const removed = removeEarlier(folder);
-  return { ...(await open(folder, null, { memory_mb_max: MEMORY_MB_MAX, query_ms_max: QUERY_MS_MAX })), removed };
+  return { table: await RecordTable.open({ folder, parquet: join(folder, PARQUET_FOLDER), made: null }, INSIDE), removed };
 }
 
 /** Opens what is in a folder and changes nothing there: files that are missing are made elsewhere, until it is closed. */
 export async function openOutside(
   folder: string,
   progress: (seq: number, share: number) => void,
-): Promise<OpenTable & { close: () => void }> {
+): Promise<{ table: RecordTable; close: () => void }> {
   const made = mkdtempSync(join(tmpdir(), "remit-records-"));
   const remove = (): void => {
     rmSync(made, { recursive: true, force: true });
   };
   try {
-    const opened = await open(folder, join(made, "parquet"), OUTSIDE);
-    await takeAll(opened.table, progress);
+    const table = await RecordTable.open({ folder, parquet: join(folder, PARQUET_FOLDER), made: join(made, "parquet") }, OUTSIDE);
+    await takeAll(table, progress);
     const close = (): void => {
-      closeTable(opened);
+      table.close();
       remove();
     };
-    return { ...opened, close };
+    return { table, close };
   } catch (cause) {
     remove();
     throw cause;
@@ -61,21 +54,16 @@ export async function rebuildRecords(
   const unlock = lock(folder, join(folder, "lock"));
   try {
     rmSync(join(folder, PARQUET_FOLDER), { recursive: true, force: true });
-    const opened = await openTable(folder);
+    const { table } = await openTable(folder);
     try {
-      await takeAll(opened.table, progress);
-      return { seq: opened.table.indexedTo, lacking: opened.table.lacking() };
+      await takeAll(table, progress);
+      return { seq: table.indexedTo, lacking: table.lacking() };
     } finally {
-      closeTable(opened);
+      table.close();
     }
   } finally {
     unlock();
   }
-}
-
-export function closeTable({ engine, table }: OpenTable): void {
-  table.close();
-  engine.close();
 }
 
 /** Takes in all that is there. */
@@ -83,18 +71,6 @@ export async function takeAll(table: RecordTable, progress: (seq: number, share:
   for (let more = true; more;) {
     more = await table.advance(Infinity, 1);
     progress(table.indexedTo, table.share);
-  }
-}
-
-async function open(folder: string, made: string | null, limits: { memory_mb_max: number; query_ms_max: number }): Promise<OpenTable> {
-  const engine = await Engine.open(limits);
-  try {
-    const table = new RecordTable(engine, { folder, parquet: join(folder, PARQUET_FOLDER), made });
-    await table.prepare();
-    return { engine, table };
-  } catch (cause) {
-    engine.close();
-    throw cause;
   }
 }
 

@@ -227,13 +227,17 @@ export interface FoundChecks {
   greatest: number | null;
 }
 
-export interface FoundStatistics extends FoundChecks {
-  from_ms: number | null;
-  to_ms: number | null;
-  id_least: string | null;
-  id_greatest: string | null;
-  outcome_least: string | null;
-  outcome_greatest: string | null;
+/** Ids of decisions, the least and the greatest as text. */
+export type IdRange = readonly [least: string, greatest: string];
+
+/** Statistics of a segment's records: a query looks at no file that they rule out. */
+export interface Statistics {
+  records: number;
+  from_ms: number;
+  to_ms: number;
+  /** Ids of its decisions, and of those that its outcomes are of. */
+  ids: IdRange | null;
+  outcomes: IdRange | null;
 }
 
 const IS_KNOWN = `list_contains(${list(RECORD_KINDS)}, kind)`;
@@ -249,14 +253,17 @@ export const CHECKS = [
   number("max(seq)", "greatest"),
 ].join(", ");
 
+const idRange = (where: string, name: string): string => {
+  const [least, greatest] = ["min", "max"].map((of) => `(${of}(decision_id) FILTER (${where}))::VARCHAR`);
+  return `CASE WHEN count(decision_id) FILTER (${where}) > 0 THEN [${least}, ${greatest}] END AS ${name}`;
+};
+
 export const STATISTICS = [
   CHECKS,
-  number('epoch_ms(min("time"))', "from_ms"),
-  number('epoch_ms(max("time"))', "to_ms"),
-  "(min(decision_id) FILTER (decision IS NOT NULL))::VARCHAR AS id_least",
-  "(max(decision_id) FILTER (decision IS NOT NULL))::VARCHAR AS id_greatest",
-  "(min(decision_id) FILTER (kind = 'outcome'))::VARCHAR AS outcome_least",
-  "(max(decision_id) FILTER (kind = 'outcome'))::VARCHAR AS outcome_greatest",
+  number('coalesce(epoch_ms(min("time")), 0)', "from_ms"),
+  number('coalesce(epoch_ms(max("time")), 0)', "to_ms"),
+  idRange("decision IS NOT NULL", "ids"),
+  idRange("kind = 'outcome'", "outcomes"),
 ].join(", ");
 
 export const quoted = (text: string): string => text.replaceAll("'", "''");

@@ -122,7 +122,7 @@ export class SegmentRows implements SegmentRange {
       return false;
     }
     const [found] = await this.#engine.rows<FoundChecks>(`SELECT ${CHECKS} FROM ${this.table} WHERE "offset" >= ${this.#offset}`);
-    if (found !== undefined && isWhole(found, this.next, lines) && found.beside === 0) return true;
+    if (found !== undefined && isWhole(found, this.next, lines)) return true;
     await this.#engine.rows(`DELETE FROM ${this.table} WHERE "offset" >= ${this.#offset}`);
     return false;
   }
@@ -186,9 +186,10 @@ export class SegmentRows implements SegmentRange {
 /** Shared by all segments, since groups are read one after another. */
 let buffer: Buffer | null = null;
 
-/** Returns true if rows are those of this number of records, each of a known kind and no record twice. */
-export function isWhole({ records, distinct, least, greatest, known }: FoundChecks, first: number, lines: number): boolean {
-  return records === lines && distinct === lines && known === lines && least === first && greatest === first + lines - 1;
+/** Returns true if rows are those of this number of records, each of a known kind and whole in its line, and no record twice. */
+export function isWhole({ records, distinct, least, greatest, known, beside }: FoundChecks, first: number, lines: number): boolean {
+  const counted = records === lines && distinct === lines && known === lines && beside === 0;
+  return counted && least === first && greatest === first + lines - 1;
 }
 
 /** Returns true if the engine rejects a file's content, rather than failing to read it. */

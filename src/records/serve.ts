@@ -5,9 +5,9 @@
 import type { RecordFilter } from "../contract/index.js";
 import { LineTooLong } from "../audit/reading.js";
 import { sleep, type Clock, type Timers } from "../system/index.js";
-import { answer, asked, some, TooManyGroups, type Ask, type Some } from "./ask.js";
+import { asked, TooManyGroups, type Ask, type Some } from "./ask.js";
 import { briefText } from "./brief.js";
-import { TooDear, type Engine } from "./engine.js";
+import { TooDear } from "./engine.js";
 import { openTable } from "./opening.js";
 import type { Lacking, RecordTable } from "./table.js";
 
@@ -85,7 +85,7 @@ const FAILURES_MAX = 20;
 
 export function serveRecords(port: Port, options: ServingOptions, { clock, timers }: { clock: Clock; timers: Timers }): void {
   let { durable } = options;
-  let open: { engine: Engine; table: RecordTable } | null = null;
+  let open: RecordTable | null = null;
   let waiting: Waiting[] = [];
   let running = 0;
   let queued: (() => Promise<void>)[] = [];
@@ -123,12 +123,12 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
   }
 
   async function begin(): Promise<void> {
-    const { removed, ...opened } = await openTable(options.folder);
-    open = opened;
+    const { removed, table } = await openTable(options.folder);
+    open = table;
     stuck = false;
     Object.assign(state, { failures: 0, advanceAt: -Infinity });
     lacking = 0;
-    reported = opened.table.indexedTo;
+    reported = table.indexedTo;
     port.send({ kind: "opened", seq: reported, removed });
   }
 
@@ -137,7 +137,7 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
     let gatherMs = GATHER_MS;
     while (!state.closed && open !== null) {
       state.hasWork = false;
-      const { table } = open;
+      const table = open;
       // More becomes durable while this is taken in; that nothing more is there to take is true up to here alone.
       const to = durable;
       const taken = stuck ? "later" : await advance(table, to);
@@ -203,9 +203,9 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
     inTurn(async () => {
       try {
         let until = table.indexedTo;
-        const text = await asked(table, now(), (view, asking) => {
-          until = view.until;
-          return answer(table, view, ask, asking);
+        const text = await asked(table, now(), (query) => {
+          until = query.until;
+          return query.answer(ask);
         });
         // What can't be found yet may be there.
         if (until < seq && isLacking(ask, text)) port.send({ kind: "refused", id, why: "unavailable" });
@@ -223,9 +223,7 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
     inTurn(async () => {
       try {
         const ask = { filter, order: "oldest", after, limit: SENT_AT_ONCE } as const;
-        const found = await asked(table, now(), (view, asking) =>
-          some(table, view, ask, asking, extent === "brief" ? briefText : undefined),
-        );
+        const found = await asked(table, now(), (query) => query.some(ask, extent === "brief" ? briefText : undefined));
         if (followers.get(id) !== follower) return;
         const { items, seqs, to } = found;
         follower.after = to;
@@ -295,14 +293,13 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
   function expire(one: Waiting): void {
     waiting = waiting.filter((other) => other !== one);
     if (open === null) port.send({ kind: "refused", id: one.id, why: "unavailable" });
-    else question(open.table, one);
+    else question(open, one);
   }
 
   function end(): void {
     queued = [];
     try {
-      open?.table.close();
-      open?.engine.close();
+      open?.close();
     } catch {
       // What is lost of it is made again.
     }

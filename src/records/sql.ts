@@ -30,7 +30,8 @@ export interface SqlTables {
  * judged, with `outcome` and `outcome_at`.
  */
 export async function openSql(folder: string, progress: (seq: number, share: number) => void): Promise<SqlTables> {
-  const { engine, table, close: closeTable } = await openOutside(folder, progress);
+  const { table, close: closeTable } = await openOutside(folder, progress);
+  const { engine } = table;
   const temporary = mkdtempSync(join(tmpdir(), "remit-sql-"));
   const written = join(temporary, "answer");
   const close = (): void => {

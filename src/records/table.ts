@@ -8,10 +8,10 @@ import { dirname, join } from "node:path";
 import { BesideLines } from "../audit/beside.js";
 import { segmentsOf } from "../audit/reading.js";
 import { segmentName } from "../audit/segments.js";
-import { TooDear, type Engine } from "./engine.js";
+import { Engine, TooDear, type EngineOptions } from "./engine.js";
 import { Lines } from "./lines.js";
-import { isSound, ParquetFolder, sealedSegment, type SealedFile, type Statistics } from "./parquet.js";
-import { createTableSql, lineRows, quoted } from "./schema.js";
+import { isSound, ParquetFolder, sealedSegment, type SealedFile } from "./parquet.js";
+import { createTableSql, lineRows, quoted, type Statistics } from "./schema.js";
 import { isOfData, isWhole, SegmentRows, type SegmentRange } from "./segment_rows.js";
 
 export interface RecordTableOptions {
@@ -50,7 +50,7 @@ const FEED = /^feed-\w+\.jsonl$/;
 
 export class RecordTable {
   readonly lines: Lines;
-  readonly #engine: Engine;
+  readonly engine: Engine;
   readonly #options: RecordTableOptions;
   readonly #kept: ParquetFolder;
   readonly #made: ParquetFolder;
@@ -64,23 +64,30 @@ export class RecordTable {
   /** Rows that a question may still be looking at. */
   #left: SegmentRows[] = [];
 
-  constructor(engine: Engine, options: RecordTableOptions) {
-    this.#engine = engine;
+  static async open(options: RecordTableOptions, limits: EngineOptions): Promise<RecordTable> {
+    const engine = await Engine.open(limits);
+    try {
+      await engine.rows(createTableSql(EMPTY));
+      return new RecordTable(engine, options);
+    } catch (cause) {
+      engine.close();
+      throw cause;
+    }
+  }
+
+  private constructor(engine: Engine, options: RecordTableOptions) {
+    this.engine = engine;
     this.#options = options;
     this.lines = new Lines(options.folder);
     this.#kept = new ParquetFolder(options.parquet);
     this.#made = options.made === null ? this.#kept : new ParquetFolder(options.made);
     const beside = dirname(options.made ?? options.parquet);
     this.#feed = join(beside, `feed-${randomBytes(8).toString("hex")}.jsonl`);
-    const { first } = this.lines;
-    this.#next = first === Infinity ? 1 : first;
+    const segments = segmentsOf(options.folder);
+    this.#next = segments[0]?.first ?? 1;
     if (options.made !== null) return;
-    this.#kept.dropAllBut(new Set(segmentsOf(options.folder).map((segment) => segment.first)));
+    this.#kept.dropAllBut(new Set(segments.map(({ first }) => first)));
     removeFeeds(beside);
-  }
-
-  async prepare(): Promise<void> {
-    await this.#engine.rows(createTableSql(EMPTY));
   }
 
   /** Number of the last record that is in the table. */
@@ -95,9 +102,9 @@ export class RecordTable {
 
   /** All rows, as a statement names them, once every file is what its note names. */
   async source(): Promise<string> {
-    return this.ask(async ({ parts }) => {
-      await this.check(parts);
-      return this.sourceOf(parts);
+    return this.ask(({ parts }) => {
+      this.check(parts);
+      return Promise.resolve(this.sourceOf(parts));
     });
   }
 
@@ -157,6 +164,7 @@ export class RecordTable {
    */
   async ask<T>(question: (view: View) => Promise<T>, until = this.indexedTo): Promise<T> {
     for (let attempts = 0; ; attempts++) {
+      this.#dropGone();
       const view = { parts: this.#parts(), until };
       this.#asking++;
       try {
@@ -174,9 +182,8 @@ export class RecordTable {
   }
 
   /** Makes sure that files are what their notes name. @throws Error if one isn't */
-  async check(parts: readonly Part[]): Promise<void> {
-    const sound = await Promise.all(parts.map(async ({ file }) => file === null || (await isSound(file))));
-    if (sound.includes(false)) throw new Error("a file of records isn't the one that was written");
+  check(parts: readonly Part[]): void {
+    for (const { file } of parts) if (file !== null && !isSound(file)) throw new Error("a file of records isn't the one that was written");
   }
 
   /** Rows of some parts, as a statement names them. */
@@ -186,10 +193,6 @@ export class RecordTable {
     const all = [...(files.length > 0 ? [`read_parquet([${files.join(", ")}])`] : []), ...tables];
     if (all.length === 0) return `(SELECT * FROM ${EMPTY})`;
     return all.length === 1 ? (all[0] ?? EMPTY) : `(${all.map((one) => `SELECT * FROM ${one}`).join(" UNION ALL ")})`;
-  }
-
-  rows<T>(...statement: Parameters<Engine["rows"]>): Promise<T[]> {
-    return this.#engine.rows<T>(...statement);
   }
 
   /** Returns the line beside a record that it names; null without one. */
@@ -226,7 +229,7 @@ export class RecordTable {
     if (own === undefined) return false;
     if (own.parquet_digest === other.parquet_digest) return true;
     const [a, b] = [own, other].map(({ path }) => `(SELECT * FROM read_parquet('${quoted(path)}'))`);
-    const [row] = await this.#engine.rows<{ n: bigint }>(
+    const [row] = await this.engine.rows<{ n: bigint }>(
       `SELECT count(*) AS n FROM ((${a} EXCEPT ALL ${b}) UNION ALL (${b} EXCEPT ALL ${a}))`,
     );
     return row?.n === 0n;
@@ -234,7 +237,7 @@ export class RecordTable {
 
   /** Records up to now that the log hasn't, or has as no records. */
   lacking(): Lacking | null {
-    let [records, first, next] = [0, Infinity, this.lines.first];
+    let [records, first, next] = [0, Infinity, segmentsOf(this.#options.folder)[0]?.first ?? Infinity];
     const lack = (from: number, count: number): void => {
       if (count <= 0) return;
       records += count;
@@ -252,6 +255,7 @@ export class RecordTable {
   close(): void {
     this.lines.close();
     rmSync(this.#feed, { force: true });
+    this.engine.close();
   }
 
   #parts(): Part[] {
@@ -278,7 +282,7 @@ export class RecordTable {
   }
 
   #begin(range: SegmentRange): Promise<SegmentRows> {
-    return SegmentRows.begin(this.#engine, range, `open_${++this.#tables}`, this.#options.folder, this.#feed);
+    return SegmentRows.begin(this.engine, range, `open_${++this.#tables}`, this.#options.folder, this.#feed);
   }
 
   /** Writes the file of a segment that has ended. As long as the disk refuses, it is asked in memory. */
@@ -291,7 +295,7 @@ export class RecordTable {
 
   async #write({ first, end, table, missing_first }: SegmentRows): Promise<SealedFile> {
     const segment = sealedSegment(this.#options.folder, { first, end });
-    const file = await this.#made.write(segment, `SELECT * FROM ${table}`, this.#engine, () => true, missing_first);
+    const file = await this.#made.write(segment, `SELECT * FROM ${table}`, this.engine, () => true, missing_first);
     if (file === null) throw new Error(`the file of segment ${first} was not written`);
     return file;
   }
@@ -300,9 +304,9 @@ export class RecordTable {
   async #make(range: SegmentRange): Promise<SealedFile> {
     const { first, end } = range;
     const rows = lineRows(join(this.#options.folder, segmentName(first)), segmentName(first), 0);
-    const isGood = (found: Parameters<typeof isWhole>[0]): boolean => isWhole(found, first, end - first) && found.beside === 0;
     try {
-      const file = await this.#made.write(sealedSegment(this.#options.folder, range), rows, this.#engine, isGood);
+      const segment = sealedSegment(this.#options.folder, range);
+      const file = await this.#made.write(segment, rows, this.engine, (found) => isWhole(found, first, end - first));
       if (file !== null) return file;
     } catch (cause) {
       if (cause instanceof TooDear || !isOfData(cause)) throw cause;
@@ -324,7 +328,7 @@ export class RecordTable {
       for (const { file } of parts) {
         if (file === null || !this.#sealed.includes(file)) continue;
         file.sound = null;
-        if (await isSound(file)) continue;
+        if (isSound(file)) continue;
         await this.#makeAgain(file);
         repaired = true;
       }
@@ -344,15 +348,11 @@ export class RecordTable {
     return done;
   }
 
-  /** Retention drops a log's beginning, and what was derived of it goes with it. */
+  /** Drops what was derived of segments that are gone: retention drops a log's beginning. */
   #dropGone(): void {
-    const { first } = this.lines;
-    if (first === Infinity || (this.#sealed[0]?.end ?? Infinity) > first) return;
-    for (const file of this.#sealed.filter(({ end }) => end <= first)) {
-      this.#made.drop(file.first);
-      if (this.#options.made === null) this.#kept.drop(file.first);
-    }
-    this.#sealed = this.#sealed.filter(({ end }) => end > first);
+    const there = new Set(segmentsOf(this.#options.folder).map(({ first }) => first));
+    for (const { first } of this.#sealed) if (!there.has(first)) this.#made.drop(first);
+    this.#sealed = this.#sealed.filter(({ first }) => there.has(first));
   }
 
   async #dropLeft(): Promise<void> {

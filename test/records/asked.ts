@@ -3,9 +3,9 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RecordFilter, RecordPage } from "../../src/contract/index.js";
-import { answer, asked, type Ask } from "../../src/records/ask.js";
+import { asked, type Ask } from "../../src/records/ask.js";
 import { fromCursor } from "../../src/records/cursor.js";
-import { closeTable, openTable, type OpenTable } from "../../src/records/opening.js";
+import { openTable } from "../../src/records/opening.js";
 import type { RecordTable } from "../../src/records/table.js";
 import { OVERDUE_MS } from "./brute.js";
 import { RandomLog, type LogOptions } from "./random_log.js";
@@ -17,7 +17,7 @@ export interface Paging {
 }
 
 export function text(table: RecordTable, ask: Ask, now_ms = 0): Promise<string | null> {
-  return asked(table, { now_ms, overdue_ms: OVERDUE_MS }, (view, asking) => answer(table, view, ask, asking));
+  return asked(table, { now_ms, overdue_ms: OVERDUE_MS }, (query) => query.answer(ask));
 }
 
 export async function page(
@@ -43,7 +43,7 @@ export async function all(table: RecordTable, filter: RecordFilter, paging: Pagi
 /** Folders with logs, and their tables, which are closed and deleted together. */
 export class Folders {
   readonly #folders: string[] = [];
-  readonly #opened = new Map<RecordTable, OpenTable>();
+  readonly #opened = new Set<RecordTable>();
 
   make(): string {
     const folder = mkdtempSync(join(tmpdir(), "remit-records-"));
@@ -57,9 +57,9 @@ export class Folders {
   }
 
   async open(folder: string): Promise<RecordTable> {
-    const opened = await openTable(folder);
-    this.#opened.set(opened.table, opened);
-    return opened.table;
+    const { table } = await openTable(folder);
+    this.#opened.add(table);
+    return table;
   }
 
   async caughtUp(folder: string, to = Infinity): Promise<RecordTable> {
@@ -69,13 +69,11 @@ export class Folders {
   }
 
   close(table: RecordTable): void {
-    const opened = this.#opened.get(table);
-    this.#opened.delete(table);
-    if (opened !== undefined) closeTable(opened);
+    if (this.#opened.delete(table)) table.close();
   }
 
   clear(): void {
-    for (const table of [...this.#opened.keys()]) this.close(table);
+    for (const table of [...this.#opened]) this.close(table);
     for (const folder of this.#folders.splice(0)) rmSync(folder, { recursive: true, force: true });
   }
 }

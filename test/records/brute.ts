@@ -26,8 +26,10 @@ interface Request {
 export const OVERDUE_MS = 500;
 
 export function bruteFilter(written: readonly Written[], filter: RecordFilter, now_ms: number): number[] {
-  const outcomes = outcomesIn(written);
-  return written.filter((one) => fits(one, filter, stateOf(one, outcomes, now_ms))).map(({ record }) => record.seq);
+  const outcomes = filter.outcome === undefined ? null : outcomesIn(written);
+  return written
+    .filter((one) => fits(one, filter, outcomes === null ? null : stateOf(one, outcomes, now_ms)))
+    .map(({ record }) => record.seq);
 }
 
 /** The last that was said of each decision that came before. */
@@ -56,28 +58,16 @@ function stateOf({ record }: Written, outcomes: ReadonlyMap<string, (typeof OUTC
 const isJudged = (record: Record<string, unknown>): boolean => record["kind"] === "decision" || record["kind"] === "observed";
 
 function fits({ record, beside }: Written, filter: RecordFilter, outcome: OutcomeState | null): boolean {
-  const time = Date.parse(record["time"] as string);
-  if (time < (filter.from ?? -Infinity) || time >= (filter.to ?? Infinity)) return false;
+  if (filter.from !== undefined || filter.to !== undefined) {
+    const time = Date.parse(record["time"] as string);
+    if (time < (filter.from ?? -Infinity) || time >= (filter.to ?? Infinity)) return false;
+  }
   if (filter.kind?.includes(record["kind"] as never) === false) return false;
   if (filter.caller !== undefined && record["caller"] !== filter.caller) return false;
   if (filter.outcome !== undefined && (outcome === null || !filter.outcome.includes(outcome))) return false;
-  const judging: (keyof RecordFilter)[] = [
-    "agent",
-    "purpose",
-    "task",
-    "verb",
-    "type",
-    "resource",
-    "resource_prefix",
-    "decision",
-    "reason",
-    "severity",
-    "proceed",
-    "finding",
-  ];
   if (record["kind"] === "notice") return fitsNotice(record, filter);
   if (!isJudged(record)) {
-    if (judging.some((name) => filter[name] !== undefined)) return false;
+    if (JUDGING.some((name) => filter[name] !== undefined)) return false;
     if (filter.bundle !== undefined && (record["policy"] as { digest?: string } | undefined)?.digest !== filter.bundle) return false;
     return filter.key === undefined || keyOf(record) === filter.key;
   }
@@ -108,7 +98,23 @@ function fits({ record, beside }: Written, filter: RecordFilter, outcome: Outcom
   return filter.finding === undefined || (answer.finding !== undefined) === filter.finding;
 }
 
-/** Of what is said of an agent, and is no action of it. */
+/** Members that only a judged action can match. */
+const JUDGING: (keyof RecordFilter)[] = [
+  "agent",
+  "purpose",
+  "task",
+  "verb",
+  "type",
+  "resource",
+  "resource_prefix",
+  "decision",
+  "reason",
+  "severity",
+  "proceed",
+  "finding",
+];
+
+/** Returns true if a notice about an agent matches: it is no action of the agent. */
 function fitsNotice(record: Record<string, unknown>, filter: RecordFilter): boolean {
   const ofActions: (keyof RecordFilter)[] = ["task", "verb", "type", "resource", "resource_prefix", "decision", "proceed", "bundle"];
   if (ofActions.some((name) => filter[name] !== undefined)) return false;

@@ -2,7 +2,9 @@ import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync, 
 import { join } from "node:path";
 import { expect } from "chai";
 import type { RecordFilter, RecordPage } from "../../src/contract/index.js";
+import { segmentsIn } from "../../src/audit/files.js";
 import { checkRecords } from "../../src/records/check.js";
+import type { Ask } from "../../src/records/ask.js";
 import { fromCursor } from "../../src/records/cursor.js";
 import { Engine } from "../../src/records/engine.js";
 import type { RecordTable } from "../../src/records/table.js";
@@ -232,6 +234,56 @@ describe("the files of sealed segments", function () {
     const kept = readdirSync(join(folder, "records", "parquet")).map((name) => parseInt(name, 10));
     expect(Math.min(...kept)).to.be.at.least(first);
   });
+
+  for (const when of ["before it is asked", "before what was found is read"] as const) {
+    it(`lose a segment to retention ${when}: each question is answered from the log as it was or as it is`, async () => {
+      const { folder, log } = folders.with(6_000, { segment_bytes: 400_000, beside: false });
+      const { id } = log.decide();
+      const table = await folders.caughtUp(folder);
+      const segments = (): string[] => segmentsIn({ list: () => readdirSync(folder) }).map(({ name }) => name);
+      const rows = table.engine.rows.bind(table.engine);
+      const retention = { due: false };
+      const drop = async (): Promise<void> => {
+        retention.due = false;
+        const [oldest = ""] = segments();
+        for (const end of ["jsonl", "beside"]) rmSync(join(folder, oldest.replace("jsonl", end)), { force: true });
+        await table.advance(Infinity, 1);
+      };
+      table.engine.rows = async (...statement) => {
+        const { due } = retention;
+        if (due && when === "before it is asked") await drop();
+        const found = await rows<never>(...statement);
+        if (due && when !== "before it is asked") await drop();
+        return found;
+      };
+      const range = { from: 0, to: Infinity, limit: 100 };
+      const page = { kind: "page", after: null, limit: 100, filter: { agent: "support-7" } } as const;
+      const asks: ((first: number, id: string) => Ask)[] = [
+        () => ({ ...page, order: "oldest" }),
+        () => ({ ...page, order: "newest", limit: 1000, filter: { outcome: ["done"] } }),
+        (first) => ({ kind: "one", id: String(first) }),
+        (_, first) => ({ kind: "one", id: first }),
+        (_, first) => ({ kind: "decided", ids: [first, id] }),
+        (first) => ({ kind: "entries", from: first, to: first + 9 }),
+        () => ({ kind: "summary", filter: {}, by: ["agent", "rule"], limit: 99 }),
+        () => ({ kind: "histogram", filter: {}, by: ["agent"], step: "minute" }),
+        () => ({ kind: "new", ...range }),
+      ];
+      for (const askOf of asks) {
+        const first = parseInt(segments()[0] ?? "", 10);
+        const decided = log.written.find(({ record: { seq, kind } }) => seq >= first && kind === "decision")?.record["answer"];
+        const ask = askOf(first, (decided as { decision_id: string }).decision_id);
+        const before = await text(table, ask);
+        retention.due = true;
+        const told = await text(table, ask);
+        const after = await text(table, ask);
+        expect(after, ask.kind).to.not.equal(before);
+        expect(told, ask.kind).to.be.oneOf(when === "before it is asked" ? [after] : [before, after]);
+      }
+      const left = log.written.filter(({ record }) => record.seq >= parseInt(segments()[0] ?? "", 10));
+      expect(await all(table, {})).to.deep.equal(bruteFilter(left, {}, 0));
+    });
+  }
 
   it("are asked in memory while the disk takes none, and made once it does", async function () {
     const { folder, log } = folders.with(400, { segment_bytes: 400_000 });

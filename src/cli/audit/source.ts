@@ -89,13 +89,12 @@ function serviceSource(options: ServiceOptions, ui: Ui): Source {
 async function folderSource(folder: string, ui: Ui): Promise<Source> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
-  const [{ openOutside, takeAll }, { answer, asked, some }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] =
-    await Promise.all([
-      import("../../records/opening.js"),
-      import("../../records/ask.js"),
-      import("../../http/record_query.js"),
-      import("../../http/query.js"),
-    ]);
+  const [{ openOutside, takeAll }, { asked }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] = await Promise.all([
+    import("../../records/opening.js"),
+    import("../../records/ask.js"),
+    import("../../http/record_query.js"),
+    import("../../http/query.js"),
+  ]);
   const progress = sayProgress(ui);
   const { table, close } = await openOutside(folder, progress);
   if (table.indexedTo === 0) {
@@ -110,7 +109,7 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
       const url = `${path}?${textOf(query)}`;
       const id = decodeURIComponent(path.replace(/^\/decisions\/?/, ""));
       const ask = path === "/decisions" ? pageAsk({ url }) : id === "summary" ? summaryAsk({ url }) : ({ kind: "one", id } as const);
-      const text = await asked(table, now(), (view, asking) => answer(table, view, ask, asking));
+      const text = await asked(table, now(), (query) => query.answer(ask));
       if (text === null) throw new Problem("record_not_found");
       return JSON.parse(text) as T;
     },
@@ -118,7 +117,7 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
       const filter = filterOf(readQuery({ url: `/decisions/stream?${textOf(query)}` }, recordQuery));
       for (let next = after; ;) {
         const ask = { filter, order: "oldest", after: next, limit: PAGE_MAX } as const;
-        const { items, to, more } = await asked(table, now(), (view, asking) => some(table, view, ask, asking));
+        const { items, to, more } = await asked(table, now(), (query) => query.some(ask));
         for (const item of items) yield JSON.parse(item) as FoundRecord;
         next = to;
         if (more) continue;
