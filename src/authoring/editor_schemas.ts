@@ -20,7 +20,7 @@ import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from
 import { DELEGATED, FIELD, FLOW_BOUNDS, NOWHERE, STANDARD } from "../bundle/flow.js";
 import { ACCEPTED, ARGUMENT, DELEGATED_THEN, RULES_MAX } from "../bundle/sources.js";
 import { DAYS, SPAN } from "../bundle/hours.js";
-import { LIMITS_MAX, PERIODS, THEN } from "../bundle/limits.js";
+import { BY, LIMITS_MAX, PERIODS, THEN } from "../bundle/limits.js";
 import { DURATION, ENTRIES_MAX } from "../bundle/purposes.js";
 import { BOUNDS, CONTEXT, MASKED, SIMPLE_TYPES } from "../bundle/vocabulary.js";
 import { CODE, WORD } from "../bundle/words.js";
@@ -394,6 +394,7 @@ function purposes(): object {
               each: Type.Optional(text("Path by whose values it is counted apart: with `at_most: 1`, not twice.", 128)),
               after: Type.Optional(named(types, "Verb: types, one of which has to come first.")),
               per: Type.Optional(oneOf(PERIODS, "Within what: one task (default), or the agent's last minute, hour or day.")),
+              by: Type.Optional(oneOf(BY, "For whom, within a window: each agent (default), or all agents of one owner together.")),
               then: Type.Optional(oneOf(THEN, "What follows where it doesn't fit: `deny` (default), or `wait` for a person.")),
               ...{ code, severity, title, message, tell_agent: tellAgent },
             },

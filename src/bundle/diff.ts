@@ -148,14 +148,14 @@ function limitsOf({ limits = [], limited = {} }: Purpose): Record<string, string
 }
 
 /** `send mail to 10 a task`, `sum of arguments.amount in refund order to 100 a day`. */
-export function limitWords({ of, measure, path = [], each, after = {}, max, per }: Limit): string {
+export function limitWords({ of, measure, path = [], each, after = {}, max, per, by }: Limit): string {
   const named = (verbs: Limit["of"]): string =>
     Object.entries(verbs)
       .map(([verb, types]) => `${verb} ${types.join(", ")}`)
       .join(" and ");
   if (measure === "after") return `${named(of)} to what comes after ${named(after)} within a ${per}`;
   const what = { count: "", sum: `sum of ${placeWords(path)} in `, distinct: `different ${placeWords(path)} in ` }[measure];
-  return `${what}${named(of)} to ${max} a ${per}${each === undefined ? "" : ` for each ${placeWords(each)}`}`;
+  return `${what}${named(of)} to ${max} a ${per}${by === undefined ? "" : ` of one ${by}`}${each === undefined ? "" : ` for each ${placeWords(each)}`}`;
 }
 
 function flowWords(flow: Purpose["flow"]): string {

@@ -272,6 +272,7 @@ const Purpose = Type.Object(
             after: Type.Optional(named(Words)),
             max: Type.Number({ minimum: 0 }),
             per: Type.Enum([...PERIODS]),
+            by: Type.Optional(Type.Literal("owner")),
           },
           closed,
         ),

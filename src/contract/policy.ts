@@ -206,6 +206,8 @@ export interface Limit {
   after?: Record<string, string[]>;
   max: number;
   per: "task" | "minute" | "hour" | "day";
+  /** Counted for all agents of one owner together. Left out: for each agent, or task. */
+  by?: "owner";
 }
 
 export interface Purpose {

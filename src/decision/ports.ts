@@ -207,7 +207,7 @@ export interface FlowQuestion {
   request: PolicyInput["request"];
   /** The topmost task of the chain; null: the action is on no task. */
   root: { id: string; agent: string; attributes: Readonly<Values> } | null;
-  agent: { attributes: Readonly<Values> };
+  agent: { owner: string; attributes: Readonly<Values> };
   now_ms: number;
 }
 

@@ -89,7 +89,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
 
   /** Returns what the policy sees of the action's values. Changes nothing. */
   ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion): FlowAnswer {
-    const { limits, charges } = this.#counts.ask({ request, purpose, root, now_ms });
+    const { limits, charges } = this.#counts.ask({ request, purpose, owner: agent.owner, root, now_ms });
     const plan = planOf(vocabulary, request.verb, request.resource.type);
     const seen = root === null ? null : this.#seen.of(root.id);
     const said = vocabulary.flow ?? NOTHING_SAID;

@@ -38,6 +38,7 @@ import type * as decisionObserveModule from "../../src/decision/observe.js";
 import type * as decisionScanModule from "../../src/decision/scan.js";
 import type * as factsCommandsModule from "../../src/facts/commands.js";
 import type * as factsImportModule from "../../src/facts/import.js";
+import type * as flowCountsModule from "../../src/flow/counts.js";
 import type * as flowFlowModule from "../../src/flow/flow.js";
 import type * as flowReturnedModule from "../../src/flow/returned.js";
 import type * as findingsFindingModule from "../../src/findings/finding.js";
@@ -85,6 +86,7 @@ export interface Modules {
   "adapters/otlp/asked.js": typeof adaptersOtlpAskedModule;
   "audit/export/formats.js": typeof auditExportFormatsModule;
   "audit/log.js": typeof auditLogModule;
+  "flow/counts.js": typeof flowCountsModule;
   "flow/flow.js": typeof flowFlowModule;
   "flow/returned.js": typeof flowReturnedModule;
   "audit/past.js": typeof auditPastModule;
