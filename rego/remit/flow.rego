@@ -90,7 +90,7 @@ _accepted(condition, path, value) := "no" if {
 	value.writer == "unknown"
 } else := "no"
 
-_alone_enough(delegated, source) if source.alone == true
+_alone_enough(_, source) if source.alone == true
 
 _alone_enough(delegated, _) if delegated.alone == false
 

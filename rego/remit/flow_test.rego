@@ -213,3 +213,10 @@ test_values_are_of_whom_an_entry_accepts[name] if {
 		sourced(accepts(op, case.change), case.arguments) == case[op]
 	}
 }
+
+test_where_nothing_is_known_nothing_is_accepted if {
+	unknown := flow.sourced(accepts("from", {})) with input as asked("send", {})
+	unknown == null
+	delegated := flow.sourced(accepts("delegated", {})) with input as asked("send", {})
+	delegated == false
+}

@@ -50,6 +50,8 @@ export interface FlowDesk {
   guardToken: string;
   url: string;
   bundle: Buffer;
+  /** Folder of the records. */
+  folder: string;
   records: () => Record<string, unknown>[];
   again: () => Promise<void>;
   close: () => Promise<void>;
@@ -84,7 +86,7 @@ export async function makeFlowOffice(purposes: string, vocabulary: string): Prom
 
 export async function openFlowDesk(purposes: string, { vocabulary, purpose, attributes } = OFFICE): Promise<FlowDesk> {
   const { dir, archive, sandbox, records } = await makeFlowOffice(purposes, vocabulary);
-  const desk = { bundle: archive, token: sandbox.token("office", ["remit:decide"]) } as FlowDesk;
+  const desk = { bundle: archive, folder: records, token: sandbox.token("office", ["remit:decide"]) } as FlowDesk;
   desk.guardToken = sandbox.token("guard", ["remit:decide", "remit:register"]);
   let stop = await open(desk, sandbox);
   desk.records = () => {

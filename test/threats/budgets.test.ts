@@ -5,6 +5,7 @@ import { threat, type Tree } from "./threat.js";
 
 /** Interleavings that are drawn. */
 const RUNS = Number(process.env["REMIT_INTERLEAVINGS"] ?? 1_000);
+const MS_MAX = Math.max(120_000, RUNS * 60);
 const STEPS = 40;
 const MAX = 100;
 const OWNER_MAX = 150;
@@ -94,6 +95,7 @@ async function split(tree: Tree): Promise<string | null> {
 
 threat("A3", "a sum, a number and different values are bounded, however they are split and interleaved", {
   check: split,
+  ms_max: MS_MAX,
   without: {
     "what is taken being added up": [cut.text("flow/counts.js", "take", "counter.sum += amount", "")],
     "what was not made being given back": [cut.text("flow/counts.js", "giveBack", "!== decisionId", "!== ''")],
@@ -104,6 +106,7 @@ threat("A3", "a sum, a number and different values are bounded, however they are
 
 threat("A8", "what was handed on counts for the task that it came from, and agents for their owner", {
   check: split,
+  ms_max: MS_MAX,
   without: {
     "the topmost task": [cut.text("flow/counts.js", "ask", "`task ${root.id}`", "`task ${request.task}`")],
     "the owner": [cut.text("flow/counts.js", "ask", "`owner ${owner}`", "`agent ${request.agent}`")],

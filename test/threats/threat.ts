@@ -160,6 +160,8 @@ export interface Threat {
   check: (tree: Tree) => Promise<string | null>;
   /** Each way to take the control out. */
   without: Readonly<Record<string, readonly Edit[]>>;
+  /** Milliseconds that each test may take. @default 120000 */
+  ms_max?: number;
 }
 
 const COPIES = asset(".work");
@@ -179,9 +181,9 @@ export function withEdits(folder: string, edits: readonly Edit[]): Tree {
 }
 
 /** @param control in words, as the tests' title */
-export function threat(id: ThreatId, control: string, { check, without }: Threat): void {
+export function threat(id: ThreatId, control: string, { check, without, ms_max = 120_000 }: Threat): void {
   describe(`threat ${id}: ${control}`, function () {
-    this.timeout(120_000);
+    this.timeout(ms_max);
     let copies: string;
     before(() => {
       mkdirSync(COPIES, { recursive: true });
