@@ -90,7 +90,7 @@ function leafTruth(condition: Exclude<LeafCondition, Comparison>, scope: Scope):
   }
 }
 
-/** Whose the values of the action are; `delegated` is never unknown: what isn't known to be delegated isn't. */
+/** Truth of a condition on whose the values of the action are. `delegated` is never unknown: what isn't known to be delegated isn't. */
 function sourced({ op, of, delegated }: SourceCondition, { facts: { flow } }: Scope): Truth {
   if (flow === null) return op === "from" ? "unknown" : "no";
   const found = Object.entries(flow.arguments).flatMap(([path, value]): (Truth | "delegated")[] => {
