@@ -161,15 +161,13 @@ test_a_limit_that_nobody_counts_refuses if {
 	none == []
 }
 
-accepts(op, change) := {
-	"name": "from",
-	"path": [],
-	"op": op,
-	"of": object.get(change, "of", {"*": ["user", "own"]}),
-	"delegated": object.get(change, "delegated", {}),
+accepts(op, change) := object.union(object.remove(base, object.keys(change)), change) if {
+	base := {"name": "from", "path": [], "op": op, "of": {"*": ["user", "own"]}}
 }
 
-sourced(condition, arguments) := flow.sourced(condition) with input as asked("send", known("add", true, arguments))
+sourced(condition, arguments) := found if {
+	found := flow.sourced(condition) with input as asked("send", known("add", true, arguments))
+}
 
 test_values_are_of_whom_an_entry_accepts[name] if {
 	delegation := {"delegated": {"named": true, "alone": true}}
