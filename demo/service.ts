@@ -20,6 +20,8 @@ export interface RunningService extends Service, Pick<Sandbox, "token" | "agentT
 export interface ServiceOptions {
   /** Name of one of the shipped bundles. */
   bundle: string;
+  /** Files of another build of it. Left out: the shipped ones. */
+  files?: { path: string; keys: string[] };
   /** What each caller may speak for. */
   callers: Record<string, { purposes: string[] }>;
   /** Whether it learns what is usual for each agent; it does, if unsaid. */
@@ -28,17 +30,17 @@ export interface ServiceOptions {
 }
 
 /** @throws Error where it doesn't start, or isn't ready; nothing is left behind then */
-export async function runService({ bundle, callers, learns = true, clock }: ServiceOptions): Promise<RunningService> {
+export async function runService({ bundle, files, callers, learns = true, clock }: ServiceOptions): Promise<RunningService> {
   const dir = mkdtempSync(join(tmpdir(), "remit-demo-"));
   const remove = (): void => {
     rmSync(dir, { recursive: true, force: true });
   };
-  const shipped = { path: asset("bundles", `${bundle}.tar.gz`), keys: [asset("bundles", `${bundle}.pub.pem`)] };
+  const built = files ?? { path: asset("bundles", `${bundle}.tar.gz`), keys: [asset("bundles", `${bundle}.pub.pem`)] };
   const log = new PassThrough();
   let sandbox: Sandbox;
   let service: Service;
   try {
-    sandbox = makeSandbox({ dir, bundle: { name: bundle, ...shipped }, port: 0, callers, learns, clock });
+    sandbox = makeSandbox({ dir, bundle: { name: bundle, ...built }, port: 0, callers, learns, clock });
     service = await startService(readConfig(sandbox.config), { ...system, clock }, logger(clock, log));
   } catch (cause) {
     remove();

@@ -19,7 +19,7 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   store: [],
   cluster: ["store"],
   explain: ["bundle", "decision"],
-  authoring: ["bundle", "decision", "explain", "policy"],
+  authoring: ["bundle", "decision", "explain", "flow", "policy"],
   replay: ["audit", "bundle", "decision", "policy"],
   review: ["audit", "explain", "bundle", "decision", "policy", "replay"],
   records: ["audit", "decision"],

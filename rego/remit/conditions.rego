@@ -6,6 +6,7 @@
 #   `never` for `not ruled_out`.
 package remit.conditions
 
+import data.remit.flow
 import data.remit.moment
 
 # METADATA
@@ -163,6 +164,8 @@ _truth(condition) := _all([_listed_truth(one) | some one in condition.of]) if {
 	condition.op == "not"
 } else := _any([_all([_negatable(one) | some one in alternative]) | some alternative in condition.of]) if {
 	condition.op == "any"
+} else := flow.sourced(condition) if {
+	condition.op in ["from", "delegated"]
 }
 
 _all(truths) := false if {

@@ -31,6 +31,69 @@ _fits(code) if {
 	limit.used + limit.adds <= limit.max
 }
 
+# METADATA
+# title: Whether the values of the action are of writers that an entry accepts
+# description: |
+#   Of a condition `from` true, false, or null where that isn't known. One of `delegated` holds where `from` would and some value is accepted
+#   only because the instruction names its source; it is never unknown.
+sourced(condition) := _sourced(condition.op, {_accepted(condition, path, value) |
+	some path, value in input.facts.flow.arguments
+	_asked_for(condition, path, value)
+}) if {
+	_known
+} else := null if {
+	condition.op == "from"
+} else := false
+
+_sourced(op, found) := false if {
+	"no" in found
+} else := null if {
+	op == "from"
+	_unsure(found)
+} else if {
+	op == "from"
+} else if {
+	"delegated" in found
+	not "unknown" in found
+} else := false
+
+# What has no value can't be told to be the user's.
+_unsure(found) if {
+	"unknown" in found
+} else if {
+	count(found) == 0
+}
+
+# What didn't fit among the values that are shown may be any argument's.
+_asked_for(condition, path, value) if {
+	value.role != "content"
+	_writers(condition, path) != null
+}
+
+_asked_for(_, "more", _)
+
+_writers(condition, path) := writers if {
+	writers := condition.of[split(split(path, "/")[0], "#")[0]]
+} else := writers if {
+	writers := condition.of["*"]
+} else := null
+
+_accepted(condition, path, value) := "no" if {
+	value.excluded
+} else := "yes" if {
+	value.writer in _writers(condition, path)
+} else := "delegated" if {
+	some source in value.sources
+	source.named
+	_alone_enough(condition.delegated, source)
+} else := "unknown" if {
+	value.writer == "unknown"
+} else := "no"
+
+_alone_enough(_, source) if source.alone == true
+
+_alone_enough(delegated, _) if delegated.alone == false
+
 _known if is_object(input.facts.flow)
 
 _looks if data.vocabulary.verbs[input.request.verb].class == "read"

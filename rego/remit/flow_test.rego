@@ -160,3 +160,61 @@ test_a_limit_that_nobody_counts_refuses if {
 	none := flow.limits({}) with input as asked("send", {})
 	none == []
 }
+
+accepts(op, change) := object.union(object.remove(base, object.keys(change)), change) if {
+	base := {"name": "from", "path": [], "op": op, "of": {"*": ["user", "own"]}}
+}
+
+sourced(condition, arguments) := found if {
+	found := flow.sourced(condition) with input as asked("send", known("add", true, arguments))
+}
+
+test_values_are_of_whom_an_entry_accepts[name] if {
+	delegation := {"delegated": {"named": true, "alone": true}}
+	delegated := object.union(value("destination", "anyone"), named(true))
+	amid := object.union(value("destination", "anyone"), named(false))
+	some name, case in {
+		"accepted": {"change": {}, "arguments": {"to": value("destination", "user")}, "from": true, "delegated": false},
+		"a stranger's": {"change": {}, "arguments": {"to": value("destination", "anyone")}, "from": false, "delegated": false},
+		"unknown": {"change": {}, "arguments": {"to": value("destination", "unknown")}, "from": null, "delegated": false},
+		"none": {"change": {}, "arguments": {}, "from": null, "delegated": false},
+		"words alone": {"change": {}, "arguments": {"body": value("content", "nowhere")}, "from": null, "delegated": false},
+		"named, and not delegated": {"change": {}, "arguments": {"to": delegated}, "from": false, "delegated": false},
+		"delegated": {"change": delegation, "arguments": {"to/0": delegated}, "from": true, "delegated": true},
+		"delegated amid others": {"change": delegation, "arguments": {"to/0": amid}, "from": false, "delegated": false},
+		"delegated beside the unknown": {
+			"change": delegation,
+			"arguments": {"to/0": delegated, "to/1": value("destination", "unknown")},
+			"from": null,
+			"delegated": false,
+		},
+		"excluded": {
+			"change": {},
+			"arguments": {"to": object.union(value("destination", "user"), {"excluded": true})},
+			"from": false,
+			"delegated": false,
+		},
+		"of an argument that isn't asked for": {
+			"change": {"of": {"to": ["user"]}},
+			"arguments": {"to": value("destination", "user"), "cc#1": value("destination", "anyone")},
+			"from": true,
+			"delegated": false,
+		},
+		"too many to be shown": {
+			"change": {"of": {"to": ["user"]}},
+			"arguments": {"to": value("destination", "user"), "more": value("destination", "unknown")},
+			"from": null,
+			"delegated": false,
+		},
+	}
+	every op in ["from", "delegated"] {
+		sourced(accepts(op, case.change), case.arguments) == case[op]
+	}
+}
+
+test_where_nothing_is_known_nothing_is_accepted if {
+	unknown := flow.sourced(accepts("from", {})) with input as asked("send", {})
+	unknown == null
+	delegated := flow.sourced(accepts("delegated", {})) with input as asked("send", {})
+	delegated == false
+}

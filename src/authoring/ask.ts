@@ -3,6 +3,7 @@ import type { Answer, PolicyInput } from "../contract/index.js";
 import { decider } from "../decision/decide.js";
 import type { ActivePolicy, Caller } from "../decision/ports.js";
 import { NO_TOKEN, NOTHING_RECORDED, knownCaller, stillProfile } from "../decision/still.js";
+import { NOTHING_SEEN, supposedFlow } from "./given_flow.js";
 import type { Situation } from "./situation.js";
 import { systemRandom, systemTimers } from "../system/index.js";
 
@@ -24,7 +25,7 @@ const LIMITS = {
 };
 
 /** @throws Problem where the request itself isn't one that an enforcement point may send */
-export async function ask(policy: ActivePolicy, { request, facts, now_ms, behavior }: Situation): Promise<Asked> {
+export async function ask(policy: ActivePolicy, { request, facts, now_ms, behavior, flow = NOTHING_SEEN }: Situation): Promise<Asked> {
   let record = "";
   const { decideAction } = decider({
     system: { clock: { wall: () => now_ms, monotonic: () => 0 }, random: systemRandom, timers: systemTimers },
@@ -39,6 +40,7 @@ export async function ask(policy: ActivePolicy, { request, facts, now_ms, behavi
       },
     },
     profile: stillProfile(behavior),
+    flow: supposedFlow(flow),
     masks: NOTHING_RECORDED,
     limits: LIMITS,
   });

@@ -18,8 +18,9 @@ import {
 import { QUORUM_MAX, ROLES_MAX } from "../bundle/approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from "../bundle/behavior.js";
 import { DELEGATED, FIELD, FLOW_BOUNDS, NOWHERE, STANDARD } from "../bundle/flow.js";
+import { ACCEPTED, ARGUMENT, DELEGATED_THEN, RULES_MAX } from "../bundle/sources.js";
 import { DAYS, SPAN } from "../bundle/hours.js";
-import { LIMITS_MAX, PERIODS, THEN } from "../bundle/limits.js";
+import { BY, LIMITS_MAX, PERIODS, THEN } from "../bundle/limits.js";
 import { DURATION, ENTRIES_MAX } from "../bundle/purposes.js";
 import { BOUNDS, CONTEXT, MASKED, SIMPLE_TYPES } from "../bundle/vocabulary.js";
 import { CODE, WORD } from "../bundle/words.js";
@@ -393,6 +394,7 @@ function purposes(): object {
               each: Type.Optional(text("Path by whose values it is counted apart: with `at_most: 1`, not twice.", 128)),
               after: Type.Optional(named(types, "Verb: types, one of which has to come first.")),
               per: Type.Optional(oneOf(PERIODS, "Within what: one task (default), or the agent's last minute, hour or day.")),
+              by: Type.Optional(oneOf(BY, "For whom, within a window: each agent (default), or all agents of one owner together.")),
               then: Type.Optional(oneOf(THEN, "What follows where it doesn't fit: `deny` (default), or `wait` for a person.")),
               ...{ code, severity, title, message, tell_agent: tellAgent },
             },
@@ -406,7 +408,18 @@ function purposes(): object {
           },
         ),
       ),
-      allow: entries({ ...common, obligations }, [], "What is permitted. What no line permits is denied."),
+      after: Type.Optional(labelRules(types, { code, severity, title, message, tell_agent: tellAgent })),
+      lowers: Type.Optional(
+        oneOrMany(
+          withVerbs({ labels: words("Labels that the task no longer has.", WORD.source) }, ["labels"], types, "Verb: types."),
+          "Actions that lower a task's labels once they are reported `done`.",
+        ),
+      ),
+      allow: entries(
+        { ...common, ...sourceMembers({ code, severity, title, message, tell_agent: tellAgent }), obligations },
+        [],
+        "What is permitted. What no line permits is denied.",
+      ),
       flag: entries(
         { ...common, tell_agent: tellAgent, proceed, obligations },
         ["proceed"],
@@ -423,6 +436,30 @@ function purposes(): object {
     minProperties: 1,
     definitions: whenDefinitions(),
   };
+}
+
+function supposed(): TSchema {
+  const value = Type.Union([Type.String(), Type.Number()]);
+  const flag = (description: string): TSchema => Type.Optional(Type.Boolean({ description }));
+  const sight = Type.Object(
+    {
+      by: oneOf(WRITERS, "Who wrote it there."),
+      values: Type.Union([value, Type.Array(value, { minItems: 1 })], { description: "Addresses, names, amounts that stood there." }),
+      named: flag("Whether the instruction names what was read word for word; false if unsaid."),
+      alone: flag("Whether nothing else of its kind stood there; false if unsaid."),
+      secret: flag("Whether it is a secret of the user's; false if unsaid."),
+    },
+    closed,
+  );
+  return Type.Object(
+    {
+      seen: Type.Optional(Type.Array(sight, { maxItems: 256, description: "What was read on the task, and by whom it was written." })),
+      labels: Type.Optional(Type.Array(Type.String({ pattern: WORD.source }), { description: "Labels that the task has." })),
+      used: Type.Optional(named(Type.Number({ minimum: 0 }), "Code of a limit → how much of it is used.", undefined, CODE.source)),
+      complete: flag("false: not all that was read on the task is remembered."),
+    },
+    { ...closed, description: "Where values on the task come from; nothing was seen, if unsaid." },
+  );
 }
 
 function assessed(): TSchema {
@@ -466,6 +503,51 @@ function flowPolicy(): TSchema {
     ],
     { description: "What follows from where the values of an action come from. Nothing, if it is left out." },
   );
+}
+
+function oneOrMany(rule: TSchema, description: string): TSchema {
+  return Type.Union([rule, Type.Array(rule, { minItems: 1, maxItems: RULES_MAX })], { description });
+}
+
+/** `from` and `delegated` of an entry that permits. */
+function sourceMembers(reason: Record<string, TSchema>): Record<string, TSchema> {
+  const writers = words(`Who may have written it: ${ACCEPTED.join(", ")}.`, `^(?:${ACCEPTED.join("|")})$`);
+  const byArgument = named(writers, "Argument → writers; `*` is any other.", undefined, ARGUMENT.source);
+  return {
+    from: Type.Optional(
+      Type.Union([writers, byArgument], {
+        description: "Writers of every value that has a role, or of each argument's; one has to be there.",
+      }),
+    ),
+    delegated: Type.Optional(
+      Type.Object(
+        {
+          named: Type.Optional(Type.Literal(true, { description: "The instruction names its source word for word; always." })),
+          alone: Type.Optional(Type.Boolean({ description: "It stands alone of its kind there; true if unsaid." })),
+          then: oneOf(DELEGATED_THEN, "allow: it goes on; wait: once a person has looked."),
+          ...reason,
+        },
+        { ...closed, description: "What else is accepted: a value on whose source the instruction itself relies." },
+      ),
+    ),
+  };
+}
+
+/** `after: {read: {label: confidential}, never: [send]}` */
+function labelRules(types: TSchema, reason: Record<string, TSchema>): TSchema {
+  const read = Type.Object({ label: words("A label, or one of several.", WORD.source) }, closed);
+  const never = Type.Union([words("Verbs, for every type.", WORD.source), named(types, "Verb: types.")], {
+    description: "What is never permitted on the task from then on.",
+  });
+  const rule = Type.Unsafe({
+    type: "object",
+    properties: { never, ...Object.fromEntries(Object.entries(reason)) },
+    patternProperties: { [`^(?!(?:never|${Object.keys(reason).join("|")})$)[a-z][a-z0-9_]*$`]: read },
+    ...closed,
+    required: ["never"],
+    description: "A verb that reads: the label of what it read.",
+  });
+  return oneOrMany(rule, "Verbs that are closed once something with a label was read on the task.");
 }
 
 function behavior(): TSchema {
@@ -624,6 +706,7 @@ function table(): object {
     ),
     grants: Type.Optional(Type.Array(grant, { description: "The grants in force." })),
     behavior: Type.Optional(assessed()),
+    flow: Type.Optional(supposed()),
   };
   const change = Type.Unsafe({
     type: "object",

@@ -15,6 +15,7 @@ import type { Agent, Task } from "../decision/ports.js";
 import { fieldsReader } from "../decision/values.js";
 import { readGrantEntry } from "../bundle/grant_entry.js";
 import type { Path, Sheet } from "../bundle/source.js";
+import { NOTHING_SEEN, readGivenFlow, type GivenFlow } from "./given_flow.js";
 import { readResourceName } from "./resource_name.js";
 
 export interface Given {
@@ -31,6 +32,8 @@ export interface Given {
   grants: GivenGrant[];
   /** How odd the action is for its agent. */
   behavior: Assessment;
+  /** Sources of values on the task. */
+  flow: GivenFlow;
 }
 
 export interface GivenGrant extends InputGrant {
@@ -38,7 +41,7 @@ export interface GivenGrant extends InputGrant {
   verb: string;
 }
 
-const MEMBERS = ["now", "claims", "purpose", "agent", "task", "resources", "grants", "behavior"];
+const MEMBERS = ["now", "claims", "purpose", "agent", "task", "resources", "grants", "behavior", "flow"];
 const ASSESSED = ["risk", "confidence", "channels", "reasons"];
 const AGENT_FACTS = ["id", "purposes", "version", "owner", "status"];
 const TASK_FACTS = ["id", "purpose", "subjects", "principal", "verbs", "expires", "ended", "agent"];
@@ -76,6 +79,7 @@ const NOTHING: Given = {
   resources: {},
   grants: [],
   behavior: NOTHING_ODD,
+  flow: NOTHING_SEEN,
 };
 
 /** Reads `given`. Every member is read by the same code where a case changes it. */
@@ -124,6 +128,8 @@ export class GivenReader {
         return given;
       case "resources":
         return { ...given, resources: this.setResource(given.resources, rest, value, at) };
+      case "flow":
+        return { ...given, flow: readGivenFlow(sheet, this.vocabulary, given.flow, rest, value, at) };
       case "behavior":
         return { ...given, behavior: this.setBehavior(given.behavior, rest, value, at) };
     }

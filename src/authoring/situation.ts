@@ -6,6 +6,7 @@ import type { Assessment } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
 import { stillFacts } from "../decision/still.js";
 import type { Given } from "./given.js";
+import type { GivenFlow } from "./given_flow.js";
 import type { Case } from "./table.js";
 
 export interface Situation {
@@ -14,6 +15,8 @@ export interface Situation {
   now_ms: number;
   /** How odd the action is for its agent; left out: not at all. */
   behavior?: Assessment;
+  /** Sources of values; left out: nothing was seen. */
+  flow?: GivenFlow;
 }
 
 /** @param usual the table's own `given`: its task says for what purpose an agent asks that has no task in this case */
@@ -41,6 +44,7 @@ export function situationOf(usual: Given, { verb, resource, given, ...asked }: C
     facts: factsOf(given),
     now_ms: given.now_ms,
     behavior: given.behavior,
+    flow: given.flow,
   };
 }
 

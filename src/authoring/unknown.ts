@@ -20,7 +20,11 @@ type Values = Record<string, unknown>;
 
 /** @param answer what the case came to with everything known */
 export async function helpedByUnknown(policy: ActivePolicy, situation: Situation, answer: Answer): Promise<Helped[]> {
-  const values = [...valuesOf(situation.request)].filter(({ of, name }) => of[name] !== null);
+  const { type } = situation.request["resource"] as { type: string };
+  const roles = policy.vocabulary.types[type]?.flow?.roles ?? {};
+  // Words that aren't there have no links: that a policy lets more through without them is as it should be.
+  const isContent = ({ name, path }: { name: string; path: string }): boolean => path === `arguments.${name}` && roles[name] === "content";
+  const values = [...valuesOf(situation.request)].filter((one) => one.of[one.name] !== null && !isContent(one));
   const choices = [...values.map((one) => [one]), ...(values.length > 1 ? [values] : [])];
   const helped: Helped[] = [];
   for (const chosen of choices) {

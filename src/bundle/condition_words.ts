@@ -1,5 +1,5 @@
 /** Conditions in words, for `remit diff`, explanations and reviews. */
-import type { Comparison, Condition, ListCondition, Negated, Operand } from "../contract/index.js";
+import type { Comparison, Condition, ListCondition, Negated, Operand, SourceCondition } from "../contract/index.js";
 
 type Node = Condition | ListCondition | Negated<ListCondition>;
 
@@ -42,6 +42,10 @@ export function boundWords(condition: Node): string {
       return `is the same as ${placeWords(condition.value)}`;
     case "compare":
       return comparisonWords(condition);
+    case "from":
+      return sourceWords(condition);
+    case "delegated":
+      return `(some only delegated) ${sourceWords(condition)}`;
     case "every":
       return `has in every element ${condition.of.map(conditionWords).join(" and ")}`;
     case "some":
@@ -49,6 +53,13 @@ export function boundWords(condition: Node): string {
     default:
       return conditionWords(condition);
   }
+}
+
+/** `(recipients) is user or own, or alone in what the instruction names`. */
+function sourceWords({ of, delegated }: SourceCondition): string {
+  const each = Object.entries(of).map(([name, writers]) => `${name === "*" ? "every value" : name} is ${writers.join(" or ")}'s`);
+  const how = delegated === undefined ? [] : [...(delegated.alone ? ["alone"] : []), ...(delegated.named ? ["named"] : [])];
+  return `${each.join(" and ")}${how.length === 0 ? "" : `, or stands ${how.join(" and ")} in a source`}`;
 }
 
 const THAN = { is: "is", at_most: "is at most", at_least: "is at least", more_than: "is more than", less_than: "is less than" };

@@ -8,11 +8,12 @@ import {
   type Catalogue,
   type Entry,
   type Hours,
+  type Limit,
   type Purpose,
   type Vocabulary,
   type Zone,
 } from "../contract/index.js";
-import { conditionWords } from "./condition_words.js";
+import { conditionWords, placeWords } from "./condition_words.js";
 import { DAY_MS, DAYS, MINUTE_MS } from "./hours.js";
 import type { BundleContent } from "./verify.js";
 
@@ -33,7 +34,7 @@ export interface Difference {
 type Line = "allow" | "flag" | "never";
 
 /** Codes that the builder numbered: an entry that moved down keeps its meaning. */
-const NUMBERED = /\.(?:allow|flag|never)\.\d+$/;
+const NUMBERED = /\.(?:(?:allow|flag|never|after)\.\d+|allow\.\d+\.delegated)$/;
 
 export function diffBundles(before: BundleContent, after: BundleContent): Difference {
   const difference: Difference = {
@@ -114,9 +115,60 @@ function diffPurpose(id: string, old: Purpose, now: Purpose, difference: Differe
   if (canonical(old.behavior) !== canonical(now.behavior)) {
     difference.watches.push(`${id} behavior: ${behaviorWords(old.behavior)} → ${behaviorWords(now.behavior)}`);
   }
+  if (canonical(old.flow) !== canonical(now.flow)) {
+    difference.watches.push(`${id} flow: ${flowWords(old.flow)} → ${flowWords(now.flow)}`);
+  }
+  diffLimits(id, old, now, difference);
+  if (canonical(old.lowers) !== canonical(now.lowers)) {
+    difference.watches.push(`${id} lowers: ${lowersWords(old.lowers)} → ${lowersWords(now.lowers)}`);
+  }
   for (const member of ["statement", "owner", "answer_lasts_ms"] as const) {
     if (old[member] !== now[member]) difference.data.push(`${id} ${member}: ${old[member]} → ${now[member]}`);
   }
+}
+
+function diffLimits(id: string, old: Purpose, now: Purpose, difference: Difference): void {
+  const [was, is] = [limitsOf(old), limitsOf(now)];
+  for (const code of keysOf(was, is)) {
+    const [before, after] = [was[code], is[code]];
+    if (before === undefined) difference.permits_less.push(`${id} now limits ${after ?? ""} (${code})`);
+    else if (after === undefined) difference.permits_more.push(`${id} no longer limits ${before} (${code})`);
+    else if (before !== after) difference.watches.push(`${id} limit ${code}: ${before} → ${after}`);
+  }
+}
+
+function limitsOf({ limits = [], limited = {} }: Purpose): Record<string, string> {
+  const reasons = Object.values(limited).flatMap((verbs) => Object.values(verbs).flat());
+  return Object.fromEntries(
+    limits.map((limit) => {
+      const waits = reasons.some(({ code, effect }) => code === limit.code && effect === "flag");
+      return [limit.code, `${limitWords(limit)}${waits ? ", and more waits" : ""}`];
+    }),
+  );
+}
+
+/** `send mail to 10 a task`, `sum of arguments.amount in refund order to 100 a day`. */
+export function limitWords({ of, measure, path = [], each, after = {}, max, per, by }: Limit): string {
+  const named = (verbs: Limit["of"]): string =>
+    Object.entries(verbs)
+      .map(([verb, types]) => `${verb} ${types.join(", ")}`)
+      .join(" and ");
+  if (measure === "after") return `${named(of)} to what comes after ${named(after)} within a ${per}`;
+  const what = { count: "", sum: `sum of ${placeWords(path)} in `, distinct: `different ${placeWords(path)} in ` }[measure];
+  return `${what}${named(of)} to ${max} a ${per}${by === undefined ? "" : ` of one ${by}`}${each === undefined ? "" : ` for each ${placeWords(each)}`}`;
+}
+
+function flowWords(flow: Purpose["flow"]): string {
+  if (flow === undefined) return "none";
+  const { delegated, nowhere, authority } = flow;
+  return `standard, delegated ${delegated}, nowhere ${nowhere}, authority ${authority.join(", ") || "nobody's"}`;
+}
+
+function lowersWords(lowers: Purpose["lowers"] = {}): string {
+  const rules = Object.entries(lowers).flatMap(([type, verbs]) =>
+    Object.entries(verbs).map(([verb, labels]) => `${labels.join(", ")} by ${verb} ${type}`),
+  );
+  return rules.length === 0 ? "nothing" : rules.join("; ");
 }
 
 function approversWords({ roles, quorum }: Approvers = { roles: [], quorum: 1 }): string {
@@ -171,6 +223,7 @@ function diffWords(before: BundleContent, after: BundleContent): string[] {
     ...changes("type", old.types, now.types),
     ...changes("task", old.task, now.task),
     ...changes("agent", old.agent, now.agent),
+    ...changes("flow", old.flow ?? {}, now.flow ?? {}),
     ...changes("masked field", maskedIn(old), maskedIn(now)),
   ];
 }

@@ -5,10 +5,11 @@ import type { Path, Sheet } from "./source.js";
 import { readTargets, type Target } from "./targets.js";
 
 export const LIMIT_KEYS = [
-  ...["at_most", "sum", "distinct", "each", "after", "per", "then"],
+  ...["at_most", "sum", "distinct", "each", "after", "per", "by", "then"],
   ...["code", "severity", "title", "message", "tell_agent"],
 ] as const;
 export const PERIODS = ["task", "minute", "hour", "day"] as const;
+export const BY = ["agent", "owner"] as const;
 export const THEN = ["deny", "wait"] as const;
 export const LIMITS_MAX = 1000;
 
@@ -40,10 +41,19 @@ export function compileLimits(sheet: Sheet, value: unknown, path: Path, vocabula
     const { code } = read;
     if (limits.some((other) => other.code === code))
       sheet.error(at, `code \`${code}\` is another limit's`, "each limit is counted by its code");
-    limits.push({ code, of: byVerb(targets), ...measured(sheet, said, at, types, vocabulary) });
+    const measure = measured(sheet, said, at, types, vocabulary);
+    limits.push({ code, of: byVerb(targets), ...measure, ...counted(sheet, said["by"], measure.per, [...at, "by"]) });
     for (const { verb, types: of } of targets) for (const type of of) ((limited[type] ??= {})[verb] ??= []).push(read);
   }
   return limits.length === 0 ? {} : { limits, limited };
+}
+
+/** For whom it is counted within a window; a task is counted with all that was handed on from it. */
+function counted(sheet: Sheet, value: unknown, per: Limit["per"], at: Path): Pick<Limit, "by"> {
+  if (value === undefined) return {};
+  const by = sheet.oneOf(value, at, "`by`", BY);
+  if (per === "task") sheet.error(at, "a task is counted with all that was handed on from it", "write `per: day` or another window too");
+  return by === "owner" ? { by } : {};
 }
 
 function byVerb(targets: readonly Target[]): Record<string, string[]> {

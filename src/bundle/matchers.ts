@@ -19,6 +19,7 @@ import {
 } from "../contract/index.js";
 import { boundWords } from "./condition_words.js";
 import type { Path, Sheet } from "./source.js";
+import { labelsOf } from "./sources.js";
 import { BOUNDS } from "./vocabulary.js";
 
 /** Where a path of the author's leads in the policy's input, and what is there. */
@@ -68,8 +69,9 @@ function inList(name: string): string {
 }
 
 /** `task.labels`: what the task has read, unless an attribute has that name. */
-function labelsOf({ task, types }: Vocabulary): Place | null {
-  const labels = [...new Set(Object.values(types).flatMap(({ flow }) => flow?.labels ?? []))].sort();
+function labelsPlace(vocabulary: Vocabulary): Place | null {
+  const { task } = vocabulary;
+  const labels = labelsOf(vocabulary);
   if (labels.length === 0 || Object.hasOwn(task.attributes, "labels") || task.subjects.includes("labels")) return null;
   return { path: ["facts", "flow", "labels"], type: { kind: "list", of: { kind: "enum", values: labels }, max: labels.length } };
 }
@@ -77,7 +79,7 @@ function labelsOf({ task, types }: Vocabulary): Place | null {
 function taskPath(rest: string[], vocabulary: Vocabulary): Place | UnknownWord {
   const { task } = vocabulary;
   const [name = "", ...deeper] = rest;
-  const labels = name === "labels" && deeper.length === 0 ? labelsOf(vocabulary) : null;
+  const labels = name === "labels" && deeper.length === 0 ? labelsPlace(vocabulary) : null;
   if (labels !== null) return labels;
   if (task.subjects.includes(name) && deeper.length === 0) {
     return { path: ["facts", "task", "subjects", name], type: { kind: "list", of: ID, max: 1 } };

@@ -25,7 +25,8 @@ import { compileLimits } from "./limits.js";
 import { compileWhen, fits, resolvePath, UnknownWord } from "./matchers.js";
 import { unfilled } from "./messages.js";
 import type { Path, Sheet } from "./source.js";
-import { readAbout, readTargets } from "./targets.js";
+import { SOURCE_KEYS, compileAfter, compileLowers, compileSources } from "./sources.js";
+import { readAbout, readTargets, type Target } from "./targets.js";
 import { CODE, WORD } from "./words.js";
 
 export const DURATION = /^([1-9]\d{0,5})(ms|s)$/;
@@ -36,9 +37,14 @@ const OVERLAPS_NAMED_MAX = 20;
 
 type Line = "allow" | "flag" | "never";
 
+const PURPOSE_KEYS = [
+  ...["statement", "owner", "task", "answer_lasts", "hours", "approvers", "behavior", "flow", "limits", "after", "lowers"],
+  ...["allow", "flag", "never"],
+];
+
 /** Keys of an entry beside its verbs. */
 const ENTRY_KEYS: Record<Line, readonly string[]> = {
-  allow: ["about", "when", "code", "severity", "title", "message", "obligations"],
+  allow: ["about", "when", ...SOURCE_KEYS, "code", "severity", "title", "message", "obligations"],
   flag: ["about", "when", "code", "severity", "title", "message", "tell_agent", "proceed", "obligations"],
   never: ["about", "when", "code", "severity", "title", "message", "tell_agent"],
 };
@@ -72,6 +78,9 @@ export function compilePurposes(sheet: Sheet, vocabulary: Vocabulary): CompiledP
 }
 
 class PurposeReader {
+  /** Flags of entries that permit what is delegated once a person has looked. */
+  private readonly waits: { entry: Entry; targets: readonly Target[] }[] = [];
+
   constructor(
     private readonly sheet: Sheet,
     private readonly vocabulary: Vocabulary,
@@ -82,21 +91,10 @@ class PurposeReader {
 
   read(value: unknown): Purpose {
     const { sheet, id } = this;
-    const keys = [
-      "statement",
-      "owner",
-      "task",
-      "answer_lasts",
-      "hours",
-      "approvers",
-      "behavior",
-      "flow",
-      "limits",
-      "allow",
-      "flag",
-      "never",
-    ];
-    const said = sheet.fields(value, [id], `purpose \`${id}\``, keys);
+    const said = sheet.fields(value, [id], `purpose \`${id}\``, PURPOSE_KEYS);
+    const allow = this.entries("allow", said["allow"]);
+    const flag = this.entries("flag", said["flag"]);
+    for (const { entry, targets } of this.waits) put(entry, targets, flag);
     return {
       statement: sheet.text(said["statement"], [id, "statement"], "`statement`") ?? "",
       owner: sheet.text(said["owner"], [id, "owner"], "`owner`") ?? "",
@@ -109,10 +107,24 @@ class PurposeReader {
       ...compileLimits(sheet, said["limits"], [id, "limits"], this.vocabulary, (one, path, effect, code, types) =>
         this.reason(one, path, effect, code, "medium", types),
       ),
-      allow: this.entries("allow", said["allow"]),
-      flag: this.entries("flag", said["flag"]),
-      never: this.entries("never", said["never"]),
+      ...compileLowers(sheet, said["lowers"], [id, "lowers"], this.vocabulary),
+      allow,
+      flag,
+      never: this.never(said),
     };
+  }
+
+  /** Lines of `never`, and what `after` closes. */
+  private never(said: Record<string, unknown>): Entries {
+    const found = this.entries("never", said["never"]);
+    for (const [i, rule] of compileAfter(this.sheet, said["after"], [this.id, "after"], this.vocabulary).entries()) {
+      const types = [...new Set(rule.targets.flatMap((target) => target.types))];
+      const reason = this.reason(rule.said, rule.at, "deny", `${this.id}.after.${i + 1}`, "high", types);
+      const entry: Entry = { about: "any", when: rule.when, reason, obligations: [] };
+      this.lines.set(entry, this.sheet.line(rule.at) ?? 1);
+      put(entry, rule.targets, found);
+    }
+    return found;
   }
 
   private duration(value: unknown, path: Path): number {
@@ -161,14 +173,21 @@ class PurposeReader {
     const said = sheet.fields(value, path, `an entry of \`${line}\``, [...verbNames, ...ENTRY_KEYS[line]]);
     const targets = readTargets(sheet, said, path, "the entry", vocabulary);
     const types = [...new Set(targets.flatMap((target) => target.types))];
+    const when = compileWhen({ sheet, types, vocabulary, permits: line === "allow" }, said["when"], [...path, "when"]);
+    const sources = compileSources(sheet, said, path, targets, vocabulary);
     const entry: Entry = {
       about: readAbout(sheet, said["about"], [...path, "about"], targets, vocabulary),
-      when: compileWhen({ sheet, types, vocabulary, permits: line === "allow" }, said["when"], [...path, "when"]),
+      when: [...when, ...sources.when],
       reason: this.reason(said, path, EFFECT[line], defaultCode, SEVERITY[line], types),
       obligations: this.obligations(said["obligations"], [...path, "obligations"], types),
     };
-    for (const target of targets) {
-      for (const type of target.types) ((into[type] ??= {})[target.verb] ??= []).push(entry);
+    put(entry, targets, into);
+    if (sources.waits !== null) {
+      const given = { ...sources.waits.said, proceed: false };
+      const reason = this.reason(given, [...path, "delegated"], "flag", `${defaultCode}.delegated`, SEVERITY.flag, types);
+      const waiting: Entry = { ...entry, when: [...when, ...sources.waits.when], reason };
+      this.lines.set(waiting, sheet.line([...path, "delegated"]) ?? 1);
+      this.waits.push({ entry: waiting, targets });
     }
     return entry;
   }
@@ -340,6 +359,11 @@ class PurposeReader {
     };
     return a.when.some((one) => b.when.some((other) => samePath(one, other) && exclude(one, other, isList(one))));
   }
+}
+
+/** Lists an entry under each type and verb that it names. */
+function put(entry: Entry, targets: readonly Target[], into: Entries): void {
+  for (const { verb, types } of targets) for (const type of types) ((into[type] ??= {})[verb] ??= []).push(entry);
 }
 
 function samePath(a: Condition, b: Condition): boolean {

@@ -14,6 +14,7 @@ import {
 import { QUORUM_MAX, ROLES_MAX } from "./approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.js";
 import { DELEGATED, FIELD, NOWHERE } from "./flow.js";
+import { ACCEPTED, ARGUMENT } from "./sources.js";
 import { WEEK_MS } from "./hours.js";
 import { LIMITS_MAX, PERIODS } from "./limits.js";
 import { LITERALS_MAX } from "./reads.js";
@@ -168,6 +169,15 @@ const Condition = Type.Union([
     { ...composite, op: Type.Literal("any"), of: conditions(conditions(Type.Union([ListCondition, negated(ListCondition)]))) },
     closed,
   ),
+  Type.Object(
+    {
+      ...composite,
+      op: Type.Enum(["from", "delegated"]),
+      of: Type.Record(Type.String({ pattern: ARGUMENT.source }), Type.Array(Type.Enum([...ACCEPTED]), { minItems: 1 }), closed),
+      delegated: Type.Optional(Type.Object({ named: Type.Boolean(), alone: Type.Boolean() }, closed)),
+    },
+    closed,
+  ),
 ]);
 
 function reasonOf(...effects: Effect[]) {
@@ -262,6 +272,7 @@ const Purpose = Type.Object(
             after: Type.Optional(named(Words)),
             max: Type.Number({ minimum: 0 }),
             per: Type.Enum([...PERIODS]),
+            by: Type.Optional(Type.Literal("owner")),
           },
           closed,
         ),
@@ -269,6 +280,7 @@ const Purpose = Type.Object(
       ),
     ),
     limited: Type.Optional(named(named(Type.Array(reasonOf("deny", "flag"), { minItems: 1 })))),
+    lowers: Type.Optional(named(named(Words))),
     allow: entriesOf("allow"),
     flag: entriesOf("flag"),
     never: entriesOf("deny"),

@@ -138,8 +138,8 @@ export interface FlowFactsInput {
   others: boolean | null;
   /** Kinds of which not all are remembered. */
   full: ValueKind[];
-  /** Labels that the task has from what was read on it. */
-  labels: string[];
+  /** Labels that the task has from what was read on it; null: there is no task, or not all of it is remembered. */
+  labels: string[] | null;
   /** Code of each limit that the action has to fit → how much of it is used. */
   limits: Record<string, LimitFlow>;
   /** Path of a value (`recipients/0`; `body#1` for the second address within a text) → what is known. */

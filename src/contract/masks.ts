@@ -139,6 +139,9 @@ export function conditionPaths(condition: Condition | ListCondition | Negated<Li
       return [condition.left, condition.right].flatMap(operandPaths);
     case "same_as":
       return [condition.path, condition.value];
+    case "from":
+    case "delegated":
+      return [ARGUMENT_SOURCES];
     default:
       return [condition.path];
   }
@@ -156,6 +159,7 @@ export function conditionPlaces(condition: Condition | ListCondition | Negated<L
   const places = (one: typeof condition): string[][] => {
     if (one.op === "any") return one.of.flat().flatMap(places);
     if (one.op === "all" || one.op === "not") return one.of.flatMap(places);
+    if (one.op === "from" || one.op === "delegated") return [ARGUMENT_SOURCES];
     if (one.op !== "compare") return [one.path];
     return "sum" in one.left ? [one.left.sum] : operandPaths(one.left);
   };
@@ -190,6 +194,8 @@ export function conditionLiterals(condition: Condition | ListCondition | Negated
         : [];
     case "same_as":
     case "known":
+    case "from":
+    case "delegated":
       return [];
     default:
       return [{ holder: condition, key: "value", at: "", paths: [condition.path] }];
@@ -203,6 +209,9 @@ export interface ConditionLiteral {
   at: string;
   paths: string[][];
 }
+
+/** Place in the policy's input of what is known of an action's values. */
+const ARGUMENT_SOURCES = ["facts", "flow", "arguments"];
 
 /** A path into the element of a list, as a path of the input. */
 function inElement(path: string[], list: readonly string[]): string[] {

@@ -3,7 +3,7 @@
  * and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
  */
 import type { BehaviorPolicy } from "./behavior.js";
-import type { FlowFacts, TypeFlow, VerbEffect } from "./flow.js";
+import type { FlowFacts, FoundWriter, TypeFlow, VerbEffect } from "./flow.js";
 import type { Obligation } from "./obligation.js";
 
 export type Effect = "allow" | "log" | "flag" | "deny";
@@ -92,8 +92,25 @@ export type PlainCondition = { name: string; path: string[] } & (
 
 /** Several conditions as one: all of them, not all of them, or one of several lists of which all have to hold. */
 export type CompositeCondition = { name: string; path: [] } & (
-  { op: "all" | "not"; of: ListCondition[] } | { op: "any"; of: (ListCondition | Negated<ListCondition>)[][] }
+  { op: "all" | "not"; of: ListCondition[] } | { op: "any"; of: (ListCondition | Negated<ListCondition>)[][] } | SourceCondition
 );
+
+/**
+ * Writers of the action's values. `from` holds if each value has an accepted writer or is delegated; `delegated` if that holds and some
+ * value is accepted only as delegated.
+ */
+export interface SourceCondition {
+  op: "from" | "delegated";
+  /** Argument → accepted writers; `*` is any other argument with a role. An argument that nothing names is not looked at. */
+  of: Record<string, FoundWriter[]>;
+  /** Source by which a value is delegated: one that the instruction names, and where it stands alone of its kind. Left out: none. */
+  delegated?: Delegation;
+}
+
+export interface Delegation {
+  named: boolean;
+  alone: boolean;
+}
 
 /** Elements of the list at `path`, each of which is `item` to the conditions in `of`. */
 export type ListCondition = ElementCondition | { name: string; path: string[]; op: "every" | "some"; of: ElementCondition[] };
@@ -189,6 +206,8 @@ export interface Limit {
   after?: Record<string, string[]>;
   max: number;
   per: "task" | "minute" | "hour" | "day";
+  /** Counted for all agents of one owner together. Left out: for each agent, or task. */
+  by?: "owner";
 }
 
 export interface Purpose {
@@ -207,6 +226,8 @@ export interface Purpose {
   limits?: Limit[];
   /** type → verb → reasons of the limits that the action has to fit, whose codes are theirs. */
   limited?: Record<string, Record<string, EntryReason[]>>;
+  /** type → verb → labels that a task loses once such an action was permitted on it. */
+  lowers?: Record<string, Record<string, string[]>>;
   allow: Entries;
   flag: Entries;
   never: Entries;

@@ -200,7 +200,11 @@ const flow: JsonSchema = {
     instructed: flag("Whether the task's instruction is known."),
     others: { type: ["boolean", "null"], description: "Whether anything was seen on the task that others wrote; null when unknown." },
     full: list({ type: "string", enum: VALUE_KINDS }, "Kinds of values of which the task has seen more than is remembered."),
-    labels: list({ type: "string" }, "Labels that the task has from what was read on it."),
+    labels: {
+      type: ["array", "null"],
+      items: { type: "string" },
+      description: "Labels that the task has from what was read on it; null when that isn't known, and without a task.",
+    },
     limits: {
       type: "object",
       description: "Code of each limit that the action has to fit to how much of it is used.",

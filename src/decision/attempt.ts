@@ -116,7 +116,7 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
 }
 
 const NONE: readonly string[] = [];
-const NOBODY = { attributes: {} };
+const NOBODY = { owner: "", attributes: {} };
 
 function sceneOf({ action, asker: { caller }, vocabulary }: Question, { situation }: Level): Scene {
   return { action, caller, situation, vocabulary };

@@ -10,6 +10,7 @@ import {
   type Operand,
   type PolicyInput,
   type Scalar,
+  type SourceCondition,
   type Value,
 } from "../contract/index.js";
 
@@ -37,6 +38,9 @@ export function truthOf(condition: Condition | ListCondition | Negated<ListCondi
     }
     case "compare":
       return compared(condition, scope);
+    case "from":
+    case "delegated":
+      return sourced(condition, scope);
     default:
       return leafTruth(condition, scope);
   }
@@ -84,6 +88,23 @@ function leafTruth(condition: Exclude<LeafCondition, Comparison>, scope: Scope):
       return is(values.some((value) => others.includes(value)));
     }
   }
+}
+
+/** Truth of a condition on whose the values of the action are. `delegated` is never unknown: what isn't known to be delegated isn't. */
+function sourced({ op, of, delegated }: SourceCondition, { facts: { flow } }: Scope): Truth {
+  if (flow === null) return op === "from" ? "unknown" : "no";
+  const found = Object.entries(flow.arguments).flatMap(([path, value]): (Truth | "delegated")[] => {
+    const [name = ""] = path.split(/[/#]/);
+    const accepted = of[name] ?? of["*"];
+    if (path !== "more" && (value.role === "content" || accepted === undefined)) return [];
+    if (value.excluded) return ["no"];
+    if (accepted?.includes(value.writer) === true) return ["yes"];
+    if (delegated !== undefined && value.sources.some(({ named, alone }) => named && (alone || !delegated.alone))) return ["delegated"];
+    return [value.writer === "unknown" ? "unknown" : "no"];
+  });
+  const truth = found.includes("no") ? "no" : found.includes("unknown") || found.length === 0 ? "unknown" : "yes";
+  if (op === "from") return truth;
+  return truth === "yes" && found.includes("delegated") ? "yes" : "no";
 }
 
 /** The names of hosts are the same in either case, and with a dot at the end. */

@@ -91,6 +91,7 @@ export class Outcomes {
     const { caller } = decision;
     const { returned, ...said } = asked;
     const answer = { decision_id: decisionId, ...said, time: new Date(clock.wall()).toISOString() };
+    if (said.outcome === "done") flow?.done(decisionId);
     const seen = returned === undefined ? null : (flow?.returned(decisionId, returned) ?? null);
     if (said.outcome === "not_attempted") flow?.notMade(decisionId);
     const record = besideIfLarge({ ...answer, kind: "outcome", caller, v: RECORD_VERSION }, seen);

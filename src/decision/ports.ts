@@ -207,7 +207,7 @@ export interface FlowQuestion {
   request: PolicyInput["request"];
   /** The topmost task of the chain; null: the action is on no task. */
   root: { id: string; agent: string; attributes: Readonly<Values> } | null;
-  agent: { attributes: Readonly<Values> };
+  agent: { owner: string; attributes: Readonly<Values> };
   now_ms: number;
 }
 
@@ -225,6 +225,8 @@ export interface ValueFlow<Note extends object = object> {
 export interface FlowOutcomes {
   /** Takes in what a call returned, in the turn in which its record is handed over. @returns the record's member; null: nothing awaits it */
   returned(decisionId: string, returned: Returned): object | null;
+  /** The call was made, and did what it was for. */
+  done(decisionId: string): void;
   /** The call was not made. */
   notMade(decisionId: string): void;
 }

@@ -33,7 +33,7 @@ interface Counter {
   /** Sum of their amounts. */
   sum: number;
   per: Limit["per"];
-  /** Agent whose counter it is, or whose task's. */
+  /** Agent whose counter it is, or whose task's; an owner, of what is counted for all of its agents. */
   holder: string;
   /** Task that it ends with; null: it is an agent's. */
   task: string | null;
@@ -52,6 +52,8 @@ export interface LimitCharge {
 export interface CountQuestion {
   request: PolicyInput["request"];
   purpose: Purpose | undefined;
+  /** Owner of the agent. */
+  owner: string;
   /** Topmost task, with its agent; null: none. */
   root: { id: string; agent: string } | null;
   now_ms: number;
@@ -92,7 +94,7 @@ export class LimitCounts {
   }
 
   /** Returns what was used of each limit that the action counts for, and what it would add. Changes nothing. */
-  ask({ request, purpose, root, now_ms }: CountQuestion): LimitUse {
+  ask({ request, purpose, owner, root, now_ms }: CountQuestion): LimitUse {
     const all = purpose?.limits;
     if (all === undefined || all.length === 0) return NOTHING;
     const mine = limitsFor(all, request.resource.type, request.verb);
@@ -101,13 +103,14 @@ export class LimitCounts {
     const charges: LimitCharge[] = [];
     for (const limit of mine) {
       const { code, per } = limit;
-      const scope = per === "task" ? (root === null ? null : `task ${root.id}`) : `agent ${request.agent}`;
+      const party = limit.by === "owner" ? `owner ${owner}` : `agent ${request.agent}`;
+      const scope = per === "task" ? (root === null ? null : `task ${root.id}`) : party;
       if (scope === null) {
         limits[code] = { used: 0, adds: null, max: limit.max };
         continue;
       }
       const base = `${scope} ${request.purpose} ${code}`;
-      const holder = per === "task" ? (root?.agent ?? request.agent) : request.agent;
+      const holder = per === "task" ? (root?.agent ?? request.agent) : limit.by === "owner" ? party : request.agent;
       if (isCondition(limit, request)) limits[code] = { used: 0, adds: 1, max: this.#used(base, per, now_ms) > 0 ? 1 : 0 };
       if (isCounted(limit, request)) this.#charge(limit, base, holder, { request, root, now_ms }, limits, charges);
     }
@@ -118,7 +121,7 @@ export class LimitCounts {
     limit: Limit,
     base: string,
     holder: string,
-    { request, root, now_ms }: Omit<CountQuestion, "purpose">,
+    { request, root, now_ms }: Omit<CountQuestion, "purpose" | "owner">,
     limits: LimitUse["limits"],
     charges: LimitCharge[],
   ): void {

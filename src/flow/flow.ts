@@ -31,6 +31,8 @@ export interface FlowNote {
   readonly plan: VerbPlan;
   /** Keys of all that it writes and that neither the user, the own facts nor a service gave. */
   readonly written: () => string[];
+  /** Labels that the task loses once the action is done. */
+  readonly lowers: readonly string[];
   /** Names that say which thing was asked for: the id, and the arguments. */
   readonly asked: readonly string[];
   readonly instruction: ReadInstruction | null;
@@ -38,7 +40,7 @@ export interface FlowNote {
 }
 
 /** Permitted call whose answer is awaited: what its report is read by. */
-interface AwaitedCall extends Pick<FlowNote, "plan" | "asked" | "instruction" | "own"> {
+interface AwaitedCall extends Pick<FlowNote, "plan" | "lowers" | "asked" | "instruction" | "own"> {
   readonly task: string;
 }
 
@@ -87,7 +89,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
 
   /** Returns what the policy sees of the action's values. Changes nothing. */
   ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion): FlowAnswer {
-    const { limits, charges } = this.#counts.ask({ request, purpose, root, now_ms });
+    const { limits, charges } = this.#counts.ask({ request, purpose, owner: agent.owner, root, now_ms });
     const plan = planOf(vocabulary, request.verb, request.resource.type);
     const seen = root === null ? null : this.#seen.of(root.id);
     const said = vocabulary.flow ?? NOTHING_SAID;
@@ -101,7 +103,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       effect: plan.effect,
       full: seen === null || seen === undefined ? [] : [...seen.full].sort(),
       instructed: instruction !== null,
-      labels: seen === null || seen === undefined ? [] : [...seen.labels].sort(),
+      labels: seen === null ? null : seen === undefined ? [] : [...seen.labels].sort(),
       limits,
       others: seen === null ? null : seen === undefined ? false : seen.others || seen.pending.size > 0,
     };
@@ -112,6 +114,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       now_ms,
       charges,
       plan,
+      lowers: purpose?.lowers?.[request.resource.type]?.[request.verb] ?? NO_LABELS,
       written: () => (changes ? looked.foreignIn(leavesOf(request.arguments)) : []),
       asked: namesAsked(request),
       instruction,
@@ -122,12 +125,18 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
 
   /** Notes an action that was permitted: its answer is awaited, and may hold anything until it is reported. */
   permitted(decisionId: string, note: FlowNote): void {
-    const { root, plan, written, charges, now_ms, asked, instruction, own } = note;
+    const { root, plan, lowers, written, charges, now_ms, asked, instruction, own } = note;
     this.#counts.take(decisionId, charges, root?.id ?? null, now_ms);
     if (root === null) return;
     const { id: task, agent } = root;
     this.#seen.permitted({ task, agent }, decisionId, { written: written(), labels: plan.labels, reads: plan.reads });
-    this.#awaited.set(agent, decisionId, { task, plan, asked, instruction, own });
+    this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, instruction, own });
+  }
+
+  /** An action was done: only now are the labels lowered that it lowers. */
+  done(decisionId: string): void {
+    const call = this.#awaited.get(decisionId);
+    if (call !== undefined && call.lowers.length > 0) this.#seen.lower(call.task, call.lowers);
   }
 
   /** Takes back an action that was not made after all. */
@@ -157,6 +166,13 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#seen.take({ task, decision_id: decisionId, others, full, values: all });
   }
 
+  /** Takes in what is said to have been seen on a task, such as by an author's table. */
+  suppose({ agent, labels, ...sightings }: Sightings & { agent: string; labels: readonly string[] }): void {
+    const { task, decision_id } = sightings;
+    this.#seen.permitted({ task, agent }, decision_id, { written: [], labels, reads: false });
+    this.#seen.take(sightings);
+  }
+
   end(task: string): void {
     this.#counts.end(task);
     this.#seen.end(task);
@@ -179,6 +195,7 @@ function recordOf({ task, others, full, values }: Sightings): SeenRecord {
   return { task, others, full, values: [...groups.values()] };
 }
 
+const NO_LABELS: readonly string[] = [];
 const NOTHING_SAID: FlowFacts = { slots: [], own: [], members: [], secret: [] };
 
 /** Facts of the host's, taken apart: the user's own values and the organisation's. */

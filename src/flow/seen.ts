@@ -157,6 +157,11 @@ export class SeenMemory {
     this.#grow(seen, before);
   }
 
+  /** Takes labels from a task: a rule says that what was done lowers them. */
+  lower(task: string, labels: readonly string[]): void {
+    for (const label of labels) this.#tasks.get(task)?.labels.delete(label);
+  }
+
   /** Takes back a call that was not made. */
   notMade(task: string, decisionId: string): void {
     const seen = this.#tasks.get(task);

@@ -48,6 +48,7 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
   if (bytes.includes(OUTCOME)) {
     const record = whole(line, beside);
     if (record?.kind !== "outcome") return;
+    if (record.outcome === "done") flow.done(record.decision_id);
     if (record.seen !== undefined) flow.recalled(record.decision_id, record.seen);
     else if (record.outcome === "not_attempted") flow.notMade(record.decision_id);
     return;
@@ -137,10 +138,13 @@ export class ServiceFlow {
     this.#flow?.end(task);
   }
 
-  readonly port: Pick<Flow, "ask" | "permitted" | "returned" | "notMade"> = {
+  readonly port: Pick<Flow, "ask" | "permitted" | "done" | "returned" | "notMade"> = {
     ask: (question) => this.#known().ask(question),
     permitted: (id, note) => {
       this.#known().permitted(id, note);
+    },
+    done: (id) => {
+      this.#flow?.done(id);
     },
     returned: (id, returned) => this.#flow?.returned(id, returned) ?? null,
     notMade: (id) => {

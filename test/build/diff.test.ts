@@ -42,6 +42,16 @@ describe("the difference of two bundles, in words", function () {
     expect(diffBundles(old, now).data).to.include("zone Europe/Berlin changed");
   });
 
+  it("tells limits that are new, gone or other ones", async () => {
+    const line = "  allow: # what no line allows is denied\n";
+    const limited = (most: number) =>
+      inPurposes(line, `  limits:\n    - { read: incident, at_most: ${most}, per: day, by: owner, code: too_many }\n${line}`);
+    const words = (most: number): string => `read incident to ${most} a day of one owner`;
+    expect((await difference({}, limited(5))).permits_less).to.deep.equal([`it_helpdesk now limits ${words(5)} (too_many)`]);
+    expect((await difference(limited(5), {})).permits_more).to.deep.equal([`it_helpdesk no longer limits ${words(5)} (too_many)`]);
+    expect((await difference(limited(5), limited(6))).watches).to.deep.equal([`it_helpdesk limit too_many: ${words(5)} → ${words(6)}`]);
+  });
+
   it("doesn't take an entry that moved for another", async () => {
     const { permits_more, permits_less } = await difference(
       {},

@@ -9,6 +9,7 @@ interface Where {
   agent?: string;
   at?: number;
   id?: string | null;
+  owner?: string;
 }
 
 class Scene {
@@ -23,11 +24,12 @@ class Scene {
     this.counts = new LimitCounts(options, isOver);
   }
 
-  question(verb: string, given: Values, { root = "t-1", agent = "a-1", at = 0, id = "1" }: Where = {}) {
+  question(verb: string, given: Values, { root = "t-1", agent = "a-1", at = 0, id = "1", owner = "o" }: Where = {}) {
     const request = { agent, purpose: "p", verb, resource: { type: "mail", id, attributes: {} }, arguments: given };
     return {
       request: request as unknown as PolicyInput["request"],
       purpose: { limits: this.limits } as unknown as Purpose,
+      owner,
       root: root === null ? null : { id: root, agent },
       now_ms: at,
     };
@@ -62,6 +64,12 @@ describe("a limit", () => {
     expect(scene.does("send", {}, { at: 3_600_000 - 1 })).to.equal(false);
     expect(scene.does("send", {}, { at: 3_600_000 })).to.equal(true);
     expect(scene.does("send", {}, { at: 3_600_000, agent: "a-2" })).to.equal(true);
+  });
+
+  it("counts all agents of one owner together, where a purpose says so", () => {
+    const scene = new Scene([{ ...base, per: "day", by: "owner" }]);
+    const by = (agent: string, owner: string): boolean => scene.does("send", {}, { agent, owner });
+    expect([by("a-1", "ada"), by("a-2", "ada"), by("a-3", "ada"), by("a-4", "ben")]).to.deep.equal([true, true, false, true]);
   });
 
   it("adds up an argument, and takes no number that isn't known or would give back", () => {

@@ -50,6 +50,8 @@ export interface FlowDesk {
   guardToken: string;
   url: string;
   bundle: Buffer;
+  /** Folder of the records. */
+  folder: string;
   records: () => Record<string, unknown>[];
   again: () => Promise<void>;
   close: () => Promise<void>;
@@ -57,7 +59,15 @@ export interface FlowDesk {
 
 const OFFICE: SetOf = { vocabulary: VOCABULARY, purpose: "office", attributes: { domains: ["org.example"] } };
 
-export async function openFlowDesk(purposes: string, { vocabulary, purpose, attributes } = OFFICE): Promise<FlowDesk> {
+/** Folder of a policy set that is built, with the service that is to run it. */
+export interface FlowOffice {
+  dir: string;
+  archive: Buffer;
+  sandbox: Sandbox;
+  records: string;
+}
+
+export async function makeFlowOffice(purposes: string, vocabulary: string): Promise<FlowOffice> {
   const dir = mkdtempSync(join(tmpdir(), "remit-flow-"));
   const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
   const set = join(dir, "office");
@@ -71,14 +81,16 @@ export async function openFlowDesk(purposes: string, { vocabulary, purpose, attr
   writeFileSync(path, archive);
   writeFileSync(key, publicKey.export({ type: "spki", format: "pem" }));
   const sandbox = makeSandbox({ dir: join(dir, "service"), bundle: { name: "office", path, keys: [key] }, port: 0, learns: false });
-  const desk = { bundle: archive, token: sandbox.token("office", ["remit:decide"]) } as FlowDesk;
+  return { dir, archive, sandbox, records: join(dir, "service", "records") };
+}
+
+export async function openFlowDesk(purposes: string, { vocabulary, purpose, attributes } = OFFICE): Promise<FlowDesk> {
+  const { dir, archive, sandbox, records } = await makeFlowOffice(purposes, vocabulary);
+  const desk = { bundle: archive, folder: records, token: sandbox.token("office", ["remit:decide"]) } as FlowDesk;
   desk.guardToken = sandbox.token("guard", ["remit:decide", "remit:register"]);
   let stop = await open(desk, sandbox);
   desk.records = () => {
-    const folder = join(dir, "service", "records");
-    const segments = readdirSync(folder).filter((name) => name.endsWith(".jsonl"));
-    const lines = segments.flatMap((name) => readFileSync(join(folder, name), "utf8").trimEnd().split("\n"));
-    return lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    return recordsIn(records);
   };
   desk.again = async () => {
     await stop();
@@ -96,6 +108,12 @@ export async function openFlowDesk(purposes: string, { vocabulary, purpose, attr
     attributes,
   });
   return desk;
+}
+
+export function recordsIn(folder: string): Record<string, unknown>[] {
+  const segments = readdirSync(folder).filter((name) => name.endsWith(".jsonl"));
+  const lines = segments.flatMap((name) => readFileSync(join(folder, name), "utf8").trimEnd().split("\n"));
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line) as Record<string, unknown>);
 }
 
 async function open(desk: FlowDesk, sandbox: Sandbox): Promise<() => Promise<void>> {

@@ -43,7 +43,7 @@ const VOCABULARY: Vocabulary = {
     secret: ["agent.passport"],
   },
 };
-const AGENT = { attributes: { account: "me@org.example", domains: ["org.example"], passport: "XK-4471-B" } };
+const AGENT = { owner: "o", attributes: { account: "me@org.example", domains: ["org.example"], passport: "XK-4471-B" } };
 
 class Scene {
   #n = 0;
@@ -298,12 +298,23 @@ const encodings: Record<string, (value: string) => string> = {
   wide: (value) => value.replaceAll(/[a-z]/g, (letter) => String.fromCodePoint(letter.charCodeAt(0) + 0xfee0)),
   invisible: (value) => Array.from(value).join("\u200b"),
   percent: (value) => value.replaceAll("@", "%40"),
+  letters: (value) => value.replace(/[a-z](?=[a-z])/, (letter) => `%${letter.charCodeAt(0).toString(16)}`),
   base64: (value) => Buffer.from(value).toString("base64"),
+  urlsafe: (value) => Buffer.from(value).toString("base64url"),
+  twice: (value) => Buffer.from(Buffer.from(value).toString("base64")).toString("base64"),
+  both: (value) => Buffer.from(value.replaceAll("@", "%40")).toString("base64"),
+  spaced: (value) => value.replace(/^[A-Z]{2}\d{18,}$/, (all) => all.replaceAll(/(.{4})/g, "$1 ").trim()),
+  slashed: (value) => (value.startsWith("https:") ? `${value.replace("//", "//www.")}/` : `mailto:${value}`),
   bracketed: (value) => `<${value}>.`,
 };
 
 describe("what an outsider wrote", () => {
   const name = fc.stringMatching(/^[a-z]{3,9}$/);
+  /** An address, a link and an account, in turns. */
+  const place = (one: string, i: number): string =>
+    [`${one}${i}@evil.example`, `https://evil.example/${one}/${i}`, `DE8937040044${String(one.length * 1e9 + i).padStart(10, "7")}`][
+      i % 3
+    ] ?? "";
   const step = fc.record({
     what: fc.constantFrom("mail", "contact", "send", "pay"),
     who: fc.nat(5),
@@ -312,10 +323,10 @@ describe("what an outsider wrote", () => {
   });
 
   it("never becomes trusted, however it is written and in whatever order things are read", () => {
-    const runs = Number(process.env["FLOW_RUNS"] ?? 300);
+    const runs = Number(process.env["REMIT_FLOW_RUNS"] ?? 1_000);
     fc.assert(
       fc.property(fc.array(name, { minLength: 6, maxLength: 6 }), fc.array(step, { minLength: 1, maxLength: 8 }), (names, steps) => {
-        const foreign = names.map((one, i) => `${one}${i}@evil.example`);
+        const foreign = names.map(place);
         const scene = new Scene({ instruction: "Answer the mail and write to ada@else.example", recipients: ["bob@else.example"] });
         for (const { what, who, how, again } of steps) {
           const value = foreign[who] ?? "";

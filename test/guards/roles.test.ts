@@ -23,6 +23,12 @@ describe("what a draft takes a tool for", () => {
     });
   }
 
+  it("believes a server that says what it does may overwrite what is there", () => {
+    expect(effectOfTool(["write", "file"], false, ["path", "content"], true)).to.equal("alter");
+    expect(effectOfTool(["write", "file"], false, ["path", "content"], false)).to.equal("keep");
+    expect(effectOfTool(["read", "file"], true, ["path"], true)).to.equal("look");
+  });
+
   const roles: [name: string, effect: VerbEffect, isId: boolean, role: Role | null][] = [
     ["recipients", "add", false, "destination"],
     ["url", "look", false, "destination"],
@@ -32,6 +38,9 @@ describe("what a draft takes a tool for", () => {
     ["order_id", "alter", false, "locator"],
     ["body", "add", false, "content"],
     ["amount", "commit", false, "commitment"],
+    ["entityNames", "destroy", false, null],
+    ["entity_names", "destroy", false, "locator"],
+    ["entity_names", "add", false, null],
     ["start_time", "add", false, null],
     ["query", "look", false, null],
   ];

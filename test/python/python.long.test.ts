@@ -1,39 +1,15 @@
 /** The Python client's own tests, with types, in an environment of pinned packages that is made once. */
-import { execFile, spawnSync } from "node:child_process";
-import { createHash } from "node:crypto";
-import { existsSync, mkdirSync, readFileSync, renameSync, rmSync } from "node:fs";
-import { homedir } from "node:os";
+import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { asset } from "../../src/system/paths.js";
 import { skip } from "../skip.js";
+import { environment, INSTALL_MS_MAX } from "./environment.js";
 
 const FOLDER = asset("packages", "python");
-/** What both sets of packages have in common. */
-const PINNED = readFileSync(join(FOLDER, "requirements-test.txt"));
-const INSTALL_MS_MAX = 900_000;
 const TESTS_MS_MAX = 900_000;
 const run = promisify(execFile);
-
-/** The interpreter of an environment with these packages; null where they can't be had. */
-function environment(requirements: string): string | null {
-  const digest = createHash("sha256").update(readFileSync(requirements)).update(PINNED).digest("hex").slice(0, 16);
-  const folder = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "remit", `python-${digest}`);
-  const interpreter = join(folder, "bin", "python");
-  if (existsSync(interpreter)) return interpreter;
-  const made = `${folder}.${process.pid}`;
-  mkdirSync(made, { recursive: true });
-  const options = { stdio: "ignore", timeout: INSTALL_MS_MAX } as const;
-  const good =
-    spawnSync("python3", ["-c", "import sys; sys.exit(sys.version_info < (3, 11))"], options).status === 0 &&
-    spawnSync("python3", ["-m", "venv", made], options).status === 0 &&
-    spawnSync(join(made, "bin", "python"), ["-m", "pip", "install", "--quiet", "--only-binary", ":all:", "-r", requirements], options)
-      .status === 0;
-  if (good) renameSync(made, folder);
-  else rmSync(made, { recursive: true, force: true });
-  return good ? interpreter : null;
-}
 
 describe("the Python client", function () {
   this.timeout(INSTALL_MS_MAX + TESTS_MS_MAX);
@@ -65,7 +41,7 @@ describe("the Python client", function () {
   });
 
   it("has hooks of agent frameworks whose examples run", async function () {
-    const interpreter = environment(join(FOLDER, "requirements-frameworks.txt"));
+    const interpreter = environment(join(FOLDER, "requirements-frameworks.txt"), join(FOLDER, "requirements-test.txt"));
     if (interpreter === null) skip(this, "the frameworks' packages can't be had");
     const said = await pytest(interpreter, "tests/test_frameworks.py");
     console.log(`    ${said.trimEnd().split("\n").at(-1)}`);

@@ -56,7 +56,7 @@ class TaskDesk {
       purpose: { limits: [often] } as unknown as Purpose,
       request: request as unknown as PolicyInput["request"],
       root: { id, agent, attributes: {} },
-      agent: { attributes: {} },
+      agent: { owner: "o", attributes: {} },
       now_ms: MONDAY,
     });
   }

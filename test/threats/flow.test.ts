@@ -42,7 +42,7 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
           purpose: undefined,
           request: { verb, resource: { type, id: null, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
           root: { id: "t", agent: "a-1", attributes: { instruction: "Answer the mail, but not to eve@evil.example" } },
-          agent: { attributes: {} },
+          agent: { owner: "o", attributes: {} },
           now_ms: 0,
         });
       const did = (verb: string, type: string, answer?: unknown, given: Values = {}): void => {
@@ -103,7 +103,7 @@ threat("A20", "no agent makes unknown what another has seen, awaits or may still
         purpose: { limits: [often] } as unknown as Purpose,
         request: { agent, purpose: "p", verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as never,
         root: { id, agent, attributes: {} },
-        agent: { attributes: {} },
+        agent: { owner: "o", attributes: {} },
         now_ms: 0,
       });
     let n = 0;

@@ -23,6 +23,13 @@ const rows = {
     lives: ["src/findings/attempts.ts", "src/findings/incidents.ts"],
     also: ["test/findings/incidents.test.ts"],
   },
+  A3: {
+    threat: "An agent splits what is limited: ten payments just under a bound, a thousand single reads, or many at once.",
+    control:
+      "A purpose's limits count within a task or a window, by number, sum or distinct values; what an action adds is taken in the turn that decides it, and only what the host says was not made is given back.",
+    lives: ["src/flow/counts.ts", "src/decision/commit.ts"],
+    also: ["test/flow/counts.test.ts", "test/flow/limits.test.ts", "test/flow/kills.long.test.ts"],
+  },
   A4: {
     threat: "An agent takes a little more each day than its work needs, below every limit of a minute or an hour.",
     control:
@@ -49,6 +56,13 @@ const rows = {
       "Ids are never used twice, nor ids like them; a token from before its credential was given is refused; an owner's revocation covers new ids.",
     lives: ["src/facts/agents.ts", "src/facts/similar.ts", "src/facts/registry.ts", "src/decision/floor.ts"],
     also: ["test/facts/agents.test.ts"],
+  },
+  A8: {
+    threat: "Many agents act for one: each stays under the limits, and together they don't.",
+    control:
+      "A task is counted with all that was handed on from it, whoever has it; a limit `by: owner` counts all agents of one owner together. To register agents takes authority.",
+    lives: ["src/flow/counts.ts"],
+    also: ["test/flow/counts.test.ts"],
   },
   A9: {
     threat: "An agent hands on more than it has: wider, deeper, longer, in a circle, for another purpose, or once stopped.",

@@ -38,6 +38,7 @@ import type * as decisionObserveModule from "../../src/decision/observe.js";
 import type * as decisionScanModule from "../../src/decision/scan.js";
 import type * as factsCommandsModule from "../../src/facts/commands.js";
 import type * as factsImportModule from "../../src/facts/import.js";
+import type * as flowCountsModule from "../../src/flow/counts.js";
 import type * as flowFlowModule from "../../src/flow/flow.js";
 import type * as flowReturnedModule from "../../src/flow/returned.js";
 import type * as findingsFindingModule from "../../src/findings/finding.js";
@@ -85,6 +86,7 @@ export interface Modules {
   "adapters/otlp/asked.js": typeof adaptersOtlpAskedModule;
   "audit/export/formats.js": typeof auditExportFormatsModule;
   "audit/log.js": typeof auditLogModule;
+  "flow/counts.js": typeof flowCountsModule;
   "flow/flow.js": typeof flowFlowModule;
   "flow/returned.js": typeof flowReturnedModule;
   "audit/past.js": typeof auditPastModule;
@@ -158,6 +160,8 @@ export interface Threat {
   check: (tree: Tree) => Promise<string | null>;
   /** Each way to take the control out. */
   without: Readonly<Record<string, readonly Edit[]>>;
+  /** Milliseconds that each test may take. @default 120000 */
+  ms_max?: number;
 }
 
 const COPIES = asset(".work");
@@ -177,9 +181,9 @@ export function withEdits(folder: string, edits: readonly Edit[]): Tree {
 }
 
 /** @param control in words, as the tests' title */
-export function threat(id: ThreatId, control: string, { check, without }: Threat): void {
+export function threat(id: ThreatId, control: string, { check, without, ms_max = 120_000 }: Threat): void {
   describe(`threat ${id}: ${control}`, function () {
-    this.timeout(120_000);
+    this.timeout(ms_max);
     let copies: string;
     before(() => {
       mkdirSync(COPIES, { recursive: true });

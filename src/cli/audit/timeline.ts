@@ -3,7 +3,10 @@ import type { Command } from "commander";
 import type { FoundRecord } from "../../contract/index.js";
 import { CliError } from "../exit.js";
 import type { Ui } from "../ui.js";
+import { writable } from "../places.js";
+import { writeWhole } from "../sources.js";
 import { count } from "../values.js";
+import { flowPage } from "./flow_page.js";
 import { actionText, aligned, isJudged, jsonLine, outcomeText, plain, styled, whatCell, whoText, whyText, type Cell } from "./lines.js";
 import { inTime } from "./options.js";
 import { found, searching, withSource, type Source, type SourceOptions } from "./source.js";
@@ -15,6 +18,7 @@ interface Options extends SourceOptions {
   from?: string;
   to?: string;
   limit: number;
+  html?: string;
 }
 
 export function addTimeline(audit: Command, ui: Ui): void {
@@ -28,14 +32,20 @@ export function addTimeline(audit: Command, ui: Ui): void {
         .option("--task <id>", "on this task, and what became of the task")
         .option("--agent <id>", "of this agent, and what became of the agent")
         .option("--purpose <id>", "for this purpose"),
-    ).option("--limit <n>", "how many records at most, the oldest", count, 1000),
+    )
+      .option("--limit <n>", "how many records at most, the oldest", count, 1000)
+      .option("--html <file>", "write a task's flow as a page, too: what was read, where each value came from, what was stopped and why"),
     `  $ remit audit timeline --task T-4711
+  $ remit audit timeline --task T-4711 --html flow.html
   $ remit audit timeline --agent support-7 --from 2h`,
   ).action(async (options: Options) => {
     if (options.task === undefined && options.agent === undefined)
       throw new CliError("usage", "whose timeline is not said", "--task or --agent says it");
+    if (options.html !== undefined && options.task === undefined) throw new CliError("usage", "a page is of one task", "--task says which");
+    const file = options.html === undefined ? null : writable(options.html);
     await withSource(options, ui, async (source) => {
       const { items, more } = await story(source, options);
+      if (file !== null) await writeWhole(file, Buffer.from(flowPage(options.task ?? "", items, more)));
       if (options.json === true) for (const item of items) ui.out(jsonLine(item));
       else if (items.length === 0) ui.err("there is nothing to tell");
       else for (const line of lines(ui, items, options)) ui.out(line);

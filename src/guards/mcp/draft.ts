@@ -122,11 +122,11 @@ class Drafting {
     this.#line(verb, type);
     const readOnly = typeof hints["readOnlyHint"] === "boolean" ? hints["readOnlyHint"] : null;
     const snakes = Object.keys(properties).map((one) => wordsOf(one).join("_"));
-    const effect = effectOfTool([first, ...rest], readOnly, snakes);
+    const effect = effectOfTool([first, ...rest], readOnly, snakes, hints["destructiveHint"] === true);
     const drafted = this.#type(type, id);
     // Two tools of one verb and type: the graver counts.
     const other = drafted.effects.get(verb);
-    drafted.effects.set(verb, other === undefined || EFFECTS.indexOf(effect) > EFFECTS.indexOf(other) ? effect : other);
+    drafted.effects.set(verb, graverEffect(effect, other));
     if (id !== null) drafted.roles.set("id", "locator");
     return { verb, type, ...this.#arguments(drafted, type, id, properties, name, effect) };
   }
@@ -249,7 +249,9 @@ class Drafting {
   }
 
   vocabulary(server: string): string {
-    const effectOf = new Map([...this.#types.values()].flatMap(({ effects }) => [...effects]));
+    const effectOf = new Map<string, VerbEffect>();
+    for (const { effects } of this.#types.values())
+      for (const [verb, effect] of effects) effectOf.set(verb, graverEffect(effect, effectOf.get(verb)));
     const verbs = Object.fromEntries(
       [...this.#verbs].map(([name, { class: of, collection }]) => {
         const effect = effectOf.get(name);
@@ -436,6 +438,10 @@ function valueType(schema: unknown, depth: number): Yaml | null {
     default:
       return null;
   }
+}
+
+function graverEffect(effect: VerbEffect, other: VerbEffect | undefined): VerbEffect {
+  return other === undefined || EFFECTS.indexOf(effect) > EFFECTS.indexOf(other) ? effect : other;
 }
 
 /** An argument that is two things to two tools counts as the one that is looked at most. */

@@ -49,9 +49,20 @@ const LINK = /(?:^|_)(?:urls?|links?|uris?|websites?|domains?|webpages?)(?:$|_)/
 const CONTENT =
   /(?:^|_)(?:subject|body|content|text|message|description|title|note|notes|comment|caption|summary|reason|attachments?|input_values|review|bio|prompt|post|tweet|question|answer|code|command)(?:$|_)/i;
 const LOCATOR = /(?:^|_)(?:id|ids|uuid|key|path|filename|file_name)$/;
+/** Names of things, by which what is there is taken away. */
+const NAMES = /(?:^|_)names?$/;
 
-/** @param words of the tool's name, the first being what it does */
-export function effectOfTool(words: readonly string[], readOnly: boolean | null, parameters: readonly string[]): VerbEffect {
+/**
+ * Returns the likely effect of a tool.
+ * @param words of the tool's name, the first being what it does
+ * @param destructive whether its server says that it may overwrite what is there
+ */
+export function effectOfTool(
+  words: readonly string[],
+  readOnly: boolean | null,
+  parameters: readonly string[],
+  destructive = false,
+): VerbEffect {
   const verb = words.find((word) => VERBS.has(word)) ?? "";
   const nouns = words.filter((word) => word !== verb);
   const byName = VERBS.get(verb) ?? null;
@@ -60,7 +71,10 @@ export function effectOfTool(words: readonly string[], readOnly: boolean | null,
   if (reads) return parameters.some((name) => LINK.test(name)) ? "fetch" : "look";
   if (byName === "settings" || (SETTINGS.test(nouns.join("_")) && byName !== "destroy" && !PROVES.has(verb))) return "settings";
   const changes = byName ?? (parameters.some((name) => LOCATOR.test(name)) ? "alter" : "add");
-  return (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, ""))) ? "keep" : changes;
+  if (destructive && changes === "add") return "alter";
+  return !destructive && (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, "")))
+    ? "keep"
+    : changes;
 }
 
 /** Null: it is nothing that has to come from somewhere, such as a page's size. */
@@ -72,7 +86,7 @@ export function roleOfArgument(name: string, effect: VerbEffect, isId: boolean):
   if (reads) return null;
   if (DESTINATION.test(name) && !NO_DESTINATION.test(name)) return "destination";
   if (CONTENT.test(name)) return "content";
-  if (LOCATOR.test(name)) return "locator";
+  if (LOCATOR.test(name) || (effect === "destroy" && NAMES.test(name))) return "locator";
   return effect === "commit" ? "commitment" : null;
 }
 

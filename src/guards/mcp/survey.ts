@@ -23,6 +23,8 @@ export class SurveyFailed extends Error {
 
 const SURVEY_MS_MAX = 30_000;
 const PAGES_MAX = 100;
+/** JSON-RPC 2.0, section 5.1. */
+const METHOD_NOT_FOUND = -32_601;
 
 /** @throws SurveyFailed */
 export async function survey(of: Pick<GuardConfig, "server" | "limits">, { timers }: System): Promise<Survey> {
@@ -38,8 +40,10 @@ export async function survey(of: Pick<GuardConfig, "server" | "limits">, { timer
   const cancel = timers.after(SURVEY_MS_MAX, () => {
     late.abort(new SurveyFailed(`the server has not answered within ${SURVEY_MS_MAX} ms`));
   });
-  const ask = async (method: string, params?: Params): Promise<Params> => {
+  const ask = async (method: string, params?: Params, otherwise?: Params): Promise<Params> => {
     const reply = await upstream.ask(method, params, { signal: late.signal });
+    // Some servers declare what they don't have.
+    if ("error" in reply && reply.error.code === METHOD_NOT_FOUND && otherwise !== undefined) return otherwise;
     if ("error" in reply) throw new SurveyFailed(`the server answers ${method} with: ${reply.error.message}`);
     return reply.result;
   };
@@ -47,7 +51,7 @@ export async function survey(of: Pick<GuardConfig, "server" | "limits">, { timer
     const all: unknown[] = [];
     let cursor: unknown;
     for (let page = 0; page < PAGES_MAX; page++) {
-      const result = await ask(method, typeof cursor === "string" ? { cursor } : undefined);
+      const result = await ask(method, typeof cursor === "string" ? { cursor } : undefined, { [member]: [] });
       const items = result[member];
       if (!Array.isArray(items)) throw new SurveyFailed(`the server answers ${method} without a list`);
       all.push(...(items as unknown[]));

@@ -1,0 +1,127 @@
+/** Sources of values that a table's case starts from: what was seen on the task and by whom, its labels, and what is used of limits. */
+import { WRITERS, type ValueWriter, type Vocabulary } from "../contract/index.js";
+import { labelsOf } from "../bundle/sources.js";
+import type { Path, Sheet } from "../bundle/source.js";
+import type { ValueFlow } from "../decision/ports.js";
+import { Flow } from "../flow/flow.js";
+import { keyOf, rank, type Sighting } from "../flow/seen.js";
+import { readings } from "../flow/values.js";
+
+/** Values that stood in one place. */
+export interface GivenSight {
+  by: ValueWriter;
+  values: (string | number)[];
+  named: boolean;
+  alone: boolean;
+  secret: boolean;
+}
+
+export interface GivenFlow {
+  seen: GivenSight[];
+  labels: string[];
+  /** Code of a limit → how much of it is used. */
+  used: Record<string, number>;
+  /** False: not all that was seen is remembered. */
+  complete: boolean;
+}
+
+export const NOTHING_SEEN: GivenFlow = { seen: [], labels: [], used: {}, complete: true };
+export const FLOW_GIVEN = ["seen", "labels", "used", "complete"] as const;
+export const SIGHT_KEYS = ["by", "values", "named", "alone", "secret"] as const;
+const CODE = /^[a-z][a-z0-9_.]*$/;
+const SIGHTS_MAX = 256;
+
+/** Reads `flow`, or a part of it as `flow.labels`. */
+export function readGivenFlow(
+  sheet: Sheet,
+  vocabulary: Vocabulary,
+  given: GivenFlow,
+  [name, ...deeper]: string[],
+  value: unknown,
+  at: Path,
+): GivenFlow {
+  if (name === undefined) {
+    const members = Object.entries(sheet.fields(value, at, "`flow`", FLOW_GIVEN));
+    return members.reduce((so_far, [one, of]) => readGivenFlow(sheet, vocabulary, so_far, [one], of, [...at, one]), NOTHING_SEEN);
+  }
+  if (name === "used") return { ...given, used: deeper.length === 0 ? used(sheet, value, at) : withUse(sheet, given, deeper, value, at) };
+  if (deeper.length > 0) {
+    sheet.error(at, `\`flow.${name}\` has no parts`);
+    return given;
+  }
+  switch (name) {
+    case "seen":
+      return { ...given, seen: sights(sheet, value, at) };
+    case "labels":
+      return { ...given, labels: labels(sheet, vocabulary, value, at) };
+    case "complete":
+      return { ...given, complete: sheet.boolean(value, at, "`complete`") ?? true };
+    default:
+      sheet.unknownWord(at, "key in `flow`", name, FLOW_GIVEN);
+      return given;
+  }
+}
+
+function labels(sheet: Sheet, vocabulary: Vocabulary, value: unknown, at: Path): string[] {
+  const known = labelsOf(vocabulary);
+  const found = Array.isArray(value) && value.length === 0 ? [] : sheet.words(value, at, "`labels`");
+  for (const label of found) if (!known.includes(label)) sheet.unknownWord(at, "label", label, known);
+  return found;
+}
+
+function withUse(sheet: Sheet, { used: before }: GivenFlow, names: string[], value: unknown, at: Path): Record<string, number> {
+  return { ...before, ...used(sheet, { [names.join(".")]: value }, at) };
+}
+
+function used(sheet: Sheet, value: unknown, at: Path): Record<string, number> {
+  return Object.fromEntries(
+    sheet.map(value, at, "`used`").flatMap(([code, amount]): [string, number][] => {
+      if (typeof amount === "number" && amount >= 0 && CODE.test(code)) return [[code, amount]];
+      sheet.error([...at, code], "`used` gives the code of a limit a number from 0", "write `used: {too_many_mails: 10}`");
+      return [];
+    }),
+  );
+}
+
+function sights(sheet: Sheet, value: unknown, at: Path): GivenSight[] {
+  if (!Array.isArray(value) || value.length > SIGHTS_MAX) {
+    sheet.error(at, `\`seen\` is a list of at most ${SIGHTS_MAX}`, "write [{by: anyone, values: [mallory@evil.example]}]");
+    return [];
+  }
+  return value.flatMap((one: unknown, i): GivenSight[] => {
+    const place = [...at, i];
+    const said = sheet.fields(one, place, "an entry of `seen`", SIGHT_KEYS);
+    const by = sheet.oneOf<ValueWriter>(said["by"], [...place, "by"], "writer", WRITERS);
+    const list: unknown[] = Array.isArray(said["values"]) ? said["values"] : [said["values"]];
+    const values = list.filter((found): found is string | number => typeof found === "string" || typeof found === "number");
+    if (values.length === 0 || values.length !== list.length)
+      sheet.error([...place, "values"], "`values` must be a text, a number, or a list of these");
+    const flag = (key: "named" | "alone" | "secret"): boolean =>
+      said[key] === undefined ? false : (sheet.boolean(said[key], [...place, key], `\`${key}\``) ?? false);
+    return by === null ? [] : [{ by, values, named: flag("named"), alone: flag("alone"), secret: flag("secret") }];
+  });
+}
+
+/** Returns sources as a service would know them had it seen this. */
+export function supposedFlow({ seen, labels: of, used: before, complete }: GivenFlow): ValueFlow {
+  const values = seen.flatMap(({ by, values: found, ...rest }) =>
+    found.flatMap((value) =>
+      readings(value).map((one): Sighting => ({ key: keyOf(one), kind: one.kind, writer: by, path: "given", ...rest })),
+    ),
+  );
+  const others = seen.some(({ by }) => rank(by) > rank("service"));
+  return {
+    ask: (question) => {
+      const flow = new Flow();
+      const { root } = question;
+      if (root !== null && !complete) flow.forget(root.id);
+      else if (root !== null)
+        flow.suppose({ task: root.id, agent: root.agent, decision_id: "given", labels: of, others, full: false, values });
+      const { facts, note } = flow.ask(question);
+      const limits = Object.entries(facts.limits).map(([code, limit]) => [code, { ...limit, used: before[code] ?? limit.used }] as const);
+      return { facts: { ...facts, limits: Object.fromEntries(limits) }, note };
+    },
+    permitted: () => undefined,
+    notMade: () => undefined,
+  };
+}

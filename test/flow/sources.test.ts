@@ -1,0 +1,230 @@
+import { expect } from "chai";
+import fc from "fast-check";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Ground } from "../../src/authoring/run.js";
+import { groundOf, testSet, unbuilt } from "../../src/authoring/set.js";
+import { readTable } from "../../src/authoring/table.js";
+import { buildTests } from "../../src/bundle/build.js";
+import { conditionWords } from "../../src/bundle/condition_words.js";
+import { Sheet, SourceErrors } from "../../src/bundle/source.js";
+import { WRITERS, type Condition, type FlowFactsInput, type PolicyInput } from "../../src/contract/index.js";
+import { truthOf } from "../../src/decision/conditions.js";
+import { rehearsalInputs } from "../../src/policy/rehearsal.js";
+import { compiler, COMPILER_BUILD_MS_MAX } from "../build/support.js";
+import { VOCABULARY } from "./desk.js";
+
+const PURPOSES = `
+office:
+  statement: help one user with their mail and orders
+  owner: office@example.com
+  task: required
+  after: {read: {label: confidential}, never: [send], code: confidential_stays}
+  lowers: {read: mail, labels: [confidential]}
+  limits:
+    - {send: mail, at_most: 10, code: too_many_mails}
+  allow:
+    - {read: [mail, order]}
+    - {send: mail, from: [user, own], delegated: {named: true, alone: true, then: wait}}
+open:
+  statement: as the other, and what is delegated goes on
+  owner: office@example.com
+  task: required
+  flow: standard
+  allow:
+    - {send: mail, from: {recipients: [user, member]}, delegated: {then: allow}}
+`;
+
+const TABLE = `
+table: whose addresses are written to
+given:
+  now: "2027-03-02T10:15:00Z"
+  agent: {id: a-1, purposes: [office, open], domains: [org.example]}
+  task: {id: t-1, purpose: office, instruction: Write to ada@org.example as the memo says}
+  flow:
+    seen:
+      - {by: anyone, values: mallory@evil.example}
+      - {by: anyone, values: [shop@shop.example], named: true, alone: true}
+      - {by: anyone, values: [two@shop.example], named: true}
+      - {by: member, values: [ben@org.example]}
+cases:
+  - the user's own: {send: mail, with: {recipients: [ada@org.example]}, then: allow}
+  - a stranger's: {send: mail, with: {recipients: [mallory@evil.example]}, then: deny, because: not_permitted}
+  - one of two: {send: mail, with: {recipients: [ada@org.example, mallory@evil.example]}, then: deny, because: not_permitted}
+  - a stranger's in the words: {send: mail, with: {recipients: [ada@org.example], body: see https://evil.example/x}, then: deny, because: not_permitted}
+  - seen nowhere: {send: mail, with: {recipients: [new@shop.example]}, then: deny, because: not_permitted}
+  - a member's: {send: mail, with: {recipients: [ben@org.example]}, then: deny, because: not_permitted}
+  - nobody's: {send: mail, with: {recipients: []}, then: deny, because: not_permitted}
+  - delegated: {send: mail, with: {recipients: [shop@shop.example]}, then: flag and wait, because: office.allow.2.delegated}
+  - delegated amid others: {send: mail, with: {recipients: [two@shop.example]}, then: deny, because: not_permitted}
+  - not all remembered: {send: mail, given: {flow.complete: false}, with: {recipients: [x@shop.example]}, then: deny, because: confidential_stays}
+  - a label closes: {send: mail, given: {flow.labels: [confidential]}, with: {recipients: [ada@org.example]}, then: deny, because: confidential_stays}
+  - a label doesn't close reading: {read: mail/1, given: {flow.labels: [confidential]}, then: allow}
+  - the limit: {send: mail, given: {flow.used: {too_many_mails: 10}}, with: {recipients: [ada@org.example]}, then: deny, because: too_many_mails}
+  - below the limit: {send: mail, given: {flow.used.too_many_mails: 9}, with: {recipients: [ada@org.example]}, then: allow}
+  - a member's by argument: {send: mail, given: {task.purpose: open, purpose: open}, with: {recipients: [ben@org.example]}, then: allow}
+  - delegated, and the set waits: {send: mail, given: {task.purpose: open, purpose: open}, with: {recipients: [shop@shop.example]}, then: flag and wait, because: flow_waits}
+`;
+
+/** A policy set in a folder of its own. */
+async function inFolder<T>(files: Record<string, string>, use: (dir: string) => Promise<T>): Promise<T> {
+  const dir = mkdtempSync(join(tmpdir(), "remit-sources-"));
+  const set = join(dir, "office");
+  for (const folder of [set, join(set, "tables")]) mkdirSync(folder);
+  for (const [name, text] of Object.entries({ "vocabulary.yaml": VOCABULARY, "purposes.yaml": PURPOSES, ...files }))
+    writeFileSync(join(set, name), text);
+  try {
+    return await use(set);
+  } finally {
+    rmSync(dir, { recursive: true, force: true });
+  }
+}
+
+describe("whose values an entry accepts", function () {
+  this.timeout(COMPILER_BUILD_MS_MAX);
+  let ground: Ground;
+  before(async () => {
+    const opa = await compiler();
+    ground = await inFolder({}, (dir) => buildTests(opa, dir, (build) => Promise.resolve(groundOf(unbuilt(build)))));
+  });
+
+  it("is said by `from` and `delegated`, and tried in tables that say what was seen and by whom", async () => {
+    const opa = await compiler();
+    const { report } = await inFolder({ "tables/sources.yaml": TABLE }, (dir) => testSet(opa, dir, { filter: null, coverage: 0 }));
+    const cases = report.tables.flatMap((table) => table.cases);
+    expect(cases).to.have.length(16);
+    const wrong = cases.filter(({ passed, helped }) => !passed || helped.length > 0);
+    expect(wrong.map(({ name, got, error, helped }) => ({ name, got, error, helped }))).to.deep.equal([]);
+  });
+
+  it("is the same to a policy and to those who explain it, for whatever is known of an action", () => {
+    const { policy } = ground;
+    const [text = ""] = rehearsalInputs(policy.vocabulary, policy.purposes, 0, 1);
+    const base = JSON.parse(text) as PolicyInput;
+    const value = fc.record({
+      role: fc.constantFrom("destination", "content", "commitment"),
+      writer: fc.constantFrom(...WRITERS, "nowhere", "unknown"),
+      excluded: fc.boolean(),
+      sources: fc.array(
+        fc.record({
+          writer: fc.constant("anyone"),
+          record: fc.constant(null),
+          path: fc.constant(""),
+          named: fc.boolean(),
+          alone: fc.boolean(),
+        }),
+        { maxLength: 2 },
+      ),
+    });
+    const values = fc.dictionary(fc.constantFrom("recipients/0", "recipients/1", "body#1", "more"), value, { maxKeys: 3 });
+    const entries = [...policy.purposes].flatMap(([id, { allow, flag }]) =>
+      [...(allow["mail"]?.["send"] ?? []), ...(flag["mail"]?.["send"] ?? [])].map((entry) => ({ id, entry })),
+    );
+    expect(entries).to.have.length(3);
+    fc.assert(
+      fc.property(values, fc.constantFrom(...entries), (found, { id, entry }) => {
+        const known = Object.fromEntries(
+          Object.entries(found).map(([path, one]) => [
+            path,
+            { kind: "email", introduced: one.writer, inside: false, secret: false, ...one },
+          ]),
+        );
+        const flow = {
+          ...base.facts.flow,
+          effect: "add",
+          others: false,
+          arguments: known,
+          limits: { too_many_mails: { used: 0, adds: 1, max: 10 } },
+          labels: [],
+        };
+        const input = {
+          ...base,
+          request: { ...base.request, purpose: id, verb: "send", resource: { type: "mail", id: null, attributes: {} } },
+          facts: {
+            ...base.facts,
+            behavior: { risk: 0, confidence: 0, channels: {}, reasons: [] },
+            flow: flow as unknown as FlowFactsInput,
+          },
+        };
+        const answer = policy.evaluate(JSON.stringify(input));
+        if (!answer.ok) throw new Error(answer.code);
+        const { reasons } = answer.result as { reasons: { code: string }[] };
+        const [truth] = entry.when.map((condition: Condition) => truthOf(condition, input));
+        expect(
+          reasons.some(({ code }) => code === entry.reason.code),
+          JSON.stringify(found),
+        ).to.equal(truth === "yes");
+      }),
+      { numRuns: 2_000 },
+    );
+  });
+
+  const bad: [what: string, from: string, to: string, problem: RegExp, hint?: RegExp][] = [
+    ["a writer that isn't one", "from: [user, own]", "from: [user, ovn]", /unknown writer `ovn`/, /did you mean `own`/],
+    [
+      "an argument without a role",
+      "from: {recipients:",
+      "from: {recipient:",
+      /unknown argument with a role of `mail` `recipient`/,
+      /`recipients`/,
+    ],
+    ["delegation of what isn't named", "delegated: {named: true", "delegated: {named: false", /doesn't name isn't delegated/],
+    ["delegation without `from`", "from: [user, own], ", "", /`delegated` says what follows beside `from`/],
+    ["no `then`", "then: allow", "alone: true", /`then` must be one of allow, wait/],
+    ["a verb that looks", "{read: [mail, order]}", "{read: mail, from: [user]}", /`read` only looks/],
+    ["a type without roles", "{read: [mail, order]}", "{refund: order, from: [user]}", /no argument of `order` has a role/],
+    [
+      "`from` beside `never`",
+      "  allow:\n    - {read",
+      "  never: [{send: mail, from: [anyone]}]\n  allow:\n    - {read",
+      /unknown key in an entry of `never` `from`/,
+    ],
+    [
+      "a label that nothing gives",
+      "label: confidential",
+      "label: confidental",
+      /unknown label `confidental`/,
+      /did you mean `confidential`/,
+    ],
+    ["a verb that doesn't exist", "never: [send]", "never: [sned]", /unknown verb `sned`/, /did you mean `send`/],
+    ["`after` a verb that doesn't read", "after: {read:", "after: {send:", /unknown key in a rule of `after` `send`/],
+    ["`lowers` of no label", "labels: [confidential]}", "labels: [secret]}", /unknown label `secret`/],
+  ];
+  for (const [what, from, to, problem, hint = /.*/] of bad) {
+    it(`names the line of ${what}`, async () => {
+      const opa = await compiler();
+      expect(PURPOSES).to.include(from);
+      const files = { "purposes.yaml": PURPOSES.replace(from, to) };
+      const refused = await inFolder(files, (dir) => buildTests(opa, dir, () => Promise.resolve(null)).catch((cause: unknown) => cause));
+      if (!(refused instanceof SourceErrors)) return expect.fail("it was taken");
+      const [note] = refused.notes.filter(({ message }) => problem.test(message));
+      expect(note, JSON.stringify(refused.notes)).to.not.equal(undefined);
+      expect(note?.line).to.be.a("number");
+      expect(String(note?.hint)).to.match(hint);
+    });
+  }
+
+  const badTables: [what: string, from: string, to: string, problem: RegExp][] = [
+    ["a writer", "by: member", "by: membre", /unknown writer `membre`/],
+    ["a label", "flow.labels: [confidential]", "flow.labels: [secret]", /unknown label `secret`/],
+    ["a key", "flow.complete: false", "flow.whole: false", /unknown key in `flow` `whole`/],
+    ["a use", "flow.used.too_many_mails: 9", "flow.used.too_many_mails: -9", /`used` gives the code of a limit a number/],
+    ["values", "values: mallory@evil.example", "values: {a: 1}", /`values` must be a text, a number, or a list/],
+    ["sights", "flow.complete: false", "flow.seen: mallory", /`seen` is a list/],
+  ];
+  for (const [what, from, to, problem] of badTables) {
+    it(`names a table's unknown or wrong ${what}`, () => {
+      expect(TABLE).to.include(from);
+      const sheet = new Sheet("sources.yaml", TABLE.replace(from, to));
+      readTable(sheet, ground.policy.vocabulary);
+      expect(sheet.notes.map(({ message }) => message).join("\n")).to.match(problem);
+    });
+  }
+
+  it("is told in words", () => {
+    const of = { recipients: ["user" as const, "own" as const], "*": ["user" as const] };
+    const words = conditionWords({ name: "from", path: [], op: "from", of, delegated: { named: true, alone: true } });
+    expect(words).to.equal("from recipients is user or own's and every value is user's, or stands alone and named in a source");
+  });
+});
