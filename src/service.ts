@@ -39,6 +39,7 @@ import type { JwtIdentity } from "./identity/jwt.js";
 import type { PolicyEngine } from "./policy/engine.js";
 import { PolicyInstance } from "./policy/instance.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
+import type { Staging } from "./policy/staging.js";
 import type { BundleSource, SourceStatus } from "./policy/source.js";
 import type { Bounds } from "./system/bounds.js";
 import { allowedHosts, type Config } from "./system/config.js";
@@ -60,6 +61,7 @@ import { wireFindings } from "./wiring/findings.js";
 import { ServiceFlow } from "./wiring/flow.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
+import { stagedAnswer, wireStaging } from "./wiring/staging.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
@@ -155,6 +157,10 @@ export async function startService(config: Config, system: System, logger: Logge
     closing.add(() => core.catch(() => undefined));
     const [{ store, join }, { log, records, masks, profile, engine, source }] = await Promise.all([opening, core]);
     let activatedAt = clock.monotonic();
+    const staging = wireStaging(config.bundle.stage, records, system, logger);
+    closing.add(() => {
+      staging.end("stopped");
+    });
     const bundleWaiters = new BundleWaiters(timers, config.bundle);
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
@@ -262,6 +268,7 @@ export async function startService(config: Config, system: System, logger: Logge
     if (engine.active !== null) compareWords(engine.active);
     activated = (policy) => {
       activatedAt = clock.monotonic();
+      staging.end("activated");
       streams.policyActivated(policy.identity);
       bundleWaiters.activated();
       compareWords(policy);
@@ -275,6 +282,7 @@ export async function startService(config: Config, system: System, logger: Logge
       policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
       bundle_refusals: source.refusals,
       bundle_refused: source.status.refused !== null,
+      staged: staging.status,
       facts_revision: facts.revision,
       facts_stale: aged.stale,
       cluster: node && { lease_left_ms: node.lease_left_ms, live: node.live.length },
@@ -369,6 +377,7 @@ export async function startService(config: Config, system: System, logger: Logge
       log,
       profile,
       findings: findings.incidents,
+      stage: staging,
       masks,
       limits: { ...config.limits, ...config.decision },
       chain,
@@ -441,7 +450,7 @@ export async function startService(config: Config, system: System, logger: Logge
         flights,
         profile,
         events: streams,
-        bundles: bundlesOf(source, engine, clock),
+        bundles: bundlesOf(source, engine, staging, clock),
         bundleWaiters,
         records,
         log,
@@ -606,10 +615,19 @@ function reportImports(logger: Logger): WatchedFileEvents {
   };
 }
 
-function bundlesOf(source: BundleSource, engine: PolicyEngine, clock: System["clock"]): Bundles {
+function bundlesOf(source: BundleSource, engine: PolicyEngine, staging: Staging, clock: System["clock"]): Bundles {
+  const orRefused = async <T>(publishing: () => Promise<T>): Promise<T> => {
+    try {
+      return await publishing();
+    } catch (cause) {
+      if (!(cause instanceof BundleError)) throw cause;
+      throw new Problem("bundle_refused", { reason: cause.code, expected: reasonText(cause.code, cause.message) }, { cause });
+    }
+  };
   return {
     get status() {
-      return answerOf(source.status);
+      const { status } = staging;
+      return { ...answerOf(source.status), staged: status && stagedAnswer(status) };
     },
     running() {
       const { archive } = source;
@@ -618,19 +636,21 @@ function bundlesOf(source: BundleSource, engine: PolicyEngine, clock: System["cl
       if (expired(engine.active, clock.wall())) throw new Problem("bundle_expired");
       return archive;
     },
-    async publish(bytes) {
-      try {
-        return await source.publish(bytes);
-      } catch (cause) {
-        if (!(cause instanceof BundleError)) throw cause;
-        throw new Problem("bundle_refused", { reason: cause.code, expected: reasonText(cause.code, cause.message) }, { cause });
-      }
+    publish: (bytes) => orRefused(() => source.publish(bytes)),
+    stage: (bytes, share) =>
+      orRefused(async () => {
+        const { candidate, active } = await source.stage(bytes);
+        staging.begin(candidate, active, share);
+        return { running: active.identity, staged: candidate.identity };
+      }),
+    dropStaged() {
+      staging.end("dropped");
     },
   };
 }
 
 /** Without the host's paths, which are the operator's to know and stand in the log. */
-function answerOf({ name, wanted, running, refused }: SourceStatus): BundlesAnswer {
+function answerOf({ name, wanted, running, refused }: SourceStatus): Omit<BundlesAnswer, "staged"> {
   return {
     name,
     wanted: wanted && {

@@ -61,6 +61,10 @@ const table = {
   bundle_sequence_jump: "the sequence leaps further than the limit",
   trust_unreadable: "the record of what was trusted cannot be read",
   trust_unwritable: "the record of what is trusted cannot be written",
+  // staging
+  stage_vocabulary: "the bundle has another vocabulary than the active one, so it can't be staged beside it",
+  stage_alone: "no bundle is active that this one could be staged beside",
+  stage_active: "the bundle is the active one",
   // activation
   wasm_imports: "policy.wasm asks the host for something it does not give",
   wasm_builtin: "policy.wasm needs a builtin that is not hosted",

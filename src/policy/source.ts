@@ -9,6 +9,7 @@ import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { replaceFile } from "../bundle/trusted.js";
 import { BundleError, verifyBundle, type BundleDetail, type TrustedKeys, type VerifiedBundle } from "../bundle/verify.js";
+import type { ActivePolicy } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
 import { openRegularFile, readOpened, readRegularFile } from "../system/read_file.js";
 import type { PolicyEngine } from "./engine.js";
@@ -43,8 +44,8 @@ export interface SourceOptions {
 export type Outcome =
   { outcome: "activated"; from: BundleOrigin; identity: PolicyIdentity } | { outcome: "refused"; from: BundleOrigin; refusal: Refusal };
 
-/** `kept`: the copy of what was activated last. */
-export type BundleOrigin = "path" | "publication" | "kept";
+/** `kept`: the copy of what was activated last. `stage`: a publication beside the running one. */
+export type BundleOrigin = "path" | "publication" | "kept" | "stage";
 
 export interface Refusal {
   /** A `BundleCode`, or `internal` where something failed that is no reason to refuse a bundle. */
@@ -140,6 +141,21 @@ export class BundleSource {
    */
   publish(bytes: Uint8Array): Promise<PolicyIdentity> {
     return this.#inTurn(() => this.#publish(bytes));
+  }
+
+  /**
+   * Verifies a bundle and loads it beside the running one; neither the file nor what is trusted changes.
+   * @throws BundleError as `publish`, and `stage_alone`, `stage_active`
+   */
+  stage(bytes: Uint8Array): Promise<{ candidate: ActivePolicy; active: ActivePolicy }> {
+    return this.#inTurn(async () => {
+      try {
+        return await this.#options.engine.candidate(await this.#verify(bytes));
+      } catch (error) {
+        this.#refuse("stage", this.#refusal(error));
+        throw error;
+      }
+    });
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {

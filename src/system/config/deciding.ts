@@ -30,6 +30,26 @@ export const bundle = section(
     ),
     waiters_per_token_max: amount("requests", { default: 16, minimum: 0, maximum: 65_535 }, "How many of them one caller may have"),
     wait_max_ms: amount("ms", { default: 300_000, minimum: 0, maximum: HOUR_MS }, "How long each may wait, however long it asks for"),
+    stage: defaulted(
+      {
+        compared_min: amount(
+          "decisions",
+          { default: 100, minimum: 1, maximum: 1_000_000 },
+          "Comparisons before differences can end a stage",
+        ),
+        flips_percent_max: amount(
+          "percent",
+          { default: 5, minimum: 0, maximum: 100 },
+          "Comparisons that may differ in the decision; a stage with more is ended, and the active bundle decides for all",
+        ),
+        errors_max: amount(
+          "decisions",
+          { default: 10, minimum: 0, maximum: 1_000_000 },
+          "Failed evaluations of the staged bundle; a stage with more is ended",
+        ),
+      },
+      "Bundles that are staged: tried beside the active one, in shadow or for a share of the agents",
+    ),
   },
   "The policy to decide by",
 );

@@ -13,6 +13,7 @@ type Unit =
   | "s"
   | "days"
   | "bytes"
+  | "percent"
   | "records"
   | "actions"
   | "decisions"
