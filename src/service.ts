@@ -66,7 +66,7 @@ import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
-import { provenanceKeys, trustedKeys } from "./wiring/trusted_keys.js";
+import { bundleTrust, trustNow } from "./wiring/trusted_keys.js";
 import { exporterOf, lockPlaces, openStore, retaining, searchOf, uploadsOf, type Locks, type OpenedStore } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
@@ -95,8 +95,7 @@ export interface TakeOver {
 export async function startService(config: Config, system: System, logger: Logger, taken: TakeOver | null = null): Promise<Service> {
   const { clock, timers } = system;
   const identity = identityOf(config, system, logger);
-  const bundleKeys = trustedKeys(config);
-  const builderKeys = provenanceKeys(config);
+  bundleTrust(config);
   const tls = config.tls && readTls(config.tls, "tls");
   const logKeys = logIdentity(config.log.dir, config.log);
   const connections_max = connectionsMax(config, logger);
@@ -138,8 +137,7 @@ export async function startService(config: Config, system: System, logger: Logge
         behavior: config.behavior,
         bundle: {
           ...config.bundle,
-          keys: bundleKeys,
-          provenanceKeys: builderKeys,
+          trust: trustNow(config),
           limits: archiveLimits(config),
           verify: taken?.readied.verify,
         },
@@ -553,7 +551,7 @@ function closeOpened(opening: Promise<OpenedStore>): Promise<void> {
 export async function checkService(config: Config, system: System): Promise<void> {
   checkConfigured(config, system);
   const { name, path } = config.bundle;
-  await verifyBundle(readBytes(path), { name, keys: trustedKeys(config), nowMs: system.clock.wall() });
+  await verifyBundle(readBytes(path), { name, ...bundleTrust(config), nowMs: system.clock.wall() });
 }
 
 /**
@@ -562,7 +560,7 @@ export async function checkService(config: Config, system: System): Promise<void
  */
 export function checkConfigured(config: Config, system: System): void {
   identityOf(config, system, null);
-  trustedKeys(config);
+  bundleTrust(config);
   checkLogIdentity(config.log.dir, config.log);
   if (config.tls !== undefined) readTls(config.tls, "tls");
   if (config.envoy?.grpc?.tls !== undefined) readTls(config.envoy.grpc.tls, "envoy.grpc.tls");

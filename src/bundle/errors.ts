@@ -30,6 +30,8 @@ const table = {
   signature_count: "there must be exactly one signature",
   signature_header: "the signature's header is not acceptable",
   signature_key_unknown: "the signing key is not trusted",
+  signatures_too_few: "fewer trusted signers than wanted have signed the bundle",
+  signer_twice: "the first signer can't be the second one too",
   signature_algorithm: "the signature's algorithm is not the key's",
   signature_invalid: "the signature does not match",
   signature_claims: "the signed claims are not acceptable",
@@ -51,6 +53,7 @@ const table = {
   wasm_invalid: "policy.wasm is not a module that this engine runs",
   wasm_unsupported: "policy.wasm has an instruction or a section whose cost isn't known",
   // where it comes from
+  keys_unreadable: "the keys that bundles are verified with cannot be read",
   provenance_missing: "the bundle doesn't say where it comes from",
   provenance_invalid: "the provenance is not acceptable",
   provenance_mismatch: "the provenance is of something else",

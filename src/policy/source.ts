@@ -8,7 +8,7 @@ import { basename, dirname, join } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { replaceFile } from "../bundle/trusted.js";
-import { BundleError, verifyBundle, type BundleDetail, type TrustedKeys, type VerifiedBundle } from "../bundle/verify.js";
+import { BundleError, verifyBundle, type BundleDetail, type BundleTrust, type VerifiedBundle } from "../bundle/verify.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
 import { openRegularFile, readOpened, readRegularFile } from "../system/read_file.js";
@@ -16,7 +16,11 @@ import type { PolicyEngine } from "./engine.js";
 
 const KEPT = "bundle.tar.gz";
 /** Refusals that say something about the host, which may change, and not only about the bundle, which can't. */
-const PASSING: ReadonlySet<string> = new Set(["trust_unwritable", "engine_memory", "bundle_expired", "internal"]);
+const PASSING: ReadonlySet<string> = new Set([
+  ...["trust_unwritable", "engine_memory", "bundle_expired", "internal"],
+  // The next key may be here already.
+  ...["keys_unreadable", "signature_key_unknown", "signatures_too_few"],
+]);
 /** Such a bundle is tried again after one poll's time, then after twice as long each time, up to this. */
 const RETRY_MS_MAX = 60_000;
 
@@ -24,9 +28,8 @@ export interface SourceOptions {
   /** The bundle's file. Publications replace it, so that a restart finds what ran last. */
   path: string;
   name: string;
-  keys: TrustedKeys;
-  /** Keys of the provenance, like those of `verifyBundle`. @default the provenance isn't checked */
-  provenanceKeys?: TrustedKeys | undefined;
+  /** Returns what bundles are verified with, for each anew: keys may be rotated meanwhile. @throws BundleError `keys_unreadable` */
+  trust: () => BundleTrust;
   engine: PolicyEngine;
   clock: Clock;
   timers: Timers;
@@ -286,8 +289,8 @@ export class BundleSource {
   }
 
   async #verify(bytes: Uint8Array): Promise<VerifiedBundle> {
-    const { name, keys, provenanceKeys, clock, verify = verifyBundle } = this.#options;
-    return await verify(bytes, { name, keys, provenanceKeys, nowMs: clock.wall(), limits: this.#limits });
+    const { name, trust, clock, verify = verifyBundle } = this.#options;
+    return await verify(bytes, { name, ...trust(), nowMs: clock.wall(), limits: this.#limits });
   }
 
   #settle(seen: string, wanted: SourceStatus["wanted"], refused: Refusal | null): void {

@@ -23,7 +23,7 @@ export interface CoreOptions {
   /** Days for which what is masked is masked by one key. */
   mask_period_days: number;
   behavior: { enabled: boolean; agents_max: number; snapshot_ms: number };
-  bundle: Pick<SourceOptions, "path" | "name" | "keys" | "provenanceKeys" | "poll_ms" | "limits" | "verify"> & { state_dir: string };
+  bundle: Pick<SourceOptions, "path" | "name" | "trust" | "poll_ms" | "limits" | "verify"> & { state_dir: string };
   load: LoadInstance;
   /** The profile that a standby has read of so many records; null: none. */
   profileAhead?: (records: number) => ProfileAhead | null;

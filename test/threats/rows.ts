@@ -267,9 +267,14 @@ const rows = {
   C10: {
     threat: "Whoever has the signing key, or the machine it is on, signs a module that no reviewed source gives, or one whose tests fail.",
     control:
-      "Where `bundle.provenance_keys` names builders, a bundle needs an in-toto statement of one of them, about these very files, with the tests' results.",
-    lives: ["src/bundle/provenance.ts", "src/bundle/dsse.ts", "src/bundle/verify.ts"],
-    also: ["test/bundle/provenance.test.ts", "test/cli/supply_chain.long.test.ts", "test/cli/publish.test.ts"],
+      "Where `bundle.provenance_keys` names builders, a bundle needs an in-toto statement of one of them, about these very files, with the tests' results. With `bundle.signers_min: 2` one stolen key signs nothing that is taken, and keys are read anew for each bundle.",
+    lives: ["src/bundle/provenance.ts", "src/bundle/dsse.ts", "src/bundle/signature.ts", "src/bundle/verify.ts"],
+    also: [
+      "test/bundle/cosign.test.ts",
+      "test/bundle/provenance.test.ts",
+      "test/cli/supply_chain.long.test.ts",
+      "test/cli/publish.test.ts",
+    ],
   },
   D4: {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",

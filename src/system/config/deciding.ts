@@ -10,8 +10,10 @@ export const bundle = section(
     keys: Type.Array(path("PEM file of a public key (ES256)"), {
       minItems: 1,
       maxItems: 16,
-      description: "PEM files of the public keys (ES256) whose bundles are trusted",
+      description:
+        "PEM files of the public keys (ES256) whose bundles are trusted. Each may have several, and is read again for every bundle: keys are rotated without a restart",
     }),
+    signers_min: amount("keys", { default: 1, minimum: 1, maximum: 2 }, "How many of these keys must have signed a bundle (`remit cosign`)"),
     provenance_keys: Type.Optional(
       Type.Array(path("PEM file of a public key (ES256)"), {
         minItems: 1,

@@ -14,6 +14,7 @@ type Unit =
   | "days"
   | "bytes"
   | "percent"
+  | "keys"
   | "records"
   | "actions"
   | "decisions"
