@@ -62,6 +62,7 @@ import { ServiceFlow } from "./wiring/flow.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { stagedAnswer, wireStaging } from "./wiring/staging.js";
+import { pulledSource, type PulledSource } from "./wiring/bundle_source.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
@@ -155,6 +156,8 @@ export async function startService(config: Config, system: System, logger: Logge
     closing.add(() => core.catch(() => undefined));
     const [{ store, join }, { log, records, masks, profile, engine, source }] = await Promise.all([opening, core]);
     let activatedAt = clock.monotonic();
+    const pulled = pulledSource(config, source, system, logger);
+    closing.add(() => pulled?.close());
     const staging = wireStaging(config.bundle.stage, records, system, logger);
     closing.add(() => {
       staging.end("stopped");
@@ -280,6 +283,7 @@ export async function startService(config: Config, system: System, logger: Logge
       policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
       bundle_refusals: source.refusals,
       bundle_refused: source.status.refused !== null,
+      bundle_source: pulled?.status ?? null,
       staged: staging.status,
       facts_revision: facts.revision,
       facts_stale: aged.stale,
@@ -448,7 +452,7 @@ export async function startService(config: Config, system: System, logger: Logge
         flights,
         profile,
         events: streams,
-        bundles: bundlesOf(source, engine, staging, clock),
+        bundles: bundlesOf(source, pulled, engine, staging, clock),
         bundleWaiters,
         records,
         log,
@@ -507,6 +511,7 @@ export async function startService(config: Config, system: System, logger: Logge
     sensing.sensors.start();
     closing.add(retaining(config, log, records, system, logger, lastRecordMs));
     closing.add(source.watch());
+    pulled?.start();
     if (watched !== null) closing.add(watched.watch(timers, poll_ms));
     closing.add(
       watchExpiry(engine, system, (expiring) => {
@@ -613,7 +618,13 @@ function reportImports(logger: Logger): WatchedFileEvents {
   };
 }
 
-function bundlesOf(source: BundleSource, engine: PolicyEngine, staging: Staging, clock: System["clock"]): Bundles {
+function bundlesOf(
+  source: BundleSource,
+  pulled: PulledSource | null,
+  engine: PolicyEngine,
+  staging: Staging,
+  clock: System["clock"],
+): Bundles {
   const orRefused = async <T>(publishing: () => Promise<T>): Promise<T> => {
     try {
       return await publishing();
@@ -625,7 +636,11 @@ function bundlesOf(source: BundleSource, engine: PolicyEngine, staging: Staging,
   return {
     get status() {
       const { status } = staging;
-      return { ...answerOf(source.status), staged: status && stagedAnswer(status) };
+      return {
+        ...answerOf(source.status),
+        staged: status && stagedAnswer(status),
+        source: pulled && { kind: pulled.kind, url: pulled.url, ...pulled.status },
+      };
     },
     running() {
       const { archive } = source;
@@ -648,7 +663,7 @@ function bundlesOf(source: BundleSource, engine: PolicyEngine, staging: Staging,
 }
 
 /** Without the host's paths, which are the operator's to know and stand in the log. */
-function answerOf({ name, wanted, running, refused }: SourceStatus): Omit<BundlesAnswer, "staged"> {
+function answerOf({ name, wanted, running, refused }: SourceStatus): Omit<BundlesAnswer, "staged" | "source"> {
   return {
     name,
     wanted: wanted && {

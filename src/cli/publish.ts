@@ -43,10 +43,12 @@ export function addBundles(program: Command, ui: Ui): void {
       sayJson(ui, { ok: true, ...answer });
       return;
     }
-    const { name, wanted, running, refused, staged } = answer;
+    const { name, wanted, running, refused, staged, source } = answer;
     ui.out(ui.paint("bold", name));
     ui.out(`  runs      ${running === null ? "none: nothing is decided" : words(running)}`);
     ui.out(`  wanted    ${wanted === null ? "no file at the path" : wanted.identity === null ? "unreadable" : words(wanted.identity)}`);
+    if (source !== null)
+      ui.out(`  source    ${source.url}, ${source.failing ?? (source.silent_ms === null ? "not asked yet" : "answers")}`);
     if (staged !== null) sayStaged(ui, staged);
     if (refused !== null) ui.out(`  ${ui.paint("red", "refused")}   ${refused.code}: ${refused.message} (${refused.at})`);
   });

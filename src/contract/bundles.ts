@@ -62,6 +62,17 @@ export const BundlesAnswer = Type.Object(
       ),
     ),
     staged: orNull(StagedBundle),
+    source: orNull(
+      Type.Object(
+        {
+          kind: Type.String({ description: "`http`, `s3` or `oci`" }),
+          url: Type.String({ description: "The bundle there" }),
+          silent_ms: orNull(Type.Number({ minimum: 0, description: "Milliseconds since it last answered; null: it never has" })),
+          failing: orNull(Type.String({ description: "Why it can't be asked; null if it can" })),
+        },
+        { ...closed, title: "BundleSource", description: "Where bundles are fetched from; null: nowhere" },
+      ),
+    ),
   },
   { ...closed, title: "Bundles", description: "Bundle that is wanted, and the one that runs" },
 );

@@ -8,6 +8,7 @@ import type { ObservedAnswer, PolicyIdentity, ProblemCode, StreamEnd } from "../
 import type { TracesReport } from "../adapters/otlp/report.js";
 import type { Bound } from "../system/bounds.js";
 import type { Decided } from "../decision/decide.js";
+import type { PullerStatus } from "../sources/puller.js";
 import type { StageStatus } from "../policy/staging.js";
 import type { SecurityEventsState } from "../wiring/security_events.js";
 
@@ -21,6 +22,8 @@ export interface Observed {
   bundle_refusals: ReadonlyMap<string, number>;
   /** Whether the bundle at the path is refused. */
   bundle_refused: boolean;
+  /** Where bundles are fetched from; null: nowhere. */
+  bundle_source: PullerStatus | null;
   /** Bundle that is tried beside the active one; null if none is. */
   staged: StageStatus | null;
   facts_revision: number;
@@ -214,7 +217,7 @@ export class Metrics {
     );
     const refusals: Prom.Counter<"from"> = new Counter({
       name: "remit_bundle_refusals_total",
-      help: "Bundles refused, by where they came from: path, publication, stage, or the kept copy",
+      help: "Bundles refused, by where they came from: path, source, publication, stage, or the kept copy",
       labelNames: ["from"],
       registers,
       collect: () => {
@@ -222,6 +225,11 @@ export class Metrics {
         for (const [from, count] of observe().bundle_refusals) refusals.inc({ from }, count);
       },
     });
+    gauge(
+      "remit_bundle_source_silent_seconds",
+      "Since the source of bundles last answered; +Inf before its first answer, 0 without a source",
+      ({ bundle_source }) => (bundle_source === null ? 0 : (bundle_source.silent_ms ?? Infinity) / 1000),
+    );
     gauge(
       "remit_stage_share",
       "Percentage of the agents that a staged bundle decides for; -1 without one",

@@ -47,8 +47,8 @@ export interface SourceOptions {
 export type Outcome =
   { outcome: "activated"; from: BundleOrigin; identity: PolicyIdentity } | { outcome: "refused"; from: BundleOrigin; refusal: Refusal };
 
-/** `kept`: the copy of what was activated last. `stage`: a publication beside the running one. */
-export type BundleOrigin = "path" | "publication" | "kept" | "stage";
+/** `kept`: the copy of what was activated last. `stage`: a publication beside the running one. `source`: where the service fetches it. */
+export type BundleOrigin = "path" | "publication" | "kept" | "stage" | "source";
 
 export interface Refusal {
   /** A `BundleCode`, or `internal` where something failed that is no reason to refuse a bundle. */
@@ -88,6 +88,8 @@ export class BundleSource {
   #activated: (BundleArchive & { hash: string }) | null = null;
   /** The path is looked at, and publications are taken, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Code and digest of what was fetched and refused last. */
+  #refusedPull: string | null = null;
   readonly #refusals = new Map<BundleOrigin, number>();
 
   constructor(options: SourceOptions) {
@@ -143,7 +145,12 @@ export class BundleSource {
    * @throws BundleError with the reason; the running one stays, and the file too
    */
   publish(bytes: Uint8Array): Promise<PolicyIdentity> {
-    return this.#inTurn(() => this.#publish(bytes));
+    return this.#inTurn(() => this.#publish(bytes, "publication"));
+  }
+
+  /** Does the same with what was fetched; a bundle that is refused again for the same reason isn't reported again. @throws as `publish` */
+  pull(bytes: Uint8Array): Promise<PolicyIdentity> {
+    return this.#inTurn(async () => this.#runs(bytes) ?? (await this.#publish(bytes, "source")));
   }
 
   /**
@@ -234,13 +241,13 @@ export class BundleSource {
     });
   }
 
-  async #publish(bytes: Uint8Array): Promise<PolicyIdentity> {
+  async #publish(bytes: Uint8Array, from: "publication" | "source"): Promise<PolicyIdentity> {
     // A newer file that nobody has looked at yet comes first: an older publication must not take its place.
     await this.#check();
     let putBack = (): Promise<void> => Promise.resolve();
     try {
       const bundle = await this.#verify(bytes);
-      const identity = await this.#activate(bundle, bytes, "publication", async () => {
+      const identity = await this.#activate(bundle, bytes, from, async () => {
         putBack = await this.#replace(bytes);
       });
       this.#settle("", { bytes: bytes.length, modified_ms: this.#options.clock.wall(), identity }, null);
@@ -249,7 +256,10 @@ export class BundleSource {
     } catch (error) {
       // Where this fails too, the next look tells what is there.
       await putBack().catch(() => undefined);
-      this.#refuse("publication", this.#refusal(error));
+      const refusal = this.#refusal(error);
+      const pulled = from === "source" ? `${refusal.code} ${sha256(bytes)}` : null;
+      if (pulled === null || pulled !== this.#refusedPull) this.#refuse(from, refusal);
+      if (pulled !== null) this.#refusedPull = pulled;
       throw error;
     }
   }

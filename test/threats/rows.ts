@@ -276,6 +276,26 @@ const rows = {
       "test/cli/publish.test.ts",
     ],
   },
+  C11: {
+    threat:
+      "Whoever configures, names or answers for a source of bundles makes the service ask what is inside its network, or hands its credentials on.",
+    control:
+      "Private addresses aren't asked, by number or by name, at any connection; redirects go to hosts that are named, without credentials; answers are bounded in bytes and time.",
+    lives: ["src/sources/addresses.ts", "src/sources/requests.ts", "src/sources/oci.ts"],
+    also: [
+      "test/sources/addresses.test.ts",
+      "test/sources/requests.test.ts",
+      "test/sources/fetchers.test.ts",
+      "test/sources/service.long.test.ts",
+    ],
+  },
+  D1: {
+    threat: "A bundle that answers otherwise than anybody expected decides for every agent at once.",
+    control:
+      "It can be staged: in shadow it decides nothing, with a share it decides for some agents; differences are counted by reason and agent, and too many of them, or failures, end the stage by themselves.",
+    lives: ["src/policy/staging.ts", "src/decision/beside.ts"],
+    also: ["test/policy/staging.test.ts", "test/cli/publish.test.ts"],
+  },
   D4: {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
     control: "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
