@@ -154,7 +154,7 @@ export async function startService(config: Config, system: System, logger: Logge
     );
     // Where the store fails, the core has to be whole before it can be closed.
     closing.add(() => core.catch(() => undefined));
-    const [{ store, join }, { log, records, masks, profile, engine, source }] = await Promise.all([opening, core]);
+    const [{ store, join }, { log, records, masks, profile, engine, source, trusted }] = await Promise.all([opening, core]);
     let activatedAt = clock.monotonic();
     const pulled = pulledSource(config, source, system, logger);
     closing.add(() => pulled?.close());
@@ -283,6 +283,7 @@ export async function startService(config: Config, system: System, logger: Logge
       policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
       bundle_refusals: source.refusals,
       bundle_refused: source.status.refused !== null,
+      bundle_trust_behind: trusted.isBehind,
       bundle_source: pulled?.status ?? null,
       staged: staging.status,
       facts_revision: facts.revision,

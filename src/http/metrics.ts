@@ -22,6 +22,8 @@ export interface Observed {
   bundle_refusals: ReadonlyMap<string, number>;
   /** Whether the bundle at the path is refused. */
   bundle_refused: boolean;
+  /** Whether the state of trusted bundles was found older than the log at the start. */
+  bundle_trust_behind: boolean;
   /** Where bundles are fetched from; null: nowhere. */
   bundle_source: PullerStatus | null;
   /** Bundle that is tried beside the active one; null if none is. */
@@ -225,6 +227,11 @@ export class Metrics {
         for (const [from, count] of observe().bundle_refusals) refusals.inc({ from }, count);
       },
     });
+    gauge(
+      "remit_bundle_trust_behind",
+      "1 if the state of trusted bundles was lost or older than the log when the service started",
+      ({ bundle_trust_behind }) => Number(bundle_trust_behind),
+    );
     gauge(
       "remit_bundle_source_silent_seconds",
       "Since the source of bundles last answered; +Inf before its first answer, 0 without a source",

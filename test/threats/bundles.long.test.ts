@@ -72,6 +72,7 @@ threat("C3", "a bundle older than one that decided isn't trusted again, whatever
         trusted.check(policy(1022));
       });
       if (outcome !== "bundle_older") return `with the folder ${what}: ${outcome}`;
+      if (!trusted.isBehind) return `that the folder is ${what} goes unnoticed`;
     }
     return null;
   },
