@@ -111,7 +111,7 @@ const spread = (numbers: number[]): string =>
   `${(numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? 0).toFixed(1)} / ${p99(numbers).toFixed(1)} / ${Math.max(...numbers).toFixed(1)} ms`;
 
 describe("bundles that come while a service decides at 64 connections", function () {
-  this.timeout(600_000);
+  this.timeout(3_000_000);
   let place: Place;
   let child: Child;
   let make: (sequence: number) => Promise<Buffer>;

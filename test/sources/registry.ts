@@ -23,7 +23,7 @@ export class Registry {
   logins = 0;
 
   get realm(): string {
-    return `${this.server.url("/token")}`;
+    return this.server.url("/token");
   }
 
   bearer = (realm = this.realm): string => `Bearer realm="${realm}",service="registry.test",scope="repository:${NAME}:pull"`;

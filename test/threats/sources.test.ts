@@ -99,7 +99,7 @@ threat("D1", "a staged bundle decides for nobody beyond its share, and ends by i
       99,
     );
     for (let i = 0; i < 5; i++) await decide();
-    return staging.status === null && (await decide()) === 1 ? null : "one whose answers differ stayed";
+    return (staging as InstanceType<typeof Staging>).status === null && (await decide()) === 1 ? null : "one whose answers differ stayed";
   },
   without: {
     "shadow deciding nothing": [
