@@ -1,68 +1,79 @@
-/** OPA's own cases on the engine: each is compiled by the pinned OPA and evaluated by an instance as a service has it. */
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+/** OPA's own cases on the engine: compiled by the pinned OPA, all at once, and evaluated by instances as a service has them. */
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { readArchive } from "../../src/bundle/archive.js";
 import { runOpa, type Opa } from "../../src/bundle/opa.js";
-import { PolicyInstance } from "../../src/policy/instance.js";
+import { INSTANCE_LIMITS, PolicyInstance } from "../../src/policy/instance.js";
 
 export interface Case {
   note: string;
   query: string;
   modules?: string[];
-  data?: unknown;
+  data?: object;
   input?: unknown;
-  input_term?: string;
   want_result?: Record<string, unknown>[];
   want_defined?: boolean;
   want_error?: string;
   want_error_code?: string;
-  strict_error?: boolean;
-  sort_bindings?: boolean;
 }
 
-export function casesIn(folder: string): Case[] {
-  return readdirSync(folder).flatMap((file) => (JSON.parse(readFileSync(join(folder, file), "utf8")) as { cases: Case[] }).cases);
-}
+type Evaluation = ReturnType<PolicyInstance["evaluate"]>;
 
-const ENTRY = "remit_case/answer";
-
-/** Returns null if the case has its answer, and what it has instead otherwise. */
-export async function resultOf(compiler: Opa, one: Case): Promise<string | null> {
-  if (one.input_term !== undefined) return "its input isn't JSON";
-  const folder = join(tmpdir(), `remit-case-${process.pid}`);
-  mkdirSync(folder, { recursive: true });
+/** Compiles modules with entrypoints. @throws Error with what OPA says */
+export async function compiled(compiler: Opa, modules: readonly string[], entrypoints: readonly string[]): Promise<Buffer> {
+  const folder = mkdtempSync(join(tmpdir(), "remit-cases-"));
   try {
-    const files = (one.modules ?? []).map((text, i) => [`m${i}.rego`, text] as const);
-    const variables = [...new Set(Object.keys(one.want_result?.[0] ?? {}))].filter((name) => !name.startsWith("__local"));
-    const bound = variables.length === 0 ? "true" : `{${variables.map((name) => `"${name}": ${name}`).join(", ")}}`;
-    const wrapper = `package remit_case\n\nanswer := [${bound} | ${one.query}]\n`;
-    for (const [name, text] of [...files, ["answer.rego", wrapper] as const]) writeFileSync(join(folder, name), text);
-    const names = [...files.map(([name]) => name), "answer.rego"];
-    const built = await runOpa(compiler, ["build", "-t", "wasm", "-e", ENTRY, "-o", "b.tar.gz", ...names], folder);
-    if (built.code !== 0)
-      return one.want_error_code === undefined && one.want_error === undefined ? `doesn't compile: ${built.stderr.slice(0, 200)}` : null;
-    const wasm = (await readArchive(readFileSync(join(folder, "b.tar.gz")))).get("policy.wasm");
-    if (wasm === undefined) return "no module";
-    const instance = new PolicyInstance({
-      wasm,
-      dataText: Buffer.from(JSON.stringify(one.data ?? {})),
-      metadata: { entrypoint: ENTRY, abi: "1.3" },
-    });
-    const input = typeof one.input === "object" && one.input !== null && Object.keys(one.input).length > 0 ? one.input : { none: 0 };
-    return judged(one, instance.evaluate(JSON.stringify(input)));
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    mkdirSync(join(folder, "modules"));
+    for (const [i, text] of modules.entries()) writeFileSync(join(folder, "modules", `m${i}.rego`), text);
+    const named = entrypoints.flatMap((one) => ["-e", one]);
+    const built = await runOpa(compiler, ["build", "-t", "wasm", ...named, "-o", "b.tar.gz", "modules"], folder);
+    const wasm = built.code === 0 ? (await readArchive(readFileSync(join(folder, "b.tar.gz")))).get("policy.wasm") : undefined;
+    if (wasm === undefined) throw new Error(built.stderr + built.stdout);
+    return wasm;
   } finally {
     rmSync(folder, { recursive: true, force: true });
   }
 }
 
-function judged(one: Case, evaluation: ReturnType<PolicyInstance["evaluate"]>): string | null {
+export function instanceOf(
+  wasm: Buffer,
+  entrypoint: string,
+  data: object = {},
+  fuel = INSTANCE_LIMITS.evaluation_fuel_max,
+): PolicyInstance {
+  const module = { wasm, dataText: Buffer.from(JSON.stringify(data)), metadata: { entrypoint, abi: "1.3" } };
+  return new PolicyInstance(module, { ...INSTANCE_LIMITS, evaluation_fuel_max: fuel });
+}
+
+/** Evaluates each case, in a package of its own. @returns the notes of those that have another answer, with what they have */
+export async function failing(compiler: Opa, cases: readonly Case[]): Promise<string[]> {
+  const modules = cases.flatMap((one, i) => modulesOf(one, i));
+  const wasm = await compiled(
+    compiler,
+    modules,
+    cases.map((_, i) => `c${i}/answer`),
+  );
+  return cases.flatMap((one, i) => {
+    const instance = instanceOf(wasm, `c${i}/answer`, { [`c${i}`]: one.data ?? {} });
+    const input = typeof one.input === "object" && one.input !== null && Object.keys(one.input).length > 0 ? one.input : { none: 0 };
+    const wrong = judged(one, instance.evaluate(JSON.stringify(input)));
+    return wrong === null ? [] : [`${one.note}: ${wrong}`];
+  });
+}
+
+function modulesOf({ modules = [], query, want_result }: Case, i: number): string[] {
+  const inside = (text: string): string => text.replace(/^package (?=\S)/m, `package c${i}.`).replace(/\bdata\./g, `data.c${i}.`);
+  const variables = Object.keys(want_result?.[0] ?? {}).filter((name) => !name.startsWith("__local"));
+  const bound = `{${variables.map((name) => `"${name}": ${name}`).join(", ")}}`;
+  return [...modules.map(inside), `package c${i}\n\nanswer := [${bound} | ${inside(query)}]\n`];
+}
+
+function judged(one: Case, evaluation: Evaluation): string | null {
   const isFailing = (one.want_error ?? one.want_error_code) !== undefined;
-  if (!evaluation.ok) return isFailing && one.strict_error !== true ? null : evaluation.detail;
+  if (!evaluation.ok) return evaluation.detail;
   const found = evaluation.result as unknown[];
-  // What OPA reports as an error of a builtin when it is strict is undefined when it isn't.
+  // An error of a builtin, which OPA reports when it is strict, is undefined when it isn't.
   const wanted = isFailing ? [] : one.want_result;
   if (wanted === undefined) return (one.want_defined ?? true) === found.length > 0 ? null : `${found.length} results`;
   const texts = (results: readonly unknown[]): string =>
@@ -70,16 +81,13 @@ function judged(one: Case, evaluation: ReturnType<PolicyInstance["evaluate"]>): 
       .map((result) => sorted(result))
       .sort()
       .join("\n");
-  return texts(found) === texts(wanted) ? null : `found ${texts(found).slice(0, 200)}, wanted ${texts(wanted).slice(0, 200)}`;
+  return texts(found) === texts(wanted) ? null : `found ${texts(found)}, wanted ${texts(wanted)}`;
 }
 
 /** Sets come out as lists in another order, so lists are compared as sets. */
 function sorted(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(sorted).sort().join(",")}]`;
-  if (typeof value === "object" && value !== null)
-    return `{${Object.entries(value)
-      .map(([key, member]) => `${JSON.stringify(key)}:${sorted(member)}`)
-      .sort()
-      .join(",")}}`;
-  return JSON.stringify(value);
+  if (typeof value !== "object" || value === null) return JSON.stringify(value);
+  const members = Object.entries(value).map(([key, member]) => `${JSON.stringify(key)}:${sorted(member)}`);
+  return `{${members.sort().join(",")}}`;
 }

@@ -304,9 +304,15 @@ const rows = {
   },
   D5: {
     threat: "A policy reaches out, or asks the host for what isn't there.",
-    control: "A list of builtins in the build; a module that needs any from the host isn't loaded.",
-    lives: ["rego/capabilities.json", "src/bundle/check.ts", "src/policy/instance.ts"],
-    also: ["test/build/capabilities.test.ts", "test/policy/engine.long.test.ts"],
+    control:
+      "A list of builtins in the build; a module that needs another from the host isn't loaded. Those that the host has reach nothing, and pay by fuel.",
+    lives: ["rego/capabilities.json", "src/bundle/check.ts", "src/bundle/builtins/index.ts", "src/policy/host_builtins.ts"],
+    also: [
+      "test/builtins/hosted.test.ts",
+      "test/builtins/conformance.long.test.ts",
+      "test/build/capabilities.test.ts",
+      "test/policy/engine.long.test.ts",
+    ],
   },
   D6: {
     threat: "The compiler or the engine answers otherwise than OPA's own evaluator.",
