@@ -39,6 +39,7 @@ const MISSING_BUILTINS: readonly [prefix: string, instead: string][] = [
   ["yaml.", "have the host parse it"],
   ["regex.replace", "use `strings.replace_n`"],
   ["regex.split", "use `split`"],
+  ["numbers.range_step", "its size is not bounded by the size of the input; iterate over a list of the input"],
   ["json.patch", "use `object.union` and `object.remove`"],
 ];
 

@@ -70,6 +70,7 @@ threat("D1", "a staged bundle decides for nobody beyond its share, and ends by i
     const { active } = world;
     const staging = stage as InstanceType<typeof Staging> | null;
     if (active === null || staging === null) return "nothing is active";
+    const isStaged = (): boolean => staging.status !== null;
     const decide = async (): Promise<number> => {
       const { answer } = await world.decider.decideAction(REQUEST, CALLER);
       for (let call = later.shift(); call !== undefined; call = later.shift()) call();
@@ -84,7 +85,7 @@ threat("D1", "a staged bundle decides for nobody beyond its share, and ends by i
     for (let i = 0; i < 5; i++) if ((await decide()) !== 1) return "a bundle in shadow decided";
     staging.begin(denying, active, 0);
     for (let i = 0; i < 2; i++) await decide();
-    if (staging.status !== null) return "one that fails stayed";
+    if (isStaged()) return "one that fails stayed";
     staging.begin(
       policyOf(
         () => ({
@@ -99,7 +100,7 @@ threat("D1", "a staged bundle decides for nobody beyond its share, and ends by i
       99,
     );
     for (let i = 0; i < 5; i++) await decide();
-    return (staging as InstanceType<typeof Staging>).status === null && (await decide()) === 1 ? null : "one whose answers differ stayed";
+    return !isStaged() && (await decide()) === 1 ? null : "one whose answers differ stayed";
   },
   without: {
     "shadow deciding nothing": [

@@ -1,5 +1,5 @@
-/** `object.subset` and `numbers.range_step`. */
-import { integerOf, membersOf, type Builtin, type Spend } from "./function.js";
+/** `object.subset`. */
+import { membersOf, type Builtin, type Spend } from "./function.js";
 import { TermSet, areEqual, termText, type Term } from "./term.js";
 
 function isSubset(whole: Term, part: Term, spend: Spend): boolean | undefined {
@@ -35,9 +35,6 @@ function isListSubset(whole: readonly Term[], part: readonly Term[], spend: Spen
   }
 }
 
-/** Units for each number of a range. */
-const NUMBER_COST = 200;
-
 export const OBJECTS: Readonly<Record<string, Builtin>> = {
   "object.subset": ([whole, part], spend) => {
     if (whole === undefined || part === undefined) return undefined;
@@ -46,14 +43,5 @@ export const OBJECTS: Readonly<Record<string, Builtin>> = {
       return part.items.length === 0 ? whole.length > 0 : isSetSubset(membersOf(whole) ?? [], part.items);
     }
     return isSubset(whole, part, spend);
-  },
-  "numbers.range_step": (operands, spend) => {
-    const [from, to, step] = operands.map(integerOf);
-    if (from === null || to === null || step === null || from === undefined || to === undefined || step === undefined || step <= 0n)
-      return undefined;
-    const isUp = from <= to;
-    const count = (isUp ? to - from : from - to) / step + 1n;
-    spend(Number(count) * NUMBER_COST);
-    return Array.from({ length: Number(count) }, (_, i) => from + (isUp ? step : -step) * BigInt(i));
   },
 };

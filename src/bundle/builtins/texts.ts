@@ -15,7 +15,8 @@ function isTexts(terms: readonly Term[] | null | undefined): terms is readonly s
   return Array.isArray(terms) && terms.every((term) => typeof term === "string");
 }
 
-const length = (text: string): number => [...text].length;
+const points = (text: string): string[] => Array.from(text);
+const length = (text: string): number => points(text).length;
 
 export const TEXTS: Readonly<Record<string, Builtin>> = {
   "strings.any_prefix_match": anyMatch((text, part) => text.startsWith(part)),
@@ -24,18 +25,18 @@ export const TEXTS: Readonly<Record<string, Builtin>> = {
   "strings.split_n": ([text, delimiter, count]) => {
     const n = integerOf(count);
     if (typeof text !== "string" || typeof delimiter !== "string" || n === null) return undefined;
-    const parts = delimiter === "" ? [...text] : text.split(delimiter);
+    const parts = delimiter === "" ? points(text) : text.split(delimiter);
     return n >= 0n ? parts.slice(0, Number(n)) : parts.slice(Math.max(parts.length + Number(n), 0));
   },
   indexof_n: ofStrings(([text = "", part = ""], spend) => {
     if (part === "") return undefined;
     const found: number[] = [];
-    let [points, counted] = [0, 0];
+    let [before, counted] = [0, 0];
     for (let at = text.indexOf(part); at >= 0; at = text.indexOf(part, at + 1)) {
       spend(part.length);
-      points += length(text.slice(counted, at));
+      before += length(text.slice(counted, at));
       counted = at;
-      found.push(points);
+      found.push(before);
     }
     return found;
   }),
