@@ -60,7 +60,7 @@ export class TrustedStore {
     return new TrustedStore(folder, await read(join(folder, FILE)));
   }
 
-  /** Whether another witness knew a later bundle when this was opened: the state was lost, or put back from a backup. */
+  /** True if another witness knew a later bundle when this was opened: the state was lost, or put back from a backup. */
   get isBehind(): boolean {
     return this.#isBehind;
   }

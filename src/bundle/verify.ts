@@ -38,7 +38,7 @@ export interface VerifyOptions {
 /** Keys that a bundle is verified with, and how many of them. */
 export type BundleTrust = Pick<VerifyOptions, "keys" | "signers_min" | "provenanceKeys">;
 
-/** What a bundle's files say. */
+/** Content of a bundle's files. */
 export interface BundleContent {
   identity: PolicyIdentity;
   metadata: BundleMetadata;

@@ -10,7 +10,7 @@ import { sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";
 import { trustedKey } from "./verify.js";
 
-interface Options {
+interface CosignOptions {
   key?: string;
   trust: string[];
   out?: string;
@@ -36,7 +36,7 @@ export function addCosign(program: Command, ui: Ui): void {
     .option("--out <file>", "the bundle with both signatures (default: in its place)")
     .option("--json", "say it as JSON")
     .addHelpText("after", EXAMPLES)
-    .action(async (file: string, { key: keyFile, trust, out = file, json }: Options) => {
+    .action(async (file: string, { key: keyFile, trust, out = file, json }: CosignOptions) => {
       const key = await signingKey(keyFile);
       const keys = new Map(await Promise.all(trust.map(trustedKey)));
       const { identity, metadata } = await readBundle(file);

@@ -58,7 +58,7 @@ export interface Pdp {
   decided?: (decisionId: string, caller: string, proceed: boolean) => void;
   /** Called for each decision that is on record, permits, and doesn't leave: its time was over. */
   withheld?: (decisionId: string) => void;
-  /** @default none: the active policy decides for all */
+  /** Second policy beside the active one. @default the active policy decides for all */
   stage?: PolicyStage;
   /** Without it each action that has to be looked into is a finding of its own. */
   findings?: Findings;

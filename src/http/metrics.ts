@@ -8,7 +8,7 @@ import type { ObservedAnswer, PolicyIdentity, ProblemCode, StreamEnd } from "../
 import type { TracesReport } from "../adapters/otlp/report.js";
 import type { Bound } from "../system/bounds.js";
 import type { Decided } from "../decision/decide.js";
-import type { PullerStatus } from "../sources/puller.js";
+import type { SourcePullerStatus } from "../sources/puller.js";
 import type { StageStatus } from "../policy/staging.js";
 import type { SecurityEventsState } from "../wiring/security_events.js";
 
@@ -20,12 +20,12 @@ export interface Observed {
   policy_left_ms: number;
   /** Refusals of bundles since the start, by where they came from. */
   bundle_refusals: ReadonlyMap<string, number>;
-  /** Whether the bundle at the path is refused. */
+  /** True if the bundle at the path is refused. */
   bundle_refused: boolean;
-  /** Whether the state of trusted bundles was found older than the log at the start. */
+  /** True if the state of trusted bundles was older than the log at the start. */
   bundle_trust_behind: boolean;
-  /** Where bundles are fetched from; null: nowhere. */
-  bundle_source: PullerStatus | null;
+  /** Source that bundles are fetched from; null: none. */
+  bundle_source: SourcePullerStatus | null;
   /** Bundle that is tried beside the active one; null if none is. */
   staged: StageStatus | null;
   facts_revision: number;

@@ -28,7 +28,7 @@ export interface SourceOptions {
   /** The bundle's file. Publications replace it, so that a restart finds what ran last. */
   path: string;
   name: string;
-  /** Returns what bundles are verified with, for each anew: keys may be rotated meanwhile. @throws BundleError `keys_unreadable` */
+  /** Returns what bundles are verified with, for each again: keys may be rotated meanwhile. @throws BundleError `keys_unreadable` */
   trust: () => BundleTrust;
   engine: PolicyEngine;
   clock: Clock;

@@ -1,6 +1,6 @@
-/** Where a bundle is fetched from. */
+/** A source of bundles, whatever its kind. */
 
-/** What a source has: `known` if it is what the caller named. `tag` names these bytes to the source. */
+/** Answer of a source: `known` if it is what the caller named. `tag` names these bytes to the source. */
 export type Fetched = { kind: "known" } | { kind: "bundle"; tag: string | null; bytes: Buffer };
 
 export interface Fetcher {
@@ -10,7 +10,7 @@ export interface Fetcher {
    * @throws Error saying why there is no bundle
    */
   fetch(known: string | null): Promise<Fetched>;
-  /** Whether the source answers when there is something new: then it is asked again at once. */
+  /** True if the source answers when there is something new: then it is asked again at once. */
   readonly waits: boolean;
 }
 

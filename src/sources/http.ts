@@ -15,7 +15,7 @@ export interface HttpSourceOptions extends SourceLimits {
 const WAITING_TYPE = "application/vnd.openpolicyagent.bundles";
 const TOKEN = /^[\x21-\x7e]+$/;
 
-export class HttpSource implements Fetcher {
+export class HttpBundleSource implements Fetcher {
   readonly #options: HttpSourceOptions;
   readonly #requests: Requests;
   #waits = false;

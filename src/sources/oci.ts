@@ -7,7 +7,7 @@ import { Type, type Static } from "../contract/type.js";
 import { readText } from "../system/read_file.js";
 import { schemas } from "../system/schemas.js";
 import type { Fetched, Fetcher, SourceLimits } from "./fetcher.js";
-import type { Got, Requests } from "./requests.js";
+import type { SourceAnswer, Requests } from "./requests.js";
 
 export interface OciSourceOptions extends SourceLimits {
   /** `https://registry.example/acme/policies:stable`, or `…@sha256:…`. */
@@ -91,7 +91,7 @@ export class OciSource implements Fetcher {
     const { origin, name } = this.#at;
     const { timeout_ms } = this.#options;
     const url = new URL(`${origin}/v2/${name}/${path}`);
-    const ask = (): Promise<Got> =>
+    const ask = (): Promise<SourceAnswer> =>
       this.#requests.get({
         ...{ url, timeout_ms, bytes_max },
         headers: { ...headers, ...(this.#authorization !== null && { authorization: this.#authorization }) },

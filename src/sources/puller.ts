@@ -3,12 +3,12 @@ import { Attempts, type AttemptEvents, type RetryOptions } from "../system/attem
 import type { System } from "../system/index.js";
 import type { Fetcher } from "./fetcher.js";
 
-export interface PullerOptions extends RetryOptions {
+export interface SourcePullerOptions extends RetryOptions {
   /** From one look to the next, unless the source waits by itself. */
   poll_ms: number;
 }
 
-export interface PullerStatus {
+export interface SourcePullerStatus {
   /** Milliseconds since the source last gave an answer that says what its bundle is; null: it never has. */
   silent_ms: number | null;
   failing: string | null;
@@ -19,7 +19,7 @@ const REFUSED_FOR_MS = 60_000;
 
 export class Puller {
   readonly #fetcher: Fetcher;
-  readonly #options: PullerOptions;
+  readonly #options: SourcePullerOptions;
   readonly #take: (bytes: Buffer) => Promise<boolean>;
   readonly #system: System;
   readonly #attempts: Attempts;
@@ -31,7 +31,13 @@ export class Puller {
   #running: Promise<void> | null = null;
 
   /** @param take verifies and activates; resolves to false if the bundle was refused */
-  constructor(fetcher: Fetcher, options: PullerOptions, take: (bytes: Buffer) => Promise<boolean>, system: System, events: AttemptEvents) {
+  constructor(
+    fetcher: Fetcher,
+    options: SourcePullerOptions,
+    take: (bytes: Buffer) => Promise<boolean>,
+    system: System,
+    events: AttemptEvents,
+  ) {
     this.#fetcher = fetcher;
     this.#options = options;
     this.#take = take;
@@ -39,7 +45,7 @@ export class Puller {
     this.#attempts = new Attempts(options, system, events);
   }
 
-  get status(): PullerStatus {
+  get status(): SourcePullerStatus {
     const silent_ms = this.#answered_ms === null ? null : this.#system.clock.monotonic() - this.#answered_ms;
     return { silent_ms, failing: this.#failing };
   }

@@ -5,13 +5,13 @@ import type { Timers } from "../system/index.js";
 import { isPrivate, literalAddress, publicLookup } from "./addresses.js";
 
 export interface RequestsOptions {
-  /** Whether private addresses may be asked. */
+  /** True if private addresses may be asked. */
   private: boolean;
   /** Hosts (with their port, unless it is the scheme's) that may be redirected to, beside that of the request. */
   redirect_hosts: readonly string[];
 }
 
-export interface Get {
+export interface SourceQuestion {
   url: URL;
   headers: Readonly<Record<string, string>>;
   /** Until the whole answer is there, redirects and all. */
@@ -20,7 +20,7 @@ export interface Get {
   bytes_max: number;
 }
 
-export interface Got {
+export interface SourceAnswer {
   status: number;
   headers: IncomingHttpHeaders;
   body: Buffer;
@@ -46,8 +46,8 @@ export class Requests {
     this.#https = new HttpsAgent({ ...connecting, rejectUnauthorized: true });
   }
 
-  /** Returns any whole answer, whatever its status. @throws Error saying why there is none */
-  async get({ url, headers, timeout_ms, bytes_max }: Get): Promise<Got> {
+  /** Returns any whole answer, whatever its status. @throws Error saying why no answer came */
+  async get({ url, headers, timeout_ms, bytes_max }: SourceQuestion): Promise<SourceAnswer> {
     const over = new AbortController();
     const cancel = this.#timers.after(timeout_ms, () => {
       over.abort(new Error(`no whole answer within ${timeout_ms} ms`));
@@ -85,7 +85,7 @@ export class Requests {
     throw new Error(`redirected to ${next.protocol}//${next.host}, which isn't among \`redirect_hosts\``);
   }
 
-  #once(url: URL, headers: Readonly<Record<string, string>>, bytesMax: number, signal: AbortSignal): Promise<Got> {
+  #once(url: URL, headers: Readonly<Record<string, string>>, bytesMax: number, signal: AbortSignal): Promise<SourceAnswer> {
     const address = literalAddress(url);
     // A name is looked at when it is resolved.
     if (!this.#options.private && address !== null && isPrivate(address)) throw new Error(`${address} is a private address`);
@@ -110,7 +110,7 @@ export class Requests {
   }
 }
 
-async function readWhole(response: IncomingMessage, bytesMax: number): Promise<Got> {
+async function readWhole(response: IncomingMessage, bytesMax: number): Promise<SourceAnswer> {
   const { statusCode: status = 0, headers } = response;
   if (headers["content-encoding"] !== undefined) throw new Error("a compressed answer");
   const tooMany = new Error(`an answer of more than ${bytesMax} bytes`);

@@ -2,9 +2,9 @@
 import { BundleError } from "../bundle/errors.js";
 import type { BundleSource } from "../policy/source.js";
 import type { Fetcher, SourceLimits } from "../sources/fetcher.js";
-import { HttpSource } from "../sources/http.js";
+import { HttpBundleSource } from "../sources/http.js";
 import { OciSource } from "../sources/oci.js";
-import { Puller, type PullerStatus } from "../sources/puller.js";
+import { Puller, type SourcePullerStatus } from "../sources/puller.js";
 import { Requests } from "../sources/requests.js";
 import { S3Source } from "../sources/s3.js";
 import type { Config } from "../system/config.js";
@@ -14,12 +14,12 @@ import type { Logger } from "../system/logger.js";
 export interface PulledSource {
   readonly kind: string;
   readonly url: string;
-  readonly status: PullerStatus;
+  readonly status: SourcePullerStatus;
   start(): void;
   close(): Promise<void>;
 }
 
-type Options = NonNullable<Config["bundle"]["source"]>;
+type ConfiguredSource = NonNullable<Config["bundle"]["source"]>;
 
 /** Returns the source of the configuration; null if it names none. */
 export function pulledSource(
@@ -66,10 +66,10 @@ export function pulledSource(
   };
 }
 
-function fetcherOf(options: Options, limits: SourceLimits, requests: Requests, system: System): Fetcher {
+function fetcherOf(options: ConfiguredSource, limits: SourceLimits, requests: Requests, system: System): Fetcher {
   const { kind, url, region, wait_ms, token_file, credentials_file, redirect_hosts } = options;
   const credentials = credentials_file === undefined ? {} : { credentials_file };
   if (kind === "s3") return new S3Source({ url, region, ...credentials, ...limits }, requests, system.clock);
   if (kind === "oci") return new OciSource({ url, ...credentials, ...limits }, requests, redirect_hosts);
-  return new HttpSource({ url, wait_ms, ...(token_file !== undefined && { token_file }), ...limits }, requests);
+  return new HttpBundleSource({ url, wait_ms, ...(token_file !== undefined && { token_file }), ...limits }, requests);
 }

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { Fetcher } from "../../src/sources/fetcher.js";
-import { HttpSource } from "../../src/sources/http.js";
+import { HttpBundleSource } from "../../src/sources/http.js";
 import { OciSource, ociReference } from "../../src/sources/oci.js";
 import { Requests } from "../../src/sources/requests.js";
 import { S3Source } from "../../src/sources/s3.js";
@@ -40,11 +40,11 @@ describe("where bundles are fetched from", () => {
 
   describe("over HTTP", () => {
     let server: TestServer;
-    let source: HttpSource;
+    let source: HttpBundleSource;
     beforeEach(async () => {
       server = await new TestServer(having(GOOD, '"1"')).start();
       writeFileSync(at("token"), "t-1\n");
-      source = new HttpSource({ url: server.url(), token_file: at("token"), wait_ms: 1500, ...LIMITS }, requests);
+      source = new HttpBundleSource({ url: server.url(), token_file: at("token"), wait_ms: 1500, ...LIMITS }, requests);
     });
     afterEach(() => server.stop());
     const headers = (): Record<string, unknown>[] => server.asked.map(({ headers }) => headers);

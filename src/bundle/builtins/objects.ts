@@ -1,15 +1,15 @@
 /** `object.subset`. */
 import { membersOf, type Builtin, type Spend } from "./function.js";
-import { TermSet, areEqual, termText, type Term } from "./term.js";
+import { TermSet, areEqual, termText, type RegoTerm } from "./term.js";
 
-function isSubset(whole: Term, part: Term, spend: Spend): boolean | undefined {
+function isSubset(whole: RegoTerm, part: RegoTerm, spend: Spend): boolean | undefined {
   if (whole instanceof Map && part instanceof Map) return isObjectSubset(whole, part, spend);
   if (whole instanceof TermSet && part instanceof TermSet) return isSetSubset(whole.items, part.items);
   if (Array.isArray(whole) && Array.isArray(part)) return isListSubset(whole, part, spend);
   return undefined;
 }
 
-function isObjectSubset(whole: ReadonlyMap<Term, Term>, part: ReadonlyMap<Term, Term>, spend: Spend): boolean {
+function isObjectSubset(whole: ReadonlyMap<RegoTerm, RegoTerm>, part: ReadonlyMap<RegoTerm, RegoTerm>, spend: Spend): boolean {
   const values = new Map([...whole].map(([key, value]) => [termText(key), value]));
   return [...part].every(([key, value]) => {
     const found = values.get(termText(key));
@@ -17,13 +17,13 @@ function isObjectSubset(whole: ReadonlyMap<Term, Term>, part: ReadonlyMap<Term, 
   });
 }
 
-function isSetSubset(whole: readonly Term[], part: readonly Term[]): boolean {
+function isSetSubset(whole: readonly RegoTerm[], part: readonly RegoTerm[]): boolean {
   const known = new Set(whole.map(termText));
   return part.every((term) => known.has(termText(term)));
 }
 
 /** OPA's own search, which goes on one further after a mismatch and not from where it began. */
-function isListSubset(whole: readonly Term[], part: readonly Term[], spend: Spend): boolean {
+function isListSubset(whole: readonly RegoTerm[], part: readonly RegoTerm[], spend: Spend): boolean {
   if (part.length > whole.length) return false;
   spend(whole.length * part.length);
   const [texts, wanted] = [whole.map(termText), part.map(termText)];

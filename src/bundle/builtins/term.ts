@@ -1,20 +1,20 @@
 /** Values of Rego as text: JSON, and sets, objects whose keys are any value, and integers of any size. */
 
-export type Term = null | boolean | number | bigint | string | Term[] | TermSet | Map<Term, Term>;
+export type RegoTerm = null | boolean | number | bigint | string | RegoTerm[] | TermSet | Map<RegoTerm, RegoTerm>;
 
 export class TermSet {
-  constructor(readonly items: readonly Term[]) {}
+  constructor(readonly items: readonly RegoTerm[]) {}
 }
 
 /** Reads what `opa_value_dump` writes. @throws SyntaxError */
-export function readTerm(text: string): Term {
-  const reader = new Reader(text);
+export function readTerm(text: string): RegoTerm {
+  const reader = new TermReader(text);
   const term = reader.term();
   reader.end();
   return term;
 }
 
-class Reader {
+class TermReader {
   readonly #text: string;
   #at = 0;
 
@@ -22,7 +22,7 @@ class Reader {
     this.#text = text;
   }
 
-  term(): Term {
+  term(): RegoTerm {
     this.#space();
     const first = this.#text[this.#at];
     if (first === '"') return this.#string();
@@ -38,9 +38,9 @@ class Reader {
     if (this.#at !== this.#text.length) throw new SyntaxError("more than one value");
   }
 
-  #list(open: string, close: string): Term[] {
+  #list(open: string, close: string): RegoTerm[] {
     this.#expect(open);
-    const items: Term[] = [];
+    const items: RegoTerm[] = [];
     this.#space();
     while (!this.#isNext(close)) {
       if (items.length > 0) this.#expect(",");
@@ -50,14 +50,14 @@ class Reader {
     return items;
   }
 
-  #braces(): Term {
+  #braces(): RegoTerm {
     this.#expect("{");
     this.#space();
     if (this.#isNext("}")) return new Map();
     const first = this.term();
     this.#space();
     if (!this.#isNext(":")) return new TermSet([first, ...this.#rest(() => this.term())]);
-    const entry = (key: Term): [Term, Term] => [key, this.term()];
+    const entry = (key: RegoTerm): [RegoTerm, RegoTerm] => [key, this.term()];
     const begun = entry(first);
     const more = this.#rest(() => {
       const key = this.term();
@@ -112,7 +112,7 @@ class Reader {
   }
 }
 
-const WORDS: readonly [word: string, value: Term][] = [
+const WORDS: readonly [word: string, value: RegoTerm][] = [
   ["null", null],
   ["true", true],
   ["false", false],
@@ -120,7 +120,7 @@ const WORDS: readonly [word: string, value: Term][] = [
 const NUMBER = /-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 
 /** Writes a value as `opa_value_parse` reads it; equal values have equal texts. */
-export function termText(term: Term): string {
+export function termText(term: RegoTerm): string {
   if (typeof term === "bigint") return String(term);
   if (Array.isArray(term)) return `[${term.map(termText).join(",")}]`;
   if (term instanceof TermSet) return term.items.length === 0 ? "set()" : `{${[...new Set(term.items.map(termText))].sort().join(",")}}`;
@@ -132,6 +132,6 @@ export function termText(term: Term): string {
   return JSON.stringify(term);
 }
 
-export function areEqual(a: Term, b: Term): boolean {
+export function areEqual(a: RegoTerm, b: RegoTerm): boolean {
   return termText(a) === termText(b);
 }

@@ -1,6 +1,6 @@
 /** Builtins on strings. OPA's are bytes of UTF-8 where ours are UTF-16: what is counted is counted in code points. */
 import { integerOf, membersOf, ofStrings, type Builtin } from "./function.js";
-import type { Term } from "./term.js";
+import type { RegoTerm } from "./term.js";
 
 function anyMatch(match: (text: string, part: string) => boolean): Builtin {
   return ([texts, parts], spend) => {
@@ -11,7 +11,7 @@ function anyMatch(match: (text: string, part: string) => boolean): Builtin {
   };
 }
 
-function isTexts(terms: readonly Term[] | null | undefined): terms is readonly string[] {
+function isTexts(terms: readonly RegoTerm[] | null | undefined): terms is readonly string[] {
   return Array.isArray(terms) && terms.every((term) => typeof term === "string");
 }
 

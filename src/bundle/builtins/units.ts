@@ -4,7 +4,7 @@ import { ofStrings, type Spend } from "./function.js";
 type Fraction = readonly [numerator: bigint, denominator: bigint];
 
 const POWERS = "kmgtpe";
-/** What Go's 0.001 is, to the bit. */
+/** Go's 0.001, to the bit. */
 const MILLI: Fraction = [1_152_921_504_606_847n, 2n ** 60n];
 const EXPONENT_DIGITS_MAX = 6;
 const NUMBER = /^([+-]?)(\d*)(?:\.(\d*))?(?:[eE]([+-]?\d+))?$/;
