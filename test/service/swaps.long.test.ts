@@ -104,11 +104,12 @@ function deciding(place: Place, url: URL): () => Promise<Load> {
   };
 }
 
-const p99 = (numbers: number[]): number => [...numbers].sort((a, b) => a - b)[Math.floor(numbers.length * 0.99)] ?? 0;
-
 /** Median, p99 and largest, in milliseconds. */
-const spread = (numbers: number[]): string =>
-  `${(numbers.toSorted((a, b) => a - b)[numbers.length >> 1] ?? 0).toFixed(1)} / ${p99(numbers).toFixed(1)} / ${Math.max(...numbers).toFixed(1)} ms`;
+function spread(numbers: number[]): string {
+  const sorted = numbers.toSorted((a, b) => a - b);
+  const at = (share: number): string => (sorted[Math.min(Math.floor(sorted.length * share), sorted.length - 1)] ?? 0).toFixed(1);
+  return `${at(0.5)} / ${at(0.99)} / ${at(1)} ms`;
+}
 
 describe("bundles that come while a service decides at 64 connections", function () {
   this.timeout(3_000_000);
