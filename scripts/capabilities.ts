@@ -7,6 +7,7 @@ import { loadPolicy } from "@open-policy-agent/opa-wasm";
 import { readArchive } from "../src/bundle/archive.js";
 import { allowedCapabilities, type Capabilities } from "../src/bundle/capabilities.js";
 import { findOpa, runOpa, type Opa } from "../src/bundle/opa.js";
+import { HOSTED } from "../src/bundle/builtins/index.js";
 import { asset } from "../src/system/paths.js";
 
 /** The file's text. Asks the compiler for a module that calls every builtin, and the module for what its host must give. */
@@ -22,7 +23,7 @@ export async function capabilitiesText(compiler: Opa): Promise<string> {
   const hosted = await hostedBuiltins(compiler, ["package p", ...calls, ""].join("\n\n"));
   const native = new Set(callable.map(({ name }) => name).filter((name) => !hosted.has(name)));
   return `${JSON.stringify(
-    allowedCapabilities(all, (name) => native.has(name)),
+    allowedCapabilities(all, (name) => native.has(name) || HOSTED.has(name)),
     null,
     2,
   )}\n`;

@@ -234,7 +234,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
       bundle: {
         path: file ?? join(dir, BUNDLE_FILE),
         name,
-        keys: read.keys,
+        trust: () => ({ keys: read.keys, signers_min: read.signers_min }),
         poll_ms: read.poll_ms,
         limits: ARCHIVE_LIMITS,
         state_dir: join(dir, "trusted"),

@@ -39,6 +39,7 @@ import type { JwtIdentity } from "./identity/jwt.js";
 import type { PolicyEngine } from "./policy/engine.js";
 import { PolicyInstance } from "./policy/instance.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
+import type { Staging } from "./policy/staging.js";
 import type { BundleSource, SourceStatus } from "./policy/source.js";
 import type { Bounds } from "./system/bounds.js";
 import { allowedHosts, type Config } from "./system/config.js";
@@ -60,11 +61,13 @@ import { wireFindings } from "./wiring/findings.js";
 import { ServiceFlow } from "./wiring/flow.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
+import { stagedAnswer, wireStaging } from "./wiring/staging.js";
+import { pulledSource, type PulledSource } from "./wiring/bundle_source.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
-import { provenanceKeys, trustedKeys } from "./wiring/trusted_keys.js";
+import { bundleTrust, trustNow } from "./wiring/trusted_keys.js";
 import { exporterOf, lockPlaces, openStore, retaining, searchOf, uploadsOf, type Locks, type OpenedStore } from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
@@ -93,8 +96,7 @@ export interface TakeOver {
 export async function startService(config: Config, system: System, logger: Logger, taken: TakeOver | null = null): Promise<Service> {
   const { clock, timers } = system;
   const identity = identityOf(config, system, logger);
-  const bundleKeys = trustedKeys(config);
-  const builderKeys = provenanceKeys(config);
+  bundleTrust(config);
   const tls = config.tls && readTls(config.tls, "tls");
   const logKeys = logIdentity(config.log.dir, config.log);
   const connections_max = connectionsMax(config, logger);
@@ -136,8 +138,7 @@ export async function startService(config: Config, system: System, logger: Logge
         behavior: config.behavior,
         bundle: {
           ...config.bundle,
-          keys: bundleKeys,
-          provenanceKeys: builderKeys,
+          trust: trustNow(config),
           limits: archiveLimits(config),
           verify: taken?.readied.verify,
         },
@@ -153,8 +154,14 @@ export async function startService(config: Config, system: System, logger: Logge
     );
     // Where the store fails, the core has to be whole before it can be closed.
     closing.add(() => core.catch(() => undefined));
-    const [{ store, join }, { log, records, masks, profile, engine, source }] = await Promise.all([opening, core]);
+    const [{ store, join }, { log, records, masks, profile, engine, source, trusted }] = await Promise.all([opening, core]);
     let activatedAt = clock.monotonic();
+    const pulled = pulledSource(config, source, system, logger);
+    closing.add(() => pulled?.close());
+    const staging = wireStaging(config.bundle.stage, records, system, logger);
+    closing.add(() => {
+      staging.end("stopped");
+    });
     const bundleWaiters = new BundleWaiters(timers, config.bundle);
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
@@ -262,6 +269,7 @@ export async function startService(config: Config, system: System, logger: Logge
     if (engine.active !== null) compareWords(engine.active);
     activated = (policy) => {
       activatedAt = clock.monotonic();
+      staging.end("activated");
       streams.policyActivated(policy.identity);
       bundleWaiters.activated();
       compareWords(policy);
@@ -275,6 +283,9 @@ export async function startService(config: Config, system: System, logger: Logge
       policy_left_ms: engine.active === null ? 0 : (engine.active.expires_ms ?? Infinity) - clock.wall(),
       bundle_refusals: source.refusals,
       bundle_refused: source.status.refused !== null,
+      bundle_trust_behind: trusted.isBehind,
+      bundle_source: pulled?.status ?? null,
+      staged: staging.status,
       facts_revision: facts.revision,
       facts_stale: aged.stale,
       cluster: node && { lease_left_ms: node.lease_left_ms, live: node.live.length },
@@ -369,6 +380,7 @@ export async function startService(config: Config, system: System, logger: Logge
       log,
       profile,
       findings: findings.incidents,
+      stage: staging,
       masks,
       limits: { ...config.limits, ...config.decision },
       chain,
@@ -441,7 +453,7 @@ export async function startService(config: Config, system: System, logger: Logge
         flights,
         profile,
         events: streams,
-        bundles: bundlesOf(source, engine, clock),
+        bundles: bundlesOf(source, pulled, engine, staging, clock),
         bundleWaiters,
         records,
         log,
@@ -500,6 +512,7 @@ export async function startService(config: Config, system: System, logger: Logge
     sensing.sensors.start();
     closing.add(retaining(config, log, records, system, logger, lastRecordMs));
     closing.add(source.watch());
+    pulled?.start();
     if (watched !== null) closing.add(watched.watch(timers, poll_ms));
     closing.add(
       watchExpiry(engine, system, (expiring) => {
@@ -544,7 +557,7 @@ function closeOpened(opening: Promise<OpenedStore>): Promise<void> {
 export async function checkService(config: Config, system: System): Promise<void> {
   checkConfigured(config, system);
   const { name, path } = config.bundle;
-  await verifyBundle(readBytes(path), { name, keys: trustedKeys(config), nowMs: system.clock.wall() });
+  await verifyBundle(readBytes(path), { name, ...bundleTrust(config), nowMs: system.clock.wall() });
 }
 
 /**
@@ -553,7 +566,7 @@ export async function checkService(config: Config, system: System): Promise<void
  */
 export function checkConfigured(config: Config, system: System): void {
   identityOf(config, system, null);
-  trustedKeys(config);
+  bundleTrust(config);
   checkLogIdentity(config.log.dir, config.log);
   if (config.tls !== undefined) readTls(config.tls, "tls");
   if (config.envoy?.grpc?.tls !== undefined) readTls(config.envoy.grpc.tls, "envoy.grpc.tls");
@@ -606,10 +619,29 @@ function reportImports(logger: Logger): WatchedFileEvents {
   };
 }
 
-function bundlesOf(source: BundleSource, engine: PolicyEngine, clock: System["clock"]): Bundles {
+function bundlesOf(
+  source: BundleSource,
+  pulled: PulledSource | null,
+  engine: PolicyEngine,
+  staging: Staging,
+  clock: System["clock"],
+): Bundles {
+  const orRefused = async <T>(publishing: () => Promise<T>): Promise<T> => {
+    try {
+      return await publishing();
+    } catch (cause) {
+      if (!(cause instanceof BundleError)) throw cause;
+      throw new Problem("bundle_refused", { reason: cause.code, expected: reasonText(cause.code, cause.message) }, { cause });
+    }
+  };
   return {
     get status() {
-      return answerOf(source.status);
+      const { status } = staging;
+      return {
+        ...answerOf(source.status),
+        staged: status && stagedAnswer(status),
+        source: pulled && { kind: pulled.kind, url: pulled.url, ...pulled.status },
+      };
     },
     running() {
       const { archive } = source;
@@ -618,19 +650,21 @@ function bundlesOf(source: BundleSource, engine: PolicyEngine, clock: System["cl
       if (expired(engine.active, clock.wall())) throw new Problem("bundle_expired");
       return archive;
     },
-    async publish(bytes) {
-      try {
-        return await source.publish(bytes);
-      } catch (cause) {
-        if (!(cause instanceof BundleError)) throw cause;
-        throw new Problem("bundle_refused", { reason: cause.code, expected: reasonText(cause.code, cause.message) }, { cause });
-      }
+    publish: (bytes) => orRefused(() => source.publish(bytes)),
+    stage: (bytes, share) =>
+      orRefused(async () => {
+        const { candidate, active } = await source.stage(bytes);
+        staging.begin(candidate, active, share);
+        return { running: active.identity, staged: candidate.identity };
+      }),
+    dropStaged() {
+      staging.end("dropped");
     },
   };
 }
 
 /** Without the host's paths, which are the operator's to know and stand in the log. */
-function answerOf({ name, wanted, running, refused }: SourceStatus): BundlesAnswer {
+function answerOf({ name, wanted, running, refused }: SourceStatus): Omit<BundlesAnswer, "staged" | "source"> {
   return {
     name,
     wanted: wanted && {

@@ -24,6 +24,7 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   review: ["audit", "explain", "bundle", "decision", "policy", "replay"],
   records: ["audit", "decision"],
   upload: ["audit", "records"],
+  sources: ["upload"],
   findings: ["audit", "decision", "records"],
   flow: ["decision"],
   // What others speak, in the words of the one decision; what else they need is passed in.

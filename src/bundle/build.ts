@@ -6,6 +6,7 @@ import { loadPolicy } from "@open-policy-agent/opa-wasm";
 import { canonical, type BundleMetadata, type PolicyData, type Zone } from "../contract/index.js";
 import { asset } from "../system/paths.js";
 import { readArchive, writeArchive } from "./archive.js";
+import { HOSTED } from "./builtins/index.js";
 import { CAPABILITIES_FILE, checkPolicySet, libraryFiles, staged } from "./check.js";
 import type { PolicySet } from "./compile.js";
 import { parseModules } from "./conventions.js";
@@ -178,7 +179,7 @@ async function tryModule(wasm: Buffer): Promise<string> {
   const text = Buffer.from(mem.buffer, exports.opa_json_dump(exports.builtins()));
   const hosted = Object.keys(JSON.parse(text.toString("utf8", 0, text.indexOf(0))) as object);
   const wrong = [
-    ...hosted.map((name) => `builtin \`${name}\` is not in the engine`),
+    ...hosted.filter((name) => !HOSTED.has(name)).map((name) => `builtin \`${name}\` is neither in the engine nor hosted`),
     ...(ENTRYPOINT in entrypoints ? [] : [`the module lacks the entrypoint ${ENTRYPOINT}`]),
   ];
   if (wrong.length > 0) throw new SourceErrors(wrong.map(aboutModule));

@@ -1,6 +1,6 @@
 /**
- * Which builtins a policy may use: deterministic ones that the engine has itself and that answer as OPA's own evaluator
- * does, in a time that the size of their operands bounds. `rego/capabilities.json` is generated from this list.
+ * Which builtins a policy may use: deterministic ones that the engine or the host has and that answer as OPA's own evaluator
+ * does, in a time that the size of their operands bounds, or that fuel does. `rego/capabilities.json` is generated from this list.
  */
 
 /** Native in the engine, and yet refused: name → why, and what to write instead. */
@@ -25,7 +25,7 @@ export const FORBIDDEN_BUILTINS: Readonly<Record<string, string>> = {
   to_number: "the engine fails on `1e400` and reads `.5` otherwise than OPA; type the field as a number",
 };
 
-/** Refused because the engine does not have them: what their family is replaced by. */
+/** Refused because neither the engine nor the host has them: what their family is replaced by. */
 const MISSING_BUILTINS: readonly [prefix: string, instead: string][] = [
   ["time.", "policies have no clock: use `hours` in the purpose, or `input.facts.time.ms`"],
   ["http.", "a policy reaches nothing outside: have the host put the fact into an attribute"],
@@ -39,15 +39,16 @@ const MISSING_BUILTINS: readonly [prefix: string, instead: string][] = [
   ["yaml.", "have the host parse it"],
   ["regex.replace", "use `strings.replace_n`"],
   ["regex.split", "use `split`"],
-  ["numbers.range_step", "iterate over a list of the input"],
+  ["numbers.range_step", "its size is not bounded by the size of the input; iterate over a list of the input"],
   ["json.patch", "use `object.union` and `object.remove`"],
-  ["strings.any_", "use `some` with `startswith` or `endswith`"],
 ];
 
 /** Why OPA knows this builtin and a policy here may not use it. */
 export function whyRefused(builtin: string): string {
   return (
-    FORBIDDEN_BUILTINS[builtin] ?? MISSING_BUILTINS.find(([prefix]) => builtin.startsWith(prefix))?.[1] ?? "the engine does not have it"
+    FORBIDDEN_BUILTINS[builtin] ??
+    MISSING_BUILTINS.find(([prefix]) => builtin.startsWith(prefix))?.[1] ??
+    "neither the engine nor the host has it"
   );
 }
 
@@ -70,12 +71,12 @@ const COMPILER_BUILTINS = new Set(["eq", "assign", "internal.test_case"]);
 
 /**
  * The part of OPA's capabilities that a policy may use.
- * @param native whether the engine has this builtin itself
+ * @param has whether the engine or the host has this builtin
  */
-export function allowedCapabilities(all: Capabilities, native: (name: string) => boolean): Capabilities {
+export function allowedCapabilities(all: Capabilities, has: (name: string) => boolean): Capabilities {
   const allowed = all.builtins.filter(
     ({ name, nondeterministic }) =>
-      COMPILER_BUILTINS.has(name) || (nondeterministic !== true && native(name) && FORBIDDEN_BUILTINS[name] === undefined),
+      COMPILER_BUILTINS.has(name) || (nondeterministic !== true && has(name) && FORBIDDEN_BUILTINS[name] === undefined),
   );
   // No builtin may reach another machine, whatever a later version adds.
   return { ...all, builtins: allowed.map(concatOfLists), allow_net: [] };

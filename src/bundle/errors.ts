@@ -30,6 +30,8 @@ const table = {
   signature_count: "there must be exactly one signature",
   signature_header: "the signature's header is not acceptable",
   signature_key_unknown: "the signing key is not trusted",
+  signatures_too_few: "fewer trusted signers than wanted have signed the bundle",
+  signer_twice: "the first signer can't be the second one too",
   signature_algorithm: "the signature's algorithm is not the key's",
   signature_invalid: "the signature does not match",
   signature_claims: "the signed claims are not acceptable",
@@ -51,6 +53,7 @@ const table = {
   wasm_invalid: "policy.wasm is not a module that this engine runs",
   wasm_unsupported: "policy.wasm has an instruction or a section whose cost isn't known",
   // where it comes from
+  keys_unreadable: "the keys that bundles are verified with cannot be read",
   provenance_missing: "the bundle doesn't say where it comes from",
   provenance_invalid: "the provenance is not acceptable",
   provenance_mismatch: "the provenance is of something else",
@@ -61,6 +64,10 @@ const table = {
   bundle_sequence_jump: "the sequence leaps further than the limit",
   trust_unreadable: "the record of what was trusted cannot be read",
   trust_unwritable: "the record of what is trusted cannot be written",
+  // staging
+  stage_vocabulary: "the bundle has another vocabulary than the active one, so it can't be staged beside it",
+  stage_alone: "no bundle is active that this one could be staged beside",
+  stage_active: "the bundle is the active one",
   // activation
   wasm_imports: "policy.wasm asks the host for something it does not give",
   wasm_builtin: "policy.wasm needs a builtin that is not hosted",

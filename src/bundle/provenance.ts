@@ -9,7 +9,7 @@ import { schemas } from "../system/schemas.js";
 import { readJson } from "./digest.js";
 import { openEnvelope, signEnvelope } from "./dsse.js";
 import { BundleError } from "./errors.js";
-import { SIGNATURES_FILE, type TrustedKeys } from "./signature.js";
+import { SIGNING_FILES, type TrustedKeys } from "./signature.js";
 
 export const PROVENANCE_FILE = "provenance.intoto.jsonl";
 const PAYLOAD_TYPE = "application/vnd.in-toto+json";
@@ -17,7 +17,7 @@ const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 const PREDICATE_TYPE = "https://slsa.dev/provenance/v1";
 export const BUILD_TYPE = "urn:remit:policy-bundle:v1";
 const COMPILER = "pkg:golang/github.com/open-policy-agent/opa";
-const UNATTESTED: ReadonlySet<string> = new Set([".manifest", SIGNATURES_FILE, PROVENANCE_FILE]);
+const UNATTESTED: ReadonlySet<string> = new Set([".manifest", ...SIGNING_FILES, PROVENANCE_FILE]);
 
 /** A run of a set's tests. */
 export interface TestedBuild {

@@ -8,7 +8,7 @@ import { writeArchive } from "./archive.js";
 import { packageVersion, revisionOf, rfc3339, wholeSeconds, zonesOfBundle } from "./build.js";
 import { bundleDigest, fileHashes, readJson } from "./digest.js";
 import { BundleError } from "./errors.js";
-import { SIGNATURES_FILE, signFiles } from "./signature.js";
+import { SIGNATURES_FILE, SIGNING_FILES, signFiles } from "./signature.js";
 import { readUnverified, verifyBundle, type TrustedKeys } from "./verify.js";
 import { TZDATA_VERSION } from "./zones.js";
 
@@ -60,7 +60,7 @@ export async function republishBundle(
   const manifest = readJson(".manifest", old.files.get(".manifest") ?? Buffer.of()) as object;
   const zones = zonesOfBundle(Object.keys(old.data.zones), builtMs, expiresMs);
   const files = new Map(old.files);
-  files.delete(SIGNATURES_FILE);
+  for (const name of SIGNING_FILES) files.delete(name);
   files.set(".manifest", Buffer.from(canonical({ ...manifest, revision, metadata })));
   files.set("data.json", Buffer.from(canonical({ ...old.data, zones })));
   const digest = bundleDigest(fileHashes(files));

@@ -28,7 +28,7 @@ const Scalar = Type.Union([Type.String(), Type.Number(), Type.Boolean()]);
 const Path = Type.Array(Line, { minItems: 1 });
 const MillisecondOfWeek = Type.Integer({ minimum: 0, maximum: WEEK_MS });
 
-/** Own keys are names; `__proto__` is none. */
+/** Own keys are names; `__proto__` isn't one. */
 function named<T extends TSchema>(value: T) {
   return Type.Record(Type.String({ pattern: NAME_PATTERN }), value, closed);
 }

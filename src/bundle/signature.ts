@@ -11,6 +11,14 @@ import { BundleError } from "./errors.js";
 import { schemas } from "../system/schemas.js";
 
 export const SIGNATURES_FILE = ".signatures.json";
+/**
+ * First signer's `.signatures.json` of a bundle that a second one has signed: OPA's own file has one signature, so the second signer's takes
+ * its place and covers this file too.
+ */
+export const COSIGNATURES_FILE = "cosignatures.json";
+
+/** Files of a bundle that differ by who signed it, and when. */
+export const SIGNING_FILES: ReadonlySet<string> = new Set([SIGNATURES_FILE, COSIGNATURES_FILE]);
 
 /** Key id → public key, from `publicKey`. */
 export type TrustedKeys = ReadonlyMap<string, KeyObject>;
@@ -86,39 +94,83 @@ export function signFiles(files: ReadonlyMap<string, Uint8Array>, key: KeyObject
 }
 
 /**
- * Every file but the signature is listed in it, no more and no fewer, with its own hash, by a key that is trusted.
- * @returns the hashes, for the bundle's digest
- * @throws BundleError `signature_*`, `file_*`
+ * Returns the files of a signed bundle with a second signature. The bundle's digest stays the same.
+ * @param key P-256 private key of the second signer
+ * @param keys public keys, of which one has to have signed the bundle
+ * @throws BundleError as `verifySignature`; `signature_count` if it has two already, `signer_twice` if both are the same key's
  */
-export function verifySignature(files: ReadonlyMap<string, Uint8Array>, keys: TrustedKeys): FileHash[] {
-  const { token, key } = readSignature(files.get(SIGNATURES_FILE), keys);
-  const signed = readClaims(token, key);
-  const present = fileHashes(files);
-  compare(present, signed);
-  return present;
+export function cosignFiles(files: ReadonlyMap<string, Buffer>, key: KeyObject, keys: TrustedKeys): Map<string, Buffer> {
+  verifySignature(files, keys);
+  const first = files.get(SIGNATURES_FILE) ?? Buffer.of();
+  if (files.has(COSIGNATURES_FILE)) throw new BundleError("signature_count", { file: COSIGNATURES_FILE, expected: "one signer so far" });
+  if (readSignature(SIGNATURES_FILE, first).kid === keyId(key)) throw new BundleError("signer_twice", { found: keyId(key) });
+  const cosigned = new Map(files).set(COSIGNATURES_FILE, first);
+  return cosigned.set(SIGNATURES_FILE, signFiles(cosigned, key));
 }
 
-function readSignature(content: Uint8Array | undefined, keys: TrustedKeys): { token: string; key: KeyObject } {
-  if (content === undefined) throw new BundleError("signature_missing", { expected: `a file \`${SIGNATURES_FILE}\`` });
-  const value = readJson(SIGNATURES_FILE, content);
+/**
+ * Every file but the signature is listed in it, no more and no fewer, with its own hash, by a key that is trusted. Of two signers one may be
+ * unknown, as while keys are rotated, unless two are wanted.
+ * @param signers_min signers that have to be trusted, 1 or 2
+ * @returns the hashes, for the bundle's digest
+ * @throws BundleError `signature_*`, `signatures_too_few`, `file_*`
+ */
+export function verifySignature(files: ReadonlyMap<string, Uint8Array>, keys: TrustedKeys, signers_min = 1): FileHash[] {
+  const last = readSignature(SIGNATURES_FILE, files.get(SIGNATURES_FILE));
+  const first = files.get(COSIGNATURES_FILE);
+  const signers = new Set<string>();
+  let present: FileHash[] = [];
+  const check = ({ kid, token, alg }: Signature, covers: (name: string) => boolean): void => {
+    const key = keys.get(kid);
+    if (key === undefined) return;
+    // The key says which algorithm it is for; what the header says must agree, and decides nothing.
+    if (alg !== "ES256") throw new BundleError("signature_algorithm", { expected: "ES256" });
+    const signed = readClaims(token, key);
+    // Nothing of the content is read before a signature of a trusted key is there.
+    if (present.length === 0) present = fileHashes(files);
+    const covered = present.filter(({ name }) => covers(name));
+    compare(covered, signed);
+    signers.add(kid);
+  };
+  check(last, () => true);
+  if (first !== undefined) check(readSignature(COSIGNATURES_FILE, first), isContent);
+  if (signers.size === 0) {
+    throw new BundleError("signature_key_unknown", { expected: `one of ${[...keys.keys()].join(", ")}`, found: last.kid });
+  }
+  if (signers.size < signers_min) {
+    throw new BundleError("signatures_too_few", { expected: `${signers_min} trusted signers`, found: [...signers].join(", ") });
+  }
+  return present.filter(({ name }) => isContent(name));
+}
+
+/** Returns the hashes of what a bundle is made of, whoever signed it. */
+export function contentHashes(files: ReadonlyMap<string, Uint8Array>): FileHash[] {
+  return fileHashes(files).filter(({ name }) => isContent(name));
+}
+
+function isContent(name: string): boolean {
+  return name !== COSIGNATURES_FILE;
+}
+
+/** A signature as its file has it, unverified. */
+interface Signature {
+  kid: string;
+  alg: string;
+  token: string;
+}
+
+function readSignature(file: string, content: Uint8Array | undefined): Signature {
+  if (content === undefined) throw new BundleError("signature_missing", { expected: `a file \`${file}\`` });
+  const value = readJson(file, content);
   if (!isSignatureFile(value)) {
-    throw new BundleError("signature_malformed", { file: SIGNATURES_FILE, expected: '`{"signatures": ["<JWS>"]}`' });
+    throw new BundleError("signature_malformed", { file, expected: '`{"signatures": ["<JWS>"]}`' });
   }
   const [token, ...more] = value.signatures;
   if (token === undefined || more.length > 0) {
-    throw new BundleError("signature_count", { file: SIGNATURES_FILE, found: String(value.signatures.length) });
+    throw new BundleError("signature_count", { file, found: String(value.signatures.length) });
   }
-  const header = readHeader(token);
-  const key = keys.get(header.kid);
-  if (key === undefined) {
-    throw new BundleError("signature_key_unknown", {
-      expected: `one of ${[...keys.keys()].join(", ")}`,
-      found: header.kid,
-    });
-  }
-  // The key says which algorithm it is for; what the header says must agree, and decides nothing.
-  if (header.alg !== "ES256") throw new BundleError("signature_algorithm", { expected: "ES256" });
-  return { token, key };
+  const { kid, alg } = readHeader(token);
+  return { kid, alg, token };
 }
 
 /** The part before the first dot is the signer's or an attacker's: nothing of it is used but to find a pinned key. */

@@ -39,6 +39,7 @@ const isState = schemas().compile<Static<typeof State>>(State);
 export class TrustedStore {
   readonly #folder: string;
   #bundles: ReadonlyMap<string, Trusted>;
+  #isBehind = false;
 
   private constructor(folder: string, bundles: ReadonlyMap<string, Trusted>) {
     this.#folder = folder;
@@ -57,6 +58,11 @@ export class TrustedStore {
       throw new BundleError("trust_unwritable", { file: folder }, { cause });
     }
     return new TrustedStore(folder, await read(join(folder, FILE)));
+  }
+
+  /** True if another witness knew a later bundle when this was opened: the state was lost, or put back from a backup. */
+  get isBehind(): boolean {
+    return this.#isBehind;
   }
 
   trusted(name: string): Readonly<Trusted> | undefined {
@@ -93,6 +99,7 @@ export class TrustedStore {
   async remember({ bundle, sequence, digest }: PolicyIdentity): Promise<boolean> {
     if ((this.#bundles.get(bundle)?.sequence ?? -1) >= sequence) return false;
     await this.#put(bundle, { sequence, digest });
+    this.#isBehind = true;
     return true;
   }
 

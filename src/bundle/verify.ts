@@ -5,12 +5,12 @@
 import type { ErrorObject } from "ajv";
 import { parseTime, type BundleMetadata, type Catalogue, type PolicyData, type PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, readArchive, type ArchiveLimits } from "./archive.js";
-import { bundleDigest, fileHashes, readJson } from "./digest.js";
+import { bundleDigest, readJson } from "./digest.js";
 import { BundleError, type BundleCode } from "./errors.js";
 import { leadsToField } from "./masks.js";
 import { PROVENANCE_FILE, verifyProvenance } from "./provenance.js";
 import { BundleManifest, Catalogue as CatalogueSchema, Data, Metadata, ValueType } from "./schema.js";
-import { SIGNATURES_FILE, verifySignature, type TrustedKeys } from "./signature.js";
+import { SIGNING_FILES, contentHashes, verifySignature, type TrustedKeys } from "./signature.js";
 import { schemas, type Validator } from "../system/schemas.js";
 
 export { BUNDLE_CODES, BundleError, type BundleCode, type BundleDetail } from "./errors.js";
@@ -29,11 +29,16 @@ export interface VerifyOptions {
   /** Milliseconds since the epoch, read once for the whole verification. */
   nowMs: number;
   limits?: Readonly<ArchiveLimits>;
+  /** Trusted signers that have to have signed it, 1 or 2. @default 1 */
+  signers_min?: number;
   /** Public keys, of which one has to have signed its provenance. @default the provenance isn't looked at */
   provenanceKeys?: TrustedKeys | undefined;
 }
 
-/** What a bundle's files say. */
+/** Keys that a bundle is verified with, and how many of them. */
+export type BundleTrust = Pick<VerifyOptions, "keys" | "signers_min" | "provenanceKeys">;
+
+/** Content of a bundle's files. */
 export interface BundleContent {
   identity: PolicyIdentity;
   metadata: BundleMetadata;
@@ -89,7 +94,7 @@ export async function verifyBundle(bytes: Uint8Array, options: VerifyOptions): P
   const files = await readArchive(bytes, options.limits ?? ARCHIVE_LIMITS);
   // A delta over a signed snapshot would bring in what nobody signed (GHSA-g2pf-6v5v-qcc8).
   if (files.has("patch.json")) throw new BundleError("delta_unsupported", { file: "patch.json" });
-  const hashes = verifySignature(files, options.keys);
+  const hashes = verifySignature(files, options.keys, options.signers_min);
   const content = readContent(files, bundleDigest(hashes));
   checkName(content.metadata, options.name);
   checkExpiry(content.metadata, options.nowMs);
@@ -103,7 +108,7 @@ export async function verifyBundle(bytes: Uint8Array, options: VerifyOptions): P
  */
 export async function readUnverified(bytes: Uint8Array, limits: Readonly<ArchiveLimits> = ARCHIVE_LIMITS): Promise<UnverifiedBundle> {
   const files = await readArchive(bytes, limits);
-  return { verified: false, ...readContent(files, bundleDigest(fileHashes(files))) };
+  return { verified: false, ...readContent(files, bundleDigest(contentHashes(files))) };
 }
 
 function readContent(files: ReadonlyMap<string, Buffer>, digest: string): BundleContent {
@@ -133,7 +138,7 @@ function checkMasks({ vocabulary }: PolicyData): void {
 function checkFiles(files: ReadonlyMap<string, Buffer>): void {
   for (const name of REQUIRED) if (!files.has(name)) throw new BundleError("file_missing", { file: name });
   for (const [name, content] of files) {
-    const known = REQUIRED.includes(name) || name === SIGNATURES_FILE || name === PROVENANCE_FILE || isSource(name);
+    const known = REQUIRED.includes(name) || SIGNING_FILES.has(name) || name === PROVENANCE_FILE || isSource(name);
     if (!known) throw new BundleError("file_unexpected", { file: name });
     if (content.length === 0) throw new BundleError("file_empty", { file: name });
   }

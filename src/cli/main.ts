@@ -15,6 +15,7 @@ export const COMMANDS: Subcommands = {
   decide: async () => (await import("./decide.js")).addDecide,
   verify: async () => (await import("./verify.js")).addVerify,
   inspect: async () => (await import("./inspect.js")).addInspect,
+  cosign: async () => (await import("./cosign.js")).addCosign,
   republish: async () => (await import("./republish.js")).addRepublish,
   publish: async () => (await import("./publish.js")).addPublish,
   bundles: async () => (await import("./publish.js")).addBundles,

@@ -1,6 +1,6 @@
 /** `remit publish` and `remit bundles`: the bundle of a running service. */
 import type { Command } from "commander";
-import type { BundlesAnswer, PublishAnswer } from "../contract/index.js";
+import type { BundlesAnswer, PublishAnswer, StagedBundle } from "../contract/index.js";
 import { readGiven } from "../system/read_file.js";
 import { Client, asking, type ServiceOptions } from "./client.js";
 import { readable } from "./places.js";
@@ -14,32 +14,51 @@ export function addPublish(program: Command, ui: Ui): void {
       .command("publish")
       .description("make a signed bundle the one that decides; needs `remit:publish`")
       .argument("<bundle>", "a .tar.gz")
-      .requiredOption("--reason <text>", "why; on record"),
-    `  $ remit publish support.tar.gz --reason "refunds up to 100"`,
-  ).action(async (file: string, { reason, ...options }: ServiceOptions & { reason: string }) => {
+      .requiredOption("--reason <text>", "why; on record")
+      .option("--stage <share>", "try it beside the running one: `shadow`, or the percentage of the agents that it decides for (1 to 99)"),
+    `  $ remit publish support.tar.gz --reason "refunds up to 100"
+  $ remit publish support.tar.gz --reason "refunds up to 100" --stage shadow`,
+  ).action(async (file: string, { reason, stage, ...options }: ServiceOptions & { reason: string; stage?: string }) => {
     const bytes = { type: TYPE, content: readGiven(readable(file)) };
-    const answer = await new Client(options).ask<PublishAnswer>("POST", "/bundles", { query: { reason }, bytes });
+    const query = { reason, ...(stage !== undefined && { stage }) };
+    const answer = await new Client(options).ask<PublishAnswer>("POST", "/bundles", { query, bytes });
     if (options.json === true) sayJson(ui, { ok: true, ...answer });
-    else ui.out(`${ui.paint("green", "decides now")}  ${words(answer.running)}`);
+    else if (answer.staged === null) ui.out(`${ui.paint("green", "decides now")}  ${words(answer.running)}`);
+    else ui.out(`${ui.paint("green", "staged")}  ${words(answer.staged)}`);
   });
 }
 
 export function addBundles(program: Command, ui: Ui): void {
   asking(
-    program.command("bundles").description("show which bundle is wanted, which runs, and why they differ; needs `remit:publish`"),
-    `  $ remit bundles`,
-  ).action(async (options: ServiceOptions) => {
+    program
+      .command("bundles")
+      .description("show which bundle is wanted, which runs, and why they differ; needs `remit:publish`")
+      .option("--drop-staged <reason>", "end the stage of a bundle first; the reason is on record"),
+    `  $ remit bundles
+  $ remit bundles --drop-staged "denies what support needs"`,
+  ).action(async ({ dropStaged, ...options }: ServiceOptions & { dropStaged?: string }) => {
+    if (dropStaged !== undefined) await new Client(options).ask("POST", "/bundles/staged/drop", { query: { reason: dropStaged } });
     const answer = await new Client(options).ask<BundlesAnswer>("GET", "/bundles");
     if (options.json === true) {
       sayJson(ui, { ok: true, ...answer });
       return;
     }
-    const { name, wanted, running, refused } = answer;
+    const { name, wanted, running, refused, staged, source } = answer;
     ui.out(ui.paint("bold", name));
     ui.out(`  runs      ${running === null ? "none: nothing is decided" : words(running)}`);
     ui.out(`  wanted    ${wanted === null ? "no file at the path" : wanted.identity === null ? "unreadable" : words(wanted.identity)}`);
+    if (source !== null)
+      ui.out(`  source    ${source.url}, ${source.failing ?? (source.silent_ms === null ? "not asked yet" : "answers")}`);
+    if (staged !== null) sayStaged(ui, staged);
     if (refused !== null) ui.out(`  ${ui.paint("red", "refused")}   ${refused.code}: ${refused.message} (${refused.at})`);
   });
+}
+
+function sayStaged(ui: Ui, { identity, share, compared, flips, other_reasons, errors, differences }: StagedBundle): void {
+  ui.out(`  staged    ${words(identity)}`);
+  ui.out(`            ${share === 0 ? "in shadow" : `decides for ${share} % of the agents`}`);
+  ui.out(`            ${compared} compared, ${flips} differ, ${other_reasons} have other reasons, ${errors} failed`);
+  for (const { from, to, reason, agent, count } of differences) ui.out(`            ${count} × ${from} → ${to}, ${reason}, ${agent}`);
 }
 
 function words({ bundle, revision, sequence, digest }: PublishAnswer["running"]): string {

@@ -6,7 +6,7 @@ import type { Command } from "commander";
 import { buildBundle } from "../bundle/build.js";
 import { findOpa } from "../bundle/opa.js";
 import { PROVENANCE_FILE, verifyProvenance } from "../bundle/provenance.js";
-import { keyId, publicKey, SIGNATURES_FILE } from "../bundle/signature.js";
+import { SIGNING_FILES, keyId, publicKey } from "../bundle/signature.js";
 import { verifyBundle, type VerifiedBundle } from "../bundle/verify.js";
 import { parseTime } from "../contract/index.js";
 import { systemClock } from "../system/index.js";
@@ -17,17 +17,19 @@ import { readable } from "./places.js";
 import { inFolder, readBundle } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";
+import { wholeNumber } from "./signing.js";
 
 interface Options {
   key?: string[];
   name?: string;
+  signers?: number;
   provenance?: string[];
   rebuild?: string;
   json?: true;
 }
 
 /** What is someone's own to each build. */
-const UNREPEATED: ReadonlySet<string> = new Set([SIGNATURES_FILE, PROVENANCE_FILE]);
+const UNREPEATED: ReadonlySet<string> = new Set([...SIGNING_FILES, PROVENANCE_FILE]);
 
 const EXAMPLES = `
 Examples:
@@ -42,6 +44,7 @@ export function addVerify(program: Command, ui: Ui): void {
     .argument("<bundle>", "a .tar.gz")
     .option("--key <file>", `a public key to trust; may be given again (default: ${defaultKeyPath()}.pub.pem)`, collect)
     .option("--name <name>", "the name it must have (default: whichever it has)")
+    .option("--signers <n>", "how many trusted keys must have signed it, 1 or 2 (default: 1)", wholeNumber)
     .option("--provenance <file>", "a builder's public key, which has to have signed the provenance; may be given again", collect)
     .option("--rebuild <folder>", "build this policy set again, and compare every file")
     .option("--json", "say it as JSON")
@@ -50,7 +53,7 @@ export function addVerify(program: Command, ui: Ui): void {
       const keys = new Map(await Promise.all((options.key ?? [`${defaultKeyPath()}.pub.pem`]).map(trustedKey)));
       const bytes = readGiven(file);
       const name = options.name ?? (await readBundle(file)).metadata.name;
-      const bundle = await verifyBundle(bytes, { keys, name, nowMs: systemClock.wall() });
+      const bundle = await verifyBundle(bytes, { keys, name, nowMs: systemClock.wall(), signers_min: options.signers ?? 1 });
       const { identity, metadata } = bundle;
       const builders = options.provenance === undefined ? null : new Map(await Promise.all(options.provenance.map(trustedKey)));
       const provenance = builders && verifyProvenance(bundle.files, metadata, builders);

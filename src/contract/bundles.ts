@@ -6,6 +6,37 @@ const closed = { additionalProperties: false };
 const Identity = Type.Object(policyIdentity, { ...closed, title: "BundleIdentity", description: "One built and signed bundle" });
 const orNull = <T extends Parameters<typeof Type.Union>[0][number]>(schema: T) => Type.Union([schema, Type.Null()]);
 
+const counted = (description: string) => Type.Integer({ minimum: 0, description });
+const verdict = (description: string) => Type.Enum(["allow", "deny", "flag"], { description });
+
+export const StagedBundle = Type.Object(
+  {
+    identity: Identity,
+    share: Type.Integer({ minimum: 0, maximum: 99, description: "Percentage of the agents that it decides for; 0 in shadow" }),
+    since: Type.String({ description: "When the stage began, RFC 3339" }),
+    compared: counted("Decisions that both bundles were asked about"),
+    flips: counted("Those that differ in the decision, or in whether the action proceeds"),
+    other_reasons: counted("Those with the same decision and other reasons"),
+    errors: counted("Evaluations of the staged bundle that failed"),
+    skipped: counted("Decisions that weren't compared, since too many were waiting"),
+    differences: Type.Array(
+      Type.Object(
+        {
+          from: verdict("Decision of the active bundle"),
+          to: verdict("Decision of the staged bundle"),
+          reason: Type.String({ description: "First reason of the staged bundle" }),
+          agent: Type.String({ description: "Agent that acted" }),
+          count: counted("How often"),
+        },
+        { ...closed, title: "StageDifference", description: "One kind of difference, of one agent" },
+      ),
+      { description: "The 100 most frequent" },
+    ),
+  },
+  { ...closed, title: "StagedBundle", description: "Bundle that is tried beside the active one; null if none is" },
+);
+export type StagedBundle = Static<typeof StagedBundle>;
+
 export const BundlesAnswer = Type.Object(
   {
     name: Type.String({ description: "Name of the bundle that the service is configured for" }),
@@ -30,13 +61,28 @@ export const BundlesAnswer = Type.Object(
         { ...closed, title: "RefusedBundle", description: "Why the wanted bundle does not run; null if nothing was refused" },
       ),
     ),
+    staged: orNull(StagedBundle),
+    source: orNull(
+      Type.Object(
+        {
+          kind: Type.String({ description: "`http`, `s3` or `oci`" }),
+          url: Type.String({ description: "The bundle there" }),
+          silent_ms: orNull(Type.Number({ minimum: 0, description: "Milliseconds since it last answered; null: it never has" })),
+          failing: orNull(Type.String({ description: "Why it can't be asked; null if it can" })),
+        },
+        { ...closed, title: "BundleSource", description: "Where bundles are fetched from; null: nowhere" },
+      ),
+    ),
   },
   { ...closed, title: "Bundles", description: "Bundle that is wanted, and the one that runs" },
 );
 export type BundlesAnswer = Static<typeof BundlesAnswer>;
 
 export const PublishAnswer = Type.Object(
-  { running: about(Identity, "Bundle that decides from now on") },
+  {
+    running: about(Identity, "Bundle that decides from now on"),
+    staged: orNull(about(Identity, "Bundle that is staged beside it from now on; null if the published one decides")),
+  },
   { ...closed, title: "PublishAnswer", description: "What a published bundle came to" },
 );
 export type PublishAnswer = Static<typeof PublishAnswer>;

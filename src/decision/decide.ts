@@ -24,7 +24,12 @@ export function decider(pdp: Pdp): Decider {
   const committer = new Committer(pdp);
 
   /** One turn up to the record, then the disk. @throws Problem at once, of the attempt and the commit */
-  const decided = (question: Question): Promise<Decided> => committer.durable(committer.commit(attempt(question)));
+  const decided = (question: Question): Promise<Decided> => {
+    const attempted = attempt(question);
+    const committed = committer.commit(attempted);
+    pdp.stage?.decided(attempted);
+    return committer.durable(committed);
+  };
 
   async function all(actions: readonly Action[], caller: Caller, policy: ActivePolicy, arrival: Arrival): Promise<Decided[]> {
     return inOrder(await Promise.all(actions.map(async (action) => await intake.question(action, caller, policy, arrival))));

@@ -102,8 +102,9 @@ export class Intake {
     return { caller, agent_proof };
   }
 
-  #question(action: Action, asker: Asker, policy: ActivePolicy, { asked_ms, began }: Arrival): Question {
+  #question(action: Action, asker: Asker, active: ActivePolicy, { asked_ms, began }: Arrival): Question {
     const read_ms = this.#pdp.system.clock.monotonic() - began;
+    const policy = this.#pdp.stage?.policyFor(action.request.agent, active) ?? active;
     return { action, asker, policy, vocabulary: this.vocabularyOf(policy), kind: "decision", happened: null, asked_ms, read_ms };
   }
 }

@@ -6,7 +6,19 @@ import type { Attempt, Attempter } from "./attempt.js";
 import type { Chain } from "./chain.js";
 import type { Written } from "./commit.js";
 import type { Intake } from "./intake.js";
-import type { AgentProof, AnswerTime, Caller, DecisionLog, Engine, Facts, ValueFlow, Identity, KeptProfile, Masks } from "./ports.js";
+import type {
+  AgentProof,
+  AnswerTime,
+  Caller,
+  DecisionLog,
+  Engine,
+  Facts,
+  ValueFlow,
+  Identity,
+  KeptProfile,
+  Masks,
+  PolicyStage,
+} from "./ports.js";
 import type { Kind } from "./record.js";
 import type { ScanLimits } from "./scan.js";
 
@@ -46,6 +58,8 @@ export interface Pdp {
   decided?: (decisionId: string, caller: string, proceed: boolean) => void;
   /** Called for each decision that is on record, permits, and doesn't leave: its time was over. */
   withheld?: (decisionId: string) => void;
+  /** Second policy beside the active one. @default the active policy decides for all */
+  stage?: PolicyStage;
   /** Without it each action that has to be looked into is a finding of its own. */
   findings?: Findings;
   /**

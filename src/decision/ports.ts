@@ -18,6 +18,7 @@ import type {
   Zone,
 } from "../contract/index.js";
 import type { NamesOfAct } from "./act.js";
+import type { Attempt } from "./attempt.js";
 
 /** Subject that a token names, by its issuer (RFC 7519, sections 4.1.1 and 4.1.2). */
 export interface TokenSubject {
@@ -193,6 +194,14 @@ export interface ActivePolicy {
   readonly expires_ms: number | null;
   /** Evaluates in place, bounded by fuel. @param input the JSON text of a `PolicyInput`, serialised by us */
   evaluate(input: string): Evaluation;
+}
+
+/** A second policy beside the active one. */
+export interface PolicyStage {
+  /** Returns the policy that decides for an agent: the active one, unless the agent is in the share of the staged one. */
+  policyFor(agent: string, active: ActivePolicy): ActivePolicy;
+  /** Called with each decision, in the turn in which its record is handed over. Throws nothing. */
+  decided(attempt: Attempt): void;
 }
 
 export interface Engine {

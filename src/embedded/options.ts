@@ -21,6 +21,8 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
     name: string;
     /** Public keys in PEM, one of which has to have signed it. */
     keys: string | readonly string[];
+    /** How many of them have to have signed it, 1 or 2. @default 1 */
+    signers_min?: number;
     /** A watched file. @default none: it comes from the service */
     file?: string;
     /** Milliseconds for which an older bundle than the service's may decide, if the service's isn't available. @default 30,000 */
@@ -75,6 +77,7 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
 export interface ReadOptions {
   url: URL | null;
   keys: TrustedKeys;
+  signers_min: number;
   age_ms_max: number;
   behind_ms_max: number;
   poll_ms: number;
@@ -97,7 +100,7 @@ const HOUR_MS = 3_600_000;
 const MIB = 1024 * 1024;
 
 type Names<T> = Record<keyof NonNullable<T>, true>;
-const BUNDLE: Names<EmbeddedOptions["bundle"]> = { name: true, keys: true, file: true, behind_ms_max: true };
+const BUNDLE: Names<EmbeddedOptions["bundle"]> = { name: true, keys: true, signers_min: true, file: true, behind_ms_max: true };
 const SERVICE: Names<ServiceOptions> = { url: true, token: true };
 const FACTS: Names<EmbeddedOptions["facts"]> = { file: true, age_ms_max: true, poll_ms: true };
 const CALLER: Names<EmbeddedOptions["caller"]> = { id: true, agents: true, purposes: true };
@@ -142,6 +145,7 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
   return {
     url: service === undefined ? null : baseUrl(service.url),
     keys: trustedKeys(bundle.keys),
+    signers_min: integer(bundle, "signers_min", 1, 1, 2, "bundle."),
     age_ms_max: integer(facts, "age_ms_max", 5000, 400, HOUR_MS, "facts."),
     // One from a file is the application's own affair.
     behind_ms_max: bundle.file === undefined ? behind_ms_max : Infinity,

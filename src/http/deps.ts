@@ -5,7 +5,7 @@ import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import type { RecordSearch } from "../records/search.js";
-import type { BundlesAnswer, PolicyIdentity, Scope } from "../contract/index.js";
+import type { BundlesAnswer, PolicyIdentity, PublishAnswer, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Observer } from "../decision/observe.js";
 import type { Outcomes } from "../decision/outcomes.js";
@@ -38,6 +38,9 @@ export interface Bundles {
   running(): BundleArchive;
   /** @throws Problem `bundle_refused` */
   publish(bytes: Buffer): Promise<PolicyIdentity>;
+  /** @param share percentage of the agents that it decides for; 0 is shadow. @throws Problem `bundle_refused` */
+  stage(bytes: Buffer, share: number): Promise<PublishAnswer>;
+  dropStaged(): void;
 }
 
 /** States that `/readyz` reports: ready if all are true. */

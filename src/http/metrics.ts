@@ -8,6 +8,8 @@ import type { ObservedAnswer, PolicyIdentity, ProblemCode, StreamEnd } from "../
 import type { TracesReport } from "../adapters/otlp/report.js";
 import type { Bound } from "../system/bounds.js";
 import type { Decided } from "../decision/decide.js";
+import type { SourcePullerStatus } from "../sources/puller.js";
+import type { StageStatus } from "../policy/staging.js";
 import type { SecurityEventsState } from "../wiring/security_events.js";
 
 export interface Observed {
@@ -18,8 +20,14 @@ export interface Observed {
   policy_left_ms: number;
   /** Refusals of bundles since the start, by where they came from. */
   bundle_refusals: ReadonlyMap<string, number>;
-  /** Whether the bundle at the path is refused. */
+  /** True if the bundle at the path is refused. */
   bundle_refused: boolean;
+  /** True if the state of trusted bundles was older than the log at the start. */
+  bundle_trust_behind: boolean;
+  /** Source that bundles are fetched from; null: none. */
+  bundle_source: SourcePullerStatus | null;
+  /** Bundle that is tried beside the active one; null if none is. */
+  staged: StageStatus | null;
   facts_revision: number;
   facts_stale: boolean;
   /** Null for a service that decides alone. */
@@ -211,7 +219,7 @@ export class Metrics {
     );
     const refusals: Prom.Counter<"from"> = new Counter({
       name: "remit_bundle_refusals_total",
-      help: "Bundles refused, by where they came from: path, publication, or the kept copy",
+      help: "Bundles refused, by where they came from: path, source, publication, stage, or the kept copy",
       labelNames: ["from"],
       registers,
       collect: () => {
@@ -219,6 +227,28 @@ export class Metrics {
         for (const [from, count] of observe().bundle_refusals) refusals.inc({ from }, count);
       },
     });
+    gauge(
+      "remit_bundle_trust_behind",
+      "1 if the state of trusted bundles was lost or older than the log when the service started",
+      ({ bundle_trust_behind }) => Number(bundle_trust_behind),
+    );
+    gauge(
+      "remit_bundle_source_silent_seconds",
+      "Since the source of bundles last answered; +Inf before its first answer, 0 without a source",
+      ({ bundle_source }) => (bundle_source === null ? 0 : (bundle_source.silent_ms ?? Infinity) / 1000),
+    );
+    gauge(
+      "remit_stage_share",
+      "Percentage of the agents that a staged bundle decides for; -1 without one",
+      ({ staged }) => staged?.share ?? -1,
+    );
+    gauge(
+      "remit_stage_compared",
+      "Decisions that the active and the staged bundle were both asked about",
+      ({ staged }) => staged?.compared ?? 0,
+    );
+    gauge("remit_stage_flips", "Those that the staged bundle decides differently", ({ staged }) => staged?.flips ?? 0);
+    gauge("remit_stage_errors", "Evaluations of the staged bundle that failed", ({ staged }) => staged?.errors ?? 0);
     gauge("remit_facts_revision", "Revision of the facts", ({ facts_revision }) => facts_revision);
     gauge("remit_facts_stale", "1 while the facts are older than their bound", ({ facts_stale }) => Number(facts_stale));
     gauge(

@@ -115,6 +115,30 @@ export class PolicyEngine implements Engine {
     return activation;
   }
 
+  /**
+   * Loads and tries a bundle that may follow the active one, without activating it or noting it as trusted.
+   * @throws BundleError as `activate`, and `stage_alone`, `stage_active`
+   */
+  candidate(bundle: VerifiedBundle): Promise<{ candidate: ActivePolicy; active: ActivePolicy }> {
+    const loading = this.#last.then(async () => {
+      if (!VerifiedBundle.is(bundle)) throw new TypeError("the engine takes verified bundles only");
+      const active = this.#active;
+      if (active === null) throw new BundleError("stage_alone");
+      this.#trusted.check(bundle.identity);
+      if (active.identity.digest === bundle.identity.digest) throw new BundleError("stage_active");
+      return { candidate: await this.#loaded(bundle), active };
+    });
+    this.#last = loading.catch(() => undefined);
+    return loading;
+  }
+
+  async #loaded(bundle: VerifiedBundle): Promise<LoadedBundle> {
+    if (this.#active !== null) await this.#prepare(bundle);
+    const instance = this.#load(bundle);
+    rehearse(instance, bundle, this.#clock.wall());
+    return new LoadedBundle(bundle, instance, this.#overran);
+  }
+
   async #activate(bundle: VerifiedBundle, keep: () => Promise<void>): Promise<PolicyIdentity> {
     // The type says so already; a cast must not be a way in.
     if (!VerifiedBundle.is(bundle)) throw new TypeError("the engine takes verified bundles only");
@@ -123,10 +147,7 @@ export class PolicyEngine implements Engine {
       await keep();
       return this.#active.identity;
     }
-    if (this.#active !== null) await this.#prepare(bundle);
-    const instance = this.#load(bundle);
-    rehearse(instance, bundle, this.#clock.wall());
-    const next = new LoadedBundle(bundle, instance, this.#overran);
+    const next = await this.#loaded(bundle);
     await keep();
     await this.#trusted.advance(bundle.identity);
     this.#active = next;

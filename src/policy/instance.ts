@@ -8,6 +8,7 @@ import type * as Sdk from "@open-policy-agent/opa-wasm";
 import { BundleError } from "../bundle/errors.js";
 import { EVALUATION_FUEL } from "../contract/index.js";
 import type { Evaluation } from "../decision/ports.js";
+import { callBuiltin, neededBuiltins, type HostedModule, type NeededBuiltins, type ValueExports } from "./host_builtins.js";
 import { ABORT_EXPORT, FUEL_EXPORT, STATE_EXPORT } from "./metering.js";
 import { HOST_FUNCTIONS, compile, describe, refused } from "./modules.js";
 
@@ -76,6 +77,8 @@ interface Running {
   reached: number;
   /** The memory up to `heap` before the first evaluation: the data as it was loaded, and all that the module's code keeps. */
   image: Uint8Array | null;
+  /** Builtins of the host that the module calls. */
+  needed: NeededBuiltins;
   /** The module's own mutable globals, and their values before the first evaluation. */
   state: readonly (readonly [global: WebAssembly.Global, value: unknown])[];
 }
@@ -195,7 +198,7 @@ export class PolicyInstance {
     const exports = (policy.wasmInstance as WebAssembly.Instance).exports;
     checkAbi(exports, this.#abi);
     const callable = exports as unknown as Exports;
-    checkBuiltins(policy, callable);
+    const needed = builtinsOf(policy, callable);
     const entrypoint: unknown = (policy.entrypoints as Record<string, unknown>)[this.#entrypoint];
     if (typeof entrypoint !== "number") {
       throw new BundleError("wasm_entrypoint", { file: "policy.wasm", expected: this.#entrypoint });
@@ -207,7 +210,8 @@ export class PolicyInstance {
     } catch (thrown) {
       throw refused("engine_memory", thrown);
     }
-    return {
+    const running: Running = {
+      needed,
       memory: policy.mem,
       exports: callable,
       fuel,
@@ -220,6 +224,10 @@ export class PolicyInstance {
       image: null,
       state: stateOf(exports).map((global) => [global, global.value] as const),
     };
+    if (needed.size === 0) return running;
+    // The SDK has builtins of its own, which can't be replaced and differ from OPA's: such a module runs in an instance of ours.
+    const image = Uint8Array.from(running.view.subarray(0, running.heap));
+    return { ...inMemory(this.#module, this.#newMemory(), running, image), image };
   }
 }
 
@@ -235,7 +243,7 @@ function restored(ended: Running, image: Uint8Array): Running {
 /** A new instance in memory of its own, since memory never shrinks. */
 function inMemory(module: WebAssembly.Module, memory: WebAssembly.Memory, ended: Running, image: Uint8Array): Running {
   const view = Buffer.from(memory.buffer);
-  const exports = exportsIn(module, memory);
+  const exports = exportsIn(module, memory, ended.needed);
   const values = ended.state.map(([, value]) => value);
   const state = stateOf(exports).map((global, i) => [global, values[i]] as const);
   return restored(
@@ -244,14 +252,19 @@ function inMemory(module: WebAssembly.Module, memory: WebAssembly.Memory, ended:
   );
 }
 
-function exportsIn(module: WebAssembly.Module, memory: WebAssembly.Memory): WebAssembly.Exports {
+function exportsIn(module: WebAssembly.Module, memory: WebAssembly.Memory, needed: NeededBuiltins = new Map()): WebAssembly.Exports {
   const env: Record<string, unknown> = { memory };
+  let hosted: HostedModule | null = null;
   for (const name of HOST_FUNCTIONS) {
-    env[name] = () => {
-      throw new Error("no function of the host is called");
+    const isBuiltin = name.startsWith("opa_builtin");
+    env[name] = (id: number, _context: number, ...operands: number[]) => {
+      if (!isBuiltin || hosted === null) throw new Error("no function of the host is called");
+      return callBuiltin(needed, hosted, id, operands);
     };
   }
-  return new WebAssembly.Instance(module, { env }).exports;
+  const { exports } = new WebAssembly.Instance(module, { env });
+  hosted = { exports: exports as unknown as ValueExports, memory, fuel: fuelOf(exports) };
+  return exports;
 }
 
 /**
@@ -309,20 +322,18 @@ function checkAbi(exports: WebAssembly.Exports, wanted: string): void {
   if (found !== wanted) throw new BundleError("abi_unsupported", { file: "policy.wasm", expected: wanted, found });
 }
 
-/**
- * Refuses a module that needs builtins of the host, which has none: those that the SDK brings differ from OPA's own, and the rest would
- * throw only when called. Native ones need no host and are not in this list.
- */
-function checkBuiltins(policy: Sdk.LoadedPolicy, exports: Exports): void {
-  let needed: object;
+/** Returns the builtins of the host that a module needs; native ones aren't among them. @throws BundleError `wasm_builtin` for one that isn't hosted */
+function builtinsOf(policy: Sdk.LoadedPolicy, exports: Exports): NeededBuiltins {
+  let named: Record<string, unknown>;
   try {
     const memory = Buffer.from(policy.mem.buffer);
-    needed = JSON.parse(textAt(memory, exports.opa_json_dump(exports.builtins()), memory.length).toString()) as object;
+    named = JSON.parse(textAt(memory, exports.opa_json_dump(exports.builtins()), memory.length).toString()) as Record<string, unknown>;
   } catch (thrown) {
     throw refused("wasm_invalid", thrown);
   }
-  const [first] = Object.keys(needed);
-  if (first !== undefined) throw new BundleError("wasm_builtin", { file: "policy.wasm", found: first });
+  const needed = neededBuiltins(named);
+  if (typeof needed === "string") throw new BundleError("wasm_builtin", { file: "policy.wasm", found: needed });
+  return needed;
 }
 
 /**

@@ -5,7 +5,7 @@ import { workerThread } from "../system/thread.js";
 import type { FromCompiler } from "./compile_worker.js";
 import { metered } from "./metering.js";
 
-/** Functions that a module may import. None is ever called: metering puts the first two otherwise, and a bundle that needs a builtin is refused. */
+/** Functions that a module may import. Metering puts the first two otherwise; the others lead to the builtins that are hosted. */
 export const HOST_FUNCTIONS: ReadonlySet<string> = new Set([
   ...["opa_abort", "opa_println"],
   ...["opa_builtin0", "opa_builtin1", "opa_builtin2", "opa_builtin3", "opa_builtin4"],

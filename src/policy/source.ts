@@ -8,14 +8,19 @@ import { basename, dirname, join } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { replaceFile } from "../bundle/trusted.js";
-import { BundleError, verifyBundle, type BundleDetail, type TrustedKeys, type VerifiedBundle } from "../bundle/verify.js";
+import { BundleError, verifyBundle, type BundleDetail, type BundleTrust, type VerifiedBundle } from "../bundle/verify.js";
+import type { ActivePolicy } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
 import { openRegularFile, readOpened, readRegularFile } from "../system/read_file.js";
 import type { PolicyEngine } from "./engine.js";
 
 const KEPT = "bundle.tar.gz";
 /** Refusals that say something about the host, which may change, and not only about the bundle, which can't. */
-const PASSING: ReadonlySet<string> = new Set(["trust_unwritable", "engine_memory", "bundle_expired", "internal"]);
+const PASSING: ReadonlySet<string> = new Set([
+  ...["trust_unwritable", "engine_memory", "bundle_expired", "internal"],
+  // The next key may be here already.
+  ...["keys_unreadable", "signature_key_unknown", "signatures_too_few"],
+]);
 /** Such a bundle is tried again after one poll's time, then after twice as long each time, up to this. */
 const RETRY_MS_MAX = 60_000;
 
@@ -23,9 +28,8 @@ export interface SourceOptions {
   /** The bundle's file. Publications replace it, so that a restart finds what ran last. */
   path: string;
   name: string;
-  keys: TrustedKeys;
-  /** Keys of the provenance, like those of `verifyBundle`. @default the provenance isn't checked */
-  provenanceKeys?: TrustedKeys | undefined;
+  /** Returns what bundles are verified with, for each again: keys may be rotated meanwhile. @throws BundleError `keys_unreadable` */
+  trust: () => BundleTrust;
   engine: PolicyEngine;
   clock: Clock;
   timers: Timers;
@@ -43,8 +47,8 @@ export interface SourceOptions {
 export type Outcome =
   { outcome: "activated"; from: BundleOrigin; identity: PolicyIdentity } | { outcome: "refused"; from: BundleOrigin; refusal: Refusal };
 
-/** `kept`: the copy of what was activated last. */
-export type BundleOrigin = "path" | "publication" | "kept";
+/** `kept`: the copy of what was activated last. `stage`: a publication beside the running one. `source`: where the service fetches it. */
+export type BundleOrigin = "path" | "publication" | "kept" | "stage" | "source";
 
 export interface Refusal {
   /** A `BundleCode`, or `internal` where something failed that is no reason to refuse a bundle. */
@@ -84,6 +88,8 @@ export class BundleSource {
   #activated: (BundleArchive & { hash: string }) | null = null;
   /** The path is looked at, and publications are taken, one after the other. */
   #last: Promise<unknown> = Promise.resolve();
+  /** Code and digest of what was fetched and refused last. */
+  #refusedPull: string | null = null;
   readonly #refusals = new Map<BundleOrigin, number>();
 
   constructor(options: SourceOptions) {
@@ -139,7 +145,27 @@ export class BundleSource {
    * @throws BundleError with the reason; the running one stays, and the file too
    */
   publish(bytes: Uint8Array): Promise<PolicyIdentity> {
-    return this.#inTurn(() => this.#publish(bytes));
+    return this.#inTurn(() => this.#publish(bytes, "publication"));
+  }
+
+  /** Does the same with what was fetched; a bundle that is refused again for the same reason isn't reported again. @throws as `publish` */
+  pull(bytes: Uint8Array): Promise<PolicyIdentity> {
+    return this.#inTurn(async () => this.#runs(bytes) ?? (await this.#publish(bytes, "source")));
+  }
+
+  /**
+   * Verifies a bundle and loads it beside the running one; neither the file nor what is trusted changes.
+   * @throws BundleError as `publish`, and `stage_alone`, `stage_active`
+   */
+  stage(bytes: Uint8Array): Promise<{ candidate: ActivePolicy; active: ActivePolicy }> {
+    return this.#inTurn(async () => {
+      try {
+        return await this.#options.engine.candidate(await this.#verify(bytes));
+      } catch (error) {
+        this.#refuse("stage", this.#refusal(error));
+        throw error;
+      }
+    });
   }
 
   #inTurn<T>(act: () => Promise<T>): Promise<T> {
@@ -215,13 +241,13 @@ export class BundleSource {
     });
   }
 
-  async #publish(bytes: Uint8Array): Promise<PolicyIdentity> {
+  async #publish(bytes: Uint8Array, from: "publication" | "source"): Promise<PolicyIdentity> {
     // A newer file that nobody has looked at yet comes first: an older publication must not take its place.
     await this.#check();
     let putBack = (): Promise<void> => Promise.resolve();
     try {
       const bundle = await this.#verify(bytes);
-      const identity = await this.#activate(bundle, bytes, "publication", async () => {
+      const identity = await this.#activate(bundle, bytes, from, async () => {
         putBack = await this.#replace(bytes);
       });
       this.#settle("", { bytes: bytes.length, modified_ms: this.#options.clock.wall(), identity }, null);
@@ -230,7 +256,10 @@ export class BundleSource {
     } catch (error) {
       // Where this fails too, the next look tells what is there.
       await putBack().catch(() => undefined);
-      this.#refuse("publication", this.#refusal(error));
+      const refusal = this.#refusal(error);
+      const pulled = from === "source" ? `${refusal.code} ${sha256(bytes)}` : null;
+      if (pulled === null || pulled !== this.#refusedPull) this.#refuse(from, refusal);
+      if (pulled !== null) this.#refusedPull = pulled;
       throw error;
     }
   }
@@ -270,8 +299,8 @@ export class BundleSource {
   }
 
   async #verify(bytes: Uint8Array): Promise<VerifiedBundle> {
-    const { name, keys, provenanceKeys, clock, verify = verifyBundle } = this.#options;
-    return await verify(bytes, { name, keys, provenanceKeys, nowMs: clock.wall(), limits: this.#limits });
+    const { name, trust, clock, verify = verifyBundle } = this.#options;
+    return await verify(bytes, { name, ...trust(), nowMs: clock.wall(), limits: this.#limits });
   }
 
   #settle(seen: string, wanted: SourceStatus["wanted"], refused: Refusal | null): void {

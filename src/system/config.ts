@@ -11,6 +11,7 @@ import { behavior, bundle, decision, engine, facts } from "./config/deciding.js"
 import { callers, checkCallerScopes, checkIssuers, identity } from "./config/identity.js";
 import { checkListening, events, hosts, limits, listen, tls } from "./config/listening.js";
 import { section, type ErrorAt } from "./config/parts.js";
+import { checkBundleSource } from "./config/sources.js";
 import { checkSinks, checkUploads, log, sinks, uploads } from "./config/records.js";
 import { checkSecurityEvents, securityEvents } from "./config/security_events.js";
 import { checkFindings, findings, observe } from "./config/watching.js";
@@ -67,6 +68,7 @@ export function parseConfig(text: string | Uint8Array, file: string): Config {
   checkIssuers(value.identity.issuers, errorAt);
   checkCallerScopes(value.identity.issuers, value.callers, errorAt);
   if (value.security_events !== undefined) checkSecurityEvents(value.security_events, errorAt);
+  checkBundleSource(value.bundle, errorAt);
   checkSinks(value.export ?? [], errorAt);
   checkUploads(value.upload ?? [], errorAt);
   checkFindings(value.findings, errorAt);

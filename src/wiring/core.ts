@@ -5,6 +5,7 @@ import { SegmentLog, type LogOptions } from "../audit/log.js";
 import { OwnRecords } from "../audit/own_records.js";
 import { MaskKeys } from "../audit/privacy/keys.js";
 import { RecordMasks } from "../audit/privacy/masks.js";
+import type { TrustedStore } from "../bundle/trusted.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import { PolicyEngine, type LoadInstance } from "../policy/engine.js";
 import { compileAhead } from "../policy/modules.js";
@@ -23,7 +24,7 @@ export interface CoreOptions {
   /** Days for which what is masked is masked by one key. */
   mask_period_days: number;
   behavior: { enabled: boolean; agents_max: number; snapshot_ms: number };
-  bundle: Pick<SourceOptions, "path" | "name" | "keys" | "provenanceKeys" | "poll_ms" | "limits" | "verify"> & { state_dir: string };
+  bundle: Pick<SourceOptions, "path" | "name" | "trust" | "poll_ms" | "limits" | "verify"> & { state_dir: string };
   load: LoadInstance;
   /** The profile that a standby has read of so many records; null: none. */
   profileAhead?: (records: number) => ProfileAhead | null;
@@ -41,6 +42,7 @@ export interface Core {
   profile: ServiceProfile;
   engine: PolicyEngine;
   source: BundleSource;
+  trusted: TrustedStore;
 }
 
 /**
@@ -107,8 +109,10 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
     await own.service("stopped").catch(() => undefined);
   });
 
+  const trusted = await openTrusted({ bundle, log: { dir: directory } }, logger);
+  if (trusted.isBehind) own.note({ kind: "admin", caller: "remit", action: "trust_behind", detail: { ...trusted.trusted(bundle.name) } });
   const engine = new PolicyEngine({
-    trusted: await openTrusted({ bundle, log: { dir: directory } }, logger),
+    trusted,
     clock,
     load: options.load,
     prepare: ({ wasm }) => compileAhead(wasm),
@@ -136,7 +140,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
     },
   });
   await source.open();
-  return { log, records: own, masks: new RecordMasks(maskKeys), profile: opened, engine, source };
+  return { log, records: own, masks: new RecordMasks(maskKeys), profile: opened, engine, source, trusted };
 }
 
 /** The version of this package, as records and the reference say it. */

@@ -16,7 +16,7 @@ import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
 import { CaughtUp } from "./caught_up.js";
 import { profileAhead } from "./profile.js";
-import { provenanceKeys, trustedKeys } from "./trusted_keys.js";
+import { bundleTrust } from "./trusted_keys.js";
 
 export class Readied {
   readonly #system: System;
@@ -40,8 +40,7 @@ export class Readied {
     const { name, path, state_dir } = config.bundle;
     const bundle = await this.verify(readBytes(path), {
       name,
-      keys: trustedKeys(config),
-      provenanceKeys: provenanceKeys(config),
+      ...bundleTrust(config),
       nowMs,
       limits: archiveLimits(config),
     });
@@ -123,9 +122,11 @@ export function archiveLimits({ bundle }: Config): ArchiveLimits {
 }
 
 /** Keys are named by what they are. */
-function digestOf(bytes: Uint8Array, { name, keys, provenanceKeys: builders, limits }: VerifyOptions): string {
+function digestOf(bytes: Uint8Array, { name, keys, signers_min, provenanceKeys: builders, limits }: VerifyOptions): string {
   return createHash("sha256")
-    .update(JSON.stringify([name, [...keys.keys()].sort(), builders === undefined ? null : [...builders.keys()].sort(), limits]))
+    .update(
+      JSON.stringify([name, signers_min, [...keys.keys()].sort(), builders === undefined ? null : [...builders.keys()].sort(), limits]),
+    )
     .update(bytes)
     .digest("hex");
 }

@@ -1,33 +1,54 @@
 /** The keys that bundles are verified with, as the configuration names them. */
+import type { KeyObject } from "node:crypto";
+import { BundleError } from "../bundle/errors.js";
 import { keyId, publicKey } from "../bundle/signature.js";
-import type { TrustedKeys } from "../bundle/verify.js";
+import type { BundleTrust, TrustedKeys } from "../bundle/verify.js";
 import { KeyRefused } from "../identity/keys.js";
 import type { Config } from "../system/config.js";
 import { readText } from "../system/read_file.js";
 
-/** @throws KeyRefused naming the key of the configuration, or the file system's error */
-export function trustedKeys({ bundle }: Config): TrustedKeys {
-  return keysOf(bundle.keys, "bundle.keys");
+/**
+ * Reads what bundles are verified with.
+ * @throws KeyRefused naming the key of the configuration, or the file system's error
+ */
+export function bundleTrust({ bundle }: Config): BundleTrust {
+  const { signers_min } = bundle;
+  const keys = keysOf(bundle.keys, "bundle.keys");
+  if (keys.size < signers_min)
+    throw new KeyRefused(`bundle.keys has ${keys.size} key, and bundle.signers_min wants ${signers_min} signers`);
+  const { provenance_keys: builders } = bundle;
+  return { keys, signers_min, ...(builders !== undefined && { provenanceKeys: keysOf(builders, "bundle.provenance_keys") }) };
 }
 
-/** Keys of builders whose provenance is asked of every bundle; undefined: none is. @throws as `trustedKeys` */
-export function provenanceKeys({ bundle }: Config): TrustedKeys | undefined {
-  return bundle.provenance_keys === undefined ? undefined : keysOf(bundle.provenance_keys, "bundle.provenance_keys");
+/** Returns `bundleTrust` as a source asks for it: a file that is being replaced refuses a bundle, and ends nothing. */
+export function trustNow(config: Config): () => BundleTrust {
+  return () => {
+    try {
+      return bundleTrust(config);
+    } catch (cause) {
+      throw new BundleError("keys_unreadable", { found: cause instanceof Error ? cause.message : String(cause) }, { cause });
+    }
+  };
 }
+
+/** A file may have several keys, one after the other. */
+const PEM = /-----BEGIN [A-Z ]+-----[^-]*-----END [A-Z ]+-----/g;
 
 function keysOf(files: readonly string[], named: string): TrustedKeys {
   return new Map(
-    files.map((file, i) => {
-      const pem = readText(file);
+    files.flatMap((file, i) => {
+      const text = readText(file);
       const at = `${named}.${i}: \`${file}\``;
       // A key that signs has no place where bundles are only verified.
-      if (pem.includes("PRIVATE KEY")) throw new KeyRefused(`${at} holds a private key; give the public one`);
-      try {
-        const key = publicKey(pem);
-        return [keyId(key), key];
-      } catch (cause) {
-        throw new KeyRefused(`${at} holds no P-256 public key in PEM form`, { cause });
-      }
+      if (text.includes("PRIVATE KEY")) throw new KeyRefused(`${at} holds a private key; give the public one`);
+      return (text.match(PEM) ?? [text]).map((pem): [string, KeyObject] => {
+        try {
+          const key = publicKey(pem);
+          return [keyId(key), key];
+        } catch (cause) {
+          throw new KeyRefused(`${at} holds no P-256 public key in PEM form`, { cause });
+        }
+      });
     }),
   );
 }

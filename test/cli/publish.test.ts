@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { TESTS, attested } from "../bundle/bad_provenance.js";
 import { KEY, NAME, archive, bundleBytes, content, signed } from "../bundle/support.js";
-import { run, tokenFor, type Running } from "../http/running.js";
+import { post, run, tokenFor, type Running } from "../http/running.js";
 import { remit, type Ran } from "./remit.js";
 
 describe("publishing from the command line", function () {
@@ -113,4 +113,49 @@ describe("publishing from the command line", function () {
       () => undefined,
     );
   });
+
+  it("stages a bundle beside the running one, shows what it came to, and drops it with the reason on record", async () => {
+    await writeFile(at("40.tar.gz"), await bundleBytes({ expires: null, sequence: 40 }));
+    const running = (await asked("bundles")).out;
+    expect((await asked("publish", at("40.tar.gz"), "--reason", "try", "--stage", "all")).err).to.include("from 1 to 99");
+    expect(await asked("publish", at("12.tar.gz"), "--reason", "try", "--stage", "shadow")).to.include({ exit: "invalid" });
+    const staged = await asked("publish", at("40.tar.gz"), "--reason", "try", "--stage", "shadow");
+    expect(staged.err).to.equal("");
+    expect(staged.out).to.match(/^staged .*sequence 40/);
+    const decided = await post(service, "/decide", { agent: "a-1", purpose: "testing", verb: "read", resource: { type: "note", id: "n" } });
+    expect(decided.status).to.equal(200);
+    expect(((await decided.json()) as { policy: { sequence: number } }).policy.sequence).to.be.below(40);
+    let shown = await asked("bundles");
+    while (!shown.out.includes("1 compared")) shown = await asked("bundles");
+    expect(shown.out).to.include(running.split("\n")[1]);
+    expect(shown.out).to.match(/staged .*sequence 40.*\n.*in shadow\n.*1 compared, 0 differ/);
+    expect((await asked("bundles", "--drop-staged", "enough")).out).to.not.include("staged");
+    expect((await asked("bundles", "--drop-staged", "again")).exit).to.not.equal("ok");
+    expect(await asked("publish", at("40.tar.gz"), "--reason", "try", "--stage", "10")).to.include({ exit: "ok" });
+    expect(await asked("publish", at("40.tar.gz"), "--reason", "for all")).to.include({ exit: "ok" });
+    expect((await asked("bundles")).out)
+      .to.match(/runs .*sequence 40/)
+      .and.not.include("staged");
+    const admin = (await records(service)).filter(({ kind, action }) => kind === "admin" && /stage/.test(action ?? ""));
+    expect(admin.map(({ action, detail }) => [action, detail?.["share"] ?? null, detail?.["why"] ?? detail?.["reason"]])).to.deep.equal([
+      ["stage", 0, "try"],
+      ["stage", 0, "try"],
+      ["drop_stage", null, "enough"],
+      ["stage_ended", 0, "dropped"],
+      ["stage", 10, "try"],
+      ["stage_ended", 10, "activated"],
+    ]);
+  });
 });
+
+interface OnRecord {
+  kind: string;
+  action?: string;
+  detail?: Record<string, unknown>;
+}
+
+async function records({ folder }: Running): Promise<OnRecord[]> {
+  const segments = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".jsonl")).sort();
+  const text = (await Promise.all(segments.map((name) => readFile(join(folder, name), "utf8")))).join("");
+  return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as OnRecord]));
+}

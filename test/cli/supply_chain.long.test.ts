@@ -43,6 +43,21 @@ describe("a policy's way from its folder to a bundle that can be checked", funct
     expect([exit, err]).to.satisfy(([how, text]: string[]) => how !== "ok" && text?.includes("no trusted key has signed it"));
   });
 
+  it("is signed by a second key, and is then what two signers made", async () => {
+    const two = ["--key", at("signing.pub.pem"), "--key", at("other.pub.pem"), "--signers", "2"];
+    expect((await remit("verify", at("desk.tar.gz"), ...two)).err).to.include("fewer trusted signers");
+    const cosign = (...args: string[]): Promise<Ran> => remit("cosign", at("desk.tar.gz"), "--out", at("two.tar.gz"), ...args);
+    expect((await cosign("--key", at("signing.pem"), "--trust", at("signing.pub.pem"))).exit).to.equal("invalid");
+    expect((await cosign("--key", at("other.pem"), "--trust", at("other.pub.pem"))).err).to.include("not trusted");
+    const { exit, out, err } = await cosign("--key", at("other.pem"), "--trust", at("signing.pub.pem"));
+    expect(exit, err).to.equal("ok");
+    expect(out).to.include("signed by a second key");
+    const verified = await remit("verify", at("two.tar.gz"), ...two, "--provenance", at("signing.pub.pem"), "--rebuild", at("desk"));
+    expect(verified.exit, verified.err).to.equal("ok");
+    for (const key of ["signing", "other"])
+      expect((await remit("verify", at("two.tar.gz"), "--key", at(`${key}.pub.pem`))).exit).to.equal("ok");
+  });
+
   it("is prepared with a way back", async () => {
     const { exit, out, err } = await build("--sequence", "2", "--out", at("next.tar.gz"), "--also", at("desk.tar.gz"), "--no-expiry");
     expect(exit, err).to.equal("ok");

@@ -1,13 +1,15 @@
 import { execFileSync } from "node:child_process";
+import { createPublicKey } from "node:crypto";
 import { mkdir, mkdtemp, readFile, rename, rm, stat, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { keyId } from "../../src/bundle/signature.js";
 import { TrustedStore } from "../../src/bundle/trusted.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
 import { BundleSource, type Outcome } from "../../src/policy/source.js";
 import type { Clock, Timers } from "../../src/system/index.js";
-import { archive, bundleBytes, codeOf, content, KEYS, NAME, NOW_MS, policyData, signed } from "../bundle/support.js";
+import { archive, bundleBytes, codeOf, content, KEYS, NAME, NOW_MS, policyData, signed, STRANGER } from "../bundle/support.js";
 
 const POLL_MS = 1000;
 
@@ -24,6 +26,7 @@ describe("where bundles come from", () => {
   let tick: () => void;
   let passed_ms: number;
   let wall_ms: number;
+  let trusted: typeof KEYS;
   const clock: Clock = { wall: () => wall_ms, monotonic: () => passed_ms };
   const timers: Timers = {
     every: (_ms, call) => {
@@ -40,10 +43,11 @@ describe("where bundles come from", () => {
     path = join(folder, "bundle.tar.gz");
     outcomes = [];
     passed_ms = 0;
+    trusted = KEYS;
     wall_ms = NOW_MS;
     engine = new PolicyEngine({ trusted: await TrustedStore.open(state), clock });
     const report = (outcome: Outcome): unknown => outcomes.push(outcome);
-    source = new BundleSource({ path, name: NAME, keys: KEYS, engine, clock, timers, poll_ms: POLL_MS, report });
+    source = new BundleSource({ path, name: NAME, trust: () => ({ keys: trusted }), engine, clock, timers, poll_ms: POLL_MS, report });
   });
   afterEach(async () => {
     await rm(folder, { recursive: true, force: true });
@@ -216,6 +220,22 @@ describe("where bundles come from", () => {
       passed_ms += POLL_MS;
       await source.check();
       expect(reported()).to.deep.equal(["bundle_expired", 12]);
+    });
+
+    it("for a key that isn't trusted passes once the key is, without a restart", async () => {
+      await put(await archive(signed(content(), STRANGER)));
+      await source.check();
+      expect(reported()).to.deep.equal(["signature_key_unknown"]);
+      trusted = new Map([...KEYS, [keyId(STRANGER), createPublicKey(STRANGER)]]);
+      passed_ms += POLL_MS;
+      await source.check();
+      expect(runs()).to.equal(12);
+      // What it signed runs on; nothing more of it is accepted once it is gone.
+      trusted = KEYS;
+      await put(await archive(signed(content({ sequence: 13 }), STRANGER)));
+      await source.check();
+      expect(source.status).to.deep.include({ running: engine.active?.identity });
+      expect(reported().slice(1)).to.deep.equal([12, "signature_key_unknown"]);
     });
 
     it("for a file that can't be read is tried at every look", async () => {

@@ -9,7 +9,7 @@ import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { readBytes } from "../../src/system/read_file.js";
 import { Readied, archiveLimits, instanceLimits } from "../../src/wiring/readied.js";
-import { trustedKeys } from "../../src/wiring/trusted_keys.js";
+import { bundleTrust } from "../../src/wiring/trusted_keys.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";
 import { placeIn } from "./child.js";
@@ -38,7 +38,7 @@ describe("what a standby has made ready", () => {
 
   const asked = (config: Config, nowMs: number): Parameters<Readied["verify"]> => [
     readBytes(config.bundle.path),
-    { name: config.bundle.name, keys: trustedKeys(config), nowMs, limits: archiveLimits(config) },
+    { name: config.bundle.name, ...bundleTrust(config), nowMs, limits: archiveLimits(config) },
   ];
 
   // An instance that has been tried is warm: a start that got another would find it cold.

@@ -1,4 +1,5 @@
 /** What someone puts where bundles come from. */
+import { createPublicKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { TrustedStore } from "../../src/bundle/trusted.js";
@@ -8,7 +9,8 @@ import type { Logger } from "../../src/system/logger.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { BAD } from "../bundle/bad.js";
 import { BAD_PROVENANCE, BUILDER, attested, keysOf } from "../bundle/bad_provenance.js";
-import { KEYS, NAME, NOW_MS, archive, bundleBytes, signed, type Files } from "../bundle/support.js";
+import { COSIGNATURES_FILE, SIGNATURES_FILE, cosignFiles, keyId, signFiles } from "../../src/bundle/signature.js";
+import { KEY, KEYS, NAME, NOW_MS, STRANGER, archive, bundleBytes, signed, type Files } from "../bundle/support.js";
 import { cut } from "./cut.js";
 import { codeOf, threat, type Tree } from "./threat.js";
 
@@ -36,8 +38,8 @@ threat("C1", "one signature of a pinned key over every file, no more and no fewe
     ),
   without: {
     "the signature": [cut.call("bundle/signature.js", "readClaims", "verify", "jwt.decode(token)")],
-    "pinned keys": [cut.call("bundle/signature.js", "readSignature", "get", "keys.get(header.kid) ?? [...keys.values()][0]")],
-    "the key's algorithm": [cut.refusal("bundle/signature.js", "readSignature", "signature_algorithm")],
+    "pinned keys": [cut.call("bundle/signature.js", "verifySignature.check", "get", "keys.get(kid) ?? [...keys.values()][0]")],
+    "the key's algorithm": [cut.refusal("bundle/signature.js", "verifySignature", "signature_algorithm")],
     "each file being listed": [
       cut.text("bundle/signature.js", "compare", 'throw new BundleError("file_not_signed", { file: name });', "continue;"),
     ],
@@ -70,6 +72,7 @@ threat("C3", "a bundle older than one that decided isn't trusted again, whatever
         trusted.check(policy(1022));
       });
       if (outcome !== "bundle_older") return `with the folder ${what}: ${outcome}`;
+      if (!trusted.isBehind) return `that the folder is ${what} goes unnoticed`;
     }
     return null;
   },
@@ -99,7 +102,7 @@ threat("C9", "members are read in memory: regular files, plain names, each once,
   },
 });
 
-threat("C10", "a bundle needs a trusted builder's statement about its very files, where builders are configured", {
+threat("C10", "a bundle needs a trusted builder's statement about its very files, and a second signer, where they are configured", {
   async check(tree) {
     const { verifyBundle } = await tree("bundle/verify.js");
     const options = { keys: KEYS, name: NAME, nowMs: NOW_MS, provenanceKeys: keysOf(BUILDER) };
@@ -112,9 +115,23 @@ threat("C10", "a bundle needs a trusted builder's statement about its very files
       const found = await verify(make());
       if (found !== code) return `one whose provenance ${what}: ${found}`;
     }
+    const both = new Map([...KEYS, [keyId(STRANGER), createPublicKey(STRANGER)]]);
+    const two = async (files: Files): Promise<string> => {
+      const bytes = await archive(files);
+      return await codeOf(() => verifyBundle(bytes, { ...options, keys: both, signers_min: 2 }));
+    };
+    const one = signed(attested());
+    if ((await two(cosignFiles(one, STRANGER, KEYS))) !== "accepted") return "a bundle by two signers was refused";
+    if ((await two(one)) !== "signatures_too_few") return "one key alone signed a bundle";
+    const again = new Map(one).set(COSIGNATURES_FILE, one.get(SIGNATURES_FILE) ?? Buffer.of());
+    if ((await two(again.set(SIGNATURES_FILE, signFiles(again, KEY)))) !== "signatures_too_few") return "one key signed a bundle twice";
     return null;
   },
   without: {
+    "the number of signers": [cut.refusal("bundle/signature.js", "verifySignature", "signatures_too_few")],
+    "signers being told apart": [
+      cut.text("bundle/signature.js", "verifySignature.check", "signers.add(kid)", "signers.add(`${signers.size} ${kid}`)"),
+    ],
     "the look at it": [cut.never("bundle/verify.js", "verifyBundle", "provenanceKeys")],
     "its being there": [
       cut.text(

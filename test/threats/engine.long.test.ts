@@ -95,10 +95,8 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
     }
   },
   without: {
-    "a bundle being tried first": [cut.call("policy/engine.js", "#activate", "rehearse")],
-    "taking its place last": [
-      cut.value("policy/engine.js", "#activate", "next", "this.#active = new LoadedBundle(bundle, instance, this.#overran)"),
-    ],
+    "a bundle being tried first": [cut.call("policy/engine.js", "#loaded", "rehearse")],
+    "taking its place last": [cut.value("policy/engine.js", "#activate", "next", "this.#active = await this.#loaded(bundle)")],
   },
 });
 

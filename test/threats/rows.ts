@@ -281,9 +281,34 @@ const rows = {
   C10: {
     threat: "Whoever has the signing key, or the machine it is on, signs a module that no reviewed source gives, or one whose tests fail.",
     control:
-      "Where `bundle.provenance_keys` names builders, a bundle needs an in-toto statement of one of them, about these very files, with the tests' results.",
-    lives: ["src/bundle/provenance.ts", "src/bundle/dsse.ts", "src/bundle/verify.ts"],
-    also: ["test/bundle/provenance.test.ts", "test/cli/supply_chain.long.test.ts", "test/cli/publish.test.ts"],
+      "Where `bundle.provenance_keys` names builders, a bundle needs an in-toto statement of one of them, about these very files, with the tests' results. With `bundle.signers_min: 2` one stolen key signs nothing that is taken, and keys are read anew for each bundle.",
+    lives: ["src/bundle/provenance.ts", "src/bundle/dsse.ts", "src/bundle/signature.ts", "src/bundle/verify.ts"],
+    also: [
+      "test/bundle/cosign.test.ts",
+      "test/bundle/provenance.test.ts",
+      "test/cli/supply_chain.long.test.ts",
+      "test/cli/publish.test.ts",
+    ],
+  },
+  C11: {
+    threat:
+      "Whoever configures, names or answers for a source of bundles makes the service ask what is inside its network, or hands its credentials on.",
+    control:
+      "Private addresses aren't asked, by number or by name, at any connection; redirects go to hosts that are named, without credentials; answers are bounded in bytes and time.",
+    lives: ["src/sources/addresses.ts", "src/sources/requests.ts", "src/sources/oci.ts"],
+    also: [
+      "test/sources/addresses.test.ts",
+      "test/sources/requests.test.ts",
+      "test/sources/fetchers.test.ts",
+      "test/sources/service.long.test.ts",
+    ],
+  },
+  D1: {
+    threat: "A bundle that answers otherwise than anybody expected decides for every agent at once.",
+    control:
+      "It can be staged: in shadow it decides nothing, with a share it decides for some agents; differences are counted by reason and agent, and too many of them, or failures, end the stage by themselves.",
+    lives: ["src/policy/staging.ts", "src/decision/beside.ts"],
+    also: ["test/policy/staging.test.ts", "test/cli/publish.test.ts"],
   },
   D4: {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
@@ -293,9 +318,15 @@ const rows = {
   },
   D5: {
     threat: "A policy reaches out, or asks the host for what isn't there.",
-    control: "A list of builtins in the build; a module that needs any from the host isn't loaded.",
-    lives: ["rego/capabilities.json", "src/bundle/check.ts", "src/policy/instance.ts"],
-    also: ["test/build/capabilities.test.ts", "test/policy/engine.long.test.ts"],
+    control:
+      "A list of builtins in the build; a module that needs another from the host isn't loaded. Those that the host has reach nothing, and pay by fuel.",
+    lives: ["rego/capabilities.json", "src/bundle/check.ts", "src/bundle/builtins/index.ts", "src/policy/host_builtins.ts"],
+    also: [
+      "test/builtins/hosted.test.ts",
+      "test/builtins/conformance.long.test.ts",
+      "test/build/capabilities.test.ts",
+      "test/policy/engine.long.test.ts",
+    ],
   },
   D6: {
     threat: "The compiler or the engine answers otherwise than OPA's own evaluator.",

@@ -41,6 +41,8 @@ import type * as factsImportModule from "../../src/facts/import.js";
 import type * as flowCountsModule from "../../src/flow/counts.js";
 import type * as flowFlowModule from "../../src/flow/flow.js";
 import type * as flowReturnedModule from "../../src/flow/returned.js";
+import type * as policyStagingModule from "../../src/policy/staging.js";
+import type * as sourcesRequestsModule from "../../src/sources/requests.js";
 import type * as findingsFindingModule from "../../src/findings/finding.js";
 import type * as findingsIncidentsModule from "../../src/findings/incidents.js";
 import type * as findingsProposalModule from "../../src/findings/proposal.js";
@@ -117,6 +119,8 @@ export interface Modules {
   "decision/scan.js": typeof decisionScanModule;
   "facts/commands.js": typeof factsCommandsModule;
   "facts/import.js": typeof factsImportModule;
+  "policy/staging.js": typeof policyStagingModule;
+  "sources/requests.js": typeof sourcesRequestsModule;
   "findings/finding.js": typeof findingsFindingModule;
   "findings/incidents.js": typeof findingsIncidentsModule;
   "findings/proposal.js": typeof findingsProposalModule;

@@ -1,6 +1,6 @@
 /**
  * S3-compatible storage on loopback that holds every request to its signature (by an implementation of its own), and fails as it is told to.
- * Only what uploads use is there: PUT and HEAD of an object.
+ * Only what is used is there: PUT, HEAD and GET of an object.
  */
 import { createHash, createHmac } from "node:crypto";
 import { once } from "node:events";
@@ -84,6 +84,12 @@ export class Storage {
       const found = this.objects.get(key);
       if (found === undefined) refuse(404, "NoSuchKey");
       else response.writeHead(200, { "content-length": found.bytes.length, "x-amz-meta-remit-sha256": found.digest }).end();
+    } else if (method === "GET") {
+      const found = this.objects.get(key);
+      const etag = `"${found?.digest ?? ""}"`;
+      if (found === undefined) refuse(404, "NoSuchKey");
+      else if (headers["if-none-match"] === etag) response.writeHead(304, { etag }).end();
+      else response.writeHead(200, { etag, "content-length": found.bytes.length }).end(found.bytes);
     } else if (sha256(body) !== headers["x-amz-content-sha256"]) {
       refuse(400, "XAmzContentSHA256Mismatch");
     } else if (Buffer.from(sha256(body), "hex").toString("base64") !== headers["x-amz-checksum-sha256"]) {

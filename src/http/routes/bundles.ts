@@ -1,10 +1,11 @@
 import { hash } from "node:crypto";
 import type { IncomingMessage } from "node:http";
-import { BundlesAnswer, Problem, PublishAnswer, type Scope } from "../../contract/index.js";
+import { BundlesAnswer, Problem, PublishAnswer, StagedBundle, type Scope } from "../../contract/index.js";
+import { Type } from "../../contract/type.js";
 import { readBundleBytes } from "../body.js";
 import { isNoneMatch, preferredWait } from "../conditions.js";
 import type { HttpDeps } from "../deps.js";
-import { readQuery, text } from "../query.js";
+import { readQuery, text, type Parameter } from "../query.js";
 import { json, type Content } from "../reply.js";
 import { authenticateAny } from "../rights.js";
 import type { Route } from "../route.js";
@@ -27,7 +28,23 @@ export function getBundles({ bundles, identity }: HttpDeps): Route {
   };
 }
 
-const publication = { reason: text("Why it is published; on record", 500) };
+const publication = {
+  reason: text("Why it is published; on record", 500),
+  stage: stageOf(
+    "Stages it beside the active bundle instead: `shadow` compares only, 1 to 99 is the percentage of the agents that it decides for",
+  ),
+};
+const dropping = { reason: text("Why the stage ends; on record", 500) };
+
+/** Parameter that is read as a percentage; 0 is shadow. */
+function stageOf(description: string): Parameter<number> {
+  return {
+    schema: Type.String({ pattern: "^(?:shadow|[1-9][0-9]?)$", description }),
+    required: false,
+    expected: "`shadow`, or a whole number from 1 to 99",
+    read: (given) => (given === "shadow" ? 0 : /^[1-9][0-9]?$/.test(given) ? Number(given) : undefined),
+  };
+}
 
 export function postBundles({ bundles, identity, records, limits, timers }: HttpDeps): Route {
   const body = { bytes_max: limits.bundle_bytes_max, ms: limits.body_ms, too_large: "bundle_too_large" } as const;
@@ -46,12 +63,39 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
     handle: async (request) => {
       // Before the body is read: it may be large.
       const caller = await identity.authenticate(request.headers.authorization, "remit:publish");
-      const { reason } = readQuery(request, publication);
+      const { reason, stage } = readQuery(request, publication);
       const bytes = await readBundleBytes(request, body, timers);
       const detail = { bytes: bytes.length, sha256: hash("sha256", bytes), ...(reason !== undefined && { reason }) };
-      await records.admin(caller.id, "publish", detail);
-      const running = await bundles.publish(bytes);
-      return json(200, { running } satisfies PublishAnswer);
+      if (stage === undefined) {
+        await records.admin(caller.id, "publish", detail);
+        return json(200, { running: await bundles.publish(bytes), staged: null } satisfies PublishAnswer);
+      }
+      await records.admin(caller.id, "stage", { ...detail, share: stage });
+      return json(200, await bundles.stage(bytes, stage));
+    },
+  };
+}
+
+export function postDropStaged({ bundles, identity, records }: HttpDeps): Route {
+  return {
+    operation: {
+      id: "dropStagedBundle",
+      method: "post",
+      path: "/bundles/staged/drop",
+      summary: "End the stage of a bundle: the active one decides for all",
+      scope: "remit:publish",
+      query: dropping,
+      answers: { 200: { description: "What the stage had come to", schema: StagedBundle } },
+      problems: ["not_found", "log_unavailable", "log_backlog"],
+    },
+    handle: async (request) => {
+      const caller = await identity.authenticate(request.headers.authorization, "remit:publish");
+      const { reason } = readQuery(request, dropping);
+      const { staged } = bundles.status;
+      if (staged === null) throw new Problem("not_found");
+      await records.admin(caller.id, "drop_stage", { digest: staged.identity.digest, ...(reason !== undefined && { reason }) });
+      bundles.dropStaged();
+      return json(200, staged);
     },
   };
 }

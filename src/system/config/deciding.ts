@@ -1,7 +1,7 @@
 /** Settings of what is decided on, and how. */
 import { EVALUATION_FUEL } from "../../contract/fuel.js";
 import { Type } from "../../contract/type.js";
-import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, name, path, section } from "./parts.js";
+import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, name, path, retries, section } from "./parts.js";
 
 export const bundle = section(
   {
@@ -10,8 +10,14 @@ export const bundle = section(
     keys: Type.Array(path("PEM file of a public key (ES256)"), {
       minItems: 1,
       maxItems: 16,
-      description: "PEM files of the public keys (ES256) whose bundles are trusted",
+      description:
+        "PEM files of the public keys (ES256) whose bundles are trusted. Each may have several, and is read again for every bundle: keys are rotated without a restart",
     }),
+    signers_min: amount(
+      "keys",
+      { default: 1, minimum: 1, maximum: 2 },
+      "How many of these keys must have signed a bundle (`remit cosign`)",
+    ),
     provenance_keys: Type.Optional(
       Type.Array(path("PEM file of a public key (ES256)"), {
         minItems: 1,
@@ -30,6 +36,76 @@ export const bundle = section(
     ),
     waiters_per_token_max: amount("requests", { default: 16, minimum: 0, maximum: 65_535 }, "How many of them one caller may have"),
     wait_max_ms: amount("ms", { default: 300_000, minimum: 0, maximum: HOUR_MS }, "How long each may wait, however long it asks for"),
+    source: Type.Optional(
+      section(
+        {
+          kind: Type.Enum(["http", "s3", "oci"], {
+            description:
+              "HTTP(S) server with OPA's bundle protocol or any other that knows ETags; S3-compatible storage; registry of images (OCI)",
+          }),
+          url: Type.String({
+            minLength: 1,
+            maxLength: 2048,
+            description:
+              "The bundle: its URL, that of its object in a bucket, or `https://registry.example/acme/policies:stable`. An `https` URL, or an `http` one of a loopback address",
+          }),
+          token_file: Type.Optional(path("For `http`: file of a bearer token, read before each request")),
+          credentials_file: Type.Optional(
+            path(
+              "For `s3`: file of credentials in the form that AWS's tools read; left out, the environment has them. For `oci`: file of one line, `user:password`",
+            ),
+          ),
+          region: Type.String({
+            pattern: "^[a-z0-9][a-z0-9-]{0,63}$",
+            default: "us-east-1",
+            description: "For `s3`: region that requests are signed for",
+          }),
+          private: Type.Boolean({ default: false, description: "Whether private addresses, and this machine's, may be asked" }),
+          redirect_hosts: Type.Array(
+            Type.String({ pattern: "^[a-z0-9.-]+(?::[0-9]{1,5})?$", description: "Host, with its port unless that is 443" }),
+            {
+              maxItems: 8,
+              default: [],
+              description:
+                "Other hosts that a request may be redirected to, such as a registry's storage; for `oci`, where logins may be sent to too",
+            },
+          ),
+          poll_ms: amount(
+            "ms",
+            { default: 30_000, minimum: 100, maximum: DAY_MS },
+            "From one look to the next, unless the server waits by itself",
+          ),
+          wait_ms: amount(
+            "ms",
+            { default: 60_000, minimum: 0, maximum: HOUR_MS },
+            "For `http`: how long a server that knows long polling may wait",
+          ),
+          timeout_ms: amount("ms", { default: 30_000, minimum: 100, maximum: HOUR_MS }, "Time for one answer, beyond that"),
+          ...retries,
+        },
+        "Where bundles are fetched from, beside `path`, which has the last one that was activated. Left out: nowhere",
+      ),
+    ),
+    stage: defaulted(
+      {
+        compared_min: amount(
+          "decisions",
+          { default: 100, minimum: 1, maximum: 1_000_000 },
+          "Comparisons before differences can end a stage",
+        ),
+        flips_percent_max: amount(
+          "percent",
+          { default: 5, minimum: 0, maximum: 100 },
+          "Comparisons that may differ in the decision; a stage with more is ended, and the active bundle decides for all",
+        ),
+        errors_max: amount(
+          "decisions",
+          { default: 10, minimum: 0, maximum: 1_000_000 },
+          "Failed evaluations of the staged bundle; a stage with more is ended",
+        ),
+      },
+      "Bundles that are staged: tried beside the active one, in shadow or for a share of the agents",
+    ),
   },
   "The policy to decide by",
 );

@@ -13,6 +13,8 @@ type Unit =
   | "s"
   | "days"
   | "bytes"
+  | "percent"
+  | "keys"
   | "records"
   | "actions"
   | "decisions"

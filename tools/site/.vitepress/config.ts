@@ -21,11 +21,12 @@ const part = (text: string, files: readonly string[], collapsed = false): Defaul
 
 /** Parts of the sidebar, in the order in which somebody who begins needs them. */
 export const PARTS = [
-  part("Start", ["README", "tour", "install", "policies"]),
+  part("Start", ["README", "tour", "install", "bundles", "policies"]),
   part("Guides", [
     "conditions",
     "checks",
     "rego",
+    "builtins",
     "console",
     "enforcement",
     "mcp",

@@ -1,0 +1,11 @@
+/** Builtins that the host has for policies: deterministic, without reach, and charged by what they read, write and do. */
+import { DIGESTS } from "./digests.js";
+import type { Builtin } from "./function.js";
+import { OBJECTS } from "./objects.js";
+import { TEXTS } from "./texts.js";
+import { UNITS } from "./units.js";
+import { VERSIONS } from "./versions.js";
+
+export const HOSTED: ReadonlyMap<string, Builtin> = new Map(
+  Object.entries<Builtin>({ ...DIGESTS, ...OBJECTS, ...TEXTS, ...UNITS, ...VERSIONS }),
+);
