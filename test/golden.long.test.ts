@@ -31,7 +31,6 @@ const BEYOND_A_CASE: ReadonlySet<FloorCode> = new Set([
 const FILES = readdirSync(CASES).filter((name) => name.endsWith(".yaml"));
 
 describe("golden cases", function () {
-  this.timeout(120_000);
   let opa: Opa;
   before(async () => {
     opa = await findOpa();

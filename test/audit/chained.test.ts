@@ -118,7 +118,6 @@ function besideOf(seq: number): string {
 }
 
 describe("the first decision of a task after a start", function () {
-  this.timeout(60_000);
   let desk: Desk;
   before(async () => {
     desk = await Desk.open({}, undefined, 3);

@@ -80,7 +80,6 @@ describe("the record log", () => {
   const load = fileURLToPath(new URL("./load.js", import.meta.url));
 
   it("loses no acknowledged record over twenty kills under load", async function () {
-    this.timeout(60_000);
     const directory = temporaryDirectory();
     const acknowledged: number[] = [];
     for (let kill = 0; kill < 20; kill++) {

@@ -21,8 +21,6 @@ function run(program: string, ...args: string[]): Ran {
 }
 
 describe("every benchmark with options", function () {
-  this.timeout(60_000);
-
   it("is found", () => {
     expect(PROGRAMS).to.include.members(["main", "long", "outside", "starving", "schemathesis"]);
   });

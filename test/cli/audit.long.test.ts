@@ -7,7 +7,6 @@ import { RandomLog } from "../records/random_log.js";
 import { remit, type Ran } from "./remit.js";
 
 describe("remit audit", function () {
-  this.timeout(60_000);
   const folders: string[] = [];
   const folder = (): string => {
     const made = mkdtempSync(join(tmpdir(), "remit-audit-"));

@@ -17,7 +17,6 @@ import { remit, type Ran } from "./remit.js";
 const MAIN = fileURLToPath(new URL("../../src/cli/main.js", import.meta.url));
 
 describe("remit audit", function () {
-  this.timeout(60_000);
   const folders: string[] = [];
   const folder = (): string => {
     const made = mkdtempSync(join(tmpdir(), "remit-audit-"));

@@ -10,8 +10,6 @@ import { tokenFor, type Running } from "../http/running.js";
 import { remit, type Ran } from "./remit.js";
 
 describe("remit events", function () {
-  this.timeout(30_000);
-
   describe("on a service:", () => {
     let service: Running;
     const following = (...args: string[]): Promise<Ran> => remit("events", "--url", service.url, "--token", EVERY, ...args);

@@ -20,7 +20,6 @@ import { remit, type Ran } from "./remit.js";
 const VARIABLES = ["REMIT_URL", "REMIT_TOKEN", "REMIT_TOKEN_FILE"];
 
 describe("the command line for facts", function () {
-  this.timeout(30_000);
   let folder = "";
   let service: Running;
   const at = (name: string): string => join(folder, name);

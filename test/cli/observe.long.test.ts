@@ -8,7 +8,6 @@ import { REQUEST, tokenFor, type Running } from "../http/running.js";
 import { remit, type Ran } from "./remit.js";
 
 describe("what is told of actions afterwards, on the command line", function () {
-  this.timeout(30_000);
   let service: Running;
   let folder: string;
   const asked = (...args: string[]): Promise<Ran> =>

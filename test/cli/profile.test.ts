@@ -22,7 +22,6 @@ const EVENT = {
 };
 
 describe("remit profile", function () {
-  this.timeout(30_000);
   let folder: string;
   before(() => {
     folder = mkdtempSync(join(tmpdir(), "remit-cli-profile-"));

@@ -8,7 +8,6 @@ import { post, run, tokenFor, type Running } from "../http/running.js";
 import { remit, type Ran } from "./remit.js";
 
 describe("publishing from the command line", function () {
-  this.timeout(60_000);
   let service: Running;
   let folder = "";
   const at = (name: string): string => join(folder, name);

@@ -20,7 +20,6 @@ const JSON_TYPE = { "content-type": "application/json" };
 const FAULTS = ANSWER_CASES.map(({ what, code, fault }): [what: string, code: string, fault: Fault] => [what, code, faultOf(fault)]);
 
 describe("what comes in the place of an answer", function () {
-  this.timeout(60_000);
   let desk: Desk;
   let proxy: FaultyProxy;
   before(async () => {

@@ -167,7 +167,7 @@ export function codes(reasons: readonly Reason[]): string {
 
 export async function until(holds: () => boolean | Promise<boolean>, what: string): Promise<void> {
   for (const began = performance.now(); !(await holds());) {
-    if (performance.now() - began > 30_000) throw new Error(`${what} has not come`);
+    if (performance.now() - began > 120_000) throw new Error(`${what} has not come`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }

@@ -16,7 +16,6 @@ interface Told {
 }
 
 describe("an action under guard", function () {
-  this.timeout(30_000);
   let desk: Desk;
   before(async () => {
     desk = await openDesk();

@@ -6,7 +6,6 @@ import { FaultyProxy } from "./faulty_proxy.js";
 import { LASTS_MS, nothing, goesOn } from "./held_support.js";
 
 describe("an answer that is kept, and an action that runs on", function () {
-  this.timeout(60_000);
   let desk: Desk;
   let proxy: FaultyProxy;
   beforeEach(async () => {

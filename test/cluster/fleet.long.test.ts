@@ -33,7 +33,6 @@ interface Fleet {
 const fleetIn = ({ body }: Told): Fleet & { in_force: string } => ({ ...(body["fleet"] as Fleet), in_force: body["in_force"] as string });
 
 describe("three services that are one cluster", function () {
-  this.timeout(120_000);
   let folder: string;
   let servers: NatsServer[] = [];
   let nodes: ClusterNode[] = [];

@@ -4,7 +4,6 @@ import { expect } from "chai";
 import { ConsoleDesk, PERSON, type Asked, type SignedIn } from "./running.js";
 
 describe("the console's doors", function () {
-  this.timeout(60_000);
   let desk: ConsoleDesk;
   let ada: SignedIn;
   before(async () => {

@@ -28,8 +28,6 @@ const section = (issuer: string): object => ({ oidc: { issuer, client_id: CLIENT
 const cookieOf = (answer: ConsoleAnswer, at = 0): string => (answer.headers["set-cookie"]?.[at] ?? "").split(";")[0] ?? "";
 
 describe("sign-in by OpenID Connect", function () {
-  this.timeout(60_000);
-
   describe("at a provider that keeps to the standards", () => {
     let server: Server;
     let desk: ConsoleDesk;

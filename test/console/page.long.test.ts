@@ -60,7 +60,6 @@ interface Watched {
 }
 
 describe("the console's page, in a browser", function () {
-  this.timeout(120_000);
   let desk: ConsoleDesk;
   let browser: Browser;
   let context: BrowserContext;

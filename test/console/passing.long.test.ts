@@ -6,7 +6,6 @@ import { ConsoleDesk, PERSON, type SignedIn } from "./running.js";
 const REVIEWER = { local: { person: "bea@example.com", scopes: ["remit:review"] } };
 
 describe("what the console passes on", function () {
-  this.timeout(60_000);
   let desk: ConsoleDesk;
   let ada: SignedIn;
   before(async () => {

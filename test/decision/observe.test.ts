@@ -134,7 +134,6 @@ describe("observed actions", () => {
   });
 
   describe("golden cases", function () {
-    this.timeout(120_000);
     for (const name of readdirSync(asset("test", "cases")).filter((file) => file.endsWith(".yaml"))) {
       it(`are judged as they are decided: ${name}`, async () => {
         const file = readGolden(join(asset("test", "cases"), name));

@@ -52,7 +52,6 @@ describe("whether a resource is what its task is about", () => {
   }
 
   it("is what the engine takes it for, whatever is known", async function () {
-    this.timeout(60_000);
     const seen = new Set<Relation>();
     await fc.assert(
       fc.asyncProperty(fc.array(scene, { minLength: 100, maxLength: 200 }), async (scenes) => {

@@ -73,8 +73,6 @@ function allowing(body: string): string {
 }
 
 describe("the demo's day at a support desk", function () {
-  this.timeout(60_000);
-
   let came: Awaited<ReturnType<typeof told>>;
   before(async () => {
     came = await told();

@@ -77,7 +77,6 @@ describe("what deploys the service", () => {
     });
 
     it("fire and are silent as those cases say, by Prometheus itself", function () {
-      this.timeout(120_000);
       const checked = tool(this, "promtool", "prometheus", "check", "rules", "alerts.yaml");
       expect(checked.out).to.contain(`${alerts().length} rules found`);
       const tested = tool(this, "promtool", "prometheus", "test", "rules", "alerts_test.yaml");
@@ -103,7 +102,6 @@ describe("what deploys the service", () => {
   });
 
   it("has a unit of systemd that gives the service little", function () {
-    this.timeout(60_000);
     const { out } = tool(this, "systemd-analyze", "systemd", "security", "--offline=yes", "remit.service");
     const [, exposure] = /Overall exposure level for remit\.service: ([\d.]+)/.exec(out) ?? [];
     if (exposure === undefined) skip(this, "this systemd judges no files");
@@ -238,13 +236,11 @@ describe("what deploys the service", () => {
     });
 
     it("is one that Helm takes", function () {
-      this.timeout(60_000);
       const { status, out } = tool(this, "helm", "helm", "lint", "--strict", "remit", "--values", values);
       expect(status, out).to.equal(0);
     });
 
     it("renders one pod, without privileges, that serves by the very configuration", function () {
-      this.timeout(60_000);
       const { status, out } = tool(this, "helm", "helm", "template", "desk", "remit", "--kube-version", "1.31.0", "--values", values);
       expect(status, out).to.equal(0);
       const objects = out.split(/^---$/m).map((one) => parse(one) as Kubernetes | null);

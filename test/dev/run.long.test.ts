@@ -12,7 +12,6 @@ import { skip } from "../skip.js";
 const MARK = /^remit-development: /;
 
 describe("make run", function () {
-  this.timeout(60_000);
   let home: string;
   let port: number;
   let running: ChildProcess[];

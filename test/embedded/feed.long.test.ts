@@ -11,7 +11,6 @@ import { tokenFor } from "../http/running.js";
 import { APP_TOKEN, beside, until, type Beside } from "./desk.js";
 
 describe("facts that follow a service's", function () {
-  this.timeout(60_000);
   let world: Beside;
   const feeds: Feed[] = [];
   before(async () => {

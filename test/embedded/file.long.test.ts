@@ -15,7 +15,6 @@ const TASKS = { "T-1": { agent: "a-1", purpose: "testing", subjects: {} } };
 const said = ({ decision, reasons }: Answer): string => `${decision} ${reasons.map(({ code }) => code).join()}`;
 
 describe("an engine in an application, from files alone", function () {
-  this.timeout(60_000);
   let folder: string;
   let engines: Embedded[] = [];
   let reported: string[] = [];

@@ -17,7 +17,6 @@ const BUNDLE = { name: "customer_support", keys: readFileSync(asset("bundles", "
 const ROUNDS = 4;
 
 describe("an application and a service that are killed", function () {
-  this.timeout(120_000);
   let folder: string;
   let place: Place;
   let service: Child;

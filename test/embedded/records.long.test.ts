@@ -22,7 +22,6 @@ async function codeOf(engine: Embedded): Promise<string> {
 }
 
 describe("what an engine in an application records", function () {
-  this.timeout(60_000);
   let world: Beside;
   beforeEach(async () => {
     world = await beside();
@@ -202,7 +201,6 @@ describe("what an engine in an application records", function () {
 });
 
 describe("an engine beside something that is no service", function () {
-  this.timeout(60_000);
   let world: Beside;
   let server: Server;
   before(async () => {

@@ -27,7 +27,6 @@ import { join } from "node:path";
 const NOTE = action("note") as DecideRequest;
 
 describe("an engine in an application, beside a service", function () {
-  this.timeout(60_000);
   let world: Beside;
   beforeEach(async () => {
     world = await beside();

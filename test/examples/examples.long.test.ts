@@ -11,8 +11,6 @@ async function told(name: string): Promise<string> {
 }
 
 describe("the examples", function () {
-  this.timeout(120_000);
-
   it("run a tool loop in which the model sees what it may, and is stopped when its agent is revoked", async () => {
     const said = (await told("plain_loop")).trimEnd().split("\n");
     expect(said).to.deep.equal([

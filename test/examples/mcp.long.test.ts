@@ -4,7 +4,6 @@ import { join } from "node:path";
 import { expect } from "chai";
 
 describe("the example of an MCP client and server", function () {
-  this.timeout(60_000);
   it("runs as it is told", async () => {
     const example = join(import.meta.dirname, "..", "..", "examples", "mcp.js");
     const { stdout } = await promisify(execFile)(process.execPath, [example]);

@@ -19,8 +19,6 @@ interface Stopped {
 }
 
 describe("what would let a stopped action pass", function () {
-  this.timeout(60_000);
-
   async function shipped(set: string): Promise<{ ground: Ground; stopped: Stopped[] }> {
     const { identity, wasm, data, catalogue, metadata, files } = await readUnverified(readFileSync(asset("bundles", `${set}.tar.gz`)));
     const ground = groundOf({ identity, wasm, data, catalogue, abi: metadata.abi });

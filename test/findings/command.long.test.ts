@@ -7,7 +7,6 @@ import { remit, remitTelling, type Ran } from "../cli/remit.js";
 import { ALL, Desk, REVIEWER } from "./desk.js";
 
 describe("remit findings", function () {
-  this.timeout(60_000);
   let desk: Desk;
   let id: string;
   const asked = (args: string[]): string[] => ["findings", ...args, "--url", desk.service.url, "--token", desk.token(ALL, REVIEWER)];

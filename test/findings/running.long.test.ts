@@ -8,7 +8,6 @@ import { ALL, Desk, type Json } from "./desk.js";
 import { OTHERS_INVOICE } from "./service_support.js";
 
 describe("findings of a running service", function () {
-  this.timeout(60_000);
   let desk: Desk;
   let answer: Answer;
   let id: string;
@@ -193,7 +192,6 @@ describe("findings of a running service", function () {
 });
 
 describe("findings as they come", function () {
-  this.timeout(60_000);
   let desk: Desk;
   before(async () => {
     desk = await Desk.open({}, undefined, 4);
@@ -257,7 +255,6 @@ describe("findings as they come", function () {
 });
 
 describe("a service whose webhook is down", function () {
-  this.timeout(60_000);
   const receiver = new Receiver();
   let desk: Desk;
   before(async () => {

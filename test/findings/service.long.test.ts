@@ -4,7 +4,6 @@ import { Desk } from "./desk.js";
 import { OTHERS_INVOICE } from "./service_support.js";
 
 describe("findings of a running service", function () {
-  this.timeout(60_000);
   let desk: Desk;
   let answer: Answer;
   let id: string;

@@ -4,7 +4,6 @@ import { Desk } from "./desk.js";
 import { OTHERS_INVOICE } from "./service_support.js";
 
 describe("the list of what waits", function () {
-  this.timeout(60_000);
   let desk: Desk;
   before(async () => {
     desk = await Desk.open({}, undefined, 3);

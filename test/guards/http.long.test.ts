@@ -144,7 +144,6 @@ interface Seen {
 
 for (const { name, serve } of KINDS) {
   describe(`a guarded server, ${name}`, function () {
-    this.timeout(30_000);
     let desk: Desk;
     let server: Server;
     let ran: () => number;

@@ -14,7 +14,6 @@ const SERVER = { command: [process.execPath, CRM] };
 const MAIN = join(import.meta.dirname, "..", "..", "src", "cli", "main.js");
 
 describe("remit guard mcp", function () {
-  this.timeout(120_000);
   const { dir, remove } = folderWith({
     "guard.yaml": stringify(
       { ...MAPPING, remit: { url: "http://127.0.0.1:9", token_file: "token" }, server: SERVER },

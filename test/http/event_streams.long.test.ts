@@ -128,7 +128,6 @@ const revoking = (commands: Commands, scope: object): Promise<unknown> =>
   commands.revoke({ scope, reason: "incident" }, BY).catch((cause: unknown) => cause);
 
 describe("event streams", function () {
-  this.timeout(60_000);
   let pushing: Pushing;
   afterEach(() => pushing.stop());
 

@@ -12,7 +12,6 @@ const EXPIRES = inAnHour();
 const lift = { reason: "over" };
 
 describe("events over HTTP", function () {
-  this.timeout(60_000);
   let service: Running;
   const followers: Follower[] = [];
 

@@ -5,7 +5,6 @@ import { AUDIT } from "./decisions_support.js";
 import { REQUEST, tokenFor, type Running } from "./running.js";
 
 describe("POST /explain", function () {
-  this.timeout(60_000);
   let service: Running;
   before(async () => {
     service = await runWithFacts();

@@ -26,7 +26,6 @@ function notices({ folder }: Running): NoticeRecord[] {
 }
 
 describe("notices", function () {
-  this.timeout(30_000);
   let service: Running;
   const report = (body: unknown, token = GUARD): Promise<Told> => ask(service, "POST", "/notices", { body, token });
   const list = async (query: string): Promise<FindingPage["items"]> =>

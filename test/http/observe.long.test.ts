@@ -39,7 +39,6 @@ function observedIds(service: Running): string[] {
 }
 
 describe("POST /observe", function () {
-  this.timeout(30_000);
   let service: Running;
   const observe = (body: string, token = TOKEN, headers: Record<string, string> = TYPE) =>
     ask(service, "POST", "/observe", { body, token, headers });

@@ -21,7 +21,6 @@ function outcomes({ folder }: Running): LogRecord[] {
 }
 
 describe("POST /decisions/{id}/outcome", function () {
-  this.timeout(30_000);
   let service: Running;
   const report = (id: string, body: unknown, token = DECIDE) => ask(service, "POST", `/decisions/${id}/outcome`, { body, token });
   const decide = async (changes: object = {}, token = DECIDE): Promise<string> => {

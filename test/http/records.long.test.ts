@@ -6,7 +6,6 @@ import { REQUEST, tokenFor, type Running } from "./running.js";
 import { AUDIT } from "./decisions_support.js";
 
 describe("the records over HTTP", function () {
-  this.timeout(60_000);
   let service: Running;
 
   const asked = (path: string, token = AUDIT): Promise<Told> => ask(service, "GET", path, { token });

@@ -8,7 +8,6 @@ import { ALL, REQUEST, requestText, run, tokenFor, type Running } from "./runnin
 const SCOPES = "remit:decide remit:register remit:audit";
 
 describe("a caller that is revoked", function () {
-  this.timeout(60_000);
   let service: Running;
   before(async () => {
     service = await runWithFacts({ events: { heartbeat_ms: 100 } });
@@ -35,7 +34,6 @@ describe("a caller that is revoked", function () {
 });
 
 describe("a stream whose caller or token is revoked", function () {
-  this.timeout(60_000);
   let service: Running;
   before(async () => {
     // Long enough for no heartbeat to look at the token.
@@ -64,7 +62,6 @@ describe("a stream whose caller or token is revoked", function () {
 });
 
 describe("the connections of a caller that is revoked", function () {
-  this.timeout(60_000);
   let service: Running;
   before(async () => {
     service = await run();
@@ -94,7 +91,6 @@ describe("the connections of a caller that is revoked", function () {
 });
 
 describe("a registrar that `callers` limits", function () {
-  this.timeout(60_000);
   let service: Running;
   const limited = tokenFor("remit:register", "limited");
   before(async () => {

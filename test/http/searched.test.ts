@@ -27,7 +27,6 @@ const SEARCHES: Record<string, (service: Running, decision: string) => Promise<{
 };
 
 describe("searches", function () {
-  this.timeout(60_000);
   let service: Running;
   before(async () => {
     service = await runAuthzen(RECORDS);

@@ -23,7 +23,6 @@ async function until(condition: () => boolean | Promise<boolean>): Promise<void>
 }
 
 describe("remit revoke everything", function () {
-  this.timeout(60_000);
   let folder = "";
   let service: Running;
   const mounts: string[] = [];

@@ -22,7 +22,6 @@ const segmentsIn = (folder: string): string[] =>
     .sort();
 
 describe("the records, asked", function () {
-  this.timeout(60_000);
   const folders = new Folders();
   const folderWith: Folders["with"] = (records, options) => folders.with(records, options);
   const caughtUp: Folders["caughtUp"] = (folder, to) => folders.caughtUp(folder, to);

@@ -22,7 +22,6 @@ const FILTERS: RecordFilter[] = [
 ];
 
 describe("the files of sealed segments", function () {
-  this.timeout(60_000);
   const folders = new Folders();
   afterEach(() => {
     folders.clear();

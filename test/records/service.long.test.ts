@@ -8,8 +8,6 @@ import { Child, placeIn } from "../service/child.js";
 const DELETED = "index.db of an earlier version is deleted";
 
 describe("a service that was of a version with an index of its own", function () {
-  this.timeout(60_000);
-
   it("deletes that index at its first start, says so once, and finds what was recorded", async () => {
     const place = placeIn(temporaryDirectory());
     const earlier = ["index.db", "index.db-wal", "index.db-shm", "index.db.partial"].map((name) => join(place.records, name));

@@ -15,7 +15,6 @@ function questionsOf(page: string): [question: string, sql: string][] {
 }
 
 describe("remit audit sql", function () {
-  this.timeout(60_000);
   const folder = mkdtempSync(join(tmpdir(), "remit-sql-"));
   const log = join(folder, "log");
   let written: RandomLog;

@@ -77,7 +77,6 @@ describe("retail's purpose", () => {
   });
 
   it("has no entry, condition or obligation that the tables would not miss", async function () {
-    this.timeout(120_000);
     const without = ablations(data);
     expect(without).to.have.length.above(60);
     const notMissed: string[] = [];

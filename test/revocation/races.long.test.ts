@@ -5,8 +5,6 @@ import { race } from "./races.js";
 const RACES = 10_000;
 
 describe("a revocation under load", function () {
-  this.timeout(120_000);
-
   it(`leaves no allow after its acknowledgement in ${RACES} races at 64 connections`, async () => {
     const service = await runWithFacts();
     try {

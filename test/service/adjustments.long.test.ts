@@ -11,7 +11,6 @@ const DAY_MS = 24 * 60 * MINUTE_MS;
 const codes = ({ decision, reasons }: Answer): string => `${decision} ${reasons.map(({ code }) => code).join()}`;
 
 describe("adjustments of a running service", function () {
-  this.timeout(120_000);
   let desk: Desk;
   beforeEach(async () => {
     desk = await Desk.open({}, undefined, 2);

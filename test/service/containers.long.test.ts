@@ -31,7 +31,6 @@ const PAIRS: readonly [first: Where, second: Where][] = [
 ];
 
 describe("one log and store, and two containers", function () {
-  this.timeout(120_000);
   const children: Child[] = [];
   before(function () {
     if (!hasContainers()) skip(this, "no PID namespaces");

@@ -10,7 +10,6 @@ const SOCKETS = 400;
 const withFiles = (count: number): string[] => ["sh", "-c", `ulimit -n ${count}; exec "$@"`, "sh"];
 
 describe("a service whose connections would take all file descriptors", function () {
-  this.timeout(60_000);
   let child: Child | null = null;
   const sockets: Socket[] = [];
   afterEach(async () => {

@@ -108,7 +108,6 @@ describe("how far changes of facts are on record, as kept beside the log", () =>
 });
 
 describe("a service that starts by the mark of facts", function () {
-  this.timeout(60_000);
   let child: Child | null = null;
   afterEach(() => child?.kill());
 

@@ -42,7 +42,6 @@ const WIDENING: readonly [what: string, method: string, path: string, body: Json
 ];
 
 describe("a service whose disk is full", function () {
-  this.timeout(120_000);
   let place: Place;
   let child: Child;
   let disk: SmallDisk | null;

@@ -8,7 +8,6 @@ import { readConfig } from "../../src/system/config.js";
 import { Child, placeIn, type Json, type Place } from "./child.js";
 
 describe("a service that is started again", function () {
-  this.timeout(60_000);
   const children: Child[] = [];
   afterEach(async () => {
     for (const child of children.splice(0)) await child.kill();

@@ -325,7 +325,6 @@ function errorOf({ said }: Child): string {
 }
 
 describe("a standby", function () {
-  this.timeout(120_000);
   const clean: (() => unknown)[] = [];
   afterEach(async () => {
     for (const act of clean.splice(0)) await act();

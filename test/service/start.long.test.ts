@@ -14,7 +14,6 @@ type Sections = NonNullable<Parameters<typeof placeIn>[1]>;
 const ENDS_WITHIN_MS = 15_000;
 
 describe("a service that can't start", function () {
-  this.timeout(60_000);
   const clean: (() => unknown)[] = [];
   afterEach(async () => {
     for (const act of clean.splice(0)) await act();

@@ -21,8 +21,6 @@ const ENDS: Record<string, (file: string) => void> = {
 };
 
 describe("a service whose lock of the store is gone", function () {
-  this.timeout(30_000);
-
   for (const [what, end] of Object.entries(ENDS)) {
     it(`acknowledges nothing more once its file is ${what}: another service may have the store by then`, async () => {
       const service = await runWithFacts();

@@ -19,7 +19,6 @@ interface Shown {
 }
 
 describe("a service that fetches its bundle", function () {
-  this.timeout(60_000);
   let server: TestServer;
   let service: Running;
   const bundle = (): object => ({

@@ -438,7 +438,6 @@ export function keepsTheContract(place: () => Place, increments = 10_000): void 
   });
 
   it(`orders ${increments} increments by 64 at once as if they came one by one`, async function () {
-    this.timeout(60_000);
     const counters = Array.from({ length: 16 }, (_, i) => `counter/${i}`);
     for (const key of counters) await store.write([write(key, 0, 0)]);
     /** A moment for each beginning and end, to tell which came before which. */

@@ -206,7 +206,6 @@ const controls: Record<string, Control> = {
 };
 
 describe("a control of the store", function () {
-  this.timeout(60_000);
   let copies: string;
 
   before(() => {

@@ -11,7 +11,6 @@ let stores = 0;
 
 for (const servers of [1, 3]) {
   describe(`the store on NATS, with ${servers} server(s)`, function () {
-    this.timeout(120_000);
     let running: NatsServer[] = [];
     let folder: string;
     before(async function () {

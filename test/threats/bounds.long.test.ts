@@ -71,7 +71,6 @@ class TaskDesk {
 }
 
 describe("every bound that is shared", function () {
-  this.timeout(60_000);
   let service: Running;
   const sockets: Socket[] = [];
   before(async () => {

@@ -14,7 +14,6 @@ const CREDENTIALS = `[default]\naws_access_key_id = ${KEYS.id}\naws_secret_acces
 const MIDNIGHT = Date.UTC(2026, 10, 26);
 
 describe("a bucket that gets the files of sealed segments", function () {
-  this.timeout(60_000);
   const root = temporaryDirectory();
   const folders = new Folders();
   const original = join(root, "log");

@@ -120,7 +120,6 @@ const CONTROLS: [control: string, probe: Probe, without: Edit][] = [
 ];
 
 describe("what a proxy's check rests on", function () {
-  this.timeout(60_000);
   let copies: string;
   before(() => {
     mkdirSync(asset(".work"), { recursive: true });

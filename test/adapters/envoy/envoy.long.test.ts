@@ -187,7 +187,6 @@ function configured(remit: { url: string; envoy: string | null }, upstream: numb
 }
 
 describe("a real Envoy", function () {
-  this.timeout(60_000);
   let proxied: Proxied;
   let upstream: Server;
   let envoy: RealEnvoy;

@@ -139,7 +139,6 @@ const CUT_MS = 2000;
 const never = (): Promise<Answer> => new Promise(() => undefined);
 
 describe("the listener for Envoy", function () {
-  this.timeout(20_000);
   const opened: Open[] = [];
   const door = async (...given: Parameters<typeof open>): Promise<Open> => {
     const one = await open(...given);

@@ -41,7 +41,6 @@ const CALL = (name: string, id: unknown, more: object = {}): string =>
 const post = (path: string, body: string, more: Partial<Held> = {}): Held => ({ method: "POST", path, body, ...more });
 
 describe("Envoy's external authorization", function () {
-  this.timeout(30_000);
   let proxied: Proxied;
   before(async () => {
     proxied = await openProxy({ mapping: BEARER });

@@ -51,8 +51,6 @@ async function expectAll(proxied: Proxied, cases: readonly Case[]): Promise<void
 }
 
 describe("who acts in a request that a proxy holds back", function () {
-  this.timeout(30_000);
-
   it("is whom its client's certificate names, by a credential that is registered", async () => {
     const mapping = "agent: {principal: {issuer: 'spiffe://example.org'}}\npurpose: {is: testing}\n";
     await withProxy(mapping, async (proxied) => {

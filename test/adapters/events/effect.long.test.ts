@@ -7,8 +7,6 @@ import { REVOKED, DISABLED, ENABLED } from "./effect_support.js";
 const RACES = 3000;
 
 describe("a security event that revokes", function () {
-  this.timeout(120_000);
-
   it(`leaves no allow after its acknowledgement, as an operator's revocation doesn't, in ${RACES} races`, async () => {
     const service = await runReceiver();
     const subjects = [

@@ -29,8 +29,6 @@ import {
 import { REVOKED, DISABLED, ENABLED } from "./effect_support.js";
 
 describe("a security event that revokes", function () {
-  this.timeout(120_000);
-
   it("holds after a restart, is not taken again then, and is not undone by what is older", async () => {
     const at = Math.floor(Date.now() / 1000) - 100;
     const service = await runReceiver();

@@ -18,7 +18,6 @@ interface Asked {
 }
 
 describe("security events that are polled", function () {
-  this.timeout(20_000);
   let server: Server;
   let url: string;
   let asked: Asked[];
@@ -278,7 +277,6 @@ describe("security events that are polled", function () {
 });
 
 describe("two services that tell each other of security events", function () {
-  this.timeout(20_000);
   const key = generateKeyPairSync("rsa", { modulusLength: 2048 });
   const issuer = "https://upstream.example.com";
   before(() => {

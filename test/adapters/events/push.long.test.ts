@@ -34,7 +34,6 @@ const ENABLED = `${RISC}account-enabled`;
 const opaque = (id: string): object => ({ sub_id: { format: "opaque", id } });
 
 describe("security events that are pushed", function () {
-  this.timeout(20_000);
   let service: Running;
   beforeEach(async () => {
     service = await runReceiver();
@@ -313,7 +312,6 @@ describe("security events that are pushed", function () {
 });
 
 describe("security events that come in any order", function () {
-  this.timeout(20_000);
   let service: Running;
   before(async () => {
     service = await runReceiver();
@@ -349,8 +347,6 @@ describe("security events that come in any order", function () {
 });
 
 describe("a transmitter of security events", function () {
-  this.timeout(20_000);
-
   it("has to send what it was given, where it was given something", async () => {
     const file = join(FILES, "authorization");
     const service = await runReceiver({ transmitters: [transmitter({ authorization_file: file })] });

@@ -49,7 +49,6 @@ function read(token: string): Event {
 }
 
 describe("streams of security events", function () {
-  this.timeout(20_000);
   let service: Running;
   beforeEach(async () => {
     service = await runWithFacts(sections());
@@ -394,7 +393,6 @@ describe("streams of security events", function () {
 });
 
 describe("security events that are pushed to others", function () {
-  this.timeout(20_000);
   let sink: Server;
   let url: string;
   /** What came, and what it is answered with. */
@@ -512,7 +510,6 @@ describe("security events that are pushed to others", function () {
 });
 
 describe("the key of security events", function () {
-  this.timeout(20_000);
   const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-384" });
   const weak = generateKeyPairSync("rsa", { modulusLength: 1024 }).privateKey;
   const p256 = generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey;

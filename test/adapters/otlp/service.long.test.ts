@@ -34,7 +34,6 @@ const readUnverifiedIn = (folder: string): Promise<BundleContent> => readUnverif
 const idIn = ({ input, request }: DecisionRecord): unknown => ((input?.["request"] ?? request) as { resource: { id: string } }).resource.id;
 
 describe("traces that are observed", function () {
-  this.timeout(30_000);
   let service: Running;
   let folder: string;
   const send = (body: unknown, asking: { path?: string; token?: string; headers?: Record<string, string> } = {}) =>

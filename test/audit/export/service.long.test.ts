@@ -19,7 +19,6 @@ describe("a service that is killed while it sends", () => {
   const folder = temporaryDirectory();
 
   it("sends every record at least once, and again only what was under way", async function () {
-    this.timeout(120_000);
     const receiver = new Receiver();
     await receiver.start();
     // Slow, and now and then away: kills come in every part of a delivery.
