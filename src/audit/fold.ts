@@ -88,7 +88,7 @@ export function actIn(record: RecordOfAct): Act | null {
 /** Returns the assessment of the action in a decision's record, with what stands beside it. */
 export function assessedIn({ act, input }: Pick<RecordOfAct, "act" | "input">): Assessment {
   const assessed = input === undefined ? act?.behavior : (input as unknown as PolicyInput).facts.behavior;
-  return assessed === undefined ? NOTHING_ODD : (assessed);
+  return assessed === undefined ? NOTHING_ODD : assessed;
 }
 
 /** Returns the lesson in the record of something that a person or the service did, with what stands beside it; null: it has no lesson. */

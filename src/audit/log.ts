@@ -131,7 +131,7 @@ export class SegmentLog implements Log {
         log.#opening = { resolve, reject };
       });
     } catch (cause) {
-      log.#writer.end();
+      void log.#writer.end();
       log.#unlock();
       throw cause;
     }

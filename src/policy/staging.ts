@@ -160,7 +160,13 @@ export class Staging implements PolicyStage {
       const stage = this.#stage;
       if (stage === null) return;
       done++;
-      this.#compare(stage, attempt);
+      try {
+        this.#compare(stage, attempt);
+      } catch {
+        // Nobody waits for a comparison: whatever it meets counts against the staged bundle, and ends no process.
+        stage.status.errors++;
+        this.#judge(stage.status);
+      }
       if (clock.monotonic() - began >= TURN_MS_MAX) break;
     }
     this.#waiting.splice(0, done);

@@ -197,7 +197,7 @@ export class RecordSearch {
     this.#isClosing = true;
     this.#cancelBegin?.();
     // All that it has is derived: nothing is lost with one that hasn't opened it yet.
-    await this.#process?.close(this.#isOpen ? { kind: "close" } : null);
+    await (this.#isOpen ? this.#process?.close({ kind: "close" }) : this.#process?.end());
     this.#refuseAll();
   }
 

@@ -106,7 +106,7 @@ export class SqliteStore implements Store {
         store.#opening = { resolve, reject };
       });
     } catch (cause) {
-      store.#keeper.end();
+      void store.#keeper.end();
       unlock();
       throw cause instanceof StoreUnavailable ? new StoreUnavailable(`${file}: ${cause.detail}`) : cause;
     }

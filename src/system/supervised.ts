@@ -44,25 +44,30 @@ export class SupervisedThread<To, From extends { kind: string }> {
 
   /**
    * Asks the thread to end; resolves when it has, or has died of it.
-   * @param farewell message that it answers by `{kind: "closed"}`; null ends a process at once, which has nothing to lose
+   * @param farewell message that it answers by `{kind: "closed"}`
    */
-  close(farewell: To | null): Promise<void> {
+  close(farewell: To): Promise<void> {
+    return this.#close(() => {
+      this.post(farewell);
+    });
+  }
+
+  /** Ends a thread that has nothing to lose, at once; resolves when it is gone. */
+  end(): Promise<void> {
+    return this.#close((thread) => {
+      thread.terminate();
+    });
+  }
+
+  #close(ask: (thread: Thread<To, From>) => void): Promise<void> {
     if (this.#closing !== null) return this.#closing;
     this.#closing = new Promise((resolve) => {
       this.#closed = resolve;
     });
     this.#cancelRestart?.();
     if (this.#thread === null) this.#closed();
-    else if (farewell === null) this.#thread.terminate();
-    else this.post(farewell);
+    else ask(this.#thread);
     return this.#closing;
-  }
-
-  /** Ends the thread at once. */
-  end(): void {
-    this.#closing ??= Promise.resolve();
-    this.#cancelRestart?.();
-    this.#thread?.terminate();
   }
 
   #start(): void {

@@ -32,7 +32,7 @@ const ENDED: Record<LeaseEnd, string> = {
   left: "this node leaves the cluster",
   node_name_taken: "another process has the name of this node, and has started later; nothing is allowed here any more",
   feed_forked: "this node has read another feed of facts than the others, or than itself before; nothing is allowed here any more",
-  feed_other: "the feed of facts was deleted, or made anew; nothing is allowed here any more",
+  feed_other: "the feed of facts was deleted or replaced; nothing is allowed here any more",
   feed_unreadable: "the feed of facts has something that this version can't read; nothing is allowed here any more",
   cluster_too_large: "more nodes are live than `cluster.nodes_max`; nothing is allowed here any more",
 };

@@ -152,6 +152,12 @@ describe("a staged bundle", () => {
     ["fail", () => ({ ok: false, code: "evaluation_failed", detail: "conflict" })],
     ["run out of fuel", () => ({ ok: false, code: "evaluation_budget", detail: "fuel", fuel: 9 })],
     ["answer what no result is", () => ({ ok: true, result: { decision: "allow" }, fuel: 1 })],
+    [
+      "throw, which nobody expects",
+      () => {
+        throw new Error("odd");
+      },
+    ],
   ];
   for (const [what, evaluate] of failures) {
     it(`is dropped once its evaluations ${what} too often`, async () => {

@@ -89,10 +89,10 @@ describe("a supervised thread", () => {
     assert.lengthOf(threads, 1);
   });
 
-  it("is closed without a farewell once it has ended, of which it had nothing to lose", async () => {
+  it("is ended at once, without a farewell, and not started again", async () => {
     const { thread, threads, elapse } = stage();
-    const closing = thread.close(null);
-    assert.deepEqual([threads[0]?.terminated, threads[0]?.posted], [true, []]);
+    const closing = thread.end();
+    assert.deepEqual([threads[0]?.terminated, threads[0]?.posted, thread.closing], [true, [], true]);
     threads[0]?.die();
     await closing;
     elapse();
@@ -105,13 +105,5 @@ describe("a supervised thread", () => {
     threads[0]?.say({ kind: "closed" });
     await Promise.all(both);
     assert.deepEqual(threads[0]?.posted, ["close"]);
-  });
-
-  it("is ended at once, and not started again", () => {
-    const { thread, threads, elapse } = stage();
-    thread.end();
-    threads[0]?.die();
-    elapse();
-    assert.deepEqual([threads.length, threads[0]?.terminated, thread.closing], [1, true, true]);
   });
 });
