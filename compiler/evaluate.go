@@ -233,6 +233,7 @@ func test(c *command, flags *pflag.FlagSet, args []string) (int, error) {
 	verbose := flags.BoolP("verbose", "v", false, "")
 	variables := flags.Bool("var-values", false, "")
 	chosen := flags.StringP("run", "r", "", "")
+	limit := flags.DurationP("timeout", "t", testTimeout, "")
 	if err := flags.Parse(args); err != nil {
 		return 1, err
 	}
@@ -269,7 +270,7 @@ func test(c *command, flags *pflag.FlagSet, args []string) (int, error) {
 		StackTraces(true).
 		SetRuntime(environment).
 		SetModules(maps.Clone(loaded.ParsedModules())).
-		SetTimeout(testTimeout).
+		SetTimeout(*limit).
 		Filter(*chosen).
 		RunTests(ctx, txn)
 	if err != nil {
