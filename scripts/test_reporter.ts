@@ -14,7 +14,7 @@ const SLOW_FILE_MS = 5000;
 const PROGRESS_EVERY = 500;
 
 function firstLine({ err }: Mocha.Test): string {
-  return String(err).split("\n", 1)[0] ?? "";
+  return (err?.message ?? "").split("\n", 1)[0] ?? "";
 }
 
 export default function report(runner: Mocha.Runner): void {
