@@ -445,9 +445,9 @@ function supposed(): TSchema {
     {
       by: oneOf(WRITERS, "Who wrote it there."),
       values: Type.Union([value, Type.Array(value, { minItems: 1 })], { description: "Addresses, names, amounts that stood there." }),
-      named: flag("Whether the instruction names what was read word for word; false if unsaid."),
-      alone: flag("Whether nothing else of its kind stood there; false if unsaid."),
-      secret: flag("Whether it is a secret of the user's; false if unsaid."),
+      named: flag("Whether the instruction names what was read word for word. Left out: false."),
+      alone: flag("Whether nothing else of its kind stood there. Left out: false."),
+      secret: flag("Whether it is a secret of the user's. Left out: false."),
     },
     closed,
   );
@@ -458,7 +458,7 @@ function supposed(): TSchema {
       used: Type.Optional(named(Type.Number({ minimum: 0 }), "Code of a limit → how much of it is used.", undefined, CODE.source)),
       complete: flag("false: not all that was read on the task is remembered."),
     },
-    { ...closed, description: "Where values on the task come from; nothing was seen, if unsaid." },
+    { ...closed, description: "Where values on the task come from. Left out: nothing was seen." },
   );
 }
 
@@ -523,7 +523,7 @@ function sourceMembers(reason: Record<string, TSchema>): Record<string, TSchema>
       Type.Object(
         {
           named: Type.Optional(Type.Literal(true, { description: "The instruction names its source word for word; always." })),
-          alone: Type.Optional(Type.Boolean({ description: "It stands alone of its kind there; true if unsaid." })),
+          alone: Type.Optional(Type.Boolean({ description: "It stands alone of its kind there. Left out: true." })),
           then: oneOf(DELEGATED_THEN, "allow: it goes on; wait: once a person has looked."),
           ...reason,
         },

@@ -91,17 +91,20 @@ export class Outcomes {
     const { caller } = decision;
     const { returned, ...said } = asked;
     const answer = { decision_id: decisionId, ...said, time: new Date(clock.wall()).toISOString() };
-    if (said.outcome === "done") flow?.done(decisionId);
+    const lowering = said.outcome === "done" ? flow?.done(decisionId) : null;
     const seen = returned === undefined ? null : (flow?.returned(decisionId, returned) ?? null);
     if (said.outcome === "not_attempted") flow?.notMade(decisionId);
     const record = besideIfLarge({ ...answer, kind: "outcome", caller, v: RECORD_VERSION }, seen);
     const recorded = log.append(...record).then(() => answer);
+    // Whatever is decided on it is on record behind it, and leaves only if this is there too.
+    lowering?.lower();
     // At once: another that comes before the disk has it must not be recorded beside it.
     this.#reported.set(decisionId, { decision, answer: recorded });
     this.#decisions.delete(decisionId);
     try {
       return await recorded;
     } catch (cause) {
+      lowering?.restore();
       this.#reported.delete(decisionId);
       this.#decisions.set(decisionId, decision);
       throw cause;

@@ -231,11 +231,17 @@ export interface ValueFlow<Note extends object = object> {
 }
 
 /** Receives the outcomes of calls. */
+/** Labels that a task loses. That widens what is permitted on it, so it is done in the turn of its record and undone if that fails. */
+export interface Lowering {
+  lower(): void;
+  restore(): void;
+}
+
 export interface FlowOutcomes {
   /** Takes in what a call returned, in the turn in which its record is handed over. @returns the record's member; null: nothing awaits it */
   returned(decisionId: string, returned: Returned): object | null;
-  /** The call was made, and did what it was for. */
-  done(decisionId: string): void;
+  /** Returns the labels that the task loses by a call that did what it was for; null: none. Asked before what it returned is taken in. */
+  done(decisionId: string): Lowering | null;
   /** The call was not made. */
   notMade(decisionId: string): void;
 }

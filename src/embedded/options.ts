@@ -21,7 +21,7 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
     name: string;
     /** Public keys in PEM, one of which has to have signed it. */
     keys: string | readonly string[];
-    /** How many of them have to have signed it, 1 or 2. @default 1 */
+    /** Signers that have to have signed it, 1 or 2. @default 1 */
     signers_min?: number;
     /** A watched file. @default none: it comes from the service */
     file?: string;

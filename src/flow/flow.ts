@@ -13,7 +13,7 @@ import {
   type Values,
   type ValueWriter,
 } from "../contract/index.js";
-import type { FlowOutcomes, FlowQuestion, ValueFlow } from "../decision/ports.js";
+import type { FlowOutcomes, FlowQuestion, Lowering, ValueFlow } from "../decision/ports.js";
 import { FairMap } from "../system/fair_map.js";
 import { LimitCounts, type LimitCharge, type CountLimits } from "./counts.js";
 import { ReadInstruction } from "./instruction.js";
@@ -133,10 +133,10 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, instruction, own });
   }
 
-  /** An action was done: only now are the labels lowered that it lowers. */
-  done(decisionId: string): void {
+  /** Returns the labels that its task loses by an action that was done; null: none. */
+  done(decisionId: string): Lowering | null {
     const call = this.#awaited.get(decisionId);
-    if (call !== undefined && call.lowers.length > 0) this.#seen.lower(call.task, call.lowers);
+    return call === undefined || call.lowers.length === 0 ? null : this.#seen.lowering(call.task, call.lowers);
   }
 
   /** Takes back an action that was not made after all. */

@@ -4,6 +4,7 @@
  */
 import { hash } from "node:crypto";
 import { VALUE_KINDS, WRITERS, type ValueKind, type ValueSource, type ValueWriter } from "../contract/index.js";
+import type { Lowering } from "../decision/ports.js";
 import type { TypedValue } from "./values.js";
 
 /** Letters of a value's digest: 96 bits. */
@@ -157,9 +158,17 @@ export class SeenMemory {
     this.#grow(seen, before);
   }
 
-  /** Takes labels from a task: a rule says that what was done lowers them. */
-  lower(task: string, labels: readonly string[]): void {
-    for (const label of labels) this.#tasks.get(task)?.labels.delete(label);
+  /** Returns what takes labels from a task, and gives back those that it had: a rule says that what was done lowers them. */
+  lowering(task: string, labels: readonly string[]): Lowering {
+    let gone: string[] = [];
+    return {
+      lower: () => {
+        gone = labels.filter((label) => this.#tasks.get(task)?.labels.delete(label) === true);
+      },
+      restore: () => {
+        for (const label of gone) this.#tasks.get(task)?.labels.add(label);
+      },
+    };
   }
 
   /** Takes back a call that was not made. */

@@ -7,7 +7,7 @@ export interface HttpSourceOptions extends SourceLimits {
   url: string;
   /** File with a bearer token, read before each request. */
   token_file?: string;
-  /** How long the server may wait for another bundle. */
+  /** The server may wait so long for another bundle. */
   wait_ms: number;
 }
 

@@ -48,7 +48,7 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
   if (bytes.includes(OUTCOME)) {
     const record = whole(line, beside);
     if (record?.kind !== "outcome") return;
-    if (record.outcome === "done") flow.done(record.decision_id);
+    if (record.outcome === "done") flow.done(record.decision_id)?.lower();
     if (record.seen !== undefined) flow.recalled(record.decision_id, record.seen);
     else if (record.outcome === "not_attempted") flow.notMade(record.decision_id);
     return;
@@ -143,9 +143,7 @@ export class ServiceFlow {
     permitted: (id, note) => {
       this.#known().permitted(id, note);
     },
-    done: (id) => {
-      this.#flow?.done(id);
-    },
+    done: (id) => this.#flow?.done(id) ?? null,
     returned: (id, returned) => this.#flow?.returned(id, returned) ?? null,
     notMade: (id) => {
       this.#flow?.notMade(id);

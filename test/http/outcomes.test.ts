@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { SEEN_LIMITS, SeenMemory } from "../../src/flow/seen.js";
 import { Problem, RecordSchema, type LogRecord } from "../../src/contract/index.js";
 import { Outcomes, type KnownDecision } from "../../src/decision/outcomes.js";
 import { schemas } from "../../src/system/schemas.js";
@@ -240,4 +241,34 @@ describe("outcomes", () => {
     outcomes.remember(ID, "gateway-1", true);
     expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "done" }))).code).to.equal("decision_not_found");
   });
+
+  const failures: [what: string, append: () => Promise<void>][] = [
+    [
+      "is full",
+      () => {
+        throw new Problem("log_backlog");
+      },
+    ],
+    ["fails", () => Promise.reject(new Problem("log_unavailable"))],
+  ];
+  for (const [what, append] of failures) {
+    it(`lower no label where the log ${what}: that widens, and would be on record nowhere`, async () => {
+      const seen = new SeenMemory(SEEN_LIMITS);
+      seen.permitted({ task: "T-1", agent: "a-1" }, ID, { written: [], labels: ["confidential"], reads: false });
+      const labels = (): string[] => [...(seen.of("T-1")?.labels ?? [])];
+      let isFailing = true;
+      const outcomes = new Outcomes({
+        log: { append: () => (isFailing ? append() : Promise.resolve()) },
+        clock,
+        recent_max: 2,
+        flow: { done: () => seen.lowering("T-1", ["confidential", "personal"]), returned: () => null, notMade: () => undefined },
+      });
+      outcomes.remember(ID, "gateway-1", true);
+      expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "done" }))).code).to.match(/^log_/);
+      expect(labels()).to.deep.equal(["confidential"]);
+      isFailing = false;
+      await outcomes.report(ID, "gateway-1", { outcome: "done" });
+      expect(labels()).to.deep.equal([]);
+    });
+  }
 });

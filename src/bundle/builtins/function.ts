@@ -1,7 +1,7 @@
 /** Type of the host's builtins, and readers of their operands. */
 import { TermSet, type RegoTerm } from "./term.js";
 
-/** Takes units of fuel for work that the size of operands and result doesn't pay for. @throws RangeError if there are none left */
+/** Takes units of fuel for work that the size of operands and result doesn't pay for. @throws RangeError once the fuel is used up */
 export type Spend = (units: number) => void;
 
 /** Returns the result; undefined is what OPA makes of a builtin's error. Pure, and as fast as its size. */
