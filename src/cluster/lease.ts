@@ -40,9 +40,21 @@ export class Tenure {
   }
 }
 
-export interface LeaseOptions {
-  /** Names this start of the node, among all starts of all nodes. */
+/** Start of a node. Of two with one name, both sides know which came later, whatever they have read of each other. */
+export interface NodeStart {
+  /** Names it among all starts of all nodes. */
   incarnation: string;
+  /** Position of the feed when this start opened it. */
+  opened_at: number;
+}
+
+/** Returns true if the first start came after the second. */
+function isLater(one: NodeStart, other: NodeStart): boolean {
+  return one.opened_at > other.opened_at || (one.opened_at === other.opened_at && one.incarnation > other.incarnation);
+}
+
+export interface LeaseOptions {
+  start: NodeStart;
   lease_ms: number;
 }
 
@@ -61,8 +73,6 @@ export class Lease {
   readonly #events: LeaseEvents;
   /** Ticks under way, by number, the oldest first. */
   readonly #sent = new Map<number, Tenure>();
-  /** Incarnations of this node's name whose ticks came before the first of this one. */
-  readonly #earlier = new Set<string>();
   #last = 0;
   /** Number of the latest tick that came back. */
   #returned = 0;
@@ -111,12 +121,12 @@ export class Lease {
   }
 
   /** Takes a tick of this node's name from a feed. Everything before it in that feed has been taken. */
-  returned(feed: number, incarnation: string, n: number): void {
+  returned(feed: number, by: NodeStart, n: number): void {
     if (this.#end !== null) return;
-    if (incarnation !== this.#options.incarnation) {
+    const { start } = this.#options;
+    if (by.incarnation !== start.incarnation) {
       // Two processes of one name: the one that started later goes on.
-      if (!this.#begun) this.#earlier.add(incarnation);
-      else if (!this.#earlier.has(incarnation)) this.finish("node_name_taken");
+      if (isLater(by, start)) this.finish("node_name_taken");
       return;
     }
     // What a start has read of the facts is only known to be complete once their own feed has brought a tick.

@@ -6,15 +6,14 @@ import type { Clock, Timers } from "../system/index.js";
 import { isChange, type Change, type Mark, type Store } from "../store/store.js";
 import { FeedChain, type ChainLink } from "./chain.js";
 import { Fleet, type FleetClaim, type FleetState } from "./fleet.js";
-import { FACTS_FEED, Lease, type LeaseEnd, type Tenure } from "./lease.js";
+import { FACTS_FEED, Lease, type LeaseEnd, type NodeStart, type Tenure } from "./lease.js";
 import { readMessage, type Hold, type Link } from "./link.js";
 import { readTick, type Tick } from "./tick.js";
 
 export interface MemberOptions {
   /** Name of this node. */
   node: string;
-  /** Names this start of it. */
-  incarnation: string;
+  start: NodeStart;
   lease_ms: number;
   /** Milliseconds that a change waits for the fleet before its answer says for whom it waits. */
   fleet_within_ms: number;
@@ -83,11 +82,11 @@ export class Member {
   constructor(deps: MemberDeps, options: MemberOptions) {
     this.#deps = deps;
     this.#options = options;
-    const { lease_ms, incarnation } = options;
+    const { lease_ms, start } = options;
     this.#fleet = new Fleet(deps.system.clock, { lease_ms, feeds: 1 });
     this.lease = new Lease(
       deps.system,
-      { incarnation, lease_ms },
+      { start, lease_ms },
       {
         send: (n) => {
           this.#sendTick(n, false);
@@ -176,9 +175,9 @@ export class Member {
   }
 
   #sendTick(n: number, leaving: boolean): void {
-    const { node, incarnation, version } = this.#options;
+    const { node, start, version } = this.#options;
     const { revision, chain } = this.#chain.last;
-    const tick: Tick = { incarnation, leaving, applied: revision, chain, version, bundle: this.#deps.bundle() };
+    const tick: Tick = { ...start, leaving, applied: revision, chain, version, bundle: this.#deps.bundle() };
     this.#deps.store.mark({ by: node, n, value: { ...tick } });
   }
 
@@ -209,8 +208,7 @@ export class Member {
     if (this.#chain.differsFrom({ revision: applied, chain: tick.chain })) this.lease.finish("feed_forked");
     if (this.live.length > nodes_max) this.lease.finish("cluster_too_large");
     // Facts are taken by another follower: a tick counts once they are as far.
-    if (by === node && !tick.leaving && this.#deps.revision() >= this.#chain.last.revision)
-      this.lease.returned(FACTS_FEED, tick.incarnation, n);
+    if (by === node && !tick.leaving && this.#deps.revision() >= this.#chain.last.revision) this.lease.returned(FACTS_FEED, tick, n);
   }
 
   #claimOf(revision: number): { claim: FleetClaim; read: number; told: boolean } | null {
@@ -273,7 +271,8 @@ export class Member {
   #acknowledge(revision: number): void {
     const { revision: applied, landed, link } = this.#deps;
     if (applied() < revision || this.lease.end !== null) return;
-    const { node, incarnation } = this.#options;
+    const { node, start } = this.#options;
+    const { incarnation } = start;
     let landing = this.#landing.get(revision);
     if (landing === undefined) {
       landing = landed();

@@ -1,9 +1,8 @@
 /** Tick of a node: its own account of itself. */
 import type { Json } from "../store/store.js";
+import type { NodeStart } from "./lease.js";
 
-export interface Tick {
-  /** Names a start of the node. */
-  incarnation: string;
+export interface Tick extends NodeStart {
   /** True in the last tick of a node that stops. */
   leaving: boolean;
   /** Facts revision up to which it has read the feed, with the digest of the feed up to there. */
@@ -20,10 +19,10 @@ const TEXT_MAX = 256;
 /** Returns null for a mark that is no tick. */
 export function readTick(value: Json): Tick | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  const { incarnation, leaving, applied, chain, version, bundle } = value as Readonly<Record<string, unknown>>;
-  if (!isText(incarnation) || typeof leaving !== "boolean" || !isRevision(applied)) return null;
+  const { incarnation, opened_at = 0, leaving, applied, chain, version, bundle } = value as Readonly<Record<string, unknown>>;
+  if (!isText(incarnation) || !isRevision(opened_at) || typeof leaving !== "boolean" || !isRevision(applied)) return null;
   if (typeof chain !== "string" || !CHAIN.test(chain) || !isText(version) || (bundle !== null && !isText(bundle))) return null;
-  return { incarnation, leaving, applied, chain, version, bundle };
+  return { incarnation, opened_at, leaving, applied, chain, version, bundle };
 }
 
 export const isText = (value: unknown): value is string => typeof value === "string" && value !== "" && value.length <= TEXT_MAX;

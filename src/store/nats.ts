@@ -68,6 +68,8 @@ export class NatsStore implements Store {
   readonly #feed: NatsFeed;
   /** Identity of the stream: another one is another feed, whatever its name. */
   readonly id: string;
+  /** Sequence that the stream had reached when it was opened. */
+  readonly opened_at: number;
   /** Sequence of the last change of each kind that came by the feed, to say what a guard expects. */
   readonly #lastOfKind = new Map<string, number>();
   readonly #writing = new Set<Promise<unknown>>();
@@ -138,9 +140,10 @@ export class NatsStore implements Store {
     this.#reader = opened.reader;
     this.#revision = opened.revision;
     this.id = idOf(opened.info);
+    this.opened_at = opened.info.state.last_seq;
     for (const [kind, last] of opened.kinds) this.#lastOfKind.set(kind, last);
     this.#followers = new FeedFollowers((after, limit) => this.changes(after, limit), timers);
-    this.#feed = new NatsFeed(this.#connection, this.#reader, this.#subjects, timers, opened.info.state.last_seq, {
+    this.#feed = new NatsFeed(this.#connection, this.#reader, this.#subjects, timers, this.opened_at, {
       take: (items) => {
         this.#take(items);
       },

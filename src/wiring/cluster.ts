@@ -124,7 +124,7 @@ export class ClusterNode implements OtherNodes {
           },
         },
       },
-      { ...config, version, incarnation },
+      { ...config, version, start: { incarnation, opened_at: store.opened_at } },
     );
     this.facts = factsOf({
       registry: () => commands.registry,

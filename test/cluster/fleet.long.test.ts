@@ -217,9 +217,9 @@ describe("three services that are one cluster", function () {
       expect(await decided(other.child, agent)).to.equal("allow");
     } finally {
       await other.close();
+      await c().child.kill();
+      await c().again();
     }
-    await c().child.kill();
-    await c().again();
   });
 
   it("stop allowing on a node that has read another feed before, and say so", async () => {
@@ -231,12 +231,15 @@ describe("three services that are one cluster", function () {
     const place = JSON.parse(kept) as { chain: string };
     writeFileSync(file, JSON.stringify({ ...place, chain: "f".repeat(64) }));
     c().child = new Child(c().place);
-    await c().child.says("feed_forked");
-    await until(async () => (await c().child.ask("GET", "/cluster")) !== null, 30_000, "node c answers");
-    expect(await decided(c().child, agent)).to.equal("facts_stale");
-    await c().child.kill();
-    writeFileSync(file, kept);
-    await c().again();
+    try {
+      await c().child.says("feed_forked");
+      await until(async () => (await c().child.ask("GET", "/cluster")) !== null, 30_000, "node c answers");
+      expect(await decided(c().child, agent)).to.equal("facts_stale");
+    } finally {
+      await c().child.kill();
+      writeFileSync(file, kept);
+      await c().again();
+    }
   });
 
   it("stop allowing when the feed is deleted and made anew", async () => {

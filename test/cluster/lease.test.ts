@@ -1,7 +1,14 @@
 import { expect } from "chai";
 import { FeedChain } from "../../src/cluster/chain.js";
 import { Fleet } from "../../src/cluster/fleet.js";
-import { Lease, type LeaseEnd } from "../../src/cluster/lease.js";
+import { Lease, type LeaseEnd, type NodeStart } from "../../src/cluster/lease.js";
+
+/** Starts of one node, each after the feed had grown. */
+const [start0, start1, start2] = [0, 1, 2].map((i): NodeStart => ({ incarnation: `i-${i}`, opened_at: i * 100 })) as [
+  NodeStart,
+  NodeStart,
+  NodeStart,
+];
 
 /** Time that a test moves. */
 class Hands {
@@ -27,7 +34,7 @@ describe("a lease", () => {
     [sent, ends] = [[], []];
     lease = new Lease(
       { clock: hands, timers: hands.timers },
-      { incarnation: "i-1", lease_ms: 1000 },
+      { start: start1, lease_ms: 1000 },
       { send: (n) => sent.push(n), held: () => undefined, ended: (why) => ends.push(why) },
     );
     lease.start();
@@ -36,7 +43,7 @@ describe("a lease", () => {
   it("begins when its own tick has come back, and counts from when that was sent", () => {
     expect(lease.tenure).to.equal(null);
     hands.pass(300);
-    lease.returned(0, "i-1", 1);
+    lease.returned(0, start1, 1);
     expect(lease.tenure?.left_ms).to.equal(690);
     hands.pass(690);
     expect(lease.tenure).to.equal(null);
@@ -45,41 +52,41 @@ describe("a lease", () => {
   it("isn't renewed by a tick that comes after it is over, nor by an older one", () => {
     hands.pass(400);
     lease.tick();
-    lease.returned(0, "i-1", 2);
-    lease.returned(0, "i-1", 1);
+    lease.returned(0, start1, 2);
+    lease.returned(0, start1, 1);
     expect(lease.tenure?.left_ms).to.equal(990);
     hands.pass(2000);
     lease.tick();
     hands.pass(2000);
-    lease.returned(0, "i-1", 3);
+    lease.returned(0, start1, 3);
     expect(lease.tenure).to.equal(null);
   });
 
   it("isn't begun by a tick that was never sent", () => {
-    lease.returned(0, "i-1", 7);
+    lease.returned(0, start1, 7);
     expect(lease.tenure).to.equal(null);
   });
 
   it("begins by the feed of all facts, and is renewed by any", () => {
-    lease.returned(1, "i-1", 1);
+    lease.returned(1, start1, 1);
     expect(lease.tenure).to.equal(null);
     lease.tick();
-    lease.returned(0, "i-1", 2);
+    lease.returned(0, start1, 2);
     expect(lease.tenure).not.to.equal(null);
     hands.pass(500);
     lease.tick();
-    lease.returned(1, "i-1", 3);
+    lease.returned(1, start1, 3);
     expect(lease.tenure?.left_ms).to.equal(990);
   });
 
   it("is over when the machine slept: the wall clock went on, the monotonic one didn't", () => {
-    lease.returned(0, "i-1", 1);
+    lease.returned(0, start1, 1);
     hands.wall_ms += 5000;
     expect(lease.tenure).to.equal(null);
   });
 
   it("runs on by the monotonic clock when the wall clock is set back by an hour", () => {
-    lease.returned(0, "i-1", 1);
+    lease.returned(0, start1, 1);
     hands.wall_ms -= 3_600_000;
     hands.pass(900);
     expect(lease.tenure?.left_ms).to.equal(90);
@@ -88,15 +95,30 @@ describe("a lease", () => {
   });
 
   it("ends for good when a process that started later has the same name, and not for one that started earlier", () => {
-    lease.returned(0, "i-0", 40);
-    lease.returned(0, "i-1", 1);
-    lease.returned(0, "i-0", 41);
+    lease.returned(0, start0, 40);
+    lease.returned(0, start1, 1);
+    lease.returned(0, start0, 41);
     expect(ends).to.deep.equal([]);
-    lease.returned(0, "i-2", 1);
+    lease.returned(0, start2, 1);
     expect([lease.tenure, lease.end, ends]).to.deep.equal([null, "node_name_taken", ["node_name_taken"]]);
     lease.tick();
-    lease.returned(0, "i-1", 2);
+    lease.returned(0, start1, 2);
     expect([lease.tenure, sent]).to.deep.equal([null, [1]]);
+  });
+
+  // A start reads no ticks from before it, and a tick may be under way while the other's first is stored.
+  it("goes on in the later start whose own tick came before any of the earlier one", () => {
+    lease.returned(0, start1, 1);
+    lease.returned(0, start0, 41);
+    expect([lease.end, lease.tenure !== null]).to.deep.equal([null, true]);
+  });
+
+  it("goes on in exactly one of two starts between which the feed didn't grow", () => {
+    lease.returned(0, start1, 1);
+    lease.returned(0, { ...start1, incarnation: "i-0" }, 5);
+    expect(ends).to.deep.equal([]);
+    lease.returned(0, { ...start1, incarnation: "i-2" }, 1);
+    expect(ends).to.deep.equal(["node_name_taken"]);
   });
 });
 

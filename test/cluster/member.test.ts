@@ -78,7 +78,7 @@ describe("a member of a cluster", () => {
         before,
         events: { held: () => undefined, ended: (why) => ends.push(why), claimed: () => undefined },
       },
-      { node, incarnation: `${node}-1`, lease_ms: 1000, fleet_within_ms: 100, nodes_max, version: "1" },
+      { node, start: { incarnation: `${node}-1`, opened_at: 0 }, lease_ms: 1000, fleet_within_ms: 100, nodes_max, version: "1" },
     );
     member.start();
     return { member, ends, holds, say };

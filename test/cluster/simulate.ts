@@ -111,7 +111,8 @@ class Agenda {
 const before = (a: { at: number; order: number }, b: { at: number; order: number }): boolean =>
   a.at < b.at || (a.at === b.at && a.order < b.order);
 
-type Entry = { kind: "tick"; node: string; incarnation: string; n: number; at: number } | { kind: "revoked"; agent: string; at: number };
+type Entry =
+  { kind: "tick"; node: string; start: leases.NodeStart; n: number; at: number } | { kind: "revoked"; agent: string; at: number };
 
 /** One ordered feed, which takes no writes while it has no leader. */
 class FeedLog {
@@ -138,6 +139,7 @@ interface Answer {
 
 class SimNode {
   readonly incarnation: string;
+  readonly start: leases.NodeStart;
   readonly clock: Clock;
   readonly timers: Timers;
   readonly fleet: fleets.Fleet;
@@ -166,6 +168,7 @@ class SimNode {
   ) {
     const { agenda, build, feeds } = sim;
     this.incarnation = `${name}#${starts}`;
+    this.start = { incarnation: this.incarnation, opened_at: feeds[0]?.entries.length ?? 0 };
     this.clock = { monotonic: () => agenda.now * rate, wall: () => 1e12 + agenda.now * rate };
     this.timers = {
       after: (ms, call) => {
@@ -201,7 +204,7 @@ class SimNode {
     this.fleet = new build.Fleet(this.clock, { lease_ms: LEASE_MS, feeds: feeds.length });
     this.lease = new build.Lease(
       this,
-      { incarnation: this.incarnation, lease_ms: LEASE_MS },
+      { start: this.start, lease_ms: LEASE_MS },
       {
         send: (n) => {
           for (const feed of feeds.keys()) this.#sendTick(feed, n);
@@ -272,8 +275,9 @@ class SimNode {
       this.claims.get(entry.agent)?.committed(feed);
       return;
     }
-    this.fleet.seen(feed, { node: entry.incarnation, incarnation: entry.incarnation, leaving: false });
-    if (entry.node === this.name && this.sim.controls.readBack) this.lease.returned(feed, entry.incarnation, entry.n);
+    const { incarnation } = entry.start;
+    this.fleet.seen(feed, { node: incarnation, incarnation, leaving: false });
+    if (entry.node === this.name && this.sim.controls.readBack) this.lease.returned(feed, entry.start, entry.n);
   }
 
   #apply(feed: number, agent: string): void {
@@ -290,12 +294,12 @@ class SimNode {
   }
 
   #sendTick(feed: number, n: number): void {
-    const { sim, name: node, incarnation } = this;
+    const { sim, name: node, start } = this;
     this.#send(() => {
-      if (!sim.append(feed, { kind: "tick", node, incarnation, n, at: sim.agenda.now })) return;
+      if (!sim.append(feed, { kind: "tick", node, start, n, at: sim.agenda.now })) return;
       if (sim.controls.readBack || sim.agenda.now < this.cutUntil) return;
       this.plan(sim.latency(), () => {
-        this.lease.returned(feed, incarnation, n);
+        this.lease.returned(feed, start, n);
       });
     });
   }
