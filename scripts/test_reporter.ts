@@ -13,8 +13,13 @@ const SLOW_MS = 1000;
 const SLOW_FILE_MS = 5000;
 const PROGRESS_EVERY = 500;
 
-function firstLine({ err }: Mocha.Test): string {
-  return (err?.message ?? "").split("\n", 1)[0] ?? "";
+/** Characters kept of what a failure says: its first line, and its end, where a service's log has what went wrong last. */
+const FAILURE_MAX = 600;
+
+function shortMessage({ err }: Mocha.Test): string {
+  const [first = "", ...rest] = (err?.message ?? "").split("\n");
+  const end = rest.join(" ").trim().slice(-FAILURE_MAX);
+  return end === "" ? first : `${first} … ${end}`;
 }
 
 export default function report(runner: Mocha.Runner): void {
@@ -59,7 +64,7 @@ export default function report(runner: Mocha.Runner): void {
     console.log(`in ${seconds()} s`);
     // Again at the end, which is what is kept of a long log.
     for (const test of failures)
-      console.log(`  failed: ${relative(asset("dist"), test.file ?? "")}: ${test.fullTitle()}: ${firstLine(test)}`);
+      console.log(`  failed: ${relative(asset("dist"), test.file ?? "")}: ${test.fullTitle()}: ${shortMessage(test)}`);
     console.log([`${passed.length} passed`, `${failures.length} failed`, ...(left > 0 ? [`${left} skipped`] : [])].join(", "));
     if (passed.length + failures.length > 0) return;
     console.log("no test has that title");
