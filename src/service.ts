@@ -37,7 +37,6 @@ import { httpServer, type HttpServer } from "./http/server.js";
 import { configuredIdentity } from "./identity/configured.js";
 import type { JwtIdentity } from "./identity/jwt.js";
 import type { PolicyEngine } from "./policy/engine.js";
-import { PolicyInstance } from "./policy/instance.js";
 import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import type { Staging } from "./policy/staging.js";
 import type { BundleSource, SourceStatus } from "./policy/source.js";
@@ -66,7 +65,7 @@ import { pulledSource, type PulledSource } from "./wiring/bundle_source.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
-import { archiveLimits, instanceLimits, type Readied } from "./wiring/readied.js";
+import { archiveLimits, instanceLimits, Readied } from "./wiring/readied.js";
 import { bundleTrust, trustNow } from "./wiring/trusted_keys.js";
 import { exporterOf, lockPlaces, openStore, retaining, searchOf, uploadsOf, type Locks, type OpenedStore } from "./wiring/opened.js";
 
@@ -113,6 +112,9 @@ export async function startService(config: Config, system: System, logger: Logge
 
   async function open(): Promise<Service> {
     let node = null as ClusterNode | null;
+    const readied = taken?.readied ?? new Readied(system, logger);
+    // The bundle is verified and its policy tried while the threads of log and store begin. What is wrong with it is told when it is asked for.
+    const warmed = taken === null ? readied.make(config).catch(() => undefined) : null;
     const opening = openStore(config, timers, logger, locks.store, () => node?.broken());
     closing.add(() => closeOpened(opening));
     // Before this start is on record.
@@ -140,10 +142,13 @@ export async function startService(config: Config, system: System, logger: Logge
           ...config.bundle,
           trust: trustNow(config),
           limits: archiveLimits(config),
-          verify: taken?.readied.verify,
+          verify: async (bytes, options) => {
+            await warmed;
+            return await readied.verify(bytes, options);
+          },
         },
-        load: taken?.readied.instances(evaluation) ?? ((bundle) => new PolicyInstance(bundle, evaluation)),
-        profileAhead: (records) => (caughtUp = taken?.readied.caughtUp(config, records) ?? null)?.profile ?? null,
+        load: readied.instances(evaluation),
+        profileAhead: (records) => (caughtUp = readied.caughtUp(config, records))?.profile ?? null,
         activated: (policy) => {
           activated(policy);
         },

@@ -2,12 +2,24 @@
  * Values that are matched, in normal forms: two spellings of the same address have one. A normal form never makes two places that
  * differ the same, since trust is given by it. Texts are taken apart by libraries that others keep.
  */
-import { parse as parseDates } from "chrono-node/en";
+import { createRequire } from "node:module";
+import type * as Chrono from "chrono-node/en";
 import { electronicFormatIBAN } from "ibantools";
-import { findPhoneNumbersInText, parsePhoneNumberFromString } from "libphonenumber-js/min";
+import type * as PhoneNumbers from "libphonenumber-js/min";
 import { LinkifyIt } from "linkify-it";
 import { RETURNED, type ValueKind } from "../contract/index.js";
 import { Recent } from "../system/recent.js";
+
+const require = createRequire(import.meta.url);
+/** Loads what is large at its first use: a service without data flow needs neither, and starts sooner. */
+const dates = (): typeof Chrono => require("chrono-node/en") as typeof Chrono;
+const phones = (): typeof PhoneNumbers => require("libphonenumber-js/min") as typeof PhoneNumbers;
+
+/** Loads the libraries that read texts now: the first text is read on the thread that decides. */
+export function loadReaders(): void {
+  dates();
+  phones();
+}
 
 export interface TypedValue {
   kind: ValueKind;
@@ -142,7 +154,7 @@ function special(text: string): TypedValue[] {
 }
 
 function phoneOf(text: string): TypedValue[] {
-  const parsed = parsePhoneNumberFromString(text);
+  const parsed = phones().parsePhoneNumberFromString(text);
   const digits = text.replace(/\D/gu, "");
   return digits.length < 7 ? [] : [{ kind: "phone", value: parsed?.number ?? digits }];
 }
@@ -192,7 +204,7 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
   add(...times(left));
   left = left.replace(ISO_DATE, " ");
   if (PHONE_LIKE.test(left)) {
-    for (const { number, startsAt, endsAt } of findPhoneNumbersInText(left)) {
+    for (const { number, startsAt, endsAt } of phones().findPhoneNumbersInText(left)) {
       add({ kind: "phone", value: number.number });
       left = `${left.slice(0, startsAt)}${" ".repeat(endsAt - startsAt)}${left.slice(endsAt)}`;
     }
@@ -202,19 +214,21 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
 }
 
 function spokenDates(text: string, now: Date): TypedValue[] {
-  return parseDates(text, { instant: now, timezone: 0 }).flatMap(({ start, end }) =>
-    [start, ...(end ? [end] : [])].flatMap((one): TypedValue[] => {
-      const [year, month, day] = [one.get("year"), one.get("month"), one.get("day")];
-      if (year === null || month === null || day === null) return [];
-      const pad = (part: number): string => String(part).padStart(2, "0");
-      // "May 26th" is that of any year; "tomorrow" is of one.
-      const named = one.isCertain("month") && !one.isCertain("year") ? "-" : String(year);
-      const at: TypedValue[] = one.isCertain("hour")
-        ? [{ kind: "time", value: `${pad(one.get("hour") ?? 0)}:${pad(one.get("minute") ?? 0)}` }]
-        : [];
-      return [{ kind: "date", value: `${named}-${pad(month)}-${pad(day)}` }, ...at];
-    }),
-  );
+  return dates()
+    .parse(text, { instant: now, timezone: 0 })
+    .flatMap(({ start, end }) =>
+      [start, ...(end ? [end] : [])].flatMap((one): TypedValue[] => {
+        const [year, month, day] = [one.get("year"), one.get("month"), one.get("day")];
+        if (year === null || month === null || day === null) return [];
+        const pad = (part: number): string => String(part).padStart(2, "0");
+        // "May 26th" is that of any year; "tomorrow" is of one.
+        const named = one.isCertain("month") && !one.isCertain("year") ? "-" : String(year);
+        const at: TypedValue[] = one.isCertain("hour")
+          ? [{ kind: "time", value: `${pad(one.get("hour") ?? 0)}:${pad(one.get("minute") ?? 0)}` }]
+          : [];
+        return [{ kind: "date", value: `${named}-${pad(month)}-${pad(day)}` }, ...at];
+      }),
+    );
 }
 
 /** Yields what encoded parts of a text say, as far as they are text. */

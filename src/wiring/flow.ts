@@ -5,6 +5,7 @@ import { readLines, type Line } from "../audit/reading.js";
 import type { DecisionRecord, OutcomeRecord, PolicyInput } from "../contract/index.js";
 import type { ActivePolicy, Task } from "../decision/ports.js";
 import { Flow } from "../flow/flow.js";
+import { loadReaders } from "../flow/values.js";
 
 /** Part of a bundle that says whether there is anything to remember. */
 export type FlowWords = Pick<ActivePolicy, "vocabulary" | "purposes">;
@@ -118,12 +119,15 @@ export class ServiceFlow {
 
   /** Reads the records if the bundle that a start finds has words for flow. */
   start(policy: FlowWords | null): void {
-    if (policy !== null && hasWords(policy)) this.#flow = recallFlow(this.#options.folder, policy, this.#options.find);
+    if (policy === null || !hasWords(policy)) return;
+    loadReaders();
+    this.#flow = recallFlow(this.#options.folder, policy, this.#options.find);
   }
 
   /** Begins to watch with a bundle that comes later. */
   activated(policy: FlowWords): void {
     if (this.#flow !== null || !hasWords(policy)) return;
+    loadReaders();
     this.#flow = emptyFlow(this.#options.find);
     for (const { id, ended } of this.#options.tasks()) if (!ended) this.#flow.forget(id);
   }

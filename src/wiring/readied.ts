@@ -1,6 +1,7 @@
 /**
- * A standby's preparations: a verified bundle, and an instance of its policy that is warm. None of it is believed for having been right
- * then: a start reads everything again, asks for the same, and gets what is here only if the start would make the same itself.
+ * What a standby, or a start whose threads begin, prepares: a verified bundle, and an instance of its policy that is warm. None of it is
+ * believed for having been right then: a start reads everything again, asks for the same, and gets what is here only if it would make the
+ * same itself.
  */
 import { createHash } from "node:crypto";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
