@@ -9,7 +9,7 @@ import { systemRandom, systemTimers } from "../system/index.js";
 
 export interface Asked {
   answer: Answer;
-  /** What the policy was asked; null where the floor refused before it. */
+  /** Input of the policy; null if the floor refused before. */
   input: PolicyInput | null;
 }
 

@@ -1,4 +1,4 @@
-/** What a decision table starts from, and how a case changes it: `{task.topic: delivery}`, `{task: null}`. */
+/** Starting point of a decision table, and how a case changes it: `{task.topic: delivery}`, `{task: null}`. */
 import {
   BEHAVIOR_CHANNELS,
   NOTHING_ODD,
@@ -20,7 +20,7 @@ import { readResourceName } from "./resource_name.js";
 
 export interface Given {
   now_ms: number;
-  /** What the enforcement point claims the time to be; null: it claims nothing. */
+  /** Time claimed by the enforcement point; null if it claims none. */
   claims: string | null;
   /** Null: the task's purpose, else the first that the agent is registered for. */
   purpose: string | null;
@@ -295,7 +295,7 @@ export class GivenReader {
     return { ...values, [name]: this.setField(inner, type.fields, deeper, value, at, `field of \`${name}\``) };
   }
 
-  /** What isn't said stays as where nothing is odd. */
+  /** Sets parts of the assessment; the others stay those of an ordinary action. */
   private setBehavior(assessed: Assessment, [name, ...deeper]: string[], value: unknown, at: Path): Assessment {
     const { sheet } = this;
     if (name === undefined) {
@@ -388,7 +388,7 @@ function isMap(value: unknown): value is Values {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
-/** Whether a request with this value would be read. */
+/** Returns true if a request with this value would be accepted. */
 function checkField(sheet: Sheet, fields: Fields, values: Record<string, unknown>, at: Path): boolean {
   try {
     fieldsReader(fields)(values, "");

@@ -126,7 +126,7 @@ function failureOf(test: OpaTest, title: string, folder: string): Partial<Failed
   return { line: event.Location.row, expression: lineOf(join(folder, file), event.Location.row), ...compared };
 }
 
-/** Whether a variable that the author named holds the case's name. */
+/** Returns true if a variable of the author's holds the case's name. */
 function isOfCase({ Locals: locals, LocalMetadata: names }: TestEvent, title: string): boolean {
   return (locals ?? []).some(
     ({ name, type, value }) => type === "string" && value === title && names?.[name]?.name.startsWith("__") === false,

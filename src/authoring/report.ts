@@ -1,4 +1,4 @@
-/** What `remit test` found, for people, for programs and for CI. */
+/** Reports of `remit test`: for people, for programs and for CI. */
 import type { Value } from "../contract/index.js";
 import { lineRanges } from "../bundle/source.js";
 import type { CaseReport } from "./run.js";

@@ -3,7 +3,7 @@ import { isCanonicalId, isCanonicalPath, type ResourceType, type Vocabulary } fr
 import type { Path, Sheet } from "../bundle/source.js";
 
 export interface ResourceName {
-  /** As it was written. */
+  /** Name as the author wrote it. */
   name: string;
   type: string;
   spec: ResourceType;

@@ -41,7 +41,7 @@ export interface CaseReport {
   error: string | null;
   nearest: Nearest | null;
   hint: string | null;
-  /** What reached the policy, for asking another evaluator the same. */
+  /** Input of the policy, with which another evaluator can be asked the same; null if the floor refused before. */
   input: PolicyInput | null;
   /** Every code that the answer gave, whatever its effect. */
   codes: string[];

@@ -109,7 +109,7 @@ async function readTar(raw: Buffer, limits: ArchiveLimits): Promise<Map<string, 
   return files;
 }
 
-/** What tar-stream sets beside what its types name; `type` is null for a flag it does not know. */
+/** Header with the members that tar-stream sets and its types lack; `type` is null for an unknown flag. */
 type PlacedHeader = Omit<Header, "type"> & { byteOffset: number; type: string | null };
 
 async function readHeaders(raw: Buffer, limits: ArchiveLimits): Promise<PlacedHeader[]> {

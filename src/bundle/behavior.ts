@@ -4,7 +4,7 @@ import type { Path, Sheet } from "./source.js";
 
 export const CHANNEL_EFFECTS = ["log", "flag"] as const;
 export const RISK = { min: 1, max: 100 };
-/** Of a channel; with one digit behind the point. */
+/** Bounds of a channel's weight, which has one digit behind the point. */
 export const DECADES = { min: 1, max: 9 };
 export const ACTIONS_PER_MINUTE = { min: 1, max: 10_000 };
 export const NARROWED_FOR = /^([1-9]\d{0,4})(s|m|h)$/;
@@ -96,7 +96,7 @@ function duration(sheet: Sheet, value: unknown, at: Path): number {
   return BEHAVIOR_DEFAULTS.narrowed.for_ms;
 }
 
-/** What is said must be able to come about, beside what is left unsaid. */
+/** Rejects thresholds that can't be reached together with the defaults of the others. */
 function checkOrder(sheet: Sheet, policy: BehaviorPolicy, said: Record<string, unknown>, path: Path): void {
   const words = (name: BehaviorStep): string =>
     `\`${name}\` is ${policy[name] ?? "never"}${said[name] === undefined ? " where nothing is said" : ""}`;

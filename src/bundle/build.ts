@@ -96,7 +96,7 @@ export function revisionOf({ commit, sequence }: Pick<BundleMetadata, "commit" |
   return `${commit?.slice(0, 12) ?? "local"}-${sequence}`;
 }
 
-/** As the manifest says times: what is made of them must be the same when it is made again from the manifest. */
+/** Rounds to whole seconds, the manifest's unit: a rebuild from the manifest has to give the same bytes. */
 export function wholeSeconds(ms: number): number {
   return Math.floor(ms / 1000) * 1000;
 }
@@ -197,12 +197,12 @@ interface WasmExports {
   opa_wasm_abi_minor_version: { value: number };
 }
 
-/** What a test runner needs: the module that ships, a second one with the `test_` rules, and the same for OPA. */
+/** Parts that a test runner needs: the module that ships, a second one with the `test_` rules, and the same for OPA. */
 export interface TestBuild {
   set: PolicySet;
   /** The module that ships. */
   wasm: Buffer;
-  /** As in the bundle, but with zones that reach every moment a table may be set in. */
+  /** Data of the bundle, with zones that cover every moment in which a table may be set. */
   data: PolicyData;
   tests: {
     /** Null where there are no `test_` rules. */

@@ -66,7 +66,7 @@ export interface Capabilities {
   [more: string]: unknown;
 }
 
-/** What the compiler itself needs to write: assignment, and the test names that a compiled policy never holds. */
+/** Builtins that the compiler itself writes: assignment, and the test names that a compiled policy never holds. */
 const COMPILER_BUILTINS = new Set(["eq", "assign", "internal.test_case"]);
 
 /**

@@ -12,9 +12,9 @@ export interface PolicySet {
   dir: string;
   vocabulary: Vocabulary;
   purposes: Record<string, Purpose>;
-  /** What the purposes' own codes mean; rules in Rego add theirs. */
+  /** Reasons by the purposes' own codes; rules in Rego add theirs. */
   catalogue: Catalogue;
-  /** Where each entry stands in `purposes.yaml`. */
+  /** Line of each entry in `purposes.yaml`. */
   lines: ReadonlyMap<Entry, number>;
   /** IANA names of the zones that hours are in. */
   zones: string[];

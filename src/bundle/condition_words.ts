@@ -17,7 +17,7 @@ export function conditionWords(condition: Node): string {
   }
 }
 
-/** What is wanted of a condition's value: `is at most 500`. */
+/** Returns a condition's demand on its value in words: `is at most 500`. */
 export function boundWords(condition: Node): string {
   switch (condition.op) {
     case "in":

@@ -38,7 +38,7 @@ export interface RuleReason {
   tellAgent: string | null;
   file: string;
   line: number;
-  /** Of the message, in the METADATA. */
+  /** Line of the message in the METADATA. */
   messageLine: number;
   /** Names that the rule gives values for its message; null when they are put together elsewhere. */
   params: string[] | null;

@@ -14,11 +14,11 @@ export interface Read {
    * known of it.
    */
   kind: "input" | "partial" | "opaque";
-  /** Whether it counts by all that is in it, rather than by a member of it. */
+  /** True if all of the value counts, and not one member of it. */
   isWhole: boolean;
 }
 
-/** What a term is used for: its value, to be gone through, or a member of it. */
+/** Use of a term: for its value, to iterate over, or for a member of it. */
 type Use = "value" | "domain" | "member";
 
 /** Builtins that are undefined for some arguments of the right type. */
@@ -237,7 +237,7 @@ class Walk {
     return false;
   }
 
-  /** Whether a variable goes through what it stands at: `some i` and `xs[i]`, and nothing else gives it a value. */
+  /** Returns true if a variable only iterates over the collection that it indexes, as `i` does by `some i` and `xs[i]`. */
   #isIndex(name: string, scope: Scope): boolean {
     if (scope.args.has(name)) return false;
     const bodies = scope.bodies.flat();
@@ -251,7 +251,7 @@ class Walk {
   }
 }
 
-/** Whether a name has a value whatever the input is: a set, a default, or a definition without conditions. */
+/** Returns true if a name has a value for every input: it is a set, has a default, or a definition without conditions. */
 export function isTotal(rules: readonly Rule[]): boolean {
   return rules.some(({ head, body, default: isDefault }) => {
     if (head.args?.some(({ type }) => type !== "var") === true) return false;
@@ -268,7 +268,7 @@ function isVar(node: Node, name: string): boolean {
   return node.type === "var" && node.value === name;
 }
 
-/** Whether an expression declares a variable and gives it its value. */
+/** Returns true if an expression declares a variable and gives it its value. */
 function declares({ terms }: Expression, name: string): boolean {
   const { domain, key, value } = (Array.isArray(terms) ? {} : (terms ?? {})) as { domain?: Node; key?: Node | null; value?: Node };
   if (domain !== undefined) return mentions([key, value], name);
@@ -276,7 +276,7 @@ function declares({ terms }: Expression, name: string): boolean {
   return symbolsOf(terms).some(({ value: of }) => Array.isArray(of) && mentions((of as Node[]).slice(1, -1), name));
 }
 
-/** Whether an expression may give a variable its value without declaring it. */
+/** Returns true if an expression may give a variable its value without declaring it. */
 function unifies({ terms }: Expression, name: string): boolean {
   return Array.isArray(terms) && UNIFYING.has(calledBy(terms) ?? "") && mentions((terms as Node[]).slice(1), name);
 }

@@ -1,4 +1,4 @@
-/** What changed between two bundles, in words: first what became permitted, since that is what a review must see. */
+/** Changes between two bundles in words, beginning with what became permitted: a review must see that first. */
 import {
   canonical,
   BEHAVIOR_STEPS,
@@ -18,7 +18,7 @@ import { DAY_MS, DAYS, MINUTE_MS } from "./hours.js";
 import type { BundleContent } from "./verify.js";
 
 export interface Difference {
-  /** What was not permitted before, or was kept from being. */
+  /** Actions that were not permitted before, or controls that are gone. */
   permits_more: string[];
   permits_less: string[];
   /** Flags, logs and hours: what is looked at, and what waits. */

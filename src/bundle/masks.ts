@@ -41,7 +41,7 @@ function fieldMasks(fields: unknown, at: readonly string[]): Found[] {
   return Object.entries(members(fields)).flatMap(([name, type]) => typeMasks(type, [...at, name]));
 }
 
-/** Of what is masked whole, nothing within it has to be. */
+/** Returns the masks of a type. Below a value that is masked whole none is needed. */
 function typeMasks(type: unknown, at: readonly string[]): Found[] {
   const { masked, list, object } = members(type);
   if (masked !== undefined) return [{ at: [...at] }];
@@ -104,7 +104,7 @@ function entryReads({ about, when }: Entry, places: string[][], type: string, vo
   return paths.some((path) => places.some((place) => overlap(path, place)));
 }
 
-/** Whether a mask leads to a field of its vocabulary: one that doesn't would mask nothing, and look as if it did. */
+/** Returns true if a mask leads to a field of its vocabulary: another would mask nothing, and look as if it did. */
 export function leadsToField({ at }: Pick<Mask, "at">, { task, agent, types }: Vocabulary): boolean {
   const [root, name = "", ...rest] = at;
   switch (root) {

@@ -22,7 +22,7 @@ import type { Path, Sheet } from "./source.js";
 import { labelsOf } from "./sources.js";
 import { BOUNDS } from "./vocabulary.js";
 
-/** Where a path of the author's leads in the policy's input, and what is there. */
+/** Target of an author's path in the policy's input, with its type. */
 export interface Place {
   path: string[];
   type: ValueType;
@@ -111,13 +111,13 @@ function fieldPath(names: string[], fields: Fields, base: string[], what: string
   return fieldPath(deeper, type.fields, path, `field of \`${name}\``);
 }
 
-/** Where a `when` stands. */
+/** Surroundings of a `when`. */
 export interface WhenContext {
   sheet: Sheet;
-  /** Of the line. */
+  /** Resource types of the line. */
   types: string[];
   vocabulary: Vocabulary;
-  /** Whether the line permits: nothing may be permitted for being unknown. */
+  /** True if the line permits: nothing may be permitted for being unknown. */
   permits: boolean;
 }
 
@@ -202,7 +202,7 @@ class Matchers {
     return this.item === null ? [] : this.#matcher(name, { path: [ITEM], type: this.item }, matcher, at, false);
   }
 
-  /** In a list of objects a name is a field of the element, if there is one. */
+  /** Resolves a name; in a list of objects it is a field of the element, if there is one. */
   #resolve(name: string, at: Path): Place | null {
     const { item } = this;
     if (item?.kind === "object") {
@@ -260,7 +260,7 @@ class Matchers {
     return conditions;
   }
 
-  /** What a value by itself is asked for. */
+  /** Compiles one operator on a single value. */
   #single(op: string, name: string, place: Place, element: ValueType, wanted: unknown, at: Path): Node[] {
     const { sheet } = this.context;
     const { path } = place;
@@ -551,11 +551,11 @@ class Matchers {
   }
 }
 
-/** Where the conditions of a list find the element at hand. */
+/** Variable by which the conditions on a list find the current element. */
 const ITEM = "item";
 const DOMAIN = /^[a-z0-9-]+(\.[a-z0-9-]+)+$/;
 
-/** Of which one moment, or one length, has several texts. */
+/** Returns true for a type in which one moment, or one length, has several texts. */
 function isPointInTime({ kind }: ValueType): boolean {
   return kind === "time" || kind === "duration";
 }
@@ -654,7 +654,7 @@ function scalars(sheet: Sheet, value: unknown, at: Path, type: ValueType): Scala
   return good.length === list.length ? good : null;
 }
 
-/** Whether the door lets such a value in; noted where it doesn't. */
+/** Returns true if a request may carry such a value; reports an error otherwise. */
 export function fits(sheet: Sheet, value: unknown, at: Path, type: ValueType): boolean {
   if (type.kind === "enum") {
     if (typeof value === "string" && type.values.includes(value)) return true;

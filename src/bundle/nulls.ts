@@ -26,7 +26,7 @@ class Comparisons {
     }
   }
 
-  /** In the order of the files and their lines. */
+  /** Notes, sorted by file and line. */
   get notes(): SourceNote[] {
     return [...this.#found.values()].sort((a, b) =>
       a.file === b.file ? (a.line ?? 0) - (b.line ?? 0) || (a.column ?? 0) - (b.column ?? 0) : a.file < b.file ? -1 : 1,

@@ -144,7 +144,7 @@ interface OpaError {
   message: string;
   code?: string;
   location?: { file: string; row: number; col: number };
-  /** Of a type error: both sides of a comparison, or the last known step of a path and what may follow it. */
+  /** Details of a type error: both sides of a comparison, or the last known step of a path and its possible successors. */
   details?: { a?: OpaType; b?: OpaType; ref?: { value: unknown }[]; pos?: number; oneOf?: string[] };
 }
 

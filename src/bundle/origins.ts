@@ -1,5 +1,5 @@
 /**
- * Where values in rules come from: paths into the input, followed through aliases, local variables, iterations, helper rules
+ * Origins of values in rules: paths into the input, followed through aliases, local variables, iterations, helper rules
  * and functions. What is put together or computed has no origin.
  */
 import { calledBy, isText, NO_NAMES, packageKey, type Expression, type Names, type Node, type RegoTree, type Rule } from "./rego_tree.js";
@@ -10,9 +10,9 @@ export const EACH = "*";
 export interface Origin {
   /** Below `input`. */
   path: string[];
-  /** Whether the value is null when there is nothing at the path. */
+  /** True if the value is null when there is nothing at the path. */
   elseNull: boolean;
-  /** Whether the rule that defines it tests its type. */
+  /** True if the rule that defines it tests its type. */
   tested: boolean;
 }
 
@@ -25,7 +25,7 @@ export interface Scope {
   bodies: readonly (readonly Expression[])[];
   /** A function's arguments, and where they are written. */
   args: ReadonlyMap<string, { term: Node; scope: Scope }>;
-  /** Of the call, in a function that is called. */
+  /** Scope of the call, inside a called function; null elsewhere. */
   caller: Scope | null;
 }
 
@@ -42,7 +42,7 @@ export interface Definition {
 
 export class Origins {
   readonly #tree: RegoTree;
-  /** Of what rules that take no arguments are; empty while it is being found. */
+  /** Origins of rules without arguments; empty while they are being computed. */
   readonly #ofRules = new Map<Node, Origin[]>();
 
   constructor(tree: RegoTree) {
@@ -58,13 +58,13 @@ export class Origins {
     return [];
   }
 
-  /** Whether a type test of the term stands where it is used, or where it is defined. */
+  /** Returns true if a type test of the term stands at its use or at its definition. */
   isTested(term: Node, scope: Scope, depth = 0): boolean {
     const origins = this.of(term, scope);
     return (origins.length > 0 && origins.every(({ tested }) => tested)) || this.isTestedHere(term, scope, depth);
   }
 
-  /** Whether a type test of the term stands where it is used. */
+  /** Returns true if a type test of the term stands at its use. */
   isTestedHere(term: Node, scope: Scope, depth = 0): boolean {
     const text = JSON.stringify(bare(term));
     const places = this.of(term, scope).map(place);
@@ -73,7 +73,7 @@ export class Origins {
     return scope.bodies.flat().some((one) => this.#tests(one, scope, depth).some((test) => test.text === text));
   }
 
-  /** Whether each value of the input that a term may be is tested around the scope, by whatever name: it is the same there. */
+  /** Returns true if each input value that a term may be is tested around the scope, by whatever name: it is the same there. */
   isTestedIn(term: Node, scope: Scope, around: Scope): boolean {
     const places = this.of(term, scope).map(place);
     const tested = this.#testedPlaces(around);
@@ -90,7 +90,7 @@ export class Origins {
     return found;
   }
 
-  /** Whether a body around the term goes through it: it then has elements, or the body doesn't hold. */
+  /** Returns true if a body around the term iterates over it: it then has elements, or the body doesn't hold. */
   isIterated(term: Node, scope: Scope): boolean {
     const text = JSON.stringify(bare(term));
     return scope.bodies.flat().some(({ terms, negated }) => {
@@ -262,7 +262,7 @@ function place({ path }: Origin): string {
   return path.join("/");
 }
 
-/** Of two elements of one list the test of one says nothing of the other. */
+/** Returns false for an element of a list: testing one says nothing of another. */
 function isOneValue(at: string): boolean {
   return !at.split("/").includes(EACH);
 }

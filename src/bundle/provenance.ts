@@ -1,5 +1,5 @@
 /**
- * Where a bundle comes from: an in-toto statement with SLSA provenance v1 in a DSSE envelope, as a file of the bundle. Its subjects are the
+ * Provenance of a bundle: an in-toto statement with SLSA provenance v1 in a DSSE envelope, as a file of the bundle. Its subjects are the
  * bundle's files but the manifest and the signature; of `data.json` vocabulary and purposes count, since a way back renews its zones.
  */
 import { createHash, type KeyObject } from "node:crypto";

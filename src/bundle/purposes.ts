@@ -32,7 +32,7 @@ import { CODE, WORD } from "./words.js";
 export const DURATION = /^([1-9]\d{0,5})(ms|s)$/;
 const ANSWER_LASTS_MS = { default: 5_000, min: 100, max: 60_000 };
 export const ENTRIES_MAX = 1_000;
-/** Of the entries that can apply together with one, those named in its remark. */
+/** Entries named in a remark, of those that can apply together with one. */
 const OVERLAPS_NAMED_MAX = 20;
 
 type Line = "allow" | "flag" | "never";
@@ -61,7 +61,7 @@ const MESSAGE: Record<Effect, string> = {
 export interface CompiledPurposes {
   purposes: Record<string, Purpose>;
   catalogue: Catalogue;
-  /** Where each entry stands in its file. */
+  /** Line of each entry in its file. */
   lines: Map<Entry, number>;
 }
 
@@ -350,7 +350,7 @@ class PurposeReader {
     }
   }
 
-  /** Whether two entries can be told never to apply together. What can't be told counts as together. */
+  /** Returns true if two entries can be shown never to apply together. */
   private disjoint(a: Entry, b: Entry, type: string): boolean {
     if (a.about !== "any" && b.about !== "any" && a.about !== b.about) return true;
     const isList = ({ name }: Condition): boolean => {
@@ -370,7 +370,7 @@ function samePath(a: Condition, b: Condition): boolean {
   return JSON.stringify(a.path) === JSON.stringify(b.path);
 }
 
-/** Whether no value meets both. @param isList whether each may be met by another element */
+/** Returns true if no value meets both. @param isList whether each may be met by another element */
 export function exclude(a: Condition, b: Condition, isList: boolean): boolean {
   const set = (condition: Condition): ReadonlySet<Scalar> =>
     new Set(condition.op === "in" || condition.op === "not_in" ? condition.value : []);

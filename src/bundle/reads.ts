@@ -1,5 +1,5 @@
 /**
- * What rules in Rego may read of their input: constant paths that stand in a rule, or in a rule that it asks. Whatever is put
+ * Input paths that rules in Rego may read: constant paths that stand in a rule, or in a rule that it asks. Whatever is put
  * together while it runs counts as reading all that is below what it begins with.
  */
 import type { Scalar } from "../contract/policy.js";
@@ -18,7 +18,7 @@ import {
   type Rule,
 } from "./rego_tree.js";
 
-/** Of each reason that a rule gives, by its code, and of `rules.<purpose>.oblige`: paths into the input. */
+/** Input paths of each reason that a rule gives, by its code, and of `rules.<purpose>.oblige`. */
 export type ReadByRules = readonly { name: string; reads: Reads; literals: Scalar[] }[];
 
 /** Values of one rule that are told: an explanation tries them. */

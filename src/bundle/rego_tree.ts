@@ -34,7 +34,7 @@ export const NO_NAMES: Names = new Map();
 
 export interface RegoFile {
   file: string;
-  /** Of its package, below `data`. */
+  /** Path of its package, below `data`. */
   path: string[];
   names: Names;
   rules: Rule[];

@@ -98,12 +98,12 @@ export class Sheet {
     return this.document?.errorAt(path, "").line ?? null;
   }
 
-  /** Whether a text stands there without quotes. */
+  /** Returns true if a text stands there without quotes. */
   isPlain(path: Path): boolean {
     return this.document?.isPlain(path) ?? false;
   }
 
-  /** Of a file that can't be read there is one error: anything else would only follow from it. */
+  /** Reports an error. A file that can't be read has only one: any other would only follow from it. */
   error(path: Path, message: string, hint: string | null = null): void {
     if (this.document === null) return;
     this.notes.push({ severity: "error", file: this.file, line: this.line(path), message, hint });

@@ -29,7 +29,7 @@ const State = Type.Object(
   {
     version: Type.Literal(1),
     bundles: Type.Record(Type.String({ minLength: 1 }), Trusted),
-    /** Of `bundles` in canonical form: a flipped bit must not become another sequence. */
+    /** Digest of `bundles` in canonical form: a flipped bit must not become another sequence. */
     check: Type.String(),
   },
   closed,
@@ -70,7 +70,7 @@ export class TrustedStore {
   }
 
   /**
-   * Whether this bundle may follow what has been trusted under its name.
+   * Checks that this bundle may follow the one that was trusted under its name.
    * @throws BundleError `bundle_older`, `bundle_changed`, `bundle_sequence_jump`
    */
   check({ bundle, sequence, digest }: PolicyIdentity): void {

@@ -14,7 +14,7 @@ import { iteration, mayBeMissing, mayBeNull, mayHoldNull, placeOf, testOf, writt
 const RULES = "rules";
 const NARROWS: ReadonlySet<string> = new Set(["deny", "flag"]);
 
-/** What an expression has to be for the rule to apply: true, or (below `not`) not true. */
+/** Value of an expression with which the rule applies: true, or (below `not`) not true. */
 type Wanted = "true" | "untrue";
 type Side = "left" | "right";
 type Place = Expression["location"] | null;
@@ -195,7 +195,7 @@ class Silence {
     }
   }
 
-  /** Whether `=` gives a variable its only value. */
+  /** Returns true if `=` gives a variable its only value. */
   #isFree({ type, value }: Node, scope: Scope): boolean {
     if (type !== "var") return false;
     const name = String(value);
@@ -241,7 +241,7 @@ class Silence {
     this.#silent(file, this.#named(of, unknown, scope, wanted), `\`${written(left)} ${sign} ${written(right)}\``, scope, at);
   }
 
-  /** Whether a term is nothing but a list of the input, by whatever name. */
+  /** Returns true if a term is exactly a list of the input, by whatever name. */
   #isList(term: Node, scope: Scope): boolean {
     const origins = this.#origins.of(term, scope);
     return origins.length > 0 && this.#dependence.of(term, scope).every(({ kind }) => kind !== "opaque") && this.#isAlias(term, scope);
@@ -292,7 +292,7 @@ class Silence {
     );
   }
 
-  /** Whether a call of a builtin rests on plain values of the input alone, of which one that is null leaves it undefined. */
+  /** Returns true if a builtin is called with plain values of the input alone, any of which makes it undefined when null. */
   #isUndefinedForNull({ value }: Node, scope: Scope): boolean {
     const [head, ...args] = value as Node[];
     const called = calledBy(value) ?? "";
@@ -341,7 +341,7 @@ class Silence {
     return missing === null ? null : this.#named(term, missing, scope, "true");
   }
 
-  /** What is missing by the name that its author wrote, rather than by what that stands for. */
+  /** Returns the missing term under the name that its author wrote, and not under what that stands for. */
   #named(term: Node, missing: Node, scope: Scope, wanted: Wanted): Node {
     if (term.type === "var" || term.type === "ref") return term;
     const { type, value } = term;
@@ -367,7 +367,7 @@ class Silence {
   }
 }
 
-/** Whether definitions are nothing but bodies that hold or don't. */
+/** Returns true if definitions are bodies that hold or don't, and nothing else. */
 function isCondition(definitions: readonly Definition[]): boolean {
   return definitions.every(({ rule }) => {
     const { args, key, value } = rule.head;

@@ -76,13 +76,13 @@ export class VerifiedBundle implements BundleContent {
     this.files = content.files;
   }
 
-  /** Whether this is one, and not an object of the same shape. */
+  /** Returns true for a verified bundle, and false for an object of the same shape. */
   static is(value: object): value is VerifiedBundle {
     return #proof in value && value.#proof === PROOF;
   }
 }
 
-/** What an archive says, by whomever: for showing and comparing. The engine does not take it. */
+/** Content of an archive by an unknown author, to show and to compare. The engine does not accept it. */
 export interface UnverifiedBundle extends BundleContent {
   verified: false;
 }

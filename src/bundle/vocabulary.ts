@@ -26,10 +26,10 @@ export const NOT_VERBS = [
   "because",
   "title",
 ];
-/** What a task and an agent are besides their attributes. */
+/** Members of a task and an agent besides their attributes. */
 const TASK_FACTS = ["id", "agent", "purpose", "principal", "subjects", "verbs", "expires", "ended"];
 const AGENT_FACTS = ["id", "version", "owner", "purposes", "status"];
-/** What a request says about where it comes from. */
+/** Members of a request about where it comes from. */
 export const CONTEXT = ["session", "source", "trace"] as const;
 const PATH_ROOTS = ["id", "task", "agent", "arguments", "related", "any"];
 /** `{masked: type}`, and the word for what has no type here. */
@@ -57,7 +57,7 @@ export function compileVocabulary(sheet: Sheet): Vocabulary {
   return masks.length === 0 ? vocabulary : { ...vocabulary, masks };
 }
 
-/** What is there without being declared has nothing else to say of it. */
+/** Checks masks of built-in fields, which have no other declaration. */
 function checkMasked(sheet: Sheet, said: Record<string, unknown>, path: Path, names: readonly string[]): void {
   for (const name of names) if (said[name] !== undefined) sheet.oneOf(said[name], [...path, name], "word", [MASKED]);
 }

@@ -14,7 +14,7 @@ const STDERR_CHARS_MAX = 4096;
 
 export interface StartedModule {
   exports: WebAssembly.Exports;
-  /** What the module has written to standard error, its end: after a trap, why. */
+  /** Returns the end of what the module has written to standard error: after a trap, the reason. */
   stderr: () => string;
 }
 

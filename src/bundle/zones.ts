@@ -24,7 +24,7 @@ export function zoneNames(): string[] {
   return moment.tz.names();
 }
 
-/** Whether `name` is an IANA zone, spelled as the database spells it. */
+/** Returns true if `name` is an IANA zone, spelled as the database spells it. */
 export function isZone(name: string): boolean {
   return moment.tz.zone(name) !== null && zoneNames().includes(name);
 }

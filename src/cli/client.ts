@@ -42,13 +42,13 @@ interface Asked {
   if_match?: number | undefined;
   /** How long to wait for the answer. */
   ms?: number;
-  /** Of an answer that goes on for as long as is listened. */
+  /** Ends an answer that goes on, such as a stream. */
   signal?: AbortSignal;
 }
 
 export interface Listed<T> {
   items: T[];
-  /** Whether there is more than was asked for. */
+  /** True if there are more items than were requested. */
   more: boolean;
 }
 
@@ -69,7 +69,7 @@ export class Client {
     return (await (await this.open(method, path, asked)).json()) as T;
   }
 
-  /** As `ask`, the answer's body still to be read. */
+  /** Sends a request like `ask`, and leaves the answer's body to be read. */
   async open(method: "GET" | "POST" | "PATCH", path: string, asked: Asked = {}): Promise<Response> {
     const { query = {}, body, bytes, if_match, ms = ANSWER_MS_MAX, signal = AbortSignal.timeout(ms) } = asked;
     const url = new URL(path, this.#url);

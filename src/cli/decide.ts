@@ -45,7 +45,7 @@ interface Options {
   json?: true;
 }
 
-/** What makes up a request where no file does. */
+/** Flags that make up a request without a file. */
 const REQUEST_FLAGS = ["agent", "purpose", "task", "verb", "resource", "attribute", "argument"] as const;
 const READ_LIMITS = { depth_max: 32, members_max: 256 };
 const ANSWER_MS_MAX = 10_000;
@@ -68,7 +68,7 @@ Examples:
 
 Each way to pass was evaluated by the policy itself. A decision on record is explained by the bundle that runs now, to who may read records.`;
 
-/** What both commands are told of whom to ask, and about what. */
+/** Adds the options of both commands: the service, and the action. */
 function asking(command: Command): Command {
   return command
     .option("--set <folder>", "the policy set to ask (default: this folder)")
@@ -151,7 +151,7 @@ interface Result {
   failed?: Map<string, FailedLine[]>;
 }
 
-/** What would go unheard is refused, so that nobody takes the answer for one to it. */
+/** Rejects options that would be ignored, so that nobody takes the answer for one to them. */
 function refuseUnheard(file: string | undefined, options: Options): void {
   const given = (names: readonly (keyof Options)[]): string | undefined => names.find((name) => options[name] !== undefined);
   const beside = file === undefined ? undefined : given(REQUEST_FLAGS);

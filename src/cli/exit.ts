@@ -1,4 +1,4 @@
-/** What a command's exit code means, so that no script has to read text. The reference documents this table. */
+/** Meanings of exit codes, so that no script has to read text. The reference documents this table. */
 export const EXIT_CODES = {
   ok: { code: 0, meaning: "done; for `remit decide`: the action may go on" },
   failed: { code: 1, meaning: "it could not be done, or a test failed" },
@@ -21,10 +21,10 @@ export const EXIT_CODES = {
 
 export type Exit = keyof typeof EXIT_CODES;
 
-/** What stops a command. The message is one line in lower case; `hint` says what to do about it. */
+/** Error that stops a command. The message is one line in lower case; `hint` says what to do about it. */
 export class CliError extends Error {
   override readonly name = "CliError";
-  /** As `--json` says it: a problem's, where a service said one. */
+  /** Code that `--json` prints: a problem's, if a service returned one. */
   readonly code: string;
 
   constructor(

@@ -32,7 +32,7 @@ export const HEAD: Cell[] = head("finding", "state", "severity", "agent", "about
 
 const whoOf = ({ agent, actions }: Finding): string => agent ?? (actions.all === 0 ? "-" : "(not registered)");
 
-/** What it is about, in a word. */
+/** Returns the finding's subject in a word. */
 function aboutOf({ about, code }: Finding): string {
   return about === "code" ? (code ?? "?") : about === "behavior" ? "unusual behavior" : about;
 }
@@ -107,7 +107,7 @@ function waitingRows(shown: ShownFinding, { decision_id, until, caller, principa
   ];
 }
 
-/** What a decision was about, as far as the timeline has it. */
+/** Returns the action of a decision, if the timeline has it. */
 function doneIn({ timeline: all }: ShownFinding, decisionId: string): string {
   const one = all.find(({ record }) => isJudged(record) && record.answer.decision_id === decisionId);
   return one === undefined ? "" : actionText(one);

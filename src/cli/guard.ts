@@ -133,7 +133,7 @@ function tokenOf({ remit: { token_file } }: GuardConfig): () => string {
   };
 }
 
-/** Who decides, once it is opened; what the configuration names for that is read at once. */
+/** Returns what opens the decider; files that the configuration names are read at once. */
 async function deciderOf({ remit: { url, in_process } }: GuardConfig, token: () => string): Promise<(log: Logger) => Promise<Remit>> {
   if (in_process === undefined) return () => Promise.resolve(asking(url, token));
   // Only who decides needs what decides.

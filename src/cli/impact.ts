@@ -14,7 +14,7 @@ import { SHOWN_MAX, counted, mustHoldRecords, number, progressTo, rangeOf, sayDr
 import { readBundle, writeWhole } from "./sources.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 
-/** So many of the most frequent and as many of the rarest: a door for one is as bad as a door for all. */
+/** Changes shown from each end, the most frequent and the rarest: a door for one is as bad as a door for all. */
 const CHANGES_EACH_END = 10;
 const ROWS_MAX = 10;
 
@@ -28,7 +28,7 @@ A flip is a decision that comes out otherwise (allow, flag that goes on, flag th
 Newly allowed is what goes ahead and didn't, or did under an obligation that is gone. The bundle's signature is
 \`remit verify\`'s to check.`;
 
-/** So many, or such a part of what was compared. */
+/** Limit as a count, or as a share of what was compared. */
 type Limit = { count: number } | { percent: number };
 
 interface Options {

@@ -56,7 +56,7 @@ function sayBundle(ui: Ui, { identity, metadata, data, catalogue, files }: Unver
   for (const [name, content] of files) ui.out(`  ${String(content.length).padStart(8)}  ${name}`);
 }
 
-/** Of each field that no record has, what decides by it. */
+/** Prints each masked field with the rules that decide by it. */
 function sayMasks(ui: Ui, { masks = [] }: Vocabulary): void {
   const width = Math.max(0, ...masks.map((mask) => maskWords(mask).length));
   for (const [i, mask] of masks.entries()) {

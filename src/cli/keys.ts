@@ -8,7 +8,7 @@ import { keyId } from "../bundle/signature.js";
 import { CliError } from "./exit.js";
 import { sayJson, type Ui } from "./ui.js";
 
-/** Where `keys generate` writes and `build` looks, without the endings `.pem` and `.pub.pem`. */
+/** Path to which `keys generate` writes and at which `build` looks, without the endings `.pem` and `.pub.pem`. */
 export function defaultKeyPath(env: NodeJS.ProcessEnv = process.env): string {
   return join(env["XDG_CONFIG_HOME"] ?? join(homedir(), ".config"), "remit", "signing");
 }

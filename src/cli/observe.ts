@@ -70,7 +70,7 @@ export function addObserve(program: Command, ui: Ui, finish: (exit: Exit) => voi
   });
 }
 
-/** Of all requests together; lines are numbered as in the file. */
+/** Totals of all requests; lines are numbered as in the file. */
 class Summary {
   accepted = 0;
   not_permitted = 0;

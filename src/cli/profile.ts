@@ -84,7 +84,7 @@ export function addProfile(program: Command, ui: Ui): void {
   });
 }
 
-/** What was scored before a line that can't be read is written. */
+/** Scores events; the scores before an unreadable line are printed. */
 async function scoreEvents(file: string, profile: BehaviorProfile, ui: Ui): Promise<void> {
   const input = file === "-" ? process.stdin : createReadStream(readable(file));
   let written: string[] = [];

@@ -25,7 +25,7 @@ import { collect, count } from "./values.js";
 const PERIOD_DAYS = 90;
 const DAY_MS = 86_400_000;
 const LISTED_MAX = 20;
-/** What entries say, in one column. */
+/** Width of the column of entries. */
 const WORDS_MAX = 72;
 
 const EXAMPLES = `
@@ -108,7 +108,7 @@ async function run(folder: string, options: Options, ui: Ui): Promise<Exit> {
   return exitOf(found);
 }
 
-/** Nothing to look at must not pass for nothing to change. */
+/** Returns the exit code: a log without records must not pass for one without changes. */
 function exitOf({ purposes }: Recommendation): Exit {
   if (purposes.some(({ counts }) => counts.unreadable > 0)) return "unreadable";
   return purposes.every(({ counts }) => counts.decisions === 0) ? "failed" : "ok";
@@ -148,7 +148,7 @@ async function sourceOf({ bundle = [], set }: Options, from_ms: number): Promise
   return { text, vocabulary, purposes, known, ...built };
 }
 
-/** Whether all but its purposes is what the set says: then its module decides as the set's would. */
+/** Returns true if all but its purposes equals the set: then its module decides as the set's would. */
 function isBuiltFrom({ files }: BundleContent, set: string): boolean {
   const { rego } = compilePolicySet(set);
   const rules = [...files.keys()].filter((name) => name.startsWith("rules/"));
@@ -156,7 +156,7 @@ function isBuiltFrom({ files }: BundleContent, set: string): boolean {
   return rules.length === rego.length && pairs.every(([there, here]) => files.get(there)?.equals(readFileSync(join(set, here))) === true);
 }
 
-/** As `remit build` makes it, signed by a key that is forgotten. */
+/** Builds the set like `remit build`, signed by a key that is forgotten. */
 async function compiled(set: string, from_ms: number): Promise<Pick<Source, "policy" | "untried">> {
   try {
     const opa = await findOpa();

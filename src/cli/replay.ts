@@ -20,7 +20,7 @@ import { sayError, sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";
 import { trustedKey } from "./verify.js";
 
-/** Of each kind, shown in full; all are counted. */
+/** Examples of each kind that are printed in full; all are counted. */
 /** Records that a command names one by one. */
 export const SHOWN_MAX = 100;
 const VALUE_LENGTH_MAX = 160;
@@ -199,7 +199,7 @@ async function verifiedBundle(file: string, keys: TrustedKeys): Promise<BundleCo
   return ofBundle(file, () => verifyBundle(bytes, { keys, name, nowMs: parseTime(built) ?? 0 }));
 }
 
-/** What isn't there any more must not pass for looked at. */
+/** Reports records that retention has dropped: they must not pass for replayed. */
 export function sayDropped(ui: Ui, folder: string, { from }: Pick<Options, "from">): void {
   const first = segmentsOf(folder)[0]?.first ?? 1;
   if (first > 1 && isBefore(from, folder, first)) ui.err(`records up to ${number(first - 1)} have been dropped; nothing is said of them`);

@@ -88,7 +88,7 @@ async function run(options: Options, ui: Ui): Promise<Exit> {
   return exitOf(found);
 }
 
-/** What can't be read, and what isn't what was signed, must not pass for a review of everything. */
+/** Returns the exit code: unreadable or altered records must not pass for a review of everything. */
 function exitOf({ gaps, rests_on, totals }: Review): Exit {
   if (rests_on.checkpoint?.holds === false) return "invalid";
   if (gaps.some(({ what }) => what === "unreadable" || what === "missing")) return "unreadable";
@@ -123,7 +123,7 @@ function* earlierChanges(folder: string, store: string): Generator<Record<string
   }
 }
 
-/** What somebody has to look at before anything else. */
+/** Prints what needs attention before anything else. */
 function sayStopped(ui: Ui, { stopped, grave_refusals, totals }: Review): void {
   for (const { agent, suspended, narrowed, time, by, reason } of stopped.slice(0, LISTED_MAX)) {
     const what = suspended ? ui.paint("red", "suspended") : narrowed ? ui.paint("yellow", "narrowed") : "stopped, and acts again";

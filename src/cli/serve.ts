@@ -20,7 +20,7 @@ Examples:
   $ remit serve --check
   $ remit serve --standby              # twice, on one machine: the second serves when the first is gone`;
 
-/** What the system is asked where a service begins to listen. */
+/** System calls with which a service begins to listen. */
 const LISTENING: ReadonlySet<string> = new Set(["listen", "getaddrinfo"]);
 
 export function addServe(program: Command, ui: Ui): void {
@@ -64,7 +64,7 @@ function start(config: Config, taken: TakeOver | null = null, log = logger(syste
   });
 }
 
-/** Told to end while it starts, it starts, and ends then in order. */
+/** Runs as a standby. A signal during the start ends it in order after the start. */
 async function serveInTurn(file: string): Promise<void> {
   const end = new AbortController();
   const told = ending().then(() => {
@@ -115,7 +115,7 @@ function configIn(file: string): Config {
   }
 }
 
-/** Of a file that can't be had, or an address that is taken, the key that names it says more than the system does. */
+/** Adds the configuration's key to errors about a file or an address: it says more than the system does. */
 async function naming<T>(config: Config, work: () => Promise<T>): Promise<T> {
   try {
     return await work();
@@ -135,7 +135,7 @@ function refusedFacts(file: string, cause: Problem): CliError {
   return new CliError("invalid", message, null, { cause, code: cause.code });
 }
 
-/** Of a listener that can't begin: the service's own, or that for Envoy. */
+/** Returns the key of the listener that failed: the service's own, or that for Envoy. */
 function listenerOf({ listen, envoy }: Config, cause: unknown): string {
   const { port, hostname } = cause as { port?: number; hostname?: string };
   const isOf = (one: Config["listen"]): boolean => port === one.port || hostname === one.host;
@@ -143,7 +143,7 @@ function listenerOf({ listen, envoy }: Config, cause: unknown): string {
 }
 
 /**
- * What a service allocates is soon garbage, and little of it lives. Left to itself V8 lets the heap grow to several times that
+ * Keeps the heap small. Most of what a service allocates is garbage soon. Left to itself V8 lets the heap grow to several times that
  * before it looks; the memory then stays the process's. It looks once a half has been added.
  */
 function keepHeapSmall(): void {

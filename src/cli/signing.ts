@@ -1,4 +1,4 @@
-/** What the commands share that sign bundles. */
+/** Options and keys of the commands that sign bundles. */
 import { createPrivateKey, type KeyObject } from "node:crypto";
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";

@@ -1,4 +1,4 @@
-/** What the commands share about where policy comes from: folders, repositories, bundles and keys. */
+/** Policy sources that commands share: folders, repositories, bundles and keys. */
 import { execFile } from "node:child_process";
 import { rename, writeFile } from "node:fs/promises";
 import { join, relative, resolve } from "node:path";

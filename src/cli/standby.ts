@@ -29,7 +29,7 @@ export interface StandbyOptions {
 
 /** How often the locks are tried: a service's death is noticed half as late, on average. */
 const LOOK_MS = 20;
-/** Of that time: what has come in a second is learned by the next, as fast as one service writes it. */
+/** Milliseconds for learning in each look: enough to keep up with what one service writes. */
 const LEARN_MS_MAX = 10;
 
 /**
@@ -58,9 +58,9 @@ export async function standBy(options: StandbyOptions): Promise<Service | null> 
 class Standby {
   readonly #options: StandbyOptions;
   readonly #readied: Readied;
-  /** As it was read last and was good. */
+  /** Last configuration that was valid. */
   #config: Config;
-  /** Of the files that were looked at last, what `stat` says. */
+  /** Result of `stat` for the files that were looked at last. */
   #seen = "";
   #lookedAt = -Infinity;
   /** Process that it waits for, as it was logged last; null if it never waited. */

@@ -18,7 +18,7 @@ const RETRY_MS = 1000;
 const RETRY_MS_MAX = 30_000;
 
 /**
- * What comes, until who asked has enough.
+ * Yields events until the consumer has enough.
  * @param after what to begin after; left out: now
  * @throws CliError for what won't be other at another attempt
  */
@@ -49,7 +49,7 @@ export async function* followed(
   }
 }
 
-/** What comes on one connection, until it ends or nothing comes for too long. @throws CliError */
+/** Yields events of one connection, until it ends or is silent for too long. @throws CliError */
 async function* eventsOf(client: Client, reader: EventReader, path: string, query: Query): AsyncGenerator<StreamEvent> {
   const silence = new AbortController();
   let silent_ms = SILENT_MS_MAX;

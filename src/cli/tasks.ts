@@ -147,7 +147,7 @@ export function untilOf({ for: long, expires }: { for?: string; expires?: string
   return said;
 }
 
-/** What was asked for again with `--for` ends at another time, and so isn't what is there. */
+/** Adds a hint to a conflict that `--for` causes: a repeated request ends at another time. */
 export async function orThereAlready<T>(created: Promise<T>, options: { for?: string }): Promise<T> {
   try {
     return await created;

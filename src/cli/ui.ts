@@ -1,4 +1,4 @@
-/** What commands say: results on stdout, everything about them on stderr, colours only where a person looks. */
+/** Output of commands: results on stdout, everything about them on stderr, colours only where a person looks. */
 import { BundleError } from "../bundle/errors.js";
 import { OpaUnavailable } from "../bundle/opa.js";
 import { placeOf, SourceErrors, summarised, type SourceNote } from "../bundle/source.js";

@@ -3,7 +3,7 @@ import { InvalidArgumentError } from "commander";
 import { parseTime } from "../contract/index.js";
 import { systemClock } from "../system/index.js";
 
-/** What is given twice counts once. */
+/** Collects a repeated option; a value that is given twice counts once. */
 export function collect(value: string, before: string[] = []): string[] {
   return before.includes(value) ? before : [...before, value];
 }

@@ -28,7 +28,7 @@ interface Options {
   json?: true;
 }
 
-/** What is someone's own to each build. */
+/** Files that differ in each build. */
 const UNREPEATED: ReadonlySet<string> = new Set([...SIGNING_FILES, PROVENANCE_FILE]);
 
 const EXAMPLES = `

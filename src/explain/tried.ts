@@ -8,7 +8,7 @@ import { conditionPlaces } from "../contract/index.js";
 import { all, not, truthOf, valueAt, type Truth } from "../decision/conditions.js";
 
 export interface Finding {
-  /** What was looked at, as the author wrote it: `task.topic`, `about`. */
+  /** Path that was compared, as the author wrote it: `task.topic`, `about`. */
   name: string;
   wanted: string;
   found: Value;

@@ -86,7 +86,7 @@ async function pairs(search: Search, helpful: { candidate: Candidate; left: numb
   return found;
 }
 
-/** Of several values that one path could have, the first: they are tried in the order of their worth. */
+/** Keeps the first of several values for one path: they are tried in the order of their worth. */
 function onePerPath(ways: readonly Way[]): Way[] {
   const name = ({ changes: [change] }: Way): string => `${change?.kind ?? ""} ${change?.path ?? ""}`;
   return ways.filter((way, i) => ways.findIndex((other) => name(other) === name(way)) === i);
@@ -194,7 +194,7 @@ function candidatesFor(
   ];
 }
 
-/** Where the resource says what it is about, and what the task does. */
+/** Returns the paths by which the resource names its subject, and those of the task. */
 function aboutPlaces({ vocabulary }: PolicyData, { request: { resource } }: PolicyInput): string[][] {
   return Object.entries(vocabulary.types[resource.type]?.about ?? {}).flatMap(([subject, link]) => [
     link === "id" ? ["request", "resource", "id"] : ["request", "resource", "attributes", link],

@@ -73,7 +73,7 @@ export interface FlowOptions {
 export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
   readonly #seen: SeenMemory;
   readonly #counts: LimitCounts;
-  /** By decision. */
+  /** Calls that were permitted and not reported back yet, by decision. */
   readonly #awaited: FairMap<AwaitedCall>;
 
   constructor({ seen, counts, awaited_max = AWAITED_MAX, isOver }: FlowOptions = {}) {

@@ -1,5 +1,5 @@
 /**
- * What a standby, or a start whose threads begin, prepares: a verified bundle, and an instance of its policy that is warm. None of it is
+ * Preparations of a standby, or of a start whose threads begin: a verified bundle, and an instance of its policy that is warm. None of it is
  * believed for having been right then: a start reads everything again, asks for the same, and gets what is here only if it would make the
  * same itself.
  */

@@ -16,7 +16,7 @@ interface Options extends SourceOptions {
   limit: number;
 }
 
-/** Of one record's reasons not all deny. */
+/** Most groups asked for: more than are shown, since not every reason of a record denies. */
 const GROUPS_MAX = 1000;
 
 export function addDenied(audit: Command, ui: Ui): void {

@@ -6,7 +6,7 @@ import type { Ui } from "../ui.js";
 /** Adds a subcommand. What it needs to do its work it loads when it does it. */
 type AddTo = (audit: Command, ui: Ui, finish: (exit: Exit) => void) => void;
 
-/** In the order of the help. */
+/** Subcommands in the order of the help. */
 const COMMANDS: readonly (() => Promise<AddTo>)[] = [
   async () => (await import("./query.js")).addQuery,
   async () => (await import("./show.js")).addShow,

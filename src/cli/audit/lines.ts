@@ -49,7 +49,7 @@ export function labelled(ui: Ui, rows: readonly (readonly [name: string, ...cell
   });
 }
 
-/** In code points: near enough to columns, save for what is twice as wide. */
+/** Counts code points, which are columns for all but wide characters. */
 const widthOf = (text: string): number => Array.from(text).length;
 
 function clip(text: string): string {
@@ -81,13 +81,13 @@ export const isJudged = (record: LogRecord): record is Judged => "answer" in rec
 /** 2026-11-25T09:00:00.123Z → 2026-11-25 09:00:00.123 */
 export const timeText = (time: string): string => time.replace("T", " ").replace(/Z$/, "");
 
-/** What was done to what. */
+/** Returns verb and resource. */
 export function actionText({ action, record }: Pick<FoundRecord, "action" | "record">): string {
   if (action !== null) return `${action.verb} ${action.type}${action.id === null ? "" : ` ${action.id}`}`;
   return isJudged(record) ? "?" : aboutText(record);
 }
 
-/** What a record that judges nothing is about. */
+/** Returns the subject of a record that judges nothing. */
 function aboutText(record: Exclude<LogRecord, Judged>): string {
   switch (record.kind) {
     case "facts":
@@ -130,12 +130,12 @@ export function whyText(record: LogRecord): string {
   return (deciding.length === 0 ? reasons : deciding).map(({ code }) => code).join(", ");
 }
 
-/** What became of it. */
+/** Returns the outcome. */
 export function outcomeText({ outcome }: Pick<FoundRecord, "outcome">): string {
   return (outcome ?? "").replaceAll("_", " ");
 }
 
-/** Who: the agent, or of what no agent did its caller. */
+/** Returns the agent, or the caller of what no agent did. */
 export function whoText({ action, record }: Pick<FoundRecord, "action" | "record">): string {
   if (isJudged(record)) return action?.agent ?? "?";
   const { agent, caller } = record as { agent?: string | null; caller?: string };

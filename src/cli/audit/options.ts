@@ -27,7 +27,7 @@ export interface FilterOptions {
   to?: string;
 }
 
-/** What is known of a record for good. */
+/** Adds the filters by what never changes about a record. */
 export function filtered(command: Command): Command {
   return command
     .option("--agent <id>", "of this agent")

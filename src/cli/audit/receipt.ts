@@ -1,4 +1,4 @@
-/** What an auditor takes away and keeps elsewhere: the log's keys, a checkpoint of it now, a decision's receipt. */
+/** Evidence that an auditor takes away and keeps elsewhere: the log's keys, a checkpoint of it now, a decision's receipt. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { Client, asking, pathOf, type ServiceOptions } from "../client.js";

@@ -1,4 +1,4 @@
-/** Where records are searched: by a running service, or in a log's folder. */
+/** Source of records for searches: a running service, or a log's folder. */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
@@ -14,7 +14,7 @@ export interface SourceOptions extends ServiceOptions {
 }
 
 export interface Source {
-  /** What the service answers to this, or the folder as if it were one. @throws CliError, Problem */
+  /** Returns the answer of the service, or of the folder as if it were one. @throws CliError, Problem */
   ask<T>(path: string, query?: Query): Promise<T>;
   /** Records as they come. */
   follow(query: Query, after: number | undefined): AsyncGenerator<FoundRecord>;
@@ -32,7 +32,7 @@ export function searching(command: Command, examples: string): Command {
   return asking(command.option("--log <folder>", "search this folder (`log.dir`) or a copy of it, instead of asking a service"), examples);
 }
 
-/** Of which there may be none. */
+/** Opens the source, passes it on, and closes it. */
 export async function withSource<T>(options: SourceOptions, ui: Ui, act: (source: Source) => Promise<T>): Promise<T> {
   const source = options.log === undefined ? serviceSource(options, ui) : await folderSource(options.log, ui);
   const close = closedWith(source);
@@ -43,7 +43,7 @@ export async function withSource<T>(options: SourceOptions, ui: Ui, act: (source
   }
 }
 
-/** Also where the process is ended, as whoever follows ends it: an index that was made for this holds names from the records. */
+/** Closes the source when the process ends too, as a follower ends it: an index that was made for this has names from the records. */
 function closedWith(source: Source): () => void {
   const ended = (signal: NodeJS.Signals): void => {
     close();
@@ -144,7 +144,7 @@ export function sayLacking(ui: Ui, { records, first }: { records: number; first:
   ui.err(`${ui.paint("yellow", "warning:")} ${which}; \`remit audit verify\` says what is wrong`);
 }
 
-/** Of what takes long enough for anybody to wonder. */
+/** Reports progress of work that takes long. */
 export function sayProgress(ui: Ui): (seq: number, share: number) => void {
   const began = systemClock.monotonic();
   return (seq, share) => {
