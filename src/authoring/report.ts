@@ -30,7 +30,7 @@ export interface FailedTest {
   error: string | null;
   /** Source of the expression that failed. */
   expression: string | null;
-  /** Both sides of the comparison that failed, as Rego; null when it is none, or OPA gives no value. */
+  /** Both sides of the comparison that failed, as Rego; null if another kind of test failed, or OPA gives no value. */
   got: string | null;
   wanted: string | null;
 }

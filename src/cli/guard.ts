@@ -123,7 +123,7 @@ function pinsOf(file: string): Pins {
   }
 }
 
-/** Read anew each time: the file may hold another by now. */
+/** Reads the token again each time: the file may hold another by now. */
 function tokenOf({ remit: { token_file } }: GuardConfig): () => string {
   return () => {
     const text = (token_file === undefined ? process.env[TOKEN_VARIABLE] : readFileSync(token_file, "utf8"))?.trim();

@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { storeFile } from "../store/folder.js";
 import { CliError } from "./exit.js";
 
-/** The file of the store in `folder`. @throws CliError where there is none */
+/** Returns the file of the store in `folder`. @throws CliError if it is missing */
 export function storeIn(folder: string): string {
   const file = storeFile(folder);
   if (existsSync(file)) return file;

@@ -1,4 +1,4 @@
-/** `remit profile`: what is usual for agents, and how far from it past events were. */
+/** `remit profile`: agents' baselines, and the distance of past events from them. */
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Command } from "commander";

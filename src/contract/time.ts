@@ -47,7 +47,7 @@ export function momentMs(text: string): number | null {
 }
 
 /**
- * Returns a duration such as `90s`, `36h` or `30d` in milliseconds; null if the text is none.
+ * Returns a duration such as `90s`, `36h` or `30d` in milliseconds; null for any other text.
  * @example
  * import assert from "node:assert/strict";
  * import { durationMs } from "@remit-pdp/contract";

@@ -1,5 +1,5 @@
 /**
- * These functions write what stands in each record as canonical JSON (RFC 8785), with its keys in their order. They are generated from the
+ * Writers of each record's parts as canonical JSON (RFC 8785), with sorted keys. They are generated from the
  * schemas by `node dist/scripts/writers.js`. What a schema leaves open has to be in that order already: it was put so where it was read.
  */
 import { quoted, quotedOrNull, type ActRecord, type Answer, type FloorFacts, type PolicyInput } from "../contract/index.js";

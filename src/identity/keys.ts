@@ -48,7 +48,7 @@ export class FixedKeys implements KeySet {
   }
 }
 
-/** A key that must not be trusted, or is none. Its message names the key by its id. */
+/** Error for a key that must not be trusted, or isn't a key. Its message names the key by its id. */
 export class KeyRefused extends Error {
   override readonly name = "KeyRefused";
 }

@@ -1,4 +1,4 @@
-/** `remit audit rebuild-index`: makes the index of a log anew. */
+/** `remit audit rebuild-index`: rebuilds the index of a log. */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { segmentsOf } from "../../audit/reading.js";

@@ -61,7 +61,7 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     });
 }
 
-/** @throws CliError where it is none */
+/** Reads a log's public key. @throws CliError if it isn't one */
 export async function trustedKey(vkey: string): Promise<Verifier> {
   const { NoteError, readVerifier } = await import("../../audit/tree/note.js");
   try {
