@@ -16,9 +16,9 @@ export const FORBIDDEN_BUILTINS: Readonly<Record<string, string>> = {
   "json.is_valid": "the engine accepts malformed text; have the host parse it",
   "json.marshal": "the engine orders sets and escapes characters otherwise than OPA; compare the values themselves",
   "json.unmarshal": "the engine reads malformed text as JSON; have the host parse it",
-  "net.cidr_contains": "the engine and OPA differ on IPv4-mapped addresses; have the host classify the address",
-  "net.cidr_intersects": "the engine and OPA differ on IPv4-mapped addresses; have the host classify the address",
-  "numbers.range": "its size is not bounded by the size of the input; iterate over a list of the input",
+  "net.cidr_contains": "the engine and OPA differ on IPv4-mapped addresses; use `net.cidr_contains_matches`, which answers as OPA does",
+  "net.cidr_intersects": "the engine and OPA differ on IPv4-mapped addresses; use `net.cidr_contains_matches`",
+  "numbers.range": "its size is not bounded by the size of the input; iterate over a list of the input, or use `numbers.range_step`",
   print: "it says nothing in a compiled policy; use `remit decide --explain`",
   "regex.is_valid": "patterns are constants here, and the builder has checked them",
   replace: "the engine never returns for an empty pattern; use `strings.replace_n`",
@@ -39,8 +39,6 @@ const MISSING_BUILTINS: readonly [prefix: string, instead: string][] = [
   ["yaml.", "have the host parse it"],
   ["regex.replace", "use `strings.replace_n`"],
   ["regex.split", "use `split`"],
-  ["numbers.range_step", "its size is not bounded by the size of the input; iterate over a list of the input"],
-  ["json.patch", "use `object.union` and `object.remove`"],
 ];
 
 /** Why OPA knows this builtin and a policy here may not use it. */

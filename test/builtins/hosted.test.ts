@@ -113,6 +113,92 @@ const CASES: Readonly<Record<string, readonly [operands: string, result: string 
     ['["zz"]', null],
   ],
   "base64url.encode_no_pad": [['["??>"]', '"Pz8-"']],
+  "net.cidr_is_valid": [
+    ['["10.0.0.0/8"]', "true"],
+    ['["2001:db8::/32"]', "true"],
+    ['["010.0.0.0/8"]', "false"],
+    ['["10.0.0.0/33"]', "false"],
+    ['["fe80::1%eth0/64"]', "false"],
+    ["[1]", "false"],
+  ],
+  "net.cidr_contains_matches": [
+    ['["10.0.0.0/8", "10.1.2.3"]', '{["10.0.0.0/8","10.1.2.3"]}'],
+    ['[["10.0.0.0/8", "::/0"], {"a": "::ffff:10.1.2.3", "b": ["1::/16", 7]}]', '{[0,"a"],[1,"b"]}'],
+    ['["10.0.0.0/8", {"11.0.0.0/8"}]', "set()"],
+    ['["x", "10.0.0.1"]', null],
+    ["[[1], []]", null],
+    ["[[], [1]]", "set()"],
+  ],
+  "net.cidr_expand": [
+    ['["10.0.0.254/30"]', '{"10.0.0.252","10.0.0.253","10.0.0.254","10.0.0.255"}'],
+    ['["::1/127"]', '{"::","::1"}'],
+    ['["10.0.0.1"]', null],
+  ],
+  "net.cidr_merge": [
+    ['[["10.0.0.0/9", "10.128.0.0/9"]]', '{"10.0.0.0/8"}'],
+    ['[{"192.0.2.112", "10.0.0.0/30", "10.0.0.4/31"}]', '{"10.0.0.0/30","10.0.0.4/31","192.0.2.112/24"}'],
+    ["[[]]", "set()"],
+    ['[["::1"]]', null],
+    ['["10.0.0.0/8"]', null],
+  ],
+  "uri.parse": [
+    [
+      '["HTTP://u:p@[::1]:80/a%2fb?q#f"]',
+      '{"fragment":"f","hostname":"::1","path":"/a/b","port":"80","raw_path":"/a%2fb","raw_query":"q","scheme":"http"}',
+    ],
+    ['["mailto:a@b"]', '{"scheme":"mailto"}'],
+    ['["http://a:80a/"]', null],
+    ['["http://a%41/"]', null],
+    ['["a:b/c"]', '{"scheme":"a"}'],
+    ['["1a:b/c"]', null],
+    ["[1]", null],
+  ],
+  "uri.is_valid": [
+    ['["https://example.com/a b"]', "true"],
+    ['["http://exa mple.com/"]', "false"],
+    ['[""]', "false"],
+    ["[1]", "false"],
+  ],
+  "uuid.parse": [
+    ['["{00000000-0000-4000-8000-000000000000}"]', '{"variant":"RFC4122","version":4}'],
+    [
+      '["urn:uuid:000003e8-48b9-21ee-b200-325096b39f47"]',
+      '{"clocksequence":12800,"domain":"Person","id":1000,"macvariables":"local:unicast","nodeid":"32-50-96-b3-9f-47","time":1693566990121469600,"variant":"RFC4122","version":2}',
+    ],
+    ['["00000000-0000-4000-8000-00000000000g"]', null],
+    ["[1]", null],
+  ],
+  "json.patch": [
+    ['[{"a": [1]}, [{"op": "add", "path": "/a/-", "value": 2}, {"op": "copy", "from": "/a/0", "path": "/b"}]]', '{"a":[1,2],"b":1}'],
+    ['[{"a": {1, 2}}, [{"op": "remove", "path": ["a", 1]}]]', '{"a":{2}}'],
+    ['[{"a~b": 1}, [{"op": "test", "path": "/a~0b", "value": 1}]]', '{"a~b":1}'],
+    ['[{}, [{"op": "replace", "path": "/a", "value": 1}]]', null],
+    ['[[1], [{"op": "remove", "path": "/01"}]]', null],
+    ['[{}, [{"op": "drop", "path": "/a"}]]', null],
+    ["[{}, [1]]", null],
+    ["[{}, {}]", null],
+  ],
+  "numbers.range_step": [
+    ["[5, 1, 2]", "[5,3,1]"],
+    ["[1, 1, 9]", "[1]"],
+    ["[1, 5, 0]", null],
+    ["[1, 5, 1.5]", null],
+  ],
+  "graph.reachable_paths": [
+    ['[{"a": ["b", "c"], "b": {"a"}, "c": []}, ["a"]]', '{["a","b"],["a","c"]}'],
+    ['[{"a": ["x"]}, {"a", "q"}]', '{["a"]}'],
+    ["[{}, 1]", null],
+  ],
+  "urlquery.encode_object": [
+    ['[{"b": {"z", "é"}, "a": ["y x", "1"]}]', '"a=y+x&a=1&b=z&b=%C3%A9"'],
+    ['[{"a": 1}]', null],
+    ["[[]]", null],
+  ],
+  "urlquery.decode_object": [
+    ['["a=1&b&a=%C3%A9+"]', '{"a":["1","é "],"b":[""]}'],
+    ['["a;b=1"]', null],
+    ['["%zz"]', null],
+  ],
   "urlquery.encode": [['["a b&é~!*"]', '"a+b%26%C3%A9~%21%2A"']],
   "urlquery.decode": [
     ['["a+b%26%C3%A9é"]', '"a b&éé"'],
@@ -170,13 +256,20 @@ describe("builtins that the host has for policies", () => {
               thrown.push(`${name} ${(error as Error).message}`);
             }
           }
-    expect([...new Set(thrown)].sort()).to.deep.equal(["hex.decode bytes that aren't UTF-8", "urlquery.decode bytes that aren't UTF-8"]);
+    const named = ["hex.decode", "uri.is_valid", "uri.parse", "urlquery.decode", "urlquery.decode_object"];
+    expect([...new Set(thrown)].sort()).to.deep.equal(named.map((name) => `${name} bytes that aren't UTF-8`));
   });
 
   const costly: [name: string, operands: string][] = [
     ["units.parse", '["1e999999"]'],
     ["units.parse_bytes", '["1e-999999"]'],
     ["object.subset", `[[${"1,".repeat(3000)}1], [${"1,".repeat(3000)}2]]`],
+    ["numbers.range_step", "[0, 9007199254740993, 1]"],
+    ["net.cidr_expand", '["::/0"]'],
+    ["net.cidr_merge", `[[${'"10.0.0.1",'.repeat(3000)}"10.0.0.1"]]`],
+    ["net.cidr_contains_matches", `[[${'"10.0.0.0/8",'.repeat(3000)}"10.0.0.0/8"], [${'"10.0.0.0/8",'.repeat(3000)}"10.0.0.0/8"]]`],
+    ["json.patch", `[[1], [${'{"op": "copy", "from": "", "path": "/-"},'.repeat(64)}{"op": "copy", "from": "", "path": "/-"}]]`],
+    ["graph.reachable_paths", `[{${Array.from({ length: 40 }, (_, i) => `"${i}": ["${i + 1}", "${i + 2}"]`).join()}}, ["0"]]`],
     ["strings.any_prefix_match", `[[${'"a",'.repeat(3000)}"a"], [${'"b",'.repeat(3000)}"b"]]`],
   ];
   for (const [name, operands] of costly) {

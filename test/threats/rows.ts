@@ -312,7 +312,7 @@ const rows = {
   },
   D4: {
     threat: "Rules that run away: ranges, patterns from the input, recursion.",
-    control: "What the operands' size doesn't bound is refused in the build; what still overruns is stopped and denied.",
+    control: "What neither the operands' size nor fuel bounds is refused in the build; what still overruns is stopped and denied.",
     lives: ["src/bundle/capabilities.ts", "rego/conventions/conventions.rego", "src/policy/metering.ts"],
     also: ["test/faults/runaway.long.test.ts", "test/build/conventions.test.ts", "test/policy/metering.long.test.ts"],
   },

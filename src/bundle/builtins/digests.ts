@@ -6,8 +6,8 @@ const digest = (algorithm: string): Builtin => ofStrings(([text = ""]) => create
 const hmac = (algorithm: string): Builtin => ofStrings(([text = "", key = ""]) => createHmac(algorithm, key).update(text).digest("hex"));
 const utf8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-/** @throws RangeError if the bytes aren't text: OPA has such strings, and the engine doesn't, so nothing is decided on one */
-function textOf(bytes: Uint8Array): string {
+/** Decodes UTF-8. @throws RangeError if the bytes aren't text: OPA has such strings, and the engine doesn't, so nothing is decided on one */
+export function textOf(bytes: Uint8Array): string {
   try {
     return utf8.decode(bytes);
   } catch (cause) {
@@ -27,18 +27,4 @@ export const DIGESTS: Readonly<Record<string, Builtin>> = {
   "hex.encode": ofStrings(([text = ""]) => Buffer.from(text).toString("hex")),
   "hex.decode": ofStrings(([text = ""]) => (/^(?:[0-9a-fA-F]{2})*$/.test(text) ? textOf(Buffer.from(text, "hex")) : undefined)),
   "base64url.encode_no_pad": ofStrings(([text = ""]) => Buffer.from(text).toString("base64url")),
-  "urlquery.encode": ofStrings(([text = ""]) =>
-    encodeURIComponent(text)
-      .replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)
-      .replaceAll("%20", "+"),
-  ),
-  "urlquery.decode": ofStrings(([text = ""]) => {
-    if (/%(?![0-9a-fA-F]{2})/.test(text)) return undefined;
-    const bytes = text
-      .replaceAll("+", " ")
-      .replace(/%([0-9a-fA-F]{2})|([^%]+)/g, (_, hex: string | undefined, plain: string | undefined) =>
-        hex === undefined ? Buffer.from(plain ?? "").toString("latin1") : String.fromCharCode(parseInt(hex, 16)),
-      );
-    return textOf(Buffer.from(bytes, "latin1"));
-  }),
 };
