@@ -9,7 +9,7 @@ const SEED = Number(process.env["REMIT_SEED"] ?? randomInt(2 ** 31));
 const REQUESTS = Number(process.env["REMIT_HOSTILE"] ?? 8_000);
 
 describe(`a service under hostile requests (REMIT_SEED=${SEED})`, function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let opa: Opa;
   before(async () => {
     opa = await findOpa();

@@ -254,7 +254,7 @@ describe("what is slow", () => {
       const days = Math.ceil(Math.log(2) / Math.log(1 + percent / 100));
       const first = ramp(team(), percent / 100, days).find(({ named }) => named);
       expect(first?.times).to.be.below(2);
-    }).timeout(120_000);
+    });
   }
 
   it("leaves what is usual over days within a tenth, after thirty days of it", () => {
@@ -264,7 +264,7 @@ describe("what is slow", () => {
     ramp(clean, 0, 30);
     ramp(poisoned, 0.03, 30);
     expect(norm(poisoned) / norm(clean)).to.be.within(0.9, 1.1);
-  }).timeout(120_000);
+  });
 
   for (const [name, extra] of Object.entries({
     "a third more": 8,
@@ -291,12 +291,12 @@ describe("what is slow", () => {
       }
       expect(named).to.equal(true);
       expect(taken).to.be.below(2 * 7 * 24);
-    }).timeout(120_000);
+    });
   }
 
   it("isn't named where weeks are as they always were", () => {
     const profile = team();
     const said = ramp(profile, 0, 28);
     expect(said.filter(({ named }) => named)).to.deep.equal([]);
-  }).timeout(120_000);
+  });
 });

@@ -10,7 +10,7 @@ import { expect } from "chai";
 const MAIN = fileURLToPath(new URL("../../demo/main.js", import.meta.url));
 
 describe("make demo", function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let folder: string;
 
   beforeEach(() => {

@@ -238,7 +238,7 @@ describe("agents", () => {
     for (const id of revoked) expect(facts.registry.agent(id)?.status).to.equal("revoked");
     expect([returned, revoked.size]).to.deep.equal([0, ids.length]);
     expect(refusals).to.be.above(1000);
-  }).timeout(60_000);
+  });
 });
 
 describe("ids that look alike", () => {

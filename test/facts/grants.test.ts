@@ -352,7 +352,7 @@ describe("grants", () => {
     const reopened = await next.open(world.store.revision);
     for (const [id, times] of Object.entries(used)) expect(reopened.grant(id).used).to.equal(times);
     expect([reopened.registry.take(["G-1"]), reopened.registry.take(["G-2"])]).to.deep.equal([false, false]);
-  }).timeout(60_000);
+  });
 
   it("can be listed by state, and those never used, over or not", async () => {
     await facts.createGrant(grant({ id: "used" }), "host");

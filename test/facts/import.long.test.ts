@@ -17,5 +17,5 @@ describe("an import", () => {
     const file = await lines(all);
     expect(await outcome(run(facts, file))).to.equal("import_invalid /agent/purposes/0 line 77777");
     expect([facts.registry.revision, world.store.revision, facts.registry.sizes.agents]).to.deep.equal([0, 0, 0]);
-  }).timeout(60_000);
+  });
 });

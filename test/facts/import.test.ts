@@ -259,7 +259,7 @@ describe("an import", () => {
     const kept = (of: Commands): unknown => [...exportFacts(of.registry, whole.clock.wall_ms)];
     expect(kept(facts)).to.deep.equal(kept(done));
     expect(facts.registry.revision).to.equal(done.registry.revision);
-  }).timeout(60_000);
+  });
 
   it("that goes on leaves alone what became of the part that was applied", async () => {
     const file = await lines(Array.from({ length: 150 }, (_, i) => agent(`a-${i}`)));

@@ -106,7 +106,7 @@ describe("the registry", () => {
         `seed ${seed}`,
       ).to.deep.equal(Array.from({ length: world.store.revision }, (_, i) => i + 1));
     }
-  }).timeout(60_000);
+  });
 
   it("is never less strict than the store and what was acknowledged, and in the end the same, however writes and records fail", async () => {
     let held = 0;
@@ -145,7 +145,7 @@ describe("the registry", () => {
       expect(numbered, `seed ${seed}`).to.deep.equal(Array.from({ length: world.store.revision }, (_, i) => i + 1));
     }
     expect(held).to.be.above(20);
-  }).timeout(60_000);
+  });
 
   it("stops what was last asked to be stopped, however 10,000 revocations, suspensions and their undoing overlap", async () => {
     let stopped = 0;
@@ -184,7 +184,7 @@ describe("the registry", () => {
       }
     }
     expect(stopped).to.be.above(1000);
-  }).timeout(60_000);
+  });
 
   it("loses no update of two operators: of 10,000 changes at once every one that succeeded is there", async () => {
     const world = new World(undefined, {}, false);
@@ -208,7 +208,7 @@ describe("the registry", () => {
     expect(done.map((times, i) => [facts.agent(`a-${i}`).version, times])).to.deep.equal(done.map((times) => [String(times + 1), times]));
     expect(stale).to.be.above(5000);
     expect(facts.registry.revision).to.equal(3 + done.reduce((a, b) => a + b));
-  }).timeout(60_000);
+  });
 
   it("completes the log with what a crash kept from it, and refuses a store older than the log", async () => {
     const world = new World();

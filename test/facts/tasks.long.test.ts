@@ -48,7 +48,7 @@ describe("tasks", () => {
     );
     expect(made).to.be.above(1000);
     expect(refused).to.be.above(500);
-  }).timeout(60_000);
+  });
 });
 
 function expectNarrower(registry: Registry, id: string): void {

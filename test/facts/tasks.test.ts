@@ -273,5 +273,5 @@ describe("chains of tasks handed on", () => {
       }
     }
     expect(live).to.be.within(1000, 9000);
-  }).timeout(60_000);
+  });
 });

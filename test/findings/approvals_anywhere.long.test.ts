@@ -13,7 +13,7 @@ const BASE: Wanted = {
 };
 
 describe("an approval, whichever door it waited at and is used at", function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let doors: Doors;
   before(async () => (doors = await Doors.open()));
   after(() => doors.close());

@@ -24,7 +24,7 @@ function work(i: number): string {
 }
 
 describe("a day of work that nobody has to look into", function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
 
   it(`of ${DECISIONS} decisions is no finding but what the profile may wonder about`, async () => {
     const desk = await Desk.open({}, undefined, AGENTS);

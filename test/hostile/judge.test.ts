@@ -24,7 +24,7 @@ interface Pair {
 }
 
 describe("the judge of hostile runs", function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let [folder, digest]: [string, string] = ["", ""];
   let world: World;
   let service: Hosted;

@@ -13,7 +13,7 @@ import { OVERDUE_MS, bruteFilter } from "./brute.js";
 import { RandomLog } from "./random_log.js";
 
 describe("the search for records", function () {
-  this.timeout(240_000);
+  this.timeout(900_000);
   let folder = "";
   let log: RandomLog;
   let search: RecordSearch;

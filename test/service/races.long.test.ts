@@ -28,7 +28,7 @@ const WITHOUT: readonly Edit[] = [
 ];
 
 describe("a race of revocations against decisions, over sockets", function () {
-  this.timeout(300_000);
+  this.timeout(900_000);
   let copy = "";
   after(() => {
     rmSync(copy, { recursive: true, force: true });

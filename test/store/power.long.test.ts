@@ -71,7 +71,7 @@ function changesIn(path: string): Change[] {
 }
 
 describe(`the store's promises to whom it answered (REMIT_SEED=${SEED})`, function () {
-  this.timeout(60_000 + CUTS * 500);
+  this.timeout(600_000 + CUTS * 1500);
 
   before(function () {
     shim = join(temporaryDirectory(), "disk.so");

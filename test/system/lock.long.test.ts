@@ -20,7 +20,7 @@ const CONTESTS: readonly [who: string, contained: (contender: number) => boolean
 describe("a lock whose holders are killed", function () {
   for (const [who, contained] of CONTESTS) {
     it(`is never had by two of ${who}, over ${KILLS} kills`, async function () {
-      this.timeout(60_000 + KILLS * 2000);
+      this.timeout(600_000 + KILLS * 6000);
       if (contained(0) && !hasContainers()) skip(this, "no PID namespaces");
       const folder = mkdtempSync(join(temporaryDirectory(), "contest-"));
       const contest = new Contest(folder, contained);

@@ -185,7 +185,7 @@ export function withEdits(folder: string, edits: readonly Edit[]): Tree {
 }
 
 /** @param control in words, as the tests' title */
-export function threat(id: ThreatId, control: string, { check, without, ms_max = 180_000 }: Threat): void {
+export function threat(id: ThreatId, control: string, { check, without, ms_max = 600_000 }: Threat): void {
   describe(`threat ${id}: ${control}`, function () {
     this.timeout(ms_max);
     let copies: string;

@@ -51,7 +51,6 @@ async function metrics(child: Child): Promise<Map<string, number>> {
 }
 
 describe("a service that uploads the files of its records", function () {
-  this.timeout(180_000);
   const root = temporaryDirectory();
   let child: Child | null = null;
   let storage: Storage;
@@ -166,7 +165,6 @@ function processesOf(parent: number, module: string): number[] {
 }
 
 describe("storage that isn't this project's", function () {
-  this.timeout(180_000);
   const root = temporaryDirectory();
   const gateway = new Gateway(join(root, "buckets"));
   let child: Child | null = null;

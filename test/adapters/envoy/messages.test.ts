@@ -282,7 +282,7 @@ describe("Envoy's messages", () => {
     );
     // Not by refusing everything.
     expect(permitted).to.be.above(100);
-  }).timeout(20_000);
+  });
 
   it("with any path permit only one that others read alike", async () => {
     const piece = fc.constantFrom(
@@ -334,7 +334,7 @@ describe("Envoy's messages", () => {
       { numRuns: 5000, seed },
     );
     expect(permitted).to.be.above(100);
-  }).timeout(20_000);
+  });
 
   it("with any body permit only what it says as JSON", async () => {
     const good = JSON.parse(CALL) as object;
@@ -370,7 +370,7 @@ describe("Envoy's messages", () => {
       { numRuns: 3000, seed },
     );
     expect(permitted).to.be.above(20);
-  }).timeout(20_000);
+  });
 });
 
 interface Said {

@@ -65,7 +65,7 @@ describe("a service's retention", () => {
     expect((await post(service, "/decide", REQUEST)).status).to.equal(200);
     await service.stop();
     expect(damage()).to.deep.equal([]);
-  }).timeout(60_000);
+  });
 
   it("drops nothing, keeps the keys of masks and says so while the clock is ahead of what is on record, start after start", async () => {
     const log = join(folder, "log");
@@ -85,7 +85,7 @@ describe("a service's retention", () => {
     await service.stop();
     expect(service.said()).not.to.include("old records");
     expect(damage()).to.deep.equal([]);
-  }).timeout(60_000);
+  });
 
   it("goes on by a clock that an operator's command was given by", async () => {
     const log = join(folder, "log");
@@ -101,7 +101,7 @@ describe("a service's retention", () => {
     service = await run(sections({ retain_days: 30 }));
     await service.stop();
     expect(service.said()).not.to.include("retention_held");
-  }).timeout(60_000);
+  });
 
   it("says which sink it waits for, and where that one's cursor is, to an operator who asks as well", async () => {
     const log = join(folder, "log");
@@ -121,7 +121,7 @@ describe("a service's retention", () => {
     expect(err).to.include(`remove \`${cursor}\``);
     rmSync(cursor);
     expect((await remit("audit", "retain", log, "--before", "400")).err).to.match(/dropped {2}records 1 to/);
-  }).timeout(60_000);
+  });
 
   it("drops nothing of what is young enough, and nothing where nothing is said of it", async () => {
     for (const log of [{ retain_days: 50 }, {}]) {
@@ -132,7 +132,7 @@ describe("a service's retention", () => {
       expect(service.said()).not.to.include("old records");
       expect(segments()[0]).to.equal(first);
     }
-  }).timeout(60_000);
+  });
 
   it("is an operator's as well, who sees first what would go", async () => {
     const log = join(folder, "log");
@@ -160,7 +160,7 @@ describe("a service's retention", () => {
       [[join(folder, "nothing"), "--before", "5"], "invalid"],
     ] as const)
       expect((await remit("audit", "retain", ...args)).exit, args.join(" ")).to.equal(exit);
-  }).timeout(60_000);
+  });
 });
 
 describe("a record of retention", () => {
