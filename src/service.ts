@@ -37,7 +37,6 @@ import { httpServer, type HttpServer } from "./http/server.js";
 import { configuredIdentity } from "./identity/configured.js";
 import type { JwtIdentity } from "./identity/jwt.js";
 import type { PolicyEngine } from "./policy/engine.js";
-import { watchExpiry, type Expiring } from "./policy/expiry.js";
 import type { Staging } from "./policy/staging.js";
 import type { BundleSource, SourceStatus } from "./policy/source.js";
 import type { Bounds } from "./system/bounds.js";
@@ -61,6 +60,7 @@ import { ServiceFlow } from "./wiring/flow.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { stagedAnswer, wireStaging } from "./wiring/staging.js";
+import { watchPolicy } from "./wiring/policy_warnings.js";
 import { pulledSource, type PulledSource } from "./wiring/bundle_source.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
@@ -519,11 +519,7 @@ export async function startService(config: Config, system: System, logger: Logge
     closing.add(source.watch());
     pulled?.start();
     if (watched !== null) closing.add(watched.watch(timers, poll_ms));
-    closing.add(
-      watchExpiry(engine, system, (expiring) => {
-        reportExpiry(expiring, logger);
-      }),
-    );
+    closing.add(watchPolicy({ engine, source: pulled, notices: sensing.notices, system, logger }));
     const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
     const url = `${tls === undefined ? "http" : "https"}://${host}:${port}`;
     logger.info("listening", { url });
@@ -696,10 +692,4 @@ const ABOUT_THE_HOST: ReadonlySet<string> = new Set<BundleCode>([
 function reasonText(code: string, message: string): string {
   if (code === "internal") return "an unexpected failure; the log has the detail";
   return ABOUT_THE_HOST.has(code) ? BUNDLE_CODES[code as BundleCode] : message;
-}
-
-function reportExpiry({ identity, expires_ms, left_ms }: Expiring, logger: Logger): void {
-  const fields = { ...identity, expires: new Date(expires_ms).toISOString() };
-  if (left_ms > 0) logger.warn("the active bundle expires soon", { ...fields, left_s: Math.floor(left_ms / 1000) });
-  else logger.error("the active bundle has expired; nothing is decided", { ...fields, code: "bundle_expired" });
 }

@@ -15,6 +15,9 @@ const table = {
   sensor_heard: { severity: "info", opens: false },
   tool_changed: { severity: "high", opens: true },
   narrowed_by_behavior: { severity: "high", opens: true },
+  policy_expiring: { severity: "medium", opens: true },
+  policy_expired: { severity: "critical", opens: true },
+  policy_source_silent: { severity: "high", opens: true },
   suspended_by_behavior: { severity: "critical", opens: true },
 } as const satisfies Record<string, NoticeKind>;
 
