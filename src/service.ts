@@ -43,6 +43,7 @@ import type { Bounds } from "./system/bounds.js";
 import { allowedHosts, type Config } from "./system/config.js";
 import { Closing } from "./system/closing.js";
 import type { System, Timers } from "./system/index.js";
+import { report } from "./system/log_events.js";
 import type { Logger } from "./system/logger.js";
 import { readBytes } from "./system/read_file.js";
 import { uuid7 } from "./system/uuid.js";
@@ -214,7 +215,7 @@ export async function startService(config: Config, system: System, logger: Logge
       masksPrincipals: () => engine.active?.vocabulary.masks?.some(({ at }) => at.join("/") === "task/principal") === true,
       ended: (why, caller) => {
         metrics.streamEnded(why);
-        if (why === "subscriber_slow") logger.warn("a subscriber of events is cut", { code: why, caller });
+        if (why === "subscriber_slow") report(logger, "follower_cut", { code: why, of: "events", caller });
       },
     });
     const search = searchOf(config, timers, logger);
@@ -231,7 +232,7 @@ export async function startService(config: Config, system: System, logger: Logge
       limits: { followers_max: config.log.index.followers_max, heartbeat_ms: config.events.heartbeat_ms },
       ended: (why, caller) => {
         metrics.streamEnded(why);
-        if (why === "subscriber_slow") logger.warn("a follower of records is cut", { code: why, caller });
+        if (why === "subscriber_slow") report(logger, "follower_cut", { code: why, of: "records", caller });
       },
     });
     const chain = caughtUp?.chain ?? new Chain(config.decision.chained_tasks_max);
@@ -247,7 +248,7 @@ export async function startService(config: Config, system: System, logger: Logge
       actOf: actIn,
       ended: (why, caller) => {
         metrics.streamEnded(why);
-        if (why === "subscriber_slow") logger.warn("a follower of findings is cut", { code: why, caller });
+        if (why === "subscriber_slow") report(logger, "follower_cut", { code: why, of: "findings", caller });
       },
     });
     const securityEvents = await wireSecurityEvents({
@@ -317,13 +318,12 @@ export async function startService(config: Config, system: System, logger: Logge
         for (const followed of [recordStreams, findings.streams]) followed.revoked(revocation);
       }
       if (key !== "revocation/everything") return;
-      const what = change === "revoked" ? "everything is revoked" : "the revocation of everything is lifted";
-      logger.error(what, { by, reason, revision });
+      report(logger, change === "revoked" ? "everything_revoked" : "everything_lifted", { by, reason, revision });
     });
     const stopped = facts.revocation("everything");
     if (stopped?.lifted === null) {
       const { by, reason, revision } = stopped;
-      logger.error("everything is revoked", { by, reason, revision });
+      report(logger, "everything_revoked", { by, reason, revision });
     }
     const unwatchStop = await watchStop(folder, timers, {
       stop: async ({ reason, by }) => {
@@ -331,7 +331,7 @@ export async function startService(config: Config, system: System, logger: Logge
         return in_force?.durable === true;
       },
       failed: (detail) => {
-        logger.error("a stop file cannot be looked for, or not be removed", { detail });
+        report(logger, "stop_file_failed", { detail });
       },
     });
     closing.add(unwatchStop);
@@ -522,14 +522,14 @@ export async function startService(config: Config, system: System, logger: Logge
     closing.add(watchPolicy({ engine, source: pulled, notices: sensing.notices, system, logger }));
     const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
     const url = `${tls === undefined ? "http" : "https"}://${host}:${port}`;
-    logger.info("listening", { url });
+    report(logger, "service_listening", { url });
     return {
       url,
       envoy: asked?.address ?? null,
       async stop() {
         accepting = false;
         await closing.close();
-        logger.info("stopped");
+        report(logger, "service_stopped");
       },
     };
   }
@@ -537,7 +537,7 @@ export async function startService(config: Config, system: System, logger: Logge
 
 function openMark({ log: { dir } }: Config, log: SegmentLog, revision: number, timers: Timers, logger: Logger): FactsMark {
   return new FactsMark(log, dir, revision, timers, (cause) => {
-    logger.warn("how far changes are on record can't be kept; a start looks through the log", {
+    report(logger, "facts_mark_failed", {
       detail: cause instanceof Error ? cause.message : String(cause),
     });
   });
@@ -612,10 +612,10 @@ function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
 function reportImports(logger: Logger): WatchedFileEvents {
   return {
     imported: ({ created, changed, unchanged, facts_revision }) => {
-      logger.info("the facts file is imported", { created, changed, unchanged, facts_revision });
+      report(logger, "facts_imported", { created, changed, unchanged, facts_revision });
     },
     refused: (reason) => {
-      logger.error("the facts file is refused; the facts stay as they are", { reason });
+      report(logger, "facts_refused", { reason });
     },
   };
 }

@@ -9,6 +9,7 @@ import type { Service, TakeOver } from "../service.js";
 import type { Config } from "../system/config.js";
 import { sleep, type System } from "../system/index.js";
 import { Locked, type Holder } from "../system/locked.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { lockPlaces, startThreadsAhead, type Locks } from "../wiring/opened.js";
 import { Readied } from "../wiring/readied.js";
@@ -92,7 +93,7 @@ class Standby {
     try {
       const before = this.#config;
       this.#config = read();
-      if (this.#holder !== null) logger.info("taking over", { from: this.#holder.pid });
+      if (this.#holder !== null) report(logger, "standby_taking_over", { from: this.#holder.pid });
       if (isDeepStrictEqual(foldersOf(before), foldersOf(this.#config)))
         service = await start(this.#config, { locks, readied: this.#readied });
       return service;
@@ -118,7 +119,7 @@ class Standby {
   #waitFor(holder: Holder | null): void {
     if (holder === null || isDeepStrictEqual(holder, this.#holder)) return;
     this.#holder = holder;
-    this.#options.logger.info("standing by", { for: holder.pid, host: holder.host });
+    report(this.#options.logger, "standby_waiting", { for: holder.pid, host: holder.host });
   }
 
   /** Makes ready again what was made of files that have changed, and says what a start wouldn't take. */
@@ -134,14 +135,14 @@ class Standby {
       await check(config);
       this.#config = config;
     } catch (cause) {
-      logger.error("the configuration has changed, and a start would not take it", { reason: String(cause) });
+      report(logger, "standby_config_refused", { reason: String(cause) });
       return;
     }
     try {
-      logger.info("a bundle is ready", { ...(await this.#readied.make(this.#config)) });
+      report(logger, "standby_bundle_ready", { ...(await this.#readied.make(this.#config)) });
     } catch (cause) {
       const { code = "internal", message } = cause as Error & { code?: string };
-      logger.error("a bundle would be refused", { code, reason: message });
+      report(logger, "standby_bundle_refused", { code, reason: message });
     }
   }
 

@@ -13,6 +13,7 @@ import { RefusedChecks } from "./envoy_refused.js";
 import { Connection, Over } from "./grpc_connection.js";
 import type { Flight } from "./flights.js";
 import type { HttpServer } from "./server.js";
+import { report } from "../system/log_events.js";
 
 export interface GrpcOptions {
   tls?: { cert: Buffer; key: Buffer; client_ca: Buffer | null } | undefined;
@@ -50,7 +51,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     } catch (cause) {
       if (!(cause instanceof Problem)) {
         const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-        logger.error("a check failed unexpectedly", { id: newId(), detail });
+        report(logger, "check_failed", { id: newId(), detail });
       }
       const problem = cause instanceof Problem ? cause : new Problem("internal");
       if (problem.status === 401 || problem.status === 403) records.refused(problem.code, problem.caller);

@@ -2,6 +2,7 @@
 import type { Told } from "../adapters/envoy/check.js";
 import type { Clock } from "../system/index.js";
 import type { HttpDeps } from "./deps.js";
+import { report } from "../system/log_events.js";
 
 /** Whoever sends what is refused writes no more of the log than this lets them. */
 const SAID_EVERY_MS = 60_000;
@@ -29,7 +30,7 @@ export class RefusedChecks {
       return;
     }
     this.#said.set(code, { at: now, times: 0 });
-    this.#deps.logger.warn("a request that a proxy holds back is refused before a decision", {
+    report(this.#deps.logger, "check_refused", {
       code,
       ...(request !== null && { request }),
       ...(last.times > 0 && { others_since: last.times }),

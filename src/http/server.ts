@@ -74,6 +74,7 @@ import {
   postSsfPoll,
 } from "./routes/ssf.js";
 import { getTask, getTasks, patchTask, postTaskToken, postTasks } from "./routes/tasks.js";
+import { report } from "../system/log_events.js";
 
 export interface HttpServer {
   /** @param port 0 takes a free one */
@@ -170,7 +171,7 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     }
     const id = deps.newId();
     deps.metrics.problem("internal");
-    deps.logger.error("a request failed unexpectedly", {
+    report(deps.logger, "request_failed", {
       id,
       detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
     });

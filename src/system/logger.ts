@@ -11,10 +11,10 @@ export interface Logger {
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
 }
 
-/** Writes `{"time", "level", "message", …fields}` to standard error, so that standard output stays a command's own. */
+/** Writes `{"time", "level", "event", "message", …fields}` to standard error, so that standard output stays a command's own. */
 export function logger(clock: Clock, stream: NodeJS.WritableStream = process.stderr): Logger {
-  const line = format.printf(({ level, message, ...fields }) =>
-    JSON.stringify({ time: new Date(clock.wall()).toISOString(), level, message, ...fields }),
+  const line = format.printf(({ level, message, event, ...fields }) =>
+    JSON.stringify({ time: new Date(clock.wall()).toISOString(), level, event, message, ...fields }),
   );
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- winston types its own transport so
   const winston = createLogger({ level: "info", format: line, transports: [new transports.Stream({ stream })] });

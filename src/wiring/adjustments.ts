@@ -3,6 +3,7 @@ import { Adjustments, ITSELF, type Adjustable, type AdjustmentsDeps } from "../b
 import type { Commands } from "../facts/commands.js";
 import { split } from "../facts/registry.js";
 import type { StopCode } from "../findings/stops.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 
 interface Deps extends Omit<AdjustmentsDeps, "facts"> {
@@ -21,7 +22,7 @@ export function wireAdjustments({ commands, note, logger, ...deps }: Deps): Pick
     if (by !== ITSELF) {
       if (LIFTS.has(change)) adjustments.letGoOn(agent);
     } else if (revision === null || change === "agent_widened") {
-      logger.warn("an agent's permissions were adjusted to its behaviour", { change, agent, reason });
+      report(logger, "agent_adjusted", { change, agent, reason });
     }
   });
   return {
@@ -39,7 +40,7 @@ function adjustable(commands: Commands, note: Deps["note"], logger: Logger): Adj
   const { registry } = commands;
   const failed = (change: string, agent: string) => (cause: unknown) => {
     const detail = cause instanceof Error ? cause.message : String(cause);
-    logger.error("an agent's permissions can't be adjusted now", { change, agent, detail });
+    report(logger, "agent_adjust_failed", { change, agent, detail });
   };
   return {
     isActive: (agent) => registry.agent(agent)?.status === "active",

@@ -9,6 +9,7 @@ import { Requests } from "../sources/requests.js";
 import { S3Source } from "../sources/s3.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 
 export interface PulledSource {
@@ -44,10 +45,10 @@ export function pulledSource(
   const fetcher = fetcherOf(options, { timeout_ms: options.timeout_ms, bytes_max }, requests, system);
   const puller = new Puller(fetcher, options, take, system, {
     failing(detail) {
-      logger.error("bundles cannot be fetched; what runs goes on", { code: "source_unavailable", kind, url, detail });
+      report(logger, "bundle_source_failing", { code: "source_unavailable", kind, url, detail });
     },
     recovered() {
-      logger.info("bundles are fetched again", { kind, url });
+      report(logger, "bundle_source_back", { kind, url });
     },
   });
   return {

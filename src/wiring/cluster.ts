@@ -15,6 +15,7 @@ import type { OtherNodes } from "../facts/others.js";
 import { NatsStore } from "../store/nats.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
 
@@ -58,13 +59,13 @@ export function openSharedStore({ name, nats }: ClusterConfig, timers: Timers, l
   };
   return NatsStore.open({ name, connection, replicas, marks_kept_s: MARKS_KEPT_S, unsure_after_ms: UNSURE_AFTER_MS }, timers, {
     unavailable: (detail) => {
-      logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
+      report(logger, "store_unavailable", { code: "store_unavailable", detail });
     },
     ready: (revision) => {
-      logger.info("facts can be stored", { revision });
+      report(logger, "store_ready", { revision });
     },
     broken: (cause) => {
-      logger.error(ENDED.feed_unreadable, { code: "feed_unreadable", detail: cause.message });
+      report(logger, "lease_ended", { code: "feed_unreadable", reason: ENDED.feed_unreadable, detail: cause.message });
       broken();
     },
   });
@@ -113,11 +114,11 @@ export class ClusterNode implements OtherNodes {
         },
         events: {
           held: () => {
-            logger.info("the lease is held; this node decides", { node: config.node });
+            report(logger, "lease_held", { node: config.node });
           },
           ended: (why) => {
-            if (why === "left") logger.info(ENDED.left, { node: config.node });
-            else logger.error(ENDED[why], { code: why, node: config.node });
+            if (why === "left") report(logger, "lease_left", { node: config.node });
+            else report(logger, "lease_ended", { code: why, reason: ENDED[why], node: config.node });
           },
           claimed: (revision, { acknowledged, expired }, took_ms) => {
             void parts.record({ revision, acknowledged, expired, took_ms }).catch(() => undefined);
@@ -204,7 +205,7 @@ export class ClusterNode implements OtherNodes {
       nodeFiles(this.#parts.directory).replace(PLACE, Buffer.from(`${JSON.stringify(place)}\n`));
     } catch (cause) {
       const detail = cause instanceof Error ? cause.message : String(cause);
-      this.#parts.logger.warn("how far the feed was read can't be kept; a start compares it with less", { detail });
+      report(this.#parts.logger, "feed_place_unsaved", { detail });
     }
   }
 }

@@ -12,6 +12,7 @@ import { compileAhead } from "../policy/modules.js";
 import { BundleSource, type Outcome, type SourceOptions } from "../policy/source.js";
 import type { Closing } from "../system/closing.js";
 import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { asset } from "../system/paths.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./profile.js";
@@ -60,19 +61,19 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
 
   const log = await SegmentLog.open({ ...options.log, keys: log_keys.keys, origin: log_keys.origin }, timers, {
     unavailable: (detail) => {
-      logger.error("records cannot be written; nothing is answered", { code: "log_unavailable", detail });
+      report(logger, "log_unavailable", { code: "log_unavailable", detail });
       profile?.unrecorded();
     },
     ready: (seq, cut) => {
-      if (cut !== null) logger.warn("torn end of the log cut off and kept", { code: "log_cut", ...cut });
-      logger.info("records can be written", { seq });
+      if (cut !== null) report(logger, "log_tail_cut", { code: "log_cut", ...cut });
+      report(logger, "log_ready", { seq });
     },
     lost: (count) => {
-      logger.error("records were answered for and are lost", { code: "records_lost", records: count });
+      report(logger, "records_lost", { code: "records_lost", records: count });
       records?.note({ kind: "lost", count });
     },
     unsealed: (detail) => {
-      logger.warn("records are on disk and no checkpoint can be signed", { code: "checkpoint_failed", detail });
+      report(logger, "checkpoint_unsigned", { code: "checkpoint_failed", detail });
     },
   });
   closing.add(() => log.close());
@@ -83,16 +84,16 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
     system,
     { behavior: describedBehavior(behavior), version: packageVersion(), origin, keys, durability },
     (kind, cause) => {
-      logger.error("what happened has no record", { kind, detail: cause instanceof Error ? cause.message : String(cause) });
+      report(logger, "service_record_failed", { kind, detail: cause instanceof Error ? cause.message : String(cause) });
     },
   );
   records = own;
   await own.service("started");
-  logger.info("records are signed", { origin, keys });
+  report(logger, "log_signed", { origin, keys });
 
   const maskKeys = await MaskKeys.open({ directory, period_days: mask_period_days }, system, {
     failed: (detail) => {
-      logger.error("what is masked cannot be recorded", { code: "log_unavailable", detail });
+      report(logger, "masks_failed", { code: "log_unavailable", detail });
     },
   });
   closing.add(() => {
@@ -117,7 +118,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
     load: options.load,
     prepare: ({ wasm }) => compileAhead(wasm),
     overran: (detail) => {
-      logger.error("evaluation ran out of fuel; the action is denied", { code: "evaluation_budget", detail });
+      report(logger, "evaluation_out_of_fuel", { code: "evaluation_budget", detail });
     },
   });
   const source = new BundleSource({
@@ -129,12 +130,12 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
     report: (outcome) => {
       const { from } = outcome;
       if (outcome.outcome === "activated") {
-        logger.info("a bundle is active", { from, ...outcome.identity });
+        report(logger, "bundle_active", { from, ...outcome.identity });
         own.note({ kind: "bundle", change: "activated", from, policy: outcome.identity });
         if (engine.active !== null) options.activated(engine.active);
       } else if (options.tells?.(outcome) !== false) {
         const { code, message: reason } = outcome.refusal;
-        logger.error("a bundle is refused; what runs goes on", { from, code, reason });
+        report(logger, "bundle_refused", { from, code, reason });
         own.note({ kind: "bundle", change: "refused", from, code });
       }
     },

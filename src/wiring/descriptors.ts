@@ -1,5 +1,6 @@
 /** File descriptors of this process: what connections may have of them, and what has to be left for files. */
 import type { Config } from "../system/config.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { OPEN_FILES_HINT, openFilesMax } from "../system/open_files.js";
 
@@ -20,7 +21,7 @@ export function connectionsMax(config: Config, logger: Logger, openFiles = openF
     throw new Error(
       `this process may have ${openFiles} files open, and a service with these connections needs ${RESERVED + others + CONNECTIONS_LEAST} at least: ${OPEN_FILES_HINT}`,
     );
-  logger.warn("connections bounded by the limit of open files", {
+  report(logger, "connections_bounded", {
     code: "descriptors_few",
     connections_max: left,
     configured,

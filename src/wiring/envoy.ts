@@ -7,6 +7,7 @@ import type { JwtIdentity } from "../identity/jwt.js";
 import type { Config } from "../system/config.js";
 import type { Clock } from "../system/index.js";
 import { readTls } from "./tls.js";
+import { report } from "../system/log_events.js";
 
 /**
  * Undefined where no proxy asks.
@@ -55,6 +56,6 @@ export async function listenToEnvoy(
   });
   const listening = await server.listen(host, port);
   const address = `${host.includes(":") ? `[${host}]` : host}:${listening.port}`;
-  deps.logger.info("listening for Envoy", { address });
+  report(deps.logger, "envoy_listening", { address });
   return { address, server };
 }

@@ -27,6 +27,7 @@ import { Webhook } from "../findings/webhook.js";
 import { FindingStreams } from "../http/finding_stream.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import type { CaughtUp } from "./caught_up.js";
 
@@ -163,19 +164,19 @@ function startWebhook(
   const { post, close } = poster(new URL(url), timeout_ms, system.timers);
   const webhook = new Webhook(options, findings, cursor, system, post, {
     failing: (detail) => {
-      logger.error("findings can't be told to the webhook; it is tried again", { code: "webhook_failing", detail });
+      report(logger, "webhook_failing", { code: "webhook_failing", detail });
     },
     delivering: () => {
-      logger.info("findings are told to the webhook again");
+      report(logger, "webhook_back");
     },
     setAside: (finding, detail) => {
-      logger.error("the webhook doesn't take what is told of a finding", { code: "webhook_set_aside", finding, detail });
+      report(logger, "webhook_refused", { code: "webhook_set_aside", finding, detail });
     },
     cursorDamaged: (detail) => {
-      logger.error("where the webhook was isn't known; it is told of every finding again", { code: "cursor_damaged", detail });
+      report(logger, "webhook_cursor_damaged", { code: "cursor_damaged", detail });
     },
     cursorUnwritable: (detail) => {
-      logger.error("where the webhook is can't be kept; after a restart it is told again", { code: "cursor_unwritable", detail });
+      report(logger, "webhook_cursor_unsaved", { code: "cursor_unwritable", detail });
     },
   });
   const ended = webhook.run();

@@ -14,6 +14,7 @@ import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
 import type { Store } from "../store/store.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { startAhead } from "../system/thread.js";
 
@@ -48,18 +49,18 @@ export function startThreadsAhead(): void {
 export function searchOf({ log: { dir: directory, index } }: Config, timers: Timers, logger: Logger): RecordSearch {
   return new RecordSearch({ directory, ...index }, timers, {
     opened: (seq, removed) => {
-      if (removed) logger.info("index.db of an earlier version is deleted; records are searched in records/parquet");
-      logger.info("records can be searched", { indexed_to: seq });
+      if (removed) report(logger, "search_index_removed");
+      report(logger, "search_ready", { indexed_to: seq });
     },
     lacking: (records, first) => {
-      logger.error("records are missing from the log or can't be read; `remit audit verify` says what is wrong", {
+      report(logger, "records_missing", {
         code: "log_damaged",
         records,
         first,
       });
     },
     failed: (detail) => {
-      logger.error("records cannot be searched; they are written all the same", { code: "index_unavailable", detail });
+      report(logger, "search_unavailable", { code: "index_unavailable", detail });
     },
   });
 }
@@ -77,11 +78,11 @@ export function retaining(
   const record = onRecord(log, (action, detail) => records.admin("remit", action, { ...detail }));
   return watchRetention({ directory, retain_days, last_record_ms }, record, system, {
     dropped: ({ retained, shredded }) => {
-      if (retained !== null) logger.info("old records are dropped", { from: retained.from, to: retained.to });
-      if (shredded.length > 0) logger.info("the keys of old masks are deleted", { periods: shredded });
+      if (retained !== null) report(logger, "retention_dropped", { from: retained.from, to: retained.to });
+      if (shredded.length > 0) report(logger, "retention_masks_deleted", { periods: shredded });
     },
     clockAhead: (by_ms) => {
-      logger.warn("old records stay: the clock is ahead of what is on record", {
+      report(logger, "retention_held", {
         code: "retention_held",
         reason:
           "more time has passed by the clock than since the last record or the last look; once it is right `remit audit retain` says so, with the service stopped",
@@ -90,10 +91,10 @@ export function retaining(
     },
     held: ({ name, why, sink }) => {
       const file = sink === undefined ? {} : { sink, cursor: cursorFile(directory, sink) };
-      logger.warn("old records stay", { code: "retention_held", segment: name, reason: HELD[why], ...file });
+      report(logger, "retention_held", { code: "retention_held", segment: name, reason: HELD[why], ...file });
     },
     failed: (detail) => {
-      logger.error("old records can't be dropped", { code: "retention_failed", detail });
+      report(logger, "retention_failed", { code: "retention_failed", detail });
     },
   });
 }
@@ -153,10 +154,10 @@ export async function openStore(
   }
   const store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max, unlock }, timers, {
     unavailable: (detail) => {
-      logger.error("facts cannot be stored; what narrows holds in memory", { code: "store_unavailable", detail });
+      report(logger, "store_unavailable", { code: "store_unavailable", detail });
     },
     ready: (revision) => {
-      logger.info("facts can be stored", { revision });
+      report(logger, "store_ready", { revision });
     },
   });
   return { store, join: null, close: () => store.close() };

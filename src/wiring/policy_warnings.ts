@@ -8,6 +8,7 @@ import type { Notices } from "../findings/notices.js";
 import { watchExpiry, type Expiring } from "../policy/expiry.js";
 import type { SourcePullerStatus } from "../sources/puller.js";
 import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 
 /** A source without an answer for so long is frozen; the alert `RemitBundleSourceSilent` has the same limit. */
@@ -62,7 +63,7 @@ export function watchPolicy({ engine, source, notices, system, logger }: PolicyW
     isNoted = true;
     const { kind, url } = source;
     const message = `the source of bundles has not answered for ${Math.floor(silent / 60_000)} minutes; the policy may be an old one`;
-    logger.error("bundle source is silent", { code: "policy_source_silent", kind, url, silent_s: Math.floor(silent / 1000) });
+    report(logger, "bundle_source_silent", { code: "policy_source_silent", kind, url, silent_s: Math.floor(silent / 1000) });
     void note("policy_source_silent", message, { kind, url, failing }).then((isRecorded) => {
       isNoted = isRecorded;
     });
@@ -75,6 +76,6 @@ export function watchPolicy({ engine, source, notices, system, logger }: PolicyW
 
 function reportExpiry({ identity, expires_ms, left_ms }: Expiring, logger: Logger): void {
   const fields = { ...identity, expires: new Date(expires_ms).toISOString() };
-  if (left_ms > 0) logger.warn("the active bundle expires soon", { ...fields, left_s: Math.floor(left_ms / 1000) });
-  else logger.error("the active bundle has expired; nothing is decided", { ...fields, code: "bundle_expired" });
+  if (left_ms > 0) report(logger, "bundle_expiring", { ...fields, left_s: Math.floor(left_ms / 1000) });
+  else report(logger, "bundle_expired", { ...fields, code: "bundle_expired" });
 }

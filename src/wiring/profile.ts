@@ -10,6 +10,7 @@ import type { KeptProfile, Log } from "../decision/ports.js";
 import { stillProfile } from "../decision/still.js";
 import type { Config } from "../system/config.js";
 import type { Clock, System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { RecordedProfile, type Learners } from "./kept_profile.js";
 import { ProfileAhead } from "./profile_ahead.js";
@@ -54,7 +55,7 @@ export function profileAhead(
   logger: Logger,
 ): ProfileAhead {
   return new ProfileAhead(learnersOf(agents_max), placesIn(folder), clock, (reason) => {
-    logger.warn("what is usual is left to the start, which takes longer", { reason });
+    report(logger, "profile_not_caught_up", { reason });
   });
 }
 
@@ -95,19 +96,19 @@ export async function openProfile(
   const options = { ...placesIn(folder), snapshot_ms, ahead: ahead?.take.bind(ahead) };
   const profile = await RecordedProfile.open(learnersOf(agents_max), log, timers, options, {
     ready: (seq, snapshot) => {
-      logger.info("what is usual is known from the records", { seq, snapshot });
+      report(logger, "profile_ready", { seq, snapshot });
     },
     refused: (detail) => {
-      logger.warn("what is usual is learned anew from the records", { code: "snapshot_unfit", detail });
+      report(logger, "profile_rebuilt", { code: "snapshot_unfit", detail });
     },
     forgotten: (seq) => {
-      logger.warn("what is usual is learned from the records that are left", { from: seq });
+      report(logger, "profile_shortened", { from: seq });
     },
     unreadable: (seq, reason) => {
-      logger.error("a record can't be learned from", { seq, reason });
+      report(logger, "profile_record_unreadable", { seq, reason });
     },
     unsaved: (detail) => {
-      logger.error("what is usual can't be kept; a start reads it from the records", { detail });
+      report(logger, "profile_unsaved", { detail });
     },
   });
   return Object.assign(profile, {

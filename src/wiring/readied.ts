@@ -13,6 +13,7 @@ import { rehearse, type LoadInstance } from "../policy/engine.js";
 import { INSTANCE_LIMITS, PolicyInstance, type InstanceLimits } from "../policy/instance.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
 import { CaughtUp } from "./caught_up.js";
@@ -67,7 +68,7 @@ export class Readied {
     }
     if (this.#caughtUp.read.advance(this.#system.clock.wall())) return;
     this.#caughtUp = null;
-    this.#logger.warn("the log has fewer records than it had, and is read anew");
+    report(this.#logger, "standby_log_shorter");
   }
 
   /** Learns the baselines from what has come, for at most `ms` milliseconds. */

@@ -13,6 +13,7 @@ import type { JwtIdentity } from "../identity/jwt.js";
 import { KeyRefused } from "../identity/keys.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { readSecret } from "../system/read_file.js";
 import { ToldEffects } from "./told_effects.js";
@@ -117,7 +118,7 @@ async function wireReceiver(config: ReceiverConfig, folder: string, deps: Securi
   const { commands, masked, records, system, logger } = deps;
   const transmitters = config.transmitters.map((one) => transmitterOf(one, config.audience, deps));
   const journal = await Journal.open(join(folder, "received"), config.remembered_max, (detail) => {
-    logger.error("tokens of security events that were taken aren't all remembered", { code: "journal_damaged", detail });
+    report(logger, "journal_damaged", { code: "journal_damaged", detail });
   });
   const facts = new ToldEffects(commands, system.clock, config);
   const { leeway_s } = deps.config.identity;
@@ -129,7 +130,8 @@ async function wireReceiver(config: ReceiverConfig, folder: string, deps: Securi
     system,
     limits: { leeway_s, token_bytes_max: config.bytes_max, json: deps.config.limits, under_way_max: config.under_way_max },
     report: (outcome, fields) => {
-      logger[outcome === "applied" || outcome === "subject_unknown" ? "warn" : "info"]("a security event is taken", masked({ ...fields }));
+      const isGrave = outcome === "applied" || outcome === "subject_unknown";
+      report(logger, isGrave ? "security_event_applied" : "security_event_received", masked({ ...fields }));
     },
   });
   const { pollers, verifying, running, closers } = runners(config, receiver, deps);
@@ -185,13 +187,13 @@ function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config,
           system,
           events: {
             failing: (detail) => {
-              logger.error("a transmitter of security events can't be polled", { code: "poll_failing", transmitter: name, detail });
+              report(logger, "poll_failing", { code: "poll_failing", transmitter: name, detail });
             },
             polling: () => {
-              logger.info("a transmitter of security events can be polled again", { transmitter: name });
+              report(logger, "poll_back", { transmitter: name });
             },
             refused: (jti, code, description) => {
-              logger.error("a security event is refused", { code, transmitter: name, jti, description });
+              report(logger, "security_event_refused", { code, transmitter: name, jti, description });
             },
           },
         },
@@ -210,7 +212,7 @@ function runners({ transmitters }: ReceiverConfig, receiver: Receiver, { config,
           receiver.awaitState(name, state);
         },
         failed: (detail) => {
-          logger.error("a transmitter of security events can't be asked to verify its stream", {
+          report(logger, "verification_failing", {
             code: "verify_failing",
             transmitter: name,
             detail,

@@ -13,6 +13,7 @@ import { Notices } from "../findings/notices.js";
 import { Sensors } from "../findings/sensors.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { uuid7 } from "../system/uuid.js";
 
@@ -51,8 +52,7 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
     notices,
     activated: (policy) => {
       for (const { what, word, place, places, meant } of words?.unknownTo(policy) ?? []) {
-        const message = `the mapping of traces has a ${what} that the active bundle doesn't know`;
-        logger.warn(message, {
+        report(logger, "mapping_word_unknown", {
           code: `${what}_unknown`,
           [what]: word,
           place,
@@ -66,7 +66,7 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
       const ms = Math.round(silent_ms);
       const message =
         code === "sensor_silent" ? `sensor ${sensor} has reported nothing for ${ms} ms` : `sensor ${sensor} reports again, after ${ms} ms`;
-      logger[code === "sensor_silent" ? "error" : "info"](message, { code, sensor });
+      report(logger, code, { code, sensor, silent_ms: ms });
       await notices.note({ code, caller: sensor, agent: null, purpose: null, message, detail: { silent_ms: ms } });
     }),
     reading: (observer) => {
@@ -85,7 +85,7 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
           pause: (ms) => pause(system, ms),
           now: () => system.clock.monotonic(),
           notUnderstood: (caller, attribute) => {
-            logger.warn("spans that look like calls of tools are in no vocabulary known here", {
+            report(logger, "spans_unknown", {
               code: "spans_unknown",
               caller,
               attribute,

@@ -3,6 +3,7 @@ import type { StagedBundle } from "../contract/index.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import { Staging, type StageEnd, type StageLimits, type StageStatus } from "../policy/staging.js";
 import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 
 /** Ends that nobody asked for. */
@@ -16,8 +17,7 @@ export function wireStaging(limits: StageLimits, records: OwnRecords, { clock, t
     ended: (why, status) => {
       const { identity, share, compared, flips, errors } = status;
       const fields = { code: "stage_ended", why, ...identity, share, compared, flips, errors };
-      if (BY_ITSELF.has(why)) logger.error("a staged bundle is dropped; the active one decides for all", fields);
-      else logger.info("the stage of a bundle has ended", fields);
+      report(logger, BY_ITSELF.has(why) ? "bundle_stage_dropped" : "bundle_stage_ended", fields);
       records.note({ kind: "admin", caller: "remit", action: "stage_ended", detail: { why, ...stagedAnswer(status) } });
     },
   });

@@ -14,6 +14,7 @@ import { KeyRefused, pemKeyPair } from "../identity/keys.js";
 import type { Json } from "../store/store.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { readText } from "../system/read_file.js";
 import { uuid7 } from "../system/uuid.js";
@@ -78,20 +79,20 @@ export async function wireToldToOthers(config: TransmitterConfig, folder: string
     newId: uuid7(system.clock, system.random),
     events: {
       failing: (stream, detail) => {
-        logger.error("a stream's security events can't be pushed; they wait", {
+        report(logger, "push_failing", {
           code: "stream_failing",
           stream,
           detail,
         });
       },
       delivering: (stream) => {
-        logger.info("a stream's security events are pushed again", { stream });
+        report(logger, "push_back", { stream });
       },
       setAside: (stream, jti, detail) => {
-        logger.error("a receiver refuses a security event", { code: "event_set_aside", stream, jti, detail });
+        report(logger, "push_refused", { code: "event_set_aside", stream, jti, detail });
       },
       placeUnknown: (stream, detail) => {
-        logger.error("how far a stream has come isn't kept", { code: "stream_place_unknown", stream, detail });
+        report(logger, "push_place_unsaved", { code: "stream_place_unknown", stream, detail });
       },
     },
   });

@@ -1,6 +1,7 @@
 /** Bundles that were trusted before, by two witnesses. */
 import { lastPolicy } from "../audit/last_policy.js";
 import { TrustedStore } from "../bundle/trusted.js";
+import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 
 /** Opens what was trusted, by the folder that keeps it and by the log: either may have been lost, or put back from a backup. */
@@ -10,7 +11,6 @@ export async function openTrusted(
 ): Promise<TrustedStore> {
   const trusted = await TrustedStore.open(state_dir);
   const last = lastPolicy(log.dir);
-  if (last !== null && (await trusted.remember(last)))
-    logger.warn("trusted bundle taken from the log; the state folder had an earlier one or none", { code: "trust_behind", ...last });
+  if (last !== null && (await trusted.remember(last))) report(logger, "bundle_trust_behind", { code: "trust_behind", ...last });
   return trusted;
 }

@@ -44,9 +44,9 @@ describe("the records over HTTP", function () {
     it("cut who takes nothing, and end for a token that has expired", async () => {
       const stalled = await follow("?after=0");
       stalled.pause();
-      for (let i = 0; !service.said().includes("a follower of records is cut") && i < 400; i++)
+      for (let i = 0; !service.said().includes('"event":"follower_cut"') && i < 400; i++)
         await Promise.all(Array.from({ length: 50 }, () => decide({ ...note("x".repeat(200)) })));
-      expect(service.said()).to.contain("a follower of records is cut").and.contain("subscriber_slow");
+      expect(service.said()).to.contain('"event":"follower_cut"').and.contain("subscriber_slow");
       stalled.close();
       const brief = await Follower.follow(service, { token: tokenFor("remit:audit", "auditor-2", 1), path: "/decisions/stream" });
       expect(await brief.end()).to.equal("token_expired");

@@ -115,7 +115,7 @@ describe("notices", function () {
     expect((await ask(service, "POST", "/observe", lines)).status).to.equal(200);
     while (notices(service).every(({ code }) => code !== "sensor_heard")) await new Promise((resolve) => setTimeout(resolve, 5));
     expect(notices(service).find(({ code }) => code === "sensor_heard")).to.not.have.property("finding");
-    expect(service.said()).to.match(/sensor collector has reported nothing/);
+    expect(service.said()).to.match(/"event":"sensor_silent"/);
   });
 
   it("belong after a start to the finding that they belonged to before", async () => {

@@ -250,7 +250,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       const [active, standby] = await desk.pair();
       const good = readFileSync(desk.place.config, "utf8");
       writeFileSync(desk.place.config, `${good}nonsense: 1\n`);
-      await standby.says('"message":"the configuration has changed, and a start would not take it"');
+      await standby.says('"event":"standby_config_refused"');
       writeFileSync(desk.place.config, good);
       desk.put("bundle.tar.gz", await bundleBytes({ expires: null, sequence: 11 }));
       await standby.says('"message":"a bundle would be refused","code":"bundle_older"');

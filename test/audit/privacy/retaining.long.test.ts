@@ -54,7 +54,7 @@ describe("a service's retention", () => {
     const [before, periods] = [segments(), await maskPeriods(join(folder, "log"))];
     trustClock(join(folder, "log"), inDays(40).clock.wall());
     let service = await run(sections({ retain_days: 30 }), true, inDays(40));
-    await said(service, /"message":"old records are dropped"/);
+    await said(service, /"event":"retention_dropped"/);
     await service.stop();
     const after = segments();
     expect(after.length).to.be.below(before.length);
@@ -112,7 +112,7 @@ describe("a service's retention", () => {
     const service = await run(sections({ retain_days: 30 }), true, inDays(40));
     const told = JSON.parse(await said(service, /\{[^\n]*"message":"old records stay"[^\n]*\}/)) as object;
     expect(told).to.deep.include({ code: "retention_held", segment: before[0], sink: "gone", cursor });
-    await said(service, /"message":"the keys of old masks are deleted"/);
+    await said(service, /"event":"retention_masks_deleted"/);
     await service.stop();
     expect(service.said()).not.to.include("old records are dropped");
     expect(segments()[0]).to.equal(before[0]);

@@ -45,7 +45,7 @@ export const PARTS = [
     "cluster",
   ]),
   part("Beside other products", ["opa", "envoy", "authzen", "security-events", "aarm"]),
-  part("Reference", ["reference", "reference/records-table", "explain/glossary"]),
+  part("Reference", ["reference", "reference/log-events", "reference/records-table", "explain/glossary"]),
   part("Explain", ["architecture", "threat-model", "explain/decisions/README", "benchmarks", "speed", "long-runs", "outside"], true),
 ];
 

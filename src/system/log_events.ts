@@ -1,0 +1,398 @@
+/**
+ * Events of a service's operational log, in one table: level, message, meaning, and what an operator does. A line has the event's name as
+ * `event`, which is an interface: a name is never reused. docs/reference/log-events.md is made from this table.
+ */
+import type { Logger } from "./logger.js";
+
+export interface LogEvent {
+  level: "info" | "warn" | "error";
+  message: string;
+  means: string;
+  /** For an event that calls for nothing: null. */
+  act: string | null;
+}
+
+const event = (level: LogEvent["level"], message: string, means: string, act: string | null = null): LogEvent => ({
+  level,
+  message,
+  means,
+  act,
+});
+
+export const LOG_EVENTS = {
+  service_listening: event("info", "listening", "The service takes requests at `url`."),
+  service_stopped: event("info", "stopped", "Every answer was sent and every record is on disk."),
+  envoy_listening: event("info", "listening for Envoy", "The gRPC listener for Envoy takes checks at `address`."),
+  request_failed: event(
+    "error",
+    "request failed unexpectedly",
+    "An answer was `internal` (500) because of a fault of this program. `id` is that of the answer.",
+    "Report it with `detail`; nothing was allowed.",
+  ),
+  check_failed: event(
+    "error",
+    "check failed unexpectedly",
+    "A check of a proxy was refused because of a fault of this program.",
+    "Report it with `detail`; nothing was allowed.",
+  ),
+  check_refused: event(
+    "warn",
+    "check refused before a decision",
+    "A proxy asked for something that can't be decided; `code` says why. Repetitions within a minute are counted in `others_since`.",
+    "Look up `code`, then mend the proxy's route or the mapping under `envoy`.",
+  ),
+  connections_bounded: event(
+    "warn",
+    "connections bounded by the limit of open files",
+    "The process may open fewer files than `limits.connections_max` needs.",
+    "Raise the limit of open files as `hint` says.",
+  ),
+
+  log_ready: event("info", "records can be written", "The log is open; `seq` is its number of records."),
+  log_signed: event("info", "records are signed", "Checkpoints are signed under `origin` by these keys."),
+  log_tail_cut: event(
+    "warn",
+    "torn end of the log cut off and kept",
+    "The last write before a crash was incomplete, and no record of it was acknowledged. What was cut is in `kept`.",
+    "Nothing, after a crash or power cut. Without one, look at the disk.",
+  ),
+  log_unavailable: event(
+    "error",
+    "cannot write records; nothing is answered",
+    "The disk refuses writes. Every decision is answered by `log_unavailable` (503) until it takes them again.",
+    "Free space, mend the disk or its permissions. It is tried again by itself.",
+  ),
+  records_lost: event(
+    "error",
+    "records that were answered for are lost",
+    "With `log.durability: buffered` a failing disk lost records whose decisions were already answered.",
+    "Compare with the enforcement points' own logs. Use `synced` if that must not happen.",
+  ),
+  checkpoint_unsigned: event(
+    "warn",
+    "cannot sign a checkpoint; records are on disk",
+    "The signing key or the disk failed.",
+    "Look at `log.key` and at the disk; it is tried again by itself.",
+  ),
+  service_record_failed: event(
+    "error",
+    "cannot write a record of the service itself",
+    "Something that the service did (`kind`) has no record.",
+    "Look for `log_unavailable` just before it.",
+  ),
+  masks_failed: event(
+    "error",
+    "cannot record the keys of masks",
+    "Decisions whose records have masked values are refused until it works.",
+    "Look for `log_unavailable`; look at the permissions of the log's folder.",
+  ),
+  records_missing: event(
+    "error",
+    "records are missing or can't be read; run `remit audit verify`",
+    "A search met a gap in the log from `first` on.",
+    "Run `remit audit verify`, and compare with a copy. Somebody may have altered the log.",
+  ),
+  search_ready: event("info", "records can be searched", "The index has all records up to `indexed_to`."),
+  search_index_removed: event(
+    "info",
+    "index.db of an earlier version deleted; records are searched in records/parquet",
+    "An earlier version's index was replaced.",
+  ),
+  search_unavailable: event(
+    "error",
+    "cannot search records; they are written anyway",
+    "The process that searches has failed. Decisions go on.",
+    "Look at `detail`; it is started again by itself.",
+  ),
+  retention_dropped: event("info", "old records dropped", "Records up to `to` are older than `log.retain_days`, and are gone."),
+  retention_masks_deleted: event("info", "keys of old masks deleted", "What these keys masked can't be read by anybody any more."),
+  retention_held: event(
+    "warn",
+    "old records stay",
+    "`reason` says what keeps them: a clock that is ahead, or a sink that hasn't received them.",
+    "Mend the clock or the sink; `remit audit retain` says more.",
+  ),
+  retention_failed: event("error", "cannot drop old records", "A file can't be deleted.", "Look at the permissions of the log's folder."),
+
+  store_ready: event("info", "facts can be stored", "The store is open at `revision`."),
+  store_unavailable: event(
+    "error",
+    "cannot store facts; restrictions hold in memory",
+    "Changes are refused by `store_unavailable` (503). Revocations and narrowings hold in memory, and are stored once that is possible.",
+    "Free space, mend the disk or the cluster's servers. Don't restart before `store_ready`.",
+  ),
+  facts_imported: event("info", "facts file imported", "The file's agents, tasks and grants are in force."),
+  facts_refused: event(
+    "error",
+    "facts file refused; facts stay as they are",
+    "`reason` has the first error with its line.",
+    "Mend the file; it is read again when it changes.",
+  ),
+  facts_mark_failed: event(
+    "warn",
+    "cannot keep how far facts are on record; a start reads more of the log",
+    "The next start takes longer.",
+    "Look at the permissions of the log's folder.",
+  ),
+  everything_revoked: event(
+    "error",
+    "everything is revoked",
+    "Nothing is allowed, for anybody, until it is lifted.",
+    "`remit revocations lift everything`, once the reason is gone.",
+  ),
+  everything_lifted: event(
+    "error",
+    "the revocation of everything is lifted",
+    "Decisions go on. It is an error so that it is seen like the revocation was.",
+  ),
+  stop_file_failed: event(
+    "error",
+    "cannot look for a stop file, or remove it",
+    "`remit revoke everything --offline` may go unnoticed.",
+    "Look at the permissions of the store's folder.",
+  ),
+
+  bundle_active: event("info", "bundle active", "This bundle decides from now on."),
+  bundle_refused: event(
+    "error",
+    "bundle refused; the active one goes on",
+    "`code` says why. The reference has every code.",
+    "Look up `code`; publish a good bundle.",
+  ),
+  bundle_expiring: event(
+    "warn",
+    "the active bundle expires soon",
+    "Without a successor nothing is decided after `expires`.",
+    "Publish one; look at the pipeline that should have.",
+  ),
+  bundle_expired: event(
+    "error",
+    "the active bundle has expired; nothing is decided",
+    "Every decision is denied by `bundle_expired`.",
+    "Publish one now. `remit republish` takes an earlier one.",
+  ),
+  bundle_source_failing: event(
+    "error",
+    "cannot fetch bundles; the active one goes on",
+    "The source doesn't answer, or answers wrongly.",
+    "Look at `detail`, at the address and the credentials.",
+  ),
+  bundle_source_back: event("info", "bundles are fetched again", "The source answers."),
+  bundle_source_silent: event(
+    "error",
+    "bundle source is silent",
+    "It has not answered for a quarter of an hour: the policy may be an old one. It is a finding too.",
+    "Look at the source, and at whoever stands between.",
+  ),
+  bundle_stage_dropped: event(
+    "error",
+    "staged bundle dropped; the active one decides for all",
+    "Its comparisons passed a limit (`why`).",
+    "`remit bundles` has the differences; mend the candidate.",
+  ),
+  bundle_stage_ended: event("info", "stage of a bundle ended", "`why` says how."),
+  bundle_trust_behind: event(
+    "warn",
+    "trusted bundle taken from the log; the state folder had an earlier one or none",
+    "The folder of what was trusted was lost or restored. Earlier bundles are refused anyway.",
+    "Find out why it was older: somebody may have tried to go back.",
+  ),
+  evaluation_out_of_fuel: event(
+    "error",
+    "evaluation ran out of fuel; the action is denied",
+    "A policy needed more than `engine.evaluation_fuel_max` for this input.",
+    "`remit check` names the dearest rules; look at the input in the record.",
+  ),
+
+  profile_ready: event("info", "behaviour profiles ready", "They have learned from all records up to `seq`."),
+  profile_rebuilt: event(
+    "warn",
+    "profile snapshot refused; profiles are rebuilt from records",
+    "The snapshot is of another version or damaged.",
+    "Nothing; the start took longer.",
+  ),
+  profile_shortened: event(
+    "warn",
+    "profiles rebuilt from the records that are left",
+    "Retention has dropped what a snapshot had learned from.",
+    "Nothing; baselines cover less time.",
+  ),
+  profile_record_unreadable: event("error", "a profile can't learn from a record", "The record is damaged.", "Run `remit audit verify`."),
+  profile_unsaved: event(
+    "error",
+    "cannot save a profile snapshot; the next start rebuilds it",
+    "The disk refuses writes.",
+    "Look at the disk.",
+  ),
+  profile_not_caught_up: event(
+    "warn",
+    "profile not caught up on standby; it will be rebuilt at startup",
+    "Taking over will take longer.",
+    "Look at `reason`.",
+  ),
+  agent_adjusted: event(
+    "warn",
+    "permissions of an agent adjusted to its behaviour",
+    "The service narrowed, suspended or widened it by itself. It is a finding.",
+    "Look at the finding: `remit findings`.",
+  ),
+  agent_adjust_failed: event(
+    "error",
+    "cannot adjust permissions of an agent",
+    "Its risk asks for it, and the store refused.",
+    "Look for `store_unavailable`; `remit agents suspend` does it by hand.",
+  ),
+  sensor_silent: event(
+    "error",
+    "sensor silent",
+    "Nothing has been reported by `sensor` for `silent_ms`. It is a finding.",
+    "Look at the sensor: what its agents do isn't seen.",
+  ),
+  sensor_heard: event("info", "sensor reports again", "It was silent for `silent_ms`."),
+  mapping_word_unknown: event(
+    "warn",
+    "the mapping of traces has a word that the active bundle doesn't know",
+    "Spans at `place` are left out.",
+    "Mend the word in the mapping, or add it to the vocabulary.",
+  ),
+  spans_unknown: event(
+    "warn",
+    "spans that look like tool calls follow no known vocabulary",
+    "They are counted and not observed.",
+    "Map them under `observe`, or name the vocabulary in an issue.",
+  ),
+
+  webhook_failing: event(
+    "error",
+    "cannot deliver findings to the webhook; it is tried again",
+    "Findings wait.",
+    "Look at `detail` and at the receiver.",
+  ),
+  webhook_back: event("info", "findings are delivered to the webhook again", "What waited is sent."),
+  webhook_refused: event(
+    "error",
+    "webhook refused a finding; it is set aside",
+    "The receiver answered that it will never take it.",
+    "Look at the receiver's log for `finding`.",
+  ),
+  webhook_cursor_damaged: event(
+    "error",
+    "webhook cursor damaged; every finding is sent again",
+    "The file that says how far it was is unreadable.",
+    "Tell the receiver to expect repetitions.",
+  ),
+  webhook_cursor_unsaved: event(
+    "error",
+    "cannot save webhook cursor; findings will be re-sent after a restart",
+    "The disk refuses writes.",
+    "Look at the disk.",
+  ),
+  follower_cut: event(
+    "warn",
+    "slow follower of a stream cut",
+    "It read too slowly; it can go on from where it was.",
+    "Look at the follower's connection.",
+  ),
+
+  push_failing: event(
+    "error",
+    "cannot push security events of a stream; they wait",
+    "The receiver doesn't answer.",
+    "Look at `detail` and at the receiver.",
+  ),
+  push_back: event("info", "security events of a stream are pushed again", "What waited is sent."),
+  push_refused: event(
+    "error",
+    "receiver refused a security event; it is set aside",
+    "The receiver answered with an error that repetition won't mend.",
+    "Look at the receiver's log for `jti`.",
+  ),
+  push_place_unsaved: event(
+    "error",
+    "cannot keep how far a stream has come",
+    "After a restart events may be sent twice.",
+    "Look at the disk.",
+  ),
+  poll_failing: event(
+    "error",
+    "cannot poll a transmitter of security events",
+    "Its events aren't received.",
+    "Look at `detail`, at the address and the token.",
+  ),
+  poll_back: event("info", "transmitter of security events is polled again", "Its events are received."),
+  security_event_applied: event(
+    "warn",
+    "security event received that cuts somebody off",
+    "A transmitter reported something about a subject: it was applied, or the subject isn't known here.",
+    "Look at the record of the event; an unknown subject may be a mapping that is wrong.",
+  ),
+  security_event_received: event("info", "security event received", "It changes nothing here."),
+  security_event_refused: event(
+    "error",
+    "security event refused",
+    "`code` says why.",
+    "Look up `code` in the guide on security events; look at the transmitter.",
+  ),
+  verification_failing: event(
+    "error",
+    "cannot ask a transmitter to verify its stream",
+    "Whether the stream lives isn't known.",
+    "Look at `detail` and at the transmitter.",
+  ),
+  journal_damaged: event(
+    "error",
+    "journal of received security events damaged",
+    "A token that was received before may be taken again; its effect is the same.",
+    "Look at the disk.",
+  ),
+
+  lease_held: event("info", "lease held; this node decides", "A tick has come back through the feed."),
+  lease_left: event("info", "this node leaves the cluster", "Nobody waits for its lease."),
+  lease_ended: event(
+    "error",
+    "this node allows nothing any more",
+    "`code` and `reason` say why: another process has its name, the feeds differ, the feed was replaced or can't be read, or there are too many nodes.",
+    "The page on clusters has each `code`. Start the process again once that is mended.",
+  ),
+  feed_place_unsaved: event(
+    "warn",
+    "cannot keep how far the feed was read; a start compares it with less",
+    "The disk refuses writes.",
+    "Look at the disk.",
+  ),
+
+  standby_waiting: event("info", "standing by", "Another process (`for`) serves."),
+  standby_taking_over: event("info", "taking over", "The process that served (`from`) is gone."),
+  standby_bundle_ready: event("info", "a bundle is ready", "A take-over would begin with it."),
+  standby_bundle_refused: event(
+    "error",
+    "a bundle would be refused",
+    "A take-over would begin without it; `code` says why.",
+    "Look up `code`; publish a good bundle.",
+  ),
+  standby_config_refused: event(
+    "error",
+    "the configuration has changed, and a start would refuse it",
+    "A take-over uses the last good one.",
+    "Mend the file; `remit serve --check` says more.",
+  ),
+  standby_log_shorter: event(
+    "warn",
+    "the log has fewer records than before; it is read again",
+    "The log was replaced or retention dropped records.",
+    "Nothing, after a retention or a restore.",
+  ),
+} as const satisfies Record<string, LogEvent>;
+
+export type LogEventName = keyof typeof LOG_EVENTS;
+
+/**
+ * Writes a line about an event.
+ * @param fields beside `event`: ids, codes and figures
+ * @example
+ * report(logger, "bundle_refused", { code, reason })
+ */
+export function report(logger: Logger, name: LogEventName, fields: Readonly<Record<string, unknown>> = {}): void {
+  const { level, message } = LOG_EVENTS[name];
+  logger[level](message, { event: name, ...fields });
+}
