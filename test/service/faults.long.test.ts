@@ -49,7 +49,7 @@ const CARELESS: Readonly<Record<string, { fault: string; without: Edit; seen: Re
 };
 
 describe("a service whose disk fails", function () {
-  this.timeout(600_000 + KILLS * 20_000);
+  this.timeout(3_600_000 + KILLS * 20_000);
   let shim: string;
 
   before(function () {

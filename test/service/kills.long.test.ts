@@ -80,7 +80,7 @@ const CARELESS: Readonly<Record<string, { edits: readonly Edit[]; seen: RegExp }
 };
 
 describe("a service killed under load", function () {
-  this.timeout(600_000 + KILLS * 20_000);
+  this.timeout(3_600_000 + KILLS * 20_000);
   const copies: string[] = [];
   after(() => {
     for (const copy of copies) rmSync(copy, { recursive: true, force: true });
