@@ -7,6 +7,7 @@ import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { buildBundle } from "../src/bundle/build.js";
 import { findOpa, type Opa } from "../src/bundle/opa.js";
 import { SourceErrors } from "../src/bundle/source.js";
@@ -48,9 +49,19 @@ async function ship(opa: Opa, set: string, key: KeyObject): Promise<void> {
   ui.out(`bundles/${set}.tar.gz  ${built.revision}  ${built.digest}`);
 }
 
+const { values } = parseArgs({ options: { ship: { type: "boolean" }, help: { type: "boolean" } } });
+if (values.help === true) {
+  ui.out(`Builds the shipped policy sets into bundles/, each with its public key beside it.
+
+Usage: node dist/scripts/bundle.js [--ship]
+
+  --ship   sign with a fresh key that nobody keeps, as for a commit; else with a local one outside the tree`);
+  process.exit(0);
+}
+
 try {
   const opa = await findOpa();
-  const key = process.argv.includes("--ship") ? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey : await localKey();
+  const key = values.ship === true ? generateKeyPairSync("ec", { namedCurve: "P-256" }).privateKey : await localKey();
   await mkdir(join(PACKAGE_ROOT, "bundles"), { recursive: true });
   for (const set of (await readdir(asset("rego", "policies"))).sort()) await ship(opa, set, key);
 } catch (error) {
