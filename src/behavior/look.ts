@@ -1,5 +1,6 @@
 /** One act against what is known of its agent, and of its purpose's agents: what each channel makes of it. Changes nothing but `Seen`. */
 import type { Act } from "../contract/index.js";
+import { weigh } from "./evidence.js";
 import { hash } from "./hash.js";
 import { poisson } from "./histogram.js";
 import { order } from "./order.js";
@@ -55,6 +56,7 @@ export function look(act: Act, own: Slab, peers: Slab, seen: Seen): void {
   longRun(own, seen);
   denies(own, seen);
   ticket(own, seen);
+  weigh(own, peers, seen);
 }
 
 /** Sets the act's time, day, hour, hashes and slots in the slabs. */

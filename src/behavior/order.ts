@@ -32,7 +32,9 @@ export function order(own: Slab, peers: Slab, seen: Seen): void {
   const after2 = (Math.min(n2, stepped2) + BACK_OFF_2 * after) / (n2 + BACK_OFF_2);
   seen.bits = -Math.log2(after2);
   seen.newness = 0;
+  seen.shuffled = 0;
   if (acts < LEARNED_FROM) return;
+  seen.shuffled = Math.log2(alone / after2);
   const excess = seen.bits - (own.f[BITS] ?? 0);
   seen.run = Math.max(0, seen.run + Math.min(excess, RUN_STEP_MAX) - RUN_EASE);
   // How new, whatever is likely: what a session begins with is no step from anything.

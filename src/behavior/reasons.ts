@@ -1,5 +1,6 @@
 /** Words what a channel saw, with numbers, for operators. Names come from acts: they are cut, and unprintable characters are replaced. */
 import type { Act } from "../contract/index.js";
+import { channelOf, FALSE_A_YEAR, SHUFFLED } from "./evidence.js";
 import { upTo, usual } from "./histogram.js";
 import { CHANNEL, type Seen } from "./seen.js";
 import type { Slab } from "./slab.js";
@@ -16,6 +17,7 @@ export function nameOf(text: string): string {
 /** @param channel index of one that has something to say */
 export function reasonOf(channel: number, act: Act, seen: Seen, own: Slab): string {
   const most = (bins: number): number => upTo(usual(own, bins, 0.001));
+  if (seen.found >= 0 && channel === channelOf(seen.found)) return evidence(seen);
   const type = nameOf(act.type);
   const doing = `${nameOf(act.verb)} ${type}`;
   switch (channel) {
@@ -51,6 +53,11 @@ export function reasonOf(channel: number, act: Act, seen: Seen, own: Slab): stri
     default:
       return `${Math.round(seen.long)} distinct ${type} in the last days, usual ${Math.round(seen.norm)}; by now ${Math.round(seen.beyond)} beyond the usual`;
   }
+}
+
+function evidence({ found, odds }: Seen): string {
+  const what = found === SHUFFLED ? "its own steps come in another order" : "resources are read beside what its sessions are about";
+  return `${what}, over several sessions: odds of ${Number((odds[found] ?? 0).toPrecision(2))} to 1; by chance at most ${FALSE_A_YEAR} such findings a year`;
 }
 
 /** Returns the reason if nothing about this act is odd, but what came before still counts. */

@@ -1,4 +1,5 @@
 /** From what each channel says to one number, with a memory: what is odd once may pass, what goes on being odd may not. */
+import { channelOf } from "./evidence.js";
 import { CHANNEL, CHANNELS, type Seen } from "./seen.js";
 import { MEMORY, MEMORY_AT, type Slab } from "./slab.js";
 import { faded } from "./tables.js";
@@ -41,6 +42,10 @@ const ON_KNOWN = 0.7;
 /** Share of the score that is taken off if the whole purpose has taken this up. */
 const IN_RELEASE = 0.8;
 
+/** What a sequential test adds: with a finding, which makes it a flag; and the nearer it comes to one, from so near on. */
+const FOUND = 9.6;
+const [NEAR_FROM, NEAR_MOST] = [0.4, 3.6];
+
 const MEMORY_HALF_S = 900;
 const MEMORY_MAX = 40;
 const MEMORY_WEIGHS = 0.6;
@@ -72,7 +77,9 @@ export function score(own: Slab, seen: Seen, granted: boolean, out: Score): void
   }
   // A run of odd steps remembers itself, and so does what has gone on for days.
   out.step = sum - (each[CHANNEL.order] ?? 0) - (each[CHANNEL.drift] ?? 0);
-  out.total = sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now);
+  const evidence = seen.found >= 0 ? FOUND : (NEAR_MOST * Math.max(0, seen.near - NEAR_FROM)) / (1 - NEAR_FROM);
+  if (seen.found >= 0) each[channelOf(seen.found)] = FOUND;
+  out.total = sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now) + evidence;
 }
 
 /** Returns what is left of the memory of odd acts. */

@@ -5,6 +5,9 @@ import { BEHAVIOR_CHANNELS, type BehaviorChannel } from "../contract/index.js";
 export const CHANNEL = Object.fromEntries(BEHAVIOR_CHANNELS.map((name, i) => [name, i])) as Record<BehaviorChannel, number>;
 export const CHANNELS = BEHAVIOR_CHANNELS.length;
 
+/** Sequential tests, of what adds up over sessions. */
+export const TESTS = 2;
+
 /** The step before the first of a session. */
 export const START = 1;
 
@@ -80,6 +83,19 @@ export class Seen {
   bits = 0;
   run = 0;
   newness = 0;
+  /** How much likelier the step is among the agent's own steps in any order than in its own order, in bits. */
+  shuffled = 0;
+  /** For each sequential test: the session's highest bin and its level, and the odds, with this act. */
+  readonly bin = new Int32Array(TESTS);
+  readonly level = new Int32Array(TESTS);
+  readonly odds = new Float64Array(TESTS);
+  /** Run of steps that look shuffled in the session, with this act. */
+  shuffledRun = 0;
+  /** The test whose odds reach what a finding takes, -1: none; and how near to that the nearest is that this act adds to, 0-1. */
+  found = -1;
+  near = 0;
+  /** Highest bins of a session that has ended with this act; -1: none. */
+  readonly ended = new Int32Array(TESTS);
   /** Resources of the type in the last days, their baseline, and how many are beyond it by now. */
   long = 0;
   norm = 0;

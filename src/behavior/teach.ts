@@ -2,12 +2,13 @@
  * Updates a profile after an act. Windows and the risk's memory take in everything; habits are learned from acts that may teach, and by
  * little a day, so that they can't be bought by doing something often enough.
  */
+import { addEvidence, end, learnEnded } from "./evidence.js";
 import { count, octaves, usual } from "./histogram.js";
 import { DENIED_WITHIN_S, EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S } from "./look.js";
 import { countStep, newBin, RUN_TAUGHT_MAX, stepBin } from "./order.js";
 import { BUSY_HALF_S, beyond, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
 import { remember, type Score } from "./score.js";
-import { START, type Seen } from "./seen.js";
+import { START, TESTS, type Seen } from "./seen.js";
 import * as S from "./slab.js";
 import type { Slab } from "./slab.js";
 import { daysOf, faded, find, halve, takeSlot, withDay } from "./tables.js";
@@ -69,6 +70,7 @@ function fadeHabits(own: Slab): void {
   halve(own, S.DENIED, 1);
   halve(own, S.HOURS, 24);
   halve(own, S.HOURS_SUM, 1);
+  halve(own, S.ENDED, 1);
   for (let i = S.HOURS_GAIN; i < S.HOURS_GAIN + 24; i++) own.h[i] = (own.h[i] ?? 0) >>> 1;
   for (let i = S.KEYS.at; i < S.KEYS.at + S.KEYS.slots * S.KEYS.width; i += S.KEYS.width) halve(own, i + 1, 1);
 }
@@ -209,15 +211,19 @@ function follow(f: Float32Array, u: Uint32Array, i: number, seen: Seen): void {
 }
 
 function session(own: Slab, seen: Seen): void {
+  seen.ended.fill(-1);
   if (seen.session === 0) return;
   const { f, u } = own;
   let i = seen.sessionSlot;
-  if (i < 0) {
+  const begins = i < 0;
+  if (begins) {
     i = find(own, S.SESSIONS, seen.session);
     if (i < 0) i = endedSession(own, seen);
+    else end(own, i, seen);
     u.fill(0, i + 1, i + S.SESSIONS.width);
     u[i + 2] = u[i + 3] = START;
   }
+  addEvidence(own, seen, i, begins);
   u[i + 1] = seen.now;
   u[i + 3] = u[i + 2] ?? START;
   u[i + 2] = seen.key;
@@ -236,6 +242,7 @@ function endedSession(own: Slab, seen: Seen): number {
   for (let k = i; k < S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width; k += S.SESSIONS.width)
     if ((u[k + 1] ?? 0) < (u[i + 1] ?? 0)) i = k;
   const subjects = f[i + 5] ?? 0;
+  if (u[i] !== 0) end(own, i, seen);
   if (u[i] !== 0 && subjects > 0) countWithin(own, S.SUBJECT_BINS, octaves(subjects), seen);
   u[i] = seen.session;
   return i;
@@ -260,6 +267,7 @@ export function habits(slab: Slab, seen: Seen, isOwn: boolean): void {
   count(slab, S.STEP_BINS, stepBin(seen.bits));
   count(slab, S.RUN_BINS, octaves(1 + seen.run));
   if (seen.newness > 0) count(slab, S.NOVEL_BINS, newBin(seen.newness));
+  learnEnded(slab, seen);
   if (isOwn && (seen.run < RUN_TAUGHT_MAX || acts < 300 || !seen.guarded)) countStep(slab, seen);
   if (acts >= ACTS_MAX) fadeHabits(slab);
 }
@@ -374,6 +382,7 @@ function findResource({ u }: Slab, resource: number): number {
 export function forgive(own: Slab): void {
   const { f, u } = own;
   f[S.MEMORY] = f[S.RATE] = f[S.HOUR_SEEN] = 0;
+  f.fill(0, S.ODDS, S.ODDS + TESTS);
   u.fill(0, S.SESSIONS.at, S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width);
   u.fill(0, S.DENIES.at, S.DENIES.at + S.DENIES.slots * S.DENIES.width);
   for (let i = S.TYPES.at; i < S.TYPES.at + S.TYPES.slots * S.TYPES.width; i += S.TYPES.width) {
