@@ -69,12 +69,12 @@ export class Adjustments {
   settled(act: Act, { risk, reasons }: Assessment, { decision }: Pick<Answer, "decision">): void {
     const { agent, purpose } = act;
     const flagged = decision === "flag";
-    // What is observed may have happened long ago: whoever reports it must not say since when an agent has been calm.
-    const time_ms = this.#deps.system.clock.wall();
     const watch = this.#watches.get(agent);
-    if (watch === undefined && risk === 0 && !flagged) return;
-    const seen = { risk, reasons, flagged, time_ms };
+    // Next to every act ends here: nothing is remembered of its agent, and nothing in it asks for more.
+    if (watch === undefined && !flagged && (risk === 0 || this.#asksNothing(agent, purpose, risk))) return;
     const policy = this.#deps.policyOf(purpose);
+    // What is observed may have happened long ago: whoever reports it must not say since when an agent has been calm.
+    const seen = { risk, reasons, flagged, time_ms: this.#deps.system.clock.wall() };
     this.#take(agent, purpose, adjustAfter(watch ?? UNWATCHED, seen, policy, this.#standing(agent)));
   }
 
@@ -85,6 +85,13 @@ export class Adjustments {
 
   close(): void {
     this.#stop();
+  }
+
+  /** Returns true if nobody has narrowed the agent, and so little risk doesn't either. */
+  #asksNothing(agent: string, purpose: string, risk: number): boolean {
+    const { narrow, suspend } = this.#deps.policyOf(purpose);
+    const isLittle = (narrow === null || risk < narrow) && (suspend === null || risk < suspend);
+    return isLittle && this.#deps.facts.narrowing(agent) === undefined;
   }
 
   /** Widens agents that have been calm for long enough, even if they do nothing. */

@@ -58,10 +58,13 @@ const LEVEL_UP_TO = Float64Array.from({ length: TESTS * (LEVELS - 1) }, (_, i) =
   return STAKES[Math.floor(i / (LEVELS - 1))]?.[i % (LEVELS - 1)]?.upTo ?? 0;
 });
 
-/** Words of a session: what is known of it, types it touched, odds that began after it. */
-const [KNOWN, TOUCHED, AFTER] = [8, 9, 10];
-/** Parts of the first: for each test four bits of its bin and two of its level; then the run, in quarters of a bit. */
+/** Words of a session: the types it has touched, what is known of it, odds that began after it. */
+const [TOUCHED, KNOWN, AFTER] = [5, 8, 9];
+/** Parts of the second: for each test four bits of its bin and two of its level; then the run, in quarters of a bit. */
 const [BIN_BITS, LEVEL_BITS, TEST_BITS, RUN_AT, RUN_SCALE, RUN_MAX] = [4, 2, 6, 12, 4, 255];
+
+/** A type's bit beside the count of resources, by hash. */
+const typeBit = ({ type }: Seen): number => 1 << (8 + (type % 24));
 
 const binIn = (known: number, test: number): number => (known >>> (test * TEST_BITS)) & (BINS - 1);
 const levelIn = (known: number, test: number): number => (known >>> (test * TEST_BITS + BIN_BITS)) & ((1 << LEVEL_BITS) - 1);
@@ -122,7 +125,7 @@ function shuffledBin(run: number): number {
 function besideBin({ u }: Slab, seen: Seen, bits: number): number {
   if (seen.known || !seen.fresh) return 0;
   const touched = seen.sessionSlot < 0 ? 0 : (u[seen.sessionSlot + TOUCHED] ?? 0);
-  const isSecond = seen.newSubject && (touched & (1 << (seen.type & 31))) !== 0;
+  const isSecond = seen.newSubject && (touched & typeBit(seen)) !== 0;
   const taskless = seen.decades[CHANNEL.ticket] ?? 0;
   const value = (isSecond ? Math.max(0, bits) : 0) + (taskless > TASKLESS.from ? TASKLESS.bits * Math.min(TASKLESS.most, taskless) : 0);
   return Math.min(BINS - 1, Math.floor(value));
@@ -174,7 +177,7 @@ export function addEvidence({ f, u }: Slab, seen: Seen, slot: number, begins: bo
     f[ODDS + test] = isOver ? 0 : Math.min(ODDS_MAX, seen.odds[test] ?? 0);
   }
   u[slot + KNOWN] = word >>> 0;
-  u[slot + TOUCHED] = ((u[slot + TOUCHED] ?? 0) | (1 << (seen.type & 31))) >>> 0;
+  u[slot + TOUCHED] = ((u[slot + TOUCHED] ?? 0) | typeBit(seen)) >>> 0;
 }
 
 /** Notes how odd a session was that has ended. */

@@ -8,9 +8,15 @@ const TAIL = 0.45;
 /** A tail is only as good as what it continues. */
 const TAIL_FROM = 100;
 
+/** From here on all values are in the last bin: 2^7.5. */
+const LAST_FROM = 181.02;
+
 /** Bins of half an octave: 1 → 0, 2 → 2, 4 → 4 … */
 export function octaves(value: number): number {
-  return value <= 1 ? 0 : Math.min(BINS - 1, Math.floor(2 * Math.log2(value)));
+  if (value <= 1) return 0;
+  if (value >= LAST_FROM) return BINS - 1;
+  const octave = 31 - Math.clz32(value);
+  return 2 * octave + (value * value >= 2 << (2 * octave) ? 1 : 0);
 }
 
 /** The largest value that belongs to a bin, of whole numbers at least the bin's own. */
@@ -48,6 +54,8 @@ export function usual({ h }: Slab, at: number, share: number): number {
  * @param prior so many of the peers' counts stand in for own ones, and weigh the less the more own ones there are
  */
 export function rarity(own: Slab, at: number, peers: Slab, peersAt: number, prior: number, bin: number): number {
+  // Every value is in the first bin or above: the ordinary case, and the cheapest.
+  if (bin === 0) return 0;
   const { h } = own;
   let all = 0;
   let over = 0;

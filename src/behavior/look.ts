@@ -34,6 +34,8 @@ export const FRESH_AFTER_S = 600;
 export const DENIED_WITHIN_S = 900;
 /** Seconds of silence after which a session begins again. */
 const SESSION_GAP_S = 4 * 3_600;
+/** Resources of a session are counted up to here. */
+export const SUBJECTS_MAX = 255;
 /** Weight of the peers' behaviour, in acts of an agent's own: much for a newcomer, nothing for an old hand. */
 const PEERS_WEIGH = 20;
 /** A habit is one after so many days. */
@@ -101,7 +103,7 @@ function beginSession(own: Slab, seen: Seen): void {
   seen.before = u[i + 2] ?? START;
   seen.before2 = u[i + 3] ?? START;
   seen.run = f[i + 4] ?? 0;
-  seen.subjects = f[i + 5] ?? 0;
+  seen.subjects = (u[i + 5] ?? 0) & SUBJECTS_MAX;
 }
 
 /** How much of all it does is no more usual than this; for a kind of act that is new, how often it does new ones. */

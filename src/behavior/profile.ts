@@ -52,11 +52,9 @@ class Look {
 
 export class BehaviorProfile implements Profile {
   readonly #options: ProfileOptions;
-  /** Both in the order in which they were last heard of: agents to the minute. */
+  /** Both in the order in which they were last heard of, to the minute. */
   readonly #agents: Map<string, AgentState>;
   readonly #purposes: Map<string, Peers>;
-  /** Purpose most recently moved to the end of `#purposes`; null if unknown. */
-  #lastPurpose: string | null = null;
   readonly #names: Map<number, string>;
   /** The last look, kept from the assessment to the lesson: both come in one turn, but for verdicts on other acts. */
   readonly #last: Look;
@@ -114,7 +112,7 @@ export class BehaviorProfile implements Profile {
     if (score.step > 0) state.slab.u[MEMORY_WHY] = largest(score.each);
     if (teaches && seen.keySlot < 0) this.#name(act, seen);
     teachOwn(state.slab, seen, score, how);
-    if (teaches && this.#peersOf(act.purpose).teach(seen)) this.#everyone = ++this.#moves;
+    if (teaches && this.#peersOf(act.purpose, seen.now).teach(seen)) this.#everyone = ++this.#moves;
     this.#moved(state);
   }
 
@@ -231,11 +229,11 @@ export class BehaviorProfile implements Profile {
     return oldest;
   }
 
-  #peersOf(purpose: string): Peers {
-    const peers = this.#purposes.get(purpose) ?? new Peers();
-    // Most acts are for the purpose of the one before.
-    if (purpose === this.#lastPurpose) return peers;
-    this.#lastPurpose = purpose;
+  #peersOf(purpose: string, now: number): Peers {
+    const known = this.#purposes.get(purpose);
+    // As with agents, which purpose was heard of longest ago is known to the minute.
+    if (known !== undefined && minuteOf(known.live.u[LAST] ?? 0) === minuteOf(now)) return known;
+    const peers = known ?? new Peers();
     this.#purposes.delete(purpose);
     this.#purposes.set(purpose, peers);
     if (this.#purposes.size <= PURPOSES_MAX) return peers;

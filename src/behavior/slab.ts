@@ -95,7 +95,7 @@ export const SOURCES = table(8, 7);
 /** Acts by hour of the local day. */
 export const HOURS = place(24, 4);
 /** Four to a set: resource, seconds << 2 | days it was used on, up to three. The last of a set is for what may not teach. */
-export const RESOURCES = { at: place(188 * 2, 4), sets: 47, width: 8 };
+export const RESOURCES = { at: place(192 * 2, 4), sets: 48, width: 8 };
 /** Here end habits and begins what passes: a checkpoint holds what is before. */
 export const PASSING = place(0, 4);
 /**
@@ -105,12 +105,12 @@ export const PASSING = place(0, 4);
 export const HOURS_DAY = place(24, 2);
 export const HOURS_GAIN = place(24, 2);
 /**
- * Session: key, last, step before, the one before that, run of odd steps, resources, two words of a set of them; what the sequential tests
- * know of it (see `evidence.ts`), a set of the types it has touched, and the part of each test's odds that began after it.
+ * Session: key, last, step before, the one before that, run of odd steps, resources (up to 255) and above them a set of its types, two
+ * words of a set of resources; what the sequential tests know of it (see `evidence.ts`), and the part of each test's odds that began after it.
  */
-export const SESSIONS = table(12, 12);
+export const SESSIONS = table(12, 11);
 /** Denied (verb, type): key, when. */
-export const DENIES = table(16, 2);
+export const DENIES = table(12, 2);
 
 export const BINS = 16;
 const histogram = (): number => place(BINS, 2);

@@ -4,7 +4,7 @@
  */
 import { addEvidence, end, learnEnded } from "./evidence.js";
 import { count, octaves, usual } from "./histogram.js";
-import { DENIED_WITHIN_S, EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S } from "./look.js";
+import { DENIED_WITHIN_S, EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S, SUBJECTS_MAX } from "./look.js";
 import { countStep, newBin, RUN_TAUGHT_MAX, stepBin } from "./order.js";
 import { BUSY_HALF_S, beyond, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
 import { remember, type Score } from "./score.js";
@@ -229,7 +229,7 @@ function session(own: Slab, seen: Seen): void {
   u[i + 2] = seen.key;
   f[i + 4] = seen.run;
   if (!seen.newSubject) return;
-  f[i + 5] = (f[i + 5] ?? 0) + 1;
+  if (seen.subjects < SUBJECTS_MAX) u[i + 5] = (u[i + 5] ?? 0) + 1;
   const bit = seen.resource & 63;
   const word = i + 6 + (bit >>> 5);
   u[word] = ((u[word] ?? 0) | (1 << (bit & 31))) >>> 0;
@@ -237,11 +237,11 @@ function session(own: Slab, seen: Seen): void {
 
 /** The one that was silent the longest gives its place, and how many resources it had is what sessions have. */
 function endedSession(own: Slab, seen: Seen): number {
-  const { f, u } = own;
+  const { u } = own;
   let i = S.SESSIONS.at;
   for (let k = i; k < S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width; k += S.SESSIONS.width)
     if ((u[k + 1] ?? 0) < (u[i + 1] ?? 0)) i = k;
-  const subjects = f[i + 5] ?? 0;
+  const subjects = (u[i + 5] ?? 0) & SUBJECTS_MAX;
   if (u[i] !== 0) end(own, i, seen);
   if (u[i] !== 0 && subjects > 0) countWithin(own, S.SUBJECT_BINS, octaves(subjects), seen);
   u[i] = seen.session;
