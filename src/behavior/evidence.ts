@@ -169,7 +169,7 @@ export function addEvidence({ f, u }: Slab, seen: Seen, slot: number, begins: bo
     for (let k = at; k < at + slots * width; k += width) {
       if (k === slot && !isOver) continue;
       let after = f[k + AFTER + test] ?? 0;
-      if (begins && u[k] !== 0) after = (after + 1) * betOf(test, 0);
+      if (begins) after = (after + 1) * betOf(test, 0);
       // Who has more that began after it began earlier itself.
       if (after > own) after = own + (after - own) * gained;
       f[k + AFTER + test] = isOver ? 0 : Math.min(ODDS_MAX, after);

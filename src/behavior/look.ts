@@ -19,9 +19,9 @@ import {
   SESSIONS_BEGUN,
   SOURCES,
   SOURCES_NEW,
-  TAKERS,
   TASKED,
   TYPES,
+  takersOf,
   type Slab,
 } from "./slab.js";
 import { daysOf, faded, find } from "./tables.js";
@@ -133,7 +133,7 @@ function takers({ u }: Slab, seen: Seen): void {
   seen.release = 0;
   seen.peersDoing = 0;
   if (seen.peerSlot < 0) return;
-  const i = TAKERS + seen.peerSlot - KEYS.at;
+  const i = takersOf(seen.peerSlot);
   const others = ~seen.bit;
   const today = (u[i + 3] ?? 0) === seen.day ? (u[i + 1] ?? 0) | (u[i + 2] ?? 0) : 0;
   const yesterday = (u[i + 3] ?? 0) === seen.day - 1 ? (u[i + 1] ?? 0) : 0;
@@ -193,7 +193,7 @@ function source(own: Slab, seen: Seen): void {
 function denies({ f, u }: Slab, seen: Seen): void {
   let kinds = 0;
   for (let i = DENIES.at; i < DENIES.at + DENIES.slots * DENIES.width; i += DENIES.width)
-    if (u[i] !== 0 && seen.now - (u[i + 1] ?? 0) <= DENIED_WITHIN_S) kinds++;
+    if (u[i + 1] !== 0 && seen.now - (u[i + 1] ?? 0) <= DENIED_WITHIN_S) kinds++;
   seen.denied = kinds;
   const usual = 0.3 + (30 * (f[DENIED] ?? 0)) / (seen.acts + 100);
   if (kinds > usual) seen.decades[CHANNEL.denies] = poisson(kinds, usual);

@@ -55,7 +55,7 @@ function busy(live: Slab, seen: Seen): void {
 
 /** Notes which agents do this, and which have only just begun to. */
 function took({ u }: Slab, seen: Seen): void {
-  const i = S.TAKERS + seen.peerSlot - S.KEYS.at;
+  const i = S.takersOf(seen.peerSlot);
   const ever = u[i] ?? 0;
   if ((ever & seen.bit) !== 0) return;
   if (u[i + 3] !== seen.day) {

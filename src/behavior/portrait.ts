@@ -47,7 +47,7 @@ export function portraitOf(state: AgentState, names: ReadonlyMap<number, string>
   const last = u[S.LAST] ?? 0;
   const sum = Math.max(1, f[S.HOURS_SUM] ?? 0);
   const habits: Portrait["habits"] = slots(S.KEYS, u).map((i) => {
-    const [verb = UNNAMED, type = UNNAMED] = (names.get(u[i] ?? 0) ?? "").split("\t").filter((name) => name !== "");
+    const [verb = UNNAMED, type = UNNAMED] = (names.get(u[S.keyAt(S.KEYS, i)] ?? 0) ?? "").split("\t").filter((name) => name !== "");
     const isNew = (u[i + 3] ?? 0) > Math.floor(last / 86_400) - 7;
     return { verb, type, acts: Math.round(f[i + 1] ?? 0), days: daysOf(u[i + 2] ?? 0), is_new: isNew };
   });
@@ -57,7 +57,7 @@ export function portraitOf(state: AgentState, names: ReadonlyMap<number, string>
       const bins = ((i - S.TYPES.at) / S.TYPES.width) * S.BINS;
       const n = Math.max(1, f[i + 1] ?? 0);
       return {
-        type: names.get(u[i] ?? 0) ?? UNNAMED,
+        type: names.get(u[S.keyAt(S.TYPES, i)] ?? 0) ?? UNNAMED,
         acts_in_5_min: upTo(usual(slab, S.TYPE_RATE_BINS + bins, 0.001)),
         distinct_in_10_min: total(slab, S.TYPE_FAN_BINS + bins) === 0 ? 0 : upTo(usual(slab, S.TYPE_FAN_BINS + bins, 0.001)),
         distinct_in_a_week: (f[i + 10] ?? 0) === 0 ? null : Math.round(7 * aDay(f[i + 10] ?? 0)),
@@ -84,8 +84,9 @@ export function portraitOf(state: AgentState, names: ReadonlyMap<number, string>
 }
 
 /** Indexes of the slots that hold something. */
-function slots({ at, slots: count, width }: S.Table, u: Uint32Array): number[] {
-  return Array.from({ length: count }, (_, k) => at + k * width).filter((i) => u[i] !== 0);
+function slots(table: S.Table, u: Uint32Array): number[] {
+  const { at, slots: count, width } = table;
+  return Array.from({ length: count }, (_, k) => at + k * width).filter((i) => u[S.keyAt(table, i)] !== 0);
 }
 
 function share(part: number, of: number): number {

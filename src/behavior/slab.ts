@@ -11,12 +11,17 @@ export interface Slab {
   readonly h: Uint16Array;
 }
 
-/** Keyed slots: the first word of each is its key, 0 where it is empty. */
+/**
+ * Keyed slots. Keys stand together, apart from what is kept under them: a search reads a few lines of the processor's cache, and
+ * those of an agent that was not heard of for a while have all to come from memory.
+ */
 export interface Table {
-  /** Index of the first word. */
+  /** Index of the first key; 0 is the key of an empty slot. */
+  readonly keys: number;
+  /** Index of the first slot; its words are counted from 1. */
   readonly at: number;
   readonly slots: number;
-  /** Words of a slot. */
+  /** Words of a slot, its key apart. */
   readonly width: number;
 }
 
@@ -30,7 +35,13 @@ function place(count: number, size: 1 | 2 | 4): number {
 }
 
 function table(slots: number, width: number): Table {
-  return { at: place(slots * width, 4), slots, width };
+  const keys = place(slots, 4);
+  return { keys, at: place(slots * width, 4) - 1, slots, width };
+}
+
+/** Returns the index of a slot's key. */
+export function keyAt({ keys, at, width }: Table, slot: number): number {
+  return keys + (slot - at) / width;
 }
 
 let word = place(28, 4);
@@ -82,16 +93,16 @@ next();
 export const ENDED = next();
 
 /** (verb, type): key, acts, days << 16 | last day, first day. */
-export const KEYS = table(64, 4);
+export const KEYS = table(64, 3);
 /**
  * Type: key, acts, of them with a task, about another's subject, on a resource it knows; acts of the last minutes, when; resources of the
  * last minutes, when; resources of the last days, their baseline, as of which day; the largest bins while flagged (rate << 8 | fan-out);
  * resources beyond the baseline since it was last kept to; acts on resources it knew or met for the first time. Until there is a baseline,
  * its day is that on which the type was first met.
  */
-export const TYPES = table(16, 15);
+export const TYPES = table(16, 14);
 /** Source: key, sessions, first, last, days << 16 | last day, sessions of established ones meanwhile, as of when. */
-export const SOURCES = table(8, 7);
+export const SOURCES = table(8, 6);
 /** Acts by hour of the local day. */
 export const HOURS = place(24, 4);
 /** Four to a set: resource, seconds << 2 | days it was used on, up to three. The last of a set is for what may not teach. */
@@ -108,9 +119,9 @@ export const HOURS_GAIN = place(24, 2);
  * Session: key, last, step before, the one before that, run of odd steps, resources (up to 255) and above them a set of its types, two
  * words of a set of resources; what the sequential tests know of it (see `evidence.ts`), and the part of each test's odds that began after it.
  */
-export const SESSIONS = table(12, 11);
+export const SESSIONS = table(12, 10);
 /** Denied (verb, type): key, when. */
-export const DENIES = table(12, 2);
+export const DENIES = table(12, 1);
 
 export const BINS = 16;
 const histogram = (): number => place(BINS, 2);
@@ -133,7 +144,12 @@ export const GRAMS = { at: place(4096, 1), row: 2048 };
 
 /** An agent's slab ends here; a purpose's has, beside each key, sets of agents: that ever did it, that began to on a day, on the day before; that day. */
 export const AGENT_BYTES = Math.ceil(bytes / 8) * 8;
-export const TAKERS = place(64 * 4, 4);
+const TAKERS = place(KEYS.slots * 4, 4);
+/** Returns the index of the first of a key's sets of agents. */
+export function takersOf(keySlot: number): number {
+  return TAKERS + (4 * (keySlot - KEYS.at)) / KEYS.width;
+}
+
 export const PURPOSE_BYTES = Math.ceil(bytes / 8) * 8;
 
 export function agentSlab(): Slab {

@@ -2,29 +2,35 @@
 import type { Slab, Table } from "./slab.js";
 
 /** @returns index of the key's slot, or -1 */
-export function find({ u }: Slab, { at, slots, width }: Table, key: number): number {
-  const end = at + slots * width;
-  for (let i = at; i < end; i += width) if (u[i] === key) return i;
+export function find({ u }: Slab, { keys, at, slots, width }: Table, key: number): number {
+  for (let k = 0; k < slots; k++) if (u[keys + k] === key) return at + k * width;
   return -1;
+}
+
+/** Empties all slots. */
+export function clear({ u }: Slab, { keys, at, slots, width }: Table): void {
+  u.fill(0, keys, keys + slots);
+  u.fill(0, at + 1, at + 1 + slots * width);
 }
 
 /**
  * A slot for a key that has none: an empty one, or that of the key with the least in its word `by`. It is emptied.
  * @param view in which that word is read: counts are floats, times are whole
  */
-export function takeSlot(slab: Slab, { at, slots, width }: Table, key: number, by: number, view: "f" | "u"): number {
+export function takeSlot(slab: Slab, { keys, at, slots, width }: Table, key: number, by: number, view: "f" | "u"): number {
   const { u } = slab;
   const from = slab[view];
-  let slot = at;
+  let taken = 0;
   let least = Infinity;
-  for (let i = at; i < at + slots * width; i += width) {
-    const has = u[i] === 0 ? -1 : (from[i + by] ?? 0);
+  for (let k = 0; k < slots; k++) {
+    const has = u[keys + k] === 0 ? -1 : (from[at + k * width + by] ?? 0);
     if (has >= least) continue;
     least = has;
-    slot = i;
+    taken = k;
   }
-  u.fill(0, slot, slot + width);
-  u[slot] = key;
+  const slot = at + taken * width;
+  u.fill(0, slot + 1, slot + 1 + width);
+  u[keys + taken] = key;
   return slot;
 }
 

@@ -11,7 +11,7 @@ import { remember, type Score } from "./score.js";
 import { START, TESTS, type Seen } from "./seen.js";
 import * as S from "./slab.js";
 import type { Slab } from "./slab.js";
-import { daysOf, faded, find, halve, takeSlot, withDay } from "./tables.js";
+import { clear, daysOf, faded, find, halve, takeSlot, withDay } from "./tables.js";
 
 /** From so many on, all counts of acts halve: what was long ago weighs less. */
 const ACTS_MAX = 20_000;
@@ -112,7 +112,7 @@ function source(own: Slab, seen: Seen, teaches: boolean): void {
   if (daysOf(u[i + 4] ?? 0) >= HABIT_DAYS) {
     for (let k = S.SOURCES.at; k < S.SOURCES.at + S.SOURCES.slots * S.SOURCES.width; k += S.SOURCES.width) {
       const came = u[k + 2] ?? 0;
-      if (k === i || u[k] === 0 || came < (u[i + 2] ?? 0) + 2 * 86_400) continue;
+      if (k === i || came < (u[i + 2] ?? 0) + 2 * 86_400) continue;
       f[k + 5] = faded(f[k + 5] ?? 0, seen.now - (u[k + 6] ?? 0), MEANWHILE_HALF_S) + 1;
       u[k + 6] = seen.now;
     }
@@ -130,13 +130,13 @@ function sourceSlotFor({ u }: Slab, key: number): number {
   let least = Infinity;
   for (let i = slot; i < end; i += S.SOURCES.width) {
     const isHabit = daysOf(u[i + 4] ?? 0) >= HABIT_DAYS;
-    const worth = u[i] === 0 ? -1 : (u[i + 3] ?? 0) + (isHabit ? 2 ** 32 : 0);
+    const worth = u[S.keyAt(S.SOURCES, i)] === 0 ? -1 : (u[i + 3] ?? 0) + (isHabit ? 2 ** 32 : 0);
     if (worth >= least) continue;
     least = worth;
     slot = i;
   }
-  u.fill(0, slot, slot + S.SOURCES.width);
-  u[slot] = key;
+  u.fill(0, slot + 1, slot + 1 + S.SOURCES.width);
+  u[S.keyAt(S.SOURCES, slot)] = key;
   return slot;
 }
 
@@ -220,7 +220,7 @@ function session(own: Slab, seen: Seen): void {
     i = find(own, S.SESSIONS, seen.session);
     if (i < 0) i = endedSession(own, seen);
     else end(own, i, seen);
-    u.fill(0, i + 1, i + S.SESSIONS.width);
+    u.fill(0, i + 1, i + 1 + S.SESSIONS.width);
     u[i + 2] = u[i + 3] = START;
   }
   addEvidence(own, seen, i, begins);
@@ -242,9 +242,10 @@ function endedSession(own: Slab, seen: Seen): number {
   for (let k = i; k < S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width; k += S.SESSIONS.width)
     if ((u[k + 1] ?? 0) < (u[i + 1] ?? 0)) i = k;
   const subjects = (u[i + 5] ?? 0) & SUBJECTS_MAX;
-  if (u[i] !== 0) end(own, i, seen);
-  if (u[i] !== 0 && subjects > 0) countWithin(own, S.SUBJECT_BINS, octaves(subjects), seen);
-  u[i] = seen.session;
+  const key = S.keyAt(S.SESSIONS, i);
+  if (u[key] !== 0) end(own, i, seen);
+  if (u[key] !== 0 && subjects > 0) countWithin(own, S.SUBJECT_BINS, octaves(subjects), seen);
+  u[key] = seen.session;
   return i;
 }
 
@@ -280,7 +281,7 @@ function keyHabit(slab: Slab, seen: Seen, slot: number): void {
     f[S.NOVEL] = (f[S.NOVEL] ?? 0) + 1;
     u[i + 3] = seen.day;
     // Who took up what stood here is forgotten with it.
-    if (slab.bytes.length === S.PURPOSE_BYTES) u.fill(0, S.TAKERS + i - S.KEYS.at, S.TAKERS + i - S.KEYS.at + 4);
+    if (slab.bytes.length === S.PURPOSE_BYTES) u.fill(0, S.takersOf(i), S.takersOf(i) + 4);
   }
   f[i + 1] = (f[i + 1] ?? 0) + 1;
   u[i + 2] = withDay(u[i + 2] ?? 0, seen.day);
@@ -383,8 +384,8 @@ export function forgive(own: Slab): void {
   const { f, u } = own;
   f[S.MEMORY] = f[S.RATE] = f[S.HOUR_SEEN] = 0;
   f.fill(0, S.ODDS, S.ODDS + TESTS);
-  u.fill(0, S.SESSIONS.at, S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width);
-  u.fill(0, S.DENIES.at, S.DENIES.at + S.DENIES.slots * S.DENIES.width);
+  clear(own, S.SESSIONS);
+  clear(own, S.DENIES);
   for (let i = S.TYPES.at; i < S.TYPES.at + S.TYPES.slots * S.TYPES.width; i += S.TYPES.width) {
     f[i + 5] = f[i + 7] = 0;
     u[i + 12] = 0;
