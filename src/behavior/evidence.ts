@@ -15,7 +15,7 @@ import { CHANNEL, TESTS, type Seen } from "./seen.js";
 
 /** Tests: own steps in another order; resources beside what a session is about, out of order or without a task. */
 export const SHUFFLED = 0;
-const BESIDE = 1;
+export const BESIDE = 1;
 
 /** Findings by chance of one agent and test in a year of active days, at most. */
 export const FALSE_A_YEAR = 2;
@@ -42,9 +42,9 @@ const STAKES: readonly (readonly { upTo: number; share: number }[])[] = [
     { upTo: 0.003, share: 0.06 },
   ],
   [
-    { upTo: 0.05, share: 0.03 },
-    { upTo: 0.02, share: 0.05 },
-    { upTo: 0.005, share: 0.02 },
+    { upTo: 0.05, share: 0.05 },
+    { upTo: 0.02, share: 0.06 },
+    { upTo: 0.005, share: 0.03 },
   ],
 ];
 const LEVELS = 4;
@@ -73,6 +73,11 @@ const betOf = (test: number, level: number): number => BETS[test * LEVELS + leve
 /** Returns the channel under which a test's finding is named. */
 export function channelOf(test: number): number {
   return test === SHUFFLED ? CHANNEL.order : CHANNEL.drift;
+}
+
+/** Returns what a session of this rarity is worth in a test: at most 1 on average, if sessions are as they always were. */
+export function bet(test: number, p: number): number {
+  return betOf(test, levelOf(test, p));
 }
 
 /** Weighs this act in its session, and what the odds are with it. */

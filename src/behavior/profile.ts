@@ -42,7 +42,8 @@ const ALONE = purposeSlab();
 class Look {
   readonly seen = new Seen();
   readonly score = newScore();
-  /** The version of its agent's state that it was made of. */
+  /** The agent's state, undefined if nothing is known of it; and the version of that which it was made of. */
+  state: AgentState | undefined;
   version = -1;
 
   constructor(guarded: boolean) {
@@ -84,8 +85,7 @@ export class BehaviorProfile implements Profile {
     const risk = Math.round(riskOf(score.total));
     const order = named(seen, score.each);
     if (risk === 0 && order.length === 0) return NOTHING_ODD;
-    const state = this.#agents.get(act.agent);
-    const slab = state?.slab ?? UNKNOWN;
+    const slab = this.#last.state?.slab ?? UNKNOWN;
     const confidence = Math.min(1, (slab.f[ACTS] ?? 0) / 500) * Math.min(1, (slab.f[DAYS] ?? 0) / 7);
     const channels: Assessment["channels"] = {};
     for (const c of [...order].sort((a, b) => a - b)) {
@@ -105,7 +105,7 @@ export class BehaviorProfile implements Profile {
   learn(act: Act, outcome: ActOutcome): void {
     const found = this.#look(act);
     const { seen, score } = found;
-    const state = this.#changing(act.agent, seen.now);
+    const state = (found.state = this.#changing(act.agent, seen.now, found.state));
     state.check(seen.now);
     const how = howToTeach(act, outcome, found);
     const teaches = how === "taught";
@@ -118,8 +118,9 @@ export class BehaviorProfile implements Profile {
 
   /** A person's verdict on an act: it teaches although it was flagged. */
   markExpected(act: Act): void {
-    const { seen } = this.#look(act);
-    const state = this.#changing(act.agent);
+    const found = this.#look(act);
+    const { seen } = found;
+    const state = (found.state = this.#changing(act.agent));
     this.#name(act, seen);
     // A verdict comes later than the act, and other acts do.
     teachExpected(state.slab, seen, hourOf(act));
@@ -179,22 +180,22 @@ export class BehaviorProfile implements Profile {
 
   /** Looks at an act, or returns the last look if it was at this act and nothing has moved since that an assessment reads. */
   #look(act: Act): Look {
-    const state = this.#agents.get(act.agent);
-    const version = Math.max(state?.version ?? 0, this.#everyone);
     const found = this.#last;
-    if (this.#lastAct === act && found.version === version) return found;
+    // An agent that comes or goes moves everyone, or is another act's.
+    if (this.#lastAct === act && found.version === Math.max(found.state?.version ?? 0, this.#everyone)) return found;
+    const state = this.#agents.get(act.agent);
     const own = state?.slab ?? UNKNOWN;
     look(act, own, this.#purposes.get(act.purpose)?.shown ?? ALONE, found.seen);
     score(own, found.seen, act.granted, found.score);
     this.#lastAct = act;
-    found.version = version;
+    found.state = state;
+    found.version = Math.max(state?.version ?? 0, this.#everyone);
     return found;
   }
 
   /** Its state, about to be changed; without a time of the act, by a person. */
-  #changing(agent: string, now = Infinity): AgentState {
+  #changing(agent: string, now = Infinity, known = this.#agents.get(agent)): AgentState {
     this.#round?.keep(agent);
-    const known = this.#agents.get(agent);
     // A minute's acts don't change who was heard of longest ago, as far as anybody can tell.
     if (known !== undefined && minuteOf(known.slab.u[LAST] ?? 0) === minuteOf(now)) return known;
     const state = known ?? new AgentState();

@@ -44,7 +44,7 @@ const IN_RELEASE = 0.8;
 
 /** What a sequential test adds: with a finding, which makes it a flag; and the nearer it comes to one, from so near on. */
 const FOUND = 9.6;
-const [NEAR_FROM, NEAR_MOST] = [0.5, 3.6];
+const [NEAR_FROM, NEAR_WEIGHS] = [0.5, 7];
 
 const MEMORY_HALF_S = 900;
 const MEMORY_MAX = 40;
@@ -77,7 +77,7 @@ export function score(own: Slab, seen: Seen, granted: boolean, out: Score): void
   }
   // A run of odd steps remembers itself, and so does what has gone on for days.
   out.step = sum - (each[CHANNEL.order] ?? 0) - (each[CHANNEL.drift] ?? 0);
-  const evidence = seen.found >= 0 ? FOUND : NEAR_MOST * Math.max(0, seen.near - NEAR_FROM);
+  const evidence = seen.found >= 0 ? FOUND : NEAR_WEIGHS * Math.max(0, seen.near - NEAR_FROM);
   if (seen.found >= 0) each[channelOf(seen.found)] = FOUND;
   out.total = sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now) + evidence;
 }

@@ -1,0 +1,132 @@
+import { expect } from "chai";
+import { BESIDE, bet, FALSE_A_YEAR, SHUFFLED } from "../../src/behavior/evidence.js";
+import { BehaviorProfile } from "../../src/behavior/profile.js";
+import type { Act, Assessment } from "../../src/contract/index.js";
+import { act, bytesOf, DAY, HOUR, live, MONDAY, SECOND } from "./desk.js";
+
+const WEEKS = 4;
+const TICKETS = 20;
+const STEPS: Partial<Act>[] = [
+  { type: "ticket" },
+  { type: "customer" },
+  { type: "order" },
+  { type: "invoice" },
+  { verb: "update", verb_class: "write", type: "ticket" },
+];
+const IN_ORDER = [0, 1, 2, 3, 4];
+
+/** A ticket's session: the steps in this order, and another customer read after the customer where `beside` says so. */
+function* session(day: number, n: number, { order = IN_ORDER, beside = false } = {}): Generator<Act> {
+  const task = `T-${day}-${n}`;
+  const began = MONDAY + day * DAY + Math.floor((n * 8 * HOUR) / TICKETS);
+  let at = began;
+  const step = (over: Partial<Act>): Act => {
+    at += 15 * SECOND;
+    return act({ ...over, task, session: task, time_ms: at });
+  };
+  for (const k of order) {
+    const type = STEPS[k]?.type ?? "";
+    yield step({ ...STEPS[k], id: `${type}-${day}-${n}` });
+    if (beside && type === "customer") yield step({ type, id: `other-${day}-${n}` });
+  }
+}
+
+type Odd = NonNullable<Parameters<typeof session>[2]>;
+
+/** Days of work of which some sessions are odd; returns what was said of each act. */
+function days(profile: BehaviorProfile, from: number, count: number, odd: (day: number, n: number) => Odd = () => ({})): Assessment[] {
+  const said: Assessment[] = [];
+  for (let day = from; day < from + count; day++)
+    for (let n = 0; n < TICKETS; n++) for (const one of session(day, n, odd(day, n))) said.push(live(profile, one));
+  return said;
+}
+
+/** One in a hundred of its own sessions is out of order, and one in a hundred reads beside: nobody works by the book. */
+const human = (day: number, n: number): Odd => {
+  const k = (day * TICKETS + n) * 7919;
+  if (k % 100 === 3) return { order: [0, 2, 1, 3, 4] };
+  return k % 100 === 17 ? { beside: true } : {};
+};
+
+function desk(odd = human): BehaviorProfile {
+  const profile = new BehaviorProfile({ agents_max: 9 });
+  days(profile, 0, 7 * WEEKS, odd);
+  return profile;
+}
+
+const found = (said: Assessment[]): Assessment[] => said.filter(({ reasons }) => reasons.some((reason) => reason.includes("odds of")));
+
+describe("evidence over sessions", () => {
+  for (const test of [SHUFFLED, BESIDE])
+    it(`is a fair bet in test ${test}: whoever is as always wins nothing on average`, () => {
+      const rounds = 100_000;
+      let won = 0;
+      for (let i = 0; i < rounds; i++) won += bet(test, (i + 1) / rounds);
+      expect(won / rounds).to.be.closeTo(1, 0.001);
+      for (let i = 1; i < 1000; i++) expect(bet(test, i / 1000)).to.be.at.least(bet(test, (i + 1) / 1000));
+    });
+
+  it("names customers that are read beside the sessions' own, three a day, none of which is odd by itself", () => {
+    const profile = desk();
+    const said = days(profile, 28, 21, (day, n) => (n % 7 === 4 ? { beside: true } : human(day, n)));
+    const [first] = found(said);
+    expect(first?.reasons[0]).to.match(/^resources are read beside .* odds of \d+ to 1; by chance at most 2 such findings a year$/);
+    expect(first?.risk).to.be.at.least(60);
+    expect(first?.channels).to.have.property("drift");
+    expect(said.filter(({ risk, reasons }) => risk >= 60 && !reasons[0]?.includes("odds of")), "flagged for themselves").to.be.empty;
+  });
+
+  it("names own steps in another order, a few sessions of a day", () => {
+    const said = days(desk(), 28, 2, (day, n) => (n % 4 === 1 ? { order: [3, 1, 4, 0, 2, 3, 1] } : human(day, n)));
+    const [first] = found(said);
+    expect(first?.reasons[0]).to.match(/^its own steps come in another order/);
+    expect(first?.channels).to.have.property("order");
+  });
+
+  it("says nothing of an agent that has always worked like that", () => {
+    const always = (_day: number, n: number): Odd => (n % 10 === 4 ? { beside: true } : n % 10 === 7 ? { order: [0, 3, 2, 1, 4] } : {});
+    expect(found(days(desk(always), 28, 28, always))).to.be.empty;
+  });
+
+  it("says nothing of years as they always were", () => {
+    const said = days(desk(), 28, 365, human);
+    expect(found(said).length).to.be.at.most(2 * FALSE_A_YEAR);
+  });
+
+  it("can't be talked down by more of it a day: what widens the habit is evidence itself", () => {
+    const growing = (day: number, n: number): Odd => (n < 1 + (day - 28) / 7 ? { beside: true } : human(day, n));
+    expect(found(days(desk(), 28, 70, growing))).not.to.be.empty;
+  });
+
+  it("begins anew after a finding, and where a person lets the agent go on", () => {
+    const bad = (day: number, n: number): Odd => (n % 4 === 1 ? { beside: true } : human(day, n));
+    const untilFound = (profile: BehaviorProfile, from: number): number => {
+      for (let day = from; day < from + 30; day++) if (found(days(profile, day, 1, bad)).length > 0) return day - from;
+      return Number.NaN;
+    };
+    const profile = desk();
+    expect(untilFound(profile, 28)).to.be.within(1, 10);
+    const [left, forgiven] = [desk(), desk()];
+    const half = Math.floor(untilFound(desk(), 28) / 2) + 1;
+    for (const one of [left, forgiven]) days(one, 28, half, bad);
+    forgiven.forgive("support-7");
+    expect(untilFound(forgiven, 28 + half)).to.be.above(untilFound(left, 28 + half));
+  });
+
+  it("goes on over a restart, to the byte", () => {
+    const bad = (_day: number, n: number): Odd => (n % 5 === 1 ? { beside: true } : {});
+    const whole = desk();
+    days(whole, 28, 2, bad);
+    const again = BehaviorProfile.restore(bytesOf(whole), { agents_max: 9 }).profile;
+    for (const one of [whole, again]) days(one, 30, 3, bad);
+    expect(Buffer.compare(bytesOf(whole), bytesOf(again))).to.equal(0);
+  });
+
+  it("isn't escaped by naming a session anew for each act: none of its own begins like that", () => {
+    const profile = desk();
+    const said = Array.from({ length: 60 }, (_, n) =>
+      live(profile, act({ id: `c-${n}`, task: `N-${n}`, session: `n-${n}`, time_ms: MONDAY + 28 * DAY + n * 600 * SECOND })),
+    );
+    expect(found(said)).not.to.be.empty;
+  });
+});
