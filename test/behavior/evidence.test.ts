@@ -41,17 +41,23 @@ function days(profile: BehaviorProfile, from: number, count: number, odd: (day: 
   return said;
 }
 
-/** One in a hundred of its own sessions is out of order, and one in a hundred reads beside: nobody works by the book. */
+/** One in two hundred of its own sessions is out of order, and one in two hundred reads beside: nobody works by the book. */
 const human = (day: number, n: number): Odd => {
   const k = (day * TICKETS + n) * 7919;
-  if (k % 100 === 3) return { order: [0, 2, 1, 3, 4] };
-  return k % 100 === 17 ? { beside: true } : {};
+  if (k % 200 === 3) return { order: [0, 2, 1, 3, 4] };
+  return k % 200 === 17 ? { beside: true } : {};
 };
 
 function desk(odd = human): BehaviorProfile {
   const profile = new BehaviorProfile({ agents_max: 9 });
   days(profile, 0, 7 * WEEKS, odd);
   return profile;
+}
+
+/** Its own steps, in an order that follows from the session's number. */
+function shuffled(day: number, n: number): number[] {
+  let seed = day * TICKETS + n + 1;
+  return Array.from({ length: 8 }, () => (seed = (seed * 48_271) % 0x7fffffff) % STEPS.length);
 }
 
 const found = (said: Assessment[]): Assessment[] => said.filter(({ reasons }) => reasons.some((reason) => reason.includes("odds of")));
@@ -73,11 +79,14 @@ describe("evidence over sessions", () => {
     expect(first?.reasons[0]).to.match(/^resources are read beside .* odds of \d+ to 1; by chance at most 2 such findings a year$/);
     expect(first?.risk).to.be.at.least(60);
     expect(first?.channels).to.have.property("drift");
-    expect(said.filter(({ risk, reasons }) => risk >= 60 && !reasons[0]?.includes("odds of")), "flagged for themselves").to.be.empty;
+    expect(
+      said.filter(({ risk, reasons }) => risk >= 60 && !reasons[0]?.includes("odds of")),
+      "flagged for themselves",
+    ).to.be.empty;
   });
 
   it("names own steps in another order, a few sessions of a day", () => {
-    const said = days(desk(), 28, 2, (day, n) => (n % 4 === 1 ? { order: [3, 1, 4, 0, 2, 3, 1] } : human(day, n)));
+    const said = days(desk(), 28, 2, (day, n) => (n % 4 === 1 ? { order: shuffled(day, n) } : human(day, n)));
     const [first] = found(said);
     expect(first?.reasons[0]).to.match(/^its own steps come in another order/);
     expect(first?.channels).to.have.property("order");
@@ -93,24 +102,27 @@ describe("evidence over sessions", () => {
     expect(found(said).length).to.be.at.most(2 * FALSE_A_YEAR);
   });
 
-  it("can't be talked down by more of it a day: what widens the habit is evidence itself", () => {
-    const growing = (day: number, n: number): Odd => (n < 1 + (day - 28) / 7 ? { beside: true } : human(day, n));
-    expect(found(days(desk(), 28, 70, growing))).not.to.be.empty;
-  });
-
   it("begins anew after a finding, and where a person lets the agent go on", () => {
-    const bad = (day: number, n: number): Odd => (n % 4 === 1 ? { beside: true } : human(day, n));
+    const bad = (day: number, n: number): Odd => (n % 7 === 4 ? { beside: true } : human(day, n));
+    /** Works on; returns how many sessions it took, or NaN. */
     const untilFound = (profile: BehaviorProfile, from: number): number => {
-      for (let day = from; day < from + 30; day++) if (found(days(profile, day, 1, bad)).length > 0) return day - from;
+      for (let n = from; n < from + 200; n++) {
+        const [day, at] = [28 + Math.floor(n / TICKETS), n % TICKETS];
+        const said = Array.from(session(day, at, bad(day, at)), (one) => live(profile, one));
+        if (found(said).length > 0) return n - from + 1;
+      }
       return Number.NaN;
     };
-    const profile = desk();
-    expect(untilFound(profile, 28)).to.be.within(1, 10);
     const [left, forgiven] = [desk(), desk()];
-    const half = Math.floor(untilFound(desk(), 28) / 2) + 1;
-    for (const one of [left, forgiven]) days(one, 28, half, bad);
+    const first = untilFound(left, 0);
+    expect(first).to.be.within(10, 100);
+    expect(untilFound(left, first), "after the finding").not.to.be.within(1, 6);
+    // A person looks when half of the evidence is there.
+    const half = Math.ceil(first / 2);
+    for (let n = 0; n < half; n++)
+      for (const one of session(28 + Math.floor(n / TICKETS), n % TICKETS, bad(28, n % TICKETS))) live(forgiven, one);
     forgiven.forgive("support-7");
-    expect(untilFound(forgiven, 28 + half)).to.be.above(untilFound(left, 28 + half));
+    expect(untilFound(forgiven, half)).not.to.be.at.most(first - half);
   });
 
   it("goes on over a restart, to the byte", () => {
