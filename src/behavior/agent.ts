@@ -78,7 +78,7 @@ function packed({ bytes }: Slab): Uint8Array {
   out.set(bytes.subarray(S.RATE_BINS * 2, S.GRAMS.at), HABITS_BYTES);
   const at = HABITS_BYTES + BINS_BYTES;
   for (let i = 0; i < GRAM_CELLS; i += 2)
-    out[at + i / 2] = level(bytes[S.GRAMS.at + i] ?? 0) | (level(bytes[S.GRAMS.at + i + 1] ?? 0) << 4);
+    out[at + i / 2] = (LEVELS[bytes[S.GRAMS.at + i] ?? 0] ?? 0) | ((LEVELS[bytes[S.GRAMS.at + i + 1] ?? 0] ?? 0) << 4);
   return out;
 }
 
@@ -102,6 +102,8 @@ function level(count: number): number {
   const power = 31 - Math.clz32(count);
   return 2 * power + ((count >>> (power - 1)) & 1);
 }
+
+const LEVELS = Uint8Array.from({ length: 256 }, (_, count) => level(count));
 
 function counted(of: number): number {
   return of < 4 ? of : (2 + (of & 1)) << ((of >>> 1) - 1);

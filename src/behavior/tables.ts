@@ -34,9 +34,14 @@ export function takeSlot(slab: Slab, { keys, at, slots, width }: Table, key: num
   return slot;
 }
 
+/** Half-lives after which nothing is left of a quantity. */
+const GONE_AFTER = 32;
+
 /** Returns what is left of a quantity after a number of seconds. */
 export function faded(quantity: number, seconds: number, halfLife: number): number {
-  return seconds <= 0 || quantity === 0 ? quantity : quantity * Math.pow(2, -seconds / halfLife);
+  if (seconds <= 0 || quantity === 0) return quantity;
+  // Most windows are of minutes, and most gaps longer: a power is the dearest sum in a look.
+  return seconds > GONE_AFTER * halfLife ? 0 : quantity * Math.exp((-Math.LN2 * seconds) / halfLife);
 }
 
 /** Halves counts. */
