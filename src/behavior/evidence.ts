@@ -48,7 +48,7 @@ const STAKES: readonly (readonly { upTo: number; share: number }[])[] = [
   ],
 ];
 const LEVELS = 4;
-/** What a bet is worth, by test and by how many of its p-values are reached. */
+/** Value of a bet, by test and by how many of its p-values are reached. */
 const BETS = Float64Array.from({ length: TESTS * LEVELS }, (_, i) => {
   const stakes = STAKES[Math.floor(i / LEVELS)] ?? [];
   const kept = 1 - stakes.reduce((sum, { share }) => sum + share, 0);
@@ -159,7 +159,7 @@ function levelOf(test: number, p: number): number {
   return level;
 }
 
-/** Adds what this act makes of its session, and begins the odds anew after a finding. */
+/** Adds what this act makes of its session, and begins the odds again after a finding. */
 export function addEvidence({ f, u }: Slab, seen: Seen, slot: number, begins: boolean): void {
   const { at, slots, width } = SESSIONS;
   const known = u[slot + KNOWN] ?? 0;

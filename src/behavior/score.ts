@@ -42,7 +42,7 @@ const ON_KNOWN = 0.7;
 /** Share of the score that is taken off if the whole purpose has taken this up. */
 const IN_RELEASE = 0.8;
 
-/** What a sequential test adds: with a finding, which makes it a flag; and the nearer it comes to one, from so near on. */
+/** Score of a finding by evidence, which makes it a flag; and of an act that comes near to one, from so near on. */
 const FOUND = 9.6;
 const [NEAR_FROM, NEAR_WEIGHS] = [0.5, 7];
 
