@@ -45,6 +45,7 @@ import { Closing } from "./system/closing.js";
 import type { System, Timers } from "./system/index.js";
 import { report } from "./system/log_events.js";
 import type { Logger } from "./system/logger.js";
+import { readHeaders } from "./system/headers_file.js";
 import { readBytes } from "./system/read_file.js";
 import { uuid7 } from "./system/uuid.js";
 import type { CaughtUp } from "./wiring/caught_up.js";
@@ -53,7 +54,7 @@ import type { ClusterNode } from "./wiring/cluster.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
-import { envoyDeps, listenToEnvoy } from "./wiring/envoy.js";
+import { envoyDeps, listenToEnvoy, listenToOtlp } from "./wiring/grpc.js";
 import { connectionsMax } from "./wiring/descriptors.js";
 import { explaining } from "./wiring/explaining.js";
 import { wireFindings } from "./wiring/findings.js";
@@ -62,6 +63,7 @@ import { HandedInRecords } from "./wiring/handed_in.js";
 import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
 import { stagedAnswer, wireStaging } from "./wiring/staging.js";
 import { watchPolicy } from "./wiring/policy_warnings.js";
+import type { Telemetry } from "./telemetry/telemetry.js";
 import { pulledSource, type PulledSource } from "./wiring/bundle_source.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
@@ -77,6 +79,8 @@ export interface Service {
   readonly url: string;
   /** `127.0.0.1:9191`; null where Envoy isn't listened to over gRPC. */
   readonly envoy: string | null;
+  /** `127.0.0.1:4317`; null where traces aren't taken over gRPC. */
+  readonly otlp: string | null;
   /** Answers every request that has come in, puts every record on disk, and ends. */
   stop(): Promise<void>;
 }
@@ -93,8 +97,10 @@ export interface TakeOver {
  * @param taken left out: the locks are taken now, and everything is made now
  * @throws Error saying what is wrong with keys, facts, the log or what was trusted before
  */
-export async function startService(config: Config, system: System, logger: Logger, taken: TakeOver | null = null): Promise<Service> {
+export async function startService(config: Config, system: System, given: Logger, taken: TakeOver | null = null): Promise<Service> {
   const { clock, timers } = system;
+  const telemetry = await telemetryOf(config, system, given);
+  const logger = telemetry?.logger ?? given;
   const identity = identityOf(config, system, logger);
   bundleTrust(config);
   const tls = config.tls && readTls(config.tls, "tls");
@@ -103,6 +109,7 @@ export async function startService(config: Config, system: System, logger: Logge
   // First of all: nothing is touched where another process serves from the same folders.
   const locks = taken?.locks ?? lockPlaces(config);
   const closing = new Closing();
+  closing.add(() => telemetry?.close());
   try {
     return await open();
   } catch (cause) {
@@ -311,6 +318,7 @@ export async function startService(config: Config, system: System, logger: Logge
       index_lag: search.durable - search.indexedTo,
       sensors_silent: sensing.sensors.silent,
     }));
+    telemetry?.metrics(metrics.registry);
     commands.ledger.listen(({ key, change, by, reason, revision, value }) => {
       if (change === "revoked") {
         const revocation = value as unknown as RevocationState;
@@ -372,7 +380,7 @@ export async function startService(config: Config, system: System, logger: Logge
     closing.add(() => {
       adjustments.close();
     });
-    const deciding = decider({
+    const decides = decider({
       // In a cluster the agent may have read something on another node: nobody knows where its values come from.
       ...(node === null && { flow: flow.port }),
       system,
@@ -397,6 +405,7 @@ export async function startService(config: Config, system: System, logger: Logge
         if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
       },
     });
+    const deciding = telemetry?.spans?.traced(decides) ?? decides;
     const handedIn = new HandedInRecords({
       log,
       search,
@@ -439,6 +448,8 @@ export async function startService(config: Config, system: System, logger: Logge
     const observingAtOnce = admission(streams_max, timers, halfOf(streams_max));
     const handingIn = admission(HAND_INS_MAX, timers, halfOf(HAND_INS_MAX));
     const admitted = admission(config.limits.decisions_max, timers, config.limits.decisions_per_caller_max);
+    const known = refusingRevoked(identity, facts);
+    const otlp = readingTraces(observing);
     const http: HttpServer = httpServer(
       {
         decider: deciding,
@@ -449,10 +460,10 @@ export async function startService(config: Config, system: System, logger: Logge
         handingIn,
         observer: observing,
         ...sensing,
-        otlp: readingTraces(observing),
+        otlp,
         outcomes,
         handedIn,
-        identity: refusingRevoked(identity, facts),
+        identity: known,
         facts: commands,
         cluster: node ?? undefined,
         flights,
@@ -482,6 +493,7 @@ export async function startService(config: Config, system: System, logger: Logge
         limits,
         hosts: allowedHosts(config),
         tls,
+        withinTrace: telemetry?.spans?.within,
       },
       packageVersion(),
     );
@@ -494,8 +506,30 @@ export async function startService(config: Config, system: System, logger: Logge
       ...{ subscribers: streams, recordFollowers: recordStreams, findingFollowers: findings.streams, waiters: bundleWaiters },
       ...{ findings: findings.findings, profiles: () => profile.known, flow },
     });
-    const asking = { admission: admitted, decider: deciding, flights, logger, metrics, newId, records, timers };
+    const asking = {
+      admission: admitted,
+      decider: deciding,
+      flights,
+      logger,
+      metrics,
+      newId,
+      records,
+      timers,
+      withinTrace: telemetry?.spans?.within,
+    };
     const asked = await listenToEnvoy(config, envoy, asking);
+    const { sensors } = sensing;
+    const traced = await listenToOtlp(config, {
+      identity: known,
+      logger,
+      metrics,
+      newId,
+      observing: observingAtOnce,
+      otlp,
+      records,
+      sensors,
+      timers,
+    });
     closing.add(async () => {
       // What holds connections open ends before they are waited for.
       streams.close();
@@ -503,7 +537,8 @@ export async function startService(config: Config, system: System, logger: Logge
       recordStreams.close();
       await findings.close();
       await securityEvents.stop();
-      await Promise.all([http.close(config.limits.shutdown_ms), asked?.server.close(config.limits.shutdown_ms)]);
+      const { shutdown_ms } = config.limits;
+      await Promise.all([http.close(shutdown_ms), asked?.server.close(shutdown_ms), traced?.server.close(shutdown_ms)]);
     });
     const { port } = await http.listen(config.listen.host, config.listen.port);
     if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
@@ -526,6 +561,7 @@ export async function startService(config: Config, system: System, logger: Logge
     return {
       url,
       envoy: asked?.address ?? null,
+      otlp: traced?.address ?? null,
       async stop() {
         accepting = false;
         await closing.close();
@@ -533,6 +569,13 @@ export async function startService(config: Config, system: System, logger: Logge
       },
     };
   }
+}
+
+/** Loads what sends telemetry; null where the configuration sends none. */
+async function telemetryOf({ telemetry }: Config, system: System, logger: Logger): Promise<Telemetry | null> {
+  if (telemetry === undefined) return null;
+  const { startTelemetry } = await import("./telemetry/telemetry.js");
+  return startTelemetry(telemetry, packageVersion(), system, logger);
 }
 
 function openMark({ log: { dir } }: Config, log: SegmentLog, revision: number, timers: Timers, logger: Logger): FactsMark {
@@ -571,10 +614,12 @@ export function checkConfigured(config: Config, system: System): void {
   checkLogIdentity(config.log.dir, config.log);
   if (config.tls !== undefined) readTls(config.tls, "tls");
   if (config.envoy?.grpc?.tls !== undefined) readTls(config.envoy.grpc.tls, "envoy.grpc.tls");
+  if (config.observe.otlp?.grpc?.tls !== undefined) readTls(config.observe.otlp.grpc.tls, "observe.otlp.grpc.tls");
   const { file } = config.facts;
   if (file !== undefined) readYamlDocument(readBytes(file), file);
   if (config.observe.otlp !== undefined) readOtelMapping(config.observe.otlp.mapping);
   if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
+  if (config.telemetry?.headers_file !== undefined) readHeaders(config.telemetry.headers_file);
   authzenEntities(config);
   checkSecurityEvents(config, system);
 }

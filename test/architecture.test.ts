@@ -23,6 +23,7 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   replay: ["audit", "bundle", "decision", "policy"],
   review: ["audit", "explain", "bundle", "decision", "policy", "replay"],
   records: ["audit", "decision"],
+  telemetry: ["decision"],
   upload: ["audit", "records"],
   sources: ["upload"],
   findings: ["audit", "decision", "records"],

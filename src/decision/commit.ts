@@ -29,6 +29,8 @@ export interface Committed {
   text: string;
   caller: string;
   purpose: string | null;
+  agent: string;
+  trace: string | null;
   uses: readonly string[];
   lease: AnswerTime | null;
   /** True if the log accepted the record, and the profile has learned from it. */
@@ -72,11 +74,13 @@ export class Committer {
         this.#learn(attempt, written.answer);
       }
       const { task, answer, text } = written;
-      const purpose = attempt.gathered.levels[0].situation.purpose === undefined ? null : question.action.request.purpose;
+      const { agent, context, purpose: named } = question.action.request;
+      const purpose = attempt.gathered.levels[0].situation.purpose === undefined ? null : named;
       const caller = question.asker.caller.id;
       const committed = system.clock.monotonic();
       const { lease } = attempt.gathered;
-      return { task, answer, text, caller, purpose, uses, lease, accepted, read_ms: question.read_ms, evaluate_ms, committed, recorded };
+      const asked = { caller, agent, trace: context.trace, purpose };
+      return { ...asked, task, answer, text, uses, lease, accepted, read_ms: question.read_ms, evaluate_ms, committed, recorded };
     } catch (cause) {
       facts.giveBack(uses);
       if (written !== null) this.unrecorded(written, accepted);
@@ -86,7 +90,7 @@ export class Committer {
 
   /** Resolves when the record is on disk: no answer leaves without it. @throws Problem of the log */
   async durable(committed: Committed): Promise<Decided> {
-    const { answer, text, purpose, caller, lease, read_ms, evaluate_ms } = committed;
+    const { answer, text, purpose, agent, trace, caller, lease, read_ms, evaluate_ms } = committed;
     try {
       await committed.recorded;
     } catch (cause) {
@@ -97,7 +101,7 @@ export class Committer {
     this.mayLeave(committed);
     this.#pdp.decided?.(answer.decision_id, caller, answer.proceed);
     const record = this.#pdp.system.clock.monotonic() - committed.committed;
-    return { answer, text, purpose, lease, stages: { read: read_ms, evaluate: evaluate_ms, record } };
+    return { answer, text, purpose, agent, trace, lease, stages: { read: read_ms, evaluate: evaluate_ms, record } };
   }
 
   /**

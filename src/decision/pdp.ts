@@ -85,6 +85,10 @@ export interface Decided {
   /** Time within which the answer may leave, if it permits. */
   lease: AnswerTime | null;
   stages: Stages;
+  /** The agent, as the action names it. */
+  agent: string;
+  /** The trace that the action names, whatever it is; null if it names none. */
+  trace: string | null;
 }
 
 /** Decides actions. `body` and `authorization` are an HTTP request's. */

@@ -14,6 +14,7 @@ import type { ScanLimits } from "../decision/scan.js";
 import type { Commands } from "../facts/commands.js";
 import type { Sight } from "../facts/reach.js";
 import type { TaskWork } from "../identity/task_tokens.js";
+import type { WithinTrace } from "../telemetry/decisions.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
 import type { ClusterNode } from "../wiring/cluster.js";
@@ -133,4 +134,6 @@ export interface HttpDeps extends SensingRoom {
   limits: HttpLimits;
   hosts: readonly string[];
   tls?: { cert: Buffer; key: Buffer } | undefined;
+  /** Left out: no spans are sent. */
+  withinTrace?: WithinTrace | undefined;
 }

@@ -2,7 +2,6 @@
  * Envoy's external authorization over gRPC, on a listener of its own. What can be read is answered, and a refusal is an answer: an
  * error of gRPC is for what isn't a message, since a proxy can be set to let those pass.
  */
-import { createServer, type AddressInfo } from "node:net";
 import type { Metadata, sendUnaryData, ServerInterceptor, ServerUnaryCall } from "@grpc/grpc-js";
 import { check, refusalOf, type EnvoyPorts, type Told } from "../adapters/envoy/check.js";
 import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js";
@@ -11,25 +10,16 @@ import { Problem } from "../contract/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
 import { RefusedChecks } from "./envoy_refused.js";
 import { Connection, Over } from "./grpc_connection.js";
+import { grpcServer, type GrpcOptions } from "./grpc_server.js";
 import type { Flight } from "./flights.js";
 import type { HttpServer } from "./server.js";
 import { report } from "../system/log_events.js";
 
-export interface GrpcOptions {
-  tls?: { cert: Buffer; key: Buffer; client_ca: Buffer | null } | undefined;
-  message_bytes_max: number;
-  connections_max: number;
-  calls_max: number;
-  idle_ms: number;
-}
-
-const KEEPALIVE_MS = 30_000;
-
-type Served = Pick<HttpDeps, "admission" | "decider" | "flights" | "logger" | "metrics" | "newId" | "records" | "timers">;
+type Served = Pick<HttpDeps, "admission" | "decider" | "flights" | "logger" | "metrics" | "newId" | "records" | "timers" | "withinTrace">;
 
 export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<Pick<HttpServer, "listen" | "close">> {
   const { admission, decider, flights, logger, metrics, newId, records, timers } = deps;
-  const { Server, ServerCredentials, ServerInterceptingCall, status } = await import("@grpc/grpc-js");
+  const { ServerInterceptingCall, status } = await import("@grpc/grpc-js");
   const messages = await loadMessages();
   const refusals = new RefusedChecks(deps, envoy.ports.clock);
   const connections = new Map<string, Connection>();
@@ -74,7 +64,8 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
       return;
     }
     flights.begin(flightOf(over, connection));
-    const told = await answer(message, call.metadata);
+    const answering = (): Promise<Told> => answer(message, call.metadata);
+    const told = await (deps.withinTrace?.(call.metadata.get("traceparent")[0]?.toString(), answering) ?? answering());
     if (told.problem !== null) metrics.problem(told.problem.code);
     refusals.tell(told, requestIdOf(message));
     done(null, responseOf(told));
@@ -103,14 +94,17 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     });
   };
 
-  const server = new Server({
+  const { server, door } = await grpcServer(options, timers, {
     interceptors: [watch],
-    "grpc.max_receive_message_length": options.message_bytes_max,
-    "grpc.max_concurrent_streams": options.calls_max,
-    "grpc.max_connection_idle_ms": options.idle_ms,
-    "grpc.keepalive_time_ms": KEEPALIVE_MS,
-    "grpc.keepalive_timeout_ms": KEEPALIVE_MS,
-    "grpc.enable_channelz": 0,
+    connected: (socket) => {
+      const peer = `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`;
+      const connection = new Connection(socket, timers);
+      connections.set(peer, connection);
+      socket.once("close", () => {
+        if (connections.get(peer) === connection) connections.delete(peer);
+        connection.closed();
+      });
+    },
   });
   const Check = {
     path: messages.path,
@@ -126,52 +120,11 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     { Check },
     { Check: (call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>) => void handle(call, done) },
   );
-  const { tls } = options;
-  const injector = server.createConnectionInjector(
-    tls === undefined
-      ? ServerCredentials.createInsecure()
-      : ServerCredentials.createSsl(tls.client_ca, [{ private_key: tls.key, cert_chain: tls.cert }], tls.client_ca !== null),
-  );
-  // A listener of our own, since what a barrier cuts off is a connection.
-  const listener = createServer((socket) => {
-    const peer = `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`;
-    const connection = new Connection(socket, timers);
-    connections.set(peer, connection);
-    socket.once("close", () => {
-      if (connections.get(peer) === connection) connections.delete(peer);
-      connection.closed();
-    });
-    socket.on("error", () => undefined);
-    injector.injectConnection(socket);
-  });
-  listener.maxConnections = options.connections_max;
-
-  return {
-    listen: (host, port) =>
-      new Promise((resolve, reject) => {
-        listener.once("error", reject);
-        listener.listen(port, host, () => {
-          listener.off("error", reject);
-          resolve(listener.address() as AddressInfo);
-        });
-      }),
-    close: (ms) =>
-      new Promise((resolve) => {
-        const cancel = timers.after(ms, () => {
-          for (const { socket } of connections.values()) socket.destroy();
-        });
-        listener.close(() => {
-          cancel();
-          server.forceShutdown();
-          resolve();
-        });
-        injector.drain(ms);
-      }),
-  };
+  return door;
 }
 
 /** @throws Problem where there are two */
-function authorizationIn(metadata: Metadata): string | undefined {
+export function authorizationIn(metadata: Metadata): string | undefined {
   const [first, second] = metadata.get("authorization");
   if (second !== undefined) throw new Problem("http_invalid", { field: "authorization", expected: "the header once" });
   return first?.toString();

@@ -182,7 +182,8 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
     void (async () => {
       try {
         if (route.operation.query === undefined && route.below !== true) readQuery(request, {});
-        const content = await route.handle(request, params, response);
+        const handling = (): ReturnType<FrontRoute["handle"]> => route.handle(request, params, response);
+        const content = await (deps.withinTrace === undefined ? handling() : deps.withinTrace(traceparentOf(request), handling));
         if (route.operation.scope !== null) connections.proved(request.socket, () => callerIn(request));
         answer(request, response, content);
       } catch (cause) {
@@ -306,6 +307,11 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
         });
       }),
   };
+}
+
+function traceparentOf({ headers }: IncomingMessage): string | undefined {
+  const { traceparent } = headers;
+  return typeof traceparent === "string" ? traceparent : undefined;
 }
 
 async function expressApp(

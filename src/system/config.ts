@@ -14,7 +14,8 @@ import { section, type ErrorAt } from "./config/parts.js";
 import { checkBundleSource } from "./config/sources.js";
 import { checkSinks, checkUploads, log, sinks, uploads } from "./config/records.js";
 import { checkSecurityEvents, securityEvents } from "./config/security_events.js";
-import { checkFindings, findings, observe } from "./config/watching.js";
+import { checkTelemetry, telemetry } from "./config/telemetry.js";
+import { checkFindings, checkObserve, findings, observe } from "./config/watching.js";
 import { readBytes } from "./read_file.js";
 import { readYamlAs } from "./yaml.js";
 import { schemas } from "./schemas.js";
@@ -44,6 +45,7 @@ export const ConfigSchema = section(
     security_events: Type.Optional(securityEvents),
     authzen: Type.Optional(authzen),
     cluster: Type.Optional(cluster),
+    telemetry: Type.Optional(telemetry),
   },
   "The service's configuration",
 );
@@ -72,7 +74,9 @@ export function parseConfig(text: string | Uint8Array, file: string): Config {
   checkSinks(value.export ?? [], errorAt);
   checkUploads(value.upload ?? [], errorAt);
   checkFindings(value.findings, errorAt);
+  checkObserve(value.observe, errorAt);
   if (value.envoy !== undefined) checkEnvoy(value.envoy, errorAt);
+  if (value.telemetry !== undefined) checkTelemetry(value.telemetry, errorAt);
   checkListening(value, errorAt);
   if (value.cluster !== undefined) checkCluster(value, errorAt);
   return value;

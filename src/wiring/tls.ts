@@ -16,7 +16,10 @@ export interface TlsPems {
  * @param at the configuration's key, such as `tls`
  * @throws KeyRefused if one is invalid, or they don't belong together, naming the key; the file system's error
  */
-export function readTls(files: { cert: string; key: string; client_ca?: string | undefined }, at: "tls" | "envoy.grpc.tls"): TlsPems {
+export function readTls(
+  files: { cert: string; key: string; client_ca?: string | undefined },
+  at: "tls" | "envoy.grpc.tls" | "observe.otlp.grpc.tls",
+): TlsPems {
   const [cert, key] = [readBytes(files.cert), readBytes(files.key)];
   trying(`${at}.cert: \`${files.cert}\` holds no certificate in PEM form`, () => createSecureContext({ cert }));
   trying(`${at}.key: \`${files.key}\` holds no private key in PEM form`, () => createSecureContext({ key }));

@@ -7,12 +7,12 @@ import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
 import { json, problemContent } from "../reply.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
-import { otlpRefusal, takeTraces } from "./otlp.js";
+import { otlpRefusal, takeOtlp } from "./otlp.js";
 
 /** Its streams are bounded apart from decisions, which have the first call on everything that they share. */
 export function postObserve(deps: HttpDeps): FrontRoute {
   const { limits, observing } = deps;
-  const traces = takeTraces(deps);
+  const traces = takeOtlp(deps, "traces");
   return {
     operation: {
       id: "observeActions",

@@ -8,7 +8,7 @@ import { protobufAnswer, protobufStatus } from "../../adapters/otlp/protobuf.js"
 import type { Signal } from "../../adapters/otlp/read.js";
 import { Problem, type ProblemCode } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
-import { PROTOBUF_TYPE, isProtobuf, readPackedOtlpBytes, type BodyLimits } from "../body.js";
+import { PROTOBUF_TYPE, isProtobuf, readPackedOtlpBytes } from "../body.js";
 import type { HttpDeps } from "../deps.js";
 import type { FrontRoute } from "../front.js";
 import { json, problemContent, type Content } from "../reply.js";
@@ -44,33 +44,51 @@ const ANSWERS = {
 };
 const PROBLEMS: readonly ProblemCode[] = [...DECIDING_PROBLEMS, "body_too_large", "lines_too_many", "otlp_unmapped", "index_unavailable"];
 
-/** Returns a refusal as an exporter reads it (`google.rpc.Status`); by the status it knows whether to send again. */
-export function otlpRefusal(problem: Problem, request: IncomingMessage, id?: string): Content {
+/** Returns the code and text of a `google.rpc.Status`, as an exporter reads it; by the code it knows whether to send again. */
+export function statusOf(problem: Problem, id?: string): { code: number; message: string } {
   const { hint } = problem.toJSON() as { hint?: string };
   // What is expected stands in a problem's message already; an exporter shows nothing else.
   const message = [problem.code, problem.detail.field, problem.message, hint, id].filter((part) => part !== undefined).join(": ");
-  const code = CODES[problem.status] ?? INVALID_ARGUMENT;
+  return { code: CODES[problem.status] ?? INVALID_ARGUMENT, message };
+}
+
+export function otlpRefusal(problem: Problem, request: IncomingMessage, id?: string): Content {
+  const { code, message } = statusOf(problem, id);
   if (isProtobuf(request)) return { ...problemContent(problem), type: PROTOBUF_TYPE, body: protobufStatus(code, message) };
   return { ...problemContent(problem), type: "application/json", body: JSON.stringify({ code, message }) };
 }
 
-/** Takes the traces of a request, whatever its path. */
-export function takeTraces(deps: HttpDeps): (request: IncomingMessage) => Promise<Content> {
-  const { timers } = deps;
-  return async (request) => {
-    const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
-    const { reports, limits } = configured(deps);
-    const sent = await sentIn(request, limits, timers);
-    const report = await deps.observing.admit(() => reports.traces(sent, caller), caller.id);
-    deps.sensors.heard(caller.id);
-    deps.metrics.observed(report.answer);
-    deps.metrics.spans(report);
-    return taken(request, report);
-  };
+/** Takes signals of a caller that is known only by its token, whatever brings them: traces are observed, of others nothing is kept. */
+export async function takeSignals(
+  deps: Pick<HttpDeps, "identity" | "metrics" | "observing" | "otlp" | "sensors">,
+  signal: Signal,
+  authorization: string | undefined,
+  read: (bytes_max: number) => SentSignals | Promise<SentSignals>,
+): Promise<Pick<TracesReport, "rejected">> {
+  const caller = await deps.identity.authenticate(authorization, "remit:observe");
+  const { otlp } = deps;
+  if (otlp === null) throw new Problem("otlp_unmapped");
+  const sent = await read(otlp.body_bytes_max);
+  if (signal !== "traces") {
+    await deps.observing.admit(() => otlp.reports.check(sent, signal), caller.id);
+    return { rejected: [] };
+  }
+  const report = await deps.observing.admit(() => otlp.reports.traces(sent, caller), caller.id);
+  deps.sensors.heard(caller.id);
+  deps.metrics.observed(report.answer);
+  deps.metrics.spans(report);
+  return report;
 }
 
-async function sentIn(request: IncomingMessage, limits: BodyLimits, timers: HttpDeps["timers"]): Promise<SentSignals> {
-  return { body: await readPackedOtlpBytes(request, limits, timers), isProtobuf: isProtobuf(request) };
+/** Returns a handler that takes a signal's requests, whatever their path. */
+export function takeOtlp(deps: HttpDeps, signal: Signal): (request: IncomingMessage) => Promise<Content> {
+  return async (request) => {
+    const { rejected } = await takeSignals(deps, signal, request.headers.authorization, async (bytes_max) => {
+      const limits = { bytes_max, ms: deps.limits.body_ms, too_large: "body_too_large" } as const;
+      return { body: await readPackedOtlpBytes(request, limits, deps.timers), isProtobuf: isProtobuf(request) };
+    });
+    return taken(request, rejected);
+  };
 }
 
 export function postTraces(deps: HttpDeps): FrontRoute {
@@ -80,19 +98,19 @@ export function postTraces(deps: HttpDeps): FrontRoute {
       "traces",
       "Report traces (OTLP/HTTP): calls of agents that they tell of are judged and recorded as observed",
     ),
-    handle: takeTraces(deps),
+    handle: takeOtlp(deps, "traces"),
   };
 }
 
 /** Returns a route for logs, which drops them, so that an application can send all its signals to one place. */
 export function postLogs(deps: HttpDeps): FrontRoute {
-  return { ...routeOf("exportLogs", "logs", "Takes logs (OTLP/HTTP), and keeps nothing of them"), handle: thrownAway(deps, "logs") };
+  return { ...routeOf("exportLogs", "logs", "Takes logs (OTLP/HTTP), and keeps nothing of them"), handle: takeOtlp(deps, "logs") };
 }
 
 export function postMetrics(deps: HttpDeps): FrontRoute {
   return {
     ...routeOf("exportMetrics", "metrics", "Takes metrics (OTLP/HTTP), and keeps nothing of them"),
-    handle: thrownAway(deps, "metrics"),
+    handle: takeOtlp(deps, "metrics"),
   };
 }
 
@@ -112,27 +130,15 @@ function routeOf(id: string, signal: Signal, summary: string): Omit<FrontRoute, 
   };
 }
 
-function thrownAway(deps: HttpDeps, signal: "logs" | "metrics"): FrontRoute["handle"] {
-  return async (request) => {
-    const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
-    const { reports, limits } = configured(deps);
-    const sent = await sentIn(request, limits, deps.timers);
-    await deps.observing.admit(() => reports.check(sent, signal), caller.id);
-    return taken(request, { rejected: [] });
-  };
+function taken(request: IncomingMessage, rejected: TracesReport["rejected"]): Content {
+  if (isProtobuf(request)) return { status: 200, type: PROTOBUF_TYPE, body: rejectionAnswer(rejected) };
+  if (rejected.length === 0) return json(200, {});
+  return json(200, { partialSuccess: { rejectedSpans: String(rejected.length), errorMessage: messageOf(rejected) } });
 }
 
-/** @throws Problem `otlp_unmapped` */
-function configured({ otlp, limits }: HttpDeps) {
-  if (otlp === null) throw new Problem("otlp_unmapped");
-  const body = { bytes_max: otlp.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
-  return { reports: otlp.reports, limits: body };
-}
-
-function taken(request: IncomingMessage, { rejected }: Pick<TracesReport, "rejected">): Content {
-  const errorMessage = messageOf(rejected);
-  if (isProtobuf(request)) return { status: 200, type: PROTOBUF_TYPE, body: protobufAnswer(rejected.length, errorMessage) };
-  return json(200, rejected.length === 0 ? {} : { partialSuccess: { rejectedSpans: String(rejected.length), errorMessage } });
+/** Returns an answer in Protobuf, over HTTP or gRPC. */
+export function rejectionAnswer(rejected: TracesReport["rejected"]): Uint8Array {
+  return protobufAnswer(rejected.length, messageOf(rejected));
 }
 
 function messageOf(rejected: TracesReport["rejected"]): string {

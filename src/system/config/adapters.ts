@@ -1,8 +1,7 @@
 /** Decisions that are asked for in others' words. */
 import { NAME_PATTERN } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
-import { DAY_MS, KIB, MIB, amount, ownKey, path, section, word, type ErrorAt } from "./parts.js";
-import { isLoopback } from "./urls.js";
+import { KIB, MIB, amount, checkGrpc, grpcListening, ownKey, path, section, word, type ErrorAt } from "./parts.js";
 
 /** Place of a value for an adapter: `context.purpose`, or, for names with dots in them, a pointer (RFC 6901): `/context/a.b`. */
 const Place = Type.String({
@@ -117,32 +116,12 @@ export const envoy = section(
     grpc: Type.Optional(
       section(
         {
-          host: Type.String({
-            default: "127.0.0.1",
-            minLength: 1,
-            description: "Address to listen on. Anything but a loopback address needs `tls`",
-          }),
-          port: Type.Integer({ default: 9191, minimum: 0, maximum: 65535, description: "Port; 0 takes a free one" }),
-          tls: Type.Optional(
-            section(
-              {
-                cert: path("PEM file of the certificate chain"),
-                key: path("PEM file of its private key"),
-                client_ca: Type.Optional(
-                  path("PEM file of the authorities of which proxies must have a certificate. They give their token all the same"),
-                ),
-              },
-              "Serves TLS",
-            ),
-          ),
+          ...grpcListening(9191, 1024, "proxies"),
           message_bytes_max: amount(
             "bytes",
             { default: 256 * KIB, minimum: KIB, maximum: 4 * MIB },
             "One message, headers and body of the request in it",
           ),
-          connections_max: amount("connections", { default: 64, minimum: 1, maximum: 65_535 }, "Connections at once; more are closed"),
-          calls_max: amount("requests", { default: 1024, minimum: 1, maximum: 65_535 }, "Calls of one connection under way"),
-          idle_ms: amount("ms", { default: 600_000, minimum: 1000, maximum: DAY_MS }, "Time a connection may be without a call"),
         },
         "Where `envoy.service.auth.v3.Authorization` is served",
       ),
@@ -161,6 +140,5 @@ export const envoy = section(
 export function checkEnvoy(given: Static<typeof envoy>, errorAt: ErrorAt): void {
   const { grpc, path: below } = given;
   if (grpc === undefined && below === undefined) throw errorAt(["envoy"], "give `grpc`, `path` or both");
-  if (grpc !== undefined && grpc.tls === undefined && !isLoopback(grpc.host))
-    throw errorAt(["envoy", "grpc", "host"], "anything but a loopback address needs `tls`");
+  if (grpc !== undefined) checkGrpc(grpc, ["envoy", "grpc"], errorAt);
 }

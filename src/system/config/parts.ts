@@ -1,6 +1,7 @@
 /** Parts that the sections of the configuration are made of. */
 import { NAME_PATTERN } from "../../contract/index.js";
 import { Type, type TProperties } from "../../contract/type.js";
+import { isLoopback } from "./urls.js";
 
 export const KIB = 1024;
 export const MIB = 1024 * KIB;
@@ -72,3 +73,33 @@ export const retries = {
 };
 
 export type ErrorAt = (path: readonly (string | number)[], message: string) => Error;
+
+/** Checks an address that gRPC is served at: without TLS it has to be a loopback one. */
+export function checkGrpc({ host, tls }: { host: string; tls?: unknown }, at: readonly string[], errorAt: ErrorAt): void {
+  if (tls === undefined && !isLoopback(host)) throw errorAt([...at, "host"], "anything but a loopback address needs `tls`");
+}
+
+/** Settings of a place where something is served over gRPC. */
+export const grpcListening = (port: number, calls: number, clients: string) => ({
+  host: Type.String({
+    default: "127.0.0.1",
+    minLength: 1,
+    description: "Address to listen on. Anything but a loopback address needs `tls`",
+  }),
+  port: Type.Integer({ default: port, minimum: 0, maximum: 65535, description: "Port; 0 takes a free one" }),
+  tls: Type.Optional(
+    section(
+      {
+        cert: path("PEM file of the certificate chain"),
+        key: path("PEM file of its private key"),
+        client_ca: Type.Optional(
+          path(`PEM file of the authorities of which ${clients} must have a certificate. They give their token all the same`),
+        ),
+      },
+      "Serves TLS",
+    ),
+  ),
+  connections_max: amount("connections", { default: 64, minimum: 1, maximum: 65_535 }, "Connections at once; more are closed"),
+  calls_max: amount("requests", { default: calls, minimum: 1, maximum: 65_535 }, "Calls of one connection under way"),
+  idle_ms: amount("ms", { default: 600_000, minimum: 1000, maximum: DAY_MS }, "Time a connection may be without a call"),
+});

@@ -1,6 +1,6 @@
 /** Settings of what agents do without having asked, and what people have to look into. */
 import { Type, type Static } from "../../contract/type.js";
-import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, ownKey, path, section, type ErrorAt } from "./parts.js";
+import { DAY_MS, HOUR_MS, KIB, MIB, amount, checkGrpc, defaulted, grpcListening, ownKey, path, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 export const observe = defaulted(
@@ -68,8 +68,9 @@ export const observe = defaulted(
             { default: 1000, minimum: 0, maximum: 60_000 },
             "How far the clocks of who reports may be ahead or behind: so long after a call its decision may seem to be",
           ),
+          grpc: Type.Optional(section(grpcListening(4317, 16, "senders"), "Takes them over gRPC, too; left out, it doesn't")),
         },
-        "Takes traces (OTLP/HTTP JSON) at `POST /observe` and `POST /v1/traces`; left out, it doesn't",
+        "Takes traces (OTLP/HTTP) at `POST /observe` and `POST /v1/traces`; left out, it doesn't",
       ),
     ),
   },
@@ -126,4 +127,8 @@ export function checkFindings({ webhook }: Static<typeof findings>, errorAt: Err
   const at = ["findings", "webhook"];
   if (!isOutgoingUrl(webhook.url)) throw errorAt([...at, "url"], OUTGOING);
   if (webhook.retry_ms > webhook.retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
+}
+
+export function checkObserve({ otlp }: Static<typeof observe>, errorAt: ErrorAt): void {
+  if (otlp?.grpc !== undefined) checkGrpc(otlp.grpc, ["observe", "otlp", "grpc"], errorAt);
 }

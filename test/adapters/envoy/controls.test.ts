@@ -73,6 +73,8 @@ async function passes(tree: Tree, { mapping = MAPPING, asked = {}, headers = {},
         text: "",
         purpose: null,
         lease: null,
+        agent: "",
+        trace: null,
         stages: { read: 0, evaluate: 0, record: 0 },
       }),
   });

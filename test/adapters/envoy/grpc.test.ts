@@ -13,7 +13,8 @@ import type { Decided } from "../../../src/decision/pdp.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { admission } from "../../../src/http/admission.js";
 import type { EnvoyDeps } from "../../../src/http/deps.js";
-import { envoyGrpc, type GrpcOptions } from "../../../src/http/envoy_grpc.js";
+import { envoyGrpc } from "../../../src/http/envoy_grpc.js";
+import type { GrpcOptions } from "../../../src/http/grpc_server.js";
 import { Flights } from "../../../src/http/flights.js";
 import type { HttpServer } from "../../../src/http/server.js";
 import { system } from "../../../src/system/index.js";
@@ -82,7 +83,15 @@ async function open(
   const decider = {
     decideAction: async (): Promise<Decided> => {
       decided++;
-      return { answer: await decide(), text: "", purpose: null, lease: null, stages: { read: 0, evaluate: 0, record: 0 } };
+      return {
+        answer: await decide(),
+        text: "",
+        purpose: null,
+        lease: null,
+        agent: "",
+        trace: null,
+        stages: { read: 0, evaluate: 0, record: 0 },
+      };
     },
   };
   const note = (...all: unknown[]): void => void logged.push(all);

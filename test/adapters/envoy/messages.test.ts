@@ -158,6 +158,8 @@ function permitting(): { ports: EnvoyPorts; decided: DecideRequest[] } {
         text: "",
         purpose: null,
         lease: null,
+        agent: "",
+        trace: null,
         stages: { read: 0, evaluate: 0, record: 0 },
       });
     },

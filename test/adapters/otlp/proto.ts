@@ -17,7 +17,16 @@ export const PROTO = protobuf.parse(`
   message ScopeSpans { Scope scope = 1; repeated Span spans = 2; string schema_url = 3; }
   message ResourceSpans { Resource resource = 1; repeated ScopeSpans scope_spans = 2; string schema_url = 3; }
   message Traces { repeated ResourceSpans resource_spans = 1; }
-  message LogRecord { fixed64 time_unix_nano = 1; AnyValue body = 5; }
+  message LogRecord { fixed64 time_unix_nano = 1; int32 severity_number = 2; string severity_text = 3; AnyValue body = 5; repeated KeyValue attributes = 6; }
+  message NumberPoint { fixed64 start_time_unix_nano = 2; oneof value { double as_double = 4; sfixed64 as_int = 6; } repeated KeyValue attributes = 7; }
+  message HistogramPoint { fixed64 count = 4; double sum = 5; repeated fixed64 bucket_counts = 6 [packed = true]; repeated double explicit_bounds = 7 [packed = true]; repeated KeyValue attributes = 9; }
+  message Gauge { repeated NumberPoint data_points = 1; }
+  message Sum { repeated NumberPoint data_points = 1; int32 aggregation_temporality = 2; bool is_monotonic = 3; }
+  message Histogram { repeated HistogramPoint data_points = 1; int32 aggregation_temporality = 2; }
+  message Metric { string name = 1; string description = 2; string unit = 3; oneof data { Gauge gauge = 5; Sum sum = 7; Histogram histogram = 9; } }
+  message ScopeMetrics { repeated Metric metrics = 2; }
+  message ResourceMetrics { Resource resource = 1; repeated ScopeMetrics scope_metrics = 2; }
+  message Metrics { repeated ResourceMetrics resource_metrics = 1; }
   message ScopeLogs { repeated LogRecord log_records = 2; }
   message ResourceLogs { Resource resource = 1; repeated ScopeLogs scope_logs = 2; }
   message Logs { repeated ResourceLogs resource_logs = 1; }

@@ -37,6 +37,7 @@ export const PARTS = [
     "findings",
     "behavior",
     "observe",
+    "telemetry",
     "events",
     "audit",
     "records-sql",
