@@ -1,5 +1,6 @@
 /** Wires the rooms into a service: the only file that knows everything. */
 import { readEnvoyMapping } from "./adapters/envoy/mapping.js";
+import { readOpaMapping } from "./adapters/opa/mapping.js";
 import { readOtelMapping } from "./adapters/otlp/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
 import type { Uploads } from "./upload/uploads.js";
@@ -455,6 +456,7 @@ export async function startService(config: Config, system: System, given: Logger
         decider: deciding,
         authzen: wireAuthzen({ config, decider: deciding, registry: facts, search, findings, clock }),
         envoy,
+        opa: config.opa === undefined ? undefined : readOpaMapping(config.opa.mapping),
         admission: admitted,
         observing: observingAtOnce,
         handingIn,
@@ -619,6 +621,7 @@ export function checkConfigured(config: Config, system: System): void {
   if (file !== undefined) readYamlDocument(readBytes(file), file);
   if (config.observe.otlp !== undefined) readOtelMapping(config.observe.otlp.mapping);
   if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
+  if (config.opa !== undefined) readOpaMapping(config.opa.mapping);
   if (config.telemetry?.headers_file !== undefined) readHeaders(config.telemetry.headers_file);
   authzenEntities(config);
   checkSecurityEvents(config, system);

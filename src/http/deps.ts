@@ -1,6 +1,7 @@
 /** Dependencies of the routes; `service.ts` provides them. */
 import type { Authzen } from "../adapters/authzen/authzen.js";
 import type { EnvoyPorts } from "../adapters/envoy/check.js";
+import type { OpaMapping } from "../adapters/opa/mapping.js";
 import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
@@ -100,6 +101,8 @@ export interface HttpDeps extends SensingRoom {
   authzen?: Authzen | undefined;
   /** Left out: no proxy asks about requests. */
   envoy?: EnvoyDeps | undefined;
+  /** Documents that other products ask for. Left out: there are none. */
+  opa?: OpaMapping | undefined;
   observer: Observer;
   outcomes: Outcomes;
   identity: HttpIdentity;

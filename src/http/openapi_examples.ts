@@ -120,6 +120,11 @@ const accessTask = {
 };
 /** OPA's APIs that aren't offered have no answer that says that it went well. */
 const notOffered: Example = {};
+const decisionLogs: Example = {
+  request: [{ decision_id: ID, path: "trino/allow", input: { action: { operation: "SelectFromColumns" } }, result: true, timestamp: TIME }],
+  answer: { observed: 1, passed_over: 0, rejected: 0 },
+};
+const opaStatus: Example = { request: { labels: { id: "opa-1" } }, answer: {} };
 const note =
   "remit.example/records\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— remit.example/records Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJ";
 
@@ -133,7 +138,7 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
   },
   opaWebhook: { request: asked, answer: decision },
   opaDefaultDecision: { request: asked, answer: decision },
-  opaPolicies: notOffered,
+  opaPolicies: { answer: { result: [] } },
   opaQuery: notOffered,
   opaCompile: notOffered,
   opaConfig: notOffered,
@@ -241,6 +246,10 @@ export const EXAMPLES: Readonly<Record<string, Example>> = {
     request: { origin: "shop-1", records: [{ record: { ...record, seq: 17 } }] },
     answer: { taken: 1, known: 0, refused: [] },
   },
+  takeDecisionLogs: decisionLogs,
+  takeDecisionLogsOf: decisionLogs,
+  takeStatus: opaStatus,
+  takeStatusOf: opaStatus,
   exportTraces: { request: { resourceSpans: [] }, answer: {} },
   exportLogs: { request: { resourceLogs: [] }, answer: {} },
   exportMetrics: { request: { resourceMetrics: [] }, answer: {} },
@@ -393,6 +402,8 @@ export const PATH_PARAMETERS: Readonly<Record<string, { description: string; exa
   "revocations/scope": { description: "Kind of thing that is revoked; of a transmitter's with `@` and its name", example: "agent" },
   "{scope}/of": { description: "Id of what is revoked, percent-encoded", example: "support-7" },
   "tile/tile": { description: "Path of the tile (C2SP tlog-tiles), with its level first", example: "0/000" },
+  "logs/partition": { description: "Name of the partition (OPA's `partition_name`); it changes nothing", example: "edge" },
+  "status/partition": { description: "Name of the partition (OPA's `partition_name`); it changes nothing", example: "edge" },
   "health/rule": { description: "Name of the rule: `live` or `ready`", example: "ready" },
   "poll/stream_id": { description: "Id of the stream", example: "s-1" },
   "ssf-configuration/path": { description: "Path of the issuer", example: "tenant-1" },

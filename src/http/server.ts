@@ -41,6 +41,7 @@ import { postNotice } from "./routes/notices.js";
 import { postObserve } from "./routes/observe.js";
 import { opaRoutes } from "./routes/opa.js";
 import { opaHealth } from "./routes/opa_health.js";
+import { postOpaLogs, postOpaLogsOf, postOpaStatus, postOpaStatusOf } from "./routes/opa_reports.js";
 import { openapi } from "./routes/openapi.js";
 import { postLogs, postMetrics, postTraces } from "./routes/otlp.js";
 import { postOutcome } from "./routes/outcomes.js";
@@ -92,7 +93,10 @@ const OVERLOADED = new Problem("overloaded");
 const OVERLOADED_CONTENT = problemContent(OVERLOADED);
 
 const PUBLISHING = [getBundles, postBundles, postDropStaged, getBundle];
-const AFTERWARDS = [postObserve, postRecords, postTraces, postLogs, postMetrics, postOutcome, postNotice];
+const AFTERWARDS = [
+  ...[postObserve, postRecords, postTraces, postLogs, postMetrics, postOutcome, postNotice],
+  ...[postOpaLogs, postOpaLogsOf, postOpaStatus, postOpaStatusOf],
+];
 // What has a name of its own before what any id fits.
 const LOG = [
   ...[getCheckpoint, getLogKeys, getConsistency, getTile],

@@ -5,7 +5,7 @@
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve, sep } from "node:path";
 import { Type, type Static } from "../contract/type.js";
-import { authzen, checkEnvoy, envoy } from "./config/adapters.js";
+import { authzen, checkEnvoy, envoy, opa } from "./config/adapters.js";
 import { cluster } from "./config/cluster.js";
 import { behavior, bundle, decision, engine, facts } from "./config/deciding.js";
 import { callers, checkCallerScopes, checkIssuers, identity } from "./config/identity.js";
@@ -41,6 +41,7 @@ export const ConfigSchema = section(
     behavior,
     engine,
     envoy: Type.Optional(envoy),
+    opa: Type.Optional(opa),
     findings,
     security_events: Type.Optional(securityEvents),
     authzen: Type.Optional(authzen),

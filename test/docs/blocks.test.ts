@@ -5,6 +5,7 @@ import { expect } from "chai";
 import { parse } from "yaml";
 import { parseEntities } from "../../src/adapters/authzen/entities.js";
 import { parseEnvoyMapping } from "../../src/adapters/envoy/mapping.js";
+import { parseOpaMapping } from "../../src/adapters/opa/mapping.js";
 import { parseOtelMapping } from "../../src/adapters/otlp/mapping.js";
 import { readTable } from "../../src/authoring/table.js";
 import { compilePurposes } from "../../src/bundle/purposes.js";
@@ -60,6 +61,7 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   "guard.yaml": (text) => parseGuardConfig(text, "guard.yaml"),
   "console.yaml": (text) => parseConsoleConfig(text, "console.yaml"),
   "envoy.yaml": (text) => parseEnvoyMapping(text, "envoy.yaml"),
+  "opa.yaml": (text) => parseOpaMapping(text, "opa.yaml"),
   "otel.yaml": (text) => parseOtelMapping(text, "otel.yaml"),
   "entities.yaml": (text) => parseEntities(text, "entities.yaml", 100),
   // Rules are compiled and tested where they ship.

@@ -12,6 +12,8 @@ export interface Outcome {
   stages: { read: number; evaluate: number; record: number } | null;
   /** Policy that decided, or would have. */
   policy: PolicyIdentity | null;
+  /** Why nothing was decided, of an input in a product's own words. */
+  warning?: OpaError["body"];
 }
 
 export const INPUT_MISSING = `{"code":"api_usage_warning","message":"'input' key missing from the request"}`;
@@ -23,6 +25,7 @@ export function dataText(outcome: Outcome, asked: Pick<Parameters, "metrics" | "
   if (asked.metrics) text += `,"metrics":${metricsText(outcome)}`;
   if (asked.provenance) text += `,"provenance":${provenanceText(outcome, version)}`;
   if (result !== undefined) text += `,"result":${result}`;
+  if (outcome.warning !== undefined) text += `,"warning":${JSON.stringify(outcome.warning)}`;
   return `${text}${more}}`;
 }
 

@@ -93,8 +93,8 @@ function readSources(value: unknown, at: string[]): Record<string, Source> {
   return Object.fromEntries(Object.entries(object(value, at)).map(([name, source]) => [name, readSource(source, [...at, name])]));
 }
 
-/** `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{integer: query.limit}`, `{is: eu}`. */
-function readSource(value: unknown, at: string[]): Source {
+/** Reads a source: `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{integer: query.limit}`, `{is: eu}`. @throws MappingError */
+export function readSource(value: unknown, at: string[]): Source {
   if (typeof value === "string" || Array.isArray(value)) return { from: readPath(value, at), as: "is" };
   const { text, integer, is, ...more } = object(value, at);
   const [unknown] = Object.keys(more);
@@ -181,7 +181,7 @@ function thingOf({ type, id, attributes }: MappedThing, values: Arguments): Reso
 }
 
 function idOf(source: Source, values: Arguments): string {
-  const value = "from" in source ? at(values, source.from) : source.is;
+  const value = valueOf(source, values);
   const argument = "from" in source ? source.from.join(".") : "id";
   if (value === undefined || value === null) throw new Refusal("argument_missing", { argument });
   const id = asText(value);
@@ -192,7 +192,7 @@ function idOf(source: Source, values: Arguments): string {
 function valuesOf(sources: Readonly<Record<string, Source>>, values: Arguments): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const [name, source] of Object.entries(sources)) {
-    const value = "from" in source ? at(values, source.from) : source.is;
+    const value = valueOf(source, values);
     if (value === undefined) continue;
     if (!("from" in source) || source.as === "is" || value === null) found[name] = value;
     else {
@@ -214,6 +214,11 @@ function asText(value: unknown): string | null {
 function asInteger(value: unknown): number | null {
   const number = typeof value === "string" && /^(?:0|-?[1-9]\d*)$/.test(value) ? Number(value) : value;
   return Number.isSafeInteger(number) ? (number as number) : null;
+}
+
+/** Returns a source's value; undefined if nothing is there. */
+export function valueOf(source: Source, values: Arguments): unknown {
+  return "from" in source ? at(values, source.from) : source.is;
 }
 
 function at(values: Arguments, path: readonly string[]): unknown {

@@ -6,9 +6,11 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { INPUT_MISSING, batchText, dataText, prettyText, type BatchItem, type Outcome } from "../../adapters/opa/answers.js";
 import { checkNoToken, inputOf, inputsOf } from "../../adapters/opa/body.js";
 import { DECIDE, documentAt } from "../../adapters/opa/documents.js";
+import type { MappedDocument } from "../../adapters/opa/mapping.js";
 import { errorOf, notOffered, ownedByBundle, undefinedDocument, type OpaError } from "../../adapters/opa/errors.js";
 import { targetOf, type Parameters } from "../../adapters/opa/target.js";
 import { DecideRequest, Problem } from "../../contract/index.js";
+import { REFUSALS, Refusal } from "../../guards/mcp/refusal.js";
 import { Type, about, type TSchema } from "../../contract/type.js";
 import type { Decided } from "../../decision/decide.js";
 import type { Caller } from "../../decision/ports.js";
@@ -65,6 +67,11 @@ const BatchDataAnswer = Type.Object(
 );
 const Document = Type.Unknown({ title: "OpaDocument", description: "The document at the path, as it is: a decision, or true or false" });
 
+const Policies = Type.Object(
+  { result: Type.Array(Type.Unknown(), { maxItems: 0, description: "Always empty" }) },
+  { title: "OpaPolicies", description: "OPA's list of policies" },
+);
+
 const ErrorSchema = Type.Object(
   {
     code: Type.String({ description: "OPA's code: `invalid_parameter`, `internal_error`, …" }),
@@ -89,14 +96,16 @@ const ANY_ERROR = errors(400, 401, 403, 408, 413, 415, 421, 500, 503);
 /** Body of a request without input: its caller is proven anyway. */
 const NOTHING = Buffer.from("{}");
 
+/** Returns the problem of an input that the mapping makes no action of. */
+function problemOfInput({ code, argument }: Refusal): Problem {
+  const field = argument === null ? "/input" : `/input/${argument.replaceAll(".", "/")}`;
+  if (code === "argument_unmapped") return new Problem("field_unknown", { field, expected: "a place that the mapping names, or ignores" });
+  if (code === "argument_missing") return new Problem("field_missing", { field });
+  const expected = code === "tool_unavailable" ? "an input that a rule of the mapping fits" : "a value that the mapping can take from here";
+  return new Problem("field_invalid", { field, expected });
+}
+
 const NOT_OFFERED: readonly { id: string; path: string; methods: readonly string[]; what: string; instead: string }[] = [
-  {
-    id: "opaPolicies",
-    path: "/v1/policies",
-    methods: ["GET", "PUT", "DELETE"],
-    what: "the policy API",
-    instead: "policies come in signed bundles, by `POST /bundles`",
-  },
   { id: "opaQuery", path: "/v1/query", methods: ["GET", "POST"], what: "the query API", instead: "ask for `/v1/data/remit/decide`" },
   {
     id: "opaCompile",
@@ -146,7 +155,29 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
     return { decision_id: newId(), result: documentAt(path)?.(null), stages: null, policy: bundles.status.running };
   }
 
+  /** Asks in the words of a document that the mapping has. Whatever can't be decided is answered as not allowed: a product can be set to let errors pass. */
+  async function mapped(document: MappedDocument, input: unknown, caller: Caller): Promise<Outcome> {
+    try {
+      const decided = await decider.decideAction(document.actionOf(input), caller, ADAPTER);
+      metrics.decided(decided);
+      const { answer, stages } = decided;
+      const allowed = answer.proceed && answer.obligations.length === 0;
+      const result = document.resultText(input, { allowed, decision_id: answer.decision_id, tell: answer.tell_agent ?? "" });
+      return { decision_id: answer.decision_id, result, stages, policy: answer.policy };
+    } catch (cause) {
+      const problem = cause instanceof Refusal ? problemOfInput(cause) : cause;
+      if (!(problem instanceof Problem) || problem.code === "internal") throw cause;
+      metrics.problem(problem.code);
+      const decision_id = newId();
+      const tell = REFUSALS.not_decided;
+      const result = document.resultText(input, { allowed: false, decision_id, tell });
+      return { decision_id, result, stages: null, policy: bundles.status.running, warning: errorOf(problem, "body").body };
+    }
+  }
+
   async function outcome(path: string, input: unknown, caller: Caller): Promise<Outcome> {
+    const document = deps.opa?.get(path);
+    if (document !== undefined && input !== undefined) return mapped(document, input, caller);
     if (input === undefined || documentAt(path) === undefined) return undecided(path);
     return outcomeOf(path, await decider.decideAction(input, caller, ADAPTER));
   }
@@ -217,6 +248,8 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
   }
 
   async function itemsOf(path: string, inputs: readonly [string, unknown][], caller: Caller): Promise<(readonly [string, BatchItem])[]> {
+    if (deps.opa?.has(path) === true)
+      return Promise.all(inputs.map(async ([key, input]) => [key, { outcome: await outcome(path, input, caller) }] as const));
     if (documentAt(path) === undefined) return inputs.map(([key]) => [key, { outcome: undecided(path) }]);
     const decided = await decider.decideActions(
       inputs.map(([, input]) => input),
@@ -294,6 +327,7 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
       },
       answers: errors(404),
     }),
+    policies(deps, errorContent),
     ...NOT_OFFERED.map(({ id, path, methods, what, instead }): FrontRoute => ({
       operation: {
         id,
@@ -314,6 +348,34 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
       },
     })),
   ];
+}
+
+const POLICIES = "/v1/policies";
+
+/** Returns the route of OPA's policy API: by it there are none, and none can be put, since policies come in signed bundles. */
+function policies({ decider }: HttpDeps, refused: (error: OpaError) => Content): FrontRoute {
+  return {
+    operation: {
+      id: "opaPolicies",
+      method: "get",
+      path: POLICIES,
+      summary: "OPA's policy API: an empty list, by which its clients know that there is an OPA. Nothing can be read or written by it",
+      scope: "remit:decide",
+      answers: { 200: { description: "No policies", schema: Policies }, ...ANY_ERROR, ...errors(501) },
+      problems: [],
+    },
+    below: true,
+    anyMethod: true,
+    refusal,
+    handle: async ({ method = "", url = "", headers }, _params, response) => {
+      checkMethod(method, ["GET", "PUT", "DELETE"], response);
+      await decider.intake.authenticatedBody(NOTHING, headers.authorization);
+      const { path, parameters } = targetOf(url, POLICIES);
+      if (method !== "GET" || path !== "")
+        return refused(notOffered("the policy API", "policies come in signed bundles, by `POST /bundles`"));
+      return dataContent(200, '{"result":[]}', parameters);
+    },
+  };
 }
 
 interface Asking {

@@ -137,6 +137,11 @@ export const envoy = section(
   "Envoy, and other proxies that ask as it does (`ext_authz`): over gRPC, over HTTP, or both",
 );
 
+export const opa = section(
+  { mapping: path("What inputs of other products are in the words of the vocabulary; see docs/opa.md. Read at the start") },
+  "Documents that other products ask an OPA for, with inputs of their own; left out, there are none",
+);
+
 export function checkEnvoy(given: Static<typeof envoy>, errorAt: ErrorAt): void {
   const { grpc, path: below } = given;
   if (grpc === undefined && below === undefined) throw errorAt(["envoy"], "give `grpc`, `path` or both");

@@ -156,7 +156,7 @@ const OTHERWISE: Readonly<Record<string, string>> = {
   "get policy": NOT_OFFERED,
   "get missing policy": NOT_OFFERED,
   "delete missing policy": NOT_OFFERED,
-  "list policies": NOT_OFFERED,
+  "list policies": "200", // there are none
   conflict: NOT_OFFERED,
   // Of policies that were put.
   "null result": UNDEFINED,

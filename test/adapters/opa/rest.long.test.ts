@@ -412,7 +412,6 @@ describe("OPA's REST API", () => {
       ["PATCH", "/v1/data/servers", "400 invalid_parameter", /is owned by bundle/],
       ["DELETE", "/v1/data/remit/decide", "400 invalid_parameter", /is owned by bundle/],
       ["PUT", "/v1/policies/t.rego", "501 invalid_operation", /^the policy API is not offered: policies come in signed bundles/],
-      ["GET", "/v1/policies", "501 invalid_operation", /not offered/],
       ["DELETE", "/v1/policies/t.rego", "501 invalid_operation", /not offered/],
       ["POST", "/v1/query", "501 invalid_operation", /^the query API is not offered/],
       ["GET", "/v1/query?q=data", "501 invalid_operation", /not offered/],

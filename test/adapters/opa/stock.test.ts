@@ -52,13 +52,15 @@ class Stock {
     this.#folder = folder;
   }
 
-  static async start(service: Running, key = KEY, token = tokenFor("remit:bundle", "opa-1")): Promise<Stock> {
+  static async start(service: Running, key = KEY, token = tokenFor("remit:bundle remit:observe", "opa-1")): Promise<Stock> {
     const folder = mkdtempSync(join(tmpdir(), "remit-opa-"));
     const port = await freePort();
     const keyid = keyId(KEY);
     const config = {
       services: { remit: { url: service.url, credentials: { bearer: { token } } } },
       keys: { [keyid]: { algorithm: "ES256", key: publicPem(key) } },
+      decision_logs: { service: "remit", reporting: { min_delay_seconds: 1, max_delay_seconds: 1 } },
+      status: { service: "remit" },
       bundles: {
         [NAME]: {
           service: "remit",
@@ -201,6 +203,15 @@ describe("a stock OPA", function () {
       expect(body).to.have.nested.property("result.decide.proceed", true);
       expect(body).to.have.nested.property("result.decide.obligations.length", 1);
       expect(body).to.have.nested.property("result.allow", false);
+    });
+
+    it("reports what it permitted, which is observed here", async () => {
+      const observed = async (): Promise<number> => {
+        const { text } = await ask(service, "GET", "/metrics");
+        return [...text.matchAll(/^remit_observed_total\{.*\} (\d+)$/gm)].reduce((sum, [, count]) => sum + Number(count), 0);
+      };
+      await stock.until(async () => (await observed()) > 0);
+      expect(service.said()).to.not.include("decision_log_rejected");
     });
 
     it("takes the next bundle as soon as it is active, and none that is refused", async () => {
