@@ -1,7 +1,10 @@
 /** The forms in which records leave. */
-export const EXPORT_FORMATS = ["json_lines", "opa_decision_log", "ocsf", "cloudevents"] as const;
+export const EXPORT_FORMATS = ["json_lines", "json_array", "opa_decision_log", "ocsf", "cloudevents", "splunk_hec", "otlp_logs"] as const;
 export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 
-/** Forms of a CloudEvent's `data`: the record as it is in the log, or its OCSF event. */
+/** Forms that `data` may choose the event of: the record as it is in the log, or its OCSF event. */
+export const WITH_DATA: ReadonlySet<ExportFormat> = new Set<ExportFormat>(["cloudevents", "json_array", "splunk_hec"]);
+
+/** What an event is, in those forms. */
 export const EXPORT_DATA = ["record", "ocsf"] as const;
 export type ExportData = (typeof EXPORT_DATA)[number];

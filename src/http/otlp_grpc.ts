@@ -16,7 +16,10 @@ const METHODS: Readonly<Record<Signal, string>> = {
   metrics: "/opentelemetry.proto.collector.metrics.v1.MetricsService/Export",
 };
 
-export type OtlpServed = Pick<HttpDeps, "identity" | "logger" | "metrics" | "newId" | "observing" | "otlp" | "records" | "sensors" | "timers">;
+export type OtlpServed = Pick<
+  HttpDeps,
+  "identity" | "logger" | "metrics" | "newId" | "observing" | "otlp" | "records" | "sensors" | "timers"
+>;
 
 export async function otlpGrpc(deps: OtlpServed, options: GrpcOptions): Promise<GrpcServer["door"]> {
   const { logger, metrics, newId, records, timers } = deps;

@@ -179,7 +179,7 @@ describe("the configuration", () => {
     ["a push to a host by plain HTTP", { security_events: '{dir: d, transmitter: {issuer: "https://r.example", key: k, kid: k, push_endpoints: ["http://sink.example/"]}}' }, "security_events.transmitter.push_endpoints.0: give an `https` URL"],
     ["an issuer of events with a slash at its end", { security_events: '{dir: d, transmitter: {issuer: "https://r.example/", key: k, kid: k}}' }, "security_events.transmitter.issuer: must match pattern"],
     ["a path that no file can have", { log: '{dir: "a\\0b"}' }, "log.dir: must match pattern"],
-    ["what only one format has", { export: '[{name: a, url: "https://a.example", format: ocsf, data: ocsf}]' }, "export.0.data: is for `format: cloudevents`"],
+    ["what only one format has", { export: '[{name: a, url: "https://a.example", format: ocsf, data: ocsf}]' }, "export.0.data: is for `format` cloudevents, json_array, splunk_hec"],
     ...([
       ["plain HTTP", "url: 'http://s3.example/audit'", "url: give an `https` URL"],
       ["a password in its URL", "url: 'https://id:key@s3.example/audit'", "url: give an `https` URL"],
@@ -190,6 +190,7 @@ describe("the configuration", () => {
       ["a name that leaves its folder", "name: '../a', url: 'https://s3.example/audit'", "name: must match pattern"],
       ["a secret in the configuration", "url: 'https://s3.example/audit', aws_secret_access_key: k", "aws_secret_access_key: unknown key"],
     ] as const).map(([what, bucket, problem]): [string, Record<string, string>, string] => [`a bucket with ${what}`, { upload: `[{${bucket.startsWith("name") ? "" : "name: a, "}${bucket}}]` }, `upload.0.${problem}`]),
+    ["a sink with a token and headers", { export: '[{name: a, url: "https://a.example/b", format: ocsf, token_file: t, headers_file: h}]' }, "export.0.headers_file: put the token's header in here, or leave it out"],
     ["telemetry to another machine without TLS", { telemetry: '{url: "http://collector.example:4318"}' }, "telemetry.url: give an `https` URL, or an `http` one of a loopback address, without a query"],
     ["telemetry to an address with a query", { telemetry: '{url: "https://collector.example/?key=1"}' }, "telemetry.url: give an `https` URL, or an `http` one of a loopback address, without a query"],
     ["traces over gRPC on every address without TLS", { observe: "{otlp: {mapping: m.yaml, grpc: {host: 0.0.0.0}}}" }, "observe.otlp.grpc.host: anything but a loopback address needs `tls`"],

@@ -6,6 +6,7 @@ import { gzipSync } from "node:zlib";
 import { Attempts, type RetryOptions } from "../../system/attempts.js";
 import type { System } from "../../system/index.js";
 import type { Post, Posted } from "../../system/post.js";
+import { readHeaders } from "../../system/headers_file.js";
 import { readToken } from "../../system/read_file.js";
 import { segmentsOf } from "../reading.js";
 import { leafHash } from "../tree/hash.js";
@@ -18,6 +19,8 @@ export interface SinkOptions extends FormatOptions, RetryOptions {
   name: string;
   /** Holds a token that the sink takes as a bearer's (RFC 6750); read before each request. */
   token_file?: string;
+  /** Holds headers of each request, one a line; read before each request. */
+  headers_file?: string;
   /** `opa_decision_log` is compressed always. */
   gzip: boolean;
   batch_records_max: number;
@@ -269,20 +272,16 @@ export class Sink {
       body = gzipSync(raw);
     }
     if (isOpa) this.#ratio = (FIT * raw.length) / body.length;
-    const token = this.#token();
+    const { token_file, headers_file } = this.#options;
     const headers = {
+      ...(headers_file !== undefined && readHeaders(headers_file)),
       "content-type": FRAMINGS[format].content_type,
       "user-agent": "Remit",
       ...(isPacked && { "content-encoding": "gzip" }),
-      ...(token !== null && { authorization: `Bearer ${token}` }),
+      // What can't be read now says nothing of what it holds.
+      ...(token_file !== undefined && { authorization: `Bearer ${readToken(token_file)}` }),
     };
     return { count, body, headers };
-  }
-
-  /** @throws Error where it can't be read now, which says nothing of what it holds */
-  #token(): string | null {
-    const { token_file } = this.#options;
-    return token_file === undefined ? null : readToken(token_file);
   }
 
   #refused(count: number, posted: Posted): number {

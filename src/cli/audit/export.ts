@@ -37,7 +37,7 @@ export function addExport(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .description("say records in a form that other systems read, one event a line; the service may be running")
     .argument("<folder>", "the records' folder (`log.dir` in remit.yaml)")
     .addOption(new Option("--format <format>", "which form").choices([...EXPORT_FORMATS]).makeOptionMandatory())
-    .addOption(new Option("--data <what>", "of cloudevents: the record, or its OCSF event").choices([...EXPORT_DATA]).default("record"))
+    .addOption(new Option("--data <what>", "of cloudevents, json_array, splunk_hec: the record, or its OCSF event").choices([...EXPORT_DATA]).default("record"))
     .option("--from <bound>", "only from this record's number or time on: RFC 3339, a date, or how long ago (8h, 2d)", bound)
     .option("--to <bound>", "only up to this one, and with it", bound)
     .addOption(new Option("--kind <kind...>", "only these kinds").choices([...RECORD_KINDS]))

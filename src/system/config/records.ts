@@ -1,6 +1,6 @@
 /** Records, and sinks that take them. */
 import { DURABILITIES } from "../../contract/index.js";
-import { EXPORT_DATA, EXPORT_FORMATS } from "../../contract/export.js";
+import { EXPORT_DATA, EXPORT_FORMATS, WITH_DATA } from "../../contract/export.js";
 import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, path, retries, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
@@ -93,9 +93,12 @@ export const sinks = Type.Array(
       format: Type.Enum([...EXPORT_FORMATS], { description: "In which form" }),
       data: Type.Enum([...EXPORT_DATA], {
         default: "record",
-        description: "What the `data` of `cloudevents` is: the record, or its OCSF event",
+        description: "What an event of `cloudevents`, `json_array` or `splunk_hec` is: the record, or its OCSF event",
       }),
       token_file: Type.Optional(path("File of a token that it takes as a bearer's; read before each request")),
+      headers_file: Type.Optional(
+        path("File of headers of each request, one a line, such as `DD-API-KEY: …` or `Authorization: Splunk …`; read before each request"),
+      ),
       gzip: Type.Boolean({ default: false, description: "Compresses requests; those of `opa_decision_log` always are" }),
       batch_records_max: amount("records", { default: 1000, minimum: 1, maximum: 10_000 }, "Records of one request"),
       batch_bytes_max: amount(
@@ -178,9 +181,11 @@ export function checkUploads(all: Static<typeof uploads>, errorAt: ErrorAt): voi
 }
 
 export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
-  for (const [i, { name, url, format, data, retry_ms, retry_max_ms }] of all.entries()) {
+  for (const [i, { name, url, format, data, token_file, headers_file, retry_ms, retry_max_ms }] of all.entries()) {
     const at = ["export", i];
-    if (data !== "record" && format !== "cloudevents") throw errorAt([...at, "data"], "is for `format: cloudevents`");
+    if (data !== "record" && !WITH_DATA.has(format)) throw errorAt([...at, "data"], `is for \`format\` ${[...WITH_DATA].join(", ")}`);
+    if (token_file !== undefined && headers_file !== undefined)
+      throw errorAt([...at, "headers_file"], "put the token's header in here, or leave it out");
     if (!isOutgoingUrl(url)) throw errorAt([...at, "url"], OUTGOING);
     if (retry_ms > retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
     if (all.findIndex((other) => other.name === name) !== i) throw errorAt([...at, "name"], "another sink has this name");

@@ -580,6 +580,50 @@ describe("a sink", () => {
       server.closeAllConnections();
     });
 
+    it("sends the headers of its file, which is read each time, and nothing while there is none", async () => {
+      const world = worldOf(small(2));
+      const headers_file = join(world.folder, "headers");
+      const ran = world.run(2, { headers_file }, world.delivered(2));
+      while (world.timers.now < HOUR_MS) await new Promise((resolve) => setImmediate(resolve));
+      expect(world.requests).to.have.length(0);
+      writeFileSync(headers_file, "Authorization: Splunk secret-1\nX-Scope: a\n");
+      await ran;
+      expect(world.requests[0]?.headers).to.include({
+        authorization: "Splunk secret-1",
+        "x-scope": "a",
+        "content-type": "application/x-ndjson",
+      });
+      expect(world.said[0]).to.match(/^failing: ENOENT/);
+      expect(world.said.join()).not.to.include("secret-1");
+    });
+
+    it("puts events together as each form has them", async () => {
+      const forms: [format: SinkOptions["format"], read: (text: string) => unknown[]][] = [
+        ["json_array", (text) => JSON.parse(text) as unknown[]],
+        [
+          "splunk_hec",
+          (text) =>
+            text
+              .trimEnd()
+              .split("\n")
+              .map((line) => (JSON.parse(line) as { event: unknown }).event),
+        ],
+        [
+          "otlp_logs",
+          (text) => {
+            type Logs = { resourceLogs: { scopeLogs: { logRecords: { body: { stringValue: string } }[] }[] }[] };
+            const { resourceLogs } = JSON.parse(text) as Logs;
+            return (resourceLogs[0]?.scopeLogs[0]?.logRecords ?? []).map(({ body }) => JSON.parse(body.stringValue) as unknown);
+          },
+        ],
+      ];
+      for (const [format, read] of forms) {
+        const world = worldOf(small(3));
+        await world.run(3, { format }, world.delivered(3));
+        expect(seqs(read(world.requests[0]?.body.toString() ?? "") as Json[]), format).to.deep.equal([1, 2, 3]);
+      }
+    });
+
     const tokens: [what: string, content: string | null, why: RegExp][] = [
       ["isn't there", null, /^failing: ENOENT/],
       ["is empty", "", /^failing: .*token holds no token/],
