@@ -29,6 +29,13 @@ export type FindingStateName = (typeof FINDING_STATES)[number];
 export const VERDICTS = ["expected", "misuse", "policy_gap"] as const satisfies readonly FindingStateName[];
 export const isVerdict = (state: FindingStateName): boolean => VERDICTS.some((verdict) => verdict === state);
 
+/** Forms of a webhook's messages. */
+export const WEBHOOK_FORMATS = ["standard", "slack", "teams", "pagerduty"] as const;
+export type WebhookFormat = (typeof WEBHOOK_FORMATS)[number];
+
+/** Forms that need a secret in a message or its signature; of the others the address itself is one. */
+export const WITH_SECRET: ReadonlySet<WebhookFormat> = new Set<WebhookFormat>(["standard", "pagerduty"]);
+
 /** Parts of a judged action that decide which finding it belongs to. */
 export interface Sighted {
   decision_id: string;

@@ -5,17 +5,24 @@
  */
 import { open, rename, mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
-import type { Finding } from "../contract/index.js";
+import type { Finding, WebhookFormat } from "../contract/index.js";
 import { Attempts, type RetryOptions } from "../system/attempts.js";
 import type { System } from "../system/index.js";
 import type { Post, Posted } from "../system/post.js";
-import { readRegularFile, readText } from "../system/read_file.js";
+import { readRegularFile, readText, readToken } from "../system/read_file.js";
 import type { Findings, News, Place } from "./findings.js";
+import { messageOf, pagerDutyEvent } from "./messages.js";
 import { readSecrets, signedHeaders } from "./signature.js";
 
 export interface WebhookOptions extends RetryOptions {
-  /** Holds its secrets; read before each message. */
-  secret_file: string;
+  /** @default "standard" */
+  format?: WebhookFormat;
+  /** Holds the secrets that sign messages, or PagerDuty's key; read before each message. For the forms of `WITH_SECRET`. */
+  secret_file?: string;
+  /** Where people look into findings. Left out: nothing is linked. */
+  console_url?: string;
+  /** True to tell only of actions that wait, and of verdicts on them. @default false */
+  waiting_only?: boolean;
 }
 
 export interface WebhookEvents {
@@ -95,7 +102,7 @@ export class Webhook {
       const { news, to } = this.#findings.news(told, 1);
       const [next] = news;
       if (next !== undefined) {
-        const wait_ms = await this.#tell(next);
+        const wait_ms = this.#concerns(next) ? await this.#tell(next) : 0;
         if (wait_ms > 0) {
           await this.#attempts.wait(wait_ms);
           continue;
@@ -142,14 +149,25 @@ export class Webhook {
   /** @returns how long to wait before it is told again, in milliseconds; 0: it need not be */
   async #tell(news: News): Promise<number> {
     try {
-      const body = Buffer.from(JSON.stringify(messageOfNews(news)));
-      const secrets = readSecrets(readText(this.#options.secret_file));
-      const headers = signedHeaders(idOf(news), this.#system.clock.wall(), body, secrets);
+      const { body, headers } = this.#messageOf(news);
       const posted = await this.#post({ ...headers, "content-type": "application/json", "user-agent": "Remit" }, body);
       return this.#answered(news.finding, posted);
     } catch (cause) {
       return this.#attempts.failed(cause);
     }
+  }
+
+  #concerns({ finding }: News): boolean {
+    return this.#options.waiting_only !== true || finding.waiting.length > 0;
+  }
+
+  /** @throws Error of the file of secrets */
+  #messageOf(news: News): { body: Buffer; headers: Record<string, string> } {
+    const { format = "standard", secret_file = "", console_url = null } = this.#options;
+    if (format === "pagerduty") return { body: bodyOf(pagerDutyEvent(news, console_url, readToken(secret_file))), headers: {} };
+    const body = bodyOf(messageOf(format, news, console_url));
+    if (format !== "standard") return { body, headers: {} };
+    return { body, headers: signedHeaders(idOf(news), this.#system.clock.wall(), body, readSecrets(readText(secret_file))) };
   }
 
   #answered({ id }: Finding, posted: Posted): number {
@@ -171,7 +189,7 @@ export class Webhook {
       this.#unwritable = false;
     } catch (cause) {
       // It was told all the same; after a restart it is told again.
-      if (!this.#unwritable) this.#events.cursorUnwritable(messageOf(cause));
+      if (!this.#unwritable) this.#events.cursorUnwritable(detailOf(cause));
       this.#unwritable = true;
     }
   }
@@ -182,9 +200,7 @@ function idOf({ finding, at }: News): string {
   return `msg_${finding.id}_${at.seq}_${at.revision}`;
 }
 
-function messageOfNews({ change, finding }: News): object {
-  return { type: `finding.${change}`, timestamp: finding.verdict?.at ?? finding.last_seen, data: finding };
-}
+const bodyOf = (message: object): Buffer => Buffer.from(JSON.stringify(message));
 
 const textOf = ({ seq, revision }: Place): string => `${JSON.stringify({ v: 1, seq, revision })}\n`;
 
@@ -215,4 +231,4 @@ async function writeDurably(file: string, text: string): Promise<void> {
   }
 }
 
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));
+const detailOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

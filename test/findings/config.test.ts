@@ -19,6 +19,8 @@ describe("the configuration of findings", () => {
     expect(webhook).to.deep.equal({
       url: "https://h.example/x",
       secret_file: "/srv/secret",
+      format: "standard",
+      waiting_only: false,
       timeout_ms: 15_000,
       retry_ms: 1000,
       retry_max_ms: 300_000,
@@ -26,7 +28,11 @@ describe("the configuration of findings", () => {
   });
 
   const refused: [findings: string, said: RegExp][] = [
-    ["{webhook: {url: https://h.example/x}}", /secret_file/],
+    ["{webhook: {url: https://h.example/x}}", /secret_file: is required for `format: standard`/],
+    ["{webhook: {url: https://h.example/x, format: pagerduty}}", /secret_file: is required/],
+    ["{webhook: {url: https://h.example/x, format: slack, secret_file: s}}", /secret_file: is not for `format: slack`/],
+    ["{webhook: {url: https://h.example/x, format: irc}}", /format/],
+    ["{webhook: {url: https://h.example/x, format: teams, console_url: 'http://c.example'}}", /console_url.*https/],
     ["{webhook: {secret_file: s}}", /url/],
     ["{webhook: {url: http://h.example/x, secret_file: s}}", /findings\.webhook\.url.*https/],
     ["{webhook: {url: https://user:word@h.example/x, secret_file: s}}", /findings\.webhook\.url/],

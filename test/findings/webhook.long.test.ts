@@ -7,7 +7,7 @@ import { poster } from "../../src/system/post.js";
 import type { Finding } from "../../src/contract/index.js";
 import { Findings, type Followed } from "../../src/findings/findings.js";
 import { SecretRefused, readSecrets } from "../../src/findings/signature.js";
-import { Webhook } from "../../src/findings/webhook.js";
+import { Webhook, type WebhookOptions } from "../../src/findings/webhook.js";
 import { system } from "../../src/system/index.js";
 import { Receiver, status, type Received } from "../audit/export/receiver.js";
 import { flag, seen, sighted } from "./sightings.js";
@@ -46,8 +46,10 @@ class Post {
   readonly #records: ReturnType<typeof seen>[] = [];
   #durable = 0;
 
-  static async open(secrets = SECRET): Promise<Post> {
-    const post = new Post();
+  constructor(readonly more: Partial<WebhookOptions> = {}) {}
+
+  static async open(secrets = SECRET, more: Partial<WebhookOptions> = {}): Promise<Post> {
+    const post = new Post(more);
     await post.receiver.start();
     writeFileSync(post.secretFile, `${secrets}\n`);
     post.restart();
@@ -78,7 +80,7 @@ class Post {
     for (const record of this.#records) this.findings.take(record);
     const sender = poster(new URL(this.receiver.url), 400, system.timers);
     const say = (what: string) => (detail?: string, more?: string) => void this.said.push([what, detail, more].filter(Boolean).join(" "));
-    const options = { secret_file: this.secretFile, retry_ms: 20, retry_max_ms: 60 };
+    const options = { secret_file: this.secretFile, retry_ms: 20, retry_max_ms: 60, ...this.more };
     const webhook = new Webhook(options, this.findings, this.cursor, system, sender.post, {
       failing: say("failing"),
       delivering: say("delivering"),
@@ -166,6 +168,27 @@ describe("the webhook of findings", () => {
     const [received] = post.receiver.received;
     if (received === undefined) throw new Error("nothing came");
     expect(verified(received, SECRET)).to.deep.equal(verified(received, next));
+  });
+
+  it("tells PagerDuty with its key, Slack without a signature, and nobody of what doesn't wait", async () => {
+    const pagerduty = await Post.open("R0UTE", { format: "pagerduty" });
+    await pagerduty.until(() => existing(pagerduty.cursor) !== null);
+    pagerduty.put("a-1");
+    await pagerduty.until(() => pagerduty.receiver.taken.length === 1);
+    expect(pagerduty.receiver.taken[0]).to.include({ routing_key: "R0UTE", event_action: "trigger" });
+    const slack = await Post.open("", { format: "slack" });
+    await slack.until(() => existing(slack.cursor) !== null);
+    slack.put("a-1");
+    await slack.until(() => slack.receiver.taken.length === 1);
+    expect(Object.keys(slack.receiver.received[0]?.headers ?? {}).filter((name) => name.startsWith("webhook-"))).to.deep.equal([]);
+    const waiting = await Post.open(SECRET, { waiting_only: true });
+    // Each begins with what is new from its start on.
+    await waiting.until(() => existing(waiting.cursor) !== null);
+    const before = readFileSync(waiting.cursor, "utf8");
+    waiting.put("a-1");
+    await waiting.until(() => readFileSync(waiting.cursor, "utf8") !== before);
+    expect(waiting.receiver.received).to.deep.equal([]);
+    for (const one of [pagerduty, slack, waiting]) await one.close();
   });
 
   it("tells a burst of one finding once", async () => {

@@ -1,4 +1,5 @@
 /** Settings of what agents do without having asked, and what people have to look into. */
+import { WEBHOOK_FORMATS, WITH_SECRET } from "../../contract/index.js";
 import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, checkGrpc, defaulted, grpcListening, ownKey, path, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
@@ -104,9 +105,24 @@ export const findings = defaulted(
             description:
               "Where findings are posted to as they are opened and change: an `https` URL, or an `http` one of a loopback address. Redirects are not followed",
           }),
-          secret_file: path(
-            "File of the secrets that sign each message (Standard Webhooks), `whsec_` and Base64, one a line; read before each message",
+          format: Type.Enum([...WEBHOOK_FORMATS], {
+            default: "standard",
+            description:
+              "Form of messages: Standard Webhooks, or what Slack, Teams (a workflow) or PagerDuty (Events API v2) takes at such an address",
+          }),
+          secret_file: Type.Optional(
+            path(
+              "File of the secrets that sign each message (Standard Webhooks), `whsec_` and Base64, one a line, or of PagerDuty's integration key; read before each message. Slack and Teams have none: their address is the secret",
+            ),
           ),
+          console_url: Type.Optional(
+            Type.String({
+              minLength: 1,
+              maxLength: 1024,
+              description: "Address of the console, for a link to the finding in what people read",
+            }),
+          ),
+          waiting_only: Type.Boolean({ default: false, description: "Tells only of findings with actions that wait, or did" }),
           timeout_ms: amount("ms", { default: 15_000, minimum: 100, maximum: 600_000 }, "Time for one message and its whole answer"),
           retry_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "Wait after the first failure; it doubles with each"),
           retry_max_ms: amount(
@@ -125,6 +141,13 @@ export const findings = defaulted(
 export function checkFindings({ webhook }: Static<typeof findings>, errorAt: ErrorAt): void {
   if (webhook === undefined) return;
   const at = ["findings", "webhook"];
+  const { format, secret_file, console_url } = webhook;
+  if (WITH_SECRET.has(format) !== (secret_file !== undefined))
+    throw errorAt(
+      [...at, "secret_file"],
+      WITH_SECRET.has(format) ? `is required for \`format: ${format}\`` : `is not for \`format: ${format}\`: its address is the secret`,
+    );
+  if (console_url !== undefined && !isOutgoingUrl(console_url)) throw errorAt([...at, "console_url"], OUTGOING);
   if (!isOutgoingUrl(webhook.url)) throw errorAt([...at, "url"], OUTGOING);
   if (webhook.retry_ms > webhook.retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
 }
