@@ -6,6 +6,7 @@ import type { Exporter } from "./audit/export/exporter.js";
 import type { Uploads } from "./upload/uploads.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
+import { readVerifier } from "./audit/tree/note.js";
 import { knownDecision } from "./records/known_decision.js";
 import { checkLogIdentity, logIdentity } from "./audit/log_keys.js";
 import type { SegmentLog } from "./audit/log.js";
@@ -71,7 +72,17 @@ import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
 import { archiveLimits, instanceLimits, Readied } from "./wiring/readied.js";
 import { bundleTrust, trustNow } from "./wiring/trusted_keys.js";
-import { exporterOf, lockPlaces, openStore, retaining, searchOf, uploadsOf, type Locks, type OpenedStore } from "./wiring/opened.js";
+import {
+  exporterOf,
+  lockPlaces,
+  openStore,
+  retaining,
+  searchOf,
+  uploadsOf,
+  witnessesOf,
+  type Locks,
+  type OpenedStore,
+} from "./wiring/opened.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -291,6 +302,8 @@ export async function startService(config: Config, system: System, given: Logger
     let exporter: Exporter | null = null;
     let uploads: Uploads | null = null;
     let bounds: Bounds | null = null;
+    const witnesses = witnessesOf(config, log, system, logger);
+    closing.add(() => witnesses.stop());
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
       policy_age_ms: engine.active === null ? 0 : clock.monotonic() - activatedAt,
@@ -310,6 +323,7 @@ export async function startService(config: Config, system: System, given: Logger
       subscribers: streams.size,
       exports: exporter?.sinks ?? [],
       uploads: uploads?.buckets ?? [],
+      witnesses: witnesses.witnesses,
       record_followers: recordStreams.size,
       bounds: bounds ?? [],
       stopped: facts.stopped,
@@ -481,6 +495,7 @@ export async function startService(config: Config, system: System, given: Logger
         findings,
         securityEvents,
         logKeys,
+        cosigned: witnesses.cosigned,
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
           facts: !aged.stale,
@@ -623,6 +638,7 @@ export function checkConfigured(config: Config, system: System): void {
   if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
   if (config.opa !== undefined) readOpaMapping(config.opa.mapping);
   if (config.telemetry?.headers_file !== undefined) readHeaders(config.telemetry.headers_file);
+  for (const { key } of config.log.witnesses ?? []) readVerifier(key);
   authzenEntities(config);
   checkSecurityEvents(config, system);
 }

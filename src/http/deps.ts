@@ -129,6 +129,8 @@ export interface HttpDeps extends SensingRoom {
   handedIn: HandedInRecords;
   securityEvents: SecurityEventsRoom;
   logKeys: LogIdentity;
+  /** Returns the last checkpoint that a witness cosigned; null: none, or no such witness. */
+  cosigned: (witness: string) => string | null;
   readiness: () => Readiness;
   metrics: Metrics;
   logger: Logger;

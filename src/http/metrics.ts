@@ -41,6 +41,8 @@ export interface Observed {
   exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
   /** State of each bucket that receives files of records. */
   uploads: readonly { name: string; sent: number; waiting: number; failures: number; failing_s: number }[];
+  /** State of each witness of the log. */
+  witnesses: readonly { name: string; size: number; failing: boolean }[];
   record_followers: number;
   bounds: Iterable<Bound>;
   stopped: { narrowed: number; suspended: number };
@@ -297,6 +299,9 @@ export class Metrics {
       "Seconds since uploads to a bucket began to fail; 0: they don't",
       ({ failing_s }) => failing_s,
     );
+    const ofWitnesses = ofNamed("witness", ({ witnesses }) => witnesses);
+    ofWitnesses(Gauge, "remit_witness_cosigned_records", "Records that a witness's last cosignature covers", ({ size }) => size);
+    ofWitnesses(Gauge, "remit_witness_failing", "1 while a witness doesn't cosign", ({ failing }) => Number(failing));
     gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
     const ofBounds = (name: string, help: string, read: (bound: Bound) => number): void => {
       const made: Prom.Gauge<"bound"> = new Gauge({

@@ -56,7 +56,7 @@ import {
   postRevocations,
 } from "./routes/revocations.js";
 import { getCluster } from "./routes/cluster.js";
-import { getCheckpoint, getConsistency, getLogKeys, getTile } from "./routes/log.js";
+import { getCheckpoint, getConsistency, getCosigned, getLogKeys, getTile } from "./routes/log.js";
 import { getProof, getReceipt } from "./routes/receipts.js";
 import {
   getSsfConfiguration,
@@ -99,7 +99,7 @@ const AFTERWARDS = [
 ];
 // What has a name of its own before what any id fits.
 const LOG = [
-  ...[getCheckpoint, getLogKeys, getConsistency, getTile],
+  ...[getCheckpoint, getCosigned, getLogKeys, getConsistency, getTile],
   ...[getDecisions, getDecisionStream, getSummary, getHistogram, getReceipt, getProof, getDecision, postExplain],
 ];
 const SECURITY_EVENTS = [

@@ -4,6 +4,7 @@ import { Uploads } from "../upload/uploads.js";
 import { LOG_THREAD, lockLog, type SegmentLog } from "../audit/log.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import { cursorFile } from "../audit/export/cursor.js";
+import { Witness, type WitnessedLog } from "../audit/witness.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { RecordSearch } from "../records/search.js";
@@ -13,10 +14,14 @@ import { lockOf } from "../store/restore.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
 import type { Store } from "../store/store.js";
 import type { Config } from "../system/config.js";
+import { exchanger } from "../system/exchange.js";
 import type { System, Timers } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { startAhead } from "../system/thread.js";
+
+/** Cosignatures are a line each. */
+const WITNESS_ANSWER_BYTES_MAX = 64 * 1024;
 
 /** Functions that release the store's lock and the log's. */
 export interface Locks {
@@ -161,4 +166,47 @@ export async function openStore(
     },
   });
   return { store, join: null, close: () => store.close() };
+}
+
+export interface RunningWitnesses {
+  /** How each stands. */
+  readonly witnesses: readonly { name: string; size: number; failing: boolean }[];
+  /** The last checkpoint that a witness cosigned; null: none, or no such witness. */
+  cosigned: (name: string) => string | null;
+  stop: () => Promise<void>;
+}
+
+/** @throws NoteError of a witness's key */
+export function witnessesOf(
+  { log: { dir, witnesses = [] } }: Pick<Config, "log">,
+  log: WitnessedLog,
+  system: System,
+  logger: Logger,
+): RunningWitnesses {
+  const running = witnesses.map(({ url, timeout_ms, ...options }) => {
+    const to = new URL(`${url.replace(/\/$/, "")}/add-checkpoint`);
+    const { exchange, close } = exchanger(to, { timeout_ms, bytes_max: WITNESS_ANSWER_BYTES_MAX }, system.timers);
+    const witness = new Witness(options, log, dir, system, exchange, {
+      failing: (detail) => {
+        logger.error("a witness doesn't cosign; it is asked again", { code: "witness_failing", witness: options.name, detail });
+      },
+      cosigning: () => {
+        logger.info("a witness cosigns again", { witness: options.name });
+      },
+    });
+    return { witness, close, ended: witness.run() };
+  });
+  return {
+    get witnesses() {
+      return running.map(({ witness: { name, size, failing } }) => ({ name, size, failing }));
+    },
+    cosigned: (name) => running.find(({ witness }) => witness.name === name)?.witness.note ?? null,
+    stop: async () => {
+      for (const { witness, close } of running) {
+        witness.stop();
+        close();
+      }
+      await Promise.all(running.map(({ ended }) => ended));
+    },
+  };
 }

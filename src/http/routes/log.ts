@@ -44,6 +44,26 @@ export function getCheckpoint({ identity, log }: HttpDeps): Route {
   };
 }
 
+export function getCosigned({ identity, cosigned }: HttpDeps): Route {
+  return {
+    operation: {
+      id: "getCosignedCheckpoint",
+      method: "get",
+      path: "/log/cosigned/{witness}",
+      summary: "The last checkpoint that a witness cosigned, with the log's own signatures (C2SP tlog-cosignature)",
+      scope: "remit:audit",
+      answers: { 200: { description: "A signed note", type: "text/plain" } },
+      problems: [],
+    },
+    handle: async ({ headers }, { witness = "" }) => {
+      await identity.authenticate(headers.authorization, "remit:audit");
+      const body = cosigned(witness);
+      if (body === null) throw new Problem("not_found");
+      return { status: 200, type: NOTE_TYPE, body };
+    },
+  };
+}
+
 export function getLogKeys({ identity, logKeys }: HttpDeps): Route {
   return {
     operation: {

@@ -72,6 +72,39 @@ export const log = section(
       },
       "How records are searched",
     ),
+    witnesses: Type.Optional(
+      Type.Array(
+        section(
+          {
+            name: Type.String({ pattern: "^[a-z0-9][a-z0-9._-]{0,63}$", description: "Names its file in `dir`, and its metrics" }),
+            url: Type.String({
+              minLength: 1,
+              maxLength: 2048,
+              description:
+                "Its submission prefix, to which `/add-checkpoint` is added: an `https` URL, or an `http` one of a loopback address. Redirects are not followed",
+            }),
+            key: Type.String({
+              minLength: 1,
+              maxLength: 1024,
+              description: "Its verifier key (C2SP), by which its cosignatures are verified",
+            }),
+            interval_ms: amount(
+              "ms",
+              { default: 60_000, minimum: 100, maximum: DAY_MS },
+              "How often it is sent a checkpoint, if the log grew",
+            ),
+            timeout_ms: amount("ms", { default: 30_000, minimum: 100, maximum: 600_000 }, "Time for one request and its whole answer"),
+            ...retries,
+          },
+          "One witness",
+        ),
+        {
+          minItems: 1,
+          maxItems: 16,
+          description: "Witnesses (C2SP tlog-witness) that cosign checkpoints: each has seen the log grow, and never shrink or fork",
+        },
+      ),
+    ),
     queue_records_max: amount("records", { default: 20_000, minimum: 1, maximum: 1_000_000 }, "Records waiting for the disk"),
     queue_bytes_max: amount("bytes", { default: 64 * MIB, minimum: 64 * KIB, maximum: 1024 * MIB }, "Bytes waiting for the disk"),
   },
@@ -189,5 +222,14 @@ export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
     if (!isOutgoingUrl(url)) throw errorAt([...at, "url"], OUTGOING);
     if (retry_ms > retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
     if (all.findIndex((other) => other.name === name) !== i) throw errorAt([...at, "name"], "another sink has this name");
+  }
+}
+
+export function checkWitnesses({ witnesses = [] }: Static<typeof log>, errorAt: ErrorAt): void {
+  for (const [i, { name, url, retry_ms, retry_max_ms }] of witnesses.entries()) {
+    const at = ["log", "witnesses", i];
+    if (!isOutgoingUrl(url) || new URL(url).search !== "") throw errorAt([...at, "url"], `${OUTGOING}, without a query`);
+    if (retry_ms > retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
+    if (witnesses.findIndex((other) => other.name === name) !== i) throw errorAt([...at, "name"], "another witness has this name");
   }
 }
