@@ -9,6 +9,7 @@ import type { HttpDeps } from "./deps.js";
 import { authorizationIn } from "./envoy_grpc.js";
 import { grpcServer, type GrpcOptions, type GrpcServer } from "./grpc_server.js";
 import { rejectionAnswer, statusOf, takeSignals } from "./routes/otlp.js";
+import { report } from "../system/log_events.js";
 
 const METHODS: Readonly<Record<Signal, string>> = {
   traces: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -35,7 +36,7 @@ export async function otlpGrpc(deps: OtlpServed, options: GrpcOptions): Promise<
     const problem = isUnexpected ? new Problem("internal") : cause;
     const id = isUnexpected ? newId() : undefined;
     if (isUnexpected)
-      logger.error("a request failed unexpectedly", {
+      report(logger, "request_failed", {
         id,
         detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
       });

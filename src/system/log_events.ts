@@ -262,6 +262,27 @@ export const LOG_EVENTS = {
     "Map them under `observe`, or name the vocabulary in an issue.",
   ),
 
+  telemetry_failing: event(
+    "warn",
+    "telemetry is not received; what doesn't fit into its queue is dropped",
+    "The receiver of `signal` is away or refuses it. Nothing else is affected.",
+    "Look at `detail`, `telemetry.url` and `telemetry.headers_file`.",
+  ),
+  telemetry_back: event("info", "telemetry is received again", "Items of `signal` are received; what was dropped is gone."),
+  otlp_listening: event("info", "listening for traces", "The gRPC listener for OTLP takes requests at `address`."),
+  decision_log_rejected: event(
+    "warn",
+    "events of a decision log make no action that can be judged",
+    "Another OPA (`caller`) sent decisions that `opa.mapping` has no document or rule for, or that aren't readable. They are not on record.",
+    "Look at `first`; add a document or a rule to the mapping.",
+  ),
+  witness_failing: event(
+    "error",
+    "a witness doesn't cosign; it is asked again",
+    "Checkpoints lack its cosignature meanwhile. Decisions go on.",
+    "Look at `detail`. If it has seen more records than there are, the log was put back, or another signs under its name: find out which.",
+  ),
+  witness_back: event("info", "a witness cosigns again", "Its last cosignature is kept."),
   webhook_failing: event(
     "error",
     "cannot deliver findings to the webhook; it is tried again",

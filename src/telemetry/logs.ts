@@ -11,12 +11,14 @@ export function exportedLogger(logger: Logger, otel: OtelLogger, clock: Clock): 
     (level: keyof typeof SEVERITY): Logger["info"] =>
     (message, fields) => {
       logger[level](message, fields);
+      const { event, ...others } = fields ?? {};
       otel.emit({
         timestamp: clock.wall(),
         severityNumber: SEVERITY[level],
         severityText: level.toUpperCase(),
         body: message,
-        attributes: { ...fields } as AnyValueMap,
+        ...(typeof event === "string" && { eventName: event }),
+        attributes: others as AnyValueMap,
       });
     };
   return { info: both("info"), warn: both("warn"), error: both("error") };

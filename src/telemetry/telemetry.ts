@@ -17,6 +17,7 @@ import { uuid7 } from "../system/uuid.js";
 import { decisionSpans, type DecisionSpans } from "./decisions.js";
 import { exportedLogger } from "./logs.js";
 import { registryProducer, type RegistrySource } from "./registry.js";
+import { report } from "../system/log_events.js";
 
 export interface Telemetry {
   /** Null if traces aren't sent. */
@@ -60,14 +61,10 @@ export function startTelemetry(options: NonNullable<Config["telemetry"]>, versio
     if (failing.has(signal) === (error !== undefined)) return;
     if (error === undefined) {
       failing.delete(signal);
-      logger.info("telemetry is received again", { signal });
+      report(logger, "telemetry_back", { signal });
     } else {
       failing.add(signal);
-      logger.warn("telemetry is not received; what doesn't fit into its queue is dropped", {
-        code: "telemetry_failing",
-        signal,
-        detail: error.message,
-      });
+      report(logger, "telemetry_failing", { signal, detail: error.message });
     }
   }
 

@@ -61,10 +61,7 @@ export async function listenToEnvoy(
 }
 
 /** Listens for traces over gRPC where the configuration says so; null where it doesn't. */
-export async function listenToOtlp(
-  { observe: { otlp } }: Pick<Config, "observe">,
-  deps: OtlpServed,
-): Promise<GrpcListener | null> {
+export async function listenToOtlp({ observe: { otlp } }: Pick<Config, "observe">, deps: OtlpServed): Promise<GrpcListener | null> {
   if (otlp?.grpc === undefined) return null;
   const { host, port, tls, ...limits } = otlp.grpc;
   const { otlpGrpc } = await import("../http/otlp_grpc.js");
@@ -74,7 +71,7 @@ export async function listenToOtlp(
     tls: tls && readTls(tls, "observe.otlp.grpc.tls"),
   });
   const address = await listenAt(server, host, port);
-  deps.logger.info("listening for traces", { address });
+  report(deps.logger, "otlp_listening", { address });
   return { address, server };
 }
 

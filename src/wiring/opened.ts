@@ -188,10 +188,10 @@ export function witnessesOf(
     const { exchange, close } = exchanger(to, { timeout_ms, bytes_max: WITNESS_ANSWER_BYTES_MAX }, system.timers);
     const witness = new Witness(options, log, dir, system, exchange, {
       failing: (detail) => {
-        logger.error("a witness doesn't cosign; it is asked again", { code: "witness_failing", witness: options.name, detail });
+        report(logger, "witness_failing", { witness: options.name, detail });
       },
       cosigning: () => {
-        logger.info("a witness cosigns again", { witness: options.name });
+        report(logger, "witness_back", { witness: options.name });
       },
     });
     return { witness, close, ended: witness.run() };

@@ -132,7 +132,7 @@ describe("telemetry that a service sends by OTLP", function () {
       receiver.itemsOf("/v1/logs").find(({ body }) => (body as Json)["stringValue"] === "listening");
     await until(() => listening() !== undefined);
     const line = listening();
-    expect(line).to.include({ severityNumber: 9, severityText: "INFO" });
+    expect(line).to.include({ severityNumber: 9, severityText: "INFO", eventName: "service_listening" });
     expect(attributesOf(line as Json)).to.deep.equal({ url: service.url });
     expect(service.said()).to.include('"message":"listening"');
   });

@@ -8,6 +8,7 @@ import type { HttpDeps } from "../deps.js";
 import { json } from "../reply.js";
 import type { Route } from "../route.js";
 import { DECIDING_PROBLEMS } from "./decide.js";
+import { report } from "../../system/log_events.js";
 
 /** Most rejected events that are named in the log. */
 const NAMED_MAX = 5;
@@ -71,8 +72,7 @@ const decisionLogs =
       }));
       const all = [...rejected, ...refused];
       if (all.length > 0)
-        deps.logger.warn("events of a decision log make no action that can be judged", {
-          code: "decision_log_rejected",
+        report(deps.logger, "decision_log_rejected", {
           caller: caller.id,
           count: all.length,
           first: all.slice(0, NAMED_MAX),

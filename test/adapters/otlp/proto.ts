@@ -17,7 +17,7 @@ export const PROTO = protobuf.parse(`
   message ScopeSpans { Scope scope = 1; repeated Span spans = 2; string schema_url = 3; }
   message ResourceSpans { Resource resource = 1; repeated ScopeSpans scope_spans = 2; string schema_url = 3; }
   message Traces { repeated ResourceSpans resource_spans = 1; }
-  message LogRecord { fixed64 time_unix_nano = 1; int32 severity_number = 2; string severity_text = 3; AnyValue body = 5; repeated KeyValue attributes = 6; }
+  message LogRecord { fixed64 time_unix_nano = 1; int32 severity_number = 2; string severity_text = 3; AnyValue body = 5; repeated KeyValue attributes = 6; string event_name = 12; }
   message NumberPoint { fixed64 start_time_unix_nano = 2; oneof value { double as_double = 4; sfixed64 as_int = 6; } repeated KeyValue attributes = 7; }
   message HistogramPoint { fixed64 count = 4; double sum = 5; repeated fixed64 bucket_counts = 6 [packed = true]; repeated double explicit_bounds = 7 [packed = true]; repeated KeyValue attributes = 9; }
   message Gauge { repeated NumberPoint data_points = 1; }
