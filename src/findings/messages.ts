@@ -5,7 +5,7 @@
 import { isVerdict, type Finding, type WebhookFormat } from "../contract/index.js";
 import type { News } from "./findings.js";
 
-/** What is shown of an action that waits. */
+/** Most fields that are shown of an action that waits. */
 const FIELDS_MAX = 10;
 const REASONS_MAX = 3;
 /** Characters of one part, below what each receiver takes. */

@@ -70,7 +70,7 @@ const validWhen = schemas().compile<Static<typeof WhenSchema>>(WhenSchema);
 
 type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
 
-/** What an answer is made of. */
+/** Parts of an answer. */
 export interface Verdict {
   allowed: boolean;
   decision_id: string;
@@ -86,7 +86,7 @@ export class MappedDocument {
   readonly #who: Readonly<Record<"agent" | "purpose" | "task" | "session", Source | null>>;
   readonly #rules: readonly Rule[];
   readonly #result: Part;
-  /** Where `$allowed` stands in the result. */
+  /** Path of `$allowed` in the result. */
   readonly #allowedAt: readonly string[];
 
   /** @throws MappingError */

@@ -1,4 +1,4 @@
-/** What other OPAs report of themselves (OPA's status and decision log APIs): what they permitted is observed, and their silence is missed. */
+/** Routes of OPA's status and decision log APIs, for other OPAs: what they permitted is observed, and their silence is missed. */
 import { actionsIn } from "../../adapters/opa/decision_logs.js";
 import { Problem } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
