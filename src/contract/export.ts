@@ -5,6 +5,6 @@ export type ExportFormat = (typeof EXPORT_FORMATS)[number];
 /** Forms that `data` may choose the event of: the record as it is in the log, or its OCSF event. */
 export const WITH_DATA: ReadonlySet<ExportFormat> = new Set<ExportFormat>(["cloudevents", "json_array", "splunk_hec"]);
 
-/** What an event is, in those forms. */
+/** Event in those forms. */
 export const EXPORT_DATA = ["record", "ocsf"] as const;
 export type ExportData = (typeof EXPORT_DATA)[number];

@@ -19,7 +19,7 @@ export interface WebhookOptions extends RetryOptions {
   format?: WebhookFormat;
   /** Holds the secrets that sign messages, or PagerDuty's key; read before each message. For the forms of `WITH_SECRET`. */
   secret_file?: string;
-  /** Where people look into findings. Left out: nothing is linked. */
+  /** Address of the console, for links. Left out: nothing is linked. */
   console_url?: string;
   /** True to tell only of actions that wait, and of verdicts on them. @default false */
   waiting_only?: boolean;

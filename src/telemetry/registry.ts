@@ -11,7 +11,7 @@ import { emptyResource } from "@opentelemetry/resources";
 
 type Labels = Readonly<Record<string, string | number>>;
 
-interface Value {
+interface SeriesValue {
   value: number;
   labels: Labels;
   metricName?: string;
@@ -22,7 +22,7 @@ export interface RegistryMetric {
   name: string;
   help: string;
   type: string;
-  values: readonly Value[];
+  values: readonly SeriesValue[];
 }
 
 export interface RegistrySource {
@@ -48,12 +48,12 @@ export function registryProducer(registry: RegistrySource, now: () => number): M
   };
 }
 
-interface Times {
+interface PointTimes {
   startTime: Seconds;
   endTime: Seconds;
 }
 
-function dataOf(metric: RegistryMetric, times: Times): MetricData {
+function dataOf(metric: RegistryMetric, times: PointTimes): MetricData {
   const { name, help, type, values } = metric;
   const descriptor = { name, description: help, unit: unitOf(name), valueType: ValueType.DOUBLE };
   const base = { descriptor, aggregationTemporality: AggregationTemporality.CUMULATIVE };
@@ -72,7 +72,7 @@ function unitOf(name: string): string {
 type HistogramPoint = Extract<MetricData, { dataPointType: DataPointType.HISTOGRAM }>["dataPoints"][number];
 
 /** Buckets in Prometheus's form are counts up to a bound; in OpenTelemetry's they are counts between bounds. */
-function histograms({ name, values }: RegistryMetric, times: Times): HistogramPoint[] {
+function histograms({ name, values }: RegistryMetric, times: PointTimes): HistogramPoint[] {
   const series = new Map<string, { attributes: Labels; upTo: [bound: number, count: number][]; sum: number; count: number }>();
   for (const { labels, metricName, value } of values) {
     const { le, ...attributes } = labels;

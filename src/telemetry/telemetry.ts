@@ -30,7 +30,7 @@ export interface Telemetry {
   close(): Promise<void>;
 }
 
-type Signal = NonNullable<Config["telemetry"]>["signals"][number];
+type TelemetrySignal = NonNullable<Config["telemetry"]>["signals"][number];
 
 const PERCENT = 100;
 /** The SDK wants a batch to fit into the queue. */
@@ -42,22 +42,22 @@ export function startTelemetry(options: NonNullable<Config["telemetry"]>, versio
     ...{ "service.name": "remit", "service.version": version, "service.instance.id": uuid7(clock, system.random)() },
     ...options.resource,
   });
-  const sends = (signal: Signal): boolean => options.signals.includes(signal);
+  const sends = (signal: TelemetrySignal): boolean => options.signals.includes(signal);
   const batching = {
     maxQueueSize: options.queue_max,
     maxExportBatchSize: Math.min(options.queue_max, BATCH_MAX),
     scheduledDelayMillis: options.delay_ms,
     exportTimeoutMillis: options.timeout_ms,
   };
-  const exporterOptions = (signal: Signal) => ({
+  const exporterOptions = (signal: TelemetrySignal) => ({
     url: `${options.url.replace(/\/$/, "")}/v1/${signal}`,
     timeoutMillis: options.timeout_ms,
     headers: () => Promise.resolve(headersOf(signal)),
   });
-  const failing = new Set<Signal>();
+  const failing = new Set<TelemetrySignal>();
 
   /** Reports once when a signal begins to fail, and once when it is sent again. */
-  function turned(signal: Signal, error: Error | undefined): void {
+  function turned(signal: TelemetrySignal, error: Error | undefined): void {
     if (failing.has(signal) === (error !== undefined)) return;
     if (error === undefined) {
       failing.delete(signal);
@@ -68,7 +68,7 @@ export function startTelemetry(options: NonNullable<Config["telemetry"]>, versio
     }
   }
 
-  function headersOf(signal: Signal): Record<string, string> {
+  function headersOf(signal: TelemetrySignal): Record<string, string> {
     if (options.headers_file === undefined) return {};
     try {
       return readHeaders(options.headers_file);
@@ -78,9 +78,9 @@ export function startTelemetry(options: NonNullable<Config["telemetry"]>, versio
     }
   }
 
-  function watched<T extends Exporter>(signal: Signal, exporter: T): T {
-    const send: Exporter["export"] = exporter.export.bind(exporter);
-    exporter.export = (items: never, done: (result: Exported) => void) => {
+  function watched<T extends SignalExporter>(signal: TelemetrySignal, exporter: T): T {
+    const send: SignalExporter["export"] = exporter.export.bind(exporter);
+    exporter.export = (items: never, done: (result: ExportOutcome) => void) => {
       send(items, (result) => {
         turned(signal, result.code === 0 ? undefined : (result.error ?? new Error("unknown")));
         done(result);
@@ -126,11 +126,11 @@ export function startTelemetry(options: NonNullable<Config["telemetry"]>, versio
 }
 
 /** Result of one request; the code is 0 if it was received. */
-interface Exported {
+interface ExportOutcome {
   code: number;
   error?: Error;
 }
 
-interface Exporter {
-  export: (items: never, done: (result: Exported) => void) => void;
+interface SignalExporter {
+  export: (items: never, done: (result: ExportOutcome) => void) => void;
 }

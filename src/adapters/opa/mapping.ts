@@ -56,8 +56,8 @@ export const OpaMappingSchema = section(
   "opa.yaml",
 );
 
-type Read = Static<typeof OpaMappingSchema>;
-type ReadDocument = Read["documents"][string];
+type ReadOpaMapping = Static<typeof OpaMappingSchema>;
+type ReadDocument = ReadOpaMapping["documents"][string];
 
 const WhenSchema = Type.Record(Type.String({ minLength: 1, maxLength: 256 }), Type.Union([Type.String(), Type.Number(), Type.Boolean()]), {
   additionalProperties: false,
@@ -65,27 +65,27 @@ const WhenSchema = Type.Record(Type.String({ minLength: 1, maxLength: 256 }), Ty
   maxProperties: 16,
 });
 
-const validate = schemas({ useDefaults: true }).compile<Read>(OpaMappingSchema);
+const validate = schemas({ useDefaults: true }).compile<ReadOpaMapping>(OpaMappingSchema);
 const validWhen = schemas().compile<Static<typeof WhenSchema>>(WhenSchema);
 
-type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json };
+type ResultJson = string | number | boolean | null | readonly ResultJson[] | { readonly [name: string]: ResultJson };
 
 /** Parts of an answer. */
-export interface Verdict {
+export interface DocumentVerdict {
   allowed: boolean;
   decision_id: string;
   tell: string;
 }
 
-type Rule = { when: readonly { from: readonly string[]; is: string | number | boolean }[] } & { mapped: Mapped };
+type DocumentRule = { when: readonly { from: readonly string[]; is: string | number | boolean }[] } & { mapped: Mapped };
 
-type Part = (verdict: Verdict, input: unknown) => Json;
+type ResultPart = (verdict: DocumentVerdict, input: unknown) => ResultJson;
 
 /** A document with inputs of a product's own. */
 export class MappedDocument {
   readonly #who: Readonly<Record<"agent" | "purpose" | "task" | "session", Source | null>>;
-  readonly #rules: readonly Rule[];
-  readonly #result: Part;
+  readonly #rules: readonly DocumentRule[];
+  readonly #result: ResultPart;
   /** Path of `$allowed` in the result. */
   readonly #allowedAt: readonly string[];
 
@@ -127,7 +127,7 @@ export class MappedDocument {
   }
 
   /** Returns the answer, as JSON. */
-  resultText(input: unknown, verdict: Verdict): string {
+  resultText(input: unknown, verdict: DocumentVerdict): string {
     return JSON.stringify(this.#result(verdict, input));
   }
 
@@ -149,7 +149,7 @@ export class MappedDocument {
 }
 
 /** @throws MappingError */
-function ruleOf({ when, ...entry }: Readonly<Record<string, unknown>>, seen: readonly unknown[], i: number): Rule {
+function ruleOf({ when, ...entry }: Readonly<Record<string, unknown>>, seen: readonly unknown[], i: number): DocumentRule {
   const at = (cause: unknown): unknown =>
     cause instanceof MappingError ? new MappingError(["rules", String(i), ...cause.path], cause.message) : cause;
   try {
@@ -168,7 +168,7 @@ function ruleOf({ when, ...entry }: Readonly<Record<string, unknown>>, seen: rea
 }
 
 /** @param places of `$allowed`, which are added to it @throws MappingError */
-function partOf(given: unknown, at: readonly string[], places: string[][]): Part {
+function partOf(given: unknown, at: readonly string[], places: string[][]): ResultPart {
   if (typeof given === "string" && given.startsWith("$")) {
     if (given === "$allowed") {
       places.push([...at]);
@@ -179,7 +179,7 @@ function partOf(given: unknown, at: readonly string[], places: string[][]): Part
     const path = given.startsWith("$input.") ? given.slice("$input.".length).split(".") : [];
     if (path.length === 0 || path.includes(""))
       throw new MappingError(["result", ...at], "known are `$allowed`, `$decision_id`, `$tell` and `$input.<place>`");
-    return (_, input) => (isObject(input) ? ((valueOf({ from: path, as: "is" }, input) ?? null) as Json) : null);
+    return (_, input) => (isObject(input) ? ((valueOf({ from: path, as: "is" }, input) ?? null) as ResultJson) : null);
   }
   if (Array.isArray(given)) {
     const parts = given.map((one, i) => partOf(one, [...at, String(i)], places));
@@ -189,7 +189,7 @@ function partOf(given: unknown, at: readonly string[], places: string[][]): Part
     const parts = Object.entries(given).map(([name, one]) => [name, partOf(one, [...at, name], places)] as const);
     return (verdict, input) => Object.fromEntries(parts.map(([name, part]) => [name, part(verdict, input)]));
   }
-  return () => given as Json;
+  return () => given as ResultJson;
 }
 
 export type OpaMapping = ReadonlyMap<string, MappedDocument>;
@@ -201,7 +201,7 @@ export function readOpaMapping(file: string): OpaMapping {
 
 /** @param file the name that errors give @throws YamlError naming the place */
 export function parseOpaMapping(text: string | Uint8Array, file: string): OpaMapping {
-  const { value, errorAt } = readYamlAs<Read>(text, file, validate);
+  const { value, errorAt } = readYamlAs<ReadOpaMapping>(text, file, validate);
   return new Map(
     Object.entries(value.documents).map(([path, given]) => {
       try {
