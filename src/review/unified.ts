@@ -1,5 +1,5 @@
 /** A change of a text as a unified diff, as `git apply` and `patch` take it. */
-import { applied, type Edit } from "./edit.js";
+import { applied, type Edit } from "./text_edit.js";
 
 const CONTEXT_LINES = 3;
 
