@@ -16,6 +16,7 @@ type Unit =
   | "percent"
   | "keys"
   | "records"
+  | "bundles"
   | "actions"
   | "decisions"
   | "lines"

@@ -7,7 +7,7 @@ import { Json, Tried, Ways } from "../explanation.js";
 import { Empty, Mark, Said, Severity, counted, markOf, useColours } from "../parts.js";
 import { Editor } from "./editor.js";
 import { Runner, type Places } from "./runner.js";
-import { SOURCE, fromFragment, patchOf, tarOf, toFragment, type SharedSet } from "./share.js";
+import { SOURCE, fromFragment, patchOf, tarOf, toFragment, type SharedSet } from "../../share.js";
 
 /** Between the last key and a run. */
 const PAUSE_MS = 500;
