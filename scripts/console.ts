@@ -5,14 +5,14 @@ import { basename, join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { build, type BuildOptions, type Plugin } from "esbuild";
 import { pinnedOpaVersion } from "../src/bundle/opa.js";
-import type { Library, SetFiles } from "../src/console/workers/playground_messages.js";
+import type { Library, SetFiles } from "../src/console/browser/playground_messages.js";
 import { asset } from "../src/system/paths.js";
 import { generatedFile, watchSchemas } from "../src/system/schemas.js";
 
 /** Most bytes of each, compressed. */
 const GZIP_BYTES_MAX = { page: 60 * 1024, playground: 150 * 1024, workers: 190 * 1024, values: 160 * 1024 };
 const SOURCES = asset("src", "console", "page");
-const WORKERS = asset("src", "console", "workers");
+const WORKERS = asset("src", "console", "browser");
 const TARGET = asset("dist", "console");
 /** Sets that the playground has to begin with, by the folder that each stands in. */
 const SETS: Readonly<Record<string, string>> = {
@@ -48,13 +48,13 @@ const pages = { ...common, jsx: "automatic", jsxImportSource: "preact" } as cons
 
 /** Returns true for modules that mean their own neighbour by the name: those of the host, and the door's reader of values. */
 function isOther(importer: string, name: string): boolean {
-  return importer.includes(join("workers", "host")) || (name === "values" && !/\/(?:flow|authoring)\/[^/]+$/.test(importer));
+  return importer.includes(join("browser", "host")) || (name === "values" && !/\/(?:flow|authoring)\/[^/]+$/.test(importer));
 }
 
 /** Puts the worker's own host in the place of Node and of what needs it: files in memory, the compiler in the same thread. */
 const inBrowser: Plugin = {
   name: "host",
-  setup({ onResolve, onLoad }) {
+  setup(building) {
     const host = (name: string): { path: string; sideEffects: boolean } => ({
       path: join(WORKERS, "host", `${name}.ts`),
       sideEffects: false,
@@ -72,20 +72,23 @@ const inBrowser: Plugin = {
       [/(?:^\.|\/flow)\/values\.js$/, "values"],
       [/(?:^\.|\/system)\/schemas\.js$/, "schemas"],
     ];
-    for (const [filter, name] of own) onResolve({ filter }, ({ importer }) => (isOther(importer, name) ? undefined : host(name)));
+    for (const [filter, name] of own) building.onResolve({ filter }, ({ importer }) => (isOther(importer, name) ? undefined : host(name)));
     // As CommonJS the library's exports are those that its callers here name.
-    onResolve({ filter: /^@open-policy-agent\/opa-wasm$/ }, () => ({
+    building.onResolve({ filter: /^@open-policy-agent\/opa-wasm$/ }, () => ({
       path: asset("node_modules", "@open-policy-agent", "opa-wasm", "src", "index.cjs"),
     }));
     // A policy asks none of the library's own builtins: what it may ask of a host is in `src/bundle/builtins`.
-    onResolve({ filter: /^\.\/builtins\/index$/ }, ({ path }) => ({ path, namespace: "absent", sideEffects: false }));
-    onResolve({ filter: /^virtual:validators$/ }, ({ path }) => ({ path, namespace: "validators" }));
-    onLoad({ filter: /.*/, namespace: "validators" }, () => ({ contents: validatorsModule(), resolveDir: asset() }));
-    onResolve({ filter: /^node:path$/ }, () => ({ path: asset("node_modules", "path-browserify", "index.js"), sideEffects: false }));
-    onResolve({ filter: /^node:buffer$/ }, () => host("buffer"));
+    building.onResolve({ filter: /^\.\/builtins\/index$/ }, ({ path }) => ({ path, namespace: "absent", sideEffects: false }));
+    building.onResolve({ filter: /^virtual:validators$/ }, ({ path }) => ({ path, namespace: "validators" }));
+    building.onLoad({ filter: /.*/, namespace: "validators" }, () => ({ contents: validatorsModule(), resolveDir: asset() }));
+    building.onResolve({ filter: /^node:path$/ }, () => ({
+      path: asset("node_modules", "path-browserify", "index.js"),
+      sideEffects: false,
+    }));
+    building.onResolve({ filter: /^node:buffer$/ }, () => host("buffer"));
     // Programs, threads and compression that no browser has: nothing that runs here reaches them.
-    onResolve({ filter: /^node:|\/system\/thread\.js$/ }, ({ path }) => ({ path, namespace: "absent", sideEffects: false }));
-    onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: "module.exports = {}" }));
+    building.onResolve({ filter: /^node:|\/system\/thread\.js$/ }, ({ path }) => ({ path, namespace: "absent", sideEffects: false }));
+    building.onLoad({ filter: /.*/, namespace: "absent" }, () => ({ contents: "module.exports = {}" }));
   },
 };
 

@@ -85,7 +85,9 @@ export function startModule(wasm: Uint8Array<ArrayBuffer> | WebAssembly.Module):
   };
   const module = wasm instanceof WebAssembly.Module ? wasm : new WebAssembly.Module(wasm);
   const imports = WebAssembly.Module.imports(module).map(({ name }) => [name, host[name] ?? absent]);
-  const { exports } = new WebAssembly.Instance(module, { wasi_snapshot_preview1: Object.fromEntries(imports) as Record<string, () => number> });
+  const { exports } = new WebAssembly.Instance(module, {
+    wasi_snapshot_preview1: Object.fromEntries(imports) as Record<string, () => number>,
+  });
   const { memory: grown, _initialize: initialize } = exports as { memory: WebAssembly.Memory; _initialize: () => void };
   view = new DataView(grown.buffer);
   initialize();

@@ -53,7 +53,12 @@ async function started(config: ConsoleConfig, local: boolean, ui: Ui): Promise<R
     ui.out(`Somebody wants to sign in. If that is you, open ${url}`);
   };
   try {
-    return await startConsole(config, { local, page: asset("dist", "console"), opa: wasmArtefact(pinnedOpaVersion()), announce }, system, logger(system.clock));
+    return await startConsole(
+      config,
+      { local, page: asset("dist", "console"), opa: wasmArtefact(pinnedOpaVersion()), announce },
+      system,
+      logger(system.clock),
+    );
   } catch (cause) {
     throw new CliError("failed", plain(cause as Error), null, { cause });
   }

@@ -59,7 +59,11 @@ function blocksOf(old: readonly string[], edits: readonly Edit[]): Block[] {
     length += line.length;
   }
   // A text without lines has none that an edit could touch.
-  const lineAt = (offset: number): number => Math.max(0, starts.findLastIndex((start) => start <= offset));
+  const lineAt = (offset: number): number =>
+    Math.max(
+      0,
+      starts.findLastIndex((start) => start <= offset),
+    );
   const touched: { from: number; to: number; edits: Edit[] }[] = [];
   for (const edit of [...edits].sort((a, b) => a.from - b.from)) {
     const from = lineAt(edit.from);

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { deflateRawSync } from "node:zlib";
 import { expect } from "chai";
 import fc from "fast-check";
-import { fromFragment, patchOf, tarOf, toFragment } from "../../src/console/share.js";
+import { fromFragment, patchOf, tarOf, toFragment } from "../../src/console/browser/share.js";
 
 const FILES = {
   "vocabulary.yaml": "verbs: {}\n",
@@ -19,7 +19,9 @@ const packed = (value: unknown): string =>
 describe("what leaves the playground", () => {
   let folder = "";
   beforeEach(() => (folder = mkdtempSync(join(tmpdir(), "remit-share-"))));
-  afterEach(() => rmSync(folder, { recursive: true, force: true }));
+  afterEach(() => {
+    rmSync(folder, { recursive: true, force: true });
+  });
 
   it("is the same set when a link is opened, whatever it says", async () => {
     await fc.assert(
@@ -70,7 +72,7 @@ describe("what leaves the playground", () => {
       writeFileSync(join(folder, name), text);
     }
     execFileSync("git", ["apply", "-"], { cwd: folder, input: patchOf(FILES, after) });
-    const found = (readdirSync(folder, { recursive: true, encoding: "utf8" }) as string[]).filter((name) => /\.(?:yaml|rego)$/.test(name));
+    const found = readdirSync(folder, { recursive: true, encoding: "utf8" }).filter((name) => /\.(?:yaml|rego)$/.test(name));
     expect(Object.fromEntries(found.map((name) => [name, readFileSync(join(folder, name), "utf8")]))).to.deep.equal(after);
   });
 

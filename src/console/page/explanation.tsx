@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { Explanation } from "../../contract/index.js";
-import { Empty, Said, Words } from "./parts.js";
+import { Said, Words } from "./parts.js";
 
 export function Ways({
   explanation: { would_pass },
@@ -14,12 +14,11 @@ export function Ways({
 }): JSX.Element | null {
   if (would_pass === null) return null;
   const { ways, grant, tried } = would_pass;
+  const none = ways.length === 0;
   return (
     <section class="ways">
-      <h2>It would have passed if</h2>
-      {ways.length === 0 ? (
-        <Empty title="Nothing that was tried would have let it pass.">{tried} variations were evaluated by the policy.</Empty>
-      ) : (
+      <h2>{none ? "Nothing that was tried would have let it pass" : "It would have passed if"}</h2>
+      {none ? null : (
         <ol>
           {ways.map((way, i) => (
             <li key={i}>
@@ -36,7 +35,8 @@ export function Ways({
         </ol>
       )}
       <p class="note">
-        Each was proven by running the policy on this very input, {tried} evaluations in all.{" "}
+        {none ? "The policy was run on " : "Each was proven by running the policy on this very input: "}
+        {tried} variations{none ? " of this very input." : "."}{" "}
         {grant === "lifts"
           ? ""
           : grant === "approval_lifts"

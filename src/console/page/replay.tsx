@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { ShownRecord } from "../../contract/index.js";
-import type { FromReplay, ToReplay } from "../workers/replay_messages.js";
+import type { FromReplay, ToReplay } from "../browser/replay_messages.js";
 import { Refused, getBytes } from "./api.js";
 import { valueText } from "./explanation.js";
 import { Failed, Line, Said } from "./parts.js";
@@ -70,7 +70,15 @@ function Replaying({ shown, id }: { shown: ShownRecord; id: string }): JSX.Eleme
       <p class="note">
         <label>
           What would another bundle say?{" "}
-          <input type="file" accept=".gz,.tgz" onChange={(event) => choose(event.currentTarget.files?.[0])} />
+          <input
+            type="file"
+            accept=".gz,.tgz"
+            onChange={(event) => {
+              choose(event.currentTarget.files?.[0]);
+              // The same name again may be another bundle.
+              event.currentTarget.value = "";
+            }}
+          />
         </label>
       </p>
       <Line text={`remit audit verify-receipt receipt-${id}.json`} />

@@ -14,7 +14,9 @@ const rego: StreamParser<{ raw: boolean }> = {
   startState: () => ({ raw: false }),
   token(stream, state) {
     if (state.raw || stream.eat("`") !== undefined) {
-      state.raw = stream.skipTo("`") ? stream.next() === undefined : stream.skipToEnd() === undefined;
+      state.raw = !stream.skipTo("`");
+      if (state.raw) stream.skipToEnd();
+      else stream.next();
       return "string";
     }
     if (stream.eatSpace()) return null;
@@ -63,7 +65,7 @@ const marks = StateField.define<DecorationSet>({
   create: () => Decoration.none,
   update(before, { effects, changes, state }) {
     const told = effects.find((effect) => effect.is(setMarks));
-    return told === undefined ? before.map(changes) : decorated(state.doc, told.value as readonly MarkedLine[]);
+    return told === undefined ? before.map(changes) : decorated(state.doc, told.value);
   },
   provide: (field) => EditorView.decorations.from(field),
 });
@@ -119,7 +121,7 @@ export class Editor {
         ...[lineNumbers(), history(), drawSelection(), highlightActiveLine(), marks, syntaxHighlighting(colours), look, ...language],
         // Tab leaves the editor, as it leaves every field.
         keymap.of([...defaultKeymap, ...historyKeymap]),
-        EditorView.contentAttributes.of({ "aria-label": name === "" ? "Text" : name, spellcheck: "false" }),
+        EditorView.contentAttributes.of({ "aria-label": name === "" ? "Text" : name, spellcheck: "false", tabindex: "0" }),
         EditorView.updateListener.of(({ docChanged, state }) => {
           if (docChanged && !this.#isLoading) this.#changed(state.doc.toString());
         }),

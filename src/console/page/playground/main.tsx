@@ -1,13 +1,13 @@
 /** The playground: a policy set edited, compiled, tried and explained in this browser. Nothing of it is sent, and nothing is signed. */
-import { render, type JSX } from "preact";
+import { Fragment, render, type JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SourceNote } from "../../../bundle/source.js";
-import type { Explained, Ran, SetFiles, ShownCase, Tested } from "../../workers/playground_messages.js";
+import type { Explained, Ran, SetFiles, ShownCase, Tested } from "../../browser/playground_messages.js";
 import { Json, Tried, Ways } from "../explanation.js";
 import { Empty, Mark, Said, Severity, counted, markOf, useColours } from "../parts.js";
 import { Editor } from "./editor.js";
 import { Runner, type Places } from "./runner.js";
-import { SOURCE, fromFragment, patchOf, tarOf, toFragment, type SharedSet } from "../../share.js";
+import { SOURCE, fromFragment, patchOf, tarOf, toFragment, type SharedSet } from "../../browser/share.js";
 
 /** Between the last key and a run. */
 const PAUSE_MS = 500;
@@ -408,41 +408,42 @@ function Cases({
             <th scope="col">Case</th>
             <th scope="col">Wanted</th>
             <th scope="col">Decided</th>
-            <th scope="col">Line</th>
+            <th scope="col">Table</th>
           </tr>
         </thead>
         <tbody>
-          {cases.map((one) => (
-            <tr
-              key={`${one.file}:${one.line}`}
-              class={one.passed ? "" : "deny"}
-              aria-current={one.file === chosen?.file && one.name === chosen.name}
-            >
-              <td class="wide">
-                <button type="button" class="quiet" onClick={() => onChoose(one)}>
-                  <Said text={one.name} max={200} />
-                </button>
-                {one.passed ? null : <span class="bad"> fails</span>}
-                {one.error === null ? null : <div class="why">{one.error}</div>}
-                {one.hint === null ? null : <div class="why">{one.hint}</div>}
-              </td>
-              <td>{one.wanted}</td>
-              <td>{one.got === null ? <span class="none">refused</span> : <Decided then={one.got.then} />}</td>
-              <td>
-                <button type="button" class="quiet" onClick={() => onShow(one.file, one.line)}>
-                  {one.file.replace("tables/", "")}:{one.line}
-                </button>
-              </td>
-            </tr>
+          {cases.map((one, i) => (
+            <Fragment key={`${one.file}:${one.line}`}>
+              {one.file === cases[i - 1]?.file ? null : (
+                <tr class="group">
+                  <th scope="rowgroup" colSpan={4}>
+                    {one.file}
+                  </th>
+                </tr>
+              )}
+              <tr class={one.passed ? "" : "deny"} aria-current={one.file === chosen?.file && one.name === chosen.name}>
+                <td class="wide">
+                  <button type="button" class="quiet" onClick={() => onChoose(one)}>
+                    <Said text={one.name} max={200} />
+                  </button>
+                  {one.passed ? null : <span class="bad"> fails</span>}
+                  {one.error === null ? null : <div class="why">{one.error}</div>}
+                  {one.hint === null ? null : <div class="why">{one.hint}</div>}
+                </td>
+                <td>{one.wanted}</td>
+                <td>{one.got === null ? <span class="none">refused</span> : <Mark kind={KINDS[one.got.then]} />}</td>
+                <td>
+                  <button type="button" class="quiet" onClick={() => onShow(one.file, one.line)}>
+                    line {one.line}
+                  </button>
+                </td>
+              </tr>
+            </Fragment>
           ))}
         </tbody>
       </table>
     </div>
   );
-}
-
-function Decided({ then }: { then: keyof typeof KINDS }): JSX.Element {
-  return <Mark kind={KINDS[then]} />;
 }
 
 function Why({ chosen, explained, cases }: { chosen: Chosen; explained: Explained; cases: ShownCase[] }): JSX.Element {

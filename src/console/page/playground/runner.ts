@@ -1,5 +1,5 @@
 /** The worker as the page uses it: one question at a time, ended when it takes too long, and begun again. */
-import type { Explained, FromWorker, Ran, SetFiles, Tested, ToWorker } from "../../workers/playground_messages.js";
+import type { Explained, FromWorker, Ran, SetFiles, Tested, ToWorker } from "../../browser/playground_messages.js";
 import { startWorker } from "../worker.js";
 
 export interface Places {
@@ -51,7 +51,12 @@ export class Runner {
     const turn = ++this.#turn;
     return new Promise((fulfil, reject) => {
       // A worker that was begun again has to load first, which isn't the question's time.
-      const timer = window.setTimeout(() => this.#end(`stopped after ${LIMIT_MS / 1000} s`), this.#isLoaded ? LIMIT_MS : 6 * LIMIT_MS);
+      const timer = window.setTimeout(
+        () => {
+          this.#end(`stopped after ${LIMIT_MS / 1000} s`);
+        },
+        this.#isLoaded ? LIMIT_MS : 6 * LIMIT_MS,
+      );
       this.#waiting = { turn, fulfil, reject, timer };
       this.#worker.postMessage({ ...asked, turn });
     });

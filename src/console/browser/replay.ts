@@ -5,6 +5,7 @@ import type { BundleMetadata, Catalogue, PolicyData, ShownRecord } from "../../c
 import { RunningBundle } from "../../replay/bundles.js";
 import { judgeAgain } from "../../replay/judge.js";
 import { recordedOf, type Parts, type Recorded } from "../../replay/recorded.js";
+import { systemClock } from "../../system/index.js";
 import { readArchive } from "./host/archive.js";
 import type { FromReplay, ToReplay } from "./replay_messages.js";
 
@@ -27,7 +28,7 @@ scope.onmessage = ({ data }) => {
 };
 
 async function replayed({ archive, shown }: ToReplay): Promise<FromReplay> {
-  const began = performance.now();
+  const began = systemClock.monotonic();
   const content = await contentOf(new Uint8Array(archive));
   const recorded = fromShown(shown);
   const judged = judgeAgain(recorded, new RunningBundle(content));
@@ -35,7 +36,7 @@ async function replayed({ archive, shown }: ToReplay): Promise<FromReplay> {
   // Under another bundle its name is no difference that says anything.
   const differences = judged.is === "differing" ? judged.differences.filter(({ at }) => isOwn || !at.startsWith("/policy")) : [];
   const is = judged.is === "differing" && differences.length === 0 ? "identical" : judged.is;
-  return { kind: "replayed", is, differences, policy: content.identity, isOwn, ms: Math.round(performance.now() - began) };
+  return { kind: "replayed", is, differences, policy: content.identity, isOwn, ms: Math.round(systemClock.monotonic() - began) };
 }
 
 /** @throws Error if the archive is no bundle. Its digest is computed here: whoever sent it can't claim one. */

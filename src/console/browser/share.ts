@@ -1,7 +1,7 @@
 /** Ways out of the playground: a link with the text in its fragment, which no server receives, files, and a patch. */
-import type { SetFiles } from "./workers/playground_messages.js";
-import type { Edit } from "../review/text_edit.js";
-import { unifiedDiff } from "../review/unified.js";
+import type { SetFiles } from "./playground_messages.js";
+import type { Edit } from "../../review/text_edit.js";
+import { unifiedDiff } from "../../review/unified.js";
 
 /** Most characters of a fragment that is opened, and of the text in it. */
 const FRAGMENT_MAX = 512 * 1024;
@@ -43,11 +43,12 @@ function setOf(value: unknown): SharedSet | null {
   if (typeof name !== "string" || !NAME.test(name) || typeof files !== "object" || files === null) return null;
   const entries = Object.entries(files);
   const fit = entries.every((entry): entry is [string, string] => SOURCE.test(entry[0]) && typeof entry[1] === "string");
-  return fit && entries.length > 0 ? { name, files: Object.fromEntries(entries) as SetFiles } : null;
+  return fit && entries.length > 0 ? { name, files: Object.fromEntries<string>(entries) } : null;
 }
 
 async function piped(bytes: Uint8Array, through: CompressionStream | DecompressionStream, max: number): Promise<Uint8Array> {
-  const reader = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(through).getReader();
+  const piped: ReadableStream<Uint8Array<ArrayBuffer>> = new Blob([bytes as Uint8Array<ArrayBuffer>]).stream().pipeThrough(through);
+  const reader = piped.getReader();
   const chunks: Uint8Array<ArrayBuffer>[] = [];
   let length = 0;
   for (let read = await reader.read(); !read.done; read = await reader.read()) {

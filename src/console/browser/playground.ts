@@ -9,6 +9,7 @@ import { OpaUnavailable, type Opa } from "../../bundle/opa.js";
 import { SourceErrors, type SourceNote } from "../../bundle/source.js";
 import { Problem } from "../../contract/index.js";
 import { explainInput } from "../../explain/explanation.js";
+import { systemClock } from "../../system/index.js";
 import { readArchive } from "./host/archive.js";
 import { removeBelow, writeText } from "./host/files.js";
 import { startOpa } from "./host/opa_process.js";
@@ -48,8 +49,8 @@ scope.onmessage = ({ data }) => {
 };
 
 async function answerTo(message: ToWorker): Promise<FromWorker> {
-  const began = performance.now();
-  const took = (): number => Math.round(performance.now() - began);
+  const began = systemClock.monotonic();
+  const took = (): number => Math.round(systemClock.monotonic() - began);
   switch (message.kind) {
     case "load": {
       const [library, module] = await Promise.all([fetched(message.library), compiled(message.opa), loadValues()]);
@@ -81,7 +82,7 @@ async function compiled(url: string): Promise<WebAssembly.Module> {
   const response = await fetched(url);
   const headers = { "content-type": "application/wasm" };
   const body = url.endsWith(".gz") ? response.body?.pipeThrough(new DecompressionStream("gzip")) : response.body;
-  return await streaming.compileStreaming(new Response(body as unknown as null, { headers }));
+  return await streaming.compileStreaming(new Response(body, { headers }));
 }
 
 async function run(name: string, files: SetFiles): Promise<Omit<Ran, "ms">> {
