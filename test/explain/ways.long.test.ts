@@ -159,7 +159,7 @@ type Draw = (below: number) => number;
 
 /** Numbers that are the same in each run (Park and Miller's generator). */
 function drawer(seed: string): Draw {
-  let state = [...seed].reduce((sum, character) => sum * 31 + character.charCodeAt(0), 7) % 2_147_483_647;
+  let state = Array.from(seed).reduce((sum, character) => sum * 31 + character.charCodeAt(0), 7) % 2_147_483_647;
   return (below) => {
     state = (state * 48_271) % 2_147_483_647;
     return state % below;
