@@ -17,7 +17,7 @@ interface Asset {
   policy?: string;
 }
 
-export type Shell = "app" | "replay" | "playground";
+export type PageKind = "app" | "replay" | "playground";
 
 const TYPES: Readonly<Record<string, string>> = {
   js: "text/javascript; charset=utf-8",
@@ -39,7 +39,7 @@ const FOREVER = "public, max-age=31536000, immutable";
 export class Assets {
   readonly #files = new Map<string, Asset>();
   /** Pages, each the same for every address: what one shows it asks for. */
-  readonly #shells: Readonly<Record<Shell, Asset>>;
+  readonly #shells: Readonly<Record<PageKind, Asset>>;
   /** The compiler, as the package has it: compressed. */
   readonly #opa: { name: string; br: Buffer };
 
@@ -78,7 +78,7 @@ export class Assets {
     };
   }
 
-  sendShell(request: IncomingMessage, response: ServerResponse, which: Shell): void {
+  sendShell(request: IncomingMessage, response: ServerResponse, which: PageKind): void {
     send(request, response, this.#shells[which], "no-cache");
   }
 
@@ -118,7 +118,7 @@ export interface ShellParts {
   style: string;
   icon: string;
   script: string;
-  /** Of the element that the page is drawn in, each with a space before it. */
+  /** Attributes of the element that the page is drawn in, each with a space before it. */
   attributes: readonly string[];
   /** Elements to add to the head. @default none */
   head?: string;

@@ -7,7 +7,7 @@ import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { isLoopback } from "../system/config/urls.js";
 import { readBytes } from "../system/read_file.js";
-import { Assets, type Shell } from "./assets.js";
+import { Assets, type PageKind } from "./assets.js";
 import type { ConsoleConfig } from "./config.js";
 import { SECURITY_HEADERS, checkChanges, checkHost, checkReads, cookieOf, originsOf, type OwnOrigins } from "./doors.js";
 import { LOGIN_LASTS_MS, Oidc } from "./oidc.js";
@@ -334,7 +334,7 @@ function sendJson(response: ServerResponse, status: number, value: unknown, type
 }
 
 /** Pages that evaluate a bundle are documents of their own, since only they may. */
-function shellOf(path: string, query: URLSearchParams): Shell {
+function shellOf(path: string, query: URLSearchParams): PageKind {
   if (path === "/policy/try") return "playground";
   return path.startsWith("/records/") && query.has("replay") ? "replay" : "app";
 }

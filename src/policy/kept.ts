@@ -8,7 +8,7 @@ const FOLDER = "active";
 const NAME = /^([0-9a-f]{64})\.tar\.gz$/;
 const DIGEST = /^sha256:([0-9a-f]{64})$/;
 
-export interface KeptOptions {
+export interface KeptArchiveOptions {
   /** Folder below which they are kept. */
   state_dir: string;
   /** How many; 0 keeps none. */
@@ -17,10 +17,10 @@ export interface KeptOptions {
 }
 
 export class KeptArchives {
-  readonly #options: KeptOptions;
+  readonly #options: KeptArchiveOptions;
   readonly #folder: string;
 
-  constructor(options: KeptOptions) {
+  constructor(options: KeptArchiveOptions) {
     this.#options = options;
     this.#folder = join(options.state_dir, FOLDER);
   }

@@ -9,9 +9,9 @@ import type { Recorded } from "./recorded.js";
 const OVERRUN = { ok: false, code: "evaluation_budget", detail: "", fuel: 0 } as const satisfies Evaluation;
 
 /** `ended`: the recorded evaluation was interrupted, and this one was not. */
-export type Judged = { is: "identical"; ended?: true } | { is: "masked" } | { is: "differing"; differences: readonly Difference[] };
+export type ReplayVerdict = { is: "identical"; ended?: true } | { is: "masked" } | { is: "differing"; differences: readonly Difference[] };
 
-export function judgeAgain(recorded: Recorded, bundle: RunningBundle): Judged {
+export function judgeAgain(recorded: Recorded, bundle: RunningBundle): ReplayVerdict {
   if (dependsOnMask(recorded, bundle.vocabulary)) return { is: "masked" };
   const found = differ(recorded, bundle);
   if (found.length === 0) return { is: "identical" };

@@ -15,19 +15,19 @@ import { removeBelow, writeText } from "./host/files.js";
 import { startOpa } from "./host/opa_process.js";
 import { PACKAGE_ROOT } from "./host/places.js";
 import { loadValues } from "./host/values.js";
-import type { Explained, FromWorker, Library, Ran, SetFiles, ShownCase, Tested, ToWorker } from "./playground_messages.js";
+import type { CaseExplanation, FromWorker, Library, RunResult, SetFiles, ShownCase, TestResult, ToWorker } from "./playground_messages.js";
 
 const SETS = "/sets";
 /** Percent of the rules' lines that unit tests must reach, as `remit test` wants by default. */
 const COVERAGE = 80;
 const SOURCES = /^(?:vocabulary\.yaml|purposes\.yaml|[^/]+\.rego|tables\/[^/]+\.yaml)$/;
 
-interface Scope {
+interface WorkerScope {
   onmessage: ((event: { data: ToWorker }) => void) | null;
   postMessage(message: FromWorker): void;
 }
 
-const scope = globalThis as unknown as Scope;
+const scope = globalThis as unknown as WorkerScope;
 const streaming = WebAssembly as unknown as { compileStreaming(response: Response): Promise<WebAssembly.Module> };
 let opa: Opa = { path: null, version: "" };
 let dir = SETS;
@@ -85,13 +85,13 @@ async function compiled(url: string): Promise<WebAssembly.Module> {
   return await streaming.compileStreaming(new Response(body, { headers }));
 }
 
-async function run(name: string, files: SetFiles): Promise<Omit<Ran, "ms">> {
+async function run(name: string, files: SetFiles): Promise<Omit<RunResult, "ms">> {
   removeBelow(SETS);
   dir = `${SETS}/${name}`;
   for (const [path, text] of Object.entries(files)) writeText(`${dir}/${path}`, text);
   ground = null;
   tables = [];
-  return await noted<Pick<Ran, "cases">>(
+  return await noted<Pick<RunResult, "cases">>(
     async (notes) => {
       const build = await buildTables(opa, dir);
       notes.push(...build.set.notes);
@@ -112,7 +112,7 @@ function shown({ name, file, line, passed, wanted, got, error, hint, nearest }: 
   return { name, file, line, passed, wanted: wanted.then, got, error, hint, nearest };
 }
 
-async function explain(file: string, line: number): Promise<Explained> {
+async function explain(file: string, line: number): Promise<CaseExplanation> {
   const nothing = { answer: null, input: null, explanation: null };
   const [table, found] = caseAt(file, line);
   if (ground === null || table === undefined || found === undefined) return { ...nothing, error: "the case is no longer there" };
@@ -130,8 +130,8 @@ function caseAt(file: string, line: number): [Table | undefined, TableCase | und
   return [table, table?.cases.find((one) => one.line === line)];
 }
 
-async function test(): Promise<Omit<Tested, "ms">> {
-  return await noted<Pick<Tested, "report">>(
+async function test(): Promise<Omit<TestResult, "ms">> {
+  return await noted<Pick<TestResult, "report">>(
     async (notes) => {
       const { report, notes: own } = await testSet(opa, dir, { filter: null, coverage: COVERAGE });
       notes.push(...own);

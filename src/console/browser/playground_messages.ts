@@ -29,7 +29,7 @@ export type ShownCase = Pick<CaseReport, "name" | "file" | "line" | "passed" | "
   got: Outcome | null;
 };
 
-export interface Ran {
+export interface RunResult {
   notes: SourceNote[];
   /** Null if the set doesn't compile. */
   cases: ShownCase[] | null;
@@ -37,7 +37,7 @@ export interface Ran {
   ms: number;
 }
 
-export interface Explained {
+export interface CaseExplanation {
   answer: Answer | null;
   input: PolicyInput | null;
   explanation: Explanation | null;
@@ -45,7 +45,7 @@ export interface Explained {
   error: string | null;
 }
 
-export interface Tested {
+export interface TestResult {
   notes: SourceNote[];
   /** Null if the set doesn't compile. */
   report: SetReport | null;
@@ -56,8 +56,8 @@ export interface Tested {
 /** Answers, each with the turn of its question. */
 export type FromWorker =
   | { kind: "loaded"; sets: Library["sets"]; opa: string; ms: number }
-  | ({ kind: "ran"; turn: number } & Ran)
-  | ({ kind: "explained"; turn: number } & Explained)
-  | ({ kind: "tested"; turn: number } & Tested)
+  | ({ kind: "ran"; turn: number } & RunResult)
+  | ({ kind: "explained"; turn: number } & CaseExplanation)
+  | ({ kind: "tested"; turn: number } & TestResult)
   | { kind: "opened"; turn: number; files: SetFiles | null }
   | { kind: "broken"; message: string };

@@ -9,12 +9,12 @@ import { systemClock } from "../../system/index.js";
 import { readArchive } from "./host/archive.js";
 import type { FromReplay, ToReplay } from "./replay_messages.js";
 
-interface Scope {
+interface ReplayScope {
   onmessage: ((event: { data: ToReplay }) => void) | null;
   postMessage(message: FromReplay): void;
 }
 
-const scope = globalThis as unknown as Scope;
+const scope = globalThis as unknown as ReplayScope;
 
 scope.onmessage = ({ data }) => {
   replayed(data).then(

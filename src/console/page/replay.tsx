@@ -12,7 +12,7 @@ import { startWorker } from "./worker.js";
 /** Milliseconds from the question to the end of a worker that doesn't answer: an endless policy ends with it. */
 const LIMIT_MS = 10_000;
 
-type Replayed = Extract<FromReplay, { kind: "replayed" }>;
+type ReplayResult = Extract<FromReplay, { kind: "replayed" }>;
 
 export function Replay({ shown, id }: { shown: ShownRecord; id: string }): JSX.Element {
   const here = isReplay(location.pathname, location.search);
@@ -35,8 +35,8 @@ export function Replay({ shown, id }: { shown: ShownRecord; id: string }): JSX.E
 
 function Replaying({ shown, id }: { shown: ShownRecord; id: string }): JSX.Element {
   const { policy } = (shown.record as { answer: { policy: { bundle: string; digest: string } } }).answer;
-  const [result, setResult] = useState<Replayed | null>(null);
-  const [candidate, setCandidate] = useState<{ name: string; result: Replayed } | null>(null);
+  const [result, setResult] = useState<ReplayResult | null>(null);
+  const [candidate, setCandidate] = useState<{ name: string; result: ReplayResult } | null>(null);
   const [error, setError] = useState<Refused | null>(null);
   const fail = (cause: unknown): void => {
     setError(
@@ -86,7 +86,7 @@ function Replaying({ shown, id }: { shown: ShownRecord; id: string }): JSX.Eleme
   );
 }
 
-function Result({ of: { is, differences, policy, isOwn, ms }, what }: { of: Replayed; what: string }): JSX.Element {
+function Result({ of: { is, differences, policy, isOwn, ms }, what }: { of: ReplayResult; what: string }): JSX.Element {
   const digest = `${policy.digest.slice(0, 19)}…`;
   return (
     <div class="replayed" data-is={is}>
@@ -133,11 +133,11 @@ function Result({ of: { is, differences, policy, isOwn, ms }, what }: { of: Repl
 }
 
 /** Asks a worker of its own, which ends with its answer. @throws Error saying why there is none */
-function decideAgain(asked: ToReplay): Promise<Replayed> {
+function decideAgain(asked: ToReplay): Promise<ReplayResult> {
   const url = document.getElementById("app")?.dataset["replay"];
   if (url === undefined) return Promise.reject(new Error("this page may not evaluate; reload it"));
   const worker = startWorker(url);
-  return new Promise<Replayed>((fulfil, reject) => {
+  return new Promise<ReplayResult>((fulfil, reject) => {
     const timer = setTimeout(() => reject(new Error(`no answer within ${LIMIT_MS / 1000} s`)), LIMIT_MS);
     worker.addEventListener("message", ({ data }: MessageEvent<FromReplay>) => {
       clearTimeout(timer);

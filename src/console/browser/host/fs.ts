@@ -2,7 +2,7 @@
 import { Buffer } from "buffer";
 import { FILES, contentOf, listFolder } from "./files.js";
 
-interface Found {
+interface FolderEntry {
   name: string;
   isFile: () => boolean;
   isDirectory: () => boolean;
@@ -17,7 +17,7 @@ export function readFileSync(path: string, encoding?: "utf8"): Uint8Array | stri
   return encoding === undefined ? content : content.toString(encoding);
 }
 
-export function readdirSync(path: string, options?: { withFileTypes: true }): (Found | string)[] {
+export function readdirSync(path: string, options?: { withFileTypes: true }): (FolderEntry | string)[] {
   return [...listFolder(path)].map(([name, isFolder]) =>
     options === undefined ? name : { name, isFile: () => !isFolder, isDirectory: () => isFolder },
   );

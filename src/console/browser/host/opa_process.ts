@@ -4,7 +4,7 @@ import { askModule, type Files, type OpaAnswer, type OpaQuestion } from "../../.
 import { startModule, type StartedModule } from "../../../bundle/wasi.js";
 import { FILES } from "./files.js";
 
-export class OpaProcessError extends Error {
+class WorkerOpaError extends Error {
   override readonly name = "OpaProcessError";
 }
 
@@ -15,13 +15,13 @@ export function startOpa(wasm: WebAssembly.Module): void {
   module = startModule(wasm);
 }
 
-export class OpaProcess {
+class WorkerOpa {
   ask(question: OpaQuestion): Promise<OpaAnswer> {
-    if (module === null) return Promise.reject(new OpaProcessError("is not loaded"));
+    if (module === null) return Promise.reject(new WorkerOpaError("is not loaded"));
     try {
       return Promise.resolve(askModule(module, question));
     } catch (cause) {
-      return Promise.reject(new OpaProcessError(String(cause)));
+      return Promise.reject(new WorkerOpaError(String(cause)));
     }
   }
 }
@@ -37,3 +37,5 @@ export function filesNamed(args: readonly string[], cwd: string): Promise<Files>
   }
   return Promise.resolve(files);
 }
+
+export { WorkerOpa as OpaProcess, WorkerOpaError as OpaProcessError };

@@ -2,11 +2,11 @@
 import { Fragment, render, type JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SourceNote } from "../../../bundle/source.js";
-import type { Explained, Ran, SetFiles, ShownCase, Tested } from "../../browser/playground_messages.js";
+import type { CaseExplanation, RunResult, SetFiles, ShownCase, TestResult } from "../../browser/playground_messages.js";
 import { Json, Tried, Ways } from "../explanation.js";
 import { Empty, Mark, Said, Severity, counted, markOf, useColours } from "../parts.js";
 import { Editor } from "./editor.js";
-import { Runner, type Places } from "./runner.js";
+import { Runner, type AssetPlaces } from "./runner.js";
 import { SOURCE, fromFragment, patchOf, tarOf, toFragment, type SharedSet } from "../../browser/share.js";
 
 /** Between the last key and a run. */
@@ -20,10 +20,10 @@ interface Base extends SharedSet {
   from: string;
 }
 
-type Run = { state: "loading" } | { state: "running" } | { state: "ran"; ran: Ran } | { state: "broken"; why: string };
+type Run = { state: "loading" } | { state: "running" } | { state: "ran"; ran: RunResult } | { state: "broken"; why: string };
 type Chosen = Pick<ShownCase, "file" | "line" | "name">;
 
-function Playground({ places, inConsole }: { places: Places; inConsole: boolean }): JSX.Element {
+function Playground({ places, inConsole }: { places: AssetPlaces; inConsole: boolean }): JSX.Element {
   useColours();
   const [sets, setSets] = useState<Record<string, SetFiles>>({});
   const [base, setBase] = useState<Base | null>(null);
@@ -31,8 +31,8 @@ function Playground({ places, inConsole }: { places: Places; inConsole: boolean 
   const [open, setOpen] = useState("purposes.yaml");
   const [run, setRun] = useState<Run>({ state: "loading" });
   const [chosen, setChosen] = useState<Chosen | null>(null);
-  const [explained, setExplained] = useState<Explained | null>(null);
-  const [tested, setTested] = useState<Tested | "testing" | null>(null);
+  const [explained, setExplained] = useState<CaseExplanation | null>(null);
+  const [tested, setTested] = useState<TestResult | "testing" | null>(null);
   const [told, setTold] = useState("");
   const host = useRef<HTMLDivElement>(null);
   const editor = useRef<Editor | null>(null);
@@ -80,7 +80,7 @@ function Playground({ places, inConsole }: { places: Places; inConsole: boolean 
     if (line !== undefined) editor.current?.goTo(line);
   }
 
-  function mark(name: string, ran: Ran | null): void {
+  function mark(name: string, ran: RunResult | null): void {
     const own = (ran?.notes ?? []).filter(({ file, severity }) => file === name && severity !== "remark");
     const failed = (ran?.cases ?? []).filter((one) => one.file === name && !one.passed);
     editor.current?.mark([
@@ -294,7 +294,7 @@ function FileTabs({
 }: {
   files: SetFiles;
   open: string;
-  ran: Ran | null;
+  ran: RunResult | null;
   onOpen: (name: string) => void;
 }): JSX.Element {
   const order = (name: string): string =>
@@ -446,7 +446,7 @@ function Cases({
   );
 }
 
-function Why({ chosen, explained, cases }: { chosen: Chosen; explained: Explained; cases: ShownCase[] }): JSX.Element {
+function Why({ chosen, explained, cases }: { chosen: Chosen; explained: CaseExplanation; cases: ShownCase[] }): JSX.Element {
   const { answer, explanation, input, error } = explained;
   const found = cases.find(({ file, name }) => file === chosen.file && name === chosen.name);
   return (
@@ -486,7 +486,7 @@ function Why({ chosen, explained, cases }: { chosen: Chosen; explained: Explaine
 }
 
 /** All that `remit test` runs: rules' own tests, both evaluators, coverage. */
-function Whole({ tested, onTest }: { tested: Tested | "testing" | null; onTest: () => void }): JSX.Element {
+function Whole({ tested, onTest }: { tested: TestResult | "testing" | null; onTest: () => void }): JSX.Element {
   return (
     <section class="whole">
       <h2>As remit test</h2>
@@ -501,7 +501,13 @@ function Whole({ tested, onTest }: { tested: Tested | "testing" | null; onTest: 
   );
 }
 
-function Report({ report: { rego, tables, coverage, untouched }, ms }: { report: NonNullable<Tested["report"]>; ms: number }): JSX.Element {
+function Report({
+  report: { rego, tables, coverage, untouched },
+  ms,
+}: {
+  report: NonNullable<TestResult["report"]>;
+  ms: number;
+}): JSX.Element {
   const differing = tables.flatMap((table) => table.differing);
   const compared = tables.reduce((sum, table) => sum + table.compared, 0);
   return (

@@ -1,8 +1,8 @@
 /** The worker as the page uses it: one question at a time, ended when it takes too long, and begun again. */
-import type { Explained, FromWorker, Ran, SetFiles, Tested, ToWorker } from "../../browser/playground_messages.js";
+import type { CaseExplanation, FromWorker, RunResult, SetFiles, TestResult, ToWorker } from "../../browser/playground_messages.js";
 import { startWorker } from "../worker.js";
 
-export interface Places {
+export interface AssetPlaces {
   worker: string;
   library: string;
   opa: string;
@@ -10,12 +10,12 @@ export interface Places {
 
 /** Questions by their kind, each with its answer. */
 interface Exchanges {
-  run: [{ name: string; files: SetFiles }, Ran];
-  explain: [{ file: string; line: number }, Explained];
-  test: [object, Tested];
+  run: [{ name: string; files: SetFiles }, RunResult];
+  explain: [{ file: string; line: number }, CaseExplanation];
+  test: [object, TestResult];
   open: [{ archive: ArrayBuffer }, { files: SetFiles | null }];
 }
-type Kind = keyof Exchanges;
+type QuestionKind = keyof Exchanges;
 export type Loaded = Extract<FromWorker, { kind: "loaded" }>;
 
 /** Milliseconds for one question: a set of the size that people read compiles in one. */
@@ -33,7 +33,7 @@ export class Runner {
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(
-    private readonly places: Places,
+    private readonly places: AssetPlaces,
     private readonly onLoaded: (loaded: Loaded) => void,
     private readonly onBroken: (message: string) => void,
   ) {
@@ -41,7 +41,7 @@ export class Runner {
   }
 
   /** Asks, after what was asked before. @throws Stopped if it took too long, or the worker broke */
-  ask<K extends Kind>(kind: K, asked: Exchanges[K][0]): Promise<Exchanges[K][1]> {
+  ask<K extends QuestionKind>(kind: K, asked: Exchanges[K][0]): Promise<Exchanges[K][1]> {
     const turn = this.#last.then(() => this.#exchange({ kind, ...asked }));
     this.#last = turn.catch(() => undefined);
     return turn as Promise<Exchanges[K][1]>;
