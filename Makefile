@@ -82,8 +82,9 @@ bench-long: build ## millions of inputs, requests and races, faults, kills, slow
 clients: build ## generate clients by five generators and have each ask a running service; needs Go, Java and Python, and a minute or two
 	@node dist/bench/clients.js $(CLIENTS)
 
-site: ## build docs/ as static pages with a search, into dist/site; its packages are its own
+site: build ## build docs/ as static pages with a search and a playground, into dist/site; its packages are its own
 	@cd tools/site && npm ci --no-audit --no-fund --silent && npx vitepress build .
+	@node dist/scripts/playground.js dist/site/try
 
 clean: ## remove what builds and tests leave behind
 	rm -rf dist coverage .work tools/site/node_modules

@@ -40,6 +40,7 @@ import { configuredIdentity } from "./identity/configured.js";
 import type { JwtIdentity } from "./identity/jwt.js";
 import type { PolicyEngine } from "./policy/engine.js";
 import type { Staging } from "./policy/staging.js";
+import type { KeptArchives } from "./policy/kept.js";
 import type { BundleSource, SourceStatus } from "./policy/source.js";
 import type { Bounds } from "./system/bounds.js";
 import { allowedHosts, type Config } from "./system/config.js";
@@ -167,6 +168,7 @@ export async function startService(config: Config, system: System, given: Logger
             return await readied.verify(bytes, options);
           },
         },
+        kept_max: config.bundle.kept,
         load: readied.instances(evaluation),
         profileAhead: (records) => (caughtUp = readied.caughtUp(config, records))?.profile ?? null,
         activated: (policy) => {
@@ -179,7 +181,7 @@ export async function startService(config: Config, system: System, given: Logger
     );
     // Where the store fails, the core has to be whole before it can be closed.
     closing.add(() => core.catch(() => undefined));
-    const [{ store, join }, { log, records, masks, profile, engine, source, trusted }] = await Promise.all([opening, core]);
+    const [{ store, join }, { log, records, masks, profile, engine, source, kept, trusted }] = await Promise.all([opening, core]);
     let activatedAt = clock.monotonic();
     const pulled = pulledSource(config, source, system, logger);
     closing.add(() => pulled?.close());
@@ -485,7 +487,7 @@ export async function startService(config: Config, system: System, given: Logger
         flights,
         profile,
         events: streams,
-        bundles: bundlesOf(source, pulled, engine, staging, clock),
+        bundles: bundlesOf(source, kept, pulled, engine, staging, clock),
         bundleWaiters,
         records,
         log,
@@ -686,6 +688,7 @@ function reportImports(logger: Logger): WatchedFileEvents {
 
 function bundlesOf(
   source: BundleSource,
+  kept: KeptArchives,
   pulled: PulledSource | null,
   engine: PolicyEngine,
   staging: Staging,
@@ -714,6 +717,10 @@ function bundlesOf(
       // A stock OPA doesn't look at the expiry: it must not be handed on.
       if (expired(engine.active, clock.wall())) throw new Problem("bundle_expired");
       return archive;
+    },
+    async find(digest) {
+      const active = source.archive;
+      return active?.identity.digest === digest ? active.bytes : await kept.find(digest);
     },
     publish: (bytes) => orRefused(() => source.publish(bytes)),
     stage: (bytes, share) =>

@@ -3,7 +3,7 @@
  * own evaluator too. What the two evaluators see differently is a failure, whatever the author expected.
  */
 import { join } from "node:path";
-import { COMPILED_ABI, ENTRYPOINT, buildTests, evaluateWithOpa, type TestBuild } from "../bundle/build.js";
+import { COMPILED_ABI, ENTRYPOINT, buildTests, evaluateWithOpa, type TestBuild } from "../bundle/compiled.js";
 import type { Opa } from "../bundle/opa.js";
 import { Sheet, SourceErrors, type SourceNote } from "../bundle/source.js";
 import { canonical, type Catalogue, type PolicyData, type PolicyIdentity, type PolicyInput } from "../contract/index.js";
@@ -92,7 +92,7 @@ async function tested(opa: Opa, build: TestBuild, folder: string, options: TestO
 }
 
 /** @throws SourceErrors */
-export function openTable(build: TestBuild, file: string, notes: SourceNote[]): Table {
+export function openTable(build: Pick<TestBuild, "set">, file: string, notes: SourceNote[]): Table {
   const sheet = Sheet.open(file, join(build.set.dir, file));
   const table = readTable(sheet, build.set.vocabulary);
   notes.push(...sheet.notes);

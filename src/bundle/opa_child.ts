@@ -2,56 +2,15 @@
 import { readFile } from "node:fs/promises";
 import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
-import { startModule, type StartedModule } from "./wasi.js";
-
-/** Path → content. */
-export type Files = Record<string, Uint8Array>;
-
-export interface OpaQuestion {
-  args: string[];
-  files: Files;
-  stdin: string;
-}
-
-export interface OpaAnswer {
-  code: number;
-  stdout: string;
-  stderr: string;
-  /** Files that the command has written. */
-  files: Files;
-}
+import { askModule, type OpaAnswer, type OpaQuestion } from "./opa_module.js";
+import { startModule } from "./wasi.js";
 
 export type FromChild = { kind: "answer"; answer: OpaAnswer } | { kind: "broken"; message: string };
-
-interface Compiler {
-  memory: WebAssembly.Memory;
-  reserve(bytes: number): number;
-  run(): number;
-  answered(): number;
-}
 
 const [, , path] = process.argv;
 if (path === undefined || process.send === undefined) throw new Error("this module is a child process's");
 const say = (message: FromChild): void => void process.send?.(message);
 const loading = promisify(brotliDecompress)(await readFile(path)).then(startModule);
-
-function ask({ exports, stderr }: StartedModule, { args, files, stdin }: OpaQuestion): OpaAnswer {
-  const compiler = exports as unknown as Compiler;
-  const base64 = Object.entries(files).map(([name, content]) => [name, Buffer.from(content).toString("base64")]);
-  const question = { args, stdin: Buffer.from(stdin).toString("base64"), files: Object.fromEntries(base64) as unknown };
-  const text = Buffer.from(JSON.stringify(question));
-  try {
-    const address = compiler.reserve(text.length) >>> 0;
-    new Uint8Array(compiler.memory.buffer, address, text.length).set(text);
-    const length = compiler.run() >>> 0;
-    const said = Buffer.from(compiler.memory.buffer, compiler.answered() >>> 0, length).toString();
-    const answer = JSON.parse(said) as Omit<OpaAnswer, "files"> & { files: Record<string, string> };
-    const written = Object.entries(answer.files).map(([name, content]) => [name, new Uint8Array(Buffer.from(content, "base64"))]);
-    return { ...answer, files: Object.fromEntries(written) as Files };
-  } catch (cause) {
-    throw new Error(`broke: ${stderr().trim() || String(cause)}`, { cause });
-  }
-}
 
 process.on("disconnect", () => {
   process.exit();
@@ -59,7 +18,7 @@ process.on("disconnect", () => {
 process.on("message", (question: OpaQuestion) => {
   loading
     .then((compiler) => {
-      say({ kind: "answer", answer: ask(compiler, question) });
+      say({ kind: "answer", answer: askModule(compiler, question) });
     })
     .catch((error: unknown) => {
       say({ kind: "broken", message: error instanceof Error ? error.message : String(error) });

@@ -4,7 +4,8 @@ import { readFile, readdir, stat } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemTimers } from "../system/index.js";
-import type { Files, FromChild, OpaAnswer, OpaQuestion } from "./opa_child.js";
+import type { FromChild } from "./opa_child.js";
+import type { Files, OpaAnswer, OpaQuestion } from "./opa_module.js";
 
 const CHILD = fileURLToPath(new URL("./opa_child.js", import.meta.url));
 

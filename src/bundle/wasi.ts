@@ -19,10 +19,10 @@ export interface StartedModule {
 }
 
 /**
- * Compiles and starts a module of the kind "reactor".
+ * Starts a module, compiled or not, of the kind "reactor".
  * @throws WebAssembly.RuntimeError from any of its functions, after which it can't be used any more
  */
-export function startModule(wasm: Uint8Array): StartedModule {
+export function startModule(wasm: Uint8Array<ArrayBuffer> | WebAssembly.Module): StartedModule {
   let view: DataView;
   let stderr = "";
   const memory = (): DataView => {
@@ -83,9 +83,11 @@ export function startModule(wasm: Uint8Array): StartedModule {
     },
     fd_prestat_get: () => EBADF,
   };
-  const module = new WebAssembly.Module(wasm);
+  const module = wasm instanceof WebAssembly.Module ? wasm : new WebAssembly.Module(wasm);
   const imports = WebAssembly.Module.imports(module).map(({ name }) => [name, host[name] ?? absent]);
-  const { exports } = new WebAssembly.Instance(module, { wasi_snapshot_preview1: Object.fromEntries(imports) as Record<string, unknown> });
+  const { exports } = new WebAssembly.Instance(module, {
+    wasi_snapshot_preview1: Object.fromEntries(imports) as Record<string, () => number>,
+  });
   const { memory: grown, _initialize: initialize } = exports as { memory: WebAssembly.Memory; _initialize: () => void };
   view = new DataView(grown.buffer);
   initialize();

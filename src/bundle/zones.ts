@@ -3,11 +3,10 @@
  * uses, from the IANA data of the pinned moment-timezone, so a decision replays the same on every machine.
  */
 import moment from "moment-timezone";
-import { WEEKS_BUCKET_MS, type LocalWeek, type Zone } from "../contract/policy.js";
-import { DAY_MS, WEEK_MS } from "./hours.js";
+import type { Zone } from "../contract/policy.js";
+import { DAY_MS } from "./hours.js";
+import { weeksOf } from "./weeks.js";
 
-/** 1970-01-01 was a Thursday, and a week begins on Monday. */
-const EPOCH_OF_WEEK_MS = 3 * DAY_MS;
 /** A bundle's zones begin this long before it was built: a decision may be dated by a clock a little behind. */
 export const ZONE_BEFORE_MS = DAY_MS;
 /** …and end this long after it expires. */
@@ -38,32 +37,10 @@ export function zone(name: string, fromMs: number, toMs: number): Zone {
   if (data === null) throw new RangeError(`no such time zone: ${name}`);
   const ends = Math.min(toMs, ZONE_DATA_ENDS_MS);
   const changes = [fromMs, ...data.untils.filter((until) => until > fromMs && until < ends)];
-  const weeks = changes.flatMap((since, i) => localWeeks(since, changes[i + 1] ?? ends, eastMs(data.utcOffset(since))));
-  return inBuckets(weeks);
-}
-
-/** The weeks that an offset of `east` milliseconds makes between two moments; the first is under way, the last may be cut. */
-function localWeeks(from: number, to: number, east: number): LocalWeek[] {
-  const found: LocalWeek[] = [];
-  const ofEpoch = EPOCH_OF_WEEK_MS + east;
-  for (let began = Math.floor((from + ofEpoch) / WEEK_MS) * WEEK_MS - ofEpoch; began < to; began += WEEK_MS) {
-    found.push([Math.max(from, began), Math.min(to, began + WEEK_MS), began]);
-  }
-  return found;
-}
-
-function inBuckets(all: readonly LocalWeek[]): Zone {
-  const first = Math.floor((all[0]?.[0] ?? 0) / WEEKS_BUCKET_MS);
-  const weeks: LocalWeek[][] = [];
-  for (const [since, until, began] of all) {
-    for (let from = since; from < until;) {
-      const bucket = Math.floor(from / WEEKS_BUCKET_MS);
-      const to = Math.min(until, (bucket + 1) * WEEKS_BUCKET_MS);
-      (weeks[bucket - first] ??= []).push([from, to, began]);
-      from = to;
-    }
-  }
-  return { first, weeks };
+  return weeksOf(
+    changes.map((since) => ({ since, east: eastMs(data.utcOffset(since)) })),
+    ends,
+  );
 }
 
 /** moment counts minutes west of Greenwich, in fractions for local mean times. */

@@ -1,6 +1,7 @@
 /** `remit console`: the pages on which people see, judge and stop what agents do. */
 import { once } from "node:events";
 import type { Command } from "commander";
+import { pinnedOpaVersion, wasmArtefact } from "../bundle/opa.js";
 import { readConsoleConfig, type ConsoleConfig } from "../console/config.js";
 import { startConsole, type RunningConsole } from "../console/server.js";
 import { system } from "../system/index.js";
@@ -52,7 +53,12 @@ async function started(config: ConsoleConfig, local: boolean, ui: Ui): Promise<R
     ui.out(`Somebody wants to sign in. If that is you, open ${url}`);
   };
   try {
-    return await startConsole(config, { local, page: asset("dist", "console"), announce }, system, logger(system.clock));
+    return await startConsole(
+      config,
+      { local, page: asset("dist", "console"), opa: wasmArtefact(pinnedOpaVersion()), announce },
+      system,
+      logger(system.clock),
+    );
   } catch (cause) {
     throw new CliError("failed", plain(cause as Error), null, { cause });
   }

@@ -1,8 +1,10 @@
 /** `remit publish` and `remit bundles`: the bundle of a running service. */
+import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import type { BundlesAnswer, PublishAnswer, StagedBundle } from "../contract/index.js";
 import { readGiven } from "../system/read_file.js";
-import { Client, asking, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { CliError } from "./exit.js";
 import { readable } from "./places.js";
 import { sayJson, type Ui } from "./ui.js";
 
@@ -33,10 +35,18 @@ export function addBundles(program: Command, ui: Ui): void {
     program
       .command("bundles")
       .description("show which bundle is wanted, which runs, and why they differ; needs `remit:publish`")
+      .option("--digest <digest>", "with --out: the archive of this one, active or of the last `bundle.kept`")
+      .option("--out <file>", "write the archive of the active bundle there instead, or that of --digest")
       .option("--drop-staged <reason>", "end the stage of a bundle first; the reason is on record"),
     `  $ remit bundles
+  $ remit bundles --digest sha256:9f2c… --out then.tar.gz
   $ remit bundles --drop-staged "denies what support needs"`,
-  ).action(async ({ dropStaged, ...options }: ServiceOptions & { dropStaged?: string }) => {
+  ).action(async ({ dropStaged, digest, out, ...options }: ServiceOptions & BundlesOptions) => {
+    if (out === undefined && digest !== undefined) throw new CliError("usage", "--digest needs --out", "name the file to write");
+    if (out !== undefined) {
+      await download(ui, new Client(options), digest, out, options.json === true);
+      return;
+    }
     if (dropStaged !== undefined) await new Client(options).ask("POST", "/bundles/staged/drop", { query: { reason: dropStaged } });
     const answer = await new Client(options).ask<BundlesAnswer>("GET", "/bundles");
     if (options.json === true) {
@@ -52,6 +62,21 @@ export function addBundles(program: Command, ui: Ui): void {
     if (staged !== null) sayStaged(ui, staged);
     if (refused !== null) ui.out(`  ${ui.paint("red", "refused")}   ${refused.code}: ${refused.message} (${refused.at})`);
   });
+}
+
+interface BundlesOptions {
+  dropStaged?: string;
+  digest?: string;
+  out?: string;
+}
+
+async function download(ui: Ui, client: Client, digest: string | undefined, file: string, json: boolean): Promise<void> {
+  const { name } = await client.ask<Pick<BundlesAnswer, "name">>("GET", "/bundles");
+  const answer = await client.open("GET", `/bundles${pathOf(name)}`, { query: { digest } });
+  const bytes = Buffer.from(await answer.arrayBuffer());
+  writeFileSync(file, bytes);
+  if (json) sayJson(ui, { ok: true, file, bytes: bytes.length });
+  else ui.out(`${ui.paint("green", "wrote")}  ${file}, ${bytes.length} bytes`);
 }
 
 function sayStaged(ui: Ui, { identity, share, compared, flips, other_reasons, errors, differences }: StagedBundle): void {

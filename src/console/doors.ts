@@ -68,11 +68,19 @@ export function cookieOf({ headers }: IncomingMessage, name: string): string | n
   return found.length === 1 ? (found[0] ?? "").slice(name.length + 1) : null;
 }
 
+/** Parts of the policy of every page that nothing widens. */
+const CLOSED =
+  "style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; " +
+  "require-trusted-types-for 'script'";
+
+/** The policy of pages that evaluate a bundle, and of nothing else: WebAssembly, and workers of the page's own scripts. */
+export const EVALUATING_POLICY = `default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; ${CLOSED}; trusted-types remit-worker`;
+/** The policy of a worker's script, which is its own: it compiles what it is given, and asks its own origin. */
+export const WORKER_POLICY = "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src 'self'";
+
 /** Headers of every answer. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'; form-action 'self'; " +
-    "frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'",
+  "content-security-policy": `default-src 'none'; script-src 'self'; ${CLOSED}; trusted-types 'none'`,
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-embedder-policy": "require-corp",
   "cross-origin-resource-policy": "same-origin",

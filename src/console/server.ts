@@ -7,7 +7,7 @@ import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { isLoopback } from "../system/config/urls.js";
 import { readBytes } from "../system/read_file.js";
-import { Assets } from "./assets.js";
+import { Assets, type PageKind } from "./assets.js";
 import type { ConsoleConfig } from "./config.js";
 import { SECURITY_HEADERS, checkChanges, checkHost, checkReads, cookieOf, originsOf, type OwnOrigins } from "./doors.js";
 import { LOGIN_LASTS_MS, Oidc } from "./oidc.js";
@@ -30,8 +30,10 @@ export interface RunningConsole {
 export interface ConsoleOptions {
   /** True: who has the address that it prints signs in, on loopback. */
   local: boolean;
-  /** Folder of the built page. */
+  /** Folder of the built pages. */
   page: string;
+  /** Path of the compiler as WebAssembly, for the playground. */
+  opa: string;
   /** Called with a new address when somebody without a session looks for one. */
   announce?: (url: string) => void;
 }
@@ -58,7 +60,7 @@ export async function startConsole(
   if (options.local && !isLoopback(config.listen.host))
     throw new Error("`listen.host` is not a loopback address, and --local is for this machine alone");
   if (!options.local && config.oidc === undefined) throw new Error("`oidc` is missing in the configuration; --local signs in without it");
-  const assets = new Assets(options.page);
+  const assets = new Assets(options.page, options.opa);
   const tokens = new Tokens(config.issuer, system.clock);
   const upstream = new ServiceUpstream(config.service, system.timers);
   const sessions = new Sessions(config.sessions, system);
@@ -125,7 +127,7 @@ export async function startConsole(
     const [path, search] = splitOnce(request.url ?? "/", "?");
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (path.startsWith("/assets/") && isRead) {
-      if (!assets.sendFile(request, response, path.slice("/assets/".length))) throw new ConsoleProblem("not_found");
+      if (!(await assets.sendFile(request, response, path.slice("/assets/".length)))) throw new ConsoleProblem("not_found");
       return;
     }
     if (path.startsWith("/api/")) {
@@ -139,7 +141,7 @@ export async function startConsole(
     else if (path === "/login/callback") await endLogin(request, response, query);
     else {
       if (options.local && sessionOf(request) === null && !oneTime.isOut) options.announce?.(`${url}/local?code=${oneTime.next()}`);
-      assets.sendShell(request, response);
+      assets.sendShell(request, response, shellOf(path, query));
     }
   }
 
@@ -209,8 +211,9 @@ export async function startConsole(
     const took_ms = Math.round((system.clock.monotonic() - begun) * 10) / 10;
     if (changes) logger.info("passed on", { person: person.id, method: passed.method, path, status: answered.status, took_ms });
     if (isCutOff(answered.status, answered.body)) sessions.endOf(person.id);
-    // A browser receives JSON or plain text, whatever type the service sent.
-    const type = /^application\/(?:problem\+)?json\b/.test(answered.type) ? answered.type : "text/plain; charset=utf-8";
+    // A browser receives JSON, a bundle's bytes or plain text, whatever type the service sent.
+    const isJson = /^application\/(?:problem\+)?json\b/.test(answered.type);
+    const type = isJson ? answered.type : passed.givesBundle === true ? "application/gzip" : "text/plain; charset=utf-8";
     response.writeHead(answered.status, {
       ...{ "content-type": type, "content-length": answered.body.length, "cache-control": "no-store", "x-remit-took-ms": String(took_ms) },
       ...(answered.etag !== null && { etag: answered.etag }),
@@ -328,6 +331,12 @@ function sendJson(response: ServerResponse, status: number, value: unknown, type
   const body = JSON.stringify(value);
   response.writeHead(status, { "content-type": type, "content-length": Buffer.byteLength(body), "cache-control": "no-store" });
   response.end(body);
+}
+
+/** Pages that evaluate a bundle are documents of their own, since only they may. */
+function shellOf(path: string, query: URLSearchParams): PageKind {
+  if (path === "/policy/try") return "playground";
+  return path.startsWith("/records/") && query.has("replay") ? "replay" : "app";
 }
 
 function splitOnce(text: string, by: string): [string, string] {

@@ -17,6 +17,8 @@ export interface PassedRoute {
   widens?: (body: unknown) => boolean;
   /** Takes bytes of a bundle in place of JSON. */
   takesBundle?: true;
+  /** Answers with bytes of a bundle in place of JSON. */
+  givesBundle?: true;
 }
 
 const always = (): boolean => true;
@@ -50,6 +52,7 @@ export const PASSED: readonly PassedRoute[] = [
   { method: "GET", path: at("/grants"), scopes: READ_FACTS },
   { method: "GET", path: at("/revocations"), scopes: [...READ_FACTS, "remit:revoke_all"] },
   { method: "GET", path: at("/bundles"), scopes: ["remit:publish"] },
+  { method: "GET", path: at("/bundles/*"), scopes: ["remit:publish"], givesBundle: true },
   { method: "POST", path: at("/explain"), scopes: ["remit:audit"] },
   { method: "POST", path: at("/findings/*"), scopes: ["remit:review", "remit:revoke"], widens: (body) => stateOf(body) === "expected" },
   { method: "POST", path: at("/findings/*/approvals"), scopes: ["remit:review"], widens: always },

@@ -38,6 +38,8 @@ export interface Bundles {
   readonly status: BundlesAnswer;
   /** @throws Problem `bundle_missing`, `bundle_expired` */
   running(): BundleArchive;
+  /** Returns the archive of the active bundle, or of an earlier one that is kept; null if neither has this digest. */
+  find(digest: string): Promise<Uint8Array | null>;
   /** @throws Problem `bundle_refused` */
   publish(bytes: Buffer): Promise<PolicyIdentity>;
   /** @param share percentage of the agents that it decides for; 0 is shadow. @throws Problem `bundle_refused` */

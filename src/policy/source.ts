@@ -40,6 +40,8 @@ export interface SourceOptions {
   verify?: typeof verifyBundle | undefined;
   /** Folder that keeps a copy of what was activated last, for a start that finds no good bundle at the path. Left out: none is kept. */
   kept?: string;
+  /** Called with each archive that became active, after it did. */
+  activated?: (archive: BundleArchive) => void;
   /** Receives every activation and refusal, for the operational log. */
   report?: (outcome: Outcome) => void;
 }
@@ -272,14 +274,17 @@ export class BundleSource {
   }
 
   async #activate(bundle: VerifiedBundle, bytes: Uint8Array, from: Outcome["from"], keep?: () => Promise<void>): Promise<PolicyIdentity> {
-    const { engine, report } = this.#options;
+    const { engine, report, activated } = this.#options;
     const before = engine.active;
     const identity = await engine.activate(bundle, async () => {
       await this.#keep(bytes);
       await keep?.();
     });
     this.#activated = { hash: sha256(bytes), bytes, identity };
-    if (engine.active !== before) report?.({ outcome: "activated", from, identity });
+    if (engine.active !== before) {
+      report?.({ outcome: "activated", from, identity });
+      activated?.(this.#activated);
+    }
     return identity;
   }
 

@@ -5,7 +5,7 @@ import { floor } from "../decision/floor.js";
 import type { Situation } from "../decision/situation.js";
 import type { Evaluation, Task } from "../decision/ports.js";
 import type { RunningBundle } from "./bundles.js";
-import type { Made } from "./records.js";
+import type { Made } from "./recorded.js";
 import type { FloorRead } from "./shapes.js";
 
 /** @param level 0: of the action's own task; 1: of the first up the chain */

@@ -7,7 +7,8 @@ import { inBatches, type Progress } from "./batches.js";
 import type { RunningBundle } from "./bundles.js";
 import { fit } from "./fit.js";
 import { dependsOnMask, withoutDigests } from "./masked.js";
-import type { Made, Range, Recorded, Unreadable } from "./records.js";
+import type { Made, Recorded } from "./recorded.js";
+import type { Range, Unreadable } from "./records.js";
 import { Tally, type Counted } from "./tally.js";
 
 /** Records that nothing can be said of, and why. */

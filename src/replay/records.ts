@@ -1,8 +1,9 @@
 /** The decisions in a log's folder, each with all that it was made of; and what can't be read, by its place. */
-import { parseTime, RECORD_VERSION, type DecisionRecord, type PolicyInput } from "../contract/index.js";
+import { parseTime, RECORD_VERSION, type DecisionRecord } from "../contract/index.js";
 import { LineTooLong, readLines, type Line } from "../audit/reading.js";
 import { BesideLines } from "../audit/beside.js";
-import { isAsked, isDecisionRecord, isRefused, type FloorRead, type NotLive } from "./shapes.js";
+import { recordedOf, type Recorded } from "./recorded.js";
+import { isAsked, isDecisionRecord, isRefused } from "./shapes.js";
 
 /** Either end by a record's number or by its time, in milliseconds since the epoch; both are part of the range. */
 export interface Range {
@@ -10,19 +11,6 @@ export interface Range {
   to: Bound | null;
 }
 export type Bound = { seq: number } | { ms: number };
-
-/** Inputs of a decision: those of a policy, or what the floor read and refused by. The action's own task comes first. */
-export type Made =
-  | { by: "policy"; inputs: readonly [PolicyInput, ...PolicyInput[]]; not_live: readonly NotLive[] }
-  | { by: "floor"; request: PolicyInput["request"]; floors: readonly [FloorRead, ...FloorRead[]] };
-
-export interface Recorded {
-  seq: number;
-  record: Pick<DecisionRecord, "answer" | "caller" | "kind" | "time" | "unasked">;
-  made: Made;
-  /** JSON pointers of what is masked in all that. */
-  masked: readonly string[];
-}
 
 export interface Unreadable {
   seq: number;
@@ -72,12 +60,10 @@ function readOne(line: Line, beside: BesideLines, fromMs: number, toMs: number):
   if (parts === null) return unreadable("what stands beside it is not there, or not what it was");
   if ("input" in parts) {
     if (!isAsked(parts)) return unreadable(whyNot(isAsked.errors));
-    const { input, ancestors = [], not_live = [], masked = [] } = parts;
-    return { what: "decision", seq, record, made: { by: "policy", inputs: [input, ...ancestors], not_live }, masked };
+    return { what: "decision", ...recordedOf(seq, record, parts) };
   }
   if (!isRefused(parts)) return unreadable(whyNot(isRefused.errors));
-  const { request, floor, ancestors = [], masked = [] } = parts;
-  return { what: "decision", seq, record, made: { by: "floor", request, floors: [floor, ...ancestors] }, masked };
+  return { what: "decision", ...recordedOf(seq, record, parts) };
 }
 
 /** Returns the inputs of a decision, in its record or beside it; null if they are missing there. */

@@ -3,14 +3,13 @@
  * where nothing does, the records are complete, and are of what was decided.
  */
 import type { PolicyIdentity } from "../contract/index.js";
-import type { Evaluation } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
-import { decideAgain, type Evaluate } from "./again.js";
 import { inBatches, type Progress } from "./batches.js";
-import type { Bundles, RunningBundle } from "./bundles.js";
-import { differences, type Difference } from "./compare.js";
-import { dependsOnMask } from "./masked.js";
-import type { Range, Read, Recorded, Unreadable } from "./records.js";
+import type { Bundles } from "./bundles.js";
+import type { Difference } from "./compare.js";
+import { judgeAgain } from "./judge.js";
+import type { Recorded } from "./recorded.js";
+import type { Range, Read, Unreadable } from "./records.js";
 
 export interface Differing {
   seq: number;
@@ -49,8 +48,6 @@ export interface Told {
   unreadable: (one: Unreadable) => void;
   progress: (so_far: Progress) => void;
 }
-
-const OVERRUN = { ok: false, code: "evaluation_budget", detail: "", fuel: 0 } as const satisfies Evaluation;
 
 type Verdict = { is: "identical"; ended?: true } | { is: "masked" | "no_bundle" } | { is: "differing"; differing: Differing };
 
@@ -97,33 +94,11 @@ function judge(recorded: Recorded, bundles: Bundles): Verdict {
   const { answer } = recorded.record;
   const bundle = bundles.find(answer.policy.digest);
   if (bundle === null) return { is: "no_bundle" };
-  if (dependsOnMask(recorded, bundle.vocabulary)) return { is: "masked" };
-  const found = differ(recorded, bundle);
-  if (found.length === 0) return { is: "identical" };
-  if (ranOver(recorded, bundle)) return { is: "identical", ended: true };
+  const judged = judgeAgain(recorded, bundle);
+  if (judged.is !== "differing") return judged;
   const { seq } = recorded;
   const { decision_id } = answer;
-  return { is: "differing", differing: { seq, decision_id, bundle: answer.policy, differences: found } };
-}
-
-function differ({ record, made }: Recorded, bundle: RunningBundle, evaluate?: Evaluate): readonly Difference[] {
-  const conclusion = decideAgain(made, bundle, record, evaluate);
-  if (conclusion !== null) return differences(record, conclusion, bundle.identity);
-  return [{ at: "/reasons/0/code", was: record.answer.reasons[0]?.code }];
-}
-
-/**
- * Returns true if the answer is what an interrupted evaluation of some task of the chain leads to. How long an evaluation takes depends on
- * the machine, and is no part of the record.
- */
-function ranOver(recorded: Recorded, bundle: RunningBundle): boolean {
-  const { made, record } = recorded;
-  if (made.by !== "policy" || record.answer.reasons[0]?.code !== OVERRUN.code) return false;
-  for (const stopped of made.inputs.keys()) {
-    const evaluate: Evaluate = (input, level) => (level === stopped ? OVERRUN : bundle.evaluate(input));
-    if (differ(recorded, bundle, evaluate).length === 0) return true;
-  }
-  return false;
+  return { is: "differing", differing: { seq, decision_id, bundle: answer.policy, differences: judged.differences } };
 }
 
 function miss(missing: Map<string, Missing>, { seq, record }: Recorded): void {

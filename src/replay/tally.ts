@@ -2,7 +2,7 @@
 import { canonical, type Answer, type Obligation, type PolicyIdentity, type Reason } from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
 import { isSameReasons } from "./compare.js";
-import type { Recorded } from "./records.js";
+import type { Recorded } from "./recorded.js";
 
 /** Verdicts on an action, from the one that goes ahead unseen to the one that doesn't go ahead. */
 export const VERDICTS = ["allow", "flag_proceed", "flag_wait", "deny"] as const;

@@ -5,19 +5,8 @@
 import { isMap, isScalar, isSeq, parseDocument, type Pair, type YAMLMap, type YAMLSeq } from "yaml";
 import { canonical, type Scalar } from "../contract/index.js";
 import type { Narrowing, WhenChange } from "./proposal.js";
+import { LayoutUnclear, applied, type Edit } from "./text_edit.js";
 import type { Cell } from "./written.js";
-
-/** Replacement of the text between two offsets, the second exclusive. */
-export interface Edit {
-  from: number;
-  to: number;
-  text: string;
-}
-
-/** The layout isn't one that can be edited without guessing. */
-export class LayoutUnclear extends Error {
-  override readonly name = "LayoutUnclear";
-}
 
 type Said = Record<string, unknown>;
 
@@ -54,17 +43,6 @@ function saidSame(value: unknown): string {
     return Object.fromEntries(Object.entries(of).map(([key, member]) => [key, plain(member)]));
   };
   return canonical(plain(value));
-}
-
-export function applied(text: string, edits: readonly Edit[]): string {
-  let at = 0;
-  const parts: string[] = [];
-  for (const { from, to, text: part } of [...edits].sort((a, b) => a.from - b.from)) {
-    if (from < at) throw new LayoutUnclear("two changes meet");
-    parts.push(text.slice(at, from), part);
-    at = to;
-  }
-  return [...parts, text.slice(at)].join("");
 }
 
 function byList(narrowings: readonly Narrowing[]): [purpose: string, line: string, of: Narrowing[]][] {

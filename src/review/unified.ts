@@ -1,5 +1,5 @@
 /** A change of a text as a unified diff, as `git apply` and `patch` take it. */
-import { applied, type Edit } from "./edit.js";
+import { applied, type Edit } from "./text_edit.js";
 
 const CONTEXT_LINES = 3;
 
@@ -58,12 +58,17 @@ function blocksOf(old: readonly string[], edits: readonly Edit[]): Block[] {
     starts.push(length);
     length += line.length;
   }
-  const lineAt = (offset: number): number => starts.findLastIndex((start) => start <= offset);
+  // A text without lines has none that an edit could touch.
+  const lineAt = (offset: number): number =>
+    Math.max(
+      0,
+      starts.findLastIndex((start) => start <= offset),
+    );
   const touched: { from: number; to: number; edits: Edit[] }[] = [];
   for (const edit of [...edits].sort((a, b) => a.from - b.from)) {
     const from = lineAt(edit.from);
     // What ends where a line begins doesn't touch that line.
-    const to = Math.max(from, lineAt(Math.max(edit.from, edit.to - 1))) + 1;
+    const to = Math.min(old.length, Math.max(from, lineAt(Math.max(edit.from, edit.to - 1))) + 1);
     const last = touched.at(-1);
     if (last !== undefined && from < last.to) [last.to, last.edits] = [Math.max(last.to, to), [...last.edits, edit]];
     else touched.push({ from, to, edits: [edit] });

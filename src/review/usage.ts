@@ -18,7 +18,7 @@ import {
 import { vocabularyReader } from "../decision/values.js";
 import { fit } from "../replay/fit.js";
 import { dependsOnMask, withoutDigests } from "../replay/masked.js";
-import type { Recorded } from "../replay/records.js";
+import type { Recorded } from "../replay/recorded.js";
 import { Distinct } from "./distinct.js";
 import { relationIn } from "./relation.js";
 import { cellKey, type Cell, type Written } from "./written.js";

@@ -9,6 +9,8 @@ import type { TrustedStore } from "../bundle/trusted.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import { PolicyEngine, type LoadInstance } from "../policy/engine.js";
 import { compileAhead } from "../policy/modules.js";
+import { ARCHIVE_LIMITS } from "../bundle/archive.js";
+import { KeptArchives } from "../policy/kept.js";
 import { BundleSource, type Outcome, type SourceOptions } from "../policy/source.js";
 import type { Closing } from "../system/closing.js";
 import type { System } from "../system/index.js";
@@ -27,6 +29,8 @@ export interface CoreOptions {
   behavior: { enabled: boolean; agents_max: number; snapshot_ms: number };
   bundle: Pick<SourceOptions, "path" | "name" | "trust" | "poll_ms" | "limits" | "verify"> & { state_dir: string };
   load: LoadInstance;
+  /** How many bundles that were active are kept. @default 0 */
+  kept_max?: number;
   /** The profile that a standby has read of so many records; null: none. */
   profileAhead?: (records: number) => ProfileAhead | null;
   /** Called for each bundle that has become active. */
@@ -43,6 +47,7 @@ export interface Core {
   profile: ServiceProfile;
   engine: PolicyEngine;
   source: BundleSource;
+  kept: KeptArchives;
   trusted: TrustedStore;
 }
 
@@ -121,9 +126,26 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
       report(logger, "evaluation_out_of_fuel", { code: "evaluation_budget", detail });
     },
   });
+  const kept = new KeptArchives({
+    state_dir: bundle.state_dir,
+    max: options.kept_max ?? 0,
+    bytes_max: (bundle.limits ?? ARCHIVE_LIMITS).compressed_bytes_max,
+  });
+  let keeping: Promise<unknown> = Promise.resolve();
+  closing.add(() => keeping);
   const source = new BundleSource({
     ...bundle,
     kept: bundle.state_dir,
+    activated: ({ identity, bytes }) => {
+      keeping = keeping
+        .then(() => kept.keep(identity.digest, bytes))
+        .catch((cause: unknown) => {
+          logger.error("cannot keep an active bundle; its records can't be replayed by its digest later", {
+            ...{ code: "bundle_not_kept", digest: identity.digest },
+            detail: cause instanceof Error ? cause.message : String(cause),
+          });
+        });
+    },
     engine,
     clock,
     timers,
@@ -141,7 +163,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
     },
   });
   await source.open();
-  return { log, records: own, masks: new RecordMasks(maskKeys), profile: opened, engine, source, trusted };
+  return { log, records: own, masks: new RecordMasks(maskKeys), profile: opened, engine, source, kept, trusted };
 }
 
 /** The version of this package, as records and the reference say it. */

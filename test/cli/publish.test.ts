@@ -18,6 +18,7 @@ describe("publishing from the command line", function () {
     await writeFile(at("key.pem"), KEY.export({ type: "pkcs8", format: "pem" }));
     await writeFile(at("12.tar.gz"), await bundleBytes({ expires: null, sequence: 12 }));
     await writeFile(at("13.tar.gz"), await bundleBytes({ expires: null, sequence: 13 }));
+    await writeFile(at("15.tar.gz"), await bundleBytes({ expires: null, sequence: 15 }));
     await writeFile(at("garbage.tar.gz"), "garbage");
     const bundle = { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state", poll_ms: 50 };
     service = await run({ bundle }, await bundleBytes({ expires: null, sequence: 12 }));
@@ -56,6 +57,21 @@ describe("publishing from the command line", function () {
       "back",
       "refunds were let through",
     ]);
+  });
+
+  it("gives the archive of each bundle that was active, to the byte, by its digest", async () => {
+    const first = JSON.parse((await asked("bundles", "--json")).out) as { running: { digest: string } };
+    await asked("publish", at("15.tar.gz"), "--reason", "the next");
+    expect(await asked("bundles", "--digest", first.running.digest, "--out", at("then.tar.gz"))).to.include({ exit: "ok" });
+    expect((await readFile(at("then.tar.gz"))).equals(await readFile(at("14.tar.gz")))).to.equal(true);
+    expect(await asked("bundles", "--out", at("now.tar.gz"))).to.include({ exit: "ok" });
+    expect((await readFile(at("now.tar.gz"))).equals(await readFile(at("15.tar.gz")))).to.equal(true);
+    const unknown = await asked("bundles", "--digest", `sha256:${"0".repeat(64)}`, "--out", at("none.tar.gz"));
+    expect(unknown.exit).to.equal("missing");
+    expect(unknown.err).to.include("not_found");
+    for (const digest of ["sha256:../../key", "sha256:", first.running.digest.toUpperCase()])
+      expect((await asked("bundles", "--digest", digest, "--out", at("none.tar.gz"))).err, digest).to.include("parameter_invalid");
+    expect((await asked("bundles", "--digest", first.running.digest)).exit).to.equal("usage");
   });
 
   it("says why a bundle was refused, and counts it", async () => {

@@ -135,6 +135,35 @@ describe("the console's doors", function () {
     }
   });
 
+  it("let two pages and their workers evaluate WebAssembly, and nothing else", async () => {
+    const evaluating = ["/policy/try", "/records/1?replay=1", "/assets/playground-worker-ABCD1234.js", "/assets/replay-worker-ABCD1234.js"];
+    const others = ["/", "/policy", "/policy/try/", "/policy/tryout", "/records", "/records?replay=1", "/records/1", "/agents/1?replay=1"];
+    const scripts = ["/assets/app-ABCD1234.js", "/assets/playground-ABCD1234.js", "/assets/library-ABCD1234.json"];
+    for (const path of [...evaluating, ...others, ...scripts]) {
+      const csp = String((await desk.ask(path)).headers["content-security-policy"]);
+      expect(csp.includes("'wasm-unsafe-eval'"), path).to.equal(evaluating.includes(path));
+      expect(csp.replace("'wasm-unsafe-eval'", ""), path).to.not.match(/unsafe|\*|data:|blob:|https?:/);
+      expect(csp, path).to.contain("default-src 'none'");
+    }
+  });
+
+  it("send the compiler as a browser takes it: by Brotli, by gzip, and plain", async () => {
+    const shell = await desk.ask("/policy/try");
+    const [, path = ""] = /data-opa="([^"]+)"/.exec(shell.text) ?? [];
+    expect(path).to.match(/^\/assets\/opa-[\d.]+-[0-9a-f]{8}\.wasm$/);
+    for (const encoding of ["br", "gzip", undefined]) {
+      const answer = await desk.ask(path, { method: "HEAD", headers: encoding === undefined ? {} : { "accept-encoding": encoding } });
+      expect([answer.status, answer.headers["content-encoding"], answer.headers["content-type"]]).to.deep.equal([
+        200,
+        encoding,
+        "application/wasm",
+      ]);
+    }
+    const response = await fetch(`${desk.running.url}${path}`);
+    const bytes = Buffer.from(await response.arrayBuffer());
+    expect(bytes.subarray(0, 4)).to.deep.equal(Buffer.from("\0asm"));
+  });
+
   it("give the page to nobody's script, and data to no page of an address", async () => {
     const shell = await desk.ask("/agents/%3Cscript%3Ealert(1)%3C%2Fscript%3E");
     expect(shell.text).to.equal((await desk.ask("/")).text);

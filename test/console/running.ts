@@ -8,6 +8,7 @@ import { PassThrough } from "node:stream";
 import { stringify } from "yaml";
 import { parseConsoleConfig, type ConsoleConfig } from "../../src/console/config.js";
 import { startConsole, type RunningConsole } from "../../src/console/server.js";
+import { pinnedOpaVersion, wasmArtefact } from "../../src/bundle/opa.js";
 import { system, type Clock } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { Desk } from "../findings/desk.js";
@@ -73,6 +74,10 @@ export class ConsoleDesk {
   pageFolder(): string {
     for (const [name, text] of [
       ["app-ABCD1234.js", "export {};"],
+      ["playground-ABCD1234.js", "export {};"],
+      ["playground-worker-ABCD1234.js", "export {};"],
+      ["replay-worker-ABCD1234.js", "export {};"],
+      ["library-ABCD1234.json", "{}"],
       ["app-ABCD1234.css", "body{}"],
       ["icon.svg", "<svg xmlns='http://www.w3.org/2000/svg'/>"],
     ] as const)
@@ -100,7 +105,12 @@ export class ConsoleDesk {
       this.announced.push(url);
     };
     const outside = { ...system, clock };
-    this.running = await startConsole(this.config(sections), { local, page, announce }, outside, logger(clock, stream));
+    this.running = await startConsole(
+      this.config(sections),
+      { local, page, opa: wasmArtefact(pinnedOpaVersion()), announce },
+      outside,
+      logger(clock, stream),
+    );
   }
 
   async close(): Promise<void> {

@@ -45,6 +45,13 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<Answer
   return read<T>(await fetch(`/api/service${path}`, signal === undefined ? {} : { signal }));
 }
 
+/** Reads bytes from the service. @throws Refused */
+export async function getBytes(path: string): Promise<ArrayBuffer> {
+  const response = await fetch(`/api/service${path}`);
+  if (!response.ok) await read(response);
+  return await response.arrayBuffer();
+}
+
 /** Changes something. @throws Refused */
 export async function send<T>(method: "POST" | "PATCH", path: string, body: object, etag?: string | null): Promise<Answer<T>> {
   const headers: Record<string, string> = { "content-type": "application/json", "x-remit-csrf": csrf };

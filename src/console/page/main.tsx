@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { placeOf } from "../grammar.js";
 import { Console, StopEverything } from "./acts.js";
 import { signOut, signedIn, useResource, type Me } from "./api.js";
-import { Dialog, Empty, Loading } from "./parts.js";
+import { Dialog, Empty, Loading, THEMES, useColours } from "./parts.js";
 import { followLinks, go, usePlace } from "./place.js";
 import { AgentScreen, Agents } from "./screens/agents.js";
 import { Decision } from "./screens/decision.js";
@@ -32,7 +32,6 @@ const SCREENS: readonly [path: string, title: string, key: string][] = [
 /** Between `g` and the letter of a screen. */
 const CHORD_MS = 1500;
 const KEYS_OFF = "remit.keys";
-const THEME = "remit.theme";
 
 function Screen({ path, query }: { path: string; query: URLSearchParams }): JSX.Element {
   const [, first = "", ...rest] = path.split("/");
@@ -216,12 +215,7 @@ function GoTo(): JSX.Element {
 }
 
 function Account({ me, onKeys }: { me: Me; onKeys: () => void }): JSX.Element {
-  const themes = ["system", "light", "dark"] as const;
-  const [theme, setTheme] = useState(() => localStorage.getItem(THEME) ?? "system");
-  useEffect(() => {
-    document.documentElement.dataset["theme"] = theme;
-    localStorage.setItem(THEME, theme);
-  }, [theme]);
+  const [theme, setTheme] = useColours();
   const [isOpen, setOpen] = useState(false);
   return (
     <div class="account">
@@ -233,7 +227,7 @@ function Account({ me, onKeys }: { me: Me; onKeys: () => void }): JSX.Element {
           <p>You may: {me.scopes.length === 0 ? "nothing" : me.scopes.map((scope) => <code key={scope}>{scope} </code>)}</p>
           <fieldset>
             <legend>Colours</legend>
-            {themes.map((one) => (
+            {THEMES.map((one) => (
               <label key={one} class="inline">
                 <input type="radio" name="theme" checked={theme === one} onChange={() => setTheme(one)} /> {one}
               </label>

@@ -183,6 +183,19 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
   );
 }
 
+export const THEMES = ["system", "light", "dark"] as const;
+const THEME = "remit.theme";
+
+/** The reader's choice of colours, kept by the browser, and how it is changed. */
+export function useColours(): [chosen: string, choose: (theme: string) => void] {
+  const [theme, setTheme] = useState(() => localStorage.getItem(THEME) ?? "system");
+  useEffect(() => {
+    document.documentElement.dataset["theme"] = theme;
+    localStorage.setItem(THEME, theme);
+  }, [theme]);
+  return [theme, setTheme];
+}
+
 /** Bars by hand: a share of the largest for each value, with the numbers in a table beneath for who can't see them. */
 export function Bars({
   values,

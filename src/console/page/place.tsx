@@ -32,6 +32,14 @@ export function usePlace(): { path: string; query: URLSearchParams } {
   return { path, query: new URLSearchParams(search) };
 }
 
+/** Pages that may evaluate WebAssembly are documents of their own, with a policy of their own: nothing else is shown in one. */
+const needsOwnPage = (path: string, search: string): boolean =>
+  path === "/policy/try" || isReplay(path, search) || isReplay(location.pathname, location.search);
+
+/** Returns true for the address of a record that is replayed beside what it says. */
+export const isReplay = (path: string, search: string): boolean =>
+  path.startsWith("/records/") && new URLSearchParams(search).has("replay");
+
 /** Follows links of this origin by itself. Nothing else than the console's own addresses is ever a link. */
 export function followLinks(): () => void {
   const clicked = (event: MouseEvent): void => {
@@ -42,6 +50,7 @@ export function followLinks(): () => void {
       link.origin !== location.origin ||
       link.hasAttribute("download") ||
       link.pathname.startsWith("/api/") ||
+      needsOwnPage(link.pathname, link.search) ||
       link.pathname.startsWith("/login")
     )
       return;

@@ -5,7 +5,7 @@ import { Type } from "../../contract/type.js";
 import { readBundleBytes } from "../body.js";
 import { isNoneMatch, preferredWait } from "../conditions.js";
 import type { HttpDeps } from "../deps.js";
-import { readQuery, text, type Parameter } from "../query.js";
+import { matching, readQuery, text, type Parameter } from "../query.js";
 import { json, type Content } from "../reply.js";
 import { authenticateAny } from "../rights.js";
 import type { Route } from "../route.js";
@@ -102,6 +102,7 @@ export function postDropStaged({ bundles, identity, records }: HttpDeps): Route 
 
 /** Whoever publishes may also take. */
 const TAKERS: readonly Scope[] = ["remit:bundle", "remit:publish"];
+const ofBundle = { digest: matching("^sha256:[0-9a-f]{64}$", "Digest of the bundle; left out: the one that runs") };
 /** On a 200 it says that a client may wait for the next one, too. */
 const TYPE = "application/vnd.openpolicyagent.bundles";
 const SUFFIX = ".tar.gz";
@@ -118,8 +119,9 @@ export function getBundle(deps: HttpDeps): Route {
       method: "get",
       path: "/bundles/{+name}",
       summary:
-        "The archive of the bundle that runs, as it was verified; `{name}.tar.gz` is the same. `If-None-Match` and `Prefer: wait=<seconds>` are read",
+        "The archive of the bundle that runs, as it was verified; `{name}.tar.gz` is the same. `If-None-Match` and `Prefer: wait=<seconds>` are read. With `digest` that of an earlier one, of which the last `bundle.kept` are kept",
       scope: TAKERS,
+      query: ofBundle,
       answers: {
         200: { description: "The archive; its `ETag` is the bundle's digest", type: TYPE },
         304: { description: "There is no other than those of `If-None-Match`, and there was none while it waited" },
@@ -130,6 +132,8 @@ export function getBundle(deps: HttpDeps): Route {
       const caller = await authenticateAny(deps, request, TAKERS);
       const ours = bundles.status.name;
       if (name !== ours && name !== ours + SUFFIX) throw new Problem("not_found");
+      const { digest } = readQuery(request, ofBundle);
+      if (digest !== undefined) return earlier(digest, await deps.bundles.find(digest));
       const first = answerFrom(deps, request);
       const wait_ms = preferredWait(request);
       if (first.status === 200 || wait_ms === 0) return first;
@@ -140,6 +144,12 @@ export function getBundle(deps: HttpDeps): Route {
       return answerFrom(deps, request);
     },
   };
+}
+
+/** An archive that doesn't run any more is for looking at: nothing waits for it, and it never changes. */
+function earlier(digest: string, bytes: Uint8Array | null): Content {
+  if (bytes === null) throw new Problem("not_found", { expected: "the digest of the active bundle, or of one of the last `bundle.kept`" });
+  return { status: 200, type: TYPE, body: bytes, headers: { etag: `"${digest}"` } };
 }
 
 function answerFrom({ bundles }: HttpDeps, request: IncomingMessage): Content {

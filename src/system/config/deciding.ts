@@ -27,6 +27,11 @@ export const bundle = section(
       }),
     ),
     state_dir: folder("Directory for the highest trusted sequence and the last good bundle"),
+    kept: amount(
+      "bundles",
+      { default: 8, minimum: 0, maximum: 256 },
+      "How many bundles that were active are kept in `state_dir`, for `GET /bundles/{name}?digest=`: a record is decided again by the one that decided it",
+    ),
     poll_ms: amount("ms", { default: 1000, minimum: 50, maximum: HOUR_MS }, "How often `path` is looked at"),
     bytes_max: amount("bytes", { default: 16 * MIB, minimum: 64 * KIB, maximum: 256 * MIB }, "Largest bundle, packed"),
     waiters_max: amount(

@@ -17,6 +17,7 @@ type Unit =
   | "percent"
   | "keys"
   | "records"
+  | "bundles"
   | "actions"
   | "decisions"
   | "lines"

@@ -1,10 +1,11 @@
 /** Decision: why it was decided so, and what would have let it pass. */
 import type { JSX } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
-import type { ExplainAnswer, Explanation, ShownRecord } from "../../../contract/index.js";
+import type { ExplainAnswer, ShownRecord } from "../../../contract/index.js";
 import { rowOf } from "../../pulse.js";
 import { Console, RevokeAgent, useScope } from "../acts.js";
 import { Refused, send, useResource } from "../api.js";
+import { Json, Tried, Ways } from "../explanation.js";
 import {
   Empty,
   Failed,
@@ -15,12 +16,12 @@ import {
   Said,
   Severity,
   Time,
-  Words,
   agentPath,
   findingPath,
   markOf,
   taskPath,
 } from "../parts.js";
+import { Replay } from "../replay.js";
 
 export function Decision({ id }: { id: string }): JSX.Element {
   const { data, error } = useResource<ShownRecord>(`/decisions/${encodeURIComponent(id)}`);
@@ -97,6 +98,7 @@ export function Decision({ id }: { id: string }): JSX.Element {
         )}
       </section>
       <Explained id={row.id} proceeds={answer.proceed} waits={wait !== undefined} />
+      <Replay shown={data} id={row.id} />
       <section>
         <h2>What became of it</h2>
         {data.outcomes.length === 0 ? (
@@ -177,7 +179,7 @@ function Explained({ id, proceeds, waits }: { id: string; proceeds: boolean; wai
         </Empty>
       ) : (
         <>
-          {proceeds && !waits ? null : <Ways explanation={explanation} />}
+          {proceeds && !waits ? null : <Ways explanation={explanation} approve={<Approve />} />}
           <Tried explanation={explanation} />
         </>
       )}
@@ -185,153 +187,13 @@ function Explained({ id, proceeds, waits }: { id: string; proceeds: boolean; wai
   );
 }
 
-function Ways({ explanation: { would_pass } }: { explanation: Explanation }): JSX.Element | null {
+function Approve(): JSX.Element {
   const { me } = useContext(Console);
-  const mayReview = useScope("remit:review");
-  if (would_pass === null) return null;
-  const { ways, grant, tried } = would_pass;
+  if (!useScope("remit:review")) return <span class="why">{me.person} lacks remit:review</span>;
   return (
-    <section class="ways">
-      <h2>It would have passed if</h2>
-      {ways.length === 0 ? (
-        <Empty title="Nothing that was tried would have let it pass.">{tried} variations were evaluated by the running bundle.</Empty>
-      ) : (
-        <ol>
-          {ways.map((way, i) => (
-            <li key={i}>
-              {way.changes.map((change, at) => (
-                <span key={at}>
-                  {at === 0 ? "" : ", and "}
-                  <Words text={change.words} />
-                </span>
-              ))}{" "}
-              {way.decision === "flag" ? <span class="tag">with a flag</span> : null}
-              {way.changes.some(({ kind }) => kind === "approval") ? (
-                mayReview ? (
-                  <a class="button small" href="/waiting">
-                    Approve …
-                  </a>
-                ) : (
-                  <span class="why">{me.person} lacks remit:review</span>
-                )
-              ) : null}
-            </li>
-          ))}
-        </ol>
-      )}
-      <p class="note">
-        Each was proven by running the bundle on this very input, {tried} evaluations in all.{" "}
-        {grant === "lifts"
-          ? ""
-          : grant === "approval_lifts"
-            ? "No grant lifts this; an approval of exactly this action does."
-            : "No grant lifts this."}
-      </p>
-    </section>
-  );
-}
-
-function Tried({ explanation: { entries, rules } }: { explanation: Explanation }): JSX.Element {
-  return (
-    <section>
-      <h2>What was tried</h2>
-      {entries.length === 0 ? <p>No entry of the purpose names this verb and type.</p> : null}
-      <table class="tried">
-        <caption class="aside">Entries of the purpose, and what each looked at</caption>
-        <thead>
-          <tr>
-            <th scope="col">Entry</th>
-            <th scope="col">Looked at</th>
-            <th scope="col">Wanted</th>
-            <th scope="col">Found</th>
-            <th scope="col">Holds</th>
-          </tr>
-        </thead>
-        <tbody>
-          {entries.flatMap((entry, i) => {
-            const { conditions } = entry;
-            const shown = conditions.length === 0 ? [null] : conditions;
-            return shown.map((condition, at) => (
-              <tr key={`${i} ${at}`} class={at === 0 ? "first" : ""}>
-                {at === 0 ? (
-                  <th scope="row" rowSpan={shown.length}>
-                    <span class={`effect ${entry.effect}`}>{entry.effect}</span> <Said text={entry.code} />{" "}
-                    <span class="why">{entry.applies === "yes" ? "applies" : entry.applies === "no" ? "does not apply" : "unknown"}</span>
-                  </th>
-                ) : null}
-                {condition === null ? (
-                  <td colSpan={4} class="none">
-                    always
-                  </td>
-                ) : (
-                  <>
-                    <td>
-                      <Said text={condition.name} />
-                    </td>
-                    <td>
-                      <Said text={condition.wanted} max={200} />
-                    </td>
-                    <td>
-                      <Said text={valueText(condition.found)} max={200} />
-                    </td>
-                    <td class={`holds ${condition.holds}`}>{condition.holds}</td>
-                  </>
-                )}
-              </tr>
-            ));
-          })}
-        </tbody>
-      </table>
-      {rules.length === 0 ? null : (
-        <ul class="rules">
-          {rules.map((rule) => (
-            <li key={rule.code} class={rule.fired ? "fired" : "none"}>
-              <span class={`effect ${rule.effect}`}>{rule.effect}</span> <Said text={rule.code} /> {rule.fired ? "fired" : "did not fire"} ·{" "}
-              <Said text={rule.title} /> <code>{rule.sources.join(", ")}</code>
-              {rule.fired && rule.read.length > 0 ? (
-                <div class="why">
-                  read{" "}
-                  {rule.read.map(({ path, found }, i) => (
-                    <span key={path}>
-                      {i === 0 ? "" : ", "}
-                      <Said text={path} /> = <Said text={valueText(found)} max={80} />
-                    </span>
-                  ))}
-                </div>
-              ) : null}
-            </li>
-          ))}
-        </ul>
-      )}
-    </section>
-  );
-}
-
-export function valueText(value: unknown): string {
-  return value === null || value === undefined ? "unknown" : typeof value === "string" ? value : JSON.stringify(value);
-}
-
-const JSON_MAX = 20_000;
-
-/** JSON as it stands on record, closed until somebody wants it. */
-export function Json({ title, value }: { title: string; value: unknown }): JSX.Element {
-  const [isOpen, setOpen] = useState(false);
-  const text = isOpen ? JSON.stringify(value, null, 2) : "";
-  return (
-    <details onToggle={(event) => setOpen(event.currentTarget.open)}>
-      <summary>{title}</summary>
-      {isOpen ? (
-        <pre tabIndex={0}>
-          {text.split("\n", 2000).map((line, i) => (
-            <span key={i}>
-              <Said text={line} max={2000} />
-              {"\n"}
-            </span>
-          ))}
-          {text.length > JSON_MAX * 10 ? `… ${text.length} characters in all` : ""}
-        </pre>
-      ) : null}
-    </details>
+    <a class="button small" href="/waiting">
+      Approve …
+    </a>
   );
 }
 
@@ -348,7 +210,7 @@ function OtherRecord({ shown }: { shown: ShownRecord }): JSX.Element {
         </div>
       </header>
       <pre tabIndex={0}>
-        <Said text={JSON.stringify(record, null, 2)} max={JSON_MAX} />
+        <Said text={JSON.stringify(record, null, 2)} max={20_000} />
       </pre>
       <Line text={`remit audit show ${seq}`} />
     </>

@@ -43,6 +43,11 @@ export function Policy(): JSX.Element {
           <h1>Policy</h1>
           <p class="sub">What runs, since when, and who put it there.</p>
         </div>
+        <div class="acts">
+          <a class="button" href="/policy/try">
+            Playground
+          </a>
+        </div>
       </header>
       {mayPublish ? null : <Empty title="You may not see which bundle runs.">That needs remit:publish.</Empty>}
       <Failed error={bundles.error} />

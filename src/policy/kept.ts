@@ -1,0 +1,61 @@
+/** Archives of bundles that were active, the last few of them: a record is decided again by the bundle that decided it. */
+import { mkdir, readdir, rm, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { replaceFile } from "../bundle/trusted.js";
+import { readRegularFile } from "../system/read_file.js";
+
+const FOLDER = "active";
+const NAME = /^([0-9a-f]{64})\.tar\.gz$/;
+const DIGEST = /^sha256:([0-9a-f]{64})$/;
+
+export interface KeptArchiveOptions {
+  /** Folder below which they are kept. */
+  state_dir: string;
+  /** How many; 0 keeps none. */
+  max: number;
+  bytes_max: number;
+}
+
+export class KeptArchives {
+  readonly #options: KeptArchiveOptions;
+  readonly #folder: string;
+
+  constructor(options: KeptArchiveOptions) {
+    this.#options = options;
+    this.#folder = join(options.state_dir, FOLDER);
+  }
+
+  /** Keeps an archive as the last, and removes the oldest beyond the bound. @throws the file system's error */
+  async keep(digest: string, bytes: Uint8Array): Promise<void> {
+    const name = nameOf(digest);
+    if (name === null || this.#options.max === 0) return;
+    await mkdir(this.#folder, { recursive: true });
+    // Written again when it is active again: that makes it the last.
+    await replaceFile(this.#folder, name, bytes);
+    const kept = await Promise.all(
+      (await readdir(this.#folder))
+        .filter((one) => NAME.test(one))
+        .map(async (one) => ({ name: one, ms: (await stat(join(this.#folder, one))).mtimeMs })),
+    );
+    const over = kept.filter((one) => one.name !== name).sort((a, b) => b.ms - a.ms);
+    for (const one of over.slice(this.#options.max - 1)) await rm(join(this.#folder, one.name), { force: true });
+  }
+
+  /** Returns an archive that is kept, as it was verified then; null if it isn't. @throws the file system's error */
+  async find(digest: string): Promise<Uint8Array | null> {
+    const name = nameOf(digest);
+    if (name === null) return null;
+    try {
+      return await readRegularFile(join(this.#folder, name), this.#options.bytes_max);
+    } catch (cause) {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+      throw cause;
+    }
+  }
+}
+
+/** A digest that isn't one names no file. */
+function nameOf(digest: string): string | null {
+  const hex = DIGEST.exec(digest)?.[1];
+  return hex === undefined ? null : `${hex}.tar.gz`;
+}
