@@ -8,7 +8,7 @@ import { closeSync, mkdirSync, openSync, readdirSync, statSync, writeSync } from
 import { join } from "node:path";
 import { segmentName } from "../src/audit/segments.js";
 import { RECORD_VERSION, canonical, type RecordFilter } from "../src/contract/index.js";
-import { asked as askedOf, type Ask } from "../src/records/ask.js";
+import { asked as askedOf, type RecordQuestion } from "../src/records/ask.js";
 import { openTable, takeAll } from "../src/records/opening.js";
 import { PARQUET_FOLDER } from "../src/records/parquet.js";
 import type { RecordTable } from "../src/records/table.js";
@@ -175,14 +175,14 @@ async function questions(table: RecordTable): Promise<Mark[]> {
   const draw = drawing(2);
   const decisions = records - Math.floor(records / 10);
   const end = BEGIN_MS + records * APART_MS;
-  const page = (filter: RecordFilter, order: "newest" | "oldest" = "newest"): Ask => ({
+  const page = (filter: RecordFilter, order: "newest" | "oldest" = "newest"): RecordQuestion => ({
     kind: "page",
     filter,
     order,
     after: null,
     limit: 100,
   });
-  const counted = (filter: RecordFilter, by: readonly ("agent" | "purpose" | "verb" | "decision" | "rule")[]): Ask => ({
+  const counted = (filter: RecordFilter, by: readonly ("agent" | "purpose" | "verb" | "decision" | "rule")[]): RecordQuestion => ({
     kind: "summary",
     filter,
     by,
@@ -191,7 +191,7 @@ async function questions(table: RecordTable): Promise<Mark[]> {
   const agent = (): string => `agent-${draw.below(AGENTS)}`;
   const resource = (): string => `eu/${draw.below(50)}/R-${draw.below(RESOURCES)}`;
   const from = (): number => BEGIN_MS + draw.below(records * APART_MS);
-  const asked: [what: string, ask: () => Ask, most: number, once?: true][] = [
+  const asked: [what: string, ask: () => RecordQuestion, most: number, once?: true][] = [
     ["one decision, by its id", () => ({ kind: "one", id: decisionId(draw.below(decisions)) }), 20],
     ["100 records of an agent", () => page({ agent: agent() }), 250],
     ["a task from its beginning", () => page({ task: `T-${draw.below(TASKS)}` }, "oldest"), 250],

@@ -12,7 +12,7 @@ import { decider } from "../src/decision/decide.js";
 import type { Agent, Caller, Task } from "../src/decision/ports.js";
 import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../src/decision/still.js";
 import { taskOf } from "../src/facts/file.js";
-import { Bundles, RunningBundle } from "../src/replay/bundles.js";
+import { ReplayBundles, RunningBundle } from "../src/replay/bundles.js";
 import { impact } from "../src/replay/impact.js";
 import { replay } from "../src/replay/replay.js";
 import { system } from "../src/system/index.js";
@@ -45,7 +45,7 @@ try {
   const bytes = await decideInto(folder);
   const quiet = { unreadable: () => undefined };
 
-  const bundles = new Bundles([bundle]);
+  const bundles = new ReplayBundles([bundle]);
   const again = await measured((progress) =>
     replay(folder, WHOLE, bundles, system.timers, { ...quiet, differing: () => undefined, progress }),
   );

@@ -2,7 +2,7 @@
  * Who speaks to the service, each with a token of its own: the host that hands out work, enforcement points that ask before
  * an agent acts, and security, which can cut one off.
  */
-import { outcomeOf, type Outcome } from "../src/authoring/run.js";
+import { outcomeOf, type CaseOutcome } from "../src/authoring/run.js";
 import type {
   AgentAnswer,
   Answer,
@@ -117,7 +117,7 @@ export interface Verdict {
   mayAct: boolean;
   /** Null where the service answered with a problem, which an enforcement point takes as a deny. */
   answer: Answer | null;
-  outcome: Outcome;
+  outcome: CaseOutcome;
 }
 
 /** An enforcement point: asks before each action of an agent (`remit:decide`). */

@@ -1,5 +1,5 @@
 /** Tells what happens, one line each, and holds it against the story: whatever comes out otherwise is marked and counted. */
-import type { Verdict as Wanted } from "../src/authoring/table.js";
+import type { TableVerdict as Wanted } from "../src/authoring/table.js";
 import type { Style, Ui } from "../src/cli/ui.js";
 import type { Obligation } from "../src/contract/index.js";
 import type { Clock } from "../src/system/index.js";

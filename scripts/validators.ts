@@ -4,7 +4,7 @@
  */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import standalone from "ajv/dist/standalone/index.js";
-import { GENERATED, generatedFile, makeAjv, watchSchemas, type Asked } from "../src/system/schemas.js";
+import { GENERATED, generatedFile, makeAjv, watchSchemas, type SchemaRequest } from "../src/system/schemas.js";
 
 type Schema = Record<string, unknown>;
 
@@ -17,7 +17,7 @@ const SOME: ReadonlySet<string> = new Set(["anyOf", "allOf", "oneOf", "prefixIte
 /** Characters of a schema from which on a function of its own costs less than writing it out again. */
 const SHARED_LEAST = 200;
 
-const all: Asked[] = [];
+const all: SchemaRequest[] = [];
 watchSchemas((asked) => all.push(asked));
 await import("../src/service.js");
 

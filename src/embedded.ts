@@ -10,10 +10,10 @@ import { ARCHIVE_LIMITS } from "./bundle/archive.js";
 import { RemitClient } from "./client/client.js";
 import type { LocalOptions } from "./client/options.js";
 import type { Outside } from "./client/outside.js";
-import type { Action, GuardOptions, Held, Permitted } from "./client/index.js";
+import type { Action, GuardOptions, ActionOnHold, Permitted } from "./client/index.js";
 import { Problem, type Answer, type DecideRequest, type PolicyIdentity } from "./contract/index.js";
 import { decider } from "./decision/decide.js";
-import { Outcomes } from "./decision/outcomes.js";
+import { OutcomeReports } from "./decision/outcomes.js";
 import type { ActivePolicy, DecisionLog } from "./decision/ports.js";
 import { BundlePuller } from "./embedded/bundles.js";
 import { GIVEN, InProcess } from "./embedded/in_process.js";
@@ -33,7 +33,7 @@ export type { EmbeddedOptions, ServiceOptions } from "./embedded/options.js";
 export { Denied, Refusal, Undecided } from "./client/errors.js";
 export { OptionError } from "./client/option_error.js";
 export { NotReady } from "./embedded/not_ready.js";
-export type { Action, GuardOptions, Held, Permitted } from "./client/index.js";
+export type { Action, GuardOptions, ActionOnHold, Permitted } from "./client/index.js";
 
 /** How an engine stands. */
 export interface EmbeddedStatus {
@@ -118,7 +118,7 @@ export interface Embedded {
    * const held = await engine.hold(action);
    * await engine.close();
    */
-  hold(action: Action): Promise<Held>;
+  hold(action: Action): Promise<ActionOnHold>;
   /**
    * Runs on an answer that was held: once, while it is valid, and only if nothing since has taken it back.
    * @returns the result of `run`, as `guard` does
@@ -136,7 +136,7 @@ export interface Embedded {
    * const customer = await engine.act(held, ({ action }) => readCustomer(action.resource.id));
    * await engine.close();
    */
-  act<T>(held: Held, run: (permitted: Permitted) => T | Promise<T>, options?: GuardOptions): Promise<T>;
+  act<T>(held: ActionOnHold, run: (permitted: Permitted) => T | Promise<T>, options?: GuardOptions): Promise<T>;
   /**
    * Resolves once this facts revision of the service is known here, such as that of a task that was just made.
    * @throws Undecided `deadline`
@@ -329,7 +329,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
     append: (before, after, beside) =>
       shipper?.hasRoom === false ? Promise.reject(new Problem("records_unshipped")) : log.append(before, after, beside),
   };
-  const outcomes = new Outcomes({ log, clock, recent_max: OUTCOMES_MAX });
+  const outcomes = new OutcomeReports({ log, clock, recent_max: OUTCOMES_MAX });
   const deciding = decider({
     system,
     identity: from.identity,

@@ -20,7 +20,7 @@ import { Chain } from "./decision/chain.js";
 import { decider } from "./decision/decide.js";
 import { expired } from "./decision/intake.js";
 import { observer } from "./decision/observe.js";
-import { Outcomes } from "./decision/outcomes.js";
+import { OutcomeReports } from "./decision/outcomes.js";
 import type { ActivePolicy, Facts } from "./decision/ports.js";
 import { ITSELF } from "./behavior/adjustments.js";
 import { Commands } from "./facts/commands.js";
@@ -29,7 +29,7 @@ import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
 import { Stops } from "./findings/stops.js";
 import { admission, halfOf } from "./http/admission.js";
-import type { Bundles, HttpIdentity, HttpLimits } from "./http/deps.js";
+import type { BundlesPort, HttpIdentity, HttpLimits } from "./http/deps.js";
 import { BundleWaiters } from "./http/bundle_waiters.js";
 import { EventStreams } from "./http/event_streams.js";
 import { Flights } from "./http/flights.js";
@@ -71,7 +71,7 @@ import { pulledSource, type PulledSource } from "./wiring/bundle_source.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
-import { archiveLimits, instanceLimits, Readied } from "./wiring/readied.js";
+import { archiveLimits, instanceLimits, Preparations } from "./wiring/readied.js";
 import { bundleTrust, trustNow } from "./wiring/trusted_keys.js";
 import {
   exporterOf,
@@ -102,7 +102,7 @@ export interface Service {
 export interface TakeOver {
   /** The service's from then on, and released when it ends or can't start. */
   locks: Locks;
-  readied: Readied;
+  readied: Preparations;
 }
 
 /**
@@ -133,7 +133,7 @@ export async function startService(config: Config, system: System, given: Logger
 
   async function open(): Promise<Service> {
     let node = null as ClusterNode | null;
-    const readied = taken?.readied ?? new Readied(system, logger);
+    const readied = taken?.readied ?? new Preparations(system, logger);
     // The bundle is verified and its policy tried while the threads of log and store begin. What is wrong with it is told when it is asked for.
     const warmed = taken === null ? readied.make(config).catch(() => undefined) : null;
     const opening = openStore(config, timers, logger, locks.store, () => node?.broken());
@@ -373,7 +373,7 @@ export async function startService(config: Config, system: System, given: Logger
     commands.ledger.listen(({ key, change }) => {
       if (change === "task_ended") flow.ended(key.slice(key.indexOf("/") + 1));
     });
-    const outcomes = new Outcomes({
+    const outcomes = new OutcomeReports({
       log,
       clock,
       recent_max: config.decision.outcomes_max,
@@ -693,7 +693,7 @@ function bundlesOf(
   engine: PolicyEngine,
   staging: Staging,
   clock: System["clock"],
-): Bundles {
+): BundlesPort {
   const orRefused = async <T>(publishing: () => Promise<T>): Promise<T> => {
     try {
       return await publishing();

@@ -11,14 +11,14 @@ const NEWLINE = 0x0a;
 const LINE_BYTES_MAX = 64 * 1024 * 1024;
 
 /** Digest and length of a line, as a record names them. */
-export interface Named {
+export interface LineReference {
   /** `sha256:` and hex. */
   digest: string;
   bytes: number;
 }
 
 /** Place of a line, in bytes of its file. */
-export interface Place {
+export interface BesidePlace {
   offset: number;
   bytes: number;
 }
@@ -33,7 +33,7 @@ export class BesideLines {
   #file: number | null = null;
   #chunk: Buffer | null = null;
   /** Places of lines, by digest. */
-  #places = new Map<string, Place>();
+  #places = new Map<string, BesidePlace>();
   /** How far it was read, and the line that goes on there. */
   #offset = 0;
   #line = createHash("sha256");
@@ -44,17 +44,17 @@ export class BesideLines {
   }
 
   /** Returns the place of the line with this digest; null if no line has it. */
-  placeOf(segment: string, { digest }: Pick<Named, "digest">): Readonly<Place> | null {
+  placeOf(segment: string, { digest }: Pick<LineReference, "digest">): Readonly<BesidePlace> | null {
     return this.#find(segment, digest);
   }
 
   /** Returns the length in bytes of the line with this digest; null if no line has it. */
-  bytesOf(segment: string, { digest }: Named): number | null {
+  bytesOf(segment: string, { digest }: LineReference): number | null {
     return this.#find(segment, digest)?.bytes ?? null;
   }
 
   /** Returns the line that a record names; null if no line has this digest and length. */
-  text(segment: string, { digest, bytes }: Named): string | null {
+  text(segment: string, { digest, bytes }: LineReference): string | null {
     const place = this.#find(segment, digest);
     if (place === null || this.#file === null || place.bytes !== bytes || bytes > LINE_BYTES_MAX) return null;
     const line = Buffer.alloc(bytes);
@@ -76,7 +76,7 @@ export class BesideLines {
     this.#lineOffset = 0;
   }
 
-  #find(segment: string, digest: string): Place | null {
+  #find(segment: string, digest: string): BesidePlace | null {
     if (segment !== this.#segment) {
       this.close();
       this.#segment = segment;

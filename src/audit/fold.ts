@@ -14,7 +14,7 @@ import type {
 } from "../contract/index.js";
 import { NOTHING_ODD, parseTime } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
-import { BesideLines, type Named } from "./beside.js";
+import { BesideLines, type LineReference } from "./beside.js";
 import { LineTooLong, readLines, type Line } from "./reading.js";
 
 export type Lesson =
@@ -33,7 +33,7 @@ export interface Started {
   behavior: { agents_max: number; algorithm: number } | null;
 }
 
-export interface Told {
+export interface FoldedRecord {
   seq: number;
   /** Place of the next record, or of the next segment. */
   end: { segment: string; offset: number };
@@ -118,7 +118,7 @@ export function mayTell(text: string): boolean {
 }
 
 /** Yields the records of a folder from `from` to `to`, in order, that have a lesson. A last line that is being written is left out. */
-export function* lessons(folder: string, from: number, to = Infinity): Generator<Told, void, undefined> {
+export function* lessons(folder: string, from: number, to = Infinity): Generator<FoldedRecord, void, undefined> {
   for (const { lesson, ...place } of records(folder, from, to)) if (lesson !== null) yield { ...place, lesson };
 }
 
@@ -130,8 +130,8 @@ export function* records(
   folder: string,
   from: number,
   to: number,
-  at?: Told["end"],
-): Generator<Omit<Told, "lesson"> & { lesson: Told["lesson"] | null }, void, undefined> {
+  at?: FoldedRecord["end"],
+): Generator<Omit<FoldedRecord, "lesson"> & { lesson: FoldedRecord["lesson"] | null }, void, undefined> {
   const beside = new BesideLines(folder);
   try {
     for (const line of readLines(folder, from, to, at)) {
@@ -149,7 +149,7 @@ export function* records(
   }
 }
 
-function lessonOf({ bytes, segment }: Line, beside: BesideLines): Told["lesson"] | null {
+function lessonOf({ bytes, segment }: Line, beside: BesideLines): FoldedRecord["lesson"] | null {
   const isAct = bytes.subarray(0, ACT.length).equals(ACT);
   const isService = !isAct && bytes.includes(SERVICE);
   const isDeed = !isAct && !isService && (bytes.includes(FACTS) || bytes.includes(ADMIN));
@@ -176,7 +176,7 @@ function startedIn({ change, behavior }: Pick<ServiceRecord, "change" | "behavio
 /** A record with what stands beside it; null where that isn't there. */
 function whole(bytes: Buffer, segment: string, beside: BesideLines): Record<string, unknown> | null {
   const record = JSON.parse(bytes.toString("utf8")) as Record<string, unknown>;
-  const named = record["beside"] as Named | undefined;
+  const named = record["beside"] as LineReference | undefined;
   if (named === undefined) return record;
   const text = beside.text(segment, named);
   return text === null ? null : { ...record, ...(JSON.parse(text) as Record<string, unknown>) };

@@ -13,7 +13,7 @@ import { workerThread, type Thread } from "../system/thread.js";
 import { TORN_BYTES_MAX, type Cut } from "./segments.js";
 import { ENTRY_BYTES_MAX } from "./tree/hash.js";
 import type { ConsistencyProof, InclusionProofs } from "./seal.js";
-import type { Ask, FromWriter, ToWriter, WriterOptions } from "./writer.js";
+import type { TreeQuestion, FromWriter, ToWriter, WriterOptions } from "./writer.js";
 
 export interface LogOptions extends Omit<WriterOptions, "durable"> {
   directory: string;
@@ -274,7 +274,7 @@ export class SegmentLog implements Log {
     return this.#ask({ kind: "tile", level, n, width }) as Promise<Uint8Array | null>;
   }
 
-  #ask(ask: Ask): Promise<unknown> {
+  #ask(ask: TreeQuestion): Promise<unknown> {
     // A writer that has ended answers nothing, and none has taken its place yet.
     if (!this.healthy) return Promise.reject(new Problem("log_unavailable"));
     const id = this.#nextAsk++;

@@ -9,14 +9,14 @@ export interface Numbered extends Line {
 }
 
 /** The first record of a segment, and of the one behind it; Infinity behind the last. */
-export interface Range {
+export interface RecordNumbers {
   first: number;
   end: number;
 }
 
-export interface Reading {
+export interface NumberedReading {
   folder: string;
-  rangeOf: (segment: string) => Range;
+  rangeOf: (segment: string) => RecordNumbers;
   /** The first of a segment, or the one that stands at `at`. */
   from: number;
   to: number;
@@ -34,9 +34,9 @@ const LOOKED_AT = 16;
  * those of another segment, and those with a number that doesn't lie between the ones before and behind.
  * @throws LineTooLong
  */
-export function* numbered({ folder, rangeOf, from, to, at, chunk, passed }: Reading): Generator<Numbered, void, undefined> {
+export function* numbered({ folder, rangeOf, from, to, at, chunk, passed }: NumberedReading): Generator<Numbered, void, undefined> {
   let [next, segment] = [from, ""];
-  let range: Range = { first: from, end: Infinity };
+  let range: RecordNumbers = { first: from, end: Infinity };
   for (const line of readLines(folder, from, Infinity, at, chunk)) {
     if (line.segment !== segment) {
       segment = line.segment;
@@ -58,9 +58,13 @@ export function* numbered({ folder, rangeOf, from, to, at, chunk, passed }: Read
 }
 
 /** The records from `from` on, as `numbered` has them, of a folder as it is now. */
-export function* numberedIn({ folder, from, passed }: Pick<Reading, "folder" | "from" | "passed">): Generator<Numbered, void, undefined> {
+export function* numberedIn({
+  folder,
+  from,
+  passed,
+}: Pick<NumberedReading, "folder" | "from" | "passed">): Generator<Numbered, void, undefined> {
   const firsts = segmentsOf(folder).map(({ first }) => first);
-  const rangeOf = (segment: string): Range => {
+  const rangeOf = (segment: string): RecordNumbers => {
     const first = parseInt(segment, 10);
     return { first, end: firsts.find((other) => other > first) ?? Infinity };
   };
@@ -70,7 +74,7 @@ export function* numberedIn({ folder, from, passed }: Pick<Reading, "folder" | "
 }
 
 /** Returns true if the records from `next` up to a record can be missing: its segment has room for them, and none of them is behind it. */
-function isGap(folder: string, { bytes, segment, offset }: Line, range: Range, next: number, seq: number): boolean {
+function isGap(folder: string, { bytes, segment, offset }: Line, range: RecordNumbers, next: number, seq: number): boolean {
   // Behind the last segment there is nothing to hold a number against, and each record takes many bytes.
   if (range.end === Infinity && seq - range.first >= statSync(join(folder, segment)).size) return false;
   let looked = 0;

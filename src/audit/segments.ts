@@ -29,7 +29,7 @@ export function besideName(segment: string): string {
   return segment.replace(/\.jsonl$/, ".beside");
 }
 
-export interface Opened {
+export interface SegmentsOpening {
   /** The last record on disk; 0 for an empty log. */
   seq: number;
   /** The log's end as it was found, if that was no whole record. */
@@ -80,7 +80,7 @@ export class Segments {
    * @param sealed a signed checkpoint says that records up to here were durable: they are counted, and not read
    * @throws LogDamaged if the sequence has a gap, or something is unreadable that no crash leaves: what was answered for is never cut
    */
-  open(durable: number | null = null, sealed = 0): Opened {
+  open(durable: number | null = null, sealed = 0): SegmentsOpening {
     const firsts = segmentsIn(this.#files).map(({ first }) => first);
     const first = firsts.at(-1) ?? 1;
     const before = firsts.at(-2);

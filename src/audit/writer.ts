@@ -14,10 +14,10 @@ import { Utf8 } from "./utf8.js";
  * `lines` are records up to `seq`, and `beside` what stands beside them; those of an epoch before the last failure are
  * dropped, they were refused already.
  */
-export type ToWriter = { epoch: number; lines: string; beside: string; seq: number } | { id: number; ask: Ask } | "close";
+export type ToWriter = { epoch: number; lines: string; beside: string; seq: number } | { id: number; ask: TreeQuestion } | "close";
 
 /** Question to the tree. */
-export type Ask =
+export type TreeQuestion =
   | { kind: "checkpoint" }
   | { kind: "inclusion"; indices: readonly number[] }
   | { kind: "consistency"; before: number }
@@ -105,7 +105,7 @@ export function serveWriter(
     }
   }
 
-  function answer({ id, ask }: { id: number; ask: Ask }): void {
+  function answer({ id, ask }: { id: number; ask: TreeQuestion }): void {
     try {
       reply({ kind: "answer", id, answer: answerOf(ask) });
     } catch (cause) {
@@ -113,7 +113,7 @@ export function serveWriter(
     }
   }
 
-  function answerOf(ask: Ask): unknown {
+  function answerOf(ask: TreeQuestion): unknown {
     switch (ask.kind) {
       case "checkpoint":
         return seal.sign();

@@ -4,10 +4,10 @@ import { decider } from "../decision/decide.js";
 import type { ActivePolicy, Caller } from "../decision/ports.js";
 import { NO_TOKEN, NOTHING_RECORDED, knownCaller, stillProfile } from "../decision/still.js";
 import { NOTHING_SEEN, supposedFlow } from "./given_flow.js";
-import type { Situation } from "./situation.js";
+import type { CaseSituation } from "./situation.js";
 import { systemRandom, systemTimers } from "../system/index.js";
 
-export interface Asked {
+export interface PolicyAnswer {
   answer: Answer;
   /** Input of the policy; null if the floor refused before. */
   input: PolicyInput | null;
@@ -25,7 +25,10 @@ const LIMITS = {
 };
 
 /** @throws Problem where the request itself isn't one that an enforcement point may send */
-export async function ask(policy: ActivePolicy, { request, facts, now_ms, behavior, flow = NOTHING_SEEN }: Situation): Promise<Asked> {
+export async function ask(
+  policy: ActivePolicy,
+  { request, facts, now_ms, behavior, flow = NOTHING_SEEN }: CaseSituation,
+): Promise<PolicyAnswer> {
   let record = "";
   const { decideAction } = decider({
     system: { clock: { wall: () => now_ms, monotonic: () => 0 }, random: systemRandom, timers: systemTimers },

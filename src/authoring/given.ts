@@ -18,7 +18,7 @@ import type { Path, Sheet } from "../bundle/source.js";
 import { NOTHING_SEEN, readGivenFlow, type GivenFlow } from "./given_flow.js";
 import { readResourceName } from "./resource_name.js";
 
-export interface Given {
+export interface StartingPoint {
   now_ms: number;
   /** Time claimed by the enforcement point; null if it claims none. */
   claims: string | null;
@@ -58,7 +58,7 @@ const NOBODY: Agent = {
   registered_ms: 0,
   token_required: false,
 };
-const NO_TASK: NonNullable<Given["task"]> = {
+const NO_TASK: NonNullable<StartingPoint["task"]> = {
   id: "",
   agent: null,
   purpose: "",
@@ -70,7 +70,7 @@ const NO_TASK: NonNullable<Given["task"]> = {
   expires_ms: null,
   ended: false,
 };
-const NOTHING: Given = {
+const NOTHING: StartingPoint = {
   now_ms: 0,
   claims: null,
   purpose: null,
@@ -89,7 +89,7 @@ export class GivenReader {
     private readonly vocabulary: Vocabulary,
   ) {}
 
-  read(value: unknown, path: Path): Given {
+  read(value: unknown, path: Path): StartingPoint {
     const members = this.sheet.map(value, path, "`given`");
     for (const name of ["now", "agent"]) {
       if (!members.some(([member]) => member === name)) this.sheet.error(path, `\`given\` lacks \`${name}\``);
@@ -98,13 +98,13 @@ export class GivenReader {
   }
 
   /** @param value path → what it is in this case */
-  change(given: Given, value: unknown, path: Path): Given {
+  change(given: StartingPoint, value: unknown, path: Path): StartingPoint {
     return this.sheet
       .map(value, path, "`given`")
       .reduce((so_far, [text, to]) => this.set(so_far, this.keys(text, so_far), to, [...path, text]), given);
   }
 
-  private keys(text: string, given: Given): string[] {
+  private keys(text: string, given: StartingPoint): string[] {
     if (!text.startsWith("resources.")) return text.split(".");
     // Ids may hold dots, so a resource that is listed is told by its whole name.
     const rest = text.slice("resources.".length);
@@ -113,7 +113,7 @@ export class GivenReader {
     return ["resources", name, ...(rest === name ? [] : rest.slice(name.length + 1).split("."))];
   }
 
-  private set(given: Given, [root = "", ...rest]: string[], value: unknown, at: Path): Given {
+  private set(given: StartingPoint, [root = "", ...rest]: string[], value: unknown, at: Path): StartingPoint {
     const { sheet } = this;
     switch (root) {
       case "agent":
@@ -183,12 +183,12 @@ export class GivenReader {
     }
   }
 
-  private task(value: unknown, path: Path): NonNullable<Given["task"]> {
+  private task(value: unknown, path: Path): NonNullable<StartingPoint["task"]> {
     const members = this.membersWith(value, path, "`task`", ["id", "purpose"], "task.ended: true");
     return members.reduce((task, [name, member]) => this.setTask(task, [name], member, [...path, name]), NO_TASK);
   }
 
-  private setTask(task: NonNullable<Given["task"]>, names: string[], value: unknown, at: Path): NonNullable<Given["task"]> {
+  private setTask(task: NonNullable<StartingPoint["task"]>, names: string[], value: unknown, at: Path): NonNullable<StartingPoint["task"]> {
     const { sheet, vocabulary } = this;
     const [name = "", ...deeper] = names;
     if (!TASK_FACTS.includes(name)) {
@@ -237,12 +237,17 @@ export class GivenReader {
     return Object.fromEntries([...others, ...ids]);
   }
 
-  private setResource(resources: Given["resources"], [name, ...names]: string[], value: unknown, at: Path): Given["resources"] {
+  private setResource(
+    resources: StartingPoint["resources"],
+    [name, ...names]: string[],
+    value: unknown,
+    at: Path,
+  ): StartingPoint["resources"] {
     const { sheet, vocabulary } = this;
     if (name === undefined) {
       return sheet
         .map(value, at, "`resources`")
-        .reduce<Given["resources"]>((so_far, [one, values]) => this.setResource(so_far, [one], values, [...at, one]), {});
+        .reduce<StartingPoint["resources"]>((so_far, [one, values]) => this.setResource(so_far, [one], values, [...at, one]), {});
     }
     if (names.length > 0 || Object.hasOwn(resources, name) || isMap(value)) {
       const resource = readResourceName(sheet, vocabulary, name, at);

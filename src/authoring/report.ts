@@ -70,7 +70,7 @@ export function totals({ rego, tables, coverage }: SetReport): Totals {
   };
 }
 
-export interface Style {
+export interface ReportStyle {
   bold: (text: string) => string;
   red: (text: string) => string;
   dim: (text: string) => string;
@@ -78,7 +78,7 @@ export interface Style {
 
 const COLUMN = 44;
 
-export function renderText(report: SetReport, style: Style): string {
+export function renderText(report: SetReport, style: ReportStyle): string {
   const lines = [style.bold(report.set)];
   for (const { file, passed, failed } of report.rego) lines.push(row(file, counts(passed, failed.length)));
   for (const { name, cases, compared, differing } of report.tables) {
@@ -135,7 +135,7 @@ function counts(passed: number, failed: number): string {
   return `${passed} passed${failed === 0 ? "" : `, ${failed} failed`}`;
 }
 
-function renderFailedTest({ name, line, error, expression, got, wanted }: FailedTest, file: string, style: Style): string[] {
+function renderFailedTest({ name, line, error, expression, got, wanted }: FailedTest, file: string, style: ReportStyle): string[] {
   const details = { line: expression, got, wanted, error };
   return [
     `  ${style.red("✗")} ${name}`.padEnd(COLUMN + 14) + style.dim(`${file}:${line}`),
@@ -145,7 +145,7 @@ function renderFailedTest({ name, line, error, expression, got, wanted }: Failed
   ];
 }
 
-function renderCase(one: CaseReport, style: Style): string[] {
+function renderCase(one: CaseReport, style: ReportStyle): string[] {
   const { name, file, line, wanted, got, error, nearest, hint } = one;
   const because = (codes: string[] | null): string => (codes === null || codes.length === 0 ? "" : `because ${codes.join(", ")}`);
   const lines = [`  ${style.red("✗")} ${name}`.padEnd(COLUMN + 14) + style.dim(`${file}:${line}`)];
@@ -215,7 +215,7 @@ export function renderJunit(reports: SetReport[]): string {
   return `<?xml version="1.0" encoding="UTF-8"?>\n<testsuites>\n${suites.join("\n")}\n</testsuites>\n`;
 }
 
-export const PLAIN: Style = { bold: (text) => text, red: (text) => text, dim: (text) => text };
+export const PLAIN: ReportStyle = { bold: (text) => text, red: (text) => text, dim: (text) => text };
 
 interface JunitCase {
   name: string;

@@ -11,13 +11,13 @@ import {
 import type { ActivePolicy } from "../decision/ports.js";
 import { nearestWord } from "../contract/nearest.js";
 import { ask } from "./ask.js";
-import { effectOf, triedEntries, type Finding, type Tried } from "../explain/tried.js";
+import { effectOf, triedEntries, type TriedCondition, type Tried } from "../explain/tried.js";
 import { situationOf } from "./situation.js";
-import type { Table, TableCase, Verdict } from "./table.js";
+import type { DecisionTable, TableCase, TableVerdict } from "./table.js";
 import { helpedByUnknown, type Helped } from "./unknown.js";
 
-export interface Outcome {
-  then: Verdict;
+export interface CaseOutcome {
+  then: TableVerdict;
   /** Codes of the deciding effect, sorted. */
   because: string[];
 }
@@ -27,7 +27,7 @@ export interface Nearest {
   effect: Tried["effect"];
   code: string;
   sources: string[];
-  because: Finding[];
+  because: TriedCondition[];
 }
 
 export interface CaseReport {
@@ -36,7 +36,7 @@ export interface CaseReport {
   line: number;
   passed: boolean;
   wanted: TableCase["wanted"];
-  got: Outcome | null;
+  got: CaseOutcome | null;
   /** Why there is nothing to compare: the request was refused. */
   error: string | null;
   nearest: Nearest | null;
@@ -55,7 +55,7 @@ export interface Ground {
   catalogue: Catalogue;
 }
 
-export async function runCase(ground: Ground, table: Table, testCase: TableCase): Promise<CaseReport> {
+export async function runCase(ground: Ground, table: DecisionTable, testCase: TableCase): Promise<CaseReport> {
   const { name, line, wanted } = testCase;
   const report: CaseReport = {
     name,
@@ -99,7 +99,7 @@ export async function runCase(ground: Ground, table: Table, testCase: TableCase)
   }
 }
 
-const DECIDING: Record<Verdict, Effect> = {
+const DECIDING: Record<TableVerdict, Effect> = {
   allow: "allow",
   "allow and log": "log",
   flag: "flag",
@@ -108,9 +108,9 @@ const DECIDING: Record<Verdict, Effect> = {
 };
 
 /** An answer in the words of a table. */
-export function outcomeOf(answer: Answer): Outcome {
+export function outcomeOf(answer: Answer): CaseOutcome {
   const logs = answer.reasons.some(({ effect }) => effect === "log");
-  const then: Verdict =
+  const then: TableVerdict =
     answer.decision === "deny"
       ? "deny"
       : answer.decision === "flag"

@@ -12,7 +12,7 @@ import { PolicyInstance } from "../policy/instance.js";
 import { runRegoTests } from "./rego_tests.js";
 import type { SetReport, TableReport } from "./report.js";
 import { runCase, type CaseReport, type Ground } from "./run.js";
-import { readTable, type Table } from "./table.js";
+import { readTable, type DecisionTable } from "./table.js";
 
 export interface TestOptions {
   /** Runs only the cases and tests whose name contains this, in any case of letters. */
@@ -92,7 +92,7 @@ async function tested(opa: Opa, build: TestBuild, folder: string, options: TestO
 }
 
 /** @throws SourceErrors */
-export function openTable(build: Pick<TestBuild, "set">, file: string, notes: SourceNote[]): Table {
+export function openTable(build: Pick<TestBuild, "set">, file: string, notes: SourceNote[]): DecisionTable {
   const sheet = Sheet.open(file, join(build.set.dir, file));
   const table = readTable(sheet, build.set.vocabulary);
   notes.push(...sheet.notes);
@@ -136,7 +136,7 @@ async function runTables(
   opa: Opa,
   folder: string,
   ground: Ground,
-  tables: readonly Table[],
+  tables: readonly DecisionTable[],
   chosen: (name: string) => boolean,
 ): Promise<TableReport[]> {
   const cases: CaseReport[][] = [];

@@ -5,11 +5,11 @@
 import type { Assessment } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
 import { stillFacts } from "../decision/still.js";
-import type { Given } from "./given.js";
+import type { StartingPoint } from "./given.js";
 import type { GivenFlow } from "./given_flow.js";
 import type { Case } from "./table.js";
 
-export interface Situation {
+export interface CaseSituation {
   request: Record<string, unknown>;
   facts: Facts;
   now_ms: number;
@@ -20,7 +20,7 @@ export interface Situation {
 }
 
 /** @param usual the table's own `given`: its task says for what purpose an agent asks that has no task in this case */
-export function situationOf(usual: Given, { verb, resource, given, ...asked }: Case): Situation {
+export function situationOf(usual: StartingPoint, { verb, resource, given, ...asked }: Case): CaseSituation {
   const [registered] = given.agent.purposes;
   const purpose = given.purpose ?? given.task?.purpose ?? usual.task?.purpose ?? registered;
   const related = Object.entries(asked.related).map(([role, { name, type, id }]) => {
@@ -48,7 +48,7 @@ export function situationOf(usual: Given, { verb, resource, given, ...asked }: C
   };
 }
 
-function factsOf({ agent, task, grants }: Given): Facts {
+function factsOf({ agent, task, grants }: StartingPoint): Facts {
   const ofAgent = task === null ? undefined : { ...task, agent: task.agent ?? agent.id };
   return stillFacts({
     agent: (id) => (id === agent.id ? agent : undefined),

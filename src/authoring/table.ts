@@ -2,16 +2,16 @@
 import type { Values, Vocabulary } from "../contract/index.js";
 import type { Path, Sheet } from "../bundle/source.js";
 import { CODE } from "../bundle/words.js";
-import { GivenReader, type Given } from "./given.js";
+import { GivenReader, type StartingPoint } from "./given.js";
 import { readResourceName, type ResourceName } from "./resource_name.js";
 
 export const VERDICTS = ["allow", "allow and log", "flag", "flag and wait", "deny"] as const;
-export type Verdict = (typeof VERDICTS)[number];
+export type TableVerdict = (typeof VERDICTS)[number];
 
-export interface Table {
+export interface DecisionTable {
   name: string;
   file: string;
-  given: Given;
+  given: StartingPoint;
   cases: TableCase[];
 }
 
@@ -20,7 +20,7 @@ export interface Case {
   verb: string;
   resource: ResourceName;
   /** The table's `given` with this case's changes. */
-  given: Given;
+  given: StartingPoint;
   attributes: Values;
   arguments: Values;
   related: Record<string, ResourceName>;
@@ -29,7 +29,7 @@ export interface Case {
 export interface TableCase extends Case {
   line: number;
   wanted: {
-    then: Verdict;
+    then: TableVerdict;
     /** Codes of the deciding effect, all of them; null where the author doesn't say. */
     because: string[] | null;
   };
@@ -39,7 +39,7 @@ const CASE_KEYS = ["with", "given", "related", "then", "because"];
 export const CASES_MAX = 10_000;
 
 /** Reads a table. Mistakes are in `sheet.notes`; with errors among them, what is returned is only what could be read. */
-export function readTable(sheet: Sheet, vocabulary: Vocabulary): Table {
+export function readTable(sheet: Sheet, vocabulary: Vocabulary): DecisionTable {
   const said = sheet.fields(sheet.value, [], "a table", ["table", "given", "cases"]);
   const reader = new GivenReader(sheet, vocabulary);
   const given = reader.read(said["given"], ["given"]);
@@ -59,7 +59,7 @@ class CaseReader {
     private readonly sheet: Sheet,
     private readonly vocabulary: Vocabulary,
     private readonly reader: GivenReader,
-    private readonly given: Given,
+    private readonly given: StartingPoint,
   ) {}
 
   readAll(value: unknown): TableCase[] {

@@ -5,7 +5,7 @@
 import { Problem, type Answer } from "../contract/index.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import { ask } from "./ask.js";
-import type { Situation } from "./situation.js";
+import type { CaseSituation } from "./situation.js";
 
 /** A value that permits more when it is unknown. */
 export interface Helped {
@@ -19,7 +19,7 @@ export interface Helped {
 type Values = Record<string, unknown>;
 
 /** @param answer what the case came to with everything known */
-export async function helpedByUnknown(policy: ActivePolicy, situation: Situation, answer: Answer): Promise<Helped[]> {
+export async function helpedByUnknown(policy: ActivePolicy, situation: CaseSituation, answer: Answer): Promise<Helped[]> {
   const { type } = situation.request["resource"] as { type: string };
   const roles = policy.vocabulary.types[type]?.flow?.roles ?? {};
   // Words that aren't there have no links: that a policy lets more through without them is as it should be.
@@ -40,7 +40,7 @@ export async function helpedByUnknown(policy: ActivePolicy, situation: Situation
 }
 
 /** Null for a request that may not be sent so: nobody is permitted anything by it. */
-async function answered(policy: ActivePolicy, situation: Situation): Promise<Answer | null> {
+async function answered(policy: ActivePolicy, situation: CaseSituation): Promise<Answer | null> {
   try {
     return (await ask(policy, situation)).answer;
   } catch (cause) {

@@ -29,7 +29,7 @@ export interface Standing {
   narrowing: { below: number | null; for_ms: number | null } | null;
 }
 
-export interface Seen extends Pick<Assessment, "risk" | "reasons"> {
+export interface AdjustedAction extends Pick<Assessment, "risk" | "reasons"> {
   flagged: boolean;
   time_ms: number;
 }
@@ -47,7 +47,7 @@ export interface Adjusted {
 const NONE: readonly Proposal[] = [];
 
 /** After an action. */
-export function adjustAfter(watch: Watch, seen: Seen, policy: BehaviorPolicy, standing: Standing): Adjusted {
+export function adjustAfter(watch: Watch, seen: AdjustedAction, policy: BehaviorPolicy, standing: Standing): Adjusted {
   const { risk, reasons: why, flagged, time_ms } = seen;
   const flags_ms = recentFlags(watch.flags_ms, flagged, time_ms);
   if (!standing.active) return { watch: { calm_since_ms: null, flags_ms }, proposals: NONE };

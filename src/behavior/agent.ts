@@ -13,7 +13,7 @@ export const CHECKPOINT_BYTES = HABITS_BYTES + BINS_BYTES + GRAM_CELLS / 2;
 /** Most bytes of one agent, with its checkpoints. */
 export const AGENT_BYTES_MAX = S.AGENT_BYTES + CHECKPOINTS * CHECKPOINT_BYTES;
 
-export class AgentState {
+export class AgentMemory {
   readonly slab: Slab;
   /** The oldest first; each says in its own `CHECKED` of when it is. */
   readonly checkpoints: Uint8Array[];
@@ -64,7 +64,7 @@ export class AgentState {
 }
 
 /** When each was taken, the earliest first; seconds. */
-export function checkpointTimes({ checkpoints }: AgentState): number[] {
+export function checkpointTimes({ checkpoints }: AgentMemory): number[] {
   return checkpoints.map(checkedAt);
 }
 

@@ -11,7 +11,7 @@
  */
 import { count } from "./histogram.js";
 import { BINS, DAYS, ENDED, ODDS, SESSIONS, TEST_BINS, type Slab } from "./slab.js";
-import { CHANNEL, TESTS, type Seen } from "./seen.js";
+import { CHANNEL, TESTS, type SeenAction } from "./seen.js";
 
 /** Tests: own steps in another order; resources beside what a session is about, out of order or without a task. */
 export const SHUFFLED = 0;
@@ -64,7 +64,7 @@ const [TOUCHED, KNOWN, AFTER] = [5, 8, 9];
 const [BIN_BITS, LEVEL_BITS, TEST_BITS, RUN_AT, RUN_SCALE, RUN_MAX] = [4, 2, 6, 12, 4, 255];
 
 /** A type's bit beside the count of resources, by hash. */
-const typeBit = ({ type }: Seen): number => 1 << (8 + (type % 24));
+const typeBit = ({ type }: SeenAction): number => 1 << (8 + (type % 24));
 
 const binIn = (known: number, test: number): number => (known >>> (test * TEST_BITS)) & (BINS - 1);
 const levelIn = (known: number, test: number): number => (known >>> (test * TEST_BITS + BIN_BITS)) & ((1 << LEVEL_BITS) - 1);
@@ -81,7 +81,7 @@ export function bet(test: number, p: number): number {
 }
 
 /** Weighs this act in its session, and what the odds are with it. */
-export function weigh(own: Slab, peers: Slab, seen: Seen): void {
+export function weigh(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u } = own;
   seen.found = -1;
   seen.near = seen.shuffledRun = 0;
@@ -107,7 +107,7 @@ export function weigh(own: Slab, peers: Slab, seen: Seen): void {
   }
 }
 
-function judge({ f }: Slab, seen: Seen, test: number): void {
+function judge({ f }: Slab, seen: SeenAction, test: number): void {
   const [sessions, days] = [f[ENDED] ?? 0, f[DAYS] ?? 0];
   if (sessions < FROM.sessions || days <= FROM.days) return;
   const takes = Math.max(ODDS_LEAST, (365 * sessions) / days / FALSE_A_YEAR);
@@ -127,7 +127,7 @@ function shuffledBin(run: number): number {
 }
 
 /** Another resource of a type that the session has used, in no usual order; or one without a task, where such acts have one. */
-function besideBin({ u }: Slab, seen: Seen, bits: number): number {
+function besideBin({ u }: Slab, seen: SeenAction, bits: number): number {
   if (seen.known || !seen.fresh) return 0;
   const touched = seen.sessionSlot < 0 ? 0 : (u[seen.sessionSlot + TOUCHED] ?? 0);
   const isSecond = seen.newSubject && (touched & typeBit(seen)) !== 0;
@@ -160,7 +160,7 @@ function levelOf(test: number, p: number): number {
 }
 
 /** Adds what this act makes of its session, and begins the odds again after a finding. */
-export function addEvidence({ f, u }: Slab, seen: Seen, slot: number, begins: boolean): void {
+export function addEvidence({ f, u }: Slab, seen: SeenAction, slot: number, begins: boolean): void {
   const { at, slots, width } = SESSIONS;
   const known = u[slot + KNOWN] ?? 0;
   let word = Math.min(RUN_MAX, Math.floor(seen.shuffledRun * RUN_SCALE)) << RUN_AT;
@@ -186,14 +186,14 @@ export function addEvidence({ f, u }: Slab, seen: Seen, slot: number, begins: bo
 }
 
 /** Notes how odd a session was that has ended. */
-export function end({ f, u }: Slab, slot: number, seen: Seen): void {
+export function end({ f, u }: Slab, slot: number, seen: SeenAction): void {
   f[ENDED] = (f[ENDED] ?? 0) + 1;
   const known = u[slot + KNOWN] ?? 0;
   for (let test = 0; test < TESTS; test++) seen.ended[test] = binIn(known, test);
 }
 
 /** Learns how odd the session was that has ended with this act. */
-export function learnEnded(slab: Slab, { ended }: Seen): void {
+export function learnEnded(slab: Slab, { ended }: SeenAction): void {
   for (let test = 0; test < TESTS; test++) {
     const bin = ended[test] ?? -1;
     if (bin >= 0) count(slab, TEST_BINS + test * BINS, bin);

@@ -5,7 +5,7 @@ import { hash } from "./hash.js";
 import { poisson } from "./histogram.js";
 import { order } from "./order.js";
 import { busyNow, fanOut, hour, longRun, rate } from "./pace.js";
-import { CHANNEL, START, type Seen } from "./seen.js";
+import { CHANNEL, START, type SeenAction } from "./seen.js";
 import {
   ACTS,
   DAYS,
@@ -43,7 +43,7 @@ export const HABIT_DAYS = 3;
 /** How long what established sources do is held against a new one. */
 export const MEANWHILE_HALF_S = 5_400;
 
-export function look(act: Act, own: Slab, peers: Slab, seen: Seen): void {
+export function look(act: Act, own: Slab, peers: Slab, seen: SeenAction): void {
   begin(act, own, peers, seen);
   seen.decades.fill(0);
   seen.most.fill(9);
@@ -62,7 +62,7 @@ export function look(act: Act, own: Slab, peers: Slab, seen: Seen): void {
 }
 
 /** Sets the act's time, day, hour, hashes and slots in the slabs. */
-function begin(act: Act, own: Slab, peers: Slab, seen: Seen): void {
+function begin(act: Act, own: Slab, peers: Slab, seen: SeenAction): void {
   const { u } = own;
   seen.now = Math.max(secondOf(act.time_ms), u[LAST] ?? 0);
   seen.day = Math.floor(seen.now / DAY_S);
@@ -91,7 +91,7 @@ function secondOf(ms: number): number {
   return ms > 0 ? Math.min(0xffffffff, Math.floor(ms / 1000)) : 0;
 }
 
-function beginSession(own: Slab, seen: Seen): void {
+function beginSession(own: Slab, seen: SeenAction): void {
   const { f, u } = own;
   seen.sessionSlot = -1;
   seen.before = seen.before2 = START;
@@ -107,7 +107,7 @@ function beginSession(own: Slab, seen: Seen): void {
 }
 
 /** How much of all it does is no more usual than this; for a kind of act that is new, how often it does new ones. */
-function what(own: Slab, peers: Slab, seen: Seen): void {
+function what(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u } = own;
   const { times, acts, peerSlot } = seen;
   const novelty = ((f[NOVEL] ?? 0) + 2) / (acts + PEERS_WEIGH);
@@ -129,7 +129,7 @@ function what(own: Slab, peers: Slab, seen: Seen): void {
 }
 
 /** Rates whether a new kind of act is new for the whole purpose: several agents that had never done it took it up in the last two days. */
-function takers({ u }: Slab, seen: Seen): void {
+function takers({ u }: Slab, seen: SeenAction): void {
   seen.release = 0;
   seen.peersDoing = 0;
   if (seen.peerSlot < 0) return;
@@ -150,7 +150,7 @@ function ones(set: number): number {
 }
 
 /** A resource it doesn't know, of a type whose resources it mostly comes back to. */
-function resource({ f, u }: Slab, seen: Seen): void {
+function resource({ f, u }: Slab, seen: SeenAction): void {
   seen.resourceSlot = -1;
   seen.known = false;
   seen.fresh = seen.resource !== 0;
@@ -172,7 +172,7 @@ function resource({ f, u }: Slab, seen: Seen): void {
 }
 
 /** A source it isn't known from; more so while those it is known from go on working. */
-function source(own: Slab, seen: Seen): void {
+function source(own: Slab, seen: SeenAction): void {
   const { f, u } = own;
   seen.sourceSlot = -1;
   seen.meanwhile = 0;
@@ -190,7 +190,7 @@ function source(own: Slab, seen: Seen): void {
 }
 
 /** More kinds of act denied than it is usually denied acts. */
-function denies({ f, u }: Slab, seen: Seen): void {
+function denies({ f, u }: Slab, seen: SeenAction): void {
   let kinds = 0;
   for (let i = DENIES.at; i < DENIES.at + DENIES.slots * DENIES.width; i += DENIES.width)
     if (u[i + 1] !== 0 && seen.now - (u[i + 1] ?? 0) <= DENIED_WITHIN_S) kinds++;
@@ -200,7 +200,7 @@ function denies({ f, u }: Slab, seen: Seen): void {
 }
 
 /** No task where such acts have one; or about another's subject where they are about the task's. */
-function ticket({ f }: Slab, seen: Seen): void {
+function ticket({ f }: Slab, seen: SeenAction): void {
   seen.tasked = 0;
   if (seen.task && !seen.other) return;
   const typed = seen.typeSlot >= 0 && (f[seen.typeSlot + 1] ?? 0) > 30;

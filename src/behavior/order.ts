@@ -4,7 +4,7 @@
  */
 import { pair } from "./hash.js";
 import { octaves, rarity } from "./histogram.js";
-import { CHANNEL, START, type Seen } from "./seen.js";
+import { CHANNEL, START, type SeenAction } from "./seen.js";
 import { BITS, BINS, GRAMS, NOVEL_BINS, RUN_BINS, STEP_BINS, type Slab } from "./slab.js";
 
 /** Counts that stand in for those of a step while it is seldom seen: of the step alone, of the last two steps. */
@@ -20,7 +20,7 @@ const BOTH = 0.25;
 /** A session that is as odd as this teaches no steps. */
 export const RUN_TAUGHT_MAX = 40;
 
-export function order(own: Slab, peers: Slab, seen: Seen): void {
+export function order(own: Slab, peers: Slab, seen: SeenAction): void {
   const { acts, times, before, before2 } = seen;
   const one = pair(before, 11);
   const two = pair(pair(before2, before), 13);
@@ -60,7 +60,7 @@ export function newBin(newness: number): number {
 }
 
 /** Counts this step, after each of what came before it. */
-export function countStep(slab: Slab, seen: Seen): void {
+export function countStep(slab: Slab, seen: SeenAction): void {
   const one = pair(seen.before, 11);
   const two = pair(pair(seen.before2, seen.before), 13);
   addGram(slab, one);

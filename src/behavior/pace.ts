@@ -1,6 +1,6 @@
 /** When, how fast and how wide: hours of the day, acts and distinct resources over minutes, over a session and over days. */
 import { octaves, poisson, rarity, total, upTo, usual } from "./histogram.js";
-import { CHANNEL, type Seen } from "./seen.js";
+import { CHANNEL, type SeenAction } from "./seen.js";
 import {
   ALL_FAN_BINS,
   ALL_RATE_BINS,
@@ -41,7 +41,7 @@ const TYPED_FROM = 50;
 const [LONG_FREE, BEYOND_FREE, LONG_FROM] = [1.3, 1.15, 4];
 
 /** How much more the purpose's other agents do than is usual at these hours: nothing up to twice as much, all of it at three and a half times. */
-export function busyNow(own: Slab, peers: Slab, seen: Seen): void {
+export function busyNow(own: Slab, peers: Slab, seen: SeenAction): void {
   seen.busy = 0;
   const gap = seen.now - (peers.u[LAST] ?? 0);
   if (gap > 7_200 || (peers.f[DAYS] ?? 0) < HOURS_FROM.days) return;
@@ -61,7 +61,7 @@ const smooth = new Float64Array(24);
 const plain = new Float64Array(24);
 
 /** An hour at which it does next to nothing; the more it does then, the more so. What it has done in this very hour doesn't vouch for it. */
-export function hour(own: Slab, peers: Slab, seen: Seen): void {
+export function hour(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u, h } = own;
   seen.hourShare = 1;
   if ((f[DAYS] ?? 0) < HOURS_FROM.days || seen.acts < HOURS_FROM.acts) return;
@@ -93,7 +93,7 @@ export function hour(own: Slab, peers: Slab, seen: Seen): void {
 }
 
 /** Acts of the last minutes: all of them, and those on this type. */
-export function rate(own: Slab, peers: Slab, seen: Seen): void {
+export function rate(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u } = own;
   seen.rate = faded(f[RATE] ?? 0, seen.now - (u[LAST] ?? 0), RATE_HALF_S) + 1;
   const all = rarity(own, RATE_BINS, peers, RATE_BINS, PEERS_WEIGH, octaves(seen.rate));
@@ -116,7 +116,7 @@ export function rate(own: Slab, peers: Slab, seen: Seen): void {
 }
 
 /** Distinct resources of this type in ten minutes, and in the session. */
-export function fanOut(own: Slab, peers: Slab, seen: Seen): void {
+export function fanOut(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u } = own;
   seen.fan = 0;
   seen.newSubject = false;
@@ -152,7 +152,7 @@ export function fanOut(own: Slab, peers: Slab, seen: Seen): void {
 }
 
 /** Resources of the type over days, against a usual that may grow by little a day: what is slow enough for all the others. */
-export function longRun({ f, u }: Slab, seen: Seen): void {
+export function longRun({ f, u }: Slab, seen: SeenAction): void {
   const i = seen.typeSlot;
   seen.long = seen.norm = seen.beyond = 0;
   if (i < 0 || seen.resource === 0) return;

@@ -3,7 +3,7 @@
  * while other agents work.
  */
 import { BUSY_HALF_S, usualIn } from "./pace.js";
-import type { Seen } from "./seen.js";
+import type { SeenAction } from "./seen.js";
 import * as S from "./slab.js";
 import { purposeSlab, type Slab } from "./slab.js";
 import { faded, find } from "./tables.js";
@@ -24,7 +24,7 @@ export class Peers {
   }
 
   /** Teaches the peers an act. @returns true if the shown habits have changed */
-  teach(seen: Seen): boolean {
+  teach(seen: SeenAction): boolean {
     const { live } = this;
     const moved = Math.floor(seen.now / SHOWN_EVERY_S) > Math.floor((live.u[S.LAST] ?? 0) / SHOWN_EVERY_S);
     if (moved) this.shown.bytes.set(live.bytes);
@@ -38,7 +38,7 @@ export class Peers {
 }
 
 /** Counts everyone's acts in these hours, beside the baseline of these hours. */
-function busy(live: Slab, seen: Seen): void {
+function busy(live: Slab, seen: SeenAction): void {
   const { f, u } = live;
   const hour = Math.floor(seen.now / 3_600);
   const last = u[S.BUSY_HOUR] ?? 0;
@@ -54,7 +54,7 @@ function busy(live: Slab, seen: Seen): void {
 }
 
 /** Notes which agents do this, and which have only just begun to. */
-function took({ u }: Slab, seen: Seen): void {
+function took({ u }: Slab, seen: SeenAction): void {
   const i = S.takersOf(seen.peerSlot);
   const ever = u[i] ?? 0;
   if ((ever & seen.bit) !== 0) return;

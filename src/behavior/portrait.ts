@@ -1,5 +1,5 @@
 /** Describes an agent's profile for people. */
-import { checkpointTimes, type AgentState } from "./agent.js";
+import { checkpointTimes, type AgentMemory } from "./agent.js";
 import { total, upTo, usual } from "./histogram.js";
 import { aDay } from "./pace.js";
 import { riskAtRest } from "./score.js";
@@ -41,7 +41,7 @@ export interface UsualOfType {
 const OF_TYPE_FROM = 20;
 const UNNAMED = "?";
 
-export function portraitOf(state: AgentState, names: ReadonlyMap<number, string>): Portrait {
+export function portraitOf(state: AgentMemory, names: ReadonlyMap<number, string>): Portrait {
   const { slab } = state;
   const { f, u } = slab;
   const last = u[S.LAST] ?? 0;
@@ -84,7 +84,7 @@ export function portraitOf(state: AgentState, names: ReadonlyMap<number, string>
 }
 
 /** Indexes of the slots that hold something. */
-function slots(table: S.Table, u: Uint32Array): number[] {
+function slots(table: S.SlabTable, u: Uint32Array): number[] {
   const { at, slots: count, width } = table;
   return Array.from({ length: count }, (_, k) => at + k * width).filter((i) => u[S.keyAt(table, i)] !== 0);
 }

@@ -4,15 +4,15 @@
  */
 import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
-import { AgentState, checkpointTimes } from "./agent.js";
+import { AgentMemory, checkpointTimes } from "./agent.js";
 import { look } from "./look.js";
 import { Peers } from "./peers.js";
 import { portraitOf, type Portrait } from "./portrait.js";
 import { nameOf, reasonOf, remembers } from "./reasons.js";
 import { newScore, riskAtRest, riskOf, score } from "./score.js";
-import { CHANNELS, Seen } from "./seen.js";
+import { CHANNELS, SeenAction } from "./seen.js";
 import { ACTS, DAYS, LAST, MEMORY_AT, MEMORY_WHY, agentSlab, purposeSlab } from "./slab.js";
-import { readSnapshot, Round, type Snapshot } from "./snapshot.js";
+import { readSnapshot, Round, type ProfileSnapshot } from "./snapshot.js";
 import { forgive, teachExpected, teachOwn } from "./teach.js";
 
 export interface ProfileOptions {
@@ -40,10 +40,10 @@ const ALONE = purposeSlab();
 
 /** A look at one act, filled again for another. */
 class Look {
-  readonly seen = new Seen();
+  readonly seen = new SeenAction();
   readonly score = newScore();
   /** The agent's state, undefined if nothing is known of it; and the version of that which it was made of. */
-  state: AgentState | undefined;
+  state: AgentMemory | undefined;
   version = -1;
 
   constructor(guarded: boolean) {
@@ -54,7 +54,7 @@ class Look {
 export class BehaviorProfile implements Profile {
   readonly #options: ProfileOptions;
   /** Both in the order in which they were last heard of, to the minute. */
-  readonly #agents: Map<string, AgentState>;
+  readonly #agents: Map<string, AgentMemory>;
   readonly #purposes: Map<string, Peers>;
   readonly #names: Map<number, string>;
   /** The last look, kept from the assessment to the lesson: both come in one turn, but for verdicts on other acts. */
@@ -68,7 +68,7 @@ export class BehaviorProfile implements Profile {
   constructor(options: ProfileOptions, from?: ReturnType<typeof readSnapshot>) {
     this.#options = options;
     this.#last = new Look(options.guarded !== false);
-    this.#agents = from?.agents ?? new Map<string, AgentState>();
+    this.#agents = from?.agents ?? new Map<string, AgentMemory>();
     this.#purposes = from?.purposes ?? new Map<string, Peers>();
     this.#names = from?.names ?? new Map<number, string>();
     this.#trim();
@@ -162,13 +162,13 @@ export class BehaviorProfile implements Profile {
   /**
    * Begins a snapshot of this very moment, which is that of record `seq`; it is written while acts go on. A snapshot under way is given up.
    */
-  beginSnapshot(seq: number): Snapshot {
+  beginSnapshot(seq: number): ProfileSnapshot {
     this.#round?.end();
     this.#round = new Round(seq, this.#agents, this.#purposes, this.#names);
     return this.#round;
   }
 
-  get agents(): ReadonlyMap<string, AgentState> {
+  get agents(): ReadonlyMap<string, AgentMemory> {
     return this.#agents;
   }
 
@@ -194,18 +194,18 @@ export class BehaviorProfile implements Profile {
   }
 
   /** Its state, about to be changed; without a time of the act, by a person. */
-  #changing(agent: string, now = Infinity, known = this.#agents.get(agent)): AgentState {
+  #changing(agent: string, now = Infinity, known = this.#agents.get(agent)): AgentMemory {
     this.#round?.keep(agent);
     // A minute's acts don't change who was heard of longest ago, as far as anybody can tell.
     if (known !== undefined && minuteOf(known.slab.u[LAST] ?? 0) === minuteOf(now)) return known;
-    const state = known ?? new AgentState();
+    const state = known ?? new AgentMemory();
     this.#agents.delete(agent);
     this.#agents.set(agent, state);
     this.#trim();
     return state;
   }
 
-  #moved(state: AgentState): void {
+  #moved(state: AgentMemory): void {
     state.version = ++this.#moves;
   }
 
@@ -246,7 +246,7 @@ export class BehaviorProfile implements Profile {
     return peers;
   }
 
-  #name(act: Act, { key, type }: Seen): void {
+  #name(act: Act, { key, type }: SeenAction): void {
     if (this.#names.size >= NAMES_MAX) return;
     this.#names.set(key, `${nameOf(act.verb)}\t${nameOf(act.type)}`).set(type, nameOf(act.type));
   }
@@ -269,7 +269,7 @@ function hourOf({ time_ms, offset_ms }: Act): number {
 }
 
 /** Channels that are named, the one that says most first. */
-function named(seen: Seen, each: Float64Array): number[] {
+function named(seen: SeenAction, each: Float64Array): number[] {
   let found = NONE;
   for (let c = 0; c < CHANNELS; c++) {
     if ((each[c] ?? 0) === 0 || decadesOf(seen, c) < NAMED_FROM) continue;
@@ -280,7 +280,7 @@ function named(seen: Seen, each: Float64Array): number[] {
 }
 const NONE: number[] = [];
 
-function decadesOf({ decades, most }: Seen, channel: number): number {
+function decadesOf({ decades, most }: SeenAction, channel: number): number {
   return Math.min(decades[channel] ?? 0, most[channel] ?? 0);
 }
 

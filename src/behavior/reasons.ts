@@ -2,7 +2,7 @@
 import type { Act } from "../contract/index.js";
 import { channelOf, FALSE_A_YEAR, SHUFFLED } from "./evidence.js";
 import { upTo, usual } from "./histogram.js";
-import { CHANNEL, type Seen } from "./seen.js";
+import { CHANNEL, type SeenAction } from "./seen.js";
 import type { Slab } from "./slab.js";
 
 const NAME_MAX = 40;
@@ -15,7 +15,7 @@ export function nameOf(text: string): string {
 }
 
 /** @param channel index of one that has something to say */
-export function reasonOf(channel: number, act: Act, seen: Seen, own: Slab): string {
+export function reasonOf(channel: number, act: Act, seen: SeenAction, own: Slab): string {
   const most = (bins: number): number => upTo(usual(own, bins, 0.001));
   if (seen.found >= 0 && channel === channelOf(seen.found)) return evidence(seen);
   const type = nameOf(act.type);
@@ -55,7 +55,7 @@ export function reasonOf(channel: number, act: Act, seen: Seen, own: Slab): stri
   }
 }
 
-function evidence({ found, odds }: Seen): string {
+function evidence({ found, odds }: SeenAction): string {
   const what = found === SHUFFLED ? "its own steps come in another order" : "resources are read beside what its sessions are about";
   return `${what}, over several sessions: odds of ${Number((odds[found] ?? 0).toPrecision(2))} to 1; by chance at most ${FALSE_A_YEAR} such findings a year`;
 }
@@ -66,14 +66,14 @@ export function remembers(channel: number, seconds: number): string {
   return `what it did ${Math.max(1, Math.round(seconds / 60))} min ago still counts: ${name}`;
 }
 
-function what(act: Act, seen: Seen, type: string, doing: string): string {
+function what(act: Act, seen: SeenAction, type: string, doing: string): string {
   if (seen.keySlot >= 0) return `${doing} is rare: ${Math.round(seen.times)} of its ${Math.round(seen.acts)} acts`;
   const purpose = nameOf(act.purpose);
   const peers = seen.peersDoing === 0 ? `no other agent of ${purpose} ever did` : `${seen.peersDoing} others of ${purpose} do`;
   return seen.typeSlot < 0 ? `first time it touches ${type}; ${peers}` : `first time it does ${doing}; ${peers}`;
 }
 
-function order(seen: Seen, doing: string): string {
+function order(seen: SeenAction, doing: string): string {
   const acts = Math.round(seen.acts);
   return seen.newness >= 1
     ? `${doing} after what it did before: hardly ever seen in ${acts} acts`

@@ -1,6 +1,6 @@
 /** From what each channel says to one number, with a memory: what is odd once may pass, what goes on being odd may not. */
 import { channelOf } from "./evidence.js";
-import { CHANNEL, CHANNELS, type Seen } from "./seen.js";
+import { CHANNEL, CHANNELS, type SeenAction } from "./seen.js";
 import { MEMORY, MEMORY_AT, type Slab } from "./slab.js";
 import { faded } from "./tables.js";
 
@@ -55,7 +55,7 @@ const FORGIVEN = 1.5;
 /** Total of an ordinary act, and by how much more risk goes half of the way that is left to 100. */
 const [CALM, HALF_WAY] = [2.9, 5];
 
-export function score(own: Slab, seen: Seen, granted: boolean, out: Score): void {
+export function score(own: Slab, seen: SeenAction, granted: boolean, out: Score): void {
   const { each } = out;
   each.fill(0);
   out.step = out.total = 0;

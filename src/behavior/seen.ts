@@ -11,7 +11,7 @@ export const TESTS = 2;
 /** The step before the first of a session. */
 export const START = 1;
 
-export class Seen {
+export class SeenAction {
   /** False: nothing is on probation, and a day teaches without bound. For measurements of what that is worth. */
   guarded = true;
   /** Seconds since the epoch: never before what was last heard of the agent. */

@@ -15,7 +15,7 @@ export interface Slab {
  * Keyed slots. Keys stand together, apart from what is kept under them: a search reads a few lines of the processor's cache, and
  * those of an agent that was not heard of for a while have all to come from memory.
  */
-export interface Table {
+export interface SlabTable {
   /** Index of the first key; 0 is the key of an empty slot. */
   readonly keys: number;
   /** Index of the first slot; its words are counted from 1. */
@@ -34,13 +34,13 @@ function place(count: number, size: 1 | 2 | 4): number {
   return at;
 }
 
-function table(slots: number, width: number): Table {
+function table(slots: number, width: number): SlabTable {
   const keys = place(slots, 4);
   return { keys, at: place(slots * width, 4) - 1, slots, width };
 }
 
 /** Returns the index of a slot's key. */
-export function keyAt({ keys, at, width }: Table, slot: number): number {
+export function keyAt({ keys, at, width }: SlabTable, slot: number): number {
   return keys + (slot - at) / width;
 }
 

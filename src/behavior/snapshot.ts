@@ -9,7 +9,7 @@
  * Numbers are little-endian, and so are the states.
  */
 import { createHash, type Hash } from "node:crypto";
-import { AgentState, AGENT_BYTES_MAX, CHECKPOINT_BYTES } from "./agent.js";
+import { AgentMemory, AGENT_BYTES_MAX, CHECKPOINT_BYTES } from "./agent.js";
 import { Peers, peersBytes } from "./peers.js";
 import { AGENT_BYTES, PURPOSE_BYTES } from "./slab.js";
 
@@ -31,15 +31,15 @@ export class SnapshotDamaged extends Error {
   }
 }
 
-export interface Snapshot {
+export interface ProfileSnapshot {
   /** The record whose moment this is of. */
   readonly seq: number;
   /** The next piece of the file, of at most so many agents, good until the next one is asked for; null when there is no more. */
   slice(agents: number): Uint8Array | null;
 }
 
-export class Round implements Snapshot {
-  readonly #agents: ReadonlyMap<string, AgentState>;
+export class Round implements ProfileSnapshot {
+  readonly #agents: ReadonlyMap<string, AgentMemory>;
   /** Agents whose turn is yet to come, in their order; and the earlier states of those that have changed since. */
   #waiting: string[];
   #next = 0;
@@ -53,7 +53,7 @@ export class Round implements Snapshot {
 
   constructor(
     readonly seq: number,
-    agents: ReadonlyMap<string, AgentState>,
+    agents: ReadonlyMap<string, AgentMemory>,
     purposes: ReadonlyMap<string, Peers>,
     names: ReadonlyMap<number, string>,
   ) {
@@ -152,7 +152,7 @@ function headOf(name: string, size: number): Uint8Array[] {
 
 export interface Restored {
   seq: number;
-  agents: Map<string, AgentState>;
+  agents: Map<string, AgentMemory>;
   purposes: Map<string, Peers>;
   names: Map<number, string>;
 }
@@ -192,7 +192,7 @@ export function readSnapshot(given: Uint8Array): Restored {
     size >= AGENT_BYTES && size <= AGENT_BYTES_MAX && (size - AGENT_BYTES) % CHECKPOINT_BYTES === 0;
   for (let i = 0; i < agents; i++) {
     const [name, state] = next(isAgent);
-    found.agents.set(name, new AgentState(state));
+    found.agents.set(name, new AgentMemory(state));
   }
   if (at !== end) throw damaged("there is more in it than it says");
   return found;

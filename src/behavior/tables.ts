@@ -1,14 +1,14 @@
 /** Slots by key, and quantities that fade. */
-import type { Slab, Table } from "./slab.js";
+import type { Slab, SlabTable } from "./slab.js";
 
 /** @returns index of the key's slot, or -1 */
-export function find({ u }: Slab, { keys, at, slots, width }: Table, key: number): number {
+export function find({ u }: Slab, { keys, at, slots, width }: SlabTable, key: number): number {
   for (let k = 0; k < slots; k++) if (u[keys + k] === key) return at + k * width;
   return -1;
 }
 
 /** Empties all slots. */
-export function clear({ u }: Slab, { keys, at, slots, width }: Table): void {
+export function clear({ u }: Slab, { keys, at, slots, width }: SlabTable): void {
   u.fill(0, keys, keys + slots);
   u.fill(0, at + 1, at + 1 + slots * width);
 }
@@ -17,7 +17,7 @@ export function clear({ u }: Slab, { keys, at, slots, width }: Table): void {
  * A slot for a key that has none: an empty one, or that of the key with the least in its word `by`. It is emptied.
  * @param view in which that word is read: counts are floats, times are whole
  */
-export function takeSlot(slab: Slab, { keys, at, slots, width }: Table, key: number, by: number, view: "f" | "u"): number {
+export function takeSlot(slab: Slab, { keys, at, slots, width }: SlabTable, key: number, by: number, view: "f" | "u"): number {
   const { u } = slab;
   const from = slab[view];
   let taken = 0;

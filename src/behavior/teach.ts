@@ -8,7 +8,7 @@ import { DENIED_WITHIN_S, EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S, SUBJECTS_MAX } 
 import { countStep, newBin, RUN_TAUGHT_MAX, stepBin } from "./order.js";
 import { BUSY_HALF_S, beyond, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
 import { remember, type Score } from "./score.js";
-import { START, TESTS, type Seen } from "./seen.js";
+import { START, TESTS, type SeenAction } from "./seen.js";
 import * as S from "./slab.js";
 import type { Slab } from "./slab.js";
 import { clear, daysOf, faded, find, halve, takeSlot, withDay } from "./tables.js";
@@ -32,7 +32,7 @@ const NORM_STEP = { up: 0.003, down: 0.03 };
  * @param how `denied`, `apart`: a person has approved this very act, it is no deviation and makes no habit; `noted`: windows
  * take note; `taught`: habits learn as well
  */
-export function teachOwn(own: Slab, seen: Seen, score: Score, how: "denied" | "apart" | "noted" | "taught"): void {
+export function teachOwn(own: Slab, seen: SeenAction, score: Score, how: "denied" | "apart" | "noted" | "taught"): void {
   const { f, u } = own;
   if (u[S.BORN] === 0) u[S.BORN] = seen.now;
   changeVersion(own, seen.version);
@@ -75,7 +75,7 @@ function fadeHabits(own: Slab): void {
   for (let i = S.KEYS.at; i < S.KEYS.at + S.KEYS.slots * S.KEYS.width; i += S.KEYS.width) halve(own, i + 1, 1);
 }
 
-function denied(own: Slab, seen: Seen): void {
+function denied(own: Slab, seen: SeenAction): void {
   let i = find(own, S.DENIES, seen.key);
   const isKnown = i >= 0 && seen.now - (own.u[i + 1] ?? 0) <= DENIED_WITHIN_S;
   if (i < 0) i = takeSlot(own, S.DENIES, seen.key, 1, "u");
@@ -84,7 +84,7 @@ function denied(own: Slab, seen: Seen): void {
   own.u[i + 1] = seen.now;
 }
 
-function beginHour({ f, u, h }: Slab, seen: Seen): void {
+function beginHour({ f, u, h }: Slab, seen: SeenAction): void {
   const now = Math.floor(seen.now / 3_600);
   if (u[S.HOUR_NOW] !== now) {
     u[S.HOUR_NOW] = now;
@@ -97,7 +97,7 @@ function beginHour({ f, u, h }: Slab, seen: Seen): void {
 }
 
 /** An established source at work counts against every one that came after it had been at work for days. */
-function source(own: Slab, seen: Seen, teaches: boolean): void {
+function source(own: Slab, seen: SeenAction, teaches: boolean): void {
   if (seen.source === 0) return;
   const { f, u } = own;
   const begins = seen.sessionSlot < 0;
@@ -141,7 +141,7 @@ function sourceSlotFor({ u }: Slab, key: number): number {
 }
 
 /** A resource is known when it was used on three days; in an agent's first three days, at once. */
-function resource(own: Slab, seen: Seen, teaches: boolean): void {
+function resource(own: Slab, seen: SeenAction, teaches: boolean): void {
   if (seen.resource === 0) return;
   const { u } = own;
   const set = S.RESOURCES.at + (seen.resource % S.RESOURCES.sets) * S.RESOURCES.width;
@@ -168,7 +168,7 @@ function resource(own: Slab, seen: Seen, teaches: boolean): void {
   u[i + 1] = ((now << 2) | days) >>> 0;
 }
 
-function typeSlotOf(own: Slab, seen: Seen): number {
+function typeSlotOf(own: Slab, seen: SeenAction): number {
   if (seen.typeSlot >= 0) return seen.typeSlot;
   const i = takeSlot(own, S.TYPES, seen.type, 1, "f");
   own.u[i + 11] = seen.day;
@@ -181,7 +181,7 @@ function binsOf(bins: number, typeSlot: number): number {
 }
 
 /** How much of this type in the last minutes, and in the last days. */
-function windows({ f, u }: Slab, seen: Seen, teaches: boolean): void {
+function windows({ f, u }: Slab, seen: SeenAction, teaches: boolean): void {
   const i = seen.typeSlot;
   seen.typeRate = faded(f[i + 5] ?? 0, seen.now - (u[i + 6] ?? 0), TYPE_RATE_HALF_S) + 1;
   f[i + 5] = seen.typeRate;
@@ -200,7 +200,7 @@ function windows({ f, u }: Slab, seen: Seen, teaches: boolean): void {
 }
 
 /** Moves the baseline over days once a day towards what was done, by little. The first week sets it. */
-function follow(f: Float32Array, u: Uint32Array, i: number, seen: Seen): void {
+function follow(f: Float32Array, u: Uint32Array, i: number, seen: SeenAction): void {
   const [norm, long] = [f[i + 10] ?? 0, f[i + 9] ?? 0];
   if (u[i + 11] === seen.day || (norm === 0 && seen.day - (u[i + 11] ?? 0) < FIRST_DAYS)) return;
   u[i + 11] = seen.day;
@@ -210,7 +210,7 @@ function follow(f: Float32Array, u: Uint32Array, i: number, seen: Seen): void {
       : Math.max(norm * (1 - NORM_STEP.down), Math.min(norm * (1 + NORM_STEP.up), long));
 }
 
-function session(own: Slab, seen: Seen): void {
+function session(own: Slab, seen: SeenAction): void {
   seen.ended.fill(-1);
   if (seen.session === 0) return;
   const { f, u } = own;
@@ -236,7 +236,7 @@ function session(own: Slab, seen: Seen): void {
 }
 
 /** The one that was silent the longest gives its place, and how many resources it had is what sessions have. */
-function endedSession(own: Slab, seen: Seen): number {
+function endedSession(own: Slab, seen: SeenAction): number {
   const { u } = own;
   let i = S.SESSIONS.at;
   for (let k = i; k < S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width; k += S.SESSIONS.width)
@@ -250,7 +250,7 @@ function endedSession(own: Slab, seen: Seen): number {
 }
 
 /** Learns the habits that agents and the agents of a purpose have in common. */
-export function habits(slab: Slab, seen: Seen, isOwn: boolean): void {
+export function habits(slab: Slab, seen: SeenAction, isOwn: boolean): void {
   const { f, u } = slab;
   const acts = (f[S.ACTS] ?? 0) + 1;
   f[S.ACTS] = acts;
@@ -273,7 +273,7 @@ export function habits(slab: Slab, seen: Seen, isOwn: boolean): void {
   if (acts >= ACTS_MAX) fadeHabits(slab);
 }
 
-function keyHabit(slab: Slab, seen: Seen, slot: number): void {
+function keyHabit(slab: Slab, seen: SeenAction, slot: number): void {
   const { f, u } = slab;
   let i = slot;
   if (i < 0) {
@@ -288,7 +288,7 @@ function keyHabit(slab: Slab, seen: Seen, slot: number): void {
   if (!seen.guarded) u[i + 2] = ((HABIT_DAYS << 16) | (seen.day & 0xffff)) >>> 0;
 }
 
-function hourHabit(slab: Slab, seen: Seen, isOwn: boolean): void {
+function hourHabit(slab: Slab, seen: SeenAction, isOwn: boolean): void {
   const { f, h } = slab;
   const i = S.HOURS + seen.hour;
   if (isOwn && seen.guarded) {
@@ -300,7 +300,7 @@ function hourHabit(slab: Slab, seen: Seen, isOwn: boolean): void {
   f[S.HOURS_SUM] = (f[S.HOURS_SUM] ?? 0) + 1;
 }
 
-function typeHabits(own: Slab, seen: Seen, trusts: boolean): void {
+function typeHabits(own: Slab, seen: SeenAction, trusts: boolean): void {
   const { f } = own;
   const i = seen.typeSlot;
   f[i + 1] = (f[i + 1] ?? 0) + 1;
@@ -317,7 +317,7 @@ function typeHabits(own: Slab, seen: Seen, trusts: boolean): void {
 }
 
 /** A quantity beyond the usual is learned from a few acts a day only. */
-function countWithin(slab: Slab, at: number, bin: number, seen: Seen): void {
+function countWithin(slab: Slab, at: number, bin: number, seen: SeenAction): void {
   const { f, u } = slab;
   if (seen.day > (u[S.STRETCH_DAY] ?? 0)) {
     u[S.STRETCH_DAY] = seen.day;
@@ -331,7 +331,7 @@ function countWithin(slab: Slab, at: number, bin: number, seen: Seen): void {
 }
 
 /** A person has looked at this act and finds it as it should be: it is a habit from here on, and what it left is forgotten. */
-export function teachExpected(own: Slab, seen: Seen, hour: number): void {
+export function teachExpected(own: Slab, seen: SeenAction, hour: number): void {
   const { f, u } = own;
   if (u[S.BORN] === 0) u[S.BORN] = seen.now;
   u[S.LAST] = seen.now;

@@ -61,7 +61,7 @@ export async function parseModules(opa: Opa, folder: string, files: string[]): P
   return parsed.map(({ file, stdout }) => ({ file, module: JSON.parse(stdout) as ParsedModule["module"] }));
 }
 
-interface Found {
+interface ConventionFault {
   file: string;
   row: number;
   col: number;
@@ -77,7 +77,7 @@ export async function checkConventions(opa: Opa, modules: ParsedModule[], purpos
   const args = ["eval", "--format", "raw", "--stdin-input", "--data", policy, query];
   const output = await runOpa(opa, args, ".", JSON.stringify({ purposes, modules }));
   if (output.code !== 0) throw new OpaUnavailable(`the conventions failed: ${output.stderr}`, "report this");
-  return (JSON.parse(output.stdout) as Found[]).map(({ file, row, col, message, hint }) => {
+  return (JSON.parse(output.stdout) as ConventionFault[]).map(({ file, row, col, message, hint }) => {
     return { severity: "error", file, line: row, column: col, message, hint };
   });
 }

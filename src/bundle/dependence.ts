@@ -2,13 +2,13 @@
  * Everything that a term's value rests on: what it reads of the input, by whatever names, iterations, helper rules, functions and
  * comprehensions, and what may leave it undefined. What can't be followed is part of the answer, so that nobody takes it for known.
  */
-import { symbolsOf, type Origins, type Scope } from "./origins.js";
-import { calledBy, isText, type Expression, type Node, type Rule } from "./rego_tree.js";
+import { symbolsOf, type Origins, type TermScope } from "./origins.js";
+import { calledBy, isText, type RegoExpression, type Node, type Rule } from "./rego_tree.js";
 
 /** Something that a value rests on. */
-export interface Read {
+export interface InputRead {
   term: Node;
-  scope: Scope;
+  scope: TermScope;
   /**
    * `input`: it is the input's at the term's origins. `partial`: the term may be undefined, whatever the input. `opaque`: nothing is
    * known of it.
@@ -44,9 +44,9 @@ export class Dependence {
    * Lists what a term rests on, without what a type test in its surroundings makes sure of.
    * @param isDomain whether the term is what an iteration goes through: that iteration then proves nothing of it
    */
-  of(term: Node, scope: Scope, isDomain = false): Read[] {
-    const assured = new Set<readonly Expression[]>();
-    for (let at: Scope | null = scope; at !== null; at = at.caller) for (const body of at.bodies) assured.add(body);
+  of(term: Node, scope: TermScope, isDomain = false): InputRead[] {
+    const assured = new Set<readonly RegoExpression[]>();
+    for (let at: TermScope | null = scope; at !== null; at = at.caller) for (const body of at.bodies) assured.add(body);
     const walk = new Walk(this.#origins, assured, isDomain ? term : null);
     walk.term(term, scope, isDomain ? "domain" : "value");
     return walk.reads.filter((read) => read.kind !== "input" || !this.#origins.isTestedIn(read.term, read.scope, scope));
@@ -55,23 +55,23 @@ export class Dependence {
 
 /** One question, with what was visited for it. */
 class Walk {
-  readonly reads: Read[] = [];
+  readonly reads: InputRead[] = [];
   readonly #origins: Origins;
   /** Bodies that hold where the term is used: what they go through isn't null. */
-  readonly #assured: ReadonlySet<readonly Expression[]>;
+  readonly #assured: ReadonlySet<readonly RegoExpression[]>;
   readonly #visited: Readonly<Record<Use, Set<unknown>>> = { value: new Set(), domain: new Set(), member: new Set() };
   #steps = 0;
 
   /** A term whose own iteration is asked about. */
   readonly #domain: Node | null;
 
-  constructor(origins: Origins, assured: ReadonlySet<readonly Expression[]>, domain: Node | null) {
+  constructor(origins: Origins, assured: ReadonlySet<readonly RegoExpression[]>, domain: Node | null) {
     this.#origins = origins;
     this.#assured = assured;
     this.#domain = domain;
   }
 
-  term(node: Node, scope: Scope, use: Use = "value"): void {
+  term(node: Node, scope: TermScope, use: Use = "value"): void {
     const { type, value } = node;
     if (++this.#steps > STEPS_MAX) {
       if (this.#steps === STEPS_MAX + 1) this.#add(node, scope, "opaque");
@@ -94,7 +94,7 @@ class Walk {
       case "arraycomprehension":
       case "setcomprehension":
       case "objectcomprehension": {
-        const { body, ...terms } = value as Record<string, Node> & { body: Expression[] };
+        const { body, ...terms } = value as Record<string, Node> & { body: RegoExpression[] };
         const inside = { ...scope, bodies: [...scope.bodies, body] };
         this.#body(body, inside);
         for (const one of Object.values(terms as Record<string, Node>)) this.term(one, inside);
@@ -105,19 +105,19 @@ class Walk {
     }
   }
 
-  #add(term: Node, scope: Scope, kind: Read["kind"], use: Use = "value"): void {
+  #add(term: Node, scope: TermScope, kind: InputRead["kind"], use: Use = "value"): void {
     this.reads.push({ term, scope, kind, isWhole: use === "value" });
   }
 
   /** A type test or an iteration of it holds where it is used. */
-  #isAssured(node: Node, scope: Scope): boolean {
+  #isAssured(node: Node, scope: TermScope): boolean {
     if (this.#origins.isTestedHere(node, scope)) return true;
     if (node === this.#domain) return false;
     const bodies = scope.bodies.filter((body) => this.#assured.has(body));
     return this.#origins.isIterated(node, { ...scope, bodies });
   }
 
-  #name(node: Node, terms: readonly Node[], scope: Scope, use: Use): void {
+  #name(node: Node, terms: readonly Node[], scope: TermScope, use: Use): void {
     const [head, ...steps] = terms;
     if (head === undefined) return;
     for (const step of steps) if (step.type === "ref" || step.type === "call") this.term(step, scope);
@@ -146,7 +146,7 @@ class Walk {
   }
 
   /** A step that is no name: what it leads to may be missing, and the list may be. */
-  #indexed(node: Node, terms: readonly Node[], scope: Scope): void {
+  #indexed(node: Node, terms: readonly Node[], scope: TermScope): void {
     const at = terms.findIndex((step, i) => i > 0 && !isText(step));
     const step = terms[at];
     if (step === undefined) return;
@@ -158,7 +158,7 @@ class Walk {
     if (!isFree && !this.#isSet(before, scope)) this.#add(node, scope, "partial");
   }
 
-  #call(terms: Node[], scope: Scope, use: Use): void {
+  #call(terms: Node[], scope: TermScope, use: Use): void {
     const [head, ...args] = terms;
     const called = calledBy(terms) ?? "";
     const call: Node = { type: "call", value: terms };
@@ -172,7 +172,7 @@ class Walk {
     } else if (PARTIAL.has(called) && args[1]?.type !== "number") this.#add(call, scope, "partial");
   }
 
-  #definition(rule: Rule, scope: Scope, use: Use): void {
+  #definition(rule: Rule, scope: TermScope, use: Use): void {
     // A function is looked at for each of its calls; nothing in Rego calls itself.
     if (scope.args.size === 0 && !this.#isNew(rule, use)) return;
     if (rule.head.args?.some(({ type }) => type !== "var") === true) {
@@ -188,18 +188,18 @@ class Walk {
     return !already;
   }
 
-  #body(body: readonly Expression[], scope: Scope): void {
+  #body(body: readonly RegoExpression[], scope: TermScope): void {
     for (const expression of body) this.#expression(expression, scope);
   }
 
-  #expression(expression: Expression, scope: Scope): void {
+  #expression(expression: RegoExpression, scope: TermScope): void {
     const { terms } = expression;
     if (expression.with !== undefined) this.#add({ type: "var", value: "with" }, scope, "opaque");
     if (Array.isArray(terms)) {
       this.#call(terms as Node[], scope, "value");
       return;
     }
-    const { domain, body } = (terms ?? {}) as { domain?: Node; body?: Expression[] };
+    const { domain, body } = (terms ?? {}) as { domain?: Node; body?: RegoExpression[] };
     if (domain !== undefined && body !== undefined) {
       this.term(domain, scope, "domain");
       this.#body(body, { ...scope, bodies: [...scope.bodies, body] });
@@ -214,7 +214,7 @@ class Walk {
    * Follows what gives a local variable its value; false if nothing does.
    * @param isRule whether a rule has the name too: the variable has to be declared, then
    */
-  #local(name: string, scope: Scope, use: Use, isRule: boolean): boolean {
+  #local(name: string, scope: TermScope, use: Use, isRule: boolean): boolean {
     for (const [i, body] of [...scope.bodies.entries()].reverse()) {
       const around = { ...scope, bodies: scope.bodies.slice(0, i + 1) };
       const domainUse: Use = this.#assured.has(body) ? "member" : "domain";
@@ -238,14 +238,14 @@ class Walk {
   }
 
   /** Returns true if a variable only iterates over the collection that it indexes, as `i` does by `some i` and `xs[i]`. */
-  #isIndex(name: string, scope: Scope): boolean {
+  #isIndex(name: string, scope: TermScope): boolean {
     if (scope.args.has(name)) return false;
     const bodies = scope.bodies.flat();
     return !bodies.some((one) => unifies(one, name)) && bodies.some(({ terms }) => symbolsOf(terms).some((symbol) => isVar(symbol, name)));
   }
 
   /** Membership: nothing of it is undefined but what isn't in the set. */
-  #isSet(terms: readonly Node[], scope: Scope): boolean {
+  #isSet(terms: readonly Node[], scope: TermScope): boolean {
     const { definitions } = this.#origins.definitions(terms, scope);
     return definitions.length > 0 && definitions.every(({ rule: { head } }) => head.key !== undefined && head.value === undefined);
   }
@@ -259,7 +259,7 @@ export function isTotal(rules: readonly Rule[]): boolean {
   });
 }
 
-function isTrue({ terms, negated }: Expression): boolean {
+function isTrue({ terms, negated }: RegoExpression): boolean {
   const { type, value } = (terms ?? {}) as Node;
   return negated !== true && type === "boolean" && value === true;
 }
@@ -269,7 +269,7 @@ function isVar(node: Node, name: string): boolean {
 }
 
 /** Returns true if an expression declares a variable and gives it its value. */
-function declares({ terms }: Expression, name: string): boolean {
+function declares({ terms }: RegoExpression, name: string): boolean {
   const { domain, key, value } = (Array.isArray(terms) ? {} : (terms ?? {})) as { domain?: Node; key?: Node | null; value?: Node };
   if (domain !== undefined) return mentions([key, value], name);
   if (Array.isArray(terms)) return calledBy(terms) === "assign" && mentions((terms as Node[])[1], name);
@@ -277,7 +277,7 @@ function declares({ terms }: Expression, name: string): boolean {
 }
 
 /** Returns true if an expression may give a variable its value without declaring it. */
-function unifies({ terms }: Expression, name: string): boolean {
+function unifies({ terms }: RegoExpression, name: string): boolean {
   return Array.isArray(terms) && UNIFYING.has(calledBy(terms) ?? "") && mentions((terms as Node[]).slice(1), name);
 }
 

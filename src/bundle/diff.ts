@@ -17,7 +17,7 @@ import { conditionWords, placeWords } from "./condition_words.js";
 import { DAY_MS, DAYS, MINUTE_MS } from "./hours.js";
 import type { BundleContent } from "./verify.js";
 
-export interface Difference {
+export interface BundleDifference {
   /** Actions that were not permitted before, or controls that are gone. */
   permits_more: string[];
   permits_less: string[];
@@ -36,8 +36,8 @@ type Line = "allow" | "flag" | "never";
 /** Codes that the builder numbered: an entry that moved down keeps its meaning. */
 const NUMBERED = /\.(?:(?:allow|flag|never|after)\.\d+|allow\.\d+\.delegated)$/;
 
-export function diffBundles(before: BundleContent, after: BundleContent): Difference {
-  const difference: Difference = {
+export function diffBundles(before: BundleContent, after: BundleContent): BundleDifference {
+  const difference: BundleDifference = {
     permits_more: [],
     permits_less: [],
     watches: [],
@@ -50,11 +50,11 @@ export function diffBundles(before: BundleContent, after: BundleContent): Differ
   return difference;
 }
 
-export function isSame(difference: Difference): boolean {
+export function isSame(difference: BundleDifference): boolean {
   return Object.values(difference).every((lines: string[]) => lines.length === 0);
 }
 
-function diffPurposes(before: BundleContent, after: BundleContent, difference: Difference): void {
+function diffPurposes(before: BundleContent, after: BundleContent, difference: BundleDifference): void {
   for (const id of keysOf(before.data.purposes, after.data.purposes)) {
     const [old, now] = [before.data.purposes[id], after.data.purposes[id]];
     if (old === undefined) difference.permits_more.push(`purpose ${id} is new: ${now?.statement ?? ""}`);
@@ -65,7 +65,7 @@ function diffPurposes(before: BundleContent, after: BundleContent, difference: D
   }
 }
 
-function diffEntries(id: string, line: Line, old: Purpose | undefined, now: Purpose, difference: Difference): void {
+function diffEntries(id: string, line: Line, old: Purpose | undefined, now: Purpose, difference: BundleDifference): void {
   const [gone, come] = [entriesOf(old, line), entriesOf(now, line)];
   const removed = [...gone].filter(([key]) => !come.has(key)).map(([, entry]) => entry);
   const added = [...come].filter(([key]) => !gone.has(key)).map(([, entry]) => entry);
@@ -74,7 +74,7 @@ function diffEntries(id: string, line: Line, old: Purpose | undefined, now: Purp
 }
 
 /** A flag permits too, at once or after a person looked; taking one away leaves nothing that does. */
-function target(line: Line, entry: Entry, added: boolean, difference: Difference): string[] {
+function target(line: Line, entry: Entry, added: boolean, difference: BundleDifference): string[] {
   if (line === "never") return added ? difference.permits_less : difference.permits_more;
   if (line === "allow" || entry.reason.proceed === true) {
     return added ? difference.permits_more : difference.permits_less;
@@ -82,13 +82,13 @@ function target(line: Line, entry: Entry, added: boolean, difference: Difference
   return difference.watches;
 }
 
-interface Named {
+interface NamedEntry {
   entry: Entry;
   words: string;
 }
 
-function entriesOf(purpose: Purpose | undefined, line: Line): Map<string, Named> {
-  const found = new Map<string, Named>();
+function entriesOf(purpose: Purpose | undefined, line: Line): Map<string, NamedEntry> {
+  const found = new Map<string, NamedEntry>();
   for (const [type, verbs] of Object.entries(purpose?.[line] ?? {})) {
     for (const [verb, entries] of Object.entries(verbs)) {
       for (const entry of entries) {
@@ -101,7 +101,7 @@ function entriesOf(purpose: Purpose | undefined, line: Line): Map<string, Named>
   return found;
 }
 
-function diffPurpose(id: string, old: Purpose, now: Purpose, difference: Difference): void {
+function diffPurpose(id: string, old: Purpose, now: Purpose, difference: BundleDifference): void {
   if (old.task !== now.task) {
     const more = now.task === "optional";
     (more ? difference.permits_more : difference.permits_less).push(`${id} now works ${more ? "without" : "only with"} a task`);
@@ -127,7 +127,7 @@ function diffPurpose(id: string, old: Purpose, now: Purpose, difference: Differe
   }
 }
 
-function diffLimits(id: string, old: Purpose, now: Purpose, difference: Difference): void {
+function diffLimits(id: string, old: Purpose, now: Purpose, difference: BundleDifference): void {
   const [was, is] = [limitsOf(old), limitsOf(now)];
   for (const code of keysOf(was, is)) {
     const [before, after] = [was[code], is[code]];
@@ -176,7 +176,7 @@ function approversWords({ roles, quorum }: Approvers = { roles: [], quorum: 1 })
 }
 
 /** The codes of rules in Rego; those of entries are told by their entries. */
-function diffCodes(before: Catalogue, after: Catalogue, difference: Difference): void {
+function diffCodes(before: Catalogue, after: Catalogue, difference: BundleDifference): void {
   const [old, now] = [ruleCodes(before), ruleCodes(after)];
   for (const code of keysOf(old, now)) {
     const [was, is] = [old[code], now[code]];

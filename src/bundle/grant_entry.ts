@@ -2,10 +2,10 @@
 import type { Condition, Entry, Vocabulary } from "../contract/index.js";
 import { compileWhen } from "./matchers.js";
 import { Sheet, type Path } from "./source.js";
-import { readAbout, readTargets, type Target } from "./targets.js";
+import { readAbout, readTargets, type VerbTarget } from "./targets.js";
 
 export interface GrantEntry {
-  targets: Target[];
+  targets: VerbTarget[];
   about: Entry["about"];
   when: Condition[];
 }

@@ -2,7 +2,7 @@
 import type { EntryReason, Limit, Vocabulary } from "../contract/index.js";
 import { resolvePath, UnknownWord } from "./matchers.js";
 import type { Path, Sheet } from "./source.js";
-import { readTargets, type Target } from "./targets.js";
+import { readTargets, type VerbTarget } from "./targets.js";
 
 export const LIMIT_KEYS = [
   ...["at_most", "sum", "distinct", "each", "after", "per", "by", "then"],
@@ -56,7 +56,7 @@ function counted(sheet: Sheet, value: unknown, per: Limit["per"], at: Path): Pic
   return by === "owner" ? { by } : {};
 }
 
-function byVerb(targets: readonly Target[]): Record<string, string[]> {
+function byVerb(targets: readonly VerbTarget[]): Record<string, string[]> {
   return Object.fromEntries(targets.map(({ verb, types }) => [verb, types]));
 }
 

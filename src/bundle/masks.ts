@@ -14,11 +14,11 @@ import {
 } from "../contract/index.js";
 import type { ReadByRules } from "./reads.js";
 
-type Found = Omit<Mask, "read_by">;
+type MaskPlace = Omit<Mask, "read_by">;
 
 /** @param value of a `vocabulary.yaml`, as it was read */
 export function masksOf(value: unknown, vocabulary: Vocabulary): Mask[] {
-  const found: Found[] = [];
+  const found: MaskPlace[] = [];
   const all = members(value);
   for (const [name, word] of Object.entries(members(all["context"]))) if (word === "masked") found.push({ at: ["context", name] });
   const task = members(all["task"]);
@@ -37,12 +37,12 @@ function members(value: unknown): Record<string, unknown> {
   return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Record<string, unknown>) : {};
 }
 
-function fieldMasks(fields: unknown, at: readonly string[]): Found[] {
+function fieldMasks(fields: unknown, at: readonly string[]): MaskPlace[] {
   return Object.entries(members(fields)).flatMap(([name, type]) => typeMasks(type, [...at, name]));
 }
 
 /** Returns the masks of a type. Below a value that is masked whole none is needed. */
-function typeMasks(type: unknown, at: readonly string[]): Found[] {
+function typeMasks(type: unknown, at: readonly string[]): MaskPlace[] {
   const { masked, list, object } = members(type);
   if (masked !== undefined) return [{ at: [...at] }];
   if (list !== undefined) return typeMasks(list, [...at, "*"]);
@@ -50,7 +50,7 @@ function typeMasks(type: unknown, at: readonly string[]): Found[] {
 }
 
 /** Ids that are masked are so wherever the vocabulary says that they stand: in a task's subjects, and in what is about them. */
-function withLinked(found: readonly Found[], { types }: Vocabulary): Found[] {
+function withLinked(found: readonly MaskPlace[], { types }: Vocabulary): MaskPlace[] {
   const all = new Map(found.map((one) => [one.at.join("/"), one]));
   const add = (at: string[], as: string[]): void => {
     const known = all.get(at.join("/"));

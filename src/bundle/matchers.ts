@@ -23,7 +23,7 @@ import { labelsOf } from "./sources.js";
 import { BOUNDS } from "./vocabulary.js";
 
 /** Target of an author's path in the policy's input, with its type. */
-export interface Place {
+export interface InputPlace {
   path: string[];
   type: ValueType;
 }
@@ -32,7 +32,7 @@ const ID: ValueType = { kind: "id" };
 const EMAIL = new RegExp(EMAIL_PATTERN);
 
 /** Resolves a path for one resource type; a string says which word of it is not known, among which. */
-export function resolvePath(text: string, typeName: string, vocabulary: Vocabulary): Place | UnknownWord {
+export function resolvePath(text: string, typeName: string, vocabulary: Vocabulary): InputPlace | UnknownWord {
   const spec = vocabulary.types[typeName];
   if (spec === undefined) return new UnknownWord("type", typeName, Object.keys(vocabulary.types));
   const [root = "", ...rest] = text.split(".");
@@ -69,14 +69,14 @@ function inList(name: string): string {
 }
 
 /** `task.labels`: what the task has read, unless an attribute has that name. */
-function labelsPlace(vocabulary: Vocabulary): Place | null {
+function labelsPlace(vocabulary: Vocabulary): InputPlace | null {
   const { task } = vocabulary;
   const labels = labelsOf(vocabulary);
   if (labels.length === 0 || Object.hasOwn(task.attributes, "labels") || task.subjects.includes("labels")) return null;
   return { path: ["facts", "flow", "labels"], type: { kind: "list", of: { kind: "enum", values: labels }, max: labels.length } };
 }
 
-function taskPath(rest: string[], vocabulary: Vocabulary): Place | UnknownWord {
+function taskPath(rest: string[], vocabulary: Vocabulary): InputPlace | UnknownWord {
   const { task } = vocabulary;
   const [name = "", ...deeper] = rest;
   const labels = name === "labels" && deeper.length === 0 ? labelsPlace(vocabulary) : null;
@@ -88,7 +88,7 @@ function taskPath(rest: string[], vocabulary: Vocabulary): Place | UnknownWord {
   return found instanceof UnknownWord ? new UnknownWord(found.what, found.word, [...task.subjects, ...found.known]) : found;
 }
 
-function relatedPath(rest: string[], typeName: string, spec: ResourceType, vocabulary: Vocabulary): Place | UnknownWord {
+function relatedPath(rest: string[], typeName: string, spec: ResourceType, vocabulary: Vocabulary): InputPlace | UnknownWord {
   const [role = "", ...deeper] = rest;
   const related = Object.hasOwn(spec.related, role) ? spec.related[role] : undefined;
   if (related === undefined) return new UnknownWord(`role of \`${typeName}\``, role, Object.keys(spec.related));
@@ -98,7 +98,7 @@ function relatedPath(rest: string[], typeName: string, spec: ResourceType, vocab
   return fieldPath(deeper, attributes, [...base, "attributes"], `attribute of \`${related}\``);
 }
 
-function fieldPath(names: string[], fields: Fields, base: string[], what: string): Place | UnknownWord {
+function fieldPath(names: string[], fields: Fields, base: string[], what: string): InputPlace | UnknownWord {
   const [name = "", ...deeper] = names;
   const type = Object.hasOwn(fields, name) ? fields[name] : undefined;
   if (type === undefined) return new UnknownWord(what, name, Object.keys(fields));
@@ -203,7 +203,7 @@ class Matchers {
   }
 
   /** Resolves a name; in a list of objects it is a field of the element, if there is one. */
-  #resolve(name: string, at: Path): Place | null {
+  #resolve(name: string, at: Path): InputPlace | null {
     const { item } = this;
     if (item?.kind === "object") {
       const own = fieldPath(name.split("."), item.fields, [ITEM], "field of the element");
@@ -222,7 +222,7 @@ class Matchers {
     return types.some((type) => !(resolvePath(name, type, vocabulary) instanceof UnknownWord));
   }
 
-  #matcher(name: string, place: Place, matcher: unknown, at: Path, negated: boolean): Node[] {
+  #matcher(name: string, place: InputPlace, matcher: unknown, at: Path, negated: boolean): Node[] {
     const { sheet } = this.context;
     const { path, type } = place;
     const element = type.kind === "list" ? type.of : type;
@@ -261,7 +261,7 @@ class Matchers {
   }
 
   /** Compiles one operator on a single value. */
-  #single(op: string, name: string, place: Place, element: ValueType, wanted: unknown, at: Path): Node[] {
+  #single(op: string, name: string, place: InputPlace, element: ValueType, wanted: unknown, at: Path): Node[] {
     const { sheet } = this.context;
     const { path } = place;
     switch (op) {
@@ -324,7 +324,7 @@ class Matchers {
     return [{ name, path, op: "known", value }];
   }
 
-  #not(name: string, place: Place, wanted: unknown, at: Path, negated: boolean): Node[] {
+  #not(name: string, place: InputPlace, wanted: unknown, at: Path, negated: boolean): Node[] {
     const { sheet } = this.context;
     const { type } = place;
     if (typeof wanted !== "object" || wanted === null || Array.isArray(wanted)) {
@@ -437,7 +437,7 @@ class Matchers {
     return value.length === 0 || wrong !== undefined ? [] : [{ name, path, op: "domain", value }];
   }
 
-  #sameAs(name: string, { path }: Place, element: ValueType, wanted: unknown, at: Path): Node[] {
+  #sameAs(name: string, { path }: InputPlace, element: ValueType, wanted: unknown, at: Path): Node[] {
     const { sheet } = this.context;
     if (typeof wanted !== "string") {
       sheet.error(at, "`same_as` takes a path");
@@ -540,7 +540,7 @@ class Matchers {
     return false;
   }
 
-  #values(name: string, { path }: Place, element: ValueType, wanted: unknown, at: Path, op: "in" | "not_in"): Node[] {
+  #values(name: string, { path }: InputPlace, element: ValueType, wanted: unknown, at: Path, op: "in" | "not_in"): Node[] {
     if (isPointInTime(element)) {
       const hint = element.kind === "time" ? "write `after` and `before`" : "write `at_least` and `at_most`";
       this.context.sheet.error(at, `a ${element.kind} is matched by a range`, hint);
@@ -571,8 +571,8 @@ function insteadOf({ kind }: ValueType): string | null {
 }
 
 /** A path has to lead to the same place for every type of a line. */
-function resolveForAll({ sheet, types, vocabulary }: WhenContext, name: string, at: Path): Place | null {
-  let found: Place | null = null;
+function resolveForAll({ sheet, types, vocabulary }: WhenContext, name: string, at: Path): InputPlace | null {
+  let found: InputPlace | null = null;
   for (const type of types) {
     const place = resolvePath(name, type, vocabulary);
     if (place instanceof UnknownWord) {

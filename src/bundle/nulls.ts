@@ -1,8 +1,8 @@
 /** Warns of comparisons that hold when both sides are unknown: null equals null. */
 import type { JsonSchema } from "../contract/schema.js";
 import type { ParsedModule } from "./conventions.js";
-import { Origins, type Scope } from "./origins.js";
-import { calledBy, regoTree, type Expression, type Node, type RegoTree, type Rule } from "./rego_tree.js";
+import { Origins, type TermScope } from "./origins.js";
+import { calledBy, regoTree, type RegoExpression, type Node, type RegoTree, type Rule } from "./rego_tree.js";
 import type { SourceNote } from "./source.js";
 import { binds, iteration, mayBeNull, placeOf, testOf, written } from "./terms.js";
 
@@ -33,27 +33,33 @@ class Comparisons {
     );
   }
 
-  #rule(file: string, rule: Rule, around: Scope): void {
+  #rule(file: string, rule: Rule, around: TermScope): void {
     for (let branch: Rule | undefined = rule; branch !== undefined; branch = branch.else) {
       const scope = { ...around, bodies: [branch.body ?? []] };
       for (const part of [branch.body, branch.head.key, branch.head.value]) this.#walk(file, part, scope);
     }
   }
 
-  #walk(file: string, node: unknown, scope: Scope): void {
+  #walk(file: string, node: unknown, scope: TermScope): void {
     if (typeof node !== "object" || node === null) return;
     if (Array.isArray(node)) {
       if (calledBy(node) !== undefined) this.#call(file, node as Node[], scope, null);
       for (const one of node) this.#walk(file, one, scope);
       return;
     }
-    const { terms, location } = node as Expression;
+    const { terms, location } = node as RegoExpression;
     if (Array.isArray(terms)) {
       this.#call(file, terms as Node[], scope, location ?? null);
       for (const one of terms.slice(1)) this.#walk(file, one, scope);
       return;
     }
-    const { body, domain, key, value, term } = node as { body?: Expression[]; domain?: Node; key?: Node | null; value?: Node; term?: Node };
+    const { body, domain, key, value, term } = node as {
+      body?: RegoExpression[];
+      domain?: Node;
+      key?: Node | null;
+      value?: Node;
+      term?: Node;
+    };
     if (domain !== undefined && body !== undefined && value !== undefined) {
       this.#walk(file, domain, scope);
       this.#walk(file, body, { ...scope, bodies: [...scope.bodies, [iteration(key ?? null, value, domain)], body] });
@@ -65,7 +71,7 @@ class Comparisons {
     }
   }
 
-  #call(file: string, terms: Node[], scope: Scope, location: Expression["location"] | null): void {
+  #call(file: string, terms: Node[], scope: TermScope, location: RegoExpression["location"] | null): void {
     const called = calledBy(terms) ?? "";
     const [head, ...args] = terms;
     const [left, right] = args;
@@ -82,7 +88,7 @@ class Comparisons {
     }
   }
 
-  #compared(file: string, left: Node, right: Node, scope: Scope, at: Expression["location"] | null): void {
+  #compared(file: string, left: Node, right: Node, scope: TermScope, at: RegoExpression["location"] | null): void {
     const both = [left, right].map((term) => ({ term, origins: this.#origins.of(term, scope) }));
     if (!both.every(({ origins }) => origins.some((origin) => mayBeNull(origin, this.#input)))) return;
     if (both.some(({ term }) => this.#origins.isTested(term, scope))) return;

@@ -2,7 +2,17 @@
  * Origins of values in rules: paths into the input, followed through aliases, local variables, iterations, helper rules
  * and functions. What is put together or computed has no origin.
  */
-import { calledBy, isText, NO_NAMES, packageKey, type Expression, type Names, type Node, type RegoTree, type Rule } from "./rego_tree.js";
+import {
+  calledBy,
+  isText,
+  NO_NAMES,
+  packageKey,
+  type RegoExpression,
+  type Names,
+  type Node,
+  type RegoTree,
+  type Rule,
+} from "./rego_tree.js";
 
 /** Step of a path that stands for any element. */
 export const EACH = "*";
@@ -17,16 +27,16 @@ export interface Origin {
 }
 
 /** The surroundings of a term: what its names stand for. */
-export interface Scope {
+export interface TermScope {
   /** Path of the package, below `data`. */
   package: readonly string[];
   names: Names;
   /** Bodies that enclose it, the outermost first. */
-  bodies: readonly (readonly Expression[])[];
+  bodies: readonly (readonly RegoExpression[])[];
   /** A function's arguments, and where they are written. */
-  args: ReadonlyMap<string, { term: Node; scope: Scope }>;
+  args: ReadonlyMap<string, { term: Node; scope: TermScope }>;
   /** Scope of the call, inside a called function; null elsewhere. */
-  caller: Scope | null;
+  caller: TermScope | null;
 }
 
 const TYPE_TESTS = new Set(["is_array", "is_boolean", "is_null", "is_number", "is_object", "is_set", "is_string"]);
@@ -34,10 +44,10 @@ const TYPE_TESTS = new Set(["is_array", "is_boolean", "is_null", "is_number", "i
 const DEPTH_MAX = 24;
 
 /** The definition of a rule, or of one of its `else` branches, with the scope of its terms. */
-export interface Definition {
+export interface RuleDefinition {
   rule: Rule;
   file: string;
-  scope: Scope;
+  scope: TermScope;
 }
 
 export class Origins {
@@ -50,7 +60,7 @@ export class Origins {
   }
 
   /** Every origin that a term may have; empty when it has none. */
-  of(term: Node, scope: Scope, depth = 0): Origin[] {
+  of(term: Node, scope: TermScope, depth = 0): Origin[] {
     if (depth > DEPTH_MAX) return [];
     if (term.type === "var") return this.#ref([term], scope, depth);
     if (term.type === "ref") return this.#ref(term.value as Node[], scope, depth);
@@ -59,13 +69,13 @@ export class Origins {
   }
 
   /** Returns true if a type test of the term stands at its use or at its definition. */
-  isTested(term: Node, scope: Scope, depth = 0): boolean {
+  isTested(term: Node, scope: TermScope, depth = 0): boolean {
     const origins = this.of(term, scope);
     return (origins.length > 0 && origins.every(({ tested }) => tested)) || this.isTestedHere(term, scope, depth);
   }
 
   /** Returns true if a type test of the term stands at its use. */
-  isTestedHere(term: Node, scope: Scope, depth = 0): boolean {
+  isTestedHere(term: Node, scope: TermScope, depth = 0): boolean {
     const text = JSON.stringify(bare(term));
     const places = this.of(term, scope).map(place);
     const tested = this.#testedPlaces(scope, depth);
@@ -74,16 +84,16 @@ export class Origins {
   }
 
   /** Returns true if each input value that a term may be is tested around the scope, by whatever name: it is the same there. */
-  isTestedIn(term: Node, scope: Scope, around: Scope): boolean {
+  isTestedIn(term: Node, scope: TermScope, around: TermScope): boolean {
     const places = this.of(term, scope).map(place);
     const tested = this.#testedPlaces(around);
     return places.length > 0 && places.every((one) => tested.has(one));
   }
 
-  #testedPlaces(scope: Scope, depth = 0): Set<string> {
+  #testedPlaces(scope: TermScope, depth = 0): Set<string> {
     const found = new Set<string>();
-    for (let at: Scope | null = scope; at !== null; at = at.caller) {
-      const within: Scope = at;
+    for (let at: TermScope | null = scope; at !== null; at = at.caller) {
+      const within: TermScope = at;
       for (const one of within.bodies.flat())
         for (const { places } of this.#tests(one, within, depth)) for (const p of places) found.add(p);
     }
@@ -91,7 +101,7 @@ export class Origins {
   }
 
   /** Returns true if a body around the term iterates over it: it then has elements, or the body doesn't hold. */
-  isIterated(term: Node, scope: Scope): boolean {
+  isIterated(term: Node, scope: TermScope): boolean {
     const text = JSON.stringify(bare(term));
     return scope.bodies.flat().some(({ terms, negated }) => {
       if (negated === true) return false;
@@ -102,7 +112,7 @@ export class Origins {
   }
 
   /** The definitions that a name, or a function that is called, has. */
-  definitions(terms: readonly Node[], scope: Scope, args: readonly Node[] = []): { definitions: Definition[]; steps: Node[] } {
+  definitions(terms: readonly Node[], scope: TermScope, args: readonly Node[] = []): { definitions: RuleDefinition[]; steps: Node[] } {
     const [head, ...steps] = terms;
     const nothing = { definitions: [], steps: [] };
     if (head?.type !== "var") return nothing;
@@ -119,7 +129,13 @@ export class Origins {
     return nothing;
   }
 
-  #defined(path: readonly string[], name: string, steps: Node[], args: readonly Node[], caller: Scope): ReturnType<Origins["definitions"]> {
+  #defined(
+    path: readonly string[],
+    name: string,
+    steps: Node[],
+    args: readonly Node[],
+    caller: TermScope,
+  ): ReturnType<Origins["definitions"]> {
     const rules = this.#tree.packages.get(packageKey(path))?.rules.get(name) ?? [];
     const branches = rules.flatMap((rule) => {
       const found: Rule[] = [];
@@ -138,7 +154,7 @@ export class Origins {
     return { definitions, steps };
   }
 
-  #ref(terms: readonly Node[], scope: Scope, depth: number): Origin[] {
+  #ref(terms: readonly Node[], scope: TermScope, depth: number): Origin[] {
     const [head, ...steps] = terms;
     if (head === undefined) return [];
     if (head.type !== "var") return below(this.of(head, scope, depth + 1), steps);
@@ -155,7 +171,7 @@ export class Origins {
   }
 
   /** The origins of a local variable; null when no body defines it. */
-  #local(name: string, scope: Scope, depth: number): Origin[] | null {
+  #local(name: string, scope: TermScope, depth: number): Origin[] | null {
     const isIt = (node: Node | undefined): boolean => node?.type === "var" && node.value === name;
     for (const [i, body] of [...scope.bodies.entries()].reverse()) {
       const around = { ...scope, bodies: scope.bodies.slice(0, i + 1) };
@@ -177,7 +193,7 @@ export class Origins {
   }
 
   /** The value of a definition, below `steps`. */
-  #value({ rule, scope }: Definition, steps: Node[], depth: number): Origin[] {
+  #value({ rule, scope }: RuleDefinition, steps: Node[], depth: number): Origin[] {
     const { key, value, ref } = rule.head;
     const isSet = key !== undefined && value === undefined;
     const of = isSet ? key : value;
@@ -189,7 +205,7 @@ export class Origins {
     return origins.map((origin) => ({ ...origin, tested: origin.tested || this.#testedIn(origin, scope, depth) }));
   }
 
-  #once(term: Node, scope: Scope, depth: number): Origin[] {
+  #once(term: Node, scope: TermScope, depth: number): Origin[] {
     const known = this.#ofRules.get(term);
     if (known !== undefined) return known;
     this.#ofRules.set(term, []);
@@ -198,17 +214,17 @@ export class Origins {
     return found;
   }
 
-  #testedIn(origin: Origin, scope: Scope, depth: number): boolean {
+  #testedIn(origin: Origin, scope: TermScope, depth: number): boolean {
     return scope.bodies.flat().some((one) => this.#tests(one, scope, depth + 1).some(({ places }) => places.includes(place(origin))));
   }
 
-  #elements(domain: Node, scope: Scope, depth: number): Origin[] {
+  #elements(domain: Node, scope: TermScope, depth: number): Origin[] {
     if (depth > DEPTH_MAX) return [];
     if (domain.type === "array" || domain.type === "set") {
       return (domain.value as Node[]).flatMap((one) => this.of(one, scope, depth + 1));
     }
     if (domain.type === "arraycomprehension" || domain.type === "setcomprehension") {
-      const { term, body } = domain.value as { term: Node; body: Expression[] };
+      const { term, body } = domain.value as { term: Node; body: RegoExpression[] };
       return this.of(term, { ...scope, bodies: [...scope.bodies, body] }, depth + 1);
     }
     const each: Node = { type: "var", value: "$each" };
@@ -216,7 +232,7 @@ export class Origins {
     return this.#ref([...terms, each], scope, depth + 1);
   }
 
-  #call(terms: Node[], scope: Scope, depth: number): Origin[] {
+  #call(terms: Node[], scope: TermScope, depth: number): Origin[] {
     const [called, ...args] = terms;
     if (calledBy(terms) === "object.get") {
       const [from, key, otherwise] = args;
@@ -229,7 +245,7 @@ export class Origins {
   }
 
   /** Terms whose type an expression tests, by itself or through a helper rule that it asks. */
-  #tests({ terms, negated }: Expression, scope: Scope, depth: number): { text: string; places: string[] }[] {
+  #tests({ terms, negated }: RegoExpression, scope: TermScope, depth: number): { text: string; places: string[] }[] {
     if (depth > DEPTH_MAX) return [];
     const called = calledBy(terms);
     if (called !== undefined) {

@@ -26,7 +26,7 @@ import { compileWhen, fits, resolvePath, UnknownWord } from "./matchers.js";
 import { unfilled } from "./messages.js";
 import type { Path, Sheet } from "./source.js";
 import { SOURCE_KEYS, compileAfter, compileLowers, compileSources } from "./sources.js";
-import { readAbout, readTargets, type Target } from "./targets.js";
+import { readAbout, readTargets, type VerbTarget } from "./targets.js";
 import { CODE, WORD } from "./words.js";
 
 export const DURATION = /^([1-9]\d{0,5})(ms|s)$/;
@@ -79,7 +79,7 @@ export function compilePurposes(sheet: Sheet, vocabulary: Vocabulary): CompiledP
 
 class PurposeReader {
   /** Flags of entries that permit what is delegated once a person has looked. */
-  private readonly waits: { entry: Entry; targets: readonly Target[] }[] = [];
+  private readonly waits: { entry: Entry; targets: readonly VerbTarget[] }[] = [];
 
   constructor(
     private readonly sheet: Sheet,
@@ -362,7 +362,7 @@ class PurposeReader {
 }
 
 /** Lists an entry under each type and verb that it names. */
-function put(entry: Entry, targets: readonly Target[], into: Entries): void {
+function put(entry: Entry, targets: readonly VerbTarget[], into: Entries): void {
   for (const { verb, types } of targets) for (const type of types) ((into[type] ??= {})[verb] ??= []).push(entry);
 }
 

@@ -7,7 +7,7 @@ export interface Node {
   value?: unknown;
 }
 
-export interface Expression {
+export interface RegoExpression {
   terms?: unknown;
   negated?: boolean;
   with?: unknown;
@@ -16,7 +16,7 @@ export interface Expression {
 
 export type Rule = NonNullable<ParsedModule["module"]["rules"]>[number] & {
   head: { args?: Node[]; key?: Node; value?: Node };
-  body?: Expression[];
+  body?: RegoExpression[];
   else?: Rule;
   default?: boolean;
 };

@@ -1,7 +1,7 @@
 /** Parts of a purpose about whose values an action has, and about the labels that a task has read: `from`, `delegated`, `after`, `lowers`. */
 import { WRITERS, type Condition, type Delegation, type FoundWriter, type Purpose, type Vocabulary } from "../contract/index.js";
 import type { Path, Sheet } from "./source.js";
-import { readTargets, type Target } from "./targets.js";
+import { readTargets, type VerbTarget } from "./targets.js";
 
 /** Writers that an entry may accept. */
 export const ACCEPTED = [...WRITERS, "nowhere"] as const;
@@ -27,7 +27,7 @@ export function compileSources(
   sheet: Sheet,
   said: Record<string, unknown>,
   path: Path,
-  targets: readonly Target[],
+  targets: readonly VerbTarget[],
   vocabulary: Vocabulary,
 ): CompiledSources {
   if (said["from"] === undefined) {
@@ -47,7 +47,7 @@ export function compileSources(
 }
 
 /** A verb that only looks has no sources, and neither has a type without roles: what says nothing there would hold for everything. */
-function checkTargets(sheet: Sheet, at: Path, targets: readonly Target[], { verbs, types }: Vocabulary): void {
+function checkTargets(sheet: Sheet, at: Path, targets: readonly VerbTarget[], { verbs, types }: Vocabulary): void {
   for (const { verb, types: of } of targets) {
     for (const type of of) {
       const flow = types[type]?.flow;
@@ -63,7 +63,7 @@ function acceptedWriters(
   sheet: Sheet,
   value: unknown,
   at: Path,
-  targets: readonly Target[],
+  targets: readonly VerbTarget[],
   vocabulary: Vocabulary,
 ): Record<string, FoundWriter[]> {
   const writers = (said: unknown, place: Path): FoundWriter[] =>
@@ -111,7 +111,7 @@ function readDelegation(sheet: Sheet, value: unknown, at: Path): ReadDelegation 
 }
 
 export interface LabelRule {
-  targets: Target[];
+  targets: VerbTarget[];
   when: Condition[];
   said: Record<string, unknown>;
   at: Path;
@@ -140,13 +140,13 @@ export function compileAfter(sheet: Sheet, value: unknown, path: Path, vocabular
 }
 
 /** `[send]` closes a verb for every type, `{send: mail}` for one. */
-function closedVerbs(sheet: Sheet, value: unknown, at: Path, vocabulary: Vocabulary): Target[] {
+function closedVerbs(sheet: Sheet, value: unknown, at: Path, vocabulary: Vocabulary): VerbTarget[] {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) {
     const said = sheet.fields(value, at, "`never`", Object.keys(vocabulary.verbs));
     return readTargets(sheet, said, at, "`never`", vocabulary);
   }
   const known = Object.keys(vocabulary.verbs);
-  return sheet.words(value, at, "`never`").flatMap((verb): Target[] => {
+  return sheet.words(value, at, "`never`").flatMap((verb): VerbTarget[] => {
     if (known.includes(verb)) return [{ verb, types: Object.keys(vocabulary.types) }];
     sheet.unknownWord(at, "verb", verb, known);
     return [];

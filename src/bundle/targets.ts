@@ -2,13 +2,13 @@
 import type { Entry, Vocabulary } from "../contract/index.js";
 import type { Path, Sheet } from "./source.js";
 
-export interface Target {
+export interface VerbTarget {
   verb: string;
   types: string[];
 }
 
 /** @param said an entry's members, of which every verb is a key */
-export function readTargets(sheet: Sheet, said: Record<string, unknown>, path: Path, what: string, vocabulary: Vocabulary): Target[] {
+export function readTargets(sheet: Sheet, said: Record<string, unknown>, path: Path, what: string, vocabulary: Vocabulary): VerbTarget[] {
   const targets = Object.keys(vocabulary.verbs)
     .filter((verb) => Object.hasOwn(said, verb))
     .map((verb) => ({ verb, types: readTypes(sheet, said[verb], [...path, verb], vocabulary) }));
@@ -25,13 +25,13 @@ function readTypes(sheet: Sheet, value: unknown, path: Path, vocabulary: Vocabul
   return [...new Set(types)];
 }
 
-export function readAbout(sheet: Sheet, value: unknown, path: Path, targets: Target[], vocabulary: Vocabulary): Entry["about"] {
+export function readAbout(sheet: Sheet, value: unknown, path: Path, targets: VerbTarget[], vocabulary: Vocabulary): Entry["about"] {
   const about = sheet.oneOf(value ?? "any", path, "`about`", ["task", "other", "any"] as const) ?? "any";
   if (about !== "any") for (const target of targets) checkAbout(sheet, target, path, vocabulary);
   return about;
 }
 
-function checkAbout(sheet: Sheet, { verb, types }: Target, path: Path, vocabulary: Vocabulary): void {
+function checkAbout(sheet: Sheet, { verb, types }: VerbTarget, path: Path, vocabulary: Vocabulary): void {
   for (const type of types) {
     const links = Object.values(vocabulary.types[type]?.about ?? {});
     if (links.length === 0) {

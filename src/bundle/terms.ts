@@ -1,7 +1,7 @@
 /** Terms of rules as analyses read them: what may be null, what a variable is bound by, and how an author writes a term. */
 import type { JsonSchema } from "../contract/schema.js";
 import { EACH, type Origin } from "./origins.js";
-import { isText, type Expression, type Node } from "./rego_tree.js";
+import { isText, type RegoExpression, type Node } from "./rego_tree.js";
 
 /**
  * Returns whether a value may be null, or missing since what it is in may be null. What is in a list counts from its element on: that the
@@ -72,7 +72,7 @@ function isSchema(value: unknown): value is JsonSchema {
 }
 
 /** An `every`, as the iteration that gives its variables their values. */
-export function iteration(key: Node | null, value: Node, domain: Node): Expression {
+export function iteration(key: Node | null, value: Node, domain: Node): RegoExpression {
   const name = { type: "string", value: key === null ? "member_2" : "member_3" };
   const member: Node = { type: "ref", value: [{ type: "var", value: "internal" }, name] };
   return { terms: { symbols: [{ type: "call", value: [member, ...(key === null ? [] : [key]), value, domain] }] } };
@@ -83,8 +83,8 @@ export function binds({ type }: Node): boolean {
   return type === "var" || type === "array" || type === "object";
 }
 
-export function placeOf(node: Node | undefined): Expression["location"] | null {
-  return (node as Expression | undefined)?.location ?? null;
+export function placeOf(node: Node | undefined): RegoExpression["location"] | null {
+  return (node as RegoExpression | undefined)?.location ?? null;
 }
 
 /** A term as its author writes it, nearly. */

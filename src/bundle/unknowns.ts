@@ -5,9 +5,9 @@
  */
 import type { JsonSchema } from "../contract/schema.js";
 import type { ParsedModule } from "./conventions.js";
-import { DEFINED, Dependence, isTotal, type Read } from "./dependence.js";
-import { Origins, symbolsOf, type Definition, type Scope } from "./origins.js";
-import { calledBy, nameOf, regoTree, type Expression, type Node, type RegoTree, type Rule } from "./rego_tree.js";
+import { DEFINED, Dependence, isTotal, type InputRead } from "./dependence.js";
+import { Origins, symbolsOf, type RuleDefinition, type TermScope } from "./origins.js";
+import { calledBy, nameOf, regoTree, type RegoExpression, type Node, type RegoTree, type Rule } from "./rego_tree.js";
 import type { SourceNote } from "./source.js";
 import { iteration, mayBeMissing, mayBeNull, mayHoldNull, placeOf, testOf, written } from "./terms.js";
 
@@ -15,15 +15,15 @@ const RULES = "rules";
 const NARROWS: ReadonlySet<string> = new Set(["deny", "flag"]);
 
 /** Value of an expression with which the rule applies: true, or (below `not`) not true. */
-type Wanted = "true" | "untrue";
+type NeededValue = "true" | "untrue";
 type Side = "left" | "right";
-type Place = Expression["location"] | null;
+type Place = RegoExpression["location"] | null;
 
 /**
  * Sides that have to be known for a comparison not to keep the rule from applying. `either`: one of both will do. Rego orders null
  * before every other value, so a comparison with null is defined.
  */
-const COMPARISONS: Readonly<Record<string, Readonly<Record<Wanted, readonly Side[] | "either">>>> = {
+const COMPARISONS: Readonly<Record<string, Readonly<Record<NeededValue, readonly Side[] | "either">>>> = {
   equal: { true: ["left", "right"], untrue: "either" },
   eq: { true: ["left", "right"], untrue: "either" },
   neq: { true: "either", untrue: ["left", "right"] },
@@ -68,7 +68,7 @@ class Silence {
     return [...this.#found.values()].sort((a, b) => (a.file === b.file ? (a.line ?? 0) - (b.line ?? 0) : a.file < b.file ? -1 : 1));
   }
 
-  #rule(file: string, rule: Rule, around: Scope): void {
+  #rule(file: string, rule: Rule, around: TermScope): void {
     for (let branch: Rule | undefined = rule; branch !== undefined; branch = branch.else) {
       const scope = { ...around, bodies: [...around.bodies, branch.body ?? []] };
       this.#body(file, branch.body ?? [], scope, "true");
@@ -78,12 +78,12 @@ class Silence {
   }
 
   /** A param that is undefined takes the whole reason away; one that is null doesn't. */
-  #given(file: string, key: Node, scope: Scope, at: Place): void {
+  #given(file: string, key: Node, scope: TermScope, at: Place): void {
     const missing = this.#undefinedIn(key, scope);
     if (missing !== null) this.#silent(file, missing, `the reason's \`${written(missing)}\``, scope, at);
   }
 
-  #body(file: string, body: readonly Expression[], scope: Scope, wanted: Wanted): void {
+  #body(file: string, body: readonly RegoExpression[], scope: TermScope, wanted: NeededValue): void {
     for (const expression of body) {
       const isNegated = expression.negated === true;
       if (isNegated && wanted === "true") this.#hoisted(file, expression, scope);
@@ -92,7 +92,7 @@ class Silence {
   }
 
   /** Arguments of a call below `not` are worked out before it: one that is undefined ends the body, not the negation. */
-  #hoisted(file: string, { terms, location }: Expression, scope: Scope): void {
+  #hoisted(file: string, { terms, location }: RegoExpression, scope: TermScope): void {
     if (!Array.isArray(terms)) return;
     const at = location ?? placeOf((terms as Node[])[0]);
     for (const arg of (terms as Node[]).slice(1)) {
@@ -103,7 +103,7 @@ class Silence {
     }
   }
 
-  #expression(file: string, expression: Expression, scope: Scope, wanted: Wanted): void {
+  #expression(file: string, expression: RegoExpression, scope: TermScope, wanted: NeededValue): void {
     const { terms, location } = expression;
     if (expression.with !== undefined) this.#silent(file, { type: "var", value: "input" }, "`with`", scope, location ?? null);
     if (Array.isArray(terms)) {
@@ -113,7 +113,7 @@ class Silence {
     for (const { value } of symbolsOf(terms)) {
       if (Array.isArray(value)) this.#iterated(file, (value as Node[]).at(-1), scope, wanted, location ?? null);
     }
-    const { domain, body, key, value } = (terms ?? {}) as { domain?: Node; body?: Expression[]; key?: Node | null; value?: Node };
+    const { domain, body, key, value } = (terms ?? {}) as { domain?: Node; body?: RegoExpression[]; key?: Node | null; value?: Node };
     if (domain !== undefined && body !== undefined && value !== undefined) {
       this.#iterated(file, domain, scope, wanted, location ?? null);
       this.#body(file, body, { ...scope, bodies: [...scope.bodies, [iteration(key ?? null, value, domain)], body] }, wanted);
@@ -124,7 +124,7 @@ class Silence {
   }
 
   /** A list that is null has no elements and can't be gone through; nor can one whose elements rest on what is unknown. */
-  #iterated(file: string, domain: Node | undefined, scope: Scope, wanted: Wanted, at: Place): void {
+  #iterated(file: string, domain: Node | undefined, scope: TermScope, wanted: NeededValue, at: Place): void {
     if (domain === undefined) return;
     this.#terms(file, domain, scope, wanted, at);
     const sets = this.#definitionsOf(domain, scope);
@@ -141,7 +141,7 @@ class Silence {
   }
 
   /** A value by itself, where null counts as true, or a rule that is asked. */
-  #asked(file: string, term: Node, scope: Scope, wanted: Wanted, at: Place): void {
+  #asked(file: string, term: Node, scope: TermScope, wanted: NeededValue, at: Place): void {
     const { definitions, steps } = this.#origins.definitions(term.type === "var" ? [term] : (term.value as Node[]), scope);
     const isAsked = definitions.length > 0 && steps.length === 0 && isCondition(definitions);
     if (isAsked) {
@@ -154,13 +154,13 @@ class Silence {
     if (missing !== null) this.#silent(file, this.#named(term, missing, scope, wanted), `\`${written(term)}\``, scope, at);
   }
 
-  #definitionsOf(term: Node, scope: Scope): Definition[] {
+  #definitionsOf(term: Node, scope: TermScope): RuleDefinition[] {
     if (term.type !== "var" && term.type !== "ref") return [];
     const { definitions, steps } = this.#origins.definitions(term.type === "var" ? [term] : (term.value as Node[]), scope);
     return steps.length === 0 ? definitions : [];
   }
 
-  #follow(definitions: readonly Definition[], wanted: Wanted): void {
+  #follow(definitions: readonly RuleDefinition[], wanted: NeededValue): void {
     for (const { rule, file, scope } of definitions) {
       const args = [...scope.args].map(([name, { term, scope: of }]) => [name, written(term), this.#isKnown(term, of, wanted)]);
       const key = JSON.stringify([file, rule.location, wanted, this.#effect, args]);
@@ -170,7 +170,7 @@ class Silence {
     }
   }
 
-  #call(file: string, terms: Node[], scope: Scope, wanted: Wanted, at: Place): void {
+  #call(file: string, terms: Node[], scope: TermScope, wanted: NeededValue, at: Place): void {
     const called = calledBy(terms) ?? "";
     const [head, ...args] = terms;
     for (const arg of args) this.#terms(file, arg, scope, wanted, at);
@@ -196,7 +196,7 @@ class Silence {
   }
 
   /** Returns true if `=` gives a variable its only value. */
-  #isFree({ type, value }: Node, scope: Scope): boolean {
+  #isFree({ type, value }: Node, scope: TermScope): boolean {
     if (type !== "var") return false;
     const name = String(value);
     if (name.startsWith("$")) return true;
@@ -216,8 +216,8 @@ class Silence {
     called: string,
     [left, right]: [Node, Node],
     needed: readonly Side[] | "either",
-    wanted: Wanted,
-    scope: Scope,
+    wanted: NeededValue,
+    scope: TermScope,
     at: Place,
   ): void {
     // A comparison with null tests for it.
@@ -242,12 +242,12 @@ class Silence {
   }
 
   /** Returns true if a term is exactly a list of the input, by whatever name. */
-  #isList(term: Node, scope: Scope): boolean {
+  #isList(term: Node, scope: TermScope): boolean {
     const origins = this.#origins.of(term, scope);
     return origins.length > 0 && this.#dependence.of(term, scope).every(({ kind }) => kind !== "opaque") && this.#isAlias(term, scope);
   }
 
-  #isAlias(term: Node, scope: Scope): boolean {
+  #isAlias(term: Node, scope: TermScope): boolean {
     if (term.type !== "var" && term.type !== "ref") return term.type === "call";
     return this.#definitionsOf(term, scope).every(({ rule, scope: of }) => {
       const { value } = rule.head;
@@ -256,7 +256,7 @@ class Silence {
   }
 
   /** Calls inside a term: one that is undefined keeps a body from holding, whatever it is compared with. */
-  #terms(file: string, term: Node, scope: Scope, wanted: Wanted, at: Place): void {
+  #terms(file: string, term: Node, scope: TermScope, wanted: NeededValue, at: Place): void {
     if (wanted === "untrue") return;
     if (term.type === "call") {
       const terms = term.value as Node[];
@@ -268,7 +268,7 @@ class Silence {
     }
   }
 
-  #isKnown(term: Node, scope: Scope, wanted: Wanted): boolean {
+  #isKnown(term: Node, scope: TermScope, wanted: NeededValue): boolean {
     return this.#missing(term, scope, wanted) === null;
   }
 
@@ -276,14 +276,14 @@ class Silence {
    * Finds the first thing that a term rests on and that may be unknown. Returns null if all of it is known.
    * @param wanted untrue: what is undefined does no harm, what is null does
    */
-  #missing(term: Node, scope: Scope, wanted: Wanted, isDomain = false): Node | null {
+  #missing(term: Node, scope: TermScope, wanted: NeededValue, isDomain = false): Node | null {
     // A builtin with an argument that is null is undefined.
     const isStrict = term.type === "call" && wanted === "untrue" && this.#isUndefinedForNull(term, scope);
     const reads = isStrict ? [] : this.#dependence.of(term, scope, isDomain);
     return reads.find((read) => this.#isUnknown(read, wanted))?.term ?? null;
   }
 
-  #isUnknown({ term, scope, kind, isWhole }: Read, wanted: Wanted): boolean {
+  #isUnknown({ term, scope, kind, isWhole }: InputRead, wanted: NeededValue): boolean {
     if (kind === "opaque") return true;
     if (kind === "partial") return wanted === "true";
     const origins = this.#origins.of(term, scope);
@@ -293,7 +293,7 @@ class Silence {
   }
 
   /** Returns true if a builtin is called with plain values of the input alone, any of which makes it undefined when null. */
-  #isUndefinedForNull({ value }: Node, scope: Scope): boolean {
+  #isUndefinedForNull({ value }: Node, scope: TermScope): boolean {
     const [head, ...args] = value as Node[];
     const called = calledBy(value) ?? "";
     if (DEFINED.has(called) || COMPARISONS[called] !== undefined) return false;
@@ -306,12 +306,12 @@ class Silence {
   }
 
   /** Finds the first thing that leaves a term undefined, whatever the input. Returns null without one. */
-  #partial(term: Node, scope: Scope): Node | null {
+  #partial(term: Node, scope: TermScope): Node | null {
     return this.#dependence.of(term, scope).find(({ kind }) => kind !== "input")?.term ?? null;
   }
 
   /** Finds the first part of a reason that may be undefined. Returns null if all parts are defined. */
-  #undefinedIn(term: Node, scope: Scope): Node | null {
+  #undefinedIn(term: Node, scope: TermScope): Node | null {
     const { type, value } = term;
     if (type === "call") return this.#undefinedCall(term, scope);
     if (type === "array" || type === "set" || type === "object") {
@@ -330,7 +330,7 @@ class Silence {
     return origins.some((origin) => mayBeMissing(origin, this.#input)) ? term : this.#partial(term, scope);
   }
 
-  #undefinedCall(term: Node, scope: Scope): Node | null {
+  #undefinedCall(term: Node, scope: TermScope): Node | null {
     const [head, ...args] = term.value as Node[];
     const called = calledBy(term.value) ?? "";
     const { definitions } = this.#origins.definitions((head?.value ?? []) as Node[], scope, args);
@@ -342,7 +342,7 @@ class Silence {
   }
 
   /** Returns the missing term under the name that its author wrote, and not under what that stands for. */
-  #named(term: Node, missing: Node, scope: Scope, wanted: Wanted): Node {
+  #named(term: Node, missing: Node, scope: TermScope, wanted: NeededValue): Node {
     if (term.type === "var" || term.type === "ref") return term;
     const { type, value } = term;
     const parts =
@@ -351,7 +351,7 @@ class Silence {
     return part === undefined ? missing : this.#named(part, missing, scope, wanted);
   }
 
-  #silent(file: string, unknown: Node, what: string, scope: Scope, at: Place): void {
+  #silent(file: string, unknown: Node, what: string, scope: TermScope, at: Place): void {
     const [line, column] = [at?.row ?? null, at?.col];
     const test = `${testOf(this.#origins.of(unknown, scope), this.#input)}(${written(unknown)})`;
     const key = `${file}:${line ?? ""}`;
@@ -368,7 +368,7 @@ class Silence {
 }
 
 /** Returns true if definitions are bodies that hold or don't, and nothing else. */
-function isCondition(definitions: readonly Definition[]): boolean {
+function isCondition(definitions: readonly RuleDefinition[]): boolean {
   return definitions.every(({ rule }) => {
     const { args, key, value } = rule.head;
     const isArgs = args?.every(({ type }) => type === "var") !== false;
@@ -381,6 +381,6 @@ function first(nodes: readonly (Node | null)[]): Node | null {
   return nodes.find((node) => node !== null) ?? null;
 }
 
-function opposite(wanted: Wanted): Wanted {
+function opposite(wanted: NeededValue): NeededValue {
   return wanted === "true" ? "untrue" : "true";
 }

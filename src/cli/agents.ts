@@ -1,14 +1,14 @@
 /** `remit agents`: who may act. */
 import { Option, type Command } from "commander";
 import { AGENT_STATUSES, type AgentAnswer, type AgentStatus, type ChangeAgent, type CreateAgent } from "../contract/index.js";
-import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
 import { addNarrowings } from "./narrowings.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
 import type { Ui } from "./ui.js";
 import { collect, count, credential, pair, revision } from "./values.js";
 
-interface Members extends ServiceOptions {
+interface Members extends ServiceFlags {
   owner?: string;
   purpose?: string[];
   delegate?: string[];
@@ -44,7 +44,7 @@ export function addAgents(program: Command, ui: Ui, finish: (exit: Exit) => void
   });
 
   asking(agents.command("show").description("show one agent").argument("<id>"), "  $ remit agents show support-7").action(
-    async (id: string, options: ServiceOptions) => {
+    async (id: string, options: ServiceFlags) => {
       sayFact(ui, await new Client(options).ask<AgentAnswer>("GET", pathOf("agents", id)), options.json);
     },
   );
@@ -89,7 +89,7 @@ export function addAgents(program: Command, ui: Ui, finish: (exit: Exit) => void
     asking(
       agents.command(verb).description(description).argument("<id>").requiredOption("--reason <text>", "why; kept"),
       `  $ remit agents ${verb} support-7 --reason "incident 12"`,
-    ).action(async (id: string, options: ServiceOptions & { reason: string }) => {
+    ).action(async (id: string, options: ServiceFlags & { reason: string }) => {
       const body: ChangeAgent = { status, reason: options.reason };
       const changed = await new Client(options).ask<AgentAnswer>("PATCH", pathOf("agents", id), { body });
       finish(sayChanged(ui, changed, options.json));
@@ -99,7 +99,7 @@ export function addAgents(program: Command, ui: Ui, finish: (exit: Exit) => void
   addNarrowings(agents, ui, finish);
 }
 
-interface ListOptions extends ServiceOptions {
+interface ListOptions extends ServiceFlags {
   owner?: string;
   purpose?: string;
   status?: string;

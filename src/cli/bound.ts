@@ -1,10 +1,10 @@
 /** Either end of a range of records, for what reads a folder by itself. */
 import { InvalidArgumentError } from "commander";
-import type { Bound } from "../replay/records.js";
+import type { RangeBound } from "../replay/records.js";
 import { TIME_EXPECTED, timeIn } from "./audit/source.js";
 
 /** A record's number, or a time as `remit audit query` takes it. */
-export function bound(text: string): Bound {
+export function bound(text: string): RangeBound {
   const seq = Number(text);
   if (/^[1-9]\d*$/.test(text) && Number.isSafeInteger(seq)) return { seq };
   const time = timeIn(text);

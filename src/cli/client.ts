@@ -13,7 +13,7 @@ const DEFAULT_URL = "http://127.0.0.1:8181";
 const ANSWER_MS_MAX = 30_000;
 const PAGE_MAX = 1000;
 
-export interface ServiceOptions {
+export interface ServiceFlags {
   url?: string;
   token?: string;
   tokenFile?: string;
@@ -32,10 +32,10 @@ export function asking(command: Command, examples: string): Command {
     .addHelpText("after", `\nExamples:\n${examples}`);
 }
 
-export type Query = Record<string, string | number | boolean | undefined>;
+export type QueryMembers = Record<string, string | number | boolean | undefined>;
 
-interface Asked {
-  query?: Query;
+interface ClientRequest {
+  query?: QueryMembers;
   body?: unknown;
   /** Sent as it is, of this type. */
   bytes?: { type: string; content: Uint8Array };
@@ -58,19 +58,19 @@ export class Client {
   readonly #ca: Buffer | null;
 
   /** @throws CliError where the options leave it open whom to ask, or by which token */
-  constructor(options: ServiceOptions) {
+  constructor(options: ServiceFlags) {
     this.#url = serviceUrl(options.url ?? process.env[URL_VARIABLE] ?? DEFAULT_URL);
     this.#token = tokenOf(options);
     this.#ca = authoritiesOf(options);
   }
 
   /** @throws CliError saying what the service refused, or that it didn't answer */
-  async ask<T>(method: "GET" | "POST" | "PATCH", path: string, asked: Asked = {}): Promise<T> {
+  async ask<T>(method: "GET" | "POST" | "PATCH", path: string, asked: ClientRequest = {}): Promise<T> {
     return (await (await this.open(method, path, asked)).json()) as T;
   }
 
   /** Sends a request like `ask`, and leaves the answer's body to be read. */
-  async open(method: "GET" | "POST" | "PATCH", path: string, asked: Asked = {}): Promise<Response> {
+  async open(method: "GET" | "POST" | "PATCH", path: string, asked: ClientRequest = {}): Promise<Response> {
     const { query = {}, body, bytes, if_match, ms = ANSWER_MS_MAX, signal = AbortSignal.timeout(ms) } = asked;
     const url = new URL(path, this.#url);
     for (const [name, value] of Object.entries(query)) {
@@ -93,7 +93,7 @@ export class Client {
   }
 
   /** At most `max` items, over as many pages as they take. */
-  async list<T>(path: string, query: Query, max: number): Promise<Listed<T>> {
+  async list<T>(path: string, query: QueryMembers, max: number): Promise<Listed<T>> {
     const items: T[] = [];
     let cursor: string | undefined;
     do {
@@ -123,7 +123,7 @@ export function serviceUrl(text: string): URL {
   return new URL(text);
 }
 
-function tokenOf({ token, tokenFile }: ServiceOptions): string {
+function tokenOf({ token, tokenFile }: ServiceFlags): string {
   const said = token ?? (tokenFile === undefined ? process.env[TOKEN_VARIABLE] : undefined);
   const file = tokenFile ?? process.env[TOKEN_FILE_VARIABLE];
   const given = said ?? (file === undefined ? undefined : readGiven(file).toString());
@@ -139,7 +139,7 @@ function tokenOf({ token, tokenFile }: ServiceOptions): string {
   return trimmed;
 }
 
-function authoritiesOf({ cacert = process.env[CACERT_VARIABLE] }: ServiceOptions): Buffer | null {
+function authoritiesOf({ cacert = process.env[CACERT_VARIABLE] }: ServiceFlags): Buffer | null {
   if (cacert === undefined || cacert === "") return null;
   try {
     return readAuthorities(cacert);

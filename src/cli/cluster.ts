@@ -1,7 +1,7 @@
 /** `remit cluster`: the cluster as one of its nodes sees it. */
 import type { Command } from "commander";
 import type { ClusterAnswer } from "../contract/index.js";
-import { Client, asking, type ServiceOptions } from "./client.js";
+import { Client, asking, type ServiceFlags } from "./client.js";
 import type { Exit } from "./exit.js";
 import { sayTable } from "./show.js";
 import { sayJson, type Ui } from "./ui.js";
@@ -12,7 +12,7 @@ export function addCluster(program: Command, ui: Ui, finish: (exit: Exit) => voi
   asking(
     cluster.command("status").description("show a node's lease and the nodes that it sees; fails if it may not allow"),
     "  $ remit cluster status\n  $ remit cluster status --url http://127.0.0.1:8182 --json",
-  ).action(async (options: ServiceOptions) => {
+  ).action(async (options: ServiceFlags) => {
     const found = await new Client(options).ask<ClusterAnswer>("GET", "/cluster");
     const holds = found.lease_left_ms > 0;
     if (options.json === true) sayJson(ui, { ok: holds, ...found });

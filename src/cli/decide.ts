@@ -2,11 +2,11 @@
 import { basename } from "node:path";
 import { text as readAll } from "node:stream/consumers";
 import { InvalidArgumentError, type Command } from "commander";
-import { ask, type Asked } from "../authoring/ask.js";
+import { ask, type PolicyAnswer } from "../authoring/ask.js";
 import { explainInput } from "../explain/explanation.js";
 import { failedLines, type FailedLine } from "../authoring/failed_lines.js";
 import { groundOf, openTable, unbuilt } from "../authoring/set.js";
-import { situationOf, type Situation } from "../authoring/situation.js";
+import { situationOf, type CaseSituation } from "../authoring/situation.js";
 import type { Ground } from "../authoring/run.js";
 import { buildTests, type TestBuild } from "../bundle/compiled.js";
 import { findOpa } from "../bundle/opa.js";
@@ -177,7 +177,7 @@ async function decideBy(file: string | undefined, given: Options): Promise<Resul
     if (options.explain !== true) return { answer };
     return { answer, explanation: (await recorded(options, answer.decision_id)).explanation };
   }
-  const explained = async ({ policy, data }: Ground, { answer, input }: Asked): Promise<Result> => {
+  const explained = async ({ policy, data }: Ground, { answer, input }: PolicyAnswer): Promise<Result> => {
     if (options.explain !== true) return { answer };
     return { answer, explanation: input === null ? null : await explainInput(policy, data, input) };
   };
@@ -202,7 +202,7 @@ async function decideBy(file: string | undefined, given: Options): Promise<Resul
 }
 
 /** The situation of a table's case, by names as near as the author has to type them. */
-function situationIn(build: TestBuild, tableName: string, caseName: string | undefined): Situation {
+function situationIn(build: TestBuild, tableName: string, caseName: string | undefined): CaseSituation {
   if (caseName === undefined) throw new CliError("usage", "--table needs --case", "it is the case's name");
   const stems = build.set.tables.map((file) => basename(file, ".yaml"));
   const stem = basename(tableName, ".yaml");
@@ -223,7 +223,7 @@ function unknown(what: string, name: string, known: string[]): CliError {
   return new CliError("invalid", `there is no ${what} \`${name}\``, meant === null ? null : `did you mean \`${meant}\`?`);
 }
 
-async function situationFrom(file: string | undefined, options: Options): Promise<Situation> {
+async function situationFrom(file: string | undefined, options: Options): Promise<CaseSituation> {
   if (options.facts === undefined) {
     throw new CliError("usage", "--facts is missing", "who the agent is and what it is on is not the request's to say");
   }

@@ -1,10 +1,10 @@
 /** `remit diff A B`: what changed, in words. */
 import type { Command } from "commander";
-import { diffBundles, isSame, type Difference } from "../bundle/diff.js";
+import { diffBundles, isSame, type BundleDifference } from "../bundle/diff.js";
 import { readBundle } from "./sources.js";
 import { sayJson, type Style, type Ui } from "./ui.js";
 
-const SECTIONS: readonly [member: keyof Difference, title: string, style: Style][] = [
+const SECTIONS: readonly [member: keyof BundleDifference, title: string, style: Style][] = [
   ["permits_more", "newly permitted", "red"],
   ["permits_less", "no longer permitted", "green"],
   ["watches", "watched otherwise", "yellow"],

@@ -1,12 +1,12 @@
 /** `remit events`: follows revocations and changes as they come, whatever becomes of the connection. */
 import type { Command } from "commander";
 import type { ChangeEvent, EndEvent, PolicyEvent, ReadyEvent, ResetEvent } from "../contract/index.js";
-import { asking, type ServiceOptions } from "./client.js";
+import { asking, type ServiceFlags } from "./client.js";
 import { followed } from "./stream.js";
 import type { Ui } from "./ui.js";
 import { count, revision } from "./values.js";
 
-interface EventsOptions extends ServiceOptions {
+interface EventsOptions extends ServiceFlags {
   agent?: string;
   task?: string;
   after?: number;

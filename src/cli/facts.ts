@@ -9,7 +9,7 @@ import type { ReadableStream } from "node:stream/web";
 import { Option, type Command } from "commander";
 import type { EventPage, FactsEvent, ImportAnswer } from "../contract/index.js";
 import { systemTimers } from "../system/index.js";
-import { Client, asking, type ServiceOptions } from "./client.js";
+import { Client, asking, type ServiceFlags } from "./client.js";
 import { readGiven } from "../system/read_file.js";
 import { CliError, type Exit } from "./exit.js";
 import { storeIn, writable } from "./places.js";
@@ -21,14 +21,14 @@ const IMPORT_MS_MAX = 3_600_000;
 const PROGRESS_MS = 1000;
 const EVENTS_MAX = 1000;
 
-interface ImportOptions extends ServiceOptions {
+interface ImportOptions extends ServiceFlags {
   dryRun?: true;
   id?: string;
   reason?: string;
   format?: "yaml" | "json_lines";
 }
 
-interface EventsOptions extends ServiceOptions {
+interface EventsOptions extends ServiceFlags {
   after?: number;
   key?: string;
   limit: number;
@@ -62,7 +62,7 @@ export function addFacts(program: Command, ui: Ui, finish: (exit: Exit) => void)
       .option("--out <file>", "where to (default: standard output)")
       .addOption(format().default("yaml")),
     "  $ remit facts export > facts.yaml\n  $ remit facts export --format json_lines --out facts.jsonl",
-  ).action(async (options: ServiceOptions & { out?: string; format: string }) => {
+  ).action(async (options: ServiceFlags & { out?: string; format: string }) => {
     if (options.out !== undefined) writable(options.out);
     const response = await new Client(options).open("GET", "/facts/export", { query: { format: options.format }, ms: IMPORT_MS_MAX });
     const body = Readable.fromWeb(response.body as ReadableStream<Uint8Array>);

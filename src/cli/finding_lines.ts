@@ -12,7 +12,7 @@ import {
   timeText,
   whatCell,
   whyText,
-  type Cell,
+  type TextCell,
 } from "./audit/lines.js";
 import type { Style, Ui } from "./ui.js";
 
@@ -28,7 +28,7 @@ type Waiting = Finding["waiting"][number];
 const RISK_CELLS = 20;
 const FULL_RISK = 100;
 
-export const HEAD: Cell[] = head("finding", "state", "severity", "agent", "about", "actions", "risk", "last seen");
+export const HEAD: TextCell[] = head("finding", "state", "severity", "agent", "about", "actions", "risk", "last seen");
 
 const whoOf = ({ agent, actions }: Finding): string => agent ?? (actions.all === 0 ? "-" : "(not registered)");
 
@@ -37,7 +37,7 @@ function aboutOf({ about, code }: Finding): string {
   return about === "code" ? (code ?? "?") : about === "behavior" ? "unusual behavior" : about;
 }
 
-export function rowOf(finding: Finding): Cell[] {
+export function rowOf(finding: Finding): TextCell[] {
   const { id, state, severity, actions, risk, last_seen } = finding;
   return [
     { text: id },
@@ -60,7 +60,7 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
   const { id, state, severity, actions, tasks, codes, reasons, waiting, verdict, purpose, version, risk } = shown;
   const counts = Object.entries({ allow: actions.allow, deny: actions.deny, flag: actions.flag });
   // prettier-ignore
-  const rows: [name: string, ...cells: Cell[]][] = [
+  const rows: [name: string, ...cells: TextCell[]][] = [
     ["finding", { text: id, style: "bold" }],
     ["state", { text: state.replaceAll("_", " "), style: STATES[state] }, { text: `revision ${shown.revision}`, style: "dim" }],
     ["severity", styled(severity)],
@@ -71,8 +71,8 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
     ["seen", { text: `${timeText(shown.first_seen)} to ${timeText(shown.last_seen)}` }],
     ["actions", { text: `${actions.all}:` }, { text: counts.flatMap(([what, times]) => (times === 0 ? [] : [`${times} ${what}`])).join(", ") }],
     ["risk", { text: risk === null ? "" : riskText(risk), style: riskStyle(risk ?? 0) }],
-    ...codes.map(({ code, severity: grave, count }): [string, ...Cell[]] => ["code", { text: `${count} ×` }, styled(grave), { text: code, style: "bold" }]),
-    ...reasons.map(({ message, count }): [string, ...Cell[]] => ["reason", { text: count === 1 ? message : `${message} (${count} ×)` }]),
+    ...codes.map(({ code, severity: grave, count }): [string, ...TextCell[]] => ["code", { text: `${count} ×` }, styled(grave), { text: code, style: "bold" }]),
+    ...reasons.map(({ message, count }): [string, ...TextCell[]] => ["reason", { text: count === 1 ? message : `${message} (${count} ×)` }]),
     ...waiting.flatMap((one) => waitingRows(shown, one)),
   ];
   if (verdict !== null) {
@@ -97,13 +97,13 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
 }
 
 /** A waiting action with all that is shown of its request: whoever approves it has read that. */
-function waitingRows(shown: ShownFinding, { decision_id, until, caller, principals, fields, more }: Waiting): [string, ...Cell[]][] {
+function waitingRows(shown: ShownFinding, { decision_id, until, caller, principals, fields, more }: Waiting): [string, ...TextCell[]][] {
   const left = more === null ? "the request is too large to be shown" : more === 0 ? "" : `${more} more`;
   return [
     ["waits", { text: decision_id }, { text: doneIn(shown, decision_id) }, { text: `until ${timeText(until)}`, style: "dim" }],
     ["", { text: `asked by ${caller}${principals === null || principals.length === 0 ? "" : `, for ${principals.join(", ")}`}` }],
-    ...fields.map(({ field, value }): [string, ...Cell[]] => ["", { text: field, style: "dim" }, { text: value }]),
-    ...(left === "" ? [] : [["", { text: `${left}: remit audit show ${decision_id}`, style: "yellow" }] as [string, ...Cell[]]]),
+    ...fields.map(({ field, value }): [string, ...TextCell[]] => ["", { text: field, style: "dim" }, { text: value }]),
+    ...(left === "" ? [] : [["", { text: `${left}: remit audit show ${decision_id}`, style: "yellow" }] as [string, ...TextCell[]]]),
   ];
 }
 
@@ -131,7 +131,7 @@ function timeline(ui: Ui, { timeline: all, actions, first }: ShownFinding): stri
   return told;
 }
 
-function stepOf(one: FoundRecord): Cell[] {
+function stepOf(one: FoundRecord): TextCell[] {
   const { record, action } = one;
   const isHeld = isJudged(record) && record.answer.wait !== undefined;
   return [

@@ -17,7 +17,7 @@ import {
 } from "../contract/index.js";
 import { aligned, jsonLine } from "./audit/lines.js";
 import { timeOrAgo } from "./audit/source.js";
-import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import type { Exit } from "./exit.js";
 import { lineOf, linesOf, rowOf, HEAD } from "./finding_lines.js";
 import { sayFact, sayList } from "./show.js";
@@ -25,7 +25,7 @@ import { followed } from "./stream.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { count, countOrNone, revision } from "./values.js";
 
-interface FilterOptions extends ServiceOptions {
+interface FilterOptions extends ServiceFlags {
   agent?: string;
   purpose?: string;
   state?: string;
@@ -43,14 +43,14 @@ interface FollowOptions extends FilterOptions {
   limit?: number;
 }
 
-interface WaitingOptions extends ServiceOptions {
+interface WaitingOptions extends ServiceFlags {
   agent?: string;
   purpose?: string;
   all?: true;
   limit: number;
 }
 
-interface JudgeOptions extends ServiceOptions {
+interface JudgeOptions extends ServiceFlags {
   reason: string;
   revision?: number;
 }
@@ -101,7 +101,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
     findings.command("show").description("show one finding: what led to it, when, and what became of it").argument("<id>"),
     `  $ remit findings show F-0190a5e4-7c1a-7000-8000-000000000001
   $ remit findings show F-0190a5e4-7c1a-7000-8000-000000000001 --json | jq .timeline`,
-  ).action(async (id: string, options: ServiceOptions) => {
+  ).action(async (id: string, options: ServiceFlags) => {
     const shown = await new Client(options).ask<ShownFinding>("GET", pathOf("findings", id));
     if (options.json === true) ui.out(jsonLine(shown));
     else for (const line of linesOf(ui, shown)) ui.out(line);
@@ -157,7 +157,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
       .requiredOption("--decision <id>", "which: `remit findings show` says what waits"),
     `  $ remit findings approve F-0190a5e4-7c1a-7000-8000-000000000001 --decision 0190a5e4-7c1a-7000-8000-000000000007 \\
       --reason "her old invoice, ticket 12"`,
-  ).action(async (id: string, { reason, decision, ...options }: ServiceOptions & ApproveFinding) => {
+  ).action(async (id: string, { reason, decision, ...options }: ServiceFlags & ApproveFinding) => {
     const body: ApproveFinding = { reason, decision };
     const grant = await new Client(options).ask<GrantAnswer>("POST", `${pathOf("findings", id)}/approvals`, { body });
     sayFact(ui, grant, options.json);

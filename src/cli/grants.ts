@@ -2,14 +2,14 @@
 import { Option, type Command } from "commander";
 import { GRANT_STATES, type CreateGrant, type EndGrant, type GrantAnswer } from "../contract/index.js";
 import { readYaml } from "../system/yaml.js";
-import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
 import { orThereAlready, untilOf } from "./tasks.js";
 import type { Ui } from "./ui.js";
 import { count, fromNow, revision, time } from "./values.js";
 
-interface CreateOptions extends ServiceOptions {
+interface CreateOptions extends ServiceFlags {
   agent?: string;
   task?: string;
   entry: string;
@@ -22,7 +22,7 @@ interface CreateOptions extends ServiceOptions {
   uses?: number;
 }
 
-interface ListOptions extends ServiceOptions {
+interface ListOptions extends ServiceFlags {
   agent?: string;
   task?: string;
   state?: string;
@@ -62,7 +62,7 @@ export function addGrants(program: Command, ui: Ui, finish: (exit: Exit) => void
   }
 
   asking(grants.command("show").description("show one grant").argument("<id>"), "  $ remit grants show G-1").action(
-    async (id: string, options: ServiceOptions) => {
+    async (id: string, options: ServiceFlags) => {
       sayFact(ui, await new Client(options).ask<GrantAnswer>("GET", pathOf("grants", id)), options.json);
     },
   );
@@ -110,7 +110,7 @@ export function addGrants(program: Command, ui: Ui, finish: (exit: Exit) => void
       .requiredOption("--reason <text>", "why; kept")
       .option("--revision <n>", "only if this is its revision", revision),
     '  $ remit grants end G-1 --reason "done"',
-  ).action(async (id: string, options: ServiceOptions & { reason: string; revision?: number }) => {
+  ).action(async (id: string, options: ServiceFlags & { reason: string; revision?: number }) => {
     const body: EndGrant = { ended: true, reason: options.reason };
     const asked = { body, if_match: options.revision };
     const changed = await new Client(options).ask<GrantAnswer>("PATCH", pathOf("grants", id), asked);

@@ -16,7 +16,7 @@ import {
   pinnedOf,
   readPins,
   writePins,
-  type Definition,
+  type ToolDefinition,
   type Pins,
 } from "../guards/mcp/pins.js";
 import { possibleBy } from "../guards/mcp/possible.js";
@@ -155,7 +155,7 @@ async function approved(config: GuardConfig, options: Options, ui: Ui): Promise<
   const file = lockFile(options.config);
   const before = pinsOf(file);
   const { tools, instructions } = await surveyed(config);
-  const pinned: Definition[] = [];
+  const pinned: ToolDefinition[] = [];
   for (const tool of tools) {
     const definition = pinnedOf(tool);
     if (definition !== null && config.tools.has(definition.name)) pinned.push(definition);

@@ -4,8 +4,8 @@ import { impact, untold, type Apart, type Impact } from "../replay/impact.js";
 import { RunningBundle } from "../replay/bundles.js";
 import { page, type Judgement } from "../replay/page/page.js";
 import { VERDICT_WORDS } from "../replay/page/matrix.js";
-import type { Bound, Unreadable } from "../replay/records.js";
-import { DISTINCT_MAX, VERDICTS, type Change, type Row, type Side } from "../replay/tally.js";
+import type { RangeBound, UnreadableRecord } from "../replay/records.js";
+import { DISTINCT_MAX, VERDICTS, type DecisionChange, type TallyRow, type Side } from "../replay/tally.js";
 import { system } from "../system/index.js";
 import { bound } from "./bound.js";
 import type { Exit } from "./exit.js";
@@ -33,8 +33,8 @@ type Limit = { count: number } | { percent: number };
 
 interface Options {
   bundle: string;
-  from?: Bound;
-  to?: Bound;
+  from?: RangeBound;
+  to?: RangeBound;
   maxFlips?: Limit;
   maxNewlyAllowed?: Limit;
   maxUntold?: Limit;
@@ -65,7 +65,7 @@ export function addImpact(program: Command, ui: Ui, finish: (exit: Exit) => void
 }
 
 async function run(folder: string, bundle: RunningBundle, file: string | null, options: Options, ui: Ui): Promise<Exit> {
-  const unreadable: Unreadable[] = [];
+  const unreadable: UnreadableRecord[] = [];
   sayDropped(ui, folder, options);
   const found = await impact(folder, rangeOf(options), bundle, system.timers, {
     unreadable: (one) => {
@@ -136,7 +136,7 @@ function say(ui: Ui, found: Impact): void {
   sayUntold(ui, found);
 }
 
-function sayChanges(ui: Ui, changes: readonly Change[]): void {
+function sayChanges(ui: Ui, changes: readonly DecisionChange[]): void {
   const left = changes.length - 2 * CHANGES_EACH_END;
   const [most, fewest] = left > 0 ? [changes.slice(0, CHANGES_EACH_END), changes.slice(-CHANGES_EACH_END)] : [changes, []];
   for (const change of most) sayChange(ui, change);
@@ -144,7 +144,7 @@ function sayChanges(ui: Ui, changes: readonly Change[]): void {
   for (const change of fewest) sayChange(ui, change);
 }
 
-function sayChange(ui: Ui, change: Change): void {
+function sayChange(ui: Ui, change: DecisionChange): void {
   const { purpose, verb, type, was, now, decisions, agents, resources, obligations, examples } = change;
   const gone = obligations === "same" ? "" : obligations === "fewer" ? ", an obligation is gone" : ", one obligation more";
   ui.out(`  ${ui.paint("bold", `${verb} ${type}`)} for ${purpose}: ${side(was)} → ${side(now)}${gone}`);
@@ -180,7 +180,7 @@ function sayMatrix(ui: Ui, { matrix, other_obligations }: Impact): void {
   if (other_obligations > 0) ui.out(`${number(other_obligations)} with the verdict on record and other obligations`);
 }
 
-function sayRows(ui: Ui, title: string, rows: readonly Row[]): void {
+function sayRows(ui: Ui, title: string, rows: readonly TallyRow[]): void {
   const changed = rows.filter((row) => row.changed > 0);
   ui.out(`\n${ui.paint("bold", title)}`);
   for (const row of changed.slice(0, ROWS_MAX)) {

@@ -1,7 +1,7 @@
 /** `remit agents narrow`, `widen` and `narrowings`: leaving an agent with reading what its task is about, and undoing that. */
 import type { Command } from "commander";
 import type { LiftNarrowing, NarrowAgent, NarrowingAnswer } from "../contract/index.js";
-import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import type { Exit } from "./exit.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
 import type { Ui } from "./ui.js";
@@ -44,7 +44,7 @@ export function addNarrowings(agents: Command, ui: Ui, finish: (exit: Exit) => v
       .requiredOption("--reason <text>", "why; kept")
       .option("--per-minute <n>", "how many actions a minute (default: 10)", count),
     '  $ remit agents narrow support-7 --per-minute 5 --reason "incident 12"',
-  ).action(async (id: string, options: ServiceOptions & { reason: string; perMinute?: number }) => {
+  ).action(async (id: string, options: ServiceFlags & { reason: string; perMinute?: number }) => {
     const { reason, perMinute: actions_per_minute } = options;
     const body: NarrowAgent = { reason, ...(actions_per_minute !== undefined && { actions_per_minute }) };
     const path = pathOf("agents", id, "narrowing");
@@ -59,7 +59,7 @@ export function addNarrowings(agents: Command, ui: Ui, finish: (exit: Exit) => v
       .requiredOption("--reason <text>", "why; kept")
       .option("--revision <n>", "only if this is the narrowing's revision", revision),
     '  $ remit agents widen support-7 --reason "the export was ordered, ticket 4711"',
-  ).action(async (id: string, options: ServiceOptions & { reason: string; revision?: number }) => {
+  ).action(async (id: string, options: ServiceFlags & { reason: string; revision?: number }) => {
     const body: LiftNarrowing = { reason: options.reason };
     const asked = { body, if_match: options.revision };
     const path = pathOf("agents", id, "narrowing", "lift");
@@ -67,7 +67,7 @@ export function addNarrowings(agents: Command, ui: Ui, finish: (exit: Exit) => v
   });
 }
 
-interface ListOptions extends ServiceOptions {
+interface ListOptions extends ServiceFlags {
   purpose?: string;
   inForce?: boolean;
   limit: number;

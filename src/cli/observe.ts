@@ -2,13 +2,13 @@
 import { createReadStream } from "node:fs";
 import type { Command } from "commander";
 import type { ObservedAnswer } from "../contract/index.js";
-import { Client, asking, type ServiceOptions } from "./client.js";
+import { Client, asking, type ServiceFlags } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
 import { readable } from "./places.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { count } from "./values.js";
 
-interface Options extends ServiceOptions {
+interface Options extends ServiceFlags {
   from: number;
 }
 

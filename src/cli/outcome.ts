@@ -1,12 +1,12 @@
 /** `remit outcome`: tells a service what became of an action that it permitted. */
 import { Argument, InvalidArgumentError, type Command } from "commander";
 import { OUTCOMES, type OutcomeAnswer, type ReportOutcome } from "../contract/index.js";
-import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import type { Exit } from "./exit.js";
 import { sayFact } from "./show.js";
 import type { Ui } from "./ui.js";
 
-interface Options extends ServiceOptions {
+interface Options extends ServiceFlags {
   tookMs?: number;
   amount?: number;
   detail?: string;

@@ -7,7 +7,7 @@ import { BehaviorProfile } from "../behavior/profile.js";
 import { SnapshotDamaged } from "../behavior/snapshot.js";
 import type { Portrait } from "../behavior/portrait.js";
 import type { AgentProfile, ProfileRolledBack, RollBackProfile } from "../contract/index.js";
-import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import { tell } from "../wiring/kept_profile.js";
 import { readGiven } from "../system/read_file.js";
 import { CliError } from "./exit.js";
@@ -37,7 +37,7 @@ const SHOW_EXAMPLES = `  $ remit profile show support-7
   $ remit profile show support-7 --snapshot profile.bin
   $ remit profile show support-7 --log records --json`;
 
-interface ShowOptions extends ServiceOptions {
+interface ShowOptions extends ServiceFlags {
   snapshot?: string;
   log?: string;
 }
@@ -75,7 +75,7 @@ export function addProfile(program: Command, ui: Ui): void {
       .requiredOption("--to <time>", "when: RFC 3339. Habits are kept once a week, twice; `remit profile show` says of when")
       .requiredOption("--reason <text>", "why; kept"),
     '  $ remit profile roll-back support-7 --to 2027-03-01T00:00:00Z --reason "incident 12"',
-  ).action(async (agent: string, options: ServiceOptions & RollBackProfile) => {
+  ).action(async (agent: string, options: ServiceFlags & RollBackProfile) => {
     const body: RollBackProfile = { to: options.to, reason: options.reason };
     const path = pathOf("agents", agent, "profile", "rollback");
     const done = await new Client(options).ask<ProfileRolledBack>("POST", path, { body });

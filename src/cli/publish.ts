@@ -3,7 +3,7 @@ import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import type { BundlesAnswer, PublishAnswer, StagedBundle } from "../contract/index.js";
 import { readGiven } from "../system/read_file.js";
-import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import { CliError } from "./exit.js";
 import { readable } from "./places.js";
 import { sayJson, type Ui } from "./ui.js";
@@ -20,7 +20,7 @@ export function addPublish(program: Command, ui: Ui): void {
       .option("--stage <share>", "try it beside the running one: `shadow`, or the percentage of the agents that it decides for (1 to 99)"),
     `  $ remit publish support.tar.gz --reason "refunds up to 100"
   $ remit publish support.tar.gz --reason "refunds up to 100" --stage shadow`,
-  ).action(async (file: string, { reason, stage, ...options }: ServiceOptions & { reason: string; stage?: string }) => {
+  ).action(async (file: string, { reason, stage, ...options }: ServiceFlags & { reason: string; stage?: string }) => {
     const bytes = { type: TYPE, content: readGiven(readable(file)) };
     const query = { reason, ...(stage !== undefined && { stage }) };
     const answer = await new Client(options).ask<PublishAnswer>("POST", "/bundles", { query, bytes });
@@ -41,7 +41,7 @@ export function addBundles(program: Command, ui: Ui): void {
     `  $ remit bundles
   $ remit bundles --digest sha256:9f2c… --out then.tar.gz
   $ remit bundles --drop-staged "denies what support needs"`,
-  ).action(async ({ dropStaged, digest, out, ...options }: ServiceOptions & BundlesOptions) => {
+  ).action(async ({ dropStaged, digest, out, ...options }: ServiceFlags & BundlesOptions) => {
     if (out === undefined && digest !== undefined) throw new CliError("usage", "--digest needs --out", "name the file to write");
     if (out !== undefined) {
       await download(ui, new Client(options), digest, out, options.json === true);

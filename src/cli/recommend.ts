@@ -8,7 +8,7 @@ import { compilePolicySet } from "../bundle/compile.js";
 import { findOpa, OpaUnavailable } from "../bundle/opa.js";
 import { readUnverified, type BundleContent } from "../bundle/verify.js";
 import { systemClock, system } from "../system/index.js";
-import type { Unreadable } from "../replay/records.js";
+import type { UnreadableRecord } from "../replay/records.js";
 import { DISTINCT_MAX } from "../review/distinct.js";
 import { FLOORS, type Floors } from "../review/proposal.js";
 import { recommend, type EntryReport, type Recommendation } from "../review/recommend.js";
@@ -85,7 +85,7 @@ async function run(folder: string, options: Options, ui: Ui): Promise<Exit> {
     if (!Object.hasOwn(source.purposes, id))
       throw new CliError("invalid", `there is no purpose \`${id}\``, `there are ${Object.keys(source.purposes).join(", ")}`);
   const floors: Floors = { days: options.minDays, decisions: options.minDecisions, tasks: options.minTasks };
-  const unreadable: Unreadable[] = [];
+  const unreadable: UnreadableRecord[] = [];
   const found = await recommend({
     ...{ folder, from_ms, to_ms, purposes, floors },
     ...{ text: source.text, vocabulary: source.vocabulary, known: source.known },

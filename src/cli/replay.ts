@@ -4,11 +4,11 @@ import type { Command } from "commander";
 import { readLines, segmentsOf, timeIn } from "../audit/reading.js";
 import { verifyBundle, type BundleContent, type TrustedKeys } from "../bundle/verify.js";
 import { canonical, parseTime } from "../contract/index.js";
-import type { Progress } from "../replay/batches.js";
+import type { ReplayProgress } from "../replay/batches.js";
 import { rederive, type OddDifferently, type RederivedCounts } from "../replay/behavior.js";
-import { Bundles } from "../replay/bundles.js";
-import type { Difference } from "../replay/compare.js";
-import type { Bound, Range, Unreadable } from "../replay/records.js";
+import { ReplayBundles } from "../replay/bundles.js";
+import type { ValueDifference } from "../replay/compare.js";
+import type { RangeBound, RecordRange, UnreadableRecord } from "../replay/records.js";
 import { replay, type Differing, type Replayed } from "../replay/replay.js";
 import { system, systemClock } from "../system/index.js";
 import { rederiving } from "../wiring/rederiving.js";
@@ -40,8 +40,8 @@ records, bundles that weren't given.`;
 interface Options {
   bundle: string[];
   key?: string[];
-  from?: Bound;
-  to?: Bound;
+  from?: RangeBound;
+  to?: RangeBound;
   behavior?: true;
   json?: true;
 }
@@ -63,15 +63,15 @@ export function addReplay(program: Command, ui: Ui, finish: (exit: Exit) => void
       const keys = new Map(await Promise.all((options.key ?? [`${defaultKeyPath()}.pub.pem`]).map(trustedKey)));
       const verified: BundleContent[] = [];
       for (const file of options.bundle) verified.push(await verifiedBundle(file, keys));
-      finish(await run(folder, new Bundles(verified), options, ui));
+      finish(await run(folder, new ReplayBundles(verified), options, ui));
     });
 }
 
-async function run(folder: string, bundles: Bundles, options: Options, ui: Ui): Promise<Exit> {
+async function run(folder: string, bundles: ReplayBundles, options: Options, ui: Ui): Promise<Exit> {
   const json = options.json === true;
   sayDropped(ui, folder, options);
   const differing: Differing[] = [];
-  const unreadable: Unreadable[] = [];
+  const unreadable: UnreadableRecord[] = [];
   const found = await replay(folder, rangeOf(options), bundles, system.timers, {
     differing: (one) => {
       if (differing.length === SHOWN_MAX) return;
@@ -175,11 +175,11 @@ function sayDiffering(ui: Ui, { seq, decision_id, bundle, differences }: Differi
   ui.out("");
 }
 
-function sayUnreadable(ui: Ui, { seq, why }: Unreadable): void {
+function sayUnreadable(ui: Ui, { seq, why }: UnreadableRecord): void {
   sayError(ui, `record ${seq}: ${why}`);
 }
 
-function valueText(values: Omit<Difference, "at">, member: "was" | "now"): string {
+function valueText(values: Omit<ValueDifference, "at">, member: "was" | "now"): string {
   if (!(member in values)) return "nothing";
   const text = JSON.stringify(values[member]);
   return text.length > VALUE_LENGTH_MAX ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text;
@@ -205,19 +205,19 @@ export function sayDropped(ui: Ui, folder: string, { from }: Pick<Options, "from
   if (first > 1 && isBefore(from, folder, first)) ui.err(`records up to ${number(first - 1)} have been dropped; nothing is said of them`);
 }
 
-function isBefore(from: Bound | undefined, folder: string, first: number): boolean {
+function isBefore(from: RangeBound | undefined, folder: string, first: number): boolean {
   if (from === undefined) return true;
   if ("seq" in from) return from.seq < first;
   for (const { bytes } of readLines(folder, first, first)) return from.ms < timeIn(bytes);
   return false;
 }
 
-export function rangeOf({ from, to }: Pick<Options, "from" | "to">): Range {
+export function rangeOf({ from, to }: Pick<Options, "from" | "to">): RecordRange {
   return { from: from ?? null, to: to ?? null };
 }
 
 /** A line now and then, for as long as it takes. */
-export function progressTo(ui: Ui): (so_far: Progress) => void {
+export function progressTo(ui: Ui): (so_far: ReplayProgress) => void {
   const began = systemClock.monotonic();
   let said = began;
   return ({ records, seq }) => {

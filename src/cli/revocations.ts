@@ -4,7 +4,7 @@ import { Argument, type Command } from "commander";
 import { REVOCATION_SCOPES, type CreateRevocation, type LiftRevocation, type RevocationAnswer } from "../contract/index.js";
 import { STOP_FILE, readStop, writeStop } from "../facts/stop_file.js";
 import { sleep } from "../system/index.js";
-import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
 import { storeIn } from "./places.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
@@ -27,7 +27,7 @@ export function addRevoke(program: Command, ui: Ui, finish: (exit: Exit) => void
   $ remit revoke everything --reason "incident 12" --store /var/lib/remit/facts   # asks no service
 
 A revoked agent's, owner's or purpose's next action is denied, and so is that of each task below a revoked task.`,
-  ).action(async (scope: Scope, id: string | undefined, options: ServiceOptions & { reason: string; store?: string }) => {
+  ).action(async (scope: Scope, id: string | undefined, options: ServiceFlags & { reason: string; store?: string }) => {
     if ((scope === "everything") !== (id === undefined))
       throw new CliError("usage", scope === "everything" ? "everything has no id" : `which ${scope}?`);
     if (options.store !== undefined && scope !== "everything") throw new CliError("usage", "--store is for `remit revoke everything`");
@@ -83,7 +83,7 @@ export function addRevocations(program: Command, ui: Ui): void {
       .option("--in-force <yes|no>", "only those not lifted, or lifted", yesNo)
       .option("--limit <n>", "how many at most", count, 100),
     "  $ remit revocations list --in-force yes",
-  ).action(async ({ scope, inForce, limit, ...options }: ServiceOptions & { scope?: string; inForce?: boolean; limit: number }) => {
+  ).action(async ({ scope, inForce, limit, ...options }: ServiceFlags & { scope?: string; inForce?: boolean; limit: number }) => {
     const query = { scope, in_force: inForce };
     const found = await new Client(options).list<RevocationAnswer>("/revocations", query, limit);
     const columns = {
@@ -99,7 +99,7 @@ export function addRevocations(program: Command, ui: Ui): void {
   asking(
     revocations.command("show").description("show one revocation").argument("<id>", "such as agent/support-7"),
     "  $ remit revocations show agent/support-7\n  $ remit revocations show everything",
-  ).action(async (id: string, options: ServiceOptions) => {
+  ).action(async (id: string, options: ServiceFlags) => {
     sayFact(ui, await new Client(options).ask<RevocationAnswer>("GET", revocationPath(id)), options.json);
   });
 
@@ -112,7 +112,7 @@ export function addRevocations(program: Command, ui: Ui): void {
       .option("--revision <n>", "only if this is its revision", revision),
     `  $ remit revocations lift agent/support-7 --reason "it was not this one"
   $ remit revocations lift everything --reason "incident 12 is over"`,
-  ).action(async (id: string, options: ServiceOptions & { reason: string; revision?: number }) => {
+  ).action(async (id: string, options: ServiceFlags & { reason: string; revision?: number }) => {
     const body: LiftRevocation = { reason: options.reason };
     const asked = { body, if_match: options.revision };
     const lifted = await new Client(options).ask<RevocationAnswer>("POST", `${revocationPath(id)}/lift`, asked);

@@ -12,7 +12,7 @@ import { Locked, type Holder } from "../system/locked.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { lockPlaces, startThreadsAhead, type Locks } from "../wiring/opened.js";
-import { Readied } from "../wiring/readied.js";
+import { Preparations } from "../wiring/readied.js";
 
 export interface StandbyOptions {
   /** The configuration's. */
@@ -41,7 +41,7 @@ export async function standBy(options: StandbyOptions): Promise<Service | null> 
   const { system, logger } = options;
   const config = options.read();
   await options.check(config);
-  const readied = new Readied(system, logger);
+  const readied = new Preparations(system, logger);
   startThreadsAhead();
   try {
     const standby = new Standby(options, config, readied);
@@ -58,7 +58,7 @@ export async function standBy(options: StandbyOptions): Promise<Service | null> 
 
 class Standby {
   readonly #options: StandbyOptions;
-  readonly #readied: Readied;
+  readonly #readied: Preparations;
   /** Last configuration that was valid. */
   #config: Config;
   /** Result of `stat` for the files that were looked at last. */
@@ -67,7 +67,7 @@ class Standby {
   /** Process that it waits for, as it was logged last; null if it never waited. */
   #holder: Holder | null = null;
 
-  constructor(options: StandbyOptions, config: Config, readied: Readied) {
+  constructor(options: StandbyOptions, config: Config, readied: Preparations) {
     this.#options = options;
     this.#config = config;
     this.#readied = readied;

@@ -1,7 +1,7 @@
 /** Follows a stream of server-sent events, whatever becomes of the connection. */
 import { backOffMs } from "../system/attempts.js";
 import { sleep, systemTimers } from "../system/index.js";
-import { Client, type Query, type ServiceOptions } from "./client.js";
+import { Client, type QueryMembers, type ServiceFlags } from "./client.js";
 import { EventReader } from "../client/event_source.js";
 import { CliError } from "./exit.js";
 import type { Ui } from "./ui.js";
@@ -23,9 +23,9 @@ const RETRY_MS_MAX = 30_000;
  * @throws CliError for what won't be other at another attempt
  */
 export async function* followed(
-  options: ServiceOptions,
+  options: ServiceFlags,
   path: string,
-  query: Query,
+  query: QueryMembers,
   after: number | string | undefined,
   ui: Ui,
 ): AsyncGenerator<StreamEvent> {
@@ -50,7 +50,7 @@ export async function* followed(
 }
 
 /** Yields events of one connection, until it ends or is silent for too long. @throws CliError */
-async function* eventsOf(client: Client, reader: EventReader, path: string, query: Query): AsyncGenerator<StreamEvent> {
+async function* eventsOf(client: Client, reader: EventReader, path: string, query: QueryMembers): AsyncGenerator<StreamEvent> {
   const silence = new AbortController();
   let silent_ms = SILENT_MS_MAX;
   let cancel = (): void => undefined;

@@ -1,13 +1,13 @@
 /** `remit tasks`: the pieces of work that a host gives agents. */
 import type { Command } from "commander";
 import type { AmendTask, IssueTask, TaskCreated, TaskFactAnswer, TaskTokenAnswer } from "../contract/index.js";
-import { Client, asking, pathOf, type ServiceOptions } from "./client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import { CliError, type Exit } from "./exit.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
 import { sayJson, type Ui } from "./ui.js";
 import { collect, count, fromNow, pair, revision, subject, time, yesNo } from "./values.js";
 
-interface CreateOptions extends ServiceOptions {
+interface CreateOptions extends ServiceFlags {
   agent: string;
   purpose: string;
   principal?: string;
@@ -20,7 +20,7 @@ interface CreateOptions extends ServiceOptions {
   withToken?: true;
 }
 
-interface ListOptions extends ServiceOptions {
+interface ListOptions extends ServiceFlags {
   agent?: string;
   purpose?: string;
   parent?: string;
@@ -55,7 +55,7 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
   });
 
   asking(tasks.command("show").description("show one task").argument("<id>"), "  $ remit tasks show T-1").action(
-    async (id: string, options: ServiceOptions) => {
+    async (id: string, options: ServiceFlags) => {
       sayFact(ui, await new Client(options).ask<TaskFactAnswer>("GET", pathOf("tasks", id)), options.json);
     },
   );
@@ -105,7 +105,7 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
       .option("--reason <text>", "why; kept with the change")
       .option("--revision <n>", "only if this is its revision", revision),
     '  $ remit tasks change T-1 --subject customer=bob --reason "a family account"',
-  ).action(async (id: string, options: ServiceOptions & { subject: Record<string, string[]>; reason?: string; revision?: number }) => {
+  ).action(async (id: string, options: ServiceFlags & { subject: Record<string, string[]>; reason?: string; revision?: number }) => {
     const { reason } = options;
     await change(id, { subjects: options.subject, ...(reason !== undefined && { reason }) }, options);
   });
@@ -118,7 +118,7 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
       .option("--reason <text>", "why; kept with the change")
       .option("--revision <n>", "only if this is its revision", revision),
     '  $ remit tasks end T-1 --reason "the ticket is closed"',
-  ).action(async (id: string, options: ServiceOptions & { reason?: string; revision?: number }) => {
+  ).action(async (id: string, options: ServiceFlags & { reason?: string; revision?: number }) => {
     const { reason } = options;
     await change(id, { ended: true, ...(reason !== undefined && { reason }) }, options);
   });
@@ -126,13 +126,13 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
   asking(
     tasks.command("token").description("say a signed token that stands for a task").argument("<id>"),
     "  $ remit tasks token T-1",
-  ).action(async (id: string, options: ServiceOptions) => {
+  ).action(async (id: string, options: ServiceFlags) => {
     const answer = await new Client(options).ask<TaskTokenAnswer>("POST", pathOf("tasks", id, "token"));
     if (options.json === true) sayJson(ui, { ok: true, ...answer });
     else ui.out(answer.task_token);
   });
 
-  async function change(id: string, body: AmendTask, options: ServiceOptions & { revision?: number }): Promise<void> {
+  async function change(id: string, body: AmendTask, options: ServiceFlags & { revision?: number }): Promise<void> {
     const asked = { body, if_match: options.revision };
     const changed = await new Client(options).ask<TaskFactAnswer>("PATCH", pathOf("tasks", id), asked);
     finish(sayChanged(ui, changed, options.json));

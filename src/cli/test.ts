@@ -1,7 +1,7 @@
 /** `remit test`: tables and unit tests of policy sets, on the module that ships and on OPA's own evaluator. */
 import { writeFile } from "node:fs/promises";
 import { InvalidArgumentError, type Command } from "commander";
-import { renderJunit, renderText, totals, type SetReport, type Style } from "../authoring/report.js";
+import { renderJunit, renderText, totals, type SetReport, type ReportStyle } from "../authoring/report.js";
 import { testSet, watchSet, type TestedSet } from "../authoring/set.js";
 import { findOpa, type Opa } from "../bundle/opa.js";
 import { SourceErrors } from "../bundle/source.js";
@@ -125,7 +125,7 @@ function percent(text: string): number {
   return value;
 }
 
-function style(ui: Ui): Style {
+function style(ui: Ui): ReportStyle {
   return {
     bold: (text) => ui.paint("bold", text),
     red: (text) => ui.paint("red", text),

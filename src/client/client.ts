@@ -8,11 +8,11 @@ import { readAnswer } from "./answer.js";
 import { Undecided } from "./errors.js";
 import { Follower } from "./follower.js";
 import { Guarded, type GuardOptions, type Permitted } from "./guarded.js";
-import type { Heard } from "./heard.js";
-import { Held } from "./held.js";
+import type { ChangeReceiver } from "./heard.js";
+import { ActionOnHold } from "./held.js";
 import type { Handlers } from "./obligations.js";
 import { checkNames, checkOptions, readLimits, readTransport, type ClientOptions, type Limits, type LocalOptions } from "./options.js";
-import { Outcomes } from "./outcomes.js";
+import { OutcomeReporter } from "./outcomes.js";
 import { outside as machine, type Outside } from "./outside.js";
 import { Questions } from "./questions.js";
 import { Transport, type Carrier } from "./transport.js";
@@ -35,7 +35,7 @@ const DECIDE: Record<keyof DecideOptions, true> = { deadline_ms: true, signal: t
 /** Engine that decides in the same process instead of a service. */
 export interface Local {
   carrier: Pick<Carrier, "send">;
-  heard: Heard;
+  heard: ChangeReceiver;
 }
 
 /** Most bytes of an answer with a task. */
@@ -57,15 +57,15 @@ export class RemitClient {
   readonly #handlers: Handlers;
   readonly #outside: Outside;
   readonly #carrier: Pick<Carrier, "send">;
-  readonly #follower: Heard;
+  readonly #follower: ChangeReceiver;
   readonly #questions: Questions;
-  readonly #outcomes: Outcomes;
+  readonly #outcomes: OutcomeReporter;
   /** Requests of this client are named by it: an answer from before its start is to none of them. */
   readonly #start: string;
   #asked = 0;
   readonly #seen = new Set<string>();
   /** Answers that are this client's own to act on. */
-  readonly #held = new WeakSet<Held>();
+  readonly #held = new WeakSet<ActionOnHold>();
 
   /**
    * @throws OptionError `option_unknown`, `option_invalid`: a TypeError naming the option
@@ -82,7 +82,7 @@ export class RemitClient {
     this.#outside = outside;
     this.#follower = heard;
     this.#questions = new Questions(limits, carrier, outside);
-    this.#outcomes = new Outcomes(carrier, outside, limits.outcomes_max);
+    this.#outcomes = new OutcomeReporter(carrier, outside, limits.outcomes_max);
     this.#start = outside.uuid();
   }
 
@@ -117,7 +117,7 @@ export class RemitClient {
    * const held = await remit.decide(action);
    * console.log(held.answer.decision, held.answer.reasons.map(({ code }) => code));
    */
-  async decide(action: Action, options: DecideOptions = {}): Promise<Held> {
+  async decide(action: Action, options: DecideOptions = {}): Promise<ActionOnHold> {
     checkNames(options, DECIDE);
     return this.#ask(new AskedAction(action, this.#outside.sha256), options);
   }
@@ -134,7 +134,7 @@ export class RemitClient {
    * const held = await remit.decide(action);
    * const customer = await remit.act(held, ({ action }) => readCustomer(action.resource.id));
    */
-  async act<T>(held: Held, run: (permitted: Permitted) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
+  async act<T>(held: ActionOnHold, run: (permitted: Permitted) => T | Promise<T>, options: GuardOptions = {}): Promise<T> {
     if (!this.#held.has(held)) throw new Undecided("answer_foreign");
     return this.#guarded(held.asked, options).on(held, run);
   }
@@ -242,7 +242,7 @@ export class RemitClient {
     });
   }
 
-  async #ask(asked: AskedAction, options: DecideOptions): Promise<Held> {
+  async #ask(asked: AskedAction, options: DecideOptions): Promise<ActionOnHold> {
     const { deadline_ms = this.#limits.deadline_ms, signal, at_least = null } = options;
     if (this.#limits.follow) this.#follower.start();
     const id = `${this.#start}-${++this.#asked}`;
@@ -252,7 +252,7 @@ export class RemitClient {
     if (answer.request_id !== id) throw new Undecided("answer_foreign");
     if (answer.action_digest !== (await asked.digest)) throw new Undecided("answer_other_action");
     this.#remember(answer);
-    const held = new Held({ answer, asked, sent_ms, mark }, this.#follower, this.#outside);
+    const held = new ActionOnHold({ answer, asked, sent_ms, mark }, this.#follower, this.#outside);
     this.#held.add(held);
     return held;
   }

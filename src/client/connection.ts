@@ -3,7 +3,7 @@
  * any failure it reports that no changes are being received, and tries again.
  */
 import { within } from "./deadline.js";
-import { EventReader, type Received } from "./event_source.js";
+import { EventReader, type StreamedEvent } from "./event_source.js";
 import type { Outside } from "./outside.js";
 import type { Carrier } from "./transport.js";
 
@@ -14,7 +14,7 @@ export interface Hearer {
    * @returns how often something comes, where it says so
    * @throws Error where it can't be what it should: the connection is given up
    */
-  take(received: Received, resumed: boolean): number | null;
+  take(received: StreamedEvent, resumed: boolean): number | null;
   /** Something has come, if only a heartbeat; after what was whole of it has been taken. */
   heard(): void;
   /** The connection has ended. */

@@ -1,6 +1,6 @@
 /** The receiving side of server-sent events (WHATWG HTML, section 9.2.6), as far as this service sends them. */
 
-export interface Received {
+export interface StreamedEvent {
   event: string;
   data: string;
 }
@@ -22,13 +22,13 @@ export class EventReader {
   }
 
   /** Takes the next bytes, wherever they were cut. */
-  read(bytes: Uint8Array): Received[] {
+  read(bytes: Uint8Array): StreamedEvent[] {
     const lines = (this.#rest + this.#decoder.decode(bytes, { stream: true })).split("\n");
     this.#rest = lines.pop() ?? "";
     return lines.flatMap((line) => this.#line(line.replace(/\r$/, "")) ?? []);
   }
 
-  #line(line: string): Received | null {
+  #line(line: string): StreamedEvent | null {
     if (line === "") return this.#dispatch();
     const [, field = "", value = ""] = /^([^:]*)(?:: ?(.*))?$/s.exec(line) ?? [];
     if (field === "event") this.#event = value;
@@ -38,7 +38,7 @@ export class EventReader {
     return null;
   }
 
-  #dispatch(): Received | null {
+  #dispatch(): StreamedEvent | null {
     const received = { event: this.#event === "" ? "message" : this.#event, data: this.#data.join("\n") };
     const empty = this.#data.length === 0;
     this.lastId = this.#id ?? this.lastId;

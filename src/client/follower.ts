@@ -2,14 +2,14 @@
 import { strictJson } from "./strict_json.js";
 import type { ChangeEvent, ReadyEvent } from "../contract/index.js";
 import { Connection } from "./connection.js";
-import type { Received } from "./event_source.js";
-import { Heard } from "./heard.js";
+import type { StreamedEvent } from "./event_source.js";
+import { ChangeReceiver } from "./heard.js";
 import type { Outside } from "./outside.js";
 import type { Carrier } from "./transport.js";
 
 const EVENT_LENGTH_MAX = 64 * 1024;
 
-export class Follower extends Heard {
+export class Follower extends ChangeReceiver {
   readonly #connection: Connection;
 
   /** @param headMs until a stream has begun */
@@ -33,7 +33,7 @@ export class Follower extends Heard {
     this.#connection.close();
   }
 
-  #take({ event, data }: Received, resumed: boolean): number | null {
+  #take({ event, data }: StreamedEvent, resumed: boolean): number | null {
     const said: unknown = strictJson(data);
     if (typeof said !== "object" || said === null) throw new TypeError("not an event of this service");
     switch (event) {

@@ -4,11 +4,11 @@ import { AskedAction, type Action } from "./action.js";
 import type { DecideOptions } from "./client.js";
 import { within } from "./deadline.js";
 import { DENIALS, Denied, Undecided, type DenialCode, type NoAnswerCode } from "./errors.js";
-import { hits, type Heard } from "./heard.js";
-import type { Held } from "./held.js";
+import { hits, type ChangeReceiver } from "./heard.js";
+import type { ActionOnHold } from "./held.js";
 import { Obligations, known, modified, type Handlers } from "./obligations.js";
 import { checkNames, integer } from "./options.js";
-import type { Outcomes } from "./outcomes.js";
+import type { OutcomeReporter } from "./outcomes.js";
 import type { Outside } from "./outside.js";
 import { Running } from "./running.js";
 
@@ -40,9 +40,9 @@ export interface Permitted {
 
 interface GuardedDeps {
   /** @throws Undecided */
-  ask: (asked: AskedAction, options: DecideOptions) => Promise<Held>;
-  follower: Heard;
-  outcomes: Outcomes;
+  ask: (asked: AskedAction, options: DecideOptions) => Promise<ActionOnHold>;
+  follower: ChangeReceiver;
+  outcomes: OutcomeReporter;
   outside: Outside;
   handlers: Handlers;
   deadline_ms: number;
@@ -107,7 +107,7 @@ export class Guarded {
   }
 
   /** On one answer, which was kept. @throws Denied, Undecided; and what `run` throws */
-  async on<T>(held: Held, run: Run<T>): Promise<T> {
+  async on<T>(held: ActionOnHold, run: Run<T>): Promise<T> {
     const early = this.#fault(held, false);
     if (early !== null) throw new Undecided(early);
     await this.#met(held, run);
@@ -116,7 +116,7 @@ export class Guarded {
     return this.#run(held, run);
   }
 
-  async #ask(asked: AskedAction, ms: number, atLeast: number | null): Promise<Held> {
+  async #ask(asked: AskedAction, ms: number, atLeast: number | null): Promise<ActionOnHold> {
     const { signal } = this.#options;
     return this.#deps.ask(asked, {
       deadline_ms: Math.max(1, ms),
@@ -129,7 +129,7 @@ export class Guarded {
    * Why the answer is no longer one to act on; null: it is, in this very turn.
    * @throws Denied for what asking again wouldn't change
    */
-  #fault(held: Held, fresh: boolean): NoAnswerCode | null {
+  #fault(held: ActionOnHold, fresh: boolean): NoAnswerCode | null {
     const fault = this.#options.signal?.aborted === true ? "cancelled" : held.faultNow(fresh);
     if (fault !== null && fault !== "answer_used") this.#notAttempted(held);
     if (fault !== null && isDenial(fault)) throw new Denied(fault, held.answer);
@@ -141,7 +141,7 @@ export class Guarded {
    * @returns whether that took time
    * @throws Denied
    */
-  async #met<T>(held: Held, run: Run<T>): Promise<boolean> {
+  async #met<T>(held: ActionOnHold, run: Run<T>): Promise<boolean> {
     const { answer, action } = held;
     try {
       if (!answer.proceed) throw new Denied(answer.decision === "flag" ? "waiting" : "denied", answer);
@@ -157,7 +157,7 @@ export class Guarded {
   }
 
   /** Begins in the turn in which the answer was last looked at. */
-  async #run<T>(held: Held, run: Run<T>): Promise<T> {
+  async #run<T>(held: ActionOnHold, run: Run<T>): Promise<T> {
     const { outside, follower, outcomes } = this.#deps;
     const { answer } = held;
     held.use();
@@ -209,7 +209,7 @@ export class Guarded {
     return (await this.#obligations.redact(answer, await Promise.race([work, stopped]))) as T;
   }
 
-  async #askAgain(held: Held, atLeast: number | null): Promise<Held> {
+  async #askAgain(held: ActionOnHold, atLeast: number | null): Promise<ActionOnHold> {
     const again = await this.#ask(held.asked, this.#deadline_ms, atLeast);
     if (again.answer.proceed) {
       const detail = `asked again for ${held.answer.decision_id}`;
@@ -219,7 +219,7 @@ export class Guarded {
   }
 
   /** Waits until something has happened that may have brought it. @returns the facts revision to be decided on, where one is known */
-  async #approval(held: Held, until: number): Promise<number | null> {
+  async #approval(held: ActionOnHold, until: number): Promise<number | null> {
     const { follower, outside } = this.#deps;
     const { work } = held;
     const left = (): number => until - outside.monotonic();
@@ -259,7 +259,7 @@ export class Guarded {
     }
   }
 
-  #notAttempted({ answer }: Held): void {
+  #notAttempted({ answer }: ActionOnHold): void {
     if (answer.proceed) void this.#deps.outcomes.report(answer.decision_id, { outcome: "not_attempted" });
   }
 }

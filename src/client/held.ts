@@ -2,7 +2,7 @@
 import type { Answer } from "../contract/index.js";
 import type { Action, AskedAction } from "./action.js";
 import type { DenialCode, NoAnswerCode } from "./errors.js";
-import { hits, type Heard, type Work } from "./heard.js";
+import { hits, type ChangeReceiver, type AffectedWork } from "./heard.js";
 import type { Outside } from "./outside.js";
 
 interface HeldParts {
@@ -15,18 +15,18 @@ interface HeldParts {
 }
 
 /** Made by a client, for itself. */
-export class Held {
+export class ActionOnHold {
   readonly answer: Answer;
   /** Action that was decided; frozen. */
   readonly action: Action;
   readonly asked: AskedAction;
   readonly sent_ms: number;
   readonly #mark: number;
-  readonly #follower: Heard;
+  readonly #follower: ChangeReceiver;
   readonly #outside: Outside;
   #used = false;
 
-  constructor({ answer, asked, sent_ms, mark }: HeldParts, follower: Heard, outside: Outside) {
+  constructor({ answer, asked, sent_ms, mark }: HeldParts, follower: ChangeReceiver, outside: Outside) {
     this.answer = answer;
     this.asked = asked;
     this.action = asked.action;
@@ -36,7 +36,7 @@ export class Held {
     this.#outside = outside;
   }
 
-  get work(): Work {
+  get work(): AffectedWork {
     const { agent, purpose } = this.action;
     return { agent, purpose, task: this.asked.task };
   }

@@ -18,7 +18,7 @@ interface Report {
   over: () => void;
 }
 
-export class Outcomes {
+export class OutcomeReporter {
   /** Outcomes that were not reported: the queue was full, or the service did not accept them. */
   lost = 0;
   readonly #transport: Pick<Carrier, "send">;

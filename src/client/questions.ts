@@ -5,7 +5,7 @@
 import { within } from "./deadline.js";
 import { Undecided, type ProblemSaid } from "./errors.js";
 import type { Outside } from "./outside.js";
-import type { Carrier, Received } from "./transport.js";
+import type { Carrier, TransportAnswer } from "./transport.js";
 
 export interface QuestionLimits {
   /** Under way at once. */
@@ -19,7 +19,7 @@ interface Question {
   text: string;
   /** Monotonic. */
   until: number;
-  resolve: (received: Received) => void;
+  resolve: (received: TransportAnswer) => void;
   reject: (error: unknown) => void;
   /** True once no caller waits for the answer. */
   left: boolean;
@@ -53,7 +53,7 @@ export class Questions {
    * @param text a request, as JSON
    * @throws Undecided
    */
-  ask(text: string, ms: number, signal?: AbortSignal): Promise<Received> {
+  ask(text: string, ms: number, signal?: AbortSignal): Promise<TransportAnswer> {
     if (this.#closed) return Promise.reject(new Undecided("closed"));
     if (this.#waiting.length >= this.#limits.queue_max) return Promise.reject(new Undecided("queue_full"));
     return within(this.#outside, ms, signal, (over) => {
@@ -148,7 +148,7 @@ export class Questions {
     }
   }
 
-  #post(path: string, body: string, group: readonly Question[]): Promise<Received> {
+  #post(path: string, body: string, group: readonly Question[]): Promise<TransportAnswer> {
     const ms = Math.max(...group.map(({ until }) => until)) - this.#outside.monotonic();
     return this.#transport.send({ path, body, ms, answer_bytes_max: ANSWER_BYTES_MAX * group.length });
   }

@@ -3,32 +3,32 @@
  * again. While no changes are heard it is asked about again whenever its last answer is no longer valid.
  */
 import { canonical, type Answer, type ChangeEvent } from "../contract/index.js";
-import { cutsOff, narrows, type Happened, type Heard, type Work } from "./heard.js";
-import type { Held } from "./held.js";
+import { cutsOff, narrows, type WorkEvent, type ChangeReceiver, type AffectedWork } from "./heard.js";
+import type { ActionOnHold } from "./held.js";
 import type { Outside } from "./outside.js";
 
 interface RunningDeps {
-  follower: Heard;
+  follower: ChangeReceiver;
   outside: Outside;
   /** Asks about the same action. @throws Undecided */
-  ask: (atLeast: number | null) => Promise<Held>;
+  ask: (atLeast: number | null) => Promise<ActionOnHold>;
   /** Stops the action: what permitted it no longer holds. */
   stop: () => void;
 }
 
 export class Running {
   readonly #deps: RunningDeps;
-  readonly #work: Work;
+  readonly #work: AffectedWork;
   readonly #obligations: string;
   readonly #unlisten: () => void;
-  #held: Held;
+  #held: ActionOnHold;
   #cancel = (): void => undefined;
   #over = false;
   #asking = false;
   /** It was to be asked again while it was being asked; as of which revision. */
   #again: { atLeast: number | null } | null = null;
 
-  constructor(held: Held, deps: RunningDeps) {
+  constructor(held: ActionOnHold, deps: RunningDeps) {
     this.#deps = deps;
     this.#held = held;
     this.#work = held.work;
@@ -45,7 +45,7 @@ export class Running {
     this.#unlisten();
   }
 
-  #heard(happened: Happened): void {
+  #heard(happened: WorkEvent): void {
     if (happened.what === "change") this.#changed(happened.change);
     else if (happened.what === "anew") void this.#ask(null);
     else this.#lookAgain();

@@ -14,7 +14,7 @@ export interface TransportOptions {
   breaker: BreakerLimits;
 }
 
-export interface Exchange {
+export interface ClientExchange {
   method?: "POST" | "PATCH";
   path: string;
   body: string;
@@ -24,7 +24,7 @@ export interface Exchange {
   creates?: boolean;
 }
 
-export interface Received {
+export interface TransportAnswer {
   value: unknown;
   /** When the first attempt was sent, monotonic: a later one may be answered by what was meant for it. */
   sent_ms: number;
@@ -39,7 +39,7 @@ const TOKEN = /^[\x21-\x7e]+$/;
 /** Carrier of a client's requests: HTTP, or an engine in the same process. */
 export interface Carrier {
   /** @throws Undecided */
-  send(exchange: Exchange): Promise<Received>;
+  send(exchange: ClientExchange): Promise<TransportAnswer>;
   /** The head of an answer that goes on. @throws Undecided */
   open(path: string, type: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response>;
 }
@@ -56,7 +56,7 @@ export class Transport implements Carrier {
   }
 
   /** @throws Undecided */
-  send(exchange: Exchange): Promise<Received> {
+  send(exchange: ClientExchange): Promise<TransportAnswer> {
     return this.#breaker.run(() => within(this.#outside, exchange.ms, undefined, (signal) => this.#exchange(exchange, signal)));
   }
 
@@ -69,7 +69,10 @@ export class Transport implements Carrier {
     return response;
   }
 
-  async #exchange({ method = "POST", path, body, answer_bytes_max, creates = false }: Exchange, signal: AbortSignal): Promise<Received> {
+  async #exchange(
+    { method = "POST", path, body, answer_bytes_max, creates = false }: ClientExchange,
+    signal: AbortSignal,
+  ): Promise<TransportAnswer> {
     const headers = { authorization: await this.#authorization(), "content-type": "application/json" };
     const { fetch, exchange = fetch } = this.#outside;
     const sent_ms = this.#outside.monotonic();

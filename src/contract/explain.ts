@@ -91,7 +91,7 @@ export const Explanation = Type.Object(
 );
 export type Explanation = Static<typeof Explanation>;
 export type TriedRule = Static<typeof TriedRule>;
-export type Change = Omit<Static<typeof Change>, "words">;
+export type ExplainedChange = Omit<Static<typeof Change>, "words">;
 export type Way = Static<typeof Way>;
 export type Ways = Static<typeof Ways>;
 

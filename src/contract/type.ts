@@ -7,13 +7,13 @@ import type * as TypeBox from "typebox";
 export type { Static, TProperties, TSchema } from "typebox";
 
 type Schema = Record<string, unknown>;
-type Used =
+type UsedMembers =
   | ("Array" | "Boolean" | "Enum" | "Integer" | "Literal" | "Never" | "Null" | "Number" | "Object")
   | ("Optional" | "Record" | "String" | "Tuple" | "Union" | "Unknown" | "Unsafe");
 
 const optional = new WeakSet<Schema>();
 
-const builders: Record<Used, (...args: never[]) => Schema> = {
+const builders: Record<UsedMembers, (...args: never[]) => Schema> = {
   Array: (items: Schema, options?: Schema) => ({ type: "array", items, ...options }),
   Boolean: (options?: Schema) => ({ type: "boolean", ...options }),
   Enum: (values: unknown[], options?: Schema) => ({ enum: values, ...options }),
@@ -63,4 +63,4 @@ export function originOf(schema: object): object {
 }
 
 /** Builders of schemas; a test compares each result with TypeBox's. */
-export const Type = builders as unknown as Pick<typeof TypeBox.Type, Used>;
+export const Type = builders as unknown as Pick<typeof TypeBox.Type, UsedMembers>;

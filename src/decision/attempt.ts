@@ -10,20 +10,20 @@ import { floor } from "./floor.js";
 import { gather, inputText } from "./gather.js";
 import type { Pdp } from "./pdp.js";
 import type { ActivePolicy, ValueFlow } from "./ports.js";
-import type { Action } from "./read.js";
-import type { Happened, Kind } from "./record.js";
+import type { ReadAction } from "./read.js";
+import type { ObservedEvent, Kind } from "./record.js";
 import type { Asker, Gathered, Level } from "./situation.js";
 import type { VocabularyReader } from "./values.js";
 
 /** An action that has been read, with its caller and the policy that decides it from here to the answer. */
 export interface Question {
-  readonly action: Action;
+  readonly action: ReadAction;
   readonly asker: Asker;
   readonly policy: ActivePolicy;
   readonly vocabulary: VocabularyReader;
   readonly kind: Kind;
   /** Report of an observed action; null for a decision. */
-  readonly happened: Happened | null;
+  readonly happened: ObservedEvent | null;
   /** When it arrived, milliseconds since the epoch. */
   readonly asked_ms: number;
   /** Milliseconds that reading it took. */

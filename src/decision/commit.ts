@@ -11,10 +11,10 @@ import { answerText } from "./canonical_texts.js";
 import { Chain } from "./chain.js";
 import type { Decided, Pdp } from "./pdp.js";
 import type { AnswerTime } from "./ports.js";
-import { recordText, type Recorded } from "./record.js";
+import { recordText, type RecordedAttempt } from "./record.js";
 
 /** An answer, and its record as the log takes it. */
-export interface Written {
+export interface WrittenDecision {
   task: string | null;
   answer: Answer;
   /** The answer as it is in the record. */
@@ -60,7 +60,7 @@ export class Committer {
     const { facts, log, system } = this.#pdp;
     const { question, uses, evaluate_ms } = attempt;
     this.#take(attempt);
-    let written: Written | null = null;
+    let written: WrittenDecision | null = null;
     let accepted = false;
     try {
       written = this.#write(attempt);
@@ -116,7 +116,7 @@ export class Committer {
   }
 
   /** Writes the record of an observed action and learns from it; the caller appends it in the same turn. @throws Problem of masks */
-  observed(attempt: Attempt): Written {
+  observed(attempt: Attempt): WrittenDecision {
     const written = this.#write(attempt);
     // It has happened, whatever is thought of it.
     if (attempt.flow !== null) this.#pdp.flow?.permitted(written.answer.decision_id, attempt.flow);
@@ -128,7 +128,7 @@ export class Committer {
    * Undoes what was kept of a record that did not reach the disk: no later record names it.
    * @param learned whether the profile has learned from it
    */
-  unrecorded({ answer: { decision_id, finding }, task }: Pick<Written, "answer" | "task">, learned = true): void {
+  unrecorded({ answer: { decision_id, finding }, task }: Pick<WrittenDecision, "answer" | "task">, learned = true): void {
     this.#chain.broken(task);
     this.#pdp.flow?.notMade(decision_id);
     if (finding?.startsWith(`F-${decision_id}`) === true) this.#pdp.findings?.unrecorded(decision_id);
@@ -156,7 +156,7 @@ export class Committer {
     this.#pdp.settled?.(act, assessed, answer, question.kind, approval);
   }
 
-  #write(attempt: Attempt): Written {
+  #write(attempt: Attempt): WrittenDecision {
     const { profile, limits } = this.#pdp;
     const { question, inputs, scored } = attempt;
     const { task } = question.action.request;
@@ -205,7 +205,7 @@ export class Committer {
     });
   }
 
-  #maskOf({ question: { policy }, gathered }: Attempt): Recorded["mask"] {
+  #maskOf({ question: { policy }, gathered }: Attempt): RecordedAttempt["mask"] {
     const { masks } = this.#pdp;
     const { now_ms } = gathered.levels[0].situation;
     return policy.vocabulary.masks === undefined || masks === undefined ? null : (record) => masks.mask(policy, now_ms, record);

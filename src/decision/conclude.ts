@@ -19,7 +19,7 @@ import {
   type Reason,
 } from "../contract/index.js";
 import type { ActivePolicy, Caller, Evaluation, GrantState } from "./ports.js";
-import type { Action } from "./read.js";
+import type { ReadAction } from "./read.js";
 import type { Situation } from "./situation.js";
 import { taskSubjects } from "./gather.js";
 import type { VocabularyReader } from "./values.js";
@@ -32,7 +32,7 @@ export type Conclusion = Pick<Answer, "decision" | "proceed" | "reasons" | "obli
 
 /** Values that messages may name. Of facts they show what the policy saw, which is what the record has. */
 export interface Scene {
-  action: Pick<Action, "request">;
+  action: Pick<ReadAction, "request">;
   caller: Pick<Caller, "id">;
   situation: Situation;
   vocabulary: VocabularyReader;

@@ -8,7 +8,7 @@ import { Committer } from "./commit.js";
 import { Intake, type Arrival } from "./intake.js";
 import type { Decided, Decider, Pdp } from "./pdp.js";
 import type { ActivePolicy, Caller } from "./ports.js";
-import type { Action } from "./read.js";
+import type { ReadAction } from "./read.js";
 import { readActions, readBatch } from "./read_batch.js";
 
 export type * from "./pdp.js";
@@ -31,7 +31,7 @@ export function decider(pdp: Pdp): Decider {
     return committer.durable(committed);
   };
 
-  async function all(actions: readonly Action[], caller: Caller, policy: ActivePolicy, arrival: Arrival): Promise<Decided[]> {
+  async function all(actions: readonly ReadAction[], caller: Caller, policy: ActivePolicy, arrival: Arrival): Promise<Decided[]> {
     return inOrder(await Promise.all(actions.map(async (action) => await intake.question(action, caller, policy, arrival))));
   }
 

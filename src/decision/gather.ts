@@ -4,7 +4,7 @@ import { approvalOf, principalOf } from "./approval.js";
 import { assessmentText } from "./assessed.js";
 import type { Agent, AgentProof, Facts, Grant, Identity, RevocationScope, Task } from "./ports.js";
 import type { Question } from "./attempt.js";
-import type { Action } from "./read.js";
+import type { ReadAction } from "./read.js";
 import { relationOf } from "./relation.js";
 import { requestText } from "./canonical_texts.js";
 import type { Asker, Gathered, Level, NarrowedTo, Situation } from "./situation.js";
@@ -71,7 +71,7 @@ function ownLevel({ action, asker, policy }: Question, { identity, facts, now_ms
 }
 
 /** Returns the level of an ancestor. Proofs are of the agent that acts: for the agents before it only facts count. */
-function ancestor(taskId: string, within: boolean, action: Action, asker: Asker, own: Situation, facts: Facts): Level {
+function ancestor(taskId: string, within: boolean, action: ReadAction, asker: Asker, own: Situation, facts: Facts): Level {
   const task = within ? facts.task(taskId) : undefined;
   // Of a task that nobody knows, it is the task that has to be refused, and not its agent.
   const agentId = task?.agent ?? own.agent_id;
@@ -96,7 +96,7 @@ function ancestor(taskId: string, within: boolean, action: Action, asker: Asker,
 }
 
 /** Returns the agent's narrowing. What is done on an agent's behalf is narrowed as the agent is. */
-function narrowedTo(facts: Facts, agent: string, action: Action, task: Task | undefined, now_ms: number): NarrowedTo | null {
+function narrowedTo(facts: Facts, agent: string, action: ReadAction, task: Task | undefined, now_ms: number): NarrowedTo | null {
   const narrowed = facts.narrowed(agent, now_ms);
   if (narrowed === null) return null;
   const { actions_per_minute, permitted } = narrowed;
@@ -107,7 +107,7 @@ function narrowedTo(facts: Facts, agent: string, action: Action, task: Task | un
 /** The first scope, from the widest, in which something of this is revoked. */
 function revocation(
   facts: Facts,
-  { request, task_proof }: Action,
+  { request, task_proof }: ReadAction,
   { caller, agent_proof }: Asker,
   agentId: string,
   agent: Agent | undefined,

@@ -3,7 +3,7 @@ import { Problem } from "../contract/index.js";
 import type { Question } from "./attempt.js";
 import type { Pdp } from "./pdp.js";
 import type { ActivePolicy, AgentProof, Caller, TaskProof } from "./ports.js";
-import { readAction, type Action } from "./read.js";
+import { readAction, type ReadAction } from "./read.js";
 import { scan } from "./scan.js";
 import type { Asker } from "./situation.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
@@ -67,7 +67,7 @@ export class Intake {
   }
 
   /** @throws Problem (400) naming field and expectation */
-  read(asked: unknown, policy: ActivePolicy, adapter: string | null = null): Action {
+  read(asked: unknown, policy: ActivePolicy, adapter: string | null = null): ReadAction {
     const action = readAction(asked, this.vocabularyOf(policy), this.taskProof);
     action.adapter = adapter;
     return action;
@@ -75,7 +75,7 @@ export class Intake {
 
   /** Resolves at once for most actions. @throws Problem `facts_behind`, `token_*` */
   question(
-    action: Action,
+    action: ReadAction,
     caller: Caller,
     policy: ActivePolicy,
     arrival: Arrival,
@@ -88,12 +88,12 @@ export class Intake {
   }
 
   /** Waits for the agent's proof, and for facts as new as the caller has seen. @throws Problem `facts_behind`, `token_*` */
-  askerOf(action: Action, caller: Caller): Asker | Promise<Asker> {
+  askerOf(action: ReadAction, caller: Caller): Asker | Promise<Asker> {
     const isKnown = action.agent_token === null && action.at_least <= this.#pdp.facts.revision;
     return isKnown ? { caller, agent_proof: null } : this.#awaitedAsker(action, caller);
   }
 
-  async #awaitedAsker(action: Action, caller: Caller): Promise<Asker> {
+  async #awaitedAsker(action: ReadAction, caller: Caller): Promise<Asker> {
     const { facts, identity } = this.#pdp;
     if (facts.revision < action.at_least && !(await facts.reached(action.at_least))) {
       throw new Problem("facts_behind", { field: "/at_least" });
@@ -102,7 +102,7 @@ export class Intake {
     return { caller, agent_proof };
   }
 
-  #question(action: Action, asker: Asker, active: ActivePolicy, { asked_ms, began }: Arrival): Question {
+  #question(action: ReadAction, asker: Asker, active: ActivePolicy, { asked_ms, began }: Arrival): Question {
     const read_ms = this.#pdp.system.clock.monotonic() - began;
     const policy = this.#pdp.stage?.policyFor(action.request.agent, active) ?? active;
     return { action, asker, policy, vocabulary: this.vocabularyOf(policy), kind: "decision", happened: null, asked_ms, read_ms };

@@ -18,12 +18,12 @@ import {
 import { schemas } from "../system/schemas.js";
 import type { System } from "../system/index.js";
 import type { Question } from "./attempt.js";
-import type { Written } from "./commit.js";
+import type { WrittenDecision } from "./commit.js";
 import type { Decider } from "./pdp.js";
 import type { ActivePolicy, Caller } from "./ports.js";
 import { Lines, isBlank } from "./lines.js";
-import { checkEnvelope, readChecked, type Action } from "./read.js";
-import type { Happened } from "./record.js";
+import { checkEnvelope, readChecked, type ReadAction } from "./read.js";
+import type { ObservedEvent } from "./record.js";
 import { scan, type ScanLimits } from "./scan.js";
 
 export interface ObserveLimits extends ScanLimits {
@@ -42,7 +42,7 @@ export interface ObserveLimits extends ScanLimits {
 /** The log, of whose queue half is left to decisions. */
 export interface ObserveLog {
   /** Appends several entries like `Log`'s `append`; they are on disk together or not at all. */
-  appendAll(entries: readonly Written["entry"][]): Promise<void>;
+  appendAll(entries: readonly WrittenDecision["entry"][]): Promise<void>;
   /** Number of the last record that was appended. */
   readonly seq: number;
   readonly queue: { records: number; bytes: number };
@@ -94,8 +94,8 @@ export function observer(deps: ObserverDeps): Observer {
 /** A line that could be read. */
 interface ReadLine {
   line: number;
-  action: Action;
-  happened: Happened;
+  action: ReadAction;
+  happened: ObservedEvent;
 }
 
 /** A line with its question. */
@@ -105,7 +105,7 @@ interface AskedLine {
 }
 
 /** Lines that are recorded together. */
-type Group = { line: number; written: Written }[];
+type Group = { line: number; written: WrittenDecision }[];
 
 interface Slice {
   policy: ActivePolicy;
@@ -260,7 +260,7 @@ export class Observation {
     }
   }
 
-  #readAt(text: string, nowMs: number): Pick<Happened, "at" | "at_ms"> {
+  #readAt(text: string, nowMs: number): Pick<ObservedEvent, "at" | "at_ms"> {
     const { age_max_ms, time_skew_max_ms } = this.#deps.limits;
     const ms = this.#minutes.read(text) ?? parseTime(text);
     const field = "/at";

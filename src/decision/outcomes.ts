@@ -31,7 +31,7 @@ export interface OutcomesOptions {
   flow?: FlowOutcomes;
 }
 
-export class Outcomes {
+export class OutcomeReports {
   readonly #options: OutcomesOptions;
   readonly #decisions: Recent<Decision>;
   /**

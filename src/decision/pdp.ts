@@ -4,7 +4,7 @@ import type { System } from "../system/index.js";
 import type { Approvable } from "./approval.js";
 import type { Attempt, Attempter } from "./attempt.js";
 import type { Chain } from "./chain.js";
-import type { Written } from "./commit.js";
+import type { WrittenDecision } from "./commit.js";
 import type { Intake } from "./intake.js";
 import type {
   AgentProof,
@@ -33,7 +33,7 @@ export interface DecisionLimits extends ScanLimits {
 }
 
 /** Finds the incident that an action belongs to. Called for each record in the turn that hands it over, in order. */
-export interface Findings {
+export interface IncidentPort {
   /** @returns the finding's id; null if it belongs to none */
   place(sighted: Sighted): string | null;
   /** Called when the record of a decision that began a finding did not reach the disk. */
@@ -61,7 +61,7 @@ export interface Pdp {
   /** Second policy beside the active one. @default the active policy decides for all */
   stage?: PolicyStage;
   /** Without it each action that has to be looked into is a finding of its own. */
-  findings?: Findings;
+  findings?: IncidentPort;
   /**
    * Called for each decision and observed action in the turn that hands its record over, after the profile has learned from it. It
    * may change facts, and throws nothing. Not called for what isn't the agent's own doing.
@@ -116,7 +116,7 @@ export interface Decider {
 /** Commits observed actions, whose records are appended by the group. */
 export interface ObservedCommit {
   /** Writes the record and learns from it; the record has to be appended in the same turn. @throws Problem of masks */
-  write: (attempt: Attempt) => Written;
+  write: (attempt: Attempt) => WrittenDecision;
   /** Undoes what `write` kept of a record that did not reach the disk. */
-  unrecorded: (written: Pick<Written, "answer" | "task">) => void;
+  unrecorded: (written: Pick<WrittenDecision, "answer" | "task">) => void;
 }

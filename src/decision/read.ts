@@ -21,7 +21,7 @@ import type { TaskProof } from "./ports.js";
 import { checkId, type TypeReader, type VocabularyReader } from "./values.js";
 import { schemas, type Validator } from "../system/schemas.js";
 
-export interface Action {
+export interface ReadAction {
   request: PolicyInput["request"];
   /** Null where the vocabulary has no such verb or type; the floor then refuses and no policy sees the action. */
   verb: VerbSpec | null;
@@ -46,7 +46,7 @@ const validEnvelope = ajv.compile<DecideRequest>(DecideRequest);
  * @param asked parsed JSON
  * @throws Problem (400) naming field and expectation; see `docs/reference.md`
  */
-export function readAction(asked: unknown, vocabulary: VocabularyReader, taskProof: (token: string) => TaskProof): Action {
+export function readAction(asked: unknown, vocabulary: VocabularyReader, taskProof: (token: string) => TaskProof): ReadAction {
   checkEnvelope(validEnvelope, asked);
   return readChecked(asked, vocabulary, taskProof);
 }
@@ -55,7 +55,7 @@ export function readAction(asked: unknown, vocabulary: VocabularyReader, taskPro
  * Reads an envelope like `readAction`, after its own schema has checked it.
  * @throws Problem (400)
  */
-export function readChecked(asked: DecideRequest, vocabulary: VocabularyReader, taskProof: (token: string) => TaskProof): Action {
+export function readChecked(asked: DecideRequest, vocabulary: VocabularyReader, taskProof: (token: string) => TaskProof): ReadAction {
   const { agent, purpose, verb: verbName, resource, related = {}, context = {} } = asked;
   const task_proof = asked.task_token === undefined ? null : taskProof(asked.task_token);
   const task = asked.task ?? task_proof?.task ?? null;

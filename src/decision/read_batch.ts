@@ -1,7 +1,7 @@
 /** Reads the actions of a batch: one that can't be read refuses the whole, and is named by its place. */
 import { Problem, pointerToken } from "../contract/index.js";
 import type { TaskProof } from "./ports.js";
-import { readAction, type Action } from "./read.js";
+import { readAction, type ReadAction } from "./read.js";
 import type { VocabularyReader } from "./values.js";
 
 /** @throws Problem with the item's place in `field` */
@@ -10,7 +10,7 @@ export function readBatch(
   vocabulary: VocabularyReader,
   itemsMax: number,
   taskProof: (token: string) => TaskProof,
-): Action[] {
+): ReadAction[] {
   if (typeof asked !== "object" || asked === null || Array.isArray(asked)) {
     throw new Problem("field_type", { field: "", expected: "an object" });
   }
@@ -30,7 +30,7 @@ export function readActions(
   vocabulary: VocabularyReader,
   itemsMax: number,
   taskProof: (token: string) => TaskProof,
-): Action[] {
+): ReadAction[] {
   if (actions.length === 0 || actions.length > itemsMax) {
     throw new Problem("field_invalid", { field: "/actions", expected: `1 to ${itemsMax} actions` });
   }

@@ -10,7 +10,7 @@ import type { Gathered, Situation } from "./situation.js";
 export type Kind = "decision" | "observed";
 
 /** Report about an observed action. */
-export interface Happened {
+export interface ObservedEvent {
   /** RFC 3339, UTC; and the same in milliseconds since the epoch. */
   at: string;
   at_ms: number;
@@ -19,7 +19,7 @@ export interface Happened {
   unasked?: boolean;
 }
 
-export interface Recorded {
+export interface RecordedAttempt {
   attempt: Attempt;
   /** The record's member of that name; null if the profile learns nothing. */
   act: ActRecord | null;
@@ -38,7 +38,7 @@ export interface Recorded {
  * request and what the floor read instead. Of all that, and of the answer, it has what is masked as digests.
  * @throws Problem `log_unavailable` where something is to be masked and can't be
  */
-export function recordText(recorded: Recorded): { before: string; after: string; beside?: Beside } {
+export function recordText(recorded: RecordedAttempt): { before: string; after: string; beside?: Beside } {
   const { attempt, previous } = recorded;
   const { question, gathered, inputs, uses } = attempt;
   const { asker, happened, kind } = question;
@@ -87,7 +87,7 @@ function masked(
     answer,
     answer_text,
     mask,
-  }: Recorded,
+  }: RecordedAttempt,
   levels: readonly string[],
   floored: boolean,
 ): Pick<Masked, "levels" | "request" | "proof"> & { answer: string; pointers: string } {

@@ -2,14 +2,14 @@
 import { NOTHING_ODD, type Assessment, type InputGrant } from "../contract/index.js";
 import type { Agent, Caller, Facts, Grant, Identity, KeptProfile, Masks, Task, TokenUse } from "./ports.js";
 
-export interface Known {
+export interface FixedFacts {
   agent: (id: string) => Agent | undefined;
   task: (id: string) => Task | undefined;
   /** Live ones that name this type and verb. */
   grants?: (type: string, verb: string) => readonly InputGrant[];
 }
 
-export function stillFacts({ agent, task, grants = () => [] }: Known): Facts {
+export function stillFacts({ agent, task, grants = () => [] }: FixedFacts): Facts {
   return {
     revision: 1,
     stale: false,

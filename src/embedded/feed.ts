@@ -4,7 +4,7 @@
  * caught up again.
  */
 import { Connection } from "../client/connection.js";
-import type { Received } from "../client/event_source.js";
+import type { StreamedEvent } from "../client/event_source.js";
 import type { Outside } from "../client/outside.js";
 import type { Carrier } from "../client/transport.js";
 import {
@@ -147,7 +147,7 @@ export class Feed {
   }
 
   /** @throws Error for what can't be, and the connection is given up */
-  #take({ event, data }: Received): number | null {
+  #take({ event, data }: StreamedEvent): number | null {
     const said: unknown = JSON.parse(data);
     if (typeof said !== "object" || said === null) throw this.#refused("it is no event");
     switch (event) {

@@ -4,7 +4,7 @@ import { readAnswer } from "../client/answer.js";
 import { Undecided } from "../client/errors.js";
 import { Questions } from "../client/questions.js";
 import type { Outside } from "../client/outside.js";
-import type { Carrier, Exchange, Received } from "../client/transport.js";
+import type { Carrier, ClientExchange, TransportAnswer } from "../client/transport.js";
 import type { Answer, DecideRequest } from "../contract/index.js";
 
 const SEEN_MAX = 8192;
@@ -46,7 +46,7 @@ export class Forwarder {
   }
 
   /** Passes on what became of an action that the service has decided. @throws Undecided */
-  tell(outcome: Exchange): Promise<Received> {
+  tell(outcome: ClientExchange): Promise<TransportAnswer> {
     return this.#carrier.send(outcome);
   }
 

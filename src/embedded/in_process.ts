@@ -1,17 +1,17 @@
 /** Decides what an application asks, in its own process; and is to `@remit-pdp/client` what a service is. */
 import { Undecided, type ProblemSaid } from "../client/errors.js";
-import type { Carrier, Exchange, Received } from "../client/transport.js";
+import type { Carrier, ClientExchange, TransportAnswer } from "../client/transport.js";
 import { Problem, type Answer, type DecideRequest, type ReportOutcome } from "../contract/index.js";
 import type { Decided, Decider } from "../decision/decide.js";
 import { expired } from "../decision/intake.js";
-import type { Outcomes } from "../decision/outcomes.js";
+import type { OutcomeReports } from "../decision/outcomes.js";
 import type { Caller, Engine } from "../decision/ports.js";
 import { readAction } from "../decision/read.js";
 import type { Clock, Timers } from "../system/index.js";
 import { Elsewhere, isForService } from "./elsewhere.js";
 import { copyOf, type GivenLimits } from "./given.js";
 import { notReady, type Failing } from "./not_ready.js";
-import type { Source } from "./sources.js";
+import type { FactsSource } from "./sources.js";
 
 /** Limits that a service has by default. */
 export const GIVEN: GivenLimits = { depth_max: 32, members_max: 256, bytes_max: 64 * 1024 };
@@ -21,13 +21,13 @@ const OUTCOME = /^decisions\/([0-9a-f-]{36})\/outcome$/;
 
 export class InProcess implements Pick<Carrier, "send"> {
   readonly #decider: Decider;
-  readonly #source: Source;
-  readonly #outcomes: Outcomes;
+  readonly #source: FactsSource;
+  readonly #outcomes: OutcomeReports;
   readonly #engine: Engine;
   readonly #clock: Clock;
   #closed = false;
 
-  constructor(decider: Decider, source: Source, outcomes: Outcomes, engine: Engine, { clock }: { clock: Clock }) {
+  constructor(decider: Decider, source: FactsSource, outcomes: OutcomeReports, engine: Engine, { clock }: { clock: Clock }) {
     this.#decider = decider;
     this.#source = source;
     this.#outcomes = outcomes;
@@ -104,7 +104,7 @@ export class InProcess implements Pick<Carrier, "send"> {
   }
 
   /** Answers what a client would send to a service. @throws Undecided */
-  async send(exchange: Exchange): Promise<Received> {
+  async send(exchange: ClientExchange): Promise<TransportAnswer> {
     const { path, body } = exchange;
     const sent_ms = this.#clock.monotonic();
     const decision = OUTCOME.exec(path)?.[1];

@@ -1,8 +1,8 @@
 /** Reports changes to whatever is kept and runs in this process, once they are in memory. */
-import { Heard } from "../client/heard.js";
+import { ChangeReceiver } from "../client/heard.js";
 import type { ChangeEvent } from "../contract/index.js";
 
-export class LocalHeard extends Heard {
+export class LocalHeard extends ChangeReceiver {
   start(): void {
     return;
   }

@@ -8,7 +8,7 @@ export interface RemoteOptions {
   token: string | (() => string | Promise<string>);
 }
 
-export interface Asked {
+export interface RemoteRequest {
   method?: "GET" | "POST";
   path: string;
   headers?: Record<string, string>;
@@ -41,7 +41,7 @@ export class Remote {
   }
 
   /** Whatever the status is. @throws Error saying why there is no whole answer */
-  ask({ method = "GET", path, headers = {}, body, ms, answer_bytes_max }: Asked): Promise<Got> {
+  ask({ method = "GET", path, headers = {}, body, ms, answer_bytes_max }: RemoteRequest): Promise<Got> {
     return within(this.#outside, ms, this.#over.signal, async (signal) => {
       const { url, token } = this.#options;
       const said = typeof token === "string" ? token : await token();

@@ -17,7 +17,7 @@ import { LocalHeard } from "./local_heard.js";
 import { failingOf, type Failing } from "./not_ready.js";
 import type { EmbeddedOptions, ReadOptions, ServiceOptions } from "./options.js";
 
-export interface Source {
+export interface FactsSource {
   /** Facts as decisions use them. */
   facts: Facts;
   /** Facts as they are, with what is counted. */
@@ -46,7 +46,7 @@ export function fromService(
   outside: Outside,
   policy: () => ActivePolicy | null,
   report: Report,
-): Source {
+): FactsSource {
   const carrier = new Transport(readTransport({ url, token }), outside);
   const opening = new Opening(carrier, report);
   const feed = new Feed(
@@ -139,7 +139,7 @@ export async function fromFile(
   outside: Outside,
   policy: PolicyNow,
   report: Report,
-): Promise<Source> {
+): Promise<FactsSource> {
   const heard = new LocalHeard(outside);
   let failing: Failing | null = null;
   const read = await factsFile({ file, poll_ms, age_ms_max }, system, policy, compileGrantEntry, {

@@ -7,7 +7,7 @@ import { boundWords, placeWords } from "../bundle/condition_words.js";
 import { conditionPlaces } from "../contract/index.js";
 import { all, not, truthOf, valueAt, type Truth } from "../decision/conditions.js";
 
-export interface Finding {
+export interface TriedCondition {
   /** Path that was compared, as the author wrote it: `task.topic`, `about`. */
   name: string;
   wanted: string;
@@ -20,7 +20,7 @@ export interface Tried {
   code: string;
   entry: Entry;
   applies: Truth;
-  conditions: Finding[];
+  conditions: TriedCondition[];
 }
 
 const EFFECTS = ["allow", "flag", "never"] as const;
@@ -51,7 +51,7 @@ function own<T>(record: Record<string, T>, key: string): T | undefined {
   return Object.hasOwn(record, key) ? record[key] : undefined;
 }
 
-function aboutFinding(entry: Entry, data: PolicyData, input: PolicyInput): Finding[] {
+function aboutFinding(entry: Entry, data: PolicyData, input: PolicyInput): TriedCondition[] {
   if (entry.about === "any") return [];
   const { resource } = input.request;
   const links = Object.entries(own(data.vocabulary.types, resource.type)?.about ?? {});
@@ -68,7 +68,7 @@ function aboutFinding(entry: Entry, data: PolicyData, input: PolicyInput): Findi
   return [{ name: "about", wanted: entry.about, found, holds: entry.about === "task" ? related : not(related) }];
 }
 
-function conditionFinding(condition: Condition, input: PolicyInput): Finding {
+function conditionFinding(condition: Condition, input: PolicyInput): TriedCondition {
   return { name: condition.name, wanted: wanted(condition), found: foundBy(condition, input), holds: truthOf(condition, input) };
 }
 

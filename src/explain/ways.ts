@@ -11,7 +11,7 @@ import {
   isCanonicalId,
   momentMs,
   type Catalogue,
-  type Change,
+  type ExplainedChange,
   type Fields,
   type InputGrant,
   type PolicyData,
@@ -29,7 +29,7 @@ import { valueAt } from "../decision/conditions.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import type { Tried } from "./tried.js";
 
-interface Candidate extends Change {
+interface Candidate extends ExplainedChange {
   found: Value;
   to: Value;
   apply: (input: PolicyInput) => void;
@@ -62,7 +62,7 @@ export async function findWays(
   }
   const singles = onePerPath(ways);
   if (singles.length < WAYS_MAX) singles.push(...(await pairs(search, helpful, WAYS_MAX - singles.length)));
-  const by = (kind: Change["kind"]): boolean => ways.some(({ changes: [change] }) => change?.kind === kind);
+  const by = (kind: ExplainedChange["kind"]): boolean => ways.some(({ changes: [change] }) => change?.kind === kind);
   return {
     ways: singles.slice(0, WAYS_MAX),
     grant: by("grant") ? "lifts" : by("approval") ? "approval_lifts" : "lifts_nothing",
@@ -97,7 +97,17 @@ function shown({ kind, path, found, to }: Candidate): Way["changes"][number] {
 }
 
 /** `customer were ada (it is bob)`. */
-export function changeWords({ kind, path, found, to }: { kind: Change["kind"]; path: string | null; found: Value; to: Value }): string {
+export function changeWords({
+  kind,
+  path,
+  found,
+  to,
+}: {
+  kind: ExplainedChange["kind"];
+  path: string | null;
+  found: Value;
+  to: Value;
+}): string {
   switch (kind) {
     case "grant":
       return "a grant let it";

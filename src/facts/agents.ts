@@ -3,13 +3,13 @@ import { type AgentState, type ChangeAgent, type CreateAgent, type Credential } 
 import { iso, stateOfAgent, type AgentFact } from "./entities.js";
 import { checkAttributes, named } from "./fields.js";
 import { checkCanonical, refuse } from "./problems.js";
-import type { Known, KnownPolicy } from "./registry.js";
+import type { FactsLookup, KnownPolicy } from "./registry.js";
 
 /**
  * A new agent, or one that is there already.
  * @throws Problem `agent_id_used`, `agent_id_similar`, `credential_taken`, `fact_invalid`, `identifier_not_canonical`
  */
-export function checkNewAgent(asked: CreateAgent, known: Known, policy: KnownPolicy, nowMs: number): AgentState {
+export function checkNewAgent(asked: CreateAgent, known: FactsLookup, policy: KnownPolicy, nowMs: number): AgentState {
   const before = known.agent(asked.id);
   if (before?.status === "revoked") refuse("/id", "an id that no agent ever had", "agent_id_used");
   if (before === undefined) {
@@ -39,7 +39,7 @@ export function checkNewAgent(asked: CreateAgent, known: Known, policy: KnownPol
 export function checkChangedAgent(
   before: AgentFact,
   { status: _status, reason: _reason, ...asked }: ChangeAgent,
-  known: Known,
+  known: FactsLookup,
   policy: KnownPolicy,
   nowMs: number,
 ): AgentState {
@@ -55,7 +55,7 @@ export function checkChangedAgent(
 }
 
 /** Rejects ways around a stop, which has to be lifted instead: another owner, or the agent's credentials under another name. */
-function checkStaysStopped(before: AgentFact, after: AgentState, known: Known): void {
+function checkStaysStopped(before: AgentFact, after: AgentState, known: FactsLookup): void {
   const isOwnerRevoked = known.revoked("owner", before.owner);
   if (isOwnerRevoked && after.owner !== before.owner) refuse("/owner", `\`${before.owner}\`, until the revocation of that owner is lifted`);
   if (before.status === "active" && !isOwnerRevoked && !known.revoked("agent", before.id)) return;
@@ -63,7 +63,7 @@ function checkStaysStopped(before: AgentFact, after: AgentState, known: Known): 
     refuse("/credentials", "every credential that it has, until the agent is no longer stopped");
 }
 
-function checkAgent(agent: AgentState, before: AgentFact | undefined, known: Known, policy: KnownPolicy): void {
+function checkAgent(agent: AgentState, before: AgentFact | undefined, known: FactsLookup, policy: KnownPolicy): void {
   checkCanonical(agent.owner, "/owner");
   checkCanonical(agent.version, "/version");
   if (agent.name !== null) checkCanonical(agent.name, "/name");

@@ -34,11 +34,11 @@ import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./
 import { approvalId, checkApproval, checkNewGrant, type ApproveAction, type GrantLimits } from "./grants.js";
 import { Holding } from "./holding.js";
 import type { HeldThere, OtherNodes } from "./others.js";
-import { Ledger, turnOf, type Act, type LedgerOptions } from "./ledger.js";
+import { Ledger, turnOf, type Attribution, type LedgerOptions } from "./ledger.js";
 import { restrictionOf, withBound, withEnd, withEvent, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
 import { checkAttributes } from "./fields.js";
 import { refuse } from "./problems.js";
-import { Reading } from "./reading.js";
+import { FactsReading } from "./reading.js";
 import { Registry, split, type CompileEntry, type KnownPolicy } from "./registry.js";
 import { TOKENS, checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
@@ -93,7 +93,7 @@ const FORGET_EVERY_MS = 1000;
 export type Narrowing = Omit<NarrowingState, "agent" | "by" | "since" | "lifted">;
 
 /** A change that narrows says how it holds; any other is durable once it is answered. */
-export interface Changed<T> {
+export interface ChangedFact<T> {
   fact: T;
   in_force: InForce | null;
 }
@@ -111,7 +111,7 @@ export interface Created<T> {
   fact: T;
 }
 
-export class Commands extends Reading {
+export class Commands extends FactsReading {
   readonly ledger: Ledger;
   readonly deps: FactsDeps;
   readonly #holding: Holding;
@@ -169,7 +169,7 @@ export class Commands extends Reading {
    * @param expected the revision that the change is based on; needed save for a status
    * @throws Problem `agent_not_found`, `revision_required`, `revision_stale`, `credential_taken`, `fact_invalid`, …
    */
-  async changeAgent(id: string, asked: ChangeAgent, expected: number | null, by: string): Promise<Changed<AgentAnswer>> {
+  async changeAgent(id: string, asked: ChangeAgent, expected: number | null, by: string): Promise<ChangedFact<AgentAnswer>> {
     const { status, reason = null, ...members } = asked;
     const act = { by, reason };
     if (status === undefined) {
@@ -210,7 +210,7 @@ export class Commands extends Reading {
    * Adds subjects to a task, sets attributes of it, or ends it; that holds at once.
    * @throws Problem `task_not_found`, `fact_invalid`, `task_wider_than_parent`, `revision_stale`, …
    */
-  async changeTask(id: string, asked: AmendTask, expected: number | null, by: string): Promise<Changed<TaskFactAnswer>> {
+  async changeTask(id: string, asked: AmendTask, expected: number | null, by: string): Promise<ChangedFact<TaskFactAnswer>> {
     const { subjects, attributes, ended, reason = null } = asked;
     const task = this.knownTask(id);
     checkRevision(task.revision, expected);
@@ -280,7 +280,7 @@ export class Commands extends Reading {
   }
 
   /** Ends a grant before its time; that holds at once. @throws Problem `grant_not_found`, `revision_stale` */
-  async endGrant(id: string, { reason }: EndGrant, expected: number | null, by: string): Promise<Changed<GrantAnswer>> {
+  async endGrant(id: string, { reason }: EndGrant, expected: number | null, by: string): Promise<ChangedFact<GrantAnswer>> {
     const grant = this.registry.grant(id);
     if (grant === undefined) throw new Problem("grant_not_found");
     checkRevision(grant.revision, expected);
@@ -302,7 +302,7 @@ export class Commands extends Reading {
    * decision is left that began before.
    * @throws Problem `fact_invalid`, `identifier_not_canonical`
    */
-  async revoke({ scope: asked, reason }: CreateRevocation, by: string): Promise<Changed<RevocationAnswer>> {
+  async revoke({ scope: asked, reason }: CreateRevocation, by: string): Promise<ChangedFact<RevocationAnswer>> {
     const target = checkTarget(asked, this.registry, this.deps.policy());
     const id = revocationId(target);
     const since = iso(this.now());
@@ -319,7 +319,7 @@ export class Commands extends Reading {
    * @returns null if it reports nothing new: the transmitter has already reported what has happened since
    * @throws Problem `fact_invalid`, `identifier_not_canonical`
    */
-  async revokeAsTold(told: ToldOf & { before_ms?: number }, by: string): Promise<Changed<RevocationAnswer> | null> {
+  async revokeAsTold(told: ToldOf & { before_ms?: number }, by: string): Promise<ChangedFact<RevocationAnswer> | null> {
     const { source, as_of_ms, before_ms, reason } = told;
     const target = checkTarget(told.scope, this.registry, this.deps.policy());
     const id = revocationId(target, before_ms === undefined ? source : `${source}${TOKENS}`);
@@ -358,7 +358,7 @@ export class Commands extends Reading {
    * Refuses an agent's tokens that were issued before a moment. It is in memory before this returns.
    * @throws Problem `agent_not_found`
    */
-  async cutTokens(id: string, { before_ms, reason }: { before_ms: number; reason: string }, by: string): Promise<Changed<AgentAnswer>> {
+  async cutTokens(id: string, { before_ms, reason }: { before_ms: number; reason: string }, by: string): Promise<ChangedFact<AgentAnswer>> {
     const value = stateOfAgent(this.knownAgent(id));
     const act = { by, reason };
     const in_force = await this.#holding.narrow(`agent/${id}`, value, withBound(iso(before_ms)), act, "agent_tokens_cut");
@@ -385,7 +385,7 @@ export class Commands extends Reading {
    * Leaves an agent with reading what its task is about, so many times a minute. It is in memory before this returns.
    * @throws Problem `agent_not_found`
    */
-  async narrowAgent(agent: string, asked: Narrowing, by: string): Promise<Changed<NarrowingAnswer>> {
+  async narrowAgent(agent: string, asked: Narrowing, by: string): Promise<ChangedFact<NarrowingAnswer>> {
     this.knownAgent(agent);
     const narrowing: NarrowingState = { agent, ...asked, by, since: iso(this.now()), lifted: null };
     const before = this.registry.narrowings.get(agent);
@@ -444,7 +444,7 @@ export class Commands extends Reading {
     registry.forgetOverGrants(null, Math.floor((grants_max - live) / 2), now);
   }
 
-  async #changeMembers(id: string, members: Omit<ChangeAgent, "status" | "reason">, expected: number, act: Act): Promise<void> {
+  async #changeMembers(id: string, members: Omit<ChangeAgent, "status" | "reason">, expected: number, act: Attribution): Promise<void> {
     await this.ledger.inTurn("agent", async () => {
       const agent = this.#durableAgent(id);
       checkRevision(agent.revision, expected);
@@ -454,7 +454,7 @@ export class Commands extends Reading {
     });
   }
 
-  async #restore(id: string, expected: number | null, act: Act): Promise<void> {
+  async #restore(id: string, expected: number | null, act: Attribution): Promise<void> {
     const key = `agent/${id}`;
     await this.#holding.undo([key, `narrowing/${id}`], async () => {
       const agent = this.knownAgent(id);
@@ -473,7 +473,7 @@ export class Commands extends Reading {
   }
 
   /** Returns the write that ends an agent's narrowing; null if it isn't narrowed. */
-  #widened(agent: string, act: Act): Omit<Write, "time"> | null {
+  #widened(agent: string, act: Attribution): Omit<Write, "time"> | null {
     const narrowing = this.registry.narrowings.get(agent);
     if (narrowing?.lifted !== null) return null;
     const value = { ...stateOf(narrowing), lifted: this.#lifted(act.by, act.reason ?? "") };
@@ -484,7 +484,7 @@ export class Commands extends Reading {
     return { at: iso(this.now()), by, reason };
   }
 
-  async #amend(id: string, asked: Pick<AmendTask, "subjects" | "attributes">, expected: number | null, act: Act): Promise<void> {
+  async #amend(id: string, asked: Pick<AmendTask, "subjects" | "attributes">, expected: number | null, act: Attribution): Promise<void> {
     const task = this.knownTask(id);
     checkRevision(task.revision, expected);
     const policy = this.#policy();
@@ -503,7 +503,7 @@ export class Commands extends Reading {
   async #create(
     key: string,
     value: object,
-    act: Act,
+    act: Attribution,
     change: string,
     taken: "agent_exists" | "task_exists" | "grant_exists",
     apart?: string,
@@ -516,7 +516,7 @@ export class Commands extends Reading {
     }
   }
 
-  async #change(key: string, value: object, act: Act, change: string, apart?: string): Promise<void> {
+  async #change(key: string, value: object, act: Attribution, change: string, apart?: string): Promise<void> {
     const expected = this.registry.revisionOf(key);
     await this.ledger.commit([{ key, expected, value: value as Json, ...act, change }], this.#guard(apart));
   }

@@ -2,7 +2,7 @@
 import { parseTime, type Approval, type CreateGrant, type GrantFactState } from "../contract/index.js";
 import { iso } from "./entities.js";
 import { checkCanonical, refuse, span } from "./problems.js";
-import type { CompileEntry, Known, KnownPolicy } from "./registry.js";
+import type { CompileEntry, FactsLookup, KnownPolicy } from "./registry.js";
 import { isLive } from "./tasks.js";
 
 export interface GrantLimits {
@@ -37,7 +37,7 @@ export const approvalId = (decision: string): string => APPROVAL_ID + decision;
 export function checkApproval(
   { agent, decision, action_digest, approval_digest, quorum, reason, expires_ms }: ApproveAction,
   first: Approval["given"][number],
-  known: Known,
+  known: FactsLookup,
   { counted_grants }: Pick<GrantLimits, "counted_grants">,
   nowMs: number,
 ): GrantFactState {
@@ -50,7 +50,7 @@ export function checkApproval(
   };
 }
 
-function checkHolder(known: Known, agent: string): void {
+function checkHolder(known: FactsLookup, agent: string): void {
   const holder = known.agent(agent);
   if (holder === undefined || holder.status === "revoked") refuse("/agent", "a registered agent");
 }
@@ -62,7 +62,7 @@ function refuseCount(): never {
 /** @throws Problem `fact_invalid`, `identifier_not_canonical` */
 export function checkNewGrant(
   asked: CreateGrant,
-  known: Known,
+  known: FactsLookup,
   policy: KnownPolicy,
   compile: CompileEntry,
   { grant_lifetime_max_ms: lifetime, counted_grants }: GrantLimits,

@@ -11,7 +11,7 @@ export const GRANTS_KEPT_MS = 30 * 24 * 3_600_000;
 /** One caller's approval. */
 export type Voice = Approval["given"][number];
 
-export type GrantState = "live" | "unapproved" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
+export type HeldGrantState = "live" | "unapproved" | "not_yet_valid" | "expired" | "used_up" | "revoked" | "ended";
 
 /** Agent or task that a grant is for. */
 export interface GrantHolder {
@@ -20,21 +20,21 @@ export interface GrantHolder {
 }
 
 /** A grant as a decision sees it: approvals only while they are live. */
-export interface Grant {
-  readonly state: Exclude<GrantState, "unapproved">;
+export interface VisibleGrant {
+  readonly state: Exclude<HeldGrantState, "unapproved">;
   readonly input: InputGrant;
   /** True if its uses are counted. */
   readonly counted: boolean;
   readonly expires_ms: number;
 }
 
-const NO_GRANTS: readonly Grant[] = [];
+const NO_GRANTS: readonly VisibleGrant[] = [];
 
 interface HeldGrant {
   fact: GrantFact;
   used: number;
   /** The last view of it; replaced where its state is another, so that equal views are one object. */
-  view: Grant | null;
+  view: VisibleGrant | null;
   compiled: { vocabulary: Vocabulary; entry: CompiledEntry | null; input: InputGrant } | null;
 }
 
@@ -82,11 +82,11 @@ export class HeldGrants {
   }
 
   /** Grants that name this agent or task and this type and verb, and those lately over among them. */
-  of(agent: string, task: string | null, type: string, verb: string, now_ms: number): readonly Grant[] {
+  of(agent: string, task: string | null, type: string, verb: string, now_ms: number): readonly VisibleGrant[] {
     const ofAgent = this.#ofAgent.get(agent);
     const ofTask = task === null ? undefined : this.#ofTask.get(task);
     if (ofAgent === undefined && ofTask === undefined) return NO_GRANTS;
-    const found: Grant[] = [];
+    const found: VisibleGrant[] = [];
     for (const grants of [ofAgent, ofTask]) {
       for (const grant of grants ?? []) {
         if (grant.fact.over_ms + OVER_KEPT_MS <= now_ms || !this.#covers(grant, type, verb)) continue;
@@ -100,7 +100,7 @@ export class HeldGrants {
    * Live approvals of one action of this agent.
    * @param digest returns the approval digest that they have to be for; called only if the agent has any
    */
-  approvals(agent: string, now_ms: number, digest: () => string): readonly Grant[] {
+  approvals(agent: string, now_ms: number, digest: () => string): readonly VisibleGrant[] {
     const live = this.#ofAgent.get(agent)?.filter((grant) => isApproval(grant.fact) && this.#state(grant, now_ms) === "live") ?? [];
     if (live.length === 0) return NO_GRANTS;
     const wanted = digest();
@@ -164,7 +164,7 @@ export class HeldGrants {
   }
 
   /** A grant as people ask about it: how it stands, how often it was used, and whether the active vocabulary has what it names. */
-  use(id: string, now_ms: number): { state: GrantState; used: number; fits: boolean } | undefined {
+  use(id: string, now_ms: number): { state: HeldGrantState; used: number; fits: boolean } | undefined {
     const grant = this.#grants.get(id);
     if (grant === undefined) return undefined;
     const fits = grant.fact.value.entry === null || this.#compiled(grant).entry !== null;
@@ -259,7 +259,7 @@ export class HeldGrants {
     return (grant.compiled = { vocabulary, entry, input });
   }
 
-  #view(grant: HeldGrant, now_ms: number): Grant {
+  #view(grant: HeldGrant, now_ms: number): VisibleGrant {
     const state = this.#state(grant, now_ms);
     const { input } = this.#compiled(grant);
     if (grant.view?.state === state) return grant.view;
@@ -269,7 +269,7 @@ export class HeldGrants {
     return (grant.view = { state, input, counted: value.uses !== null, expires_ms });
   }
 
-  #state(grant: HeldGrant, now_ms: number): GrantState {
+  #state(grant: HeldGrant, now_ms: number): HeldGrantState {
     const { value, not_before_ms, expires_ms } = grant.fact;
     if (this.#isRevoked(value.id)) return "revoked";
     if (value.ended !== null) return "ended";

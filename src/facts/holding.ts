@@ -2,7 +2,7 @@
 import { Problem, type InForce } from "../contract/index.js";
 
 import type { Json } from "../store/store.js";
-import { turnOf, type Act, type Ledger, type Outcome } from "./ledger.js";
+import { turnOf, type Attribution, type Ledger, type CommitOutcome } from "./ledger.js";
 import type { Narrow } from "./narrowing.js";
 import type { OtherNodes } from "./others.js";
 import type { Registry } from "./registry.js";
@@ -29,12 +29,12 @@ export class Holding {
    * before.
    * @param value what the key holds; null where it holds nothing
    */
-  async narrow(key: string, value: object | null, narrow: Narrow, act: Act, change: string): Promise<InForce> {
+  async narrow(key: string, value: object | null, narrow: Narrow, act: Attribution, change: string): Promise<InForce> {
     const now = value as Json;
     this.#narrowed.set(key, (this.#narrowed.get(key) ?? 0) + 1);
     // Repeated: it holds already, and is only seen to be durable; unless what restores it may be on its way.
     const holds = value !== null && narrow(now) === now && !this.#ledger.isChanging(turnOf(key));
-    const written: Promise<Outcome> = holds
+    const written: Promise<CommitOutcome> = holds
       ? this.#ledger.settle(turnOf(key), key)
       : this.#ledger.narrow(turnOf(key), key, now, narrow, act, change);
     const others = this.#others();

@@ -32,7 +32,7 @@ import { checkNewGrant } from "./grants.js";
 import type { ImportFact, ImportFile } from "./import_file.js";
 import { withNarrowing } from "./narrowing.js";
 import { refuse } from "./problems.js";
-import type { Known, KnownPolicy, Registry, RevocationScope } from "./registry.js";
+import type { FactsLookup, KnownPolicy, Registry, StoredRevocationScope } from "./registry.js";
 import { checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { SimilarIds } from "./similar.js";
@@ -244,7 +244,7 @@ function keyOf(fact: ImportFact): string {
 }
 
 /** Facts that are known, with an import's earlier facts laid over them. */
-class Staged implements Known {
+class Staged implements FactsLookup {
   newTasks = 0;
   readonly #commands: Commands;
   readonly #registry: Registry;
@@ -298,7 +298,7 @@ class Staged implements Known {
     return this.#similar.find(id) ?? this.#registry.similarAgent(id);
   }
 
-  revoked(scope: RevocationScope, id: string): boolean {
+  revoked(scope: StoredRevocationScope, id: string): boolean {
     return this.#registry.revoked(scope, id);
   }
 

@@ -24,7 +24,7 @@ import { split, type Notice, type Registry } from "./registry.js";
 import { without } from "./without.js";
 
 /** Author of a change, and the reason. */
-export interface Act {
+export interface Attribution {
   by: string;
   reason: string | null;
 }
@@ -38,7 +38,7 @@ export interface LedgerOptions {
   recorded?: ((revision: number) => void) | undefined;
 }
 
-export type Outcome = Pick<InForce, "revision" | "durable" | "problem">;
+export type CommitOutcome = Pick<InForce, "revision" | "durable" | "problem">;
 
 const CHANGES_AT_ONCE = 1000;
 /** Milliseconds after which what another node has let hold is made durable by this one; not by all at once. */
@@ -69,7 +69,7 @@ export class Ledger {
   /** Writes of which the store will say later whether they are made. */
   #unsettled = 0;
   /** Changes in force in memory but not yet durable, with the metadata for their events. */
-  readonly #held = new Map<string, Act & { time: string; change: string; on_record: boolean }>();
+  readonly #held = new Map<string, Attribution & { time: string; change: string; on_record: boolean }>();
   readonly #turns = new Map<string, Promise<unknown>>();
   #cancelRetry: (() => void) | null = null;
   #unfollow: (() => void) | null = null;
@@ -134,7 +134,7 @@ export class Ledger {
    * @param value what the key holds; null where it holds nothing
    * @param narrow gives back the very value where that is as narrow already
    */
-  narrow(turn: string, key: string, value: Json, narrow: (value: Json) => Json, act: Act, change: string): Promise<Outcome> {
+  narrow(turn: string, key: string, value: Json, narrow: (value: Json) => Json, act: Attribution, change: string): Promise<CommitOutcome> {
     const time = iso(this.#clock.wall());
     this.#registry.hold(key, value, narrow);
     this.#held.set(key, { ...act, time, change, on_record: false });
@@ -146,7 +146,7 @@ export class Ledger {
    * Lets something hold that narrows and that another node has not made durable yet. If that node can't, this one does.
    * @param narrow gives back the very value where that is as narrow already
    */
-  adopt(turn: string, key: string, value: Json, narrow: (value: Json) => Json, act: Act & { time: string }, change: string): void {
+  adopt(turn: string, key: string, value: Json, narrow: (value: Json) => Json, act: Attribution & { time: string }, change: string): void {
     if (this.#registry.isHeld(key) || narrow(value) === value) return;
     this.#registry.hold(key, value, narrow);
     this.#held.set(key, { ...act, change, on_record: true });
@@ -166,7 +166,7 @@ export class Ledger {
   }
 
   /** Tries to make durable what holds already. */
-  settle(turn: string, key: string): Promise<Outcome> {
+  settle(turn: string, key: string): Promise<CommitOutcome> {
     const problem = "store_unavailable";
     return new Promise((resolve) => {
       const cancel = this.#timers.after(this.#options.durable_within_ms, () => {
@@ -261,7 +261,7 @@ export class Ledger {
     return new Problem("revision_stale", {}, { cause });
   }
 
-  async #writeHeld(key: string, again = false): Promise<Outcome> {
+  async #writeHeld(key: string, again = false): Promise<CommitOutcome> {
     if (this.#unsure) await this.catchUp().catch(() => undefined);
     if (!this.#unsure && this.#unsettled === 0) this.#registry.release(key);
     const owed = this.#registry.owed(key);
@@ -287,7 +287,7 @@ export class Ledger {
     return this.#outcome(key);
   }
 
-  async #outcome(key: string): Promise<Outcome> {
+  async #outcome(key: string): Promise<CommitOutcome> {
     if (!this.#registry.isHeld(key)) this.#held.delete(key);
     const revision = this.#registry.revisionOf(key);
     try {

@@ -3,7 +3,7 @@ import type { NarrowingFact } from "./entities.js";
 
 const MINUTE_MS = 60_000;
 
-interface Held {
+interface HeldNarrowing {
   fact: NarrowingFact;
   pace: Pace;
 }
@@ -11,7 +11,7 @@ interface Held {
 export class Narrowings {
   /** Nodes among which a rate is shared out: each permits its own part, and all of them never more than the whole. */
   readonly #nodes: number;
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, HeldNarrowing>();
   #inForceCount = 0;
 
   constructor(nodes = 1) {
@@ -58,11 +58,11 @@ export class Narrowings {
     return true;
   }
 
-  #rateOf({ fact }: Held): number {
+  #rateOf({ fact }: HeldNarrowing): number {
     return Math.floor(fact.actions_per_minute / this.#nodes);
   }
 
-  #inForce(agent: string): Held | null {
+  #inForce(agent: string): HeldNarrowing | null {
     const held = this.#held.get(agent);
     return held?.fact.lifted === null ? held : null;
   }

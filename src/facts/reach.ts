@@ -1,7 +1,7 @@
 /** Reach of a change: the work that it can hit, and all that was handed on from that work. */
 import type { GrantFactState, RevocationState, TaskState } from "../contract/index.js";
 import type { Json } from "../store/store.js";
-import { split, type Registry, type RevocationScope } from "./registry.js";
+import { split, type Registry, type StoredRevocationScope } from "./registry.js";
 
 /** The agents and purposes that someone may hear of; null: any. */
 export interface Sight {
@@ -12,7 +12,7 @@ export interface Sight {
 export const EVERYTHING_IN_SIGHT: Sight = { agents: null, purposes: null };
 
 /** A task, as far as it never changes. */
-export interface Work {
+export interface ReachedTask {
   id: string;
   agent: string;
   purpose: string;
@@ -63,19 +63,19 @@ export class HandedOn {
   }
 
   /** Tasks that were handed on, by any agent, from a task for which this holds, whatever the levels between. */
-  *below(holds: (task: Work) => boolean): Generator<Work> {
+  *below(holds: (task: ReachedTask) => boolean): Generator<ReachedTask> {
     yield* this.#all([...this.#below.keys()].filter((id) => holdsOf(this.#registry.task(id), holds)));
   }
 
-  *belowTask(id: string): Generator<Work> {
+  *belowTask(id: string): Generator<ReachedTask> {
     yield* this.#all([id]);
   }
 
-  *belowAgent(id: string): Generator<Work> {
+  *belowAgent(id: string): Generator<ReachedTask> {
     yield* this.#all([...(this.#from.get(id) ?? [])]);
   }
 
-  *#all(from: string[]): Generator<Work> {
+  *#all(from: string[]): Generator<ReachedTask> {
     const seen = new Set<string>();
     for (let next = from.pop(); next !== undefined; next = from.pop()) {
       for (const id of this.#below.get(next) ?? []) {
@@ -113,20 +113,20 @@ function within(of: Map<string, Set<string>>, id: string): Set<string> {
   return found;
 }
 
-function holdsOf(task: Work | undefined, holds: (task: Work) => boolean): boolean {
+function holdsOf(task: ReachedTask | undefined, holds: (task: ReachedTask) => boolean): boolean {
   return task !== undefined && holds(task);
 }
 
 type Target =
   | { kind: "everyone" }
   | { kind: "agent" | "owner" | "purpose" | "principal"; id: string }
-  | { kind: "task"; task: Work }
+  | { kind: "task"; task: ReachedTask }
   /** Target of a change of something that is forgotten, since it was long over. */
   | { kind: "nobody" };
 
 /** Reach of one change. */
 export class Reach {
-  readonly scope: RevocationScope;
+  readonly scope: StoredRevocationScope;
   readonly of: string;
   readonly #target: Target;
   readonly #registry: Registry;
@@ -140,7 +140,7 @@ export class Reach {
   }
 
   private constructor(
-    { scope, of, target }: { scope: RevocationScope; of: string; target: Target },
+    { scope, of, target }: { scope: StoredRevocationScope; of: string; target: Target },
     registry: Registry,
     handedOn: HandedOn,
   ) {
@@ -209,11 +209,11 @@ export class Reach {
   }
 
   /** Returns true if the change can hit a task. @param chain the task, and those that it was handed on from */
-  hits(chain: readonly Work[]): boolean {
+  hits(chain: readonly ReachedTask[]): boolean {
     return chain.some((task) => this.#hitsDirectly(task));
   }
 
-  #hitsDirectly(task: Work): boolean {
+  #hitsDirectly(task: ReachedTask): boolean {
     const target = this.#target;
     switch (target.kind) {
       case "everyone":
@@ -242,7 +242,7 @@ export class Reach {
     return (this.#pairs ??= pairsOf(this.#below()));
   }
 
-  #below(): Iterable<Work> {
+  #below(): Iterable<ReachedTask> {
     const target = this.#target;
     if (target.kind === "task") return this.#handedOn.belowTask(target.task.id);
     if (target.kind === "agent") return this.#handedOn.belowAgent(target.id);
@@ -250,7 +250,7 @@ export class Reach {
   }
 }
 
-function pairsOf(tasks: Iterable<Work>): readonly (readonly [agent: string, purpose: string])[] {
+function pairsOf(tasks: Iterable<ReachedTask>): readonly (readonly [agent: string, purpose: string])[] {
   const pairs = new Map<string, readonly [string, string]>();
   for (const { agent, purpose } of tasks) pairs.set(`${agent} ${purpose}`, [agent, purpose]);
   return [...pairs.values()];
@@ -261,7 +261,7 @@ const ANY_WORK = { agent: null, purpose: null, task: null };
 function targetOf(
   { key, value }: { key: string; value: Json },
   registry: Registry,
-): { scope: RevocationScope; of: string; target: Target } | null {
+): { scope: StoredRevocationScope; of: string; target: Target } | null {
   const [kind, id] = split(key);
   switch (kind) {
     case "agent":
@@ -281,7 +281,7 @@ function targetOf(
   }
 }
 
-function cutOff(scope: RevocationScope, of: string, registry: Registry): Target {
+function cutOff(scope: StoredRevocationScope, of: string, registry: Registry): Target {
   switch (scope) {
     case "everything":
     // Whose token it is, and for whom a caller asks, isn't known.

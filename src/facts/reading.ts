@@ -19,13 +19,13 @@ import type { Clock } from "../system/index.js";
 import { stateOfAgent, stateOfTask, type AgentFact, type TaskFact } from "./entities.js";
 import { approvalId } from "./grants.js";
 import { page, type PageAsked } from "./pages.js";
-import type { GrantState, Registry, RevocationScope } from "./registry.js";
+import type { HeldGrantState, Registry, StoredRevocationScope } from "./registry.js";
 import { isLive } from "./tasks.js";
 
 /** Returns true if a caller may know of a fact; a page skips the others. */
 type Sees<T> = (fact: T) => boolean;
 
-export class Reading {
+export class FactsReading {
   /** Registry that decisions are made from. */
   readonly registry: Registry;
   readonly #store: Pick<Store, "changes">;
@@ -123,7 +123,7 @@ export class Reading {
   /** `unused`: given, over or not, and never used. @throws Problem `field_invalid` */
   grants(
     asked: PageAsked,
-    filter: { agent?: string; task?: string; state?: GrantState; unused?: boolean } = {},
+    filter: { agent?: string; task?: string; state?: HeldGrantState; unused?: boolean } = {},
     sees: Sees<GrantAnswer> = () => true,
   ): GrantPage {
     const { agent, task, state, unused } = filter;
@@ -143,7 +143,7 @@ export class Reading {
   /** @throws Problem `field_invalid` */
   revocations(
     asked: PageAsked,
-    filter: { scope?: RevocationScope; in_force?: boolean } = {},
+    filter: { scope?: StoredRevocationScope; in_force?: boolean } = {},
     sees: Sees<RevocationAnswer> = () => true,
   ): RevocationPage {
     const { scope, in_force } = filter;

@@ -27,16 +27,16 @@ import {
   type RevocationFact,
   type TaskFact,
 } from "./entities.js";
-import { HeldGrants, OVER_KEPT_MS, type Grant, type GrantHolder, type Voice } from "./held_grants.js";
+import { HeldGrants, OVER_KEPT_MS, type VisibleGrant, type GrantHolder, type Voice } from "./held_grants.js";
 import { Narrowings } from "./narrowings.js";
 import { revocationId, TOKENS } from "./revocations.js";
 import { Shared } from "./share.js";
 import { SimilarIds } from "./similar.js";
 import { SortedIds } from "./sorted_ids.js";
 
-export type RevocationScope = RevocationState["scope"];
+export type StoredRevocationScope = RevocationState["scope"];
 
-export { GRANTS_KEPT_MS, OVER_KEPT_MS, type Grant, type GrantState } from "./held_grants.js";
+export { GRANTS_KEPT_MS, OVER_KEPT_MS, type VisibleGrant, type HeldGrantState } from "./held_grants.js";
 
 /** An entry of a grant for one vocabulary. */
 export interface CompiledEntry {
@@ -62,7 +62,7 @@ export interface KnownPolicy {
 }
 
 /** Facts that others are checked against: the registry, and an import's lines laid over it. */
-export interface Known {
+export interface FactsLookup {
   agent(id: string): AgentFact | undefined;
   task(id: string): TaskFact | undefined;
   grant(id: string): GrantFact | undefined;
@@ -70,7 +70,7 @@ export interface Known {
   agentOf(subject: Credential): string | undefined;
   /** Another agent, past ones too, whose id could be taken for this one. */
   similarAgent(id: string): string | undefined;
-  revoked(scope: RevocationScope, id: string): boolean;
+  revoked(scope: StoredRevocationScope, id: string): boolean;
 }
 
 /** Change in memory, for listeners. `revision` is null if it holds but isn't durable yet. */
@@ -80,7 +80,7 @@ export type Notice = Omit<Change, "revision"> & { revision: number | null };
 const REACHED_WITHIN_MS = 50;
 
 /** Restriction that holds in memory before it is durable: laid over the key's durable value, until that has it too. */
-interface Held {
+interface HeldRestriction {
   /** Gives back the very value where that is as narrow already. */
   narrow: (value: Json) => Json;
   /** Value that the store has. */
@@ -88,10 +88,10 @@ interface Held {
   revision: number;
 }
 
-export class Registry implements Known {
+export class Registry implements FactsLookup {
   readonly #timers: Pick<Timers, "after">;
   readonly #shared = new Shared();
-  readonly #held = new Map<string, Held>();
+  readonly #held = new Map<string, HeldRestriction>();
   readonly #agents = new Map<string, AgentFact>();
   readonly #tasks = new Map<string, TaskFact>();
   readonly #grants: HeldGrants;
@@ -104,10 +104,10 @@ export class Registry implements Known {
   /** Credentials of former agents: a token that names one as an earlier actor must not pass for one that names nobody. */
   readonly #former: Credentials = new Map();
   /** Revocations in force, by scope and id, each with the time before which something must have been issued to be hit. */
-  readonly #cut: Record<RevocationScope, Map<string, Map<string, number>>> = byScope();
+  readonly #cut: Record<StoredRevocationScope, Map<string, Map<string, number>>> = byScope();
   #cuts = 0;
   /** Facts revision of the last change to a revocation, by scope and id. */
-  readonly #revocationsAt: Record<RevocationScope, Map<string, number>> = byScope();
+  readonly #revocationsAt: Record<StoredRevocationScope, Map<string, number>> = byScope();
   #suspended = 0;
   /** Ids of a transmitter's revocations that are in force. */
   readonly #ofSource = new Map<string, Set<string>>();
@@ -158,7 +158,7 @@ export class Registry implements Known {
     return this.#credentials.get(issuer)?.get(subject) ?? this.#former.get(issuer)?.get(subject);
   }
 
-  revoked(scope: RevocationScope, id: string, issued_ms = Number.MAX_VALUE): boolean {
+  revoked(scope: StoredRevocationScope, id: string, issued_ms = Number.MAX_VALUE): boolean {
     const cuts = this.#cuts === 0 ? undefined : this.#cut[scope].get(id);
     if (cuts === undefined) return false;
     for (const before_ms of cuts.values()) if (issued_ms < before_ms) return true;
@@ -192,12 +192,12 @@ export class Registry implements Known {
   }
 
   /** Grants that name this agent or task and this type and verb, and those lately over among them. */
-  grants(agent: string, task: string | null, type: string, verb: string, now_ms: number): readonly Grant[] {
+  grants(agent: string, task: string | null, type: string, verb: string, now_ms: number): readonly VisibleGrant[] {
     return this.#grants.of(agent, task, type, verb, now_ms);
   }
 
   /** Returns live approvals, as `HeldGrants.approvals` does. */
-  approvals(agent: string, now_ms: number, digest: () => string): readonly Grant[] {
+  approvals(agent: string, now_ms: number, digest: () => string): readonly VisibleGrant[] {
     return this.#grants.approvals(agent, now_ms, digest);
   }
 
@@ -219,7 +219,7 @@ export class Registry implements Known {
   }
 
   /** Facts revision of the last change to an agent or a task, or to a revocation of what is named, lifted or not; 0 before any. */
-  lastChange(scope: RevocationScope, id: string): number {
+  lastChange(scope: StoredRevocationScope, id: string): number {
     const fact = scope === "agent" ? this.#agents.get(id) : scope === "task" ? this.#tasks.get(id) : undefined;
     return Math.max(fact?.revision ?? 0, this.#revocationsAt[scope].get(id) ?? 0);
   }
@@ -404,7 +404,7 @@ export class Registry implements Known {
    */
   hold(key: string, value: Json, narrow: (value: Json) => Json): void {
     const before = this.#held.get(key);
-    const held: Held =
+    const held: HeldRestriction =
       before === undefined
         ? { narrow, value, revision: this.revisionOf(key) }
         : { ...before, narrow: (from) => narrow(before.narrow(from)) };
@@ -550,7 +550,7 @@ export class Registry implements Known {
 type Credentials = Map<string, Map<string, string>>;
 
 /** Infinity for what never comes. */
-function byScope<T>(): Record<RevocationScope, Map<string, T>> {
+function byScope<T>(): Record<StoredRevocationScope, Map<string, T>> {
   const each = (): Map<string, T> => new Map();
   return {
     agent: each(),

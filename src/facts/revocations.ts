@@ -3,10 +3,10 @@ import { createHash } from "node:crypto";
 import { REVOCATION_SCOPES, type RevocationTarget } from "../contract/index.js";
 import type { AgentFact } from "./entities.js";
 import { checkCanonical, refuse } from "./problems.js";
-import type { Known, KnownPolicy, RevocationScope } from "./registry.js";
+import type { FactsLookup, KnownPolicy, StoredRevocationScope } from "./registry.js";
 
-export interface Target {
-  scope: RevocationScope;
+export interface ScopedTarget {
+  scope: StoredRevocationScope;
   /** Id in its scope; empty for `everything`. */
   of: string;
 }
@@ -16,7 +16,11 @@ export interface Target {
  * callers can't be known.
  * @throws Problem `fact_invalid`, `identifier_not_canonical`
  */
-export function checkTarget(asked: RevocationTarget, known: Known & { agents(): Iterable<AgentFact> }, policy: KnownPolicy | null): Target {
+export function checkTarget(
+  asked: RevocationTarget,
+  known: FactsLookup & { agents(): Iterable<AgentFact> },
+  policy: KnownPolicy | null,
+): ScopedTarget {
   const target = targetOf(asked);
   const { scope, of } = target;
   const field = `/scope/${scope}`;
@@ -51,7 +55,7 @@ export function checkTarget(asked: RevocationTarget, known: Known & { agents(): 
   return target;
 }
 
-function targetOf(asked: RevocationTarget): Target {
+function targetOf(asked: RevocationTarget): ScopedTarget {
   const [scope, ...more] = REVOCATION_SCOPES.filter((name) => asked[name] !== undefined);
   if (scope === undefined || more.length > 0) refuse("/scope", `exactly one of ${REVOCATION_SCOPES.join(", ")}`);
   return scope === "everything" ? { scope, of: "" } : { scope, of: asked[scope] ?? "" };
@@ -69,7 +73,7 @@ export const TOKENS = "+tokens";
  * The id of the one revocation there can be of this target: `agent/support-7`, `everything`.
  * @param source the transmitter of security events whose own it is: `agent@idp/support-7`; of tokens alone, with `TOKENS` after it
  */
-export function revocationId({ scope, of }: Target, source?: string): string {
+export function revocationId({ scope, of }: ScopedTarget, source?: string): string {
   if (scope === "everything") return scope;
   const kind = source === undefined ? scope : `${scope}@${source}`;
   const id = `${kind}/${of}`;

@@ -3,7 +3,7 @@ import { TASK_LEVELS_MAX, parseTime, type IssueTask, type TaskState } from "../c
 import { iso, type TaskFact } from "./entities.js";
 import { checkAttributes, checkSubjects, named } from "./fields.js";
 import { checkCanonical, refuse, span } from "./problems.js";
-import type { Known, KnownPolicy } from "./registry.js";
+import type { FactsLookup, KnownPolicy } from "./registry.js";
 
 export interface TaskLimits {
   /** Furthest expiry from now. */
@@ -19,7 +19,7 @@ export type TaskAsked = Omit<IssueTask, "expires"> & { expires?: string; ended?:
  * @throws Problem `fact_invalid`, `identifier_not_canonical`, `task_wider_than_parent`, `parent_not_live`,
  * `delegation_not_permitted`, `delegation_too_deep`
  */
-export function checkNewTask(asked: TaskAsked, known: Known, policy: KnownPolicy, limits: TaskLimits, nowMs: number): TaskState {
+export function checkNewTask(asked: TaskAsked, known: FactsLookup, policy: KnownPolicy, limits: TaskLimits, nowMs: number): TaskState {
   checkHolder(asked, known);
   const expires_ms = asked.expires === undefined ? null : checkExpiry(asked.expires, limits, nowMs);
   const { vocabulary } = policy;
@@ -47,7 +47,7 @@ export function checkNewTask(asked: TaskAsked, known: Known, policy: KnownPolicy
   return task.parent === null ? task : checkHandedOn(task, task.parent, asked, known, limits, nowMs);
 }
 
-function checkHolder(asked: TaskAsked, known: Known): void {
+function checkHolder(asked: TaskAsked, known: FactsLookup): void {
   const agent = known.agent(asked.agent);
   if (agent === undefined || agent.status === "revoked") refuse("/agent", "a registered agent");
   if (!agent.purposes.has(asked.purpose)) refuse("/purpose", "a purpose that the agent is registered for");
@@ -61,7 +61,14 @@ function checkExpiry(expires: string, { task_lifetime_max_ms: lifetime }: TaskLi
 }
 
 /** Checks a task that is handed on. Members that it leaves out are the parent's, except for subjects: those are named or missing. */
-function checkHandedOn(task: TaskState, parentId: string, asked: TaskAsked, known: Known, limits: TaskLimits, nowMs: number): TaskState {
+function checkHandedOn(
+  task: TaskState,
+  parentId: string,
+  asked: TaskAsked,
+  known: FactsLookup,
+  limits: TaskLimits,
+  nowMs: number,
+): TaskState {
   const parent = known.task(parentId);
   if (parent === undefined || parentId === task.id) refuse("/parent", "a task that is known, and not this one");
   if (!isChainLive(parent, known, nowMs)) refuse("/parent", "a live task", "parent_not_live");
@@ -102,7 +109,7 @@ function checkHandedOn(task: TaskState, parentId: string, asked: TaskAsked, know
 export function checkAddedSubjects(
   task: TaskFact,
   added: Record<string, readonly string[]>,
-  known: Known,
+  known: FactsLookup,
   policy: KnownPolicy,
 ): Record<string, string[]> {
   const subjects: Record<string, string[]> = {};
@@ -126,7 +133,7 @@ function widerSubject(subjects: Record<string, readonly string[]>, parent: TaskF
   return null;
 }
 
-function depthOf(task: TaskFact, known: Known): number {
+function depthOf(task: TaskFact, known: FactsLookup): number {
   let depth = 0;
   for (let at: TaskFact | undefined = task; at !== undefined && at.parent !== null; at = known.task(at.parent)) depth++;
   return depth;
@@ -140,7 +147,7 @@ export function isLive(task: TaskFact, nowMs: number): boolean {
  * Returns true if a task and all its ancestors are live. A chain with more levels than decisions look at isn't: one from a damaged store
  * could go round in a circle.
  */
-function isChainLive(task: TaskFact, known: Known, nowMs: number): boolean {
+function isChainLive(task: TaskFact, known: FactsLookup, nowMs: number): boolean {
   let at: TaskFact | undefined = task;
   for (let level = 0; level < TASK_LEVELS_MAX; level++) {
     if (at === undefined || !isLive(at, nowMs) || known.revoked("task", at.id)) return false;

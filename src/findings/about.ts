@@ -7,13 +7,13 @@ const BEHAVIOR: ReadonlySet<string> = new Set([
   ...["narrowed_by_behavior", "suspended_by_behavior"],
 ]);
 
-type Given = Pick<Reason, "effect" | "code" | "severity">;
+type SubjectReason = Pick<Reason, "effect" | "code" | "severity">;
 
 /**
  * Returns the reasons that call for a look. A denied action hasn't happened, so its reasons count only if it had already happened when it
  * was judged, or if they come from behaviour.
  */
-export function concerning<R extends Given>(kind: Sighted["kind"], reasons: readonly R[]): R[] {
+export function concerning<R extends SubjectReason>(kind: Sighted["kind"], reasons: readonly R[]): R[] {
   return reasons.filter(({ effect, code }) => (effect === "deny" ? kind === "observed" || BEHAVIOR.has(code) : effect !== "allow"));
 }
 
@@ -23,12 +23,12 @@ export const gravity = (severity: Severity): number => SEVERITIES.indexOf(severi
  * Which of them it is about; null where nothing calls for a look. Where the agent is not itself, that is what somebody has to
  * look into, whatever else is out of order; else the first of the gravest.
  */
-export function leading<R extends Given>(kind: Sighted["kind"], reasons: readonly R[]): R | null {
+export function leading<R extends SubjectReason>(kind: Sighted["kind"], reasons: readonly R[]): R | null {
   const all = concerning(kind, reasons);
   return gravest(all.filter(({ effect, code }) => effect !== "log" && BEHAVIOR.has(code))) ?? gravest(all);
 }
 
-function gravest<R extends Given>(reasons: readonly R[]): R | null {
+function gravest<R extends SubjectReason>(reasons: readonly R[]): R | null {
   return reasons.reduce<R | null>(
     (found, reason) => (found === null || gravity(reason.severity) > gravity(found.severity) ? reason : found),
     null,

@@ -60,7 +60,7 @@ interface Attempt {
 
 const NONE: readonly Attempt[] = [];
 
-export class Attempts {
+export class AgentAttempts {
   /** The least lately denied first. */
   readonly #agents = new Map<string, readonly Attempt[]>();
 

@@ -4,15 +4,15 @@ import { waitingOf, type WaitingAction } from "./waiting.js";
 import { aboutOfId, concerning, gravity, isBehavior, leading } from "./about.js";
 
 /** A record that names a finding. */
-export interface Seen<R = DecisionRecord> {
+export interface FindingRecord<R = DecisionRecord> {
   seq: number;
   action: RecordAction | null;
   record: R;
 }
-export type SeenAny = Seen<DecisionRecord | NoticeRecord>;
+export type SeenAny = FindingRecord<DecisionRecord | NoticeRecord>;
 
 /** Finding as the records have it; its state comes from the verdicts. */
-export type Told = Omit<Finding, "state" | "verdict" | "revision">;
+export type RecordedFinding = Omit<Finding, "state" | "verdict" | "revision">;
 
 const TASKS_MAX = 16;
 const CODES_MAX = 16;
@@ -22,7 +22,7 @@ const IDS_MAX = 8;
 const WAITING_MAX = 8;
 const MESSAGE_MAX = 512;
 
-type Code = Told["codes"][number];
+type Code = RecordedFinding["codes"][number];
 
 export class FindingFold {
   readonly id: string;
@@ -30,9 +30,9 @@ export class FindingFold {
   readonly seq: number;
   /** The last record with which it was news. */
   news: number;
-  readonly #told: Told;
+  readonly #told: RecordedFinding;
   readonly #codes = new Map<string, Code>();
-  readonly #reasons: Told["reasons"] = [];
+  readonly #reasons: RecordedFinding["reasons"] = [];
   /** Record numbers of `first` and `last`. */
   readonly #places: number[] = [];
   #tenfold = 10;
@@ -77,7 +77,7 @@ export class FindingFold {
     if (entry.answer !== null) {
       // What waits was decided here: an engine elsewhere may say of any digest that it waits.
       const { engine } = seen.record as { engine?: object };
-      const waiting = engine === undefined ? waitingOf(seen as Seen) : null;
+      const waiting = engine === undefined ? waitingOf(seen as FindingRecord) : null;
       isNews = this.#act(entry.answer, entry, isNews, waiting);
     }
     if (isNews) this.news = seen.seq;
@@ -105,7 +105,7 @@ export class FindingFold {
   }
 
   /** Returns a copy of the finding as it is now. */
-  get told(): Told {
+  get told(): RecordedFinding {
     const byCount = [...this.#codes.values()].sort((a, b) => b.count - a.count);
     return {
       ...this.#told,
@@ -196,12 +196,12 @@ interface Entry {
   task: string | null;
   version: string | null;
   risk: number | null;
-  reasons: readonly Given[];
+  reasons: readonly FindingReason[];
   /** Null for a notice, which is of no action. */
   answer: Answer | null;
 }
 
-type Given = Pick<Reason, "effect" | "code" | "severity" | "message">;
+type FindingReason = Pick<Reason, "effect" | "code" | "severity" | "message">;
 
 function entryOf({ record, action }: SeenAny): Entry {
   if (record.kind === "notice") {

@@ -28,7 +28,7 @@ export interface States {
 }
 
 /** The index of records. */
-export interface Followed {
+export interface FollowedIndex {
   /** The last record that is on disk. */
   readonly durable: number;
   /** Has what follows begin at once. */
@@ -62,14 +62,14 @@ export interface FindingsFilter {
 }
 
 /** How far somebody was told: up to this record, and this facts revision. */
-export interface Place {
+export interface ReaderPlace {
   seq: number;
   revision: number;
 }
 
 /** News of a finding, with the record and the state's revision that it goes up to. */
 export interface News extends FindingNews {
-  at: Place;
+  at: ReaderPlace;
 }
 
 export class Findings {
@@ -82,7 +82,7 @@ export class Findings {
   #to = 0;
   #waiting: { seq: number; arrived: () => void }[] = [];
   readonly #listeners = new Set<() => void>();
-  #followed: Followed | null = null;
+  #followed: FollowedIndex | null = null;
   /** The last record that was on disk when it began; null: it hasn't. */
   #began: number | null = null;
   #stop = (): void => undefined;
@@ -94,7 +94,7 @@ export class Findings {
   }
 
   /** @param from records from then on, in milliseconds since the epoch */
-  start(followed: Followed, from: number): void {
+  start(followed: FollowedIndex, from: number): void {
     this.#followed = followed;
     this.#began = followed.durable;
     const following = followed.follow(
@@ -243,7 +243,7 @@ export class Findings {
   }
 
   /** Returns the place from which a new listener begins. */
-  get now(): Place {
+  get now(): ReaderPlace {
     return { seq: Math.max(this.#to, this.#followed?.durable ?? 0), revision: this.#states.revision };
   }
 
@@ -252,12 +252,12 @@ export class Findings {
    * away for long hears of each once.
    * @returns with them, up to where it was told then
    */
-  news(after: Place, max: number, filter: FindingsFilter = {}): { news: News[]; to: Place } {
+  news(after: ReaderPlace, max: number, filter: FindingsFilter = {}): { news: News[]; to: ReaderPlace } {
     // Until what was there at the start is in here, what was said of it can't be told.
     const revision = this.#isWhole ? Math.max(this.#states.revision, after.revision) : after.revision;
     const upTo = { seq: Math.max(this.#to, after.seq), revision };
-    const seen: { fold: FindingFold; at: Place }[] = [];
-    const judged: { fold: FindingFold; at: Place }[] = [];
+    const seen: { fold: FindingFold; at: ReaderPlace }[] = [];
+    const judged: { fold: FindingFold; at: ReaderPlace }[] = [];
     for (const fold of this.#all) {
       const at = { seq: fold.news, revision: this.#revisionOf(fold.id) };
       if (at.seq > after.seq) seen.push({ fold, at });

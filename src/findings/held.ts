@@ -19,7 +19,7 @@ export interface HeldAction {
 /** An action that waits, as its record has it: `principals` is null if the record lacks the request. */
 type Waiting = Pick<HeldAction, "action_digest" | "approval_digest"> & { decision_id: string; principals: readonly string[] | null };
 
-export class Held {
+export class HeldActions {
   readonly #actions = new Map<string, HeldAction>();
 
   /** Takes in an answer in the turn in which its record is handed over. */

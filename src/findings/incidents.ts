@@ -7,7 +7,7 @@
  */
 import type { Sighted } from "../contract/index.js";
 import { aboutOfId, findingId, findingIds, isBehavior, leading, openedMs } from "./about.js";
-import { Attempts } from "./attempts.js";
+import { AgentAttempts } from "./attempts.js";
 import { Denials } from "./denials.js";
 
 /** An incident is over after so long without an action of it, or so long after its first. */
@@ -30,7 +30,7 @@ export class Incidents {
   /** The one whose last was longest ago first. */
   readonly #agents = new Map<string, Map<Key, Incident>>();
   readonly #keys = new Map<string, { who: string; key: Key }>();
-  readonly #attempts = new Attempts();
+  readonly #attempts = new AgentAttempts();
   readonly #denials = new Denials();
 
   /** @returns the id of the finding that this belongs to; null where there is nothing to look into */

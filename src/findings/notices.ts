@@ -1,11 +1,11 @@
 /** Puts notices on record, each with the finding that it belongs to: as those of actions, they are a fold over the records. */
 import { NOTICES, RECORD_VERSION, aroundSeq, type NoticeCode, type NoticeRecord, type Sighted } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
-import type { Findings } from "../decision/pdp.js";
+import type { IncidentPort } from "../decision/pdp.js";
 import type { Clock } from "../system/index.js";
 
 /** Notice, as it was reported or detected. */
-export interface Noticed {
+export interface DetectedNotice {
   code: NoticeCode;
   /** Caller that reports it; for a silent sensor, the caller that doesn't. */
   caller: string;
@@ -18,7 +18,7 @@ export interface Noticed {
 
 export interface NoticesDeps {
   log: Log;
-  incidents: Findings;
+  incidents: IncidentPort;
   clock: Pick<Clock, "wall">;
   newId: () => string;
 }
@@ -31,7 +31,7 @@ export class Notices {
   }
 
   /** Resolves when it is on record. @throws Problem of the log */
-  async note({ message, ...noticed }: Noticed): Promise<{ id: string; finding: string | null }> {
+  async note({ message, ...noticed }: DetectedNotice): Promise<{ id: string; finding: string | null }> {
     const { log, incidents, clock, newId } = this.#deps;
     const id = newId();
     const { severity, opens } = NOTICES[noticed.code];

@@ -2,7 +2,7 @@
 import type { Finding, RecordAction, Relation } from "../contract/index.js";
 
 /** One action of a finding, as far as an entry of a purpose can speak of it. */
-export interface Done {
+export interface FindingAction {
   action: RecordAction;
   relation: Relation;
   decision_id: string;
@@ -25,7 +25,7 @@ const WORDS: ReadonlySet<string> = new Set(["null", "true", "false", "yes", "no"
  * @param effect what these actions should have come to
  * @param of those that are known of it, the most that were looked at
  */
-export function proposalOf(finding: Finding, effect: "allow" | "never", of: readonly Done[]): string {
+export function proposalOf(finding: Finding, effect: "allow" | "never", of: readonly FindingAction[]): string {
   const lines = new Map<string, Line>();
   for (const { action, relation, decision_id } of of) {
     const { purpose, verb, type } = action;

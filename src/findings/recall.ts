@@ -141,7 +141,7 @@ export function recall(record: LogRecord, incidents: Incidents): void {
   if (sighted !== null) incidents.recall(sighted, record.answer.finding ?? null);
 }
 
-interface Asked {
+interface RecalledRequest {
   agent?: string;
   purpose?: string;
   verb?: string;
@@ -151,7 +151,7 @@ interface Asked {
 /** Null for a record whose action is gone: what stood beside it was dropped. */
 export function sightedOf(record: DecisionRecord): Sighted | null {
   const { kind, answer, input, request, floor, engine } = record;
-  const { agent, purpose, verb, resource } = (input?.["request"] ?? request ?? {}) as Asked;
+  const { agent, purpose, verb, resource } = (input?.["request"] ?? request ?? {}) as RecalledRequest;
   const { type, id = null } = resource ?? {};
   if (agent === undefined || purpose === undefined || verb === undefined || type === undefined) return null;
   const { decision_id, decision, reasons } = answer;

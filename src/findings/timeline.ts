@@ -1,12 +1,12 @@
 /** Collects what the records say of a finding: its actions, and what happened to its agent and to itself. */
-import type { Ask } from "../records/ask.js";
+import type { RecordQuestion } from "../records/ask.js";
 import { fromCursor } from "../records/cursor.js";
 import type { Finding, FoundRecord, RecordFilter, RecordPage, ShownRecord } from "../contract/index.js";
 
-export interface Searched {
+export interface SearchedRecords {
   readonly indexedTo: number;
   /** @returns JSON; null where there is no such record. @throws Problem `index_unavailable` */
-  ask(ask: Ask): Promise<string | null>;
+  ask(ask: RecordQuestion): Promise<string | null>;
 }
 
 /** Records of one page; and pages that are searched for the actions of one finding among others of the same agent. */
@@ -20,7 +20,7 @@ const CHANGES_MAX = 50;
  * @throws Problem `index_unavailable`
  */
 export async function timelineOf(
-  search: Searched,
+  search: SearchedRecords,
   finding: Finding,
   places: readonly number[],
 ): Promise<{ timeline: FoundRecord[]; indexed_to: number }> {
@@ -45,7 +45,7 @@ export async function timelineOf(
 }
 
 /** Records of its actions, the oldest first, at most so many. @throws Problem `index_unavailable` */
-export async function actionsOf(search: Searched, finding: Finding, max: number): Promise<FoundRecord[]> {
+export async function actionsOf(search: SearchedRecords, finding: Finding, max: number): Promise<FoundRecord[]> {
   const { agent, purpose } = finding;
   const filter: RecordFilter = {
     kind: ["decision", "observed"],
@@ -66,7 +66,7 @@ export async function actionsOf(search: Searched, finding: Finding, max: number)
   return found.slice(0, max);
 }
 
-async function page(search: Searched, filter: RecordFilter, after: number | null, limit: number): Promise<RecordPage> {
+async function page(search: SearchedRecords, filter: RecordFilter, after: number | null, limit: number): Promise<RecordPage> {
   const text = await search.ask({ kind: "page", filter, order: "oldest", after, limit });
   return JSON.parse(text ?? '{"items":[],"next":null}') as RecordPage;
 }

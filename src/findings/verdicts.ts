@@ -24,15 +24,15 @@ import {
 import { areSimilar } from "../contract/similar.js";
 import type { Clock } from "../system/index.js";
 import type { Findings } from "./findings.js";
-import type { Held, HeldAction } from "./held.js";
-import { proposalOf, type Done } from "./proposal.js";
+import type { HeldActions, HeldAction } from "./held.js";
+import { proposalOf, type FindingAction } from "./proposal.js";
 
 interface Changed {
   in_force: InForce | null;
 }
 
 /** Facts that a verdict may change: what agents may do. */
-export interface Facts {
+export interface VerdictFacts {
   readonly ledger: {
     inTurn<T>(of: string, act: () => Promise<T>): Promise<T>;
     commit(
@@ -71,8 +71,8 @@ export interface ApprovingPolicy {
 
 export interface VerdictDeps {
   findings: Pick<Findings, "get">;
-  facts: Facts;
-  held: Pick<Held, "of">;
+  facts: VerdictFacts;
+  held: Pick<HeldActions, "of">;
   clock: Clock;
   policy: () => ApprovingPolicy | null;
   /**
@@ -180,7 +180,7 @@ export class Verdicts {
     }
     if (state === "misuse" && finding.agent !== null) return { ...nothing, kept_out: keep_out === "revoke" ? "revoked" : "suspended" };
     if (state !== "policy_gap") return nothing;
-    const done = (await recordsOf(finding, RECORDS_MAX)).flatMap(({ record, action }): Done[] =>
+    const done = (await recordsOf(finding, RECORDS_MAX)).flatMap(({ record, action }): FindingAction[] =>
       isJudged(record) && action !== null
         ? [{ action, relation: actOf(record)?.relation ?? "unknown", decision_id: record.answer.decision_id }]
         : [],
@@ -304,9 +304,9 @@ function checkState({ state, revision }: Finding, expected: number, next: Findin
   throw new Problem("finding_state", { field: "/state", expected: expectedText });
 }
 
-type Judged = Extract<FoundRecord["record"], { answer: unknown }>;
+type VerdictRecord = Extract<FoundRecord["record"], { answer: unknown }>;
 
-const isJudged = (record: FoundRecord["record"]): record is Judged => "answer" in record;
+const isJudged = (record: FoundRecord["record"]): record is VerdictRecord => "answer" in record;
 
 /** Returns acts that a person would call different: by verb, resource, source, relation and hour. The latest of each. */
 function distinct(acts: readonly Act[]): Act[] {

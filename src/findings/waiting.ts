@@ -1,6 +1,6 @@
 /** Prepares what a finding shows of an action that waits: enough to approve it, cut to length, and harmless wherever it is shown. */
 import { pointerToken, type Finding } from "../contract/index.js";
-import type { Seen } from "./finding.js";
+import type { FindingRecord } from "./finding.js";
 
 export type WaitingAction = Finding["waiting"][number];
 
@@ -16,7 +16,7 @@ interface Level {
 }
 
 /** Returns the waiting action of a record; null unless it waits for approval. */
-export function waitingOf({ action, record: { answer, caller, input, ancestors = [], proof } }: Seen): WaitingAction | null {
+export function waitingOf({ action, record: { answer, caller, input, ancestors = [], proof } }: FindingRecord): WaitingAction | null {
   const { wait, decision_id, action_digest } = answer;
   if (wait?.for !== "approval" || wait.approval_digest === undefined) return null;
   const seen = (input ?? {}) as Level;

@@ -10,7 +10,7 @@ import { Attempts, type RetryOptions } from "../system/attempts.js";
 import type { System } from "../system/index.js";
 import type { Post, Posted } from "../system/post.js";
 import { readRegularFile, readText, readToken } from "../system/read_file.js";
-import type { Findings, News, Place } from "./findings.js";
+import type { Findings, News, ReaderPlace } from "./findings.js";
 import { messageOf, pagerDutyEvent } from "./messages.js";
 import { readSecrets, signedHeaders } from "./signature.js";
 
@@ -38,7 +38,7 @@ export interface WebhookEvents {
 
 /** Status codes after which another attempt would change nothing. */
 const NEVER: ReadonlySet<number> = new Set([400, 413, 415, 422]);
-const BEGINNING: Place = { seq: 0, revision: 0 };
+const BEGINNING: ReaderPlace = { seq: 0, revision: 0 };
 /** How long news gathers, so that a burst of one finding is one message. */
 const GATHER_MS = 250;
 
@@ -95,7 +95,7 @@ export class Webhook {
     this.#attempts.stop();
   }
 
-  async #tellAll(from: Place): Promise<void> {
+  async #tellAll(from: ReaderPlace): Promise<void> {
     let told = from;
     while (!this.#attempts.stopped) {
       this.#hasNews = false;
@@ -125,7 +125,7 @@ export class Webhook {
   }
 
   /** Returns the place up to which findings were sent; a new webhook begins now. */
-  async #begin(): Promise<Place> {
+  async #begin(): Promise<ReaderPlace> {
     const { now } = this.#findings;
     const place = await this.#kept();
     if (place !== null && place.seq <= now.seq && place.revision <= now.revision) return place;
@@ -138,7 +138,7 @@ export class Webhook {
   }
 
   /** Reads the cursor; null if it doesn't exist yet. An unreadable cursor is beyond every place. */
-  async #kept(): Promise<Place | null> {
+  async #kept(): Promise<ReaderPlace | null> {
     try {
       return readPlace((await readRegularFile(this.#file)).toString("utf8")) ?? { seq: Infinity, revision: Infinity };
     } catch (cause) {
@@ -183,7 +183,7 @@ export class Webhook {
     return this.#attempts.refused(posted);
   }
 
-  async #save(place: Place): Promise<void> {
+  async #save(place: ReaderPlace): Promise<void> {
     try {
       await writeDurably(this.#file, textOf(place));
       this.#unwritable = false;
@@ -202,10 +202,10 @@ function idOf({ finding, at }: News): string {
 
 const bodyOf = (message: object): Buffer => Buffer.from(JSON.stringify(message));
 
-const textOf = ({ seq, revision }: Place): string => `${JSON.stringify({ v: 1, seq, revision })}\n`;
+const textOf = ({ seq, revision }: ReaderPlace): string => `${JSON.stringify({ v: 1, seq, revision })}\n`;
 
 /** Null for what isn't one. */
-function readPlace(text: string): Place | null {
+function readPlace(text: string): ReaderPlace | null {
   const [, seq, revision] = /^\{"v":1,"seq":(\d{1,15}),"revision":(\d{1,15})\}\n$/.exec(text) ?? [];
   return seq === undefined || revision === undefined ? null : { seq: Number(seq), revision: Number(revision) };
 }

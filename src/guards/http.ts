@@ -8,16 +8,16 @@ import { type Refused, refusalOf, type HttpRefusal } from "./http_refusals.js";
 import { HttpTable, type HttpTableOptions } from "./http_table.js";
 
 export { REFUSALS, Refused, type HttpRefusal } from "./http_refusals.js";
-export { byBearer, type BearerOptions, type GuardedRoute, type HttpTableOptions, type Matched, type Who } from "./http_table.js";
+export { byBearer, type BearerOptions, type GuardedRoute, type HttpTableOptions, type Matched, type ActorMembers } from "./http_table.js";
 
 /** Receives each refusal, with the reasons that the caller doesn't get. */
-export type Told<R> = (error: Refusal | Refused, request: R) => void;
+export type RefusalListener<R> = (error: Refusal | Refused, request: R) => void;
 
 export interface HttpGuardOptions<R> extends HttpTableOptions<R> {
   /** Milliseconds that approvals and confirmations may take. @default 0: nothing waits */
   wait_ms?: number;
   /** Called with each refusal and its request. @default it is told to nobody */
-  refused?: Told<R>;
+  refused?: RefusalListener<R>;
 }
 
 /** Names of the options of `guardFetch` and `guardExpress`. */

@@ -16,7 +16,7 @@ export interface Matched<R> {
   query: URLSearchParams;
 }
 
-type Found<R, T> = (matched: Matched<R>) => T | Promise<T>;
+type MatchHandler<R, T> = (matched: Matched<R>) => T | Promise<T>;
 
 export interface GuardedRoute<R> {
   /** `GET /tickets/:ticket`: a method, and a path whose segments are literal or a parameter. `GET` is `HEAD` too. */
@@ -27,10 +27,10 @@ export interface GuardedRoute<R> {
   /** The parameter that is its id; left out where the verb names no single resource. */
   id?: string;
   /** Attributes of the resource that the host knows. */
-  attributes?: Found<R, Record<string, unknown>>;
-  related?: Found<R, NonNullable<Action["related"]>>;
+  attributes?: MatchHandler<R, Record<string, unknown>>;
+  related?: MatchHandler<R, NonNullable<Action["related"]>>;
   /** Arguments of the action, as the vocabulary names them. */
-  arguments?: Found<R, Record<string, unknown>>;
+  arguments?: MatchHandler<R, Record<string, unknown>>;
   /** Sets an argument in the request, where an answer says so; without it such an answer is refused. */
   modify?: (request: R, argument: string, value: string | number | boolean) => R | Promise<R>;
 }
@@ -40,12 +40,12 @@ const ROUTE: Record<keyof GuardedRoute<unknown>, true> = {
 };
 
 /** Members of an action that say who acts, and for what. */
-export type Who = Pick<Action, "agent" | "agent_token" | "purpose" | "task" | "task_token" | "context">;
+export type ActorMembers = Pick<Action, "agent" | "agent_token" | "purpose" | "task" | "task_token" | "context">;
 
 export interface HttpTableOptions<R> {
   routes: readonly GuardedRoute<R>[];
   /** Null: nobody that could be asked for. */
-  who: (source: HttpSource, request: R) => Who | null | Promise<Who | null>;
+  who: (source: HttpSource, request: R) => ActorMembers | null | Promise<ActorMembers | null>;
 }
 
 /** Parts of a request that every kind of server has. */
@@ -139,7 +139,7 @@ const BEARER: Record<keyof BearerOptions, true> = { purpose: true, task_header: 
  *
  * const who = byBearer({ purpose: "customer_support", task_header: "x-task" });
  */
-export function byBearer(options: BearerOptions): (source: HttpSource) => Who | null {
+export function byBearer(options: BearerOptions): (source: HttpSource) => ActorMembers | null {
   checkNames(options, BEARER);
   const { purpose, task_header = "remit-task" } = options;
   return ({ header }) => {

@@ -19,7 +19,7 @@ export function nodeOutside(): Outside {
   };
 }
 
-export interface Exchanged extends Answered {
+export interface GuardedAnswer extends Answered {
   /** All of the head. */
   fields: [name: string, value: string][];
   body: NonNullable<Answered["body"]>;
@@ -29,7 +29,7 @@ export interface Exchanged extends Answered {
  * Returns a function that works like `fetch` of a text with `redirect: "manual"`; nothing is decompressed.
  * @param idle_ms milliseconds that an idle connection is kept, unless the server names a shorter time
  */
-export function nodeExchange(idle_ms = SILENT_MS_MAX): (url: URL, init: RequestInit) => Promise<Exchanged> {
+export function nodeExchange(idle_ms = SILENT_MS_MAX): (url: URL, init: RequestInit) => Promise<GuardedAnswer> {
   const kept = { keepAlive: true, timeout: idle_ms };
   const agents = { http: new HttpAgent(kept), https: new HttpsAgent(kept) };
   return (url, init) => send(url, init, agents);
@@ -40,7 +40,7 @@ interface Agents {
   https: HttpsAgent;
 }
 
-function send(url: URL, { method, headers, body, signal }: RequestInit, agents: Agents): Promise<Exchanged> {
+function send(url: URL, { method, headers, body, signal }: RequestInit, agents: Agents): Promise<GuardedAnswer> {
   const text = body as string;
   const named = headers instanceof Headers ? Object.fromEntries(headers) : (headers as Record<string, string>);
   const said = { ...named, host: url.host, "content-length": Buffer.byteLength(text) };
@@ -82,7 +82,7 @@ function pairs(raw: readonly string[]): [string, string][] {
 }
 
 /** Read as it comes: an iterator would cost more than the parsing. */
-function bodyOf(response: IncomingMessage): Exchanged["body"] {
+function bodyOf(response: IncomingMessage): GuardedAnswer["body"] {
   const chunks: Uint8Array[] = [];
   let cut: Error | null = null;
   let over = false;

@@ -24,12 +24,12 @@ interface Connection {
   /** Caller that proved itself over it; null: none. */
   caller: string | null;
   /** Requests whose answers it is owed. */
-  owed: Set<Asked>;
+  owed: Set<RequestState>;
   /** True if it has one of the reserved places. */
   reserved: boolean;
 }
 
-type Asked = Pick<IncomingMessage, "complete">;
+type RequestState = Pick<IncomingMessage, "complete">;
 
 export interface ConnectionLimits {
   connections_max: number;
@@ -80,7 +80,7 @@ export class Connections {
    * @param caller returns the caller whose token it carries, if that was proven before
    * @returns false if the connection is closed, since its caller has its share of them
    */
-  asked(socket: Socket, request: Asked, caller: () => string | null): boolean {
+  asked(socket: Socket, request: RequestState, caller: () => string | null): boolean {
     const connection = this.#of(socket);
     if (connection === undefined) return true;
     connection.owed.add(request);
@@ -95,7 +95,7 @@ export class Connections {
   }
 
   /** A request over it has been answered: with the last of them it is idle. */
-  answered(socket: Socket, request: Asked): void {
+  answered(socket: Socket, request: RequestState): void {
     const connection = this.#of(socket);
     if (connection?.owed.delete(request) !== true) return;
     if (connection.caller === null) {

@@ -9,7 +9,7 @@ import type { RecordSearch } from "../records/search.js";
 import type { BundlesAnswer, PolicyIdentity, PublishAnswer, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Observer } from "../decision/observe.js";
-import type { Outcomes } from "../decision/outcomes.js";
+import type { OutcomeReports } from "../decision/outcomes.js";
 import type { Caller, Identity } from "../decision/ports.js";
 import type { ScanLimits } from "../decision/scan.js";
 import type { Commands } from "../facts/commands.js";
@@ -34,7 +34,7 @@ import type { Metrics } from "./metrics.js";
 import type { Callers } from "./share.js";
 import type { RecordStreams } from "./record_stream.js";
 
-export interface Bundles {
+export interface BundlesPort {
   readonly status: BundlesAnswer;
   /** @throws Problem `bundle_missing`, `bundle_expired` */
   running(): BundleArchive;
@@ -106,7 +106,7 @@ export interface HttpDeps extends SensingRoom {
   /** Documents that other products ask for. Left out: there are none. */
   opa?: OpaMapping | undefined;
   observer: Observer;
-  outcomes: Outcomes;
+  outcomes: OutcomeReports;
   identity: HttpIdentity;
   /** One bound for all doors. */
   admission: Admission;
@@ -120,7 +120,7 @@ export interface HttpDeps extends SensingRoom {
   flights: Flights;
   profile: Pick<ServiceProfile, "rollBack" | "describe">;
   events: EventStreams;
-  bundles: Bundles;
+  bundles: BundlesPort;
   bundleWaiters: BundleWaiters;
   records: OwnRecords;
   log: SegmentLog;

@@ -3,13 +3,13 @@
  * error of gRPC is for what isn't a message, since a proxy can be set to let those pass.
  */
 import type { Metadata, sendUnaryData, ServerInterceptor, ServerUnaryCall } from "@grpc/grpc-js";
-import { check, refusalOf, type EnvoyPorts, type Told } from "../adapters/envoy/check.js";
+import { check, refusalOf, type EnvoyPorts, type CheckResult } from "../adapters/envoy/check.js";
 import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js";
 import { httpRefusal } from "../contract/refusals.js";
 import { Problem } from "../contract/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
 import { RefusedChecks } from "./envoy_refused.js";
-import { Connection, Over } from "./grpc_connection.js";
+import { GrpcConnection, Over } from "./grpc_connection.js";
 import { grpcServer, type GrpcOptions } from "./grpc_server.js";
 import type { Flight } from "./flights.js";
 import type { HttpServer } from "./server.js";
@@ -22,7 +22,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
   const { ServerInterceptingCall, status } = await import("@grpc/grpc-js");
   const messages = await loadMessages();
   const refusals = new RefusedChecks(deps, envoy.ports.clock);
-  const connections = new Map<string, Connection>();
+  const connections = new Map<string, GrpcConnection>();
   /** Ends of calls, by a call's own metadata. */
   const overs = new WeakMap<Metadata, Over>();
   const ports: EnvoyPorts = {
@@ -34,7 +34,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     },
   };
 
-  async function answer(message: CheckRequest, metadata: Metadata): Promise<Told> {
+  async function answer(message: CheckRequest, metadata: Metadata): Promise<CheckResult> {
     try {
       const caller = await envoy.authenticate(authorizationIn(metadata));
       return await check(askedOf(message), caller, ports);
@@ -64,7 +64,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
       return;
     }
     flights.begin(flightOf(over, connection));
-    const answering = (): Promise<Told> => answer(message, call.metadata);
+    const answering = (): Promise<CheckResult> => answer(message, call.metadata);
     const told = await (deps.withinTrace?.(call.metadata.get("traceparent")[0]?.toString(), answering) ?? answering());
     if (told.problem !== null) metrics.problem(told.problem.code);
     refusals.tell(told, requestIdOf(message));
@@ -98,7 +98,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     interceptors: [watch],
     connected: (socket) => {
       const peer = `${socket.remoteAddress ?? ""}:${socket.remotePort ?? ""}`;
-      const connection = new Connection(socket, timers);
+      const connection = new GrpcConnection(socket, timers);
       connections.set(peer, connection);
       socket.once("close", () => {
         if (connections.get(peer) === connection) connections.delete(peer);
@@ -130,7 +130,7 @@ export function authorizationIn(metadata: Metadata): string | undefined {
   return first?.toString();
 }
 
-function flightOf(over: Over, connection: Connection): Flight {
+function flightOf(over: Over, connection: GrpcConnection): Flight {
   return {
     once: (event, sent) => {
       if (event === "close") connection.begin(over, sent);

@@ -1,5 +1,5 @@
 /** Requests of a proxy that are refused before anything is decided. They are on no record: each is counted, and some are said in the log. */
-import type { Told } from "../adapters/envoy/check.js";
+import type { CheckResult } from "../adapters/envoy/check.js";
 import type { Clock } from "../system/index.js";
 import type { HttpDeps } from "./deps.js";
 import { report } from "../system/log_events.js";
@@ -19,7 +19,7 @@ export class RefusedChecks {
   }
 
   /** @param request what the proxy calls it, so that its access log can be asked; null: it doesn't say */
-  tell({ refusal, answer }: Pick<Told, "refusal" | "answer">, request: string | null): void {
+  tell({ refusal, answer }: Pick<CheckResult, "refusal" | "answer">, request: string | null): void {
     if (refusal === null || answer !== null) return;
     const { code } = refusal.body as { code: string };
     this.#deps.metrics.checkRefused(code);

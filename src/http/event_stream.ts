@@ -1,7 +1,7 @@
 /** One subscriber of changes: its queue, its heartbeats, its token, its end. */
 import type { ServerResponse } from "node:http";
 import type { EventName, ReadyEvent, StreamEnd } from "../contract/index.js";
-import type { Reach, Sight, Work } from "../facts/reach.js";
+import type { Reach, Sight, ReachedTask } from "../facts/reach.js";
 import type { Clock, Timers } from "../system/index.js";
 import { eventText, Pushed } from "./pushed.js";
 
@@ -17,7 +17,7 @@ export interface EventLimits {
 export interface Subscription {
   sight: Sight;
   /** One task alone, and those that it was handed on from; null: all that is in sight. */
-  chain: readonly Work[] | null;
+  chain: readonly ReachedTask[] | null;
   /** The revision to go on after; null: now. */
   after: number | null;
   /** Present if it receives the value of each key, whomever that concerns; null: only what concerns it. */
@@ -29,7 +29,7 @@ export interface Subscription {
   authenticate: () => Promise<unknown>;
 }
 
-export interface Told {
+export interface StreamedChange {
   /** Null for what has none: a change that isn't durable, another policy. */
   revision: number | null;
   /** Null: it concerns nobody. */
@@ -45,24 +45,24 @@ export interface Told {
 }
 
 /** Events that go out together, the oldest first. */
-export class Batch {
+export class EventBatch {
   #whole: Buffer | null = null;
   #values: Buffer | null = null;
 
   /** @param to revision of the last durable change among these, sent to anybody or not; null without one */
   constructor(
-    readonly told: readonly Told[],
+    readonly told: readonly StreamedChange[],
     readonly to: number | null,
   ) {}
 
   /** Made once: most subscribers are told all of it. */
-  textOf(told: readonly Told[]): Buffer {
+  textOf(told: readonly StreamedChange[]): Buffer {
     if (told.length < this.told.length) return joined(told.map(({ text }) => text));
     return (this.#whole ??= joined(told.map(({ text }) => text)));
   }
 
   /** Returns the events like `textOf`, each after the value of its key. */
-  valuesOf(told: readonly Told[]): Buffer {
+  valuesOf(told: readonly StreamedChange[]): Buffer {
     const both = (): Buffer => joined(told.flatMap(({ fact, text }) => [fact?.() ?? null, text]));
     return told.length < this.told.length ? both() : (this.#values ??= both());
   }
@@ -120,7 +120,7 @@ export class EventStream extends Pushed {
   }
 
   /** Takes what concerns it of what has just happened. */
-  take(batch: Batch): void {
+  take(batch: EventBatch): void {
     if (!this.#begun || this.over) return;
     // While it catches up, what is durable is still to be read; what isn't is in no store.
     const fresh = batch.told.filter(({ revision }) => revision === null || (this.#live && revision > this.cursor));
@@ -130,7 +130,7 @@ export class EventStream extends Pushed {
   }
 
   /** Takes what concerns it of what was read from the store. */
-  replay(batch: Batch): void {
+  replay(batch: EventBatch): void {
     this.#send(batch, batch.told);
     this.cursor = batch.to ?? this.cursor;
   }
@@ -188,7 +188,7 @@ export class EventStream extends Pushed {
     return this.#sent === null ? "" : String(Math.max(this.cursor, this.#sent));
   }
 
-  #send(batch: Batch, told: readonly Told[]): void {
+  #send(batch: EventBatch, told: readonly StreamedChange[]): void {
     const { chain, sight, values } = this.#subscription;
     const concerned = told.filter(
       ({ text, reach }) =>
@@ -197,7 +197,7 @@ export class EventStream extends Pushed {
     if (concerned.length === 0) return;
     const last = concerned.findLast(({ revision }) => revision !== null)?.revision ?? null;
     if (last !== null) this.#sentTo(last);
-    const unnamed = (one: Told): boolean => one.unnamed !== null && one.reach?.isNamedTo(sight) === false;
+    const unnamed = (one: StreamedChange): boolean => one.unnamed !== null && one.reach?.isNamedTo(sight) === false;
     if (values !== null) this.#put(batch.valuesOf(concerned), concerned.length);
     else if (!concerned.some(unnamed)) this.#put(batch.textOf(concerned), concerned.length);
     else this.#put(joined(concerned.map((one) => (unnamed(one) ? one.unnamed : one.text))), concerned.length);

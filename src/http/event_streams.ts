@@ -14,11 +14,11 @@ import {
   type StreamEnd,
 } from "../contract/index.js";
 import type { Commands } from "../facts/commands.js";
-import { HandedOn, Reach, type Work } from "../facts/reach.js";
+import { HandedOn, Reach, type ReachedTask } from "../facts/reach.js";
 import { split, type Notice } from "../facts/registry.js";
 import type { Change } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Batch, EventStream, textOf, type EventLimits, type Subscription, type Told } from "./event_stream.js";
+import { EventBatch, EventStream, textOf, type EventLimits, type Subscription, type StreamedChange } from "./event_stream.js";
 import { Followers } from "./pushed.js";
 
 export interface EventStreamsDeps {
@@ -109,7 +109,7 @@ export class EventStreams {
 
   /** Receives a change in its own turn, which nothing here may hold up. */
   #take(notice: Notice): void {
-    if (notice.key.startsWith("task/")) this.#handedOn.add(notice.value as unknown as Work & { parent: string | null });
+    if (notice.key.startsWith("task/")) this.#handedOn.add(notice.value as unknown as ReachedTask & { parent: string | null });
     if (notice.revision === null) this.#held.set(notice.key, notice);
     else if (!this.#deps.commands.registry.isHeld(notice.key)) this.#held.delete(notice.key);
     this.#plan(notice);
@@ -243,15 +243,15 @@ export class EventStreams {
     });
   }
 
-  #batch(fresh: readonly (Notice | { policy: PolicyIdentity })[]): Batch {
+  #batch(fresh: readonly (Notice | { policy: PolicyIdentity })[]): EventBatch {
     const last = fresh.findLast((one): one is Change => "key" in one && one.revision !== null);
-    return new Batch(
+    return new EventBatch(
       fresh.map((one) => this.#told(one)),
       last?.revision ?? null,
     );
   }
 
-  #told(fresh: Notice | { policy: PolicyIdentity }): Told {
+  #told(fresh: Notice | { policy: PolicyIdentity }): StreamedChange {
     if ("policy" in fresh) {
       const { bundle, revision, sequence, digest } = fresh.policy;
       const text = textOf("policy", { bundle, revision, sequence, digest }, null);

@@ -12,9 +12,9 @@ import {
   type RevocationState,
   type StreamEnd,
 } from "../contract/index.js";
-import type { Findings, FindingsFilter, Place } from "../findings/findings.js";
+import type { Findings, FindingsFilter, ReaderPlace } from "../findings/findings.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Followers, Pushed, eventText, type Follower } from "./pushed.js";
+import { Followers, Pushed, eventText, type StreamFollower } from "./pushed.js";
 
 export interface FindingStreamsDeps {
   findings: Pick<Findings, "news" | "now" | "listen">;
@@ -29,8 +29,8 @@ export interface FindingSubscription {
   /** Returns true if this follower may receive the finding. */
   sees: (finding: Finding) => boolean;
   /** Place to go on from; null: now. */
-  after: Place | null;
-  caller: Follower;
+  after: ReaderPlace | null;
+  caller: StreamFollower;
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
 }
@@ -41,10 +41,10 @@ const AT_ONCE = 100;
 const GATHER_MS = 100;
 
 /** `4711-58`: the last record, and facts revision, up to which everything was told. */
-export const placeText = ({ seq, revision }: Place): string => `${seq}-${revision}`;
+export const placeText = ({ seq, revision }: ReaderPlace): string => `${seq}-${revision}`;
 
 /** Null for what is no place. */
-export function readPlace(text: string): Place | null {
+export function readPlace(text: string): ReaderPlace | null {
   const [, seq, revision] = /^(0|[1-9]\d{0,14})-(0|[1-9]\d{0,14})$/.exec(text) ?? [];
   return seq === undefined || revision === undefined ? null : { seq: Number(seq), revision: Number(revision) };
 }
@@ -100,7 +100,7 @@ export class FindingStreams {
 class FindingStream extends Pushed {
   readonly #subscription: FindingSubscription;
   readonly #findings: FindingStreamsDeps["findings"];
-  #after: Place = { seq: 0, revision: 0 };
+  #after: ReaderPlace = { seq: 0, revision: 0 };
   #begun = false;
 
   constructor(

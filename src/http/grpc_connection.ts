@@ -27,7 +27,7 @@ export class Over {
 const LOOK_MS = 5;
 
 /** A connection, and what waits for all that was written to it to be with the kernel. */
-export class Connection {
+export class GrpcConnection {
   readonly #timers: Timers;
   readonly #due = new Set<() => void>();
   #fresh: (() => void)[] = [];

@@ -1,7 +1,7 @@
 /** The OpenAPI document, put together from the routes and their schemas. */
 import { PROBLEMS, ProblemSchema, SCOPES, type ProblemCode } from "../contract/index.js";
-import { EXAMPLES, PATH_PARAMETERS, type Example } from "./openapi_examples.js";
-import { components, type Components, type Schema } from "./openapi_schemas.js";
+import { EXAMPLES, PATH_PARAMETERS, type RouteExample } from "./openapi_examples.js";
+import { components, type Components, type OpenapiSchema } from "./openapi_schemas.js";
 import type { Operation } from "./route.js";
 
 const ANY_REQUEST: readonly ProblemCode[] = ["http_invalid", "host_refused", "origin_refused", "internal"];
@@ -62,7 +62,7 @@ function scopes(): string {
 
 function describe(operation: Operation, { use }: Components): object {
   const { id, path, summary, scope, query, if_match, last_event_id, request, answers, problems, refusals } = operation;
-  const example: Example = EXAMPLES[id] ?? {};
+  const example: RouteExample = EXAMPLES[id] ?? {};
   const codes = [
     ...ANY_REQUEST,
     ...(scope === null ? [] : WITH_TOKEN),
@@ -127,7 +127,7 @@ function byType(types: readonly string[], contentOf: (type: string) => object): 
 }
 
 /** Returns the schema of an answer without one: text, or bytes. */
-function bytes(media: string): Schema {
+function bytes(media: string): OpenapiSchema {
   return TEXTS.test(media) ? { type: "string" } : { type: "string", format: "binary" };
 }
 

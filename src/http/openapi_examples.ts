@@ -1,6 +1,6 @@
 /** Examples of the OpenAPI document, by operation. A test holds each against its schema. */
 
-export interface Example {
+export interface RouteExample {
   request?: unknown;
   /** Body of the answer that says that it went well. */
   answer?: unknown;
@@ -119,16 +119,16 @@ const accessTask = {
   task: { id: ID, status: "pending", status_endpoint: `https://remit.example/access/v1/request/${ID}`, expires_at: LATER },
 };
 /** OPA's APIs that aren't offered have no answer that says that it went well. */
-const notOffered: Example = {};
-const decisionLogs: Example = {
+const notOffered: RouteExample = {};
+const decisionLogs: RouteExample = {
   request: [{ decision_id: ID, path: "trino/allow", input: { action: { operation: "SelectFromColumns" } }, result: true, timestamp: TIME }],
   answer: { observed: 1, passed_over: 0, rejected: 0 },
 };
-const opaStatus: Example = { request: { labels: { id: "opa-1" } }, answer: {} };
+const opaStatus: RouteExample = { request: { labels: { id: "opa-1" } }, answer: {} };
 const note =
   "remit.example/records\n4711\nCsUYapGGPo4dkMgIAUqom/Xajj7h2fB2MPA3j2jxq2I=\n\n— remit.example/records Az3grlgtzPICa5OS8npVmf1Myq/5IZniMp+ZJ";
 
-export const EXAMPLES: Readonly<Record<string, Example>> = {
+export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
   decide: { request: asked, answer: decision },
   decideBatch: { request: { actions: [asked, { ...asked, verb: "delete" }] }, answer: { answers: [decision, denied] } },
   opaData: { request: { input: asked }, answer: { decision_id: ID, result: decision } },

@@ -4,22 +4,22 @@
  */
 import { originOf } from "../contract/type.js";
 
-export type Schema = Record<string, unknown>;
+export type OpenapiSchema = Record<string, unknown>;
 
 export interface Components {
   /** Name → schema, in the order in which they were first referred to. */
-  readonly schemas: Record<string, Schema>;
+  readonly schemas: Record<string, OpenapiSchema>;
   /** Returns the schema, or a reference to the component that its title names. */
-  use: (schema: object) => Schema;
+  use: (schema: object) => OpenapiSchema;
 }
 
 export function components(): Components {
-  const schemas: Record<string, Schema> = {};
+  const schemas: Record<string, OpenapiSchema> = {};
   const texts = new Map<string, string>();
 
-  function use(given: object): Schema {
-    const schema = given as Schema;
-    const { title, ...component } = originOf(schema) as Schema;
+  function use(given: object): OpenapiSchema {
+    const schema = given as OpenapiSchema;
+    const { title, ...component } = originOf(schema) as OpenapiSchema;
     if (typeof title !== "string") return plain(schema);
     declare(title, component);
     const reference = { $ref: `#/components/schemas/${title}` };
@@ -27,7 +27,7 @@ export function components(): Components {
     return description === component["description"] ? reference : { ...reference, description };
   }
 
-  function declare(title: string, component: Schema): void {
+  function declare(title: string, component: OpenapiSchema): void {
     // Descriptions may differ from use to use.
     const text = JSON.stringify({ ...component, description: undefined });
     const known = texts.get(title);
@@ -39,40 +39,44 @@ export function components(): Components {
     schemas[title] = plain(component);
   }
 
-  function plain({ title: _, anyOf, patternProperties, ...schema }: Schema): Schema {
-    if (anyOf !== undefined) return { ...union(anyOf as Schema[]), ...schema };
+  function plain({ title: _, anyOf, patternProperties, ...schema }: OpenapiSchema): OpenapiSchema {
+    if (anyOf !== undefined) return { ...union(anyOf as OpenapiSchema[]), ...schema };
     if (schema["const"] !== undefined && typeof schema["const"] !== "boolean") return enumeration([schema["const"]], schema);
     if (schema["enum"] !== undefined) return enumeration(schema["enum"] as unknown[], schema);
-    const { properties, items, contentSchema } = schema as { properties?: Record<string, Schema>; items?: Schema; contentSchema?: Schema };
+    const { properties, items, contentSchema } = schema as {
+      properties?: Record<string, OpenapiSchema>;
+      items?: OpenapiSchema;
+      contentSchema?: OpenapiSchema;
+    };
     return {
       ...schema,
       ...(properties && { properties: Object.fromEntries(Object.entries(properties).map(([name, member]) => [name, use(member)])) }),
       ...(items && { items: use(items) }),
       ...(contentSchema && { contentSchema: use(contentSchema) }),
-      ...(patternProperties !== undefined && named(patternProperties as Record<string, Schema>)),
+      ...(patternProperties !== undefined && named(patternProperties as Record<string, OpenapiSchema>)),
     };
   }
 
   /** Names of one pattern, which all that there are have to match. */
-  function named(patterns: Record<string, Schema>): Schema {
+  function named(patterns: Record<string, OpenapiSchema>): OpenapiSchema {
     const [[pattern, member] = ["", {}]] = Object.entries(patterns);
     return { additionalProperties: use(member), ...(pattern === ANY_NAME ? {} : { propertyNames: { type: "string", pattern } }) };
   }
 
-  function union(branches: Schema[]): Schema {
+  function union(branches: OpenapiSchema[]): OpenapiSchema {
     const present = branches.filter(({ type }) => type !== "null");
     const values = present.map((branch) => branch["const"]);
-    const one = values.includes(undefined) ? (present.length === 1 ? use(present[0] as Schema) : null) : enumeration(values, {});
+    const one = values.includes(undefined) ? (present.length === 1 ? use(present[0] as OpenapiSchema) : null) : enumeration(values, {});
     const isNullable = present.length < branches.length;
     if (one === null) return { anyOf: [...present.map(use), ...(isNullable ? [NULL] : [])], ...discriminator(present) };
     if (!isNullable) return one;
     // Beside a reference the words of the component would be lost.
-    const { description } = present[0] as Schema;
+    const { description } = present[0] as OpenapiSchema;
     return orNull(one["$ref"] !== undefined && description !== undefined ? { ...one, description } : one);
   }
 
-  function discriminator(branches: Schema[]): Schema {
-    const names = branches.map((branch) => (originOf(branch) as Schema)["title"]);
+  function discriminator(branches: OpenapiSchema[]): OpenapiSchema {
+    const names = branches.map((branch) => (originOf(branch) as OpenapiSchema)["title"]);
     const found = DISCRIMINATORS.find((name) => branches.every((branch) => valuesOf(branch, name).length > 0));
     if (found === undefined || names.includes(undefined)) return {};
     const mapping = branches.flatMap((branch, i) =>
@@ -85,23 +89,23 @@ export function components(): Components {
 }
 
 const ANY_NAME = "^.*$";
-const NULL: Schema = { type: "null" };
+const NULL: OpenapiSchema = { type: "null" };
 /** Members by whose value one can tell which form of several an object has. */
 const DISCRIMINATORS = ["type", "kind", "event"];
 
 /** The values that a member of the form may have, where these are named. */
-function valuesOf(form: Schema, member: string): string[] {
-  const { properties = {} } = form as { properties?: Record<string, Schema> };
+function valuesOf(form: OpenapiSchema, member: string): string[] {
+  const { properties = {} } = form as { properties?: Record<string, OpenapiSchema> };
   const { const: only, anyOf = [] } = (properties[member] ?? {}) as { const?: string; anyOf?: { const?: string }[] };
   return [only, ...anyOf.map((branch) => branch.const)].filter((value) => value !== undefined);
 }
 
-function enumeration(values: readonly unknown[], { const: _, ...schema }: Schema): Schema {
+function enumeration(values: readonly unknown[], { const: _, ...schema }: OpenapiSchema): OpenapiSchema {
   const types = [...new Set(values.map((value) => (typeof value === "number" ? "integer" : typeof value)))];
   return { type: types.length === 1 ? types[0] : types, ...schema, enum: values };
 }
 
-function orNull(schema: Schema): Schema {
+function orNull(schema: OpenapiSchema): OpenapiSchema {
   const { description, ...rest } = schema;
   const told = description === undefined ? {} : { description };
   if (rest["$ref"] !== undefined || rest["type"] === undefined) return { anyOf: [rest, NULL], ...told };

@@ -9,7 +9,7 @@ import { Places } from "../system/places.js";
 import { watchToken } from "./token_watch.js";
 
 /** Caller that follows a stream. */
-export interface Follower {
+export interface StreamFollower {
   id: string;
   token: { jti: string | null; expires_ms: number };
 }
@@ -19,7 +19,7 @@ export interface PushedOptions {
   /** Milliseconds that the client is told to wait before it reconnects. */
   retry_ms: number;
   system: { clock: Clock; timers: Timers };
-  caller: Follower;
+  caller: StreamFollower;
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
 }

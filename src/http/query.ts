@@ -12,8 +12,8 @@ export interface Parameter<T> {
   read: (text: string) => T | undefined;
 }
 
-export type Query = Readonly<Record<string, Parameter<unknown>>>;
-export type Given<Q extends Query> = { -readonly [K in keyof Q]?: Q[K] extends Parameter<infer T> ? T : never };
+export type QueryShape = Readonly<Record<string, Parameter<unknown>>>;
+export type QueryOf<Q extends QueryShape> = { -readonly [K in keyof Q]?: Q[K] extends Parameter<infer T> ? T : never };
 
 export const text = (description: string, max = 256): Parameter<string> => ({
   schema: Type.String({ minLength: 1, maxLength: max, description }),
@@ -85,7 +85,7 @@ export const pageQuery = {
 };
 
 /** @throws Problem `parameter_unknown`, `parameter_invalid`, `parameter_missing`, naming the parameter as `field` */
-export function readQuery<Q extends Query>({ url = "" }: Pick<IncomingMessage, "url">, query: Q): Given<Q> {
+export function readQuery<Q extends QueryShape>({ url = "" }: Pick<IncomingMessage, "url">, query: Q): QueryOf<Q> {
   const given: Record<string, unknown> = {};
   const start = url.indexOf("?");
   const parts = start < 0 || start === url.length - 1 ? [] : url.slice(start + 1).split("&");
@@ -109,7 +109,7 @@ export function readQuery<Q extends Query>({ url = "" }: Pick<IncomingMessage, "
   for (const [name, { required, expected }] of Object.entries(query)) {
     if (required && !Object.hasOwn(given, name)) throw new Problem("parameter_missing", { field: name, expected });
   }
-  return given as Given<Q>;
+  return given as QueryOf<Q>;
 }
 
 /** Null for what is no UTF-8 in percent-encoding (RFC 3986, section 2.1). */

@@ -1,6 +1,6 @@
 /** How records are asked for in a query. */
 import type { IncomingMessage } from "node:http";
-import type { Ask } from "../records/ask.js";
+import type { RecordQuestion } from "../records/ask.js";
 import { fromCursor } from "../records/cursor.js";
 import {
   DECISIONS,
@@ -18,7 +18,7 @@ import {
   type HistogramStep,
   type RecordFilter,
 } from "../contract/index.js";
-import { PAGE_LIMIT, flag, matching, oneOf, pageQuery, readQuery, required, someOf, text, time, type Given } from "./query.js";
+import { PAGE_LIMIT, flag, matching, oneOf, pageQuery, readQuery, required, someOf, text, time, type QueryOf } from "./query.js";
 
 const NAME_MAX = 128;
 const KEY_MAX = 512;
@@ -54,14 +54,14 @@ const filterQuery = {
 };
 
 /** Returns the filter of a query. @throws Problem `parameter_invalid` for an invalid range */
-export function filterOf(given: Given<typeof filterQuery>): RecordFilter {
+export function filterOf(given: QueryOf<typeof filterQuery>): RecordFilter {
   const { from, to, kind, key } = given;
   if (from !== undefined && to !== undefined && to <= from)
     throw new Problem("parameter_invalid", { field: "to", expected: "a time after `from`" });
   return kind === undefined && key === undefined ? { ...given, kind: JUDGED } : given;
 }
 
-type Asked = Pick<IncomingMessage, "url">;
+type RequestUrl = Pick<IncomingMessage, "url">;
 
 export const pagedQuery = {
   ...filterQuery,
@@ -70,7 +70,7 @@ export const pagedQuery = {
 };
 
 /** @throws Problem of a parameter */
-export function pageAsk(request: Asked): Ask {
+export function pageAsk(request: RequestUrl): RecordQuestion {
   const { order = "newest", limit = PAGE_LIMIT, cursor, ...given } = readQuery(request, pagedQuery);
   const after = cursor === undefined ? null : fromCursor(cursor);
   if (cursor !== undefined && after === null)
@@ -93,7 +93,7 @@ export const summaryQuery = {
 };
 
 /** @throws Problem of a parameter */
-export function summaryAsk(request: Asked): Ask {
+export function summaryAsk(request: RequestUrl): RecordQuestion {
   const { by = [], limit = PAGE_LIMIT, ...given } = readQuery(request, summaryQuery);
   const filter = filterOf(given);
   const fields = by.filter((field) => field !== "new");
@@ -115,7 +115,7 @@ export const histogramQuery = {
 };
 
 /** @throws Problem of a parameter */
-export function histogramAsk(request: Asked): Ask {
+export function histogramAsk(request: RequestUrl): RecordQuestion {
   const { by = [], step = "hour", ...given } = readQuery(request, histogramQuery);
   if (by.length > HISTOGRAM_FIELDS_MAX)
     throw new Problem("parameter_invalid", { field: "by", expected: `at most ${HISTOGRAM_FIELDS_MAX} of ${HISTOGRAM_FIELDS.join(", ")}` });

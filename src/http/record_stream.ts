@@ -3,7 +3,7 @@
  * records are fetched when those before have been taken.
  */
 import type { ServerResponse } from "node:http";
-import type { Following, RecordSearch, Told } from "../records/search.js";
+import type { Following, RecordSearch, MatchedPage } from "../records/search.js";
 import {
   type FollowingEvent,
   type RecordEventName,
@@ -13,7 +13,7 @@ import {
   type StreamEnd,
 } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Followers, Pushed, eventText, type Follower } from "./pushed.js";
+import { Followers, Pushed, eventText, type StreamFollower } from "./pushed.js";
 
 export interface RecordStreamLimits {
   followers_max: number;
@@ -32,7 +32,7 @@ export interface RecordSubscription {
   filter: RecordFilter;
   /** The record to go on after; null: now. */
   after: number | null;
-  caller: Follower;
+  caller: StreamFollower;
   /** @throws Problem once the token is no longer taken */
   authenticate: () => Promise<unknown>;
 }
@@ -116,7 +116,7 @@ class RecordStream extends Pushed {
     return String(this.#following?.after ?? this.#after);
   }
 
-  #take({ items, seqs }: Told): void {
+  #take({ items, seqs }: MatchedPage): void {
     if (this.over || items.length === 0) return;
     const last = seqs.at(-1);
     this.write(items.map((json, i) => eventText("record" satisfies RecordEventName, json, seqs[i] ?? null)).join(""));

@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { TSchema } from "../contract/type.js";
 import type { ProblemCode, Scope } from "../contract/index.js";
-import type { Query } from "./query.js";
+import type { QueryShape } from "./query.js";
 import type { Content, Live, Streamed } from "./reply.js";
 
 export interface Operation {
@@ -15,7 +15,7 @@ export interface Operation {
   /** Null where no token is asked for; of several, any opens it. */
   scope: Scope | readonly Scope[] | null;
   /** Left out: it has no query. */
-  query?: Query;
+  query?: QueryShape;
   /** Use of `If-Match`; left out, it isn't read. */
   if_match?: string;
   /** Use of `Last-Event-ID`; left out, it isn't read. */

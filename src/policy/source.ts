@@ -43,16 +43,17 @@ export interface SourceOptions {
   /** Called with each archive that became active, after it did. */
   activated?: (archive: BundleArchive) => void;
   /** Receives every activation and refusal, for the operational log. */
-  report?: (outcome: Outcome) => void;
+  report?: (outcome: BundleOutcome) => void;
 }
 
-export type Outcome =
-  { outcome: "activated"; from: BundleOrigin; identity: PolicyIdentity } | { outcome: "refused"; from: BundleOrigin; refusal: Refusal };
+export type BundleOutcome =
+  | { outcome: "activated"; from: BundleOrigin; identity: PolicyIdentity }
+  | { outcome: "refused"; from: BundleOrigin; refusal: BundleRefusal };
 
 /** `kept`: the copy of what was activated last. `stage`: a publication beside the running one. `source`: where the service fetches it. */
 export type BundleOrigin = "path" | "publication" | "kept" | "stage" | "source";
 
-export interface Refusal {
+export interface BundleRefusal {
   /** A `BundleCode`, or `internal` where something failed that is no reason to refuse a bundle. */
   code: string;
   message: string;
@@ -68,7 +69,7 @@ export interface SourceStatus {
   wanted: { bytes: number; modified_ms: number; identity: PolicyIdentity | null } | null;
   running: PolicyIdentity | null;
   /** Why what is wanted does not run; null where it does. */
-  refused: Refusal | null;
+  refused: BundleRefusal | null;
 }
 
 /** Running bundle, as it was received. */
@@ -83,7 +84,7 @@ export class BundleSource {
   /** The file that `#wanted` and `#refused` are about, by what `stat` says; empty where none could be read. */
   #seen = "";
   #wanted: SourceStatus["wanted"] = null;
-  #refused: Refusal | null = null;
+  #refused: BundleRefusal | null = null;
   /** When what was refused is tried again, on the monotonic clock; null: once the file changes. */
   #retry: { at_ms: number; wait_ms: number } | null = null;
   /** The archive that was activated last: met again at the path, there is nothing to verify or to activate. */
@@ -273,7 +274,12 @@ export class BundleSource {
     return activated.hash === sha256(bytes) ? activated.identity : null;
   }
 
-  async #activate(bundle: VerifiedBundle, bytes: Uint8Array, from: Outcome["from"], keep?: () => Promise<void>): Promise<PolicyIdentity> {
+  async #activate(
+    bundle: VerifiedBundle,
+    bytes: Uint8Array,
+    from: BundleOutcome["from"],
+    keep?: () => Promise<void>,
+  ): Promise<PolicyIdentity> {
     const { engine, report, activated } = this.#options;
     const before = engine.active;
     const identity = await engine.activate(bundle, async () => {
@@ -308,7 +314,7 @@ export class BundleSource {
     return await verify(bytes, { name, ...trust(), nowMs: clock.wall(), limits: this.#limits });
   }
 
-  #settle(seen: string, wanted: SourceStatus["wanted"], refused: Refusal | null): void {
+  #settle(seen: string, wanted: SourceStatus["wanted"], refused: BundleRefusal | null): void {
     const { clock, poll_ms } = this.#options;
     const waited = seen === this.#seen ? this.#retry?.wait_ms : undefined;
     const wait_ms = waited === undefined ? poll_ms : Math.max(poll_ms, Math.min(2 * waited, RETRY_MS_MAX));
@@ -319,12 +325,12 @@ export class BundleSource {
     this.#refused = refused;
   }
 
-  #refuse(from: BundleOrigin, refusal: Refusal): void {
+  #refuse(from: BundleOrigin, refusal: BundleRefusal): void {
     this.#refusals.set(from, (this.#refusals.get(from) ?? 0) + 1);
     this.#options.report?.({ outcome: "refused", from, refusal });
   }
 
-  #refusal(error: unknown): Refusal {
+  #refusal(error: unknown): BundleRefusal {
     const at_ms = this.#options.clock.wall();
     if (error instanceof BundleError) {
       return { code: error.code, message: error.message, detail: error.detail, at_ms };

@@ -17,8 +17,8 @@ import {
 import { parse } from "../audit/numbered.js";
 import { toCursor } from "./cursor.js";
 import { Disagreement } from "./lines.js";
-import { actionOf, matches, outcomeOf, outcomeState, rowOf, type Found, type SaidOutcome } from "./row.js";
-import { conditionOf, KNOWN, outcomeSql, saidSql, Values } from "./select.js";
+import { actionOf, matches, outcomeOf, outcomeState, rowOf, type MatchedRecord, type SaidOutcome } from "./row.js";
+import { conditionOf, KNOWN, outcomeSql, saidSql, StatementValues } from "./select.js";
 import type { Part, RecordTable, View } from "./table.js";
 
 export interface PageAsk {
@@ -30,7 +30,7 @@ export interface PageAsk {
   limit: number;
 }
 
-export type Ask =
+export type RecordQuestion =
   | PageAsk
   /** Record of a decision by its id, or any record by its number. */
   | { kind: "one"; id: string }
@@ -127,7 +127,7 @@ export class RecordQuery {
    * @returns JSON; null where there is no such record
    * @throws TooManyGroups, TooDear, Disagreement
    */
-  answer(ask: Ask): Promise<string | null> {
+  answer(ask: RecordQuestion): Promise<string | null> {
     switch (ask.kind) {
       case "page":
         return this.#page(ask);
@@ -209,8 +209,8 @@ export class RecordQuery {
     return `[${places.map((place) => this.#line(place)).join(",")}]`;
   }
 
-  async #summary({ filter, by, limit }: Extract<Ask, { kind: "summary" }>): Promise<string> {
-    const values = new Values();
+  async #summary({ filter, by, limit }: Extract<RecordQuestion, { kind: "summary" }>): Promise<string> {
+    const values = new StatementValues();
     const rule = by.includes("rule");
     const groups = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
     if (rule) groups.push("rule.effect AS effect", "rule.severity AS rule_severity");
@@ -242,8 +242,8 @@ export class RecordQuery {
     return JSON.stringify({ by: [...by], records, groups: told, more: all > limit, indexed_to: this.until } satisfies Summary);
   }
 
-  async #histogram({ filter, by, step }: Extract<Ask, { kind: "histogram" }>): Promise<string> {
-    const values = new Values();
+  async #histogram({ filter, by, step }: Extract<RecordQuestion, { kind: "histogram" }>): Promise<string> {
+    const values = new StatementValues();
     const step_ms = HISTOGRAM_STEPS[step];
     const columns = by.map((field, i) => `${columnOf(field)} AS by_${i}`);
     const order = ["step", "records DESC", ...by.map((_, i) => `by_${i}`)].join(", ");
@@ -261,11 +261,11 @@ export class RecordQuery {
     return JSON.stringify({ by: [...by], step_ms, counts, indexed_to: this.until } satisfies Histogram);
   }
 
-  async #novelty({ from, to, limit }: Extract<Ask, { kind: "new" }>): Promise<string> {
+  async #novelty({ from, to, limit }: Extract<RecordQuestion, { kind: "new" }>): Promise<string> {
     const parts = this.#within({}, 1, this.until);
     this.#table.check(parts);
     const source = this.#table.sourceOf(parts);
-    const values = new Values();
+    const values = new StatementValues();
     const until = values.add(this.until);
     const judged = "kind IN ('decision', 'observed')";
     const texts: Record<(typeof NOVEL_FIELDS)[number], [text: string, from: string]> = {
@@ -301,22 +301,22 @@ export class RecordQuery {
     return this.#view.parts.filter((part) => part.end > low && part.first <= high && part.to_ms >= from && part.from_ms < to);
   }
 
-  #rows<T>(sql: string, { all }: Values): Promise<T[]> {
+  #rows<T>(sql: string, { all }: StatementValues): Promise<T[]> {
     return this.#table.engine.rows<T>(sql, all);
   }
 
   async #count(filter: RecordFilter): Promise<number> {
-    const values = new Values();
+    const values = new StatementValues();
     const [row] = await this.#rows<{ n: number }>(this.#matching("count(*)::DOUBLE AS n", filter, values), values);
     return row?.n ?? 0;
   }
 
-  #matching(columns: string, filter: RecordFilter, values: Values): string {
+  #matching(columns: string, filter: RecordFilter, values: StatementValues): string {
     return this.#selected(columns, filter, this.#within(filter, 1, this.until), 1, this.until, values);
   }
 
   /** A statement for the rows of some parts that match. It names what it is asked for, since planning all columns takes as long as reading them. */
-  #selected(columns: string, filter: RecordFilter, parts: readonly Part[], from: number, to: number, values: Values): string {
+  #selected(columns: string, filter: RecordFilter, parts: readonly Part[], from: number, to: number, values: StatementValues): string {
     const reporting = filter.outcome === undefined ? [] : this.#reporting(parts);
     this.#table.check([...parts, ...reporting]);
     const source = `${this.#table.sourceOf(parts)} WHERE seq BETWEEN ${values.add(from)} AND ${values.add(to)} AND ${conditionOf(filter, values)}`;
@@ -327,7 +327,7 @@ export class RecordQuery {
   }
 
   async #places(filter: RecordFilter, parts: readonly Part[], from: number, to: number, oldest: boolean, limit: number): Promise<Placed[]> {
-    const values = new Values();
+    const values = new StatementValues();
     const rows = this.#selected(PLACE, filter, parts, from, to, values);
     return this.#rows<Placed>(`${rows} ORDER BY seq ${oldest ? "ASC" : "DESC"} LIMIT ${limit}`, values);
   }
@@ -351,7 +351,7 @@ export class RecordQuery {
     );
     if (parts.length === 0) return [];
     this.#table.check(parts);
-    const values = new Values();
+    const values = new StatementValues();
     const wanted = ids.map((id) => `${values.add(id)}::UUID`).join(", ");
     return this.#rows<T>(
       `SELECT ${columns} FROM ${this.#table.sourceOf(parts)} WHERE decision_id IN (${wanted}) AND ${where} AND seq <= ${values.add(this.until)} ORDER BY seq`,
@@ -380,10 +380,10 @@ export class RecordQuery {
    * The records themselves, each held against what it was found by.
    * @throws Disagreement; SegmentGone if retention dropped one meanwhile: the question is asked again
    */
-  async #read(places: readonly Placed[], filter: RecordFilter): Promise<Found[]> {
+  async #read(places: readonly Placed[], filter: RecordFilter): Promise<MatchedRecord[]> {
     const reports = new Map<string, Place>();
     for (const report of await this.#reports(places)) if (report.decision_id !== null) reports.set(report.decision_id, report);
-    const found: Found[] = [];
+    const found: MatchedRecord[] = [];
     for (const place of places) {
       const report = place.decision_id === null ? undefined : reports.get(place.decision_id);
       try {
@@ -395,7 +395,7 @@ export class RecordQuery {
     return found;
   }
 
-  #found(place: Placed, report: Place | undefined, filter: RecordFilter): Found {
+  #found(place: Placed, report: Place | undefined, filter: RecordFilter): MatchedRecord {
     const { seq } = place;
     const text = this.#line(place);
     const record = parse(text) as { seq?: unknown; beside?: unknown } | null;
@@ -435,10 +435,10 @@ function countsOf(row: Readonly<Record<string, unknown>>): Counts {
   return Object.fromEntries(COUNTED.map((name) => [name, Number(row[name] ?? 0)])) as Counts;
 }
 
-function itemText(found: Found): string {
+function itemText(found: MatchedRecord): string {
   return `{${membersText(found)}}`;
 }
 
-function membersText({ seq, row, outcome, text }: Found): string {
+function membersText({ seq, row, outcome, text }: MatchedRecord): string {
   return `"seq":${seq},"action":${JSON.stringify(actionOf(row))},"outcome":${JSON.stringify(outcome)},"record":${text}`;
 }

@@ -2,10 +2,10 @@
  * Brief of a judged record, from which its finding is made: some hundred bytes of thousands, which have to be read again when findings are
  * kept.
  */
-import { actionOf, type Found } from "./row.js";
+import { actionOf, type MatchedRecord } from "./row.js";
 
 /** Returns the text of a record with only the members that a finding needs, each as it stands in the record. A notice keeps all of them. */
-export function briefText({ seq, row, text, record }: Found): string {
+export function briefText({ seq, row, text, record }: MatchedRecord): string {
   const action = actionOf(row);
   if (row.kind === "notice") return `{"seq":${seq},"action":${JSON.stringify(action)},"record":${text}}`;
   const { ancestors, answer, caller, engine, floor, input, kind, proof, time } = objectOf(record);

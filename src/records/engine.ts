@@ -2,7 +2,7 @@
 import { DuckDBInstance, StatementType, type DuckDBConnection, type DuckDBValue } from "@duckdb/node-api";
 import { systemTimers } from "../system/index.js";
 
-export interface EngineOptions {
+export interface SearchEngineOptions {
   memory_mb_max: number;
   query_ms_max: number;
 }
@@ -19,17 +19,17 @@ export class NotAQuestion extends Error {
 
 export type SqlValue = string | number | bigint | boolean | readonly string[];
 
-export class Engine {
+export class SearchEngine {
   readonly #instance: DuckDBInstance;
-  readonly #options: EngineOptions;
+  readonly #options: SearchEngineOptions;
   readonly #idle: DuckDBConnection[] = [];
 
-  private constructor(instance: DuckDBInstance, options: EngineOptions) {
+  private constructor(instance: DuckDBInstance, options: SearchEngineOptions) {
     this.#instance = instance;
     this.#options = options;
   }
 
-  static async open(options: EngineOptions): Promise<Engine> {
+  static async open(options: SearchEngineOptions): Promise<SearchEngine> {
     const instance = await DuckDBInstance.create(":memory:", {
       threads: "1",
       memory_limit: `${options.memory_mb_max}MB`,
@@ -38,7 +38,7 @@ export class Engine {
       autoinstall_known_extensions: "false",
       autoload_known_extensions: "false",
     });
-    const engine = new Engine(instance, options);
+    const engine = new SearchEngine(instance, options);
     await engine.rows("SET GLOBAL TimeZone = 'UTC'");
     // The system keeps what was read of files anyway, and what the engine keeps of their ends grows with the log.
     await engine.rows("SET GLOBAL enable_external_file_cache = false");

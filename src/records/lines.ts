@@ -35,7 +35,7 @@ export class SegmentGone extends Error {
   override readonly name = "SegmentGone";
 }
 
-export class Lines {
+export class RecordLines {
   readonly #folder: string;
   readonly #files = new Map<string, number>();
   #firsts: number[] = [];

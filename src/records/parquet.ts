@@ -17,7 +17,7 @@ import {
 import { join } from "node:path";
 import { segmentName } from "../audit/segments.js";
 import { openRegular } from "../system/read_file.js";
-import type { Engine } from "./engine.js";
+import type { SearchEngine } from "./engine.js";
 import { INSERT_MS_MAX, quoted, SCHEMA_VERSION, STATISTICS, type FoundChecks, type Statistics } from "./schema.js";
 
 /** Folder of the Parquet files, in a log's folder. */
@@ -98,7 +98,7 @@ export class ParquetFolder {
   async write(
     segment: SealedSegment,
     rows: string,
-    engine: Pick<Engine, "rows">,
+    engine: Pick<SearchEngine, "rows">,
     isGood: (found: FoundChecks) => boolean,
     missing_first: number | null = null,
   ): Promise<SealedFile | null> {

@@ -18,7 +18,7 @@ export interface RowReason {
   severity: string;
 }
 
-export interface Row {
+export interface RecordRow {
   /** Null for a line that is no record of a known kind: nothing finds it. */
   kind: RecordKind | null;
   time_ms: number;
@@ -41,9 +41,9 @@ export interface Row {
 }
 
 /** A record found by a query, read from the log and held against what it was found by. */
-export interface Found {
+export interface MatchedRecord {
   seq: number;
-  row: Row;
+  row: RecordRow;
   outcome: OutcomeState | null;
   /** The record as it stands in the log, … */
   text: string;
@@ -57,7 +57,7 @@ export interface Found {
 
 type Members = Readonly<Record<string, unknown>>;
 
-const NOTHING: Row = {
+const NOTHING: RecordRow = {
   kind: null,
   time_ms: 0,
   caller: null,
@@ -86,7 +86,7 @@ const KINDS: ReadonlySet<unknown> = new Set(RECORD_KINDS);
  * Returns the row of a line, whatever it contains: a damaged log is searched anyway.
  * @param beside what was too large for the record; null if there is nothing, or it is gone
  */
-export function rowOf(record: unknown, beside: unknown = null): Row {
+export function rowOf(record: unknown, beside: unknown = null): RecordRow {
   const { kind, time, caller, ...members } = objectOf(record);
   if (!KINDS.has(kind)) return NOTHING;
   const time_ms = typeof time === "string" ? Date.parse(time) : NaN;
@@ -102,7 +102,7 @@ export function rowOf(record: unknown, beside: unknown = null): Row {
   };
 }
 
-function judged(row: Row, { answer, input, outcome, request }: Members, beside: unknown): Row {
+function judged(row: RecordRow, { answer, input, outcome, request }: Members, beside: unknown): RecordRow {
   const { decision, proceed, finding, policy, reasons, valid_for_ms, decision_id } = objectOf(answer);
   const { agent, purpose, task, verb, resource } = requestOf(input, request) ?? actionIn(beside) ?? {};
   const { type, id } = objectOf(resource);
@@ -125,7 +125,7 @@ function judged(row: Row, { answer, input, outcome, request }: Members, beside: 
   };
 }
 
-function noticed(row: Row, { agent, purpose, code, finding, severity }: Members): Row {
+function noticed(row: RecordRow, { agent, purpose, code, finding, severity }: Members): RecordRow {
   return {
     ...row,
     agent: text(agent),
@@ -177,17 +177,17 @@ function keyOf(kind: RecordKind | null, members: Members): string | null {
 }
 
 /** Returns the outcome that a record reports: of another record's action, or of an observed action. */
-export function outcomeOf({ key }: Pick<Row, "key">): SaidOutcome | null {
+export function outcomeOf({ key }: Pick<RecordRow, "key">): SaidOutcome | null {
   return OUTCOMES.find((outcome) => outcome === key) ?? null;
 }
 
-export function severityOf({ reasons }: Row): number {
+export function severityOf({ reasons }: RecordRow): number {
   return reasons.reduce((highest, { severity }) => Math.max(highest, SEVERITIES.indexOf(severity as never)), -1);
 }
 
 /** Returns the state of the outcome of a row's action. @param overdue_ms how long after its validity it counts as missing */
 export function outcomeState(
-  { kind, key, proceed, time_ms, valid_for_ms }: Pick<Row, "kind" | "key" | "proceed" | "time_ms" | "valid_for_ms">,
+  { kind, key, proceed, time_ms, valid_for_ms }: Pick<RecordRow, "kind" | "key" | "proceed" | "time_ms" | "valid_for_ms">,
   said: SaidOutcome | null,
   now_ms: number,
   overdue_ms: number,
@@ -200,7 +200,7 @@ export function outcomeState(
 }
 
 /** Returns true if a record matches the filter. */
-export function matches(row: Row, outcome: OutcomeState | null, filter: RecordFilter): boolean {
+export function matches(row: RecordRow, outcome: OutcomeState | null, filter: RecordFilter): boolean {
   if (row.kind === null) return false;
   const { kind, decision, outcome: outcomes, reason, severity, proceed, finding, resource_prefix, from, to, ...equal } = filter;
   if (kind?.includes(row.kind) === false) return false;
@@ -216,7 +216,7 @@ export function matches(row: Row, outcome: OutcomeState | null, filter: RecordFi
 }
 
 /** Returns the action that was judged; null of a record of another kind, or of one whose action is gone. */
-export function actionOf({ agent, purpose, task, verb, type, resource }: Row): RecordAction | null {
+export function actionOf({ agent, purpose, task, verb, type, resource }: RecordRow): RecordAction | null {
   if (agent === null || purpose === null || verb === null || type === null) return null;
   return { agent, purpose, task, verb, type, id: resource };
 }

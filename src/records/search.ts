@@ -4,7 +4,7 @@ import type { Timers } from "../system/index.js";
 import { childProcess } from "../system/child.js";
 import { SupervisedThread, type ThreadOwner } from "../system/supervised.js";
 import type { Thread } from "../system/thread.js";
-import type { Ask } from "./ask.js";
+import type { RecordQuestion } from "./ask.js";
 import type { Extent, FromRecords, RefusedWhy, ServingOptions, ToRecords } from "./serve.js";
 
 export interface SearchOptions {
@@ -27,7 +27,7 @@ export interface SearchEvents {
 export type RecordsThread = Thread<ToRecords, FromRecords>;
 
 /** Records that match, each as JSON, and up to which record was looked. */
-export interface Told {
+export interface MatchedPage {
   items: readonly string[];
   seqs: readonly number[];
   to: number;
@@ -52,7 +52,7 @@ interface Follower {
   after: number;
   /** True if it waits for `goOn`. */
   held: boolean;
-  tell: (told: Told) => void;
+  tell: (told: MatchedPage) => void;
 }
 
 const RESTART_MS = 250;
@@ -155,7 +155,7 @@ export class RecordSearch {
    * @returns JSON; null where there is no such record
    * @throws Problem `index_unavailable`; `parameter_invalid` if a summary has too many groups, or the question takes too long or too much memory
    */
-  ask(ask: Ask): Promise<string | null> {
+  ask(ask: RecordQuestion): Promise<string | null> {
     this.hurry();
     if (this.#process?.running !== true || this.#isClosing || this.#questions.size >= this.#options.questions_max)
       return Promise.reject(new Problem("index_unavailable"));
@@ -170,7 +170,7 @@ export class RecordSearch {
    * Tells of all records after this one that match, in order, each once, whatever becomes of the process. It doesn't start one before its
    * time: whoever waits for what it tells calls `hurry`.
    */
-  follow(filter: RecordFilter, after: number, tell: (told: Told) => void, extent: Extent = "all"): Following {
+  follow(filter: RecordFilter, after: number, tell: (told: MatchedPage) => void, extent: Extent = "all"): Following {
     const id = this.#nextId++;
     const follower: Follower = { filter, extent, after, held: false, tell };
     this.#followers.set(id, follower);

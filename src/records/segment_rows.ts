@@ -7,7 +7,7 @@ import { LineTooLong, NEWLINE } from "../audit/reading.js";
 import { segmentName } from "../audit/segments.js";
 import { RECORD_KINDS } from "../contract/index.js";
 import { openRegular } from "../system/read_file.js";
-import { TooDear, type Engine } from "./engine.js";
+import { TooDear, type SearchEngine } from "./engine.js";
 import { fitting } from "./fit.js";
 import {
   CHECKS,
@@ -44,14 +44,14 @@ export class SegmentRows implements SegmentRange {
   /** First record that the segment lacks, or has as no record; null: none so far. */
   missing_first: number | null = null;
   readonly table: string;
-  readonly #engine: Engine;
+  readonly #engine: SearchEngine;
   readonly #folder: string;
   readonly #segment: string;
   readonly #feed: string;
   #offset = 0;
 
   /** @param feed file that the engine reads lines from */
-  private constructor(engine: Engine, { first, end }: SegmentRange, table: string, folder: string, feed: string) {
+  private constructor(engine: SearchEngine, { first, end }: SegmentRange, table: string, folder: string, feed: string) {
     this.#engine = engine;
     this.first = this.next = first;
     this.end = end;
@@ -61,7 +61,7 @@ export class SegmentRows implements SegmentRange {
     this.#feed = feed;
   }
 
-  static async begin(engine: Engine, range: SegmentRange, table: string, folder: string, feed: string): Promise<SegmentRows> {
+  static async begin(engine: SearchEngine, range: SegmentRange, table: string, folder: string, feed: string): Promise<SegmentRows> {
     await engine.rows(createTableSql(table));
     return new SegmentRows(engine, range, table, folder, feed);
   }

@@ -3,7 +3,7 @@ import { OUTCOMES, SEVERITIES, type RecordFilter } from "../contract/index.js";
 import type { SqlValue } from "./engine.js";
 
 /** Values of a statement, by their number. */
-export class Values {
+export class StatementValues {
   readonly all: SqlValue[] = [];
 
   /** @returns how the statement names it */
@@ -32,7 +32,7 @@ const EQUAL = {
 } as const;
 
 /** Records that match, but for what became of them. */
-export function conditionOf(filter: RecordFilter, values: Values): string {
+export function conditionOf(filter: RecordFilter, values: StatementValues): string {
   const { kind, decision, reason, severity, proceed, finding, resource_prefix, from, to } = filter;
   const all: string[] = [];
   if (kind !== undefined) all.push(`kind IN ${values.in(kind)}`);
@@ -51,10 +51,10 @@ export function conditionOf(filter: RecordFilter, values: Values): string {
   return all.length === 0 ? "true" : all.join(" AND ");
 }
 
-const timeValue = (ms: number, values: Values): string => `make_timestamptz(${values.add(Math.ceil(ms))} * 1000)`;
+const timeValue = (ms: number, values: StatementValues): string => `make_timestamptz(${values.add(Math.ceil(ms))} * 1000)`;
 
 /** Returns SQL for the state of the outcome of a record's action; `said` is the outcome that was reported for its decision. */
-export function outcomeSql(now_ms: number, overdue_ms: number, values: Values): string {
+export function outcomeSql(now_ms: number, overdue_ms: number, values: StatementValues): string {
   const late = `epoch_ms("time") + valid_for_ms + ${values.add(overdue_ms)} < ${values.add(Math.floor(now_ms))}`;
   return `CASE kind WHEN 'observed' THEN CASE WHEN reported IN ${KNOWN} THEN reported END
     WHEN 'decision' THEN coalesce(said, CASE WHEN proceed THEN CASE WHEN ${late} THEN 'missing' ELSE 'pending' END END) END`;

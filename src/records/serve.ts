@@ -5,7 +5,7 @@
 import type { RecordFilter } from "../contract/index.js";
 import { LineTooLong } from "../audit/reading.js";
 import { sleep, type Clock, type Timers } from "../system/index.js";
-import { asked, TooManyGroups, type Ask, type Some } from "./ask.js";
+import { asked, TooManyGroups, type RecordQuestion, type Some } from "./ask.js";
 import { briefText } from "./brief.js";
 import { TooDear } from "./engine.js";
 import { openTable } from "./opening.js";
@@ -19,7 +19,7 @@ export type RefusedWhy = "unavailable" | "too_many_groups" | "too_dear";
 export type ToRecords =
   /** Records up to this one are on disk. */
   | { kind: "durable"; seq: number }
-  | { kind: "ask"; id: number; ask: Ask; durable: number }
+  | { kind: "ask"; id: number; ask: RecordQuestion; durable: number }
   /** Sends records after this one as they come, and once there were some, no more until it is asked to again. */
   | { kind: "follow"; id: number; filter: RecordFilter; after: number; extent: Extent }
   | { kind: "unfollow"; id: number }
@@ -54,7 +54,7 @@ export interface Port {
 
 interface Waiting {
   id: number;
-  ask: Ask;
+  ask: RecordQuestion;
   /** Last record that was durable when the question arrived. */
   seq: number;
   cancel: () => void;
@@ -315,6 +315,6 @@ function whyRefused(cause: unknown): RefusedWhy {
 }
 
 /** Returns true if an answer shows that something asked for isn't there. */
-function isLacking({ kind }: Ask, text: string | null): boolean {
+function isLacking({ kind }: RecordQuestion, text: string | null): boolean {
   return text === null || (kind === "decided" && (JSON.parse(text) as unknown[]).includes(null));
 }

@@ -8,8 +8,8 @@ import { dirname, join } from "node:path";
 import { BesideLines } from "../audit/beside.js";
 import { segmentsOf } from "../audit/reading.js";
 import { segmentName } from "../audit/segments.js";
-import { Engine, TooDear, type EngineOptions } from "./engine.js";
-import { Lines } from "./lines.js";
+import { SearchEngine, TooDear, type SearchEngineOptions } from "./engine.js";
+import { RecordLines } from "./lines.js";
 import { isSound, ParquetFolder, sealedSegment, type SealedFile } from "./parquet.js";
 import { createTableSql, lineRows, quoted, type Statistics } from "./schema.js";
 import { isOfData, isWhole, SegmentRows, type SegmentRange } from "./segment_rows.js";
@@ -49,8 +49,8 @@ const ATTEMPTS_MAX = 3;
 const FEED = /^feed-\w+\.jsonl$/;
 
 export class RecordTable {
-  readonly lines: Lines;
-  readonly engine: Engine;
+  readonly lines: RecordLines;
+  readonly engine: SearchEngine;
   readonly #options: RecordTableOptions;
   readonly #kept: ParquetFolder;
   readonly #made: ParquetFolder;
@@ -64,8 +64,8 @@ export class RecordTable {
   /** Rows that a question may still be looking at. */
   #left: SegmentRows[] = [];
 
-  static async open(options: RecordTableOptions, limits: EngineOptions): Promise<RecordTable> {
-    const engine = await Engine.open(limits);
+  static async open(options: RecordTableOptions, limits: SearchEngineOptions): Promise<RecordTable> {
+    const engine = await SearchEngine.open(limits);
     try {
       await engine.rows(createTableSql(EMPTY));
       return new RecordTable(engine, options);
@@ -75,10 +75,10 @@ export class RecordTable {
     }
   }
 
-  private constructor(engine: Engine, options: RecordTableOptions) {
+  private constructor(engine: SearchEngine, options: RecordTableOptions) {
     this.engine = engine;
     this.#options = options;
-    this.lines = new Lines(options.folder);
+    this.lines = new RecordLines(options.folder);
     this.#kept = new ParquetFolder(options.parquet);
     this.#made = options.made === null ? this.#kept : new ParquetFolder(options.made);
     const beside = dirname(options.made ?? options.parquet);

@@ -5,7 +5,7 @@ import { floor } from "../decision/floor.js";
 import type { Situation } from "../decision/situation.js";
 import type { Evaluation, Task } from "../decision/ports.js";
 import type { RunningBundle } from "./bundles.js";
-import type { Made } from "./recorded.js";
+import type { DecisionInputs } from "./recorded.js";
 import type { FloorRead } from "./shapes.js";
 
 /** @param level 0: of the action's own task; 1: of the first up the chain */
@@ -16,7 +16,7 @@ export type Evaluate = (input: string, level: number) => Evaluation;
  * with the bundle that refused, that can't be.
  */
 export function decideAgain(
-  made: Made,
+  made: DecisionInputs,
   bundle: RunningBundle,
   record: Pick<DecisionRecord, "caller" | "unasked">,
   evaluate: Evaluate = (input) => bundle.evaluate(input),
@@ -47,7 +47,7 @@ export function decideAgain(
 }
 
 function refuseAgain(
-  made: Made & { by: "floor" },
+  made: DecisionInputs & { by: "floor" },
   bundle: RunningBundle,
   record: Pick<DecisionRecord, "caller" | "unasked">,
 ): Conclusion | null {

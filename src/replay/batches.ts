@@ -1,11 +1,11 @@
 /** Reads the records of a log in batches, and leaves others their turn between them. */
 import type { Timers } from "../system/index.js";
-import { readDecisions, type Range, type Read } from "./records.js";
+import { readDecisions, type RecordRange, type ReadRecord } from "./records.js";
 
 /** Records; what is made of more at a time outlives the young generation. */
 const BATCH_RECORDS = 128;
 
-export interface Progress {
+export interface ReplayProgress {
   /** Records read so far, of any kind. */
   records: number;
   /** The last one's number. */
@@ -15,13 +15,13 @@ export interface Progress {
 /** Calls `take` with the records, a batch at a time, in order. */
 export async function inBatches(
   folder: string,
-  range: Range,
+  range: RecordRange,
   timers: Pick<Timers, "turnEnd">,
-  take: (batch: readonly Read[]) => void,
-  progress: (so_far: Progress) => void,
+  take: (batch: readonly ReadRecord[]) => void,
+  progress: (so_far: ReplayProgress) => void,
 ): Promise<void> {
-  let batch: Read[] = [];
-  const so_far: Progress = { records: 0, seq: 0 };
+  let batch: ReadRecord[] = [];
+  const so_far: ReplayProgress = { records: 0, seq: 0 };
   const next = async (): Promise<void> => {
     take(batch);
     batch = [];

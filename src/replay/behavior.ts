@@ -7,8 +7,8 @@ import { segmentsOf } from "../audit/reading.js";
 import { canonical, type Act, type Assessment } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
-import type { Progress } from "./batches.js";
-import type { Unreadable } from "./records.js";
+import type { ReplayProgress } from "./batches.js";
+import type { UnreadableRecord } from "./records.js";
 
 /** A profile that is told what records tell. */
 export interface Rederived extends Pick<Profile, "assess"> {
@@ -45,8 +45,8 @@ export interface RederivedCounts {
 
 export interface ToldOfBehavior {
   differing: (one: OddDifferently) => void;
-  unreadable: (one: Unreadable) => void;
-  progress: (so_far: Progress) => void;
+  unreadable: (one: UnreadableRecord) => void;
+  progress: (so_far: ReplayProgress) => void;
 }
 
 const LESSONS_MAX = 512;

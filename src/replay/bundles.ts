@@ -34,7 +34,7 @@ export class RunningBundle implements ActivePolicy {
   }
 }
 
-export class Bundles {
+export class ReplayBundles {
   readonly #known: ReadonlyMap<string, BundleContent>;
   /** The one that was asked for last at the end. */
   readonly #running = new Map<string, RunningBundle>();

@@ -12,7 +12,7 @@ import type { Conclusion } from "../decision/conclude.js";
 import { opensFinding } from "../decision/answer.js";
 
 /** One value that differs, by its JSON pointer into the answer; left out: it is not there. */
-export interface Difference {
+export interface ValueDifference {
   at: string;
   was?: unknown;
   now?: unknown;
@@ -28,7 +28,7 @@ export function differences(
   { answer, kind }: Pick<DecisionRecord, "answer" | "kind">,
   conclusion: Conclusion,
   policy: PolicyIdentity,
-): Difference[] {
+): ValueDifference[] {
   // What led to that finding are other actions too, which are no part of this record.
   const opens = opensFinding(conclusion, kind) || LED_TO.test(answer.finding ?? "");
   if ((answer.finding !== undefined) === opens && isPlainlyTheSame(answer, conclusion, policy)) return [];
@@ -52,7 +52,7 @@ export function differences(
     tell_agent: conclusion.tell_agent,
     wait: conclusion.wait === null ? undefined : waitOf(conclusion.wait),
   };
-  const found: Difference[] = [];
+  const found: ValueDifference[] = [];
   compare("", was, now, found);
   return found;
 }
@@ -109,7 +109,7 @@ function waitOf(wait: Waits): Waits {
   return wait.needs === undefined ? { for: wait.for } : { for: wait.for, needs: wait.needs };
 }
 
-function compare(at: string, was: unknown, now: unknown, found: Difference[]): void {
+function compare(at: string, was: unknown, now: unknown, found: ValueDifference[]): void {
   if (found.length === DIFFERENCES_MAX || isSame(was, now)) return;
   if (!isObject(was) || !isObject(now) || Array.isArray(was) !== Array.isArray(now)) {
     found.push({ at, ...(was !== undefined && { was }), ...(now !== undefined && { now }) });

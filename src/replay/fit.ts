@@ -44,12 +44,12 @@ export function fit({ request, facts }: PolicyInput, vocabulary: VocabularyReade
   return { input, unknown: [...said.unknown], missing: [...said.missing] };
 }
 
-interface Said {
+interface UnfitWords {
   unknown: Set<string>;
   missing: Set<string>;
 }
 
-function resource({ attributes, id, type: name }: InputResource, type: TypeReader, said: Said): InputResource {
+function resource({ attributes, id, type: name }: InputResource, type: TypeReader, said: UnfitWords): InputResource {
   if (id !== null) type.checkId(id, "/resource/id");
   return { attributes: fields(name, attributes, type.spec.attributes, type.attributes, said), id, type: name };
 }
@@ -58,7 +58,7 @@ function related(
   { related: given, resource: of }: PolicyInput["request"],
   type: TypeReader,
   vocabulary: VocabularyReader,
-  said: Said,
+  said: UnfitWords,
 ): Record<string, InputResource> {
   const fitted: Record<string, InputResource> = {};
   for (const [role, { id }] of Object.entries(given)) {
@@ -79,7 +79,7 @@ function related(
   return fitted;
 }
 
-function fields(at: string, given: Values, known: object, read: ReadFields, said: Said): Values {
+function fields(at: string, given: Values, known: object, read: ReadFields, said: UnfitWords): Values {
   const kept: Values = {};
   for (const [name, value] of Object.entries(given)) {
     if (Object.hasOwn(known, name)) kept[name] = value;
@@ -89,7 +89,7 @@ function fields(at: string, given: Values, known: object, read: ReadFields, said
   return fitted;
 }
 
-function note(at: string, given: object, fitted: object, { unknown, missing }: Said): void {
+function note(at: string, given: object, fitted: object, { unknown, missing }: UnfitWords): void {
   const now = fitted as Record<string, unknown>;
   for (const [name, value] of Object.entries(given)) {
     if (value !== null && (!Object.hasOwn(now, name) || now[name] === null)) unknown.add(`${at}.${name}`);

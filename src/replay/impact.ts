@@ -3,13 +3,13 @@ import { Problem, type PolicyIdentity } from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
 import type { Timers } from "../system/index.js";
 import { decideAgain } from "./again.js";
-import { inBatches, type Progress } from "./batches.js";
+import { inBatches, type ReplayProgress } from "./batches.js";
 import type { RunningBundle } from "./bundles.js";
 import { fit } from "./fit.js";
 import { dependsOnMask, withoutDigests } from "./masked.js";
-import type { Made, Recorded } from "./recorded.js";
-import type { Range, Unreadable } from "./records.js";
-import { Tally, type Counted } from "./tally.js";
+import type { DecisionInputs, ReplayableRecord } from "./recorded.js";
+import type { RecordRange, UnreadableRecord } from "./records.js";
+import { ReplayTally, type CountedChanges } from "./tally.js";
 
 /** Records that nothing can be said of, and why. */
 export interface Apart {
@@ -23,11 +23,11 @@ export interface Field {
   records: number;
 }
 
-export interface Impact extends Counted {
+export interface Impact extends CountedChanges {
   bundle: PolicyIdentity;
   /** First record that was read; null if there was no record. */
-  first: Place | null;
-  last: Place | null;
+  first: RecordPlace | null;
+  last: RecordPlace | null;
   /** A value that the bundle's vocabulary can't express: a service that has it refuses such a request. */
   inexpressible: Apart[];
   /** The floor refused for something that the bundle has: what a policy would be asked is not on record. */
@@ -46,7 +46,7 @@ export interface Impact extends Counted {
   missing_fields: Field[];
 }
 
-export interface Place {
+export interface RecordPlace {
   seq: number;
   time: string;
 }
@@ -56,16 +56,16 @@ export function untold({ inexpressible, unasked, masked, stopped, unreadable }: 
   return [...inexpressible, ...unasked].reduce((sum, { records }) => sum + records, masked + stopped + unreadable);
 }
 
-export interface Told {
-  unreadable: (one: Unreadable) => void;
-  progress: (so_far: Progress) => void;
+export interface ImpactListener {
+  unreadable: (one: UnreadableRecord) => void;
+  progress: (so_far: ReplayProgress) => void;
 }
 
 const STOPPED = "evaluation_budget";
 const APART_MAX = 100;
 const FIELDS_MAX = 1_000;
 
-export type Verdict =
+export type ImpactVerdict =
   | { is: "decided"; conclusion: Conclusion; unknown: readonly string[]; missing: readonly string[] }
   | { is: "inexpressible" | "unasked"; why: string }
   | { is: "masked" }
@@ -73,19 +73,19 @@ export type Verdict =
 
 export async function impact(
   folder: string,
-  range: Range,
+  range: RecordRange,
   bundle: RunningBundle,
   timers: Pick<Timers, "turnEnd">,
-  told: Told,
+  told: ImpactListener,
 ): Promise<Impact> {
-  const tally = new Tally();
+  const tally = new ReplayTally();
   const counts = { masked: 0, stopped: 0, unreadable: 0, others: 0 };
   let first_masked: number | null = null;
   const apart = { inexpressible: new Map<string, Apart>(), unasked: new Map<string, Apart>() };
   const fields = { unknown: new Map<string, number>(), missing: new Map<string, number>() };
-  const ends: { first: Place | null; last: Place | null } = { first: null, last: null };
+  const ends: { first: RecordPlace | null; last: RecordPlace | null } = { first: null, last: null };
 
-  const take = (recorded: Recorded, verdict: Verdict): void => {
+  const take = (recorded: ReplayableRecord, verdict: ImpactVerdict): void => {
     const place = { seq: recorded.seq, time: recorded.record.time };
     ends.first ??= place;
     ends.last = place;
@@ -127,7 +127,7 @@ export async function impact(
   };
 }
 
-export function judge(recorded: Recorded, bundle: RunningBundle): Verdict {
+export function judge(recorded: ReplayableRecord, bundle: RunningBundle): ImpactVerdict {
   const { record, made } = recorded;
   if (record.answer.reasons[0]?.code === STOPPED) return { is: "stopped" };
   if (dependsOnMask(recorded, bundle.vocabulary)) return { is: "masked" };
@@ -140,9 +140,9 @@ export function judge(recorded: Recorded, bundle: RunningBundle): Verdict {
   return { is: "unasked", why: `refused for ${code} on record, and not by this bundle` };
 }
 
-type Fitting = { made: Made; unknown: readonly string[]; missing: readonly string[] } | { why: string };
+type Fitting = { made: DecisionInputs; unknown: readonly string[]; missing: readonly string[] } | { why: string };
 
-function fitAll(made: Made, bundle: RunningBundle): Fitting {
+function fitAll(made: DecisionInputs, bundle: RunningBundle): Fitting {
   if (made.by === "floor") return { made, unknown: [], missing: [] };
   const [unknown, missing] = [new Set<string>(), new Set<string>()];
   try {

@@ -1,9 +1,9 @@
 /** Finds out whether a recorded decision can still be repeated without the values that are masked. */
 import { masksRead, type PolicyInput, type Vocabulary } from "../contract/index.js";
-import type { Recorded } from "./recorded.js";
+import type { ReplayableRecord } from "./recorded.js";
 
 /** Returns true if the decision of a policy with this vocabulary may depend on, or mention, a masked value. */
-export function dependsOnMask({ masked, made }: Recorded, vocabulary: Vocabulary): boolean {
+export function dependsOnMask({ masked, made }: ReplayableRecord, vocabulary: Vocabulary): boolean {
   if (masked.length === 0) return false;
   if (made.by === "floor") return masksRead({ masked, floors: made.floors }, vocabulary).length > 0;
   const [input, ...ancestors] = made.inputs;

@@ -3,14 +3,14 @@ import type { DecisionRecord, PolicyInput } from "../contract/index.js";
 import type { FloorRead, NotLive } from "./shapes.js";
 
 /** Inputs of a decision: those of a policy, or what the floor read and refused by. The action's own task comes first. */
-export type Made =
+export type DecisionInputs =
   | { by: "policy"; inputs: readonly [PolicyInput, ...PolicyInput[]]; not_live: readonly NotLive[] }
   | { by: "floor"; request: PolicyInput["request"]; floors: readonly [FloorRead, ...FloorRead[]] };
 
-export interface Recorded {
+export interface ReplayableRecord {
   seq: number;
   record: Pick<DecisionRecord, "answer" | "caller" | "kind" | "time" | "unasked">;
-  made: Made;
+  made: DecisionInputs;
   /** JSON pointers of what is masked in all that. */
   masked: readonly string[];
 }
@@ -22,7 +22,7 @@ export type Parts = { masked?: string[] } & (
 );
 
 /** Returns a decision from its record and its parts, whose shapes have been checked. */
-export function recordedOf(seq: number, record: Recorded["record"], parts: Parts): Recorded {
+export function recordedOf(seq: number, record: ReplayableRecord["record"], parts: Parts): ReplayableRecord {
   const { masked = [] } = parts;
   if ("input" in parts) {
     const { input, ancestors = [], not_live = [] } = parts;

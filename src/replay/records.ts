@@ -2,29 +2,29 @@
 import { parseTime, RECORD_VERSION, type DecisionRecord } from "../contract/index.js";
 import { LineTooLong, readLines, type Line } from "../audit/reading.js";
 import { BesideLines } from "../audit/beside.js";
-import { recordedOf, type Recorded } from "./recorded.js";
+import { recordedOf, type ReplayableRecord } from "./recorded.js";
 import { isAsked, isDecisionRecord, isRefused } from "./shapes.js";
 
 /** Either end by a record's number or by its time, in milliseconds since the epoch; both are part of the range. */
-export interface Range {
-  from: Bound | null;
-  to: Bound | null;
+export interface RecordRange {
+  from: RangeBound | null;
+  to: RangeBound | null;
 }
-export type Bound = { seq: number } | { ms: number };
+export type RangeBound = { seq: number } | { ms: number };
 
-export interface Unreadable {
+export interface UnreadableRecord {
   seq: number;
   why: string;
 }
 
-export type Read =
-  | ({ what: "decision" } & Recorded)
-  | ({ what: "unreadable" } & Unreadable)
+export type ReadRecord =
+  | ({ what: "decision" } & ReplayableRecord)
+  | ({ what: "unreadable" } & UnreadableRecord)
   /** A record of something else. */
   | { what: "other"; seq: number };
 
 /** Yields the decisions of a range in order. A last line that is still being written is left out. */
-export function* readDecisions(folder: string, { from, to }: Range): Generator<Read, void, undefined> {
+export function* readDecisions(folder: string, { from, to }: RecordRange): Generator<ReadRecord, void, undefined> {
   const first = from !== null && "seq" in from ? from.seq : 1;
   const last = to !== null && "seq" in to ? to.seq : Infinity;
   const [fromMs, toMs] = [from !== null && "ms" in from ? from.ms : -Infinity, to !== null && "ms" in to ? to.ms : Infinity];
@@ -43,9 +43,9 @@ export function* readDecisions(folder: string, { from, to }: Range): Generator<R
 }
 
 /** Null: it is outside the range. What can't be read may be within. */
-function readOne(line: Line, beside: BesideLines, fromMs: number, toMs: number): Read | null {
+function readOne(line: Line, beside: BesideLines, fromMs: number, toMs: number): ReadRecord | null {
   const { seq } = line;
-  const unreadable = (why: string): Read => ({ what: "unreadable", seq, why });
+  const unreadable = (why: string): ReadRecord => ({ what: "unreadable", seq, why });
   const record = parsed(line.bytes.toString("utf8"));
   if (record === null) return unreadable("it is not a JSON object");
   const { kind, v } = record;

@@ -4,18 +4,18 @@
  */
 import type { PolicyIdentity } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
-import { inBatches, type Progress } from "./batches.js";
-import type { Bundles } from "./bundles.js";
-import type { Difference } from "./compare.js";
+import { inBatches, type ReplayProgress } from "./batches.js";
+import type { ReplayBundles } from "./bundles.js";
+import type { ValueDifference } from "./compare.js";
 import { judgeAgain } from "./judge.js";
-import type { Recorded } from "./recorded.js";
-import type { Range, Read, Unreadable } from "./records.js";
+import type { ReplayableRecord } from "./recorded.js";
+import type { RecordRange, ReadRecord, UnreadableRecord } from "./records.js";
 
 export interface Differing {
   seq: number;
   decision_id: string;
   bundle: PolicyIdentity;
-  differences: readonly Difference[];
+  differences: readonly ValueDifference[];
 }
 
 /** A bundle that records name and nobody gave. */
@@ -43,10 +43,10 @@ export interface Replayed {
   missing: readonly Missing[];
 }
 
-export interface Told {
+export interface ReplayListener {
   differing: (one: Differing) => void;
-  unreadable: (one: Unreadable) => void;
-  progress: (so_far: Progress) => void;
+  unreadable: (one: UnreadableRecord) => void;
+  progress: (so_far: ReplayProgress) => void;
 }
 
 type Verdict = { is: "identical"; ended?: true } | { is: "masked" | "no_bundle" } | { is: "differing"; differing: Differing };
@@ -54,15 +54,15 @@ type Verdict = { is: "identical"; ended?: true } | { is: "masked" | "no_bundle" 
 /** Replays the decisions of a range, and reports differences in the records' order. @throws BundleError if a bundle can't be run */
 export async function replay(
   folder: string,
-  range: Range,
-  bundles: Bundles,
+  range: RecordRange,
+  bundles: ReplayBundles,
   timers: Pick<Timers, "turnEnd">,
-  told: Told,
+  told: ReplayListener,
 ): Promise<Replayed> {
   const counts = { decisions: 0, identical: 0, differing: 0, masked: 0, no_bundle: 0, unreadable: 0, others: 0, budget_ends: 0 };
   const missing = new Map<string, Missing>();
   let first_masked: number | null = null;
-  const one = (read: Read): Verdict | null => (read.what === "decision" ? judge(read, bundles) : null);
+  const one = (read: ReadRecord): Verdict | null => (read.what === "decision" ? judge(read, bundles) : null);
   await inBatches(
     folder,
     range,
@@ -90,7 +90,7 @@ export async function replay(
   return { ...counts, first_masked, missing: [...missing.values()] };
 }
 
-function judge(recorded: Recorded, bundles: Bundles): Verdict {
+function judge(recorded: ReplayableRecord, bundles: ReplayBundles): Verdict {
   const { answer } = recorded.record;
   const bundle = bundles.find(answer.policy.digest);
   if (bundle === null) return { is: "no_bundle" };
@@ -101,7 +101,7 @@ function judge(recorded: Recorded, bundles: Bundles): Verdict {
   return { is: "differing", differing: { seq, decision_id, bundle: answer.policy, differences: judged.differences } };
 }
 
-function miss(missing: Map<string, Missing>, { seq, record }: Recorded): void {
+function miss(missing: Map<string, Missing>, { seq, record }: ReplayableRecord): void {
   const { policy } = record.answer;
   const known = missing.get(policy.digest);
   if (known === undefined) missing.set(policy.digest, { policy, records: 1, first_seq: seq });

@@ -2,25 +2,25 @@
 import { canonical, type Answer, type Obligation, type PolicyIdentity, type Reason } from "../contract/index.js";
 import type { Conclusion } from "../decision/conclude.js";
 import { isSameReasons } from "./compare.js";
-import type { Recorded } from "./recorded.js";
+import type { ReplayableRecord } from "./recorded.js";
 
 /** Verdicts on an action, from the one that goes ahead unseen to the one that doesn't go ahead. */
 export const VERDICTS = ["allow", "flag_proceed", "flag_wait", "deny"] as const;
-export type Verdict = (typeof VERDICTS)[number];
+export type ChangeVerdict = (typeof VERDICTS)[number];
 
 /** From the verdict on record (row) to the other bundle's (column), in the order of `VERDICTS`. */
 export type Matrix = number[][];
 
 export interface Side {
-  verdict: Verdict;
+  verdict: ChangeVerdict;
   /** The code of the reason that decides. */
   code: string;
 }
 
 /** `fewer`: one that was on record is gone, or has another value. */
-export type Obligations = "same" | "more" | "fewer";
+export type ObligationChange = "same" | "more" | "fewer";
 
-export interface Example {
+export interface ChangeExample {
   seq: number;
   decision_id: string;
   time: string;
@@ -35,13 +35,13 @@ export interface Example {
 }
 
 /** Decisions that change alike. */
-export interface Change {
+export interface DecisionChange {
   purpose: string;
   verb: string;
   type: string;
   was: Side;
   now: Side;
-  obligations: Obligations;
+  obligations: ObligationChange;
   /** It goes ahead, and on record it didn't; or it did under an obligation that is gone. */
   newly_allowed: boolean;
   decisions: number;
@@ -50,7 +50,7 @@ export interface Change {
   resources: number;
   first: string;
   last: string;
-  examples: Example[];
+  examples: ChangeExample[];
 }
 
 interface Counts {
@@ -64,23 +64,23 @@ interface Counts {
   other_obligations: number;
 }
 
-export interface Row extends Counts {
+export interface TallyRow extends Counts {
   name: string;
   matrix: Matrix;
 }
 
-export interface Counted extends Counts {
+export interface CountedChanges extends Counts {
   /** Same verdict and obligations, and other reasons. */
   other_reasons: number;
   matrix: Matrix;
   /** The newly allowed first; of these, as of the others, the most frequent. */
-  changes: Change[];
+  changes: DecisionChange[];
   /** Changed decisions that are in none of `changes`, which is bounded. */
   changes_left_off: number;
-  by_purpose: Row[];
-  by_agent: Row[];
+  by_purpose: TallyRow[];
+  by_agent: TallyRow[];
   /** `was → now`, by the codes of the reasons that decide; of those that change only. */
-  by_rule: Row[];
+  by_rule: TallyRow[];
   /** The bundles of the decisions on record. */
   decided_by: { policy: PolicyIdentity; decisions: number }[];
 }
@@ -93,12 +93,12 @@ const MESSAGES_MAX = 5;
 /** Row of all agents, purposes or rules beyond the number that is told apart. */
 const OTHERS = "(others)";
 
-interface Grown extends Change {
+interface Grown extends DecisionChange {
   agentsSeen: Set<string>;
   resourcesSeen: Set<string>;
 }
 
-export class Tally {
+export class ReplayTally {
   readonly #counts = {
     decisions: 0,
     changed: 0,
@@ -110,12 +110,12 @@ export class Tally {
   };
   readonly #matrix = emptyMatrix();
   readonly #changes = new Map<string, Grown>();
-  readonly #purposes = new Map<string, Row>();
-  readonly #agents = new Map<string, Row>();
-  readonly #rules = new Map<string, Row>();
+  readonly #purposes = new Map<string, TallyRow>();
+  readonly #agents = new Map<string, TallyRow>();
+  readonly #rules = new Map<string, TallyRow>();
   readonly #policies = new Map<string, { policy: PolicyIdentity; decisions: number }>();
 
-  add({ seq, record, made }: Recorded, conclusion: Conclusion): void {
+  add({ seq, record, made }: ReplayableRecord, conclusion: Conclusion): void {
     const { answer, time } = record;
     const request = made.by === "policy" ? made.inputs[0].request : made.request;
     const [was, now] = [sideOf(answer), sideOf(conclusion)];
@@ -163,12 +163,12 @@ export class Tally {
     });
   }
 
-  counted(): Counted {
-    const rows = (of: ReadonlyMap<string, Row>): Row[] =>
+  counted(): CountedChanges {
+    const rows = (of: ReadonlyMap<string, TallyRow>): TallyRow[] =>
       [...of.values()].sort((a, b) => b.changed - a.changed || b.decisions - a.decisions || order(a.name, b.name));
     const changes = [...this.#changes.values()]
       .sort((a, b) => Number(b.newly_allowed) - Number(a.newly_allowed) || b.decisions - a.decisions)
-      .map(({ agentsSeen, resourcesSeen, ...change }): Change => ({
+      .map(({ agentsSeen, resourcesSeen, ...change }): DecisionChange => ({
         ...change,
         agents: agentsSeen.size,
         resources: resourcesSeen.size,
@@ -184,7 +184,7 @@ export class Tally {
     };
   }
 
-  #change(of: Omit<Change, "decisions" | "agents" | "resources" | "first" | "last" | "examples">): Grown | null {
+  #change(of: Omit<DecisionChange, "decisions" | "agents" | "resources" | "first" | "last" | "examples">): Grown | null {
     const key = JSON.stringify(of);
     const known = this.#changes.get(key);
     if (known !== undefined) return known;
@@ -203,7 +203,7 @@ export class Tally {
   }
 }
 
-export function verdictOf({ decision, proceed }: Pick<Answer, "decision" | "proceed">): Verdict {
+export function verdictOf({ decision, proceed }: Pick<Answer, "decision" | "proceed">): ChangeVerdict {
   return decision === "flag" ? (proceed ? "flag_proceed" : "flag_wait") : decision;
 }
 
@@ -211,7 +211,7 @@ function sideOf(of: Pick<Answer, "decision" | "proceed" | "reasons">): Side {
   return { verdict: verdictOf(of), code: of.reasons[0]?.code ?? "" };
 }
 
-function compareObligations(was: readonly Obligation[], now: readonly Obligation[]): Obligations {
+function compareObligations(was: readonly Obligation[], now: readonly Obligation[]): ObligationChange {
   if (was.length === 0) return now.length === 0 ? "same" : "more";
   const [before, after] = [was, now].map((list) => new Set(list.map((one) => canonical(one)))) as [Set<string>, Set<string>];
   if ([...before].some((one) => !after.has(one))) return "fewer";
@@ -241,11 +241,11 @@ function emptyMatrix(): Matrix {
   return VERDICTS.map(() => VERDICTS.map(() => 0));
 }
 
-function rowOf(rows: Map<string, Row>, name: string): Row {
+function rowOf(rows: Map<string, TallyRow>, name: string): TallyRow {
   const known = rows.get(name);
   if (known !== undefined) return known;
   if (rows.size >= ROWS_MAX && name !== OTHERS) return rowOf(rows, OTHERS);
-  const row: Row = { name, decisions: 0, changed: 0, newly_allowed: 0, newly_stopped: 0, other_obligations: 0, matrix: emptyMatrix() };
+  const row: TallyRow = { name, decisions: 0, changed: 0, newly_allowed: 0, newly_stopped: 0, other_obligations: 0, matrix: emptyMatrix() };
   rows.set(name, row);
   return row;
 }

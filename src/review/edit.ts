@@ -4,16 +4,16 @@
  */
 import { isMap, isScalar, isSeq, parseDocument, type Pair, type YAMLMap, type YAMLSeq } from "yaml";
 import { canonical, type Scalar } from "../contract/index.js";
-import type { Narrowing, WhenChange } from "./proposal.js";
+import type { ProposedNarrowing, WhenChange } from "./proposal.js";
 import { LayoutUnclear, applied, type Edit } from "./text_edit.js";
-import type { Cell } from "./written.js";
+import type { PermittedCell } from "./written.js";
 
-type Said = Record<string, unknown>;
+type YamlEntry = Record<string, unknown>;
 
 /** @throws LayoutUnclear */
-export function editsOf(text: string, narrowings: readonly Narrowing[]): Edit[] {
+export function editsOf(text: string, narrowings: readonly ProposedNarrowing[]): Edit[] {
   const document = parseDocument(text, { version: "1.2", schema: "core" });
-  const wanted = document.toJS() as Record<string, Record<string, Said[]>>;
+  const wanted = document.toJS() as Record<string, Record<string, YamlEntry[]>>;
   const edits: Edit[] = [];
   for (const [purpose, line, of] of byList(narrowings)) {
     const list: unknown = document.getIn([purpose, line], true);
@@ -45,8 +45,8 @@ function saidSame(value: unknown): string {
   return canonical(plain(value));
 }
 
-function byList(narrowings: readonly Narrowing[]): [purpose: string, line: string, of: Narrowing[]][] {
-  const lists = new Map<string, [string, string, Narrowing[]]>();
+function byList(narrowings: readonly ProposedNarrowing[]): [purpose: string, line: string, of: ProposedNarrowing[]][] {
+  const lists = new Map<string, [string, string, ProposedNarrowing[]]>();
   for (const narrowing of narrowings) {
     const [purpose, line] = narrowing.written.path.map(String) as [string, string];
     const key = JSON.stringify([purpose, line]);
@@ -57,10 +57,10 @@ function byList(narrowings: readonly Narrowing[]): [purpose: string, line: strin
   return [...lists.values()];
 }
 
-const isGone = ({ written, unused }: Narrowing): boolean => unused.length === written.cells.length;
+const isGone = ({ written, unused }: ProposedNarrowing): boolean => unused.length === written.cells.length;
 
-function editList(text: string, list: YAMLSeq, narrowings: readonly Narrowing[], owner: unknown): Edit[] {
-  const of = (index: number): Narrowing | undefined => narrowings.find(({ written }) => written.index === index);
+function editList(text: string, list: YAMLSeq, narrowings: readonly ProposedNarrowing[], owner: unknown): Edit[] {
+  const of = (index: number): ProposedNarrowing | undefined => narrowings.find(({ written }) => written.index === index);
   const gone = (index: number): boolean => {
     const narrowing = of(index);
     return narrowing !== undefined && isGone(narrowing);
@@ -97,7 +97,7 @@ function wholeLines(text: string, node: unknown): Edit {
 }
 
 /** An entry, with what was never used taken out and its conditions put in. */
-function entryText(text: string, entry: YAMLMap, { unused, about_task, when }: Narrowing): string {
+function entryText(text: string, entry: YAMLMap, { unused, about_task, when }: ProposedNarrowing): string {
   const flow = entry.flow === true;
   const parts: Part[] = entry.items.map((pair) => ({ node: pair, text: pairText(text, pair, unused) }));
   const named = (name: string): number => entry.items.findIndex(({ key }) => isScalar(key) && key.value === name);
@@ -138,7 +138,7 @@ function partAt(parts: readonly Part[], pair: unknown): number {
 }
 
 /** Null where the verb has no type left. */
-function pairText(text: string, pair: Pair, unused: readonly Cell[]): string | null {
+function pairText(text: string, pair: Pair, unused: readonly PermittedCell[]): string | null {
   const verb = isScalar(pair.key) ? String(pair.key.value) : "";
   const gone = new Set(unused.filter((cell) => cell.verb === verb).map(({ type }) => type));
   const [from] = rangeOf(pair.key);
@@ -255,11 +255,11 @@ function keyOf(owner: unknown, value: unknown): unknown {
 }
 
 /** The same change to an entry's value; none where the entry goes. */
-function changedSaid(said: Said, narrowing: Narrowing | undefined): Said[] {
+function changedSaid(said: YamlEntry, narrowing: ProposedNarrowing | undefined): YamlEntry[] {
   if (narrowing === undefined) return [said];
   if (isGone(narrowing)) return [];
   const { unused, about_task, when } = narrowing;
-  const after: Said = { ...said };
+  const after: YamlEntry = { ...said };
   for (const { verb, type } of unused) {
     const left = [after[verb]].flat().filter((name) => name !== type);
     if (left.length === 0) Reflect.deleteProperty(after, verb);
@@ -268,7 +268,7 @@ function changedSaid(said: Said, narrowing: Narrowing | undefined): Said[] {
   if (about_task) after["about"] = "task";
   if (when.length > 0) {
     const changes = when.map(({ name, to }): [string, unknown] => [name, "at_most" in to ? to : to.length === 1 ? to[0] : to]);
-    after["when"] = { ...(after["when"] as Said | undefined), ...Object.fromEntries(changes) };
+    after["when"] = { ...(after["when"] as YamlEntry | undefined), ...Object.fromEntries(changes) };
   }
   return [after];
 }

@@ -1,21 +1,21 @@
 /** Findings, folded from the decisions that have a share in each, and from what people said of them. */
 import { SEVERITIES, type Severity } from "../contract/index.js";
-import { members, text, textOrNull, type Members } from "./history.js";
+import { members, text, textOrNull, type RecordMembers } from "./history.js";
 import type { FindingRow } from "./report.js";
-import { clipped, type Judged } from "./tally.js";
+import { clipped, type ReviewedDecision } from "./tally.js";
 
 const FINDINGS_MAX = 5_000;
 const MARK = Buffer.from(',"finding":"');
 /** An answer begins a record, and its finding stands near its beginning. */
 const MARK_WITHIN_BYTES = 4096;
 
-interface Seen extends FindingRow {
+interface ReviewedFinding extends FindingRow {
   first_ms: number;
   last_ms: number;
 }
 
-export class Findings {
-  readonly #all = new Map<string, Seen>();
+export class ReviewedFindings {
+  readonly #all = new Map<string, ReviewedFinding>();
   left_off = 0;
 
   /** Reads a decision from before the period, of which only findings that are still open count. */
@@ -28,17 +28,17 @@ export class Findings {
     if (typeof finding !== "string" || typeof time !== "string") return;
     this.#add(text(finding), {
       ...{ seq, time, decision_id: text(decision_id), agent: text(asked["agent"]), purpose: text(asked["purpose"]) },
-      reasons: (Array.isArray(reasons) ? reasons : []) as Judged["reasons"],
-      ...{ decision: decision as Judged["decision"], proceed: proceed === true },
+      reasons: (Array.isArray(reasons) ? reasons : []) as ReviewedDecision["reasons"],
+      ...{ decision: decision as ReviewedDecision["decision"], proceed: proceed === true },
     });
   }
 
-  sighted(judged: Judged, finding: string | null): void {
+  sighted(judged: ReviewedDecision, finding: string | null): void {
     if (finding !== null) this.#add(finding, judged);
   }
 
   /** A record of a notice. */
-  noticed({ finding, time, agent, purpose, code, severity, message }: Members): void {
+  noticed({ finding, time, agent, purpose, code, severity, message }: RecordMembers): void {
     if (typeof finding !== "string" || typeof time !== "string") return;
     const known = SEVERITIES.find((one) => one === severity) ?? "info";
     const reason = { effect: "log", code: text(code), severity: known, message: text(message), params: {} } as const;
@@ -46,7 +46,7 @@ export class Findings {
   }
 
   /** A record of facts, of whatever. */
-  judged(record: Members): void {
+  judged(record: RecordMembers): void {
     if (record["finding"] === undefined) return;
     const { id, state, by, at, reason } = members(record["finding"]);
     const known = this.#all.get(text(id));
@@ -58,7 +58,7 @@ export class Findings {
 
   /** Returns findings with something in the period, and those that were open in it. */
   rows(from_ms: number, to_ms: number): FindingRow[] {
-    const concerns = ({ last_ms, first_ms, verdict }: Seen): boolean =>
+    const concerns = ({ last_ms, first_ms, verdict }: ReviewedFinding): boolean =>
       first_ms < to_ms && (last_ms >= from_ms || verdict === null || Date.parse(verdict.at) >= from_ms);
     const rank = ({ verdict, severity }: FindingRow): number => (verdict === null ? 0 : SEVERITIES.length) - SEVERITIES.indexOf(severity);
     return [...this.#all.values()]
@@ -67,7 +67,7 @@ export class Findings {
       .map(({ first_ms: _first, last_ms: _last, ...row }) => row);
   }
 
-  #add(id: string, one: Pick<Judged, "time" | "agent" | "purpose" | "reasons">): void {
+  #add(id: string, one: Pick<ReviewedDecision, "time" | "agent" | "purpose" | "reasons">): void {
     const { time, agent, purpose, reasons } = one;
     const ms = Date.parse(time);
     const gravest = [...reasons].sort((a, b) => SEVERITIES.indexOf(b.severity) - SEVERITIES.indexOf(a.severity))[0];
@@ -101,7 +101,7 @@ export class Findings {
   }
 }
 
-function parsed(bytes: Buffer): Members {
+function parsed(bytes: Buffer): RecordMembers {
   try {
     return members(JSON.parse(bytes.toString("utf8")));
   } catch {

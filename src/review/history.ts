@@ -4,7 +4,7 @@
  */
 import { JUDGED, clip } from "../contract/index.js";
 
-export type Members = Readonly<Record<string, unknown>>;
+export type RecordMembers = Readonly<Record<string, unknown>>;
 
 export interface AgentKnown {
   id: string;
@@ -22,7 +22,7 @@ export interface GrantKnown {
   agent: string | null;
   task: string | null;
   /** Entry as it was written; null for an approval, which permits a single action by its digest. */
-  entry: Members | null;
+  entry: RecordMembers | null;
   reason: string;
   requested_by: string;
   approved_by: string;
@@ -38,7 +38,7 @@ export interface GrantKnown {
 }
 
 /** A change of facts within the period. */
-export interface Changed {
+export interface FactsChange {
   seq: number;
   time: string;
   change: string;
@@ -62,7 +62,7 @@ export interface BundleEvent {
 }
 
 /** Latest narrowing or suspension of an agent. */
-export interface Stop {
+export interface AgentStop {
   time: string;
   by: string;
   reason: string | null;
@@ -81,8 +81,8 @@ export class History {
   /** Agents that are left with less than they were registered for. */
   readonly narrowed = new Set<string>();
   /** Latest stop by agent. */
-  readonly stops = new Map<string, Stop>();
-  readonly changes: Changed[] = [];
+  readonly stops = new Map<string, AgentStop>();
+  readonly changes: FactsChange[] = [];
   readonly bundles: BundleEvent[] = [];
   /** Changes in the period, by their names. */
   readonly counts = new Map<string, number>();
@@ -90,14 +90,14 @@ export class History {
   left_off = 0;
 
   /** @param within whether it is of the period: what was before only says how things stood */
-  take(record: Members, seq: number, within: boolean, beside: Members | null = null): void {
+  take(record: RecordMembers, seq: number, within: boolean, beside: RecordMembers | null = null): void {
     const { kind, time } = record;
     if (typeof time !== "string" || JUDGED.includes(kind as never)) return;
     if (kind === "facts") this.#fact({ ...record, ...beside }, seq, time, within);
     else if (kind === "bundle") this.#bundle(record, seq, time);
   }
 
-  #fact(record: Members, seq: number, time: string, within: boolean): void {
+  #fact(record: RecordMembers, seq: number, time: string, within: boolean): void {
     const change = text(record["change"]);
     const by = text(record["caller"]);
     const reason = textOrNull(record["reason"]);
@@ -125,13 +125,13 @@ export class History {
     else this.left_off++;
   }
 
-  #narrow(agent: string, { lifted }: Members): void {
+  #narrow(agent: string, { lifted }: RecordMembers): void {
     if (lifted !== null && lifted !== undefined) this.narrowed.delete(agent);
     else if (this.narrowed.size < BOUNDS.agents) this.narrowed.add(agent);
     else this.left_off++;
   }
 
-  #bundle(record: Members, seq: number, time: string): void {
+  #bundle(record: RecordMembers, seq: number, time: string): void {
     if (this.bundles.length >= BOUNDS.bundles) {
       this.left_off++;
       return;
@@ -156,12 +156,12 @@ export class History {
 export const FACT_KINDS = ["agent", "task", "grant", "revocation", "narrowing", "finding", "import"] as const;
 
 /** Returns the fact that a record is about, with its kind. */
-function factIn(record: Members): { kind: (typeof FACT_KINDS)[number]; value: Members } | null {
+function factIn(record: RecordMembers): { kind: (typeof FACT_KINDS)[number]; value: RecordMembers } | null {
   const kind = FACT_KINDS.find((name) => record[name] !== undefined);
   return kind === undefined ? null : { kind, value: members(record[kind]) };
 }
 
-function agentOf(id: string, value: Members): AgentKnown {
+function agentOf(id: string, value: RecordMembers): AgentKnown {
   const purposes = Array.isArray(value["purposes"])
     ? value["purposes"]
         .slice(0, 256)
@@ -178,7 +178,7 @@ function agentOf(id: string, value: Members): AgentKnown {
   };
 }
 
-function grantOf(id: string, value: Members): Omit<GrantKnown, "by" | "created" | "used"> {
+function grantOf(id: string, value: RecordMembers): Omit<GrantKnown, "by" | "created" | "used"> {
   const ended = value["ended"];
   return {
     id,
@@ -195,8 +195,8 @@ function grantOf(id: string, value: Members): Omit<GrantKnown, "by" | "created" 
   };
 }
 
-export function members(value: unknown): Members {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Members) : {};
+export function members(value: unknown): RecordMembers {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as RecordMembers) : {};
 }
 
 /** No name or reason that a service writes is longer; a log that somebody wrote may have anything. */

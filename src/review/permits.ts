@@ -3,10 +3,10 @@ import { triedEntries } from "../explain/tried.js";
 import { entryWords, hoursWords } from "../bundle/diff.js";
 import type { BundleContent } from "../bundle/verify.js";
 import { WEEKS_BUCKET_MS, type Entry, type PolicyInput, type Purpose, type Zone } from "../contract/index.js";
-import { PERMITTING, type Line } from "./written.js";
+import { PERMITTING, type PermittingLine } from "./written.js";
 
 export interface Permit {
-  line: Line;
+  line: PermittingLine;
   verb: string;
   type: string;
   words: string;
@@ -83,7 +83,7 @@ export class Permits {
     );
   }
 
-  #wordsOf(line: Line, type: string, verb: string, entry: Entry): string {
+  #wordsOf(line: PermittingLine, type: string, verb: string, entry: Entry): string {
     let known = this.#words.get(entry);
     if (known === undefined) this.#words.set(entry, (known = new Map<string, string>()));
     const key = `${verb} ${type}`;

@@ -2,7 +2,7 @@
 import { entryWords } from "../bundle/diff.js";
 import type { Condition, Entry, Purpose, Scalar, Vocabulary } from "../contract/index.js";
 import type { CellUse, FieldUse, Usage } from "./usage.js";
-import { cellKey, type Cell, type Written } from "./written.js";
+import { cellKey, type PermittedCell, type WrittenEntry } from "./written.js";
 
 /** Below these, nothing is proposed: too little was seen. */
 export interface Floors {
@@ -24,10 +24,10 @@ export interface WhenChange {
 }
 
 /** Proposed change of one entry. */
-export interface Narrowing {
-  written: Written;
+export interface ProposedNarrowing {
+  written: WrittenEntry;
   /** Verbs on types that were never used; all of an entry's: it goes. */
-  unused: readonly Cell[];
+  unused: readonly PermittedCell[];
   /** It was only used for what its task is about. */
   about_task: boolean;
   when: readonly WhenChange[];
@@ -44,24 +44,24 @@ export const LEFT = {
 export type LeftWhy = keyof typeof LEFT;
 
 export interface Left {
-  written: Written;
+  written: WrittenEntry;
   why: LeftWhy;
-  cells: readonly Cell[];
+  cells: readonly PermittedCell[];
 }
 
 export interface Proposed {
-  narrowings: Narrowing[];
+  narrowings: ProposedNarrowing[];
   left: Left[];
 }
 
-export interface Seen {
+export interface ReviewedPurpose {
   purpose: string;
   compiled: Purpose;
   vocabulary: Vocabulary;
-  entries: readonly Written[];
+  entries: readonly WrittenEntry[];
   usage: Usage;
   /** Milliseconds for which a cell of an entry can have been used; null where nobody knows. */
-  age_ms: (entry: Written, cell: Cell) => number | null;
+  age_ms: (entry: WrittenEntry, cell: PermittedCell) => number | null;
   /** True if a rule in Rego may permit by itself. */
   rules_allow: boolean;
 }
@@ -81,15 +81,15 @@ export function tooLittle({ counts }: Pick<Usage, "counts">, floors: Floors): st
 }
 
 /** @param withheld whose narrowing the policy itself has shown to deny something that was used */
-export function propose(seen: Seen, floors: Floors, withheld: ReadonlySet<string> = new Set()): Proposed {
-  const narrowings: Narrowing[] = [];
+export function propose(seen: ReviewedPurpose, floors: Floors, withheld: ReadonlySet<string> = new Set()): Proposed {
+  const narrowings: ProposedNarrowing[] = [];
   const left: Left[] = [];
   for (const written of seen.entries) {
     if (written.cells.some((cell) => withheld.has(withheldKey(seen.purpose, cell)))) continue;
     const uses = seen.usage.of(written);
     const used = uses.filter((use) => use.uses > 0);
     const idle = uses.filter((use) => use.uses === 0);
-    const apart = new Map<LeftWhy, Cell[]>();
+    const apart = new Map<LeftWhy, PermittedCell[]>();
     const unused = idle.filter((cell) => {
       const why = whyLeft(seen, written, cell, floors);
       if (why !== null) apart.set(why, [...(apart.get(why) ?? []), { verb: cell.verb, type: cell.type }]);
@@ -108,12 +108,12 @@ export function propose(seen: Seen, floors: Floors, withheld: ReadonlySet<string
   return { narrowings, left };
 }
 
-export function withheldKey(purpose: string, cell: Cell): string {
+export function withheldKey(purpose: string, cell: PermittedCell): string {
   return `${purpose} ${cellKey(cell)}`;
 }
 
 /** Null: it may go. */
-function whyLeft(seen: Seen, written: Written, cell: Cell, { days }: Floors): LeftWhy | null {
+function whyLeft(seen: ReviewedPurpose, written: WrittenEntry, cell: PermittedCell, { days }: Floors): LeftWhy | null {
   const age = seen.age_ms(written, cell);
   if (age !== null && age < days * DAY_MS) return "young";
   if (written.line === "allow") return null;
@@ -127,13 +127,13 @@ function areDisjoint(a: Entry, b: Entry): boolean {
   return a.about !== "any" && b.about !== "any" && a.about !== b.about;
 }
 
-type Values = Pick<Narrowing, "about_task" | "when">;
+type Values = Pick<ProposedNarrowing, "about_task" | "when">;
 const AS_IT_IS: Values = { about_task: false, when: [] };
 
 /** A condition has to hold for every verb and type that an entry names. */
 function values(
-  seen: Seen,
-  { line, entry }: Written,
+  seen: ReviewedPurpose,
+  { line, entry }: WrittenEntry,
   used: readonly CellUse[],
   floors: Floors,
 ): { narrowing: Values; why: LeftWhy | null } {
@@ -194,6 +194,6 @@ export function roundedUp(n: number): number {
 }
 
 /** Returns an entry's text for a verb and a type, for comparing before and after. */
-export function wordsOf({ line, entry }: Written, { verb, type }: Cell): string {
+export function wordsOf({ line, entry }: WrittenEntry, { verb, type }: PermittedCell): string {
   return entryWords(line, type, verb, entry);
 }

@@ -5,18 +5,18 @@
 import { canonical, type Catalogue, type Purpose, type Scalar, type Vocabulary } from "../contract/index.js";
 import type { BundleContent } from "../bundle/verify.js";
 import { RunningBundle } from "../replay/bundles.js";
-import type { Progress } from "../replay/batches.js";
-import { readDecisions, type Range, type Unreadable } from "../replay/records.js";
+import type { ReplayProgress } from "../replay/batches.js";
+import { readDecisions, type RecordRange, type UnreadableRecord } from "../replay/records.js";
 import type { Timers } from "../system/index.js";
 import { editsOf } from "./edit.js";
 import { LayoutUnclear, applied, type Edit } from "./text_edit.js";
 import { History, type AgentKnown, type GrantKnown } from "./history.js";
-import { LEFT, propose, tooLittle, wordsOf, type Floors, type Left, type Narrowing, type WhenChange } from "./proposal.js";
+import { LEFT, propose, tooLittle, wordsOf, type Floors, type Left, type ProposedNarrowing, type WhenChange } from "./proposal.js";
 import { stopped, tryOut, withPurposes, type Trial } from "./trial.js";
 import { unifiedDiff } from "./unified.js";
 import { Usage, type CellUse, type UsageCounts, type UseExample } from "./usage.js";
 import { walk } from "./walk.js";
-import { PURPOSES_FILE, readWritten, type Cell, type Line, type Written } from "./written.js";
+import { PURPOSES_FILE, readWritten, type PermittedCell, type PermittingLine, type WrittenEntry } from "./written.js";
 
 export interface RecommendOptions {
   /** Folder of the log. */
@@ -36,12 +36,12 @@ export interface RecommendOptions {
   policy: BundleContent | null;
   untried: string | null;
   timers: Pick<Timers, "turnEnd">;
-  progress: (so_far: Progress) => void;
+  progress: (so_far: ReplayProgress) => void;
   /** Called for each record of the period that can't be read; reading goes on. */
-  unreadable: (one: Unreadable) => void;
+  unreadable: (one: UnreadableRecord) => void;
 }
 
-export interface CellReport extends Cell {
+export interface CellReport extends PermittedCell {
   words: string;
   uses: number;
   waited: number;
@@ -57,7 +57,7 @@ export interface CellReport extends Cell {
 
 export interface EntryReport {
   purpose: string;
-  line: Line;
+  line: PermittingLine;
   /** Line of the entry in `purposes.yaml`, from 1. */
   at: number;
   cells: CellReport[];
@@ -65,7 +65,7 @@ export interface EntryReport {
 
 export interface ProposalReport {
   purpose: string;
-  line: Line;
+  line: PermittingLine;
   at: number;
   /** The whole entry goes. */
   whole: boolean;
@@ -98,7 +98,7 @@ export interface Recommendation {
   purposes: PurposeReport[];
   entries: EntryReport[];
   proposals: ProposalReport[];
-  left: { purpose: string; line: Line; at: number; why: string; cells: readonly Cell[] }[];
+  left: { purpose: string; line: PermittingLine; at: number; why: string; cells: readonly PermittedCell[] }[];
   /** Trial of the changed policy on the recorded actions; null: nothing is proposed, or the policy couldn't be asked. */
   trial: Trial | null;
   /** Why the policy wasn't asked; null where it was, or there was nothing to ask. */
@@ -106,7 +106,7 @@ export interface Recommendation {
   /** Entries whose narrowing the policy has shown to deny what was used: none is proposed. */
   withheld: string[];
   /** Entries that would be narrower and that have to be edited by hand. */
-  by_hand: { purpose: string; line: Line; at: number }[];
+  by_hand: { purpose: string; line: PermittingLine; at: number }[];
   grants: { unused: Pick<GrantKnown, "id" | "agent" | "task" | "reason" | "approved_by" | "expires">[]; left_off: number };
   /** For `git apply`; empty where nothing is proposed. */
   diff: string;
@@ -132,7 +132,7 @@ export async function recommend(options: RecommendOptions): Promise<Recommendati
   const tooFew = new Map([...usages].map(([id, usage]) => [id, tooLittle(usage, floors)]));
   const ripe = [...usages].filter(([id]) => tooFew.get(id) === null);
 
-  const proposeAll = (withheld: ReadonlySet<string>): { narrowings: Narrowing[]; left: Left[] } => {
+  const proposeAll = (withheld: ReadonlySet<string>): { narrowings: ProposedNarrowing[]; left: Left[] } => {
     const all = ripe.map(([purpose, usage]) =>
       propose(
         {
@@ -170,19 +170,19 @@ export async function recommend(options: RecommendOptions): Promise<Recommendati
 }
 
 interface Settled {
-  narrowings: Narrowing[];
+  narrowings: ProposedNarrowing[];
   left: Left[];
   edits: Edit[];
   trial: Trial | null;
   withheld: ReadonlySet<string>;
-  by_hand: Written[];
+  by_hand: WrittenEntry[];
 }
 
 /** Proposes, asks the policy itself, and withholds what that shows to deny something that was used, until nothing is. */
 async function settle(
   options: RecommendOptions,
   written: { catalogue: Catalogue },
-  proposeAll: (withheld: ReadonlySet<string>) => { narrowings: Narrowing[]; left: Left[] },
+  proposeAll: (withheld: ReadonlySet<string>) => { narrowings: ProposedNarrowing[]; left: Left[] },
 ): Promise<Settled> {
   const withheld = new Set<string>();
   for (let round = 0; round < ROUNDS_MAX; round++) {
@@ -200,11 +200,14 @@ async function settle(
 }
 
 /** Splits narrowings into those that can be written without guessing, with their edits, and those to edit by hand. */
-function editable(text: string, narrowings: readonly Narrowing[]): { doable: Narrowing[]; edits: Edit[]; by_hand: Written[] } {
-  const doable: Narrowing[] = [];
-  const by_hand: Written[] = [];
+function editable(
+  text: string,
+  narrowings: readonly ProposedNarrowing[],
+): { doable: ProposedNarrowing[]; edits: Edit[]; by_hand: WrittenEntry[] } {
+  const doable: ProposedNarrowing[] = [];
+  const by_hand: WrittenEntry[] = [];
   let edits: Edit[] = [];
-  const attempt = (more: readonly Narrowing[]): boolean => {
+  const attempt = (more: readonly ProposedNarrowing[]): boolean => {
     try {
       edits = editsOf(text, more);
       return true;
@@ -231,7 +234,7 @@ function tryChange(options: RecommendOptions, policy: BundleContent, catalogue: 
 }
 
 /** Up to before its end. */
-function rangeOf({ from_ms, to_ms }: Pick<RecommendOptions, "from_ms" | "to_ms">): Range {
+function rangeOf({ from_ms, to_ms }: Pick<RecommendOptions, "from_ms" | "to_ms">): RecordRange {
   return { from: { ms: from_ms }, to: { ms: to_ms - 1 } };
 }
 
@@ -283,8 +286,8 @@ function readHistory({ folder, from_ms, to_ms }: RecommendOptions): History {
 /** From when on a policy that has the very same permission decided. */
 function ageOf(
   purpose: string,
-  { line, entry }: Written,
-  { verb, type }: Cell,
+  { line, entry }: WrittenEntry,
+  { verb, type }: PermittedCell,
   { known, to_ms }: RecommendOptions,
   digests: ReadonlyMap<string, number>,
 ): number | null {
@@ -300,7 +303,7 @@ function ageOf(
 }
 
 /** Returns the part of an entry that says what it lets through, not what it is called. */
-function meaning({ about, when }: Written["entry"]): string {
+function meaning({ about, when }: WrittenEntry["entry"]): string {
   return canonical({ about, when });
 }
 
@@ -315,7 +318,7 @@ function purposeReport(
   id: string,
   usage: Usage,
   too_little: string | null,
-  entries: readonly Written[],
+  entries: readonly WrittenEntry[],
   history: History,
   { days }: Floors,
   to_ms: number,
@@ -336,7 +339,7 @@ function isOld({ registered }: AgentKnown, to_ms: number, days: number): boolean
   return !(to_ms - Date.parse(registered) < days * DAY_MS);
 }
 
-function cameLate(usage: Usage, entries: readonly Written[]): PurposeReport["came_late"] {
+function cameLate(usage: Usage, entries: readonly WrittenEntry[]): PurposeReport["came_late"] {
   const { first, last } = usage.counts;
   if (first === null || last === null) return null;
   const middle = (Date.parse(first) + Date.parse(last)) / 2;
@@ -344,7 +347,7 @@ function cameLate(usage: Usage, entries: readonly Written[]): PurposeReport["cam
   return { since: iso(middle), kinds: late.length, uses: late.reduce((sum, { uses }) => sum + uses, 0) };
 }
 
-function entryReport(purpose: string, written: Written, usage: Usage): EntryReport {
+function entryReport(purpose: string, written: WrittenEntry, usage: Usage): EntryReport {
   const cells = usage.of(written).map((use) => ({
     ...{ verb: use.verb, type: use.type, words: wordsOf(written, use), uses: use.uses, waited: use.waited },
     ...{ agents: use.agents.size, resources: use.resources.size },
@@ -357,7 +360,7 @@ function entryReport(purpose: string, written: Written, usage: Usage): EntryRepo
   return { purpose, line: written.line, at: written.at, cells };
 }
 
-function proposalReport(narrowing: Narrowing, usages: ReadonlyMap<string, Usage>): ProposalReport {
+function proposalReport(narrowing: ProposedNarrowing, usages: ReadonlyMap<string, Usage>): ProposalReport {
   const { written, unused, about_task, when } = narrowing;
   const uses = usages.get(String(written.path[0]))?.of(written) ?? [];
   const agents = new Set(uses.flatMap((use) => use.agents.all));
@@ -370,7 +373,7 @@ function proposalReport(narrowing: Narrowing, usages: ReadonlyMap<string, Usage>
   };
 }
 
-function placeOf({ path, line, at }: Written): { purpose: string; line: Line; at: number } {
+function placeOf({ path, line, at }: WrittenEntry): { purpose: string; line: PermittingLine; at: number } {
   return { purpose: String(path[0]), line, at };
 }
 

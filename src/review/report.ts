@@ -138,7 +138,7 @@ export const PurposeRow = Type.Object(
 );
 export type PurposeRow = Static<typeof PurposeRow>;
 
-export const Grant = Type.Object(
+export const ReviewedGrant = Type.Object(
   {
     id: Text,
     agent: TextOrNull,
@@ -156,13 +156,13 @@ export const Grant = Type.Object(
   },
   closed,
 );
-export type Grant = Static<typeof Grant>;
+export type ReviewedGrant = Static<typeof ReviewedGrant>;
 
-export const Changed = Type.Object(
+export const ReviewedChange = Type.Object(
   { seq: Type.Integer(), time: Time, change: Text, key: Text, by: Text, reason: TextOrNull, durable: Type.Boolean() },
   closed,
 );
-export type Changed = Static<typeof Changed>;
+export type ReviewedChange = Static<typeof ReviewedChange>;
 
 export const FindingRow = Type.Object(
   {
@@ -293,8 +293,8 @@ export const Review = Type.Object(
     purposes: Type.Array(PurposeRow),
     agents: Type.Array(AgentPurpose),
     agents_left_off: Type.Integer({ minimum: 0, description: "Decisions of agents and purposes beyond those told apart" }),
-    grants: Type.Array(Grant),
-    changes: Type.Array(Changed),
+    grants: Type.Array(ReviewedGrant),
+    changes: Type.Array(ReviewedChange),
     change_counts: Type.Record(Text, Count),
     findings: Type.Array(FindingRow),
     refused_callers: Type.Array(Type.Object({ code: Text, count: Count }, closed)),

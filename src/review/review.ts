@@ -9,13 +9,13 @@ import type { BundleContent } from "../bundle/verify.js";
 import { canonical, type DecisionRecord, type PolicyInput } from "../contract/index.js";
 import { isAsked, isDecisionRecord, isRefused } from "../replay/shapes.js";
 import { Coverage } from "./coverage.js";
-import { Findings } from "./findings.js";
-import { History, members, text, textOrNull, type GrantKnown, type Members } from "./history.js";
+import { ReviewedFindings } from "./findings.js";
+import { History, members, text, textOrNull, type GrantKnown, type RecordMembers } from "./history.js";
 import { Permits, utcHour } from "./permits.js";
 import { relationIn } from "./relation.js";
-import type { AgentPurpose, BundleRow, Counts, Grant, GraveRefusal, May, PurposeRow, Review, StoppedAgent } from "./report.js";
+import type { AgentPurpose, BundleRow, Counts, ReviewedGrant, GraveRefusal, May, PurposeRow, Review, StoppedAgent } from "./report.js";
 import { Signed, Tree, rootOf } from "./rests.js";
-import { HOURS, Tally, noCounts, type Judged } from "./tally.js";
+import { HOURS, ReviewTally, noCounts, type ReviewedDecision } from "./tally.js";
 import { walk, type Walked, type WalkProgress } from "./walk.js";
 
 export interface ReviewOptions {
@@ -29,7 +29,7 @@ export interface ReviewOptions {
   /** Keys of the log that are trusted; null: those that it names itself. */
   keys: readonly Verifier[] | null;
   /** Changes of facts that the log no longer has, in order, where a store was given. */
-  earlier: Iterable<Members>;
+  earlier: Iterable<RecordMembers>;
   /** When it is made, and by which version. */
   now_ms: number;
   version: string;
@@ -60,19 +60,19 @@ export function review(options: ReviewOptions): Review {
 interface Pair {
   agent: string;
   purpose: string;
-  tally: Tally;
+  tally: ReviewTally;
 }
 
 class Reviewer {
   readonly #options: ReviewOptions;
   readonly #history = new History();
-  readonly #findings = new Findings();
+  readonly #findings = new ReviewedFindings();
   readonly #coverage: Coverage;
   readonly #tree = new Tree();
   readonly #signed: Signed;
   readonly #permits: ReadonlyMap<string, Permits>;
   readonly #pairs = new Map<string, Pair>();
-  readonly #total: Tally;
+  readonly #total: ReviewTally;
   readonly #decidedBy = new Map<string, BundleRow>();
   readonly #kinds = new Map<string, number>();
   readonly #refusedCallers = new Map<string, number>();
@@ -91,7 +91,7 @@ class Reviewer {
     this.#options = options;
     this.#slotMs = slotMs(from_ms, to_ms);
     this.#slots = Math.ceil((to_ms - from_ms) / this.#slotMs);
-    this.#total = new Tally(this.#slots);
+    this.#total = new ReviewTally(this.#slots);
     this.#coverage = new Coverage(from_ms, to_ms);
     this.#signed = new Signed(folder);
     this.#permits = new Map(bundles.map((one) => [one.identity.digest, new Permits(one)]));
@@ -131,7 +131,7 @@ class Reviewer {
     return this.#report();
   }
 
-  #count(seq: number, record: Members | null): void {
+  #count(seq: number, record: RecordMembers | null): void {
     this.#range.first ??= seq;
     this.#range.last = seq;
     this.#range.in_period++;
@@ -139,7 +139,7 @@ class Reviewer {
     if (this.#kinds.has(kind) || this.#kinds.size < 32) this.#kinds.set(kind, (this.#kinds.get(kind) ?? 0) + 1);
   }
 
-  #take(walked: Walked, record: Members, within: boolean): void {
+  #take(walked: Walked, record: RecordMembers, within: boolean): void {
     const { line, beside } = walked;
     switch (record["kind"]) {
       case "decision":
@@ -176,18 +176,18 @@ class Reviewer {
   }
 
   /** Keys of the log that a record names: of a start, or of a retention, which keeps those of the starts that it drops. */
-  #name(record: Members): void {
+  #name(record: RecordMembers): void {
     for (const key of retainedIn(record)?.keys ?? []) this.#named.add(key);
     if (record["kind"] !== "service" || !Array.isArray(record["keys"])) return;
     for (const key of record["keys"].slice(0, 16)) if (typeof key === "string" && this.#named.size < 256) this.#named.add(key);
   }
 
-  #service(record: Members, seq: number, within: boolean): void {
+  #service(record: RecordMembers, seq: number, within: boolean): void {
     this.#origin = textOrNull(record["origin"]) ?? this.#origin;
     this.#coverage.service(seq, text(record["time"]), text(record["change"]), text(record["durability"]), within);
   }
 
-  #decision({ line, time_ms, beside }: Walked, record: Members): void {
+  #decision({ line, time_ms, beside }: Walked, record: RecordMembers): void {
     const parts = record["beside"] === undefined ? record : beside();
     if (!isDecisionRecord(record) || parts === null) {
       this.#coverage.unreadable(
@@ -214,7 +214,7 @@ class Reviewer {
     else pair.tally.add(judged);
   }
 
-  #judged(seq: number, time_ms: number, record: DecisionRecord, parts: Members): Judged | null {
+  #judged(seq: number, time_ms: number, record: DecisionRecord, parts: RecordMembers): ReviewedDecision | null {
     const { answer, kind, time } = record;
     const asked = isAsked(parts) ? parts : null;
     const refused = asked === null && isRefused(parts) ? parts : null;
@@ -262,7 +262,7 @@ class Reviewer {
     let pair = this.#pairs.get(key);
     if (pair === undefined) {
       if (this.#pairs.size >= PAIRS_MAX) return null;
-      pair = { agent, purpose, tally: new Tally(this.#slots) };
+      pair = { agent, purpose, tally: new ReviewTally(this.#slots) };
       this.#pairs.set(key, pair);
     }
     return pair;
@@ -383,7 +383,7 @@ class Reviewer {
   }
 
   /** Returns grants that were in force or created in the period. */
-  #grants(): Grant[] {
+  #grants(): ReviewedGrant[] {
     const { from_ms, to_ms } = this.#options;
     const lived = ({ expires, ended, created, not_before }: GrantKnown): boolean =>
       Date.parse(created) >= from_ms ||
@@ -406,13 +406,13 @@ function graveRefusals(agents: readonly AgentPurpose[]): GraveRefusal[] {
     .slice(0, LISTED_MAX);
 }
 
-function unusualIn(behavior: PolicyInput["facts"]["behavior"] | undefined): Judged["unusual"] {
+function unusualIn(behavior: PolicyInput["facts"]["behavior"] | undefined): ReviewedDecision["unusual"] {
   const { risk, reasons } = members(behavior);
   if (typeof risk !== "number" || !Number.isInteger(risk) || risk <= 0 || risk > 100) return null;
   return { risk, reasons: Array.isArray(reasons) ? reasons.filter((one) => typeof one === "string") : [] };
 }
 
-function maysOf({ uses }: Tally, purpose: string, inForce: Permits | null, assigned: boolean): May[] {
+function maysOf({ uses }: ReviewTally, purpose: string, inForce: Permits | null, assigned: boolean): May[] {
   const now = assigned ? (inForce?.of(purpose) ?? []) : [];
   const listed = now.map(({ line, verb, type, words }): May => {
     const use = uses.get(words);
@@ -429,7 +429,7 @@ function maysOf({ uses }: Tally, purpose: string, inForce: Permits | null, assig
   ];
 }
 
-function grantRow({ entry, not_before: _, ended, ...grant }: GrantKnown): Grant {
+function grantRow({ entry, not_before: _, ended, ...grant }: GrantKnown): ReviewedGrant {
   const { id, agent, task, reason, requested_by, approved_by, by, created, expires, uses, used } = grant;
   const what = entry === null ? "one action, by its digest" : text(canonical(entry));
   return { id, agent, task, what, reason, requested_by, approved_by, by, created, expires, uses, used, ended: ended?.at ?? null };

@@ -6,7 +6,7 @@ import { text } from "./history.js";
 import type { AgentPurpose, ByCode, Counts, Did, Example, Risk, Slot } from "./report.js";
 
 /** One decision, as far as a review counts it. */
-export interface Judged {
+export interface ReviewedDecision {
   seq: number;
   time: string;
   decision_id: string;
@@ -51,7 +51,7 @@ interface DidSeen extends Did {
   seen: Distinct;
 }
 
-export class Tally {
+export class ReviewTally {
   readonly counts = noCounts();
   observed = 0;
   logged_decisions = 0;
@@ -72,7 +72,7 @@ export class Tally {
     this.slots = Array.from({ length: slots }, (): Slot => [0, 0, 0, 0]);
   }
 
-  add(one: Judged): void {
+  add(one: ReviewedDecision): void {
     const { time, decision, proceed, observed, reasons } = one;
     this.counts[verdictOf({ decision, proceed })]++;
     if (observed) this.observed++;
@@ -111,7 +111,7 @@ export class Tally {
     };
   }
 
-  #byEffect(decision: Judged["decision"]): Map<string, ByCode> | null {
+  #byEffect(decision: ReviewedDecision["decision"]): Map<string, ByCode> | null {
     return decision === "deny" ? this.#refused : decision === "flag" ? this.#flagged : null;
   }
 
@@ -127,7 +127,7 @@ export class Tally {
   }
 
   /** Counts a decision by verb, type and relation. @returns false if there are too many of these to tell it apart */
-  #add({ verb, type, relation, decision, proceed, observed, time, id }: Judged): boolean {
+  #add({ verb, type, relation, decision, proceed, observed, time, id }: ReviewedDecision): boolean {
     const key = JSON.stringify([verb, type, relation]);
     let did = this.#did.get(key);
     if (did === undefined) {
@@ -145,7 +145,7 @@ export class Tally {
 }
 
 /** Counts a decision by its reason. @returns false if there are too many reasons to tell it apart */
-function put(into: Map<string, ByCode>, { code, severity, message }: Reason, one: Judged): boolean {
+function put(into: Map<string, ByCode>, { code, severity, message }: Reason, one: ReviewedDecision): boolean {
   let known = into.get(code);
   if (known === undefined) {
     if (into.size >= CODES_MAX) return false;
@@ -160,7 +160,7 @@ function put(into: Map<string, ByCode>, { code, severity, message }: Reason, one
   return true;
 }
 
-function exampleOf({ seq, decision_id, time, agent, verb, type, id }: Judged, message: string): Example {
+function exampleOf({ seq, decision_id, time, agent, verb, type, id }: ReviewedDecision, message: string): Example {
   return { seq, decision_id, time, agent, verb, type, id, message: clipped(message) };
 }
 

@@ -2,12 +2,12 @@
 import { canonical, type Catalogue, type Purpose } from "../contract/index.js";
 import type { BundleContent } from "../bundle/verify.js";
 import type { Conclusion } from "../decision/conclude.js";
-import { inBatches, type Progress } from "../replay/batches.js";
+import { inBatches, type ReplayProgress } from "../replay/batches.js";
 import type { RunningBundle } from "../replay/bundles.js";
 import { judge } from "../replay/impact.js";
-import type { Recorded } from "../replay/recorded.js";
-import type { Range, Read } from "../replay/records.js";
-import { Tally, type Change } from "../replay/tally.js";
+import type { ReplayableRecord } from "../replay/recorded.js";
+import type { RecordRange, ReadRecord } from "../replay/records.js";
+import { ReplayTally, type DecisionChange } from "../replay/tally.js";
 import { withheldKey } from "./proposal.js";
 import type { Timers } from "../system/index.js";
 
@@ -18,7 +18,7 @@ export interface Trial {
   newly_stopped: number;
   newly_allowed: number;
   changed: number;
-  changes: Change[];
+  changes: DecisionChange[];
   /** Decisions of which nothing can be told: a mask, another vocabulary, a floor that a policy isn't asked below. */
   untold: number;
 }
@@ -37,15 +37,15 @@ export function withPurposes(content: BundleContent, purposes: Record<string, Pu
 /** @param purposes whose decisions are looked at */
 export async function tryOut(
   folder: string,
-  range: Range,
+  range: RecordRange,
   purposes: ReadonlySet<string>,
   policies: { now: RunningBundle; then: RunningBundle },
   timers: Pick<Timers, "turnEnd">,
-  progress: (so_far: Progress) => void,
+  progress: (so_far: ReplayProgress) => void,
 ): Promise<Trial> {
-  const tally = new Tally();
+  const tally = new ReplayTally();
   let untold = 0;
-  const one = (read: Read): void => {
+  const one = (read: ReadRecord): void => {
     if (read.what !== "decision" || !purposes.has(requestOf(read).purpose)) return;
     const [now, then] = [judge(read, policies.now), judge(read, policies.then)];
     if (now.is === "decided" && then.is === "decided") tally.add(asDecided(read, now.conclusion), then.conclusion);
@@ -73,12 +73,12 @@ export function stopped({ changes }: Trial): string[] {
   );
 }
 
-export function requestOf({ made }: Recorded): { agent: string; purpose: string } {
+export function requestOf({ made }: ReplayableRecord): { agent: string; purpose: string } {
   return made.by === "policy" ? made.inputs[0].request : made.request;
 }
 
 /** Returns the record as if it had the first policy's answer. */
-function asDecided(recorded: Recorded, { decision, proceed, reasons, obligations }: Conclusion): Recorded {
+function asDecided(recorded: ReplayableRecord, { decision, proceed, reasons, obligations }: Conclusion): ReplayableRecord {
   const answer = { ...recorded.record.answer, decision, proceed, reasons: [...reasons], obligations: [...obligations] };
   return { ...recorded, record: { ...recorded.record, answer } };
 }

@@ -18,10 +18,10 @@ import {
 import { vocabularyReader } from "../decision/values.js";
 import { fit } from "../replay/fit.js";
 import { dependsOnMask, withoutDigests } from "../replay/masked.js";
-import type { Recorded } from "../replay/recorded.js";
+import type { ReplayableRecord } from "../replay/recorded.js";
 import { Distinct } from "./distinct.js";
 import { relationIn } from "./relation.js";
-import { cellKey, type Cell, type Written } from "./written.js";
+import { cellKey, type PermittedCell, type WrittenEntry } from "./written.js";
 
 export interface UseExample {
   seq: number;
@@ -43,7 +43,7 @@ export interface FieldUse {
   most: number;
 }
 
-export interface CellUse extends Cell {
+export interface CellUse extends PermittedCell {
   uses: number;
   /** Uses among these that waited for a person. */
   waited: number;
@@ -84,9 +84,9 @@ export class Usage {
   readonly #purpose: string;
   readonly #data: { vocabulary: Vocabulary; purposes: Record<string, Purpose>; zones: Record<string, never> };
   readonly #reader;
-  readonly #cells = new Map<Written["entry"], Map<string, CellUse>>();
+  readonly #cells = new Map<WrittenEntry["entry"], Map<string, CellUse>>();
 
-  constructor(purpose: string, compiled: Purpose, entries: readonly Written[], vocabulary: Vocabulary) {
+  constructor(purpose: string, compiled: Purpose, entries: readonly WrittenEntry[], vocabulary: Vocabulary) {
     this.#purpose = purpose;
     this.#data = { vocabulary, purposes: { [purpose]: compiled }, zones: {} };
     this.#reader = vocabularyReader(vocabulary);
@@ -95,12 +95,12 @@ export class Usage {
     }
   }
 
-  of({ entry }: Written): CellUse[] {
+  of({ entry }: WrittenEntry): CellUse[] {
     return [...(this.#cells.get(entry)?.values() ?? [])];
   }
 
   /** Decisions for other purposes are passed over. */
-  take(recorded: Recorded): void {
+  take(recorded: ReplayableRecord): void {
     const { made, record } = recorded;
     const request = made.by === "policy" ? made.inputs[0].request : made.request;
     if (request.purpose !== this.#purpose) return;
@@ -130,7 +130,7 @@ export class Usage {
     known.last = time;
   }
 
-  #takeLevel(recordedInput: PolicyInput, recorded: Recorded, masked: boolean): void {
+  #takeLevel(recordedInput: PolicyInput, recorded: ReplayableRecord, masked: boolean): void {
     let input: PolicyInput;
     try {
       ({ input } = fit(recordedInput, this.#reader));
@@ -153,7 +153,7 @@ export class Usage {
 /** Agents beyond these are counted in figures, and not told apart. */
 export const AGENTS_MAX = 10_000;
 
-function count(cell: CellUse, input: PolicyInput, { record, seq }: Recorded, masked: boolean, vocabulary: Vocabulary): void {
+function count(cell: CellUse, input: PolicyInput, { record, seq }: ReplayableRecord, masked: boolean, vocabulary: Vocabulary): void {
   const { time, answer } = record;
   const { agent, resource } = input.request;
   cell.uses++;
@@ -191,7 +191,7 @@ function at(input: unknown, path: readonly string[]): unknown {
   return value ?? null;
 }
 
-function nothing(cell: Cell, vocabulary: Vocabulary): CellUse {
+function nothing(cell: PermittedCell, vocabulary: Vocabulary): CellUse {
   return {
     ...cell,
     ...{ uses: 0, waited: 0, masked: 0, first: "", last: "", first_ms: NaN, examples: [] },
@@ -207,7 +207,7 @@ function nothing(cell: Cell, vocabulary: Vocabulary): CellUse {
  * Returns the fields that a `when` could narrow and a period can show: fields with few values, and amounts that an agent writes. An amount
  * that it reads says nothing about what it should be able to read; and which agents exist is known from their registration.
  */
-function narrowing({ verb, type }: Cell, vocabulary: Vocabulary): FieldUse[] {
+function narrowing({ verb, type }: PermittedCell, vocabulary: Vocabulary): FieldUse[] {
   const spec = vocabulary.types[type];
   const reads = vocabulary.verbs[verb]?.class === "read";
   const names = [

@@ -1,21 +1,21 @@
 /** Every line of a log's folder, and of what is looked at its record: a line that isn't one is told, and passed over. */
-import { BesideLines, type Named } from "../audit/beside.js";
+import { BesideLines, type LineReference } from "../audit/beside.js";
 import { LineTooLong, readLines, segmentsOf, type Line } from "../audit/reading.js";
 import { beginsAsDecision } from "../audit/tree/line.js";
 import { RECORD_VERSION } from "../contract/index.js";
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import type { Members } from "./history.js";
+import type { RecordMembers } from "./history.js";
 
 export interface Walked {
   line: Line;
   /** Null where the line is no record of this version, which `why` says. */
-  record: Members | null;
+  record: RecordMembers | null;
   why: string | null;
   /** Milliseconds since the epoch; NaN where it doesn't say. */
   time_ms: number;
   /** Returns the parts stored beside the record; null if there are none, or they aren't what the record names. */
-  beside: () => Members | null;
+  beside: () => RecordMembers | null;
 }
 
 export interface WalkProgress {
@@ -92,18 +92,18 @@ function recordOf(line: Line, lines: BesideLines): Omit<Walked, "line"> {
   const { time } = record;
   const time_ms = typeof time === "string" ? Date.parse(time) : NaN;
   if (Number.isNaN(time_ms)) return wrong("it doesn't say when it was");
-  const named = record["beside"] as Named | undefined;
-  const beside = (): Members | null => {
+  const named = record["beside"] as LineReference | undefined;
+  const beside = (): RecordMembers | null => {
     const text = named === undefined ? null : lines.text(line.segment, named);
     return text === null ? null : parsed(text);
   };
   return { record, why: null, time_ms, beside };
 }
 
-function parsed(text: string): Members | null {
+function parsed(text: string): RecordMembers | null {
   try {
     const value: unknown = JSON.parse(text);
-    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Members) : null;
+    return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as RecordMembers) : null;
   } catch {
     return null;
   }

@@ -8,22 +8,22 @@ export const PURPOSES_FILE = "purposes.yaml";
 
 /** Kinds of entries that permit: `allow`, and `flag`, at once or after a person looked. */
 export const PERMITTING = ["allow", "flag"] as const;
-export type Line = (typeof PERMITTING)[number];
+export type PermittingLine = (typeof PERMITTING)[number];
 
 /** One verb on one type: the least that an entry can permit. */
-export interface Cell {
+export interface PermittedCell {
   verb: string;
   type: string;
 }
 
-export interface Written {
-  line: Line;
+export interface WrittenEntry {
+  line: PermittingLine;
   /** From 0, in its list. */
   index: number;
   path: Path;
   /** Its line in the file, from 1. */
   at: number;
-  cells: readonly Cell[];
+  cells: readonly PermittedCell[];
   entry: Entry;
 }
 
@@ -31,7 +31,7 @@ export interface WrittenPurposes {
   purposes: Record<string, Purpose>;
   catalogue: Catalogue;
   /** Entries by purpose, in the file's order. */
-  entries: ReadonlyMap<string, readonly Written[]>;
+  entries: ReadonlyMap<string, readonly WrittenEntry[]>;
 }
 
 /**
@@ -43,14 +43,14 @@ export function readWritten(text: string, vocabulary: Vocabulary): WrittenPurpos
   const { purposes, catalogue } = compilePurposes(sheet, vocabulary);
   const errors = sheet.notes.filter(({ severity }) => severity === "error");
   if (errors.length > 0) throw new SourceErrors(errors);
-  const entries = Object.entries(purposes).map(([id, compiled]): [string, Written[]] => [
+  const entries = Object.entries(purposes).map(([id, compiled]): [string, WrittenEntry[]] => [
     id,
     PERMITTING.flatMap((line) => entriesOf(sheet, line, id, compiled, vocabulary)),
   ]);
   return { purposes, catalogue, entries: new Map(entries) };
 }
 
-function entriesOf(sheet: Sheet, line: Line, purpose: string, compiled: Purpose, vocabulary: Vocabulary): Written[] {
+function entriesOf(sheet: Sheet, line: PermittingLine, purpose: string, compiled: Purpose, vocabulary: Vocabulary): WrittenEntry[] {
   const lists = (sheet.value as Record<string, Record<string, Record<string, unknown>[] | undefined>>)[purpose];
   // Those of one type and verb stand in the file's order.
   const taken = new Map<string, number>();
@@ -72,6 +72,6 @@ function entriesOf(sheet: Sheet, line: Line, purpose: string, compiled: Purpose,
 }
 
 /** Verbs and types are words without spaces. */
-export function cellKey({ verb, type }: Cell): string {
+export function cellKey({ verb, type }: PermittedCell): string {
   return `${verb} ${type}`;
 }

@@ -5,14 +5,14 @@
 import { closeSync, constants, existsSync, linkSync, openSync, rmSync } from "node:fs";
 import Sqlite from "better-sqlite3";
 import { syncFolderOf } from "./durable.js";
-import { checksum, type NewRow, type NewRows, type Row } from "./rows.js";
+import { checksum, type NewRow, type NewRows, type StoreRow } from "./rows.js";
 import type { ChangeFilter } from "./store.js";
 
 /** Each call's revisions, or what it met instead. */
-export type Outcome = number[] | { key: string; expected: number; found: number };
+export type CallOutcome = number[] | { key: string; expected: number; found: number };
 
 export interface Page {
-  rows: Row[];
+  rows: StoreRow[];
   /** Revision after which the next page begins; null on the last page. */
   next: number | null;
 }
@@ -23,9 +23,9 @@ export class StoreUnreadable extends Error {
 }
 
 /** File operations that the keeper needs; tests replace them by failing ones. */
-export interface Kept {
+export interface StoreOperations {
   readonly revision: number;
-  write(calls: readonly NewRows[]): Outcome[];
+  write(calls: readonly NewRows[]): CallOutcome[];
   /** Rows after a revision. `latest`: none that a later change of its key has replaced. */
   page(after: number, limit: number, filter: ChangeFilter, latest: boolean): Page;
   backup(file: string): Promise<void>;
@@ -60,11 +60,11 @@ const BUSY_MS = 5000;
 const PAGE_SPAN = 4000;
 const PAGE_LENGTH_MAX = 1024 * 1024;
 
-interface StoredRow extends Row {
+interface StoredRow extends StoreRow {
   checksum: number;
 }
 
-export class StoreFile implements Kept {
+export class StoreFile implements StoreOperations {
   readonly #db: Sqlite.Database;
   readonly #lastOf: Sqlite.Statement<[string], { revision: number }>;
   readonly #insert: Sqlite.Statement<[StoredRow]>;
@@ -95,9 +95,9 @@ export class StoreFile implements Kept {
     return this.#revision;
   }
 
-  write(calls: readonly NewRows[]): Outcome[] {
+  write(calls: readonly NewRows[]): CallOutcome[] {
     this.#db.exec("BEGIN IMMEDIATE");
-    const outcomes: Outcome[] = [];
+    const outcomes: CallOutcome[] = [];
     let revision = this.#revision;
     for (const { rows, guard } of calls) {
       // All is looked at before any is written: a call in conflict leaves nothing to undo, and the others none the wiser.
@@ -138,7 +138,7 @@ export class StoreFile implements Kept {
        ${latest ? "AND NOT EXISTS (SELECT 1 FROM changes AS d WHERE d.key = c.key AND d.revision > c.revision)" : ""}
        ORDER BY revision LIMIT @limit`,
     );
-    const rows: Row[] = [];
+    const rows: StoreRow[] = [];
     let length = 0;
     for (const stored of statement.iterate({ after, to, limit, key, prefix })) {
       rows.push(sound(stored));
@@ -276,7 +276,7 @@ function lastRevision(db: Sqlite.Database): number {
   return db.prepare<[], { revision: number }>(sql).get()?.revision ?? 0;
 }
 
-function sound({ checksum: found, ...row }: StoredRow): Row {
+function sound({ checksum: found, ...row }: StoredRow): StoreRow {
   if (checksum(row) !== found) throw new StoreUnreadable(`the change at revision ${row.revision} is damaged`);
   return row;
 }

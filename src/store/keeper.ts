@@ -4,7 +4,7 @@
  */
 import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
 import type { Timers } from "../system/index.js";
-import type { Kept, Outcome, Page } from "./file.js";
+import type { StoreOperations, CallOutcome, Page } from "./file.js";
 import { StoreUnreadable } from "./file.js";
 import type { NewRows } from "./rows.js";
 import type { ChangeFilter } from "./store.js";
@@ -20,7 +20,7 @@ export type FromKeeper =
   /** Ready for changes after `revision`, in this epoch: at the start, and again after each failure. */
   | { kind: "ready"; epoch: number; revision: number }
   /** Outcomes of the oldest calls, in their order. */
-  | { kind: "written"; outcomes: Outcome[]; revision: number }
+  | { kind: "written"; outcomes: CallOutcome[]; revision: number }
   | { kind: "answered"; id: number; page: Page | null }
   | { kind: "refused"; id: number; detail: string }
   | { kind: "failed"; detail: string; unreadable: boolean }
@@ -32,8 +32,8 @@ const PROBE_MS = 100;
 const PROBE_MS_MAX = 800;
 
 /** @param durable the last revision that was acknowledged; null where the file knows better */
-export function serveStore(port: MessagePort, open: () => Kept, timers: Timers, durable: number | null): void {
-  let file: Kept | null = null;
+export function serveStore(port: MessagePort, open: () => StoreOperations, timers: Timers, durable: number | null): void {
+  let file: StoreOperations | null = null;
   let epoch = 0;
   let probeMs = PROBE_MS;
   let backingUp = false;

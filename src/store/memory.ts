@@ -4,13 +4,13 @@
  */
 import type { Random, Timers } from "../system/index.js";
 import { FeedFollowers } from "./followers.js";
-import { changeOf, checkQuery, checkedCall, type NewRows, type Row } from "./rows.js";
+import { changeOf, checkQuery, checkedCall, type NewRows, type StoreRow } from "./rows.js";
 import { StoreConflict, StoreUnavailable } from "./store.js";
 import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
 
 /** Storage that outlives a store in memory, as a disk does: after a power cut another store is opened on it. */
 export class MemoryDisk {
-  readonly rows: Row[] = [];
+  readonly rows: StoreRow[] = [];
 }
 
 export interface MemoryFaults {

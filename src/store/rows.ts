@@ -3,11 +3,11 @@ import { crc32 } from "node:zlib";
 import { parseTime } from "../contract/time.js";
 import { STORE_LIMITS, StoreInvalid, type Change, type ChangeFilter, type Guard, type Write } from "./store.js";
 
-export interface Row extends Omit<Change, "value"> {
+export interface StoreRow extends Omit<Change, "value"> {
   value: string;
 }
 
-export interface NewRow extends Omit<Row, "revision"> {
+export interface NewRow extends Omit<StoreRow, "revision"> {
   expected: number;
 }
 
@@ -71,12 +71,12 @@ export function checkQuery(after: number, limit: number, filter: ChangeFilter): 
   }
 }
 
-export function changeOf(row: Row): Change {
+export function changeOf(row: StoreRow): Change {
   return { ...row, value: JSON.parse(row.value) as Change["value"] };
 }
 
 /** Found in a row, it shows that no bit of it has changed since it was written. Not a protection from people. */
-export function checksum({ revision, key, value, by, time, reason, change }: Row): number {
+export function checksum({ revision, key, value, by, time, reason, change }: StoreRow): number {
   return crc32(JSON.stringify([revision, key, value, by, time, reason, change]));
 }
 

@@ -8,7 +8,7 @@ import { makeFolder } from "../system/folder.js";
 import { lock } from "../system/lock.js";
 import { SupervisedThread } from "../system/supervised.js";
 import { workerThread, type Thread } from "../system/thread.js";
-import { StoreUnreadable, type Outcome, type Page } from "./file.js";
+import { StoreUnreadable, type CallOutcome, type Page } from "./file.js";
 import type { FromKeeper, ToKeeper } from "./keeper.js";
 import { finishRestore, lockOf } from "./restore.js";
 import { FeedFollowers } from "./followers.js";
@@ -275,7 +275,7 @@ export class SqliteStore implements Store {
     return question;
   }
 
-  #settle(outcomes: readonly Outcome[]): void {
+  #settle(outcomes: readonly CallOutcome[]): void {
     const settled = this.#pending.splice(0, outcomes.length);
     if (this.#followers.size > 0) this.#followers.pass(settled.flatMap((call, index) => itemsOf(call, outcomes[index])));
     for (const [index, { bytes, resolve, reject }] of settled.entries()) {
@@ -308,7 +308,7 @@ export class SqliteStore implements Store {
 }
 
 /** Returns what a settled call has put into the feed. */
-function itemsOf({ rows, marks }: Call, outcome: Outcome | undefined): (Change | Mark)[] {
+function itemsOf({ rows, marks }: Call, outcome: CallOutcome | undefined): (Change | Mark)[] {
   if (!Array.isArray(outcome)) return marks;
   return [...rows.map(({ expected: _, ...row }, i) => changeOf({ revision: outcome[i] ?? 0, ...row })), ...marks];
 }

@@ -67,7 +67,7 @@ export function readConfig(file: string): Config {
 export function parseConfig(text: string | Uint8Array, file: string): Config {
   const { value, errorAt } = readYamlAs<Config>(text, file, validConfig);
   const folder = dirname(resolve(file));
-  for (const { path, set } of pathsIn(ConfigSchema as Schema, value, [])) set(resolve(folder, path));
+  for (const { path, set } of pathsIn(ConfigSchema as ConfigSchemaNode, value, [])) set(resolve(folder, path));
   checkIssuers(value.identity.issuers, errorAt);
   checkCallerScopes(value.identity.issuers, value.callers, errorAt);
   if (value.security_events !== undefined) checkSecurityEvents(value.security_events, errorAt);
@@ -92,17 +92,19 @@ function checkCluster({ facts, security_events, log }: Config, errorAt: ErrorAt)
   if (log.durability !== "synced") throw errorAt(["log", "durability"], "`synced` together with `cluster`");
 }
 
-export interface Schema {
+export interface ConfigSchemaNode {
   type?: string;
   format?: string;
-  properties?: Record<string, Schema>;
-  patternProperties?: Record<string, Schema>;
-  items?: Schema;
+  properties?: Record<string, ConfigSchemaNode>;
+  patternProperties?: Record<string, ConfigSchemaNode>;
+  items?: ConfigSchemaNode;
 }
 
 /** The key that names a file, or the folder that it is in: `bundle.keys.0`. Null where none does. */
 export function keyOfFile(config: Config, file: string): string | null {
-  const names = [...pathsIn(ConfigSchema as Schema, config, [])].filter(({ path }) => file === path || file.startsWith(`${path}${sep}`));
+  const names = [...pathsIn(ConfigSchema as ConfigSchemaNode, config, [])].filter(
+    ({ path }) => file === path || file.startsWith(`${path}${sep}`),
+  );
   return names.sort((a, b) => b.path.length - a.path.length)[0]?.key.join(".") ?? null;
 }
 
@@ -113,7 +115,7 @@ export function keyOfFile(config: Config, file: string): string | null {
  * @throws the file system's error, with its `path`
  */
 export function checkPlaces(config: Config, what: "folders" | "all"): void {
-  for (const { path, isFolder } of pathsIn(ConfigSchema as Schema, config, [])) {
+  for (const { path, isFolder } of pathsIn(ConfigSchema as ConfigSchemaNode, config, [])) {
     if (isFolder && statSync(path, { throwIfNoEntry: false })?.isDirectory() === false)
       throw Object.assign(new Error(`ENOTDIR: not a directory '${path}'`), { code: "ENOTDIR", path });
     if (isFolder && what === "all") checkWritable(path);
@@ -143,7 +145,7 @@ interface NamedPath {
   set: (path: string) => void;
 }
 
-function* pathsIn(schema: Schema, value: unknown, key: (string | number)[]): Generator<NamedPath, void, undefined> {
+function* pathsIn(schema: ConfigSchemaNode, value: unknown, key: (string | number)[]): Generator<NamedPath, void, undefined> {
   if (typeof value !== "object" || value === null) return;
   const members = value as Record<string | number, unknown>;
   const names = Array.isArray(value) ? [...value.keys()] : Object.keys(value);

@@ -24,7 +24,7 @@ export interface Schemas {
   compile<T>(schema: object): Validator<T>;
 }
 
-export interface Asked {
+export interface SchemaRequest {
   schema: object;
   options: Options;
 }
@@ -33,7 +33,7 @@ export interface Asked {
 export const GENERATED = fileURLToPath(new URL("./validators/", import.meta.url));
 
 const require = createRequire(import.meta.url);
-let tell: (asked: Asked) => void = () => undefined;
+let tell: (asked: SchemaRequest) => void = () => undefined;
 
 export function schemas(options: Options = {}): Schemas {
   let ajv: Ajv | null = null;
@@ -55,12 +55,12 @@ export function schemas(options: Options = {}): Schemas {
 }
 
 /** Returns the generated validator of a schema; null for a changed schema, until the next build. */
-function generated(asked: Asked): ValidateFunction | null {
+function generated(asked: SchemaRequest): ValidateFunction | null {
   const file = generatedFile(asked);
   return existsSync(file) ? (require(file) as ValidateFunction) : null;
 }
 
-export function generatedFile({ schema, options }: Asked): string {
+export function generatedFile({ schema, options }: SchemaRequest): string {
   const key = createHash("sha256")
     .update(JSON.stringify([options, schema]))
     .digest("hex");
@@ -68,7 +68,7 @@ export function generatedFile({ schema, options }: Asked): string {
 }
 
 /** Tells of every schema that is asked for from now on: for the script that generates. */
-export function watchSchemas(watch: (asked: Asked) => void): void {
+export function watchSchemas(watch: (asked: SchemaRequest) => void): void {
   tell = watch;
 }
 

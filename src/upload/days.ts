@@ -1,7 +1,7 @@
 /** Splits a segment's file into one file for each day (UTC) of its records. */
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { Engine } from "../records/engine.js";
+import { SearchEngine } from "../records/engine.js";
 import { INSERT_MS_MAX, quoted } from "../records/schema.js";
 import { readRegularFile } from "../system/read_file.js";
 
@@ -15,7 +15,7 @@ const MEMORY_MB_MAX = 112;
  * @throws what the disk or the engine reports
  */
 export async function* filesByDay(path: string, temporary: string): AsyncGenerator<{ day: string; bytes: Buffer }> {
-  const engine = await Engine.open({ memory_mb_max: MEMORY_MB_MAX, query_ms_max: INSERT_MS_MAX });
+  const engine = await SearchEngine.open({ memory_mb_max: MEMORY_MB_MAX, query_ms_max: INSERT_MS_MAX });
   const rows = `read_parquet('${quoted(path)}')`;
   const day = `strftime("time", '%Y-%m-%d')`;
   const made = join(temporary, "day.parquet");

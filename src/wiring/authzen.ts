@@ -1,5 +1,5 @@
 /** Puts the AuthZEN adapter together with the rooms that know what it asks. */
-import type { Grant } from "../adapters/authzen/access_request.js";
+import type { ApprovalGrant } from "../adapters/authzen/access_request.js";
 import { authzenOf, type Authzen } from "../adapters/authzen/authzen.js";
 import { NO_ENTITIES, readEntities, type Entities } from "../adapters/authzen/entities.js";
 import type { RecordSearch } from "../records/search.js";
@@ -26,7 +26,7 @@ export interface AuthzenWired {
 export function wireAuthzen({ config, decider, registry, search, findings, clock }: AuthzenWired): Authzen | undefined {
   const entities = authzenEntities(config);
   if (config.authzen === undefined || entities === null) return undefined;
-  const grant = (id: string): Grant | undefined => {
+  const grant = (id: string): ApprovalGrant | undefined => {
     const found = registry.grant(id)?.value;
     const use = registry.grantUse(id, clock.wall());
     if (found === undefined || use === undefined) return undefined;

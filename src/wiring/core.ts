@@ -11,7 +11,7 @@ import { PolicyEngine, type LoadInstance } from "../policy/engine.js";
 import { compileAhead } from "../policy/modules.js";
 import { ARCHIVE_LIMITS } from "../bundle/archive.js";
 import { KeptArchives } from "../policy/kept.js";
-import { BundleSource, type Outcome, type SourceOptions } from "../policy/source.js";
+import { BundleSource, type BundleOutcome, type SourceOptions } from "../policy/source.js";
 import type { Closing } from "../system/closing.js";
 import type { System } from "../system/index.js";
 import { report } from "../system/log_events.js";
@@ -36,7 +36,7 @@ export interface CoreOptions {
   /** Called for each bundle that has become active. */
   activated: (policy: ActivePolicy) => void;
   /** Returns true if a refused bundle is worth a record and a line in the log. @default each is */
-  tells?: (refused: Extract<Outcome, { outcome: "refused" }>) => boolean;
+  tells?: (refused: Extract<BundleOutcome, { outcome: "refused" }>) => boolean;
 }
 
 export interface Core {

@@ -18,7 +18,7 @@ import type { Chain } from "../decision/chain.js";
 import type { Commands } from "../facts/commands.js";
 import { listApprovals, type ApprovalFilter } from "../findings/approvals.js";
 import { Findings } from "../findings/findings.js";
-import { Held } from "../findings/held.js";
+import { HeldActions } from "../findings/held.js";
 import { Incidents } from "../findings/incidents.js";
 import { recallIncidents } from "../findings/recall.js";
 import { actionsOf, timelineOf } from "../findings/timeline.js";
@@ -67,7 +67,7 @@ export interface WiredFindings extends FindingsRoom {
   /** Which finding an action belongs to. */
   incidents: Incidents;
   /** Digests of actions that wait. */
-  held: Pick<Held, "of">;
+  held: Pick<HeldActions, "of">;
   /** Takes in each answer in the turn in which its record is handed over. */
   settled: (answer: Answer, approval: Approvable | null) => void;
   /** How it stands: findings that nobody has closed, who follows them, and whether the webhook can't be told. */
@@ -86,7 +86,7 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
   const incidents = deps.caughtUp?.incidents ?? new Incidents();
   recallIncidents(log.dir, incidents, clock.wall(), deps.caughtUp?.place, Infinity, deps.chain);
   const findings = new Findings(commands.registry, { kept_max, wait_ms: log.index.wait_ms }, timers);
-  const held = new Held();
+  const held = new HeldActions();
   const verdicts = new Verdicts({
     findings,
     held,

@@ -1,6 +1,6 @@
 /** Memory of what tasks have seen, as the records say it: a start reads them, so that a task goes on where it was. */
 import { chainedIn } from "../audit/chained.js";
-import { BesideLines, type Named } from "../audit/beside.js";
+import { BesideLines, type LineReference } from "../audit/beside.js";
 import { readLines, type Line } from "../audit/reading.js";
 import type { DecisionRecord, OutcomeRecord, PolicyInput } from "../contract/index.js";
 import type { ActivePolicy, Task } from "../decision/ports.js";
@@ -85,7 +85,7 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
 function whole({ bytes, segment }: Line, beside: BesideLines): (DecisionRecord | OutcomeRecord) | null {
   try {
     const record = JSON.parse(bytes.toString("utf8")) as DecisionRecord | OutcomeRecord;
-    const named: Named | undefined = record.beside;
+    const named: LineReference | undefined = record.beside;
     if (named === undefined) return record;
     const text = beside.text(segment, named);
     return text === null ? null : { ...record, ...(JSON.parse(text) as object) };

@@ -22,8 +22,8 @@ import {
 } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
 import { opensFinding } from "../decision/answer.js";
-import type { Outcomes } from "../decision/outcomes.js";
-import type { Findings } from "../decision/pdp.js";
+import type { OutcomeReports } from "../decision/outcomes.js";
+import type { IncidentPort } from "../decision/pdp.js";
 import type { Caller, Identity, KeptProfile, Task } from "../decision/ports.js";
 import { QUIET_MS } from "../findings/incidents.js";
 import { findingIds, openedMs } from "../findings/about.js";
@@ -38,9 +38,9 @@ export interface HandedInDeps {
   search: RecordSearch;
   identity: Pick<Identity, "mayAskFor">;
   profile: KeptProfile;
-  outcomes: Outcomes;
+  outcomes: OutcomeReports;
   /** Which finding a record belongs to: an engine's own grouping isn't believed. */
-  incidents: Findings;
+  incidents: IncidentPort;
   /** Returns true if a finding has this id. */
   isFinding: (id: string) => boolean;
   /** Returns whether an agent is registered, and whether a purpose belongs to the active bundle: nothing is learned of others. */

@@ -9,7 +9,7 @@ import { NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../cont
 import { readFactsText } from "../decision/facts_record.js";
 import type { KeptProfile, Log, Profile } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
-import { readSnapshot, writeSnapshot, type Snapshot } from "./snapshot_file.js";
+import { readSnapshot, writeSnapshot, type SnapshotPieces } from "./snapshot_file.js";
 
 /** Part of `src/behavior` whose state is kept. */
 export interface Learner extends Profile {
@@ -24,13 +24,13 @@ export interface Learner extends Profile {
   readonly agents: { readonly size: number };
   riskOf(agent: string, now_ms: number): number;
   /** Begins a snapshot of this very moment, which is that of record `seq`. */
-  beginSnapshot(seq: number): Snapshot;
+  beginSnapshot(seq: number): SnapshotPieces;
 }
 
 export interface Learners {
   begin(): Learner;
   /** @throws Error saying why these bytes are no snapshot that it can go on from */
-  restore(bytes: Uint8Array): Omit<Learned, "kept">;
+  restore(bytes: Uint8Array): Omit<LearnedProfile, "kept">;
 }
 
 /** The log, as far as it has to be followed. */
@@ -47,11 +47,11 @@ export interface KeptOptions {
   file: string;
   snapshot_ms: number;
   /** Returns what was learned of a log of so many records, to be used instead of the snapshot; null: nothing. Called once. */
-  ahead?: ((records: number) => Learned | null) | undefined;
+  ahead?: ((records: number) => LearnedProfile | null) | undefined;
 }
 
 /** A profile, and the record up to which it has learned. */
-export interface Learned {
+export interface LearnedProfile {
   profile: Learner;
   seq: number;
   /** The snapshot that it went on from, of record `seq`. */
@@ -230,7 +230,7 @@ export class RecordedProfile implements KeptProfile {
   }
 
   /** From the snapshot and the records behind it, until there are no more. */
-  async #make(ahead: Learned | null = null): Promise<void> {
+  async #make(ahead: LearnedProfile | null = null): Promise<void> {
     await this.#durable();
     const { profile, seq: read, kept } = ahead ?? this.#restored();
     let told = read;
@@ -253,7 +253,7 @@ export class RecordedProfile implements KeptProfile {
     while (!this.#closed && (!this.#log.healthy || this.#log.durable < this.#log.seq)) await this.#wait(LOOK_MS);
   }
 
-  #restored(): Learned {
+  #restored(): LearnedProfile {
     const begun = { profile: this.#learners.begin(), seq: 0, kept: { seq: 0, bytes: 0 } };
     try {
       const bytes = readSnapshot(this.#options.file);

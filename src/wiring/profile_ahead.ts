@@ -2,10 +2,10 @@
  * Learns the baselines, in a standby, from records that another process writes, so that a start has only the last of them to read. If it
  * finds anything that a start would have to report, it leaves everything to the start.
  */
-import { records, type Told } from "../audit/fold.js";
+import { records, type FoldedRecord } from "../audit/fold.js";
 import { segmentsOf } from "../audit/reading.js";
 import type { Clock } from "../system/index.js";
-import { BEHIND_RECORDS, tell, type Learned, type Learners } from "./kept_profile.js";
+import { BEHIND_RECORDS, tell, type LearnedProfile, type Learners } from "./kept_profile.js";
 import { readSnapshot } from "./snapshot_file.js";
 
 /** The clock is looked at after so many records. */
@@ -17,9 +17,9 @@ export class ProfileAhead {
   readonly #file: string;
   readonly #clock: Pick<Clock, "monotonic">;
   readonly #leaves: (why: string) => void;
-  #learned: Learned | null = null;
+  #learned: LearnedProfile | null = null;
   /** Place at which the next record begins, if known. */
-  #end: Told["end"] | undefined;
+  #end: FoldedRecord["end"] | undefined;
   #covered = 0;
   /** Left to the start. */
   #left = false;
@@ -61,7 +61,7 @@ export class ProfileAhead {
    * Returns what it has learned of a log of so many records, which is the caller's from then on; null if that was another log, or if a
    * snapshot is likely to be further on.
    */
-  take(recordsNow: number): Learned | null {
+  take(recordsNow: number): LearnedProfile | null {
     const learned = this.#learned;
     this.#left = true;
     this.#learned = null;
@@ -76,7 +76,7 @@ export class ProfileAhead {
     this.#leaves(why);
   }
 
-  #begun(): Learned {
+  #begun(): LearnedProfile {
     const bytes = readSnapshot(this.#file);
     if (bytes === null) return { profile: this.#learners.begin(), seq: 0, kept: { seq: 0, bytes: 0 } };
     const { profile, seq } = this.#learners.restore(bytes);
@@ -84,7 +84,7 @@ export class ProfileAhead {
   }
 
   /** @throws Error saying what of it can't be learned from */
-  #advance(learned: Learned, until: number): void {
+  #advance(learned: LearnedProfile, until: number): void {
     const from = learned.seq + 1;
     if ((segmentsOf(this.#folder)[0]?.first ?? 1) > from) throw new Error(`record ${from} has been dropped`);
     let count = 0;

@@ -20,7 +20,7 @@ import { CaughtUp } from "./caught_up.js";
 import { profileAhead } from "./profile.js";
 import { bundleTrust } from "./trusted_keys.js";
 
-export class Readied {
+export class Preparations {
   readonly #system: System;
   readonly #logger: Logger;
   #verified: { asked: string; bundle: VerifiedBundle } | null = null;

@@ -1,5 +1,5 @@
 /** Puts together what tells of enforcement that isn't alive: notices, sensors that are missed, and traces. */
-import { Asked } from "../adapters/otlp/asked.js";
+import { DecisionClaims } from "../adapters/otlp/asked.js";
 import { readOtelMapping } from "../adapters/otlp/mapping.js";
 import { OtlpReports } from "../adapters/otlp/report.js";
 import { UnknownWords } from "../adapters/otlp/unknown_words.js";
@@ -8,7 +8,7 @@ import type { RecordSearch } from "../records/search.js";
 import { Problem, type RecordFilter, type RecordPage } from "../contract/index.js";
 import type { Observer } from "../decision/observe.js";
 import type { ActivePolicy, Log } from "../decision/ports.js";
-import type { Findings } from "../decision/pdp.js";
+import type { IncidentPort } from "../decision/pdp.js";
 import { Notices } from "../findings/notices.js";
 import { Sensors } from "../findings/sensors.js";
 import type { Config } from "../system/config.js";
@@ -20,7 +20,7 @@ import { uuid7 } from "../system/uuid.js";
 export interface SensingDeps {
   config: Pick<Config, "observe">;
   log: Log;
-  incidents: Findings;
+  incidents: IncidentPort;
   search: RecordSearch;
   records: Pick<OwnRecords, "admin">;
   system: System;
@@ -72,7 +72,7 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
     reading: (observer) => {
       if (otlp === undefined || mapping === null) return null;
       const { spans_max, asked_within_ms, skew_ms, body_bytes_max } = otlp;
-      const asked = new Asked({
+      const asked = new DecisionClaims({
         within_ms: asked_within_ms,
         skew_ms,
         find: (filter, limit) => find(search, filter, limit),

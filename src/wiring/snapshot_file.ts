@@ -4,7 +4,7 @@ import { dirname } from "node:path";
 import { readBytes } from "../system/read_file.js";
 
 /** A profile of one moment, piece by piece. */
-export interface Snapshot {
+export interface SnapshotPieces {
   /** The record up to which it has learned. */
   readonly seq: number;
   /** Returns the next part of the file, valid until the next call; null at the end. */
@@ -28,7 +28,7 @@ export function readSnapshot(file: string): Uint8Array | null {
  */
 export async function writeSnapshot(
   file: string,
-  snapshot: Snapshot,
+  snapshot: SnapshotPieces,
   agents: number,
   turn: () => Promise<void>,
   isGood: () => Promise<boolean>,

@@ -1,9 +1,9 @@
 /** Lets what transmitters of security events tell take hold of facts: by the commands that people use, with their barrier and records. */
-import type { Effect } from "../adapters/events/event_types.js";
-import type { Done, EventFacts, Told } from "../adapters/events/ports.js";
-import type { Target } from "../adapters/events/subjects.js";
+import type { EventEffect } from "../adapters/events/event_types.js";
+import type { EventResult, EventFacts, EventAttribution } from "../adapters/events/ports.js";
+import type { KnownSubject } from "../adapters/events/subjects.js";
 import { NARROWED_RATE, Problem, type InForce, type RevocationTarget, type TaskState } from "../contract/index.js";
-import type { Changed, Commands } from "../facts/commands.js";
+import type { ChangedFact, Commands } from "../facts/commands.js";
 import { TOKENS, revocationId } from "../facts/revocations.js";
 import { isLive } from "../facts/tasks.js";
 import type { Clock } from "../system/index.js";
@@ -16,7 +16,7 @@ export interface ToldEffectsOptions {
 }
 
 /** Result of one command; null: the transmitter reported nothing new. */
-type Came = Changed<unknown> | null;
+type Came = ChangedFact<unknown> | null;
 
 export class ToldEffects implements EventFacts {
   readonly #commands: Commands;
@@ -35,7 +35,7 @@ export class ToldEffects implements EventFacts {
     this.#tasks.close();
   }
 
-  knows({ kind, id }: Target): boolean {
+  knows({ kind, id }: KnownSubject): boolean {
     const { registry } = this.#commands;
     switch (kind) {
       case "agent":
@@ -54,7 +54,7 @@ export class ToldEffects implements EventFacts {
     return this.#commands.registry.agentOf(credential);
   }
 
-  async apply(effect: Effect, targets: readonly Target[], told: Told): Promise<Done> {
+  async apply(effect: EventEffect, targets: readonly KnownSubject[], told: EventAttribution): Promise<EventResult> {
     if (effect === "restore") return this.#restore(targets, told);
     // All of them are called before any is waited for: each holds before the next turn.
     const came = await Promise.all(targets.flatMap((target) => this.#narrow(effect, target, told)));
@@ -62,7 +62,7 @@ export class ToldEffects implements EventFacts {
     return { applied: changed.length > 0, durable: changed.every(({ in_force }) => isDurable(in_force)) };
   }
 
-  async #restore(targets: readonly Target[], { source, as_of_ms, reason, by }: Told): Promise<Done> {
+  async #restore(targets: readonly KnownSubject[], { source, as_of_ms, reason, by }: EventAttribution): Promise<EventResult> {
     let applied = false;
     for (const target of targets) {
       const lifted = await this.#commands.liftAsTold({ source, scope: scopeOf(target), as_of_ms, reason }, by);
@@ -71,7 +71,7 @@ export class ToldEffects implements EventFacts {
     return { applied, durable: true };
   }
 
-  #narrow(effect: Exclude<Effect, "restore">, target: Target, told: Told): Promise<Came>[] {
+  #narrow(effect: Exclude<EventEffect, "restore">, target: KnownSubject, told: EventAttribution): Promise<Came>[] {
     const { kind, id } = target;
     if (effect === "suspend") return [this.#cutOff(target, told)];
     if (effect === "end_session") return kind === "principal" ? this.#endAllOf(id, told) : [this.#cutOff(target, told)];
@@ -90,7 +90,7 @@ export class ToldEffects implements EventFacts {
   }
 
   /** @param before_ms of a principal: only tokens that were issued before */
-  #cutOff(target: Target, { source, as_of_ms, reason, by }: Told, before_ms?: number): Promise<Came> {
+  #cutOff(target: KnownSubject, { source, as_of_ms, reason, by }: EventAttribution, before_ms?: number): Promise<Came> {
     const { registry } = this.#commands;
     const { kind, id } = target;
     const [counted, max] =
@@ -103,7 +103,7 @@ export class ToldEffects implements EventFacts {
   }
 
   /** A principal's tokens from before, and the tasks that were begun for it by then: those end, and are forgotten as others are. */
-  #endAllOf(principal: string, told: Told): Promise<Came>[] {
+  #endAllOf(principal: string, told: EventAttribution): Promise<Came>[] {
     const now_ms = this.#clock.wall();
     const before_ms = endOfSecond(told.as_of_ms);
     const { reason, by } = told;
@@ -114,12 +114,12 @@ export class ToldEffects implements EventFacts {
     ];
   }
 
-  #cutTokens(agent: string, { as_of_ms, reason, by }: Told): Promise<Came> {
+  #cutTokens(agent: string, { as_of_ms, reason, by }: EventAttribution): Promise<Came> {
     return this.#commands.cutTokens(agent, { before_ms: endOfSecond(as_of_ms), reason }, by);
   }
 
   /** Until a person lifts it: that a risk is said to be lower again isn't what it was narrowed for being over. */
-  #leaveReading(agent: string, { reason, by }: Told): Promise<Came> {
+  #leaveReading(agent: string, { reason, by }: EventAttribution): Promise<Came> {
     const asked = { actions_per_minute: NARROWED_RATE.default, purpose: null, why: [], below: null, for_ms: null };
     return this.#commands.narrowAgent(agent, { ...asked, reason }, by);
   }
@@ -134,7 +134,7 @@ function endOfSecond(ms: number): number {
   return (Math.floor(ms / 1000) + 1) * 1000;
 }
 
-function scopeOf({ kind, id }: Target): RevocationTarget {
+function scopeOf({ kind, id }: KnownSubject): RevocationTarget {
   return { [kind]: id };
 }
 

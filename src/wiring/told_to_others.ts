@@ -8,7 +8,7 @@ import type { TellableChange } from "../adapters/events/telling.js";
 import { ITSELF } from "../behavior/adjustments.js";
 import { DELIVERY_METHODS, type ToldStream, type TransmitterMetadata } from "../contract/security_events.js";
 import type { Commands } from "../facts/commands.js";
-import { HandedOn, Reach, type Work } from "../facts/reach.js";
+import { HandedOn, Reach, type ReachedTask } from "../facts/reach.js";
 import type { JwtIdentity } from "../identity/jwt.js";
 import { KeyRefused, pemKeyPair } from "../identity/keys.js";
 import type { Json } from "../store/store.js";
@@ -97,7 +97,7 @@ export async function wireToldToOthers(config: TransmitterConfig, folder: string
     },
   });
   const unlisten = ledger.listen(({ key, value, revision }) => {
-    if (key.startsWith("task/")) handedOn.add(value as unknown as Work & { parent: string | null });
+    if (key.startsWith("task/")) handedOn.add(value as unknown as ReachedTask & { parent: string | null });
     // What isn't durable yet is told once it is.
     if (revision !== null) streams.news();
   });

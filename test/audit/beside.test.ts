@@ -2,13 +2,13 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { expect } from "chai";
-import { BesideLines, type Named } from "../../src/audit/beside.js";
+import { BesideLines, type LineReference } from "../../src/audit/beside.js";
 import { temporaryDirectory } from "./temporary.js";
 
 const SEGMENT = "0000000000000001.jsonl";
 const OTHER = "0000000000000009.jsonl";
 
-function named(text: string): Named {
+function named(text: string): LineReference {
   return { digest: `sha256:${createHash("sha256").update(text).digest("hex")}`, bytes: Buffer.byteLength(text) };
 }
 

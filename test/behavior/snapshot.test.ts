@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { AGENT_BYTES_MAX, AgentState } from "../../src/behavior/agent.js";
+import { AGENT_BYTES_MAX, AgentMemory } from "../../src/behavior/agent.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
 import { BEHAVIOR_ALGORITHM, SnapshotDamaged } from "../../src/behavior/snapshot.js";
 import { act, bytesOf, DAY, live, MONDAY, shift, work } from "./desk.js";
@@ -136,6 +136,6 @@ describe("what an agent's profile may take", () => {
   it("is the same whatever it has learned, but for its checkpoints", () => {
     expect(AGENT_BYTES_MAX).to.be.at.most(24 * 1024);
     const slabs = [...team().agents.values()].map(({ slab }) => slab.bytes.length);
-    expect(new Set(slabs)).to.deep.equal(new Set([new AgentState().slab.bytes.length]));
+    expect(new Set(slabs)).to.deep.equal(new Set([new AgentMemory().slab.bytes.length]));
   });
 });

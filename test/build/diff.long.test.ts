@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { type Difference } from "../../src/bundle/diff.js";
+import { type BundleDifference } from "../../src/bundle/diff.js";
 import { COMPILER_BUILD_MS_MAX, type Changes } from "./support.js";
 import { difference, inPurposes } from "./diff_support.js";
 
@@ -7,7 +7,7 @@ describe("the difference of two bundles, in words", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
   const search = "    - { search: [incident, account] }\n";
 
-  const cases: [title: string, member: keyof Difference, change: Changes, wanted: string][] = [
+  const cases: [title: string, member: keyof BundleDifference, change: Changes, wanted: string][] = [
     [
       "an allow that came",
       "permits_more",

@@ -1,6 +1,6 @@
 import { hash } from "node:crypto";
 import { expect } from "chai";
-import { RemitClient, type Held } from "../../src/client/index.js";
+import { RemitClient, type ActionOnHold } from "../../src/client/index.js";
 import { canonicalAction, type DecideRequest } from "../../src/contract/index.js";
 import { Pretended } from "../threats/pretend.js";
 import { action } from "./desk.js";
@@ -31,7 +31,7 @@ const CHANGE = {
 describe("a client that follows changes", () => {
   let world: Pretended;
   let client: RemitClient;
-  let held: Held;
+  let held: ActionOnHold;
   beforeEach(async () => {
     world = new Pretended(digest);
     client = new RemitClient({ url: "http://remit.example", token: "t" }, world.outside);

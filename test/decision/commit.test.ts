@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { PolicyResult, Vocabulary } from "../../src/contract/index.js";
 import { decider } from "../../src/decision/decide.js";
-import type { Findings, Pdp } from "../../src/decision/pdp.js";
+import type { IncidentPort, Pdp } from "../../src/decision/pdp.js";
 import { ALLOWED, AGENT, CALLER, NOW, REQUEST, TASK, World, policyOf, problemOf } from "./world.js";
 
 const DENIED: PolicyResult = {
@@ -70,7 +70,7 @@ describe("the finding of a decision", () => {
     (id: (decision: string) => string | null) =>
     (said: string[]): Partial<Pdp> => ({
       findings: {
-        place: ({ decision_id, known, agent, time_ms, opens }: Parameters<Findings["place"]>[0]) => {
+        place: ({ decision_id, known, agent, time_ms, opens }: Parameters<IncidentPort["place"]>[0]) => {
           said.push(`${agent} ${known ? "known" : "unknown"} ${time_ms - NOW} ${opens}`);
           return id(decision_id);
         },

@@ -1,11 +1,11 @@
 import { expect } from "chai";
 import { Problem, type ProblemCode } from "../../src/contract/index.js";
-import { readAction, type Action } from "../../src/decision/read.js";
+import { readAction, type ReadAction } from "../../src/decision/read.js";
 import { vocabularyReader } from "../../src/decision/values.js";
 import { NOW, REQUEST, VOCABULARY } from "./world.js";
 
 const reader = vocabularyReader(VOCABULARY);
-const read = (asked: unknown): Action =>
+const read = (asked: unknown): ReadAction =>
   readAction(asked, reader, () => {
     throw new Error("no token was given");
   });

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { CreateRevocation, RevocationTarget } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
 import { exportFacts } from "../../src/facts/export.js";
-import type { RevocationScope } from "../../src/facts/registry.js";
+import type { StoredRevocationScope } from "../../src/facts/registry.js";
 import { StoreUnavailable } from "../../src/store/store.js";
 import { HOUR_MS, NOW, World, at, outcome, turns, type Fate } from "./world.js";
 
@@ -22,7 +22,7 @@ describe("revocations", () => {
     await facts.createGrant({ id: "G-1", agent: "a-1", entry, ...said }, "host");
   });
 
-  const each: [scope: RevocationTarget, kind: RevocationScope, of: string][] = [
+  const each: [scope: RevocationTarget, kind: StoredRevocationScope, of: string][] = [
     [{ agent: "a-1" }, "agent", "a-1"],
     [{ task: "T-1" }, "task", "T-1"],
     [{ token: "jti-1" }, "token", "jti-1"],

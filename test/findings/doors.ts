@@ -10,7 +10,7 @@ import { readUnverified } from "../../src/bundle/verify.js";
 import { BEHAVIOR_DEFAULTS, type Answer, type Catalogue, type PolicyData } from "../../src/contract/index.js";
 import { openEmbedded, type Embedded } from "../../src/embedded.js";
 import { Denied } from "../../src/client/index.js";
-import { Calls } from "../../src/guards/mcp/calls.js";
+import { GuardedCalls } from "../../src/guards/mcp/calls.js";
 import { parseGuardConfig } from "../../src/guards/mcp/config.js";
 import { asking, type Remit } from "../../src/guards/mcp/remit.js";
 import type { Upstream } from "../../src/guards/mcp/upstream.js";
@@ -368,7 +368,7 @@ export class Doors {
     const mapped = MCP.tools.get(verb);
     if (mapped === undefined) throw new Error(verb);
     const given = { id, customer, cents, order, order_owner, text, amount };
-    const calls = new Calls({ session, config: MCP, remit, upstream, log: logged().log, timers: system.timers });
+    const calls = new GuardedCalls({ session, config: MCP, remit, upstream, log: logged().log, timers: system.timers });
     const served = { signal: new AbortController().signal, progress: null, headers: {} };
     const who = { as: { agent, purpose: of, task }, agent_token: null, made: false };
     try {

@@ -1,12 +1,12 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { Problem, type FindingState, type FindingStateName, type Reason } from "../../src/contract/index.js";
-import { Findings, type Followed, type Place, type States } from "../../src/findings/findings.js";
+import { Findings, type FollowedIndex, type ReaderPlace, type States } from "../../src/findings/findings.js";
 import { Incidents } from "../../src/findings/incidents.js";
 import { StillTimers } from "../facts/world.js";
 import { MINUTE_MS, NOW, deny, flag, log, seen, sighted, type Put } from "./sightings.js";
 
-type Told = Parameters<Parameters<Followed["follow"]>[2]>[0];
+type Told = Parameters<Parameters<FollowedIndex["follow"]>[2]>[0];
 
 /** Findings on an index and facts that the test moves. */
 class Room {
@@ -34,7 +34,7 @@ class Room {
   start(): this {
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- as above
     const room = this;
-    const followed: Followed = {
+    const followed: FollowedIndex = {
       get durable() {
         return room.durable;
       },
@@ -83,13 +83,13 @@ class Room {
   }
 
   /** `opened F-…`, and where it was told up to. */
-  news(after: Place, max = 100): { told: string[]; to: Place } {
+  news(after: ReaderPlace, max = 100): { told: string[]; to: ReaderPlace } {
     const { news, to } = this.findings.news(after, max);
     return { told: news.map(({ change, finding }) => `${change} ${finding.id}`), to };
   }
 }
 
-const START: Place = { seq: 0, revision: 0 };
+const START: ReaderPlace = { seq: 0, revision: 0 };
 const all = (): boolean => true;
 const unrelated = [flag("unrelated_financials", "high")];
 

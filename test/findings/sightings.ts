@@ -1,7 +1,7 @@
 /** Judged actions as grouping sees them, and records of them as the index tells them. */
 import type { DecisionRecord, Reason, Sighted } from "../../src/contract/index.js";
 import { Incidents } from "../../src/findings/incidents.js";
-import type { Seen } from "../../src/findings/finding.js";
+import type { FindingRecord } from "../../src/findings/finding.js";
 
 export const NOW = Date.UTC(2026, 2, 3, 9);
 export const MINUTE_MS = 60_000;
@@ -72,7 +72,7 @@ export function seen(
   finding: string | null,
   seq: number,
   more: { wait?: boolean; risk?: number } = {},
-): Seen {
+): FindingRecord {
   const { kind, agent, known, purpose, verb, type, id, time_ms, decision, reasons, decision_id } = one;
   const action = { agent, purpose, task: "T-1", verb, type, id };
   const resource = { type, id, attributes: {} };

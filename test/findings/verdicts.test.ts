@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import type { Act, Approvers, FindingState, FoundRecord, JudgeFinding } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
 import { Findings } from "../../src/findings/findings.js";
-import { Held } from "../../src/findings/held.js";
+import { HeldActions } from "../../src/findings/held.js";
 import { proposalOf } from "../../src/findings/proposal.js";
 import { Verdicts, type ApprovingPolicy, type Reviewer } from "../../src/findings/verdicts.js";
 import { NOW as FACTS_NOW, World, outcome } from "../facts/world.js";
@@ -35,7 +35,7 @@ const reviewer = (id: string, ...roles: string[]): Reviewer => ({ id, roles: new
 
 /** Findings and facts together: one agent, and one finding with so many actions. */
 class Bench {
-  readonly held = new Held();
+  readonly held = new HeldActions();
   readonly world: World;
   commands!: Commands;
   findings!: Findings;

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { poster } from "../../src/system/post.js";
 import type { Finding } from "../../src/contract/index.js";
-import { Findings, type Followed } from "../../src/findings/findings.js";
+import { Findings, type FollowedIndex } from "../../src/findings/findings.js";
 import { SecretRefused, readSecrets } from "../../src/findings/signature.js";
 import { Webhook, type WebhookOptions } from "../../src/findings/webhook.js";
 import { system } from "../../src/system/index.js";
@@ -69,7 +69,7 @@ class Post {
     // eslint-disable-next-line @typescript-eslint/no-this-alias -- a port reads it at each call
     const post = this;
     this.findings = new Findings({ revision: 0, finding: () => undefined }, { kept_max: 1000, wait_ms: 0 }, system.timers);
-    const followed: Followed = {
+    const followed: FollowedIndex = {
       get durable() {
         return post.#durable;
       },

@@ -8,7 +8,7 @@ import { actionOf, readMapped, withArgument } from "../../src/guards/mcp/mapping
 import { differences, pinnedOf } from "../../src/guards/mcp/pins.js";
 import { possibleBy } from "../../src/guards/mcp/possible.js";
 import { WITHHELD, redactedResult } from "../../src/guards/mcp/redact.js";
-import { REFUSALS, Refusal } from "../../src/guards/mcp/refusal.js";
+import { REFUSALS, McpRefusal } from "../../src/guards/mcp/refusal.js";
 import { UriPattern } from "../../src/guards/mcp/uri.js";
 import { compileVocabulary } from "../../src/bundle/vocabulary.js";
 import { compilePurposes } from "../../src/bundle/purposes.js";
@@ -86,7 +86,7 @@ function refusedAs(work: () => unknown): string | null {
     work();
     return null;
   } catch (error) {
-    if (!(error instanceof Refusal)) throw error;
+    if (!(error instanceof McpRefusal)) throw error;
     return [error.code, error.argument].join(" ");
   }
 }

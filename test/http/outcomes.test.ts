@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { SEEN_LIMITS, SeenMemory } from "../../src/flow/seen.js";
 import { Problem, RecordSchema, type LogRecord } from "../../src/contract/index.js";
-import { Outcomes, type KnownDecision } from "../../src/decision/outcomes.js";
+import { OutcomeReports, type KnownDecision } from "../../src/decision/outcomes.js";
 import { schemas } from "../../src/system/schemas.js";
 import { problemOf } from "../decision/world.js";
 import { EVERY, ask, runWithFacts, withAgent } from "./asking.js";
@@ -149,7 +149,7 @@ describe("outcomes", () => {
   function made(found: KnownDecision | null = null, recent_max = 2) {
     const appended: string[] = [];
     const state = { fail: false, lookups: 0 };
-    const outcomes = new Outcomes({
+    const outcomes = new OutcomeReports({
       log: {
         append: (before) => {
           if (state.fail) return Promise.reject(new Problem("log_unavailable"));
@@ -237,7 +237,7 @@ describe("outcomes", () => {
   });
 
   it("are known of none without records to look into", async () => {
-    const outcomes = new Outcomes({ log: { append: () => Promise.resolve() }, clock, recent_max: 0 });
+    const outcomes = new OutcomeReports({ log: { append: () => Promise.resolve() }, clock, recent_max: 0 });
     outcomes.remember(ID, "gateway-1", true);
     expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "done" }))).code).to.equal("decision_not_found");
   });
@@ -257,7 +257,7 @@ describe("outcomes", () => {
       seen.permitted({ task: "T-1", agent: "a-1" }, ID, { written: [], labels: ["confidential"], reads: false });
       const labels = (): string[] => [...(seen.of("T-1")?.labels ?? [])];
       let isFailing = true;
-      const outcomes = new Outcomes({
+      const outcomes = new OutcomeReports({
         log: { append: () => (isFailing ? append() : Promise.resolve()) },
         clock,
         recent_max: 2,

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { situationOf } from "../../src/authoring/situation.js";
-import { readTable, type Table } from "../../src/authoring/table.js";
+import { readTable, type DecisionTable } from "../../src/authoring/table.js";
 import type { InputGrant } from "../../src/contract/index.js";
 import type { Facts } from "../../src/decision/ports.js";
 import { Sheet, type SourceNote } from "../../src/bundle/source.js";
@@ -17,7 +17,7 @@ given:
     account/A-1: {owner: ada}
 `;
 
-function table(text: string): { table: Table; notes: SourceNote[] } {
+function table(text: string): { table: DecisionTable; notes: SourceNote[] } {
   const sheet = new Sheet("tables/day.yaml", text);
   return { table: readTable(sheet, WORDS), notes: sheet.notes };
 }

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { ActivePolicy } from "../../src/decision/ports.js";
-import type { Noticed } from "../../src/findings/notices.js";
+import type { DetectedNotice } from "../../src/findings/notices.js";
 import type { Logger } from "../../src/system/logger.js";
 import { watchPolicy } from "../../src/wiring/policy_warnings.js";
 import { policyOf } from "../decision/world.js";
@@ -12,7 +12,7 @@ const NOW_MS = Date.UTC(2026, 5, 1);
 describe("warnings about the policy that decides", () => {
   let [passed_ms, silent_ms]: [number, number | null] = [0, null];
   let looks: (() => void)[];
-  let noted: Noticed[];
+  let noted: DetectedNotice[];
   let isLogFailing: boolean;
   let active: ActivePolicy | null;
   beforeEach(() => {

@@ -7,7 +7,7 @@ import { expect } from "chai";
 import { keyId } from "../../src/bundle/signature.js";
 import { TrustedStore } from "../../src/bundle/trusted.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
-import { BundleSource, type Outcome } from "../../src/policy/source.js";
+import { BundleSource, type BundleOutcome } from "../../src/policy/source.js";
 import type { Clock, Timers } from "../../src/system/index.js";
 import { archive, bundleBytes, codeOf, content, KEYS, NAME, NOW_MS, policyData, signed, STRANGER } from "../bundle/support.js";
 
@@ -22,7 +22,7 @@ describe("where bundles come from", () => {
   let path: string;
   let engine: PolicyEngine;
   let source: BundleSource;
-  let outcomes: Outcome[];
+  let outcomes: BundleOutcome[];
   let tick: () => void;
   let passed_ms: number;
   let wall_ms: number;
@@ -46,7 +46,7 @@ describe("where bundles come from", () => {
     trusted = KEYS;
     wall_ms = NOW_MS;
     engine = new PolicyEngine({ trusted: await TrustedStore.open(state), clock });
-    const report = (outcome: Outcome): unknown => outcomes.push(outcome);
+    const report = (outcome: BundleOutcome): unknown => outcomes.push(outcome);
     source = new BundleSource({ path, name: NAME, trust: () => ({ keys: trusted }), engine, clock, timers, poll_ms: POLL_MS, report });
   });
   afterEach(async () => {

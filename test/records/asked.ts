@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { RecordFilter, RecordPage } from "../../src/contract/index.js";
-import { asked, type Ask } from "../../src/records/ask.js";
+import { asked, type RecordQuestion } from "../../src/records/ask.js";
 import { fromCursor } from "../../src/records/cursor.js";
 import { openTable } from "../../src/records/opening.js";
 import type { RecordTable } from "../../src/records/table.js";
@@ -16,7 +16,7 @@ export interface Paging {
   now_ms?: number;
 }
 
-export function text(table: RecordTable, ask: Ask, now_ms = 0): Promise<string | null> {
+export function text(table: RecordTable, ask: RecordQuestion, now_ms = 0): Promise<string | null> {
   return asked(table, { now_ms, overdue_ms: OVERDUE_MS }, (query) => query.answer(ask));
 }
 

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { Histogram, RecordFilter, ShownRecord } from "../../src/contract/index.js";
-import type { Ask } from "../../src/records/ask.js";
+import type { RecordQuestion } from "../../src/records/ask.js";
 import { fromCursor } from "../../src/records/cursor.js";
 import { Folders, all, page, text } from "./asked.js";
 import { OVERDUE_MS, bruteFilter } from "./brute.js";
@@ -147,7 +147,7 @@ describe("the records, asked", function () {
       const key = [minute, (record["answer"] as { decision: string }).decision, record["caller"]].join(" ");
       expected[key] = (expected[key] ?? 0) + 1;
     }
-    const ask: Ask = { kind: "histogram", filter, by: ["decision", "caller"], step: "minute" };
+    const ask: RecordQuestion = { kind: "histogram", filter, by: ["decision", "caller"], step: "minute" };
     const { counts, step_ms } = JSON.parse((await text(index, ask)) ?? "") as Histogram;
     expect(
       Object.fromEntries(counts.map(({ from, of, records }) => [[from, of["decision"], of["caller"]].join(" "), records])),
@@ -200,7 +200,7 @@ describe("the records, asked", function () {
       { agent: { id: "large" } },
     );
     const index = await caughtUp(folder);
-    const ask: Ask = { kind: "one", id: String(seq) };
+    const ask: RecordQuestion = { kind: "one", id: String(seq) };
     const found = { beside: { agent: { id: "large" } }, beside_missing: false };
     expect(JSON.parse((await text(index, ask)) ?? "")).to.deep.include(found);
     const beside = readdirSync(folder).find((name) => name.endsWith(".beside")) ?? "";

@@ -4,9 +4,9 @@ import { expect } from "chai";
 import type { RecordFilter, RecordPage } from "../../src/contract/index.js";
 import { segmentsIn } from "../../src/audit/files.js";
 import { checkRecords } from "../../src/records/check.js";
-import type { Ask } from "../../src/records/ask.js";
+import type { RecordQuestion } from "../../src/records/ask.js";
 import { fromCursor } from "../../src/records/cursor.js";
-import { Engine } from "../../src/records/engine.js";
+import { SearchEngine } from "../../src/records/engine.js";
 import type { RecordTable } from "../../src/records/table.js";
 import { Folders, all, page, text } from "./asked.js";
 import { bruteFilter } from "./brute.js";
@@ -75,7 +75,7 @@ describe("the files of sealed segments", function () {
 
   /** As somebody would who can write there: with the note that goes with it. */
   async function forge(folder: string, sql: string): Promise<void> {
-    const engine = await Engine.open({ memory_mb_max: 200, query_ms_max: 10_000 });
+    const engine = await SearchEngine.open({ memory_mb_max: 200, query_ms_max: 10_000 });
     await engine.rows(`COPY (SELECT * REPLACE (${sql}) FROM read_parquet('${made(folder)}')) TO '${made(folder)}.forged' (FORMAT parquet)`);
     engine.close();
     copyFileSync(`${made(folder)}.forged`, made(folder));
@@ -257,7 +257,7 @@ describe("the files of sealed segments", function () {
       };
       const range = { from: 0, to: Infinity, limit: 100 };
       const page = { kind: "page", after: null, limit: 100, filter: { agent: "support-7" } } as const;
-      const asks: ((first: number, id: string) => Ask)[] = [
+      const asks: ((first: number, id: string) => RecordQuestion)[] = [
         () => ({ ...page, order: "oldest" }),
         () => ({ ...page, order: "newest", limit: 1000, filter: { outcome: ["done"] } }),
         (first) => ({ kind: "one", id: String(first) }),

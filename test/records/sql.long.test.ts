@@ -2,7 +2,7 @@ import { existsSync, mkdtempSync, readFileSync, readdirSync, rmSync } from "node
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { Engine } from "../../src/records/engine.js";
+import { SearchEngine } from "../../src/records/engine.js";
 import { openSql, type SqlTables } from "../../src/records/sql.js";
 import { rebuildRecords } from "../../src/records/opening.js";
 import { asset } from "../../src/system/paths.js";
@@ -87,7 +87,7 @@ describe("remit audit sql", function () {
     const days = readdirSync(lake).map((name) => name.replace("date=", ""));
     const { rows } = await tables.ask("select distinct strftime(time, '%Y-%m-%d') from records order by all", 100);
     expect(days.sort()).to.deep.equal(rows.flat());
-    const engine = await Engine.open({ memory_mb_max: 200, query_ms_max: 10_000 });
+    const engine = await SearchEngine.open({ memory_mb_max: 200, query_ms_max: 10_000 });
     const [found] = await engine.rows(
       `select count(*)::int as records, (count(*) filter (strftime(time, '%Y-%m-%d') <> date::varchar))::int as elsewhere
         from read_parquet('${lake}/**/*.parquet', hive_partitioning = true)`,

@@ -18,9 +18,9 @@ import type {
   TaskProof,
 } from "../../src/decision/ports.js";
 import { NO_TOKEN, stillFacts, stillProfile } from "../../src/decision/still.js";
-import { Bundles, RunningBundle } from "../../src/replay/bundles.js";
+import { ReplayBundles, RunningBundle } from "../../src/replay/bundles.js";
 import { impact, type Impact } from "../../src/replay/impact.js";
-import type { Range, Unreadable } from "../../src/replay/records.js";
+import type { RecordRange, UnreadableRecord } from "../../src/replay/records.js";
 import { replay, type Differing, type Replayed } from "../../src/replay/replay.js";
 import { system } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
@@ -29,7 +29,7 @@ import { observeBy } from "../decision/world.js";
 
 /** 2027-03-02T10:15:00+01:00, a Tuesday in Berlin. */
 export const NOW = Date.parse("2027-03-02T09:15:00Z");
-export const WHOLE: Range = { from: null, to: null };
+export const WHOLE: RecordRange = { from: null, to: null };
 
 const CALLER: Caller = { id: "gateway-1", scopes: new Set(["remit:decide"] as const), token: NO_TOKEN };
 
@@ -85,8 +85,8 @@ export async function bundleOf(changes: Changes = {}, sequence = 1): Promise<{ c
   return found;
 }
 
-export function bundlesOf(...contents: BundleContent[]): Bundles {
-  return new Bundles(contents);
+export function bundlesOf(...contents: BundleContent[]): ReplayBundles {
+  return new ReplayBundles(contents);
 }
 
 const running = new WeakMap<BundleContent, RunningBundle>();
@@ -176,12 +176,12 @@ export class Desk {
 
 export interface ReplayOutcome extends Replayed {
   differences: Differing[];
-  unreadables: Unreadable[];
+  unreadables: UnreadableRecord[];
 }
 
-export async function replayed(folder: string, bundles: Bundles, range: Range = WHOLE): Promise<ReplayOutcome> {
+export async function replayed(folder: string, bundles: ReplayBundles, range: RecordRange = WHOLE): Promise<ReplayOutcome> {
   const differences: Differing[] = [];
-  const unreadables: Unreadable[] = [];
+  const unreadables: UnreadableRecord[] = [];
   const found = await replay(folder, range, bundles, system.timers, {
     differing: (one) => differences.push(one),
     unreadable: (one) => unreadables.push(one),
@@ -190,7 +190,7 @@ export async function replayed(folder: string, bundles: Bundles, range: Range = 
   return { ...found, differences, unreadables };
 }
 
-export async function impactOf(folder: string, content: BundleContent, range: Range = WHOLE): Promise<Impact> {
+export async function impactOf(folder: string, content: BundleContent, range: RecordRange = WHOLE): Promise<Impact> {
   return impact(folder, range, runningOf(content), system.timers, {
     unreadable: () => undefined,
     progress: () => undefined,

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import type { Answer } from "../../src/contract/index.js";
 import { untold, type Impact } from "../../src/replay/impact.js";
 import { page } from "../../src/replay/page/page.js";
-import { Tally, VERDICTS, type Verdict } from "../../src/replay/tally.js";
+import { ReplayTally, VERDICTS, type ChangeVerdict } from "../../src/replay/tally.js";
 import { COMPILER_BUILD_MS_MAX, type Changes } from "../build/support.js";
 import { AGENT, Desk, TASK, bundleOf, impactOf, runningOf, type Asked } from "./desk.js";
 import { LogFolder, type Json } from "./folder.js";
@@ -244,7 +244,8 @@ describe("the impact of another bundle on records", function () {
     expect(found.by_purpose).to.have.length(1);
     expect(found.by_agent[0]).to.include({ name: AGENT.id, decisions: TRAFFIC.length, changed: 4 });
     expect(found.by_rule.map(({ name }) => name)).to.include("privileged_reset → privileged_reset");
-    const cell = (from: Verdict, to: Verdict): number | undefined => found.matrix[VERDICTS.indexOf(from)]?.[VERDICTS.indexOf(to)];
+    const cell = (from: ChangeVerdict, to: ChangeVerdict): number | undefined =>
+      found.matrix[VERDICTS.indexOf(from)]?.[VERDICTS.indexOf(to)];
     expect(cell("flag_wait", "flag_proceed")).to.equal(2);
     expect([cell("allow", "deny"), cell("flag_proceed", "deny")]).to.deep.equal([1, 1]);
   });
@@ -474,19 +475,19 @@ describe("the impact of another bundle on records", function () {
 
   describe("its counts are bounded", () => {
     const conclusion = { decision: "deny", proceed: false, reasons: [], obligations: [], wait: null } as const;
-    const record = (i: number, template: Json): Parameters<Tally["add"]>[0] => {
+    const record = (i: number, template: Json): Parameters<ReplayTally["add"]>[0] => {
       const changed = JSON.parse(JSON.stringify(template)) as { input: { request: Json & { resource: Json } } };
       Object.assign(changed.input.request, { agent: `a-${i}`, purpose: `p-${i}`, verb: `v-${i}` });
-      const input = changed.input as unknown as Parameters<Tally["add"]>[0]["made"] extends { inputs: infer I } ? I : never;
+      const input = changed.input as unknown as Parameters<ReplayTally["add"]>[0]["made"] extends { inputs: infer I } ? I : never;
       return { seq: i, record: template, made: { by: "policy", inputs: [input], not_live: [] }, masked: [] } as unknown as Parameters<
-        Tally["add"]
+        ReplayTally["add"]
       >[0];
     };
 
     it("however many agents, purposes and kinds of change there are, and none is lost", async () => {
       const { log } = await recordedWith();
       const template = JSON.parse(log.lines()[0] ?? "") as Json;
-      const tally = new Tally();
+      const tally = new ReplayTally();
       for (let i = 1; i <= 5000; i++) tally.add(record(i, template), { ...conclusion, reasons: [], obligations: [] });
       const found = tally.counted();
       expect(found).to.include({ decisions: 5000, changed: 5000, newly_stopped: 5000, changes_left_off: 3000 });

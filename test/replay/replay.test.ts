@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { FLAG_TOLD, FLOOR_CODES, type Answer, type FloorCode } from "../../src/contract/index.js";
 import type { AgentProof, Grant, GrantState } from "../../src/decision/ports.js";
-import type { Bundles } from "../../src/replay/bundles.js";
+import type { ReplayBundles } from "../../src/replay/bundles.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { AGENT, Desk, NOW, TASK, bundleOf, bundlesOf, replayed, runningOf, type Asked } from "./desk.js";
 import { LogFolder, type Json } from "./folder.js";
@@ -29,7 +29,7 @@ const taskProof = { task: TASK.id, agent: AGENT.id, purpose: "it_helpdesk", toke
 describe("replaying records", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
 
-  let bundles: Bundles;
+  let bundles: ReplayBundles;
   const start = async (): Promise<{ desk: Desk; log: LogFolder }> => {
     const log = new LogFolder();
     const { content } = await bundleOf();

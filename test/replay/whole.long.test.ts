@@ -17,7 +17,7 @@ import { makeSandbox } from "../../dev/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { readUnverified, type BundleContent } from "../../src/bundle/verify.js";
 import { terminal } from "../../src/cli/ui.js";
-import { Bundles } from "../../src/replay/bundles.js";
+import { ReplayBundles } from "../../src/replay/bundles.js";
 import { startService } from "../../src/service.js";
 import { readConfig } from "../../src/system/config.js";
 import { system, type Clock } from "../../src/system/index.js";
@@ -138,7 +138,7 @@ describe("what services have on record comes out as it was decided:", function (
     const bundle = await faultsBundle();
     const service = await run({}, bundle);
     const faults = ["endless", undefined, "conflict", "huge", "large", "long"] as const;
-    const bundles = new Bundles([await readUnverified(bundle)]);
+    const bundles = new ReplayBundles([await readUnverified(bundle)]);
     try {
       for (const [i, fault] of faults.entries()) {
         expect((await post(service, "/decide", action(`n-${i}`, fault))).status).to.equal(200);

@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { ask } from "../../src/authoring/ask.js";
 import { outcomeOf } from "../../src/authoring/run.js";
 import { situationOf } from "../../src/authoring/situation.js";
-import { readTable, type Table } from "../../src/authoring/table.js";
+import { readTable, type DecisionTable } from "../../src/authoring/table.js";
 import { writeArchive } from "../../src/bundle/archive.js";
 import { buildBundle, type BuiltBundle } from "../../src/bundle/build.js";
 import { findOpa } from "../../src/bundle/opa.js";
@@ -26,7 +26,7 @@ const { privateKey, publicKey } = generateKeyPairSync("ec", { namedCurve: "P-256
 describe("retail's purpose", () => {
   let built: BuiltBundle;
   let data: PolicyData;
-  let tables: Table[];
+  let tables: DecisionTable[];
 
   before(async function () {
     this.timeout(900_000); // the compiler may have to be built first
@@ -87,7 +87,7 @@ describe("retail's purpose", () => {
   });
 });
 
-function wantedCodes({ then, because }: Table["cases"][number]["wanted"], answer: Answer): string[] {
+function wantedCodes({ then, because }: DecisionTable["cases"][number]["wanted"], answer: Answer): string[] {
   if (because === null || then === "allow") return outcomeOf(answer).because;
   return [...because].sort();
 }

@@ -7,9 +7,9 @@ import { parse } from "yaml";
 import { compilePolicySet } from "../../src/bundle/compile.js";
 import { editsOf } from "../../src/review/edit.js";
 import { LayoutUnclear, applied } from "../../src/review/text_edit.js";
-import type { Narrowing } from "../../src/review/proposal.js";
+import type { ProposedNarrowing } from "../../src/review/proposal.js";
 import { unifiedDiff } from "../../src/review/unified.js";
-import { cellKey, readWritten, type Written } from "../../src/review/written.js";
+import { cellKey, readWritten, type WrittenEntry } from "../../src/review/written.js";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 
@@ -22,15 +22,15 @@ const purpose = (lists: string): string => `it_helpdesk:
   task: required
 ${lists}`;
 
-function entriesOf(text: string): readonly Written[] {
+function entriesOf(text: string): readonly WrittenEntry[] {
   return readWritten(text, DESK.vocabulary).entries.get("it_helpdesk") ?? [];
 }
 
-type Wanted = Partial<Omit<Narrowing, "written" | "unused">> & { entry: number; unused?: string[] };
+type Wanted = Partial<Omit<ProposedNarrowing, "written" | "unused">> & { entry: number; unused?: string[] };
 
 function narrowed(text: string, ...wanted: Wanted[]): string {
   const entries = entriesOf(text);
-  const narrowings = wanted.map(({ entry, unused = [], about_task = false, when = [] }): Narrowing => {
+  const narrowings = wanted.map(({ entry, unused = [], about_task = false, when = [] }): ProposedNarrowing => {
     const written = entries[entry];
     if (written === undefined) throw new Error(`there is no entry ${entry}`);
     return { written, about_task, when, unused: written.cells.filter((cell) => unused.includes(cellKey(cell))) };
@@ -170,14 +170,14 @@ describe("a narrower entry is written where the entry stands", () => {
       const folder = temporaryDirectory();
       fc.assert(
         fc.property(fc.subarray(cells, { minLength: 1 }), (gone) => {
-          const narrowings = entries.flatMap((written): Narrowing[] => {
+          const narrowings = entries.flatMap((written): ProposedNarrowing[] => {
             const unused = gone.flatMap((one) => (one.written === written ? [one.cell] : []));
             return unused.length === 0 ? [] : [{ written, unused, about_task: false, when: [] }];
           });
           const edits = editsOf(text, narrowings);
           const after = applied(text, edits);
           const left = [...readWritten(after, vocabulary).entries.values()].flat();
-          const keys = (of: readonly Written[]): string[] =>
+          const keys = (of: readonly WrittenEntry[]): string[] =>
             of.flatMap(({ line, cells: all }) => all.map((cell) => `${line} ${cellKey(cell)}`));
           const wanted = cells.filter((one) => !gone.includes(one));
           expect(keys(left)).to.deep.equal(wanted.map(({ written, cell }) => `${written.line} ${cellKey(cell)}`));

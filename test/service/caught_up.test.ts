@@ -10,7 +10,7 @@ import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { CaughtUp } from "../../src/wiring/caught_up.js";
-import { Readied } from "../../src/wiring/readied.js";
+import { Preparations } from "../../src/wiring/readied.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { placeIn } from "./child.js";
 import { NOW, flag, seen, sighted } from "../findings/sightings.js";
@@ -61,7 +61,7 @@ describe("what a standby has read of a log", () => {
     const folder = written(35);
     const config = readConfig(placeIn(temporaryDirectory()).config);
     config.log.dir = folder;
-    const readied = new Readied(system, logger(system.clock, new PassThrough().resume()));
+    const readied = new Preparations(system, logger(system.clock, new PassThrough().resume()));
     const placeAfter = (covered: number): number | undefined => {
       cover(folder, covered);
       readied.catchUp(config);

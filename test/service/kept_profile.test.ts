@@ -9,7 +9,7 @@ import {
   RecordedProfile,
   type KeptEvents,
   type KeptLog,
-  type Learned,
+  type LearnedProfile,
   type Learner,
   type Learners,
 } from "../../src/wiring/kept_profile.js";
@@ -379,7 +379,7 @@ describe("what a standby learns of what is usual while another process serves", 
     new ProfileAhead(LEARNERS, { folder, file }, clock, (why) => {
       said.push(why);
     });
-  const told = ({ profile, seq }: Learned): string[] =>
+  const told = ({ profile, seq }: LearnedProfile): string[] =>
     (JSON.parse(Buffer.from(profile.beginSnapshot(seq).slice(1) ?? []).toString()) as { told: string[] }).told;
 
   for (const snapshot of [0, 7, 21, 35]) {
@@ -395,7 +395,7 @@ describe("what a standby learns of what is usual while another process serves", 
         const to = Math.max(snapshot, covers.at(-1) ?? 0);
         const learned = read.take(35);
         expect(learned?.seq).to.equal(to);
-        expect(told(learned as Learned)).to.deep.equal(toldBy(to));
+        expect(told(learned as LearnedProfile)).to.deep.equal(toldBy(to));
         expect(read.take(35), "it is the start's from then on").to.equal(null);
       }
     });
@@ -410,7 +410,7 @@ describe("what a standby learns of what is usual while another process serves", 
       for (let i = 0; i < times; i++) read.advance(1);
       const learned = read.take(300);
       expect(learned?.seq).to.equal(Math.min(300, 32 * times));
-      expect(told(learned as Learned)).to.deep.equal(toldBy(Math.min(300, 32 * times)));
+      expect(told(learned as LearnedProfile)).to.deep.equal(toldBy(Math.min(300, 32 * times)));
     }
   });
 

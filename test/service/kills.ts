@@ -9,7 +9,7 @@ import { isDeepStrictEqual } from "node:util";
 import { logIdentity } from "../../src/audit/log_keys.js";
 import { CHECKPOINT } from "../../src/audit/seal.js";
 import { readVerifier } from "../../src/audit/tree/note.js";
-import { verifyLog, type Elsewhere } from "../../src/audit/tree/verify.js";
+import { verifyLog, type KeptCheckpoint } from "../../src/audit/tree/verify.js";
 import type { AgentState, RevocationState, TaskState } from "../../src/contract/index.js";
 import { Dice } from "../differential/dice.js";
 import { Child, sleep, type Json, type Place } from "./child.js";
@@ -259,7 +259,7 @@ class Run {
   /** Of each import, the facts that are there, and how many of them it says there are. */
   readonly #imported = new Map<string, { there: Set<string>; said: number }>();
   /** As whoever keeps them elsewhere has them: after each kill, the one that was there. */
-  readonly #checkpoints: Elsewhere[] = [];
+  readonly #checkpoints: KeptCheckpoint[] = [];
   #revision = 0;
   #recorded = 0;
   #seq = 0;

@@ -8,7 +8,7 @@ import { readConfig, type Config } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { readBytes } from "../../src/system/read_file.js";
-import { Readied, archiveLimits, instanceLimits } from "../../src/wiring/readied.js";
+import { Preparations, archiveLimits, instanceLimits } from "../../src/wiring/readied.js";
 import { bundleTrust } from "../../src/wiring/trusted_keys.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";
@@ -19,7 +19,7 @@ const EXPIRES_MS = Date.parse(EXPIRES);
 const LOG = logger(system.clock, new PassThrough().resume());
 
 interface Made {
-  readied: Readied;
+  readied: Preparations;
   config: Config;
 }
 
@@ -31,12 +31,12 @@ describe("what a standby has made ready", () => {
     const bundle = { path: "bundle.tar.gz", name: NAME, keys: ["bundle.pem"] };
     const config = readConfig(placeIn(folder, { bundle }).config);
     const clock = { ...system.clock, wall: () => EXPIRES_MS - 1 };
-    const readied = new Readied({ ...system, clock }, LOG);
+    const readied = new Preparations({ ...system, clock }, LOG);
     await readied.make(config);
     return { readied, config };
   }
 
-  const asked = (config: Config, nowMs: number): Parameters<Readied["verify"]> => [
+  const asked = (config: Config, nowMs: number): Parameters<Preparations["verify"]> => [
     readBytes(config.bundle.path),
     { name: config.bundle.name, ...bundleTrust(config), nowMs, limits: archiveLimits(config) },
   ];

@@ -1,6 +1,6 @@
 /** Whether facts permit an action, from the store's rows alone: written a second time, and plainly, to be held against the service. */
 import type { AgentState, GrantFactState, RevocationState, TaskState } from "../../src/contract/index.js";
-import type { Row } from "../../src/store/rows.js";
+import type { StoreRow } from "../../src/store/rows.js";
 
 export interface Asked {
   agent: string;
@@ -15,7 +15,7 @@ export interface Asked {
 /** What each key held at a revision. */
 export class FactsAt {
   constructor(
-    readonly rows: readonly Row[],
+    readonly rows: readonly StoreRow[],
     readonly revision: number,
   ) {}
 

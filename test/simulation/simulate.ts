@@ -7,7 +7,7 @@ import { isDeepStrictEqual } from "node:util";
 import type { InForce, RevocationTarget } from "../../src/contract/index.js";
 import type { Decided } from "../../src/decision/decide.js";
 import type { AgentProof, TaskProof } from "../../src/decision/ports.js";
-import type { Row } from "../../src/store/rows.js";
+import type { StoreRow } from "../../src/store/rows.js";
 import { MemoryDisk } from "../../src/store/memory.js";
 import { ModelDisk } from "../audit/disk.js";
 import { Dice } from "../differential/dice.js";
@@ -82,7 +82,7 @@ class Run {
   /** When it was last asked to restore something: a call's number. */
   readonly #restored = new Map<string, number>();
   /** The changes that have been seen by their revision: they stay what they are. */
-  readonly #seen: Row[] = [];
+  readonly #seen: StoreRow[] = [];
   #revision = 0;
   /** The latest that the clock has said. */
   #latest = START;
@@ -799,7 +799,7 @@ class Run {
     this.tell(`VIOLATED: ${what}`);
   }
 
-  get #rows(): readonly Row[] {
+  get #rows(): readonly StoreRow[] {
     return this.#durable.store.rows;
   }
 

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { join } from "node:path";
 import { MessageChannel } from "node:worker_threads";
-import { StoreFile, type Kept } from "../../src/store/file.js";
+import { StoreFile, type StoreOperations } from "../../src/store/file.js";
 import { serveStore } from "../../src/store/keeper.js";
 import { SqliteStore, type KeeperThread, type StoreEvents } from "../../src/store/sqlite.js";
 import { StoreUnavailable } from "../../src/store/store.js";
@@ -25,7 +25,7 @@ class FailingFile extends StoreFile {
     super(file);
   }
 
-  override write(calls: Parameters<Kept["write"]>[0]): ReturnType<Kept["write"]> {
+  override write(calls: Parameters<StoreOperations["write"]>[0]): ReturnType<StoreOperations["write"]> {
     const { moment } = FailingFile;
     FailingFile.moment = null;
     FailingFile.written++;
@@ -44,7 +44,7 @@ class ForgivingFile extends FailingFile {
 }
 
 /** The keeper in this thread. */
-function inThisThread(open: () => Kept): (durable: number | null) => KeeperThread {
+function inThisThread(open: () => StoreOperations): (durable: number | null) => KeeperThread {
   return (durable) => {
     const { port1, port2 } = new MessageChannel();
     serveStore(port2, open, systemTimers, durable);
@@ -67,7 +67,7 @@ describe("a store whose disk fails", () => {
   let said: string[];
   let store: SqliteStore;
 
-  async function open(Kind: new (file: string) => Kept): Promise<void> {
+  async function open(Kind: new (file: string) => StoreOperations): Promise<void> {
     Object.assign(FailingFile, { moment: null, shut: 0, opened: 0, written: 0 });
     said = [];
     const events: StoreEvents = {

@@ -15,12 +15,12 @@ const ACT = { agent: "a-1", verb: "create", type: "reply", id: null, time_ms: NO
 
 threat("F8", "a decision vouches for the call that it permitted, and for no other of the same kind", {
   async check(tree) {
-    const { Asked } = await tree("adapters/otlp/asked.js");
+    const { DecisionClaims } = await tree("adapters/otlp/asked.js");
     const vouched = async (act: Partial<Act>, call: Partial<Request>, recorded: object = {}): Promise<boolean> => {
       const action = { agent: "a-1", purpose: "support", task: "T-1", verb: "create", type: "reply", id: null };
       const record = { kind: "decision", answer: { decision_id: "d-1" }, input: { request: CALL }, ...recorded };
       const items = [{ seq: 1, action, outcome: null, record }] as unknown as FoundRecord[];
-      const asked = new Asked({ within_ms: 1000, skew_ms: 0, find: () => Promise.resolve({ items, next: null } as never) });
+      const asked = new DecisionClaims({ within_ms: 1000, skew_ms: 0, find: () => Promise.resolve({ items, next: null } as never) });
       return (await asked.before("call-1", { ...ACT, ...act }, { ...CALL, ...call })) !== null;
     };
     const said: [what: string, act: Partial<Act>, call: Partial<Request>, recorded?: object][] = [
@@ -41,8 +41,8 @@ threat("F8", "a decision vouches for the call that it permitted, and for no othe
     return null;
   },
   without: {
-    "the purpose": [cut.text("adapters/otlp/asked.js", "Asked.before", "action.purpose === purpose", "true")],
-    "the task": [cut.text("adapters/otlp/asked.js", "Asked.before", "action.task === task", "true")],
+    "the purpose": [cut.text("adapters/otlp/asked.js", "DecisionClaims.before", "action.purpose === purpose", "true")],
+    "the task": [cut.text("adapters/otlp/asked.js", "DecisionClaims.before", "action.task === task", "true")],
     "arguments and attributes": [cut.returns("adapters/otlp/asked.js", "agrees", "true")],
   },
 });

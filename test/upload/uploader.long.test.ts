@@ -2,7 +2,7 @@ import { appendFileSync, cpSync, mkdirSync, mkdtempSync, readFileSync, readdirSy
 import type { ServerResponse } from "node:http";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
-import { Engine } from "../../src/records/engine.js";
+import { SearchEngine } from "../../src/records/engine.js";
 import { system } from "../../src/system/index.js";
 import { Uploader, type UploaderOptions, type UploadStatus } from "../../src/upload/uploader.js";
 import { until } from "../audit/export/service_support.js";
@@ -209,7 +209,7 @@ describe("a bucket that gets the files of sealed segments", function () {
       mkdirSync(join(lake, dirname(key)), { recursive: true });
       writeFileSync(join(lake, key), bytes);
     }
-    const engine = await Engine.open({ memory_mb_max: 200, query_ms_max: 10_000 });
+    const engine = await SearchEngine.open({ memory_mb_max: 200, query_ms_max: 10_000 });
     const figures = `count(*)::INTEGER AS records, count(DISTINCT seq)::INTEGER AS distinct_records, sum(hash(r))::VARCHAR AS content`;
     const columns = "COLUMNS(* EXCLUDE (date))";
     const [there] = await engine.rows(

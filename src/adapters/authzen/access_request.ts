@@ -11,24 +11,24 @@ import { evaluatedAt } from "./answer.js";
 /** Lookups and commands of other parts that access requests need. */
 export interface Approvals {
   /** @returns null where no decision on record has this id @throws Problem `index_unavailable` */
-  decision: (id: string) => Promise<Decision | null>;
+  decision: (id: string) => Promise<ApprovableDecision | null>;
   /** The digests of an action that waits, which its record may mask; null if they aren't known any more. */
   digestsOf: (answer: Answer) => { action_digest: string; approval_digest: string } | null;
-  grant: (id: string) => Grant | undefined;
+  grant: (id: string) => ApprovalGrant | undefined;
   /** Approvals of this agent's actions, as far as they are known still. */
-  approvalsOf: (agent: string) => Grant[];
+  approvalsOf: (agent: string) => ApprovalGrant[];
   /** Returns people's verdict on a finding; null if nobody has judged it. */
   verdict: (finding: string) => Promise<"expected" | "misuse" | "policy_gap" | null>;
   now: () => number;
 }
 
-export interface Decision {
+export interface ApprovableDecision {
   caller: string;
   agent: string;
   answer: Answer;
 }
 
-export interface Grant {
+export interface ApprovalGrant {
   id: string;
   agent: string | null;
   approval?: { digest: string };
@@ -86,7 +86,7 @@ export function readDenial(asked: unknown): Denial {
   return { evaluation_id, expires_at };
 }
 
-export interface Task {
+export interface AccessRequestTask {
   id: string;
   status: "pending" | "approved" | "denied" | "expired";
   status_endpoint: string;
@@ -94,7 +94,7 @@ export interface Task {
 }
 
 export interface TaskAnswer {
-  task: Task;
+  task: AccessRequestTask;
   result?: { mode: "reevaluate"; approval: { id: string; approved_at: string; approved_until: string } };
 }
 
@@ -141,15 +141,20 @@ export class AccessRequests {
   }
 
   /** Returns the decision of this id; null if it is unknown, or another caller's. */
-  async #decision(id: string, caller: Caller): Promise<Decision | null> {
+  async #decision(id: string, caller: Caller): Promise<ApprovableDecision | null> {
     const found = await this.#approvals.decision(id);
     return found?.caller === caller.id ? found : null;
   }
 
-  async #task({ agent, answer }: Decision, until: string): Promise<TaskAnswer> {
+  async #task({ agent, answer }: ApprovableDecision, until: string): Promise<TaskAnswer> {
     const { verdict, now } = this.#approvals;
     const id = `arq_${answer.decision_id}`;
-    const task = (status: Task["status"]): Task => ({ id, status, status_endpoint: `${this.#endpoint}/${id}`, expires_at: until });
+    const task = (status: AccessRequestTask["status"]): AccessRequestTask => ({
+      id,
+      status,
+      status_endpoint: `${this.#endpoint}/${id}`,
+      expires_at: until,
+    });
     const approval = this.#approvalOf(agent, answer, until);
     if (approval !== undefined) {
       const { not_before, expires } = approval;
@@ -164,7 +169,7 @@ export class AccessRequests {
   }
 
   /** The first since: an action that is asked about again and again waits once, and is approved for all who wait for it. */
-  #approvalOf(agent: string, answer: Answer, until: string): Grant | undefined {
+  #approvalOf(agent: string, answer: Answer, until: string): ApprovalGrant | undefined {
     const digests = this.#approvals.digestsOf(answer);
     if (digests === null) return undefined;
     const [from, to] = [Date.parse(evaluatedAt(answer.decision_id)), Date.parse(until)];

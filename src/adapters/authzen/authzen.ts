@@ -11,7 +11,7 @@ import { AccessRequests, approvalSays, readDenial, type Approvals, type TaskAnsw
 import { decisionText, isPermitted, itemErrorText, OBLIGATION_TYPES } from "./answer.js";
 import type { Entities } from "./entities.js";
 import { mappingOf, type AuthzenConfig } from "./mapping.js";
-import { readQuestion, readSearch, readSeveral, type Question, type Searched, type Several } from "./read.js";
+import { readQuestion, readSearch, readSeveral, type AuthzenQuestion, type SearchKind, type Several } from "./read.js";
 import { search, type KnownFacts } from "./search.js";
 
 export const ADAPTER = "authzen";
@@ -26,18 +26,18 @@ export interface AuthzenDeps {
 }
 
 /** An HTTP request, as far as it matters here. */
-export interface Asked {
+export interface AuthzenRequest {
   body: Buffer;
   authorization: string | undefined;
   request_id: string | null;
 }
 
-export interface Said {
+export interface AuthzenAnswer {
   /** JSON */
   text: string;
   decided: readonly Decided[];
   /** Search that the answer is of: its caller, what was searched for, and the number of candidates that were decided. */
-  searched?: { caller: string; of: Searched; looked_at: number };
+  searched?: { caller: string; of: SearchKind; looked_at: number };
 }
 
 export const ENDPOINTS = {
@@ -55,11 +55,11 @@ export interface Authzen {
   readonly base: string;
   /** Section 9. */
   readonly metadata: object;
-  evaluation(asked: Asked): Promise<Said>;
-  evaluations(asked: Asked): Promise<Said>;
-  search(searched: Searched, asked: Asked): Promise<Said>;
+  evaluation(asked: AuthzenRequest): Promise<AuthzenAnswer>;
+  evaluations(asked: AuthzenRequest): Promise<AuthzenAnswer>;
+  search(searched: SearchKind, asked: AuthzenRequest): Promise<AuthzenAnswer>;
   /** Asks a person about what waits. @param key `Idempotency-Key` @throws AccessRequestError */
-  requestAccess(asked: Asked, key: string | null): Promise<TaskAnswer>;
+  requestAccess(asked: AuthzenRequest, key: string | null): Promise<TaskAnswer>;
   /** @throws AccessRequestError */
   accessTask(id: string, caller: Caller): Promise<TaskAnswer>;
 }
@@ -73,11 +73,11 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
   const told = { requestAt, meets: new Set<string>(config.meets) };
 
   /** The mapping sees the vocabulary of the policy that will decide: nothing is waited for in between. */
-  function actionOf(question: Question, requestId: string | null): unknown {
+  function actionOf(question: AuthzenQuestion, requestId: string | null): unknown {
     return mapping.action(question, intake.vocabularyOf(intake.activePolicy()), requestId);
   }
 
-  async function one(question: Question, { request_id }: Asked, caller: Caller): Promise<Said> {
+  async function one(question: AuthzenQuestion, { request_id }: AuthzenRequest, caller: Caller): Promise<AuthzenAnswer> {
     try {
       const decided = await decider.decideAction(actionOf(question, request_id), caller, ADAPTER);
       return { text: answerText(decided, question), decided: [decided] };
@@ -87,12 +87,12 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
   }
 
   /** The vocabulary may be another by now: it is only asked where a place of a request was named. */
-  function inTheirWords(problem: Problem, question: Question): Problem {
+  function inTheirWords(problem: Problem, question: AuthzenQuestion): Problem {
     if (problem.detail.field === undefined) return problem;
     return mapping.told(problem, question, intake.vocabularyOf(intake.activePolicy()));
   }
 
-  function answerText({ answer }: Decided, question: Question): string {
+  function answerText({ answer }: Decided, question: AuthzenQuestion): string {
     const { approval } = question.context;
     const { type } = question.subject;
     const unlisted = mapping.subjects.of(type) === undefined ? { reason_admin: UNLISTED } : {};
@@ -103,17 +103,17 @@ export function authzenOf({ config, entities, decider, facts, approvals, limits 
     });
   }
 
-  async function several({ semantic, items }: Several, { request_id }: Asked, caller: Caller): Promise<Said> {
+  async function several({ semantic, items }: Several, { request_id }: AuthzenRequest, caller: Caller): Promise<AuthzenAnswer> {
     const actions = items.map((item) => (item instanceof Problem ? item : attempt(() => actionOf(item, request_id))));
     const answers =
       semantic === "execute_all" ? await all(actions, caller) : await until(semantic === "permit_on_first_permit", actions, caller);
     const texts = answers.map((answer, i) =>
-      answer instanceof Problem ? errorText(answer, items[i]) : answerText(answer, items[i] as Question),
+      answer instanceof Problem ? errorText(answer, items[i]) : answerText(answer, items[i] as AuthzenQuestion),
     );
     return { text: `{"evaluations":[${texts.join(",")}]}`, decided: answers.filter((answer) => isDecided(answer)) };
   }
 
-  function errorText(problem: Problem, item: Question | Problem | undefined): string {
+  function errorText(problem: Problem, item: AuthzenQuestion | Problem | undefined): string {
     return itemErrorText(item === undefined || item instanceof Problem ? problem : inTheirWords(problem, item));
   }
 

@@ -1,7 +1,7 @@
 /** Reads a file of what is known of subjects and resources beside facts: types, ids and their properties. */
 import { readBytes } from "../../system/read_file.js";
 import { readYaml } from "../../system/yaml.js";
-import type { Entity, Members } from "./read.js";
+import type { Entity, JsonMembers } from "./read.js";
 
 export interface Entities {
   /** The entity with what is known of it; what the request says of it goes before, and null says nothing. */
@@ -20,10 +20,10 @@ export function readEntities(file: string, max: number): Entities {
 /** @throws YamlError naming file, line and place */
 export function parseEntities(text: string | Uint8Array, file: string, max: number): Entities {
   const { value, errorAt } = readYaml(text, file);
-  const known = new Map<string, Map<string, Members>>();
+  const known = new Map<string, Map<string, JsonMembers>>();
   let count = 0;
   for (const [type, ids] of entriesOf(value ?? {}, [], errorAt)) {
-    const ofType = new Map<string, Members>();
+    const ofType = new Map<string, JsonMembers>();
     for (const [id, properties] of entriesOf(ids ?? {}, [type], errorAt)) {
       if (++count > max) throw errorAt([type, id], `there are more than ${max}: see \`authzen.entities_max\``);
       ofType.set(id, Object.fromEntries(entriesOf(properties ?? {}, [type, id], errorAt)));

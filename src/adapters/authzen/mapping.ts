@@ -7,27 +7,27 @@ import { NAME_PATTERN, Problem, isCanonicalId, pointerToken, type DecideRequest,
 import type { VocabularyReader } from "../../decision/values.js";
 import type { Config } from "../../system/config.js";
 import type { Entities } from "./entities.js";
-import { isSubjectId, namedPlaces, placeOf, textAt, textIfAt, valuesOf, type Named, type Place } from "./places.js";
-import type { Question } from "./read.js";
+import { isSubjectId, namedPlaces, placeOf, textAt, textIfAt, valuesOf, type NamedPlaces, type QuestionPlace } from "./places.js";
+import type { AuthzenQuestion } from "./read.js";
 
 export type AuthzenConfig = NonNullable<Config["authzen"]>;
 
 interface Type {
   type: string;
-  attributes: Named;
-  arguments: Named;
-  related: readonly { role: string; type: string; id: Place; attributes: Named }[];
+  attributes: NamedPlaces;
+  arguments: NamedPlaces;
+  related: readonly { role: string; type: string; id: QuestionPlace; attributes: NamedPlaces }[];
 }
 
 export interface Subjects {
   /** Undefined: nobody of this type acts here. */
-  of: (type: string) => SubjectMapping | undefined;
+  of: (type: string) => AuthzenSubjectMapping | undefined;
 }
 
-export interface SubjectMapping {
-  agent: Place;
+export interface AuthzenSubjectMapping {
+  agent: QuestionPlace;
   prefix: string;
-  purpose: Place;
+  purpose: QuestionPlace;
   /** True if the agent is named by the subject's own id unless a request says more of it. */
   isAgent: boolean;
 }
@@ -35,17 +35,17 @@ export interface SubjectMapping {
 export interface Mapping {
   subjects: Subjects;
   /** @throws Problem of what the request has to say and doesn't, or says in the wrong type */
-  action: (question: Question, vocabulary: VocabularyReader, requestId: string | null) => DecideRequest;
+  action: (question: AuthzenQuestion, vocabulary: VocabularyReader, requestId: string | null) => DecideRequest;
   /** Returns the agent that would act. @throws Problem */
-  agentOf: (question: Question) => string;
+  agentOf: (question: AuthzenQuestion) => string;
   /** The vocabulary's name of a resource type. */
   typeOf: (type: string) => string;
   /** The task that a request names. @throws Problem */
-  taskOf: (question: Question) => string | null;
+  taskOf: (question: AuthzenQuestion) => string | null;
   /** The task's token that a request brings along. @throws Problem */
-  taskTokenOf: (question: Question) => string | null;
+  taskTokenOf: (question: AuthzenQuestion) => string | null;
   /** A problem of the action that a question was put as, at the place that whoever asked knows. */
-  told: (problem: Problem, question: Question, vocabulary: VocabularyReader) => Problem;
+  told: (problem: Problem, question: AuthzenQuestion, vocabulary: VocabularyReader) => Problem;
   /** Names of all actions, each once, sorted. */
   actionNames: (vocabulary: VocabularyReader) => string[];
 }
@@ -71,31 +71,31 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
   const source = placeOf(config.source ?? "context.source");
   const typesOf = typesCache(resources);
 
-  function agentOf(question: Question): string {
+  function agentOf(question: AuthzenQuestion): string {
     const { type, id } = question.subject;
     const mapped = subjects.get(type);
     if (mapped === undefined) return nobody(type, id);
     return nameOf(mapped.prefix + textAt(mapped.agent, question, "the subject's agent"));
   }
 
-  function purposeOf(question: Question): string {
+  function purposeOf(question: AuthzenQuestion): string {
     return nameOf(textAt(purposePlace(question), question, "the purpose"));
   }
 
-  function purposePlace({ subject }: Question): Place {
+  function purposePlace({ subject }: AuthzenQuestion): QuestionPlace {
     return subjects.get(subject.type)?.purpose ?? purpose;
   }
 
-  function taskOf(question: Question): string | null {
+  function taskOf(question: AuthzenQuestion): string | null {
     const named = textIfAt(task, question, "the task");
     return named === null ? null : nameOf(named);
   }
 
-  function taskTokenOf(question: Question): string | null {
+  function taskTokenOf(question: AuthzenQuestion): string | null {
     return textIfAt(taskToken, question, "the task's token");
   }
 
-  function complete(asked: Question): Question {
+  function complete(asked: AuthzenQuestion): AuthzenQuestion {
     return {
       subject: entities.complete(asked.subject),
       action: asked.action,
@@ -105,7 +105,7 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
   }
 
   /** Returns the place in a question that its action's `field` comes from; null: no request has it. */
-  function whereOf(field: string, question: Question, vocabulary: VocabularyReader): string | null {
+  function whereOf(field: string, question: AuthzenQuestion, vocabulary: VocabularyReader): string | null {
     const [, root = "", ...rest] = field.split("/");
     const { attributes, arguments: args, related } = typesOf(vocabulary, question.resource.type);
     switch (root) {
@@ -223,7 +223,7 @@ function typeOf(type: string, own: Resources[string] | undefined, vocabulary: Vo
   };
 }
 
-function relatedOf({ related }: Type, question: Question): Record<string, Resource> | null {
+function relatedOf({ related }: Type, question: AuthzenQuestion): Record<string, Resource> | null {
   if (related.length === 0) return null;
   const found: Record<string, Resource> = {};
   for (const { role, type, id, attributes } of related) {
@@ -234,7 +234,7 @@ function relatedOf({ related }: Type, question: Question): Record<string, Resour
 }
 
 /** @param steps of a pointer into what has these names */
-function within(named: Named, [name, ...deeper]: readonly string[], question: Question): string | null {
+function within(named: NamedPlaces, [name, ...deeper]: readonly string[], question: AuthzenQuestion): string | null {
   const found = named.find(([own]) => pointerToken(own) === name);
   const at = found?.[1].at(question) ?? null;
   return at === null ? null : [at, ...deeper].join("/");

@@ -1,27 +1,27 @@
 /** Places in a request, as the configuration names them: read, and named to the caller that wrote the request. */
 import { pointerToken, Problem } from "../../contract/index.js";
 import type { Config } from "../../system/config.js";
-import type { Question } from "./read.js";
+import type { AuthzenQuestion } from "./read.js";
 
-export type Source = NonNullable<NonNullable<Config["authzen"]>["purpose"]>;
+export type PlaceSource = NonNullable<NonNullable<Config["authzen"]>["purpose"]>;
 
-export interface Place {
+export interface QuestionPlace {
   /** Undefined where nothing is there. */
-  get: (question: Question) => unknown;
+  get: (question: AuthzenQuestion) => unknown;
   /** JSON pointer to where it is, or would be looked for first; null: no request says it. */
-  at: (question: Question) => string | null;
+  at: (question: AuthzenQuestion) => string | null;
 }
 
 /** Places by the name that a decision has for them, such as an attribute. */
-export type Named = readonly (readonly [name: string, place: Place])[];
+export type NamedPlaces = readonly (readonly [name: string, place: QuestionPlace])[];
 
 /** Returns true if the place holds the subject's id when a request says no more of the subject than its id. */
-export function isSubjectId(source: Source): boolean {
+export function isSubjectId(source: PlaceSource): boolean {
   if (Array.isArray(source)) return source.some(isSubjectId);
   return source === "subject.id" || source === "/subject/id";
 }
 
-export function placeOf(source: Source): Place {
+export function placeOf(source: PlaceSource): QuestionPlace {
   if (Array.isArray(source)) return firstOf(source.map(placeOf));
   if (typeof source === "object") return { get: () => source.is, at: () => null };
   const isPointer = source.startsWith("/");
@@ -35,15 +35,15 @@ export function placeOf(source: Source): Place {
   );
 }
 
-function firstOf(places: readonly Place[]): Place {
-  const found = (question: Question): Place | undefined => places.find(({ get }) => !isNothing(get(question)));
+function firstOf(places: readonly QuestionPlace[]): QuestionPlace {
+  const found = (question: AuthzenQuestion): QuestionPlace | undefined => places.find(({ get }) => !isNothing(get(question)));
   return {
     get: (question) => found(question)?.get(question),
     at: (question) => (found(question) ?? places[0])?.at(question) ?? null,
   };
 }
 
-function below(steps: readonly string[]): Place {
+function below(steps: readonly string[]): QuestionPlace {
   const pointer = `/${steps.map(pointerToken).join("/")}`;
   return {
     get(question) {
@@ -59,7 +59,11 @@ function below(steps: readonly string[]): Place {
 }
 
 /** @param from where what isn't mapped is, under its own name; null: nowhere */
-export function namedPlaces(fields: object, mapped: Readonly<Record<string, Source>> = {}, from: readonly string[] | null): Named {
+export function namedPlaces(
+  fields: object,
+  mapped: Readonly<Record<string, PlaceSource>> = {},
+  from: readonly string[] | null,
+): NamedPlaces {
   const names = new Set([...Object.keys(fields), ...Object.keys(mapped)]);
   return [...names].flatMap((name) => {
     const source = Object.hasOwn(mapped, name) ? mapped[name] : undefined;
@@ -68,7 +72,7 @@ export function namedPlaces(fields: object, mapped: Readonly<Record<string, Sour
   });
 }
 
-export function valuesOf(named: Named, question: Question): Record<string, unknown> {
+export function valuesOf(named: NamedPlaces, question: AuthzenQuestion): Record<string, unknown> {
   const values: Record<string, unknown> = {};
   for (const [name, { get }] of named) {
     const value = get(question);
@@ -78,7 +82,7 @@ export function valuesOf(named: Named, question: Question): Record<string, unkno
 }
 
 /** @throws Problem `field_missing`, `field_type` */
-export function textAt({ get, at }: Place, question: Question, what: string): string {
+export function textAt({ get, at }: QuestionPlace, question: AuthzenQuestion, what: string): string {
   const value = get(question);
   if (typeof value === "string") return value;
   const place = at(question);
@@ -88,7 +92,7 @@ export function textAt({ get, at }: Place, question: Question, what: string): st
 }
 
 /** @throws Problem `field_type` */
-export function textIfAt(place: Place, question: Question, what: string): string | null {
+export function textIfAt(place: QuestionPlace, question: AuthzenQuestion, what: string): string | null {
   return isNothing(place.get(question)) ? null : textAt(place, question, what);
 }
 

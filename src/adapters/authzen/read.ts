@@ -4,31 +4,31 @@
  */
 import { Problem } from "../../contract/index.js";
 
-export type Members = Readonly<Record<string, unknown>>;
+export type JsonMembers = Readonly<Record<string, unknown>>;
 
 /** Whatever else they have stays in them: a mapping may name it. */
-export interface Entity extends Members {
+export interface Entity extends JsonMembers {
   type: string;
   id: string;
-  properties?: Members | null;
+  properties?: JsonMembers | null;
 }
-export interface Named extends Members {
+export interface NamedEntity extends JsonMembers {
   name: string;
-  properties?: Members | null;
+  properties?: JsonMembers | null;
 }
 
-export interface Question {
+export interface AuthzenQuestion {
   subject: Entity;
-  action: Named;
+  action: NamedEntity;
   resource: Entity;
-  context: Members;
+  context: JsonMembers;
 }
 
 export const SEMANTICS = ["execute_all", "deny_on_first_deny", "permit_on_first_permit"] as const;
 export type Semantic = (typeof SEMANTICS)[number];
 
 /** @throws Problem `field_missing`, `field_type`, `field_invalid` */
-export function readQuestion(asked: unknown): Question {
+export function readQuestion(asked: unknown): AuthzenQuestion {
   const body = object(asked, "");
   return {
     subject: entity(required(body, "subject"), "/subject"),
@@ -41,7 +41,7 @@ export function readQuestion(asked: unknown): Question {
 export interface Several {
   semantic: Semantic;
   /** Each with the defaults put in its place; what is wrong with one is its problem alone. */
-  items: (Question | Problem)[];
+  items: (AuthzenQuestion | Problem)[];
 }
 
 /**
@@ -64,9 +64,9 @@ export function readSeveral(asked: unknown, max: number): Several | null {
   return { semantic: known, items: items.map((item: unknown, at) => readItem(item, at, defaults)) };
 }
 
-type Defaults = Partial<Question>;
+type Defaults = Partial<AuthzenQuestion>;
 
-function readDefaults(body: Members): Defaults {
+function readDefaults(body: JsonMembers): Defaults {
   const [subject, action, resource] = [given(body, "subject"), given(body, "action"), given(body, "resource")];
   return {
     ...(subject === undefined ? {} : { subject: entity(subject, "/subject") }),
@@ -76,7 +76,7 @@ function readDefaults(body: Members): Defaults {
   };
 }
 
-function readItem(item: unknown, index: number, defaults: Defaults): Question | Problem {
+function readItem(item: unknown, index: number, defaults: Defaults): AuthzenQuestion | Problem {
   const at = `/evaluations/${index}`;
   try {
     const own = object(item, at);
@@ -99,14 +99,14 @@ function readItem(item: unknown, index: number, defaults: Defaults): Question | 
 }
 
 export const SEARCHES = ["subject", "resource", "action"] as const;
-export type Searched = (typeof SEARCHES)[number];
+export type SearchKind = (typeof SEARCHES)[number];
 
 export interface Search {
-  searched: Searched;
+  searched: SearchKind;
   subject: Entity;
-  action: Named;
+  action: NamedEntity;
   resource: Entity;
-  context: Members;
+  context: JsonMembers;
   page: { token: string | null; limit: number | null };
 }
 
@@ -114,7 +114,7 @@ export interface Search {
  * Section 8: of what is looked for only the type counts, and neither id nor properties, which would be those of one among many.
  * @throws Problem `field_missing`, `field_type`, `field_invalid`
  */
-export function readSearch(searched: Searched, asked: unknown): Search {
+export function readSearch(searched: SearchKind, asked: unknown): Search {
   const body = object(asked, "");
   const found = (name: "subject" | "resource"): Entity => {
     const value = required(body, name);
@@ -144,11 +144,11 @@ function readPage(value: unknown): Search["page"] {
   return { token: token ?? null, limit: (limit as number | undefined) ?? null };
 }
 
-function given(members: Members, name: string): unknown {
+function given(members: JsonMembers, name: string): unknown {
   return Object.hasOwn(members, name) ? (members[name] ?? undefined) : undefined;
 }
 
-function required(members: Members, name: string): unknown {
+function required(members: JsonMembers, name: string): unknown {
   const value = given(members, name);
   if (value === undefined) throw missing(`/${name}`);
   return value;
@@ -158,12 +158,12 @@ function missing(field: string): Problem {
   return new Problem("field_missing", { field, expected: "a value" });
 }
 
-function object(value: unknown, field: string): Members {
-  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as Members;
+function object(value: unknown, field: string): JsonMembers {
+  if (typeof value === "object" && value !== null && !Array.isArray(value)) return value as JsonMembers;
   throw new Problem("field_type", { field, expected: "an object" });
 }
 
-function textOf(members: Members, name: string, at: string): string {
+function textOf(members: JsonMembers, name: string, at: string): string {
   const field = `${at}/${name}`;
   const value = given(members, name);
   if (value === undefined) throw missing(field);
@@ -180,21 +180,21 @@ function entity(value: unknown, at: string): Entity {
   return members as Entity;
 }
 
-function named(value: unknown, at: string): Named {
+function named(value: unknown, at: string): NamedEntity {
   const members = object(value, at);
   textOf(members, "name", at);
   checkProperties(members, at);
-  return members as Named;
+  return members as NamedEntity;
 }
 
-function checkProperties(members: Members, at: string): void {
+function checkProperties(members: JsonMembers, at: string): void {
   const properties = given(members, "properties");
   if (properties !== undefined) object(properties, `${at}/properties`);
 }
 
-function contextOf(body: Members, at = ""): Members {
+function contextOf(body: JsonMembers, at = ""): JsonMembers {
   const context = given(body, "context");
   return context === undefined ? NOTHING : object(context, `${at}/context`);
 }
 
-const NOTHING: Members = {};
+const NOTHING: JsonMembers = {};

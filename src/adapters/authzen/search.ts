@@ -12,7 +12,7 @@ import type { VocabularyReader } from "../../decision/values.js";
 import { isPermitted, obligationsText } from "./answer.js";
 import type { Entities } from "./entities.js";
 import type { Mapping } from "./mapping.js";
-import type { Question, Search } from "./read.js";
+import type { AuthzenQuestion, Search } from "./read.js";
 
 /** Facts that a search needs about agents and tasks. */
 export interface KnownFacts {
@@ -178,7 +178,7 @@ function judge(
   );
 }
 
-function questionOf({ searched, subject, action, resource, context }: Search, candidate: string): Question {
+function questionOf({ searched, subject, action, resource, context }: Search, candidate: string): AuthzenQuestion {
   return {
     subject: searched === "subject" ? { type: subject.type, id: candidate } : subject,
     action: searched === "action" ? { name: candidate } : action,

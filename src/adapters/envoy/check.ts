@@ -11,12 +11,12 @@ import { scan, type ScanLimits } from "../../decision/scan.js";
 import type { Decided } from "../../decision/pdp.js";
 import { actionOf, isObject } from "../../guards/mcp/mapping.js";
 import { actorsOf, isClaims, tokenUse } from "../../identity/claims.js";
-import { Refusal } from "../../guards/mcp/refusal.js";
+import { McpRefusal } from "../../guards/mcp/refusal.js";
 import type { Clock } from "../../system/index.js";
-import type { EnvoyMapping, EnvoyRoute, Said } from "./mapping.js";
+import type { EnvoyMapping, EnvoyRoute, MappedPlaces } from "./mapping.js";
 
 /** Request that a proxy holds back, as far as the proxy describes it. */
-export interface Asked {
+export interface ProxiedRequest {
   method: string;
   /** Path and query, as sent. */
   target: string;
@@ -55,7 +55,7 @@ export interface EnvoyPorts {
 }
 
 /** Result of a check, for the proxy. */
-export interface Told {
+export interface CheckResult {
   /** Response that the client gets instead of an answer; null: the request goes on. */
   refusal: HttpRefusal | null;
   /** Answer of the decision; null if nothing was decided. */
@@ -96,7 +96,7 @@ class Refused extends Error {
 }
 
 /** Checks a request. @throws only failures of the service itself; everything else is a refusal */
-export async function check(asked: Asked, caller: Caller, ports: EnvoyPorts): Promise<Told> {
+export async function check(asked: ProxiedRequest, caller: Caller, ports: EnvoyPorts): Promise<CheckResult> {
   const began = ports.clock.monotonic();
   try {
     const { route, values } = routeOf(asked, ports);
@@ -114,7 +114,7 @@ export async function check(asked: Asked, caller: Caller, ports: EnvoyPorts): Pr
 /** Returns the refusal for a failure before a decision, or instead of one; null for a failure of the service itself. */
 export function refusalOf(cause: unknown): HttpRefusal | null {
   if (cause instanceof Refused) return httpRefusal(cause.code);
-  if (cause instanceof Refusal) return httpRefusal("action_invalid");
+  if (cause instanceof McpRefusal) return httpRefusal("action_invalid");
   if (!(cause instanceof Problem)) return null;
   const {
     status,
@@ -127,7 +127,7 @@ export function refusalOf(cause: unknown): HttpRefusal | null {
 }
 
 /** @throws Refused */
-function routeOf(asked: Asked, { mapping, json }: EnvoyPorts): { route: EnvoyRoute; values: Record<string, unknown> } {
+function routeOf(asked: ProxiedRequest, { mapping, json }: EnvoyPorts): { route: EnvoyRoute; values: Record<string, unknown> } {
   // RFC 3986, section 2: anything else is encoded, and was read by someone already.
   const target = VISIBLE.test(asked.target) ? pathTarget(asked.method, asked.target) : null;
   if (target === null || asked.target.includes("#")) throw new Refused("path_not_canonical");
@@ -161,7 +161,7 @@ function picked(names: readonly string[], get: (name: string) => string | undefi
 }
 
 /** @throws Refused for bytes that two readers could take for two texts */
-function headerOf(asked: Asked, name: string): string | undefined {
+function headerOf(asked: ProxiedRequest, name: string): string | undefined {
   const value = asked.header(name);
   if (value !== undefined && !VISIBLE.test(value)) throw new Refused("action_invalid");
   return value;
@@ -197,7 +197,7 @@ function decoded(text: string): string {
  * The body, which has to be there whole, as one JSON object that every reader reads alike.
  * @throws Refused
  */
-function bodyOf(asked: Asked, json: ScanLimits): Record<string, unknown> {
+function bodyOf(asked: ProxiedRequest, json: ScanLimits): Record<string, unknown> {
   const { body, size } = asked;
   const partial = asked.header(PARTIAL);
   const isWhole = size === null ? partial === "false" : size === body.length && (partial ?? "false") === "false";
@@ -213,7 +213,7 @@ function bodyOf(asked: Asked, json: ScanLimits): Record<string, unknown> {
   return value;
 }
 
-function hasBody(asked: Asked): boolean {
+function hasBody(asked: ProxiedRequest): boolean {
   return (
     asked.body.length > 0 ||
     (asked.size ?? 0) > 0 ||
@@ -233,7 +233,7 @@ interface Who extends Pick<DecideRequest, "agent" | "agent_token" | "purpose" | 
 }
 
 /** @throws Refused; Problem of the agent's token */
-async function whoActs(asked: Asked, ports: EnvoyPorts): Promise<Who> {
+async function whoActs(asked: ProxiedRequest, ports: EnvoyPorts): Promise<Who> {
   const { purpose, task, session, source } = ports.mapping;
   const agent = await agentOf(asked, ports);
   const from = { session: session && said(session, asked), source: source && said(source, asked) };
@@ -252,14 +252,14 @@ function required(value: string | undefined): string {
   return value;
 }
 
-function said({ is, context, trusted_header }: Said, asked: Asked): string | undefined {
+function said({ is, context, trusted_header }: MappedPlaces, asked: ProxiedRequest): string | undefined {
   if (is !== undefined) return is;
   if (context !== undefined) return asked.context(context);
   return trusted_header === undefined ? undefined : headerOf(asked, trusted_header);
 }
 
 /** @throws Refused `token_missing` where nobody is named; Problem */
-async function agentOf(asked: Asked, ports: EnvoyPorts): Promise<Pick<Who, "agent" | "agent_token" | "proof">> {
+async function agentOf(asked: ProxiedRequest, ports: EnvoyPorts): Promise<Pick<Who, "agent" | "agent_token" | "proof">> {
   const { bearer, principal, claims, ...names } = ports.mapping.agent;
   if (bearer === true) {
     const token = BEARER.exec(asked.header("authorization") ?? "")?.[1];
@@ -307,13 +307,13 @@ function proofOf(claims: unknown, actorsMax: number): AgentProof {
   return actor === undefined ? { actor: subject, principal: null, chain, token } : { actor, principal: subject, chain, token };
 }
 
-function taskOf({ token_header, ...names }: NonNullable<EnvoyMapping["task"]>, asked: Asked): Pick<Who, "task" | "task_token"> {
+function taskOf({ token_header, ...names }: NonNullable<EnvoyMapping["task"]>, asked: ProxiedRequest): Pick<Who, "task" | "task_token"> {
   const value = token_header === undefined ? said(names, asked) : headerOf(asked, token_header);
   if (value === undefined) return {};
   return token_header === undefined ? { task: value } : { task_token: value };
 }
 
-function told(answer: Answer, passed_ms: number, mapping: EnvoyMapping): Told {
+function told(answer: Answer, passed_ms: number, mapping: EnvoyMapping): CheckResult {
   const { decision, proceed, decision_id, obligations, valid_for_ms } = answer;
   const none = { answer, problem: null, headers: {}, remove: [] };
   if (!proceed) return { ...none, refusal: refused(answer) };

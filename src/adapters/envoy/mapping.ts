@@ -5,7 +5,7 @@
 import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { matchesTemplate, pathTemplate, templatesOverlap, type PathTarget, type PathTemplate } from "../../contract/paths.js";
 import { ID_LENGTH_MAX, NAME_PATTERN } from "../../contract/index.js";
-import { MappingError, readMapped, type Mapped, type Source } from "../../guards/mcp/mapping.js";
+import { MappingError, readMapped, type Mapped, type ArgumentOrigin } from "../../guards/mcp/mapping.js";
 import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
@@ -107,9 +107,9 @@ const RouteSchema = section(
 type RouteHead = Static<typeof RouteSchema>;
 
 type Read = Static<typeof EnvoyMappingSchema>;
-export type Said = Static<ReturnType<typeof Said>>;
+export type MappedPlaces = Static<ReturnType<typeof Said>>;
 
-export interface Condition {
+export interface EnvoyCondition {
   path: readonly string[];
   is: string | number | boolean;
 }
@@ -117,7 +117,7 @@ export interface Condition {
 export interface EnvoyRoute {
   template: PathTemplate;
   host: string | null;
-  when: readonly Condition[];
+  when: readonly EnvoyCondition[];
   mapped: Mapped;
   /** `read`: something of it stands there. `ignored`: it has been looked at that nothing does. `none`: there must be none. */
   body: "read" | "ignored" | "none";
@@ -238,16 +238,16 @@ function routeOf({ on, host, when = {} }: RouteHead, entry: Readonly<Record<stri
   };
 }
 
-function isFrom(place: string, source: Source): boolean {
+function isFrom(place: string, source: ArgumentOrigin): boolean {
   return "from" in source && source.from[0] === place;
 }
 
 /** With where they stand in the entry. */
-function sourcesOf({ id, attributes, arguments: given, related }: Mapped): [path: string[], source: Source][] {
-  const named = (of: Readonly<Record<string, Source>>, at: string[]): [string[], Source][] =>
+function sourcesOf({ id, attributes, arguments: given, related }: Mapped): [path: string[], source: ArgumentOrigin][] {
+  const named = (of: Readonly<Record<string, ArgumentOrigin>>, at: string[]): [string[], ArgumentOrigin][] =>
     Object.entries(of).map(([name, one]) => [[...at, name], one]);
-  const thing = (one: Pick<Mapped, "id" | "attributes">, at: string[]): [string[], Source][] => [
-    ...(one.id === null ? [] : [[[...at, "id"], one.id] as [string[], Source]]),
+  const thing = (one: Pick<Mapped, "id" | "attributes">, at: string[]): [string[], ArgumentOrigin][] => [
+    ...(one.id === null ? [] : [[[...at, "id"], one.id] as [string[], ArgumentOrigin]]),
     ...named(one.attributes, [...at, "attributes"]),
   ];
   return [

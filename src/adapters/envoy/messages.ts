@@ -2,7 +2,7 @@
 import { isCanonicalId, type Answer } from "../../contract/index.js";
 import type { HttpRefusal } from "../../contract/refusals.js";
 import { asset } from "../../system/paths.js";
-import type { Asked, Told } from "./check.js";
+import type { ProxiedRequest, CheckResult } from "./check.js";
 
 /** Check request as the loader gives it: members that weren't sent are missing. */
 export interface CheckRequest {
@@ -82,7 +82,7 @@ export function requestIdOf({ attributes }: CheckRequest): string | null {
   return id.length <= ID_LENGTH_MAX && isCanonicalId(id) ? id : null;
 }
 
-export function askedOf(message: CheckRequest): Asked {
+export function askedOf(message: CheckRequest): ProxiedRequest {
   const { source, request, context_extensions: context = {}, metadata_context: found } = message.attributes ?? {};
   const { method = "", path = "", host = "", size = 0, body, raw_body, ...http } = request?.http ?? {};
   const shown = [body, raw_body].filter((bytes): bytes is Buffer => bytes !== undefined && bytes.length > 0);
@@ -105,7 +105,7 @@ export function askedOf(message: CheckRequest): Asked {
 }
 
 /** With `encode_raw_headers` they stand in `header_map`, each for itself. */
-function headersOf({ headers = {}, header_map }: Pick<HttpRequest, "headers" | "header_map">): Asked["header"] {
+function headersOf({ headers = {}, header_map }: Pick<HttpRequest, "headers" | "header_map">): ProxiedRequest["header"] {
   const raw = header_map?.headers ?? [];
   if (raw.length === 0) return (name) => (Object.hasOwn(headers, name) ? headers[name] : undefined);
   return (name) => {
@@ -141,7 +141,7 @@ const RPC_CODES = new Map([
 const PERMISSION_DENIED = 7;
 const OVERWRITE_IF_EXISTS_OR_ADD = 2;
 
-export function responseOf({ refusal, answer, headers, remove }: Told): CheckResponse {
+export function responseOf({ refusal, answer, headers, remove }: CheckResult): CheckResponse {
   const dynamic_metadata = metadataOf(refusal, answer);
   if (refusal === null)
     return {

@@ -13,7 +13,7 @@ export const SSF = "https://schemas.openid.net/secevent/ssf/event-type/";
  * - `restore`: what this transmitter has cut off is lifted.
  * - `narrow`: it is left with reading what its task is about.
  */
-export type Effect = "end_session" | "cut_tokens" | "suspend" | "restore" | "narrow";
+export type EventEffect = "end_session" | "cut_tokens" | "suspend" | "restore" | "narrow";
 
 export type EventPayload = Readonly<Record<string, unknown>>;
 
@@ -21,11 +21,11 @@ interface EventType {
   /** Members that it must have, each a text of those listed, any text where none is, or an object. */
   needs?: Readonly<Record<string, readonly string[] | "object">>;
   /** Null: nothing. */
-  effect: (event: EventPayload) => Effect | null;
+  effect: (event: EventPayload) => EventEffect | null;
 }
 
 const nothing = (): null => null;
-const always = (effect: Effect) => (): Effect => effect;
+const always = (effect: EventEffect) => (): EventEffect => effect;
 
 /** A type that isn't here is taken, and has no effect. */
 const TYPES: ReadonlyMap<string, EventType> = new Map([
@@ -83,7 +83,7 @@ export const EVENT_TYPES: readonly string[] = [...TYPES.keys()];
 
 export interface ReadEvent {
   known: boolean;
-  effect: Effect | null;
+  effect: EventEffect | null;
   /** When it happened, as it says; null where it says nothing. Milliseconds since the epoch. */
   at_ms: number | null;
   /** Why, for who operates; null where it doesn't say. */

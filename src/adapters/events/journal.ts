@@ -7,7 +7,7 @@ import { join } from "node:path";
 import { readRegularFile } from "../../system/read_file.js";
 
 /** A token that was taken. */
-export interface Taken {
+export interface AcceptedToken {
   /** Its transmitter, and its `jti`. */
   from: string;
   jti: string;
@@ -24,11 +24,11 @@ export class Journal {
   readonly #max: number;
   readonly #damaged: (detail: string) => void;
   /** Oldest first. */
-  readonly #taken = new Map<string, Taken>();
+  readonly #taken = new Map<string, AcceptedToken>();
   readonly #restored = new Map<string, number>();
   #file: FileHandle | null = null;
   #lines = 0;
-  #waiting: { taken: Taken; resolve: () => void; reject: (cause: unknown) => void }[] = [];
+  #waiting: { taken: AcceptedToken; resolve: () => void; reject: (cause: unknown) => void }[] = [];
   #isWriting = false;
   #writing: Promise<void> = Promise.resolve();
 
@@ -51,7 +51,7 @@ export class Journal {
     return this.#taken.size;
   }
 
-  find(from: string, jti: string): Taken | undefined {
+  find(from: string, jti: string): AcceptedToken | undefined {
     return this.#taken.get(keyOf({ from, jti }));
   }
 
@@ -63,7 +63,7 @@ export class Journal {
   }
 
   /** Resolves when it is on disk. @throws whatever the disk says */
-  add(taken: Taken): Promise<void> {
+  add(taken: AcceptedToken): Promise<void> {
     return new Promise((resolve, reject) => {
       this.#waiting.push({ taken, resolve, reject });
       if (!this.#isWriting) this.#writing = this.#writeAll();
@@ -100,7 +100,7 @@ export class Journal {
     this.#isWriting = false;
   }
 
-  #remember(taken: Taken): void {
+  #remember(taken: AcceptedToken): void {
     const key = keyOf(taken);
     this.#taken.delete(key);
     this.#taken.set(key, taken);
@@ -157,14 +157,14 @@ export class Journal {
   }
 }
 
-const restoredBy = ({ from, restored }: Taken): string[] => (restored?.targets ?? []).map((target) => `${from} ${target}`);
+const restoredBy = ({ from, restored }: AcceptedToken): string[] => (restored?.targets ?? []).map((target) => `${from} ${target}`);
 const keyOf = ({ from, jti }: { from: string; jti: string }): string => `${from} ${jti}`;
-const lineOf = (taken: Taken): string => `${JSON.stringify({ v: 1, ...taken })}\n`;
+const lineOf = (taken: AcceptedToken): string => `${JSON.stringify({ v: 1, ...taken })}\n`;
 
 /** Parses a line; null if it is invalid. */
-function readLine(line: string): Taken | null {
+function readLine(line: string): AcceptedToken | null {
   try {
-    const { v, from, jti, digest, restored } = JSON.parse(line) as Partial<Taken> & { v?: unknown };
+    const { v, from, jti, digest, restored } = JSON.parse(line) as Partial<AcceptedToken> & { v?: unknown };
     if (v !== 1 || typeof from !== "string" || typeof jti !== "string" || typeof digest !== "string") return null;
     return { from, jti, digest, ...(restored === undefined ? {} : { restored }) };
   } catch {

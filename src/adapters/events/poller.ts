@@ -44,7 +44,7 @@ const isPolled = schemas().compile<Static<typeof Polled>>(Polled);
 const EMPTY_PAUSE_MS = 1000;
 
 /** Report on received tokens, sent with the next poll. */
-interface Said {
+interface PollReport {
   ack: string[];
   setErrs: Record<string, { err: string; description: string }>;
 }
@@ -53,7 +53,7 @@ export class Poller {
   readonly #options: PollerOptions;
   readonly #deps: PollerDeps;
   readonly #attempts: Attempts;
-  #said: Said = { ack: [], setErrs: {} };
+  #said: PollReport = { ack: [], setErrs: {} };
 
   constructor(options: PollerOptions, deps: PollerDeps) {
     this.#options = options;
@@ -128,7 +128,7 @@ export class Poller {
     return postponed;
   }
 
-  #headers({ setErrs }: Said): Record<string, string> {
+  #headers({ setErrs }: PollReport): Record<string, string> {
     const { token_file } = this.#options;
     return {
       accept: "application/json",
@@ -140,7 +140,7 @@ export class Poller {
   }
 }
 
-function bodyOf({ ack, setErrs }: Said, maxEvents: number): string {
+function bodyOf({ ack, setErrs }: PollReport, maxEvents: number): string {
   return JSON.stringify({
     maxEvents,
     returnImmediately: false,

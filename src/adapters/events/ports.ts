@@ -1,9 +1,9 @@
 /** Facts and records that events need; the wiring provides them. */
-import type { Effect } from "./event_types.js";
-import type { Here, Target } from "./subjects.js";
+import type { EventEffect } from "./event_types.js";
+import type { Here, KnownSubject } from "./subjects.js";
 
 /** Source of a change by an event, as it is recorded. */
-export interface Told {
+export interface EventAttribution {
   /** The transmitter's name here. */
   source: string;
   /** Author of the change: the transmitter and the token's `jti`. */
@@ -14,7 +14,7 @@ export interface Told {
 }
 
 /** Result of applying an event. */
-export interface Done {
+export interface EventResult {
   /** false: it told nothing new of any of these. */
   applied: boolean;
   /** false: it holds in memory, and can't be stored now. */
@@ -26,5 +26,5 @@ export interface EventFacts extends Here {
    * Lets an effect take hold of all of these: in memory before this returns, and resolved when no decision is left that began before.
    * @throws Problem `store_unavailable` and those of the log where it is one that restores; `facts_full`
    */
-  apply(effect: Effect, targets: readonly Target[], told: Told): Promise<Done>;
+  apply(effect: EventEffect, targets: readonly KnownSubject[], told: EventAttribution): Promise<EventResult>;
 }

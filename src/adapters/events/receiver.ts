@@ -6,11 +6,11 @@ import { hash, timingSafeEqual } from "node:crypto";
 import { Problem, clip } from "../../contract/index.js";
 import type { System } from "../../system/index.js";
 import { SSF, readEvent, shortName, type ReadEvent } from "./event_types.js";
-import type { Journal, Taken } from "./journal.js";
-import type { EventFacts, Told } from "./ports.js";
+import type { Journal, AcceptedToken } from "./journal.js";
+import type { EventFacts, EventAttribution } from "./ports.js";
 import { SetRefused, type SetError } from "./refusals.js";
 import { verifySet, type SetIssuer, type SetLimits, type VerifiedSet } from "./set_token.js";
-import { readSubject, targetsOf, type SubjectMapping, type Target } from "./subjects.js";
+import { readSubject, targetsOf, type EventSubjectMapping, type KnownSubject } from "./subjects.js";
 
 /** Outcomes of accepted tokens. */
 export const OUTCOMES = {
@@ -24,24 +24,24 @@ export const OUTCOMES = {
   verified: "its stream is verified",
   stream_updated: "its stream has another status",
 } as const;
-export type Outcome = keyof typeof OUTCOMES;
+export type ReceiptOutcome = keyof typeof OUTCOMES;
 
 export interface Transmitter extends SetIssuer {
   name: string;
-  mapping: SubjectMapping;
+  mapping: EventSubjectMapping;
   /** Returns the `Authorization` that it has to send when it pushes; null: none is required. @throws Error if that can't be read */
   authorization: (() => string) | null;
 }
 
 /** How a token came: polled from a transmitter, or pushed with or without an `Authorization`. */
-export type Arrival = { polled: string } | { authorization: string | undefined };
+export type TokenArrival = { polled: string } | { authorization: string | undefined };
 
 /** How a transmitter's stream stands. */
 export interface StreamStatus {
   name: string;
   issuer: string;
   /** Accepted tokens by their outcome. */
-  taken: Partial<Record<Outcome, number>>;
+  taken: Partial<Record<ReceiptOutcome, number>>;
   repeated: number;
   refused: Partial<Record<SetError, number>>;
   /** When the last one was taken, and how long after it was issued; null: none yet. */
@@ -62,7 +62,7 @@ export interface ReceiverDeps {
   system: Pick<System, "clock">;
   limits: SetLimits & { under_way_max: number };
   /** Called for each accepted token, and for each change of a stream. */
-  report: (outcome: Outcome, fields: Readonly<Record<string, unknown>>) => void;
+  report: (outcome: ReceiptOutcome, fields: Readonly<Record<string, unknown>>) => void;
 }
 
 const REASON_LENGTH_MAX = 512;
@@ -116,7 +116,7 @@ export class Receiver {
    * @throws SetRefused
    * @throws Problem of the moment (503): it may come again
    */
-  async take(token: string, arrival: Arrival): Promise<void> {
+  async take(token: string, arrival: TokenArrival): Promise<void> {
     if (this.#count >= this.#deps.limits.under_way_max) throw new Problem("overloaded");
     this.#count++;
     try {
@@ -126,7 +126,7 @@ export class Receiver {
     }
   }
 
-  async #take(token: string, arrival: Arrival): Promise<void> {
+  async #take(token: string, arrival: TokenArrival): Promise<void> {
     const { limits, system, journal } = this.#deps;
     const verified = verifySet(token, this.#issuers, limits, system.clock.wall());
     const { set, issuer } = await counting(verified, this.#unproven);
@@ -134,7 +134,7 @@ export class Receiver {
     await counting(this.#takeVerified(set, issuer, arrival, journal), refused);
   }
 
-  async #takeVerified(set: VerifiedSet, issuer: Transmitter, arrival: Arrival, journal: ReceiverDeps["journal"]): Promise<void> {
+  async #takeVerified(set: VerifiedSet, issuer: Transmitter, arrival: TokenArrival, journal: ReceiverDeps["journal"]): Promise<void> {
     checkArrival(issuer, arrival);
     const { name } = issuer;
     const key = `${name} ${set.jti}`;
@@ -171,7 +171,7 @@ export class Receiver {
     report(outcome, said);
   }
 
-  async #remember(journal: ReceiverDeps["journal"], taken: Taken): Promise<void> {
+  async #remember(journal: ReceiverDeps["journal"], taken: AcceptedToken): Promise<void> {
     try {
       await journal.add(taken);
     } catch (cause) {
@@ -184,7 +184,7 @@ export class Receiver {
     transmitter: Transmitter,
     by: string,
     now_ms: number,
-  ): Promise<{ outcome: Outcome; detail: object; restored?: Pick<Taken, "restored"> }> {
+  ): Promise<{ outcome: ReceiptOutcome; detail: object; restored?: Pick<AcceptedToken, "restored"> }> {
     if (set.type === VERIFICATION) return { outcome: this.#verify(set, transmitter, now_ms), detail: {} };
     if (set.type === STREAM_UPDATED) return { outcome: this.#update(set, transmitter), detail: {} };
     const event = readEvent(set.type, set.event);
@@ -215,7 +215,7 @@ export class Receiver {
   }
 
   /** SSF 1.0, section 8.1.4. */
-  #verify({ event }: VerifiedSet, { name }: Transmitter, now_ms: number): Outcome {
+  #verify({ event }: VerifiedSet, { name }: Transmitter, now_ms: number): ReceiptOutcome {
     const awaited = this.#awaited.get(name);
     // One that nobody asked for says nothing of its state.
     if (awaited !== undefined && event["state"] !== undefined && event["state"] !== awaited) throw new SetRefused("invalid_state");
@@ -224,7 +224,7 @@ export class Receiver {
     return "verified";
   }
 
-  #update({ event }: VerifiedSet, { name }: Transmitter): Outcome {
+  #update({ event }: VerifiedSet, { name }: Transmitter): ReceiptOutcome {
     const { status } = event;
     if (typeof status !== "string" || !STATUSES.includes(status))
       throw new SetRefused("invalid_request", `\`events\`: \`status\`: expected ${STATUSES.join(", ")}`);
@@ -250,7 +250,7 @@ async function counting<T>(taking: Promise<T>, refused: Partial<Record<SetError,
 }
 
 /** @throws SetRefused, and an Error where it can't be known now what it has to send */
-function checkArrival({ name, authorization }: Transmitter, arrival: Arrival): void {
+function checkArrival({ name, authorization }: Transmitter, arrival: TokenArrival): void {
   if ("polled" in arrival) {
     if (arrival.polled !== name) throw new SetRefused("invalid_issuer");
   } else if (authorization !== null) {
@@ -265,12 +265,18 @@ function checkArrival({ name, authorization }: Transmitter, arrival: Arrival): v
  * Returns the source of a change. The event's time is at most its issue time and now, whatever it says: otherwise it would outrank all
  * later events until then.
  */
-function toldOf({ type, issued_ms }: VerifiedSet, { at_ms, why }: ReadEvent, { name }: Transmitter, by: string, now_ms: number): Told {
+function toldOf(
+  { type, issued_ms }: VerifiedSet,
+  { at_ms, why }: ReadEvent,
+  { name }: Transmitter,
+  by: string,
+  now_ms: number,
+): EventAttribution {
   const reason = clip(why === null ? shortName(type) : `${shortName(type)}: ${why}`, REASON_LENGTH_MAX);
   return { source: name, by, reason, as_of_ms: Math.floor(Math.min(at_ms ?? Infinity, issued_ms, now_ms)) };
 }
 
-function nameOf({ kind, id }: Target): string {
+function nameOf({ kind, id }: KnownSubject): string {
   return `${kind}/${id}`;
 }
 

@@ -4,7 +4,7 @@ import { SUBJECT_MEMBERS, type SubjectFormat, type SubjectKind, type SubjectMemb
 import { SetRefused } from "./refusals.js";
 
 /** Subject that is known here and can be cut off. */
-export interface Target {
+export interface KnownSubject {
   kind: Exclude<SubjectKind, "credential">;
   id: string;
 }
@@ -30,7 +30,7 @@ export interface SubjectRule {
   names?: Readonly<Record<string, string>> | undefined;
 }
 
-export interface SubjectMapping {
+export interface EventSubjectMapping {
   rules: readonly SubjectRule[];
   /** Names that belong here, by member of a complex subject. A subject with another name belongs to somebody else. */
   only: Readonly<Partial<Record<SubjectMember, readonly string[] | undefined>>>;
@@ -41,7 +41,7 @@ export interface SubjectMapping {
 /** Lookups of who is known here. */
 export interface Here {
   /** Returns true if the agent, owner or task exists. For principals and tokens that can't be known. */
-  knows(target: Target): boolean;
+  knows(target: KnownSubject): boolean;
   /** Returns the agent that has this credential. */
   agentOf(credential: { issuer: string; subject: string }): string | undefined;
 }
@@ -73,7 +73,7 @@ const OLDER: Readonly<Record<string, string>> = {
 const NAME_LENGTH_MAX = 512;
 const ALIASES_MAX = 16;
 /** The narrowest first: where several members are something here, it is the one that hits least of what isn't meant. */
-const NARROWEST: readonly Target["kind"][] = ["token", "task", "agent", "principal", "owner"];
+const NARROWEST: readonly KnownSubject["kind"][] = ["token", "task", "agent", "principal", "owner"];
 
 /** Names of a subject by member; null for a simple subject. Unknown formats have no names. */
 export type Subject = ReadonlyMap<SubjectMember | null, readonly SubjectName[]>;
@@ -123,8 +123,8 @@ function refused(where: string, expected: string): SetRefused {
  * Returns the targets of a subject: of its narrowest member that is known here, every target that its names stand for. A member that isn't
  * known here gives way to the other members.
  */
-export function targetsOf(subject: Subject, { rules, only, critical }: SubjectMapping, here: Here): Target[] | Unmapped {
-  let found: Target[] = [];
+export function targetsOf(subject: Subject, { rules, only, critical }: EventSubjectMapping, here: Here): KnownSubject[] | Unmapped {
+  let found: KnownSubject[] = [];
   for (const [member, names] of subject) {
     const allowed = member === null ? undefined : only[member];
     if (allowed !== undefined && !names.some(({ id }) => allowed.includes(id))) return "subject_elsewhere";
@@ -144,10 +144,10 @@ function isOf({ member }: SubjectRule, of: SubjectMember | null): boolean {
   return of === null ? member === undefined : of === (member ?? "user");
 }
 
-function targetsBy({ format, issuer, is, names: ours }: SubjectRule, names: readonly SubjectName[], here: Here): Target[] {
+function targetsBy({ format, issuer, is, names: ours }: SubjectRule, names: readonly SubjectName[], here: Here): KnownSubject[] {
   return names
     .filter((name) => name.format === format && (name.issuer === null || name.issuer === issuer))
-    .flatMap(({ id: theirs }): Target[] => {
+    .flatMap(({ id: theirs }): KnownSubject[] => {
       const id = ours === undefined ? theirs : Object.hasOwn(ours, theirs) ? ours[theirs] : undefined;
       if (id === undefined || !isCanonicalId(id)) return [];
       if (is !== "credential") return [{ kind: is, id }];
@@ -156,7 +156,7 @@ function targetsBy({ format, issuer, is, names: ours }: SubjectRule, names: read
     });
 }
 
-function narrower(a: Target[], b: Target[]): Target[] {
-  const rank = (targets: Target[]): number => Math.min(...targets.map(({ kind }) => NARROWEST.indexOf(kind)), NARROWEST.length);
+function narrower(a: KnownSubject[], b: KnownSubject[]): KnownSubject[] {
+  const rank = (targets: KnownSubject[]): number => Math.min(...targets.map(({ kind }) => NARROWEST.indexOf(kind)), NARROWEST.length);
   return rank(b) < rank(a) ? b : a;
 }

@@ -4,7 +4,7 @@ import type { OpaError } from "./errors.js";
 import type { Parameters } from "./target.js";
 
 /** Result of a data request. */
-export interface Outcome {
+export interface DataResult {
   decision_id: string;
   /** JSON; undefined: OPA's "undefined". */
   result: string | undefined;
@@ -19,7 +19,7 @@ export interface Outcome {
 export const INPUT_MISSING = `{"code":"api_usage_warning","message":"'input' key missing from the request"}`;
 
 /** Members in OPA's order. @param more JSON members that come after */
-export function dataText(outcome: Outcome, asked: Pick<Parameters, "metrics" | "provenance">, version: string, more = ""): string {
+export function dataText(outcome: DataResult, asked: Pick<Parameters, "metrics" | "provenance">, version: string, more = ""): string {
   const { decision_id, result } = outcome;
   let text = `{"decision_id":"${decision_id}"`;
   if (asked.metrics) text += `,"metrics":${metricsText(outcome)}`;
@@ -30,7 +30,7 @@ export function dataText(outcome: Outcome, asked: Pick<Parameters, "metrics" | "
 }
 
 /** Returns OPA's metrics, in nanoseconds. The policy is compiled ahead, so its query is always at hand; it resolves nothing outside. */
-function metricsText({ stages }: Outcome): string {
+function metricsText({ stages }: DataResult): string {
   if (stages === null) return "{}";
   const ns = (ms: number): number => Math.round(ms * 1e6);
   const { read, evaluate, record } = stages;
@@ -44,7 +44,7 @@ function metricsText({ stages }: Outcome): string {
 }
 
 /** Without OPA's `build_timestamp`: its own client refuses one that is empty, as in OPA where it isn't a release. */
-function provenanceText({ policy }: Outcome, version: string): string {
+function provenanceText({ policy }: DataResult, version: string): string {
   const bundles = policy === null ? {} : { [policy.bundle]: { revision: policy.revision } };
   return JSON.stringify({ version, build_commit: "", build_hostname: "", bundles });
 }
@@ -54,7 +54,7 @@ export function prettyText(text: string): string {
 }
 
 /** An input's answer, or why it has none. */
-export type BatchItem = { outcome: Outcome } | { decision_id: string; error: OpaError };
+export type BatchItem = { outcome: DataResult } | { decision_id: string; error: OpaError };
 
 /** 200: each has an answer; 207: some have; 500: none has. A deny is an answer. */
 export function batchText(

@@ -4,23 +4,23 @@
  */
 import type { Answer } from "../../contract/index.js";
 
-export interface Decision {
+export interface DecisionDocument {
   answer: Answer;
   /** The answer as JSON. */
   text: string;
 }
 
 /** Returns the document as JSON for a decision; null: nothing was asked. Undefined is OPA's "undefined". */
-export type Document = (decision: Decision | null) => string | undefined;
+export type Document = (decision: DecisionDocument | null) => string | undefined;
 
 export const DECIDE = "remit/decide";
 
 /** For who takes a boolean, and so could meet no obligation: none may be open. False by default: it is never undefined. */
-function allowText(decision: Decision | null): string {
+function allowText(decision: DecisionDocument | null): string {
   return String(decision !== null && decision.answer.proceed && decision.answer.obligations.length === 0);
 }
 
-function packageText(decision: Decision | null): string {
+function packageText(decision: DecisionDocument | null): string {
   return `{"allow":${allowText(decision)}${decision === null ? "" : `,"decide":${decision.text}`}}`;
 }
 

@@ -4,8 +4,17 @@
  */
 import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { NAME_PATTERN, type DecideRequest } from "../../contract/index.js";
-import { MappingError, actionOf, isObject, readMapped, readSource, valueOf, type Mapped, type Source } from "../../guards/mcp/mapping.js";
-import { Refusal } from "../../guards/mcp/refusal.js";
+import {
+  MappingError,
+  actionOf,
+  isObject,
+  readMapped,
+  readSource,
+  valueOf,
+  type Mapped,
+  type ArgumentOrigin,
+} from "../../guards/mcp/mapping.js";
+import { McpRefusal } from "../../guards/mcp/refusal.js";
 import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
@@ -83,7 +92,7 @@ type ResultPart = (verdict: DocumentVerdict, input: unknown) => ResultJson;
 
 /** A document with inputs of a product's own. */
 export class MappedDocument {
-  readonly #who: Readonly<Record<"agent" | "purpose" | "task" | "session", Source | null>>;
+  readonly #who: Readonly<Record<"agent" | "purpose" | "task" | "session", ArgumentOrigin | null>>;
   readonly #rules: readonly DocumentRule[];
   readonly #result: ResultPart;
   /** Path of `$allowed` in the result. */
@@ -91,7 +100,7 @@ export class MappedDocument {
 
   /** @throws MappingError */
   constructor(given: ReadDocument) {
-    const who = (name: "agent" | "purpose" | "task" | "session"): Source | null =>
+    const who = (name: "agent" | "purpose" | "task" | "session"): ArgumentOrigin | null =>
       given[name] === undefined ? null : readSource(given[name], [name]);
     this.#who = { agent: who("agent"), purpose: who("purpose"), task: who("task"), session: who("session") };
     const { purpose } = this.#who;
@@ -112,12 +121,12 @@ export class MappedDocument {
    * @throws Refusal for what the mapping can't make an action of
    */
   actionOf(input: unknown): DecideRequest {
-    if (!isObject(input)) throw new Refusal("arguments_invalid");
+    if (!isObject(input)) throw new McpRefusal("arguments_invalid");
     const rule = this.#rules.find(({ when }) => when.every(({ from, is }) => valueOf({ from, as: "is" }, input) === is));
-    if (rule === undefined) throw new Refusal("tool_unavailable");
+    if (rule === undefined) throw new McpRefusal("tool_unavailable");
     const [agent, purpose, task, session] = (["agent", "purpose", "task", "session"] as const).map((name) => this.#textOf(name, input));
     if (agent === undefined || purpose === undefined)
-      throw new Refusal("argument_missing", { argument: agent === undefined ? "agent" : "purpose" });
+      throw new McpRefusal("argument_missing", { argument: agent === undefined ? "agent" : "purpose" });
     return {
       ...{ agent, purpose },
       ...(task !== undefined && { task }),
@@ -143,7 +152,7 @@ export class MappedDocument {
     const value = from === null ? undefined : valueOf(from, input);
     if (value === undefined || value === null) return undefined;
     if (typeof value !== "string")
-      throw new Refusal("argument_invalid", { argument: from !== null && "from" in from ? from.from.join(".") : name });
+      throw new McpRefusal("argument_invalid", { argument: from !== null && "from" in from ? from.from.join(".") : name });
     return value;
   }
 }

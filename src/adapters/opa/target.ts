@@ -1,7 +1,7 @@
 /** A request's path and parameters as OPA reads them (its `v1/server`): a parameter that it doesn't know it passes over. */
 import { Problem, clip } from "../../contract/index.js";
 
-export interface Target {
+export interface DataTarget {
   /** Below the route, percent-decoded, without empty segments: `remit/decide`. */
   path: string;
   parameters: Parameters;
@@ -24,7 +24,7 @@ const EXPLAINED = new Set(["off", "notes"]);
  * @param url below `route`
  * @throws Problem `http_invalid`, `parameter_invalid`
  */
-export function targetOf(url: string, route: string): Target {
+export function targetOf(url: string, route: string): DataTarget {
   const query = url.indexOf("?");
   const raw = query === -1 ? url.slice(route.length) : url.slice(route.length, query);
   return { path: pathOf(raw), parameters: query === -1 ? NONE : parametersOf(url.slice(query + 1)) };
@@ -60,10 +60,10 @@ function parametersOf(query: string): Parameters {
   };
 }
 
-export type Given = ReadonlyMap<string, readonly string[]>;
+export type GivenParameters = ReadonlyMap<string, readonly string[]>;
 
 /** @throws Problem `parameter_invalid` for what isn't UTF-8 in percent-encoding */
-export function readParameters(query: string): Given {
+export function readParameters(query: string): GivenParameters {
   const given = new Map<string, string[]>();
   for (const part of query.split("&")) {
     const equals = part.indexOf("=");
@@ -85,13 +85,13 @@ function decoded(text: string): string {
 }
 
 /** Undefined where it isn't given. Of two, whoever stands before this service may have read the other. */
-function once(given: Given, name: string): string | undefined {
+function once(given: GivenParameters, name: string): string | undefined {
   const values = given.get(name) ?? [];
   if (values.length > 1) throw new Problem("parameter_invalid", { field: name, expected: "it once" });
   return values[0];
 }
 
 /** Returns true if the parameter is given by its bare name or as `true`, whatever other values it has: as OPA reads it. */
-export function isSet(given: Given, name: string): boolean {
+export function isSet(given: GivenParameters, name: string): boolean {
   return (given.get(name) ?? []).some((value) => value === "" || value.toLowerCase() === "true");
 }

@@ -6,7 +6,7 @@ import type { ObservedAction } from "../../contract/index.js";
 import { Problem } from "../../contract/index.js";
 import { scan } from "../../decision/scan.js";
 import { actionIn, isObject, type Mapped } from "../../guards/mcp/mapping.js";
-import { Refusal } from "../../guards/mcp/refusal.js";
+import { McpRefusal } from "../../guards/mcp/refusal.js";
 import type { OtelMapping } from "./mapping.js";
 import { isServer, type Attributes, type AttributeValue, type Span } from "./read.js";
 
@@ -14,7 +14,7 @@ import { isServer, type Attributes, type AttributeValue, type Span } from "./rea
 export type Teller = "tool" | "mcp_client" | "mcp_server" | "operation";
 
 /** Call that a span reports, before it is known what it means. */
-export interface Told {
+export interface ReportedCall {
   span: Span;
   teller: Teller;
   /** Name of the tool, prompt, resource or operation. */
@@ -23,7 +23,7 @@ export interface Told {
   call: string | null;
 }
 
-export interface Act extends Told {
+export interface ReportedAction extends ReportedCall {
   line: ObservedAction;
   /** True if its agent should have asked before. */
   asks: boolean;
@@ -47,7 +47,7 @@ const SESSION_MAX = 256;
 const ARGUMENT_LIMITS = { depth_max: 32, members_max: 1024 };
 
 /** Null for a span that tells of none. */
-export function toldBy(span: Span): Told | null {
+export function toldBy(span: Span): ReportedCall | null {
   const { attributes } = span;
   const method = textOf(attributes[METHOD]);
   const call = textOf(attributes["gen_ai.tool.call.id"])?.slice(0, CALL_ID_MAX) ?? null;
@@ -72,7 +72,7 @@ export class Tellings {
   }
 
   /** Null where it is passed over: nothing maps the operation, or a server doesn't say whose call it serves. */
-  actOf(told: Told): Act | Rejected | null {
+  actOf(told: ReportedCall): ReportedAction | Rejected | null {
     const { span, teller } = told;
     const as = this.#agentOf(span, teller);
     try {
@@ -94,13 +94,13 @@ export class Tellings {
       };
       return { ...told, line, asks: asks && teller !== "operation" };
     } catch (cause) {
-      if (cause instanceof Refusal) return { span, why: whyNot(cause) };
+      if (cause instanceof McpRefusal) return { span, why: whyNot(cause) };
       if (cause instanceof RangeError) return { span, why: "startTimeUnixNano is no time" };
       throw cause;
     }
   }
 
-  #mapped({ span, teller, name }: Told): { mapped: Mapped; values: Attributes } | null {
+  #mapped({ span, teller, name }: ReportedCall): { mapped: Mapped; values: Attributes } | null {
     const { tools, prompts, resources, operations } = this.#mapping;
     if (teller === "operation") {
       const mapped = operations.get(name);
@@ -113,10 +113,10 @@ export class Tellings {
         const values = uri.match(of);
         if (values !== null) return { mapped, values };
       }
-      throw new Refusal("resource_unavailable");
+      throw new McpRefusal("resource_unavailable");
     }
     const mapped = (method === "prompts/get" ? prompts : tools).get(of);
-    if (mapped === undefined) throw new Refusal(method === "prompts/get" ? "prompt_unavailable" : "tool_unavailable");
+    if (mapped === undefined) throw new McpRefusal(method === "prompts/get" ? "prompt_unavailable" : "tool_unavailable");
     return { mapped, values: argumentsOf(span) };
   }
 
@@ -152,7 +152,7 @@ function argumentsOf({ attributes }: Span): Attributes {
   const given = attributes[ARGUMENTS];
   if (given === undefined || given === null || given === "") return {};
   const read = typeof given === "string" ? parsed(given) : given;
-  if (!isObject(read)) throw new Refusal("arguments_invalid");
+  if (!isObject(read)) throw new McpRefusal("arguments_invalid");
   return read as Attributes;
 }
 
@@ -160,7 +160,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(scan(Buffer.from(text), ARGUMENT_LIMITS));
   } catch (cause) {
-    if (cause instanceof Problem) throw new Refusal("arguments_invalid", { cause });
+    if (cause instanceof Problem) throw new McpRefusal("arguments_invalid", { cause });
     throw cause;
   }
 }
@@ -168,7 +168,7 @@ function parsed(text: string): unknown {
 /** Returns true if a span has the arguments of its call, so that it can be judged. */
 export const hasArguments = ({ attributes }: Span): boolean => attributes[ARGUMENTS] !== undefined;
 
-function whyNot({ code, argument }: Refusal): string {
+function whyNot({ code, argument }: McpRefusal): string {
   switch (code) {
     case "tool_unavailable":
       return "the mapping has no such tool";

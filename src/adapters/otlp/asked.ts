@@ -28,7 +28,7 @@ const CLAIMS_MAX = 100_000;
 /** Decisions of one agent on one resource that are looked through. */
 const LOOKED_AT_MAX = 200;
 
-export class Asked {
+export class DecisionClaims {
   readonly #options: AskedOptions;
   /** Calls by the decision that they were claimed for. */
   readonly #claims = new FairMap<string>(CLAIMS_MAX);

@@ -2,7 +2,7 @@
  * Which calls have been told of already. A span may be sent again, since an exporter that hears no answer does so; and of one call
  * several instrumentations may tell: a framework's `execute_tool`, an MCP client's and an MCP server's `tools/call`. One counts.
  */
-import type { Told } from "./actions.js";
+import type { ReportedCall } from "./actions.js";
 
 /** Calls that are remembered, of all traces; those of the trace that was heard of longest ago are forgotten first. */
 export const CALLS_MAX = 50_000;
@@ -12,7 +12,7 @@ const OVERLAPPING_MAX = 64;
 interface Call {
   /** Id of the span that first reported it. */
   span: string;
-  tellers: Set<Told["teller"]>;
+  tellers: Set<ReportedCall["teller"]>;
   call: string | null;
   start_ms: number;
   end_ms: number;
@@ -27,7 +27,7 @@ class Trace {
   readonly #byCall = new Map<string, Call>();
   readonly #byName = new Map<string, Call[]>();
 
-  add(told: Told, call: Call): void {
+  add(told: ReportedCall, call: Call): void {
     this.calls.push(call);
     this.#tell(told, call);
     const { name } = told;
@@ -38,7 +38,7 @@ class Trace {
   }
 
   /** Returns the call of this span, or the same call from another span, which then is noted as reported by both. */
-  find(told: Told): Call | null {
+  find(told: ReportedCall): Call | null {
     const { span } = told;
     const same = this.#bySpan.get(span.id);
     if (same !== undefined) return same;
@@ -53,7 +53,7 @@ class Trace {
    * The same call, as another instrumentation tells it: of the same name, and with one id for the call, or one span below the
    * other, or one within the other's time. Two spans of one instrumentation are two calls.
    */
-  #twin({ span, teller, name, call }: Told): Call | null {
+  #twin({ span, teller, name, call }: ReportedCall): Call | null {
     if (teller === "operation") return null;
     const of = (found: Call): boolean => !found.tellers.has(teller) && (call === null || found.call === null || found.call === call);
     const byCall = call === null ? undefined : this.#byCall.get(keyOf(name, call));
@@ -63,7 +63,7 @@ class Trace {
     return this.#byName.get(name)?.find((one) => of(one) && (encloses(one, span) || encloses(span, one))) ?? null;
   }
 
-  #tell({ span, name, call }: Told, found: Call): void {
+  #tell({ span, name, call }: ReportedCall, found: Call): void {
     this.#bySpan.set(span.id, found);
     this.#bySpan.set(keyOf(name, span.id), found);
     if (span.parent !== null) this.#byParent.set(keyOf(name, span.parent), found);
@@ -75,12 +75,12 @@ class Trace {
 }
 
 /** Calls of a request that is being read; `keep` remembers them once they are on record. */
-export class Batch {
-  readonly told = new Map<string, { told: Told; call: Call }[]>();
+export class CallBatch {
+  readonly told = new Map<string, { told: ReportedCall; call: Call }[]>();
   readonly traces = new Map<string, Trace>();
 }
 
-export class Calls {
+export class CallMemory {
   readonly #traces = new Map<string, Trace>();
   readonly #max: number;
   #size = 0;
@@ -95,7 +95,7 @@ export class Calls {
   }
 
   /** Returns true, and adds the call to the batch, if it is reported for the first time. */
-  isNew(told: Told, batch: Batch): boolean {
+  isNew(told: ReportedCall, batch: CallBatch): boolean {
     if (this.isKnown(told, batch)) return false;
     const { span, teller, call } = told;
     const { start_ms, end_ms } = span;
@@ -110,13 +110,13 @@ export class Calls {
   }
 
   /** Returns true if the call was reported before; unlike `isNew` it adds nothing. */
-  isKnown(told: Told, batch: Batch): boolean {
+  isKnown(told: ReportedCall, batch: CallBatch): boolean {
     const { trace } = told.span;
     return (this.#traces.get(trace)?.find(told) ?? batch.traces.get(trace)?.find(told) ?? null) !== null;
   }
 
   /** @param isKept whether the call that this span told of is on record, or needs none */
-  keep(batch: Batch, isKept: (trace: string, span: string) => boolean): void {
+  keep(batch: CallBatch, isKept: (trace: string, span: string) => boolean): void {
     for (const [id, calls] of batch.told) {
       const kept = calls.filter(({ call }) => isKept(id, call.span));
       if (kept.length === 0) continue;

@@ -32,14 +32,14 @@ export interface Span {
 }
 
 /** Unreadable part of a batch, by its place. */
-export interface Unreadable {
+export interface UnreadableSpan {
   at: string;
   why: string;
 }
 
-export interface Batch {
+export interface SpanBatch {
   spans: Span[];
-  unreadable: Unreadable[];
+  unreadable: UnreadableSpan[];
 }
 
 export interface OtlpLimits {
@@ -86,8 +86,8 @@ export function itemsOf(body: Buffer, signal: Signal, { spans_max }: OtlpLimits)
 }
 
 /** @throws Problem as `itemsOf` */
-export function readSpans(body: Buffer, limits: OtlpLimits): Batch {
-  const batch: Batch = { spans: [], unreadable: [] };
+export function readSpans(body: Buffer, limits: OtlpLimits): SpanBatch {
+  const batch: SpanBatch = { spans: [], unreadable: [] };
   const resources = new Map<unknown, Attributes>();
   for (const { item, resource, at } of itemsOf(body, "traces", limits)) {
     try {

@@ -2,9 +2,9 @@
 import { Problem, type ObservedAnswer } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import type { Observer } from "../../decision/observe.js";
-import { Tellings, hasArguments, toldBy, type Act, type Told } from "./actions.js";
-import type { Asked } from "./asked.js";
-import { Batch, Calls } from "./calls.js";
+import { Tellings, hasArguments, toldBy, type ReportedAction, type ReportedCall } from "./actions.js";
+import type { DecisionClaims } from "./asked.js";
+import { CallBatch, CallMemory } from "./calls.js";
 import { jsonOfProtobuf } from "./protobuf.js";
 import type { OtelMapping } from "./mapping.js";
 import { itemsOf, readSpans, type OtlpLimits, type Signal, type Span } from "./read.js";
@@ -28,7 +28,7 @@ export interface SentSignals {
 export interface OtlpDeps {
   mapping: OtelMapping;
   observer: Observer;
-  asked: Asked;
+  asked: DecisionClaims;
   limits: OtlpLimits;
   /** Puts on record which decisions vouch for which calls. @throws Problem of the log */
   vouched: (caller: string, calls: readonly VouchedCall[]) => Promise<void>;
@@ -73,7 +73,7 @@ export interface TracesReport {
 
 export class OtlpReports {
   readonly #deps: OtlpDeps;
-  readonly #calls = new Calls();
+  readonly #calls = new CallMemory();
   /** Callers whose spans were warned of. */
   readonly #warned = new Set<string>();
   /** Resolves when all requests that are being worked off are over. */
@@ -169,10 +169,10 @@ export class OtlpReports {
     this.#deps.notUnderstood(id, attribute);
   }
 
-  async #actsOf(told: Told[], tellings: Tellings) {
-    const acts: Act[] = [];
+  async #actsOf(told: ReportedCall[], tellings: Tellings) {
+    const acts: ReportedAction[] = [];
     const rejected: Rejection[] = [];
-    const batch = new Batch();
+    const batch = new CallBatch();
     let [passed_over, again] = [0, 0];
     // Of two spans of one call that counts which says most.
     const ordered = [...told].sort((a, b) => Number(hasArguments(b.span)) - Number(hasArguments(a.span)));

@@ -6,7 +6,7 @@ import { nearestWord } from "../../contract/nearest.js";
 import type { ActivePolicy } from "../../decision/ports.js";
 import type { MappedWord } from "./mapping.js";
 
-export interface UnknownWord extends Pick<MappedWord, "what" | "word"> {
+export interface UnknownMappedWord extends Pick<MappedWord, "what" | "word"> {
   /** The first, and how many there are. */
   place: string;
   places: number;
@@ -24,7 +24,7 @@ export class UnknownWords {
   }
 
   /** Returns the words that this policy doesn't know, and that the policy before it did, if there was one. */
-  unknownTo({ vocabulary, purposes }: Pick<ActivePolicy, "vocabulary" | "purposes">): UnknownWord[] {
+  unknownTo({ vocabulary, purposes }: Pick<ActivePolicy, "vocabulary" | "purposes">): UnknownMappedWord[] {
     const known = {
       verb: new Set(Object.keys(vocabulary.verbs)),
       type: new Set(Object.keys(vocabulary.types)),

@@ -1,6 +1,6 @@
 /** Records as CloudEvents 1.0 in JSON, in structured mode. */
 import type { ExportData } from "../../contract/export.js";
-import { requestOf, textOf, traceOf, type Recorded } from "./recorded.js";
+import { requestOf, textOf, traceOf, type ExportedRecord } from "./recorded.js";
 import { ocsfEvent } from "./ocsf.js";
 
 const SCHEMAS: Readonly<Record<number, string>> = {
@@ -10,7 +10,7 @@ const SCHEMAS: Readonly<Record<number, string>> = {
 };
 
 /** @returns the event's text; a record stands in it byte for byte */
-export function cloudEventText(recorded: Recorded, data: ExportData): string {
+export function cloudEventText(recorded: ExportedRecord, data: ExportData): string {
   const { record, bytes } = recorded;
   const attributes = { ...attributesOf(recorded), datacontenttype: "application/json" };
   if (data === "record") {
@@ -21,7 +21,7 @@ export function cloudEventText(recorded: Recorded, data: ExportData): string {
   return JSON.stringify({ ...attributes, dataschema: SCHEMAS[event["class_uid"] as number], data: event });
 }
 
-function attributesOf({ record, writer }: Recorded): Record<string, string> {
+function attributesOf({ record, writer }: ExportedRecord): Record<string, string> {
   const attributes = {
     specversion: "1.0",
     id: String(record.seq),
@@ -44,7 +44,7 @@ function attributesOf({ record, writer }: Recorded): Record<string, string> {
   };
 }
 
-function typeOf(record: Recorded["record"]): string {
+function typeOf(record: ExportedRecord["record"]): string {
   if (record.kind === "facts" && "revocation" in record) return "revocation";
   if (record.kind !== "observed") return record.kind;
   return record.answer.decision !== "allow" || record.unasked === true ? "finding" : "observed";

@@ -20,17 +20,17 @@ export interface WorkerOptions {
 
 export type ToExport = { kind: "durable"; seq: number } | { kind: "close" };
 
-export type Level = "info" | "error";
+export type ReportLevel = "info" | "error";
 
 export type FromExport =
   | { kind: "status"; sinks: SinkStatus[] }
-  | { kind: "said"; level: Level; message: string; fields: Record<string, unknown> }
+  | { kind: "said"; level: ReportLevel; message: string; fields: Record<string, unknown> }
   | { kind: "closed" };
 
 export type ExportThread = Thread<ToExport, FromExport>;
 
 /** Logs a message for an operator. */
-export type Say = (level: Level, message: string, fields: Record<string, unknown>) => void;
+export type Say = (level: ReportLevel, message: string, fields: Record<string, unknown>) => void;
 
 /** How a sink stands. */
 export interface Exported extends SinkStatus {

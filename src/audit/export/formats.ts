@@ -5,7 +5,7 @@ import { cloudEventText } from "./cloudevents.js";
 import { ocsfEvent } from "./ocsf.js";
 import { opaEvent } from "./opa.js";
 import { otlpLogRecord } from "./otlp.js";
-import type { Recorded } from "./recorded.js";
+import type { ExportedRecord } from "./recorded.js";
 
 export interface FormatOptions {
   format: ExportFormat;
@@ -44,7 +44,7 @@ export const FRAMINGS: Readonly<Record<ExportFormat, Framing>> = {
  * @param read reads what the line says; called where that is needed
  * @returns null for a record that the form has no place for
  */
-export function encode(line: Buffer, read: () => Recorded, { format, data }: FormatOptions): Buffer | null {
+export function encode(line: Buffer, read: () => ExportedRecord, { format, data }: FormatOptions): Buffer | null {
   switch (format) {
     case "json_lines":
       return Buffer.from(line);
@@ -68,7 +68,7 @@ export function encode(line: Buffer, read: () => Recorded, { format, data }: For
 const MS_A_SECOND = 1000;
 
 /** Returns an event of Splunk's HTTP Event Collector; its time is the record's, in seconds since the epoch. */
-function splunkEvent(line: Buffer, recorded: Recorded, data: ExportData): Buffer {
+function splunkEvent(line: Buffer, recorded: ExportedRecord, data: ExportData): Buffer {
   const time = (parseTime(recorded.record.time) ?? 0) / MS_A_SECOND;
   const head = JSON.stringify({ time, source: "remit", sourcetype: data === "record" ? "remit:record" : "ocsf:remit" }).slice(0, -1);
   const event = data === "record" ? line.toString() : JSON.stringify(ocsfEvent(recorded));

@@ -15,7 +15,7 @@ import {
   type Severity,
 } from "../../contract/index.js";
 import { leafHash } from "../tree/hash.js";
-import { objectOf, principalOf, requestOf, textOf, without, type Json, type Recorded } from "./recorded.js";
+import { objectOf, principalOf, requestOf, textOf, without, type JsonObject, type ExportedRecord } from "./recorded.js";
 
 const VERSION = "1.8.0";
 const PRODUCT = "Remit";
@@ -29,17 +29,17 @@ const API_ACTIVITY: Class = { uid: 6003, name: "API Activity", category: 6 };
 const AUTHORIZE_SESSION: Class = { uid: 3003, name: "Authorize Session", category: 3 };
 const DETECTION_FINDING: Class = { uid: 2004, name: "Detection Finding", category: 2 };
 
-type Named = readonly [id: number, name: string];
+type OcsfName = readonly [id: number, name: string];
 
-const CREATE: Named = [1, "Create"];
-const READ: Named = [2, "Read"];
-const UPDATE: Named = [3, "Update"];
-const DELETE: Named = [4, "Delete"];
-const ASSIGN_PRIVILEGES: Named = [1, "Assign Privileges"];
-const other = (name: string): Named => [99, name];
+const CREATE: OcsfName = [1, "Create"];
+const READ: OcsfName = [2, "Read"];
+const UPDATE: OcsfName = [3, "Update"];
+const DELETE: OcsfName = [4, "Delete"];
+const ASSIGN_PRIVILEGES: OcsfName = [1, "Assign Privileges"];
+const other = (name: string): OcsfName => [99, name];
 
 /** A record says a verb's name and not its class. By its first word; whatever isn't here is Other, under its own name. */
-const ACTIVITY_OF_VERB: ReadonlyMap<string, Named> = new Map(
+const ACTIVITY_OF_VERB: ReadonlyMap<string, OcsfName> = new Map(
   (
     [
       [READ, "read get list search find query view fetch lookup calculate count download export"],
@@ -47,12 +47,12 @@ const ACTIVITY_OF_VERB: ReadonlyMap<string, Named> = new Map(
       [UPDATE, "update modify change edit set write patch put amend rename move reset"],
       [DELETE, "delete remove drop destroy purge erase"],
     ] as const
-  ).flatMap(([activity, verbs]) => verbs.split(" ").map((verb): [string, Named] => [verb, activity])),
+  ).flatMap(([activity, verbs]) => verbs.split(" ").map((verb): [string, OcsfName] => [verb, activity])),
 );
 
 const SEVERITIES = ["Unknown", "Informational", "Low", "Medium", "High", "Critical"] as const;
 const HIGH = SEVERITIES.indexOf("High");
-const RISKS: Readonly<Record<Severity, Named>> = {
+const RISKS: Readonly<Record<Severity, OcsfName>> = {
   info: [0, "Info"],
   low: [1, "Low"],
   medium: [2, "Medium"],
@@ -60,13 +60,13 @@ const RISKS: Readonly<Record<Severity, Named>> = {
   critical: [4, "Critical"],
 };
 
-const SUCCESS: Named = [1, "Success"];
-const FAILURE: Named = [2, "Failure"];
-const NEW: Named = [1, "New"];
+const SUCCESS: OcsfName = [1, "Success"];
+const FAILURE: OcsfName = [2, "Failure"];
+const NEW: OcsfName = [1, "New"];
 
-const ALLOWED: Named = [1, "Allowed"];
-const DENIED: Named = [2, "Denied"];
-const OBSERVED: Named = [3, "Observed"];
+const ALLOWED: OcsfName = [1, "Allowed"];
+const DENIED: OcsfName = [2, "Denied"];
+const OBSERVED: OcsfName = [3, "Observed"];
 
 const DISPOSITION = {
   allowed: [1, "Allowed"],
@@ -79,7 +79,7 @@ const DISPOSITION = {
   rejected: [25, "Rejected"],
   unauthorized: [26, "Unauthorized"],
   error: [27, "Error"],
-} as const satisfies Record<string, Named>;
+} as const satisfies Record<string, OcsfName>;
 
 /** Denies of what was asked by, or for, somebody who isn't who they must be. */
 const NOT_PROVEN = new Set([
@@ -101,22 +101,22 @@ const NOT_EVALUATED = new Set(["evaluation_failed", "evaluation_budget", "result
 const OBSERVABLE = { resource: [10, "Resource UID"], user: [31, "User Object: uid"] } as const;
 
 /** Description of any record, in the terms of its class. */
-interface Said {
+interface OcsfDescription {
   of: Class;
-  activity: Named;
+  activity: OcsfName;
   severity: number;
-  status: Named;
-  members: Json;
-  unmapped: Json;
+  status: OcsfName;
+  members: JsonObject;
+  unmapped: JsonObject;
   /** The event's own id, where its record has one. */
   uid?: string;
   correlation?: string;
   /** With the profile `security_control`. */
-  control?: { action: Named; disposition: Named; members?: Json };
+  control?: { action: OcsfName; disposition: OcsfName; members?: JsonObject };
 }
 
 /** One event for each record. */
-export function ocsfEvent({ record, bytes, writer }: Recorded): Json {
+export function ocsfEvent({ record, bytes, writer }: ExportedRecord): JsonObject {
   const { of, activity, severity, status, members, unmapped, uid, correlation, control } = saidOf(record, writer.origin);
   return {
     class_uid: of.uid,
@@ -156,7 +156,7 @@ export function ocsfEvent({ record, bytes, writer }: Recorded): Json {
   };
 }
 
-function saidOf(record: Recorded["record"], origin: string): Said {
+function saidOf(record: ExportedRecord["record"], origin: string): OcsfDescription {
   switch (record.kind) {
     case "decision":
       return decision(record, false);
@@ -183,7 +183,7 @@ function saidOf(record: Recorded["record"], origin: string): Said {
   }
 }
 
-function decision(record: DecisionRecord, hasHappened: boolean): Said {
+function decision(record: DecisionRecord, hasHappened: boolean): OcsfDescription {
   const { answer } = record;
   const asked = askedIn(record);
   const failed = codesOf(answer).some((code) => NOT_EVALUATED.has(code));
@@ -214,13 +214,13 @@ function decision(record: DecisionRecord, hasHappened: boolean): Said {
 }
 
 /** When what was observed happened, as its reporter says. */
-function happenedAt({ at }: DecisionRecord): Json {
+function happenedAt({ at }: DecisionRecord): JsonObject {
   const ms = Date.parse(at ?? "");
   return ms > 0 ? { start_time: ms } : {};
 }
 
 /** Describes an action that has happened and would not have been allowed. */
-function finding(record: DecisionRecord): Said {
+function finding(record: DecisionRecord): OcsfDescription {
   const { answer, time } = record;
   const asked = askedIn(record);
   const [first] = answer.reasons;
@@ -259,7 +259,7 @@ function finding(record: DecisionRecord): Said {
   };
 }
 
-function notice({ id, code, severity, message, finding, time, caller, agent, purpose, detail }: NoticeRecord): Said {
+function notice({ id, code, severity, message, finding, time, caller, agent, purpose, detail }: NoticeRecord): OcsfDescription {
   return {
     of: DETECTION_FINDING,
     activity: CREATE,
@@ -284,7 +284,7 @@ function notice({ id, code, severity, message, finding, time, caller, agent, pur
 /** Members of a record of facts that are not what was changed. */
 const OF_EVERY_CHANGE = new Set(Object.keys(FactsRecord.properties));
 
-function facts(record: FactsRecord): Said {
+function facts(record: FactsRecord): OcsfDescription {
   const { caller, change, facts_revision, reason } = record;
   const changed = without(record, OF_EVERY_CHANGE);
   const unmapped = { facts_revision, changed };
@@ -328,17 +328,17 @@ function facts(record: FactsRecord): Said {
   };
 }
 
-function revokedOf(revocation: Json): string {
+function revokedOf(revocation: JsonObject): string {
   const of = textOf(revocation["of"]) ?? "";
   return of === "" ? (textOf(revocation["scope"]) ?? "") : of;
 }
 
-function holderOf(grant: Json): string {
+function holderOf(grant: JsonObject): string {
   return textOf(grant["agent"]) ?? textOf(grant["task"]) ?? "";
 }
 
 /** `{read: invoice, about: task}` says `read invoice`. */
-function privilegesOf(grant: Json): string[] {
+function privilegesOf(grant: JsonObject): string[] {
   const digest = textOf(grant["action_digest"]);
   if (digest !== null) return [digest];
   return Object.entries(objectOf(grant["entry"]))
@@ -346,12 +346,12 @@ function privilegesOf(grant: Json): string[] {
     .flatMap(([verb, types]) => [types].flat().map((type) => `${verb} ${textOf(type) ?? JSON.stringify(type)}`));
 }
 
-function resourceOfFact([kind, value]: [string, unknown]): Json {
+function resourceOfFact([kind, value]: [string, unknown]): JsonObject {
   const { id, agent } = objectOf(value);
   return { type: kind, uid: textOf(id) ?? textOf(agent) ?? kind };
 }
 
-function bundle({ change, code, from, policy }: BundleRecord): Said {
+function bundle({ change, code, from, policy }: BundleRecord): OcsfDescription {
   const refused = change === "refused";
   return {
     of: API_ACTIVITY,
@@ -376,7 +376,7 @@ function bundle({ change, code, from, policy }: BundleRecord): Said {
   };
 }
 
-function refusal({ caller, code, count, since, time }: RefusalRecord): Said {
+function refusal({ caller, code, count, since, time }: RefusalRecord): OcsfDescription {
   return {
     of: API_ACTIVITY,
     activity: other("Sign-in"),
@@ -398,7 +398,7 @@ function refusal({ caller, code, count, since, time }: RefusalRecord): Said {
   };
 }
 
-function admin({ action, caller, detail }: AdminRecord): Said {
+function admin({ action, caller, detail }: AdminRecord): OcsfDescription {
   return {
     of: API_ACTIVITY,
     activity: other(action),
@@ -414,7 +414,7 @@ function admin({ action, caller, detail }: AdminRecord): Said {
   };
 }
 
-function outcome({ amount, caller, decision_id, detail, outcome: came, took_ms }: OutcomeRecord): Said {
+function outcome({ amount, caller, decision_id, detail, outcome: came, took_ms }: OutcomeRecord): OcsfDescription {
   return {
     of: API_ACTIVITY,
     activity: other("Outcome"),
@@ -435,7 +435,7 @@ function outcome({ amount, caller, decision_id, detail, outcome: came, took_ms }
 }
 
 /** Describes an operation of the service itself. */
-function byItself(operation: string, origin: string, unmapped: Json, members: Json = {}): Said {
+function byItself(operation: string, origin: string, unmapped: JsonObject, members: JsonObject = {}): OcsfDescription {
   return {
     of: API_ACTIVITY,
     activity: other(operation),
@@ -452,14 +452,14 @@ function byItself(operation: string, origin: string, unmapped: Json, members: Js
   };
 }
 
-interface Asked {
+interface OcsfRequest {
   verb: string;
   source: string | null;
-  resources: Json[];
-  observables: Json[];
+  resources: JsonObject[];
+  observables: JsonObject[];
 }
 
-function askedIn(record: DecisionRecord): Asked {
+function askedIn(record: DecisionRecord): OcsfRequest {
   const request = requestOf(record);
   const principal = principalOf(record);
   const target = objectOf(request["resource"]);
@@ -479,12 +479,12 @@ function askedIn(record: DecisionRecord): Asked {
   };
 }
 
-function observable(name: string, [typeId, type]: Named, value: string): Json {
+function observable(name: string, [typeId, type]: OcsfName, value: string): JsonObject {
   return { name, type_id: typeId, type, value };
 }
 
 /** A collection has no id, and is named by its type. */
-function resourceOf(resource: Json, [roleId, role]: Named): Json {
+function resourceOf(resource: JsonObject, [roleId, role]: OcsfName): JsonObject {
   const type = textOf(resource["type"]) ?? "";
   const uid = textOf(resource["id"]);
   return {
@@ -496,7 +496,7 @@ function resourceOf(resource: Json, [roleId, role]: Named): Json {
   };
 }
 
-function actorOf(record: DecisionRecord): Json {
+function actorOf(record: DecisionRecord): JsonObject {
   const request = requestOf(record);
   const agent = textOf(request["agent"]);
   const session = textOf(objectOf(request["context"])["session"]);
@@ -509,7 +509,7 @@ function actorOf(record: DecisionRecord): Json {
   };
 }
 
-function apiOf(record: DecisionRecord): Json {
+function apiOf(record: DecisionRecord): JsonObject {
   const request = requestOf(record);
   const { answer } = record;
   return {
@@ -526,7 +526,7 @@ function apiOf(record: DecisionRecord): Json {
 const IN_THE_EVENT = new Set(["input", "kind", "request", "seq", "time"]);
 
 /** Whatever else the record has and a class has no place for. */
-function restOf(record: DecisionRecord): Json {
+function restOf(record: DecisionRecord): JsonObject {
   const { context, purpose, task } = requestOf(record);
   const { input } = record;
   return {
@@ -537,7 +537,7 @@ function restOf(record: DecisionRecord): Json {
 }
 
 /** Members of the profile `security_control`. */
-function controlOf(answer: Answer): Json {
+function controlOf(answer: Answer): JsonObject {
   const first = answer.reasons[0];
   const [riskId, risk] = RISKS[worstOf(answer.reasons)];
   const policy = {
@@ -568,7 +568,7 @@ function severityOf({ decision: decided, reasons }: Answer): number {
   return RISKS[worstOf(reasons)][0] >= RISKS.medium[0] ? 3 : 2;
 }
 
-function dispositionOf(answer: Answer): Named {
+function dispositionOf(answer: Answer): OcsfName {
   if (answer.decision === "allow") return DISPOSITION.allowed;
   if (answer.decision === "flag") return answer.wait?.for === "approval" ? DISPOSITION.challenge : DISPOSITION.alert;
   const codes = codesOf(answer);
@@ -576,7 +576,7 @@ function dispositionOf(answer: Answer): Named {
   return codes.some((code) => NOT_EVALUATED.has(code)) ? DISPOSITION.error : DISPOSITION.blocked;
 }
 
-function activityOf(verb: string): Named {
+function activityOf(verb: string): OcsfName {
   const [word = ""] = verb.split(/[._:@/-]/, 1);
   return ACTIVITY_OF_VERB.get(word.toLowerCase()) ?? other(verb);
 }
@@ -589,6 +589,6 @@ function messageOf({ decision: decided, reasons }: Answer): string {
   return reasons[0] === undefined ? decided : `${decided}: ${reasons[0].message}`;
 }
 
-function userOf(caller: string): Json {
+function userOf(caller: string): JsonObject {
   return { uid: caller, type_id: 4, type: "Service" };
 }

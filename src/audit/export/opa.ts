@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { DecisionRecord } from "../../contract/index.js";
-import { requestOf, traceOf, without, type Json, type Recorded, type Writer } from "./recorded.js";
+import { requestOf, traceOf, without, type JsonObject, type ExportedRecord, type Writer } from "./recorded.js";
 
 export interface OpaEvent {
   labels: Record<string, string>;
@@ -13,13 +13,13 @@ export interface OpaEvent {
   span_id?: string;
   bundles: Record<string, { revision: string }>;
   path: string;
-  input?: Json;
+  input?: JsonObject;
   result?: unknown;
   masked?: string[];
   error?: { code: string; message: string };
   timestamp: string;
   metrics: Record<string, number>;
-  custom: Json;
+  custom: JsonObject;
 }
 
 /** Entrypoint of every bundle, as OPA writes a path. */
@@ -36,7 +36,7 @@ const ERRORS: ReadonlyMap<string, string> = new Map([
 const IN_THE_EVENT = new Set(["answer", "floor", "input", "masked", "request", "stages", "time"]);
 
 /** @returns null for a record that is no decision */
-export function opaEvent({ record, writer }: Recorded): OpaEvent | null {
+export function opaEvent({ record, writer }: ExportedRecord): OpaEvent | null {
   if (record.kind !== "decision" && record.kind !== "observed") return null;
   const { answer, stages } = record;
   const failed = failureOf(record);
@@ -61,7 +61,7 @@ export function opaEvent({ record, writer }: Recorded): OpaEvent | null {
   };
 }
 
-function inputOf({ input, floor, request }: DecisionRecord): { input?: Json } {
+function inputOf({ input, floor, request }: DecisionRecord): { input?: JsonObject } {
   if (input !== undefined) return { input };
   return request === undefined ? {} : { input: { request, ...(floor !== undefined && { floor }) } };
 }

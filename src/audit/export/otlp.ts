@@ -1,6 +1,6 @@
 /** Records as log records of OTLP in JSON (opentelemetry-proto, `logs/v1`): the record as it is in the log is the body. */
 import { parseTime } from "../../contract/index.js";
-import { requestOf, textOf, traceOf, type Recorded } from "./recorded.js";
+import { requestOf, textOf, traceOf, type ExportedRecord } from "./recorded.js";
 
 /** Severities of OpenTelemetry's data model for logs. */
 const INFO = 9;
@@ -19,7 +19,7 @@ interface LogRecordEvent {
 }
 
 /** Returns a log record; its trace is the one that the action names. */
-export function otlpLogRecord({ record, bytes, writer }: Recorded): LogRecordEvent {
+export function otlpLogRecord({ record, bytes, writer }: ExportedRecord): LogRecordEvent {
   const request = record.kind === "decision" || record.kind === "observed" ? requestOf(record) : {};
   const trace = traceOf(request);
   const severity = severityOf(record);
@@ -46,7 +46,7 @@ export function otlpLogRecord({ record, bytes, writer }: Recorded): LogRecordEve
 }
 
 /** A warning if somebody may have to look at it. */
-function severityOf(record: Recorded["record"]): number {
+function severityOf(record: ExportedRecord["record"]): number {
   const isWarning = record.kind === "notice" || record.kind === "refusal" || ("answer" in record && record.answer.decision !== "allow");
   return isWarning ? WARN : INFO;
 }

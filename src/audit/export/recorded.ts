@@ -8,32 +8,32 @@ export interface Writer {
   version: string;
 }
 
-export interface Recorded {
+export interface ExportedRecord {
   record: LogRecord;
   /** The record's line: a leaf of the log's tree. Valid while it is encoded. */
   bytes: Buffer;
   writer: Writer;
 }
 
-export type Json = Readonly<Record<string, unknown>>;
+export type JsonObject = Readonly<Record<string, unknown>>;
 
 /** Returns the request in an action's record, whether a policy or the floor answered; an empty object if it isn't at hand. */
-export function requestOf({ input, request }: { input?: Json; request?: Json }): Json {
+export function requestOf({ input, request }: { input?: JsonObject; request?: JsonObject }): JsonObject {
   return objectOf(input?.["request"] ?? request);
 }
 
 /** The person it was done for, as the policy or the floor saw it. */
-export function principalOf({ input, floor }: { input?: Json; floor?: Json }): string | null {
+export function principalOf({ input, floor }: { input?: JsonObject; floor?: JsonObject }): string | null {
   return textOf(objectOf(input?.["facts"])["principal"] ?? objectOf(floor?.["task"])["principal"]);
 }
 
 /** All members but these, those too that a later version of records adds. */
-export function without(record: object, names: ReadonlySet<string>): Json {
+export function without(record: object, names: ReadonlySet<string>): JsonObject {
   return Object.fromEntries(Object.entries(record).filter(([name]) => !names.has(name)));
 }
 
-export function objectOf(value: unknown): Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as Json) : {};
+export function objectOf(value: unknown): JsonObject {
+  return typeof value === "object" && value !== null && !Array.isArray(value) ? (value as JsonObject) : {};
 }
 
 export function textOf(value: unknown): string | null {
@@ -43,7 +43,7 @@ export function textOf(value: unknown): string | null {
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/;
 
 /** `context.trace`, where it is a `traceparent` (W3C Trace Context, section 3.2). */
-export function traceOf(request: Json): { parent: string; trace: string; span: string } | null {
+export function traceOf(request: JsonObject): { parent: string; trace: string; span: string } | null {
   const parent = textOf(objectOf(request["context"])["trace"]) ?? "";
   const [, trace, span] = TRACEPARENT.exec(parent) ?? [];
   return trace === undefined || span === undefined ? null : { parent, trace, span };

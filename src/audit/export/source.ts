@@ -5,7 +5,7 @@ import { BesideLines } from "../beside.js";
 import { numberedIn } from "../numbered.js";
 import { readLines, segmentsOf, type Line } from "../reading.js";
 import { readUnverified } from "../tree/checkpoint.js";
-import type { Recorded, Writer } from "./recorded.js";
+import type { ExportedRecord, Writer } from "./recorded.js";
 import { readBytes } from "../../system/read_file.js";
 
 /** The place after a record. */
@@ -21,7 +21,7 @@ export interface SourceLine extends Line {
   after: Position;
   writer: Writer;
   /** Returns the record of the line, with what stands beside it. @throws Error if the line isn't a record */
-  read: () => Recorded;
+  read: () => ExportedRecord;
 }
 
 export interface SourceEvents {

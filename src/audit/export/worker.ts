@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { system } from "../../system/index.js";
 import { runInBackground } from "../../system/thread.js";
-import type { FromExport, Level, ToExport, WorkerOptions } from "./exporter.js";
+import type { FromExport, ReportLevel, ToExport, WorkerOptions } from "./exporter.js";
 import { poster } from "../../system/post.js";
 import { Sink, type SinkEvents } from "./sink.js";
 
@@ -20,7 +20,7 @@ const reply = (message: FromExport): void => {
 };
 
 function eventsOf(sink: string): SinkEvents {
-  const say = (level: Level, message: string, fields: Record<string, unknown>): void => {
+  const say = (level: ReportLevel, message: string, fields: Record<string, unknown>): void => {
     reply({ kind: "said", level, message, fields: { sink, ...fields } });
   };
   return {

@@ -8,7 +8,7 @@ import { dirname, join } from "node:path";
 import { RECORD_BYTES_MAX, RECORD_VERSION, canonical } from "../../contract/index.js";
 import { lock } from "../../system/lock.js";
 import { openRegularFile, readRegularFile } from "../../system/read_file.js";
-import { BesideLines, type Named } from "../beside.js";
+import { BesideLines, type LineReference } from "../beside.js";
 import { CURSOR, CursorDamaged, readCursor } from "../export/cursor.js";
 import { nodeFiles } from "../files.js";
 import { readLines, segmentsOf, timeIn } from "../reading.js";
@@ -51,11 +51,11 @@ export const HELD = {
   grants: "it has a grant that hasn't ended, whose uses a start counts",
   export: "a sink hasn't taken all of it",
 } as const;
-export type Held = keyof typeof HELD;
+export type RetentionHold = keyof typeof HELD;
 
 export interface HeldBack {
   name: string;
-  why: Held;
+  why: RetentionHold;
   /** Sink, if `why` is `export`: the one that has received the fewest records, even if it is no longer configured. */
   sink?: string;
 }
@@ -187,7 +187,7 @@ function takenBy(file: string): number {
   }
 }
 
-function isHeld(to: number, signed: number, takenUpTo: number): Held | null {
+function isHeld(to: number, signed: number, takenUpTo: number): RetentionHold | null {
   if (to === Infinity) return "last";
   if (to > takenUpTo) return "export";
   return Math.ceil(to / TILE_WIDTH) * TILE_WIDTH > signed ? "uncovered" : null;
@@ -302,14 +302,14 @@ const SERVICE = '"kind":"service"';
 
 interface Looked {
   kind: string;
-  beside?: Named;
+  beside?: LineReference;
   facts_revision?: number | null;
   grant?: { uses: number | null; expires: string; ended: object | null } | null;
   keys?: string[];
 }
 
 /** A grant's uses are those of decisions after it was made, so as long as it lasts the segment that made it stays. */
-function look(line: Buffer, found: SegmentRead, nowMs: number, read: (beside: Named) => Looked): void {
+function look(line: Buffer, found: SegmentRead, nowMs: number, read: (beside: LineReference) => Looked): void {
   if (!line.includes(FACTS) && !line.includes(SERVICE)) return;
   const { kind, facts_revision, keys, beside, ...own } = JSON.parse(line.toString()) as Looked;
   if (kind === "service") found.keys.push(...(keys ?? []));

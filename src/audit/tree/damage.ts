@@ -41,7 +41,7 @@ export function records(from: number, to: number): string {
   return from === to ? `record ${from}` : `records ${from} to ${to}`;
 }
 
-export interface Range {
+export interface DamagedRange {
   from: number;
   to: number;
 }
@@ -51,7 +51,7 @@ const RANGES_MAX = 1000;
 
 /** Numbers that come in order, as ranges. */
 export class Ranges {
-  readonly all: Range[] = [];
+  readonly all: DamagedRange[] = [];
   count = 0;
 
   add(from: number, to = from): void {

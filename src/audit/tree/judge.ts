@@ -1,5 +1,5 @@
 /** From what the records and the tiles lead to, and what was signed, to what is wrong. */
-import { records, type Damage, type Range } from "./damage.js";
+import { records, type Damage, type DamagedRange } from "./damage.js";
 import type { Hash } from "./hash.js";
 import { TILE_WIDTH } from "./levels.js";
 import type { Recomputed } from "./recompute.js";
@@ -16,7 +16,7 @@ export interface Claim {
   trust: "signed" | "forged" | "another_key" | "another_log";
 }
 
-export interface Found {
+export interface LogClaims {
   claims: readonly Claim[];
   tree: Recomputed;
   /** The last record's number. */
@@ -27,7 +27,7 @@ export interface Found {
   kept_from: number;
 }
 
-export interface Judged {
+export interface LogJudgement {
   damage: Damage[];
   notes: string[];
   elsewhere: { name: string; size: number; holds: boolean }[];
@@ -48,7 +48,7 @@ type Outcome =
 /** More ranges than these are told as one. */
 const NAMED_MAX = 3;
 
-export function judge({ claims, tree, reached, structural, kept_from }: Found): Judged {
+export function judge({ claims, tree, reached, structural, kept_from }: LogClaims): LogJudgement {
   const outcomes = claims.map((claim) => ({ claim, outcome: outcomeOf(claim, tree, reached) }));
   const trusted = outcomes.filter(({ claim }) => claim.trust === "signed");
   const proven = (by: Outcome): number => Math.max(0, ...trusted.flatMap(({ claim, outcome }) => (outcome === by ? [claim.size] : [])));
@@ -135,7 +135,7 @@ function differences(tree: Recomputed, byRecords: number, byTiles: number): Dama
 }
 
 /** Returns the tiles that nothing could make again. Behind the first that the tree can't do without, others may be missing, too. */
-function lostTiles(tree: Recomputed, dropped: Range): Damage[] {
+function lostTiles(tree: Recomputed, dropped: DamagedRange): Damage[] {
   const ranges = tree.uncovered.all.flatMap((range) => within(range, dropped.from, dropped.to)).flatMap(byTile);
   return ranges.map(({ from, to }) => ({
     kind: "tile_missing",
@@ -150,8 +150,8 @@ function tileOfLeaf(seq: number): string {
 }
 
 /** A range, cut where tiles of leaves end. */
-function byTile({ from, to }: Range): Range[] {
-  const ranges: Range[] = [];
+function byTile({ from, to }: DamagedRange): DamagedRange[] {
+  const ranges: DamagedRange[] = [];
   for (let at = from; at <= to;) {
     const end = Math.min(to, Math.ceil(at / TILE_WIDTH) * TILE_WIDTH);
     ranges.push({ from: at, to: end });
@@ -160,7 +160,7 @@ function byTile({ from, to }: Range): Range[] {
   return ranges;
 }
 
-function within({ from, to }: Range, least: number, most: number): Range[] {
+function within({ from, to }: DamagedRange, least: number, most: number): DamagedRange[] {
   const range = { from: Math.max(from, least), to: Math.min(to, most) };
   return range.from <= range.to ? [range] : [];
 }

@@ -1,13 +1,13 @@
 /** Line of a segment, as far as its place in the log needs to be known. */
 import { RECORD_VERSION } from "../../contract/index.js";
-import type { Named } from "../beside.js";
+import type { LineReference } from "../beside.js";
 
 export interface Stated {
   /** Which record it says it is; null where it doesn't. */
   seq: number | null;
   /** True if it is a record. */
   well: boolean;
-  beside: Named | null;
+  beside: LineReference | null;
   /** Parsed record, for members that only rare records have; null for nearly all decisions, and for what can't be parsed. */
   parsed: Readonly<Record<string, unknown>> | null;
 }
@@ -58,7 +58,7 @@ function parse(line: Buffer): Record<string, unknown> | null {
   }
 }
 
-function besideOf(record: Readonly<Record<string, unknown>> | null): Named | null {
+function besideOf(record: Readonly<Record<string, unknown>> | null): LineReference | null {
   const beside = record?.["beside"];
   if (typeof beside !== "object" || beside === null || !("digest" in beside) || !("bytes" in beside)) return null;
   const { digest, bytes } = beside;

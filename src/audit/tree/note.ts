@@ -57,7 +57,7 @@ export interface Signer {
   line: (text: string) => string;
 }
 
-export interface Opened {
+export interface VerifiedNote {
   text: string;
   /** Trusted keys whose signatures verified, each once. */
   by: readonly Verifier[];
@@ -162,10 +162,10 @@ export function signNote(text: string, signers: readonly Signer[]): string {
  * The text of a note that at least one trusted key has signed. Signatures of others are passed over.
  * @throws NoteError `note_malformed`, `note_unsigned`, `note_forged`, `keys_ambiguous`
  */
-export function openNote(note: string | Uint8Array, trusted: readonly Verifier[]): Opened {
+export function openNote(note: string | Uint8Array, trusted: readonly Verifier[]): VerifiedNote {
   const { text, signatures } = parseNote(note);
   const by = new Set<Verifier>();
-  const others: Opened["others"][number][] = [];
+  const others: VerifiedNote["others"][number][] = [];
   for (const { name, id, signature } of signatures) {
     const known = trusted.filter((key) => key.name === name && key.id === id);
     const [key] = known;

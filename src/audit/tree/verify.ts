@@ -5,7 +5,7 @@
 import { closeSync, existsSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { openRegular, readBytes } from "../../system/read_file.js";
-import { BesideLines, type Named } from "../beside.js";
+import { BesideLines, type LineReference } from "../beside.js";
 import { lineChunk, LineTooLong, NEWLINE, readLines, segmentsOf, type Line } from "../reading.js";
 import { CHECKPOINT } from "../seal.js";
 import { retainedIn } from "../privacy/retained.js";
@@ -20,14 +20,14 @@ import { Recomputed } from "./recompute.js";
 import { nodeTiles } from "./tiles.js";
 
 /** A checkpoint that was kept where whoever writes the log couldn't reach it. */
-export interface Elsewhere {
+export interface KeptCheckpoint {
   /** Name of the checkpoint in the report. */
   name: string;
   /** The signed note. */
   note: string | Uint8Array;
 }
 
-export interface Progress {
+export interface VerifyProgress {
   records: number;
   bytes: number;
   bytes_total: number;
@@ -37,15 +37,15 @@ export interface Progress {
 export type DerivedCheck = (folder: string, size: number) => Derived;
 export type Derived = Pick<Verification, "damage" | "notes">;
 
-export interface VerifyOptions {
+export interface LogVerifyOptions {
   folder: string;
   /** Null: those that the log itself names, which whoever rewrites it can name too. */
   keys: readonly Verifier[] | null;
-  elsewhere: readonly Elsewhere[];
+  elsewhere: readonly KeptCheckpoint[];
   derived?: readonly DerivedCheck[];
   /** Receives each record's text; returns what is wrong with it, null for nothing. An example is `recordFault` of `shape.ts`. */
   fault?: (text: string) => string | null;
-  progress?: (progress: Progress) => void;
+  progress?: (progress: VerifyProgress) => void;
 }
 
 export interface Verification {
@@ -67,7 +67,7 @@ const CHECKPOINT_BYTES_MAX = 1024 * 1024;
 const PROGRESS_RECORDS = 100_000;
 const DAMAGE_MAX = 1000;
 /** Verifies a log. @throws NoteError, CheckpointError for a checkpoint kept elsewhere that isn't one */
-export function verifyLog(options: VerifyOptions): Verification {
+export function verifyLog(options: LogVerifyOptions): Verification {
   const { folder, elsewhere } = options;
   // Before the records: a service that goes on writing has them on disk before it signs.
   const own = readOwn(folder);
@@ -147,7 +147,7 @@ interface Walked {
   damage: Damage[];
 }
 
-function walk({ folder, progress, fault }: VerifyOptions, size: number, tree: Recomputed): Walked {
+function walk({ folder, progress, fault }: LogVerifyOptions, size: number, tree: Recomputed): Walked {
   const segments = segmentsOf(folder).map(({ name, first }) => ({ name, first, bytes: statSync(join(folder, name)).size }));
   const total = segments.reduce((sum, { bytes }) => sum + bytes, 0);
   const walked: Walked = { size: 0, lines: 0, bytes: 0, torn_bytes: 0, named: [], lost: 0, kept_from: 1, damage: [] };
@@ -234,7 +234,7 @@ function tooLong(path: string, offset: number, chunk: Buffer): { end: number; la
   }
 }
 
-function besideWrong({ bytes }: Named, found: number | null): string | null {
+function besideWrong({ bytes }: LineReference, found: number | null): string | null {
   if (found === null) return "what stands beside it is not there, or not what it was";
   return found === bytes ? null : `what stands beside it has ${found} bytes, and the record says ${bytes}`;
 }
@@ -290,7 +290,7 @@ function signersOf(note: Buffer): string {
     .join(" and ");
 }
 
-function notesOf({ keys, elsewhere }: VerifyOptions, walked: Walked, signed: number, missing: number): string[] {
+function notesOf({ keys, elsewhere }: LogVerifyOptions, walked: Walked, signed: number, missing: number): string[] {
   const notes: string[] = [];
   if (keys === null)
     notes.push("the keys are those that the log names itself: whoever rewrites it can name another; `--key` names those you know");

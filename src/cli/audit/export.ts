@@ -9,7 +9,7 @@ import { RECORD_KINDS, RecordSource, writerAt, type SourceLine } from "../../aud
 import { LineTooLong, segmentsOf, type Line } from "../../audit/reading.js";
 import { EXPORT_DATA, EXPORT_FORMATS, type ExportData, type ExportFormat } from "../../contract/export.js";
 import type { LogRecord } from "../../contract/index.js";
-import type { Bound } from "../../replay/records.js";
+import type { RangeBound } from "../../replay/records.js";
 import { systemClock } from "../../system/index.js";
 import { bound } from "../bound.js";
 import { CliError, type Exit } from "../exit.js";
@@ -25,8 +25,8 @@ const NEWLINE = Buffer.from("\n");
 interface ExportOptions {
   format: ExportFormat;
   data: ExportData;
-  from?: Bound;
-  to?: Bound;
+  from?: RangeBound;
+  to?: RangeBound;
   kind?: LogRecord["kind"][];
   out?: string;
 }
@@ -37,7 +37,11 @@ export function addExport(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .description("say records in a form that other systems read, one event a line; the service may be running")
     .argument("<folder>", "the records' folder (`log.dir` in remit.yaml)")
     .addOption(new Option("--format <format>", "which form").choices([...EXPORT_FORMATS]).makeOptionMandatory())
-    .addOption(new Option("--data <what>", "of cloudevents, json_array, splunk_hec: the record, or its OCSF event").choices([...EXPORT_DATA]).default("record"))
+    .addOption(
+      new Option("--data <what>", "of cloudevents, json_array, splunk_hec: the record, or its OCSF event")
+        .choices([...EXPORT_DATA])
+        .default("record"),
+    )
     .option("--from <bound>", "only from this record's number or time on: RFC 3339, a date, or how long ago (8h, 2d)", bound)
     .option("--to <bound>", "only up to this one, and with it", bound)
     .addOption(new Option("--kind <kind...>", "only these kinds").choices([...RECORD_KINDS]))
@@ -57,14 +61,14 @@ Examples:
     });
 }
 
-interface Found {
+interface ExportCounts {
   /** Within the bounds, and of the kinds. */
   records: number;
   events: number;
   unreadable: number;
 }
 
-async function exportTo(folder: string, options: ExportOptions, ui: Ui): Promise<Found> {
+async function exportTo(folder: string, options: ExportOptions, ui: Ui): Promise<ExportCounts> {
   if (!existsSync(folder) || segmentsOf(folder).length === 0)
     throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");
   if (options.out === undefined) {
@@ -131,9 +135,9 @@ async function closed(file: WriteStream): Promise<void> {
   await once(file, "close");
 }
 
-async function exportInto(out: Out, folder: string, options: ExportOptions, ui: Ui): Promise<Found> {
+async function exportInto(out: Out, folder: string, options: ExportOptions, ui: Ui): Promise<ExportCounts> {
   const { from, to } = options;
-  const found: Found = { records: 0, events: 0, unreadable: 0 };
+  const found: ExportCounts = { records: 0, events: 0, unreadable: 0 };
   const begin = from !== undefined && "seq" in from ? from.seq - 1 : 0;
   const source = new RecordSource(folder, writerAt(folder, begin), {
     besideMissing(seq) {

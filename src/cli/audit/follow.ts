@@ -4,9 +4,9 @@ import type { Ui } from "../ui.js";
 import { count, recordNumber } from "../values.js";
 import { aligned, jsonLine, rowOf } from "./lines.js";
 import { filtered, queryOf, type FilterOptions } from "./options.js";
-import { searching, withSource, type SourceOptions } from "./source.js";
+import { searching, withSource, type RecordSourceOptions } from "./source.js";
 
-interface Options extends SourceOptions, FilterOptions {
+interface Options extends RecordSourceOptions, FilterOptions {
   after?: number;
   limit?: number;
 }

@@ -4,9 +4,9 @@ import type { Novelty } from "../../contract/index.js";
 import type { Ui } from "../ui.js";
 import { count } from "../values.js";
 import { aligned, head, jsonLine, timeText } from "./lines.js";
-import { searching, timeOrAgo, withSource, type SourceOptions } from "./source.js";
+import { searching, timeOrAgo, withSource, type RecordSourceOptions } from "./source.js";
 
-interface Options extends SourceOptions {
+interface Options extends RecordSourceOptions {
   from?: string;
   to?: string;
   limit: number;

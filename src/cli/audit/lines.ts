@@ -16,13 +16,13 @@ export function jsonLine(value: unknown): string {
   return JSON.stringify(value).replaceAll(UNSEEN, (found) => found.split("").map(escaped).join(""));
 }
 
-export interface Cell {
+export interface TextCell {
   text: string;
   style?: Style | null;
 }
 
 /** Lines with columns as wide as what is in them; the last is as long as it is. */
-export function aligned(ui: Ui, rows: readonly (readonly Cell[])[]): string[] {
+export function aligned(ui: Ui, rows: readonly (readonly TextCell[])[]): string[] {
   const clipped = rows.map((row) =>
     row.map(({ text, style = null }, i) => ({ text: i === row.length - 1 ? plain(text) : clip(plain(text)), style })),
   );
@@ -40,7 +40,7 @@ export function aligned(ui: Ui, rows: readonly (readonly Cell[])[]): string[] {
 }
 
 /** Names with what belongs to each. */
-export function labelled(ui: Ui, rows: readonly (readonly [name: string, ...cells: Cell[]])[]): string[] {
+export function labelled(ui: Ui, rows: readonly (readonly [name: string, ...cells: TextCell[]])[]): string[] {
   const told = rows.filter(([, ...cells]) => cells.some(({ text }) => text !== ""));
   const width = Math.max(...told.map(([name]) => name.length));
   return told.map(([name, ...cells]) => {
@@ -57,7 +57,7 @@ function clip(text: string): string {
   return points.length <= CELL_MAX ? text : `${points.slice(0, CELL_MAX - 1).join("")}…`;
 }
 
-export function head(...names: string[]): Cell[] {
+export function head(...names: string[]): TextCell[] {
   return names.map((text) => ({ text, style: "bold" }));
 }
 
@@ -72,11 +72,11 @@ const STYLES: Readonly<Record<string, Style>> = {
   high: "red",
   medium: "yellow",
 };
-export const styled = (text: string): Cell => ({ text, style: STYLES[text] ?? null });
+export const styled = (text: string): TextCell => ({ text, style: STYLES[text] ?? null });
 
-type Judged = Extract<LogRecord, { answer: unknown }>;
+type JudgedRecord = Extract<LogRecord, { answer: unknown }>;
 
-export const isJudged = (record: LogRecord): record is Judged => "answer" in record;
+export const isJudged = (record: LogRecord): record is JudgedRecord => "answer" in record;
 
 /** 2026-11-25T09:00:00.123Z → 2026-11-25 09:00:00.123 */
 export const timeText = (time: string): string => time.replace("T", " ").replace(/Z$/, "");
@@ -88,7 +88,7 @@ export function actionText({ action, record }: Pick<FoundRecord, "action" | "rec
 }
 
 /** Returns the subject of a record that judges nothing. */
-function aboutText(record: Exclude<LogRecord, Judged>): string {
+function aboutText(record: Exclude<LogRecord, JudgedRecord>): string {
   switch (record.kind) {
     case "facts":
       return factText(record);
@@ -142,7 +142,7 @@ export function whoText({ action, record }: Pick<FoundRecord, "action" | "record
   return (record.kind === "notice" ? agent : null) ?? caller ?? "";
 }
 
-export function whatCell({ record }: Pick<FoundRecord, "record">): Cell {
+export function whatCell({ record }: Pick<FoundRecord, "record">): TextCell {
   if (!isJudged(record)) return { text: record.kind, style: "cyan" };
   const { decision, proceed } = record.answer;
   const text = record.kind === "observed" ? `${decision} (observed)` : decision === "flag" && proceed ? "flag (goes on)" : decision;
@@ -150,7 +150,7 @@ export function whatCell({ record }: Pick<FoundRecord, "record">): Cell {
 }
 
 /** A record in a list. */
-export function rowOf(one: FoundRecord): Cell[] {
+export function rowOf(one: FoundRecord): TextCell[] {
   const outcome = outcomeText(one);
   return [
     { text: String(one.seq), style: "dim" },

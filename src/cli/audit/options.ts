@@ -1,7 +1,7 @@
 /** The options by which records are found, the same for every command that finds some. */
 import { Option, type Command } from "commander";
 import { OUTCOME_STATES, RECORD_KINDS, SEVERITIES } from "../../contract/index.js";
-import type { Query } from "../client.js";
+import type { QueryMembers } from "../client.js";
 import { collect, yesNo } from "../values.js";
 import { timeOrAgo } from "./source.js";
 
@@ -58,7 +58,7 @@ export function withOutcome(command: Command): Command {
   return command.option("--outcome <state>", `what became of it: ${OUTCOME_STATES.join(", ")}; may be given again`, collect);
 }
 
-export function queryOf(options: FilterOptions): Query {
+export function queryOf(options: FilterOptions): QueryMembers {
   const { agent, purpose, task, verb, type, resource, prefix, reason, severity, caller, bundle, key } = options;
   const { decision, kind, outcome, proceed, finding, from, to } = options;
   return {

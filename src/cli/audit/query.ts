@@ -4,9 +4,9 @@ import type { Ui } from "../ui.js";
 import { count } from "../values.js";
 import { aligned, head, jsonLine, rowOf } from "./lines.js";
 import { filtered, inTime, queryOf, withOutcome, type FilterOptions } from "./options.js";
-import { found, searching, withSource, type SourceOptions } from "./source.js";
+import { found, searching, withSource, type RecordSourceOptions } from "./source.js";
 
-interface Options extends SourceOptions, FilterOptions {
+interface Options extends RecordSourceOptions, FilterOptions {
   oldest?: true;
   limit: number;
 }

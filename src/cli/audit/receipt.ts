@@ -1,11 +1,11 @@
 /** Evidence that an auditor takes away and keeps elsewhere: the log's keys, a checkpoint of it now, a decision's receipt. */
 import { writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { Client, asking, pathOf, type ServiceOptions } from "../client.js";
+import { Client, asking, pathOf, type ServiceFlags } from "../client.js";
 import { writable } from "../places.js";
 import { sayJson, type Ui } from "../ui.js";
 
-interface TakeOptions extends ServiceOptions {
+interface TakeOptions extends ServiceFlags {
   out?: string;
 }
 
@@ -49,7 +49,7 @@ export function addKeys(audit: Command, ui: Ui): void {
   asking(
     audit.command("keys").description("the log's name and the public keys of its checkpoints; keep them, once, elsewhere"),
     "  $ remit audit keys > log.vkeys",
-  ).action(async (options: ServiceOptions) => {
+  ).action(async (options: ServiceFlags) => {
     const known = await new Client(options).ask<LogKeys>("GET", "/log/keys");
     if (options.json === true) sayJson(ui, known);
     else for (const key of known.keys) ui.out(key);

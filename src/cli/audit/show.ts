@@ -16,9 +16,9 @@ import {
   whatCell,
   whoText,
   whyText,
-  type Cell,
+  type TextCell,
 } from "./lines.js";
-import { searching, withSource, type SourceOptions } from "./source.js";
+import { searching, withSource, type RecordSourceOptions } from "./source.js";
 
 export function addShow(audit: Command, ui: Ui): void {
   searching(
@@ -28,7 +28,7 @@ export function addShow(audit: Command, ui: Ui): void {
       .argument("<id>", "a decision's id, or a record's number"),
     `  $ remit audit show 0190a5e4-7c1a-7000-8000-000000000001
   $ remit audit show 4711 --json | jq .record.input`,
-  ).action(async (id: string, options: SourceOptions) => {
+  ).action(async (id: string, options: RecordSourceOptions) => {
     await withSource(options, ui, async (source) => {
       const shown = await source.ask<ShownRecord>(pathOf("decisions", id)).catch((cause: unknown) => {
         if ((cause instanceof Problem || cause instanceof CliError) && cause.code === "record_not_found")
@@ -43,7 +43,7 @@ export function addShow(audit: Command, ui: Ui): void {
 
 function lines(ui: Ui, shown: ShownRecord): string[] {
   const { record, seq, leaf, outcomes, beside } = shown;
-  const rows: [name: string, ...cells: Cell[]][] = [
+  const rows: [name: string, ...cells: TextCell[]][] = [
     ["record", { text: `${seq}, leaf ${leaf}` }],
     ["time", { text: timeText(record.time) }],
     ["what", whatCell(shown)],

@@ -4,20 +4,20 @@ import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
 import { Problem, parseTime, type FoundRecord, type RecordPage } from "../../contract/index.js";
 import { sleep, systemClock } from "../../system/index.js";
-import { Client, asking, type Query, type ServiceOptions } from "../client.js";
+import { Client, asking, type QueryMembers, type ServiceFlags } from "../client.js";
 import { CliError } from "../exit.js";
 import { followed } from "../stream.js";
 import type { Ui } from "../ui.js";
 
-export interface SourceOptions extends ServiceOptions {
+export interface RecordSourceOptions extends ServiceFlags {
   log?: string;
 }
 
-export interface Source {
+export interface SearchedSource {
   /** Returns the answer of the service, or of the folder as if it were one. @throws CliError, Problem */
-  ask<T>(path: string, query?: Query): Promise<T>;
+  ask<T>(path: string, query?: QueryMembers): Promise<T>;
   /** Records as they come. */
-  follow(query: Query, after: number | undefined): AsyncGenerator<FoundRecord>;
+  follow(query: QueryMembers, after: number | undefined): AsyncGenerator<FoundRecord>;
   close(): void;
 }
 
@@ -33,7 +33,7 @@ export function searching(command: Command, examples: string): Command {
 }
 
 /** Opens the source, passes it on, and closes it. */
-export async function withSource<T>(options: SourceOptions, ui: Ui, act: (source: Source) => Promise<T>): Promise<T> {
+export async function withSource<T>(options: RecordSourceOptions, ui: Ui, act: (source: SearchedSource) => Promise<T>): Promise<T> {
   const source = options.log === undefined ? serviceSource(options, ui) : await folderSource(options.log, ui);
   const close = closedWith(source);
   try {
@@ -44,7 +44,7 @@ export async function withSource<T>(options: SourceOptions, ui: Ui, act: (source
 }
 
 /** Closes the source when the process ends too, as a follower ends it: an index that was made for this has names from the records. */
-function closedWith(source: Source): () => void {
+function closedWith(source: SearchedSource): () => void {
   const ended = (signal: NodeJS.Signals): void => {
     close();
     process.kill(process.pid, signal);
@@ -58,7 +58,7 @@ function closedWith(source: Source): () => void {
 }
 
 /** At most `max`, over as many pages as they take. */
-export async function found(source: Source, query: Query, max: number): Promise<{ items: FoundRecord[]; more: boolean }> {
+export async function found(source: SearchedSource, query: QueryMembers, max: number): Promise<{ items: FoundRecord[]; more: boolean }> {
   const items: FoundRecord[] = [];
   let cursor: string | undefined;
   do {
@@ -70,7 +70,7 @@ export async function found(source: Source, query: Query, max: number): Promise<
   return { items, more: cursor !== undefined };
 }
 
-function serviceSource(options: ServiceOptions, ui: Ui): Source {
+function serviceSource(options: ServiceFlags, ui: Ui): SearchedSource {
   const client = new Client(options);
   return {
     ask: (path, query = {}) => client.ask("GET", path, { query }),
@@ -86,7 +86,7 @@ function serviceSource(options: ServiceOptions, ui: Ui): Source {
   };
 }
 
-async function folderSource(folder: string, ui: Ui): Promise<Source> {
+async function folderSource(folder: string, ui: Ui): Promise<SearchedSource> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
   const [{ openOutside, takeAll }, { asked }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] = await Promise.all([
@@ -105,7 +105,7 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
   if (lacking !== null) sayLacking(ui, lacking);
   const now = (): { now_ms: number; overdue_ms: number } => ({ now_ms: systemClock.wall(), overdue_ms: OVERDUE_MS });
   return {
-    async ask<T>(path: string, query: Query = {}) {
+    async ask<T>(path: string, query: QueryMembers = {}) {
       const url = `${path}?${textOf(query)}`;
       const id = decodeURIComponent(path.replace(/^\/decisions\/?/, ""));
       const ask = path === "/decisions" ? pageAsk({ url }) : id === "summary" ? summaryAsk({ url }) : ({ kind: "one", id } as const);
@@ -129,7 +129,7 @@ async function folderSource(folder: string, ui: Ui): Promise<Source> {
   };
 }
 
-function textOf(query: Query): string {
+function textOf(query: QueryMembers): string {
   const text = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) text.set(name, String(value));
   return text.toString();

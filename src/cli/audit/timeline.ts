@@ -7,11 +7,11 @@ import { writable } from "../places.js";
 import { writeWhole } from "../sources.js";
 import { count } from "../values.js";
 import { flowPage } from "./flow_page.js";
-import { actionText, aligned, isJudged, jsonLine, outcomeText, plain, styled, whatCell, whoText, whyText, type Cell } from "./lines.js";
+import { actionText, aligned, isJudged, jsonLine, outcomeText, plain, styled, whatCell, whoText, whyText, type TextCell } from "./lines.js";
 import { inTime } from "./options.js";
-import { found, searching, withSource, type Source, type SourceOptions } from "./source.js";
+import { found, searching, withSource, type SearchedSource, type RecordSourceOptions } from "./source.js";
 
-interface Options extends SourceOptions {
+interface Options extends RecordSourceOptions {
   task?: string;
   agent?: string;
   purpose?: string;
@@ -55,7 +55,10 @@ export function addTimeline(audit: Command, ui: Ui): void {
 }
 
 /** The actions, and the changes of who acted and for what, in order. */
-async function story(source: Source, { task, agent, purpose, from, to, limit }: Options): Promise<{ items: FoundRecord[]; more: boolean }> {
+async function story(
+  source: SearchedSource,
+  { task, agent, purpose, from, to, limit }: Options,
+): Promise<{ items: FoundRecord[]; more: boolean }> {
   const keys = [
     ...(task === undefined ? [] : [`task/${task}`, `revocation/task/${task}`]),
     ...(agent === undefined ? [] : [`agent/${agent}`, `narrowing/${agent}`, `revocation/agent/${agent}`]),
@@ -93,7 +96,7 @@ function lines(ui: Ui, items: readonly FoundRecord[], { task, agent }: Options):
 }
 
 /** @param showTask beside what was done, where it isn't the same all along */
-function rowOf(one: FoundRecord, showTask: boolean): Cell[] {
+function rowOf(one: FoundRecord, showTask: boolean): TextCell[] {
   const { record, action } = one;
   const outcome = outcomeText(one);
   return [

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { Damage } from "../../audit/tree/damage.js";
 import type { Verifier } from "../../audit/tree/note.js";
-import type { Elsewhere, Progress, Verification } from "../../audit/tree/verify.js";
+import type { KeptCheckpoint, VerifyProgress, Verification } from "../../audit/tree/verify.js";
 import { readGiven } from "../../system/read_file.js";
 import { CliError, type Exit } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
@@ -73,7 +73,7 @@ export async function trustedKey(vkey: string): Promise<Verifier> {
 }
 
 /** @throws CliError where there is no checkpoint in it */
-export async function keptIn(file: string): Promise<Elsewhere> {
+export async function keptIn(file: string): Promise<KeptCheckpoint> {
   const { checkpointIn } = await import("../../audit/tree/kept.js");
   try {
     return { name: file, note: checkpointIn(readGiven(file)) };
@@ -90,7 +90,7 @@ function isFolder(path: string): boolean {
 const PROGRESS_BYTES = 256 * 1024 * 1024;
 
 /** A line for each quarter of a gigabyte: a small log is done before there is anything to say. */
-function sayProgress(ui: Ui): (progress: Progress) => void {
+function sayProgress(ui: Ui): (progress: VerifyProgress) => void {
   let next = PROGRESS_BYTES;
   return ({ records, bytes, bytes_total }) => {
     if (bytes < next) return;

@@ -1,7 +1,7 @@
 /** `remit audit verify-growth`: whether a service's log has only grown since a checkpoint that was kept. */
 import { renameSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
-import { asking, Client, type ServiceOptions } from "../client.js";
+import { asking, Client, type ServiceFlags } from "../client.js";
 import { CliError } from "../exit.js";
 import { writable } from "../places.js";
 import { sayJson, type Ui } from "../ui.js";
@@ -11,7 +11,7 @@ import { keptIn, trustedKey } from "./verify.js";
 const EXAMPLES = `  $ remit audit verify-growth kept.checkpoint --key "$(head -1 log.vkeys)"
   $ remit audit verify-growth kept.checkpoint --key "$KEY" --out kept.checkpoint   # by a timer, on another machine`;
 
-interface Options extends ServiceOptions {
+interface Options extends ServiceFlags {
   key: string[];
   out?: string;
 }

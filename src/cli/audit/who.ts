@@ -5,9 +5,9 @@ import type { Ui } from "../ui.js";
 import { count } from "../values.js";
 import { aligned, head, jsonLine, styled, timeText } from "./lines.js";
 import { inTime } from "./options.js";
-import { searching, withSource, type SourceOptions } from "./source.js";
+import { searching, withSource, type RecordSourceOptions } from "./source.js";
 
-interface Options extends SourceOptions {
+interface Options extends RecordSourceOptions {
   from?: string;
   to?: string;
   prefix?: true;

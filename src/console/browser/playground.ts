@@ -3,7 +3,7 @@ import { ask } from "../../authoring/ask.js";
 import { runCase, type CaseReport, type Ground } from "../../authoring/run.js";
 import { groundOf, openTable, testSet, unbuilt } from "../../authoring/set.js";
 import { situationOf } from "../../authoring/situation.js";
-import type { Table, TableCase } from "../../authoring/table.js";
+import type { DecisionTable, TableCase } from "../../authoring/table.js";
 import { buildTables } from "../../bundle/compiled.js";
 import { OpaUnavailable, type Opa } from "../../bundle/opa.js";
 import { SourceErrors, type SourceNote } from "../../bundle/source.js";
@@ -32,7 +32,7 @@ const streaming = WebAssembly as unknown as { compileStreaming(response: Respons
 let opa: Opa = { path: null, version: "" };
 let dir = SETS;
 let ground: Ground | null = null;
-let tables: Table[] = [];
+let tables: DecisionTable[] = [];
 let last: Promise<unknown> = Promise.resolve();
 
 scope.onmessage = ({ data }) => {
@@ -125,7 +125,7 @@ async function explain(file: string, line: number): Promise<CaseExplanation> {
   }
 }
 
-function caseAt(file: string, line: number): [Table | undefined, TableCase | undefined] {
+function caseAt(file: string, line: number): [DecisionTable | undefined, TableCase | undefined] {
   const table = tables.find((one) => one.file === file);
   return [table, table?.cases.find((one) => one.line === line)];
 }

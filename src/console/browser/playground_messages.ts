@@ -1,6 +1,6 @@
 /** Messages between the playground's page and its worker. */
 import type { SourceNote } from "../../bundle/source.js";
-import type { CaseReport, Outcome } from "../../authoring/run.js";
+import type { CaseReport, CaseOutcome } from "../../authoring/run.js";
 import type { SetReport } from "../../authoring/report.js";
 import type { Answer, Explanation, PolicyInput } from "../../contract/index.js";
 
@@ -25,8 +25,8 @@ export type ToWorker =
 
 /** A case of a table, as a page shows it. */
 export type ShownCase = Pick<CaseReport, "name" | "file" | "line" | "passed" | "error" | "hint" | "nearest"> & {
-  wanted: Outcome["then"];
-  got: Outcome | null;
+  wanted: CaseOutcome["then"];
+  got: CaseOutcome | null;
 };
 
 export interface RunResult {

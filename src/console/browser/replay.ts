@@ -4,7 +4,7 @@ import { bundleDigest, fileHashes } from "../../bundle/digest.js";
 import type { BundleMetadata, Catalogue, PolicyData, ShownRecord } from "../../contract/index.js";
 import { RunningBundle } from "../../replay/bundles.js";
 import { judgeAgain } from "../../replay/judge.js";
-import { recordedOf, type Parts, type Recorded } from "../../replay/recorded.js";
+import { recordedOf, type Parts, type ReplayableRecord } from "../../replay/recorded.js";
 import { systemClock } from "../../system/index.js";
 import { readArchive } from "./host/archive.js";
 import type { FromReplay, ToReplay } from "./replay_messages.js";
@@ -62,8 +62,8 @@ async function contentOf(archive: Uint8Array): Promise<BundleContent> {
 }
 
 /** @throws Error if the record has nothing that a policy could be asked */
-function fromShown({ seq, record, beside }: ShownRecord): Recorded {
+function fromShown({ seq, record, beside }: ShownRecord): ReplayableRecord {
   const parts = (beside ?? record) as unknown as Parts;
   if (!("input" in parts) && !("floor" in parts)) throw new Error("the record holds nothing to decide again");
-  return recordedOf(seq, record as unknown as Recorded["record"], parts);
+  return recordedOf(seq, record as unknown as ReplayableRecord["record"], parts);
 }

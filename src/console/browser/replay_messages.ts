@@ -1,6 +1,6 @@
 /** Messages between a decision's page and the worker that replays it. */
 import type { PolicyIdentity, ShownRecord } from "../../contract/index.js";
-import type { Difference } from "../../replay/compare.js";
+import type { ValueDifference } from "../../replay/compare.js";
 
 export interface ToReplay {
   /** A bundle's archive. */
@@ -13,7 +13,7 @@ export type FromReplay =
       kind: "replayed";
       /** `masked`: what the policy read, or would say, is masked in the record, so that nobody can tell. */
       is: "identical" | "differing" | "masked";
-      differences: readonly Difference[];
+      differences: readonly ValueDifference[];
       policy: PolicyIdentity;
       /** True if the archive's content has the very digest that the record names. */
       isOwn: boolean;

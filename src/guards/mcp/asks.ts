@@ -2,8 +2,8 @@
  * Requests to a server over Streamable HTTP, straight from the message to its answer: without the requests, responses and streams
  * of the web that the SDK's transport makes of each, which keeps the session and everything else that belongs to it.
  */
-import { EventReader, type Received } from "../../client/event_source.js";
-import type { Exchanged, nodeExchange } from "../outside.js";
+import { EventReader, type StreamedEvent } from "../../client/event_source.js";
+import type { GuardedAnswer, nodeExchange } from "../outside.js";
 import { MessageCount } from "./message_count.js";
 import { isMessage, type JSONRPCMessage, type Request } from "./wire.js";
 
@@ -28,12 +28,12 @@ export interface Hearing {
 }
 
 /** How an answer ended: whole; or to be asked for again after this event; or the server has it elsewhere, and hasn't heard it yet. */
-export type Ended = { how: "whole" } | { how: "resumable"; after: string; in_ms: number } | { how: "elsewhere" };
+export type AnswerEnd = { how: "whole" } | { how: "resumable"; after: string; in_ms: number } | { how: "elsewhere" };
 
 const ACCEPT = "application/json, text/event-stream";
 /** Milliseconds before an answer is resumed if the server doesn't say. 1,000. */
 const RESUME_MS = 1000;
-const WHOLE: Ended = { how: "whole" };
+const WHOLE: AnswerEnd = { how: "whole" };
 
 export class Asks {
   readonly #options: AsksOptions;
@@ -44,7 +44,7 @@ export class Asks {
   }
 
   /** @throws Error where nothing came that answers it, and nothing will */
-  async ask(request: Request, { sessionId, protocolVersion }: AskedIn, hearing: Hearing): Promise<Ended> {
+  async ask(request: Request, { sessionId, protocolVersion }: AskedIn, hearing: Hearing): Promise<AnswerEnd> {
     const { url, headers, exchange } = this.#options;
     const got = await exchange(url, {
       method: "POST",
@@ -69,7 +69,7 @@ export class Asks {
     this.#over.abort(new Error("the session is over"));
   }
 
-  async #read(got: Exchanged, { id }: Request, hearing: Hearing): Promise<Ended> {
+  async #read(got: GuardedAnswer, { id }: Request, hearing: Hearing): Promise<AnswerEnd> {
     const seen = { answer: false };
     const take = (value: unknown): void => {
       if (!isMessage(value)) {
@@ -101,7 +101,7 @@ export class Asks {
     return WHOLE;
   }
 
-  async #text(got: Exchanged): Promise<string> {
+  async #text(got: GuardedAnswer): Promise<string> {
     const chunks: Uint8Array[] = [];
     let bytes = 0;
     await this.#chunks(got, (chunk) => {
@@ -112,10 +112,10 @@ export class Asks {
   }
 
   /** @returns how it can be resumed once it has ended, where it can */
-  async #events(got: Exchanged, take: (received: Received) => void): Promise<Ended | null> {
+  async #events(got: GuardedAnswer, take: (received: StreamedEvent) => void): Promise<AnswerEnd | null> {
     const reader = new EventReader();
     const message = new MessageCount();
-    const resumable = (): Ended | null =>
+    const resumable = (): AnswerEnd | null =>
       reader.lastId === null ? null : { how: "resumable", after: reader.lastId, in_ms: reader.retry_ms ?? RESUME_MS };
     try {
       await this.#chunks(got, (chunk) => {
@@ -132,7 +132,7 @@ export class Asks {
   }
 
   /** @param add is told of each, and says how many bytes the message has by then. @throws TooLarge */
-  async #chunks({ body }: Exchanged, add: (chunk: Uint8Array) => number): Promise<void> {
+  async #chunks({ body }: GuardedAnswer, add: (chunk: Uint8Array) => number): Promise<void> {
     const { message_bytes_max } = this.#options;
     const reader = body.getReader();
     for (;;) {

@@ -5,16 +5,16 @@ import type { Timers } from "../../system/index.js";
 import type { Logger } from "../../system/logger.js";
 import type { GuardConfig } from "./config.js";
 import type { Served } from "./downstream.js";
-import { actionOf, withArgument, type Action, type Arguments, type Mapped } from "./mapping.js";
+import { actionOf, withArgument, type MappedAction, type Arguments, type Mapped } from "./mapping.js";
 import { redactedResult } from "./redact.js";
-import { Refusal } from "./refusal.js";
+import { McpRefusal } from "./refusal.js";
 import { returnedBy } from "./returned.js";
 import type { Remit } from "./remit.js";
 import { ServerGone, type Upstream } from "./upstream.js";
 import { traceOf, type Params, type Reply, type Request } from "./wire.js";
 
 /** Identity that the calls of a session have. */
-export interface Who {
+export interface SessionIdentity {
   as: { agent: string; purpose: string; task: string };
   /** The agent's own token, as it is now: it may be renewed. Null where it needs none. */
   agent_token: (() => string) | null;
@@ -46,7 +46,7 @@ class NotDone extends Error {
   }
 }
 
-export class Calls {
+export class GuardedCalls {
   readonly #deps: CallsDeps;
 
   constructor(deps: CallsDeps) {
@@ -57,7 +57,7 @@ export class Calls {
    * @param values what the mapping reads: a tool's or prompt's arguments, the variables of a URI
    * @throws Refusal
    */
-  async decided(request: Request, served: Served, who: Who, mapped: Mapped, values: Arguments): Promise<Reply> {
+  async decided(request: Request, served: Served, who: SessionIdentity, mapped: Mapped, values: Arguments): Promise<Reply> {
     const { config, log, remit, session } = this.#deps;
     const action = actionOf(mapped, values);
     const agent_token = who.agent_token?.();
@@ -107,7 +107,7 @@ export class Calls {
       over.abort(stopped.reason);
     });
     const cancel = timers.after(config.call_ms_max, () => {
-      over.abort(new Refusal("call_too_long", { decision_id: answer.decision_id }));
+      over.abort(new McpRefusal("call_too_long", { decision_id: answer.decision_id }));
     });
     try {
       const { signal } = over;
@@ -140,7 +140,7 @@ function contextOf(session: string, { params }: Request): { session: string; tra
  * Returns the parameters that the server gets: the client's own, with arguments set as the answer requires.
  * @throws Refusal `obligation_unmet` if no argument of the tool is the one to be set
  */
-function paramsOf(request: Request, { action, answer }: Permitted, decided: Action, mapped: Mapped, values: Arguments): Params {
+function paramsOf(request: Request, { action, answer }: Permitted, decided: MappedAction, mapped: Mapped, values: Arguments): Params {
   const { params = {} } = request;
   let changed: Arguments | null = values;
   for (const [name, value] of Object.entries(action.arguments ?? {})) {
@@ -148,7 +148,7 @@ function paramsOf(request: Request, { action, answer }: Permitted, decided: Acti
     if (!answer.obligations.some((one) => one.type === "modify" && one.argument === name)) continue;
     changed = "uri" in params ? null : withArgument(mapped, changed, name, value);
   }
-  if (changed === null) throw new Refusal("obligation_unmet", { decision_id: answer.decision_id });
+  if (changed === null) throw new McpRefusal("obligation_unmet", { decision_id: answer.decision_id });
   return changed === values ? params : { ...params, arguments: changed };
 }
 
@@ -160,18 +160,18 @@ function redactedReply({ reply, answer }: NotDone): Reply {
   return { error: { code: reply.error.code, message: "The server answered with an error." } };
 }
 
-function refusalOf(cause: unknown): Refusal {
-  if (cause instanceof Refusal) return cause;
-  if (cause instanceof ServerGone) return new Refusal("server_unavailable", { cause });
+function refusalOf(cause: unknown): McpRefusal {
+  if (cause instanceof McpRefusal) return cause;
+  if (cause instanceof ServerGone) return new McpRefusal("server_unavailable", { cause });
   if (cause instanceof Denied) {
     const { code, answer } = cause;
     const about = { cause, ...(answer !== null && { decision_id: answer.decision_id }) };
-    if (code === "stopped") return new Refusal("stopped", about);
-    if (code === "denied") return new Refusal("denied", { ...about, tell: cause.tell_agent });
-    if (code === "waiting") return new Refusal("approval_missing", { ...about, tell: cause.tell_agent });
+    if (code === "stopped") return new McpRefusal("stopped", about);
+    if (code === "denied") return new McpRefusal("denied", { ...about, tell: cause.tell_agent });
+    if (code === "waiting") return new McpRefusal("approval_missing", { ...about, tell: cause.tell_agent });
     const isCondition = code === "obligation_unmet" || code === "obligation_unknown" || code === "not_confirmed";
-    return new Refusal(isCondition ? "obligation_unmet" : "not_decided", about);
+    return new McpRefusal(isCondition ? "obligation_unmet" : "not_decided", about);
   }
-  if (cause instanceof Undecided) return new Refusal("not_decided", { cause });
+  if (cause instanceof Undecided) return new McpRefusal("not_decided", { cause });
   throw cause;
 }

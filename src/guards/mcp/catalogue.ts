@@ -5,8 +5,8 @@
  */
 import { areSimilar } from "../../contract/similar.js";
 import { isObject, type Mapped } from "./mapping.js";
-import { differences, pinnedOf, type Definition, type Pins } from "./pins.js";
-import { Refusal, type RefusalCode } from "./refusal.js";
+import { differences, pinnedOf, type ToolDefinition, type Pins } from "./pins.js";
+import { McpRefusal, type McpRefusalCode } from "./refusal.js";
 import { without, type Params, type Reply, type RpcError } from "./wire.js";
 
 export interface Tool {
@@ -30,10 +30,10 @@ export interface CatalogueDeps {
 }
 
 /** Refusal codes for calls of a hidden tool: one for all but a tool that changed. */
-const CODES: Readonly<Partial<Record<Hidden, RefusalCode>>> = { changed: "tool_changed" };
+const CODES: Readonly<Partial<Record<Hidden, McpRefusalCode>>> = { changed: "tool_changed" };
 const PAGES_MAX = 100;
 
-interface Held {
+interface ListedTools {
   /** The first page's result. */
   first: Params;
   tools: ReadonlyMap<string, Tool>;
@@ -51,11 +51,11 @@ export class ListFailed extends Error {
 /** Reads of a list that was said to have changed while it was read. */
 const READS_MAX = 3;
 
-export class Catalogue {
+export class ToolCatalogue {
   readonly #deps: CatalogueDeps;
-  #held: Held | null = null;
+  #held: ListedTools | null = null;
   #hidden: ReadonlyMap<string, Hidden> = new Map();
-  #reading: Promise<Held | null> | null = null;
+  #reading: Promise<ListedTools | null> | null = null;
   /** How often the server said that its tools are others now. */
   #changes = 0;
 
@@ -75,7 +75,7 @@ export class Catalogue {
     const tool = tools.get(name);
     if (tool !== undefined) return tool;
     const why = this.#hidden.get(name);
-    throw new Refusal((why === undefined ? undefined : CODES[why]) ?? "tool_unavailable");
+    throw new McpRefusal((why === undefined ? undefined : CODES[why]) ?? "tool_unavailable");
   }
 
   /** The result of `tools/list`, on one page, as it is now. @throws as `tool` */
@@ -85,7 +85,7 @@ export class Catalogue {
   }
 
   /** Whoever asks while it is read waits for the same. */
-  async #read(): Promise<Held> {
+  async #read(): Promise<ListedTools> {
     for (let i = 0; i < READS_MAX; i++) {
       const reading = (this.#reading ??= this.#readOnce());
       const held = await reading.finally(() => {
@@ -93,11 +93,11 @@ export class Catalogue {
       });
       if (held !== null) return held;
     }
-    throw new Refusal("server_unavailable", { cause: "its tools change while they are read" });
+    throw new McpRefusal("server_unavailable", { cause: "its tools change while they are read" });
   }
 
   /** Null where they changed meanwhile. */
-  async #readOnce(): Promise<Held | null> {
+  async #readOnce(): Promise<ListedTools | null> {
     const changes = this.#changes;
     const { first, listed } = await this.#pages();
     if (changes !== this.#changes) return null;
@@ -112,14 +112,14 @@ export class Catalogue {
       const reply = await this.#deps.list(cursor);
       if ("error" in reply) throw new ListFailed(reply.error);
       const { tools, nextCursor } = reply.result;
-      if (!Array.isArray(tools)) throw new Refusal("server_unavailable", { cause: "a list that is none" });
+      if (!Array.isArray(tools)) throw new McpRefusal("server_unavailable", { cause: "a list that is none" });
       first ??= reply.result;
       listed.push(...(tools as unknown[]));
       if (listed.length > this.#deps.tools_max) break;
       if (typeof nextCursor !== "string") return { first, listed };
       cursor = nextCursor;
     }
-    throw new Refusal("server_unavailable", { cause: "more tools than the limit" });
+    throw new McpRefusal("server_unavailable", { cause: "more tools than the limit" });
   }
 
   /** Returns the tools that are shown, and puts the others among the hidden. */
@@ -145,7 +145,7 @@ export class Catalogue {
     return tools;
   }
 
-  #why(definition: Definition): [why: Hidden | null, detail?: Record<string, unknown>] {
+  #why(definition: ToolDefinition): [why: Hidden | null, detail?: Record<string, unknown>] {
     const { mapped, pins, possible } = this.#deps;
     const { name } = definition;
     const pinned = pins.tools.get(name);

@@ -10,7 +10,7 @@ import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/
 import type { Timers } from "../../system/index.js";
 import type { GuardConfig } from "./config.js";
 import { DirectCalls, bodyOf } from "./direct.js";
-import { lengthOf, listenTo, type End, type Listener } from "./end.js";
+import { lengthOf, listenTo, type End, type MessageListener } from "./end.js";
 import { RPC, type JSONRPCMessage, type RequestId } from "./wire.js";
 
 const SESSION = "mcp-session-id";
@@ -161,7 +161,7 @@ export class HttpClientEnd implements End {
   #standing: ServerResponse | null = null;
   /** Handed over, and not written to any of them yet. */
   #waiting_bytes = 0;
-  #listener: Listener | null = null;
+  #listener: MessageListener | null = null;
   #stopIdle: () => void = () => undefined;
   #isOver = false;
 
@@ -193,7 +193,7 @@ export class HttpClientEnd implements End {
     if (!isCall) await this.#passOn(request, response, message);
   }
 
-  begin(listener: Listener): Promise<void> {
+  begin(listener: MessageListener): Promise<void> {
     this.#listener = listener;
     return listenTo(this.#transport, {
       ...listener,

@@ -3,7 +3,7 @@
  * A tool may say so itself, in `x-authzen-mapping` of its `inputSchema`; everything else has a mapping of the binding's own. What can't
  * be mapped, and what the binding doesn't know, doesn't go on.
  */
-import { ExpressionFault, expression, spend, type Budget, type Expression, type Variables } from "./coaz_expression.js";
+import { ExpressionFault, expression, spend, type Budget, type CoazExpression, type Variables } from "./coaz_expression.js";
 import { isObject } from "./mapping.js";
 
 /** JSON-RPC codes (binding, errors). The denial's clashes with one of MCP's SDK: whoever minds gives another. */
@@ -221,7 +221,7 @@ function valueOf(mapping: unknown, scope: Scope, depth = 0): unknown {
   return Object.fromEntries(values.filter(([, value]) => value !== undefined));
 }
 
-const expressions = new Map<string, Expression>();
+const expressions = new Map<string, CoazExpression>();
 const EXPRESSIONS_MAX = 1024;
 
 function textOf(text: string, scope: Scope): unknown {

@@ -15,7 +15,7 @@ export interface Budget {
 }
 
 /** @returns undefined for an optional value that isn't there @throws ExpressionFault */
-export type Expression = (variables: Variables, budget: Budget) => unknown;
+export type CoazExpression = (variables: Variables, budget: Budget) => unknown;
 
 export class ExpressionFault extends Error {
   override readonly name = "ExpressionFault";
@@ -36,7 +36,7 @@ const environment = new Environment({ enableOptionalTypes: true, limits: LIMITS 
   .registerVariable("token", "dyn");
 
 /** @throws ExpressionFault for what is no CEL, or not of this kind */
-export function expression(text: string): Expression {
+export function expression(text: string): CoazExpression {
   if (text.length > TEXT_MAX) throw new ExpressionFault("it is too long");
   const parsed = attempt(() => environment.parse(text));
   check(parsed.ast);

@@ -18,10 +18,10 @@ import type { Reply } from "./wire.js";
 
 export type { Claims, CoazOptions, CoazRequest, CoazTool } from "./coaz.js";
 
-type Asked = Exclude<CoazQuestion, { pass: true }>;
+type DecidedQuestion = Exclude<CoazQuestion, { pass: true }>;
 
 /** Asks a policy decision point. @returns the body answered with status 200, whatever it is; rejects if there was no such answer */
-export type AskPdp = (question: Asked) => Promise<unknown>;
+export type AskPdp = (question: DecidedQuestion) => Promise<unknown>;
 
 export interface CoazGuardOptions extends CoazOptions {
   /**
@@ -75,7 +75,7 @@ export async function coazVerdict(
 }
 
 /** Every one that was asked for; what isn't there is no permission. */
-function decisionsOf({ api, body }: Asked, answer: unknown): Record<string, unknown>[] {
+function decisionsOf({ api, body }: DecidedQuestion, answer: unknown): Record<string, unknown>[] {
   const given = isObject(answer) ? answer : {};
   if (api === "evaluation") return [given];
   const wanted = body["evaluations"] as unknown[];
@@ -105,7 +105,7 @@ function denied({ method }: CoazRequest, { context }: Record<string, unknown>, {
 
 export interface PdpOptions {
   /** `access_evaluation_endpoint` and `access_evaluations_endpoint` of its metadata. */
-  endpoints: Readonly<Record<Asked["api"], string>>;
+  endpoints: Readonly<Record<DecidedQuestion["api"], string>>;
   /** The guard's own; asked for with each question. */
   token: () => string;
   timeout_ms: number;

@@ -1,6 +1,6 @@
 /** The client's side: its requests under way, each with what takes it back, and what the server asks of the client. */
 import type { Timers } from "../../system/index.js";
-import type { End, Listener } from "./end.js";
+import type { End, MessageListener } from "./end.js";
 import { isObject } from "./mapping.js";
 import {
   RPC,
@@ -40,7 +40,7 @@ export interface DownstreamListener {
 
 const FINISH_MS_MAX = 1000;
 
-interface Asked {
+interface PendingRequest {
   /** Id that the server gave the request. */
   id: RequestId;
   token: RequestId | undefined;
@@ -52,7 +52,7 @@ export class Downstream {
   readonly #requests_max: number;
   readonly #serving = new Map<string, { id: RequestId; controller: AbortController }>();
   /** Requests of the server under way, by the guard's own ids. */
-  readonly #asked = new Map<RequestId, Asked>();
+  readonly #asked = new Map<RequestId, PendingRequest>();
   #last = 0;
   #closed = false;
   #served: () => void = () => undefined;
@@ -64,7 +64,7 @@ export class Downstream {
   }
 
   begin(): Promise<void> {
-    const listener: Listener = {
+    const listener: MessageListener = {
       message: (message, headers) => {
         this.#take(message, headers);
       },

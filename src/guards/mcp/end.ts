@@ -6,7 +6,7 @@ import type { Timers } from "../../system/index.js";
 import type { Asks } from "./asks.js";
 import type { JSONRPCMessage, Request, RequestId } from "./wire.js";
 
-export interface Listener {
+export interface MessageListener {
   message(message: JSONRPCMessage, headers: Readonly<Record<string, unknown>>): void;
   /** It can't be handed over; the side may still be there. */
   unsent(message: JSONRPCMessage, cause: unknown): void;
@@ -16,7 +16,7 @@ export interface Listener {
 }
 
 export interface End {
-  begin(listener: Listener): Promise<void>;
+  begin(listener: MessageListener): Promise<void>;
   /** @param about the request of this side that it belongs to, where it isn't an answer itself */
   send(message: JSONRPCMessage, about?: RequestId): void;
   /** Which revision of the protocol was agreed on. */
@@ -32,7 +32,7 @@ export class Unread extends Error {
   override readonly name = "Unread";
 }
 
-export function listenTo(transport: Transport, listener: Listener): Promise<void> {
+export function listenTo(transport: Transport, listener: MessageListener): Promise<void> {
   transport.onmessage = (message, extra?: MessageExtraInfo) => {
     listener.message(message, extra?.requestInfo?.headers ?? {});
   };
@@ -63,7 +63,7 @@ export function lengthOf(message: JSONRPCMessage): number {
 export class PipeEnd implements End {
   readonly #transport: Transport;
   readonly #waiting_bytes_max: number;
-  #listener: Listener | null = null;
+  #listener: MessageListener | null = null;
   #queue: Waiting[] = [];
   #waiting_bytes = 0;
   #sending = false;
@@ -73,7 +73,7 @@ export class PipeEnd implements End {
     this.#waiting_bytes_max = waitingBytesMax;
   }
 
-  begin(listener: Listener): Promise<void> {
+  begin(listener: MessageListener): Promise<void> {
     this.#listener = listener;
     return listenTo(this.#transport, listener);
   }
@@ -120,7 +120,7 @@ export class HttpServerEnd implements End {
   readonly #transport: StreamableHTTPClientTransport;
   readonly #asks: Asks;
   readonly #timers: Timers;
-  #listener: Listener | null = null;
+  #listener: MessageListener | null = null;
   /** The server is where only the transport finds it, within its origin. */
   #isElsewhere = false;
 
@@ -130,7 +130,7 @@ export class HttpServerEnd implements End {
     this.#timers = timers;
   }
 
-  begin(listener: Listener): Promise<void> {
+  begin(listener: MessageListener): Promise<void> {
     this.#listener = listener;
     return listenTo(this.#transport, listener);
   }

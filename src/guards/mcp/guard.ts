@@ -5,18 +5,18 @@ import type { Logger } from "../../system/logger.js";
 import type { System } from "../../system/index.js";
 import { readToken } from "../../system/read_file.js";
 import { uuid7 } from "../../system/uuid.js";
-import type { Who } from "./calls.js";
+import type { SessionIdentity } from "./calls.js";
 import { listenForClients, type Clients } from "./clients.js";
 import type { GuardConfig } from "./config.js";
 import { PipeEnd, type End } from "./end.js";
 import type { Mapped } from "./mapping.js";
 import type { Pins } from "./pins.js";
-import { Refusal } from "./refusal.js";
+import { McpRefusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
 import { connectServer } from "./servers.js";
 import { Session } from "./session.js";
 
-export interface GuardOptions {
+export interface McpGuardOptions {
   config: GuardConfig;
   pins: Pins;
   /** Decision point; closed with the guard. */
@@ -46,7 +46,7 @@ const NAME = new RegExp(NAME_PATTERN);
 const BUFFER_FACTOR = 2;
 
 /** @throws Error where it can't listen, or a file of a token can't be read */
-export async function startGuard(options: GuardOptions): Promise<RunningGuard> {
+export async function startGuard(options: McpGuardOptions): Promise<RunningGuard> {
   const { config, remit, system } = options;
   const uuid = uuid7(system.clock, system.random);
   const sessions = new Set<Session>();
@@ -98,13 +98,13 @@ function identifier({
   remit,
   task: ofHost,
   system,
-}: GuardOptions): (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who> {
+}: McpGuardOptions): (session: string, headers: Readonly<Record<string, unknown>>) => Promise<SessionIdentity> {
   const { agent, agent_token_file, purpose, task: template } = config;
   const agent_token = agent_token_file === undefined ? null : (): string => tokenIn(agent_token_file);
   return async (session, headers) => {
     const named = headers[TASK_HEADER] ?? ofHost;
     if (typeof named === "string") {
-      if (!NAME.test(named)) throw new Refusal("not_decided", { cause: "the host's task is no name" });
+      if (!NAME.test(named)) throw new McpRefusal("not_decided", { cause: "the host's task is no name" });
       return { as: { agent, purpose, task: named }, agent_token, made: false };
     }
     const { lasts_ms, ...members } = template;
@@ -112,7 +112,7 @@ function identifier({
     try {
       await remit.createTask({ id, agent, purpose, ...members, expires: new Date(system.clock.wall() + lasts_ms).toISOString() });
     } catch (cause) {
-      throw new Refusal("not_decided", { cause });
+      throw new McpRefusal("not_decided", { cause });
     }
     return { as: { agent, purpose, task: id }, agent_token, made: true };
   };
@@ -123,10 +123,10 @@ function tokenIn(file: string): string {
   try {
     return readToken(file);
   } catch (cause) {
-    throw new Refusal("not_decided", { cause: new Error("the file of the agent's token can't be read", { cause }) });
+    throw new McpRefusal("not_decided", { cause: new Error("the file of the agent's token can't be read", { cause }) });
   }
 }
 
-function isPossible({ config, possible }: GuardOptions, mapped: Mapped): boolean {
+function isPossible({ config, possible }: McpGuardOptions, mapped: Mapped): boolean {
   return (config.task.verbs?.includes(mapped.verb) ?? true) && (possible?.(mapped) ?? true);
 }

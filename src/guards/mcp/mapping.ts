@@ -3,32 +3,32 @@
  * named, here or under `ignore`; any other is refused, since no policy would have seen it.
  */
 import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, type DecideRequest, type Resource } from "../../contract/index.js";
-import { Refusal } from "./refusal.js";
+import { McpRefusal } from "./refusal.js";
 
 /** Pattern for the names of tools and prompts. The specification has `A-Za-z0-9_-.`; servers before it also write `/` and `:`. */
 export const TOOL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:@/-]{0,127}$/;
 
-export type Action = Pick<DecideRequest, "verb" | "resource" | "related" | "arguments">;
+export type MappedAction = Pick<DecideRequest, "verb" | "resource" | "related" | "arguments">;
 export type Arguments = Readonly<Record<string, unknown>>;
 
 /** Source of a value: an argument, by its path, as it is, as text or as an integer; or a constant. */
-export type Source = { from: readonly string[]; as: "is" | "text" | "integer" } | { is: string | number | boolean };
+export type ArgumentOrigin = { from: readonly string[]; as: "is" | "text" | "integer" } | { is: string | number | boolean };
 
 interface MappedThing {
   type: string;
   /** Null for a collection verb, and for a thing of which there is one. */
-  id: Source | null;
-  attributes: Readonly<Record<string, Source>>;
+  id: ArgumentOrigin | null;
+  attributes: Readonly<Record<string, ArgumentOrigin>>;
 }
 
 /** The arguments that are named: wholly, or some of their members. */
-export type Known = ReadonlyMap<string, Known | "whole">;
+export type NamedArguments = ReadonlyMap<string, NamedArguments | "whole">;
 
 export interface Mapped extends MappedThing {
   verb: string;
-  arguments: Readonly<Record<string, Source>>;
+  arguments: Readonly<Record<string, ArgumentOrigin>>;
   related: Readonly<Record<string, MappedThing>>;
-  known: Known;
+  known: NamedArguments;
 }
 
 export class MappingError extends Error {
@@ -89,12 +89,12 @@ function readName(value: unknown, at: string[]): string {
   throw new MappingError(at, "must be a name of the vocabulary");
 }
 
-function readSources(value: unknown, at: string[]): Record<string, Source> {
+function readSources(value: unknown, at: string[]): Record<string, ArgumentOrigin> {
   return Object.fromEntries(Object.entries(object(value, at)).map(([name, source]) => [name, readSource(source, [...at, name])]));
 }
 
 /** Reads a source: `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{integer: query.limit}`, `{is: eu}`. @throws MappingError */
-export function readSource(value: unknown, at: string[]): Source {
+export function readSource(value: unknown, at: string[]): ArgumentOrigin {
   if (typeof value === "string" || Array.isArray(value)) return { from: readPath(value, at), as: "is" };
   const { text, integer, is, ...more } = object(value, at);
   const [unknown] = Object.keys(more);
@@ -126,7 +126,7 @@ function object(value: unknown, at: string[]): Record<string, unknown> {
   throw new MappingError(at, "must be keys with values");
 }
 
-function knownOf(mapped: Omit<Mapped, "known">, ignored: string[][]): Known {
+function knownOf(mapped: Omit<Mapped, "known">, ignored: string[][]): NamedArguments {
   const sources = [mapped, ...Object.values(mapped.related)].flatMap(({ id, attributes }) => [
     ...(id === null ? [] : [id]),
     ...Object.values(attributes),
@@ -143,11 +143,11 @@ function knownOf(mapped: Omit<Mapped, "known">, ignored: string[][]): Known {
       if (next !== "whole") level = next as Map<string, unknown>;
     }
   }
-  return known as Known;
+  return known as NamedArguments;
 }
 
 /** @throws Refusal `argument_unmapped`, `argument_missing`, `argument_invalid`: what was written can't be decided on */
-export function actionOf(mapped: Mapped, values: Arguments): Action {
+export function actionOf(mapped: Mapped, values: Arguments): MappedAction {
   refuseUnmapped(mapped.known, values, []);
   return actionIn(mapped, values);
 }
@@ -156,7 +156,7 @@ export function actionOf(mapped: Mapped, values: Arguments): Action {
  * Returns the action of a call that has already happened, like `actionOf`, but skips what no policy would have seen.
  * @throws Refusal `argument_missing`, `argument_invalid`
  */
-export function actionIn(mapped: Mapped, values: Arguments): Action {
+export function actionIn(mapped: Mapped, values: Arguments): MappedAction {
   const related = Object.entries(mapped.related).map(([role, thing]) => [role, thingOf(thing, values)] as const);
   return {
     verb: mapped.verb,
@@ -166,12 +166,12 @@ export function actionIn(mapped: Mapped, values: Arguments): Action {
   };
 }
 
-function refuseUnmapped(known: Known, values: Arguments, at: string[]): void {
+function refuseUnmapped(known: NamedArguments, values: Arguments, at: string[]): void {
   for (const [name, value] of Object.entries(values)) {
     const what = known.get(name);
     if (what === "whole") continue;
     const path = [...at, name];
-    if (what === undefined || !isObject(value)) throw new Refusal("argument_unmapped", { argument: path.join(".") });
+    if (what === undefined || !isObject(value)) throw new McpRefusal("argument_unmapped", { argument: path.join(".") });
     refuseUnmapped(what, value, path);
   }
 }
@@ -180,16 +180,16 @@ function thingOf({ type, id, attributes }: MappedThing, values: Arguments): Reso
   return { type, id: id === null ? null : idOf(id, values), attributes: valuesOf(attributes, values) };
 }
 
-function idOf(source: Source, values: Arguments): string {
+function idOf(source: ArgumentOrigin, values: Arguments): string {
   const value = valueOf(source, values);
   const argument = "from" in source ? source.from.join(".") : "id";
-  if (value === undefined || value === null) throw new Refusal("argument_missing", { argument });
+  if (value === undefined || value === null) throw new McpRefusal("argument_missing", { argument });
   const id = asText(value);
-  if (id === null || id.length > ID_LENGTH_MAX || !isCanonicalId(id)) throw new Refusal("argument_invalid", { argument });
+  if (id === null || id.length > ID_LENGTH_MAX || !isCanonicalId(id)) throw new McpRefusal("argument_invalid", { argument });
   return id;
 }
 
-function valuesOf(sources: Readonly<Record<string, Source>>, values: Arguments): Record<string, unknown> {
+function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arguments): Record<string, unknown> {
   const found: Record<string, unknown> = {};
   for (const [name, source] of Object.entries(sources)) {
     const value = valueOf(source, values);
@@ -197,7 +197,7 @@ function valuesOf(sources: Readonly<Record<string, Source>>, values: Arguments):
     if (!("from" in source) || source.as === "is" || value === null) found[name] = value;
     else {
       const read = source.as === "text" ? asText(value) : asInteger(value);
-      if (read === null) throw new Refusal("argument_invalid", { argument: source.from.join(".") });
+      if (read === null) throw new McpRefusal("argument_invalid", { argument: source.from.join(".") });
       found[name] = read;
     }
   }
@@ -217,7 +217,7 @@ function asInteger(value: unknown): number | null {
 }
 
 /** Returns a source's value; undefined if nothing is there. */
-export function valueOf(source: Source, values: Arguments): unknown {
+export function valueOf(source: ArgumentOrigin, values: Arguments): unknown {
   return "from" in source ? at(values, source.from) : source.is;
 }
 

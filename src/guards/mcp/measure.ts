@@ -1,14 +1,14 @@
 /** How large what a model wrote is, found out without recursion, so that no depth ends the process. */
-import type { RefusalCode } from "./refusal.js";
+import type { McpRefusalCode } from "./refusal.js";
 
-export interface Bounds {
+export interface ArgumentBounds {
   arguments_bytes_max: number;
   arguments_depth_max: number;
   arguments_members_max: number;
 }
 
 /** Which bound a JSON value goes over, as its refusal; null where it keeps to all. Text counts by its UTF-16 units. */
-export function overBounds(value: unknown, bounds: Bounds): RefusalCode | null {
+export function overBounds(value: unknown, bounds: ArgumentBounds): McpRefusalCode | null {
   const { arguments_bytes_max, arguments_depth_max, arguments_members_max } = bounds;
   let bytes = 0;
   let members = 0;

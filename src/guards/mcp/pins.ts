@@ -10,12 +10,12 @@ import { TOOL_NAME, isObject } from "./mapping.js";
 import { without } from "./wire.js";
 
 /** Tool definition as a server lists it. */
-export type Definition = Readonly<Record<string, unknown>> & { name: string };
+export type ToolDefinition = Readonly<Record<string, unknown>> & { name: string };
 
 export interface Pins {
   /** Instructions of the server to a model; null: none. */
   instructions: string | null;
-  tools: ReadonlyMap<string, Definition>;
+  tools: ReadonlyMap<string, ToolDefinition>;
 }
 
 /** Bounds on one tool's definition. */
@@ -57,14 +57,14 @@ export function writePins(file: string, { instructions, tools }: Pins): void {
  * Returns the pinned part of a listed tool: all but `_meta`, which is the transport's. Null if the tool is invalid: without a name that a
  * tool may have, or with a definition beyond the bounds.
  */
-export function pinnedOf(tool: unknown): Definition | null {
+export function pinnedOf(tool: unknown): ToolDefinition | null {
   if (!isObject(tool) || overBounds(tool, DEFINITION) !== null) return null;
   const { name } = tool;
   return typeof name === "string" && TOOL_NAME.test(name) ? { ...without(tool, "_meta"), name } : null;
 }
 
 /** The members in which two definitions of one tool differ. */
-export function differences(a: Definition, b: Definition): string[] {
+export function differences(a: ToolDefinition, b: ToolDefinition): string[] {
   const names = new Set([...Object.keys(a), ...Object.keys(b)]);
   return [...names].filter((name) => canonicalOf(a[name]) !== canonicalOf(b[name])).sort();
 }

@@ -24,8 +24,8 @@ const table = {
   approval_missing: "A person was asked, and has not approved this in time.",
 } as const;
 
-export type RefusalCode = keyof typeof table;
-export const REFUSALS: Readonly<Record<RefusalCode, string>> = table;
+export type McpRefusalCode = keyof typeof table;
+export const REFUSALS: Readonly<Record<McpRefusalCode, string>> = table;
 
 export interface RefusalDetail {
   /** For the model, in place of the table's sentence: a policy's own `tell_agent`. */
@@ -37,7 +37,7 @@ export interface RefusalDetail {
 }
 
 /** Ends a call without its having been let through, or cuts one that runs. */
-export class Refusal extends Error {
+export class McpRefusal extends Error {
   override readonly name = "Refusal";
   /** A fixed sentence, for the model. */
   readonly tell: string;
@@ -45,7 +45,7 @@ export class Refusal extends Error {
   readonly argument: string | null;
 
   constructor(
-    readonly code: RefusalCode,
+    readonly code: McpRefusalCode,
     { tell, decision_id, argument, cause }: RefusalDetail = {},
   ) {
     super(code, { cause });

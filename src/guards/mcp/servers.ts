@@ -4,7 +4,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import type { Timers } from "../../system/index.js";
 import { readToken } from "../../system/read_file.js";
 import type { Answered } from "../../client/outside.js";
-import { nodeExchange, type Exchanged } from "../outside.js";
+import { nodeExchange, type GuardedAnswer } from "../outside.js";
 import type { GuardConfig } from "./config.js";
 import { Asks } from "./asks.js";
 import { HttpServerEnd, PipeEnd, type End } from "./end.js";
@@ -89,7 +89,7 @@ function bounded(bytesMax: number, exchange: ReturnType<typeof nodeExchange>, en
 }
 
 /** Sends a request whose answer may last long, or be empty. */
-async function fetched(url: string | URL, init?: RequestInit): Promise<Pick<Exchanged, "status" | "fields"> & Pick<Answered, "body">> {
+async function fetched(url: string | URL, init?: RequestInit): Promise<Pick<GuardedAnswer, "status" | "fields"> & Pick<Answered, "body">> {
   const { status, headers, body } = await fetch(url, init);
   return { status, fields: [...headers], body };
 }

@@ -4,15 +4,15 @@
  */
 import type { Logger } from "../../system/logger.js";
 import type { Timers } from "../../system/index.js";
-import { Calls, type Who } from "./calls.js";
-import { Catalogue, ListFailed } from "./catalogue.js";
+import { GuardedCalls, type SessionIdentity } from "./calls.js";
+import { ToolCatalogue, ListFailed } from "./catalogue.js";
 import type { GuardConfig } from "./config.js";
 import { Downstream, type Served } from "./downstream.js";
 import type { End } from "./end.js";
 import { actionOf, isObject, type Mapped } from "./mapping.js";
 import { overBounds } from "./measure.js";
 import type { Pins } from "./pins.js";
-import { REFUSALS, Refusal } from "./refusal.js";
+import { REFUSALS, McpRefusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
 import { shapeOf } from "./uri.js";
 import { ServerGone, Upstream } from "./upstream.js";
@@ -27,9 +27,9 @@ export interface SessionDeps {
   log: Logger;
   timers: Timers;
   /** Identifies a session's calls and their task; called when the session begins. @throws Refusal */
-  identify: (session: string, headers: Readonly<Record<string, unknown>>) => Promise<Who>;
+  identify: (session: string, headers: Readonly<Record<string, unknown>>) => Promise<SessionIdentity>;
   /** Resolves when all is told of a session that is over; never rejects. */
-  ended: (who: Who | null) => Promise<void>;
+  ended: (who: SessionIdentity | null) => Promise<void>;
 }
 
 type Handler = (request: Request, served: Served) => Promise<Reply>;
@@ -67,13 +67,13 @@ export class Session {
   readonly #deps: SessionDeps;
   readonly #downstream: Downstream;
   readonly #upstream: Upstream;
-  readonly #catalogue: Catalogue;
-  readonly #calls: Calls;
+  readonly #catalogue: ToolCatalogue;
+  readonly #calls: GuardedCalls;
   readonly #subscribed = new Set<string>();
   /** Tools that changed, each reported once: a server that changes them to and fro would fill log and findings. */
   readonly #reported = new Set<string>();
-  #identifying: Promise<Who> | null = null;
-  #who: Who | null = null;
+  #identifying: Promise<SessionIdentity> | null = null;
+  #who: SessionIdentity | null = null;
   #over = false;
   #ended = Promise.resolve();
 
@@ -85,7 +85,7 @@ export class Session {
       client,
       {
         serve: (request, served) => this.#serve(request, served),
-        refused: (request, why) => refusedReply(request, new Refusal(why)),
+        refused: (request, why) => refusedReply(request, new McpRefusal(why)),
         notification: (notification) => {
           this.#fromClient(notification);
         },
@@ -115,7 +115,7 @@ export class Session {
         this.#end("the server is gone");
       },
     });
-    this.#catalogue = new Catalogue({
+    this.#catalogue = new ToolCatalogue({
       mapped: config.tools,
       pins,
       possible,
@@ -129,7 +129,7 @@ export class Session {
         }
       },
     });
-    this.#calls = new Calls({ ...deps, session: id, upstream: this.#upstream });
+    this.#calls = new GuardedCalls({ ...deps, session: id, upstream: this.#upstream });
   }
 
   /** A server that can't be reached is answered for: its client hears so. */
@@ -184,20 +184,21 @@ export class Session {
     const { method } = request;
     try {
       const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined;
-      if (handler === undefined) throw new Refusal("method_refused");
+      if (handler === undefined) throw new McpRefusal("method_refused");
       const unknown = Object.keys(request.params ?? {}).find((name) => name !== "_meta" && KNOWN[method]?.has(name) !== true);
-      if (unknown !== undefined) throw new Refusal("argument_unmapped", { argument: unknown });
+      if (unknown !== undefined) throw new McpRefusal("argument_unmapped", { argument: unknown });
       return await handler(request, served);
     } catch (cause) {
       if (cause instanceof ListFailed) return { error: cause.reply };
-      const refusal = cause instanceof Refusal ? cause : cause instanceof ServerGone ? new Refusal("server_unavailable", { cause }) : null;
+      const refusal =
+        cause instanceof McpRefusal ? cause : cause instanceof ServerGone ? new McpRefusal("server_unavailable", { cause }) : null;
       if (refusal === null) throw cause;
       if (!served.signal.aborted) this.#say(request, refusal);
       return refusedReply(request, refusal);
     }
   }
 
-  #say({ method, params }: Request, { code, argument, decision_id, cause }: Refusal): void {
+  #say({ method, params }: Request, { code, argument, decision_id, cause }: McpRefusal): void {
     const { name, uri } = params ?? {};
     const what = typeof name === "string" ? name : typeof uri === "string" ? uri : undefined;
     this.#deps.log.warn("refused", {
@@ -213,7 +214,7 @@ export class Session {
   }
 
   async #initialize(request: Request, served: Served): Promise<Reply> {
-    if (this.#identifying !== null) throw new Refusal("method_refused");
+    if (this.#identifying !== null) throw new McpRefusal("method_refused");
     let answer: Reply;
     try {
       this.#identifying = this.#deps.identify(this.id, served.headers);
@@ -257,14 +258,14 @@ export class Session {
     const answer = await this.#pass(request, served);
     if ("error" in answer) return answer;
     const items = answer.result[member];
-    if (!Array.isArray(items)) throw new Refusal("server_unavailable", { cause: "a list that is none" });
+    if (!Array.isArray(items)) throw new McpRefusal("server_unavailable", { cause: "a list that is none" });
     return { result: { ...answer.result, [member]: items.filter((item: unknown) => isObject(item) && shown(item)) } };
   }
 
   async #callTool(request: Request, served: Served): Promise<Reply> {
     const { name, arguments: given = {}, task } = request.params ?? {};
-    if (typeof name !== "string" || !isObject(given)) throw new Refusal("arguments_invalid");
-    if (task !== undefined) throw new Refusal("task_augmented");
+    if (typeof name !== "string" || !isObject(given)) throw new McpRefusal("arguments_invalid");
+    if (task !== undefined) throw new McpRefusal("task_augmented");
     this.#measure(given);
     const { mapped } = await this.#catalogue.tool(name);
     return this.#calls.decided(request, served, await this.#whose(), mapped, given);
@@ -272,16 +273,16 @@ export class Session {
 
   async #getPrompt(request: Request, served: Served): Promise<Reply> {
     const { name, arguments: given = {} } = request.params ?? {};
-    if (typeof name !== "string" || !isObject(given)) throw new Refusal("arguments_invalid");
+    if (typeof name !== "string" || !isObject(given)) throw new McpRefusal("arguments_invalid");
     const mapped = this.#prompt(name);
-    if (mapped === undefined) throw new Refusal("prompt_unavailable");
+    if (mapped === undefined) throw new McpRefusal("prompt_unavailable");
     this.#measure(given);
     return this.#calls.decided(request, served, await this.#whose(), mapped, given);
   }
 
   async #readResource(request: Request, served: Served): Promise<Reply> {
     const found = this.#resource(request.params?.["uri"]);
-    if (found === null) throw new Refusal("resource_unavailable");
+    if (found === null) throw new McpRefusal("resource_unavailable");
     return this.#calls.decided(request, served, await this.#whose(), found.mapped, found.values);
   }
 
@@ -319,13 +320,13 @@ export class Session {
   /** @throws Refusal `arguments_too_large`, `arguments_too_deep` */
   #measure(given: Record<string, unknown>): void {
     const over = overBounds(given, this.#deps.config.limits);
-    if (over !== null) throw new Refusal(over);
+    if (over !== null) throw new McpRefusal(over);
   }
 
   /** @throws Refusal `not_decided`: before `initialize` nobody is anybody */
-  async #whose(): Promise<Who> {
+  async #whose(): Promise<SessionIdentity> {
     const who = await this.#identifying;
-    if (who === null) throw new Refusal("not_decided");
+    if (who === null) throw new McpRefusal("not_decided");
     return who;
   }
 
@@ -367,7 +368,7 @@ function nameOf({ command, url }: GuardConfig["server"]): string {
 }
 
 /** The model sees why a tool wasn't called; whoever asks for anything else gets an error. */
-export function refusedReply({ method }: Pick<Request, "method">, refusal: Refusal): Reply {
+export function refusedReply({ method }: Pick<Request, "method">, refusal: McpRefusal): Reply {
   const { code, tell, decision_id } = refusal;
   const about = { code, ...(decision_id !== null && { decision_id }) };
   if (method === "tools/call") {

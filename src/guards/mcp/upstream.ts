@@ -2,7 +2,7 @@
  * The server's side: requests under the guard's own ids, so that each answer belongs to one question of the guard's or to none.
  * A second answer, an answer to nothing and progress of nothing go nowhere.
  */
-import type { End, Listener } from "./end.js";
+import type { End, MessageListener } from "./end.js";
 import {
   messageOf,
   notification,
@@ -56,7 +56,7 @@ export class Upstream {
   }
 
   begin(): Promise<void> {
-    const listener: Listener = {
+    const listener: MessageListener = {
       message: (message) => {
         this.#take(message);
       },

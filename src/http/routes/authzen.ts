@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { AccessRequestError } from "../../adapters/authzen/access_request.js";
 import { messageOf, statusOf } from "../../adapters/authzen/answer.js";
-import { ENDPOINTS, type Asked, type Authzen, type Said } from "../../adapters/authzen/authzen.js";
+import { ENDPOINTS, type AuthzenRequest, type Authzen, type AuthzenAnswer } from "../../adapters/authzen/authzen.js";
 import { SEARCHES } from "../../adapters/authzen/read.js";
 import { AUTHZEN_SCHEMAS } from "../../contract/authzen.js";
 import type { Problem } from "../../contract/index.js";
@@ -32,7 +32,7 @@ export function authzenRoutes(authzen: Authzen, deps: HttpDeps, admit: AdmitRequ
     path: string,
     summary: string,
     schemas: Schemas,
-    ask: (asked: Asked) => Promise<Said>,
+    ask: (asked: AuthzenRequest) => Promise<AuthzenAnswer>,
     decisions = decisionsIn,
   ): FrontRoute => ({
     operation: {
@@ -73,7 +73,7 @@ function handler(
   { flights, limits, metrics, records, timers }: HttpDeps,
   admit: AdmitRequest,
   bytes_max: number,
-  ask: (asked: Asked) => Promise<Said>,
+  ask: (asked: AuthzenRequest) => Promise<AuthzenAnswer>,
   decisions: (body: Buffer) => number,
 ): FrontRoute["handle"] {
   const limit = { bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;

@@ -4,7 +4,7 @@
  * it.
  */
 import type { IncomingMessage } from "node:http";
-import { check, refusalOf, type Asked, type EnvoyPorts } from "../../adapters/envoy/check.js";
+import { check, refusalOf, type ProxiedRequest, type EnvoyPorts } from "../../adapters/envoy/check.js";
 import type { HttpRefusal } from "../../contract/refusals.js";
 import { httpRefusal } from "../../contract/refusals.js";
 import { readHeldBytes } from "../body.js";
@@ -82,7 +82,7 @@ function headerOf({ headers }: IncomingMessage, name: string): string | undefine
   return Array.isArray(value) ? value.join(",") : value;
 }
 
-function askedOf(request: IncomingMessage, prefix: string, body: Buffer): Asked {
+function askedOf(request: IncomingMessage, prefix: string, body: Buffer): ProxiedRequest {
   const { method = "", url = "" } = request;
   return {
     method,

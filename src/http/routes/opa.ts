@@ -3,14 +3,14 @@
  * What isn't offered says so, in OPA's shape.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { INPUT_MISSING, batchText, dataText, prettyText, type BatchItem, type Outcome } from "../../adapters/opa/answers.js";
+import { INPUT_MISSING, batchText, dataText, prettyText, type BatchItem, type DataResult } from "../../adapters/opa/answers.js";
 import { checkNoToken, inputOf, inputsOf } from "../../adapters/opa/body.js";
 import { DECIDE, documentAt } from "../../adapters/opa/documents.js";
 import type { MappedDocument } from "../../adapters/opa/mapping.js";
 import { errorOf, notOffered, ownedByBundle, undefinedDocument, type OpaError } from "../../adapters/opa/errors.js";
 import { targetOf, type Parameters } from "../../adapters/opa/target.js";
 import { DecideRequest, Problem } from "../../contract/index.js";
-import { REFUSALS, Refusal } from "../../guards/mcp/refusal.js";
+import { REFUSALS, McpRefusal } from "../../guards/mcp/refusal.js";
 import { Type, about, type TSchema } from "../../contract/type.js";
 import type { Decided } from "../../decision/decide.js";
 import type { Caller } from "../../decision/ports.js";
@@ -97,7 +97,7 @@ const ANY_ERROR = errors(400, 401, 403, 408, 413, 415, 421, 500, 503);
 const NOTHING = Buffer.from("{}");
 
 /** Returns the problem of an input that the mapping makes no action of. */
-function problemOfInput({ code, argument }: Refusal): Problem {
+function problemOfInput({ code, argument }: McpRefusal): Problem {
   const field = argument === null ? "/input" : `/input/${argument.replaceAll(".", "/")}`;
   if (code === "argument_unmapped") return new Problem("field_unknown", { field, expected: "a place that the mapping names, or ignores" });
   if (code === "argument_missing") return new Problem("field_missing", { field });
@@ -144,19 +144,19 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
     return bytes.length === 0 ? { bytes: NOTHING, isEmpty: true } : { bytes, isEmpty: false };
   }
 
-  function outcomeOf(path: string, decided: Decided): Outcome {
+  function outcomeOf(path: string, decided: Decided): DataResult {
     metrics.decided(decided);
     const { answer, stages } = decided;
     return { decision_id: answer.decision_id, result: documentAt(path)?.(decided), stages, policy: answer.policy };
   }
 
   /** Returns the outcome of a request without input, or for an unknown document: no decision, and no record. */
-  function undecided(path: string): Outcome {
+  function undecided(path: string): DataResult {
     return { decision_id: newId(), result: documentAt(path)?.(null), stages: null, policy: bundles.status.running };
   }
 
   /** Asks in the words of a document that the mapping has. Whatever can't be decided is answered as not allowed: a product can be set to let errors pass. */
-  async function mapped(document: MappedDocument, input: unknown, caller: Caller): Promise<Outcome> {
+  async function mapped(document: MappedDocument, input: unknown, caller: Caller): Promise<DataResult> {
     try {
       const decided = await decider.decideAction(document.actionOf(input), caller, ADAPTER);
       metrics.decided(decided);
@@ -165,7 +165,7 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
       const result = document.resultText(input, { allowed, decision_id: answer.decision_id, tell: answer.tell_agent ?? "" });
       return { decision_id: answer.decision_id, result, stages, policy: answer.policy };
     } catch (cause) {
-      const problem = cause instanceof Refusal ? problemOfInput(cause) : cause;
+      const problem = cause instanceof McpRefusal ? problemOfInput(cause) : cause;
       if (!(problem instanceof Problem) || problem.code === "internal") throw cause;
       metrics.problem(problem.code);
       const decision_id = newId();
@@ -175,7 +175,7 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
     }
   }
 
-  async function outcome(path: string, input: unknown, caller: Caller): Promise<Outcome> {
+  async function outcome(path: string, input: unknown, caller: Caller): Promise<DataResult> {
     const document = deps.opa?.get(path);
     if (document !== undefined && input !== undefined) return mapped(document, input, caller);
     if (input === undefined || documentAt(path) === undefined) return undecided(path);

@@ -1,8 +1,8 @@
 /** The table from → to, drawn: how many decisions, how large a part of those with the same verdict on record, and which way. */
-import { VERDICTS, type Matrix, type Verdict } from "../tally.js";
+import { VERDICTS, type Matrix, type ChangeVerdict } from "../tally.js";
 import { html, type Html } from "./html.js";
 
-export const VERDICT_WORDS: Readonly<Record<Verdict, string>> = {
+export const VERDICT_WORDS: Readonly<Record<ChangeVerdict, string>> = {
   allow: "allow",
   flag_proceed: "flag, go on",
   flag_wait: "flag, wait",

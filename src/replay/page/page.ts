@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import type { PolicyIdentity } from "../../contract/index.js";
 import type { Apart, Field, Impact } from "../impact.js";
-import { DISTINCT_MAX, type Change, type Example, type Row, type Side } from "../tally.js";
+import { DISTINCT_MAX, type DecisionChange, type ChangeExample, type TallyRow, type Side } from "../tally.js";
 import { VERDICT_WORDS, drawn, percent } from "./matrix.js";
 import { html, type Html } from "./html.js";
 import { STYLE } from "./style.js";
@@ -100,13 +100,13 @@ function verdict({ within, limits }: Judgement): Html {
   return html`<p class="verdict ${within ? "within" : "over"}"><b>${said}</b>: ${limits.join(", ")}.</p>`;
 }
 
-function listed(changes: readonly Change[], kind: "freer" | "other"): Html {
+function listed(changes: readonly DecisionChange[], kind: "freer" | "other"): Html {
   const left = changes.length - CHANGES_MAX;
   const shown = changes.slice(0, CHANGES_MAX).map((change) => oneChange(change, kind));
   return html`${shown}${left > 0 ? html`<p class="soft">And ${left} more kinds of change.</p>` : null}`;
 }
 
-function oneChange(change: Change, kind: "freer" | "other"): Html {
+function oneChange(change: DecisionChange, kind: "freer" | "other"): Html {
   const { purpose, verb, type, was, now, decisions, agents, resources, first, last, obligations } = change;
   const way = kind === "freer" ? "freer" : now.verdict === "deny" || now.verdict === "flag_wait" ? "stricter" : "";
   const when = first === last ? first : `${first} to ${last}`;
@@ -132,7 +132,7 @@ function oneChange(change: Change, kind: "freer" | "other"): Html {
   </section>`;
 }
 
-function obligationTag(obligations: Change["obligations"]): Html | null {
+function obligationTag(obligations: DecisionChange["obligations"]): Html | null {
   if (obligations === "same") return null;
   return html` <span class="tag">${obligations === "fewer" ? "an obligation is gone" : "with one obligation more"}</span>`;
 }
@@ -145,7 +145,7 @@ function counted(n: number, what: string): string {
   return `${n}${n === DISTINCT_MAX ? " or more" : ""} ${what}${n === 1 ? "" : "s"}`;
 }
 
-function example({ seq, decision_id, time, agent, task, verb, type, id, was, now }: Example): Html {
+function example({ seq, decision_id, time, agent, task, verb, type, id, was, now }: ChangeExample): Html {
   const lines = (texts: readonly string[]): Html[] => texts.map((text) => html`<div>${text}</div>`);
   return html`<tr>
     <td>
@@ -158,7 +158,7 @@ function example({ seq, decision_id, time, agent, task, verb, type, id, was, now
   </tr>`;
 }
 
-function rows(title: string, what: string, of: readonly Row[]): Html | null {
+function rows(title: string, what: string, of: readonly TallyRow[]): Html | null {
   if (of.length === 0) return null;
   const shown = of.slice(0, ROWS_MAX).map(
     ({ name, decisions, changed, newly_allowed, newly_stopped }) =>

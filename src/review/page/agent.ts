@@ -4,7 +4,7 @@ import { DISTINCT_MAX } from "../distinct.js";
 import type { AgentPurpose, ByCode, Did, May } from "../report.js";
 import { total } from "../review.js";
 import { bars, cellsOf, heat, matrix, type Times } from "./plots.js";
-import { count, dated, rows, type Cell } from "./table.js";
+import { count, dated, rows, type HtmlCell } from "./table.js";
 
 const LISTED_MAX = 60;
 
@@ -85,7 +85,7 @@ const ABOUT: Readonly<Record<Did["relation"], string>> = {
   unknown: "not known",
 };
 
-function didRow({ verb, type, relation, allow, flag_proceed, flag_wait, deny, resources, last }: Did): Cell[] {
+function didRow({ verb, type, relation, allow, flag_proceed, flag_wait, deny, resources, last }: Did): HtmlCell[] {
   const shown = resources >= DISTINCT_MAX ? `${DISTINCT_MAX} or more` : resources;
   return [`${verb} ${type}`, ABOUT[relation], allow, flag_proceed + flag_wait, deny, shown, dated(last)];
 }
@@ -94,7 +94,7 @@ function codes(title: string, of: readonly ByCode[]): Html | null {
   if (of.length === 0) return null;
   const shown = of
     .slice(0, LISTED_MAX)
-    .map(({ code, severity, decisions, examples }): Cell[] => [
+    .map(({ code, severity, decisions, examples }): HtmlCell[] => [
       html`<code>${code}</code>`,
       severity,
       decisions,

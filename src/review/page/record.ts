@@ -1,11 +1,11 @@
 /** Sections of a review's page on what people decided, what was found, and what the review rests on. */
 import { html, type Html } from "../../replay/page/html.js";
 import type { Review } from "../report.js";
-import { count, dated, rows, type Cell } from "./table.js";
+import { count, dated, rows, type HtmlCell } from "./table.js";
 
 const LISTED_MAX = 300;
 
-function listed(head: readonly string[], of: readonly (readonly Cell[])[]): Html {
+function listed(head: readonly string[], of: readonly (readonly HtmlCell[])[]): Html {
   if (of.length === 0) return html`<p>None.</p>`;
   const more = of.length - LISTED_MAX;
   return html`<div class="panel">
@@ -14,7 +14,7 @@ function listed(head: readonly string[], of: readonly (readonly Cell[])[]): Html
 }
 
 export function findingsFound({ findings }: Review): Html {
-  const of = findings.map(({ id, state, severity, agent, purpose, code, message, actions, first, last, verdict }): Cell[] => [
+  const of = findings.map(({ id, state, severity, agent, purpose, code, message, actions, first, last, verdict }): HtmlCell[] => [
     html`<span class="state ${verdict === null ? "bad" : "fine"}">${state.replaceAll("_", " ")}</span>`,
     severity,
     html`<div>${message}</div>
@@ -34,7 +34,7 @@ export function findingsFound({ findings }: Review): Html {
 }
 
 export function grantsGiven({ grants }: Review): Html {
-  const of = grants.map((grant): Cell[] => [
+  const of = grants.map((grant): HtmlCell[] => [
     grant.id,
     grant.agent ?? `task ${grant.task ?? ""}`,
     html`<code>${grant.what}</code>
@@ -51,7 +51,7 @@ export function grantsGiven({ grants }: Review): Html {
 }
 
 export function changesMade({ changes, change_counts, activations, refused_callers, left_off }: Review): Html {
-  const of = changes.map(({ seq, time, change, key, by, reason, durable }): Cell[] => [
+  const of = changes.map(({ seq, time, change, key, by, reason, durable }): HtmlCell[] => [
     dated(time),
     html`${change.replaceAll("_", " ")}${durable ? null : html` <span class="state warn">held in memory</span>`}`,
     key,
@@ -59,14 +59,14 @@ export function changesMade({ changes, change_counts, activations, refused_calle
     reason ?? "",
     html`<span class="soft">${String(seq)}</span>`,
   ]);
-  const bundles = activations.map(({ seq, time, change, bundle, revision, code }): Cell[] => [
+  const bundles = activations.map(({ seq, time, change, bundle, revision, code }): HtmlCell[] => [
     dated(time),
     change,
     `${bundle ?? ""} ${revision ?? ""}`,
     code ?? "",
     html`<span class="soft">${String(seq)}</span>`,
   ]);
-  const counts = Object.entries(change_counts).map(([change, n]): Cell[] => [change.replaceAll("_", " "), n]);
+  const counts = Object.entries(change_counts).map(([change, n]): HtmlCell[] => [change.replaceAll("_", " "), n]);
   return html`<h2 id="changes">Who changed what</h2>
     <p class="soft">Agents, grants, revocations and what narrowed or was lifted; changes of tasks are counted below.</p>
     ${listed(["time", "change", "of", "by", "why", "record"], of)}
@@ -80,7 +80,7 @@ export function changesMade({ changes, change_counts, activations, refused_calle
         <h3 class="sub">Callers that were refused</h3>
         ${listed(
           ["why", "times"],
-          refused_callers.map(({ code, count: n }): Cell[] => [code, n]),
+          refused_callers.map(({ code, count: n }): HtmlCell[] => [code, n]),
         )}
       </div>
     </div>
@@ -92,7 +92,7 @@ export function restsOn({ rests_on, gaps }: Review, figures: string): Html {
   const { origin, records, kinds, before, through, checkpoint, bundles } = rests_on;
   const root = ({ size, root: of }: { size: number; root: string | null }): Html =>
     html`${String(size)} records, root <code>${of ?? "not known: records are missing"}</code>`;
-  const decided = bundles.map(({ bundle, revision, sequence, digest, decisions, first, last, given }): Cell[] => [
+  const decided = bundles.map(({ bundle, revision, sequence, digest, decisions, first, last, given }): HtmlCell[] => [
     html`${bundle} ${revision}
       <div class="soft">sequence ${String(sequence)}${given ? "" : "; it wasn't given, so what it permitted isn't told"}</div>
       <code>${digest}</code>`,
@@ -141,7 +141,7 @@ export function restsOn({ rests_on, gaps }: Review, figures: string): Html {
     <h3 class="sub">What is missing</h3>
     ${listed(
       ["what", "records", "time", "how many", "says"],
-      gaps.map(({ what, from, to, time, records: n, says }): Cell[] => [
+      gaps.map(({ what, from, to, time, records: n, says }): HtmlCell[] => [
         what,
         from === null ? "" : `${from} to ${to ?? from}`,
         time === null ? "" : dated(time),

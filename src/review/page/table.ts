@@ -1,15 +1,15 @@
 /** Small parts that a review's page is put together of. */
 import { html, type Html } from "../../replay/page/html.js";
 
-export type Cell = Html | string | number;
+export type HtmlCell = Html | string | number;
 
 /** A number, or words that say as much: `100 or more`, `2 of 3`. */
 const NUMBER = /^[\d,]+(?: (?:or more|of [\d,]+))?$/;
 const SHORT = /^(?:\S{0,14}|\d{4}-\d{2}-\d{2} [\d:]{8})$/;
 
 /** Numbers stand right; a column of short words, or of moments, is never broken. */
-export function rows(head: readonly string[], of: readonly (readonly Cell[])[]): Html {
-  const all = (i: number, is: (cell: Cell) => boolean): boolean => of.length > 0 && of.every((row) => is(row[i] ?? ""));
+export function rows(head: readonly string[], of: readonly (readonly HtmlCell[])[]): Html {
+  const all = (i: number, is: (cell: HtmlCell) => boolean): boolean => of.length > 0 && of.every((row) => is(row[i] ?? ""));
   const kinds = head.map((_, i) => {
     if (all(i, (cell) => typeof cell === "number" || (typeof cell === "string" && NUMBER.test(cell)))) return "num";
     return all(i, (cell) => typeof cell === "string" && SHORT.test(cell)) ? "tight" : "";

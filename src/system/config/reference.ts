@@ -1,5 +1,5 @@
 /** The reference of all keys. */
-import { ConfigSchema, type Schema } from "../config.js";
+import { ConfigSchema, type ConfigSchemaNode } from "../config.js";
 
 /** The reference of all keys as a Markdown table. */
 export function configReference(): string {
@@ -8,7 +8,7 @@ export function configReference(): string {
   return `${rows.join("\n")}\n`;
 }
 
-type Described = Schema & {
+type Described = ConfigSchemaNode & {
   description?: string;
   default?: string | number | boolean | object;
   minimum?: number;

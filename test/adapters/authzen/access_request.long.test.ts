@@ -1,6 +1,6 @@
 /** What a flag, an obligation and an approval are in AuthZEN: the obligations profile, and asking a person about what waits. */
 import { expect } from "chai";
-import { AccessRequestError, AccessRequests, type Approvals, type Grant } from "../../../src/adapters/authzen/access_request.js";
+import { AccessRequestError, AccessRequests, type Approvals, type ApprovalGrant } from "../../../src/adapters/authzen/access_request.js";
 import { Problem, type Answer } from "../../../src/contract/index.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { COMPILER_BUILD_MS_MAX } from "../../build/support.js";
@@ -302,7 +302,7 @@ describe("a task of the access request profile", () => {
   const approved = `sha256:${"b".repeat(64)}`;
   const caller = { id: "gateway-1" } as Caller;
   const answer = { decision_id: id, action_digest: digest, finding: `F-${id}`, wait: { for: "approval", until: at(60_000) } } as Answer;
-  const grant = (change: Partial<Grant>): Grant => ({
+  const grant = (change: Partial<ApprovalGrant>): ApprovalGrant => ({
     id: "approval-x",
     agent: "a",
     approval: { digest: approved },
@@ -349,7 +349,7 @@ describe("a task of the access request profile", () => {
   }
 
   it("names the first approval since, which later ones don't change", async () => {
-    const approvalsOf = (): Grant[] => [grant({ id: "second", not_before: at(30) }), grant({ id: "first", not_before: at(20) })];
+    const approvalsOf = (): ApprovalGrant[] => [grant({ id: "second", not_before: at(30) }), grant({ id: "first", not_before: at(20) })];
     const { result } = await requests({ approvalsOf }).status(`arq_${id}`, caller);
     expect(result?.approval.id).to.equal("first");
   });

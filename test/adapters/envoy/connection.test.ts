@@ -2,7 +2,7 @@
 import { once } from "node:events";
 import { connect, createServer, type AddressInfo, type Server, type Socket } from "node:net";
 import { expect } from "chai";
-import { Connection, Over } from "../../../src/http/grpc_connection.js";
+import { GrpcConnection, Over } from "../../../src/http/grpc_connection.js";
 import { system } from "../../../src/system/index.js";
 import { until } from "../../client/desk.js";
 
@@ -10,7 +10,7 @@ describe("a connection that answers checks", () => {
   let listener: Server;
   let client: Socket;
   let socket: Socket;
-  let connection: Connection;
+  let connection: GrpcConnection;
   const sent: string[] = [];
 
   beforeEach(async () => {
@@ -22,7 +22,7 @@ describe("a connection that answers checks", () => {
     // Nothing is read of it until somebody asks.
     client.pause();
     [socket] = await accepted;
-    connection = new Connection(socket, system.timers);
+    connection = new GrpcConnection(socket, system.timers);
   });
   afterEach(() => {
     client.destroy();

@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import type { Asked, EnvoyPorts } from "../../../src/adapters/envoy/check.js";
+import type { ProxiedRequest, EnvoyPorts } from "../../../src/adapters/envoy/check.js";
 import type { Answer } from "../../../src/contract/index.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { system } from "../../../src/system/index.js";
@@ -31,7 +31,7 @@ const ALLOW = {
 
 interface Probe {
   mapping?: string;
-  asked?: Partial<Omit<Asked, "header" | "metadata">>;
+  asked?: Partial<Omit<ProxiedRequest, "header" | "metadata">>;
   headers?: Record<string, string>;
   claims?: object;
   answer?: object;
@@ -47,7 +47,7 @@ async function passes(tree: Tree, { mapping = MAPPING, asked = {}, headers = {},
   } catch {
     return false;
   }
-  const whole: Asked = {
+  const whole: ProxiedRequest = {
     method: "GET",
     target: "/notes/n-1",
     host: "h",

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import type { MethodDefinition, PackageDefinition } from "@grpc/proto-loader";
 import { expect } from "chai";
 import fc from "fast-check";
-import { check, type Asked, type EnvoyPorts, type Told } from "../../../src/adapters/envoy/check.js";
+import { check, type ProxiedRequest, type EnvoyPorts, type CheckResult } from "../../../src/adapters/envoy/check.js";
 import { parseEnvoyMapping } from "../../../src/adapters/envoy/mapping.js";
 import { askedOf, loadMessages, responseOf, type CheckResponse, type Messages } from "../../../src/adapters/envoy/messages.js";
 import type { Answer, DecideRequest } from "../../../src/contract/index.js";
@@ -29,7 +29,7 @@ function methodIn(definition: PackageDefinition): MethodDefinition<object, objec
 const published = methodIn(PUBLISHED);
 
 /** What a mapping could read of a request. */
-const read = (asked: Asked): object => ({
+const read = (asked: ProxiedRequest): object => ({
   method: asked.method,
   target: asked.target,
   host: asked.host,
@@ -194,7 +194,7 @@ describe("Envoy's messages", () => {
   }
 
   it("of whatever was told are read by Envoy as they were meant", () => {
-    const told: Told = {
+    const told: CheckResult = {
       refusal: null,
       problem: null,
       answer: null,
@@ -242,7 +242,7 @@ describe("Envoy's messages", () => {
   /** What the bytes come to: a permission, or none. */
   async function permittedBy(bytes: Buffer): Promise<DecideRequest | null> {
     const { ports, decided } = permitting();
-    let asked: Asked;
+    let asked: ProxiedRequest;
     try {
       asked = askedOf(messages.read(bytes));
     } catch {
@@ -323,7 +323,7 @@ describe("Envoy's messages", () => {
     await fc.assert(
       fc.asyncProperty(path, async (target) => {
         const { ports, decided } = permitting();
-        const asked: Asked = { ...askedOf({}), method: "GET", target, host: "h", size: null, principal: SPIFFE };
+        const asked: ProxiedRequest = { ...askedOf({}), method: "GET", target, host: "h", size: null, principal: SPIFFE };
         const { refusal } = await check(asked, caller, ports);
         if (refusal !== null) return;
         permitted++;
@@ -351,8 +351,8 @@ describe("Envoy's messages", () => {
     await fc.assert(
       fc.asyncProperty(bytes, async (body) => {
         const { ports, decided } = permitting();
-        const header: Asked["header"] = (name) => (name === "content-type" ? "application/json" : undefined);
-        const asked: Asked = {
+        const header: ProxiedRequest["header"] = (name) => (name === "content-type" ? "application/json" : undefined);
+        const asked: ProxiedRequest = {
           ...askedOf({}),
           method: "POST",
           target: "/mcp",

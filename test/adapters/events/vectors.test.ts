@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { Receiver, type Outcome, type ReceiverDeps } from "../../../src/adapters/events/receiver.js";
+import { Receiver, type ReceiptOutcome, type ReceiverDeps } from "../../../src/adapters/events/receiver.js";
 import { SetRefused } from "../../../src/adapters/events/refusals.js";
 import { FixedKeys, pemKey } from "../../../src/identity/keys.js";
 import { vectors } from "../../audit/tree/vectors.js";
@@ -25,7 +25,7 @@ const LIMITS = { token_bytes_max: 16_384, json: { depth_max: 32, members_max: 25
 /** A receiver of one transmitter, whose clock stands at `now_s`, and what it was told to do. */
 function receiverOf(iss: string, audience: string, now_s: number) {
   const applied: string[] = [];
-  const outcomes: Outcome[] = [];
+  const outcomes: ReceiptOutcome[] = [];
   const keys = new FixedKeys([pemKey("k1", "RS256", IDP_PEM)]);
   const rules = [
     ...[
@@ -65,7 +65,7 @@ function receiverOf(iss: string, audience: string, now_s: number) {
 }
 
 /** By the examples' order: what each comes to, and what is done to whom. */
-const CAME: readonly (readonly [outcome: Outcome, ...applied: string[]])[] = [
+const CAME: readonly (readonly [outcome: ReceiptOutcome, ...applied: string[]])[] = [
   ["applied", "end_session task dMTlD|1600802906337.16|16008.16"],
   ["applied", "end_session task dMTlD|1600802906337.16|16008.16"],
   ["applied", "end_session principal jane.smith@example.com"],

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { DecisionRecord, LogRecord, PolicyData } from "../../../src/contract/index.js";
 import { readUnverified, type BundleContent } from "../../../src/bundle/verify.js";
-import { Bundles } from "../../../src/replay/bundles.js";
+import { ReplayBundles } from "../../../src/replay/bundles.js";
 import { asset } from "../../../src/system/paths.js";
 import { bundleBytes, policyData } from "../../bundle/support.js";
 import { replayed } from "../../replay/desk.js";
@@ -464,7 +464,7 @@ describe("traces that are observed", function () {
   it("are decided again as they were, with what they were found to be", async () => {
     await send(traces([tool("n-again"), tool("n-nobodys", { attributes: { "gen_ai.agent.id": "nobody" } })]));
     const bundle = readUnverifiedIn(service.folder);
-    const bundles = new Bundles([await bundle]);
+    const bundles = new ReplayBundles([await bundle]);
     const { decisions, identical, differences } = await replayed(join(service.folder, "log"), bundles);
     expect(differences).to.deep.equal([]);
     expect(identical).to.equal(decisions);

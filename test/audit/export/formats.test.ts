@@ -8,7 +8,7 @@ import { canonical, parseTime } from "../../../src/contract/index.js";
 import { encode, type FormatOptions } from "../../../src/audit/export/formats.js";
 import { ocsfEvent } from "../../../src/audit/export/ocsf.js";
 import { opaEvent } from "../../../src/audit/export/opa.js";
-import type { Recorded } from "../../../src/audit/export/recorded.js";
+import type { ExportedRecord } from "../../../src/audit/export/recorded.js";
 import { asset } from "../../../src/system/paths.js";
 import { faultsOf } from "./ocsf_checker.js";
 import { ID, SAMPLES, WRITER, answer, decision, hostileRecord, input, reason, recorded } from "./records.js";
@@ -19,12 +19,12 @@ const RUNS = 500;
 
 const vector = (...path: string[]): unknown => JSON.parse(readFileSync(asset("test", "vectors", ...path), "utf8"));
 
-function eventOf(of: Recorded, format: FormatOptions["format"], data: FormatOptions["data"] = "record"): Json | null {
+function eventOf(of: ExportedRecord, format: FormatOptions["format"], data: FormatOptions["data"] = "record"): Json | null {
   const text = encode(of.bytes, () => of, { format, data });
   return text === null ? null : (JSON.parse(text.toString()) as Json);
 }
 
-function sample(name: string): Recorded {
+function sample(name: string): ExportedRecord {
   const members = SAMPLES[name];
   if (members === undefined) throw new Error(`no sample ${name}`);
   return recorded(members);
@@ -466,7 +466,7 @@ describe("an exported stream (F5)", () => {
       return found;
     };
     // Of samples nothing is drawn: whatever is in all of them, whoever asked, is of the form.
-    const marked = (mark: string): Recorded =>
+    const marked = (mark: string): ExportedRecord =>
       recorded({
         ...decision({ caller: `caller-${mark}`, answer: answer("allow", { decision_id: ID.replace(/.{4}$/, mark) }) }),
         input: input({ agent: `agent-${mark}`, task: `task-${mark}`, arguments: { secret: `argument-${mark}` } }),

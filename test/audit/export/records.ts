@@ -4,7 +4,7 @@ import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { canonical, type LogRecord } from "../../../src/contract/index.js";
-import type { Recorded } from "../../../src/audit/export/recorded.js";
+import type { ExportedRecord } from "../../../src/audit/export/recorded.js";
 
 export const WRITER = { origin: "remit.example/log", version: "1.2.3" };
 export const TIME = "2026-11-25T09:00:00.123Z";
@@ -209,7 +209,7 @@ export function lineOf(members: Members, seq: number): Buffer {
   return Buffer.from(canonical({ ...members, seq }));
 }
 
-export function recorded(members: Members, seq = 7): Recorded {
+export function recorded(members: Members, seq = 7): ExportedRecord {
   const bytes = lineOf(members, seq);
   return { record: JSON.parse(bytes.toString()) as LogRecord, bytes, writer: WRITER };
 }
@@ -386,7 +386,7 @@ export const hostileRecord = fc
     origin: fc.oneof(fc.constantFrom("remit.example/log", "remit-0a1b"), hostile),
     version: hostile,
   })
-  .map(({ members, seq, origin, version }): Recorded => {
+  .map(({ members, seq, origin, version }): ExportedRecord => {
     const bytes = lineOf(members, seq);
     return { record: JSON.parse(bytes.toString()) as LogRecord, bytes, writer: { origin, version } };
   });

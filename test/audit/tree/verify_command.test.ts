@@ -2,7 +2,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { verifyLog, type Progress } from "../../../src/audit/tree/verify.js";
+import { verifyLog, type VerifyProgress } from "../../../src/audit/tree/verify.js";
 import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import type { Hash } from "../../../src/audit/tree/hash.js";
 import { printReceipt } from "../../../src/audit/tree/receipt.js";
@@ -215,7 +215,7 @@ describe("remit audit verify", () => {
   });
 
   it("tells how far it is", () => {
-    const told: Progress[] = [];
+    const told: VerifyProgress[] = [];
     verifyLog({ folder: log.folder, keys: [LOG_KEY.verifier], elsewhere: [], progress: (progress) => told.push(progress) });
     expect(told.at(-1)).to.deep.include({ records: 600 });
     expect(told.at(-1)?.bytes).to.equal(told.at(-1)?.bytes_total);

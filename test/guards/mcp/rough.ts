@@ -3,7 +3,7 @@ import { InMemoryTransport } from "@modelcontextprotocol/sdk/inMemory.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { JSONRPCMessage } from "@modelcontextprotocol/sdk/types.js";
 import { RemitClient } from "../../../src/client/index.js";
-import type { Who } from "../../../src/guards/mcp/calls.js";
+import type { SessionIdentity } from "../../../src/guards/mcp/calls.js";
 import { PipeEnd } from "../../../src/guards/mcp/end.js";
 import type { Pins } from "../../../src/guards/mcp/pins.js";
 import { Session } from "../../../src/guards/mcp/session.js";
@@ -19,7 +19,7 @@ export type Message = Record<string, unknown> & {
 export type Answering = (asked: Message, say: (message: object) => void) => void;
 
 export interface Rough {
-  as: Who["as"];
+  as: SessionIdentity["as"];
   say: (message: object) => void;
   /** What the client got. */
   got: Message[];
@@ -93,7 +93,7 @@ export async function openRoughDesk(): Promise<RoughDesk> {
 async function open(
   desk: Desk,
   client: RemitClient,
-  as: Who["as"],
+  as: SessionIdentity["as"],
   { answering = listing, changes = {}, pins = pinsOf(), transport, initialized = true, url }: Roughness,
 ): Promise<Rough> {
   const [ours, theirs] = InMemoryTransport.createLinkedPair();
