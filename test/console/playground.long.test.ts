@@ -66,22 +66,34 @@ describe("the playground, in a browser", function () {
     await page.close();
   });
 
-  it("finds what `remit test` finds, its own tests and both evaluators among it", async () => {
-    const { page } = await browser.goTo("/policy/try");
+  for (const name of ["customer_support", "retail"])
+    it(`finds what \`remit test\` finds, its own tests and both evaluators among it: ${name}`, async () => {
+      const { page } = await browser.goTo("/policy/try");
+      await says(page, "cases pass");
+      await page.selectOption(".tools select", name);
+      await page.waitForSelector(".tabs button:has-text('tables/')");
+      const { out } = await remit("test", asset("rego", "policies", name), "--json");
+      const { sets } = JSON.parse(out) as { sets: { tables: { cases: object[]; compared: number }[]; rego: { passed: number }[] }[] };
+      const [set] = sets;
+      const cases = set?.tables.reduce((sum, table) => sum + table.cases.length, 0) ?? 0;
+      const compared = set?.tables.reduce((sum, table) => sum + table.compared, 0) ?? 0;
+      await says(page, `${cases} cases pass`);
+      await page.click("button:has-text('Test all')");
+      await page.waitForSelector(`.whole li:has-text("${compared} cases")`, PATIENCE);
+      const found = await page.innerText(".whole");
+      expect(found).to.include(`Both evaluators agree on ${compared} cases`);
+      expect(found).to.include(`${set?.rego.reduce((sum, { passed }) => sum + passed, 0) ?? 0} passed, 0 failed`);
+      await page.close();
+    });
+
+  it("begins with the bundle that the service runs", async () => {
+    const { page, errors } = await browser.goTo("/policy/try");
     await says(page, "cases pass");
-    await page.selectOption(".tools select", "customer_support");
-    await page.waitForSelector(".tabs button:has-text('tables/')");
-    const { out } = await remit("test", asset("rego", "policies", "customer_support"), "--json");
-    const { sets } = JSON.parse(out) as { sets: { tables: { cases: object[]; compared: number }[]; rego: { passed: number }[] }[] };
-    const [set] = sets;
-    const cases = set?.tables.reduce((sum, table) => sum + table.cases.length, 0) ?? 0;
-    const compared = set?.tables.reduce((sum, table) => sum + table.compared, 0) ?? 0;
-    await says(page, `${cases} cases pass`);
-    await page.click("button:has-text('Test all')");
-    await page.waitForSelector(`.whole li:has-text("${compared} cases")`, PATIENCE);
-    const found = await page.innerText(".whole");
-    expect(found).to.include(`Both evaluators agree on ${compared} cases`);
-    expect(found).to.include(`${set?.rego.reduce((sum, { passed }) => sum + passed, 0) ?? 0} passed, 0 failed`);
+    await page.selectOption(".tools select", "running");
+    await page.waitForSelector(".tabs button:has-text('a_day_at_the_desk')", PATIENCE);
+    await says(page, "cases pass");
+    expect(await page.innerText(".tools select option >> nth=0")).to.equal("the running bundle");
+    expect(errors).to.deep.equal([]);
     await page.close();
   });
 

@@ -86,6 +86,9 @@ describe("a service", () => {
     ["GET", "/log/checkpoint", "remit:audit"],
     ["GET", "/log/consistency", "remit:audit"],
     ["GET", "/log/keys", "remit:audit"],
+    ["GET", "/log/cosigned/T-1", "remit:audit"],
+    ["POST", "/logs", "remit:observe"],
+    ["POST", "/status", "remit:observe"],
   ];
   it("asks for a token with the scope on every other route", async () => {
     for (const [method, path, scope] of guarded) {
@@ -116,7 +119,7 @@ describe("a service", () => {
       paths: Record<string, Record<string, { security?: unknown; responses: object }>>;
     };
     for (const [method, path, scope] of guarded) {
-      const operation = document.paths[path.replace("T-1", "{id}")]?.[method.toLowerCase()];
+      const operation = document.paths[path.replace("cosigned/T-1", "cosigned/{witness}").replace("T-1", "{id}")]?.[method.toLowerCase()];
       expect(operation?.security, `${method} ${path}`).to.deep.equal([{ bearer: [scope] }]);
       expect(operation?.responses).to.include.keys("401", "403", "400");
     }
@@ -163,8 +166,11 @@ describe("a service", () => {
       "/healthz",
       "/log/checkpoint",
       "/log/consistency",
+      "/log/cosigned/{witness}",
       "/log/keys",
       "/log/tile/{tile}",
+      "/logs",
+      "/logs/{partition}",
       "/metrics",
       "/narrowings",
       "/notices",
@@ -184,6 +190,8 @@ describe("a service", () => {
       "/ssf/subjects/add",
       "/ssf/subjects/remove",
       "/ssf/verify",
+      "/status",
+      "/status/{partition}",
       "/tasks",
       "/tasks/{id}",
       "/tasks/{id}/token",

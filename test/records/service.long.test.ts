@@ -5,7 +5,7 @@ import { temporaryDirectory } from "../audit/temporary.js";
 import { REQUEST } from "../http/running.js";
 import { Child, placeIn } from "../service/child.js";
 
-const DELETED = "index.db of an earlier version is deleted";
+const DELETED = '"event":"search_index_removed"';
 
 describe("a service that was of a version with an index of its own", function () {
   it("deletes that index at its first start, says so once, and finds what was recorded", async () => {

@@ -234,7 +234,7 @@ describe("security events that are polled", function () {
     await until(() => asked.length === hostile.length + 2);
     expect(await decided(running)).to.equal("deny agent_revoked");
     expect(running.said()).to.contain("poll_failing");
-    expect(running.said()).to.contain("can be polled again");
+    expect(running.said()).to.contain('"event":"poll_back"');
     expect(await state(running)).to.deep.include({ poll_failing: false });
   });
 
@@ -248,7 +248,7 @@ describe("security events that are polled", function () {
     expect(Date.now() - began).to.be.at.least(25 + 50 + 100);
     expect(await state(running)).to.deep.include({ poll_failing: true });
     expect((await ask(running, "GET", "/metrics")).text).to.contain('remit_security_poll_failing{transmitter="idp"} 1');
-    expect(running.said().match(/poll_failing/g)?.length).to.equal(1);
+    expect(running.said().match(/"event":"poll_failing"/g)?.length).to.equal(1);
   });
 
   it("are verified when they are asked for, and seen to be unverified when none comes", async () => {

@@ -114,7 +114,7 @@ describe("a service's retention", () => {
     expect(told).to.deep.include({ code: "retention_held", segment: before[0], sink: "gone", cursor });
     await said(service, /"event":"retention_masks_deleted"/);
     await service.stop();
-    expect(service.said()).not.to.include("old records are dropped");
+    expect(service.said()).not.to.include("retention_dropped");
     expect(segments()[0]).to.equal(before[0]);
     const { out, err } = await remit("audit", "retain", log, "--before", "400");
     expect(out).to.include(`${before[0]} stays: a sink hasn't taken all of it (gone)`);

@@ -12,7 +12,7 @@ import { SOURCE, fromFragment, patchOf, tarOf, toFragment, type SharedSet } from
 /** Between the last key and a run. */
 const PAUSE_MS = 500;
 const FIRST = "policy";
-const RUNNING = "/api/service/bundles/running";
+const BUNDLES = "/api/service/bundles";
 const KINDS = { allow: "allow", "allow and log": "allow", flag: "flag", "flag and wait": "wait", deny: "deny" } as const;
 
 interface Base extends SharedSet {
@@ -156,7 +156,10 @@ function Playground({ places, inConsole }: { places: AssetPlaces; inConsole: boo
   }
 
   async function openRunning(): Promise<void> {
-    const response = await fetch(RUNNING);
+    // The service has its bundle under the bundle's own name.
+    const about = await fetch(BUNDLES);
+    const named = about.ok ? ((await about.json()) as { name: string }).name : "";
+    const response = about.ok ? await fetch(`${BUNDLES}/${encodeURIComponent(named)}`) : about;
     const opened = response.ok ? await runner.current?.ask("open", { archive: await response.arrayBuffer() }).catch(() => null) : null;
     if (opened?.files === undefined || opened.files === null)
       setTold(
@@ -164,7 +167,7 @@ function Playground({ places, inConsole }: { places: AssetPlaces; inConsole: boo
           ? "The running bundle carries no sources."
           : "The running bundle can't be read: that needs remit:bundle or remit:publish.",
       );
-    else begin({ name: nameOf(response.headers.get("x-remit-bundle") ?? FIRST), files: opened.files, from: "the running bundle" });
+    else begin({ name: nameOf(named), files: opened.files, from: "the running bundle" });
   }
 
   async function share(): Promise<void> {
