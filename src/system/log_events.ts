@@ -197,6 +197,12 @@ export const LOG_EVENTS = {
     "The folder of what was trusted was lost or restored. Earlier bundles are refused anyway.",
     "Find out why it was older: somebody may have tried to go back.",
   ),
+  bundle_not_kept: event(
+    "error",
+    "cannot keep an active bundle; its records can't be replayed by its digest later",
+    "The folder `bundle.state_dir` refuses the archive. Decisions go on.",
+    "Look at the folder's permissions and room; keep the archive of `digest` yourself.",
+  ),
   evaluation_out_of_fuel: event(
     "error",
     "evaluation ran out of fuel; the action is denied",

@@ -140,7 +140,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
       keeping = keeping
         .then(() => kept.keep(identity.digest, bytes))
         .catch((cause: unknown) => {
-          logger.error("cannot keep an active bundle; its records can't be replayed by its digest later", {
+          report(logger, "bundle_not_kept", {
             ...{ code: "bundle_not_kept", digest: identity.digest },
             detail: cause instanceof Error ? cause.message : String(cause),
           });

@@ -49,7 +49,7 @@ export function encode(line: Buffer, read: () => ExportedRecord, { format, data 
     case "json_lines":
       return Buffer.from(line);
     case "json_array":
-      return data === "record" ? Buffer.from(line) : Buffer.from(JSON.stringify(ocsfEvent(read())));
+      return Buffer.from(data === "record" ? line : ocsfText(read()));
     case "splunk_hec":
       return splunkEvent(line, read(), data);
     case "otlp_logs":
@@ -59,10 +59,14 @@ export function encode(line: Buffer, read: () => ExportedRecord, { format, data 
       return event === null ? null : Buffer.from(JSON.stringify(event));
     }
     case "ocsf":
-      return Buffer.from(JSON.stringify(ocsfEvent(read())));
+      return Buffer.from(ocsfText(read()));
     case "cloudevents":
       return Buffer.from(cloudEventText(read(), data));
   }
+}
+
+function ocsfText(recorded: ExportedRecord): string {
+  return JSON.stringify(ocsfEvent(recorded));
 }
 
 const MS_A_SECOND = 1000;
@@ -71,6 +75,6 @@ const MS_A_SECOND = 1000;
 function splunkEvent(line: Buffer, recorded: ExportedRecord, data: ExportData): Buffer {
   const time = (parseTime(recorded.record.time) ?? 0) / MS_A_SECOND;
   const head = JSON.stringify({ time, source: "remit", sourcetype: data === "record" ? "remit:record" : "ocsf:remit" }).slice(0, -1);
-  const event = data === "record" ? line.toString() : JSON.stringify(ocsfEvent(recorded));
+  const event = data === "record" ? line.toString() : ocsfText(recorded);
   return Buffer.from(`${head},"event":${event}}`);
 }
