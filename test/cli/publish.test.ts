@@ -170,7 +170,7 @@ interface OnRecord {
 }
 
 async function records({ folder }: Running): Promise<OnRecord[]> {
-  const segments = (await readdir(folder, { recursive: true })).filter((name) => name.endsWith(".jsonl")).sort();
+  const segments = (await readdir(folder, { recursive: true })).filter((name) => /\d{16}\.jsonl$/.test(name)).sort();
   const text = (await Promise.all(segments.map((name) => readFile(join(folder, name), "utf8")))).join("");
   return text.split("\n").flatMap((line) => (line === "" ? [] : [JSON.parse(line) as OnRecord]));
 }
