@@ -49,7 +49,7 @@ describe("publishing from the command line", function () {
     expect(await asked("publish", at("14.tar.gz"), "--reason", "refunds were let through")).to.include({ exit: "ok" });
     const shown = await asked("bundles");
     expect(shown.out).to.match(/runs .*sequence 14/);
-    const segments = (await readdir(service.folder, { recursive: true })).filter((name) => name.endsWith(".jsonl"));
+    const segments = (await readdir(service.folder, { recursive: true })).filter((name) => /\d{16}\.jsonl$/.test(name));
     const text = (await Promise.all(segments.map((name) => readFile(join(service.folder, name), "utf8")))).join("");
     const published = text.split("\n").filter((line) => line.includes('"action":"publish"'));
     expect(published.map((line) => (JSON.parse(line) as { detail: { reason: string } }).detail.reason)).to.deep.equal([
