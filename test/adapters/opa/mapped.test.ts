@@ -4,9 +4,10 @@ import { join } from "node:path";
 import { gzipSync } from "node:zlib";
 import { expect } from "chai";
 import { parseOpaMapping } from "../../../src/adapters/opa/mapping.js";
+import { asset } from "../../../src/system/paths.js";
 import { YamlError } from "../../../src/system/yaml.js";
 import { AGENT, ALL, REQUEST, run, tokenFor, type Running } from "../../http/running.js";
-import { ask, type Json } from "../../http/asking.js";
+import { ask, inAnHour, type Json } from "../../http/asking.js";
 
 const NOTE = "attributes: {customer: {is: ada}}";
 /** Documents of products, with inputs as those products send them. */
@@ -72,6 +73,54 @@ const ADMISSION = {
   },
 };
 const GATEWAY = { subject: { name: "a-1" }, action: { method: "GET", purpose: "testing" }, resource: { id: "n-1" } };
+
+describe("a document whose product meets no obligations", () => {
+  const NAME = "customer_support";
+  let service: Running;
+  let folder: string;
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), "remit-opa-"));
+    const attributes = "attributes: {customer: customer, amount_cents: amount}";
+    const rules = ["invoice", "payment"].map((type) => `      - {when: {type: ${type}}, read: ${type}, id: id, ${attributes}}`).join("\n");
+    writeFileSync(
+      join(folder, "opa.yaml"),
+      `documents:\n  desk/allow:\n    agent: agent\n    purpose: {is: ${NAME}}\n    task: task\n    rules:\n${rules}\n`,
+    );
+    const [path, key] = [asset("bundles", `${NAME}.tar.gz`), asset("bundles", `${NAME}.pub.pem`)];
+    const bundle = { name: NAME, path, keys: [key], state_dir: "state", poll_ms: 50 };
+    service = await run({ bundle, facts: { store: "store" }, opa: { mapping: join(folder, "opa.yaml") } }, false);
+    const agent = { id: "support-7", owner: "tests@example.com", purposes: [NAME] };
+    const subjects = { ticket: ["TCK-81"], customer: ["ada"] };
+    const task = {
+      id: "T-1",
+      agent: "support-7",
+      purpose: NAME,
+      principal: "ada",
+      subjects,
+      attributes: { topic: "billing" },
+      expires: inAnHour(),
+    };
+    expect((await ask(service, "POST", "/agents", { body: agent })).outcome).to.equal("201");
+    expect((await ask(service, "POST", "/tasks", { body: task })).outcome).to.equal("201");
+  });
+  after(async () => {
+    await service.stop();
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  for (const [type, allowed] of [
+    ["invoice", true],
+    ["payment", false],
+  ] as const)
+    it(`is ${allowed ? "true of what may go on as it is" : "false of what may go on only with an obligation"}: ${type}`, async () => {
+      const asked = { agent: "support-7", task: "T-1", type, id: "X-1", customer: "ada", amount: 4900 };
+      expect((await ask(service, "POST", "/v1/data/desk/allow", { body: { input: asked } })).body["result"]).to.equal(allowed);
+      const { body } = await ask(service, "GET", "/decisions?limit=1&kind=decision", { token: tokenFor("remit:audit") });
+      const [found] = body["items"] as { record: { answer: { proceed: boolean; obligations: unknown[] } } }[];
+      expect(found?.record.answer.proceed).to.equal(true);
+      expect(found?.record.answer.obligations.length).to.equal(allowed ? 0 : 1);
+    });
+});
 
 describe("documents that other products ask for", function () {
   let service: Running;
