@@ -15,7 +15,7 @@ export interface WitnessOptions extends RetryOptions {
   name: string;
   /** Its verifier key, as C2SP writes it. */
   key: string;
-  /** How often it is sent a checkpoint, if the log grew. */
+  /** Milliseconds between checkpoints that it is sent, if the log grew. */
   interval_ms: number;
 }
 

@@ -83,7 +83,7 @@ export class SeenAction {
   bits = 0;
   run = 0;
   newness = 0;
-  /** How much likelier the step is among the agent's own steps in any order than in its own order, in bits. */
+  /** Likelihood ratio, in bits, of the step among the agent's own steps in any order against its own order. */
   shuffled = 0;
   /** For each sequential test: the session's highest bin and its level, and the odds, with this act. */
   readonly bin = new Int32Array(TESTS);

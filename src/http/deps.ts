@@ -103,7 +103,7 @@ export interface HttpDeps extends SensingRoom {
   authzen?: Authzen | undefined;
   /** Left out: no proxy asks about requests. */
   envoy?: EnvoyDeps | undefined;
-  /** Documents that other products ask for. Left out: there are none. */
+  /** Documents that other products ask for; empty if left out. */
   opa?: OpaMapping | undefined;
   observer: Observer;
   outcomes: OutcomeReports;

@@ -11,7 +11,7 @@ const DIGEST = /^sha256:([0-9a-f]{64})$/;
 export interface KeptArchiveOptions {
   /** Folder below which they are kept. */
   state_dir: string;
-  /** How many; 0 keeps none. */
+  /** Archives that are kept; 0 keeps none. */
   max: number;
   bytes_max: number;
 }

@@ -29,7 +29,7 @@ export interface CoreOptions {
   behavior: { enabled: boolean; agents_max: number; snapshot_ms: number };
   bundle: Pick<SourceOptions, "path" | "name" | "trust" | "poll_ms" | "limits" | "verify"> & { state_dir: string };
   load: LoadInstance;
-  /** How many bundles that were active are kept. @default 0 */
+  /** Bundles kept of those that were active. @default 0 */
   kept_max?: number;
   /** The profile that a standby has read of so many records; null: none. */
   profileAhead?: (records: number) => ProfileAhead | null;

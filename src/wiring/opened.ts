@@ -169,7 +169,7 @@ export async function openStore(
 }
 
 export interface RunningWitnesses {
-  /** How each stands. */
+  /** State of each. */
   readonly witnesses: readonly { name: string; size: number; failing: boolean }[];
   /** The last checkpoint that a witness cosigned; null: none, or no such witness. */
   cosigned: (name: string) => string | null;

@@ -112,7 +112,7 @@ export class ToolCatalogue {
       const reply = await this.#deps.list(cursor);
       if ("error" in reply) throw new ListFailed(reply.error);
       const { tools, nextCursor } = reply.result;
-      if (!Array.isArray(tools)) throw new McpRefusal("server_unavailable", { cause: "a list that is none" });
+      if (!Array.isArray(tools)) throw new McpRefusal("server_unavailable", { cause: "not a list" });
       first ??= reply.result;
       listed.push(...(tools as unknown[]));
       if (listed.length > this.#deps.tools_max) break;

@@ -258,7 +258,7 @@ export class Session {
     const answer = await this.#pass(request, served);
     if ("error" in answer) return answer;
     const items = answer.result[member];
-    if (!Array.isArray(items)) throw new McpRefusal("server_unavailable", { cause: "a list that is none" });
+    if (!Array.isArray(items)) throw new McpRefusal("server_unavailable", { cause: "not a list" });
     return { result: { ...answer.result, [member]: items.filter((item: unknown) => isObject(item) && shown(item)) } };
   }
 

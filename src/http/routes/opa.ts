@@ -352,7 +352,7 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
 
 const POLICIES = "/v1/policies";
 
-/** Returns the route of OPA's policy API: by it there are none, and none can be put, since policies come in signed bundles. */
+/** Returns the route of OPA's policy API. Its list is empty, and nothing can be put, since policies come in signed bundles. */
 function policies({ decider }: HttpDeps, refused: (error: OpaError) => Content): FrontRoute {
   return {
     operation: {

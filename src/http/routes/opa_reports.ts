@@ -1,7 +1,9 @@
 /** Routes of OPA's status and decision log APIs, for other OPAs: what they permitted is observed, and their silence is missed. */
+import type { IncomingMessage } from "node:http";
 import { actionsIn } from "../../adapters/opa/decision_logs.js";
 import { Problem } from "../../contract/index.js";
 import { Type } from "../../contract/type.js";
+import type { Caller } from "../../decision/ports.js";
 import { scan } from "../../decision/scan.js";
 import { readLooseJsonBytes, type BodyLimits } from "../body.js";
 import type { HttpDeps } from "../deps.js";
@@ -37,6 +39,12 @@ const limitsOf = ({ limits }: HttpDeps): BodyLimits => ({
   too_large: "body_too_large",
 });
 
+/** Authenticates a sensor, and reads what it sent. @throws Problem */
+async function sentBy(request: IncomingMessage, deps: HttpDeps): Promise<{ caller: Caller; bytes: Buffer }> {
+  const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
+  return { caller, bytes: await readLooseJsonBytes(request, limitsOf(deps), deps.timers) };
+}
+
 /** Takes decision logs, at `/logs` or below it, as OPA's `partition_name` has it. */
 const decisionLogs =
   (id: string, path: string) =>
@@ -52,8 +60,7 @@ const decisionLogs =
       problems: [...DECIDING_PROBLEMS, "body_too_large"],
     },
     handle: async (request) => {
-      const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
-      const bytes = await readLooseJsonBytes(request, limitsOf(deps), deps.timers);
+      const { caller, bytes } = await sentBy(request, deps);
       const events: unknown = JSON.parse(scan(bytes, { ...deps.limits, members_max: deps.limits.batch_bytes_max, inexact_numbers: true }));
       if (!Array.isArray(events)) throw new Problem("field_type", { field: "", expected: "a list of events" });
       const { lines, passed_over, rejected } = actionsIn(events as unknown[], deps.opa ?? new Map());
@@ -96,8 +103,7 @@ const status =
       problems: ["body_too_large"],
     },
     handle: async (request) => {
-      const caller = await deps.identity.authenticate(request.headers.authorization, "remit:observe");
-      await readLooseJsonBytes(request, limitsOf(deps), deps.timers);
+      const { caller } = await sentBy(request, deps);
       deps.sensors.heard(caller.id);
       return json(200, {});
     },
