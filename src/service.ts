@@ -24,6 +24,7 @@ import { OutcomeReports } from "./decision/outcomes.js";
 import type { ActivePolicy, Facts } from "./decision/ports.js";
 import { ITSELF } from "./behavior/adjustments.js";
 import { Commands } from "./facts/commands.js";
+import { processOf } from "./facts/held_grants.js";
 import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
@@ -197,6 +198,7 @@ export async function startService(config: Config, system: System, given: Logger
     if (mark === null || config.log.durability !== "synced") removeMark(config.log.dir);
     const factsMark = config.log.durability === "synced" ? openMark(config, log, past.revision, timers, logger) : null;
     closing.add(() => factsMark?.close());
+    const incarnation = uuid7(clock, system.random)();
     const commands = await Commands.open({
       store,
       log: maskedFacts(profile.log, masks, () => engine.active, clock),
@@ -207,10 +209,9 @@ export async function startService(config: Config, system: System, given: Logger
       barrier: () => flights.landed(),
       limits: {
         ...factsLimits,
-        // Each node would count for itself.
-        counted_grants: config.log.durability === "synced" && config.cluster === undefined,
-        nodes_max: config.cluster?.nodes_max ?? 1,
+        counted_grants: config.log.durability === "synced",
       },
+      cluster: config.cluster && { process: processOf(config.cluster.node, incarnation), nodes_max: config.cluster.nodes_max },
       others: () => node,
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms, recorded: factsMark?.recorded.bind(factsMark) },
     });
@@ -221,7 +222,7 @@ export async function startService(config: Config, system: System, given: Logger
     if (join !== null && config.cluster !== undefined)
       node = join({
         ...{ config: config.cluster, directory, commands, system, logger, version: packageVersion() },
-        incarnation: uuid7(clock, system.random)(),
+        incarnation,
         landed: () => flights.landed(),
         bundle: () => engine.active?.identity.digest ?? null,
         record: (detail) => records.admin("remit", "revoked_on_fleet", detail),

@@ -239,6 +239,12 @@ const grantState = {
   not_before: time("From when on it permits"),
   expires: time("Until when it permits"),
   uses: orNull(Type.Integer({ description: "How many actions it permits in all; null: any number" })),
+  taken: Type.Optional(
+    Type.Record(Type.String(), Type.Integer({ minimum: 1 }), {
+      description: "Uses that processes of a cluster have taken, by node and incarnation. Left out: none, or one service decides alone",
+      examples: [{ "a/01a22683-8654-7c00-8000-000000000000": 1 }],
+    }),
+  ),
   ended: orNull(about(Ended, "When and why it was ended; null: it wasn't")),
 };
 export const GrantFactState = Type.Object(grantState, { ...closed, title: "GrantState", description: "A grant as it is kept" });

@@ -203,6 +203,11 @@ const table = {
   overloaded: { status: 503, title: "as many decisions are under way as the limit allows" },
   bundle_missing: { status: 503, title: "no verified bundle is active" },
   bundle_expired: { status: 503, title: "the active bundle has expired", hint: "publish its successor" },
+  grant_uncounted: {
+    status: 503,
+    title: "a use of a grant could not be taken on the cluster",
+    hint: "ask again; the service can't reach the servers that its nodes count by",
+  },
   facts_behind: { status: 503, title: "the facts have not reached the revision asked for" },
   shutting_down: { status: 503, title: "the service is shutting down" },
   internal: { status: 500, title: "an unexpected failure; the log has the detail under this id" },

@@ -4,7 +4,7 @@
  */
 import { Problem } from "../contract/index.js";
 import { attempter, type Question } from "./attempt.js";
-import { Committer } from "./commit.js";
+import { Committer, type Committed } from "./commit.js";
 import { Intake, type Arrival } from "./intake.js";
 import type { Decided, Decider, Pdp } from "./pdp.js";
 import type { ActivePolicy, Caller } from "./ports.js";
@@ -15,6 +15,8 @@ export type * from "./pdp.js";
 
 /** Milliseconds after which a batch leaves others their turn. */
 const TURN_MS_MAX = 5;
+/** Attempts at an action whose uses are taken by others of this service, once they were got from the other nodes of its cluster. */
+const RESERVED_TRIES_MAX = 8;
 
 export function decider(pdp: Pdp): Decider {
   const { clock, timers } = pdp.system;
@@ -23,12 +25,26 @@ export function decider(pdp: Pdp): Decider {
   const attempt = attempter(pdp);
   const committer = new Committer(pdp);
 
-  /** One turn up to the record, then the disk. @throws Problem at once, of the attempt and the commit */
-  const decided = (question: Question): Promise<Decided> => {
+  /**
+   * One turn up to the record. A promise only in a cluster, for what permits by a use of a grant that has to be got there first: then it is
+   * attempted again on the facts of that turn.
+   * @throws Problem at once, of the attempt and the commit; later `grant_uncounted`
+   */
+  const committed = (question: Question, tries = RESERVED_TRIES_MAX): Committed | Promise<Committed> => {
     const attempted = attempt(question);
-    const committed = committer.commit(attempted);
+    const reserving = attempted.uses.length === 0 ? null : pdp.facts.reserve(attempted.uses);
+    if (reserving !== null) {
+      if (tries === 0) throw new Problem("grant_uncounted");
+      return reserving.then(() => committed(question, tries - 1));
+    }
+    const result = committer.commit(attempted);
     pdp.stage?.decided(attempted);
-    return committer.durable(committed);
+    return result;
+  };
+
+  const decided = (question: Question): Promise<Decided> => {
+    const result = committed(question);
+    return result instanceof Promise ? result.then((one) => committer.durable(one)) : committer.durable(result);
   };
 
   async function all(actions: readonly ReadAction[], caller: Caller, policy: ActivePolicy, arrival: Arrival): Promise<Decided[]> {
@@ -45,7 +61,8 @@ export function decider(pdp: Pdp): Decider {
         });
         turn = clock.monotonic();
       }
-      const result = decided(question);
+      const inTurn = committed(question);
+      const result = committer.durable(inTurn instanceof Promise ? await inTurn : inTurn);
       // A failure is met below; until then it must not count as a rejection that nobody handles.
       result.catch(() => undefined);
       results.push(result);

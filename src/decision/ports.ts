@@ -161,6 +161,12 @@ export interface Facts {
   /** Facts revision of the last change to an agent or a task, or to a revocation of what is named, lifted or not; 0 before any. */
   lastChange(scope: RevocationScope, id: string): number;
   /**
+   * Gets uses of these grants that other nodes of a cluster count too, so that they can be taken here.
+   * @returns null if they can be taken in this turn. Once it resolves the action has to be attempted again: another may have had the last one
+   * @throws Problem `grant_uncounted` later
+   */
+  reserve(grants: readonly string[]): Promise<void> | null;
+  /**
    * Takes one use of each of these grants, all or none, at once: from here on they are gone for every other decision.
    * @returns false where one has no use left
    */

@@ -23,6 +23,7 @@ export function stillFacts({ agent, task, grants = () => [] }: FixedFacts): Fact
     grants: (_agent, _task, type, verb) => grants(type, verb).map(asLive),
     approvals: () => [],
     lastChange: () => 0,
+    reserve: () => null,
     take: () => true,
     spend: () => true,
     giveBack: () => undefined,

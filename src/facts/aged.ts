@@ -7,9 +7,11 @@ interface AgedFacts {
   isStale: () => boolean;
   /** Time for answers on what is in memory now. @default none */
   lease?: () => AnswerTime | null;
+  /** Gets uses of grants that other nodes count too. @default none has to be got */
+  reserve?: Facts["reserve"];
 }
 
-export function factsOf({ registry, isStale, lease = () => null }: AgedFacts): Facts {
+export function factsOf({ registry, isStale, lease = () => null, reserve = () => null }: AgedFacts): Facts {
   return {
     get revision() {
       return registry().revision;
@@ -29,6 +31,7 @@ export function factsOf({ registry, isStale, lease = () => null }: AgedFacts): F
     grants: (agent, task, type, verb, now_ms) => registry().grants(agent, task, type, verb, now_ms),
     approvals: (agent, now_ms, digest) => registry().approvals(agent, now_ms, digest),
     lastChange: (scope, id) => registry().lastChange(scope, id),
+    reserve,
     take: (grants) => registry().take(grants),
     spend: (agents, now_ms) => registry().spend(agents, now_ms),
     giveBack: (grants) => {

@@ -39,7 +39,7 @@ import { restrictionOf, withBound, withEnd, withEvent, withNarrowing, withRevoca
 import { checkAttributes } from "./fields.js";
 import { refuse } from "./problems.js";
 import { FactsReading } from "./reading.js";
-import { Registry, split, type CompileEntry, type KnownPolicy } from "./registry.js";
+import { Registry, split, type CompileEntry, type FactsCluster, type KnownPolicy } from "./registry.js";
 import { TOKENS, checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { checkAddedSubjects, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
@@ -51,8 +51,6 @@ export interface FactsLimits extends TaskLimits, GrantLimits {
   grants_max: number;
   /** Most grants of one agent or task. */
   grants_per_holder_max: number;
-  /** Nodes that share what is counted in memory. @default 1 */
-  nodes_max?: number;
 }
 
 /** Facts in the log from before this start. */
@@ -79,6 +77,8 @@ export interface FactsDeps {
   barrier: () => Promise<void>;
   limits: FactsLimits;
   ledger: LedgerOptions;
+  /** Cluster of which this service is a node. @default none */
+  cluster?: FactsCluster | undefined;
   /** Other nodes of the cluster, once this one is a member. @default none */
   others?: () => OtherNodes | null;
 }
@@ -137,7 +137,7 @@ export class Commands extends FactsReading {
   }
 
   private constructor(deps: FactsDeps) {
-    super(new Registry(deps.policy, deps.compile, deps.system.timers, deps.limits.nodes_max), deps.store, deps.system.clock);
+    super(new Registry(deps.policy, deps.compile, deps.system.timers, deps.cluster), deps.store, deps.system.clock);
     this.deps = deps;
     this.ledger = new Ledger(this.registry, deps.store, deps.log, deps.system, deps.ledger);
     this.#holding = new Holding(this.registry, this.ledger, deps.barrier, deps.others ?? (() => null));

@@ -1,5 +1,5 @@
 /** Grants in memory: what of them a decision sees, by the vocabulary in force, and how often each was used. */
-import type { Approval, InputGrant, Vocabulary } from "../contract/index.js";
+import type { Approval, GrantFactState, InputGrant, Vocabulary } from "../contract/index.js";
 import type { GrantFact } from "./entities.js";
 import type { CompileEntry, CompiledEntry, KnownPolicy } from "./registry.js";
 
@@ -32,7 +32,10 @@ const NO_GRANTS: readonly VisibleGrant[] = [];
 
 interface HeldGrant {
   fact: GrantFact;
+  /** Decisions on record here that rest on it, and those under way. */
   used: number;
+  /** Uses that this process of a cluster has taken and that are used, or on their way back. */
+  spent: number;
   /** The last view of it; replaced where its state is another, so that equal views are one object. */
   view: VisibleGrant | null;
   compiled: { vocabulary: Vocabulary; entry: CompiledEntry | null; input: InputGrant } | null;
@@ -43,6 +46,8 @@ export class HeldGrants {
   readonly #compile: CompileEntry;
   readonly #isRevoked: (id: string) => boolean;
   readonly #counts: (voice: Voice) => boolean;
+  /** This process of a cluster, as `taken` of a grant names it; null for a service that decides alone. */
+  readonly #process: string | null;
   readonly #grants = new Map<string, HeldGrant>();
   readonly #ofAgent = new Map<string, HeldGrant[]>();
   readonly #ofTask = new Map<string, HeldGrant[]>();
@@ -50,17 +55,20 @@ export class HeldGrants {
   /**
    * @param isRevoked whether a grant is
    * @param counts whether an approval still counts: its caller hasn't been revoked since
+   * @param process of a cluster that shares what is counted
    */
   constructor(
     policy: () => KnownPolicy | null,
     compile: CompileEntry,
     isRevoked: (id: string) => boolean,
     counts: (voice: Voice) => boolean,
+    process: string | null,
   ) {
     this.#policy = policy;
     this.#compile = compile;
     this.#isRevoked = isRevoked;
     this.#counts = counts;
+    this.#process = process;
   }
 
   get size(): number {
@@ -75,7 +83,7 @@ export class HeldGrants {
       before.view = null;
       return false;
     }
-    const grant: HeldGrant = { fact, used: 0, view: null, compiled: null };
+    const grant: HeldGrant = { fact, used: 0, spent: 0, view: null, compiled: null };
     this.#grants.set(fact.value.id, grant);
     this.#index(grant, true);
     return true;
@@ -134,20 +142,39 @@ export class HeldGrants {
     for (const [i, id] of ids.entries()) {
       const grant = this.#grants.get(id);
       const isGone = grant === undefined || this.#isRevoked(id) || grant.fact.value.ended !== null || !this.#isApproved(grant.fact);
-      if (isGone || usesLeft(grant) === 0) {
+      if (isGone || !this.#hasUse(grant)) {
         this.giveBack(ids.slice(0, i));
         return false;
       }
       grant.used++;
+      grant.spent++;
     }
     return true;
+  }
+
+  /** Returns the uses that this process has got from the others of its cluster, and that nothing has used. */
+  reserved(id: string): number {
+    const grant = this.#grants.get(id);
+    return grant === undefined ? 0 : this.#reservedOf(grant);
+  }
+
+  /** Keeps uses that this process has got from being used, or no longer: they are on their way back. */
+  setAside(id: string, uses: number): void {
+    const grant = this.#grants.get(id);
+    if (grant !== undefined) grant.spent += uses;
+  }
+
+  usedHere(id: string): number {
+    return this.#grants.get(id)?.used ?? 0;
   }
 
   /** Gives back what was taken for a decision that was never on record. */
   giveBack(ids: readonly string[]): void {
     for (const id of ids) {
       const grant = this.#grants.get(id);
-      if (grant !== undefined && grant.used > 0) grant.used--;
+      if (grant === undefined || grant.used === 0) continue;
+      grant.used--;
+      grant.spent--;
     }
   }
 
@@ -168,7 +195,9 @@ export class HeldGrants {
     const grant = this.#grants.get(id);
     if (grant === undefined) return undefined;
     const fits = grant.fact.value.entry === null || this.#compiled(grant).entry !== null;
-    return { state: this.#state(grant, now_ms), used: grant.used, fits };
+    const { value } = grant.fact;
+    const used = this.#process !== null && value.uses !== null ? takenOf(value) - this.#reservedOf(grant) : grant.used;
+    return { state: this.#state(grant, now_ms), used, fits };
   }
 
   /** Grants of a holder that permit something or will: approvals of single actions, or those of entries. */
@@ -273,10 +302,27 @@ export class HeldGrants {
     const { value, not_before_ms, expires_ms } = grant.fact;
     if (this.#isRevoked(value.id)) return "revoked";
     if (value.ended !== null) return "ended";
-    if (!this.#isApproved(grant.fact)) return usesLeft(grant) === 0 ? "used_up" : "unapproved";
+    if (!this.#isApproved(grant.fact)) return this.#isUsedUp(grant) ? "used_up" : "unapproved";
     if (now_ms < not_before_ms) return "not_yet_valid";
     if (now_ms >= expires_ms) return "expired";
-    return usesLeft(grant) === 0 ? "used_up" : "live";
+    return this.#isUsedUp(grant) ? "used_up" : "live";
+  }
+
+  #isUsedUp(grant: HeldGrant): boolean {
+    const { value } = grant.fact;
+    if (value.uses === null) return false;
+    if (this.#process === null) return grant.used >= value.uses;
+    return takenOf(value) >= value.uses && this.#reservedOf(grant) === 0;
+  }
+
+  /** Returns true if a use can be taken now: in a cluster only one that this process has got. */
+  #hasUse(grant: HeldGrant): boolean {
+    const { uses } = grant.fact.value;
+    return uses === null || (this.#process === null ? grant.used < uses : this.#reservedOf(grant) > 0);
+  }
+
+  #reservedOf({ fact: { value }, spent }: HeldGrant): number {
+    return this.#process === null ? 0 : Math.max(0, (value.taken?.[this.#process] ?? 0) - spent);
   }
 
   /** Always true of grants that have an entry. */
@@ -297,7 +343,10 @@ function isApproval({ value: { approval } }: GrantFact): boolean {
   return approval !== undefined;
 }
 
-function usesLeft({ fact, used }: HeldGrant): number | null {
-  const { uses } = fact.value;
-  return uses === null ? null : Math.max(0, uses - used);
+/** Returns how a process of a cluster is named by grants of which it has taken uses. */
+export const processOf = (node: string, incarnation: string): string => `${node}/${incarnation}`;
+
+/** Returns how many uses the processes of a cluster have taken, together. */
+export function takenOf({ taken = {} }: Pick<GrantFactState, "taken">): number {
+  return Object.values(taken).reduce((sum, uses) => sum + uses, 0);
 }

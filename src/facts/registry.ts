@@ -73,6 +73,14 @@ export interface FactsLookup {
   revoked(scope: StoredRevocationScope, id: string): boolean;
 }
 
+/** Cluster that decides on the same facts. */
+export interface FactsCluster {
+  /** This process of it, as grants name who has taken a use: its node and incarnation. */
+  process: string;
+  /** Nodes that may be live at once. */
+  nodes_max: number;
+}
+
 /** Change in memory, for listeners. `revision` is null if it holds but isn't durable yet. */
 export type Notice = Omit<Change, "revision"> & { revision: number | null };
 
@@ -125,14 +133,15 @@ export class Registry implements FactsLookup {
   /** Callers waiting for a revision. */
   readonly #waiting = new Map<() => void, number>();
 
-  /** @param nodes among which what is counted in memory is shared out */
-  constructor(policy: () => KnownPolicy | null, compile: CompileEntry, timers: Pick<Timers, "after">, nodes = 1) {
-    this.narrowings = new Narrowings(nodes);
+  /** @param cluster whose nodes share what is counted; null for a service that decides alone */
+  constructor(policy: () => KnownPolicy | null, compile: CompileEntry, timers: Pick<Timers, "after">, cluster: FactsCluster | null = null) {
+    this.narrowings = new Narrowings(cluster?.nodes_max);
     this.#grants = new HeldGrants(
       policy,
       compile,
       (id) => this.revoked("grant", id),
       (voice) => this.counts(voice),
+      cluster?.process ?? null,
     );
     this.#timers = timers;
   }
@@ -145,6 +154,11 @@ export class Registry implements FactsLookup {
   /** Every change is made here, so that memory is never behind its source by more than a write under way. */
   readonly stale = false;
   readonly lease = null;
+
+  /** Uses that other nodes count too are got by `SharedUses`. */
+  reserve(): null {
+    return null;
+  }
 
   agent(id: string): AgentFact | undefined {
     return this.#agents.get(id);
@@ -243,6 +257,21 @@ export class Registry implements FactsLookup {
   /** Gives back what was taken for a decision that was never on record. */
   giveBack(ids: readonly string[]): void {
     this.#grants.giveBack(ids);
+  }
+
+  /** Returns the uses of a grant that this process has got from the others of its cluster, and that nothing has used. */
+  reserved(id: string): number {
+    return this.#grants.reserved(id);
+  }
+
+  /** Keeps uses from being used, as `HeldGrants.setAside` does. */
+  setAside(id: string, uses: number): void {
+    this.#grants.setAside(id, uses);
+  }
+
+  /** Returns how many decisions of this service rest on a grant: those on record at its start, and those since. */
+  usedHere(id: string): number {
+    return this.#grants.usedHere(id);
   }
 
   /** Counts what decisions on record used, at start. */

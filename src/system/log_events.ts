@@ -381,6 +381,12 @@ export const LOG_EVENTS = {
     "`code` and `reason` say why: another process has its name, the feeds differ, the feed was replaced or can't be read, or there are too many nodes.",
     "The page on clusters has each `code`. Start the process again once that is mended.",
   ),
+  grant_uses_burned: event(
+    "warn",
+    "an earlier process of this node has taken uses of a grant that no record here rests on",
+    "It ended between taking a use and keeping the record of a decision by it, or its older records were dropped. Nobody can use these any more.",
+    "If the action is still wanted, approve it again or give another grant.",
+  ),
   feed_place_unsaved: event(
     "warn",
     "cannot keep how far the feed was read; a start compares it with less",

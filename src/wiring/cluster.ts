@@ -9,9 +9,12 @@ import { Member, type FleetStanding as Standing } from "../cluster/member.js";
 import { natsLink } from "../cluster/nats_link.js";
 import type { ClusterAnswer, InForce } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
+import { ITSELF } from "../behavior/adjustments.js";
 import { factsOf } from "../facts/aged.js";
 import type { Commands } from "../facts/commands.js";
+import { processOf } from "../facts/held_grants.js";
 import type { OtherNodes } from "../facts/others.js";
+import { SharedUses } from "../facts/shared_uses.js";
 import { NatsStore } from "../store/nats.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
@@ -92,6 +95,7 @@ export class ClusterNode implements OtherNodes {
   readonly facts: Facts;
   readonly #parts: NodeParts;
   readonly #member: Member;
+  readonly #uses: SharedUses;
   readonly #stopLooking: () => void;
 
   /**
@@ -127,8 +131,16 @@ export class ClusterNode implements OtherNodes {
       },
       { ...config, version, start: { incarnation, opened_at: store.opened_at } },
     );
+    const { registry, ledger } = commands;
+    this.#uses = new SharedUses({
+      ...{ node: config.node, process: processOf(config.node, incarnation), registry, ledger, timers: system.timers, by: ITSELF },
+      burned: (grant, uses) => {
+        report(logger, "grant_uses_burned", { grant, uses });
+      },
+    });
     this.facts = factsOf({
       registry: () => commands.registry,
+      reserve: (ids) => this.#uses.reserve(ids),
       isStale: () => this.#member.tenure === null,
       lease: () => this.#member.tenure,
     });
@@ -184,8 +196,9 @@ export class ClusterNode implements OtherNodes {
   }
 
   /** Leaves the cluster, once nothing is answered any more: others needn't wait for this node. */
-  leave(): void {
+  async leave(): Promise<void> {
     this.#stopLooking();
+    await this.#uses.close();
     this.#member.leave();
     this.#keepPlace();
   }

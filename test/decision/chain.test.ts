@@ -493,6 +493,65 @@ describe("decide: grants", () => {
     });
   }
 
+  describe("whose uses other nodes count too", () => {
+    /** A cluster that gives this node one use, a turn after it asks. */
+    function reserving(left: number): World & { asked: number } {
+      const world = Object.assign(granting([live("G-1", { counted: true })]), { asked: 0 });
+      world.grantsOf = () => [{ ...live("G-1", { counted: true }), state: left + (world.uses.get("G-1") ?? 0) > 0 ? "live" : "used_up" }];
+      world.reserve = (ids) => {
+        if ((world.uses.get("G-1") ?? 0) > 0) return null;
+        world.asked++;
+        return Promise.resolve().then(() => {
+          expect(ids).to.deep.equal(["G-1"]);
+          if (left === 0) return;
+          left--;
+          world.uses.set("G-1", (world.uses.get("G-1") ?? 0) + 1);
+        });
+      };
+      return world;
+    }
+
+    it("are got before they are taken, and no more than there are", async () => {
+      const world = reserving(2);
+      const decisions: string[] = [];
+      for (let i = 0; i < 3; i++) decisions.push((await world.decide()).answer.decision);
+      expect([decisions, world.asked, world.records.length]).to.deep.equal([["allow", "allow", "deny"], 2, 3]);
+    });
+
+    it("permit nothing by facts that have changed while they were got", async () => {
+      const world = reserving(1);
+      const { reserve } = world;
+      world.reserve = (ids) => reserve(ids)?.then(() => void world.revoked.add("agent/support-7")) ?? null;
+      const { answer } = await world.decide();
+      expect([answer.decision, world.uses.get("G-1")]).to.deep.equal(["deny", 1]);
+    });
+
+    it("leave no record of a decision whose use could not be got", async () => {
+      const world = reserving(1);
+      world.reserve = () => Promise.reject(new Problem("grant_uncounted"));
+      expect((await problemOf(world.decide())).code).to.equal("grant_uncounted");
+      expect(world.records).to.deep.equal([]);
+    });
+
+    it("are asked for so many times, where others of this service take what was got", async () => {
+      const world = reserving(1);
+      world.reserve = () => Promise.resolve();
+      expect((await problemOf(world.decide())).code).to.equal("grant_uncounted");
+      expect(world.records).to.deep.equal([]);
+    });
+
+    it("keep a batch in its order", async () => {
+      const world = reserving(1);
+      const asked = [REQUEST, { ...REQUEST, request_id: "second" }];
+      const decided = await world.decider.decideBatch(Buffer.from(JSON.stringify({ actions: asked })), "x");
+      expect(decided.map(({ answer }) => answer.decision)).to.deep.equal(["allow", "deny"]);
+      expect(world.records.map((text) => (JSON.parse(text) as { answer: { decision: string } }).answer.decision)).to.deep.equal([
+        "allow",
+        "deny",
+      ]);
+    });
+  });
+
   it("permit, within one batch too, only as many as they have uses", async () => {
     const world = granting([live("G-1", { counted: true })], { "G-1": 2 });
     const decided = await world.decider.decideBatch(Buffer.from(JSON.stringify({ actions: [REQUEST, REQUEST, REQUEST] })), "x");

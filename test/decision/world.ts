@@ -248,6 +248,7 @@ export class World {
   append: (body: string) => Promise<void> = () => Promise.resolve();
   /** What happens while a decision waits for facts that aren't known yet; whether they have come. */
   reached: () => Promise<boolean> = () => Promise.resolve(false);
+  reserve: (grants: readonly string[]) => Promise<void> | null = () => null;
   grantsOf: (agent: string, task: string | null) => readonly Grant[] = () => this.grants;
   /** By agent and approval digest. */
   approvals = new Map<string, Grant[]>();
@@ -315,6 +316,7 @@ export class World {
         grants: (agent, task) => world.grantsOf(agent, task),
         approvals: (agent, _now, digest) => (world.approvals.size === 0 ? [] : (world.approvals.get(`${agent} ${digest()}`) ?? [])),
         lastChange: (scope, id) => world.changes.get(`${scope}/${id}`) ?? 0,
+        reserve: (grants) => world.reserve(grants),
         take: (grants) => {
           if (grants.some((id) => (world.uses.get(id) ?? 0) === 0)) return false;
           for (const id of grants) world.uses.set(id, (world.uses.get(id) ?? 0) - 1);

@@ -20,6 +20,7 @@ export const DECIDING_PROBLEMS: readonly ProblemCode[] = [
   "agent_token_unsupported",
   "task_token_unsupported",
   "facts_behind",
+  "grant_uncounted",
   "log_unavailable",
   "log_backlog",
   "overloaded",
