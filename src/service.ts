@@ -55,6 +55,7 @@ import { uuid7 } from "./system/uuid.js";
 import type { CaughtUp } from "./wiring/caught_up.js";
 import { openCore, packageVersion } from "./wiring/core.js";
 import type { ClusterNode } from "./wiring/cluster.js";
+import { FleetRecords } from "./http/fleet_records.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
@@ -248,6 +249,8 @@ export async function startService(config: Config, system: System, given: Logger
       }),
     );
     search.durableTo(log.durable);
+    const fleet = node === null ? undefined : new FleetRecords(search, node);
+    if (fleet !== undefined) node?.serve((question) => fleet.answer(question));
     const recordStreams = new RecordStreams({
       search,
       system,
@@ -493,6 +496,7 @@ export async function startService(config: Config, system: System, given: Logger
         records,
         log,
         search,
+        fleet,
         explain: explaining(engine, system.timers),
         recordStreams,
         findings,

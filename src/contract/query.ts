@@ -83,6 +83,18 @@ export const RecordAction = Type.Object(
 );
 export type RecordAction = Static<typeof RecordAction>;
 
+const searched = {
+  nodes: Type.Optional(
+    Type.Object(
+      {
+        indexed_to: Type.Record(Type.String(), Type.Integer(), { description: "`indexed_to` of each node that has answered, by its name" }),
+        missing: Type.Array(Type.String(), { description: "Nodes that have not answered: what they have isn't in here" }),
+      },
+      { ...closed, title: "SearchedNodes", description: "Nodes whose records were searched. Left out: those of one" },
+    ),
+  ),
+};
+const onNode = { node: Type.Optional(Type.String({ description: "Node that has the record, if several were searched" })) };
 const IndexedTo = Type.Integer({ description: "`seq` of the last record that this answer knows; later ones are not in it" });
 
 const found = {
@@ -96,6 +108,7 @@ const found = {
     }),
   ),
   record: RecordSchema,
+  ...onNode,
 };
 
 export const FoundRecord = Type.Object(found, { ...closed, title: "FoundRecord", description: "A record, and what is known of it" });
@@ -108,6 +121,7 @@ export const RecordPage = Type.Object(
     }),
     next: orNull(Type.String({ description: "Where the next page begins, to be given as `cursor`; null: there is no more" })),
     indexed_to: IndexedTo,
+    ...searched,
   },
   { ...closed, title: "RecordPage", description: "One page of records" },
 );
@@ -166,6 +180,7 @@ export const SummaryGroup = Type.Object(
     first: time("When the first was recorded"),
     last: time("When the last was recorded"),
     last_seq: Type.Integer({ description: "`seq` of the last" }),
+    ...onNode,
   },
   { ...closed, title: "SummaryGroup", description: "Records that have the same values in the fields of `by`" },
 );
@@ -180,6 +195,7 @@ export const Summary = Type.Object(
     groups: Type.Array(SummaryGroup, { description: "Groups, the largest first" }),
     more: Type.Boolean({ description: "Whether there are more groups than `limit`" }),
     indexed_to: IndexedTo,
+    ...searched,
   },
   { ...closed, title: "Summary", description: "Numbers of records" },
 );
@@ -219,6 +235,7 @@ export const Histogram = Type.Object(
     step_ms: Type.Integer({ description: "Milliseconds of a step" }),
     counts: Type.Array(HistogramCount, { description: "Counts in order of time; steps without a record are left out" }),
     indexed_to: IndexedTo,
+    ...searched,
   },
   { ...closed, title: "Histogram", description: "Numbers of records over time" },
 );

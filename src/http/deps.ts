@@ -5,6 +5,7 @@ import type { OpaMapping } from "../adapters/opa/mapping.js";
 import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
+import type { FleetRecords } from "./fleet_records.js";
 import type { RecordSearch } from "../records/search.js";
 import type { BundlesAnswer, PolicyIdentity, PublishAnswer, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
@@ -125,6 +126,8 @@ export interface HttpDeps extends SensingRoom {
   records: OwnRecords;
   log: SegmentLog;
   search: RecordSearch;
+  /** Records of all nodes of the cluster. Left out: the service decides alone. */
+  fleet?: FleetRecords | undefined;
   explain: Explain;
   recordStreams: RecordStreams;
   findings: FindingsRoom;

@@ -1,5 +1,6 @@
 /** How records are asked for in a query. */
 import type { IncomingMessage } from "node:http";
+import { without } from "../facts/without.js";
 import type { RecordQuestion } from "../records/ask.js";
 import { fromCursor } from "../records/cursor.js";
 import {
@@ -63,15 +64,27 @@ export function filterOf(given: QueryOf<typeof filterQuery>): RecordFilter {
 
 type RequestUrl = Pick<IncomingMessage, "url">;
 
+/** Parameter by which a question is for the records of one node. */
+export const NODE = "node";
+export const nodeQuery = { [NODE]: text("In a cluster: records of this node alone; those of all nodes, if unsaid", NAME_MAX) };
+
+/** Returns the node whose records are asked for; null if that is unsaid. @throws Problem of the parameter */
+export function nodeOf({ url = "" }: RequestUrl): string | null {
+  const at = url.indexOf("?");
+  const parts = at < 0 ? [] : url.slice(at + 1).split("&");
+  return readQuery({ url: `?${parts.filter((part) => part.startsWith(`${NODE}=`)).join("&")}` }, nodeQuery)[NODE] ?? null;
+}
+
 export const pagedQuery = {
   ...filterQuery,
+  ...nodeQuery,
   order: oneOf(ORDERS, "newest first, if unsaid"),
   ...pageQuery,
 };
 
 /** @throws Problem of a parameter */
 export function pageAsk(request: RequestUrl): RecordQuestion {
-  const { order = "newest", limit = PAGE_LIMIT, cursor, ...given } = readQuery(request, pagedQuery);
+  const { order = "newest", limit = PAGE_LIMIT, cursor, ...given } = without(readQuery(request, pagedQuery), NODE);
   const after = cursor === undefined ? null : fromCursor(cursor);
   if (cursor !== undefined && after === null)
     throw new Problem("parameter_invalid", { field: "cursor", expected: "`next` of another page" });
@@ -89,12 +102,13 @@ export const summaryQuery = {
     expected: BY_EXPECTED,
   }),
   ...filterQuery,
+  ...nodeQuery,
   limit: pageQuery.limit,
 };
 
 /** @throws Problem of a parameter */
 export function summaryAsk(request: RequestUrl): RecordQuestion {
-  const { by = [], limit = PAGE_LIMIT, ...given } = readQuery(request, summaryQuery);
+  const { by = [], limit = PAGE_LIMIT, ...given } = without(readQuery(request, summaryQuery), NODE);
   const filter = filterOf(given);
   const fields = by.filter((field) => field !== "new");
   if (by.length > SUMMARY_FIELDS_MAX || (fields.length < by.length && by.length > 1))
@@ -112,11 +126,12 @@ export const histogramQuery = {
   by: someOf(HISTOGRAM_FIELDS, `Counts by these fields, ${HISTOGRAM_FIELDS_MAX} at most; by time alone, if unsaid`),
   step: oneOf(STEPS, "Length of a step, which begins at a multiple of it in UTC; hour, if unsaid"),
   ...filterQuery,
+  ...nodeQuery,
 };
 
 /** @throws Problem of a parameter */
 export function histogramAsk(request: RequestUrl): RecordQuestion {
-  const { by = [], step = "hour", ...given } = readQuery(request, histogramQuery);
+  const { by = [], step = "hour", ...given } = without(readQuery(request, histogramQuery), NODE);
   if (by.length > HISTOGRAM_FIELDS_MAX)
     throw new Problem("parameter_invalid", { field: "by", expected: `at most ${HISTOGRAM_FIELDS_MAX} of ${HISTOGRAM_FIELDS.join(", ")}` });
   return { kind: "histogram", filter: filterOf(given), by, step };

@@ -32,6 +32,8 @@ export interface PageAsk {
 
 export type RecordQuestion =
   | PageAsk
+  /** Page as a part of what several nodes have: `TimedPage`. */
+  | { kind: "timed"; page: PageAsk }
   /** Record of a decision by its id, or any record by its number. */
   | { kind: "one"; id: string }
   /** Callers of these decisions, by their ids: an array of `DecidedBy`, null for an id that isn't there. */
@@ -41,6 +43,12 @@ export type RecordQuestion =
   | { kind: "summary"; filter: RecordFilter; by: readonly SummaryField[]; limit: number }
   | { kind: "histogram"; filter: RecordFilter; by: readonly HistogramField[]; step: HistogramStep }
   | { kind: "new"; from: number; to: number; limit: number };
+
+/** Page of one node's records: each as JSON, with its number and time by which pages of several nodes become one. */
+export interface TimedPage extends Pick<Some, "seqs" | "to" | "more"> {
+  items: { time_ms: number; text: string }[];
+  indexed_to: number;
+}
 
 /** `engine` where one in an application did. */
 export type DecidedBy = { [K in "caller" | "engine"]: DecisionRecord[K] };
@@ -131,6 +139,8 @@ export class RecordQuery {
     switch (ask.kind) {
       case "page":
         return this.#page(ask);
+      case "timed":
+        return this.#timed(ask.page);
       case "one":
         return this.#one(ask.id);
       case "decided":
@@ -150,6 +160,11 @@ export class RecordQuery {
     const { items, to, more } = await this.some(ask);
     const next = more ? JSON.stringify(toCursor(to)) : "null";
     return `{"items":[${items.join(",")}],"next":${next},"indexed_to":${this.until}}`;
+  }
+
+  async #timed(ask: PageAsk): Promise<string> {
+    const { items, seqs, to, more } = await this.some(ask, timedText);
+    return `{"items":[${items.join(",")}],"seqs":${JSON.stringify(seqs)},"to":${to},"more":${more},"indexed_to":${this.until}}`;
   }
 
   /** Records as a page has them, `limit` at most. @param textOf what is told of each, as JSON */
@@ -437,6 +452,10 @@ function countsOf(row: Readonly<Record<string, unknown>>): Counts {
 
 function itemText(found: MatchedRecord): string {
   return `{${membersText(found)}}`;
+}
+
+function timedText(found: MatchedRecord): string {
+  return JSON.stringify({ time_ms: found.row.time_ms, text: itemText(found) });
 }
 
 function membersText({ seq, row, outcome, text }: MatchedRecord): string {

@@ -6,7 +6,8 @@ import { nodeFiles } from "../audit/files.js";
 import type { ChainLink } from "../cluster/chain.js";
 import type { LeaseEnd } from "../cluster/lease.js";
 import { Member, type FleetStanding as Standing } from "../cluster/member.js";
-import { natsLink } from "../cluster/nats_link.js";
+import { natsLink, natsQuestions } from "../cluster/nats_link.js";
+import { NodeQuestions, type NodeAnswers } from "../cluster/questions.js";
 import type { ClusterAnswer, InForce } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
 import { ITSELF } from "../behavior/adjustments.js";
@@ -96,6 +97,7 @@ export class ClusterNode implements OtherNodes {
   readonly #parts: NodeParts;
   readonly #member: Member;
   readonly #uses: SharedUses;
+  readonly #questions: NodeQuestions;
   readonly #stopLooking: () => void;
 
   /**
@@ -138,6 +140,7 @@ export class ClusterNode implements OtherNodes {
         report(logger, "grant_uses_burned", { grant, uses });
       },
     });
+    this.#questions = new NodeQuestions(natsQuestions(store.connection, config.name), config.node, system.timers);
     this.facts = factsOf({
       registry: () => commands.registry,
       reserve: (ids) => this.#uses.reserve(ids),
@@ -155,8 +158,22 @@ export class ClusterNode implements OtherNodes {
     return Math.max(0, this.#member.tenure?.left_ms ?? 0);
   }
 
+  get name(): string {
+    return this.#parts.config.node;
+  }
+
   get live(): readonly string[] {
     return this.#member.live;
+  }
+
+  /** Asks nodes about what only they have. */
+  ask(question: string, of: readonly string[]): Promise<NodeAnswers> {
+    return this.#questions.ask(question, of);
+  }
+
+  /** Answers what other nodes ask. @param answer rejects where this node can't answer */
+  serve(answer: (question: string) => Promise<string | null>): void {
+    this.#questions.serve(answer);
   }
 
   get answer(): ClusterAnswer {
@@ -198,6 +215,7 @@ export class ClusterNode implements OtherNodes {
   /** Leaves the cluster, once nothing is answered any more: others needn't wait for this node. */
   async leave(): Promise<void> {
     this.#stopLooking();
+    this.#questions.close();
     await this.#uses.close();
     this.#member.leave();
     this.#keepPlace();

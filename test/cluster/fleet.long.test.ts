@@ -212,6 +212,55 @@ describe("three services that are one cluster", function () {
     expect(between, "allowed between a commit and its claim").to.be.at.least(0);
   });
 
+  it("search the records of all of them, and name those that don't answer", async () => {
+    interface Page {
+      items: { node: string; record: { answer: { decision_id: string } } }[];
+      next: string | null;
+      nodes: { missing: string[] };
+    }
+    const agent = await allowed();
+    const made = new Map<string, string>();
+    for (let i = 0; i < 9; i++) {
+      const node = nodes[i % 3] as ClusterNode;
+      const told = await node.child.told("POST", "/decide", actionOf(agent));
+      made.set(told.body["decision_id"] as string, node.name);
+    }
+    // What was decided while each node came to know the agent is there too.
+    const search = `/decisions?agent=${agent}&order=oldest&limit=4`;
+    const all = async (): Promise<Map<string, string>> => {
+      const found = new Map<string, string>();
+      for (let next: string | null = ""; next !== null;) {
+        const { body } = await b().child.told("GET", `${search}${next === "" ? "" : `&cursor=${next}`}`);
+        const page = body as unknown as Page;
+        expect(page.nodes.missing).to.deep.equal([]);
+        for (const { node, record } of page.items) {
+          expect(found.has(record.answer.decision_id), "found twice").to.equal(false);
+          found.set(record.answer.decision_id, node);
+        }
+        next = page.next;
+      }
+      return found;
+    };
+    await until(async () => {
+      const found = await all();
+      return [...made].every(([id, node]) => found.get(id) === node);
+    }, "each decision is found on the node that made it");
+    const summary = await a().child.told("GET", `/decisions/summary?agent=${agent}&by=agent`);
+    const { records } = summary.body as { records: number };
+    expect(records).to.equal((await all()).size);
+    const [id = "", node = ""] = [...made].find(([, name]) => name === "a") ?? [];
+    expect((await c().child.told("GET", `/decisions/${id}`)).body["node"]).to.equal(node);
+    expect((await c().child.told("GET", `/decisions/${id}?node=c`)).status).to.equal(404);
+    expect((await a().child.told("GET", `/decisions?agent=${agent}&node=nobody`)).outcome).to.match(/^400 parameter_invalid/);
+    c().freeze(true);
+    try {
+      const { body } = await a().child.told("GET", search);
+      expect((body as unknown as Page).nodes.missing).to.deep.equal(["c"]);
+    } finally {
+      c().freeze(false);
+    }
+  });
+
   it("refuse an engine that decides elsewhere", async () => {
     expect((await a().child.told("GET", "/events?values=true")).outcome).to.equal("409 embedding_unsupported");
   });
