@@ -55,6 +55,7 @@ import { uuid7 } from "./system/uuid.js";
 import type { CaughtUp } from "./wiring/caught_up.js";
 import { openCore, packageVersion } from "./wiring/core.js";
 import type { ClusterNode } from "./wiring/cluster.js";
+import { FleetOutcomes, answering } from "./http/fleet_outcomes.js";
 import { FleetRecords } from "./http/fleet_records.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
@@ -250,7 +251,6 @@ export async function startService(config: Config, system: System, given: Logger
     );
     search.durableTo(log.durable);
     const fleet = node === null ? undefined : new FleetRecords(search, node);
-    if (fleet !== undefined) node?.serve((question) => fleet.answer(question));
     const recordStreams = new RecordStreams({
       search,
       system,
@@ -384,6 +384,8 @@ export async function startService(config: Config, system: System, given: Logger
       find: (id) => knownDecision(search, id),
       flow: flow.port,
     });
+    const fleetOutcomes = node === null ? undefined : new FleetOutcomes(outcomes, node);
+    if (fleet !== undefined && fleetOutcomes !== undefined) node?.serve(answering(fleet, fleetOutcomes));
     const stops = new Stops(sensing.notices, timers, ITSELF);
     closing.add(() => {
       stops.close();
@@ -483,7 +485,7 @@ export async function startService(config: Config, system: System, given: Logger
         observer: observing,
         ...sensing,
         otlp,
-        outcomes,
+        outcomes: fleetOutcomes ?? outcomes,
         handedIn,
         identity: known,
         facts: commands,

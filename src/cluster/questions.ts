@@ -44,8 +44,11 @@ export class NodeQuestions {
     this.#timers = timers;
   }
 
-  /** Asks these nodes one question; resolves when each has answered, or after five seconds. */
-  ask(question: string, of: readonly string[]): Promise<NodeAnswers> {
+  /**
+   * Asks these nodes one question; resolves when each has answered, or after five seconds.
+   * @param enough whether an answer makes all others superfluous
+   */
+  ask(question: string, of: readonly string[], enough: (answer: string | null) => boolean = () => false): Promise<NodeAnswers> {
     const answers = new Map<string, string | null>();
     const parts = new Map<string, (string | undefined)[]>();
     const waiting = new Set(of);
@@ -68,8 +71,9 @@ export class NodeQuestions {
           if (known.some((one) => one === undefined)) return;
         }
         waiting.delete(part.node);
-        if (!("failed" in part)) answers.set(part.node, part.text === null ? null : (parts.get(part.node) ?? []).join(""));
-        if (waiting.size === 0) done();
+        const answer = "failed" in part ? undefined : part.text === null ? null : (parts.get(part.node) ?? []).join("");
+        if (answer !== undefined) answers.set(part.node, answer);
+        if (waiting.size === 0 || (answer !== undefined && enough(answer))) done();
       });
       if (waiting.size === 0) done();
     });

@@ -107,7 +107,7 @@ export interface HttpDeps extends SensingRoom {
   /** Documents that other products ask for; empty if left out. */
   opa?: OpaMapping | undefined;
   observer: Observer;
-  outcomes: OutcomeReports;
+  outcomes: Pick<OutcomeReports, "report">;
   identity: HttpIdentity;
   /** One bound for all doors. */
   admission: Admission;

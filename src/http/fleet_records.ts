@@ -13,8 +13,11 @@ export interface AskedNodes {
   readonly name: string;
   /** Nodes that are live, this one too. */
   readonly live: readonly string[];
-  ask(question: string, of: readonly string[]): Promise<NodeAnswers>;
+  ask(question: string, of: readonly string[], enough?: (answer: string | null) => boolean): Promise<NodeAnswers>;
 }
+
+/** Enough of an answer that one node alone can give. */
+export const isFound = (answer: string | null): boolean => answer !== null;
 
 /** Groups that each node tells, of which those of all are made: more than that can't be added up. */
 const GROUPS_MAX = 1000;
@@ -57,7 +60,7 @@ export class FleetRecords {
     const own = await this.#search.ask({ kind: "one", id });
     if (own !== null || /^\d+$/.test(id)) return own;
     const question = `/decisions/${encodeURIComponent(id)}`;
-    const { answers, missing } = await this.#nodes.ask(question, this.#others);
+    const { answers, missing } = await this.#nodes.ask(question, this.#others, isFound);
     for (const [node, text] of answers) if (text !== null) return JSON.stringify({ ...(JSON.parse(text) as ShownRecord), node });
     if (missing.length > 0) throw new Problem("index_unavailable");
     return null;
@@ -106,7 +109,7 @@ export class FleetRecords {
   }
 
   get #others(): string[] {
-    return this.#nodes.live.filter((node) => node !== this.#nodes.name);
+    return othersOf(this.#nodes);
   }
 
   #askAll<T>(question: string): Promise<{ answers: ByNode<T>; missing: string[] }> {
@@ -131,6 +134,10 @@ export class FleetRecords {
     await Promise.all(asked);
     return { answers, missing: missing.sort() };
   }
+}
+
+export function othersOf({ live, name }: Pick<AskedNodes, "live" | "name">): string[] {
+  return live.filter((node) => node !== name);
 }
 
 const PATHS = { "/decisions": pageAsk, "/decisions/summary": summaryAsk, "/decisions/histogram": histogramAsk } as const;

@@ -167,8 +167,8 @@ export class ClusterNode implements OtherNodes {
   }
 
   /** Asks nodes about what only they have. */
-  ask(question: string, of: readonly string[]): Promise<NodeAnswers> {
-    return this.#questions.ask(question, of);
+  ask(question: string, of: readonly string[], enough?: (answer: string | null) => boolean): Promise<NodeAnswers> {
+    return this.#questions.ask(question, of, enough);
   }
 
   /** Answers what other nodes ask. @param answer rejects where this node can't answer */

@@ -251,6 +251,12 @@ describe("three services that are one cluster", function () {
     const [id = "", node = ""] = [...made].find(([, name]) => name === "a") ?? [];
     expect((await c().child.told("GET", `/decisions/${id}`)).body["node"]).to.equal(node);
     expect((await c().child.told("GET", `/decisions/${id}?node=c`)).status).to.equal(404);
+    for (const told of [b(), a(), c()])
+      expect((await told.child.told("POST", `/decisions/${id}/outcome`, { outcome: "done" })).body, `told node ${told.name}`).to.include({
+        outcome: "done",
+        decision_id: id,
+      });
+    expect((await c().child.told("POST", `/decisions/${id}/outcome`, { outcome: "failed" })).outcome).to.equal("409 outcome_exists");
     expect((await a().child.told("GET", `/decisions?agent=${agent}&node=nobody`)).outcome).to.match(/^400 parameter_invalid/);
     c().freeze(true);
     try {

@@ -61,6 +61,11 @@ describe("questions between nodes", () => {
     expect(await asked("how", [])).to.deep.equal([[], []]);
   });
 
+  it("are over with the first answer that is enough", async () => {
+    const found = await nodes[0]?.ask("how", ["b", "gone"], (answer) => answer !== null);
+    expect([...(found?.answers ?? [])].map(([node]) => node)).to.deep.equal(["b"]);
+  });
+
   it("name who hasn't answered in time, or can't", async () => {
     expect(await asked("how", ["b", "gone"], 5000)).to.deep.equal([["b 5"], ["gone"]]);
     expect(await asked("how", ["a", "b"])).to.deep.equal([["b 5"], ["a"]]);
