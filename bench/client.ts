@@ -47,11 +47,13 @@ export class Client {
     });
   }
 
+  /** Answers with status 0 if no answer came, as on a connection that the other side has ended since the last one. */
   ask(request: Buffer): Promise<Reply> {
     return new Promise((resolve) => {
       this.#answer = resolve;
       this.#asked = performance.now();
-      this.socket.write(request);
+      if (this.socket.destroyed) this.#settle({ status: 0, head: "", body: "", ms: 0 });
+      else this.socket.write(request);
     });
   }
 
