@@ -57,6 +57,7 @@ import { openCore, packageVersion } from "./wiring/core.js";
 import type { ClusterNode } from "./wiring/cluster.js";
 import { FleetOutcomes, answering } from "./http/fleet_outcomes.js";
 import { FleetRecords } from "./http/fleet_records.js";
+import { receiptOf } from "./http/routes/receipts.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
@@ -385,7 +386,8 @@ export async function startService(config: Config, system: System, given: Logger
       flow: flow.port,
     });
     const fleetOutcomes = node === null ? undefined : new FleetOutcomes(outcomes, node);
-    if (fleet !== undefined && fleetOutcomes !== undefined) node?.serve(answering(fleet, fleetOutcomes));
+    if (fleet !== undefined && fleetOutcomes !== undefined)
+      node?.serve(answering(fleet, fleetOutcomes, (id) => receiptOf({ search, log, logKeys }, id)));
     const stops = new Stops(sensing.notices, timers, ITSELF);
     closing.add(() => {
       stops.close();

@@ -2,7 +2,7 @@
 import { Problem, ReportOutcome, type OutcomeAnswer, type ProblemCode, type ProblemDetail } from "../contract/index.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
 import { schemas } from "../system/schemas.js";
-import { isFound, othersOf, type AskedNodes, type FleetRecords } from "./fleet_records.js";
+import { RECEIPT, isFound, othersOf, type AskedNodes, type FleetRecords } from "./fleet_records.js";
 
 interface Report {
   id: string;
@@ -54,8 +54,17 @@ export class FleetOutcomes {
 }
 
 /** Answers what other nodes ask of this one. */
-export function answering(records: FleetRecords, outcomes: FleetOutcomes): (question: string) => Promise<string | null> {
-  return (question) => (question.startsWith(REPORT) ? outcomes.answer(question) : records.answer(question));
+export function answering(
+  records: FleetRecords,
+  outcomes: FleetOutcomes,
+  receiptOf: (id: string) => Promise<object | null>,
+): (question: string) => Promise<string | null> {
+  return async (question) => {
+    if (question.startsWith(REPORT)) return outcomes.answer(question);
+    if (!question.startsWith(RECEIPT)) return records.answer(question);
+    const receipt = await receiptOf(question.slice(RECEIPT.length));
+    return receipt && JSON.stringify(receipt);
+  };
 }
 
 function answerOf(told: OutcomeOrProblem): OutcomeAnswer {

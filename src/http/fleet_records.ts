@@ -16,6 +16,11 @@ export interface AskedNodes {
   ask(question: string, of: readonly string[], enough?: (answer: string | null) => boolean): Promise<NodeAnswers>;
 }
 
+/** Begins a question for the receipt of a decision, whose id it ends with. */
+export const RECEIPT = "receipt ";
+/** Id of a decision: any other is a record's number, of one node. */
+const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
+
 /** Enough of an answer that one node alone can give. */
 export const isFound = (answer: string | null): boolean => answer !== null;
 
@@ -58,10 +63,19 @@ export class FleetRecords {
   /** Returns one record by its decision's id, or a record of this node by its number; null if no node has it. @throws Problem `index_unavailable` if a node that may have it has not answered */
   async one(id: string): Promise<string | null> {
     const own = await this.#search.ask({ kind: "one", id });
-    if (own !== null || /^\d+$/.test(id)) return own;
-    const question = `/decisions/${encodeURIComponent(id)}`;
+    if (own !== null || !UUID.test(id)) return own;
+    const question = `/decisions/${id}`;
     const { answers, missing } = await this.#nodes.ask(question, this.#others, isFound);
     for (const [node, text] of answers) if (text !== null) return JSON.stringify({ ...(JSON.parse(text) as ShownRecord), node });
+    if (missing.length > 0) throw new Problem("index_unavailable");
+    return null;
+  }
+
+  /** Returns the receipt of a decision that another node has made as JSON; null if none has. @throws Problem `index_unavailable` as `one` does */
+  async receipt(id: string): Promise<string | null> {
+    if (!UUID.test(id)) return null;
+    const { answers, missing } = await this.#nodes.ask(RECEIPT + id, this.#others, isFound);
+    for (const text of answers.values()) if (text !== null) return text;
     if (missing.length > 0) throw new Problem("index_unavailable");
     return null;
   }

@@ -251,6 +251,10 @@ describe("three services that are one cluster", function () {
     const [id = "", node = ""] = [...made].find(([, name]) => name === "a") ?? [];
     expect((await c().child.told("GET", `/decisions/${id}`)).body["node"]).to.equal(node);
     expect((await c().child.told("GET", `/decisions/${id}?node=c`)).status).to.equal(404);
+    for (const { child } of nodes) {
+      const { body } = await child.told("GET", `/decisions/${id}/receipt`);
+      expect(body["record"]).to.include(id);
+    }
     for (const told of [b(), a(), c()])
       expect((await told.child.told("POST", `/decisions/${id}/outcome`, { outcome: "done" })).body, `told node ${told.name}`).to.include({
         outcome: "done",

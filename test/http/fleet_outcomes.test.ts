@@ -29,7 +29,8 @@ describe("outcomes of decisions in a cluster", () => {
         const answers = new Map<string, string | null>();
         for (const node of of) {
           asked.push(`${name} → ${node}`);
-          if (!silent.has(node)) answers.set(node, await answering(records, fleets[node] as FleetOutcomes)(question));
+          if (!silent.has(node))
+            answers.set(node, await answering(records, fleets[node] as FleetOutcomes, () => Promise.resolve(null))(question));
         }
         return { answers, missing: of.filter((node) => !answers.has(node)) };
       };

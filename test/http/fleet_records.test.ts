@@ -1,9 +1,10 @@
 import { expect } from "chai";
 import { Problem } from "../../src/contract/index.js";
+import { FleetOutcomes, answering } from "../../src/http/fleet_outcomes.js";
 import { FleetRecords } from "../../src/http/fleet_records.js";
 import type { RecordQuestion } from "../../src/records/ask.js";
 
-const DIGEST = "01a22683-8654-7c00-8000-000000000000";
+const DECISION = "01a22683-8654-7c00-8000-000000000000";
 
 /** Records of one node, as its search answers. */
 class Node {
@@ -124,15 +125,31 @@ describe("searches over the nodes of a cluster", () => {
 
   it("find a decision wherever it is, and say that they can't know while a node is silent", async () => {
     nodes[2] = Object.assign(nodes[2] as Node, { own: '{"seq":1,"record":{}}' });
-    expect(JSON.parse((await all().one(DIGEST)) ?? "null")).to.deep.equal({ seq: 1, record: {}, node: "c" });
+    expect(JSON.parse((await all().one(DECISION)) ?? "null")).to.deep.equal({ seq: 1, record: {}, node: "c" });
     silent.add("c");
-    expect(await refused(all().one(DIGEST))).to.equal("index_unavailable");
+    expect(await refused(all().one(DECISION))).to.equal("index_unavailable");
     silent.clear();
     nodes[2] = Object.assign(nodes[2], { own: null });
-    expect(await all().one(DIGEST)).to.equal(null);
+    expect(await all().one(DECISION)).to.equal(null);
     const before = nodes[1]?.asked.length;
     await all().one("17");
     expect(nodes[1]?.asked.length, "a number is of this node alone").to.equal(before);
+  });
+
+  it("get a receipt from whichever node can make it", async () => {
+    const receipts: Record<string, object | null> = { b: null, c: { v: 1 } };
+    const nobody = { name: "a", live: [], ask: () => expect.fail("asked") };
+    const outcomes = new FleetOutcomes({ report: () => expect.fail("reported") }, nobody);
+    const ask = async (question: string, of: readonly string[]): Promise<{ answers: Map<string, string | null>; missing: string[] }> => {
+      const answers = new Map<string, string | null>();
+      for (const node of of)
+        if (!silent.has(node)) answers.set(node, await answering(all(), outcomes, () => Promise.resolve(receipts[node] ?? null))(question));
+      return { answers, missing: of.filter((node) => !answers.has(node)) };
+    };
+    const fleet = new FleetRecords(nodes[0] as Node, { name: "a", live: ["a", "b", "c"], ask });
+    expect([await fleet.receipt(DECISION), await fleet.receipt("17"), await fleet.receipt("../x")]).to.deep.equal(['{"v":1}', null, null]);
+    silent.add("c");
+    expect(await refused(fleet.receipt(DECISION))).to.equal("index_unavailable");
   });
 
   it("ask one node, if one is named", async () => {

@@ -4,12 +4,35 @@ import { fromBase64, type Hash } from "../../audit/tree/hash.js";
 import { printProofFile } from "../../audit/tree/proof_file.js";
 import { Problem, canonical, type ShownRecord } from "../../contract/index.js";
 import type { HttpDeps } from "../deps.js";
-import { json } from "../reply.js";
+import { json, jsonText } from "../reply.js";
 import type { Route } from "../route.js";
 
 const PROBLEMS = ["record_not_found", "index_unavailable", "log_unavailable"] as const;
 
-export function getReceipt({ identity, search, log, logKeys }: HttpDeps): Route {
+/** Makes the receipt of a record of this service; null where it has no such record. @throws Problem `index_unavailable`, `log_unavailable` */
+export async function receiptOf(
+  { search, log, logKeys }: Pick<HttpDeps, "search" | "log" | "logKeys">,
+  id: string,
+): Promise<Receipt | null> {
+  const text = await search.ask({ kind: "one", id });
+  if (text === null) return null;
+  const { record, leaf, beside, outcomes } = JSON.parse(text) as ShownRecord;
+  const others = outcomes.map((outcome) => ({ index: outcome.seq - 1, record: canonical(outcome) }));
+  const { proofs, checkpoint } = await log.inclusion([leaf, ...others.map(({ index }) => index)]);
+  const [proof = [], ...theirs] = proofs;
+  return {
+    v: RECEIPT_VERSION,
+    record: canonical(record),
+    ...(beside === null ? {} : { beside: canonical(beside) }),
+    index: leaf,
+    proof,
+    outcomes: others.map((other, i) => ({ ...other, proof: theirs[i] ?? [] })),
+    checkpoint,
+    keys: logKeys.verifiers,
+  };
+}
+
+export function getReceipt(deps: HttpDeps): Route {
   return {
     operation: {
       id: "getReceipt",
@@ -21,21 +44,12 @@ export function getReceipt({ identity, search, log, logKeys }: HttpDeps): Route 
       problems: PROBLEMS,
     },
     handle: async ({ headers }, { id = "" }) => {
-      await identity.authenticate(headers.authorization, "remit:audit");
-      const { record, leaf, beside, outcomes } = await shown(search, id);
-      const others = outcomes.map((outcome) => ({ index: outcome.seq - 1, record: canonical(outcome) }));
-      const { proofs, checkpoint } = await log.inclusion([leaf, ...others.map(({ index }) => index)]);
-      const [proof = [], ...theirs] = proofs;
-      return json(200, {
-        v: RECEIPT_VERSION,
-        record: canonical(record),
-        ...(beside === null ? {} : { beside: canonical(beside) }),
-        index: leaf,
-        proof,
-        outcomes: others.map((other, i) => ({ ...other, proof: theirs[i] ?? [] })),
-        checkpoint,
-        keys: logKeys.verifiers,
-      } satisfies Receipt);
+      await deps.identity.authenticate(headers.authorization, "remit:audit");
+      const own = await receiptOf(deps, id);
+      if (own !== null) return json(200, own);
+      const others = (await deps.fleet?.receipt(id)) ?? null;
+      if (others === null) throw new Problem("record_not_found");
+      return jsonText(others);
     },
   };
 }
