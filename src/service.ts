@@ -55,9 +55,7 @@ import { uuid7 } from "./system/uuid.js";
 import type { CaughtUp } from "./wiring/caught_up.js";
 import { openCore, packageVersion } from "./wiring/core.js";
 import type { ClusterNode } from "./wiring/cluster.js";
-import { FleetOutcomes, answering } from "./http/fleet_outcomes.js";
-import { FleetRecords } from "./http/fleet_records.js";
-import { receiptOf } from "./http/routes/receipts.js";
+import { wireFleet } from "./wiring/fleet.js";
 import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
@@ -251,7 +249,6 @@ export async function startService(config: Config, system: System, given: Logger
       }),
     );
     search.durableTo(log.durable);
-    const fleet = node === null ? undefined : new FleetRecords(search, node);
     const recordStreams = new RecordStreams({
       search,
       system,
@@ -385,9 +382,6 @@ export async function startService(config: Config, system: System, given: Logger
       find: (id) => knownDecision(search, id),
       flow: flow.port,
     });
-    const fleetOutcomes = node === null ? undefined : new FleetOutcomes(outcomes, node);
-    if (fleet !== undefined && fleetOutcomes !== undefined)
-      node?.serve(answering(fleet, fleetOutcomes, (id) => receiptOf({ search, log, logKeys }, id)));
     const stops = new Stops(sensing.notices, timers, ITSELF);
     closing.add(() => {
       stops.close();
@@ -487,7 +481,7 @@ export async function startService(config: Config, system: System, given: Logger
         observer: observing,
         ...sensing,
         otlp,
-        outcomes: fleetOutcomes ?? outcomes,
+        ...wireFleet(node, { search, log, logKeys, outcomes }),
         handedIn,
         identity: known,
         facts: commands,
@@ -500,7 +494,6 @@ export async function startService(config: Config, system: System, given: Logger
         records,
         log,
         search,
-        fleet,
         explain: explaining(engine, system.timers),
         recordStreams,
         findings,
