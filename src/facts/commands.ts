@@ -43,7 +43,7 @@ import { Registry, split, type CompileEntry, type FactsCluster, type KnownPolicy
 import { TOKENS, checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { checkAddedSubjects, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
-import { without } from "./without.js";
+import { without } from "../system/without.js";
 
 export interface FactsLimits extends TaskLimits, GrantLimits {
   agents_max: number;

@@ -3,7 +3,7 @@ import type { ImportLine } from "../contract/index.js";
 import { stateOfAgent, stateOfTask } from "./entities.js";
 import type { Registry } from "./registry.js";
 import { isLive } from "./tasks.js";
-import { without } from "./without.js";
+import { without } from "../system/without.js";
 
 /** Yields all facts as of the moment in which the first line is taken, whatever changes while the others are. */
 export function* exportFacts(registry: Registry, nowMs: number): Generator<ImportLine> {

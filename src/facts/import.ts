@@ -37,7 +37,7 @@ import { checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { SimilarIds } from "./similar.js";
 import { checkAddedSubjects, checkNewTask } from "./tasks.js";
-import { without } from "./without.js";
+import { without } from "../system/without.js";
 
 /** Facts checked, or applied, before others get their turn. */
 const PART = 100;

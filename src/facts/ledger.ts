@@ -21,7 +21,7 @@ import type { Clock, Timers } from "../system/index.js";
 import { iso } from "./entities.js";
 import type { HeldThere } from "./others.js";
 import { split, type Notice, type Registry } from "./registry.js";
-import { without } from "./without.js";
+import { without } from "../system/without.js";
 
 /** Author of a change, and the reason. */
 export interface Attribution {

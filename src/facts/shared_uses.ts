@@ -9,7 +9,7 @@ import type { Timers } from "../system/index.js";
 import { processOf, takenOf } from "./held_grants.js";
 import { turnOf, type Ledger } from "./ledger.js";
 import type { Registry } from "./registry.js";
-import { without } from "./without.js";
+import { without } from "../system/without.js";
 
 export interface SharedUsesDeps {
   /** Name of this node. */

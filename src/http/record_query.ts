@@ -1,6 +1,6 @@
 /** How records are asked for in a query. */
 import type { IncomingMessage } from "node:http";
-import { without } from "../facts/without.js";
+import { without } from "../system/without.js";
 import type { RecordQuestion } from "../records/ask.js";
 import { fromCursor } from "../records/cursor.js";
 import {

@@ -1,4 +1,4 @@
-/** What the nodes of a cluster ask one another, and answer: records, outcomes and receipts of decisions that only one of them has made. */
+/** Questions that the nodes of a cluster ask one another and answer: records, outcomes and receipts of decisions that only one of them has made. */
 import type { OutcomeReports } from "../decision/outcomes.js";
 import type { HttpDeps } from "../http/deps.js";
 import { FleetOutcomes, answering } from "../http/fleet_outcomes.js";

@@ -27,7 +27,7 @@ import type { IncidentPort } from "../decision/pdp.js";
 import type { Caller, Identity, KeptProfile, Task } from "../decision/ports.js";
 import { QUIET_MS } from "../findings/incidents.js";
 import { findingIds, openedMs } from "../findings/about.js";
-import { without } from "../facts/without.js";
+import { without } from "../system/without.js";
 import { isAsked, isRefused } from "../replay/shapes.js";
 import { FairMap } from "../system/fair_map.js";
 import { schemas } from "../system/schemas.js";

@@ -1,7 +1,7 @@
 /** Records of engines in applications that no command could read: in the log they would be for good, and red each gate over it. */
 import { readFileSync } from "node:fs";
 import { readUnverified } from "../../src/bundle/verify.js";
-import { without } from "../../src/facts/without.js";
+import { without } from "../../src/system/without.js";
 import { RunningBundle } from "../../src/replay/bundles.js";
 import { judge } from "../../src/replay/impact.js";
 import { readDecisions } from "../../src/replay/records.js";
