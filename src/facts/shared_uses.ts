@@ -35,7 +35,7 @@ const CLOSE_WITHIN_MS = 2000;
 export class SharedUses {
   readonly #deps: SharedUsesDeps;
   readonly #stopLooking: () => void;
-  /** Grants of which this process has taken uses. */
+  /** Grants of which this process has taken uses, as long as they are known. */
   readonly #taken = new Set<string>();
   /** Grants of which it had an unused one when that was last looked for. */
   #idle: ReadonlySet<string> = new Set();
@@ -126,7 +126,9 @@ export class SharedUses {
 
   async #look(): Promise<void> {
     const before = this.#idle;
-    this.#idle = new Set([...this.#taken].filter((id) => this.#deps.registry.reserved(id) > 0));
+    const { registry } = this.#deps;
+    for (const id of this.#taken) if (registry.grant(id) === undefined) this.#taken.delete(id);
+    this.#idle = new Set([...this.#taken].filter((id) => registry.reserved(id) > 0));
     for (const id of this.#idle) if (before.has(id)) await this.#return(id);
   }
 
