@@ -22,7 +22,6 @@ function startMocha(files: readonly string[], { title, coverage, jobs }: Options
   return spawn(
     process.execPath,
     [
-      "--enable-source-maps",
       // Much lives as long as a test: room for it spares copying, and a twentieth of the time.
       "--max-semi-space-size=32",
       ...(coverage === true ? ["--import", pathToFileURL(asset("dist", "scripts", "coverage_preload.js")).href] : []),
