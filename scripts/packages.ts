@@ -135,8 +135,13 @@ export function loadedBy(entries: readonly string[], root: string): Loaded {
 
 const declared = (module: string, by: string): string => (/\.d\.m?ts$/.test(by) ? module.replace(/\.(m?)js$/, ".d.$1ts") : module);
 
+/** What modules name, by their texts: most are in several packages. */
+const namedBefore = new Map<string, readonly string[]>();
+
 /** The modules that a module's text names: in imports, exports, `import()`, `require()`, and as a thread's. */
-function namedIn(file: string, text: string): string[] {
+function namedIn(file: string, text: string): readonly string[] {
+  const known = namedBefore.get(text);
+  if (known !== undefined) return known;
   const source = ts.createSourceFile(file, text, ts.ScriptTarget.Latest, true);
   const found: string[] = [];
   const add = (node: ts.Node | undefined): void => {
@@ -154,6 +159,7 @@ function namedIn(file: string, text: string): string[] {
     ts.forEachChild(node, visit);
   };
   visit(source);
+  namedBefore.set(text, found);
   return found;
 }
 

@@ -2,6 +2,7 @@
 import { relative } from "node:path";
 import Mocha from "mocha";
 import { asset } from "../src/system/paths.js";
+import { mapError } from "./stacks.js";
 
 const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } = Mocha.Runner.constants;
 const SLOWEST_TESTS = 5;
@@ -40,6 +41,7 @@ export default function report(runner: Mocha.Runner): void {
     if (passed.length % PROGRESS_EVERY === 0) console.log(`  ${passed.length} passed after ${seconds()} s`);
   });
   runner.on(EVENT_TEST_FAIL, (test, error: unknown) => {
+    mapError(error, asset());
     test.err = error as Error;
     failures.push(test);
     count(test);

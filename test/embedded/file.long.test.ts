@@ -42,7 +42,7 @@ describe("an engine in an application, from files alone", function () {
   /** Why it doesn't begin with a bundle that is refused. */
   const refused = async (changes: Partial<EmbeddedOptions> = {}): Promise<string> => {
     reported = [];
-    const impatient = impatientOnce(() => reported.some((line) => line.includes("bundle is refused")));
+    const impatient = impatientOnce(() => reported.some((line) => line.startsWith("bundle refused")));
     return await open({ ready_ms: PATIENCE_MS, ...changes }, impatient).then(() => "began", String);
   };
   beforeEach(async () => {

@@ -70,7 +70,7 @@ describe("an engine in an application, beside a service", function () {
   ];
   /** Its patience ends once both its questions are answered. */
   const failing = (options: Partial<EmbeddedOptions>): Promise<unknown> => {
-    const told = [/facts (are in step|can't be had)/, /a bundle is (active|refused)|bundle can't be had/];
+    const told = [/facts (are in step|can't be had)/, /bundle (active|refused)|bundle can't be had/];
     const isTold = (): boolean => told.every((words) => world.said.some((line) => words.test(line)));
     const given = { ready_ms: PATIENCE_MS, facts: { age_ms_max: 3_600_000 }, ...options };
     return world.open(given, impatientOnce(isTold)).catch((cause: unknown) => cause);
