@@ -122,6 +122,7 @@ export function supposedFlow({ seen, labels: of, used: before, complete }: Given
       return { facts: { ...facts, limits: Object.fromEntries(limits) }, note };
     },
     permitted: () => undefined,
+    seenIn: () => null,
     notMade: () => undefined,
   };
 }

@@ -12,6 +12,7 @@ import type {
   Purpose,
   Returned,
   Scope,
+  SeenRecord,
   Value,
   Values,
   Vocabulary,
@@ -230,8 +231,13 @@ export interface FlowQuestion {
 export interface ValueFlow<Note extends object = object> {
   /** Returns the facts that a policy sees. Changes nothing. */
   ask(question: FlowQuestion): { facts: FlowFactsInput; note: Note | null };
-  /** Notes an action that is permitted, or has happened: its answer may hold anything until it is reported. */
-  permitted(decisionId: string, note: Note): void;
+  /**
+   * Notes an action that is permitted, or has happened: its answer may hold anything until it is reported.
+   * @param seen what it returned, where it is reported with the action itself @default not reported
+   */
+  permitted(decisionId: string, note: Note, seen?: SeenRecord): void;
+  /** Returns the record's member for what an action has returned; null: nobody remembers it. Changes nothing. */
+  seenIn(decisionId: string, note: Note, returned: Returned): SeenRecord | null;
   /** Takes back an action that was permitted and never was on record. */
   notMade(decisionId: string): void;
 }

@@ -124,13 +124,14 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
   }
 
   /** Notes an action that was permitted: its answer is awaited, and may hold anything until it is reported. */
-  permitted(decisionId: string, note: FlowNote): void {
+  permitted(decisionId: string, note: FlowNote, returned?: SeenRecord): void {
     const { root, plan, lowers, written, charges, now_ms, asked, instruction, own } = note;
     this.#counts.take(decisionId, charges, root?.id ?? null, now_ms);
     if (root === null) return;
     const { id: task, agent } = root;
     this.#seen.permitted({ task, agent }, decisionId, { written: written(), labels: plan.labels, reads: plan.reads });
     this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, instruction, own });
+    if (returned !== undefined) this.recalled(decisionId, returned);
   }
 
   /** Returns the labels that its task loses by an action that was done; null: none. */
@@ -157,6 +158,11 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const seen = recordOf(sightingsOf(decisionId, call, returned));
     this.recalled(decisionId, seen);
     return seen;
+  }
+
+  /** Gives each value that an action has returned its writer. @returns what `permitted` takes; null: the action is on no task */
+  seenIn(decisionId: string, note: FlowNote, returned: Returned): SeenRecord | null {
+    return note.root === null ? null : recordOf(sightingsOf(decisionId, { ...note, task: note.root.id }, returned));
   }
 
   /** Takes in what a record says that was seen. */

@@ -78,7 +78,7 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
   const { request } = input;
   const { agent, time } = input.facts;
   const { note } = flow.ask({ vocabulary, purpose: purposes.get(request.purpose), request, root, agent, now_ms: time.ms });
-  if (note !== null) flow.permitted(answer.decision_id, note);
+  if (note !== null) flow.permitted(answer.decision_id, note, decided.seen);
 }
 
 /** A record with what stands beside it; null where that isn't there, or the line isn't whole. */
@@ -142,11 +142,12 @@ export class ServiceFlow {
     this.#flow?.end(task);
   }
 
-  readonly port: Pick<Flow, "ask" | "permitted" | "done" | "returned" | "notMade"> = {
+  readonly port: Pick<Flow, "ask" | "permitted" | "seenIn" | "done" | "returned" | "notMade"> = {
     ask: (question) => this.#known().ask(question),
-    permitted: (id, note) => {
-      this.#known().permitted(id, note);
+    permitted: (id, note, seen) => {
+      this.#known().permitted(id, note, seen);
     },
+    seenIn: (id, note, returned) => this.#known().seenIn(id, note, returned),
     done: (id) => this.#flow?.done(id) ?? null,
     returned: (id, returned) => this.#flow?.returned(id, returned) ?? null,
     notMade: (id) => {
