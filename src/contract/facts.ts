@@ -166,6 +166,7 @@ const taskState = {
   }),
   attributes: Type.Record(Type.String(), Type.Unknown(), { description: "Attributes that the vocabulary's `task` names; often empty" }),
   verbs: orNull(Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Verbs that it is limited to; null: every verb" })),
+  plan: taskMembers.plan,
   expires: orNull(Type.String({ maxLength: 40, description: "When the task is over, RFC 3339; null: never" })),
   ended: orNull(about(Ended, "When and why it was ended; null: it wasn't")),
 };

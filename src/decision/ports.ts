@@ -13,6 +13,7 @@ import type {
   Returned,
   Scope,
   SeenRecord,
+  TaskPlan,
   Value,
   Values,
   Vocabulary,
@@ -102,6 +103,8 @@ export interface Task {
   attributes: Readonly<Record<string, Value>>;
   /** Null: every verb. */
   verbs: ReadonlySet<string> | null;
+  /** Calls that it is for, and where their arguments come from; of the first task of a chain alone. */
+  plan?: TaskPlan;
   /** Milliseconds since the epoch; null: it ends when it is ended. */
   expires_ms: number | null;
   ended: boolean;
@@ -222,7 +225,7 @@ export interface FlowQuestion {
   purpose: Purpose | undefined;
   request: PolicyInput["request"];
   /** The topmost task of the chain; null: the action is on no task. */
-  root: { id: string; agent: string; attributes: Readonly<Values> } | null;
+  root: { id: string; agent: string; attributes: Readonly<Values>; plan?: TaskPlan } | null;
   agent: { owner: string; attributes: Readonly<Values> };
   now_ms: number;
 }

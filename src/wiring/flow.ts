@@ -70,7 +70,7 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
   if (!answer.proceed && kind !== "observed") return;
   const { id, attributes } = ((decided.ancestors?.at(-1) ?? input) as unknown as PolicyInput).facts.task;
   const task = id === null ? undefined : find(id);
-  const root = isLive(task) ? { id: task.id, agent: task.agent, attributes } : null;
+  const root = isLive(task) ? { id: task.id, agent: task.agent, attributes, ...(task.plan !== undefined && { plan: task.plan }) } : null;
   if (root !== null && masked.some((pointer) => MASKED_ARGUMENT.test(pointer))) {
     flow.forget(root.id);
     return;
