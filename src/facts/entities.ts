@@ -41,6 +41,7 @@ export interface TaskFact {
   readonly attributes: Readonly<Record<string, Value>>;
   readonly verbs: ReadonlySet<string> | null;
   readonly plan?: TaskPlan;
+  readonly lowered?: NonNullable<TaskState["lowered"]>;
   readonly expires_ms: number | null;
   readonly ended: boolean;
   readonly ending: Ended | null;
@@ -135,6 +136,7 @@ export function taskOfState(state: TaskState, revision: number, shared: Shared):
     attributes: shared.value(state.attributes as Record<string, Value>),
     verbs: state.verbs === null ? null : shared.set(state.verbs),
     ...(state.plan !== undefined && { plan: state.plan }),
+    ...(state.lowered !== undefined && { lowered: state.lowered }),
     expires_ms: state.expires === null ? null : moment(state.expires),
     ended: state.ended !== null,
     ending: state.ended,
@@ -153,6 +155,7 @@ export function stateOfTask(task: TaskFact): TaskState {
     attributes: { ...task.attributes },
     verbs: task.verbs === null ? null : [...task.verbs],
     ...(task.plan !== undefined && { plan: task.plan }),
+    ...(task.lowered !== undefined && { lowered: task.lowered }),
     expires: task.expires_ms === null ? null : iso(task.expires_ms),
     ended: task.ending,
   };

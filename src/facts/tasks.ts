@@ -3,6 +3,7 @@ import {
   TASK_LEVELS_MAX,
   parseTime,
   planFault,
+  type AmendTask,
   type IssueTask,
   type TaskPlan,
   type TaskState,
@@ -117,6 +118,20 @@ function checkHandedOn(
     refuse("/expires", "no later than the parent's expiry", "task_wider_than_parent");
   }
   return narrowed;
+}
+
+/**
+ * Rejects a lowering of labels that isn't said alone and with its reason, or of labels that nothing gives. Labels are the whole chain's.
+ * @throws Problem `fact_invalid`
+ */
+export function checkLowering(task: TaskFact, asked: AmendTask, { vocabulary }: KnownPolicy): void {
+  for (const field of ["subjects", "attributes", "ended"] as const)
+    if (asked[field] !== undefined) refuse(`/${field}`, "not with `lowers`");
+  if (asked.reason === undefined) refuse("/reason", "why labels are lowered");
+  if (task.parent !== null) refuse("/lowers", "nothing on a task that is handed on: its labels are those of the first");
+  const known = new Set(Object.values(vocabulary.types).flatMap(({ flow }) => flow?.labels ?? []));
+  for (const [i, label] of (asked.lowers ?? []).entries())
+    if (!known.has(label)) refuse(`/lowers/${i}`, `a label that a type gives: ${named([...known])}`);
 }
 
 /**

@@ -191,6 +191,11 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#seen.take(sightings);
   }
 
+  /** A person has lowered labels of a task. */
+  lowered(task: string, labels: readonly string[]): void {
+    this.#seen.lowering(task, labels).lower();
+  }
+
   end(task: string): void {
     this.#counts.end(task);
     this.#seen.end(task);

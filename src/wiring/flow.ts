@@ -2,7 +2,7 @@
 import { chainedIn } from "../audit/chained.js";
 import { BesideLines, type LineReference } from "../audit/beside.js";
 import { readLines, type Line } from "../audit/reading.js";
-import type { DecisionRecord, OutcomeRecord, PolicyInput } from "../contract/index.js";
+import type { DecisionRecord, OutcomeRecord, PolicyInput, TaskState } from "../contract/index.js";
 import type { ActivePolicy, Task } from "../decision/ports.js";
 import { Flow } from "../flow/flow.js";
 import { loadReaders } from "../flow/values.js";
@@ -14,6 +14,7 @@ function hasWords({ vocabulary, purposes }: FlowWords): boolean {
   return vocabulary.flow !== undefined || [...purposes.values()].some(({ limits }) => limits !== undefined);
 }
 
+const LOWERED = Buffer.from('"change":"task_labels_lowered"');
 const OUTCOME = Buffer.from('"kind":"outcome"');
 const KNOWN = Buffer.from('"flow":{"arguments":');
 const PROCEEDED = Buffer.from('"proceed":true');
@@ -46,6 +47,11 @@ export function recallFlow(folder: string, policy: FlowWords, find: FindTask): F
 
 function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purposes }: FlowWords, find: FindTask): void {
   const { bytes } = line;
+  if (bytes.includes(LOWERED)) {
+    const { change, task } = (whole(line, beside) ?? {}) as { change?: string; task?: TaskState };
+    if (change === "task_labels_lowered" && task?.lowered !== undefined) flow.lowered(task.id, task.lowered.labels);
+    return;
+  }
   if (bytes.includes(OUTCOME)) {
     const record = whole(line, beside);
     if (record?.kind !== "outcome") return;
@@ -135,6 +141,11 @@ export class ServiceFlow {
   /** An engine elsewhere has permitted something on this task: what its agent has read since nobody here knows. */
   elsewhere(task: string): void {
     this.#flow?.forget(task);
+  }
+
+  /** A person has lowered labels of a task. */
+  lowered(task: string, labels: readonly string[]): void {
+    this.#flow?.lowered(task, labels);
   }
 
   /** Drops the memory of a task that is over. */

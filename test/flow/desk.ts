@@ -49,6 +49,8 @@ export interface FlowDesk {
   token: string;
   /** Of a guard, which makes tasks too. */
   guardToken: string;
+  /** Of a person who reviews. */
+  reviewerToken: (name: string) => string;
   /** Reports actions that were done without asking. @returns the answer's status and body */
   observe: (...lines: object[]) => Promise<{ status: number; body: ObservedAnswer }>;
   url: string;
@@ -91,6 +93,7 @@ export async function openFlowDesk(purposes: string, { vocabulary, purpose, attr
   const { dir, archive, sandbox, records } = await makeFlowOffice(purposes, vocabulary);
   const desk = { bundle: archive, folder: records, token: sandbox.token("office", ["remit:decide"]) } as FlowDesk;
   desk.guardToken = sandbox.token("guard", ["remit:decide", "remit:register"]);
+  desk.reviewerToken = (name) => sandbox.token(name, ["remit:review"]);
   const observer = sandbox.token("sensor", ["remit:observe"]);
   desk.observe = async (...lines) => {
     const response = await fetch(`${desk.url}/observe`, {
