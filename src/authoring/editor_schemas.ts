@@ -308,6 +308,9 @@ function purposes(): object {
   );
   const tellAgent = Type.Optional(text("The fixed sentence that the model gets; nothing is filled in."));
   const proceed = Type.Boolean({ description: "true: go on while a person looks; false: wait for one." });
+  const needs = Type.Optional(
+    words("With `proceed: false`: paths of values to find out and ask again with, instead of a person's approval."),
+  );
   const types = words("Types of resources.", WORD.source);
   const common = { about, when, code, severity, title, message };
   const entries = (members: Record<string, TSchema>, required: string[], description: string): TSchema =>
@@ -422,7 +425,7 @@ function purposes(): object {
         "What is permitted. What no line permits is denied.",
       ),
       flag: entries(
-        { ...common, tell_agent: tellAgent, proceed, obligations },
+        { ...common, tell_agent: tellAgent, proceed, needs, obligations },
         ["proceed"],
         "What a person looks at: while it goes on (`proceed: true`) or before (`proceed: false`).",
       ),

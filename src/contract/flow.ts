@@ -119,11 +119,13 @@ export interface ArgumentFlow {
   sources: ValueSource[];
 }
 
+/** States of planned arguments. */
+export const PLANNED = ["planned", "several", "elsewhere", "unknown"] as const;
 /**
  * State of a planned argument. `planned`: it comes from where the plan says. `several`: from there, and others wrote it beside more of its
  * kind. `elsewhere`: not from there. `unknown`: not all that was seen is remembered.
  */
-export type PlannedArgument = "planned" | "several" | "elsewhere" | "unknown";
+export type PlannedArgument = (typeof PLANNED)[number];
 
 /** Comparison of an action with the task's plan. */
 export interface PlanFlow {
