@@ -100,8 +100,8 @@ describe("a guard with `flow: standard` before a server that others keep", funct
     });
     if (mail.stdout === null) throw new Error("no output");
     const lines = createInterface({ input: mail.stdout })[Symbol.asyncIterator]();
-    const { imap, smtp } = JSON.parse((await lines.next()).value ?? "") as { imap: number; smtp: number };
-    const sent = async (): Promise<unknown> => JSON.parse((await lines.next()).value ?? "");
+    const told = async (): Promise<unknown> => JSON.parse((await lines.next()).value as string);
+    const { imap, smtp } = (await told()) as { imap: number; smtp: number };
     const settings = {
       ...{ ACCOUNT_NAME: "work", EMAIL_ADDRESS: "me@org.example", USER_NAME: "user", PASSWORD: "secret", SAVE_TO_SENT: false },
       ...{ IMAP_HOST: "127.0.0.1", IMAP_PORT: imap, IMAP_SSL: false, SMTP_HOST: "127.0.0.1", SMTP_PORT: smtp, SMTP_SSL: false },
@@ -124,7 +124,7 @@ describe("a guard with `flow: standard` before a server that others keep", funct
     expect(await guard.call("forward_email", { ...me, email_id: id, recipients: [stranger] })).to.equal(false);
     expect(await guard.call("delete_emails", { ...me, email_ids: [id] })).to.equal(false);
     expect(await guard.call("send_email", { ...letter, recipients: ["ada@org.example"] }), guard.answer()).to.equal(true);
-    expect(await sent()).to.deep.equal({ to: ["ada@org.example"] });
+    expect(await told()).to.deep.equal({ to: ["ada@org.example"] });
     expect(await guard.call("list_emails_metadata", me)).to.equal(true);
     expect(guard.answer()).to.include("Rent for March");
   });
