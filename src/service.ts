@@ -15,6 +15,7 @@ import { maskedFacts } from "./audit/privacy/masks.js";
 import { lastRecordTime } from "./audit/privacy/retention.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
 import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode } from "./bundle/verify.js";
+import type { TaskState } from "./contract/index.js";
 import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
 import { Chain } from "./decision/chain.js";
 import { decider } from "./decision/decide.js";
@@ -372,8 +373,12 @@ export async function startService(config: Config, system: System, given: Logger
       onActivated(policy);
       flow.activated(policy);
     };
-    commands.ledger.listen(({ key, change }) => {
+    commands.ledger.listen(({ key, change, value }) => {
       if (change === "task_ended") flow.ended(key.slice(key.indexOf("/") + 1));
+      if (change === "task_labels_lowered") {
+        const { id, lowered } = value as unknown as TaskState;
+        flow.lowered(id, lowered?.labels ?? []);
+      }
     });
     const outcomes = new OutcomeReports({
       log,

@@ -32,7 +32,7 @@ decide := {
 	flagged := [entry | some entry in purpose.flag[type][verb]; not conditions.ruled_out(entry)]
 	forbidden := [entry | some entry in purpose.never[type][verb]; not conditions.ruled_out(entry)]
 	granted := [grant | some grant in input.facts.grants; conditions.applies(grant)]
-	circumstances := array.flatten([_outside(purpose.hours), behavior.reasons(purpose), flow.reasons(purpose), flow.limits(purpose)])
+	circumstances := array.flatten([_outside(purpose.hours), behavior.reasons(purpose), flow.reasons(purpose), flow.limits(purpose), flow.planned])
 
 	allows := array.concat(
 		[entry.reason | some entry in allowed],

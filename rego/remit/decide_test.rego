@@ -111,11 +111,21 @@ test_a_flag_goes_on_or_waits_and_waits_for_what_is_unknown[name] if {
 	got == case.said
 }
 
+needing(entry) := object.union(entry, {"reason": {"needs": ["topic"]}})
+
+test_a_rule_says_what_it_waits_for if {
+	reason := {"code": "unclear", "severity": "low", "params": {}, "needs": ["task.topic"]}
+	answer := decided({"allow": [allow("yes")], "rules": {"flag": {reason}}})
+	{found.needs | some found in answer.reasons; found.code == "unclear"} == {["task.topic"]}
+	not answer.proceed
+}
+
 test_a_flag_says_what_it_waits_for[name] if {
 	some name, case in {
 		"it would go on": {"flag": flag("unknown", true), "needs": ["unknown"]},
 		"it waits anyway": {"flag": flag("unknown", false), "needs": "nothing"},
 		"it applies": {"flag": flag("yes", true), "needs": "nothing"},
+		"it applies, and says itself what it needs": {"flag": needing(flag("yes", false)), "needs": ["topic"]},
 		"two things": {
 			"flag": object.union(flag("unknown", true), {"about": "task", "when": array.concat(on("unknown"), on("yes"))}),
 			"needs": ["customer", "unknown"],

@@ -18,6 +18,27 @@ reasons(purpose) := [] if {
 } else := array.concat(_secrets, _by_source(purpose.flow))
 
 # METADATA
+# title: The reasons that a task's plan gives, whatever its purpose says; none where its host gave no plan
+# description: A value that others wrote beside more of its kind may be another than the one that was meant, so a person looks.
+planned := [] if {
+	not input.facts.flow.plan
+} else := [_reason("deny", "outside_plan", "high", {})] if {
+	not input.facts.flow.plan.fits
+} else := array.flatten([
+	[_reason("deny", "not_as_planned", "high", {"argument": path}) |
+		some path, state in input.facts.flow.plan.arguments
+		state == "elsewhere"
+	],
+	[_reason("deny", "flow_unknown", "high", {}) |
+		"unknown" in {state | some state in input.facts.flow.plan.arguments}
+	],
+	[object.union(_reason("flag", "plan_waits", "medium", {"argument": path}), {"proceed": false}) |
+		some path, state in input.facts.flow.plan.arguments
+		state == "several"
+	],
+])
+
+# METADATA
 # title: The reasons of a purpose's limits that the action doesn't fit; none where it has none
 # description: What nobody counted, or what an action adds of unknown size, doesn't fit.
 limits(purpose) := [reason |
@@ -116,10 +137,14 @@ _by_source(policy) := [] if {
 	[_reasoned(path, value, then) |
 		some path, value in input.facts.flow.arguments
 		not value.excluded
+		not _as_planned(path)
 		then := _then(value, policy)
 		then != "allow"
 	],
 ])
+
+# The host has said where it comes from, which is said of it in `planned` alone.
+_as_planned(path) if input.facts.flow.plan.arguments[path] in {"planned", "several"}
 
 # "Not to Bob": nobody but the user says what the user doesn't want.
 _excluded := [_of("deny", "flow_denied", "high", path, value) |

@@ -41,6 +41,40 @@ then(effect, one) := {object.get({"deny": "deny", "flag": "wait"}, reason.effect
 	some reason in reasons(standard, asked("send", known(effect, true, {"to": one})))
 }
 
+with_plan(fits, arguments) := object.union(
+	known("add", true, {"to": value("destination", "anyone")}),
+	{"facts": {"flow": {"plan": {"fits": fits, "step": null, "arguments": arguments}}}},
+)
+
+planned(change) := given.codes(found) if {
+	found := flow.planned with input as asked("send", change)
+}
+
+test_a_plan_denies_what_it_doesnt_have_or_takes_from_elsewhere[name] if {
+	some name, case in {
+		"no plan": {"with": known("add", true, {}), "codes": set()},
+		"nobody watches": {"with": {}, "codes": set()},
+		"another call": {"with": with_plan(false, {}), "codes": {"outside_plan"}},
+		"planned": {"with": with_plan(true, {"to": "planned"}), "codes": set()},
+		"elsewhere": {"with": with_plan(true, {"to": "planned", "body#1": "elsewhere"}), "codes": {"not_as_planned"}},
+		"unknown": {"with": with_plan(true, {"to": "unknown"}), "codes": {"flow_unknown"}},
+		"several": {"with": with_plan(true, {"to": "several"}), "codes": {"plan_waits"}},
+	}
+	planned(case["with"]) == case.codes
+}
+
+test_the_set_asks_nothing_of_what_is_planned if {
+	reasons(standard, asked("send", with_plan(true, {"to": "planned"}))) == []
+	reasons(standard, asked("send", with_plan(true, {"to": "several"}))) == []
+	given.codes(reasons(standard, asked("send", with_plan(true, {"body#1": "planned"})))) == {"flow_denied"}
+}
+
+test_what_the_user_excludes_is_denied_though_it_is_planned if {
+	to := object.union(value("destination", "anyone"), {"excluded": true})
+	excluded := object.union(with_plan(true, {"to": "planned"}), {"facts": {"flow": {"arguments": {"to": to}}}})
+	given.codes(reasons(standard, asked("send", excluded))) == {"flow_denied"}
+}
+
 test_nothing_follows_where_a_purpose_takes_no_set if {
 	reasons({}, asked("send", {})) == []
 	reasons({}, asked("send", known("add", true, {"to": value("destination", "anyone")}))) == []

@@ -12,6 +12,7 @@ import {
   NAME_PATTERN,
   ROLES,
   SEVERITIES,
+  TaskPlan,
   VERB_CLASSES,
   WRITERS,
 } from "../contract/index.js";
@@ -307,6 +308,9 @@ function purposes(): object {
   );
   const tellAgent = Type.Optional(text("The fixed sentence that the model gets; nothing is filled in."));
   const proceed = Type.Boolean({ description: "true: go on while a person looks; false: wait for one." });
+  const needs = Type.Optional(
+    words("With `proceed: false`: paths of values to find out and ask again with, instead of a person's approval."),
+  );
   const types = words("Types of resources.", WORD.source);
   const common = { about, when, code, severity, title, message };
   const entries = (members: Record<string, TSchema>, required: string[], description: string): TSchema =>
@@ -421,7 +425,7 @@ function purposes(): object {
         "What is permitted. What no line permits is denied.",
       ),
       flag: entries(
-        { ...common, tell_agent: tellAgent, proceed, obligations },
+        { ...common, tell_agent: tellAgent, proceed, needs, obligations },
         ["proceed"],
         "What a person looks at: while it goes on (`proceed: true`) or before (`proceed: false`).",
       ),
@@ -448,6 +452,9 @@ function supposed(): TSchema {
       named: flag("Whether the instruction names what was read word for word. Left out: false."),
       alone: flag("Whether nothing else of its kind stood there. Left out: false."),
       secret: flag("Whether it is a secret of the user's. Left out: false."),
+      step: Type.Optional(
+        text("Step of the task's plan that returned it, or a field of what it returned: memo.sender. Left out: none.", 256),
+      ),
     },
     closed,
   );
@@ -670,6 +677,7 @@ function table(): object {
         nullable(Type.Union([name("A verb."), Type.Array(name("A verb."))]), "The verbs it is limited to; every verb, if unsaid."),
       ),
       expires: Type.Optional(nullable(time("A moment."), "When it expires; never, if unsaid.")),
+      plan: Type.Optional(nullable(TaskPlan as TSchema, "The calls that it is for, and where their arguments come from; none, if unsaid.")),
       ended: Type.Optional(Type.Boolean({ description: "Whether it has ended." })),
     },
     { description: "The task at hand; other members are its attributes." },

@@ -3,7 +3,9 @@ import {
   BEHAVIOR_CHANNELS,
   NOTHING_ODD,
   Problem,
+  TaskPlan,
   parseTime,
+  planFault,
   type Assessment,
   type Fields,
   type InputGrant,
@@ -15,6 +17,7 @@ import type { Agent, Task } from "../decision/ports.js";
 import { fieldsReader } from "../decision/values.js";
 import { readGrantEntry } from "../bundle/grant_entry.js";
 import type { Path, Sheet } from "../bundle/source.js";
+import { schemas } from "../system/schemas.js";
 import { NOTHING_SEEN, readGivenFlow, type GivenFlow } from "./given_flow.js";
 import { readResourceName } from "./resource_name.js";
 
@@ -44,9 +47,11 @@ export interface GivenGrant extends InputGrant {
 const MEMBERS = ["now", "claims", "purpose", "agent", "task", "resources", "grants", "behavior", "flow"];
 const ASSESSED = ["risk", "confidence", "channels", "reasons"];
 const AGENT_FACTS = ["id", "purposes", "version", "owner", "status"];
-const TASK_FACTS = ["id", "purpose", "subjects", "principal", "verbs", "expires", "ended", "agent"];
+const TASK_FACTS = ["id", "purpose", "subjects", "principal", "verbs", "expires", "ended", "agent", "plan"];
 const STATUSES = ["active", "suspended", "revoked"] as const;
 const ID_MAX = 256;
+const validPlan = schemas().compile<TaskPlan>(TaskPlan);
+const PLAN_EXAMPLE = "write [{verb: send, type: mail, arguments: {recipients: [user]}}]";
 
 const NOBODY: Agent = {
   id: "",
@@ -205,6 +210,8 @@ export class GivenReader {
         return { ...task, verbs: value === null ? null : new Set(this.verbs(value, at)) };
       case "expires":
         return { ...task, expires_ms: value === null ? null : this.time(value, at, "`expires`") };
+      case "plan":
+        return this.setPlan(task, value, at);
       case "ended":
         return { ...task, ended: sheet.boolean(value, at, "`ended`") ?? false };
       case "principal":
@@ -213,6 +220,23 @@ export class GivenReader {
       default:
         return { ...task, [name]: sheet.text(value, at, `\`${name}\``, ID_MAX) ?? "" };
     }
+  }
+
+  /** Checked as `POST /tasks` checks it; null: the task has none. */
+  private setPlan(task: NonNullable<StartingPoint["task"]>, value: unknown, at: Path): NonNullable<StartingPoint["task"]> {
+    const rest = { ...task };
+    delete rest.plan;
+    if (value === null) return rest;
+    if (validPlan(value)) {
+      const fault = planFault(value, this.vocabulary);
+      if (fault === null) return { ...rest, plan: value };
+      this.sheet.error([...at, ...fault.at], `expected ${fault.expected}`);
+      return rest;
+    }
+    const [error] = validPlan.errors ?? [];
+    const path = (error?.instancePath ?? "").split("/").slice(1);
+    this.sheet.error([...at, ...path], `\`plan\` ${error?.message ?? "is not a list of calls"}`, PLAN_EXAMPLE);
+    return rest;
   }
 
   /** A subject that is null is one the task hasn't got. */

@@ -1,10 +1,11 @@
 /** Sources of values that a table's case starts from: what was seen on the task and by whom, its labels, and what is used of limits. */
-import { WRITERS, type ValueWriter, type Vocabulary } from "../contract/index.js";
+import { WRITERS, stepReference, type ValueWriter, type Vocabulary } from "../contract/index.js";
 import { labelsOf } from "../bundle/sources.js";
 import type { Path, Sheet } from "../bundle/source.js";
 import type { ValueFlow } from "../decision/ports.js";
 import { Flow } from "../flow/flow.js";
 import { keyOf, rank, type Sighting } from "../flow/seen.js";
+import { ReadPlan } from "../flow/task_plan.js";
 import { readings } from "../flow/values.js";
 
 /** Values that stood in one place. */
@@ -14,6 +15,8 @@ export interface GivenSight {
   named: boolean;
   alone: boolean;
   secret: boolean;
+  /** Step of the task's plan that returned them, or a field of what it returned as `memo.sender`; null: none. */
+  step: string | null;
 }
 
 export interface GivenFlow {
@@ -27,9 +30,10 @@ export interface GivenFlow {
 
 export const NOTHING_SEEN: GivenFlow = { seen: [], labels: [], used: {}, complete: true };
 export const FLOW_GIVEN = ["seen", "labels", "used", "complete"] as const;
-export const SIGHT_KEYS = ["by", "values", "named", "alone", "secret"] as const;
+export const SIGHT_KEYS = ["by", "values", "named", "alone", "secret", "step"] as const;
 const CODE = /^[a-z][a-z0-9_.]*$/;
 const SIGHTS_MAX = 256;
+const STEP_LENGTH_MAX = 256;
 
 /** Reads `flow`, or a part of it as `flow.labels`. */
 export function readGivenFlow(
@@ -98,30 +102,37 @@ function sights(sheet: Sheet, value: unknown, at: Path): GivenSight[] {
       sheet.error([...place, "values"], "`values` must be a text, a number, or a list of these");
     const flag = (key: "named" | "alone" | "secret"): boolean =>
       said[key] === undefined ? false : (sheet.boolean(said[key], [...place, key], `\`${key}\``) ?? false);
-    return by === null ? [] : [{ by, values, named: flag("named"), alone: flag("alone"), secret: flag("secret") }];
+    const step = said["step"] === undefined ? null : sheet.text(said["step"], [...place, "step"], "`step`", STEP_LENGTH_MAX);
+    return by === null ? [] : [{ by, values, named: flag("named"), alone: flag("alone"), secret: flag("secret"), step }];
   });
 }
 
 /** Returns sources as a service would know them had it seen this. */
 export function supposedFlow({ seen, labels: of, used: before, complete }: GivenFlow): ValueFlow {
-  const values = seen.flatMap(({ by, values: found, ...rest }) =>
-    found.flatMap((value) =>
-      readings(value).map((one): Sighting => ({ key: keyOf(one), kind: one.kind, writer: by, path: "given", ...rest })),
-    ),
-  );
+  const valuesOf = (plan: ReadPlan | null): Sighting[] =>
+    seen.flatMap(({ by, values: found, step, ...rest }) => {
+      const of = step === null ? null : stepReference(step);
+      const marks = of === null || plan === null ? 0 : plan.marksAt([of.step], of.field ?? "");
+      return found.flatMap((value) =>
+        readings(value).map((one): Sighting => ({ key: keyOf(one), kind: one.kind, writer: by, path: "given", ...rest, marks })),
+      );
+    });
   const others = seen.some(({ by }) => rank(by) > rank("service"));
   return {
     ask: (question) => {
       const flow = new Flow();
       const { root } = question;
       if (root !== null && !complete) flow.forget(root.id);
-      else if (root !== null)
+      else if (root !== null) {
+        const values = valuesOf(root.plan === undefined ? null : ReadPlan.of(root.plan));
         flow.suppose({ task: root.id, agent: root.agent, decision_id: "given", labels: of, others, full: false, values });
+      }
       const { facts, note } = flow.ask(question);
       const limits = Object.entries(facts.limits).map(([code, limit]) => [code, { ...limit, used: before[code] ?? limit.used }] as const);
       return { facts: { ...facts, limits: Object.fromEntries(limits) }, note };
     },
     permitted: () => undefined,
+    seenIn: () => null,
     notMade: () => undefined,
   };
 }

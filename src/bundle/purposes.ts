@@ -34,6 +34,7 @@ const ANSWER_LASTS_MS = { default: 5_000, min: 100, max: 60_000 };
 export const ENTRIES_MAX = 1_000;
 /** Entries named in a remark, of those that can apply together with one. */
 const OVERLAPS_NAMED_MAX = 20;
+const NEEDS_MAX = 16;
 
 type Line = "allow" | "flag" | "never";
 
@@ -45,7 +46,7 @@ const PURPOSE_KEYS = [
 /** Keys of an entry beside its verbs. */
 const ENTRY_KEYS: Record<Line, readonly string[]> = {
   allow: ["about", "when", ...SOURCE_KEYS, "code", "severity", "title", "message", "obligations"],
-  flag: ["about", "when", "code", "severity", "title", "message", "tell_agent", "proceed", "obligations"],
+  flag: ["about", "when", "code", "severity", "title", "message", "tell_agent", "proceed", "needs", "obligations"],
   never: ["about", "when", "code", "severity", "title", "message", "tell_agent"],
 };
 
@@ -220,8 +221,26 @@ class PurposeReader {
     } else if (said["proceed"] !== undefined) {
       sheet.error([...path, "proceed"], "only a flag says whether it proceeds");
     }
+    if (said["needs"] !== undefined) {
+      reason.needs = this.needs(said["needs"], [...path, "needs"], types);
+      if (reason.proceed !== false) sheet.error([...path, "needs"], "only a flag that waits needs something", "write `proceed: false`");
+    }
     this.explain(reason, said, path, types);
     return reason;
+  }
+
+  /** Values that the action waits for, by the paths that conditions have. */
+  private needs(value: unknown, path: Path, types: string[]): string[] {
+    const { sheet, vocabulary } = this;
+    const names = sheet.words(value, path, "`needs`");
+    if (names.length > NEEDS_MAX) sheet.error(path, `at most ${NEEDS_MAX} values are needed`);
+    for (const name of names) {
+      for (const type of types) {
+        const found = resolvePath(name, type, vocabulary);
+        if (found instanceof UnknownWord) sheet.unknownWord(path, found.what, found.word, found.known);
+      }
+    }
+    return [...new Set(names)].sort();
   }
 
   /** Enters the code into the catalogue. Lines may share a code as long as they mean the same by it. */

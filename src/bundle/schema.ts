@@ -182,7 +182,7 @@ const Condition = Type.Union([
 
 function reasonOf(...effects: Effect[]) {
   const members = { effect: Type.Enum(effects), code: Line, severity: Severity, params: Type.Object({}, closed) };
-  return Type.Object({ ...members, proceed: Type.Optional(Type.Boolean()) }, closed);
+  return Type.Object({ ...members, proceed: Type.Optional(Type.Boolean()), needs: Type.Optional(Type.Array(Line)) }, closed);
 }
 
 function entriesOf(effect: Effect) {

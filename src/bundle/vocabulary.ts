@@ -16,6 +16,7 @@ export const NOT_VERBS = [
   "code",
   "severity",
   "proceed",
+  "needs",
   "message",
   "tell_agent",
   "obligations",

@@ -148,11 +148,35 @@ export const AmendTask = Type.Object(
       about(taskMembers.attributes, "Attributes to set, such as what was learned on the way; those that it has else stay. Left out: none"),
     ),
     ended: Type.Optional(Type.Literal(true, { description: "`true` ends the task for good. Left out: it goes on" })),
+    lowers: Type.Optional(
+      Type.Array(Type.String({ maxLength: 64 }), {
+        minItems: 1,
+        maxItems: 64,
+        uniqueItems: true,
+        description:
+          "Labels that the task and all handed on from it lose, by a person's word; with `reason`, and nothing else. Left out: none",
+      }),
+    ),
     reason: Type.Optional(Reason),
   },
-  { ...closed, minProperties: 1, title: "ChangeTask", description: "Subjects to add, attributes to set, or the task's end" },
+  {
+    ...closed,
+    minProperties: 1,
+    title: "ChangeTask",
+    description: "Subjects to add, attributes to set, labels to lower, or the task's end",
+  },
 );
 export type AmendTask = Static<typeof AmendTask>;
+
+const LoweredLabels = Type.Object(
+  {
+    labels: Type.Array(Type.String(), { description: "Labels that it lost" }),
+    at: Type.String({ description: "When, RFC 3339" }),
+    by: Type.String({ description: "Caller who said so" }),
+    reason: Type.String({ description: "Why" }),
+  },
+  { ...closed, title: "LoweredLabels", description: "Last time that a person lowered labels of the task. Left out: never" },
+);
 
 const taskState = {
   id: name("Id of the task"),
@@ -166,6 +190,8 @@ const taskState = {
   }),
   attributes: Type.Record(Type.String(), Type.Unknown(), { description: "Attributes that the vocabulary's `task` names; often empty" }),
   verbs: orNull(Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Verbs that it is limited to; null: every verb" })),
+  plan: taskMembers.plan,
+  lowered: Type.Optional(LoweredLabels),
   expires: orNull(Type.String({ maxLength: 40, description: "When the task is over, RFC 3339; null: never" })),
   ended: orNull(about(Ended, "When and why it was ended; null: it wasn't")),
 };

@@ -119,6 +119,24 @@ export interface ArgumentFlow {
   sources: ValueSource[];
 }
 
+/** States of planned arguments. */
+export const PLANNED = ["planned", "several", "elsewhere", "unknown"] as const;
+/**
+ * State of a planned argument. `planned`: it comes from where the plan says. `several`: from there, and others wrote it beside more of its
+ * kind. `elsewhere`: not from there. `unknown`: not all that was seen is remembered.
+ */
+export type PlannedArgument = (typeof PLANNED)[number];
+
+/** Comparison of an action with the task's plan. */
+export interface PlanFlow {
+  /** True if the plan has such a call. */
+  fits: boolean;
+  /** Name of the step that it is; null: none, or the step has no name. */
+  step: string | null;
+  /** Path of each value of an argument that the step names → its state. */
+  arguments: Record<string, PlannedArgument>;
+}
+
 /** Counter of a limit, before this action. */
 export interface LimitFlow {
   used: number;
@@ -140,6 +158,8 @@ export interface FlowFactsInput {
   full: ValueKind[];
   /** Labels that the task has from what was read on it; null: there is no task, or not all of it is remembered. */
   labels: string[] | null;
+  /** Left out: the task has no plan. */
+  plan?: PlanFlow;
   /** Code of each limit that the action has to fit → how much of it is used. */
   limits: Record<string, LimitFlow>;
   /** Path of a value (`recipients/0`; `body#1` for the second address within a text) → what is known. */

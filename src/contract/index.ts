@@ -18,6 +18,7 @@ export * from "./masks.js";
 export * from "./notices.js";
 export * from "./obligation.js";
 export * from "./observe.js";
+export * from "./plan.js";
 export * from "./policy.js";
 export * from "./problem.js";
 export * from "./profile.js";

@@ -19,6 +19,7 @@ export const ObservedAction = Type.Object(
       description: "When it happened, RFC 3339, no longer ago than `observe.age_max_ms`. A claim: the record's own time is the service's",
     }),
     outcome: Type.Optional(Type.Enum([...OBSERVED_OUTCOMES], { description: "What became of it. Left out: not known" })),
+    returned: Type.Optional(Returned),
   },
   { ...closed, title: "ObservedAction", description: "An action that was done without asking: a line of the body" },
 );

@@ -153,6 +153,8 @@ export interface EntryReason {
   params: Record<string, never>;
   /** On `flag` only: go on while a person looks (true), or wait for one (false). */
   proceed?: boolean;
+  /** With `proceed: false`: paths of values to ask again with, instead of a person's approval. */
+  needs?: string[];
 }
 
 export interface Entry {

@@ -211,6 +211,24 @@ const others: Record<string, BuiltinReason> = {
     message: "{argument} ({role}) is {writer}'s word, and waits for a person",
     tell_agent: "A person was asked whether this is what is meant.",
   },
+  outside_plan: {
+    effect: "deny",
+    severity: "high",
+    message: "the task's plan has no such call",
+    tell_agent: "This is no part of what was planned for the task.",
+  },
+  not_as_planned: {
+    effect: "deny",
+    severity: "high",
+    message: "{argument} doesn't come from where the task's plan says",
+    tell_agent: "This rests on something else than what was planned for the task.",
+  },
+  plan_waits: {
+    effect: "flag",
+    severity: "medium",
+    message: "{argument} stands beside others of its kind where the task's plan takes it from, and waits for a person",
+    tell_agent: "A person was asked whether this is what is meant.",
+  },
   flow_secret: {
     effect: "deny",
     severity: "critical",

@@ -159,6 +159,34 @@ export const ActRecord = Type.Object(
 );
 export type ActRecord = Static<typeof ActRecord>;
 
+/** Values that a task saw in the answer of a call. Values stand here as digests. */
+export const SeenRecord = Type.Object(
+  {
+    full: Type.Boolean({ description: "Whether there was more than a report holds" }),
+    others: Type.Boolean({ description: "Whether members or outsiders wrote in it" }),
+    task: Type.String({ description: "Topmost task of the chain" }),
+    values: Type.Array(
+      Type.Object(
+        {
+          alone: Type.Boolean({ description: "Whether no other value of the kind stood in the same text" }),
+          keys: Type.Array(Type.String(), {
+            description: "Digests of the values: SHA-256 of kind, line break and normal form; 16 letters",
+          }),
+          kind: Type.Enum([...VALUE_KINDS], { description: "Kind of the values" }),
+          named: Type.Boolean({ description: "Whether the instruction names their record word for word" }),
+          path: Type.String({ description: "Place within the answer" }),
+          secret: Type.Boolean({ description: "Whether they are secrets of the user's" }),
+          writer: Type.Enum([...WRITERS], { description: "Who could have written them" }),
+        },
+        { ...closed, title: "SeenValues", description: "Values that share all but their digests" },
+      ),
+      { description: "Values that it held" },
+    ),
+  },
+  { ...closed, title: "SeenRecord", description: "What a task saw in the answer of a call. Left out: not reported, or in `beside`" },
+);
+export type SeenRecord = Static<typeof SeenRecord>;
+
 /** A decision, or the judgement of what has already happened. `time` is when it was decided, by the host's clock. */
 export const DecisionRecord = Type.Object(
   {
@@ -194,7 +222,7 @@ export const DecisionRecord = Type.Object(
     ),
     // Open, since earlier versions read less.
     floor: Type.Optional(Type.Unsafe<Record<string, unknown>>({ type: "object", description: "Facts that the floor read, if it refused" })),
-    beside: Type.Optional(Beside("`ancestors`, `floor`, `input`, `masked`, `not_live` and `request` are too large for a leaf")),
+    beside: Type.Optional(Beside("`ancestors`, `floor`, `input`, `masked`, `not_live`, `request` and `seen` are too large for a leaf")),
     not_live: Type.Optional(
       Type.Array(
         Type.Object(
@@ -215,6 +243,7 @@ export const DecisionRecord = Type.Object(
       Type.String({ description: "Of what was observed: what became of it, as its reporter says: `done` or `failed`" }),
     ),
     previous: orNull(Type.String({ description: "Id of the decision before on the same task; null: none of this service is known" })),
+    seen: Type.Optional(SeenRecord),
     proof: Type.Optional(about(AgentProofRecord, "What the agent's token proved. Left out: there was none")),
     stages: Type.Object(
       {
@@ -347,34 +376,6 @@ export const OutcomeName = Type.Enum([...OUTCOMES], {
   title: "ActionOutcome",
   description: "What became of the action: it was done, it was tried and failed, or it was not tried",
 });
-
-/** Values that a task saw in the answer of a call. Values stand here as digests. */
-export const SeenRecord = Type.Object(
-  {
-    full: Type.Boolean({ description: "Whether there was more than a report holds" }),
-    others: Type.Boolean({ description: "Whether members or outsiders wrote in it" }),
-    task: Type.String({ description: "Topmost task of the chain" }),
-    values: Type.Array(
-      Type.Object(
-        {
-          alone: Type.Boolean({ description: "Whether no other value of the kind stood in the same text" }),
-          keys: Type.Array(Type.String(), {
-            description: "Digests of the values: SHA-256 of kind, line break and normal form; 16 letters",
-          }),
-          kind: Type.Enum([...VALUE_KINDS], { description: "Kind of the values" }),
-          named: Type.Boolean({ description: "Whether the instruction names their record word for word" }),
-          path: Type.String({ description: "Place within the answer" }),
-          secret: Type.Boolean({ description: "Whether they are secrets of the user's" }),
-          writer: Type.Enum([...WRITERS], { description: "Who could have written them" }),
-        },
-        { ...closed, title: "SeenValues", description: "Values that share all but their digests" },
-      ),
-      { description: "Values that it held" },
-    ),
-  },
-  { ...closed, title: "SeenRecord", description: "What a task saw in the answer of a call. Left out: not reported, or in `beside`" },
-);
-export type SeenRecord = Static<typeof SeenRecord>;
 
 /** Record of an action's outcome, as its enforcement point reports it. */
 export const OutcomeRecord = Type.Object(

@@ -1,7 +1,7 @@
 /** JSON Schemas derived from a vocabulary: for the request's values, and for `opa check --schema` over a policy's `input`. */
 import { BEHAVIOR_CHANNELS } from "./behavior.js";
 import { ID_LENGTH_MAX } from "./decision.js";
-import { EFFECTS, ROLES, VALUE_KINDS, WRITERS } from "./flow.js";
+import { EFFECTS, PLANNED, ROLES, VALUE_KINDS, WRITERS } from "./flow.js";
 import type { Fields, ValueType, Vocabulary } from "./policy.js";
 import { DATE_PATTERN, DURATION_PATTERN, TIME_PATTERN } from "./time.js";
 
@@ -189,46 +189,59 @@ const source = object("One place where the value was found.", {
   alone: flag("Whether no other value of its kind stood in the same text."),
 });
 
+const plan = object("The action compared with the task's plan; missing when the task has none.", {
+  fits: flag("Whether the plan has such a call."),
+  step: textOrNull("Name of the step that it is; null when the plan has no such call, or the step no name."),
+  arguments: {
+    type: "object",
+    description: "Path of each value of an argument that the step names to whether it comes from where the plan says.",
+    additionalProperties: word(PLANNED, "`several`: from there, and a stranger wrote it beside more of its kind."),
+  },
+});
+
+const FLOW_MEMBERS: Record<string, JsonSchema> = {
+  effect: {
+    type: ["string", "null"],
+    enum: [...EFFECTS, null],
+    description: "What the verb does; null when the vocabulary doesn't say.",
+  },
+  complete: flag("Whether the service knows what was seen on the task."),
+  instructed: flag("Whether the task's instruction is known."),
+  others: { type: ["boolean", "null"], description: "Whether anything was seen on the task that others wrote; null when unknown." },
+  full: list({ type: "string", enum: VALUE_KINDS }, "Kinds of values of which the task has seen more than is remembered."),
+  labels: {
+    type: ["array", "null"],
+    items: { type: "string" },
+    description: "Labels that the task has from what was read on it; null when that isn't known, and without a task.",
+  },
+  limits: {
+    type: "object",
+    description: "Code of each limit that the action has to fit to how much of it is used.",
+    additionalProperties: object("A limit, before the action.", {
+      used: { type: "number", description: "What is used." },
+      adds: { type: ["number", "null"], description: "What the action adds; null when that isn't known, and then it doesn't fit." },
+      max: { type: "number", description: "How much fits." },
+    }),
+  },
+  arguments: {
+    type: "object",
+    description: "Path of a value (`recipients/0`; `body#1` for the first address within a text) to what is known of it.",
+    additionalProperties: object("What is known of one value.", {
+      role: word(ROLES, "What the argument is for."),
+      kind: word(VALUE_KINDS, "Kind of the value."),
+      writer: word(writers, "Most trusted writer of all its sources."),
+      introduced: word(writers, "Writer of the answer that held it first."),
+      inside: flag("Whether it is an address within the organisation."),
+      excluded: flag("Whether the instruction names it only to exclude it."),
+      secret: flag("Whether it is, or contains, a secret of the user's."),
+      sources: list(source, "Where it was found, the most trusted first."),
+    }),
+  },
+};
+
 const flow: JsonSchema = {
-  ...object("Where the action's values come from; null unless the vocabulary has words for it.", {
-    effect: {
-      type: ["string", "null"],
-      enum: [...EFFECTS, null],
-      description: "What the verb does; null when the vocabulary doesn't say.",
-    },
-    complete: flag("Whether the service knows what was seen on the task."),
-    instructed: flag("Whether the task's instruction is known."),
-    others: { type: ["boolean", "null"], description: "Whether anything was seen on the task that others wrote; null when unknown." },
-    full: list({ type: "string", enum: VALUE_KINDS }, "Kinds of values of which the task has seen more than is remembered."),
-    labels: {
-      type: ["array", "null"],
-      items: { type: "string" },
-      description: "Labels that the task has from what was read on it; null when that isn't known, and without a task.",
-    },
-    limits: {
-      type: "object",
-      description: "Code of each limit that the action has to fit to how much of it is used.",
-      additionalProperties: object("A limit, before the action.", {
-        used: { type: "number", description: "What is used." },
-        adds: { type: ["number", "null"], description: "What the action adds; null when that isn't known, and then it doesn't fit." },
-        max: { type: "number", description: "How much fits." },
-      }),
-    },
-    arguments: {
-      type: "object",
-      description: "Path of a value (`recipients/0`; `body#1` for the first address within a text) to what is known of it.",
-      additionalProperties: object("What is known of one value.", {
-        role: word(ROLES, "What the argument is for."),
-        kind: word(VALUE_KINDS, "Kind of the value."),
-        writer: word(writers, "Most trusted writer of all its sources."),
-        introduced: word(writers, "Writer of the answer that held it first."),
-        inside: flag("Whether it is an address within the organisation."),
-        excluded: flag("Whether the instruction names it only to exclude it."),
-        secret: flag("Whether it is, or contains, a secret of the user's."),
-        sources: list(source, "Where it was found, the most trusted first."),
-      }),
-    },
-  }),
+  ...object("Where the action's values come from; null unless the vocabulary has words for it.", { ...FLOW_MEMBERS, plan }),
+  required: Object.keys(FLOW_MEMBERS),
   type: ["object", "null"],
 };
 

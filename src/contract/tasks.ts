@@ -1,6 +1,7 @@
 /** Members of a task that the API and a facts file share. */
 import { Type } from "./type.js";
 import { ID_LENGTH_MAX, NAME_PATTERN } from "./decision.js";
+import { TaskPlan } from "./plan.js";
 
 const closed = { additionalProperties: false };
 const Name = Type.String({ pattern: NAME_PATTERN });
@@ -33,4 +34,5 @@ export const taskMembers = {
   verbs: Type.Optional(
     Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Verbs that it is limited to. Left out: every verb" }),
   ),
+  plan: Type.Optional(TaskPlan),
 };

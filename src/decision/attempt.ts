@@ -84,8 +84,10 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
   /** Looks up the sources of the action's values and what is used of limits; null if the policy has no words for either. */
   function sources({ policy: { vocabulary }, action: { request } }: Question, { levels }: Gathered): ReturnType<ValueFlow["ask"]> | null {
     const { agent, now_ms, purpose } = levels[0].situation;
-    if (flow === undefined || (vocabulary.flow === undefined && purpose?.limits === undefined)) return null;
     const root = levels.at(-1)?.situation.task ?? null;
+    const isPlanned = root?.plan !== undefined;
+    if (flow === undefined) return isPlanned ? UNWATCHED : null;
+    if (vocabulary.flow === undefined && purpose?.limits === undefined && !isPlanned) return null;
     return flow.ask({ vocabulary, purpose, request, root, agent: agent ?? NOBODY, now_ms });
   }
 
@@ -117,6 +119,14 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
 
 const NONE: readonly string[] = [];
 const NOBODY = { owner: "", attributes: {} };
+/** Facts of an action on a task with a plan where nobody knows what the task has seen: no argument can be told to be as planned. */
+const UNWATCHED: ReturnType<ValueFlow["ask"]> = {
+  facts: {
+    ...{ arguments: {}, complete: false, effect: null, full: [], instructed: false, labels: null, limits: {}, others: null },
+    plan: { arguments: { "*": "unknown" }, fits: true, step: null },
+  },
+  note: null,
+};
 
 function sceneOf({ action, asker: { caller }, vocabulary }: Question, { situation }: Level): Scene {
   return { action, caller, situation, vocabulary };

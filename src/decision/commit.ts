@@ -2,7 +2,7 @@
  * From a conclusion to a record: takes what is counted, hands the record to the log, learns. All of it happens in the turn of the
  * attempt, so records are in the order of the decisions and each decision has seen those before it.
  */
-import { Problem, type Answer } from "../contract/index.js";
+import { Problem, type Answer, type SeenRecord } from "../contract/index.js";
 import { uuid7 } from "../system/uuid.js";
 import { actRecord, outcomeOf } from "./act.js";
 import { answerOf, opensFinding } from "./answer.js";
@@ -63,7 +63,7 @@ export class Committer {
     let written: WrittenDecision | null = null;
     let accepted = false;
     try {
-      written = this.#write(attempt);
+      written = this.#write(attempt, null);
       const { before, after, beside } = written.entry;
       const { seq } = log;
       const recorded = log.append(before, after, beside);
@@ -119,9 +119,14 @@ export class Committer {
 
   /** Writes the record of an observed action and learns from it; the caller appends it in the same turn. @throws Problem of masks */
   observed(attempt: Attempt): WrittenDecision {
-    const written = this.#write(attempt);
+    const { flow } = this.#pdp;
+    const { flow: note, question } = attempt;
+    const returned = question.happened?.returned ?? null;
+    const decisionId = this.#newId();
+    const seen = note === null || returned === null ? null : (flow?.seenIn(decisionId, note, returned) ?? null);
+    const written = this.#write(attempt, seen, decisionId);
     // It has happened, whatever is thought of it.
-    if (attempt.flow !== null) this.#pdp.flow?.permitted(written.answer.decision_id, attempt.flow);
+    if (note !== null) flow?.permitted(decisionId, note, seen ?? undefined);
     this.#learn(attempt, written.answer);
     return written;
   }
@@ -158,11 +163,10 @@ export class Committer {
     this.#pdp.settled?.(act, assessed, answer, question.kind, approval);
   }
 
-  #write(attempt: Attempt): WrittenDecision {
+  #write(attempt: Attempt, seen: SeenRecord | null, id = this.#newId()): WrittenDecision {
     const { profile, limits } = this.#pdp;
     const { question, inputs, scored } = attempt;
     const { task } = question.action.request;
-    const id = this.#newId();
     const answer = answerOf(id, attempt, limits.approval_wait_ms);
     try {
       const finding = this.#findingOf(answer, attempt);
@@ -176,6 +180,7 @@ export class Committer {
         answer_text: text,
         mask: this.#maskOf(attempt),
         previous: this.#chain.next(task, id),
+        seen,
       });
       return { task, answer, text, entry };
     } catch (cause) {

@@ -252,7 +252,7 @@ export class Observation {
       const asked: unknown = JSON.parse(scan(bytes, limits));
       checkEnvelope(validLine, asked);
       const { at, at_ms } = this.#readAt(asked.at, nowMs);
-      const happened = { at, at_ms, outcome: asked.outcome ?? null };
+      const happened = { at, at_ms, outcome: asked.outcome ?? null, returned: asked.returned ?? null };
       return { line, action: readChecked(asked, intake.vocabularyOf(policy), intake.taskProof), happened };
     } catch (cause) {
       this.#refuse(line, cause);

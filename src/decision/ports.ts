@@ -12,6 +12,8 @@ import type {
   Purpose,
   Returned,
   Scope,
+  SeenRecord,
+  TaskPlan,
   Value,
   Values,
   Vocabulary,
@@ -101,6 +103,8 @@ export interface Task {
   attributes: Readonly<Record<string, Value>>;
   /** Null: every verb. */
   verbs: ReadonlySet<string> | null;
+  /** Calls that it is for, and where their arguments come from; of the first task of a chain alone. */
+  plan?: TaskPlan;
   /** Milliseconds since the epoch; null: it ends when it is ended. */
   expires_ms: number | null;
   ended: boolean;
@@ -221,7 +225,7 @@ export interface FlowQuestion {
   purpose: Purpose | undefined;
   request: PolicyInput["request"];
   /** The topmost task of the chain; null: the action is on no task. */
-  root: { id: string; agent: string; attributes: Readonly<Values> } | null;
+  root: { id: string; agent: string; attributes: Readonly<Values>; plan?: TaskPlan } | null;
   agent: { owner: string; attributes: Readonly<Values> };
   now_ms: number;
 }
@@ -230,8 +234,13 @@ export interface FlowQuestion {
 export interface ValueFlow<Note extends object = object> {
   /** Returns the facts that a policy sees. Changes nothing. */
   ask(question: FlowQuestion): { facts: FlowFactsInput; note: Note | null };
-  /** Notes an action that is permitted, or has happened: its answer may hold anything until it is reported. */
-  permitted(decisionId: string, note: Note): void;
+  /**
+   * Notes an action that is permitted, or has happened: its answer may hold anything until it is reported.
+   * @param seen what it returned, where it is reported with the action itself @default not reported
+   */
+  permitted(decisionId: string, note: Note, seen?: SeenRecord): void;
+  /** Returns the record's member for what an action has returned; null: nobody remembers it. Changes nothing. */
+  seenIn(decisionId: string, note: Note, returned: Returned): SeenRecord | null;
   /** Takes back an action that was permitted and never was on record. */
   notMade(decisionId: string): void;
 }

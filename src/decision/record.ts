@@ -1,6 +1,15 @@
 /** A decision's record is canonical JSON (RFC 8785) around its answer, put together from parts whose texts are made, or kept, elsewhere. */
 import { hash } from "node:crypto";
-import { RECORD_BYTES_MAX, RECORD_VERSION, canonical, quoted, type ActRecord, type Answer, type FloorFacts } from "../contract/index.js";
+import {
+  RECORD_BYTES_MAX,
+  RECORD_VERSION,
+  canonical,
+  quoted,
+  type ActRecord,
+  type Answer,
+  type FloorFacts,
+  type Returned,
+} from "../contract/index.js";
 import type { Attempt } from "./attempt.js";
 import { actText, answerText, floorText, requestText } from "./canonical_texts.js";
 import type { Agent, Beside, Maskable, Masked, Task } from "./ports.js";
@@ -17,6 +26,8 @@ export interface ObservedEvent {
   outcome: string | null;
   /** True if its agent should have asked before, and hadn't. */
   unasked?: boolean;
+  /** Values that it returned; null: not reported. */
+  returned?: Returned | null;
 }
 
 export interface RecordedAttempt {
@@ -30,6 +41,8 @@ export interface RecordedAttempt {
   mask: ((record: Maskable) => Masked) | null;
   /** The decision before on the same task. */
   previous: string | null;
+  /** Values that the task saw in the answer of an observed action; null: not reported, or nobody remembers them. */
+  seen: object | null;
 }
 
 /**
@@ -66,9 +79,11 @@ export function recordText(recorded: RecordedAttempt): { before: string; after: 
     (happened?.unasked === true ? `"unasked":true,` : "") +
     (uses.length === 0 ? "" : `"uses":${JSON.stringify(uses)},`) +
     `"v":${RECORD_VERSION}`;
-  const before = `${head}${caller}${read}"kind":"${kind}",${noted}${chained}${proof}${request}`;
+  const seen = recorded.seen === null ? "" : `,"seen":${canonical(recorded.seen)}`;
+  const before = `${head}${caller}${read}"kind":"${kind}",${noted}${chained}${proof}${request}${seen}`;
   if (!exceeds(before, after)) return { before, after };
-  const text = `{${ancestors}${read}${noted}${request === "" ? "" : `${request.slice(1)},`}`.replace(/,$/, "}");
+  const last = `${request}${seen}`.slice(1);
+  const text = `{${ancestors}${read}${noted}${last === "" ? "" : `${last},`}`.replace(/,$/, "}");
   const digest = `sha256:${hash("sha256", text)}`;
   const place = `"beside":{"bytes":${Buffer.byteLength(text)},"digest":"${digest}"},`;
   return {

@@ -25,6 +25,7 @@ import {
   type RevocationState,
   type RevocationTarget,
   type TaskFactAnswer,
+  type TaskState,
 } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import type { Guard, Json, Store, Write } from "../store/store.js";
@@ -42,7 +43,7 @@ import { FactsReading } from "./reading.js";
 import { Registry, split, type CompileEntry, type FactsCluster, type KnownPolicy } from "./registry.js";
 import { TOKENS, checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
-import { checkAddedSubjects, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
+import { checkAddedSubjects, checkLowering, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
 import { without } from "../system/without.js";
 
 export interface FactsLimits extends TaskLimits, GrantLimits {
@@ -207,13 +208,19 @@ export class Commands extends FactsReading {
   }
 
   /**
-   * Adds subjects to a task, sets attributes of it, or ends it; that holds at once.
+   * Adds subjects to a task, sets attributes of it, lowers its labels, or ends it; that holds at once.
    * @throws Problem `task_not_found`, `fact_invalid`, `task_wider_than_parent`, `revision_stale`, …
    */
   async changeTask(id: string, asked: AmendTask, expected: number | null, by: string): Promise<ChangedFact<TaskFactAnswer>> {
-    const { subjects, attributes, ended, reason = null } = asked;
+    const { subjects, attributes, ended, lowers, reason = null } = asked;
     const task = this.knownTask(id);
     checkRevision(task.revision, expected);
+    if (lowers !== undefined) {
+      checkLowering(task, asked, this.#policy());
+      const lowered = { labels: lowers, at: iso(this.now()), by, reason: reason ?? "" };
+      await this.ledger.inTurn(turnOf(`task/${id}`), () => this.#lower(id, lowered, expected));
+      return { fact: this.task(id), in_force: null };
+    }
     if (ended === true) {
       if (subjects !== undefined) refuse("/subjects", "not with `ended`");
       if (attributes !== undefined) refuse("/attributes", "not with `ended`");
@@ -221,7 +228,7 @@ export class Commands extends FactsReading {
       const in_force = await this.#holding.narrow(`task/${id}`, stateOfTask(task), end, { by, reason }, "task_ended");
       return { fact: this.task(id), in_force };
     }
-    if (subjects === undefined && attributes === undefined) refuse("", "`subjects`, `attributes` or `ended`");
+    if (subjects === undefined && attributes === undefined) refuse("", "`subjects`, `attributes`, `lowers` or `ended`");
     await this.ledger.inTurn(turnOf(`task/${id}`), () => this.#amend(id, asked, expected, { by, reason }));
     return { fact: this.task(id), in_force: null };
   }
@@ -482,6 +489,14 @@ export class Commands extends FactsReading {
 
   #lifted(by: string, reason: string): { at: string; by: string; reason: string } {
     return { at: iso(this.now()), by, reason };
+  }
+
+  async #lower(id: string, lowered: NonNullable<TaskState["lowered"]>, expected: number | null): Promise<void> {
+    const task = this.knownTask(id);
+    checkRevision(task.revision, expected);
+    if (!isLive(task, this.now())) refuse("/lowers", "a task that is live");
+    const { by, reason } = lowered;
+    await this.#change(`task/${id}`, { ...stateOfTask(task), lowered }, { by, reason }, "task_labels_lowered");
   }
 
   async #amend(id: string, asked: Pick<AmendTask, "subjects" | "attributes">, expected: number | null, act: Attribution): Promise<void> {

@@ -7,6 +7,7 @@ import type {
   GrantFactState,
   NarrowingState,
   RevocationState,
+  TaskPlan,
   TaskState,
   Value,
 } from "../contract/index.js";
@@ -39,6 +40,8 @@ export interface TaskFact {
   readonly subjects: Readonly<Record<string, readonly string[]>>;
   readonly attributes: Readonly<Record<string, Value>>;
   readonly verbs: ReadonlySet<string> | null;
+  readonly plan?: TaskPlan;
+  readonly lowered?: NonNullable<TaskState["lowered"]>;
   readonly expires_ms: number | null;
   readonly ended: boolean;
   readonly ending: Ended | null;
@@ -132,6 +135,8 @@ export function taskOfState(state: TaskState, revision: number, shared: Shared):
     subjects: Object.keys(state.subjects).length === 0 ? shared.value({}) : state.subjects,
     attributes: shared.value(state.attributes as Record<string, Value>),
     verbs: state.verbs === null ? null : shared.set(state.verbs),
+    ...(state.plan !== undefined && { plan: state.plan }),
+    ...(state.lowered !== undefined && { lowered: state.lowered }),
     expires_ms: state.expires === null ? null : moment(state.expires),
     ended: state.ended !== null,
     ending: state.ended,
@@ -149,6 +154,8 @@ export function stateOfTask(task: TaskFact): TaskState {
     subjects: Object.fromEntries(Object.entries(task.subjects).map(([type, ids]) => [type, [...ids]])),
     attributes: { ...task.attributes },
     verbs: task.verbs === null ? null : [...task.verbs],
+    ...(task.plan !== undefined && { plan: task.plan }),
+    ...(task.lowered !== undefined && { lowered: task.lowered }),
     expires: task.expires_ms === null ? null : iso(task.expires_ms),
     ended: task.ending,
   };

@@ -66,6 +66,7 @@ export function taskOf(id: string, entry: Omit<TaskEntry, "expires">, expiresMs:
     subjects: entry.subjects ?? {},
     attributes: (entry.attributes ?? {}) as Record<string, Value>,
     verbs: entry.verbs === undefined ? null : new Set(entry.verbs),
+    ...(entry.plan !== undefined && { plan: entry.plan }),
     expires_ms: expiresMs,
     ended: entry.ended ?? false,
   };

@@ -1,5 +1,14 @@
 /** Checks and builds tasks, also those that are handed on. */
-import { TASK_LEVELS_MAX, parseTime, type IssueTask, type TaskState } from "../contract/index.js";
+import {
+  TASK_LEVELS_MAX,
+  parseTime,
+  planFault,
+  type AmendTask,
+  type IssueTask,
+  type TaskPlan,
+  type TaskState,
+  type Vocabulary,
+} from "../contract/index.js";
 import { iso, type TaskFact } from "./entities.js";
 import { checkAttributes, checkSubjects, named } from "./fields.js";
 import { checkCanonical, refuse, span } from "./problems.js";
@@ -32,6 +41,7 @@ export function checkNewTask(asked: TaskAsked, known: FactsLookup, policy: Known
   }
   if (typeof asked.principal === "string") checkCanonical(asked.principal, "/principal");
   checkAttributes(vocabulary.task.attributes, asked.attributes ?? {});
+  if (asked.plan !== undefined) checkPlan(asked.plan, asked.parent ?? null, vocabulary);
   const task: TaskState = {
     id: asked.id,
     agent: asked.agent,
@@ -41,6 +51,7 @@ export function checkNewTask(asked: TaskAsked, known: FactsLookup, policy: Known
     subjects,
     attributes: asked.attributes ?? {},
     verbs: asked.verbs ?? null,
+    ...(asked.plan !== undefined && { plan: asked.plan }),
     expires: expires_ms === null ? null : iso(expires_ms),
     ended: asked.ended === true ? { at: iso(nowMs), reason: null } : null,
   };
@@ -51,6 +62,13 @@ function checkHolder(asked: TaskAsked, known: FactsLookup): void {
   const agent = known.agent(asked.agent);
   if (agent === undefined || agent.status === "revoked") refuse("/agent", "a registered agent");
   if (!agent.purposes.has(asked.purpose)) refuse("/purpose", "a purpose that the agent is registered for");
+}
+
+/** A plan is of the whole chain, so that whoever hands a task on can't widen it. */
+function checkPlan(plan: TaskPlan, parent: string | null, vocabulary: Vocabulary): void {
+  if (parent !== null) refuse("/plan", "no plan on a task that is handed on: it has that of the first");
+  const fault = planFault(plan, vocabulary);
+  if (fault !== null) refuse(["/plan", ...fault.at].join("/"), fault.expected);
 }
 
 function checkExpiry(expires: string, { task_lifetime_max_ms: lifetime }: TaskLimits, nowMs: number): number {
@@ -100,6 +118,20 @@ function checkHandedOn(
     refuse("/expires", "no later than the parent's expiry", "task_wider_than_parent");
   }
   return narrowed;
+}
+
+/**
+ * Rejects a lowering of labels that isn't said alone and with its reason, or of labels that nothing gives. Labels are the whole chain's.
+ * @throws Problem `fact_invalid`
+ */
+export function checkLowering(task: TaskFact, asked: AmendTask, { vocabulary }: KnownPolicy): void {
+  for (const field of ["subjects", "attributes", "ended"] as const)
+    if (asked[field] !== undefined) refuse(`/${field}`, "not with `lowers`");
+  if (asked.reason === undefined) refuse("/reason", "why labels are lowered");
+  if (task.parent !== null) refuse("/lowers", "nothing on a task that is handed on: its labels are those of the first");
+  const known = new Set(Object.values(vocabulary.types).flatMap(({ flow }) => flow?.labels ?? []));
+  for (const [i, label] of (asked.lowers ?? []).entries())
+    if (!known.has(label)) refuse(`/lowers/${i}`, `a label that a type gives: ${named([...known])}`);
 }
 
 /**

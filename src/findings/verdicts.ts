@@ -258,7 +258,7 @@ interface Waiting extends HeldAction, ToApprove {
 }
 
 /** Name of an issuer, which stands before the subjects of its callers where several have callers; persons are named without it. */
-const ISSUER = /^[a-z0-9._-]{1,64}:/;
+export const ISSUER = /^[a-z0-9._-]{1,64}:/;
 
 /**
  * Returns who would have to approve an action in place of this reviewer; null if the reviewer can.

@@ -4,6 +4,8 @@ import {
   type FlowFacts,
   type FlowFactsInput,
   type FoundWriter,
+  type PlanFlow,
+  type PlannedArgument,
   type PolicyInput,
   type Returned,
   type SeenRecord,
@@ -19,6 +21,7 @@ import { LimitCounts, type LimitCharge, type CountLimits } from "./counts.js";
 import { ReadInstruction } from "./instruction.js";
 import { LEAVES_MAX, planOf, type Leaf, type VerbPlan } from "./plan.js";
 import { keyOf, rank, SeenMemory, type SeenLimits, type Sighting, type Sightings, type TaskSeen } from "./seen.js";
+import { ReadPlan, type PlannedSources } from "./task_plan.js";
 import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
 /** Note on an action, kept once it is permitted. */
@@ -37,10 +40,12 @@ export interface FlowNote {
   readonly asked: readonly string[];
   readonly instruction: ReadInstruction | null;
   readonly own: OwnValues;
+  /** Named steps of the task's plan that it is; null: none. */
+  readonly planned: { readonly plan: ReadPlan; readonly steps: readonly string[] } | null;
 }
 
 /** Permitted call whose answer is awaited: what its report is read by. */
-interface AwaitedCall extends Pick<FlowNote, "plan" | "lowers" | "asked" | "instruction" | "own"> {
+interface AwaitedCall extends Pick<FlowNote, "plan" | "lowers" | "asked" | "instruction" | "own" | "planned"> {
   readonly task: string;
 }
 
@@ -97,6 +102,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const words = own.instruction;
     const instruction = words === null ? null : ReadInstruction.of(words, now_ms);
     const looked = new Look(seen, own, instruction);
+    const planned = root?.plan === undefined ? null : compared(ReadPlan.of(root.plan), request, plan, looked);
     const facts: FlowFactsInput = {
       arguments: plan.effect === "look" ? {} : looked.at(plan.leaves(request)),
       complete: seen !== null,
@@ -106,6 +112,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       labels: seen === null ? null : seen === undefined ? [] : [...seen.labels].sort(),
       limits,
       others: seen === null ? null : seen === undefined ? false : seen.others || seen.pending.size > 0,
+      ...(planned !== null && { plan: planned.facts }),
     };
     if (root === null && charges.length === 0) return { facts, note: null };
     const changes = plan.effect !== "look" && plan.effect !== "fetch";
@@ -119,18 +126,20 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       asked: namesAsked(request),
       instruction,
       own,
+      planned: planned?.note ?? null,
     };
     return { facts, note };
   }
 
   /** Notes an action that was permitted: its answer is awaited, and may hold anything until it is reported. */
-  permitted(decisionId: string, note: FlowNote): void {
-    const { root, plan, lowers, written, charges, now_ms, asked, instruction, own } = note;
+  permitted(decisionId: string, note: FlowNote, returned?: SeenRecord): void {
+    const { root, plan, lowers, written, charges, now_ms, asked, instruction, own, planned } = note;
     this.#counts.take(decisionId, charges, root?.id ?? null, now_ms);
     if (root === null) return;
     const { id: task, agent } = root;
     this.#seen.permitted({ task, agent }, decisionId, { written: written(), labels: plan.labels, reads: plan.reads });
-    this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, instruction, own });
+    this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, instruction, own, planned });
+    if (returned !== undefined) this.recalled(decisionId, returned);
   }
 
   /** Returns the labels that its task loses by an action that was done; null: none. */
@@ -159,10 +168,19 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     return seen;
   }
 
+  /** Gives each value that an action has returned its writer. @returns what `permitted` takes; null: the action is on no task */
+  seenIn(decisionId: string, note: FlowNote, returned: Returned): SeenRecord | null {
+    return note.root === null ? null : recordOf(sightingsOf(decisionId, { ...note, task: note.root.id }, returned));
+  }
+
   /** Takes in what a record says that was seen. */
   recalled(decisionId: string, { task, others, full, values }: SeenRecord): void {
+    const planned = this.#awaited.get(decisionId)?.planned ?? null;
     this.#awaited.delete(decisionId);
-    const all = values.flatMap(({ keys, ...rest }) => keys.map((key): Sighting => ({ key, ...rest })));
+    const all = values.flatMap(({ keys, ...rest }) => {
+      const marks = planned === null ? 0 : planned.plan.marksAt(planned.steps, rest.path);
+      return keys.map((key): Sighting => ({ key, ...rest, ...(marks !== 0 && { marks }) }));
+    });
     this.#seen.take({ task, decision_id: decisionId, others, full, values: all });
   }
 
@@ -171,6 +189,11 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const { task, decision_id } = sightings;
     this.#seen.permitted({ task, agent }, decision_id, { written: [], labels, reads: false });
     this.#seen.take(sightings);
+  }
+
+  /** A person has lowered labels of a task. */
+  lowered(task: string, labels: readonly string[]): void {
+    this.#seen.lowering(task, labels).lower();
   }
 
   end(task: string): void {
@@ -292,21 +315,33 @@ class Look {
       else found["more"] = UNKNOWN;
     };
     if (leaves.length > LEAVES_MAX) show("more", UNKNOWN);
-    for (const { path, role, value } of leaves) {
-      const text = String(value);
-      const one = role === "content" ? null : readingFor(role, value);
-      if (one !== null && (one.kind !== "name" || role === "locator")) {
-        show(path, this.#argument(role, one, text));
-        continue;
-      }
-      const places = valuesIn(text).filter(({ kind }) => PLACES.has(kind));
-      // "Ada <ada@example.com>": where it goes is the address.
-      if (one !== null && places.length === 0) show(path, this.#argument(role, one, text));
-      if (one === null && this.#isSecret(text, null)) show(path, { ...CONTENT, secret: true });
-      for (const [i, place] of places.entries())
-        show(`${path}#${i + 1}`, this.#argument(role === "content" ? "destination" : role, place, text));
+    for (const { path, role, one, text } of matchedValues(leaves)) {
+      if (one !== null) show(path, this.#argument(role, one, text));
+      else if (this.#isSecret(text, null)) show(path, { ...CONTENT, secret: true });
     }
     return found;
+  }
+
+  /** Returns the state of each value of an argument that a step of a plan names. */
+  planned(leaves: readonly Leaf[], wanted: ReadonlyMap<string, PlannedSources>): Record<string, PlannedArgument> {
+    const found: Record<string, PlannedArgument> = {};
+    if (leaves.length > LEAVES_MAX) found["more"] = "unknown";
+    let shown = 0;
+    for (const { path, one } of matchedValues(leaves)) {
+      const of = wanted.get(/^[^/#]*/.exec(path)?.[0] ?? "");
+      if (of === undefined || one === null) continue;
+      if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, of);
+      else found["more"] = "unknown";
+    }
+    return found;
+  }
+
+  #isFrom(one: TypedValue, { writers, marks }: PlannedSources): PlannedArgument {
+    if (this.#sources(one).sources.some(({ writer }) => writers.has(writer))) return "planned";
+    const marked = this.#seen?.values.get(keyOf(one))?.marks;
+    if (marked !== undefined && (marked.sure & marks) !== 0) return "planned";
+    if (marked !== undefined && (marked.all & marks) !== 0) return "several";
+    return this.#seen === null || this.#seen?.full.has(one.kind) === true ? "unknown" : "elsewhere";
   }
 
   foreignIn(leaves: readonly (string | number)[]): string[] {
@@ -367,6 +402,57 @@ class Look {
       readings(token.replace(/[.]+$/u, "")).some((read) => this.#seen?.values.get(keyOf(read))?.secret === true),
     );
   }
+}
+
+/** A value of an action that is matched; `one` null: a text that is looked through for secrets. */
+interface MatchedValue {
+  path: string;
+  role: ArgumentFlow["role"];
+  one: TypedValue | null;
+  text: string;
+}
+
+function* matchedValues(leaves: readonly Leaf[]): Generator<MatchedValue, void, undefined> {
+  for (const { path, role, value } of leaves) {
+    const text = String(value);
+    const one = role === "content" ? null : readingFor(role, value);
+    if (one !== null && (one.kind !== "name" || role === "locator")) {
+      yield { path, role, one, text };
+      continue;
+    }
+    const places = valuesIn(text).filter(({ kind }) => PLACES.has(kind));
+    // "Ada <ada@example.com>": where it goes is the address.
+    if (one === null || places.length === 0) yield { path, role, one, text };
+    for (const [i, place] of places.entries())
+      yield { path: `${path}#${i + 1}`, role: role === "content" ? "destination" : role, one: place, text };
+  }
+}
+
+/** Order of a step's arguments from what fits best. */
+const STATES: readonly PlannedArgument[] = ["planned", "several", "unknown", "elsewhere"];
+
+/** Compares an action with a plan: of the steps that it may be, that which it fits best. */
+function compared(
+  plan: ReadPlan,
+  request: PolicyInput["request"],
+  verb: VerbPlan,
+  looked: Look,
+): { facts: PlanFlow; note: FlowNote["planned"] } {
+  const found = plan.stepsFor(request).map(({ name, arguments: wanted }) => {
+    const states = wanted.size === 0 ? {} : looked.planned(verb.leaves(request), wanted);
+    // Without a role nobody looks at an argument.
+    for (const argument of wanted.keys()) if (!verb.named.has(argument)) states[argument] = "unknown";
+    const worst = Object.values(states).reduce((most, state) => Math.max(most, STATES.indexOf(state)), 0);
+    return { name, states, worst };
+  });
+  const least = Math.min(...found.map(({ worst }) => worst));
+  const fitting = found.filter(({ worst }) => worst === least);
+  const [first] = fitting;
+  if (first === undefined) return { facts: { arguments: {}, fits: false, step: null }, note: null };
+  const steps = fitting.flatMap(({ name }) => (name === null ? [] : [name]));
+  // What doesn't come from where it should is no step, though it may have happened.
+  const isStep = least <= STATES.indexOf("several") && steps.length > 0;
+  return { facts: { arguments: first.states, fits: true, step: first.name }, note: isStep ? { plan, steps } : null };
 }
 
 const UNKNOWN: ArgumentFlow = {

@@ -13,6 +13,8 @@ export interface VerbPlan {
   flow: TypeFlow | null;
   /** Labels that a task has after it. */
   labels: readonly string[];
+  /** Arguments that have a role. */
+  named: ReadonlySet<string>;
   /** True if an answer may hold what others wrote; by default it may. */
   reads: boolean;
   leaves(request: PolicyInput["request"]): Leaf[];
@@ -46,6 +48,7 @@ function made(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
     effect,
     flow,
     labels: flow?.labels ?? NO_LABELS,
+    named: new Set(roles.map(({ steps: [name = ""] }) => name)),
     reads: looks && (flow === null || mayHoldOthers(flow)),
     leaves: (request) => {
       const found: Leaf[] = [];

@@ -26,6 +26,8 @@ export interface Sighting {
   named: boolean;
   alone: boolean;
   secret: boolean;
+  /** Marks of the task's plan for the steps that returned it. Left out: none. */
+  marks?: number;
 }
 
 /** Values of one answer, as its record says it. */
@@ -44,6 +46,8 @@ export interface SeenValue {
   introduced: ValueWriter;
   first: string;
   secret: boolean;
+  /** Marks of the plan's steps that returned it: all, and those under which it was alone of its kind, or not others' word. Left out: none. */
+  marks?: { all: number; sure: number };
 }
 
 export interface SeenLimits {
@@ -192,21 +196,27 @@ export class SeenMemory {
     this.#grow(seen, before);
   }
 
-  #add(seen: TaskSeen, { key, kind, path, named, alone, secret, ...said }: Sighting, decisionId: string): void {
+  #add(seen: TaskSeen, { key, kind, path, named, alone, secret, marks = 0, ...said }: Sighting, decisionId: string): void {
     const known = seen.values.get(key);
     // What the agent has put there itself stands there by nobody else's word.
     const writer = seen.written.has(key) ? worst(said.writer, "anyone") : said.writer;
     const source: ValueSource = { writer, record: decisionId, path, named, alone };
+    // A step that repeats what the agent has put there itself isn't where it comes from.
+    const ofStep = seen.written.has(key) ? 0 : marks;
+    const sure = alone || rank(writer) <= rank("service");
     if (secret) seen.secrets = true;
     if (known === undefined) {
       if (seen.values.size >= this.#limits.values_max) {
         seen.full.add(kind);
         return;
       }
-      seen.values.set(key, { sources: [source], introduced: writer, first: decisionId, secret });
+      const value: SeenValue = { sources: [source], introduced: writer, first: decisionId, secret };
+      seen.values.set(key, value);
+      mark(value, ofStep, sure);
       return;
     }
     known.secret ||= secret;
+    mark(known, ofStep, sure);
     if (known.first === decisionId) known.introduced = best(known.introduced, writer);
     known.sources.push(source);
     known.sources.sort(byTrust);
@@ -265,6 +275,13 @@ export class SeenMemory {
       this.forget(oldest);
     }
   }
+}
+
+function mark(value: SeenValue, marks: number, sure: boolean): void {
+  if (marks === 0) return;
+  value.marks ??= { all: 0, sure: 0 };
+  value.marks.all |= marks;
+  if (sure) value.marks.sure |= marks;
 }
 
 export const rank = (writer: ValueWriter): number => WRITERS.indexOf(writer);

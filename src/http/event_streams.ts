@@ -46,6 +46,7 @@ const WIDENS: ReadonlySet<string> = new Set([
   "agent_widened",
   "task_created",
   "task_changed",
+  "task_labels_lowered",
   "grant_created",
   "grant_approved",
   "revocation_lifted",

@@ -123,7 +123,7 @@ function entryText(text: string, entry: YAMLMap, { unused, about_task, when }: P
 }
 
 /** Keys of an entry that aren't verbs; every other key is one. */
-const NOT_VERBS = new Set(["about", "when", "code", "severity", "title", "message", "tell_agent", "proceed", "obligations"]);
+const NOT_VERBS = new Set(["about", "when", "code", "severity", "title", "message", "tell_agent", "proceed", "needs", "obligations"]);
 function verbKey(key: unknown): string[] {
   return isScalar(key) && !NOT_VERBS.has(String(key.value)) ? [String(key.value)] : [];
 }

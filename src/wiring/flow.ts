@@ -2,7 +2,7 @@
 import { chainedIn } from "../audit/chained.js";
 import { BesideLines, type LineReference } from "../audit/beside.js";
 import { readLines, type Line } from "../audit/reading.js";
-import type { DecisionRecord, OutcomeRecord, PolicyInput } from "../contract/index.js";
+import type { DecisionRecord, OutcomeRecord, PolicyInput, TaskState } from "../contract/index.js";
 import type { ActivePolicy, Task } from "../decision/ports.js";
 import { Flow } from "../flow/flow.js";
 import { loadReaders } from "../flow/values.js";
@@ -14,6 +14,7 @@ function hasWords({ vocabulary, purposes }: FlowWords): boolean {
   return vocabulary.flow !== undefined || [...purposes.values()].some(({ limits }) => limits !== undefined);
 }
 
+const LOWERED = Buffer.from('"change":"task_labels_lowered"');
 const OUTCOME = Buffer.from('"kind":"outcome"');
 const KNOWN = Buffer.from('"flow":{"arguments":');
 const PROCEEDED = Buffer.from('"proceed":true');
@@ -46,6 +47,11 @@ export function recallFlow(folder: string, policy: FlowWords, find: FindTask): F
 
 function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purposes }: FlowWords, find: FindTask): void {
   const { bytes } = line;
+  if (bytes.includes(LOWERED)) {
+    const { change, task } = (whole(line, beside) ?? {}) as { change?: string; task?: TaskState };
+    if (change === "task_labels_lowered" && task?.lowered !== undefined) flow.lowered(task.id, task.lowered.labels);
+    return;
+  }
   if (bytes.includes(OUTCOME)) {
     const record = whole(line, beside);
     if (record?.kind !== "outcome") return;
@@ -70,7 +76,7 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
   if (!answer.proceed && kind !== "observed") return;
   const { id, attributes } = ((decided.ancestors?.at(-1) ?? input) as unknown as PolicyInput).facts.task;
   const task = id === null ? undefined : find(id);
-  const root = isLive(task) ? { id: task.id, agent: task.agent, attributes } : null;
+  const root = isLive(task) ? { id: task.id, agent: task.agent, attributes, ...(task.plan !== undefined && { plan: task.plan }) } : null;
   if (root !== null && masked.some((pointer) => MASKED_ARGUMENT.test(pointer))) {
     flow.forget(root.id);
     return;
@@ -78,7 +84,7 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
   const { request } = input;
   const { agent, time } = input.facts;
   const { note } = flow.ask({ vocabulary, purpose: purposes.get(request.purpose), request, root, agent, now_ms: time.ms });
-  if (note !== null) flow.permitted(answer.decision_id, note);
+  if (note !== null) flow.permitted(answer.decision_id, note, decided.seen);
 }
 
 /** A record with what stands beside it; null where that isn't there, or the line isn't whole. */
@@ -137,16 +143,22 @@ export class ServiceFlow {
     this.#flow?.forget(task);
   }
 
+  /** A person has lowered labels of a task. */
+  lowered(task: string, labels: readonly string[]): void {
+    this.#flow?.lowered(task, labels);
+  }
+
   /** Drops the memory of a task that is over. */
   ended(task: string): void {
     this.#flow?.end(task);
   }
 
-  readonly port: Pick<Flow, "ask" | "permitted" | "done" | "returned" | "notMade"> = {
+  readonly port: Pick<Flow, "ask" | "permitted" | "seenIn" | "done" | "returned" | "notMade"> = {
     ask: (question) => this.#known().ask(question),
-    permitted: (id, note) => {
-      this.#known().permitted(id, note);
+    permitted: (id, note, seen) => {
+      this.#known().permitted(id, note, seen);
     },
+    seenIn: (id, note, returned) => this.#known().seenIn(id, note, returned),
     done: (id) => this.#flow?.done(id) ?? null,
     returned: (id, returned) => this.#flow?.returned(id, returned) ?? null,
     notMade: (id) => {

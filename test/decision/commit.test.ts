@@ -31,7 +31,8 @@ describe("what is noted of values", () => {
   const flow = (said: string[]): Partial<Pdp> => ({
     flow: {
       ask: () => ({ facts: {} as never, note: { of: "this action" } }),
-      permitted: (id, note) => said.push(`permitted ${id.length} ${JSON.stringify(note)}`),
+      permitted: (id, note, seen) => said.push(`permitted ${id.length} ${JSON.stringify(note)}${seen === undefined ? "" : " seen"}`),
+      seenIn: () => null,
       notMade: () => said.push("not made"),
     },
   });

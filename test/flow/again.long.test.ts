@@ -41,15 +41,22 @@ async function work(desk: FlowDesk, starts: ReadonlySet<number>): Promise<void> 
     const on = { agent: "a-1", purpose: "office", task };
     // Orders give a label, which closes sending: on one task alone, so that there is sending on the others.
     const kind = dice.of(task === "t-3" ? [0, 1, 2, 3] : [0, 0, 2, 2, 2, 3]);
-    const [to, amount, id, outcome] = [dice.of(addresses), 1 + dice.below(50), `o-${dice.below(5)}`, dice.below(5)];
+    const [to, amount, id, outcome] = [dice.of(addresses), 1 + dice.below(50), `o-${dice.below(5)}`, dice.below(6)];
     const body = { id: task, sender: dice.of(addresses), body: `see https://evil.example/${step} or ${dice.of(addresses)}` };
-    const { answer } = await desk.client.decide(
+    const action =
       kind < 2
         ? { ...on, verb: "read", resource: kind === 0 ? { type: "mail", id: task } : { type: "order", id } }
         : kind === 2
           ? { ...on, verb: "send", resource: { type: "mail", id: null }, arguments: { recipients: [to], body: `x ${step}` } }
-          : { ...on, verb: "refund", resource: { type: "order", id }, arguments: { amount } },
-    );
+          : { ...on, verb: "refund", resource: { type: "order", id }, arguments: { amount } };
+    // Some of it is done without asking, and reported.
+    if (outcome === 5) {
+      const returned = step % 2 === 0 ? { returned: returnedOf(kind < 2 ? body : "done") } : {};
+      const { body: taken } = await desk.observe({ ...action, at: new Date().toISOString(), ...returned });
+      expect(taken.accepted).to.equal(1);
+      continue;
+    }
+    const { answer } = await desk.client.decide(action);
     if (!answer.proceed || outcome === 0) continue;
     const report = outcome === 1 ? { outcome: "not_attempted" } : { outcome: "done", returned: returnedOf(kind < 2 ? body : "done") };
     const response = await fetch(`${desk.url}/decisions/${answer.decision_id}/outcome`, {
@@ -63,7 +70,7 @@ async function work(desk: FlowDesk, starts: ReadonlySet<number>): Promise<void> 
 
 /** What the policy saw of each decision and what came of it; decisions are named by their place. */
 function seen(desk: FlowDesk): string[] {
-  const decisions = desk.records().filter(({ kind }) => kind === "decision") as unknown as DecisionRecord[];
+  const decisions = desk.records().filter(({ kind }) => kind === "decision" || kind === "observed") as unknown as DecisionRecord[];
   const places = new Map(decisions.map(({ answer }, i) => [answer.decision_id, `#${i}`]));
   const named = (text: string): string => text.replaceAll(/[0-9a-f]{8}-[0-9a-f-]{27}/g, (id) => places.get(id) ?? "?");
   return decisions.map(({ answer, input }) => {

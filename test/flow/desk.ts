@@ -8,6 +8,7 @@ import { Registrar } from "../../demo/parties.js";
 import { makeSandbox, type Sandbox } from "../../dev/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { RemitClient } from "../../src/client/index.js";
+import type { ObservedAnswer } from "../../src/contract/index.js";
 import { startService } from "../../src/service.js";
 import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
@@ -48,6 +49,10 @@ export interface FlowDesk {
   token: string;
   /** Of a guard, which makes tasks too. */
   guardToken: string;
+  /** Of a person who reviews. */
+  reviewerToken: (name: string) => string;
+  /** Reports actions that were done without asking. @returns the answer's status and body */
+  observe: (...lines: object[]) => Promise<{ status: number; body: ObservedAnswer }>;
   url: string;
   bundle: Buffer;
   /** Folder of the records. */
@@ -88,6 +93,16 @@ export async function openFlowDesk(purposes: string, { vocabulary, purpose, attr
   const { dir, archive, sandbox, records } = await makeFlowOffice(purposes, vocabulary);
   const desk = { bundle: archive, folder: records, token: sandbox.token("office", ["remit:decide"]) } as FlowDesk;
   desk.guardToken = sandbox.token("guard", ["remit:decide", "remit:register"]);
+  desk.reviewerToken = (name) => sandbox.token(name, ["remit:review"]);
+  const observer = sandbox.token("sensor", ["remit:observe"]);
+  desk.observe = async (...lines) => {
+    const response = await fetch(`${desk.url}/observe`, {
+      method: "POST",
+      headers: { authorization: `Bearer ${observer}`, "content-type": "application/x-ndjson" },
+      body: lines.map((line) => `${JSON.stringify(line)}\n`).join(""),
+    });
+    return { status: response.status, body: (await response.json()) as ObservedAnswer };
+  };
   let stop = await open(desk, sandbox);
   desk.records = () => {
     return recordsIn(records);

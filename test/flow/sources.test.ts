@@ -34,6 +34,13 @@ open:
   flow: standard
   allow:
     - {send: mail, from: {recipients: [user, member]}, delegated: {then: allow}}
+planned:
+  statement: what a task's plan says
+  owner: office@example.com
+  task: required
+  flow: standard
+  allow:
+    - {read: mail, send: mail}
 `;
 
 const TABLE = `
@@ -67,6 +74,36 @@ cases:
   - delegated, and the set waits: {send: mail, given: {task.purpose: open, purpose: open}, with: {recipients: [shop@shop.example]}, then: flag and wait, because: flow_waits}
 `;
 
+const PLANNED = `
+table: what the task's plan says
+given:
+  now: "2027-03-02T10:15:00Z"
+  agent: {id: a-1, purposes: [planned], domains: [org.example]}
+  task:
+    id: t-1
+    purpose: planned
+    instruction: Write to ada@org.example
+    plan:
+      - {step: memo, verb: read, type: mail, id: "1"}
+      - {verb: send, type: mail, arguments: {recipients: [user, memo.sender]}}
+  flow:
+    seen:
+      - {by: anyone, values: [shop@shop.example], alone: true, step: memo.sender}
+      - {by: anyone, values: [two@shop.example], step: memo.sender}
+      - {by: anyone, values: [body@shop.example], alone: true, step: memo.body}
+      - {by: service, values: [listed@shop.example]}
+cases:
+  - the user's: {send: mail, with: {recipients: [ada@org.example]}, then: allow}
+  - a stranger's, from where it should: {send: mail, with: {recipients: [shop@shop.example]}, then: allow}
+  - one of several: {send: mail, with: {recipients: [two@shop.example]}, then: flag and wait, because: plan_waits}
+  - of another field: {send: mail, with: {recipients: [body@shop.example]}, then: deny, because: [flow_denied, not_as_planned]}
+  - a service's, and not planned: {send: mail, with: {recipients: [listed@shop.example]}, then: deny, because: not_as_planned}
+  - in the plan: {read: mail/1, then: allow}
+  - outside the plan: {read: mail/2, then: deny, because: outside_plan}
+  - without a plan: {read: mail/2, given: {task.plan: null}, then: allow}
+  - not all remembered: {send: mail, given: {flow.complete: false}, with: {recipients: [x@shop.example]}, then: deny, because: [flow_denied, flow_unknown]}
+`;
+
 /** A policy set in a folder of its own. */
 async function inFolder<T>(files: Record<string, string>, use: (dir: string) => Promise<T>): Promise<T> {
   const dir = mkdtempSync(join(tmpdir(), "remit-sources-"));
@@ -98,6 +135,15 @@ describe("whose values an entry accepts", function () {
     expect(wrong.map(({ name, got, error, helped }) => ({ name, got, error, helped }))).to.deep.equal([]);
   });
 
+  it("isn't asked of what a task's plan takes from a step, which tables say, too", async () => {
+    const opa = await compiler();
+    const { report } = await inFolder({ "tables/planned.yaml": PLANNED }, (dir) => testSet(opa, dir, { filter: null, coverage: 0 }));
+    const cases = report.tables.flatMap((table) => table.cases);
+    expect(cases).to.have.length(9);
+    const wrong = cases.filter(({ passed }) => !passed);
+    expect(wrong.map(({ name, got, error }) => ({ name, got, error }))).to.deep.equal([]);
+  });
+
   it("is the same to a policy and to those who explain it, for whatever is known of an action", () => {
     const { policy } = ground;
     const [text = ""] = rehearsalInputs(policy.vocabulary, policy.purposes, 0, 1);
@@ -119,7 +165,9 @@ describe("whose values an entry accepts", function () {
     });
     const values = fc.dictionary(fc.constantFrom("recipients/0", "recipients/1", "body#1", "more"), value, { maxKeys: 3 });
     const entries = [...policy.purposes].flatMap(([id, { allow, flag }]) =>
-      [...(allow["mail"]?.["send"] ?? []), ...(flag["mail"]?.["send"] ?? [])].map((entry) => ({ id, entry })),
+      [...(allow["mail"]?.["send"] ?? []), ...(flag["mail"]?.["send"] ?? [])].flatMap((entry) =>
+        entry.when.length === 0 ? [] : [{ id, entry }],
+      ),
     );
     expect(entries).to.have.length(3);
     fc.assert(

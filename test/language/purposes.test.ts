@@ -59,6 +59,10 @@ const WRONG: Wrong[] = [
   { what: "a notice to nowhere", source: support("allow:\n  - {read: invoice, obligations: [{notify: {chanel: desk}}]}"), line: 6, message: "unknown key in `notify` `chanel`", hint: "did you mean `channel`?" },
   { what: "a change of an unknown argument", source: support("allow:\n  - {read: invoice, obligations: [{modify: {argument: reasn, value: x}}]}"), line: 6, message: "unknown argument of `invoice` `reasn`", hint: "did you mean `reason`?" },
   { what: "a change to nothing", source: support("allow:\n  - {read: invoice, obligations: [{modify: {argument: reason}}]}"), line: 6, message: "`value` must be a text, a number, true or false" },
+  { what: "a need of a flag that goes on", source: support("flag:\n  - {read: invoice, proceed: true, needs: task.topic}"), line: 6, message: "only a flag that waits needs something", hint: "write `proceed: false`" },
+  { what: "a need that nobody knows", source: support("flag:\n  - {read: invoice, proceed: false, needs: [task.topc]}"), line: 6, message: "unknown subject or attribute of the task `topc`", hint: "did you mean `topic`?" },
+  { what: "a need that is a number", source: support("flag:\n  - {read: invoice, proceed: false, needs: 3}"), line: 6, message: "`needs` must be a word or a list of words" },
+  { what: "a need of what is permitted", source: support("allow:\n  - {read: invoice, needs: [task.topic]}"), line: 6, message: "unknown key in an entry of `allow` `needs`" },
   ...["5", "5m", "0s", "61s", "99ms", "1.5s", "5 s", '""', "-5s", "5S"].map(
     (lasts): Wrong => ({ what: `answers that last ${lasts}`, source: support(`answer_lasts: ${lasts}`), line: 5, message: "`answer_lasts` must be from 100ms to 60s", hint: "write 500ms or 5s" }),
   ),

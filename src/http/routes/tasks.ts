@@ -7,13 +7,16 @@ import {
   TaskFactAnswer,
   TaskPage,
   TaskTokenAnswer,
+  type Scope,
 } from "../../contract/index.js";
+import type { Caller } from "../../decision/ports.js";
+import { ISSUER, wantedApprover } from "../../findings/verdicts.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonReader } from "../json.js";
 import { PAGE_LIMIT, flag, pageQuery, readQuery, text } from "../query.js";
 import { json } from "../reply.js";
 import { changedAnswer, factAnswer, ifMatch } from "../revisions.js";
-import { READERS, authenticateAny, checkMaySee, checkMaySpeakFor, maySee, type Concerned } from "../rights.js";
+import { READERS, authenticateAny, checkMaySee, checkMaySpeakFor, checkScope, maySee, type Concerned } from "../rights.js";
 import type { Route } from "../route.js";
 import { CHANGE_PROBLEMS } from "./agents.js";
 
@@ -122,23 +125,43 @@ export function patchTask(deps: HttpDeps): Route {
       id: "changeTask",
       method: "patch",
       path: "/tasks/{id}",
-      summary: "Add subjects to a task, set attributes of it, or end it",
-      scope: "remit:register",
+      summary:
+        "Add subjects to a task, set attributes of it, or end it; with `remit:review` lower its labels, never for its agents or the person it is for",
+      scope: CHANGERS,
       if_match: "Not needed: subjects are only added, and an end is one, whatever it ends",
       request: { types: ["application/json"], schema: AmendTask },
       answers: {
         200: { description: "The task as it is now; ended, it is so at once, durable or not", schema: TaskChanged },
       },
-      problems: [...CHANGE_PROBLEMS, "task_not_found", "task_wider_than_parent", "revision_stale"],
+      problems: [...CHANGE_PROBLEMS, "task_not_found", "task_wider_than_parent", "revision_stale", "approver_not_permitted"],
     },
     handle: async (request, { id = "" }) => {
-      const caller = await deps.identity.authenticate(request.headers.authorization, "remit:register");
+      const caller = await authenticateAny(deps, request, CHANGERS);
       const expected = ifMatch(request);
       const asked = await readAmendTask(request, deps);
-      checkMaySpeakFor(deps, caller, concerned(deps.facts.task(id)));
+      checkScope(caller, asked.lowers === undefined ? "remit:register" : "remit:review");
+      const task = deps.facts.task(id);
+      checkMaySpeakFor(deps, caller, concerned(task));
+      if (asked.lowers !== undefined) checkMayLower(deps, caller, task);
       return changedAnswer(await deps.facts.changeTask(id, asked, expected, caller.id));
     },
   };
+}
+
+const CHANGERS: readonly Scope[] = ["remit:register", "remit:review"];
+
+/**
+ * Labels are lowered by whoever could approve what they close.
+ * @throws Problem `approver_not_permitted`
+ */
+function checkMayLower({ identity, facts, decider }: HttpDeps, caller: Caller, { agent, purpose, principal }: TaskFactAnswer): void {
+  const roles = decider.intake.activePolicy().purposes.get(purpose)?.approvers?.roles ?? [];
+  const principals = principal === null ? [] : [principal];
+  const isAgent = [caller.id, caller.id.replace(ISSUER, "")].some((name) => facts.registry.agent(name) !== undefined);
+  const expected = isAgent
+    ? "nobody who is an agent"
+    : wantedApprover({ caller: agent, principals, roles }, agent, { id: caller.id, roles: identity.rolesOf(caller) });
+  if (expected !== null) throw new Problem("approver_not_permitted", { expected }, { caller: caller.id });
 }
 
 export function postTaskToken(deps: HttpDeps): Route {

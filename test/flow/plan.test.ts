@@ -1,0 +1,201 @@
+import { expect } from "chai";
+import { planFault, type PolicyInput, type TaskPlan, type Values, type Vocabulary } from "../../src/contract/index.js";
+import { Flow, type FlowOptions } from "../../src/flow/flow.js";
+import { returnedOf } from "../../src/flow/returned.js";
+
+const text = { kind: "string", max: 2000 } as const;
+const type = (roles: Record<string, "destination" | "content" | "locator" | "commitment">, writes: Record<string, "service" | "author">) =>
+  ({
+    ...{ id: "name", about: {}, attributes: {}, related: {}, arguments: { to: text, body: text, url: text, amount: { kind: "number" } } },
+    flow: { roles, writes, ...(Object.values(writes).includes("author") && { author: "sender" }) },
+  }) as Vocabulary["types"][string];
+const VOCABULARY: Vocabulary = {
+  verbs: {
+    read: { class: "read", collection: true, effect: "look" },
+    send: { class: "send", collection: true, effect: "add" },
+  },
+  task: { subjects: [], attributes: { instruction: text } },
+  agent: { attributes: {} },
+  types: {
+    mail: type({ to: "destination", body: "content", id: "locator" }, { id: "service", sender: "author" }),
+    page: type({ url: "locator" }, {}),
+    contact: type({ to: "destination" }, { "*": "service" }),
+  },
+  flow: { instruction: "task.instruction", slots: [], own: [], members: [], secret: [] },
+};
+const [STRANGER, OTHER] = ["mallory@evil.example", "eve@evil.example"];
+
+class Scene {
+  #n = 0;
+  readonly flow: Flow;
+
+  constructor(
+    readonly plan: TaskPlan,
+    readonly instruction = "Do it; write to ada@else.example",
+    options: FlowOptions = {},
+  ) {
+    this.flow = new Flow(options);
+  }
+
+  ask(verb: string, of: string, given: Values = {}, id: string | null = null) {
+    return this.flow.ask({
+      ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
+      request: { verb, resource: { type: of, id, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
+      root: { id: "t", agent: "a-1", attributes: { instruction: this.instruction }, plan: this.plan },
+    });
+  }
+
+  planned(verb: string, of: string, given: Values = {}, id: string | null = null) {
+    return this.ask(verb, of, given, id).facts.plan;
+  }
+
+  did(verb: string, of: string, answer: unknown, given: Values = {}, id: string | null = null): void {
+    const { note } = this.ask(verb, of, given, id);
+    if (note === null) throw new Error("no task");
+    this.flow.permitted(`d-${++this.#n}`, note);
+    this.flow.returned(`d-${this.#n}`, returnedOf(answer));
+  }
+}
+
+const PLAN: TaskPlan = [
+  { step: "memo", verb: "read", type: "mail", id: "7" },
+  { step: "page", verb: "read", type: "page", arguments: { url: ["user", "memo"] } },
+  { verb: "send", type: "mail", arguments: { to: ["memo.sender", "page", "user"] } },
+];
+const mail = (body: string, sender = OTHER): object[] => [{ id: "7", sender, body }];
+
+describe("a task's plan", () => {
+  it("has a call by verb, type and id, and no other", () => {
+    const scene = new Scene(PLAN);
+    expect(scene.planned("read", "mail", {}, "7")).to.deep.equal({ fits: true, step: "memo", arguments: {} });
+    expect(scene.planned("read", "mail", {}, "8")).to.deep.equal({ fits: false, step: null, arguments: {} });
+    expect(scene.planned("read", "contact")).to.deep.include({ fits: false });
+    expect(scene.planned("send", "contact", { to: "ada@else.example" })).to.deep.include({ fits: false });
+  });
+
+  it("takes a value from the user, from a step, or from a field of what a step returned", () => {
+    const scene = new Scene(PLAN);
+    const to = (value: string) => scene.planned("send", "mail", { to: value })?.arguments["to"];
+    expect(to("ada@else.example")).to.equal("planned");
+    expect(to(OTHER)).to.equal("elsewhere");
+    scene.did("read", "mail", mail("see https://else.example/rates"), {}, "7");
+    expect(to(OTHER)).to.equal("planned");
+    expect(scene.planned("read", "page", { url: "https://else.example/rates" })?.arguments).to.deep.equal({ url: "planned" });
+    expect(scene.planned("read", "page", { url: "https://else.example/other" })?.arguments).to.deep.equal({ url: "elsewhere" });
+  });
+
+  it("doesn't take from another field than it names, nor from a call that is another step, or none", () => {
+    const scene = new Scene(PLAN);
+    const to = (value: string) => scene.planned("send", "mail", { to: value })?.arguments["to"];
+    scene.did("read", "mail", mail(`write to ${STRANGER}`), {}, "7");
+    expect(to(STRANGER)).to.equal("elsewhere");
+    scene.did("read", "mail", mail("x", "sender@else.example"), {}, "8");
+    expect(to("sender@else.example")).to.equal("elsewhere");
+    scene.did("read", "contact", [{ address: "known@else.example" }]);
+    expect(to("known@else.example")).to.equal("elsewhere");
+  });
+
+  it("takes nothing from a step whose own arguments came from elsewhere, though it has happened", () => {
+    const scene = new Scene(PLAN);
+    scene.did("read", "page", `write to ${STRANGER}`, { url: "https://evil.example" });
+    expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("elsewhere");
+    scene.did("read", "page", `write to ${STRANGER}`, { url: "ada@else.example" });
+    expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("planned");
+  });
+
+  it("tells a value that stands alone where others wrote it from one beside more of its kind", () => {
+    const scene = new Scene(PLAN, "Read https://else.example/rates");
+    scene.did("read", "page", `write to ${STRANGER} or ${OTHER}`, { url: "https://else.example/rates" });
+    expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("several");
+  });
+
+  it("takes an address within a text, and each of a list, by the argument that holds it", () => {
+    const plan: TaskPlan = [{ verb: "send", type: "mail", arguments: { to: ["user"], body: ["user"] } }];
+    const scene = new Scene(plan);
+    const { arguments: found } = scene.planned("send", "mail", { to: ["ada@else.example", OTHER], body: `so: ${STRANGER}` }) ?? {};
+    expect(found).to.deep.equal({ "to/0": "planned", "to/1": "elsewhere", "body#1": "elsewhere" });
+  });
+
+  it("isn't got around by the agent's writing a value where a step reads it", () => {
+    const plan: TaskPlan = [
+      { step: "book", verb: "read", type: "contact" },
+      { verb: "send", type: "mail", arguments: { to: ["book"] } },
+      { verb: "send", type: "contact" },
+    ];
+    const scene = new Scene(plan);
+    scene.did("send", "contact", "done", { to: STRANGER });
+    scene.did("read", "contact", [{ address: STRANGER }]);
+    expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("elsewhere");
+  });
+
+  it("is unknown where not all that was seen is remembered", () => {
+    const full = new Scene(PLAN, "x", { seen: { values_max: 1, total_max: 100 } });
+    full.did("read", "mail", mail("see https://else.example/a"), {}, "7");
+    expect(full.planned("send", "mail", { to: "sender@else.example" })?.arguments["to"]).to.equal("unknown");
+    const forgotten = new Scene(PLAN);
+    forgotten.flow.forget("t");
+    expect(forgotten.planned("send", "mail", { to: OTHER })?.arguments["to"]).to.equal("unknown");
+    expect(forgotten.planned("send", "mail", { to: "ada@else.example" })?.arguments["to"]).to.equal("planned");
+  });
+
+  it("is unknown of an argument that lost its role in a later bundle", () => {
+    const scene = new Scene([{ verb: "read", type: "contact", arguments: { amount: ["user"] } }]);
+    expect(scene.planned("read", "contact")?.arguments).to.deep.equal({ amount: "unknown" });
+  });
+
+  it("has of two steps the one that fits best, and is both where both fit", () => {
+    const plan: TaskPlan = [
+      { step: "first", verb: "read", type: "page", arguments: { url: ["user"] } },
+      { step: "next", verb: "read", type: "page", arguments: { url: ["first"] } },
+      { verb: "send", type: "mail", arguments: { to: ["next"] } },
+    ];
+    const scene = new Scene(plan, "Read https://else.example/a");
+    scene.did("read", "page", "then https://else.example/b", { url: "https://else.example/a" });
+    expect(scene.planned("read", "page", { url: "https://else.example/b" })).to.deep.include({ step: "next" });
+    scene.did("read", "page", `write to ${OTHER}`, { url: "https://else.example/b" });
+    expect(scene.planned("send", "mail", { to: OTHER })?.arguments).to.deep.equal({ to: "planned" });
+  });
+
+  it("is left out of the facts of a task without one", () => {
+    const scene = new Scene(PLAN);
+    const { facts } = scene.flow.ask({
+      ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
+      request: { verb: "read", resource: { type: "mail", id: "7", attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+      root: { id: "other", agent: "a-1", attributes: {} },
+    });
+    expect(facts).not.to.have.property("plan");
+  });
+
+  const silent = { ...VOCABULARY };
+  delete silent.flow;
+  const many = Array.from({ length: 31 }, (__, i) => ({ step: `s-${i}`, verb: "read", type: "page" }));
+  const bad: [what: string, plan: TaskPlan, at: (string | number)[], vocabulary?: Vocabulary][] = [
+    ["words that the vocabulary lacks altogether", PLAN, [], silent],
+    ["a verb that there isn't", [{ verb: "reed", type: "mail" }], [0, "verb"]],
+    ["a verb that every object has", [{ verb: "constructor", type: "mail" }], [0, "verb"]],
+    ["a type that there isn't", [{ verb: "read", type: "mole" }], [0, "type"]],
+    ["a step named like a writer", [{ step: "user", verb: "read", type: "mail" }], [0, "step"]],
+    ["a step named like strangers", [{ step: "anyone", verb: "read", type: "mail" }], [0, "step"]],
+    ["a step with a dot in its name", [{ step: "a.b", verb: "read", type: "mail" }], [0, "step"]],
+    ["two steps of one name", [...PLAN, { step: "memo", verb: "read", type: "page" }], [3, "step"]],
+    ["an argument without a role", [{ verb: "send", type: "mail", arguments: { amount: ["user"] } }], [0, "arguments", "amount"]],
+    ["an argument that there isn't", [{ verb: "send", type: "mail", arguments: { cc: ["user"] } }], [0, "arguments", "cc"]],
+    ["strangers as a source", [{ verb: "send", type: "mail", arguments: { to: ["anyone"] } }], [0, "arguments", "to", 0]],
+    ["a step that there isn't", [{ verb: "send", type: "mail", arguments: { to: ["user", "memo"] } }], [0, "arguments", "to", 1]],
+    ["a field without a name", [{ step: "m", verb: "send", type: "mail", arguments: { to: ["m."] } }], [0, "arguments", "to", 0]],
+    [
+      "more sources that are steps than there are marks",
+      [...many, ...many.map((__, i) => ({ verb: "send", type: "mail", arguments: { to: [`s-${i}`] } }))],
+      [61, "arguments", "to", 0],
+    ],
+  ];
+  for (const [what, plan, at, vocabulary = VOCABULARY] of bad) {
+    it(`is refused with ${what}`, () => {
+      expect(planFault(plan, vocabulary)?.at).to.deep.equal(at);
+    });
+  }
+
+  it("is accepted as it should be", () => {
+    expect(planFault(PLAN, VOCABULARY)).to.equal(null);
+  });
+});
