@@ -404,13 +404,18 @@ const rows = {
     control:
       "The answer waits until a group's sync has returned; a start cuts only what was never answered for, and keeps that; where anything else is unreadable it refuses.",
     lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
-    also: ["test/audit/power.long.test.ts", "test/audit/log.long.test.ts", "test/service/kills.long.test.ts"],
+    also: [
+      "test/audit/power.long.test.ts",
+      "test/audit/log.test.ts",
+      "test/audit/log_kills.long.test.ts",
+      "test/service/kills.long.test.ts",
+    ],
   },
   F4: {
     threat: "The disk is full, fails or stalls.",
     control: "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
     lives: ["src/audit/log.ts", "src/audit/writer.ts", "src/audit/segments.ts"],
-    also: ["test/audit/log.long.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
+    also: ["test/audit/log.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
   },
   F5: {
     threat: "Personal data and secrets of requests and facts are read from records, or guessed from their digests.",
