@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { Commands } from "../../src/facts/commands.js";
 import { WatchedFile } from "../../src/facts/watched_file.js";
+import { systemTimers } from "../../src/system/index.js";
 import { World } from "./world.js";
 
 const AGENT = "agents: {a-1: {owner: ops, purposes: [support]}}\n";
@@ -60,6 +61,16 @@ describe("a watched facts file", () => {
     writeFileSync(file, AGENT);
     await watched.look();
     expect(said).to.deep.equal(["0 new, 1 changed", "0 new, 1 changed"]);
+  });
+
+  it("is imported if it changes as many facts as it adds, and is looked at as often as it is watched", async () => {
+    writeFileSync(file, AGENT.replace("}}", "}, a-2: {owner: ops, purposes: [support]}}").replace("ops", "sales"));
+    let look = (): void => undefined;
+    const stop = watched.watch({ ...systemTimers, every: (_ms, call) => ((look = call), () => undefined) }, 1000);
+    look();
+    await watched.look();
+    stop();
+    expect(said).to.deep.equal(["1 new, 1 changed"]);
   });
 
   const bad: [string, () => void, RegExp][] = [
