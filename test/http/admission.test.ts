@@ -108,6 +108,17 @@ describe("admission", () => {
     expect([told.length, gate.underWay]).to.deep.equal([7, 0]);
   });
 
+  it("begins no more of what waits than the share has room for", async () => {
+    const gate = admission(100, new StillTimers(), 4);
+    const { begun, ask, end } = asking(gate);
+    ask("a3", "a", 3);
+    for (const name of ["a1", "waits", "waits too"]) ask(name, "a", 1);
+    await end("a1");
+    expect(begun).to.deep.equal(["a3", "a1", "waits"]);
+    await end("a3");
+    expect(begun.slice(3)).to.deep.equal(["waits too"]);
+  });
+
   it("gives a place back whose decision fails", async () => {
     const gate = admission(1, new StillTimers());
     for (let i = 0; i < 3; i++) {
