@@ -384,11 +384,13 @@ describe("grants", () => {
   it("lose no use by one that is given back twice, and know of none that isn't there", async () => {
     await facts.createGrant(grant({ uses: 1 }), "host");
     const { registry } = facts;
+    const unused = registry.dump();
     registry.giveBack(["G-1", "nothing"]);
     registry.count(["nothing"]);
     expect([facts.grant("G-1").used, registry.grantUse("nothing", NOW)]).to.deep.equal([0, undefined]);
     expect([registry.take(["G-1"]), registry.take(["G-1"])]).to.deep.equal([true, false]);
     const used = registry.dump();
+    expect(used, "a dump says how often each was used").to.not.deep.equal(unused);
     registry.giveBack(["G-1"]);
     registry.giveBack(["G-1"]);
     expect([registry.take(["G-1"]), registry.take(["G-1"]), registry.dump()]).to.deep.equal([true, false, used]);
@@ -437,6 +439,13 @@ describe("grants", () => {
     expect(kept()).to.deep.equal(["b", "later"]);
     expect(registry.grants("a-1", "T-1", "invoice", "read", NOW).map(({ input }) => input.id)).to.deep.equal(["later", "b"]);
     expect(registry.liveGrantsOf({ kind: "task", id: "T-1" }, false, NOW)).to.equal(0);
+  });
+
+  it("of which only the latest is kept is the one that was ended last, whichever was given first", async () => {
+    for (const id of ["first", "second"]) await facts.createGrant(grant({ id }), "host");
+    for (const id of ["second", "first"]) await facts.endGrant(id, { ended: true, reason: "r" }, null, "ops");
+    facts.registry.forgetOverGrants({ kind: "agent", id: "a-1" }, 1, NOW);
+    expect([...facts.registry.ids.grant.after("")]).to.deep.equal(["first"]);
   });
 
   it("of a task are limited as an agent's are, those that have yet to begin among them", async () => {
