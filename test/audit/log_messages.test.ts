@@ -32,7 +32,8 @@ interface Opened {
   directory: string;
 }
 
-async function opened(options: Partial<LogOptions> = {}): Promise<Opened> {
+/** @param tellsLost whether the owner records what was lost, as a service does */
+async function opened(options: Partial<LogOptions> = {}, tellsLost = false): Promise<Opened> {
   const [sent, said, directory]: [ToWriter[], string[], string] = [[], [], temporaryDirectory()];
   let tell = (_: FromWriter): void => undefined;
   let die = (_: Error): void => undefined;
@@ -44,7 +45,10 @@ async function opened(options: Partial<LogOptions> = {}): Promise<Opened> {
     {
       unavailable: (detail) => said.push(`unavailable: ${detail}`),
       ready: (seq) => said.push(`ready ${seq}`),
-      lost: (records) => said.push(`lost ${records}`),
+      lost: (records) => {
+        said.push(`lost ${records}`);
+        if (tellsLost) void append(log, "lost");
+      },
       unsealed: (detail) => said.push(`unsealed: ${detail}`),
     },
     () => ({
@@ -247,6 +251,59 @@ describe("the record log and its writer's messages", () => {
     await Promise.all(closing);
     expect([sent.length, records(sent[0]), sent[1]]).to.deep.equal([2, [1, 1, 1], "close"]);
     expect([log.healthy, await codeOf(append(log))]).to.deep.equal([false, "log_unavailable"]);
+  });
+
+  for (const [what, limit] of [
+    ["records", { queue_records_max: 3 }],
+    ["bytes, of records and what stands beside them", { queue_bytes_max: 3 * Buffer.byteLength('{"id":1,"seq":1,"v":2}\nbeside\n') }],
+  ] as const)
+    it(`takes as many ${what} as its queue may have, none of a turn after one that it refused, and more as they get to the disk`, async () => {
+      const { log, tell, sent } = await opened(limit);
+      const put = (): Promise<string> => codeOf(log.append('"id":1', '"v":2', { text: "beside" }));
+      const taken = [put(), put(), put()];
+      const refused = [put(), put()];
+      await turn();
+      tell({ kind: "durable", seq: 1 });
+      taken.push(put());
+      refused.push(put());
+      tell({ kind: "durable", seq: 3 });
+      refused.push(put());
+      expect(await Promise.all(refused), "in the turn of a refusal").to.deep.equal(Array(4).fill("log_backlog"));
+      await turn();
+      expect(log.queue.records).to.equal(1);
+      for (let i = 0; i < 2; i++) taken.push(put());
+      await turn();
+      tell({ kind: "durable", seq: 6 });
+      expect(await Promise.all(taken)).to.deep.equal(Array(6).fill("done"));
+      expect([log.queue, sent.map(records)]).to.deep.equal([
+        { records: 0, bytes: 0 },
+        [
+          [1, 3, 3],
+          [1, 1, 4],
+          [1, 2, 6],
+        ],
+      ]);
+      await log.close();
+    });
+
+  it("counts what was lost again if the record that says so is lost, and no more once that is on disk", async () => {
+    const { log, tell, said } = await opened({ durability: "relaxed" }, true);
+    const fails = async (epoch: number, seq: number): Promise<void> => {
+      await turn();
+      tell({ kind: "failed", detail: "EIO" });
+      tell({ kind: "ready", epoch, seq, cut: null });
+    };
+    for (let i = 0; i < 3; i++) void append(log);
+    await fails(2, 0);
+    await fails(3, 0);
+    void append(log);
+    await fails(4, 0);
+    await turn();
+    tell({ kind: "durable", seq: 1 });
+    void append(log);
+    await fails(5, 1);
+    expect(said.filter((one) => one.startsWith("lost"))).to.deep.equal(["lost 3", "lost 3", "lost 4", "lost 1"]);
+    await log.close();
   });
 
   it("says what its queue may have", async () => {
