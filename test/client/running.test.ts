@@ -1,6 +1,7 @@
 /** Answers that are kept and actions that run, against what is heard meanwhile: the client's own part, without a service. */
 import { expect } from "chai";
-import type { Answer, ChangeEvent } from "../../src/contract/index.js";
+import { createHash } from "node:crypto";
+import { canonicalAction, type Answer, type ChangeEvent } from "../../src/contract/index.js";
 import { AskedAction, type Action } from "../../src/client/action.js";
 import { ActionOnHold } from "../../src/client/held.js";
 import { ChangeReceiver, type WorkEvent } from "../../src/client/heard.js";
@@ -58,6 +59,40 @@ beforeEach(() => {
   timers = new StillTimers();
   outside = { monotonic: () => timers.now, after: (ms, call) => timers.after(ms, call) } as Outside;
   hearing = new Hearing(outside);
+});
+
+describe("an action that is asked about", () => {
+  const claims = (payload: object): string => `e30.${Buffer.from(JSON.stringify(payload)).toString("base64url")}.AA`;
+
+  it("is a copy that nobody can change, sent as it was given", () => {
+    const given = action();
+    const asked = new AskedAction(given);
+    expect(asked.request("r-1", null)).to.equal(`{"request_id":"r-1",${JSON.stringify(given).slice(1)}`);
+    expect(asked.request("r-1", 7)).to.equal(`{"request_id":"r-1","at_least":7,${JSON.stringify(given).slice(1)}`);
+    expect(() => (asked.action.resource.id = "n-2")).to.throw(TypeError);
+    expect([asked.unchanged, asked.action]).to.deep.equal([true, given]);
+    (given as { context?: unknown }).context = given;
+    expect(asked.unchanged, "it can't be written any more").to.equal(false);
+    expect(() => new AskedAction(given))
+      .to.throw()
+      .with.property("code", "action_unreadable");
+  });
+
+  it("has the digest that an answer has to carry, by whatever makes it", async () => {
+    const digest = `sha256:${createHash("sha256").update(canonicalAction(action(), "T-1")).digest("hex")}`;
+    expect(await new AskedAction(action()).digest).to.equal(digest);
+    expect(await new AskedAction(action(), (text) => createHash("sha256").update(text).digest("hex")).digest).to.equal(digest);
+  });
+
+  it("is of the task that it names, or else of its token's, or of none", () => {
+    const taskOf = (more: object): string | null => new AskedAction({ ...action(), task: undefined, ...more } as Action).task;
+    expect([{ task: "T-1", task_token: claims({ sub: "T-2" }) }, { task_token: claims({ sub: "T-2" }) }, {}].map(taskOf)).to.deep.equal([
+      "T-1",
+      "T-2",
+      null,
+    ]);
+    expect([{ task_token: "garbage" }, { task_token: claims({ sub: 7 }) }].map(taskOf)).to.deep.equal([null, null]);
+  });
 });
 
 describe("an answer that is kept", () => {
@@ -233,6 +268,27 @@ describe("an answer that is kept", () => {
     expect([held.fault, held.faultNow(true), held.until_ms, held.work]).to.deep.equal(["not_live", null, 1000, WORK]);
   });
 
+  it("has heard of it too if all facts are another store's, or more came than is remembered, and not of others' changes", () => {
+    const heardAfter = (hear: () => void): boolean => {
+      const held = hold();
+      hear();
+      return held.heardOf;
+    };
+    const another = (): void => {
+      hearing.another(3);
+    };
+    const many = (): void => {
+      for (let i = 0; i < 3000; i++) hearing.hear({ agent: "a-2" });
+    };
+    const others = (): void => {
+      hearing.hear({ agent: "a-2" });
+    };
+    expect([another, many, others].map(heardAfter)).to.deep.equal([true, true, false]);
+    const first = new Hearing(outside);
+    first.begin(20, true);
+    expect([first.covers(19), first.covers(20)]).to.deep.equal([false, true]);
+  });
+
   it("counts as heard what a stream that was resumed goes on with, and nothing before another", () => {
     hearing.breakOff();
     hearing.begin(20, true);
@@ -280,6 +336,11 @@ describe("an action that runs", () => {
     ["its agent is revoked", { change: "revoked", scope: "agent", of: "a-1", agent: "a-1" }, [[], 1]],
     ["its task is revoked", { change: "revoked", scope: "task", of: "T-1", task: "T-1" }, [[], 1]],
     ["everything is revoked", { change: "revoked", scope: "everything" }, [[], 1]],
+    ["everything has changed", { change: "agent_changed", scope: "everything" }, [[11], 0]],
+    ["an owner is revoked who is named as it is", { change: "revoked", scope: "owner", of: "a-1", agent: "a-1" }, [[11], 0]],
+    ["a person is revoked who is named as its task is", { change: "revoked", scope: "principal", of: "T-1" }, [[11], 0]],
+    ["agents are revoked, perhaps not its own", { change: "revoked", scope: "agent", of: "a-2" }, [[11], 0]],
+    ["tasks are revoked, perhaps not its own", { change: "revoked", scope: "task", of: "T-2" }, [[11], 0]],
     ["its owner is revoked", { change: "revoked", scope: "owner", of: "ops", agent: "a-1" }, [[11], 0]],
     ["its agent has changed", { agent: "a-1" }, [[11], 0]],
     ["another agent is revoked", { change: "revoked", scope: "agent", of: "a-2", agent: "a-2" }, [[], 0]],
@@ -319,8 +380,10 @@ describe("an action that runs", () => {
       answer = given;
       hearing.hear({ agent: "a-1" });
       await timers.advance(0);
-      hearing.hear({ change: "revoked", scope: "everything", revision: goesOn ? 10 : 12 });
       expect([asked, stopped]).to.deep.equal([[11], goesOn ? 0 : 1]);
+      hearing.hear({ change: "revoked", scope: "everything", revision: 12 });
+      await turn();
+      expect([asked, stopped], "and once").to.deep.equal([[11], 1]);
     });
 
   it("is asked about when its answer ends while nothing is heard, and again when the next ends", async () => {
