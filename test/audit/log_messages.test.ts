@@ -7,6 +7,7 @@ import { TORN_BYTES_MAX } from "../../src/audit/segments.js";
 import { ENTRY_BYTES_MAX } from "../../src/audit/tree/hash.js";
 import type { FromWriter, ToWriter } from "../../src/audit/writer.js";
 import type { Problem } from "../../src/contract/index.js";
+import type { Beside } from "../../src/decision/ports.js";
 import { systemTimers, type Timers } from "../../src/system/index.js";
 import { sizes } from "./log_support.js";
 import { temporaryDirectory } from "./temporary.js";
@@ -81,6 +82,7 @@ async function opened(options: Partial<LogOptions> = {}, tellsLost = false): Pro
 }
 
 const append = (log: SegmentLog, text = ""): Promise<void> => log.append(`"text":"${text}"`, '"v":2');
+const besideOf = (text: string): Beside => ({ text, digest: "" });
 /** A message of records, as far as a test looks at it. */
 const records = (message: ToWriter | undefined): [epoch: number, lines: number, seq: number] =>
   typeof message === "object" && "epoch" in message ? [message.epoch, message.lines.split("\n").length - 1, message.seq] : [NaN, NaN, NaN];
@@ -89,9 +91,9 @@ describe("the record log and its writer's messages", () => {
   it("hands over all records of a turn in one message, what stands beside them with it, and more of them in another", async () => {
     const { log, sent } = await opened();
     void append(log);
-    void log.append('"id":2', '"v":2', { text: "beside" });
+    void log.append('"id":2', '"v":2', besideOf("beside"));
     void log.appendAll([
-      { before: '"id":3', after: '"v":2', beside: { text: "more" } },
+      { before: '"id":3', after: '"v":2', beside: besideOf("more") },
       { before: '"id":4', after: '"v":2' },
     ]);
     expect([sent, log.queue.records, log.seq]).to.deep.equal([[], 4, 4]);
@@ -259,7 +261,7 @@ describe("the record log and its writer's messages", () => {
   ] as const)
     it(`takes as many ${what} as its queue may have, none of a turn after one that it refused, and more as they get to the disk`, async () => {
       const { log, tell, sent } = await opened(limit);
-      const put = (): Promise<string> => codeOf(log.append('"id":1', '"v":2', { text: "beside" }));
+      const put = (): Promise<string> => codeOf(log.append('"id":1', '"v":2', besideOf("beside")));
       const taken = [put(), put(), put()];
       const refused = [put(), put()];
       await turn();

@@ -85,7 +85,7 @@ describe("an action that is asked about", () => {
   });
 
   it("is of the task that it names, or else of its token's, or of none", () => {
-    const taskOf = (more: object): string | null => new AskedAction({ ...action(), task: undefined, ...more } as Action).task;
+    const taskOf = (more: object): string | null => new AskedAction({ ...action(), task: undefined, ...more } as unknown as Action).task;
     expect([{ task: "T-1", task_token: claims({ sub: "T-2" }) }, { task_token: claims({ sub: "T-2" }) }, {}].map(taskOf)).to.deep.equal([
       "T-1",
       "T-2",
