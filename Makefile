@@ -62,7 +62,7 @@ check: static test ## what must pass before a commit: static and test
 
 mutants: build ## change each line of a room's sources and see that a fast test notices; half an hour for ROOM=decision, or FILES="{floor,gather}" of it
 	@npm ci --prefix tools/mutants --ignore-scripts --no-audit --no-fund --silent
-	@FILES="$(if $(FILES),$(FILES),*)" ROOM="$(if $(ROOM),$(ROOM),decision)" node tools/mutants/node_modules/@stryker-mutator/core/bin/stryker.js run tools/mutants/stryker.config.js
+	@FILES="$(if $(FILES),$(FILES),*)" TESTS="$(if $(TESTS),$(TESTS),**/*)" ROOM="$(if $(ROOM),$(ROOM),decision)" node tools/mutants/node_modules/@stryker-mutator/core/bin/stryker.js run tools/mutants/stryker.config.js
 
 compiler: build ## build OPA as WebAssembly into compiler/, or with CHECK=1 compare its bytes with those there; needs Go
 	@node dist/scripts/compiler.js $(if $(CHECK),--check)

@@ -79,6 +79,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   outside: { args: [] },
   fleet: { args: ["--seeds", "100000"] },
   memory: { args: [] },
+  mutants: { args: [] },
 };
 
 interface Hostile {

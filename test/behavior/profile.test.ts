@@ -2,9 +2,9 @@ import { createHash } from "node:crypto";
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import type { BehaviorProfile } from "../../src/behavior/profile.js";
+import { BehaviorProfile } from "../../src/behavior/profile.js";
 import { NOTHING_ODD, type Act, type Assessment, type BehaviorChannel } from "../../src/contract/index.js";
-import { act, bytesOf, DAY, HOUR, live, MINUTE, MONDAY, SECOND, shift, work } from "./desk.js";
+import { act, bytesOf, DAY, HOUR, live, MINUTE, MONDAY, paid, payment, SECOND, shift, work } from "./desk.js";
 import { DAYS, TEAM, team, THEN } from "./team.js";
 
 /** What a reader of the log would see of these acts. */
@@ -119,6 +119,35 @@ describe("what is usual for an agent", () => {
     const profile = team();
     const moved = [...shift({ from: DAYS, days: 2 })].map((one) => ({ ...one, source: "wl-2" }));
     expect(mostOf(work(profile, moved))).to.be.below(60);
+  });
+
+  it("is a session of its own after four hours of silence, under the same name", () => {
+    const said = (gap: number): string => {
+      const profile = team();
+      return work(
+        profile,
+        series(30, (i) => ({ id: `x-${i}`, time_ms: THEN + i * gap })),
+      )
+        .flatMap(({ reasons }) => reasons)
+        .join("\n");
+    };
+    expect(said(4 * HOUR)).to.match(/distinct resources in one session/);
+    expect(said(4 * HOUR + SECOND)).to.not.match(/distinct resources in one session/);
+  });
+
+  it("isn't a payee that was paid on three days by odd payments; is one after three ordinary ones", () => {
+    const first = 20;
+    const scoreAfter = (payments: number, oddity: Partial<Act> = {}): number => {
+      const profile = new BehaviorProfile({ agents_max: 9 });
+      for (let day = 0; day < first + payments; day++) {
+        if (day >= first) live(profile, payment(day, 5, { id: "mine", ...oddity }));
+        work(profile, paid(day));
+      }
+      return profile.scoreOf(payment(first + payments, 1, { id: "mine" }));
+    };
+    const unknown = scoreAfter(0);
+    expect(scoreAfter(3)).to.be.below(unknown);
+    expect(scoreAfter(3, { source: "w-9", task: null })).to.be.at.least(unknown);
   });
 
   it("is what a person has approved, however much it is, and it teaches nothing", () => {

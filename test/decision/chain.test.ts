@@ -280,6 +280,24 @@ describe("decide: what is proven by tokens", () => {
     ],
     ["older than the registration", "agent_token_stale", (world) => world.agents.set("support-7", { ...AGENT, registered_ms: NOW })],
     ["that has run out", "agent_token_expired", (world) => (world.now_ms = NOW + 60_000)],
+    [
+      "of nobody, whose earlier actor is somebody who is revoked",
+      "principal_revoked",
+      (world) => {
+        world.agentProofs.set("agent-token", { ...PROOF, principal: null, chain: [{ issuer: "users", subject: "eve" }] });
+        world.revoked.add("principal/eve");
+      },
+    ],
+    [
+      "of nobody, whose earlier actor's owner is revoked",
+      "actor_stopped",
+      (world) => {
+        world.agentProofs.set("agent-token", { ...PROOF, principal: null, chain: [{ issuer: "agents", subject: "lead" }] });
+        world.credentials.set("agents lead", "lead-1");
+        world.agents.set("lead-1", { ...LEAD, owner: "leads@example.com" });
+        world.revoked.add("owner/leads@example.com");
+      },
+    ],
     ["for another person than the task's", "principal_mismatch", (world) => world.tasks.set("T-1", { ...TASK, principal: "bob" })],
     [
       "whose earlier actor is revoked",
@@ -334,6 +352,15 @@ describe("decide: what is proven by tokens", () => {
     world.credentials.set("agents lead", "lead-1");
     world.agents.set("lead-1", LEAD);
     expect((await world.decide(withToken)).answer.decision).to.equal("allow");
+  });
+
+  it("takes an earlier actor that was given its credential in the millisecond in which the token was issued", async () => {
+    const world = proving({ ...PROOF, principal: null, chain: [{ issuer: "agents", subject: "lead" }] });
+    world.credentials.set("agents lead", "lead-1");
+    world.agents.set("lead-1", { ...LEAD, registered_ms: NOW - 1000 });
+    expect((await world.decide(withToken)).answer.decision).to.equal("allow");
+    world.agents.set("lead-1", { ...LEAD, registered_ms: NOW - 999 });
+    expect(codes((await world.decide(withToken)).answer)).to.deep.equal(["actor_stopped"]);
   });
 
   it("takes a token that was issued after those of whom it acts for were revoked, and tasks for others", async () => {

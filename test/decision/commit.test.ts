@@ -1,8 +1,8 @@
 import { expect } from "chai";
-import type { PolicyResult, Vocabulary } from "../../src/contract/index.js";
+import { Problem, type PolicyResult, type Vocabulary } from "../../src/contract/index.js";
 import { decider } from "../../src/decision/decide.js";
 import type { IncidentPort, Pdp } from "../../src/decision/pdp.js";
-import { ALLOWED, AGENT, CALLER, NOW, REQUEST, TASK, World, policyOf, problemOf } from "./world.js";
+import { ALLOWED, AGENT, CALLER, NOW, REQUEST, TASK, World, live, policyOf, problemOf } from "./world.js";
 
 const DENIED: PolicyResult = {
   decision: "deny",
@@ -128,6 +128,80 @@ describe("actions of an agent that is narrowed", () => {
     await world.decide();
     expect(world.narrowed.get(AGENT.id)?.permitted).to.equal(1);
     expect([...world.narrowed.keys()]).to.deep.equal([AGENT.id]);
+  });
+});
+
+describe("an answer that comes when its node may no longer allow", () => {
+  const watched = (result: PolicyResult): Watched =>
+    new Watched(result, (said) => ({
+      flow: {
+        ask: () => ({ facts: {} as never, note: {} }),
+        permitted: () => said.push("permitted"),
+        notMade: () => said.push("not made"),
+      },
+      withheld: (id) => said.push(`withheld ${id.length}`),
+      decided: (id, caller, proceed) => said.push(`decided ${id.length} ${caller} ${proceed}`),
+    }));
+
+  for (const [left_ms, result, said] of [
+    [1, ALLOWED, ["permitted", `decided 36 ${CALLER.id} true`]],
+    [0, ALLOWED, ["permitted", "not made", "withheld 36"]],
+    [-5, ALLOWED, ["permitted", "not made", "withheld 36"]],
+    [0, DENIED, [`decided 36 ${CALLER.id} false`]],
+  ] as const)
+    it(`is ${said.length > 2 ? "withheld" : "given"} if it is ${result.decision} with ${left_ms} ms left when its record is on disk`, async () => {
+      const world = watched(result);
+      const lease = { left_ms: 1000 };
+      world.lease = lease;
+      world.append = () => ((lease.left_ms = left_ms), Promise.resolve());
+      const code = await world.decide().then(
+        ({ answer }) => answer.decision,
+        (cause: unknown) => (cause as Problem).code,
+      );
+      expect([code, world.said]).to.deep.equal([said.length > 2 ? "answer_late" : result.decision, said]);
+    });
+});
+
+describe("a record that can't be written", () => {
+  const BY_GRANT: PolicyResult = {
+    ...ALLOWED,
+    reasons: [{ effect: "allow", code: "granted", severity: "info", params: { grant: "G-1", lifted: ["not_permitted"] } }],
+  };
+
+  it("leaves the grants' uses as they were, learns nothing, and isn't named by the next record of its task", async () => {
+    const mask = (): never => {
+      throw new Problem("log_unavailable");
+    };
+    const world = new Watched(BY_GRANT, () => ({
+      masks: { isReady: () => true, names: (_: unknown, __: unknown, names: object) => names, mask } as never,
+    }));
+    const { vocabulary } = world.active as { vocabulary: Vocabulary };
+    const masked = { ...world.active, vocabulary: { ...vocabulary, masks: [] as never } } as typeof world.active;
+    const learned: string[] = [];
+    world.profile = { ...world.profile, learn: () => learned.push("learned"), unrecorded: () => learned.push("unlearned") };
+    world.uses = new Map([["G-1", 1]]);
+    world.grantsOf = () => [live("G-1", { counted: true })];
+    const unmasked = world.active;
+    world.active = masked;
+    expect((await problemOf(world.decide())).code).to.equal("log_unavailable");
+    expect([world.uses.get("G-1"), learned, world.records]).to.deep.equal([1, [], []]);
+    world.active = unmasked;
+    await world.decide();
+    expect(world.uses.get("G-1")).to.equal(0);
+    expect((JSON.parse(world.records[0] ?? "{}") as { previous: unknown }).previous).to.equal(null);
+  });
+
+  it("gives up its uses and forgets what was learned if the disk fails after the log has taken it", async () => {
+    const world = new Watched();
+    const learned: string[] = [];
+    world.profile = { ...world.profile, learn: () => learned.push("learned"), unrecorded: () => learned.push("unlearned") };
+    world.append = lost;
+    await world.decide().catch(() => undefined);
+    world.append = () => Promise.resolve();
+    await world.decide();
+    expect(learned).to.deep.equal(["learned", "unlearned", "learned"]);
+    const previous = world.records.map((record) => (JSON.parse(record) as { previous: unknown }).previous);
+    expect(previous).to.deep.equal([null, null]);
   });
 });
 

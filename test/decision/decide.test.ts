@@ -796,6 +796,50 @@ describe("decide: one decision, start to end", () => {
     });
   });
 
+  describe("what an adapter has read", () => {
+    const of = (id: string): object => ({ ...REQUEST, request_id: id });
+
+    it("is decided as anything else, and recorded under the adapter's name", async () => {
+      const world = new World();
+      const { answer } = await world.decider.decideAction(of("R-1"), CALLER, "opa");
+      const embedded = await world.decider.decideAction(of("R-2"), CALLER);
+      expect([answer.decision, embedded.answer.decision]).to.deep.equal(["allow", "allow"]);
+      const [first, second] = records(world) as (Recorded & { adapter?: string })[];
+      expect([first?.adapter, first?.answer.request_id, first?.caller]).to.deep.equal(["opa", "R-1", CALLER.id]);
+      expect([second?.adapter, second?.answer.request_id]).to.deep.equal([undefined, "R-2"]);
+      expect((await problemOf(world.decider.decideAction({}, CALLER, "opa"))).code).to.equal("field_missing");
+      expect(world.records).to.have.lengthOf(2);
+    });
+
+    it("is several actions, each with an answer or a problem of its own, in their order", async () => {
+      const world = new World();
+      const asked = [of("R-1"), {}, { ...of("R-2"), verb: "destroy" }, { ...of("R-3"), agent: 7 }, of("R-4")];
+      const decided = await world.decider.decideActions(asked, CALLER, "opa");
+      const told = decided.map((one) => (one instanceof Problem ? one.code : `${one.answer.request_id ?? ""} ${one.answer.decision}`));
+      expect(told).to.deep.equal(["R-1 allow", "field_missing", "R-2 deny", "field_type", "R-4 allow"]);
+      expect(records(world).map(({ answer }) => answer.request_id)).to.deep.equal(["R-1", "R-2", "R-4"]);
+      expect(await world.decider.decideActions([{}], CALLER, "opa")).to.have.lengthOf(1);
+      expect(await world.decider.decideActions([], CALLER, "opa")).to.deep.equal([]);
+    });
+
+    it("is a list that is read whole before any of it is decided, as a batch is", async () => {
+      const world = new World();
+      const decided = await world.decider.decideAll([of("R-1"), of("R-2")], CALLER);
+      expect(decided.map(({ answer }) => answer.request_id)).to.deep.equal(["R-1", "R-2"]);
+      const problem = await problemOf(world.decider.decideAll([of("R-3"), {}], CALLER));
+      expect([problem.code, problem.detail.field, world.records.length]).to.deep.equal(["field_missing", "/actions/1/agent", 2]);
+      expect((await problemOf(world.decider.decideAll([], CALLER))).code).to.equal("field_invalid");
+    });
+
+    it("ends whatever was asked where something is broken, rather than in a problem", async () => {
+      const world = new World();
+      world.agents.get = broken;
+      const failure: unknown = await world.decider.decideActions([of("R-1")], CALLER, "opa").catch((cause: unknown) => cause);
+      expect(failure).to.be.instanceOf(Error).and.not.instanceOf(Problem);
+      expect(world.records).to.deep.equal([]);
+    });
+  });
+
   describe("a batch", () => {
     it("answers and records in order, each with its own id", async () => {
       const world = new World();

@@ -171,6 +171,45 @@ describe("grants", () => {
       expect([approvals(), found()]).to.deep.equal([[], []]);
     });
 
+    it("wait for another voice until the millisecond of their expiry, and another is begun from then on", async () => {
+      const asked = { quorum: 2, approval_digest: OTHER, expires_ms: NOW + 10 };
+      await approve({ ...asked, decision: "d-51" }, "lead");
+      const live = { ...asked, approval_digest: DIGEST, quorum: 1 };
+      await approve({ ...live, decision: "d-61" }, "lead");
+      world.clock.wall_ms += 9;
+      expect([facts.registry.openApproval("a-1", OTHER, "boss", world.clock.wall()), approvals(DIGEST, NOW + 9)]).to.deep.equal([
+        "approval-d-51",
+        ["approval-d-61 live true"],
+      ]);
+      world.clock.wall_ms++;
+      expect([facts.registry.openApproval("a-1", OTHER, "boss", world.clock.wall()), approvals(DIGEST, NOW + 10)]).to.deep.equal([
+        undefined,
+        [],
+      ]);
+      await approve({ ...asked, decision: "d-52", expires_ms: NOW + HOUR_MS }, "boss");
+      expect(["d-51", "d-52"].map((id) => facts.grant(`approval-${id}`).approval?.given.map(({ by }) => by))).to.deep.equal([
+        ["lead"],
+        ["boss"],
+      ]);
+    });
+
+    it("permit the action whatever the policy's conditions are, fit any vocabulary, and can be listed by agent", async () => {
+      await facts.createGrant(grant(), "host");
+      await approve();
+      const [view] = facts.registry.approvals("a-1", NOW, () => DIGEST);
+      expect(view).to.deep.equal({
+        ...{ state: "live", counted: true, expires_ms: NOW + HOUR_MS },
+        input: { id: "approval-d-1", exact: true, about: "any", when: [] },
+      });
+      expect(facts.grant("approval-d-1").fits).to.equal(true);
+      expect(facts.registry.approvalsOf("a-1").map(({ value: { id } }) => id)).to.deep.equal(["approval-d-1"]);
+      expect(facts.registry.approvalsOf("gone")).to.deep.equal([]);
+      expect([facts.registry.approvals("a-1", NOW, () => OTHER), facts.registry.take(["approval-d-1", "nothing"])]).to.deep.equal([
+        [],
+        false,
+      ]);
+    });
+
     it("are nobody's to make in another way", async () => {
       expect(await outcome(facts.createGrant(grant({ id: "approval-d-2" }), "host"))).to.equal("fact_invalid /id");
       for (const [agent, counted, refused] of [
@@ -217,6 +256,18 @@ describe("grants", () => {
     expect([states(), facts.grant("G-1").fits]).to.deep.equal([["G-1 live"], true]);
   });
 
+  const good: [what: string, asked: CreateGrant][] = [
+    ["with an expiry a millisecond from now", grant({ expires: at(1) })],
+    ["with an expiry at the limit", grant({ expires: at(8 * HOUR_MS) })],
+    ["that begins at the limit, and lasts as long", grant({ not_before: at(8 * HOUR_MS), expires: at(16 * HOUR_MS) })],
+    ["that lasts a millisecond", grant({ not_before: at(HOUR_MS - 1) })],
+    ["that began long ago", grant({ not_before: at(-HOUR_MS), expires: at(8 * HOUR_MS) })],
+  ];
+  for (const [what, asked] of good)
+    it(`are given ${what}`, async () => {
+      expect(await outcome(facts.createGrant(asked, "host"))).to.equal("done");
+    });
+
   const bad: [what: string, asked: CreateGrant, refused: string][] = [
     ["for nobody", without("agent"), "fact_invalid /agent"],
     ["for an agent and a task", grant({ task: "T-1" }), "fact_invalid /agent"],
@@ -239,6 +290,15 @@ describe("grants", () => {
       "fact_invalid /expires",
     ],
     ["with a beginning beyond the limit", grant({ not_before: at(8 * HOUR_MS + 1), expires: at(9 * HOUR_MS) }), "fact_invalid /not_before"],
+    ["with an expiry at its beginning", grant({ not_before: at(HOUR_MS) }), "fact_invalid /expires"],
+    ["that end before now, and began before", grant({ not_before: at(-HOUR_MS), expires: at(-1) }), "fact_invalid /expires"],
+    [
+      "that last too long from a later beginning",
+      grant({ not_before: at(HOUR_MS), expires: at(9 * HOUR_MS + 1) }),
+      "fact_invalid /expires",
+    ],
+    ["with a beginning that is no time", grant({ not_before: "soon" }), "fact_invalid /not_before"],
+    ["requested by a hidden character", grant({ requested_by: "lead\u200b" }), "identifier_not_canonical /requested_by"],
     ["approved by a hidden character", grant({ approved_by: "lead\u200b" }), "identifier_not_canonical /approved_by"],
     ["with an id of another", grant({ id: "G-0", uses: 3 }), "grant_exists /id"],
   ];
@@ -319,6 +379,85 @@ describe("grants", () => {
     expect([registry.take(["G-1", "G-1", "G-1"]), registry.take(["G-2", "free", "G-1"])]).to.deep.equal([false, true]);
     expect([registry.take(["G-1", "G-2"]), registry.take(["free"]), registry.take(["G-1"])]).to.deep.equal([false, true, true]);
     expect(["G-1", "G-2", "free"].map((id) => facts.grant(id).used)).to.deep.equal([2, 1, 2]);
+  });
+
+  it("lose no use by one that is given back twice, and know of none that isn't there", async () => {
+    await facts.createGrant(grant({ uses: 1 }), "host");
+    const { registry } = facts;
+    const unused = registry.dump();
+    registry.giveBack(["G-1", "nothing"]);
+    registry.count(["nothing"]);
+    expect([facts.grant("G-1").used, registry.grantUse("nothing", NOW)]).to.deep.equal([0, undefined]);
+    expect([registry.take(["G-1"]), registry.take(["G-1"])]).to.deep.equal([true, false]);
+    const used = registry.dump();
+    expect(used, "a dump says how often each was used").to.not.deep.equal(unused);
+    registry.giveBack(["G-1"]);
+    registry.giveBack(["G-1"]);
+    expect([registry.take(["G-1"]), registry.take(["G-1"]), registry.dump()]).to.deep.equal([true, false, used]);
+  });
+
+  it("are forgotten 30 days after their end, at a start, and no others with them", async () => {
+    const days = 30 * 24 * HOUR_MS;
+    for (const [id, expires] of [
+      ["G-3", 2],
+      ["G-1", 1],
+      ["G-2", 1],
+    ] as const)
+      await facts.createGrant(grant({ id, expires: at(expires) }), "host");
+    await facts.createGrant(without("agent", { id: "G-4", task: "T-1" }), "host");
+    const known = async (ms: number): Promise<[string[], string[]]> => {
+      const next = new World(world.disk);
+      next.clock.wall_ms = NOW + ms;
+      const { registry } = await next.open(world.store.revision);
+      return [[...registry.ids.grant.after("")], [...registry.grants("a-1", "T-1", "invoice", "read", NOW)].map(({ input }) => input.id)];
+    };
+    expect(await known(days)).to.deep.equal([
+      ["G-1", "G-2", "G-3", "G-4"],
+      ["G-3", "G-1", "G-2", "G-4"],
+    ]);
+    expect(await known(days + 1)).to.deep.equal([
+      ["G-3", "G-4"],
+      ["G-3", "G-4"],
+    ]);
+  });
+
+  it("of which only the latest are kept, once they are over, keep what is live or will be, of that holder and of others", async () => {
+    const { registry } = facts;
+    const kept = (): string[] => [...registry.ids.grant.after("")];
+    await facts.createGrant(grant({ id: "later", not_before: at(HOUR_MS - 1) }), "host");
+    await facts.createGrant(without("agent", { id: "of-task", task: "T-1", uses: 1 }), "host");
+    for (const id of ["c", "a", "b"]) await facts.createGrant(grant({ id, uses: 1 }), "host");
+    expect(registry.take(["a", "b", "c", "of-task"])).to.equal(true);
+    registry.forgetOverGrants({ kind: "agent", id: "a-1" }, 3, NOW);
+    expect(kept()).to.deep.equal(["a", "b", "c", "later", "of-task"]);
+    registry.forgetOverGrants({ kind: "agent", id: "a-1" }, 2, NOW);
+    expect(kept()).to.deep.equal(["a", "b", "later", "of-task"]);
+    expect(states("invoice", "read", "T-1")).to.have.members(["later not_yet_valid", "a used_up", "b used_up", "of-task used_up"]);
+    registry.forgetOverGrants({ kind: "agent", id: "a-1" }, 1, NOW);
+    expect([kept(), registry.liveGrantsOf({ kind: "agent", id: "a-1" }, false, NOW)]).to.deep.equal([["b", "later", "of-task"], 1]);
+    registry.forgetOverGrants(null, 1, NOW);
+    expect(kept()).to.deep.equal(["b", "later"]);
+    expect(registry.grants("a-1", "T-1", "invoice", "read", NOW).map(({ input }) => input.id)).to.deep.equal(["later", "b"]);
+    expect(registry.liveGrantsOf({ kind: "task", id: "T-1" }, false, NOW)).to.equal(0);
+  });
+
+  it("of which only the latest is kept is the one that was ended last, whichever was given first", async () => {
+    for (const id of ["first", "second"]) await facts.createGrant(grant({ id }), "host");
+    for (const id of ["second", "first"]) await facts.endGrant(id, { ended: true, reason: "r" }, null, "ops");
+    facts.registry.forgetOverGrants({ kind: "agent", id: "a-1" }, 1, NOW);
+    expect([...facts.registry.ids.grant.after("")]).to.deep.equal(["first"]);
+  });
+
+  it("of a task are limited as an agent's are, those that have yet to begin among them", async () => {
+    world = new World(undefined, { grants_per_holder_max: 1 });
+    facts = await world.open();
+    await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
+    await facts.createTask({ id: "T-1", agent: "a-1", purpose: "support", expires: at(HOUR_MS) }, "host");
+    const ofTask = (id: string): CreateGrant => without("agent", { id, task: "T-1", not_before: at(1000) });
+    const outcomes: string[] = [];
+    for (const asked of [ofTask("G-1"), ofTask("G-2"), grant({ id: "G-3", not_before: at(1000) }), grant({ id: "G-4" })])
+      outcomes.push(await outcome(facts.createGrant(asked, "host")));
+    expect(outcomes).to.deep.equal(["done", "facts_full", "done", "facts_full"]);
   });
 
   it("are used exactly as often as they say, however 10,000 decisions come and fall apart", async () => {

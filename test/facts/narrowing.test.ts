@@ -5,7 +5,7 @@ import type { Commands, Narrowing } from "../../src/facts/commands.js";
 import { exportFacts } from "../../src/facts/export.js";
 import { importFacts } from "../../src/facts/import.js";
 import { readYamlDocument } from "../../src/facts/import_file.js";
-import { withNarrowing } from "../../src/facts/narrowing.js";
+import { restrictionOf, withNarrowing } from "../../src/facts/narrowing.js";
 import { Narrowings } from "../../src/facts/narrowings.js";
 import type { Json } from "../../src/store/store.js";
 import { NOW, World, at, lines, outcome, turns, type Fate } from "./world.js";
@@ -236,6 +236,34 @@ describe("narrowings", () => {
     });
   });
 
+  it("are counted while they are in force, once for each agent", () => {
+    const narrowings = new Narrowings();
+    const put = (agent: string, lifted: NarrowingState["lifted"] = null): number[] => {
+      narrowings.put({ agent, ...BY_HAND, by: "ops", since: at(0), lifted, revision: 1 });
+      return [narrowings.size, narrowings.inForce];
+    };
+    const lifted = { at: at(0), by: "ada", reason: "r" };
+    const seen = [put("a-1"), put("a-1"), put("a-2", lifted), put("a-1", lifted), put("a-1", lifted), put("a-2"), put("a-1")];
+    expect(seen).to.deep.equal([
+      [1, 1],
+      [1, 1],
+      [2, 1],
+      [2, 0],
+      [2, 0],
+      [2, 1],
+      [2, 2],
+    ]);
+  });
+
+  it("are shared out among nodes, of which each permits its own part and no more", () => {
+    const permitted = (nodes: number): number => {
+      const narrowings = new Narrowings(nodes);
+      narrowings.put({ agent: "a-1", ...BY_HAND, actions_per_minute: 7, by: "ops", since: at(0), lifted: null, revision: 1 });
+      return Array.from({ length: 20 }, () => narrowings.spend(["a-1"], NOW)).filter(Boolean).length;
+    };
+    expect([1, 2, 3, 7, 8].map(permitted)).to.deep.equal([7, 3, 2, 1, 0]);
+  });
+
   describe("leave so many actions a minute", () => {
     const spend = (...agents: string[]): boolean => facts.registry.spend(agents, world.clock.wall_ms);
     beforeEach(async () => {
@@ -368,4 +396,57 @@ describe("narrowings", () => {
       });
     }
   });
+});
+
+describe("what another node has restricted", () => {
+  const agent = { id: "a-1", status: "active", bound: at(0), ended: null };
+  const ended = { at: at(5), reason: "r" };
+  const told = (changes: object = {}): object => ({ scope: "agent", of: "a-1", lifted: null, source: "idp", as_of: at(5), ...changes });
+  const lifted = { at: at(0), by: "ada", reason: "r" };
+  const before = (changes: object = {}): object => told({ by: "earlier", ...changes });
+
+  const rows: [change: string, there: object, here: object | null, becomes: object | null | "the same"][] = [
+    ["agent_suspended", agent, agent, { ...agent, status: "suspended" }],
+    ["agent_suspended", agent, { ...agent, status: "suspended" }, "the same"],
+    ["agent_suspended", agent, { ...agent, status: "revoked" }, "the same"],
+    ["agent_revoked", agent, { ...agent, status: "suspended" }, { ...agent, status: "revoked" }],
+    ["agent_revoked", agent, { ...agent, status: "revoked" }, "the same"],
+    ["task_ended", { ended }, { id: "T-1", ended: null }, { id: "T-1", ended }],
+    ["grant_ended", { ended }, { id: "G-1", ended: null }, { id: "G-1", ended }],
+    ["grant_ended", { ended }, { id: "G-1", ended: { ...ended, at: at(1) } }, "the same"],
+    ["revoked", { scope: "agent", lifted: null }, null, { scope: "agent", lifted: null }],
+    ["revoked", { scope: "agent", lifted: null }, { scope: "agent", by: "x", lifted: null }, "the same"],
+    ["revoked", { scope: "agent", lifted: null }, { scope: "agent", by: "x", lifted }, { scope: "agent", lifted: null }],
+    ["revoked", told(), null, told()],
+    ["revoked", told(), before({ lifted }), told()],
+    ["revoked", told(), before(), "the same"],
+    ["revoked", told({ as_of: at(4) }), before(), "the same"],
+    ["revoked", told({ as_of: at(6) }), before(), before({ as_of: at(6) })],
+    ["revoked", told({ before: at(1) }), before(), before({ before: at(1) })],
+    ["revoked", told({ before: at(1) }), before({ before: at(1) }), "the same"],
+    ["revoked", told({ before: at(1) }), before({ before: at(2) }), "the same"],
+    ["revoked", told({ as_of: at(6), before: at(1) }), before({ before: at(2) }), before({ as_of: at(6), before: at(2) })],
+    ["agent_tokens_cut", { bound: at(5) }, agent, { ...agent, bound: at(5) }],
+    ["agent_tokens_cut", { bound: at(5) }, { ...agent, bound: at(5) }, "the same"],
+    ["agent_tokens_cut", { bound: at(5) }, { ...agent, bound: at(6) }, "the same"],
+    ["agent_narrowed", { ...BY_HAND, lifted: null }, null, { ...BY_HAND, lifted: null }],
+  ];
+  for (const [change, there, here, becomes] of rows)
+    it(`holds here too and gives nothing back: ${change} ${JSON.stringify(there)} on ${JSON.stringify(here)}`, () => {
+      const value = here as Json;
+      const after = restrictionOf(change, there as Json)?.(value);
+      if (becomes === "the same") expect(after).to.equal(value);
+      else expect(after).to.deep.equal(becomes);
+    });
+
+  for (const [change, value] of [
+    ["task_ended", { ended: null }],
+    ["grant_ended", {}],
+    ["agent_tokens_cut", {}],
+    ["agent_restored", agent],
+    ["something new", {}],
+  ] as const)
+    it(`is nothing for ${change} of ${JSON.stringify(value)}`, () => {
+      expect(restrictionOf(change, value)).to.equal(null);
+    });
 });

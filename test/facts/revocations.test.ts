@@ -71,6 +71,17 @@ describe("revocations", () => {
     });
   }
 
+  it("have an id of 400 bytes at most: a longer name's digest stands for it", async () => {
+    const id = async (token: string): Promise<string> => (await facts.revoke(cut({ token }), "ops")).fact.id;
+    const [longest, longer, other] = ["j".repeat(394), "j".repeat(395), "k".repeat(395)];
+    expect(await id(longest)).to.equal(`token/${longest}`);
+    const ids = [await id(longer), await id(other)];
+    for (const one of ids) expect(one).to.match(/^token\/sha256:[0-9a-f]{64}$/);
+    expect(new Set(ids).size).to.equal(2);
+    await facts.lift(ids[0] ?? "", { reason: "explained" }, null, "ops");
+    expect([longest, longer, other].map((of) => facts.registry.revoked("token", of))).to.deep.equal([true, false, true]);
+  });
+
   describe("that a transmitter of security events tells of", () => {
     const told = (as_of_ms: number, changes: object = {}) => ({
       ...{ source: "idp", scope: { agent: "a-1" }, as_of_ms: NOW + as_of_ms, reason: "told" },

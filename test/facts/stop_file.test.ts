@@ -53,6 +53,12 @@ describe("the stop file", () => {
     expect(statSync(file).mode & 0o444).to.equal(0o444);
   });
 
+  it("is there if something that can't be replaced is, and leaves nothing beside that", async () => {
+    mkdirSync(file);
+    expect(writeStop(folder, STOP)).to.be.true;
+    expect([readdirSync(folder), await readStop(folder)]).to.deep.equal([[STOP_FILE], { reason: "stop.json is there", by: "file" }]);
+  });
+
   it("is not written where there is no folder", () => {
     expect(() => writeStop(join(folder, "none"), STOP)).to.throw(/ENOENT/);
   });

@@ -89,6 +89,46 @@ describe("tasks", () => {
     });
   }
 
+  for (const [what, spoil] of [
+    ["has ended", () => facts.changeTask("P", { ended: true, reason: "r" }, null, "ops")],
+    ["is revoked", () => facts.revoke({ scope: { task: "P" }, reason: "r" }, "ops")],
+  ] as const) {
+    it(`are not handed on from below a task that ${what}`, async () => {
+      const expires = at(1000);
+      await facts.createTask(task({ id: "P", expires }), "host");
+      await facts.createTask(task({ id: "C", parent: "P", expires }), "host");
+      world.clock.wall_ms = NOW + 999;
+      const handOn = (id: string): Promise<string> => outcome(facts.createTask(task({ id, agent: "a-2", parent: "C", expires }), "host"));
+      expect(await handOn("D")).to.equal("done");
+      await spoil();
+      expect(await handOn("E")).to.equal("parent_not_live /parent");
+    });
+  }
+
+  it("take in nothing, nor a grant, from the millisecond of their expiry", async () => {
+    await facts.createTask(task({ expires: at(1000) }), "host");
+    const entry = { read: "invoice" };
+    const said = { task: "T-1", entry, reason: "r", requested_by: "a", approved_by: "b", expires: at(HOUR_MS) };
+    const tries = async (id: string): Promise<string[]> => [
+      await outcome(facts.changeTask("T-1", { subjects: { customer: [id] } }, null, "host")),
+      await outcome(facts.createGrant({ id, ...said }, "host")),
+    ];
+    world.clock.wall_ms = NOW + 999;
+    expect(await tries("ada")).to.deep.equal(["done", "done"]);
+    world.clock.wall_ms = NOW + 1000;
+    expect(await tries("bob")).to.deep.equal(["fact_invalid /subjects", "fact_invalid /task"]);
+  });
+
+  it("take in subjects that their parent has, and no others with them", async () => {
+    await facts.createTask(task({ id: "P", subjects: { customer: ["ada", "bob"], ticket: ["T-1"] } }), "host");
+    await facts.createTask(task({ id: "C", parent: "P", subjects: { customer: ["ada"] } }), "host");
+    const add = (subjects: Record<string, string[]>): Promise<string> => outcome(facts.changeTask("C", { subjects }, null, "host"));
+    expect(await add({ customer: ["bob"], ticket: ["T-1"] })).to.equal("done");
+    expect(await add({ customer: ["bob", "eve"] })).to.equal("task_wider_than_parent /subjects/customer");
+    expect(await add({ ticket: ["T-2"] })).to.equal("task_wider_than_parent /subjects/ticket");
+    expect(facts.task("C").subjects).to.deep.equal({ customer: ["ada", "bob"], ticket: ["T-1"] });
+  });
+
   const badChanges: [what: string, id: string, asked: AmendTask, expected: number | null, refused: string][] = [
     ["of a task that isn't there", "T-0", { ended: true }, null, "task_not_found"],
     ["of what has changed since", "P", { ended: true }, 3, "revision_stale"],

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import type { Commands } from "../../src/facts/commands.js";
 import { WatchedFile } from "../../src/facts/watched_file.js";
+import { systemTimers } from "../../src/system/index.js";
 import { World } from "./world.js";
 
 const AGENT = "agents: {a-1: {owner: ops, purposes: [support]}}\n";
@@ -62,6 +63,16 @@ describe("a watched facts file", () => {
     expect(said).to.deep.equal(["0 new, 1 changed", "0 new, 1 changed"]);
   });
 
+  it("is imported if it changes as many facts as it adds, and is looked at as often as it is watched", async () => {
+    writeFileSync(file, AGENT.replace("}}", "}, a-2: {owner: ops, purposes: [support]}}").replace("ops", "sales"));
+    let look = (): void => undefined;
+    const stop = watched.watch({ ...systemTimers, every: (_ms, call) => ((look = call), () => undefined) }, 1000);
+    look();
+    while (said.length === 0) await new Promise(setImmediate);
+    stop();
+    expect(said).to.deep.equal(["1 new, 1 changed"]);
+  });
+
   const bad: [string, () => void, RegExp][] = [
     [
       "what isn't YAML",
@@ -112,6 +123,7 @@ describe("a watched facts file", () => {
     it(`is refused for ${what}, said once, and is no longer once its old bytes are back`, async () => {
       spoil();
       await watched.look();
+      expect(said).to.have.lengthOf(1);
       await watched.look();
       expect(said.splice(0).map((line) => wanted.test(line))).to.deep.equal([true]);
       expect([watched.isRefused, world.store.revision]).to.deep.equal([true, imported]);
@@ -121,6 +133,15 @@ describe("a watched facts file", () => {
       expect([watched.isRefused, said]).to.deep.equal([false, []]);
     });
   }
+
+  it("is refused with its place: file, line and field", async () => {
+    writeFileSync(file, "agents:\n  a-1:\n    ownr: x\n");
+    await watched.look();
+    expect(said.splice(0).join()).to.match(/^\/facts\.yaml(:\d+)?: \/agents\/a-1\/ownr: \S/);
+    writeFileSync(file, "agents: {a-1: {owner: ops, purposes: [nothing]}}\n");
+    await watched.look();
+    expect(said.join()).to.match(/^\/facts\.yaml(:\d+)?: \S+: \S/);
+  });
 
   it("is tried again at the next look where what it says can't be recorded now", async () => {
     world.logFails = true;

@@ -44,8 +44,8 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
     cut.text("facts/ledger.js", "#record", "this.#owed.push(change); this.#owed.sort", "this.#owed.sort"),
   ],
   "a grant used more often than it may be": [
-    cut.never("facts/held_grants.js", "take", "usesLeft"),
-    cut.text("facts/held_grants.js", "#state", 'usesLeft(grant) === 0 ? "used_up" : "live"', '"live"'),
+    cut.never("facts/held_grants.js", "take", "#hasUse"),
+    cut.text("facts/held_grants.js", "#state", 'this.#isUsedUp(grant) ? "used_up" : "live"', '"live"'),
   ],
   "uses that a start forgets": [cut.call("facts/commands.js", "Commands.open", "registry.count")],
   "uses counted from a time by a clock that jumps": [cut.always("audit/past.js", "usesSince", "first")],

@@ -237,6 +237,26 @@ const rows = {
     lives: ["src/wiring/descriptors.ts", "src/system/open_files.ts", "src/http/connections.ts"],
     also: ["test/service/descriptors.long.test.ts"],
   },
+  B10: {
+    threat: "A product asks as it would ask an OPA: it takes an error for a permission, or goes ahead without what was obliged.",
+    control:
+      "A mapped document is true of what proceeds without obligations alone; what can't be read, mapped, decided or recorded is false.",
+    lives: ["src/http/routes/opa.ts", "src/adapters/opa/mapping.ts"],
+    also: ["test/adapters/opa/mapped.test.ts"],
+  },
+  B11: {
+    threat: "Decision logs or a status, as OPAs send them, come from a stranger, or what they say is decided by it.",
+    control:
+      "They need a token with `remit:observe`; what was permitted is judged and recorded as observed, and nothing is permitted by it.",
+    lives: ["src/http/routes/opa_reports.ts", "src/adapters/opa/decision_logs.ts"],
+    also: ["test/adapters/opa/stock.test.ts"],
+  },
+  B12: {
+    threat: "Traces over gRPC come from a stranger, since a listener of its own has none of the checks of the other.",
+    control: "Each call proves its caller by its own token with `remit:observe`, through the same code as over HTTP.",
+    lives: ["src/http/otlp_grpc.ts", "src/http/routes/otlp.ts"],
+    also: ["test/adapters/otlp/grpc.test.ts"],
+  },
   C1: {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
     control: "One signature of a pinned key over all files, each listed, each hashed; what runs goes on.",
@@ -404,13 +424,18 @@ const rows = {
     control:
       "The answer waits until a group's sync has returned; a start cuts only what was never answered for, and keeps that; where anything else is unreadable it refuses.",
     lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
-    also: ["test/audit/power.long.test.ts", "test/audit/log.long.test.ts", "test/service/kills.long.test.ts"],
+    also: [
+      "test/audit/power.long.test.ts",
+      "test/audit/log.test.ts",
+      "test/audit/log_kills.long.test.ts",
+      "test/service/kills.long.test.ts",
+    ],
   },
   F4: {
     threat: "The disk is full, fails or stalls.",
     control: "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
     lives: ["src/audit/log.ts", "src/audit/writer.ts", "src/audit/segments.ts"],
-    also: ["test/audit/log.long.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
+    also: ["test/audit/log.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
   },
   F5: {
     threat: "Personal data and secrets of requests and facts are read from records, or guessed from their digests.",
@@ -438,6 +463,12 @@ const rows = {
       "A decision vouches for a call of the same purpose and task, whose arguments and attributes are the same as far as both are known.",
     lives: ["src/adapters/otlp/asked.ts"],
     also: ["test/adapters/otlp/service.long.test.ts"],
+  },
+  F9: {
+    threat: "Whoever answers in a witness's place makes a history look witnessed that no witness has seen.",
+    control: "An answer is verified with the witness's key against the checkpoint that was sent, and again when it is read from its file.",
+    lives: ["src/audit/witness.ts"],
+    also: ["test/audit/witness.test.ts"],
   },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",

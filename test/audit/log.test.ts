@@ -1,7 +1,5 @@
 import { expect } from "chai";
-import { spawn, spawnSync } from "node:child_process";
-import { once } from "node:events";
-import { fileURLToPath } from "node:url";
+import { spawnSync } from "node:child_process";
 import { verifyLog } from "../../src/audit/tree/verify.js";
 import { readLog, temporaryDirectory } from "./temporary.js";
 import { openLog, sizes, quiet } from "./log_support.js";
@@ -77,34 +75,6 @@ async function until(condition: () => boolean): Promise<void> {
 }
 
 describe("the record log", () => {
-  const load = fileURLToPath(new URL("./load.js", import.meta.url));
-
-  it("loses no acknowledged record over twenty kills under load", async function () {
-    const directory = temporaryDirectory();
-    const acknowledged: number[] = [];
-    for (let kill = 0; kill < 20; kill++) {
-      const firstId = (kill + 1) * 100_000;
-      const child = spawn(process.execPath, [load, directory, String(firstId)], {
-        stdio: ["ignore", "pipe", "inherit"],
-      });
-      let output = "";
-      child.stdout.on("data", (chunk: Buffer) => {
-        output += chunk.toString();
-        // At a different point each time: of a group, of a segment, of the hand-over.
-        if (output.length > 400 * (kill + 1)) child.kill("SIGKILL");
-      });
-      await once(child, "close");
-      acknowledged.push(...output.split("\n").slice(0, -1).map(Number));
-    }
-    const log = await openLog(directory);
-    await log.close();
-    const found = readLog(directory);
-    expect(found.map(({ seq }) => seq)).to.deep.equal(found.map((_, i) => i + 1));
-    const ids = new Set(found.map(({ facts_revision }) => facts_revision));
-    expect(acknowledged.filter((id) => !ids.has(id))).to.deep.equal([]);
-    expect(acknowledged.length).to.be.greaterThan(5000);
-  });
-
   it("numbers records without gaps and resolves in their order", async () => {
     const directory = temporaryDirectory();
     const log = await openLog(directory);
@@ -357,18 +327,6 @@ describe("the record log", () => {
     expect((await failureOf(openLog(directory))).name).to.equal("Locked");
     await log.append('"id":1', '"v":2');
     await log.close();
-    await (await openLog(directory)).close();
-  });
-
-  it("refuses a directory that another living process has open", async () => {
-    const directory = temporaryDirectory();
-    const child = spawn(process.execPath, [load, directory], { stdio: ["ignore", "pipe", "inherit"] });
-    await once(child.stdout, "data");
-    const { name, message } = await failureOf(openLog(directory));
-    child.kill("SIGKILL");
-    await once(child, "exit");
-    expect(name).to.equal("Locked");
-    expect(message).to.contain(String(child.pid));
     await (await openLog(directory)).close();
   });
 
