@@ -137,6 +137,7 @@ describe("an answer that comes when its node may no longer allow", () => {
       flow: {
         ask: () => ({ facts: {} as never, note: {} }),
         permitted: () => said.push("permitted"),
+        seenIn: () => null,
         notMade: () => said.push("not made"),
       },
       withheld: (id) => said.push(`withheld ${id.length}`),
