@@ -13,18 +13,13 @@ interface Options extends Choice {
   watch?: true;
   coverage?: true;
   raise?: true;
-  jobs?: string;
-}
-
-/** Files that run at once: long ones wait for half of their time, for processes, polls and limits; fast ones compute. */
-function jobsFor({ jobs, all }: Options): string {
-  return jobs ?? String((all === true ? 2 : 1) * availableParallelism() + 1);
+  jobs: string;
 }
 
 /** Starts mocha on these files, in as many processes as there are jobs for. */
 function startMocha(files: readonly string[], options: Options): ChildProcess {
-  const { title, coverage } = options;
-  const parallel = files.length > 1 ? ["--parallel", "--jobs", jobsFor(options)] : [];
+  const { title, coverage, jobs } = options;
+  const parallel = files.length > 1 ? ["--parallel", "--jobs", jobs] : [];
   return spawn(
     process.execPath,
     [
@@ -102,7 +97,7 @@ const program = new Command("test")
   .option("--watch", "build what changes, then run the choice again")
   .option("--coverage", "print the coverage of each room of src/, and fail where it has fallen")
   .option("--raise", "with --coverage: write what was reached to test/coverage.json")
-  .option("--jobs <n>", "files that run at once; one more than there are processors, or than twice as many with --all")
+  .option("--jobs <n>", "files that run at once", String(availableParallelism() + 1))
   .parse();
 
 try {

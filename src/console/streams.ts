@@ -105,6 +105,8 @@ export class LiveStreams {
   /** Ends the upstreams, and every page's stream. */
   close(): void {
     this.#linger();
+    // Nothing is written behind the end: a connection that is closed falls silent.
+    this.#isUp = false;
     for (const { response } of this.#viewers) response.end();
     for (const connection of this.#connections) connection.close();
     for (const stop of this.#stops) stop();
@@ -113,7 +115,6 @@ export class LiveStreams {
     this.#recent = [];
     this.#fresh = [];
     this.#seconds = [];
-    this.#isUp = false;
   }
 
   #start(): void {

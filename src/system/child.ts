@@ -30,11 +30,20 @@ export function childProcess<To, From extends { kind: string }>(
       });
     },
     onDeath(call) {
-      let closed = false;
-      child.on("message", (message) => (closed ||= (message as From).kind === "closed"));
-      child.on("error", call);
+      let over = false;
+      const died = (cause: Error): void => {
+        if (over) return;
+        over = true;
+        call(cause);
+      };
+      child.on("message", (message) => (over ||= (message as From).kind === "closed"));
+      child.on("error", (cause) => {
+        // It can't be sent to: what is left of it must not go on beside its successor.
+        child.kill("SIGKILL");
+        died(cause);
+      });
       child.on("exit", (code, signal) => {
-        if (!closed) call(new Error(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`));
+        died(new Error(signal === null ? `it exited with code ${code}` : `it was ended by ${signal}`));
       });
     },
     terminate() {

@@ -50,6 +50,16 @@ describe("a supervised thread", () => {
     assert.deepEqual([threads.length, thread.running, threads[0]?.posted, threads[1]?.posted], [2, true, [], ["kept"]]);
   });
 
+  it("is started again once, however often one death is told", () => {
+    const { thread, threads, deaths, due, elapse } = stage();
+    threads[0]?.die();
+    threads[0]?.die();
+    assert.deepEqual([deaths.length, due.length], [1, 1]);
+    elapse();
+    threads[0]?.die();
+    assert.deepEqual([deaths.length, due.length, threads.length, thread.running], [1, 0, 2, true]);
+  });
+
   it("passes on nothing that a dead thread had under way", () => {
     const { threads, received, elapse } = stage();
     threads[0]?.die();
