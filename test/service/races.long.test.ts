@@ -17,11 +17,11 @@ const WITHOUT: readonly Edit[] = [
   cut.value(
     "decision/decide.js",
     "decider",
-    "decided",
+    "committed",
     `async (question) => {
         const made = attempt(question);
         await new Promise((resolve) => timers.after(2, resolve));
-        return committer.durable(committer.commit(made));
+        return committer.commit(made);
       }`,
   ),
   cut.call("service.js", "barrier", "landed", "Promise.resolve()"),
