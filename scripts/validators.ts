@@ -20,6 +20,8 @@ const SHARED_LEAST = 200;
 const all: SchemaRequest[] = [];
 watchSchemas((asked) => all.push(asked));
 await import("../src/service.js");
+// Asked for by tables of cases, which a browser reads too.
+await import("../src/authoring/given.js");
 
 rmSync(GENERATED, { recursive: true, force: true });
 mkdirSync(GENERATED);
