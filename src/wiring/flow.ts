@@ -24,6 +24,8 @@ const DECISION = Buffer.from('"answer":{"action_digest":"');
 /** Arguments that stand in records as digests: nobody can tell what was written. */
 const MASKED_ARGUMENT = /^\/input\/request\/(?:arguments|resource\/id)/;
 
+type RecalledRecord = DecisionRecord | OutcomeRecord | { kind: "facts"; change: string; task: TaskState };
+
 /** Looks a task up among the facts. */
 type FindTask = (id: string) => Task | undefined;
 
@@ -47,17 +49,16 @@ export function recallFlow(folder: string, policy: FlowWords, find: FindTask): F
 
 function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purposes }: FlowWords, find: FindTask): void {
   const { bytes } = line;
-  if (bytes.includes(LOWERED)) {
-    const { change, task } = (whole(line, beside) ?? {}) as { change?: string; task?: TaskState };
-    if (change === "task_labels_lowered" && task?.lowered !== undefined) flow.lowered(task.id, task.lowered.labels);
+  // An argument may have a member of that name and text: then the line is none of these, and is read on.
+  const special = bytes.includes(LOWERED) || bytes.includes(OUTCOME) ? (whole(line, beside) as RecalledRecord | null) : null;
+  if (special?.kind === "facts") {
+    if (special.change === "task_labels_lowered") flow.lowered(special.task.id, special.task.lowered?.labels ?? []);
     return;
   }
-  if (bytes.includes(OUTCOME)) {
-    const record = whole(line, beside);
-    if (record?.kind !== "outcome") return;
-    if (record.outcome === "done") flow.done(record.decision_id)?.lower();
-    if (record.seen !== undefined) flow.recalled(record.decision_id, record.seen);
-    else if (record.outcome === "not_attempted") flow.notMade(record.decision_id);
+  if (special?.kind === "outcome") {
+    if (special.outcome === "done") flow.done(special.decision_id)?.lower();
+    if (special.seen !== undefined) flow.recalled(special.decision_id, special.seen);
+    else if (special.outcome === "not_attempted") flow.notMade(special.decision_id);
     return;
   }
   // What was denied has told its agent nothing.

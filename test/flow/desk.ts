@@ -32,7 +32,7 @@ types:
     writes: {id: service, sender: author}
     author: sender
   order:
-    arguments: {amount: integer}
+    arguments: {amount: integer, kind: string, change: string}
     writes: {"*": service}
     labels: [confidential]
 `;

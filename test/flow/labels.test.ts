@@ -43,4 +43,15 @@ describe("a label", function () {
     await desk.again();
     expect(await ask("t-1", "send", "mail")).to.include("confidential_stays");
   });
+
+  for (const given of [{ kind: "outcome" }, { change: "task_labels_lowered" }])
+    it(`is known after a start whatever the call that gave it has in its arguments: ${JSON.stringify(given)}`, async () => {
+      const task = `t-${Object.keys(given).join("")}`;
+      await issue(task);
+      const resource = { type: "order", id: "1" };
+      const { answer } = await desk.client.decide({ agent: "a-1", purpose: "office", task, verb: "read", resource, arguments: given });
+      expect(answer.proceed).to.equal(true);
+      await desk.again();
+      expect(await ask(task, "send", "mail")).to.include("confidential_stays");
+    });
 });
