@@ -1,6 +1,6 @@
 /**
  * Questions of one node to others, and their answers. An answer comes in parts, since a message between nodes is bounded. Any of it may be
- * lost: who asked is told which nodes have not answered in time.
+ * lost: the asking node learns which nodes have not answered in time.
  */
 import type { Timers } from "../system/index.js";
 

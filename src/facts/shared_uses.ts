@@ -25,7 +25,7 @@ export interface SharedUsesDeps {
   burned: (grant: string, uses: number) => void;
 }
 
-/** How often what isn't needed is looked for: a use goes back after once to twice as long. */
+/** Interval at which unused uses are looked for: one goes back after once to twice as long. */
 const LOOK_EVERY_MS = 1000;
 /** Attempts to take a use while others take theirs. */
 const TRIES_MAX = 8;

@@ -1,4 +1,4 @@
-/** Outcomes of decisions in a cluster: whichever node is told, the one that has decided records it. */
+/** Outcomes of decisions in a cluster. Any node takes a report; the node that decided records it. */
 import { Problem, ReportOutcome, type OutcomeAnswer, type ProblemCode, type ProblemDetail } from "../contract/index.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
 import { schemas } from "../system/schemas.js";

@@ -84,7 +84,7 @@ export class FleetRecords {
   async summary(url: string): Promise<string> {
     const ask = summaryAsk({ url }) as Extract<RecordQuestion, { kind: "summary" | "new" }>;
     if (ask.kind === "new")
-      throw new Problem("parameter_missing", { field: NODE, expected: "a node's name: what is new is told of the records of one" });
+      throw new Problem("parameter_missing", { field: NODE, expected: "a node's name: new values are found in the records of one node" });
     const all = `${without(url, "limit").others}&limit=${GROUPS_MAX}`;
     const { answers, missing } = await this.#askAll<Summary>(all);
     if ([...answers.values()].some(({ more }) => more))

@@ -66,7 +66,7 @@ type RequestUrl = Pick<IncomingMessage, "url">;
 
 /** Parameter by which a question is for the records of one node. */
 export const NODE = "node";
-export const nodeQuery = { [NODE]: text("In a cluster: records of this node alone; those of all nodes, if unsaid", NAME_MAX) };
+export const nodeQuery = { [NODE]: text("In a cluster: records of this node alone. Default: those of all nodes", NAME_MAX) };
 
 /** Returns the node whose records are asked for; null if that is unsaid. @throws Problem of the parameter */
 export function nodeOf({ url = "" }: RequestUrl): string | null {

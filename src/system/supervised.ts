@@ -80,7 +80,7 @@ export class SupervisedThread<To, From extends { kind: string }> {
       else this.#owner.received(message as Exclude<From, { kind: "closed" }>);
     });
     thread.onDeath((cause) => {
-      // A death that is told twice, as of a process that can't be sent to and then exits, is one.
+      // A process that can't be sent to and then exits reports its death twice.
       if (this.#thread !== thread) return;
       this.#thread = null;
       this.#owner.died(cause);
