@@ -201,16 +201,17 @@ describe("what comes in the place of an answer", function () {
   });
 
   it("comes for many at once in few requests", async () => {
+    // Of its own: a connection that an earlier test left idle may end just as it is used, and then the batch is sent twice.
+    const proxy = await FaultyProxy.open(desk.service.url);
     const client = desk.client({ url: proxy.url, requests_max: 1, follow: false });
-    proxy.asked.length = 0;
-    await Promise.all(Array.from({ length: 50 }, () => client.decide(action("note"))));
-    expect(proxy.asked).to.deep.equal(["/decide/batch"]);
-    proxy.asked.length = 0;
-    await Promise.all(Array.from({ length: 250 }, () => client.decide(action("note"))));
-    expect(proxy.asked).to.deep.equal(["/decide/batch", "/decide/batch", "/decide/batch"]);
-    proxy.asked.length = 0;
-    await client.decide(action("note"));
-    expect(proxy.asked).to.deep.equal(["/decide"]);
+    const askedFor = async (actions: number): Promise<string[]> => {
+      await Promise.all(Array.from({ length: actions }, () => client.decide(action("note"))));
+      return proxy.asked.splice(0);
+    };
+    expect(await askedFor(50)).to.deep.equal(["/decide/batch"]);
+    expect(await askedFor(250)).to.deep.equal(["/decide/batch", "/decide/batch", "/decide/batch"]);
+    expect(await askedFor(1)).to.deep.equal(["/decide"]);
+    await proxy.close();
   });
 
   it("is not waited for by more than there is room for", async () => {
