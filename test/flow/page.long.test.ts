@@ -13,8 +13,9 @@ office:
   owner: office@example.com
   task: required
   flow: standard
+  after: {read: {label: confidential}, never: [send], code: confidential_stays}
   allow:
-    - {read: mail, send: mail}
+    - {read: [mail, order], send: mail}
 `;
 const HOSTILE = `"><script>alert(1)</script>\u202e`;
 
@@ -55,6 +56,31 @@ describe("a task's flow as a page", function () {
     expect(page.match(/class="trusted"/g)).to.have.length(2);
     expect(page).to.match(/default-src 'none'; style-src 'sha256-/);
     expect(page).to.not.match(/<script|javascript:|https?:\/\/(?!else\.example)|\bon\w+=|\u202e/i);
+  });
+
+  it("shows from where to where the task had a label, who lowered it and why", async () => {
+    const expires = new Date(Date.now() + 600_000).toISOString();
+    const { task } = await desk.registrar.issue({ id: "t-2", agent: "a-1", purpose: "office", attributes: {}, expires });
+    const on = { agent: "a-1", purpose: "office", task };
+    const read = () =>
+      desk.client.guard({ ...on, verb: "read", resource: { type: "order", id: "o-1" } }, () => [], { returned: returnedOf });
+    await read();
+    await read();
+    const headers = { authorization: `Bearer ${desk.reviewerToken("grace")}`, "content-type": "application/json" };
+    const body = JSON.stringify({ lowers: ["confidential"], reason: HOSTILE });
+    expect((await fetch(`${desk.url}/tasks/${task}`, { method: "PATCH", headers, body })).status).to.equal(200);
+    await read();
+    const file = join(dir, "labels.html");
+    const ran = await remit("audit", "timeline", "--log", desk.folder, "--task", task, "--html", file);
+    expect(ran.exit, ran.err).to.equal("ok");
+    const page = readFileSync(file, "utf8");
+    const texts = [...page.matchAll(/<text[^>]*class="(?:label|unknown)"[^>]*>([^<]*)</g)].map(([, text]) => text);
+    expect(texts).to.have.length(2);
+    expect(texts[0]).to.equal("labels of the task: confidential");
+    expect(texts[1]).to.match(/^\w+ lowered confidential: /);
+    // From the second read to the lowering, and no longer.
+    expect(page.match(/<path class="label"/g)).to.have.length(1);
+    expect(page).to.not.match(/<script|\u202e/i);
   });
 
   const bad: [what: string, args: string[], problem: RegExp][] = [

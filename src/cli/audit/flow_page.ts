@@ -1,6 +1,9 @@
-/** A task's flow as a page of its own: what was read, where each value of each action came from, what was stopped and why. */
+/**
+ * A task's flow as a page of its own: what was read, where each value of each action came from, which labels the task had, what was
+ * stopped and why.
+ */
 import { createHash } from "node:crypto";
-import type { ArgumentFlow, FlowFactsInput, FoundRecord, FoundWriter, PolicyInput } from "../../contract/index.js";
+import type { ArgumentFlow, FactsRecord, FlowFactsInput, FoundRecord, FoundWriter, PolicyInput } from "../../contract/index.js";
 import { html, type Html } from "../../replay/page/html.js";
 import { STYLE } from "../../replay/page/style.js";
 import { actionText, isJudged, outcomeText, whyText } from "./lines.js";
@@ -9,8 +12,11 @@ const WIDTH = 1000;
 const ROW = 26;
 const SOURCE_X = 250;
 const ACTION_X = 470;
+/** Place of the bar beside all that was done while the task had a label. */
+const LABEL_X = WIDTH - 8;
 const VALUE_MAX = 34;
 const TEXT_MAX = 44;
+const LABEL_TEXT_MAX = 90;
 const VALUES_MAX = 24;
 
 const FLOW_STYLE = `
@@ -18,6 +24,7 @@ svg.flow { display: block; width: 100%; height: auto; font: inherit; }
 svg.flow text { font-size: 13px; } svg.flow .dim { fill: var(--soft); font-size: 12px; } svg.flow .stop { fill: var(--freer-ink); font-weight: 620; }
 svg.flow path { fill: none; stroke-width: 1.6; opacity: 0.8; }
 svg.flow .trusted { stroke: var(--good); } svg.flow .member { stroke: var(--stricter); } svg.flow .foreign { stroke: var(--freer); } svg.flow .none { stroke: var(--same); stroke-dasharray: 3 3; }
+svg.flow .label { stroke: var(--stricter); stroke-width: 4; } svg.flow .unknown { stroke: var(--same); stroke-width: 4; stroke-dasharray: 4 4; } svg.flow text.label, svg.flow text.unknown { fill: var(--ink); stroke: none; }
 svg.flow circle { fill: var(--card); stroke: var(--line); stroke-width: 1.5; } svg.flow circle.done { fill: var(--good); } svg.flow circle.waits { fill: var(--stricter); } svg.flow circle.stopped { fill: var(--freer); }
 `;
 
@@ -26,6 +33,13 @@ interface Row {
   found: FoundRecord;
   /** Values with what is known of them; of an action that only looks there are none. */
   values: { path: string; text: string; known: ArgumentFlow; y: number }[];
+}
+
+/** Turn in the task's labels: what is written there, and which it has from here on (null: not known). */
+interface LabelTurn {
+  y: number;
+  text: string;
+  labels: readonly string[] | null;
 }
 
 /** @param items records of the task, the oldest first */
@@ -51,10 +65,11 @@ export function flowPage(task: string, items: readonly FoundRecord[], more: bool
     </div>
     <h2>Flow</h2>
     <div class="panel">
-      ${drawn(judged)}
+      ${drawn(items)}
       <p class="legend">
         <span><i class="same"></i>seen nowhere, or unknown</span><span><i class="stricter"></i>a member wrote it</span>
-        <span><i class="freer"></i>anyone could have written it</span><span>green: the user, an own fact or a service</span>
+        <span><i class="freer"></i>anyone could have written it</span><span>green: the user, an own fact or a service</span
+        ><span>bar on the right: the task has a label</span>
       </p>
     </div>
     <h2>Stopped</h2>
@@ -82,11 +97,26 @@ function stateOf({ record }: FoundRecord): State {
   return record.answer.decision === "flag" ? "waits" : "stopped";
 }
 
-function drawn(judged: readonly FoundRecord[]): Html {
+function drawn(items: readonly FoundRecord[]): Html {
   const rows: Row[] = [];
+  const turns: LabelTurn[] = [];
   let y = 3 * ROW;
-  for (const found of judged) {
+  const turn = (text: string, labels: LabelTurn["labels"]): void => {
+    turns.push({ y, text, labels });
+    y += ROW;
+  };
+  for (const found of items) {
+    const { record } = found;
+    const { labels } = turns.at(-1) ?? UNLABELLED;
+    if (isLowering(record)) {
+      const lost = record.task.lowered.labels;
+      const left = labels === null ? null : labels.filter((one) => !lost.includes(one));
+      turn(`${record.caller} lowered ${lost.join(", ")}: ${record.reason ?? ""}`, left);
+    }
+    if (!isJudged(record)) continue;
     const input = inputOf(found);
+    const now = input?.facts.flow?.labels;
+    if (now !== undefined && now?.join() !== labels?.join()) turn(labelsText(now), now);
     const known = Object.entries(input?.facts.flow?.arguments ?? {});
     const values = known.slice(0, VALUES_MAX).map(([path, one], i) => {
       return { path, known: one, text: valueText(input, path), y: y + (i + 1) * ROW };
@@ -101,14 +131,39 @@ function drawn(judged: readonly FoundRecord[]): Html {
     class="flow"
     viewBox="0 0 ${String(WIDTH)} ${String(y + ROW)}"
     role="img"
-    aria-label="Actions in order, and where their values came from"
+    aria-label="Actions in order, where their values came from, and which labels the task had"
   >
     <text class="dim" x="20" y="20">from</text>
     <text class="dim" x="${String(ACTION_X)}" y="20">actions, in order</text>
     <circle cx="${String(SOURCE_X)}" cy="${String(ROW + 14)}" r="6" />
     <text x="${String(SOURCE_X - 14)}" y="${String(ROW + 18)}" text-anchor="end">the task and the agent say it</text>
-    ${rows.map((row) => rowDrawn(row, places))}
+    ${turns.map((one, i) => turnDrawn(one, turns[i + 1]?.y ?? y))} ${rows.map((row) => rowDrawn(row, places))}
   </svg>`;
+}
+
+/** @param until where the next turn is, or the end */
+function turnDrawn({ y, text, labels }: LabelTurn, until: number): Html {
+  const kind = labels === null ? "unknown" : "label";
+  const bar = labels?.length === 0 ? null : html`<path class="${kind}" d="M ${String(LABEL_X)} ${String(y - 8)} V ${String(until - 8)}" />`;
+  return html`<g>
+    ${bar}
+    <text class="${kind}" x="${String(LABEL_X - 10)}" y="${String(y + 4)}" text-anchor="end">${short(text, LABEL_TEXT_MAX)}</text>
+  </g>`;
+}
+
+function labelsText(labels: readonly string[] | null): string {
+  if (labels === null) return "the task's labels are not known";
+  return labels.length === 0 ? "the task has no label any more" : `labels of the task: ${labels.join(", ")}`;
+}
+
+/** A task begins without labels. */
+const UNLABELLED: Pick<LabelTurn, "labels"> = { labels: [] };
+
+type LoweringRecord = FactsRecord & { task: { lowered: { labels: string[] } } };
+
+/** Returns true for a change by which a person lowered labels of the task. */
+function isLowering(record: FoundRecord["record"]): record is LoweringRecord {
+  return record.kind === "facts" && record.change === "task_labels_lowered" && "task" in record;
 }
 
 function rowDrawn({ y, found, values }: Row, places: ReadonlyMap<string, number>): Html {
