@@ -27,6 +27,7 @@ import type { BundleSource } from "./policy/source.js";
 import { Closing } from "./system/closing.js";
 import { system as machine, type System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
+import { reportEngine } from "./embedded/log_events.js";
 import { openCore } from "./wiring/core.js";
 
 export type { EmbeddedOptions, ServiceOptions } from "./embedded/options.js";
@@ -256,8 +257,8 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
   const remote = read.url === null || service === undefined ? null : new Remote({ url: read.url, token: service.token }, outside);
   const from =
     service === undefined || remote === null
-      ? await fromFile(options, read, system, outside, policyNow, report)
-      : fromService(service, read, system, outside, policyNow, report);
+      ? await fromFile(options, read, system, outside, policyNow, logger)
+      : fromService(service, read, system, outside, policyNow, logger);
   closing.add(() => {
     from.close();
   });
@@ -278,13 +279,13 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
           clock,
           {
             failing: (detail, shipped_to) => {
-              report("warn", "records can't be handed in; it is tried again", { detail, shipped_to });
+              reportEngine(logger, "records_unshipped", { detail, shipped_to });
             },
             shipping: (shipped_to) => {
-              report("info", "records are handed in again", { shipped_to });
+              reportEngine(logger, "records_shipped", { shipped_to });
             },
             refused: (refused) => {
-              report("error", "the service refuses a record, which stays here", { ...refused });
+              reportEngine(logger, "record_refused", { ...refused });
             },
           },
         );
@@ -306,7 +307,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
           () => clock.monotonic(),
           {
             failing: (detail) => {
-              report("warn", "the service's bundle can't be had; it is tried again", { detail });
+              reportEngine(logger, "bundle_unavailable", { detail });
             },
           },
         );

@@ -19,6 +19,7 @@ import {
   type ToolDefinition,
   type Pins,
 } from "../guards/mcp/pins.js";
+import { reportGuard } from "../guards/mcp/log_events.js";
 import { possibleBy } from "../guards/mcp/possible.js";
 import { SurveyFailed, survey, type Survey } from "../guards/mcp/survey.js";
 import { flow } from "../guards/mcp/yaml_text.js";
@@ -99,8 +100,7 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void>
     return;
   }
   const log = logger(system.clock);
-  if (unpinned.length > 0)
-    log.warn("tools are mapped and not approved, so they can't be called", { tools: unpinned, hint: "remit guard mcp --approve" });
+  if (unpinned.length > 0) reportGuard(log, "tools_unapproved", { tools: unpinned, hint: "remit guard mcp --approve" });
   const task = options.task ?? process.env[TASK_VARIABLE] ?? null;
   const remit = await decider(log);
   const guard = await startGuard({ config, pins, remit, task, ...(possible !== null && { possible }), system, log }).catch(
@@ -109,7 +109,7 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void>
       throw cause;
     },
   );
-  if (guard.url !== null) log.info("listening", { url: guard.url });
+  if (guard.url !== null) reportGuard(log, "guard_listening", { url: guard.url });
   await Promise.race([guard.over, once(process, "SIGTERM"), once(process, "SIGINT")]);
   await guard.close();
 }

@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import type { ChangeEvent, Scope } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
+import { reportConsole } from "./log_events.js";
 import { isLoopback } from "../system/config/urls.js";
 import { readBytes } from "../system/read_file.js";
 import { Assets, type PageKind } from "./assets.js";
@@ -85,7 +86,7 @@ export async function startConsole(
   const unsweep = system.timers.every(SWEEP_MS, () => {
     sessions.sweep();
   });
-  logger.info("console listening", { url, service: config.service.url, sign_in: options.local ? "local" : "oidc" });
+  reportConsole(logger, "console_listening", { url, service: config.service.url, sign_in: options.local ? "local" : "oidc" });
 
   return {
     url,
@@ -114,7 +115,7 @@ export async function startConsole(
   function refuse(response: ServerResponse, cause: unknown): void {
     const problem = cause instanceof ConsoleProblem ? cause : new ConsoleProblem("internal", null, { cause });
     if (problem.code === "internal" || problem.code === "service_unreachable" || problem.code === "login_refused")
-      logger.warn("request refused", { code: problem.code, expected: problem.expected, detail: detailOf(problem.cause) });
+      reportConsole(logger, "console_request_failed", { code: problem.code, expected: problem.expected, detail: detailOf(problem.cause) });
     if (response.headersSent) {
       response.destroy();
       return;
@@ -209,7 +210,8 @@ export async function startConsole(
       body,
     });
     const took_ms = Math.round((system.clock.monotonic() - begun) * 10) / 10;
-    if (changes) logger.info("passed on", { person: person.id, method: passed.method, path, status: answered.status, took_ms });
+    if (changes)
+      reportConsole(logger, "change_passed_on", { person: person.id, method: passed.method, path, status: answered.status, took_ms });
     if (isCutOff(answered.status, answered.body)) sessions.endOf(person.id);
     // A browser receives JSON, a bundle's bytes or plain text, whatever type the service sent.
     const isJson = /^application\/(?:problem\+)?json\b/.test(answered.type);
@@ -249,7 +251,7 @@ export async function startConsole(
     const before = cookieOf(request, cookieName);
     if (before !== null) sessions.end(before);
     const id = sessions.begin(person);
-    logger.info("signed in", { person: person.id });
+    reportConsole(logger, "person_signed_in", { person: person.id });
     const cookies = [cookie(cookieName, id, config.sessions.lasts_ms), cookie(loginCookie, "", 0)];
     response.writeHead(303, { location: to, "cache-control": "no-store", "set-cookie": cookies });
     response.end();

@@ -9,11 +9,13 @@ import type { ActivePolicy, Caller, Facts, Identity } from "../decision/ports.js
 import { NO_TOKEN } from "../decision/still.js";
 import type { KnownPolicy } from "../facts/registry.js";
 import type { System } from "../system/index.js";
+import type { Logger } from "../system/logger.js";
 import { uncounted } from "./elsewhere.js";
 import { factsFile } from "./facts_file.js";
 import { Feed, type Rights } from "./feed.js";
 import { Forwarder } from "./forward.js";
 import { LocalHeard } from "./local_heard.js";
+import { reportEngine } from "./log_events.js";
 import { failingOf, type Failing } from "./not_ready.js";
 import type { EmbeddedOptions, ReadOptions, ServiceOptions } from "./options.js";
 
@@ -36,7 +38,6 @@ export interface FactsSource {
   close: () => void;
 }
 
-type Report = NonNullable<EmbeddedOptions["report"]>;
 type PolicyNow = () => KnownPolicy | null;
 
 export function fromService(
@@ -45,10 +46,10 @@ export function fromService(
   system: System,
   outside: Outside,
   policy: () => ActivePolicy | null,
-  report: Report,
+  logger: Logger,
 ): FactsSource {
   const carrier = new Transport(readTransport({ url, token }), outside);
-  const opening = new Opening(carrier, report);
+  const opening = new Opening(carrier, logger);
   const feed = new Feed(
     opening,
     outside,
@@ -59,13 +60,13 @@ export function fromService(
     () => policy()?.identity ?? null,
     {
       live: (facts_revision) => {
-        report("info", "facts are in step with the service", { facts_revision });
+        reportEngine(logger, "facts_current", { facts_revision });
       },
       silent: () => {
-        if (!opening.isClosed) report("warn", "the service isn't heard any more; facts grow old", { facts_revision: feed.facts.revision });
+        if (!opening.isClosed) reportEngine(logger, "facts_unheard", { facts_revision: feed.facts.revision });
       },
       refused: (detail) => {
-        report("error", "what the service says of facts can't be; they are fetched anew", { detail });
+        reportEngine(logger, "facts_contradicted", { detail });
       },
     },
   );
@@ -92,13 +93,13 @@ export function fromService(
 /** Opens the stream of facts, and keeps why it couldn't: whoever follows it is told nothing but that it is silent. */
 class Opening implements Pick<Carrier, "open"> {
   readonly #carrier: Carrier;
-  readonly #report: Report;
+  readonly #logger: Logger;
   #failing: Failing | null = null;
   #closed = false;
 
-  constructor(carrier: Carrier, report: Report) {
+  constructor(carrier: Carrier, logger: Logger) {
     this.#carrier = carrier;
-    this.#report = report;
+    this.#logger = logger;
   }
 
   get failing(): Failing | null {
@@ -127,7 +128,7 @@ class Opening implements Pick<Carrier, "open"> {
 
   #failed(cause: unknown): void {
     const { code, detail } = failingOf(cause);
-    if (detail !== this.#failing?.detail) this.#report("warn", "facts can't be had; it is tried again", { code, detail });
+    if (detail !== this.#failing?.detail) reportEngine(this.#logger, "facts_unavailable", { code, detail });
     this.#failing = { code, detail };
   }
 }
@@ -138,20 +139,20 @@ export async function fromFile(
   system: System,
   outside: Outside,
   policy: PolicyNow,
-  report: Report,
+  logger: Logger,
 ): Promise<FactsSource> {
   const heard = new LocalHeard(outside);
   let failing: Failing | null = null;
   const read = await factsFile({ file, poll_ms, age_ms_max }, system, policy, compileGrantEntry, {
     changed: (facts_revision) => {
       failing = null;
-      report("info", "the facts file is read", { facts_revision });
+      reportEngine(logger, "facts_file_read", { facts_revision });
       heard.others(facts_revision);
       heard.hears(facts_revision);
     },
     refused: (reason) => {
       failing = { code: null, detail: reason };
-      report("error", "the facts file is refused; the facts stay as they are, and grow old", { reason });
+      reportEngine(logger, "facts_file_refused", { reason });
       heard.hearsNothing();
     },
     again: (facts_revision) => {

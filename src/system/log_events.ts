@@ -1,6 +1,7 @@
 /**
  * Events of a service's operational log, in one table: level, message, meaning, and what an operator does. A line has the event's name as
- * `event`, which is an interface: a name is never reused. docs/reference/log-events.md is made from this table.
+ * `event`, which is an interface: a name is never reused. docs/reference/log-events.md is made from this table and from those of the
+ * guard, the console and the engine.
  */
 import type { Logger } from "./logger.js";
 
@@ -12,7 +13,7 @@ export interface LogEvent {
   act: string | null;
 }
 
-const event = (level: LogEvent["level"], message: string, means: string, act: string | null = null): LogEvent => ({
+export const event = (level: LogEvent["level"], message: string, means: string, act: string | null = null): LogEvent => ({
   level,
   message,
   means,
@@ -419,13 +420,20 @@ export const LOG_EVENTS = {
 
 export type LogEventName = keyof typeof LOG_EVENTS;
 
+/** Writer of lines about the events of one table. */
+export type Reporter<Name extends string> = (logger: Logger, name: Name, fields?: Readonly<Record<string, unknown>>) => void;
+
+export function reporter<Name extends string>(events: Readonly<Record<Name, LogEvent>>): Reporter<Name> {
+  return (logger, name, fields = {}) => {
+    const { level, message } = events[name];
+    logger[level](message, { event: name, ...fields });
+  };
+}
+
 /**
- * Writes a line about an event.
+ * Writes a line about an event of a service.
  * @param fields beside `event`: ids, codes and figures
  * @example
  * report(logger, "bundle_refused", { code, reason })
  */
-export function report(logger: Logger, name: LogEventName, fields: Readonly<Record<string, unknown>> = {}): void {
-  const { level, message } = LOG_EVENTS[name];
-  logger[level](message, { event: name, ...fields });
-}
+export const report = reporter(LOG_EVENTS);

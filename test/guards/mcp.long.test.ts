@@ -126,7 +126,7 @@ for (const [transport, begin, mode] of TRANSPORTS.flatMap((one) => MODES.map((mo
       expect(tools[0]).to.deep.equal(TOOLS[0]);
       const hidden = between
         .said()
-        .filter(({ message }) => message === "tool hidden")
+        .filter(({ event }) => event === "tool_hidden")
         .map(({ tool, why }) => `${String(tool)}: ${String(why)}`);
       expect(hidden).to.deep.equal(["update_customer: never_permitted", "export_everything: unmapped"]);
       expect((await between.client.listResources()).resources.map(({ uri }) => uri)).to.deep.equal(["crm://customers/ada"]);
@@ -164,7 +164,7 @@ for (const [transport, begin, mode] of TRANSPORTS.flatMap((one) => MODES.map((mo
     it("holds a call that waits for a person, says so meanwhile, and goes on with the one use that was granted", async () => {
       const progress: string[] = [];
       const held = call("get_invoice", BOBS, { onprogress: ({ message }: { message?: string }) => progress.push(message ?? "") });
-      const waiting = (): Said => between.said().filter(({ message }) => message === "waiting");
+      const waiting = (): Said => between.said().filter(({ event }) => event === "call_waiting");
       await until(() => waiting().length > 0);
       await until(() => progress.length > 0);
       expect(progress[0]).to.equal("waiting for approval");
@@ -261,7 +261,7 @@ describe("the MCP guard and a server that changes", () => {
       expect((await client.listTools()).tools.map(({ name }) => name)).not.to.include("get_customer");
       expect(told(await client.callTool({ name: "get_customer", arguments: ADA }))).to.match(/^error: This tool has changed since/);
       expect(crm.did).to.deep.equal([]);
-      expect(said().find(({ tool }) => tool === "get_customer")).to.include({ message: "tool hidden", why: "changed" });
+      expect(said().find(({ tool }) => tool === "get_customer")).to.include({ event: "tool_hidden", why: "changed" });
       expect(said().find(({ tool }) => tool === "get_customer")?.["changed"]).to.deep.equal([member]);
       await close();
     });
@@ -296,8 +296,10 @@ for (const mode of MODES) {
       await other.client.callTool({ name: "get_customer", arguments: ADA });
       await other.close();
       expect(await tasks()).to.have.lengthOf(before);
-      const { items } = (await desk.ask("GET", "/decisions?task=T-host")) as { items: unknown[] };
-      expect(items).to.have.lengthOf(1);
+      const decided = async () => ((await desk.ask("GET", "/decisions?task=T-host")) as { items: unknown[] }).items.length;
+      // A search waits a while for what was just recorded, and answers without it on a machine that is too busy.
+      await until(async () => (await decided()) > 0);
+      expect(await decided()).to.equal(1);
     });
 
     it("ends a session's task before it is closed itself, however long that takes", async () => {
@@ -338,8 +340,8 @@ for (const mode of MODES) {
       const { client, said, close } = await guarded(desk, crm);
       await client.callTool({ name: "get_customer", arguments: ADA });
       const held = client.callTool({ name: "get_invoice", arguments: BOBS });
-      await until(() => said().some(({ message }) => message === "waiting"));
-      const waiting = String(said().find(({ message }) => message === "waiting")?.["decision_id"]);
+      await until(() => said().some(({ event }) => event === "call_waiting"));
+      const waiting = String(said().find(({ event }) => event === "call_waiting")?.["decision_id"]);
       await desk.approve(waiting);
       expect((await held)["isError"]).not.to.equal(true);
       await client.callTool({ name: "get_customer", arguments: ADA });

@@ -34,14 +34,14 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
         },
       });
       between.say(callOf(1, "get_customer", ADA));
-      await until(() => between.said().filter(({ message }) => message === "ignored").length === 4);
+      await until(() => between.said().filter(({ event }) => event === "message_ignored").length === 4);
       expect(between.got.filter(({ id }) => id === 1)).to.have.lengthOf(1);
       expect(JSON.stringify(between.answerTo(1))).to.contain("done get_customer");
       expect(between.got).to.have.lengthOf(2);
       expect(
         between
           .said()
-          .filter(({ message }) => message === "ignored")
+          .filter(({ event }) => event === "message_ignored")
           .map(({ what }) => what),
       ).to.deep.equal(["answer_unknown", "answer_unknown", "answer_unknown", "progress_unknown"]);
       await between.close();
@@ -74,7 +74,7 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
         expect(
           between
             .said()
-            .filter(({ message }) => message === "tool hidden")
+            .filter(({ event }) => event === "tool_hidden")
             .map((one) => one["why"]),
         ).to.deep.equal([why]);
         for (const [i, tool] of (tools as { name: string }[]).slice(shown ? 1 : 0).entries()) between.say(callOf(10 + i, tool.name, ADA));
@@ -343,7 +343,7 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
       ]) {
         between.say({ method, params: { progressToken: "guessed", progress: 1 } });
       }
-      await until(() => between.said().filter(({ message }) => message === "ignored").length === 2);
+      await until(() => between.said().filter(({ event }) => event === "message_ignored").length === 2);
       expect(between.reached.map(({ method }) => method)).to.deep.equal([
         "initialize",
         "notifications/initialized",
@@ -451,7 +451,7 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
     it("tells who operates, in the log", async () => {
       const [answer, between] = await bound([{ type: "notify", channel: "fraud-desk" }], "search_orders", ORDERS);
       expect(codeOf(answer)).to.equal("done");
-      expect(between.said().find(({ message }) => message === "notify")).to.include({ channel: "fraud-desk" });
+      expect(between.said().find(({ event }) => event === "call_noticed")).to.include({ channel: "fraud-desk" });
     });
 
     const UNMET: [what: string, obligation: unknown][] = [
@@ -502,7 +502,7 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
       between.say({ id: ++id, method: "resources/read", params: { uri: `crm://${payload}` } });
       between.say({ id: ++id, method: "prompts/get", params: { name: payload } });
     }
-    await until(() => between.said().filter(({ message }) => message === "refused").length === id);
+    await until(() => between.said().filter(({ event }) => event === "call_refused").length === id);
     for (const message of between.got.slice(1)) {
       for (const payload of payloads) expect(JSON.stringify(message)).not.to.contain(JSON.stringify(payload).slice(1, -1));
     }

@@ -185,7 +185,7 @@ describe("the MCP guard in front of a server over HTTP that", () => {
     socket.write(
       `POST ${pathname} HTTP/1.1\r\nhost: 127.0.0.1:${port}\r\nmcp-session-id: ${session}\r\naccept: application/json, text/event-stream\r\ncontent-type: application/json\r\ncontent-length: ${Buffer.byteLength(body)}\r\n\r\n${body}`,
     );
-    await until(() => said().some((line) => line.message === "session ends" && line["session"] === session));
+    await until(() => said().some((line) => line.event === "session_ended" && line["session"] === session));
     socket.destroy();
     await close();
     server.closeAllConnections();

@@ -88,7 +88,7 @@ describe("an MCP guard that decides in its own process, and a service that can't
     await desk.ask("POST", "/revocations", { scope: { agent: "support-7" }, reason: "it went wrong" });
     wire.mend();
     const did = crm.did.length;
-    await until(() => between.said().filter(({ message }) => message === "facts are in step with the service").length > 1, "the service");
+    await until(() => between.said().filter(({ event }) => event === "facts_current").length > 1, "the service");
     expect(await call()).to.equal("denied");
     expect(crm.did).to.have.lengthOf(did);
   });
@@ -114,7 +114,7 @@ describe("an MCP guard that decides in its own process, and a service that can't
     const did = crm.did.length;
     expect(await call()).to.equal("not_decided");
     expect(crm.did).to.have.lengthOf(did);
-    expect(between.said().at(-1)).to.include({ message: "refused", code: "not_decided" });
+    expect(between.said().at(-1)).to.include({ event: "call_refused", code: "not_decided" });
   });
 
   it("begins no session whose task can't be made", async () => {

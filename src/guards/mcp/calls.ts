@@ -3,6 +3,7 @@ import { Denied, Undecided, type Permitted } from "../../client/index.js";
 import type { Answer } from "../../contract/index.js";
 import type { Timers } from "../../system/index.js";
 import type { Logger } from "../../system/logger.js";
+import { reportGuard } from "./log_events.js";
 import type { GuardConfig } from "./config.js";
 import type { Served } from "./downstream.js";
 import { actionOf, withArgument, type MappedAction, type Arguments, type Mapped } from "./mapping.js";
@@ -79,13 +80,13 @@ export class GuardedCalls {
           signal: served.signal,
           wait_ms: config.hold_ms,
           waiting: ({ decision_id }) => {
-            log.info("waiting", { session, decision_id });
+            reportGuard(log, "call_waiting", { session, decision_id });
             waited = this.#sayWaiting(served);
           },
           redact: redactedResult,
           ...(config.reports_returned && { returned: returnedBy }),
           notify: (channel, _action, { decision_id }) => {
-            log.warn("notify", { session, channel, decision_id });
+            reportGuard(log, "call_noticed", { session, channel, decision_id });
           },
         },
       );

@@ -3,6 +3,7 @@
  * is decided first, what lists is shortened, what is harmless passes, and anything else is refused.
  */
 import type { Logger } from "../../system/logger.js";
+import { reportGuard } from "./log_events.js";
 import type { Timers } from "../../system/index.js";
 import { GuardedCalls, type SessionIdentity } from "./calls.js";
 import { ToolCatalogue, ListFailed } from "./catalogue.js";
@@ -93,7 +94,7 @@ export class Session {
           this.#upstream.send(reply(of, answer));
         },
         ignored: (what) => {
-          log.warn("ignored", { session: id, of: "client", what });
+          reportGuard(log, "message_ignored", { session: id, of: "client", what });
         },
         closed: () => {
           this.#end("the client is gone");
@@ -109,7 +110,7 @@ export class Session {
         this.#told(notification);
       },
       ignored: (what) => {
-        log.warn("ignored", { session: id, of: "server", what });
+        reportGuard(log, "message_ignored", { session: id, of: "server", what });
       },
       closed: () => {
         this.#end("the server is gone");
@@ -122,7 +123,7 @@ export class Session {
       tools_max: config.limits.tools_max,
       list: (cursor) => this.#upstream.ask("tools/list", cursor === undefined ? undefined : { cursor }),
       hidden: (why, name, detail) => {
-        log.warn("tool hidden", { session: id, tool: name, why, ...detail });
+        reportGuard(log, "tool_hidden", { session: id, tool: name, why, ...detail });
         if (why === "changed" && this.#reported.size < REPORTED_MAX && !this.#reported.has(name)) {
           this.#reported.add(name);
           this.#report(name, detail["changed"]);
@@ -134,11 +135,11 @@ export class Session {
 
   /** A server that can't be reached is answered for: its client hears so. */
   async begin(): Promise<void> {
-    this.#deps.log.info("session begins", { session: this.id });
+    reportGuard(this.#deps.log, "session_began", { session: this.id });
     try {
       await this.#upstream.begin();
     } catch (cause) {
-      this.#deps.log.error("the server can't be started", { session: this.id, cause: String(cause) });
+      reportGuard(this.#deps.log, "server_unavailable", { session: this.id, cause: String(cause) });
       this.#upstream.lost();
     }
     await this.#downstream.begin();
@@ -151,7 +152,11 @@ export class Session {
     const members = (Array.isArray(changed) ? (changed as unknown[]) : []).filter((one) => typeof one === "string" && one !== "");
     const said = { tool, changed: members.slice(0, CHANGED_MAX).map((one) => String(one).slice(0, CHANGED_LENGTH_MAX)) };
     remit.report({ code: "tool_changed", agent, purpose, server: nameOf(server), ...said }).catch((cause: unknown) => {
-      log.warn("not reported", { session: this.id, tool, reason: cause instanceof Error ? cause.message : String(cause) });
+      reportGuard(log, "tool_change_unreported", {
+        session: this.id,
+        tool,
+        reason: cause instanceof Error ? cause.message : String(cause),
+      });
     });
   }
 
@@ -201,7 +206,7 @@ export class Session {
   #say({ method, params }: Request, { code, argument, decision_id, cause }: McpRefusal): void {
     const { name, uri } = params ?? {};
     const what = typeof name === "string" ? name : typeof uri === "string" ? uri : undefined;
-    this.#deps.log.warn("refused", {
+    reportGuard(this.#deps.log, "call_refused", {
       session: this.id,
       method: method.slice(0, 64),
       ...(what !== undefined && { what: what.slice(0, 256) }),
@@ -231,7 +236,7 @@ export class Session {
       this.#downstream.agreed(protocolVersion);
     }
     const approved = instructions === undefined || instructions === this.#deps.pins.instructions;
-    if (!approved) this.#deps.log.warn("instructions hidden", { session: this.id, why: "they are not those that were approved" });
+    if (!approved) reportGuard(this.#deps.log, "instructions_hidden", { session: this.id });
     const offered = Object.entries(isObject(capabilities) ? capabilities : {}).filter(([name]) => !NOT_OFFERED.includes(name));
     return {
       result: {
@@ -332,7 +337,7 @@ export class Session {
 
   #fromClient(notification: Notification): void {
     if (TOLD_SERVER.has(notification.method)) this.#upstream.send(notification);
-    else this.#deps.log.warn("ignored", { session: this.id, of: "client", what: "notification_refused" });
+    else reportGuard(this.#deps.log, "message_ignored", { session: this.id, of: "client", what: "notification_refused" });
   }
 
   #fromServer(request: Request): void {
@@ -354,7 +359,7 @@ export class Session {
   #end(why: string): void {
     if (this.#over) return;
     this.#over = true;
-    this.#deps.log.info("session ends", { session: this.id, why });
+    reportGuard(this.#deps.log, "session_ended", { session: this.id, why });
     this.#ended = Promise.allSettled([this.#downstream.finish(this.#deps.timers), this.#upstream.close()]).then(() =>
       this.#deps.ended(this.#who),
     );

@@ -115,7 +115,7 @@ export function pinsOf(tools: readonly Tool[] = TOOLS): Pins {
   return { instructions: null, tools: new Map(pinned.map((tool) => [tool.name, tool])) };
 }
 
-export type Said = { message: string; [field: string]: unknown }[];
+export type Said = { event: string; message: string; [field: string]: unknown }[];
 
 export interface Guarded {
   client: Client;

@@ -1,0 +1,17 @@
+/** Events of the console's log. */
+import { event, reporter, type LogEvent } from "../system/log_events.js";
+
+export const CONSOLE_EVENTS = {
+  console_listening: event("info", "console listening", "The console is at `url` and asks the service at `service`."),
+  person_signed_in: event("info", "signed in", "`person` has begun a session."),
+  change_passed_on: event("info", "passed on", "`person` changed something by way of the console; `status` is what the service answered."),
+  console_request_failed: event(
+    "warn",
+    "a request could not be served",
+    "`code` is `service_unreachable`, `login_refused` or `internal`; `detail` says what was met.",
+    "`service_unreachable`: look at the service. `login_refused`: look at `oidc`. `internal`: report it.",
+  ),
+} as const satisfies Record<string, LogEvent>;
+
+/** Writes a line about an event of the console. */
+export const reportConsole = reporter(CONSOLE_EVENTS);
