@@ -1,22 +1,18 @@
 /** Wires the rooms into a service: the only file that knows everything. */
-import { readEnvoyMapping } from "./adapters/envoy/mapping.js";
 import { readOpaMapping } from "./adapters/opa/mapping.js";
-import { readOtelMapping } from "./adapters/otlp/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
 import type { Uploads } from "./upload/uploads.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
-import { readVerifier } from "./audit/tree/note.js";
 import { knownDecision } from "./records/known_decision.js";
-import { checkLogIdentity, logIdentity } from "./audit/log_keys.js";
+import { logIdentity } from "./audit/log_keys.js";
 import type { SegmentLog } from "./audit/log.js";
 import { readPast } from "./audit/past.js";
 import { maskedFacts } from "./audit/privacy/masks.js";
 import { lastRecordTime } from "./audit/privacy/retention.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
-import { BUNDLE_CODES, BundleError, verifyBundle, type BundleCode } from "./bundle/verify.js";
 import type { TaskState } from "./contract/index.js";
-import { BEHAVIOR_DEFAULTS, Problem, type BundlesAnswer, type RevocationState } from "./contract/index.js";
+import { BEHAVIOR_DEFAULTS, type RevocationState } from "./contract/index.js";
 import { Chain } from "./decision/chain.js";
 import { decider } from "./decision/decide.js";
 import { expired } from "./decision/intake.js";
@@ -26,38 +22,29 @@ import type { ActivePolicy, Facts } from "./decision/ports.js";
 import { ITSELF } from "./behavior/adjustments.js";
 import { Commands } from "./facts/commands.js";
 import { processOf } from "./facts/held_grants.js";
-import { readYamlDocument } from "./facts/import_file.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
 import { Stops } from "./findings/stops.js";
 import { admission, halfOf } from "./http/admission.js";
-import type { BundlesPort, HttpIdentity, HttpLimits } from "./http/deps.js";
+import type { HttpLimits } from "./http/deps.js";
 import { BundleWaiters } from "./http/bundle_waiters.js";
 import { EventStreams } from "./http/event_streams.js";
 import { Flights } from "./http/flights.js";
 import { Metrics } from "./http/metrics.js";
 import { RecordStreams } from "./http/record_stream.js";
 import { httpServer, type HttpServer } from "./http/server.js";
-import { configuredIdentity } from "./identity/configured.js";
-import type { JwtIdentity } from "./identity/jwt.js";
-import type { PolicyEngine } from "./policy/engine.js";
-import type { Staging } from "./policy/staging.js";
-import type { KeptArchives } from "./policy/kept.js";
-import type { BundleSource, SourceStatus } from "./policy/source.js";
 import type { Bounds } from "./system/bounds.js";
 import { allowedHosts, type Config } from "./system/config.js";
 import { Closing } from "./system/closing.js";
 import type { System, Timers } from "./system/index.js";
 import { report } from "./system/log_events.js";
 import type { Logger } from "./system/logger.js";
-import { readHeaders } from "./system/headers_file.js";
-import { readBytes } from "./system/read_file.js";
 import { uuid7 } from "./system/uuid.js";
 import type { CaughtUp } from "./wiring/caught_up.js";
 import { openCore, packageVersion } from "./wiring/core.js";
 import type { ClusterNode } from "./wiring/cluster.js";
 import { wireFleet } from "./wiring/fleet.js";
-import { authzenEntities, wireAuthzen } from "./wiring/authzen.js";
+import { wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
 import { envoyDeps, listenToEnvoy, listenToOtlp } from "./wiring/grpc.js";
@@ -66,11 +53,13 @@ import { explaining } from "./wiring/explaining.js";
 import { wireFindings } from "./wiring/findings.js";
 import { ServiceFlow } from "./wiring/flow.js";
 import { HandedInRecords } from "./wiring/handed_in.js";
-import { checkSecurityEvents, wireSecurityEvents } from "./wiring/security_events.js";
-import { stagedAnswer, wireStaging } from "./wiring/staging.js";
+import { wireSecurityEvents } from "./wiring/security_events.js";
+import { wireStaging } from "./wiring/staging.js";
 import { watchPolicy } from "./wiring/policy_warnings.js";
 import type { Telemetry } from "./telemetry/telemetry.js";
-import { pulledSource, type PulledSource } from "./wiring/bundle_source.js";
+import { pulledSource } from "./wiring/bundle_source.js";
+import { bundlesOf } from "./wiring/bundles.js";
+import { identityOf, refusingRevoked } from "./wiring/identities.js";
 import { wireSensing } from "./wiring/sensing.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
@@ -620,68 +609,6 @@ function closeOpened(opening: Promise<OpenedStore>): Promise<void> {
   );
 }
 
-/**
- * Reads everything that a start would read, and changes nothing.
- * @throws Error saying what is wrong
- */
-export async function checkService(config: Config, system: System): Promise<void> {
-  checkConfigured(config, system);
-  const { name, path } = config.bundle;
-  await verifyBundle(readBytes(path), { name, ...bundleTrust(config), nowMs: system.clock.wall() });
-}
-
-/**
- * Reads what a start can't do without: a bundle it can.
- * @throws Error saying what is wrong
- */
-export function checkConfigured(config: Config, system: System): void {
-  identityOf(config, system, null);
-  bundleTrust(config);
-  checkLogIdentity(config.log.dir, config.log);
-  if (config.tls !== undefined) readTls(config.tls, "tls");
-  if (config.envoy?.grpc?.tls !== undefined) readTls(config.envoy.grpc.tls, "envoy.grpc.tls");
-  if (config.observe.otlp?.grpc?.tls !== undefined) readTls(config.observe.otlp.grpc.tls, "observe.otlp.grpc.tls");
-  const { file } = config.facts;
-  if (file !== undefined) readYamlDocument(readBytes(file), file);
-  if (config.observe.otlp !== undefined) readOtelMapping(config.observe.otlp.mapping);
-  if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
-  if (config.opa !== undefined) readOpaMapping(config.opa.mapping);
-  if (config.telemetry?.headers_file !== undefined) readHeaders(config.telemetry.headers_file);
-  for (const { key } of config.log.witnesses ?? []) readVerifier(key);
-  authzenEntities(config);
-  checkSecurityEvents(config, system);
-}
-
-function identityOf(config: Config, system: System, logger: Logger | null): JwtIdentity {
-  return configuredIdentity(config, system, process.env["NODE_ENV"] === "production", {
-    loaded: (url, kids) => logger?.info("an issuer's keys are loaded", { url, kids }),
-    failed: (url, detail) => logger?.error("an issuer's keys cannot be had", { url, detail, code: "keys_unavailable" }),
-  });
-}
-
-/** For every route but those that decide, where the floor says it, on record. */
-function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
-  return {
-    authenticate: async (authorization, scope) => {
-      const caller = await identity.authenticate(authorization, scope);
-      const { jti } = caller.token;
-      if (facts.revoked("caller", caller.id)) throw new Problem("caller_cut_off", { field: "authorization" });
-      if (jti !== null && facts.revoked("token", jti)) throw new Problem("caller_token_revoked", { field: "authorization" });
-      return caller;
-    },
-    knownCaller: (authorization) => {
-      const id = identity.knownCaller(authorization);
-      return id === null || facts.revoked("caller", id) ? null : id;
-    },
-    provenCaller: (authorization) => identity.provenCaller(authorization),
-    mayAskFor: (caller, agent, purpose) => identity.mayAskFor(caller, agent, purpose),
-    rightsOf: (caller) => identity.rightsOf(caller),
-    rolesOf: (caller) => identity.rolesOf(caller),
-    issuesTaskTokens: identity.issuesTaskTokens,
-    issueTaskToken: (work) => identity.issueTaskToken(work),
-  };
-}
-
 function reportImports(logger: Logger): WatchedFileEvents {
   return {
     imported: ({ created, changed, unchanged, facts_revision }) => {
@@ -691,83 +618,4 @@ function reportImports(logger: Logger): WatchedFileEvents {
       report(logger, "facts_refused", { reason });
     },
   };
-}
-
-function bundlesOf(
-  source: BundleSource,
-  kept: KeptArchives,
-  pulled: PulledSource | null,
-  engine: PolicyEngine,
-  staging: Staging,
-  clock: System["clock"],
-): BundlesPort {
-  const orRefused = async <T>(publishing: () => Promise<T>): Promise<T> => {
-    try {
-      return await publishing();
-    } catch (cause) {
-      if (!(cause instanceof BundleError)) throw cause;
-      throw new Problem("bundle_refused", { reason: cause.code, expected: reasonText(cause.code, cause.message) }, { cause });
-    }
-  };
-  return {
-    get status() {
-      const { status } = staging;
-      return {
-        ...answerOf(source.status),
-        staged: status && stagedAnswer(status),
-        source: pulled && { kind: pulled.kind, url: pulled.url, ...pulled.status },
-      };
-    },
-    running() {
-      const { archive } = source;
-      if (archive === null || engine.active === null) throw new Problem("bundle_missing");
-      // A stock OPA doesn't look at the expiry: it must not be handed on.
-      if (expired(engine.active, clock.wall())) throw new Problem("bundle_expired");
-      return archive;
-    },
-    async find(digest) {
-      const active = source.archive;
-      return active?.identity.digest === digest ? active.bytes : await kept.find(digest);
-    },
-    publish: (bytes) => orRefused(() => source.publish(bytes)),
-    stage: (bytes, share) =>
-      orRefused(async () => {
-        const { candidate, active } = await source.stage(bytes);
-        staging.begin(candidate, active, share);
-        return { running: active.identity, staged: candidate.identity };
-      }),
-    dropStaged() {
-      staging.end("dropped");
-    },
-  };
-}
-
-/** Without the host's paths, which are the operator's to know and stand in the log. */
-function answerOf({ name, wanted, running, refused }: SourceStatus): Omit<BundlesAnswer, "staged" | "source"> {
-  return {
-    name,
-    wanted: wanted && {
-      bytes: wanted.bytes,
-      modified: new Date(wanted.modified_ms).toISOString(),
-      identity: wanted.identity,
-    },
-    running,
-    refused: refused && {
-      code: refused.code,
-      message: reasonText(refused.code, refused.message),
-      at: new Date(refused.at_ms).toISOString(),
-    },
-  };
-}
-
-const ABOUT_THE_HOST: ReadonlySet<string> = new Set<BundleCode>([
-  "file_unreadable",
-  "file_unwritable",
-  "trust_unreadable",
-  "trust_unwritable",
-]);
-
-function reasonText(code: string, message: string): string {
-  if (code === "internal") return "an unexpected failure; the log has the detail";
-  return ABOUT_THE_HOST.has(code) ? BUNDLE_CODES[code as BundleCode] : message;
 }

@@ -49,6 +49,25 @@ export const LOG_EVENTS = {
     "Raise the limit of open files as `hint` says.",
   ),
 
+  issuer_keys_loaded: event("info", "an issuer's keys are loaded", "Tokens signed by the keys `kids` of `url` are believed."),
+  issuer_keys_unavailable: event(
+    "error",
+    "cannot get an issuer's keys",
+    "Tokens by keys of `url` that aren't known yet are refused (`keys_unavailable`).",
+    "Look at the issuer and the way to it; `detail` says what was met. It is tried again by itself.",
+  ),
+  transmitter_keys_loaded: event(
+    "info",
+    "a transmitter's keys are loaded",
+    "Security events signed by the keys `kids` of `url` are believed.",
+  ),
+  transmitter_keys_unavailable: event(
+    "error",
+    "cannot get a transmitter's keys",
+    "Security events by keys of `url` that aren't known yet are refused.",
+    "Look at the transmitter and the way to it; `detail` says what was met. It is tried again by itself.",
+  ),
+
   log_ready: event("info", "records can be written", "The log is open; `seq` is its number of records."),
   log_signed: event("info", "records are signed", "Checkpoints are signed under `origin` by these keys."),
   log_tail_cut: event(

@@ -235,10 +235,10 @@ function transmitterOf(one: TransmitterConfig, audience: string, { config, syste
   const production = process.env["NODE_ENV"] === "production";
   const keys = issuersKeys(one, "sig", SSF, { json: config.limits, production }, system, {
     loaded: (url, kids) => {
-      logger?.info("a transmitter's keys are loaded", { url, kids });
+      if (logger !== null) report(logger, "transmitter_keys_loaded", { url, kids });
     },
     failed: (url, detail) => {
-      logger?.error("a transmitter's keys cannot be had", { url, detail, code: "keys_unavailable" });
+      if (logger !== null) report(logger, "transmitter_keys_unavailable", { url, detail, code: "keys_unavailable" });
     },
   });
   for (const { kid, development } of keys.fixed)

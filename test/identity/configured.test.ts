@@ -7,7 +7,7 @@ import { makeSandbox, type Sandbox } from "../../dev/sandbox.js";
 import { configuredIdentity } from "../../src/identity/configured.js";
 import { KeyRefused } from "../../src/identity/keys.js";
 import type { JwtIdentity } from "../../src/identity/jwt.js";
-import { checkService } from "../../src/service.js";
+import { checkService } from "../../src/wiring/checks.js";
 import { parseConfig, readConfig } from "../../src/system/config.js";
 import { asset } from "../../src/system/paths.js";
 import { system } from "../../src/system/index.js";
