@@ -21,7 +21,7 @@ export type Faults = Record<Kind, Fault[]>;
 const FLOOR_FILE = asset("scripts", "wording.json");
 
 /** A comment that begins with one of these has no subject. */
-const HEADLESS = /^(?:of|what|whose|whom|who|those|these|by|as|told|whether|where|in|none|also|so|nobody|nothing)\b/i;
+const HEADLESS = /^(?:of|what|whose|whom|who|those|these|by|as|told|whether|where|how|in|none|also|so|nobody|nothing)\b/i;
 
 /** Phrases that need a second reading, and what says the same. */
 const PHRASES: readonly (readonly [RegExp, string])[] = [
@@ -53,7 +53,8 @@ export function faultsIn(sources: ReadonlyMap<string, string>): Faults {
     });
     for (const { position, words } of commentsIn(text)) {
       const first = words.replace(/^@\w+\s+(?:\{[^}]*\}\s*)?/, "");
-      if (HEADLESS.test(first)) faults.headless_comments.push(at(position, first.slice(0, 60)));
+      // A parameter's name is its subject.
+      if (!words.startsWith("@param") && HEADLESS.test(first)) faults.headless_comments.push(at(position, first.slice(0, 60)));
       for (const [phrase, better] of PHRASES) if (phrase.test(words)) faults.phrases.push(at(position, `${String(phrase)}: ${better}`));
     }
     ts.forEachChild(source, (node) => {

@@ -36,11 +36,11 @@ export { OptionError } from "./client/option_error.js";
 export { NotReady } from "./embedded/not_ready.js";
 export type { Action, GuardOptions, ActionOnHold, Permitted } from "./client/index.js";
 
-/** How an engine stands. */
+/** State of an engine. */
 export interface EmbeddedStatus {
   policy: PolicyIdentity | null;
   facts_revision: number;
-  /** How long ago the last word of what is so came; Infinity before there was any. */
+  /** Time since the last word of what is so; Infinity before there was any. */
   facts_age_ms: number;
   /** True if a decision made now would rest on facts that are too old. */
   facts_stale: boolean;

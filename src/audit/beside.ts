@@ -34,7 +34,7 @@ export class BesideLines {
   #chunk: Buffer | null = null;
   /** Places of lines, by digest. */
   #places = new Map<string, BesidePlace>();
-  /** How far it was read, and the line that goes on there. */
+  /** Place up to which it was read, and the line that goes on there. */
   #offset = 0;
   #line = createHash("sha256");
   #lineOffset = 0;

@@ -20,7 +20,7 @@ export interface LogFiles {
   read(name: string): Buffer;
   /** Opens for writing at given positions; makes the file where it is missing. */
   open(name: string): number;
-  /** @returns how many bytes were written, which may be fewer than given */
+  /** @returns number of bytes that were written, which may be fewer than given */
   write(file: number, bytes: Buffer, position: number): number;
   size(file: number): number;
   truncate(file: number, length: number): void;

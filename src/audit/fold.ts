@@ -44,7 +44,7 @@ export interface FoldedRecord {
 /** Caller of the changes of facts that the service makes itself. */
 const ITSELF = "remit";
 const FORGIVING = ["agent_restored", "agent_widened"];
-/** How the record of an action that was learned from begins. */
+/** Beginning of the record of an action that was learned from. */
 const ACT = Buffer.from('{"act":{');
 const FACTS = '"kind":"facts"';
 const ADMIN = '"kind":"admin"';

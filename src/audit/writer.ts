@@ -35,7 +35,7 @@ export type FromWriter =
   | { kind: "closed" };
 
 export interface WriterOptions extends SealOptions {
-  /** How long records may be on disk and covered by no checkpoint. */
+  /** Time for which records may be on disk and covered by no checkpoint. */
   checkpoint_ms: number;
   segment_bytes: number;
   /** The last record that an earlier writer of this process said was durable; null where there was none. */

@@ -33,7 +33,7 @@ export interface StartingPoint {
   /** `type/id` → attributes. A resource that isn't listed has every attribute unknown. */
   resources: Record<string, Values>;
   grants: GivenGrant[];
-  /** How odd the action is for its agent. */
+  /** Oddness of the action for its agent. */
   behavior: Assessment;
   /** Sources of values on the task. */
   flow: GivenFlow;

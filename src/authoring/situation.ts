@@ -13,7 +13,7 @@ export interface CaseSituation {
   request: Record<string, unknown>;
   facts: Facts;
   now_ms: number;
-  /** How odd the action is for its agent; left out: not at all. */
+  /** Oddness of the action for its agent; left out: not at all. */
   behavior?: Assessment;
   /** Sources of values; left out: nothing was seen. */
   flow?: GivenFlow;

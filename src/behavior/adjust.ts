@@ -22,7 +22,7 @@ export function isUnwatched({ calm_since_ms, flags_ms }: Watch): boolean {
   return calm_since_ms === null && flags_ms.length === 0;
 }
 
-/** How facts have it now. */
+/** State of it in the facts now. */
 export interface Standing {
   active: boolean;
   /** Null where it isn't narrowed; null within: until a person lifts that. */

@@ -1,4 +1,4 @@
-/** How often a quantity was how large: counts in 16 bins, and how rare that makes a value. */
+/** Histogram of a quantity: counts in 16 bins, and how rare that makes a value. */
 import { BINS, type Slab } from "./slab.js";
 
 /** From here on all counts halve, so that what was long ago weighs less. */
@@ -50,7 +50,7 @@ export function usual({ h }: Slab, at: number, share: number): number {
 }
 
 /**
- * How rare it is to be in this bin or above, in decades.
+ * Rarity of being in this bin or above, in decades.
  * @param prior so many of the peers' counts stand in for own ones, and weigh the less the more own ones there are
  */
 export function rarity(own: Slab, at: number, peers: Slab, peersAt: number, prior: number, bin: number): number {

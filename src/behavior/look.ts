@@ -40,7 +40,7 @@ export const SUBJECTS_MAX = 255;
 const PEERS_WEIGH = 20;
 /** A habit is one after so many days. */
 export const HABIT_DAYS = 3;
-/** How long what established sources do is held against a new one. */
+/** Time for which what established sources do is held against a new one. */
 export const MEANWHILE_HALF_S = 5_400;
 
 export function look(act: Act, own: Slab, peers: Slab, seen: SeenAction): void {
@@ -106,7 +106,7 @@ function beginSession(own: Slab, seen: SeenAction): void {
   seen.subjects = (u[i + 5] ?? 0) & SUBJECTS_MAX;
 }
 
-/** How much of all it does is no more usual than this; for a kind of act that is new, how often it does new ones. */
+/** Share of all it does that is no more usual than this; for a kind of act that is new, how often it does new ones. */
 function what(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u } = own;
   const { times, acts, peerSlot } = seen;

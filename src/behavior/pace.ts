@@ -40,7 +40,7 @@ const TYPED_FROM = 50;
 /** Weeks differ by so much; over months, by so much. Where there is less than this in a few days, there is no usual. */
 const [LONG_FREE, BEYOND_FREE, LONG_FROM] = [1.3, 1.15, 4];
 
-/** How much more the purpose's other agents do than is usual at these hours: nothing up to twice as much, all of it at three and a half times. */
+/** Excess of what the purpose's other agents do at these hours over their baseline: nothing up to twice as much, all of it at three and a half times. */
 export function busyNow(own: Slab, peers: Slab, seen: SeenAction): void {
   seen.busy = 0;
   const gap = seen.now - (peers.u[LAST] ?? 0);

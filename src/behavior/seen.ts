@@ -47,7 +47,7 @@ export class SeenAction {
   known = false;
   /** The resource hasn't been used in the last minutes. */
   fresh = false;
-  /** How often it has done this, and how many acts it has done. */
+  /** Number of times that it has done this, and of acts that it has done. */
   times = 0;
   acts = 0;
   /** Agents of the purpose that ever did this, and that there are. */
@@ -101,7 +101,7 @@ export class SeenAction {
   norm = 0;
   beyond = 0;
 
-  /** How rare, in decades; and at most how much may be made of it, since what is rare need not be large. */
+  /** Rarity in decades, and the most that may be made of it, since what is rare need not be large. */
   readonly decades = new Float64Array(CHANNELS);
   readonly most = new Float64Array(CHANNELS);
 }

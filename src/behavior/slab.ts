@@ -55,7 +55,7 @@ export const VERSION = next();
 /** Acts learned from, and how many of them were of a kind it had never done; both fade. */
 export const ACTS = next();
 export const NOVEL = next();
-/** How many of them belonged to a task. */
+/** Number of them that belonged to a task. */
 export const TASKED = next();
 /** Days on which it was active, and the last of them. */
 export const DAYS = next();

@@ -180,7 +180,7 @@ function binsOf(bins: number, typeSlot: number): number {
   return bins + ((typeSlot - S.TYPES.at) / S.TYPES.width) * S.BINS;
 }
 
-/** How much of this type in the last minutes, and in the last days. */
+/** Amount of this type in the last minutes, and in the last days. */
 function windows({ f, u }: Slab, seen: SeenAction, teaches: boolean): void {
   const i = seen.typeSlot;
   seen.typeRate = faded(f[i + 5] ?? 0, seen.now - (u[i + 6] ?? 0), TYPE_RATE_HALF_S) + 1;

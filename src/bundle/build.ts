@@ -17,7 +17,7 @@ import { SIGNATURES_FILE, signFiles } from "./signature.js";
 import { SourceErrors, type SourceNote } from "./source.js";
 import { TZDATA_VERSION, ZONE_AFTER_MS, ZONE_BEFORE_MS } from "./zones.js";
 
-/** How far the zones of a bundle without expiry reach. */
+/** End of the zones of a bundle without expiry. */
 const NO_EXPIRY_YEARS = 10;
 const ROOTS = ["purposes", "remit", "rules", "vocabulary", "zones"];
 const INSTANCE_PAGES = { initial: 64, maximum: 1024 };

@@ -1,4 +1,4 @@
-/** How rules are written, judged by a policy of our own over the parsed files; and the reasons that their METADATA names. */
+/** Conventions for rules, judged by a policy of our own over the parsed files; and the reasons that their METADATA names. */
 import type { Effect, Severity } from "../contract/policy.js";
 import { asset } from "../system/paths.js";
 import { opaErrors, OpaUnavailable, runOpa, type Opa } from "./opa.js";
@@ -110,7 +110,7 @@ export function ruleReasons(modules: ParsedModule[]): RuleReason[] {
   });
 }
 
-/** How many lines below its first the METADATA says `message`. */
+/** Number of lines below its first at which the METADATA says `message`. */
 function lineOfMessage(text: string): number {
   const lines = Buffer.from(text, "base64").toString().split("\n");
   return Math.max(

@@ -1,4 +1,4 @@
-/** How commands ask a running service. */
+/** Requests of commands to a running service. */
 import type { Command } from "commander";
 import { NotCertificates, readAuthorities } from "../system/authorities.js";
 import { readGiven } from "../system/read_file.js";
@@ -40,7 +40,7 @@ interface ClientRequest {
   /** Sent as it is, of this type. */
   bytes?: { type: string; content: Uint8Array };
   if_match?: number | undefined;
-  /** How long to wait for the answer. */
+  /** Time to wait for the answer. */
   ms?: number;
   /** Ends an answer that goes on, such as a stream. */
   signal?: AbortSignal;

@@ -99,7 +99,7 @@ async function run(folder: string, bundles: ReplayBundles, options: Options, ui:
 
 type Behavior = RederivedCounts & { differences: OddDifferently[] };
 
-/** How odd each action was, from the records alone. */
+/** Oddness of each action, from the records alone. */
 async function rederived(folder: string, ui: Ui, json: boolean): Promise<Behavior> {
   const differences: OddDifferently[] = [];
   const counts = await rederive(folder, rederiving, system.timers, {

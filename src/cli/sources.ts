@@ -26,7 +26,7 @@ export interface Commit {
   id: string;
   /** Milliseconds since the epoch. */
   timeMs: number;
-  /** How many commits led here. */
+  /** Number of commits that led here. */
   count: number;
   /** False where the folder differs from the commit. */
   clean: boolean;

@@ -28,7 +28,7 @@ export interface StandbyOptions {
   ended: AbortSignal;
 }
 
-/** How often the locks are tried: a service's death is noticed half as late, on average. */
+/** Interval at which the locks are tried: a service's death is noticed half as late, on average. */
 const LOOK_MS = 20;
 /** Milliseconds for learning in each look: enough to keep up with what one service writes. */
 const LEARN_MS_MAX = 10;

@@ -86,7 +86,7 @@ export class RemitClient {
     this.#start = outside.uuid();
   }
 
-  /** How many outcomes could not be reported. */
+  /** Number of outcomes that could not be reported. */
   get outcomes_lost(): number {
     return this.#outcomes.lost;
   }

@@ -53,7 +53,7 @@ type Run<T> = (permitted: Permitted) => T | Promise<T>;
 /** Answers that came too late, or that something has taken back, before one is taken for none. */
 const ROUNDS_MAX = 4;
 const WAIT_MS_MAX = 2 ** 31 - 1;
-/** How often an approval is asked for that nobody tells of; and that somebody would. */
+/** Intervals at which an approval is asked for: where nobody tells of it, and where somebody would. */
 const POLL_MS = 2000;
 const POLL_LIVE_MS = 15_000;
 /** However many changes come. */

@@ -44,7 +44,7 @@ export abstract class ChangeReceiver {
   /** For good. */
   abstract close(): void;
 
-  /** How many changes have come: what `hit` counts from. */
+  /** Number of changes that have come: what `hit` counts from. */
   get mark(): number {
     return this.#count;
   }

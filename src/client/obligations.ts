@@ -5,7 +5,7 @@ import { within } from "./deadline.js";
 import { Denied } from "./errors.js";
 import type { Outside } from "./outside.js";
 
-/** How a host meets what only it can. What is left out can't be met, and the action doesn't run. */
+/** Handlers by which a host meets what only it can. What is left out can't be met, and the action doesn't run. */
 export interface Handlers {
   /**
    * Asks someone to agree to this very action; true: they do. `text` is the sentence that the policy wants them asked, if it has one.
@@ -33,7 +33,7 @@ export class Obligations {
 
   /**
    * Meets all that has to be met before the action runs.
-   * @param ms how long people, and what tells them, may take
+   * @param ms time that people, and what tells them, may take
    * @returns whether that took time
    * @throws Denied `obligation_unknown`, `obligation_unmet`, `not_confirmed`
    */

@@ -29,7 +29,7 @@ export interface Act {
   source: string | null;
   /** A person has approved this very action, which is no deviation then. */
   granted: boolean;
-  /** How much of it: rows, calls; 1 where nobody says. */
+  /** Amount of it: rows, calls; 1 where nobody says. */
   amount: number;
   /** When it was decided: the host's clock, milliseconds since the epoch. */
   time_ms: number;

@@ -62,7 +62,7 @@ const StateName = Type.Enum([...FINDING_STATES], {
   description: "`open`, `in_review`, or a verdict, which closes the finding: `expected`, `misuse`, `policy_gap`",
 });
 
-/** How a finding stands since somebody looked at it: what its key holds. */
+/** State of a finding since somebody looked at it: what its key holds. */
 export const FindingState = Type.Object(
   {
     id: Type.String({ description: "Id of the finding" }),

@@ -37,7 +37,7 @@ export const SetErrorAnswer = Type.Object(
 
 const Counts = Type.Record(Type.String(), Type.Integer());
 
-/** How one transmitter's events arrive. */
+/** Delivery of one transmitter's events. */
 export const ReceivedStream = Type.Object(
   {
     name: Type.String({ description: "Name of the transmitter in the configuration" }),
@@ -62,7 +62,7 @@ export const ReceivedStream = Type.Object(
 );
 export type ReceivedStream = Static<typeof ReceivedStream>;
 
-/** How events of a stream get to its receiver (SSF 1.0, section 6.1). */
+/** Delivery of a stream's events to its receiver (SSF 1.0, section 6.1). */
 export const PUSH_METHOD = "urn:ietf:rfc:8935";
 export const POLL_METHOD = "urn:ietf:rfc:8936";
 export const DELIVERY_METHODS = [PUSH_METHOD, POLL_METHOD] as const;
@@ -242,7 +242,7 @@ export const TransmitterMetadata = Type.Object(
 );
 export type TransmitterMetadata = Static<typeof TransmitterMetadata>;
 
-/** How what is told to one receiver stands. */
+/** State of what one receiver is sent. */
 export const ToldStream = Type.Object(
   {
     stream_id: StreamId,

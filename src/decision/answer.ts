@@ -5,7 +5,7 @@ import type { Conclusion } from "./conclude.js";
 import type { Kind } from "./record.js";
 import type { Gathered } from "./situation.js";
 
-/** @param approval_wait_ms how long a flag may wait for a person */
+/** @param approval_wait_ms time that a flag may wait for a person */
 export function answerOf(decision_id: string, { question, gathered, conclusion, approval }: Attempt, approval_wait_ms: number): Answer {
   const { decision, proceed, reasons, tell_agent, obligations, wait } = conclusion;
   const { action, kind, policy } = question;

@@ -34,7 +34,7 @@ export interface ObserveLimits extends ScanLimits {
   bytes_max: number;
   /** Lines of one stream that may be refused. */
   refused_max: number;
-  /** How long ago what is observed may have happened, and how far ahead of the host's clock its reporter's may be. */
+  /** Age that an observed action may have, and time by which its reporter's clock may be ahead of the host's. */
   age_max_ms: number;
   time_skew_max_ms: number;
 }
@@ -79,7 +79,7 @@ const TURN_MS_MAX = 5;
 const SLICES_MAX = 2;
 /** Decisions that are looked for at once: others search too. */
 const LOOKED_FOR_MAX = 8;
-/** How often a full log is looked at, and how long it may stay full. */
+/** Interval at which a full log is looked at, and time for which it may stay full. */
 const LOG_LOOK_MS = 5;
 const LOG_FULL_MS_MAX = 10_000;
 

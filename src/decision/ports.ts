@@ -128,7 +128,7 @@ export interface Grant {
 /** Actions that a narrowed agent is left with: this many, each of which reads what its task is about. */
 export interface Narrowed {
   actions_per_minute: number;
-  /** How many of its actions, and of those done on its behalf, were permitted within the last minute. */
+  /** Number of its actions, and of those done on its behalf, that were permitted within the last minute. */
   permitted: number;
 }
 
@@ -290,7 +290,7 @@ export interface DecisionLog extends Log {
  * received, in order, and the times in that; it reads no clock.
  */
 export interface Profile {
-  /** How odd this would be after all that was learned so far. Changes nothing. The same object where nothing is odd. */
+  /** Oddness of this after all that was learned so far. Changes nothing. The same object where nothing is odd. */
   assess(act: Act): Assessment;
   /** Learns what was decided, in the order in which it is on record. */
   learn(act: Act, outcome: ActOutcome): void;

@@ -12,7 +12,7 @@ export interface PullerOptions {
   /** Name of the bundle. */
   name: string;
   bytes_max: number;
-  /** How long the service may wait for another. */
+  /** Time that the service may wait for another. */
   wait_ms: number;
   /** For an answer, beyond that. */
   answer_ms: number;
@@ -88,7 +88,7 @@ export class BundlePuller {
     }
   }
 
-  /** @returns how long to wait before the next; null: not at all. @throws Error where there is no answer to go by */
+  /** @returns milliseconds to wait before the next; null: not at all. @throws Error where there is no answer to go by */
   async #pull(): Promise<number | null> {
     const { name, bytes_max, wait_ms, answer_ms, retry_ms } = this.#options;
     const have = this.#running();

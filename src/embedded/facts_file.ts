@@ -11,7 +11,7 @@ import { Freshness } from "./freshness.js";
 export interface FactsFileOptions {
   file: string;
   poll_ms: number;
-  /** How long after it could last be read facts may be decided on. */
+  /** Time after its last reading for which facts may be decided on. */
   age_ms_max: number;
 }
 

@@ -25,9 +25,9 @@ import { Freshness } from "./freshness.js";
 import { LocalHeard } from "./local_heard.js";
 
 export interface FeedOptions {
-  /** How long after the last word from the service facts may be decided on. */
+  /** Time after the last word from the service for which facts may be decided on. */
   age_ms_max: number;
-  /** How long may be decided by an older bundle than the service's. */
+  /** Time for which an older bundle than the service's may decide. */
   behind_ms_max: number;
   /** Until a stream has begun. */
   head_ms: number;
@@ -131,7 +131,7 @@ export class Feed {
     return this.#live;
   }
 
-  /** How old facts are; Infinity before there are any. */
+  /** Age of facts; Infinity before there are any. */
   get age_ms(): number {
     return this.#fresh.age_ms;
   }

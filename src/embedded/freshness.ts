@@ -1,4 +1,4 @@
-/** How long ago something was heard. By the clock that only goes forward; and where the other one went further, the machine slept. */
+/** Time since something was heard. By the clock that only goes forward; and where the other one went further, the machine slept. */
 import type { Clock } from "../system/index.js";
 
 export class Freshness {

@@ -21,7 +21,7 @@ export interface RemoteRequest {
 export interface Got {
   status: number;
   etag: string | null;
-  /** How long the service says to wait; null where it doesn't. */
+  /** Time that the service says to wait; null where it doesn't. */
   retry_ms: number | null;
   bytes: Buffer;
 }

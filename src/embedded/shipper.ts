@@ -38,7 +38,7 @@ export interface ShipperEvents {
 const FILE = "shipped.json";
 const BODY_BYTES_MAX = 900 * 1024;
 const ANSWER_BYTES_MAX = 1024 * 1024;
-/** How canonical records of decisions and outcomes begin. What else is here, of this engine's start or its bundles, is its own. */
+/** Beginnings of canonical records of decisions and outcomes. What else is here, of this engine's start or its bundles, is its own. */
 const THEIRS = ["act", "adapter", "ancestors", "answer", "amount", "caller"].map((name) => Buffer.from(`{"${name}":`));
 /** Milliseconds for which others have their turn, after a request that was full. */
 const BREATH_MS = 1;
@@ -46,7 +46,7 @@ const BREATH_MS = 1;
  * Milliseconds that the first record waits for others: a request, its answer and the service's own sync are paid for once for all of them.
  */
 const GATHER_MS = 200;
-/** How far the service has them is put on disk so often: what a crash has sent again is known again there. */
+/** Interval at which the place up to which the service has them is put on disk: what a crash has sent again is known again there. */
 const KEEP_MS = 1000;
 
 /** The service is there, and starting, or short of something. */

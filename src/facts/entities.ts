@@ -70,7 +70,7 @@ export interface GrantFact {
   readonly revision: number;
 }
 
-/** How far an import has come. */
+/** Progress of an import. */
 export interface ImportState {
   id: string;
   /** `sha256:` + hex of what is imported. */

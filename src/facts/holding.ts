@@ -14,7 +14,7 @@ export class Holding {
   readonly #barrier: () => Promise<void>;
   /** Null for a service that decides alone. */
   readonly #others: () => OtherNodes | null;
-  /** How often a key was narrowed: what undoes it gives way to whoever has narrowed it since. */
+  /** Number of times that a key was narrowed: what undoes it gives way to whoever has narrowed it since. */
   readonly #narrowed = new Map<string, number>();
 
   constructor(registry: Registry, ledger: Ledger, barrier: () => Promise<void>, others: () => OtherNodes | null) {

@@ -30,9 +30,9 @@ export interface Attribution {
 }
 
 export interface LedgerOptions {
-  /** How often what isn't durable or on record yet is tried again. */
+  /** Interval at which what isn't durable or on record yet is tried again. */
   retry_ms: number;
-  /** How long an acknowledgement of what holds already waits for the disk before it says that it isn't durable. */
+  /** Time that an acknowledgement of what holds already waits for the disk before it says that it isn't durable. */
   durable_within_ms: number;
   /** Called for each change whose record is on disk. */
   recorded?: ((revision: number) => void) | undefined;

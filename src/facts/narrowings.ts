@@ -69,7 +69,7 @@ export class Narrowings {
 }
 
 /**
- * How many actions were permitted within the last minute, on the host's clock: the one that decisions and their records go by.
+ * Number of actions that were permitted within the last minute, on the host's clock: the one that decisions and their records go by.
  * Counted in memory alone, so that a start begins at none.
  */
 class Pace {

@@ -19,6 +19,6 @@ export interface OtherNodes {
   tell(held: HeldThere): void;
   /** Waits for as long as an answer may until a durable change is in force on all of them. */
   inForce(revision: number): Promise<Pick<InForce, "in_force" | "fleet">>;
-  /** How a durable change stands on them now; null if that isn't known. */
+  /** State of a durable change on them now; null if that isn't known. */
   standing(revision: number): Pick<InForce, "in_force" | "fleet"> | null;
 }

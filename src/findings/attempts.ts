@@ -4,7 +4,7 @@
  */
 import type { Sighted } from "../contract/index.js";
 
-/** How long a denial is held against what comes after it. */
+/** Time for which a denial is held against what comes after it. */
 const WINDOW_MS = 10 * 60_000;
 /** Different spellings of a request for one resource, all but the last denied, that make a finding. */
 const VARIANTS_MAX = 5;

@@ -20,7 +20,7 @@ import { FindingFold, type SeenAny } from "./finding.js";
 
 const ID = new RegExp(FINDING_PATTERN);
 
-/** How findings stand, as facts. */
+/** State of findings, as facts. */
 export interface States {
   /** Revision of the last change. */
   readonly revision: number;
@@ -44,7 +44,7 @@ export interface FollowedIndex {
 export interface FindingsLimits {
   /** Findings; closed ones are forgotten first, and of these or of the open ones those of the agent that has most. */
   kept_max: number;
-  /** How long a question waits for the records that are on disk when it is asked. */
+  /** Time that a question waits for the records that are on disk when it is asked. */
   wait_ms: number;
 }
 
@@ -61,7 +61,7 @@ export interface FindingsFilter {
   since?: number;
 }
 
-/** How far somebody was told: up to this record, and this facts revision. */
+/** Place up to which somebody was told: this record, and this facts revision. */
 export interface ReaderPlace {
   seq: number;
   revision: number;
@@ -237,7 +237,7 @@ export class Findings {
     return () => this.#listeners.delete(listener);
   }
 
-  /** How a finding stands has changed. */
+  /** The state of a finding has changed. */
   judged(): void {
     this.#tell();
   }

@@ -11,7 +11,7 @@ export interface SensorLimits {
 /** Resolves when it is on record; until then it is tried again. */
 export type TellOfSensor = (code: "sensor_silent" | "sensor_heard", sensor: string, silent_ms: number) => Promise<void>;
 
-/** How long what can't be recorded waits. */
+/** Time that what can't be recorded waits. */
 const RETRY_MS = 1000;
 
 interface Sensor {

@@ -1,4 +1,4 @@
-/** How a message is signed, so that whoever gets it knows whose it is: Standard Webhooks 1.0.0, symmetric signatures. */
+/** Signatures of messages, so that whoever gets one knows whose it is: Standard Webhooks 1.0.0, symmetric signatures. */
 import { createHmac } from "node:crypto";
 
 const SECRET = /^whsec_([A-Za-z0-9+/]+={0,2})$/;

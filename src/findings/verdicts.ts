@@ -86,7 +86,7 @@ export interface VerdictDeps {
 }
 
 export interface VerdictLimits {
-  /** How long what was approved may be done. */
+  /** Time for which what was approved may be done. */
   approval_lasts_ms: number;
 }
 

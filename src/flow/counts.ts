@@ -64,7 +64,7 @@ export interface LimitUse {
   charges: readonly LimitCharge[];
 }
 
-/** How often counters that are over are looked for, at most. */
+/** Shortest interval at which counters that are over are looked for. */
 const SWEEP_MS = 60_000;
 const NOTHING: LimitUse = { limits: {}, charges: [] };
 const index = new WeakMap<readonly Limit[], Map<string, Limit[]>>();

@@ -87,7 +87,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#awaited = new FairMap(awaited_max);
   }
 
-  /** How much is taken of what agents share. */
+  /** Amount that is taken of what agents share. */
   get size(): SeenMemory["size"] & { awaited: number; counters: number } {
     return { ...this.#seen.size, awaited: this.#awaited.size, counters: this.#counts.size };
   }

@@ -79,7 +79,7 @@ export class TaskSeen {
     this.holder = holder;
   }
 
-  /** How much of the memory it takes. */
+  /** Share of the memory that it takes. */
   get weight(): number {
     return 1 + this.values.size + this.written.size + this.pending.size;
   }

@@ -163,7 +163,7 @@ function times(text: string): TypedValue[] {
   return [...text.matchAll(TIME)].map(([, hour = "", minute = ""]) => ({ kind: "time", value: `${hour.padStart(2, "0")}:${minute}` }));
 }
 
-/** How deep an argument may hide something in encodings before it is taken for opaque. */
+/** Depth of encodings beyond which an argument is taken for opaque. */
 interface Within {
   depth: number;
 }

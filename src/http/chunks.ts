@@ -17,7 +17,7 @@ export class Chunks {
   readonly #timers: Pick<Timers, "after">;
   readonly #idleMs: number;
 
-  /** @param idleMs how long nothing may come */
+  /** @param idleMs time for which nothing may come */
   constructor(request: IncomingMessage, response: ServerResponse, timers: Pick<Timers, "after">, idleMs: number) {
     this.#request = request;
     this.#response = response;

@@ -73,7 +73,7 @@ export interface HttpLimits extends ScanLimits {
   observe: {
     streams_max: number;
     bytes_max: number;
-    /** How long nothing may come. */
+    /** Time for which nothing may come. */
     idle_ms: number;
   };
 }

@@ -22,7 +22,7 @@ export interface Subscription {
   after: number | null;
   /** Present if it receives the value of each key, whomever that concerns; null: only what concerns it. */
   values: NonNullable<ReadyEvent["caller"]> | null;
-  /** How often it wants to hear something; null: as often as others. */
+  /** Interval at which it wants to hear something; null: as often as others. */
   heartbeat_ms: number | null;
   caller: { id: string; token: { jti: string | null; expires_ms: number } };
   /** @throws Problem once the token is no longer taken */

@@ -25,7 +25,7 @@ export class Flights {
   /** Generations that a barrier has closed and that have answers left, oldest first. */
   #older: Generation[] = [];
 
-  /** @param cutAfterMs how long a barrier waits for a client that doesn't take its answer, or for one that is being decided */
+  /** @param cutAfterMs time that a barrier waits for a client that doesn't take its answer, or for one that is being decided */
   constructor(timers: Pick<Timers, "after">, cutAfterMs: number) {
     this.#timers = timers;
     this.#cutAfterMs = cutAfterMs;

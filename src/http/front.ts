@@ -21,7 +21,7 @@ export interface FrontRoute extends Route {
    */
   anyHost?: true;
   /**
-   * How what it speaks says that nothing was decided. It must never be taken for a permission. Left out: a problem (RFC 9457).
+   * Form in which its protocol says that nothing was decided. It must never be taken for a permission. Left out: a problem (RFC 9457).
    * @param id stands in the operational log beside what went wrong, for `internal`
    */
   refusal?: (problem: Problem, request: IncomingMessage, id?: string) => Content;

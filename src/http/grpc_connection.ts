@@ -23,7 +23,7 @@ export class Over {
   }
 }
 
-/** How often it is looked whether a connection's other side has gone on taking what it is sent. */
+/** Interval at which a connection's other side is looked at for whether it has gone on taking what it is sent. */
 const LOOK_MS = 5;
 
 /** A connection, and what waits for all that was written to it to be with the kernel. */

@@ -14,9 +14,9 @@ import type { SecurityEventsState } from "../wiring/security_events.js";
 
 export interface Observed {
   policy: PolicyIdentity | null;
-  /** How long the active bundle has been active. */
+  /** Time for which the active bundle has been active. */
   policy_age_ms: number;
-  /** How long it may still decide: negative once it may not, Infinity without an end. */
+  /** Time for which it may still decide: negative once it may not, Infinity without an end. */
   policy_left_ms: number;
   /** Refusals of bundles since the start, by where they came from. */
   bundle_refusals: ReadonlyMap<string, number>;

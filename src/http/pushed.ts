@@ -24,7 +24,7 @@ export interface PushedOptions {
   authenticate: () => Promise<unknown>;
 }
 
-/** How long the last event may take to leave. */
+/** Time that the last event may take to leave. */
 const LINGER_MS = 1000;
 const RETRY_MS = 1000;
 const RETRY_SPREAD_MS = 2000;

@@ -1,4 +1,4 @@
-/** How records are asked for in a query. */
+/** Parameters by which a query asks for records. */
 import type { IncomingMessage } from "node:http";
 import { without } from "../system/without.js";
 import type { RecordQuestion } from "../records/ask.js";

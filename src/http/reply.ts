@@ -4,7 +4,7 @@ import { Readable, pipeline } from "node:stream";
 import type { Problem } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 
-/** How long a refused body is still taken in and thrown away: a connection closed on unread bytes would lose the answer. */
+/** Time for which a refused body is still taken in and thrown away: a connection closed on unread bytes would lose the answer. */
 const LINGER_MS = 1000;
 const LINGER_BYTES = 1024 * 1024;
 const RETRY_AFTER_S = "1";

@@ -383,7 +383,7 @@ function clientProblem({ code }: NodeJS.ErrnoException): Problem {
 
 /** Connections that are ended, since what came over them wasn't HTTP. */
 const farewells = new WeakSet<Socket>();
-/** How long whoever is refused so may take to read it: a connection that is cut on bytes that nobody has read takes back what was sent. */
+/** Time that whoever is refused so may take to read it: a connection that is cut on bytes that nobody has read takes back what was sent. */
 const FAREWELL_MS = 1000;
 
 /** Refuses what isn't HTTP, once, after the answers to earlier requests on the same connection. */

@@ -2,7 +2,7 @@
 import { Problem, STREAM_ENDS, type StreamEnd } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
 
-/** How often a token is looked at that is over but for the difference of clocks that is allowed. */
+/** Interval at which a token is looked at that is over but for the difference of clocks that is allowed. */
 const TOKEN_MS_LEAST = 100;
 
 export interface Watched {

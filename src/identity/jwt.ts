@@ -39,7 +39,7 @@ export interface Issuer {
   keys: KeySet;
   /** Its tokens are JWT-SVIDs of this trust domain (SPIFFE). */
   trust_domain?: string | undefined;
-  /** How its callers' tokens say scopes. @default the claim `scope`, by the names that they have here */
+  /** Form in which its callers' tokens say scopes. @default the claim `scope`, by the names that they have here */
   scopes?: ScopeRules | undefined;
   /** Names the acting agent in a token without `act`: the client that it was issued to. */
   actor_claim?: ClientClaim | undefined;

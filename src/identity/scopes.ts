@@ -2,7 +2,7 @@
 import { SCOPES, type Scope } from "../contract/index.js";
 import type { TokenClaims } from "./claims.js";
 
-/** How an issuer's tokens say scopes. */
+/** Form in which an issuer's tokens say scopes. */
 export interface ScopeRules {
   /** Claims that hold scopes; a dot steps into an object, as in `realm_access.roles`. */
   claims: readonly string[];

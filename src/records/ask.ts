@@ -66,7 +66,7 @@ export class TooManyGroups extends Error {
   override readonly name = "TooManyGroups";
 }
 
-/** How a question is answered: outcomes as they are seen now, and whether a record that isn't what it was found by ends it or is left out. */
+/** Way in which a question is answered: outcomes as they are seen now, and whether a record that isn't what it was found by ends it or is left out. */
 export interface Asking {
   now_ms: number;
   overdue_ms: number;

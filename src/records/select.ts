@@ -6,7 +6,7 @@ import type { SqlValue } from "./engine.js";
 export class StatementValues {
   readonly all: SqlValue[] = [];
 
-  /** @returns how the statement names it */
+  /** @returns its name in the statement */
   add(value: string | number | boolean): string {
     // A number of the client is a double, or what fits: the statement says which.
     if (typeof value !== "number") return `$${this.all.push(value)}`;

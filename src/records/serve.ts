@@ -11,7 +11,7 @@ import { TooDear } from "./engine.js";
 import { openTable } from "./opening.js";
 import type { Lacking, RecordTable } from "./table.js";
 
-/** How much of a record is sent: all of it, as on a page, or what a finding is made of (`brief.ts`). */
+/** Part of a record that is sent: all of it, as on a page, or what a finding is made of (`brief.ts`). */
 export type Extent = "all" | "brief";
 
 export type RefusedWhy = "unavailable" | "too_many_groups" | "too_dear";
@@ -38,9 +38,9 @@ export type FromRecords =
 
 export interface ServingOptions {
   folder: string;
-  /** How long after its answer was valid an action without outcome counts as missing one. */
+  /** Time after its answer was valid, from which an action without outcome counts as missing one. */
   overdue_ms: number;
-  /** How long a question waits for what was durable when it was asked. */
+  /** Time that a question waits for what was durable when it was asked. */
   wait_ms: number;
   /** The last record that is known to be on disk. */
   durable: number;

@@ -45,7 +45,7 @@ export interface DecisionChange {
   /** It goes ahead, and on record it didn't; or it did under an obligation that is gone. */
   newly_allowed: boolean;
   decisions: number;
-  /** How many different ones, up to `DISTINCT_MAX`. */
+  /** Count of different ones, up to `DISTINCT_MAX`. */
   agents: number;
   resources: number;
   first: string;

@@ -1,4 +1,4 @@
-/** How many different texts there were, up to a bound: beyond it, "so many or more". */
+/** Count of different texts, up to a bound: beyond it, "so many or more". */
 export const DISTINCT_MAX = 100;
 
 export class Distinct {

@@ -46,7 +46,7 @@ const DAY_MS = 86_400_000;
 export const UNREGISTERED = "(not registered)";
 export const UNKNOWN_PURPOSE = "(no such purpose)";
 
-/** How long the parts are that activity is shown in: an hour, a day or a week, or as many weeks as keep them countable. */
+/** Length of the parts that activity is shown in: an hour, a day or a week, or as many weeks as keep them countable. */
 export function slotMs(from_ms: number, to_ms: number): number {
   const span = to_ms - from_ms;
   const found = [DAY_MS / 24, DAY_MS, 7 * DAY_MS].find((ms) => span <= SLOTS_MAX * ms);

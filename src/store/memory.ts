@@ -14,11 +14,11 @@ export class MemoryDisk {
 }
 
 export interface MemoryFaults {
-  /** How long the next group takes; half of it until it is on the disk. 0 is the end of this turn of the event loop. */
+  /** Time that the next group takes; half of it until it is on the disk. 0 is the end of this turn of the event loop. */
   latencyMs(): number;
   /** `unsaid`: it reaches the disk, and is reported as failed. */
   fate(): "written" | "lost" | "unsaid";
-  /** How long the store is unavailable after a failure. */
+  /** Time for which the store is unavailable after a failure. */
   recoveryMs(): number;
 }
 

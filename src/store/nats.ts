@@ -19,9 +19,9 @@ export interface NatsStoreOptions {
   connection: Pick<NodeConnectionOptions, "servers" | "tls" | "authenticator" | "user" | "pass">;
   /** Copies of the stream, on as many servers. */
   replicas: number;
-  /** How long marks are kept. */
+  /** Time for which marks are kept. */
   marks_kept_s: number;
-  /** How long a write waits for its outcome. */
+  /** Time that a write waits for its outcome. */
   unsure_after_ms: number;
 }
 

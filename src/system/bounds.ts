@@ -5,7 +5,7 @@ export interface Bound {
   readonly max: number;
   /** Holders among whom it is divided when it is reached. */
   readonly shared_by: "caller" | "agent";
-  /** How much of it is taken now. */
+  /** Amount of it that is taken now. */
   readonly used: () => number;
 }
 

@@ -1,4 +1,4 @@
-/** How many files this process may have open at once. */
+/** Number of files that this process may have open at once. */
 import { readFileSync } from "node:fs";
 
 /** Fewer keep Node from loading a service's modules, of which it opens many at once. */

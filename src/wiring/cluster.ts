@@ -28,7 +28,7 @@ type ClusterConfig = NonNullable<Config["cluster"]>;
 /** Ticks are kept for longer than any lease lasts. */
 const MARKS_KEPT_S = 300;
 const UNSURE_AFTER_MS = 10_000;
-/** How often it is looked whether the feed is still the same, and written down how far it was read. */
+/** Interval at which the feed is compared with what was read of it, and its place written down. */
 const LOOK_EVERY_MS = 5000;
 const TELL_EVERY_MS = 100;
 const PLACE = "cluster.json";

@@ -1,5 +1,5 @@
 /**
- * How far changes of facts are on record, kept beside the log every so many records, so that a start has only the end of the log to
+ * Place up to which changes of facts are on record, kept beside the log every so many records, so that a start has only the end of the log to
  * look through for the last of them. Where it is missing, or is of another log, all is looked through.
  */
 import { rmSync } from "node:fs";

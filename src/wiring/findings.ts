@@ -70,7 +70,7 @@ export interface WiredFindings extends FindingsRoom {
   held: Pick<HeldActions, "of">;
   /** Takes in each answer in the turn in which its record is handed over. */
   settled: (answer: Answer, approval: Approvable | null) => void;
-  /** How it stands: findings that nobody has closed, who follows them, and whether the webhook can't be told. */
+  /** State: findings that nobody has closed, who follows them, and whether the webhook can't be told. */
   readonly state: { open: number; followers: number; webhook_failing: boolean };
   /** Begins to look at the records. */
   start(): void;

@@ -90,7 +90,7 @@ export class Poller {
     return this.#attempts.stopped;
   }
 
-  /** @returns how long to wait before the next, milliseconds */
+  /** @returns milliseconds to wait before the next */
   async #poll(): Promise<number> {
     const { clock } = this.#deps.system;
     const said = this.#said;

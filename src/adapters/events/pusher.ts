@@ -64,7 +64,7 @@ export class Pusher {
     }
   }
 
-  /** @returns how long to wait, milliseconds; Infinity: until something comes */
+  /** @returns milliseconds to wait; Infinity: until something comes */
   async #tell(): Promise<number> {
     const event = await this.#deps.next();
     if (event === null) return Infinity;

@@ -33,10 +33,10 @@ export interface Transmitter extends SetIssuer {
   authorization: (() => string) | null;
 }
 
-/** How a token came: polled from a transmitter, or pushed with or without an `Authorization`. */
+/** Way by which a token came: polled from a transmitter, or pushed with or without an `Authorization`. */
 export type TokenArrival = { polled: string } | { authorization: string | undefined };
 
-/** How a transmitter's stream stands. */
+/** State of a transmitter's stream. */
 export interface StreamStatus {
   name: string;
   issuer: string;

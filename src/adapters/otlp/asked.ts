@@ -15,9 +15,9 @@ import {
 import { FairMap } from "../../system/fair_map.js";
 
 export interface AskedOptions {
-  /** How long before the call its decision may have been. */
+  /** Time before the call that its decision may have been. */
   within_ms: number;
-  /** How far the reporter's clock may be ahead or behind. */
+  /** Time by which the reporter's clock may be ahead or behind. */
   skew_ms: number;
   /** The records index. @throws Problem `index_unavailable` */
   find: (filter: RecordFilter, limit: number) => Promise<RecordPage>;

@@ -1,5 +1,5 @@
 /**
- * How far a sink has taken the records, on disk: written whole beside the old one, synced and renamed, so that a crash leaves
+ * Place up to which a sink has taken the records, on disk: written whole beside the old one, synced and renamed, so that a crash leaves
  * the old one or the new one.
  */
 import { hash } from "node:crypto";

@@ -32,7 +32,7 @@ export type ExportThread = Thread<ToExport, FromExport>;
 /** Logs a message for an operator. */
 export type Say = (level: ReportLevel, message: string, fields: Record<string, unknown>) => void;
 
-/** How a sink stands. */
+/** State of a sink. */
 export interface Exported extends SinkStatus {
   /** Records on disk that it hasn't taken. */
   lag: number;

@@ -13,7 +13,7 @@ export interface FormatOptions {
   data: ExportData;
 }
 
-/** How events stand in one request. */
+/** Layout of events in one request. */
 export interface Framing {
   content_type: string;
   open: string;

@@ -26,7 +26,7 @@ export interface SinkOptions extends FormatOptions, RetryOptions {
   batch_records_max: number;
   /** Most bytes of one request, before it is compressed. */
   batch_bytes_max: number;
-  /** How long records may wait for others. */
+  /** Time that records may wait for others. */
   interval_ms: number;
   /** Starting point of a sink that has no cursor yet. */
   from: "start" | "now";
@@ -69,7 +69,7 @@ const OPA_BYTES_MAX = 32 * 1024;
 const REFUSED_RUN_MAX = 8;
 /** Lines read for one batch, with those that the format has no place for. */
 const LINES_MAX = 10_000;
-/** How full a request in OPA's form is made, where its size has to be guessed. */
+/** Share of a request's size that is filled in OPA's form, where the size has to be guessed. */
 const FIT = 0.9;
 
 /** A record, and where and by whom the next one is. */

@@ -13,7 +13,7 @@ export const MASKS_FOLDER = "masks";
 const KEY_BYTES = 32;
 const KEY_FILE = /^(\d{4}-\d{2}-\d{2})\.key$/;
 const DAY_MS = 86_400_000;
-/** How often the periods are looked at; the next one's key is made a whole period ahead. */
+/** Interval at which the periods are looked at; the next one's key is made a whole period ahead. */
 const LOOK_MS = 3_600_000;
 const RETRY_MS = 250;
 

@@ -37,7 +37,7 @@ export class Order {
   #pending: Line | null = null;
   #lines = 0;
 
-  /** @param size how many records the log's own checkpoint says there are, to tell which end of the log is odd */
+  /** @param size number of records by the log's own checkpoint, to tell which end of the log is odd */
   constructor(size: number, accept: Accept) {
     this.#size = size;
     this.#accept = accept;

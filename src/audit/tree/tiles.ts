@@ -210,7 +210,7 @@ export class TiledTree {
     return tileOf(this.#hashes(level, n, 0, width));
   }
 
-  /** How many hashes of a tile there are. */
+  /** Number of hashes of a tile. */
   #held(level: number, n: number): number {
     const hashes = Math.floor(this.size / TILE_WIDTH ** level) - n * TILE_WIDTH;
     return Math.max(0, Math.min(TILE_WIDTH, hashes));
@@ -257,7 +257,7 @@ export function isWhole(tile: Buffer | null): tile is Buffer {
   return tile?.length === TILE_BYTES;
 }
 
-/** How many full tiles of leaves stand in a row from the first on. */
+/** Number of full tiles of leaves in a row from the first on. */
 function lastFull(files: TileFiles, most: number): number {
   let n = 0;
   while (n < most && files.size(tilePath({ level: 0, n, width: TILE_WIDTH })) === TILE_BYTES) n++;

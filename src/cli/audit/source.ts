@@ -21,7 +21,7 @@ export interface SearchedSource {
   close(): void;
 }
 
-/** How long after its validity an action without outcome counts as missing one, where no configuration says it. */
+/** Time after its validity from which an action without outcome counts as missing one, where no configuration says it. */
 const OVERDUE_MS = 60_000;
 const POLL_MS = 250;
 const ENDS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;

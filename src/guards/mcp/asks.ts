@@ -27,7 +27,7 @@ export interface Hearing {
   unreadable: (cause: unknown) => void;
 }
 
-/** How an answer ended: whole; or to be asked for again after this event; or the server has it elsewhere, and hasn't heard it yet. */
+/** End of an answer: whole; or to be asked for again after this event; or the server has it elsewhere, and hasn't heard it yet. */
 export type AnswerEnd = { how: "whole" } | { how: "resumable"; after: string; in_ms: number } | { how: "elsewhere" };
 
 const ACCEPT = "application/json, text/event-stream";
@@ -111,7 +111,7 @@ export class Asks {
     return Buffer.concat(chunks).toString("utf8");
   }
 
-  /** @returns how it can be resumed once it has ended, where it can */
+  /** @returns event from which it can be resumed once it has ended, where it can */
   async #events(got: GuardedAnswer, take: (received: StreamedEvent) => void): Promise<AnswerEnd | null> {
     const reader = new EventReader();
     const message = new MessageCount();

@@ -56,7 +56,7 @@ export class ToolCatalogue {
   #held: ListedTools | null = null;
   #hidden: ReadonlyMap<string, Hidden> = new Map();
   #reading: Promise<ListedTools | null> | null = null;
-  /** How often the server said that its tools are others now. */
+  /** Number of times that the server said that its tools are others now. */
   #changes = 0;
 
   constructor(deps: CatalogueDeps) {

@@ -9,7 +9,7 @@ export interface Variables extends Record<string, unknown> {
   token: unknown;
 }
 
-/** How much of a question is left: characters and values. Mappings come from servers, and what they map from models. */
+/** Rest of a question's bounds: characters and values. Mappings come from servers, and what they map from models. */
 export interface Budget {
   left: number;
 }

@@ -79,7 +79,7 @@ export class DirectCalls {
   }
 
   /**
-   * @returns how much waits to be read of the response that it went to
+   * @returns bytes that wait to be read of the response that it went to
    * @throws RangeError for what is too deep to be written
    */
   send(message: JSONRPCMessage, about: RequestId): number {

@@ -1,4 +1,4 @@
-/** How large what a model wrote is, found out without recursion, so that no depth ends the process. */
+/** Size of what a model wrote, found out without recursion, so that no depth ends the process. */
 import type { McpRefusalCode } from "./refusal.js";
 
 export interface ArgumentBounds {

@@ -1,4 +1,4 @@
-/** How large the message is that an answer over HTTP is at, as its bytes come. */
+/** Size of the message that an answer over HTTP is at, as its bytes come. */
 const LF = 0x0a;
 const CR = 0x0d;
 const ID = Buffer.from("id:");

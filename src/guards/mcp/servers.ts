@@ -1,4 +1,4 @@
-/** How the guard reaches the server behind it: as a process of its own, or over Streamable HTTP. */
+/** Connections of the guard to the server behind it: as a process of its own, or over Streamable HTTP. */
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Timers } from "../../system/index.js";
@@ -14,7 +14,7 @@ import { MessageCount } from "./message_count.js";
 const IDLE_MS = 4000;
 /** Fetch, section 2.2.3: a `Response` of these has no body. */
 const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
-/** How long an answer that has arrived may take to be read, once its connection is over. */
+/** Time that an answer that has arrived may take to be read, once its connection is over. */
 const READ_MS = 1000;
 
 /** A new connection to the server. @throws Error where a file of a token can't be read */

@@ -63,7 +63,7 @@ export const ownKey = (max: number) => Type.String({ pattern: `^[^\\u0000-\\u001
 
 export const word = (description: string) => Type.String({ pattern: NAME_PATTERN, description });
 
-/** How often, and how long after one another, something is tried again. */
+/** Number of attempts at something, and the pauses between them. */
 export const retries = {
   retry_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "Wait after the first failure; it doubles with each"),
   retry_max_ms: amount(
