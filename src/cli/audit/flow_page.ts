@@ -2,9 +2,8 @@
  * A task's flow as a page of its own: what was read, where each value of each action came from, which labels the task had, what was
  * stopped and why.
  */
-import { createHash } from "node:crypto";
 import type { ArgumentFlow, FactsRecord, FlowFactsInput, FoundRecord, FoundWriter, PolicyInput } from "../../contract/index.js";
-import { html, type Html } from "../../replay/page/html.js";
+import { html, wholePage, type Html } from "../../replay/page/html.js";
 import { STYLE } from "../../replay/page/style.js";
 import { actionText, isJudged, outcomeText, whyText } from "./lines.js";
 
@@ -45,9 +44,6 @@ interface LabelTurn {
 /** @param items records of the task, the oldest first */
 export function flowPage(task: string, items: readonly FoundRecord[], more: boolean): string {
   const judged = items.filter(({ record }) => isJudged(record));
-  const digest = createHash("sha256")
-    .update(STYLE + FLOW_STYLE)
-    .digest("base64");
   const count = (state: State): number => judged.filter((one) => stateOf(one) === state).length;
   const stopped = judged.filter((one) => stateOf(one) !== "done");
   const body = html`<main>
@@ -79,15 +75,7 @@ export function flowPage(task: string, items: readonly FoundRecord[], more: bool
       decided.${more ? " The task goes on beyond these records." : ""}
     </footer>
   </main>`;
-  const head = html`<meta charset="utf-8" />
-    <meta
-      http-equiv="Content-Security-Policy"
-      content="default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'"
-    />
-    <meta name="viewport" content="width=device-width, initial-scale=1" />
-    <meta name="referrer" content="no-referrer" />
-    <title>${`Flow of task ${task}`}</title>`;
-  return `<!doctype html>\n<html lang="en">\n<head>\n${head.text}\n<style>${STYLE}${FLOW_STYLE}</style>\n</head>\n<body>\n${body.text}\n</body>\n</html>\n`;
+  return wholePage(`Flow of task ${task}`, STYLE + FLOW_STYLE, body);
 }
 
 type State = "done" | "waits" | "stopped";

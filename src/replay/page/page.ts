@@ -1,10 +1,9 @@
 /** The impact of a bundle as a page of its own: no script, nothing from elsewhere, and every value escaped. */
-import { createHash } from "node:crypto";
 import type { PolicyIdentity } from "../../contract/index.js";
 import type { Apart, Field, Impact } from "../impact.js";
 import { DISTINCT_MAX, type DecisionChange, type ChangeExample, type TallyRow, type Side } from "../tally.js";
 import { VERDICT_WORDS, drawn, percent } from "./matrix.js";
-import { html, type Html } from "./html.js";
+import { html, wholePage, type Html } from "./html.js";
 import { STYLE } from "./style.js";
 
 /** Limits on what was allowed to change, and whether the change is within them. */
@@ -19,7 +18,6 @@ const ROWS_MAX = 40;
 /** @param judged null where nobody set a limit */
 export function page(impact: Impact, judged: Judgement | null): string {
   const { bundle, changes, matrix, newly_allowed, changed } = impact;
-  const digest = createHash("sha256").update(STYLE).digest("base64");
   const freer = changes.filter((change) => change.newly_allowed);
   const others = changes.filter((change) => !change.newly_allowed);
   const body = html`<main>
@@ -51,15 +49,7 @@ export function page(impact: Impact, judged: Judgement | null): string {
       is refused goes on differently from one that isn't; what it would have asked for next is not here.
     </footer>
   </main>`;
-  const head = html`<meta charset="utf-8" />
-    <meta
-      http-equiv="Content-Security-Policy"
-      content="default-src 'none'; style-src 'sha256-${digest}'; base-uri 'none'; form-action 'none'"
-    />
-    <meta name="viewport" content="width=device-width, initial-scale=1" />
-    <meta name="referrer" content="no-referrer" />
-    <title>${`What would change: ${bundle.bundle} ${bundle.revision}`}</title>`;
-  return `<!doctype html>\n<html lang="en">\n<head>\n${head.text}\n<style>${STYLE}</style>\n</head>\n<body>\n${body.text}\n</body>\n</html>\n`;
+  return wholePage(`What would change: ${bundle.bundle} ${bundle.revision}`, STYLE, body);
 }
 
 function about({ bundle, decided_by, first, last }: Impact): Html {

@@ -1,7 +1,7 @@
 /** A review as a page of its own, to read, print and sign: no script, nothing from elsewhere, and every value escaped. */
 import { createHash } from "node:crypto";
 import { canonical } from "../../contract/index.js";
-import { html, type Html } from "../../replay/page/html.js";
+import { html, wholePage, type Html } from "../../replay/page/html.js";
 import type { Review } from "../report.js";
 import { total } from "../review.js";
 import { agentCard, statusOf } from "./agent.js";
@@ -21,7 +21,6 @@ const UNITS: readonly (readonly [string, number])[] = [
 ];
 
 export function page(review: Review): string {
-  const style = createHash("sha256").update(STYLE).digest("base64");
   const figures = createHash("sha256").update(canonical(review)).digest("hex");
   const { period } = review;
   const body = html`<main>
@@ -44,15 +43,7 @@ export function page(review: Review): string {
       permits is told by the bundle that decided last, as far as it was given.
     </footer>
   </main>`;
-  const head = html`<meta charset="utf-8" />
-    <meta
-      http-equiv="Content-Security-Policy"
-      content="default-src 'none'; style-src 'sha256-${style}'; base-uri 'none'; form-action 'none'"
-    />
-    <meta name="viewport" content="width=device-width, initial-scale=1" />
-    <meta name="referrer" content="no-referrer" />
-    <title>${`Access review, ${dayOf(Date.parse(period.from))} to ${dayOf(Date.parse(period.to))}`}</title>`;
-  return `<!doctype html>\n<html lang="en">\n<head>\n${head.text}\n<style>${STYLE}</style>\n</head>\n<body>\n${body.text}\n</body>\n</html>\n`;
+  return wholePage(`Access review, ${dayOf(Date.parse(period.from))} to ${dayOf(Date.parse(period.to))}`, STYLE, body);
 }
 
 function banner({ complete, gaps, gaps_left_off, agents_left_off, rests_on }: Review): Html {
