@@ -107,10 +107,37 @@ export function weigh(own: Slab, peers: Slab, seen: SeenAction): void {
   }
 }
 
-function judge({ f }: Slab, seen: SeenAction, test: number): void {
+/** Odds at which a test finds something, from the sessions that the agent has in a year; Infinity before it has had enough of them. */
+function oddsTaken({ f }: Slab): number {
   const [sessions, days] = [f[ENDED] ?? 0, f[DAYS] ?? 0];
-  if (sessions < FROM.sessions || days <= FROM.days) return;
-  const takes = Math.max(ODDS_LEAST, (365 * sessions) / days / FALSE_A_YEAR);
+  if (sessions < FROM.sessions || days <= FROM.days) return Infinity;
+  return Math.max(ODDS_LEAST, (365 * sessions) / days / FALSE_A_YEAR);
+}
+
+/** Evidence that a test has gathered over an agent's sessions. */
+export interface TestEvidence {
+  /** `order`: own steps in another order. `drift`: resources beside what a session is about, out of order or without a task. */
+  test: "order" | "drift";
+  /** Odds for a deviation, as they stand. */
+  odds: number;
+  /** Odds at which it finds one; null before there were enough sessions to say. */
+  finds_at: number | null;
+}
+
+/** Returns the evidence of each test as it stands. */
+export function evidenceOf(own: Slab): TestEvidence[] {
+  const takes = oddsTaken(own);
+  const rounded = (odds: number): number => Math.round(odds * 100) / 100;
+  return [SHUFFLED, BESIDE].map((test) => ({
+    test: test === SHUFFLED ? "order" : "drift",
+    odds: rounded(own.f[ODDS + test] ?? 0),
+    finds_at: takes === Infinity ? null : rounded(takes),
+  }));
+}
+
+function judge(own: Slab, seen: SeenAction, test: number): void {
+  const takes = oddsTaken(own);
+  if (takes === Infinity) return;
   const odds = seen.odds[test] ?? 0;
   if (odds <= 1) return;
   seen.near = Math.max(seen.near, Math.min(1, Math.log(odds) / Math.log(takes)));

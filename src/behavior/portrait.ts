@@ -1,5 +1,6 @@
 /** Describes an agent's profile for people. */
 import { checkpointTimes, type AgentMemory } from "./agent.js";
+import { evidenceOf, type TestEvidence } from "./evidence.js";
 import { total, upTo, usual } from "./histogram.js";
 import { aDay } from "./pace.js";
 import { riskAtRest } from "./score.js";
@@ -23,6 +24,8 @@ export interface Portrait {
   /** All but one in a thousand stay within these; `types` of those it has seen often enough to say. */
   usual: { acts_in_2_min: number; resources_in_session: number; types: UsualOfType[] };
   sources: number;
+  /** Evidence of tests over sessions, as it stands. */
+  evidence: TestEvidence[];
   /** Milliseconds since the epoch, to which its habits can be rolled back. */
   checkpoints_ms: number[];
 }
@@ -79,6 +82,7 @@ export function portraitOf(state: AgentMemory, names: ReadonlyMap<number, string
       types: types.sort((a, b) => (a.type < b.type ? -1 : 1)),
     },
     sources: slots(S.SOURCES, u).length,
+    evidence: evidenceOf(slab),
     checkpoints_ms: checkpointTimes(state).map((at) => at * 1000),
   };
 }

@@ -11,10 +11,12 @@ import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import { tell } from "../wiring/kept_profile.js";
 import { readGiven } from "../system/read_file.js";
 import { CliError } from "./exit.js";
-import { readable } from "./places.js";
+import { readable, writable } from "./places.js";
 import { BadEvent, eventOf } from "./profile_event.js";
 import { draw } from "./profile_drawing.js";
+import { profilePage } from "./profile_page.js";
 import { mustHoldRecords } from "./replay.js";
+import { writeWhole } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
 import { count } from "./values.js";
 
@@ -35,11 +37,13 @@ written: {"score","risk","channels","reasons"}, from what came before it alone. 
 
 const SHOW_EXAMPLES = `  $ remit profile show support-7
   $ remit profile show support-7 --snapshot profile.bin
-  $ remit profile show support-7 --log records --json`;
+  $ remit profile show support-7 --log records --json
+  $ remit profile show support-7 --html support-7.html`;
 
 interface ShowOptions extends ServiceFlags {
   snapshot?: string;
   log?: string;
+  html?: string;
 }
 
 export function addProfile(program: Command, ui: Ui): void {
@@ -59,11 +63,14 @@ export function addProfile(program: Command, ui: Ui): void {
       .description("draw an agent's hours, what it does, what is usual of that, and what is new this week")
       .argument("<agent>", "its id")
       .option("--snapshot <file>", "of the snapshot that a service keeps, in place of what a running service knows")
-      .option("--log <folder>", "learn from these records instead: the folder that `log.dir` names in remit.yaml"),
+      .option("--log <folder>", "learn from these records instead: the folder that `log.dir` names in remit.yaml")
+      .option("--html <file>", "write it as a page, too"),
     SHOW_EXAMPLES,
   ).action(async (agent: string, options: ShowOptions) => {
+    const file = options.html === undefined ? null : writable(options.html);
     const portrait = await portraitOf(agent, options);
     if (portrait === null) throw new CliError("missing", `nothing is known of agent \`${agent}\``);
+    if (file !== null) await writeWhole(file, Buffer.from(profilePage(agent, portrait)));
     if (options.json === true) sayJson(ui, { ok: true, agent, ...portrait });
     else draw(ui, agent, portrait);
   });

@@ -15,6 +15,8 @@ export function draw(ui: Ui, agent: string, portrait: Portrait): void {
   matrix(ui, portrait.habits);
   ui.out("");
   usual(ui, portrait.usual);
+  ui.out("");
+  evidence(ui, portrait.evidence);
   const isNew = portrait.habits.filter((habit) => habit.is_new);
   ui.out("");
   ui.out(ui.paint("bold", "New this week"));
@@ -50,6 +52,14 @@ function usual(ui: Ui, { acts_in_2_min, resources_in_session, types }: Portrait[
     ["of", "acts in 5 min", "distinct in 10 min", "with a task", "on known ones"],
     types.map((of) => [of.type, `≤ ${of.acts_in_5_min}`, `≤ ${of.distinct_in_10_min}`, percent(of.with_task), percent(of.on_known)]),
   );
+}
+
+function evidence(ui: Ui, tests: Portrait["evidence"]): void {
+  ui.out(ui.paint("bold", "Evidence over sessions"));
+  for (const { test, odds, finds_at } of tests) {
+    const until = finds_at === null ? "too few sessions to say" : `a finding at ${Math.round(finds_at)}`;
+    ui.out(`  ${test.padEnd(5)}  odds ${odds}, ${until}`);
+  }
 }
 
 function percent(share: number): string {

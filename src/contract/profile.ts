@@ -30,6 +30,17 @@ const UsualOfType = Type.Object(
   { ...closed, title: "UsualOfType", description: "What is usual of actions on one type; all but one in a thousand stay within it" },
 );
 
+const Evidence = Type.Object(
+  {
+    test: Type.Enum(["order", "drift"], {
+      description: "`order`: own steps in another order; `drift`: resources beside what a session is about, out of order or without a task",
+    }),
+    odds: Type.Number({ minimum: 0, description: "Odds for a deviation, as they stand" }),
+    finds_at: orNull(Type.Number({ description: "Odds at which it is a finding; null before there were enough sessions to say" })),
+  },
+  { ...closed, title: "TestEvidence", description: "Evidence that a test has gathered over the agent's sessions" },
+);
+
 const Profile = Type.Object(
   {
     first: time("When its first action was"),
@@ -48,6 +59,7 @@ const Profile = Type.Object(
       { ...closed, title: "UsualBehavior", description: "What is usual; all but one action in a thousand stay within these" },
     ),
     sources: count("Callers that it was seen from"),
+    evidence: Type.Array(Evidence, { description: "Evidence of tests over sessions" }),
     checkpoints: Type.Array(time("A checkpoint"), { description: "Times to which its habits can be rolled back" }),
   },
   { ...closed, title: "BehaviorPortrait", description: "What is usual for an agent" },

@@ -339,7 +339,7 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
           ...{ acts_in_2_min: 9, resources_in_session: 6 },
           types: [{ type: "invoice", acts_in_5_min: 12, distinct_in_10_min: 5, distinct_in_a_week: 60, with_task: 1, on_known: 0.2 }],
         },
-        ...{ sources: 1, checkpoints: [TIME] },
+        ...{ sources: 1, evidence: [{ test: "order", odds: 1.4, finds_at: 2200 }], checkpoints: [TIME] },
       },
     },
   },

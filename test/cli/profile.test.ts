@@ -1,9 +1,9 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { bytesOf } from "../behavior/desk.js";
-import { team } from "../behavior/team.js";
+import { act, bytesOf } from "../behavior/desk.js";
+import { THEN, team } from "../behavior/team.js";
 import { remit } from "./remit.js";
 
 const EVENT = {
@@ -153,6 +153,43 @@ describe("remit profile", function () {
       expect(said.ok).to.equal(true);
       expect(said.hours).to.have.lengthOf(24);
       expect(said.habits).to.deep.include({ verb: "update", type: "ticket", acts: 336, days: 14, is_new: false });
+    });
+
+    it("says how far evidence has come, and at which odds it is a finding", async () => {
+      const snapshot = file("profile.bin", bytesOf(team()));
+      const said = JSON.parse((await remit("profile", "show", "support-7", "--snapshot", snapshot, "--json")).out) as {
+        evidence: { test: string; odds: number; finds_at: number | null }[];
+      };
+      expect(said.evidence.map(({ test }) => test)).to.deep.equal(["order", "drift"]);
+      for (const { odds, finds_at } of said.evidence)
+        expect(odds)
+          .to.be.at.least(0)
+          .and.below(finds_at ?? Infinity);
+      const { out } = await remit("profile", "show", "support-7", "--snapshot", snapshot);
+      expect(out).to.match(/Evidence over sessions\n {2}order {2}odds [\d.]+, (?:a finding at \d+|too few sessions to say)\n {2}drift/);
+    });
+
+    it("draws the same as a page, in which nothing runs", async () => {
+      const profile = team();
+      const hostile = `"><script>alert(1)</script>\u202e`;
+      profile.learn(act({ agent: "support-7", type: hostile, time_ms: THEN }), "allow");
+      const snapshot = file("profile.bin", bytesOf(profile));
+      const html = join(folder, "profile.html");
+      const { exit, err } = await remit("profile", "show", "support-7", "--snapshot", snapshot, "--html", html);
+      expect([exit, err]).to.deep.equal(["ok", ""]);
+      const page = readFileSync(html, "utf8");
+      expect(page.match(/<title>\d\d:00: \d+ %<\/title/g)).to.have.length(24);
+      expect(page)
+        .to.include("update ticket: 336 ×")
+        .and.match(/New in its last seven days<\/h2>\s*<ul>/);
+      expect(page).to.include("Its own steps in another order").and.include("style-src 'sha256-");
+      expect(page).to.not.match(/<script|\u202e|https?:/i);
+    });
+
+    it("refuses a page in a folder that doesn't exist, before it asks anybody", async () => {
+      const { exit, err } = await remit("profile", "show", "support-7", "--html", "/nowhere/at/all.html");
+      expect(exit).to.equal("failed");
+      expect(err).to.contain("nowhere");
     });
 
     it("knows nothing of an agent that it never heard of", async () => {

@@ -299,6 +299,11 @@ function dayAgo(): string {
   return `${new Date(Date.now() - 86_400_000).toISOString().slice(0, 13)}:00:00Z`;
 }
 
+const EVIDENCE_WORDS: Readonly<Record<NonNullable<AgentProfile["profile"]>["evidence"][number]["test"], string>> = {
+  order: "odds for own steps in another order",
+  drift: "odds for resources beside what a session is about",
+};
+
 function Portrait({ profile }: { profile: NonNullable<AgentProfile["profile"]> }): JSX.Element {
   const { hours, habits, usual } = profile;
   const verbs = [...new Set(habits.map(({ verb }) => verb))].slice(0, 12);
@@ -365,6 +370,19 @@ function Portrait({ profile }: { profile: NonNullable<AgentProfile["profile"]> }
                   different <Said text={one.type} /> in 10 minutes
                 </th>
                 <td class="number">{one.distinct_in_10_min}</td>
+              </tr>
+            ))}
+          </tbody>
+        </table>
+        <table class="fields">
+          <tbody>
+            {profile.evidence.map(({ test, odds, finds_at }) => (
+              <tr key={test}>
+                <th scope="row">{EVIDENCE_WORDS[test]}</th>
+                <td class="number">
+                  {odds}
+                  {finds_at === null ? "" : ` of ${Math.round(finds_at)}`}
+                </td>
               </tr>
             ))}
           </tbody>
