@@ -15,10 +15,11 @@ export type Target = Pick<LoadTarget, "host" | "port" | "path" | "headers">;
 const HEAD_END = Buffer.from("\r\n\r\n");
 
 /** A whole HTTP request, ready to be written. */
-export function requestOf({ host, port, path, headers }: Target, body: string): Buffer {
+export function requestOf({ host, port, path, headers }: Target, body: string | Buffer): Buffer {
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`);
   const length = `content-length: ${Buffer.byteLength(body)}`;
-  return Buffer.from(`POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${lines.join("")}${length}\r\n\r\n${body}`);
+  const head = `POST ${path} HTTP/1.1\r\nhost: ${host}:${port}\r\n${lines.join("")}${length}\r\n\r\n`;
+  return Buffer.concat([Buffer.from(head), Buffer.from(body)]);
 }
 
 export class Client {

@@ -56,6 +56,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   starving: { args: [] },
   events: { args: ["--revocations", "1000"] },
   revoke: { args: ["--races", "1000000"] },
+  swaps: { args: ["--swaps", "1000"] },
   kills: { args: ["--kills", "1000", "--takeovers", "100"] },
   handovers: { args: ["--kills", "1000"] },
   power: { args: ["--cuts", "10000"] },

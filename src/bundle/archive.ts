@@ -29,6 +29,8 @@ const BLOCK_BYTES = 512;
 /** The two empty blocks that end an archive, and what fills a record of twenty up. */
 const END_BLOCKS_MAX = 21;
 const RATIO_FROM_BYTES = 1024 * 1024;
+/** Inflated at a time: each time is a turn of the loop, and a turn is long while many decide. */
+const INFLATED_BYTES = 1024 * 1024;
 const NAME = /^(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+-]+(?:\/(?!\.{1,2}(?:\/|$))[A-Za-z0-9._@+-]+)*$/;
 
 /**
@@ -73,7 +75,7 @@ async function gunzip(bytes: Uint8Array, limits: ArchiveLimits): Promise<Buffer>
 
 async function inflate(deflated: Buffer, max: number, tooFar: BundleError): Promise<{ raw: Buffer; consumed: number }> {
   return await new Promise((resolve, reject) => {
-    const options = { maxOutputLength: max, info: true };
+    const options = { maxOutputLength: max, chunkSize: INFLATED_BYTES, info: true };
     // With `info`, which the types leave out, the result brings the stream along, and with it where the data ended.
     inflateRaw(deflated, options, (error: NodeJS.ErrnoException | null, result) => {
       if (error === null) {

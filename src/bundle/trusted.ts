@@ -3,7 +3,7 @@
  * restart finds them. Recorded before a bundle is activated, so that no crash leaves one in force that was not noted.
  */
 import { createHash } from "node:crypto";
-import { open, rename } from "node:fs/promises";
+import { open, rename, rm, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { canonical, type PolicyIdentity } from "../contract/index.js";
@@ -103,21 +103,22 @@ export class TrustedStore {
     return true;
   }
 
-  async #put(bundle: string, trusted: Trusted): Promise<void> {
+  async #put(bundle: string, trusted: Trusted, before?: () => Promise<void>): Promise<void> {
     const next = new Map(this.#bundles).set(bundle, trusted);
-    await write(this.#folder, next);
+    await write(this.#folder, next, before);
     this.#bundles = next;
   }
 
   /**
    * Checks, and resolves when it is on disk that this is the bundle trusted now. One call at a time.
-   * @throws BundleError as `check`, and `trust_unwritable`: nothing is trusted then that was not before
+   * @param before has to resolve first
+   * @throws BundleError as `check`, what `before` throws, and `trust_unwritable`: nothing is trusted then that was not before
    */
-  async advance(identity: PolicyIdentity): Promise<void> {
+  async advance(identity: PolicyIdentity, before: () => Promise<void> = nothingFirst): Promise<void> {
     this.check(identity);
     const { bundle, sequence, digest } = identity;
-    if (this.#bundles.get(bundle)?.sequence === sequence) return;
-    await this.#put(bundle, { sequence, digest });
+    if (this.#bundles.get(bundle)?.sequence === sequence) await before();
+    else await this.#put(bundle, { sequence, digest }, before);
   }
 }
 
@@ -141,37 +142,62 @@ async function read(path: string): Promise<ReadonlyMap<string, Trusted>> {
   return new Map(Object.entries(state.bundles));
 }
 
-async function write(folder: string, bundles: ReadonlyMap<string, Trusted>): Promise<void> {
+async function write(folder: string, bundles: ReadonlyMap<string, Trusted>, before?: () => Promise<void>): Promise<void> {
   const entries = Object.fromEntries(bundles);
   const state: Static<typeof State> = { version: 1, bundles: entries, check: checksum(entries) };
   try {
-    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify(state, null, 2)}\n`));
+    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), before);
   } catch (cause) {
+    if (cause instanceof BundleError) throw cause;
     throw new BundleError("trust_unwritable", { file: join(folder, FILE) }, { cause });
   }
 }
 
-/** Old or new whole, whenever the machine stops; new for good when this resolves. */
-export async function replaceFile(folder: string, name: string, content: Uint8Array): Promise<void> {
+/**
+ * Old or new whole, whenever the machine stops; new for good when this resolves. Each step is a turn of the loop, so those that need no other are
+ * under way together.
+ * @param before runs while the new one is written; only then it takes the old one's place
+ * @throws the file system's error, or that of `before`
+ */
+export async function replaceFile(folder: string, name: string, content: Uint8Array, before = nothingFirst): Promise<void> {
   const path = join(folder, name);
   const temporary = `${path}.new`;
-  await withFile(temporary, "w", async (file) => {
-    await file.writeFile(content);
-    await file.sync();
-  });
-  await rename(temporary, path);
-  await withFile(folder, "r", async (file) => {
-    await file.sync();
-  });
+  const [file, directory] = await bothOpen(open(temporary, "w"), open(folder, "r"));
+  try {
+    await together(before(), written(file, content));
+    await rename(temporary, path);
+    await directory.sync();
+  } catch (cause) {
+    // It isn't in place; or it is, and has another name.
+    await rm(temporary, { force: true }).catch(() => undefined);
+    throw cause;
+  } finally {
+    await together(file.close(), directory.close());
+  }
 }
 
-async function withFile(path: string, flags: string, use: (file: Awaited<ReturnType<typeof open>>) => Promise<void>): Promise<void> {
-  const file = await open(path, flags);
+function nothingFirst(): Promise<void> {
+  return Promise.resolve();
+}
+
+async function written(file: FileHandle, content: Uint8Array): Promise<void> {
+  await file.writeFile(content);
+  await file.sync();
+}
+
+/** @throws the first one's error, and leaves neither open */
+async function bothOpen(...opening: readonly [Promise<FileHandle>, Promise<FileHandle>]): Promise<[FileHandle, FileHandle]> {
   try {
-    await use(file);
-  } finally {
-    await file.close();
+    return await Promise.all(opening);
+  } catch (cause) {
+    for (const opened of await Promise.allSettled(opening)) if (opened.status === "fulfilled") await opened.value.close();
+    throw cause;
   }
+}
+
+/** Resolves when all have; nothing is under way any more when it rejects. @throws the first one's error */
+export async function together(...acts: Promise<void>[]): Promise<void> {
+  for (const act of await Promise.allSettled(acts)) if (act.status === "rejected") throw act.reason as Error;
 }
 
 function checksum(bundles: Record<string, Trusted>): string {

@@ -22,51 +22,82 @@ export function addCompletion(program: Command, ui: Ui): void {
     });
 }
 
-/** Command, with its subcommands → what may follow it. */
-type Words = Map<string, string[]>;
+/** Words that may follow a command, which is named by its path: `audit verify`, empty for `remit` alone. */
+interface Following {
+  at: string;
+  commands: string[];
+  options: string[];
+}
 
 /** All commands have to be known: main loads each when this one is called. */
-function wordsOf(program: Command): Words {
-  const words: Words = new Map();
+function wordsOf(program: Command): Following[] {
+  const words: Following[] = [];
   const visit = (command: Command, path: string[]): void => {
     const options = command.options.flatMap(({ long }) => (long === undefined ? [] : [long]));
-    words.set(path.join(" "), [...command.commands.map((one) => one.name()), ...options, "--help"]);
+    words.push({ at: path.join(" "), commands: command.commands.map((one) => one.name()), options: [...options, "--help"] });
     for (const one of command.commands) visit(one, [...path, one.name()]);
   };
   visit(program, []);
   return words;
 }
 
-const SCRIPTS: Record<Shell, (words: Words) => string> = {
-  bash: (words) => `# bash completion for remit
-_remit() {
-  local path="" word
-  for word in "\${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-    case "$path $word" in
-${[...words.keys()]
-  .filter((path) => path !== "")
-  .map((path) => `      "${path.includes(" ") ? path : ` ${path}`}") path="${path}" ;;`)
-  .join("\n")}
+/** Lines of a `case` over what was read and the next word: they find the command among options and their values. */
+function steps(words: readonly Following[], line: (from: string, at: string) => string): string {
+  return words
+    .filter(({ at }) => at !== "")
+    .map(({ at }) => line(at.includes(" ") ? at : ` ${at}`, at))
+    .join("\n");
+}
+
+/** Body of a function in bash or zsh, which sets the arrays `commands` and `options`. */
+function arrays(words: readonly Following[], before: string): string {
+  return `  local at="" word
+  local -a commands options
+  for word in ${before}; do
+    case "$at $word" in
+${steps(words, (from, at) => `      "${from}") at="${at}" ;;`)}
     esac
   done
-  case "$path" in
-${[...words].map(([path, next]) => `    "${path}") COMPREPLY=($(compgen -W "${next.join(" ")}" -- "\${COMP_WORDS[COMP_CWORD]}")) ;;`).join("\n")}
-  esac
-  [ "\${#COMPREPLY[@]}" -gt 0 ] || COMPREPLY=($(compgen -f -- "\${COMP_WORDS[COMP_CWORD]}"))
+  case "$at" in
+${words.map(({ at, commands, options }) => `    "${at}") commands=(${commands.join(" ")}) options=(${options.join(" ")}) ;;`).join("\n")}
+  esac`;
 }
-complete -F _remit remit`,
+
+const SCRIPTS: Record<Shell, (words: readonly Following[]) => string> = {
+  bash: (words) => `# bash completion for remit
+_remit() {
+${arrays(words, '"${COMP_WORDS[@]:1:COMP_CWORD-1}"')}
+  word="\${COMP_WORDS[COMP_CWORD]}"
+  COMPREPLY=()
+  if [[ "$word" == -* ]]; then COMPREPLY=($(compgen -W "\${options[*]}" -- "$word"))
+  elif [ "\${#commands[@]}" -gt 0 ]; then COMPREPLY=($(compgen -W "\${commands[*]}" -- "$word"))
+  fi
+}
+complete -o bashdefault -o default -F _remit remit`,
   zsh: (words) => `#compdef remit
-autoload -U bashcompinit && bashcompinit
-${SCRIPTS.bash(words)}`,
-  fish: (words) =>
-    [...words]
-      .flatMap(([path, next]) => {
-        const [command, ...more] = path.split(" ").filter((part) => part !== "");
-        const seen = [command, ...more].filter((part) => part !== undefined);
-        const when = seen.length === 0 ? "__fish_use_subcommand" : seen.map((part) => `__fish_seen_subcommand_from ${part}`).join("; and ");
-        return next.map((word) =>
-          word.startsWith("--") ? `complete -c remit -n '${when}' -l ${word.slice(2)}` : `complete -c remit -n '${when}' -a ${word}`,
-        );
-      })
-      .join("\n"),
+_remit() {
+${arrays(words, '"${(@)words[2,CURRENT-1]}"')}
+  if [[ "$words[CURRENT]" == -* ]]; then compadd -- $options
+  elif (( $#commands )); then compadd -- $commands
+  else _files
+  fi
+}
+# Read from \`fpath\` this is the function's own first call.
+if [[ "$funcstack[1]" == _remit ]]; then _remit "$@"; else compdef _remit remit; fi`,
+  fish: (words) => `# fish completion for remit
+function __remit_at
+  set -l at ""
+  for word in (commandline -opc)[2..-1]
+    switch "$at $word"
+${steps(words, (from, at) => `      case "${from}"\n        set at "${at}"`)}
+    end
+  end
+  test "$at" = "$argv[1]"
+end
+${words
+  .flatMap(({ at, commands, options }) => [
+    ...commands.map((word) => `complete -c remit -f -n '__remit_at "${at}"' -a ${word}`),
+    ...options.map((word) => `complete -c remit -n '__remit_at "${at}"' -l ${word.slice(2)}`),
+  ])
+  .join("\n")}`,
 };

@@ -7,6 +7,8 @@ import { asset } from "../system/paths.js";
 import { CliError } from "./exit.js";
 import { sayJson, type Ui } from "./ui.js";
 
+/** JSON Schemas by which editors complete and check the YAML of a set; its files name them. */
+const SCHEMAS = ".schemas";
 /** Names that package managers drop or take for their own; the template has them without the dot. */
 const DOTTED = ["gitignore", "github", "vscode"];
 
@@ -46,6 +48,7 @@ export async function initFolder(folder: string): Promise<string[]> {
   }
   await mkdir(folder, { recursive: true });
   await cp(asset("templates", "policy"), folder, { recursive: true });
+  await cp(asset("rego", "schemas"), join(folder, SCHEMAS), { recursive: true });
   for (const name of DOTTED) await rename(join(folder, name), join(folder, `.${name}`));
   const entries = await readdir(folder, { recursive: true, withFileTypes: true });
   return entries

@@ -148,8 +148,7 @@ export class PolicyEngine implements Engine {
       return this.#active.identity;
     }
     const next = await this.#loaded(bundle);
-    await keep();
-    await this.#trusted.advance(bundle.identity);
+    await this.#trusted.advance(bundle.identity, keep);
     this.#active = next;
     return next.identity;
   }

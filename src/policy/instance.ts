@@ -190,7 +190,8 @@ export class PolicyInstance {
     this.#builds++;
     let policy: Sdk.LoadedPolicy;
     try {
-      checkTexts(this.#module, this.#newMemory());
+      if (checked.get(this.#module) !== this.#pages) checkTexts(this.#module, this.#newMemory());
+      checked.set(this.#module, this.#pages);
       policy = sdk().loadPolicySync(this.#module, { initial: this.#pages, maximum: this.#pages });
     } catch (thrown) {
       throw refused("wasm_invalid", thrown);
@@ -282,6 +283,12 @@ function checkTexts(module: WebAssembly.Module, memory: WebAssembly.Memory): voi
   exports.opa_heap_ptr_get();
   read(exports.opa_json_dump(exports.entrypoints()));
 }
+
+/**
+ * Pages with which the texts of a module had an end. It is told of nothing else before it says them, so they have one each time; and another
+ * memory makes V8 collect garbage, while decisions wait.
+ */
+const checked = new WeakMap<WebAssembly.Module, number>();
 
 const NO_DATA = Buffer.from("{}");
 

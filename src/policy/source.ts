@@ -7,7 +7,7 @@ import { rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
-import { replaceFile } from "../bundle/trusted.js";
+import { replaceFile, together } from "../bundle/trusted.js";
 import { BundleError, verifyBundle, type BundleDetail, type BundleTrust, type VerifiedBundle } from "../bundle/verify.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
@@ -254,7 +254,8 @@ export class BundleSource {
         putBack = await this.#replace(bytes);
       });
       this.#settle("", { bytes: bytes.length, modified_ms: this.#options.clock.wall(), identity }, null);
-      await this.#check();
+      // Next in turn: whoever published needn't wait until the file is read again.
+      void this.check();
       return identity;
     } catch (error) {
       // Where this fails too, the next look tells what is there.
@@ -278,14 +279,11 @@ export class BundleSource {
     bundle: VerifiedBundle,
     bytes: Uint8Array,
     from: BundleOutcome["from"],
-    keep?: () => Promise<void>,
+    keep: () => Promise<void> = () => Promise.resolve(),
   ): Promise<PolicyIdentity> {
     const { engine, report, activated } = this.#options;
     const before = engine.active;
-    const identity = await engine.activate(bundle, async () => {
-      await this.#keep(bytes);
-      await keep?.();
-    });
+    const identity = await engine.activate(bundle, () => together(this.#keep(bytes), keep()));
     this.#activated = { hash: sha256(bytes), bytes, identity };
     if (engine.active !== before) {
       report?.({ outcome: "activated", from, identity });
@@ -298,15 +296,23 @@ export class BundleSource {
   async #replace(bytes: Uint8Array): Promise<() => Promise<void>> {
     const { path } = this.#options;
     const put = (content: Uint8Array): Promise<void> => replaceFile(dirname(path), basename(path), content);
-    const reading = readRegularFile(path).catch((cause: unknown) => {
-      if (errno(cause) === "ENOENT") return null;
-      throw cause;
-    });
-    const previous = await orUnreadable(path, reading);
+    const previous = await this.#atPath();
     await put(bytes).catch((cause: unknown) => {
       throw new BundleError("file_unwritable", { file: path, found: errno(cause) }, { cause });
     });
     return () => (previous === null ? rm(path) : put(previous));
+  }
+
+  /** Content of the file at the path; null if no file is there. It is not read if the last look found what runs there. */
+  async #atPath(): Promise<Uint8Array | null> {
+    const { path } = this.#options;
+    const activated = this.#activated;
+    if (activated !== null && this.#seen !== "" && this.#wanted?.identity === activated.identity) return activated.bytes;
+    const reading = readRegularFile(path).catch((cause: unknown) => {
+      if (errno(cause) === "ENOENT") return null;
+      throw cause;
+    });
+    return await orUnreadable(path, reading);
   }
 
   async #verify(bytes: Uint8Array): Promise<VerifiedBundle> {

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, readFile, rm, writeFile, mkdir } from "node:fs/promis
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import type { BundleError } from "../../src/bundle/errors.js";
+import { BundleError } from "../../src/bundle/errors.js";
 import { SEQUENCE_STEP_MAX, TrustedStore } from "../../src/bundle/trusted.js";
 import type { PolicyIdentity } from "../../src/contract/index.js";
 import { codeOf } from "./support.js";
@@ -92,6 +92,22 @@ describe("trust in bundles", () => {
     expect(await codeOf(store.advance(identity(13, "b")))).to.equal("trust_unwritable");
     expect(store.trusted("set")?.sequence).to.equal(12);
     expect((await TrustedStore.open(folder)).trusted("set")?.sequence).to.equal(12);
+  });
+
+  it("puts no state in place before what has to come first has, nor where that fails, and leaves one file", async () => {
+    const store = await TrustedStore.open(folder);
+    await store.advance(identity(12));
+    const onDisk = async (): Promise<number | undefined> => (await TrustedStore.open(folder)).trusted("set")?.sequence;
+    const failing = store.advance(identity(13, "b"), () => Promise.reject(new BundleError("file_unwritable")));
+    expect(await codeOf(failing)).to.equal("file_unwritable");
+    expect([store.trusted("set")?.sequence, await onDisk()]).to.deep.equal([12, 12]);
+    let before: number | undefined;
+    await store.advance(identity(13, "b"), async () => {
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      before = await onDisk();
+    });
+    expect([before, await onDisk()]).to.deep.equal([12, 13]);
+    expect(await readdir(folder)).to.deep.equal(["trusted.json"]);
   });
 
   it("refuses a state that cannot be read and a folder that is none", async () => {

@@ -1,5 +1,4 @@
-/** What an author has beside `test` and `build`: the gate, explanations, tokens for development, completion, and tests after each change. */
-import { execFileSync } from "node:child_process";
+/** What an author has beside `test` and `build`: the gate, explanations, tokens for development, and tests after each change. */
 import { appendFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -75,21 +74,6 @@ describe("an author's commands", function () {
     expect([wrong.exit, wrong.err]).to.satisfy(
       ([exit, err]: string[]) => exit === "usage" && err?.includes("did you mean `remit:decide`?"),
     );
-  });
-
-  it("print what completes commands, subcommands and options in bash", async () => {
-    const { exit, out } = await remit("completion", "bash");
-    expect(exit).to.equal("ok");
-    writeFileSync(at("remit.bash"), out);
-    const completed = (...words: string[]): string[] => {
-      const script = `. ${at("remit.bash")}; COMP_WORDS=(remit ${words.join(" ")}); COMP_CWORD=${words.length}; _remit; echo "\${COMPREPLY[@]}"`;
-      return execFileSync("bash", ["-c", script], { encoding: "utf8" }).trim().split(" ");
-    };
-    expect(completed("che")).to.deep.equal(["check"]);
-    expect(completed("audit", "verify-r")).to.deep.equal(["verify-receipt"]);
-    expect(completed("test", "--wa")).to.deep.equal(["--watch"]);
-    for (const shell of ["zsh", "fish"]) expect((await remit("completion", shell)).out).to.include("remit");
-    expect((await remit("completion", "powershell")).exit).to.equal("usage");
   });
 
   it("build outside git for the first time with a sequence that later builds exceed", async () => {

@@ -14,6 +14,16 @@ interface Ran {
   out: string;
 }
 
+const CLOCK_TICKS_PER_SECOND = 100;
+
+/** CPU of this process and of those it has waited for (proc(5), fields 14 to 17 of stat); NaN elsewhere than on Linux. */
+function cpuSeconds(): number {
+  if (process.platform !== "linux") return NaN;
+  const stat = readFileSync("/proc/self/stat", "utf8");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return fields.slice(11, 15).reduce((sum, ticks) => sum + Number(ticks), 0) / CLOCK_TICKS_PER_SECOND;
+}
+
 describe("an author who has only Node", function () {
   this.timeout(4 * COMPILER_BUILD_MS_MAX);
   let folder: string;
@@ -57,7 +67,7 @@ describe("an author who has only Node", function () {
   }
 
   it("has a changed, tested, signed policy that decides, and sees that a wrong change is caught", async () => {
-    const began = process.resourceUsage();
+    const began = cpuSeconds();
     const clock = performance.now();
     await done("init", at("desk"));
     await done("test", at("desk"));
@@ -73,10 +83,9 @@ describe("an author who has only Node", function () {
     const asked = ["--url", url, "--token", ALL];
     expect(await done("publish", at("desk.tar.gz"), "--reason", "the first", ...asked)).to.include("decides now");
     expect(await done("bundles", ...asked)).to.match(/runs +desk/);
-    const { userCPUTime, systemCPUTime } = process.resourceUsage();
-    const cpu_s = (userCPUTime + systemCPUTime - began.userCPUTime - began.systemCPUTime) / 1e6;
+    const cpu_s = cpuSeconds() - began;
     console.log(
-      `      ${((performance.now() - clock) / 1000).toFixed(1)} s, of which ${cpu_s.toFixed(1)} s of CPU in the service's own process`,
+      `      ${((performance.now() - clock) / 1000).toFixed(1)} s, and ${cpu_s.toFixed(1)} s of CPU with the service and all commands`,
     );
   });
 

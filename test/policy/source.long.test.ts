@@ -281,6 +281,9 @@ describe("where bundles come from", () => {
       expect(source.status.refused?.code).to.equal("archive_not_gzip");
       const bytes = await bundleBytes();
       const identity = await source.publish(bytes);
+      expect(source.status).to.deep.include({ running: identity, refused: null });
+      expect(source.status.wanted?.identity).to.equal(identity);
+      await source.check();
       const { status } = source;
       const { mtimeMs } = await stat(path, { bigint: true });
       expect(status).to.deep.include({
@@ -328,6 +331,7 @@ describe("where bundles come from", () => {
     it("that is bad is refused: file, running bundle and status stay", async () => {
       const bytes = await bundleBytes();
       await source.publish(bytes);
+      await source.check();
       const { status } = source;
       const file = await stat(path, { bigint: true });
       for (const [bad, code] of [

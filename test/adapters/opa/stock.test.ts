@@ -1,133 +1,11 @@
 /** A stock OPA, of the version that compiles bundles, takes the running bundle from a service, verifies it, and decides by it as we do. */
-import { spawn, type ChildProcess } from "node:child_process";
-import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import { expect } from "chai";
-import { readArchive, writeArchive } from "../../../src/bundle/archive.js";
-import { keyId, SIGNATURES_FILE, signFiles } from "../../../src/bundle/signature.js";
-import type { Answer, BundleMetadata, DecisionRecord, PolicyResult } from "../../../src/contract/index.js";
-import { asset } from "../../../src/system/paths.js";
+import type { Answer, DecisionRecord } from "../../../src/contract/index.js";
 import { COMPILER_BUILD_MS_MAX, nativeCompiler, sorted } from "../../build/support.js";
-import { KEY, STRANGER, publicPem } from "../../bundle/support.js";
-import { nativeOpa } from "../../oracle/go.js";
-import { EVERY, ask, inAnHour, type Json } from "../../http/asking.js";
+import { STRANGER } from "../../bundle/support.js";
+import { EVERY, ask, type Json } from "../../http/asking.js";
 import { run, tokenFor, type Running } from "../../http/running.js";
-
-const NAME = "customer_support";
-/** How long it may take to look again; it answers sooner. */
-const SOON_MS = 20_000;
-
-/** The shipped bundle as of another sequence, signed by a key of the test. */
-async function bundle(sequence: number): Promise<Buffer> {
-  const files = new Map(await readArchive(readFileSync(asset("bundles", `${NAME}.tar.gz`))));
-  const manifest = JSON.parse(String(files.get(".manifest"))) as { revision: string; metadata: BundleMetadata };
-  manifest.metadata.sequence = sequence;
-  manifest.revision = `test-${sequence}`;
-  files.set(".manifest", Buffer.from(JSON.stringify(manifest)));
-  files.delete(SIGNATURES_FILE);
-  files.set(SIGNATURES_FILE, signFiles(files, KEY));
-  return await writeArchive(files, 0);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
-
-class Stock {
-  readonly #process: ChildProcess;
-  readonly #url: string;
-  readonly #folder: string;
-
-  private constructor(process: ChildProcess, url: string, folder: string) {
-    this.#process = process;
-    this.#url = url;
-    this.#folder = folder;
-  }
-
-  static async start(service: Running, key = KEY, token = tokenFor("remit:bundle remit:observe", "opa-1")): Promise<Stock> {
-    const folder = mkdtempSync(join(tmpdir(), "remit-opa-"));
-    const port = await freePort();
-    const keyid = keyId(KEY);
-    const config = {
-      services: { remit: { url: service.url, credentials: { bearer: { token } } } },
-      keys: { [keyid]: { algorithm: "ES256", key: publicPem(key) } },
-      decision_logs: { service: "remit", reporting: { min_delay_seconds: 1, max_delay_seconds: 1 } },
-      status: { service: "remit" },
-      bundles: {
-        [NAME]: {
-          service: "remit",
-          signing: { keyid },
-          polling: { min_delay_seconds: 1, max_delay_seconds: 1, long_polling_timeout_seconds: 60 },
-        },
-      },
-    };
-    writeFileSync(join(folder, "opa.json"), JSON.stringify(config));
-    const args = [
-      "run",
-      "--server",
-      "--addr",
-      `127.0.0.1:${port}`,
-      "--config-file",
-      "opa.json",
-      "--log-level",
-      "error",
-      "--skip-version-check",
-    ];
-    const child = spawn((await nativeOpa()).path, args, { cwd: folder, stdio: "ignore" });
-    const stock = new Stock(child, `http://127.0.0.1:${port}`, folder);
-    await stock.until(() => stock.get("/health").then(({ status }) => status === 200));
-    return stock;
-  }
-
-  async until(isSo: () => Promise<boolean>): Promise<void> {
-    const deadline = performance.now() + SOON_MS;
-    while (!(await isSo().catch(() => false))) {
-      if (performance.now() > deadline) throw new Error("it took too long");
-      await new Promise((resolve) => setTimeout(resolve, 25));
-    }
-  }
-
-  async get(path: string): Promise<{ status: number; body: Json }> {
-    const response = await fetch(this.#url + path);
-    return { status: response.status, body: (await response.json()) as Json };
-  }
-
-  async decide(input: object): Promise<PolicyResult | undefined> {
-    const response = await fetch(`${this.#url}/v1/data/remit/decide`, {
-      method: "POST",
-      body: JSON.stringify({ input }),
-    });
-    return ((await response.json()) as { result?: PolicyResult }).result;
-  }
-
-  async revision(): Promise<unknown> {
-    const { body } = await this.get("/v1/data/remit/nothing?provenance");
-    return (body as { provenance?: { bundles?: Record<string, { revision: string }> } }).provenance?.bundles?.[NAME]?.revision;
-  }
-
-  async stop(): Promise<void> {
-    const exited = once(this.#process, "exit");
-    this.#process.kill();
-    await exited;
-    rmSync(this.#folder, { recursive: true, force: true });
-  }
-}
-
-const REQUEST = {
-  agent: "support-7",
-  purpose: NAME,
-  task: "T-1",
-  verb: "read",
-  resource: { type: "customer", id: "ada" },
-};
+import { NAME, STOCK_REQUEST as REQUEST, Stock, introduce, stockBundle } from "./stock_support.js";
 
 const ACTIONS: readonly [what: string, changes: Json, decision: string][] = [
   ["its ticket's customer", {}, "allow"],
@@ -149,20 +27,8 @@ describe("a stock OPA", function () {
   before(async function () {
     await nativeCompiler(this);
     const keys = { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state", poll_ms: 50 };
-    service = await run({ bundle: keys, facts: { store: "store" } }, await bundle(1));
-    const agent = { id: "support-7", owner: "tests@example.com", version: "3", purposes: [NAME] };
-    const subjects = { ticket: ["TCK-81"], customer: ["ada"] };
-    const task = {
-      id: "T-1",
-      agent: "support-7",
-      purpose: NAME,
-      principal: "ada",
-      subjects,
-      attributes: { topic: "billing" },
-      expires: inAnHour(),
-    };
-    expect((await ask(service, "POST", "/agents", { body: agent })).outcome).to.equal("201");
-    expect((await ask(service, "POST", "/tasks", { body: task })).outcome).to.equal("201");
+    service = await run({ bundle: keys, facts: { store: "store" } }, await stockBundle(1));
+    await introduce(service);
   });
   after(() => service.stop());
 
@@ -218,7 +84,7 @@ describe("a stock OPA", function () {
       expect(await stock.revision()).to.equal("test-1");
       const publish = async (sequence: number): Promise<number> => {
         const headers = { authorization: `Bearer ${EVERY}`, "content-type": "application/gzip" };
-        const body = new Uint8Array(await bundle(sequence));
+        const body = new Uint8Array(await stockBundle(sequence));
         return (await fetch(`${service.url}/bundles`, { method: "POST", headers, body })).status;
       };
       expect(await publish(2)).to.equal(200);
@@ -229,9 +95,12 @@ describe("a stock OPA", function () {
   });
 
   const strangers: [what: string, start: () => Promise<Stock>][] = [
-    ["verifies by another key", () => Stock.start(service, STRANGER)],
-    ["has a token for decisions alone", () => Stock.start(service, KEY, tokenFor("remit:decide", "opa-1"))],
-    ["has another audience's token", () => Stock.start(service, KEY, tokenFor("remit:bundle", "opa-1", 3600, {}, { audience: "other" }))],
+    ["verifies by another key", () => Stock.start(service, { keys: [STRANGER], by: STRANGER })],
+    ["has a token for decisions alone", () => Stock.start(service, undefined, tokenFor("remit:decide", "opa-1"))],
+    [
+      "has another audience's token",
+      () => Stock.start(service, undefined, tokenFor("remit:bundle", "opa-1", 3600, {}, { audience: "other" })),
+    ],
   ];
   for (const [what, start] of strangers) {
     it(`that ${what} has no bundle, and so permits nothing`, async () => {
