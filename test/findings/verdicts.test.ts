@@ -196,6 +196,20 @@ describe("a verdict", () => {
     expect(Date.parse(grant.expires) - Date.parse(grant.not_before)).to.equal(15 * MINUTE_MS);
   });
 
+  for (const [who, by] of [
+    ["the caller that asked", "gateway-1"],
+    ["a name that looks like the caller's", "Gateway-l"],
+    ["the agent", "a-1"],
+    ["the person that it was for", "ada"],
+    ["the person of a task above", "bob"],
+    ["the person of the agent's token", "cyd"],
+  ] as const)
+    it(`\`expected\` by ${who} closes the finding, and neither teaches nor approves`, async () => {
+      const bench = await Bench.open({ people: true });
+      expect(await bench.judge({ state: "expected" }, 0, by)).to.equal("done");
+      expect(bench.state).to.deep.include({ state: "expected", by, teaches: [], grants: [] });
+    });
+
   it("`expected` teaches no more than a few, and none twice", async () => {
     const bench = await Bench.open({ actions: 200, wait: false });
     await bench.judge({ state: "expected" });

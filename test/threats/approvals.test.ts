@@ -1,5 +1,5 @@
 /** What is tried with an approval: another action than the one that was read, after it has ended, and by whoever asked for it. */
-import type { Finding, PolicyInput, PolicyResult } from "../../src/contract/index.js";
+import type { Act, Finding, PolicyInput, PolicyResult } from "../../src/contract/index.js";
 import type { AgentProof } from "../../src/decision/ports.js";
 import { AGENT, CALLER, REQUEST, TASK, World, live, policyOf } from "../decision/world.js";
 import { BUNDLE, flag, seen, sighted } from "../findings/sightings.js";
@@ -223,4 +223,39 @@ threat("A18", "whoever approves has read that very action, and is neither who as
     "the name of an issuer being left out": [cut.call("findings/verdicts.js", "wantedApprover", "id.replace", "reviewer.id")],
     "the role": [cut.condition("findings/verdicts.js", "wantedApprover", ["roles", "length"], "false")],
   },
+});
+
+threat("A5", "a verdict teaches nothing of what its own reviewer asked for, did, or had done for it", {
+  async check(tree) {
+    const { Verdicts } = await tree("findings/verdicts.js");
+    const { FindingFold } = await tree("findings/finding.js");
+    const one = sighted({ reasons: [flag("unrelated")] });
+    const first = seen(one, `F-${one.decision_id}`, 1);
+    Object.assign(first.record, { proof: { principal: { subject: "cyd" } } });
+    const finding = { ...new FindingFold(`F-${one.decision_id}`, first).told, state: "open", verdict: null, revision: 0 } as Finding;
+    const taught: string[] = [];
+    const verdicts = new Verdicts({
+      findings: { get: () => Promise.resolve(finding) },
+      held: { of: () => null },
+      policy: () => null,
+      clock: { wall: () => one.time_ms, monotonic: () => 0 },
+      facts: {
+        registry: { finding: () => undefined },
+        ledger: {
+          inTurn: (_: string, turn: () => Promise<unknown>) => turn(),
+          commit: ([{ value, by }]: [{ value: { teaches: unknown[] }; by: string }]) => {
+            if (value.teaches.length > 0) taught.push(by);
+            return Promise.resolve();
+          },
+        },
+      } as never,
+      recordsOf: () => Promise.resolve([{ ...first, outcome: null }]),
+      actOf: () => ({ verb: "read", type: "invoice", id: "I-1", time_ms: one.time_ms }) as Act,
+      limits: { approval_lasts_ms: 1000 },
+    });
+    for (const id of ["gateway-1", one.agent, "cyd", "corp:Cyd", "eve"])
+      await verdicts.judge(finding.id, { state: "expected", reason: "r", seen: 1 }, 0, { id, roles: new Set() });
+    return taught.join() === "eve" ? null : taught.join();
+  },
+  without: { "verdicts on one's own": [cut.returns("findings/verdicts.js", "isOwn", "false")] },
 });

@@ -40,8 +40,8 @@ const rows = {
   A5: {
     threat: "An agent ramps up until what is abnormal is normal.",
     control:
-      "What is odd, flagged or denied teaches nothing; new habits are on probation; limits, hours and volumes gain little a day; a person's verdict teaches.",
-    lives: ["src/behavior/teach.ts", "src/behavior/profile.ts"],
+      "What is odd, flagged or denied teaches nothing; new habits are on probation; limits, hours and volumes gain little a day; a person's verdict teaches, but nothing of what that person asked for.",
+    lives: ["src/behavior/teach.ts", "src/behavior/profile.ts", "src/findings/verdicts.ts"],
     also: ["test/behavior/poisoning.long.test.ts"],
   },
   A6: {
