@@ -77,9 +77,11 @@ class Bench {
       const action_digest = DIGEST.replace(/.$/, String(i % 10));
       const { answer } = found.record;
       if (masked)
-        bench.held.settled({ ...answer, action_digest, ...(answer.wait && { wait: { ...answer.wait, approval_digest: action_digest } }) }, [
-          "ada",
-        ]);
+        bench.held.settled(
+          agent,
+          { ...answer, action_digest, ...(answer.wait && { wait: { ...answer.wait, approval_digest: action_digest } }) },
+          ["ada"],
+        );
       answer.action_digest = masked ? `masked:2027-03-01:${i}` : action_digest;
       if (answer.wait !== undefined) answer.wait.approval_digest = answer.action_digest;
       if (people)
@@ -377,6 +379,7 @@ describe("an approval", () => {
     const decision_id = (await bench.findings.get(bench.id)).waiting[0]?.decision_id ?? "";
     for (let i = 0; i < 10_000; i++)
       bench.held.settled(
+        "a-1",
         { decision_id: String(i), action_digest: DIGEST, wait: { approval_digest: DIGEST, for: "approval", until: "" } },
         [],
       );

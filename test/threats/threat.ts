@@ -46,6 +46,7 @@ import type * as flowReturnedModule from "../../src/flow/returned.js";
 import type * as policyStagingModule from "../../src/policy/staging.js";
 import type * as sourcesRequestsModule from "../../src/sources/requests.js";
 import type * as findingsFindingModule from "../../src/findings/finding.js";
+import type * as findingsHeldModule from "../../src/findings/held.js";
 import type * as findingsIncidentsModule from "../../src/findings/incidents.js";
 import type * as findingsProposalModule from "../../src/findings/proposal.js";
 import type * as findingsVerdictsModule from "../../src/findings/verdicts.js";
@@ -129,6 +130,7 @@ export interface Modules {
   "policy/staging.js": typeof policyStagingModule;
   "sources/requests.js": typeof sourcesRequestsModule;
   "findings/finding.js": typeof findingsFindingModule;
+  "findings/held.js": typeof findingsHeldModule;
   "findings/incidents.js": typeof findingsIncidentsModule;
   "findings/proposal.js": typeof findingsProposalModule;
   "findings/verdicts.js": typeof findingsVerdictsModule;
