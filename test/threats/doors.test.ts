@@ -16,7 +16,7 @@ import type { Exchange } from "../../src/system/exchange.js";
 import { system } from "../../src/system/index.js";
 import { signerOf } from "../audit/tree/written.js";
 import { cut } from "./cut.js";
-import { threat } from "./threat.js";
+import { codeOf, threat } from "./threat.js";
 
 /** Tokens and their scopes; any other is a stranger's. */
 const SCOPES: Readonly<Record<string, readonly string[]>> = { sensor: ["remit:observe"], guard: ["remit:decide"] };
@@ -307,4 +307,34 @@ threat("F9", "a witness's cosignature is its own, of this very checkpoint, or it
       cut.text("audit/witness.js", "Witness.#readKept", "openNote(note, [this.#verifier])", "parseNote(note)"),
     ],
   },
+});
+
+threat("A15", "a notice is of an agent that somebody has registered: names that a caller makes up are no findings", {
+  async check(tree) {
+    const { postNotice } = await tree("http/routes/notices.js");
+    const noticed: string[] = [];
+    const deps = {
+      ...{ limits, timers: system.timers },
+      identity: { ...identity, mayAskFor: () => true },
+      facts: {
+        agent: (id: string) => {
+          if (id !== "a-1") throw new Problem("agent_not_found");
+          return { id };
+        },
+      },
+      notices: {
+        note: ({ agent }: { agent: string }) => {
+          noticed.push(agent);
+          return Promise.resolve({ id: "n", finding: "F-n" });
+        },
+      },
+    } as unknown as HttpDeps;
+    for (const agent of ["a-1", ...Array.from({ length: 20 }, (_, i) => `made-up-${i}`)]) {
+      const body = { code: "tool_changed", agent, purpose: "testing", server: "crm", tool: "get", changed: [] };
+      await codeOf(() => postNotice(deps).handle(posted("/notices", body, "guard"), {}, NO_RESPONSE));
+    }
+    if (!noticed.includes("a-1")) throw new Error("no notice is taken");
+    return noticed.length === 1 ? null : `${noticed.length - 1} of agents that there aren't`;
+  },
+  without: { "the agent of a notice being looked up": [cut.call("http/routes/notices.js", "postNotice", "facts.agent")] },
 });

@@ -121,8 +121,9 @@ const rows = {
   },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
-    control: "One incident is one finding, by agent, purpose and what it is about; an agent has few at once; a flood of flags narrows it.",
-    lives: ["src/findings/incidents.ts", "src/behavior/adjust.ts"],
+    control:
+      "One incident is one finding, by agent, purpose and what it is about; an agent has few at once, and only registered ones have any of their own; a flood of flags narrows it.",
+    lives: ["src/findings/incidents.ts", "src/behavior/adjust.ts", "src/http/routes/notices.ts"],
     also: ["test/findings/incidents.test.ts", "test/behavior/adjust.test.ts"],
   },
   A19: {

@@ -61,6 +61,7 @@ import type * as httpBodyModule from "../../src/http/body.js";
 import type * as httpEventStreamsModule from "../../src/http/event_streams.js";
 import type * as httpFlightsModule from "../../src/http/flights.js";
 import type * as httpOtlpGrpcModule from "../../src/http/otlp_grpc.js";
+import type * as httpRoutesNoticesModule from "../../src/http/routes/notices.js";
 import type * as httpRoutesOpaModule from "../../src/http/routes/opa.js";
 import type * as httpRoutesOpaReportsModule from "../../src/http/routes/opa_reports.js";
 import type * as httpShareModule from "../../src/http/share.js";
@@ -145,6 +146,7 @@ export interface Modules {
   "http/event_streams.js": typeof httpEventStreamsModule;
   "http/flights.js": typeof httpFlightsModule;
   "http/otlp_grpc.js": typeof httpOtlpGrpcModule;
+  "http/routes/notices.js": typeof httpRoutesNoticesModule;
   "http/routes/opa.js": typeof httpRoutesOpaModule;
   "http/routes/opa_reports.js": typeof httpRoutesOpaReportsModule;
   "http/share.js": typeof httpShareModule;
