@@ -65,6 +65,7 @@ let told: (() => void)[];
 
 beforeEach(() => {
   timers = new StillTimers();
+  timers.now = 100;
   outside = { monotonic: () => timers.now, after: (ms, call) => timers.after(ms, call) } as Outside;
   hearing = new Hearing(outside);
   hearing.begin();
@@ -155,6 +156,43 @@ describe("a guarded action", () => {
     expect(await run({}, () => ({ a: 1, b: 2 }))).to.deep.equal({ a: "[redacted]", b: 2 });
   });
 
+  it("that takes none doesn't run with arguments to be set, whatever else is to be done", async () => {
+    answers = [{ ...ALLOW, obligations: [{ type: "redact", fields: ["a"] }, ...(MODIFY.obligations ?? [])] }];
+    expect(await run({}, () => "done")).to.equal("obligation_unmet");
+  });
+
+  it("runs by an answer that just came, although no changes are heard", async () => {
+    hearing.breakOff();
+    expect([await run(), asked.length]).to.deep.equal(["done", 1]);
+  });
+
+  it("that waits has nobody asked to confirm it", async () => {
+    answers = [{ ...WAIT, obligations: CONFIRM.obligations ?? [] }];
+    let confirmed = 0;
+    const confirm = (): boolean => ++confirmed > 0;
+    expect([await run({ confirm }), confirmed]).to.deep.equal(["waiting", 0]);
+  });
+
+  it("has what it needs of people and results from its own options, or else from the client's", async () => {
+    const done: string[] = [];
+    const handlers = (who: string): Pick<GuardOptions, "confirm" | "notify" | "redact"> => ({
+      confirm: () => done.push(`${who} confirms`) > 0,
+      notify: () => {
+        done.push(`${who} notifies`);
+      },
+      redact: () => `${who} redacts`,
+    });
+    const obligations: Answer["obligations"] = [
+      { type: "confirm", with: "user" },
+      { type: "notify", channel: "desk" },
+      { type: "redact", fields: ["a"] },
+    ];
+    answers = [{ ...ALLOW, obligations }];
+    expect(await run({}, (_) => "result", handlers("client"))).to.equal("client redacts");
+    expect(await run(handlers("call"), (_) => "result", handlers("client"))).to.equal("call redacts");
+    expect(done).to.deep.equal(["client confirms", "client notifies", "call confirms", "call notifies"]);
+  });
+
   for (const [option, value] of [
     ["wait_ms", -1],
     ["wait_ms", 1.5],
@@ -176,6 +214,7 @@ describe("an answer that is no longer one to act on", () => {
     answers = [{ ...ALLOW, valid_for_ms: 0 }];
     let ran = 0;
     expect(await run({}, (_) => ran++)).to.equal("answer_expired");
+    expect(hearing.readies, "nothing that is to be heard would change it").to.deep.equal([]);
     expect([ran, asked.length, reported]).to.deep.equal([0, 4, [1, 2, 3, 4].map((n) => [`d-${n}`, "not_attempted"])]);
     answers = [{ ...ALLOW, valid_for_ms: 0 }, { ...ALLOW, valid_for_ms: 0 }, { ...ALLOW, valid_for_ms: 0 }, ALLOW];
     asked = [];
@@ -314,6 +353,27 @@ describe("an answer that was kept", () => {
     ).to.equal("answer_expired");
   });
 
+  it("isn't acted on if changes are no longer heard once people have agreed, who aren't asked if it is over before", async () => {
+    answers = [CONFIRM];
+    let confirmed = 0;
+    const confirm = (): boolean => {
+      hearing.breakOff();
+      return ++confirmed > 0;
+    };
+    const held = await hold();
+    expect(
+      await guarded({ confirm })
+        .on(held, (_) => "done")
+        .catch(codeOf),
+    ).to.equal("not_live");
+    expect(
+      await guarded({ confirm })
+        .on(held, (_) => "done")
+        .catch(codeOf),
+    ).to.equal("not_live");
+    expect(confirmed).to.equal(1);
+  });
+
   it("that denies is a denial", async () => {
     answers = [DENY];
     expect(
@@ -344,6 +404,22 @@ describe("an action that waits for approval", () => {
     await timers.advance(1);
     expect(await got).to.equal("done");
     expect([asked, said]).to.deep.equal([[{ deadline_ms: 500 }, { deadline_ms: 500, at_least: 12 }], ["d-1"]]);
+  });
+
+  it("is asked about again if that changed while it was asked about, and nobody has to be told", async () => {
+    answers = [
+      () => {
+        setImmediate(() => {
+          hearing.hear({ agent: "a-1", narrows: false });
+        });
+        return WAIT;
+      },
+      ALLOW,
+    ];
+    const got = run({ wait_ms: 60_000 });
+    await turns();
+    await timers.advance(200);
+    expect([await got, asked.length]).to.deep.equal(["done", 2]);
   });
 
   it("is asked about every 15 seconds while changes are heard, every two while none are, and tells of it once", async () => {
@@ -429,7 +505,16 @@ describe("an action that runs", () => {
 
   it("is asked about again after another change, as of that, and goes on if it still may", async () => {
     let end = (): void => undefined;
-    const got = run({}, (_) => new Promise((resolve) => (end = () => { resolve("done"); })));
+    const got = run(
+      {},
+      (_) =>
+        new Promise(
+          (resolve) =>
+            (end = () => {
+              resolve("done");
+            }),
+        ),
+    );
     await turns();
     hearing.hear({ agent: "a-1", revision: 12 });
     await turns();

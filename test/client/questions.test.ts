@@ -172,6 +172,16 @@ describe("questions of a client", () => {
       expect(await Promise.all(all)).to.deep.equal(found);
     });
 
+  it("blame one by its own field, whichever it is of many", async () => {
+    open({ queue_max: 20, batch_actions_max: 20 });
+    const all = Array.from({ length: 12 }, (_, i) => ask(String(i)));
+    await turns();
+    last().fail(refused(400, "field_missing", { field: "/actions/11/agent", item: 11 }));
+    await turns();
+    for (const { answer } of sent.slice(1)) answer("a");
+    expect((await Promise.all(all)).at(-1)).to.equal("field_missing /agent 11");
+  });
+
   it("that were left meanwhile aren't asked alone either", async () => {
     const controller = new AbortController();
     const both = [ask("1", 100, controller.signal), ask("2")];

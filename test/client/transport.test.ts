@@ -84,6 +84,15 @@ describe("a client's request", () => {
     expect(seen).to.deep.equal([["https://pdp.example/base/decide", "PATCH", headers, "{}", "manual"]]);
   });
 
+  it("is a POST unless another method is named", async () => {
+    let named: unknown = null;
+    await transport((_, { method }) => {
+      named = method;
+      return Promise.resolve(answered());
+    }).send(EXCHANGE);
+    expect(named).to.equal("POST");
+  });
+
   it("has the time at which its first attempt was sent", async () => {
     let tries = 0;
     timers.now = 5;
@@ -179,6 +188,7 @@ describe("an answer to a client's request", () => {
     ["a body that breaks off", { body: ["{", new Error("reset")] }, "answer_cut"],
     ["status 201", { status: 201 }, "status_unexpected", true],
     ["status 204", { status: 204 }, "status_unexpected", true],
+    ["status 204 and no body", { status: 204, body: null }, "status_unexpected"],
     ["a redirection", { status: 300 }, "redirected", true],
     ["another", { status: 399 }, "redirected", true],
     ["one that a browser hides", { status: 0 }, "redirected", true],
@@ -224,6 +234,7 @@ describe("an answer to a client's request", () => {
     expect(await open({ type: "application/json" })).to.equal("type_unexpected");
     expect(await open({ type: null })).to.equal("type_unexpected");
     expect(await open({ type: "text/event-stream", status: 302 })).to.equal("redirected");
+    expect(await open({ type: "text/event-stream", status: 201 })).to.equal("status_unexpected");
     expect(seen[0]).to.deep.equal(["/base/events", "GET", { accept: "x", authorization: "Bearer t" }, "manual"]);
   });
 });
