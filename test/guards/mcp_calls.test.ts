@@ -55,12 +55,31 @@ class Between {
     return { action: { ...action, ...change } as never, answer, signal: this.stopped.signal };
   }
 
+  /** Decides without a call. @returns `permitted`, or the code of a refusal */
+  decideOnly(reports: boolean): Promise<unknown> {
+    const decided = this.calls(reports).decide(WHO, MAPPED, VALUES);
+    return decided.then(
+      () => "permitted",
+      (error: unknown) => (error as McpRefusal).code,
+    );
+  }
+
   async call({ request = REQUEST, who = WHO, wants = true, reports = false, values = VALUES, mapped = MAPPED } = {}): Promise<unknown> {
+    const calls = this.calls(reports);
+    const progress = wants ? (params: Params): unknown => this.progress.push(params) : null;
+    const served = { signal: this.client.signal, progress, headers: {} };
+    return calls.decided(request, served as never, who, mapped, values).catch((error: unknown) => {
+      if (!(error instanceof McpRefusal)) throw error;
+      return [error.code, error.decision_id, error.tell];
+    });
+  }
+
+  calls(reports: boolean): GuardedCalls {
     const log = {
       info: (event: string, fields: object) => this.logged.push([event, fields]),
       warn: (event: string, fields: object) => this.logged.push([event, fields]),
     };
-    const calls = new GuardedCalls({
+    return new GuardedCalls({
       session: "s-1",
       config: { hold_ms: 900, call_ms_max: 5000, reports_returned: reports } as never,
       remit: {
@@ -91,12 +110,6 @@ class Between {
           return () => this.repeats--;
         },
       }),
-    });
-    const progress = wants ? (params: Params): unknown => this.progress.push(params) : null;
-    const served = { signal: this.client.signal, progress, headers: {} };
-    return calls.decided(request, served as never, who, mapped, values).catch((error: unknown) => {
-      if (!(error instanceof McpRefusal)) throw error;
-      return [error.code, error.decision_id, error.tell];
     });
   }
 
@@ -245,6 +258,26 @@ describe("a call through the MCP guard", () => {
     await between.call();
     await between.timers.advance(10_000);
     expect(signal?.aborted).to.equal(false);
+  });
+});
+
+describe("a decision that no call follows", () => {
+  const decide = (reports = false): Promise<unknown> => between.decideOnly(reports);
+
+  it("is one as the call would have, and reaches no server", async () => {
+    between.decide = (run, _, action) => run(between.permitted(action));
+    expect(await decide()).to.equal("permitted");
+    const [[action, options] = expect.fail("nothing was asked")] = between.asked;
+    expect(action).to.deep.include({ ...AS, agent_token: "token-2", verb: "update", context: { session: "s-1" } });
+    expect(options, "no person is waited for").to.deep.equal({});
+    expect(between.sent).to.deep.equal([]);
+    await decide(true);
+    expect(between.asked[1]?.[1]).to.deep.equal({ returned: returnedBy });
+  });
+
+  it("ends with the guard's own refusals", async () => {
+    between.decide = () => Promise.reject(denied("denied"));
+    expect(await decide()).to.equal("denied");
   });
 });
 

@@ -15,6 +15,8 @@ import type { HttpDeps } from "../../src/http/deps.js";
 import type { Exchange } from "../../src/system/exchange.js";
 import { system } from "../../src/system/index.js";
 import { signerOf } from "../audit/tree/written.js";
+import { McpRefusal } from "../../src/guards/mcp/refusal.js";
+import { StillTimers, turns } from "../facts/world.js";
 import { cut } from "./cut.js";
 import { codeOf, threat } from "./threat.js";
 
@@ -337,4 +339,39 @@ threat("A15", "a notice is of an agent that somebody has registered: names that 
     return noticed.length === 1 ? null : `${noticed.length - 1} of agents that there aren't`;
   },
   without: { "the agent of a notice being looked up": [cut.call("http/routes/notices.js", "postNotice", "facts.agent")] },
+});
+
+threat("A10", "changes of a resource that a client has subscribed to are passed on only while reading it is permitted", {
+  async check(tree) {
+    const { Subscriptions } = await tree("guards/mcp/subscriptions.js");
+    const timers = new StillTimers();
+    let permits = true;
+    const told: string[] = [];
+    const passed = (): number => told.filter((one) => one === "change").length;
+    const subscriptions = new Subscriptions({
+      timers,
+      decide: () => (permits ? Promise.resolve() : Promise.reject(new McpRefusal("denied"))),
+      pass: () => told.push("change"),
+      ended: () => told.push("end"),
+    });
+    const change = { jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri: "crm://ada" } } as const;
+    const changes = async (): Promise<void> => {
+      subscriptions.changed("crm://ada", change);
+      await turns();
+      await timers.advance(1000);
+    };
+    subscriptions.add("crm://ada");
+    await changes();
+    if (passed() !== 1) throw new Error("no change is passed on");
+    permits = false;
+    await changes();
+    if (passed() > 1) return "a change after a revocation";
+    permits = true;
+    await changes();
+    return passed() > 1 || !told.includes("end") ? "a change after the subscription had to end" : null;
+  },
+  without: {
+    "each change being decided": [cut.call("guards/mcp/subscriptions.js", "Subscriptions.#decide", "decide")],
+    "the subscription's end": [cut.text("guards/mcp/subscriptions.js", "Subscriptions.#decide", "this.#all.delete(uri)", "undefined")],
+  },
 });

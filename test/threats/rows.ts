@@ -73,8 +73,15 @@ const rows = {
   A10: {
     threat: "Between decision and action the arguments are changed, or it is late, or what permitted it was taken back.",
     control:
-      "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs.",
-    lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/heard.ts", "src/client/follower.ts"],
+      "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs, and end subscriptions to what may no longer be read.",
+    lives: [
+      "src/client/held.ts",
+      "src/client/guarded.ts",
+      "src/client/running.ts",
+      "src/client/heard.ts",
+      "src/client/follower.ts",
+      "src/guards/mcp/subscriptions.ts",
+    ],
     also: ["test/client/guard.long.test.ts", "test/client/held_actions.long.test.ts", "test/client/chaos.long.test.ts"],
   },
   A11: {

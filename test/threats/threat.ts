@@ -55,6 +55,7 @@ import type * as findingsNoticesModule from "../../src/findings/notices.js";
 import type * as findingsStopsModule from "../../src/findings/stops.js";
 import type * as guardsHttpModule from "../../src/guards/http.js";
 import type * as guardsMcpMappingModule from "../../src/guards/mcp/mapping.js";
+import type * as guardsMcpSubscriptionsModule from "../../src/guards/mcp/subscriptions.js";
 import type * as guardsMcpUriModule from "../../src/guards/mcp/uri.js";
 import type * as httpAdmissionModule from "../../src/http/admission.js";
 import type * as httpBodyModule from "../../src/http/body.js";
@@ -140,6 +141,7 @@ export interface Modules {
   "findings/stops.js": typeof findingsStopsModule;
   "guards/http.js": typeof guardsHttpModule;
   "guards/mcp/mapping.js": typeof guardsMcpMappingModule;
+  "guards/mcp/subscriptions.js": typeof guardsMcpSubscriptionsModule;
   "guards/mcp/uri.js": typeof guardsMcpUriModule;
   "http/admission.js": typeof httpAdmissionModule;
   "http/body.js": typeof httpBodyModule;
