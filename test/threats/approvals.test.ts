@@ -225,6 +225,43 @@ threat("A18", "whoever approves has read that very action, and is neither who as
   },
 });
 
+threat("A18", "an approval finds room however many were given and used, and however many grants the agent has", {
+  async check(tree) {
+    const { Commands } = await tree("facts/commands.js");
+    const world = new FactsWorld(undefined, { grants_per_holder_max: 3, grants_max: 8 });
+    const facts = await world.open(0, Commands);
+    await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
+    const grant = { agent: "a-1", entry: { read: "invoice" }, reason: "r", requested_by: "a", approved_by: "b" };
+    const expires = new Date(NOW + 60_000).toISOString();
+    for (const id of ["G-1", "G-2", "G-3"]) await facts.createGrant({ ...grant, id, expires }, "host");
+    const digest = `sha256:${"a".repeat(64)}`;
+    const action = { agent: "a-1", action_digest: digest, approval_digest: digest, quorum: 1, reason: "r", expires_ms: NOW + 60_000 };
+    for (let i = 0; i < 20; i++) {
+      const code = await codeOf(() => facts.approve({ ...action, decision: `d-${i}` }, "lead"));
+      if (code !== "accepted") return `approval ${i + 1} is refused: ${code}`;
+      if (!facts.registry.take([`approval-d-${i}`])) throw new Error("it can't be used");
+    }
+    const more = await codeOf(() => facts.createGrant({ ...grant, id: "G-4", expires }, "host"));
+    return more === "facts_full" ? null : "a grant beyond the bound";
+  },
+  without: {
+    "grants that are over not being counted": [
+      cut.text("facts/held_grants.js", "HeldGrants.liveOf", " && !this.#isOver(grant, now_ms)", ""),
+    ],
+    "approvals being counted apart": [
+      cut.text("facts/held_grants.js", "HeldGrants.liveOf", "(grant.fact.value.action_digest !== null) === exact", "true"),
+    ],
+    "the bound of a holder": [
+      cut.text(
+        "facts/commands.js",
+        "Commands.makeRoomForGrant",
+        "registry.liveGrantsOf(holder, action_digest !== null, now) >= grants_per_holder_max",
+        "false",
+      ),
+    ],
+  },
+});
+
 threat("A5", "a verdict teaches nothing of what its own reviewer asked for, did, or had done for it", {
   async check(tree) {
     const { Verdicts } = await tree("findings/verdicts.js");
