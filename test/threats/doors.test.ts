@@ -375,3 +375,23 @@ threat("A10", "changes of a resource that a client has subscribed to are passed 
     "the subscription's end": [cut.text("guards/mcp/subscriptions.js", "Subscriptions.#decide", "this.#all.delete(uri)", "undefined")],
   },
 });
+
+threat("A13", "a parameter of a query is named by its row, and there once, or the request is refused", {
+  async check(tree) {
+    const { HttpTable } = await tree("guards/http_table.js");
+    const routes = [{ on: "GET /notes/:id", verb: "read", type: "note", id: "id", query: ["page"] }];
+    const table = new HttpTable<null>({ routes, who: () => ({ agent: "a-1", purpose: "testing" }) });
+    const isTaken = (target: string): Promise<boolean> =>
+      table.actionOf(null, { method: "GET", target, header: () => undefined }).then(
+        () => true,
+        () => false,
+      );
+    for (const good of ["/notes/n-1", "/notes/n-1?page=2"]) if (!(await isTaken(good))) throw new Error(`${good} is refused`);
+    for (const bad of ["/notes/n-1?expand=owner", "/notes/n-1?page=1&page=2"]) if (await isTaken(bad)) return bad;
+    return null;
+  },
+  without: {
+    "parameters being named": [cut.text("guards/http_table.js", "isNamed", "query.includes(name)", "true")],
+    "each parameter once": [cut.text("guards/http_table.js", "isNamed", "parameters.indexOf(name) === i", "true")],
+  },
+});

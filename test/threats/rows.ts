@@ -101,13 +101,14 @@ const rows = {
   A13: {
     threat: "A denied resource is named in another spelling: dots, encodings, slashes, invisible characters, line breaks.",
     control:
-      "Identifiers are canonical or refused, never repaired; paths have plain segments whoever reads them; guards and service have one canonicaliser.",
+      "Identifiers are canonical or refused, never repaired; paths have plain segments whoever reads them; guards and service have one canonicaliser; what a call or a query says beside what is mapped is refused.",
     lives: [
       "src/contract/identifier.ts",
       "src/contract/paths.ts",
       "src/decision/values.ts",
       "src/guards/mcp/mapping.ts",
       "src/guards/mcp/uri.ts",
+      "src/guards/http_table.ts",
     ],
     also: ["test/contract/identifier.test.ts", "test/decision/values.long.test.ts", "test/guards/http.long.test.ts"],
   },

@@ -54,6 +54,7 @@ import type * as findingsModule from "../../src/findings/findings.js";
 import type * as findingsNoticesModule from "../../src/findings/notices.js";
 import type * as findingsStopsModule from "../../src/findings/stops.js";
 import type * as guardsHttpModule from "../../src/guards/http.js";
+import type * as guardsHttpTableModule from "../../src/guards/http_table.js";
 import type * as guardsMcpMappingModule from "../../src/guards/mcp/mapping.js";
 import type * as guardsMcpSubscriptionsModule from "../../src/guards/mcp/subscriptions.js";
 import type * as guardsMcpUriModule from "../../src/guards/mcp/uri.js";
@@ -140,6 +141,7 @@ export interface Modules {
   "findings/notices.js": typeof findingsNoticesModule;
   "findings/stops.js": typeof findingsStopsModule;
   "guards/http.js": typeof guardsHttpModule;
+  "guards/http_table.js": typeof guardsHttpTableModule;
   "guards/mcp/mapping.js": typeof guardsMcpMappingModule;
   "guards/mcp/subscriptions.js": typeof guardsMcpSubscriptionsModule;
   "guards/mcp/uri.js": typeof guardsMcpUriModule;
