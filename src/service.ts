@@ -414,7 +414,7 @@ export async function startService(config: Config, system: System, given: Logger
         outcomes.remember(id, caller, proceed);
       },
       settled: (act, assessed, answer, _kind, approval) => {
-        findings.settled(answer, approval);
+        findings.settled(act.agent, answer, approval);
         if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
       },
     });
@@ -519,7 +519,7 @@ export async function startService(config: Config, system: System, given: Logger
     bounds = declareBounds(config, {
       ...{ admission: admitted, observing: observingAtOnce, handingIn, connections: () => http.connections },
       ...{ subscribers: streams, recordFollowers: recordStreams, findingFollowers: findings.streams, waiters: bundleWaiters },
-      ...{ findings: findings.findings, profiles: () => profile.known, flow },
+      ...{ findings: findings.findings, held: findings.held, profiles: () => profile.known, flow },
     });
     const asking = {
       admission: admitted,

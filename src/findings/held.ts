@@ -3,9 +3,10 @@
  * masked), and an approval is for the very action; so after a restart, what is masked can't be approved any more.
  */
 import type { Answer } from "../contract/index.js";
+import { FairMap } from "../system/fair_map.js";
 
-/** The one that waits longest is forgotten first. */
-const HELD_MAX = 10_000;
+/** Actions that are kept; beyond, the agent with most loses its oldest. 10,000. */
+export const HELD_MAX = 10_000;
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 /** Facts about an action that waits, beside its record. */
@@ -20,18 +21,24 @@ export interface HeldAction {
 type Waiting = Pick<HeldAction, "action_digest" | "approval_digest"> & { decision_id: string; principals: readonly string[] | null };
 
 export class HeldActions {
-  readonly #actions = new Map<string, HeldAction>();
+  readonly #actions: FairMap<HeldAction>;
 
-  /** Takes in an answer in the turn in which its record is handed over. */
+  constructor(held_max = HELD_MAX) {
+    this.#actions = new FairMap(held_max);
+  }
+
+  get size(): number {
+    return this.#actions.size;
+  }
+
+  /** Takes in the answer of an agent's action, in the turn in which its record is handed over. */
   settled(
+    agent: string,
     { decision_id, action_digest, wait }: Pick<Answer, "wait" | "decision_id" | "action_digest">,
     principals: readonly string[],
   ): void {
     if (wait?.approval_digest === undefined) return;
-    this.#actions.set(decision_id, { action_digest, approval_digest: wait.approval_digest, principals });
-    if (this.#actions.size <= HELD_MAX) return;
-    const [oldest] = this.#actions.keys();
-    if (oldest !== undefined) this.#actions.delete(oldest);
+    this.#actions.set(agent, decision_id, { action_digest, approval_digest: wait.approval_digest, principals });
   }
 
   /** @returns null if nothing but its record is known, and that has masked the digests or lacks the request */

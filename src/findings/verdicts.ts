@@ -26,6 +26,7 @@ import type { Clock } from "../system/index.js";
 import type { Findings } from "./findings.js";
 import type { HeldActions, HeldAction } from "./held.js";
 import { proposalOf, type FindingAction } from "./proposal.js";
+import { principalsOf } from "./waiting.js";
 
 interface Changed {
   in_force: InForce | null;
@@ -128,7 +129,7 @@ export class Verdicts {
     checkState(finding, expected, asked.state);
     checkSeen(finding, asked.seen);
     // What takes long first: others may judge meanwhile.
-    const said = await this.#said(finding, asked);
+    const said = await this.#said(finding, asked, reviewer);
     const key = `finding/${id}`;
     return facts.ledger.inTurn(key, async () => {
       const revision = facts.registry.finding(id)?.revision ?? 0;
@@ -170,13 +171,15 @@ export class Verdicts {
   async #said(
     finding: Finding,
     { state, propose = "allow", keep_out = "suspend" }: JudgeFinding,
+    reviewer: Reviewer,
   ): Promise<Pick<FindingState, "teaches" | "kept_out" | "proposal">> {
     const { recordsOf, actOf } = this.#deps;
     const nothing = { teaches: [], kept_out: null, proposal: null };
     if (state === "expected") {
       // Those that were seen: more may have come while they were read.
       const records = (await recordsOf(finding, RECORDS_MAX)).slice(0, finding.actions.all);
-      return { ...nothing, teaches: distinct(records.flatMap(({ record }) => (isJudged(record) ? (actOf(record) ?? []) : []))) };
+      const judged = records.flatMap(({ record }) => (isJudged(record) && !isOwn(record, finding.agent, reviewer) ? [record] : []));
+      return { ...nothing, teaches: distinct(judged.flatMap((record) => actOf(record) ?? [])) };
     }
     if (state === "misuse" && finding.agent !== null) return { ...nothing, kept_out: keep_out === "revoke" ? "revoked" : "suspended" };
     if (state !== "policy_gap") return nothing;
@@ -272,6 +275,12 @@ export function wantedApprover({ caller, principals, roles }: ToApprove, agent: 
     return "neither the caller that asked, nor the agent, nor the person it is for";
   if (roles.length > 0 && !roles.some((role) => reviewer.roles.has(role))) return `a caller with the role ${roles.join(" or ")}`;
   return null;
+}
+
+/** Returns whether the reviewer asked for an action, did it, or is a person that it was for; a verdict of theirs teaches nothing of it. */
+function isOwn(record: VerdictRecord, agent: string | null, reviewer: Reviewer): boolean {
+  const principals = principalsOf(record) ?? [];
+  return wantedApprover({ caller: record.caller, principals, roles: [] }, agent, reviewer) !== null;
 }
 
 /** @throws Problem `approver_not_permitted` */

@@ -16,14 +16,11 @@ interface Level {
 }
 
 /** Returns the waiting action of a record; null unless it waits for approval. */
-export function waitingOf({ action, record: { answer, caller, input, ancestors = [], proof } }: FindingRecord): WaitingAction | null {
+export function waitingOf({ action, record }: FindingRecord): WaitingAction | null {
+  const { answer, caller, input } = record;
   const { wait, decision_id, action_digest } = answer;
   if (wait?.for !== "approval" || wait.approval_digest === undefined) return null;
-  const seen = (input ?? {}) as Level;
-  // A request that was too large for its record stands beside it: nothing of it is known here.
-  const isWhole = seen.request !== undefined;
-  const persons = [seen, ...(ancestors as readonly Level[])].map(({ facts }) => facts?.principal);
-  const named = [...persons, proof?.principal?.subject].filter((one): one is string => typeof one === "string");
+  const { request = null } = (input ?? {}) as Level;
   return {
     decision_id,
     action_digest,
@@ -32,9 +29,17 @@ export function waitingOf({ action, record: { answer, caller, input, ancestors =
     purpose: action?.purpose ?? "",
     policy: answer.policy.digest,
     caller,
-    principals: isWhole ? [...new Set(named)] : null,
-    ...shownOf(isWhole ? (seen.request ?? {}) : null),
+    principals: principalsOf(record),
+    ...shownOf(request),
   };
+}
+
+/** Returns the persons that an action was for; null if the request was too large for its record, and stands beside it. */
+export function principalsOf({ input, ancestors = [], proof }: FindingRecord["record"]): string[] | null {
+  const level = (input ?? {}) as Level;
+  if (level.request === undefined) return null;
+  const persons = [level, ...(ancestors as readonly Level[])].map(({ facts }) => facts?.principal);
+  return [...new Set([...persons, proof?.principal?.subject].filter((one) => typeof one === "string"))];
 }
 
 const SHOWN = ["verb", "resource", "related", "arguments", "purpose", "task", "context"];

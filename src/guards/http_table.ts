@@ -26,6 +26,11 @@ export interface GuardedRoute<R> {
   type: string;
   /** The parameter that is its id; left out where the verb names no single resource. */
   id?: string;
+  /**
+   * Parameters that may be in the query, each once: those that the functions here read, and those that no policy has to see. A request with
+   * another is refused. @default none
+   */
+  query?: readonly string[];
   /** Attributes of the resource that the host knows. */
   attributes?: MatchHandler<R, Record<string, unknown>>;
   related?: MatchHandler<R, NonNullable<Action["related"]>>;
@@ -36,7 +41,7 @@ export interface GuardedRoute<R> {
 }
 
 const ROUTE: Record<keyof GuardedRoute<unknown>, true> = {
-  ...{ on: true, verb: true, type: true, id: true, attributes: true, related: true, arguments: true, modify: true },
+  ...{ on: true, verb: true, type: true, id: true, query: true, attributes: true, related: true, arguments: true, modify: true },
 };
 
 /** Members of an action that say who acts, and for what. */
@@ -83,7 +88,9 @@ export class HttpTable<R> {
     if (row === undefined) throw new Refused("route_unmapped");
     const params = paramsOf(row.template, target);
     if (params === null) throw new Refused("path_not_canonical");
-    const matched: Matched<R> = { request, params, query: new URLSearchParams(target.query) };
+    const query = new URLSearchParams(target.query);
+    if (!isNamed([...query.keys()], row.route)) throw new Refused("route_unmapped");
+    const matched: Matched<R> = { request, params, query };
     const who = await this.#who(source, request);
     if (who === null) throw new Refused("token_missing");
     const { route } = row;
@@ -112,6 +119,11 @@ export class HttpTable<R> {
     }
     return changed;
   }
+}
+
+/** Returns whether a route names all parameters of a query, and each is there once: readers differ in which of two they take. */
+function isNamed(parameters: readonly string[], { query = [] }: Pick<GuardedRoute<never>, "query">): boolean {
+  return parameters.every((name, i) => query.includes(name) && parameters.indexOf(name) === i);
 }
 
 function rowOf<R>(route: GuardedRoute<R>, above: string): Row<R> {

@@ -1,6 +1,7 @@
 /** Declares the bounds of a service: what its callers and agents share, and how much of it is taken. */
 import type { BundleWaiters } from "../http/bundle_waiters.js";
 import type { Admission } from "../http/admission.js";
+import { HELD_MAX } from "../findings/held.js";
 import { COUNT_LIMITS } from "../flow/counts.js";
 import { AWAITED_MAX, type Flow } from "../flow/flow.js";
 import { SEEN_LIMITS } from "../flow/seen.js";
@@ -22,6 +23,7 @@ export interface BoundedThings {
   findingFollowers: Sized;
   waiters: Pick<BundleWaiters, "size">;
   findings: Sized;
+  held: Sized;
   profiles: () => number;
   flow: { readonly size: Flow["size"] };
 }
@@ -44,6 +46,7 @@ export function declareBounds(config: Config, things: BoundedThings): Bounds {
   byCaller("observe.streams_max", observe.streams_max, () => things.observing.underWay);
   byCaller("records handed in at once", HAND_INS_MAX, () => things.handingIn.underWay);
   byAgent("findings.kept_max", findings.kept_max, () => things.findings.size);
+  byAgent("actions that wait", HELD_MAX, () => things.held.size);
   byAgent("behavior.agents_max", behavior.agents_max, things.profiles);
   byAgent("answers awaited", AWAITED_MAX, () => things.flow.size.awaited);
   byAgent("values remembered of tasks", SEEN_LIMITS.total_max, () => things.flow.size.total);

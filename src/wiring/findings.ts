@@ -67,9 +67,9 @@ export interface WiredFindings extends FindingsRoom {
   /** Which finding an action belongs to. */
   incidents: Incidents;
   /** Digests of actions that wait. */
-  held: Pick<HeldActions, "of">;
+  held: Pick<HeldActions, "of" | "size">;
   /** Takes in each answer in the turn in which its record is handed over. */
-  settled: (answer: Answer, approval: Approvable | null) => void;
+  settled: (agent: string, answer: Answer, approval: Approvable | null) => void;
   /** State: findings that nobody has closed, who follows them, and whether the webhook can't be told. */
   readonly state: { open: number; followers: number; webhook_failing: boolean };
   /** Begins to look at the records. */
@@ -117,8 +117,8 @@ export function wireFindings(deps: FindingsDeps): WiredFindings {
     streams,
     incidents,
     held,
-    settled: (answer, approval) => {
-      if (approval !== null) held.settled(answer, approval.principals);
+    settled: (agent, answer, approval) => {
+      if (approval !== null) held.settled(agent, answer, approval.principals);
     },
     approvals: (filter, reviewer, sees) =>
       listApprovals(

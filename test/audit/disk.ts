@@ -94,6 +94,12 @@ export class ModelDisk implements LogFiles {
     });
   }
 
+  /** From here on, so many operations of a kind fail. */
+  failNext(operation: Fault["operation"], lasting = 1): void {
+    this.fault = { at: (this.#counts.get(operation) ?? 0) + 1, operation, after: false, code: "ENOSPC" };
+    this.lasting = lasting;
+  }
+
   /** The power goes. Of a file's unsynced bytes a part may have reached the disk all the same. */
   crash(kept: (unsynced: number) => number = () => 0): void {
     this.#open.clear();

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
-import { BUILTIN_REASONS, FLOOR_CODES, SEVERITIES, type Catalogue, type CatalogueEntry } from "../../src/contract/index.js";
-import { conclude, concludeFloor, unasked, type Conclusion } from "../../src/decision/conclude.js";
+import { BUILTIN_REASONS, FLOOR_CODES, SEVERITIES, type Catalogue, type CatalogueEntry, type FloorCode } from "../../src/contract/index.js";
+import { conclude, concludeFloor, unasked, type Conclusion, type GrantFound, type Scene } from "../../src/decision/conclude.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
 import { ALLOWED, CATALOGUE, NOW, REQUEST, World, policyOf } from "./world.js";
 import { POLICY, scene, conclusionOf, allow, unsaidFlag, flag, log, deny, modify } from "./conclude_support.js";
@@ -17,10 +17,30 @@ const said = (reasons: number, text: string): object => ({
   reasons: Array.from({ length: reasons }, (_, i) => ({ ...deny, params: { x: `${i}${text}` } })),
 });
 
+const NOTIFY = { type: "notify", channel: "a" } as const;
+/** Characters of a param with which a flag is as long as it may be: beside it are its code, message, and the param's name and quotes. */
+const ROOM = 16 * 1024 - "unrelated".length - "invoice I-1 belongs to ada, the task is about ada".length - 3;
+
 /** Every one of these is a deny with `result_invalid`, whatever else it says. */
 const INVALID: [name: string, result: unknown][] = [
   ["more than a record has room for, in characters", said(200, "x".repeat(100))],
   ["more than a record has room for, in bytes", said(35, "\u754c".repeat(405))],
+  ["one character more than a record has room for", { ...flagged, reasons: [{ ...flag, params: { x: "y".repeat(ROOM + 1) } }] }],
+  ["obligations that a record has no room for", { ...allowed, obligations: [{ type: "redact", fields: Array(64).fill("x".repeat(256)) }] }],
+  [
+    "reasons and obligations that a record has no room for together",
+    { ...said(1, "\u754c".repeat(10_000)), obligations: modify(["\u754c".repeat(5000)]) },
+  ],
+  [
+    "controls that a record has no room for",
+    {
+      ...denied,
+      reasons: [
+        { ...deny, params: { x: "\u0001".repeat(2500) } },
+        { ...deny, params: { y: "\u754c".repeat(9500) } },
+      ],
+    },
+  ],
   ["undefined", undefined],
   ["null", null],
   ["true", true],
@@ -190,6 +210,22 @@ describe("conclude: from what the policy answered to what is said", () => {
         ],
       },
       { wait: { for: "approval" } },
+    ],
+    [
+      "a log and an allow beside one that waits for what is unknown",
+      { ...flagged, proceed: false, reasons: [log, allow, { ...flag, proceed: false, needs: ["a"] }] },
+      { wait: { for: "context", needs: ["a"] } },
+    ],
+    ["one obligation, twice", { ...allowed, obligations: [NOTIFY, { ...NOTIFY }] }, { obligations: [NOTIFY] }],
+    [
+      "as much as a record has room for, in characters",
+      { ...flagged, reasons: [{ ...flag, params: { x: "y".repeat(ROOM) } }] },
+      { decision: "flag" },
+    ],
+    [
+      "as much as a record has room for, in bytes",
+      { ...flagged, reasons: [{ ...flag, params: { x: "\u754c".repeat(13_500) } }] },
+      { decision: "flag" },
     ],
     [
       "needs that name nothing",
@@ -404,6 +440,9 @@ describe("conclude: from what the policy answered to what is said", () => {
       ["{x}", { x: `${"y".repeat(199)}\u{1f600}` }, {}, "y".repeat(199)],
       ["{x}", { x: Array(300).fill("y") }, {}, "y, ".repeat(67).slice(0, 200)],
       ["{x}", { x: "<script>alert(1)</script>" }, {}, "<script>alert(1)</script>"],
+      ["{resource} {resource.id}", {}, {}, "invoice I-1 unknown"],
+      ["{resource} {id}", {}, { verb: "search", resource: { type: "invoice", id: null } }, "invoice unknown"],
+      ["{arguments.address.zip} {customer.name}", {}, { resource: { type: "invoice", id: "I-1" } }, "unknown unknown"],
     ];
     for (const [template, params, request, wanted] of rendered) {
       it(`${template} with ${JSON.stringify(params).slice(0, 60)}`, () => {
@@ -427,7 +466,70 @@ describe("conclude: from what the policy answered to what is said", () => {
     });
   });
 
+  describe("what several tasks say", () => {
+    const of = (...results: [object, Partial<Scene["situation"]>?, GrantFound[]?][]): Conclusion =>
+      conclude(
+        results.map(([result, situation = {}, grants = []]) => ({
+          evaluation: { ok: true, result, fuel: 1 },
+          scene: scene({}, situation),
+          grants,
+        })) as never,
+        POLICY,
+      );
+    const above = { task_id: "T-0" };
+    const odd = { ...log, severity: "medium" } as const;
+
+    it("is every reason once, with the task that gave it first, and every obligation once", () => {
+      const [own, other] = [
+        { ...allowed, reasons: [log, allow], obligations: [NOTIFY] },
+        { ...flagged, reasons: [log, odd, flag], obligations: [NOTIFY, { ...NOTIFY, channel: "b" }] },
+      ];
+      const { reasons, obligations, decision, proceed } = of([own], [other, above]);
+      expect(reasons.map(({ code, severity, of: task = null }) => [code, severity, task])).to.deep.equal([
+        ["unrelated", "high", "T-0"],
+        ["odd_hour", "medium", "T-0"],
+        ["odd_hour", "low", null],
+        ["read_own", "info", null],
+      ]);
+      expect([decision, proceed, obligations]).to.deep.equal(["flag", true, [NOTIFY, { ...NOTIFY, channel: "b" }]]);
+    });
+
+    it("is refused where no enforcement point could meet it", () => {
+      expect(codes(of([{ ...allowed, obligations: modify([1]) }], [{ ...allowed, obligations: modify([2]) }, above]))).to.deep.equal([
+        "result_invalid",
+      ]);
+    });
+
+    const refused = { ...denied, reasons: [{ ...deny, code: "not_permitted" }] };
+    const used: GrantFound = { state: "used_up", input: { id: "G-1" } };
+    const grants: [what: string, result: object, found: GrantFound[], codes: string[]][] = [
+      ["a grant that is over, where nothing else permits", refused, [used], ["not_permitted", "grant_used_up"]],
+      [
+        "one that is over, whatever else denies",
+        { ...denied, reasons: [deny, { ...deny, code: "not_permitted", severity: "low" }] },
+        [used],
+        ["read_only", "grant_used_up", "not_permitted"],
+      ],
+      ["none that is live", refused, [{ state: "live", input: { id: "G-1" } }], ["not_permitted"]],
+      ["none where something is permitted", allowed, [used], ["read_own"]],
+      ["none where something else denies", denied, [used], ["read_only"]],
+    ];
+    for (const [what, result, found, wanted] of grants)
+      it(`names ${what}`, () => {
+        const conclusion = of([result, {}, found]);
+        expect(codes(conclusion)).to.deep.equal(wanted);
+        const why = conclusion.reasons.find(({ code }) => code === "grant_used_up");
+        if (why !== undefined) expect(why).to.deep.include({ effect: "deny", severity: "low", params: { grant: "G-1" } });
+      });
+  });
+
   describe("what the floor says", () => {
+    it("has the limit of a narrowed agent with that reason alone", () => {
+      const narrowed = { actions_per_minute: 10, permitted: 10, verb_class: "read", relation: "task" } as const;
+      const params = (code: FloorCode): unknown => concludeFloor(code, POLICY, scene({}, { narrowed }), "T-1").reasons[0]?.params;
+      expect([params("narrowed_rate"), params("narrowed_to_read")]).to.deep.equal([{ limit: 10 }, {}]);
+    });
+
     for (const code of FLOOR_CODES) {
       it(`${code}: a deny with its own sentence`, () => {
         const narrowed = { actions_per_minute: 10, permitted: 10, verb_class: "read", relation: "task" } as const;

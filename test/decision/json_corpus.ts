@@ -508,6 +508,8 @@ const refused: Record<string, [ProblemCode, Entry[]]> = {
       '["\\ud800\\ud800"]',
       '["\\ud800\\u0041"]',
       '["\\udc00\\ud800"]',
+      '["\\udc00\\udc00"]',
+      '["\\ud800xudc00"]',
       '["\\ud83d\\ud83d\\ude00"]',
       '["\\ud83d\\ude00\\ude00"]',
       '["\\ud800 \\udc00"]',

@@ -77,9 +77,11 @@ class Bench {
       const action_digest = DIGEST.replace(/.$/, String(i % 10));
       const { answer } = found.record;
       if (masked)
-        bench.held.settled({ ...answer, action_digest, ...(answer.wait && { wait: { ...answer.wait, approval_digest: action_digest } }) }, [
-          "ada",
-        ]);
+        bench.held.settled(
+          agent,
+          { ...answer, action_digest, ...(answer.wait && { wait: { ...answer.wait, approval_digest: action_digest } }) },
+          ["ada"],
+        );
       answer.action_digest = masked ? `masked:2027-03-01:${i}` : action_digest;
       if (answer.wait !== undefined) answer.wait.approval_digest = answer.action_digest;
       if (people)
@@ -195,6 +197,20 @@ describe("a verdict", () => {
     expect(grant).to.deep.include({ agent: "a-1", uses: 1, approved_by: "eve", entry: null, state: "live" });
     expect(Date.parse(grant.expires) - Date.parse(grant.not_before)).to.equal(15 * MINUTE_MS);
   });
+
+  for (const [who, by] of [
+    ["the caller that asked", "gateway-1"],
+    ["a name that looks like the caller's", "Gateway-l"],
+    ["the agent", "a-1"],
+    ["the person that it was for", "ada"],
+    ["the person of a task above", "bob"],
+    ["the person of the agent's token", "cyd"],
+  ] as const)
+    it(`\`expected\` by ${who} closes the finding, and neither teaches nor approves`, async () => {
+      const bench = await Bench.open({ people: true });
+      expect(await bench.judge({ state: "expected" }, 0, by)).to.equal("done");
+      expect(bench.state).to.deep.include({ state: "expected", by, teaches: [], grants: [] });
+    });
 
   it("`expected` teaches no more than a few, and none twice", async () => {
     const bench = await Bench.open({ actions: 200, wait: false });
@@ -363,6 +379,7 @@ describe("an approval", () => {
     const decision_id = (await bench.findings.get(bench.id)).waiting[0]?.decision_id ?? "";
     for (let i = 0; i < 10_000; i++)
       bench.held.settled(
+        "a-1",
         { decision_id: String(i), action_digest: DIGEST, wait: { approval_digest: DIGEST, for: "approval", until: "" } },
         [],
       );

@@ -20,7 +20,14 @@ function routes<R extends { url: string }>(): GuardedRoute<R>[] {
   return [
     { on: "GET /", verb: "read", type: "note" },
     { on: "GET /notes/:id", verb: "read", type: "note", id: "id" },
-    { on: "POST /notes/:id/send", verb: "send", type: "note", id: "id", arguments: ({ query }) => ({ text: query.get("text") }) },
+    {
+      on: "POST /notes/:id/send",
+      verb: "send",
+      type: "note",
+      id: "id",
+      query: ["text"],
+      arguments: ({ query }) => ({ text: query.get("text") }),
+    },
     { on: "GET /cards/:id", verb: "read", type: "card", id: "id" },
     { on: "GET /cards/:id/:form", verb: "read", type: "card", id: "id" },
     { on: "GET /vaults/:id", verb: "read", type: "vault", id: "id", attributes: () => ({ customer: "bob" }) },

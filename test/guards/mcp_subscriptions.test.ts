@@ -44,10 +44,11 @@ describe("the MCP guard and subscriptions to resources", () => {
   };
   const reached = (): unknown[] =>
     between.reached.filter(({ method }) => method?.startsWith("resources/") === true).map(({ method, params }) => [method, params]);
-  /** URIs of the changes that reach the client if the server reports these. */
-  const heard = async (...uris: string[]): Promise<unknown[]> => {
+  /** URIs of the changes that reach the client if the server reports these; the last is waited for if it is to come. */
+  const heard = async (comes: boolean, ...uris: string[]): Promise<unknown[]> => {
     const before = between.got.length;
     for (const uri of uris) between.serverSays(updated(uri));
+    if (comes) await until(() => between.got.slice(before).some(({ params }) => params?.["uri"] === uris.at(-1)));
     between.serverSays(END);
     await until(() => between.got.slice(before).some(({ method }) => method === END.method));
     return between.got.slice(before).flatMap(({ method, params }) => (method === END.method ? [] : [params?.["uri"]]));
@@ -69,11 +70,27 @@ describe("the MCP guard and subscriptions to resources", () => {
 
   it("records a decision for a permitted subscription, and passes on changes of that resource alone", async () => {
     between = await open(subscribing());
-    expect(await heard(ADA)).to.deep.equal([]);
+    expect(await heard(false, ADA)).to.deep.equal([]);
     expect(codeOf(await ask("resources/subscribe", { uri: ADA }))).to.equal("done");
     expect(reached()).to.deep.equal([["resources/subscribe", { uri: ADA }]]);
     expect(await decisions()).to.deep.equal([["read", "customer", "ada", true]]);
-    expect(await heard(BOBS, ADA)).to.deep.equal([ADA]);
+    expect(await heard(true, BOBS, ADA)).to.deep.equal([ADA]);
+  });
+
+  it("passes on no change of what the agent may no longer read, and ends the subscription at the server", async () => {
+    between = await open(subscribing());
+    await ask("resources/subscribe", { uri: ADA });
+    expect(await heard(true, ADA)).to.deep.equal([ADA]);
+    await desk.ask("POST", "/revocations", { scope: { agent: between.as.agent }, reason: "incident 12" });
+    const ended = (): boolean => between.reached.some(({ method }) => method === "resources/unsubscribe");
+    // What was passed on a moment ago isn't decided again at once.
+    await until(() => {
+      between.serverSays(updated(ADA));
+      return ended();
+    });
+    expect(reached().at(-1)).to.deep.equal(["resources/unsubscribe", { uri: ADA }]);
+    expect(between.got.filter(({ params }) => params?.["uri"] === ADA)).to.have.lengthOf(1);
+    expect(await heard(false, ADA)).to.deep.equal([]);
   });
 
   const refused: [what: string, params: object, code: string][] = [
@@ -87,7 +104,7 @@ describe("the MCP guard and subscriptions to resources", () => {
       between = await open(subscribing());
       expect(codeOf(await ask("resources/subscribe", params))).to.equal(code);
       expect(reached()).to.deep.equal([]);
-      expect(await heard(BOBS, "crm://secrets/all", ADA)).to.deep.equal([]);
+      expect(await heard(false, BOBS, "crm://secrets/all", ADA)).to.deep.equal([]);
     });
   }
 
@@ -121,13 +138,13 @@ describe("the MCP guard and subscriptions to resources", () => {
   it("keeps no subscription that the server refused, whatever the server reports then", async () => {
     between = await open(subscribing(ADA));
     expect(codeOf(await ask("resources/subscribe", { uri: ADA }))).to.equal(-32002);
-    expect(await heard(ADA)).to.deep.equal([]);
+    expect(await heard(false, ADA)).to.deep.equal([]);
   });
 
   it("passes on no changes after the subscription was ended, even if the server goes on", async () => {
     between = await open(subscribing());
     await ask("resources/subscribe", { uri: ADA });
     expect(codeOf(await ask("resources/unsubscribe", { uri: ADA }))).to.equal("done");
-    expect(await heard(ADA)).to.deep.equal([]);
+    expect(await heard(false, ADA)).to.deep.equal([]);
   });
 });

@@ -9,6 +9,7 @@ import { EVERY, ask, runWithFacts, withAgent, type Told } from "./asking.js";
 import { tokenFor, type Running } from "./running.js";
 
 const GUARD = tokenFor("remit:decide", "guard");
+const GUARD_OF_ALL = tokenFor("remit:decide", "guard-of-all");
 const SENSOR = tokenFor("remit:observe", "collector");
 const CHANGED = { code: "tool_changed", agent: "a-1", purpose: "testing", server: "crm", tool: "get_note", changed: ["description"] };
 
@@ -33,7 +34,7 @@ describe("notices", function () {
 
   before(async () => {
     service = await runWithFacts({
-      callers: { guard: { agents: ["a-1"] }, "gateway-1": {}, admin: {} },
+      callers: { guard: { agents: ["a-1"] }, "guard-of-all": {}, "gateway-1": {}, admin: {} },
       observe: { sensors: { collector: { silent_after_ms: 1000 } } },
     });
     await withAgent(service);
@@ -83,6 +84,7 @@ describe("notices", function () {
     ["without a token", () => report(CHANGED, ""), "401 token_missing"],
     ["by a token for something else", () => report(CHANGED, SENSOR), "403 scope_missing"],
     ["of somebody else's agent", () => report({ ...CHANGED, agent: "a-2" }), "403 agent_not_permitted"],
+    ["of an agent that nobody has registered", () => report({ ...CHANGED, agent: "made-up" }, GUARD_OF_ALL), "404 agent_not_found"],
     ["of a code that is the service's own", () => report({ ...CHANGED, code: "sensor_silent" }), "400 field_invalid /code"],
     ["without an agent", () => report({ ...CHANGED, agent: undefined }), "400 field_missing /agent"],
     ["with more than is known", () => report({ ...CHANGED, severity: "info" }), "400 field_unknown /severity"],

@@ -61,7 +61,8 @@ const b64 = (text: string): string => Buffer.from(text).toString("base64url");
 const good = callers.token();
 
 describe("a token of a caller, an agent or a task", () => {
-  const who = identity();
+  let who: JwtIdentity;
+  before(() => (who = identity()));
   for (const { what, kinds, fault, make } of FORGED) {
     for (const kind of kinds) {
       it(`is refused for ${fault}: ${kind}'s, ${what}`, () => {
@@ -195,6 +196,89 @@ describe("a caller's token", () => {
       expect(codeOf(() => identity().authenticate(given, "remit:decide"))).to.equal("token_missing");
     });
   }
+
+  it("names its caller without being proven again, however it is spelled, for as long as it holds", () => {
+    const clock = new MovableClock();
+    const who = identity({}, clock);
+    const token = callers.token({ jti: "j-9" });
+    const known = (authorization: string): string | null => who.knownCaller(authorization);
+    expect(known(`Bearer ${token}`), "nobody has proven it").to.equal(null);
+    ask(who, token);
+    for (const scheme of ["Bearer ", "bearer ", "BEARER     "]) expect(known(`${scheme}${token}`), scheme).to.equal("gateway-1");
+    for (const other of [
+      token,
+      `Basic ${token}`,
+      "Bearer ",
+      "",
+      `Bearer ${token} `,
+      `Bearer ${token}${" ".repeat(4096)}`,
+      `x Bearer ${token}`,
+    ])
+      expect(known(other), other.slice(0, 9)).to.equal(null);
+    who.forget("j-9");
+    expect(known(`Bearer ${token}`), "revoked").to.equal(null);
+    ask(who, token);
+    clock.pass(604_999);
+    expect(known(`Bearer ${token}`)).to.equal("gateway-1");
+    clock.pass(1);
+    expect(known(`Bearer ${token}`), "over").to.equal(null);
+  });
+
+  it("proves its caller whatever its scopes are, and nobody where it is none", async () => {
+    const who = identity();
+    expect(await who.provenCaller(`Bearer ${callers.token({ scope: "" })}`)).to.equal("gateway-1");
+    for (const other of ["", "Bearer x", good, `Bearer ${agents.token()}`])
+      expect(await who.provenCaller(other), other.slice(0, 9)).to.equal(null);
+    const broken = identity({
+      issuers: [
+        issuer({
+          keys: {
+            fixed: [],
+            find: () => {
+              throw new RangeError("bug");
+            },
+            trusts: () => true,
+          },
+        }),
+      ],
+    });
+    const error: unknown = await broken.provenCaller(`Bearer ${good}`).catch((cause: unknown) => cause);
+    expect((error as Error).message).to.equal("bug");
+  });
+
+  it("is verified with keys that have to be fetched as with those that are there", async () => {
+    const key = keyOf("ec-1", ec);
+    const keys = { fixed: [], find: () => Promise.resolve(key), trusts: () => true };
+    const who = identity({ issuers: [issuer({ keys })] });
+    expect((await who.authenticate(`Bearer ${good}`, "remit:decide")).id).to.equal("gateway-1");
+    const fresh = identity({ issuers: [issuer({ keys })] });
+    const refused = await Promise.resolve(fresh.authenticate(`Bearer ${good}`, "remit:publish")).catch((cause: unknown) => cause);
+    expect((refused as Problem).code).to.equal("scope_missing");
+  });
+
+  it("is as long as it may be, and no longer", () => {
+    expect(ask(identity({ token_bytes_max: good.length }), good).id).to.equal("gateway-1");
+    expect(problemOf(() => ask(identity({ token_bytes_max: good.length - 1 }), good))?.detail.reason).to.equal("size");
+  });
+
+  it("is refused by a problem that says which field, what was expected, and who asked", () => {
+    const problems = [
+      problemOf(() => identity().authenticate(undefined, "remit:decide")),
+      problemOf(() => ask(identity(), good, "remit:publish")),
+      problemOf(() => ask(identity(), "x")),
+      problemOf(() => agentOf(identity(), "x")),
+      problemOf(() => agentOf(identity({ issuers: [issuer({ audience: { callers: AUDIENCE } })] }), "x")),
+      problemOf(() => identity({ tasks: undefined }).taskProof("x")),
+    ].map((problem) => [problem?.code, problem?.detail.field, problem?.detail.expected, problem?.caller]);
+    expect(problems).to.deep.equal([
+      ["token_missing", "authorization", "`Bearer <token>`", null],
+      ["scope_missing", "authorization", "scope `remit:publish`", "gateway-1"],
+      ["token_invalid", "authorization", TOKEN_FAULTS.form, null],
+      ["token_invalid", "/agent_token", TOKEN_FAULTS.form, null],
+      ["agent_token_unsupported", "/agent_token", undefined, null],
+      ["task_token_unsupported", "/task_token", undefined, null],
+    ]);
+  });
 
   it("needs the scope that is asked for, by its exact name", () => {
     for (const scope of [
@@ -336,6 +420,8 @@ describe("a task token", () => {
     const none = identity({ tasks: undefined });
     expect(codeOf(() => none.issueTaskToken(work))).to.equal("task_token_unsupported");
     expect(codeOf(() => none.taskProof(tasks.token()))).to.equal("task_token_unsupported");
+    expect([none.issuesTaskTokens, identity().issuesTaskTokens]).to.deep.equal([false, true]);
+    none.forget("j-1");
   });
 });
 

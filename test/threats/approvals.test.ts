@@ -1,5 +1,5 @@
 /** What is tried with an approval: another action than the one that was read, after it has ended, and by whoever asked for it. */
-import type { Finding, PolicyInput, PolicyResult } from "../../src/contract/index.js";
+import type { Act, Finding, PolicyInput, PolicyResult } from "../../src/contract/index.js";
 import type { AgentProof } from "../../src/decision/ports.js";
 import { AGENT, CALLER, REQUEST, TASK, World, live, policyOf } from "../decision/world.js";
 import { BUNDLE, flag, seen, sighted } from "../findings/sightings.js";
@@ -223,4 +223,76 @@ threat("A18", "whoever approves has read that very action, and is neither who as
     "the name of an issuer being left out": [cut.call("findings/verdicts.js", "wantedApprover", "id.replace", "reviewer.id")],
     "the role": [cut.condition("findings/verdicts.js", "wantedApprover", ["roles", "length"], "false")],
   },
+});
+
+threat("A18", "an approval finds room however many were given and used, and however many grants the agent has", {
+  async check(tree) {
+    const { Commands } = await tree("facts/commands.js");
+    const world = new FactsWorld(undefined, { grants_per_holder_max: 3, grants_max: 8 });
+    const facts = await world.open(0, Commands);
+    await facts.createAgent({ id: "a-1", owner: "ops", purposes: ["support"] }, "host");
+    const grant = { agent: "a-1", entry: { read: "invoice" }, reason: "r", requested_by: "a", approved_by: "b" };
+    const expires = new Date(NOW + 60_000).toISOString();
+    for (const id of ["G-1", "G-2", "G-3"]) await facts.createGrant({ ...grant, id, expires }, "host");
+    const digest = `sha256:${"a".repeat(64)}`;
+    const action = { agent: "a-1", action_digest: digest, approval_digest: digest, quorum: 1, reason: "r", expires_ms: NOW + 60_000 };
+    for (let i = 0; i < 20; i++) {
+      const code = await codeOf(() => facts.approve({ ...action, decision: `d-${i}` }, "lead"));
+      if (code !== "accepted") return `approval ${i + 1} is refused: ${code}`;
+      if (!facts.registry.take([`approval-d-${i}`])) throw new Error("it can't be used");
+    }
+    const more = await codeOf(() => facts.createGrant({ ...grant, id: "G-4", expires }, "host"));
+    return more === "facts_full" ? null : "a grant beyond the bound";
+  },
+  without: {
+    "grants that are over not being counted": [
+      cut.text("facts/held_grants.js", "HeldGrants.liveOf", " && !this.#isOver(grant, now_ms)", ""),
+    ],
+    "approvals being counted apart": [
+      cut.text("facts/held_grants.js", "HeldGrants.liveOf", "(grant.fact.value.action_digest !== null) === exact", "true"),
+    ],
+    "the bound of a holder": [
+      cut.text(
+        "facts/commands.js",
+        "Commands.makeRoomForGrant",
+        "registry.liveGrantsOf(holder, action_digest !== null, now) >= grants_per_holder_max",
+        "false",
+      ),
+    ],
+  },
+});
+
+threat("A5", "a verdict teaches nothing of what its own reviewer asked for, did, or had done for it", {
+  async check(tree) {
+    const { Verdicts } = await tree("findings/verdicts.js");
+    const { FindingFold } = await tree("findings/finding.js");
+    const one = sighted({ reasons: [flag("unrelated")] });
+    const first = seen(one, `F-${one.decision_id}`, 1);
+    Object.assign(first.record, { proof: { principal: { subject: "cyd" } } });
+    const finding = { ...new FindingFold(`F-${one.decision_id}`, first).told, state: "open", verdict: null, revision: 0 } as Finding;
+    const taught: string[] = [];
+    const verdicts = new Verdicts({
+      findings: { get: () => Promise.resolve(finding) },
+      held: { of: () => null },
+      policy: () => null,
+      clock: { wall: () => one.time_ms, monotonic: () => 0 },
+      facts: {
+        registry: { finding: () => undefined },
+        ledger: {
+          inTurn: (_: string, turn: () => Promise<unknown>) => turn(),
+          commit: ([{ value, by }]: [{ value: { teaches: unknown[] }; by: string }]) => {
+            if (value.teaches.length > 0) taught.push(by);
+            return Promise.resolve();
+          },
+        },
+      } as never,
+      recordsOf: () => Promise.resolve([{ ...first, outcome: null }]),
+      actOf: () => ({ verb: "read", type: "invoice", id: "I-1", time_ms: one.time_ms }) as Act,
+      limits: { approval_lasts_ms: 1000 },
+    });
+    for (const id of ["gateway-1", one.agent, "cyd", "corp:Cyd", "eve"])
+      await verdicts.judge(finding.id, { state: "expected", reason: "r", seen: 1 }, 0, { id, roles: new Set() });
+    return taught.join() === "eve" ? null : taught.join();
+  },
+  without: { "verdicts on one's own": [cut.returns("findings/verdicts.js", "isOwn", "false")] },
 });

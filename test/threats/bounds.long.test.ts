@@ -9,6 +9,7 @@ import { wholeTree } from "./threat.js";
 import { MONDAY, act, shift, work } from "../behavior/desk.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
 import { Findings } from "../../src/findings/findings.js";
+import { HeldActions } from "../../src/findings/held.js";
 import { Flow, type FlowOptions } from "../../src/flow/flow.js";
 import { returnedOf } from "../../src/flow/index.js";
 import type { Limit, PolicyInput, Purpose } from "../../src/contract/index.js";
@@ -177,6 +178,18 @@ describe("every bound that is shared", function () {
       const [first] = [put("a-1")];
       for (let i = 0; i < 1000; i++) put("a-2");
       expect(findings.at(first)).not.to.equal(null);
+      return Promise.resolve();
+    },
+    "actions that wait": async () => {
+      const held = new HeldActions(100);
+      const waits = (agent: string, decision_id: string): void => {
+        const wait = { for: "approval", until: "", approval_digest: "sha256:masked" } as const;
+        held.settled(agent, { decision_id, action_digest: "masked", wait }, []);
+      };
+      waits("a-1", "d-1");
+      for (let i = 0; i < 1000; i++) waits("a-2", `flood-${i}`);
+      const masked = { action_digest: "masked", approval_digest: "masked", principals: null };
+      expect(held.of({ decision_id: "d-1", ...masked })).not.to.equal(null);
       return Promise.resolve();
     },
     "behavior.agents_max": async () => {

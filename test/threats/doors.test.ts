@@ -15,8 +15,10 @@ import type { HttpDeps } from "../../src/http/deps.js";
 import type { Exchange } from "../../src/system/exchange.js";
 import { system } from "../../src/system/index.js";
 import { signerOf } from "../audit/tree/written.js";
+import { McpRefusal } from "../../src/guards/mcp/refusal.js";
+import { StillTimers, turns } from "../facts/world.js";
 import { cut } from "./cut.js";
-import { threat } from "./threat.js";
+import { codeOf, threat } from "./threat.js";
 
 /** Tokens and their scopes; any other is a stranger's. */
 const SCOPES: Readonly<Record<string, readonly string[]>> = { sensor: ["remit:observe"], guard: ["remit:decide"] };
@@ -306,5 +308,90 @@ threat("F9", "a witness's cosignature is its own, of this very checkpoint, or it
     "its file being verified when it is read": [
       cut.text("audit/witness.js", "Witness.#readKept", "openNote(note, [this.#verifier])", "parseNote(note)"),
     ],
+  },
+});
+
+threat("A15", "a notice is of an agent that somebody has registered: names that a caller makes up are no findings", {
+  async check(tree) {
+    const { postNotice } = await tree("http/routes/notices.js");
+    const noticed: string[] = [];
+    const deps = {
+      ...{ limits, timers: system.timers },
+      identity: { ...identity, mayAskFor: () => true },
+      facts: {
+        agent: (id: string) => {
+          if (id !== "a-1") throw new Problem("agent_not_found");
+          return { id };
+        },
+      },
+      notices: {
+        note: ({ agent }: { agent: string }) => {
+          noticed.push(agent);
+          return Promise.resolve({ id: "n", finding: "F-n" });
+        },
+      },
+    } as unknown as HttpDeps;
+    for (const agent of ["a-1", ...Array.from({ length: 20 }, (_, i) => `made-up-${i}`)]) {
+      const body = { code: "tool_changed", agent, purpose: "testing", server: "crm", tool: "get", changed: [] };
+      await codeOf(() => postNotice(deps).handle(posted("/notices", body, "guard"), {}, NO_RESPONSE));
+    }
+    if (!noticed.includes("a-1")) throw new Error("no notice is taken");
+    return noticed.length === 1 ? null : `${noticed.length - 1} of agents that there aren't`;
+  },
+  without: { "the agent of a notice being looked up": [cut.call("http/routes/notices.js", "postNotice", "facts.agent")] },
+});
+
+threat("A10", "changes of a resource that a client has subscribed to are passed on only while reading it is permitted", {
+  async check(tree) {
+    const { Subscriptions } = await tree("guards/mcp/subscriptions.js");
+    const timers = new StillTimers();
+    let permits = true;
+    const told: string[] = [];
+    const passed = (): number => told.filter((one) => one === "change").length;
+    const subscriptions = new Subscriptions({
+      timers,
+      decide: () => (permits ? Promise.resolve() : Promise.reject(new McpRefusal("denied"))),
+      pass: () => told.push("change"),
+      ended: () => told.push("end"),
+    });
+    const change = { jsonrpc: "2.0", method: "notifications/resources/updated", params: { uri: "crm://ada" } } as const;
+    const changes = async (): Promise<void> => {
+      subscriptions.changed("crm://ada", change);
+      await turns();
+      await timers.advance(1000);
+    };
+    subscriptions.add("crm://ada");
+    await changes();
+    if (passed() !== 1) throw new Error("no change is passed on");
+    permits = false;
+    await changes();
+    if (passed() > 1) return "a change after a revocation";
+    permits = true;
+    await changes();
+    return passed() > 1 || !told.includes("end") ? "a change after the subscription had to end" : null;
+  },
+  without: {
+    "each change being decided": [cut.call("guards/mcp/subscriptions.js", "Subscriptions.#decide", "decide")],
+    "the subscription's end": [cut.text("guards/mcp/subscriptions.js", "Subscriptions.#decide", "this.#all.delete(uri)", "undefined")],
+  },
+});
+
+threat("A13", "a parameter of a query is named by its row, and there once, or the request is refused", {
+  async check(tree) {
+    const { HttpTable } = await tree("guards/http_table.js");
+    const routes = [{ on: "GET /notes/:id", verb: "read", type: "note", id: "id", query: ["page"] }];
+    const table = new HttpTable<null>({ routes, who: () => ({ agent: "a-1", purpose: "testing" }) });
+    const isTaken = (target: string): Promise<boolean> =>
+      table.actionOf(null, { method: "GET", target, header: () => undefined }).then(
+        () => true,
+        () => false,
+      );
+    for (const good of ["/notes/n-1", "/notes/n-1?page=2"]) if (!(await isTaken(good))) throw new Error(`${good} is refused`);
+    for (const bad of ["/notes/n-1?expand=owner", "/notes/n-1?page=1&page=2"]) if (await isTaken(bad)) return bad;
+    return null;
+  },
+  without: {
+    "parameters being named": [cut.text("guards/http_table.js", "isNamed", "query.includes(name)", "true")],
+    "each parameter once": [cut.text("guards/http_table.js", "isNamed", "parameters.indexOf(name) === i", "true")],
   },
 });

@@ -40,8 +40,8 @@ const rows = {
   A5: {
     threat: "An agent ramps up until what is abnormal is normal.",
     control:
-      "What is odd, flagged or denied teaches nothing; new habits are on probation; limits, hours and volumes gain little a day; a person's verdict teaches.",
-    lives: ["src/behavior/teach.ts", "src/behavior/profile.ts"],
+      "What is odd, flagged or denied teaches nothing; new habits are on probation; limits, hours and volumes gain little a day; a person's verdict teaches, but nothing of what that person asked for.",
+    lives: ["src/behavior/teach.ts", "src/behavior/profile.ts", "src/findings/verdicts.ts"],
     also: ["test/behavior/poisoning.long.test.ts"],
   },
   A6: {
@@ -73,8 +73,15 @@ const rows = {
   A10: {
     threat: "Between decision and action the arguments are changed, or it is late, or what permitted it was taken back.",
     control:
-      "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs.",
-    lives: ["src/client/held.ts", "src/client/guarded.ts", "src/client/running.ts", "src/client/heard.ts", "src/client/follower.ts"],
+      "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs, and end subscriptions to what may no longer be read.",
+    lives: [
+      "src/client/held.ts",
+      "src/client/guarded.ts",
+      "src/client/running.ts",
+      "src/client/heard.ts",
+      "src/client/follower.ts",
+      "src/guards/mcp/subscriptions.ts",
+    ],
     also: ["test/client/guard.long.test.ts", "test/client/held_actions.long.test.ts", "test/client/chaos.long.test.ts"],
   },
   A11: {
@@ -94,13 +101,14 @@ const rows = {
   A13: {
     threat: "A denied resource is named in another spelling: dots, encodings, slashes, invisible characters, line breaks.",
     control:
-      "Identifiers are canonical or refused, never repaired; paths have plain segments whoever reads them; guards and service have one canonicaliser.",
+      "Identifiers are canonical or refused, never repaired; paths have plain segments whoever reads them; guards and service have one canonicaliser; what a call or a query says beside what is mapped is refused.",
     lives: [
       "src/contract/identifier.ts",
       "src/contract/paths.ts",
       "src/decision/values.ts",
       "src/guards/mcp/mapping.ts",
       "src/guards/mcp/uri.ts",
+      "src/guards/http_table.ts",
     ],
     also: ["test/contract/identifier.test.ts", "test/decision/values.long.test.ts", "test/guards/http.long.test.ts"],
   },
@@ -121,8 +129,9 @@ const rows = {
   },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
-    control: "One incident is one finding, by agent, purpose and what it is about; an agent has few at once; a flood of flags narrows it.",
-    lives: ["src/findings/incidents.ts", "src/behavior/adjust.ts"],
+    control:
+      "One incident is one finding, by agent, purpose and what it is about; an agent has few at once, and only registered ones have any of their own; a flood of flags narrows it.",
+    lives: ["src/findings/incidents.ts", "src/behavior/adjust.ts", "src/http/routes/notices.ts"],
     also: ["test/findings/incidents.test.ts", "test/behavior/adjust.test.ts"],
   },
   A19: {

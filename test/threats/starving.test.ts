@@ -143,3 +143,28 @@ threat("A17", "what a request asks for counts wherever decisions are asked for, 
     "batches being counted": [cut.call("http/routes/decide_batch.js", "handle", "decisionsIn", "undefined")],
   },
 });
+
+threat("A17", "what waits for a person is remembered by agent, whoever else has much that waits", {
+  async check(tree) {
+    const { HeldActions } = await tree("findings/held.js");
+    const held = new HeldActions(50);
+    const wait = { for: "approval", until: "", approval_digest: "sha256:b" } as const;
+    const waits = (agent: string, decision_id: string): void => {
+      held.settled(agent, { decision_id, action_digest: "sha256:a", wait }, ["ada"]);
+    };
+    // Masked, so that the record alone doesn't say what was approved.
+    const known = (decision_id: string): unknown =>
+      held.of({ decision_id, action_digest: "masked", approval_digest: "masked", principals: null });
+    waits("quiet", "d-1");
+    for (let i = 0; i < 500; i++) waits("flooding", `flood-${i}`);
+    if (known("flood-499") === null) throw new Error("nothing is remembered");
+    if (held.size > 50) return `${held.size} are remembered`;
+    return known("d-1") === null ? "another agent's is forgotten" : null;
+  },
+  without: {
+    "what waits being counted by agent": [
+      cut.text("findings/held.js", "HeldActions.settled", "this.#actions.set(agent,", 'this.#actions.set("all",'),
+    ],
+    "its bound": [cut.text("findings/held.js", "HeldActions.constructor", "new FairMap(held_max)", "new FairMap(Infinity)")],
+  },
+});

@@ -1,6 +1,6 @@
 /** Decides calls before the server sees them: asks, waits for a person if the answer does, watches each call while it runs, redacts. */
 import { Denied, Undecided, type Permitted } from "../../client/index.js";
-import type { Answer } from "../../contract/index.js";
+import type { Answer, DecideRequest } from "../../contract/index.js";
 import type { Timers } from "../../system/index.js";
 import type { Logger } from "../../system/logger.js";
 import { reportGuard } from "./log_events.js";
@@ -61,41 +61,43 @@ export class GuardedCalls {
   async decided(request: Request, served: Served, who: SessionIdentity, mapped: Mapped, values: Arguments): Promise<Reply> {
     const { config, log, remit, session } = this.#deps;
     const action = actionOf(mapped, values);
-    const agent_token = who.agent_token?.();
     let waited = (): void => undefined;
     try {
       const run = async (permitted: Permitted): Promise<unknown> => {
         waited();
         return this.#forward(request, served, permitted, paramsOf(request, permitted, action, mapped, values));
       };
-      const result = await remit.guard(
-        {
-          ...who.as,
-          ...(agent_token !== undefined && { agent_token }),
-          ...action,
-          context: contextOf(session, request),
+      const result = await remit.guard(actionFor(who, action, contextOf(session, request)), run, {
+        signal: served.signal,
+        wait_ms: config.hold_ms,
+        waiting: ({ decision_id }) => {
+          reportGuard(log, "call_waiting", { session, decision_id });
+          waited = this.#sayWaiting(served);
         },
-        run,
-        {
-          signal: served.signal,
-          wait_ms: config.hold_ms,
-          waiting: ({ decision_id }) => {
-            reportGuard(log, "call_waiting", { session, decision_id });
-            waited = this.#sayWaiting(served);
-          },
-          redact: redactedResult,
-          ...(config.reports_returned && { returned: returnedBy }),
-          notify: (channel, _action, { decision_id }) => {
-            reportGuard(log, "call_noticed", { session, channel, decision_id });
-          },
+        redact: redactedResult,
+        ...(config.reports_returned && { returned: returnedBy }),
+        notify: (channel, _action, { decision_id }) => {
+          reportGuard(log, "call_noticed", { session, channel, decision_id });
         },
-      );
+      });
       return { result: result as Params };
     } catch (cause) {
       if (cause instanceof NotDone) return redactedReply(cause);
       throw refusalOf(cause);
     } finally {
       waited();
+    }
+  }
+
+  /** Decides what a call would do, without its reaching the server. @throws Refusal */
+  async decide(who: SessionIdentity, mapped: Mapped, values: Arguments): Promise<void> {
+    const { config, remit, session } = this.#deps;
+    try {
+      await remit.guard(actionFor(who, actionOf(mapped, values), { session }), () => null, {
+        ...(config.reports_returned && { returned: returnedBy }),
+      });
+    } catch (cause) {
+      throw refusalOf(cause);
     }
   }
 
@@ -130,6 +132,12 @@ export class GuardedCalls {
     say();
     return this.#deps.timers.every(WAITING_MS, say);
   }
+}
+
+/** Returns the action of a session, by its identity as it is now. */
+function actionFor({ as, agent_token }: SessionIdentity, action: MappedAction, context: NonNullable<DecideRequest["context"]>) {
+  const token = agent_token?.();
+  return { ...as, ...(token !== undefined && { agent_token: token }), ...action, context };
 }
 
 function contextOf(session: string, { params }: Request): { session: string; trace?: string } {

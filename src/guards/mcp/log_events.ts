@@ -48,6 +48,11 @@ export const GUARD_EVENTS = {
     "The server's instructions to the model are not those that were approved, and aren't passed on.",
     "Look at them, then run `remit guard mcp --approve`.",
   ),
+  subscription_ended: event(
+    "info",
+    "subscription ended",
+    "A change of a subscribed resource isn't permitted any more, so the client doesn't hear of it; `code` and `decision_id` say why.",
+  ),
   message_ignored: event(
     "warn",
     "message ignored",

@@ -15,6 +15,7 @@ import { overBounds } from "./measure.js";
 import type { Pins } from "./pins.js";
 import { REFUSALS, McpRefusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
+import { Subscriptions } from "./subscriptions.js";
 import { shapeOf } from "./uri.js";
 import { ServerGone, Upstream } from "./upstream.js";
 import { REFUSED, RPC, reply, type Notification, type Params, type Reply, type Request } from "./wire.js";
@@ -56,7 +57,6 @@ const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
 };
 /** Capabilities of a server that this guard refuses, so hides from clients. */
 const NOT_OFFERED = ["tasks", "completions"];
-const SUBSCRIPTIONS_MAX = 1000;
 /** Tools that changed in one session. */
 const REPORTED_MAX = 100;
 /** Members of a tool's definition that differ, as they are reported. */
@@ -70,7 +70,7 @@ export class Session {
   readonly #upstream: Upstream;
   readonly #catalogue: ToolCatalogue;
   readonly #calls: GuardedCalls;
-  readonly #subscribed = new Set<string>();
+  readonly #subscribed: Subscriptions;
   /** Tools that changed, each reported once: a server that changes them to and fro would fill log and findings. */
   readonly #reported = new Set<string>();
   #identifying: Promise<SessionIdentity> | null = null;
@@ -131,6 +131,17 @@ export class Session {
       },
     });
     this.#calls = new GuardedCalls({ ...deps, session: id, upstream: this.#upstream });
+    this.#subscribed = new Subscriptions({
+      decide: (uri) => this.#mayRead(uri),
+      pass: (change) => {
+        this.#downstream.tell(change);
+      },
+      ended: (uri, { code, decision_id }) => {
+        reportGuard(log, "subscription_ended", { session: id, code, decision_id });
+        this.#upstream.ask("resources/unsubscribe", { uri }).catch(() => undefined);
+      },
+      timers: deps.timers,
+    });
   }
 
   /** A server that can't be reached is answered for: its client hears so. */
@@ -294,8 +305,15 @@ export class Session {
   /** Hearing of a resource's changes is decided as reading it. */
   async #subscribe(request: Request, served: Served): Promise<Reply> {
     const answer = await this.#readResource(request, served);
-    if ("result" in answer && this.#subscribed.size < SUBSCRIPTIONS_MAX) this.#subscribed.add(String(request.params?.["uri"]));
+    if ("result" in answer) this.#subscribed.add(String(request.params?.["uri"]));
     return answer;
+  }
+
+  /** @throws McpRefusal */
+  async #mayRead(uri: string): Promise<void> {
+    const found = this.#resource(uri);
+    if (found === null) throw new McpRefusal("resource_unavailable");
+    await this.#calls.decide(await this.#whose(), found.mapped, found.values);
   }
 
   #prompt(name: unknown): Mapped | undefined {
@@ -352,13 +370,14 @@ export class Session {
       return;
     }
     if (method === "notifications/tools/list_changed") this.#catalogue.changed();
-    if (method === "notifications/resources/updated" && !this.#subscribed.has(String(params["uri"]))) return;
-    this.#downstream.tell(notification);
+    if (method === "notifications/resources/updated") this.#subscribed.changed(String(params["uri"]), notification);
+    else this.#downstream.tell(notification);
   }
 
   #end(why: string): void {
     if (this.#over) return;
     this.#over = true;
+    this.#subscribed.clear();
     reportGuard(this.#deps.log, "session_ended", { session: this.id, why });
     this.#ended = Promise.allSettled([this.#downstream.finish(this.#deps.timers), this.#upstream.close()]).then(() =>
       this.#deps.ended(this.#who),
