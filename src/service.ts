@@ -3,6 +3,7 @@ import { readEnvoyMapping } from "./adapters/envoy/mapping.js";
 import { readOpaMapping } from "./adapters/opa/mapping.js";
 import { readOtelMapping } from "./adapters/otlp/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
+import type { Publisher } from "./audit/publish/publisher.js";
 import type { Uploads } from "./upload/uploads.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
@@ -78,6 +79,7 @@ import { archiveLimits, instanceLimits, Preparations } from "./wiring/readied.js
 import { bundleTrust, trustNow } from "./wiring/trusted_keys.js";
 import {
   exporterOf,
+  publisherOf,
   lockPlaces,
   openStore,
   retaining,
@@ -306,6 +308,7 @@ export async function startService(config: Config, system: System, given: Logger
     };
     let exporter: Exporter | null = null;
     let uploads: Uploads | null = null;
+    let publisher: Publisher | null = null;
     let bounds: Bounds | null = null;
     const witnesses = witnessesOf(config, log, system, logger);
     closing.add(() => witnesses.stop());
@@ -328,6 +331,7 @@ export async function startService(config: Config, system: System, given: Logger
       subscribers: streams.size,
       exports: exporter?.sinks ?? [],
       uploads: uploads?.buckets ?? [],
+      published: publisher?.state ?? null,
       witnesses: witnesses.witnesses,
       record_followers: recordStreams.size,
       bounds: bounds ?? [],
@@ -569,6 +573,8 @@ export async function startService(config: Config, system: System, given: Logger
     const { port } = await http.listen(config.listen.host, config.listen.port);
     if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
     closing.add(() => exporter?.close());
+    if (config.log.publish !== undefined) publisher = publisherOf(config.log.publish, config.log.dir, timers, logger);
+    closing.add(() => publisher?.close());
     if (config.upload !== undefined) uploads = uploadsOf(config.upload, config.log.dir, timers, logger);
     closing.add(() => uploads?.close());
     // What decides is there before what looks back.

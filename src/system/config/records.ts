@@ -3,6 +3,7 @@ import { DURABILITIES } from "../../contract/index.js";
 import { EXPORT_DATA, EXPORT_FORMATS, WITH_DATA } from "../../contract/export.js";
 import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, path, retries, section, type ErrorAt } from "./parts.js";
+import { overlap } from "../folder.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
 export const log = section(
@@ -71,6 +72,19 @@ export const log = section(
         ),
       },
       "How records are searched",
+    ),
+    publish: Type.Optional(
+      section(
+        {
+          dir: folder("Folder that a web server serves: the checkpoint, tiles and records of the log, and nothing else. Outside `dir`"),
+          interval_ms: amount(
+            "ms",
+            { default: 10_000, minimum: 100, maximum: HOUR_MS },
+            "How often it is brought up to the log's checkpoint",
+          ),
+        },
+        "Publishes the log as static files (C2SP tlog-tiles). Takes as much room again as the records",
+      ),
     ),
     witnesses: Type.Optional(
       Type.Array(
@@ -223,6 +237,11 @@ export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
     if (retry_ms > retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
     if (all.findIndex((other) => other.name === name) !== i) throw errorAt([...at, "name"], "another sink has this name");
   }
+}
+
+export function checkPublish({ dir, publish }: Static<typeof log>, errorAt: ErrorAt): void {
+  if (publish === undefined || !overlap(dir, publish.dir)) return;
+  throw errorAt(["log", "publish", "dir"], "name a folder apart from `log.dir`: a web server would serve the log's keys");
 }
 
 export function checkWitnesses({ witnesses = [] }: Static<typeof log>, errorAt: ErrorAt): void {
