@@ -1,6 +1,7 @@
 /** Wires the rooms into a service: the only file that knows everything. */
 import { readOpaMapping } from "./adapters/opa/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
+import type { Publisher } from "./audit/publish/publisher.js";
 import type { Uploads } from "./upload/uploads.js";
 import { nodeFiles } from "./audit/files.js";
 import { actIn } from "./audit/fold.js";
@@ -67,6 +68,7 @@ import { archiveLimits, instanceLimits, Preparations } from "./wiring/readied.js
 import { bundleTrust, trustNow } from "./wiring/trusted_keys.js";
 import {
   exporterOf,
+  publisherOf,
   lockPlaces,
   openStore,
   retaining,
@@ -295,6 +297,7 @@ export async function startService(config: Config, system: System, given: Logger
     };
     let exporter: Exporter | null = null;
     let uploads: Uploads | null = null;
+    let publisher: Publisher | null = null;
     let bounds: Bounds | null = null;
     const witnesses = witnessesOf(config, log, system, logger);
     closing.add(() => witnesses.stop());
@@ -317,6 +320,7 @@ export async function startService(config: Config, system: System, given: Logger
       subscribers: streams.size,
       exports: exporter?.sinks ?? [],
       uploads: uploads?.buckets ?? [],
+      published: publisher?.state ?? null,
       witnesses: witnesses.witnesses,
       record_followers: recordStreams.size,
       bounds: bounds ?? [],
@@ -558,6 +562,8 @@ export async function startService(config: Config, system: System, given: Logger
     const { port } = await http.listen(config.listen.host, config.listen.port);
     if (config.export !== undefined) exporter = exporterOf(config.export, config.log.dir, log, timers, logger);
     closing.add(() => exporter?.close());
+    if (config.log.publish !== undefined) publisher = publisherOf(config.log.publish, config.log.dir, timers, logger);
+    closing.add(() => publisher?.close());
     if (config.upload !== undefined) uploads = uploadsOf(config.upload, config.log.dir, timers, logger);
     closing.add(() => uploads?.close());
     // What decides is there before what looks back.

@@ -41,6 +41,8 @@ export interface Observed {
   exports: readonly { name: string; delivered_seq: number; lag: number; failures: number; set_aside: number }[];
   /** State of each bucket that receives files of records. */
   uploads: readonly { name: string; sent: number; waiting: number; failures: number; failing_s: number }[];
+  /** The log as it is published as files; null: it isn't. */
+  published: { size: number; failing: boolean } | null;
   /** State of each witness of the log. */
   witnesses: readonly { name: string; size: number; failing: boolean }[];
   record_followers: number;
@@ -302,6 +304,8 @@ export class Metrics {
     const ofWitnesses = ofNamed("witness", ({ witnesses }) => witnesses);
     ofWitnesses(Gauge, "remit_witness_cosigned_records", "Records that a witness's last cosignature covers", ({ size }) => size);
     ofWitnesses(Gauge, "remit_witness_failing", "1 while a witness doesn't cosign", ({ failing }) => Number(failing));
+    gauge("remit_published_records", "Records that are published as files; 0: none", ({ published }) => published?.size ?? 0);
+    gauge("remit_publish_failing", "1 while the log can't be published as files", ({ published }) => Number(published?.failing ?? false));
     gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
     const ofBounds = (name: string, help: string, read: (bound: Bound) => number): void => {
       const made: Prom.Gauge<"bound"> = new Gauge({

@@ -12,7 +12,7 @@ import { callers, checkCallerScopes, checkIssuers, identity } from "./config/ide
 import { checkListening, events, hosts, limits, listen, tls } from "./config/listening.js";
 import { section, type ErrorAt } from "./config/parts.js";
 import { checkBundleSource } from "./config/sources.js";
-import { checkSinks, checkUploads, checkWitnesses, log, sinks, uploads } from "./config/records.js";
+import { checkPublish, checkSinks, checkUploads, checkWitnesses, log, sinks, uploads } from "./config/records.js";
 import { checkSecurityEvents, securityEvents } from "./config/security_events.js";
 import { checkTelemetry, telemetry } from "./config/telemetry.js";
 import { checkFindings, checkObserve, findings, observe } from "./config/watching.js";
@@ -74,6 +74,7 @@ export function parseConfig(text: string | Uint8Array, file: string): Config {
   checkBundleSource(value.bundle, errorAt);
   checkSinks(value.export ?? [], errorAt);
   checkUploads(value.upload ?? [], errorAt);
+  checkPublish(value.log, errorAt);
   checkWitnesses(value.log, errorAt);
   checkFindings(value.findings, errorAt);
   checkObserve(value.observe, errorAt);

@@ -1,6 +1,6 @@
 /** Folders that a start makes. */
 import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, relative, resolve, sep } from "node:path";
 
 /** Makes a folder, and those above it that are missing; each is durable in the one above when this returns. */
 export function makeFolder(folder: string): void {
@@ -10,6 +10,12 @@ export function makeFolder(folder: string): void {
     syncFolder(dirname(made));
     if (made === first || made === dirname(made)) return;
   }
+}
+
+/** Returns true if one of two folders is the other, or lies in it. */
+export function overlap(a: string, b: string): boolean {
+  const way = relative(resolve(a), resolve(b)).split(sep);
+  return way[0] !== ".." || way.every((part) => part === "..");
 }
 
 function syncFolder(folder: string): void {

@@ -309,6 +309,13 @@ export const LOG_EVENTS = {
     "Look at `detail`. If it has seen more records than there are, the log was put back, or another signs under its name: find out which.",
   ),
   witness_back: event("info", "a witness cosigns again", "Its last cosignature is kept."),
+  publish_failing: event(
+    "error",
+    "the log can't be published as files; it is tried again",
+    "The folder of `log.publish` stays as it was. Decisions go on.",
+    "Look at `detail`: the disk, the folder's rights, or a folder that has another log. If records aren't what was signed, run `remit audit verify`.",
+  ),
+  publish_back: event("info", "the log is published as files again", "`size` records are published."),
   webhook_failing: event(
     "error",
     "cannot deliver findings to the webhook; it is tried again",

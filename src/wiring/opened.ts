@@ -5,6 +5,7 @@ import { LOG_THREAD, lockLog, type SegmentLog } from "../audit/log.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import { cursorFile } from "../audit/export/cursor.js";
 import { Witness, type WitnessedLog } from "../audit/witness.js";
+import { Publisher } from "../audit/publish/publisher.js";
 import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { RecordSearch } from "../records/search.js";
@@ -124,6 +125,17 @@ export function exporterOf(
 export function uploadsOf(buckets: NonNullable<Config["upload"]>, directory: string, timers: Timers, logger: Logger): Uploads {
   return new Uploads({ directory, buckets }, timers, (level, message, fields) => {
     logger[level](message, fields);
+  });
+}
+
+export function publisherOf(options: NonNullable<Config["log"]["publish"]>, directory: string, timers: Timers, logger: Logger): Publisher {
+  return new Publisher({ directory, ...options }, timers, {
+    failing: (detail) => {
+      report(logger, "publish_failing", { dir: options.dir, detail });
+    },
+    publishing: (size) => {
+      report(logger, "publish_back", { dir: options.dir, size });
+    },
   });
 }
 

@@ -1,7 +1,9 @@
 // Tlog reads a log that Remit has written with Go's own transparency-log library, and says whether both agree.
 //
 //	tlog FOLDER VKEY < claims.json
+//	tlog read URL VKEY START
 //
+// The second reads a log that is served as static files (read.go).
 // From the segments it makes the tree, and holds against it: the checkpoint and its signature, every full tile of hashes,
 // the proofs of inclusion and consistency that it is given, which it also makes itself. It ends with an error at the
 // first difference, and otherwise prints what it has seen as one line of JSON.
@@ -66,8 +68,18 @@ func (h hashes) ReadHashes(indexes []int64) ([]tlog.Hash, error) {
 
 func main() {
 	log.SetFlags(0)
+	if len(os.Args) == 5 && os.Args[1] == "read" {
+		start, err := strconv.ParseInt(os.Args[4], 10, 64)
+		if err == nil {
+			err = read(os.Args[2], os.Args[3], start)
+		}
+		if err != nil {
+			log.Fatal(err)
+		}
+		return
+	}
 	if len(os.Args) != 3 {
-		log.Fatal("usage: tlog FOLDER VKEY")
+		log.Fatal("usage: tlog FOLDER VKEY | tlog read URL VKEY START")
 	}
 	if err := run(os.Args[1], os.Args[2]); err != nil {
 		log.Fatal(err)

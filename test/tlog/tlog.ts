@@ -9,7 +9,7 @@ import { promisify } from "node:util";
 import { asset } from "../../src/system/paths.js";
 
 export const BUILD_MS_MAX = 300_000;
-const SOURCES = ["main.go", "go.mod", "go.sum"];
+const SOURCES = ["main.go", "read.go", "go.mod", "go.sum"];
 
 export function hasGo(): boolean {
   return spawnSync("go", ["version"]).status === 0;
@@ -61,4 +61,21 @@ export function tlog(program: string, folder: string, vkey: string, claims: Clai
     encoding: "utf8",
   });
   return status === 0 ? (JSON.parse(stdout) as Seen) : stderr.trim();
+}
+
+export interface ReadLog {
+  size: number;
+  entries: number;
+  /** Hex digest of the entries, each with a newline. */
+  sha256: string;
+}
+
+/** Reads a log that is served as static files. @param start index of the first entry that is read @returns what is wrong with it, where it says so */
+export async function readTlog(program: string, url: string, vkey: string, start: number): Promise<ReadLog | string> {
+  try {
+    const { stdout } = await promisify(execFile)(program, ["read", url, vkey, String(start)], { timeout: BUILD_MS_MAX });
+    return JSON.parse(stdout) as ReadLog;
+  } catch (cause) {
+    return (cause as { stderr?: string }).stderr?.trim() ?? String(cause);
+  }
 }

@@ -2,12 +2,15 @@
 import type { Timers } from "../../system/index.js";
 import { SupervisedThread } from "../../system/supervised.js";
 import { workerThread, type Thread } from "../../system/thread.js";
+import type { TlsFiles } from "../../system/tls_files.js";
 import type { SinkOptions, SinkStatus } from "./sink.js";
 
 export interface ConfiguredSink extends SinkOptions {
   url: string;
   /** From the first byte sent to the last received. */
   timeout_ms: number;
+  /** Certificates of a connection by `syslog+tls`. */
+  tls?: TlsFiles;
 }
 
 export interface WorkerOptions {

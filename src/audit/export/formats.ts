@@ -1,16 +1,22 @@
 /** The forms in which records leave, one event for each record that a form has a place for. */
 import type { ExportData, ExportFormat } from "../../contract/export.js";
 import { parseTime } from "../../contract/index.js";
+import { cefText } from "./cef.js";
 import { cloudEventText } from "./cloudevents.js";
 import { ocsfEvent } from "./ocsf.js";
 import { opaEvent } from "./opa.js";
 import { otlpLogRecord } from "./otlp.js";
 import type { ExportedRecord } from "./recorded.js";
+import { asciiJson, counted, syslogMessage } from "./syslog.js";
 
 export interface FormatOptions {
   format: ExportFormat;
   /** Event within the formats of `WITH_DATA`. */
   data: ExportData;
+  /** Receiver that the form is for: of syslog, each event is a message of it behind its length. */
+  carrier?: "syslog";
+  /** IANA's number of the operator's organisation; names the structured data of syslog. */
+  enterprise_number?: number;
 }
 
 /** Layout of events in one request. */
@@ -26,7 +32,7 @@ const LINES: Framing = { content_type: "application/x-ndjson", open: "", between
 const OTLP_OPEN =
   '{"resourceLogs":[{"resource":{"attributes":[{"key":"service.name","value":{"stringValue":"remit"}}]},"scopeLogs":[{"scope":{"name":"remit.records"},"logRecords":[';
 
-export const FRAMINGS: Readonly<Record<ExportFormat, Framing>> = {
+const FRAMINGS: Readonly<Record<ExportFormat, Framing>> = {
   json_lines: LINES,
   ocsf: LINES,
   // As Datadog's intake of logs takes them, and many others.
@@ -36,6 +42,9 @@ export const FRAMINGS: Readonly<Record<ExportFormat, Framing>> = {
   otlp_logs: { content_type: "application/json", open: OTLP_OPEN, between: ",", close: "]}]}]}" },
   opa_decision_log: { content_type: "application/json", open: "[", between: ",", close: "]" },
   cloudevents: { content_type: "application/cloudevents-batch+json", open: "[", between: ",", close: "]" },
+  cef: { ...LINES, content_type: "text/plain; charset=utf-8" },
+  // Messages are behind their lengths.
+  syslog: { content_type: "application/octet-stream", open: "", between: "", close: "" },
 };
 
 /**
@@ -44,7 +53,8 @@ export const FRAMINGS: Readonly<Record<ExportFormat, Framing>> = {
  * @param read reads what the line says; called where that is needed
  * @returns null for a record that the form has no place for
  */
-export function encode(line: Buffer, read: () => ExportedRecord, { format, data }: FormatOptions): Buffer | null {
+export function encode(line: Buffer, read: () => ExportedRecord, options: FormatOptions): Buffer | null {
+  const { format, data, carrier } = options;
   switch (format) {
     case "json_lines":
       return Buffer.from(line);
@@ -62,7 +72,21 @@ export function encode(line: Buffer, read: () => ExportedRecord, { format, data 
       return Buffer.from(ocsfText(read()));
     case "cloudevents":
       return Buffer.from(cloudEventText(read(), data));
+    case "cef":
+      return carrier === undefined ? Buffer.from(cefText(read())) : message(read(), cefText(read()), options);
+    case "syslog":
+      return message(read(), asciiJson(data === "record" ? line.toString() : ocsfText(read())), options);
   }
+}
+
+function message(recorded: ExportedRecord, text: string, { carrier, enterprise_number }: FormatOptions): Buffer {
+  const made = syslogMessage(recorded, text, enterprise_number ?? null);
+  return carrier === undefined ? made : counted(made);
+}
+
+/** Returns how events stand in one request of a form. */
+export function framingOf({ format, carrier }: Pick<FormatOptions, "format" | "carrier">): Framing {
+  return FRAMINGS[carrier ?? format];
 }
 
 function ocsfText(recorded: ExportedRecord): string {

@@ -11,7 +11,7 @@ import { readToken } from "../../system/read_file.js";
 import { segmentsOf } from "../reading.js";
 import { leafHash } from "../tree/hash.js";
 import { CursorDamaged, cursorFile, readCursor, writeCursor, type Cursor } from "./cursor.js";
-import { FRAMINGS, encode, type FormatOptions } from "./formats.js";
+import { encode, framingOf, type FormatOptions } from "./formats.js";
 import type { Writer } from "./recorded.js";
 import { RecordSource, writerAt, type Position, type SourceLine } from "./source.js";
 
@@ -264,18 +264,18 @@ export class Sink {
       if (bytes > batch_bytes_max) break;
       count++;
     }
-    let raw = bodyOf(this.#queue.slice(0, count), format);
+    let raw = bodyOf(this.#queue.slice(0, count), this.#options);
     let body = isPacked ? gzipSync(raw) : raw;
     while (isOpa && body.length > OPA_BYTES_MAX && count > 1) {
       count = Math.max(1, Math.floor((count * OPA_BYTES_MAX * FIT) / body.length));
-      raw = bodyOf(this.#queue.slice(0, count), format);
+      raw = bodyOf(this.#queue.slice(0, count), this.#options);
       body = gzipSync(raw);
     }
     if (isOpa) this.#ratio = (FIT * raw.length) / body.length;
     const { token_file, headers_file } = this.#options;
     const headers = {
       ...(headers_file !== undefined && readHeaders(headers_file)),
-      "content-type": FRAMINGS[format].content_type,
+      "content-type": framingOf(this.#options).content_type,
       "user-agent": "Remit",
       ...(isPacked && { "content-encoding": "gzip" }),
       // What can't be read now says nothing of what it holds.
@@ -368,8 +368,8 @@ function leafOf(line: Buffer): string {
   return Buffer.from(leafHash(line), "latin1").toString("hex");
 }
 
-function bodyOf(events: readonly Event[], format: SinkOptions["format"]): Buffer {
-  const { open, between, close } = FRAMINGS[format];
+function bodyOf(events: readonly Event[], options: FormatOptions): Buffer {
+  const { open, between, close } = framingOf(options);
   const separator = Buffer.from(between);
   const parts = events.flatMap(({ text }, i) => (i === 0 ? [text] : [separator, text]));
   return Buffer.concat([Buffer.from(open), ...parts, Buffer.from(close)]);

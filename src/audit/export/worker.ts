@@ -4,7 +4,8 @@ import { system } from "../../system/index.js";
 import { runInBackground } from "../../system/thread.js";
 import type { FromExport, ReportLevel, ToExport, WorkerOptions } from "./exporter.js";
 import { poster } from "../../system/post.js";
-import { Sink, type SinkEvents } from "./sink.js";
+import { streamPoster } from "../../system/stream_post.js";
+import { Sink, type SinkEvents, type SinkOptions } from "./sink.js";
 
 const STATUS_MS = 250;
 
@@ -53,9 +54,14 @@ function eventsOf(sink: string): SinkEvents {
   };
 }
 
-const running = sinks.map(({ url, timeout_ms, ...options }) => {
-  const { post, close } = poster(new URL(url), timeout_ms, system.timers);
-  const sink = new Sink(options, directory, durable, system, post, eventsOf(options.name));
+const running = sinks.map(({ url: address, timeout_ms, tls, ...options }) => {
+  const url = new URL(address);
+  const isSyslog = url.protocol.startsWith("syslog+");
+  const { post, close } = isSyslog
+    ? streamPoster(url, { timeout_ms, ...(tls !== undefined && { tls }) }, system)
+    : poster(url, timeout_ms, system.timers);
+  const carried: SinkOptions = isSyslog ? { ...options, carrier: "syslog" } : options;
+  const sink = new Sink(carried, directory, durable, system, post, eventsOf(options.name));
   return { sink, close, ended: sink.run() };
 });
 

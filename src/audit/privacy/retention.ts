@@ -15,7 +15,7 @@ import { readLines, segmentsOf, timeIn } from "../reading.js";
 import { CHECKPOINT } from "../seal.js";
 import { Segments, besideName } from "../segments.js";
 import { readUnverified } from "../tree/checkpoint.js";
-import { hashesOf, isWhole, nodeTiles, TiledTree, tilePath, type TileFiles } from "../tree/tiles.js";
+import { hashesOf, isWhole, nodeTiles, onlyRead, TiledTree, tilePath, type TileFiles } from "../tree/tiles.js";
 import { leafHash, toBase64, type Hash } from "../tree/hash.js";
 import { rootOf, TILE_WIDTH } from "../tree/levels.js";
 import { periodsOver, shred } from "./keys.js";
@@ -351,17 +351,6 @@ function signedTree(directory: string, size: number, dropped: number): TiledTree
   for (const { bytes } of readLines(directory, tree.size + 1, size)) tree.add(leafHash(bytes));
   if (tree.size !== size) throw new RetentionRefused(`the log has ${tree.size} records, and its checkpoint covers ${size}`);
   return tree;
-}
-
-/** Keeps writes in memory instead of on disk: another process may write the same. */
-function onlyRead(files: TileFiles): TileFiles {
-  const made = new Map<string, Buffer>();
-  return {
-    read: (path) => made.get(path) ?? files.read(path),
-    size: (path) => made.get(path)?.length ?? files.size(path),
-    write: (path, tile) => void made.set(path, tile),
-    remove: (path) => void made.delete(path),
-  };
 }
 
 /** From now on nothing can make them again. */

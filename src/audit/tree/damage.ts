@@ -27,12 +27,13 @@ export const DAMAGE = {
   tile_missing: "a tile is missing that can't be made again: its records were dropped by retention",
   beside_altered: "what stands beside a record is missing or isn't what the record says",
   index_disagrees: "the index says something else than the records",
+  published_disagrees: "what is published as files isn't the log, or still has records that were dropped",
 } as const;
 export type DamageKind = keyof typeof DAMAGE;
 
 /** Returns true if the damage is to something made from the records, which can be good anyway. */
 export function isDerived({ kind }: Pick<Damage, "kind">): boolean {
-  return kind === "tile_altered" || kind === "index_disagrees";
+  return kind === "tile_altered" || kind === "index_disagrees" || kind === "published_disagrees";
 }
 
 /** `record 7`, `records 7 to 9`, `record 7 and all that follow`. */

@@ -38,7 +38,7 @@ export function addExport(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .argument("<folder>", "the records' folder (`log.dir` in remit.yaml)")
     .addOption(new Option("--format <format>", "which form").choices([...EXPORT_FORMATS]).makeOptionMandatory())
     .addOption(
-      new Option("--data <what>", "of cloudevents, json_array, splunk_hec: the record, or its OCSF event")
+      new Option("--data <what>", "of cloudevents, json_array, splunk_hec, syslog: the record, or its OCSF event")
         .choices([...EXPORT_DATA])
         .default("record"),
     )

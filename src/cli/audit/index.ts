@@ -23,6 +23,7 @@ const COMMANDS: readonly (() => Promise<AddTo>)[] = [
   async () => (await import("./verify_receipt.js")).addVerifyReceipt,
   async () => (await import("./verify_growth.js")).addVerifyGrowth,
   async () => (await import("./export.js")).addExport,
+  async () => (await import("./publish.js")).addPublish,
   async () => (await import("./retain.js")).addRetain,
   async () => (await import("./rebuild.js")).addRebuildIndex,
 ];

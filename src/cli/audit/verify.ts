@@ -4,7 +4,7 @@ import { join } from "node:path";
 import type { Command } from "commander";
 import type { Damage } from "../../audit/tree/damage.js";
 import type { Verifier } from "../../audit/tree/note.js";
-import type { KeptCheckpoint, VerifyProgress, Verification } from "../../audit/tree/verify.js";
+import type { DerivedCheck, KeptCheckpoint, VerifyProgress, Verification } from "../../audit/tree/verify.js";
 import { readGiven } from "../../system/read_file.js";
 import { CliError, type Exit } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
@@ -24,6 +24,7 @@ interface Options {
   checkpoint?: string[];
   whole?: true;
   index: boolean;
+  published?: string;
   json?: true;
 }
 
@@ -36,6 +37,7 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
     .option("--checkpoint <file>", "a checkpoint, receipt or proof file that was kept elsewhere; may be given again", collect)
     .option("--whole", "hold each record against its schema and its canonical form as well; ten times as slow")
     .option("--no-index", "leave out the index (the files of `records/parquet`), which is compared with one made from the records")
+    .option("--published <folder>", "what was published of it as static files, to be compared as well")
     .option("--json", "say it as JSON")
     .addHelpText("after", HELP)
     .action(async (folder: string, options: Options) => {
@@ -52,7 +54,14 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
       const elsewhere = await Promise.all((options.checkpoint ?? []).map(keptIn));
       const whole = options.whole === true ? { fault: (await import("../../audit/tree/shape.js")).recordFault } : {};
       const index = options.index ? await (await import("../../records/check.js")).checkRecords(folder) : null;
-      const derived = index === null ? [] : [() => index];
+      const { published } = options;
+      if (published !== undefined && !isFolder(published))
+        throw new CliError("invalid", `\`${published}\` is not a folder`, "it is the one that `log.publish.dir` names in remit.yaml");
+      const derived: DerivedCheck[] = index === null ? [] : [() => index];
+      if (published !== undefined) {
+        const { checkPublished } = await import("../../audit/publish/check.js");
+        derived.push(() => checkPublished(folder, published));
+      }
       const verified = verifyLog({ folder, keys, elsewhere, derived, ...whole, progress: sayProgress(ui) });
       if (options.json === true)
         sayJson(ui, { ok: verified.damage.length === 0, ...withoutInfinity(verified), index: index?.compared ?? null });

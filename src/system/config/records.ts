@@ -1,9 +1,10 @@
 /** Records, and sinks that take them. */
 import { DURABILITIES } from "../../contract/index.js";
-import { EXPORT_DATA, EXPORT_FORMATS, WITH_DATA } from "../../contract/export.js";
+import { EXPORT_DATA, EXPORT_FORMATS, OF_SYSLOG, WITH_DATA } from "../../contract/export.js";
 import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, path, retries, section, type ErrorAt } from "./parts.js";
-import { OUTGOING, isOutgoingUrl } from "./urls.js";
+import { overlap } from "../folder.js";
+import { OUTGOING, SYSLOG, isOutgoingUrl, isSyslogUrl } from "./urls.js";
 
 export const log = section(
   {
@@ -72,6 +73,19 @@ export const log = section(
       },
       "How records are searched",
     ),
+    publish: Type.Optional(
+      section(
+        {
+          dir: folder("Folder that a web server serves: the checkpoint, tiles and records of the log, and nothing else. Outside `dir`"),
+          interval_ms: amount(
+            "ms",
+            { default: 10_000, minimum: 100, maximum: HOUR_MS },
+            "How often it is brought up to the log's checkpoint",
+          ),
+        },
+        "Publishes the log as static files (C2SP tlog-tiles). Takes as much room again as the records",
+      ),
+    ),
     witnesses: Type.Optional(
       Type.Array(
         section(
@@ -121,16 +135,36 @@ export const sinks = Type.Array(
       url: Type.String({
         minLength: 1,
         maxLength: 2048,
-        description: "Where records are posted to: an `https` URL, or an `http` one of a loopback address. Redirects are not followed",
+        description:
+          "Where records are posted to: an `https` URL, or an `http` one of a loopback address. Redirects are not followed. Or a receiver of syslog: `syslog+tls://host:6514`, or `syslog+tcp://…` of a loopback address",
       }),
       format: Type.Enum([...EXPORT_FORMATS], { description: "In which form" }),
       data: Type.Enum([...EXPORT_DATA], {
         default: "record",
-        description: "What an event of `cloudevents`, `json_array` or `splunk_hec` is: the record, or its OCSF event",
+        description: "What an event of `cloudevents`, `json_array`, `splunk_hec` or `syslog` is: the record, or its OCSF event",
       }),
       token_file: Type.Optional(path("File of a token that it takes as a bearer's; read before each request")),
       headers_file: Type.Optional(
         path("File of headers of each request, one a line, such as `DD-API-KEY: …` or `Authorization: Splunk …`; read before each request"),
+      ),
+      tls: Type.Optional(
+        section(
+          {
+            ca: Type.Optional(path("PEM file of the certificates to trust here, in place of the system's")),
+            cert: Type.Optional(path("PEM file of the service's own certificate chain, where the receiver wants one")),
+            key: Type.Optional(path("PEM file of its private key")),
+          },
+          "Certificates of a connection by `syslog+tls`; read for each",
+        ),
+      ),
+      enterprise_number: Type.Optional(
+        Type.Integer({
+          minimum: 1,
+          maximum: 4_294_967_295,
+          unit: "units",
+          description:
+            "Your organisation's private enterprise number (IANA): messages of syslog then have the record's main members as structured data, `remit@<number>`",
+        }),
       ),
       gzip: Type.Boolean({ default: false, description: "Compresses requests; those of `opa_decision_log` always are" }),
       batch_records_max: amount("records", { default: 1000, minimum: 1, maximum: 10_000 }, "Records of one request"),
@@ -214,15 +248,44 @@ export function checkUploads(all: Static<typeof uploads>, errorAt: ErrorAt): voi
 }
 
 export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
-  for (const [i, { name, url, format, data, token_file, headers_file, retry_ms, retry_max_ms }] of all.entries()) {
+  for (const [i, sink] of all.entries()) {
+    const { name, url, format, data, token_file, headers_file, retry_ms, retry_max_ms } = sink;
     const at = ["export", i];
     if (data !== "record" && !WITH_DATA.has(format)) throw errorAt([...at, "data"], `is for \`format\` ${[...WITH_DATA].join(", ")}`);
     if (token_file !== undefined && headers_file !== undefined)
       throw errorAt([...at, "headers_file"], "put the token's header in here, or leave it out");
-    if (!isOutgoingUrl(url)) throw errorAt([...at, "url"], OUTGOING);
+    if (/^syslog\+/.test(url)) checkSyslog(sink, at, errorAt);
+    else checkPosted(sink, at, errorAt);
     if (retry_ms > retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
     if (all.findIndex((other) => other.name === name) !== i) throw errorAt([...at, "name"], "another sink has this name");
   }
+}
+
+type SinkSection = Static<typeof sinks>[number];
+
+function checkPosted({ url, format, tls, enterprise_number }: SinkSection, at: (string | number)[], errorAt: ErrorAt): void {
+  if (!isOutgoingUrl(url)) throw errorAt([...at, "url"], OUTGOING);
+  if (format === "syslog")
+    throw errorAt([...at, "url"], "give a `syslog+tls` URL for this `format`, or a `syslog+tcp` one of a loopback address");
+  if (tls !== undefined) throw errorAt([...at, "tls"], "is for a `syslog+tls` URL");
+  if (enterprise_number !== undefined) throw errorAt([...at, "enterprise_number"], "is for a receiver of syslog");
+}
+
+function checkSyslog(sink: SinkSection, at: (string | number)[], errorAt: ErrorAt): void {
+  if (!isSyslogUrl(sink.url)) throw errorAt([...at, "url"], SYSLOG);
+  if (!OF_SYSLOG.has(sink.format)) throw errorAt([...at, "format"], `a receiver of syslog takes ${[...OF_SYSLOG].join(" or ")}`);
+  for (const key of ["token_file", "headers_file"] as const)
+    if (sink[key] !== undefined) throw errorAt([...at, key], "syslog has none; `tls` names the service's certificate");
+  if (sink.gzip) throw errorAt([...at, "gzip"], "syslog has no compression");
+  if (sink.tls === undefined) return;
+  if (!sink.url.startsWith("syslog+tls:")) throw errorAt([...at, "tls"], "is for a `syslog+tls` URL");
+  if ((sink.tls.cert === undefined) !== (sink.tls.key === undefined))
+    throw errorAt([...at, "tls"], "give both `cert` and `key`, or neither");
+}
+
+export function checkPublish({ dir, publish }: Static<typeof log>, errorAt: ErrorAt): void {
+  if (publish === undefined || !overlap(dir, publish.dir)) return;
+  throw errorAt(["log", "publish", "dir"], "name a folder apart from `log.dir`: a web server would serve the log's keys");
 }
 
 export function checkWitnesses({ witnesses = [] }: Static<typeof log>, errorAt: ErrorAt): void {

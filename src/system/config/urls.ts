@@ -11,6 +11,16 @@ export function isOutgoingUrl(text: string): boolean {
   return protocol === "https:" || (protocol === "http:" && isLoopback(hostname.replace(/^\[(.*)\]$/, "$1")));
 }
 
+export const SYSLOG = "give `syslog+tls://host:port`, or `syslog+tcp://host:port` of a loopback address";
+
+/** A receiver of syslog: a host and a port, and nothing else. */
+export function isSyslogUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password, pathname, search, hash } = new URL(text);
+  if (hostname === "" || [username, password, pathname, search, hash].some((part) => part !== "")) return false;
+  return protocol === "syslog+tls:" || (protocol === "syslog+tcp:" && isLoopback(hostname.replace(/^\[(.*)\]$/, "$1")));
+}
+
 export function isLoopback(host: string): boolean {
   return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import type { BuiltBundle } from "../../../src/bundle/build.js";
@@ -69,6 +69,24 @@ describe("a service with a bundle that masks", () => {
       const text = await shown.text();
       expect(shown.status, text).to.equal(200);
       expect(text).to.include("masked:").and.not.include("ada-4711").and.not.include(answer["action_digest"]);
+    } finally {
+      await service.stop();
+    }
+  });
+
+  it("publishes its records as static files without what it masks", async () => {
+    const dir = join(temporaryDirectory(), "public");
+    const service = await run({ log: { dir: log, checkpoint_ms: 10, publish: { dir, interval_ms: 100 } } }, bundle.archive);
+    try {
+      expect(await decide(service)).to.equal("200 ");
+      const files = (): string[] =>
+        readdirSync(dir, { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => readFileSync(join(entry.parentPath, entry.name), "latin1"));
+      for (let i = 0; i < 1500 && !(existsSync(dir) && files().some((text) => text.includes('"kind":"decision"'))); i++)
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      expect(files().some((text) => text.includes('"kind":"decision"') && text.includes("masked:"))).to.be.true;
+      for (const text of files()) expect(text).not.to.include("ada-4711");
     } finally {
       await service.stop();
     }
