@@ -10,7 +10,7 @@ import { asset } from "../src/system/paths.js";
 import { generatedFile, watchSchemas } from "../src/system/schemas.js";
 
 /** Most bytes of each, compressed. */
-const GZIP_BYTES_MAX = { page: 60 * 1024, playground: 150 * 1024, workers: 190 * 1024, values: 160 * 1024 };
+const GZIP_BYTES_MAX = { page: 60 * 1024, playground: 150 * 1024, workers: 190 * 1024, values: 176 * 1024 };
 const SOURCES = asset("src", "console", "page");
 const WORKERS = asset("src", "console", "browser");
 const TARGET = asset("dist", "console");

@@ -27,6 +27,8 @@ export const FORBIDDEN_BUILTINS: Readonly<Record<string, string>> = {
 
 /** Refused because neither the engine nor the host has them: what their family is replaced by. */
 const MISSING_BUILTINS: readonly [prefix: string, instead: string][] = [
+  ["time.format", "leave texts to the message template"],
+  ["time.parse_ns", "write moments in RFC 3339, for `time.parse_rfc3339_ns`"],
   ["time.", "policies have no clock: use `hours` in the purpose, or `input.facts.time.ms`"],
   ["http.", "a policy reaches nothing outside: have the host put the fact into an attribute"],
   ["net.", "a policy reaches nothing outside: have the host put the fact into an attribute"],
@@ -37,7 +39,6 @@ const MISSING_BUILTINS: readonly [prefix: string, instead: string][] = [
   ["crypto.", "have the host compute it and put it into an attribute"],
   ["sprintf", 'leave texts to the message template, or use a template string such as $"{x}"'],
   ["yaml.", "have the host parse it"],
-  ["regex.replace", "use `strings.replace_n`"],
   ["regex.split", "use `split`"],
 ];
 

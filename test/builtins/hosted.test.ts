@@ -199,6 +199,72 @@ const CASES: Readonly<Record<string, readonly [operands: string, result: string 
     ['["a;b=1"]', null],
     ['["%zz"]', null],
   ],
+  "time.parse_rfc3339_ns": [
+    ['["2017-06-02T19:00:00.5-07:00"]', "1496455200500000000"],
+    ['["2017-06-03T2:00:00,25Z"]', "1496455200250000000"],
+    ['["1677-09-21T00:12:43.145224191-00:00"]', null],
+    ['["2023-02-29T00:00:00Z"]', null],
+    ['["2016-12-31T23:59:60Z"]', null],
+    ["[1]", null],
+  ],
+  "time.parse_duration_ns": [
+    ['["1h15m30.5s"]', "4530500000000"],
+    ['["-1.5d"]', "-129600000000000"],
+    ['["1w1us"]', "604800000001000"],
+    ['["9223372036854775808ns"]', null],
+    ['["1.2.3d"]', null],
+    ['["5"]', null],
+  ],
+  "time.date": [
+    ["[1582977600000000000]", "[2020,2,29]"],
+    ['[[-1, "UTC"]]', "[1969,12,31]"],
+    ["[1.5]", null],
+    ["[9223372036854775808]", null],
+    ["[[]]", null],
+  ],
+  "time.clock": [
+    ["[1517832000000000000]", "[12,0,0]"],
+    ['[[-1, ""]]', "[23,59,59]"],
+    ['[[0, ""], 1]', "[0,0,0]"],
+    ["[[0, 1]]", null],
+  ],
+  "time.weekday": [
+    ["[1517832000000000000]", '"Monday"'],
+    ["[[-1]]", '"Wednesday"'],
+    ['["Monday"]', null],
+  ],
+  "time.add_date": [
+    ["[1585852421593912000, 3, 9, 12]", "1705257221593912000"],
+    ["[1582977600000000000, 1, 0, 0]", "1614600000000000000"],
+    ["[0, 2262, 1, 1]", null],
+    ["[0, 1.5, 0, 0]", null],
+  ],
+  "time.diff": [
+    ["[1582977600000000000, 0]", "[50,1,28,12,0,0]"],
+    ["[0, 1582977600000000000]", "[50,1,28,12,0,0]"],
+    ["[0, null]", null],
+  ],
+  "regex.find_n": [
+    ['["a.", "paranormal", 2]', '["ar","an"]'],
+    ['["a*", "baaac", -1]', '["","aaa",""]'],
+    ['["(a|ab)(c|bcd)", "abcd", -1]', '["abcd"]'],
+    ['["[", "a", -1]', null],
+    ['["(?=a)", "a", -1]', null],
+    ['["a", "a", 1.5]', null],
+  ],
+  "regex.replace": [
+    ['["-wy-wxxy-", "w(x*)y", "<$1>$$"]', '"-<>$-<xx>$-"'],
+    ['["jane doe", "(?P<first>\\\\w+) (\\\\w+)", "$2 ${first}"]', '"doe jane"'],
+    ['["foo", "(o)", "$1x"]', '"f"'],
+    ['["😀é", "", "-"]', '"-😀-é-"'],
+    ['["foo", "[", ""]', null],
+  ],
+  "regex.template_match": [
+    ['["urn:foo:{.*}", "urn:foo:bar:baz", "{", "}"]', "true"],
+    ['["urn.foo:{[0-9]+|x}", "urnxfoo:1", "{", "}"]', "false"],
+    ['["urn:{a", "urn:a", "{", "}"]', null],
+    ['["urn:{a}", "urn:a", "{{", "}"]', null],
+  ],
   "urlquery.encode": [['["a b&é~!*"]', '"a+b%26%C3%A9~%21%2A"']],
   "urlquery.decode": [
     ['["a+b%26%C3%A9é"]', '"a b&éé"'],
@@ -260,6 +326,18 @@ describe("builtins that the host has for policies", () => {
     expect([...new Set(thrown)].sort()).to.deep.equal(named.map((name) => `${name} bytes that aren't UTF-8`));
   });
 
+  const closed: [name: string, operands: string, why: string][] = [
+    ["time.date", '[[0, "Europe/Berlin"]]', "isn't UTC"],
+    ["time.diff", '[0, [0, "Local"]]', "isn't UTC"],
+    ["time.add_date", "[0, 0, 0, 10000001]", "more than 10000000"],
+    ["regex.replace", '["a", "(?P<n>a)(?P<n>b)?", "$n"]', "one name"],
+  ];
+  for (const [name, operands, why] of closed) {
+    it(`fail where they would differ from OPA: ${name} of ${operands}`, () => {
+      expect(() => run(name, operands)).to.throw(RangeError, why);
+    });
+  }
+
   const costly: [name: string, operands: string][] = [
     ["units.parse", '["1e999999"]'],
     ["units.parse_bytes", '["1e-999999"]'],
@@ -270,6 +348,12 @@ describe("builtins that the host has for policies", () => {
     ["net.cidr_contains_matches", `[[${'"10.0.0.0/8",'.repeat(3000)}"10.0.0.0/8"], [${'"10.0.0.0/8",'.repeat(3000)}"10.0.0.0/8"]]`],
     ["json.patch", `[[1], [${'{"op": "copy", "from": "", "path": "/-"},'.repeat(64)}{"op": "copy", "from": "", "path": "/-"}]]`],
     ["graph.reachable_paths", `[{${Array.from({ length: 40 }, (_, i) => `"${i}": ["${i + 1}", "${i + 2}"]`).join()}}, ["0"]]`],
+    ["regex.find_n", `["(x+x+)+y", "${"x".repeat(5000)}", -1]`],
+    ["regex.find_n", `["x*y|x", "${"x".repeat(5000)}", -1]`],
+    ["regex.find_n", `["${"a".repeat(90_000)}", "a", -1]`],
+    ["regex.replace", `["${"x".repeat(300)}", "x", "${"$0".repeat(300)}"]`],
+    ["regex.replace", '["", "((a{30}){30}){30}", ""]'],
+    ["regex.template_match", `["${"{(?i)\\\\pL}".repeat(200)}", "a", "{", "}"]`],
     ["strings.any_prefix_match", `[[${'"a",'.repeat(3000)}"a"], [${'"b",'.repeat(3000)}"b"]]`],
   ];
   for (const [name, operands] of costly) {
