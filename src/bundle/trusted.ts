@@ -142,13 +142,20 @@ async function read(path: string): Promise<ReadonlyMap<string, Trusted>> {
   return new Map(Object.entries(state.bundles));
 }
 
-async function write(folder: string, bundles: ReadonlyMap<string, Trusted>, before?: () => Promise<void>): Promise<void> {
+/** Writes the state. @throws what `before` throws, as it is, and BundleError `trust_unwritable` */
+async function write(folder: string, bundles: ReadonlyMap<string, Trusted>, before = nothingFirst): Promise<void> {
   const entries = Object.fromEntries(bundles);
   const state: Static<typeof State> = { version: 1, bundles: entries, check: checksum(entries) };
+  const thrown: unknown[] = [];
+  const first = (): Promise<void> =>
+    before().catch((cause: unknown) => {
+      thrown.push(cause);
+      throw cause;
+    });
   try {
-    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), before);
+    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), first);
   } catch (cause) {
-    if (cause instanceof BundleError) throw cause;
+    if (thrown.includes(cause)) throw cause;
     throw new BundleError("trust_unwritable", { file: join(folder, FILE) }, { cause });
   }
 }

@@ -228,8 +228,8 @@ describe("the engine", () => {
     let noted: number | undefined;
     let decided: number | undefined;
     const advance = trusted.advance.bind(trusted);
-    trusted.advance = async (identity) => {
-      await advance(identity);
+    trusted.advance = async (identity, before) => {
+      await advance(identity, before);
       noted = (await TrustedStore.open(folder)).trusted(NAME)?.sequence;
       decided = engine.active?.identity.sequence;
     };

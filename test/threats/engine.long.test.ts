@@ -72,8 +72,9 @@ threat("G2", "an activation that fails leaves the running bundle answering", {
       const before = state();
       const unkept = (): Promise<void> => Promise.reject(Object.assign(new Error("full"), { code: "unkept" }));
       const unnoted = (): Promise<void> => {
-        mkdirSync(join(folder, "trusted.json.new"));
-        writeFileSync(join(folder, "trusted.json.new", "in the way"), "");
+        rmSync(join(folder, "trusted.json"));
+        mkdirSync(join(folder, "trusted.json"));
+        writeFileSync(join(folder, "trusted.json", "in the way"), "");
         return Promise.resolve();
       };
       const next = await verified(await faultsBundle(13));
