@@ -200,25 +200,15 @@ describe("the log's writer", () => {
       ...[ask(6, { kind: "inclusion", indices: [99] }), lines(4)],
     );
     const all = (await reported()) as [string, number, unknown][];
-    expect(all.map(([kind, id]) => [kind, id])).to.deep.equal([
-      ...[
-        ["durable", 2],
-        ["answer", 1],
-        ["durable", 3],
-        ["answer", 2],
-        ["answer", 3],
-        ["answer", 4],
-      ],
-      ...[
-        ["refused", 6],
-        ["durable", 4],
-      ],
+    expect(all.map(([kind, id]) => `${kind} ${id}`)).to.deep.equal([
+      ...["durable 2", "answer 1", "durable 3", "answer 2", "answer 3", "answer 4"],
+      ...["refused 6", "durable 4"],
     ]);
     const answers = Object.fromEntries(all.filter(([kind]) => kind === "answer").map(([, id, answer]) => [id, answer]));
     expect(answers[1])
       .to.be.a("string")
       .that.matches(/^remit\/test\n2\n/);
-    expect(answers[2]).to.deep.include({ size: 3 }).and.to.have.property("proofs").with.lengthOf(1);
+    expect(answers[2]).to.deep.include({ size: 2 }).and.to.have.property("proofs").with.lengthOf(1);
     expect(answers[3]).to.deep.include({ size: 3 }).and.to.have.property("proof");
     expect((answers[4] as Uint8Array).length).to.equal(3 * 32);
     expect(all.filter(([kind]) => kind === "refused").map(([, , range]) => range)).to.deep.equal([true]);
