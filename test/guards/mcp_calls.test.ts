@@ -78,8 +78,8 @@ class Between {
 
   calls(reports: boolean): GuardedCalls {
     const log = {
-      info: (event: string, fields: object) => this.logged.push([event, fields]),
-      warn: (event: string, fields: object) => this.logged.push([event, fields]),
+      info: (_: string, fields: object) => this.logged.push(fields),
+      warn: (_: string, fields: object) => this.logged.push(fields),
     };
     return new GuardedCalls({
       session: "s-1",
@@ -360,7 +360,7 @@ describe("a call that waits for a person", () => {
       { progress: 1e-6, message: "waiting for approval" },
       { progress: 2e-6, message: "waiting for approval" },
     ]);
-    expect(between.logged).to.deep.equal([["waiting", { session: "s-1", decision_id: "d-1" }]]);
+    expect(between.logged).to.deep.equal([{ event: "call_waiting", session: "s-1", decision_id: "d-1" }]);
   });
 
   it("says nothing to one that doesn't", async () => {
@@ -383,6 +383,6 @@ describe("a call that waits for a person", () => {
       return run(between.permitted(action));
     };
     await between.call();
-    expect(between.logged).to.deep.equal([["notify", { session: "s-1", channel: "security", decision_id: "d-1" }]]);
+    expect(between.logged).to.deep.equal([{ event: "call_noticed", session: "s-1", channel: "security", decision_id: "d-1" }]);
   });
 });
