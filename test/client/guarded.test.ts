@@ -80,8 +80,9 @@ const nextAnswer = (): Answer => {
 const deps = (handlers: object = {}): ConstructorParameters<typeof Guarded>[2] => ({
   ask: (question, options) => {
     asked.push(options);
+    const mark = hearing.mark;
     try {
-      const held = new ActionOnHold({ answer: nextAnswer(), asked: question, sent_ms: timers.now, mark: hearing.mark }, hearing, outside);
+      const held = new ActionOnHold({ answer: nextAnswer(), asked: question, sent_ms: timers.now, mark }, hearing, outside);
       return Promise.resolve(held);
     } catch (cause) {
       return Promise.reject(cause instanceof Error ? cause : new Error(String(cause)));
@@ -158,7 +159,7 @@ describe("a guarded action", () => {
 
   it("that takes none doesn't run with arguments to be set, whatever else is to be done", async () => {
     answers = [{ ...ALLOW, obligations: [{ type: "redact", fields: ["a"] }, ...(MODIFY.obligations ?? [])] }];
-    expect(await run({}, () => "done")).to.equal("obligation_unmet");
+    expect(await run({}, () => ({ a: 1 }))).to.equal("obligation_unmet");
   });
 
   it("runs by an answer that just came, although no changes are heard", async () => {
@@ -409,9 +410,7 @@ describe("an action that waits for approval", () => {
   it("is asked about again if that changed while it was asked about, and nobody has to be told", async () => {
     answers = [
       () => {
-        setImmediate(() => {
-          hearing.hear({ agent: "a-1", narrows: false });
-        });
+        hearing.hear({ agent: "a-1", narrows: false });
         return WAIT;
       },
       ALLOW,

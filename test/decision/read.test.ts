@@ -1,5 +1,7 @@
+import { hash } from "node:crypto";
 import { expect } from "chai";
-import { Problem, type ProblemCode } from "../../src/contract/index.js";
+import { Problem, canonicalAction, type DecideRequest, type ProblemCode } from "../../src/contract/index.js";
+import type { TaskProof } from "../../src/decision/ports.js";
 import { readAction, type ReadAction } from "../../src/decision/read.js";
 import { vocabularyReader } from "../../src/decision/values.js";
 import { NOW, REQUEST, VOCABULARY } from "./world.js";
@@ -255,6 +257,61 @@ describe("readAction: from parsed JSON to an action", () => {
           .and.not.match(/anyOf|schema in|^$/);
       }
     });
+  });
+
+  const expectations: [what: string, asked: unknown, expected: string][] = [
+    ["an id of neither type", resource({ id: 1 }), "string or null"],
+    ["an id of a good type that is too long", resource({ id: "a".repeat(257) }), "must NOT have more than 256 characters"],
+    ["an agent of another type", asked({ agent: 7 }), "string"],
+    ["a field that is missing", asked({ agent: undefined }), "a value"],
+    ["a field that is unknown", asked({ colour: "red" }), "only the fields of the schema"],
+    ["a role of a type that has others", related({ pay_to: pm }), "one of attached, pay_from"],
+    [
+      "a role of a type that has none",
+      asked({ resource: { type: "payment_method", id: "p" }, related: { pay_from: pm } }),
+      "no related resources",
+    ],
+    ["an id that a collection can't have", asked({ verb: "search" }), "null"],
+  ];
+  for (const [what, request, expected] of expectations)
+    it(`says of ${what} that it expected ${expected}`, () => {
+      expect(refusal(request).detail.expected).to.equal(expected);
+    });
+
+  it("takes the task that is named, or else the token's, and the digest of the action with it", () => {
+    const proof = { task: "T-9", agent: "support-7" } as unknown as TaskProof;
+    const tokens: string[] = [];
+    const withToken = (change: object): ReadAction =>
+      readAction(asked({ task_token: "token-1", agent_token: "token-2", ...change }), reader, (token) => {
+        tokens.push(token);
+        return proof;
+      });
+    for (const [change, task] of [
+      [{ task: "T-1" }, "T-1"],
+      [{ task: undefined }, "T-9"],
+    ] as const) {
+      const action = withToken(change);
+      const digest = hash("sha256", canonicalAction(asked(change) as DecideRequest, task));
+      expect(action).to.deep.include({ task_proof: proof, agent_token: "token-2", digest: `sha256:${digest}` });
+      expect(action.request.task).to.equal(task);
+    }
+    expect(tokens).to.deep.equal(["token-1", "token-1"]);
+    expect(read(asked({ task: undefined }))).to.deep.include({ task_proof: null, agent_token: null });
+  });
+
+  it("leaves a verb or a type that nobody knows to the floor, whether or not there is an id", () => {
+    for (const id of ["I-1", null]) {
+      expect(read(asked({ verb: "made_up", resource: { type: "invoice", id } })).verb).to.equal(null);
+      for (const verb of ["read", "search"]) {
+        const { type, request } = read(asked({ verb, resource: { type: "made_up", id, attributes: { a: 1 } }, arguments: { b: 2 } }));
+        expect([type, request.resource, request.arguments, request.related]).to.deep.equal([
+          null,
+          { attributes: {}, id, type: "made_up" },
+          {},
+          {},
+        ]);
+      }
+    }
   });
 
   it("repeats no value of the request", () => {

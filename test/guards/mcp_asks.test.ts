@@ -181,6 +181,12 @@ describe("a server's result, taken apart", () => {
     ["text that is a list", { content: [text("[1]")] }, [1]],
     ["text that only looks so", { content: [text("[1")] }, "[1"],
     ["text that is a number", { content: [text("17")] }, "17"],
+    ["two texts, one of them JSON", { content: [text(' {"a":"ada@x.example"}'), text("17 EUR")] }, [{ a: "ada@x.example" }, "17 EUR"]],
+    [
+      "two texts, of which none is JSON",
+      { content: [text('x {"a":"ada@x.example"}'), text('"q@x.example"')] },
+      ['x {"a":"ada@x.example"}', '"q@x.example"'],
+    ],
     ["structured content and text", { structuredContent: { a: 1 }, content: [text("b")] }, [{ a: 1 }, "b"]],
     ["a picture", { content: [{ type: "image", data: "AA==", mimeType: "image/png" }] }, OPAQUE],
     ["a link", { content: [{ type: "resource_link", uri: "x://a", name: "n" }] }, { type: "resource_link", uri: "x://a", name: "n" }],

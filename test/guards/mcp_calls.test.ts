@@ -42,6 +42,8 @@ class Between {
   readonly asked: [action: object, options: Options][] = [];
   readonly sent: [method: string, params: Params | undefined][] = [];
   readonly progress: unknown[] = [];
+  /** Functions by which the server's progress is heard, of each call that reached it. */
+  readonly hears: unknown[] = [];
   readonly client = new AbortController();
   readonly stopped = new AbortController();
   /** Decides, and runs what it permits. */
@@ -76,8 +78,8 @@ class Between {
 
   calls(reports: boolean): GuardedCalls {
     const log = {
-      info: (event: string, fields: object) => this.logged.push([event, fields]),
-      warn: (event: string, fields: object) => this.logged.push([event, fields]),
+      info: (_: string, fields: object) => this.logged.push(fields),
+      warn: (_: string, fields: object) => this.logged.push(fields),
     };
     return new GuardedCalls({
       session: "s-1",
@@ -89,8 +91,9 @@ class Between {
         },
       } as never,
       upstream: {
-        ask: (method: string, params: Params | undefined, { signal }: { signal: AbortSignal }) => {
+        ask: (method: string, params: Params | undefined, { signal, progress }: { signal: AbortSignal; progress?: unknown }) => {
           this.sent.push([method, params]);
+          this.hears.push(progress);
           return Promise.race([
             this.reply(signal),
             new Promise((_, reject) => {
@@ -145,6 +148,19 @@ describe("a call through the MCP guard", () => {
     expect(between.asked[0]?.[0]).to.have.deep.property("context", { session: "s-1" });
   });
 
+  it("hears of the server's progress if its client wants to", async () => {
+    await between.call();
+    await between.call({ wants: false });
+    expect(between.hears.map((hears) => typeof hears)).to.deep.equal(["function", "undefined"]);
+  });
+
+  it("is told of as done once the server has answered", async () => {
+    let result: unknown = null;
+    between.decide = async (run, _, action) => (result = await run(between.permitted(action)));
+    await between.call();
+    expect(result).to.deep.equal("result" in DONE ? DONE.result : null);
+  });
+
   it("reports what was returned where it is configured", async () => {
     await between.call({ reports: true });
     expect(between.asked[0]?.[1].returned).to.equal(returnedBy);
@@ -165,7 +181,7 @@ describe("a call through the MCP guard", () => {
   };
 
   it("has the arguments that the answer sets, where the tool has them, and all others as they were", async () => {
-    between.obligations = [modify];
+    between.obligations = [{ type: "notify", channel: "a" }, modify];
     change({ note: "bye" });
     await between.call();
     expect(between.sent[0]?.[1]).to.deep.equal({ ...REQUEST.params, arguments: { invoice_id: "I-1", text: "bye" } });
@@ -185,7 +201,7 @@ describe("a call through the MCP guard", () => {
     between.obligations = [modify];
     change({ note: "bye" });
     const constant = readMapped({ update: "invoice", id: "invoice_id", arguments: { note: { is: "hello" } }, ignore: ["text"] });
-    expect(await between.code({ mapped: constant })).to.equal("obligation_unmet");
+    expect(await between.call({ mapped: constant })).to.deep.include.members(["obligation_unmet", "d-1"]);
     expect(await between.code({ request: { ...REQUEST, params: { uri: "crm://a", arguments: {} } } })).to.equal("obligation_unmet");
     expect(between.sent).to.deep.equal([]);
   });
@@ -344,7 +360,7 @@ describe("a call that waits for a person", () => {
       { progress: 1e-6, message: "waiting for approval" },
       { progress: 2e-6, message: "waiting for approval" },
     ]);
-    expect(between.logged).to.deep.equal([["waiting", { session: "s-1", decision_id: "d-1" }]]);
+    expect(between.logged).to.deep.equal([{ event: "call_waiting", session: "s-1", decision_id: "d-1" }]);
   });
 
   it("says nothing to one that doesn't", async () => {
@@ -367,6 +383,6 @@ describe("a call that waits for a person", () => {
       return run(between.permitted(action));
     };
     await between.call();
-    expect(between.logged).to.deep.equal([["notify", { session: "s-1", channel: "security", decision_id: "d-1" }]]);
+    expect(between.logged).to.deep.equal([{ event: "call_noticed", session: "s-1", channel: "security", decision_id: "d-1" }]);
   });
 });
