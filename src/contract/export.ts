@@ -21,3 +21,6 @@ export type ExportData = (typeof EXPORT_DATA)[number];
 
 /** Forms that go to a receiver of syslog. */
 export const OF_SYSLOG: ReadonlySet<ExportFormat> = new Set<ExportFormat>(["cef", "syslog"]);
+
+/** Forms whose events stand by themselves, as messages of Kafka do. */
+export const OF_KAFKA: ReadonlySet<ExportFormat> = new Set<ExportFormat>(["json_lines", "ocsf", "cloudevents", "cef"]);

@@ -3,13 +3,16 @@ import type { Timers } from "../../system/index.js";
 import { SupervisedThread } from "../../system/supervised.js";
 import { workerThread, type Thread } from "../../system/thread.js";
 import type { TlsFiles } from "../../system/tls_files.js";
+import type { KafkaOptions } from "./kafka.js";
 import type { SinkOptions, SinkStatus } from "./sink.js";
 
 export interface ConfiguredSink extends SinkOptions {
-  url: string;
+  /** Address of a receiver of requests or of syslog; a sink has this or `kafka`. */
+  url?: string;
+  kafka?: KafkaOptions;
   /** From the first byte sent to the last received. */
   timeout_ms: number;
-  /** Certificates of a connection by `syslog+tls`. */
+  /** Certificates of a connection by `syslog+tls` or to Kafka. */
   tls?: TlsFiles;
 }
 

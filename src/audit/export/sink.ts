@@ -32,6 +32,12 @@ export interface SinkOptions extends FormatOptions, RetryOptions {
   from: "start" | "now";
 }
 
+/** Sends a batch's events one by one, in place of one request with all of them. */
+export type EachEvent = (events: readonly { seq: number; log: string; text: Buffer }[]) => Promise<Posted>;
+
+/** Way to a sink. */
+export type SinkTransport = Post | { each: EachEvent };
+
 export interface SinkStatus {
   name: string;
   /** The last record that the sink has taken, that its format has no place for, or that was set aside. */
@@ -93,7 +99,7 @@ export class Sink {
   readonly #folder: string;
   readonly #file: string;
   readonly #system: System;
-  readonly #post: Post;
+  readonly #transport: SinkTransport;
   readonly #events: SinkEvents;
   readonly #attempts: Attempts;
   #durable: number;
@@ -112,13 +118,13 @@ export class Sink {
   #unwritable = false;
 
   /** @param durable the last record that is on disk */
-  constructor(options: SinkOptions, folder: string, durable: number, system: System, post: Post, events: SinkEvents) {
+  constructor(options: SinkOptions, folder: string, durable: number, system: System, transport: SinkTransport, events: SinkEvents) {
     this.#options = options;
     this.#folder = folder;
     this.#file = cursorFile(folder, options.name);
     this.#durable = durable;
     this.#system = system;
-    this.#post = post;
+    this.#transport = transport;
     this.#events = events;
     this.#take = options.batch_records_max;
     this.#attempts = new Attempts(options, system, {
@@ -213,8 +219,7 @@ export class Sink {
   async #step(source: RecordSource): Promise<number> {
     this.#fill(source);
     if (this.#queue.length > 0) {
-      const { count, body, headers } = this.#request();
-      const posted = await this.#post(headers, body);
+      const { count, posted } = await this.#send();
       if (posted.status < 200 || posted.status > 299) return this.#refused(count, posted);
       this.#taken(count);
       this.#succeeded();
@@ -251,19 +256,35 @@ export class Sink {
     }
   }
 
-  /** Makes a request from as many of the queued records as fit into one. */
-  #request(): { count: number; body: Buffer; headers: Record<string, string> } {
-    const { format, gzip, batch_bytes_max } = this.#options;
-    const isOpa = format === "opa_decision_log";
-    const isPacked = gzip || isOpa;
-    // One that is larger than a batch goes by itself.
+  /** Sends as many of the queued records as fit at once. */
+  async #send(): Promise<{ count: number; posted: Posted }> {
+    if (typeof this.#transport === "function") {
+      const { count, body, headers } = this.#request();
+      return { count, posted: await this.#transport(headers, body) };
+    }
+    const count = this.#fitting();
+    const events = this.#queue.slice(0, count).map(({ seq, text, place }) => ({ seq, text, log: place.writer.origin }));
+    return { count, posted: await this.#transport.each(events) };
+  }
+
+  /** Returns how many of the queued records are a batch. One that is larger than a batch goes by itself. */
+  #fitting(): number {
     let count = 1;
     let bytes = this.#queue[0]?.text.length ?? 0;
     while (count < Math.min(this.#take, this.#queue.length)) {
       bytes += this.#queue[count]?.text.length ?? 0;
-      if (bytes > batch_bytes_max) break;
+      if (bytes > this.#options.batch_bytes_max) break;
       count++;
     }
+    return count;
+  }
+
+  /** Makes a request from as many of the queued records as fit into one. */
+  #request(): { count: number; body: Buffer; headers: Record<string, string> } {
+    const { format, gzip } = this.#options;
+    const isOpa = format === "opa_decision_log";
+    const isPacked = gzip || isOpa;
+    let count = this.#fitting();
     let raw = bodyOf(this.#queue.slice(0, count), this.#options);
     let body = isPacked ? gzipSync(raw) : raw;
     while (isOpa && body.length > OPA_BYTES_MAX && count > 1) {

@@ -2,10 +2,10 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { system } from "../../system/index.js";
 import { runInBackground } from "../../system/thread.js";
-import type { FromExport, ReportLevel, ToExport, WorkerOptions } from "./exporter.js";
+import type { ConfiguredSink, FromExport, ReportLevel, ToExport, WorkerOptions } from "./exporter.js";
 import { poster } from "../../system/post.js";
 import { streamPoster } from "../../system/stream_post.js";
-import { Sink, type SinkEvents, type SinkOptions } from "./sink.js";
+import { Sink, type SinkEvents, type SinkOptions, type SinkTransport } from "./sink.js";
 
 const STATUS_MS = 250;
 
@@ -54,16 +54,13 @@ function eventsOf(sink: string): SinkEvents {
   };
 }
 
-const running = sinks.map(({ url: address, timeout_ms, tls, ...options }) => {
-  const url = new URL(address);
-  const isSyslog = url.protocol.startsWith("syslog+");
-  const { post, close } = isSyslog
-    ? streamPoster(url, { timeout_ms, ...(tls !== undefined && { tls }) }, system)
-    : poster(url, timeout_ms, system.timers);
-  const carried: SinkOptions = isSyslog ? { ...options, carrier: "syslog" } : options;
-  const sink = new Sink(carried, directory, durable, system, post, eventsOf(options.name));
-  return { sink, close, ended: sink.run() };
-});
+const running = await Promise.all(
+  sinks.map(async (configured) => {
+    const { transport, options, close } = await connectionOf(configured);
+    const sink = new Sink(options, directory, durable, system, transport, eventsOf(options.name));
+    return { sink, close, ended: sink.run() };
+  }),
+);
 
 const stopTelling = system.timers.every(STATUS_MS, () => {
   if (!hasMoved) return;
@@ -86,3 +83,27 @@ port.on("message", (message: ToExport) => {
     port.close();
   });
 });
+
+interface Connection {
+  transport: SinkTransport;
+  options: SinkOptions;
+  close: () => void;
+}
+
+async function connectionOf({ url = "", kafka, timeout_ms, tls, ...options }: ConfiguredSink): Promise<Connection> {
+  const trusted = tls === undefined ? {} : { tls };
+  if (kafka !== undefined) {
+    // Whoever has no such sink doesn't load its client.
+    const { KAFKA_BYTES_MAX, kafkaPoster } = await import("./kafka.js");
+    const { format, gzip, batch_bytes_max } = options;
+    const { each, close } = kafkaPoster(kafka, { timeout_ms, format, gzip, ...trusted }, system);
+    return { transport: { each }, options: { ...options, batch_bytes_max: Math.min(batch_bytes_max, KAFKA_BYTES_MAX) }, close };
+  }
+  const address = new URL(url);
+  if (address.protocol.startsWith("syslog+")) {
+    const { post, close } = streamPoster(address, { timeout_ms, ...trusted }, system);
+    return { transport: post, options: { ...options, carrier: "syslog" }, close };
+  }
+  const { post, close } = poster(address, timeout_ms, system.timers);
+  return { transport: post, options, close };
+}

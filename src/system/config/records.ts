@@ -1,10 +1,10 @@
 /** Records, and sinks that take them. */
 import { DURABILITIES } from "../../contract/index.js";
-import { EXPORT_DATA, EXPORT_FORMATS, OF_SYSLOG, WITH_DATA } from "../../contract/export.js";
+import { EXPORT_DATA, EXPORT_FORMATS, OF_KAFKA, OF_SYSLOG, WITH_DATA } from "../../contract/export.js";
 import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, path, retries, section, type ErrorAt } from "./parts.js";
 import { overlap } from "../folder.js";
-import { OUTGOING, SYSLOG, isOutgoingUrl, isSyslogUrl } from "./urls.js";
+import { OUTGOING, SYSLOG, isLoopback, isOutgoingUrl, isSyslogUrl } from "./urls.js";
 
 export const log = section(
   {
@@ -132,12 +132,37 @@ export const sinks = Type.Array(
         pattern: "^[a-z0-9][a-z0-9._-]{0,63}$",
         description: "Names its cursor, in `log.dir`, and its metrics; under another name it begins anew",
       }),
-      url: Type.String({
-        minLength: 1,
-        maxLength: 2048,
-        description:
-          "Where records are posted to: an `https` URL, or an `http` one of a loopback address. Redirects are not followed. Or a receiver of syslog: `syslog+tls://host:6514`, or `syslog+tcp://…` of a loopback address",
-      }),
+      url: Type.Optional(
+        Type.String({
+          minLength: 1,
+          maxLength: 2048,
+          description:
+            "Where records are posted to: an `https` URL, or an `http` one of a loopback address. Redirects are not followed. Or a receiver of syslog: `syslog+tls://host:6514`, or `syslog+tcp://…` of a loopback address",
+        }),
+      ),
+      kafka: Type.Optional(
+        section(
+          {
+            brokers: Type.Array(Type.String({ minLength: 3, maxLength: 256, pattern: "^(\\[[0-9a-f:]+\\]|[A-Za-z0-9._-]+):[0-9]{1,5}$" }), {
+              minItems: 1,
+              maxItems: 32,
+              description: "Brokers that are asked for the others, each `host:port`. Without `tls` all of them are loopback addresses",
+            }),
+            topic: Type.String({ pattern: "^[A-Za-z0-9._-]{1,249}$", description: "Topic that takes the records; it has to exist" }),
+            sasl: Type.Optional(
+              section(
+                {
+                  mechanism: Type.Enum(["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"], { description: "How the service signs in" }),
+                  username: Type.String({ minLength: 1, maxLength: 256, description: "Under which name" }),
+                  password_file: path("File of its password; read at each sign-in"),
+                },
+                "Sign-in (SASL), where the brokers want one",
+              ),
+            ),
+          },
+          "Topic of Kafka that takes records, in place of `url`",
+        ),
+      ),
       format: Type.Enum([...EXPORT_FORMATS], { description: "In which form" }),
       data: Type.Enum([...EXPORT_DATA], {
         default: "record",
@@ -154,7 +179,7 @@ export const sinks = Type.Array(
             cert: Type.Optional(path("PEM file of the service's own certificate chain, where the receiver wants one")),
             key: Type.Optional(path("PEM file of its private key")),
           },
-          "Certificates of a connection by `syslog+tls`; read for each",
+          "Certificates of a connection by `syslog+tls` or to Kafka; read for each. `{}`: TLS by the system's authorities",
         ),
       ),
       enterprise_number: Type.Optional(
@@ -166,7 +191,10 @@ export const sinks = Type.Array(
             "Your organisation's private enterprise number (IANA): messages of syslog then have the record's main members as structured data, `remit@<number>`",
         }),
       ),
-      gzip: Type.Boolean({ default: false, description: "Compresses requests; those of `opa_decision_log` always are" }),
+      gzip: Type.Boolean({
+        default: false,
+        description: "Compresses requests and batches of Kafka; those of `opa_decision_log` always are",
+      }),
       batch_records_max: amount("records", { default: 1000, minimum: 1, maximum: 10_000 }, "Records of one request"),
       batch_bytes_max: amount(
         "bytes",
@@ -249,13 +277,16 @@ export function checkUploads(all: Static<typeof uploads>, errorAt: ErrorAt): voi
 
 export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
   for (const [i, sink] of all.entries()) {
-    const { name, url, format, data, token_file, headers_file, retry_ms, retry_max_ms } = sink;
+    const { name, url, kafka, format, data, token_file, headers_file, tls, retry_ms, retry_max_ms } = sink;
     const at = ["export", i];
     if (data !== "record" && !WITH_DATA.has(format)) throw errorAt([...at, "data"], `is for \`format\` ${[...WITH_DATA].join(", ")}`);
     if (token_file !== undefined && headers_file !== undefined)
       throw errorAt([...at, "headers_file"], "put the token's header in here, or leave it out");
-    if (/^syslog\+/.test(url)) checkSyslog(sink, at, errorAt);
-    else checkPosted(sink, at, errorAt);
+    if ((url === undefined) === (kafka === undefined)) throw errorAt([...at, "url"], "give this or `kafka`");
+    if (kafka !== undefined) checkKafka(sink, kafka, at, errorAt);
+    else if (url?.startsWith("syslog+") === true) checkSyslog(sink, url, at, errorAt);
+    else checkPosted(sink, url ?? "", at, errorAt);
+    if ((tls?.cert === undefined) !== (tls?.key === undefined)) throw errorAt([...at, "tls"], "give both `cert` and `key`, or neither");
     if (retry_ms > retry_max_ms) throw errorAt([...at, "retry_ms"], "must be at most `retry_max_ms`");
     if (all.findIndex((other) => other.name === name) !== i) throw errorAt([...at, "name"], "another sink has this name");
   }
@@ -263,24 +294,34 @@ export function checkSinks(all: Static<typeof sinks>, errorAt: ErrorAt): void {
 
 type SinkSection = Static<typeof sinks>[number];
 
-function checkPosted({ url, format, tls, enterprise_number }: SinkSection, at: (string | number)[], errorAt: ErrorAt): void {
+function checkPosted({ format, tls, enterprise_number }: SinkSection, url: string, at: (string | number)[], errorAt: ErrorAt): void {
   if (!isOutgoingUrl(url)) throw errorAt([...at, "url"], OUTGOING);
   if (format === "syslog")
     throw errorAt([...at, "url"], "give a `syslog+tls` URL for this `format`, or a `syslog+tcp` one of a loopback address");
-  if (tls !== undefined) throw errorAt([...at, "tls"], "is for a `syslog+tls` URL");
+  if (tls !== undefined) throw errorAt([...at, "tls"], "is for a `syslog+tls` URL, or for `kafka`");
   if (enterprise_number !== undefined) throw errorAt([...at, "enterprise_number"], "is for a receiver of syslog");
 }
 
-function checkSyslog(sink: SinkSection, at: (string | number)[], errorAt: ErrorAt): void {
-  if (!isSyslogUrl(sink.url)) throw errorAt([...at, "url"], SYSLOG);
+function checkSyslog(sink: SinkSection, url: string, at: (string | number)[], errorAt: ErrorAt): void {
+  if (!isSyslogUrl(url)) throw errorAt([...at, "url"], SYSLOG);
   if (!OF_SYSLOG.has(sink.format)) throw errorAt([...at, "format"], `a receiver of syslog takes ${[...OF_SYSLOG].join(" or ")}`);
   for (const key of ["token_file", "headers_file"] as const)
     if (sink[key] !== undefined) throw errorAt([...at, key], "syslog has none; `tls` names the service's certificate");
   if (sink.gzip) throw errorAt([...at, "gzip"], "syslog has no compression");
-  if (sink.tls === undefined) return;
-  if (!sink.url.startsWith("syslog+tls:")) throw errorAt([...at, "tls"], "is for a `syslog+tls` URL");
-  if ((sink.tls.cert === undefined) !== (sink.tls.key === undefined))
-    throw errorAt([...at, "tls"], "give both `cert` and `key`, or neither");
+  if (sink.tls !== undefined && !url.startsWith("syslog+tls:")) throw errorAt([...at, "tls"], "is for a `syslog+tls` URL, or for `kafka`");
+}
+
+function checkKafka(sink: SinkSection, { brokers }: NonNullable<SinkSection["kafka"]>, at: (string | number)[], errorAt: ErrorAt): void {
+  const { format, tls } = sink;
+  if (!OF_KAFKA.has(format)) throw errorAt([...at, "format"], `Kafka takes ${[...OF_KAFKA].join(", ")}`);
+  for (const key of ["token_file", "headers_file", "enterprise_number"] as const)
+    if (sink[key] !== undefined) throw errorAt([...at, key], "Kafka has none; `kafka.sasl` signs in");
+  for (const [i, broker] of brokers.entries()) {
+    const [, host = "", port = ""] = /^\[?(.*?)\]?:(\d+)$/.exec(broker) ?? [];
+    if (Number(port) > 65_535) throw errorAt([...at, "kafka", "brokers", i], "a port is at most 65535");
+    if (tls === undefined && !isLoopback(host))
+      throw errorAt([...at, "kafka", "brokers", i], "anything but a loopback address needs `tls`");
+  }
 }
 
 export function checkPublish({ dir, publish }: Static<typeof log>, errorAt: ErrorAt): void {
