@@ -14,7 +14,11 @@ import { asset } from "../../src/system/paths.js";
 import type { TlsFiles } from "../tls_files.js";
 
 export const FETCH_MS_MAX = 300_000;
-const START_MS_MAX = 60_000;
+const START_MS_MAX = 120_000;
+const READ_MS_MAX = 120_000;
+const PARTITIONS = 3;
+/** The offset behind the last message, as a request names it. */
+const LATEST = -1n;
 const POM = asset("test", "kafka", "pom.xml");
 /** A small broker: it holds a few thousand messages. */
 const HEAP = "-Xmx256m";
@@ -145,16 +149,20 @@ export class Broker {
     const admin = new Admin({ clientId: "tests", bootstrapBrokers: [this.address] });
     try {
       const given = Object.entries(configs).map(([name, value]) => ({ name, value }));
-      await admin.createTopics({ topics: [topic], partitions: 3, replicas: 1, configs: given });
+      await admin.createTopics({ topics: [topic], partitions: PARTITIONS, replicas: 1, configs: given });
     } finally {
       await admin.close();
     }
   }
 
   /** Returns a topic's messages as Kafka's own consumer prints them, in the order of each partition: partition, headers, key and value. */
-  read(topic: string, wait_ms = 4000): { partition: string; headers: string; key: string; value: string }[] {
+  async read(topic: string): Promise<{ partition: string; headers: string; key: string; value: string }[]> {
+    const count = await this.#count(topic);
+    if (count === 0) return [];
     const printed = this.#java("org.apache.kafka.tools.consumer.ConsoleConsumer", [
-      ...["--bootstrap-server", this.address, "--topic", topic, "--from-beginning", "--timeout-ms", String(wait_ms)],
+      ...["--bootstrap-server", this.address, "--topic", topic, "--from-beginning"],
+      // However slow the machine is: it ends with the last message.
+      ...["--max-messages", String(count), "--timeout-ms", String(READ_MS_MAX)],
       ...["partition", "headers", "key"].flatMap((what) => ["--property", `print.${what}=true`]),
       ...["--property", "key.separator=\t", "--property", "headers.separator=;"],
     ]);
@@ -162,6 +170,17 @@ export class Broker {
       const [partition = "", headers = "", key = "", ...value] = line.split("\t");
       return partition.startsWith("Partition:") ? [{ partition, headers, key, value: value.join("\t") }] : [];
     });
+  }
+
+  async #count(topic: string): Promise<number> {
+    const admin = new Admin({ clientId: "tests", bootstrapBrokers: [this.address] });
+    try {
+      const partitions = Array.from({ length: PARTITIONS }, (_, partitionIndex) => ({ partitionIndex, timestamp: LATEST }));
+      const listed = await admin.listOffsets({ topics: [{ name: topic, partitions }] });
+      return listed.flatMap((of) => of.partitions).reduce((sum, { offset }) => sum + Number(offset), 0);
+    } finally {
+      await admin.close();
+    }
   }
 
   #java(main: string, given: readonly string[]): string {

@@ -107,13 +107,14 @@ describe("a topic of Kafka as a sink", function () {
   }
 
   const delivered = (sink: Sink, seq: number): Promise<void> => until(() => sink.status.delivered_seq === seq, () => said); // prettier-ignore
-  const seqsIn = (of = topic): number[] => broker.read(of).map(({ value }) => (JSON.parse(value) as Json)["seq"] as number);
+  const seqsIn = async (of = topic): Promise<number[]> =>
+    (await broker.read(of)).map(({ value }) => (JSON.parse(value) as Json)["seq"] as number);
   const whole = (n: number): number[] => Array.from({ length: n }, (_, i) => i + 1);
   const acknowledged = (): number => readCursor(cursorFile(folder, "siem"))?.seq ?? 0;
 
   it("has every record once and in the log's order, with its number and form, as Kafka's own consumer reads it", async () => {
     await delivered(begin(write(1234)), 1234);
-    const messages = broker.read(topic);
+    const messages = await broker.read(topic);
     expect(messages.map(({ value }) => (JSON.parse(value) as Json)["seq"])).to.deep.equal(whole(1234));
     expect(new Set(messages.map(({ partition, key }) => `${partition} ${key}`)).size).to.equal(1);
     expect(messages[6]).to.deep.include({ headers: "content-type:application/json;remit-record:7", key: "remit" });
@@ -123,7 +124,7 @@ describe("a topic of Kafka as a sink", function () {
   it("takes the other forms, compressed as well", async () => {
     write(5);
     await delivered(begin(5, {}, { format: "cloudevents", gzip: true }, { format: "cloudevents", gzip: true }), 5);
-    const [first] = broker.read(topic);
+    const [first] = await broker.read(topic);
     expect(first?.headers).to.include("content-type:application/cloudevents+json; charset=UTF-8");
     expect(JSON.parse(first?.value ?? "")).to.include({ specversion: "1.0", id: "1" });
   });
@@ -135,7 +136,7 @@ describe("a topic of Kafka as a sink", function () {
     expect(acknowledged()).to.equal(0);
     await broker.createTopic("later");
     await delivered(sink, 3);
-    expect(seqsIn("later")).to.deep.equal([1, 2, 3]);
+    expect(await seqsIn("later")).to.deep.equal([1, 2, 3]);
   });
 
   it("sets aside only the record that a broker never takes", async () => {
@@ -144,7 +145,7 @@ describe("a topic of Kafka as a sink", function () {
     write(20, (i) => (i === 9 ? { detail: "x".repeat(6000) } : {}));
     await delivered(begin(20), 20);
     expect(said).to.deep.equal(["set aside 10: status 413"]);
-    expect(seqsIn()).to.deep.equal(whole(20).filter((seq) => seq !== 10));
+    expect(await seqsIn()).to.deep.equal(whole(20).filter((seq) => seq !== 10));
   });
 
   it("loses nothing that was acknowledged while the broker is killed, stands still, and comes back", async () => {
@@ -164,7 +165,7 @@ describe("a topic of Kafka as a sink", function () {
       else broker.resume();
     }
     await delivered(sink, records);
-    const seqs = seqsIn();
+    const seqs = await seqsIn();
     expect([...new Set(seqs)].sort((a, b) => a - b)).to.deep.equal(whole(records));
     // Again only from what wasn't acknowledged.
     expect(seqs.length).to.be.below(records + 6 * 20 + 1);
@@ -195,7 +196,7 @@ describe("a topic of Kafka as a sink", function () {
     // A password that is renewed is taken by itself.
     writeFileSync(password_file, `${PASSWORD}\n`);
     await delivered(sink, 5);
-    expect(seqsIn()).to.deep.equal(whole(5));
+    expect(await seqsIn()).to.deep.equal(whole(5));
   });
 
   it("says why an address isn't a broker's, and goes on", async () => {
@@ -223,7 +224,7 @@ describe("a topic of Kafka as a sink", function () {
     const log = recordsIn(place.records);
     await until(() => (readCursor(cursorFile(place.records, "siem"))?.seq ?? 0) >= log.length);
     await last.kill();
-    const seqs = [...new Set(seqsIn())].sort((a, b) => a - b);
+    const seqs = [...new Set(await seqsIn())].sort((a, b) => a - b);
     expect(seqs.slice(0, log.length)).to.deep.equal(whole(log.length));
   });
 });
