@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run cluster changed test test-all watch test-nodes compiler static static-format static-lint static-rego check mutants bundle demo bench bench-long clients site clean build
+.PHONY: help run cluster changed test test-all watch test-nodes compiler static static-format static-lint static-rego check mutants bundle demo bench bench-long clients compat site clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -81,6 +81,9 @@ bench-long: build ## millions of inputs, requests and races, faults, kills, slow
 
 clients: build ## generate clients by five generators and have each ask a running service; needs Go, Java and Python, and a minute or two
 	@node dist/bench/clients.js $(CLIENTS)
+
+compat: build ## try Remit with the clients, servers and receivers that people already run; needs Python, Go, Java, and ten minutes, or COMPAT="--only kafka"
+	@node dist/bench/compat.js $(COMPAT)
 
 site: build ## build docs/ as static pages with a search and a playground, into dist/site; its packages are its own
 	@cd tools/site && npm ci --no-audit --no-fund --silent && npx vitepress build .
