@@ -1,6 +1,6 @@
 /** The published folder while the service that writes it is killed, read by an independent client over a static web server. */
 import { createHash } from "node:crypto";
-import { existsSync, rmSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
@@ -82,11 +82,10 @@ describe("a published log, read by Torchwood's client from a static web server",
       const child = new Child(place);
       await child.ready();
       keys = (await child.told("GET", "/log/keys")).body["keys"] as string[];
-      const until_ms = performance.now() + 400 + 137 * kill;
-      while (performance.now() < until_ms)
+      // By what is published and not by the clock, so that a busy machine sees as much.
+      while ((publishedCheckpoint(folder)?.size ?? 0) < size + 50)
         await Promise.all(Array.from({ length: 16 }, () => child.ask("POST", "/decide", { body: REQUEST })));
       await child.kill();
-      if (!existsSync(join(folder, "checkpoint"))) continue;
       const read = await readOver(program, folder, keys[0] ?? "");
       expect(read, String(kill)).to.be.an("object");
       const { size: now, entries, sha256 } = read as ReadLog;
