@@ -70,7 +70,7 @@ describe("an engine in an application, beside a service", function () {
   ];
   /** Its patience ends once both its questions are answered. */
   const failing = (options: Partial<EmbeddedOptions>): Promise<unknown> => {
-    const told = [/facts (are in step|can't be had)/, /bundle (active|refused)|bundle can't be had/];
+    const told = [/"event":"facts_(current|unavailable)"/, /"event":"bundle_(active|refused|unavailable)"/];
     const isTold = (): boolean => told.every((words) => world.said.some((line) => words.test(line)));
     const given = { ready_ms: PATIENCE_MS, facts: { age_ms_max: 3_600_000 }, ...options };
     return world.open(given, impatientOnce(isTold)).catch((cause: unknown) => cause);
@@ -327,8 +327,8 @@ describe("an engine in an application, beside a service", function () {
   it("reports once why it has no facts, and nothing of that once it is closed", async () => {
     await failing({ service: { url: world.wire.url, token: tokenFor("remit:decide remit:bundle", APP) } });
     await new Promise((resolve) => setTimeout(resolve, 100));
-    expect(world.said.filter((line) => line.includes("facts can't be had"))).to.deep.equal([
-      'warn: facts can\'t be had; it is tried again {"code":"scope_missing","detail":"the service answers 403 scope_missing, expected scope `remit:embed`"}',
+    expect(world.said.filter((line) => line.includes("facts_unavailable"))).to.deep.equal([
+      'warn: cannot get the facts; they are asked for again {"event":"facts_unavailable","code":"scope_missing","detail":"the service answers 403 scope_missing, expected scope `remit:embed`"}',
     ]);
   });
 
