@@ -116,6 +116,9 @@ const AROUND: ((text: string) => string)[] = [
 
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}]/u;
 
+/** Escapes what isn't US-ASCII, as JSON has it. */
+const asciiOf = (text: string): string => text.replace(/[^ -~]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
+
 threat("A16", "what an agent writes is shown as text, on its own line, wherever it is shown", {
   async check(tree) {
     const { actionText, aligned, jsonLine, rowOf } = await tree("cli/audit/lines.js");
@@ -141,7 +144,13 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
         if (/[\n\r]/.test(event)) return `${format} has a line more: ${shown}`;
         // An OTLP log record has the record as a text, and that text is the event's.
         const held = format === "otlp_logs" ? (JSON.parse(event) as { body: { stringValue: string } }).body.stringValue : event;
-        if (!held.includes(JSON.stringify(payload).slice(1, -1))) return `${format} has lost it: ${shown}`;
+        // CEF has no record whole, and no control character of it.
+        if (format === "cef") {
+          if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(event)) return `cef has what acts: ${shown}`;
+          continue;
+        }
+        const text = JSON.stringify(payload).slice(1, -1);
+        if (!held.includes(format === "syslog" ? asciiOf(text) : text)) return `${format} has lost it: ${shown}`;
       }
       const action = { agent: payload, purpose: payload, task: payload, verb: "read", type: "invoice", id: payload };
       const found = { seq: 7, action, outcome: null, record };
