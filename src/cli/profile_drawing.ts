@@ -62,7 +62,7 @@ function evidence(ui: Ui, tests: Portrait["evidence"]): void {
   }
 }
 
-function percent(share: number): string {
+export function percent(share: number): string {
   return `${Math.round(100 * share)} %`;
 }
 

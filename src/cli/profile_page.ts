@@ -1,8 +1,9 @@
 /** An agent's profile as a page of its own: its hours, what it does, its baseline, what is new, and what evidence has gathered. */
 import type { Portrait } from "../behavior/portrait.js";
 import { html, wholePage, type Html } from "../replay/page/html.js";
-import { matrix, short, type MatrixCells } from "../review/page/plots.js";
+import { dayOf, matrix, px, short, type MatrixCells } from "../review/page/plots.js";
 import { STYLE } from "../review/page/style.js";
+import { percent } from "./profile_drawing.js";
 
 const PROFILE_STYLE = `
 svg.gauge { display: block; width: 100%; height: 14px; margin: 0 0 16px; } svg.gauge .room { fill: var(--hair); } svg.gauge .near { fill: var(--flag); } svg.gauge .far { fill: var(--allow); }
@@ -129,14 +130,4 @@ function gauge({ test, odds, finds_at }: Portrait["evidence"][number]): Html {
       <rect class="room" width="1000" height="14" rx="7" />
       <rect class="${share >= NEAR_FROM ? "near" : "far"}" width="${px(1000 * share)}" height="14" rx="7" />
     </svg>`;
-}
-
-const px = (n: number): string => n.toFixed(1).replace(/\.0$/, "");
-
-function percent(share: number): string {
-  return `${Math.round(100 * share)} %`;
-}
-
-function dayOf(ms: number): string {
-  return new Date(ms).toISOString().slice(0, 10);
 }

@@ -39,7 +39,7 @@ export interface WebhookEvents {
 /** Status codes after which another attempt would change nothing. */
 const NEVER: ReadonlySet<number> = new Set([400, 413, 415, 422]);
 const BEGINNING: ReaderPlace = { seq: 0, revision: 0 };
-/** Time for which news gathers, so that a burst of one finding is one message. */
+/** Milliseconds for which news gathers: a burst of one finding is one message. */
 const GATHER_MS = 250;
 
 export class Webhook {
@@ -146,7 +146,7 @@ export class Webhook {
     }
   }
 
-  /** @returns milliseconds to wait before it is told again; 0: it need not be */
+  /** @returns milliseconds until the next attempt; 0: none is needed */
   async #tell(news: News): Promise<number> {
     try {
       const { body, headers } = this.#messageOf(news);

@@ -37,7 +37,7 @@ export interface FindingSubscription {
 
 /** Findings told at once. */
 const AT_ONCE = 100;
-/** Time for which news gathers, so that a burst of one finding is told once. */
+/** Milliseconds for which news gathers: a burst of one finding is one event. */
 const GATHER_MS = 100;
 
 /** `4711-58`: the last record, and facts revision, up to which everything was told. */

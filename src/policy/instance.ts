@@ -285,8 +285,8 @@ function checkTexts(module: WebAssembly.Module, memory: WebAssembly.Memory): voi
 }
 
 /**
- * Pages with which the texts of a module had an end. It is told of nothing else before it says them, so they have one each time; and another
- * memory makes V8 collect garbage, while decisions wait.
+ * Pages of memory with which a module's texts were checked. An instance makes them before it has any input, so every instance makes the same
+ * ones. Checking each would take another memory, for which V8 collects garbage while decisions wait.
  */
 const checked = new WeakMap<WebAssembly.Module, number>();
 

@@ -1,6 +1,6 @@
 /** Folders that a start makes. */
-import { closeSync, fsyncSync, mkdirSync, openSync } from "node:fs";
-import { dirname, relative, resolve, sep } from "node:path";
+import { closeSync, fsyncSync, mkdirSync, openSync, realpathSync } from "node:fs";
+import { basename, dirname, join, relative, resolve, sep } from "node:path";
 
 /** Makes a folder, and those above it that are missing; each is durable in the one above when this returns. */
 export function makeFolder(folder: string): void {
@@ -12,10 +12,19 @@ export function makeFolder(folder: string): void {
   }
 }
 
-/** Returns true if one of two folders is the other, or lies in it. */
+/** Returns true if one of two folders is the other, or lies in it, by whatever links. */
 export function overlap(a: string, b: string): boolean {
-  const way = relative(resolve(a), resolve(b)).split(sep);
+  const way = relative(withoutLinks(resolve(a)), withoutLinks(resolve(b))).split(sep);
   return way[0] !== ".." || way.every((part) => part === "..");
+}
+
+/** Follows links as far as the path exists. */
+function withoutLinks(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return dirname(path) === path ? path : join(withoutLinks(dirname(path)), basename(path));
+  }
 }
 
 function syncFolder(folder: string): void {

@@ -311,7 +311,7 @@ export const LOG_EVENTS = {
   witness_back: event("info", "a witness cosigns again", "Its last cosignature is kept."),
   publish_failing: event(
     "error",
-    "the log can't be published as files; it is tried again",
+    "cannot publish the log as files; the service tries again",
     "The folder of `log.publish` stays as it was. Decisions go on.",
     "Look at `detail`: the disk, the folder's rights, or a folder that has another log. If records aren't what was signed, run `remit audit verify`.",
   ),

@@ -354,6 +354,11 @@ describe("builtins that the host has for policies", () => {
     ["regex.replace", `["${"x".repeat(300)}", "x", "${"$0".repeat(300)}"]`],
     ["regex.replace", '["", "((a{30}){30}){30}", ""]'],
     ["regex.template_match", `["${"{(?i)\\\\pL}".repeat(200)}", "a", "{", "}"]`],
+    ["regex.template_match", `["{(x+x+)+y}", "${"x".repeat(5000)}", "{", "}"]`],
+    ["regex.find_n", `["xy", "${"x".repeat(9000)}", -1]`],
+    ["regex.find_n", `["", "${"x".repeat(300)}", -1]`],
+    ["regex.replace", `["${"x".repeat(10)}", "x", "${"$0".repeat(2000)}"]`],
+    ["regex.replace", `["${"x".repeat(3000)}", "x+", "${"$0".repeat(1000)}"]`],
     ["strings.any_prefix_match", `[[${'"a",'.repeat(3000)}"a"], [${'"b",'.repeat(3000)}"b"]]`],
   ];
   for (const [name, operands] of costly) {

@@ -4,12 +4,13 @@ import { createHash } from "node:crypto";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { mkdir, rename, rm } from "node:fs/promises";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { homedir } from "node:os";
 import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Admin } from "@platformatic/kafka";
+import { freePort } from "../../bench/processes.js";
 import { asset } from "../../src/system/paths.js";
 import type { TlsFiles } from "../tls_files.js";
 
@@ -50,15 +51,6 @@ export interface BrokerSecurity {
   certificate: TlsFiles;
   username: string;
   password: string;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 export class Broker {

@@ -1,7 +1,7 @@
-import { mkdirSync, statSync } from "node:fs";
+import { mkdirSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { makeFolder } from "../../src/system/folder.js";
+import { makeFolder, overlap } from "../../src/system/folder.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 
 describe("a folder that a start makes", () => {
@@ -16,5 +16,19 @@ describe("a folder that a start makes", () => {
     mkdirSync(folder, { mode: 0o755 });
     makeFolder(folder);
     expect(statSync(folder).mode & 0o777).to.equal(0o755);
+  });
+});
+
+describe("two folders", () => {
+  it("overlap by links too, whether what is behind them exists or not", () => {
+    const parent = temporaryDirectory();
+    const log = join(parent, "log");
+    mkdirSync(join(log, "tile"), { recursive: true });
+    mkdirSync(join(parent, "other"));
+    symlinkSync(log, join(parent, "link"));
+    symlinkSync(parent, join(parent, "other", "up"));
+    for (const place of ["log", "link", "link/tile", "link/not/yet", "other/up", "other/up/log"])
+      expect(overlap(log, join(parent, place)), place).to.equal(true);
+    for (const place of ["other", "log-2", "..log", "other/up/public"]) expect(overlap(log, join(parent, place)), place).to.equal(false);
   });
 });

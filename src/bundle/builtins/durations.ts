@@ -28,7 +28,7 @@ function parts(text: string, pattern: RegExp): RegExpExecArray[] | null {
   return found;
 }
 
-/** Writes days, weeks and years as hours, by the floating-point arithmetic that OPA uses; null if they are none. */
+/** Writes days, weeks and years as hours, by the floating-point arithmetic that OPA uses; null for a text that isn't a duration. */
 function inHours(text: string): string | null {
   const found = parts(text, LONG_PART);
   const written = found?.map(([part, digits = "", unit = ""]) => {

@@ -1,7 +1,7 @@
 /** `remit audit publish`: a log as files that any web server can serve. */
 import { existsSync } from "node:fs";
 import type { Command } from "commander";
-import { CliError, type Exit } from "../exit.js";
+import { CliError } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
 
 const HELP = `
@@ -12,7 +12,7 @@ Examples:
   $ remit audit publish /var/lib/remit/log --out /srv/log.example
   $ remit audit verify /var/lib/remit/log --published /srv/log.example`;
 
-export function addPublish(audit: Command, ui: Ui, _finish: (exit: Exit) => void): void {
+export function addPublish(audit: Command, ui: Ui): void {
   audit
     .command("publish")
     .description("write a log as static files that a web server can serve; each record is compared with the checkpoint first")

@@ -32,7 +32,7 @@ interface CallsDeps {
   timers: Timers;
 }
 
-/** Interval at which a client that wants to hear of progress is told that its call waits. */
+/** Milliseconds between two messages of progress about a call that waits, to a client that asked for them. */
 const WAITING_MS = 5000;
 /** Below all that a server would say of its own progress, and growing. */
 const WAITING_STEP = 1e-6;

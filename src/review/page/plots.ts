@@ -5,7 +5,8 @@ import type { AgentPurpose, Slot } from "../report.js";
 export const DAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] as const;
 
 const DAY_MS = 86_400_000;
-const px = (n: number): string => n.toFixed(1).replace(/\.0$/, "");
+/** Writes a length of a plot. */
+export const px = (n: number): string => n.toFixed(1).replace(/\.0$/, "");
 
 const BARS = { width: 1000, narrow: 480, height: 150, left: 46, bottom: 22, top: 8, bar: 34 };
 

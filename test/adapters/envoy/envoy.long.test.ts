@@ -2,11 +2,12 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer, request as httpRequest, type IncomingHttpHeaders, type IncomingMessage, type Server } from "node:http";
-import { createServer as createSocket, type AddressInfo } from "node:net";
+import type { AddressInfo } from "node:net";
 import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse, stringify } from "yaml";
+import { freePort } from "../../../bench/processes.js";
 import { parseEnvoyMapping } from "../../../src/adapters/envoy/mapping.js";
 import { PROXY_REFUSALS } from "../../../src/contract/refusals.js";
 import { parseConfig } from "../../../src/system/config.js";
@@ -66,15 +67,6 @@ routes:
   - {on: GET /invoices/:id, read: invoice, id: path.id}
   - {on: GET /vaults/:id, read: vault, id: path.id}
 `;
-
-async function freePort(): Promise<number> {
-  const server = createSocket().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
-}
 
 interface Through {
   status: number;

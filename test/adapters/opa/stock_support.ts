@@ -3,9 +3,9 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import type { KeyObject } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { freePort } from "../../../bench/processes.js";
 import { readArchive, writeArchive } from "../../../src/bundle/archive.js";
 import { keyId, SIGNATURES_FILE, signFiles } from "../../../src/bundle/signature.js";
 import type { BundleMetadata, PolicyData, PolicyResult } from "../../../src/contract/index.js";
@@ -60,15 +60,6 @@ export async function stockBundle(sequence: number, edit: (data: PolicyData) => 
   files.delete(SIGNATURES_FILE);
   files.set(SIGNATURES_FILE, signFiles(files, KEY));
   return await writeArchive(files, 0);
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }
 
 /** Keys that an OPA knows, and the one that it verifies by; left out: the one that a signature names. */

@@ -7,7 +7,7 @@ import { parse, stringify } from "yaml";
 import { readFileSync } from "node:fs";
 import { cursorFile, readCursor } from "../../../src/audit/export/cursor.js";
 import { KAFKA_BYTES_MAX, kafkaPoster, type KafkaOptions, type KafkaPostOptions } from "../../../src/audit/export/kafka.js";
-import { Sink, type SinkOptions } from "../../../src/audit/export/sink.js";
+import type { Sink, SinkOptions } from "../../../src/audit/export/sink.js";
 import { system } from "../../../src/system/index.js";
 import { REQUEST } from "../../http/running.js";
 import { Broker, FETCH_MS_MAX, fetchKafka, kafkaLacks } from "../../kafka/broker.js";
@@ -15,6 +15,7 @@ import { Child, placeIn } from "../../service/child.js";
 import { skip } from "../../skip.js";
 import { makeTlsFiles, type TlsFiles } from "../../tls_files.js";
 import { temporaryDirectory } from "../temporary.js";
+import { beginSink, type BegunSink } from "./begun_sink.js";
 import { SAMPLES, writeSegment } from "./records.js";
 import { FAST, recordsIn, until } from "./service_support.js";
 
@@ -28,7 +29,7 @@ describe("a topic of Kafka as a sink", function () {
   let broker: Broker;
   let isThere = false;
   let certificate: TlsFiles | null = null;
-  let running: { sink: Sink; end: () => Promise<void> } | null = null;
+  let running: BegunSink | null = null;
   let said: string[] = [];
   let logs = 0;
   let folder = "";
@@ -75,37 +76,13 @@ describe("a topic of Kafka as a sink", function () {
   ): Sink {
     const to = { brokers: [broker.address], topic, ...kafka };
     const { each, close } = kafkaPoster(to, { timeout_ms: 3000, format: "json_lines", gzip: false, ...post }, system);
-    const sink = new Sink(
-      {
-        ...{ name: "siem", format: "json_lines", data: "record", gzip: false, from: "start" },
-        ...{ batch_records_max: 100, batch_bytes_max: KAFKA_BYTES_MAX, interval_ms: 5, retry_ms: 20, retry_max_ms: 100 },
-        ...options,
-      },
-      folder,
-      records,
-      system,
-      { each },
-      {
-        failing: (detail) => said.push(detail),
-        delivering: () => said.push("delivering"),
-        setAside: (seq, detail) => said.push(`set aside ${seq}: ${detail}`),
-        missing: () => said.push("missing"),
-        besideMissing: () => undefined,
-        cursorDamaged: (detail) => said.push(detail),
-        cursorUnwritable: (detail) => said.push(detail),
-        moved: () => undefined,
-      },
-    );
-    const ended = sink.run();
-    running = {
-      sink,
-      end: () => {
-        sink.stop();
-        close();
-        return ended;
-      },
+    const sinkOptions: SinkOptions = {
+      ...{ name: "siem", format: "json_lines", data: "record", gzip: false, from: "start" },
+      ...{ batch_records_max: 100, batch_bytes_max: KAFKA_BYTES_MAX, interval_ms: 5, retry_ms: 20, retry_max_ms: 100 },
+      ...options,
     };
-    return sink;
+    running = beginSink(sinkOptions, { folder, records, said }, { transport: { each }, close });
+    return running.sink;
   }
 
   const delivered = (sink: Sink, seq: number): Promise<void> => until(() => sink.status.delivered_seq === seq, () => said); // prettier-ignore

@@ -5,12 +5,13 @@ import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { cursorFile, readCursor } from "../../../src/audit/export/cursor.js";
-import { Sink, type SinkOptions } from "../../../src/audit/export/sink.js";
+import type { Sink, SinkOptions } from "../../../src/audit/export/sink.js";
 import { system } from "../../../src/system/index.js";
 import { streamPoster, type StreamPostOptions } from "../../../src/system/stream_post.js";
 import { skip } from "../../skip.js";
 import { makeTlsFiles, type TlsFiles } from "../../tls_files.js";
 import { temporaryDirectory } from "../temporary.js";
+import { beginSink, type BegunSink } from "./begun_sink.js";
 import { SAMPLES, writeSegment } from "./records.js";
 import { until } from "./service_support.js";
 import { SyslogReceiver, parseSyslog, type Manner } from "./syslog_support.js";
@@ -22,7 +23,7 @@ describe("a receiver of syslog as a sink", () => {
   let certificate: TlsFiles | null = null;
   let client: TlsFiles | null = null;
   let receiver: SyslogReceiver;
-  let running: { sink: Sink; end: () => Promise<void> } | null = null;
+  let running: BegunSink | null = null;
   let logs = 0;
   let folder = "";
   let said: string[] = [];
@@ -58,37 +59,13 @@ describe("a receiver of syslog as a sink", () => {
         Array.from({ length: records }, (_, i) => ({ ...SAMPLES["outcome done"], amount: i })),
       );
     const { post: send, close } = streamPoster(new URL(receiver.url), { timeout_ms: 300, ...post }, system);
-    const sink = new Sink(
-      {
-        ...{ name: "siem", format: "syslog", data: "record", gzip: false, from: "start", carrier: "syslog" },
-        ...{ batch_records_max: 10, batch_bytes_max: 1_048_576, interval_ms: 5, retry_ms: 10, retry_max_ms: 20 },
-        ...options,
-      },
-      folder,
-      records,
-      system,
-      send,
-      {
-        failing: (detail) => said.push(detail),
-        delivering: () => said.push("delivering"),
-        setAside: (seq) => said.push(`set aside ${seq}`),
-        missing: () => said.push("missing"),
-        besideMissing: () => undefined,
-        cursorDamaged: (detail) => said.push(detail),
-        cursorUnwritable: (detail) => said.push(detail),
-        moved: () => undefined,
-      },
-    );
-    const ended = sink.run();
-    running = {
-      sink,
-      end: () => {
-        sink.stop();
-        close();
-        return ended;
-      },
+    const sinkOptions: SinkOptions = {
+      ...{ name: "siem", format: "syslog", data: "record", gzip: false, from: "start", carrier: "syslog" },
+      ...{ batch_records_max: 10, batch_bytes_max: 1_048_576, interval_ms: 5, retry_ms: 10, retry_max_ms: 20 },
+      ...options,
     };
-    return sink;
+    running = beginSink(sinkOptions, { folder, records, said }, { transport: send, close });
+    return running.sink;
   }
 
   const seqsOf = (): number[] => receiver.messages.map((message) => (JSON.parse(parseSyslog(message).text) as Json)["seq"] as number);
