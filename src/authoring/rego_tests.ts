@@ -45,7 +45,7 @@ export interface RegoTests {
 export async function runRegoTests(opa: Opa, build: TestBuild, folder: string, chosen: (name: string) => boolean): Promise<RegoTests> {
   const { tests, set } = build;
   if (tests.wasm === null) return { rego: [], coverage: set.rego.length === 0 ? null : { percent: 0, missed: [] } };
-  const onOpa = await opaTests(opa, folder, []);
+  const [onOpa, coverage] = await Promise.all([opaTests(opa, folder, []), coverageOf(opa, build, folder)]);
   const explained = await explain(opa, folder, onOpa);
   const files = new Map<string, RegoReport>(set.tests.map((file) => [file, { file, passed: 0, passing: [], failed: [] }]));
   const dataText = Buffer.from(JSON.stringify(build.data));
@@ -73,7 +73,7 @@ export async function runRegoTests(opa: Opa, build: TestBuild, folder: string, c
       report.failed.push({ ...unexplained, ...why, name: named + where });
     }
   }
-  return { rego: [...files.values()], coverage: await coverageOf(opa, build, folder) };
+  return { rego: [...files.values()], coverage };
 }
 
 /** Names of the cases that hold; `""` for a test that has none. */

@@ -75,9 +75,11 @@ async function tested(opa: Opa, build: TestBuild, folder: string, options: TestO
   const notes = [...build.set.notes];
   const tables = build.set.tables.map((file) => openTable(build, file, notes));
   const chosen = (name: string): boolean => options.filter === null || name.toLowerCase().includes(options.filter.toLowerCase());
-  const reports = await runTables(opa, folder, groundOf(unbuilt(build)), tables, chosen);
+  const [{ rego, coverage }, reports] = await Promise.all([
+    runRegoTests(opa, build, folder, chosen),
+    runTables(opa, folder, groundOf(unbuilt(build)), tables, chosen),
+  ]);
   const touched = new Set(reports.flatMap(({ cases }) => cases.flatMap(({ codes }) => codes)));
-  const { rego, coverage } = await runRegoTests(opa, build, folder, chosen);
   const whole = options.filter === null;
   return {
     report: {

@@ -40,12 +40,8 @@ export async function checkPolicySet(opa: Opa, folder: string): Promise<PolicySe
   stop(checkZones(set));
   const modules = await parseModules(opa, set.dir, set.rego);
   await parseModules(opa, set.dir, set.tests);
-  stop([
-    ...(await checkFormat(opa, set)),
-    ...(await checkTypes(opa, set)),
-    ...(await checkConventions(opa, modules, Object.keys(set.purposes))),
-    ...comparisons(modules, inputSchema(set.vocabulary)),
-  ]);
+  const found = await Promise.all([checkTypes(opa, set), checkFormat(opa, set), checkConventions(opa, modules, Object.keys(set.purposes))]);
+  stop([...found.flat(), ...comparisons(modules, inputSchema(set.vocabulary))]);
   const reasons = ruleReasons(modules);
   const { catalogue, notes: taken } = buildCatalogue(set.catalogue, reasons);
   stop([...taken, ...unfilledInRules(reasons, set.vocabulary)]);

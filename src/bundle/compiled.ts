@@ -74,7 +74,10 @@ export interface TestEntrypoint {
  * @throws SourceErrors, OpaUnavailable
  */
 export async function buildTables(opa: Opa, dir: string): Promise<Omit<TestBuild, "tests">> {
-  const set = await checkPolicySet(opa, dir);
+  return await tablesOf(opa, await checkPolicySet(opa, dir));
+}
+
+async function tablesOf(opa: Opa, set: PolicySet): Promise<Omit<TestBuild, "tests">> {
   const wasm = await compileSet(opa, set);
   return { set, wasm, data: dataOf(set, zonesOf(set.zones, TEST_ZONES.from, TEST_ZONES.to)) };
 }
@@ -85,15 +88,19 @@ export async function buildTables(opa: Opa, dir: string): Promise<Omit<TestBuild
  * @throws SourceErrors, OpaUnavailable
  */
 export async function buildTests<T>(opa: Opa, dir: string, use: (build: TestBuild, folder: string) => Promise<T>): Promise<T> {
-  const built = await buildTables(opa, dir);
-  const { set, data } = built;
+  const set = await checkPolicySet(opa, dir);
   return await staged(set, [...set.rego, ...set.tests], async (stage) => {
-    const entrypoints = await testEntrypoints(opa, set);
-    const names = entrypoints.map(({ entrypoint }) => entrypoint);
-    const tests = { wasm: names.length === 0 ? null : await compile(opa, stage, names), entrypoints };
-    await writeFile(join(stage, "data.json"), canonical(data));
+    const [built, tests] = await Promise.all([tablesOf(opa, set), testsOf(opa, set, stage)]);
+    // Only now: data mustn't be seen while the tests are compiled.
+    await writeFile(join(stage, "data.json"), canonical(built.data));
     return await use({ ...built, tests }, stage);
   });
+}
+
+async function testsOf(opa: Opa, set: PolicySet, stage: string): Promise<TestBuild["tests"]> {
+  const entrypoints = await testEntrypoints(opa, set);
+  const names = entrypoints.map(({ entrypoint }) => entrypoint);
+  return { wasm: names.length === 0 ? null : await compile(opa, stage, names), entrypoints };
 }
 
 async function testEntrypoints(opa: Opa, set: PolicySet): Promise<TestEntrypoint[]> {

@@ -6,7 +6,7 @@ import { homedir } from "node:os";
 import { delimiter, join, resolve } from "node:path";
 import { asset } from "../system/paths.js";
 import { nearestWord } from "../contract/nearest.js";
-import { filesNamed, OpaProcess, OpaProcessError } from "./opa_process.js";
+import { filesNamed, OpaProcesses, OpaProcessError } from "./opa_process.js";
 import type { SourceNote } from "./source.js";
 
 const MODULE = "github.com/open-policy-agent/opa";
@@ -116,14 +116,14 @@ async function runNative(path: string, args: string[], cwd: string, input: strin
   });
 }
 
-let wasmProcess: OpaProcess | undefined;
+let wasmProcesses: OpaProcesses | undefined;
 
 async function runWasm(args: string[], cwd: string, stdin: string): Promise<OpaOutput> {
-  wasmProcess ??= new OpaProcess(wasmArtefact(pinnedOpaVersion()));
+  wasmProcesses ??= new OpaProcesses(wasmArtefact(pinnedOpaVersion()));
   // The first argument is the command.
   const files = await filesNamed(args.slice(1), cwd);
   try {
-    const { files: written, ...output } = await wasmProcess.ask({ args, files, stdin }, RUN_MS_MAX);
+    const { files: written, ...output } = await wasmProcesses.ask({ args, files, stdin }, RUN_MS_MAX);
     for (const [file, content] of Object.entries(written)) await writeFile(resolve(cwd, file), content);
     return output;
   } catch (error) {

@@ -1,6 +1,7 @@
 /** OPA as WebAssembly, in a process of its own: it can be stopped, and sees no file but those that are handed to it. */
 import { fork, type ChildProcess } from "node:child_process";
 import { readFile, readdir, stat } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { systemTimers } from "../system/index.js";
@@ -98,6 +99,41 @@ export class OpaProcess {
     });
     child.unref();
     return child;
+  }
+}
+
+/** Starting one takes a second of CPU, and a third would have little to do: a set's questions come in pairs. */
+const PROCESSES_MAX = 2;
+
+/** Answers as many questions at once as there are cores for, up to two. */
+export class OpaProcesses {
+  readonly #processes: { process: OpaProcess; open: number }[] = [];
+
+  /** @param artefact path of the compressed module */
+  constructor(private readonly artefact: string) {}
+
+  /**
+   * Asks the process that has least to do.
+   * @param limitMs milliseconds from when its turn comes to the answer
+   * @throws OpaProcessError
+   */
+  async ask(question: OpaQuestion, limitMs: number): Promise<OpaAnswer> {
+    const chosen = this.#idlest();
+    chosen.open++;
+    try {
+      return await chosen.process.ask(question, limitMs);
+    } finally {
+      chosen.open--;
+    }
+  }
+
+  #idlest(): { process: OpaProcess; open: number } {
+    const least = this.#processes.toSorted((one, other) => one.open - other.open)[0];
+    const isFull = this.#processes.length === Math.min(PROCESSES_MAX, availableParallelism());
+    if (least !== undefined && (least.open === 0 || isFull)) return least;
+    const started = { process: new OpaProcess(this.artefact), open: 0 };
+    this.#processes.push(started);
+    return started;
   }
 }
 

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
 import { createHash } from "node:crypto";
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { basename, join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { promisify } from "node:util";
@@ -9,10 +9,11 @@ import { brotliDecompress } from "node:zlib";
 import { expect } from "chai";
 import { buildBundle } from "../../src/bundle/build.js";
 import { findOpa, pinnedOpaVersion, runOpa, wasmArtefact, wasmOpa } from "../../src/bundle/opa.js";
-import { filesNamed, OpaProcess, OpaProcessError } from "../../src/bundle/opa_process.js";
+import { filesNamed, OpaProcess, OpaProcesses, OpaProcessError } from "../../src/bundle/opa_process.js";
 import { readUnverified } from "../../src/bundle/verify.js";
 import { parseTime } from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
+import { skip } from "../skip.js";
 import { KEY } from "./support.js";
 
 const LIMIT_MS = 120_000;
@@ -101,6 +102,16 @@ describe("OPA as WebAssembly", function () {
     const question = { args: ["eval", "--data", "p.rego", "data.p.r"], files: { "p.rego": Buffer.from(ENDLESS) }, stdin: "" };
     expect((await failure(opa.ask(question, 300))).message).to.equal("did not finish within 0.3 s");
     expect((await opa.ask(VERSION, LIMIT_MS)).code).to.equal(0);
+  });
+
+  it("answers one question while another takes long, where there are two cores", async function () {
+    if (availableParallelism() < 2) skip(this, "one core");
+    const both = new OpaProcesses(artefact);
+    const files = { "p.rego": Buffer.from(ENDLESS) };
+    const endless = both.ask({ args: ["eval", "--data", "p.rego", "data.p.r"], files, stdin: "" }, LIMIT_MS / 6);
+    const first = await Promise.race([endless.catch(() => "the endless one"), both.ask(VERSION, LIMIT_MS).then(() => "the short one")]);
+    expect(first).to.equal("the short one");
+    expect((await failure(endless)).message).to.match(/^did not finish/);
   });
 
   it("says so when its module is damaged or gone", async () => {

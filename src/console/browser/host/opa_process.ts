@@ -38,4 +38,4 @@ export function filesNamed(args: readonly string[], cwd: string): Promise<Files>
   return Promise.resolve(files);
 }
 
-export { WorkerOpa as OpaProcess, WorkerOpaError as OpaProcessError };
+export { WorkerOpa as OpaProcesses, WorkerOpaError as OpaProcessError };
