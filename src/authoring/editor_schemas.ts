@@ -118,7 +118,7 @@ function vocabulary(): object {
       ),
       writes: named(
         oneOf([...WRITERS.filter((one) => one !== "user"), "author"], "Who could have written it."),
-        "Field of what a call on it returns → who writes it; `text` for an answer that is a text, `*` for any other. Unsaid: `anyone`.",
+        "Field of what a call on it returns → who writes it; `text` for an answer that is a text, `*` for any other. Default: `anyone`.",
         FLOW_BOUNDS.fields,
         FIELD.source,
       ),
@@ -300,14 +300,14 @@ function whenOf(matcher: TSchema): TSchema {
 }
 
 function purposes(): object {
-  const code = Type.Optional(Type.String({ pattern: CODE.source, description: "The code of the reason; unsaid, `purpose.line.number`." }));
+  const code = Type.Optional(Type.String({ pattern: CODE.source, description: "The code of the reason; default: `purpose.line.number`." }));
   const severity = Type.Optional(oneOf(SEVERITIES, "How serious it is."));
   const title = Type.Optional(text("What the code means, in a few words."));
   const message = Type.Optional(
     text("For people who operate. {verb}, {type}, {id}, {agent}, {purpose}, {task} and any path are filled in."),
   );
   const tellAgent = Type.Optional(text("The fixed sentence that the model gets; nothing is filled in."));
-  const proceed = Type.Boolean({ description: "true: go on while a person looks; false: wait for one." });
+  const proceed = Type.Boolean({ description: "true: proceed while a person looks; false: wait for one." });
   const needs = Type.Optional(
     words("With `proceed: false`: paths of values to find out and ask again with, instead of a person's approval."),
   );
@@ -427,7 +427,7 @@ function purposes(): object {
       flag: entries(
         { ...common, tell_agent: tellAgent, proceed, needs, obligations },
         ["proceed"],
-        "What a person looks at: while it goes on (`proceed: true`) or before (`proceed: false`).",
+        "What a person looks at: while it proceeds (`proceed: true`) or before (`proceed: false`).",
       ),
       never: entries({ ...common, tell_agent: tellAgent }, [], "What is never permitted, not even with a grant."),
     },
@@ -474,8 +474,8 @@ function assessed(): TSchema {
     Type.Optional(Type.Number({ minimum: 0, maximum: 99, description: `How rare by \`${name}\`.` }));
   return Type.Object(
     {
-      risk: Type.Optional(Type.Integer({ minimum: 0, maximum: 100, description: "0, if unsaid." })),
-      confidence: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: "0, if unsaid." })),
+      risk: Type.Optional(Type.Integer({ minimum: 0, maximum: 100, description: "Default: 0." })),
+      confidence: Type.Optional(Type.Number({ minimum: 0, maximum: 1, description: "Default: 0." })),
       channels: Type.Optional(
         Type.Object(Object.fromEntries(BEHAVIOR_CHANNELS.map((name) => [name, decades(name)])), {
           ...closed,
@@ -484,7 +484,7 @@ function assessed(): TSchema {
       ),
       reasons: Type.Optional(words("What is odd, in words.")),
     },
-    { ...closed, description: "How odd the action is for its agent; not at all, if unsaid." },
+    { ...closed, description: "How unusual the action is for its agent; default: not at all." },
   );
 }
 
@@ -531,7 +531,7 @@ function sourceMembers(reason: Record<string, TSchema>): Record<string, TSchema>
         {
           named: Type.Optional(Type.Literal(true, { description: "The instruction names its source word for word; always." })),
           alone: Type.Optional(Type.Boolean({ description: "It stands alone of its kind there. Left out: true." })),
-          then: oneOf(DELEGATED_THEN, "allow: it goes on; wait: once a person has looked."),
+          then: oneOf(DELEGATED_THEN, "allow: it proceeds; wait: once a person has looked."),
           ...reason,
         },
         { ...closed, description: "What else is accepted: a value on whose source the instruction itself relies." },
@@ -562,7 +562,7 @@ function behavior(): TSchema {
   const risk = (usual: number | null, description: string): TSchema =>
     Type.Optional(
       Type.Union([Type.Integer({ minimum: RISK.min, maximum: RISK.max }), Type.Literal("never")], {
-        description: `From which risk on, or never: ${description} ${usual ?? "never"} if unsaid.`,
+        description: `From which risk on, or never: ${description} Default: ${usual ?? "never"}.`,
       }),
     );
   const from = (name: (typeof CHANNEL_EFFECTS)[number]): TSchema =>
@@ -570,7 +570,7 @@ function behavior(): TSchema {
       Type.Number({
         minimum: DECADES.min,
         maximum: DECADES.max,
-        description: name === "log" ? "A finding is opened." : "The action goes on while a person looks.",
+        description: name === "log" ? "A finding is opened." : "The action proceeds while a person looks.",
       }),
     );
   const channel = Type.Object(Object.fromEntries(CHANNEL_EFFECTS.map((name) => [name, from(name)])), {
@@ -582,7 +582,7 @@ function behavior(): TSchema {
   return Type.Object(
     {
       log: risk(log, "a finding is opened, and nothing else changes."),
-      flag: risk(flag, "the action goes on while a person looks."),
+      flag: risk(flag, "the action proceeds while a person looks."),
       hold: risk(hold, "actions whose verb isn't of class read wait for a person."),
       narrow: risk(narrow, "the agent is left with reading what its task is about, and not too often."),
       suspend: risk(suspend, "the action is denied and the agent suspended, until a person lifts that."),
@@ -599,20 +599,20 @@ function behavior(): TSchema {
               Type.Integer({
                 minimum: ACTIONS_PER_MINUTE.min,
                 maximum: ACTIONS_PER_MINUTE.max,
-                description: `${narrowed.actions_per_minute} if unsaid.`,
+                description: `Default: ${narrowed.actions_per_minute}.`,
               }),
             ),
             below: Type.Optional(
               Type.Integer({
                 minimum: RISK.min,
                 maximum: RISK.max,
-                description: `It ends when the risk has been below this; ${narrowed.below} if unsaid.`,
+                description: `It ends when the risk has been below this; default: ${narrowed.below}.`,
               }),
             ),
             for: Type.Optional(
               Type.String({
                 pattern: NARROWED_FOR.source,
-                description: "For so long, 10s to 24h; 15m if unsaid.",
+                description: "For so long, 10s to 24h; default: 15m.",
               }),
             ),
           },
@@ -657,7 +657,7 @@ function table(): object {
       purposes: Type.Array(name("A purpose."), { description: "The purposes it is registered for." }),
       version: Type.Optional(name("Its version.")),
       owner: Type.Optional(name("Who answers for it.")),
-      status: Type.Optional(oneOf(["active", "suspended", "revoked"], "active, if unsaid.")),
+      status: Type.Optional(oneOf(["active", "suspended", "revoked"], "Default: active.")),
     },
     { description: "The agent that asks; other members are its attributes." },
   );
@@ -671,13 +671,13 @@ function table(): object {
       id: name("The task's id."),
       purpose: name("The purpose it was given for."),
       subjects: Type.Optional(subjects),
-      agent: Type.Optional(nullable(name("An agent's id."), "The agent it was given to; this one, if unsaid.")),
+      agent: Type.Optional(nullable(name("An agent's id."), "The agent it was given to; default: this one.")),
       principal: Type.Optional(nullable(name("A person's id."), "The person it is done for.")),
       verbs: Type.Optional(
-        nullable(Type.Union([name("A verb."), Type.Array(name("A verb."))]), "The verbs it is limited to; every verb, if unsaid."),
+        nullable(Type.Union([name("A verb."), Type.Array(name("A verb."))]), "The verbs it is limited to; default: every verb."),
       ),
-      expires: Type.Optional(nullable(time("A moment."), "When it expires; never, if unsaid.")),
-      plan: Type.Optional(nullable(TaskPlan as TSchema, "The calls that it is for, and where their arguments come from; none, if unsaid.")),
+      expires: Type.Optional(nullable(time("A moment."), "When it expires; default: never.")),
+      plan: Type.Optional(nullable(TaskPlan as TSchema, "The calls that it is for, and where their arguments come from; default: none.")),
       ended: Type.Optional(Type.Boolean({ description: "Whether it has ended." })),
     },
     { description: "The task at hand; other members are its attributes." },
@@ -701,7 +701,7 @@ function table(): object {
   const members = {
     now: time("The host's clock."),
     claims: Type.Optional(time("The time that the request claims.")),
-    purpose: Type.Optional(name("The purpose it declares; the task's, if unsaid.")),
+    purpose: Type.Optional(name("The purpose it declares; default: the task's.")),
     agent,
     task: Type.Optional(nullable(task, "The task at hand; null: there is none.")),
     resources: Type.Optional(

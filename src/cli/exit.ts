@@ -1,6 +1,6 @@
 /** Meanings of exit codes, so that no script has to read text. The reference documents this table. */
 export const EXIT_CODES = {
-  ok: { code: 0, meaning: "done; for `remit decide`: the action may go on" },
+  ok: { code: 0, meaning: "done; for `remit decide`: the action may proceed" },
   failed: { code: 1, meaning: "it could not be done, or a test failed" },
   usage: { code: 2, meaning: "the command line is wrong" },
   invalid: { code: 3, meaning: "what was given (sources, bundle, request, configuration) is not acceptable" },

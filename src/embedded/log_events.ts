@@ -14,8 +14,8 @@ export const ENGINE_EVENTS = {
     "Look at the service and at the network between.",
   ),
   facts_contradicted: event(
-    "error",
-    "the service's facts contradict each other; they are fetched again",
+    "warn",
+    "facts from the service are inconsistent; fetching them again",
     "A change didn't fit what came before.",
     "Nothing, once. Again and again: report it with `detail`.",
   ),
@@ -38,7 +38,7 @@ export const ENGINE_EVENTS = {
     "The service doesn't take them. Beyond `records.unshipped_max` nothing is decided.",
     "Look at the service; `detail` says what it answered.",
   ),
-  records_shipped: event("info", "records are handed in again", "All up to `shipped_to` are with the service."),
+  records_shipped: event("info", "records reach the service again, and none waits", "All up to `shipped_to` are with the service."),
   record_refused: event(
     "error",
     "the service refuses a record, which stays here",

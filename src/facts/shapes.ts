@@ -7,14 +7,14 @@ const Name = Type.String({ pattern: NAME_PATTERN });
 
 const AgentEntry = Type.Object(
   {
-    version: Type.String({ minLength: 1, maxLength: 128, default: "1", description: "Its version; 1, if unsaid" }),
+    version: Type.String({ minLength: 1, maxLength: 128, default: "1", description: "Its version; default: 1" }),
     owner: Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX, description: "Required. Who answers for it" }),
     purposes: Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Required. What it may act for" }),
     attributes: Type.Record(Type.String(), Type.Unknown(), {
       default: {},
       description: "What the vocabulary's `agent` names: `agent.team` in a `when`",
     }),
-    status: Type.Enum(["active", "suspended", "revoked"], { default: "active", description: "active, if unsaid" }),
+    status: Type.Enum(["active", "suspended", "revoked"], { default: "active", description: "Default: active" }),
   },
   closed,
 );

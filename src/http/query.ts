@@ -80,7 +80,7 @@ export const required = <T>(parameter: Parameter<T>): Parameter<T> => ({ ...para
 export const PAGE_LIMIT = 100;
 const PAGE_LIMIT_MAX = 1000;
 export const pageQuery = {
-  limit: integer(1, PAGE_LIMIT_MAX, `How many at most; ${PAGE_LIMIT}, if unsaid. A page may have fewer and go on`),
+  limit: integer(1, PAGE_LIMIT_MAX, `How many at most; default: ${PAGE_LIMIT}. A page may have fewer although there are more`),
   cursor: text("`next` of the page before", 1024),
 };
 

@@ -26,7 +26,7 @@ const KEY_MAX = 512;
 
 /** Parameters about what is known of a record for good. */
 export const recordQuery = {
-  kind: someOf(RECORD_KINDS, "decision,observed, if unsaid; with `key`, every kind"),
+  kind: someOf(RECORD_KINDS, "default: decision,observed; with `key`, every kind"),
   caller: text("Who asked, or did it, as its token names it"),
   agent: text("Of this agent", NAME_MAX),
   purpose: text("For this purpose", NAME_MAX),
@@ -39,7 +39,7 @@ export const recordQuery = {
   reason: text("With a reason of this code", NAME_MAX),
   severity: oneOf(SEVERITIES, "With a reason at least so severe"),
   bundle: matching("^sha256:[0-9a-f]{64}$", "Decided by the bundle with this digest"),
-  proceed: flag("Whether it could go on"),
+  proceed: flag("Whether it could proceed"),
   finding: flag("Whether it opened a finding"),
   key: text(
     "Of other kinds: a fact (`agent/support-7`), what it came to (`activated`, `started`, `failed`), a refusal's code, what an administrator did",
@@ -68,7 +68,7 @@ type RequestUrl = Pick<IncomingMessage, "url">;
 export const NODE = "node";
 export const nodeQuery = { [NODE]: text("In a cluster: records of this node alone. Default: those of all nodes", NAME_MAX) };
 
-/** Returns the node whose records are asked for; null if that is unsaid. @throws Problem of the parameter */
+/** Returns the node whose records are asked for; null if it names none. @throws Problem of the parameter */
 export function nodeOf({ url = "" }: RequestUrl): string | null {
   const at = url.indexOf("?");
   const parts = at < 0 ? [] : url.slice(at + 1).split("&");
@@ -78,7 +78,7 @@ export function nodeOf({ url = "" }: RequestUrl): string | null {
 export const pagedQuery = {
   ...filterQuery,
   ...nodeQuery,
-  order: oneOf(ORDERS, "newest first, if unsaid"),
+  order: oneOf(ORDERS, "default: newest first"),
   ...pageQuery,
 };
 
@@ -123,8 +123,8 @@ export function summaryAsk(request: RequestUrl): RecordQuestion {
 const STEPS = Object.keys(HISTOGRAM_STEPS) as HistogramStep[];
 
 export const histogramQuery = {
-  by: someOf(HISTOGRAM_FIELDS, `Counts by these fields, ${HISTOGRAM_FIELDS_MAX} at most; by time alone, if unsaid`),
-  step: oneOf(STEPS, "Length of a step, which begins at a multiple of it in UTC; hour, if unsaid"),
+  by: someOf(HISTOGRAM_FIELDS, `Counts by these fields, ${HISTOGRAM_FIELDS_MAX} at most; default: by time alone`),
+  step: oneOf(STEPS, "Length of a step, which begins at a multiple of it in UTC; default: hour"),
   ...filterQuery,
   ...nodeQuery,
 };

@@ -129,8 +129,8 @@ export const LOG_EVENTS = {
   retention_held: event(
     "warn",
     "old records stay",
-    "`reason` says what keeps them: a clock that is ahead, or a sink that hasn't received them.",
-    "Mend the clock or the sink; `remit audit retain` says more.",
+    "`reason` says what keeps them: a clock that is ahead, a sink that hasn't received them, or a grant that hasn't ended.",
+    "Mend the clock or the sink, or end the grant; `remit audit retain` says more.",
   ),
   retention_failed: event("error", "cannot drop old records", "A file can't be deleted.", "Look at the permissions of the log's folder."),
 
@@ -383,9 +383,9 @@ export const LOG_EVENTS = {
   security_event_received: event("info", "security event received", "It changes nothing here."),
   security_event_refused: event(
     "error",
-    "security event refused",
-    "`code` says why.",
-    "Look up `code` in the guide on security events; look at the transmitter.",
+    "security event of a transmitter refused: it was not applied",
+    "`code` says why; a revocation may be missing here.",
+    "Look up `code` in the guide on security events (column `err`); look at the transmitter's keys and stream.",
   ),
   verification_failing: event(
     "error",

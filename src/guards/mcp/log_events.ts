@@ -55,7 +55,7 @@ export const GUARD_EVENTS = {
   ),
   message_ignored: event(
     "warn",
-    "message ignored",
+    "message of the MCP client or server ignored",
     "The side named by `of` sent something that nobody waits for or that can't be read; `what` says which.",
     "Nothing, if it is rare. Often: that side doesn't keep to the protocol.",
   ),

@@ -14,7 +14,7 @@ import type { Route } from "../route.js";
 export const REVISION_MAX = 999_999_999_999_999;
 
 const eventsQuery = {
-  after: integer(0, REVISION_MAX, "Only changes after this revision; 0, if unsaid"),
+  after: integer(0, REVISION_MAX, "Only changes after this revision; default: 0"),
   limit: pageQuery.limit,
   key: text("Only changes of this: `agent/support-7`, `revocation/everything`", 512),
 };
@@ -116,7 +116,7 @@ function revokesEverything({ facts }: ImportFile): boolean {
   return facts.some(({ kind, value }) => kind === "revocation" && value.scope.everything === true);
 }
 
-const exportQuery = { format: oneOf(["yaml", "json_lines"], "json_lines, if unsaid") };
+const exportQuery = { format: oneOf(["yaml", "json_lines"], "default: json_lines") };
 
 export function getExport(deps: HttpDeps): Route {
   return {

@@ -102,7 +102,7 @@ export function postFinding(deps: HttpDeps): Route {
       method: "post",
       path: "/findings/{id}",
       summary:
-        "Say how a finding stands. `expected` teaches the profile and lets what waits go on once, `misuse` keeps the agent out, `policy_gap` proposes entries",
+        "Say how a finding stands. `expected` teaches the profile and lets what waits proceed once, `misuse` keeps the agent out, `policy_gap` proposes entries",
       scope: JUDGES,
       if_match: "Needed: the revision that this is said of",
       request: { types: ["application/json"], schema: JudgeFinding },
@@ -132,7 +132,7 @@ export function postApproval(deps: HttpDeps): Route {
       id: "approveWaitingAction",
       method: "post",
       path: "/findings/{id}/approvals",
-      summary: "Let one action that waits go on once: it is permitted when it is asked for again",
+      summary: "Let one action that waits proceed once: it is permitted when it is asked for again",
       scope: JUDGES,
       request: { types: ["application/json"], schema: ApproveFinding },
       answers: {

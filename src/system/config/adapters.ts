@@ -30,7 +30,7 @@ export const authzen = section(
       ownKey(256),
       section(
         {
-          agent: Type.Optional(source("Who acts; `subject.id`, if unsaid")),
+          agent: Type.Optional(source("Who acts; default: `subject.id`")),
           prefix: Type.Optional(
             Type.String({
               pattern: "^[A-Za-z0-9][A-Za-z0-9._:@/-]{0,63}$",
@@ -47,12 +47,12 @@ export const authzen = section(
         description: "By their type, subjects that are agents or act through one. Subjects of another type are nobody here",
       },
     ),
-    purpose: Type.Optional(source("What it is for; `context.purpose`, if unsaid. Of several places the first that has something")),
-    task: Type.Optional(source("`context.task`, if unsaid")),
-    agent_token: Type.Optional(source("`context.agent_token`, if unsaid")),
-    task_token: Type.Optional(source("`context.task_token`, if unsaid")),
-    session: Type.Optional(source("`context.session`, if unsaid")),
-    source: Type.Optional(source("`context.source`, if unsaid")),
+    purpose: Type.Optional(source("What it is for; default: `context.purpose`. Of several places the first that has something")),
+    task: Type.Optional(source("Default: `context.task`")),
+    agent_token: Type.Optional(source("Default: `context.agent_token`")),
+    task_token: Type.Optional(source("Default: `context.task_token`")),
+    session: Type.Optional(source("Default: `context.session`")),
+    source: Type.Optional(source("Default: `context.source`")),
     actions: Type.Optional(
       Type.Record(ownKey(256), word("Its verb"), {
         additionalProperties: false,
@@ -64,7 +64,7 @@ export const authzen = section(
         ownKey(256),
         section(
           {
-            type: Type.Optional(word("As the vocabulary has it; the same name, if unsaid")),
+            type: Type.Optional(word("As the vocabulary has it; default: the same name")),
             attributes: Type.Optional(
               sources("Attribute → where it is; an attribute that isn't here is the resource's property of its name"),
             ),

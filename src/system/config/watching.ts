@@ -89,7 +89,7 @@ export const findings = defaulted(
     approval_lasts_ms: amount(
       "ms",
       { default: 900_000, minimum: 1000, maximum: 7 * DAY_MS },
-      "How long an action that was approved may be asked for again, and go on once",
+      "How long an action that was approved may be asked for again, and proceed once",
     ),
     followers_max: amount(
       "subscribers",
