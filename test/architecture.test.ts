@@ -146,6 +146,17 @@ describe("the rooms and their arrows", () => {
     expect(cycleIn(planted)).to.include("contract/planted.ts");
   });
 
+  it("have no cycle of files that name each other's types", () => {
+    const named = (path: string, text: string): string[] =>
+      importsOf(path, text)
+        .filter(({ specifier }) => specifier.startsWith("."))
+        .map(({ specifier }) => normalize(join(dirname(path), specifier)).replace(/\.js$/, ".ts"));
+    const graph = new Map(files.map(({ path, text }) => [path, named(path, text)]));
+    expect(cycleIn(graph)).to.deep.equal([]);
+    const planted = new Map([...graph, ["decision/ports.ts", [...(graph.get("decision/ports.ts") ?? []), "decision/attempt.ts"]]]);
+    expect(cycleIn(planted)).to.include("decision/attempt.ts");
+  });
+
   it("have a client, and guards of HTTP, that load contract and client alone, and no package", () => {
     const graph = new Map(files.map(({ path, text }) => [path, loads(path, text)]));
     for (const door of ["client/index.ts", "guards/http.ts"]) {

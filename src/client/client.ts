@@ -11,20 +11,20 @@ import { Guarded, type GuardOptions, type Permitted } from "./guarded.js";
 import type { ChangeReceiver } from "./heard.js";
 import { ActionOnHold } from "./held.js";
 import type { Handlers } from "./obligations.js";
-import { checkNames, checkOptions, readLimits, readTransport, type ClientOptions, type Limits, type LocalOptions } from "./options.js";
+import {
+  checkNames,
+  checkOptions,
+  readLimits,
+  readTransport,
+  type ClientOptions,
+  type Limits,
+  type LocalOptions,
+  type DecideOptions,
+} from "./options.js";
 import { OutcomeReporter } from "./outcomes.js";
 import { outside as machine, type Outside } from "./outside.js";
 import { Questions } from "./questions.js";
 import { Transport, type Carrier } from "./transport.js";
-
-export interface DecideOptions {
-  /** Milliseconds from asking to the last byte of an answer. @default the client's */
-  deadline_ms?: number;
-  /** Signal of a caller that has lost interest. @default none */
-  signal?: AbortSignal;
-  /** Facts revision that the decision has to have seen. @default 0: any */
-  at_least?: number;
-}
 
 /** Options of `ready`. */
 export type ReadyOptions = Pick<DecideOptions, "deadline_ms" | "signal">;

@@ -1,13 +1,12 @@
 /** One guarded action, from asking to its outcome. `through` reads as the order in which things happen. */
 import type { Answer, ReportOutcome, Returned } from "../contract/index.js";
 import { AskedAction, type Action } from "./action.js";
-import type { DecideOptions } from "./client.js";
 import { within } from "./deadline.js";
 import { DENIALS, Denied, Undecided, type DenialCode, type NoAnswerCode } from "./errors.js";
 import { hits, type ChangeReceiver } from "./heard.js";
 import type { ActionOnHold } from "./held.js";
 import { Obligations, known, modified, type Handlers } from "./obligations.js";
-import { checkNames, integer } from "./options.js";
+import { checkNames, integer, type DecideOptions } from "./options.js";
 import type { OutcomeReporter } from "./outcomes.js";
 import type { Outside } from "./outside.js";
 import { Running } from "./running.js";

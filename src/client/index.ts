@@ -1,4 +1,5 @@
-export { RemitClient, type DecideOptions, type ReadyOptions } from "./client.js";
+export type { DecideOptions } from "./options.js";
+export { RemitClient, type ReadyOptions } from "./client.js";
 export type { Action } from "./action.js";
 export { DENIALS, Denied, NO_ANSWERS, Refusal, Undecided, type DenialCode, type NoAnswerCode, type ProblemSaid } from "./errors.js";
 export type { GuardOptions, Permitted } from "./guarded.js";

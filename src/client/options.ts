@@ -164,3 +164,12 @@ export function integer<O extends object>(
     throw new OptionError(`${above}${name}`, "option_invalid", `expected a whole number from ${min} to ${max}`);
   return value as number;
 }
+
+export interface DecideOptions {
+  /** Milliseconds from asking to the last byte of an answer. @default the client's */
+  deadline_ms?: number;
+  /** Signal of a caller that has lost interest. @default none */
+  signal?: AbortSignal;
+  /** Facts revision that the decision has to have seen. @default 0: any */
+  at_least?: number;
+}

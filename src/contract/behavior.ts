@@ -5,10 +5,6 @@
 import type { PolicyInput } from "./input.js";
 import type { VerbClass } from "./policy.js";
 
-/** Each looks at one thing, and has a rarity and a reason of its own. */
-export const BEHAVIOR_CHANNELS = ["what", "resource", "source", "hour", "order", "rate", "fan_out", "denies", "ticket", "drift"] as const;
-export type BehaviorChannel = (typeof BEHAVIOR_CHANNELS)[number];
-
 /** Relations of a resource to its task; `unknown` if it can't be determined. The same words as for `about` in a purpose. */
 export const RELATIONS = ["task", "other", "unknown"] as const;
 export type Relation = (typeof RELATIONS)[number];
@@ -57,34 +53,3 @@ export const NOTHING_ODD: Assessment = Object.freeze({
 /** Steps in order of gravity. */
 export const BEHAVIOR_STEPS = ["log", "flag", "hold", "narrow", "suspend"] as const;
 export type BehaviorStep = (typeof BEHAVIOR_STEPS)[number];
-
-/**
- * Compiled `behavior` of a purpose: risks are from 0 to 100, and null is never. In order of gravity; each step applies from its risk on, or
- * if a channel named in `channels` reaches its own.
- */
-export interface BehaviorPolicy {
-  /** A finding is opened; nothing else changes. */
-  log: number | null;
-  /** The action is flagged, and goes on while a person looks. */
-  flag: number | null;
-  /** Actions whose verb isn't of class read wait for a person. */
-  hold: number | null;
-  /** The agent is left with class read, `about: task`, and a rate, until it has been `calm` for a while. */
-  narrow: number | null;
-  /** The action is denied and the agent suspended, until a person lifts that. */
-  suspend: number | null;
-  /** Channel → from how many decades on that channel alone opens a finding (`log`) or flags. */
-  channels: Partial<Record<BehaviorChannel, { then: "log" | "flag"; at: number }>>;
-  /** Restriction that narrowing leaves, and its end: after risk has been below `below` for `for_ms` milliseconds. */
-  narrowed: { actions_per_minute: number; below: number; for_ms: number };
-}
-
-export const BEHAVIOR_DEFAULTS: BehaviorPolicy = {
-  log: 25,
-  flag: 60,
-  hold: 60,
-  narrow: 60,
-  suspend: 85,
-  channels: {},
-  narrowed: { actions_per_minute: 10, below: 40, for_ms: 15 * 60_000 },
-};

@@ -1,6 +1,7 @@
 export * from "./action.js";
 export * from "./approvals.js";
 export * from "./behavior.js";
+export * from "./behavior_policy.js";
 export * from "./bundles.js";
 export * from "./canonical.js";
 export * from "./cluster.js";

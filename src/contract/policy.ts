@@ -2,9 +2,9 @@
  * Contents of a bundle, as the builder writes and the engine reads them: the vocabulary, the compiled purposes, the catalogue of reasons
  * and the manifest's metadata. Authors never write these shapes; `docs/policies.md` has theirs.
  */
-import type { BehaviorPolicy } from "./behavior.js";
 import type { FlowFacts, FoundWriter, TypeFlow, VerbEffect } from "./flow.js";
 import type { Obligation } from "./obligation.js";
+import type { BehaviorPolicy } from "./behavior_policy.js";
 
 export type Effect = "allow" | "log" | "flag" | "deny";
 export const SEVERITIES = ["info", "low", "medium", "high", "critical"] as const;

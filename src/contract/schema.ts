@@ -1,9 +1,9 @@
 /** JSON Schemas derived from a vocabulary: for the request's values, and for `opa check --schema` over a policy's `input`. */
-import { BEHAVIOR_CHANNELS } from "./behavior.js";
 import { ID_LENGTH_MAX } from "./decision.js";
 import { EFFECTS, PLANNED, ROLES, VALUE_KINDS, WRITERS } from "./flow.js";
 import type { Fields, ValueType, Vocabulary } from "./policy.js";
 import { DATE_PATTERN, DURATION_PATTERN, TIME_PATTERN } from "./time.js";
+import { BEHAVIOR_CHANNELS } from "./behavior_policy.js";
 
 export type JsonSchema = Record<string, unknown>;
 

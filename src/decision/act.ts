@@ -2,23 +2,12 @@
  * An action as the profile sees it. Whatever it is told stands in the record too, so that the records alone tell it the same:
  * what the request and the facts don't say is the record's `act`.
  */
-import { NOTHING_ODD, type Act, type ActOutcome, type ActRecord, type Answer, type Assessment, type FloorCode } from "../contract/index.js";
+import { NOTHING_ODD, type Act, type ActOutcome, type ActRecord, type Answer, type FloorCode } from "../contract/index.js";
 import type { Gathered } from "./situation.js";
 import { offsetOf } from "./local_time.js";
-import type { Question } from "./attempt.js";
 import type { Masks } from "./ports.js";
 import { relationOf } from "./relation.js";
-
-/** An act with its assessment, made before it was decided. */
-export interface ScoredAction {
-  act: Act;
-  /** True if it is the agent's own doing, which the profile assesses and learns from. */
-  own: boolean;
-  assessed: Assessment;
-}
-
-/** Names that the record of an action will have, in place of its own if the bundle masks them. */
-export type NamesOfAct = Pick<Act, "type" | "id" | "session" | "source">;
+import type { ScoredAction, Question } from "./question.js";
 
 /**
  * Returns the act; the time of an observed one is when it happened, as its reporter says.

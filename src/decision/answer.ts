@@ -1,9 +1,7 @@
 /** The answer to a question: what was concluded, how long it holds, and whether anybody has to look into it. */
 import type { Answer } from "../contract/index.js";
-import type { Attempt } from "./attempt.js";
-import type { Conclusion } from "./conclude.js";
-import type { Kind } from "./record.js";
 import type { Gathered } from "./situation.js";
+import type { Attempt, Conclusion, Kind } from "./question.js";
 
 /** @param approval_wait_ms time that a flag may wait for a person */
 export function answerOf(decision_id: string, { question, gathered, conclusion, approval }: Attempt, approval_wait_ms: number): Answer {

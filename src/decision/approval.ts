@@ -4,18 +4,10 @@
  */
 import { hash } from "node:crypto";
 import { canonical } from "../contract/index.js";
-import type { Question } from "./attempt.js";
 import type { Facts } from "./ports.js";
 import { requestText } from "./canonical_texts.js";
 import type { Gathered, Situation } from "./situation.js";
-
-/** An action that may wait for approval. */
-export interface Approvable {
-  /** `sha256:` and hex; an approval names it. */
-  digest: string;
-  /** Persons that the action is for, at any level of its chain: none of them approves it. */
-  principals: readonly string[];
-}
+import type { Approvable, Question } from "./question.js";
 
 /**
  * Returns the approval digest of an action, over the request as the policy sees it, its caller, the bundle, what the agent's token proves,

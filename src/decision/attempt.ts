@@ -3,54 +3,15 @@
  * conclusion rests on can move before the caller commits it, in the same turn.
  */
 import { NOTHING_ODD, Problem, canonical } from "../contract/index.js";
-import { actOf, isItsOwn, type ScoredAction } from "./act.js";
-import { approvalOf, type Approvable } from "./approval.js";
-import { conclude, concludeFloor, unasked, type Conclusion, type LevelResult, type Scene } from "./conclude.js";
+import { actOf, isItsOwn } from "./act.js";
+import { approvalOf } from "./approval.js";
+import { conclude, concludeFloor, unasked, type LevelResult, type Scene } from "./conclude.js";
 import { floor } from "./floor.js";
 import { gather, inputText } from "./gather.js";
 import type { Pdp } from "./pdp.js";
-import type { ActivePolicy, ValueFlow } from "./ports.js";
-import type { ReadAction } from "./read.js";
-import type { ObservedEvent, Kind } from "./record.js";
-import type { Asker, Gathered, Level } from "./situation.js";
-import type { VocabularyReader } from "./values.js";
-
-/** An action that has been read, with its caller and the policy that decides it from here to the answer. */
-export interface Question {
-  readonly action: ReadAction;
-  readonly asker: Asker;
-  readonly policy: ActivePolicy;
-  readonly vocabulary: VocabularyReader;
-  readonly kind: Kind;
-  /** Report of an observed action; null for a decision. */
-  readonly happened: ObservedEvent | null;
-  /** When it arrived, milliseconds since the epoch. */
-  readonly asked_ms: number;
-  /** Milliseconds that reading it took. */
-  readonly read_ms: number;
-}
-
-export interface Attempt {
-  readonly question: Question;
-  readonly gathered: Gathered;
-  /** Input of the policy for each task of the chain, as JSON; empty if the floor refused. */
-  readonly inputs: readonly string[];
-  readonly conclusion: Conclusion;
-  readonly scored: ScoredAction;
-  /** Counted grants that permit it, of which the commit takes a use each. */
-  readonly uses: readonly string[];
-  /** Approvable action, to which an approval is bound; null unless it waits for one. */
-  readonly approval: Approvable | null;
-  /** Note on its values, to be kept once it is permitted; null: nothing. */
-  readonly flow: object | null;
-  /** Milliseconds from gathering to the conclusion. */
-  readonly evaluate_ms: number;
-  /** Metering units that the evaluations used, together. */
-  readonly fuel: number;
-}
-
-/** @throws Problem `log_unavailable` while the profile is rebuilt from the records: nothing is decided by half of one */
-export type Attempter = (question: Question) => Attempt;
+import type { ValueFlow } from "./ports.js";
+import type { Gathered, Level } from "./situation.js";
+import type { Question, Attempt, Attempter, ScoredAction, Conclusion } from "./question.js";
 
 export function attempter({ system: { clock }, identity, facts, profile, masks, limits, flow }: Pdp): Attempter {
   return (question) => {

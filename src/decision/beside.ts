@@ -3,11 +3,11 @@
  * have to have the same vocabulary, since the action was read by it.
  */
 import { NOTHING_ODD } from "../contract/index.js";
-import type { Attempt } from "./attempt.js";
-import { conclude, concludeFloor, type Conclusion, type LevelResult } from "./conclude.js";
+import { conclude, concludeFloor, type LevelResult } from "./conclude.js";
 import { floor } from "./floor.js";
 import { inputText } from "./gather.js";
 import type { ActivePolicy } from "./ports.js";
+import type { Attempt, Conclusion } from "./question.js";
 
 export function concludeBeside({ question, gathered, inputs }: Attempt, policy: ActivePolicy): Conclusion {
   const {

@@ -6,21 +6,13 @@ import { Problem, type Answer, type SeenRecord } from "../contract/index.js";
 import { uuid7 } from "../system/uuid.js";
 import { actRecord, outcomeOf } from "./act.js";
 import { answerOf, opensFinding } from "./answer.js";
-import type { Attempt } from "./attempt.js";
 import { answerText } from "./canonical_texts.js";
 import { Chain } from "./chain.js";
-import type { Decided, Pdp } from "./pdp.js";
+import type { Pdp, WrittenDecision } from "./pdp.js";
 import type { AnswerTime } from "./ports.js";
 import { recordText, type RecordedAttempt } from "./record.js";
-
-/** An answer, and its record as the log takes it. */
-export interface WrittenDecision {
-  task: string | null;
-  answer: Answer;
-  /** The answer as it is in the record. */
-  text: string;
-  entry: ReturnType<typeof recordText>;
-}
+import type { Attempt } from "./question.js";
+import type { Decided } from "./decider.js";
 
 /** A decision whose record the log has in its place; nothing is kept of what it was decided by while the disk is awaited. */
 export interface Committed {

@@ -9,7 +9,6 @@ import {
   SEVERITIES,
   canonical,
   clip,
-  type Answer,
   type BuiltinReason,
   type CatalogueEntry,
   type Effect,
@@ -24,11 +23,7 @@ import type { Situation } from "./situation.js";
 import { taskSubjects } from "./gather.js";
 import type { VocabularyReader } from "./values.js";
 import { schemas } from "../system/schemas.js";
-
-/** The part of an answer that the policy, or the floor in its place, decides. */
-export type Conclusion = Pick<Answer, "decision" | "proceed" | "reasons" | "obligations" | "tell_agent"> & {
-  wait: { for: "approval" } | { for: "context"; needs: string[] } | null;
-};
+import type { Conclusion } from "./question.js";
 
 /** Values that messages may name. Of facts they show what the policy saw, which is what the record has. */
 export interface Scene {

@@ -3,14 +3,17 @@
  * deny on the record, never an allow. From the attempt to the commit nothing waits, so nothing can move in between.
  */
 import { Problem } from "../contract/index.js";
-import { attempter, type Question } from "./attempt.js";
+import { attempter } from "./attempt.js";
 import { Committer, type Committed } from "./commit.js";
 import { Intake, type Arrival } from "./intake.js";
-import type { Decided, Decider, Pdp } from "./pdp.js";
+import type { Pdp } from "./pdp.js";
 import type { ActivePolicy, Caller } from "./ports.js";
 import type { ReadAction } from "./read.js";
 import { readActions, readBatch } from "./read_batch.js";
+import type { Question } from "./question.js";
+import type { Decided, Decider } from "./decider.js";
 
+export type * from "./decider.js";
 export type * from "./pdp.js";
 
 /** Milliseconds after which a batch leaves others their turn. */

@@ -3,12 +3,12 @@ import { TASK_LEVELS_MAX, canonical, quoted, quotedOrNull, type Assessment, type
 import { approvalOf, principalOf } from "./approval.js";
 import { assessmentText } from "./assessed.js";
 import type { Agent, AgentProof, Facts, Grant, Identity, RevocationScope, Task } from "./ports.js";
-import type { Question } from "./attempt.js";
 import type { ReadAction } from "./read.js";
 import { relationOf } from "./relation.js";
 import { requestText } from "./canonical_texts.js";
 import type { Asker, Gathered, Level, NarrowedTo, Situation } from "./situation.js";
 import type { VocabularyReader } from "./values.js";
+import type { Question } from "./question.js";
 
 interface Surroundings {
   identity: Identity;

@@ -1,12 +1,12 @@
 /** From a request to questions: bytes, caller, action, proofs. Everything that a decision may have to wait for is waited for here. */
 import { Problem } from "../contract/index.js";
-import type { Question } from "./attempt.js";
 import type { Pdp } from "./pdp.js";
 import type { ActivePolicy, AgentProof, Caller, TaskProof } from "./ports.js";
 import { readAction, type ReadAction } from "./read.js";
 import { scan } from "./scan.js";
 import type { Asker } from "./situation.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
+import type { Question } from "./question.js";
 
 /** A body that was parsed, and its caller. */
 export interface AuthenticatedBody {

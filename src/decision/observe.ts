@@ -17,14 +17,13 @@ import {
 } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
 import type { System } from "../system/index.js";
-import type { Question } from "./attempt.js";
-import type { WrittenDecision } from "./commit.js";
-import type { Decider } from "./pdp.js";
+import type { WrittenDecision } from "./pdp.js";
 import type { ActivePolicy, Caller } from "./ports.js";
 import { Lines, isBlank } from "./lines.js";
 import { checkEnvelope, readChecked, type ReadAction } from "./read.js";
-import type { ObservedEvent } from "./record.js";
 import { scan, type ScanLimits } from "./scan.js";
+import type { Question, ObservedEvent } from "./question.js";
+import type { Decider } from "./decider.js";
 
 export interface ObserveLimits extends ScanLimits {
   /** Bytes of one line. */

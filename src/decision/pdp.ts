@@ -1,26 +1,11 @@
 /** Parts of a decision point, and what it offers. */
-import type { Act, Answer, Assessment, Problem, Sighted } from "../contract/index.js";
+import type { Act, Answer, Assessment, Sighted } from "../contract/index.js";
 import type { System } from "../system/index.js";
-import type { Approvable } from "./approval.js";
-import type { Attempt, Attempter } from "./attempt.js";
 import type { Chain } from "./chain.js";
-import type { WrittenDecision } from "./commit.js";
-import type { Intake } from "./intake.js";
-import type {
-  AgentProof,
-  AnswerTime,
-  Caller,
-  DecisionLog,
-  Engine,
-  Facts,
-  ValueFlow,
-  Identity,
-  KeptProfile,
-  Masks,
-  PolicyStage,
-} from "./ports.js";
-import type { Kind } from "./record.js";
+import type { DecisionLog, Engine, Facts, ValueFlow, Identity, KeptProfile, Masks, ActivePolicy } from "./ports.js";
 import type { ScanLimits } from "./scan.js";
+import type { recordText } from "./record.js";
+import type { Approvable, Attempt, Kind } from "./question.js";
 
 export interface DecisionLimits extends ScanLimits {
   batch_actions_max: number;
@@ -69,54 +54,19 @@ export interface Pdp {
   settled?: (act: Act, assessed: Assessment, answer: Answer, kind: Kind, approval: Approvable | null) => void;
 }
 
-/** Milliseconds that each stage took. */
-export interface Stages {
-  read: number;
-  evaluate: number;
-  record: number;
+/** A second policy beside the active one. */
+export interface PolicyStage {
+  /** Returns the policy that decides for an agent: the active one, unless the agent is in the share of the staged one. */
+  policyFor(agent: string, active: ActivePolicy): ActivePolicy;
+  /** Called with each decision, in the turn in which its record is handed over. Throws nothing. */
+  decided(attempt: Attempt): void;
 }
 
-export interface Decided {
+/** An answer, and its record as the log takes it. */
+export interface WrittenDecision {
+  task: string | null;
   answer: Answer;
-  /** The answer as JSON, as it is in the record. */
+  /** The answer as it is in the record. */
   text: string;
-  /** The purpose as the bundle knows it, null if it doesn't: safe as a metric's label. */
-  purpose: string | null;
-  /** Time within which the answer may leave, if it permits. */
-  lease: AnswerTime | null;
-  stages: Stages;
-  /** The agent, as the action names it. */
-  agent: string;
-  /** The trace that the action names, whatever it is; null if it names none. */
-  trace: string | null;
-}
-
-/** Decides actions. `body` and `authorization` are an HTTP request's. */
-export interface Decider {
-  /** @throws Problem */
-  decide: (body: Buffer, authorization: string | undefined) => Promise<Decided>;
-  /** Decides in order, each action with its own id and record; one malformed item rejects the whole. @throws Problem */
-  decideBatch: (body: Buffer, authorization: string | undefined) => Promise<Decided[]>;
-  /** Decides like `decideBatch`, for an authenticated caller and parsed JSON. @throws Problem */
-  decideAll: (asked: readonly unknown[], caller: Caller) => Promise<Decided[]>;
-  /** Decides one action for an adapter or an embedding application. @throws Problem */
-  decideAction: (asked: unknown, caller: Caller, adapter?: string | null, proof?: AgentProof | null) => Promise<Decided>;
-  /**
-   * Decides several actions like `decideAction`, in order. One that can't be read results in its problem, and hinders no other.
-   * @throws Problem for all of them: no bundle, no records
-   */
-  decideActions: (asked: readonly unknown[], caller: Caller, adapter: string) => Promise<(Decided | Problem)[]>;
-  /** Reads a body and authenticates its caller for an adapter. */
-  intake: Intake;
-  /** Attempts an action: returns what it would come to; nothing is learned or recorded. */
-  attempt: Attempter;
-  observed: ObservedCommit;
-}
-
-/** Commits observed actions, whose records are appended by the group. */
-export interface ObservedCommit {
-  /** Writes the record and learns from it; the record has to be appended in the same turn. @throws Problem of masks */
-  write: (attempt: Attempt) => WrittenDecision;
-  /** Undoes what `write` kept of a record that did not reach the disk. */
-  unrecorded: (written: Pick<WrittenDecision, "answer" | "task">) => void;
+  entry: ReturnType<typeof recordText>;
 }

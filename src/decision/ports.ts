@@ -19,8 +19,6 @@ import type {
   Vocabulary,
   Zone,
 } from "../contract/index.js";
-import type { NamesOfAct } from "./act.js";
-import type { Attempt } from "./attempt.js";
 
 /** Subject that a token names, by its issuer (RFC 7519, sections 4.1.1 and 4.1.2). */
 export interface TokenSubject {
@@ -206,14 +204,6 @@ export interface ActivePolicy {
   evaluate(input: string): Evaluation;
 }
 
-/** A second policy beside the active one. */
-export interface PolicyStage {
-  /** Returns the policy that decides for an agent: the active one, unless the agent is in the share of the staged one. */
-  policyFor(agent: string, active: ActivePolicy): ActivePolicy;
-  /** Called with each decision, in the turn in which its record is handed over. Throws nothing. */
-  decided(attempt: Attempt): void;
-}
-
 export interface Engine {
   /** Null until a verified bundle is active. */
   readonly active: ActivePolicy | null;
@@ -337,3 +327,6 @@ export interface Masks {
 }
 
 export type { PolicyInput };
+
+/** Names that the record of an action will have, in place of its own if the bundle masks them. */
+export type NamesOfAct = Pick<Act, "type" | "id" | "session" | "source">;

@@ -1,34 +1,10 @@
 /** A decision's record is canonical JSON (RFC 8785) around its answer, put together from parts whose texts are made, or kept, elsewhere. */
 import { hash } from "node:crypto";
-import {
-  RECORD_BYTES_MAX,
-  RECORD_VERSION,
-  canonical,
-  quoted,
-  type ActRecord,
-  type Answer,
-  type FloorFacts,
-  type Returned,
-} from "../contract/index.js";
-import type { Attempt } from "./attempt.js";
+import { RECORD_BYTES_MAX, RECORD_VERSION, canonical, quoted, type ActRecord, type Answer, type FloorFacts } from "../contract/index.js";
 import { actText, answerText, floorText, requestText } from "./canonical_texts.js";
 import type { Agent, Beside, Maskable, Masked, Task } from "./ports.js";
 import type { Gathered, Situation } from "./situation.js";
-
-/** Kind of a judged action. `observed`: it has happened, and is judged anyway. */
-export type Kind = "decision" | "observed";
-
-/** Report about an observed action. */
-export interface ObservedEvent {
-  /** RFC 3339, UTC; and the same in milliseconds since the epoch. */
-  at: string;
-  at_ms: number;
-  outcome: string | null;
-  /** True if its agent should have asked before, and hadn't. */
-  unasked?: boolean;
-  /** Values that it returned; null: not reported. */
-  returned?: Returned | null;
-}
+import type { Attempt } from "./question.js";
 
 export interface RecordedAttempt {
   attempt: Attempt;

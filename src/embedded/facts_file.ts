@@ -1,12 +1,12 @@
 /** Facts from a file that is watched, for an application without a service: as strict as an import, and gone with the process. */
 import type { Facts } from "../decision/ports.js";
 import { Commands } from "../facts/commands.js";
-import type { CompileEntry, KnownPolicy } from "../facts/registry.js";
 import { WatchedFile } from "../facts/watched_file.js";
 import { MemoryStore } from "../store/memory.js";
 import type { Clock, System, Timers } from "../system/index.js";
 import { factsOf } from "../facts/aged.js";
 import { Freshness } from "./freshness.js";
+import type { CompileEntry, KnownPolicy } from "../facts/facts_lookup.js";
 
 export interface FactsFileOptions {
   file: string;

@@ -17,12 +17,13 @@ import {
   type SnapshotEvent,
 } from "../contract/index.js";
 import type { Caller, Facts } from "../decision/ports.js";
-import { Registry, type CompileEntry, type KnownPolicy } from "../facts/registry.js";
+import { Registry } from "../facts/registry.js";
 import type { Json } from "../store/store.js";
 import type { Clock, System, Timers } from "../system/index.js";
 import { factsOf } from "../facts/aged.js";
 import { Freshness } from "./freshness.js";
 import { LocalHeard } from "./local_heard.js";
+import type { CompileEntry, KnownPolicy } from "../facts/facts_lookup.js";
 
 export interface FeedOptions {
   /** Time after the last word from the service for which facts may be decided on. */

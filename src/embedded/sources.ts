@@ -7,7 +7,6 @@ import { Transport, type Carrier } from "../client/transport.js";
 import { Problem, type Scope } from "../contract/index.js";
 import type { ActivePolicy, Caller, Facts, Identity } from "../decision/ports.js";
 import { NO_TOKEN } from "../decision/still.js";
-import type { KnownPolicy } from "../facts/registry.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { uncounted } from "./elsewhere.js";
@@ -18,6 +17,7 @@ import { LocalHeard } from "./local_heard.js";
 import { reportEngine } from "./log_events.js";
 import { failingOf, type Failing } from "./not_ready.js";
 import type { EmbeddedOptions, ReadOptions, ServiceOptions } from "./options.js";
+import type { KnownPolicy } from "../facts/facts_lookup.js";
 
 export interface FactsSource {
   /** Facts as decisions use them. */

@@ -3,7 +3,7 @@ import { type AgentState, type ChangeAgent, type CreateAgent, type Credential } 
 import { iso, stateOfAgent, type AgentFact } from "./entities.js";
 import { checkAttributes, named } from "./fields.js";
 import { checkCanonical, refuse } from "./problems.js";
-import type { FactsLookup, KnownPolicy } from "./registry.js";
+import type { FactsLookup, KnownPolicy } from "./facts_lookup.js";
 
 /**
  * A new agent, or one that is there already.

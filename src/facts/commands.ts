@@ -40,11 +40,12 @@ import { restrictionOf, withBound, withEnd, withEvent, withNarrowing, withRevoca
 import { checkAttributes } from "./fields.js";
 import { refuse } from "./problems.js";
 import { FactsReading } from "./reading.js";
-import { Registry, split, type CompileEntry, type FactsCluster, type KnownPolicy } from "./registry.js";
+import { Registry, split, type FactsCluster } from "./registry.js";
 import { TOKENS, checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { checkAddedSubjects, checkLowering, checkNewTask, isLive, type TaskLimits } from "./tasks.js";
 import { without } from "../system/without.js";
+import type { CompileEntry, KnownPolicy } from "./facts_lookup.js";
 
 export interface FactsLimits extends TaskLimits, GrantLimits {
   agents_max: number;

@@ -2,8 +2,8 @@
 import { parseTime, type Approval, type CreateGrant, type GrantFactState } from "../contract/index.js";
 import { iso } from "./entities.js";
 import { checkCanonical, refuse, span } from "./problems.js";
-import type { CompileEntry, FactsLookup, KnownPolicy } from "./registry.js";
 import { isLive } from "./tasks.js";
+import type { CompileEntry, FactsLookup, KnownPolicy } from "./facts_lookup.js";
 
 export interface GrantLimits {
   /** Furthest expiry from its beginning, and of its beginning from now. */

@@ -1,7 +1,7 @@
 /** Grants in memory: what of them a decision sees, by the vocabulary in force, and how often each was used. */
 import type { Approval, GrantFactState, InputGrant, Vocabulary } from "../contract/index.js";
 import type { GrantFact } from "./entities.js";
-import type { CompileEntry, CompiledEntry, KnownPolicy } from "./registry.js";
+import type { CompileEntry, CompiledEntry, KnownPolicy } from "./facts_lookup.js";
 
 /** Kept so long after their end, so that a late question hears how they ended and not that they are unknown. */
 export const OVER_KEPT_MS = 3_600_000;

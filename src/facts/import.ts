@@ -32,12 +32,13 @@ import { checkNewGrant } from "./grants.js";
 import type { ImportFact, ImportFile } from "./import_file.js";
 import { withNarrowing } from "./narrowing.js";
 import { refuse } from "./problems.js";
-import type { FactsLookup, KnownPolicy, Registry, StoredRevocationScope } from "./registry.js";
+import type { Registry } from "./registry.js";
 import { checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";
 import { SimilarIds } from "./similar.js";
 import { checkAddedSubjects, checkNewTask } from "./tasks.js";
 import { without } from "../system/without.js";
+import type { FactsLookup, KnownPolicy, StoredRevocationScope } from "./facts_lookup.js";
 
 /** Facts checked, or applied, before others get their turn. */
 const PART = 100;

@@ -1,7 +1,8 @@
 /** Reach of a change: the work that it can hit, and all that was handed on from that work. */
 import type { GrantFactState, RevocationState, TaskState } from "../contract/index.js";
 import type { Json } from "../store/store.js";
-import { split, type Registry, type StoredRevocationScope } from "./registry.js";
+import { split, type Registry } from "./registry.js";
+import type { StoredRevocationScope } from "./facts_lookup.js";
 
 /** The agents and purposes that someone may hear of; null: any. */
 export interface Sight {

@@ -19,8 +19,9 @@ import type { Clock } from "../system/index.js";
 import { stateOfAgent, stateOfTask, type AgentFact, type TaskFact } from "./entities.js";
 import { approvalId } from "./grants.js";
 import { page, type PageAsked } from "./pages.js";
-import type { HeldGrantState, Registry, StoredRevocationScope } from "./registry.js";
+import type { HeldGrantState, Registry } from "./registry.js";
 import { isLive } from "./tasks.js";
+import type { StoredRevocationScope } from "./facts_lookup.js";
 
 /** Returns true if a caller may know of a fact; a page skips the others. */
 type Sees<T> = (fact: T) => boolean;

@@ -4,14 +4,12 @@
  */
 import type {
   AgentState,
-  Condition,
   Credential,
   FindingState,
   GrantFactState,
   NarrowingState,
   RevocationState,
   TaskState,
-  Vocabulary,
 } from "../contract/index.js";
 import type { Change, Json } from "../store/store.js";
 import type { Timers } from "../system/index.js";
@@ -33,45 +31,9 @@ import { revocationId, TOKENS } from "./revocations.js";
 import { Shared } from "./share.js";
 import { SimilarIds } from "./similar.js";
 import { SortedIds } from "./sorted_ids.js";
-
-export type StoredRevocationScope = RevocationState["scope"];
+import type { StoredRevocationScope, CompileEntry, KnownPolicy, FactsLookup } from "./facts_lookup.js";
 
 export { GRANTS_KEPT_MS, OVER_KEPT_MS, type VisibleGrant, type HeldGrantState } from "./held_grants.js";
-
-/** An entry of a grant for one vocabulary. */
-export interface CompiledEntry {
-  /** Type → verbs. */
-  covers: ReadonlyMap<string, ReadonlySet<string>>;
-  about: "task" | "other" | "any";
-  when: Condition[];
-}
-
-/** Why an entry is not acceptable. `field` is a JSON pointer into it. */
-export interface EntryError {
-  field: string;
-  expected: string;
-}
-
-/** Compiles an entry as purposes write it. */
-export type CompileEntry = (entry: Record<string, unknown>, vocabulary: Vocabulary) => CompiledEntry | EntryError;
-
-/** Parts of the active bundle that facts are checked against. */
-export interface KnownPolicy {
-  readonly vocabulary: Vocabulary;
-  readonly purposes: ReadonlyMap<string, unknown>;
-}
-
-/** Facts that others are checked against: the registry, and an import's lines laid over it. */
-export interface FactsLookup {
-  agent(id: string): AgentFact | undefined;
-  task(id: string): TaskFact | undefined;
-  grant(id: string): GrantFact | undefined;
-  /** Returns the agent that has this credential, or had it: a former agent keeps its own until another is given them. */
-  agentOf(subject: Credential): string | undefined;
-  /** Another agent, past ones too, whose id could be taken for this one. */
-  similarAgent(id: string): string | undefined;
-  revoked(scope: StoredRevocationScope, id: string): boolean;
-}
 
 /** Cluster that decides on the same facts. */
 export interface FactsCluster {

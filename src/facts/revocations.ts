@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { REVOCATION_SCOPES, type RevocationTarget } from "../contract/index.js";
 import type { AgentFact } from "./entities.js";
 import { checkCanonical, refuse } from "./problems.js";
-import type { FactsLookup, KnownPolicy, StoredRevocationScope } from "./registry.js";
+import type { FactsLookup, KnownPolicy, StoredRevocationScope } from "./facts_lookup.js";
 
 export interface ScopedTarget {
   scope: StoredRevocationScope;

@@ -12,7 +12,7 @@ import {
 import { iso, type TaskFact } from "./entities.js";
 import { checkAttributes, checkSubjects, named } from "./fields.js";
 import { checkCanonical, refuse, span } from "./problems.js";
-import type { FactsLookup, KnownPolicy } from "./registry.js";
+import type { FactsLookup, KnownPolicy } from "./facts_lookup.js";
 
 export interface TaskLimits {
   /** Furthest expiry from now. */

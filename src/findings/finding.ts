@@ -1,15 +1,8 @@
 /** One finding, put together from its records, one after another. However many they are, it stays small. */
-import type { Answer, DecisionRecord, Finding, NoticeRecord, Reason, RecordAction, Severity, Sighted } from "../contract/index.js";
+import type { Answer, DecisionRecord, Finding, Reason, Severity, Sighted } from "../contract/index.js";
 import { waitingOf, type WaitingAction } from "./waiting.js";
 import { aboutOfId, concerning, gravity, isBehavior, leading } from "./about.js";
-
-/** A record that names a finding. */
-export interface FindingRecord<R = DecisionRecord> {
-  seq: number;
-  action: RecordAction | null;
-  record: R;
-}
-export type SeenAny = FindingRecord<DecisionRecord | NoticeRecord>;
+import type { FindingRecord, SeenAny } from "./finding_record.js";
 
 /** Finding as the records have it; its state comes from the verdicts. */
 export type RecordedFinding = Omit<Finding, "state" | "verdict" | "revision">;

@@ -16,7 +16,8 @@ import {
 } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 import { gravity } from "./about.js";
-import { FindingFold, type SeenAny } from "./finding.js";
+import { FindingFold } from "./finding.js";
+import type { SeenAny } from "./finding_record.js";
 
 const ID = new RegExp(FINDING_PATTERN);
 

@@ -1,6 +1,6 @@
 /** Prepares what a finding shows of an action that waits: enough to approve it, cut to length, and harmless wherever it is shown. */
 import { pointerToken, type Finding } from "../contract/index.js";
-import type { FindingRecord } from "./finding.js";
+import type { FindingRecord } from "./finding_record.js";
 
 export type WaitingAction = Finding["waiting"][number];
 

@@ -1,8 +1,6 @@
 /** Meters and compiles one module, and ends. */
 import { parentPort, workerData } from "node:worker_threads";
-import { compileMetered } from "./modules.js";
-
-export type FromCompiler = { kind: "compiled"; module: WebAssembly.Module } | { kind: "closed" };
+import { compileMetered, type FromCompiler } from "./modules.js";
 
 if (parentPort === null) throw new Error("this module is a worker's");
 const say = (message: FromCompiler): void => parentPort?.postMessage(message);

@@ -2,7 +2,6 @@
 import { createHash } from "node:crypto";
 import { BundleError, type BundleCode } from "../bundle/errors.js";
 import { workerThread } from "../system/thread.js";
-import type { FromCompiler } from "./compile_worker.js";
 import { metered } from "./metering.js";
 
 /** Functions that a module may import. Metering puts the first two otherwise; the others lead to the builtins that are hosted. */
@@ -80,3 +79,5 @@ function keep(digest: string, module: WebAssembly.Module): void {
 function digestOf(wasm: Uint8Array): string {
   return createHash("sha256").update(wasm).digest("hex");
 }
+
+export type FromCompiler = { kind: "compiled"; module: WebAssembly.Module } | { kind: "closed" };

@@ -5,11 +5,11 @@
 import { createHash } from "node:crypto";
 import { canonical, type PolicyIdentity } from "../contract/index.js";
 import { BundleError } from "../bundle/errors.js";
-import type { Attempt } from "../decision/attempt.js";
 import { concludeBeside } from "../decision/beside.js";
-import type { Conclusion } from "../decision/conclude.js";
-import type { ActivePolicy, PolicyStage } from "../decision/ports.js";
+import type { ActivePolicy } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
+import type { Attempt, Conclusion } from "../decision/question.js";
+import type { PolicyStage } from "../decision/pdp.js";
 
 export interface StageLimits {
   /** Comparisons before differences can end a stage. */

@@ -1,12 +1,13 @@
 /** Decides what a record says was decided, from that record and a bundle alone, through the service's own floor and conclusion. */
 import type { DecisionRecord, PolicyInput } from "../contract/index.js";
-import { conclude, concludeFloor, unasked, type Conclusion, type GrantFound, type LevelResult } from "../decision/conclude.js";
+import { conclude, concludeFloor, unasked, type GrantFound, type LevelResult } from "../decision/conclude.js";
 import { floor } from "../decision/floor.js";
 import type { Situation } from "../decision/situation.js";
 import type { Evaluation, Task } from "../decision/ports.js";
 import type { RunningBundle } from "./bundles.js";
 import type { DecisionInputs } from "./recorded.js";
 import type { FloorRead } from "./shapes.js";
+import type { Conclusion } from "../decision/question.js";
 
 /** @param level 0: of the action's own task; 1: of the first up the chain */
 export type Evaluate = (input: string, level: number) => Evaluation;

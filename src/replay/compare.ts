@@ -8,8 +8,8 @@ import {
   type PolicyIdentity,
   type Reason,
 } from "../contract/index.js";
-import type { Conclusion } from "../decision/conclude.js";
 import { opensFinding } from "../decision/answer.js";
+import type { Conclusion } from "../decision/question.js";
 
 /** One value that differs, by its JSON pointer into the answer; left out: it is not there. */
 export interface ValueDifference {

@@ -1,6 +1,5 @@
 /** Computes what another bundle would have decided for the decisions on record. */
 import { Problem, type PolicyIdentity } from "../contract/index.js";
-import type { Conclusion } from "../decision/conclude.js";
 import type { Timers } from "../system/index.js";
 import { decideAgain } from "./again.js";
 import { inBatches, type ReplayProgress } from "./batches.js";
@@ -10,6 +9,7 @@ import { dependsOnMask, withoutDigests } from "./masked.js";
 import type { DecisionInputs, ReplayableRecord } from "./recorded.js";
 import type { RecordRange, UnreadableRecord } from "./records.js";
 import { ReplayTally, type CountedChanges } from "./tally.js";
+import type { Conclusion } from "../decision/question.js";
 
 /** Records that nothing can be said of, and why. */
 export interface Apart {

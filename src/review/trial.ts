@@ -1,7 +1,6 @@
 /** Asks two policies the same recorded questions, and reports what the second would decide differently from the first. */
 import { canonical, type Catalogue, type Purpose } from "../contract/index.js";
 import type { BundleContent } from "../bundle/verify.js";
-import type { Conclusion } from "../decision/conclude.js";
 import { inBatches, type ReplayProgress } from "../replay/batches.js";
 import type { RunningBundle } from "../replay/bundles.js";
 import { judge } from "../replay/impact.js";
@@ -10,6 +9,7 @@ import type { RecordRange, ReadRecord } from "../replay/records.js";
 import { ReplayTally, type DecisionChange } from "../replay/tally.js";
 import { withheldKey } from "./proposal.js";
 import type { Timers } from "../system/index.js";
+import type { Conclusion } from "../decision/question.js";
 
 export interface Trial {
   /** Decisions that both were asked. */

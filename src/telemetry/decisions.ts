@@ -12,8 +12,8 @@ import {
 } from "@opentelemetry/api";
 import { parseTraceParent } from "@opentelemetry/core";
 import { Problem } from "../contract/index.js";
-import type { Decided, Decider } from "../decision/pdp.js";
 import type { Clock } from "../system/index.js";
+import type { Decided, Decider } from "../decision/decider.js";
 
 /** Calls a function with what it asks for belonging to the trace of this `traceparent` (W3C Trace Context, section 3.2), if it is one. */
 export type WithinTrace = <T>(traceparent: string | undefined, call: () => T) => T;

@@ -13,7 +13,6 @@ import {
   type StreamEnd,
   type WaitingApproval,
 } from "../contract/index.js";
-import type { Approvable } from "../decision/approval.js";
 import type { Chain } from "../decision/chain.js";
 import type { Commands } from "../facts/commands.js";
 import { listApprovals, type ApprovalFilter } from "../findings/approvals.js";
@@ -30,6 +29,7 @@ import type { System } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import type { CaughtUp } from "./caught_up.js";
+import type { Approvable } from "../decision/question.js";
 
 const DAY_MS = 86_400_000;
 const CURSOR = "findings/webhook.cursor";

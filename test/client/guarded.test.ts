@@ -2,13 +2,13 @@
 import { expect } from "chai";
 import type { Answer, ReportOutcome } from "../../src/contract/index.js";
 import { AskedAction, type Action } from "../../src/client/action.js";
-import type { DecideOptions } from "../../src/client/client.js";
 import { Denied, Refusal, Undecided } from "../../src/client/errors.js";
 import { Guarded, type GuardOptions, type Permitted } from "../../src/client/guarded.js";
 import { ChangeReceiver } from "../../src/client/heard.js";
 import { ActionOnHold } from "../../src/client/held.js";
 import type { Outside } from "../../src/client/outside.js";
 import { StillTimers, turns } from "../facts/world.js";
+import type { DecideOptions } from "../../src/client/options.js";
 
 const WORK = { agent: "a-1", purpose: "support", task: "T-1" };
 const ACTION = { ...WORK, verb: "update", resource: { type: "note", id: "n-1" }, arguments: { text: "hello" } } as unknown as Action;

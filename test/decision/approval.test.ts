@@ -1,9 +1,9 @@
 import { expect } from "chai";
 import { approvalOf } from "../../src/decision/approval.js";
-import type { Question } from "../../src/decision/attempt.js";
 import type { AgentProof, Facts } from "../../src/decision/ports.js";
 import type { Level, Situation } from "../../src/decision/situation.js";
 import { AGENT, CALLER, NOW, SITUATION, TASK } from "./world.js";
+import type { Question } from "../../src/decision/question.js";
 
 const PROOF: AgentProof = {
   actor: { issuer: "agents", subject: "s7" },

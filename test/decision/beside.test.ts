@@ -1,10 +1,10 @@
 /** An attempt that is decided again by another policy, on the same facts: what a staged bundle would have said. */
 import { expect } from "chai";
 import type { PolicyInput, PolicyResult } from "../../src/contract/index.js";
-import type { Attempt } from "../../src/decision/attempt.js";
 import { concludeBeside } from "../../src/decision/beside.js";
 import { Chain } from "../../src/decision/chain.js";
 import { AGENT, ALLOWED, CALLER, REQUEST, TASK, World, policyOf } from "./world.js";
+import type { Attempt } from "../../src/decision/question.js";
 
 const DENIED: PolicyResult = {
   ...{ decision: "deny", proceed: false, obligations: [] },

@@ -1,10 +1,11 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { BUILTIN_REASONS, FLOOR_CODES, SEVERITIES, type Catalogue, type CatalogueEntry, type FloorCode } from "../../src/contract/index.js";
-import { conclude, concludeFloor, unasked, type Conclusion, type GrantFound, type Scene } from "../../src/decision/conclude.js";
+import { conclude, concludeFloor, unasked, type GrantFound, type Scene } from "../../src/decision/conclude.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
 import { ALLOWED, CATALOGUE, NOW, REQUEST, World, policyOf } from "./world.js";
 import { POLICY, scene, conclusionOf, allow, unsaidFlag, flag, log, deny, modify } from "./conclude_support.js";
+import type { Conclusion } from "../../src/decision/question.js";
 
 const codes = ({ reasons }: Conclusion): string[] => reasons.map(({ code }) => code);
 

@@ -1,9 +1,10 @@
 import { type Obligation, type PolicyReason } from "../../src/contract/index.js";
-import { conclude, type Conclusion, type Scene } from "../../src/decision/conclude.js";
+import { conclude, type Scene } from "../../src/decision/conclude.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
 import { readAction } from "../../src/decision/read.js";
 import { vocabularyReader } from "../../src/decision/values.js";
 import { CALLER, REQUEST, SITUATION, VOCABULARY, policyOf } from "./world.js";
+import type { Conclusion } from "../../src/decision/question.js";
 
 export const POLICY = policyOf(() => null);
 export const reader = vocabularyReader(VOCABULARY);

@@ -2,9 +2,9 @@ import { expect } from "chai";
 import type { CreateRevocation, RevocationTarget } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
 import { exportFacts } from "../../src/facts/export.js";
-import type { StoredRevocationScope } from "../../src/facts/registry.js";
 import { StoreUnavailable } from "../../src/store/store.js";
 import { HOUR_MS, NOW, World, at, outcome, turns, type Fate } from "./world.js";
+import type { StoredRevocationScope } from "../../src/facts/facts_lookup.js";
 
 const everything: CreateRevocation = { scope: { everything: true }, reason: "drill" };
 const cut = (scope: RevocationTarget): CreateRevocation => ({ scope, reason: "odd" });

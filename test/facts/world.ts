@@ -5,7 +5,6 @@ import { compileWhen } from "../../src/bundle/matchers.js";
 import { readAbout, readTargets } from "../../src/bundle/targets.js";
 import { Commands, type FactsLimits } from "../../src/facts/commands.js";
 import { readJsonLines } from "../../src/facts/import_file.js";
-import type { CompileEntry, KnownPolicy } from "../../src/facts/registry.js";
 import { MemoryDisk, MemoryStore } from "../../src/store/memory.js";
 import {
   StoreUnavailable,
@@ -18,6 +17,7 @@ import {
   type Write,
 } from "../../src/store/store.js";
 import type { Timers } from "../../src/system/index.js";
+import type { CompileEntry, KnownPolicy } from "../../src/facts/facts_lookup.js";
 
 export const NOW = Date.UTC(2026, 2, 3, 9);
 export const HOUR_MS = 3_600_000;

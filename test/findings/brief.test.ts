@@ -2,8 +2,9 @@ import { expect } from "chai";
 import { briefText } from "../../src/records/brief.js";
 import { actionOf } from "../../src/records/row.js";
 import { rowOf } from "../../src/records/row.js";
-import { FindingFold, type SeenAny } from "../../src/findings/finding.js";
+import { FindingFold } from "../../src/findings/finding.js";
 import { decisionId, deny, flag, log, NOW } from "./sightings.js";
+import type { SeenAny } from "../../src/findings/finding_record.js";
 
 const ID = decisionId(NOW, 1);
 const REQUEST = {

@@ -1,7 +1,7 @@
 /** Judged actions as grouping sees them, and records of them as the index tells them. */
 import type { DecisionRecord, Reason, Sighted } from "../../src/contract/index.js";
 import { Incidents } from "../../src/findings/incidents.js";
-import type { FindingRecord } from "../../src/findings/finding.js";
+import type { FindingRecord } from "../../src/findings/finding_record.js";
 
 export const NOW = Date.UTC(2026, 2, 3, 9);
 export const MINUTE_MS = 60_000;

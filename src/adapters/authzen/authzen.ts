@@ -6,13 +6,13 @@ import { hash } from "node:crypto";
 import { Problem } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import { readAction } from "../../decision/read.js";
-import type { Decided, Decider } from "../../decision/pdp.js";
 import { AccessRequests, approvalSays, readDenial, type Approvals, type TaskAnswer } from "./access_request.js";
 import { decisionText, isPermitted, itemErrorText, OBLIGATION_TYPES } from "./answer.js";
 import type { Entities } from "./entities.js";
 import { mappingOf, type AuthzenConfig } from "./mapping.js";
 import { readQuestion, readSearch, readSeveral, type AuthzenQuestion, type SearchKind, type Several } from "./read.js";
 import { search, type KnownFacts } from "./search.js";
+import type { Decided, Decider } from "../../decision/decider.js";
 
 export const ADAPTER = "authzen";
 

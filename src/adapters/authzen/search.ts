@@ -7,12 +7,12 @@ import { hash } from "node:crypto";
 import { Problem, canonical, type Obligation } from "../../contract/index.js";
 import type { ActivePolicy, Caller, Task } from "../../decision/ports.js";
 import { readAction } from "../../decision/read.js";
-import type { Decider } from "../../decision/pdp.js";
 import type { VocabularyReader } from "../../decision/values.js";
 import { isPermitted, obligationsText } from "./answer.js";
 import type { Entities } from "./entities.js";
 import type { Mapping } from "./mapping.js";
 import type { AuthzenQuestion, Search } from "./read.js";
+import type { Decider } from "../../decision/decider.js";
 
 /** Facts that a search needs about agents and tasks. */
 export interface KnownFacts {

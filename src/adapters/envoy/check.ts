@@ -8,12 +8,12 @@ import { pathTarget, paramsOf, type PathTarget } from "../../contract/paths.js";
 import { httpRefusal, type HttpRefusal, type ProxyRefusalCode } from "../../contract/refusals.js";
 import type { AgentProof, Caller, TokenSubject } from "../../decision/ports.js";
 import { scan, type ScanLimits } from "../../decision/scan.js";
-import type { Decided } from "../../decision/pdp.js";
 import { actionOf, isObject } from "../../guards/mcp/mapping.js";
 import { actorsOf, isClaims, tokenUse } from "../../identity/claims.js";
 import { McpRefusal } from "../../guards/mcp/refusal.js";
 import type { Clock } from "../../system/index.js";
 import type { EnvoyMapping, EnvoyRoute, MappedPlaces } from "./mapping.js";
+import type { Decided } from "../../decision/decider.js";
 
 /** Request that a proxy holds back, as far as the proxy describes it. */
 export interface ProxiedRequest {

@@ -14,8 +14,7 @@ import {
   type PolicyInput,
   type Reason,
 } from "../../contract/index.js";
-import type { NamesOfAct } from "../../decision/act.js";
-import type { AgentProof, Masked, Maskable } from "../../decision/ports.js";
+import type { AgentProof, Masked, Maskable, NamesOfAct } from "../../decision/ports.js";
 import { maskText, type MaskKey } from "./digest.js";
 import { maskBelow, type Below } from "./fields.js";
 import type { Plan } from "./plan.js";

@@ -1,8 +1,7 @@
 /** Masks decisions and facts before they are recorded, so that nothing that a bundle masks is ever written. */
 import { Problem } from "../../contract/index.js";
 import { factsText, readFactsText } from "../../decision/facts_record.js";
-import type { NamesOfAct } from "../../decision/act.js";
-import type { ActivePolicy, Log, Maskable, Masked, Masks } from "../../decision/ports.js";
+import type { ActivePolicy, Log, Maskable, Masked, Masks, NamesOfAct } from "../../decision/ports.js";
 import type { MaskKey } from "./digest.js";
 import { Masking } from "./masker.js";
 import { planOf, planOfAll, type Plan } from "./plan.js";

@@ -9,7 +9,6 @@ import { Client, credentials, status, type ChannelCredentials, type ServiceError
 import { expect } from "chai";
 import { parseEnvoyMapping } from "../../../src/adapters/envoy/mapping.js";
 import { Problem, type Answer } from "../../../src/contract/index.js";
-import type { Decided } from "../../../src/decision/pdp.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { admission } from "../../../src/http/admission.js";
 import type { EnvoyDeps } from "../../../src/http/deps.js";
@@ -22,6 +21,7 @@ import { until } from "../../client/desk.js";
 import { PUBLISHED, answered, checkRequest, metadataOf } from "./proxy.js";
 import type { Json } from "../../http/asking.js";
 import { skip } from "../../skip.js";
+import type { Decided } from "../../../src/decision/decider.js";
 
 const CHECK = "/envoy.service.auth.v3.Authorization/Check";
 const service = PUBLISHED["envoy.service.auth.v3.Authorization"];
