@@ -31,7 +31,7 @@ threat("D4", "what neither the size of its operands nor fuel bounds is refused w
   },
   without: {
     "the list of builtins": [cut.text("bundle/check.js", "checkTypes", '"--capabilities", CAPABILITIES_FILE,', "")],
-    "constant patterns": [cut.call("bundle/check.js", "checkPolicySet", "checkConventions")],
+    "constant patterns": [cut.call("bundle/check.js", "checkPolicySet", "checkConventions", "[]")],
   },
 });
 
