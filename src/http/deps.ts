@@ -19,13 +19,6 @@ import type { TaskWork } from "../identity/task_tokens.js";
 import type { WithinTrace } from "../telemetry/decisions.js";
 import type { Logger } from "../system/logger.js";
 import type { Timers } from "../system/index.js";
-import type { ClusterNode } from "../wiring/cluster.js";
-import type { ServiceProfile } from "../wiring/profile.js";
-import type { Explain } from "../wiring/explaining.js";
-import type { FindingsRoom } from "../wiring/findings.js";
-import type { HandedInRecords } from "../wiring/handed_in.js";
-import type { SecurityEventsRoom } from "../wiring/security_events.js";
-import type { SensingRoom } from "../wiring/sensing.js";
 import type { BundleArchive } from "../policy/source.js";
 import type { Admission } from "./admission.js";
 import type { BundleWaiters } from "./bundle_waiters.js";
@@ -34,6 +27,7 @@ import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
 import type { Callers } from "./share.js";
 import type { RecordStreams } from "./record_stream.js";
+import type { ClusterRoom, Explain, FindingsRoom, HandInRoom, ProfileRoom, SecurityEventsRoom, SensingRoom } from "./rooms.js";
 
 export interface BundlesPort {
   readonly status: BundlesAnswer;
@@ -117,9 +111,9 @@ export interface HttpDeps extends SensingRoom {
   handingIn: Admission;
   facts: Commands;
   /** Left out: the service decides alone. */
-  cluster?: Pick<ClusterNode, "answer" | "standing"> | undefined;
+  cluster?: ClusterRoom | undefined;
   flights: Flights;
-  profile: Pick<ServiceProfile, "rollBack" | "describe">;
+  profile: ProfileRoom;
   events: EventStreams;
   bundles: BundlesPort;
   bundleWaiters: BundleWaiters;
@@ -131,7 +125,7 @@ export interface HttpDeps extends SensingRoom {
   explain: Explain;
   recordStreams: RecordStreams;
   findings: FindingsRoom;
-  handedIn: HandedInRecords;
+  handedIn: HandInRoom;
   securityEvents: SecurityEventsRoom;
   logKeys: LogIdentity;
   /** Returns the last checkpoint that a witness cosigned; null: none, or no such witness. */

@@ -10,7 +10,7 @@ import type { Bound } from "../system/bounds.js";
 import type { Decided } from "../decision/decide.js";
 import type { SourcePullerStatus } from "../sources/puller.js";
 import type { StageStatus } from "../policy/staging.js";
-import type { SecurityEventsState } from "../wiring/security_events.js";
+import type { SecurityEventsState } from "./rooms.js";
 
 export interface Observed {
   policy: PolicyIdentity | null;

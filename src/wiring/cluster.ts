@@ -22,6 +22,7 @@ import type { System, Timers } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
+import type { ClusterRoom } from "../http/rooms.js";
 
 type ClusterConfig = NonNullable<Config["cluster"]>;
 
@@ -91,7 +92,7 @@ export interface NodeParts {
   record: (detail: Record<string, unknown>) => Promise<unknown>;
 }
 
-export class ClusterNode implements OtherNodes {
+export class ClusterNode implements OtherNodes, ClusterRoom {
   /** Facts as decisions see them: stale without a lease. */
   readonly facts: Facts;
   readonly #parts: NodeParts;

@@ -1,9 +1,8 @@
 /** Explains decisions on record by the running policy, a few evaluations a turn: decisions go on meanwhile. */
-import { Problem, type ExplainAnswer, type PolicyInput, type ShownRecord } from "../contract/index.js";
+import { Problem, type PolicyInput } from "../contract/index.js";
 import type { Engine } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
-
-export type Explain = (shown: ShownRecord) => Promise<ExplainAnswer>;
+import type { Explain } from "../http/rooms.js";
 
 export function explaining(engine: Engine, timers: Timers): Explain {
   const pause = (): Promise<void> =>

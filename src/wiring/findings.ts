@@ -2,26 +2,16 @@
 import { join } from "node:path";
 import { poster } from "../system/post.js";
 import type { RecordSearch } from "../records/search.js";
-import {
-  isVerdict,
-  type Act,
-  type Answer,
-  type DecisionRecord,
-  type Finding,
-  type FindingState,
-  type FoundRecord,
-  type StreamEnd,
-  type WaitingApproval,
-} from "../contract/index.js";
+import { isVerdict, type Act, type Answer, type DecisionRecord, type FindingState, type StreamEnd } from "../contract/index.js";
 import type { Chain } from "../decision/chain.js";
 import type { Commands } from "../facts/commands.js";
-import { listApprovals, type ApprovalFilter } from "../findings/approvals.js";
+import { listApprovals } from "../findings/approvals.js";
 import { Findings } from "../findings/findings.js";
 import { HeldActions } from "../findings/held.js";
 import { Incidents } from "../findings/incidents.js";
 import { recallIncidents } from "../findings/recall.js";
 import { actionsOf, timelineOf } from "../findings/timeline.js";
-import { Verdicts, type ApprovingPolicy, type Reviewer } from "../findings/verdicts.js";
+import { Verdicts, type ApprovingPolicy } from "../findings/verdicts.js";
 import { Webhook } from "../findings/webhook.js";
 import { FindingStreams } from "../http/finding_stream.js";
 import type { Config } from "../system/config.js";
@@ -30,6 +20,7 @@ import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import type { CaughtUp } from "./caught_up.js";
 import type { Approvable } from "../decision/question.js";
+import type { FindingsRoom } from "../http/rooms.js";
 
 const DAY_MS = 86_400_000;
 const CURSOR = "findings/webhook.cursor";
@@ -50,17 +41,6 @@ export interface FindingsDeps {
   actOf: (record: DecisionRecord) => Act | null;
   /** Called for each stream that the service ends, with its caller. */
   ended: (why: StreamEnd, caller: string) => void;
-}
-
-/** Parts that the routes need. */
-export interface FindingsRoom {
-  findings: Findings;
-  verdicts: Verdicts;
-  streams: FindingStreams;
-  /** Actions that wait for a person, or did; `reviewer` is null if the caller has no right to approve. */
-  approvals: (filter: ApprovalFilter, reviewer: Reviewer | null, sees: (finding: Finding) => boolean) => WaitingApproval[];
-  /** @throws Problem `index_unavailable` */
-  timeline: (finding: Finding) => Promise<{ timeline: FoundRecord[]; indexed_to: number }>;
 }
 
 export interface WiredFindings extends FindingsRoom {

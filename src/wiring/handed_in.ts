@@ -32,6 +32,7 @@ import { isAsked, isRefused } from "../replay/shapes.js";
 import { FairMap } from "../system/fair_map.js";
 import { schemas } from "../system/schemas.js";
 import type { Clock } from "../system/index.js";
+import type { HandInRoom } from "../http/rooms.js";
 
 export interface HandedInDeps {
   log: Pick<SegmentLog, "appendAll" | "seq" | "queue" | "queue_max">;
@@ -100,7 +101,7 @@ type ReadDecision = Extract<Read, { kind: "decision" }>;
 type Standing = "known" | "another's";
 type Refused = HandedIn["refused"][number];
 
-export class HandedInRecords {
+export class HandedInRecords implements HandInRoom {
   readonly #deps: HandedInDeps;
   /** Number of records at the start. */
   readonly #from: number;
@@ -114,10 +115,6 @@ export class HandedInRecords {
     this.#from = deps.log.seq;
   }
 
-  /**
-   * Resolves when all of them are dealt with.
-   * @throws Problem `log_unavailable`, `log_backlog`, `index_unavailable`: they have to be handed in again, whole
-   */
   take(caller: Caller, asked: HandIn): Promise<HandedIn> {
     const engine = JSON.stringify([caller.id, asked.origin]);
     const taken = (this.#turns.get(engine) ?? Promise.resolve()).then(() => this.#take(engine, caller, asked));

@@ -14,25 +14,18 @@ import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { RecordedProfile, type Learners } from "./kept_profile.js";
 import { ProfileAhead } from "./profile_ahead.js";
+import type { ProfileRoom } from "../http/rooms.js";
 
 const SNAPSHOT = "behavior/profile";
 
 /** Profile as a service uses it. */
-export interface ServiceProfile extends KeptProfile {
+export interface ServiceProfile extends KeptProfile, ProfileRoom {
   /** 0-100: what is left of earlier actions. While that isn't known, as bad as can be: it must not be taken for calm. */
   riskOf(agent: string, nowMs: number): number;
   /** Agents of which something is known. */
   readonly known: number;
   /** The log, as what people do is written to it. */
   readonly log: Log;
-  /**
-   * Puts an agent's habits back to what they were at the newest checkpoint not after `to_ms`, on record.
-   * @returns when that was, milliseconds
-   * @throws Problem `checkpoint_not_found`, and those of the log
-   */
-  rollBack(agent: string, to_ms: number, by: string, reason: string): Promise<number>;
-  /** Describes an agent's behaviour for people. */
-  describe(agent: string): AgentProfile;
   /** Puts what it knows on disk. The log has to be open still. */
   close(): Promise<void>;
 }

@@ -6,7 +6,7 @@ import { Poller } from "../adapters/events/poller.js";
 import { Receiver, type Transmitter } from "../adapters/events/receiver.js";
 import { Verifying } from "../adapters/events/verifying.js";
 import type { OwnRecords } from "../audit/own_records.js";
-import type { ReceivedStream, ToldStream } from "../contract/security_events.js";
+import type { ReceivedStream } from "../contract/security_events.js";
 import type { Commands } from "../facts/commands.js";
 import { SSF, issuersKeys } from "../identity/configured.js";
 import type { JwtIdentity } from "../identity/jwt.js";
@@ -17,7 +17,8 @@ import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { readSecret } from "../system/read_file.js";
 import { ToldEffects } from "./told_effects.js";
-import { signerOf, wireToldToOthers, type TransmitterRoom } from "./told_to_others.js";
+import { signerOf, wireToldToOthers } from "./told_to_others.js";
+import type { SecurityEventsState, SecurityEventsRoom } from "../http/rooms.js";
 
 export interface SecurityEventsDeps {
   config: Config;
@@ -28,24 +29,6 @@ export interface SecurityEventsDeps {
   logger: Logger;
   /** Replaces whom an event is about where the bundle masks principals: its record, and the operational log, show a digest. */
   masked: (detail: Record<string, unknown>) => Record<string, unknown>;
-}
-
-export interface SecurityEventsState {
-  received: readonly ReceivedStream[];
-  /** Tokens that were refused, and not proven to come from anyone, by the error. */
-  unproven: Readonly<Partial<Record<string, number>>>;
-  /** Tokens being taken now. */
-  queue: number;
-  told: readonly ToldStream[];
-}
-
-/** Parts that the routes need. */
-export interface SecurityEventsRoom {
-  /** Null where no transmitter is configured. */
-  receiver: (Pick<Receiver, "take"> & { bytes_max: number }) | null;
-  /** Null where nobody is told anything. */
-  transmitter: TransmitterRoom | null;
-  readonly state: SecurityEventsState;
 }
 
 export interface WiredSecurityEvents extends SecurityEventsRoom {

@@ -16,6 +16,7 @@ import type { System } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { uuid7 } from "../system/uuid.js";
+import type { SensingRoom } from "../http/rooms.js";
 
 export interface SensingDeps {
   config: Pick<Config, "observe">;
@@ -25,14 +26,6 @@ export interface SensingDeps {
   records: Pick<OwnRecords, "admin">;
   system: System;
   logger: Logger;
-}
-
-/** Parts that the routes need. */
-export interface SensingRoom {
-  notices: Notices;
-  sensors: Sensors;
-  /** Null where nothing says what traces mean. */
-  otlp: { reports: OtlpReports; body_bytes_max: number } | null;
 }
 
 export interface WiredSensing extends Omit<SensingRoom, "otlp"> {

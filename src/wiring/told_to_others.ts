@@ -18,6 +18,7 @@ import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { readText } from "../system/read_file.js";
 import { uuid7 } from "../system/uuid.js";
+import type { TransmitterRoom } from "../http/rooms.js";
 
 type TransmitterConfig = NonNullable<NonNullable<Config["security_events"]>["transmitter"]>;
 
@@ -27,14 +28,6 @@ export interface ToldToOthersDeps {
   identity: Pick<JwtIdentity, "rightsOf">;
   system: System;
   logger: Logger;
-}
-
-/** Parts that the routes need. */
-export interface TransmitterRoom {
-  streams: Streams;
-  metadata: TransmitterMetadata;
-  /** Public keys as a JWK set. */
-  jwks: SetSigner["jwks"];
 }
 
 export interface ToldToOthers extends TransmitterRoom {
