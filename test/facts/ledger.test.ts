@@ -1,7 +1,7 @@
 /** The ledger, while the store or the log fails, says too little, or says it late. */
 import { expect } from "chai";
 import type { Commands } from "../../src/facts/commands.js";
-import { StoreInvalid, StoreUnsure } from "../../src/store/store.js";
+import { StoreInvalid, StoreUnavailable, StoreUnsure } from "../../src/store/store.js";
 import { Problem } from "../../src/contract/index.js";
 import { World, outcome, turns } from "./world.js";
 
@@ -111,6 +111,83 @@ describe("the ledger", () => {
     await slow.timers.advance(1000);
     await Promise.all(both);
     expect(order).to.deep.equal([1, 2]);
+  });
+
+  describe("whose store tells it late of what is durable", () => {
+    beforeEach(async () => {
+      world = new World();
+      world.store.follow = () => () => undefined;
+      facts = await world.open();
+      await waited(facts.createAgent(AGENT, "host"));
+    });
+
+    /** Lets the time pass for which memory waits to be told. */
+    async function waited<T>(answer: Promise<T>): Promise<T> {
+      let isOver = false;
+      const over = (): void => {
+        isOver = true;
+      };
+      answer.then(over, over);
+      while (!isOver) await world.timers.advance(100);
+      return answer;
+    }
+
+    /** Writes as another service on the same store does. */
+    const elsewhere = (changes: object, key = "agent/a-1"): Promise<number[]> =>
+      world.store.inner.write([
+        {
+          ...{ key, expected: world.disk.rows.findLast((row) => row.key === key)?.revision ?? 0 },
+          ...{ by: "other", reason: null, change: "agent_changed" },
+          value: { ...(JSON.parse(world.disk.rows[0]?.value ?? "{}") as object), id: key.slice(6), ...changes } as never,
+          time: "2026-03-03T10:15:00Z",
+        },
+      ]);
+
+    it("reads it before it answers", async () => {
+      await elsewhere({ owner: "others" });
+      await waited(facts.revoke({ scope: { principal: "ada" }, reason: "odd" }, "ops"));
+      expect(facts.agent("a-1").owner).to.equal("others");
+    });
+
+    it("registers an agent though another one was changed meanwhile, and none that is there by then", async () => {
+      await elsewhere({ owner: "others" });
+      await waited(facts.createAgent({ ...AGENT, id: "a-2" }, "host"));
+      expect(facts.agent("a-2").revision).to.equal(3);
+      await elsewhere({}, "agent/a-3");
+      expect(await waited(outcome(facts.createAgent({ ...AGENT, id: "a-3" }, "host")))).to.equal("agent_exists /id");
+      await elsewhere({}, "agent/a-4");
+      expect(await waited(outcome(facts.createAgent({ ...AGENT, id: "A-4" }, "host")))).to.equal("agent_id_similar /id");
+    });
+
+    it("answers that it can't now, rather than that the id is taken, where others change agents all the time", async () => {
+      const { inner } = world.store;
+      let n = 0;
+      world.store.write = async (...write) => {
+        if (++n <= 100) await elsewhere({ owner: `others-${n}` });
+        return inner.write(...write);
+      };
+      expect(await waited(outcome(facts.createAgent({ ...AGENT, id: "a-2" }, "host")))).to.equal("store_unavailable");
+      expect(n).to.be.below(100);
+    });
+
+    it("answers that nothing is known if it can't be read, and reads it later", async () => {
+      const { inner } = world.store;
+      world.store.changes = () => Promise.reject(new StoreUnavailable("the disk fails"));
+      expect(await waited(outcome(facts.createAgent({ ...AGENT, id: "a-2" }, "host")))).to.equal("store_unavailable");
+      expect(facts.ledger.isChanging("agent")).to.equal(true);
+      world.store.changes = (...asked) => inner.changes(...asked);
+      await world.timers.advance(1000);
+      expect(facts.agent("a-2").id).to.equal("a-2");
+      expect(facts.ledger.isChanging("agent")).to.equal(false);
+    });
+
+    it("narrows what was changed elsewhere meanwhile, and loses neither change", async () => {
+      await elsewhere({ owner: "others" });
+      const { fact, in_force } = await waited(facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops"));
+      expect(in_force).to.include({ durable: true });
+      expect(fact).to.include({ owner: "others", status: "suspended", revision: 3 });
+      expect((await world.reopened()).agent("a-1")).to.include({ owner: "others", status: "suspended" });
+    });
   });
 
   it("tells a listener nothing once it no longer listens", async () => {
