@@ -88,7 +88,9 @@ read makes a change only where nobody else has changed it since. A list is in th
 at the end. An id in a path is percent-encoded where it has a slash. Repeating a request changes nothing and is answered the same.
 
 A registrar (\`remit:register\`) registers, changes and sees what \`callers\` in \`remit.yaml\` lets it speak for: all purposes of an agent it changes
-or grants something to, the purpose of a task. Revoking, narrowing and suspending are bounded by their scopes alone.`;
+or grants something to, the purpose of a task. Revoking, narrowing and suspending are bounded by their scopes alone. A registrar that
+\`callers\` bounds is told \`agent_not_permitted\` of an id that isn't there as of one that isn't its own: it learns of no id by asking. All ids
+are in one namespace, though: whoever registers one that is taken is told so.`;
 
 const NARROWING = `What narrows (a revocation, a suspension, a narrowing, an end) holds before it is durable, whatever the store and the log do. It is answered when every
 decision that began before has been answered or cut off. Its answer says, beside the fact:`;

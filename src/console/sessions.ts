@@ -29,8 +29,10 @@ export interface SessionLimits {
   lasts_ms: number;
 }
 
-/** Sessions at once; the one that was used longest ago ends first. */
+/** Sessions at once; of whoever has most the one that was used longest ago ends first. */
 const SESSIONS_MAX = 1000;
+/** Sessions of one person, who would otherwise sign everybody else out by signing in again and again. */
+const SESSIONS_OF_ONE = 16;
 const ID_BYTES = 32;
 const ID = /^[A-Za-z0-9_-]{43}$/;
 
@@ -54,7 +56,9 @@ export class Sessions {
   /** Begins a session. @returns its id, which only the person's browser keeps */
   begin(person: Person): string {
     this.#expire();
-    if (this.#kept.size >= SESSIONS_MAX) this.#end(this.#oldest());
+    const own = this.#of(person.id);
+    if (own.length >= SESSIONS_OF_ONE) this.#end(oldest(own));
+    if (this.#kept.size >= SESSIONS_MAX) this.#end(this.#mostHeld());
     const id = secret(this.#system.random);
     const now = this.#system.clock.monotonic();
     const csrf = createHmac("sha256", this.#key).update(id).digest("base64url");
@@ -83,7 +87,11 @@ export class Sessions {
 
   /** Ends all sessions of a person: the service takes none of that person's tokens any more. */
   endOf(person: string): void {
-    for (const [key, kept] of [...this.#kept]) if (kept.person.id === person) this.#end(key);
+    for (const [key] of this.#of(person)) this.#end(key);
+  }
+
+  #of(person: string): [string, StoredSession][] {
+    return [...this.#kept].filter(([, kept]) => kept.person.id === person);
   }
 
   /** Ends sessions whose time is over, so that what they hold open ends too. */
@@ -101,8 +109,12 @@ export class Sessions {
     return now - used_ms > this.#limits.idle_ms || now - begun_ms > this.#limits.lasts_ms;
   }
 
-  #oldest(): string {
-    return [...this.#kept].reduce((a, b) => (b[1].used_ms < a[1].used_ms ? b : a))[0];
+  /** Returns the oldest session of whoever has most. */
+  #mostHeld(): string {
+    const counts = new Map<string, number>();
+    for (const { person } of this.#kept.values()) counts.set(person.id, (counts.get(person.id) ?? 0) + 1);
+    const most = Math.max(...counts.values());
+    return oldest([...this.#kept].filter(([, { person }]) => counts.get(person.id) === most));
   }
 
   #end(key: string): void {
@@ -112,6 +124,10 @@ export class Sessions {
     for (const tell of kept.ended) tell();
     kept.ended.clear();
   }
+}
+
+function oldest(sessions: readonly [string, StoredSession][]): string {
+  return sessions.reduce((a, b) => (b[1].used_ms < a[1].used_ms ? b : a))[0];
 }
 
 /** Returns 256 random bits as text for a URL or a cookie. */

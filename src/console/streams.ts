@@ -27,6 +27,8 @@ const SECONDS_MAX = 150;
 const VIEWERS_OF_ONE = 16;
 /** Bytes that wait for a slow page; behind them it is sent no rows. */
 const WAITING_BYTES_MAX = 512 * 1024;
+/** Bytes that wait for a page at which it is cut off: nobody reads there, and a browser that does opens a stream again. */
+const STALLED_BYTES = 2 * 1024 * 1024;
 /** Upstreams stay open so long after the last page, so that a reload finds them. */
 const LINGERS_MS = 10_000;
 
@@ -36,6 +38,8 @@ interface Viewer {
   filter: LiveFilter;
   key: string;
   seesRecords: boolean;
+  /** Set once the page was told that it is sent no rows. */
+  isSlow: boolean;
 }
 
 export interface LiveStreamsDeps {
@@ -78,13 +82,23 @@ export class LiveStreams {
    */
   open(response: ServerResponse, { person, ended }: SignedInSession, filter: LiveFilter): void {
     if ([...this.#viewers].filter((one) => one.person === person.id).length >= VIEWERS_OF_ONE) throw new ConsoleProblem("streams_full");
-    const viewer = { response, person: person.id, filter, key: JSON.stringify(filter), seesRecords: person.scopes.has(SCOPE) };
+    const viewer = {
+      response,
+      person: person.id,
+      filter,
+      key: JSON.stringify(filter),
+      seesRecords: person.scopes.has(SCOPE),
+      isSlow: false,
+    };
     this.#linger();
     this.#start();
     this.#viewers.add(viewer);
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" });
     const end = (): void => {
-      response.end();
+      // At once: what is ended can't be written to, however long its last bytes wait for a page that doesn't read.
+      this.#viewers.delete(viewer);
+      if (response.writableLength > 0) response.destroy();
+      else response.end();
     };
     ended.add(end);
     response.on("close", () => {
@@ -145,7 +159,7 @@ export class LiveStreams {
         this.#seconds = [...this.#seconds, noCounts()].slice(-SECONDS_MAX);
       }),
       timers.every(HEARTBEAT_MS, () => {
-        for (const { response } of this.#viewers) response.write(":\n\n");
+        for (const viewer of this.#viewers) send(viewer, ":\n\n");
       }),
     ];
   }
@@ -213,8 +227,10 @@ export class LiveStreams {
         texts.set(viewer.key, (text = pulse === null ? null : eventText("pulse", pulse)));
       }
       if (text === null) continue;
-      if (viewer.response.writableLength > WAITING_BYTES_MAX) write(viewer, "slow", {});
-      else viewer.response.write(text);
+      const isSlow = viewer.response.writableLength > WAITING_BYTES_MAX;
+      if (!isSlow) send(viewer, text);
+      else if (!viewer.isSlow) write(viewer, "slow", {});
+      viewer.isSlow = isSlow;
     }
   }
 }
@@ -231,8 +247,13 @@ function brief({ change, finding: { id, agent, severity, state } }: Brief): Brie
 
 const noCounts = (): DecisionCounts => ({ allow: 0, flag: 0, deny: 0, wait: 0 });
 
-function write({ response }: Viewer, event: string, data: unknown): void {
-  response.write(eventText(event, data));
+function write(viewer: Viewer, event: string, data: unknown): void {
+  send(viewer, eventText(event, data));
+}
+
+function send({ response }: Viewer, text: string): void {
+  if (response.writableLength > STALLED_BYTES) response.destroy();
+  else response.write(text);
 }
 
 function eventText(event: string, data: unknown): string {

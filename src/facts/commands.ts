@@ -85,6 +85,8 @@ export interface FactsDeps {
   others?: () => OtherNodes | null;
 }
 
+/** Attempts to register an agent, between any two of which another node has changed one. */
+const CREATE_TRIES = 5;
 /** Agents' ids and credentials differ from those of every other. */
 const AGENTS = "agent/";
 
@@ -153,16 +155,25 @@ export class Commands extends FactsReading {
   /** @throws Problem `agent_exists`, `agent_id_used`, `agent_id_similar`, `credential_taken`, `fact_invalid`, `facts_full`, … */
   createAgent({ reason, ...asked }: CreateAgent, by: string): Promise<Created<AgentAnswer>> {
     return this.ledger.inTurn("agent", async () => {
-      const agent = checkNewAgent(asked, this.registry, this.#policy(), this.now());
-      const known = this.registry.agent(agent.id);
-      if (known !== undefined) {
-        if (!isSameAgent(stateOfAgent(known), agent)) throw new Problem("agent_exists", { field: "/id" });
-        await this.ledger.ready();
-        return { created: false, fact: this.agent(agent.id) };
+      for (let left = CREATE_TRIES - 1; ; left--) {
+        const agent = checkNewAgent(asked, this.registry, this.#policy(), this.now());
+        const known = this.registry.agent(agent.id);
+        if (known !== undefined) {
+          if (!isSameAgent(stateOfAgent(known), agent)) throw new Problem("agent_exists", { field: "/id" });
+          await this.ledger.ready();
+          return { created: false, fact: this.agent(agent.id) };
+        }
+        if (this.registry.sizes.agents >= this.deps.limits.agents_max) throw new Problem("facts_full");
+        try {
+          await this.#create(`agent/${agent.id}`, agent, { by, reason: reason ?? null }, "agent_created", "agent_exists", AGENTS);
+          return { created: true, fact: this.agent(agent.id) };
+        } catch (cause) {
+          const isTaken = !(cause instanceof Problem) || cause.code !== "agent_exists" || this.registry.agent(agent.id) !== undefined;
+          // Else another node has changed another agent, which memory has by now: all is looked at again.
+          if (isTaken) throw cause;
+          if (left === 0) throw new Problem("store_unavailable", {}, { cause });
+        }
       }
-      if (this.registry.sizes.agents >= this.deps.limits.agents_max) throw new Problem("facts_full");
-      await this.#create(`agent/${agent.id}`, agent, { by, reason: reason ?? null }, "agent_created", "agent_exists", AGENTS);
-      return { created: true, fact: this.agent(agent.id) };
     });
   }
 

@@ -47,8 +47,7 @@ export interface Concerned {
  */
 export function checkMaySpeakFor(deps: Pick<HttpDeps, "identity">, caller: Caller, concerned: Concerned): void {
   if (maySpeakFor(deps, caller, concerned)) return;
-  const expected = "an agent and purposes that `callers` gives this caller";
-  throw new Problem("agent_not_permitted", { expected }, { caller: caller.id });
+  throw notPermitted(caller);
 }
 
 export function maySpeakFor({ identity }: Pick<HttpDeps, "identity">, caller: Caller, { agent, purposes }: Concerned): boolean {
@@ -57,15 +56,46 @@ export function maySpeakFor({ identity }: Pick<HttpDeps, "identity">, caller: Ca
 
 /** A registrar sees what it may speak for; who audits or revokes sees everything. */
 export function maySee(deps: Pick<HttpDeps, "identity">, caller: Caller, { agent, purposes }: Concerned): boolean {
-  if (caller.scopes.has("remit:audit") || caller.scopes.has("remit:revoke")) return true;
-  return named(purposes).some((purpose) => deps.identity.mayAskFor(caller, agent, purpose));
+  return seesAll(caller) || named(purposes).some((purpose) => deps.identity.mayAskFor(caller, agent, purpose));
 }
 
 /** @throws Problem `agent_not_permitted` */
 export function checkMaySee(deps: Pick<HttpDeps, "identity">, caller: Caller, concerned: Concerned): void {
-  if (maySee(deps, caller, concerned)) return;
-  const expected = "an agent and a purpose that `callers` gives this caller";
-  throw new Problem("agent_not_permitted", { expected }, { caller: caller.id });
+  if (!maySee(deps, caller, concerned)) throw notPermitted(caller);
+}
+
+/**
+ * Looks a fact up for a caller. One whose sight is limited is told the same of a fact that isn't there as of one that isn't its own: else the
+ * two answers would tell it which ids others have.
+ * @param agent the agent that the fact would be of; null if only the fact says that
+ * @throws Problem of `find`; in place of one that says that nothing is there `agent_not_permitted`, unless the caller would see whatever is
+ */
+export function lookUp<T>(deps: Pick<HttpDeps, "identity">, caller: Caller, agent: string | null, find: () => T): T {
+  try {
+    return find();
+  } catch (cause) {
+    if (cause instanceof Problem && cause.status === 404) checkMayMiss(deps, caller, agent);
+    throw cause;
+  }
+}
+
+/**
+ * Whoever is told that a fact isn't there sees every fact of this agent, whatever its purposes are; null: of every agent.
+ * @throws Problem `agent_not_permitted`
+ */
+export function checkMayMiss({ identity }: Pick<HttpDeps, "identity">, caller: Caller, agent: string | null): void {
+  if (seesAll(caller)) return;
+  const { agents, purposes } = identity.rightsOf(caller);
+  if (purposes !== null || (agents !== null && (agent === null || !agents.has(agent)))) throw notPermitted(caller);
+}
+
+function seesAll({ scopes }: Caller): boolean {
+  return scopes.has("remit:audit") || scopes.has("remit:revoke");
+}
+
+function notPermitted(caller: Caller): Problem {
+  const expected = "an agent and purposes that `callers` gives this caller";
+  return new Problem("agent_not_permitted", { expected }, { caller: caller.id });
 }
 
 /** An agent that has no purpose is for whoever may ask for any. */

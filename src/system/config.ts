@@ -74,7 +74,7 @@ export function parseConfig(text: string | Uint8Array, file: string): Config {
   checkBundleSource(value.bundle, errorAt);
   checkSinks(value.export ?? [], errorAt);
   checkUploads(value.upload ?? [], errorAt);
-  checkPublish(value.log, errorAt);
+  checkPublish(value.log, pathsIn(ConfigSchema as ConfigSchemaNode, value, []), errorAt);
   checkWitnesses(value.log, errorAt);
   checkFindings(value.findings, errorAt);
   checkObserve(value.observe, errorAt);

@@ -14,8 +14,12 @@ export function makeFolder(folder: string): void {
 
 /** Returns true if one of two folders is the other, or lies in it, by whatever links. */
 export function overlap(a: string, b: string): boolean {
-  const way = relative(withoutLinks(resolve(a)), withoutLinks(resolve(b))).split(sep);
-  return way[0] !== ".." || way.every((part) => part === "..");
+  return contains(a, b) || contains(b, a);
+}
+
+/** Returns true if a path is the folder, or lies in it, by whatever links. */
+export function contains(folder: string, path: string): boolean {
+  return relative(withoutLinks(resolve(folder)), withoutLinks(resolve(path))).split(sep)[0] !== "..";
 }
 
 /** Follows links as far as the path exists. */

@@ -332,11 +332,17 @@ export const BAD: readonly [what: string, code: BundleCode, make: () => Promise<
   ["a manifest that names modules", "manifest_wasm", () => withManifest((value) => (value["wasm"] = []))],
   ["a manifest without revision", "manifest_invalid", () => withManifest((value) => delete value["revision"])],
   ["an empty revision", "manifest_invalid", () => withManifest((value) => (value["revision"] = ""))],
-  ...["../x", "a/../b", "./a", "/a", "a//b", "a/", "..", ""].map((root): [string, BundleCode, () => Promise<Buffer>] => [
-    `a root outside of the bundle: ${JSON.stringify(root)}`,
-    "manifest_invalid",
-    () => withManifest((value) => (value["roots"] = [root])),
-  ]),
+  ...["../x", "a/../b", "./a", "/a", "a//b", "a/", "..", "", "..\\x", "a/..\\b", "a/.", "x".repeat(257), 7, null].map(
+    (root): [string, BundleCode, () => Promise<Buffer>] => [
+      `a root outside of the bundle: ${JSON.stringify(root)}`,
+      "manifest_invalid",
+      () => withManifest((value) => (value["roots"] = [root])),
+    ],
+  ),
+  ["no roots", "manifest_invalid", () => withManifest((value) => delete value["roots"])],
+  ["an empty list of roots", "manifest_invalid", () => withManifest((value) => (value["roots"] = []))],
+  ["a root twice", "manifest_invalid", () => withManifest((value) => (value["roots"] = ["remit", "remit"]))],
+  ["roots as a text", "manifest_invalid", () => withManifest((value) => (value["roots"] = "remit"))],
   ["Rego of version 0", "manifest_invalid", () => withManifest((value) => (value["rego_version"] = 0))],
   ["an unknown member of the manifest", "manifest_invalid", () => withManifest((value) => (value["extra"] = 1))],
   ["no metadata", "manifest_invalid", () => withManifest((value) => delete (value as Json)["metadata"])],

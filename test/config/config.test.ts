@@ -180,6 +180,7 @@ describe("the configuration", () => {
     ["an issuer of events with a slash at its end", { security_events: '{dir: d, transmitter: {issuer: "https://r.example/", key: k, kid: k}}' }, "security_events.transmitter.issuer: must match pattern"],
     ["a path that no file can have", { log: '{dir: "a\\0b"}' }, "log.dir: must match pattern"],
     ["a published folder within the log's", { log: "{dir: log, publish: {dir: log/public}}" }, "log.publish.dir: name a folder apart from `log.dir`"],
+    ["a published folder with the store in it", { facts: "{store: pub/store}", log: "{dir: log, publish: {dir: pub}}" }, "log.publish.dir: name a folder that has nothing of `facts.store` in it"],
     ["a published folder around the log's", { log: "{dir: a/log, publish: {dir: a}}" }, "log.publish.dir: name a folder apart from `log.dir`"],
     ["what only one format has", { export: '[{name: a, url: "https://a.example", format: ocsf, data: ocsf}]' }, "export.0.data: is for `format` cloudevents, json_array, splunk_hec, syslog"],
     ...([

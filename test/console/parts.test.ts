@@ -179,10 +179,36 @@ describe("the console's parts", () => {
       const { sessions } = clocked();
       for (const id of [null, "", "x", "A".repeat(42), `${"A".repeat(42)}=`, "A".repeat(44), "__proto__"])
         expect(sessions.use(id), String(id)).to.equal(null);
-      const first = sessions.begin(person);
-      for (let i = 0; i < 1000; i++) sessions.begin(person);
+      const of = (i: number): string => sessions.begin({ ...person, id: `person-${i}` });
+      const first = of(0);
+      for (let i = 1; i <= 1000; i++) of(i);
       expect(sessions.size).to.equal(1000);
       expect(sessions.use(first)).to.equal(null);
+    });
+
+    it("of one person end each other's, and nobody else's, however often that person signs in", () => {
+      const { sessions, move } = clocked({ idle_ms: 1e6, lasts_ms: 1e6 });
+      const others = ["bob", "cyd"].map((id) => sessions.begin({ ...person, id }));
+      move(1);
+      const own = Array.from({ length: 2000 }, () => {
+        move(1);
+        return sessions.begin(person);
+      });
+      expect(others.map((id) => sessions.use(id)?.person.id)).to.deep.equal(["bob", "cyd"]);
+      expect(sessions.size).to.equal(18);
+      expect(own.filter((id) => sessions.use(id) !== null)).to.deep.equal(own.slice(-16));
+    });
+
+    it("of whoever has most end first, when all together are too many", () => {
+      const { sessions, move } = clocked({ idle_ms: 1e6, lasts_ms: 1e6 });
+      const one = sessions.begin({ ...person, id: "of-one" });
+      move(1);
+      const crowd = Array.from({ length: 100 }, (_, i) =>
+        Array.from({ length: 16 }, () => sessions.begin({ ...person, id: `p-${i}` })),
+      ).flat();
+      expect(sessions.size).to.equal(1000);
+      expect(sessions.use(one)).to.not.equal(null);
+      expect(crowd.filter((id) => sessions.use(id) !== null)).to.have.lengthOf(999);
     });
 
     it("give an address that works once, and not for ever", () => {

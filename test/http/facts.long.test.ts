@@ -691,6 +691,8 @@ describe("facts over HTTP, by callers of limited rights", () => {
       "of-a-2": { agents: ["a-2"] },
       "of-testing": { purposes: ["testing"] },
       "of-others": { purposes: ["undefined"] },
+      "of-a-9": { agents: ["a-9"] },
+      "of-a-9-testing": { agents: ["a-9"], purposes: ["testing"] },
     };
     service = await runWithFacts({ callers });
     const root = OF("root");
@@ -743,6 +745,63 @@ describe("facts over HTTP, by callers of limited rights", () => {
         if (who.includes(subject)) expect(outcome, subject).to.match(/^(200|201|428)/);
         else expect(outcome, subject).to.equal("403 agent_not_permitted");
       }
+    });
+  }
+
+  const unseen: [what: string, method: string, theirs: string, nobodys: string, body?: object][] = [
+    ["an agent", "GET", "/agents/a-1", "/agents/a-9"],
+    ["a change of an agent", "PATCH", "/agents/a-1", "/agents/a-9", { owner: "y" }],
+    ["an agent's narrowing", "GET", "/agents/a-1/narrowing", "/agents/a-9/narrowing"],
+    ["a task", "GET", "/tasks/T-1", "/tasks/T-9"],
+    ["a change of a task", "PATCH", "/tasks/T-1", "/tasks/T-9", { ended: true }],
+    ["a task's token", "POST", "/tasks/T-1/token", "/tasks/T-9/token"],
+    ["a grant", "GET", "/grants/G-1", "/grants/G-9"],
+    ["a grant's end", "PATCH", "/grants/G-1", "/grants/G-9", { ended: true, reason: "x" }],
+  ];
+  for (const [what, method, theirs, nobodys, body] of unseen) {
+    it(`answers for ${what} of somebody else's word for word as for one that nobody has, so that asking finds no ids`, async () => {
+      for (const subject of ["of-a-2", "of-others", "unnamed"]) {
+        const given = { ...(body !== undefined && { body }), token: OF(subject) };
+        const [one, other] = [await ask(service, method, theirs, given), await ask(service, method, nobodys, given)];
+        expect(one.outcome, subject).to.equal("403 agent_not_permitted");
+        expect(other.text, subject).to.equal(one.text);
+      }
+    });
+  }
+
+  it("tells a registrar that an agent of its own, or any agent if it may speak for all, isn't there", async () => {
+    for (const [subject, path, outcome] of [
+      ["of-a-9", "/agents/a-9", "404 agent_not_found"],
+      ["root", "/agents/a-9", "404 agent_not_found"],
+      ["root", "/tasks/T-9", "404 task_not_found"],
+      // Of which agent a task would be nobody knows, nor of which purpose an agent.
+      ["of-a-9", "/tasks/T-9", "403 agent_not_permitted"],
+      ["of-testing", "/agents/a-9", "403 agent_not_permitted"],
+      ["of-a-9-testing", "/agents/a-9", "403 agent_not_permitted"],
+    ] as const)
+      expect((await ask(service, "GET", path, { token: OF(subject) })).outcome, `${subject} ${path}`).to.equal(outcome);
+    for (const scope of ["remit:audit", "remit:revoke"])
+      expect((await ask(service, "GET", "/tasks/T-9", { token: tokenFor(scope, "unnamed") })).outcome).to.equal("404 task_not_found");
+  });
+
+  const holders: [what: string, path: string, theirs: object, nobodys: object][] = [
+    ["grants an agent something", "/grants", grant({ id: "G-8", agent: "a-1" }), grant({ id: "G-8", agent: "a-9" })],
+    [
+      "grants a task something",
+      "/grants",
+      grant({ id: "G-8", agent: undefined, task: "T-1" }),
+      grant({ id: "G-8", agent: undefined, task: "T-9" }),
+    ],
+    ["hands a task on", "/tasks", task({ id: "T-8", agent: "a-2", parent: "T-1" }), task({ id: "T-8", agent: "a-2", parent: "T-9" })],
+  ];
+  for (const [what, path, theirs, nobodys] of holders) {
+    it(`answers who ${what} the same, whether it is somebody else's or nobody's`, async () => {
+      const [one, other] = [
+        await ask(service, "POST", path, { body: theirs, token: OF("of-a-2") }),
+        await ask(service, "POST", path, { body: nobodys, token: OF("of-a-2") }),
+      ];
+      expect(one.outcome).to.equal("403 agent_not_permitted");
+      expect(other.text).to.equal(one.text);
     });
   }
 

@@ -1,11 +1,12 @@
 import { expect } from "chai";
-import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { PACKAGES, PackageError, assemble, contentOf, manifestOf, packageFolders, type Manifest } from "../../scripts/packages.js";
 import { asset } from "../../src/system/paths.js";
 
 const FOLDERS = ["audit", "cli", "client", "coaz", "console", "contract", "embedded", "flow", "mcp-guard", "service"];
+const MAP_COMMENT = "sourceMappingURL=";
 /** Rooms that a package must never have, by the role of whoever installs it. */
 const NEVER: Readonly<Record<string, readonly string[]>> = {
   contract: ["client", "guards", "decision", "system"],
@@ -99,6 +100,29 @@ describe("the packages", () => {
       it(`are refused with ${what}`, () => {
         expect(() => contentOf(given, tree)).to.throw(PackageError, why);
       });
+    }
+  });
+
+  it("have no maps to sources that they don't have, and nothing that names one", () => {
+    const into = mkdtempSync(join(tmpdir(), "remit-packages-"));
+    try {
+      for (const folder of FOLDERS) {
+        const target = assemble(folder, into);
+        const files = readdirSync(target, { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map(({ parentPath, name }) => join(parentPath, name));
+        expect(files.length, folder).to.be.above(3);
+        expect(
+          files.filter((file) => file.endsWith(".map")),
+          folder,
+        ).to.deep.equal([]);
+        const naming = files.filter(
+          (file) => /\.(?:[cm]?js|d\.[cm]?ts|css)$/.test(file) && readFileSync(file, "utf8").includes(MAP_COMMENT),
+        );
+        expect(naming, folder).to.deep.equal([]);
+      }
+    } finally {
+      rmSync(into, { recursive: true, force: true });
     }
   });
 

@@ -1,7 +1,7 @@
 import { mkdirSync, statSync, symlinkSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { makeFolder, overlap } from "../../src/system/folder.js";
+import { contains, makeFolder, overlap } from "../../src/system/folder.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 
 describe("a folder that a start makes", () => {
@@ -30,5 +30,7 @@ describe("two folders", () => {
     for (const place of ["log", "link", "link/tile", "link/not/yet", "other/up", "other/up/log"])
       expect(overlap(log, join(parent, place)), place).to.equal(true);
     for (const place of ["other", "log-2", "..log", "other/up/public"]) expect(overlap(log, join(parent, place)), place).to.equal(false);
+    expect(contains(log, join(parent, "link", "tile"))).to.equal(true);
+    expect(contains(join(log, "tile"), log)).to.equal(false);
   });
 });

@@ -11,6 +11,7 @@ import type { Content } from "../../src/http/reply.js";
 import { readSigner, signNote, signerPemOf, type Signer } from "../../src/audit/tree/note.js";
 import type { DecideRequest } from "../../src/contract/index.js";
 import { Problem } from "../../src/contract/problem.js";
+import type { Caller } from "../../src/decision/ports.js";
 import type { HttpDeps } from "../../src/http/deps.js";
 import type { Exchange } from "../../src/system/exchange.js";
 import { system } from "../../src/system/index.js";
@@ -339,6 +340,43 @@ threat("A15", "a notice is of an agent that somebody has registered: names that 
     return noticed.length === 1 ? null : `${noticed.length - 1} of agents that there aren't`;
   },
   without: { "the agent of a notice being looked up": [cut.call("http/routes/notices.js", "postNotice", "facts.agent")] },
+});
+
+threat("B2", "a registrar learns of no id by asking: what isn't there is as what isn't its own", {
+  async check(tree) {
+    const { lookUp, checkMayMiss, checkMaySee } = await tree("http/rights.js");
+    const mine = { agents: new Set(["a-1"]), purposes: new Set(["testing"]) };
+    const deps = {
+      identity: {
+        rightsOf: () => mine,
+        mayAskFor: (_caller: unknown, agent: string, purpose: string) => mine.agents.has(agent) && mine.purposes.has(purpose),
+      },
+    } as unknown as HttpDeps;
+    const caller = { id: "registrar", scopes: new Set<string>(["remit:register"]) } as unknown as Caller;
+    const told = (id: string, find: () => { purposes: string[] }): string => {
+      try {
+        const { purposes } = lookUp(deps, caller, id, find);
+        checkMaySee(deps, caller, { agent: id, purposes });
+        return "seen";
+      } catch (cause) {
+        return JSON.stringify(cause);
+      }
+    };
+    if (told("a-1", () => ({ purposes: ["testing"] })) !== "seen") throw new Error("its own agent isn't shown");
+    const theirs = told("a-2", () => ({ purposes: ["testing"] }));
+    const nobodys = told("a-2", () => {
+      throw new Problem("agent_not_found");
+    });
+    if (theirs !== nobodys) return `${theirs}, and of one that isn't there ${nobodys}`;
+    const holder = await codeOf(() => {
+      checkMayMiss(deps, caller, null);
+    });
+    return holder === "agent_not_permitted" ? null : `a grant to what isn't there: ${holder}`;
+  },
+  without: {
+    "what is missing being told as what is others'": [cut.call("http/rights.js", "lookUp", "checkMayMiss")],
+    "a registrar's sight being looked at": [cut.never("http/rights.js", "checkMayMiss", "purposes", "agents")],
+  },
 });
 
 threat("A10", "changes of a resource that a client has subscribed to are passed on only while reading it is permitted", {

@@ -144,9 +144,9 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
         if (/[\n\r]/.test(event)) return `${format} has a line more: ${shown}`;
         // An OTLP log record has the record as a text, and that text is the event's.
         const held = format === "otlp_logs" ? (JSON.parse(event) as { body: { stringValue: string } }).body.stringValue : event;
-        // CEF has no record whole, and no control character of it.
+        // CEF has no record whole, and nothing of it that acts or hides.
         if (format === "cef") {
-          if (/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/.test(event)) return `cef has what acts: ${shown}`;
+          if (UNSEEN.test(event)) return `cef has what acts: ${shown}`;
           continue;
         }
         const text = JSON.stringify(payload).slice(1, -1);
@@ -182,6 +182,7 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
     "markup being escaped": [cut.skip("replay/page/html.js", "escaped", ["replaceAll", "ENTITIES"])],
     "pages without what hides": [cut.skip("replay/page/html.js", "escaped", "text.replaceAll")],
     "a line for each message": [cut.call("system/logger.js", "logger", "stringify", "Object.values({ level, message, ...fields }).join(' ')")],
+    "lines of CEF without what hides": [cut.skip("audit/export/recorded.js", "lineText", ["replace", "UNSEEN"])],
     "a line for each event": [cut.call("audit/export/formats.js", "ocsfText", "ocsfEvent", "ocsfEvent(recorded), null, 1")],
   },
 });

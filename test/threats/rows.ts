@@ -266,6 +266,13 @@ const rows = {
     lives: ["src/http/otlp_grpc.ts", "src/http/routes/otlp.ts"],
     also: ["test/adapters/otlp/grpc.test.ts"],
   },
+  B13: {
+    threat: "Whoever may sign in to the console signs everybody else out, or lets what is sent to a page pile up until it ends.",
+    control:
+      "A person has a few sessions, and of all together whoever has most loses one first; a page that doesn't read is cut off, and is sent nothing once its session is over.",
+    lives: ["src/console/sessions.ts", "src/console/streams.ts"],
+    also: ["test/console/streams.test.ts", "test/console/parts.test.ts"],
+  },
   C1: {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
     control: "One signature of a pinned key over all files, each listed, each hashed; what runs goes on.",
@@ -478,6 +485,13 @@ const rows = {
     control: "An answer is verified with the witness's key against the checkpoint that was sent, and again when it is read from its file.",
     lives: ["src/audit/witness.ts"],
     also: ["test/audit/witness.test.ts"],
+  },
+  F10: {
+    threat: "The folder that a web server serves has more than the published log, or leads the service to write to other files.",
+    control:
+      "Nothing that the configuration names may lie in it, by whatever links; a file is made there under a new name, never through a link.",
+    lives: ["src/system/config/records.ts", "src/audit/publish/published.ts"],
+    also: ["test/audit/publish/published.test.ts", "test/config/config.test.ts"],
   },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",

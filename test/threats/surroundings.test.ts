@@ -1,12 +1,14 @@
 /** What the service finds around it: few file descriptors, a certificate of another key, a log that somebody edited with its tiles. */
 import { generateKeyPairSync } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { readLines } from "../../src/audit/reading.js";
 import { leafHash } from "../../src/audit/tree/hash.js";
 import type { Config } from "../../src/system/config.js";
+import { system } from "../../src/system/index.js";
 import type { Logger } from "../../src/system/logger.js";
 import { asset } from "../../src/system/paths.js";
+import { logOf } from "../audit/publish/support.js";
 import { edit } from "../audit/tree/mutations.js";
 import { LOG_KEY, writeLog } from "../audit/tree/written.js";
 import { temporaryDirectory } from "../audit/temporary.js";
@@ -81,4 +83,71 @@ threat("F1", "what is said to be altered takes in the record that was, whatever 
     return null;
   },
   without: { "records with tiles being in it": [cut.text("audit/tree/judge.js", "contradicted", "proven + 1", "size")] },
+});
+
+/** Configurations of a folder that would be served with something else in it. */
+const SERVED: readonly string[] = [
+  "facts: {store: pub/store}\nlog: {dir: log, publish: {dir: pub}}",
+  "facts: {store: store}\nlog: {dir: pub/log, publish: {dir: pub}}",
+  "facts: {store: store}\nlog: {dir: log, publish: {dir: log/pub}}",
+  "facts: {store: store, file: pub/facts.yaml}\nlog: {dir: log, publish: {dir: pub}}",
+  "facts: {store: store}\nlog: {dir: log, publish: {dir: .}}",
+];
+
+threat("F10", "what is published is the log alone, and is written nowhere else", {
+  async check(tree) {
+    const { parseConfig } = await tree("system/config.js");
+    const least =
+      "identity: {issuers: [{issuer: x, audience: {callers: remit}, jwks: keys.json}]}\nbundle: {path: b, name: b, keys: [k], state_dir: state}";
+    const taken = (sections: string): boolean => {
+      try {
+        parseConfig(`${least}\n${sections}\n`, "/srv/remit/remit.yaml");
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    if (!taken("facts: {store: store}\nlog: {dir: log, publish: {dir: pub}}")) throw new Error("a folder of its own is refused");
+    const served = SERVED.find(taken);
+    if (served !== undefined) return served;
+    const { PublishedLog } = await tree("audit/publish/published.js");
+    const folder = temporaryDirectory();
+    const kept = join(folder, "kept");
+    writeFileSync(kept, "kept");
+    mkdirSync(join(folder, "pub"));
+    symlinkSync(kept, join(folder, "pub", "checkpoint.new"));
+    new PublishedLog(logOf(join(folder, "log"), 3).folder, join(folder, "pub")).publish();
+    return readFileSync(kept, "utf8") === "kept" ? null : "a link was followed";
+  },
+  without: {
+    "other folders and files being looked at": [cut.never("system/config/records.js", "checkPublish", "contains")],
+    "the log's own being looked at": [cut.never("system/config/records.js", "checkPublish", "overlap")],
+    "a new name for each file": [
+      cut.text("audit/publish/published.js", "PublishedLog.#write", "rmSync(`${file}.new`, { force: true });", ""),
+      cut.text("audit/publish/published.js", "PublishedLog.#write", ', flag: "wx"', ""),
+    ],
+  },
+});
+
+threat("B13", "nobody signs others out by signing in", {
+  async check(tree) {
+    const { Sessions } = await tree("console/sessions.js");
+    let now = 0;
+    const clock = { wall: () => now, monotonic: () => now };
+    const sessions = new Sessions({ idle_ms: 1e9, lasts_ms: 1e9 }, { ...system, clock });
+    const begin = (id: string): string => {
+      now++;
+      return sessions.begin({ id, scopes: new Set(), signed_in_ms: null });
+    };
+    const others = ["bob", "cyd"].map(begin);
+    for (let i = 0; i < 1500; i++) begin("ada");
+    if (others.some((id) => sessions.use(id) === null)) return "others are signed out by one";
+    if (sessions.size > 100) return `one person has ${sessions.size - 2} sessions`;
+    for (let i = 0; i < 1500; i++) begin(`p-${i % 90}`);
+    return others.some((id) => sessions.use(id) === null) ? "others are signed out by a crowd" : null;
+  },
+  without: {
+    "a bound for each person": [cut.never("console/sessions.js", "begin", "SESSIONS_OF_ONE")],
+    "whoever has most losing first": [cut.text("console/sessions.js", "Sessions.begin", "this.#mostHeld()", "oldest([...this.#kept])")],
+  },
 });

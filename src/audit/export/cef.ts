@@ -1,6 +1,6 @@
 /** Records in ArcSight's Common Event Format, version 0: one line each, whatever a record's texts hold. */
 import { ocsfEvent } from "./ocsf.js";
-import { objectOf, principalOf, requestOf, textOf, type ExportedRecord, type JsonObject } from "./recorded.js";
+import { lineText, objectOf, principalOf, requestOf, textOf, type ExportedRecord, type JsonObject } from "./recorded.js";
 
 const VENDOR = "Remit";
 /** CEF's severity, 0 to 10, by OCSF's: Unknown, Informational, Low, Medium, High, Critical. */
@@ -9,8 +9,6 @@ const SEVERITIES = [0, 2, 4, 6, 8, 10];
 const HEADER_MAX = 512;
 const LENGTHS: Readonly<Record<string, number>> = { act: 63, externalId: 40, deviceExternalId: 255, outcome: 63 };
 const LENGTH_MAX = 1023;
-/** C0, DEL, C1, and the separators that some readers take for the end of a line. */
-const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 type Extension = readonly [key: string, value: string | number | null | undefined];
 
@@ -93,7 +91,7 @@ function signatureOf(record: ExportedRecord["record"]): string {
 }
 
 function headerValue(text: string): string {
-  return cut(text.replace(CONTROLS, " "), HEADER_MAX).replace(/[\\|]/g, "\\$&");
+  return cut(lineText(text), HEADER_MAX).replace(/[\\|]/g, "\\$&");
 }
 
 /** Returns `key=value`; nothing if there is no value. A line's end within the value is written as CEF has it. */
@@ -101,7 +99,7 @@ function extensionText([key, value]: Extension): string[] {
   if (value === null || value === undefined || value === "") return [];
   const text = cut(String(value), LENGTHS[key] ?? LENGTH_MAX).replace(/[\\=]/g, "\\$&");
   const lines = text.replace(/\r\n|\n/g, "\\n").replace(/\r/g, "\\r");
-  return [`${key}=${lines.replace(CONTROLS, " ")}`];
+  return [`${key}=${lineText(lines)}`];
 }
 
 /** Cuts between characters, never within a surrogate pair. */

@@ -40,6 +40,16 @@ export function textOf(value: unknown): string | null {
   return typeof value === "string" ? value : null;
 }
 
+/** C0, DEL, C1, and the separators that some readers take for the end of a line. */
+const BREAKS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+/** Characters that turn text round or aren't seen: with one of them a name looks like another's. */
+const UNSEEN = /[\p{Cf}\p{Cs}\p{Default_Ignorable_Code_Point}]/gu;
+
+/** Returns text for one line of a screen: breaks are spaces, and what can't be seen is a mark that can. */
+export function lineText(text: string): string {
+  return text.replace(BREAKS, " ").replace(UNSEEN, "\u{fffd}");
+}
+
 const TRACEPARENT = /^[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-[0-9a-f]{2}$/;
 
 /** `context.trace`, where it is a `traceparent` (W3C Trace Context, section 3.2). */

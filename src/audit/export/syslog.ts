@@ -1,7 +1,7 @@
 /** Records as syslog messages (RFC 5424), for receivers over TLS (RFC 5425) and TCP (RFC 6587, octet counting). */
 import { hostname } from "node:os";
 import { parseTime } from "../../contract/index.js";
-import { requestOf, textOf, type ExportedRecord } from "./recorded.js";
+import { lineText, requestOf, textOf, type ExportedRecord } from "./recorded.js";
 
 /** Facility `log audit` (RFC 5424, table 1). */
 const FACILITY = 13;
@@ -93,7 +93,7 @@ function element(id: string, parameters: Readonly<Record<string, string>>): stri
     .join("")}]`;
 }
 
-/** Escapes `"`, `\` and `]` (RFC 5424, section 6.3.3); what isn't printable is a space, since receivers end lines at it. */
+/** Escapes `"`, `\` and `]` (RFC 5424, section 6.3.3). */
 function parameterValue(text: string): string {
-  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, " ").replace(/["\\\]]/g, "\\$&");
+  return lineText(text).replace(/["\\\]]/g, "\\$&");
 }

@@ -159,7 +159,9 @@ export class PublishedLog {
   #write(path: string, bytes: Buffer): void {
     const file = join(this.#folder, path);
     mkdirSync(dirname(file), { recursive: true, mode: FOLDER_MODE });
-    writeFileSync(`${file}.new`, bytes, { mode: FILE_MODE, flush: true });
+    // Made here, never followed: a link that somebody laid there would lead the write to any file of this user.
+    rmSync(`${file}.new`, { force: true });
+    writeFileSync(`${file}.new`, bytes, { mode: FILE_MODE, flush: true, flag: "wx" });
     renameSync(`${file}.new`, file);
   }
 }

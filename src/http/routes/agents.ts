@@ -4,7 +4,7 @@ import { jsonReader } from "../json.js";
 import { PAGE_LIMIT, oneOf, pageQuery, readQuery, text } from "../query.js";
 import { json } from "../reply.js";
 import { changedAnswer, factAnswer, ifMatch } from "../revisions.js";
-import { READERS, authenticateAny, checkMaySee, checkMaySpeakFor, checkScope, maySee, type Concerned } from "../rights.js";
+import { READERS, authenticateAny, checkMaySee, checkMaySpeakFor, checkScope, lookUp, maySee, type Concerned } from "../rights.js";
 import type { Route } from "../route.js";
 
 const readCreateAgent = jsonReader(CreateAgent);
@@ -90,7 +90,7 @@ export function getAgent(deps: HttpDeps): Route {
     },
     handle: async (request, { id = "" }) => {
       const caller = await authenticateAny(deps, request, READERS);
-      const agent = deps.facts.agent(id);
+      const agent = lookUp(deps, caller, id, () => deps.facts.agent(id));
       checkMaySee(deps, caller, concerned(id, agent));
       return factAnswer(200, agent);
     },
@@ -122,7 +122,7 @@ export function patchAgent(deps: HttpDeps): Route {
       if (asked.status !== undefined) checkScope(caller, "remit:revoke");
       else {
         checkScope(caller, "remit:register");
-        const known = deps.facts.agent(id);
+        const known = lookUp(deps, caller, id, () => deps.facts.agent(id));
         checkMaySpeakFor(deps, caller, concerned(id, known, asked));
       }
       return changedAnswer(await deps.facts.changeAgent(id, asked, expected, caller.id));

@@ -4,7 +4,7 @@ import { jsonReader } from "../json.js";
 import { PAGE_LIMIT, flag, oneOf, pageQuery, readQuery, text } from "../query.js";
 import { json } from "../reply.js";
 import { changedAnswer, factAnswer, ifMatch } from "../revisions.js";
-import { READERS, authenticateAny, checkMaySee, checkMaySpeakFor, maySee, type Concerned } from "../rights.js";
+import { READERS, authenticateAny, checkMayMiss, checkMaySee, checkMaySpeakFor, lookUp, maySee, type Concerned } from "../rights.js";
 import type { Route } from "../route.js";
 import { CHANGE_PROBLEMS } from "./agents.js";
 
@@ -31,6 +31,7 @@ export function postGrants(deps: HttpDeps): Route {
       const asked = await readCreateGrant(request, deps);
       const holder = concerned(deps, asked);
       if (holder !== null) checkMaySpeakFor(deps, caller, holder);
+      else checkMayMiss(deps, caller, asked.agent ?? null);
       const { created, fact } = await deps.facts.createGrant(asked, caller.id);
       return factAnswer(created ? 201 : 200, fact);
     },
@@ -81,7 +82,7 @@ export function getGrant(deps: HttpDeps): Route {
     },
     handle: async (request, { id = "" }) => {
       const caller = await authenticateAny(deps, request, READERS);
-      const grant = deps.facts.grant(id);
+      const grant = lookUp(deps, caller, null, () => deps.facts.grant(id));
       checkMaySee(deps, caller, concernedBy(deps, grant));
       return factAnswer(200, grant);
     },
@@ -105,7 +106,8 @@ export function patchGrant(deps: HttpDeps): Route {
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:register");
       const expected = ifMatch(request);
       const asked = await readEndGrant(request, deps);
-      checkMaySpeakFor(deps, caller, concernedBy(deps, deps.facts.grant(id)));
+      const grant = lookUp(deps, caller, null, () => deps.facts.grant(id));
+      checkMaySpeakFor(deps, caller, concernedBy(deps, grant));
       return changedAnswer(await deps.facts.endGrant(id, asked, expected, caller.id));
     },
   };

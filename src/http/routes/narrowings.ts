@@ -4,7 +4,7 @@ import { jsonReader } from "../json.js";
 import { PAGE_LIMIT, flag, pageQuery, readQuery, text } from "../query.js";
 import { json } from "../reply.js";
 import { changedAnswer, factAnswer, ifMatch } from "../revisions.js";
-import { READERS, authenticateAny, checkMaySee, maySee, type Concerned } from "../rights.js";
+import { READERS, authenticateAny, checkMaySee, lookUp, maySee, type Concerned } from "../rights.js";
 import type { Route } from "../route.js";
 import { CHANGE_PROBLEMS } from "./agents.js";
 
@@ -55,7 +55,8 @@ export function getNarrowing(deps: HttpDeps): Route {
     },
     handle: async (request, { id = "" }) => {
       const caller = await authenticateAny(deps, request, READERS);
-      checkMaySee(deps, caller, concerned(deps, id));
+      const agent = lookUp(deps, caller, id, () => concerned(deps, id));
+      checkMaySee(deps, caller, agent);
       return factAnswer(200, deps.facts.narrowing(id));
     },
   };

@@ -2,7 +2,7 @@ import { AgentProfile, Problem, ProfileRolledBack, RollBackProfile, parseTime, t
 import type { HttpDeps } from "../deps.js";
 import { jsonReader } from "../json.js";
 import { json } from "../reply.js";
-import { authenticateAny, checkMaySee, checkMaySpeakFor } from "../rights.js";
+import { authenticateAny, checkMaySee, checkMaySpeakFor, lookUp } from "../rights.js";
 import type { Route } from "../route.js";
 
 const readRollBack = jsonReader(RollBackProfile);
@@ -22,7 +22,7 @@ export function getAgentProfile(deps: HttpDeps): Route {
     },
     handle: async (request, { id = "" }) => {
       const caller = await authenticateAny(deps, request, READS);
-      const { purposes, delegates } = deps.facts.agent(id);
+      const { purposes, delegates } = lookUp(deps, caller, id, () => deps.facts.agent(id));
       checkMaySee(deps, caller, { agent: id, purposes: [...purposes, ...delegates] });
       return json(200, deps.profile.describe(id) satisfies AgentProfile);
     },
@@ -43,7 +43,7 @@ export function rollBackProfile(deps: HttpDeps): Route {
     },
     handle: async (request, { id = "" }) => {
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:review");
-      const { purposes, delegates } = deps.facts.agent(id);
+      const { purposes, delegates } = lookUp(deps, caller, id, () => deps.facts.agent(id));
       checkMaySpeakFor(deps, caller, { agent: id, purposes: [...purposes, ...delegates] });
       const { to, reason } = await readRollBack(request, deps);
       const to_ms = parseTime(to);

@@ -16,7 +16,17 @@ import { jsonReader } from "../json.js";
 import { PAGE_LIMIT, flag, pageQuery, readQuery, text } from "../query.js";
 import { json } from "../reply.js";
 import { changedAnswer, factAnswer, ifMatch } from "../revisions.js";
-import { READERS, authenticateAny, checkMaySee, checkMaySpeakFor, checkScope, maySee, type Concerned } from "../rights.js";
+import {
+  READERS,
+  authenticateAny,
+  checkMayMiss,
+  checkMaySee,
+  checkMaySpeakFor,
+  checkScope,
+  lookUp,
+  maySee,
+  type Concerned,
+} from "../rights.js";
 import type { Route } from "../route.js";
 import { CHANGE_PROBLEMS } from "./agents.js";
 
@@ -59,6 +69,7 @@ export function postTasks(deps: HttpDeps): Route {
       // What is handed on is the parent's, and its answer says whom that is for.
       const parent = typeof asked.parent === "string" ? deps.facts.registry.task(asked.parent) : undefined;
       if (parent !== undefined) checkMaySpeakFor(deps, caller, concerned(parent));
+      else if (typeof asked.parent === "string") checkMayMiss(deps, caller, null);
       // Before the task is there: else a refusal would leave it behind.
       if (token && !deps.identity.issuesTaskTokens) throw new Problem("task_token_unsupported", { field: "token" });
       const { created, fact } = await deps.facts.createTask(asked, caller.id);
@@ -112,7 +123,7 @@ export function getTask(deps: HttpDeps): Route {
     },
     handle: async (request, { id = "" }) => {
       const caller = await authenticateAny(deps, request, READERS);
-      const task = deps.facts.task(id);
+      const task = lookUp(deps, caller, null, () => deps.facts.task(id));
       checkMaySee(deps, caller, concerned(task));
       return factAnswer(200, task);
     },
@@ -140,7 +151,7 @@ export function patchTask(deps: HttpDeps): Route {
       const expected = ifMatch(request);
       const asked = await readAmendTask(request, deps);
       checkScope(caller, asked.lowers === undefined ? "remit:register" : "remit:review");
-      const task = deps.facts.task(id);
+      const task = lookUp(deps, caller, null, () => deps.facts.task(id));
       checkMaySpeakFor(deps, caller, concerned(task));
       if (asked.lowers !== undefined) checkMayLower(deps, caller, task);
       return changedAnswer(await deps.facts.changeTask(id, asked, expected, caller.id));
@@ -177,7 +188,7 @@ export function postTaskToken(deps: HttpDeps): Route {
     },
     handle: async (request, { id = "" }) => {
       const caller = await deps.identity.authenticate(request.headers.authorization, "remit:register");
-      const task = deps.facts.task(id);
+      const task = lookUp(deps, caller, null, () => deps.facts.task(id));
       checkMaySpeakFor(deps, caller, concerned(task));
       return json(200, { task: id, task_token: tokenOf(deps, task) } satisfies TaskTokenAnswer);
     },

@@ -3,7 +3,7 @@ import { DURABILITIES } from "../../contract/index.js";
 import { EXPORT_DATA, EXPORT_FORMATS, OF_KAFKA, OF_SYSLOG, WITH_DATA } from "../../contract/export.js";
 import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, HOUR_MS, KIB, MIB, amount, defaulted, folder, path, retries, section, type ErrorAt } from "./parts.js";
-import { overlap } from "../folder.js";
+import { contains, overlap } from "../folder.js";
 import { OUTGOING, SYSLOG, isLoopback, isOutgoingUrl, isSyslogUrl } from "./urls.js";
 
 export const log = section(
@@ -324,9 +324,20 @@ function checkKafka(sink: SinkSection, { brokers }: NonNullable<SinkSection["kaf
   }
 }
 
-export function checkPublish({ dir, publish }: Static<typeof log>, errorAt: ErrorAt): void {
-  if (publish === undefined || !overlap(dir, publish.dir)) return;
-  throw errorAt(["log", "publish", "dir"], "name a folder apart from `log.dir`: a web server would serve the log's keys");
+/** @param named every path of the configuration, with its key */
+export function checkPublish(
+  { dir, publish }: Static<typeof log>,
+  named: Iterable<{ key: readonly (string | number)[]; path: string }>,
+  errorAt: ErrorAt,
+): void {
+  if (publish === undefined) return;
+  const at = ["log", "publish", "dir"];
+  if (overlap(dir, publish.dir)) throw errorAt(at, "name a folder apart from `log.dir`: a web server would serve the log's keys");
+  for (const { key, path } of named) {
+    const name = key.join(".");
+    if (name !== at.join(".") && contains(publish.dir, path))
+      throw errorAt(at, `name a folder that has nothing of \`${name}\` in it: a web server would serve that`);
+  }
 }
 
 export function checkWitnesses({ witnesses = [] }: Static<typeof log>, errorAt: ErrorAt): void {

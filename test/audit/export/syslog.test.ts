@@ -144,6 +144,20 @@ describe("a record in CEF", () => {
     expect(header[2]).to.equal("1|allow|\\ ");
   });
 
+  for (const [what, agent, shown] of [
+    ["a space of no width", "sup\u200bport-7", "sup\ufffdport-7"],
+    ["a text that is turned round", "support\u202e7-", "support\ufffd7-"],
+    ["a tag", "support-7\u{e0041}", "support-7\ufffd"],
+    ["a soft hyphen", "sup\u00adport-7", "sup\ufffdport-7"],
+    ["a filler", "support\u3164", "support\ufffd"],
+    ["half of a pair", "support\ud800", "support\ufffd"],
+  ] as const)
+    it(`shows that a name has ${what} in it, so that it isn't taken for another's, here and in structured data`, () => {
+      const of = recorded(decision({ input: input({ agent }) }));
+      expect(cefOf(of).extension["suser"]).to.equal(shown);
+      expect(syslogOf(of, { enterprise_number: 4711 }).data["remit@4711"]?.["agent"]).to.equal(shown);
+    });
+
   it("is one line that reads back, whatever a record's texts hold, and no value is longer than its key's", () => {
     fc.assert(
       fc.property(hostileRecord, (of) => {

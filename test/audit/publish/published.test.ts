@@ -1,4 +1,15 @@
-import { appendFileSync, cpSync, existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { checkPublished } from "../../../src/audit/publish/check.js";
@@ -182,6 +193,19 @@ describe("a log that is published as static files", () => {
         mkdirSync(join(folder, "checkpoint"));
       }),
     ).to.match(/^folder_refused: .* is no checkpoint/);
+  });
+
+  it("writes no file that a link in the folder leads to, whoever laid it there", () => {
+    const log = logOf(fresh(), 300);
+    const folder = fresh();
+    const kept = fresh();
+    writeFileSync(kept, "a file of the service's user");
+    mkdirSync(join(folder, "tile", "0"), { recursive: true });
+    for (const path of ["checkpoint.new", "checkpoint", "tile/0/000.new", "tile/0/000"])
+      if (path !== "checkpoint") symlinkSync(kept, join(folder, path));
+    new PublishedLog(log.folder, folder).publish();
+    expect(readFileSync(kept, "utf8")).to.equal("a file of the service's user");
+    expectWhole(log, folder);
   });
 
   it("refuses a folder within the log's, or around it, where a web server would serve the log's keys", () => {
