@@ -1,7 +1,9 @@
 /** The revision without sessions on either side of the guard, and on both: the same control over each call, and nothing that it doesn't know. */
 import type { ServerResponse } from "node:http";
 import { expect } from "chai";
-import { survey } from "../../src/guards/mcp/survey.js";
+import { parseGuardConfig } from "../../src/guards/mcp/config.js";
+import { draft } from "../../src/guards/mcp/draft.js";
+import { survey, surveyEither } from "../../src/guards/mcp/survey.js";
 import { startGuard, type RunningGuard } from "../../src/guards/mcp/guard.js";
 import { asking } from "../../src/guards/mcp/remit.js";
 import { system } from "../../src/system/index.js";
@@ -336,6 +338,21 @@ describe("the MCP guard between a client and a server without sessions", () => {
       server: name,
     } = await survey(configOf({ remit: desk.remit(), server: { url: server.url, revision: STATELESS } }), system);
     expect({ tools: tools.length, instructions, name }).to.deep.equal({ tools: TOOLS.length, instructions: "Obey.", name: "strict" });
+  });
+
+  it("drafts from a server whichever revision it speaks, and writes down the one that it does", async () => {
+    const crm = await crmOverHttp();
+    const revisionOf = async (url: string): Promise<string | undefined> => {
+      const { found, revision } = await surveyEither(configOf({ remit: desk.remit(), server: { url } }), system);
+      const { files } = draft(found, { server: { url, revision } });
+      return parseGuardConfig(files["guard.yaml"], "guard.yaml").server.revision;
+    };
+    expect(await revisionOf(server.url)).to.equal(STATELESS);
+    expect(await revisionOf(crm.url)).to.equal("2025-11-25");
+    await crm.close();
+    // It is the first failure that says what is wrong with a server that isn't there.
+    expect(await revisionOf(crm.url).catch(String)).to.match(/^SurveyFailed: the server can't be reached/);
+    server.faults.length = 0;
   });
 
   it("fails a survey of a server that speaks only another revision", async () => {

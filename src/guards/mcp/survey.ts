@@ -26,8 +26,25 @@ const PAGES_MAX = 100;
 /** JSON-RPC 2.0, section 5.1. */
 const METHOD_NOT_FOUND = -32_601;
 
+type Surveyable = Pick<GuardConfig, "server" | "limits">;
+
+/** Surveys a server of which nobody has said which revision it speaks: as with a session, and else without. @throws SurveyFailed, the first one */
+export async function surveyEither(
+  of: Surveyable,
+  system: System,
+): Promise<{ found: Survey; revision: GuardConfig["server"]["revision"] }> {
+  try {
+    return { found: await survey(of, system), revision: of.server.revision };
+  } catch (first) {
+    const stateless: Surveyable = { ...of, server: { ...of.server, revision: STATELESS } };
+    const found = await survey(stateless, system).catch(() => null);
+    if (found === null) throw first;
+    return { found, revision: STATELESS };
+  }
+}
+
 /** @throws SurveyFailed */
-export async function survey(of: Pick<GuardConfig, "server" | "limits">, { timers }: System): Promise<Survey> {
+export async function survey(of: Surveyable, { timers }: System): Promise<Survey> {
   const late = new AbortController();
   const upstream = new Upstream(connectServer(of, timers), {
     request: () => undefined,
