@@ -21,7 +21,7 @@ import {
 } from "../guards/mcp/pins.js";
 import { reportGuard } from "../guards/mcp/log_events.js";
 import { possibleBy } from "../guards/mcp/possible.js";
-import { SurveyFailed, survey, type Survey } from "../guards/mcp/survey.js";
+import { SurveyFailed, survey, surveyEither } from "../guards/mcp/survey.js";
 import { flow } from "../guards/mcp/yaml_text.js";
 import { system } from "../system/index.js";
 import { logger, type Logger } from "../system/logger.js";
@@ -142,9 +142,9 @@ async function deciderOf({ remit: { url, in_process } }: GuardConfig, token: () 
   return (log) => inProcess(options, asking(url, token), { system, log });
 }
 
-async function surveyed(config: Pick<GuardConfig, "server" | "limits">): Promise<Survey> {
+async function reached<T>(surveying: Promise<T>): Promise<T> {
   try {
-    return await survey(config, system);
+    return await surveying;
   } catch (cause) {
     if (!(cause instanceof SurveyFailed)) throw cause;
     throw new CliError("unavailable", cause.message, "does the server start by itself? what it says is on standard error", { cause });
@@ -154,7 +154,7 @@ async function surveyed(config: Pick<GuardConfig, "server" | "limits">): Promise
 async function approved(config: GuardConfig, options: Options, ui: Ui): Promise<void> {
   const file = lockFile(options.config);
   const before = pinsOf(file);
-  const { tools, instructions } = await surveyed(config);
+  const { tools, instructions } = await reached(survey(config, system));
   const pinned: ToolDefinition[] = [];
   for (const tool of tools) {
     const definition = pinnedOf(tool);
@@ -200,8 +200,9 @@ async function drafted(command: string[], folder: string, { server: url, json }:
     `remit: {url: "http://localhost"}\nagent: a\npurpose: p\nserver: ${flow(server)}`,
     "guard.yaml",
   );
-  const found = await surveyed({ limits, server: { ...read, dir: process.cwd() } });
-  const { files, remarks } = draft(found, { server: url === undefined ? { command, dir: process.cwd() } : { url } });
+  const { found, revision } = await reached(surveyEither({ limits, server: { ...read, dir: process.cwd() } }, system));
+  const spoken = revision === read.revision ? {} : { revision };
+  const { files, remarks } = draft(found, { server: { ...(url === undefined ? { command, dir: process.cwd() } : { url }), ...spoken } });
   await mkdir(folder, { recursive: true });
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
   if (json === true) {

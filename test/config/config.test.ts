@@ -238,6 +238,8 @@ describe("the configuration", () => {
     ["a caller of two lines, whatever it may do", { callers: '{"a\\nb": 5}' }, ": the key must match pattern"],
     ["a sensor without a name", { observe: '{sensors: {"": {}}}' }, "observe.sensors.: the key must match pattern"],
     ["subjects of no type", { authzen: '{identifier: "https://a.example", subjects: {"": {}}}' }, "authzen.subjects.: the key must match pattern"],
+    ["another action's verb that is no word", { authzen: '{identifier: "https://a.example", subjects: {user: {}}, actions: {"*": "no verb"}}' }, "authzen.actions.*: must match pattern"],
+    ["a verb for another action that is none", { authzen: '{identifier: "https://a.example", subjects: {user: {}}, actions: {"*": [use]}}' }, "authzen.actions.*: must be string"],
     ["a caller's unknown key", { callers: "{gateway: {agent: [a]}}" }, "callers.gateway.agent: unknown key"],
     ["a caller's agent that is no name", { callers: '{gateway: {agents: ["*"]}}' }, "callers.gateway.agents.0: must match pattern"],
     ["a host with a port's scheme", { hosts: '["https://pdp.example"]' }, "hosts.0: must match pattern"],

@@ -52,6 +52,8 @@ export interface Mapping {
 
 /** The role of a resource that is the request's subject. */
 const SUBJECT_ROLE = "subject";
+/** Key of `actions` that stands for every name that is neither among them nor a verb. */
+const ANY_ACTION = "*";
 const TEXT_MAX = { request_id: 128, context: 256 };
 
 export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
@@ -62,7 +64,8 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
       return [type, { agent: placeOf(agent), prefix, purpose: of, isAgent: isSubjectId(agent) }];
     }),
   );
-  const actions = new Map(Object.entries(config.actions ?? {}));
+  const { [ANY_ACTION]: otherwise, ...named } = config.actions ?? {};
+  const actions = new Map(Object.entries(named));
   const resources = new Map(Object.entries(config.resources ?? {}));
   const task = placeOf(config.task ?? "context.task");
   const agentToken = placeOf(config.agent_token ?? "context.agent_token");
@@ -76,6 +79,12 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
     const mapped = subjects.get(type);
     if (mapped === undefined) return nobody(type, id);
     return nameOf(mapped.prefix + textAt(mapped.agent, question, "the subject's agent"));
+  }
+
+  /** A verb is never taken for another one: what is written for the rest would else make `delete` a `read`. */
+  function verbOf(name: string, vocabulary: VocabularyReader): string {
+    const own = nameOf(name);
+    return actions.get(name) ?? (otherwise === undefined || vocabulary.verbs.has(own) ? own : otherwise);
   }
 
   function purposeOf(question: AuthzenQuestion): string {
@@ -141,7 +150,7 @@ export function mappingOf(config: AuthzenConfig, entities: Entities): Mapping {
     action(asked, vocabulary, requestId) {
       const question = complete(asked);
       const { action, resource } = question;
-      const verb = actions.get(action.name) ?? nameOf(action.name);
+      const verb = verbOf(action.name, vocabulary);
       const type = typesOf(vocabulary, resource.type);
       const request: DecideRequest = {
         agent: agentOf(question),

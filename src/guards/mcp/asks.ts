@@ -19,6 +19,12 @@ export interface AsksOptions {
 export interface AskedIn {
   sessionId?: string | undefined;
   protocolVersion?: string | undefined;
+  /** Headers of this request alone. */
+  headers?: Readonly<Record<string, string>>;
+  /** Takes the request back. */
+  signal?: AbortSignal;
+  /** True where an error's status comes with the error itself, as it does in a revision without sessions. */
+  saysErrors?: boolean;
 }
 
 /** Receives messages while an answer is read. */
@@ -44,11 +50,13 @@ export class Asks {
   }
 
   /** @throws Error where nothing came that answers it, and nothing will */
-  async ask(request: Request, { sessionId, protocolVersion }: AskedIn, hearing: Hearing): Promise<AnswerEnd> {
+  async ask(request: Request, asked: AskedIn, hearing: Hearing): Promise<AnswerEnd> {
+    const { sessionId, protocolVersion, signal, saysErrors = false } = asked;
     const { url, headers, exchange } = this.#options;
     const got = await exchange(url, {
       method: "POST",
       headers: {
+        ...asked.headers,
         ...headers,
         accept: ACCEPT,
         "content-type": "application/json",
@@ -56,9 +64,10 @@ export class Asks {
         ...(protocolVersion !== undefined && { "mcp-protocol-version": protocolVersion }),
       },
       body: JSON.stringify(request),
-      signal: this.#over.signal,
+      signal: signal === undefined ? this.#over.signal : AbortSignal.any([this.#over.signal, signal]),
     });
     if (got.status === 200) return this.#read(got, request, hearing);
+    if (saysErrors && got.status >= 400 && got.status < 500) return this.#readError(got, request, hearing);
     await got.body.cancel();
     if (got.status === 307 || got.status === 308) return { how: "elsewhere" };
     throw new Error(`the server answers with ${got.status}`);
@@ -98,6 +107,15 @@ export class Asks {
       throw new Error("the server answers in no type that is known");
     }
     if (!seen.answer) throw new Error("the answer broke off");
+    return WHOLE;
+  }
+
+  /** @throws Error where it is no error of the protocol, as a server of another revision answers */
+  async #readError(got: GuardedAnswer, { id }: Request, { message }: Hearing): Promise<AnswerEnd> {
+    const said: unknown = JSON.parse(await this.#text(got));
+    const whole: unknown = { ...(said as object), id };
+    if (!isMessage(whole) || !("error" in whole)) throw new Error(`the server answers with ${got.status}`);
+    message(whole);
     return WHOLE;
   }
 

@@ -56,16 +56,24 @@ export class GuardedCalls {
 
   /**
    * @param values what the mapping reads: a tool's or prompt's arguments, the variables of a URI
+   * @param schema of a tool's arguments
    * @throws Refusal
    */
-  async decided(request: Request, served: Served, who: SessionIdentity, mapped: Mapped, values: Arguments): Promise<Reply> {
+  async decided(
+    request: Request,
+    served: Served,
+    who: SessionIdentity,
+    mapped: Mapped,
+    values: Arguments,
+    schema?: unknown,
+  ): Promise<Reply> {
     const { config, log, remit, session } = this.#deps;
     const action = actionOf(mapped, values);
     let waited = (): void => undefined;
     try {
       const run = async (permitted: Permitted): Promise<unknown> => {
         waited();
-        return this.#forward(request, served, permitted, paramsOf(request, permitted, action, mapped, values));
+        return this.#forward(request, served, permitted, paramsOf(request, permitted, action, mapped, values), schema);
       };
       const result = await remit.guard(actionFor(who, action, contextOf(session, request)), run, {
         signal: served.signal,
@@ -101,7 +109,7 @@ export class GuardedCalls {
     }
   }
 
-  async #forward({ method }: Request, { progress }: Served, permitted: Permitted, params: Params): Promise<Params> {
+  async #forward({ method }: Request, { progress }: Served, permitted: Permitted, params: Params, schema: unknown): Promise<Params> {
     const { config, timers, upstream } = this.#deps;
     const { answer, signal: stopped } = permitted;
     stopped.throwIfAborted();
@@ -114,7 +122,7 @@ export class GuardedCalls {
     });
     try {
       const { signal } = over;
-      const reply = await upstream.ask(method, params, { signal, ...(progress !== null && { progress }) });
+      const reply = await upstream.ask(method, params, { signal, ...(progress !== null && { progress }), schema });
       if ("error" in reply || reply.result["isError"] === true) throw new NotDone(reply, answer);
       return reply.result;
     } finally {

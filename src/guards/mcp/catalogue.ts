@@ -4,6 +4,7 @@
  * it calls are the same.
  */
 import { areSimilar } from "../../contract/similar.js";
+import type { Timers } from "../../system/index.js";
 import { isObject, type Mapped } from "./mapping.js";
 import { differences, pinnedOf, type ToolDefinition, type Pins } from "./pins.js";
 import { McpRefusal, type McpRefusalCode } from "./refusal.js";
@@ -25,6 +26,9 @@ export interface CatalogueDeps {
   possible: (mapped: Mapped) => boolean;
   tools_max: number;
   list: (cursor: string | undefined) => Promise<Reply>;
+  /** Milliseconds for which a list holds; null: until the server says that it changed. */
+  fresh: (first: Params) => number | null;
+  timers: Pick<Timers, "after">;
   /** Called once for each tool that is hidden, as long as it stays so. */
   hidden: (why: Hidden, name: string, detail: Record<string, unknown>) => void;
 }
@@ -48,6 +52,8 @@ export class ListFailed extends Error {
   }
 }
 
+/** Milliseconds for which a server may say that its tools stay as they are. 60,000. */
+const FRESH_MS_MAX = 60_000;
 /** Reads of a list that was said to have changed while it was read. */
 const READS_MAX = 3;
 
@@ -101,7 +107,16 @@ export class ToolCatalogue {
     const changes = this.#changes;
     const { first, listed } = await this.#pages();
     if (changes !== this.#changes) return null;
-    return (this.#held = { first, tools: this.#sorted(listed) });
+    const read = { first, tools: this.#sorted(listed) };
+    const fresh_ms = this.#deps.fresh(first);
+    if (fresh_ms === 0) return read;
+    this.#held = read;
+    if (fresh_ms !== null) {
+      this.#deps.timers.after(Math.min(fresh_ms, FRESH_MS_MAX), () => {
+        if (this.#held === read) this.#held = null;
+      });
+    }
+    return read;
   }
 
   async #pages(): Promise<{ first: Params; listed: unknown[] }> {

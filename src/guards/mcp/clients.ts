@@ -7,13 +7,18 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from "node:net";
 import { once } from "node:events";
 import { StreamableHTTPServerTransport } from "@modelcontextprotocol/sdk/server/streamableHttp.js";
+import { SUPPORTED_PROTOCOL_VERSIONS } from "@modelcontextprotocol/sdk/types.js";
 import type { Timers } from "../../system/index.js";
 import type { GuardConfig } from "./config.js";
-import { DirectCalls, bodyOf } from "./direct.js";
+import { BodyTooLarge, DirectCalls, bodyOf } from "./direct.js";
 import { lengthOf, listenTo, type End, type MessageListener } from "./end.js";
+import { isObject } from "./mapping.js";
+import { isStateless } from "./stateless.js";
+import { StatelessClients } from "./stateless_clients.js";
 import { RPC, type JSONRPCMessage, type RequestId } from "./wire.js";
 
 const SESSION = "mcp-session-id";
+const VERSION = "mcp-protocol-version";
 /** For a whole request to arrive. */
 const REQUEST_MS_MAX = 30_000;
 const LOCAL = ["localhost", "127.0.0.1", "[::1]"];
@@ -65,6 +70,7 @@ class Door {
   readonly #path: string;
   readonly #hosts: readonly string[];
   readonly #ends = new Map<string, HttpClientEnd>();
+  readonly #stateless: StatelessClients;
   /** Requests that may yet begin a session. */
   #beginning = 0;
 
@@ -72,6 +78,7 @@ class Door {
     this.#deps = deps;
     this.#path = path;
     this.#hosts = hosts;
+    this.#stateless = new StatelessClients({ ...deps, mayBegin: () => this.#mayBegin() });
   }
 
   async enter(request: IncomingMessage, response: ServerResponse): Promise<void> {
@@ -80,24 +87,40 @@ class Door {
       refuse(response, ...refused);
       return;
     }
-    const named = request.headers[SESSION];
+    const { [SESSION]: named, [VERSION]: version } = request.headers;
+    const { message_bytes_max } = this.#deps.config.limits;
     try {
-      if (typeof named === "string") {
+      // The session that it names is none of that revision's, and counts for nothing.
+      if (request.method === "POST" && typeof version === "string" && !SUPPORTED_PROTOCOL_VERSIONS.includes(version))
+        await this.#stateless.enter(request, response, await bodyOf(request, message_bytes_max));
+      else if (typeof named === "string") {
         const end = this.#ends.get(named);
         if (end === undefined) refuse(response, 404, "there is no such session");
         else await end.handle(request, response);
       } else if (request.method !== "POST") refuse(response, 400, `there is no ${SESSION}`);
-      else if (this.#ends.size + this.#beginning >= this.#deps.config.limits.sessions_max)
-        refuse(response, 503, "as many sessions are open as the limit allows");
-      else await this.#begin(request, response);
-    } catch {
-      if (!response.headersSent) refuse(response, 500, "it failed");
+      else {
+        const text = await bodyOf(request, message_bytes_max);
+        const message = parsed(text);
+        // It says so in its body alone, which is for its client to mend.
+        if (isStateless(paramsOf(message))) await this.#stateless.enter(request, response, text);
+        else if (!this.#mayBegin()) refuse(response, 503, "as many sessions are open as the limit allows");
+        else await this.#begin(request, response, message);
+      }
+    } catch (cause) {
+      if (cause instanceof BodyTooLarge && !response.headersSent) {
+        response.setHeader("connection", "close");
+        refuse(response, 413, "the body is larger than a message may be");
+      } else if (!response.headersSent) refuse(response, 500, "it failed");
       else response.destroy();
     }
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled([...this.#ends.values()].map((end) => end.close()));
+    await Promise.allSettled([...[...this.#ends.values()].map((end) => end.close()), this.#stateless.close()]);
+  }
+
+  #mayBegin(): boolean {
+    return this.#ends.size + this.#beginning + this.#stateless.size < this.#deps.config.limits.sessions_max;
   }
 
   #refusal({ headers, url = "" }: IncomingMessage): [status: number, why: string] | null {
@@ -110,7 +133,7 @@ class Door {
   }
 
   /** Whatever comes without a session is taken for the first message of one; the transport refuses what isn't. */
-  async #begin(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  async #begin(request: IncomingMessage, response: ServerResponse, message: unknown): Promise<void> {
     const { config, timers, uuid, begin } = this.#deps;
     const id = uuid();
     let begun = false;
@@ -133,7 +156,7 @@ class Door {
       },
     });
     try {
-      await end.handle(request, response);
+      await end.handle(request, response, message);
     } finally {
       over();
       // What only knocked, and has begun no session, leaves nothing behind.
@@ -175,11 +198,12 @@ export class HttpClientEnd implements End {
     });
   }
 
-  async handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
+  /** @param read its body, where that has been read */
+  async handle(request: IncomingMessage, response: ServerResponse, read?: unknown): Promise<void> {
     this.#watch(response);
     if (request.method === "GET") this.#standing = response;
     if (this.#listener === null || !this.#direct.mayBe(request)) {
-      await this.#passOn(request, response);
+      await this.#passOn(request, response, read);
       return;
     }
     const { headers } = request;
@@ -284,6 +308,11 @@ function parsed(text: string | null): unknown {
   } catch {
     return null;
   }
+}
+
+function paramsOf(message: unknown): Record<string, unknown> | undefined {
+  const { params } = isObject(message) ? message : {};
+  return isObject(params) ? params : undefined;
 }
 
 function refuse(response: ServerResponse, status: number, message: string): void {

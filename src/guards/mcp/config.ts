@@ -11,6 +11,7 @@ import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 import { MappingError, TOOL_NAME, readMapped, type Mapped } from "./mapping.js";
+import { STATELESS } from "./stateless.js";
 import { UriPattern } from "./uri.js";
 
 const KIB = 1024;
@@ -28,6 +29,8 @@ const section = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description });
 const defaulted = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description, default: {} });
+/** Revisions of MCP that a guard can speak to a server. */
+const REVISIONS = ["2025-11-25", STATELESS] as const;
 /** Options of an engine in the guard's process, as `openEmbedded` accepts them. */
 const InProcess = section(
   {
@@ -134,6 +137,11 @@ export const GuardConfigSchema = section(
         dir: Type.Optional(path("Where it runs; left out, the configuration's folder")),
         url: Type.Optional(url("Its MCP endpoint instead, over Streamable HTTP")),
         token_file: Type.Optional(path("Holds the bearer token that it takes; the client's own is never passed on")),
+        revision: Type.Enum([...REVISIONS], {
+          default: REVISIONS[0],
+          description:
+            "Revision of MCP that the guard speaks to it, whatever its clients speak: `2025-11-25` with a session, in what the two agree on up to it, or `2026-07-28` without",
+        }),
       },
       "The MCP server behind the guard",
     ),

@@ -21,14 +21,17 @@ interface Open {
 }
 
 export class DirectCalls {
-  readonly #session: string;
+  readonly #session: Readonly<Record<string, string>>;
   readonly #bytes_max: number;
   readonly #timers: Pick<Timers, "after">;
   readonly #open = new Map<string, Open>();
 
-  /** @param bytesMax of a message */
-  constructor(session: string, bytesMax: number, timers: Pick<Timers, "after">) {
-    this.#session = session;
+  /**
+   * @param session null where there are none
+   * @param bytesMax of a message
+   */
+  constructor(session: string | null, bytesMax: number, timers: Pick<Timers, "after">) {
+    this.#session = session === null ? {} : { "mcp-session-id": session };
     this.#bytes_max = bytesMax;
     this.#timers = timers;
   }
@@ -55,14 +58,22 @@ export class DirectCalls {
    */
   take(message: unknown, response: ServerResponse, hand: (call: JSONRPCMessage) => void): boolean {
     if (!isMessage(message) || !("method" in message) || !("id" in message) || message.method !== CALL) return false;
-    const key = keyOf(message.id);
+    this.open(message.id, response, () => {
+      hand(message);
+    });
+    return true;
+  }
+
+  /** Keeps a response for the answer to a request. @param hand is given the request, and may answer it at once */
+  open(id: RequestId, response: ServerResponse, hand: () => void): void {
+    const key = keyOf(id);
     // Of two with one id the later is refused at once, and that goes to who asked it.
     const before = this.#open.get(key);
     const one: Open = { response, isStream: false, stopSilence: () => undefined };
     this.#open.set(key, one);
-    hand(message);
+    hand();
     if (before !== undefined && !this.#open.has(key)) this.#open.set(key, before);
-    if (this.#open.get(key) !== one) return true;
+    if (this.#open.get(key) !== one) return;
     one.stopSilence = this.#timers.after(SILENT_MS_MAX, () => {
       this.#begin(one);
     });
@@ -70,7 +81,6 @@ export class DirectCalls {
       one.stopSilence();
       if (this.#open.get(key) === one) this.#open.delete(key);
     });
-    return true;
   }
 
   /** Returns true if messages about this request go through here. */
@@ -79,10 +89,11 @@ export class DirectCalls {
   }
 
   /**
+   * @param status of an answer that begins here
    * @returns bytes that wait to be read of the response that it went to
    * @throws RangeError for what is too deep to be written
    */
-  send(message: JSONRPCMessage, about: RequestId): number {
+  send(message: JSONRPCMessage, about: RequestId, status = 200): number {
     const key = keyOf(about);
     const one = this.#open.get(key);
     if (one === undefined) return 0;
@@ -98,7 +109,7 @@ export class DirectCalls {
     if (one.isStream) response.end(eventOf(text));
     else {
       const head = { "content-type": "application/json", "content-length": Buffer.byteLength(text) };
-      response.writeHead(200, { ...head, "mcp-session-id": this.#session });
+      response.writeHead(status, { ...head, ...this.#session });
       response.end(text);
     }
     return response.writableLength;
@@ -117,16 +128,29 @@ export class DirectCalls {
   #begin(one: Open): void {
     if (one.isStream) return;
     one.isStream = true;
-    one.response.writeHead(200, { ...STREAM, "mcp-session-id": this.#session });
+    one.response.writeHead(200, { ...STREAM, ...this.#session });
     one.response.flushHeaders();
   }
 }
 
-/** @returns the whole body as text; null where it broke off, or is longer than its head said */
-export async function bodyOf(request: IncomingMessage): Promise<string | null> {
+/** A request's body has more bytes than a message may have. */
+export class BodyTooLarge extends Error {
+  override readonly name = "BodyTooLarge";
+}
+
+/**
+ * @returns the whole body as text; null where it broke off, or is longer than its head said
+ * @throws BodyTooLarge
+ */
+export async function bodyOf(request: IncomingMessage, bytesMax = Infinity): Promise<string | null> {
   const chunks: Buffer[] = [];
-  return new Promise((resolve) => {
-    request.on("data", (chunk: Buffer) => chunks.push(chunk));
+  let bytes = 0;
+  return new Promise((resolve, reject) => {
+    request.on("data", (chunk: Buffer) => {
+      bytes += chunk.length;
+      if (bytes > bytesMax) reject(new BodyTooLarge(`more than ${bytesMax} bytes`));
+      else chunks.push(chunk);
+    });
     request.once("end", () => {
       const [first] = chunks;
       resolve(chunks.length === 1 && first !== undefined ? first.toString("utf8") : Buffer.concat(chunks).toString("utf8"));

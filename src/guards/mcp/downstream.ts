@@ -104,6 +104,11 @@ export class Downstream {
     this.#send(notification(method, params), this.#youngest);
   }
 
+  /** Tells what belongs to this request. */
+  tellOf(about: RequestId, { method, params }: Notification): void {
+    this.#send(notification(method, params), about);
+  }
+
   agreed(version: string): void {
     this.#end.agreed(version);
   }

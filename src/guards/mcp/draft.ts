@@ -18,7 +18,7 @@ export interface Draft {
 
 export interface DraftOptions {
   /** Server, as `guard.yaml` names it. */
-  server: { command?: string[]; dir?: string; url?: string };
+  server: { command?: string[]; dir?: string; url?: string; revision?: string };
 }
 
 type VerbClass = "read" | "write" | "send";

@@ -3,7 +3,8 @@ import type { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/cl
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { MessageExtraInfo } from "@modelcontextprotocol/sdk/types.js";
 import type { Timers } from "../../system/index.js";
-import type { Asks } from "./asks.js";
+import type { Asks, Hearing } from "./asks.js";
+import { STATELESS } from "./stateless.js";
 import type { JSONRPCMessage, Request, RequestId } from "./wire.js";
 
 export interface MessageListener {
@@ -17,8 +18,11 @@ export interface MessageListener {
 
 export interface End {
   begin(listener: MessageListener): Promise<void>;
-  /** @param about the request of this side that it belongs to, where it isn't an answer itself */
-  send(message: JSONRPCMessage, about?: RequestId): void;
+  /**
+   * @param about the request of this side that it belongs to, where it isn't an answer itself
+   * @param headers of the HTTP request that it goes by, where it does
+   */
+  send(message: JSONRPCMessage, about?: RequestId, headers?: Readonly<Record<string, string>>): void;
   /** Which revision of the protocol was agreed on. */
   agreed(version: string): void;
   close(): Promise<void>;
@@ -123,6 +127,8 @@ export class HttpServerEnd implements End {
   #listener: MessageListener | null = null;
   /** The server is where only the transport finds it, within its origin. */
   #isElsewhere = false;
+  /** Requests under way of a revision without sessions, where one is taken back by going away; null in a session. */
+  #stateless: Map<RequestId, AbortController> | null = null;
 
   constructor(transport: StreamableHTTPClientTransport, asks: Asks, timers: Timers) {
     this.#transport = transport;
@@ -135,18 +141,46 @@ export class HttpServerEnd implements End {
     return listenTo(this.#transport, listener);
   }
 
-  send(message: JSONRPCMessage): void {
+  send(message: JSONRPCMessage, _about?: RequestId, headers: Readonly<Record<string, string>> = {}): void {
+    if (this.#stateless !== null) {
+      this.#sendStateless(message, headers, this.#stateless);
+      return;
+    }
     const isAsked = "method" in message && "id" in message && message.method !== "initialize" && !this.#isElsewhere;
     (isAsked ? this.#ask(message as Request) : this.#transport.send(message)).catch((cause: unknown) => {
       this.#listener?.unsent(message, cause);
     });
   }
 
-  async #ask(request: Request): Promise<void> {
-    const ended = await this.#asks.ask(request, this.#transport, {
+  /** Only requests are sent: such a server is told nothing, and answered nothing. */
+  #sendStateless(message: JSONRPCMessage, headers: Readonly<Record<string, string>>, underWay: Map<RequestId, AbortController>): void {
+    if (!("method" in message)) return;
+    if (!("id" in message)) {
+      const { requestId } = message.params ?? {};
+      if (message.method === "notifications/cancelled") underWay.get(requestId as RequestId)?.abort(new Error("taken back"));
+      return;
+    }
+    const { id } = message;
+    const taken = new AbortController();
+    underWay.set(id, taken);
+    this.#asks
+      .ask(message as Request, { protocolVersion: STATELESS, headers, signal: taken.signal, saysErrors: true }, this.#hearing)
+      .then(({ how }) => {
+        if (how !== "whole") throw new Error("the answer broke off");
+      })
+      .catch((cause: unknown) => this.#listener?.unsent(message, cause))
+      .finally(() => underWay.delete(id));
+  }
+
+  get #hearing(): Hearing {
+    return {
       message: (message) => this.#listener?.message(message, NO_HEADERS),
       unreadable: (cause) => this.#listener?.unreadable(cause),
-    });
+    };
+  }
+
+  async #ask(request: Request): Promise<void> {
+    const ended = await this.#asks.ask(request, this.#transport, this.#hearing);
     if (ended.how === "resumable") {
       await new Promise<void>((resolve) => this.#timers.after(ended.in_ms, resolve));
       await this.#transport.resumeStream(ended.after);
@@ -163,7 +197,8 @@ export class HttpServerEnd implements End {
   }
 
   agreed(version: string): void {
-    this.#transport.setProtocolVersion(version);
+    if (version === STATELESS) this.#stateless ??= new Map();
+    else this.#transport.setProtocolVersion(version);
   }
 
   /** The server is told, where it takes that within its time. */

@@ -15,6 +15,7 @@ import { McpRefusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
 import { connectServer } from "./servers.js";
 import { Session } from "./session.js";
+import { TASK_HEADER } from "./wire.js";
 
 export interface McpGuardOptions {
   config: GuardConfig;
@@ -39,8 +40,6 @@ export interface RunningGuard {
   close: () => Promise<void>;
 }
 
-/** Header by which a host names a session's task, on the request that begins it. */
-export const TASK_HEADER = "remit-task";
 const NAME = new RegExp(NAME_PATTERN);
 /** Reads of the standard streams and what waits to be written, beside one whole message. */
 const BUFFER_FACTOR = 2;

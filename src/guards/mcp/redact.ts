@@ -14,6 +14,8 @@ export const WITHHELD = "[withheld: it may hold what must not be shown]";
 export function redactedResult(result: unknown, fields: readonly string[]): Record<string, unknown> {
   const names = new Set(fields);
   const { content, structuredContent, contents, messages, isError, resultType, description } = isObject(result) ? result : {};
+  // Words to a person, and a state that only the server can read: nobody can tell what is in them.
+  if (resultType === "input_required") return { resultType: "complete", isError: true, content: [{ type: "text", text: WITHHELD }] };
   return {
     ...(resultType !== undefined && { resultType }),
     ...(isError !== undefined && { isError }),

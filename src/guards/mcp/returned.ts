@@ -5,11 +5,13 @@ import { isObject } from "./mapping.js";
 
 /** @param result of `tools/call`, `resources/read` or `prompts/get` */
 export function returnedBy(result: unknown): Returned {
-  const { content, structuredContent, contents, messages, description } = isObject(result) ? result : {};
+  const { content, structuredContent, contents, messages, description, inputRequests } = isObject(result) ? result : {};
   const parts = [
     ...(structuredContent === undefined ? [] : [structuredContent]),
     ...[content, contents, messages].flatMap((list) => (Array.isArray(list) ? (list as unknown[]).map(partOf) : [])),
     ...(typeof description === "string" ? [description] : []),
+    // What a server asks of the client's person or model says something as well.
+    ...(inputRequests === undefined ? [] : [inputRequests]),
   ];
   return returnedOf(parts.length === 1 ? parts[0] : parts);
 }

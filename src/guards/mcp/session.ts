@@ -2,6 +2,7 @@
  * One client and one server, with the guard between them. What each method of the protocol is, stands in one table: what acts
  * is decided first, what lists is shortened, what is harmless passes, and anything else is refused.
  */
+import { LATEST_PROTOCOL_VERSION, SUPPORTED_PROTOCOL_VERSIONS } from "@modelcontextprotocol/sdk/types.js";
 import type { Logger } from "../../system/logger.js";
 import { reportGuard } from "./log_events.js";
 import type { Timers } from "../../system/index.js";
@@ -11,14 +12,18 @@ import type { GuardConfig } from "./config.js";
 import { Downstream, type Served } from "./downstream.js";
 import type { End } from "./end.js";
 import { actionOf, isObject, type Mapped } from "./mapping.js";
+import { listen } from "./listening.js";
 import { overBounds } from "./measure.js";
+import { discover, initialize, type MetServer } from "./meeting.js";
+import { argumentMismatch } from "./mirrored.js";
 import type { Pins } from "./pins.js";
 import { REFUSALS, McpRefusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
+import { STATELESS, completed, discovery, freshMs, isStateless, malformed, unsupported } from "./stateless.js";
 import { Subscriptions } from "./subscriptions.js";
 import { shapeOf } from "./uri.js";
 import { ServerGone, Upstream } from "./upstream.js";
-import { REFUSED, RPC, reply, type Notification, type Params, type Reply, type Request } from "./wire.js";
+import { REFUSED, RPC, reply, type Notification, type Params, type Reply, type Request, type RpcError } from "./wire.js";
 
 export interface SessionDeps {
   config: GuardConfig;
@@ -39,29 +44,38 @@ type Handler = (request: Request, served: Served) => Promise<Reply>;
 /** Notifications of the client that the server gets. What else there might be, nobody knows what it does. */
 const TOLD_SERVER = new Set(["notifications/initialized", "notifications/roots/list_changed", "notifications/progress"]);
 const PAGED = new Set(["cursor"]);
+/** Parameters of a retry: state that the server gave, and answers to what it asked, which pass as other answers to it do. */
+const RETRIED = ["requestState", "inputResponses"];
 /** Members of a request's parameters, beside `_meta`, that are known: another one no policy would see, and the server might act on. */
 const KNOWN: Readonly<Record<string, ReadonlySet<string>>> = {
   initialize: new Set(["protocolVersion", "capabilities", "clientInfo"]),
   ping: new Set(),
   "logging/setLevel": new Set(["level"]),
   "tools/list": PAGED,
-  // The last two are a retry's: state that the server gave, and answers to what it asked, which pass as other answers to it do.
-  "tools/call": new Set(["name", "arguments", "task", "requestState", "inputResponses"]),
+  "server/discover": new Set(),
+  "subscriptions/listen": new Set(["notifications"]),
+  "tools/call": new Set(["name", "arguments", "task", ...RETRIED]),
   "prompts/list": PAGED,
-  "prompts/get": new Set(["name", "arguments"]),
+  "prompts/get": new Set(["name", "arguments", ...RETRIED]),
   "resources/list": PAGED,
   "resources/templates/list": PAGED,
-  "resources/read": new Set(["uri"]),
+  "resources/read": new Set(["uri", ...RETRIED]),
   "resources/subscribe": new Set(["uri"]),
   "resources/unsubscribe": new Set(["uri"]),
 };
 /** Capabilities of a server that this guard refuses, so hides from clients. */
 const NOT_OFFERED = ["tasks", "completions"];
+/** Capabilities that this guard has for a client whose server speaks another revision, or none of a session's. */
+const OFFERED = ["tools", "prompts", "resources"];
+/** Methods of a session that a server without sessions doesn't have. */
+const OF_SESSIONS = new Set(["logging/setLevel", "resources/subscribe", "resources/unsubscribe"]);
 /** Tools that changed in one session. */
 const REPORTED_MAX = 100;
 /** Members of a tool's definition that differ, as they are reported. */
 const CHANGED_MAX = 32;
 const CHANGED_LENGTH_MAX = 256;
+/** Milliseconds in which a server has to say what it is. 30,000. */
+const MEETING_MS_MAX = 30_000;
 
 export class Session {
   readonly id: string;
@@ -73,6 +87,10 @@ export class Session {
   readonly #subscribed: Subscriptions;
   /** Tools that changed, each reported once: a server that changes them to and fro would fill log and findings. */
   readonly #reported = new Set<string>();
+  /** True where the client speaks the revision without sessions; null until it has said anything that tells. */
+  #isStateless: boolean | null = null;
+  /** The server, where the guard has begun with it by itself. */
+  #meeting: Promise<MetServer> | null = null;
   #identifying: Promise<SessionIdentity> | null = null;
   #who: SessionIdentity | null = null;
   #over = false;
@@ -122,6 +140,8 @@ export class Session {
       possible,
       tools_max: config.limits.tools_max,
       list: (cursor) => this.#upstream.ask("tools/list", cursor === undefined ? undefined : { cursor }),
+      fresh: (first) => (this.#upstream.isStateless ? freshMs(first) : null),
+      timers: deps.timers,
       hidden: (why, name, detail) => {
         reportGuard(log, "tool_hidden", { session: id, tool: name, why, ...detail });
         if (why === "changed" && this.#reported.size < REPORTED_MAX && !this.#reported.has(name)) {
@@ -196,16 +216,38 @@ export class Session {
     },
   };
 
+  /** Methods for a client without a session. */
+  readonly #statelessHandlers: Readonly<Record<string, Handler>> = {
+    "server/discover": () => this.#discovered(),
+    "subscriptions/listen": (request, served) => this.#listen(request, served),
+    ...Object.fromEntries(
+      ["tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list", "resources/templates/list", "resources/read"].flatMap(
+        (method) => Object.entries(this.#handlers).filter(([name]) => name === method),
+      ),
+    ),
+  };
+
   async #serve(request: Request, served: Served): Promise<Reply> {
+    const { method, params } = request;
+    if (method !== "initialize") this.#isStateless ??= isStateless(params) ? true : null;
+    if (this.#isStateless !== true) return this.#served(this.#handlers, request, served);
+    const wrong = malformed(params) ?? unsupported(params);
+    if (wrong !== null) return { error: wrong };
+    return completed(method, await this.#served(this.#statelessHandlers, request, served));
+  }
+
+  async #served(handlers: Readonly<Record<string, Handler>>, request: Request, served: Served): Promise<Reply> {
     const { method } = request;
     try {
-      const handler = Object.hasOwn(this.#handlers, method) ? this.#handlers[method] : undefined;
+      const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
       if (handler === undefined) throw new McpRefusal("method_refused");
       const unknown = Object.keys(request.params ?? {}).find((name) => name !== "_meta" && KNOWN[method]?.has(name) !== true);
       if (unknown !== undefined) throw new McpRefusal("argument_unmapped", { argument: unknown });
+      if (this.#isStateless === true) await this.#beginStateless(served);
       return await handler(request, served);
     } catch (cause) {
       if (cause instanceof ListFailed) return { error: cause.reply };
+      if (cause instanceof HeadersDiffer) return { error: cause.reply };
       const refusal =
         cause instanceof McpRefusal ? cause : cause instanceof ServerGone ? new McpRefusal("server_unavailable", { cause }) : null;
       if (refusal === null) throw cause;
@@ -229,37 +271,125 @@ export class Session {
     });
   }
 
+  /** The first request of a client without a session begins all that a session has; what could not begin is begun again by the next. */
+  async #beginStateless({ headers }: Served): Promise<void> {
+    this.#identifying ??= this.#deps.identify(this.id, headers);
+    try {
+      this.#who = await this.#identifying;
+    } catch (cause) {
+      this.#identifying = null;
+      throw cause;
+    }
+    await this.#met();
+  }
+
+  /** @throws McpRefusal `server_unavailable` */
+  async #met(): Promise<MetServer> {
+    const { config, timers } = this.#deps;
+    const late = new AbortController();
+    const cancel = timers.after(MEETING_MS_MAX, () => {
+      late.abort(new Error(`the server has not answered within ${MEETING_MS_MAX} ms`));
+    });
+    try {
+      this.#meeting ??=
+        config.server.revision === STATELESS ? discover(this.#upstream, late.signal) : initialize(this.#upstream, late.signal);
+      return await this.#meeting;
+    } catch (cause) {
+      this.#meeting = null;
+      throw new McpRefusal("server_unavailable", { cause });
+    } finally {
+      cancel();
+    }
+  }
+
+  async #discovered(): Promise<Reply> {
+    const { capabilities, instructions, server, ttlMs } = await this.#met();
+    return { result: discovery({ capabilities: this.#offered(capabilities), instructions: this.#approved(instructions), server, ttlMs }) };
+  }
+
+  /** Capabilities of the server that its clients have through this guard, where they speak another revision, or the one without sessions. */
+  #offered(capabilities: Params): Params {
+    const isWhole = this.#isStateless === true && this.#upstream.isStateless;
+    const offered = OFFERED.filter((name) => isObject(capabilities[name]));
+    return Object.fromEntries(offered.map((name) => [name, isWhole ? capabilities[name] : {}]));
+  }
+
+  #approved(instructions: string | undefined): string | undefined {
+    if (instructions === undefined || instructions === this.#deps.pins.instructions) return instructions;
+    reportGuard(this.#deps.log, "instructions_hidden", { session: this.id });
+    return undefined;
+  }
+
+  #listen(request: Request, { signal }: Served): Promise<Reply> {
+    if (!this.#upstream.isStateless) throw new McpRefusal("method_refused");
+    return listen(request, signal, {
+      upstream: this.#upstream,
+      mayRead: (uri) => this.#mayRead(uri),
+      tell: (notification) => {
+        this.#downstream.tellOf(request.id, notification);
+      },
+      toolsChanged: () => {
+        this.#catalogue.changed();
+      },
+      ended: ({ code, decision_id }) => {
+        reportGuard(this.#deps.log, "subscription_ended", { session: this.id, code, decision_id });
+      },
+      timers: this.#deps.timers,
+    });
+  }
+
+  /** Answers `initialize` in place of a server without sessions. */
+  async #initializeStateless(request: Request): Promise<Reply> {
+    const { capabilities, instructions, server } = await this.#met();
+    const approved = this.#approved(instructions);
+    const { protocolVersion: asked } = request.params ?? {};
+    const isSpoken = typeof asked === "string" && SUPPORTED_PROTOCOL_VERSIONS.includes(asked);
+    const protocolVersion = isSpoken ? asked : LATEST_PROTOCOL_VERSION;
+    this.#downstream.agreed(protocolVersion);
+    return {
+      result: {
+        protocolVersion,
+        capabilities: this.#offered(capabilities),
+        serverInfo: server ?? { name: "server", version: "unknown" },
+        ...(approved !== undefined && { instructions: approved }),
+      },
+    };
+  }
+
   async #initialize(request: Request, served: Served): Promise<Reply> {
     if (this.#identifying !== null) throw new McpRefusal("method_refused");
+    this.#isStateless = false;
+    const isOther = this.#deps.config.server.revision === STATELESS;
     let answer: Reply;
     try {
       this.#identifying = this.#deps.identify(this.id, served.headers);
       this.#who = await this.#identifying;
-      answer = await this.#pass(request, served);
+      answer = isOther ? await this.#initializeStateless(request) : await this.#pass(request, served);
     } catch (cause) {
       this.#end("it could not begin");
       throw cause;
     }
-    if ("error" in answer) return answer;
+    if ("error" in answer || isOther) return answer;
     const { capabilities, instructions, protocolVersion, ...rest } = answer.result;
     if (typeof protocolVersion === "string") {
       this.#upstream.agreed(protocolVersion);
       this.#downstream.agreed(protocolVersion);
     }
-    const approved = instructions === undefined || instructions === this.#deps.pins.instructions;
-    if (!approved) reportGuard(this.#deps.log, "instructions_hidden", { session: this.id });
+    const approved = typeof instructions === "string" ? this.#approved(instructions) : undefined;
     const offered = Object.entries(isObject(capabilities) ? capabilities : {}).filter(([name]) => !NOT_OFFERED.includes(name));
     return {
       result: {
         ...(protocolVersion !== undefined && { protocolVersion }),
         capabilities: Object.fromEntries(offered),
-        ...(approved && instructions !== undefined && { instructions }),
+        ...(approved !== undefined && { instructions: approved }),
         ...rest,
       },
     };
   }
 
-  #pass({ method, params }: Request, { signal, progress }: Served): Promise<Reply> {
+  async #pass({ method, params }: Request, { signal, progress }: Served): Promise<Reply> {
+    if (this.#upstream.isStateless && method === "ping") return { result: {} };
+    if (this.#upstream.isStateless && OF_SESSIONS.has(method)) throw new McpRefusal("method_refused");
     return this.#upstream.ask(method, params, { signal, ...(progress !== null && { progress }) });
   }
 
@@ -283,8 +413,12 @@ export class Session {
     if (typeof name !== "string" || !isObject(given)) throw new McpRefusal("arguments_invalid");
     if (task !== undefined) throw new McpRefusal("task_augmented");
     this.#measure(given);
-    const { mapped } = await this.#catalogue.tool(name);
-    return this.#calls.decided(request, served, await this.#whose(), mapped, given);
+    const { mapped, listed } = await this.#catalogue.tool(name);
+    const { inputSchema: schema } = listed;
+    const isHttp = this.#deps.config.listen !== undefined;
+    const differs = this.#isStateless === true && isHttp ? argumentMismatch(served.headers, given, schema) : null;
+    if (differs !== null) throw new HeadersDiffer(differs);
+    return this.#calls.decided(request, served, await this.#whose(), mapped, given, schema);
   }
 
   async #getPrompt(request: Request, served: Served): Promise<Reply> {
@@ -304,6 +438,7 @@ export class Session {
 
   /** Hearing of a resource's changes is decided as reading it. */
   async #subscribe(request: Request, served: Served): Promise<Reply> {
+    if (this.#upstream.isStateless) throw new McpRefusal("method_refused");
     const answer = await this.#readResource(request, served);
     if ("result" in answer) this.#subscribed.add(String(request.params?.["uri"]));
     return answer;
@@ -354,22 +489,32 @@ export class Session {
   }
 
   #fromClient(notification: Notification): void {
-    if (TOLD_SERVER.has(notification.method)) this.#upstream.send(notification);
+    const isTold = TOLD_SERVER.has(notification.method) && this.#isStateless !== true;
+    // A server without sessions hears nothing of one.
+    if (isTold && this.#upstream.isStateless) return;
+    if (isTold) this.#upstream.send(notification);
     else reportGuard(this.#deps.log, "message_ignored", { session: this.id, of: "client", what: "notification_refused" });
   }
 
   #fromServer(request: Request): void {
+    // Nobody can be asked who has no session.
+    if (this.#isStateless === true) {
+      this.#upstream.send(reply(request.id, { error: { code: RPC.method_not_found, message: REFUSALS.method_refused } }));
+      return;
+    }
     if (this.#downstream.ask(request)) return;
     this.#upstream.send(reply(request.id, { error: { code: REFUSED, message: REFUSALS.too_many_requests } }));
   }
 
   #told(notification: Notification): void {
     const { method, params = {} } = notification;
-    if (method === "notifications/cancelled") {
+    if (method === "notifications/cancelled" && this.#isStateless !== true) {
       this.#downstream.takeBack(params);
       return;
     }
     if (method === "notifications/tools/list_changed") this.#catalogue.changed();
+    // It belongs to no request of theirs, and they hear of nothing else.
+    if (this.#isStateless === true || this.#upstream.isStateless) return;
     if (method === "notifications/resources/updated") this.#subscribed.changed(String(params["uri"]), notification);
     else this.#downstream.tell(notification);
   }
@@ -382,6 +527,13 @@ export class Session {
     this.#ended = Promise.allSettled([this.#downstream.finish(this.#deps.timers), this.#upstream.close()]).then(() =>
       this.#deps.ended(this.#who),
     );
+  }
+}
+
+/** A request over HTTP says something else in its headers than in its body. */
+class HeadersDiffer extends Error {
+  constructor(readonly reply: RpcError) {
+    super(reply.message);
   }
 }
 

@@ -1,11 +1,11 @@
 /** Survey of what a server offers, asked as any client would: an author drafts from it, and a person approves it. */
-import { LATEST_PROTOCOL_VERSION } from "@modelcontextprotocol/sdk/types.js";
 import type { System } from "../../system/index.js";
 import type { GuardConfig } from "./config.js";
-import { isObject } from "./mapping.js";
+import { MeetingFailed, discover, initialize, type MetServer } from "./meeting.js";
 import { connectServer } from "./servers.js";
 import { Upstream } from "./upstream.js";
-import { notification, type Params } from "./wire.js";
+import { STATELESS } from "./stateless.js";
+import type { Params } from "./wire.js";
 
 export interface Survey {
   /** Name that the server gives itself. */
@@ -26,8 +26,25 @@ const PAGES_MAX = 100;
 /** JSON-RPC 2.0, section 5.1. */
 const METHOD_NOT_FOUND = -32_601;
 
+type Surveyable = Pick<GuardConfig, "server" | "limits">;
+
+/** Surveys a server of which nobody has said which revision it speaks: as with a session, and else without. @throws SurveyFailed, the first one */
+export async function surveyEither(
+  of: Surveyable,
+  system: System,
+): Promise<{ found: Survey; revision: GuardConfig["server"]["revision"] }> {
+  try {
+    return { found: await survey(of, system), revision: of.server.revision };
+  } catch (first) {
+    const stateless: Surveyable = { ...of, server: { ...of.server, revision: STATELESS } };
+    const found = await survey(stateless, system).catch(() => null);
+    if (found === null) throw first;
+    return { found, revision: STATELESS };
+  }
+}
+
 /** @throws SurveyFailed */
-export async function survey(of: Pick<GuardConfig, "server" | "limits">, { timers }: System): Promise<Survey> {
+export async function survey(of: Surveyable, { timers }: System): Promise<Survey> {
   const late = new AbortController();
   const upstream = new Upstream(connectServer(of, timers), {
     request: () => undefined,
@@ -63,16 +80,12 @@ export async function survey(of: Pick<GuardConfig, "server" | "limits">, { timer
   };
   try {
     await upstream.begin();
-    const clientInfo = { name: "remit", version: "1" };
-    const params = { protocolVersion: LATEST_PROTOCOL_VERSION, capabilities: {}, clientInfo };
-    const { serverInfo, instructions, capabilities, protocolVersion } = await ask("initialize", params);
-    if (typeof protocolVersion === "string") upstream.agreed(protocolVersion);
-    upstream.send(notification("notifications/initialized"));
-    const has = (what: string): boolean => isObject(capabilities) && capabilities[what] !== undefined;
-    const name = isObject(serverInfo) ? serverInfo["name"] : undefined;
+    const { server, instructions, capabilities } = await meet(upstream, of.server.revision, late.signal);
+    const has = (what: string): boolean => capabilities[what] !== undefined;
+    const name = server?.["name"];
     return {
       server: typeof name === "string" ? name : "server",
-      instructions: typeof instructions === "string" ? instructions : null,
+      instructions: instructions ?? null,
       tools: has("tools") ? await list("tools/list", "tools") : [],
       prompts: has("prompts") ? await list("prompts/list", "prompts") : [],
       resources: has("resources") ? await list("resources/list", "resources") : [],
@@ -80,9 +93,14 @@ export async function survey(of: Pick<GuardConfig, "server" | "limits">, { timer
     };
   } catch (cause) {
     if (cause instanceof SurveyFailed) throw cause;
+    if (cause instanceof MeetingFailed) throw new SurveyFailed(cause.message, { cause });
     throw new SurveyFailed("the server can't be reached", { cause });
   } finally {
     cancel();
     await upstream.close();
   }
+}
+
+function meet(upstream: Upstream, revision: GuardConfig["server"]["revision"], signal: AbortSignal): Promise<MetServer> {
+  return revision === STATELESS ? discover(upstream, signal) : initialize(upstream, signal);
 }

@@ -3,6 +3,9 @@
  * A second answer, an answer to nothing and progress of nothing go nowhere.
  */
 import type { End, MessageListener } from "./end.js";
+import { mirrored } from "./mirrored.js";
+import { McpRefusal } from "./refusal.js";
+import { STATELESS, metaFor, subscriptionOf, unknownAnswer } from "./stateless.js";
 import {
   messageOf,
   notification,
@@ -22,11 +25,12 @@ export interface UpstreamListener {
   request(request: Request): void;
   notification(notification: Notification): void;
   /** Called when something that the server sent was ignored. */
-  ignored(what: "answer_unknown" | "progress_unknown" | "unreadable"): void;
+  ignored(what: "answer_unknown" | "progress_unknown" | "unreadable" | "request_refused"): void;
   closed(): void;
 }
 
 interface Pending {
+  notified: ((notification: Notification) => void) | undefined;
   resolve: (reply: Reply) => void;
   reject: (cause: unknown) => void;
   progress: ((params: Params) => void) | undefined;
@@ -37,6 +41,10 @@ export interface Sending {
   signal?: AbortSignal;
   /** Wants to hear how far it is. */
   progress?: (params: Params) => void;
+  /** Wants to hear what comes on the stream that it opens. */
+  notified?: (notification: Notification) => void;
+  /** Schema of the arguments, as the tool has it. */
+  schema?: unknown;
 }
 
 export class ServerGone extends Error {
@@ -49,6 +57,7 @@ export class Upstream {
   readonly #pending = new Map<RequestId, Pending>();
   #last = 0;
   #closed = false;
+  #isStateless = false;
 
   constructor(end: End, listener: UpstreamListener) {
     this.#end = end;
@@ -75,14 +84,14 @@ export class Upstream {
 
   /**
    * Asks the server. Aborted, it tells the server so and is rejected with the signal's reason.
-   * @throws ServerGone
+   * @throws ServerGone; McpRefusal `server_unavailable` for an answer of a kind that the server's revision doesn't have
    */
-  async ask(method: string, params: Params | undefined, { signal, progress }: Sending = {}): Promise<Reply> {
+  async ask(method: string, params: Params | undefined, { signal, progress, notified, schema }: Sending = {}): Promise<Reply> {
     signal?.throwIfAborted();
     if (this.#closed) throw new ServerGone("the server is gone");
     const id = ++this.#last;
     const answered = new Promise<Reply>((resolve, reject) => {
-      this.#pending.set(id, { resolve, reject, progress });
+      this.#pending.set(id, { resolve, reject, progress, notified });
     });
     const cancel = (): void => {
       const pending = this.#pending.get(id);
@@ -92,9 +101,16 @@ export class Upstream {
       pending.reject(signal?.reason);
     };
     signal?.addEventListener("abort", cancel, { once: true });
-    this.#end.send(request(id, method, withToken(params, progress === undefined ? null : id)));
+    const token = progress === undefined ? null : id;
+    if (this.#isStateless) {
+      const sent = { ...without(params ?? {}, "_meta"), _meta: metaFor(params, token) };
+      this.#end.send(request(id, method, sent), undefined, mirrored(method, sent, schema));
+    } else this.#end.send(request(id, method, withToken(params, token)));
     try {
-      return await answered;
+      const reply = await answered;
+      const unknown = this.#isStateless ? unknownAnswer(method, reply, params) : null;
+      if (unknown !== null) throw new McpRefusal("server_unavailable", { cause: unknown });
+      return reply;
     } finally {
       signal?.removeEventListener("abort", cancel);
     }
@@ -105,7 +121,13 @@ export class Upstream {
     if (!this.#closed) this.#end.send(message);
   }
 
+  /** True where it speaks the revision without sessions. */
+  get isStateless(): boolean {
+    return this.#isStateless;
+  }
+
   agreed(version: string): void {
+    this.#isStateless = version === STATELESS;
     this.#end.agreed(version);
   }
 
@@ -121,10 +143,17 @@ export class Upstream {
 
   #take(received: JSONRPCMessage): void {
     const message = messageOf(received);
-    if (message.kind === "request") this.#listener.request(message.request);
+    if (message.kind === "request" && this.#isStateless) this.#listener.ignored("request_refused");
+    else if (message.kind === "request") this.#listener.request(message.request);
     else if (message.kind === "reply") this.#answered(message.id, message.reply);
     else if (message.notification.method === "notifications/progress") this.#progress(message.notification.params ?? {});
-    else this.#listener.notification(message.notification);
+    else {
+      const stream = this.#isStateless ? subscriptionOf(message.notification.params) : undefined;
+      // Some servers write every id as text; the guard's own are numbers.
+      const { notified } = (stream === undefined ? undefined : this.#pending.get(Number(stream))) ?? {};
+      if (notified === undefined) this.#listener.notification(message.notification);
+      else notified(message.notification);
+    }
   }
 
   #answered(id: RequestId | undefined, reply: Reply): void {

@@ -56,7 +56,8 @@ export const authzen = section(
     actions: Type.Optional(
       Type.Record(ownKey(256), word("Its verb"), {
         additionalProperties: false,
-        description: "Action name → verb; an action that isn't here is the verb of its name",
+        description:
+          "Action name → verb; an action that isn't here is the verb of its name. `*`: the verb of every action whose name is neither here nor a verb; left out, such an action is unknown, and denied",
       }),
     ),
     resources: Type.Optional(

@@ -473,3 +473,22 @@ describe("the AuthZEN adapter", function () {
     });
   }
 });
+
+describe("an AuthZEN evaluation where all other actions are one verb", function () {
+  this.timeout(COMPILER_BUILD_MS_MAX);
+  let service: Running;
+  before(async () => {
+    service = await runAuthzen({ ...RECORDS, authzen: { ...RECORDS.authzen, actions: { "*": "write" } } });
+  });
+  after(() => service.stop());
+  const by = async (id: string, name: string): Promise<unknown> => {
+    const { body } = await ask(service, EVALUATION, { ...good, subject: { type: "user", id }, action: { name } });
+    return body["decision"] === true ? "permitted" : contextOf(body)["reason"];
+  };
+
+  it("decides on it as on that verb, and on a verb as on itself", async () => {
+    expect(await by("alice", "launch")).to.equal(await by("alice", "write"));
+    expect(await by("bob", "launch")).to.equal("not_permitted");
+    expect(await by("bob", "read")).to.equal("permitted");
+  });
+});
