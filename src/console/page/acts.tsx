@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import { Refused, send, type Answer, type Me } from "./api.js";
+import { asRefused, send, type Answer, type Me, type Refused } from "./api.js";
 import { Dialog, Failed, Line } from "./parts.js";
 import { quoted } from "../grammar.js";
 
@@ -103,7 +103,7 @@ export function Act({
           onClose();
         },
         (cause: unknown) => {
-          setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "the console's server doesn't answer", null, null));
+          setError(asRefused(cause));
           setLate(true);
         },
       )

@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { partsOf } from "../marks.js";
-import type { Refused } from "./api.js";
+import type { Refused, Resource } from "./api.js";
 
 /** Text that others wrote: it stays in its place, and what can't be seen in it is named. */
 export function Said({ text, max }: { text: string; max?: number }): JSX.Element {
@@ -144,6 +144,16 @@ export function Empty({ title, children }: { title: string; children?: Component
 
 export function Loading(): JSX.Element {
   return <p class="loading">Loading …</p>;
+}
+
+/** What was read, with why it could not be read again; until it is there, that it comes. */
+export function Loaded<T>({ of: { data, error }, children }: { of: Resource<T>; children: (data: T) => ComponentChildren }): JSX.Element {
+  return (
+    <>
+      <Failed error={error} />
+      {data !== null ? children(data) : error === null ? <Loading /> : null}
+    </>
+  );
 }
 
 /** A link within the console. */

@@ -4,7 +4,7 @@ import { useContext, useEffect, useState } from "preact/hooks";
 import type { ExplainAnswer, ShownRecord } from "../../../contract/index.js";
 import { rowOf } from "../../pulse.js";
 import { Console, RevokeAgent, useScope } from "../acts.js";
-import { Refused, send, useResource } from "../api.js";
+import { asRefused, send, useResource, type Refused } from "../api.js";
 import { Json, Tried, Ways } from "../explanation.js";
 import {
   Empty,
@@ -156,7 +156,7 @@ function Explained({ id, proceeds, waits }: { id: string; proceeds: boolean; wai
         setAnswer(value);
       },
       (cause: unknown) => {
-        setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "no answer", null, null));
+        setError(asRefused(cause));
       },
     );
   }, [id]);

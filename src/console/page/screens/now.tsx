@@ -5,7 +5,7 @@ import type { ApprovalList, FindingPage, Histogram, NarrowingPage, RevocationPag
 import { LiftRevocation, useScope } from "../acts.js";
 import { useEvery, useResource } from "../api.js";
 import { Empty, Failed, Line, Loading, Said, Severity, Time, agentPath, findingPath, spanText } from "../parts.js";
-import { useStream } from "../stream.js";
+import { useRefresh } from "../stream.js";
 import { aboutText } from "./findings.js";
 
 interface Ready {
@@ -32,10 +32,7 @@ export function Now(): JSX.Element {
   const [lifting, setLifting] = useState<string | null>(null);
   const [now, setNow] = useState(Date.now());
   useEvery(1000, () => setNow(Date.now()));
-  useStream("", ({ event }) => {
-    if (event === "finding" || event === "hello") for (const one of [waiting, open]) one.reload();
-    if (event === "change" || event === "hello") for (const one of [waiting, narrowings, revocations]) one.reload();
-  });
+  useRefresh([waiting, open, narrowings, revocations], { on: ["finding", "change"] });
   useEvery(5000, () => {
     ready.reload();
     setFrom(halfAnHourAgo());

@@ -4,9 +4,9 @@ import { useContext, useState } from "preact/hooks";
 import type { BundlesAnswer, PublishAnswer, RecordPage } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
 import { Console, useScope } from "../acts.js";
-import { Refused, sendBundle, useResource } from "../api.js";
-import { Empty, Failed, Line, Loading, Said, Time } from "../parts.js";
-import { useStream } from "../stream.js";
+import { asRefused, sendBundle, useResource, type Refused } from "../api.js";
+import { Empty, Failed, Line, Loaded, Said, Time } from "../parts.js";
+import { useRefresh } from "../stream.js";
 
 interface BundleRecord {
   kind: string;
@@ -26,13 +26,8 @@ export function Policy(): JSX.Element {
   const audits = useScope("remit:audit");
   const bundles = useResource<BundlesAnswer>(mayPublish ? "/bundles" : null);
   const history = useResource<RecordPage>(audits ? "/decisions?kind=bundle,admin&limit=40" : null);
-  useStream("", ({ event }) => {
-    if (event !== "policy" && event !== "hello") return;
-    bundles.reload();
-    history.reload();
-  });
-  const { data } = bundles;
-  const running = data?.running ?? null;
+  useRefresh([bundles, history], { on: ["policy"] });
+  const running = bundles.data?.running ?? null;
   const rows = (history.data?.items ?? [])
     .map((item) => ({ seq: item.seq, ...(item.record as unknown as BundleRecord) }))
     .filter(({ kind, action }) => kind === "bundle" || action === "publish");
@@ -50,53 +45,52 @@ export function Policy(): JSX.Element {
         </div>
       </header>
       {mayPublish ? null : <Empty title="You may not see which bundle runs.">That needs remit:publish.</Empty>}
-      <Failed error={bundles.error} />
-      {data === null ? (
-        mayPublish && bundles.error === null ? (
-          <Loading />
-        ) : null
-      ) : (
-        <div class="cards two">
-          <div class={`card ${running === null ? "deny" : ""}`}>
-            <span>runs</span>
-            <b>{running === null ? "none" : <Said text={running.revision} max={40} />}</b>
-            <small>
-              {running === null ? (
-                "every decision is refused"
-              ) : (
-                <>
-                  {running.bundle}, sequence {running.sequence}, <code>{running.digest.slice(0, 19)}…</code>
-                </>
-              )}
-            </small>
-            {running === null ? null : <a href={`/records?bundle=${running.digest}`}>What it decided</a>}
-          </div>
-          <div class={`card ${data.refused === null ? "" : "deny"}`}>
-            <span>{data.refused === null ? "wanted" : "refused"}</span>
-            <b>
-              {data.refused === null ? (
-                data.wanted === null ? (
-                  "no file"
-                ) : data.wanted.identity?.digest === running?.digest ? (
-                  "the same"
-                ) : (
-                  <Said text={data.wanted.identity?.revision ?? "unreadable"} />
-                )
-              ) : (
-                data.refused.code
-              )}
-            </b>
-            <small>
-              {data.refused === null ? (
-                "nothing waits to be activated"
-              ) : (
-                <>
-                  <Said text={data.refused.message} /> <Time at={data.refused.at} />
-                </>
-              )}
-            </small>
-          </div>
-        </div>
+      {!mayPublish ? null : (
+        <Loaded of={bundles}>
+          {(data) => (
+            <div class="cards two">
+              <div class={`card ${running === null ? "deny" : ""}`}>
+                <span>runs</span>
+                <b>{running === null ? "none" : <Said text={running.revision} max={40} />}</b>
+                <small>
+                  {running === null ? (
+                    "every decision is refused"
+                  ) : (
+                    <>
+                      {running.bundle}, sequence {running.sequence}, <code>{running.digest.slice(0, 19)}…</code>
+                    </>
+                  )}
+                </small>
+                {running === null ? null : <a href={`/records?bundle=${running.digest}`}>What it decided</a>}
+              </div>
+              <div class={`card ${data.refused === null ? "" : "deny"}`}>
+                <span>{data.refused === null ? "wanted" : "refused"}</span>
+                <b>
+                  {data.refused === null ? (
+                    data.wanted === null ? (
+                      "no file"
+                    ) : data.wanted.identity?.digest === running?.digest ? (
+                      "the same"
+                    ) : (
+                      <Said text={data.wanted.identity?.revision ?? "unreadable"} />
+                    )
+                  ) : (
+                    data.refused.code
+                  )}
+                </b>
+                <small>
+                  {data.refused === null ? (
+                    "nothing waits to be activated"
+                  ) : (
+                    <>
+                      <Said text={data.refused.message} /> <Time at={data.refused.at} />
+                    </>
+                  )}
+                </small>
+              </div>
+            </div>
+          )}
+        </Loaded>
       )}
       <RollOut running={running?.sequence ?? null} done={bundles.reload} />
       <section>
@@ -181,7 +175,7 @@ function RollOut({ running, done }: { running: number | null; done: () => void }
         done();
       },
       (cause: unknown) => {
-        setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "no answer", null, null));
+        setError(asRefused(cause));
         done();
       },
     );

@@ -4,7 +4,7 @@ import { useEffect, useState } from "preact/hooks";
 import type { FoundRecord, RecordPage } from "../../../contract/index.js";
 import { RECORD_PARAMETERS, queryLine, recordQuery } from "../../grammar.js";
 import { rowOf } from "../../pulse.js";
-import { Refused, get } from "../api.js";
+import { asRefused, get, type Refused } from "../api.js";
 import { Empty, Failed, Line, Loading, Mark, Said, Time, markOf, recordPath } from "../parts.js";
 import { go } from "../place.js";
 
@@ -31,7 +31,7 @@ export function Records({ query }: { query: URLSearchParams }): JSX.Element {
         setError(null);
       },
       (cause: unknown) => {
-        if (signal?.aborted !== true) setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "no answer", null, null));
+        if (signal?.aborted !== true) setError(asRefused(cause));
       },
     );
   };

@@ -7,9 +7,9 @@ import { useScope } from "../acts.js";
 import { useResource } from "../api.js";
 import {
   Empty,
-  Failed,
   FailedScreen,
   Line,
+  Loaded,
   Loading,
   Mark,
   Said,
@@ -20,12 +20,13 @@ import {
   spanText,
   taskPath,
 } from "../parts.js";
-import { useStream } from "../stream.js";
+import { useRefresh } from "../stream.js";
 
 export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
   const agent = query.get("agent");
   const filter = new URLSearchParams([["live", query.get("live") ?? "true"], ...(agent === null ? [] : [["agent", agent]])]);
-  const { data, error } = useResource<TaskPage>(`/tasks?${filter.toString()}`);
+  const tasks = useResource<TaskPage>(`/tasks?${filter.toString()}`);
+  useRefresh([tasks], { on: ["change"], every_ms: 10_000 });
   return (
     <>
       <header class="screen">
@@ -47,54 +48,53 @@ export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
           })}
         </nav>
       </div>
-      <Failed error={error} />
-      {data === null ? (
-        error === null ? (
-          <Loading />
-        ) : null
-      ) : data.items.length === 0 ? (
-        <Empty title={filter.get("live") === "true" ? "No task is live." : "No task is over."}>
-          {agent === null ? "A host gives an agent one with POST /tasks." : <a href="/tasks">Show every agent's</a>}
-        </Empty>
-      ) : (
-        <div class="scroll">
-          <table class="rows">
-            <caption class="aside">Tasks, by id</caption>
-            <thead>
-              <tr>
-                <th scope="col">Task</th>
-                <th scope="col">Agent</th>
-                <th scope="col">Purpose</th>
-                <th scope="col">About</th>
-                <th scope="col">For</th>
-                <th scope="col">Expires</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.items.map((task) => (
-                <tr key={task.id} data-row tabIndex={0} data-href={taskPath(task.id)} data-line={`remit tasks show ${quoted(task.id)}`}>
-                  <td>
-                    <a href={taskPath(task.id)}>
-                      <Said text={task.id} max={60} />
-                    </a>
-                  </td>
-                  <td>
-                    <Said text={task.agent} max={60} />
-                  </td>
-                  <td>
-                    <Said text={task.purpose} />
-                  </td>
-                  <td class="wide">
-                    <Subjects of={task.subjects} />
-                  </td>
-                  <td>{task.principal === null ? <span class="none">nobody</span> : <Said text={task.principal} />}</td>
-                  <td>{task.expires === null ? <span class="none">never</span> : <Time at={task.expires} />}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      <Loaded of={tasks}>
+        {(data) =>
+          data.items.length === 0 ? (
+            <Empty title={filter.get("live") === "true" ? "No task is live." : "No task is over."}>
+              {agent === null ? "A host gives an agent one with POST /tasks." : <a href="/tasks">Show every agent's</a>}
+            </Empty>
+          ) : (
+            <div class="scroll">
+              <table class="rows">
+                <caption class="aside">Tasks, by id</caption>
+                <thead>
+                  <tr>
+                    <th scope="col">Task</th>
+                    <th scope="col">Agent</th>
+                    <th scope="col">Purpose</th>
+                    <th scope="col">About</th>
+                    <th scope="col">For</th>
+                    <th scope="col">Expires</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {data.items.map((task) => (
+                    <tr key={task.id} data-row tabIndex={0} data-href={taskPath(task.id)} data-line={`remit tasks show ${quoted(task.id)}`}>
+                      <td>
+                        <a href={taskPath(task.id)}>
+                          <Said text={task.id} max={60} />
+                        </a>
+                      </td>
+                      <td>
+                        <Said text={task.agent} max={60} />
+                      </td>
+                      <td>
+                        <Said text={task.purpose} />
+                      </td>
+                      <td class="wide">
+                        <Subjects of={task.subjects} />
+                      </td>
+                      <td>{task.principal === null ? <span class="none">nobody</span> : <Said text={task.principal} />}</td>
+                      <td>{task.expires === null ? <span class="none">never</span> : <Time at={task.expires} />}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
       <Line
         text={`remit tasks list --live ${filter.get("live") === "true" ? "yes" : "no"}${agent === null ? "" : ` --agent ${quoted(agent)}`}`}
       />
@@ -121,10 +121,7 @@ export function TaskScreen({ id }: { id: string }): JSX.Element {
   const audits = useScope("remit:audit");
   const task = useResource<TaskFactAnswer>(`/tasks/${encodeURIComponent(id)}`);
   const records = useResource<RecordPage>(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest&limit=500` : null);
-  useStream(new URLSearchParams({ task: id }).toString(), ({ event }) => {
-    if (event === "pulse") records.reload();
-    if (event === "change") task.reload();
-  });
+  useRefresh([task, records], { on: ["pulse", "change"], query: new URLSearchParams({ task: id }).toString() });
   if (task.data === null && records.data === null)
     return task.error === null ? <Loading /> : <FailedScreen title="Task" error={task.error} />;
   const items = records.data?.items ?? [];
