@@ -111,11 +111,22 @@ export function Line({ text }: { text: string }): JSX.Element {
   );
 }
 
-/** A screen that can't be shown, and why. */
-export function FailedScreen({ title, error }: { title: string; error: Refused }): JSX.Element {
+/** A screen of one thing that can't be shown, and why. */
+export function FailedScreen({ title, id, list, error }: { title: string; id?: string; list?: string; error: Refused }): JSX.Element {
   return (
     <>
-      <h1>{title}</h1>
+      <header class="screen">
+        <div>
+          {list === undefined ? null : (
+            <p class="crumb">
+              <a href={list}>All of them</a>
+            </p>
+          )}
+          <h1>
+            {title} {id === undefined ? null : <Said text={id} max={200} />}
+          </h1>
+        </div>
+      </header>
       <Failed error={error} />
     </>
   );

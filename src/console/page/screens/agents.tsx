@@ -144,18 +144,22 @@ export function AgentScreen({ id }: { id: string }): JSX.Element {
   const profile = useResource<AgentProfile>(reads ? `${at}/profile` : null);
   const narrowings = useResource<NarrowingPage>("/narrowings?in_force=true");
   const revocations = useResource<RevocationPage>("/revocations?in_force=true&scope=agent");
-  const events = useResource<EventPage>(audits ? `/facts/events?key=${encodeURIComponent(`agent/${id}`)}` : null);
+  const changesOf = (key: string): string | null => (audits ? `/facts/events?key=${encodeURIComponent(`${key}/${id}`)}` : null);
+  const events = useResource<EventPage>(changesOf("agent"));
+  const limits = useResource<EventPage>(changesOf("narrowing"));
   const counts = useResource<Histogram>(
     audits ? `/decisions/histogram?agent=${encodeURIComponent(id)}&step=hour&from=${encodeURIComponent(dayAgo())}` : null,
   );
   const [asking, setAsking] = useState<Asking>(null);
-  const resources = [agent, profile, narrowings, revocations, events];
+  const resources = [agent, profile, narrowings, revocations, events, limits];
   const reload = (): void => {
     for (const one of resources) one.reload();
   };
   useRefresh(resources, { on: ["change"], query: new URLSearchParams({ agent: id }).toString() });
-  if (agent.data === null) return agent.error === null ? <Loading /> : <FailedScreen title="Agent" error={agent.error} />;
+  if (agent.data === null)
+    return agent.error === null ? <Loading /> : <FailedScreen title="Agent" id={id} list="/agents" error={agent.error} />;
   const { data } = agent;
+  const changes = [...(events.data?.items ?? []), ...(limits.data?.items ?? [])].sort((a, b) => b.revision - a.revision);
   const narrowed = narrowings.data?.items.find((one) => one.agent === id);
   const revoked = revocations.data?.items.find((one) => one.of === id);
   const close = (): void => {
@@ -253,11 +257,11 @@ export function AgentScreen({ id }: { id: string }): JSX.Element {
       )}
       <section>
         <h2>Who changed it</h2>
-        {events.data === null || events.data.items.length === 0 ? (
+        {changes.length === 0 ? (
           <p class="none">No change is kept.</p>
         ) : (
           <ol class="changes">
-            {[...events.data.items].reverse().map((one) => (
+            {changes.map((one) => (
               <li key={one.revision}>
                 <Time at={one.time} /> <b>{one.change.replaceAll("_", " ")}</b> by <Said text={one.by} />
                 {one.reason === null ? (

@@ -3,7 +3,7 @@ import type { JSX } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import type { Finding, FindingPage, InForce, JudgedFinding, ShownFinding, TaskPage } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
-import { rowOf } from "../../pulse.js";
+import { eventText, rowOf } from "../../pulse.js";
 import { Console, RevokeAgent, ackText, useScope } from "../acts.js";
 import { asRefused, send, useResource, type Refused } from "../api.js";
 import {
@@ -112,7 +112,7 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
                       </td>
                       <td class="number">
                         {finding.waiting.length > 0 ? <span class="tag">{finding.waiting.length} waited</span> : null}
-                        {finding.actions.all}
+                        {finding.actions.all === 0 ? <span class="none">–</span> : finding.actions.all.toLocaleString("en")}
                       </td>
                       <td>{finding.risk === null ? <span class="none">–</span> : <Risk of={finding.risk} />}</td>
                       <td>
@@ -167,7 +167,7 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
   useEffect(() => {
     if (data !== null && seen === null) setSeen(data.actions.all);
   }, [data]);
-  if (data === null) return error === null ? <Loading /> : <FailedScreen title="Finding" error={error} />;
+  if (data === null) return error === null ? <Loading /> : <FailedScreen title="Finding" id={id} list="/findings" error={error} />;
   const { agent, actions, timeline } = data;
   const span = Date.parse(data.last_seen) - Date.parse(data.first_seen);
   return (
@@ -226,7 +226,9 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
                   {gap > 5000 ? <span class="idle">{spanText(gap)} idle</span> : null}
                   <Time at={one.record.time} />
                   {row === null ? (
-                    <a href={`/records/${one.seq}`}>{one.record.kind}</a>
+                    <a href={`/records/${one.seq}`}>
+                      <Said text={eventText(one.record)} max={120} />
+                    </a>
                   ) : (
                     <>
                       <Mark kind={markOf(row)} />

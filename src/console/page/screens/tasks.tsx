@@ -123,7 +123,7 @@ export function TaskScreen({ id }: { id: string }): JSX.Element {
   const records = useResource<RecordPage>(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest&limit=500` : null);
   useRefresh([task, records], { on: ["pulse", "change"], query: new URLSearchParams({ task: id }).toString() });
   if (task.data === null && records.data === null)
-    return task.error === null ? <Loading /> : <FailedScreen title="Task" error={task.error} />;
+    return task.error === null ? <Loading /> : <FailedScreen title="Task" id={id} list="/tasks" error={task.error} />;
   const items = records.data?.items ?? [];
   const { data } = task;
   return (
