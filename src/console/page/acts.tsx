@@ -54,8 +54,10 @@ interface ActProps {
   word?: string;
   reason: string;
   act: (reason: string) => Promise<Answer<Acknowledged>>;
-  /** Words for what has been done. */
-  done: string;
+  /** What has been done, for an acknowledgement by which something is in force. */
+  done?: string;
+  /** Words for an acknowledgement of another kind. */
+  words?: () => string;
   onClose: () => void;
   onDone?: () => void;
 }
@@ -71,7 +73,8 @@ export function Act({
   word,
   reason: given,
   act,
-  done,
+  done = title,
+  words,
   onClose,
   onDone,
 }: ActProps): JSX.Element {
@@ -98,7 +101,7 @@ export function Act({
     act(reason)
       .then(
         (answer) => {
-          acknowledge(ackText(done, answer, pressed));
+          acknowledge(words?.() ?? ackText(done, answer, pressed));
           onDone?.();
           onClose();
         },

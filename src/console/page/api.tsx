@@ -59,10 +59,11 @@ export async function send<T>(method: "POST" | "PATCH", path: string, body: obje
   return read<T>(await fetch(`/api/service${path}`, { method, headers, body: JSON.stringify(body) }));
 }
 
-/** Publishes a bundle. @throws Refused */
-export async function sendBundle<T>(file: Blob, reason: string): Promise<Answer<T>> {
+/** Publishes a bundle, or stages it beside the one that runs. @throws Refused */
+export async function sendBundle<T>(file: Blob, given: { reason: string; stage?: "shadow" }): Promise<Answer<T>> {
   const headers = { "content-type": "application/gzip", "x-remit-csrf": csrf };
-  return read<T>(await fetch(`/api/service/bundles?reason=${encodeURIComponent(reason)}`, { method: "POST", headers, body: file }));
+  const query = new URLSearchParams(given);
+  return read<T>(await fetch(`/api/service/bundles?${query.toString()}`, { method: "POST", headers, body: file }));
 }
 
 export async function signOut(): Promise<void> {
