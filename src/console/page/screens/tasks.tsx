@@ -1,5 +1,6 @@
 /** Tasks: what was done on one, and why was each action let? */
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import type { ArgumentFlow, FlowFactsInput, FoundRecord, RecordPage, TaskFactAnswer, TaskPage } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
 import { rowOf } from "../../pulse.js";
@@ -114,13 +115,16 @@ function Subjects({ of }: { of: Readonly<Record<string, readonly string[]>> }): 
   );
 }
 
+/** Actions that are read at once: at first, and if somebody wants more of them in one place. */
+const [STEPS, STEPS_MAX] = [100, 500];
 /** Time without an action that is folded to a line. */
 const IDLE_MS = 30_000;
 
 export function TaskScreen({ id }: { id: string }): JSX.Element {
   const audits = useScope("remit:audit");
   const task = useResource<TaskFactAnswer>(`/tasks/${encodeURIComponent(id)}`);
-  const records = useResource<RecordPage>(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest&limit=500` : null);
+  const [limit, setLimit] = useState(STEPS);
+  const records = useResource<RecordPage>(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest&limit=${limit}` : null);
   useRefresh([task, records], { on: ["pulse", "change"], query: new URLSearchParams({ task: id }).toString() });
   if (task.data === null && records.data === null)
     return task.error === null ? <Loading /> : <FailedScreen title="Task" id={id} list="/tasks" error={task.error} />;
@@ -192,7 +196,13 @@ export function TaskScreen({ id }: { id: string }): JSX.Element {
       )}
       {records.data !== null && records.data.next !== null ? (
         <p class="note">
-          These are the first {items.length}. <a href={`/records?task=${encodeURIComponent(id)}`}>All of them, the newest first</a>
+          These are the first {items.length}.{" "}
+          {limit === STEPS ? (
+            <button type="button" class="quiet" onClick={() => setLimit(STEPS_MAX)}>
+              Show {STEPS_MAX}
+            </button>
+          ) : null}{" "}
+          <a href={`/records?task=${encodeURIComponent(id)}`}>All of them, the newest first</a>
         </p>
       ) : null}
       <Line text={`remit audit timeline --task ${quoted(id)}`} />
