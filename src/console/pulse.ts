@@ -87,6 +87,19 @@ export function rowOf({ seq, action, record }: FoundRecord): LiveRow | null {
   };
 }
 
+/** Returns words for a record that is of no action: what happened, and to what. */
+export function eventText(record: FoundRecord["record"]): string {
+  const { key, change, action, result, code, caller, policy } = record as Partial<Record<string, unknown>>;
+  const { revision } = (typeof policy === "object" && policy !== null ? policy : {}) as { revision?: unknown };
+  const subject = record.kind === "bundle" || record.kind === "service" ? [record.kind] : [];
+  const happened = [change, action, result].filter(isText).map((one) => one.replaceAll("_", " "));
+  const words = [...subject, ...happened, ...[key, revision, code].filter(isText)];
+  const text = words.length === 0 ? record.kind : words.join(" ");
+  return isText(caller) ? `${text} by ${caller}` : text;
+}
+
+const isText = (value: unknown): value is string => typeof value === "string";
+
 /** Returns what a page with this filter is sent of rows that have come since the last pulse; null if there is nothing. */
 export function pulseOf(all: readonly LiveRow[], filter: LiveFilter): Pulse | null {
   const rows = all.filter((row) => LIVE_FILTERS.every((name) => filter[name] === undefined || filter[name] === row[name]));

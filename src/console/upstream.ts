@@ -63,6 +63,7 @@ export const PASSED: readonly PassedRoute[] = [
   { method: "POST", path: at("/revocations/everything/lift"), scopes: ["remit:revoke_all"], widens: always },
   { method: "POST", path: at("/revocations/*/*/lift"), scopes: ["remit:revoke"], widens: always },
   { method: "POST", path: at("/bundles"), scopes: ["remit:publish"], widens: always, takesBundle: true },
+  { method: "POST", path: at("/bundles/staged/drop"), scopes: ["remit:publish"] },
 ];
 
 /** Returns the route of a request; null if it isn't passed on. */

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { chromium, type Browser, type BrowserContext, type Page } from "playwright-core";
 import { asset } from "../../src/system/paths.js";
 import { skip } from "../skip.js";
-import { ConsoleDesk } from "./running.js";
+import { ConsoleDesk, type ConsoleDeskOptions } from "./running.js";
 
 const CHROMIUM = "/usr/bin/chromium";
 
@@ -22,9 +22,9 @@ export class ConsoleBrowser {
   ) {}
 
   /** Opens a desk with a console, and signs in. Skips the suite where there is no browser. */
-  static async open(suite: Mocha.Context): Promise<ConsoleBrowser> {
+  static async open(suite: Mocha.Context, options: ConsoleDeskOptions = {}): Promise<ConsoleBrowser> {
     if (!existsSync(CHROMIUM)) skip(suite, `no ${CHROMIUM}`);
-    const desk = await ConsoleDesk.open({}, { page: asset("dist", "console"), flows: true });
+    const desk = await ConsoleDesk.open({}, { page: asset("dist", "console"), flows: true, ...options });
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });
     await context.grantPermissions(["clipboard-read", "clipboard-write"]);

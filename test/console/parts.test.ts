@@ -5,7 +5,7 @@ import { parseConsoleConfig } from "../../src/console/config.js";
 import { placeOf, queryLine, quoted, recordQuery } from "../../src/console/grammar.js";
 import { partsOf } from "../../src/console/marks.js";
 import { OneTime } from "../../src/console/one_time.js";
-import { pulseOf, rowOf, type LiveRow } from "../../src/console/pulse.js";
+import { pulseOf, rowOf, type LiveRow, eventText } from "../../src/console/pulse.js";
 import { Sessions } from "../../src/console/sessions.js";
 import { PASSED, passedRoute } from "../../src/console/upstream.js";
 import { system } from "../../src/system/index.js";
@@ -290,4 +290,21 @@ local: { person: ada, scopes: [remit:audit] }
         expect(() => parseConsoleConfig(text, "console.yaml")).to.throw(at);
       });
   });
+});
+
+describe("words for a record of no action", () => {
+  const cases: [record: object, words: string][] = [
+    [{ kind: "service", change: "started" }, "service started"],
+    [{ kind: "bundle", change: "activated", policy: { revision: "r-7" } }, "bundle activated r-7"],
+    [{ kind: "bundle", change: "refused", code: "bundle_older" }, "bundle refused bundle_older"],
+    [{ kind: "facts", change: "agent_narrowed", key: "agent/support-7" }, "agent narrowed agent/support-7"],
+    [{ kind: "admin", action: "stage_ended", caller: "remit" }, "stage ended by remit"],
+    [{ kind: "refusal", code: "scope_missing", caller: "desk-1" }, "scope_missing by desk-1"],
+    [{ kind: "lost", count: 3 }, "lost"],
+    [{ kind: "facts", change: 7, key: { is: "no text" } }, "facts"],
+  ];
+  for (const [record, words] of cases)
+    it(`are ${words}`, () => {
+      expect(eventText(record as unknown as Parameters<typeof eventText>[0])).to.equal(words);
+    });
 });

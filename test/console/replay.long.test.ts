@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { gunzipSync, gzipSync } from "node:zlib";
@@ -8,6 +8,7 @@ import { readArchive, writeArchive } from "../../src/bundle/archive.js";
 import type { Answer } from "../../src/contract/index.js";
 import { OTHERS_INVOICE } from "../findings/service_support.js";
 import { ConsoleBrowser } from "./browser.js";
+import { Helpdesk, MASKING } from "./helpdesk.js";
 
 const PATIENCE = { timeout: 60_000 };
 
@@ -116,6 +117,85 @@ describe("replay on a decision's page, in a browser", function () {
     expect(await page.evaluate("typeof document.getElementById('app').dataset.replay")).to.equal("undefined");
     const wasm = "WebAssembly.compile(new Uint8Array([0, 97, 115, 109, 1, 0, 0, 0])).then(() => 'compiled', ({ name }) => name)";
     expect(await page.evaluate(wasm)).to.equal("CompileError");
+    await page.close();
+  });
+
+  it("runs the service's own checks again for what they refused, before any policy was asked", async () => {
+    const { desk } = browser.desk;
+    const own = { agent: "support-3", purpose: "customer_support", task: "T-3", verb: "read" };
+    const asked: [what: string, more: object, before?: () => Promise<unknown>][] = [
+      ["agent_unknown", { agent: "nobody" }],
+      ["task_unknown", { task: "T-none" }],
+      ["task_of_another_agent", { task: "T-1" }],
+      ["verb_unknown", { verb: "invent" }],
+      ["narrowed_to_read", { verb: "delete" }, () => desk.ask("POST", "/agents/support-3/narrowing", { reason: "a test" })],
+      ["agent_revoked", {}, () => desk.ask("POST", "/revocations", { scope: { agent: "support-3" }, reason: "a test" })],
+    ];
+    for (const [code, more, prepare] of asked) {
+      await prepare?.();
+      const { body } = await desk.ask("POST", "/decide", {
+        ...own,
+        resource: { type: "customer", id: "customer-3", attributes: {} },
+        ...more,
+      });
+      const answer = body as unknown as Answer;
+      expect(answer.reasons[0]?.code).to.equal(code);
+      const { page } = await browser.goTo(`/records/${answer.decision_id}`);
+      expect(await page.innerText(".replay"), code).to.contain("refused before a policy was asked");
+      await page.click(".replay a");
+      expect(await result(page), code).to.equal("identical");
+      await page.close();
+    }
+  });
+});
+
+describe("replay of what is masked, and by a bundle that is gone, in a browser", function () {
+  this.timeout(300_000);
+  let helpdesk: Helpdesk;
+  const note = { arguments: { note: 4711 } };
+  const withEmail = { ...note, resource: { type: "account", id: "ada", attributes: { owner: "ada", recovery_email: "ada@example.com" } } };
+  before(async function () {
+    helpdesk = await Helpdesk.open(this, MASKING);
+  });
+  after(async () => {
+    await (helpdesk as Helpdesk | undefined)?.browser.close();
+  });
+
+  const replayed = async (id: string): Promise<{ is: string | null; text: string }> => {
+    const { page } = await helpdesk.browser.goTo(`/records/${id}?replay=1`);
+    await page.waitForSelector(".replayed", PATIENCE);
+    const [is, text] = [await page.getAttribute(".replayed", "data-is"), await page.innerText(".replay")];
+    await page.close();
+    return { is, text };
+  };
+
+  it("says the same answer where the decision doesn't rest on it, and that it can't be told where it does, with its name", async () => {
+    const [free, bound] = [await helpdesk.decide(note), await helpdesk.decide(withEmail)];
+    const [first, second] = [await replayed(free.decision_id), await replayed(bound.decision_id)];
+    expect(first.is).to.equal("identical");
+    expect(first.text).to.contain("2 values of the record are masked; the decision doesn't rest on them");
+    expect(second.is).to.equal("masked");
+    expect(second.text).to.contain("input/request/resource/attributes/recovery_email");
+    expect(`${first.text}${second.text}`).to.not.contain("4711").and.not.contain("ada@example.com");
+  });
+
+  it("says that the bundle is no longer kept, and takes its file in place of it", async () => {
+    const { decision_id: id } = await helpdesk.decide();
+    const { desk } = helpdesk.browser.desk;
+    const own = join(helpdesk.folder, "bundle.tar.gz");
+    const kept = readFileSync(own);
+    for (const sequence of [2, 3]) {
+      const bytes = readFileSync(await helpdesk.candidate({}, sequence));
+      const headers = { authorization: `Bearer ${desk.token("remit:publish")}`, "content-type": "application/gzip" };
+      const { status } = await fetch(`${desk.service.url}/bundles`, { method: "POST", headers, body: bytes });
+      expect(status).to.equal(200);
+    }
+    const { page } = await helpdesk.browser.goTo(`/records/${id}?replay=1`);
+    await page.locator(".unable", { hasText: "no longer keeps the bundle that decided it" }).waitFor(PATIENCE);
+    await page.setInputFiles(".replay input[type=file]", { name: "old.tar.gz", mimeType: "application/gzip", buffer: kept });
+    await page.waitForSelector(".replayed", PATIENCE);
+    expect(await page.getAttribute(".replayed", "data-is")).to.equal("identical");
+    expect(await page.innerText(".replayed")).to.contain("the digest that the record names");
     await page.close();
   });
 });

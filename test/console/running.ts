@@ -39,6 +39,17 @@ export interface Asked {
   body?: string | Buffer;
 }
 
+export interface ConsoleDeskOptions {
+  local?: boolean;
+  agents?: number;
+  page?: string;
+  flows?: boolean;
+  /** Sections of the service, in the place of the desk's. */
+  service?: object;
+  /** Puts what these sections name into the service's folder. */
+  prepare?: (folder: string) => void;
+}
+
 export class ConsoleDesk {
   readonly folder = mkdtempSync(join(tmpdir(), "remit-console-"));
   desk!: Desk;
@@ -49,17 +60,18 @@ export class ConsoleDesk {
   /** Opens a desk and a console whose pages nobody has looked at. */
   static async open(
     sections: object = {},
-    { local = true, agents = 3, page, flows = false }: { local?: boolean; agents?: number; page?: string; flows?: boolean } = {},
+    { local = true, agents = 3, page, flows = false, service = {}, prepare }: ConsoleDeskOptions = {},
   ): Promise<ConsoleDesk> {
     const opened = new ConsoleDesk();
     const pem = createPublicKey(privateKey).export({ type: "spki", format: "pem" });
     const scopes_max = SCOPES;
     opened.desk = await Desk.open(
-      { identity: { issuers: [issuer("desk", "k1"), issuer("console", "c1", { scopes_max })] } },
+      { identity: { issuers: [issuer("desk", "k1"), issuer("console", "c1", { scopes_max })] }, ...service },
       ["customer_support"],
       agents,
       (folder) => {
         writeFileSync(join(folder, "console.pub.pem"), pem);
+        prepare?.(folder);
       },
     );
     const { clock } = opened.desk;

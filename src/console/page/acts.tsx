@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import { Refused, send, type Answer, type Me } from "./api.js";
+import { asRefused, send, type Answer, type Me, type Refused } from "./api.js";
 import { Dialog, Failed, Line } from "./parts.js";
 import { quoted } from "../grammar.js";
 
@@ -54,8 +54,10 @@ interface ActProps {
   word?: string;
   reason: string;
   act: (reason: string) => Promise<Answer<Acknowledged>>;
-  /** Words for what has been done. */
-  done: string;
+  /** What has been done, for an acknowledgement by which something is in force. */
+  done?: string;
+  /** Words for an acknowledgement of another kind. */
+  words?: () => string;
   onClose: () => void;
   onDone?: () => void;
 }
@@ -71,7 +73,8 @@ export function Act({
   word,
   reason: given,
   act,
-  done,
+  done = title,
+  words,
   onClose,
   onDone,
 }: ActProps): JSX.Element {
@@ -98,12 +101,12 @@ export function Act({
     act(reason)
       .then(
         (answer) => {
-          acknowledge(ackText(done, answer, pressed));
+          acknowledge(words?.() ?? ackText(done, answer, pressed));
           onDone?.();
           onClose();
         },
         (cause: unknown) => {
-          setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "the console's server doesn't answer", null, null));
+          setError(asRefused(cause));
           setLate(true);
         },
       )

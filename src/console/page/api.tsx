@@ -59,10 +59,11 @@ export async function send<T>(method: "POST" | "PATCH", path: string, body: obje
   return read<T>(await fetch(`/api/service${path}`, { method, headers, body: JSON.stringify(body) }));
 }
 
-/** Publishes a bundle. @throws Refused */
-export async function sendBundle<T>(file: Blob, reason: string): Promise<Answer<T>> {
+/** Publishes a bundle, or stages it beside the one that runs. @throws Refused */
+export async function sendBundle<T>(file: Blob, given: { reason: string; stage?: "shadow" }): Promise<Answer<T>> {
   const headers = { "content-type": "application/gzip", "x-remit-csrf": csrf };
-  return read<T>(await fetch(`/api/service/bundles?reason=${encodeURIComponent(reason)}`, { method: "POST", headers, body: file }));
+  const query = new URLSearchParams(given);
+  return read<T>(await fetch(`/api/service/bundles?${query.toString()}`, { method: "POST", headers, body: file }));
 }
 
 export async function signOut(): Promise<void> {
@@ -87,12 +88,19 @@ export interface Resource<T> {
   reload: () => void;
 }
 
-const asRefused = (cause: unknown): Refused =>
+/** Returns a refusal as it is, and any other failure of a request as one of the console. */
+export const asRefused = (cause: unknown): Refused =>
   cause instanceof Refused
     ? cause
     : new Refused(0, "unreachable", "the console's server doesn't answer", null, "is `remit console` running?");
 
-/** Reads a path of the service, and again when it changes or is asked to; null reads nothing. */
+/** A read is followed by the next after so long: on a busy service ten events a second ask for one. */
+const RESTS_MS = 250;
+
+/**
+ * Reads a path of the service, and again when it changes or is asked to; null reads nothing. Asked while it reads, it reads once more
+ * afterwards: however often it is asked, what was begun comes to its end.
+ */
 export function useResource<T>(path: string | null): Resource<T> {
   const [state, setState] = useState<Omit<Resource<T>, "reload"> & { of: string | null }>({
     data: null,
@@ -100,35 +108,48 @@ export function useResource<T>(path: string | null): Resource<T> {
     error: null,
     of: null,
   });
-  const [turn, setTurn] = useState(0);
+  const again = useRef<() => void>(() => undefined);
   const reload = useCallback(() => {
-    setTurn((before) => before + 1);
+    again.current();
   }, []);
   useEffect(() => {
     if (path === null) return undefined;
     const abort = new AbortController();
-    get<T>(path, abort.signal).then(
-      ({ value, etag }) => {
-        setState({ data: value, etag, error: null, of: path });
-      },
-      (cause: unknown) => {
-        if (!abort.signal.aborted)
+    const reading = { isUnderWay: false, isWanted: false };
+    const read = async (): Promise<void> => {
+      reading.isWanted = true;
+      if (reading.isUnderWay) return;
+      reading.isUnderWay = true;
+      while (reading.isWanted) {
+        reading.isWanted = false;
+        try {
+          const { value, etag } = await get<T>(path, abort.signal);
+          setState({ data: value, etag, error: null, of: path });
+        } catch (cause) {
+          if (abort.signal.aborted) return;
           setState((before) => ({ ...(before.of === path ? before : { data: null, etag: null }), error: asRefused(cause), of: path }));
-      },
-    );
+        }
+        await new Promise((resolve) => setTimeout(resolve, RESTS_MS));
+      }
+      reading.isUnderWay = false;
+    };
+    again.current = () => void read();
+    void read();
     return () => {
       abort.abort();
+      again.current = () => undefined;
     };
-  }, [path, turn]);
+  }, [path]);
   const { data, etag, error, of } = state;
   return of === path ? { data, etag, error, reload } : { data: null, etag: null, error: null, reload };
 }
 
-/** Calls a function every so often, while the page can be seen. */
-export function useEvery(ms: number, call: () => void): void {
+/** Calls a function every so often, while the page can be seen; null: never. */
+export function useEvery(ms: number | null, call: () => void): void {
   const latest = useRef(call);
   latest.current = call;
   useEffect(() => {
+    if (ms === null) return undefined;
     const timer = setInterval(() => {
       if (!document.hidden) latest.current();
     }, ms);

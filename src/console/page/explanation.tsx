@@ -127,26 +127,35 @@ export function valueText(value: unknown): string {
   return value === null || value === undefined ? "unknown" : typeof value === "string" ? value : JSON.stringify(value);
 }
 
-const JSON_MAX = 20_000;
+const LINES_MAX = 1000;
+const LINE_MAX = 2000;
 
 /** JSON as it stands on record, closed until somebody wants it. */
 export function Json({ title, value }: { title: string; value: unknown }): JSX.Element {
   const [isOpen, setOpen] = useState(false);
-  const text = isOpen ? JSON.stringify(value, null, 2) : "";
   return (
     <details onToggle={(event) => setOpen(event.currentTarget.open)}>
       <summary>{title}</summary>
-      {isOpen ? (
-        <pre tabIndex={0}>
-          {text.split("\n", 2000).map((line, i) => (
-            <span key={i}>
-              <Said text={line} max={2000} />
-              {"\n"}
-            </span>
-          ))}
-          {text.length > JSON_MAX * 10 ? `… ${text.length} characters in all` : ""}
-        </pre>
-      ) : null}
+      {isOpen ? <JsonText value={value} /> : null}
     </details>
+  );
+}
+
+/** JSON by lines, of which those are left out that nobody would read here; that they are is said. */
+export function JsonText({ value }: { value: unknown }): JSX.Element {
+  const text = JSON.stringify(value, null, 2);
+  const lines = text.split("\n", LINES_MAX + 1);
+  return (
+    <pre tabIndex={0}>
+      {lines.slice(0, LINES_MAX).map((line, i) => (
+        <span key={i}>
+          <Said text={line} max={LINE_MAX} />
+          {"\n"}
+        </span>
+      ))}
+      {lines.length > LINES_MAX
+        ? `… the first ${LINES_MAX.toLocaleString("en")} lines of ${text.length.toLocaleString("en")} characters`
+        : ""}
+    </pre>
   );
 }

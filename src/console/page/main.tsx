@@ -3,7 +3,7 @@ import { render, type JSX } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { placeOf } from "../grammar.js";
 import { Console, StopEverything } from "./acts.js";
-import { signOut, signedIn, useResource, type Me } from "./api.js";
+import { signOut, signedIn, useEvery, useResource, type Me } from "./api.js";
 import { Dialog, Empty, Loading, THEMES, useColours } from "./parts.js";
 import { followLinks, go, usePlace } from "./place.js";
 import { AgentScreen, Agents } from "./screens/agents.js";
@@ -167,14 +167,7 @@ const NOBODY: Me = { person: "", scopes: [], csrf: "", service: "", local: false
 
 function WaitingCount(): JSX.Element | null {
   const { data, reload } = useResource<ApprovalList>("/approvals?state=waiting");
-  useEffect(() => {
-    const timer = setInterval(() => {
-      if (!document.hidden) reload();
-    }, 5000);
-    return () => {
-      clearInterval(timer);
-    };
-  }, [reload]);
+  useEvery(5000, reload);
   const count = data?.items.length ?? 0;
   return count === 0 ? null : (
     <span class="count" aria-label={`${count} waiting`}>

@@ -2,7 +2,7 @@
 import type { ComponentChildren, JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { partsOf } from "../marks.js";
-import type { Refused } from "./api.js";
+import type { Refused, Resource } from "./api.js";
 
 /** Text that others wrote: it stays in its place, and what can't be seen in it is named. */
 export function Said({ text, max }: { text: string; max?: number }): JSX.Element {
@@ -111,11 +111,22 @@ export function Line({ text }: { text: string }): JSX.Element {
   );
 }
 
-/** A screen that can't be shown, and why. */
-export function FailedScreen({ title, error }: { title: string; error: Refused }): JSX.Element {
+/** A screen of one thing that can't be shown, and why. */
+export function FailedScreen({ title, id, list, error }: { title: string; id?: string; list?: string; error: Refused }): JSX.Element {
   return (
     <>
-      <h1>{title}</h1>
+      <header class="screen">
+        <div>
+          {list === undefined ? null : (
+            <p class="crumb">
+              <a href={list}>All of them</a>
+            </p>
+          )}
+          <h1>
+            {title} {id === undefined ? null : <Said text={id} max={200} />}
+          </h1>
+        </div>
+      </header>
       <Failed error={error} />
     </>
   );
@@ -144,6 +155,16 @@ export function Empty({ title, children }: { title: string; children?: Component
 
 export function Loading(): JSX.Element {
   return <p class="loading">Loading …</p>;
+}
+
+/** What was read, with why it could not be read again; until it is there, that it comes. */
+export function Loaded<T>({ of: { data, error }, children }: { of: Resource<T>; children: (data: T) => ComponentChildren }): JSX.Element {
+  return (
+    <>
+      <Failed error={error} />
+      {data !== null ? children(data) : error === null ? <Loading /> : null}
+    </>
+  );
 }
 
 /** A link within the console. */

@@ -5,7 +5,9 @@ import type { ShownRecord } from "../../contract/index.js";
 import type { FromReplay, ToReplay } from "../browser/replay_messages.js";
 import { Refused, getBytes } from "./api.js";
 import { valueText } from "./explanation.js";
-import { Failed, Line, Said } from "./parts.js";
+import { useScope } from "./acts.js";
+import { maskedOf, replayability, replayedBy } from "../replayable.js";
+import { Failed, Line, Said, Words, counted } from "./parts.js";
 import { isReplay } from "./place.js";
 import { startWorker } from "./worker.js";
 
@@ -15,26 +17,34 @@ const LIMIT_MS = 10_000;
 type ReplayResult = Extract<FromReplay, { kind: "replayed" }>;
 
 export function Replay({ shown, id }: { shown: ShownRecord; id: string }): JSX.Element {
-  const here = isReplay(location.pathname, location.search);
+  const able = replayability(shown, useScope("remit:publish"));
   return (
     <section class="replay">
       <h2>Replay</h2>
-      {here ? (
-        <Replaying shown={shown} id={id} />
+      {able.is === "no" ? (
+        <p class="note unable">
+          ▲ This can't be decided again. <Words text={able.why} />
+        </p>
+      ) : isReplay(location.pathname, location.search) ? (
+        <Replaying shown={shown} id={id} why={able.is === "chosen" ? able.why : null} />
       ) : (
         <p class="note">
           <a class="button" href={`/records/${encodeURIComponent(id)}?replay=1`}>
             Decide it again here
           </a>{" "}
-          The bundle's own WebAssembly runs in this browser, on what the record holds.
+          {replayedBy(shown) === "floor"
+            ? "The service refused before a policy was asked: its checks run in this browser, on what they read then."
+            : "The bundle's own WebAssembly runs in this browser, on what the record holds."}
         </p>
       )}
     </section>
   );
 }
 
-function Replaying({ shown, id }: { shown: ShownRecord; id: string }): JSX.Element {
+/** @param why null if the bundle that decided is taken from the service; else why it isn't */
+function Replaying({ shown, id, why }: { shown: ShownRecord; id: string; why: string | null }): JSX.Element {
   const { policy } = (shown.record as { answer: { policy: { bundle: string; digest: string } } }).answer;
+  const masked = maskedOf(shown);
   const [result, setResult] = useState<ReplayResult | null>(null);
   const [candidate, setCandidate] = useState<{ name: string; result: ReplayResult } | null>(null);
   const [error, setError] = useState<Refused | null>(null);
@@ -44,10 +54,11 @@ function Replaying({ shown, id }: { shown: ShownRecord; id: string }): JSX.Eleme
     );
   };
   useEffect(() => {
+    if (why !== null) return;
     getBytes(`/bundles/${encodeURIComponent(policy.bundle)}?digest=${policy.digest}`)
       .then((archive) => decideAgain({ archive, shown }))
       .then(setResult, fail);
-  }, [policy.digest]);
+  }, [policy.digest, why]);
   const choose = (file: File | undefined): void => {
     if (file === undefined) return;
     setError(null);
@@ -56,20 +67,28 @@ function Replaying({ shown, id }: { shown: ShownRecord; id: string }): JSX.Eleme
       .then((archive) => decideAgain({ archive, shown }))
       .then((found) => setCandidate({ name: file.name, result: found }), fail);
   };
+  const isGone = error?.status === 404;
   return (
     <>
-      {result === null ? (
-        error === null ? (
-          <p class="loading">Deciding it again …</p>
-        ) : null
-      ) : (
-        <Result of={result} what="The bundle that decided it" />
-      )}
-      {candidate === null ? null : <Result of={candidate.result} what={candidate.name} />}
-      <Failed error={error} />
+      {result !== null ? (
+        <Result of={result} what="The bundle that decided it" masked={masked} />
+      ) : why !== null ? (
+        <p class="note unable">
+          ▲ <Words text={why} />
+        </p>
+      ) : isGone ? (
+        <p class="note unable">
+          ▲ The service no longer keeps the bundle that decided it (<code>{policy.digest.slice(0, 19)}…</code>): it keeps the last{" "}
+          <code>bundle.kept</code>. Choose its file.
+        </p>
+      ) : error === null ? (
+        <p class="loading">Deciding it again …</p>
+      ) : null}
+      {candidate === null ? null : <Result of={candidate.result} what={candidate.name} masked={masked} />}
+      {isGone ? null : <Failed error={error} />}
       <p class="note">
         <label>
-          What would another bundle say?{" "}
+          {result === null ? "A bundle" : "What would another bundle say?"}{" "}
           <input
             type="file"
             accept=".gz,.tgz"
@@ -86,7 +105,18 @@ function Replaying({ shown, id }: { shown: ShownRecord; id: string }): JSX.Eleme
   );
 }
 
-function Result({ of: { is, differences, policy, isOwn, ms }, what }: { of: ReplayResult; what: string }): JSX.Element {
+/** Masked values that are named at most. */
+const MASKED_MAX = 8;
+
+function Result({
+  of: { is, differences, policy, isOwn, ms },
+  what,
+  masked,
+}: {
+  of: ReplayResult;
+  what: string;
+  masked: readonly string[];
+}): JSX.Element {
   const digest = `${policy.digest.slice(0, 19)}…`;
   return (
     <div class="replayed" data-is={is}>
@@ -100,7 +130,25 @@ function Result({ of: { is, differences, policy, isOwn, ms }, what }: { of: Repl
           {isOwn ? "computed here: the digest that the record names" : "not the bundle of the record"} · {ms} ms
         </span>
       </p>
-      {is === "masked" ? <p class="note">The policy reads, or names, a value that is masked in the record.</p> : null}
+      {is === "masked" ? (
+        <p class="note">
+          The decision may rest on what is masked, or name it, and nobody has its value any more:{" "}
+          {masked.slice(0, MASKED_MAX).map((pointer, i) => (
+            <span key={pointer}>
+              {i === 0 ? "" : ", "}
+              <code>
+                <Said text={pointer.slice(1)} max={120} />
+              </code>
+            </span>
+          ))}
+          {masked.length > MASKED_MAX ? `, and ${masked.length - MASKED_MAX} more` : ""}.
+        </p>
+      ) : masked.length === 0 ? null : (
+        <p class="note">
+          {counted(masked.length, "value")} of the record {masked.length === 1 ? "is" : "are"} masked; the decision doesn't rest on{" "}
+          {masked.length === 1 ? "it" : "them"}.
+        </p>
+      )}
       {differences.length === 0 ? null : (
         <table class="fields">
           <caption class="aside">What differs</caption>

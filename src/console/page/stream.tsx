@@ -1,6 +1,7 @@
-/** The live stream: one connection a page, given up while nobody can see it, since a browser has few for an origin. */
+/** The live stream, and what is read again by it: one connection a page, given up while nobody can see it, since a browser has few for an origin. */
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { DecisionCounts, LiveRow, Pulse } from "../pulse.js";
+import { useEvery, type Resource } from "./api.js";
 
 export type StreamEvent =
   | { event: "hello"; data: { up: boolean; sees_records: boolean; rows: LiveRow[]; seconds: DecisionCounts[] } }
@@ -48,4 +49,26 @@ export function useStream(query: string, take: (event: StreamEvent) => void): bo
     };
   }, [query]);
   return isUp;
+}
+
+/** Events that resources are read again by, with the stream's filter, and how often they are read without any. */
+export interface RefreshRules {
+  on: readonly StreamEvent["event"][];
+  query?: string;
+  /** @default never */
+  every_ms?: number;
+}
+
+/** Reads resources again when the stream says that they have changed, or when it is heard again after a silence. */
+export function useRefresh(resources: readonly Pick<Resource<unknown>, "reload">[], { on, query = "", every_ms }: RefreshRules): void {
+  const wasHeard = useRef(false);
+  const refresh = (): void => {
+    for (const { reload } of resources) reload();
+  };
+  useStream(query, ({ event }) => {
+    // The first greeting finds what has just been read.
+    if (event === "hello" ? wasHeard.current : on.includes(event)) refresh();
+    wasHeard.current = true;
+  });
+  useEvery(every_ms ?? null, refresh);
 }

@@ -5,8 +5,8 @@ import type { AgentAnswer, AgentPage, AgentProfile, EventPage, Histogram, Narrow
 import { quoted } from "../../grammar.js";
 import { LiftRevocation, NarrowAgent, RevokeAgent, SuspendAgent, WidenAgent, useScope } from "../acts.js";
 import { useResource } from "../api.js";
-import { Bars, Empty, Failed, FailedScreen, Line, Loading, Said, Time, agentPath } from "../parts.js";
-import { useStream } from "../stream.js";
+import { Bars, Empty, Failed, FailedScreen, Line, Loaded, Loading, Said, Time, agentPath } from "../parts.js";
+import { useRefresh } from "../stream.js";
 import { Risk } from "./findings.js";
 
 export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
@@ -14,13 +14,10 @@ export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
     ["owner", "purpose", "status"].flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])),
   );
   const search = filter.toString();
-  const { data, error, reload } = useResource<AgentPage>(`/agents${search === "" ? "" : `?${search}`}`);
+  const agents = useResource<AgentPage>(`/agents${search === "" ? "" : `?${search}`}`);
   const narrowings = useResource<NarrowingPage>("/narrowings?in_force=true");
   const revocations = useResource<RevocationPage>("/revocations?in_force=true");
-  useStream("", ({ event }) => {
-    if (event !== "change") return;
-    for (const again of [reload, narrowings.reload, revocations.reload]) again();
-  });
+  useRefresh([agents, narrowings, revocations], { on: ["change"] });
   const narrowed = new Set(narrowings.data?.items.map(({ agent }) => agent));
   const revoked = new Set(revocations.data?.items.flatMap(({ scope, of }) => (scope === "agent" ? [of] : [])));
   const [revoking, setRevoking] = useState<string | null>(null);
@@ -56,74 +53,75 @@ export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
           ))}
         </nav>
       </div>
-      <Failed error={error} />
-      {data === null ? (
-        error === null ? (
-          <Loading />
-        ) : null
-      ) : data.items.length === 0 ? (
-        <Empty title={search === "" ? "No agent is registered." : "No agent fits the filter."}>
-          {search === "" ? (
-            <code>remit agents create support-7 --owner desk@example.com --purpose customer_support</code>
+      <Loaded of={agents}>
+        {(data) =>
+          data.items.length === 0 ? (
+            <Empty title={search === "" ? "No agent is registered." : "No agent fits the filter."}>
+              {search === "" ? (
+                <code>remit agents create support-7 --owner desk@example.com --purpose customer_support</code>
+              ) : (
+                <a href="/agents">Show all</a>
+              )}
+            </Empty>
           ) : (
-            <a href="/agents">Show all</a>
-          )}
-        </Empty>
-      ) : (
-        <div class="scroll">
-          <table class="rows">
-            <caption class="aside">Agents, by id</caption>
-            <thead>
-              <tr>
-                <th scope="col">Agent</th>
-                <th scope="col">Status</th>
-                <th scope="col">Purposes</th>
-                <th scope="col">Owner</th>
-                <th scope="col">Registered</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.items.map((agent) => (
-                <tr
-                  key={agent.id}
-                  data-row
-                  tabIndex={0}
-                  data-href={agentPath(agent.id)}
-                  data-line={`remit agents show ${quoted(agent.id)}`}
-                  onKeyDown={(event) => {
-                    if (event.key !== "r" || event.ctrlKey || event.metaKey || event.altKey) return;
-                    event.preventDefault();
-                    setRevoking(agent.id);
-                  }}
-                >
-                  <td>
-                    <a href={agentPath(agent.id)}>
-                      <Said text={agent.id} />
-                    </a>
-                  </td>
-                  <td>
-                    <Status agent={agent} narrowed={narrowed.has(agent.id)} revoked={revoked.has(agent.id)} />
-                  </td>
-                  <td>
-                    {agent.purposes.map((purpose) => (
-                      <span class="tag" key={purpose}>
-                        <Said text={purpose} />
-                      </span>
-                    ))}
-                  </td>
-                  <td>
-                    <Said text={agent.owner} />
-                  </td>
-                  <td>
-                    <Time at={agent.registered} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
+            <div class="scroll">
+              <table class="rows">
+                <caption class="aside">Agents, by id</caption>
+                <thead>
+                  <tr>
+                    <th scope="col">Agent</th>
+                    <th scope="col">Status</th>
+                    <th scope="col">Purposes</th>
+                    <th scope="col">Owner</th>
+                    <th scope="col">Registered</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {data.items.map((agent) => (
+                    <tr
+                      key={agent.id}
+                      data-row
+                      tabIndex={0}
+                      data-href={agentPath(agent.id)}
+                      data-line={`remit agents show ${quoted(agent.id)}`}
+                      onKeyDown={(event) => {
+                        if (event.key !== "r" || event.ctrlKey || event.metaKey || event.altKey) return;
+                        event.preventDefault();
+                        setRevoking(agent.id);
+                      }}
+                    >
+                      <td>
+                        <a href={agentPath(agent.id)}>
+                          <Said text={agent.id} />
+                        </a>
+                      </td>
+                      <td>
+                        <Status agent={agent} narrowed={narrowed.has(agent.id)} revoked={revoked.has(agent.id)} />
+                      </td>
+                      <td>
+                        {agent.purposes.map((purpose) => (
+                          <span class="tag" key={purpose}>
+                            <Said text={purpose} />
+                          </span>
+                        ))}
+                      </td>
+                      <td>
+                        <Said text={agent.owner} />
+                      </td>
+                      <td>
+                        <Time at={agent.registered} />
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
+      {(agents.data?.next ?? null) === null ? null : (
+        <p class="note">These are the first {agents.data?.items.length}; the line below has more.</p>
       )}
-      {data !== null && data.next !== null ? <p class="note">These are the first {data.items.length}; the line below has more.</p> : null}
       <Line text={["remit agents list", ...[...filter].map(([name, value]) => `--${name} ${quoted(value)}`)].join(" ")} />
       {revoking === null ? null : <RevokeAgent agent={revoking} onClose={() => setRevoking(null)} onDone={revocations.reload} />}
       {isLifting ? <LiftRevocation id="everything" onClose={() => setLifting(false)} onDone={revocations.reload} /> : null}
@@ -146,19 +144,22 @@ export function AgentScreen({ id }: { id: string }): JSX.Element {
   const profile = useResource<AgentProfile>(reads ? `${at}/profile` : null);
   const narrowings = useResource<NarrowingPage>("/narrowings?in_force=true");
   const revocations = useResource<RevocationPage>("/revocations?in_force=true&scope=agent");
-  const events = useResource<EventPage>(audits ? `/facts/events?key=${encodeURIComponent(`agent/${id}`)}` : null);
+  const changesOf = (key: string): string | null => (audits ? `/facts/events?key=${encodeURIComponent(`${key}/${id}`)}` : null);
+  const events = useResource<EventPage>(changesOf("agent"));
+  const limits = useResource<EventPage>(changesOf("narrowing"));
   const counts = useResource<Histogram>(
     audits ? `/decisions/histogram?agent=${encodeURIComponent(id)}&step=hour&from=${encodeURIComponent(dayAgo())}` : null,
   );
   const [asking, setAsking] = useState<Asking>(null);
+  const resources = [agent, profile, narrowings, revocations, events, limits];
   const reload = (): void => {
-    for (const one of [agent, profile, narrowings, revocations, events]) one.reload();
+    for (const one of resources) one.reload();
   };
-  useStream(new URLSearchParams({ agent: id }).toString(), ({ event }) => {
-    if (event === "change") reload();
-  });
-  if (agent.data === null) return agent.error === null ? <Loading /> : <FailedScreen title="Agent" error={agent.error} />;
+  useRefresh(resources, { on: ["change"], query: new URLSearchParams({ agent: id }).toString() });
+  if (agent.data === null)
+    return agent.error === null ? <Loading /> : <FailedScreen title="Agent" id={id} list="/agents" error={agent.error} />;
   const { data } = agent;
+  const changes = [...(events.data?.items ?? []), ...(limits.data?.items ?? [])].sort((a, b) => b.revision - a.revision);
   const narrowed = narrowings.data?.items.find((one) => one.agent === id);
   const revoked = revocations.data?.items.find((one) => one.of === id);
   const close = (): void => {
@@ -256,11 +257,11 @@ export function AgentScreen({ id }: { id: string }): JSX.Element {
       )}
       <section>
         <h2>Who changed it</h2>
-        {events.data === null || events.data.items.length === 0 ? (
+        {changes.length === 0 ? (
           <p class="none">No change is kept.</p>
         ) : (
           <ol class="changes">
-            {[...events.data.items].reverse().map((one) => (
+            {changes.map((one) => (
               <li key={one.revision}>
                 <Time at={one.time} /> <b>{one.change.replaceAll("_", " ")}</b> by <Said text={one.by} />
                 {one.reason === null ? (

@@ -2,10 +2,10 @@
 import type { JSX } from "preact";
 import { useContext, useEffect, useState } from "preact/hooks";
 import type { ExplainAnswer, ShownRecord } from "../../../contract/index.js";
-import { rowOf } from "../../pulse.js";
+import { eventText, rowOf } from "../../pulse.js";
 import { Console, RevokeAgent, useScope } from "../acts.js";
-import { Refused, send, useResource } from "../api.js";
-import { Json, Tried, Ways } from "../explanation.js";
+import { asRefused, send, useResource, type Refused } from "../api.js";
+import { Json, JsonText, Tried, Ways } from "../explanation.js";
 import {
   Empty,
   Failed,
@@ -26,7 +26,7 @@ import { Replay } from "../replay.js";
 export function Decision({ id }: { id: string }): JSX.Element {
   const { data, error } = useResource<ShownRecord>(`/decisions/${encodeURIComponent(id)}`);
   const [isRevoking, setRevoking] = useState(false);
-  if (error !== null) return <FailedScreen title="Record" error={error} />;
+  if (error !== null) return <FailedScreen title="Record" id={id} list="/records" error={error} />;
   if (data === null) return <Loading />;
   const row = rowOf(data);
   if (row === null) return <OtherRecord shown={data} />;
@@ -156,7 +156,7 @@ function Explained({ id, proceeds, waits }: { id: string; proceeds: boolean; wai
         setAnswer(value);
       },
       (cause: unknown) => {
-        setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "no answer", null, null));
+        setError(asRefused(cause));
       },
     );
   }, [id]);
@@ -204,14 +204,14 @@ function OtherRecord({ shown }: { shown: ShownRecord }): JSX.Element {
       <header class="screen">
         <div>
           <p class="crumb">
-            Record {seq} · <Time at={record.time} date />
+            <a href={`/records?kind=${record.kind}`}>Records of kind {record.kind}</a> · {seq} · <Time at={record.time} date />
           </p>
-          <h1>{record.kind}</h1>
+          <h1>
+            <Said text={eventText(record)} max={200} />
+          </h1>
         </div>
       </header>
-      <pre tabIndex={0}>
-        <Said text={JSON.stringify(record, null, 2)} max={20_000} />
-      </pre>
+      <JsonText value={record} />
       <Line text={`remit audit show ${seq}`} />
     </>
   );

@@ -3,14 +3,15 @@ import type { JSX } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import type { Finding, FindingPage, InForce, JudgedFinding, ShownFinding, TaskPage } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
-import { rowOf } from "../../pulse.js";
+import { eventText, rowOf } from "../../pulse.js";
 import { Console, RevokeAgent, ackText, useScope } from "../acts.js";
-import { Refused, send, useResource } from "../api.js";
+import { asRefused, send, useResource, type Refused } from "../api.js";
 import {
   Empty,
   Failed,
   FailedScreen,
   Line,
+  Loaded,
   Loading,
   Mark,
   Said,
@@ -24,7 +25,7 @@ import {
   spanText,
   taskPath,
 } from "../parts.js";
-import { useStream } from "../stream.js";
+import { useRefresh } from "../stream.js";
 
 const STATES = ["open", "in_review", "expected", "misuse", "policy_gap"] as const;
 
@@ -33,10 +34,8 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
   const agent = query.get("agent");
   const filter = new URLSearchParams([...(state === null ? [] : [["state", state]]), ...(agent === null ? [] : [["agent", agent]])]);
   const search = filter.toString();
-  const { data, error, reload } = useResource<FindingPage>(`/findings${search === "" ? "" : `?${search}`}`);
-  useStream("", ({ event }) => {
-    if (event === "finding") reload();
-  });
+  const findings = useResource<FindingPage>(`/findings${search === "" ? "" : `?${search}`}`);
+  useRefresh([findings], { on: ["finding"] });
   return (
     <>
       <header class="screen">
@@ -59,75 +58,74 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
           ))}
         </nav>
       </div>
-      <Failed error={error} />
-      {data === null ? (
-        error === null ? (
-          <Loading />
-        ) : null
-      ) : data.items.length === 0 ? (
-        <Empty title={state === null ? "There are no findings." : `No finding is ${state.replaceAll("_", " ")}.`}>
-          {state === null ? (
-            "One opens when a decision is flagged gravely enough, when behaviour is unusual, or when denials repeat."
+      <Loaded of={findings}>
+        {(data) =>
+          data.items.length === 0 ? (
+            <Empty title={state === null ? "There are no findings." : `No finding is ${state.replaceAll("_", " ")}.`}>
+              {state === null ? (
+                "One opens when a decision is flagged gravely enough, when behaviour is unusual, or when denials repeat."
+              ) : (
+                <a href="/findings">Show those in every state</a>
+              )}
+            </Empty>
           ) : (
-            <a href="/findings">Show those in every state</a>
-          )}
-        </Empty>
-      ) : (
-        <div class="scroll">
-          <table class="rows">
-            <caption class="aside">Findings, the newest first</caption>
-            <thead>
-              <tr>
-                <th scope="col">Severity</th>
-                <th scope="col">State</th>
-                <th scope="col">Agent</th>
-                <th scope="col">About</th>
-                <th scope="col" class="number">
-                  Actions
-                </th>
-                <th scope="col">Risk</th>
-                <th scope="col">Last seen</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.items.map((finding) => (
-                <tr
-                  key={finding.id}
-                  data-row
-                  tabIndex={0}
-                  data-href={findingPath(finding.id)}
-                  data-line={`remit findings show ${finding.id}`}
-                  class={finding.state}
-                >
-                  <td>
-                    <Severity of={finding.severity} />
-                  </td>
-                  <td>
-                    <span class={`state ${finding.state}`}>{finding.state.replaceAll("_", " ")}</span>
-                  </td>
-                  <td>{finding.agent === null ? <span class="none">not registered</span> : <Said text={finding.agent} max={60} />}</td>
-                  <td class="wide">
-                    <a href={findingPath(finding.id)}>
-                      <Said text={aboutText(finding)} />
-                    </a>
-                    <div class="why">
-                      <Said text={finding.reasons[0]?.message ?? ""} max={160} />
-                    </div>
-                  </td>
-                  <td class="number">
-                    {finding.waiting.length > 0 ? <span class="tag">{finding.waiting.length} waited</span> : null}
-                    {finding.actions.all}
-                  </td>
-                  <td>{finding.risk === null ? <span class="none">–</span> : <Risk of={finding.risk} />}</td>
-                  <td>
-                    <Time at={finding.last_seen} />
-                  </td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+            <div class="scroll">
+              <table class="rows">
+                <caption class="aside">Findings, the newest first</caption>
+                <thead>
+                  <tr>
+                    <th scope="col">Severity</th>
+                    <th scope="col">State</th>
+                    <th scope="col">Agent</th>
+                    <th scope="col">About</th>
+                    <th scope="col" class="number">
+                      Actions
+                    </th>
+                    <th scope="col">Risk</th>
+                    <th scope="col">Last seen</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {data.items.map((finding) => (
+                    <tr
+                      key={finding.id}
+                      data-row
+                      tabIndex={0}
+                      data-href={findingPath(finding.id)}
+                      data-line={`remit findings show ${finding.id}`}
+                      class={finding.state}
+                    >
+                      <td>
+                        <Severity of={finding.severity} />
+                      </td>
+                      <td>
+                        <span class={`state ${finding.state}`}>{finding.state.replaceAll("_", " ")}</span>
+                      </td>
+                      <td>{finding.agent === null ? <span class="none">not registered</span> : <Said text={finding.agent} max={60} />}</td>
+                      <td class="wide">
+                        <a href={findingPath(finding.id)}>
+                          <Said text={aboutText(finding)} />
+                        </a>
+                        <div class="why">
+                          <Said text={finding.reasons[0]?.message ?? ""} max={160} />
+                        </div>
+                      </td>
+                      <td class="number">
+                        {finding.waiting.length > 0 ? <span class="tag">{finding.waiting.length} waited</span> : null}
+                        {finding.actions.all === 0 ? <span class="none">–</span> : finding.actions.all.toLocaleString("en")}
+                      </td>
+                      <td>{finding.risk === null ? <span class="none">–</span> : <Risk of={finding.risk} />}</td>
+                      <td>
+                        <Time at={finding.last_seen} />
+                      </td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
       <Line
         text={[
           "remit findings list",
@@ -160,17 +158,16 @@ export function Risk({ of }: { of: number }): JSX.Element {
 
 export function FindingScreen({ id }: { id: string }): JSX.Element {
   const path = `/findings/${encodeURIComponent(id)}`;
-  const { data, etag, error, reload } = useResource<ShownFinding>(path);
+  const shown = useResource<ShownFinding>(path);
+  const { data, etag, error, reload } = shown;
   const [isRevoking, setRevoking] = useState(false);
   const [seen, setSeen] = useState<number | null>(null);
-  useStream("", (event) => {
-    if (event.event === "finding" && event.data.finding.id === id) reload();
-  });
+  useRefresh([shown], { on: ["finding"] });
   // What a verdict is about is what was shown first, until the reader looks again.
   useEffect(() => {
     if (data !== null && seen === null) setSeen(data.actions.all);
   }, [data]);
-  if (data === null) return error === null ? <Loading /> : <FailedScreen title="Finding" error={error} />;
+  if (data === null) return error === null ? <Loading /> : <FailedScreen title="Finding" id={id} list="/findings" error={error} />;
   const { agent, actions, timeline } = data;
   const span = Date.parse(data.last_seen) - Date.parse(data.first_seen);
   return (
@@ -229,7 +226,9 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
                   {gap > 5000 ? <span class="idle">{spanText(gap)} idle</span> : null}
                   <Time at={one.record.time} />
                   {row === null ? (
-                    <a href={`/records/${one.seq}`}>{one.record.kind}</a>
+                    <a href={`/records/${one.seq}`}>
+                      <Said text={eventText(one.record)} max={120} />
+                    </a>
                   ) : (
                     <>
                       <Mark kind={markOf(row)} />
@@ -337,7 +336,7 @@ function Verdict({
         reload();
       },
       (cause: unknown) => {
-        setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "no answer", null, null));
+        setError(asRefused(cause));
         reload();
       },
     );

@@ -1,8 +1,9 @@
 /** Health: can it be relied on? */
 import type { JSX } from "preact";
-import { useEvery, useResource } from "../api.js";
+import { useResource } from "../api.js";
 import { Failed, Line, Loading } from "../parts.js";
 import { useScope } from "../acts.js";
+import { useRefresh } from "../stream.js";
 
 const PARTS: readonly [name: string, what: string, without: string][] = [
   ["bundle", "a bundle decides", "every decision is refused"],
@@ -69,9 +70,7 @@ export function Health(): JSX.Element {
   const ready = useResource<Record<string, boolean>>("/readyz");
   const metrics = useResource<string>(audits ? "/metrics" : null);
   const checkpoint = useResource<string>(audits ? "/log/checkpoint" : null);
-  useEvery(5000, () => {
-    for (const one of [ready, metrics, checkpoint]) one.reload();
-  });
+  useRefresh([ready, metrics, checkpoint], { on: ["policy"], every_ms: 5000 });
   const states = ready.data;
   const values = metrics.data === null ? null : metricsOf(metrics.data);
   const [origin = "", size = "", root = ""] = typeof checkpoint.data === "string" ? checkpoint.data.split("\n") : [];

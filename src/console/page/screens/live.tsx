@@ -1,12 +1,15 @@
 /** Live: what is being decided right now. */
 import type { JSX } from "preact";
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
+import type { BundlesAnswer } from "../../../contract/index.js";
 import type { DecisionCounts, LiveRow } from "../../pulse.js";
 import { quoted } from "../../grammar.js";
-import { RevokeAgent } from "../acts.js";
+import { RevokeAgent, useScope } from "../acts.js";
+import { useEvery, useResource } from "../api.js";
 import { A, Empty, Line, Mark, Said, Time, agentPath, markOf, recordPath, taskPath } from "../parts.js";
 import { go } from "../place.js";
 import { useStream } from "../stream.js";
+import { stagedText } from "./staged.js";
 
 const SECONDS = 150;
 const ROWS_MAX = 300;
@@ -41,6 +44,9 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
   const paused = useRef(false);
   paused.current = isPaused;
   const [revoking, setRevoking] = useState<string | null>(null);
+  const bundles = useResource<BundlesAnswer>(useScope("remit:publish") ? "/bundles" : null);
+  useEvery(5000, bundles.reload);
+  const staged = bundles.data?.staged ?? null;
   const search = filter.toString();
 
   useEffect(() => {
@@ -127,6 +133,11 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
               {name} <Said text={filter.get(name) ?? ""} max={40} /> <span aria-hidden="true">×</span>
             </a>
           ),
+        )}
+        {staged === null ? null : (
+          <a class="chip" href="/policy">
+            <Said text={staged.identity.revision} max={30} /> {stagedText(staged)}
+          </a>
         )}
         <span class="grow" />
         {slow ? <span class="why">This browser is slow: some pulses were left out, and are not counted.</span> : null}

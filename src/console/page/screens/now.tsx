@@ -4,8 +4,8 @@ import { useState } from "preact/hooks";
 import type { ApprovalList, FindingPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
 import { LiftRevocation, useScope } from "../acts.js";
 import { useEvery, useResource } from "../api.js";
-import { Empty, Failed, Line, Loading, Said, Severity, Time, agentPath, findingPath, spanText } from "../parts.js";
-import { useStream } from "../stream.js";
+import { Empty, Failed, Line, Loading, Said, Severity, Time, agentPath, counted, findingPath, spanText } from "../parts.js";
+import { useRefresh } from "../stream.js";
 import { aboutText } from "./findings.js";
 
 interface Ready {
@@ -32,17 +32,16 @@ export function Now(): JSX.Element {
   const [lifting, setLifting] = useState<string | null>(null);
   const [now, setNow] = useState(Date.now());
   useEvery(1000, () => setNow(Date.now()));
-  useStream("", ({ event }) => {
-    if (event === "finding" || event === "hello") for (const one of [waiting, open]) one.reload();
-    if (event === "change" || event === "hello") for (const one of [waiting, narrowings, revocations]) one.reload();
-  });
+  useRefresh([waiting, open, narrowings, revocations], { on: ["finding", "change"] });
   useEvery(5000, () => {
     ready.reload();
     setFrom(halfAnHourAgo());
     counts.reload();
   });
   const waits = waiting.data?.items ?? [];
+  // What waits stands above its finding's own row: once is enough.
   const findings = open.data?.items ?? [];
+  const others = findings.filter(({ id }) => !waits.some(({ finding }) => finding === id));
   const limits = [
     ...(narrowings.data?.items.map((one) => ({
       id: `narrowing ${one.agent}`,
@@ -81,7 +80,9 @@ export function Now(): JSX.Element {
         <a class={`card ${waits.length > 0 ? "wait" : ""}`} href="/waiting">
           <b>{waiting.data === null ? "–" : waits.length}</b>
           <span>{waits.length === 1 ? "action waits" : "actions wait"}</span>
-          <small>{first === undefined ? "for nobody" : `the first for ${spanText(Date.parse(first.action.until) - now)} more`}</small>
+          <small>
+            {first === undefined ? "nobody is kept waiting" : `the first lapses in ${spanText(Date.parse(first.action.until) - now)}`}
+          </small>
         </a>
         <a
           class={`card ${findings.some(({ severity }) => severity === "high" || severity === "critical") ? "deny" : findings.length > 0 ? "flag" : ""}`}
@@ -96,7 +97,7 @@ export function Now(): JSX.Element {
         <a class={`card ${limits.length > 0 ? "flag" : ""}`} href="/agents">
           <b>{narrowings.data === null ? "–" : limits.length}</b>
           <span>{limits.length === 1 ? "restriction holds" : "restrictions hold"}</span>
-          <small>narrowed and revoked</small>
+          <small>{limits.length === 0 ? "nobody is narrowed or revoked" : "narrowed or revoked"}</small>
         </a>
         <a class={`card ${ready.data === null || isReady ? "" : "deny"}`} href="/health">
           <b>{ready.data === null ? "–" : isReady ? "ready" : "not ready"}</b>
@@ -119,7 +120,7 @@ export function Now(): JSX.Element {
             <a href="/live">Watch decisions live</a>
           </Empty>
         ) : (
-          <table class="rows">
+          <table class="rows tight">
             <caption class="aside">What waits, then findings that are open</caption>
             <tbody>
               {waits.map((item) => (
@@ -147,7 +148,7 @@ export function Now(): JSX.Element {
                   </td>
                 </tr>
               ))}
-              {findings.map((finding) => (
+              {others.map((finding) => (
                 <tr
                   key={finding.id}
                   data-row
@@ -164,7 +165,11 @@ export function Now(): JSX.Element {
                       <Said text={aboutText(finding)} />
                     </a>{" "}
                     <span class="why">
-                      {finding.actions.all} {finding.actions.all === 1 ? "action" : "actions"}
+                      {finding.actions.all === 0 ? (
+                        <Said text={finding.reasons[0]?.message ?? ""} max={120} />
+                      ) : (
+                        counted(finding.actions.all, "action")
+                      )}
                     </span>
                   </td>
                   <td>
@@ -179,7 +184,7 @@ export function Now(): JSX.Element {
       {limits.length === 0 ? null : (
         <section>
           <h2>Restrictions in force</h2>
-          <table class="rows">
+          <table class="rows tight">
             <caption class="aside">Narrowed agents and revocations</caption>
             <tbody>
               {limits.map((one) => (

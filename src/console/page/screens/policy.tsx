@@ -1,41 +1,63 @@
 /** Policy: what runs, since when, by whom; and rolling out what was signed elsewhere. The console never signs. */
 import type { JSX } from "preact";
 import { useContext, useState } from "preact/hooks";
-import type { BundlesAnswer, PublishAnswer, RecordPage } from "../../../contract/index.js";
+import type { BundlesAnswer, PublishAnswer, RecordPage, StagedBundle } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
 import { Console, useScope } from "../acts.js";
-import { Refused, sendBundle, useResource } from "../api.js";
-import { Empty, Failed, Line, Loading, Said, Time } from "../parts.js";
-import { useStream } from "../stream.js";
+import { asRefused, sendBundle, useResource, type Refused, type Resource } from "../api.js";
+import { Empty, Failed, Line, Loaded, Said, Time, counted } from "../parts.js";
+import { useRefresh } from "../stream.js";
+import { Staged, stagedText } from "./staged.js";
 
-interface BundleRecord {
+/** Members of a record about a bundle, or about what somebody did with one. */
+interface BundleEvent {
   kind: string;
   time: string;
-  result?: string;
-  bundle?: { bundle?: string; revision?: string; sequence?: number; digest?: string } | null;
-  policy?: { revision?: string; sequence?: number; digest?: string } | null;
-  identity?: { revision?: string; sequence?: number; digest?: string } | null;
-  code?: string | null;
-  detail?: { reason?: string; sha256?: string };
+  change?: string;
+  from?: string;
+  policy?: { revision: string; sequence: number };
+  code?: string;
   action?: string;
   caller?: string;
+  detail?: {
+    reason?: string;
+    sha256?: string;
+    why?: string;
+    identity?: { revision: string; sequence: number };
+    compared?: number;
+    flips?: number;
+  };
+}
+
+const DONE: Readonly<Record<string, string>> = { publish: "published", stage: "staged", stage_ended: "stage ended" };
+
+function whyText({ code, detail, from }: BundleEvent): string {
+  if (detail?.compared !== undefined)
+    return `${detail.why ?? ""}: ${detail.flips ?? 0} of ${counted(detail.compared, "decision")} differed`;
+  return detail?.reason ?? code ?? (from === undefined ? "" : `from ${from === "path" ? "its file" : from.replaceAll("_", " ")}`);
+}
+
+/** Returns the latest records of one action of administrators. */
+function useActions(action: string): Resource<RecordPage> {
+  return useResource<RecordPage>(useScope("remit:audit") ? `/decisions?kind=admin&key=${action}&limit=20` : null);
 }
 
 export function Policy(): JSX.Element {
   const mayPublish = useScope("remit:publish");
   const audits = useScope("remit:audit");
   const bundles = useResource<BundlesAnswer>(mayPublish ? "/bundles" : null);
-  const history = useResource<RecordPage>(audits ? "/decisions?kind=bundle,admin&limit=40" : null);
-  useStream("", ({ event }) => {
-    if (event !== "policy" && event !== "hello") return;
-    bundles.reload();
-    history.reload();
-  });
-  const { data } = bundles;
-  const running = data?.running ?? null;
-  const rows = (history.data?.items ?? [])
-    .map((item) => ({ seq: item.seq, ...(item.record as unknown as BundleRecord) }))
-    .filter(({ kind, action }) => kind === "bundle" || action === "publish");
+  const became = useResource<RecordPage>(audits ? "/decisions?kind=bundle&limit=30" : null);
+  // By action: among all that administrators do, those about bundles are few.
+  const [published, stagings, ends] = [useActions("publish"), useActions("stage"), useActions("stage_ended")];
+  const history = [became, published, stagings, ends];
+  useRefresh(history, { on: ["policy"], every_ms: 5000 });
+  useRefresh([bundles], { on: ["policy"], every_ms: 2000 });
+  const { running = null, staged = null } = bundles.data ?? {};
+  const rows = history
+    .flatMap(({ data }) => data?.items ?? [])
+    .map((item) => ({ seq: item.seq, ...(item.record as unknown as BundleEvent) }))
+    .sort((a, b) => b.seq - a.seq)
+    .slice(0, 40);
   return (
     <>
       <header class="screen">
@@ -50,55 +72,55 @@ export function Policy(): JSX.Element {
         </div>
       </header>
       {mayPublish ? null : <Empty title="You may not see which bundle runs.">That needs remit:publish.</Empty>}
-      <Failed error={bundles.error} />
-      {data === null ? (
-        mayPublish && bundles.error === null ? (
-          <Loading />
-        ) : null
-      ) : (
-        <div class="cards two">
-          <div class={`card ${running === null ? "deny" : ""}`}>
-            <span>runs</span>
-            <b>{running === null ? "none" : <Said text={running.revision} max={40} />}</b>
-            <small>
-              {running === null ? (
-                "every decision is refused"
-              ) : (
-                <>
-                  {running.bundle}, sequence {running.sequence}, <code>{running.digest.slice(0, 19)}…</code>
-                </>
-              )}
-            </small>
-            {running === null ? null : <a href={`/records?bundle=${running.digest}`}>What it decided</a>}
-          </div>
-          <div class={`card ${data.refused === null ? "" : "deny"}`}>
-            <span>{data.refused === null ? "wanted" : "refused"}</span>
-            <b>
-              {data.refused === null ? (
-                data.wanted === null ? (
-                  "no file"
-                ) : data.wanted.identity?.digest === running?.digest ? (
-                  "the same"
-                ) : (
-                  <Said text={data.wanted.identity?.revision ?? "unreadable"} />
-                )
-              ) : (
-                data.refused.code
-              )}
-            </b>
-            <small>
-              {data.refused === null ? (
-                "nothing waits to be activated"
-              ) : (
-                <>
-                  <Said text={data.refused.message} /> <Time at={data.refused.at} />
-                </>
-              )}
-            </small>
-          </div>
-        </div>
+      {!mayPublish ? null : (
+        <Loaded of={bundles}>
+          {(data) => (
+            <div class="cards two">
+              <div class={`card ${running === null ? "deny" : ""}`}>
+                <span>runs</span>
+                <b>{running === null ? "none" : <Said text={running.revision} max={40} />}</b>
+                <small>
+                  {running === null ? (
+                    "every decision is refused"
+                  ) : (
+                    <>
+                      {running.bundle}, sequence {running.sequence}, <code>{running.digest.slice(0, 19)}…</code>
+                    </>
+                  )}
+                </small>
+                {running === null ? null : <a href={`/records?bundle=${running.digest}`}>What it decided</a>}
+              </div>
+              <div class={`card ${data.refused === null ? "" : "deny"}`}>
+                <span>{data.refused === null ? "wanted" : "refused"}</span>
+                <b>
+                  {data.refused === null ? (
+                    data.wanted === null ? (
+                      "no file"
+                    ) : data.wanted.identity?.digest === running?.digest ? (
+                      "the same"
+                    ) : (
+                      <Said text={data.wanted.identity?.revision ?? "unreadable"} />
+                    )
+                  ) : (
+                    data.refused.code
+                  )}
+                </b>
+                <small>
+                  {data.refused === null ? (
+                    "nothing waits to be activated"
+                  ) : (
+                    <>
+                      <Said text={data.refused.message} /> <Time at={data.refused.at} />
+                    </>
+                  )}
+                </small>
+              </div>
+            </div>
+          )}
+        </Loaded>
       )}
-      <RollOut running={running?.sequence ?? null} done={bundles.reload} />
+      {staged === null ? null : <Staged staged={staged} reload={bundles.reload} />}
+      <RollOut running={running?.sequence ?? null} staged={staged} done={bundles.reload} />
       <section>
         <h2>History</h2>
         {!audits ? (
@@ -106,7 +128,7 @@ export function Policy(): JSX.Element {
         ) : rows.length === 0 ? (
           <p class="none">No bundle is on record.</p>
         ) : (
-          <table class="rows">
+          <table class="rows tight">
             <caption class="aside">What became of bundles, the newest first</caption>
             <thead>
               <tr>
@@ -118,7 +140,7 @@ export function Policy(): JSX.Element {
             </thead>
             <tbody>
               {rows.map((row) => {
-                const named = row.policy ?? row.bundle ?? row.identity ?? null;
+                const named = row.policy ?? row.detail?.identity ?? null;
                 return (
                   <tr key={row.seq} data-row tabIndex={0} data-href={`/records/${row.seq}`} data-line={`remit audit show ${row.seq}`}>
                     <td>
@@ -128,10 +150,10 @@ export function Policy(): JSX.Element {
                     </td>
                     <td>
                       {row.kind === "bundle" ? (
-                        (row.result ?? "bundle")
+                        <span class={row.change === "refused" ? "bad" : "ok"}>{row.change}</span>
                       ) : (
                         <>
-                          published by <Said text={row.caller ?? "?"} />
+                          {DONE[row.action ?? ""]} by <Said text={row.caller ?? "?"} />
                         </>
                       )}
                     </td>
@@ -140,12 +162,12 @@ export function Policy(): JSX.Element {
                         (row.detail?.sha256?.slice(0, 12) ?? "")
                       ) : (
                         <>
-                          <Said text={named.revision ?? ""} /> sequence {named.sequence ?? "?"}
+                          <Said text={named.revision} /> sequence {named.sequence}
                         </>
                       )}
                     </td>
                     <td class="wide">
-                      <Said text={row.detail?.reason ?? row.code ?? ""} />
+                      <Said text={whyText(row)} max={200} />
                     </td>
                   </tr>
                 );
@@ -159,63 +181,114 @@ export function Policy(): JSX.Element {
   );
 }
 
-function RollOut({ running, done }: { running: number | null; done: () => void }): JSX.Element {
+/** What somebody had seen of a bundle's impact when it was rolled out: it is kept on record with the reason. */
+type Seen = { how: "shadow"; staged: StagedBundle } | { how: "elsewhere" } | { how: "not" };
+
+function seenText(seen: Seen): string {
+  return seen.how === "shadow" ? stagedText(seen.staged) : seen.how === "elsewhere" ? "impact seen elsewhere" : "impact not seen";
+}
+
+function RollOut({ running, staged, done }: { running: number | null; staged: StagedBundle | null; done: () => void }): JSX.Element {
   const { acknowledge } = useContext(Console);
   const may = useScope("remit:publish");
   const [file, setFile] = useState<File | null>(null);
   const [reason, setReason] = useState("");
   const [isSeen, setSeen] = useState(false);
+  /** Digest of the chosen bundle, once the service has said it. */
+  const [digest, setDigest] = useState<string | null>(null);
+  const [busy, setBusy] = useState<"publish" | "stage" | null>(null);
   const [error, setError] = useState<Refused | null>(null);
-  const publish = (event: Event): void => {
-    event.preventDefault();
-    if (file === null) return;
+  const isShadowed = staged !== null && staged.identity.digest === digest && staged.compared > 0;
+  const seen: Seen = isShadowed ? { how: "shadow", staged } : isSeen ? { how: "elsewhere" } : { how: "not" };
+  const onRecord = `${reason} (${seenText(seen)})`;
+  const give = (which: "publish" | "stage"): void => {
+    if (file === null || reason === "" || busy !== null) return;
     const pressed = performance.now();
     setError(null);
-    sendBundle<PublishAnswer>(file, reason).then(
-      ({ value }) => {
-        acknowledge(
-          `Bundle ${value.running.revision}, sequence ${value.running.sequence}, decides ${Math.round(performance.now() - pressed)} ms after your key.`,
-        );
-        setFile(null);
-        setReason("");
+    setBusy(which);
+    sendBundle<PublishAnswer>(file, which === "stage" ? { reason, stage: "shadow" } : { reason: onRecord })
+      .then(
+        ({ value }) => {
+          const after = Math.round(performance.now() - pressed);
+          if (value.staged !== null) {
+            setDigest(value.staged.digest);
+            acknowledge(
+              `Bundle ${value.staged.revision} is asked beside the one that runs since ${after} ms after your key. It decides nothing.`,
+            );
+            return;
+          }
+          acknowledge(`Bundle ${value.running.revision}, sequence ${value.running.sequence}, decides ${after} ms after your key.`);
+          setFile(null);
+          setDigest(null);
+          setReason("");
+        },
+        (cause: unknown) => {
+          setError(asRefused(cause));
+        },
+      )
+      .finally(() => {
+        setBusy(null);
         done();
-      },
-      (cause: unknown) => {
-        setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "no answer", null, null));
-        done();
-      },
-    );
+      });
   };
   const name = file?.name ?? "next.tar.gz";
+  const line = `remit publish ${quoted(name)} --reason ${quoted(reason === "" ? "…" : reason)}`;
   return (
     <section>
       <h2>Roll out, or back</h2>
       <p class="note">
         Only a bundle that was signed elsewhere, with a sequence above {running ?? 0}, is taken. To roll back, whoever holds the key signs
-        the old content again: <code>remit republish old.tar.gz</code>. Look at what would change first:{" "}
-        <code>remit impact --log records --bundle {name}</code>
+        the old content again: <code>remit republish old.tar.gz</code>.
       </p>
-      <form class="filter" onSubmit={publish}>
+      <form
+        class="filter"
+        onSubmit={(event) => {
+          event.preventDefault();
+          give(event.submitter instanceof HTMLButtonElement && event.submitter.value === "publish" ? "publish" : "stage");
+        }}
+      >
         <label>
           Bundle
-          <input type="file" accept=".gz,.tgz" disabled={!may} onChange={(event) => setFile(event.currentTarget.files?.[0] ?? null)} />
+          <input
+            type="file"
+            accept=".gz,.tgz"
+            disabled={!may}
+            onChange={(event) => {
+              setFile(event.currentTarget.files?.[0] ?? null);
+              setDigest(null);
+              setSeen(false);
+            }}
+          />
         </label>
         <label class="grow">
           Reason, kept on record
-          <input value={reason} required maxLength={500} disabled={!may} onInput={(event) => setReason(event.currentTarget.value)} />
+          <input value={reason} required maxLength={400} disabled={!may} onInput={(event) => setReason(event.currentTarget.value)} />
         </label>
-        <label class="inline">
-          <input type="checkbox" checked={isSeen} disabled={!may} onChange={(event) => setSeen(event.currentTarget.checked)} /> I have seen
-          its impact
-        </label>
-        <button type="submit" class="primary" disabled={!may || file === null}>
-          Roll out
+        <button type="submit" value="stage" class={isShadowed ? "" : "primary"} disabled={!may || file === null || busy !== null}>
+          {busy === "stage" ? "Starting …" : "Try in shadow"}
+        </button>
+        <button type="submit" value="publish" class={isShadowed ? "primary" : ""} disabled={!may || file === null || busy !== null}>
+          {busy === "publish" ? "Rolling out …" : "Roll out"}
         </button>
       </form>
-      {file !== null && !isSeen ? <p class="note warn">Nobody has looked at what it would change.</p> : null}
+      {file === null ? null : isShadowed ? (
+        <p class="note seen">
+          Rolling out says on record what you have seen: <q>{onRecord}</q>
+        </p>
+      ) : (
+        <p class="note warn seen">
+          Nobody has seen here what it would change. Try it in shadow first, or say on record that{" "}
+          <label class="inline">
+            <input type="checkbox" checked={isSeen} disabled={!may} onChange={(event) => setSeen(event.currentTarget.checked)} /> you have
+            seen its impact elsewhere
+          </label>{" "}
+          (<code>remit impact --log records --bundle {name}</code>).
+        </p>
+      )}
       {may ? null : <p class="why">You lack remit:publish.</p>}
       <Failed error={error} />
-      <Line text={`remit publish ${quoted(name)}${reason === "" ? "" : ` --reason ${quoted(reason)}`}`} />
+      <Line text={`${line} --stage shadow`} />
+      <Line text={line} />
     </section>
   );
 }

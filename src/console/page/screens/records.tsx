@@ -3,8 +3,8 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { FoundRecord, RecordPage } from "../../../contract/index.js";
 import { RECORD_PARAMETERS, queryLine, recordQuery } from "../../grammar.js";
-import { rowOf } from "../../pulse.js";
-import { Refused, get } from "../api.js";
+import { eventText, rowOf } from "../../pulse.js";
+import { asRefused, get, type Refused } from "../api.js";
 import { Empty, Failed, Line, Loading, Mark, Said, Time, markOf, recordPath } from "../parts.js";
 import { go } from "../place.js";
 
@@ -31,7 +31,7 @@ export function Records({ query }: { query: URLSearchParams }): JSX.Element {
         setError(null);
       },
       (cause: unknown) => {
-        if (signal?.aborted !== true) setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "no answer", null, null));
+        if (signal?.aborted !== true) setError(asRefused(cause));
       },
     );
   };
@@ -164,7 +164,7 @@ function Row({ item }: { item: FoundRecord }): JSX.Element {
       </td>
       {row === null ? (
         <td colSpan={4} class="wide">
-          {item.record.kind} <Said text={keyOf(item.record)} max={160} />
+          <span class="tag">{item.record.kind}</span> <Said text={eventText(item.record)} max={160} />
         </td>
       ) : (
         <>
@@ -195,11 +195,6 @@ function Row({ item }: { item: FoundRecord }): JSX.Element {
       <td>{item.outcome ?? ""}</td>
     </tr>
   );
-}
-
-function keyOf(record: FoundRecord["record"]): string {
-  const { key, change, action, what } = record as Partial<Record<"key" | "change" | "action" | "what", unknown>>;
-  return [change, key, action, what].filter((one): one is string => typeof one === "string").join(" ");
 }
 
 /** Nothing was found: which part of the filter, taken away, would find something? */

@@ -1,5 +1,6 @@
 /** Tasks: what was done on one, and why was each action let? */
 import type { JSX } from "preact";
+import { useState } from "preact/hooks";
 import type { ArgumentFlow, FlowFactsInput, FoundRecord, RecordPage, TaskFactAnswer, TaskPage } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
 import { rowOf } from "../../pulse.js";
@@ -7,9 +8,9 @@ import { useScope } from "../acts.js";
 import { useResource } from "../api.js";
 import {
   Empty,
-  Failed,
   FailedScreen,
   Line,
+  Loaded,
   Loading,
   Mark,
   Said,
@@ -20,12 +21,13 @@ import {
   spanText,
   taskPath,
 } from "../parts.js";
-import { useStream } from "../stream.js";
+import { useRefresh } from "../stream.js";
 
 export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
   const agent = query.get("agent");
   const filter = new URLSearchParams([["live", query.get("live") ?? "true"], ...(agent === null ? [] : [["agent", agent]])]);
-  const { data, error } = useResource<TaskPage>(`/tasks?${filter.toString()}`);
+  const tasks = useResource<TaskPage>(`/tasks?${filter.toString()}`);
+  useRefresh([tasks], { on: ["change"], every_ms: 10_000 });
   return (
     <>
       <header class="screen">
@@ -47,54 +49,53 @@ export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
           })}
         </nav>
       </div>
-      <Failed error={error} />
-      {data === null ? (
-        error === null ? (
-          <Loading />
-        ) : null
-      ) : data.items.length === 0 ? (
-        <Empty title={filter.get("live") === "true" ? "No task is live." : "No task is over."}>
-          {agent === null ? "A host gives an agent one with POST /tasks." : <a href="/tasks">Show every agent's</a>}
-        </Empty>
-      ) : (
-        <div class="scroll">
-          <table class="rows">
-            <caption class="aside">Tasks, by id</caption>
-            <thead>
-              <tr>
-                <th scope="col">Task</th>
-                <th scope="col">Agent</th>
-                <th scope="col">Purpose</th>
-                <th scope="col">About</th>
-                <th scope="col">For</th>
-                <th scope="col">Expires</th>
-              </tr>
-            </thead>
-            <tbody>
-              {data.items.map((task) => (
-                <tr key={task.id} data-row tabIndex={0} data-href={taskPath(task.id)} data-line={`remit tasks show ${quoted(task.id)}`}>
-                  <td>
-                    <a href={taskPath(task.id)}>
-                      <Said text={task.id} max={60} />
-                    </a>
-                  </td>
-                  <td>
-                    <Said text={task.agent} max={60} />
-                  </td>
-                  <td>
-                    <Said text={task.purpose} />
-                  </td>
-                  <td class="wide">
-                    <Subjects of={task.subjects} />
-                  </td>
-                  <td>{task.principal === null ? <span class="none">nobody</span> : <Said text={task.principal} />}</td>
-                  <td>{task.expires === null ? <span class="none">never</span> : <Time at={task.expires} />}</td>
-                </tr>
-              ))}
-            </tbody>
-          </table>
-        </div>
-      )}
+      <Loaded of={tasks}>
+        {(data) =>
+          data.items.length === 0 ? (
+            <Empty title={filter.get("live") === "true" ? "No task is live." : "No task is over."}>
+              {agent === null ? "A host gives an agent one with POST /tasks." : <a href="/tasks">Show every agent's</a>}
+            </Empty>
+          ) : (
+            <div class="scroll">
+              <table class="rows">
+                <caption class="aside">Tasks, by id</caption>
+                <thead>
+                  <tr>
+                    <th scope="col">Task</th>
+                    <th scope="col">Agent</th>
+                    <th scope="col">Purpose</th>
+                    <th scope="col">About</th>
+                    <th scope="col">For</th>
+                    <th scope="col">Expires</th>
+                  </tr>
+                </thead>
+                <tbody>
+                  {data.items.map((task) => (
+                    <tr key={task.id} data-row tabIndex={0} data-href={taskPath(task.id)} data-line={`remit tasks show ${quoted(task.id)}`}>
+                      <td>
+                        <a href={taskPath(task.id)}>
+                          <Said text={task.id} max={60} />
+                        </a>
+                      </td>
+                      <td>
+                        <Said text={task.agent} max={60} />
+                      </td>
+                      <td>
+                        <Said text={task.purpose} />
+                      </td>
+                      <td class="wide">
+                        <Subjects of={task.subjects} />
+                      </td>
+                      <td>{task.principal === null ? <span class="none">nobody</span> : <Said text={task.principal} />}</td>
+                      <td>{task.expires === null ? <span class="none">never</span> : <Time at={task.expires} />}</td>
+                    </tr>
+                  ))}
+                </tbody>
+              </table>
+            </div>
+          )
+        }
+      </Loaded>
       <Line
         text={`remit tasks list --live ${filter.get("live") === "true" ? "yes" : "no"}${agent === null ? "" : ` --agent ${quoted(agent)}`}`}
       />
@@ -114,19 +115,19 @@ function Subjects({ of }: { of: Readonly<Record<string, readonly string[]>> }): 
   );
 }
 
+/** Actions that are read at once: at first, and if somebody wants more of them in one place. */
+const [STEPS, STEPS_MAX] = [100, 500];
 /** Time without an action that is folded to a line. */
 const IDLE_MS = 30_000;
 
 export function TaskScreen({ id }: { id: string }): JSX.Element {
   const audits = useScope("remit:audit");
   const task = useResource<TaskFactAnswer>(`/tasks/${encodeURIComponent(id)}`);
-  const records = useResource<RecordPage>(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest&limit=500` : null);
-  useStream(new URLSearchParams({ task: id }).toString(), ({ event }) => {
-    if (event === "pulse") records.reload();
-    if (event === "change") task.reload();
-  });
+  const [limit, setLimit] = useState(STEPS);
+  const records = useResource<RecordPage>(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest&limit=${limit}` : null);
+  useRefresh([task, records], { on: ["pulse", "change"], query: new URLSearchParams({ task: id }).toString() });
   if (task.data === null && records.data === null)
-    return task.error === null ? <Loading /> : <FailedScreen title="Task" error={task.error} />;
+    return task.error === null ? <Loading /> : <FailedScreen title="Task" id={id} list="/tasks" error={task.error} />;
   const items = records.data?.items ?? [];
   const { data } = task;
   return (
@@ -195,7 +196,13 @@ export function TaskScreen({ id }: { id: string }): JSX.Element {
       )}
       {records.data !== null && records.data.next !== null ? (
         <p class="note">
-          These are the first {items.length}. <a href={`/records?task=${encodeURIComponent(id)}`}>All of them, the newest first</a>
+          These are the first {items.length}.{" "}
+          {limit === STEPS ? (
+            <button type="button" class="quiet" onClick={() => setLimit(STEPS_MAX)}>
+              Show {STEPS_MAX}
+            </button>
+          ) : null}{" "}
+          <a href={`/records?task=${encodeURIComponent(id)}`}>All of them, the newest first</a>
         </p>
       ) : null}
       <Line text={`remit audit timeline --task ${quoted(id)}`} />

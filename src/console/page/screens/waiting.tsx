@@ -4,23 +4,21 @@ import { useContext, useEffect, useRef, useState } from "preact/hooks";
 import type { ApprovalList, GrantAnswer, WaitingApproval } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
 import { Console } from "../acts.js";
-import { Refused, send, useEvery, useResource } from "../api.js";
+import { asRefused, send, useEvery, useResource, type Refused } from "../api.js";
 import { Empty, Failed, FailedScreen, Line, Loading, Said, Severity, agentPath, findingPath, recordPath, spanText } from "../parts.js";
-import { useStream } from "../stream.js";
+import { useRefresh } from "../stream.js";
 
 /** A button does nothing for so long after what it is about has appeared: nobody meant it yet. */
 const GUARD_MS = 300;
 
 export function Waiting(): JSX.Element {
-  const { data, error, reload } = useResource<ApprovalList>("/approvals");
+  const approvals = useResource<ApprovalList>("/approvals");
+  const { data, error, reload } = approvals;
   const [shown, setShown] = useState<WaitingApproval[] | null>(null);
   const [isHeld, setHeld] = useState(false);
   const [now, setNow] = useState(Date.now());
-  useStream("", ({ event }) => {
-    if (event === "finding" || event === "change" || event === "hello") reload();
-  });
+  useRefresh([approvals], { on: ["finding", "change"], every_ms: 5000 });
   useEvery(1000, () => setNow(Date.now()));
-  useEvery(5000, reload);
   useEffect(() => {
     if (data !== null && !isHeld) setShown(data.items);
   }, [data, isHeld]);
@@ -174,7 +172,7 @@ function Item({ item, now, reload }: { item: WaitingApproval; now: number; reloa
         reload();
       },
       (cause: unknown) => {
-        setError(cause instanceof Refused ? cause : new Refused(0, "unreachable", "no answer", null, null));
+        setError(asRefused(cause));
       },
     );
   };
