@@ -21,6 +21,7 @@ import {
 } from "../guards/mcp/pins.js";
 import { reportGuard } from "../guards/mcp/log_events.js";
 import { possibleBy } from "../guards/mcp/possible.js";
+import { checkServerValues } from "../guards/mcp/server_values.js";
 import { SurveyFailed, survey, surveyEither } from "../guards/mcp/survey.js";
 import { flow } from "../guards/mcp/yaml_text.js";
 import { system } from "../system/index.js";
@@ -89,6 +90,7 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void>
   const unpinned = [...config.tools.keys()].filter((name) => !pins.tools.has(name));
   const possible = config.bundle === undefined ? null : possibleBy((await readBundle(config.bundle)).data, config.purpose);
   const token = tokenOf(config);
+  checkServerValues(config.server);
   const decider = await deciderOf(config, token);
   if (options.check === true) {
     token();

@@ -133,6 +133,10 @@ function describe(error: unknown): Failure {
   // By their names: what reads records and facts isn't loaded to say an error.
   if (error instanceof Error && error.name === "LogKeysRefused")
     return { ...failure, exit: "invalid", code: "key_refused", message: error.message };
+  if (error instanceof Error && error.name === "ServerValueError") {
+    const hint = "put it there, or change `server` in the guard's configuration";
+    return { ...failure, exit: "invalid", code: "server_value_unreadable", message: error.message, hint };
+  }
   if (error instanceof Error && error.name === "StoreBehind") {
     const hint = "it isn't the store of these records, or an older one; after a restore `remit facts restore --help` says what to do";
     return { ...failure, exit: "failed", code: "store_behind", message: error.message, hint };

@@ -29,6 +29,10 @@ const section = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description });
 const defaulted = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description, default: {} });
+/** POSIX.1-2024, section 8.1. */
+const VARIABLE = "^[A-Za-z_][A-Za-z0-9_]{0,127}$";
+/** Variables that hold what the guard itself is trusted by. */
+const OWN_VARIABLES: ReadonlySet<string> = new Set(["REMIT_TOKEN"]);
 /** Revisions of MCP that a guard can speak to a server. */
 const REVISIONS = ["2025-11-25", STATELESS] as const;
 /** Options of an engine in the guard's process, as `openEmbedded` accepts them. */
@@ -133,6 +137,22 @@ export const GuardConfigSchema = section(
         ),
         env: Type.Optional(
           Type.Record(Type.String(), Type.String(), { description: "Beside PATH, HOME and their like, which it inherits" }),
+        ),
+        env_from: Type.Optional(
+          Type.Record(
+            Type.String({ pattern: VARIABLE }),
+            section(
+              {
+                file: Type.Optional(path("Holds the value; blanks around it don't count")),
+                env: Type.Optional(Type.String({ pattern: VARIABLE, description: "Variable of the guard's own environment" })),
+              },
+              "Either of them",
+            ),
+            {
+              additionalProperties: false,
+              description: "Variables whose values don't stand here; read each time that the server is started",
+            },
+          ),
         ),
         dir: Type.Optional(path("Where it runs; left out, the configuration's folder")),
         url: Type.Optional(url("Its MCP endpoint instead, over Streamable HTTP")),
@@ -243,6 +263,7 @@ export function readGuardConfig(file: string): GuardConfig {
 export function parseGuardConfig(source: string | Uint8Array, file: string): GuardConfig {
   const { value, errorAt } = readYamlAs(source, file, validate);
   const { server, listen } = value;
+  const near = (path: string): string => resolve(dirname(file), path);
   if ((server.command === undefined) === (server.url === undefined)) {
     throw errorAt(["server"], "either `command` or `url` says where the server is");
   }
@@ -275,14 +296,26 @@ export function parseGuardConfig(source: string | Uint8Array, file: string): Gua
     if (unknown !== undefined) throw errorAt(["resources", i], `\`uri\` has no variable \`${unknown}\``);
     return { uri: pattern, mapped };
   });
-  const near = (path: string): string => resolve(dirname(file), path);
+  const own = [value.remit.token_file, value.agent_token_file, listen?.token_file].flatMap((one) => (one === undefined ? [] : near(one)));
+  for (const [name, { file, env }] of Object.entries(server.env_from ?? {})) {
+    const wrong = (problem: string): Error => errorAt(["server", "env_from", name], problem);
+    if (server.command === undefined) throw wrong("only a server that `command` starts has variables");
+    if (server.env !== undefined && Object.hasOwn(server.env, name)) throw wrong("stands in `env` too");
+    if ((file === undefined) === (env === undefined)) throw wrong("either `file` or `env` says where the value is");
+    if ((file !== undefined && own.includes(near(file))) || (env !== undefined && OWN_VARIABLES.has(env)))
+      throw wrong("that is a token of the guard's own: with it the server could act past the guard");
+  }
   return {
     ...value,
     remit: {
       ...withFile(value.remit, near),
       ...(value.remit.in_process !== undefined && { in_process: withFolder(value.remit.in_process, near) }),
     },
-    server: { ...withFile(server, near), dir: near(server.dir ?? ".") },
+    server: {
+      ...withFile(server, near),
+      ...(server.env_from !== undefined && { env_from: withSources(server.env_from, near) }),
+      dir: near(server.dir ?? "."),
+    },
     ...(listen !== undefined && { listen: withFile(listen, near) }),
     ...(value.agent_token_file !== undefined && { agent_token_file: near(value.agent_token_file) }),
     ...(value.bundle !== undefined && { bundle: near(value.bundle) }),
@@ -294,6 +327,11 @@ export function parseGuardConfig(source: string | Uint8Array, file: string): Gua
 
 function withFile<T extends { token_file?: string }>(of: T, near: (path: string) => string): T {
   return of.token_file === undefined ? of : { ...of, token_file: near(of.token_file) };
+}
+
+function withSources<T extends { file?: string }>(of: Record<string, T>, near: (path: string) => string): Record<string, T> {
+  const named = Object.entries(of).map(([name, one]) => [name, one.file === undefined ? one : { ...one, file: near(one.file) }] as const);
+  return Object.fromEntries(named);
 }
 
 function withFolder<T extends { dir: string; bundle: { keys: string[] } }>(of: T, near: (path: string) => string): T {

@@ -9,10 +9,12 @@ import type { SessionIdentity } from "./calls.js";
 import { listenForClients, type Clients } from "./clients.js";
 import type { GuardConfig } from "./config.js";
 import { PipeEnd, type End } from "./end.js";
+import { reportGuard } from "./log_events.js";
 import type { Mapped } from "./mapping.js";
 import type { Pins } from "./pins.js";
 import { McpRefusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
+import { checkServerValues } from "./server_values.js";
 import { connectServer } from "./servers.js";
 import { Session } from "./session.js";
 import { TASK_HEADER } from "./wire.js";
@@ -44,15 +46,25 @@ const NAME = new RegExp(NAME_PATTERN);
 /** Reads of the standard streams and what waits to be written, beside one whole message. */
 const BUFFER_FACTOR = 2;
 
-/** @throws Error where it can't listen, or a file of a token can't be read */
+/** @throws Error where it can't listen, or a file of a token can't be read; ServerValueError */
 export async function startGuard(options: McpGuardOptions): Promise<RunningGuard> {
-  const { config, remit, system } = options;
+  const { config, remit, system, log } = options;
+  checkServerValues(config.server);
   const uuid = uuid7(system.clock, system.random);
   const sessions = new Set<Session>();
   let finish = (): void => undefined;
   const over = new Promise<void>((resolve) => (finish = resolve));
+  // A file may have gone since the start.
+  const connected = (session: string): End => {
+    try {
+      return connectServer(config, system.timers);
+    } catch (cause) {
+      reportGuard(log, "server_unavailable", { session, cause: String(cause) });
+      throw cause;
+    }
+  };
   const begin = async (id: string, end: End): Promise<void> => {
-    const session: Session = new Session(id, end, connectServer(config, system.timers), {
+    const session: Session = new Session(id, end, connected(id), {
       ...options,
       possible: (mapped) => isPossible(options, mapped),
       timers: system.timers,

@@ -9,6 +9,7 @@ import type { GuardConfig } from "./config.js";
 import { Asks } from "./asks.js";
 import { HttpServerEnd, PipeEnd, type End } from "./end.js";
 import { MessageCount } from "./message_count.js";
+import { variablesOf } from "./server_values.js";
 
 /** A call isn't sent twice, so it must not meet a connection that the server is about to end. */
 const IDLE_MS = 4000;
@@ -17,15 +18,15 @@ const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 /** Time that an answer that has arrived may take to be read, once its connection is over. */
 const READ_MS = 1000;
 
-/** A new connection to the server. @throws Error where a file of a token can't be read */
+/** A new connection to the server. @throws Error where a file of a token can't be read, ServerValueError for another value */
 export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "limits">, timers: Timers): End {
-  const { command, url, token_file, env, dir } = server;
+  const { command, url, token_file, dir } = server;
   if (command !== undefined) {
     const [program = "", ...args] = command;
     const transport = new StdioClientTransport({
       command: program,
       args,
-      ...(env !== undefined && { env }),
+      env: variablesOf(server),
       ...(dir !== undefined && { cwd: dir }),
       stderr: "inherit",
       maxBufferSize: limits.message_bytes_max,

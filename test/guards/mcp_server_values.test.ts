@@ -1,0 +1,166 @@
+/** Values of a guarded server that don't stand in its guard's configuration: where they may come from, that they arrive, and that nobody else reads them. */
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect } from "chai";
+import { stringify } from "yaml";
+import { parseGuardConfig, type GuardConfig } from "../../src/guards/mcp/config.js";
+import { ServerValueError, checkServerValues, variablesOf } from "../../src/guards/mcp/server_values.js";
+import { survey } from "../../src/guards/mcp/survey.js";
+import { system } from "../../src/system/index.js";
+import { remit } from "../cli/remit.js";
+import { folderWith } from "./mcp/support.js";
+
+const SECRET = "sk-live-4711";
+/** An MCP server that says of itself what its variables hold. */
+const TELLING = `
+process.stdin.setEncoding("utf8").on("data", (text) => {
+  for (const line of text.split("\\n").filter(Boolean)) {
+    const { id, method } = JSON.parse(line);
+    const { API_KEY, HOME_REGION, GIVEN, REMIT_TOKEN } = process.env;
+    const name = JSON.stringify([API_KEY, HOME_REGION, GIVEN, REMIT_TOKEN]);
+    const result = { protocolVersion: "2025-11-25", capabilities: {}, serverInfo: { name, version: "1" } };
+    if (method === "initialize") process.stdout.write(JSON.stringify({ jsonrpc: "2.0", id, result }) + "\\n");
+  }
+});`;
+
+const files = folderWith({
+  "key.txt": `\n  ${SECRET}\n`,
+  "pem.txt": "-----BEGIN KEY-----\nabc\n-----END KEY-----\n",
+  "blank.txt": " \n",
+  "nul.txt": `${SECRET}\0`,
+  "escape.txt": `${SECRET}\u001b[2J`,
+  "large.txt": SECRET.repeat(10_000),
+  "guard.token": "t",
+});
+writeFileSync(join(files.dir, "latin1.txt"), Buffer.from([0x61, 0xe4]));
+mkdirSync(join(files.dir, "folder"));
+after(() => {
+  delete process.env["REMIT_TEST_REGION"];
+  files.remove();
+});
+process.env["REMIT_TEST_REGION"] = "eu-1";
+
+const textOf = (server: object, more: object = {}): string =>
+  stringify({ remit: { url: "http://127.0.0.1:9", token_file: "guard.token" }, agent: "a", purpose: "p", server, ...more });
+const configOf = (server: object, more: object = {}): GuardConfig => parseGuardConfig(textOf(server, more), join(files.dir, "guard.yaml"));
+const withVariable = (source: object): GuardConfig["server"] => configOf({ command: ["none"], env_from: { API_KEY: source } }).server;
+
+describe("variables of an MCP server's process", () => {
+  it("are read from a file and from the guard's environment, beside those that stand in the configuration", async () => {
+    const command = [process.execPath, "-e", TELLING];
+    const env_from = { API_KEY: { file: "key.txt" }, HOME_REGION: { env: "REMIT_TEST_REGION" } };
+    const { server } = await survey(configOf({ command, env: { GIVEN: "here" }, env_from }), system);
+    expect(JSON.parse(server)).to.deep.equal([SECRET, "eu-1", "here", null]);
+  });
+
+  it("are as their source has them when the server is started", () => {
+    writeFileSync(join(files.dir, "renewed.txt"), "first");
+    const server = withVariable({ file: "renewed.txt" });
+    expect(variablesOf(server)).to.deep.equal({ API_KEY: "first" });
+    writeFileSync(join(files.dir, "renewed.txt"), "second");
+    expect(variablesOf(server)).to.deep.equal({ API_KEY: "second" });
+  });
+
+  it("may have several lines, as keys in PEM do", () => {
+    expect(variablesOf(withVariable({ file: "pem.txt" }))["API_KEY"]).to.equal("-----BEGIN KEY-----\nabc\n-----END KEY-----");
+  });
+
+  const at = (name: string): string => `\`${join(files.dir, name)}\``;
+  const ABSENT: [what: string, source: object, problem: string][] = [
+    ["a file that isn't there", { file: "none.txt" }, `${at("none.txt")} can't be read (ENOENT); expected a file of at most 65536 bytes`],
+    ["a folder", { file: "folder" }, `${at("folder")} can't be read (EISDIR); expected a file of at most 65536 bytes`],
+    ["a file that is too large", { file: "large.txt" }, `${at("large.txt")} can't be read (EFBIG); expected a file of at most 65536 bytes`],
+    ["a file of blanks", { file: "blank.txt" }, `${at("blank.txt")} is empty`],
+    ["a file with a NUL", { file: "nul.txt" }, `${at("nul.txt")} has control characters; expected text`],
+    ["a file that steers terminals", { file: "escape.txt" }, `${at("escape.txt")} has control characters; expected text`],
+    ["a file that isn't UTF-8", { file: "latin1.txt" }, `${at("latin1.txt")} isn't UTF-8`],
+    ["a variable that isn't set", { env: "REMIT_TEST_NONE" }, "the guard's environment has no `REMIT_TEST_NONE`, or an empty one"],
+    ["a name that every object has", { env: "constructor" }, "the guard's environment has no `constructor`, or an empty one"],
+  ];
+  for (const [what, source, problem] of ABSENT) {
+    it(`can't come from ${what}: the error names the field, and says nothing of a value`, () => {
+      const failed = ((): unknown => {
+        try {
+          checkServerValues(withVariable(source));
+          return null;
+        } catch (error) {
+          return error;
+        }
+      })();
+      if (!(failed instanceof ServerValueError)) throw new Error(`no ServerValueError: ${String(failed)}`);
+      expect([failed.code, failed.field]).to.deep.equal(["server_value_unreadable", "server.env_from.API_KEY"]);
+      expect(failed.message).to.equal(`server.env_from.API_KEY: ${problem}`);
+      expect(failed.message).not.to.contain(SECRET);
+    });
+  }
+
+  it("can't be empty in the guard's environment", () => {
+    const server = withVariable({ env: "REGION" });
+    expect(() => variablesOf(server, { REGION: "" })).to.throw(ServerValueError, "or an empty one");
+    expect(variablesOf(server, { REGION: "eu" })).to.deep.equal({ API_KEY: "eu" });
+  });
+
+  const OWN = "that is a token of the guard's own: with it the server could act past the guard";
+  const REFUSED: [what: string, server: object, problem: string, more?: object][] = [
+    [
+      "of two sources",
+      { env_from: { A: { file: "key.txt", env: "B" } } },
+      "server.env_from.A: either `file` or `env` says where the value is",
+    ],
+    ["of none", { env_from: { A: {} } }, "server.env_from.A: either `file` or `env` says where the value is"],
+    ["of another kind of source", { env_from: { A: { vault: "x" } } }, "server.env_from.A.vault: unknown key"],
+    ["that stand in the configuration themselves", { env_from: { A: "sk-live" } }, "server.env_from.A: must be object"],
+    ["that are there already", { env: { A: "b" }, env_from: { A: { env: "B" } } }, "server.env_from.A: stands in `env` too"],
+    ["whose name is none", { env_from: { "A=B": { env: "B" } } }, "server.env_from.A=B: the key must match pattern"],
+    ["whose source has no name", { env_from: { A: { env: "B C" } } }, "server.env_from.A.env: must match pattern"],
+    ["from no file", { env_from: { A: { file: "" } } }, "server.env_from.A.file: "],
+    [
+      "of a server that is reached by its URL",
+      { command: undefined, url: "http://h/mcp", env_from: { A: { env: "B" } } },
+      "server.env_from.A: only a server that `command` starts has variables",
+    ],
+    ["with the guard's token, from its environment", { env_from: { A: { env: "REMIT_TOKEN" } } }, `server.env_from.A: ${OWN}`],
+    ["with the guard's token, from its file", { env_from: { A: { file: "./folder/../guard.token" } } }, `server.env_from.A: ${OWN}`],
+    ["with the agent's", { env_from: { A: { file: "agent" } } }, `server.env_from.A: ${OWN}`, { agent_token_file: "agent" }],
+    ["with the clients'", { env_from: { A: { file: "host" } } }, `server.env_from.A: ${OWN}`, { listen: { token_file: "host" } }],
+  ];
+  for (const [what, server, problem, more] of REFUSED) {
+    it(`aren't taken ${what}`, () => {
+      expect(() => configOf({ command: ["none"], ...server }, more)).to.throw(problem);
+    });
+  }
+
+  describe("are nobody's to read:", () => {
+    const config = (server: object): string[] => {
+      writeFileSync(join(files.dir, "guard.yaml"), textOf(server));
+      return ["--config", join(files.dir, "guard.yaml")];
+    };
+    const good = { command: [join(files.dir, "none")], env_from: { API_KEY: { file: "key.txt" } } };
+    afterEach(() => {
+      rmSync(join(files.dir, "guard.yaml"), { force: true });
+    });
+    const RUNS: [mode: string[], exit: string][] = [
+      [["--check"], "ok"],
+      [["--check", "--json"], "ok"],
+      [["--approve"], "unavailable"],
+      [["--approve", "--json"], "unavailable"],
+    ];
+    for (const [mode, exit] of RUNS) {
+      it(`${mode.join(" ")} of a server that doesn't start`, async () => {
+        const ran = await remit("guard", "mcp", ...config(good), ...mode);
+        expect(ran.exit, ran.err).to.equal(exit);
+        expect(ran.out + ran.err).not.to.contain(SECRET);
+      });
+    }
+
+    for (const mode of [[], ["--check"], ["--approve"]]) {
+      it(`${["a start", ...mode].join(" ")} with a file that isn't text ends with the field's name`, async () => {
+        const bad = { ...good, env_from: { API_KEY: { file: "nul.txt" } } };
+        const ran = await remit("guard", "mcp", ...config(bad), ...mode);
+        expect(ran.exit, ran.err).to.equal("invalid");
+        expect(ran.err).to.contain("server.env_from.API_KEY: ");
+        expect(ran.out + ran.err).not.to.contain(SECRET);
+      });
+    }
+  });
+});
