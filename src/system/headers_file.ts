@@ -2,11 +2,11 @@
 import { readText } from "./read_file.js";
 
 /** RFC 9110, section 5.6.2. */
-const NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
+export const HEADER_NAME = /^[!#$%&'*+\-.^_`|~0-9A-Za-z]{1,128}$/;
 /** Visible ASCII, with blanks inside. */
-const VALUE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
+export const HEADER_VALUE = /^[\x21-\x7e](?:[\x20-\x7e]*[\x21-\x7e])?$/;
 /** Headers of the connection, and those that say what the body is: the sender's own. */
-const RESERVED: ReadonlySet<string> = new Set([
+export const SENDER_HEADERS: ReadonlySet<string> = new Set([
   ...["connection", "content-encoding", "content-length", "content-type", "expect", "host", "keep-alive"],
   ...["te", "trailer", "transfer-encoding", "upgrade"],
 ]);
@@ -24,8 +24,8 @@ export function readHeaders(file: string): Record<string, string> {
     const name = line.slice(0, Math.max(colon, 0)).toLowerCase();
     const value = line.slice(colon + 1).trim();
     const wrong = (expected: string): Error => new Error(`${file}: line ${i + 1}: ${expected}`);
-    if (!NAME.test(name) || !VALUE.test(value)) throw wrong("expected a header, `name: value`");
-    if (RESERVED.has(name)) throw wrong(`${name} is set by the sender`);
+    if (!HEADER_NAME.test(name) || !HEADER_VALUE.test(value)) throw wrong("expected a header, `name: value`");
+    if (SENDER_HEADERS.has(name)) throw wrong(`${name} is set by the sender`);
     if (Object.hasOwn(headers, name)) throw wrong(`${name} is there twice`);
     headers[name] = value;
   }

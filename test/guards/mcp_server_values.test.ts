@@ -1,13 +1,17 @@
 /** Values of a guarded server that don't stand in its guard's configuration: where they may come from, that they arrive, and that nobody else reads them. */
 import { mkdirSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { once } from "node:events";
+import { createServer, type IncomingHttpHeaders, type RequestListener } from "node:http";
+import type { AddressInfo } from "node:net";
 import { expect } from "chai";
 import { stringify } from "yaml";
 import { parseGuardConfig, type GuardConfig } from "../../src/guards/mcp/config.js";
-import { ServerValueError, checkServerValues, variablesOf } from "../../src/guards/mcp/server_values.js";
+import { ServerValueError, checkServerValues, headersOf, variablesOf } from "../../src/guards/mcp/server_values.js";
 import { survey } from "../../src/guards/mcp/survey.js";
 import { system } from "../../src/system/index.js";
 import { remit } from "../cli/remit.js";
+import { crmOverHttp } from "./mcp/crm.js";
 import { folderWith } from "./mcp/support.js";
 
 const SECRET = "sk-live-4711";
@@ -30,7 +34,9 @@ const files = folderWith({
   "nul.txt": `${SECRET}\0`,
   "escape.txt": `${SECRET}\u001b[2J`,
   "large.txt": SECRET.repeat(10_000),
+  "umlaut.txt": "schlüssel",
   "guard.token": "t",
+  "server.token": "of-the-server",
 });
 writeFileSync(join(files.dir, "latin1.txt"), Buffer.from([0x61, 0xe4]));
 mkdirSync(join(files.dir, "folder"));
@@ -162,5 +168,141 @@ describe("variables of an MCP server's process", () => {
         expect(ran.out + ran.err).not.to.contain(SECRET);
       });
     }
+  });
+});
+
+interface Listening {
+  url: string;
+  close: () => Promise<void>;
+}
+
+async function listening(answer: RequestListener): Promise<Listening> {
+  const server = createServer(answer).listen(0, "127.0.0.1");
+  await once(server, "listening");
+  return {
+    url: `http://127.0.0.1:${(server.address() as AddressInfo).port}/mcp`,
+    close: async () => {
+      const closed = once(server, "close");
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+describe("headers of requests to an MCP server", () => {
+  const url = "http://127.0.0.1:9/mcp";
+  const withHeaders = (headers: object): GuardConfig["server"] => configOf({ url, headers }).server;
+
+  it("are in each request, as they stand there or as their file has them, beside the server's token", async () => {
+    const crm = await crmOverHttp();
+    const heard: IncomingHttpHeaders[] = [];
+    const door = await listening((request, response) => {
+      heard.push(request.headers);
+      const chunks: Buffer[] = [];
+      request
+        .on("data", (chunk: Buffer) => chunks.push(chunk))
+        .on("end", () => {
+          const { method = "GET" } = request;
+          const headers = Object.fromEntries(
+            Object.entries(request.headers as Record<string, string>).filter(([name]) => name !== "host" && name !== "connection"),
+          );
+          const asked = { method, headers, ...(chunks.length > 0 && { body: Buffer.concat(chunks) }) };
+          void fetch(crm.url, asked).then(async (answer) => {
+            response.writeHead(answer.status, [...answer.headers].flat());
+            response.end(Buffer.from(await answer.arrayBuffer()));
+          });
+        });
+    });
+    const headers = { "X-Api-Key": { file: "key.txt" }, "x-region": "eu 1" };
+    const { tools } = await survey(configOf({ url: door.url, token_file: "server.token", headers }), system);
+    expect(tools.length).to.be.above(3);
+    const sent = new Set(heard.map((one) => [one["x-api-key"], one["x-region"], one.authorization].join("|")));
+    expect([heard.length > 4, [...sent]]).to.deep.equal([true, [`${SECRET}|eu 1|Bearer of-the-server`]]);
+    await door.close();
+    await crm.close();
+  });
+
+  it("are read for each connection", () => {
+    writeFileSync(join(files.dir, "renewed.txt"), "first");
+    const server = withHeaders({ "X-Key": { file: "renewed.txt" } });
+    expect(headersOf(server)).to.deep.equal({ "x-key": "first" });
+    writeFileSync(join(files.dir, "renewed.txt"), "second");
+    expect(headersOf(server)).to.deep.equal({ "x-key": "second" });
+  });
+
+  for (const status of [301, 302, 303, 307, 308]) {
+    it(`reach no other origin, where the server sends its guard there (${status})`, async () => {
+      let reached = 0;
+      const other = await listening((_request, response) => {
+        reached++;
+        response.end();
+      });
+      const server = await listening((_request, response) => {
+        response.writeHead(status, { location: other.url }).end();
+      });
+      const failed = await survey(configOf({ url: server.url, headers: { "x-key": { file: "key.txt" } } }), system).then(() => "", String);
+      expect(failed).to.match(/^SurveyFailed: /);
+      expect(failed).not.to.contain(SECRET);
+      expect(reached).to.equal(0);
+      await server.close();
+      await other.close();
+    });
+  }
+
+  const UNREADABLE: [what: string, file: string, problem: string][] = [
+    ["isn't there", "none.txt", "can't be read (ENOENT)"],
+    ["is blank", "blank.txt", "is empty"],
+    ["has several lines", "pem.txt", "holds no header's value; expected one line of visible ASCII"],
+    ["has control characters", "nul.txt", "has control characters"],
+    ["has letters beyond ASCII", "umlaut.txt", "holds no header's value"],
+  ];
+  for (const [what, file, problem] of UNREADABLE) {
+    it(`can't come from a file that ${what}: a start ends, and names the field`, async () => {
+      writeFileSync(join(files.dir, "guard.yaml"), textOf({ url, headers: { "X-Key": { file } } }));
+      for (const mode of [[], ["--check"], ["--approve"]]) {
+        const ran = await remit("guard", "mcp", "--config", join(files.dir, "guard.yaml"), ...mode);
+        expect(ran.exit, ran.err).to.equal("invalid");
+        expect(ran.err).to.contain(`server.headers.X-Key: \`${join(files.dir, file)}\` ${problem}`);
+        expect(ran.out + ran.err).not.to.contain(SECRET);
+      }
+    });
+  }
+
+  const SET = "is set by MCP or the connection";
+  const ASCII = "expected a value of visible ASCII, with blanks only inside";
+  const REFUSED: [headers: object, problem: string, more?: object][] = [
+    ...["Connection", "keep-alive", "TE", "trailer", "transfer-encoding", "Upgrade", "proxy-connection", "proxy-authorization"].map(
+      (name): [object, string] => [{ [name]: "a" }, `server.headers.${name}: ${SET}`],
+    ),
+    ...["Host", "content-length", "content-type", "Content-Encoding", "accept", "accept-encoding", "last-event-id", "expect"].map(
+      (name): [object, string] => [{ [name]: "a" }, `server.headers.${name}: ${SET}`],
+    ),
+    ...["Mcp-Session-Id", "mcp-protocol-version", "MCP-Method", "mcp-param-region", "mcp-"].map((name): [object, string] => [
+      { [name]: "a" },
+      `server.headers.${name}: ${SET}`,
+    ]),
+    [{ Authorization: "Basic a" }, "server.headers.Authorization: `token_file` sets it", { token_file: "server.token" }],
+    [{ "x-a": "1", "X-A": "2" }, "server.headers.X-A: stands there twice: case makes no difference"],
+    [{ "x a": "1" }, "server.headers.x a: no name of a header"],
+    [{ "x:a": "1" }, "server.headers.x:a: no name of a header"],
+    [{ "x-a": "" }, `server.headers.x-a: ${ASCII}`],
+    [{ "x-a": " a" }, `server.headers.x-a: ${ASCII}`],
+    [{ "x-a": "a\r\nx-b: c" }, `server.headers.x-a: ${ASCII}`],
+    [{ "x-a": "a\u0000" }, `server.headers.x-a: ${ASCII}`],
+    [{ "x-a": "ä" }, `server.headers.x-a: ${ASCII}`],
+    [{ "x-a": { env: "A" } }, "server.headers.x-a"],
+    [{ "x-a": 7 }, "server.headers.x-a"],
+    [{ "x-a": { file: "guard.token" } }, "server.headers.x-a: that is a token of the guard's own"],
+    [{ "x-a": "1" }, "server.headers.x-a: only a server that `url` names has headers", { url: undefined, command: ["none"] }],
+  ];
+  for (const [headers, problem, more] of REFUSED) {
+    it(`aren't taken as ${JSON.stringify(headers)}: ${problem}`, () => {
+      expect(() => configOf({ url, headers, ...more })).to.throw(problem);
+    });
+  }
+
+  it("may be the server's own form of credentials, where no token is named", () => {
+    expect(headersOf(withHeaders({ Authorization: "Basic a" }))).to.deep.equal({ authorization: "Basic a" });
   });
 });

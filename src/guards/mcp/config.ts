@@ -11,6 +11,7 @@ import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 import { MappingError, TOOL_NAME, readMapped, type Mapped } from "./mapping.js";
+import { valueFault } from "./server_faults.js";
 import { STATELESS } from "./stateless.js";
 import { UriPattern } from "./uri.js";
 
@@ -31,8 +32,6 @@ const defaulted = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description, default: {} });
 /** POSIX.1-2024, section 8.1. */
 const VARIABLE = "^[A-Za-z_][A-Za-z0-9_]{0,127}$";
-/** Variables that hold what the guard itself is trusted by. */
-const OWN_VARIABLES: ReadonlySet<string> = new Set(["REMIT_TOKEN"]);
 /** Revisions of MCP that a guard can speak to a server. */
 const REVISIONS = ["2025-11-25", STATELESS] as const;
 /** Options of an engine in the guard's process, as `openEmbedded` accepts them. */
@@ -157,6 +156,16 @@ export const GuardConfigSchema = section(
         dir: Type.Optional(path("Where it runs; left out, the configuration's folder")),
         url: Type.Optional(url("Its MCP endpoint instead, over Streamable HTTP")),
         token_file: Type.Optional(path("Holds the bearer token that it takes; the client's own is never passed on")),
+        headers: Type.Optional(
+          Type.Record(
+            Type.String(),
+            Type.Union([
+              Type.String(),
+              section({ file: path("Holds the value; read for each connection") }, "A value that doesn't stand here"),
+            ]),
+            { maxProperties: 32, description: "Of each request to `url`, beside those that MCP sets" },
+          ),
+        ),
         revision: Type.Enum([...REVISIONS], {
           default: REVISIONS[0],
           description:
@@ -297,25 +306,15 @@ export function parseGuardConfig(source: string | Uint8Array, file: string): Gua
     return { uri: pattern, mapped };
   });
   const own = [value.remit.token_file, value.agent_token_file, listen?.token_file].flatMap((one) => (one === undefined ? [] : near(one)));
-  for (const [name, { file, env }] of Object.entries(server.env_from ?? {})) {
-    const wrong = (problem: string): Error => errorAt(["server", "env_from", name], problem);
-    if (server.command === undefined) throw wrong("only a server that `command` starts has variables");
-    if (server.env !== undefined && Object.hasOwn(server.env, name)) throw wrong("stands in `env` too");
-    if ((file === undefined) === (env === undefined)) throw wrong("either `file` or `env` says where the value is");
-    if ((file !== undefined && own.includes(near(file))) || (env !== undefined && OWN_VARIABLES.has(env)))
-      throw wrong("that is a token of the guard's own: with it the server could act past the guard");
-  }
+  const wrong = valueFault(server, (path) => own.includes(near(path)));
+  if (wrong !== null) throw errorAt(["server", ...wrong.path], wrong.problem);
   return {
     ...value,
     remit: {
       ...withFile(value.remit, near),
       ...(value.remit.in_process !== undefined && { in_process: withFolder(value.remit.in_process, near) }),
     },
-    server: {
-      ...withFile(server, near),
-      ...(server.env_from !== undefined && { env_from: withSources(server.env_from, near) }),
-      dir: near(server.dir ?? "."),
-    },
+    server: withPlaces(server, near),
     ...(listen !== undefined && { listen: withFile(listen, near) }),
     ...(value.agent_token_file !== undefined && { agent_token_file: near(value.agent_token_file) }),
     ...(value.bundle !== undefined && { bundle: near(value.bundle) }),
@@ -329,9 +328,17 @@ function withFile<T extends { token_file?: string }>(of: T, near: (path: string)
   return of.token_file === undefined ? of : { ...of, token_file: near(of.token_file) };
 }
 
-function withSources<T extends { file?: string }>(of: Record<string, T>, near: (path: string) => string): Record<string, T> {
-  const named = Object.entries(of).map(([name, one]) => [name, one.file === undefined ? one : { ...one, file: near(one.file) }] as const);
-  return Object.fromEntries(named);
+/** Returns the server with each path as it counts from the configuration's folder. */
+function withPlaces(server: Read["server"], near: (path: string) => string): Read["server"] {
+  const { env_from = {}, headers = {} } = server;
+  const variables = Object.entries(env_from).map(([name, one]) => [name, one.file === undefined ? one : { file: near(one.file) }] as const);
+  const fields = Object.entries(headers).map(([name, one]) => [name, typeof one === "string" ? one : { file: near(one.file) }] as const);
+  return {
+    ...withFile(server, near),
+    ...(server.env_from !== undefined && { env_from: Object.fromEntries(variables) }),
+    ...(server.headers !== undefined && { headers: Object.fromEntries(fields) }),
+    dir: near(server.dir ?? "."),
+  };
 }
 
 function withFolder<T extends { dir: string; bundle: { keys: string[] } }>(of: T, near: (path: string) => string): T {

@@ -1,13 +1,15 @@
 /**
- * Values of the guarded server that don't stand in `guard.yaml`, being secret or different on each machine: variables of its process, read from
- * files and from the guard's own environment. No error says anything of a value.
+ * Values of the guarded server that don't stand in `guard.yaml`, being secret or different on each machine: variables of its process and headers of
+ * requests to it, read from files and from the guard's own environment. No error says anything of a value.
  */
 import { isUtf8 } from "node:buffer";
+import { HEADER_VALUE } from "../../system/headers_file.js";
 import { readBytes } from "../../system/read_file.js";
 import type { GuardConfig } from "./config.js";
 
 type ServerConfig = GuardConfig["server"];
 type VariableSource = NonNullable<ServerConfig["env_from"]>[string];
+type HeaderSource = NonNullable<ServerConfig["headers"]>[string];
 
 /** Bytes of one value: Linux takes no variable of more than 128 KiB. */
 const BYTES_MAX = 64 * 1024;
@@ -35,6 +37,7 @@ export class ServerValueError extends Error {
  */
 export function checkServerValues(server: ServerConfig): void {
   variablesOf(server);
+  headersOf(server);
 }
 
 /**
@@ -44,6 +47,23 @@ export function checkServerValues(server: ServerConfig): void {
 export function variablesOf({ env = {}, env_from = {} }: ServerConfig, own: NodeJS.ProcessEnv = process.env): Record<string, string> {
   const read = Object.entries(env_from).map(([name, source]) => [name, variableIn(source, `server.env_from.${name}`, own)] as const);
   return { ...env, ...Object.fromEntries(read) };
+}
+
+/**
+ * Returns the headers of requests to the server by their names in lower case, each as its file has it now.
+ * @throws ServerValueError
+ */
+export function headersOf({ headers = {} }: ServerConfig): Record<string, string> {
+  const read = Object.entries(headers).map(([name, source]) => [name.toLowerCase(), headerIn(source, `server.headers.${name}`)] as const);
+  return Object.fromEntries(read);
+}
+
+function headerIn(source: HeaderSource, field: string): string {
+  if (typeof source === "string") return source;
+  const value = secretIn(source.file, field);
+  if (!HEADER_VALUE.test(value))
+    throw new ServerValueError(field, `\`${source.file}\` holds no header's value; expected one line of visible ASCII`);
+  return value;
 }
 
 function variableIn({ file, env = "" }: VariableSource, field: string, own: NodeJS.ProcessEnv): string {

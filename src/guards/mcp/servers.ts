@@ -9,7 +9,7 @@ import type { GuardConfig } from "./config.js";
 import { Asks } from "./asks.js";
 import { HttpServerEnd, PipeEnd, type End } from "./end.js";
 import { MessageCount } from "./message_count.js";
-import { variablesOf } from "./server_values.js";
+import { headersOf, variablesOf } from "./server_values.js";
 
 /** A call isn't sent twice, so it must not meet a connection that the server is about to end. */
 const IDLE_MS = 4000;
@@ -39,7 +39,7 @@ export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "
       end?.broken(message);
     });
   };
-  const headers: Record<string, string> = token_file === undefined ? {} : { authorization: `Bearer ${readToken(token_file)}` };
+  const headers = { ...headersOf(server), ...(token_file !== undefined && { authorization: `Bearer ${readToken(token_file)}` }) };
   const at = new URL(url ?? "");
   const exchange = nodeExchange(IDLE_MS);
   const transport = new StreamableHTTPClientTransport(at, {
