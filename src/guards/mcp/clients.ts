@@ -1,6 +1,6 @@
 /**
  * Clients over Streamable HTTP: one session each, with the SDK's transport for it. Whoever reaches this acts as the agent, so
- * a browser's page doesn't, nor anybody without the token where there is one.
+ * a browser's page doesn't unless its origin is listed, nor anybody without the token where there is one.
  */
 import { timingSafeEqual, hash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
@@ -13,6 +13,7 @@ import type { GuardConfig } from "./config.js";
 import { BodyTooLarge, DirectCalls, bodyOf } from "./direct.js";
 import { lengthOf, listenTo, type End, type MessageListener } from "./end.js";
 import { isObject } from "./mapping.js";
+import { AllowedOrigins } from "./origins.js";
 import { isStateless } from "./stateless.js";
 import { StatelessClients } from "./stateless_clients.js";
 import { RPC, type JSONRPCMessage, type RequestId } from "./wire.js";
@@ -42,7 +43,7 @@ export interface Clients {
 export async function listenForClients(deps: ClientsDeps): Promise<Clients> {
   const { listen } = deps.config;
   if (listen === undefined) throw new TypeError("the configuration has no `listen`");
-  const door = new Door(deps, listen.path, listen.hosts ?? LOCAL);
+  const door = new Door(deps, listen);
   const server = createServer({ requestTimeout: REQUEST_MS_MAX }, (request, response) => {
     void door.enter(request, response);
   });
@@ -65,26 +66,39 @@ async function closed(server: Server): Promise<void> {
   await over;
 }
 
+type DoorRefusal = [status: number, why: string];
+
 class Door {
   readonly #deps: ClientsDeps;
   readonly #path: string;
   readonly #hosts: readonly string[];
+  readonly #origins: AllowedOrigins;
   readonly #ends = new Map<string, HttpClientEnd>();
   readonly #stateless: StatelessClients;
   /** Requests that may yet begin a session. */
   #beginning = 0;
 
-  constructor(deps: ClientsDeps, path: string, hosts: readonly string[]) {
+  constructor(deps: ClientsDeps, { path, hosts = LOCAL, origins = [] }: NonNullable<GuardConfig["listen"]>) {
     this.#deps = deps;
     this.#path = path;
     this.#hosts = hosts;
+    this.#origins = new AllowedOrigins(origins);
     this.#stateless = new StatelessClients({ ...deps, mayBegin: () => this.#mayBegin() });
   }
 
   async enter(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const refused = this.#refusal(request);
-    if (refused !== null) {
-      refuse(response, ...refused);
+    const stranger = this.#strangerRefusal(request);
+    if (stranger !== null) {
+      refuse(response, ...stranger);
+      return;
+    }
+    this.#origins.expose(request, response);
+    const refused = this.#pathRefusal(request);
+    // A browser asks before it has been given any token.
+    if (refused === null && this.#origins.preflight(request, response)) return;
+    const unserved = refused ?? this.#tokenRefusal(request);
+    if (unserved !== null) {
+      refuse(response, ...unserved);
       return;
     }
     const { [SESSION]: named, [VERSION]: version } = request.headers;
@@ -123,11 +137,18 @@ class Door {
     return this.#ends.size + this.#beginning + this.#stateless.size < this.#deps.config.limits.sessions_max;
   }
 
-  #refusal({ headers, url = "" }: IncomingMessage): [status: number, why: string] | null {
-    const host = (headers.host ?? "").replace(/:\d{1,5}$/, "").toLowerCase();
+  /** The host comes first: a page whose own name leads here has an origin that seems right to it. */
+  #strangerRefusal(request: IncomingMessage): DoorRefusal | null {
+    const host = (request.headers.host ?? "").replace(/:\d{1,5}$/, "").toLowerCase();
     if (!this.#hosts.includes(host)) return [421, "the Host is not one that this guard answers for"];
-    if (headers.origin !== undefined) return [403, "requests from browsers are not served"];
-    if (url.split("?")[0] !== this.#path) return [404, "there is nothing here"];
+    return this.#origins.allows(request) ? null : [403, "requests from browsers are not served"];
+  }
+
+  #pathRefusal({ url = "" }: IncomingMessage): DoorRefusal | null {
+    return url.split("?")[0] === this.#path ? null : [404, "there is nothing here"];
+  }
+
+  #tokenRefusal({ headers }: IncomingMessage): DoorRefusal | null {
     const { token } = this.#deps;
     return token === null || isBearer(headers.authorization, token) ? null : [401, "no bearer token, or not the right one"];
   }

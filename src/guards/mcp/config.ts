@@ -2,7 +2,6 @@
  * `guard.yaml`: who the agent behind an MCP client is, which server stands behind the guard, and what each of its tools,
  * resources and prompts means in the words of a vocabulary. What isn't in it is refused.
  */
-import { isIP } from "node:net";
 import { dirname, resolve } from "node:path";
 import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { DURABILITIES, EVALUATION_FUEL, ID_LENGTH_MAX, NAME_PATTERN, SUBJECT_IDS_MAX } from "../../contract/index.js";
@@ -11,6 +10,7 @@ import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 import { MappingError, TOOL_NAME, readMapped, type Mapped } from "./mapping.js";
+import { isLoopback, originFault } from "./origins.js";
 import { valueFault } from "./server_faults.js";
 import { STATELESS } from "./stateless.js";
 import { UriPattern } from "./uri.js";
@@ -187,6 +187,14 @@ export const GuardConfigSchema = section(
               description: "Host names that requests may give, without port. Left out: `localhost`, `127.0.0.1`, `[::1]`",
             }),
           ),
+          origins: Type.Optional(
+            Type.Array(Type.String({ minLength: 1, maxLength: 255 }), {
+              minItems: 1,
+              maxItems: 64,
+              uniqueItems: true,
+              description: "Origins of pages that may call, as browsers say them: `http://localhost:5173`. Left out: no page may",
+            }),
+          ),
           token_file: Type.Optional(path("Holds the bearer token that clients must send")),
         },
         "Where clients reach the guard over Streamable HTTP. Left out: over its standard input and output",
@@ -279,6 +287,10 @@ export function parseGuardConfig(source: string | Uint8Array, file: string): Gua
   if (listen !== undefined && listen.token_file === undefined && !isLoopback(listen.host)) {
     throw errorAt(["listen", "host"], "anything but a loopback address needs `token_file`: whoever reaches it acts as the agent");
   }
+  for (const [i, origin] of (listen?.origins ?? []).entries()) {
+    const problem = originFault(origin, listen?.token_file !== undefined);
+    if (problem !== null) throw errorAt(["listen", "origins", i], problem);
+  }
   const reading = <T>(at: (string | number)[], read: () => T): T => {
     try {
       return read();
@@ -343,8 +355,4 @@ function withPlaces(server: Read["server"], near: (path: string) => string): Rea
 
 function withFolder<T extends { dir: string; bundle: { keys: string[] } }>(of: T, near: (path: string) => string): T {
   return { ...of, dir: near(of.dir), bundle: { ...of.bundle, keys: of.bundle.keys.map(near) } };
-}
-
-function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
