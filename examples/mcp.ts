@@ -28,7 +28,7 @@ task: # a host that knows which ticket a session is about names its task instead
   attributes: {topic: billing}
 server: {command: [${JSON.stringify(process.execPath)}, ${JSON.stringify(import.meta.filename)}, server]}
 bundle: ${JSON.stringify(asset("bundles", "customer_support.tar.gz"))}
-hold_ms: 60000
+hold_ms: 50000
 
 tools: # what each tool does, in the policy's words; a tool that isn't here can't be called
   get_customer: {read: customer, id: customer}

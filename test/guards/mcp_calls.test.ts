@@ -22,6 +22,7 @@ const MAPPED = readMapped({ update: "invoice", id: "invoice_id", arguments: { no
 const AS = { agent: "a-1", purpose: "support", task: "T-1" };
 const WHO: SessionIdentity = { as: AS, agent_token: () => "token-2", made: false };
 const ANSWER = { decision_id: "d-1", decision: "allow", proceed: true, obligations: [] as Obligation[] };
+const AGAIN = "It was not done: it still waits for a person's approval. Once it is approved, the same call can be made again.";
 const DONE: Reply = { result: { content: [{ type: "text", text: "done" }] } };
 
 interface Options {
@@ -209,7 +210,13 @@ describe("a call through the MCP guard", () => {
   const refusals: [what: string, error: Error, refusal: unknown[]][] = [
     ["a denial", denied("denied", { ...ANSWER, tell_agent: "Not this." }), ["denied", "d-1", "Not this."]],
     ["a denial without an answer", denied("denied", null), ["denied", null, "You are not permitted to do this."]],
-    ["what nobody approved", denied("waiting", { ...ANSWER, tell_agent: "Ask ada." }), ["approval_missing", "d-1", "Ask ada."]],
+    ["what nobody approved", denied("waiting", { ...ANSWER, tell_agent: "Ask ada." }), ["approval_missing", "d-1", `Ask ada. ${AGAIN}`]],
+    ["what nobody approved, of a policy without a sentence", denied("waiting"), ["approval_missing", "d-1", AGAIN]],
+    [
+      "what waits for something else than an approval",
+      denied("waiting", { ...ANSWER, tell_agent: "Say the topic.", wait: { for: "context", needs: ["task.topic"], until: "" } }),
+      ["approval_missing", "d-1", "Say the topic."],
+    ],
     ["what was taken back", denied("stopped"), ["stopped", "d-1", "This was stopped: it is no longer permitted."]],
     ...(["obligation_unmet", "obligation_unknown", "not_confirmed"] as const).map((code): [string, Error, unknown[]] => [
       code,

@@ -1,5 +1,6 @@
 /** What `guard.yaml` may say, what a call then means, and what is drafted and pinned. */
 import { readFileSync } from "node:fs";
+import { DEFAULT_REQUEST_TIMEOUT_MSEC } from "@modelcontextprotocol/sdk/shared/protocol.js";
 import { expect } from "chai";
 import fc from "fast-check";
 import { parseGuardConfig } from "../../src/guards/mcp/config.js";
@@ -23,7 +24,7 @@ const IN_PROCESS = (text: string): string => BASE.replace("8181'}", `8181', in_p
 describe("a configuration of the MCP guard", () => {
   it("fills in what it leaves out, and counts paths from its own folder", () => {
     const config = parseGuardConfig(`${BASE}listen: {token_file: t}\nbundle: b.tar.gz`, "/etc/remit/guard.yaml");
-    expect(config.hold_ms).to.equal(300_000);
+    expect(config.hold_ms, "below what clients wait").to.equal(50_000).and.below(DEFAULT_REQUEST_TIMEOUT_MSEC);
     expect(config.listen).to.deep.equal({ host: "127.0.0.1", port: 8182, path: "/mcp", token_file: "/etc/remit/t" });
     expect([config.server.dir, config.bundle]).to.deep.equal(["/etc/remit", "/etc/remit/b.tar.gz"]);
     expect(config.tools.size).to.equal(0);

@@ -470,14 +470,67 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
     }
   });
 
-  it("waits for nobody longer than it says: what isn't approved by then isn't done", async () => {
-    const between = await desk.open({ changes: { hold_ms: 300 } });
-    between.say(callOf(1, "get_invoice", { invoice_id: "I-9", customer_id: "bob" }));
-    const answer = await between.answered(1);
-    expect(codeOf(answer)).to.equal("approval_missing");
-    expect(JSON.stringify(answer)).to.contain("This isn't known to have to do with your ticket; a person has been asked.");
-    expect(between.calls()).to.deep.equal([]);
-    await between.close();
+  describe("a call that nobody approves while it is held", () => {
+    const BOBS = { invoice_id: "I-9", customer_id: "bob" };
+    const AGAIN = "It was not done: it still waits for a person's approval. Once it is approved, the same call can be made again.";
+    let between: Rough;
+    let last = 0;
+    /** The code, and the decision that a person would approve. */
+    const called = async (given: object): Promise<[code: unknown, decision: string]> => {
+      const id = ++last;
+      between.say(callOf(id, "get_invoice", given));
+      const answer = await between.answered(id);
+      const { _meta } = answer["result"] as { _meta?: { "remit/refused"?: { decision_id?: string } } };
+      return [codeOf(answer), _meta?.["remit/refused"]?.decision_id ?? ""];
+    };
+    beforeEach(async () => {
+      between = await desk.open({ changes: { hold_ms: 300 } });
+    });
+    afterEach(() => between.close());
+
+    it("isn't done, and the model hears that it can be made again", async () => {
+      const [code] = await called(BOBS);
+      expect(code).to.equal("approval_missing");
+      expect(JSON.stringify(between.answerTo(last))).to.contain(`a person has been asked. ${AGAIN}`);
+      expect(between.calls()).to.deep.equal([]);
+    });
+
+    it("is done once when it is made again after a person has approved it, and waits again after that", async () => {
+      const [, decision] = await called(BOBS);
+      await desk.approve(decision);
+      expect((await called(BOBS))[0]).to.equal("done");
+      expect(between.calls().map(({ params }) => params?.["arguments"])).to.deep.equal([BOBS]);
+      expect((await called(BOBS))[0]).to.equal("approval_missing");
+      expect(between.calls()).to.have.lengthOf(1);
+    });
+
+    it("isn't done when it is made again before that", async () => {
+      await called(BOBS);
+      expect((await called(BOBS))[0]).to.equal("approval_missing");
+      expect(between.calls()).to.deep.equal([]);
+    });
+
+    const OTHERS: [what: string, given: object][] = [
+      ["about another thing", { ...BOBS, invoice_id: "I-10" }],
+      ["about another person's", { ...BOBS, customer_id: "carol" }],
+    ];
+    for (const [what, given] of OTHERS) {
+      it(`permits no call ${what} by its approval`, async () => {
+        const [, decision] = await called(BOBS);
+        await desk.approve(decision);
+        expect((await called(given))[0]).to.equal("approval_missing");
+        expect(between.calls()).to.deep.equal([]);
+      });
+    }
+
+    it("permits nothing to another agent by its approval", async () => {
+      const [, decision] = await called(BOBS);
+      await desk.approve(decision);
+      await between.close();
+      between = await desk.open({ changes: { hold_ms: 300 } });
+      expect((await called(BOBS))[0]).to.equal("approval_missing");
+      expect(between.calls()).to.deep.equal([]);
+    });
   });
 
   it("writes whatever is called, said or listed as one line of its log each, in which nothing acts", async () => {

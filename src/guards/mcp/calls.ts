@@ -8,7 +8,7 @@ import type { GuardConfig } from "./config.js";
 import type { Served } from "./downstream.js";
 import { actionOf, withArgument, type MappedAction, type Arguments, type Mapped } from "./mapping.js";
 import { redactedResult } from "./redact.js";
-import { McpRefusal } from "./refusal.js";
+import { REFUSALS, McpRefusal } from "./refusal.js";
 import { returnedBy } from "./returned.js";
 import type { Remit } from "./remit.js";
 import { ServerGone, type Upstream } from "./upstream.js";
@@ -177,6 +177,12 @@ function redactedReply({ reply, answer }: NotDone): Reply {
   return { error: { code: reply.error.code, message: "The server answered with an error." } };
 }
 
+/** Returns the policy's own sentence, and that the same call can be made again unless something else than an approval is missing. */
+function waitingSentence({ answer, tell_agent, wait }: Denied): string {
+  if (wait?.for === "context") return tell_agent;
+  return [answer?.tell_agent ?? "", REFUSALS.approval_missing].join(" ").trim();
+}
+
 function refusalOf(cause: unknown): McpRefusal {
   if (cause instanceof McpRefusal) return cause;
   if (cause instanceof ServerGone) return new McpRefusal("server_unavailable", { cause });
@@ -185,7 +191,7 @@ function refusalOf(cause: unknown): McpRefusal {
     const about = { cause, ...(answer !== null && { decision_id: answer.decision_id }) };
     if (code === "stopped") return new McpRefusal("stopped", about);
     if (code === "denied") return new McpRefusal("denied", { ...about, tell: cause.tell_agent });
-    if (code === "waiting") return new McpRefusal("approval_missing", { ...about, tell: cause.tell_agent });
+    if (code === "waiting") return new McpRefusal("approval_missing", { ...about, tell: waitingSentence(cause) });
     const isCondition = code === "obligation_unmet" || code === "obligation_unknown" || code === "not_confirmed";
     return new McpRefusal(isCondition ? "obligation_unmet" : "not_decided", about);
   }

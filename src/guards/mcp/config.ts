@@ -19,6 +19,8 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+/** Below the minute after which clients give a call up: the SDKs' default. */
+const HOLD_MS = 50_000;
 
 const amount = (unit: string, bounds: { default: number; minimum: number; maximum: number }, description: string) =>
   Type.Integer({ ...bounds, unit, description });
@@ -210,8 +212,8 @@ export const GuardConfigSchema = section(
     bundle: Type.Optional(path("A bundle of the policy: tools that it never permits aren't shown. It hides, and permits nothing")),
     hold_ms: amount(
       "ms",
-      { default: 5 * MINUTE_MS, minimum: 0, maximum: HOUR_MS },
-      "How long a call waits at most for a person's approval",
+      { default: HOLD_MS, minimum: 0, maximum: HOUR_MS },
+      "How long a call waits at most for a person's approval; beyond a minute most clients have given it up",
     ),
     reports_returned: Type.Boolean({
       default: false,

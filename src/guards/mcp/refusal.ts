@@ -21,7 +21,7 @@ const table = {
   obligation_unmet: "This could only be done under a condition that can't be met here.",
   not_decided: "It could not be decided whether this is permitted, so it was not done.",
   stopped: "This was stopped: it is no longer permitted.",
-  approval_missing: "A person was asked, and has not approved this in time.",
+  approval_missing: "It was not done: it still waits for a person's approval. Once it is approved, the same call can be made again.",
 } as const;
 
 export type McpRefusalCode = keyof typeof table;
