@@ -19,8 +19,9 @@ import { argumentMismatch } from "./mirrored.js";
 import type { Pins } from "./pins.js";
 import { REFUSALS, McpRefusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
-import { STATELESS, completed, discovery, freshMs, isStateless, malformed, unsupported } from "./stateless.js";
+import { STATELESS, completed, declaring, discovery, freshMs, isStateless, malformed, unsupported } from "./stateless.js";
 import { Subscriptions } from "./subscriptions.js";
+import { CAPABILITIES } from "./client_capabilities.js";
 import { shapeOf } from "./uri.js";
 import { ServerGone, Upstream } from "./upstream.js";
 import { REFUSED, RPC, reply, type Notification, type Params, type Reply, type Request, type RpcError } from "./wire.js";
@@ -139,7 +140,7 @@ export class Session {
       pins,
       possible,
       tools_max: config.limits.tools_max,
-      list: (cursor) => this.#upstream.ask("tools/list", cursor === undefined ? undefined : { cursor }),
+      list: (cursor) => this.#upstream.ask("tools/list", this.#listing(cursor)),
       fresh: (first) => (this.#upstream.isStateless ? freshMs(first) : null),
       timers: deps.timers,
       hidden: (why, name, detail) => {
@@ -162,6 +163,15 @@ export class Session {
       },
       timers: deps.timers,
     });
+  }
+
+  /**
+   * Returns the parameters of a list of tools. Without sessions clients share one, and a tool for those with some capability has to stand in it: the
+   * server itself refuses a call of it to another.
+   */
+  #listing(cursor: string | undefined): Params | undefined {
+    const params = cursor === undefined ? undefined : { cursor };
+    return this.#isStateless === true && this.#upstream.isStateless ? declaring(CAPABILITIES, params) : params;
   }
 
   /** A server that can't be reached is answered for: its client hears so. */

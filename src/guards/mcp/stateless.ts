@@ -79,6 +79,11 @@ export function metaFor(params: Params | undefined, token: RequestId | null): Pa
   };
 }
 
+/** Returns parameters of a request whose client has these capabilities. */
+export function declaring(capabilities: Params, params: Params = {}): Params {
+  return { ...params, _meta: { [VERSION]: STATELESS, [CAPABILITIES]: capabilities } };
+}
+
 /** Name and version of a side as it gives them itself; null for none. */
 function named(of: unknown): Params | null {
   const { name, version } = isObject(of) ? of : {};

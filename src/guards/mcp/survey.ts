@@ -1,11 +1,12 @@
-/** Survey of what a server offers, asked as any client would: an author drafts from it, and a person approves it. */
+/** Survey of what a server offers to a client with every capability: an author drafts from it, and a person approves it. */
 import type { System } from "../../system/index.js";
 import type { GuardConfig } from "./config.js";
 import { MeetingFailed, discover, initialize, type MetServer } from "./meeting.js";
 import { connectServer } from "./servers.js";
+import { STATELESS, declaring } from "./stateless.js";
+import { CAPABILITIES, declined } from "./client_capabilities.js";
 import { Upstream } from "./upstream.js";
-import { STATELESS } from "./stateless.js";
-import type { Params } from "./wire.js";
+import { reply, type Params } from "./wire.js";
 
 export interface Survey {
   /** Name that the server gives itself. */
@@ -46,8 +47,10 @@ export async function surveyEither(
 /** @throws SurveyFailed */
 export async function survey(of: Surveyable, { timers }: System): Promise<Survey> {
   const late = new AbortController();
-  const upstream = new Upstream(connectServer(of, timers), {
-    request: () => undefined,
+  const upstream: Upstream = new Upstream(connectServer(of, timers), {
+    request: (request) => {
+      upstream.send(reply(request.id, declined(request)));
+    },
     notification: () => undefined,
     ignored: () => undefined,
     closed: () => {
@@ -58,11 +61,12 @@ export async function survey(of: Surveyable, { timers }: System): Promise<Survey
     late.abort(new SurveyFailed(`the server has not answered within ${SURVEY_MS_MAX} ms`));
   });
   const ask = async (method: string, params?: Params, otherwise?: Params): Promise<Params> => {
-    const reply = await upstream.ask(method, params, { signal: late.signal });
+    const said = upstream.isStateless ? declaring(CAPABILITIES, params) : params;
+    const answer = await upstream.ask(method, said, { signal: late.signal });
     // Some servers declare what they don't have.
-    if ("error" in reply && reply.error.code === METHOD_NOT_FOUND && otherwise !== undefined) return otherwise;
-    if ("error" in reply) throw new SurveyFailed(`the server answers ${method} with: ${reply.error.message}`);
-    return reply.result;
+    if ("error" in answer && answer.error.code === METHOD_NOT_FOUND && otherwise !== undefined) return otherwise;
+    if ("error" in answer) throw new SurveyFailed(`the server answers ${method} with: ${answer.error.message}`);
+    return answer.result;
   };
   const list = async (method: string, member: string): Promise<unknown[]> => {
     const all: unknown[] = [];
@@ -102,5 +106,5 @@ export async function survey(of: Surveyable, { timers }: System): Promise<Survey
 }
 
 function meet(upstream: Upstream, revision: GuardConfig["server"]["revision"], signal: AbortSignal): Promise<MetServer> {
-  return revision === STATELESS ? discover(upstream, signal) : initialize(upstream, signal);
+  return revision === STATELESS ? discover(upstream, signal, CAPABILITIES) : initialize(upstream, signal, CAPABILITIES);
 }
