@@ -68,6 +68,17 @@ describe("a configuration of the MCP guard", () => {
     [`${BASE}tools:\n  t: {read: a, ignore: x}`, "guard.yaml:6: tools.t.ignore: must be a list of arguments"],
     [`${BASE}tools:\n  "a b": {read: a}`, "guard.yaml:6: tools.a b: no name that a server may give"],
     [`${BASE}tools:\n  read_file: {read: a}\n  Read_File: {read: a}`, "guard.yaml:7: tools.Read_File: looks like `read_file`: a model, or a person, takes one for the other"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y}}}`, "guard.yaml:6: tools.t.arguments.x.of: must say what members of each element are: {field: member}"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: [a]}}}`, "guard.yaml:6: tools.t.arguments.x.of: must be keys with values"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: b}, max: 3}}}`, "guard.yaml:6: tools.t.arguments.x.max: unknown key"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: 7, of: {a: b}}}}`, "guard.yaml:6: tools.t.arguments.x.list: must be the name of an argument"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: "", of: {a: b}}}}`, "guard.yaml:6: tools.t.arguments.x.list: must be the name of an argument"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: {list: b}}}}}`, "guard.yaml:6: tools.t.arguments.x.of.a.of: must say what members"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: b}, ignore: c}}}`, "guard.yaml:6: tools.t.arguments.x.ignore: must be a list of arguments"],
+    [`${BASE}tools:\n  t: {read: a, id: {list: y, of: {a: b}}}`, "guard.yaml:6: tools.t.id.list: unknown key"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: b}}, z: y.c}}`, "guard.yaml:6: tools.t: `y` is a list in one place, and something else in another"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {z: y.c, x: {list: y, of: {a: b}}}}`, "guard.yaml:6: tools.t: `y` is a list in one place, and something else in another"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: b}}, z: {list: y, of: {a: c}}}}`, "guard.yaml:6: tools.t: `y` is a list in one place, and something else in another"],
     [`${BASE}resources:\n  - {read: a}`, "guard.yaml:6: resources.0.uri: must be a URI, with {variables} for segments"],
     [`${BASE}resources:\n  - {uri: 'crm://{a}{b}', read: a}`, "guard.yaml:6: resources.0.uri: something must stand between two variables"],
     [`${BASE}resources:\n  - {uri: 'crm://{a}/{a}', read: a}`, "guard.yaml:6: resources.0.uri: a variable stands in it twice"],
@@ -136,6 +147,69 @@ describe("what a call means", () => {
     expect(withArgument(mapped, given, "note", "x")).to.deep.equal({ ...given, "memo.text": "x" });
     expect(withArgument(mapped, given, "region", "us")).to.equal(null);
     expect(withArgument(mapped, given, "constructor", 1)).to.equal(null);
+  });
+});
+
+describe("a list of objects in a call", () => {
+  const mapped = readMapped({
+    update: "file",
+    id: "path",
+    arguments: {
+      edits: {
+        list: "edits",
+        of: { old_text: "oldText", new_text: "new.text", line: { integer: "line" }, kind: { is: "edit" } },
+        ignore: ["id"],
+      },
+    },
+  });
+  const edit = { oldText: "a", new: { text: "b" }, line: "3" };
+  const given = { path: "/a", edits: [edit, { oldText: "c", id: 7 }] };
+
+  it("is decided on by the vocabulary's names, element by element, and without what is ignored", () => {
+    expect(actionOf(mapped, given).arguments).to.deep.equal({
+      edits: [
+        { old_text: "a", new_text: "b", line: 3, kind: "edit" },
+        { old_text: "c", kind: "edit" },
+      ],
+    });
+    expect(actionOf(mapped, { path: "/a", edits: [] }).arguments).to.deep.equal({ edits: [] });
+    expect(actionOf(mapped, { path: "/a" }).arguments).to.deep.equal({});
+    expect(actionOf(mapped, { path: "/a", edits: null }).arguments).to.deep.equal({ edits: null });
+  });
+
+  it("in another list is decided on too", () => {
+    const nested = readMapped({
+      create: "order",
+      arguments: { lines: { list: "rows", of: { parts: { list: "Parts", of: { number: "Nr" } } } } },
+    });
+    expect(actionOf(nested, { rows: [{ Parts: [{ Nr: 1 }] }] }).arguments).to.deep.equal({ lines: [{ parts: [{ number: 1 }] }] });
+    expect(refusedAs(() => actionOf(nested, { rows: [{ Parts: [{ Nr: 1, Price: 2 }] }] }))).to.equal(
+      "argument_unmapped rows.0.Parts.0.Price",
+    );
+  });
+
+  const REFUSED: [edits: unknown, as: string][] = [
+    [[edit, { ...edit, force: true }], "argument_unmapped edits.1.force"],
+    [[{ ...edit, new: { text: "b", html: "c" } }], "argument_unmapped edits.0.new.html"],
+    [[{ ...edit, new: "b" }], "argument_unmapped edits.0.new"],
+    [[edit, "rm -rf"], "argument_unmapped edits.1"],
+    [[null], "argument_unmapped edits.0"],
+    [[[edit]], "argument_unmapped edits.0"],
+    [{ 0: edit }, "argument_unmapped edits.0"],
+    [edit, "argument_invalid edits"],
+    [{}, "argument_invalid edits"],
+    ["oldText", "argument_unmapped edits"],
+    [7, "argument_unmapped edits"],
+    [[{ ...edit, line: "3e2" }], "argument_invalid line"],
+  ];
+  for (const [edits, as] of REFUSED) {
+    it(`is refused as ${as} for ${JSON.stringify(edits)}`, () => {
+      expect(refusedAs(() => actionOf(mapped, { ...given, edits }))).to.equal(as);
+    });
+  }
+
+  it("isn't changed for a server, since no argument of the tool stands for it", () => {
+    expect(withArgument(mapped, given, "edits", [])).to.equal(null);
   });
 });
 
@@ -403,6 +477,112 @@ describe("a draft", () => {
       const found = drafted(tools);
       compiles(found);
       if (remark !== null) expect(found.remarks.join("\n")).to.match(remark);
+    });
+  }
+
+  it("has an argument for each name that JSON has, and decides on each value under its own", () => {
+    const names = [
+      "",
+      "a.b",
+      "ü",
+      "ö",
+      "ä",
+      "fooBar",
+      "foo_bar",
+      "foo-bar",
+      "FOO BAR",
+      "__proto__",
+      "constructor",
+      "$ref",
+      "9",
+      "true",
+      "a\nb",
+    ];
+    const properties = Object.fromEntries(names.map((name) => [name, { type: "string" }]));
+    const found = drafted([{ name: "save", ...schema(properties) }]);
+    compiles(found);
+    expect(found.remarks.join()).not.to.match(/has no type/);
+    const tool = parseGuardConfig(found.files["guard.yaml"], "guard.yaml").tools.get("save");
+    if (tool === undefined) throw new Error("no tool");
+    const values = Object.fromEntries(names.map((name, i) => [name, `value ${i}`]));
+    const action = actionOf(tool, values);
+    expect(Object.values(action.arguments ?? {}).sort()).to.deep.equal(Object.values(values).sort());
+    expect(refusedAs(() => actionOf(tool, { ...values, fooBaz: "x" }))).to.equal("argument_unmapped fooBaz");
+  });
+
+  it("has lists of objects whose members have names of their own, and members of objects as arguments of theirs", () => {
+    const text = { type: "string" };
+    const found = drafted([
+      {
+        name: "edit_file",
+        ...schema({
+          path: text,
+          edits: { type: "array", items: { type: "object", properties: { oldText: text, newText: text, old_text: { type: "boolean" } } } },
+          options: { type: "object", properties: { dryRun: { type: "boolean" }, "x.y": text } },
+          rows: { type: "array", items: { type: "object", properties: { name: text } } },
+        }),
+      },
+    ]);
+    compiles(found);
+    expect(found.remarks.join()).not.to.match(/has no type/);
+    expect(found.files["guard.yaml"]).to.contain(
+      "edits: {list: edits, of: {old_text: oldText, new_text: newText, old_text_2: old_text}}, options_dry_run: options.dryRun, options_x_y: [options, x.y], rows: rows}",
+    );
+    const tool = parseGuardConfig(found.files["guard.yaml"], "guard.yaml").tools.get("edit_file");
+    if (tool === undefined) throw new Error("no tool");
+    const given = {
+      path: "/a",
+      edits: [{ oldText: "a", newText: "b", old_text: true }],
+      options: { dryRun: true, "x.y": "z" },
+      rows: [{ name: "n" }],
+    };
+    expect(actionOf(tool, given).arguments).to.deep.equal({
+      edits: [{ old_text: "a", new_text: "b", old_text_2: true }],
+      options_dry_run: true,
+      options_x_y: "z",
+      rows: [{ name: "n" }],
+    });
+    expect(refusedAs(() => actionOf(tool, { ...given, options: { dryRun: true, force: true } }))).to.equal(
+      "argument_unmapped options.force",
+    );
+  });
+
+  it("takes a list for a destination where a member of its elements is one, and never for less than its own name says", () => {
+    const text = { type: "string" };
+    const list = (properties: object): object => ({ type: "array", items: { type: "object", properties } });
+    const { files } = drafted([
+      {
+        name: "send_batch",
+        ...schema({
+          parcels: list({ weight: { type: "integer" }, toAddress: text, label: text }),
+          letters: list({ body: text, envelope: { type: "object", properties: { recipient: text } } }),
+          recipients: list({ body: text }),
+          pages: list({ size: { type: "integer" } }),
+        }),
+      },
+    ]);
+    expect(files["vocabulary.yaml"]).to.match(/roles: \{parcels: destination, letters: destination, recipients: destination\}/);
+  });
+
+  const UNTYPED: [what: string, of: object][] = [
+    ["a list of objects with a member of any type", { type: "array", items: { type: "object", properties: { aB: {} } } }],
+    ["a list of objects without members", { type: "array", items: { type: "object" } }],
+    ["a list of lists", { type: "array", items: { type: "array", items: { type: "string" } } }],
+    ["an object with a member of any type", { type: "object", properties: { aB: { type: "string" }, cD: {} } }],
+    ["an object without members", { type: "object", properties: {} }],
+    [
+      "objects in objects without end",
+      JSON.parse(`${'{"type":"object","properties":{"aB":'.repeat(40)}{"type":"string"}${"}}".repeat(40)}`) as object,
+    ],
+  ];
+  for (const [what, of] of UNTYPED) {
+    it(`leaves ${what} unmapped, so that calls with it are refused`, () => {
+      const found = drafted([{ name: "save", ...schema({ it: of }) }]);
+      compiles(found);
+      expect(found.remarks.join()).to.match(/`save`: `it` has no type that a vocabulary has/);
+      const tool = parseGuardConfig(found.files["guard.yaml"], "guard.yaml").tools.get("save");
+      if (tool === undefined) throw new Error("no tool");
+      expect(refusedAs(() => actionOf(tool, { it: {} }))).to.equal("argument_unmapped it");
     });
   }
 

@@ -21,6 +21,15 @@ export interface DraftOptions {
   server: { command?: string[]; dir?: string; url?: string; revision?: string };
 }
 
+/** Part of a tool's arguments that is one argument of a type. */
+interface Part {
+  words: readonly string[];
+  /** Names of members of its values, however deep, in words. */
+  inside: readonly string[];
+  value: Yaml;
+  source: Yaml;
+}
+
 type VerbClass = "read" | "write" | "send";
 type Schema = Record<string, unknown>;
 
@@ -203,21 +212,28 @@ class Drafting {
     const named: { [key: string]: Yaml } = {};
     const left: string[] = [];
     for (const [argument, schema] of Object.entries(properties)) {
-      const source: Yaml = argument.includes(".") ? [argument] : argument;
+      const source = sourceOf([argument]);
       if (argument === id) {
         const isText = isObject(schema) && withoutNull(schema)["type"] === "string";
         mapped["id"] = isText || typeof schema !== "object" ? source : { text: source };
         continue;
       }
       const isId = isObject(schema) && withoutNull(schema)["type"] === "string" && /_id$/.test(wordsOf(argument).join("_"));
-      const value = isId ? "id" : valueType(schema, 0);
-      const field = value === null ? null : this.#field(type, wordOf(wordsOf(argument), "value"), value, tool);
-      if (field === null || value === null) left.push(argument);
-      else {
-        named[field] = source;
-        const role = roleOfArgument(wordsOf(argument).join("_"), effect, false);
-        if (role !== null) type.roles.set(field, graver(role, type.roles.get(field)));
+      const said = wordsOf(argument);
+      const parts: Part[] = isId ? [{ words: said, inside: [], value: "id", source }] : (partsOf([argument], said, schema) ?? []);
+      const fields: { [key: string]: Yaml } = {};
+      for (const part of parts) {
+        const field = this.#field(type, part, { ...named, ...fields }, tool);
+        if (field === null) continue;
+        fields[field] = part.source;
+        // Where a member says whom to tell, so does the argument.
+        for (const name of [part.words.join("_"), ...part.inside]) {
+          const role = roleOfArgument(name, effect, false);
+          if (role !== null) type.roles.set(field, graver(role, type.roles.get(field)));
+        }
       }
+      if (parts.length > 0 && Object.keys(fields).length === parts.length) Object.assign(named, fields);
+      else left.push(argument);
     }
     if (Object.keys(named).length > 0) mapped["arguments"] = named;
     if (left.length > 0)
@@ -235,12 +251,16 @@ class Drafting {
     return { mapped, left };
   }
 
-  /** An argument of a type has one meaning, whichever tool's it is. */
-  #field(type: Type, wanted: string, value: Yaml, tool: string): string | null {
-    const candidates = [wanted, `${wanted}_of_${wordOf(wordsOf(tool), "tool")}`].map((one) => one.slice(0, 64));
-    for (const name of candidates) {
+  /**
+   * An argument of a type has one meaning, whichever tool's it is; two of one tool have two names.
+   * @returns null if the type has as many as it may
+   */
+  #field(type: Type, { words: said, value }: Part, taken: object, tool: string): string | null {
+    const wanted = wordOf(said, "value");
+    const ofTool = `${wanted}_of_${wordOf(wordsOf(tool), "tool")}`.slice(0, 64);
+    for (const name of [wanted, ofTool, ...numbered(wanted)]) {
       const there = type.arguments.get(name);
-      if (there !== undefined && flow(there) !== flow(value)) continue;
+      if (Object.hasOwn(taken, name) || (there !== undefined && flow(there) !== flow(value))) continue;
       if (there === undefined && type.arguments.size >= FIELDS_MAX) return null;
       type.arguments.set(name, value);
       return name;
@@ -405,6 +425,65 @@ function idOf(properties: Schema, type: string): string | null {
   if (found !== undefined) return found;
   const ids = names.filter((name) => /_id$/.test(spelled(name)));
   return ids.length === 1 ? (ids[0] ?? null) : null;
+}
+
+/** Names for another of the same name. */
+function numbered(name: string): string[] {
+  return Array.from({ length: FIELDS_MAX }, (_, i) => `${name}_${i + 2}`);
+}
+
+/** The argument at a path, as the guard's configuration names it. */
+function sourceOf(path: readonly string[]): Yaml {
+  return path.every((name) => name !== "" && !name.includes(".")) ? path.join(".") : [...path];
+}
+
+/**
+ * Takes an argument apart as far as it has to be: members whose names are no words of a policy set are arguments of their own, or get other names in a list.
+ * @returns null where something in it has no type
+ */
+function partsOf(path: readonly string[], said: readonly string[], schema: unknown): Part[] | null {
+  const value = valueType(schema, 0);
+  const inside = namesIn(schema, 0);
+  if (value !== null) return [{ words: said, inside, value, source: sourceOf(path) }];
+  if (!isObject(schema) || path.length > DEPTH_MAX) return null;
+  const { type, items, maxItems, properties } = withoutNull(schema);
+  if (type === "array") {
+    const found = elementsOf(items);
+    if (found === null) return null;
+    const list = { list: { object: found.fields }, max: within(maxItems, LIST_MAX) };
+    return [{ words: said, inside, value: list, source: { list: sourceOf(path), of: found.of } }];
+  }
+  if (type !== "object" || !isObject(properties)) return null;
+  const parts = Object.entries(properties).map(([name, member]) => partsOf([...path, name], [...said, ...wordsOf(name)], member));
+  return parts.includes(null) ? null : parts.flatMap((part) => part ?? []);
+}
+
+/** Names of the members of a value, and of theirs, in words. */
+function namesIn(schema: unknown, depth: number): string[] {
+  if (!isObject(schema) || depth > DEPTH_MAX) return [];
+  const { items, properties } = withoutNull(schema);
+  const own = Object.entries(isObject(properties) ? properties : {});
+  return own
+    .flatMap(([name, member]) => [wordsOf(name).join("_"), ...namesIn(member, depth + 1)])
+    .concat(items === undefined ? [] : namesIn(items, depth + 1));
+}
+
+/** Fields of a list's objects, under words of a policy set, and where each comes from; null where one has no type. */
+function elementsOf(schema: unknown): { fields: { [key: string]: Yaml }; of: { [key: string]: Yaml } } | null {
+  const { type, properties } = isObject(schema) ? withoutNull(schema) : {};
+  const members = Object.entries(type === "object" && isObject(properties) ? properties : {});
+  if (members.length === 0 || members.length > FIELDS_MAX) return null;
+  const fields: { [key: string]: Yaml } = {};
+  const of: { [key: string]: Yaml } = {};
+  for (const [name, member] of members) {
+    const word = wordOf(wordsOf(name), "value");
+    const field = [word, ...numbered(word)].find((one) => !Object.hasOwn(fields, one));
+    const value = valueType(member, 2);
+    if (field === undefined || value === null) return null;
+    fields[field] = value;
+    of[field] = sourceOf([name]);
+  }
+  return { fields, of };
 }
 
 /** A JSON Schema as the vocabulary's type; null where it has none for it. */

@@ -11,8 +11,16 @@ export const TOOL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:@/-]{0,127}$/;
 export type MappedAction = Pick<DecideRequest, "verb" | "resource" | "related" | "arguments">;
 export type Arguments = Readonly<Record<string, unknown>>;
 
-/** Source of a value: an argument, by its path, as it is, as text or as an integer; or a constant. */
-export type ArgumentOrigin = { from: readonly string[]; as: "is" | "text" | "integer" } | { is: string | number | boolean };
+/** Source of a value: an argument, by its path, as it is, as text, as an integer or as a list of objects; or a constant. */
+export type ArgumentOrigin = { from: readonly string[]; as: "is" | "text" | "integer" } | ListOrigin | { is: string | number | boolean };
+
+/** A list of objects, each with members of its own names in the words of the vocabulary. */
+interface ListOrigin {
+  from: readonly string[];
+  as: "list";
+  of: Readonly<Record<string, ArgumentOrigin>>;
+  known: NamedArguments;
+}
 
 interface MappedThing {
   type: string;
@@ -23,6 +31,9 @@ interface MappedThing {
 
 /** The arguments that are named: wholly, or some of their members. */
 export type NamedArguments = ReadonlyMap<string, NamedArguments | "whole">;
+
+/** The members that are named of each element of a list. */
+class ElementMembers extends Map<string, NamedArguments | "whole"> {}
 
 export interface Mapped extends MappedThing {
   verb: string;
@@ -72,7 +83,7 @@ export function readMapped(entry: Readonly<Record<string, unknown>>): Mapped {
     arguments: readSources(entry["arguments"], ["arguments"]),
     related: Object.fromEntries(related),
   };
-  return { ...mapped, known: knownOf(mapped, readIgnored(entry["ignore"])) };
+  return { ...mapped, known: knownOf(mapped, readIgnored(entry["ignore"], ["ignore"])) };
 }
 
 function readThing(type: unknown, of: Arguments, typeAt: string[], at: string[]): MappedThing {
@@ -90,7 +101,24 @@ function readName(value: unknown, at: string[]): string {
 }
 
 function readSources(value: unknown, at: string[]): Record<string, ArgumentOrigin> {
-  return Object.fromEntries(Object.entries(object(value, at)).map(([name, source]) => [name, readSource(source, [...at, name])]));
+  return Object.fromEntries(Object.entries(object(value, at)).map(([name, source]) => [name, readArgument(source, [...at, name])]));
+}
+
+/** Reads a source as `readSource`, or a list of objects: `{list: edits, of: {old_text: oldText}, ignore: [id]}`. @throws MappingError */
+function readArgument(value: unknown, at: string[]): ArgumentOrigin {
+  if (!isObject(value) || value["list"] === undefined) return readSource(value, at);
+  const { list, of, ignore, ...more } = value;
+  const [unknown] = Object.keys(more);
+  if (unknown !== undefined) throw new MappingError([...at, unknown], "unknown key");
+  const members = readSources(of, [...at, "of"]);
+  if (Object.keys(members).length === 0)
+    throw new MappingError([...at, "of"], "must say what members of each element are: {field: member}");
+  return {
+    from: readPath(list, [...at, "list"]),
+    as: "list",
+    of: members,
+    known: namedBy(Object.values(members), readIgnored(ignore, [...at, "ignore"])),
+  };
 }
 
 /** Reads a source: `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{integer: query.limit}`, `{is: eu}`. @throws MappingError */
@@ -109,15 +137,16 @@ export function readSource(value: unknown, at: string[]): ArgumentOrigin {
 
 function readPath(value: unknown, at: string[]): string[] {
   const steps: unknown[] = typeof value === "string" ? value.split(".") : Array.isArray(value) ? value : [];
-  const path = steps.filter((step): step is string => typeof step === "string" && step !== "");
+  // JSON has members without a name; written as a list, one can't be a slip.
+  const path = steps.filter((step): step is string => typeof step === "string" && (step !== "" || Array.isArray(value)));
   if (path.length === 0 || path.length !== steps.length) throw new MappingError(at, "must be the name of an argument");
   return path;
 }
 
-function readIgnored(value: unknown): string[][] {
+function readIgnored(value: unknown, at: string[]): string[][] {
   if (value === undefined) return [];
-  if (!Array.isArray(value)) throw new MappingError(["ignore"], "must be a list of arguments");
-  return value.map((one: unknown) => readPath(one, ["ignore"]));
+  if (!Array.isArray(value)) throw new MappingError(at, "must be a list of arguments");
+  return value.map((one: unknown) => readPath(one, at));
 }
 
 function object(value: unknown, at: string[]): Record<string, unknown> {
@@ -131,18 +160,27 @@ function knownOf(mapped: Omit<Mapped, "known">, ignored: string[][]): NamedArgum
     ...(id === null ? [] : [id]),
     ...Object.values(attributes),
   ]);
-  const paths = [...sources, ...Object.values(mapped.arguments)].flatMap((source) => ("from" in source ? [source.from] : []));
+  return namedBy([...sources, ...Object.values(mapped.arguments)], ignored);
+}
+
+function namedBy(sources: readonly ArgumentOrigin[], ignored: readonly string[][]): NamedArguments {
   const known = new Map<string, Map<string, unknown> | "whole">();
-  for (const path of [...paths, ...ignored]) {
+  const add = (path: readonly string[], named: ElementMembers | "whole"): void => {
     let level: Map<string, unknown> = known;
     for (const [i, step] of path.entries()) {
       const there = level.get(step);
-      if (there === "whole") break;
-      const next = i === path.length - 1 ? "whole" : (there ?? new Map<string, unknown>());
+      if (there === "whole") return;
+      const isLast = i === path.length - 1;
+      // Members of a list would count as those of each element, which nobody has seen.
+      if (isLast ? there !== undefined && named !== "whole" : there instanceof ElementMembers)
+        throw new MappingError([], `\`${path.slice(0, i + 1).join(".")}\` is a list in one place, and something else in another`);
+      const next = isLast ? named : (there ?? new Map<string, unknown>());
       level.set(step, next);
       if (next !== "whole") level = next as Map<string, unknown>;
     }
-  }
+  };
+  for (const source of sources) if ("from" in source) add(source.from, source.as === "list" ? new ElementMembers(source.known) : "whole");
+  for (const path of ignored) add(path, "whole");
   return known as NamedArguments;
 }
 
@@ -171,8 +209,20 @@ function refuseUnmapped(known: NamedArguments, values: Arguments, at: string[]):
     const what = known.get(name);
     if (what === "whole") continue;
     const path = [...at, name];
+    if (what instanceof ElementMembers && (value === null || Array.isArray(value))) {
+      refuseUnmappedIn(what, value ?? [], path);
+      continue;
+    }
     if (what === undefined || !isObject(value)) throw new McpRefusal("argument_unmapped", { argument: path.join(".") });
     refuseUnmapped(what, value, path);
+  }
+}
+
+function refuseUnmappedIn(known: ElementMembers, elements: readonly unknown[], at: string[]): void {
+  for (const [i, element] of elements.entries()) {
+    const path = [...at, String(i)];
+    if (!isObject(element)) throw new McpRefusal("argument_unmapped", { argument: path.join(".") });
+    refuseUnmapped(known, element, path);
   }
 }
 
@@ -195,6 +245,7 @@ function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arg
     const value = valueOf(source, values);
     if (value === undefined) continue;
     if (!("from" in source) || source.as === "is" || value === null) found[name] = value;
+    else if (source.as === "list") found[name] = elementsOf(source, value);
     else {
       const read = source.as === "text" ? asText(value) : asInteger(value);
       if (read === null) throw new McpRefusal("argument_invalid", { argument: source.from.join(".") });
@@ -202,6 +253,11 @@ function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arg
     }
   }
   return found;
+}
+
+function elementsOf({ from, of }: ListOrigin, value: unknown): Record<string, unknown>[] {
+  if (!Array.isArray(value) || !value.every(isObject)) throw new McpRefusal("argument_invalid", { argument: from.join(".") });
+  return value.map((element) => valuesOf(of, element));
 }
 
 /** A number that isn't a whole one has more than one spelling. */
