@@ -10,7 +10,7 @@ import { decider, type Decider } from "../src/decision/decide.js";
 import type { ActivePolicy, Agent, DecisionLog, Facts, Task } from "../src/decision/ports.js";
 import { stillFacts, stillProfile } from "../src/decision/still.js";
 import { taskOf } from "../src/facts/file.js";
-import { configuredIdentity } from "../src/identity/configured.js";
+import { configuredIdentity } from "../src/identity/configured_identity.js";
 import { PolicyInstance, type Module } from "../src/policy/instance.js";
 import { readConfig } from "../src/system/config.js";
 import { system as host, type System } from "../src/system/index.js";

@@ -4,7 +4,7 @@
  */
 import type { Limit, PolicyInput, Purpose, Vocabulary } from "../src/contract/index.js";
 import { Flow } from "../src/flow/flow.js";
-import { returnedOf } from "../src/flow/returned.js";
+import { returnedOf } from "../src/flow/returned_values.js";
 import { median } from "./measure.js";
 
 const ACTIONS = 10_000;

@@ -10,7 +10,7 @@ import { segmentName } from "../src/audit/segments.js";
 import { RECORD_VERSION, canonical, type RecordFilter } from "../src/contract/index.js";
 import { TooDear } from "../src/records/engine.js";
 import { asked as askedOf, type RecordQuestion } from "../src/records/ask.js";
-import { openTable, takeAll } from "../src/records/opening.js";
+import { openTable, takeAll } from "../src/records/table_opening.js";
 import { PARQUET_FOLDER } from "../src/records/parquet.js";
 import type { RecordTable } from "../src/records/table.js";
 import { drawing } from "../test/records/random_log.js";

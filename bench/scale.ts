@@ -14,7 +14,7 @@ import { decider } from "../src/decision/decide.js";
 import type { ActivePolicy, DecisionLog, Log } from "../src/decision/ports.js";
 import { stillProfile } from "../src/decision/still.js";
 import { Commands } from "../src/facts/commands.js";
-import { configuredIdentity } from "../src/identity/configured.js";
+import { configuredIdentity } from "../src/identity/configured_identity.js";
 import { PolicyInstance } from "../src/policy/instance.js";
 import { startService } from "../src/service.js";
 import { storeFile } from "../src/store/folder.js";

@@ -6,7 +6,7 @@
  */
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { segmentsOf } from "../src/audit/reading.js";
+import { segmentsOf } from "../src/audit/record_lines.js";
 import { segmentName } from "../src/audit/segments.js";
 import { signCheckpoint } from "../src/audit/tree/checkpoint.js";
 import { leafHash } from "../src/audit/tree/hash.js";

@@ -11,7 +11,7 @@ import { parseArgs } from "node:util";
 import { buildBundle } from "../src/bundle/build.js";
 import { findOpa, type Opa } from "../src/bundle/opa.js";
 import { SourceErrors } from "../src/bundle/source.js";
-import { rehearse } from "../src/cli/signing.js";
+import { rehearse } from "../src/cli/signing_options.js";
 import { generateKeys } from "../src/cli/keys.js";
 import { commitOf, writeWhole } from "../src/cli/sources.js";
 import { sayFailure, sayNotes, terminal } from "../src/cli/ui.js";

@@ -24,7 +24,7 @@ import { Shipper } from "./embedded/shipper.js";
 import { fromFile, fromService } from "./embedded/sources.js";
 import { INSTANCE_LIMITS, PolicyInstance } from "./policy/instance.js";
 import type { BundleSource } from "./policy/source.js";
-import { Closing } from "./system/closing.js";
+import { Closing } from "./system/closing_stack.js";
 import { system as machine, type System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { reportEngine } from "./embedded/log_events.js";

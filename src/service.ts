@@ -36,7 +36,7 @@ import { RecordStreams } from "./http/record_stream.js";
 import { httpServer, type HttpServer } from "./http/server.js";
 import type { Bounds } from "./system/bounds.js";
 import { allowedHosts, type Config } from "./system/config.js";
-import { Closing } from "./system/closing.js";
+import { Closing } from "./system/closing_stack.js";
 import type { System, Timers } from "./system/index.js";
 import { report } from "./system/log_events.js";
 import type { Logger } from "./system/logger.js";
@@ -50,10 +50,10 @@ import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
 import { envoyDeps, listenToEnvoy, listenToOtlp } from "./wiring/grpc.js";
 import { connectionsMax } from "./wiring/descriptors.js";
-import { explaining } from "./wiring/explaining.js";
+import { explaining } from "./wiring/explanations.js";
 import { wireFindings } from "./wiring/findings.js";
 import { ServiceFlow } from "./wiring/flow.js";
-import { HandedInRecords } from "./wiring/handed_in.js";
+import { HandedInRecords } from "./wiring/handed_in_records.js";
 import { wireSecurityEvents } from "./wiring/security_events.js";
 import { wireStaging } from "./wiring/staging.js";
 import { watchPolicy } from "./wiring/policy_warnings.js";
@@ -61,10 +61,10 @@ import type { Telemetry } from "./telemetry/telemetry.js";
 import { pulledSource } from "./wiring/bundle_source.js";
 import { bundlesOf } from "./wiring/bundles.js";
 import { identityOf, refusingRevoked } from "./wiring/identities.js";
-import { wireSensing } from "./wiring/sensing.js";
+import { wireSensing } from "./wiring/sensors.js";
 import { readTls } from "./wiring/tls.js";
 import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
-import { archiveLimits, instanceLimits, Preparations } from "./wiring/readied.js";
+import { archiveLimits, instanceLimits, Preparations } from "./wiring/preparations.js";
 import { bundleTrust, trustNow } from "./wiring/trusted_keys.js";
 import {
   exporterOf,
@@ -77,7 +77,7 @@ import {
   witnessesOf,
   type Locks,
   type OpenedStore,
-} from "./wiring/opened.js";
+} from "./wiring/opened_parts.js";
 
 const STORE_RETRY_MS = 250;
 

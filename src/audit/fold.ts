@@ -15,7 +15,7 @@ import type {
 import { NOTHING_ODD, parseTime } from "../contract/index.js";
 import { outcomeOf } from "../decision/act.js";
 import { BesideLines, type LineReference } from "./beside.js";
-import { LineTooLong, readLines, type Line } from "./reading.js";
+import { LineTooLong, readLines, type Line } from "./record_lines.js";
 
 export type Lesson =
   /** An action, what it was found to be, and what became of it; found by an engine that knew other records, where it was handed in. */

@@ -3,7 +3,7 @@ import { closeSync, fstatSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { RECORD_BYTES_MAX, type PolicyIdentity } from "../contract/index.js";
 import { openRegular } from "../system/read_file.js";
-import { NEWLINE, segmentsOf } from "./reading.js";
+import { NEWLINE, segmentsOf } from "./record_lines.js";
 
 const POLICY = '"policy":{';
 const CHUNK_BYTES = 256 * 1024;

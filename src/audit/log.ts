@@ -8,7 +8,7 @@ import type { Beside, Log } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
 import { makeFolder } from "../system/folder.js";
 import { isLockLost, lock } from "../system/lock.js";
-import { SupervisedThread } from "../system/supervised.js";
+import { SupervisedThread } from "../system/supervised_thread.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import { TORN_BYTES_MAX, type Cut } from "./segments.js";
 import { ENTRY_BYTES_MAX } from "./tree/hash.js";

@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { COMPILED_ABI, type TestBuild } from "../bundle/compiled.js";
+import { COMPILED_ABI, type TestBuild } from "../bundle/compiled_set.js";
 import { OPA_TEST, OpaUnavailable, runOpa, type Opa } from "../bundle/opa.js";
 import { lineRanges } from "../bundle/source.js";
 import { PolicyInstance } from "../policy/instance.js";

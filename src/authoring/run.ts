@@ -11,7 +11,7 @@ import {
 import type { ActivePolicy } from "../decision/ports.js";
 import { nearestWord } from "../contract/nearest.js";
 import { ask } from "./ask.js";
-import { effectOf, triedEntries, type TriedCondition, type Tried } from "../explain/tried.js";
+import { effectOf, triedEntries, type TriedCondition, type Tried } from "../explain/tried_entries.js";
 import { situationOf } from "./situation.js";
 import type { DecisionTable, TableCase, TableVerdict } from "./table.js";
 import { helpedByUnknown, type Helped } from "./unknown.js";

@@ -3,7 +3,7 @@
  * own evaluator too. What the two evaluators see differently is a failure, whatever the author expected.
  */
 import { join } from "node:path";
-import { COMPILED_ABI, ENTRYPOINT, buildTests, evaluateWithOpa, type TestBuild } from "../bundle/compiled.js";
+import { COMPILED_ABI, ENTRYPOINT, buildTests, evaluateWithOpa, type TestBuild } from "../bundle/compiled_set.js";
 import type { Opa } from "../bundle/opa.js";
 import { Sheet, SourceErrors, type SourceNote } from "../bundle/source.js";
 import { canonical, type Catalogue, type PolicyData, type PolicyIdentity, type PolicyInput } from "../contract/index.js";

@@ -10,7 +10,7 @@ import { HOSTED } from "./builtins/index.js";
 import { CAPABILITIES_FILE, checkPolicySet, libraryFiles } from "./check.js";
 import type { PolicySet } from "./compile.js";
 import { bundleDigest, fileHashes } from "./digest.js";
-import { ENTRYPOINT, compileSet, dataOf, zonesOf } from "./compiled.js";
+import { ENTRYPOINT, compileSet, dataOf, zonesOf } from "./compiled_set.js";
 import type { Opa } from "./opa.js";
 import { attest, PROVENANCE_FILE, type TestedBuild } from "./provenance.js";
 import { SIGNATURES_FILE, signFiles } from "./signature.js";

@@ -14,7 +14,7 @@ import { systemClock } from "../system/index.js";
 import { CliError } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";
 import { republish, sayRepublished } from "./republish.js";
-import { EXPIRES_DAYS, KEY_OPTION, KEY_VARIABLE, rehearse, signingKey, time, wholeNumber } from "./signing.js";
+import { EXPIRES_DAYS, KEY_OPTION, KEY_VARIABLE, rehearse, signingKey, time, wholeNumber } from "./signing_options.js";
 import { commitOf, inFolder, placed, readBundle, writeWhole, type Commit } from "./sources.js";
 import { sayJson, sayNotes, type Ui } from "./ui.js";
 

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { gate, type GateFinding } from "../authoring/gate.js";
 import { groundOf, unbuilt } from "../authoring/set.js";
-import { buildTests } from "../bundle/compiled.js";
+import { buildTests } from "../bundle/compiled_set.js";
 import { findOpa } from "../bundle/opa.js";
 import { summarised, type SourceNote } from "../bundle/source.js";
 import { readFacts } from "../facts/file.js";

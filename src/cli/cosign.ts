@@ -4,7 +4,7 @@ import { readArchive, writeArchive } from "../bundle/archive.js";
 import { cosignFiles, keyId } from "../bundle/signature.js";
 import { parseTime } from "../contract/index.js";
 import { readGiven } from "../system/read_file.js";
-import { KEY_OPTION, signingKey } from "./signing.js";
+import { KEY_OPTION, signingKey } from "./signing_options.js";
 import { ofBundle, readBundle, writeWhole } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";

@@ -8,7 +8,7 @@ import { failedLines, type FailedLine } from "../authoring/failed_lines.js";
 import { groundOf, openTable, unbuilt } from "../authoring/set.js";
 import { situationOf, type CaseSituation } from "../authoring/situation.js";
 import type { Ground } from "../authoring/run.js";
-import { buildTests, type TestBuild } from "../bundle/compiled.js";
+import { buildTests, type TestBuild } from "../bundle/compiled_set.js";
 import { findOpa } from "../bundle/opa.js";
 import { nearestWord } from "../contract/nearest.js";
 import { parseTime, type Answer, type ExplainAnswer, type Explanation } from "../contract/index.js";

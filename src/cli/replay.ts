@@ -1,7 +1,7 @@
 /** `remit replay`: whether recorded decisions come out as they are on record, by the bundles that decided them. */
 import { readFile, stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { readLines, segmentsOf, timeIn } from "../audit/reading.js";
+import { readLines, segmentsOf, timeIn } from "../audit/record_lines.js";
 import { verifyBundle, type BundleContent, type TrustedKeys } from "../bundle/verify.js";
 import { canonical, parseTime } from "../contract/index.js";
 import type { ReplayProgress } from "../replay/batches.js";
@@ -11,7 +11,7 @@ import type { ValueDifference } from "../replay/compare.js";
 import type { RangeBound, RecordRange, UnreadableRecord } from "../replay/records.js";
 import { replay, type Differing, type Replayed } from "../replay/replay.js";
 import { system, systemClock } from "../system/index.js";
-import { rederiving } from "../wiring/rederiving.js";
+import { rederiving } from "../wiring/rederivation.js";
 import { bound } from "./bound.js";
 import { CliError, type Exit } from "./exit.js";
 import { defaultKeyPath } from "./keys.js";

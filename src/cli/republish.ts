@@ -7,7 +7,7 @@ import { systemClock } from "../system/index.js";
 import { readGiven } from "../system/read_file.js";
 import { CliError } from "./exit.js";
 import { ofBundle, writeWhole } from "./sources.js";
-import { EXPIRES_DAYS, KEY_OPTION, rehearse, signingKey, time, wholeNumber } from "./signing.js";
+import { EXPIRES_DAYS, KEY_OPTION, rehearse, signingKey, time, wholeNumber } from "./signing_options.js";
 import { sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";
 import { trustedKey } from "./verify.js";

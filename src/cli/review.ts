@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
 import { nodeFiles } from "../audit/files.js";
-import { readRetained } from "../audit/privacy/retained.js";
+import { readRetained } from "../audit/privacy/retention_record.js";
 import { RECORD_VERSION } from "../contract/index.js";
 import { page } from "../review/page/page.js";
 import { Review } from "../review/report.js";

@@ -8,11 +8,11 @@ import { endAhead } from "../system/thread.js";
 import type { Service, TakeOver } from "../service.js";
 import type { Config } from "../system/config.js";
 import { sleep, type System } from "../system/index.js";
-import { Locked, type Holder } from "../system/locked.js";
+import { Locked, type Holder } from "../system/lock_errors.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
-import { lockPlaces, startThreadsAhead, type Locks } from "../wiring/opened.js";
-import { Preparations } from "../wiring/readied.js";
+import { lockPlaces, startThreadsAhead, type Locks } from "../wiring/opened_parts.js";
+import { Preparations } from "../wiring/preparations.js";
 
 export interface StandbyOptions {
   /** The configuration's. */

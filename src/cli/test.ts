@@ -8,7 +8,7 @@ import { SourceErrors } from "../bundle/source.js";
 import { CliError, type Exit } from "./exit.js";
 import { inFolder, placed } from "./sources.js";
 import { sayError, sayFailure, sayJson, sayNotes, type Ui } from "./ui.js";
-import { watching } from "./watching.js";
+import { watching } from "./set_changes.js";
 
 interface Options {
   filter?: string;

@@ -4,7 +4,7 @@ import { OpaUnavailable } from "../bundle/opa.js";
 import { placeOf, SourceErrors, summarised, type SourceNote } from "../bundle/source.js";
 import { Problem } from "../contract/index.js";
 import { KeyRefused } from "../identity/keys.js";
-import { LockUnsafe, LockUnwritable, Locked } from "../system/locked.js";
+import { LockUnsafe, LockUnwritable, Locked } from "../system/lock_errors.js";
 import { YamlError } from "../system/yaml.js";
 import { CliError, type Exit } from "./exit.js";
 

@@ -17,7 +17,7 @@ import { readable } from "./places.js";
 import { inFolder, readBundle } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
 import { collect } from "./values.js";
-import { wholeNumber } from "./signing.js";
+import { wholeNumber } from "./signing_options.js";
 
 interface Options {
   key?: string[];

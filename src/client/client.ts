@@ -7,7 +7,7 @@ import { AskedAction, type Action } from "./action.js";
 import { readAnswer } from "./answer.js";
 import { Undecided } from "./errors.js";
 import { Follower } from "./follower.js";
-import { Guarded, type GuardOptions, type Permitted } from "./guarded.js";
+import { Guarded, type GuardOptions, type Permitted } from "./guarded_action.js";
 import type { ChangeReceiver } from "./heard.js";
 import { ActionOnHold } from "./held.js";
 import type { Handlers } from "./obligations.js";

@@ -12,7 +12,7 @@ export * from "./facts.js";
 export * from "./flow.js";
 export * from "./fuel.js";
 export * from "./findings.js";
-export * from "./handed_in.js";
+export * from "./hand_in.js";
 export * from "./identifier.js";
 export * from "./input.js";
 export * from "./masks.js";

@@ -6,7 +6,7 @@ import { canonical } from "./canonical.js";
 import { RELATIONS } from "./behavior.js";
 import { Answer, SeverityName } from "./decision.js";
 import { VALUE_KINDS, WRITERS } from "./flow.js";
-import { EngineMember } from "./handed_in.js";
+import { EngineMember } from "./hand_in.js";
 import { NOTICE_CODES } from "./notices.js";
 import { VERB_CLASSES } from "./policy.js";
 import { Type, about, type Static, type TSchema } from "./type.js";

@@ -1,7 +1,7 @@
 /** The facts of one decision, by memory look-ups: what the floor reads and what the policy sees. */
 import { TASK_LEVELS_MAX, canonical, quoted, quotedOrNull, type Assessment, type InputGrant, type PolicyInput } from "../contract/index.js";
 import { approvalOf, principalOf } from "./approval.js";
-import { assessmentText } from "./assessed.js";
+import { assessmentText } from "./assessment_text.js";
 import type { Agent, AgentProof, Facts, Grant, Identity, RevocationScope, Task } from "./ports.js";
 import type { ReadAction } from "./read.js";
 import { relationOf } from "./relation.js";

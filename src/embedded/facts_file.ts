@@ -4,7 +4,7 @@ import { Commands } from "../facts/commands.js";
 import { WatchedFile } from "../facts/watched_file.js";
 import { MemoryStore } from "../store/memory.js";
 import type { Clock, System, Timers } from "../system/index.js";
-import { factsOf } from "../facts/aged.js";
+import { factsOf } from "../facts/current_facts.js";
 import { Freshness } from "./freshness.js";
 import type { CompileEntry, KnownPolicy } from "../facts/facts_lookup.js";
 

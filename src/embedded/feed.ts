@@ -20,7 +20,7 @@ import type { Caller, Facts } from "../decision/ports.js";
 import { Registry } from "../facts/registry.js";
 import type { Json } from "../store/store.js";
 import type { Clock, System, Timers } from "../system/index.js";
-import { factsOf } from "../facts/aged.js";
+import { factsOf } from "../facts/current_facts.js";
 import { Freshness } from "./freshness.js";
 import { LocalHeard } from "./local_heard.js";
 import type { CompileEntry, KnownPolicy } from "../facts/facts_lookup.js";

@@ -3,7 +3,7 @@ import type { CatalogueEntry, Effect, Explanation, PolicyData, PolicyInput, Trie
 import { placeWords } from "../bundle/condition_words.js";
 import { valueAt } from "../decision/conditions.js";
 import type { ActivePolicy } from "../decision/ports.js";
-import { triedEntries } from "./tried.js";
+import { triedEntries } from "./tried_entries.js";
 import { findWays } from "./ways.js";
 
 /**

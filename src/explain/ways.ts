@@ -27,7 +27,7 @@ import { fits } from "../bundle/matchers.js";
 import { Sheet } from "../bundle/source.js";
 import { valueAt } from "../decision/conditions.js";
 import type { ActivePolicy } from "../decision/ports.js";
-import type { Tried } from "./tried.js";
+import type { Tried } from "./tried_entries.js";
 
 interface Candidate extends ExplainedChange {
   found: Value;

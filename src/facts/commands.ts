@@ -39,7 +39,7 @@ import { Ledger, turnOf, type Attribution, type LedgerOptions } from "./ledger.j
 import { restrictionOf, withBound, withEnd, withEvent, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
 import { checkAttributes } from "./fields.js";
 import { refuse } from "./problems.js";
-import { FactsReading } from "./reading.js";
+import { FactsReading } from "./facts_reading.js";
 import { Registry, split, type FactsCluster } from "./registry.js";
 import { TOKENS, checkTarget, revocationId } from "./revocations.js";
 import { Shared } from "./share.js";

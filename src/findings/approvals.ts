@@ -2,7 +2,7 @@
 import type { ApprovalState, Finding, GrantAnswer, WaitingApproval } from "../contract/index.js";
 import type { HeldAction } from "./held.js";
 import { wantedApprover, type ApprovingPolicy, type Reviewer } from "./verdicts.js";
-import type { WaitingAction } from "./waiting.js";
+import type { WaitingAction } from "./waiting_action.js";
 
 export interface ApprovalDeps {
   /** The newest first. */

@@ -1,6 +1,6 @@
 /** One finding, put together from its records, one after another. However many they are, it stays small. */
 import type { Answer, DecisionRecord, Finding, Reason, Severity, Sighted } from "../contract/index.js";
-import { waitingOf, type WaitingAction } from "./waiting.js";
+import { waitingOf, type WaitingAction } from "./waiting_action.js";
 import { aboutOfId, concerning, gravity, isBehavior, leading } from "./about.js";
 import type { FindingRecord, SeenAny } from "./finding_record.js";
 

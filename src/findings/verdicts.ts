@@ -26,7 +26,7 @@ import type { Clock } from "../system/index.js";
 import type { Findings } from "./findings.js";
 import type { HeldActions, HeldAction } from "./held.js";
 import { proposalOf, type FindingAction } from "./proposal.js";
-import { principalsOf } from "./waiting.js";
+import { principalsOf } from "./waiting_action.js";
 
 interface Changed {
   in_force: InForce | null;

@@ -1,2 +1,2 @@
 /** For a host or a guard: what a tool returned, taken apart for `POST /decisions/{id}/outcome`. */
-export { returnedOf } from "./returned.js";
+export { returnedOf } from "./returned_values.js";

@@ -8,7 +8,7 @@ import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type
 import { httpRefusal } from "../contract/refusals.js";
 import { Problem } from "../contract/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
-import { RefusedChecks } from "./envoy_refused.js";
+import { RefusedChecks } from "./refused_checks.js";
 import { GrpcConnection, Over } from "./grpc_connection.js";
 import { grpcServer, type GrpcOptions } from "./grpc_server.js";
 import type { Flight } from "./flights.js";

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { EventName, ReadyEvent, StreamEnd } from "../contract/index.js";
 import type { Reach, Sight, ReachedTask } from "../facts/reach.js";
 import type { Clock, Timers } from "../system/index.js";
-import { eventText, Pushed } from "./pushed.js";
+import { eventText, Pushed } from "./stream_followers.js";
 
 export interface EventLimits {
   subscribers_max: number;

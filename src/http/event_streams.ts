@@ -19,7 +19,7 @@ import { split, type Notice } from "../facts/registry.js";
 import type { Change } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { EventBatch, EventStream, textOf, type EventLimits, type Subscription, type StreamedChange } from "./event_stream.js";
-import { Followers } from "./pushed.js";
+import { Followers } from "./stream_followers.js";
 
 export interface EventStreamsDeps {
   commands: Commands;

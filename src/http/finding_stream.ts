@@ -14,7 +14,7 @@ import {
 } from "../contract/index.js";
 import type { Findings, FindingsFilter, ReaderPlace } from "../findings/findings.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Followers, Pushed, eventText, type StreamFollower } from "./pushed.js";
+import { Followers, Pushed, eventText, type StreamFollower } from "./stream_followers.js";
 
 export interface FindingStreamsDeps {
   findings: Pick<Findings, "news" | "now" | "listen">;

@@ -3,7 +3,7 @@ import { Problem, type Histogram, type ShownRecord, type Summary } from "../cont
 import type { NodeAnswers } from "../cluster/questions.js";
 import type { PageAsk, RecordQuestion, TimedPage } from "../records/ask.js";
 import { fromNodesCursor, toCursor, toNodesCursor } from "../records/cursor.js";
-import { mergedCounts, mergedItems, mergedSummary, type ByNode, type Ends } from "../records/merged.js";
+import { mergedCounts, mergedItems, mergedSummary, type ByNode, type Ends } from "../records/merged_answers.js";
 import type { RecordSearch } from "../records/search.js";
 import { NODE, histogramAsk, pageAsk, summaryAsk } from "./record_query.js";
 

@@ -13,7 +13,7 @@ import {
   type StreamEnd,
 } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
-import { Followers, Pushed, eventText, type StreamFollower } from "./pushed.js";
+import { Followers, Pushed, eventText, type StreamFollower } from "./stream_followers.js";
 
 export interface RecordStreamLimits {
   followers_max: number;

@@ -15,7 +15,7 @@ import { KeyRefused, type KeySet, type TokenKey } from "./keys.js";
 import { SCOPE_CLAIM, capped, namedScopes, type ScopeRules } from "./scopes.js";
 import { isSvidHeader, looksLikeSpiffe, trustDomainOf } from "./spiffe.js";
 import { TASK_AUDIENCE, TASK_ISSUER, type TaskTokens, type TaskWork } from "./task_tokens.js";
-import { VerifiedTokens } from "./verified.js";
+import { VerifiedTokens } from "./verified_tokens.js";
 
 /** One caller may ask for these; left out: for everything. */
 export interface CallerRights {

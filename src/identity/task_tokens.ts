@@ -14,7 +14,7 @@ import { identifier, seconds, tokenUse } from "./claims.js";
 import { checkSigned, readCompact, type CompactLimits } from "./compact.js";
 import { expired, invalid } from "./faults.js";
 import { FixedKeys, type TokenKey } from "./keys.js";
-import { VerifiedTokens } from "./verified.js";
+import { VerifiedTokens } from "./verified_tokens.js";
 
 export const TASK_ISSUER = "urn:remit:tasks";
 export const TASK_AUDIENCE = "urn:remit:task";

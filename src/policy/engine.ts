@@ -4,7 +4,7 @@
  */
 import { PolicyResult, type Catalogue, type PolicyIdentity, type Purpose, type Vocabulary, type Zone } from "../contract/index.js";
 import { BundleError, expiryOf, VerifiedBundle } from "../bundle/verify.js";
-import type { TrustedStore } from "../bundle/trusted.js";
+import type { TrustedStore } from "../bundle/trusted_store.js";
 import type { ActivePolicy, Engine, Evaluation } from "../decision/ports.js";
 import type { Clock } from "../system/index.js";
 import { PolicyInstance } from "./instance.js";

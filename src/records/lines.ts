@@ -2,7 +2,7 @@
 import { closeSync, existsSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { openRegular } from "../system/read_file.js";
-import { NEWLINE, segmentsOf } from "../audit/reading.js";
+import { NEWLINE, segmentsOf } from "../audit/record_lines.js";
 import { segmentName } from "../audit/segments.js";
 
 /** Place of a line in its file, in bytes and without its newline. */

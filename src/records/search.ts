@@ -2,7 +2,7 @@
 import { Problem, type RecordFilter } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 import { childProcess } from "../system/child.js";
-import { SupervisedThread, type ThreadOwner } from "../system/supervised.js";
+import { SupervisedThread, type ThreadOwner } from "../system/supervised_thread.js";
 import type { Thread } from "../system/thread.js";
 import type { RecordQuestion } from "./ask.js";
 import type { Extent, FromRecords, RefusedWhy, ServingOptions, ToRecords } from "./serve.js";

@@ -2,8 +2,8 @@
 import { closeSync, mkdirSync, readSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BesideLines } from "../audit/beside.js";
-import { numbered, parse } from "../audit/numbered.js";
-import { LineTooLong, NEWLINE } from "../audit/reading.js";
+import { numbered, parse } from "../audit/record_numbers.js";
+import { LineTooLong, NEWLINE } from "../audit/record_lines.js";
 import { segmentName } from "../audit/segments.js";
 import { RECORD_KINDS } from "../contract/index.js";
 import { openRegular } from "../system/read_file.js";

@@ -3,12 +3,12 @@
  * something goes wrong with what was derived, it begins again; the log has everything.
  */
 import type { RecordFilter } from "../contract/index.js";
-import { LineTooLong } from "../audit/reading.js";
+import { LineTooLong } from "../audit/record_lines.js";
 import { sleep, type Clock, type Timers } from "../system/index.js";
 import { asked, TooManyGroups, type RecordQuestion, type Some } from "./ask.js";
 import { briefText } from "./brief.js";
 import { TooDear } from "./engine.js";
-import { openTable } from "./opening.js";
+import { openTable } from "./table_opening.js";
 import type { Lacking, RecordTable } from "./table.js";
 
 /** Part of a record that is sent: all of it, as on a page, or what a finding is made of (`brief.ts`). */

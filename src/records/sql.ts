@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openOutside } from "./opening.js";
+import { openOutside } from "./table_opening.js";
 import { quoted } from "./schema.js";
 import { saidSql } from "./select.js";
 

@@ -6,7 +6,7 @@ import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { BesideLines } from "../audit/beside.js";
-import { segmentsOf } from "../audit/reading.js";
+import { segmentsOf } from "../audit/record_lines.js";
 import { segmentName } from "../audit/segments.js";
 import { SearchEngine, TooDear, type SearchEngineOptions } from "./engine.js";
 import { RecordLines } from "./lines.js";

@@ -5,7 +5,7 @@ import { floor } from "../decision/floor.js";
 import type { Situation } from "../decision/situation.js";
 import type { Evaluation, Task } from "../decision/ports.js";
 import type { RunningBundle } from "./bundles.js";
-import type { DecisionInputs } from "./recorded.js";
+import type { DecisionInputs } from "./recorded_decision.js";
 import type { FloorRead } from "./shapes.js";
 import type { Conclusion } from "../decision/question.js";
 

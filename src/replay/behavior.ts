@@ -3,7 +3,7 @@
  * otherwise: where none does, the profile was what its records make it.
  */
 import { lessons, type Lesson } from "../audit/fold.js";
-import { segmentsOf } from "../audit/reading.js";
+import { segmentsOf } from "../audit/record_lines.js";
 import { canonical, type Act, type Assessment } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";

@@ -3,8 +3,8 @@ import type { Evaluation } from "../decision/ports.js";
 import { decideAgain, type Evaluate } from "./again.js";
 import type { RunningBundle } from "./bundles.js";
 import { differences, type ValueDifference } from "./compare.js";
-import { dependsOnMask } from "./masked.js";
-import type { ReplayableRecord } from "./recorded.js";
+import { dependsOnMask } from "./mask_dependence.js";
+import type { ReplayableRecord } from "./recorded_decision.js";
 
 const OVERRUN = { ok: false, code: "evaluation_budget", detail: "", fuel: 0 } as const satisfies Evaluation;
 

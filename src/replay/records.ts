@@ -1,8 +1,8 @@
 /** The decisions in a log's folder, each with all that it was made of; and what can't be read, by its place. */
 import { parseTime, RECORD_VERSION, type DecisionRecord } from "../contract/index.js";
-import { LineTooLong, readLines, type Line } from "../audit/reading.js";
+import { LineTooLong, readLines, type Line } from "../audit/record_lines.js";
 import { BesideLines } from "../audit/beside.js";
-import { recordedOf, type ReplayableRecord } from "./recorded.js";
+import { recordedOf, type ReplayableRecord } from "./recorded_decision.js";
 import { isAsked, isDecisionRecord, isRefused } from "./shapes.js";
 
 /** Either end by a record's number or by its time, in milliseconds since the epoch; both are part of the range. */

@@ -8,7 +8,7 @@ import { inBatches, type ReplayProgress } from "./batches.js";
 import type { ReplayBundles } from "./bundles.js";
 import type { ValueDifference } from "./compare.js";
 import { judgeAgain } from "./judge.js";
-import type { ReplayableRecord } from "./recorded.js";
+import type { ReplayableRecord } from "./recorded_decision.js";
 import type { RecordRange, ReadRecord, UnreadableRecord } from "./records.js";
 
 export interface Differing {

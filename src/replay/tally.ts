@@ -1,7 +1,7 @@
 /** Counts what changes between decisions on record and those of another bundle. Bounded, however many there are. */
 import { canonical, type Answer, type Obligation, type PolicyIdentity, type Reason } from "../contract/index.js";
 import { isSameReasons } from "./compare.js";
-import type { ReplayableRecord } from "./recorded.js";
+import type { ReplayableRecord } from "./recorded_decision.js";
 import type { Conclusion } from "../decision/question.js";
 
 /** Verdicts on an action, from the one that goes ahead unseen to the one that doesn't go ahead. */

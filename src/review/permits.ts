@@ -1,5 +1,5 @@
 /** Permissions of a bundle's purposes, one verb on one type at a time, and which of them a decision used. */
-import { triedEntries } from "../explain/tried.js";
+import { triedEntries } from "../explain/tried_entries.js";
 import { entryWords, hoursWords } from "../bundle/diff.js";
 import type { BundleContent } from "../bundle/verify.js";
 import { WEEKS_BUCKET_MS, type Entry, type PolicyInput, type Purpose, type Zone } from "../contract/index.js";

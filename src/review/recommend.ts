@@ -13,7 +13,7 @@ import { LayoutUnclear, applied, type Edit } from "./text_edit.js";
 import { History, type AgentKnown, type GrantKnown } from "./history.js";
 import { LEFT, propose, tooLittle, wordsOf, type Floors, type Left, type ProposedNarrowing, type WhenChange } from "./proposal.js";
 import { stopped, tryOut, withPurposes, type Trial } from "./trial.js";
-import { unifiedDiff } from "./unified.js";
+import { unifiedDiff } from "./unified_diff.js";
 import { Usage, type CellUse, type UsageCounts, type UseExample } from "./usage.js";
 import { walk } from "./walk.js";
 import { PURPOSES_FILE, readWritten, type PermittedCell, type PermittingLine, type WrittenEntry } from "./written.js";

@@ -3,8 +3,8 @@
  * who decided about that, and what all this rests on. Memory is bounded, however many records there are.
  */
 import type { Verifier } from "../audit/tree/note.js";
-import { retainedIn } from "../audit/privacy/retained.js";
-import { segmentsOf } from "../audit/reading.js";
+import { retainedIn } from "../audit/privacy/retention_record.js";
+import { segmentsOf } from "../audit/record_lines.js";
 import type { BundleContent } from "../bundle/verify.js";
 import { canonical, type DecisionRecord, type PolicyInput } from "../contract/index.js";
 import { isAsked, isDecisionRecord, isRefused } from "../replay/shapes.js";

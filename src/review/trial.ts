@@ -4,7 +4,7 @@ import type { BundleContent } from "../bundle/verify.js";
 import { inBatches, type ReplayProgress } from "../replay/batches.js";
 import type { RunningBundle } from "../replay/bundles.js";
 import { judge } from "../replay/impact.js";
-import type { ReplayableRecord } from "../replay/recorded.js";
+import type { ReplayableRecord } from "../replay/recorded_decision.js";
 import type { RecordRange, ReadRecord } from "../replay/records.js";
 import { ReplayTally, type DecisionChange } from "../replay/tally.js";
 import { withheldKey } from "./proposal.js";

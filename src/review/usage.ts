@@ -2,7 +2,7 @@
  * Counts what each entry of a purpose was used for in the records of a period: one verb on one type at a time, since that is the least that
  * an entry can permit. Memory grows with the policy and not with the log.
  */
-import { triedEntries } from "../explain/tried.js";
+import { triedEntries } from "../explain/tried_entries.js";
 import { resolvePath, UnknownWord } from "../bundle/matchers.js";
 import {
   inputPlaces,
@@ -17,8 +17,8 @@ import {
 } from "../contract/index.js";
 import { vocabularyReader } from "../decision/values.js";
 import { fit } from "../replay/fit.js";
-import { dependsOnMask, withoutDigests } from "../replay/masked.js";
-import type { ReplayableRecord } from "../replay/recorded.js";
+import { dependsOnMask, withoutDigests } from "../replay/mask_dependence.js";
+import type { ReplayableRecord } from "../replay/recorded_decision.js";
 import { Distinct } from "./distinct.js";
 import { relationIn } from "./relation.js";
 import { cellKey, type PermittedCell, type WrittenEntry } from "./written.js";

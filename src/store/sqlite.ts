@@ -6,7 +6,7 @@ import { dirname, resolve as absolute } from "node:path";
 import type { Timers } from "../system/index.js";
 import { makeFolder } from "../system/folder.js";
 import { lock } from "../system/lock.js";
-import { SupervisedThread } from "../system/supervised.js";
+import { SupervisedThread } from "../system/supervised_thread.js";
 import { workerThread, type Thread } from "../system/thread.js";
 import { StoreUnreadable, type CallOutcome, type Page } from "./file.js";
 import type { FromKeeper, ToKeeper } from "./keeper.js";

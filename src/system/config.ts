@@ -7,20 +7,20 @@ import { dirname, resolve, sep } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { authzen, checkEnvoy, envoy, opa } from "./config/adapters.js";
 import { cluster } from "./config/cluster.js";
-import { behavior, bundle, decision, engine, facts } from "./config/deciding.js";
+import { behavior, bundle, decision, engine, facts } from "./config/decision.js";
 import { callers, checkCallerScopes, checkIssuers, identity } from "./config/identity.js";
-import { checkListening, events, hosts, limits, listen, tls } from "./config/listening.js";
+import { checkListening, events, hosts, limits, listen, tls } from "./config/listener.js";
 import { section, type ErrorAt } from "./config/parts.js";
 import { checkBundleSource } from "./config/sources.js";
 import { checkPublish, checkSinks, checkUploads, checkWitnesses, log, sinks, uploads } from "./config/records.js";
 import { checkSecurityEvents, securityEvents } from "./config/security_events.js";
 import { checkTelemetry, telemetry } from "./config/telemetry.js";
-import { checkFindings, checkObserve, findings, observe } from "./config/watching.js";
+import { checkFindings, checkObserve, findings, observe } from "./config/observation.js";
 import { readBytes } from "./read_file.js";
 import { readYamlAs } from "./yaml.js";
 import { schemas } from "./schemas.js";
 
-export { allowedHosts } from "./config/listening.js";
+export { allowedHosts } from "./config/listener.js";
 
 export const ConfigSchema = section(
   {

@@ -10,7 +10,7 @@ import { linkSync, readlinkSync, rmSync, statSync, statfsSync, writeFileSync, ty
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
-import { Locked, LockUnsafe, LockUnwritable, type Holder } from "./locked.js";
+import { Locked, LockUnsafe, LockUnwritable, type Holder } from "./lock_errors.js";
 import { readText } from "./read_file.js";
 
 /**

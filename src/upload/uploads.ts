@@ -1,7 +1,7 @@
 /** The service's side of uploads: starts the process that does them, and knows how they go. */
 import { childProcess } from "../system/child.js";
 import type { Timers } from "../system/index.js";
-import { SupervisedThread } from "../system/supervised.js";
+import { SupervisedThread } from "../system/supervised_thread.js";
 import type { Thread } from "../system/thread.js";
 import type { UploaderOptions, UploadStatus } from "./uploader.js";
 

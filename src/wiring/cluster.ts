@@ -11,7 +11,7 @@ import { NodeQuestions, type NodeAnswers } from "../cluster/questions.js";
 import type { ClusterAnswer, InForce } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
 import { ITSELF } from "../behavior/adjustments.js";
-import { factsOf } from "../facts/aged.js";
+import { factsOf } from "../facts/current_facts.js";
 import type { Commands } from "../facts/commands.js";
 import { processOf } from "../facts/held_grants.js";
 import type { OtherNodes } from "../facts/others.js";

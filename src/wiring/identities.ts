@@ -2,7 +2,7 @@
 import { Problem } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
 import type { HttpIdentity } from "../http/deps.js";
-import { configuredIdentity } from "../identity/configured.js";
+import { configuredIdentity } from "../identity/configured_identity.js";
 import type { JwtIdentity } from "../identity/jwt.js";
 import type { Config } from "../system/config.js";
 import type { System } from "../system/index.js";

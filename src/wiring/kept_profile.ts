@@ -4,7 +4,7 @@
  */
 import { lessonOfDeed, lessons, mayTell, type Lesson } from "../audit/fold.js";
 import type { Portrait } from "../behavior/portrait.js";
-import { segmentsOf } from "../audit/reading.js";
+import { segmentsOf } from "../audit/record_lines.js";
 import { NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
 import { readFactsText } from "../decision/facts_record.js";
 import type { KeptProfile, Log, Profile } from "../decision/ports.js";

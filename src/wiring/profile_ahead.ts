@@ -3,7 +3,7 @@
  * finds anything that a start would have to report, it leaves everything to the start.
  */
 import { records, type FoldedRecord } from "../audit/fold.js";
-import { segmentsOf } from "../audit/reading.js";
+import { segmentsOf } from "../audit/record_lines.js";
 import type { Clock } from "../system/index.js";
 import { BEHIND_RECORDS, tell, type LearnedProfile, type Learners } from "./kept_profile.js";
 import { readSnapshot } from "./snapshot_file.js";

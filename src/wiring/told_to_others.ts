@@ -4,7 +4,7 @@ import { exchanger } from "../system/exchange.js";
 import { setSigner, type SetSigner } from "../adapters/events/signer.js";
 import { StreamStore } from "../adapters/events/stream_store.js";
 import { Streams } from "../adapters/events/streams.js";
-import type { TellableChange } from "../adapters/events/telling.js";
+import type { TellableChange } from "../adapters/events/told_events.js";
 import { ITSELF } from "../behavior/adjustments.js";
 import { DELIVERY_METHODS, type ToldStream, type TransmitterMetadata } from "../contract/security_events.js";
 import type { Commands } from "../facts/commands.js";

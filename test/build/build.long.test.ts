@@ -2,7 +2,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { expect } from "chai";
 import { readArchive } from "../../src/bundle/archive.js";
-import { buildTests, evaluateWithOpa } from "../../src/bundle/compiled.js";
+import { buildTests, evaluateWithOpa } from "../../src/bundle/compiled_set.js";
 import { keyId, publicKey } from "../../src/bundle/signature.js";
 import { verifyBundle } from "../../src/bundle/verify.js";
 import type { Catalogue, PolicyData } from "../../src/contract/index.js";

@@ -8,7 +8,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { freePort } from "../../bench/processes.js";
 import { buildBundle } from "../../src/bundle/build.js";
-import { evaluateWithOpa } from "../../src/bundle/compiled.js";
+import { evaluateWithOpa } from "../../src/bundle/compiled_set.js";
 import { runOpa } from "../../src/bundle/opa.js";
 import { keyId, publicKey } from "../../src/bundle/signature.js";
 import { readUnverified, verifyBundle, type UnverifiedBundle } from "../../src/bundle/verify.js";

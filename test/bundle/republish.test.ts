@@ -2,7 +2,7 @@ import { createPublicKey } from "node:crypto";
 import { expect } from "chai";
 import { republishBundle, type RepublishOptions } from "../../src/bundle/republish.js";
 import { keyId } from "../../src/bundle/signature.js";
-import { TrustedStore } from "../../src/bundle/trusted.js";
+import { TrustedStore } from "../../src/bundle/trusted_store.js";
 import { verifyBundle, type VerifiedBundle } from "../../src/bundle/verify.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { archive, bundleBytes, codeOf, content, KEY, KEYS, NAME, NOW_MS, policyData, signed, STRANGER } from "./support.js";

@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { rebuildRecords } from "../../src/records/opening.js";
+import { rebuildRecords } from "../../src/records/table_opening.js";
 import { RandomLog } from "../records/random_log.js";
 import { remit, type Ran } from "./remit.js";
 

@@ -8,7 +8,7 @@ import { expect } from "chai";
 import type { FoundRecord, ShownRecord, SummaryGroup } from "../../src/contract/index.js";
 import { terminal } from "../../src/cli/ui.js";
 import { run } from "../../src/cli/main.js";
-import { rebuildRecords } from "../../src/records/opening.js";
+import { rebuildRecords } from "../../src/records/table_opening.js";
 import { RandomLog } from "../records/random_log.js";
 import { ask, runWithFacts, withAgent } from "../http/asking.js";
 import { REQUEST, tokenFor, type Running } from "../http/running.js";

@@ -3,7 +3,7 @@ import { appendFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { watching } from "../../src/cli/watching.js";
+import { watching } from "../../src/cli/set_changes.js";
 import { asset } from "../../src/system/paths.js";
 import { developmentKey } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";

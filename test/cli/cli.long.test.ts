@@ -10,7 +10,7 @@ import { EXIT_CODES, type Exit } from "../../src/cli/exit.js";
 import { sayFailure, terminal } from "../../src/cli/ui.js";
 import { StoreBehind } from "../../src/facts/ledger.js";
 import { LogDamaged } from "../../src/audit/segments.js";
-import { LockUnwritable, Locked } from "../../src/system/locked.js";
+import { LockUnwritable, Locked } from "../../src/system/lock_errors.js";
 import { asset } from "../../src/system/paths.js";
 import { makeSandbox } from "../../dev/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";

@@ -56,7 +56,7 @@ describe("a candidate on the policy's page, in a browser", function () {
     await page.keyboard.press("Enter");
     await page.waitForFunction("location.pathname === '/records'");
     await page.waitForSelector("tbody tr[data-row]");
-    expect(await page.locator("tbody tr[data-row]").count(), "records behind the count").to.equal(5);
+    expect(await page.locator("tbody tr[data-row]").count(), "records where to look").to.equal(5);
     expect(errors).to.deep.equal([]);
   });
 

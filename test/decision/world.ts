@@ -256,7 +256,7 @@ export class World {
   changes = new Map<string, number>();
   profile: KeptProfile = stillProfile();
   settled: NonNullable<Pdp["settled"]> = () => undefined;
-  authenticate: () => Caller | Promise<Caller> = () => CALLER;
+  authenticate: (authorization: string | undefined, scope: Scope) => Caller | Promise<Caller> = () => CALLER;
   limits = {
     depth_max: 32,
     members_max: 256,
@@ -286,7 +286,7 @@ export class World {
         },
       },
       identity: {
-        authenticate: () => world.authenticate(),
+        authenticate: (...asked) => world.authenticate(...asked),
         mayAskFor: () => world.permitted,
         agentProof: (token) => proven(world.agentProofs, token, "/agent_token"),
         taskProof: (token) => proven(world.taskProofs, token, "/task_token"),

@@ -123,12 +123,12 @@ describe("the ledger", () => {
 
     /** Lets the time pass for which memory waits to be told. */
     async function waited<T>(answer: Promise<T>): Promise<T> {
-      let isOver = false;
+      const state = { isOver: false };
       const over = (): void => {
-        isOver = true;
+        state.isOver = true;
       };
       answer.then(over, over);
-      while (!isOver) await world.timers.advance(100);
+      while (!state.isOver) await world.timers.advance(100);
       return answer;
     }
 
@@ -138,7 +138,7 @@ describe("the ledger", () => {
         {
           ...{ key, expected: world.disk.rows.findLast((row) => row.key === key)?.revision ?? 0 },
           ...{ by: "other", reason: null, change: "agent_changed" },
-          value: { ...(JSON.parse(world.disk.rows[0]?.value ?? "{}") as object), id: key.slice(6), ...changes } as never,
+          value: { ...(JSON.parse(world.disk.rows[0]?.value ?? "{}") as object), id: key.slice(6), ...changes },
           time: "2026-03-03T10:15:00Z",
         },
       ]);

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { TrustedStore } from "../../src/bundle/trusted.js";
+import { TrustedStore } from "../../src/bundle/trusted_store.js";
 import { BundleError, verifyBundle } from "../../src/bundle/verify.js";
 import type { Answer } from "../../src/contract/index.js";
 import { PolicyEngine } from "../../src/policy/engine.js";

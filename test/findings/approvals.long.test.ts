@@ -2,7 +2,7 @@ import { expect } from "chai";
 import { numbers } from "../threats/threat.js";
 import { Doors, tryPairs } from "./doors.js";
 
-/** More with `REMIT_PAIRS=10000`, which takes minutes. */
+/** More with `REMIT_PAIRS=10000`, which takes two hours on two shared cores; `bench/notes/approvals.md` has the longest run. */
 const PAIRS = Number(process.env["REMIT_PAIRS"] ?? 200);
 
 describe("approvals, whichever doors", function () {

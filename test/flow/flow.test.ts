@@ -2,7 +2,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import type { PolicyInput, Values, Vocabulary } from "../../src/contract/index.js";
 import { Flow, type FlowOptions } from "../../src/flow/flow.js";
-import { returnedOf } from "../../src/flow/returned.js";
+import { returnedOf } from "../../src/flow/returned_values.js";
 
 const email = { kind: "email" } as const;
 const text = { kind: "string", max: 20_000 } as const;

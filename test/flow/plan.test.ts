@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { planFault, type PolicyInput, type TaskPlan, type Values, type Vocabulary } from "../../src/contract/index.js";
 import { Flow, type FlowOptions } from "../../src/flow/flow.js";
-import { returnedOf } from "../../src/flow/returned.js";
+import { returnedOf } from "../../src/flow/returned_values.js";
 
 const text = { kind: "string", max: 2000 } as const;
 const type = (roles: Record<string, "destination" | "content" | "locator" | "commitment">, writes: Record<string, "service" | "author">) =>

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import type { Ground } from "../../src/authoring/run.js";
 import { groundOf, testSet, unbuilt } from "../../src/authoring/set.js";
 import { readTable } from "../../src/authoring/table.js";
-import { buildTests } from "../../src/bundle/compiled.js";
+import { buildTests } from "../../src/bundle/compiled_set.js";
 import { conditionWords } from "../../src/bundle/condition_words.js";
 import { Sheet, SourceErrors } from "../../src/bundle/source.js";
 import { WRITERS, type Condition, type FlowFactsInput, type PolicyInput } from "../../src/contract/index.js";

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { ReadInstruction } from "../../src/flow/instruction.js";
-import { returnedOf } from "../../src/flow/returned.js";
+import { returnedOf } from "../../src/flow/returned_values.js";
 import { readings, urlOf, valuesIn } from "../../src/flow/values.js";
 
 const found = (text: string, kinds: readonly string[] = ["email", "url", "account", "phone", "key"]): string[] =>

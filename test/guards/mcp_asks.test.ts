@@ -1,7 +1,7 @@
 /** Answers of an MCP server as the guard reads them: what is taken for one, what is handed on meanwhile, and what ends a request. */
 import { expect } from "chai";
 import { Asks, type AskedIn } from "../../src/guards/mcp/asks.js";
-import { returnedBy } from "../../src/guards/mcp/returned.js";
+import { returnedBy } from "../../src/guards/mcp/server_answers.js";
 import type { Request } from "../../src/guards/mcp/wire.js";
 import type { GuardedAnswer } from "../../src/guards/outside.js";
 import { returnedOf } from "../../src/flow/index.js";

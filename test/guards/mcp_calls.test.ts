@@ -7,7 +7,7 @@ import { GuardedCalls, type SessionIdentity } from "../../src/guards/mcp/calls.j
 import { readMapped, type Arguments } from "../../src/guards/mcp/mapping.js";
 import { redactedResult } from "../../src/guards/mcp/redact.js";
 import { McpRefusal } from "../../src/guards/mcp/refusal.js";
-import { returnedBy } from "../../src/guards/mcp/returned.js";
+import { returnedBy } from "../../src/guards/mcp/server_answers.js";
 import { ServerGone } from "../../src/guards/mcp/upstream.js";
 import type { Params, Reply, Request } from "../../src/guards/mcp/wire.js";
 import { StillTimers, turns } from "../facts/world.js";

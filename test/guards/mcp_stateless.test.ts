@@ -2,7 +2,7 @@
 import { expect } from "chai";
 import { argumentMismatch, decoded, encoded, mirrored, mirroredArguments, mismatch } from "../../src/guards/mcp/mirrored.js";
 import { redactedResult } from "../../src/guards/mcp/redact.js";
-import { returnedBy } from "../../src/guards/mcp/returned.js";
+import { returnedBy } from "../../src/guards/mcp/server_answers.js";
 import { completed, malformed, metaFor, unknownAnswer, unsupported } from "../../src/guards/mcp/stateless.js";
 import type { Params } from "../../src/guards/mcp/wire.js";
 

@@ -2,7 +2,7 @@
 import { closeSync, fstatSync, openSync, readSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { unordered } from "../../src/authoring/set.js";
-import { evaluateWithOpa } from "../../src/bundle/compiled.js";
+import { evaluateWithOpa } from "../../src/bundle/compiled_set.js";
 import type { Opa } from "../../src/bundle/opa.js";
 import { PROBLEMS, type Answer, type PolicyInput, type PolicyResult, type ProblemCode } from "../../src/contract/index.js";
 import type { Outcome, Received } from "./client.js";

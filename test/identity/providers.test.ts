@@ -9,7 +9,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { sign } from "node:crypto";
 import { Problem, type Scope } from "../../src/contract/index.js";
-import { configuredIdentity } from "../../src/identity/configured.js";
+import { configuredIdentity } from "../../src/identity/configured_identity.js";
 import type { JwtIdentity } from "../../src/identity/jwt.js";
 import { parseConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";

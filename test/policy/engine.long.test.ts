@@ -2,7 +2,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { TrustedStore } from "../../src/bundle/trusted.js";
+import { TrustedStore } from "../../src/bundle/trusted_store.js";
 import { BundleError, verifyBundle, type VerifiedBundle } from "../../src/bundle/verify.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
 import { compileAhead } from "../../src/policy/modules.js";

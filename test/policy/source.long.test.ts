@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { keyId } from "../../src/bundle/signature.js";
-import { TrustedStore } from "../../src/bundle/trusted.js";
+import { TrustedStore } from "../../src/bundle/trusted_store.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
 import { BundleSource, type BundleOutcome } from "../../src/policy/source.js";
 import type { Clock, Timers } from "../../src/system/index.js";

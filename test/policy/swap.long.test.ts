@@ -2,7 +2,7 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { TrustedStore } from "../../src/bundle/trusted.js";
+import { TrustedStore } from "../../src/bundle/trusted_store.js";
 import { readUnverified, verifyBundle, type VerifiedBundle } from "../../src/bundle/verify.js";
 import type { Answer, Entries, PolicyData } from "../../src/contract/index.js";
 import { decider, type Decided } from "../../src/decision/decide.js";

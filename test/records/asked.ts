@@ -5,7 +5,7 @@ import { join } from "node:path";
 import type { RecordFilter, RecordPage } from "../../src/contract/index.js";
 import { asked, type RecordQuestion } from "../../src/records/ask.js";
 import { fromCursor } from "../../src/records/cursor.js";
-import { openTable } from "../../src/records/opening.js";
+import { openTable } from "../../src/records/table_opening.js";
 import type { RecordTable } from "../../src/records/table.js";
 import { OVERDUE_MS } from "./brute.js";
 import { RandomLog, type LogOptions } from "./random_log.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { SearchEngine } from "../../src/records/engine.js";
 import { openSql, type SqlTables } from "../../src/records/sql.js";
-import { rebuildRecords } from "../../src/records/opening.js";
+import { rebuildRecords } from "../../src/records/table_opening.js";
 import { asset } from "../../src/system/paths.js";
 import { remit } from "../cli/remit.js";
 import { RandomLog } from "./random_log.js";

@@ -8,7 +8,7 @@ import { compilePolicySet } from "../../src/bundle/compile.js";
 import { editsOf } from "../../src/review/edit.js";
 import { LayoutUnclear, applied } from "../../src/review/text_edit.js";
 import type { ProposedNarrowing } from "../../src/review/proposal.js";
-import { unifiedDiff } from "../../src/review/unified.js";
+import { unifiedDiff } from "../../src/review/unified_diff.js";
 import { cellKey, readWritten, type WrittenEntry } from "../../src/review/written.js";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";

@@ -2,7 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { carryOutAlone, planRetention } from "../../src/audit/privacy/retention.js";
-import { RETAIN } from "../../src/audit/privacy/retained.js";
+import { RETAIN } from "../../src/audit/privacy/retention_record.js";
 import { segmentName } from "../../src/audit/segments.js";
 import { verifyLog } from "../../src/audit/tree/verify.js";
 import { review } from "../../src/review/review.js";

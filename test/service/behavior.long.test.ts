@@ -8,7 +8,7 @@ import { rederive, type RederivedCounts } from "../../src/replay/behavior.js";
 import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { tell } from "../../src/wiring/kept_profile.js";
-import { rederiving } from "../../src/wiring/rederiving.js";
+import { rederiving } from "../../src/wiring/rederivation.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { COMPILER_BUILD_MS_MAX, KEY, build } from "../build/support.js";
 import { publicPem } from "../bundle/support.js";

@@ -10,7 +10,7 @@ import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { CaughtUp } from "../../src/wiring/caught_up.js";
-import { Preparations } from "../../src/wiring/readied.js";
+import { Preparations } from "../../src/wiring/preparations.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { placeIn } from "./child.js";
 import { NOW, flag, seen, sighted } from "../findings/sightings.js";

@@ -8,7 +8,7 @@ import { readConfig, type Config } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { readBytes } from "../../src/system/read_file.js";
-import { Preparations, archiveLimits, instanceLimits } from "../../src/wiring/readied.js";
+import { Preparations, archiveLimits, instanceLimits } from "../../src/wiring/preparations.js";
 import { bundleTrust } from "../../src/wiring/trusted_keys.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";

@@ -190,7 +190,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found === "bundle_older" ? null : found;
     },
     without: {
-      "what was trusted": [cut.refusal("bundle/trusted.js", "check", "bundle_older")],
+      "what was trusted": [cut.refusal("bundle/trusted_store.js", "check", "bundle_older")],
     },
   },
   "refuses a bundle that was altered while it waited": {
@@ -202,7 +202,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found === "signature_key_unknown" ? null : found;
     },
     without: {
-      "verifying what it hasn't verified": [cut.condition("wiring/readied.js", "verify", "#verified", "this.#verified === null")],
+      "verifying what it hasn't verified": [cut.condition("wiring/preparations.js", "verify", "#verified", "this.#verified === null")],
     },
   },
   "refuses a bundle whose key was taken away while it waited": {
@@ -214,7 +214,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found === "signature_key_unknown" ? null : found;
     },
     without: {
-      "the keys that it has verified by": [cut.text("wiring/readied.js", "digestOf", "[...keys.keys()].sort()", "0")],
+      "the keys that it has verified by": [cut.text("wiring/preparations.js", "digestOf", "[...keys.keys()].sort()", "0")],
     },
   },
   "runs a bundle that came while it waited": {
@@ -229,7 +229,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found.includes('"sequence":13') ? null : found;
     },
     without: {
-      "looking at what is there": [cut.condition("wiring/readied.js", "verify", "#verified", "this.#verified === null")],
+      "looking at what is there": [cut.condition("wiring/preparations.js", "verify", "#verified", "this.#verified === null")],
     },
   },
   "serves by the configuration that is there when it takes over": {

@@ -11,7 +11,7 @@ import { SqliteStore, type StoreEvents } from "../../src/store/sqlite.js";
 import { StoreUnavailable } from "../../src/store/store.js";
 import { systemTimers } from "../../src/system/index.js";
 import { workerThread } from "../../src/system/thread.js";
-import { Locked } from "../../src/system/locked.js";
+import { Locked } from "../../src/system/lock_errors.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { keepsTheContract } from "./contract.js";
 import { broken, killUnderLoad } from "./kills.js";

@@ -1,7 +1,7 @@
 /** A process that tries a lock until it has it, and then writes its name into a journal until it is killed. */
 import { appendFileSync } from "node:fs";
 import { lock } from "../../src/system/lock.js";
-import { Locked } from "../../src/system/locked.js";
+import { Locked } from "../../src/system/lock_errors.js";
 
 const [, , path = "", journal = "", name = ""] = process.argv;
 

@@ -2,7 +2,7 @@ import { mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { lock } from "../../src/system/lock.js";
-import { Locked } from "../../src/system/locked.js";
+import { Locked } from "../../src/system/lock_errors.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { until } from "../store/support.js";
 import { skip } from "../skip.js";

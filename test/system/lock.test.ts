@@ -6,7 +6,7 @@ import { text } from "node:stream/consumers";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { lock, sharedFileSystem } from "../../src/system/lock.js";
-import { Locked, LockUnwritable } from "../../src/system/locked.js";
+import { Locked, LockUnwritable } from "../../src/system/lock_errors.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { until } from "../store/support.js";
 

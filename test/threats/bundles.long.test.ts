@@ -2,7 +2,7 @@
 import { createPublicKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { TrustedStore } from "../../src/bundle/trusted.js";
+import { TrustedStore } from "../../src/bundle/trusted_store.js";
 import type { PolicyIdentity } from "../../src/contract/index.js";
 import type { Config } from "../../src/system/config.js";
 import type { Logger } from "../../src/system/logger.js";
@@ -79,7 +79,7 @@ threat("C3", "a bundle older than one that decided isn't trusted again, whatever
   without: {
     "what the log says": [cut.returns("audit/last_policy.js", "lastPolicy", "null")],
     "its counting": [cut.never("wiring/trust.js", "openTrusted", "remember")],
-    "the comparison": [cut.refusal("bundle/trusted.js", "check", "bundle_older")],
+    "the comparison": [cut.refusal("bundle/trusted_store.js", "check", "bundle_older")],
   },
 });
 

@@ -135,7 +135,7 @@ threat("B3", "what two parsers could read differently is refused, before the cal
     const world = new World((await tree("decision/decide.js")).decider);
     let authenticated = 0;
     const { authenticate } = world;
-    world.authenticate = () => (authenticated++, authenticate());
+    world.authenticate = (...asked) => (authenticated++, authenticate(...asked));
     if (JSON_CORPUS.length < 400) return `only ${JSON_CORPUS.length} texts`;
     for (const { name, body, verdict } of JSON_CORPUS) {
       let text: string | undefined;

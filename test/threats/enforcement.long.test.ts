@@ -139,7 +139,7 @@ threat("A10", "an action runs as it was decided, in time, and only while nothing
       ),
     ],
     "changes taking answers back": [cut.refusal("client/held.js", "faultNow", "answer_dropped")],
-    "changes stopping what runs": [cut.call("client/running.js", "#stop", "stop")],
+    "changes stopping what runs": [cut.call("client/running_action.js", "#stop", "stop")],
     "hearing changes": [cut.always("client/held.js", "faultNow", "fresh", "#follower")],
   },
 });

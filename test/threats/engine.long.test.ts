@@ -58,7 +58,7 @@ threat("G1", "what comes after an evaluation that aborted is answered as ever", 
 threat("G2", "an activation that fails leaves the running bundle answering", {
   async check(tree) {
     const { PolicyEngine } = await tree("policy/engine.js");
-    const { TrustedStore } = await tree("bundle/trusted.js");
+    const { TrustedStore } = await tree("bundle/trusted_store.js");
     const { verifyBundle } = await tree("bundle/verify.js");
     const folder = mkdtempSync(join(tmpdir(), "remit-threat-"));
     const verified = async (bytes: Buffer): ReturnType<typeof verifyBundle> =>

@@ -32,7 +32,7 @@ const TRUSTED = ["user", "own", "service", "member"];
 threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
   async check(tree) {
     const { Flow } = await tree("flow/flow.js");
-    const { returnedOf } = await tree("flow/returned.js");
+    const { returnedOf } = await tree("flow/returned_values.js");
     const desk = (seen?: FlowOptions["seen"]) => {
       const flow = new Flow({ ...(seen !== undefined && { seen }) });
       let n = 0;
@@ -89,7 +89,7 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
 threat("A20", "a task's plan takes values from its steps alone, whatever was read or written beside them", {
   async check(tree) {
     const { Flow } = await tree("flow/flow.js");
-    const { returnedOf } = await tree("flow/returned.js");
+    const { returnedOf } = await tree("flow/returned_values.js");
     const plan: TaskPlan = [
       { step: "memo", verb: "read", type: "mail", id: "7" },
       { step: "book", verb: "read", type: "contact" },
@@ -136,7 +136,7 @@ threat("A20", "a task's plan takes values from its steps alone, whatever was rea
 threat("A20", "no agent makes unknown what another has seen, awaits or may still do", {
   async check(tree) {
     const { Flow } = await tree("flow/flow.js");
-    const { returnedOf } = await tree("flow/returned.js");
+    const { returnedOf } = await tree("flow/returned_values.js");
     const flow = new Flow({
       awaited_max: 50,
       seen: { values_max: 100, total_max: 200 },
@@ -188,5 +188,5 @@ threat("A20", "engines make only the tasks of their own agents unknown", {
     if (taken.some(({ taken }) => taken !== 1)) throw new Error("an honest record is refused");
     return refused.every(({ taken }) => taken === 0) ? null : `tasks became unknown: ${receiver.forgotten.join(", ")}`;
   },
-  without: { "the task being looked up": [cut.returns("wiring/handed_in.js", "HandedInRecords.#isOnItsOwnTask", "true")] },
+  without: { "the task being looked up": [cut.returns("wiring/handed_in_records.js", "HandedInRecords.#isOnItsOwnTask", "true")] },
 });

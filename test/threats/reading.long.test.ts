@@ -182,7 +182,7 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
     "markup being escaped": [cut.skip("replay/page/html.js", "escaped", ["replaceAll", "ENTITIES"])],
     "pages without what hides": [cut.skip("replay/page/html.js", "escaped", "text.replaceAll")],
     "a line for each message": [cut.call("system/logger.js", "logger", "stringify", "Object.values({ level, message, ...fields }).join(' ')")],
-    "lines of CEF without what hides": [cut.skip("audit/export/recorded.js", "lineText", ["replace", "UNSEEN"])],
+    "lines of CEF without what hides": [cut.skip("audit/export/exported_record.js", "lineText", ["replace", "UNSEEN"])],
     "a line for each event": [cut.call("audit/export/formats.js", "ocsfText", "ocsfEvent", "ocsfEvent(recorded), null, 1")],
   },
 });

@@ -430,7 +430,7 @@ threat("C7", "what isn't a file is not read, and no file beyond its bound", {
 threat("F7", "a clock that is years ahead drops no record, and no key of a mask that is in use", {
   async check(tree) {
     const [{ watchRetention }, { lastRecordTime, planRetention }] = [
-      await tree("audit/privacy/retaining.js"),
+      await tree("audit/privacy/retention_watch.js"),
       await tree("audit/privacy/retention.js"),
     ];
     const { folder: directory } = written();
@@ -468,7 +468,7 @@ threat("F7", "a clock that is years ahead drops no record, and no key of a mask 
     return shredded.includes("2026-01-11") ? "a command shreds the key of the period that was written in last" : null;
   },
   without: {
-    "looking at the clock": [cut.never("audit/privacy/retaining.js", "look", "ahead")],
+    "looking at the clock": [cut.never("audit/privacy/retention_watch.js", "look", "ahead")],
     "what was written last counting": [
       cut.text("audit/privacy/retention.js", "planRetention", "(await lastRecordTime(directory)) ?? Infinity", "Infinity"),
     ],

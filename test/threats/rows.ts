@@ -76,8 +76,8 @@ const rows = {
       "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs, and end subscriptions to what may no longer be read.",
     lives: [
       "src/client/held.ts",
-      "src/client/guarded.ts",
-      "src/client/running.ts",
+      "src/client/guarded_action.ts",
+      "src/client/running_action.ts",
       "src/client/heard.ts",
       "src/client/follower.ts",
       "src/guards/mcp/subscriptions.ts",
@@ -288,9 +288,9 @@ const rows = {
     threat: "An older bundle is activated again: put at the path, after the state folder was lost or put back from a backup.",
     control:
       "The highest sequence that was trusted is kept before a bundle decides, and each decision's record names it: a start takes the later of the two.",
-    lives: ["src/bundle/trusted.ts", "src/audit/last_policy.ts", "src/wiring/trust.ts"],
+    lives: ["src/bundle/trusted_store.ts", "src/audit/last_policy.ts", "src/wiring/trust.ts"],
     also: [
-      "test/bundle/trusted.test.ts",
+      "test/bundle/trusted_store.test.ts",
       "test/bundle/republish.test.ts",
       "test/audit/last_policy.test.ts",
       "test/service/rollback.long.test.ts",
@@ -373,7 +373,7 @@ const rows = {
   D7: {
     threat: "A caller hands in a record that no command can read, so that each gate over the log fails for good.",
     control: "Records of engines are taken in the shape that replays read, or refused, each for itself.",
-    lives: ["src/wiring/handed_in.ts", "src/replay/shapes.ts"],
+    lives: ["src/wiring/handed_in_records.ts", "src/replay/shapes.ts"],
   },
   E1: {
     threat: "Something is allowed after its revocation was acknowledged: under way, in a batch, on a task handed on.",
@@ -397,7 +397,7 @@ const rows = {
   E8: {
     threat: "The host's clock is set, forward or back, and what was over goes on.",
     control: "Stated ends are by the wall clock; a token, once seen, ends by the monotonic clock too; no answer outlives what it rests on.",
-    lives: ["src/identity/verified.ts", "src/decision/floor.ts", "src/decision/decide.ts", "src/facts/registry.ts"],
+    lives: ["src/identity/verified_tokens.ts", "src/decision/floor.ts", "src/decision/decide.ts", "src/facts/registry.ts"],
     also: ["test/faults/clock.test.ts", "test/simulation/simulation.long.test.ts"],
   },
   E9: {
@@ -470,14 +470,14 @@ const rows = {
     threat: "The host's clock is ahead, and old by it are all records and the keys of masks, which don't come back.",
     control:
       "Retention holds while more time has passed by the clock than since the last look or record, start after start, until an operator's command is given by it.",
-    lives: ["src/audit/privacy/clock_mark.ts", "src/audit/privacy/retaining.ts", "src/audit/privacy/retention.ts"],
-    also: ["test/audit/privacy/clock_mark.test.ts", "test/audit/privacy/retaining.long.test.ts"],
+    lives: ["src/audit/privacy/clock_mark.ts", "src/audit/privacy/retention_watch.ts", "src/audit/privacy/retention.ts"],
+    also: ["test/audit/privacy/clock_mark.test.ts", "test/audit/privacy/retention_watch.long.test.ts"],
   },
   F8: {
     threat: "A call that nobody permitted hides behind the decision on another of its kind, in traces.",
     control:
       "A decision vouches for a call of the same purpose and task, whose arguments and attributes are the same as far as both are known.",
-    lives: ["src/adapters/otlp/asked.ts"],
+    lives: ["src/adapters/otlp/decision_claims.ts"],
     also: ["test/adapters/otlp/service.long.test.ts"],
   },
   F9: {
@@ -490,8 +490,8 @@ const rows = {
     threat: "The folder that a web server serves has more than the published log, or leads the service to write to other files.",
     control:
       "Nothing that the configuration names may lie in it, by whatever links; a file is made there under a new name, never through a link.",
-    lives: ["src/system/config/records.ts", "src/audit/publish/published.ts"],
-    also: ["test/audit/publish/published.test.ts", "test/config/config.test.ts"],
+    lives: ["src/system/config/records.ts", "src/audit/publish/published_log.ts"],
+    also: ["test/audit/publish/published_log.test.ts", "test/config/config.test.ts"],
   },
   G1: {
     threat: "Evaluations that abort wear an engine instance out.",

@@ -416,8 +416,8 @@ threat("E8", "however the host's clock is set, nothing is allowed past an end, a
   },
   // prettier-ignore
   without: {
-    "a token's end by the monotonic clock": [cut.never("identity/verified.js", "find", "monotonic")],
-    "a token's end by the wall clock": [cut.never("identity/verified.js", "find", "wall")],
+    "a token's end by the monotonic clock": [cut.never("identity/verified_tokens.js", "find", "monotonic")],
+    "a token's end by the wall clock": [cut.never("identity/verified_tokens.js", "find", "wall")],
     "a task's expiry": [cut.row("decision/floor.js", "FLOOR", "task_expired")],
     "a grant's expiry": [cut.never("facts/held_grants.js", "#state", "expires_ms")],
     "an answer ending with its task": [cut.call("decision/answer.js", "validUntil", ["min", "situation"], "until")],

@@ -2,7 +2,7 @@
 import { generateKeyPairSync } from "node:crypto";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { readLines } from "../../src/audit/reading.js";
+import { readLines } from "../../src/audit/record_lines.js";
 import { leafHash } from "../../src/audit/tree/hash.js";
 import type { Config } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
@@ -110,7 +110,7 @@ threat("F10", "what is published is the log alone, and is written nowhere else",
     if (!taken("facts: {store: store}\nlog: {dir: log, publish: {dir: pub}}")) throw new Error("a folder of its own is refused");
     const served = SERVED.find(taken);
     if (served !== undefined) return served;
-    const { PublishedLog } = await tree("audit/publish/published.js");
+    const { PublishedLog } = await tree("audit/publish/published_log.js");
     const folder = temporaryDirectory();
     const kept = join(folder, "kept");
     writeFileSync(kept, "kept");
@@ -123,8 +123,8 @@ threat("F10", "what is published is the log alone, and is written nowhere else",
     "other folders and files being looked at": [cut.never("system/config/records.js", "checkPublish", "contains")],
     "the log's own being looked at": [cut.never("system/config/records.js", "checkPublish", "overlap")],
     "a new name for each file": [
-      cut.text("audit/publish/published.js", "PublishedLog.#write", "rmSync(`${file}.new`, { force: true });", ""),
-      cut.text("audit/publish/published.js", "PublishedLog.#write", ', flag: "wx"', ""),
+      cut.text("audit/publish/published_log.js", "PublishedLog.#write", "rmSync(`${file}.new`, { force: true });", ""),
+      cut.text("audit/publish/published_log.js", "PublishedLog.#write", ', flag: "wx"', ""),
     ],
   },
 });

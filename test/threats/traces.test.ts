@@ -15,7 +15,7 @@ const ACT = { agent: "a-1", verb: "create", type: "reply", id: null, time_ms: NO
 
 threat("F8", "a decision vouches for the call that it permitted, and for no other of the same kind", {
   async check(tree) {
-    const { DecisionClaims } = await tree("adapters/otlp/asked.js");
+    const { DecisionClaims } = await tree("adapters/otlp/decision_claims.js");
     const vouched = async (act: Partial<Act>, call: Partial<Request>, recorded: object = {}): Promise<boolean> => {
       const action = { agent: "a-1", purpose: "support", task: "T-1", verb: "create", type: "reply", id: null };
       const record = { kind: "decision", answer: { decision_id: "d-1" }, input: { request: CALL }, ...recorded };
@@ -41,8 +41,8 @@ threat("F8", "a decision vouches for the call that it permitted, and for no othe
     return null;
   },
   without: {
-    "the purpose": [cut.text("adapters/otlp/asked.js", "DecisionClaims.before", "action.purpose === purpose", "true")],
-    "the task": [cut.text("adapters/otlp/asked.js", "DecisionClaims.before", "action.task === task", "true")],
-    "arguments and attributes": [cut.returns("adapters/otlp/asked.js", "agrees", "true")],
+    "the purpose": [cut.text("adapters/otlp/decision_claims.js", "DecisionClaims.before", "action.purpose === purpose", "true")],
+    "the task": [cut.text("adapters/otlp/decision_claims.js", "DecisionClaims.before", "action.task === task", "true")],
+    "arguments and attributes": [cut.returns("adapters/otlp/decision_claims.js", "agrees", "true")],
   },
 });

@@ -2,7 +2,7 @@
  * Events that one stream is to send next: made from the changes of facts after its place, so that nothing is lost that the store has. An
  * event stays until its receiver has accepted it; the place moves on over what was accepted, or needn't be sent.
  */
-import type { ToldEvent } from "./telling.js";
+import type { ToldEvent } from "./told_events.js";
 
 /** Changes of facts, durable ones alone, and what each comes to for a stream. */
 export interface ChangeFeed<C extends { revision: number }> {

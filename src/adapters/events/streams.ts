@@ -22,7 +22,7 @@ import { Pusher } from "./pusher.js";
 import type { RetryOptions } from "../../system/attempts.js";
 import type { SetSigner } from "./signer.js";
 import type { KeptStream, StreamStore } from "./stream_store.js";
-import { TOLD_TYPES, eventsOf, isSubject, jtiOf, type TellableChange, type TellingContext } from "./telling.js";
+import { TOLD_TYPES, eventsOf, isSubject, jtiOf, type TellableChange, type TellingContext } from "./told_events.js";
 
 export interface StreamsOptions extends RetryOptions {
   issuer: string;

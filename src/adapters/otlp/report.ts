@@ -3,7 +3,7 @@ import { Problem, type ObservedAnswer } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import type { Observer } from "../../decision/observe.js";
 import { Tellings, hasArguments, toldBy, type ReportedAction, type ReportedCall } from "./actions.js";
-import type { DecisionClaims } from "./asked.js";
+import type { DecisionClaims } from "./decision_claims.js";
 import { CallBatch, CallMemory } from "./calls.js";
 import { jsonOfProtobuf } from "./protobuf.js";
 import type { OtelMapping } from "./mapping.js";

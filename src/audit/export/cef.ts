@@ -1,6 +1,6 @@
 /** Records in ArcSight's Common Event Format, version 0: one line each, whatever a record's texts hold. */
 import { ocsfEvent } from "./ocsf.js";
-import { lineText, objectOf, principalOf, requestOf, textOf, type ExportedRecord, type JsonObject } from "./recorded.js";
+import { lineText, objectOf, principalOf, requestOf, textOf, type ExportedRecord, type JsonObject } from "./exported_record.js";
 
 const VENDOR = "Remit";
 /** CEF's severity, 0 to 10, by OCSF's: Unknown, Informational, Low, Medium, High, Critical. */

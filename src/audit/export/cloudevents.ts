@@ -1,6 +1,6 @@
 /** Records as CloudEvents 1.0 in JSON, in structured mode. */
 import type { ExportData } from "../../contract/export.js";
-import { requestOf, textOf, traceOf, type ExportedRecord } from "./recorded.js";
+import { requestOf, textOf, traceOf, type ExportedRecord } from "./exported_record.js";
 import { ocsfEvent } from "./ocsf.js";
 
 const SCHEMAS: Readonly<Record<number, string>> = {

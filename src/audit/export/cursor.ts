@@ -5,7 +5,7 @@
 import { hash } from "node:crypto";
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { objectOf, textOf, type Writer } from "./recorded.js";
+import { objectOf, textOf, type Writer } from "./exported_record.js";
 import { readText } from "../../system/read_file.js";
 
 export interface Cursor {

@@ -1,6 +1,6 @@
 /** The service's side of export: starts the thread that does it, tells it how far records are on disk, and knows how it goes. */
 import type { Timers } from "../../system/index.js";
-import { SupervisedThread } from "../../system/supervised.js";
+import { SupervisedThread } from "../../system/supervised_thread.js";
 import { workerThread, type Thread } from "../../system/thread.js";
 import type { TlsFiles } from "../../system/tls_files.js";
 import type { KafkaOptions } from "./kafka.js";

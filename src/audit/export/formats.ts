@@ -6,7 +6,7 @@ import { cloudEventText } from "./cloudevents.js";
 import { ocsfEvent } from "./ocsf.js";
 import { opaEvent } from "./opa.js";
 import { otlpLogRecord } from "./otlp.js";
-import type { ExportedRecord } from "./recorded.js";
+import type { ExportedRecord } from "./exported_record.js";
 import { asciiJson, counted, syslogMessage } from "./syslog.js";
 
 export interface FormatOptions {

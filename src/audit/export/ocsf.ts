@@ -15,7 +15,7 @@ import {
   type Severity,
 } from "../../contract/index.js";
 import { leafHash } from "../tree/hash.js";
-import { objectOf, principalOf, requestOf, textOf, without, type JsonObject, type ExportedRecord } from "./recorded.js";
+import { objectOf, principalOf, requestOf, textOf, without, type JsonObject, type ExportedRecord } from "./exported_record.js";
 
 const VERSION = "1.8.0";
 const PRODUCT = "Remit";

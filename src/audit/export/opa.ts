@@ -4,7 +4,7 @@
  */
 import { hash } from "node:crypto";
 import type { DecisionRecord } from "../../contract/index.js";
-import { requestOf, traceOf, without, type JsonObject, type ExportedRecord, type Writer } from "./recorded.js";
+import { requestOf, traceOf, without, type JsonObject, type ExportedRecord, type Writer } from "./exported_record.js";
 
 export interface OpaEvent {
   labels: Record<string, string>;

@@ -1,6 +1,6 @@
 /** Records as log records of OTLP in JSON (opentelemetry-proto, `logs/v1`): the record as it is in the log is the body. */
 import { parseTime } from "../../contract/index.js";
-import { requestOf, textOf, traceOf, type ExportedRecord } from "./recorded.js";
+import { requestOf, textOf, traceOf, type ExportedRecord } from "./exported_record.js";
 
 /** Severities of OpenTelemetry's data model for logs. */
 const INFO = 9;

@@ -8,11 +8,11 @@ import type { System } from "../../system/index.js";
 import type { Post, Posted } from "../../system/post.js";
 import { readHeaders } from "../../system/headers_file.js";
 import { readToken } from "../../system/read_file.js";
-import { segmentsOf } from "../reading.js";
+import { segmentsOf } from "../record_lines.js";
 import { leafHash } from "../tree/hash.js";
 import { CursorDamaged, cursorFile, readCursor, writeCursor, type Cursor } from "./cursor.js";
 import { encode, framingOf, type FormatOptions } from "./formats.js";
-import type { Writer } from "./recorded.js";
+import type { Writer } from "./exported_record.js";
 import { RecordSource, writerAt, type Position, type SourceLine } from "./source.js";
 
 export interface SinkOptions extends FormatOptions, RetryOptions {

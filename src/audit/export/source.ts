@@ -2,10 +2,10 @@
 import { join } from "node:path";
 import type { DecisionRecord, LogRecord, ServiceRecord } from "../../contract/index.js";
 import { BesideLines } from "../beside.js";
-import { numberedIn } from "../numbered.js";
-import { readLines, segmentsOf, type Line } from "../reading.js";
+import { numberedIn } from "../record_numbers.js";
+import { readLines, segmentsOf, type Line } from "../record_lines.js";
 import { readUnverified } from "../tree/checkpoint.js";
-import type { ExportedRecord, Writer } from "./recorded.js";
+import type { ExportedRecord, Writer } from "./exported_record.js";
 import { readBytes } from "../../system/read_file.js";
 
 /** The place after a record. */

@@ -1,7 +1,7 @@
 /** Records as syslog messages (RFC 5424), for receivers over TLS (RFC 5425) and TCP (RFC 6587, octet counting). */
 import { hostname } from "node:os";
 import { parseTime } from "../../contract/index.js";
-import { lineText, requestOf, textOf, type ExportedRecord } from "./recorded.js";
+import { lineText, requestOf, textOf, type ExportedRecord } from "./exported_record.js";
 
 /** Facility `log audit` (RFC 5424, table 1). */
 const FACILITY = 13;

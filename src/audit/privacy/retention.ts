@@ -11,7 +11,7 @@ import { openRegularFile, readRegularFile } from "../../system/read_file.js";
 import { BesideLines, type LineReference } from "../beside.js";
 import { CURSOR, CursorDamaged, readCursor } from "../export/cursor.js";
 import { nodeFiles } from "../files.js";
-import { readLines, segmentsOf, timeIn } from "../reading.js";
+import { readLines, segmentsOf, timeIn } from "../record_lines.js";
 import { CHECKPOINT } from "../seal.js";
 import { Segments, besideName } from "../segments.js";
 import { readUnverified } from "../tree/checkpoint.js";
@@ -19,7 +19,7 @@ import { hashesOf, isWhole, nodeTiles, onlyRead, TiledTree, tilePath, type TileF
 import { leafHash, toBase64, type Hash } from "../tree/hash.js";
 import { rootOf, TILE_WIDTH } from "../tree/levels.js";
 import { periodsOver, shred } from "./keys.js";
-import { RETAIN, RETAINED, SHRED, readRetained, type Retained } from "./retained.js";
+import { RETAIN, RETAINED, SHRED, readRetained, type Retained } from "./retention_record.js";
 
 /** Records before this one, or of before this time (milliseconds since the epoch). */
 export type Before = { seq: number } | { ms: number };

@@ -1,14 +1,14 @@
 /** Compares what is published as static files with the log: made again from the records, and from tiles where records were dropped. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { readLines, segmentsOf } from "../reading.js";
+import { readLines, segmentsOf } from "../record_lines.js";
 import type { Damage } from "../tree/damage.js";
 import { leafHash, type Hash } from "../tree/hash.js";
 import { Levels, TILE_WIDTH } from "../tree/levels.js";
 import { entriesTile, hashesOf, isWhole, nodeTiles, TILE_BYTES, tileCounts, tileOf, tilePath } from "../tree/tiles.js";
 import { readBytes } from "../../system/read_file.js";
 import type { Derived } from "../tree/verify.js";
-import { firstBundle, publishedCheckpoint, PublishRefused } from "./published.js";
+import { firstBundle, publishedCheckpoint, PublishRefused } from "./published_log.js";
 
 /** Each record behind its length of two bytes. */
 const BUNDLE_BYTES_MAX = TILE_WIDTH * (2 + 65_535);

@@ -1,8 +1,8 @@
 /** The service's side of publishing: starts the thread that does it, and knows how far it has come. */
 import type { Timers } from "../../system/index.js";
-import { SupervisedThread } from "../../system/supervised.js";
+import { SupervisedThread } from "../../system/supervised_thread.js";
 import { workerThread, type Thread } from "../../system/thread.js";
-import type { PublishedState } from "./published.js";
+import type { PublishedState } from "./published_log.js";
 
 export interface PublisherOptions {
   /** The log's. */

@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { systemTimers } from "../../system/index.js";
 import { runInBackground } from "../../system/thread.js";
-import { PublishedLog } from "./published.js";
+import { PublishedLog } from "./published_log.js";
 import type { FromPublisher, PublisherOptions } from "./publisher.js";
 
 if (parentPort === null) throw new Error("this module is a worker's");

@@ -22,7 +22,7 @@ export function addPublish(audit: Command, ui: Ui): void {
     .addHelpText("after", HELP)
     .action(async (folder: string, { out, json }: { out: string; json?: true }) => {
       const [{ PublishedLog, PublishRefused }, { CHECKPOINT }] = await Promise.all([
-        import("../../audit/publish/published.js"),
+        import("../../audit/publish/published_log.js"),
         import("../../audit/seal.js"),
       ]);
       if (!existsSync(`${folder}/${CHECKPOINT}`))

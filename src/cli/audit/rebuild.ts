@@ -1,7 +1,7 @@
 /** `remit audit rebuild-index`: rebuilds the index of a log. */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
-import { segmentsOf } from "../../audit/reading.js";
+import { segmentsOf } from "../../audit/record_lines.js";
 import { CliError } from "../exit.js";
 import { sayJson, type Ui } from "../ui.js";
 import { sayLacking, sayProgress } from "./source.js";
@@ -18,7 +18,7 @@ export function addRebuildIndex(audit: Command, ui: Ui): void {
         throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
       if (segmentsOf(folder).length === 0)
         throw new CliError("invalid", `there are no records in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");
-      const { rebuildRecords } = await import("../../records/opening.js");
+      const { rebuildRecords } = await import("../../records/table_opening.js");
       const { seq, lacking } = await rebuildRecords(folder, sayProgress(ui));
       if (json === true) sayJson(ui, { ok: true, indexed_to: seq, lacking });
       else ui.out(`${ui.paint("green", "rebuilt")}  up to record ${seq}`);

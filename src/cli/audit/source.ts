@@ -90,7 +90,7 @@ async function folderSource(folder: string, ui: Ui): Promise<SearchedSource> {
   if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)
     throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
   const [{ openOutside, takeAll }, { asked }, { filterOf, pageAsk, recordQuery, summaryAsk }, { readQuery }] = await Promise.all([
-    import("../../records/opening.js"),
+    import("../../records/table_opening.js"),
     import("../../records/ask.js"),
     import("../../http/record_query.js"),
     import("../../http/query.js"),

@@ -4,7 +4,7 @@ import { runCase, type CaseReport, type Ground } from "../../authoring/run.js";
 import { groundOf, openTable, testSet, unbuilt } from "../../authoring/set.js";
 import { situationOf } from "../../authoring/situation.js";
 import type { DecisionTable, TableCase } from "../../authoring/table.js";
-import { buildTables } from "../../bundle/compiled.js";
+import { buildTables } from "../../bundle/compiled_set.js";
 import { OpaUnavailable, type Opa } from "../../bundle/opa.js";
 import { SourceErrors, type SourceNote } from "../../bundle/source.js";
 import { Problem } from "../../contract/index.js";

@@ -4,7 +4,7 @@ import { bundleDigest, fileHashes } from "../../bundle/digest.js";
 import type { BundleMetadata, Catalogue, PolicyData, ShownRecord } from "../../contract/index.js";
 import { RunningBundle } from "../../replay/bundles.js";
 import { judgeAgain } from "../../replay/judge.js";
-import { recordedOf, type Parts, type ReplayableRecord } from "../../replay/recorded.js";
+import { recordedOf, type Parts, type ReplayableRecord } from "../../replay/recorded_decision.js";
 import { systemClock } from "../../system/index.js";
 import { readArchive } from "./host/archive.js";
 import type { FromReplay, ToReplay } from "./replay_messages.js";

@@ -1,7 +1,7 @@
 /** Ways out of the playground: a link with the text in its fragment, which no server receives, files, and a patch. */
 import type { SetFiles } from "./playground_messages.js";
 import type { Edit } from "../../review/text_edit.js";
-import { unifiedDiff } from "../../review/unified.js";
+import { unifiedDiff } from "../../review/unified_diff.js";
 
 /** Most characters of a fragment that is opened, and of the text in it. */
 const FRAGMENT_MAX = 512 * 1024;

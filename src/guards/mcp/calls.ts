@@ -9,7 +9,7 @@ import type { Served } from "./downstream.js";
 import { actionOf, withArgument, type MappedAction, type Arguments, type Mapped } from "./mapping.js";
 import { redactedResult } from "./redact.js";
 import { REFUSALS, McpRefusal } from "./refusal.js";
-import { returnedBy } from "./returned.js";
+import { returnedBy } from "./server_answers.js";
 import type { Remit } from "./remit.js";
 import { ServerGone, type Upstream } from "./upstream.js";
 import { traceOf, type Params, type Reply, type Request } from "./wire.js";

@@ -9,7 +9,7 @@ import type { HttpRefusal } from "../../contract/refusals.js";
 import { httpRefusal } from "../../contract/refusals.js";
 import { readHeldBytes } from "../body.js";
 import type { EnvoyDeps, HttpDeps } from "../deps.js";
-import { RefusedChecks } from "../envoy_refused.js";
+import { RefusedChecks } from "../refused_checks.js";
 import type { FrontRoute } from "../front.js";
 import type { Content } from "../reply.js";
 import { DECIDING_PROBLEMS } from "./decide.js";

@@ -1,6 +1,6 @@
 /** Checks of where bundles are fetched from. */
 import type { Static } from "../../contract/type.js";
-import type { bundle } from "./deciding.js";
+import type { bundle } from "./decision.js";
 import type { ErrorAt } from "./parts.js";
 import { OUTGOING, isLoopback, isOutgoingUrl } from "./urls.js";
 

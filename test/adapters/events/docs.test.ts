@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { CAEP, EVENT_TYPES, RISC, shortName } from "../../../src/adapters/events/event_types.js";
 import { SET_ERRORS } from "../../../src/adapters/events/refusals.js";
-import { TOLD_TYPES } from "../../../src/adapters/events/telling.js";
+import { TOLD_TYPES } from "../../../src/adapters/events/told_events.js";
 import { parseConfig } from "../../../src/system/config.js";
 import { system } from "../../../src/system/index.js";
 import { asset } from "../../../src/system/paths.js";

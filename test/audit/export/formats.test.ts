@@ -8,7 +8,7 @@ import { canonical, parseTime } from "../../../src/contract/index.js";
 import { encode, type FormatOptions } from "../../../src/audit/export/formats.js";
 import { ocsfEvent } from "../../../src/audit/export/ocsf.js";
 import { opaEvent } from "../../../src/audit/export/opa.js";
-import type { ExportedRecord } from "../../../src/audit/export/recorded.js";
+import type { ExportedRecord } from "../../../src/audit/export/exported_record.js";
 import { asset } from "../../../src/system/paths.js";
 import { faultsOf } from "./ocsf_checker.js";
 import { ID, SAMPLES, WRITER, answer, decision, hostileRecord, input, reason, recorded } from "./records.js";

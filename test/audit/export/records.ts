@@ -4,7 +4,7 @@ import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import fc from "fast-check";
 import { canonical, type LogRecord } from "../../../src/contract/index.js";
-import type { ExportedRecord } from "../../../src/audit/export/recorded.js";
+import type { ExportedRecord } from "../../../src/audit/export/exported_record.js";
 
 export const WRITER = { origin: "remit.example/log", version: "1.2.3" };
 export const TIME = "2026-11-25T09:00:00.123Z";

@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { expect } from "chai";
 import fc from "fast-check";
 import { encode, type FormatOptions } from "../../../src/audit/export/formats.js";
-import type { ExportedRecord } from "../../../src/audit/export/recorded.js";
+import type { ExportedRecord } from "../../../src/audit/export/exported_record.js";
 import { asciiJson } from "../../../src/audit/export/syslog.js";
 import { ID, SAMPLES, WRITER, decision, hostileRecord, input, recorded } from "./records.js";
 import { messagesIn, parseCef, parseSyslog, type CefEvent, type SyslogMessage } from "./syslog_support.js";

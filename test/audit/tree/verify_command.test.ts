@@ -7,7 +7,7 @@ import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import type { Hash } from "../../../src/audit/tree/hash.js";
 import { printReceipt } from "../../../src/audit/tree/receipt.js";
 import { RECORD_VERSION, canonical } from "../../../src/contract/index.js";
-import { rebuildRecords } from "../../../src/records/opening.js";
+import { rebuildRecords } from "../../../src/records/table_opening.js";
 import { remit } from "../../cli/remit.js";
 import { temporaryDirectory } from "../temporary.js";
 import { LOG_KEY, signerOf, writeLog } from "./written.js";

@@ -31,9 +31,20 @@ interface BundleEvent {
 
 const DONE: Readonly<Record<string, string>> = { publish: "published", stage: "staged", stage_ended: "stage ended" };
 
+/** Words for the ways in which a stage ends. */
+const ENDS: Readonly<Record<string, string>> = {
+  flips: "too many differed",
+  errors: "it failed too often",
+  expired: "the bundle expired",
+  activated: "a bundle was activated",
+  replaced: "another was staged",
+  dropped: "somebody ended it",
+  stopped: "the service stopped",
+};
+
 function whyText({ code, detail, from }: BundleEvent): string {
   if (detail?.compared !== undefined)
-    return `${detail.why ?? ""}: ${detail.flips ?? 0} of ${counted(detail.compared, "decision")} differed`;
+    return `${ENDS[detail.why ?? ""] ?? "it ended"}: ${detail.flips ?? 0} of ${counted(detail.compared, "decision")} differed`;
   return detail?.reason ?? code ?? (from === undefined ? "" : `from ${from === "path" ? "its file" : from.replaceAll("_", " ")}`);
 }
 

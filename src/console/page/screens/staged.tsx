@@ -65,11 +65,14 @@ export function Staged({ staged, reload }: { staged: StagedBundle; reload: () =>
             </thead>
             <tbody>
               {differences.map(({ from, to, reason, agent, count }) => {
+                // Records don't say what a candidate would have decided: those of the agent with this decision are where to look.
                 const query = new URLSearchParams({ agent, decision: from, from: since });
                 return (
                   <tr key={`${from} ${to} ${reason} ${agent}`} data-row tabIndex={0} data-href={`/records?${query.toString()}`}>
                     <td>
-                      <Mark kind={markOf({ decision: from, waits: false })} />
+                      <a href={`/records?${query.toString()}`}>
+                        <Mark kind={markOf({ decision: from, waits: false })} />
+                      </a>
                     </td>
                     <td>
                       <Mark kind={markOf({ decision: to, waits: false })} />
@@ -82,9 +85,7 @@ export function Staged({ staged, reload }: { staged: StagedBundle; reload: () =>
                     <td class="wide">
                       <Said text={reason} max={160} />
                     </td>
-                    <td class="number">
-                      <a href={`/records?${query.toString()}`}>{count.toLocaleString("en")}</a>
-                    </td>
+                    <td class="number">{count.toLocaleString("en")}</td>
                   </tr>
                 );
               })}
@@ -92,7 +93,7 @@ export function Staged({ staged, reload }: { staged: StagedBundle; reload: () =>
           </table>
         </div>
       )}
-      <p>
+      <p class="tools">
         <button type="button" disabled={!may} onClick={() => setDropping(true)}>
           {share === 0 ? "End the shadow …" : "Let the running one decide for all …"}
         </button>

@@ -1,5 +1,5 @@
 /** Puts together what tells of enforcement that isn't alive: notices, sensors that are missed, and traces. */
-import { DecisionClaims } from "../adapters/otlp/asked.js";
+import { DecisionClaims } from "../adapters/otlp/decision_claims.js";
 import { readOtelMapping } from "../adapters/otlp/mapping.js";
 import { OtlpReports } from "../adapters/otlp/report.js";
 import { UnknownWords } from "../adapters/otlp/unknown_words.js";

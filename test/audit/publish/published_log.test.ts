@@ -13,7 +13,7 @@ import {
 import { dirname, join } from "node:path";
 import { expect } from "chai";
 import { checkPublished } from "../../../src/audit/publish/check.js";
-import { PublishedLog, PublishRefused, type PublishedState } from "../../../src/audit/publish/published.js";
+import { PublishedLog, PublishRefused, type PublishedState } from "../../../src/audit/publish/published_log.js";
 import { openCheckpoint, signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { EMPTY_ROOT, leafHash } from "../../../src/audit/tree/hash.js";
 import { entriesOf, tileCounts, tilePath } from "../../../src/audit/tree/tiles.js";

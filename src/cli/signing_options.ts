@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { InvalidArgumentError } from "commander";
 import { keyId, publicKey } from "../bundle/signature.js";
-import { TrustedStore } from "../bundle/trusted.js";
+import { TrustedStore } from "../bundle/trusted_store.js";
 import { verifyBundle } from "../bundle/verify.js";
 import { parseTime } from "../contract/index.js";
 import { PolicyEngine } from "../policy/engine.js";

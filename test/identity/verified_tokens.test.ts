@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { FixedKeys, pemKey, type KeySet, type TokenKey } from "../../src/identity/keys.js";
-import { VerifiedTokens, type Verified } from "../../src/identity/verified.js";
+import { VerifiedTokens, type Verified } from "../../src/identity/verified_tokens.js";
 import { ec } from "./tokens.js";
 
 describe("tokens that have been verified", () => {

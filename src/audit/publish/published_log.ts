@@ -7,7 +7,7 @@ import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { overlap } from "../../system/folder.js";
 import { readBytes } from "../../system/read_file.js";
-import { readLines, segmentsOf, type Line } from "../reading.js";
+import { readLines, segmentsOf, type Line } from "../record_lines.js";
 import { CHECKPOINT } from "../seal.js";
 import { readUnverified, type Checkpoint } from "../tree/checkpoint.js";
 import { leafHash } from "../tree/hash.js";

@@ -4,7 +4,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { makeSandbox, type Sandbox } from "../../dev/sandbox.js";
-import { configuredIdentity } from "../../src/identity/configured.js";
+import { configuredIdentity } from "../../src/identity/configured_identity.js";
 import { KeyRefused } from "../../src/identity/keys.js";
 import type { JwtIdentity } from "../../src/identity/jwt.js";
 import { checkService } from "../../src/wiring/checks.js";

@@ -1,6 +1,6 @@
 /** Finds out whether a recorded decision can still be repeated without the values that are masked. */
 import { masksRead, type PolicyInput, type Vocabulary } from "../contract/index.js";
-import type { ReplayableRecord } from "./recorded.js";
+import type { ReplayableRecord } from "./recorded_decision.js";
 
 /** Returns true if the decision of a policy with this vocabulary may depend on, or mention, a masked value. */
 export function dependsOnMask({ masked, made }: ReplayableRecord, vocabulary: Vocabulary): boolean {

@@ -6,7 +6,7 @@ import type { OwnRecords } from "../audit/own_records.js";
 import { cursorFile } from "../audit/export/cursor.js";
 import { Witness, type WitnessedLog } from "../audit/witness.js";
 import { Publisher } from "../audit/publish/publisher.js";
-import { onRecord, watchRetention } from "../audit/privacy/retaining.js";
+import { onRecord, watchRetention } from "../audit/privacy/retention_watch.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { RecordSearch } from "../records/search.js";
 import type { ClusterNode, NodeParts } from "./cluster.js";

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { Histogram, RecordOrder, Summary, SummaryGroup } from "../../src/contract/index.js";
 import type { TimedPage } from "../../src/records/ask.js";
 import { fromNodesCursor, toNodesCursor } from "../../src/records/cursor.js";
-import { mergedCounts, mergedItems, mergedSummary, type Ends } from "../../src/records/merged.js";
+import { mergedCounts, mergedItems, mergedSummary, type Ends } from "../../src/records/merged_answers.js";
 import { drawing } from "../facts/world.js";
 
 interface Stored {

@@ -5,7 +5,7 @@
  */
 import { createHash } from "node:crypto";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
-import { TrustedStore } from "../bundle/trusted.js";
+import { TrustedStore } from "../bundle/trusted_store.js";
 import { checkExpiry, verifyBundle, type VerifiedBundle, type VerifyOptions } from "../bundle/verify.js";
 import type { PolicyIdentity } from "../contract/index.js";
 import { Chain } from "../decision/chain.js";

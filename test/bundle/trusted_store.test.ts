@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { BundleError } from "../../src/bundle/errors.js";
-import { SEQUENCE_STEP_MAX, TrustedStore } from "../../src/bundle/trusted.js";
+import { SEQUENCE_STEP_MAX, TrustedStore } from "../../src/bundle/trusted_store.js";
 import type { PolicyIdentity } from "../../src/contract/index.js";
 import { codeOf } from "./support.js";
 

@@ -9,7 +9,7 @@ import { Obligations, known, modified, type Handlers } from "./obligations.js";
 import { checkNames, integer, type DecideOptions } from "./options.js";
 import type { OutcomeReporter } from "./outcomes.js";
 import type { Outside } from "./outside.js";
-import { Running } from "./running.js";
+import { Running } from "./running_action.js";
 
 export interface GuardOptions extends Handlers, DecideOptions {
   /** Milliseconds that people may take, to approve a flag that waits and to confirm. @default 0: no approval is waited for */

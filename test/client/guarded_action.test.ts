@@ -3,7 +3,7 @@ import { expect } from "chai";
 import type { Answer, ReportOutcome } from "../../src/contract/index.js";
 import { AskedAction, type Action } from "../../src/client/action.js";
 import { Denied, Refusal, Undecided } from "../../src/client/errors.js";
-import { Guarded, type GuardOptions, type Permitted } from "../../src/client/guarded.js";
+import { Guarded, type GuardOptions, type Permitted } from "../../src/client/guarded_action.js";
 import { ChangeReceiver } from "../../src/client/heard.js";
 import { ActionOnHold } from "../../src/client/held.js";
 import type { Outside } from "../../src/client/outside.js";

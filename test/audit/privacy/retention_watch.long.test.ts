@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { cursorFile, writeCursor } from "../../../src/audit/export/cursor.js";
 import { CLOCK_MARK, trustClock } from "../../../src/audit/privacy/clock_mark.js";
 import { maskPeriods } from "../../../src/audit/privacy/keys.js";
-import { onRecord } from "../../../src/audit/privacy/retaining.js";
+import { onRecord } from "../../../src/audit/privacy/retention_watch.js";
 import { verifyLog } from "../../../src/audit/tree/verify.js";
 import { system, systemClock, type System } from "../../../src/system/index.js";
 import { REQUEST, post, run, type Running } from "../../http/running.js";

@@ -2,7 +2,7 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import fc from "fast-check";
-import { chainedIn } from "../../src/audit/chained.js";
+import { chainedIn } from "../../src/audit/chained_tasks.js";
 import { CHECKPOINT } from "../../src/audit/seal.js";
 import type { DecisionRecord } from "../../src/contract/index.js";
 import { Chain } from "../../src/decision/chain.js";

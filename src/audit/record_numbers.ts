@@ -1,7 +1,7 @@
 /** Records by the numbers that they say themselves: where lines are missing or too many, those behind them aren't where they were. */
 import { statSync } from "node:fs";
 import { join } from "node:path";
-import { LineTooLong, readLines, segmentsOf, type Line } from "./reading.js";
+import { LineTooLong, readLines, segmentsOf, type Line } from "./record_lines.js";
 
 export interface Numbered extends Line {
   /** Record in the line. */

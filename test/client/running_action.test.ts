@@ -6,7 +6,7 @@ import { AskedAction, type Action } from "../../src/client/action.js";
 import { ActionOnHold } from "../../src/client/held.js";
 import { ChangeReceiver, type WorkEvent } from "../../src/client/heard.js";
 import type { Outside } from "../../src/client/outside.js";
-import { Running } from "../../src/client/running.js";
+import { Running } from "../../src/client/running_action.js";
 import { StillTimers } from "../facts/world.js";
 
 const WORK = { agent: "a-1", purpose: "support", task: "T-1" };

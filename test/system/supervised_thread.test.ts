@@ -1,5 +1,5 @@
 import { assert } from "chai";
-import { SupervisedThread } from "../../src/system/supervised.js";
+import { SupervisedThread } from "../../src/system/supervised_thread.js";
 import type { Thread } from "../../src/system/thread.js";
 
 type From = { kind: "said"; text: string } | { kind: "closed" };
