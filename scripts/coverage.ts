@@ -36,9 +36,16 @@ function countsByFile(): Record<string, Counts> {
   return files;
 }
 
+/** Returns true for a source that leaves no code behind, so that no test can reach it. */
+function holdsTypesAlone(path: string): boolean {
+  const built = readFileSync(asset("dist", relative(asset(), path).replace(/\.ts$/, ".js")), "utf8");
+  return built.replace(/\/\*[^]*?\*\/|^\/\/.*$/gm, "").trim() === "export {};";
+}
+
 function coverageByRoom(): Record<string, Reached> {
   const rooms = new Map<string, Counts>();
   for (const [path, counts] of Object.entries(countsByFile())) {
+    if (holdsTypesAlone(path)) continue;
     const [first = ""] = relative(asset("src"), path).split(sep);
     const room = first.replace(/\.ts$/, "");
     const sum = rooms.get(room) ?? { lines: { total: 0, covered: 0 }, branches: { total: 0, covered: 0 } };

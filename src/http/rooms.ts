@@ -7,8 +7,7 @@ import type { Notices } from "../findings/notices.js";
 import type { Sensors } from "../findings/sensors.js";
 import type { OtlpReports } from "../adapters/otlp/report.js";
 import type { Findings } from "../findings/findings.js";
-import type { Verdicts } from "../findings/verdicts.js";
-import { type Reviewer } from "../findings/verdicts.js";
+import type { Reviewer, Verdicts } from "../findings/verdicts.js";
 import type { FindingStreams } from "./finding_stream.js";
 import type { ApprovalFilter } from "../findings/approvals.js";
 import type {
