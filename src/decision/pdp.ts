@@ -1,4 +1,4 @@
-/** Parts of a decision point, and what it offers. */
+/** Parts of a decision point, as whoever opens one hands them to it. */
 import type { Act, Answer, Assessment, Sighted } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import type { Chain } from "./chain.js";

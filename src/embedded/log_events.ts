@@ -34,7 +34,7 @@ export const ENGINE_EVENTS = {
   ),
   records_unshipped: event(
     "warn",
-    "cannot hand in records; the engine tries again",
+    "cannot send records to the service; the engine tries again",
     "The service doesn't take them. Beyond `records.unshipped_max` nothing is decided.",
     "Look at the service; `detail` says what it answered.",
   ),

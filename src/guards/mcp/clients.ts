@@ -104,7 +104,7 @@ class Door {
     const { [SESSION]: named, [VERSION]: version } = request.headers;
     const { message_bytes_max } = this.#deps.config.limits;
     try {
-      // The session that it names is none of that revision's, and counts for nothing.
+      // That revision has no sessions: an id of one beside it is ignored.
       if (request.method === "POST" && typeof version === "string" && !SUPPORTED_PROTOCOL_VERSIONS.includes(version))
         await this.#stateless.enter(request, response, await bodyOf(request, message_bytes_max));
       else if (typeof named === "string") {

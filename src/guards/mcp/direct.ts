@@ -27,7 +27,7 @@ export class DirectCalls {
   readonly #open = new Map<string, Open>();
 
   /**
-   * @param session null where there are none
+   * @param session id of the session; null for clients without sessions
    * @param bytesMax of a message
    */
   constructor(session: string | null, bytesMax: number, timers: Pick<Timers, "after">) {

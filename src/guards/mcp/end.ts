@@ -152,7 +152,7 @@ export class HttpServerEnd implements End {
     });
   }
 
-  /** Only requests are sent: such a server is told nothing, and answered nothing. */
+  /** Sends requests alone: a server of this revision expects no notification and asks nothing. */
   #sendStateless(message: JSONRPCMessage, headers: Readonly<Record<string, string>>, underWay: Map<RequestId, AbortController>): void {
     if (!("method" in message)) return;
     if (!("id" in message)) {

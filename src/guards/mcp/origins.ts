@@ -3,8 +3,8 @@
  * shows no other page an answer, and the guard serves none: what a page may not read, it might still have done.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { isIP } from "node:net";
 import { TASK_HEADER } from "./wire.js";
+import { isLoopback } from "../../system/config/urls.js";
 
 const METHODS: ReadonlySet<string> = new Set(["GET", "POST", "DELETE"]);
 /** Headers of a client's requests, in any revision. */
@@ -27,10 +27,6 @@ export function originFault(origin: string, hasToken: boolean): string | null {
   if (url.origin !== origin) return `a browser would say \`${url.origin}\``;
   const host = url.hostname.replace(/^\[(.*)\]$/, "$1");
   return hasToken || isLoopback(host) ? null : "a page of another host needs `token_file`: whoever wrote it acts as the agent";
-}
-
-export function isLoopback(host: string): boolean {
-  return host === "localhost" || host === "::1" || (isIP(host) === 4 && host.startsWith("127."));
 }
 
 export class AllowedOrigins {

@@ -121,7 +121,7 @@ function requestIn(
   return wrong === null ? [message, null] : [null, [BAD_REQUEST, wrong]];
 }
 
-/** Id under which an error is told, where the request has one. */
+/** Returns the id that an error answers; null if the request has none that can be read. */
 function idIn(body: string | null): RequestId | null {
   try {
     const { id } = JSON.parse(body ?? "") as { id?: unknown };

@@ -79,7 +79,7 @@ export function reply(id: RequestId, of: Reply): JSONRPCMessage {
 /** JSON-RPC 2.0, section 5.1. */
 export const RPC = { parse: -32700, invalid_request: -32600, method_not_found: -32601, invalid_params: -32602, internal: -32603 };
 
-/** Header by which a host names the task: on the request that begins a session, or on each where there are none. */
+/** Header that names the task: on the request that begins a session, or on every request of a client without sessions. */
 export const TASK_HEADER = "remit-task";
 
 /** Outside of what JSON-RPC and MCP have reserved, where SDKs use the same numbers for their own errors. */
