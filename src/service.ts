@@ -25,7 +25,7 @@ import { Commands } from "./facts/commands.js";
 import { processOf } from "./facts/held_grants.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
-import { Stops } from "./findings/stops.js";
+import { OwnNotices } from "./findings/own_notices.js";
 import { admission, halfOf } from "./http/admission.js";
 import type { HttpLimits } from "./http/deps.js";
 import { BundleWaiters } from "./http/bundle_waiters.js";
@@ -380,14 +380,17 @@ export async function startService(config: Config, system: System, given: Logger
       find: (id) => knownDecision(search, id),
       flow: flow.port,
     });
-    const stops = new Stops(sensing.notices, timers, ITSELF);
+    const ownNotices = new OwnNotices(sensing.notices, timers, ITSELF);
     closing.add(() => {
-      stops.close();
+      ownNotices.close();
+    });
+    profile.whenShared((shared) => {
+      ownNotices.shared(shared);
     });
     const adjustments = wireAdjustments({
       commands,
       note: (code, agent, purpose, reason) => {
-        stops.note(code, agent, purpose, reason);
+        ownNotices.stopped(code, agent, purpose, reason);
       },
       riskOf: (agent, now) => profile.riskOf(agent, now),
       policyOf: (purpose) => engine.active?.purposes.get(purpose)?.behavior ?? BEHAVIOR_DEFAULTS,

@@ -69,6 +69,7 @@ export function actIn(record: RecordOfAct): Act | null {
   return {
     agent,
     version,
+    owner: more.owner ?? facts?.agent.owner ?? "",
     purpose,
     verb,
     verb_class: more.class,

@@ -2,9 +2,10 @@
  * Behaviour profiles in memory: scores an action against the agent's baseline, then learns from it. Reads no clock, draws no random
  * numbers.
  */
-import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
+import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment, type SharedOddity } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
 import { AgentMemory, checkpointTimes } from "./agent.js";
+import { Groups } from "./groups.js";
 import { look } from "./look.js";
 import { Peers } from "./peers.js";
 import { portraitOf, type Portrait } from "./portrait.js";
@@ -57,6 +58,7 @@ export class BehaviorProfile implements Profile {
   readonly #agents: Map<string, AgentMemory>;
   readonly #purposes: Map<string, Peers>;
   readonly #names: Map<number, string>;
+  readonly #groups: Groups;
   /** The last look, kept from the assessment to the lesson: both come in one turn, but for verdicts on other acts. */
   readonly #last: Look;
   #lastAct: Act | null = null;
@@ -71,6 +73,7 @@ export class BehaviorProfile implements Profile {
     this.#agents = from?.agents ?? new Map<string, AgentMemory>();
     this.#purposes = from?.purposes ?? new Map<string, Peers>();
     this.#names = from?.names ?? new Map<number, string>();
+    this.#groups = new Groups(this.#agents, (agent) => this.#round?.keep(agent));
     this.#trim();
   }
 
@@ -102,7 +105,8 @@ export class BehaviorProfile implements Profile {
     return this.#look(act).score.total;
   }
 
-  learn(act: Act, outcome: ActOutcome): void {
+  /** Learns from an act. @returns the oddness that several agents of a group share with it; null: none, or none that is new */
+  learn(act: Act, outcome: ActOutcome): SharedOddity | null {
     const found = this.#look(act);
     const { seen, score } = found;
     const state = (found.state = this.#changing(act.agent, seen.now, found.state));
@@ -113,7 +117,10 @@ export class BehaviorProfile implements Profile {
     if (teaches && seen.keySlot < 0) this.#name(act, seen);
     teachOwn(state.slab, seen, score, how);
     if (teaches && this.#peersOf(act.purpose, seen.now).teach(seen)) this.#everyone = ++this.#moves;
+    const peers = this.#purposes.get(act.purpose);
+    const shared = peers === undefined ? null : this.#groups.count(act, state, peers.live, seen);
     this.#moved(state);
+    return shared;
   }
 
   /** A person's verdict on an act: it teaches although it was flagged. */
@@ -142,7 +149,9 @@ export class BehaviorProfile implements Profile {
   rollBack(agent: string, to_ms: number): number | null {
     if (!this.#agents.has(agent)) return null;
     const state = this.#changing(agent);
+    this.#groups.forget(agent, state);
     const at = state.rollBack(to_ms / 1000);
+    if (at === null) this.#groups.add(agent, state);
     this.#moved(state);
     return at === null ? null : at * 1000;
   }
@@ -214,6 +223,8 @@ export class BehaviorProfile implements Profile {
     while (this.#agents.size > this.#options.agents_max) {
       const agent = this.#leastKnown();
       this.#round?.keep(agent);
+      const state = this.#agents.get(agent);
+      if (state !== undefined) this.#groups.forget(agent, state);
       this.#agents.delete(agent);
       this.#everyone = ++this.#moves;
     }

@@ -64,11 +64,7 @@ export function score(own: Slab, seen: SeenAction, granted: boolean, out: Score)
   let faint = 0;
   let sum = 0;
   for (let c = 0; c < CHANNELS; c++) {
-    let decades = seen.decades[c] ?? 0;
-    if (c === CHANNEL.what || c === CHANNEL.order) {
-      if (seen.known) decades *= ON_KNOWN;
-      decades *= 1 - IN_RELEASE * seen.release;
-    }
+    const decades = discounted(seen, c);
     if (c !== CHANNEL.drift) faint += Math.min(FAINT_MOST, decades);
     const odd = Math.min(decades, seen.most[c] ?? 0) - ORDINARY;
     if (odd <= 0) continue;
@@ -80,6 +76,13 @@ export function score(own: Slab, seen: SeenAction, granted: boolean, out: Score)
   const evidence = seen.found >= 0 ? FOUND : NEAR_WEIGHS * Math.max(0, seen.near - NEAR_FROM);
   if (seen.found >= 0) each[channelOf(seen.found)] = FOUND;
   out.total = sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now) + evidence;
+}
+
+/** Returns a channel's decades, less what a known resource and a release make ordinary. */
+export function discounted({ decades, known, release }: SeenAction, channel: number): number {
+  const odd = decades[channel] ?? 0;
+  if (channel !== CHANNEL.what && channel !== CHANNEL.order) return odd;
+  return odd * (known ? ON_KNOWN : 1) * (1 - IN_RELEASE * release);
 }
 
 /** Returns what is left of the memory of odd acts. */

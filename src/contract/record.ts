@@ -152,6 +152,7 @@ export const ActRecord = Type.Object(
     class: Type.Enum([...VERB_CLASSES], { description: "Class of the verb; `admin` if the vocabulary doesn't have it" }),
     granted: Type.Optional(Type.Literal(true, { description: "`true`: a live grant permits it. Left out: none does" })),
     offset_ms: Type.Optional(Type.Integer({ description: "Milliseconds by which the purpose's local time is ahead of UTC. Left out: 0" })),
+    owner: Type.Optional(Type.String({ description: "Owner of the agent, if there is no `input`. Left out: unknown" })),
     relation: Type.Enum([...RELATIONS], { description: "Whether its resource belongs to what its task is about" }),
     version: Type.Optional(Type.String({ description: "Version of the agent, if there is no `input`" })),
   },

@@ -31,13 +31,14 @@ function standardMessage({ change, finding }: News): object {
 }
 
 function storyOf({ change, finding }: News, console_url: string | null): Story {
-  const { agent, purpose, severity, code, about, reasons, waiting, verdict } = finding;
+  const { agent, purpose, severity, code, about, actions, reasons, waiting, verdict } = finding;
   const waits = isVerdict(finding.state) ? undefined : waiting.at(-1);
   const what = isVerdict(finding.state) ? `judged ${finding.state}` : waits !== undefined ? "waits for approval" : change;
   const facts = [
-    `agent: ${agent ?? "not registered"}`,
+    // A notice is of no action, and says itself whom it is about.
+    ...(agent === null && actions.all === 0 ? [] : [`agent: ${agent ?? "not registered"}`]),
     ...(purpose === null ? [] : [`purpose: ${purpose}`]),
-    `actions: ${finding.actions.all} (${finding.actions.deny} denied, ${finding.actions.flag} flagged)`,
+    `actions: ${actions.all} (${actions.deny} denied, ${actions.flag} flagged)`,
     ...reasons.slice(0, REASONS_MAX).map(({ message }) => message),
     ...(waits === undefined
       ? []

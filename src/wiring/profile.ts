@@ -5,7 +5,7 @@ import type { SegmentLog } from "../audit/log.js";
 import type { Portrait } from "../behavior/portrait.js";
 import { BehaviorProfile } from "../behavior/profile.js";
 import { BEHAVIOR_ALGORITHM } from "../behavior/snapshot.js";
-import { Problem, RECORD_VERSION, aroundSeq, type AgentProfile } from "../contract/index.js";
+import { Problem, RECORD_VERSION, aroundSeq, type AgentProfile, type SharedOddity } from "../contract/index.js";
 import type { KeptProfile, Log } from "../decision/ports.js";
 import { stillProfile } from "../decision/still.js";
 import type { Config } from "../system/config.js";
@@ -26,6 +26,8 @@ export interface ServiceProfile extends KeptProfile, ProfileRoom {
   readonly known: number;
   /** The log, as what people do is written to it. */
   readonly log: Log;
+  /** Calls with what several agents of a group have in common, once each. */
+  whenShared(listener: (shared: SharedOddity) => void): void;
   /** Puts what it knows on disk. The log has to be open still. */
   close(): Promise<void>;
 }
@@ -83,6 +85,7 @@ export async function openProfile(
       log,
       rollBack: none,
       describe: (agent) => ({ agent, risk: 0, profile: null }),
+      whenShared: () => undefined,
       close: () => Promise.resolve(),
     };
   }

@@ -15,6 +15,7 @@ const PEOPLE = { ancestors: [{ facts: { principal: "bob" } }], proof: { principa
 const actOf = (id: string, more: Partial<Act> = {}): Act => ({
   agent: "a-1",
   version: "1",
+  owner: "",
   purpose: "support",
   verb: "read",
   verb_class: "read",

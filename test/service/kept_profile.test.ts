@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { ROLLED_BACK } from "../../src/audit/fold.js";
 import { segmentName } from "../../src/audit/segments.js";
-import { NOTHING_ODD, aroundSeq, type Act, type ActOutcome, type Assessment } from "../../src/contract/index.js";
+import { NOTHING_ODD, aroundSeq, type Act, type ActOutcome, type Assessment, type SharedOddity } from "../../src/contract/index.js";
 import { system } from "../../src/system/index.js";
 import {
   RecordedProfile,
@@ -16,6 +16,11 @@ import {
 import { ProfileAhead } from "../../src/wiring/profile_ahead.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { sleep } from "./child.js";
+
+const SHARED: SharedOddity = {
+  ...{ purpose: "support", kind: "version", value: "2", channel: "what", type: "payroll", agents: ["a-1"] },
+  ...{ count: 3, active: 5, expected: 0.1, decades: 6 },
+};
 
 /** Knows by their ids, in order, the acts that it was told; that is its snapshot too. */
 class ListLearner implements Learner {
@@ -30,8 +35,9 @@ class ListLearner implements Learner {
     return this.told.length;
   }
 
-  learn(act: Act, outcome: ActOutcome): void {
+  learn(act: Act, outcome: ActOutcome): SharedOddity | null {
     this.told.push(`${act.id ?? ""} ${outcome}`);
+    return act.id === "shared" ? SHARED : null;
   }
 
   markExpected(act: Act): void {
@@ -75,6 +81,7 @@ const LEARNERS: Learners = {
 const act = (id: string): Act => ({
   agent: "a-1",
   version: "1",
+  owner: "",
   purpose: "p",
   verb: "read",
   verb_class: "read",
@@ -190,6 +197,22 @@ describe("the profile that a service keeps", () => {
     await Promise.all([first, second]);
     expect(await knownBy(await open())).to.equal(2);
     expect(said).to.deep.equal(["ready 0 0", "ready 2 0"]);
+  });
+
+  it("tells once what agents have in common, and not again what the records told before", async () => {
+    const together: string[] = [];
+    const listening = async (): Promise<RecordedProfile> => {
+      const profile = await open();
+      profile.whenShared(({ agents }) => together.push(...agents));
+      return profile;
+    };
+    const profile = await listening();
+    void decide(profile, "n-1");
+    void decide(profile, "shared");
+    log.sync();
+    expect(together).to.deep.equal(["a-1"]);
+    await listening();
+    expect(together).to.deep.equal(["a-1"]);
   });
 
   it("goes on from its snapshot, and reads only what came after", async () => {

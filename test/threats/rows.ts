@@ -127,6 +127,14 @@ const rows = {
     ],
     also: ["test/flow/flow.test.ts", "test/flow/service.long.test.ts", "test/guards/mcp_flow.long.test.ts"],
   },
+  A21: {
+    threat:
+      "Several agents of one owner, version or source are turned at once, and each does too little for more than a finding of its own.",
+    control:
+      "The profile compares what is unusual of a group's agents on a day with how often that is so, and with what the purpose's others do; more than chance explains is one finding that names the agents.",
+    lives: ["src/behavior/groups.ts", "src/findings/own_notices.ts"],
+    also: ["test/behavior/groups.test.ts", "test/behavior/ten_weeks.test.ts", "test/findings/own_notices.test.ts"],
+  },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
     control:

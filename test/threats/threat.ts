@@ -53,7 +53,7 @@ import type * as findingsProposalModule from "../../src/findings/proposal.js";
 import type * as findingsVerdictsModule from "../../src/findings/verdicts.js";
 import type * as findingsModule from "../../src/findings/findings.js";
 import type * as findingsNoticesModule from "../../src/findings/notices.js";
-import type * as findingsStopsModule from "../../src/findings/stops.js";
+import type * as ownNoticesModule from "../../src/findings/own_notices.js";
 import type * as guardsHttpModule from "../../src/guards/http.js";
 import type * as guardsHttpTableModule from "../../src/guards/http_table.js";
 import type * as guardsMcpMappingModule from "../../src/guards/mcp/mapping.js";
@@ -143,7 +143,7 @@ export interface Modules {
   "findings/verdicts.js": typeof findingsVerdictsModule;
   "findings/findings.js": typeof findingsModule;
   "findings/notices.js": typeof findingsNoticesModule;
-  "findings/stops.js": typeof findingsStopsModule;
+  "findings/own_notices.js": typeof ownNoticesModule;
   "guards/http.js": typeof guardsHttpModule;
   "guards/http_table.js": typeof guardsHttpTableModule;
   "guards/mcp/mapping.js": typeof guardsMcpMappingModule;
