@@ -489,6 +489,8 @@ export async function startService(config: Config, system: System, given: Logger
         cluster: node ?? undefined,
         flights,
         profile,
+        thresholds: () =>
+          [...(engine.active?.purposes ?? [])].map(([purpose, { behavior }]) => profile.thresholdsOf(purpose, behavior ?? BEHAVIOR_DEFAULTS)),
         events: streams,
         bundles: bundlesOf(source, kept, pulled, engine, staging, clock),
         bundleWaiters,

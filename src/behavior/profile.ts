@@ -2,9 +2,10 @@
  * Behaviour profiles in memory: scores an action against the agent's baseline, then learns from it. Reads no clock, draws no random
  * numbers.
  */
-import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment, type SharedOddity } from "../contract/index.js";
+import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment, type Calibration, type SharedOddity, type VerdictCounts } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
 import { AgentMemory, checkpointTimes } from "./agent.js";
+import { calibrate, calibrationOf, movedBy } from "./calibration.js";
 import { Groups } from "./groups.js";
 import { look } from "./look.js";
 import { Peers } from "./peers.js";
@@ -134,6 +135,17 @@ export class BehaviorProfile implements Profile {
     this.#moved(state);
   }
 
+  /** A person's verdict on a finding about behaviour in this purpose, or that it was taken back. */
+  calibrate(purpose: string, counts: VerdictCounts, now_ms: number): void {
+    calibrate(this.#peersOf(purpose, Math.floor(now_ms / 1000)).live, counts);
+    this.#everyone = ++this.#moves;
+  }
+
+  /** Returns how verdicts have moved a purpose's thresholds. */
+  calibrationOf(purpose: string): Calibration {
+    return calibrationOf(this.#purposes.get(purpose)?.live ?? ALONE);
+  }
+
   /** A person lets an agent go on: what is held against it counts no more. */
   forgive(agent: string): void {
     if (!this.#agents.has(agent)) return;
@@ -194,8 +206,9 @@ export class BehaviorProfile implements Profile {
     if (this.#lastAct === act && found.version === Math.max(found.state?.version ?? 0, this.#everyone)) return found;
     const state = this.#agents.get(act.agent);
     const own = state?.slab ?? UNKNOWN;
-    look(act, own, this.#purposes.get(act.purpose)?.shown ?? ALONE, found.seen);
-    score(own, found.seen, act.granted, found.score);
+    const peers = this.#purposes.get(act.purpose);
+    look(act, own, peers?.shown ?? ALONE, found.seen);
+    score(own, found.seen, act.granted, peers === undefined ? 0 : movedBy(peers.live), found.score);
     this.#lastAct = act;
     found.state = state;
     found.version = Math.max(state?.version ?? 0, this.#everyone);

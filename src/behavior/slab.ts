@@ -170,6 +170,11 @@ export function takersOf(keySlot: number): number {
 export const AGENT_DAYS = place(1, 4);
 export const TYPE_DAYS = table(8, 1 + BEHAVIOR_CHANNELS.length * LEVELS_MAX);
 
+/** People's verdicts on findings about behaviour in the purpose, and the score by which they move its thresholds. */
+export const JUDGED_EXPECTED = place(1, 4);
+export const JUDGED_MISUSE = place(1, 4);
+export const MOVED = place(1, 4);
+
 export const PURPOSE_BYTES = Math.ceil(bytes / 8) * 8;
 
 export function agentSlab(): Slab {

@@ -76,6 +76,17 @@ export interface SharedOddity {
   decades: number;
 }
 
+/** Verdicts on findings about behaviour in a purpose: how many, or by how many they change. */
+export interface VerdictCounts {
+  expected: number;
+  misuse: number;
+}
+
+/** Result of such verdicts: the score that they take off each act of the purpose, to one digit; negative: that they add. */
+export interface Calibration extends VerdictCounts {
+  score: number;
+}
+
 /** Steps in order of gravity. */
 export const BEHAVIOR_STEPS = ["log", "flag", "hold", "narrow", "suspend"] as const;
 export type BehaviorStep = (typeof BEHAVIOR_STEPS)[number];

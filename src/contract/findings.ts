@@ -78,6 +78,18 @@ export const FindingState = Type.Object(
       description: "Of `expected`: ids of grants for the actions that waited, good for one use each; otherwise empty",
     }),
     kept_out: orNull(Type.Enum(["suspended", "revoked"], { description: "Of `misuse`: what became of the agent; null: nothing" })),
+    calibrates: Type.Optional(
+      Type.Object(
+        {
+          purpose: Type.String({ description: "Purpose of the finding" }),
+          expected: Type.Integer({
+            description: "By how much the number of its verdicts `expected` changes: 1, 0, or -1 when one is taken back",
+          }),
+          misuse: Type.Integer({ description: "The same for `misuse`" }),
+        },
+        { ...closed, description: "Of a finding about behaviour: how its verdict moves the purpose's thresholds. Left out: it doesn't" },
+      ),
+    ),
     proposal: orNull(
       Type.String({ description: "Of `policy_gap`: proposed entries for the purpose file, as YAML, to be reviewed; null: none" }),
     ),

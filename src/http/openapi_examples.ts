@@ -343,6 +343,17 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
       },
     },
   },
+  getBehaviorThresholds: {
+    answer: {
+      items: [
+        {
+          ...{ purpose: "customer_support", expected: 3, misuse: 0, score: 0.3 },
+          ...{ log: { at: 25, before: 28 }, flag: { at: 60, before: 62 }, hold: { at: 60, before: 62 }, narrow: { at: 60, before: 62 } },
+          suspend: { at: 85, before: 86 },
+        },
+      ],
+    },
+  },
   rollBackProfile: { request: { to: TIME, ...because }, answer: { agent: "support-7", to: TIME } },
   revoke: { request: { scope: { agent: "support-7" }, ...because }, answer: { ...revocation, ...holds } },
   listRevocations: { answer: page(revocation) },

@@ -5,7 +5,15 @@
 import { lessonOfDeed, lessons, mayTell, type Lesson } from "../audit/fold.js";
 import type { Portrait } from "../behavior/portrait.js";
 import { segmentsOf } from "../audit/record_lines.js";
-import { NOTHING_ODD, type Act, type ActOutcome, type Assessment, type SharedOddity } from "../contract/index.js";
+import {
+  NOTHING_ODD,
+  type Act,
+  type ActOutcome,
+  type Assessment,
+  type Calibration,
+  type SharedOddity,
+  type VerdictCounts,
+} from "../contract/index.js";
 import { readFactsText } from "../decision/facts_record.js";
 import type { KeptProfile, Log, Profile } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
@@ -16,6 +24,9 @@ export interface Learner extends Profile {
   /** Learns from an act. @returns the oddness that several agents of a group share with it; null: none, or none that is new */
   learn(act: Act, outcome: ActOutcome): SharedOddity | null;
   markExpected(act: Act, now_ms: number): void;
+  /** Moves a purpose's thresholds by a person's verdict. */
+  calibrate(purpose: string, counts: VerdictCounts, now_ms: number): void;
+  calibrationOf(purpose: string): Calibration;
   forgive(agent: string, now_ms: number): void;
   /** To the newest checkpoint not after `to_ms`. */
   rollBack(agent: string, to_ms: number): unknown;
@@ -160,6 +171,11 @@ export class RecordedProfile implements KeptProfile {
     this.#making = this.#make();
   }
 
+  /** How verdicts have moved a purpose's thresholds. While it isn't known, as if there were none. */
+  calibrationOf(purpose: string): Calibration {
+    return this.#ready ? this.#profile.calibrationOf(purpose) : { expected: 0, misuse: 0, score: 0 };
+  }
+
   /** Agents of which something is known. */
   get known(): number {
     return this.#profile.agents.size;
@@ -300,7 +316,7 @@ export class RecordedProfile implements KeptProfile {
   }
 }
 
-export function tell(profile: Pick<Learner, "learn" | "markExpected" | "forgive" | "rollBack">, lesson: Lesson): void {
+export function tell(profile: Pick<Learner, "learn" | "markExpected" | "calibrate" | "forgive" | "rollBack">, lesson: Lesson): void {
   switch (lesson.of) {
     case "act":
       profile.learn(lesson.act, lesson.outcome);
@@ -308,6 +324,12 @@ export function tell(profile: Pick<Learner, "learn" | "markExpected" | "forgive"
     case "expected":
       for (const act of lesson.acts) profile.markExpected(act, lesson.time_ms);
       return;
+    case "judged": {
+      const { purpose, ...counts } = lesson.calibrates;
+      for (const act of lesson.acts) profile.markExpected(act, lesson.time_ms);
+      profile.calibrate(purpose, counts, lesson.time_ms);
+      return;
+    }
     case "forgiven":
       profile.forgive(lesson.agent, lesson.time_ms);
       return;
