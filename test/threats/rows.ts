@@ -148,7 +148,7 @@ const rows = {
     control:
       "Each narrowing and suspension by the service is on record with a finding, tried again until it is; so are repeated grave denials, as one incident; an access review begins with both.",
     lives: [
-      "src/findings/stops.ts",
+      "src/findings/own_notices.ts",
       "src/findings/denials.ts",
       "src/findings/incidents.ts",
       "src/wiring/adjustments.ts",
