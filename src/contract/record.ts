@@ -150,7 +150,7 @@ export const ActRecord = Type.Object(
       ),
     ),
     class: Type.Enum([...VERB_CLASSES], { description: "Class of the verb; `admin` if the vocabulary doesn't have it" }),
-    granted: Type.Optional(Type.Literal(true, { description: "`true`: a live grant permits it. Left out: none does" })),
+    granted: Type.Optional(Type.Literal(true, { description: "`true`: exactly this action was approved. Left out: it wasn't" })),
     offset_ms: Type.Optional(Type.Integer({ description: "Milliseconds by which the purpose's local time is ahead of UTC. Left out: 0" })),
     owner: Type.Optional(Type.String({ description: "Owner of the agent, if there is no `input`. Left out: unknown" })),
     relation: Type.Enum([...RELATIONS], { description: "Whether its resource belongs to what its task is about" }),

@@ -171,7 +171,7 @@ export class RecordedProfile implements KeptProfile {
     this.#making = this.#make();
   }
 
-  /** How verdicts have moved a purpose's thresholds. While it isn't known, as if there were none. */
+  /** Returns how verdicts have moved a purpose's thresholds; while that isn't known, as if there were none. */
   calibrationOf(purpose: string): Calibration {
     return this.#ready ? this.#profile.calibrationOf(purpose) : { expected: 0, misuse: 0, score: 0 };
   }
