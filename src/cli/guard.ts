@@ -65,7 +65,7 @@ export function addGuard(program: Command, ui: Ui): void {
     .option("--approve", "pin the tools that the server has now, as they are now")
     .option("--draft <folder>", "draft a vocabulary, purposes and a configuration from the server's tools")
     .option("--server <url>", "with --draft: the server's endpoint, instead of a command")
-    .option("--json", "with --approve, --draft and --check: say it as JSON")
+    .option("--json", "with --approve, --draft and --check: print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (command: string[], options: Options) => {
       const modes = (["check", "approve", "draft"] as const).filter((mode) => options[mode] !== undefined);
