@@ -157,9 +157,9 @@ describe("people's tasks, by keys alone, from a cold page", function () {
       expect((await helpdesk.decide()).decision).to.equal("deny");
       const again = await helpdesk.candidate({}, 3);
       const keys = await cold(browser);
+      const choosing = keys.page.waitForEvent("filechooser", PATIENCE);
       await keys.press("g", "p", "/");
       await keys.page.waitForSelector("input[type=file]:focus", PATIENCE);
-      const choosing = keys.page.waitForEvent("filechooser", PATIENCE);
       await keys.press("Space");
       await (await choosing).setFiles(again);
       keys.texts++;

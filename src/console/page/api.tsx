@@ -1,4 +1,5 @@
 /** Requests to the console's own server. */
+import type { FoundRecord, RecordPage } from "../../contract/index.js";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface Me {
@@ -162,12 +163,12 @@ export interface Pages<T> {
 const [FIRST, MORE] = [50, 500];
 
 /**
- * Reads a list of the service page by page: the first, and others when they are asked for. Of each item what is shown is kept, since there may
+ * Reads records page by page: the first, and others when they are asked for. Of each item what is shown is kept, since there may
  * be many.
  * @param path with its filter; null reads nothing
  * @param toItem returns null for what isn't shown
  */
-export function usePages<R, T>(path: string | null, toItem: (one: R) => T | null): Pages<T> {
+export function usePages<T>(path: string | null, toItem: (one: FoundRecord) => T | null): Pages<T> {
   const nothing = { items: null, hasMore: false, error: null };
   const [state, setState] = useState<Pick<Pages<T>, "items" | "hasMore" | "error"> & { of: string | null }>({ ...nothing, of: null });
   const asks = useRef<(what: "next" | "last") => void>(() => undefined);
@@ -182,10 +183,7 @@ export function usePages<R, T>(path: string | null, toItem: (one: R) => T | null
       const at = what === "next" ? pages.length : Math.max(0, pages.length - 1);
       const cursor = what === "next" ? next : (pages[at]?.cursor ?? null);
       const asked = new URLSearchParams({ limit: String(at === 0 ? FIRST : MORE), ...(cursor !== null && { cursor }) });
-      const { value } = await get<{ items: R[]; next: string | null }>(
-        `${path}${path.includes("?") ? "&" : "?"}${asked.toString()}`,
-        abort.signal,
-      );
+      const { value } = await get<RecordPage>(`${path}${path.includes("?") ? "&" : "?"}${asked.toString()}`, abort.signal);
       pages = [...pages.slice(0, at), { cursor, items: value.items.map(toItem).filter((one) => one !== null) }];
       next = value.next;
       // A page may be empty though the search isn't over.
