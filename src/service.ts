@@ -192,6 +192,7 @@ export async function startService(config: Config, system: System, given: Logger
     const factsMark = config.log.durability === "synced" ? openMark(config, log, past.revision, timers, logger) : null;
     closing.add(() => factsMark?.close());
     const incarnation = uuid7(clock, system.random)();
+    let followers: EventStreams | null = null;
     const commands = await Commands.open({
       store,
       log: maskedFacts(profile.log, masks, () => engine.active, clock),
@@ -206,6 +207,7 @@ export async function startService(config: Config, system: System, given: Logger
       },
       cluster: config.cluster && { process: processOf(config.cluster.node, incarnation), nodes_max: config.cluster.nodes_max },
       others: () => node,
+      followers: () => followers,
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms, recorded: factsMark?.recorded.bind(factsMark) },
     });
     closing.add(() => {
@@ -233,6 +235,7 @@ export async function startService(config: Config, system: System, given: Logger
         if (why === "subscriber_slow") report(logger, "follower_cut", { code: why, of: "events", caller });
       },
     });
+    followers = streams;
     const search = searchOf(config, timers, logger);
     closing.add(() => search.close());
     closing.add(
@@ -468,7 +471,9 @@ export async function startService(config: Config, system: System, given: Logger
     const observingAtOnce = admission(streams_max, timers, halfOf(streams_max));
     const handingIn = admission(HAND_INS_MAX, timers, halfOf(HAND_INS_MAX));
     const admitted = admission(config.limits.decisions_max, timers, config.limits.decisions_per_caller_max);
-    const known = refusingRevoked(identity, facts);
+    const known = refusingRevoked(identity, facts, (caller, at_ms) => {
+      records.signedIn(caller, at_ms);
+    });
     const otlp = readingTraces(observing);
     const http: HttpServer = httpServer(
       {

@@ -17,6 +17,11 @@ export const ConsoleConfigSchema = section(
       {
         host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 255, description: "Address to listen at" }),
         port: Type.Integer({ default: 8190, minimum: 0, maximum: 65_535, description: "Port; 0 takes a free one" }),
+        connections_max: amount(
+          "connections",
+          { default: 512, minimum: 16, maximum: 65_535 },
+          "Connections at once, half of them for one person at most; for more, the oldest without a session are closed, then those of the person with most. An eighth, 16 at most, is kept for stopping everything",
+        ),
       },
       { additionalProperties: false, default: {}, description: "Where browsers reach the console" },
     ),

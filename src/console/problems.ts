@@ -20,6 +20,11 @@ export const CONSOLE_PROBLEMS = {
   body_too_large: { status: 413, title: "the body is larger than the limit" },
   body_invalid: { status: 400, title: "the body is not what the route takes" },
   streams_full: { status: 429, title: "this person has as many live pages open as are allowed", hint: "close another tab" },
+  connections_full: {
+    status: 503,
+    title: "there are more connections than are allowed, and this place is kept for stopping everything",
+    hint: "close other tabs; the console's log says who has many",
+  },
   service_unreachable: { status: 502, title: "the service doesn't answer" },
   internal: { status: 500, title: "an unexpected failure" },
 } as const satisfies Record<string, ConsoleProblemSpec>;

@@ -363,7 +363,8 @@ export const AdminRecord = Type.Object(
     ...common,
     kind: kind("admin"),
     action: Type.String({
-      description: "What was done: `export`, `search`, `vouched` (decisions were found that had permitted reported calls), …",
+      description:
+        "What was done: `export`, `search`, `signed_in` (a token told when its caller did), `vouched` (decisions were found that had permitted reported calls), …",
     }),
     caller: By,
     detail: members("More about it; its members depend on the action"),

@@ -16,7 +16,7 @@ const POLICY = { bundle: "customer_support", revision: "2027-03-01", sequence: 1
 const revisions = { revision: 58, facts_revision: 58 };
 const page = (item: unknown): object => ({ items: [item], next: null, facts_revision: 58 });
 const because = { reason: "incident 12" };
-const holds = { in_force: "node", durable: true, problem: null };
+const holds = { in_force: "node", durable: true, problem: null, told: 3, waited_ms: 4.2 };
 
 const asked = {
   ...{ agent: "support-7", purpose: "customer_support", task: "T-1", verb: "read" },

@@ -10,7 +10,7 @@ import { Problem } from "../contract/index.js";
 import { Bag } from "../system/bag.js";
 import type { Timers } from "../system/index.js";
 import { isPaced } from "./chunks.js";
-import { Connections } from "./connections.js";
+import { Connections } from "../system/connections.js";
 import type { HttpDeps } from "./deps.js";
 import { frontOf, routeFor, spokesman, type FrontRoute } from "./front.js";
 import { guard } from "./guard.js";

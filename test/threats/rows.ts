@@ -175,7 +175,7 @@ const rows = {
       "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; one caller has half of the connections at most, those of the caller with most are closed before anybody else's, finished request or not, and a revoked caller's at once; observed streams leave decisions half of the log's queue, and requests of traces half of the time.",
     lives: [
       "src/http/admission.ts",
-      "src/http/connections.ts",
+      "src/system/connections.ts",
       "src/http/server.ts",
       "src/http/body.ts",
       "src/policy/metering.ts",
@@ -251,7 +251,7 @@ const rows = {
       "A stranger's idle connections take all file descriptors of the process, so that what revokes and records opens nothing any more.",
     control:
       "Connections are bounded by the process's own limit less a reserve, which a start says; what revokes is loaded by then, and holds before it is stored.",
-    lives: ["src/wiring/descriptors.ts", "src/system/open_files.ts", "src/http/connections.ts"],
+    lives: ["src/wiring/descriptors.ts", "src/system/open_files.ts", "src/system/connections.ts"],
     also: ["test/service/descriptors.long.test.ts"],
   },
   B10: {
@@ -275,11 +275,17 @@ const rows = {
     also: ["test/adapters/otlp/grpc.test.ts"],
   },
   B13: {
-    threat: "Whoever may sign in to the console signs everybody else out, or lets what is sent to a page pile up until it ends.",
+    threat:
+      "Whoever may sign in to the console signs everybody else out, or lets what is sent to a page pile up until it ends; anybody takes all of its connections.",
     control:
-      "A person has a few sessions, and of all together whoever has most loses one first; a page that doesn't read is cut off, and is sent nothing once its session is over.",
-    lives: ["src/console/sessions.ts", "src/console/streams.ts"],
-    also: ["test/console/streams.test.ts", "test/console/parts.test.ts"],
+      "A person has a few sessions, and of all together whoever has most loses one first; a page that doesn't read is cut off, and is sent nothing once its session is over. Connections are bounded: those without a session go first, one person has half of them at most, and some are kept for stopping something.",
+    lives: ["src/console/sessions.ts", "src/console/streams.ts", "src/console/server.ts", "src/system/connections.ts"],
+    also: [
+      "test/console/streams.test.ts",
+      "test/console/parts.test.ts",
+      "test/console/connections.test.ts",
+      "test/console/oidc.long.test.ts",
+    ],
   },
   C1: {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",

@@ -32,6 +32,7 @@ import type * as clientActionModule from "../../src/client/action.js";
 import type * as clientModule from "../../src/client/index.js";
 import type * as clusterFleetModule from "../../src/cluster/fleet.js";
 import type * as clusterLeaseModule from "../../src/cluster/lease.js";
+import type * as consoleServerModule from "../../src/console/server.js";
 import type * as consoleSessionsModule from "../../src/console/sessions.js";
 import type * as contractCanonicalModule from "../../src/contract/canonical.js";
 import type * as contractPathsModule from "../../src/contract/paths.js";
@@ -160,6 +161,7 @@ export interface Modules {
   "http/routes/opa_reports.js": typeof httpRoutesOpaReportsModule;
   "http/share.js": typeof httpShareModule;
   "audit/publish/published_log.js": typeof auditPublishedModule;
+  "console/server.js": typeof consoleServerModule;
   "console/sessions.js": typeof consoleSessionsModule;
   "system/config.js": typeof systemConfigModule;
   "system/places.js": typeof systemPlacesModule;

@@ -6,6 +6,7 @@ import { quoted } from "../../grammar.js";
 import { Console } from "../acts.js";
 import { asRefused, send, useEvery, useResource, type Refused } from "../api.js";
 import { Empty, Failed, FailedScreen, Line, Loading, Said, Severity, agentPath, findingPath, recordPath, spanText } from "../parts.js";
+import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
 /** A button does nothing for so long after what it is about has appeared: nobody meant it yet. */
@@ -93,12 +94,11 @@ export function Waiting(): JSX.Element {
             </thead>
             <tbody>
               {past.map((item) => (
-                <tr
+                <Row
                   key={item.action.decision_id}
-                  data-row
-                  tabIndex={0}
-                  data-href={recordPath(item.action.decision_id)}
-                  data-line={`remit audit show ${item.action.decision_id}`}
+                  to={recordPath(item.action.decision_id)}
+                  line={`remit audit show ${item.action.decision_id}`}
+                  agent={item.agent}
                 >
                   <td>
                     <span class={`state ${item.state}`}>{item.state}</span>
@@ -113,7 +113,7 @@ export function Waiting(): JSX.Element {
                   <td>
                     <a href={recordPath(item.action.decision_id)}>{item.action.decision_id.slice(0, 8)}…</a>
                   </td>
-                </tr>
+                </Row>
               ))}
             </tbody>
           </table>
