@@ -13,9 +13,10 @@ import type { ConsoleConfig } from "./config.js";
 import { SECURITY_HEADERS, checkChanges, checkHost, checkReads, cookieOf, originsOf, type OwnOrigins } from "./doors.js";
 import { LOGIN_LASTS_MS, Oidc } from "./oidc.js";
 import { OneTime } from "./one_time.js";
-import { ConsoleProblem } from "./problems.js";
+import { ConsoleProblem, type ConsoleProblemCode } from "./problems.js";
 import { LIVE_FILTERS, type LiveFilter } from "./pulse.js";
 import { Sessions, type Person, type SignedInSession } from "./sessions.js";
+import { SlackApprovals } from "./slack.js";
 import { LiveStreams } from "./streams.js";
 import { Tokens } from "./tokens.js";
 import { ServiceUpstream, passedRoute } from "./upstream.js";
@@ -45,6 +46,13 @@ const SWEEP_MS = 30_000;
 const JSON_TYPE = "application/json";
 const BUNDLE_TYPES = ["application/gzip", "application/octet-stream"];
 const SERVICE = "/api/service";
+const SLACK = "/slack/actions";
+const LOGGED: ReadonlySet<ConsoleProblemCode> = new Set<ConsoleProblemCode>([
+  "internal",
+  "service_unreachable",
+  "login_refused",
+  "slack_refused",
+]);
 
 /**
  * Starts the console.
@@ -66,6 +74,7 @@ export async function startConsole(
   const upstream = new ServiceUpstream(config.service, system.timers);
   const sessions = new Sessions(config.sessions, system);
   const oneTime = new OneTime(system);
+  const slack = config.slack === undefined ? null : new SlackApprovals(config.slack, { tokens, upstream, system, logger });
   const streams = new LiveStreams({ upstream, tokens, system, changed: signOutRevoked });
   const bounds = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 120_000, requireHostHeader: false };
   const { tls } = config;
@@ -114,7 +123,7 @@ export async function startConsole(
 
   function refuse(response: ServerResponse, cause: unknown): void {
     const problem = cause instanceof ConsoleProblem ? cause : new ConsoleProblem("internal", null, { cause });
-    if (problem.code === "internal" || problem.code === "service_unreachable" || problem.code === "login_refused")
+    if (LOGGED.has(problem.code))
       reportConsole(logger, "console_request_failed", { code: problem.code, expected: problem.expected, detail: detailOf(problem.cause) });
     if (response.headersSent) {
       response.destroy();
@@ -133,6 +142,10 @@ export async function startConsole(
     }
     if (path.startsWith("/api/")) {
       await api(request, response, path, search);
+      return;
+    }
+    if (path === SLACK && request.method === "POST" && slack !== null) {
+      await pressed(slack, request, response);
       return;
     }
     if (!isRead) throw new ConsoleProblem("method_not_allowed", "GET");
@@ -221,6 +234,14 @@ export async function startConsole(
       ...(answered.etag !== null && { etag: answered.etag }),
     });
     response.end(answered.body);
+  }
+
+  /** Answers Slack at once: it waits for three seconds, and the service may take longer. */
+  async function pressed(slack: SlackApprovals, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { "x-slack-request-timestamp": timestamp, "x-slack-signature": signature } = request.headers;
+    const rest = slack.take({ timestamp, signature, body: await bodyOf(request, JSON_BYTES_MAX) });
+    response.writeHead(200, { "content-length": 0, "cache-control": "no-store" }).end();
+    await rest();
   }
 
   function signInLocally(request: IncomingMessage, response: ServerResponse, code: string): void {

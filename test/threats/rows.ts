@@ -313,6 +313,13 @@ const rows = {
     lives: ["src/guards/mcp/oauth/login_file.ts", "src/guards/mcp/oauth/server_login.ts"],
     also: ["test/guards/mcp_server_login.test.ts"],
   },
+  B19: {
+    threat: "A press of Approve in Slack is made up, sent again, somebody else's, or of an action that wasn't shown.",
+    control:
+      "A press has Slack's signature over body and time, is of the last five minutes and of one workspace, and counts once; it approves in the name that the configuration has for its user, with the right to review alone, and only the digest that its message showed whole.",
+    lives: ["src/console/slack_requests.ts", "src/console/slack.ts", "src/findings/messages.ts"],
+    also: ["test/console/slack.test.ts", "test/findings/messages.test.ts"],
+  },
   C1: {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
     control: "One signature of a pinned key over all files, each listed, each hashed; what runs goes on.",
