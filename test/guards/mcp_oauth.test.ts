@@ -249,6 +249,46 @@ describe("a login at an MCP server", () => {
     expect((await refusal(world.signIn(known))).code).to.equal("client_refused");
   });
 
+  /** Ways of servers that register clients: what they take, what they answer, and what is shown when a code is exchanged. */
+  const REGISTERED: [
+    what: string,
+    methods: string[] | undefined,
+    answer: object,
+    shown: [header: string | undefined, secret: string | null],
+  ][] = [
+    ["without a secret", undefined, {}, [undefined, null]],
+    ["with a secret whose end it leaves out", undefined, { client_secret: "s-1" }, [`Basic ${btoa("c-1:s-1")}`, null]],
+    ["with a secret that a form encodes", undefined, { client_secret: "a b%" }, [`Basic ${btoa("c-1:a+b%25")}`, null]],
+    ["with a secret in the body", ["client_secret_post"], { client_secret: "s-1", client_secret_expires_at: 0 }, [undefined, "s-1"]],
+    ["with a secret that it wants of nobody", ["none"], { client_secret: "s-1" }, [undefined, null]],
+    [
+      "as one without a secret, and gives one",
+      ["client_secret_basic", "none"],
+      { client_secret: "s-1", token_endpoint_auth_method: "none" },
+      [undefined, null],
+    ],
+  ];
+  for (const [what, methods, answer, shown] of REGISTERED) {
+    it(`registers at a server that takes it ${what}`, async () => {
+      world.metadata["token_endpoint_auth_methods_supported"] = methods;
+      world.issuer.routes["POST /register"] = () => ({ status: 201, json: { client_id: "c-1", ...answer } });
+      await world.signIn();
+      const [exchanged] = world.issuer.to("POST /token");
+      expect([exchanged?.headers.authorization, exchanged?.form.get("client_secret")]).to.deep.equal(shown);
+    });
+  }
+
+  it("asks again for what a server wants only after the beginning", async () => {
+    let begun = 0;
+    const challenge = world.server.routes["POST /mcp"];
+    world.server.routes["POST /mcp"] = (asked) => {
+      const isBegin = begun++ === 0;
+      return isBegin || challenge === undefined ? { json: { jsonrpc: "2.0", id: 1, result: {} } } : challenge(asked);
+    };
+    expect((await world.signIn()).scopes).to.deep.equal(["crm.read"]);
+    expect(world.server.to("POST /mcp")).to.have.lengthOf(2);
+  });
+
   it("takes the answer to this login alone, and sends nobody anywhere", async () => {
     const answers: (string | number | null)[][] = [];
     const login = await world.signIn({}, async ({ url }) => {

@@ -89,18 +89,23 @@ export function tokensOf(
   };
 }
 
-/** Asks the server without a token what it wants. */
+/** Asks the server without a token what it wants; some want one only for what comes after the beginning. */
 async function challengeOf({ url, revision }: OAuthServer, fetching: OAuthFetch): Promise<ServerChallenge> {
-  const params = revision === STATELESS ? {} : { protocolVersion: revision, capabilities: {}, clientInfo: { name: "remit", version: "1" } };
-  const response = await fetching(url, {
-    method: "POST",
-    headers: {
-      ...{ accept: "application/json, text/event-stream", "content-type": "application/json" },
-      ...(revision === STATELESS && { "mcp-protocol-version": revision, "mcp-method": "server/discover" }),
-    },
-    body: JSON.stringify({ jsonrpc: "2.0", id: 1, method: revision === STATELESS ? "server/discover" : "initialize", params }),
-  });
-  return challengeIn(response.status === 401 ? response.headers.get("www-authenticate") : null);
+  const isStateless = revision === STATELESS;
+  const begin = isStateless ? "server/discover" : "initialize";
+  const params = { protocolVersion: revision, capabilities: {}, clientInfo: { name: "remit", version: "1" } };
+  for (const method of [begin, "tools/list"]) {
+    const response = await fetching(url, {
+      method: "POST",
+      headers: {
+        ...{ accept: "application/json, text/event-stream", "content-type": "application/json" },
+        ...(isStateless && { "mcp-protocol-version": revision, "mcp-method": method }),
+      },
+      body: JSON.stringify({ jsonrpc: "2.0", id: 1, method, params: method === "initialize" ? params : {} }),
+    });
+    if (response.status === 401) return challengeIn(response.headers.get("www-authenticate"));
+  }
+  return challengeIn(null);
 }
 
 /** Returns the scopes to ask for: those of the configuration and no others, or those of before with what the server wants now. */

@@ -2,6 +2,7 @@
 import * as oauth from "oauth4webapi";
 import { readSecret } from "../../../system/read_file.js";
 import type { GuardConfig } from "../config.js";
+import { isObject } from "../mapping.js";
 import { ServerLoginError } from "./login_error.js";
 import { isDocument } from "./oauth_faults.js";
 import type { KeptLogin } from "./login_file.js";
@@ -32,21 +33,36 @@ export async function clientAt(
   }
   if (server.registration_endpoint === undefined)
     throw refused(`\`${server.issuer}\` registers no clients by itself: name one in \`server.oauth.client_id\``);
+  const method = methodAt(server);
   const grants = redirect === null ? [DEVICE_GRANT] : ["authorization_code"];
   const metadata = {
-    ...{ client_name: NAME, application_type: "native", token_endpoint_auth_method: methodAt(server) },
+    ...{ client_name: NAME, application_type: "native", token_endpoint_auth_method: method },
     ...{ grant_types: [...grants, "refresh_token"], response_types: redirect === null ? [] : ["code"] },
     redirect_uris: redirect === null ? [] : [redirect],
   };
   try {
     const response = await oauth.dynamicClientRegistrationRequest(server, metadata, optionsFor(server.issuer, fetching));
-    const { client_id: id, client_secret, token_endpoint_auth_method } = await oauth.processDynamicClientRegistrationResponse(response);
-    const isPublic = typeof client_secret !== "string" || token_endpoint_auth_method === "none";
-    return { id, ...(!isPublic && { secret: client_secret }) };
+    const registered = await oauth.processDynamicClientRegistrationResponse(await withExpiry(response));
+    const { client_id: id, client_secret, token_endpoint_auth_method } = registered;
+    // Some servers give each client a secret, and want it of none.
+    const isPublic = (token_endpoint_auth_method ?? method) === "none" && server.token_endpoint_auth_methods_supported !== undefined;
+    return { id, ...(!isPublic && typeof client_secret === "string" && { secret: client_secret }) };
   } catch (cause) {
     if (cause instanceof ServerLoginError) throw cause;
     throw refused(`\`${server.issuer}\` doesn't register the guard as a client`, cause);
   }
+}
+
+/** Returns an answer with the end of its secret, which RFC 7591, section 3.2.1, wants, and some servers leave out: with 0 it has no end. */
+async function withExpiry(response: Response): Promise<Response> {
+  const { status, headers } = response;
+  if (status !== 201 && status !== 200) return response;
+  const body: unknown = await response
+    .clone()
+    .json()
+    .catch(() => null);
+  if (!isObject(body) || typeof body["client_secret"] !== "string" || body["client_secret_expires_at"] !== undefined) return response;
+  return new Response(JSON.stringify({ ...body, client_secret_expires_at: 0 }), { status, headers });
 }
 
 /** Returns the way in which a client that registers itself shows who it is: none of its own, where that is taken. */
@@ -68,9 +84,20 @@ export function proofOf(
   const proof = client_secret_file === undefined ? secret : secretIn(client_secret_file);
   if (proof === undefined) return oauth.None();
   // Left out, it is this one (RFC 8414, section 2).
-  if (methods?.includes("client_secret_basic") ?? true) return oauth.ClientSecretBasic(proof);
+  if (methods?.includes("client_secret_basic") ?? true) return basic(proof);
   if (methods?.includes("client_secret_post") === true) return oauth.ClientSecretPost(proof);
   throw new ServerLoginError("client_refused", `\`${issuer}\` takes no secret of a client, neither in a header nor in the body`);
+}
+
+/**
+ * Returns a secret's proof in the header, encoded as RFC 6749, section 2.3.1, has it. The library also encodes `-` and its like, which a form
+ * doesn't, and some servers compare what they got.
+ */
+function basic(secret: string): oauth.ClientAuth {
+  const form = (text: string): string => new URLSearchParams({ "": text }).toString().slice(1);
+  return (_server, { client_id }, _body, headers) => {
+    headers.set("authorization", `Basic ${btoa(`${form(client_id)}:${form(secret)}`)}`);
+  };
 }
 
 function secretIn(file: string): string {
