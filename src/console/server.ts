@@ -14,9 +14,10 @@ import type { ConsoleConfig } from "./config.js";
 import { SECURITY_HEADERS, checkChanges, checkHost, checkReads, cookieOf, originsOf, type OwnOrigins } from "./doors.js";
 import { LOGIN_LASTS_MS, Oidc } from "./oidc.js";
 import { OneTime } from "./one_time.js";
-import { ConsoleProblem } from "./problems.js";
+import { ConsoleProblem, type ConsoleProblemCode } from "./problems.js";
 import { LIVE_FILTERS, type LiveFilter } from "./pulse.js";
 import { Sessions, type Person, type SignedInSession } from "./sessions.js";
+import { SlackApprovals } from "./slack.js";
 import { LiveStreams } from "./streams.js";
 import { Tokens } from "./tokens.js";
 import { ServiceUpstream, passedRoute } from "./upstream.js";
@@ -51,6 +52,13 @@ const STOP = { method: "POST", path: `${SERVICE}/revocations` };
 const KEEP_ALIVE_MS = 60_000;
 /** Connections that are closed for lack of room share a line of the log within this time. */
 const CROWDED_MS = 60_000;
+const SLACK = "/slack/actions";
+const LOGGED: ReadonlySet<ConsoleProblemCode> = new Set<ConsoleProblemCode>([
+  "internal",
+  "service_unreachable",
+  "login_refused",
+  "slack_refused",
+]);
 
 /**
  * Starts the console.
@@ -72,6 +80,7 @@ export async function startConsole(
   const upstream = new ServiceUpstream(config.service, system.timers);
   const sessions = new Sessions(config.sessions, system);
   const oneTime = new OneTime(system);
+  const slack = config.slack === undefined ? null : new SlackApprovals(config.slack, { tokens, upstream, system, logger });
   const streams = new LiveStreams({ upstream, tokens, system, changed: signOutRevoked });
   let crowded = 0;
   const connections = new Connections(
@@ -144,7 +153,7 @@ export async function startConsole(
 
   function refuse(response: ServerResponse, cause: unknown): void {
     const problem = cause instanceof ConsoleProblem ? cause : new ConsoleProblem("internal", null, { cause });
-    if (problem.code === "internal" || problem.code === "service_unreachable" || problem.code === "login_refused")
+    if (LOGGED.has(problem.code))
       reportConsole(logger, "console_request_failed", { code: problem.code, expected: problem.expected, detail: detailOf(problem.cause) });
     if (response.headersSent) {
       response.destroy();
@@ -167,6 +176,10 @@ export async function startConsole(
     }
     if (path.startsWith("/api/")) {
       await api(request, response, path, search);
+      return;
+    }
+    if (path === SLACK && request.method === "POST" && slack !== null) {
+      await pressed(slack, request, response);
       return;
     }
     if (!isRead) throw new ConsoleProblem("method_not_allowed", "GET");
@@ -255,6 +268,14 @@ export async function startConsole(
       ...(answered.etag !== null && { etag: answered.etag }),
     });
     response.end(answered.body);
+  }
+
+  /** Answers Slack at once: it waits for three seconds, and the service may take longer. */
+  async function pressed(slack: SlackApprovals, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { "x-slack-request-timestamp": timestamp, "x-slack-signature": signature } = request.headers;
+    const rest = slack.take({ timestamp, signature, body: await bodyOf(request, JSON_BYTES_MAX) });
+    response.writeHead(200, { "content-length": 0, "cache-control": "no-store" }).end();
+    await rest();
   }
 
   function signInLocally(request: IncomingMessage, response: ServerResponse, code: string): void {

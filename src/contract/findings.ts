@@ -31,6 +31,8 @@ export const isVerdict = (state: FindingStateName): boolean => VERDICTS.some((ve
 
 /** Forms of a webhook's messages. */
 export const WEBHOOK_FORMATS = ["standard", "slack", "teams", "pagerduty"] as const;
+/** `action_id` of the button in Slack that approves what waits: the service writes it, and the console reads it. */
+export const SLACK_APPROVE = "remit_approve";
 export type WebhookFormat = (typeof WEBHOOK_FORMATS)[number];
 
 /** Forms that need a secret in a message or its signature; of the others the address itself is one. */

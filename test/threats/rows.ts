@@ -287,6 +287,53 @@ const rows = {
       "test/console/oidc.long.test.ts",
     ],
   },
+  B14: {
+    threat: "A page in a browser calls tools through the MCP guard, as the agent.",
+    control:
+      "Only pages whose origins are listed, to the letter, and without a token of the clients' only those of this machine; `null` and patterns are no origins.",
+    lives: ["src/guards/mcp/origins.ts", "src/guards/mcp/clients.ts"],
+    also: ["test/guards/mcp_origins.long.test.ts"],
+  },
+  B15: {
+    threat: "A stateless MCP request says one call in its headers and another in its body, so that who reads the headers sees another one.",
+    control: "Method, name, revision and marked arguments of the headers have to be those of the body; by the body it is decided.",
+    lives: ["src/guards/mcp/mirrored.ts", "src/guards/mcp/stateless_clients.ts"],
+    also: ["test/guards/mcp_stateless.test.ts", "test/guards/mcp_stateless.long.test.ts"],
+  },
+  B16: {
+    threat: "A server behind the MCP guard is given what lets it act past the guard, or a value that becomes further headers.",
+    control:
+      "The guard's own tokens are refused as variables and headers of its server, by whatever path; a header's value is one line of visible ASCII; headers of MCP and of the connection can't be set. No error says a value.",
+    lives: ["src/guards/mcp/server_faults.ts", "src/guards/mcp/server_values.ts"],
+    also: ["test/guards/mcp_server_values.test.ts"],
+  },
+  B17: {
+    threat:
+      "An MCP server, or an authorization server that it names, gets a code or token that is another's, or makes the guard ask what is inside its network.",
+    control:
+      "Metadata is about this server and of this issuer, to the letter; the answer's issuer is compared before its code goes anywhere; a code needs PKCE. No redirect is followed, no private address asked and none without TLS, unless it is configured or this machine's own; a token goes to its server's origin alone.",
+    lives: [
+      "src/guards/mcp/oauth/authority.ts",
+      "src/guards/mcp/oauth/oauth_fetch.ts",
+      "src/guards/mcp/oauth/login.ts",
+      "src/guards/mcp/oauth/server_login.ts",
+    ],
+    also: ["test/guards/mcp_oauth.test.ts", "test/guards/mcp_oauth.long.test.ts"],
+  },
+  B18: {
+    threat: "A login at an MCP server is read by another user, used for another server, or ends because two guards renew it at once.",
+    control:
+      "Its file is the user's alone, or refused; what is in it is for one server; whoever renews it holds a lock that ends with the process, and reads it again first. A refused new token, or one that was used twice, is tried no more.",
+    lives: ["src/guards/mcp/oauth/login_file.ts", "src/guards/mcp/oauth/server_login.ts"],
+    also: ["test/guards/mcp_server_login.test.ts"],
+  },
+  B19: {
+    threat: "A press of Approve in Slack is made up, sent again, somebody else's, or of an action that wasn't shown.",
+    control:
+      "A press has Slack's signature over body and time, is of the last five minutes and of one workspace, and counts once; it approves in the name that the configuration has for its user, with the right to review alone, and only the digest that its message showed whole.",
+    lives: ["src/console/slack_requests.ts", "src/console/slack.ts", "src/findings/messages.ts"],
+    also: ["test/console/slack.test.ts", "test/findings/messages.test.ts"],
+  },
   C1: {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
     control: "One signature of a pinned key over all files, each listed, each hashed; what runs goes on.",
@@ -345,9 +392,9 @@ const rows = {
       "Whoever configures, names or answers for a source of bundles makes the service ask what is inside its network, or hands its credentials on.",
     control:
       "Private addresses aren't asked, by number or by name, at any connection; redirects go to hosts that are named, without credentials; answers are bounded in bytes and time.",
-    lives: ["src/sources/addresses.ts", "src/sources/requests.ts", "src/sources/oci.ts"],
+    lives: ["src/system/addresses.ts", "src/sources/requests.ts", "src/sources/oci.ts"],
     also: [
-      "test/sources/addresses.test.ts",
+      "test/system/addresses.test.ts",
       "test/sources/requests.test.ts",
       "test/sources/fetchers.test.ts",
       "test/sources/service.long.test.ts",
