@@ -13,7 +13,7 @@ import { NatsFeed, StreamReader, WRITE_ID, factsStream, type FeedUnreadable, typ
 import { subjectsOf, type KeySubjects } from "./nats_keys.js";
 import { idOf, isNotFound, streamOf } from "./nats_streams.js";
 import { changeOf, checkQuery, checkedCall, type NewRow, type NewRows } from "./rows.js";
-import { StoreConflict, StoreUnavailable, StoreUnsure, isChange } from "./store.js";
+import { StoreConflict, StoreInvalid, StoreUnavailable, StoreUnsure, isChange } from "./store.js";
 import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
 
 export interface NatsStoreOptions {
@@ -26,6 +26,8 @@ export interface NatsStoreOptions {
   marks_kept_s: number;
   /** Time that a write waits for its outcome. */
   unsure_after_ms: number;
+  /** Kinds of keys that guards may name, such as `agent`. */
+  guarded: readonly string[];
   /** Returns true for changes that the second feed carries too. */
   isCopied: (change: Change) => boolean;
 }
@@ -41,6 +43,8 @@ export interface NatsStoreEvents {
 const REQUEST_MS = 2000;
 const RETRY_MS = 100;
 const WRITES_AT_ONCE = 16;
+/** Attempts of a write, between any two of which another key of its kind has changed, before it waits a moment. */
+const KIND_TRIES = 4;
 const PING_MS = 1000;
 const PINGS_LOST_MAX = 2;
 const RECONNECT_MS = 50;
@@ -190,6 +194,8 @@ export class NatsStore implements Store {
 
   async write(writes: readonly Write[], guard?: Guard): Promise<number[]> {
     const call = checkedCall(writes, guard);
+    if (guard !== undefined && !this.#options.guarded.includes(guard.prefix.slice(0, -1)))
+      throw new StoreInvalid("/guard/prefix", `one of ${this.#options.guarded.join("/, ")}/`);
     this.#needHealth();
     const id = randomUUID();
     const settled = this.#inOrder(call, id);
@@ -352,10 +358,32 @@ export class NatsStore implements Store {
     return revisions;
   }
 
-  async #publish({ rows, guard }: NewRows, id: string): Promise<PublishResult> {
-    const guarded = guard === null ? null : this.#guarded(guard);
-    if (guarded === "broken") return "conflict";
-    if (guarded !== null && !(await this.#areLast(rows))) return "conflict";
+  /**
+   * The server compares a kind with what is stored, and not with what is under way on keys of it; with writes under way that are compared
+   * by the kind too it does. So each write of a kind that guards name is compared so, whether or not it has a guard itself.
+   */
+  async #publish(call: NewRows, id: string): Promise<PublishResult> {
+    const { rows, guard } = call;
+    const kind = this.#options.guarded.find((one) => rows.some(({ key }) => kindOf(key) === one));
+    if (guard !== null) {
+      const guarded = this.#guarded(guard);
+      if (guarded === "broken" || !(await this.#areLast(rows))) return "conflict";
+      return await this.#send(call, id, guarded);
+    }
+    if (kind === undefined) return await this.#send(call, id, null);
+    const subject = this.#subjects.ofKind(`${kind}/`) ?? "";
+    for (let tries = 0; tries < KIND_TRIES; tries++) {
+      const last = (await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: subject }))?.seq ?? 0;
+      if (!(await this.#areLast(rows))) return "conflict";
+      const outcome = await this.#send(call, id, { subject, kind, last });
+      if (outcome !== "conflict") return outcome;
+      // Another key of the kind has changed, or a key of these.
+    }
+    return "unknown";
+  }
+
+  /** @param guarded state that the kind of some keys has to have */
+  async #send({ rows }: NewRows, id: string, guarded: GuardedKind | null): Promise<PublishResult> {
     // One message of the kind carries the guard; the others of the call are compared by their own keys.
     const guarding = guarded === null ? undefined : rows.find(({ key }) => kindOf(key) === guarded.kind)?.key;
     const messages = rows.map((row) => this.#message(row, id, guarded !== null && row.key === guarding ? guarded : null));

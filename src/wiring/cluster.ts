@@ -34,6 +34,8 @@ const UNSURE_AFTER_MS = 10_000;
 /** Interval at which the feed is compared with what was read of it, and its place written down. */
 const LOOK_EVERY_MS = 5000;
 const TELL_EVERY_MS = 100;
+/** Agents' ids and credentials differ from those of every other. */
+const GUARDED = ["agent"];
 const PLACE = "cluster.json";
 /** Names of the feeds, in the order in which a node numbers them. */
 const FEED_NAMES = ["facts", "restrictions"] as const;
@@ -66,7 +68,7 @@ export function openSharedStore({ name, nats }: ClusterConfig, timers: Timers, l
     ...(Object.keys(tls).length > 0 && { tls }),
     ...(credentials !== undefined && { authenticator: credsAuthenticator(readBytes(credentials)) }),
   };
-  const options = { name, connection, replicas, marks_kept_s: MARKS_KEPT_S, unsure_after_ms: UNSURE_AFTER_MS, isCopied };
+  const options = { name, connection, replicas, marks_kept_s: MARKS_KEPT_S, unsure_after_ms: UNSURE_AFTER_MS, guarded: GUARDED, isCopied };
   return NatsStore.open(options, timers, {
     unavailable: (detail) => {
       report(logger, "store_unavailable", { code: "store_unavailable", detail });

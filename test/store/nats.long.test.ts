@@ -112,7 +112,7 @@ async function openStore(name: string, servers: readonly NatsServer[], broken: (
   return NatsStore.open(
     {
       ...{ name, connection: { servers: servers.map(({ url }) => url) }, replicas: servers.length },
-      ...{ marks_kept_s: 30, unsure_after_ms: 10_000, isCopied: ({ change }) => change === COPIED },
+      ...{ marks_kept_s: 30, unsure_after_ms: 10_000, guarded: ["agent", "k"], isCopied: ({ change }) => change === COPIED },
     },
     systemTimers,
     { unavailable: () => undefined, ready: () => undefined, broken },
