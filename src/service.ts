@@ -315,7 +315,10 @@ export async function startService(config: Config, system: System, given: Logger
       staged: staging.status,
       facts_revision: facts.revision,
       facts_stale: aged.stale,
-      cluster: node && { lease_left_ms: node.lease_left_ms, live: node.live.length },
+      cluster: node && {
+        ...{ lease_left_ms: node.lease_left_ms, live: node.live.length, uncopied: node.uncopied },
+        feeds: node.feeds.map(({ feed, silent_ms }) => ({ name: feed, silent_ms })),
+      },
       everything_revoked: facts.revoked("everything", ""),
       store_healthy: store.healthy,
       log_healthy: log.healthy,

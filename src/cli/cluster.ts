@@ -17,9 +17,11 @@ export function addCluster(program: Command, ui: Ui, finish: (exit: Exit) => voi
     const holds = found.lease_left_ms > 0;
     if (options.json === true) sayJson(ui, { ok: holds, ...found });
     else {
-      const { name, node, lease_left_ms, ended, facts_revision, chain, nodes } = found;
+      const { name, node, lease_left_ms, ended, facts_revision, chain, feeds, nodes } = found;
       const lease = holds ? `its lease lasts for ${lease_left_ms} ms` : `it denies everything${ended === null ? "" : `: ${ended}`}`;
       ui.out(`${node} of ${name}: ${lease}; facts revision ${facts_revision}, chain ${chain.slice(0, 16)}`);
+      const seen = feeds.map(({ feed, leader, silent_ms }) => [feed, leader ?? "", silent_ms === null ? "" : String(silent_ms)]);
+      sayTable(ui, ["feed", "led by", "silent for ms"], seen);
       const rows = nodes.map((one) => [
         one.node,
         String(one.applied),

@@ -28,7 +28,7 @@ import {
   type TaskState,
 } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
-import type { Guard, Json, Store, Write } from "../store/store.js";
+import type { Change, Guard, Json, Store, Write } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
 import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./entities.js";
@@ -310,6 +310,17 @@ export class Commands extends FactsReading {
     const restriction = restrictionOf(change, value);
     if (restriction === null || known === undefined || this.registry.revisionOf(key) > base) return;
     this.ledger.adopt(turnOf(key), key, known, restriction, { ...act, time }, change);
+  }
+
+  /**
+   * Lets a restriction hold that another feed has brought before the store has, until the store does.
+   * @returns false for a change that this version doesn't know as a restriction
+   */
+  holdAhead(change: Change): boolean {
+    const restriction = restrictionOf(change.change, change.value);
+    if (restriction === null) return false;
+    if (change.revision > this.registry.revision) this.ledger.ahead(change, this.#valueOf(change.key), restriction);
+    return true;
   }
 
   /**

@@ -366,8 +366,12 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
   },
   getCluster: {
     answer: {
-      ...{ name: "support", node: "a", incarnation: "01a22683-8654-7c00-8000-000000000000", lease_ms: 12_000, nodes_max: 3 },
-      ...{ lease_left_ms: 11_400, ended: null, facts_revision: 58, chain: "0".repeat(64), nodes: [] },
+      ...{ name: "support", node: "a", incarnation: "01a22683-8654-7c00-8000-000000000000", lease_ms: 2000, nodes_max: 3 },
+      ...{ lease_left_ms: 1840, ended: null, facts_revision: 58, chain: "0".repeat(64), nodes: [] },
+      feeds: [
+        { feed: "facts", leader: "n1", silent_ms: 140 },
+        { feed: "restrictions", leader: "n2", silent_ms: 139 },
+      ],
     },
   },
   listFactsEvents: {

@@ -401,6 +401,11 @@ export const LOG_EVENTS = {
   ),
 
   lease_held: event("info", "lease held; this node decides", "A tick has come back through the feed."),
+  feed_leader_moved: event(
+    "info",
+    "another server leads the second feed from now on",
+    "One server (`server`) led both, and its end would have stopped every node until the others had elected a leader.",
+  ),
   lease_left: event("info", "this node leaves the cluster", "Nobody waits for its lease."),
   lease_ended: event(
     "error",

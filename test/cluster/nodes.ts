@@ -74,6 +74,8 @@ export interface ClusterOptions {
   fleet_within_ms?: number;
   replicas: number;
   nodes_max?: number;
+  /** Build that the nodes run. @default this one */
+  main?: string;
 }
 
 /** A node with its folder and its links; started, it is a process. */
@@ -92,9 +94,9 @@ export class ClusterNode {
 
   static async start(name: string, folder: string, servers: readonly NatsServer[], options: ClusterOptions): Promise<ClusterNode> {
     const links = await Promise.all(servers.map(({ url }) => ServerLink.to(Number(new URL(url).port))));
-    const { replicas, ...rest } = options;
+    const { replicas, main, ...rest } = options;
     const cluster = { name: "tests", node: name, nats: { servers: links.map(({ url }) => url), replicas }, ...rest };
-    const place = placeIn(join(folder, name), { cluster, behavior: { enabled: false } });
+    const place = placeIn(join(folder, name), { cluster, behavior: { enabled: false } }, main);
     return new ClusterNode(name, place, links);
   }
 

@@ -41,7 +41,7 @@ describe("the configuration", () => {
   const ALONE = "{store: facts}";
   it("makes a service a node of a cluster, with a lease that outlasts an election", () => {
     const { cluster } = parseConfig(text({ cluster: CLUSTER, facts: ALONE }), "/etc/remit.yaml");
-    expect(cluster).to.deep.include({ node: "a", lease_ms: 12_000, fleet_within_ms: 1000, nodes_max: 3 });
+    expect(cluster).to.deep.include({ node: "a", lease_ms: 2000, fleet_within_ms: 1000, nodes_max: 3 });
     expect(cluster?.nats.replicas).to.equal(3);
     expect(parseConfig(text(), "/etc/remit.yaml").cluster).to.equal(undefined);
   });

@@ -594,8 +594,8 @@ const rows = {
   H1: {
     threat: "A node of a cluster that is cut off, frozen or behind goes on allowing what was revoked on another.",
     control:
-      "A node allows by a lease that only its own tick renews, read back through the feed of facts; a revocation is in force on the fleet when each node has acknowledged it or its lease has ended.",
-    lives: ["src/cluster/lease.ts", "src/cluster/fleet.ts", "src/cluster/member.ts"],
+      "A node allows by a lease that only its own tick renews, read back through one of two feeds; a revocation is in force on the fleet when it is in both, and each node has acknowledged it or its lease has ended.",
+    lives: ["src/cluster/lease.ts", "src/cluster/fleet.ts", "src/cluster/copies.ts", "src/cluster/member.ts"],
     also: ["test/cluster/simulation.test.ts", "test/cluster/lease.test.ts", "test/cluster/fleet.long.test.ts"],
   },
   H2: {
@@ -604,6 +604,13 @@ const rows = {
       "It lives by the lease under which its facts were gathered: checked once its record is on disk, and its validity ends with it.",
     lives: ["src/decision/commit.ts", "src/decision/answer.ts"],
     also: ["test/cluster/simulation.test.ts"],
+  },
+  H3: {
+    threat: "The feed of facts is held up on a node, which goes on by the ticks of the second feed and allows what was revoked.",
+    control:
+      "A restriction of the second feed holds until the first brings it, over what isn't known yet too; and the second feed renews no lease for longer than 20 s.",
+    lives: ["src/facts/ledger.ts", "src/facts/registry.ts", "src/cluster/lease.ts"],
+    also: ["test/facts/ahead.test.ts", "test/cluster/lease.test.ts", "test/cluster/simulation.test.ts"],
   },
 } as const satisfies Record<string, ThreatRow>;
 

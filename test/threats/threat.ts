@@ -30,6 +30,7 @@ import type * as cliAuditLinesModule from "../../src/cli/audit/lines.js";
 import type * as cliUiModule from "../../src/cli/ui.js";
 import type * as clientActionModule from "../../src/client/action.js";
 import type * as clientModule from "../../src/client/index.js";
+import type * as clusterCopiesModule from "../../src/cluster/copies.js";
 import type * as clusterFleetModule from "../../src/cluster/fleet.js";
 import type * as clusterLeaseModule from "../../src/cluster/lease.js";
 import type * as consoleServerModule from "../../src/console/server.js";
@@ -133,6 +134,7 @@ export interface Modules {
   "cli/ui.js": typeof cliUiModule;
   "client/action.js": typeof clientActionModule;
   "client/index.js": typeof clientModule;
+  "cluster/copies.js": typeof clusterCopiesModule;
   "cluster/fleet.js": typeof clusterFleetModule;
   "cluster/lease.js": typeof clusterLeaseModule;
   "contract/canonical.js": typeof contractCanonicalModule;
