@@ -233,7 +233,11 @@ export class Member {
     if (before !== null && this.#hasPassed(before)) this.lease.finish("feed_forked");
     const { claim } = this.#claim(change.revision);
     claim.committed(FACTS_FEED);
-    if (isCopied(change)) this.#copies.original(change, system.clock.monotonic());
+    if (isCopied(change)) {
+      this.#copies.original(change, system.clock.monotonic());
+      // Whoever has made it needn't ask first. A start has nothing to say of what it reads.
+      if (this.tenure !== null) this.#acknowledge(change.revision);
+    }
     if (!this.#copies.lacks(change.revision)) claim.committed(RESTRICTIONS_FEED);
     this.#wake();
   }
@@ -337,6 +341,8 @@ export class Member {
         this.#acknowledge(message.revision);
         return;
       case "landed":
+        // Another node may have read the change sooner.
+        if (message.revision > this.#chain.last.revision) this.#claim(message.revision);
         this.#claims.get(message.revision)?.claim.landed(message);
         this.#wake();
         return;

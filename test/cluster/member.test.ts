@@ -235,6 +235,20 @@ describe("a member of a cluster", () => {
     expect(ahead).to.deep.equal([1, 2]);
   });
 
+  it("acknowledges a restriction without being asked, and counts what others say of one that it hasn't read yet", async () => {
+    const [one, two] = [join("n-1"), join("n-2")];
+    now += 1010;
+    for (const { member } of [one, two]) member.lease.tick();
+    const said: string[] = [];
+    takers.push((text) => said.push(text));
+    one.say(JSON.stringify({ kind: "landed", revision: 1, node: "n-2", incarnation: "n-2-1" }));
+    for (const of of [feed, second]) of.add(change(1));
+    await Promise.resolve();
+    expect(one.member.standing(1)).to.deep.include({ in_force: "fleet", waiting_for: [] });
+    const nodes = said.map((text) => JSON.parse(text) as { kind: string; node: string }).filter(({ kind }) => kind === "landed");
+    expect(nodes.map(({ node }) => node)).to.deep.equal(["n-2", "n-1", "n-2"]);
+  });
+
   it("waits for no copy of what restricts nothing", async () => {
     const { member, say } = join("n-1");
     now += 1010;
