@@ -13,7 +13,8 @@ export const TICKS_PER_LEASE = 5;
 export const FACTS_FEED = 0;
 
 /** Why a lease ended for good. */
-export type LeaseEnd = "node_name_taken" | "feed_forked" | "feed_other" | "feed_unreadable" | "cluster_too_large" | "left";
+export type LeaseEnd =
+  "node_name_taken" | "feed_forked" | "feed_other" | "feed_unreadable" | "cluster_too_large" | "node_dismissed" | "left";
 
 /** Time from the sending of one tick. What was gathered in it may be answered until it is over, whatever came later. */
 export class Tenure {

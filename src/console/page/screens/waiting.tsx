@@ -5,7 +5,20 @@ import type { ApprovalList, GrantAnswer, WaitingApproval } from "../../../contra
 import { quoted } from "../../grammar.js";
 import { Console } from "../acts.js";
 import { asRefused, send, useEvery, useResource, type Refused } from "../api.js";
-import { Empty, Failed, FailedScreen, Line, Loading, Said, Severity, agentPath, findingPath, recordPath, spanText } from "../parts.js";
+import {
+  Empty,
+  Failed,
+  FailedScreen,
+  Line,
+  Loading,
+  Said,
+  Severity,
+  SilentNodes,
+  agentPath,
+  findingPath,
+  recordPath,
+  spanText,
+} from "../parts.js";
 import { useRefresh } from "../stream.js";
 
 /** A button does nothing for so long after what it is about has appeared: nobody meant it yet. */
@@ -51,6 +64,7 @@ export function Waiting(): JSX.Element {
         </p>
       </header>
       <Failed error={error} />
+      <SilentNodes of={data} />
       {waiting.length === 0 ? (
         <Empty title="Nothing waits.">
           An action waits here when its purpose has a flag with <code>wait</code>, until somebody approves exactly this action or its time
