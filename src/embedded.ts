@@ -254,7 +254,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
   if (file !== undefined) closing.add(source.watch());
 
   const policyNow = (): ActivePolicy | null => engine.active;
-  const remote = read.url === null || service === undefined ? null : new Remote({ url: read.url, token: service.token }, outside);
+  const remote = read.urls === null || service === undefined ? null : new Remote({ urls: read.urls, token: service.token }, outside);
   const from =
     service === undefined || remote === null
       ? await fromFile(options, read, system, outside, policyNow, logger)

@@ -45,6 +45,7 @@ import type { CaughtUp } from "./wiring/caught_up.js";
 import { openCore, packageVersion } from "./wiring/core.js";
 import type { ClusterNode } from "./wiring/cluster.js";
 import { wireFleet } from "./wiring/fleet.js";
+import { watchFleetBundles } from "./wiring/fleet_bundles.js";
 import { wireAuthzen } from "./wiring/authzen.js";
 import { wireAdjustments } from "./wiring/adjustments.js";
 import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
@@ -177,6 +178,7 @@ export async function startService(config: Config, system: System, given: Logger
     closing.add(() => core.catch(() => undefined));
     const [{ store, join }, { log, records, masks, profile, engine, source, kept, trusted }] = await Promise.all([opening, core]);
     let activatedAt = clock.monotonic();
+    let activeSince = new Date(clock.wall()).toISOString();
     const pulled = pulledSource(config, source, system, logger);
     closing.add(() => pulled?.close());
     const staging = wireStaging(config.bundle.stage, records, system, logger);
@@ -219,7 +221,7 @@ export async function startService(config: Config, system: System, given: Logger
         ...{ config: config.cluster, directory, commands, system, logger, version: packageVersion() },
         incarnation,
         landed: () => flights.landed(),
-        bundle: () => engine.active?.identity.digest ?? null,
+        bundle: () => (engine.active === null ? null : { digest: engine.active.identity.digest, since: activeSince }),
         record: (detail) => records.admin("remit", "revoked_on_fleet", detail),
       });
     closing.add(() => node?.leave());
@@ -229,6 +231,7 @@ export async function startService(config: Config, system: System, given: Logger
       system,
       policy: () => engine.active?.identity ?? null,
       limits: config.events,
+      shared: () => node && { feed: node.feed },
       masksPrincipals: () => engine.active?.vocabulary.masks?.some(({ at }) => at.join("/") === "task/principal") === true,
       ended: (why, caller) => {
         metrics.streamEnded(why);
@@ -293,6 +296,7 @@ export async function startService(config: Config, system: System, given: Logger
     if (engine.active !== null) compareWords(engine.active);
     activated = (policy) => {
       activatedAt = clock.monotonic();
+      activeSince = new Date(clock.wall()).toISOString();
       staging.end("activated");
       streams.policyActivated(policy.identity);
       bundleWaiters.activated();
@@ -318,6 +322,8 @@ export async function startService(config: Config, system: System, given: Logger
       cluster: node && {
         ...{ lease_left_ms: node.lease_left_ms, live: node.live.length, uncopied: node.uncopied },
         feeds: node.feeds.map(({ feed, silent_ms }) => ({ name: feed, silent_ms })),
+        silent: node.silent.length,
+        bundles: node.bundles.running.length,
       },
       everything_revoked: facts.revoked("everything", ""),
       store_healthy: store.healthy,
@@ -490,7 +496,7 @@ export async function startService(config: Config, system: System, given: Logger
         observer: observing,
         ...sensing,
         otlp,
-        ...wireFleet(node, { search, log, logKeys, outcomes }),
+        ...wireFleet(node, { search, log, logKeys, outcomes, findings, timers }),
         handedIn,
         identity: known,
         facts: commands,
@@ -498,7 +504,9 @@ export async function startService(config: Config, system: System, given: Logger
         flights,
         profile,
         thresholds: () =>
-          [...(engine.active?.purposes ?? [])].map(([purpose, { behavior }]) => profile.thresholdsOf(purpose, behavior ?? BEHAVIOR_DEFAULTS)),
+          [...(engine.active?.purposes ?? [])].map(([purpose, { behavior }]) =>
+            profile.thresholdsOf(purpose, behavior ?? BEHAVIOR_DEFAULTS),
+          ),
         events: streams,
         bundles: bundlesOf(source, kept, pulled, engine, staging, clock),
         bundleWaiters,
@@ -589,6 +597,10 @@ export async function startService(config: Config, system: System, given: Logger
     pulled?.start();
     if (watched !== null) closing.add(watched.watch(timers, poll_ms));
     closing.add(watchPolicy({ engine, source: pulled, notices: sensing.notices, system, logger }));
+    if (node !== null && config.cluster !== undefined) {
+      const { bundles_differ_ms: differ_ms_max } = config.cluster;
+      closing.add(watchFleetBundles({ node, differ_ms_max, notices: sensing.notices, system, logger }));
+    }
     const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
     const url = `${tls === undefined ? "http" : "https"}://${host}:${port}`;
     report(logger, "service_listening", { url });

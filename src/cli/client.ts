@@ -40,6 +40,8 @@ interface ClientRequest {
   /** Sent as it is, of this type. */
   bytes?: { type: string; content: Uint8Array };
   if_match?: number | undefined;
+  /** Id of the event that a stream goes on after. */
+  last_event_id?: string | undefined;
   /** Time to wait for the answer. */
   ms?: number;
   /** Ends an answer that goes on, such as a stream. */
@@ -50,6 +52,8 @@ export interface Listed<T> {
   items: T[];
   /** True if there are more items than were requested. */
   more: boolean;
+  /** Nodes of a cluster that haven't answered. Left out: the list is not made of several nodes' lists. */
+  missing?: string[];
 }
 
 export class Client {
@@ -71,7 +75,7 @@ export class Client {
 
   /** Sends a request like `ask`, and leaves the answer's body to be read. */
   async open(method: "GET" | "POST" | "PATCH", path: string, asked: ClientRequest = {}): Promise<Response> {
-    const { query = {}, body, bytes, if_match, ms = ANSWER_MS_MAX, signal = AbortSignal.timeout(ms) } = asked;
+    const { query = {}, body, bytes, if_match, last_event_id, ms = ANSWER_MS_MAX, signal = AbortSignal.timeout(ms) } = asked;
     const url = new URL(path, this.#url);
     for (const [name, value] of Object.entries(query)) {
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -83,6 +87,7 @@ export class Client {
         authorization: `Bearer ${this.#token}`,
         ...(type !== undefined && { "content-type": type }),
         ...(if_match !== undefined && { "if-match": `"${if_match}"` }),
+        ...(last_event_id !== undefined && { "last-event-id": last_event_id }),
       },
       body: bytes?.content ?? (body === undefined ? null : JSON.stringify(body)),
       signal,
@@ -95,16 +100,18 @@ export class Client {
   /** At most `max` items, over as many pages as they take. */
   async list<T>(path: string, query: QueryMembers, max: number): Promise<Listed<T>> {
     const items: T[] = [];
+    let missing: string[] | undefined;
     let cursor: string | undefined;
     do {
       const limit = Math.min(PAGE_MAX, max - items.length);
-      const page = await this.ask<{ items: T[]; next: string | null }>("GET", path, {
+      const page = await this.ask<{ items: T[]; next: string | null; nodes?: { missing: string[] } }>("GET", path, {
         query: { ...query, limit, cursor },
       });
       items.push(...page.items);
+      if (page.nodes !== undefined) missing = [...new Set([...(missing ?? []), ...page.nodes.missing])];
       cursor = page.next ?? undefined;
     } while (cursor !== undefined && items.length < max);
-    return { items, more: cursor !== undefined };
+    return { items, more: cursor !== undefined, ...(missing !== undefined && { missing }) };
   }
 }
 

@@ -9,6 +9,7 @@ import {
   type EndEvent,
   type Finding,
   type FindingNews,
+  type FollowedNodes,
   type GrantAnswer,
   type JudgeFinding,
   type JudgedFinding,
@@ -20,7 +21,7 @@ import { timeOrAgo } from "./audit/source.js";
 import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import type { Exit } from "./exit.js";
 import { lineOf, linesOf, rowOf, HEAD } from "./finding_lines.js";
-import { sayFact, sayList } from "./show.js";
+import { sayFact, sayList, sayMissing } from "./show.js";
 import { followed } from "./stream.js";
 import { sayError, sayJson, type Ui } from "./ui.js";
 import { count, countOrNone, revision } from "./values.js";
@@ -66,6 +67,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
   $ remit findings list --agent support-7 --severity high --since 2d --json`,
   ).action(async ({ limit, ...options }: ListOptions) => {
     const found = await new Client(options).list<Finding>("/findings", queryOf(options), limit);
+    if (options.json !== true) sayMissing(ui, found.missing ?? []);
     if (options.json === true) sayJson(ui, { ok: true, ...found });
     else if (found.items.length === 0) ui.err("there are none");
     else for (const line of aligned(ui, [HEAD, ...found.items.map(rowOf)])) ui.out(line);
@@ -84,7 +86,9 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
   $ remit findings waiting --all --agent support-7 --json`,
   ).action(async ({ agent, purpose, all, limit, ...service }: WaitingOptions) => {
     const state = all === true ? undefined : ("waiting" satisfies ApprovalState);
-    const { items, more } = await new Client(service).ask<ApprovalList>("GET", "/approvals", { query: { agent, purpose, state, limit } });
+    const query = { agent, purpose, state, limit };
+    const { items, more, nodes } = await new Client(service).ask<ApprovalList>("GET", "/approvals", { query });
+    if (service.json !== true) sayMissing(ui, nodes?.missing ?? []);
     const columns = {
       state: ({ state: one }: WaitingApproval) => one,
       until: ({ action }: WaitingApproval) => action.until,
@@ -223,12 +227,15 @@ function sayJudged(ui: Ui, judged: JudgedFinding, isHeld: boolean): void {
 }
 
 function place(text: string): string {
-  if (!/^\d{1,15}-\d{1,15}$/.test(text)) throw new InvalidArgumentError("must be such as 4711-58");
+  if (!/^(?:\d{1,15}-\d{1,15}|m[A-Za-z0-9_-]+)$/.test(text)) throw new InvalidArgumentError("must be such as 4711-58");
   return text;
 }
 
 type Streamed =
-  { event: "finding"; data: FindingNews } | { event: "ready" | "reset"; data: { after: string } } | { event: "end"; data: EndEvent };
+  | { event: "finding"; data: FindingNews }
+  | { event: "ready" | "reset"; data: { after: string } }
+  | { event: "nodes"; data: FollowedNodes }
+  | { event: "end"; data: EndEvent };
 
 async function follow(ui: Ui, { after, limit = Infinity, ...options }: FollowOptions): Promise<void> {
   let seen = 0;
@@ -237,6 +244,7 @@ async function follow(ui: Ui, { after, limit = Infinity, ...options }: FollowOpt
     if (options.json === true) ui.out(jsonLine({ event: name, ...data }));
     else if (name === "finding") ui.out(`${data.change.padEnd(7)}  ${lineOf(ui, data.finding)}`);
     else if (name === "end") ui.err(`${ui.paint("dim", "ended:")} ${data.title}`);
+    else if (name === "nodes") sayMissing(ui, data.missing);
     else if (name === "ready") ui.err(`${ui.paint("dim", "following")} from ${data.after}`);
     else ui.err(`${ui.paint("yellow", "warning:")} the place to go on after is none of this log's; it goes on from ${data.after}`);
     if (name === "finding" && ++seen >= limit) return;

@@ -4,6 +4,7 @@ import type { Command } from "commander";
 import type { BundlesAnswer, PublishAnswer, StagedBundle } from "../contract/index.js";
 import { readGiven } from "../system/read_file.js";
 import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
+import { sayDifferent } from "./cluster.js";
 import { CliError } from "./exit.js";
 import { readable } from "./places.js";
 import { sayJson, type Ui } from "./ui.js";
@@ -53,13 +54,14 @@ export function addBundles(program: Command, ui: Ui): void {
       sayJson(ui, { ok: true, ...answer });
       return;
     }
-    const { name, wanted, running, refused, staged, source } = answer;
+    const { name, wanted, running, refused, staged, source, fleet } = answer;
     ui.out(ui.paint("bold", name));
     ui.out(`  runs      ${running === null ? "none: nothing is decided" : words(running)}`);
     ui.out(`  wanted    ${wanted === null ? "no file at the path" : wanted.identity === null ? "unreadable" : words(wanted.identity)}`);
     if (source !== null)
       ui.out(`  source    ${source.url}, ${source.failing ?? (source.silent_ms === null ? "not asked yet" : "answers")}`);
     if (staged !== null) sayStaged(ui, staged);
+    if (fleet !== undefined) sayDifferent(ui, fleet);
     if (refused !== null) ui.out(`  ${ui.paint("red", "refused")}   ${refused.code}: ${refused.message} (${refused.at})`);
   });
 }

@@ -60,3 +60,10 @@ export function sayList<T extends object>(
     );
   if (more) ui.err(`there are more; --limit says how many to show`);
 }
+
+/** Nodes of a cluster that haven't answered: what they have isn't among what is shown. */
+export function sayMissing(ui: Ui, missing: readonly string[]): void {
+  if (missing.length === 0) return;
+  const who = `${missing.length === 1 ? "node" : "nodes"} ${missing.join(", ")}`;
+  ui.err(`${ui.paint("yellow", "warning:")} no answer of ${who}; what is there is missing here`);
+}

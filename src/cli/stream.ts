@@ -29,13 +29,15 @@ export async function* followed(
   after: number | string | undefined,
   ui: Ui,
 ): AsyncGenerator<StreamEvent> {
-  const following = { after, failed: 0, connected: false, told: false };
+  const following = { lastId: null as string | null, failed: 0, connected: false, told: false };
   for (;;) {
     const reader = new EventReader();
     try {
       // Made anew each time: the file may hold another token by now.
       const client = new Client(options);
-      for await (const streamed of eventsOf(client, reader, path, { ...query, after: following.after })) {
+      const { lastId } = following;
+      const request = lastId === null ? { query: { ...query, after } } : { query, last_event_id: lastId };
+      for await (const streamed of eventsOf(client, reader, path, request)) {
         Object.assign(following, { failed: 0, connected: true, told: false });
         yield streamed;
       }
@@ -44,13 +46,18 @@ export async function* followed(
       if (!following.told) ui.err(`${cause.message}; trying again`);
       following.told = true;
     }
-    following.after = reader.lastId ?? following.after;
+    following.lastId = reader.lastId ?? following.lastId;
     await sleep(backOffMs({ retry_ms: reader.retry_ms ?? RETRY_MS, retry_max_ms: RETRY_MS_MAX }, ++following.failed));
   }
 }
 
+interface StreamRequest {
+  query: QueryMembers;
+  last_event_id?: string;
+}
+
 /** Yields events of one connection, until it ends or is silent for too long. @throws CliError */
-async function* eventsOf(client: Client, reader: EventReader, path: string, query: QueryMembers): AsyncGenerator<StreamEvent> {
+async function* eventsOf(client: Client, reader: EventReader, path: string, request: StreamRequest): AsyncGenerator<StreamEvent> {
   const silence = new AbortController();
   let silent_ms = SILENT_MS_MAX;
   let cancel = (): void => undefined;
@@ -62,7 +69,7 @@ async function* eventsOf(client: Client, reader: EventReader, path: string, quer
   };
   wait();
   try {
-    const { body } = await client.open("GET", path, { query, signal: silence.signal });
+    const { body } = await client.open("GET", path, { ...request, signal: silence.signal });
     for await (const chunk of body as unknown as AsyncIterable<Uint8Array>) {
       for (const { event, data: text } of reader.read(chunk)) {
         const data = JSON.parse(text) as unknown;

@@ -6,8 +6,8 @@ import type { QuestionLimits } from "./questions.js";
 import type { TransportOptions } from "./transport.js";
 
 export interface ClientOptions extends Handlers {
-  /** The service, such as `http://127.0.0.1:8181`. */
-  url: string;
+  /** The service, such as `http://127.0.0.1:8181`. Several, of a cluster's nodes: the first is preferred, and after one that can't be reached the next is asked. */
+  url: string | readonly string[];
   /** With scope `remit:decide`; a function is asked for each request, so that a token can be renewed. */
   token: string | (() => string | Promise<string>);
   /** Milliseconds from asking to the last byte of an answer. @default 2,000 */
@@ -51,6 +51,9 @@ export interface OptionNames {
   readonly [name: string]: true | OptionNames;
 }
 
+/** Addresses of one service. */
+const ADDRESSES_MAX = 16;
+
 const LOCAL: Record<keyof LocalOptions, true> = {
   ...{ deadline_ms: true, requests_max: true, queue_max: true, batch_actions_max: true, outcomes_max: true },
   ...{ follow: true, confirm: true, notify: true, redact: true },
@@ -92,8 +95,10 @@ export function readTransport(options: ClientOptions): TransportOptions {
     failures_max: integer(options, "breaker_failures_max", 5, 1, 1_000_000),
     open_ms: integer(options, "breaker_open_ms", 1000, 1, MS_MAX),
   };
+  const [first, ...others] = baseUrls(url);
   return {
-    url: baseUrl(url),
+    url: first,
+    ...(others.length > 0 && { others }),
     token,
     retries_max: integer(options, "retries_max", 2, 0, 10),
     breaker,
@@ -105,8 +110,13 @@ export function readTransport(options: ClientOptions): TransportOptions {
  * @throws TypeError naming the option and what is expected of it
  */
 export function checkService({ url, token }: Pick<ClientOptions, "url" | "token">, above = ""): void {
-  if (!isServiceUrl(url))
-    throw new OptionError(`${above}url`, "option_invalid", "expected an http(s) URL, without user, query and fragment");
+  const urls: readonly unknown[] = Array.isArray(url) ? url : [url];
+  if (urls.length === 0 || urls.length > ADDRESSES_MAX || !urls.every(isServiceUrl))
+    throw new OptionError(
+      `${above}url`,
+      "option_invalid",
+      "expected an http(s) URL, without user, query and fragment; or up to 16 of them",
+    );
   if (typeof token !== "function" && (typeof token !== "string" || token === ""))
     throw new OptionError(`${above}token`, "option_invalid", "expected a token, or a function that gives one");
 }
@@ -116,6 +126,11 @@ function isServiceUrl(url: unknown): boolean {
   if (typeof url !== "string" || !/^https?:\/\//.test(url) || !URL.canParse(url)) return false;
   const { username, password, search, hash } = new URL(url);
   return [username, password, search, hash].every((part) => part === "");
+}
+
+/** Returns each address of a service as a base. @param url checked by `checkService` */
+export function baseUrls(url: string | readonly string[]): [URL, ...URL[]] {
+  return (typeof url === "string" ? [url] : url).map(baseUrl) as [URL, ...URL[]];
 }
 
 /** Returns the URL with a trailing slash, so that paths can be resolved against it. */

@@ -1,4 +1,5 @@
 /** One request and its whole answer: bounded in time and bytes, never redirected, tried again only where no answer had begun. */
+import { Addresses } from "./addresses.js";
 import { strictJson } from "./strict_json.js";
 import { Breaker, type BreakerLimits } from "./breaker.js";
 import { pause, within } from "./deadline.js";
@@ -8,6 +9,8 @@ import type { Answered, Outside } from "./outside.js";
 export interface TransportOptions {
   /** Ends in a slash. */
   url: URL;
+  /** Other addresses of the same service, in the order in which they are tried. */
+  others?: readonly URL[];
   token: string | (() => string | Promise<string>);
   /** After the first attempt. */
   retries_max: number;
@@ -22,6 +25,8 @@ export interface ClientExchange {
   answer_bytes_max: number;
   /** Accepts status 201 too. */
   creates?: boolean;
+  /** Sent to where the last stream was opened, and answered without a body. */
+  beside?: boolean;
 }
 
 export interface TransportAnswer {
@@ -48,8 +53,12 @@ export class Transport implements Carrier {
   readonly #options: TransportOptions;
   readonly #outside: Outside;
   readonly #breaker: Breaker;
+  readonly #addresses: Addresses;
+  /** Address at which the last stream was opened. */
+  #streamAt: URL | null = null;
 
   constructor(options: TransportOptions, outside: Outside) {
+    this.#addresses = new Addresses([options.url, ...(options.others ?? [])], outside.monotonic);
     this.#options = options;
     this.#outside = outside;
     this.#breaker = new Breaker(options.breaker, outside.monotonic);
@@ -57,16 +66,31 @@ export class Transport implements Carrier {
 
   /** @throws Undecided */
   send(exchange: ClientExchange): Promise<TransportAnswer> {
+    if (exchange.beside === true) return within(this.#outside, exchange.ms, undefined, (signal) => this.#beside(exchange, signal));
     return this.#breaker.run(() => within(this.#outside, exchange.ms, undefined, (signal) => this.#exchange(exchange, signal)));
   }
 
   /** The head of an answer that goes on. @throws Undecided */
   async open(path: string, type: string, headers: Record<string, string>, signal: AbortSignal): Promise<Response> {
     const init = { method: "GET", headers: { ...headers, authorization: await this.#authorization() }, signal };
-    const response = await this.#sent(path, init, this.#outside.fetch);
+    const url = this.#addresses.current;
+    const response = await this.#sent(url, path, init, this.#outside.fetch);
     await checkStatus(response);
     if (response.headers.get("content-type")?.startsWith(type) !== true) throw await refused(response, "type_unexpected");
+    this.#streamAt = url;
     return response;
+  }
+
+  async #beside({ method = "POST", path, body }: ClientExchange, signal: AbortSignal): Promise<TransportAnswer> {
+    const headers = { authorization: await this.#authorization(), "content-type": "application/json" };
+    const sent_ms = this.#outside.monotonic();
+    const response = await this.#outside.fetch(new URL(path, this.#streamAt ?? this.#addresses.current), {
+      ...{ method, headers, body, signal },
+      redirect: "manual",
+    });
+    await response.body?.cancel().catch(() => undefined);
+    if (response.status !== 204) throw new Undecided("status_unexpected");
+    return { value: null, sent_ms };
   }
 
   async #exchange(
@@ -79,7 +103,7 @@ export class Transport implements Carrier {
     for (let attempt = 0; ; attempt++) {
       let response: Answered;
       try {
-        response = await this.#sent<Answered>(path, { method, headers, body, signal }, exchange);
+        response = await this.#sent<Answered>(this.#addresses.current, path, { method, headers, body, signal }, exchange);
       } catch (error) {
         if (signal.aborted || attempt === this.#options.retries_max) throw error;
         await pause(this.#outside, RETRY_PAUSE_MS * 2 ** attempt);
@@ -92,11 +116,15 @@ export class Transport implements Carrier {
   }
 
   /** @throws Undecided `unreachable` */
-  async #sent<T extends Answered>(path: string, init: RequestInit, send: (url: URL, init: RequestInit) => Promise<T>): Promise<T> {
+  async #sent<T extends Answered>(at: URL, path: string, init: RequestInit, send: (url: URL, init: RequestInit) => Promise<T>): Promise<T> {
     try {
       // Elsewhere nobody is meant to see the token, or to answer.
-      return await send(new URL(path, this.#options.url), { ...init, redirect: "manual" });
+      const response = await send(new URL(path, at), { ...init, redirect: "manual" });
+      // One that can't serve now leaves what comes next to another.
+      if (response.status >= 500) this.#addresses.failed(at);
+      return response;
     } catch (cause) {
+      this.#addresses.failed(at);
       throw new Undecided("unreachable", { cause });
     }
   }

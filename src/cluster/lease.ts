@@ -20,7 +20,8 @@ export const RESTRICTIONS_FEED = 1;
 export const ALONE_MS = 20_000;
 
 /** Why a lease ended for good. */
-export type LeaseEnd = "node_name_taken" | "feed_forked" | "feed_other" | "feed_unreadable" | "cluster_too_large" | "left";
+export type LeaseEnd =
+  "node_name_taken" | "feed_forked" | "feed_other" | "feed_unreadable" | "cluster_too_large" | "node_dismissed" | "left";
 
 /** Time from the sending of one tick. What was gathered in it may be answered until it is over, whatever came later. */
 export class Tenure {

@@ -4,12 +4,13 @@
  */
 import type { Clock, Timers } from "../system/index.js";
 import { isChange, type Change, type CopyFeed, type Mark, type Store } from "../store/store.js";
+import type { DecidingBundle } from "./bundles.js";
 import { FeedChain, type ChainLink } from "./chain.js";
 import { Copies } from "./copies.js";
 import { Fleet, type FleetClaim, type FleetState } from "./fleet.js";
 import { FACTS_FEED, Lease, RESTRICTIONS_FEED, type LeaseEnd, type NodeStart, type Tenure } from "./lease.js";
 import { readMessage, type Hold, type Link } from "./link.js";
-import { readTick, type Tick } from "./tick.js";
+import { readDismissal, readTick, type Dismissal, type Tick } from "./tick.js";
 
 export interface MemberOptions {
   /** Name of this node. */
@@ -33,8 +34,8 @@ export interface MemberDeps {
   revision: () => number;
   /** Resolves when no answer is left that began before the call. */
   landed: () => Promise<void>;
-  /** Digest of the bundle by which this node decides. */
-  bundle: () => string | null;
+  /** Bundle by which this node decides. */
+  bundle: () => DecidingBundle | null;
   /** Lets something that narrows hold here that another node has not made durable yet. */
   hold: (hold: Hold) => void;
   /** Returns true for changes that the second feed carries. */
@@ -64,7 +65,7 @@ export interface FleetStanding extends FleetState {
 }
 
 /** A node as others see it. */
-export interface NodeSeen extends Pick<Tick, "incarnation" | "applied" | "version" | "bundle"> {
+export interface NodeSeen extends Pick<Tick, "incarnation" | "applied" | "version" | "bundle" | "bundle_since"> {
   node: string;
   seen_ms_ago: number;
 }
@@ -99,7 +100,10 @@ export class Member {
   readonly #copies = new Copies();
   readonly #claims = new Map<number, KeptClaim>();
   readonly #landing = new Map<number, Promise<void>>();
+  /** Nodes of which a tick was read and that haven't left. */
   readonly #nodes = new Map<string, NodeSeen & { at: number }>();
+  /** Starts that were dismissed, with when that was last read or sent. */
+  readonly #dismissed = new Map<string, number>();
   /** Called when something may have been acknowledged. */
   readonly #waiting = new Set<() => void>();
   /** When each feed has brought a tick of this node. */
@@ -177,10 +181,21 @@ export class Member {
   }
 
   get nodes(): NodeSeen[] {
-    const now = this.#deps.system.clock.monotonic();
     const { live } = this;
+    return this.#seen(({ node }) => live.includes(node));
+  }
+
+  /** Nodes whose lease is over, and that neither left nor were dismissed: what they have can't be asked for. */
+  get silent(): NodeSeen[] {
+    const { live } = this;
+    const own = this.#options.node;
+    return this.#seen(({ node }) => node !== own && !live.includes(node));
+  }
+
+  #seen(which: (node: NodeSeen) => boolean): NodeSeen[] {
+    const now = this.#deps.system.clock.monotonic();
     return [...this.#nodes.values()]
-      .filter(({ node }) => live.includes(node))
+      .filter(which)
       .map(({ at, ...seen }) => ({ ...seen, seen_ms_ago: Math.round(now - at) }))
       .sort((a, b) => (a.node < b.node ? -1 : 1));
   }
@@ -223,8 +238,10 @@ export class Member {
   #sendTick(n: number, leaving: boolean): void {
     const { node, start, version } = this.#options;
     const { revision, chain } = this.#chain.last;
-    const tick: Tick = { ...start, leaving, applied: revision, chain, version, bundle: this.#deps.bundle() };
-    for (const feed of [this.#deps.store, this.#deps.copies]) feed.mark({ by: node, n, value: { ...tick } });
+    const running = this.#deps.bundle();
+    const bundle = { bundle: running?.digest ?? null, bundle_since: running?.since ?? null };
+    const tick: Tick = { ...start, leaving, applied: revision, chain, version, ...bundle };
+    this.#markBoth({ by: node, n, value: { ...tick } });
   }
 
   #change(change: Change): void {
@@ -270,12 +287,20 @@ export class Member {
 
   #mark(feed: number, { by, n, value }: Mark): void {
     const tick = readTick(value);
-    if (tick === null) return;
+    if (tick === null) {
+      const dismissal = readDismissal(value);
+      if (dismissal !== null) this.#dismiss(by, dismissal);
+      return;
+    }
     const { clock } = this.#deps.system;
     const { node, nodes_max } = this.#options;
     this.#fleet.seen(feed, { node: by, incarnation: tick.incarnation, leaving: tick.leaving });
-    const { incarnation, applied, version, bundle } = tick;
-    this.#nodes.set(by, { ...{ node: by, incarnation, applied, version, bundle }, seen_ms_ago: 0, at: clock.monotonic() });
+    const { incarnation, applied, version, bundle, bundle_since } = tick;
+    if (tick.leaving) {
+      if (this.#nodes.get(by)?.incarnation === incarnation) this.#nodes.delete(by);
+    } else if (this.#dismissed.has(incarnation)) this.#repeatDismissal(by, incarnation);
+    else
+      this.#nodes.set(by, { ...{ node: by, incarnation, applied, version, bundle, bundle_since }, seen_ms_ago: 0, at: clock.monotonic() });
     if (this.#chain.differsFrom({ revision: applied, chain: tick.chain })) this.lease.finish("feed_forked");
     if (this.live.length > nodes_max) this.lease.finish("cluster_too_large");
     if (by === node && !tick.leaving) this.#back(feed, tick, n);
@@ -291,6 +316,36 @@ export class Member {
     if (tick.incarnation !== this.#options.start.incarnation) return;
     this.#returned[feed] = now;
     if (feed === RESTRICTIONS_FEED) for (const change of this.#copies.due(tick.applied, now)) copies.copy(change);
+  }
+
+  /**
+   * Has a node that is silent count as gone. Claims wait for no silent node longer than its lease anyway: they need nothing of this.
+   * Should it run after all, it reads this in each feed before any tick that would renew its lease by that feed, and ends.
+   */
+  dismiss({ node, incarnation }: Pick<NodeSeen, "node" | "incarnation">): void {
+    this.#sendDismissal(node, { dismissed: incarnation });
+  }
+
+  #sendDismissal(by: string, dismissal: Dismissal): void {
+    this.#markBoth({ by, n: 0, value: { ...dismissal } });
+  }
+
+  /** It runs after all: marks are kept for a while, so it may not have read it. */
+  #repeatDismissal(by: string, dismissed: string): void {
+    const now = this.#deps.system.clock.monotonic();
+    if (now - (this.#dismissed.get(dismissed) ?? -Infinity) < this.#options.lease_ms) return;
+    this.#dismissed.set(dismissed, now);
+    this.#sendDismissal(by, { dismissed });
+  }
+
+  #dismiss(node: string, { dismissed }: Dismissal): void {
+    this.#dismissed.set(dismissed, this.#deps.system.clock.monotonic());
+    if (this.#options.start.incarnation === dismissed) this.lease.finish("node_dismissed");
+    if (this.#nodes.get(node)?.incarnation === dismissed) this.#nodes.delete(node);
+  }
+
+  #markBoth(mark: Mark): void {
+    for (const feed of [this.#deps.store, this.#deps.copies]) feed.mark(mark);
   }
 
   #claimOf(revision: number): KeptClaim | null {

@@ -45,10 +45,16 @@ export class NodeQuestions {
   }
 
   /**
-   * Asks these nodes one question; resolves when each has answered, or after five seconds.
+   * Asks these nodes one question; resolves when each has answered, or the time is over.
    * @param enough whether an answer makes all others superfluous
+   * @param within_ms time in which an answer has to come. @default 5000
    */
-  ask(question: string, of: readonly string[], enough: (answer: string | null) => boolean = () => false): Promise<NodeAnswers> {
+  ask(
+    question: string,
+    of: readonly string[],
+    enough: (answer: string | null) => boolean = () => false,
+    within_ms: number = WITHIN_MS,
+  ): Promise<NodeAnswers> {
     const answers = new Map<string, string | null>();
     const parts = new Map<string, (string | undefined)[]>();
     const waiting = new Set(of);
@@ -58,7 +64,7 @@ export class NodeQuestions {
         unsubscribe();
         resolve({ answers, missing: of.filter((node) => !answers.has(node)) });
       };
-      const cancel = this.#timers.after(WITHIN_MS, done);
+      const cancel = this.#timers.after(within_ms, done);
       const unsubscribe = this.#wire.ask(JSON.stringify({ to: of, question }), (text) => {
         const part = readPart(text);
         if (part === null || !waiting.has(part.node)) return;

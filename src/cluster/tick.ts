@@ -11,6 +11,8 @@ export interface Tick extends NodeStart {
   version: string;
   /** Digest of the bundle by which it decides. */
   bundle: string | null;
+  /** When that began, RFC 3339. Null: no bundle decides, or a version that doesn't say it. */
+  bundle_since: string | null;
 }
 
 const CHAIN = /^[0-9a-f]{64}$/;
@@ -19,10 +21,32 @@ const TEXT_MAX = 256;
 /** Returns null for a mark that is no tick. */
 export function readTick(value: Json): Tick | null {
   if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
-  const { incarnation, opened_at = 0, leaving, applied, chain, version, bundle } = value as Readonly<Record<string, unknown>>;
+  const {
+    incarnation,
+    opened_at = 0,
+    leaving,
+    applied,
+    chain,
+    version,
+    bundle,
+    bundle_since = null,
+  } = value as Readonly<Record<string, unknown>>;
   if (!isText(incarnation) || !isRevision(opened_at) || typeof leaving !== "boolean" || !isRevision(applied)) return null;
   if (typeof chain !== "string" || !CHAIN.test(chain) || !isText(version) || (bundle !== null && !isText(bundle))) return null;
-  return { incarnation, opened_at, leaving, applied, chain, version, bundle };
+  if (bundle_since !== null && (!isText(bundle_since) || Number.isNaN(Date.parse(bundle_since)))) return null;
+  return { incarnation, opened_at, leaving, applied, chain, version, bundle, bundle_since };
+}
+
+/** Statement that a start of a node is over and its node won't come back, made by somebody of whom another node has heard it. */
+export interface Dismissal {
+  dismissed: string;
+}
+
+/** Returns null for a mark that is no dismissal. */
+export function readDismissal(value: Json): Dismissal | null {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return null;
+  const { dismissed } = value as Readonly<Record<string, unknown>>;
+  return isText(dismissed) ? { dismissed } : null;
 }
 
 export const isText = (value: unknown): value is string => typeof value === "string" && value !== "" && value.length <= TEXT_MAX;

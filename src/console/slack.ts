@@ -101,7 +101,7 @@ export class SlackApprovals {
 
   async #approve(person: string, { finding, decision, approval }: ApproveButton, user: string): Promise<PressOutcome> {
     const { tokens, upstream, logger, system } = this.#deps;
-    const token = tokens.forRequest(person, ["remit:review"]);
+    const token = tokens.forRequest(person, ["remit:review"], null);
     const path = `/findings/${encodeURIComponent(finding)}`;
     const found = await upstream.ask({ method: "GET", path, token });
     const known: unknown = found.status === 200 ? JSON.parse(found.body.toString("utf8")) : null;

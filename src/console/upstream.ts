@@ -51,6 +51,7 @@ export const PASSED: readonly PassedRoute[] = [
   { method: "GET", path: at("/tasks/*"), scopes: READ_FACTS },
   { method: "GET", path: at("/grants"), scopes: READ_FACTS },
   { method: "GET", path: at("/revocations"), scopes: [...READ_FACTS, "remit:revoke_all"] },
+  { method: "GET", path: at("/cluster"), scopes: [...READ_FACTS, "remit:publish"] },
   { method: "GET", path: at("/bundles"), scopes: ["remit:publish"] },
   { method: "GET", path: at("/bundles/*"), scopes: ["remit:publish"], givesBundle: true },
   { method: "POST", path: at("/explain"), scopes: ["remit:audit"] },

@@ -2,6 +2,7 @@
 import { Approval } from "./facts.js";
 import { Finding } from "./findings.js";
 import { SeverityName } from "./decision.js";
+import { ofNodes } from "./query.js";
 import { Type, about, type Static, type TSchema } from "./type.js";
 
 const closed = { additionalProperties: false };
@@ -28,6 +29,7 @@ export const WaitingApproval = Type.Object(
     given: about(Approval.properties.given, "Approvals so far, one a caller"),
     grant: orNull(Type.String({ description: "Id of the grant that the approvals became; null: nobody has approved it" })),
     refusal: orNull(Type.String({ description: "Why the caller of this request can't approve it; null: it can" })),
+    node: Type.Optional(Type.String({ description: "Of a cluster: the node that has it" })),
   },
   { ...closed, title: "WaitingApproval", description: "An action that waits for a person, or did" },
 );
@@ -38,6 +40,7 @@ export const ApprovalList = Type.Object(
     items: Type.Array(WaitingApproval, { description: "What waits, the most urgent first; behind it what waited, the latest first" }),
     more: Type.Boolean({ description: "Whether there are more than `limit`" }),
     indexed_to: Type.Integer({ description: "`seq` of the last record that this answer knows; later ones are not in it" }),
+    ...ofNodes,
   },
   { ...closed, title: "ApprovalList", description: "Actions that wait for a person, or did" },
 );

@@ -1,5 +1,6 @@
 /** `GET /bundles` and `POST /bundles`. */
 import { policyIdentity } from "./decision.js";
+import { FleetBundlesAnswer } from "./cluster.js";
 import { Type, about, type Static } from "./type.js";
 
 const closed = { additionalProperties: false };
@@ -73,6 +74,7 @@ export const BundlesAnswer = Type.Object(
         { ...closed, title: "BundleSource", description: "Where bundles are fetched from; null: nowhere" },
       ),
     ),
+    fleet: Type.Optional(about(FleetBundlesAnswer, "What all nodes run. Left out: the service decides alone")),
   },
   { ...closed, title: "Bundles", description: "Bundle that is wanted, and the one that runs" },
 );

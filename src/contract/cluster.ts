@@ -39,6 +39,7 @@ const ClusterNodeSeen = Type.Object(
     applied: Type.Integer({ description: "Facts revision up to which it had read the feed" }),
     version: Type.String({ description: "Its version of Remit" }),
     bundle: orNull(Type.String({ description: "Digest of the bundle by which it decides; null without one" })),
+    bundle_since: orNull(Type.String({ description: "When that bundle began to decide there, RFC 3339; null: not known" })),
     seen_ms_ago: Type.Integer({ description: "Milliseconds since its last tick was read here" }),
   },
   { ...closed, title: "ClusterNodeSeen", description: "A node as its last tick has it" },
@@ -54,6 +55,28 @@ const ClusterFeed = Type.Object(
   },
   { ...closed, title: "ClusterFeed", description: "A feed as this node reads it" },
 );
+/** Bundles that the nodes of a cluster run. */
+export const FleetBundlesAnswer = Type.Object(
+  {
+    same: Type.Boolean({ description: "Whether all nodes that are live run the same bundle" }),
+    differ_ms: orNull(
+      Type.Integer({ description: "Milliseconds for which the node that is asked has seen them differ; null: all run the same" }),
+    ),
+    running: Type.Array(
+      Type.Object(
+        {
+          digest: orNull(Type.String({ description: "Digest of the bundle; null: none runs there, and every decision is refused" })),
+          nodes: NodeNames("Nodes that run it"),
+          since: orNull(Type.String({ description: "When the first of them began, RFC 3339; null: not known" })),
+        },
+        { ...closed, title: "BundleOnNodes", description: "One bundle, and the nodes that run it" },
+      ),
+      { description: "Bundles that are running, that of the most nodes first" },
+    ),
+  },
+  { ...closed, title: "FleetBundles", description: "Which bundles the nodes of a cluster run" },
+);
+export type FleetBundlesAnswer = Static<typeof FleetBundlesAnswer>;
 
 export const ClusterAnswer = Type.Object(
   {
@@ -66,14 +89,25 @@ export const ClusterAnswer = Type.Object(
     ended: orNull(
       Type.String({
         description:
-          "Why this node allows nothing until it is started again: `feed_forked`, `feed_other`, `feed_unreadable`, `node_name_taken`, `cluster_too_large`, `left`; null: nothing of that",
+          "Why this node allows nothing until it is started again: `feed_forked`, `feed_other`, `feed_unreadable`, `node_name_taken`, `node_dismissed`, `cluster_too_large`, `left`; null: nothing of that",
       }),
     ),
     facts_revision: Type.Integer({ description: "Facts revision of this node" }),
     chain: Type.String({ description: "Digest over all changes up to there, in hex: equal on all nodes" }),
     feeds: Type.Array(ClusterFeed, { description: "The two feeds; the servers that lead them are kept apart" }),
     nodes: Type.Array(ClusterNodeSeen, { description: "Nodes of which a tick was read within the time of a lease, by name" }),
+    silent: Type.Array(ClusterNodeSeen, {
+      description:
+        "Nodes whose lease is over and that haven't left: what they have is missing in searches until they are back or dismissed",
+    }),
+    bundles: FleetBundlesAnswer,
   },
   { ...closed, title: "Cluster", description: "The cluster as this node sees it" },
 );
 export type ClusterAnswer = Static<typeof ClusterAnswer>;
+
+export const DismissNode = Type.Object(
+  { reason: Type.String({ minLength: 1, maxLength: 512, description: "Why, in words; kept on record" }) },
+  { ...closed, title: "DismissNode", description: "Statement that a node won't come back" },
+);
+export type DismissNode = Static<typeof DismissNode>;

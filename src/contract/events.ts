@@ -52,7 +52,12 @@ export type FactEvent = Static<typeof FactEvent>;
 
 /** With `values`, for who names no event to go on after: what each key holds follows, and what has changed since. */
 export const SnapshotEvent = Type.Object(
-  { facts_revision: Revision },
+  {
+    facts_revision: Revision,
+    gaps: Type.Optional(
+      Type.Boolean({ description: "true: revisions rise, and not every number is a change's. Left out: each is the next" }),
+    ),
+  },
   { ...closed, title: "SnapshotEvent", description: "With `values`: all facts follow, then what has changed since" },
 );
 export type SnapshotEvent = Static<typeof SnapshotEvent>;
@@ -74,6 +79,15 @@ export const ReadyEvent = Type.Object(
       Type.String({
         description: "With `values`: id of the service's start. If it changes the store may be another, and what was kept before is void",
       }),
+    ),
+    shared: Type.Optional(
+      Type.Object(
+        {
+          feed: Type.String({ description: "Id of the feed of facts: revisions of one feed are the same on all nodes" }),
+          stream: Type.String({ description: "Id of this stream, for `POST /events/echo`" }),
+        },
+        { ...closed, title: "SharedFacts", description: "With `values`, of a node of a cluster: the facts that it shares with others" },
+      ),
     ),
     caller: Type.Optional(
       Type.Object(
@@ -109,6 +123,27 @@ export type ResetEvent = Static<typeof ResetEvent>;
 /** Another bundle decides from now on. */
 export const PolicyEvent = Policy;
 export type PolicyEvent = Static<typeof PolicyEvent>;
+
+/** With `values`, of a node of a cluster: what was asked for by `POST /events/echo`. All that the node knew then was sent before it. */
+export const EchoEvent = Type.Object(
+  { nonce: Type.String({ description: "As it was asked for" }), facts_revision: Revision },
+  {
+    ...closed,
+    title: "EchoEvent",
+    description: "Answer to `POST /events/echo`: all that the node knew when that was asked was sent before",
+  },
+);
+export type EchoEvent = Static<typeof EchoEvent>;
+
+/** Body of `POST /events/echo`. */
+export const AskEcho = Type.Object(
+  {
+    stream: Type.String({ minLength: 1, maxLength: 64, description: "Id of the stream, from its `ready`" }),
+    nonce: Type.String({ minLength: 1, maxLength: 64, description: "Text that comes back on the stream" }),
+  },
+  { ...closed, title: "AskEcho", description: "Request for an `echo` event on a stream" },
+);
+export type AskEcho = Static<typeof AskEcho>;
 
 /** Why a stream was ended by the service. */
 export const STREAM_ENDS = {
@@ -151,6 +186,7 @@ const EVENTS = {
   ready: ReadyEvent,
   reset: ResetEvent,
   policy: PolicyEvent,
+  echo: EchoEvent,
   end: EndEvent,
 } as const;
 export type EventName = keyof typeof EVENTS;

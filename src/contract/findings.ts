@@ -3,7 +3,7 @@ import type { Act } from "./behavior.js";
 import { SeverityName, type Reason } from "./decision.js";
 import { EndEvent, streamed } from "./events.js";
 import { InForce } from "./facts.js";
-import { FoundRecord } from "./query.js";
+import { FollowedNodes, FoundRecord, ofNodes } from "./query.js";
 import { Type, about, type Static, type TSchema } from "./type.js";
 
 const closed = { additionalProperties: false };
@@ -188,6 +188,7 @@ const finding = {
   state: StateName,
   verdict: orNull(about(FindingState, "How it was judged; null: nobody has looked yet")),
   revision: Type.Integer({ description: "Revision of its state, to be given as `If-Match`; 0: nobody has looked yet" }),
+  node: Type.Optional(Type.String({ description: "Of a cluster: the node that has it, and does what is said of it" })),
 };
 
 export const Finding = Type.Object(finding, { ...closed, title: "Finding", description: "Something that a person has to look into" });
@@ -200,6 +201,7 @@ export const FindingPage = Type.Object(
     items: Type.Array(Finding, { description: "Findings of this page, the newest first, by when they were opened" }),
     next: orNull(Type.String({ description: "Where the next page begins, to be given as `cursor`; null: there is no more" })),
     indexed_to: IndexedTo,
+    ...ofNodes,
   },
   { ...closed, title: "FindingPage", description: "One page of findings" },
 );
@@ -289,7 +291,7 @@ export const FindingsReset = Type.Object(
 );
 export type FindingsReset = Static<typeof FindingsReset>;
 
-const EVENTS = { finding: FindingNews, ready: FindingsReady, reset: FindingsReset, end: EndEvent } as const;
+const EVENTS = { finding: FindingNews, ready: FindingsReady, reset: FindingsReset, nodes: FollowedNodes, end: EndEvent } as const;
 export type FindingEventName = keyof typeof EVENTS;
 
 /** One event of the stream, as a reader of server-sent events gives it. */
@@ -299,7 +301,8 @@ export const StreamedFinding = Type.Union(
       {
         id: Type.Optional(
           Type.String({
-            description: "Record and facts revision up to which everything was sent, to be given as `Last-Event-ID`: `4711-58`",
+            description:
+              "Record and facts revision up to which everything was sent, to be given as `Last-Event-ID`: `4711-58`; in a cluster, those of each node",
           }),
         ),
         ...streamed(event, data),

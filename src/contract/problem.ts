@@ -146,10 +146,12 @@ const table = {
   import_exists: { status: 409, title: "an import with this id exists and is not the same" },
   store_unavailable: { status: 503, title: "no change can be stored now" },
   cluster_none: { status: 404, title: "this service is no node of a cluster" },
-  embedding_unsupported: {
-    status: 409,
-    title: "a node of a cluster can't be followed by an engine that decides elsewhere",
-    hint: "ask the service, or run one without `cluster`",
+  node_not_found: { status: 404, title: "no node of this name is silent, or was seen lately" },
+  node_live: { status: 409, title: "the node may still allow", hint: "stop it, or wait until its lease is over" },
+  lease_over: {
+    status: 503,
+    title: "this node of a cluster doesn't know whether its facts are current",
+    hint: "follow another node",
   },
   answer_late: {
     status: 503,
@@ -183,6 +185,7 @@ const table = {
   approval_none: { status: 409, title: "no such decision of this finding waits for approval any more" },
   // security events
   stream_exists: { status: 409, title: "the caller has a stream already" },
+  echo_stream_none: { status: 404, title: "the caller follows no values on a stream with this id" },
   stream_not_found: { status: 404, title: "no stream of this caller has this id" },
   streams_full: { status: 503, title: "there are as many streams, or subjects of one, as the limit allows" },
   push_endpoint_refused: {

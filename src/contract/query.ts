@@ -87,7 +87,8 @@ export const RecordAction = Type.Object(
 );
 export type RecordAction = Static<typeof RecordAction>;
 
-const searched = {
+/** Member of answers that are made of several nodes' answers. */
+export const ofNodes = {
   nodes: Type.Optional(
     Type.Object(
       {
@@ -125,7 +126,7 @@ export const RecordPage = Type.Object(
     }),
     next: orNull(Type.String({ description: "Where the next page begins, to be given as `cursor`; null: there is no more" })),
     indexed_to: IndexedTo,
-    ...searched,
+    ...ofNodes,
   },
   { ...closed, title: "RecordPage", description: "One page of records" },
 );
@@ -199,7 +200,7 @@ export const Summary = Type.Object(
     groups: Type.Array(SummaryGroup, { description: "Groups, the largest first" }),
     more: Type.Boolean({ description: "Whether there are more groups than `limit`" }),
     indexed_to: IndexedTo,
-    ...searched,
+    ...ofNodes,
   },
   { ...closed, title: "Summary", description: "Numbers of records" },
 );
@@ -239,7 +240,7 @@ export const Histogram = Type.Object(
     step_ms: Type.Integer({ description: "Milliseconds of a step" }),
     counts: Type.Array(HistogramCount, { description: "Counts in order of time; steps without a record are left out" }),
     indexed_to: IndexedTo,
-    ...searched,
+    ...ofNodes,
   },
   { ...closed, title: "Histogram", description: "Numbers of records over time" },
 );
@@ -278,10 +279,14 @@ export const SummaryOrNovelty = Type.Union([Summary, Novelty], {
   description: "Numbers of records; with `by=new` the values that are new",
 });
 
+const After = Type.Integer({
+  description: "`seq` of the record after which the stream goes on; in a cluster, in the log of the node that is asked",
+});
+
 /** From after this record on, all that match are told as they come. */
 export const FollowingEvent = Type.Object(
   {
-    after: Type.Integer({ description: "`seq` of the record after which the stream goes on" }),
+    after: After,
     heartbeat_ms: Type.Integer({
       description: "Milliseconds within which something always comes; after three times as long, connect again",
     }),
@@ -292,12 +297,19 @@ export type FollowingEvent = Static<typeof FollowingEvent>;
 
 /** Event sent if the record to go on after doesn't belong to this log: it was restored, or is another. The stream goes on from here. */
 export const RewoundEvent = Type.Object(
-  { after: Type.Integer({ description: "`seq` of the record after which the stream goes on" }) },
+  { after: After },
   { ...closed, title: "RewoundEvent", description: "The given id does not belong to this log; the stream goes on from here" },
 );
 export type RewoundEvent = Static<typeof RewoundEvent>;
 
-const EVENTS = { record: FoundRecord, ready: FollowingEvent, reset: RewoundEvent, end: EndEvent } as const;
+/** Event sent by a cluster when a node stops answering or answers again: what it has is sent once it does. */
+export const FollowedNodes = Type.Object(
+  { missing: Type.Array(Type.String(), { description: "Nodes that don't answer now: what they have is sent once they do" }) },
+  { ...closed, title: "FollowedNodes", description: "The nodes of a cluster that don't answer now" },
+);
+export type FollowedNodes = Static<typeof FollowedNodes>;
+
+const EVENTS = { record: FoundRecord, ready: FollowingEvent, reset: RewoundEvent, nodes: FollowedNodes, end: EndEvent } as const;
 export type RecordEventName = keyof typeof EVENTS;
 
 /** One event of the stream, as a reader of server-sent events gives it. */
@@ -305,7 +317,12 @@ export const StreamedRecord = Type.Union(
   Object.entries(EVENTS).map(([event, data]) =>
     Type.Object(
       {
-        id: Type.Optional(Type.String({ description: "`seq` up to which all that match were sent, to be given as `Last-Event-ID`" })),
+        id: Type.Optional(
+          Type.String({
+            description:
+              "`seq` up to which all that match were sent, to be given as `Last-Event-ID`; in a cluster, up to where each node was read",
+          }),
+        ),
         ...streamed(event, data),
       },
       { ...closed, title: `RecordStream${event.charAt(0).toUpperCase()}${event.slice(1)}`, description: `Event \`${event}\`` },

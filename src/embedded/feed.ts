@@ -9,7 +9,9 @@ import type { Outside } from "../client/outside.js";
 import type { Carrier } from "../client/transport.js";
 import {
   canonical,
+  type AskEcho,
   type ChangeEvent,
+  type EchoEvent,
   type FactEvent,
   type PolicyIdentity,
   type ReadyEvent,
@@ -21,9 +23,12 @@ import { Registry } from "../facts/registry.js";
 import type { Json } from "../store/store.js";
 import type { Clock, System, Timers } from "../system/index.js";
 import { factsOf } from "../facts/current_facts.js";
-import { Freshness } from "./freshness.js";
+import { Freshness, type ClockTimes } from "./freshness.js";
 import { LocalHeard } from "./local_heard.js";
 import type { CompileEntry, KnownPolicy } from "../facts/facts_lookup.js";
+
+/** Carrier of a feed. One that can't send follows no node of a cluster for long. */
+export type FeedCarrier = Pick<Carrier, "open"> & Partial<Pick<Carrier, "send">>;
 
 export interface FeedOptions {
   /** Time after the last word from the service for which facts may be decided on. */
@@ -50,6 +55,7 @@ const HEARTBEATS = 4;
 const HEARTBEAT_MS_MIN = 100;
 const HEARTBEAT_MS_MAX = 60_000;
 const FORGET_EVERY_MS = 60_000;
+const ECHO_BYTES_MAX = 4096;
 const NO_POLICY = { identity: null, since: 0 };
 
 export class Feed {
@@ -73,9 +79,23 @@ export class Feed {
   #live = false;
   /** Something holds in memory that the service had not made durable. */
   #holds = false;
+  /** True if revisions of the feed that is followed rise with gaps. */
+  #gaps = false;
+  /** When the stream that is followed was asked for. */
+  #opened: ClockTimes;
+  /** Stream of a node of a cluster, which proves by echoes how new its facts are; null: whatever is heard does. */
+  #shared: NonNullable<ReadyEvent["shared"]> | null = null;
+  /** Last revision of a feed that nodes share: another node must not be behind it. */
+  #known: { feed: string; revision: number } | null = null;
+  /** Echoes that were asked for, and when, the oldest first. */
+  readonly #asked = new Map<string, ClockTimes>();
+  #echoes = 0;
+  readonly #carrier: FeedCarrier;
+  readonly #age_ms_max: number;
+  readonly #stopAsking: () => void;
 
   constructor(
-    carrier: Pick<Carrier, "open">,
+    carrier: FeedCarrier,
     outside: Outside,
     system: Pick<System, "clock" | "timers">,
     policy: () => KnownPolicy | null,
@@ -94,14 +114,23 @@ export class Feed {
     this.heard = new LocalHeard(outside);
     const beat_ms = Math.min(HEARTBEAT_MS_MAX, Math.max(HEARTBEAT_MS_MIN, Math.floor(age_ms_max / HEARTBEATS)));
     const path = `events?values=true&heartbeat_ms=${beat_ms}`;
+    this.#carrier = carrier;
+    this.#age_ms_max = age_ms_max;
+    this.#opened = this.#fresh.now;
+    const opening: Pick<Carrier, "open"> = {
+      open: (...given) => {
+        this.#opened = this.#fresh.now;
+        return carrier.open(...given);
+      },
+    };
     this.#connection = new Connection(
-      carrier,
+      opening,
       outside,
       { path, head_ms, event_length_max: EVENT_LENGTH_MAX },
       {
         take: (received) => this.#take(received),
         heard: () => {
-          if (this.#live) this.#fresh.renew();
+          if (this.#live && this.#shared === null) this.#fresh.renew();
         },
         silent: () => {
           this.#silent();
@@ -111,6 +140,9 @@ export class Feed {
     this.facts = factsOf({
       registry: () => this.#registry,
       isStale: () => !this.#fresh.isFresh || this.#isBehind(),
+    });
+    this.#stopAsking = system.timers.every(beat_ms, () => {
+      this.#askForEcho();
     });
     this.#stopForgetting = system.timers.every(FORGET_EVERY_MS, () => {
       const now = system.clock.wall();
@@ -128,6 +160,11 @@ export class Feed {
     return this.#registry;
   }
 
+  /** Last revision of the facts that nodes of a cluster share; 0 for a service that decides alone. */
+  get sharedRevision(): number {
+    return this.#known?.revision ?? 0;
+  }
+
   get live(): boolean {
     return this.#live;
   }
@@ -142,6 +179,7 @@ export class Feed {
   }
 
   close(): void {
+    this.#stopAsking();
     this.#stopForgetting();
     this.#connection.close();
     this.heard.close();
@@ -154,6 +192,7 @@ export class Feed {
     switch (event) {
       case "snapshot":
         this.#filling = { registry: this.#make(), to: revisionIn((said as SnapshotEvent).facts_revision), facts: 0 };
+        this.#gaps = (said as SnapshotEvent).gaps === true;
         return null;
       case "fact":
         this.#fact(said as FactEvent);
@@ -167,6 +206,9 @@ export class Feed {
       case "ready":
         this.#ready(said as ReadyEvent);
         return (said as ReadyEvent).heartbeat_ms;
+      case "echo":
+        this.#echoed(said as EchoEvent);
+        return null;
       case "reset":
         throw this.#refused("the service has other facts than before");
       default:
@@ -197,13 +239,38 @@ export class Feed {
       return;
     }
     // From the snapshot on, each is the next.
-    if (revision > to && revision !== registry.revision + 1 && registry.revision >= to)
-      throw this.#refused(`revision ${revision} comes after ${registry.revision}`);
+    const isNext = this.#gaps ? revision > registry.revision : revision === registry.revision + 1;
+    if (revision > to && !isNext && registry.revision >= to) throw this.#refused(`revision ${revision} comes after ${registry.revision}`);
     registry.load(change, this.#system.clock.wall());
+    if (this.#filling === null && this.#known !== null) this.#known.revision = Math.max(this.#known.revision, revision);
     if (this.#filling !== null && revision <= to) this.#filling.facts++;
   }
 
-  #ready({ facts_revision, caller, facts, policy, start = "" }: ReadyEvent): void {
+  /** Facts are as new as the oldest question that isn't answered: what comes on the stream may have been on its way for long. */
+  #askForEcho(): void {
+    if (this.#shared === null || !this.#live) return;
+    const { stream } = this.#shared;
+    const nonce = String(++this.#echoes);
+    this.#asked.set(nonce, this.#fresh.now);
+    for (const [oldest, { monotonic }] of this.#asked)
+      if (this.#system.clock.monotonic() - monotonic > this.#age_ms_max) this.#asked.delete(oldest);
+    const body = JSON.stringify({ stream, nonce } satisfies AskEcho);
+    // Without an answer nothing is renewed: facts get stale.
+    const exchange = { path: "events/echo", body, ms: this.#age_ms_max, answer_bytes_max: ECHO_BYTES_MAX, beside: true };
+    void this.#carrier.send?.(exchange).catch(() => undefined);
+  }
+
+  #echoed({ nonce, facts_revision }: EchoEvent): void {
+    const asked = this.#asked.get(nonce);
+    if (asked === undefined) return;
+    this.#asked.delete(nonce);
+    if (this.#registry.revision !== facts_revision)
+      throw this.#refused(`the service is at revision ${facts_revision}, and ${this.#registry.revision} is known`);
+    if (this.#shared !== null) this.#known = { feed: this.#shared.feed, revision: facts_revision };
+    this.#fresh.renew(asked);
+  }
+
+  #ready({ facts_revision, caller, facts, policy, start = "", shared }: ReadyEvent): void {
     // What was followed before may be of a store that is no more.
     if (this.#filling === null && start !== this.#start) throw this.#refused("the service has started anew");
     if (this.#filling !== null && facts !== this.#filling.facts)
@@ -212,6 +279,9 @@ export class Feed {
     if (registry.revision !== facts_revision)
       throw this.#refused(`the service is at revision ${facts_revision}, and ${registry.revision} is known`);
     if (caller === undefined) throw this.#refused("it does not say who we are");
+    const { feed = null, revision = 0 } = this.#known ?? {};
+    if (shared !== undefined && shared.feed === feed && facts_revision < revision)
+      throw this.#refused(`the node is at revision ${facts_revision}, and another was at ${revision}`);
     for (const ids of Object.values(registry.ids)) ids.settle();
     const replaced = this.#filling !== null;
     if (replaced) {
@@ -222,7 +292,11 @@ export class Feed {
     this.#told(policy);
     this.#caller = callerOf(caller);
     this.#live = true;
-    this.#fresh.renew();
+    this.#shared = shared ?? null;
+    this.#known = shared === undefined ? null : { feed: shared.feed, revision: facts_revision };
+    this.#asked.clear();
+    this.#fresh.renew(shared === undefined ? undefined : this.#opened);
+    this.#askForEcho();
     if (replaced) this.heard.others(facts_revision);
     this.heard.hears(facts_revision);
     this.#events.live(facts_revision);

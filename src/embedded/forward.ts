@@ -15,10 +15,13 @@ export class Forwarder {
   readonly #questions: Questions;
   readonly #outside: Outside;
   readonly #deadline_ms: number;
+  /** Facts revision that another node has to have reached; 0: nothing is known of it. */
+  readonly #atLeast: () => number;
   readonly #seen = new Set<string>();
 
-  constructor(carrier: Pick<Carrier, "send">, outside: Outside, deadlineMs: number) {
+  constructor(carrier: Pick<Carrier, "send">, outside: Outside, deadlineMs: number, atLeast: () => number) {
     this.#carrier = carrier;
+    this.#atLeast = atLeast;
     this.#questions = new Questions(LIMITS, carrier, outside);
     this.#outside = outside;
     this.#deadline_ms = deadlineMs;
@@ -26,7 +29,10 @@ export class Forwarder {
 
   /** @throws Undecided */
   async ask(asked: DecideRequest): Promise<Answer> {
-    const { request_id, time, at_least, ...action } = asked;
+    const { request_id, time, at_least: wanted, ...action } = asked;
+    // A node that is behind what is known here would decide on less than this engine.
+    const known = Math.max(wanted ?? 0, this.#atLeast());
+    const at_least = known === 0 ? wanted : known;
     const id = request_id ?? this.#outside.uuid();
     const { digest } = new AskedAction(action, this.#outside.sha256);
     const text = JSON.stringify({ ...action, time, at_least, request_id: id });

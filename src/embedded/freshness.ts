@@ -1,6 +1,11 @@
 /** Time since something was heard. By the clock that only goes forward; and where the other one went further, the machine slept. */
 import type { Clock } from "../system/index.js";
 
+export interface ClockTimes {
+  monotonic: number;
+  wall: number;
+}
+
 export class Freshness {
   readonly #clock: Clock;
   readonly #ms_max: number;
@@ -12,9 +17,16 @@ export class Freshness {
     this.#ms_max = msMax;
   }
 
-  renew(): void {
-    this.#monotonic = this.#clock.monotonic();
-    this.#wall = this.#clock.wall();
+  /** The time now, by both clocks. */
+  get now(): ClockTimes {
+    return { monotonic: this.#clock.monotonic(), wall: this.#clock.wall() };
+  }
+
+  /** @param at when what was heard was asked for; left out: it was heard now */
+  renew(at = this.now): void {
+    if (at.monotonic < this.#monotonic) return;
+    this.#monotonic = at.monotonic;
+    this.#wall = at.wall;
   }
 
   get age_ms(): number {

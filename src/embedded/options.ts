@@ -2,13 +2,13 @@
 import type { KeyObject } from "node:crypto";
 import { keyId, publicKey } from "../bundle/signature.js";
 import type { TrustedKeys } from "../bundle/verify.js";
-import { baseUrl, checkNames, checkService, integer, readLimits, type LocalOptions, type OptionNames } from "../client/options.js";
+import { baseUrls, checkNames, checkService, integer, readLimits, type LocalOptions, type OptionNames } from "../client/options.js";
 import { OptionError } from "../client/option_error.js";
 import { DURABILITIES, EVALUATION_FUEL, type Durability } from "../contract/index.js";
 
 export interface ServiceOptions {
-  /** Such as `http://127.0.0.1:8181`. */
-  url: string;
+  /** Such as `http://127.0.0.1:8181`. Several, of a cluster's nodes: the first is preferred, and after one that can't be reached the next is followed. */
+  url: string | readonly string[];
   /** With scopes `remit:embed`, `remit:bundle` and, for what only the service can decide, `remit:decide`. A function is asked for each request. */
   token: string | (() => string | Promise<string>);
 }
@@ -75,7 +75,7 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
 }
 
 export interface ReadOptions {
-  url: URL | null;
+  urls: readonly URL[] | null;
   keys: TrustedKeys;
   signers_min: number;
   age_ms_max: number;
@@ -143,7 +143,7 @@ export function readEmbedded(options: EmbeddedOptions): ReadOptions {
   if (report !== undefined && typeof report !== "function") throw new OptionError("report", "option_invalid", "expected a function");
   const behind_ms_max = integer(bundle, "behind_ms_max", 30_000, 100, HOUR_MS, "bundle.");
   return {
-    url: service === undefined ? null : baseUrl(service.url),
+    urls: service === undefined ? null : baseUrls(service.url),
     keys: trustedKeys(bundle.keys),
     signers_min: integer(bundle, "signers_min", 1, 1, 2, "bundle."),
     age_ms_max: integer(facts, "age_ms_max", 5000, 400, HOUR_MS, "facts."),

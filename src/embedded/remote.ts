@@ -1,10 +1,11 @@
 /** The service as an engine in an application asks it: bodies that are bounded, no redirections, its own problems as they are. */
+import { Addresses } from "../client/addresses.js";
 import { within } from "../client/deadline.js";
 import type { Outside } from "../client/outside.js";
 
 export interface RemoteOptions {
-  /** Ends in a slash. */
-  url: URL;
+  /** Each ends in a slash; the first is preferred. */
+  urls: readonly URL[];
   token: string | (() => string | Promise<string>);
 }
 
@@ -30,8 +31,10 @@ export class Remote {
   readonly #options: RemoteOptions;
   readonly #outside: Outside;
   readonly #over = new AbortController();
+  readonly #addresses: Addresses;
 
   constructor(options: RemoteOptions, outside: Outside) {
+    this.#addresses = new Addresses(options.urls, outside.monotonic);
     this.#options = options;
     this.#outside = outside;
   }
@@ -43,11 +46,16 @@ export class Remote {
   /** Whatever the status is. @throws Error saying why there is no whole answer */
   ask({ method = "GET", path, headers = {}, body, ms, answer_bytes_max }: RemoteRequest): Promise<Got> {
     return within(this.#outside, ms, this.#over.signal, async (signal) => {
-      const { url, token } = this.#options;
+      const { token } = this.#options;
+      const url = this.#addresses.current;
       const said = typeof token === "string" ? token : await token();
       const init: RequestInit = { method, headers: { ...headers, authorization: `Bearer ${said}` }, redirect: "manual", signal };
       if (body !== undefined) init.body = body;
-      const response = await this.#outside.fetch(new URL(path, url), init);
+      const response = await this.#outside.fetch(new URL(path, url), init).catch((cause: unknown) => {
+        this.#addresses.failed(url);
+        throw cause;
+      });
+      if (response.status >= 500) this.#addresses.failed(url);
       const retry = Number(response.headers.get("retry-after") ?? NaN);
       return {
         status: response.status,

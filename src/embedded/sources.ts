@@ -51,7 +51,7 @@ export function fromService(
   const carrier = new Transport(readTransport({ url, token }), outside);
   const opening = new Opening(carrier, logger);
   const feed = new Feed(
-    opening,
+    { open: (...given) => opening.open(...given), send: (exchange) => carrier.send(exchange) },
     outside,
     system,
     policy,
@@ -71,7 +71,7 @@ export function fromService(
     },
   );
   feed.start();
-  const forwarder = new Forwarder(carrier, outside, deadline_ms);
+  const forwarder = new Forwarder(carrier, outside, deadline_ms, () => feed.sharedRevision);
   return {
     facts: uncounted(feed.facts),
     all: feed.facts,

@@ -42,7 +42,12 @@ export function listApprovals(
   const found = all.filter(
     (one) => (state === undefined || one.state === state) && (purpose === undefined || one.action.purpose === purpose),
   );
-  return found.sort((a, b) => rank(a) - rank(b) || rankSign(a) * order(a, b));
+  return found.sort(byUrgency);
+}
+
+/** Orders what waits, the most urgent first, and behind it what waited, the latest first. */
+export function byUrgency(a: WaitingApproval, b: WaitingApproval): number {
+  return rank(a) - rank(b) || rankSign(a) * order(a, b);
 }
 
 const rank = ({ state }: WaitingApproval): number => (state === "waiting" ? 0 : 1);

@@ -204,23 +204,26 @@ export class Findings {
   /**
    * The newest first, by when they were opened: what comes later moves no page.
    * @param before the record that opened the last one of the page before
+   * @returns with them, the number of the record that opened each; `next`: of the last one if there are more
    */
   page(
     filter: FindingsFilter,
     before: number | null,
     limit: number,
     sees: (finding: Finding) => boolean,
-  ): { items: Finding[]; next: number | null } {
+  ): { items: Finding[]; seqs: number[]; next: number | null } {
     const items: Finding[] = [];
+    const seqs: number[] = [];
     for (let i = this.#all.length - 1; i >= 0; i--) {
       const fold = this.#all[i];
       if (fold === undefined || (before !== null && fold.seq >= before) || !this.#matches(fold, filter)) continue;
       const finding = this.#whole(fold);
       if (!sees(finding)) continue;
-      if (items.length === limit) return { items, next: this.#byId.get(items.at(-1)?.id ?? "")?.seq ?? null };
+      if (items.length === limit) return { items, seqs, next: seqs.at(-1) ?? null };
       items.push(finding);
+      seqs.push(fold.seq);
     }
-    return { items, next: null };
+    return { items, seqs, next: null };
   }
 
   /** Yields all findings, the newest first. */

@@ -6,6 +6,7 @@ import type { SegmentLog } from "../audit/log.js";
 import type { LogIdentity } from "../audit/log_keys.js";
 import type { OwnRecords } from "../audit/own_records.js";
 import type { FleetRecords } from "./fleet_records.js";
+import type { FollowedFleet } from "./fleet_stream.js";
 import type { RecordSearch } from "../records/search.js";
 import type { BundlesAnswer, PolicyIdentity, PublishAnswer, PurposeThresholds, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
@@ -23,6 +24,7 @@ import type { BundleArchive } from "../policy/source.js";
 import type { Admission } from "./admission.js";
 import type { BundleWaiters } from "./bundle_waiters.js";
 import type { EventStreams } from "./event_streams.js";
+import type { FindingsDesk } from "./findings_desk.js";
 import type { Flights } from "./flights.js";
 import type { Metrics } from "./metrics.js";
 import type { Callers } from "./share.js";
@@ -124,9 +126,13 @@ export interface HttpDeps extends SensingRoom {
   search: RecordSearch;
   /** Records of all nodes of the cluster. Left out: the service decides alone. */
   fleet?: FleetRecords | undefined;
+  /** Streams of all nodes of the cluster. Left out: the service decides alone. */
+  following?: FollowedFleet | undefined;
   explain: Explain;
   recordStreams: RecordStreams;
   findings: FindingsRoom;
+  /** Findings of this service, or of all nodes of its cluster. */
+  desk: FindingsDesk;
   handedIn: HandInRoom;
   securityEvents: SecurityEventsRoom;
   logKeys: LogIdentity;

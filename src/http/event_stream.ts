@@ -22,6 +22,8 @@ export interface Subscription {
   after: number | null;
   /** Present if it receives the value of each key, whomever that concerns; null: only what concerns it. */
   values: NonNullable<ReadyEvent["caller"]> | null;
+  /** Returns false while the values that this service has may be old. Left out: they never are. */
+  isCurrent?: () => boolean;
   /** Interval at which it wants to hear something; null: as often as others. */
   heartbeat_ms: number | null;
   caller: { id: string; token: { jti: string | null; expires_ms: number } };
@@ -115,6 +117,14 @@ export class EventStream extends Pushed {
 
   get after(): number | null {
     return this.#subscription.after;
+  }
+
+  protected override get isCurrent(): boolean {
+    return this.#subscription.isCurrent?.() !== false;
+  }
+
+  get caller(): Subscription["caller"] {
+    return this.#subscription.caller;
   }
 
   get values(): Subscription["values"] {

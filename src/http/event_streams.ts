@@ -5,7 +5,10 @@
 import { createHmac, randomBytes, randomUUID } from "node:crypto";
 import type { ServerResponse } from "node:http";
 import {
+  Problem,
+  type AskEcho,
   type ChangeEvent,
+  type EchoEvent,
   type FactEvent,
   type PolicyIdentity,
   type ReadyEvent,
@@ -30,6 +33,8 @@ export interface EventStreamsDeps {
   limits: EventLimits;
   /** Returns true if the active bundle masks the principals of tasks: then only callers that decide elsewhere receive their names. */
   masksPrincipals: () => boolean;
+  /** Facts that this service shares with the other nodes of its cluster. Left out, or null: it decides alone. */
+  shared?: () => { feed: string } | null;
   /** Called for each stream that the service ends, with its caller. */
   ended: (why: StreamEnd, caller: string) => void;
 }
@@ -65,6 +70,10 @@ export class EventStreams implements FactFollowers {
   /** Streams that were sent what holds of a key and wasn't durable. */
   readonly #counts = new Recent<number>(COUNTED_MAX);
   #fresh: (Notice | { policy: PolicyIdentity })[] = [];
+  /** Streams of values by their ids; only in a cluster. */
+  readonly #byId = new Map<string, EventStream>();
+  readonly #ids = new WeakMap<EventStream, string>();
+  #echoes: { stream: EventStream; nonce: string }[] = [];
   #delivering = false;
   #reading: Promise<unknown> = Promise.resolve();
   /** Id of this run of the service, sent with `ready`: what is followed doesn't survive a restart without being asked for again. */
@@ -108,6 +117,17 @@ export class EventStreams implements FactFollowers {
     return this.#counts.get(key) ?? 0;
   }
 
+  /**
+   * Writes an echo to a stream, behind all that this service knows by now.
+   * @throws Problem `echo_stream_none`
+   */
+  echo(caller: string, { stream: id, nonce }: AskEcho): void {
+    const stream = this.#byId.get(id);
+    if (stream === undefined || stream.over || stream.caller.id !== caller) throw new Problem("echo_stream_none", { field: "/stream" });
+    if (this.#delivering) this.#echoes.push({ stream, nonce });
+    else echoTo(stream, nonce);
+  }
+
   /** Tells everyone that another bundle decides from now on. */
   policyActivated(policy: PolicyIdentity): void {
     this.#plan({ policy });
@@ -142,11 +162,18 @@ export class EventStreams implements FactFollowers {
   #deliver(): void {
     const batch = this.#batch(this.#fresh);
     this.#fresh = [];
+    // What was asked for until now is behind what has come until now.
+    const echoes = this.#echoes;
+    this.#echoes = [];
     const streams = [...this.#streams];
     const some = (): void => {
       for (const stream of streams.splice(0, AT_ONCE)) this.#hand(stream, batch);
-      if (streams.length > 0) this.#later(some);
-      else if (this.#fresh.length === 0) this.#delivering = false;
+      if (streams.length > 0) {
+        this.#later(some);
+        return;
+      }
+      for (const { stream, nonce } of echoes) echoTo(stream, nonce);
+      if (this.#fresh.length === 0 && this.#echoes.length === 0) this.#delivering = false;
       else
         this.#later(() => {
           this.#deliver();
@@ -164,7 +191,8 @@ export class EventStreams implements FactFollowers {
     const now = registry.revision;
     const { after } = stream;
     const snapshot = after === null && stream.values !== null;
-    if (snapshot) stream.say("snapshot", { facts_revision: now } satisfies SnapshotEvent, null);
+    const gaps = (this.#deps.shared?.() ?? null) !== null;
+    if (snapshot) stream.say("snapshot", { facts_revision: now, ...(gaps && { gaps }) } satisfies SnapshotEvent, null);
     // First of all what has to stop something now; its durable event is still to come.
     for (const [key, notice] of this.#held) {
       if (!registry.isHeld(key)) this.#held.delete(key);
@@ -190,9 +218,21 @@ export class EventStreams implements FactFollowers {
       ready.heartbeat_ms = stream.heartbeat_ms;
       ready.caller = stream.values;
       ready.start = this.#start;
+      const shared = this.#deps.shared?.() ?? null;
+      if (shared !== null) ready.shared = { feed: shared.feed, stream: this.#idOf(stream) };
       if (stream.facts !== null) ready.facts = stream.facts;
     }
     stream.goLive(revision, ready);
+  }
+
+  #idOf(stream: EventStream): string {
+    const known = this.#ids.get(stream);
+    if (known !== undefined) return known;
+    const id = randomUUID();
+    this.#ids.set(stream, id);
+    for (const [other, one] of this.#byId) if (one.over) this.#byId.delete(other);
+    this.#byId.set(id, stream);
+    return id;
   }
 
   /** Sends the value of each key as of one revision; later changes follow behind it. */
@@ -299,6 +339,10 @@ export class EventStreams implements FactFollowers {
   #later(call: () => void): void {
     this.#deps.system.timers.turnEnd(call);
   }
+}
+
+function echoTo(stream: EventStream, nonce: string): void {
+  stream.say("echo", { nonce, facts_revision: stream.cursor } satisfies EchoEvent, null);
 }
 
 /** Returns the event with a fact's value; for facts that no decision reads, only that it has changed. */

@@ -14,6 +14,8 @@ import {
 } from "../contract/index.js";
 import type { Findings, FindingsFilter, ReaderPlace } from "../findings/findings.js";
 import type { Clock, Timers } from "../system/index.js";
+import { placeText } from "./finding_places.js";
+import { FleetStream, type FleetSubscription } from "./fleet_stream.js";
 import { Followers, Pushed, eventText, type StreamFollower } from "./stream_followers.js";
 
 export interface FindingStreamsDeps {
@@ -40,18 +42,9 @@ const AT_ONCE = 100;
 /** Milliseconds for which news gathers: a burst of one finding is one event. */
 const GATHER_MS = 100;
 
-/** `4711-58`: the last record, and facts revision, up to which everything was told. */
-export const placeText = ({ seq, revision }: ReaderPlace): string => `${seq}-${revision}`;
-
-/** Null for what is no place. */
-export function readPlace(text: string): ReaderPlace | null {
-  const [, seq, revision] = /^(0|[1-9]\d{0,14})-(0|[1-9]\d{0,14})$/.exec(text) ?? [];
-  return seq === undefined || revision === undefined ? null : { seq: Number(seq), revision: Number(revision) };
-}
-
 export class FindingStreams {
   readonly #deps: FindingStreamsDeps;
-  readonly #followers: Followers<FindingStream>;
+  readonly #followers: Followers<Pushed>;
   readonly #unlisten: () => void;
   #planned = false;
 
@@ -76,6 +69,15 @@ export class FindingStreams {
     );
   }
 
+  /** Follows the findings of all nodes of a cluster. @throws Problem `subscribers_full`, `shutting_down` */
+  openFleet(response: ServerResponse, subscription: FleetSubscription): () => void {
+    const { system, limits } = this.#deps;
+    return this.#followers.open(
+      subscription.caller,
+      (retry_ms, left) => new FleetStream(response, subscription, { system, ...limits }, retry_ms, left),
+    );
+  }
+
   /** Ends followers like `Followers.revoked`. */
   revoked(revocation: Pick<RevocationState, "scope" | "of">): void {
     this.#followers.revoked(revocation);
@@ -92,7 +94,7 @@ export class FindingStreams {
     this.#planned = true;
     this.#deps.system.timers.after(GATHER_MS, () => {
       this.#planned = false;
-      for (const stream of this.#followers) stream.look();
+      for (const stream of this.#followers) if (stream instanceof FindingStream) stream.look();
     });
   }
 }

@@ -1,28 +1,17 @@
 /** Records of all nodes of a cluster, searched as those of one: each node is asked the same, and their answers are made one. */
 import { Problem, type Histogram, type ShownRecord, type Summary } from "../contract/index.js";
-import type { NodeAnswers } from "../cluster/questions.js";
 import type { PageAsk, RecordQuestion, TimedPage } from "../records/ask.js";
 import { fromNodesCursor, toCursor, toNodesCursor } from "../records/cursor.js";
 import { mergedCounts, mergedItems, mergedSummary, type ByNode, type Ends } from "../records/merged_answers.js";
 import type { RecordSearch } from "../records/search.js";
+import { askEach, isFound, mayBeElsewhere, othersOf, searchedNodes, type AskedNodes } from "./asked_nodes.js";
+import { without } from "./query.js";
 import { NODE, histogramAsk, pageAsk, summaryAsk } from "./record_query.js";
-
-/** Nodes as they are asked. */
-export interface AskedNodes {
-  /** Name of this node. */
-  readonly name: string;
-  /** Nodes that are live, this one too. */
-  readonly live: readonly string[];
-  ask(question: string, of: readonly string[], enough?: (answer: string | null) => boolean): Promise<NodeAnswers>;
-}
 
 /** Begins a question for the receipt of a decision, whose id it ends with. */
 export const RECEIPT = "receipt ";
 /** Id of a decision: any other is a record's number, of one node. */
 const UUID = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
-
-/** Enough of an answer that one node alone can give. */
-export const isFound = (answer: string | null): boolean => answer !== null;
 
 /** Groups that each node tells, of which those of all are made: more than that can't be added up. */
 const GROUPS_MAX = 1000;
@@ -48,7 +37,7 @@ export class FleetRecords {
 
   /** Returns a page of the records of all nodes as JSON. @throws Problem of a parameter */
   async page(url: string): Promise<string> {
-    const { cursor, others } = without(url, "cursor");
+    const { taken: cursor, others } = without(url, "cursor");
     const before: Ends | null = cursor === null ? {} : fromNodesCursor(cursor);
     if (before === null) throw new Problem("parameter_invalid", { field: "cursor", expected: "`next` of another page" });
     const { order, limit } = pageAsk({ url: others }) as PageAsk;
@@ -67,7 +56,7 @@ export class FleetRecords {
     const question = `/decisions/${id}`;
     const { answers, missing } = await this.#nodes.ask(question, this.#others, isFound);
     for (const [node, text] of answers) if (text !== null) return JSON.stringify({ ...(JSON.parse(text) as ShownRecord), node });
-    if (missing.length > 0) throw new Problem("index_unavailable");
+    if (mayBeElsewhere(missing, this.#nodes)) throw new Problem("index_unavailable");
     return null;
   }
 
@@ -76,7 +65,7 @@ export class FleetRecords {
     if (!UUID.test(id)) return null;
     const { answers, missing } = await this.#nodes.ask(RECEIPT + id, this.#others, isFound);
     for (const text of answers.values()) if (text !== null) return text;
-    if (missing.length > 0) throw new Problem("index_unavailable");
+    if (mayBeElsewhere(missing, this.#nodes)) throw new Problem("index_unavailable");
     return null;
   }
 
@@ -130,28 +119,9 @@ export class FleetRecords {
     return this.#askEach<T>(new Map(this.#nodes.live.map((node) => [node, question])));
   }
 
-  /** Asks each node its own question. @throws Problem of this node's own search */
-  async #askEach<T>(questions: ReadonlyMap<string, string>): Promise<{ answers: ByNode<T>; missing: string[] }> {
-    const { name } = this.#nodes;
-    const answers = new Map<string, T>();
-    const missing: string[] = [];
-    const asked = [...questions].map(async ([node, question]) => {
-      if (node === name) {
-        const own = await this.answer(question);
-        if (own !== null) answers.set(node, JSON.parse(own) as T);
-        return;
-      }
-      const found = (await this.#nodes.ask(question, [node])).answers.get(node);
-      if (typeof found === "string") answers.set(node, JSON.parse(found) as T);
-      else missing.push(node);
-    });
-    await Promise.all(asked);
-    return { answers, missing: missing.sort() };
+  #askEach<T>(questions: ReadonlyMap<string, string>): Promise<{ answers: ByNode<T>; missing: string[] }> {
+    return askEach<T>(this.#nodes, questions, (question) => this.answer(question));
   }
-}
-
-export function othersOf({ live, name }: Pick<AskedNodes, "live" | "name">): string[] {
-  return live.filter((node) => node !== name);
 }
 
 const PATHS = { "/decisions": pageAsk, "/decisions/summary": summaryAsk, "/decisions/histogram": histogramAsk } as const;
@@ -166,21 +136,11 @@ function askOf(question: string): RecordQuestion {
   return { kind: "one", id: decodeURIComponent(id) };
 }
 
-/** Takes a parameter out of a URL. */
-function without(url: string, parameter: string): { cursor: string | null; others: string } {
-  const [path = "", query = ""] = url.split("?");
-  const parts = query.split("&").filter((part) => part !== "");
-  const taken = parts.find((part) => part.startsWith(`${parameter}=`));
-  const others = parts.filter((part) => part !== taken).join("&");
-  return { cursor: taken === undefined ? null : decodeURIComponent(taken.slice(parameter.length + 1)), others: `${path}?${others}` };
-}
-
 function continued(url: string, after: number | undefined): string {
   return after === undefined || after === 0 ? url : `${url}&cursor=${toCursor(after)}`;
 }
 
 function searchedText(name: string, answers: ByNode<{ indexed_to: number }>, missing: readonly string[]): string {
-  const indexedTo = Object.fromEntries([...answers].map(([node, { indexed_to }]) => [node, indexed_to]));
-  const nodes = { indexed_to: indexedTo, missing };
-  return `"indexed_to":${indexedTo[name] ?? 0},"nodes":${JSON.stringify(nodes)}`;
+  const nodes = searchedNodes(answers, missing);
+  return `"indexed_to":${nodes.indexed_to[name] ?? 0},"nodes":${JSON.stringify(nodes)}`;
 }

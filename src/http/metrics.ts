@@ -31,7 +31,14 @@ export interface Observed {
   facts_revision: number;
   facts_stale: boolean;
   /** Null for a service that decides alone. */
-  cluster: { lease_left_ms: number; live: number; feeds: readonly { name: string; silent_ms: number | null }[]; uncopied: number } | null;
+  cluster: {
+    lease_left_ms: number;
+    live: number;
+    silent: number;
+    bundles: number;
+    feeds: readonly { name: string; silent_ms: number | null }[];
+    uncopied: number;
+  } | null;
   everything_revoked: boolean;
   store_healthy: boolean;
   log_healthy: boolean;
@@ -261,6 +268,16 @@ export class Metrics {
       ({ cluster }) => (cluster?.lease_left_ms ?? 0) / 1000,
     );
     gauge("remit_cluster_nodes", "Nodes of the cluster that are live; 0 without one", ({ cluster }) => cluster?.live ?? 0);
+    gauge(
+      "remit_cluster_silent_nodes",
+      "Nodes of the cluster whose lease is over, and that haven't left",
+      ({ cluster }) => cluster?.silent ?? 0,
+    );
+    gauge(
+      "remit_cluster_bundles",
+      "Different bundles that live nodes of the cluster run; 0 without one",
+      ({ cluster }) => cluster?.bundles ?? 0,
+    );
     gauge("remit_everything_revoked", "1 while everything is revoked", ({ everything_revoked }) => Number(everything_revoked));
     gauge("remit_store_healthy", "1 while changes of facts reach the disk", ({ store_healthy }) => Number(store_healthy));
     gauge("remit_log_healthy", "1 while records reach the disk", ({ log_healthy }) => Number(log_healthy));

@@ -367,17 +367,20 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
   getCluster: {
     answer: {
       ...{ name: "support", node: "a", incarnation: "01a22683-8654-7c00-8000-000000000000", lease_ms: 2000, nodes_max: 3 },
-      ...{ lease_left_ms: 1840, ended: null, facts_revision: 58, chain: "0".repeat(64), nodes: [] },
+      ...{ lease_left_ms: 1840, ended: null, facts_revision: 58, chain: "0".repeat(64), nodes: [], silent: [] },
       feeds: [
         { feed: "facts", leader: "n1", silent_ms: 140 },
         { feed: "restrictions", leader: "n2", silent_ms: 139 },
       ],
+      bundles: { same: true, differ_ms: null, running: [{ digest: DIGEST, nodes: ["a", "b", "c"], since: TIME }] },
     },
   },
+  dismissNode: { request: { reason: "its machine is gone" } },
   listFactsEvents: {
     answer: page({ revision: 58, key: "agent/support-7", change: "revoked", by: "security-desk", time: TIME, ...because, value: null }),
   },
   followEvents: { answer: { id: "58", event: "reset", data: JSON.stringify({ facts_revision: 58 }) } },
+  askForEcho: { request: { stream: ID, nonce: "n-1" } },
   importFacts: {
     request: { agents: { "support-7": { owner: agent.owner, purposes: agent.purposes } } },
     answer: {
@@ -414,6 +417,7 @@ export const PATH_PARAMETERS: Readonly<Record<string, { description: string; exa
   "grants/id": { description: "Id of the grant", example: "G-1" },
   "decisions/id": { description: "Id of the decision, or `seq` of the record", example: ID },
   "findings/id": { description: "Id of the finding", example: `F-${ID}` },
+  "nodes/id": { description: "Name of the node", example: "c" },
   "bundles/name": { description: "Name of the bundle, with or without `.tar.gz`", example: "customer_support" },
   "revocations/scope": { description: "Kind of thing that is revoked; of a transmitter's with `@` and its name", example: "agent" },
   "{scope}/of": { description: "Id of what is revoked, percent-encoded", example: "support-7" },

@@ -120,3 +120,12 @@ function decoded(text: string): string | null {
     return null;
   }
 }
+
+/** Takes a parameter out of a URL. @returns its value, null if it has none, and the URL with the others */
+export function without(url: string, parameter: string): { taken: string | null; others: string } {
+  const [path = "", query = ""] = url.split("?");
+  const parts = query.split("&").filter((part) => part !== "");
+  const found = parts.find((part) => part.startsWith(`${parameter}=`));
+  const others = parts.filter((part) => part !== found).join("&");
+  return { taken: found === undefined ? null : decodeURIComponent(found.slice(parameter.length + 1)), others: `${path}?${others}` };
+}

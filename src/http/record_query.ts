@@ -5,6 +5,7 @@ import type { RecordQuestion } from "../records/ask.js";
 import { fromCursor } from "../records/cursor.js";
 import {
   DECISIONS,
+  FINDING_STATES,
   HISTOGRAM_FIELDS,
   HISTOGRAM_FIELDS_MAX,
   HISTOGRAM_STEPS,
@@ -47,6 +48,15 @@ export const recordQuery = {
     "Of other kinds: a fact (`agent/support-7`), what it came to (`activated`, `started`, `failed`), a refusal's code, what an administrator did",
     KEY_MAX,
   ),
+};
+
+/** Parameters about findings. */
+export const findingsFilterQuery = {
+  agent: text("Of this agent", NAME_MAX),
+  purpose: text("For this purpose", NAME_MAX),
+  state: oneOf(FINDING_STATES, "That stands so"),
+  severity: oneOf(SEVERITIES, "At least so severe"),
+  code: text("With a reason of this code", NAME_MAX),
 };
 
 const filterQuery = {

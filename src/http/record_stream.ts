@@ -13,6 +13,7 @@ import {
   type StreamEnd,
 } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
+import { FleetStream, type FleetSubscription } from "./fleet_stream.js";
 import { Followers, Pushed, eventText, type StreamFollower } from "./stream_followers.js";
 
 export interface RecordStreamLimits {
@@ -39,7 +40,7 @@ export interface RecordSubscription {
 
 export class RecordStreams {
   readonly #deps: RecordStreamsDeps;
-  readonly #followers: Followers<RecordStream>;
+  readonly #followers: Followers<Pushed>;
 
   constructor(deps: RecordStreamsDeps) {
     this.#deps = deps;
@@ -56,6 +57,15 @@ export class RecordStreams {
     return this.#followers.open(
       subscription.caller,
       (retry_ms, left) => new RecordStream(response, subscription, this.#deps, retry_ms, left),
+    );
+  }
+
+  /** Follows the records of all nodes of a cluster. @throws Problem `subscribers_full`, `shutting_down` */
+  openFleet(response: ServerResponse, subscription: FleetSubscription): () => void {
+    const { system, limits } = this.#deps;
+    return this.#followers.open(
+      subscription.caller,
+      (retry_ms, left) => new FleetStream(response, subscription, { system, ...limits }, retry_ms, left),
     );
   }
 

@@ -2,6 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import { Problem, type Scope } from "../contract/index.js";
 import type { Caller } from "../decision/ports.js";
+import { EVERYTHING_IN_SIGHT, type Sight } from "../facts/reach.js";
 import type { HttpDeps } from "./deps.js";
 
 /** Any of these reads facts: who registers, who has to know what to cut off, who looks into it afterwards. */
@@ -57,6 +58,11 @@ export function maySpeakFor({ identity }: Pick<HttpDeps, "identity">, caller: Ca
 /** A registrar sees what it may speak for; who audits or revokes sees everything. */
 export function maySee(deps: Pick<HttpDeps, "identity">, caller: Caller, { agent, purposes }: Concerned): boolean {
   return seesAll(caller) || named(purposes).some((purpose) => deps.identity.mayAskFor(caller, agent, purpose));
+}
+
+/** Returns the agents and purposes of which `maySee` is true, to be judged by elsewhere. */
+export function sightOf({ identity }: Pick<HttpDeps, "identity">, caller: Caller): Sight {
+  return seesAll(caller) ? EVERYTHING_IN_SIGHT : identity.rightsOf(caller);
 }
 
 /** @throws Problem `agent_not_permitted` */

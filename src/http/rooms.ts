@@ -13,6 +13,7 @@ import type { ApprovalFilter } from "../findings/approvals.js";
 import type {
   AgentProfile,
   ClusterAnswer,
+  FleetBundlesAnswer,
   ExplainAnswer,
   Finding,
   FoundRecord,
@@ -75,6 +76,14 @@ export type Explain = (shown: ShownRecord) => Promise<ExplainAnswer>;
 /** The cluster that this service is a node of. */
 export interface ClusterRoom {
   readonly answer: ClusterAnswer;
+  /** Milliseconds for which this node may allow; 0 if it may not. */
+  readonly lease_left_ms: number;
+  /** Bundles that the live nodes run. */
+  readonly bundles: FleetBundlesAnswer;
+  /** Returns a node that is silent. @throws Problem `node_not_found`; `node_live` while its lease may run */
+  silentNode(node: string): ClusterAnswer["silent"][number];
+  /** Has a silent node count as gone. @throws Problem as `silentNode` */
+  dismiss(node: string): void;
   /** Returns where a revision is in force; null if that isn't known any more. */
   standing(revision: number): Pick<InForce, "in_force" | "fleet"> | null;
 }

@@ -27,7 +27,7 @@ import { ENVOY_CALLER, envoyCheck } from "./routes/envoy.js";
 import { decideBatch } from "./routes/decide_batch.js";
 import { getDecision, getDecisions, getHistogram, getSummary } from "./routes/decisions.js";
 import { getDecisionStream } from "./routes/decisions_stream.js";
-import { getEventStream } from "./routes/events.js";
+import { getEventStream, postEcho } from "./routes/events.js";
 import { getEvents, getExport, postImport } from "./routes/facts.js";
 import { postExplain } from "./routes/explain.js";
 import { getFinding, getFindingStream, getFindings, postApproval, postFinding } from "./routes/findings.js";
@@ -55,7 +55,7 @@ import {
   liftRevocationOfEverything,
   postRevocations,
 } from "./routes/revocations.js";
-import { getCluster } from "./routes/cluster.js";
+import { dismissNode, getCluster } from "./routes/cluster.js";
 import { getCheckpoint, getConsistency, getCosigned, getLogKeys, getTile } from "./routes/log.js";
 import { getProof, getReceipt } from "./routes/receipts.js";
 import {
@@ -117,7 +117,7 @@ const FACTS = [
   // Those of everything first: a route, and what a path allows, is the first that fits.
   ...[postRevocations, getRevocations],
   ...[getRevocationOfEverything, liftRevocationOfEverything, getRevocation, liftRevocation],
-  ...[getEvents, getEventStream, postImport, getExport, getCluster],
+  ...[getEvents, getEventStream, postEcho, postImport, getExport, getCluster, dismissNode],
 ];
 
 const REQUEST_TIMEOUT = "ERR_HTTP_REQUEST_TIMEOUT";

@@ -104,6 +104,10 @@ export abstract class Pushed {
     const left = why === "subscriber_slow" ? [] : this.unsent();
     this.#finish(why);
     if (!this.#begun) return;
+    if (!this.isCurrent) {
+      this.cut();
+      return;
+    }
     const data: EndEvent = { code: why, title: STREAM_ENDS[why] };
     this.#cancels.push(this.#options.system.timers.after(LINGER_MS, () => this.#response.destroy()));
     const last = Buffer.from(`retry: ${this.#options.retry_ms}\n${eventText("end", JSON.stringify(data), null)}`);
@@ -124,6 +128,11 @@ export abstract class Pushed {
   /** The `id` up to which everything was told, or needn't be; empty before the first. */
   protected abstract get reached(): string;
 
+  /** False if nothing may be sent any more, not even that it ends: whoever follows would take it for news of now. */
+  protected get isCurrent(): boolean {
+    return true;
+  }
+
   /** Events that wait for the client, before the last one; none where a stream fetches what it tells. */
   protected unsent(): Buffer[] {
     return [];
@@ -140,10 +149,18 @@ export abstract class Pushed {
   }
 
   protected write(text: string | Buffer): void {
+    if (!this.isCurrent) {
+      this.cut();
+      return;
+    }
     if (!this.#response.write(text)) this.blocked = true;
   }
 
   #beat(): void {
+    if (!this.isCurrent) {
+      this.cut();
+      return;
+    }
     if (this.blocked) {
       if (this.#stalled) this.end("subscriber_slow");
       this.#stalled = true;

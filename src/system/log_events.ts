@@ -204,6 +204,12 @@ export const LOG_EVENTS = {
     "It has not answered for a quarter of an hour: the policy may be an old one. It is a finding too.",
     "Look at the source, and at whoever stands between.",
   ),
+  bundles_differ: event(
+    "error",
+    "nodes of the cluster run different bundles",
+    "They have for longer than `cluster.bundles_differ_ms`: the same action may be allowed on one and denied on another. It is a finding too.",
+    "`remit cluster status` has the nodes of each; publish the wanted bundle on the others.",
+  ),
   bundle_stage_dropped: event(
     "error",
     "staged bundle dropped; the active one decides for all",
@@ -410,7 +416,7 @@ export const LOG_EVENTS = {
   lease_ended: event(
     "error",
     "this node allows nothing any more",
-    "`code` and `reason` say why: another process has its name, the feeds differ, the feed was replaced or can't be read, or there are too many nodes.",
+    "`code` and `reason` say why: another process has its name, somebody has said that it is gone, the feeds differ, the feed was replaced or can't be read, or there are too many nodes.",
     "The page on clusters has each `code`. Start the process again once that is mended.",
   ),
   grant_uses_burned: event(

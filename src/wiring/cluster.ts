@@ -3,12 +3,13 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { credsAuthenticator } from "@nats-io/transport-node";
 import { nodeFiles } from "../audit/files.js";
+import { FleetBundles, type DecidingBundle } from "../cluster/bundles.js";
 import type { ChainLink } from "../cluster/chain.js";
 import type { LeaseEnd } from "../cluster/lease.js";
 import { Member, type FleetStanding as Standing } from "../cluster/member.js";
 import { natsLink, natsQuestions } from "../cluster/nats_link.js";
 import { NodeQuestions, type NodeAnswers } from "../cluster/questions.js";
-import type { ClusterAnswer, InForce } from "../contract/index.js";
+import { Problem, type ClusterAnswer, type FleetBundlesAnswer, type InForce } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
 import { ITSELF } from "../behavior/adjustments.js";
 import { factsOf } from "../facts/current_facts.js";
@@ -24,6 +25,7 @@ import type { System, Timers } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
+import type { AskedNodes } from "../http/asked_nodes.js";
 import type { ClusterRoom } from "../http/rooms.js";
 
 type ClusterConfig = NonNullable<Config["cluster"]>;
@@ -42,6 +44,7 @@ const FEED_NAMES = ["facts", "restrictions"] as const;
 
 const ENDED: Record<LeaseEnd, string> = {
   left: "this node leaves the cluster",
+  node_dismissed: "somebody has said that this node is gone for good; nothing is allowed here any more",
   node_name_taken: "another process has the name of this node, and has started later; nothing is allowed here any more",
   feed_forked: "this node has read another feed of facts than the others, or than itself before; nothing is allowed here any more",
   feed_other: "a feed of facts was deleted or replaced; nothing is allowed here any more",
@@ -93,7 +96,7 @@ export interface NodeParts {
   store: NatsStore;
   commands: Commands;
   landed: () => Promise<void>;
-  bundle: () => string | null;
+  bundle: () => DecidingBundle | null;
   version: string;
   incarnation: string;
   system: System;
@@ -109,6 +112,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
   readonly #member: Member;
   readonly #uses: SharedUses;
   readonly #questions: NodeQuestions;
+  readonly #bundles: FleetBundles;
   readonly #stopLooking: () => void;
   #leaders: StreamsSeen["leaders"] = [null, null];
 
@@ -154,6 +158,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
         report(logger, "grant_uses_burned", { grant, uses });
       },
     });
+    this.#bundles = new FleetBundles(system.clock);
     this.#questions = new NodeQuestions(natsQuestions(store.connection, config.name), config.node, system.timers);
     this.facts = factsOf({
       registry: () => commands.registry,
@@ -172,6 +177,11 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
     return Math.max(0, this.#member.tenure?.left_ms ?? 0);
   }
 
+  /** Id of the feed of facts. */
+  get feed(): string {
+    return this.#parts.store.id;
+  }
+
   get name(): string {
     return this.#parts.config.node;
   }
@@ -180,9 +190,49 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
     return this.#member.live;
   }
 
+  /** Nodes that can't be asked, and may be back. */
+  get silent(): readonly string[] {
+    return this.#member.silent.map(({ node }) => node);
+  }
+
+  /** Bundles that the live nodes run. */
+  get bundles(): FleetBundlesAnswer {
+    const { running, differ_ms } = this.#bundles.look(this.#member.nodes);
+    return { same: differ_ms === null, differ_ms, running };
+  }
+
+  /** Returns a node that is silent. @throws Problem `node_not_found`; `node_live` while its lease may run */
+  silentNode(node: string): ClusterAnswer["silent"][number] {
+    const { live, silent } = this.#member;
+    const found = silent.find((one) => one.node === node);
+    if (found === undefined) throw new Problem(live.includes(node) ? "node_live" : "node_not_found", { field: "id" });
+    return found;
+  }
+
+  /** Has a silent node count as gone. @throws Problem as `silentNode` */
+  dismiss(node: string): void {
+    this.#member.dismiss(this.silentNode(node));
+  }
+
+  /** Nodes as they are asked about what only they have. This one is among them even where it is cut off from the others. */
+  get asked(): AskedNodes {
+    const { name } = this;
+    const member = this.#member;
+    return {
+      name,
+      get live() {
+        return [...new Set([name, ...member.live])].sort();
+      },
+      get silent() {
+        return member.silent.map(({ node }) => node);
+      },
+      ask: (...given) => this.ask(...given),
+    };
+  }
+
   /** Asks nodes about what only they have. */
-  ask(question: string, of: readonly string[], enough?: (answer: string | null) => boolean): Promise<NodeAnswers> {
-    return this.#questions.ask(question, of, enough);
+  ask(question: string, of: readonly string[], enough?: (answer: string | null) => boolean, within_ms?: number): Promise<NodeAnswers> {
+    return this.#questions.ask(question, of, enough, within_ms);
   }
 
   /** Answers what other nodes ask. @param answer rejects where this node can't answer */
@@ -201,6 +251,8 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
       chain: this.#member.chain.chain,
       feeds: this.feeds,
       nodes: this.#member.nodes,
+      silent: this.#member.silent,
+      bundles: this.bundles,
     };
   }
 

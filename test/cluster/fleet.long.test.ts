@@ -258,10 +258,6 @@ describe("three services that are one cluster", function () {
     }
   });
 
-  it("refuse an engine that decides elsewhere", async () => {
-    expect((await a().child.told("GET", "/events?values=true")).outcome).to.equal("409 embedding_unsupported");
-  });
-
   it("permit no more by a grant than it has uses, whichever nodes are asked at once and killed meanwhile", async () => {
     const agent = await allowed();
     const USES = 3;

@@ -2,39 +2,11 @@ import { expect } from "chai";
 import type { LinkMessage } from "../../src/cluster/link.js";
 import type { LeaseEnd } from "../../src/cluster/lease.js";
 import { Member } from "../../src/cluster/member.js";
+import type { DecidingBundle } from "../../src/cluster/bundles.js";
 import type { ChainLink } from "../../src/cluster/chain.js";
-import type { Change, FeedTaker, Mark } from "../../src/store/store.js";
-
-/** Feed of one cluster, which each of its nodes reads in the turn in which something is added. */
-class Feed {
-  readonly #takers: FeedTaker[] = [];
-  readonly items: (Change | Mark)[] = [];
-  /** Changes that were sent to it: as the second feed it brings them when a test adds them. */
-  readonly copied: Change[] = [];
-
-  follow(_after: number, take: FeedTaker): () => void {
-    this.#takers.push(take);
-    take([...this.items]);
-    return () => undefined;
-  }
-
-  /** Marks that don't come back yet; null: each does. */
-  late: Mark[] | null = null;
-
-  mark(mark: Mark): void {
-    if (this.late === null) this.add(mark);
-    else this.late.push(mark);
-  }
-
-  copy(change: Change): void {
-    this.copied.push(change);
-  }
-
-  add(item: Change | Mark): void {
-    this.items.push(item);
-    for (const take of this.#takers) take([item]);
-  }
-}
+import type { Change, Mark } from "../../src/store/store.js";
+import { without } from "../../src/system/without.js";
+import { Feed } from "./feed.js";
 
 const change = (revision: number, reason = "test"): Change => ({
   ...{ revision, key: `agent/a-${revision}`, value: null, by: "ops", time: "2026-01-01T00:00:00.000Z", reason, change: "revoked" },
@@ -65,9 +37,15 @@ describe("a member of a cluster", () => {
 
   function join(
     node: string,
-    { nodes_max = 2, before = null, from = feed }: { nodes_max?: number; before?: ChainLink | null; from?: Feed } = {},
+    {
+      nodes_max = 2,
+      before = null,
+      from = feed,
+      incarnation = `${node}-1`,
+      bundle = null,
+    }: { nodes_max?: number; before?: ChainLink | null; from?: Feed; incarnation?: string; bundle?: DecidingBundle | null } = {},
   ): Joined {
-    const copies = from === feed ? second : new Feed();
+    const { copies } = from === feed ? second : new Feed();
     const [ends, holds, ahead]: [LeaseEnd[], unknown[], number[]] = [[], [], []];
     const say = (text: string): void => {
       for (const take of takers) take(text);
@@ -75,15 +53,7 @@ describe("a member of a cluster", () => {
     const member = new Member(
       {
         store: from,
-        copies: {
-          follow: (take) => copies.follow(0, take),
-          mark: (mark) => {
-            copies.mark(mark);
-          },
-          copy: (one) => {
-            copies.copy(one);
-          },
-        },
+        copies,
         isCopied: (one) => one.change === "revoked",
         holdAhead: (one) => {
           ahead.push(one.revision);
@@ -104,12 +74,12 @@ describe("a member of a cluster", () => {
         },
         revision: () => applied,
         landed: () => Promise.resolve(),
-        bundle: () => null,
+        bundle: () => bundle,
         hold: (hold) => holds.push(hold),
         before,
         events: { held: () => undefined, ended: (why) => ends.push(why), claimed: () => undefined },
       },
-      { node, start: { incarnation: `${node}-1`, opened_at: 0 }, lease_ms: 1000, fleet_within_ms: 100, nodes_max, version: "1" },
+      { node, start: { incarnation, opened_at: from.items.length }, lease_ms: 1000, fleet_within_ms: 100, nodes_max, version: "1" },
     );
     member.start();
     return { member, ends, holds, ahead, say };
@@ -290,6 +260,77 @@ describe("a member of a cluster", () => {
     second.add({ ...change(2), change: "something_new" });
     expect([member.tenure, ends]).to.deep.equal([null, ["feed_unreadable"]]);
   });
+  it("says which bundle it runs since when, and knows that of the others", () => {
+    const one = join("n-1");
+    join("n-2", { bundle: { digest: "sha256:x", since: "2026-01-01T00:00:00.000Z" } });
+    expect(one.member.nodes.map(({ node, bundle, bundle_since }) => [node, bundle, bundle_since])).to.deep.equal([
+      ["n-1", null, null],
+      ["n-2", "sha256:x", "2026-01-01T00:00:00.000Z"],
+    ]);
+    // A version that doesn't say it is read all the same; what is no time isn't.
+    const tick = feed.items.at(-1) as Mark;
+    const before = without(tick.value as Record<string, unknown>, "bundle_since");
+    feed.add({ ...tick, value: { ...before, applied: 0, bundle: "sha256:y" } as Mark["value"] });
+    expect(one.member.nodes[1]).to.include({ bundle: "sha256:y", bundle_since: null });
+    feed.add({ ...tick, value: { ...before, bundle: "sha256:z", bundle_since: "soon" } as Mark["value"] });
+    expect(one.member.nodes[1]?.bundle).to.equal("sha256:y");
+  });
+
+  const names = (nodes: readonly { node: string }[]): string[] => nodes.map(({ node }) => node);
+
+  it("names a node that has fallen silent, until it is back, has left in order, or is dismissed", () => {
+    const one = join("n-1", { nodes_max: 9 });
+    const two = join("n-2", { nodes_max: 9 });
+    join("n-3", { nodes_max: 9 });
+    const four = join("n-4", { nodes_max: 9 });
+    four.member.leave();
+    now += 5000;
+    one.member.lease.tick();
+    expect([names(one.member.nodes), names(one.member.silent)]).to.deep.equal([["n-1"], ["n-2", "n-3"]]);
+    two.member.lease.tick();
+    expect(names(one.member.silent), "one is back").to.deep.equal(["n-3"]);
+    one.member.dismiss({ node: "n-3", incarnation: "n-3-1" });
+    expect(names(one.member.silent)).to.deep.equal([]);
+    expect(names(two.member.silent), "the others know it too").to.deep.equal([]);
+  });
+
+  it("allows nothing once it was dismissed, even if it runs after all and hasn't read that yet", () => {
+    const one = join("n-1", { nodes_max: 9 });
+    const two = join("n-2", { nodes_max: 9 });
+    now += 5000;
+    one.member.lease.tick();
+    one.member.dismiss({ node: "n-2", incarnation: "n-2-1" });
+    expect([two.ends, two.member.tenure]).to.deep.equal([["node_dismissed"], null]);
+    two.member.lease.tick();
+    expect([two.member.tenure, names(one.member.nodes)], "a tick after it").to.deep.equal([null, ["n-1"]]);
+    // Marks are kept for a while: one that slept for longer doesn't read it, and is told again.
+    const late = new Feed();
+    const sleeper = join("n-3", { nodes_max: 9, from: late });
+    feed.add({ by: "n-3", n: 0, value: { dismissed: "n-3-1" } });
+    now += 5000;
+    feed.add({ ...(late.items.at(-1) as Mark), n: 7 });
+    const again = feed.items.at(-1) as Mark;
+    expect(again.value).to.deep.equal({ dismissed: "n-3-1" });
+    late.add(again);
+    expect(sleeper.ends).to.deep.equal(["node_dismissed"]);
+  });
+
+  it("is another start, if it is started again after it was dismissed", () => {
+    const one = join("n-1", { nodes_max: 9 });
+    join("n-2", { nodes_max: 9 });
+    now += 5000;
+    one.member.lease.tick();
+    one.member.dismiss({ node: "n-2", incarnation: "n-2-1" });
+    const again = join("n-2", { nodes_max: 9, incarnation: "n-2-2" });
+    expect([again.ends, again.member.tenure !== null, names(one.member.nodes)]).to.deep.equal([[], true, ["n-1", "n-2"]]);
+  });
+
+  for (const value of [{}, { dismissed: "" }, { dismissed: 1 }, { dismissed: ["n-1-1"] }, ["n-1-1"], "n-1-1", null])
+    it(`isn't dismissed by what is no dismissal: ${JSON.stringify(value)}`, () => {
+      const one = join("n-1");
+      feed.add({ by: "n-1", n: 0, value: value as Mark["value"] });
+      expect([one.ends, names(one.member.nodes)]).to.deep.equal([[], ["n-1"]]);
+    });
 
   it("takes no tick that isn't one for its own", () => {
     const one = join("n-1");

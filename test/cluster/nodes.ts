@@ -1,9 +1,11 @@
 /** Nodes of a cluster as processes, each on servers of NATS that it reaches through links of its own. */
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { once } from "node:events";
-import { join } from "node:path";
+import { readFileSync } from "node:fs";
+import { dirname, join, resolve } from "node:path";
+import { parse } from "yaml";
 import type { NatsServer } from "../../dev/nats/servers.js";
-import { Child, placeIn, type Place } from "../service/child.js";
+import { Child, placeIn, type Json, type Place } from "../service/child.js";
 
 /** Connections from one node to one server, which can be cut and can hang. */
 export class ServerLink {
@@ -76,6 +78,8 @@ export interface ClusterOptions {
   nodes_max?: number;
   /** Build that the nodes run. @default this one */
   main?: string;
+  /** Node whose issuers this one trusts too, so that a token of one is taken by both. */
+  trusts?: ClusterNode;
 }
 
 /** A node with its folder and its links; started, it is a process. */
@@ -94,9 +98,11 @@ export class ClusterNode {
 
   static async start(name: string, folder: string, servers: readonly NatsServer[], options: ClusterOptions): Promise<ClusterNode> {
     const links = await Promise.all(servers.map(({ url }) => ServerLink.to(Number(new URL(url).port))));
-    const { replicas, main, ...rest } = options;
+    const { replicas, trusts, main, ...rest } = options;
     const cluster = { name: "tests", node: name, nats: { servers: links.map(({ url }) => url), replicas }, ...rest };
-    const place = placeIn(join(folder, name), { cluster, behavior: { enabled: false } }, main);
+    const sections = { cluster, behavior: { enabled: false }, ...(trusts !== undefined && { identity: identityOf(trusts.place) }) };
+    const own = placeIn(join(folder, name), sections, main);
+    const place = trusts === undefined ? own : { ...own, token: trusts.place.token };
     return new ClusterNode(name, place, links);
   }
 
@@ -126,4 +132,11 @@ export class ClusterNode {
     await this.child.kill();
     for (const link of this.links) link.close();
   }
+}
+
+/** Identity of a place's configuration, with files that are found from elsewhere. */
+function identityOf({ config }: Place): Json {
+  const { identity } = parse(readFileSync(config, "utf8")) as { identity: { issuers: { keys: { file: string }[] }[] } };
+  for (const { keys } of identity.issuers) for (const key of keys) key.file = resolve(dirname(config), key.file);
+  return identity;
 }

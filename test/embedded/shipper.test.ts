@@ -22,7 +22,7 @@ function shipping(folder: string, { unshipped_max = 100_000, refusals = [] as nu
   const said = { waits: [] as number[], requests: [] as number[], failing: [] as string[] };
   let now = 0;
   const remote = new Remote(
-    { url: new URL("http://127.0.0.1:1/"), token: "t" },
+    { urls: [new URL("http://127.0.0.1:1/")], token: "t" },
     {
       fetch: (_, init) => {
         const { records } = JSON.parse(init.body as string) as { records: unknown[] };

@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import type { Problem, ReportOutcome } from "../../src/contract/index.js";
 import { OutcomeReports } from "../../src/decision/outcomes.js";
-import { FleetOutcomes, answering } from "../../src/http/fleet_outcomes.js";
-import { FleetRecords } from "../../src/http/fleet_records.js";
+import { answering } from "../../src/http/asked_nodes.js";
+import { FleetOutcomes, REPORT } from "../../src/http/fleet_outcomes.js";
+import { NodeNet } from "./node_net.js";
 
 const ID = "01a22683-8654-7c00-8000-000000000000";
 const DONE: ReportOutcome = { outcome: "done", took_ms: 12 };
@@ -10,13 +11,12 @@ const DONE: ReportOutcome = { outcome: "done", took_ms: 12 };
 describe("outcomes of decisions in a cluster", () => {
   const names = ["a", "b", "c"];
   let logs: Record<string, string[]>;
-  let silent: Set<string>;
   let reports: Record<string, OutcomeReports>;
   let fleets: Record<string, FleetOutcomes>;
-  let asked: string[];
+  let net: NodeNet;
 
   beforeEach(() => {
-    [logs, reports, fleets, silent, asked] = [{}, {}, {}, new Set(), []];
+    [logs, reports, fleets, net] = [{}, {}, {}, new NodeNet(...names)];
     for (const name of names) {
       const log: string[] = (logs[name] = []);
       const append = (before: string, after: string): Promise<void> => {
@@ -24,17 +24,11 @@ describe("outcomes of decisions in a cluster", () => {
         return Promise.resolve();
       };
       const own = (reports[name] = new OutcomeReports({ log: { append }, clock: { wall: () => 0 }, recent_max: 10 }));
-      const records = new FleetRecords({ ask: () => Promise.resolve(null) }, { name, live: names, ask: () => expect.fail("asked") });
-      const ask = async (question: string, of: readonly string[]): Promise<{ answers: Map<string, string | null>; missing: string[] }> => {
-        const answers = new Map<string, string | null>();
-        for (const node of of) {
-          asked.push(`${name} → ${node}`);
-          if (!silent.has(node))
-            answers.set(node, await answering(records, fleets[node] as FleetOutcomes, () => Promise.resolve(null))(question));
-        }
-        return { answers, missing: of.filter((node) => !answers.has(node)) };
-      };
-      fleets[name] = new FleetOutcomes(own, { name, live: names, ask });
+      const fleet = (fleets[name] = new FleetOutcomes(own, net.of(name)));
+      net.serve(
+        name,
+        answering({ [REPORT]: (question) => fleet.answer(question) }, () => Promise.reject(new Error("another question"))),
+      );
     }
     reports["b"]?.remember(ID, "pep-1", true);
   });
@@ -53,7 +47,7 @@ describe("outcomes of decisions in a cluster", () => {
 
   it("ask nobody where this node has decided", async () => {
     await report("b");
-    expect(asked).to.deep.equal([]);
+    expect(net.asked).to.deep.equal([]);
   });
 
   it("are refused as that node refuses them", async () => {
@@ -66,10 +60,10 @@ describe("outcomes of decisions in a cluster", () => {
   });
 
   it("can't be told while the node that may have decided is silent", async () => {
-    silent.add("b");
+    net.silent.add("b");
     expect([await report("a"), logs["b"]?.length]).to.deep.equal(["index_unavailable", 0]);
-    silent.clear();
-    silent.add("c");
+    net.silent.clear();
+    net.silent.add("c");
     expect(await report("a"), "another is silent").to.equal("done");
   });
 
@@ -80,7 +74,7 @@ describe("outcomes of decisions in a cluster", () => {
     ),
   ])
     it(`record nothing of what is none: ${question}`, async () => {
-      await (fleets["b"] as FleetOutcomes).answer(question).catch(() => undefined);
+      await net.of("a").ask(question, ["b"]);
       expect(logs["b"]).to.deep.equal([]);
     });
 });

@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import { Problem } from "../../src/contract/index.js";
-import { FleetOutcomes, answering } from "../../src/http/fleet_outcomes.js";
-import { FleetRecords } from "../../src/http/fleet_records.js";
+import { answering } from "../../src/http/asked_nodes.js";
+import { FleetRecords, RECEIPT } from "../../src/http/fleet_records.js";
 import type { RecordQuestion } from "../../src/records/ask.js";
+import { NodeNet } from "./node_net.js";
 
 const DECISION = "01a22683-8654-7c00-8000-000000000000";
 
@@ -67,6 +68,7 @@ interface Page {
 describe("searches over the nodes of a cluster", () => {
   let nodes: Node[];
   let silent: Set<string>;
+  let net: NodeNet;
   const fleets = new Map<string, FleetRecords>();
   const all = (): FleetRecords => fleets.get("a") as FleetRecords;
   const refused = async (asked: Promise<unknown>): Promise<string> =>
@@ -77,15 +79,12 @@ describe("searches over the nodes of a cluster", () => {
 
   beforeEach(() => {
     nodes = [new Node("a", [1, 4, 7]), new Node("b", [2, 5, 8, 9]), new Node("c", [3])];
-    silent = new Set();
-    for (const { name } of nodes) {
-      const ask = async (question: string, of: readonly string[]): Promise<{ answers: Map<string, string | null>; missing: string[] }> => {
-        const answers = new Map<string, string | null>();
-        for (const node of of) if (!silent.has(node)) answers.set(node, await (fleets.get(node) as FleetRecords).answer(question));
-        return { answers, missing: of.filter((node) => !answers.has(node)) };
-      };
-      const own = nodes.find((node) => node.name === name) as Node;
-      fleets.set(name, new FleetRecords(own, { name, live: ["a", "b", "c"], ask }));
+    net = new NodeNet("a", "b", "c");
+    ({ silent } = net);
+    for (const node of nodes) {
+      const fleet = new FleetRecords(node, net.of(node.name));
+      fleets.set(node.name, fleet);
+      net.serve(node.name, (question) => fleet.answer(question));
     }
   });
 
@@ -138,15 +137,14 @@ describe("searches over the nodes of a cluster", () => {
 
   it("get a receipt from whichever node can make it", async () => {
     const receipts: Record<string, object | null> = { b: null, c: { v: 1 } };
-    const nobody = { name: "a", live: [], ask: () => expect.fail("asked") };
-    const outcomes = new FleetOutcomes({ report: () => expect.fail("reported") }, nobody);
-    const ask = async (question: string, of: readonly string[]): Promise<{ answers: Map<string, string | null>; missing: string[] }> => {
-      const answers = new Map<string, string | null>();
-      for (const node of of)
-        if (!silent.has(node)) answers.set(node, await answering(all(), outcomes, () => Promise.resolve(receipts[node] ?? null))(question));
-      return { answers, missing: of.filter((node) => !answers.has(node)) };
-    };
-    const fleet = new FleetRecords(nodes[0] as Node, { name: "a", live: ["a", "b", "c"], ask });
+    for (const name of ["b", "c"])
+      net.serve(
+        name,
+        answering({ [RECEIPT]: () => Promise.resolve(receipts[name] ? JSON.stringify(receipts[name]) : null) }, () =>
+          expect.fail("asked for something else"),
+        ),
+      );
+    const fleet = all();
     expect([await fleet.receipt(DECISION), await fleet.receipt("17"), await fleet.receipt("../x")]).to.deep.equal(['{"v":1}', null, null]);
     silent.add("c");
     expect(await refused(fleet.receipt(DECISION))).to.equal("index_unavailable");

@@ -105,6 +105,12 @@ export class Child {
     return this.#process.pid ?? 0;
   }
 
+  /** Port on which it listens; 0 until it does. */
+  get port(): number {
+    const url = LISTENING.exec(this.#said)?.[1];
+    return url === undefined ? 0 : Number(new URL(url).port);
+  }
+
   /** What the operational log has said. */
   get said(): string {
     return this.#said;

@@ -1,10 +1,23 @@
+import type { ApproveFinding, Finding } from "../../src/contract/index.js";
+import { Findings } from "../../src/findings/findings.js";
+import type { Reviewer } from "../../src/findings/verdicts.js";
+import { compileGrantEntry } from "../../src/bundle/grant_entry.js";
+import { outside } from "../../src/client/outside.js";
+import type { ClientExchange } from "../../src/client/transport.js";
+import { sleep, system } from "../../src/system/index.js";
+import { Feed } from "../cluster/feed.js";
 import { Simulation } from "../cluster/simulate.js";
 import { REQUEST, World } from "../decision/world.js";
-import { World as FactsWorld } from "../facts/world.js";
+import { AGE_MS, FollowedNode } from "../embedded/followed_node.js";
+import { StillTimers, World as FactsWorld } from "../facts/world.js";
+import { flag, seen, sighted } from "../findings/sightings.js";
+import { NodeNet } from "../http/node_net.js";
 import { cut } from "./cut.js";
 import { threat } from "./threat.js";
 
 const SEEDS = 60;
+/** Milliseconds in which facts get current, or old. */
+const WITHIN_MS = 5000;
 
 threat("H1", "a revocation is claimed on the fleet when each node has acknowledged it or its lease has ended", {
   async check(tree) {
@@ -113,3 +126,178 @@ threat("H3", "a node that the second feed alone reaches holds each restriction o
     "an end of going on by the second feed": [cut.text("cluster/lease.js", "returned", "< -ALONE_MS", "=== -Infinity")],
   },
 });
+
+threat("H4", "findings of another node are shown, and approved, by the rights of the caller alone", {
+  async check(tree) {
+    const { OwnFindings } = await tree("http/findings_desk.js");
+    const { FleetFindings, FINDINGS } = await tree("http/fleet_findings.js");
+    const net = new NodeNet("a", "b");
+    const approved: Reviewer[] = [];
+    const ids: string[] = [];
+    const [here] = ["a", "b"].map((name) => {
+      const findings = new Findings({ revision: 0, finding: () => undefined }, { kept_max: 9, wait_ms: 0 }, new StillTimers());
+      for (const agent of ["mine", "theirs"]) {
+        const one = sighted({ agent, reasons: [flag("odd", "high")] });
+        ids.push(`F-${one.decision_id}`);
+        findings.take(seen(one, ids.at(-1) ?? "", ids.length));
+      }
+      const verdicts = {
+        approve: (_id: string, _asked: ApproveFinding, by: Reviewer) => {
+          approved.push(by);
+          return Promise.resolve({ created: true, fact: {} });
+        },
+      };
+      const approvals = (_filter: object, _by: unknown, sees: (finding: Finding) => boolean): unknown[] =>
+        [...findings.newestFirst()]
+          .filter(sees)
+          .map(({ agent, id }) => ({ agent, state: "waiting", action: { until: "", decision_id: id } }));
+      const room = { findings, verdicts, approvals, timeline: () => Promise.resolve({ timeline: [], indexed_to: 0 }) };
+      const fleet = new FleetFindings(new OwnFindings(room as never), net.of(name));
+      net.serve(name, (question) => fleet.answer(question.slice(FINDINGS.length)));
+      return fleet;
+    });
+    if (here === undefined) throw new Error("no node");
+    const ask = { filter: {}, limit: 9, sight: { agents: new Set(["mine"]), purposes: null } };
+    const page = await here.page(ask, undefined);
+    const list = await here.approvals({ ...ask, reviewer: null });
+    if (page.items.length < 2 || list.items.length < 2) throw new Error("its own are missing");
+    for (const { agent, node } of [...page.items, ...list.items])
+      if (agent !== "mine") return `a finding of ${agent} is shown, of node ${node}`;
+    const found = await here.find(ids[2] ?? "");
+    await found.approve({ reason: "r", decision: "d" }, { id: "ada", roles: new Set(["lead"]) });
+    const [by] = approved;
+    return by?.id === "ada" && [...by.roles].join() === "lead" ? null : `it is approved by ${by?.id}, as ${[...(by?.roles ?? [])].join()}`;
+  },
+  without: {
+    "a list of findings that is filtered": [cut.call("http/findings_desk.js", "before", "isInSight", "true")],
+    "a list of what waits that is filtered": [cut.call("http/findings_desk.js", "approvals", "isInSight", "true")],
+    "the caller's rights being sent": [cut.returns("http/fleet_findings.js", "toSent", "({ agents: null, purposes: null })")],
+    "the reviewer's roles being sent": [cut.returns("http/fleet_findings.js", "toSentReviewer", '({ id: "remit", roles: ["lead"] })')],
+  },
+});
+
+threat("H5", "a node that was dismissed ends, whether it reads that at once or only after it was away for long", {
+  async check(tree) {
+    const { Member } = await tree("cluster/member.js");
+    for (const isLate of [false, true]) {
+      let now = 0;
+      const feed = new Feed();
+      const own = isLate ? new Feed() : feed;
+      const second = new Feed();
+      const join = (node: string, store: Feed): InstanceType<typeof Member> => {
+        const member = new Member(
+          {
+            ...{ store, revision: () => 0, landed: () => Promise.resolve(), bundle: () => null, hold: () => undefined, before: null },
+            ...{ copies: (isLate && node === "gone" ? new Feed() : second).copies, isCopied: () => false, holdAhead: () => true },
+            link: { send: () => undefined, receive: () => () => undefined },
+            system: { clock: { monotonic: () => now, wall: () => now }, timers: new StandingTimers() },
+            events: { held: () => undefined, ended: () => undefined, claimed: () => undefined },
+          },
+          {
+            ...{ node, start: { incarnation: `${node}-1`, opened_at: 0 }, lease_ms: 1000, fleet_within_ms: 1, nodes_max: 9 },
+            version: "1",
+          },
+        );
+        member.start();
+        return member;
+      };
+      const [here, gone] = [join("here", feed), join("gone", own)];
+      const hasLease = (): boolean => gone.tenure !== null;
+      if (!hasLease()) throw new Error("it never had a lease");
+      now += 5000;
+      here.dismiss({ node: "gone", incarnation: "gone-1" });
+      now += 5000;
+      gone.lease.tick();
+      if (isLate) {
+        // Its feed goes on without what is no longer kept; its tick reaches the others, and what these say to it reaches it.
+        const before = feed.items.length;
+        const tick = own.items.at(-1);
+        if (tick !== undefined) feed.add(tick);
+        for (const item of feed.items.slice(before + 1)) own.add(item);
+      }
+      now += 100;
+      gone.lease.tick();
+      if (hasLease()) return `it has a lease again${isLate ? ", after it was away for long" : ""}`;
+    }
+    return null;
+  },
+  without: {
+    "its end": [cut.call("cluster/member.js", "#dismiss", "lease.finish")],
+    "being told again": [cut.returns("cluster/member.js", "#repeatDismissal", "undefined")],
+  },
+});
+
+threat("H6", "an engine decides on what a node knew when it asked, for as long as facts may be old, and on nothing that is only heard", {
+  async check(tree) {
+    const { Feed: Followed } = await tree("embedded/feed.js");
+    const follow = (node: FollowedNode): InstanceType<typeof Followed> => {
+      const events = { live: () => undefined, silent: () => undefined, refused: () => undefined };
+      const options = { age_ms_max: AGE_MS, behind_ms_max: 60_000, head_ms: 2000 };
+      const feed = new Followed(
+        node,
+        outside,
+        system,
+        () => null,
+        compileGrantEntry,
+        options,
+        () => null,
+        events,
+      );
+      feed.start();
+      return feed;
+    };
+    const until = async (holds: () => boolean): Promise<boolean> => {
+      const began = performance.now();
+      while (!holds() && performance.now() - began < WITHIN_MS) await sleep(5);
+      return holds();
+    };
+    const node = new FollowedNode();
+    const feed = follow(node);
+    try {
+      if (!(await until(() => !feed.facts.stale))) throw new Error("facts never are current");
+      node.echoes = "never";
+      if (!(await until(() => feed.facts.stale))) return "facts are current for ever, by what is only heard";
+    } finally {
+      feed.close();
+      node.close();
+    }
+    const [ahead, behind] = [new FollowedNode(), new FollowedNode()];
+    ahead.revision = 30;
+    const nodes = [ahead, behind];
+    const both = follow(
+      Object.assign(new FollowedNode(), {
+        open: () => (nodes.shift() ?? behind).open(),
+        send: (exchange: ClientExchange) => (nodes.length > 0 ? ahead : behind).send(exchange),
+      }),
+    );
+    try {
+      if (!(await until(() => both.sharedRevision === 30))) throw new Error("the node is never followed");
+      ahead.claims = 1;
+      await until(() => behind.opened > 0);
+      await until(() => both.registry.revision < 30);
+      return both.registry.revision < 30 ? "it takes facts that are older than those it had" : null;
+    } finally {
+      both.close();
+      ahead.close();
+      behind.close();
+    }
+  },
+  without: {
+    "only what was asked for counting": [cut.text("embedded/feed.js", "Feed.constructor", "this.#shared === null", "true")],
+    "a node that is behind being refused": [cut.never("embedded/feed.js", "#ready", "facts_revision", "revision", "feed")],
+  },
+});
+
+class StandingTimers {
+  after(): () => void {
+    return () => undefined;
+  }
+
+  every(): () => void {
+    return () => undefined;
+  }
+
+  turnEnd(): void {
+    // Nothing here waits for a turn.
+  }
+}

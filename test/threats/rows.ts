@@ -612,6 +612,28 @@ const rows = {
     lives: ["src/facts/ledger.ts", "src/facts/registry.ts", "src/cluster/lease.ts"],
     also: ["test/facts/ahead.test.ts", "test/cluster/lease.test.ts", "test/cluster/simulation.test.ts"],
   },
+  H4: {
+    threat: "Asked through another node of a cluster, findings are shown to, judged or approved by somebody who may not.",
+    control:
+      "Each node lists by the rights of the caller, which the node that is asked has checked and sends along; a verdict is decided by the node that has the finding, under the reviewer's own name and roles.",
+    lives: ["src/http/fleet_findings.ts", "src/http/findings_desk.ts"],
+    also: ["test/http/fleet_findings.test.ts", "test/cluster/desk.long.test.ts"],
+  },
+  H5: {
+    threat: "A node of a cluster that somebody has said is gone for good comes back, behind on all that it missed, and allows.",
+    control:
+      "That it is gone stands in the feed before every tick that would renew its lease, and is said again where such a tick comes: it ends for good. It can be said only once the lease is over.",
+    lives: ["src/cluster/member.ts", "src/wiring/cluster.ts"],
+    also: ["test/cluster/member.test.ts", "test/cluster/desk.long.test.ts"],
+  },
+  H6: {
+    threat:
+      "An engine follows a node of a cluster that is cut off, or over a line that is held back, and goes on allowing what was revoked.",
+    control:
+      "Its facts are as old as the last question that has come back on the stream, behind all that the node knew then; a node without a lease sends nothing, and one that is behind another is refused.",
+    lives: ["src/embedded/feed.ts", "src/http/event_stream.ts", "src/http/stream_followers.ts"],
+    also: ["test/embedded/shared_feed.test.ts", "test/cluster/desk.long.test.ts"],
+  },
 } as const satisfies Record<string, ThreatRow>;
 
 export type ThreatId = keyof typeof rows;

@@ -1,5 +1,6 @@
 /** `remit audit query`: records that match. */
 import type { Command } from "commander";
+import { sayMissing } from "../show.js";
 import type { Ui } from "../ui.js";
 import { count } from "../values.js";
 import { aligned, head, jsonLine, rowOf } from "./lines.js";
@@ -27,7 +28,8 @@ export function addQuery(audit: Command, ui: Ui): void {
   ).action(async (options: Options) => {
     await withSource(options, ui, async (source) => {
       const query = { ...queryOf(options), order: options.oldest === true ? "oldest" : "newest" };
-      const { items, more } = await found(source, query, options.limit);
+      const { items, more, missing } = await found(source, query, options.limit);
+      sayMissing(ui, missing);
       if (options.json === true) {
         for (const item of items) ui.out(jsonLine(item));
         return;

@@ -2,10 +2,11 @@
 import { statSync } from "node:fs";
 import type { Command } from "commander";
 import { InvalidArgumentError } from "commander";
-import { Problem, parseTime, type FoundRecord, type RecordPage } from "../../contract/index.js";
+import { Problem, parseTime, type FollowedNodes, type FoundRecord, type RecordPage } from "../../contract/index.js";
 import { sleep, systemClock } from "../../system/index.js";
 import { Client, asking, type QueryMembers, type ServiceFlags } from "../client.js";
 import { CliError } from "../exit.js";
+import { sayMissing } from "../show.js";
 import { followed } from "../stream.js";
 import type { Ui } from "../ui.js";
 
@@ -57,17 +58,26 @@ function closedWith(source: SearchedSource): () => void {
   return close;
 }
 
+export interface FoundRecords {
+  items: FoundRecord[];
+  more: boolean;
+  /** Nodes of a cluster that haven't answered. */
+  missing: string[];
+}
+
 /** At most `max`, over as many pages as they take. */
-export async function found(source: SearchedSource, query: QueryMembers, max: number): Promise<{ items: FoundRecord[]; more: boolean }> {
+export async function found(source: SearchedSource, query: QueryMembers, max: number): Promise<FoundRecords> {
   const items: FoundRecord[] = [];
+  const missing = new Set<string>();
   let cursor: string | undefined;
   do {
     const limit = Math.min(PAGE_MAX, max - items.length);
     const page: RecordPage = await source.ask<RecordPage>("/decisions", { ...query, limit, cursor });
     items.push(...page.items);
+    for (const node of page.nodes?.missing ?? []) missing.add(node);
     cursor = page.next ?? undefined;
   } while (cursor !== undefined && items.length < max);
-  return { items, more: cursor !== undefined };
+  return { items, more: cursor !== undefined, missing: [...missing] };
 }
 
 function serviceSource(options: ServiceFlags, ui: Ui): SearchedSource {
@@ -79,6 +89,7 @@ function serviceSource(options: ServiceFlags, ui: Ui): SearchedSource {
         if (event === "record") yield data as FoundRecord;
         else if (event === "reset")
           ui.err(`${ui.paint("yellow", "warning:")} the log ends before the record to go on after; it goes on from its end`);
+        else if (event === "nodes") sayMissing(ui, (data as FollowedNodes).missing);
         else if (event === "end") ui.err(`${ui.paint("dim", "ended:")} ${(data as { title: string }).title}`);
       }
     },

@@ -143,6 +143,20 @@ export function Failed({ error }: { error: Refused | null }): JSX.Element | null
   );
 }
 
+/** Nodes of a cluster that haven't answered: what they have isn't shown. */
+export function SilentNodes({ of }: { of: { nodes?: { missing: readonly string[] } } | null }): JSX.Element | null {
+  const missing = of?.nodes?.missing ?? [];
+  if (missing.length === 0) return null;
+  return (
+    <div class="failed" role="alert">
+      <strong>
+        No answer of {missing.length === 1 ? "node" : "nodes"} {missing.join(", ")}
+      </strong>
+      <div>What is there is missing here.</div>
+    </div>
+  );
+}
+
 /** Nothing to show, and why. */
 export function Empty({ title, children }: { title: string; children?: ComponentChildren }): JSX.Element {
   return (

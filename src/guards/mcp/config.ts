@@ -144,7 +144,9 @@ export const GuardConfigSchema = section(
   {
     remit: section(
       {
-        url: url("The Remit service"),
+        url: Type.Union([url("The Remit service"), Type.Array(url("A node"), { minItems: 1, maxItems: 16 })], {
+          description: "The Remit service; or nodes of a cluster, of which the first is preferred",
+        }),
         token_file: Type.Optional(path("Holds the guard's token (default: `REMIT_TOKEN`); read for each request")),
         in_process: Type.Optional(InProcess),
       },

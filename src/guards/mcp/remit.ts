@@ -12,7 +12,7 @@ export interface Remit {
   close: () => Promise<void>;
 }
 
-/** Returns a client of the service at `url`. @param token called for each request, so that the token can be renewed */
-export function asking(url: string, token: () => string): RemitClient {
+/** Returns a client of the service at `url`, or at one of several. @param token called for each request, so that the token can be renewed */
+export function asking(url: string | readonly string[], token: () => string): RemitClient {
   return new RemitClient({ url, token }, nodeOutside());
 }

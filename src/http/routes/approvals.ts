@@ -1,9 +1,9 @@
 /** Actions that wait for a person, over all findings: one list, so that nobody looks through findings for them. */
-import { APPROVAL_STATES, ApprovalList, type Finding, type Scope } from "../../contract/index.js";
+import { APPROVAL_STATES, ApprovalList, type Scope } from "../../contract/index.js";
 import type { HttpDeps } from "../deps.js";
 import { PAGE_LIMIT, oneOf, pageQuery, readQuery, text } from "../query.js";
 import { json } from "../reply.js";
-import { authenticateAny, maySee } from "../rights.js";
+import { authenticateAny, sightOf } from "../rights.js";
 import type { Route } from "../route.js";
 
 const READS: readonly Scope[] = ["remit:review", "remit:audit"];
@@ -31,13 +31,8 @@ export function getApprovals(deps: HttpDeps): Route {
     handle: async (request) => {
       const caller = await authenticateAny(deps, request, READS);
       const { limit = PAGE_LIMIT, ...filter } = readQuery(request, query);
-      const { findings, approvals } = deps.findings;
-      await findings.caughtUp();
-      const sees = ({ agent, purpose }: Finding): boolean =>
-        maySee(deps, caller, { agent: agent ?? "", purposes: purpose === null ? [] : [purpose] });
       const reviewer = caller.scopes.has("remit:review") ? { id: caller.id, roles: deps.identity.rolesOf(caller) } : null;
-      const all = approvals(filter, reviewer, sees);
-      return json(200, { items: all.slice(0, limit), more: all.length > limit, indexed_to: findings.indexedTo } satisfies ApprovalList);
+      return json(200, await deps.desk.approvals({ filter, limit, reviewer, sight: sightOf(deps, caller) }));
     },
   };
 }

@@ -10,7 +10,7 @@ import { json, type Content } from "../reply.js";
 import { authenticateAny } from "../rights.js";
 import type { Route } from "../route.js";
 
-export function getBundles({ bundles, identity }: HttpDeps): Route {
+export function getBundles({ bundles, cluster, identity }: HttpDeps): Route {
   return {
     operation: {
       id: "getBundles",
@@ -23,7 +23,7 @@ export function getBundles({ bundles, identity }: HttpDeps): Route {
     },
     handle: async ({ headers }) => {
       await identity.authenticate(headers.authorization, "remit:publish");
-      return json(200, bundles.status);
+      return json(200, { ...bundles.status, ...(cluster !== undefined && { fleet: cluster.bundles }) } satisfies BundlesAnswer);
     },
   };
 }

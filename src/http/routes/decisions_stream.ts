@@ -1,19 +1,21 @@
-import { StreamedRecord } from "../../contract/index.js";
+import { Problem, StreamedRecord, type RecordEventName } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import type { HttpDeps } from "../deps.js";
-import { lastEventId } from "../last_event_id.js";
+import { readNodePlaces } from "../fleet_stream.js";
+import { EVERYTHING_IN_SIGHT } from "../../facts/reach.js";
+import { lastEventId, lastPlace } from "../last_event_id.js";
 import { integer, readQuery } from "../query.js";
 import { filterOf, recordQuery } from "../record_query.js";
 import type { Route } from "../route.js";
 
 const query = {
   ...recordQuery,
-  after: integer(0, Number.MAX_SAFE_INTEGER, "Begin after this record; `Last-Event-ID` goes before. Left out: now"),
+  after: integer(0, Number.MAX_SAFE_INTEGER, "Begin after this record; `Last-Event-ID` goes before, and alone in a cluster. Left out: now"),
 };
 
 const TYPE = "text/event-stream";
 
-export function getDecisionStream({ identity, recordStreams }: HttpDeps): Route {
+export function getDecisionStream({ identity, recordStreams, following }: HttpDeps): Route {
   return {
     operation: {
       id: "followRecords",
@@ -30,9 +32,18 @@ export function getDecisionStream({ identity, recordStreams }: HttpDeps): Route 
       const authenticate = (): Promise<Caller> => identity.authenticate(request.headers.authorization, "remit:audit");
       const caller = await authenticate();
       const { after = null, ...given } = readQuery(request, query);
-      const subscription = { filter: filterOf(given), after: lastEventId(request) ?? after, caller, authenticate };
+      const filter = filterOf(given);
       const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
-      return { ...head, begin: recordStreams.open(response, subscription) };
+      if (following === undefined) {
+        const subscription = { filter, after: lastEventId(request) ?? after, caller, authenticate };
+        return { ...head, begin: recordStreams.open(response, subscription) };
+      }
+      // A record's number is of one node.
+      if (after !== null) throw new Problem("parameter_invalid", { field: "after", expected: "`Last-Event-ID`, in a cluster" });
+      const event = "record" satisfies RecordEventName;
+      const place = { after: lastPlace(request, readNodePlaces), sight: EVERYTHING_IN_SIGHT };
+      const subscription = { fleet: following, event, url: request.url ?? "", ...place, caller, authenticate } as const;
+      return { ...head, begin: recordStreams.openFleet(response, subscription) };
     },
   };
 }

@@ -1,10 +1,12 @@
-import { Problem, StreamedEvent, type ReadyEvent, type Scope } from "../../contract/index.js";
+import { AskEcho, Problem, StreamedEvent, type ReadyEvent, type Scope } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import type { TaskFact } from "../../facts/entities.js";
 import { EVERYTHING_IN_SIGHT, sees, seesNothing, type Sight } from "../../facts/reach.js";
 import type { HttpDeps } from "../deps.js";
+import { jsonReader } from "../json.js";
 import { lastEventId } from "../last_event_id.js";
 import { flag, integer, readQuery, text } from "../query.js";
+import { empty } from "../reply.js";
 import { READERS, authenticateAny, checkScope } from "../rights.js";
 import type { Route } from "../route.js";
 import { REVISION_MAX } from "./facts.js";
@@ -43,7 +45,7 @@ export function getEventStream(deps: HttpDeps): Route {
         "agent_not_permitted",
         "subscribers_full",
         "shutting_down",
-        "embedding_unsupported",
+        "lease_over",
       ],
     },
     handle: async (request, _params, response) => {
@@ -54,8 +56,9 @@ export function getEventStream(deps: HttpDeps): Route {
       const { sight, chain } = followed(deps, caller, sightOf(deps, caller), agent, task);
       const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
       if (values) checkScope(caller, "remit:embed");
-      // What it follows would go on for longer than the lease of this node.
-      if (values && deps.cluster !== undefined) throw new Problem("embedding_unsupported");
+      // What an engine heard here would be taken for the facts of now.
+      const isCurrent = values && deps.cluster !== undefined ? () => (deps.cluster?.lease_left_ms ?? 0) > 0 : undefined;
+      if (isCurrent?.() === false) throw new Problem("lease_over");
       const subscription = {
         sight,
         chain,
@@ -63,9 +66,34 @@ export function getEventStream(deps: HttpDeps): Route {
         caller,
         authenticate,
         values: values ? described(deps, caller) : null,
+        ...(isCurrent !== undefined && { isCurrent }),
         heartbeat_ms,
       };
       return { ...head, begin: deps.events.open(response, subscription) };
+    },
+  };
+}
+
+const readAskEcho = jsonReader(AskEcho);
+
+export function postEcho(deps: HttpDeps): Route {
+  return {
+    operation: {
+      id: "askForEcho",
+      method: "post",
+      path: "/events/echo",
+      summary: "Have a text come back on a stream of values of a cluster's node: all that the node knew by then was sent before it",
+      scope: "remit:embed",
+      request: { types: ["application/json"], schema: AskEcho },
+      answers: { 204: { description: "It is on its way on the stream" } },
+      problems: ["echo_stream_none", "lease_over"],
+    },
+    handle: async (request) => {
+      const caller = await deps.identity.authenticate(request.headers.authorization, "remit:embed");
+      const asked = await readAskEcho(request, deps);
+      if (deps.cluster !== undefined && deps.cluster.lease_left_ms <= 0) throw new Problem("lease_over");
+      deps.events.echo(caller.id, asked);
+      return empty(204);
     },
   };
 }

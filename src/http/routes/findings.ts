@@ -1,48 +1,40 @@
 /** Findings: what people have to look into, and what they say of it. Reading and judging are different rights. */
-import type { IncomingMessage } from "node:http";
-import { fromCursor, toCursor } from "../../records/cursor.js";
 import {
   ApproveFinding,
   FINDING_PATTERN,
-  FINDING_STATES,
   FindingPage,
   GrantAnswer,
   JudgeFinding,
   JudgedFinding,
   Problem,
-  SEVERITIES,
   ShownFinding,
   StreamedFinding,
   type Finding,
+  type FindingEventName,
   type ProblemCode,
   type Scope,
 } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import type { Reviewer } from "../../findings/verdicts.js";
 import type { HttpDeps } from "../deps.js";
-import { readPlace } from "../finding_stream.js";
+import { isInSight, readPlace } from "../finding_places.js";
+import type { FindingOnDesk } from "../findings_desk.js";
+import { NODE_PLACES, readNodePlaces } from "../fleet_stream.js";
 import { jsonReader } from "../json.js";
-import { PAGE_LIMIT, matching, oneOf, pageQuery, readQuery, text, time } from "../query.js";
+import { lastPlace } from "../last_event_id.js";
+import { PAGE_LIMIT, matching, pageQuery, readQuery, time, without } from "../query.js";
+import { findingsFilterQuery } from "../record_query.js";
 import { json } from "../reply.js";
 import { factAnswer, ifMatch } from "../revisions.js";
-import { authenticateAny, checkScope, maySee, checkMaySpeakFor, type Concerned } from "../rights.js";
+import { authenticateAny, checkScope, checkMaySpeakFor, sightOf, type Concerned } from "../rights.js";
 import type { Route } from "../route.js";
 import { CHANGE_PROBLEMS } from "./agents.js";
 
 const READS: readonly Scope[] = ["remit:audit", "remit:review"];
 const JUDGES = "remit:review" satisfies Scope;
-const NAME_MAX = 128;
 const FINDING_ID = new RegExp(FINDING_PATTERN);
 
-const filterQuery = {
-  agent: text("Of this agent", NAME_MAX),
-  purpose: text("For this purpose", NAME_MAX),
-  state: oneOf(FINDING_STATES, "That stands so"),
-  severity: oneOf(SEVERITIES, "At least so severe"),
-  code: text("With a reason of this code", NAME_MAX),
-};
-
-const listQuery = { ...filterQuery, since: time("Seen at this time or later"), ...pageQuery };
+const listQuery = { ...findingsFilterQuery, since: time("Seen at this time or later"), ...pageQuery };
 
 export function getFindings(deps: HttpDeps): Route {
   return {
@@ -60,13 +52,7 @@ export function getFindings(deps: HttpDeps): Route {
     handle: async (request) => {
       const caller = await authenticateAny(deps, request, READS);
       const { limit = PAGE_LIMIT, cursor, ...filter } = readQuery(request, listQuery);
-      const before = cursor === undefined ? null : fromCursor(cursor);
-      if (cursor !== undefined && before === null)
-        throw new Problem("parameter_invalid", { field: "cursor", expected: "`next` of another page" });
-      const { findings } = deps.findings;
-      await findings.caughtUp();
-      const { items, next } = findings.page(filter, before, limit, seenBy(deps, caller));
-      return json(200, { items, next: next === null ? null : toCursor(next), indexed_to: findings.indexedTo });
+      return json(200, await deps.desk.page({ filter, limit, sight: sightOf(deps, caller) }, cursor));
     },
   };
 }
@@ -84,9 +70,8 @@ export function getFinding(deps: HttpDeps): Route {
     },
     handle: async (request, { id = "" }) => {
       const caller = await authenticateAny(deps, request, READS);
-      const finding = await known(deps, caller, id);
-      const shown: ShownFinding = { ...finding, ...(await deps.findings.timeline(finding)) };
-      return factAnswer(200, shown);
+      const found = await known(deps, caller, id);
+      return factAnswer(200, await found.shown());
     },
   };
 }
@@ -116,10 +101,10 @@ export function postFinding(deps: HttpDeps): Route {
       const expected = ifMatch(request);
       const asked = await readJudge(request, deps);
       if (asked.keep_out === "revoke") checkScope(caller, "remit:revoke");
-      const finding = await known(deps, caller, id);
+      const found = await known(deps, caller, id);
       // Whoever may not ask for an agent may not say what is usual for it, nor keep it out.
-      checkMaySpeakFor(deps, caller, concerned(finding));
-      return factAnswer(200, await deps.findings.verdicts.judge(id, asked, expected, reviewerOf(deps, caller)));
+      checkMaySpeakFor(deps, caller, concerned(found.finding));
+      return factAnswer(200, await found.judge(asked, expected, reviewerOf(deps, caller)));
     },
   };
 }
@@ -144,8 +129,9 @@ export function postApproval(deps: HttpDeps): Route {
     handle: async (request, { id = "" }) => {
       const caller = await deps.identity.authenticate(request.headers.authorization, JUDGES);
       const asked = await readApprove(request, deps);
-      checkMaySpeakFor(deps, caller, concerned(await known(deps, caller, id)));
-      const { created, fact } = await deps.findings.verdicts.approve(id, asked, reviewerOf(deps, caller));
+      const found = await known(deps, caller, id);
+      checkMaySpeakFor(deps, caller, concerned(found.finding));
+      const { created, fact } = await found.approve(asked, reviewerOf(deps, caller));
       return factAnswer(created ? 201 : 200, fact);
     },
   };
@@ -153,8 +139,8 @@ export function postApproval(deps: HttpDeps): Route {
 
 const PLACE = "^(?:0|[1-9]\\d{0,14})-(?:0|[1-9]\\d{0,14})$";
 const streamQuery = {
-  ...filterQuery,
-  after: matching(PLACE, "Begin after this: an event's id; `Last-Event-ID` goes before. Left out: now"),
+  ...findingsFilterQuery,
+  after: matching(`${PLACE}|${NODE_PLACES}`, "Begin after this: an event's id; `Last-Event-ID` goes before. Left out: now"),
 };
 const TYPE = "text/event-stream";
 
@@ -175,38 +161,42 @@ export function getFindingStream(deps: HttpDeps): Route {
       const authenticate = (): Promise<Caller> => authenticateAny(deps, request, READS);
       const caller = await authenticate();
       const { after, ...filter } = readQuery(request, streamQuery);
-      const from = lastPlace(request) ?? (after === undefined ? null : readPlace(after));
-      const subscription = { filter, sees: seenBy(deps, caller), after: from, caller, authenticate };
+      const { streams } = deps.findings;
       const head = { status: 200, type: TYPE, headers: { connection: "close", "x-accel-buffering": "no" } };
-      return { ...head, begin: deps.findings.streams.open(response, subscription) };
+      const sight = sightOf(deps, caller);
+      const { following } = deps;
+      if (following === undefined) {
+        const place = lastPlace(request, readPlace) ?? (after === undefined ? null : placeOf(after, readPlace));
+        const subscription = { filter, sees: (finding: Finding) => isInSight(sight, finding), after: place, caller, authenticate };
+        return { ...head, begin: streams.open(response, subscription) };
+      }
+      const places = lastPlace(request, readNodePlaces) ?? (after === undefined ? null : placeOf(after, readNodePlaces));
+      const { others: url } = without(request.url ?? "", "after");
+      const event = "finding" satisfies FindingEventName;
+      const subscription = { fleet: following, event, url, sight, after: places, caller, authenticate } as const;
+      return { ...head, begin: streams.openFleet(response, subscription) };
     },
   };
 }
 
-/** @throws Problem `last_event_id_invalid` */
-function lastPlace({ headers }: IncomingMessage): ReturnType<typeof readPlace> {
-  const given = headers["last-event-id"];
-  if (given === undefined) return null;
-  const place = typeof given === "string" ? readPlace(given) : null;
-  if (place === null) throw new Problem("last_event_id_invalid", { field: "last-event-id", expected: "the id of an event" });
+/** @throws Problem `parameter_invalid` */
+function placeOf<T>(after: string, read: (text: string) => T | null): T {
+  const place = read(after);
+  if (place === null) throw new Problem("parameter_invalid", { field: "after", expected: "the id of an event" });
   return place;
 }
 
 /** @throws Problem `finding_not_found`, `agent_not_permitted`, `index_unavailable` */
-async function known(deps: HttpDeps, caller: Caller, id: string): Promise<Finding> {
+async function known(deps: HttpDeps, caller: Caller, id: string): Promise<FindingOnDesk> {
   if (!FINDING_ID.test(id)) throw new Problem("finding_not_found");
-  const finding = await deps.findings.findings.get(id);
+  const found = await deps.desk.find(id);
   const expected = "an agent and a purpose that `callers` gives this caller";
-  if (!seenBy(deps, caller)(finding)) throw new Problem("agent_not_permitted", { expected }, { caller: caller.id });
-  return finding;
+  if (!isInSight(sightOf(deps, caller), found.finding)) throw new Problem("agent_not_permitted", { expected }, { caller: caller.id });
+  return found;
 }
 
 function reviewerOf({ identity }: HttpDeps, caller: Caller): Reviewer {
   return { id: caller.id, roles: identity.rolesOf(caller) };
-}
-
-function seenBy(deps: HttpDeps, caller: Caller): (finding: Finding) => boolean {
-  return (finding) => maySee(deps, caller, concerned(finding));
 }
 
 /** Returns whom a finding concerns. Findings of agents that nobody has registered are for callers that may ask for any agent. */

@@ -41,6 +41,11 @@ export const cluster = section(
       { default: 3, minimum: 1, maximum: 64 },
       "Nodes that may be live at once. A narrowed agent's actions a minute are shared out among as many; a node that sees more stops allowing",
     ),
+    bundles_differ_ms: amount(
+      "ms",
+      { default: 600_000, minimum: 1000, maximum: 86_400_000 },
+      "How long nodes may run different bundles, as they do while one is rolled out, until that is a finding",
+    ),
   },
   "Several services that decide on the same facts. Left out: this one decides alone",
 );

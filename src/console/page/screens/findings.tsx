@@ -16,6 +16,7 @@ import {
   Mark,
   Said,
   Severity,
+  SilentNodes,
   Time,
   agentPath,
   counted,
@@ -59,6 +60,7 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
           ))}
         </nav>
       </div>
+      <SilentNodes of={findings.data} />
       <Loaded of={findings}>
         {(data) =>
           data.items.length === 0 ? (
@@ -201,6 +203,12 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
               <>
                 {" "}
                 · risk <Risk of={data.risk} />
+              </>
+            )}
+            {data.node === undefined ? null : (
+              <>
+                {" "}
+                · node <code>{data.node}</code>
               </>
             )}
           </p>

@@ -1,7 +1,8 @@
 /** Health: can it be relied on? */
 import type { JSX } from "preact";
+import type { ClusterAnswer } from "../../../contract/index.js";
 import { useResource } from "../api.js";
-import { Failed, Line, Loading } from "../parts.js";
+import { Failed, Line, Loading, Time, spanText } from "../parts.js";
 import { useScope } from "../acts.js";
 import { useRefresh } from "../stream.js";
 
@@ -70,7 +71,9 @@ export function Health(): JSX.Element {
   const ready = useResource<Record<string, boolean>>("/readyz");
   const metrics = useResource<string>(audits ? "/metrics" : null);
   const checkpoint = useResource<string>(audits ? "/log/checkpoint" : null);
-  useRefresh([ready, metrics, checkpoint], { on: ["policy"], every_ms: 5000 });
+  const seesCluster = useScope("remit:audit", "remit:register", "remit:revoke", "remit:publish");
+  const cluster = useResource<ClusterAnswer>(seesCluster ? "/cluster" : null);
+  useRefresh([ready, metrics, checkpoint, cluster], { on: ["policy"], every_ms: 5000 });
   const states = ready.data;
   const values = metrics.data === null ? null : metricsOf(metrics.data);
   const [origin = "", size = "", root = ""] = typeof checkpoint.data === "string" ? checkpoint.data.split("\n") : [];
@@ -89,6 +92,7 @@ export function Health(): JSX.Element {
       </header>
       {ready.error !== null && ready.error.status !== 503 ? <Failed error={ready.error} /> : null}
       {states === null && ready.error === null ? <Loading /> : null}
+      {cluster.data === null ? null : <Nodes of={cluster.data} />}
       <div class="columns">
         <section class="grow">
           <h2>Its parts</h2>
@@ -184,5 +188,71 @@ export function Health(): JSX.Element {
       </div>
       <Line text="remit audit checkpoint" />
     </>
+  );
+}
+
+/** The nodes of a cluster, and which bundle decides on each. */
+function Nodes({ of: { name, nodes, silent, bundles, lease_ms } }: { of: ClusterAnswer }): JSX.Element {
+  const [wanted] = bundles.running;
+  return (
+    <section>
+      <h2>
+        The cluster <code>{name}</code>
+      </h2>
+      {bundles.differ_ms === null ? null : (
+        <div class="failed" role="alert">
+          <strong>Its nodes run different bundles</strong>
+          <div>For {spanText(bundles.differ_ms)}. The same action may be allowed on one node and denied on another.</div>
+        </div>
+      )}
+      <table class="rows tight">
+        <caption class="aside">Its nodes</caption>
+        <thead>
+          <tr>
+            <th scope="col">Node</th>
+            <th scope="col">State</th>
+            <th scope="col">Bundle</th>
+            <th scope="col">Since</th>
+            <th scope="col">Version</th>
+            <th scope="col" class="number">
+              Facts revision
+            </th>
+          </tr>
+        </thead>
+        <tbody>
+          {[...nodes, ...silent].map((one) => {
+            const isSilent = silent.includes(one);
+            return (
+              <tr key={one.node}>
+                <td>
+                  <code>{one.node}</code>
+                </td>
+                <td>
+                  {isSilent ? (
+                    <span class="bad">■ silent for {spanText(Math.max(one.seen_ms_ago, lease_ms))}</span>
+                  ) : (
+                    <span class="ok">● live</span>
+                  )}
+                </td>
+                <td>
+                  {one.bundle === null ? (
+                    <span class="bad">none</span>
+                  ) : (
+                    <>
+                      <code>{one.bundle.slice(0, 19)}…</code>{" "}
+                      {!isSilent && bundles.differ_ms !== null && one.bundle !== wanted?.digest ? <span class="tag">different</span> : null}
+                    </>
+                  )}
+                </td>
+                <td>{one.bundle_since === null ? <span class="none">–</span> : <Time at={one.bundle_since} />}</td>
+                <td>{one.version}</td>
+                <td class="number">{one.applied.toLocaleString("en")}</td>
+              </tr>
+            );
+          })}
+        </tbody>
+      </table>
+      <Line text="remit cluster status" />
+    </section>
   );
 }

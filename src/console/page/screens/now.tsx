@@ -4,7 +4,7 @@ import { useContext, useState } from "preact/hooks";
 import type { FindingPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
 import { Console, LiftRevocation, useScope } from "../acts.js";
 import { useEvery, useResource } from "../api.js";
-import { Empty, Failed, Line, Loading, Said, Severity, Time, agentPath, counted, findingPath, spanText } from "../parts.js";
+import { Empty, Failed, Line, Loading, Said, Severity, SilentNodes, Time, agentPath, counted, findingPath, spanText } from "../parts.js";
 import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 import { aboutText } from "./findings.js";
@@ -110,6 +110,7 @@ export function Now(): JSX.Element {
       <section>
         <h2>Needs somebody</h2>
         <Failed error={waiting.error ?? open.error} />
+        <SilentNodes of={open.data} />
         {waiting.error !== null || open.error !== null ? null : waiting.data === null && open.data === null ? (
           reviews ? (
             <Loading />

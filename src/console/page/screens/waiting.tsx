@@ -5,7 +5,20 @@ import type { ApprovalList, GrantAnswer, WaitingApproval } from "../../../contra
 import { quoted } from "../../grammar.js";
 import { Console } from "../acts.js";
 import { asRefused, send, useEvery, useResource, type Refused } from "../api.js";
-import { Empty, Failed, FailedScreen, Line, Loading, Said, Severity, agentPath, findingPath, recordPath, spanText } from "../parts.js";
+import {
+  Empty,
+  Failed,
+  FailedScreen,
+  Line,
+  Loading,
+  Said,
+  Severity,
+  SilentNodes,
+  agentPath,
+  findingPath,
+  recordPath,
+  spanText,
+} from "../parts.js";
 import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
@@ -52,6 +65,7 @@ export function Waiting(): JSX.Element {
         </p>
       </header>
       <Failed error={error} />
+      <SilentNodes of={data} />
       {waiting.length === 0 ? (
         <Empty title="Nothing waits.">
           An action waits here when its purpose has a flag with <code>wait</code>, until somebody approves exactly this action or its time

@@ -1,0 +1,218 @@
+import { expect } from "chai";
+import { Problem, type Finding, type WaitingApproval } from "../../src/contract/index.js";
+import { Findings } from "../../src/findings/findings.js";
+import type { Reviewer, Verdicts } from "../../src/findings/verdicts.js";
+import { EVERYTHING_IN_SIGHT, type Sight } from "../../src/facts/reach.js";
+import { answering } from "../../src/http/asked_nodes.js";
+import { OwnFindings, type OwnFindingsRoom } from "../../src/http/findings_desk.js";
+import { FINDINGS, FleetFindings } from "../../src/http/fleet_findings.js";
+import { StillTimers } from "../facts/world.js";
+import { MINUTE_MS, NOW, flag, seen, sighted } from "../findings/sightings.js";
+import { NodeNet } from "./node_net.js";
+
+const REVIEWER: Reviewer = { id: "ada", roles: new Set(["lead"]) };
+
+/** Findings of one node, with verdicts that only say what they were asked. */
+class Desk {
+  readonly findings = new Findings({ revision: 0, finding: () => undefined }, { kept_max: 100, wait_ms: 0 }, new StillTimers());
+  readonly said: unknown[] = [];
+  readonly own: OwnFindings;
+  readonly fleet: FleetFindings;
+  refuses: Problem | null = null;
+  waiting: WaitingApproval[] = [];
+  #seq = 0;
+
+  constructor(
+    readonly name: string,
+    net: NodeNet,
+  ) {
+    const say = async (what: string, id: string, ...rest: unknown[]): Promise<Finding> => {
+      if (this.refuses !== null) throw this.refuses;
+      const finding = await this.findings.get(id);
+      this.said.push([what, id, ...rest]);
+      return finding;
+    };
+    const verdicts = {
+      judge: (id, asked, expected, by) => say("judge", id, asked, expected, by),
+      approve: async (id, asked, by) => ({ created: true, fact: (await say("approve", id, asked, by)) as never }),
+    } satisfies Pick<Verdicts, "judge" | "approve">;
+    const room = {
+      findings: this.findings,
+      verdicts: verdicts as unknown as Verdicts,
+      approvals: (_filter, reviewer, sees) =>
+        this.waiting.filter((one) => reviewer !== null && sees(this.findings.at(one.finding) as Finding)),
+      timeline: () => Promise.resolve({ timeline: [], indexed_to: this.findings.indexedTo }),
+    } satisfies OwnFindingsRoom;
+    this.own = new OwnFindings(room);
+    this.fleet = new FleetFindings(this.own, net.of(name));
+    net.serve(
+      name,
+      answering({ [FINDINGS]: (question) => this.fleet.answer(question) }, () => expect.fail("another question")),
+    );
+  }
+
+  /** Opens a finding of its own for each minute. @returns their ids */
+  open(minutes: readonly number[], agent = "a-1"): string[] {
+    return minutes.map((minute) => {
+      const one = sighted({ agent, time_ms: NOW + minute * MINUTE_MS, reasons: [flag("odd", "high")] });
+      const id = `F-${one.decision_id}`;
+      this.findings.take(seen(one, id, ++this.#seq));
+      return id;
+    });
+  }
+
+  /** Has the action of a finding wait. */
+  waits(finding: string, until: number): void {
+    const { severity, agent } = this.findings.at(finding) as Finding;
+    const action = { decision_id: finding.slice(2), until: new Date(NOW + until * MINUTE_MS).toISOString() } as WaitingApproval["action"];
+    const given = { quorum: 1, roles: [], given: [], grant: null, refusal: null };
+    this.waiting.push({ finding, agent, severity, message: null, state: "waiting", action, ...given });
+  }
+}
+
+describe("findings of all nodes of a cluster", () => {
+  let net: NodeNet;
+  let desks: Record<"a" | "b" | "c", Desk>;
+  const ask = { filter: {}, limit: 100, sight: EVERYTHING_IN_SIGHT };
+  const refused = (asked: Promise<unknown>): Promise<string> =>
+    asked.then(
+      () => "answered",
+      (cause: unknown) => (cause instanceof Problem ? cause.code : String(cause)),
+    );
+
+  beforeEach(() => {
+    net = new NodeNet("a", "b", "c");
+    desks = { a: new Desk("a", net), b: new Desk("b", net), c: new Desk("c", net) };
+  });
+
+  it("are listed by whichever node is asked, the newest first, each with its node", async () => {
+    desks.a.open([1, 4, 7]);
+    desks.b.open([2, 5, 8, 9]);
+    desks.c.open([3]);
+    const minutes: string[] = [];
+    let cursor: string | undefined;
+    for (let pages = 0; pages < 6; pages++) {
+      const { items, next, nodes } = await desks.c.fleet.page({ ...ask, limit: 3 }, cursor);
+      expect(nodes).to.deep.equal({ indexed_to: { a: 3, b: 4, c: 1 }, missing: [] });
+      minutes.push(...items.map(({ node, first_seen }) => `${node} ${(Date.parse(first_seen) - NOW) / MINUTE_MS}`));
+      if (next === null) break;
+      cursor = next;
+    }
+    expect(minutes).to.deep.equal(["b 9", "b 8", "a 7", "b 5", "a 4", "c 3", "b 2", "a 1"]);
+  });
+
+  it("are those of the nodes that answer, and the others are named", async () => {
+    desks.a.open([1]);
+    desks.b.open([2]);
+    net.silent.add("b");
+    const { items, nodes } = await desks.a.fleet.page(ask, undefined);
+    expect([items.map(({ node }) => node), nodes?.missing]).to.deep.equal([["a"], ["b"]]);
+    const list = await desks.a.fleet.approvals({ ...ask, reviewer: REVIEWER });
+    expect(list.nodes?.missing).to.deep.equal(["b"]);
+  });
+
+  it("are those that the caller may know of, on every node", async () => {
+    for (const desk of [desks.a, desks.b]) {
+      desk.open([1], "a-1");
+      desk.waits(desk.open([2], "a-2")[0] as string, 20);
+    }
+    const sights: [Sight, string[]][] = [
+      [{ agents: new Set(["a-1"]), purposes: null }, ["a-1", "a-1"]],
+      [{ agents: new Set(["a-2"]), purposes: new Set(["support"]) }, ["a-2", "a-2"]],
+      [{ agents: new Set(["a-2"]), purposes: new Set(["other"]) }, []],
+      [{ agents: new Set(), purposes: null }, []],
+    ];
+    for (const [sight, agents] of sights) {
+      const { items } = await desks.c.fleet.page({ ...ask, sight }, undefined);
+      expect(items.map(({ agent }) => agent)).to.deep.equal(agents);
+      const list = await desks.c.fleet.approvals({ ...ask, sight, reviewer: REVIEWER });
+      expect(list.items.map(({ agent }) => agent)).to.deep.equal(agents.filter((agent) => agent === "a-2"));
+    }
+    expect((await desks.c.fleet.approvals({ ...ask, reviewer: null })).items, "whoever may approve nothing").to.deep.equal([]);
+  });
+
+  it("that wait are one list, the most urgent first", async () => {
+    for (const [name, minutes] of [
+      ["a", [30, 10]],
+      ["b", [20, 5]],
+    ] as const)
+      for (const until of minutes) desks[name].waits(desks[name].open([until])[0] as string, until);
+    const list = await desks.c.fleet.approvals({ ...ask, limit: 3, reviewer: REVIEWER });
+    expect([list.items.map(({ node }) => node), list.more]).to.deep.equal([["b", "a", "b"], true]);
+    expect((await desks.c.fleet.approvals({ ...ask, limit: 4, reviewer: REVIEWER })).more).to.equal(false);
+  });
+
+  it("are judged and approved by the node that has them, as the reviewer said it, and nowhere else", async () => {
+    const [id = ""] = desks.b.open([1]);
+    for (const { fleet } of [desks.a, desks.b]) {
+      const found = await fleet.find(id);
+      expect(found.finding).to.include({ id, node: "b" });
+      expect(await found.shown()).to.deep.include({ id, node: "b", timeline: [] });
+      expect(await found.judge({ state: "expected", reason: "r", seen: 1 }, 0, REVIEWER)).to.include({ id });
+      expect(await found.approve({ reason: "r", decision: "d" }, REVIEWER)).to.deep.include({ created: true });
+    }
+    const once = [
+      ["judge", id, { state: "expected", reason: "r", seen: 1 }, 0, REVIEWER],
+      ["approve", id, { reason: "r", decision: "d" }, REVIEWER],
+    ];
+    expect(desks.b.said).to.deep.equal([...once, ...once]);
+    expect([desks.a.said, desks.c.said]).to.deep.equal([[], []]);
+  });
+
+  it("are refused as the node that has them refuses it", async () => {
+    const [id = ""] = desks.b.open([1]);
+    const found = await desks.a.fleet.find(id);
+    for (const code of ["revision_stale", "approver_not_permitted", "approval_none", "index_unavailable"] as const) {
+      desks.b.refuses = new Problem(code, { expected: "7" });
+      expect(await refused(found.judge({ state: "misuse", reason: "r" }, 1, REVIEWER))).to.equal(code);
+      expect(await refused(found.approve({ reason: "r", decision: "d" }, REVIEWER))).to.equal(code);
+    }
+  });
+
+  it("aren't known to be nowhere while a node is silent, and what it did isn't known either", async () => {
+    const [id = ""] = desks.b.open([1]);
+    expect(await refused(desks.a.fleet.find(`F-${"0".repeat(8)}-0000-7000-8000-${"0".repeat(12)}`))).to.equal("finding_not_found");
+    const found = await desks.a.fleet.find(id);
+    net.silent.add("b");
+    expect(await refused(desks.a.fleet.find(id))).to.equal("index_unavailable");
+    expect(await refused(found.shown())).to.equal("index_unavailable");
+    expect(await refused(found.judge({ state: "misuse", reason: "r" }, 0, REVIEWER))).to.equal("outcome_unknown");
+    expect(await refused(found.approve({ reason: "r", decision: "d" }, REVIEWER))).to.equal("outcome_unknown");
+    net.silent.clear();
+    net.silent.add("c");
+    expect((await desks.a.fleet.find(id)).finding.node, "another is silent").to.equal("b");
+    net.silent.clear();
+    net.gone.push("d");
+    expect(await refused(desks.a.fleet.find(`F-${"0".repeat(8)}-0000-7000-8000-${"0".repeat(12)}`)), "another may be back").to.equal(
+      "index_unavailable",
+    );
+    expect((await desks.a.fleet.page(ask, undefined)).nodes?.missing).to.deep.equal(["d"]);
+  });
+
+  it("go on after no cursor of another list", async () => {
+    for (const cursor of ["cjM", "x", "e30", Buffer.from('n{"a":-1}').toString("base64url")])
+      expect(await refused(desks.a.fleet.page(ask, cursor)), cursor).to.equal("parameter_invalid");
+  });
+
+  const judge = { kind: "judge", asked: { state: "misuse", reason: "r" }, expected: 0, reviewer: { id: "ada", roles: [] } };
+  for (const [what, question] of Object.entries({
+    "no object": null,
+    "no kind": {},
+    "another kind": { kind: "erase", id: "ID" },
+    "an id that is none": { ...judge, id: "F-1" },
+    "no reviewer": { ...judge, id: "ID", reviewer: undefined },
+    "a reviewer without a name": { ...judge, id: "ID", reviewer: { id: "", roles: [] } },
+    "a state that is none": { ...judge, id: "ID", asked: { state: "fine", reason: "r" } },
+    "a verdict without a reason": { ...judge, id: "ID", asked: { state: "misuse" } },
+    "more than is asked": { ...judge, id: "ID", force: true },
+    "a revision that is none": { ...judge, id: "ID", expected: "0" },
+    "an approval of nothing": { kind: "approve", id: "ID", asked: { reason: "r" }, reviewer: judge.reviewer },
+    "a sight that is none": { kind: "page", filter: {}, before: null, limit: 1, sight: {} },
+    "everybody's sight": { kind: "page", filter: {}, before: null, limit: 1 },
+  }))
+    it(`are not touched by a question of another version: ${what}`, async () => {
+      const [id = ""] = desks.b.open([1]);
+      const { answers } = await net.of("a").ask(FINDINGS + JSON.stringify(question).replaceAll('"ID"', JSON.stringify(id)), ["b"]);
+      expect([answers.size, desks.b.said]).to.deep.equal([0, []]);
+    });
+});
