@@ -2,7 +2,16 @@
  * Behaviour profiles in memory: scores an action against the agent's baseline, then learns from it. Reads no clock, draws no random
  * numbers.
  */
-import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment, type Calibration, type SharedOddity, type VerdictCounts } from "../contract/index.js";
+import {
+  BEHAVIOR_CHANNELS,
+  NOTHING_ODD,
+  type Act,
+  type ActOutcome,
+  type Assessment,
+  type Calibration,
+  type SharedOddity,
+  type VerdictCounts,
+} from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
 import { AgentMemory, checkpointTimes } from "./agent.js";
 import { calibrate, calibrationOf, movedBy } from "./calibration.js";
