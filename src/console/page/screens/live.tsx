@@ -171,7 +171,7 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
             <caption class="aside">Decisions, the newest first</caption>
             <thead>
               <tr>
-                <th scope="col" class="narrow">
+                <th scope="col" class="at">
                   Time
                 </th>
                 <th scope="col" class="narrow">
