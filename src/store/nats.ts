@@ -11,7 +11,7 @@ import { FeedFollowers } from "./followers.js";
 import { NatsCopies } from "./nats_copies.js";
 import { NatsFeed, StreamReader, WRITE_ID, factsStream, type FeedUnreadable, type Item } from "./nats_feed.js";
 import { subjectsOf, type KeySubjects } from "./nats_keys.js";
-import { idOf, isNotFound, streamOf } from "./nats_streams.js";
+import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, idOf, isNotFound, streamOf, type PublishAck } from "./nats_streams.js";
 import { changeOf, checkQuery, checkedCall, type NewRow, type NewRows } from "./rows.js";
 import { StoreConflict, StoreInvalid, StoreUnavailable, StoreUnsure, isChange } from "./store.js";
 import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
@@ -49,16 +49,7 @@ const PING_MS = 1000;
 const PINGS_LOST_MAX = 2;
 const RECONNECT_MS = 50;
 const CONNECT_MS = 5000;
-/** Error codes of JetStream: another sequence is the subject's last. */
-const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
-const LAST_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
 const GUARDED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject";
-
-interface Ack {
-  seq?: number;
-  count?: number;
-  error?: { code: number; err_code?: number; description?: string };
-}
 
 /** Streams of both feeds as the servers have them. */
 export interface StreamsSeen {
@@ -331,10 +322,13 @@ export class NatsStore implements Store {
       try {
         if (isRepeated) outcome = await this.#madeBefore(call, id);
         if (outcome === "unknown") outcome = await this.#publish(call, id);
-        // A write that is refused for another may be refused for itself: its answer was lost.
+        // A write that is refused for another may be refused for itself: its answer was lost, or it is still under way.
         if (outcome === "conflict" && isRepeated) {
-          const made = await this.#madeBefore(call, id);
-          if (made !== "unknown") return made;
+          if (await this.#isAsExpected(call)) outcome = "unknown";
+          else {
+            const made = await this.#madeBefore(call, id);
+            if (made !== "unknown") return made;
+          }
         }
       } catch {
         outcome = "unknown";
@@ -399,7 +393,7 @@ export class NatsStore implements Store {
     }
     for (const message of messages) this.#connection.publish(message.subject, message.data, { headers: message.headers });
     const answer = await this.#connection.request(last.subject, last.data, { headers: last.headers, timeout: REQUEST_MS });
-    return outcomeOf(answer.json<Ack>(), rows.length);
+    return outcomeOf(answer.json<PublishAck>(), rows.length);
   }
 
   #message({ expected, ...content }: NewRow, id: string, guarded: GuardedKind | null): { subject: string; data: string; headers: MsgHdrs } {
@@ -423,6 +417,16 @@ export class NatsStore implements Store {
   async #areLast(rows: readonly NewRow[]): Promise<boolean> {
     for (const { key, expected } of rows) if ((await this.#lastOf(key)) !== expected) return false;
     return true;
+  }
+
+  /** Returns true if nothing that is stored is a reason to refuse a call. */
+  async #isAsExpected({ rows, guard }: NewRows): Promise<boolean> {
+    if (guard !== null) {
+      const subject = this.#subjects.ofKind(guard.prefix) ?? "";
+      const last = (await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: subject }))?.seq ?? 0;
+      if (last > guard.since) return false;
+    }
+    return await this.#areLast(rows);
   }
 
   async #lastOf(key: string): Promise<number> {
@@ -507,7 +511,7 @@ interface GuardedKind {
   last: number;
 }
 
-function outcomeOf({ seq, error }: Ack, count: number): PublishResult {
+function outcomeOf({ seq, error }: PublishAck, count: number): PublishResult {
   if (error !== undefined) return WRONG_LAST_SEQUENCE.has(error.err_code ?? 0) ? "conflict" : "unknown";
   if (seq === undefined) return "unknown";
   return { revisions: Array.from({ length: count }, (_, i) => seq - count + 1 + i) };

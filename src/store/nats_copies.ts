@@ -7,7 +7,7 @@ import { headers, type NatsConnection } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
 import { NatsFeed, StreamReader, checkedRow, understood, type FeedUnreadable } from "./nats_feed.js";
 import { copySubjectsOf, type CopySubjects } from "./nats_keys.js";
-import { idOf, streamOf } from "./nats_streams.js";
+import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, idOf, streamOf, type PublishAck } from "./nats_streams.js";
 import { changeOf } from "./rows.js";
 import { isChange, type Change, type CopyFeed, type FeedTaker, type Mark } from "./store.js";
 
@@ -17,6 +17,9 @@ interface Servers {
 }
 
 const STEP_DOWN_MS = 2000;
+const COPY_MS = 250;
+const COPY_RETRY_MS = 50;
+const COPY_TRIES = 200;
 
 export class NatsCopies implements CopyFeed {
   readonly #connection: NatsConnection;
@@ -30,6 +33,8 @@ export class NatsCopies implements CopyFeed {
   /** Called if the stream has something that this version doesn't understand. */
   broken: (cause: FeedUnreadable) => void = () => undefined;
   #feed: NatsFeed | null = null;
+  /** Revisions of the changes that are being copied. */
+  readonly #copying = new Set<number>();
 
   /** Creates the stream if it is missing. */
   static async open(
@@ -82,12 +87,37 @@ export class NatsCopies implements CopyFeed {
   }
 
   mark(mark: Mark): void {
-    this.#publish(this.#subjects.ofMarks(mark.by), mark, "Nats-TTL", `${this.#marks_kept_s}s`);
+    if (this.#connection.isClosed()) return;
+    const said = headers();
+    said.set("Nats-TTL", `${this.#marks_kept_s}s`);
+    this.#connection.publish(this.#subjects.ofMarks(mark.by), JSON.stringify(mark), { headers: said });
   }
 
-  copy({ revision, key, value, by, time, reason, change }: Change): void {
-    const content = { revision, key, value: JSON.stringify(value), by, time, reason, change };
-    this.#publish(this.#subjects.ofCopy(revision), content, "Nats-Expected-Last-Subject-Sequence", "0");
+  copy(change: Change): void {
+    const { revision } = change;
+    if (this.#copying.has(revision)) return;
+    this.#copying.add(revision);
+    void this.#copied(change).finally(() => this.#copying.delete(revision));
+  }
+
+  /** Copies it until the server has it, for as long as an election may take. */
+  async #copied({ revision, key, value, by, time, reason, change }: Change): Promise<void> {
+    const data = JSON.stringify({ revision, key, value: JSON.stringify(value), by, time, reason, change });
+    const said = headers();
+    said.set(LAST_SEQUENCE, "0");
+    for (let tries = 0; tries < COPY_TRIES && !this.#connection.isClosed(); tries++) {
+      try {
+        const answer = await this.#connection.request(this.#subjects.ofCopy(revision), data, { headers: said, timeout: COPY_MS });
+        const { error } = answer.json<PublishAck>();
+        // Refused for one that is there: somebody has copied it.
+        if (error === undefined || WRONG_LAST_SEQUENCE.has(error.err_code ?? 0)) return;
+      } catch {
+        // Nobody leads the stream, or the connection is lost.
+      }
+      await new Promise<void>((resolve) => {
+        this.#timers.after(COPY_RETRY_MS, resolve);
+      });
+    }
   }
 
   /** Looks whether the stream is still the one that was opened, and which server leads it. @throws Error of the servers */
@@ -103,12 +133,5 @@ export class NatsCopies implements CopyFeed {
 
   close(): void {
     this.#feed?.close();
-  }
-
-  #publish(subject: string, content: object, header: string, value: string): void {
-    if (this.#connection.isClosed()) return;
-    const said = headers();
-    said.set(header, value);
-    this.#connection.publish(subject, JSON.stringify(content), { headers: said });
   }
 }

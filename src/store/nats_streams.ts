@@ -8,6 +8,17 @@ import { StoreUnavailable } from "./store.js";
 const CREATE_TRIES = 20;
 const RETRY_MS = 100;
 
+export const LAST_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
+/** Error codes of JetStream: another sequence is the subject's last. */
+export const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+
+/** Answer of a stream to a message. */
+export interface PublishAck {
+  seq?: number;
+  count?: number;
+  error?: { code: number; err_code?: number; description?: string };
+}
+
 export interface WantedStream {
   name: string;
   subjects: FeedSubjects;
