@@ -1,6 +1,7 @@
 /**
  * Lease and fleet of a cluster, simulated from many seeds: what `test/cluster` does, for as long as one likes.
  */
+import { Copies } from "../src/cluster/copies.js";
 import { Fleet } from "../src/cluster/fleet.js";
 import { Lease } from "../src/cluster/lease.js";
 import { Simulation } from "../test/cluster/simulate.js";
@@ -17,7 +18,7 @@ const sums = { claims: 0, expired: 0, allows: 0, between: 0 };
 let broken = 0;
 for (let seed = from; seed < from + seeds; seed++) {
   for (const feeds of [1, 2] as const) {
-    const { violation, ...counts } = new Simulation({ Lease, Fleet }, { seed, feeds }).run();
+    const { violation, ...counts } = new Simulation({ Lease, Fleet, Copies }, { seed, feeds }).run();
     for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += counts[name];
     if (violation === null) continue;
     broken++;

@@ -79,6 +79,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   mcp: { args: ["--calls", "2000"] },
   outside: { args: [] },
   fleet: { args: ["--seeds", "100000"] },
+  cluster: { args: [] },
   memory: { args: [] },
   mutants: { args: [] },
 };

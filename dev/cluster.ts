@@ -48,7 +48,8 @@ See the cluster as the third node sees it:
 
 curl -sw '\\n' "${c ?? ""}/cluster" -H "authorization: Bearer $REMIT_TOKEN"
 
-End one of the NATS servers (${servers.map(({ pid }) => pid).join(", ")}) with \`kill -9\`, and look again.
+End one of the NATS servers (${servers.map(({ pid }) => pid).join(", ")}) with \`kill -9\`: decisions go on by the other feed,
+and the cluster shows which servers lead the two.
 Nothing is kept for the next \`make cluster\`. Ctrl-C stops.`);
   await Promise.race([once(process, "SIGINT"), once(process, "SIGTERM")]);
 } catch (error) {

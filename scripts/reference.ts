@@ -64,8 +64,8 @@ interface Described {
   responses: object;
 }
 
-const TOKENS = `Callers send a signed JWT (RFC 7519) as \`authorization: Bearer …\`; an agent's goes in \`agent_token\`. Its key, named by
-\`kid\`, and that key's algorithm are those of an issuer of \`identity.issuers\` in \`remit.yaml\`.
+const TOKENS = `Callers send a signed JWT (RFC 7519) as \`authorization: Bearer …\`; an agent's goes in \`agent_token\`.
+Its key, named by \`kid\`, and that key's algorithm are those of an issuer of \`identity.issuers\` in \`remit.yaml\`.
 
 | claim | required | meaning |
 | --- | --- | --- |
@@ -78,27 +78,30 @@ const TOKENS = `Callers send a signed JWT (RFC 7519) as \`authorization: Bearer 
 | \`jti\` |  | by which the token can be revoked |
 | \`scope\` |  | a caller's: scopes with spaces between them; without one of them the token opens nothing |
 
-A task token is a JWT of type \`remit-task+jwt\` that the service signs itself with the key of \`identity.task_tokens\`; it stands in
-for the task's id. A token that is not acceptable is refused with \`token_invalid\` and one of these as \`reason\`:`;
+A task token is a JWT of type \`remit-task+jwt\` that the service signs itself with the key of \`identity.task_tokens\`; it stands in for the task's id.
+A token that is not acceptable is refused with \`token_invalid\` and one of these as \`reason\`:`;
 
-const FACTS = `Who may act: agents, their tasks, grants beside what purposes permit, and narrowings and revocations, which stand above all of it. Each change is
-one event with who made it, when and why, and gets the next revision: \`revision\` in an answer is that of the fact's last change, and its
-\`ETag\`; \`facts_revision\` is that of everything, to be given as \`at_least\` with a request for a decision. \`If-Match\` with the \`ETag\` of what was
-read makes a change only where nobody else has changed it since. A list is in the order of ids; \`next\` is what to give as \`cursor\`, and null
-at the end. An id in a path is percent-encoded where it has a slash. Repeating a request changes nothing and is answered the same.
+const FACTS = `Who may act: agents, their tasks, grants beside what purposes permit, and narrowings and revocations, which stand above all of it.
+Each change is one event with who made it, when and why, and gets the next revision: \`revision\` in an answer is that of the fact's last change, and its \`ETag\`; \`facts_revision\` is that of everything, to be given as \`at_least\` with a request for a decision.
+\`If-Match\` with the \`ETag\` of what was read makes a change only where nobody else has changed it since.
+A list is in the order of ids; \`next\` is what to give as \`cursor\`, and null at the end.
+An id in a path is percent-encoded where it has a slash.
+Repeating a request changes nothing and is answered the same.
 
-A registrar (\`remit:register\`) registers, changes and sees what \`callers\` in \`remit.yaml\` lets it speak for: all purposes of an agent it changes
-or grants something to, the purpose of a task. Revoking, narrowing and suspending are bounded by their scopes alone. A registrar that
-\`callers\` bounds is told \`agent_not_permitted\` of an id that isn't there as of one that isn't its own: it learns of no id by asking. All ids
-are in one namespace, though: whoever registers one that is taken is told so.`;
+A registrar (\`remit:register\`) registers, changes and sees what \`callers\` in \`remit.yaml\` lets it speak for: all purposes of an agent it changes or grants something to, the purpose of a task.
+Revoking, narrowing and suspending are bounded by their scopes alone.
+A registrar that \`callers\` bounds is told \`agent_not_permitted\` of an id that isn't there as of one that isn't its own: it learns of no id by asking.
+All ids are in one namespace, though: whoever registers one that is taken is told so.`;
 
-const NARROWING = `What narrows (a revocation, a suspension, a narrowing, an end) holds before it is durable, whatever the store and the log do. It is answered when every
-decision that began before has been answered or cut off. Its answer says, beside the fact:`;
+const NARROWING = `What narrows (a revocation, a suspension, a narrowing, an end) holds before it is durable, whatever the store and the log do.
+It is answered when every decision that began before has been answered or cut off.
+Its answer says, beside the fact:`;
 
-const IMPORT = `\`POST /facts/import\`, \`remit facts import\`, and the file at \`facts.file\` in \`remit.yaml\`, which is imported at the start and when it changes. Either this as
-\`application/yaml\` (at most 1 MiB) or one fact a line as \`application/jsonl\`: \`{"agent": {"id": "support-7", …}}\`, \`{"task": …}\`, \`{"grant": …}\`,
-\`{"narrowing": {"agent": …, "reason": …}}\`, \`{"revocation": {"scope": …, "reason": …}}\`. It is checked whole before the first change. What it
-narrows holds once it is stored; \`POST /revocations\` doesn't wait for that. \`GET /facts/export\` answers the same forms.`;
+const IMPORT = `\`POST /facts/import\`, \`remit facts import\`, and the file at \`facts.file\` in \`remit.yaml\`, which is imported at the start and when it changes.
+Either this as \`application/yaml\` (at most 1 MiB) or one fact a line as \`application/jsonl\`: \`{"agent": {"id": "support-7", …}}\`, \`{"task": …}\`, \`{"grant": …}\`, \`{"narrowing": {"agent": …, "reason": …}}\`, \`{"revocation": {"scope": …, "reason": …}}\`.
+It is checked whole before the first change.
+What it narrows holds once it is stored; \`POST /revocations\` doesn't wait for that.
+\`GET /facts/export\` answers the same forms.`;
 
 const FACTS_EXAMPLE = `<!-- is: facts.yaml -->
 
@@ -136,7 +139,7 @@ export async function referenceText(): Promise<string> {
     ["## Queries", "Every other parameter is refused, and so is any on a route that isn't here.", queries(api)],
     ["## Scopes", table(["scope", "a caller with it may"], Object.entries(SCOPES).map(([scope, may]) => [code(scope), may]))],
     ["## Tokens", TOKENS, table(["reason", "expected"], Object.entries(TOKEN_FAULTS).map(([fault, expected]) => [code(fault), expected]))],
-    ["## A request for a decision", "`POST /decide`. Names are plain ASCII of at most 128 characters; other identifiers are NFC, visible, at most 256.", fields(DecideRequest as unknown as Schema)],
+    ["## A request for a decision", "`POST /decide`.\nNames are plain ASCII of at most 128 characters; other identifiers are NFC, visible, at most 256.", fields(DecideRequest as unknown as Schema)],
     ["## An answer", "Status 200, whatever the decision.", fields(Answer as unknown as Schema)],
     ["## Facts", FACTS],
     ["### Agents", "`POST /agents`", fields(CreateAgent as unknown as Schema), "`PATCH /agents/{id}`", fields(ChangeAgent as unknown as Schema)],
@@ -145,14 +148,14 @@ export async function referenceText(): Promise<string> {
     ["### Narrowings", "`POST /agents/{id}/narrowing`; [narrowing.md](narrowing.md) has what it leaves to an agent, and what narrows by itself.", fields(NarrowAgent), "As it is told and imported:", fields(NarrowingState)],
     ["### Revocations", "`POST /revocations`", fields(CreateRevocation as unknown as Schema), NARROWING, fields(InForce)],
     ["### Import and export", IMPORT, FACTS_EXAMPLE, authored(ImportDocument as unknown as Schema)],
-    ["## Problems", "RFC 9457, `application/problem+json`, with `code`, `field` (a JSON pointer), `expected`, `hint`. An enforcement point takes each as a deny.", problems()],
-    ["## Reasons that every bundle may give", "From the service itself and the library in each bundle. A bundle's own codes are in its `catalogue.json`; `remit inspect` shows them.", reasons()],
+    ["## Problems", "RFC 9457, `application/problem+json`, with `code`, `field` (a JSON pointer), `expected`, `hint`.\nAn enforcement point takes each as a deny.", problems()],
+    ["## Reasons that every bundle may give", "From the service itself and the library in each bundle.\nA bundle's own codes are in its `catalogue.json`; `remit inspect` shows them.", reasons()],
     ["## Why a bundle is refused", table(["code", "meaning"], Object.entries(BUNDLE_CODES).map(([name, meaning]) => [code(name), meaning]))],
     ["## Exit codes", table(["code", "name", "meaning"], Object.entries(EXIT_CODES).map(([name, { code: exit, meaning }]) => [String(exit), code(name), meaning]))],
     ["## `vocabulary.yaml`", authored(editorSchemas().vocabulary)],
     ["## `purposes.yaml`", authored(editorSchemas().purposes)],
     ["## `tables/*.yaml`", authored(editorSchemas().table)],
-    ["## `remit.yaml`", "Paths are relative to the file. An unknown key refuses the start.", configReference().trim()],
+    ["## `remit.yaml`", "Paths are relative to the file.\nAn unknown key refuses the start.", configReference().trim()],
   ];
   return `${sections.map((section) => section.join("\n\n")).join("\n\n")}\n`;
 }

@@ -16,10 +16,10 @@ interface Schema {
   items?: Schema;
 }
 
-const HEAD = `# What rules see
+const HEAD = `# Rego reference: input and helpers
 
-Rules in Rego read \`input\`, and call the helpers of \`data.remit\`. The tables below are made from the schema that \`remit build\` checks
-rules against, and from the METADATA of the helpers. [Writing a policy](policies.md#rules-in-rego) says how rules are written.
+Rules in Rego read \`input\` and call the helpers of \`data.remit\`.
+[Writing a policy](policies.md#rules-in-rego) explains how to write rules; this page lists every field and helper.
 
 ## The input
 
@@ -30,20 +30,22 @@ input.request.resource.attributes.customer # null when the host doesn't know it
 input.facts.task.subjects.ticket # ["TCK-81"], or null
 \`\`\`
 
-A name in \`<…>\` is one of your vocabulary. Every field is there unless its meaning says that it may be missing. A field whose
-type has \`null\` may be null, and null equals null: test the type before you compare two of them.
+A name in \`<…>\` is a word of your vocabulary.
+Every field is present unless its meaning says that it may be missing.
+A field whose type includes \`null\` may be null, and null equals null: test the type before you compare two of them.
+\`remit build\` checks rules against this schema.
 
 `;
 
 const OF_VOCABULARY = `
-Values of the vocabulary's types are these; each may be null, but for an element of a list.
+Types of the vocabulary have these types in Rego; each may be null, except for an element of a list.
 
 `;
 
 const HELPERS = `
 ## Helpers
 
-\`import data.remit.reason\` for rules, \`import data.remit.given\` for their unit tests.
+Write \`import data.remit.reason\` in rules, and \`import data.remit.given\` in their unit tests.
 
 `;
 

@@ -25,7 +25,7 @@ import { Commands } from "./facts/commands.js";
 import { processOf } from "./facts/held_grants.js";
 import { watchStop } from "./facts/stop_file.js";
 import { WatchedFile, type WatchedFileEvents } from "./facts/watched_file.js";
-import { Stops } from "./findings/stops.js";
+import { OwnNotices } from "./findings/own_notices.js";
 import { admission, halfOf } from "./http/admission.js";
 import type { HttpLimits } from "./http/deps.js";
 import { BundleWaiters } from "./http/bundle_waiters.js";
@@ -194,6 +194,7 @@ export async function startService(config: Config, system: System, given: Logger
     const factsMark = config.log.durability === "synced" ? openMark(config, log, past.revision, timers, logger) : null;
     closing.add(() => factsMark?.close());
     const incarnation = uuid7(clock, system.random)();
+    let followers: EventStreams | null = null;
     const commands = await Commands.open({
       store,
       log: maskedFacts(profile.log, masks, () => engine.active, clock),
@@ -208,6 +209,7 @@ export async function startService(config: Config, system: System, given: Logger
       },
       cluster: config.cluster && { process: processOf(config.cluster.node, incarnation), nodes_max: config.cluster.nodes_max },
       others: () => node,
+      followers: () => followers,
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms, recorded: factsMark?.recorded.bind(factsMark) },
     });
     closing.add(() => {
@@ -236,6 +238,7 @@ export async function startService(config: Config, system: System, given: Logger
         if (why === "subscriber_slow") report(logger, "follower_cut", { code: why, of: "events", caller });
       },
     });
+    followers = streams;
     const search = searchOf(config, timers, logger);
     closing.add(() => search.close());
     closing.add(
@@ -317,10 +320,9 @@ export async function startService(config: Config, system: System, given: Logger
       facts_revision: facts.revision,
       facts_stale: aged.stale,
       cluster: node && {
-        lease_left_ms: node.lease_left_ms,
-        live: node.live.length,
-        silent: node.silent.length,
-        bundles: node.bundles.running.length,
+        ...{ lease_left_ms: node.lease_left_ms, live: node.live.length, uncopied: node.uncopied },
+        ...{ silent: node.silent.length, bundles: node.bundles.running.length },
+        feeds: node.feeds.map(({ feed, silent_ms }) => ({ name: feed, silent_ms })),
       },
       everything_revoked: facts.revoked("everything", ""),
       store_healthy: store.healthy,
@@ -389,14 +391,17 @@ export async function startService(config: Config, system: System, given: Logger
       find: (id) => knownDecision(search, id),
       flow: flow.port,
     });
-    const stops = new Stops(sensing.notices, timers, ITSELF);
+    const ownNotices = new OwnNotices(sensing.notices, timers, ITSELF);
     closing.add(() => {
-      stops.close();
+      ownNotices.close();
+    });
+    profile.whenShared((shared) => {
+      ownNotices.shared(shared);
     });
     const adjustments = wireAdjustments({
       commands,
       note: (code, agent, purpose, reason) => {
-        stops.note(code, agent, purpose, reason);
+        ownNotices.stopped(code, agent, purpose, reason);
       },
       riskOf: (agent, now) => profile.riskOf(agent, now),
       policyOf: (purpose) => engine.active?.purposes.get(purpose)?.behavior ?? BEHAVIOR_DEFAULTS,
@@ -474,7 +479,9 @@ export async function startService(config: Config, system: System, given: Logger
     const observingAtOnce = admission(streams_max, timers, halfOf(streams_max));
     const handingIn = admission(HAND_INS_MAX, timers, halfOf(HAND_INS_MAX));
     const admitted = admission(config.limits.decisions_max, timers, config.limits.decisions_per_caller_max);
-    const known = refusingRevoked(identity, facts);
+    const known = refusingRevoked(identity, facts, (caller, at_ms) => {
+      records.signedIn(caller, at_ms);
+    });
     const otlp = readingTraces(observing);
     const http: HttpServer = httpServer(
       {
@@ -495,6 +502,10 @@ export async function startService(config: Config, system: System, given: Logger
         cluster: node ?? undefined,
         flights,
         profile,
+        thresholds: () =>
+          [...(engine.active?.purposes ?? [])].map(([purpose, { behavior }]) =>
+            profile.thresholdsOf(purpose, behavior ?? BEHAVIOR_DEFAULTS),
+          ),
         events: streams,
         bundles: bundlesOf(source, kept, pulled, engine, staging, clock),
         bundleWaiters,

@@ -1,4 +1,5 @@
 /** The board's rows, by what people already run. */
+import { byConformance, CONFORMANCE } from "./conformance.js";
 import { byPython, OPA_CLIENT, OTLP } from "./python.js";
 import { byRsyslog, rsyslogVersion } from "./rsyslog.js";
 import type { CompatRow } from "./row.js";
@@ -41,6 +42,7 @@ export const ROWS: readonly CompatRow[] = [
     counterpart: "MCP servers filesystem and memory 2026.8.31, and others",
     run: () => byTests("guards/mcp_servers.long"),
   },
+  { name: "mcp-auth", counterpart: `${CONFORMANCE}, suite auth`, run: byConformance },
   { name: "witness", counterpart: "a witness by C2SP tlog-witness (the tests' own)", run: () => byTests("audit/witness") },
   {
     name: "static-log",

@@ -56,12 +56,14 @@ export async function natsServer(env: NodeJS.ProcessEnv = process.env): Promise<
 /** One server of a cluster, with a folder of its own. */
 export class NatsServer {
   readonly url: string;
+  readonly name: string;
   readonly #path: string;
   readonly #config: string;
   readonly #port: number;
   #process: ChildProcess | null = null;
 
-  constructor(path: string, config: string, port: number) {
+  constructor(name: string, path: string, config: string, port: number) {
+    this.name = name;
     this.#path = path;
     this.#config = config;
     this.#port = port;
@@ -113,19 +115,20 @@ export async function startNats(count: number, folder: string): Promise<NatsServ
   const ports = await freePorts(2 * count);
   const routes = ports.slice(count).map((port) => `nats://127.0.0.1:${port}`);
   const servers = ports.slice(0, count).map((port, i) => {
+    const name = `n${i + 1}`;
     const config = join(folder, `server-${i + 1}.conf`);
     mkdirSync(folder, { recursive: true });
     writeFileSync(
       config,
       [
-        `server_name: "n${i + 1}"`,
+        `server_name: "${name}"`,
         `listen: "127.0.0.1:${port}"`,
         'write_deadline: "2s"',
         `jetstream { store_dir: ${JSON.stringify(join(folder, `server-${i + 1}`))}, sync_interval: always }`,
         count > 1 ? `cluster { name: "remit", listen: "127.0.0.1:${ports[count + i] ?? 0}", routes: ${JSON.stringify(routes)} }` : "",
       ].join("\n"),
     );
-    return new NatsServer(path, config, port);
+    return new NatsServer(name, path, config, port);
   });
   for (const server of servers) server.start();
   try {

@@ -22,6 +22,8 @@ export type Lesson =
   | { of: "act"; act: Act; assessed: Assessment; outcome: ActOutcome; handed_in: boolean }
   /** Actions that a person has found to be usual; `time_ms` is milliseconds since the epoch. */
   | { of: "expected"; acts: readonly Act[]; time_ms: number }
+  /** A person's verdict moves a purpose's thresholds; with the actions that it found to be usual. */
+  | { of: "judged"; calibrates: NonNullable<FindingState["calibrates"]>; acts: readonly Act[]; time_ms: number }
   /** A person has given an agent back what it was left without. */
   | { of: "forgiven"; agent: string; time_ms: number }
   /** A person has put an agent's habits back to what they were. */
@@ -43,6 +45,8 @@ export interface FoldedRecord {
 
 /** Caller of the changes of facts that the service makes itself. */
 const ITSELF = "remit";
+/** Changes of a finding that may teach. */
+const VERDICTS = ["finding_expected", "finding_misuse", "finding_reopened"];
 const FORGIVING = ["agent_restored", "agent_widened"];
 /** Beginning of the record of an action that was learned from. */
 const ACT = Buffer.from('{"act":{');
@@ -52,7 +56,7 @@ const SERVICE = '"kind":"service"';
 /** The action of an administrator's record. */
 export const ROLLED_BACK = "profile_rolled_back";
 /** Texts that mark such a change, as a record of facts has them. */
-const TELLING = [`"action":"${ROLLED_BACK}"`, ...["finding_expected", ...FORGIVING].map((change) => `"change":"${change}"`)];
+const TELLING = [`"action":"${ROLLED_BACK}"`, ...[...VERDICTS, ...FORGIVING].map((change) => `"change":"${change}"`)];
 
 type RecordOfAct = Partial<Pick<DecisionRecord, "act" | "at" | "engine" | "input" | "request" | "floor">> &
   Pick<DecisionRecord, "kind" | "time" | "answer">;
@@ -69,6 +73,7 @@ export function actIn(record: RecordOfAct): Act | null {
   return {
     agent,
     version,
+    owner: more.owner ?? facts?.agent.owner ?? "",
     purpose,
     verb,
     verb_class: more.class,
@@ -97,8 +102,9 @@ export function lessonOfDeed(record: Readonly<Record<string, unknown>>): Lesson 
   if (record["kind"] !== "facts") return null;
   const { change, caller, time } = record as { change: string; caller: string; time: string };
   const time_ms = parseTime(time) ?? 0;
-  if (change === "finding_expected") {
-    const { teaches: acts } = record["finding"] as FindingState;
+  if (VERDICTS.includes(change)) {
+    const { teaches: acts, calibrates } = record["finding"] as FindingState;
+    if (calibrates !== undefined) return { of: "judged", calibrates, acts, time_ms };
     return acts.length === 0 ? null : { of: "expected", acts, time_ms };
   }
   if (!FORGIVING.includes(change) || caller === ITSELF) return null;

@@ -4,6 +4,7 @@
 import { RECORD_VERSION, aroundSeq, type Durability, type LogRecord } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
+import { Recent } from "../system/recent.js";
 
 /** Members of a record beside those that every record has. */
 type Members<R> = R extends LogRecord ? Omit<R, "seq" | "time" | "v"> : never;
@@ -26,6 +27,9 @@ const OTHERS = "remit";
 const REFUSALS_MS = 60_000;
 /** Callers that are told apart within that time; those beyond share the record of those who aren't known. */
 const REFUSED_MAX = 256;
+
+/** Sign-ins that are known to be on record already; one that was forgotten comes to be there again. */
+const SIGN_INS_MAX = 2048;
 
 /** Searches of one caller and kind share a record within this time. */
 const SEARCHES_MS = 60_000;
@@ -59,6 +63,7 @@ export class OwnRecords {
   readonly #refusals = new Map<string, Refusals>();
   /** Searches by caller and kind. */
   readonly #searches = new Map<string, Searches>();
+  readonly #signIns = new Recent<true>(SIGN_INS_MAX);
 
   /** @param failed told of a record that isn't on disk, where nobody waits for it */
   constructor(
@@ -89,6 +94,21 @@ export class OwnRecords {
   /** Before an administrator is given, or has done, what it asks for. @throws Problem of the log */
   admin(caller: string, action: string, detail: Record<string, unknown>): Promise<void> {
     return this.#append({ kind: "admin", caller, action, detail });
+  }
+
+  /**
+   * A token says when its caller signed in: once for each sign-in, before whatever that token opens. Who lacks the time that an action needs
+   * a sign-in for is then found in the log.
+   */
+  signedIn(caller: string, at_ms: number): void {
+    const auth_time = new Date(at_ms).toISOString();
+    const key = JSON.stringify([caller, auth_time]);
+    if (this.#signIns.has(key)) return;
+    this.#signIns.set(key, true);
+    this.#append({ kind: "admin", caller, action: "signed_in", detail: { auth_time } }).catch((cause: unknown) => {
+      this.#signIns.delete(key);
+      this.#failed("admin", cause);
+    });
   }
 
   /**

@@ -2,9 +2,11 @@
  * Behaviour profiles in memory: scores an action against the agent's baseline, then learns from it. Reads no clock, draws no random
  * numbers.
  */
-import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
+import { BEHAVIOR_CHANNELS, NOTHING_ODD, type Act, type ActOutcome, type Assessment, type Calibration, type SharedOddity, type VerdictCounts } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
 import { AgentMemory, checkpointTimes } from "./agent.js";
+import { calibrate, calibrationOf, movedBy } from "./calibration.js";
+import { Groups } from "./groups.js";
 import { look } from "./look.js";
 import { Peers } from "./peers.js";
 import { portraitOf, type Portrait } from "./portrait.js";
@@ -57,6 +59,7 @@ export class BehaviorProfile implements Profile {
   readonly #agents: Map<string, AgentMemory>;
   readonly #purposes: Map<string, Peers>;
   readonly #names: Map<number, string>;
+  readonly #groups: Groups;
   /** The last look, kept from the assessment to the lesson: both come in one turn, but for verdicts on other acts. */
   readonly #last: Look;
   #lastAct: Act | null = null;
@@ -71,6 +74,7 @@ export class BehaviorProfile implements Profile {
     this.#agents = from?.agents ?? new Map<string, AgentMemory>();
     this.#purposes = from?.purposes ?? new Map<string, Peers>();
     this.#names = from?.names ?? new Map<number, string>();
+    this.#groups = new Groups(this.#agents, (agent) => this.#round?.keep(agent));
     this.#trim();
   }
 
@@ -102,7 +106,8 @@ export class BehaviorProfile implements Profile {
     return this.#look(act).score.total;
   }
 
-  learn(act: Act, outcome: ActOutcome): void {
+  /** Learns from an act. @returns the oddness that several agents of a group share with it; null: none, or none that is new */
+  learn(act: Act, outcome: ActOutcome): SharedOddity | null {
     const found = this.#look(act);
     const { seen, score } = found;
     const state = (found.state = this.#changing(act.agent, seen.now, found.state));
@@ -113,7 +118,10 @@ export class BehaviorProfile implements Profile {
     if (teaches && seen.keySlot < 0) this.#name(act, seen);
     teachOwn(state.slab, seen, score, how);
     if (teaches && this.#peersOf(act.purpose, seen.now).teach(seen)) this.#everyone = ++this.#moves;
+    const peers = this.#purposes.get(act.purpose);
+    const shared = peers === undefined ? null : this.#groups.count(act, state, peers.live, seen);
     this.#moved(state);
+    return shared;
   }
 
   /** A person's verdict on an act: it teaches although it was flagged. */
@@ -125,6 +133,17 @@ export class BehaviorProfile implements Profile {
     // A verdict comes later than the act, and other acts do.
     teachExpected(state.slab, seen, hourOf(act));
     this.#moved(state);
+  }
+
+  /** A person's verdict on a finding about behaviour in this purpose, or that it was taken back. */
+  calibrate(purpose: string, counts: VerdictCounts, now_ms: number): void {
+    calibrate(this.#peersOf(purpose, Math.floor(now_ms / 1000)).live, counts);
+    this.#everyone = ++this.#moves;
+  }
+
+  /** Returns how verdicts have moved a purpose's thresholds. */
+  calibrationOf(purpose: string): Calibration {
+    return calibrationOf(this.#purposes.get(purpose)?.live ?? ALONE);
   }
 
   /** A person lets an agent go on: what is held against it counts no more. */
@@ -142,7 +161,9 @@ export class BehaviorProfile implements Profile {
   rollBack(agent: string, to_ms: number): number | null {
     if (!this.#agents.has(agent)) return null;
     const state = this.#changing(agent);
+    this.#groups.forget(agent, state);
     const at = state.rollBack(to_ms / 1000);
+    if (at === null) this.#groups.add(agent, state);
     this.#moved(state);
     return at === null ? null : at * 1000;
   }
@@ -185,8 +206,9 @@ export class BehaviorProfile implements Profile {
     if (this.#lastAct === act && found.version === Math.max(found.state?.version ?? 0, this.#everyone)) return found;
     const state = this.#agents.get(act.agent);
     const own = state?.slab ?? UNKNOWN;
-    look(act, own, this.#purposes.get(act.purpose)?.shown ?? ALONE, found.seen);
-    score(own, found.seen, act.granted, found.score);
+    const peers = this.#purposes.get(act.purpose);
+    look(act, own, peers?.shown ?? ALONE, found.seen);
+    score(own, found.seen, act.granted, peers === undefined ? 0 : movedBy(peers.live), found.score);
     this.#lastAct = act;
     found.state = state;
     found.version = Math.max(state?.version ?? 0, this.#everyone);
@@ -214,6 +236,8 @@ export class BehaviorProfile implements Profile {
     while (this.#agents.size > this.#options.agents_max) {
       const agent = this.#leastKnown();
       this.#round?.keep(agent);
+      const state = this.#agents.get(agent);
+      if (state !== undefined) this.#groups.forget(agent, state);
       this.#agents.delete(agent);
       this.#everyone = ++this.#moves;
     }

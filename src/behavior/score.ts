@@ -55,7 +55,8 @@ const FORGIVEN = 1.5;
 /** Total of an ordinary act, and by how much more risk goes half of the way that is left to 100. */
 const [CALM, HALF_WAY] = [2.9, 5];
 
-export function score(own: Slab, seen: SeenAction, granted: boolean, out: Score): void {
+/** @param moved taken off by people's verdicts, but from no evidence: that has a bar of its own */
+export function score(own: Slab, seen: SeenAction, granted: boolean, moved: number, out: Score): void {
   const { each } = out;
   each.fill(0);
   out.step = out.total = 0;
@@ -64,11 +65,7 @@ export function score(own: Slab, seen: SeenAction, granted: boolean, out: Score)
   let faint = 0;
   let sum = 0;
   for (let c = 0; c < CHANNELS; c++) {
-    let decades = seen.decades[c] ?? 0;
-    if (c === CHANNEL.what || c === CHANNEL.order) {
-      if (seen.known) decades *= ON_KNOWN;
-      decades *= 1 - IN_RELEASE * seen.release;
-    }
+    const decades = discounted(seen, c);
     if (c !== CHANNEL.drift) faint += Math.min(FAINT_MOST, decades);
     const odd = Math.min(decades, seen.most[c] ?? 0) - ORDINARY;
     if (odd <= 0) continue;
@@ -79,7 +76,14 @@ export function score(own: Slab, seen: SeenAction, granted: boolean, out: Score)
   out.step = sum - (each[CHANNEL.order] ?? 0) - (each[CHANNEL.drift] ?? 0);
   const evidence = seen.found >= 0 ? FOUND : NEAR_WEIGHS * Math.max(0, seen.near - NEAR_FROM);
   if (seen.found >= 0) each[channelOf(seen.found)] = FOUND;
-  out.total = sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now) + evidence;
+  out.total = Math.max(0, sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now) - moved) + evidence;
+}
+
+/** Returns a channel's decades, less what a known resource and a release make ordinary. */
+export function discounted({ decades, known, release }: SeenAction, channel: number): number {
+  const odd = decades[channel] ?? 0;
+  if (channel !== CHANNEL.what && channel !== CHANNEL.order) return odd;
+  return odd * (known ? ON_KNOWN : 1) * (1 - IN_RELEASE * release);
 }
 
 /** Returns what is left of the memory of odd acts. */
@@ -95,6 +99,11 @@ export function remember(own: Slab, now: number, step: number): void {
 /** 0-100. */
 export function riskOf(total: number): number {
   return 100 * (1 - Math.pow(2, -Math.max(0, total - CALM) / HALF_WAY));
+}
+
+/** Returns the total that has a risk. @param risk 0 to below 100 */
+export function totalOf(risk: number): number {
+  return CALM - HALF_WAY * Math.log2(1 - risk / 100);
 }
 
 /** Returns the risk from memory alone, as if the agent did something ordinary. */

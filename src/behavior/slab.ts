@@ -3,6 +3,10 @@
  * all there is to keep. Which number stands where is said here alone; what it means, in the modules that read and write it. Times are whole
  * seconds since the epoch, days are days since then.
  */
+import { BEHAVIOR_CHANNELS } from "../contract/index.js";
+
+/** Levels of oddness that an agent's day has in each channel. */
+export const LEVELS_MAX = 3;
 
 export interface Slab {
   readonly bytes: Uint8Array;
@@ -119,9 +123,21 @@ export const HOURS_GAIN = place(24, 2);
  * Session: key, last, step before, the one before that, run of odd steps, resources (up to 255) and above them a set of its types, two
  * words of a set of resources; what the sequential tests know of it (see `evidence.ts`), and the part of each test's odds that began after it.
  */
-export const SESSIONS = table(12, 10);
+export const SESSIONS = table(11, 10);
 /** Denied (verb, type): key, when. */
 export const DENIES = table(12, 1);
+
+word = place(4, 4);
+/**
+ * The local day on which groups count the agent, shifted by eight bits, and below it the kinds of groups for which a finding names it on that
+ * day, a bit each; the purpose of its first act of that day and its owner, by hash; the source of its latest odd act.
+ */
+export const GROUP_DAY = next();
+export const GROUP_PURPOSE = next();
+export const GROUP_OWNER = next();
+export const ODD_SOURCE = next();
+/** Types that it was odd with on that day, the first of them: key, the highest level of each channel, two bits each. */
+export const ODD_TYPES = table(3, 1);
 
 export const BINS = 16;
 const histogram = (): number => place(BINS, 2);
@@ -149,6 +165,15 @@ const TAKERS = place(KEYS.slots * 4, 4);
 export function takersOf(keySlot: number): number {
   return TAKERS + (4 * (keySlot - KEYS.at)) / KEYS.width;
 }
+
+/** A purpose's days of agents; and types that agents were odd with: key, on how many of these days, on how many each channel had each level or more. */
+export const AGENT_DAYS = place(1, 4);
+export const TYPE_DAYS = table(8, 1 + BEHAVIOR_CHANNELS.length * LEVELS_MAX);
+
+/** People's verdicts on findings about behaviour in the purpose, and the score by which they move its thresholds. */
+export const JUDGED_EXPECTED = place(1, 4);
+export const JUDGED_MISUSE = place(1, 4);
+export const MOVED = place(1, 4);
 
 export const PURPOSE_BYTES = Math.ceil(bytes / 8) * 8;
 

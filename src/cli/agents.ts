@@ -56,7 +56,7 @@ export function addAgents(program: Command, ui: Ui, finish: (exit: Exit) => void
       --credential "https://issuer.example|support-8" --proof required`,
   ).action(async (id: string, options: Members) => {
     const { owner, purpose: purposes = [] } = options;
-    if (owner === undefined) throw new CliError("usage", "--owner is missing", "who answers for the agent");
+    if (owner === undefined) throw new CliError("usage", "--owner is missing", "name the team or person that answers for the agent");
     const body: CreateAgent = { id, ...membersOf(options), owner, purposes };
     sayFact(ui, await new Client(options).ask<AgentAnswer>("POST", "/agents", { body }), options.json);
   });
@@ -65,7 +65,7 @@ export function addAgents(program: Command, ui: Ui, finish: (exit: Exit) => void
     withMembers(
       agents
         .command("change")
-        .description("change what is said of an agent; what isn't named stays, and a list is replaced whole")
+        .description("change an agent; options left out stay as they are, and a list is replaced whole")
         .argument("<id>")
         .option("--revision <n>", "only if this is its revision (default: as it is now)", revision),
     ),
@@ -82,7 +82,7 @@ export function addAgents(program: Command, ui: Ui, finish: (exit: Exit) => void
 
   const statuses: [verb: string, status: AgentStatus, description: string][] = [
     ["suspend", "suspended", "stop an agent at once, until it is restored"],
-    ["restore", "active", "let a suspended agent act again; lifts what it was narrowed to for its behaviour, too"],
+    ["restore", "active", "let a suspended agent act again; also lifts a narrowing for its behaviour"],
     ["retire", "revoked", "end an agent for good: it can't be restored, and its id is never used again"],
   ];
   for (const [verb, status, description] of statuses) {

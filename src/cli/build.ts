@@ -62,7 +62,7 @@ export function addBuild(program: Command, ui: Ui): void {
     .option("--provenance", "run the set's tests, and put into the bundle who built it of what (in-toto, SLSA)")
     .option("--builder <uri>", "who builds, for --provenance", "urn:remit:builder")
     .option("--remarks", "list each entry that can apply together with others")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: Options) => {
       const opa = await findOpa();

@@ -24,7 +24,7 @@ export function addCheck(program: Command, ui: Ui, finish: (exit: Exit) => void)
     .description("check a set for errors, and for parts that can do nothing")
     .argument("[folder]", "of the policy set", ".")
     .option("--facts <file>", "agents and tasks, as `remit serve` reads them")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: { facts?: string; json?: true }) => {
       const opa = await findOpa();

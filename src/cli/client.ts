@@ -28,7 +28,7 @@ export function asking(command: Command, examples: string): Command {
     .option("--token <token>", `a caller's token (default: ${TOKEN_VARIABLE}, which others on this machine can't see)`)
     .option("--token-file <file>", `a file that holds it (default: ${TOKEN_FILE_VARIABLE})`)
     .option("--cacert <file>", `certificates to trust instead of the system's (default: ${CACERT_VARIABLE})`)
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", `\nExamples:\n${examples}`);
 }
 

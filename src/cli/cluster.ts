@@ -38,11 +38,13 @@ export function addCluster(program: Command, ui: Ui, finish: (exit: Exit) => voi
 
 function sayStatus(
   ui: Ui,
-  { name, node, lease_left_ms, ended, facts_revision, chain, nodes, silent, bundles }: ClusterAnswer,
+  { name, node, lease_left_ms, ended, facts_revision, chain, feeds, nodes, silent, bundles }: ClusterAnswer,
   holds: boolean,
 ): void {
   const lease = holds ? `its lease lasts for ${lease_left_ms} ms` : `it denies everything${ended === null ? "" : `: ${ended}`}`;
   ui.out(`${node} of ${name}: ${lease}; facts revision ${facts_revision}, chain ${chain.slice(0, 16)}`);
+  const seen = feeds.map(({ feed, leader, silent_ms }) => [feed, leader ?? "", silent_ms === null ? "" : String(silent_ms)]);
+  sayTable(ui, ["feed", "led by", "silent for ms"], seen);
   const rows = [...nodes, ...silent].map((one) => [
     one.node,
     nodes.includes(one) ? "live" : "silent",

@@ -34,7 +34,7 @@ export function addCosign(program: Command, ui: Ui): void {
     .option("--key <file>", KEY_OPTION)
     .requiredOption("--trust <file>", "a public key, of which one has to have signed it first; may be given again", collect)
     .option("--out <file>", "the bundle with both signatures (default: in its place)")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, { key: keyFile, trust, out = file, json }: CosignOptions) => {
       const key = await signingKey(keyFile);

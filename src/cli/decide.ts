@@ -88,7 +88,7 @@ function asking(command: Command): Command {
     .option("--resource <type/id>", "the type alone for a verb on a collection")
     .option("--attribute <name=value>", "of the resource; may be given again", pair)
     .option("--argument <name=value>", "of the action; may be given again", pair)
-    .option("--json", "say it as JSON");
+    .option("--json", "print JSON");
 }
 
 export function addDecide(program: Command, ui: Ui, finish: (exit: Exit) => void): void {

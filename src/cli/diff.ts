@@ -24,7 +24,7 @@ export function addDiff(program: Command, ui: Ui): void {
     .description("say in words what changed between two bundles, what became permitted first")
     .argument("<before>", "a bundle")
     .argument("<after>", "another")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (before: string, after: string, options: { json?: true }) => {
       const difference = diffBundles(await readBundle(before), await readBundle(after));

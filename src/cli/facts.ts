@@ -105,7 +105,7 @@ export function addFacts(program: Command, ui: Ui, finish: (exit: Exit) => void)
     .description("copy a store, as of one moment; a service may be writing it meanwhile")
     .argument("<file>", "where to; it must not be there yet")
     .requiredOption("--store <folder>", "the store's folder (`facts.store` in remit.yaml)")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  $ remit facts backup facts-2026-11-25.db --store /var/lib/remit/facts")
     .action(async (file: string, options: { store: string; json?: true }) => {
       const { backUp } = await import("../store/backup.js");
@@ -121,7 +121,7 @@ export function addFacts(program: Command, ui: Ui, finish: (exit: Exit) => void)
     .argument("<file>", "a backup")
     .requiredOption("--store <folder>", "the store's folder (`facts.store` in remit.yaml)")
     .option("--overwrite", "the store that is there may be lost")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       `

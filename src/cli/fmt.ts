@@ -23,7 +23,7 @@ export function addFmt(program: Command, ui: Ui): void {
     .command("fmt")
     .description("format the Rego of policy sets, as `opa fmt` does, and print the files that changed")
     .argument("[folders...]", "of policy sets", ["."])
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folders: string[], options: Options) => {
       const opa = await findOpa();

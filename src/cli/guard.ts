@@ -20,6 +20,7 @@ import {
   type Pins,
 } from "../guards/mcp/pins.js";
 import { reportGuard } from "../guards/mcp/log_events.js";
+import { openLogin } from "../guards/mcp/oauth/server_login.js";
 import { possibleBy } from "../guards/mcp/possible.js";
 import { checkServerValues } from "../guards/mcp/server_values.js";
 import { SurveyFailed, survey, surveyEither } from "../guards/mcp/survey.js";
@@ -27,6 +28,7 @@ import { flow } from "../guards/mcp/yaml_text.js";
 import { system } from "../system/index.js";
 import { logger, type Logger } from "../system/logger.js";
 import { CliError } from "./exit.js";
+import { addLogin } from "./guard_login.js";
 import { readBundle } from "./sources.js";
 import { sayJson, type Ui } from "./ui.js";
 
@@ -49,11 +51,12 @@ Examples:
   $ remit guard mcp --config crm/guard.yaml --approve      # pin the tools as they are now: crm/guard.lock.json
   $ remit guard mcp --config crm/guard.yaml                # what an MCP client is given as its server's command
   $ remit guard mcp --config crm/guard.yaml --task T-1     # the host's own task, instead of one a session
+  $ remit guard mcp login crm/guard.yaml                   # sign in at a server with \`oauth\`
 
 docs/mcp.md says what is decided, what is refused, and why.`;
 
 export function addGuard(program: Command, ui: Ui): void {
-  program
+  const mcp = program
     .command("guard")
     .description("stand in front of what agents call, and ask before anything is done")
     .command("mcp")
@@ -65,7 +68,7 @@ export function addGuard(program: Command, ui: Ui): void {
     .option("--approve", "pin the tools that the server has now, as they are now")
     .option("--draft <folder>", "draft a vocabulary, purposes and a configuration from the server's tools")
     .option("--server <url>", "with --draft: the server's endpoint, instead of a command")
-    .option("--json", "with --approve, --draft and --check: say it as JSON")
+    .option("--json", "with --approve, --draft and --check: print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (command: string[], options: Options) => {
       const modes = (["check", "approve", "draft"] as const).filter((mode) => options[mode] !== undefined);
@@ -77,6 +80,7 @@ export function addGuard(program: Command, ui: Ui): void {
       if (options.approve === true) return approved(config, options, ui);
       return run(config, options, ui);
     });
+  addLogin(mcp, configOf, ui);
 }
 
 function configOf(file: string): GuardConfig {
@@ -91,6 +95,7 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void>
   const possible = config.bundle === undefined ? null : possibleBy((await readBundle(config.bundle)).data, config.purpose);
   const token = tokenOf(config);
   checkServerValues(config.server);
+  openLogin(config.server, system)?.check();
   const decider = await deciderOf(config, token);
   if (options.check === true) {
     token();

@@ -54,7 +54,7 @@ export function addImpact(program: Command, ui: Ui, finish: (exit: Exit) => void
     .option("--max-newly-allowed <number|percent>", "how many may be newly allowed", limit)
     .option("--max-untold <number|percent>", "of how many it may be that nothing can be told", limit)
     .option("--html <file>", "write it as a page, too")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: Options) => {
       await mustHoldRecords(folder);

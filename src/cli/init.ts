@@ -24,7 +24,7 @@ export function addInit(program: Command, ui: Ui): void {
     .command("init")
     .description("make a policy repository: vocabulary, purposes, rules, tests, a table, a CI workflow")
     .argument("[folder]", "new or empty", ".")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: { json?: true }) => {
       const files = await initFolder(folder);

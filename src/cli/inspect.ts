@@ -18,7 +18,7 @@ export function addInspect(program: Command, ui: Ui): void {
     .command("inspect")
     .description("show what a bundle says: identity, purposes, rules, files")
     .argument("<bundle>", "a .tar.gz")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: { json?: true }) => {
       const bundle = await readBundle(file);

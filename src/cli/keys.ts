@@ -54,7 +54,7 @@ export function addKeys(program: Command, ui: Ui): void {
     .command("generate")
     .description("write a fresh ES256 key pair")
     .option("--out <path>", "where to, without ending: <path>.pem (private, mode 0600) and <path>.pub.pem", defaultKeyPath())
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  $ remit keys generate\n  $ remit keys generate --out ./ci-signing")
     .action(async ({ out, json }: { out: string; json?: true }) => {
       const written = await generateKeys(out.replace(/(\.pub)?\.pem$/, ""));

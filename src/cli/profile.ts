@@ -6,7 +6,7 @@ import { lessons } from "../audit/fold.js";
 import { BehaviorProfile } from "../behavior/profile.js";
 import { SnapshotDamaged } from "../behavior/snapshot.js";
 import type { Portrait } from "../behavior/portrait.js";
-import type { AgentProfile, ProfileRolledBack, RollBackProfile } from "../contract/index.js";
+import type { AgentProfile, BehaviorThresholds, ProfileRolledBack, PurposeThresholds, RollBackProfile } from "../contract/index.js";
 import { Client, asking, pathOf, type ServiceFlags } from "./client.js";
 import { tell } from "../wiring/kept_profile.js";
 import { readGiven } from "../system/read_file.js";
@@ -76,6 +76,17 @@ export function addProfile(program: Command, ui: Ui): void {
   });
   asking(
     profile
+      .command("thresholds")
+      .description("the risks from which something follows in each purpose, and by how much verdicts on findings have moved them"),
+    `  $ remit profile thresholds
+  $ remit profile thresholds --json | jq '.items[] | select(.score != 0)'`,
+  ).action(async (options: ServiceFlags) => {
+    const found = await new Client(options).ask<BehaviorThresholds>("GET", "/behavior/thresholds");
+    if (options.json === true) sayJson(ui, { ok: true, ...found });
+    else for (const one of found.items) ui.out(thresholdsLine(one));
+  });
+  asking(
+    profile
       .command("roll-back")
       .description("put what is usual for an agent back to what it was then; what it learned since is forgotten")
       .argument("<agent>", "its id")
@@ -89,6 +100,17 @@ export function addProfile(program: Command, ui: Ui): void {
     if (options.json === true) sayJson(ui, { ok: true, ...done });
     else ui.out(`What is usual for ${agent} is what it was on ${done.to}.`);
   });
+}
+
+/** For example: `customer_support: log from 25, as if from 28; flag from 60, as if from 62 (3 verdicts "expected", 0 "misuse")` */
+function thresholdsLine({ purpose, expected, misuse, score: _, ...steps }: PurposeThresholds): string {
+  const shown = Object.entries(steps).flatMap(([step, threshold]) => {
+    if (threshold === null) return [];
+    const { at, before } = threshold;
+    return [`${step} from ${at}${before === at ? "" : `, as if from ${before}`}`];
+  });
+  const verdicts = expected + misuse === 0 ? "no verdicts" : `${expected} verdicts "expected", ${misuse} "misuse"`;
+  return `${purpose}: ${shown.join("; ")} (${verdicts})`;
 }
 
 /** Scores events; the scores before an unreadable line are printed. */

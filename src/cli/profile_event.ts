@@ -23,7 +23,8 @@ export function eventOf(line: string): { act: Act; outcome: ActOutcome } {
   return {
     act: {
       agent: required(has, "principal"),
-      version: "",
+      version: optional(has, "version") ?? "",
+      owner: optional(has, "owner") ?? "",
       purpose: required(has, "purpose"),
       verb: required(has, "action"),
       verb_class: "read",

@@ -67,7 +67,7 @@ export function addRecommend(program: Command, ui: Ui, finish: (exit: Exit) => v
     .option("--min-decisions <n>", "nor on fewer decisions", count, FLOORS.decisions)
     .option("--min-tasks <n>", `nor narrow an entry's values on fewer tasks that used it; at most ${DISTINCT_MAX}`, tasks, FLOORS.tasks)
     .option("--write", "write the change into the set's purposes.yaml")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
       await mustHoldRecords(options.log);

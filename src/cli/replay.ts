@@ -1,4 +1,4 @@
-/** `remit replay`: whether recorded decisions come out as they are on record, by the bundles that decided them. */
+/** `remit replay`: whether recorded decisions are decided as on record, by the bundles that decided them. */
 import { readFile, stat } from "node:fs/promises";
 import type { Command } from "commander";
 import { readLines, segmentsOf, timeIn } from "../audit/record_lines.js";
@@ -56,7 +56,7 @@ export function addReplay(program: Command, ui: Ui, finish: (exit: Exit) => void
     .option("--from <number|time>", "the first record, or the time of the first: RFC 3339, a date, or how long ago (8h, 2d)", bound)
     .option("--to <number|time>", "the last", bound)
     .option("--behavior", "derive from all records what was unusual, too, and report every action of which that differs")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folder: string, options: Options) => {
       await mustHoldRecords(folder);
@@ -131,13 +131,13 @@ function say(ui: Ui, found: Replayed): void {
   };
   if (differing > SHOWN_MAX) ui.out(`… and ${number(differing - SHOWN_MAX)} more that differ\n`);
   ui.out(ui.paint("bold", `${counted(decisions, "decision")} decided again`));
-  count(identical, ui.paint("green", "come out as they are on record"));
+  count(identical, ui.paint("green", "are decided as on record"));
   count(budget_ends, "of these were stopped for taking too long then, and came to an end now");
   count(differing, ui.paint("red", "come out otherwise"));
   count(masked, `can't be told: they may have depended on a value that is masked, the first is record ${first_masked}`);
   count(no_bundle, ui.paint("yellow", "can't be told: their bundle was not given"));
   count(unreadable, ui.paint("red", "records that can't be read"));
-  count(others, "records of something else");
+  count(others, "other records");
   for (const { policy, records, first_seq } of missing) {
     sayError(
       ui,

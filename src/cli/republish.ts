@@ -43,7 +43,7 @@ export function addRepublish(program: Command, ui: Ui): void {
     .option("--trust <file>", "a public key that may have signed the earlier bundle; may be given again (default: that of --key)", collect)
     .option("--expires <time>", `RFC 3339 (default: in ${EXPIRES_DAYS} days)`, time)
     .option("--no-expiry", "it never expires")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: Options) => {
       const key = await signingKey(options.key);

@@ -60,7 +60,7 @@ export function addReview(program: Command, ui: Ui, finish: (exit: Exit) => void
     .option("--key <vkey>", "a key of the log, as C2SP verifier key; may be given again (default: those it names itself)", collect)
     .option("--store <folder>", "of the store (`facts.store`), for what the log no longer has")
     .option("--html <file>", "write it as a page")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .option("--schema", "print the JSON Schema of that")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {

@@ -37,7 +37,7 @@ export function addTest(program: Command, ui: Ui, finish: (exit: Exit) => void):
     .option("--coverage <percent>", "of the rules' lines that unit tests must reach", percent, COVERAGE_DEFAULT)
     .option("--junit <file>", "write a JUnit report too")
     .option("--watch", "test again after each change of the set, until interrupted")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (folders: string[], options: Options) => {
       const opa = await findOpa();

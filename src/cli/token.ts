@@ -34,7 +34,7 @@ export function addToken(program: Command, ui: Ui): void {
     .option("--scope <scope>", "what the caller may do; may be given again (default: everything)", collect)
     .option("--agent <id>", "an agent's own token, instead of a caller's")
     .option("--principal <name>", "with --agent: whom it acts for")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async ({ folder, subject, scope, agent, principal, json }: Options) => {
       const file = join(folder, DEV_FOLDER, "issuer.pem");

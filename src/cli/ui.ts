@@ -137,6 +137,11 @@ function describe(error: unknown): Failure {
     const hint = "put it there, or change `server` in the guard's configuration";
     return { ...failure, exit: "invalid", code: "server_value_unreadable", message: error.message, hint };
   }
+  if (error instanceof Error && error.name === "ServerLoginError") {
+    const { code, message } = error as Error & { code: string };
+    const exit = code === "authorization_unavailable" ? "unavailable" : code === "login_file_unsafe" ? "invalid" : "refused";
+    return { ...failure, exit, code, message };
+  }
   if (error instanceof Error && error.name === "StoreBehind") {
     const hint = "it isn't the store of these records, or an older one; after a restore `remit facts restore --help` says what to do";
     return { ...failure, exit: "failed", code: "store_behind", message: error.message, hint };

@@ -47,7 +47,7 @@ export function addVerify(program: Command, ui: Ui): void {
     .option("--signers <n>", "how many trusted keys must have signed it, 1 or 2 (default: 1)", wholeNumber)
     .option("--provenance <file>", "a builder's public key, which has to have signed the provenance; may be given again", collect)
     .option("--rebuild <folder>", "build this policy set again, and compare every file")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (file: string, options: Options) => {
       const keys = new Map(await Promise.all((options.key ?? [`${defaultKeyPath()}.pub.pem`]).map(trustedKey)));

@@ -10,7 +10,7 @@ export const DENIALS = {
   waiting: "the decision waits, and what it waits for did not come in time",
   obligation_unknown: "the answer has an obligation that this guard does not know",
   obligation_unmet: "an obligation of the answer could not be met",
-  not_confirmed: "whoever had to confirm the action did not",
+  not_confirmed: "the required confirmation was not given",
   action_changed: "the action is not the one that was decided any more",
   stopped: "what permitted the action was taken back while it ran",
 } as const;
@@ -38,8 +38,8 @@ export const NO_ANSWERS = {
   answer_replayed: "the answer carries the id of a decision that came before",
   answer_used: "the answer has been acted on already",
   answer_expired: "the answer is no longer valid, counted since its request was sent",
-  answer_dropped: "something that narrows has happened since the answer",
-  not_live: "changes are not being heard, so an answer that was kept is worth nothing",
+  answer_dropped: "a restriction since the answer has made it void",
+  not_live: "no events from the service, so a kept answer can't be used",
 } as const;
 
 export type DenialCode = keyof typeof DENIALS;

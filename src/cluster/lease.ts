@@ -9,8 +9,15 @@ import type { Clock, Timers } from "../system/index.js";
 export const DRIFT = 0.01;
 /** Ticks in the time of a lease. */
 export const TICKS_PER_LEASE = 5;
-/** Feed that carries all facts; others carry what narrows alone. */
+/** Feed that carries all facts. */
 export const FACTS_FEED = 0;
+/** Feed that carries restrictions alone, as copies, and whose leader is another server. */
+export const RESTRICTIONS_FEED = 1;
+/**
+ * Milliseconds for which the other feed renews a lease that the feed of all facts doesn't: longer than the servers need to elect a
+ * leader, and short enough for changes that the other feed doesn't carry.
+ */
+export const ALONE_MS = 20_000;
 
 /** Why a lease ended for good. */
 export type LeaseEnd =
@@ -77,8 +84,8 @@ export class Lease {
   #last = 0;
   /** Number of the latest tick that came back. */
   #returned = 0;
-  /** True once the feed of all facts has brought a tick of this incarnation. */
-  #begun = false;
+  /** Time from the latest tick that the feed of all facts has brought; null before the first. */
+  #complete: Tenure | null = null;
   #tenure: Tenure | null = null;
   #end: LeaseEnd | null = null;
   #stop: (() => void) | null = null;
@@ -130,10 +137,11 @@ export class Lease {
       if (isLater(by, start)) this.finish("node_name_taken");
       return;
     }
-    // What a start has read of the facts is only known to be complete once their own feed has brought a tick.
-    this.#begun ||= feed === FACTS_FEED;
     const tenure = this.#sent.get(n);
-    if (!this.#begun || tenure === undefined || n <= this.#returned) return;
+    if (tenure === undefined) return;
+    // What was read of the facts is only known to be complete while their own feed brings ticks; a start waits for the first.
+    if (feed === FACTS_FEED && tenure.left_ms > (this.#complete?.left_ms ?? -Infinity)) this.#complete = tenure;
+    if (n <= this.#returned || (this.#complete?.left_ms ?? -Infinity) < -ALONE_MS) return;
     const held = this.tenure !== null;
     this.#returned = n;
     this.#tenure = tenure;

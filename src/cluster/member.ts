@@ -3,11 +3,12 @@
  * fleet. What it needs of the service around it is passed in.
  */
 import type { Clock, Timers } from "../system/index.js";
-import { isChange, type Change, type Mark, type Store } from "../store/store.js";
+import { isChange, type Change, type CopyFeed, type Mark, type Store } from "../store/store.js";
 import type { DecidingBundle } from "./bundles.js";
 import { FeedChain, type ChainLink } from "./chain.js";
+import { Copies } from "./copies.js";
 import { Fleet, type FleetClaim, type FleetState } from "./fleet.js";
-import { FACTS_FEED, Lease, type LeaseEnd, type NodeStart, type Tenure } from "./lease.js";
+import { FACTS_FEED, Lease, RESTRICTIONS_FEED, type LeaseEnd, type NodeStart, type Tenure } from "./lease.js";
 import { readMessage, type Hold, type Link } from "./link.js";
 import { readDismissal, readTick, type Dismissal, type Tick } from "./tick.js";
 
@@ -25,6 +26,8 @@ export interface MemberOptions {
 
 export interface MemberDeps {
   store: Pick<Store, "follow" | "mark">;
+  /** Second feed, which has a copy of each restriction. */
+  copies: CopyFeed;
   link: Link;
   system: { clock: Clock; timers: Timers };
   /** Facts revision in memory. */
@@ -35,6 +38,13 @@ export interface MemberDeps {
   bundle: () => DecidingBundle | null;
   /** Lets something that narrows hold here that another node has not made durable yet. */
   hold: (hold: Hold) => void;
+  /** Returns true for changes that the second feed carries. */
+  isCopied: (change: Change) => boolean;
+  /**
+   * Lets a durable restriction hold here before the feed of all facts has brought it.
+   * @returns false for a change that this version doesn't know as a restriction
+   */
+  holdAhead: (change: Change) => boolean;
   /** Digest of the feed that an earlier start of this node has seen last. */
   before: ChainLink | null;
   events: MemberEvents;
@@ -60,11 +70,26 @@ export interface NodeSeen extends Pick<Tick, "incarnation" | "applied" | "versio
   seen_ms_ago: number;
 }
 
+/** A claim on a change, with the time at which the change was read first. */
+interface KeptClaim {
+  claim: FleetClaim;
+  read: number;
+  told: boolean;
+}
+
+/** Feed as this node reads it. */
+export interface FeedSeen {
+  /** Milliseconds since it has brought a tick of this node; null before the first. */
+  silent_ms: number | null;
+}
+
+const FEEDS = 2;
 const ASK_EVERY_MS = 100;
 /** Changes whose claims are kept, to be asked about again. */
 const CLAIMS_MAX = 1000;
-/** Leases for which a claim is pursued after its answer said that it waits. */
+/** Time for which a claim is pursued after its answer said that it waits: leases, and an election of the servers. */
 const PURSUED_LEASES = 3;
+const ELECTION_MS = 10_000;
 
 export class Member {
   readonly lease: Lease;
@@ -72,7 +97,8 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #fleet: Fleet;
   readonly #chain = new FeedChain();
-  readonly #claims = new Map<number, { claim: FleetClaim; read: number; told: boolean }>();
+  readonly #copies = new Copies();
+  readonly #claims = new Map<number, KeptClaim>();
   readonly #landing = new Map<number, Promise<void>>();
   /** Nodes of which a tick was read and that haven't left. */
   readonly #nodes = new Map<string, NodeSeen & { at: number }>();
@@ -80,14 +106,16 @@ export class Member {
   readonly #dismissed = new Map<string, number>();
   /** Called when something may have been acknowledged. */
   readonly #waiting = new Set<() => void>();
-  #unfollow: (() => void) | null = null;
+  /** When each feed has brought a tick of this node. */
+  readonly #returned: (number | null)[] = Array.from({ length: FEEDS }, () => null);
+  readonly #unfollow: (() => void)[] = [];
   #unlink: (() => void) | null = null;
 
   constructor(deps: MemberDeps, options: MemberOptions) {
     this.#deps = deps;
     this.#options = options;
     const { lease_ms, start } = options;
-    this.#fleet = new Fleet(deps.system.clock, { lease_ms, feeds: 1 });
+    this.#fleet = new Fleet(deps.system.clock, { lease_ms, feeds: FEEDS });
     this.lease = new Lease(
       deps.system,
       { start, lease_ms },
@@ -105,17 +133,24 @@ export class Member {
     );
   }
 
-  /** Follows the feed from its beginning, and sends ticks. Facts are in memory by now. */
+  /** Follows the feeds from their beginning, and sends ticks. Facts are in memory by now. */
   start(): void {
-    const { store, link } = this.#deps;
+    const { store, copies, link } = this.#deps;
     this.#unlink = link.receive((text) => {
       this.#receive(text);
     });
-    this.#unfollow = store.follow(0, (items) => {
-      for (const item of items)
-        if (isChange(item)) this.#change(item);
-        else this.#mark(item);
-    });
+    this.#unfollow.push(
+      store.follow(0, (items) => {
+        for (const item of items)
+          if (isChange(item)) this.#change(item);
+          else this.#mark(FACTS_FEED, item);
+      }),
+      copies.follow((items) => {
+        for (const item of items)
+          if (isChange(item)) this.#copy(item);
+          else this.#mark(RESTRICTIONS_FEED, item);
+      }),
+    );
     this.lease.start();
   }
 
@@ -132,6 +167,17 @@ export class Member {
   /** Nodes of which a tick was read within the time of a lease, this one too. */
   get live(): readonly string[] {
     return this.#fleet.live;
+  }
+
+  /** Feeds, that of all facts first. */
+  get feeds(): FeedSeen[] {
+    const now = this.#deps.system.clock.monotonic();
+    return this.#returned.map((at) => ({ silent_ms: at === null ? null : Math.round(now - at) }));
+  }
+
+  /** Restrictions that the second feed lacks. */
+  get missing(): number {
+    return this.#copies.missing;
   }
 
   get nodes(): NodeSeen[] {
@@ -166,7 +212,7 @@ export class Member {
     const began = this.#deps.system.clock.monotonic();
     const state = await this.#until(revision, kept.claim, began + this.#options.fleet_within_ms);
     if (!kept.claim.holds) {
-      void this.#until(revision, kept.claim, began + PURSUED_LEASES * this.#options.lease_ms).then(() => {
+      void this.#until(revision, kept.claim, began + PURSUED_LEASES * this.#options.lease_ms + ELECTION_MS).then(() => {
         if (kept.claim.holds) this.#told(revision, kept);
       });
       return { in_force: "node", ...state, took_ms: null };
@@ -185,7 +231,7 @@ export class Member {
     const n = this.lease.sent + 1;
     this.lease.finish("left");
     this.#sendTick(n, true);
-    this.#unfollow?.();
+    for (const unfollow of this.#unfollow) unfollow();
     this.#unlink?.();
   }
 
@@ -195,18 +241,39 @@ export class Member {
     const running = this.#deps.bundle();
     const bundle = { bundle: running?.digest ?? null, bundle_since: running?.since ?? null };
     const tick: Tick = { ...start, leaving, applied: revision, chain, version, ...bundle };
-    this.#deps.store.mark({ by: node, n, value: { ...tick } });
+    for (const feed of [this.#deps.store, this.#deps.copies]) feed.mark({ by: node, n, value: { ...tick } });
   }
 
   #change(change: Change): void {
-    const { before } = this.#deps;
+    const { before, isCopied, system } = this.#deps;
     this.#chain.add(change);
     if (before !== null && this.#hasPassed(before)) this.lease.finish("feed_forked");
-    const claim = this.#fleet.claim();
+    const { claim } = this.#claim(change.revision);
     claim.committed(FACTS_FEED);
-    this.#claims.set(change.revision, { claim, read: this.#deps.system.clock.monotonic(), told: false });
-    if (this.#claims.size > CLAIMS_MAX) this.#claims.delete(this.#claims.keys().next().value ?? 0);
+    if (isCopied(change)) this.#copies.original(change, system.clock.monotonic());
+    if (!this.#copies.lacks(change.revision)) claim.committed(RESTRICTIONS_FEED);
     this.#wake();
+  }
+
+  #copy(change: Change): void {
+    const { revision } = change;
+    const isRead = this.#chain.last.revision >= revision;
+    this.#copies.copy(revision, isRead);
+    const isKnown = this.#deps.holdAhead(change);
+    // Whoever doesn't understand it may not go on by ticks that come after it.
+    if (!isKnown && this.#deps.revision() < revision) this.lease.finish("feed_unreadable");
+    if (!isRead || this.#claims.has(revision)) this.#claim(revision).claim.committed(RESTRICTIONS_FEED);
+    this.#wake();
+  }
+
+  #claim(revision: number): KeptClaim {
+    let kept = this.#claims.get(revision);
+    if (kept === undefined) {
+      kept = { claim: this.#fleet.claim(), read: this.#deps.system.clock.monotonic(), told: false };
+      this.#claims.set(revision, kept);
+      if (this.#claims.size > CLAIMS_MAX) this.#claims.delete(this.#claims.keys().next().value ?? 0);
+    }
+    return kept;
   }
 
   /** Returns true in the turn in which the feed turns out not to be the one that an earlier start has read. */
@@ -214,7 +281,7 @@ export class Member {
     return this.#chain.last.revision >= before.revision && this.#chain.differsFrom(before);
   }
 
-  #mark({ by, n, value }: Mark): void {
+  #mark(feed: number, { by, n, value }: Mark): void {
     const tick = readTick(value);
     if (tick === null) {
       const dismissal = readDismissal(value);
@@ -223,7 +290,7 @@ export class Member {
     }
     const { clock } = this.#deps.system;
     const { node, nodes_max } = this.#options;
-    this.#fleet.seen(FACTS_FEED, { node: by, incarnation: tick.incarnation, leaving: tick.leaving });
+    this.#fleet.seen(feed, { node: by, incarnation: tick.incarnation, leaving: tick.leaving });
     const { incarnation, applied, version, bundle, bundle_since } = tick;
     if (tick.leaving) {
       if (this.#nodes.get(by)?.incarnation === incarnation) this.#nodes.delete(by);
@@ -232,8 +299,7 @@ export class Member {
       this.#nodes.set(by, { ...{ node: by, incarnation, applied, version, bundle, bundle_since }, seen_ms_ago: 0, at: clock.monotonic() });
     if (this.#chain.differsFrom({ revision: applied, chain: tick.chain })) this.lease.finish("feed_forked");
     if (this.live.length > nodes_max) this.lease.finish("cluster_too_large");
-    // Facts are taken by another follower: a tick counts once they are as far.
-    if (by === node && !tick.leaving && this.#deps.revision() >= this.#chain.last.revision) this.lease.returned(FACTS_FEED, tick, n);
+    if (by === node && !tick.leaving) this.#back(feed, tick, n);
   }
 
   /**
@@ -245,7 +311,7 @@ export class Member {
   }
 
   #sendDismissal(by: string, dismissal: Dismissal): void {
-    this.#deps.store.mark({ by, n: 0, value: { ...dismissal } });
+    for (const feed of [this.#deps.store, this.#deps.copies]) feed.mark({ by, n: 0, value: { ...dismissal } });
   }
 
   /** It runs after all: marks are kept for a while, so it may not have read it. */
@@ -262,15 +328,27 @@ export class Member {
     if (this.#nodes.get(node)?.incarnation === dismissed) this.#nodes.delete(node);
   }
 
-  #claimOf(revision: number): { claim: FleetClaim; read: number; told: boolean } | null {
+  /** Takes a tick of this node's name. */
+  #back(feed: number, tick: Tick, n: number): void {
+    const { copies, revision, system } = this.#deps;
+    // Facts are taken by another follower: a tick counts once they are as far.
+    if (feed === FACTS_FEED && revision() < this.#chain.last.revision) return;
+    const now = system.clock.monotonic();
+    this.lease.returned(feed, tick, n);
+    if (tick.incarnation !== this.#options.start.incarnation) return;
+    this.#returned[feed] = now;
+    if (feed === RESTRICTIONS_FEED) for (const change of this.#copies.due(tick.applied, now)) copies.copy(change);
+  }
+
+  #claimOf(revision: number): KeptClaim | null {
     const known = this.#claims.get(revision);
     if (known !== undefined) return known;
     if (this.#chain.last.revision < revision) return null;
     // All ticks that came before the change have been read, and some that came after.
-    const claim = this.#fleet.claim();
-    claim.committed(FACTS_FEED);
-    const kept = { claim, read: this.#deps.system.clock.monotonic(), told: true };
-    this.#claims.set(revision, kept);
+    const kept = this.#claim(revision);
+    kept.told = true;
+    kept.claim.committed(FACTS_FEED);
+    if (!this.#copies.lacks(revision)) kept.claim.committed(RESTRICTIONS_FEED);
     return kept;
   }
 
@@ -295,7 +373,7 @@ export class Member {
     return claim.state;
   }
 
-  #told(revision: number, kept: { claim: FleetClaim; read: number; told: boolean }): number {
+  #told(revision: number, kept: KeptClaim): number {
     const took_ms = Math.round(this.#deps.system.clock.monotonic() - kept.read);
     if (!kept.told) this.#deps.events.claimed(revision, kept.claim.state, took_ms);
     kept.told = true;

@@ -63,11 +63,15 @@ export class Assets {
     const br = readFileSync(opa);
     const hash = createHash("sha256").update(br).digest("hex").slice(0, 8);
     this.#opa = { name: basename(opa, ".br").replace(/\.wasm$/, `-${hash}.wasm`), br };
+    // Who is signed in is asked for while the script still comes.
+    const head = '<link rel="preload" href="/api/me" as="fetch" crossorigin>\n';
     const page = (script: string, data: Readonly<Record<string, string>>): Asset => {
       const attributes = Object.entries(data).map(([name, value]) => ` data-${name}="${value}"`);
       return compressed(
         "text/html; charset=utf-8",
-        Buffer.from(shell({ style: path("style"), icon: "/assets/icon.svg", script, attributes })),
+        Buffer.from(
+          shell({ style: path("style"), icon: "/assets/icon.svg", script, attributes, head: script === path("app") ? head : "" }),
+        ),
       );
     };
     const tried = { worker: path("worker"), library: path("library"), opa: `/assets/${this.#opa.name}`, console: "" };

@@ -17,6 +17,11 @@ export const ConsoleConfigSchema = section(
       {
         host: Type.String({ default: "127.0.0.1", minLength: 1, maxLength: 255, description: "Address to listen at" }),
         port: Type.Integer({ default: 8190, minimum: 0, maximum: 65_535, description: "Port; 0 takes a free one" }),
+        connections_max: amount(
+          "connections",
+          { default: 512, minimum: 16, maximum: 65_535 },
+          "Connections at once, half of them for one person at most; for more, the oldest without a session are closed, then those of the person with most. An eighth, 16 at most, is kept for stopping everything",
+        ),
       },
       { additionalProperties: false, default: {}, description: "Where browsers reach the console" },
     ),
@@ -74,6 +79,26 @@ export const ConsoleConfigSchema = section(
         "Sign-in by OpenID Connect, with the authorization code and PKCE",
       ),
     ),
+    slack: Type.Optional(
+      section(
+        {
+          signing_secret: path("File of the signing secret of the Slack app whose webhook the service posts to; read for each request"),
+          team: Type.String({ pattern: "^[A-Z0-9]{2,32}$", description: "Id of the workspace, `T…`: presses in another one are refused" }),
+          people: Type.Record(Type.String({ pattern: "^[UW][A-Z0-9]{1,31}$" }), name("The person, as in a sign-in to the console"), {
+            additionalProperties: false,
+            minProperties: 1,
+            maxProperties: 10_000,
+            description: "Persons by their user ids in Slack: in this name a press approves, with `remit:review` and nothing else",
+          }),
+          response_origin: Type.String({
+            default: "https://hooks.slack.com",
+            maxLength: 255,
+            description: "Where messages are changed after a press; no other address of a press is asked",
+          }),
+        },
+        "Buttons in Slack, at `/slack/actions`. Left out: there are none",
+      ),
+    ),
     sessions: Type.Object(
       {
         idle_ms: amount(
@@ -111,7 +136,7 @@ export function readConsoleConfig(file: string): ConsoleConfig {
 export function parseConsoleConfig(text: string | Uint8Array, file: string): ConsoleConfig {
   const { value, errorAt } = readYamlAs<ConsoleConfig>(text, file, valid);
   const folder = dirname(resolve(file));
-  const { service, issuer, oidc, tls, public_url } = value;
+  const { service, issuer, oidc, tls, public_url, slack } = value;
   for (const [at, given] of [
     [["service", "url"], service.url],
     [["oidc", "issuer"], oidc?.issuer],
@@ -122,7 +147,10 @@ export function parseConsoleConfig(text: string | Uint8Array, file: string): Con
   if (value.local === undefined && oidc === undefined) throw errorAt([], "give `local`, `oidc` or both: nobody could sign in");
   if (oidc !== undefined && public_url === undefined && !isLoopback(value.listen.host))
     throw errorAt(["public_url"], "missing: the identity provider sends people back to it");
+  if (slack !== undefined && !isOrigin(slack.response_origin))
+    throw errorAt(["slack", "response_origin"], "expected an origin: `https://`, a host, and no path");
   issuer.key = resolve(folder, issuer.key);
+  if (slack !== undefined) slack.signing_secret = resolve(folder, slack.signing_secret);
   if (service.ca !== undefined) service.ca = resolve(folder, service.ca);
   if (oidc?.client_secret !== undefined) oidc.client_secret = resolve(folder, oidc.client_secret);
   if (tls !== undefined) Object.assign(tls, { cert: resolve(folder, tls.cert), key: resolve(folder, tls.key) });

@@ -3,6 +3,7 @@ import { createCipheriv, createDecipheriv } from "node:crypto";
 import * as oauth from "oauth4webapi";
 import { isCanonicalId, type Scope } from "../contract/index.js";
 import { isLoopback } from "../system/config/urls.js";
+import { backOffMs } from "../system/attempts.js";
 import type { System } from "../system/index.js";
 import { readText } from "../system/read_file.js";
 import type { ConsoleConfig } from "./config.js";
@@ -23,6 +24,9 @@ interface PendingLogin {
 
 export const LOGIN_LASTS_MS = 600_000;
 const METADATA_LASTS_MS = 600_000;
+/** Rests after metadata could not be had. */
+const RETRIES = { retry_ms: 1000, retry_max_ms: 30_000 };
+const PROVIDER_SILENT = "the identity provider to answer";
 const CIPHER = "aes-256-gcm";
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
@@ -37,6 +41,10 @@ export class Oidc {
   readonly #auth: oauth.ClientAuth;
   readonly #key = new Uint8Array(32);
   #metadata: { server: oauth.AuthorizationServer; until_ms: number } | null = null;
+  #asking: Promise<oauth.AuthorizationServer> | null = null;
+  /** Failures since the last answer, and the monotonic time before which the provider isn't asked again. */
+  #failures = 0;
+  #restsUntil = -Infinity;
 
   /**
    * @param origin by which browsers reach the console
@@ -127,17 +135,28 @@ export class Oidc {
     return { id, scopes, signed_in_ms };
   }
 
+  /** Asks the provider for its metadata: once for all who wait, and after a failure not before its rest is over. */
   async #server(): Promise<oauth.AuthorizationServer> {
-    const now = this.#system.clock.wall();
-    if (this.#metadata !== null && this.#metadata.until_ms > now) return this.#metadata.server;
+    const { clock } = this.#system;
+    if (this.#metadata !== null && this.#metadata.until_ms > clock.wall()) return this.#metadata.server;
+    if (clock.monotonic() < this.#restsUntil) throw new ConsoleProblem("login_refused", PROVIDER_SILENT);
+    this.#asking ??= this.#discover().finally(() => (this.#asking = null));
+    return this.#asking;
+  }
+
+  /** @throws ConsoleProblem `login_refused` */
+  async #discover(): Promise<oauth.AuthorizationServer> {
+    const { clock } = this.#system;
     const issuer = new URL(this.#config.issuer);
     try {
       const response = await oauth.discoveryRequest(issuer, { algorithm: "oidc", ...this.#options(issuer.href) });
       const server = await oauth.processDiscoveryResponse(issuer, response);
-      this.#metadata = { server, until_ms: now + METADATA_LASTS_MS };
+      this.#metadata = { server, until_ms: clock.wall() + METADATA_LASTS_MS };
+      this.#failures = 0;
       return server;
     } catch (cause) {
-      throw new ConsoleProblem("login_refused", "the identity provider to answer", { cause });
+      this.#restsUntil = clock.monotonic() + backOffMs(RETRIES, ++this.#failures);
+      throw new ConsoleProblem("login_refused", PROVIDER_SILENT, { cause });
     }
   }
 

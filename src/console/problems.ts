@@ -20,6 +20,13 @@ export const CONSOLE_PROBLEMS = {
   body_too_large: { status: 413, title: "the body is larger than the limit" },
   body_invalid: { status: 400, title: "the body is not what the route takes" },
   streams_full: { status: 429, title: "this person has as many live pages open as are allowed", hint: "close another tab" },
+  connections_full: {
+    status: 503,
+    title: "there are more connections than are allowed, and this place is kept for stopping everything",
+    hint: "close other tabs; the console's log says who has many",
+  },
+  slack_refused: { status: 403, title: "the request is not one that Slack has just sent for this console" },
+  slack_busy: { status: 503, title: "more presses came in five minutes than are remembered" },
   service_unreachable: { status: 502, title: "the service doesn't answer" },
   internal: { status: 500, title: "an unexpected failure" },
 } as const satisfies Record<string, ConsoleProblemSpec>;

@@ -1,21 +1,23 @@
 /** The console: a process of its own between browsers and the service, which goes on refusing every browser. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { AddressInfo } from "node:net";
+import type { AddressInfo, Socket } from "node:net";
 import type { ChangeEvent, Scope } from "../contract/index.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { reportConsole } from "./log_events.js";
 import { isLoopback } from "../system/config/urls.js";
+import { Connections } from "../system/connections.js";
 import { readBytes } from "../system/read_file.js";
 import { Assets, type PageKind } from "./assets.js";
 import type { ConsoleConfig } from "./config.js";
 import { SECURITY_HEADERS, checkChanges, checkHost, checkReads, cookieOf, originsOf, type OwnOrigins } from "./doors.js";
 import { LOGIN_LASTS_MS, Oidc } from "./oidc.js";
 import { OneTime } from "./one_time.js";
-import { ConsoleProblem } from "./problems.js";
+import { ConsoleProblem, type ConsoleProblemCode } from "./problems.js";
 import { LIVE_FILTERS, type LiveFilter } from "./pulse.js";
 import { Sessions, type Person, type SignedInSession } from "./sessions.js";
+import { SlackApprovals } from "./slack.js";
 import { LiveStreams } from "./streams.js";
 import { Tokens } from "./tokens.js";
 import { ServiceUpstream, passedRoute } from "./upstream.js";
@@ -45,6 +47,18 @@ const SWEEP_MS = 30_000;
 const JSON_TYPE = "application/json";
 const BUNDLE_TYPES = ["application/gzip", "application/octet-stream"];
 const SERVICE = "/api/service";
+/** Request that the places which are kept for it take, and no other. */
+const STOP = { method: "POST", path: `${SERVICE}/revocations` };
+const KEEP_ALIVE_MS = 60_000;
+/** Connections that are closed for lack of room share a line of the log within this time. */
+const CROWDED_MS = 60_000;
+const SLACK = "/slack/actions";
+const LOGGED: ReadonlySet<ConsoleProblemCode> = new Set<ConsoleProblemCode>([
+  "internal",
+  "service_unreachable",
+  "login_refused",
+  "slack_refused",
+]);
 
 /**
  * Starts the console.
@@ -66,13 +80,26 @@ export async function startConsole(
   const upstream = new ServiceUpstream(config.service, system.timers);
   const sessions = new Sessions(config.sessions, system);
   const oneTime = new OneTime(system);
+  const slack = config.slack === undefined ? null : new SlackApprovals(config.slack, { tokens, upstream, system, logger });
   const streams = new LiveStreams({ upstream, tokens, system, changed: signOutRevoked });
-  const bounds = { maxHeaderSize: 16 * 1024, headersTimeout: 10_000, requestTimeout: 120_000, requireHostHeader: false };
+  let crowded = 0;
+  const connections = new Connections(
+    { connections_max: config.listen.connections_max, keep_alive_ms: KEEP_ALIVE_MS },
+    system.timers,
+    () => {
+      if (crowded++ === 0) reportCrowded(1);
+    },
+  );
+  const timeouts = { headersTimeout: 10_000, requestTimeout: 120_000, keepAliveTimeout: KEEP_ALIVE_MS };
+  const bounds = { maxHeaderSize: 16 * 1024, ...timeouts, requireHostHeader: false };
   const { tls } = config;
   const server: Server =
     tls === undefined
       ? createServer(bounds, answer)
       : createTlsServer({ ...bounds, cert: readBytes(tls.cert), key: readBytes(tls.key), minVersion: "TLSv1.2" }, answer);
+  server.on("connection", (socket: Socket) => {
+    connections.opened(socket);
+  });
   const { port } = await listening(server, config.listen);
   const scheme = tls === undefined ? "http" : "https";
   const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
@@ -83,16 +110,22 @@ export async function startConsole(
   const isSecure = url.startsWith("https:");
   const cookieName = isSecure ? "__Host-remit" : `remit-console-${port}`;
   const loginCookie = isSecure ? "__Host-remit-login" : `remit-console-login-${port}`;
-  const unsweep = system.timers.every(SWEEP_MS, () => {
-    sessions.sweep();
-  });
+  const stops = [
+    system.timers.every(SWEEP_MS, () => {
+      sessions.sweep();
+    }),
+    system.timers.every(CROWDED_MS, () => {
+      if (crowded > 1) reportCrowded(crowded - 1);
+      crowded = 0;
+    }),
+  ];
   reportConsole(logger, "console_listening", { url, service: config.service.url, sign_in: options.local ? "local" : "oidc" });
 
   return {
     url,
     signIn: () => (options.local ? `${url}/local?code=${oneTime.next()}` : null),
     async stop() {
-      unsweep();
+      for (const stop of stops) stop();
       streams.close();
       upstream.close();
       await new Promise<void>((resolve) => {
@@ -107,6 +140,12 @@ export async function startConsole(
   function answer(request: IncomingMessage, response: ServerResponse): void {
     for (const [name, value] of Object.entries(SECURITY_HEADERS)) response.setHeader(name, value);
     if (isSecure) response.setHeader("strict-transport-security", "max-age=31536000");
+    const { socket } = request;
+    const goesOn = connections.asked(socket, request, () => sessionOf(request)?.person.id ?? null);
+    response.once("close", () => {
+      connections.answered(socket, request);
+    });
+    if (!goesOn) return;
     route(request, response).catch((cause: unknown) => {
       refuse(response, cause);
     });
@@ -114,7 +153,7 @@ export async function startConsole(
 
   function refuse(response: ServerResponse, cause: unknown): void {
     const problem = cause instanceof ConsoleProblem ? cause : new ConsoleProblem("internal", null, { cause });
-    if (problem.code === "internal" || problem.code === "service_unreachable" || problem.code === "login_refused")
+    if (LOGGED.has(problem.code))
       reportConsole(logger, "console_request_failed", { code: problem.code, expected: problem.expected, detail: detailOf(problem.cause) });
     if (response.headersSent) {
       response.destroy();
@@ -126,6 +165,10 @@ export async function startConsole(
   async function route(request: IncomingMessage, response: ServerResponse): Promise<void> {
     checkHost(request, origins);
     const [path, search] = splitOnce(request.url ?? "/", "?");
+    if (connections.isReserved(request.socket)) {
+      response.setHeader("connection", "close");
+      if (request.method !== STOP.method || path !== STOP.path) throw new ConsoleProblem("connections_full");
+    }
     const isRead = request.method === "GET" || request.method === "HEAD";
     if (path.startsWith("/assets/") && isRead) {
       if (!(await assets.sendFile(request, response, path.slice("/assets/".length)))) throw new ConsoleProblem("not_found");
@@ -133,6 +176,10 @@ export async function startConsole(
     }
     if (path.startsWith("/api/")) {
       await api(request, response, path, search);
+      return;
+    }
+    if (path === SLACK && request.method === "POST" && slack !== null) {
+      await pressed(slack, request, response);
       return;
     }
     if (!isRead) throw new ConsoleProblem("method_not_allowed", "GET");
@@ -200,7 +247,7 @@ export async function startConsole(
       const value = request.headers[name];
       if (changes && typeof value === "string") headers[name] = value;
     }
-    const token = passed.scopes.length === 0 ? null : tokens.forRequest(person.id, scopes);
+    const token = passed.scopes.length === 0 ? null : tokens.forRequest(person.id, scopes, person.signed_in_ms);
     const begun = system.clock.monotonic();
     const answered = await upstream.ask({
       method: passed.method,
@@ -221,6 +268,14 @@ export async function startConsole(
       ...(answered.etag !== null && { etag: answered.etag }),
     });
     response.end(answered.body);
+  }
+
+  /** Answers Slack at once: it waits for three seconds, and the service may take longer. */
+  async function pressed(slack: SlackApprovals, request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const { "x-slack-request-timestamp": timestamp, "x-slack-signature": signature } = request.headers;
+    const rest = slack.take({ timestamp, signature, body: await bodyOf(request, JSON_BYTES_MAX) });
+    response.writeHead(200, { "content-length": 0, "cache-control": "no-store" }).end();
+    await rest();
   }
 
   function signInLocally(request: IncomingMessage, response: ServerResponse, code: string): void {
@@ -244,6 +299,10 @@ export async function startConsole(
     if (oidc === null) throw new ConsoleProblem("not_found");
     const { person, to } = await oidc.end(query, cookieOf(request, loginCookie));
     signIn(request, response, person, to);
+  }
+
+  function reportCrowded(closed: number): void {
+    reportConsole(logger, "console_crowded", { closed, open: connections.size, connections_max: config.listen.connections_max });
   }
 
   /** Begins a session under a new id, whatever id the browser came with. */

@@ -34,14 +34,19 @@ export class Tokens {
     this.#key = key;
   }
 
-  /** Returns a token of a person with these scopes alone, for about a minute. */
-  forRequest(person: string, scopes: readonly Scope[]): string {
-    const key = `${person}\n${[...scopes].sort().join(" ")}`;
+  /**
+   * Returns a token of a person with these scopes alone, for about a minute.
+   * @param signed_in_ms when the person signed in, for the service's records; null: not said
+   */
+  forRequest(person: string, scopes: readonly Scope[], signed_in_ms: number | null): string {
+    const key = `${person}\n${signed_in_ms ?? ""}\n${[...scopes].sort().join(" ")}`;
     const now_s = Math.floor(this.#clock.wall() / 1000);
     const known = this.#minted.get(key);
     if (known !== undefined && known.expires_s - now_s > LEFT_S && known.expires_s - now_s <= REQUEST_S) return known.token;
     if (this.#minted.size >= KEPT_MAX) this.#minted.clear();
-    const token = this.#mint(person, scopes, now_s, REQUEST_S);
+    // The provider's clock may be ahead of this one: nobody has signed in later than now.
+    const more = signed_in_ms === null ? {} : { auth_time: Math.min(Math.floor(signed_in_ms / 1000), now_s) };
+    const token = this.#mint(person, scopes, now_s, REQUEST_S, more);
     this.#minted.set(key, { token, expires_s: now_s + REQUEST_S });
     return token;
   }
@@ -51,9 +56,9 @@ export class Tokens {
     return this.#mint(person, scopes, Math.floor(this.#clock.wall() / 1000), STREAM_S);
   }
 
-  #mint(subject: string, scopes: readonly Scope[], now_s: number, lasts_s: number): string {
+  #mint(subject: string, scopes: readonly Scope[], now_s: number, lasts_s: number, more: { auth_time?: number } = {}): string {
     const { issuer, audience, kid } = this.#config;
-    const claims = { scope: scopes.join(" "), iat: now_s, exp: now_s + lasts_s };
+    const claims = { scope: scopes.join(" "), iat: now_s, exp: now_s + lasts_s, ...more };
     return jwt.sign(claims, this.#key, { algorithm: "ES256", keyid: kid, issuer, audience, subject });
   }
 }

@@ -2,6 +2,7 @@
  * Baseline of an agent, as decisions, records and policies describe it. `src/behavior` learns it; each purpose says from which risk on
  * something follows.
  */
+import type { BehaviorChannel } from "./behavior_policy.js";
 import type { PolicyInput } from "./input.js";
 import type { VerbClass } from "./policy.js";
 
@@ -13,6 +14,8 @@ export type Relation = (typeof RELATIONS)[number];
 export interface Act {
   agent: string;
   version: string;
+  /** Team or person who answers for the agent; empty if unknown. */
+  owner: string;
   purpose: string;
   verb: string;
   verb_class: VerbClass;
@@ -49,6 +52,40 @@ export const NOTHING_ODD: Assessment = Object.freeze({
   reasons: Object.freeze([]) as unknown as string[],
   risk: 0,
 });
+
+/** Groups that agents of a purpose form; `purpose` is all of them. In their order, which states of profiles rely on. */
+export const GROUP_KINDS = ["source", "version", "owner", "purpose"] as const;
+export type GroupKind = (typeof GROUP_KINDS)[number];
+
+/** The same oddness in several agents of one group of a purpose on one day: more of them than chance explains. */
+export interface SharedOddity {
+  purpose: string;
+  kind: GroupKind;
+  /** Name of the group: the source, the version, the owner or the purpose. */
+  value: string;
+  channel: BehaviorChannel;
+  /** Type of the resources that the agents are odd with. */
+  type: string;
+  /** Names of the agents, the first sixteen in order. */
+  agents: string[];
+  /** Agents of the group that are as odd today, of those active today; and how many are expected. */
+  count: number;
+  active: number;
+  expected: number;
+  /** Rarity of so many, in decades. */
+  decades: number;
+}
+
+/** Verdicts on findings about behaviour in a purpose: how many, or by how many they change. */
+export interface VerdictCounts {
+  expected: number;
+  misuse: number;
+}
+
+/** Result of such verdicts: the score that they take off each act of the purpose, to one digit; negative: that they add. */
+export interface Calibration extends VerdictCounts {
+  score: number;
+}
 
 /** Steps in order of gravity. */
 export const BEHAVIOR_STEPS = ["log", "flag", "hold", "narrow", "suspend"] as const;

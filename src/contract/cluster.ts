@@ -67,6 +67,16 @@ export const FleetBundlesAnswer = Type.Object(
   { ...closed, title: "FleetBundles", description: "Which bundles the nodes of a cluster run" },
 );
 export type FleetBundlesAnswer = Static<typeof FleetBundlesAnswer>;
+const ClusterFeed = Type.Object(
+  {
+    feed: Type.Union([Type.Literal("facts"), Type.Literal("restrictions")], {
+      description: "`facts`: all changes; `restrictions`: copies of what restricts, by which a lease is renewed too",
+    }),
+    leader: orNull(Type.String({ description: "NATS server that led its stream when this node last looked; null: not known" })),
+    silent_ms: orNull(Type.Integer({ description: "Milliseconds since it has brought a tick of this node; null before the first" })),
+  },
+  { ...closed, title: "ClusterFeed", description: "A feed as this node reads it" },
+);
 
 export const ClusterAnswer = Type.Object(
   {
@@ -84,6 +94,7 @@ export const ClusterAnswer = Type.Object(
     ),
     facts_revision: Type.Integer({ description: "Facts revision of this node" }),
     chain: Type.String({ description: "Digest over all changes up to there, in hex: equal on all nodes" }),
+    feeds: Type.Array(ClusterFeed, { description: "The two feeds; the servers that lead them are kept apart" }),
     nodes: Type.Array(ClusterNodeSeen, { description: "Nodes of which a tick was read within the time of a lease, by name" }),
     silent: Type.Array(ClusterNodeSeen, {
       description:

@@ -431,12 +431,20 @@ export const InForce = Type.Object(
     fleet: Type.Optional(OnFleet),
     durable: Type.Boolean({ description: "Whether it is on disk. If not, it holds in memory and is written as soon as possible" }),
     problem: orNull(Type.String({ description: "Why it isn't durable: `store_unavailable` or `log_unavailable`; null if it is" })),
+    told: Type.Integer({
+      minimum: 0,
+      description: "Streams of `GET /events` that it was sent to before this answer; 0 also if it held already",
+    }),
+    waited_ms: Type.Number({
+      minimum: 0,
+      description: "Milliseconds from when it held on this service until no answer was left here that had begun without it",
+    }),
   },
   { ...closed, title: "InForce", description: "How something that narrows holds" },
 );
 export type InForce = Static<typeof InForce>;
 
-const { in_force, durable, problem, fleet } = InForce.properties;
+const { in_force, durable, problem, fleet, told, waited_ms } = InForce.properties;
 
 /** A fact as it is after a change. What narrows holds before it is durable, and then has no revision yet. */
 const changed = <T extends TProperties>(title: string, fact: T) =>
@@ -449,6 +457,8 @@ const changed = <T extends TProperties>(title: string, fact: T) =>
       fleet,
       durable: Type.Optional(durable),
       problem: Type.Optional(problem),
+      told: Type.Optional(told),
+      waited_ms: Type.Optional(waited_ms),
     },
     { ...closed, title, description: "The fact as it is after the change, and how the change holds" },
   );

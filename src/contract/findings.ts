@@ -31,6 +31,8 @@ export const isVerdict = (state: FindingStateName): boolean => VERDICTS.some((ve
 
 /** Forms of a webhook's messages. */
 export const WEBHOOK_FORMATS = ["standard", "slack", "teams", "pagerduty"] as const;
+/** `action_id` of the button in Slack that approves what waits: the service writes it, and the console reads it. */
+export const SLACK_APPROVE = "remit_approve";
 export type WebhookFormat = (typeof WEBHOOK_FORMATS)[number];
 
 /** Forms that need a secret in a message or its signature; of the others the address itself is one. */
@@ -78,6 +80,18 @@ export const FindingState = Type.Object(
       description: "Of `expected`: ids of grants for the actions that waited, good for one use each; otherwise empty",
     }),
     kept_out: orNull(Type.Enum(["suspended", "revoked"], { description: "Of `misuse`: what became of the agent; null: nothing" })),
+    calibrates: Type.Optional(
+      Type.Object(
+        {
+          purpose: Type.String({ description: "Purpose of the finding" }),
+          expected: Type.Integer({
+            description: "By how much the number of its verdicts `expected` changes: 1, 0, or -1 when one is taken back",
+          }),
+          misuse: Type.Integer({ description: "The same for `misuse`" }),
+        },
+        { ...closed, description: "Of a finding about behaviour: how its verdict moves the purpose's thresholds. Left out: it doesn't" },
+      ),
+    ),
     proposal: orNull(
       Type.String({ description: "Of `policy_gap`: proposed entries for the purpose file, as YAML, to be reviewed; null: none" }),
     ),

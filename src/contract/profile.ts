@@ -65,6 +65,36 @@ const Profile = Type.Object(
   { ...closed, title: "BehaviorPortrait", description: "What is usual for an agent" },
 );
 
+const Threshold = Type.Object(
+  {
+    at: Type.Integer({ description: "Risk from which it applies, as the bundle says" }),
+    before: Type.Integer({ description: "Risk that an action which just reaches it would have had without the verdicts" }),
+  },
+  { ...closed, title: "Threshold", description: "A risk from which something follows" },
+);
+
+const PurposeThresholds = Type.Object(
+  {
+    purpose: Type.String({ description: "Id of the purpose" }),
+    expected: count("Verdicts `expected` on findings about behaviour in it"),
+    misuse: count("Verdicts `misuse` on findings about behaviour in it"),
+    score: Type.Number({ description: "What these take off the score of each action, at most 1.5; negative: that they add" }),
+    log: orNull(Threshold),
+    flag: orNull(Threshold),
+    hold: orNull(Threshold),
+    narrow: orNull(Threshold),
+    suspend: orNull(Threshold),
+  },
+  { ...closed, title: "PurposeThresholds", description: "Thresholds of risk in a purpose; null: it never follows" },
+);
+export type PurposeThresholds = Static<typeof PurposeThresholds>;
+
+export const BehaviorThresholds = Type.Object(
+  { items: Type.Array(PurposeThresholds, { description: "Purposes that the caller may see, by id" }) },
+  { ...closed, title: "BehaviorThresholds", description: "How people's verdicts have moved the thresholds of purposes" },
+);
+export type BehaviorThresholds = Static<typeof BehaviorThresholds>;
+
 export const AgentProfile = Type.Object(
   {
     agent: Type.String({ description: "Id of the agent" }),

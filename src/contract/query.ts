@@ -41,6 +41,10 @@ export interface RecordFilter {
   agent?: string;
   purpose?: string;
   task?: string;
+  /** Person for whom it was asked; masked as in the record. */
+  principal?: string;
+  /** Owner of the agent, as the policy read it. */
+  owner?: string;
   verb?: string;
   type?: string;
   resource?: string;

@@ -150,8 +150,9 @@ export const ActRecord = Type.Object(
       ),
     ),
     class: Type.Enum([...VERB_CLASSES], { description: "Class of the verb; `admin` if the vocabulary doesn't have it" }),
-    granted: Type.Optional(Type.Literal(true, { description: "`true`: a live grant permits it. Left out: none does" })),
+    granted: Type.Optional(Type.Literal(true, { description: "`true`: exactly this action was approved. Left out: it wasn't" })),
     offset_ms: Type.Optional(Type.Integer({ description: "Milliseconds by which the purpose's local time is ahead of UTC. Left out: 0" })),
+    owner: Type.Optional(Type.String({ description: "Owner of the agent, if there is no `input`. Left out: unknown" })),
     relation: Type.Enum([...RELATIONS], { description: "Whether its resource belongs to what its task is about" }),
     version: Type.Optional(Type.String({ description: "Version of the agent, if there is no `input`" })),
   },
@@ -362,7 +363,8 @@ export const AdminRecord = Type.Object(
     ...common,
     kind: kind("admin"),
     action: Type.String({
-      description: "What was done: `export`, `search`, `vouched` (decisions were found that had permitted reported calls), …",
+      description:
+        "What was done: `export`, `search`, `signed_in` (a token told when its caller did), `vouched` (decisions were found that had permitted reported calls), …",
     }),
     caller: By,
     detail: members("More about it; its members depend on the action"),

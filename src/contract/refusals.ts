@@ -6,7 +6,7 @@ export const REFUSALS = {
   path_not_canonical: { status: 400, title: "the path has more than one reading" },
   token_missing: { status: 401, title: "no bearer token" },
   token_invalid: { status: 401, title: "the token is not acceptable" },
-  waiting: { status: 403, title: "not permitted as yet" },
+  waiting: { status: 403, title: "not permitted yet" },
   denied: { status: 403, title: "not permitted" },
   undecided: { status: 503, title: "this cannot be decided now" },
 } as const;

@@ -29,6 +29,7 @@ export function actOf(
     // The fact's own text, where there is one: it is looked up by some ten times, and one text is told from others by where it is.
     agent: agent?.id ?? request.agent,
     version: agent?.version ?? "",
+    owner: agent?.owner ?? "",
     purpose: request.purpose,
     verb: request.verb,
     // What nobody knows is taken for the gravest.
@@ -79,15 +80,16 @@ export function outcomeOf({ decision, reasons }: Pick<Answer, "decision" | "reas
   return reasons.some(({ effect }) => effect === "log") ? "log" : "allow";
 }
 
-/** Returns the record's `act`. Without an input to look it up in, it has the agent's version as well, and what it was found to be where that is odd. */
+/** Returns the record's `act`. Without an input to look them up in, it has the agent's owner and version as well, and what it was found to be where that is odd. */
 export function actRecord({ act, assessed }: ScoredAction, floored: boolean): ActRecord {
-  const { granted, offset_ms, relation, verb_class, version } = act;
+  const { granted, offset_ms, owner, relation, verb_class, version } = act;
   const isOdd = floored && assessed !== NOTHING_ODD;
   return {
     ...(isOdd && { behavior: { ...assessed, channels: sorted(assessed.channels) } }),
     class: verb_class,
     ...(granted && { granted: true }),
     ...(offset_ms !== 0 && { offset_ms }),
+    ...(floored && owner !== "" && { owner }),
     relation,
     ...(floored && { version }),
   };

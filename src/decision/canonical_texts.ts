@@ -205,6 +205,7 @@ export function actText(value: ActRecord): string {
     `"class":"${value.class}"` +
     (value.granted === undefined ? "" : `,"granted":${value.granted}`) +
     (value.offset_ms === undefined ? "" : `,"offset_ms":${value.offset_ms}`) +
+    (value.owner === undefined ? "" : `,"owner":${quoted(value.owner)}`) +
     `,"relation":"${value.relation}"` +
     (value.version === undefined ? "" : `,"version":${quoted(value.version)}`) +
     "}"

@@ -40,6 +40,8 @@ export interface Caller {
   id: string;
   scopes: ReadonlySet<Scope>;
   token: TokenUse;
+  /** Milliseconds since the epoch of the sign-in that its token says it comes from (`auth_time`). Left out: the token doesn't say. */
+  signed_in_ms?: number;
 }
 
 /** Proof from an agent's token (RFC 8693, section 4.1). */

@@ -9,7 +9,7 @@ export const ENGINE_EVENTS = {
   ),
   facts_unheard: event(
     "warn",
-    "the service is not heard any more; facts grow old",
+    "no events from the service; facts are getting old",
     "After `facts.age_ms_max` everything is denied (`facts_stale`).",
     "Look at the service and at the network between.",
   ),
@@ -21,7 +21,7 @@ export const ENGINE_EVENTS = {
   ),
   facts_unavailable: event(
     "warn",
-    "cannot get the facts; they are asked for again",
+    "cannot get the facts; trying again",
     "The service can't be reached, or refuses; `code` and `detail` say which.",
     "Look up `code`; look at the service and at the engine's token.",
   ),

@@ -28,13 +28,13 @@ import {
   type TaskState,
 } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
-import type { Guard, Json, Store, Write } from "../store/store.js";
+import type { Change, Guard, Json, Store, Write } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
 import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./entities.js";
 import { approvalId, checkApproval, checkNewGrant, type ApproveAction, type GrantLimits } from "./grants.js";
-import { Holding } from "./holding.js";
-import type { HeldThere, OtherNodes } from "./others.js";
+import { Holding, type HoldingDeps } from "./holding.js";
+import type { HeldThere } from "./others.js";
 import { Ledger, turnOf, type Attribution, type LedgerOptions } from "./ledger.js";
 import { restrictionOf, withBound, withEnd, withEvent, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
 import { checkAttributes } from "./fields.js";
@@ -68,21 +68,17 @@ export class CountedGrants extends Error {
   override readonly name = "CountedGrants";
 }
 
-export interface FactsDeps {
+export interface FactsDeps extends Omit<HoldingDeps, "system"> {
   store: Store;
   log: Log;
   past: PastRecords;
   system: { clock: Clock; timers: Timers };
   policy: () => KnownPolicy | null;
   compile: CompileEntry;
-  /** Resolves when every decision that began before the call is answered or dropped. */
-  barrier: () => Promise<void>;
   limits: FactsLimits;
   ledger: LedgerOptions;
   /** Cluster of which this service is a node. @default none */
   cluster?: FactsCluster | undefined;
-  /** Other nodes of the cluster, once this one is a member. @default none */
-  others?: () => OtherNodes | null;
 }
 
 /** Attempts to register an agent, between any two of which another node has changed one. */
@@ -144,7 +140,7 @@ export class Commands extends FactsReading {
     super(new Registry(deps.policy, deps.compile, deps.system.timers, deps.cluster), deps.store, deps.system.clock);
     this.deps = deps;
     this.ledger = new Ledger(this.registry, deps.store, deps.log, deps.system, deps.ledger);
-    this.#holding = new Holding(this.registry, this.ledger, deps.barrier, deps.others ?? (() => null));
+    this.#holding = new Holding(this.registry, this.ledger, deps);
   }
 
   /** Stops trying again. What isn't durable by now is lost, as each acknowledgement of it said. */
@@ -314,6 +310,17 @@ export class Commands extends FactsReading {
     const restriction = restrictionOf(change, value);
     if (restriction === null || known === undefined || this.registry.revisionOf(key) > base) return;
     this.ledger.adopt(turnOf(key), key, known, restriction, { ...act, time }, change);
+  }
+
+  /**
+   * Lets a restriction hold that another feed has brought before the store has, until the store does.
+   * @returns false for a change that this version doesn't know as a restriction
+   */
+  holdAhead(change: Change): boolean {
+    const restriction = restrictionOf(change.change, change.value);
+    if (restriction === null) return false;
+    if (change.revision > this.registry.revision) this.ledger.ahead(change, this.#valueOf(change.key), restriction);
+    return true;
   }
 
   /**

@@ -1,5 +1,6 @@
 /** Applies restrictions, which hold at once, and their end, which gives way to any newer restriction. */
 import { Problem, type InForce } from "../contract/index.js";
+import type { Clock } from "../system/index.js";
 
 import type { Json } from "../store/store.js";
 import { turnOf, type Attribution, type Ledger, type CommitOutcome } from "./ledger.js";
@@ -7,21 +8,40 @@ import type { Narrow } from "./narrowing.js";
 import type { OtherNodes } from "./others.js";
 import type { Registry } from "./registry.js";
 
+/** Followers of changes of facts, as facts need them. */
+export interface FactFollowers {
+  /** Number of streams to which the last change of a key that narrowed has been sent so far. */
+  told(key: string): number;
+}
+
+export interface HoldingDeps {
+  /** Resolves when every decision that began before the call is answered or dropped. */
+  barrier: () => Promise<void>;
+  /** Other nodes of the cluster, once this one is a member. @default none */
+  others?: (() => OtherNodes | null) | undefined;
+  /** Followers of changes, once there can be any. @default none */
+  followers?: (() => FactFollowers | null) | undefined;
+  system: { clock: Pick<Clock, "monotonic"> };
+}
+
 export class Holding {
   readonly #registry: Registry;
   readonly #ledger: Ledger;
-  /** Resolves when every decision that began before the call is answered or dropped. */
   readonly #barrier: () => Promise<void>;
   /** Null for a service that decides alone. */
   readonly #others: () => OtherNodes | null;
+  readonly #followers: () => FactFollowers | null;
+  readonly #clock: Pick<Clock, "monotonic">;
   /** Number of times that a key was narrowed: what undoes it gives way to whoever has narrowed it since. */
   readonly #narrowed = new Map<string, number>();
 
-  constructor(registry: Registry, ledger: Ledger, barrier: () => Promise<void>, others: () => OtherNodes | null) {
+  constructor(registry: Registry, ledger: Ledger, { barrier, others, followers, system }: HoldingDeps) {
     this.#registry = registry;
     this.#ledger = ledger;
     this.#barrier = barrier;
-    this.#others = others;
+    this.#others = others ?? (() => null);
+    this.#followers = followers ?? (() => null);
+    this.#clock = system.clock;
   }
 
   /**
@@ -31,6 +51,7 @@ export class Holding {
    */
   async narrow(key: string, value: object | null, narrow: Narrow, act: Attribution, change: string): Promise<InForce> {
     const now = value as Json;
+    const begun = this.#clock.monotonic();
     this.#narrowed.set(key, (this.#narrowed.get(key) ?? 0) + 1);
     // Repeated: it holds already, and is only seen to be durable; unless what restores it may be on its way.
     const holds = value !== null && narrow(now) === now && !this.#ledger.isChanging(turnOf(key));
@@ -40,11 +61,12 @@ export class Holding {
     const others = this.#others();
     const held = others === null ? null : this.#ledger.held(key);
     if (held !== null) others?.tell(held);
-    const clear = this.#barrier();
+    const clear = this.#barrier().then(() => Math.round((this.#clock.monotonic() - begun) * 10) / 10);
     const outcome = await written;
-    await clear;
-    if (others === null || outcome.revision === null || !outcome.durable) return { in_force: "node", ...outcome };
-    return { ...outcome, ...(await others.inForce(outcome.revision)) };
+    const waited_ms = await clear;
+    const told = holds ? 0 : (this.#followers()?.told(key) ?? 0);
+    if (others === null || outcome.revision === null || !outcome.durable) return { in_force: "node", ...outcome, told, waited_ms };
+    return { ...outcome, told, waited_ms, ...(await others.inForce(outcome.revision)) };
   }
 
   /**

@@ -147,13 +147,25 @@ export class Ledger {
    * @param narrow gives back the very value where that is as narrow already
    */
   adopt(turn: string, key: string, value: Json, narrow: (value: Json) => Json, act: Attribution & { time: string }, change: string): void {
-    if (this.#registry.isHeld(key) || narrow(value) === value) return;
+    if ((this.#held.has(key) && this.#registry.isHeld(key)) || narrow(value) === value) return;
     this.#registry.hold(key, value, narrow);
     this.#held.set(key, { ...act, change, on_record: true });
     this.#tell({ ...act, change, key, value: this.#registry.owed(key)?.value ?? null, revision: null });
     this.#timers.after(ADOPTED_MS + (key.length % ADOPTED_SPREAD) * ADOPTED_STEP_MS, () => {
       if (!this.#closed && this.#registry.isHeld(key)) void this.inTurn(turn, () => this.#writeHeld(key));
     });
+  }
+
+  /**
+   * Lets something hold that narrows and is durable, until the store brings it here.
+   * @param value what the key holds; undefined for a key that isn't known yet
+   * @param narrow gives back the very value where that is as narrow already
+   */
+  ahead(change: Change, value: Json | undefined, narrow: (value: Json) => Json): void {
+    const { key, revision } = change;
+    this.#registry.hold(key, value, (from) => (this.#registry.revision >= revision ? from : narrow(from)));
+    // Nobody can have learned anything of a key that isn't known.
+    if (value !== undefined && narrow(value) !== value) this.#tell({ ...change, value: narrow(value), revision: null });
   }
 
   /** Returns what holds here of a key and isn't durable yet; null if nothing does. */
@@ -266,6 +278,11 @@ export class Ledger {
     if (!this.#unsure && this.#unsettled === 0) this.#registry.release(key);
     const owed = this.#registry.owed(key);
     const told = this.#held.get(key);
+    if (told === undefined && this.#registry.isHeld(key)) {
+      // Another's, durable already: until the store brings it here, nobody can say by which revision.
+      await this.catchUp().catch(() => undefined);
+      if (this.#registry.isHeld(key)) return { revision: null, durable: false, problem: "store_unavailable" };
+    }
     if (owed === undefined || told === undefined) return this.#outcome(key);
     const write = { key, ...owed, ...without(told, "on_record") };
     try {

@@ -51,6 +51,7 @@ function latest(member: "as_of" | "before", a: RevocationState, b: RevocationSta
  * this version doesn't know.
  */
 export function restrictionOf(change: string, value: Json): Narrow | null {
+  if (value === null) return null;
   const { source, ended, bound } = value as unknown as Partial<RevocationState> & { ended?: Ended | null; bound?: string };
   switch (change) {
     case "agent_suspended":

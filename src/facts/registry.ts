@@ -53,8 +53,8 @@ const REACHED_WITHIN_MS = 50;
 interface HeldRestriction {
   /** Gives back the very value where that is as narrow already. */
   narrow: (value: Json) => Json;
-  /** Value that the store has. */
-  value: Json;
+  /** Value that the store has; undefined for a key that isn't known yet. */
+  value: Json | undefined;
   revision: number;
 }
 
@@ -323,13 +323,13 @@ export class Registry implements FactsLookup {
   /** No longer holds what the key's durable value says as well. */
   release(key: string): void {
     const held = this.#held.get(key);
-    if (held !== undefined && held.narrow(held.value) === held.value) this.#held.delete(key);
+    if (held?.value !== undefined && held.narrow(held.value) === held.value) this.#held.delete(key);
   }
 
   /** Returns the write that makes a held restriction durable; undefined if none is held. */
   owed(key: string): { expected: number; value: Json } | undefined {
     const held = this.#held.get(key);
-    return held && { expected: held.revision, value: held.narrow(held.value) };
+    return held?.value === undefined ? undefined : { expected: held.revision, value: held.narrow(held.value) };
   }
 
   /** Returns the revision of the key's last durable change; 0 if it has none. */
@@ -391,16 +391,16 @@ export class Registry implements FactsLookup {
 
   /**
    * Lets something that narrows hold at once. It stays over whatever the store says of the key until that says as much.
-   * @param value what the key holds durably
+   * @param value what the key holds durably; undefined for a key that isn't known yet, over which it holds once it is
    */
-  hold(key: string, value: Json, narrow: (value: Json) => Json): void {
+  hold(key: string, value: Json | undefined, narrow: (value: Json) => Json): void {
     const before = this.#held.get(key);
     const held: HeldRestriction =
       before === undefined
         ? { narrow, value, revision: this.revisionOf(key) }
         : { ...before, narrow: (from) => narrow(before.narrow(from)) };
     this.#held.set(key, held);
-    this.#put(key, held.narrow(held.value), held.revision);
+    if (held.value !== undefined) this.#put(key, held.narrow(held.value), held.revision);
   }
 
   /**

@@ -2,8 +2,9 @@
  * A finding's news in the forms of those who tell people: Standard Webhooks, Slack, Teams, PagerDuty. What comes from a request or a policy is plain text
  * in each, so that no agent can write a link or call somebody.
  */
-import { isVerdict, type Finding, type WebhookFormat } from "../contract/index.js";
+import { isVerdict, SLACK_APPROVE, type Finding, type WebhookFormat } from "../contract/index.js";
 import type { News } from "./findings.js";
+import type { WaitingAction } from "./waiting_action.js";
 
 /** Most fields that are shown of an action that waits. */
 const FIELDS_MAX = 10;
@@ -17,13 +18,18 @@ interface Story {
   /** Lines of plain text. */
   lines: string[];
   link: string | null;
+  /** Action that waits, with its finding; null: none does. */
+  waits: { finding: string; action: WaitingAction } | null;
 }
 
-/** @param console_url where people look into findings; null: nothing is linked */
-export function messageOf(format: Exclude<WebhookFormat, "pagerduty">, news: News, console_url: string | null): object {
+/**
+ * @param buttons true: an action that waits, and is shown whole, can be approved by a press in Slack
+ * @param console_url where people look into findings; null: nothing is linked
+ */
+export function messageOf(format: Exclude<WebhookFormat, "pagerduty">, news: News, console_url: string | null, buttons = false): object {
   if (format === "standard") return standardMessage(news);
   const story = storyOf(news, console_url);
-  return format === "slack" ? slackMessage(story) : teamsMessage(story);
+  return format === "slack" ? slackMessage(story, buttons) : teamsMessage(story);
 }
 
 function standardMessage({ change, finding }: News): object {
@@ -31,13 +37,14 @@ function standardMessage({ change, finding }: News): object {
 }
 
 function storyOf({ change, finding }: News, console_url: string | null): Story {
-  const { agent, purpose, severity, code, about, reasons, waiting, verdict } = finding;
+  const { agent, purpose, severity, code, about, actions, reasons, waiting, verdict } = finding;
   const waits = isVerdict(finding.state) ? undefined : waiting.at(-1);
   const what = isVerdict(finding.state) ? `judged ${finding.state}` : waits !== undefined ? "waits for approval" : change;
   const facts = [
-    `agent: ${agent ?? "not registered"}`,
+    // A notice is of no action, and says itself whom it is about.
+    ...(agent === null && actions.all === 0 ? [] : [`agent: ${agent ?? "not registered"}`]),
     ...(purpose === null ? [] : [`purpose: ${purpose}`]),
-    `actions: ${finding.actions.all} (${finding.actions.deny} denied, ${finding.actions.flag} flagged)`,
+    `actions: ${actions.all} (${actions.deny} denied, ${actions.flag} flagged)`,
     ...reasons.slice(0, REASONS_MAX).map(({ message }) => message),
     ...(waits === undefined
       ? []
@@ -49,6 +56,7 @@ function storyOf({ change, finding }: News, console_url: string | null): Story {
     title: clipped(`${severity}: ${code ?? about}, ${what}`, TITLE_MAX),
     lines: facts.map((line) => clipped(line, PART_MAX)),
     link: console_url === null ? null : linkTo(finding, console_url),
+    waits: waits === undefined ? null : { finding: finding.id, action: waits },
   };
 }
 
@@ -61,16 +69,47 @@ function clipped(text: string, max: number): string {
   return text.length <= max ? text : `${text.slice(0, max - 1)}…`;
 }
 
-/** Blocks of Slack's Block Kit; `text` is for notifications, in which three characters are its own. */
-function slackMessage({ title, lines, link }: Story): object {
-  const plain = (text: string): object => ({ type: "plain_text", text, emoji: false });
+/** Returns blocks of Slack's Block Kit; `text` is for notifications, in which three characters are its own. */
+function slackMessage({ title, lines, link, waits }: Story, buttons: boolean): object {
+  const approved = buttons && waits !== null && isWhole(waits.action) ? waits : null;
+  const elements = [
+    ...(approved === null ? [] : [approveButton(approved)]),
+    ...(link === null ? [] : [{ type: "button", text: plain("Look into it"), url: link }]),
+  ];
   return {
     text: title.replaceAll("&", "&amp;").replaceAll("<", "&lt;").replaceAll(">", "&gt;"),
     blocks: [
       { type: "header", text: plain(title) },
       { type: "section", text: plain(clipped(lines.join("\n"), 2 * PART_MAX)) },
-      ...(link === null ? [] : [{ type: "actions", elements: [{ type: "button", text: plain("Look into it"), url: link }] }]),
+      ...(approved === null ? [] : [{ type: "section", text: plain(wholeText(approved.action)) }]),
+      ...(elements.length === 0 ? [] : [{ type: "actions", elements }]),
     ],
+  };
+}
+
+const plain = (text: string): object => ({ type: "plain_text", text, emoji: false });
+
+/** Returns true if a person sees all of an action: nothing was left out, and no name or value is cut. */
+function isWhole({ fields, more, principals }: WaitingAction): boolean {
+  return more === 0 && principals !== null && !fields.some(({ field, value }) => field.endsWith("…") || value.endsWith("…"));
+}
+
+/** Returns each value of an action; all of them fit into a section of Slack's. */
+function wholeText({ fields, until }: WaitingAction): string {
+  return [`Approve exactly this, until ${until}:`, ...fields.map(({ field, value }) => `${field}: ${value}`)].join("\n");
+}
+
+/** Returns the button, whose press says which decision, and the digest over all that its approval is bound to. */
+function approveButton({ finding, action: { decision_id: decision, approval_digest: approval } }: NonNullable<Story["waits"]>): object {
+  return {
+    ...{ type: "button", action_id: SLACK_APPROVE, style: "primary", text: plain("Approve") },
+    value: JSON.stringify({ finding, decision, approval }),
+    confirm: {
+      title: plain("Approve this action?"),
+      text: plain("It may be done once, exactly as it is shown."),
+      confirm: plain("Approve"),
+      deny: plain("Cancel"),
+    },
   };
 }
 

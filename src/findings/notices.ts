@@ -1,5 +1,13 @@
 /** Puts notices on record, each with the finding that it belongs to: as those of actions, they are a fold over the records. */
-import { NOTICES, RECORD_VERSION, aroundSeq, type NoticeCode, type NoticeRecord, type Sighted } from "../contract/index.js";
+import {
+  NOTICES,
+  RECORD_VERSION,
+  aroundSeq,
+  type NoticeCode,
+  type NoticeRecord,
+  type SharedOddity,
+  type Sighted,
+} from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import type { IncidentPort } from "../decision/pdp.js";
 import type { Clock } from "../system/index.js";
@@ -52,14 +60,16 @@ export class Notices {
 const MESSAGE_MAX = 512;
 
 /**
- * Returns the notice in the form in which incidents are told apart: an agent's among its own, a sensor's under a name that no agent can
- * have.
+ * Returns the notice in the form in which incidents are told apart: an agent's among its own; a sensor's, and what a group's agents have in
+ * common, under a name that no agent can have.
  */
-export function sightedNotice({ id, code, severity, agent, purpose, caller, time }: Omit<NoticeRecord, "seq" | "v">): Sighted {
+export function sightedNotice({ id, code, severity, agent, purpose, caller, time, detail }: Omit<NoticeRecord, "seq" | "v">): Sighted {
+  const { kind, value } = detail as Partial<SharedOddity>;
+  const nobody = code === "unusual_in_group" ? ` ${kind ?? ""} ${value ?? ""}` : ` ${caller}`;
   return {
     decision_id: id,
     kind: "observed",
-    agent: agent ?? ` ${caller}`,
+    agent: agent ?? nobody,
     known: true,
     purpose: purpose ?? "",
     verb: "",

@@ -129,7 +129,7 @@ export class Verdicts {
     checkState(finding, expected, asked.state);
     checkSeen(finding, asked.seen);
     // What takes long first: others may judge meanwhile.
-    const said = await this.#said(finding, asked, reviewer);
+    const { isOthers, ...said } = await this.#said(finding, asked, reviewer);
     const key = `finding/${id}`;
     return facts.ledger.inTurn(key, async () => {
       const revision = facts.registry.finding(id)?.revision ?? 0;
@@ -145,6 +145,7 @@ export class Verdicts {
         by,
         at: new Date(this.#deps.clock.wall()).toISOString(),
         grants,
+        ...calibrating(finding, asked.state, isOthers),
       };
       const change = asked.state === "open" ? "finding_reopened" : `finding_${asked.state}`;
       await facts.ledger.commit([{ key, expected, value, by, reason: asked.reason, change }]);
@@ -168,18 +169,19 @@ export class Verdicts {
     return this.#grant(finding, one, reason, reviewer.id);
   }
 
+  /** @returns with `isOthers`: some of it was neither asked for by the reviewer, nor for the reviewer */
   async #said(
     finding: Finding,
     { state, propose = "allow", keep_out = "suspend" }: JudgeFinding,
     reviewer: Reviewer,
-  ): Promise<Pick<FindingState, "teaches" | "kept_out" | "proposal">> {
+  ): Promise<Pick<FindingState, "teaches" | "kept_out" | "proposal"> & { isOthers: boolean }> {
     const { recordsOf, actOf } = this.#deps;
-    const nothing = { teaches: [], kept_out: null, proposal: null };
+    const nothing = { teaches: [], kept_out: null, proposal: null, isOthers: true };
     if (state === "expected") {
       // Those that were seen: more may have come while they were read.
       const records = (await recordsOf(finding, RECORDS_MAX)).slice(0, finding.actions.all);
       const judged = records.flatMap(({ record }) => (isJudged(record) && !isOwn(record, finding.agent, reviewer) ? [record] : []));
-      return { ...nothing, teaches: distinct(judged.flatMap((record) => actOf(record) ?? [])) };
+      return { ...nothing, isOthers: judged.length > 0, teaches: distinct(judged.flatMap((record) => actOf(record) ?? [])) };
     }
     if (state === "misuse" && finding.agent !== null) return { ...nothing, kept_out: keep_out === "revoke" ? "revoked" : "suspended" };
     if (state !== "policy_gap") return nothing;
@@ -311,6 +313,17 @@ function checkState({ state, revision }: Finding, expected: number, next: Findin
   const may = FINDING_STATES.filter((one) => NEXT[state].includes(one));
   const expectedText = `${may.map((one) => `\`${one}\``).join(" or ")}, since it is \`${state}\``;
   throw new Problem("finding_state", { field: "/state", expected: expectedText });
+}
+
+/** Returns how a verdict moves its purpose's thresholds; a reopened finding takes back what its verdict moved. */
+function calibrating({ about, purpose, verdict }: Finding, state: FindingStateName, isOthers: boolean): Pick<FindingState, "calibrates"> {
+  if (about !== "behavior" || purpose === null) return {};
+  if (state === "expected" && isOthers) return { calibrates: { purpose, expected: 1, misuse: 0 } };
+  if (state === "misuse") return { calibrates: { purpose, expected: 0, misuse: 1 } };
+  const before = verdict?.calibrates;
+  return state !== "open" || before === undefined
+    ? {}
+    : { calibrates: { purpose, expected: 0 - before.expected, misuse: 0 - before.misuse } };
 }
 
 type VerdictRecord = Extract<FoundRecord["record"], { answer: unknown }>;

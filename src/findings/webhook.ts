@@ -21,6 +21,8 @@ export interface WebhookOptions extends RetryOptions {
   secret_file?: string;
   /** Address of the console, for links. Left out: nothing is linked. */
   console_url?: string;
+  /** True for a button that approves an action that waits; for Slack. @default false */
+  buttons?: boolean;
   /** True to tell only of actions that wait, and of verdicts on them. @default false */
   waiting_only?: boolean;
 }
@@ -163,9 +165,9 @@ export class Webhook {
 
   /** @throws Error of the file of secrets */
   #messageOf(news: News): { body: Buffer; headers: Record<string, string> } {
-    const { format = "standard", secret_file = "", console_url = null } = this.#options;
+    const { format = "standard", secret_file = "", console_url = null, buttons = false } = this.#options;
     if (format === "pagerduty") return { body: bodyOf(pagerDutyEvent(news, console_url, readToken(secret_file))), headers: {} };
-    const body = bodyOf(messageOf(format, news, console_url));
+    const body = bodyOf(messageOf(format, news, console_url, buttons));
     if (format !== "standard") return { body, headers: {} };
     return { body, headers: signedHeaders(idOf(news), this.#system.clock.wall(), body, readSecrets(readText(secret_file))) };
   }

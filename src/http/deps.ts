@@ -8,7 +8,7 @@ import type { OwnRecords } from "../audit/own_records.js";
 import type { FleetRecords } from "./fleet_records.js";
 import type { FollowedFleet } from "./fleet_stream.js";
 import type { RecordSearch } from "../records/search.js";
-import type { BundlesAnswer, PolicyIdentity, PublishAnswer, Scope } from "../contract/index.js";
+import type { BundlesAnswer, PolicyIdentity, PublishAnswer, PurposeThresholds, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Observer } from "../decision/observe.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
@@ -116,6 +116,8 @@ export interface HttpDeps extends SensingRoom {
   cluster?: ClusterRoom | undefined;
   flights: Flights;
   profile: ProfileRoom;
+  /** Returns the thresholds of the active bundle's purposes; none without a bundle. */
+  thresholds: () => readonly PurposeThresholds[];
   events: EventStreams;
   bundles: BundlesPort;
   bundleWaiters: BundleWaiters;

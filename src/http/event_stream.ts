@@ -32,6 +32,8 @@ export interface Subscription {
 }
 
 export interface StreamedChange {
+  /** Key that it belongs to; null: it is no change of facts. */
+  key: string | null;
   /** Null for what has none: a change that isn't durable, another policy. */
   revision: number | null;
   /** Null: it concerns nobody. */
@@ -129,14 +131,15 @@ export class EventStream extends Pushed {
     return this.#subscription.values;
   }
 
-  /** Takes what concerns it of what has just happened. */
-  take(batch: EventBatch): void {
-    if (!this.#begun || this.over) return;
+  /** Takes what concerns it of what has just happened. @returns what it was sent, or has in its queue */
+  take(batch: EventBatch): readonly StreamedChange[] {
+    if (!this.#begun || this.over) return [];
     // While it catches up, what is durable is still to be read; what isn't is in no store.
     const fresh = batch.told.filter(({ revision }) => revision === null || (this.#live && revision > this.cursor));
-    this.#send(batch, fresh);
+    const sent = this.#send(batch, fresh);
     if (this.#live) this.cursor = Math.max(this.cursor, batch.to ?? 0);
     for (const { revoked } of batch.told) if (revoked !== null) this.revoked(revoked);
+    return sent;
   }
 
   /** Takes what concerns it of what was read from the store. */
@@ -198,19 +201,20 @@ export class EventStream extends Pushed {
     return this.#sent === null ? "" : String(Math.max(this.cursor, this.#sent));
   }
 
-  #send(batch: EventBatch, told: readonly StreamedChange[]): void {
+  #send(batch: EventBatch, told: readonly StreamedChange[]): readonly StreamedChange[] {
     const { chain, sight, values } = this.#subscription;
     const concerned = told.filter(
       ({ text, reach }) =>
         values !== null || (text !== null && (reach === null || (chain === null ? reach.concerns(sight) : reach.hits(chain)))),
     );
-    if (concerned.length === 0) return;
+    if (concerned.length === 0) return concerned;
     const last = concerned.findLast(({ revision }) => revision !== null)?.revision ?? null;
     if (last !== null) this.#sentTo(last);
     const unnamed = (one: StreamedChange): boolean => one.unnamed !== null && one.reach?.isNamedTo(sight) === false;
     if (values !== null) this.#put(batch.valuesOf(concerned), concerned.length);
     else if (!concerned.some(unnamed)) this.#put(batch.textOf(concerned), concerned.length);
     else this.#put(joined(concerned.map((one) => (unnamed(one) ? one.unnamed : one.text))), concerned.length);
+    return concerned;
   }
 
   #sentTo(revision: number): void {

@@ -20,7 +20,9 @@ import type { Commands } from "../facts/commands.js";
 import { HandedOn, Reach, type ReachedTask } from "../facts/reach.js";
 import { split, type Notice } from "../facts/registry.js";
 import type { Change } from "../store/store.js";
+import type { FactFollowers } from "../facts/holding.js";
 import type { Clock, Timers } from "../system/index.js";
+import { Recent } from "../system/recent.js";
 import { EventBatch, EventStream, textOf, type EventLimits, type Subscription, type StreamedChange } from "./event_stream.js";
 import { Followers } from "./stream_followers.js";
 
@@ -44,6 +46,8 @@ const PAGE = 100;
 /** After a whole page: whoever has missed a million changes leaves most of the time to decisions. */
 const PAGE_PAUSE_MS = 2;
 const STORE_RETRY_MS = 250;
+/** Changes of which it is remembered how many streams were sent them: an answer asks for its own within seconds. */
+const COUNTED_MAX = 2000;
 /** Changes that don't narrow; all others may. */
 const WIDENS: ReadonlySet<string> = new Set([
   "agent_created",
@@ -57,12 +61,14 @@ const WIDENS: ReadonlySet<string> = new Set([
   "revocation_lifted",
 ]);
 
-export class EventStreams {
+export class EventStreams implements FactFollowers {
   readonly #deps: EventStreamsDeps;
   readonly #handedOn: HandedOn;
   readonly #streams: Followers<EventStream>;
   /** Changes by key that hold and aren't durable: new subscribers have to receive them too. */
   readonly #held = new Map<string, Notice>();
+  /** Streams that were sent what holds of a key and wasn't durable. */
+  readonly #counts = new Recent<number>(COUNTED_MAX);
   #fresh: (Notice | { policy: PolicyIdentity })[] = [];
   /** Streams of values by their ids; only in a cluster. */
   readonly #byId = new Map<string, EventStream>();
@@ -117,6 +123,11 @@ export class EventStreams {
     else echoTo(stream, nonce);
   }
 
+  /** Number of streams to which the last change of a key that narrowed has been sent so far. */
+  told(key: string): number {
+    return this.#counts.get(key) ?? 0;
+  }
+
   /** Tells everyone that another bundle decides from now on. */
   policyActivated(policy: PolicyIdentity): void {
     this.#plan({ policy });
@@ -131,8 +142,10 @@ export class EventStreams {
   /** Receives a change in its own turn, which nothing here may hold up. */
   #take(notice: Notice): void {
     if (notice.key.startsWith("task/")) this.#handedOn.add(notice.value as unknown as ReachedTask & { parent: string | null });
-    if (notice.revision === null) this.#held.set(notice.key, notice);
-    else if (!this.#deps.commands.registry.isHeld(notice.key)) this.#held.delete(notice.key);
+    if (notice.revision === null) {
+      this.#held.set(notice.key, notice);
+      this.#counts.set(notice.key, 0);
+    } else if (!this.#deps.commands.registry.isHeld(notice.key)) this.#held.delete(notice.key);
     this.#plan(notice);
   }
 
@@ -154,7 +167,7 @@ export class EventStreams {
     this.#echoes = [];
     const streams = [...this.#streams];
     const some = (): void => {
-      for (const stream of streams.splice(0, AT_ONCE)) stream.take(batch);
+      for (const stream of streams.splice(0, AT_ONCE)) this.#hand(stream, batch);
       if (streams.length > 0) {
         this.#later(some);
         return;
@@ -169,6 +182,10 @@ export class EventStreams {
     some();
   }
 
+  #hand(stream: EventStream, batch: EventBatch): void {
+    for (const { key, revision } of stream.take(batch)) if (key !== null && revision === null) this.#counts.set(key, this.told(key) + 1);
+  }
+
   #begin(stream: EventStream): void {
     const { registry } = this.#deps.commands;
     const now = registry.revision;
@@ -179,7 +196,7 @@ export class EventStreams {
     // First of all what has to stop something now; its durable event is still to come.
     for (const [key, notice] of this.#held) {
       if (!registry.isHeld(key)) this.#held.delete(key);
-      else stream.take(this.#batch([notice]));
+      else this.#hand(stream, this.#batch([notice]));
     }
     if (snapshot) {
       void this.#snapshot(stream, now);
@@ -296,11 +313,11 @@ export class EventStreams {
     if ("policy" in fresh) {
       const { bundle, revision, sequence, digest } = fresh.policy;
       const text = textOf("policy", { bundle, revision, sequence, digest }, null);
-      return { revision: null, text, unnamed: null, fact: null, reach: null, revoked: null };
+      return { key: null, revision: null, text, unnamed: null, fact: null, reach: null, revoked: null };
     }
     const { key, change, revision, time } = fresh;
     const reach = Reach.of(fresh, this.#deps.commands.registry, this.#handedOn);
-    if (reach === null) return { revision, text: null, unnamed: null, fact: () => factText(fresh, revision), reach, revoked: null };
+    if (reach === null) return { key, revision, text: null, unnamed: null, fact: () => factText(fresh, revision), reach, revoked: null };
     const { scope, of, work } = reach;
     const narrows = !WIDENS.has(change);
     const data: ChangeEvent = { revision, durable: revision !== null, change, narrows, key, scope, of, ...work, time };
@@ -309,7 +326,7 @@ export class EventStreams {
     const unnamed = scope === "principal" ? textOf("change", this.#withoutName(data), revision) : null;
     const text = unnamed !== null && this.#deps.masksPrincipals() ? unnamed : named;
     // The id comes with the last of the two: who has the one without the other is told both again.
-    return { revision, text, unnamed, fact: () => factText(fresh, null), reach, revoked };
+    return { key, revision, text, unnamed, fact: () => factText(fresh, null), reach, revoked };
   }
 
   /** Returns an event about a person with a digest for the name. Its key is this service's and forgotten with it, so no name can be tried. */

@@ -31,7 +31,14 @@ export interface Observed {
   facts_revision: number;
   facts_stale: boolean;
   /** Null for a service that decides alone. */
-  cluster: { lease_left_ms: number; live: number; silent: number; bundles: number } | null;
+  cluster: {
+    lease_left_ms: number;
+    live: number;
+    silent: number;
+    bundles: number;
+    feeds: readonly { name: string; silent_ms: number | null }[];
+    uncopied: number;
+  } | null;
   everything_revoked: boolean;
   store_healthy: boolean;
   log_healthy: boolean;
@@ -317,6 +324,14 @@ export class Metrics {
     gauge("remit_published_records", "Records that are published as files; 0: none", ({ published }) => published?.size ?? 0);
     gauge("remit_publish_failing", "1 while the log can't be published as files", ({ published }) => Number(published?.failing ?? false));
     gauge("remit_record_followers", "Who follow records now", ({ record_followers }) => record_followers);
+    const ofFeeds = ofNamed("feed", ({ cluster }) => cluster?.feeds ?? []);
+    ofFeeds(
+      Gauge,
+      "remit_feed_silent_seconds",
+      "Since a feed of the cluster has brought a tick of this node; +Inf before the first",
+      ({ silent_ms }) => (silent_ms ?? Infinity) / 1000,
+    );
+    gauge("remit_restrictions_uncopied", "Restrictions that the cluster's second feed lacks", ({ cluster }) => cluster?.uncopied ?? 0);
     const ofBounds = (name: string, help: string, read: (bound: Bound) => number): void => {
       const made: Prom.Gauge<"bound"> = new Gauge({
         ...{ name, help, registers, labelNames: ["bound"] as const },

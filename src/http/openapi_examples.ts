@@ -16,7 +16,7 @@ const POLICY = { bundle: "customer_support", revision: "2027-03-01", sequence: 1
 const revisions = { revision: 58, facts_revision: 58 };
 const page = (item: unknown): object => ({ items: [item], next: null, facts_revision: 58 });
 const because = { reason: "incident 12" };
-const holds = { in_force: "node", durable: true, problem: null };
+const holds = { in_force: "node", durable: true, problem: null, told: 3, waited_ms: 4.2 };
 
 const asked = {
   ...{ agent: "support-7", purpose: "customer_support", task: "T-1", verb: "read" },
@@ -343,6 +343,17 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
       },
     },
   },
+  getBehaviorThresholds: {
+    answer: {
+      items: [
+        {
+          ...{ purpose: "customer_support", expected: 3, misuse: 0, score: 0.3 },
+          ...{ log: { at: 25, before: 28 }, flag: { at: 60, before: 62 }, hold: { at: 60, before: 62 }, narrow: { at: 60, before: 62 } },
+          suspend: { at: 85, before: 86 },
+        },
+      ],
+    },
+  },
   rollBackProfile: { request: { to: TIME, ...because }, answer: { agent: "support-7", to: TIME } },
   revoke: { request: { scope: { agent: "support-7" }, ...because }, answer: { ...revocation, ...holds } },
   listRevocations: { answer: page(revocation) },
@@ -355,8 +366,12 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
   },
   getCluster: {
     answer: {
-      ...{ name: "support", node: "a", incarnation: "01a22683-8654-7c00-8000-000000000000", lease_ms: 12_000, nodes_max: 3 },
-      ...{ lease_left_ms: 11_400, ended: null, facts_revision: 58, chain: "0".repeat(64), nodes: [], silent: [] },
+      ...{ name: "support", node: "a", incarnation: "01a22683-8654-7c00-8000-000000000000", lease_ms: 2000, nodes_max: 3 },
+      ...{ lease_left_ms: 1840, ended: null, facts_revision: 58, chain: "0".repeat(64), nodes: [], silent: [] },
+      feeds: [
+        { feed: "facts", leader: "n1", silent_ms: 140 },
+        { feed: "restrictions", leader: "n2", silent_ms: 139 },
+      ],
       bundles: { same: true, differ_ms: null, running: [{ digest: DIGEST, nodes: ["a", "b", "c"], since: TIME }] },
     },
   },

@@ -32,6 +32,8 @@ export const recordQuery = {
   agent: text("Of this agent", NAME_MAX),
   purpose: text("For this purpose", NAME_MAX),
   task: text("On this task", NAME_MAX),
+  principal: text("For this person; where the policy masks persons, the mask that the records have"),
+  owner: text("By agents of this owner, as the policy read it; what the service refused before any policy names none"),
   verb: text("With this verb", NAME_MAX),
   type: text("On resources of this type", NAME_MAX),
   resource: text("On the resource with this id"),

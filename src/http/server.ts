@@ -10,7 +10,7 @@ import { Problem } from "../contract/index.js";
 import { Bag } from "../system/bag.js";
 import type { Timers } from "../system/index.js";
 import { isPaced } from "./chunks.js";
-import { Connections } from "./connections.js";
+import { Connections } from "../system/connections.js";
 import type { HttpDeps } from "./deps.js";
 import { frontOf, routeFor, spokesman, type FrontRoute } from "./front.js";
 import { guard } from "./guard.js";
@@ -36,7 +36,7 @@ import { healthz } from "./routes/healthz.js";
 import { metrics } from "./routes/metrics.js";
 import { getNarrowing, getNarrowings, liftNarrowing, postNarrowing } from "./routes/narrowings.js";
 import { getTransmitters, postSet } from "./routes/security_events.js";
-import { getAgentProfile, rollBackProfile } from "./routes/profiles.js";
+import { getAgentProfile, getBehaviorThresholds, rollBackProfile } from "./routes/profiles.js";
 import { postNotice } from "./routes/notices.js";
 import { postObserve } from "./routes/observe.js";
 import { opaRoutes } from "./routes/opa.js";
@@ -113,7 +113,7 @@ const FACTS = [
   ...[postAgents, getAgents, getAgent, patchAgent],
   ...[postTasks, getTasks, getTask, patchTask, postTaskToken],
   ...[postGrants, getGrants, getGrant, patchGrant],
-  ...[getNarrowings, getNarrowing, postNarrowing, liftNarrowing, getAgentProfile, rollBackProfile],
+  ...[getNarrowings, getNarrowing, postNarrowing, liftNarrowing, getAgentProfile, rollBackProfile, getBehaviorThresholds],
   // Those of everything first: a route, and what a path allows, is the first that fits.
   ...[postRevocations, getRevocations],
   ...[getRevocationOfEverything, liftRevocationOfEverything, getRevocation, liftRevocation],

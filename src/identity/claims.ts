@@ -19,7 +19,7 @@ const Claims = Type.Object({
   /** RFC 8693, section 4.2; some issuers write a list. */
   scope: Type.Optional(Type.Union([Type.String(), Type.Array(Type.String())])),
 });
-export type TokenClaims = Static<typeof Claims> & { act?: unknown; cnf?: unknown };
+export type TokenClaims = Static<typeof Claims> & { act?: unknown; auth_time?: unknown; cnf?: unknown };
 
 /** The claim in which an issuer names the client that a token was issued to: of OpenID Connect, RFC 9068, Okta and Entra. */
 export type ClientClaim = "azp" | "client_id" | "cid" | "appid";
@@ -33,6 +33,11 @@ const isActor = ajv.compile<Static<typeof Actor> & { act?: unknown }>(Actor);
 
 export function audiences({ aud }: TokenClaims): readonly string[] {
   return typeof aud === "string" ? [aud] : aud;
+}
+
+/** Milliseconds since the epoch of the sign-in that a token comes from (OpenID Connect Core 1.0, section 2); null if it doesn't say. */
+export function signInOf({ auth_time }: TokenClaims): number | null {
+  return typeof auth_time === "number" && auth_time >= 0 && auth_time <= SECONDS_MAX ? auth_time * 1000 : null;
 }
 
 export function tokenUse({ jti, iat, exp }: { jti?: string; iat?: number; exp: number }): TokenUse {

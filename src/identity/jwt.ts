@@ -8,7 +8,7 @@ import { hash } from "node:crypto";
 import { Problem, isCanonicalId, type Scope } from "../contract/index.js";
 import type { AgentProof, Caller, Identity, TaskProof, TokenSubject } from "../decision/ports.js";
 import type { Clock } from "../system/index.js";
-import { actorsOf, audiences, clientOf, isClaims, tokenUse, type ClientClaim, type TokenClaims } from "./claims.js";
+import { actorsOf, audiences, clientOf, isClaims, signInOf, tokenUse, type ClientClaim, type TokenClaims } from "./claims.js";
 import { checkSigned, readCompact, type CompactLimits, type TokenHeader } from "./compact.js";
 import { expired, invalid, type TokenField } from "./faults.js";
 import { KeyRefused, type KeySet, type TokenKey } from "./keys.js";
@@ -53,7 +53,10 @@ export interface IdentityOptions extends CompactLimits {
   token_lifetime_max_s: number;
   cached_tokens_max: number;
   actors_max: number;
-  /** The rights of each caller; one that isn't named may ask for nothing. Left out: every caller may ask for everything. */
+  /**
+   * The rights of each caller, or of every caller of an issuer by `<name>:*`, whose own entry goes before it; one that isn't named may ask
+   * for nothing. Left out: every caller may ask for everything.
+   */
   callers?: Readonly<Record<string, CallerRights>> | undefined;
   /** Refuses keys made for development. */
   production: boolean;
@@ -79,6 +82,9 @@ const BEARER = /^bearer +/i; // RFC 7235, section 2.1: the scheme's case doesn't
  */
 const TYPE = /^(?:(?:application\/)?(?:at\+)?jwt|jose)?$/i;
 
+/** Stands behind an issuer's name for all of its callers. */
+const ALL_OF_ISSUER = ":*";
+
 interface Rights {
   agents: ReadonlySet<string> | null;
   purposes: ReadonlySet<string> | null;
@@ -93,6 +99,8 @@ export class JwtIdentity implements Identity {
   readonly #callers: Use<Caller>;
   readonly #agents: Use<AgentProof>;
   readonly #rights: ReadonlyMap<string, Rights> | null;
+  /** Names of issuers whose callers have them before their subjects. */
+  readonly #names: ReadonlySet<string>;
   /**
    * The last token and its digest: a request's is asked for several times, and comparing costs less than hashing. Its text is here until the
    * next one comes, as it is in the buffers of its connection: whoever reads this memory reads requests. Nothing writes it anywhere.
@@ -123,6 +131,7 @@ export class JwtIdentity implements Identity {
       verified: new VerifiedTokens(cached_tokens_max, clock),
       read: (claims, issuer) => this.#agentOf(claims, issuer),
     };
+    this.#names = new Set(options.issuers.flatMap(({ audience, name }) => (audience.callers === undefined ? [] : (name ?? []))));
     const set = (names: readonly string[] | undefined): Set<string> | null => (names === undefined ? null : new Set(names));
     this.#rights =
       options.callers === undefined
@@ -166,7 +175,7 @@ export class JwtIdentity implements Identity {
 
   /** The agents and purposes that a caller may ask for; null: any. */
   rightsOf(caller: Pick<Caller, "id">): Rights {
-    return this.#rights === null ? ANY : (this.#rights.get(caller.id) ?? NONE);
+    return this.#rights === null ? ANY : (this.#rights.get(this.#entryOf(caller.id)) ?? NONE);
   }
 
   rolesOf({ id }: Pick<Caller, "id">): ReadonlySet<string> {
@@ -207,7 +216,16 @@ export class JwtIdentity implements Identity {
 
   #givenTo(id: string): CallerRights {
     const { callers = {} } = this.#options;
-    return (Object.hasOwn(callers, id) ? callers[id] : undefined) ?? {};
+    const entry = this.#entryOf(id);
+    return (Object.hasOwn(callers, entry) ? callers[entry] : undefined) ?? {};
+  }
+
+  /** Returns the name of the entry of `callers` that counts for a caller: its own, or that of all callers of its issuer. */
+  #entryOf(id: string): string {
+    const { callers = {} } = this.#options;
+    const name = id.slice(0, Math.max(0, id.indexOf(":")));
+    // No name has a colon: what is before the first one is the issuer's, or a subject's own where no issuer has a name.
+    return Object.hasOwn(callers, id) || !this.#names.has(name) ? id : `${name}${ALL_OF_ISSUER}`;
   }
 
   #prove<T>(token: string, use: Use<T>): T | Promise<T> {
@@ -264,10 +282,12 @@ export class JwtIdentity implements Identity {
     if (trust_domain !== undefined && trustDomainOf(sub) !== trust_domain) throw invalid("spiffe", "authorization");
     // A caller answers for what it asks; who acts in its name would be on no record.
     if (act !== undefined) throw invalid("actors", "authorization");
+    const signed_in_ms = signInOf(claims);
+    if (signed_in_ms !== null && signed_in_ms > this.#clock.wall() + this.#options.leeway_s * 1000) throw invalid("start", "authorization");
     const id = name === undefined ? sub : `${name}:${sub}`;
     const scopes = this.#givenTo(id).scopes ?? namedScopes(claims, rules);
     if (scopes === null) throw invalid("claims", "authorization");
-    return { id, scopes: capped(scopes, rules), token: tokenUse(claims) };
+    return { id, scopes: capped(scopes, rules), token: tokenUse(claims), ...(signed_in_ms !== null && { signed_in_ms }) };
   }
 
   #agentOf(claims: TokenClaims, { issuer, trust_domain, actor_claim }: Issuer): AgentProof {

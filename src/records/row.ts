@@ -26,6 +26,8 @@ export interface RecordRow {
   agent: string | null;
   purpose: string | null;
   task: string | null;
+  principal: string | null;
+  owner: string | null;
   verb: string | null;
   type: string | null;
   resource: string | null;
@@ -64,6 +66,8 @@ const NOTHING: RecordRow = {
   agent: null,
   purpose: null,
   task: null,
+  principal: null,
+  owner: null,
   verb: null,
   type: null,
   resource: null,
@@ -102,15 +106,19 @@ export function rowOf(record: unknown, beside: unknown = null): RecordRow {
   };
 }
 
-function judged(row: RecordRow, { answer, input, outcome, request }: Members, beside: unknown): RecordRow {
+function judged(row: RecordRow, { answer, floor, input, outcome, request }: Members, beside: unknown): RecordRow {
   const { decision, proceed, finding, policy, reasons, valid_for_ms, decision_id } = objectOf(answer);
   const { agent, purpose, task, verb, resource } = requestOf(input, request) ?? actionIn(beside) ?? {};
   const { type, id } = objectOf(resource);
+  const facts = objectOf(objectOf(input ?? objectOf(beside)["input"])["facts"]);
+  const refused = objectOf(objectOf(floor ?? objectOf(beside)["floor"])["task"]);
   return {
     ...row,
     agent: text(agent),
     purpose: text(purpose),
     task: text(task),
+    principal: text(facts["principal"]) ?? text(refused["principal"]),
+    owner: text(objectOf(facts["agent"])["owner"]),
     verb: text(verb),
     type: text(type),
     resource: text(id),

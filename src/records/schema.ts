@@ -2,7 +2,7 @@
 import { RECORD_BYTES_MAX, RECORD_KINDS, SEVERITIES } from "../contract/index.js";
 
 /** Goes up when a column is added, dropped or made from something else: files of another version are made again. */
-export const SCHEMA_VERSION = 1;
+export const SCHEMA_VERSION = 2;
 
 export type Shape =
   "VARCHAR" | "BIGINT" | "DOUBLE" | "BOOLEAN" | "JSON" | "MAP(VARCHAR, DOUBLE)" | readonly [Shape] | { readonly [name: string]: Shape };
@@ -41,6 +41,7 @@ export const RECORD_SHAPE = {
   decision_id: "VARCHAR",
   engine: { origin: "VARCHAR" },
   finding: "JSON",
+  floor: { task: { principal: "VARCHAR" } },
   grant: "JSON",
   import: "JSON",
   input: {
@@ -105,7 +106,12 @@ export const RECORD_COLUMNS: readonly ColumnOfRecords[] = [
   ),
   column("version", "VARCHAR", "coalesce(input.facts.agent.version, act.version)", "Version of the agent"),
   column("owner", "VARCHAR", "input.facts.agent.owner", "Owner of the agent"),
-  column("principal", "VARCHAR", "input.facts.principal", "Person for whom it acted; masked as in the record"),
+  column(
+    "principal",
+    "VARCHAR",
+    "coalesce(input.facts.principal, floor.task.principal)",
+    "Person for whom it acted, or would have; masked as in the record",
+  ),
   column(
     "purpose",
     "VARCHAR",

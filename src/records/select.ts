@@ -24,6 +24,8 @@ const EQUAL = {
   agent: "agent",
   purpose: "purpose",
   task: "task",
+  principal: "principal",
+  owner: "owner",
   verb: "verb",
   type: "type",
   resource: "resource",

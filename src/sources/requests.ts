@@ -2,7 +2,7 @@
 import { Agent as HttpAgent, request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { Timers } from "../system/index.js";
-import { isPrivate, literalAddress, publicLookup } from "./addresses.js";
+import { isPrivate, literalAddress, publicLookup } from "../system/addresses.js";
 
 export interface RequestsOptions {
   /** True if private addresses may be asked. */

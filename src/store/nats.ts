@@ -6,11 +6,14 @@ import { randomUUID } from "node:crypto";
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { connect, headers, type MsgHdrs, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
+import { without } from "../system/without.js";
 import { FeedFollowers } from "./followers.js";
-import { NatsFeed, StreamReader, WRITE_ID, type FeedUnreadable, type Item } from "./nats_feed.js";
+import { NatsCopies } from "./nats_copies.js";
+import { NatsFeed, StreamReader, WRITE_ID, factsStream, type FeedUnreadable, type Item } from "./nats_feed.js";
 import { subjectsOf, type KeySubjects } from "./nats_keys.js";
-import { checkQuery, checkedCall, type NewRow, type NewRows } from "./rows.js";
-import { StoreConflict, StoreUnavailable, StoreUnsure, isChange } from "./store.js";
+import { idOf, isNotFound, streamOf } from "./nats_streams.js";
+import { changeOf, checkQuery, checkedCall, type NewRow, type NewRows } from "./rows.js";
+import { StoreConflict, StoreInvalid, StoreUnavailable, StoreUnsure, isChange } from "./store.js";
 import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
 
 export interface NatsStoreOptions {
@@ -23,6 +26,10 @@ export interface NatsStoreOptions {
   marks_kept_s: number;
   /** Time that a write waits for its outcome. */
   unsure_after_ms: number;
+  /** Kinds of keys that guards may name, such as `agent`. */
+  guarded: readonly string[];
+  /** Returns true for changes that the second feed carries too. */
+  isCopied: (change: Change) => boolean;
 }
 
 export interface NatsStoreEvents {
@@ -36,7 +43,8 @@ export interface NatsStoreEvents {
 const REQUEST_MS = 2000;
 const RETRY_MS = 100;
 const WRITES_AT_ONCE = 16;
-const CREATE_TRIES = 20;
+/** Attempts of a write, between any two of which another key of its kind has changed, before it waits a moment. */
+const KIND_TRIES = 4;
 const PING_MS = 1000;
 const PINGS_LOST_MAX = 2;
 const RECONNECT_MS = 50;
@@ -50,6 +58,14 @@ interface Ack {
   seq?: number;
   count?: number;
   error?: { code: number; err_code?: number; description?: string };
+}
+
+/** Streams of both feeds as the servers have them. */
+export interface StreamsSeen {
+  /** False if one was deleted or replaced. */
+  areSame: boolean;
+  /** Servers that lead them, first that of all facts; null without a leader. */
+  leaders: [facts: string | null, copies: string | null];
 }
 
 type WriteResult = { revisions: number[] } | "conflict" | "closed";
@@ -70,6 +86,8 @@ export class NatsStore implements Store {
   readonly id: string;
   /** Sequence that the stream had reached when it was opened. */
   readonly opened_at: number;
+  /** Second feed, on a stream that another server leads. */
+  readonly copies: NatsCopies;
   /** Sequence of the last change of each kind that came by the feed, to say what a guard expects. */
   readonly #lastOfKind = new Map<string, number>();
   readonly #writing = new Set<Promise<unknown>>();
@@ -99,8 +117,8 @@ export class NatsStore implements Store {
     try {
       const jsm = await jetstreamManager(connection, { timeout: REQUEST_MS, checkAPI: false });
       const subjects = subjectsOf(options.name);
-      const info = await streamOf(jsm, timers, options, subjects);
-      const reader = new StreamReader(jsm, info.config.name, subjects);
+      const info = await streamOf(jsm, timers, options, { name: `REMIT_${options.name}`, subjects, isBatched: true });
+      const reader = new StreamReader(jsm, factsStream(info.config.name, subjects));
       const kinds = new Map<string, number>();
       let revision = 0;
       for await (const items of reader.between(0, info.state.last_seq))
@@ -109,7 +127,9 @@ export class NatsStore implements Store {
           revision = content.revision;
           kinds.set(kindOf(content.key), revision);
         }
-      return new NatsStore(options, timers, events, { connection, jsm, subjects, info, reader, revision, kinds });
+      const opened = { connection, jsm, subjects, info, reader, revision, kinds };
+      const copies = await NatsCopies.open(options, { connection, jsm }, timers);
+      return new NatsStore(options, timers, events, { ...opened, copies });
     } catch (cause) {
       await connection.close();
       throw cause instanceof StoreUnavailable ? cause : new StoreUnavailable(messageOf(cause));
@@ -128,6 +148,7 @@ export class NatsStore implements Store {
       reader: StreamReader;
       revision: number;
       kinds: Map<string, number>;
+      copies: NatsCopies;
     },
   ) {
     this.#options = options;
@@ -138,12 +159,16 @@ export class NatsStore implements Store {
     this.#subjects = opened.subjects;
     this.#stream = opened.info.config.name;
     this.#reader = opened.reader;
+    this.copies = opened.copies;
+    this.copies.broken = (cause) => {
+      this.#break(cause);
+    };
     this.#revision = opened.revision;
     this.id = idOf(opened.info);
     this.opened_at = opened.info.state.last_seq;
     for (const [kind, last] of opened.kinds) this.#lastOfKind.set(kind, last);
     this.#followers = new FeedFollowers((after, limit) => this.changes(after, limit), timers);
-    this.#feed = new NatsFeed(this.#connection, this.#reader, this.#subjects, timers, this.opened_at, {
+    this.#feed = new NatsFeed(this.#connection, this.#reader, timers, this.opened_at, {
       take: (items) => {
         this.#take(items);
       },
@@ -169,6 +194,8 @@ export class NatsStore implements Store {
 
   async write(writes: readonly Write[], guard?: Guard): Promise<number[]> {
     const call = checkedCall(writes, guard);
+    if (guard !== undefined && !this.#options.guarded.includes(guard.prefix.slice(0, -1)))
+      throw new StoreInvalid("/guard/prefix", `one of ${this.#options.guarded.join("/, ")}/`);
     this.#needHealth();
     const id = randomUUID();
     const settled = this.#inOrder(call, id);
@@ -229,15 +256,20 @@ export class NatsStore implements Store {
     this.#state = "closed";
     await Promise.race([Promise.allSettled(writing), within]);
     this.#feed.close();
+    this.copies.close();
     await this.#connection.close();
   }
 
-  /** Looks whether the stream is still the one that was opened. @throws StoreUnavailable if nobody can say */
-  async isSame(): Promise<boolean> {
+  /**
+   * Looks whether the streams are still those that were opened, and which servers lead them.
+   * @throws StoreUnavailable if nobody can say
+   */
+  async look(): Promise<StreamsSeen> {
     try {
-      return idOf(await this.#jsm.streams.info(this.#stream)) === this.id;
+      const [facts, copies] = await Promise.all([this.#jsm.streams.info(this.#stream), this.copies.look()]);
+      return { areSame: idOf(facts) === this.id && copies.isSame, leaders: [facts.cluster?.leader ?? null, copies.leader] };
     } catch (cause) {
-      if (isNotFound(cause)) return false;
+      if (isNotFound(cause)) return { areSame: false, leaders: [null, null] };
       throw new StoreUnavailable(messageOf(cause));
     }
   }
@@ -318,13 +350,40 @@ export class NatsStore implements Store {
     if (outcome === "conflict") throw await this.#conflict(call);
     const { revisions } = outcome;
     this.#revision = Math.max(this.#revision, ...revisions.slice(-1));
+    for (const [i, revision] of revisions.entries()) {
+      const row = call.rows[i];
+      const change = row && changeOf({ ...without(row, "expected"), revision });
+      if (change !== undefined && this.#options.isCopied(change)) this.copies.copy(change);
+    }
     return revisions;
   }
 
-  async #publish({ rows, guard }: NewRows, id: string): Promise<PublishResult> {
-    const guarded = guard === null ? null : this.#guarded(guard);
-    if (guarded === "broken") return "conflict";
-    if (guarded !== null && !(await this.#areLast(rows))) return "conflict";
+  /**
+   * The server compares a kind with what is stored, and not with what is under way on keys of it; with writes under way that are compared
+   * by the kind too it does. So each write of a kind that guards name is compared so, whether or not it has a guard itself.
+   */
+  async #publish(call: NewRows, id: string): Promise<PublishResult> {
+    const { rows, guard } = call;
+    const kind = this.#options.guarded.find((one) => rows.some(({ key }) => kindOf(key) === one));
+    if (guard !== null) {
+      const guarded = this.#guarded(guard);
+      if (guarded === "broken" || !(await this.#areLast(rows))) return "conflict";
+      return await this.#send(call, id, guarded);
+    }
+    if (kind === undefined) return await this.#send(call, id, null);
+    const subject = this.#subjects.ofKind(`${kind}/`) ?? "";
+    for (let tries = 0; tries < KIND_TRIES; tries++) {
+      const last = (await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: subject }))?.seq ?? 0;
+      if (!(await this.#areLast(rows))) return "conflict";
+      const outcome = await this.#send(call, id, { subject, kind, last });
+      if (outcome !== "conflict") return outcome;
+      // Another key of the kind has changed, or a key of these.
+    }
+    return "unknown";
+  }
+
+  /** @param guarded state that the kind of some keys has to have */
+  async #send({ rows }: NewRows, id: string, guarded: GuardedKind | null): Promise<PublishResult> {
     // One message of the kind carries the guard; the others of the call are compared by their own keys.
     const guarding = guarded === null ? undefined : rows.find(({ key }) => kindOf(key) === guarded.kind)?.key;
     const messages = rows.map((row) => this.#message(row, id, guarded !== null && row.key === guarding ? guarded : null));
@@ -455,65 +514,5 @@ function outcomeOf({ seq, error }: Ack, count: number): PublishResult {
 }
 
 const kindOf = (key: string): string => key.slice(0, Math.max(0, key.indexOf("/")));
-
-/** Returns the stream of all facts, which is created with what the store relies on. @throws StoreUnavailable if one without that is there */
-async function streamOf(
-  jsm: JetStreamManager,
-  timers: Timers,
-  { name, replicas }: NatsStoreOptions,
-  subjects: KeySubjects,
-): Promise<StreamInfo> {
-  const stream = `REMIT_${name}`;
-  const wanted = {
-    subjects: [subjects.all] as string[],
-    retention: "limits",
-    storage: "file",
-    num_replicas: replicas,
-    deny_delete: true,
-    deny_purge: true,
-    allow_direct: true,
-    allow_atomic: true,
-    allow_msg_ttl: true,
-  } as const;
-  const republish = { src: subjects.all, dest: subjects.feed };
-  const made = { name: stream, ...wanted, republish, metadata: { remit_feed: randomUUID() } };
-  const info = await createdOrFound(jsm, timers, stream, made);
-  for (const [member, value] of Object.entries(wanted)) {
-    const found = info.config[member as keyof typeof wanted] as unknown;
-    if (JSON.stringify(found) !== JSON.stringify(value))
-      throw new StoreUnavailable(`the stream ${stream} has ${member} ${JSON.stringify(found)}, and needs ${JSON.stringify(value)}`);
-  }
-  return info;
-}
-
-/** Creates the stream, or finds the one that another node has created meanwhile. @throws the server's error once it was tried for long enough */
-async function createdOrFound(
-  jsm: JetStreamManager,
-  timers: Timers,
-  name: string,
-  config: Parameters<typeof jsm.streams.add>[0],
-): Promise<StreamInfo> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await jsm.streams.info(name);
-    } catch (cause) {
-      if (!isNotFound(cause)) throw cause;
-    }
-    try {
-      return await jsm.streams.add(config);
-    } catch (cause) {
-      if (tries === CREATE_TRIES) throw cause;
-    }
-    await new Promise<void>((resolve) => {
-      timers.after(RETRY_MS, resolve);
-    });
-  }
-}
-
-const idOf = ({ created, config }: StreamInfo): string => `${config.metadata?.["remit_feed"] ?? ""} ${created}`;
-
-function isNotFound(cause: unknown): boolean {
-  return (cause as { code?: unknown }).code === 10059;
-}
 
 const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

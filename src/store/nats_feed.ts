@@ -5,8 +5,8 @@
 import type { JetStreamManager, MsgRequest, StoredMsg } from "@nats-io/jetstream";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
-import { changeOf, checkedCall } from "./rows.js";
-import type { KeySubjects } from "./nats_keys.js";
+import { changeOf, checkedCall, type StoreRow } from "./rows.js";
+import type { KeySubjects, FeedSubjects } from "./nats_keys.js";
 import type { Change, Json, Mark, Write } from "./store.js";
 
 /** Message of the stream. */
@@ -29,53 +29,81 @@ const BUFFER_MAX = 10_000;
 const REPLICA_READS = 3;
 const RETRY_MS = 50;
 
-interface Raw {
+/** Message as the stream has it. */
+export interface StoredItem {
   sequence: number;
   subject: string;
   data: Uint8Array;
   write: string;
 }
 
-/** @throws FeedUnreadable */
-export function itemOf({ sequence, subject, data, write }: Raw, subjects: KeySubjects): Item {
-  try {
-    const value = JSON.parse(Buffer.from(data).toString("utf8")) as Record<string, unknown>;
-    if (subject.startsWith(subjects.changes.slice(0, -1))) {
-      const { rows } = checkedCall([{ ...value, value: JSON.parse(value["value"] as string) as Json, expected: 0 } as Write], undefined);
-      const [row] = rows;
-      if (row === undefined || subjects.ofKey(row.key) !== subject) throw new Error("its subject is another key's");
-      return { sequence, content: changeOf({ ...row, revision: sequence }), write };
+/** Stream to read: where its messages are, and how one of them is understood. */
+export interface FeedStream {
+  name: string;
+  subjects: FeedSubjects;
+  /** @throws FeedUnreadable */
+  itemOf(stored: StoredItem): Item;
+}
+
+/** Returns how the stream of all facts is read. */
+export function factsStream(name: string, subjects: KeySubjects): FeedStream {
+  const itemOf = understood("the feed", subjects, ({ sequence, subject, write }, value) => {
+    const row = checkedRow(value);
+    if (subjects.ofKey(row.key) !== subject) throw new Error("its subject is another key's");
+    return { sequence, content: changeOf({ ...row, revision: sequence }), write };
+  });
+  return { name, subjects, itemOf };
+}
+
+/** Returns the row of a change that a node has written. @throws Error */
+export function checkedRow(value: Record<string, unknown>): Omit<StoreRow, "revision"> {
+  const { rows } = checkedCall([{ ...value, value: JSON.parse(value["value"] as string) as Json, expected: 0 } as Write], undefined);
+  const [row] = rows;
+  if (row === undefined) throw new Error("it is no change");
+  const { key, value: text, by, time, reason, change } = row;
+  return { key, value: text, by, time, reason, change };
+}
+
+/** Returns how marks are understood, and by `changeIn` all else. */
+export function understood(
+  feed: string,
+  subjects: FeedSubjects,
+  changeIn: (stored: StoredItem, value: Record<string, unknown>) => Item,
+): (stored: StoredItem) => Item {
+  return (stored) => {
+    const { sequence, subject, data } = stored;
+    try {
+      const value = JSON.parse(Buffer.from(data).toString("utf8")) as Record<string, unknown>;
+      if (!subject.startsWith(subjects.marks)) return changeIn(stored, value);
+      const { by, n, value: said } = value;
+      if (typeof by !== "string" || !Number.isSafeInteger(n) || subjects.ofMarks(by) !== subject) throw new Error("it is no mark");
+      return { sequence, content: { by, n: n as number, value: (said ?? null) as Json }, write: "" };
+    } catch (cause) {
+      throw new FeedUnreadable(`message ${sequence} of ${feed}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
     }
-    const { by, n, value: said } = value;
-    if (typeof by !== "string" || !Number.isSafeInteger(n) || subjects.ofMarks(by) !== subject) throw new Error("it is no mark");
-    return { sequence, content: { by, n: n as number, value: (said ?? null) as Json }, write: "" };
-  } catch (cause) {
-    throw new FeedUnreadable(`message ${sequence} of the feed: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
-  }
+  };
 }
 
 export class StreamReader {
+  readonly stream: FeedStream;
   readonly #jsm: JetStreamManager;
-  readonly #stream: string;
-  readonly #subjects: KeySubjects;
 
-  constructor(jsm: JetStreamManager, stream: string, subjects: KeySubjects) {
+  constructor(jsm: JetStreamManager, stream: FeedStream) {
     this.#jsm = jsm;
-    this.#stream = stream;
-    this.#subjects = subjects;
+    this.stream = stream;
   }
 
   /** Returns the messages from a sequence on that a replica has, as many as one read brings. */
   async page(from: number): Promise<Item[]> {
     const items: Item[] = [];
-    const found = await this.#jsm.direct.getBatch(this.#stream, { seq: from, batch: BATCH, next_by_subj: this.#subjects.all });
+    const found = await this.#jsm.direct.getBatch(this.stream.name, { seq: from, batch: BATCH, next_by_subj: this.stream.subjects.all });
     for await (const message of found) items.push(this.#item(message));
     return items;
   }
 
   /** Returns the first message from a sequence on, as the leader has it; null if it has none. */
-  async next(from: number, subject = this.#subjects.all): Promise<Item | null> {
-    const message = await this.#jsm.streams.getMessage(this.#stream, { seq: from, next_by_subj: subject } as MsgRequest);
+  async next(from: number, subject = this.stream.subjects.all): Promise<Item | null> {
+    const message = await this.#jsm.streams.getMessage(this.stream.name, { seq: from, next_by_subj: subject } as MsgRequest);
     return message === null ? null : this.#item(message);
   }
 
@@ -95,13 +123,12 @@ export class StreamReader {
   }
 
   #item({ seq, subject, data, header }: StoredMsg): Item {
-    return itemOf({ sequence: seq, subject, data, write: header.get(WRITE_ID) }, this.#subjects);
+    return this.stream.itemOf({ sequence: seq, subject, data, write: header.get(WRITE_ID) });
   }
 }
 
 export class NatsFeed {
   readonly #reader: StreamReader;
-  readonly #subjects: KeySubjects;
   readonly #timers: Pick<Timers, "after">;
   readonly #take: (items: Item[]) => void;
   readonly #broken: (cause: FeedUnreadable) => void;
@@ -116,18 +143,16 @@ export class NatsFeed {
   constructor(
     connection: NatsConnection,
     reader: StreamReader,
-    subjects: KeySubjects,
     timers: Pick<Timers, "after">,
     at: number,
     { take, broken }: { take: (items: Item[]) => void; broken: (cause: FeedUnreadable) => void },
   ) {
     this.#reader = reader;
-    this.#subjects = subjects;
     this.#timers = timers;
     this.#take = take;
     this.#broken = broken;
     this.#at = at;
-    this.#subscription = connection.subscribe(subjects.feed, {
+    this.#subscription = connection.subscribe(reader.stream.subjects.feed, {
       callback: (error, message) => {
         if (error === null) this.#receive(message);
       },
@@ -151,8 +176,8 @@ export class NatsFeed {
     if (!Number.isSafeInteger(sequence) || sequence <= this.#at) return;
     let item: Item;
     try {
-      const raw = { sequence, subject: headers?.get("Nats-Subject") ?? "", data, write: headers?.get(WRITE_ID) ?? "" };
-      item = itemOf(raw, this.#subjects);
+      const { stream } = this.#reader;
+      item = stream.itemOf({ sequence, subject: headers?.get("Nats-Subject") ?? "", data, write: headers?.get(WRITE_ID) ?? "" });
     } catch (cause) {
       this.#end(cause as FeedUnreadable);
       return;

@@ -6,25 +6,32 @@ const KIND = /^([a-z][a-z_]{0,31})\/(.+)$/su;
 /** Stands for the kind of keys that have none. */
 const NO_KIND = "_";
 
-export interface KeySubjects {
+export interface FeedSubjects {
   /** Subject of everything: changes and marks. */
   all: string;
-  changes: string;
+  /** Beginning of the subjects of marks. */
+  marks: string;
   /** Subject under which everything that is stored is sent again. */
   feed: string;
+  ofMarks(by: string): string;
+}
+
+export interface KeySubjects extends FeedSubjects {
   ofKey(key: string): string;
   /** Subject of all keys with this prefix, if that is a whole kind; null if it isn't. */
   ofKind(prefix: string): string | null;
-  ofMarks(by: string): string;
+}
+
+/** Subjects of the second feed, in which each copy of a change has its own. */
+export interface CopySubjects extends FeedSubjects {
+  ofCopy(revision: number): string;
 }
 
 /** @param name of the cluster: a word */
 export function subjectsOf(name: string): KeySubjects {
   const root = `remit.${name}`;
   return {
-    all: `${root}.>`,
-    changes: `${root}.f.>`,
-    feed: `remit-feed.${name}.>`,
+    ...feedSubjects(root, `remit-feed.${name}`),
     ofKey(key) {
       const [, kind = NO_KIND, id = key] = KIND.exec(key) ?? [];
       return `${root}.f.${kind}.${Buffer.from(id, "utf8").toString("base64url")}`;
@@ -33,6 +40,20 @@ export function subjectsOf(name: string): KeySubjects {
       const kind = /^([a-z][a-z_]{0,31})\/$/.exec(prefix)?.[1];
       return kind === undefined ? null : `${root}.f.${kind}.>`;
     },
+  };
+}
+
+/** @param name of the cluster: a word */
+export function copySubjectsOf(name: string): CopySubjects {
+  const root = `remit-copies.${name}`;
+  return { ...feedSubjects(root, `remit-copies-feed.${name}`), ofCopy: (revision) => `${root}.c.${revision}` };
+}
+
+function feedSubjects(root: string, feed: string): FeedSubjects {
+  return {
+    all: `${root}.>`,
+    marks: `${root}.t.`,
+    feed: `${feed}.>`,
     ofMarks: (by) => `${root}.t.${createHash("sha256").update(by).digest("hex").slice(0, 32)}`,
   };
 }

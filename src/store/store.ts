@@ -42,6 +42,16 @@ export interface Mark {
 /** Receives changes and marks that follow on what it has received, with nothing missing between. */
 export type FeedTaker = (items: readonly (Change | Mark)[]) => void;
 
+/** Second feed of a shared store: copies of some changes with the revisions that they have, in any order, and marks. */
+export interface CopyFeed {
+  /** Passes on every copy and every mark, once, nothing missing between; then each as it comes. @returns ends it */
+  follow(take: FeedTaker): () => void;
+  /** Puts a mark behind the copies made so far, like `Store.mark`. */
+  mark(mark: Mark): void;
+  /** Copies a durable change. It comes back through `follow`, once however often it is copied, if it isn't lost. */
+  copy(change: Change): void;
+}
+
 /** Demands that no key of a kind has changed after the revision. */
 export interface Guard {
   /** Kind of the keys, with its slash: `agent/`. The call writes one of them at least. */

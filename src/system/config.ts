@@ -8,7 +8,7 @@ import { Type, type Static } from "../contract/type.js";
 import { authzen, checkEnvoy, envoy, opa } from "./config/adapters.js";
 import { cluster } from "./config/cluster.js";
 import { behavior, bundle, decision, engine, facts } from "./config/decision.js";
-import { callers, checkCallerScopes, checkIssuers, identity } from "./config/identity.js";
+import { callers, checkCallers, checkIssuers, identity } from "./config/identity.js";
 import { checkListening, events, hosts, limits, listen, tls } from "./config/listener.js";
 import { section, type ErrorAt } from "./config/parts.js";
 import { checkBundleSource } from "./config/sources.js";
@@ -69,7 +69,7 @@ export function parseConfig(text: string | Uint8Array, file: string): Config {
   const folder = dirname(resolve(file));
   for (const { path, set } of pathsIn(ConfigSchema as ConfigSchemaNode, value, [])) set(resolve(folder, path));
   checkIssuers(value.identity.issuers, errorAt);
-  checkCallerScopes(value.identity.issuers, value.callers, errorAt);
+  checkCallers(value.identity.issuers, value.callers, errorAt);
   if (value.security_events !== undefined) checkSecurityEvents(value.security_events, errorAt);
   checkBundleSource(value.bundle, errorAt);
   checkSinks(value.export ?? [], errorAt);

@@ -128,7 +128,7 @@ export const LOG_EVENTS = {
   retention_masks_deleted: event("info", "keys of old masks deleted", "What these keys masked can't be read by anybody any more."),
   retention_held: event(
     "warn",
-    "old records stay",
+    "retention waits; old records are kept",
     "`reason` says what keeps them: a clock that is ahead, a sink that hasn't received them, or a grant that hasn't ended.",
     "Mend the clock or the sink, or end the grant; `remit audit retain` says more.",
   ),
@@ -407,6 +407,11 @@ export const LOG_EVENTS = {
   ),
 
   lease_held: event("info", "lease held; this node decides", "A tick has come back through the feed."),
+  feed_leader_moved: event(
+    "info",
+    "another server leads the second feed from now on",
+    "One server (`server`) led both, and its end would have stopped every node until the others had elected a leader.",
+  ),
   lease_left: event("info", "this node leaves the cluster", "Nobody waits for its lease."),
   lease_ended: event(
     "error",
@@ -432,7 +437,7 @@ export const LOG_EVENTS = {
   standby_bundle_ready: event("info", "a bundle is ready", "A take-over would begin with it."),
   standby_bundle_refused: event(
     "error",
-    "a bundle would be refused",
+    "this standby would refuse the bundle",
     "A take-over would begin without it; `code` says why.",
     "Look up `code`; publish a good bundle.",
   ),

@@ -135,7 +135,7 @@ export function readSecret(file: string): string {
 }
 
 /** RFC 6750, section 2.1, allows less; what isn't in here would be no single header. */
-const TOKEN_PATTERN = /^[\x21-\x7e]+$/;
+export const TOKEN_PATTERN = /^[\x21-\x7e]+$/;
 
 /** A bearer token. @throws as `readBytes`, and where it holds none */
 export function readToken(file: string): string {

@@ -2,7 +2,7 @@
 import { Adjustments, ITSELF, type Adjustable, type AdjustmentsDeps } from "../behavior/adjustments.js";
 import type { Commands } from "../facts/commands.js";
 import { split } from "../facts/registry.js";
-import type { StopCode } from "../findings/stops.js";
+import type { StopCode } from "../findings/own_notices.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 

@@ -15,9 +15,11 @@ import { ITSELF } from "../behavior/adjustments.js";
 import { factsOf } from "../facts/current_facts.js";
 import type { Commands } from "../facts/commands.js";
 import { processOf } from "../facts/held_grants.js";
+import { restrictionOf } from "../facts/narrowing.js";
 import type { OtherNodes } from "../facts/others.js";
 import { SharedUses } from "../facts/shared_uses.js";
-import { NatsStore } from "../store/nats.js";
+import { NatsStore, type StreamsSeen } from "../store/nats.js";
+import type { Change } from "../store/store.js";
 import type { Config } from "../system/config.js";
 import type { System, Timers } from "../system/index.js";
 import { report } from "../system/log_events.js";
@@ -34,15 +36,19 @@ const UNSURE_AFTER_MS = 10_000;
 /** Interval at which the feed is compared with what was read of it, and its place written down. */
 const LOOK_EVERY_MS = 5000;
 const TELL_EVERY_MS = 100;
+/** Agents' ids and credentials differ from those of every other. */
+const GUARDED = ["agent"];
 const PLACE = "cluster.json";
+/** Names of the feeds, in the order in which a node numbers them. */
+const FEED_NAMES = ["facts", "restrictions"] as const;
 
 const ENDED: Record<LeaseEnd, string> = {
   left: "this node leaves the cluster",
   node_dismissed: "somebody has said that this node is gone for good; nothing is allowed here any more",
   node_name_taken: "another process has the name of this node, and has started later; nothing is allowed here any more",
   feed_forked: "this node has read another feed of facts than the others, or than itself before; nothing is allowed here any more",
-  feed_other: "the feed of facts was deleted or replaced; nothing is allowed here any more",
-  feed_unreadable: "the feed of facts has something that this version can't read; nothing is allowed here any more",
+  feed_other: "a feed of facts was deleted or replaced; nothing is allowed here any more",
+  feed_unreadable: "a feed of facts has something that this version can't read; nothing is allowed here any more",
   cluster_too_large: "more nodes are live than `cluster.nodes_max`; nothing is allowed here any more",
 };
 
@@ -65,7 +71,8 @@ export function openSharedStore({ name, nats }: ClusterConfig, timers: Timers, l
     ...(Object.keys(tls).length > 0 && { tls }),
     ...(credentials !== undefined && { authenticator: credsAuthenticator(readBytes(credentials)) }),
   };
-  return NatsStore.open({ name, connection, replicas, marks_kept_s: MARKS_KEPT_S, unsure_after_ms: UNSURE_AFTER_MS }, timers, {
+  const options = { name, connection, replicas, marks_kept_s: MARKS_KEPT_S, unsure_after_ms: UNSURE_AFTER_MS, guarded: GUARDED, isCopied };
+  return NatsStore.open(options, timers, {
     unavailable: (detail) => {
       report(logger, "store_unavailable", { code: "store_unavailable", detail });
     },
@@ -78,6 +85,9 @@ export function openSharedStore({ name, nats }: ClusterConfig, timers: Timers, l
     },
   });
 }
+
+/** Returns true for what the second feed carries: whatever is claimed of the whole fleet. */
+const isCopied = ({ change, value }: Change): boolean => restrictionOf(change, value) !== null;
 
 export interface NodeParts {
   config: ClusterConfig;
@@ -104,6 +114,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
   readonly #questions: NodeQuestions;
   readonly #bundles: FleetBundles;
   readonly #stopLooking: () => void;
+  #leaders: StreamsSeen["leaders"] = [null, null];
 
   /**
    * Joins the cluster: sends ticks from now on, and allows once one has come back.
@@ -117,12 +128,14 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
       throw new Error(`${ENDED.feed_other} (${join(directory, PLACE)} names the one before)`);
     this.#member = new Member(
       {
-        ...{ store, system, landed, bundle, before },
+        ...{ store, system, landed, bundle, before, isCopied },
+        copies: store.copies,
         link: natsLink(store.connection, config.name),
         revision: () => commands.registry.revision,
         hold: (hold) => {
           commands.adopt(hold);
         },
+        holdAhead: (change) => commands.holdAhead(change),
         events: {
           held: () => {
             report(logger, "lease_held", { node: config.node });
@@ -236,10 +249,21 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
       ended: this.#member.lease.end,
       facts_revision: commands.registry.revision,
       chain: this.#member.chain.chain,
+      feeds: this.feeds,
       nodes: this.#member.nodes,
       silent: this.#member.silent,
       bundles: this.bundles,
     };
+  }
+
+  /** Feeds as this node reads them, with the servers that led them when that was last looked for. */
+  get feeds(): ClusterAnswer["feeds"] {
+    return this.#member.feeds.map(({ silent_ms }, i) => ({ feed: FEED_NAMES[i] ?? "facts", leader: this.#leaders[i] ?? null, silent_ms }));
+  }
+
+  /** Restrictions that the second feed lacks. */
+  get uncopied(): number {
+    return this.#member.missing;
   }
 
   /** Tells the others again until it is durable: a node may be connecting to another server just now. */
@@ -276,11 +300,22 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
 
   async #look(): Promise<void> {
     try {
-      if (!(await this.#parts.store.isSame())) this.#member.lease.finish("feed_other");
+      const { areSame, leaders } = await this.#parts.store.look();
+      this.#leaders = leaders;
+      if (!areSame) this.#member.lease.finish("feed_other");
+      else await this.#keepApart(leaders);
     } catch {
       // Nobody can say now; without the servers the lease ends by itself.
     }
     if (this.#member.lease.end === null) this.#keepPlace();
+  }
+
+  /** Lets another server lead the second feed where one leads both: its end would stop both. */
+  async #keepApart([facts, copies]: StreamsSeen["leaders"]): Promise<void> {
+    const { config, store } = this.#parts;
+    if (facts === null || facts !== copies || config.nats.replicas === 1 || this.live[0] !== config.node) return;
+    await store.copies.moveLeader();
+    report(this.#parts.logger, "feed_leader_moved", { server: facts });
   }
 
   #keepPlace(): void {

@@ -21,14 +21,18 @@ export function identityOf(config: Config, system: System, logger: Logger | null
   });
 }
 
-/** For every route but those that decide, where the floor says it, on record. */
-export function refusingRevoked(identity: JwtIdentity, facts: Facts): HttpIdentity {
+/**
+ * For every route but those that decide, where the floor says it, on record.
+ * @param signedIn receives each caller whose token says when it signed in
+ */
+export function refusingRevoked(identity: JwtIdentity, facts: Facts, signedIn: (caller: string, at_ms: number) => void): HttpIdentity {
   return {
     authenticate: async (authorization, scope) => {
       const caller = await identity.authenticate(authorization, scope);
       const { jti } = caller.token;
       if (facts.revoked("caller", caller.id)) throw new Problem("caller_cut_off", { field: "authorization" });
       if (jti !== null && facts.revoked("token", jti)) throw new Problem("caller_token_revoked", { field: "authorization" });
+      if (caller.signed_in_ms !== undefined) signedIn(caller.id, caller.signed_in_ms);
       return caller;
     },
     knownCaller: (authorization) => {

@@ -5,7 +5,15 @@
 import { lessonOfDeed, lessons, mayTell, type Lesson } from "../audit/fold.js";
 import type { Portrait } from "../behavior/portrait.js";
 import { segmentsOf } from "../audit/record_lines.js";
-import { NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
+import {
+  NOTHING_ODD,
+  type Act,
+  type ActOutcome,
+  type Assessment,
+  type Calibration,
+  type SharedOddity,
+  type VerdictCounts,
+} from "../contract/index.js";
 import { readFactsText } from "../decision/facts_record.js";
 import type { KeptProfile, Log, Profile } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
@@ -13,7 +21,12 @@ import { readSnapshot, writeSnapshot, type SnapshotPieces } from "./snapshot_fil
 
 /** Part of `src/behavior` whose state is kept. */
 export interface Learner extends Profile {
+  /** Learns from an act. @returns the oddness that several agents of a group share with it; null: none, or none that is new */
+  learn(act: Act, outcome: ActOutcome): SharedOddity | null;
   markExpected(act: Act, now_ms: number): void;
+  /** Moves a purpose's thresholds by a person's verdict. */
+  calibrate(purpose: string, counts: VerdictCounts, now_ms: number): void;
+  calibrationOf(purpose: string): Calibration;
   forgive(agent: string, now_ms: number): void;
   /** To the newest checkpoint not after `to_ms`. */
   rollBack(agent: string, to_ms: number): unknown;
@@ -100,6 +113,7 @@ export class RecordedProfile implements KeptProfile {
   #due = Infinity;
   #making: Promise<void> | null = null;
   #closed = false;
+  #listener: ((shared: SharedOddity) => void) | null = null;
   #stopSaving = (): void => undefined;
 
   /** Resolves when it knows what the records tell. */
@@ -131,12 +145,18 @@ export class RecordedProfile implements KeptProfile {
 
   learn(act: Act, outcome: ActOutcome): void {
     if (!this.#ready) return;
-    this.#profile.learn(act, outcome);
+    const shared = this.#profile.learn(act, outcome);
+    if (shared !== null) this.#listener?.(shared);
     this.#changed = true;
     if (this.#log.seq < this.#due) return;
     this.#due = Infinity;
     // What the log took in this turn may not be learned yet, and a snapshot is of a whole record.
     void this.#turn().then(() => this.save());
+  }
+
+  /** Calls with what several agents of a group have in common, once each; what the records told before isn't new. */
+  whenShared(listener: (shared: SharedOddity) => void): void {
+    this.#listener = listener;
   }
 
   /** While it isn't known, as bad as can be. */
@@ -151,7 +171,11 @@ export class RecordedProfile implements KeptProfile {
     this.#making = this.#make();
   }
 
-  /** To when an agent's habits can be rolled back. While it isn't known, to nothing. */
+  /** Returns how verdicts have moved a purpose's thresholds; while that isn't known, as if there were none. */
+  calibrationOf(purpose: string): Calibration {
+    return this.#ready ? this.#profile.calibrationOf(purpose) : { expected: 0, misuse: 0, score: 0 };
+  }
+
   /** Agents of which something is known. */
   get known(): number {
     return this.#profile.agents.size;
@@ -162,6 +186,7 @@ export class RecordedProfile implements KeptProfile {
     return this.#ready ? this.#profile.portrait(agent) : null;
   }
 
+  /** To when an agent's habits can be rolled back. While it isn't known, to nothing. */
   checkpointsOf(agent: string): readonly number[] {
     return this.#ready ? this.#profile.checkpointsOf(agent) : [];
   }
@@ -291,7 +316,7 @@ export class RecordedProfile implements KeptProfile {
   }
 }
 
-export function tell(profile: Pick<Learner, "learn" | "markExpected" | "forgive" | "rollBack">, lesson: Lesson): void {
+export function tell(profile: Pick<Learner, "learn" | "markExpected" | "calibrate" | "forgive" | "rollBack">, lesson: Lesson): void {
   switch (lesson.of) {
     case "act":
       profile.learn(lesson.act, lesson.outcome);
@@ -299,6 +324,12 @@ export function tell(profile: Pick<Learner, "learn" | "markExpected" | "forgive"
     case "expected":
       for (const act of lesson.acts) profile.markExpected(act, lesson.time_ms);
       return;
+    case "judged": {
+      const { purpose, ...counts } = lesson.calibrates;
+      for (const act of lesson.acts) profile.markExpected(act, lesson.time_ms);
+      profile.calibrate(purpose, counts, lesson.time_ms);
+      return;
+    }
     case "forgiven":
       profile.forgive(lesson.agent, lesson.time_ms);
       return;

@@ -2,10 +2,20 @@
 import { join } from "node:path";
 import { ROLLED_BACK } from "../audit/fold.js";
 import type { SegmentLog } from "../audit/log.js";
+import { uncalibrated } from "../behavior/calibration.js";
 import type { Portrait } from "../behavior/portrait.js";
 import { BehaviorProfile } from "../behavior/profile.js";
 import { BEHAVIOR_ALGORITHM } from "../behavior/snapshot.js";
-import { Problem, RECORD_VERSION, aroundSeq, type AgentProfile } from "../contract/index.js";
+import {
+  Problem,
+  RECORD_VERSION,
+  aroundSeq,
+  type AgentProfile,
+  type BehaviorPolicy,
+  type Calibration,
+  type PurposeThresholds,
+  type SharedOddity,
+} from "../contract/index.js";
 import type { KeptProfile, Log } from "../decision/ports.js";
 import { stillProfile } from "../decision/still.js";
 import type { Config } from "../system/config.js";
@@ -20,12 +30,16 @@ const SNAPSHOT = "behavior/profile";
 
 /** Profile as a service uses it. */
 export interface ServiceProfile extends KeptProfile, ProfileRoom {
+  /** Describes the thresholds of a purpose, and how people's verdicts have moved them. */
+  thresholdsOf(purpose: string, policy: BehaviorPolicy): PurposeThresholds;
   /** 0-100: what is left of earlier actions. While that isn't known, as bad as can be: it must not be taken for calm. */
   riskOf(agent: string, nowMs: number): number;
   /** Agents of which something is known. */
   readonly known: number;
   /** The log, as what people do is written to it. */
   readonly log: Log;
+  /** Calls with what several agents of a group have in common, once each. */
+  whenShared(listener: (shared: SharedOddity) => void): void;
   /** Puts what it knows on disk. The log has to be open still. */
   close(): Promise<void>;
 }
@@ -83,6 +97,8 @@ export async function openProfile(
       log,
       rollBack: none,
       describe: (agent) => ({ agent, risk: 0, profile: null }),
+      thresholdsOf: (purpose, policy) => thresholds(purpose, policy, { expected: 0, misuse: 0, score: 0 }),
+      whenShared: () => undefined,
       close: () => Promise.resolve(),
     };
   }
@@ -109,6 +125,8 @@ export async function openProfile(
       const portrait = profile.portrait(agent);
       return { agent, risk: Math.round(profile.riskOf(agent, clock.wall())), profile: portrait && profileOf(portrait) };
     },
+    thresholdsOf: (purpose: string, policy: BehaviorPolicy): PurposeThresholds =>
+      thresholds(purpose, policy, profile.calibrationOf(purpose)),
     async rollBack(agent: string, to_ms: number, by: string, reason: string): Promise<number> {
       const at = profile.checkpointsOf(agent).findLast((checkpoint) => checkpoint <= to_ms);
       if (at === undefined) throw new Problem("checkpoint_not_found", { field: "/to" });
@@ -126,6 +144,12 @@ export async function openProfile(
       return at;
     },
   });
+}
+
+function thresholds(purpose: string, policy: BehaviorPolicy, calibration: Calibration): PurposeThresholds {
+  const moved = (at: number | null): PurposeThresholds["log"] => (at === null ? null : { at, before: uncalibrated(at, calibration) });
+  const { log, flag, hold, narrow, suspend } = policy;
+  return { purpose, ...calibration, log: moved(log), flag: moved(flag), hold: moved(hold), narrow: moved(narrow), suspend: moved(suspend) };
 }
 
 function profileOf({ first_ms, last_ms, checkpoints_ms, ...portrait }: Portrait): NonNullable<AgentProfile["profile"]> {

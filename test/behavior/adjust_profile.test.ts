@@ -23,6 +23,7 @@ class AtWork {
     const act: Act = {
       agent: "support-7",
       version: "1",
+      owner: "",
       purpose: "support",
       verb: "read",
       verb_class: "read",

@@ -8,6 +8,7 @@ const NOW = Date.UTC(2026, 2, 3, 9);
 const act = (agent: string, time_ms: number): Act => ({
   agent,
   version: "1",
+  owner: "",
   purpose: "support",
   verb: "read",
   verb_class: "read",

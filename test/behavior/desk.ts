@@ -13,6 +13,7 @@ export function act(over: Partial<Act> = {}): Act {
   return {
     agent: "support-7",
     version: "1",
+    owner: "",
     purpose: "customer_support",
     verb: "read",
     verb_class: "read",

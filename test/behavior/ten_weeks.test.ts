@@ -1,8 +1,9 @@
 import { expect } from "chai";
 import { FALSE_A_YEAR } from "../../src/behavior/evidence.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
-import type { Act } from "../../src/contract/index.js";
-import { act, DAY, HOUR, live, MONDAY, SECOND } from "./desk.js";
+import { FALSE_A_YEAR as GROUP_FALSE_A_YEAR } from "../../src/behavior/groups.js";
+import type { Act, SharedOddity } from "../../src/contract/index.js";
+import { act, DAY, HOUR, MONDAY, SECOND } from "./desk.js";
 
 /**
  * Ten weeks of twelve agents that do nothing wrong: weekends off, a week's holiday each, one hired in the fifth week, month ends with twice the work, a release
@@ -54,6 +55,8 @@ function* workday(agent: number, day: number): Generator<Act> {
       yield act({
         ...step,
         agent: `support-${agent}`,
+        owner: `team-${agent % 3}`,
+        version: agent % 2 === 0 ? "1" : "2",
         id,
         task: taskless ? null : task,
         session: task,
@@ -66,6 +69,7 @@ function* workday(agent: number, day: number): Generator<Act> {
 
 describe("ten weeks of a team that does nothing wrong", () => {
   const evidence: string[] = [];
+  const shared: SharedOddity[] = [];
   const flaggedHours = new Set<string>();
   let judgedDays = 0;
 
@@ -76,7 +80,9 @@ describe("ten weeks of a team that does nothing wrong", () => {
       for (let agent = 0; agent < AGENTS; agent++) if (isAtWork(agent, day)) acts.push(...workday(agent, day));
       if (day >= WARM_UP) judgedDays += AGENTS;
       for (const one of acts.sort((a, b) => a.time_ms - b.time_ms)) {
-        const { risk, reasons } = live(profile, one);
+        const { risk, reasons } = profile.assess(one);
+        const together = profile.learn(one, "allow");
+        if (together !== null) shared.push(together);
         if (day < WARM_UP) continue;
         evidence.push(...reasons.filter((reason) => reason.includes("odds of")));
         if (risk >= 60) flaggedHours.add(`${one.agent} ${Math.floor(one.time_ms / HOUR)}`);
@@ -87,6 +93,10 @@ describe("ten weeks of a team that does nothing wrong", () => {
   it("has no more findings by evidence than are stated", () => {
     const years = judgedDays / 365;
     expect(evidence.length, evidence.join("\n")).to.be.at.most(2 * FALSE_A_YEAR * years);
+  });
+
+  it("has no more findings about groups of agents than are stated", () => {
+    expect(shared.length, JSON.stringify(shared)).to.be.at.most(Math.ceil((GROUP_FALSE_A_YEAR * DAYS) / 365));
   });
 
   it("has hours with a flag on at most two in a hundred days of an agent", () => {

@@ -55,7 +55,7 @@ describe("remit replay and remit impact", function () {
   it("say that all comes out as it is on record", async () => {
     const { exit, out, err } = await replay();
     expect([exit, err]).to.deep.equal(["ok", ""]);
-    expect(out).to.match(/^10 decisions decided again\n +10 {2}come out as they are on record\n$/);
+    expect(out).to.match(/^10 decisions decided again\n +10 {2}are decided as on record\n$/);
     const json = await replay("--json");
     expect(json.exit).to.equal("ok");
     expect(JSON.parse(json.out)).to.deep.include({ ok: true, decisions: 10, identical: 10, differences: [], missing: [] });

@@ -47,6 +47,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   "audit who": ["note", "n-1"],
   "audit receipt": [ID],
   "profile show": ["a-1"],
+  "profile thresholds": [],
   "profile roll-back": ["a-1", "--to", "2027-03-01T00:00:00Z", ...REASON],
 };
 /** It asks nothing before it has verified a checkpoint: `audit_command.long.test.ts` has one. */

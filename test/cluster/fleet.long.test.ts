@@ -5,28 +5,15 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { expect } from "chai";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../dev/nats/servers.js";
-import { Child, sleep, type Json, type Told } from "../service/child.js";
+import { Child, sleep, type Told } from "../service/child.js";
 import { skip } from "../skip.js";
 import { ClusterNode } from "./nodes.js";
+import { EXPIRES, actionOf, agentNamed, taskOf } from "./requests.js";
 
 /** Long enough for ticks of a process that waits for its turn; a claim waits for half of it before it is answered. */
 const LEASE_MS = 4000;
 /** Milliseconds in which something comes about on a machine that is busy with other things. */
 const PATIENCE_MS = 60_000;
-const EXPIRES = new Date(Date.now() + 3_600_000).toISOString();
-const PURPOSE = "customer_support";
-
-const agentNamed = (id: string, more: Json = {}): Json => ({ id, owner: "tests@example.com", purposes: [PURPOSE], ...more });
-const taskOf = (agent: string): Json => ({
-  ...{ id: `T-${agent}`, agent, purpose: PURPOSE, principal: "ada", expires: EXPIRES },
-  subjects: { ticket: ["TCK-1"], customer: ["ada"] },
-  attributes: { topic: "billing" },
-});
-const actionOf = (agent: string): Json => ({
-  ...{ agent, task: `T-${agent}`, purpose: PURPOSE, verb: "read" },
-  resource: { type: "customer", id: "ada" },
-});
-
 interface Fleet {
   acknowledged: { node: string; ms: number }[];
   expired: string[];
@@ -337,6 +324,28 @@ describe("three services that are one cluster", function () {
       await c().child.kill();
       writeFileSync(file, kept);
       await c().again();
+    }
+  });
+
+  it("let another server lead the second feed when one leads both", async () => {
+    const connection = await connect({ servers: servers.map(({ url }) => url) });
+    try {
+      const jsm = await jetstreamManager(connection);
+      const [facts, copies] = ["REMIT_tests", "REMIT_tests_COPIES"] as const;
+      const leaderOf = async (stream: string): Promise<string> => (await jsm.streams.info(stream)).cluster?.leader ?? "";
+      await until(async () => {
+        const leader = await leaderOf(copies);
+        if ((await leaderOf(facts)) === leader) return true;
+        const wanted = JSON.stringify({ placement: { preferred: leader } });
+        await connection.request(`$JS.API.STREAM.LEADER.STEPDOWN.${facts}`, wanted, { timeout: 2000 }).catch(() => undefined);
+        return false;
+      }, "one server leads both");
+      await until(async () => {
+        const leaders = [await leaderOf(facts), await leaderOf(copies)];
+        return !leaders.includes("") && leaders[0] !== leaders[1];
+      }, "another leads the second feed");
+    } finally {
+      await connection.close();
     }
   });
 

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { FeedChain } from "../../src/cluster/chain.js";
 import { Fleet } from "../../src/cluster/fleet.js";
-import { Lease, type LeaseEnd, type NodeStart } from "../../src/cluster/lease.js";
+import { ALONE_MS, Lease, type LeaseEnd, type NodeStart } from "../../src/cluster/lease.js";
 
 /** Starts of one node, each after the feed had grown. */
 const [start0, start1, start2] = [0, 1, 2].map((i): NodeStart => ({ incarnation: `i-${i}`, opened_at: i * 100 })) as [
@@ -77,6 +77,21 @@ describe("a lease", () => {
     lease.tick();
     lease.returned(1, start1, 3);
     expect(lease.tenure?.left_ms).to.equal(990);
+  });
+
+  it("is renewed by the second feed for as long as an election may take, and no longer", () => {
+    lease.returned(0, start1, 1);
+    const go = (feed: number): void => {
+      hands.pass(200);
+      lease.tick();
+      lease.returned(feed, start1, lease.sent);
+    };
+    while (hands.now < ALONE_MS) go(1);
+    expect(lease.tenure).not.to.equal(null);
+    while (hands.now < ALONE_MS + 4000) go(1);
+    expect(lease.tenure).to.equal(null);
+    go(0);
+    expect(lease.tenure).not.to.equal(null);
   });
 
   it("is over when the machine slept: the wall clock went on, the monotonic one didn't", () => {

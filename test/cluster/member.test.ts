@@ -15,17 +15,23 @@ const change = (revision: number, reason = "test"): Change => ({
 describe("a member of a cluster", () => {
   let now: number;
   let feed: Feed;
+  let second: Feed;
   let takers: ((text: string) => void)[];
+  /** Facts revision in memory. */
+  let applied: number;
   beforeEach(() => {
     now = 0;
-    feed = new Feed();
+    [feed, second] = [new Feed(), new Feed()];
     takers = [];
+    applied = Number.MAX_SAFE_INTEGER;
   });
 
   interface Joined {
     member: Member;
     ends: LeaseEnd[];
     holds: unknown[];
+    /** Restrictions that the second feed has brought. */
+    ahead: number[];
     say: (text: string) => void;
   }
 
@@ -39,13 +45,28 @@ describe("a member of a cluster", () => {
       bundle = null,
     }: { nodes_max?: number; before?: ChainLink | null; from?: Feed; incarnation?: string; bundle?: DecidingBundle | null } = {},
   ): Joined {
-    const [ends, holds]: [LeaseEnd[], unknown[]] = [[], []];
+    const copies = from === feed ? second : new Feed();
+    const [ends, holds, ahead]: [LeaseEnd[], unknown[], number[]] = [[], [], []];
     const say = (text: string): void => {
       for (const take of takers) take(text);
     };
     const member = new Member(
       {
         store: from,
+        copies: {
+          follow: (take) => copies.follow(0, take),
+          mark: (mark) => {
+            copies.mark(mark);
+          },
+          copy: (one) => {
+            copies.copy(one);
+          },
+        },
+        isCopied: (one) => one.change === "revoked",
+        holdAhead: (one) => {
+          ahead.push(one.revision);
+          return one.change === "revoked";
+        },
         link: {
           send: (message: LinkMessage) => {
             say(JSON.stringify(message));
@@ -59,7 +80,7 @@ describe("a member of a cluster", () => {
           clock: { monotonic: () => now, wall: () => 1_700_000_000_000 + now },
           timers: { after: () => () => undefined, every: () => () => undefined, turnEnd: () => undefined },
         },
-        revision: () => Number.MAX_SAFE_INTEGER,
+        revision: () => applied,
         landed: () => Promise.resolve(),
         bundle: () => bundle,
         hold: (hold) => holds.push(hold),
@@ -69,7 +90,7 @@ describe("a member of a cluster", () => {
       { node, start: { incarnation, opened_at: from.items.length }, lease_ms: 1000, fleet_within_ms: 100, nodes_max, version: "1" },
     );
     member.start();
-    return { member, ends, holds, say };
+    return { member, ends, holds, ahead, say };
   }
 
   it("allows with as many nodes as the cluster may have, and every node stops with one more", () => {
@@ -221,6 +242,90 @@ describe("a member of a cluster", () => {
       feed.add({ by: "n-1", n: 0, value: value as Mark["value"] });
       expect([one.ends, names(one.member.nodes)]).to.deep.equal([[], ["n-1"]]);
     });
+
+  it("goes on by the ticks of either feed, and says how long each is silent", () => {
+    const { member } = join("n-1");
+    for (const [goes, stands] of [
+      [feed, second],
+      [second, feed],
+    ] as const) {
+      [stands.late, goes.late] = [[], null];
+      for (let i = 0; i < 10; i++) {
+        now += 300;
+        member.lease.tick();
+        expect(member.tenure).not.to.equal(null);
+      }
+    }
+    expect(member.feeds).to.deep.equal([{ silent_ms: 3000 }, { silent_ms: 0 }]);
+  });
+
+  it("claims a restriction once both feeds have it, whichever is first", async () => {
+    const { member, ahead } = join("n-1");
+    now += 1010;
+    member.lease.tick();
+    const where = async (revision: number): Promise<string | undefined> => {
+      member.lease.tick();
+      await Promise.resolve();
+      return member.standing(revision)?.in_force;
+    };
+    const ask = (revision: number): void => {
+      for (const take of takers) take(JSON.stringify({ kind: "ask", revision }));
+    };
+    feed.add(change(1));
+    ask(1);
+    expect(await where(1), "in the first").to.equal("node");
+    second.add(change(1));
+    expect(await where(1), "in both").to.equal("fleet");
+    second.add(change(2));
+    ask(2);
+    expect(await where(2), "in the second").to.equal("node");
+    feed.add(change(2));
+    ask(2);
+    expect(await where(2), "in both").to.equal("fleet");
+    expect(ahead).to.deep.equal([1, 2]);
+  });
+
+  it("waits for no copy of what restricts nothing", async () => {
+    const { member, say } = join("n-1");
+    now += 1010;
+    member.lease.tick();
+    feed.add({ ...change(1), change: "revocation_lifted" });
+    say(JSON.stringify({ kind: "ask", revision: 1 }));
+    await Promise.resolve();
+    expect([member.standing(1)?.in_force, member.missing]).to.deep.equal(["fleet", 0]);
+  });
+
+  it("copies what the second feed lacks a second later, by a tick that it has sent since", () => {
+    const { member } = join("n-1");
+    for (const one of [1, 2]) feed.add(change(one));
+    second.add(change(2));
+    expect(member.missing).to.equal(1);
+    now += 900;
+    member.lease.tick();
+    expect(second.copied, "sooner").to.deep.equal([]);
+    now += 100;
+    second.late = [];
+    member.lease.tick();
+    expect(second.copied, "while the second feed is silent").to.deep.equal([]);
+    feed.add(change(3));
+    now += 1000;
+    for (const mark of second.late) second.add(mark);
+    second.late = null;
+    // The third was read after the tick was sent: its copy may be on the way.
+    expect(second.copied.map(({ revision }) => revision)).to.deep.equal([1]);
+    second.add(change(1));
+    member.lease.tick();
+    expect(second.copied.map(({ revision }) => revision)).to.deep.equal([1, 3]);
+  });
+
+  it("stops by a copy that it doesn't know for a restriction: it may not go on by ticks behind it", () => {
+    const { member, ends } = join("n-1");
+    second.add({ ...change(1), change: "something_new" });
+    expect([member.tenure === null, ends], "one that memory has").to.deep.equal([false, []]);
+    applied = 1;
+    second.add({ ...change(2), change: "something_new" });
+    expect([member.tenure, ends]).to.deep.equal([null, ["feed_unreadable"]]);
+  });
 
   it("takes no tick that isn't one for its own", () => {
     const one = join("n-1");

@@ -78,6 +78,8 @@ export interface ClusterOptions {
   nodes_max?: number;
   /** Node whose issuers this one trusts too, so that a token of one is taken by both. */
   trusts?: ClusterNode;
+  /** Build that the nodes run. @default this one */
+  main?: string;
 }
 
 /** A node with its folder and its links; started, it is a process. */
@@ -96,10 +98,10 @@ export class ClusterNode {
 
   static async start(name: string, folder: string, servers: readonly NatsServer[], options: ClusterOptions): Promise<ClusterNode> {
     const links = await Promise.all(servers.map(({ url }) => ServerLink.to(Number(new URL(url).port))));
-    const { replicas, trusts, ...rest } = options;
+    const { replicas, trusts, main, ...rest } = options;
     const cluster = { name: "tests", node: name, nats: { servers: links.map(({ url }) => url), replicas }, ...rest };
     const sections = { cluster, behavior: { enabled: false }, ...(trusts !== undefined && { identity: identityOf(trusts.place) }) };
-    const own = placeIn(join(folder, name), sections);
+    const own = placeIn(join(folder, name), sections, main);
     const place = trusts === undefined ? own : { ...own, token: trusts.place.token };
     return new ClusterNode(name, place, links);
   }

@@ -2,6 +2,7 @@
  * A fleet in one process and in no time: nodes with the real lease and fleet, an engine that orders writes, and everything that goes
  * wrong between them, all from one seed. The checker knows what no node knows: when an answer left, and until when it may be acted on.
  */
+import type * as copies from "../../src/cluster/copies.js";
 import type * as fleets from "../../src/cluster/fleet.js";
 import type * as leases from "../../src/cluster/lease.js";
 import type { Clock, Timers } from "../../src/system/index.js";
@@ -11,6 +12,7 @@ import { Dice } from "../differential/dice.js";
 export interface Build {
   Lease: typeof leases.Lease;
   Fleet: typeof fleets.Fleet;
+  Copies: typeof copies.Copies;
 }
 
 /** Stands in a claim for the nodes from before a start. */
@@ -26,9 +28,11 @@ export interface Controls {
   validFor: boolean;
   /** A node acknowledges once the answers that began before have left. */
   barrier: boolean;
+  /** A node holds what the second feed brings before the first one has. */
+  heldAhead: boolean;
 }
 
-export const ALL_CONTROLS: Controls = { readBack: true, frozen: true, validFor: true, barrier: true };
+export const ALL_CONTROLS: Controls = { readBack: true, frozen: true, validFor: true, barrier: true, heldAhead: true };
 
 export interface Run {
   seed: number;
@@ -38,8 +42,11 @@ export interface Run {
   aim?: Aim;
 }
 
-/** A silent node whose clock is as slow as may be, beside a revoker whose clock is as fast; a revoker that has just started. */
-export type Aim = "slow clock" | "fresh revoker";
+/**
+ * A silent node whose clock is as slow as may be, beside a revoker whose clock is as fast; a revoker that has just started; a node that
+ * the second feed alone reaches, while that has no copy yet; the same where the revoker has died, and another node is asked.
+ */
+export type Aim = "slow clock" | "fresh revoker" | "stalled facts" | "asked again";
 
 export interface Outcome {
   violation: string | null;
@@ -111,19 +118,37 @@ class Agenda {
 const before = (a: { at: number; order: number }, b: { at: number; order: number }): boolean =>
   a.at < b.at || (a.at === b.at && a.order < b.order);
 
-type Entry =
-  { kind: "tick"; node: string; start: leases.NodeStart; n: number; at: number } | { kind: "revoked"; agent: string; at: number };
+interface TickEntry {
+  kind: "tick";
+  node: string;
+  start: leases.NodeStart;
+  n: number;
+  at: number;
+  /** Revision up to which the node had read the feed of all facts. */
+  applied: number;
+}
+interface Revoked {
+  kind: "revoked";
+  agent: string;
+  at: number;
+  /** Position in the feed of all facts. */
+  revision: number;
+}
+type Entry = TickEntry | Revoked;
 
 /** One ordered feed, which takes no writes while it has no leader. */
 class FeedLog {
   readonly entries: Entry[] = [];
   readonly #revoked = new Set<string>();
   leaderlessUntil = 0;
+  /** Revocations that are sent to it are lost. */
+  losesUntil = 0;
 
   /** @returns whether it took the entry; a repeated write is taken once */
   append(entry: Entry, now: number): boolean {
     if (now < this.leaderlessUntil) return false;
     if (entry.kind === "revoked") {
+      if (now < this.losesUntil) return false;
       if (this.#revoked.has(entry.agent)) return true;
       this.#revoked.add(entry.agent);
     }
@@ -148,6 +173,7 @@ class SimNode {
   /** Agents whose revocation came by the feed of all facts. */
   readonly applied = new Set<string>();
   readonly cursors: number[];
+  readonly copies: copies.Copies;
   readonly claims = new Map<string, fleets.FleetClaim>();
   inFlight: Answer[] = [];
   dead = false;
@@ -157,6 +183,8 @@ class SimNode {
   hangs = false;
   deafUntil = 0;
   stalledUntil: number[];
+  /** Entries that each feed had when this one started: ticks among them say nothing of now. */
+  readonly #from: number[] = [];
   /** An entry is under way to it, of each feed. */
   readonly #delivering: boolean[];
 
@@ -198,6 +226,7 @@ class SimNode {
         this.plan(0, call);
       },
     };
+    this.copies = new build.Copies();
     this.cursors = feeds.map(() => 0);
     this.stalledUntil = feeds.map(() => 0);
     this.#delivering = feeds.map(() => false);
@@ -227,15 +256,15 @@ class SimNode {
     agenda.plan(agenda.now + ms, run);
   }
 
-  /** Reads what there is, perhaps from a replica that is behind, then follows. */
+  /** Reads what there is of the facts, perhaps from a replica that is behind, then follows; copies are followed from their beginning. */
   #begin(): void {
     const { dice, feeds } = this.sim;
-    for (const [feed, { entries }] of feeds.entries()) {
-      const to = Math.max(0, entries.length - (dice.chance(30) ? dice.below(120) : 0));
-      for (const entry of entries.slice(0, to))
-        // In the feed of what narrows too: with entries that expire, a start could miss one that the other feed doesn't have yet.
-        if (entry.kind === "revoked") this.#apply(feed, entry.agent);
-      this.cursors[feed] = to;
+    const facts = feeds[0]?.entries ?? [];
+    const to = Math.max(0, facts.length - (dice.chance(30) ? dice.below(120) : 0));
+    for (const entry of facts.slice(0, to)) if (entry.kind === "revoked") this.#original(entry);
+    this.cursors[0] = to;
+    for (const feed of feeds.keys()) {
+      this.#from[feed] = feeds[feed]?.entries.length ?? 0;
       this.follow(feed);
     }
     this.plan(dice.below(50), () => {
@@ -271,18 +300,33 @@ class SimNode {
     if (entry === undefined) return;
     this.cursors[feed] = cursor + 1;
     if (entry.kind === "revoked") {
-      this.#apply(feed, entry.agent);
-      this.claims.get(entry.agent)?.committed(feed);
+      if (feed === 0) this.#original(entry);
+      else this.#copy(entry);
       return;
     }
+    if (cursor < (this.#from[feed] ?? 0)) return;
     const { incarnation } = entry.start;
     this.fleet.seen(feed, { node: incarnation, incarnation, leaving: false });
-    if (entry.node === this.name && this.sim.controls.readBack) this.lease.returned(feed, entry.start, entry.n);
+    if (entry.node !== this.name || !this.sim.controls.readBack) return;
+    this.lease.returned(feed, entry.start, entry.n);
+    if (feed === 1 && incarnation === this.incarnation)
+      for (const { revision, key } of this.copies.due(entry.applied, this.clock.monotonic())) this.#sendCopy(key, revision);
   }
 
-  #apply(feed: number, agent: string): void {
+  #original({ agent, revision }: Revoked): void {
     this.revoked.add(agent);
-    if (feed === 0) this.applied.add(agent);
+    this.applied.add(agent);
+    this.claims.get(agent)?.committed(0);
+    if (this.sim.feeds.length === 1) return;
+    const change = { revision, key: agent, value: null, by: "", time: "", reason: null, change: "" };
+    this.copies.original(change, this.clock.monotonic());
+  }
+
+  #copy({ agent, revision }: Revoked): void {
+    const isRead = (this.cursors[0] ?? 0) >= revision;
+    this.copies.copy(revision, isRead);
+    if (!isRead && this.sim.controls.heldAhead) this.revoked.add(agent);
+    this.claims.get(agent)?.committed(1);
   }
 
   /** Sends to the engine. @returns whether it isn't known to be lost */
@@ -295,8 +339,9 @@ class SimNode {
 
   #sendTick(feed: number, n: number): void {
     const { sim, name: node, start } = this;
+    const applied = this.cursors[0] ?? 0;
     this.#send(() => {
-      if (!sim.append(feed, { kind: "tick", node, start, n, at: sim.agenda.now })) return;
+      if (!sim.append(feed, { kind: "tick", node, start, n, at: sim.agenda.now, applied })) return;
       if (sim.controls.readBack || sim.agenda.now < this.cutUntil) return;
       this.plan(sim.latency(), () => {
         this.lease.returned(feed, start, n);
@@ -304,27 +349,56 @@ class SimNode {
     });
   }
 
-  /** Writes until it is taken: a write without an answer is repeated. */
-  #write(feed: number, agent: string): void {
+  /** Writes until it is taken: a write without an answer is repeated. Its author copies it once it knows. */
+  #write(agent: string): void {
+    const { sim } = this;
     this.#send(() => {
-      this.sim.append(feed, { kind: "revoked", agent, at: this.sim.agenda.now });
+      const revision = (sim.feeds[0]?.entries.length ?? 0) + 1;
+      if (!sim.append(0, { kind: "revoked", agent, at: sim.agenda.now, revision })) return;
+      const taken = sim.committed(agent);
+      this.plan(sim.latency(), () => {
+        if (taken !== null && sim.feeds.length > 1) this.#sendCopy(agent, taken.revision);
+      });
     });
     this.plan(100, () => {
-      if (this.sim.committed(feed, agent) === null) this.#write(feed, agent);
+      if (sim.committed(agent) === null) this.#write(agent);
+    });
+  }
+
+  #sendCopy(agent: string, revision: number): void {
+    const { sim } = this;
+    this.#send(() => {
+      sim.append(1, { kind: "revoked", agent, at: sim.agenda.now, revision });
     });
   }
 
   revoke(agent: string): void {
     const { sim } = this;
     this.revoked.add(agent);
+    for (const node of sim.nodes) this.#tell(node, () => node.revoked.add(agent));
+    this.#write(agent);
+    this.#claim(agent);
+  }
+
+  /** Asked about a revocation that this node has read. */
+  asked(agent: string): void {
+    if (!this.applied.has(agent) || this.claims.has(agent)) return;
+    const revision = this.sim.committed(agent)?.revision ?? 0;
+    const claim = this.#claim(agent);
+    claim.committed(0);
+    if (this.sim.feeds.length > 1 && !this.copies.lacks(revision)) claim.committed(1);
+  }
+
+  #claim(agent: string): fleets.FleetClaim {
     const claim = this.fleet.claim();
     this.claims.set(agent, claim);
-    for (const node of sim.nodes) this.#tell(node, () => node.revoked.add(agent));
-    for (const feed of sim.feeds.keys()) this.#write(feed, agent);
     this.#landed(() => {
       claim.landed({ node: this.incarnation, incarnation: this.incarnation });
     });
-    this.#ask(agent, claim);
+    this.plan(0, () => {
+      this.#ask(agent, claim);
+    });
+    return claim;
   }
 
   /** Sends to another node, past the engine. */
@@ -475,9 +549,10 @@ export class Simulation {
     return true;
   }
 
-  committed(feed: number, agent: string): number | null {
-    const entry = this.feeds[feed]?.entries.findLast((one) => one.kind === "revoked" && one.agent === agent);
-    return entry?.at ?? null;
+  /** Returns a revocation as the feed of all facts has it. */
+  committed(agent: string): Revoked | null {
+    const isIt = (one: Entry): one is Revoked => one.kind === "revoked" && one.agent === agent;
+    return this.feeds[0]?.entries.find(isIt) ?? null;
   }
 
   answered(allow: Allow): void {
@@ -526,6 +601,8 @@ export class Simulation {
       const agent = dice.of(this.hot);
       if (node !== null && agenda.now >= node.pausedUntil && this.#committed.get(agent) === undefined && !node.revoked.has(agent))
         node.revoke(agent);
+      // Somebody asks another node about one that may be under way.
+      if (this.nodes.length > 0 && dice.chance(50)) dice.of(this.nodes).asked(dice.of(this.hot));
       agenda.plan(agenda.now + 150 + dice.below(900), next);
     };
     agenda.plan(800, next);
@@ -607,11 +684,31 @@ export class Simulation {
       return;
     }
     const silent = this.#startNode("silent", 1);
+    const agent = this.hot[0] ?? "";
+    this.hot.fill(agent);
+    if (aim === "fresh revoker") {
+      agenda.plan(3000, () => {
+        silent.cutUntil = Infinity;
+        this.#startNode("fresh", 1).revoke(agent);
+      });
+      return;
+    }
+    const [revoker, other] = [this.#startNode("revoker", 1), this.#startNode("other", 1)];
     agenda.plan(3000, () => {
-      const agent = this.hot[0] ?? "";
-      this.hot.fill(agent);
-      silent.cutUntil = Infinity;
-      this.#startNode("fresh", 1).revoke(agent);
+      silent.stalledUntil[0] = Infinity;
+      silent.deafUntil = Infinity;
+      const copies = this.feeds[1];
+      if (copies !== undefined) copies.losesUntil = agenda.now + 3 * LEASE_MS;
+      revoker.revoke(agent);
+      if (aim === "stalled facts") return;
+      // It dies after the commit.
+      agenda.plan(agenda.now + LEASE_MS / 2, () => {
+        revoker.dead = true;
+        this.nodes = this.nodes.filter((one) => one !== revoker);
+        agenda.plan(agenda.now + LEASE_MS / 2, () => {
+          other.asked(agent);
+        });
+      });
     });
   }
 }

@@ -1,4 +1,5 @@
 import { expect } from "chai";
+import { Copies } from "../../src/cluster/copies.js";
 import { Fleet } from "../../src/cluster/fleet.js";
 import { Lease } from "../../src/cluster/lease.js";
 import { Simulation } from "./simulate.js";
@@ -13,7 +14,7 @@ describe("lease and fleet, simulated at length", function () {
     it(`allow nothing after a revocation was claimed on the fleet, by ${feeds} feed(s), from ${SEEDS} seeds`, () => {
       const violations: string[] = [];
       for (let seed = FIRST; seed < FIRST + SEEDS; seed++) {
-        const { violation } = new Simulation({ Lease, Fleet }, { seed, feeds }).run();
+        const { violation } = new Simulation({ Lease, Fleet, Copies }, { seed, feeds }).run();
         if (violation !== null) violations.push(`seed ${seed}: ${violation}`);
       }
       expect(violations).to.deep.equal([]);

@@ -35,7 +35,14 @@ const CONTROLS: Record<string, Out> = {
   "a node acknowledges when its earlier answers have left": { controls: { barrier: false } },
   "a claim needs the commit in both feeds": {
     feeds: 2,
+    aim: "stalled facts",
     edits: [cut.text("cluster/fleet.js", "isCommitted", "this.#committed.size === this.#seen.length", "this.#committed.size > 0")],
+  },
+  "a node holds what the second feed brings first": { feeds: 2, aim: "stalled facts", controls: { heldAhead: false } },
+  "a node that is asked knows whether the second feed has it": {
+    feeds: 2,
+    aim: "asked again",
+    edits: [cut.returns("cluster/copies.js", "lacks", "false")],
   },
   "a start counts the nodes from before it": {
     aim: "fresh revoker",
@@ -79,7 +86,8 @@ describe("lease and fleet, simulated from a seed", function () {
     const copies = new Copies(mkdtempSync(join(folder, "build-")), edits);
     const lease = (await copies.load("cluster/lease.js")) as Pick<Build, "Lease">;
     const fleet = (await copies.load("cluster/fleet.js")) as Pick<Build, "Fleet">;
-    return { Lease: lease.Lease, Fleet: fleet.Fleet };
+    const { Copies: copied } = (await copies.load("cluster/copies.js")) as Pick<Build, "Copies">;
+    return { Lease: lease.Lease, Fleet: fleet.Fleet, Copies: copied };
   };
 
   for (const feeds of [1, 2] as const)
@@ -104,11 +112,19 @@ describe("lease and fleet, simulated from a seed", function () {
     }
   });
 
-  for (const aim of ["slow clock", "fresh revoker"] as const)
-    it(`hold in the situation that is aimed at: ${aim}`, () => {
-      const outcomes = Array.from({ length: 20 }, (_, seed) => new Simulation(whole, { seed, feeds: 1, aim }).run());
+  const AIMED: [aim: Aim, feeds: 1 | 2][] = [
+    ["slow clock", 1],
+    ["slow clock", 2],
+    ["fresh revoker", 1],
+    ["fresh revoker", 2],
+    ["stalled facts", 2],
+    ["asked again", 2],
+  ];
+  for (const [aim, feeds] of AIMED)
+    it(`hold in the situation that is aimed at: ${aim}, by ${feeds} feed(s)`, () => {
+      const outcomes = Array.from({ length: 20 }, (_, seed) => new Simulation(whole, { seed, feeds, aim }).run());
       expect(outcomes.map(({ violation }) => violation)).to.deep.equal(outcomes.map(() => null));
-      expect(outcomes.every(({ claims, expired }) => claims === 1 && expired === 1)).to.be.true;
+      expect(outcomes.map(({ claims, expired }) => [claims, expired])).to.deep.equal(outcomes.map(() => [1, 1]));
     });
 
   for (const [what, { edits = [], controls, feeds = 1, aim }] of Object.entries(CONTROLS))

@@ -41,7 +41,7 @@ describe("the configuration", () => {
   const ALONE = "{store: facts}";
   it("makes a service a node of a cluster, with a lease that outlasts an election", () => {
     const { cluster } = parseConfig(text({ cluster: CLUSTER, facts: ALONE }), "/etc/remit.yaml");
-    expect(cluster).to.deep.include({ node: "a", lease_ms: 12_000, fleet_within_ms: 1000, nodes_max: 3 });
+    expect(cluster).to.deep.include({ node: "a", lease_ms: 2000, fleet_within_ms: 1000, nodes_max: 3 });
     expect(cluster?.nats.replicas).to.equal(3);
     expect(parseConfig(text(), "/etc/remit.yaml").cluster).to.equal(undefined);
   });
@@ -150,6 +150,8 @@ describe("the configuration", () => {
     ["an actor in any claim", { identity: issuer("jwks: j, actor_claim: sub") }, "identity.issuers.0.actor_claim: must be one of azp"],
     ["an actor of a JWT-SVID", { identity: issuer("jwks: j, actor_claim: azp, spiffe_trust_domain: example.org") }, "identity.issuers.0.actor_claim: not with `spiffe_trust_domain`"],
     ["a caller's scopes beyond its issuer's", { identity: issuer("jwks: j, scopes_max: [remit:decide]"), callers: "{c: {scopes: [remit:decide, remit:admin]}}" }, "callers.c.scopes.1: is not in `scopes_max` of its issuer"],
+    ["all callers of an issuer that there isn't", { identity: issuer("jwks: j, name: desk"), callers: '{"console:*": {}}' }, "callers.console:*: no issuer of callers has the `name` console"],
+    ["all callers of an issuer without a name", { identity: issuer("jwks: j"), callers: '{"desk:*": {}}' }, "callers.desk:*: no issuer of callers has the `name` desk"],
     ["a trust domain in capitals", { identity: issuer("jwks: j, spiffe_trust_domain: Example.org") }, "identity.issuers.0.spiffe_trust_domain: must match pattern"],
     ["a trust domain with its scheme", { identity: issuer('jwks: j, spiffe_trust_domain: "spiffe://example.org"') }, "identity.issuers.0.spiffe_trust_domain: must match pattern"],
     ["task tokens without a key", { identity: issuer("jwks: j", "task_tokens: {kid: k}") }, "identity.task_tokens.key: missing"],

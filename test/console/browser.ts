@@ -62,3 +62,8 @@ export class ConsoleBrowser {
     return watched;
   }
 }
+
+/** Resolves once an expression holds in a page; by evaluating it from here, since no page of the console evaluates a text by itself. */
+export async function holds(page: Page, expression: string): Promise<void> {
+  while (!(await page.evaluate<boolean>(`Boolean(${expression})`))) await new Promise((resolve) => setTimeout(resolve, 20));
+}

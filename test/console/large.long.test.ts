@@ -39,19 +39,25 @@ describe("what is very large, in a browser", function () {
     const asked = { agent: "support-1", purpose: "customer_support", task: `LARGE-${count}`, verb: "read" };
     const resource = { type: "invoice", id: "I-1", attributes: { customer: "0-".padEnd(ID_LENGTH, "x") } };
     const { body } = await desk.ask("POST", "/decide", { ...asked, resource });
+    const times: object[] = [];
     for (const path of [`/records/${(body as unknown as Answer).decision_id}`, `/tasks/LARGE-${count}`, "/tasks"]) {
+      const asked = performance.now();
       const { page, errors } = await browser.goTo(path);
       await page.waitForSelector("main h1");
+      const opened = performance.now();
       for (const summary of await page.locator("summary").all()) await summary.click();
       expect(await page.locator("*").count(), path).to.be.below(ELEMENTS_MAX);
       const longest = await page.evaluate<number>(
         "Math.max(...[...document.querySelectorAll('bdi')].map((one) => one.textContent.length))",
       );
       expect(longest, `longest text of ${path}`).to.be.below(TEXT_MAX);
+      const pressed = performance.now();
       await page.keyboard.press("?");
       await page.waitForSelector("dialog[open]");
+      times.push({ path: path.slice(0, 20), opened_ms: Math.round(opened - asked), answers_ms: Math.round(performance.now() - pressed) });
       expect(errors).to.deep.equal([]);
       await page.close();
     }
+    if (process.env["REMIT_FIGURES"] !== undefined) console.table(times);
   });
 });

@@ -1,9 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import { generateKeyPairSync, type KeyObject } from "node:crypto";
-import type { AddressInfo } from "node:net";
+import { once } from "node:events";
+import { connect, type AddressInfo, type Socket } from "node:net";
 import { expect } from "chai";
 import jwt from "jsonwebtoken";
 import Provider from "oidc-provider";
+import type { RecordPage } from "../../src/contract/index.js";
 import { ConsoleDesk, SignedIn, type ConsoleAnswer } from "./running.js";
 
 const CLIENT = "remit-console";
@@ -244,11 +246,18 @@ describe("sign-in by OpenID Connect", function () {
       server.close();
     });
 
-    async function signIn(make: typeof token): Promise<ConsoleAnswer> {
+    async function signIn(make: typeof token, at = desk): Promise<ConsoleAnswer> {
       token = make;
-      const first = await desk.ask("/login");
+      const first = await at.ask("/login");
       asked = new URL(first.headers.location ?? "").searchParams;
-      return desk.ask(`/login/callback?code=c&state=${asked.get("state") ?? ""}`, { headers: { cookie: cookieOf(first) } });
+      return at.ask(`/login/callback?code=c&state=${asked.get("state") ?? ""}`, { headers: { cookie: cookieOf(first) } });
+    }
+
+    /** Signs a person in by a token that is as it should be, with these claims. */
+    async function signedIn(claims: object, at = desk): Promise<SignedIn> {
+      const cookie = cookieOf(await signIn((given, sign) => sign({ ...given, ...claims }), at));
+      const me = await at.ask("/api/me", { headers: { cookie, "sec-fetch-site": "same-origin" } });
+      return new SignedIn(at, cookie, (JSON.parse(me.text) as { csrf: string }).csrf);
     }
 
     it("would sign in with a token that is as it should be", async () => {
@@ -274,5 +283,46 @@ describe("sign-in by OpenID Connect", function () {
         expect(answer.code).to.equal("login_refused");
         expect(answer.headers["set-cookie"]).to.equal(undefined);
       });
+
+    it("tells the service when the person signed in: on record before what the person did then", async () => {
+      const auth_time = Math.floor(Date.now() / 1000) - 7;
+      const ada = await signedIn({ auth_time });
+      const answer = await ada.send("/revocations", { scope: { agent: "support-2" }, reason: "seen" });
+      expect(answer.status).to.equal(200);
+      const found = async (): Promise<RecordPage["items"]> => {
+        const { body } = await desk.desk.ask("GET", "/decisions?kind=admin,facts&caller=console:ada@example.com&order=oldest");
+        return (body as unknown as RecordPage).items;
+      };
+      // They are found some time after they are on disk.
+      let items = await found();
+      while (items.length < 2) items = await found();
+      const [signIn, change] = items.map(({ record }) => record as unknown as Record<string, unknown>);
+      expect(signIn).to.deep.include({ action: "signed_in", detail: { auth_time: new Date(auth_time * 1000).toISOString() } });
+      expect(change).to.include({ change: "revoked", reason: "seen" });
+    });
+
+    it("leaves room to stop something, and for nothing else, if as many people as there are places have a page open", async () => {
+      const crowded = await ConsoleDesk.open({ ...section(issuer), listen: { port: 0, connections_max: 16 } }, { local: false });
+      const pages: Socket[] = [];
+      try {
+        const people: SignedIn[] = [];
+        for (let i = 0; i < 14; i++) people.push(await signedIn({ email: `user-${i}@example.com` }, crowded));
+        for (const { cookie } of people) {
+          const page = connect(Number(new URL(crowded.running.url).port), "127.0.0.1");
+          page.on("error", () => undefined);
+          pages.push(page);
+          page.write(`GET /api/stream HTTP/1.1\r\nhost: ${crowded.host}\r\ncookie: ${cookie}\r\nsec-fetch-site: same-origin\r\n\r\n`);
+          await once(page, "data");
+        }
+        const [first] = people as [SignedIn];
+        expect((await first.get("/api/me")).code).to.equal("connections_full");
+        const stopped = await first.send("/revocations", { scope: { agent: "support-1" }, reason: "crowded" });
+        expect(stopped.status).to.equal(200);
+        expect(pages.filter(({ destroyed }) => destroyed)).to.deep.equal([]);
+      } finally {
+        for (const page of pages) page.destroy();
+        await crowded.close();
+      }
+    });
   });
 });

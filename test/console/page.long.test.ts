@@ -127,12 +127,16 @@ describe("the console's page, in a browser", function () {
     },
   });
 
-  for (const colorScheme of ["light", "dark"] as const)
-    it(`breaks no rule of accessibility, in ${colorScheme}, and asks nobody else for anything`, async () => {
+  for (const [colours, media] of [
+    ["light", { colorScheme: "light" }],
+    ["dark", { colorScheme: "dark" }],
+    ["colours that the system forces", { forcedColors: "active" }],
+  ] as const)
+    it(`breaks no rule of accessibility, in ${colours}, and asks nobody else for anything`, async () => {
       const found: string[] = [];
       for (const [name, path] of Object.entries(screens())) {
         const { page, errors, outside } = await opened(path);
-        await page.emulateMedia({ colorScheme });
+        await page.emulateMedia(media);
         await page.evaluate(AXE);
         const violations = await page.evaluate(async () => {
           const { axe } = window as unknown as {
@@ -151,6 +155,27 @@ describe("the console's page, in a browser", function () {
       }
       expect(found).to.deep.equal([]);
     });
+
+  it("tells decisions, what is chosen and what is dangerous apart where the system forces its colours", async () => {
+    const { page } = await opened("/records");
+    await page.emulateMedia({ forcedColors: "active" });
+    const borders = await page.evaluate(() => {
+      const style = (selector: string): { borderLeftStyle: string; outlineStyle: string; borderTopWidth: string } =>
+        (
+          window as unknown as {
+            getComputedStyle: (of: Shown | null) => { borderLeftStyle: string; outlineStyle: string; borderTopWidth: string };
+          }
+        ).getComputedStyle(document.querySelector(selector));
+      return {
+        denied: style("tr.deny td").borderLeftStyle,
+        allowed: style("tr.allow td").borderLeftStyle,
+        chosen: style(".bar nav a[aria-current]").outlineStyle,
+        stop: style(".stop").borderTopWidth,
+      };
+    });
+    expect(borders).to.deep.equal({ denied: "double", allowed: "none", chosen: "solid", stop: "2px" });
+    await page.close();
+  });
 
   it("can be read at 400 %, without scrolling to the side", async () => {
     const narrow = await browser.newContext({ viewport: { width: 320, height: 640 }, storageState: await context.storageState() });
@@ -214,6 +239,7 @@ describe("the console's page, in a browser", function () {
     const said = await page.textContent(".ack");
     expect(said)
       .to.match(/is revoked: in force \d+ ms after your key/)
+      .and.match(/The last answer without it had left \d+(?:\.\d)? ms after it held\. \d+ followers? told at once\./)
       .and.match(/durable, revision \d+/);
     const { body } = await desk.desk.ask("GET", `/revocations/agent/${agent ?? ""}`);
     expect(body).to.deep.include({ by: `console:${PERSON}`, lifted: null });
@@ -240,9 +266,9 @@ describe("the console's page, in a browser", function () {
     await page.close();
   });
 
-  it("stops everything with a typed word, and lifts it with a reason", async () => {
+  it("stops everything with a key, a typed word and Enter, and lifts it with a reason", async () => {
     const { page } = await opened("/");
-    await page.click("button.stop");
+    await page.keyboard.press("!");
     await page.waitForSelector("dialog[open] input:focus");
     await page.keyboard.type("sto");
     expect(await page.isDisabled("dialog button[type=submit]")).to.equal(true);

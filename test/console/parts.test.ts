@@ -64,6 +64,7 @@ describe("the console's parts", () => {
       const lines: [search: string, line: string][] = [
         ["", "remit audit query"],
         ["agent=support-7&decision=deny", "remit audit query --agent support-7 --decision deny"],
+        ["owner=desk@example.com&principal=o'neill", "remit audit query --principal 'o'\\''neill' --owner desk@example.com"],
         ["decision=deny,flag&resource_prefix=acme/", "remit audit query --prefix acme/ --decision deny --decision flag"],
         ["proceed=false&finding=true", "remit audit query --proceed no --finding yes"],
         ["reason=it's", "remit audit query --reason 'it'\\''s'"],
@@ -262,7 +263,7 @@ local: { person: ada, scopes: [remit:audit] }
 `;
     it("is read with its defaults, its paths from its own folder", () => {
       const config = parseConsoleConfig(good, "/etc/remit/console.yaml");
-      expect(config.listen).to.deep.equal({ host: "127.0.0.1", port: 8190 });
+      expect(config.listen).to.deep.equal({ host: "127.0.0.1", port: 8190, connections_max: 512 });
       expect(config.issuer.key).to.equal("/etc/remit/console.pem");
     });
     const bad: [what: string, text: string, at: RegExp][] = [

@@ -13,6 +13,7 @@ import { system, type Clock } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { Desk } from "../findings/desk.js";
 
+export const SLACK_SECRET = "8f742231b10e8888abcd99yyyzzz85a5";
 export const PERSON = "ada@example.com";
 const SCOPES = ["remit:audit", "remit:review", "remit:register", "remit:revoke", "remit:revoke_all", "remit:publish"];
 const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
@@ -99,6 +100,7 @@ export class ConsoleDesk {
 
   config(sections: object = {}): ConsoleConfig {
     writeFileSync(join(this.folder, "console.pem"), privateKey.export({ type: "pkcs8", format: "pem" }));
+    writeFileSync(join(this.folder, "slack.secret"), `${SLACK_SECRET}\n`);
     const whole = {
       listen: { port: 0 },
       service: { url: this.desk.service.url },

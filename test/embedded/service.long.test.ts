@@ -328,7 +328,7 @@ describe("an engine in an application, beside a service", function () {
     await failing({ service: { url: world.wire.url, token: tokenFor("remit:decide remit:bundle", APP) } });
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(world.said.filter((line) => line.includes("facts_unavailable"))).to.deep.equal([
-      'warn: cannot get the facts; they are asked for again {"event":"facts_unavailable","code":"scope_missing","detail":"the service answers 403 scope_missing, expected scope `remit:embed`"}',
+      'warn: cannot get the facts; trying again {"event":"facts_unavailable","code":"scope_missing","detail":"the service answers 403 scope_missing, expected scope `remit:embed`"}',
     ]);
   });
 

@@ -155,7 +155,7 @@ describe("agents", () => {
     const suspending = facts.changeAgent("support-7", { status: "suspended", reason: "odd" }, null, "ops");
     expect(facts.registry.agent("support-7")?.status).to.equal("suspended");
     const { in_force } = await suspending;
-    expect(in_force).to.deep.equal({ in_force: "node", revision: 2, durable: true, problem: null });
+    expect(in_force).to.deep.equal({ in_force: "node", revision: 2, durable: true, problem: null, told: 0, waited_ms: 0 });
     await facts.changeAgent("support-7", { status: "active", reason: "explained" }, null, "ops");
     expect(facts.registry.agent("support-7")?.status).to.equal("active");
     expect(world.records.map(({ change, reason, caller }) => [change, reason, caller])).to.deep.equal([

@@ -43,7 +43,7 @@ describe("narrowings", () => {
       expect(left()).to.deep.equal({ actions_per_minute, permitted: 0 });
       expect([left(facts, "a-2"), facts.registry.revision]).to.deep.equal([null, 2]);
       const { fact, in_force } = await narrowing;
-      expect(in_force).to.deep.equal({ in_force: "node", revision: 3, durable: true, problem: null });
+      expect(in_force).to.deep.equal({ in_force: "node", revision: 3, durable: true, problem: null, told: 0, waited_ms: 0 });
       expect(fact).to.deep.equal({ agent: "a-1", ...asked, by: "ops", since: at(0), lifted: null, revision: 3, facts_revision: 3 });
       expect(left(await world.reopened())).to.deep.equal({ actions_per_minute, permitted: 0 });
       expect(await widen()).to.equal("done");
@@ -171,6 +171,19 @@ describe("narrowings", () => {
     expect([left() !== null, facts.registry.revision, acknowledged]).to.deep.equal([true, 3, false]);
     clear();
     await narrowing;
+  });
+
+  it("say how long the answers were waited for that had begun without them", async () => {
+    let clear = (): void => undefined;
+    world.barrier = () =>
+      new Promise((resolve) => {
+        clear = resolve;
+      });
+    const narrowing = facts.narrowAgent("a-1", BY_HAND, "ops");
+    await turns();
+    await world.timers.advance(7);
+    clear();
+    expect((await narrowing).in_force).to.include({ waited_ms: 7, durable: true });
   });
 
   for (const waits of [0, 1, 3]) {

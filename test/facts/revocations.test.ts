@@ -38,7 +38,7 @@ describe("revocations", () => {
       const revoking = facts.revoke(cut(scope), "ops");
       expect([facts.registry.revoked(kind, of), facts.registry.revision]).to.deep.equal([true, 3]);
       const { fact, in_force } = await revoking;
-      expect(in_force).to.deep.equal({ in_force: "node", revision: 4, durable: true, problem: null });
+      expect(in_force).to.deep.equal({ in_force: "node", revision: 4, durable: true, problem: null, told: 0, waited_ms: 0 });
       expect(fact).to.deep.include({ scope: kind, of, by: "ops", reason: "odd", lifted: null, revision: 4 });
       expect((await world.reopened()).registry.revoked(kind, of)).to.be.true;
       for (const other of ["agent", "task", "token", "purpose", "owner", "principal", "grant", "everything"] as const)
@@ -208,6 +208,8 @@ describe("revocations", () => {
         revision: null,
         durable: false,
         problem: "store_unavailable",
+        told: 0,
+        waited_ms: 0,
       });
       expect([fact.revision, facts.registry.revision, world.records.length]).to.deep.equal([0, 3, 3]);
       await world.timers.advance(1000);

@@ -4,6 +4,7 @@ import { Sheet } from "../../src/bundle/source.js";
 import { compileWhen } from "../../src/bundle/matchers.js";
 import { readAbout, readTargets } from "../../src/bundle/targets.js";
 import { Commands, type FactsLimits } from "../../src/facts/commands.js";
+import type { FactFollowers } from "../../src/facts/holding.js";
 import { readJsonLines } from "../../src/facts/import_file.js";
 import { MemoryDisk, MemoryStore } from "../../src/store/memory.js";
 import {
@@ -176,6 +177,7 @@ export class World {
   /** Of every decision on record, the grants it used. */
   uses: string[][] = [];
   barrier = (): Promise<void> => Promise.resolve();
+  followers: FactFollowers | null = null;
 
   constructor(
     readonly disk = new MemoryDisk(),
@@ -208,6 +210,7 @@ export class World {
       policy: () => this.policy,
       compile: compileEntry,
       barrier: () => this.barrier(),
+      followers: () => this.followers,
       limits: { ...LIMITS, ...this.limits },
       ledger: { retry_ms: 1000, durable_within_ms: 2000 },
     });

@@ -61,6 +61,48 @@ describe("messages of a webhook", () => {
     expect(text).to.include(`"url":"https://console.example/findings/${FINDING.id}"`);
   });
 
+  const buttonsIn = (waiting: object): Json[] =>
+    objectsIn(
+      messageOf("slack", news({ waiting: [{ ...FINDING.waiting[0], ...waiting } as Finding["waiting"][number]] }), null, true),
+    ).filter(({ action_id }) => action_id === "remit_approve");
+
+  it("have a button in Slack for an action that is shown whole, which says what it approves", () => {
+    const fields = Array.from({ length: 32 }, (_, i) => ({ field: `/arguments/a${i}`, value: JSON.stringify("x".repeat(40)) }));
+    const [button] = buttonsIn({ fields });
+    expect(JSON.parse(String(button?.["value"]))).to.deep.equal({ finding: FINDING.id, decision: "d", approval: "b" });
+    expect(String(button?.["value"]).length).to.be.below(2000);
+    const texts = objectsIn(
+      messageOf("slack", news({ waiting: [{ ...FINDING.waiting[0], fields } as Finding["waiting"][number]] }), null, true),
+    ).flatMap(({ text }) => (typeof text === "string" ? [text] : []));
+    for (const { field, value } of fields)
+      expect(
+        texts.some((text) => text.includes(`${field}: ${value}`)),
+        field,
+      ).to.equal(true);
+    expect(Math.max(...texts.map((text) => text.length))).to.be.at.most(3000);
+  });
+
+  const PARTIAL: [what: string, waiting: object][] = [
+    ["where values are left out", { more: 1 }],
+    ["where all are, since the request was too large", { fields: [], more: null, principals: null }],
+    ["where a value is cut", { fields: [{ field: "/arguments/to", value: '"DE02…' }] }],
+    ["where a name is cut", { fields: [{ field: "/arguments/to…", value: '"a"' }] }],
+  ];
+  for (const [what, waiting] of PARTIAL) {
+    it(`have no button in Slack ${what}`, () => {
+      expect(buttonsIn(waiting)).to.deep.equal([]);
+    });
+  }
+
+  it("have no button for what doesn't wait, in other forms, or unless it is wanted", () => {
+    const hasButton = (message: object): boolean => JSON.stringify(message).includes("remit_approve");
+    expect(hasButton(messageOf("slack", news(), null, true))).to.equal(true);
+    expect(hasButton(messageOf("slack", news(), null))).to.equal(false);
+    expect(hasButton(messageOf("slack", news({ waiting: [] }), null, true))).to.equal(false);
+    expect(hasButton(messageOf("slack", judged("expected"), null, true))).to.equal(false);
+    expect(hasButton(messageOf("teams", news(), null, true))).to.equal(false);
+  });
+
   it("tell Teams in text runs, which know no Markdown", () => {
     const message = messageOf("teams", news(), CONSOLE) as { type: string; attachments: { contentType: string; content: Json }[] };
     expect(message.type).to.equal("message");

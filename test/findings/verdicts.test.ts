@@ -15,6 +15,7 @@ const PEOPLE = { ancestors: [{ facts: { principal: "bob" } }], proof: { principa
 const actOf = (id: string, more: Partial<Act> = {}): Act => ({
   agent: "a-1",
   version: "1",
+  owner: "",
   purpose: "support",
   verb: "read",
   verb_class: "read",
@@ -48,7 +49,15 @@ class Bench {
     this.world = new World(undefined, { counted_grants });
   }
 
-  static async open({ actions = 1, wait = true, agent = "a-1", masked = false, counted = true, people = false } = {}): Promise<Bench> {
+  static async open({
+    actions = 1,
+    wait = true,
+    agent = "a-1",
+    masked = false,
+    counted = true,
+    people = false,
+    code = "unrelated_financials",
+  } = {}): Promise<Bench> {
     const bench = new Bench(counted);
     bench.commands = await bench.world.open();
     await bench.commands.createAgent({ id: "a-1", owner: "tests", purposes: ["support"] }, "registrar");
@@ -70,7 +79,7 @@ class Bench {
         known: agent === "a-1",
         id: `I-${i}`,
         time_ms: FACTS_NOW + i,
-        reasons: [flag("unrelated_financials", "high")],
+        reasons: [flag(code, "high")],
       });
       bench.id ||= `F-${one.decision_id}`;
       const found = seen(one, bench.id, i + 1, { wait });
@@ -210,6 +219,26 @@ describe("a verdict", () => {
       const bench = await Bench.open({ people: true });
       expect(await bench.judge({ state: "expected" }, 0, by)).to.equal("done");
       expect(bench.state).to.deep.include({ state: "expected", by, teaches: [], grants: [] });
+    });
+
+  const OTHERS = "eve";
+  const moves: [what: string, code: string, by: string, states: JudgeFinding["state"][], calibrates: FindingState["calibrates"]][] = [
+    ["`expected` by others", "unusual_flagged", OTHERS, ["expected"], { purpose: "support", expected: 1, misuse: 0 }],
+    ["`misuse`", "unusual_flagged", OTHERS, ["misuse"], { purpose: "support", expected: 0, misuse: 1 }],
+    ["`expected` that was taken back", "unusual_flagged", OTHERS, ["expected", "open"], { purpose: "support", expected: -1, misuse: 0 }],
+    ["`misuse` that was taken back", "unusual_flagged", OTHERS, ["misuse", "open"], { purpose: "support", expected: 0, misuse: -1 }],
+    ["`expected` by the caller that asked", "unusual_flagged", "gateway-1", ["expected"], undefined],
+    ["`expected` by the person that it was for", "unusual_flagged", "ada", ["expected"], undefined],
+    ["`expected` of what a policy flagged", "unrelated_financials", OTHERS, ["expected"], undefined],
+    ["`misuse` of what a policy flagged", "unrelated_financials", OTHERS, ["misuse"], undefined],
+    ["a gap of the policy", "unusual_flagged", OTHERS, ["policy_gap"], undefined],
+    ["a look that ends without a verdict", "unusual_flagged", OTHERS, ["in_review", "open"], undefined],
+  ];
+  for (const [what, code, by, states, calibrates] of moves)
+    it(`${calibrates === undefined ? "leaves the purpose's thresholds as they are" : "moves the purpose's thresholds"} by ${what}`, async () => {
+      const bench = await Bench.open({ people: true, code });
+      for (const state of states) expect(await bench.judge({ state }, undefined, by)).to.equal("done");
+      expect(bench.state?.calibrates).to.deep.equal(calibrates);
     });
 
   it("`expected` teaches no more than a few, and none twice", async () => {

@@ -79,6 +79,7 @@ describe("a configuration of the MCP guard", () => {
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: b}}, z: y.c}}`, "guard.yaml:6: tools.t: `y` is a list in one place, and something else in another"],
     [`${BASE}tools:\n  t: {read: a, arguments: {z: y.c, x: {list: y, of: {a: b}}}}`, "guard.yaml:6: tools.t: `y` is a list in one place, and something else in another"],
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: b}}, z: {list: y, of: {a: c}}}}`, "guard.yaml:6: tools.t: `y` is a list in one place, and something else in another"],
+    [`${BASE}task: {subjects: {"ticket id": [a]}}`, "guard.yaml:5: task.subjects.ticket id: "],
     [`${BASE}resources:\n  - {read: a}`, "guard.yaml:6: resources.0.uri: must be a URI, with {variables} for segments"],
     [`${BASE}resources:\n  - {uri: 'crm://{a}{b}', read: a}`, "guard.yaml:6: resources.0.uri: something must stand between two variables"],
     [`${BASE}resources:\n  - {uri: 'crm://{a}/{a}', read: a}`, "guard.yaml:6: resources.0.uri: a variable stands in it twice"],
@@ -619,8 +620,8 @@ describe("docs/mcp.md", () => {
   });
 
   it("has one of an engine in the guard, with what is so if unsaid", () => {
-    const [, second] = [...text.matchAll(/```yaml\n([^]*?)```/g)];
-    const yaml = second?.[1] ?? "";
+    const blocks = [...text.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = ""]) => block);
+    const yaml = blocks.find((block) => block.includes("in_process:")) ?? "";
     const rest = BASE.slice(BASE.indexOf("\n") + 1);
     const { in_process } = parseGuardConfig(`${yaml}${rest}`, "guard.yaml").remit;
     expect(in_process?.bundle.name).to.equal("customer_support");

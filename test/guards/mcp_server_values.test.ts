@@ -269,6 +269,25 @@ describe("headers of requests to an MCP server", () => {
     });
   }
 
+  const UNTOKENED: [what: string, file: string, problem: string][] = [
+    ["isn't there", "none.txt", "can't be read (ENOENT)"],
+    ["is blank", "blank.txt", "is empty"],
+    ["has several lines", "pem.txt", "holds no token; expected visible ASCII without blanks"],
+    ["has control characters", "nul.txt", "has control characters"],
+    ["has letters beyond ASCII", "umlaut.txt", "holds no token"],
+  ];
+  for (const [what, file, problem] of UNTOKENED) {
+    it(`have no token of a file that ${what}: a start ends, and names the field`, async () => {
+      writeFileSync(join(files.dir, "guard.yaml"), textOf({ url, token_file: file }));
+      for (const mode of [[], ["--check"], ["--approve"]]) {
+        const ran = await remit("guard", "mcp", "--config", join(files.dir, "guard.yaml"), ...mode);
+        expect(ran.exit, ran.err).to.equal("invalid");
+        expect(ran.err).to.contain(`server.token_file: \`${join(files.dir, file)}\` ${problem}`);
+        expect(ran.out + ran.err).not.to.contain(SECRET);
+      }
+    });
+  }
+
   const SET = "is set by MCP or the connection";
   const ASCII = "expected a value of visible ASCII, with blanks only inside";
   const REFUSED: [headers: object, problem: string, more?: object][] = [

@@ -59,6 +59,7 @@ class Pushing {
       masksPrincipals: () => pushing.masksPrincipals,
       ended: (why) => pushing.ended.push(why),
     }));
+    pushing.world.followers = streams;
     pushing.#server = createServer((request, response) => {
       const { pathname, search } = new URL(request.url ?? "", "http://x");
       const after = request.headers["last-event-id"];
@@ -180,6 +181,27 @@ describe("event streams", function () {
       void revoking(commands, { agent: "a-1" });
       await resuming.until(() => resuming.told.length === 1);
       expect(resuming.told).to.deep.equal(["revoked revocation/agent/a-1?"]);
+    });
+  });
+
+  describe("that follow what narrows", () => {
+    it("are counted in its answer: those that it was sent to, and none where it held already", async () => {
+      pushing = await Pushing.start();
+      const { world, commands, subscriptions } = pushing;
+      subscriptions.set("?another-agent", { ...NOBODY_YET, sight: { agents: new Set(["a-2"]), purposes: null } });
+      const concerned = [await (await pushing.follow()).ready(), await (await pushing.follow()).ready()];
+      await (await pushing.follow("?another-agent")).ready();
+      let clear = (): void => undefined;
+      world.barrier = () =>
+        new Promise((resolve) => {
+          clear = resolve;
+        });
+      const revoking = commands.revoke({ scope: { agent: "a-1" }, reason: "leaked" }, BY);
+      for (const follower of concerned) await follower.until(() => follower.told.length > 0);
+      clear();
+      expect((await revoking).in_force).to.include({ told: 2 });
+      world.barrier = () => Promise.resolve();
+      expect((await commands.revoke({ scope: { agent: "a-1" }, reason: "again" }, BY)).in_force).to.include({ told: 0 });
     });
   });
 

@@ -473,6 +473,7 @@ describe("facts over HTTP", () => {
       ["GET", "/agents/a-1/narrowing", undefined, reading],
       ["POST", "/agents/a-1/narrowing", {}, ["revoke"]],
       ["POST", "/agents/a-1/narrowing/lift", {}, ["revoke"]],
+      ["GET", "/behavior/thresholds", undefined, ["audit", "review"]],
       ["POST", "/agents/a-1/profile/rollback", {}, ["review"]],
       ["POST", "/revocations", { scope: { token: "x" }, reason: "x" }, ["revoke"]],
       ["POST", "/revocations", everything, ["revoke_all"]],

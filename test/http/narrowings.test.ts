@@ -28,7 +28,8 @@ describe("narrowings over HTTP", () => {
   it("leave an agent with reading what its task is about, from the answer on, until they are lifted", async () => {
     expect(await decided(service, others)).to.equal("allow permitted");
     const { body } = await narrow();
-    expect(body).to.include({ agent: "a-1", actions_per_minute: 10, by: "gateway-1", in_force: "node", durable: true });
+    expect(body).to.include({ agent: "a-1", actions_per_minute: 10, by: "gateway-1", in_force: "node", durable: true, told: 0 });
+    expect(body["waited_ms"]).to.be.a("number");
     const told = await asked("POST", "/decide", { agent: "a-1", purpose: "testing", verb: "read", ...others });
     expect(told.body).to.nested.include({
       decision: "deny",

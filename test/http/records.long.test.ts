@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { FoundRecord, Histogram, Novelty, RecordPage, ShownRecord, Summary } from "../../src/contract/index.js";
-import { EVERY, ask, runWithFacts, withAgent, type Told } from "./asking.js";
+import { EVERY, ask, inAnHour, runWithFacts, withAgent, type Told } from "./asking.js";
 import { Follower } from "./following.js";
 import { REQUEST, tokenFor, type Running } from "./running.js";
 import { AUDIT } from "./decisions_support.js";
@@ -15,6 +15,30 @@ describe("the records over HTTP", function () {
     return String(body["decision_id"]);
   };
   const note = (id: string): object => ({ resource: { type: "note", id, attributes: { customer: "ada" } } });
+
+  describe("of actions for people:", () => {
+    before(async () => {
+      service = await runWithFacts();
+      await withAgent(service);
+    });
+    after(() => service.stop());
+
+    it("are found by the person that they were for, and by who owns the agent, also what was refused before any policy", async () => {
+      const task = { id: "T-ada", agent: "a-1", purpose: "testing", principal: "ada", expires: inAnHour() };
+      expect((await ask(service, "POST", "/tasks", { body: task })).outcome).to.equal("201");
+      const allowed = await decide({ task: "T-ada" });
+      expect((await ask(service, "POST", "/revocations", { body: { scope: { principal: "ada" }, reason: "left" } })).outcome).to.equal(
+        "200",
+      );
+      const refused = await decide({ task: "T-ada" });
+      const ids = async (query: string): Promise<unknown[]> =>
+        (await page(query)).items.map(({ record }) => (record as { answer?: { decision_id: string } }).answer?.decision_id);
+      expect(await ids("principal=ada")).to.deep.equal([refused, allowed]);
+      expect(await ids("principal=ada&owner=tests%40example.com")).to.deep.equal([allowed]);
+      expect(await ids("principal=bob")).to.deep.equal([]);
+      expect(await ids("owner=nobody")).to.deep.equal([]);
+    });
+  });
 
   describe("of a running service:", () => {
     before(async () => {

@@ -138,6 +138,7 @@ describe("a service", () => {
       "/agents/{id}/profile",
       "/agents/{id}/profile/rollback",
       "/approvals",
+      "/behavior/thresholds",
       "/bundles",
       "/bundles/staged/drop",
       "/bundles/{name}",

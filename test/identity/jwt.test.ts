@@ -6,7 +6,8 @@ import { Problem, type Scope } from "../../src/contract/index.js";
 import type { AgentProof, Caller } from "../../src/decision/ports.js";
 import { TOKEN_FAULTS } from "../../src/identity/faults.js";
 import { FixedKeys, KeyRefused } from "../../src/identity/keys.js";
-import type { JwtIdentity } from "../../src/identity/jwt.js";
+import type { IdentityOptions, JwtIdentity } from "../../src/identity/jwt.js";
+import { SCOPE_CLAIM } from "../../src/identity/scopes.js";
 import { asset } from "../../src/system/paths.js";
 import { FORGED, TOKENS, altered, type Kind } from "./forged.js";
 import {
@@ -541,6 +542,62 @@ describe("a caller's rights", () => {
       "all a3 p1",
       "all a3 p2",
     ]);
+  });
+});
+
+describe("the rights of all callers of an issuer", () => {
+  const desk = issuer({ name: "desk" });
+  const people = issuer({
+    issuer: OTHER_ISSUER,
+    audience: { callers: AUDIENCE },
+    name: "console",
+    keys: new FixedKeys([keyOf("k", otherEc)]),
+    scopes: { ...SCOPE_CLAIM, max: ["remit:audit", "remit:review"] },
+  });
+  const entries: NonNullable<IdentityOptions["callers"]> = {
+    "console:*": { agents: ["a1"], roles: ["reviewer"], scopes: ["remit:audit", "remit:publish"] },
+    "console:eve": { agents: [] },
+    "desk:gateway-1": { agents: ["a2"] },
+  };
+  const person = (sub: string): string => callers.token({ iss: OTHER_ISSUER, sub }, { kid: "k" }, otherEc.privateKey);
+  const may = (who: JwtIdentity, of: Caller): string[] => ["a1", "a2"].filter((agent) => who.mayAskFor(of, agent, "p1"));
+
+  it("are those of its name with `:*`, within its cap; whoever has an entry has that alone, and other issuers' have none of it", () => {
+    const who = identity({ issuers: [desk, people], callers: entries });
+    const ada = ask(who, person("ada"), "remit:audit");
+    expect([ada.id, [...ada.scopes], may(who, ada), [...who.rolesOf(ada)]]).to.deep.equal([
+      "console:ada",
+      ["remit:audit"],
+      ["a1"],
+      ["reviewer"],
+    ]);
+    expect(codeOf(() => ask(who, person("eve"), "remit:audit"))).to.equal("scope_missing");
+    const rights = (sub: string): string[] => may(who, { ...ada, id: sub });
+    expect([rights("console:eve"), rights("desk:gateway-1"), rights("desk:gateway-2")]).to.deep.equal([[], ["a2"], []]);
+    expect([rights("consoles:ada"), rights("console"), rights("ada"), rights("console:")]).to.deep.equal([[], [], [], ["a1"]]);
+  });
+
+  it("are nobody's where no issuer has a name, whatever a subject begins with", () => {
+    const who = identity({ callers: { "console:*": { scopes: ["remit:audit"] } } });
+    const token = callers.token({ sub: "console:ada" });
+    expect(codeOf(() => ask(who, token, "remit:audit"))).to.equal("scope_missing");
+    expect(who.mayAskFor(ask(who, token), "a1", "p1")).to.equal(false);
+  });
+});
+
+describe("a sign-in that a caller's token comes from", () => {
+  const signedIn = (auth_time: unknown): number | string | undefined => {
+    try {
+      return ask(identity(), callers.token({ auth_time })).signed_in_ms;
+    } catch (cause) {
+      return (cause as Problem).code;
+    }
+  };
+
+  it("is told in milliseconds; what is no time counts as not said, and a time to come refuses the token", () => {
+    expect([NOW_S - 60, 0, NOW_S + 5].map(signedIn)).to.deep.equal([(NOW_S - 60) * 1000, 0, (NOW_S + 5) * 1000]);
+    expect([undefined, null, "1", -1, 1e12, [NOW_S]].map(signedIn)).to.deep.equal(Array.from({ length: 6 }, () => undefined));
+    expect([NOW_S + 6, NOW_S + 1e6].map(signedIn)).to.deep.equal(["token_invalid", "token_invalid"]);
   });
 });
 

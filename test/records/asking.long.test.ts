@@ -10,6 +10,8 @@ import { OVERDUE_MS, bruteFilter } from "./brute.js";
 const FILTERS: RecordFilter[] = [
   { agent: "support-7", verb: "read" },
   { resource_prefix: "acme/" },
+  { principal: "o'neill" },
+  { principal: "ada", owner: "%", decision: ["deny"] },
   { reason: "large_refund", severity: "high" },
   { outcome: ["done"] },
   { outcome: ["missing"], proceed: true },

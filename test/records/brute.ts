@@ -2,7 +2,21 @@
 import type { OUTCOMES } from "../../src/contract/index.js";
 import { RECORD_KINDS, SEVERITIES, type OutcomeState, type RecordFilter } from "../../src/contract/index.js";
 import { OUTCOME_STATES } from "../../src/contract/query.js";
-import { AGENTS, BUNDLES, CALLERS, PURPOSES, RESOURCES, RULES, START_MS, TYPES, VERBS, type Written, type drawing } from "./random_log.js";
+import {
+  AGENTS,
+  BUNDLES,
+  CALLERS,
+  OWNERS,
+  PRINCIPALS,
+  PURPOSES,
+  RESOURCES,
+  RULES,
+  START_MS,
+  TYPES,
+  VERBS,
+  type Written,
+  type drawing,
+} from "./random_log.js";
 
 interface Judged {
   answer: {
@@ -21,6 +35,12 @@ interface Request {
   task: string | null;
   verb: string;
   resource: { type: string; id: string | null };
+}
+
+interface Read {
+  input?: { request: Request; facts?: { principal: string | null; agent: { owner: string } } };
+  request?: Request;
+  floor?: { task?: { principal: string | null } | null };
 }
 
 export const OVERDUE_MS = 500;
@@ -73,13 +93,15 @@ function fits({ record, beside }: Written, filter: RecordFilter, outcome: Outcom
   }
   if (filter.key !== undefined && (record["kind"] !== "observed" || filter.key !== record["outcome"])) return false;
   const { answer } = record as unknown as Judged;
-  const read = { ...record, ...beside } as { input?: { request: Request }; request?: Request };
+  const read = { ...record, ...beside } as Read;
   const request = read.input?.request ?? read.request;
   const { agent, purpose, task, verb, resource } = request ?? ({ resource: {} } as Request);
   const equal = {
     agent,
     purpose,
     task,
+    principal: read.input?.facts?.principal ?? read.floor?.task?.principal,
+    owner: read.input?.facts?.agent.owner,
     verb,
     type: resource.type,
     resource: resource.id,
@@ -103,6 +125,8 @@ const JUDGING: (keyof RecordFilter)[] = [
   "agent",
   "purpose",
   "task",
+  "principal",
+  "owner",
   "verb",
   "type",
   "resource",
@@ -116,7 +140,9 @@ const JUDGING: (keyof RecordFilter)[] = [
 
 /** Returns true if a notice about an agent matches: it is no action of the agent. */
 function fitsNotice(record: Record<string, unknown>, filter: RecordFilter): boolean {
-  const ofActions: (keyof RecordFilter)[] = ["task", "verb", "type", "resource", "resource_prefix", "decision", "proceed", "bundle"];
+  const ofActions: (keyof RecordFilter)[] = [
+    ...(["task", "principal", "owner", "verb", "type", "resource", "resource_prefix", "decision", "proceed", "bundle"] as const),
+  ];
   if (ofActions.some((name) => filter[name] !== undefined)) return false;
   if (filter.agent !== undefined && record["agent"] !== filter.agent) return false;
   if (filter.purpose !== undefined && record["purpose"] !== filter.purpose) return false;
@@ -141,6 +167,8 @@ export function randomFilter({ below, of }: ReturnType<typeof drawing>, span_ms:
     () => ({ agent: of([...AGENTS, "nobody"]) }),
     () => ({ purpose: of(PURPOSES) }),
     () => ({ task: `T-${below(32)}` }),
+    () => ({ principal: of([...PRINCIPALS, "nobody"]) }),
+    () => ({ owner: of([...OWNERS, "nobody"]) }),
     () => ({ verb: of(VERBS) }),
     () => ({ type: of(TYPES) }),
     () => ({ resource: of([...RESOURCES, "I-77"]) }),

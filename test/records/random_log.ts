@@ -18,6 +18,9 @@ export const CALLERS = ["gateway-1", "gateway-2", "\u001b[2Jgateway", "file"];
 export const BUNDLES = ["a", "b"].map((letter) => `sha256:${letter.repeat(64)}`);
 export const RESOURCES = ["I-1", "I-2", "I-10", "acme/eu/1", "acme/eu/2", "acme/us/1", "\u{1F600}x", "<b>bold</b>\n\u001b[31mred"];
 
+export const PRINCIPALS = ["ada", "bob", "o'neill"];
+export const OWNERS = ["desk@example.com", "%"];
+
 export const START_MS = Date.UTC(2026, 10, 25);
 
 /** xorshift32. */
@@ -203,7 +206,7 @@ export class RandomLog {
     const decision = of(["allow", "allow", "allow", "deny", "deny", "flag"]);
     const decision_id = this.#id();
     this.#decisions.push(decision_id);
-    const read = below(4) === 0 ? { floor: { now_ms: 1 }, request: this.#request() } : { input: { request: this.#request() } };
+    const read = below(4) === 0 ? floored(this.#request()) : evaluated(this.#request());
     const isBeside = below(25) === 0 && this.#hasBeside;
     const members = {
       v: RECORD_VERSION,
@@ -241,10 +244,29 @@ export class RandomLog {
     return { bundle: "support", revision: "r", sequence: 1, digest: this.#draw.of(BUNDLES) };
   }
 
-  #request(): Members {
+  #request(): Request {
     const { of, below } = this.#draw;
     const id = below(6) === 0 ? null : below(3) === 0 ? `I-${below(400)}` : of(RESOURCES);
     const task = below(4) === 0 ? null : `T-${below(30)}`;
     return { agent: of(AGENTS), purpose: of(PURPOSES), task, verb: of(VERBS), resource: { type: of(TYPES), id } };
   }
+}
+
+type Request = Members & { agent: string; task: string | null };
+
+/** Person that a task is for; some are for nobody. */
+function principalOf({ task }: Request): string | null {
+  return task === null ? null : ([...PRINCIPALS, null][Number(task.slice(2)) % 4] ?? null);
+}
+
+/** Parts of a record whose action the floor refused: it has read the task, and of the agent not the owner. */
+function floored(request: Request): Members {
+  const task = request.task === null ? null : { principal: principalOf(request) };
+  return { floor: { now_ms: 1, task }, request };
+}
+
+/** Parts of a record whose action the policy was asked about. */
+function evaluated(request: Request): Members {
+  const owner = OWNERS[AGENTS.indexOf(request.agent) % OWNERS.length];
+  return { input: { facts: { agent: { owner }, principal: principalOf(request) }, request } };
 }

@@ -3,7 +3,16 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { ROLLED_BACK } from "../../src/audit/fold.js";
 import { segmentName } from "../../src/audit/segments.js";
-import { NOTHING_ODD, aroundSeq, type Act, type ActOutcome, type Assessment } from "../../src/contract/index.js";
+import {
+  NOTHING_ODD,
+  aroundSeq,
+  type Act,
+  type ActOutcome,
+  type Assessment,
+  type Calibration,
+  type SharedOddity,
+  type VerdictCounts,
+} from "../../src/contract/index.js";
 import { system } from "../../src/system/index.js";
 import {
   RecordedProfile,
@@ -16,6 +25,11 @@ import {
 import { ProfileAhead } from "../../src/wiring/profile_ahead.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { sleep } from "./child.js";
+
+const SHARED: SharedOddity = {
+  ...{ purpose: "support", kind: "version", value: "2", channel: "what", type: "payroll", agents: ["a-1"] },
+  ...{ count: 3, active: 5, expected: 0.1, decades: 6 },
+};
 
 /** Knows by their ids, in order, the acts that it was told; that is its snapshot too. */
 class ListLearner implements Learner {
@@ -30,12 +44,21 @@ class ListLearner implements Learner {
     return this.told.length;
   }
 
-  learn(act: Act, outcome: ActOutcome): void {
+  learn(act: Act, outcome: ActOutcome): SharedOddity | null {
     this.told.push(`${act.id ?? ""} ${outcome}`);
+    return act.id === "shared" ? SHARED : null;
   }
 
   markExpected(act: Act): void {
     this.told.push(`${act.id ?? ""} expected`);
+  }
+
+  calibrate(purpose: string, { expected, misuse }: VerdictCounts): void {
+    this.told.push(`${purpose} ${expected} ${misuse}`);
+  }
+
+  calibrationOf(): Calibration {
+    return { expected: 0, misuse: 0, score: 0 };
   }
 
   forgive(agent: string): void {
@@ -75,6 +98,7 @@ const LEARNERS: Learners = {
 const act = (id: string): Act => ({
   agent: "a-1",
   version: "1",
+  owner: "",
   purpose: "p",
   verb: "read",
   verb_class: "read",
@@ -108,6 +132,11 @@ const recordOf = (id: string): { before: string; after: string } => {
 };
 const restored = (agent: string, caller: string): { before: string; after: string } => ({
   before: `"agent":{"id":"${agent}"},"caller":"${caller}","change":"agent_restored","kind":"facts"`,
+  after: '"time":"1970-01-01T00:00:01.000Z","v":2',
+});
+
+const judged = (change: string, calibrates?: object): { before: string; after: string } => ({
+  before: `"caller":"eve","change":"finding_${change}","finding":${JSON.stringify({ calibrates, id: "F-1", teaches: [] })},"kind":"facts"`,
   after: '"time":"1970-01-01T00:00:01.000Z","v":2',
 });
 
@@ -190,6 +219,36 @@ describe("the profile that a service keeps", () => {
     await Promise.all([first, second]);
     expect(await knownBy(await open())).to.equal(2);
     expect(said).to.deep.equal(["ready 0 0", "ready 2 0"]);
+  });
+
+  it("tells once what agents have in common, and not again what the records told before", async () => {
+    const together: string[] = [];
+    const listening = async (): Promise<RecordedProfile> => {
+      const profile = await open();
+      profile.whenShared(({ agents }) => together.push(...agents));
+      return profile;
+    };
+    const profile = await listening();
+    void decide(profile, "n-1");
+    void decide(profile, "shared");
+    log.sync();
+    expect(together).to.deep.equal(["a-1"]);
+    await listening();
+    expect(together).to.deep.equal(["a-1"]);
+  });
+
+  it("learns a verdict that moves thresholds at its place among the records, now and after a start, and no other", async () => {
+    const profile = await open();
+    const [up, down] = [
+      { purpose: "support", expected: 1, misuse: 0 },
+      { purpose: "support", expected: 0, misuse: 1 },
+    ];
+    const back = { purpose: "support", expected: -1, misuse: 0 };
+    const records = [judged("expected", up), judged("misuse", down), judged("reopened", back), judged("misuse"), judged("policy_gap", up)];
+    for (const { before, after } of records) void profile.log.append(before, after);
+    log.sync();
+    expect(profile.assess(act("n")).risk).to.equal(3);
+    expect(await knownBy(await open())).to.equal(3);
   });
 
   it("goes on from its snapshot, and reads only what came after", async () => {

@@ -253,7 +253,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       await standby.says('"event":"standby_config_refused"');
       writeFileSync(desk.place.config, good);
       desk.put("bundle.tar.gz", await bundleBytes({ expires: null, sequence: 11 }));
-      await standby.says('"message":"a bundle would be refused","code":"bundle_older"');
+      await standby.says('"message":"this standby would refuse the bundle","code":"bundle_older"');
       desk.put("bundle.tar.gz", await bundleBytes({ expires: null, sequence: 12 }));
       await active.kill();
       await standby.ready();

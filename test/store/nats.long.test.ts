@@ -1,13 +1,18 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { expect } from "chai";
 import { NatsStore } from "../../src/store/nats.js";
+import { isChange, type Change, type Mark } from "../../src/store/store.js";
 import { systemTimers } from "../../src/system/index.js";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../dev/nats/servers.js";
 import { skip } from "../skip.js";
 import { keepsTheContract } from "./contract.js";
 
 let stores = 0;
+/** Changes of this name are carried by the second feed too. */
+const COPIED = "revoked";
 
 for (const servers of [1, 3]) {
   describe(`the store on NATS, with ${servers} server(s)`, function () {
@@ -27,6 +32,75 @@ for (const servers of [1, 3]) {
       rmSync(folder, { recursive: true, force: true });
     });
 
+    describe("and its second feed", () => {
+      const name = `second-${servers}`;
+      let opened: NatsStore[] = [];
+      const open = async (broken: () => void = () => undefined): Promise<NatsStore> => {
+        const store = await openStore(name, running, broken);
+        opened.push(store);
+        return store;
+      };
+      afterEach(async () => {
+        for (const store of opened) await store.close();
+        opened = [];
+      });
+      const written = async (store: NatsStore, id: string, change: string): Promise<Change> => {
+        const write = { key: `agent/${id}`, value: { id }, by: "tests", time: "2026-03-03T10:15:00Z", reason: null, change };
+        const [revision = 0] = await store.write([{ ...write, expected: 0 }]);
+        return { ...write, revision };
+      };
+      const until = async (holds: () => boolean): Promise<void> => {
+        while (!holds()) await new Promise((resolve) => setTimeout(resolve, 10));
+      };
+
+      it("brings what its kind of change has, by its author, and nothing else", async () => {
+        const [author, reader] = [await open(), await open()];
+        const came: (Change | Mark)[] = [];
+        reader.copies.follow((items) => came.push(...items));
+        await written(author, "a-1", "agent_created");
+        const copied = await written(author, "a-2", COPIED);
+        author.copies.mark({ by: "n-1", n: 7, value: null });
+        await until(() => came.some((item) => !isChange(item)));
+        expect(came).to.deep.equal([copied, { by: "n-1", n: 7, value: null }]);
+      });
+
+      it("brings a copy once, whoever makes it, and to those who come later too; marks from before say nothing", async () => {
+        const [one, two] = [await open(), await open()];
+        const change = await written(one, "a-3", "agent_created");
+        for (const store of [one, two, one]) store.copies.copy(change);
+        one.copies.mark({ by: "n-1", n: 8, value: null });
+        await one.connection.flush();
+        const late = await open();
+        const came: (Change | Mark)[] = [];
+        late.copies.follow((items) => came.push(...items));
+        two.copies.mark({ by: "n-2", n: 1, value: null });
+        await until(() => came.some((item) => !isChange(item) && item.by === "n-2"));
+        expect(came.filter((item) => isChange(item) && item.revision === change.revision)).to.deep.equal([change]);
+        expect(came.filter((item) => !isChange(item) && item.n === 7)).to.deep.equal([]);
+      });
+
+      it("says that the streams are still the same, which servers lead them, and when one isn't the same", async () => {
+        const store = await open();
+        const { areSame, leaders } = await store.look();
+        expect([areSame, leaders.every((leader) => servers === 1 || leader !== null)]).to.deep.equal([true, true]);
+        const jsm = await jetstreamManager(store.connection);
+        await jsm.streams.delete(`REMIT_${name}_COPIES`);
+        expect((await store.look()).areSame).to.equal(false);
+        await open();
+        expect((await store.look()).areSame).to.equal(false);
+      });
+
+      it("is broken by what no node wrote: whatever is behind it isn't read", async () => {
+        let broken = 0;
+        const store = await open(() => broken++);
+        store.copies.follow(() => undefined);
+        const revision = (await store.changes(0, 10)).at(1)?.revision ?? 0;
+        store.connection.publish(`remit-copies.${name}.c.${revision}`, JSON.stringify({ revision: revision + 1 }));
+        await until(() => broken > 0);
+        expect(store.healthy).to.equal(false);
+      });
+    });
+
     keepsTheContract(() => {
       const name = `t${++stores}`;
       return { open: () => openStore(name, running) };
@@ -34,10 +108,13 @@ for (const servers of [1, 3]) {
   });
 }
 
-async function openStore(name: string, servers: readonly NatsServer[]): Promise<NatsStore> {
+async function openStore(name: string, servers: readonly NatsServer[], broken: () => void = () => undefined): Promise<NatsStore> {
   return NatsStore.open(
-    { name, connection: { servers: servers.map(({ url }) => url) }, replicas: servers.length, marks_kept_s: 30, unsure_after_ms: 10_000 },
+    {
+      ...{ name, connection: { servers: servers.map(({ url }) => url) }, replicas: servers.length },
+      ...{ marks_kept_s: 30, unsure_after_ms: 10_000, guarded: ["agent", "k"], isCopied: ({ change }) => change === COPIED },
+    },
     systemTimers,
-    { unavailable: () => undefined, ready: () => undefined, broken: () => undefined },
+    { unavailable: () => undefined, ready: () => undefined, broken },
   );
 }

@@ -281,10 +281,10 @@ threat("A17", "whoever shows no token shuts nobody out, and what stops everythin
   },
   without: {
     "the oldest without a token being closed": [
-      cut.call("http/connections.js", "#hasRoom", "all.find", "all.find(({ caller }) => caller !== null)"),
+      cut.call("system/connections.js", "#hasRoom", "all.find", "all.find(({ caller }) => caller !== null)"),
     ],
     "callers being told from others": [cut.call("http/server.js", "run", "connections.proved")],
-    "places for what stops everything": [cut.value("http/connections.js", "constructor", "#reservedMax", "0")],
+    "places for what stops everything": [cut.value("system/connections.js", "constructor", "#reservedMax", "0")],
   },
 });
 
@@ -328,7 +328,7 @@ threat("A17", "whoever has a good token shuts nobody out with requests that don'
     }
   },
   without: {
-    "a bound for one caller": [cut.never("http/connections.js", "#attribute", "own", "length")],
+    "a bound for one caller": [cut.never("system/connections.js", "#attribute", "own", "length")],
     "connections being cut": [cut.call("http/server.js", "httpServer", "connections.cut")],
   },
 });
@@ -377,9 +377,9 @@ threat("A17", "the caller with most connections gives one up, whatever it asked 
   },
   without: {
     "unfinished requests being told from others": [
-      cut.returns("http/connections.js", "isWhole", "true"),
-      cut.value("http/connections.js", "ofMost", "most", "1"),
+      cut.returns("system/connections.js", "isWhole", "true"),
+      cut.value("system/connections.js", "ofMost", "most", "1"),
     ],
-    "who has most being looked for": [cut.value("http/connections.js", "ofMost", "most", "1")],
+    "who has most being looked for": [cut.value("system/connections.js", "ofMost", "most", "1")],
   },
 });

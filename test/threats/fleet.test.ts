@@ -9,7 +9,7 @@ import { Feed } from "../cluster/feed.js";
 import { Simulation } from "../cluster/simulate.js";
 import { REQUEST, World } from "../decision/world.js";
 import { AGE_MS, FollowedNode } from "../embedded/followed_node.js";
-import { StillTimers } from "../facts/world.js";
+import { World as FactsWorld, StillTimers } from "../facts/world.js";
 import { flag, seen, sighted } from "../findings/sightings.js";
 import { NodeNet } from "../http/node_net.js";
 import { cut } from "./cut.js";
@@ -23,14 +23,23 @@ threat("H1", "a revocation is claimed on the fleet when each node has acknowledg
   async check(tree) {
     const { Lease } = await tree("cluster/lease.js");
     const { Fleet } = await tree("cluster/fleet.js");
+    const { Copies } = await tree("cluster/copies.js");
     for (let seed = 1; seed <= SEEDS; seed++)
       for (const feeds of [1, 2] as const) {
-        const { violation } = new Simulation({ Lease, Fleet }, { seed, feeds }).run();
+        const { violation } = new Simulation({ Lease, Fleet, Copies }, { seed, feeds }).run();
         if (violation !== null) return `seed ${seed}: ${violation}`;
       }
+    for (const aim of ["stalled facts", "asked again"] as const) {
+      const { violation } = new Simulation({ Lease, Fleet, Copies }, { seed: 1, feeds: 2, aim }).run();
+      if (violation !== null) return `${aim}: ${violation}`;
+    }
     return null;
   },
   without: {
+    "the commit in the second feed": [
+      cut.text("cluster/fleet.js", "isCommitted", "this.#committed.size === this.#seen.length", "this.#committed.size > 0"),
+    ],
+    "a look whether the second feed has it": [cut.returns("cluster/copies.js", "lacks", "false")],
     "waiting for silent nodes": [cut.never("cluster/fleet.js", "#silent", "#wait_ms", "mayAllow")],
     "counting from when a tick was sent": [
       cut.text(
@@ -75,7 +84,7 @@ threat("H2", "an answer that permits leaves within the lease under which its fac
   },
 });
 
-threat("H3", "findings of another node are shown, and approved, by the rights of the caller alone", {
+threat("H4", "findings of another node are shown, and approved, by the rights of the caller alone", {
   async check(tree) {
     const { OwnFindings } = await tree("http/findings_desk.js");
     const { FleetFindings, FINDINGS } = await tree("http/fleet_findings.js");
@@ -124,16 +133,26 @@ threat("H3", "findings of another node are shown, and approved, by the rights of
   },
 });
 
-threat("H4", "a node that was dismissed ends, whether it reads that at once or only after it was away for long", {
+threat("H5", "a node that was dismissed ends, whether it reads that at once or only after it was away for long", {
   async check(tree) {
     const { Member } = await tree("cluster/member.js");
     for (const isLate of [false, true]) {
       let now = 0;
       const feed = new Feed();
       const own = isLate ? new Feed() : feed;
+      const shared = new Feed();
       const join = (node: string, store: Feed): InstanceType<typeof Member> => {
+        const second = store === feed ? shared : new Feed();
+        const copies = {
+          follow: (take: Parameters<Feed["follow"]>[1]) => second.follow(0, take),
+          mark: (mark: Parameters<Feed["mark"]>[0]) => {
+            second.mark(mark);
+          },
+          copy: () => undefined,
+        };
         const member = new Member(
           {
+            ...{ copies, isCopied: () => false, holdAhead: () => true },
             ...{ store, revision: () => 0, landed: () => Promise.resolve(), bundle: () => null, hold: () => undefined, before: null },
             link: { send: () => undefined, receive: () => () => undefined },
             system: { clock: { monotonic: () => now, wall: () => now }, timers: new StandingTimers() },
@@ -173,7 +192,7 @@ threat("H4", "a node that was dismissed ends, whether it reads that at once or o
   },
 });
 
-threat("H5", "an engine decides on what a node knew when it asked, for as long as facts may be old, and on nothing that is only heard", {
+threat("H6", "an engine decides on what a node knew when it asked, for as long as facts may be old, and on nothing that is only heard", {
   async check(tree) {
     const { Feed: Followed } = await tree("embedded/feed.js");
     const follow = (node: FollowedNode): InstanceType<typeof Followed> => {
@@ -247,3 +266,46 @@ class StandingTimers {
     // Nothing here waits for a turn.
   }
 }
+
+threat("H3", "a node that the second feed alone reaches holds each restriction of it, and goes on by it for no longer than 20 s", {
+  async check(tree) {
+    const { Commands } = await tree("facts/commands.js");
+    const { Lease } = await tree("cluster/lease.js");
+    const there = await new FactsWorld().open(0, Commands);
+    const here = await new FactsWorld().open(0, Commands);
+    const [known, unknown] = ["a-1", "a-2"];
+    for (const id of [known, unknown]) await there.createAgent({ id, owner: "ops@example.com", purposes: ["support"] }, "host");
+    await here.createAgent({ id: known, owner: "ops@example.com", purposes: ["support"] }, "host");
+    for (const id of [known, unknown]) await there.changeAgent(id, { status: "suspended", reason: "r" }, null, "ops");
+    const changes = await there.deps.store.changes(0, 10);
+    for (const change of changes.filter((one) => one.change === "agent_suspended")) here.holdAhead(change);
+    if (here.registry.agent(known)?.status !== "suspended") return "an agent is active that the second feed has suspended";
+    // The feed of facts goes on, and hasn't come to the suspensions yet.
+    for (const change of changes.filter((one) => one.change === "agent_created")) here.registry.apply(change);
+    if (here.registry.agent(unknown)?.status !== "suspended") return "an agent is active that was suspended before it was known";
+    let now = 0;
+    const clock = { monotonic: () => now, wall: () => now };
+    const timers = { after: () => () => undefined, every: () => () => undefined, turnEnd: () => undefined };
+    const start = { incarnation: "i-1", opened_at: 0 };
+    const lease = new Lease(
+      { clock, timers },
+      { start, lease_ms: 2000 },
+      { send: () => undefined, held: () => undefined, ended: () => undefined },
+    );
+    lease.start();
+    lease.returned(0, start, 1);
+    while (now < 60_000 && lease.tenure !== null) {
+      now += 400;
+      lease.tick();
+      lease.returned(1, start, lease.sent);
+    }
+    return now < 30_000 ? null : "the second feed alone renews a lease for a minute";
+  },
+  without: {
+    "what the second feed brings": [cut.call("facts/commands.js", "holdAhead", "ahead")],
+    "what isn't known yet": [
+      cut.text("facts/registry.js", "hold", "this.#held.set(key, held)", "if (held.value !== undefined) this.#held.set(key, held)"),
+    ],
+    "an end of going on by the second feed": [cut.text("cluster/lease.js", "returned", "< -ALONE_MS", "=== -Infinity")],
+  },
+});

@@ -127,6 +127,14 @@ const rows = {
     ],
     also: ["test/flow/flow.test.ts", "test/flow/service.long.test.ts", "test/guards/mcp_flow.long.test.ts"],
   },
+  A21: {
+    threat:
+      "Several agents of one owner, version or source are turned at once, and each does too little for more than a finding of its own.",
+    control:
+      "The profile compares what is unusual of a group's agents on a day with how often that is so, and with what the purpose's others do; more than chance explains is one finding that names the agents.",
+    lives: ["src/behavior/groups.ts", "src/findings/own_notices.ts"],
+    also: ["test/behavior/groups.test.ts", "test/behavior/ten_weeks.test.ts", "test/findings/own_notices.test.ts"],
+  },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
     control:
@@ -140,7 +148,7 @@ const rows = {
     control:
       "Each narrowing and suspension by the service is on record with a finding, tried again until it is; so are repeated grave denials, as one incident; an access review begins with both.",
     lives: [
-      "src/findings/stops.ts",
+      "src/findings/own_notices.ts",
       "src/findings/denials.ts",
       "src/findings/incidents.ts",
       "src/wiring/adjustments.ts",
@@ -167,7 +175,7 @@ const rows = {
       "What is large is refused before it is parsed; what is decided at once is bounded, for each caller too, and the rest is shed; of one caller's batches a few are begun at once, and the others wait for them; what takes too long is stopped; one caller has half of the connections at most, those of the caller with most are closed before anybody else's, finished request or not, and a revoked caller's at once; observed streams leave decisions half of the log's queue, and requests of traces half of the time.",
     lives: [
       "src/http/admission.ts",
-      "src/http/connections.ts",
+      "src/system/connections.ts",
       "src/http/server.ts",
       "src/http/body.ts",
       "src/policy/metering.ts",
@@ -243,7 +251,7 @@ const rows = {
       "A stranger's idle connections take all file descriptors of the process, so that what revokes and records opens nothing any more.",
     control:
       "Connections are bounded by the process's own limit less a reserve, which a start says; what revokes is loaded by then, and holds before it is stored.",
-    lives: ["src/wiring/descriptors.ts", "src/system/open_files.ts", "src/http/connections.ts"],
+    lives: ["src/wiring/descriptors.ts", "src/system/open_files.ts", "src/system/connections.ts"],
     also: ["test/service/descriptors.long.test.ts"],
   },
   B10: {
@@ -267,11 +275,64 @@ const rows = {
     also: ["test/adapters/otlp/grpc.test.ts"],
   },
   B13: {
-    threat: "Whoever may sign in to the console signs everybody else out, or lets what is sent to a page pile up until it ends.",
+    threat:
+      "Whoever may sign in to the console signs everybody else out, or lets what is sent to a page pile up until it ends; anybody takes all of its connections.",
     control:
-      "A person has a few sessions, and of all together whoever has most loses one first; a page that doesn't read is cut off, and is sent nothing once its session is over.",
-    lives: ["src/console/sessions.ts", "src/console/streams.ts"],
-    also: ["test/console/streams.test.ts", "test/console/parts.test.ts"],
+      "A person has a few sessions, and of all together whoever has most loses one first; a page that doesn't read is cut off, and is sent nothing once its session is over. Connections are bounded: those without a session go first, one person has half of them at most, and some are kept for stopping something.",
+    lives: ["src/console/sessions.ts", "src/console/streams.ts", "src/console/server.ts", "src/system/connections.ts"],
+    also: [
+      "test/console/streams.test.ts",
+      "test/console/parts.test.ts",
+      "test/console/connections.test.ts",
+      "test/console/oidc.long.test.ts",
+    ],
+  },
+  B14: {
+    threat: "A page in a browser calls tools through the MCP guard, as the agent.",
+    control:
+      "Only pages whose origins are listed, to the letter, and without a token of the clients' only those of this machine; `null` and patterns are no origins.",
+    lives: ["src/guards/mcp/origins.ts", "src/guards/mcp/clients.ts"],
+    also: ["test/guards/mcp_origins.long.test.ts"],
+  },
+  B15: {
+    threat: "A stateless MCP request says one call in its headers and another in its body, so that who reads the headers sees another one.",
+    control: "Method, name, revision and marked arguments of the headers have to be those of the body; by the body it is decided.",
+    lives: ["src/guards/mcp/mirrored.ts", "src/guards/mcp/stateless_clients.ts"],
+    also: ["test/guards/mcp_stateless.test.ts", "test/guards/mcp_stateless.long.test.ts"],
+  },
+  B16: {
+    threat: "A server behind the MCP guard is given what lets it act past the guard, or a value that becomes further headers.",
+    control:
+      "The guard's own tokens are refused as variables and headers of its server, by whatever path; a header's value is one line of visible ASCII; headers of MCP and of the connection can't be set. No error says a value.",
+    lives: ["src/guards/mcp/server_faults.ts", "src/guards/mcp/server_values.ts"],
+    also: ["test/guards/mcp_server_values.test.ts"],
+  },
+  B17: {
+    threat:
+      "An MCP server, or an authorization server that it names, gets a code or token that is another's, or makes the guard ask what is inside its network.",
+    control:
+      "Metadata is about this server and of this issuer, to the letter; the answer's issuer is compared before its code goes anywhere; a code needs PKCE. No redirect is followed, no private address asked and none without TLS, unless it is configured or this machine's own; a token goes to its server's origin alone.",
+    lives: [
+      "src/guards/mcp/oauth/authority.ts",
+      "src/guards/mcp/oauth/oauth_fetch.ts",
+      "src/guards/mcp/oauth/login.ts",
+      "src/guards/mcp/oauth/server_login.ts",
+    ],
+    also: ["test/guards/mcp_oauth.test.ts", "test/guards/mcp_oauth.long.test.ts"],
+  },
+  B18: {
+    threat: "A login at an MCP server is read by another user, used for another server, or ends because two guards renew it at once.",
+    control:
+      "Its file is the user's alone, or refused; what is in it is for one server; whoever renews it holds a lock that ends with the process, and reads it again first. A refused new token, or one that was used twice, is tried no more.",
+    lives: ["src/guards/mcp/oauth/login_file.ts", "src/guards/mcp/oauth/server_login.ts"],
+    also: ["test/guards/mcp_server_login.test.ts"],
+  },
+  B19: {
+    threat: "A press of Approve in Slack is made up, sent again, somebody else's, or of an action that wasn't shown.",
+    control:
+      "A press has Slack's signature over body and time, is of the last five minutes and of one workspace, and counts once; it approves in the name that the configuration has for its user, with the right to review alone, and only the digest that its message showed whole.",
+    lives: ["src/console/slack_requests.ts", "src/console/slack.ts", "src/findings/messages.ts"],
+    also: ["test/console/slack.test.ts", "test/findings/messages.test.ts"],
   },
   C1: {
     threat: "A bundle is unsigned, altered, signed by another key, or holds other files than were signed.",
@@ -331,9 +392,9 @@ const rows = {
       "Whoever configures, names or answers for a source of bundles makes the service ask what is inside its network, or hands its credentials on.",
     control:
       "Private addresses aren't asked, by number or by name, at any connection; redirects go to hosts that are named, without credentials; answers are bounded in bytes and time.",
-    lives: ["src/sources/addresses.ts", "src/sources/requests.ts", "src/sources/oci.ts"],
+    lives: ["src/system/addresses.ts", "src/sources/requests.ts", "src/sources/oci.ts"],
     also: [
-      "test/sources/addresses.test.ts",
+      "test/system/addresses.test.ts",
       "test/sources/requests.test.ts",
       "test/sources/fetchers.test.ts",
       "test/sources/service.long.test.ts",
@@ -533,8 +594,8 @@ const rows = {
   H1: {
     threat: "A node of a cluster that is cut off, frozen or behind goes on allowing what was revoked on another.",
     control:
-      "A node allows by a lease that only its own tick renews, read back through the feed of facts; a revocation is in force on the fleet when each node has acknowledged it or its lease has ended.",
-    lives: ["src/cluster/lease.ts", "src/cluster/fleet.ts", "src/cluster/member.ts"],
+      "A node allows by a lease that only its own tick renews, read back through one of two feeds; a revocation is in force on the fleet when it is in both, and each node has acknowledged it or its lease has ended.",
+    lives: ["src/cluster/lease.ts", "src/cluster/fleet.ts", "src/cluster/copies.ts", "src/cluster/member.ts"],
     also: ["test/cluster/simulation.test.ts", "test/cluster/lease.test.ts", "test/cluster/fleet.long.test.ts"],
   },
   H2: {
@@ -545,20 +606,27 @@ const rows = {
     also: ["test/cluster/simulation.test.ts"],
   },
   H3: {
+    threat: "The feed of facts is held up on a node, which goes on by the ticks of the second feed and allows what was revoked.",
+    control:
+      "A restriction of the second feed holds until the first brings it, over what isn't known yet too; and the second feed renews no lease for longer than 20 s.",
+    lives: ["src/facts/ledger.ts", "src/facts/registry.ts", "src/cluster/lease.ts"],
+    also: ["test/facts/ahead.test.ts", "test/cluster/lease.test.ts", "test/cluster/simulation.test.ts"],
+  },
+  H4: {
     threat: "Asked through another node of a cluster, findings are shown to, judged or approved by somebody who may not.",
     control:
       "Each node lists by the rights of the caller, which the node that is asked has checked and sends along; a verdict is decided by the node that has the finding, under the reviewer's own name and roles.",
     lives: ["src/http/fleet_findings.ts", "src/http/findings_desk.ts"],
     also: ["test/http/fleet_findings.test.ts", "test/cluster/desk.long.test.ts"],
   },
-  H4: {
+  H5: {
     threat: "A node of a cluster that somebody has said is gone for good comes back, behind on all that it missed, and allows.",
     control:
       "That it is gone stands in the feed before every tick that would renew its lease, and is said again where such a tick comes: it ends for good. It can be said only once the lease is over.",
     lives: ["src/cluster/member.ts", "src/wiring/cluster.ts"],
     also: ["test/cluster/member.test.ts", "test/cluster/desk.long.test.ts"],
   },
-  H5: {
+  H6: {
     threat:
       "An engine follows a node of a cluster that is cut off, or over a line that is held back, and goes on allowing what was revoked.",
     control:

@@ -36,7 +36,7 @@ threat("C11", "a source of bundles leads to no private address, and to no other 
   },
   without: {
     "the look at addresses": [cut.never("sources/requests.js", "#once", "isPrivate")],
-    "the look at what names lead to": [cut.text("sources/addresses.js", "publicLookup", "inside !== undefined || ", "")],
+    "the look at what names lead to": [cut.text("system/addresses.js", "checkedLookup", "inside !== undefined || ", "")],
     "the look at where redirects lead": [
       cut.text(
         "sources/requests.js",

@@ -44,10 +44,10 @@ threat("A19", "an agent that is denied what is grave again and again is one find
 
 threat("A19", "what the service stops an agent for is on record with a finding, as soon as the log takes it", {
   async check(tree) {
-    const [{ wireAdjustments }, { Notices }, { Stops }, { Incidents }] = await Promise.all([
+    const [{ wireAdjustments }, { Notices }, { OwnNotices }, { Incidents }] = await Promise.all([
       tree("wiring/adjustments.js"),
       tree("findings/notices.js"),
-      tree("findings/stops.js"),
+      tree("findings/own_notices.js"),
       tree("findings/incidents.js"),
     ]);
     for (const risk of [75, 95]) {
@@ -65,7 +65,7 @@ threat("A19", "what the service stops an agent for is on record with a finding, 
       };
       let ids = 0;
       const notices = new Notices({ log, incidents: new Incidents(), clock, newId: () => decisionId(NOW, ++ids) });
-      const stops = new Stops(notices, timers, "remit");
+      const stops = new OwnNotices(notices, timers, "remit");
       const commands = {
         registry: { agent: () => ({ status: "active" }), narrowings: { get: () => undefined, all: () => [] } },
         ledger: { listen: () => () => undefined },
@@ -75,7 +75,7 @@ threat("A19", "what the service stops an agent for is on record with a finding, 
       const adjustments = wireAdjustments({
         commands,
         note: (...said) => {
-          stops.note(...said);
+          stops.stopped(...said);
         },
         riskOf: () => risk,
         policyOf: () => BEHAVIOR_DEFAULTS,
@@ -103,7 +103,7 @@ threat("A19", "what the service stops an agent for is on record with a finding, 
   without: {
     "a notice of the narrowing": [cut.call("wiring/adjustments.js", "narrow", ["note", "narrowed_by_behavior"])],
     "a notice of the suspension": [cut.call("wiring/adjustments.js", "suspend", ["note", "suspended_by_behavior"])],
-    "being tried again": [cut.call("findings/stops.js", "Stops.#try", "after")],
+    "being tried again": [cut.call("findings/own_notices.js", "OwnNotices.#try", "after")],
     "a finding for it": [cut.condition("findings/notices.js", "Notices.note", ["opens"], "false")],
     "both being of the agent's behaviour": [
       cut.text("findings/about.js", "isBehavior", "BEHAVIOR.has(code)", 'code.startsWith("unusual")'),

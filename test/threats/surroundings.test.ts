@@ -1,12 +1,17 @@
 /** What the service finds around it: few file descriptors, a certificate of another key, a log that somebody edited with its tiles. */
 import { generateKeyPairSync } from "node:crypto";
+import { once } from "node:events";
 import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
+import { stringify } from "yaml";
 import { readLines } from "../../src/audit/record_lines.js";
 import { leafHash } from "../../src/audit/tree/hash.js";
+import { parseConsoleConfig } from "../../src/console/config.js";
 import type { Config } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
-import type { Logger } from "../../src/system/logger.js";
+import { logger, type Logger } from "../../src/system/logger.js";
 import { asset } from "../../src/system/paths.js";
 import { logOf } from "../audit/publish/support.js";
 import { edit } from "../audit/tree/mutations.js";
@@ -149,5 +154,70 @@ threat("B13", "nobody signs others out by signing in", {
   without: {
     "a bound for each person": [cut.never("console/sessions.js", "begin", "SESSIONS_OF_ONE")],
     "whoever has most losing first": [cut.text("console/sessions.js", "Sessions.begin", "this.#mostHeld()", "oldest([...this.#kept])")],
+  },
+});
+
+const CONSOLE_CONNECTIONS = 32;
+
+threat("B13", "nobody has all connections of the console, signed in or not", {
+  async check(tree) {
+    const { startConsole } = await tree("console/server.js");
+    const folder = temporaryDirectory();
+    const { privateKey } = generateKeyPairSync("ec", { namedCurve: "P-256" });
+    writeFileSync(join(folder, "console.pem"), privateKey.export({ type: "pkcs8", format: "pem" }));
+    for (const name of [
+      "app-1.js",
+      "app-1.css",
+      "playground-1.js",
+      "playground-worker-1.js",
+      "replay-worker-1.js",
+      "library-1.json",
+      "opa",
+    ])
+      writeFileSync(join(folder, name), "{}");
+    const config = parseConsoleConfig(
+      stringify({
+        listen: { port: 0, connections_max: CONSOLE_CONNECTIONS },
+        service: { url: "http://127.0.0.1:9" },
+        issuer: { issuer: "i", audience: "a", kid: "k", key: "console.pem" },
+        local: { person: "ada", scopes: [] },
+      }),
+      join(folder, "console.yaml"),
+    );
+    const options = { local: true, page: folder, opa: join(folder, "opa") };
+    const running = await startConsole(config, options, system, logger(system.clock, new PassThrough()));
+    const open: Socket[] = [];
+    const flood = async (text: string): Promise<() => number> => {
+      const all = Array.from({ length: 3 * CONSOLE_CONNECTIONS }, () => connect(Number(new URL(running.url).port), "127.0.0.1"));
+      open.push(...all);
+      for (const socket of all) socket.on("error", () => undefined).resume();
+      for (const socket of all) {
+        if (socket.connecting) await once(socket, "connect").catch(() => undefined);
+        socket.write(text);
+      }
+      return () => all.filter(({ destroyed }) => !destroyed).length;
+    };
+    const within = async (isIt: () => boolean): Promise<boolean> => {
+      for (const end = performance.now() + 1000; !isIt() && performance.now() < end;)
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      return isIt();
+    };
+    try {
+      const strangers = await flood("GET / HTTP/1.1\r\n");
+      if (!(await within(() => strangers() <= CONSOLE_CONNECTIONS))) return `strangers have ${strangers()} connections`;
+      const { headers } = await fetch(running.signIn() ?? "", { redirect: "manual" });
+      const cookie = headers.getSetCookie()[0]?.split(";")[0] ?? "";
+      if (cookie === "") return "nobody can sign in any more";
+      const host = new URL(running.url).host;
+      const ada = await flood(`GET /api/me HTTP/1.1\r\nhost: ${host}\r\ncookie: ${cookie}\r\nsec-fetch-site: same-origin\r\n\r\n`);
+      return (await within(() => ada() <= CONSOLE_CONNECTIONS / 2)) ? null : `one person has ${ada()} connections`;
+    } finally {
+      for (const socket of open) socket.destroy();
+      await running.stop();
+    }
+  },
+  without: {
+    "connections being counted": [cut.call("console/server.js", "startConsole", "connections.opened")],
+    "persons being told from strangers": [cut.text("console/server.js", "answer", "sessionOf(request)?.person.id ?? null", "null")],
   },
 });

@@ -9,6 +9,8 @@ export interface FilterOptions {
   agent?: string;
   purpose?: string;
   task?: string;
+  principal?: string;
+  owner?: string;
   verb?: string;
   type?: string;
   resource?: string;
@@ -33,6 +35,8 @@ export function filtered(command: Command): Command {
     .option("--agent <id>", "of this agent")
     .option("--purpose <id>", "for this purpose")
     .option("--task <id>", "on this task")
+    .option("--principal <id>", "for this person")
+    .option("--owner <id>", "by agents of this owner")
     .option("--verb <verb>", "with this verb")
     .option("--type <type>", "on resources of this type")
     .option("--resource <id>", "on the resource with this id")
@@ -59,10 +63,10 @@ export function withOutcome(command: Command): Command {
 }
 
 export function queryOf(options: FilterOptions): QueryMembers {
-  const { agent, purpose, task, verb, type, resource, prefix, reason, severity, caller, bundle, key } = options;
+  const { agent, purpose, task, principal, owner, verb, type, resource, prefix, reason, severity, caller, bundle, key } = options;
   const { decision, kind, outcome, proceed, finding, from, to } = options;
   return {
-    ...{ agent, purpose, task, verb, type, resource, resource_prefix: prefix, reason, severity, caller, bundle, key },
+    ...{ agent, purpose, task, principal, owner, verb, type, resource, resource_prefix: prefix, reason, severity, caller, bundle, key },
     ...{ decision: decision?.join(","), kind: kind?.join(","), outcome: outcome?.join(",") },
     ...{ proceed, finding, from, to },
   };

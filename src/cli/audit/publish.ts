@@ -18,7 +18,7 @@ export function addPublish(audit: Command, ui: Ui): void {
     .description("write a log as static files that a web server can serve; each record is compared with the checkpoint first")
     .argument("<folder>", "the log's, as `log.dir` names it, or a copy of it; it is only read")
     .requiredOption("--out <folder>", "where the files go; not within the log's folder")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", HELP)
     .action(async (folder: string, { out, json }: { out: string; json?: true }) => {
       const [{ PublishedLog, PublishRefused }, { CHECKPOINT }] = await Promise.all([

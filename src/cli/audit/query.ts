@@ -18,6 +18,7 @@ export function addQuery(audit: Command, ui: Ui): void {
       .option("--oldest", "the oldest first")
       .option("--limit <n>", "how many at most", count, 50),
     `  $ remit audit query --agent support-7 --decision deny --from 24h
+  $ remit audit query --principal ada --from 2d            # all that was asked for on ada's behalf
   $ remit audit query --type invoice --prefix acme/eu/ --severity high
   $ remit audit query --outcome missing              # may have run, and nobody said what became of it
   $ remit audit query --kind facts --key agent/support-7

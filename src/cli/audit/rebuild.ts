@@ -11,7 +11,7 @@ export function addRebuildIndex(audit: Command, ui: Ui): void {
     .command("rebuild-index")
     .description("make the index of a log anew from its records; the service must not be running, which does it by itself where it has to")
     .requiredOption("--log <folder>", "the log's, as `log.dir` names it")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", "\nExamples:\n  $ remit audit rebuild-index --log /var/lib/remit/log")
     .action(async ({ log: folder, json }: { log: string; json?: true }) => {
       if (statSync(folder, { throwIfNoEntry: false })?.isDirectory() !== true)

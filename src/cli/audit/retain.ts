@@ -37,7 +37,7 @@ export function addRetain(audit: Command, ui: Ui): void {
       bound,
     )
     .option("--dry-run", "say what would go, and change nothing")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText(
       "after",
       `

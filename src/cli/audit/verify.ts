@@ -31,14 +31,14 @@ interface Options {
 export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void): void {
   audit
     .command("verify")
-    .description("derive the tree from the records again and hold everything against it, offline; say what is wrong, and where")
+    .description("derive the tree from the records again and compare everything with it, offline; report what is wrong, and where")
     .argument("<folder>", "the log's, as `log.dir` names it, or a copy of it")
     .option("--key <vkey>", "a key of the log, as C2SP verifier key; may be given again", collect)
     .option("--checkpoint <file>", "a checkpoint, receipt or proof file that was kept elsewhere; may be given again", collect)
-    .option("--whole", "hold each record against its schema and its canonical form as well; ten times as slow")
+    .option("--whole", "check each record's schema and canonical form as well; ten times as slow")
     .option("--no-index", "leave out the index (the files of `records/parquet`), which is compared with one made from the records")
     .option("--published <folder>", "what was published of it as static files, to be compared as well")
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", HELP)
     .action(async (folder: string, options: Options) => {
       if (!isFolder(folder))
@@ -121,7 +121,7 @@ function say(ui: Ui, { records, checkpoint, damage, elsewhere, keys, notes, tile
   ui.out(`  checkpoint  ${checkpoint === null ? "none" : `${checkpoint.origin}, ${checkpoint.size} records`}`);
   ui.out(`  key         ${keys.vkeys.join(", ")}${keys.named_by === "log" ? " (as the log itself says)" : ""}`);
   ui.out(`  tiles       ${tiles.read} read, ${tiles.missing} missing`);
-  for (const { name, size } of elsewhere) ui.out(`  holds with  ${name}, ${size} records`);
+  for (const { name, size } of elsewhere) ui.out(`  matches  ${name}, ${size} records`);
 }
 
 function summary(damage: readonly Damage[], isDerived: IsDerived): string {

@@ -18,7 +18,7 @@ export function addVerifyReceipt(audit: Command, ui: Ui): void {
     .description("check that a decision is in the log that a key signs, and tell who decided what and why")
     .argument("<file>", "a receipt")
     .option("--key <vkey>", "a key of the log, as C2SP verifier key; may be given again", collect)
-    .option("--json", "say it as JSON")
+    .option("--json", "print JSON")
     .addHelpText("after", HELP)
     .action(async (file: string, options: { key?: string[]; json?: true }) => {
       const [{ ReceiptError, verifyReceipt }, { accountLines, accountOf }] = await Promise.all([

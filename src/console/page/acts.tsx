@@ -2,19 +2,26 @@
 import type { ComponentChildren, JSX } from "preact";
 import { createContext } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import { asRefused, send, type Answer, type Me, type Refused } from "./api.js";
-import { Dialog, Failed, Line } from "./parts.js";
+import type { ApprovalList } from "../../contract/index.js";
+import { asRefused, send, type Answer, type Me, type Refused, type Resource } from "./api.js";
+import { Dialog, Failed, Line, counted } from "./parts.js";
 import { quoted } from "../grammar.js";
 
 export interface Shown {
   me: Me;
   /** Shows what was acknowledged, until the next. */
   acknowledge: (text: string) => void;
+  /** Asks whether to revoke an agent. */
+  revoke: (agent: string) => void;
+  /** Actions that wait for somebody, as the bar counts them. */
+  waiting: Resource<ApprovalList>;
 }
 
 export const Console = createContext<Shown>({
   me: { person: "", scopes: [], csrf: "", service: "", local: false, fresh: true },
   acknowledge: () => undefined,
+  revoke: () => undefined,
+  waiting: { data: null, etag: null, error: null, reload: () => undefined },
 });
 
 export function useScope(...scopes: string[]): boolean {
@@ -26,7 +33,9 @@ interface Acknowledged {
   revision?: number | null;
   facts_revision?: number;
   durable?: boolean;
-  in_force?: string | { durable: boolean; revision: number | null };
+  told?: number;
+  waited_ms?: number;
+  in_force?: string | Omit<Acknowledged, "in_force" | "facts_revision">;
 }
 
 /** Words for what an acknowledgement means: it holds for every decision that begins after it. */
@@ -38,7 +47,9 @@ export function ackText(what: string, { value, took_ms }: Answer<Acknowledged>, 
       ? "not durable yet, and tried again until it is"
       : `durable, revision ${held.revision ?? value.facts_revision ?? "?"}`;
   const service = took_ms === null ? "" : ` (${took_ms} ms of it in the service)`;
-  return `${what}: in force ${after} ms after your key${service}. No answer given since is without it; ${durable}.`;
+  const waited = held.waited_ms === undefined ? "" : ` The last answer without it had left ${held.waited_ms} ms after it held.`;
+  const told = held.told === undefined ? "" : ` ${counted(held.told, "follower")} told at once.`;
+  return `${what}: in force ${after} ms after your key${service}. No answer given since is without it; ${durable}.${waited}${told}`;
 }
 
 interface ActProps {

@@ -2,7 +2,7 @@
 import { render, type JSX } from "preact";
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { placeOf } from "../grammar.js";
-import { Console, StopEverything } from "./acts.js";
+import { Console, RevokeAgent, StopEverything } from "./acts.js";
 import { signOut, signedIn, useEvery, useResource, type Me } from "./api.js";
 import { Dialog, Empty, Loading, THEMES, useColours } from "./parts.js";
 import { followLinks, go, usePlace } from "./place.js";
@@ -89,9 +89,15 @@ function App(): JSX.Element {
   const [me, setMe] = useState<Me | null | undefined>(undefined);
   const [ack, setAck] = useState("");
   const [isStopping, setStopping] = useState(false);
+  const [revoking, revoke] = useState<string | null>(null);
   const [showsKeys, setShowsKeys] = useState(false);
   const main = useRef<HTMLElement>(null);
   useEffect(() => followLinks(), []);
+  const search = query.toString();
+  useEffect(() => {
+    // What had the focus may be gone with the view before.
+    if (document.activeElement === null || document.activeElement === document.body) main.current?.focus({ preventScroll: true });
+  }, [path, search]);
   useEffect(() => {
     signedIn().then(setMe, () => setMe(null));
   }, []);
@@ -99,9 +105,18 @@ function App(): JSX.Element {
   useEffect(() => {
     document.title = `${title} · Remit`;
   }, [title]);
-  useKeys(() => setShowsKeys(true));
+  const mayStop = me?.scopes.includes("remit:revoke_all") === true;
+  useKeys({
+    help: () => setShowsKeys(true),
+    stop: () => {
+      if (mayStop) setStopping(true);
+    },
+  });
   const acknowledge = useCallback((text: string) => setAck(text), []);
-  const shown = useMemo(() => ({ me: me ?? NOBODY, acknowledge }), [me, acknowledge]);
+  const reviews = me?.scopes.some((scope) => REVIEWS.includes(scope)) === true;
+  const waiting = useResource<ApprovalList>(reviews ? "/approvals?state=waiting" : null);
+  useEvery(5000, waiting.reload);
+  const shown = useMemo(() => ({ me: me ?? NOBODY, acknowledge, revoke, waiting }), [me, acknowledge, waiting.data, waiting.error]);
   if (me === undefined) return <Loading />;
   if (me === null) return <SignIn />;
   return (
@@ -128,7 +143,7 @@ function App(): JSX.Element {
               aria-current={(at === "/" ? path === "/" : path === at || path.startsWith(`${at}/`)) ? "page" : undefined}
             >
               {name}
-              {at === "/waiting" ? <WaitingCount /> : null}
+              {at === "/waiting" ? <Count of={waiting.data?.items.length ?? 0} /> : null}
             </a>
           ))}
         </nav>
@@ -138,8 +153,9 @@ function App(): JSX.Element {
           type="button"
           class="stop"
           onClick={() => setStopping(true)}
-          disabled={!me.scopes.includes("remit:revoke_all")}
-          title={me.scopes.includes("remit:revoke_all") ? "" : "You lack remit:revoke_all"}
+          disabled={!mayStop}
+          aria-keyshortcuts="!"
+          title={mayStop ? "Key: !" : "You lack remit:revoke_all"}
         >
           Stop everything …
         </button>
@@ -157,6 +173,7 @@ function App(): JSX.Element {
       <main id="main" ref={main} tabIndex={-1}>
         <Screen path={path} query={query} />
       </main>
+      {revoking === null ? null : <RevokeAgent agent={revoking} onClose={() => revoke(null)} />}
       {isStopping ? <StopEverything onClose={() => setStopping(false)} /> : null}
       {showsKeys ? <Keys onClose={() => setShowsKeys(false)} /> : null}
     </Console.Provider>
@@ -165,13 +182,13 @@ function App(): JSX.Element {
 
 const NOBODY: Me = { person: "", scopes: [], csrf: "", service: "", local: false, fresh: false };
 
-function WaitingCount(): JSX.Element | null {
-  const { data, reload } = useResource<ApprovalList>("/approvals?state=waiting");
-  useEvery(5000, reload);
-  const count = data?.items.length ?? 0;
-  return count === 0 ? null : (
-    <span class="count" aria-label={`${count} waiting`}>
-      {count}
+/** Scopes with any of which somebody sees what waits. */
+const REVIEWS = ["remit:audit", "remit:review"];
+
+function Count({ of }: { of: number }): JSX.Element | null {
+  return of === 0 ? null : (
+    <span class="count" aria-label={`${of} waiting`}>
+      {of}
     </span>
   );
 }
@@ -271,6 +288,7 @@ function Keys({ onClose }: { onClose: () => void }): JSX.Element {
     ["c", "copy the row's line of remit"],
     ["r", "revoke the row's agent; Enter does it"],
     ["a", "approve: to the reason of what waits"],
+    ["!", "stop everything, after a typed word"],
     ["/", "to the filter, or the box above"],
     ...SCREENS.map(([, name, key]): [string, string] => [`g ${key}`, name]),
     ["?", "these keys"],
@@ -307,7 +325,9 @@ function Keys({ onClose }: { onClose: () => void }): JSX.Element {
 }
 
 /** Keys work where nothing is typed, in no dialog, and can be switched off (WCAG 2.1.4). */
-function useKeys(help: () => void): void {
+function useKeys(does: { help: () => void; stop: () => void }): void {
+  const latest = useRef(does);
+  latest.current = does;
   useEffect(() => {
     let chordUntil = 0;
     const pressed = (event: KeyboardEvent): void => {
@@ -328,7 +348,10 @@ function useKeys(help: () => void): void {
           chordUntil = event.timeStamp + CHORD_MS;
           return;
         case "?":
-          help();
+          latest.current.help();
+          break;
+        case "!":
+          latest.current.stop();
           break;
         case "/":
           (document.querySelector<HTMLElement>("[data-filter]") ?? document.querySelector<HTMLElement>("[data-goto]"))?.focus();
@@ -360,6 +383,7 @@ function useKeys(help: () => void): void {
 function moveFrom(row: HTMLElement | null, by: 1 | -1): void {
   const rows = [...document.querySelectorAll<HTMLElement>("[data-row]")];
   const at = row === null ? (by === 1 ? -1 : rows.length) : rows.indexOf(row);
+  if (by === 1 && row?.matches(":last-child") === true) document.querySelector<HTMLElement>("[data-older]")?.click();
   const next = rows[Math.min(rows.length - 1, Math.max(0, at + by))];
   next?.focus();
   next?.scrollIntoView({ block: "nearest" });

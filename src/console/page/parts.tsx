@@ -202,7 +202,8 @@ export function Dialog({ title, onClose, children }: { title: string; onClose: (
     const before = document.activeElement;
     dialog.current?.showModal();
     return () => {
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
+      const next = before instanceof HTMLElement && before.isConnected ? before : document.getElementById("main");
+      next?.focus();
     };
   }, []);
   return (

@@ -11,6 +11,8 @@ import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 import { MappingError, TOOL_NAME, readMapped, type Mapped } from "./mapping.js";
 import { isLoopback } from "../../system/config/urls.js";
+import { oauthFault } from "./oauth/oauth_faults.js";
+import { SCOPE_PATTERN } from "./oauth/scopes.js";
 import { originFault } from "./origins.js";
 import { valueFault } from "./server_faults.js";
 import { STATELESS } from "./stateless.js";
@@ -98,6 +100,43 @@ const InProcess = section(
   },
   "Calls are decided in the guard's own process, by bundle and facts of the service: without a round trip, on facts that may be a little older, and with records that the service has later. Left out: the service is asked for each",
 );
+/** Login at a server by OAuth, as MCP's authorization has it. */
+const OAuth = section(
+  {
+    issuer: Type.Optional(
+      url(
+        "The authorization server: the only one that is asked. Left out: the one that the server names, which has to be at a public address",
+      ),
+    ),
+    client_id: Type.Optional(
+      Type.String({
+        minLength: 1,
+        maxLength: 2048,
+        description:
+          "The guard's id at `issuer`, or the `https` address of its metadata document as a client. Left out: it registers itself, where that is offered",
+      }),
+    ),
+    client_secret_file: Type.Optional(path("Holds the secret of a `client_id` that has one")),
+    scopes: Type.Optional(
+      Type.Array(Type.String({ pattern: SCOPE_PATTERN }), {
+        maxItems: 64,
+        uniqueItems: true,
+        description: "Asked for, and no others. Left out: those that the server asks for",
+      }),
+    ),
+    redirect_port: Type.Optional(
+      Type.Integer({
+        minimum: 1,
+        maximum: 65_535,
+        description: "Of `http://127.0.0.1:…/callback`, for an `issuer` that knows it by its port. Left out: a free one",
+      }),
+    ),
+    logins: Type.Optional(
+      path("Folder of its tokens, the user's alone (default: `remit/mcp-logins` in `XDG_STATE_HOME`, or `~/.local/state`)"),
+    ),
+  },
+  "Signed in to by a person: `remit guard mcp login`",
+);
 /** Read by `readMapped`: its verb is a key. */
 const Entry = Type.Record(Type.String(), Type.Unknown());
 
@@ -121,6 +160,7 @@ export const GuardConfigSchema = section(
         principal: Type.Optional(text("The person it is done for")),
         subjects: Type.Optional(
           Type.Record(name(""), Type.Array(text(""), { maxItems: SUBJECT_IDS_MAX, uniqueItems: true }), {
+            additionalProperties: false,
             description: "What it is about: subject type, ids",
           }),
         ),
@@ -161,6 +201,7 @@ export const GuardConfigSchema = section(
         dir: Type.Optional(path("Where it runs; left out, the configuration's folder")),
         url: Type.Optional(url("Its MCP endpoint instead, over Streamable HTTP")),
         token_file: Type.Optional(path("Holds the bearer token that it takes; the client's own is never passed on")),
+        oauth: Type.Optional(OAuth),
         headers: Type.Optional(
           Type.Record(
             Type.String(),
@@ -323,7 +364,8 @@ export function parseGuardConfig(source: string | Uint8Array, file: string): Gua
     return { uri: pattern, mapped };
   });
   const own = [value.remit.token_file, value.agent_token_file, listen?.token_file].flatMap((one) => (one === undefined ? [] : near(one)));
-  const wrong = valueFault(server, (path) => own.includes(near(path)));
+  const isOwn = (path: string): boolean => own.includes(near(path));
+  const wrong = valueFault(server, isOwn) ?? oauthFault(server, isOwn);
   if (wrong !== null) throw errorAt(["server", ...wrong.path], wrong.problem);
   return {
     ...value,
@@ -352,9 +394,19 @@ function withPlaces(server: Read["server"], near: (path: string) => string): Rea
   const fields = Object.entries(headers).map(([name, one]) => [name, typeof one === "string" ? one : { file: near(one.file) }] as const);
   return {
     ...withFile(server, near),
+    ...(server.oauth !== undefined && { oauth: withLogins(server.oauth, near) }),
     ...(server.env_from !== undefined && { env_from: Object.fromEntries(variables) }),
     ...(server.headers !== undefined && { headers: Object.fromEntries(fields) }),
     dir: near(server.dir ?? "."),
+  };
+}
+
+function withLogins(of: Static<typeof OAuth>, near: (path: string) => string): Static<typeof OAuth> {
+  const { client_secret_file, logins } = of;
+  return {
+    ...of,
+    ...(client_secret_file !== undefined && { client_secret_file: near(client_secret_file) }),
+    ...(logins !== undefined && { logins: near(logins) }),
   };
 }
 

@@ -11,6 +11,7 @@ import type { GuardConfig } from "./config.js";
 import { PipeEnd, type End } from "./end.js";
 import { reportGuard } from "./log_events.js";
 import type { Mapped } from "./mapping.js";
+import { openLogin } from "./oauth/server_login.js";
 import type { Pins } from "./pins.js";
 import { McpRefusal } from "./refusal.js";
 import type { Remit } from "./remit.js";
@@ -46,10 +47,14 @@ const NAME = new RegExp(NAME_PATTERN);
 /** Reads of the standard streams and what waits to be written, beside one whole message. */
 const BUFFER_FACTOR = 2;
 
-/** @throws Error where it can't listen, or a file of a token can't be read; ServerValueError */
+/** @throws Error where it can't listen, or a file of a token can't be read; ServerValueError, ServerLoginError */
 export async function startGuard(options: McpGuardOptions): Promise<RunningGuard> {
   const { config, remit, system, log } = options;
   checkServerValues(config.server);
+  const login = openLogin(config.server, system, (detail) => {
+    reportGuard(log, "server_login_needed", detail);
+  });
+  login?.check();
   const uuid = uuid7(system.clock, system.random);
   const sessions = new Set<Session>();
   let finish = (): void => undefined;
@@ -57,7 +62,7 @@ export async function startGuard(options: McpGuardOptions): Promise<RunningGuard
   // A file may have gone since the start.
   const connected = (session: string): End => {
     try {
-      return connectServer(config, system.timers);
+      return connectServer(config, system.timers, login);
     } catch (cause) {
       reportGuard(log, "server_unavailable", { session, cause: String(cause) });
       throw cause;

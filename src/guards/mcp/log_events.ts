@@ -17,6 +17,12 @@ export const GUARD_EVENTS = {
     "The guarded server didn't start, or can't be reached. Each call of the session is answered by `server_unavailable`.",
     "Start the server by hand as `server` of the configuration does; `cause` says what the system said.",
   ),
+  server_login_needed: event(
+    "warn",
+    "a person has to sign in at the server",
+    "The guard has no token that its server takes: `reason` says why, `scopes` which scopes a call has lacked. Calls are answered by `login_needed` until then.",
+    "Run `remit guard mcp login` with the guard's configuration, as the guard's user; the guard needn't be started again.",
+  ),
   call_refused: event(
     "warn",
     "refused",

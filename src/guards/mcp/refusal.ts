@@ -16,6 +16,7 @@ const table = {
   too_many_requests: "Too many calls are under way; wait for one to end.",
   id_in_use: "The id is that of a request under way.",
   server_unavailable: "The tool's server can't be reached now.",
+  login_needed: "A person has to sign in at the tool's server first.",
   call_too_long: "The call took longer than it may; it was stopped.",
   denied: "You are not permitted to do this.",
   obligation_unmet: "This could only be done under a condition that can't be met here.",

@@ -4,7 +4,7 @@
  */
 import { isUtf8 } from "node:buffer";
 import { HEADER_VALUE } from "../../system/headers_file.js";
-import { readBytes } from "../../system/read_file.js";
+import { readBytes, TOKEN_PATTERN } from "../../system/read_file.js";
 import type { GuardConfig } from "./config.js";
 
 type ServerConfig = GuardConfig["server"];
@@ -53,9 +53,16 @@ export function variablesOf({ env = {}, env_from = {} }: ServerConfig, own: Node
  * Returns the headers of requests to the server by their names in lower case, each as its file has it now.
  * @throws ServerValueError
  */
-export function headersOf({ headers = {} }: ServerConfig): Record<string, string> {
+export function headersOf({ headers = {}, token_file }: ServerConfig): Record<string, string> {
   const read = Object.entries(headers).map(([name, source]) => [name.toLowerCase(), headerIn(source, `server.headers.${name}`)] as const);
-  return Object.fromEntries(read);
+  return { ...Object.fromEntries(read), ...(token_file !== undefined && { authorization: `Bearer ${tokenIn(token_file)}` }) };
+}
+
+function tokenIn(file: string): string {
+  const token = secretIn(file, "server.token_file");
+  if (!TOKEN_PATTERN.test(token))
+    throw new ServerValueError("server.token_file", `\`${file}\` holds no token; expected visible ASCII without blanks`);
+  return token;
 }
 
 function headerIn(source: HeaderSource, field: string): string {

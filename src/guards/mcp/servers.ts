@@ -2,13 +2,13 @@
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Timers } from "../../system/index.js";
-import { readToken } from "../../system/read_file.js";
 import type { Answered } from "../../client/outside.js";
 import { nodeExchange, type GuardedAnswer } from "../outside.js";
 import type { GuardConfig } from "./config.js";
 import { Asks } from "./asks.js";
 import { HttpServerEnd, PipeEnd, type End } from "./end.js";
 import { MessageCount } from "./message_count.js";
+import type { ServerLogin, TokenJudgement } from "./oauth/server_login.js";
 import { headersOf, variablesOf } from "./server_values.js";
 
 /** A call isn't sent twice, so it must not meet a connection that the server is about to end. */
@@ -18,9 +18,13 @@ const BODILESS: ReadonlySet<number> = new Set([204, 205, 304]);
 /** Time that an answer that has arrived may take to be read, once its connection is over. */
 const READ_MS = 1000;
 
-/** A new connection to the server. @throws Error where a file of a token can't be read, ServerValueError for another value */
-export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "limits">, timers: Timers): End {
-  const { command, url, token_file, dir } = server;
+/**
+ * A new connection to the server.
+ * @param login at the server; null: it isn't signed in to
+ * @throws ServerValueError
+ */
+export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "limits">, timers: Timers, login: ServerLogin | null): End {
+  const { command, url, dir } = server;
   if (command !== undefined) {
     const [program = "", ...args] = command;
     const transport = new StdioClientTransport({
@@ -39,12 +43,12 @@ export function connectServer({ server, limits }: Pick<GuardConfig, "server" | "
       end?.broken(message);
     });
   };
-  const headers = { ...headersOf(server), ...(token_file !== undefined && { authorization: `Bearer ${readToken(token_file)}` }) };
+  const headers = headersOf(server);
   const at = new URL(url ?? "");
-  const exchange = nodeExchange(IDLE_MS);
+  const exchange = signed(nodeExchange(IDLE_MS), login);
   const transport = new StreamableHTTPClientTransport(at, {
     requestInit: { headers },
-    fetch: bounded(limits.message_bytes_max, exchange, broken),
+    fetch: bounded(limits.message_bytes_max, exchange, signed(fetched, login), broken),
   });
   const asks = new Asks({ url: at, headers, exchange, message_bytes_max: limits.message_bytes_max });
   return (end = new HttpServerEnd(transport, asks, timers));
@@ -56,10 +60,15 @@ type Fetch = (url: string | URL, init?: RequestInit) => Promise<Response>;
  * `fetch`, where no message of an answer is larger than the limit. An answer that ends is told of, since one that ends without
  * having answered would else be waited for; one that can be resumed isn't over when it ends.
  */
-function bounded(bytesMax: number, exchange: ReturnType<typeof nodeExchange>, ended: (request: string) => void): Fetch {
+function bounded(
+  bytesMax: number,
+  exchange: ReturnType<typeof nodeExchange>,
+  stream: Sender<StreamedAnswer>,
+  ended: (request: string) => void,
+): Fetch {
   return async (url, init) => {
     const sent = typeof init?.body === "string" ? init.body : null;
-    const got = sent === null ? await fetched(url, init) : await exchange(new URL(url), init ?? {});
+    const got = await (sent === null ? stream : exchange)(new URL(url), init ?? {});
     const { status, fields: headers } = got;
     if (got.body === null || BODILESS.has(status)) return new Response(null, { status, headers });
     const reader = got.body.getReader();
@@ -89,8 +98,21 @@ function bounded(bytesMax: number, exchange: ReturnType<typeof nodeExchange>, en
   };
 }
 
+type Sender<A> = (url: URL, init: RequestInit) => Promise<A>;
+type StreamedAnswer = Pick<GuardedAnswer, "status" | "fields"> & Pick<Answered, "body">;
+
+/** Returns a sender whose requests have the token of a login. */
+function signed<A extends TokenJudgement>(send: Sender<A>, login: ServerLogin | null): Sender<A> {
+  if (login === null) return send;
+  return (url, init) => {
+    const { headers } = init;
+    const named = headers instanceof Headers ? Object.fromEntries(headers) : (headers as Record<string, string> | undefined);
+    return login.send(url, (authorization) => send(url, { ...init, headers: { ...named, authorization } }));
+  };
+}
+
 /** Sends a request whose answer may last long, or be empty. */
-async function fetched(url: string | URL, init?: RequestInit): Promise<Pick<GuardedAnswer, "status" | "fields"> & Pick<Answered, "body">> {
+async function fetched(url: URL, init: RequestInit): Promise<StreamedAnswer> {
   const { status, headers, body } = await fetch(url, init);
   return { status, fields: [...headers], body };
 }

@@ -306,7 +306,7 @@ export class Session {
       return await this.#meeting;
     } catch (cause) {
       this.#meeting = null;
-      throw new McpRefusal("server_unavailable", { cause });
+      throw cause instanceof McpRefusal ? cause : new McpRefusal("server_unavailable", { cause });
     } finally {
       cancel();
     }

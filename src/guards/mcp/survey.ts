@@ -2,6 +2,9 @@
 import type { System } from "../../system/index.js";
 import type { GuardConfig } from "./config.js";
 import { MeetingFailed, discover, initialize, type MetServer } from "./meeting.js";
+import { ServerLoginError } from "./oauth/login_error.js";
+import { openLogin } from "./oauth/server_login.js";
+import { McpRefusal } from "./refusal.js";
 import { connectServer } from "./servers.js";
 import { STATELESS, declaring } from "./stateless.js";
 import { CAPABILITIES, declined } from "./client_capabilities.js";
@@ -44,10 +47,11 @@ export async function surveyEither(
   }
 }
 
-/** @throws SurveyFailed */
-export async function survey(of: Surveyable, { timers }: System): Promise<Survey> {
+/** @throws SurveyFailed, ServerLoginError */
+export async function survey(of: Surveyable, system: System): Promise<Survey> {
+  const { timers } = system;
   const late = new AbortController();
-  const upstream: Upstream = new Upstream(connectServer(of, timers), {
+  const upstream: Upstream = new Upstream(connectServer(of, timers, openLogin(of.server, system)), {
     request: (request) => {
       upstream.send(reply(request.id, declined(request)));
     },
@@ -97,6 +101,7 @@ export async function survey(of: Surveyable, { timers }: System): Promise<Survey
     };
   } catch (cause) {
     if (cause instanceof SurveyFailed) throw cause;
+    if (cause instanceof McpRefusal && cause.cause instanceof ServerLoginError) throw cause.cause;
     if (cause instanceof MeetingFailed) throw new SurveyFailed(cause.message, { cause });
     throw new SurveyFailed("the server can't be reached", { cause });
   } finally {

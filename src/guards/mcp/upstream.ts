@@ -4,6 +4,7 @@
  */
 import type { End, MessageListener } from "./end.js";
 import { mirrored } from "./mirrored.js";
+import { ServerLoginError } from "./oauth/login_error.js";
 import { McpRefusal } from "./refusal.js";
 import { STATELESS, metaFor, subscriptionOf, unknownAnswer } from "./stateless.js";
 import {
@@ -84,7 +85,7 @@ export class Upstream {
 
   /**
    * Asks the server. Aborted, it tells the server so and is rejected with the signal's reason.
-   * @throws ServerGone; McpRefusal `server_unavailable` for an answer of a kind that the server's revision doesn't have
+   * @throws ServerGone; McpRefusal `server_unavailable` for an answer of a kind that the server's revision doesn't have, `login_needed`
    */
   async ask(method: string, params: Params | undefined, { signal, progress, notified, schema }: Sending = {}): Promise<Reply> {
     signal?.throwIfAborted();
@@ -177,7 +178,8 @@ export class Upstream {
     if (!("method" in message && "id" in message)) return;
     const pending = this.#pending.get(message.id);
     this.#pending.delete(message.id);
-    pending?.reject(new ServerGone("the server takes nothing", { cause }));
+    const isLogin = cause instanceof ServerLoginError;
+    pending?.reject(isLogin ? new McpRefusal("login_needed", { cause }) : new ServerGone("the server takes nothing", { cause }));
   }
 
   #gone(): void {

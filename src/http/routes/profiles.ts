@@ -1,4 +1,12 @@
-import { AgentProfile, Problem, ProfileRolledBack, RollBackProfile, parseTime, type Scope } from "../../contract/index.js";
+import {
+  AgentProfile,
+  BehaviorThresholds,
+  Problem,
+  ProfileRolledBack,
+  RollBackProfile,
+  parseTime,
+  type Scope,
+} from "../../contract/index.js";
 import type { HttpDeps } from "../deps.js";
 import { jsonReader } from "../json.js";
 import { json } from "../reply.js";
@@ -25,6 +33,26 @@ export function getAgentProfile(deps: HttpDeps): Route {
       const { purposes, delegates } = lookUp(deps, caller, id, () => deps.facts.agent(id));
       checkMaySee(deps, caller, { agent: id, purposes: [...purposes, ...delegates] });
       return json(200, deps.profile.describe(id) satisfies AgentProfile);
+    },
+  };
+}
+
+export function getBehaviorThresholds(deps: HttpDeps): Route {
+  return {
+    operation: {
+      id: "getBehaviorThresholds",
+      method: "get",
+      path: "/behavior/thresholds",
+      summary: "The thresholds of risk in each purpose, and by how much verdicts on findings have moved them",
+      scope: READS,
+      answers: { 200: { description: "As they are now", schema: BehaviorThresholds } },
+      problems: [],
+    },
+    handle: async (request) => {
+      const caller = await authenticateAny(deps, request, READS);
+      const { purposes: own } = deps.identity.rightsOf(caller);
+      const items = deps.thresholds().filter(({ purpose }) => caller.scopes.has("remit:audit") || own === null || own.has(purpose));
+      return json(200, { items: items.sort((a, b) => (a.purpose < b.purpose ? -1 : 1)) } satisfies BehaviorThresholds);
     },
   };
 }

@@ -28,8 +28,8 @@ export const cluster = section(
     ),
     lease_ms: amount(
       "ms",
-      { default: 12_000, minimum: 1000, maximum: 60_000 },
-      "How long a node that can't reach the servers allows, and how long a revocation waits for a silent node. An election among the servers takes up to 9 s, in which no lease is renewed: a shorter lease denies everything meanwhile",
+      { default: 2000, minimum: 1000, maximum: 60_000 },
+      "How long a node that can't reach the servers allows, and how long a revocation waits for a silent node",
     ),
     fleet_within_ms: amount(
       "ms",

@@ -184,7 +184,7 @@ export const callers = Type.Record(
   {
     additionalProperties: false,
     description:
-      "By a token's subject (and its issuer's `name`, where it has one): the agents and purposes this caller may ask for, and tell tasks of. A caller that isn't named may for none. Left out: every caller may for every agent",
+      "By a token's subject (and its issuer's `name`, where it has one): the agents and purposes this caller may ask for, and tell tasks of. `<name>:*` is every caller of that issuer without an entry of its own. A caller that isn't named may for none. Left out: every caller may for every agent",
   },
 );
 
@@ -214,10 +214,18 @@ export function checkIssuers(issuers: Static<typeof identity>["issuers"], errorA
 
 type Issuer = Static<typeof identity>["issuers"][number];
 
-/** Rejects scopes that `callers` gives and the issuer's cap takes away again: they would be missed only when they are needed. */
-export function checkCallerScopes(issuers: readonly Issuer[], given: Static<typeof callers> | undefined, errorAt: ErrorAt): void {
+const ALL_OF_ISSUER = /^([a-z0-9._-]{1,64}):\*$/;
+
+/**
+ * Rejects entries of `callers` that would be missed only when they are needed: those for callers of an issuer that there isn't, and scopes
+ * that the issuer's cap takes away again.
+ */
+export function checkCallers(issuers: readonly Issuer[], given: Static<typeof callers> | undefined, errorAt: ErrorAt): void {
   const withCallers = issuers.filter(({ audience }) => audience.callers !== undefined);
   for (const [caller, { scopes = [] }] of Object.entries(given ?? {})) {
+    const named = ALL_OF_ISSUER.exec(caller)?.[1];
+    if (named !== undefined && !withCallers.some(({ name }) => name === named))
+      throw errorAt(["callers", caller], `no issuer of callers has the \`name\` ${named}`);
     const issuer = withCallers.find(({ name }) => name === undefined || caller.startsWith(`${name}:`));
     const beyond = scopes.findIndex((one) => issuer?.scopes_max?.includes(one) === false);
     if (beyond !== -1) throw errorAt(["callers", caller, "scopes", beyond], "is not in `scopes_max` of its issuer");

@@ -122,6 +122,11 @@ export const findings = defaulted(
               description: "Address of the console, for a link to the finding in what people read",
             }),
           ),
+          buttons: Type.Boolean({
+            default: false,
+            description:
+              "For Slack: an action that waits, and is shown whole, has a button that approves it. A console takes the press, by `slack` of its configuration",
+          }),
           waiting_only: Type.Boolean({ default: false, description: "Tells only of findings with actions that wait, or did" }),
           timeout_ms: amount("ms", { default: 15_000, minimum: 100, maximum: 600_000 }, "Time for one message and its whole answer"),
           retry_ms: amount("ms", { default: 1000, minimum: 10, maximum: HOUR_MS }, "Wait after the first failure; it doubles with each"),
@@ -141,7 +146,8 @@ export const findings = defaulted(
 export function checkFindings({ webhook }: Static<typeof findings>, errorAt: ErrorAt): void {
   if (webhook === undefined) return;
   const at = ["findings", "webhook"];
-  const { format, secret_file, console_url } = webhook;
+  const { format, secret_file, console_url, buttons } = webhook;
+  if (buttons && format !== "slack") throw errorAt([...at, "buttons"], "is for `format: slack`: no press of another could be verified");
   if (WITH_SECRET.has(format) !== (secret_file !== undefined))
     throw errorAt(
       [...at, "secret_file"],

@@ -73,7 +73,7 @@ describe("a service's retention", () => {
     // The second start finds the first one's record, which has that clock's time.
     for (const days of [730, 731]) {
       const service = await run(sections({ retain_days: 365 }), true, inDays(days));
-      const told = JSON.parse(await said(service, /\{[^\n]*"message":"old records stay[^\n]*\}/)) as object;
+      const told = JSON.parse(await said(service, /\{[^\n]*"message":"retention waits; old records are kept[^\n]*\}/)) as object;
       expect(told).to.have.property("code", "retention_held");
       await service.stop();
       expect(segments()).to.include.members(before);
@@ -110,7 +110,7 @@ describe("a service's retention", () => {
     const before = segments();
     trustClock(log, inDays(40).clock.wall());
     const service = await run(sections({ retain_days: 30 }), true, inDays(40));
-    const told = JSON.parse(await said(service, /\{[^\n]*"message":"old records stay"[^\n]*\}/)) as object;
+    const told = JSON.parse(await said(service, /\{[^\n]*"message":"retention waits; old records are kept"[^\n]*\}/)) as object;
     expect(told).to.deep.include({ code: "retention_held", segment: before[0], sink: "gone", cursor });
     await said(service, /"event":"retention_masks_deleted"/);
     await service.stop();

@@ -74,7 +74,7 @@ describe("remit audit verify", () => {
     const kept = ["--checkpoint", at("kept.checkpoint"), "--checkpoint", at("receipt.json")];
     const { exit, out, err } = await remit("audit", "verify", log.folder, ...KEY, ...kept);
     expect(exit, err).to.equal("ok");
-    expect(out).to.match(/holds with {2}.*kept\.checkpoint, 400 records\n.*receipt\.json, 600 records/);
+    expect(out).to.match(/matches {2}.*kept\.checkpoint, 400 records\n.*receipt\.json, 600 records/);
     expect(err).to.equal("");
   });
 

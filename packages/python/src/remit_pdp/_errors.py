@@ -10,7 +10,7 @@ DENIALS: Mapping[str, str] = {
     "waiting": "the decision waits, and what it waits for did not come in time",
     "obligation_unknown": "the answer has an obligation that this guard does not know",
     "obligation_unmet": "an obligation of the answer could not be met",
-    "not_confirmed": "whoever had to confirm the action did not",
+    "not_confirmed": "the required confirmation was not given",
     "action_changed": "the action is not the one that was decided any more",
     "stopped": "what permitted the action was taken back while it ran",
 }
@@ -37,8 +37,8 @@ NO_ANSWERS: Mapping[str, str] = {
     "answer_replayed": "the answer carries the id of a decision that came before",
     "answer_used": "the answer has been acted on already",
     "answer_expired": "the answer is no longer valid, counted since its request was sent",
-    "answer_dropped": "something that narrows has happened since the answer",
-    "not_live": "changes are not being heard, so an answer that was kept is worth nothing",
+    "answer_dropped": "a restriction since the answer has made it void",
+    "not_live": "no events from the service, so a kept answer can't be used",
 }
 
 _NOT_YOU = "You are not permitted to do this."

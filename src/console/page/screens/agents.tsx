@@ -6,6 +6,7 @@ import { quoted } from "../../grammar.js";
 import { LiftRevocation, NarrowAgent, RevokeAgent, SuspendAgent, WidenAgent, useScope } from "../acts.js";
 import { useResource } from "../api.js";
 import { Bars, Empty, Failed, FailedScreen, Line, Loaded, Loading, Said, Time, agentPath } from "../parts.js";
+import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 import { Risk } from "./findings.js";
 
@@ -20,7 +21,6 @@ export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
   useRefresh([agents, narrowings, revocations], { on: ["change"] });
   const narrowed = new Set(narrowings.data?.items.map(({ agent }) => agent));
   const revoked = new Set(revocations.data?.items.flatMap(({ scope, of }) => (scope === "agent" ? [of] : [])));
-  const [revoking, setRevoking] = useState<string | null>(null);
   const everything = revocations.data?.items.some(({ scope }) => scope === "everything") === true;
   const [isLifting, setLifting] = useState(false);
   return (
@@ -78,18 +78,7 @@ export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
                 </thead>
                 <tbody>
                   {data.items.map((agent) => (
-                    <tr
-                      key={agent.id}
-                      data-row
-                      tabIndex={0}
-                      data-href={agentPath(agent.id)}
-                      data-line={`remit agents show ${quoted(agent.id)}`}
-                      onKeyDown={(event) => {
-                        if (event.key !== "r" || event.ctrlKey || event.metaKey || event.altKey) return;
-                        event.preventDefault();
-                        setRevoking(agent.id);
-                      }}
-                    >
+                    <Row key={agent.id} to={agentPath(agent.id)} line={`remit agents show ${quoted(agent.id)}`} agent={agent.id}>
                       <td>
                         <a href={agentPath(agent.id)}>
                           <Said text={agent.id} />
@@ -111,7 +100,7 @@ export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
                       <td>
                         <Time at={agent.registered} />
                       </td>
-                    </tr>
+                    </Row>
                   ))}
                 </tbody>
               </table>
@@ -123,7 +112,6 @@ export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
         <p class="note">These are the first {agents.data?.items.length}; the line below has more.</p>
       )}
       <Line text={["remit agents list", ...[...filter].map(([name, value]) => `--${name} ${quoted(value)}`)].join(" ")} />
-      {revoking === null ? null : <RevokeAgent agent={revoking} onClose={() => setRevoking(null)} onDone={revocations.reload} />}
       {isLifting ? <LiftRevocation id="everything" onClose={() => setLifting(false)} onDone={revocations.reload} /> : null}
     </>
   );

@@ -26,6 +26,7 @@ import {
   spanText,
   taskPath,
 } from "../parts.js";
+import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
 const STATES = ["open", "in_review", "expected", "misuse", "policy_gap"] as const;
@@ -89,12 +90,11 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
                 </thead>
                 <tbody>
                   {data.items.map((finding) => (
-                    <tr
+                    <Row
                       key={finding.id}
-                      data-row
-                      tabIndex={0}
-                      data-href={findingPath(finding.id)}
-                      data-line={`remit findings show ${finding.id}`}
+                      to={findingPath(finding.id)}
+                      line={`remit findings show ${finding.id}`}
+                      agent={finding.agent}
                       class={finding.state}
                     >
                       <td>
@@ -120,7 +120,7 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
                       <td>
                         <Time at={finding.last_seen} />
                       </td>
-                    </tr>
+                    </Row>
                   ))}
                 </tbody>
               </table>

@@ -4,10 +4,10 @@ import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { BundlesAnswer } from "../../../contract/index.js";
 import type { DecisionCounts, LiveRow } from "../../pulse.js";
 import { quoted } from "../../grammar.js";
-import { RevokeAgent, useScope } from "../acts.js";
+import { useScope } from "../acts.js";
 import { useEvery, useResource } from "../api.js";
 import { A, Empty, Line, Mark, Said, Time, agentPath, markOf, recordPath, taskPath } from "../parts.js";
-import { go } from "../place.js";
+import { Row, Windowed } from "../rows.js";
 import { useStream } from "../stream.js";
 import { stagedText } from "./staged.js";
 
@@ -43,7 +43,6 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
   const [isPaused, setPaused] = useState(false);
   const paused = useRef(false);
   paused.current = isPaused;
-  const [revoking, setRevoking] = useState<string | null>(null);
   const bundles = useResource<BundlesAnswer>(useScope("remit:publish") ? "/bundles" : null);
   useEvery(5000, bundles.reload);
   const staged = bundles.data?.staged ?? null;
@@ -168,39 +167,34 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
         </Empty>
       ) : (
         <div class="scroll" onFocusIn={() => setPaused(true)} onPointerDown={() => setPaused(true)}>
-          <table class="rows">
+          <table class="rows fixed">
             <caption class="aside">Decisions, the newest first</caption>
             <thead>
               <tr>
-                <th scope="col">Time</th>
-                <th scope="col">Decision</th>
-                <th scope="col">Agent</th>
-                <th scope="col">Action</th>
-                <th scope="col">Task</th>
+                <th scope="col" class="narrow">
+                  Time
+                </th>
+                <th scope="col" class="narrow">
+                  Decision
+                </th>
+                <th scope="col" class="name">
+                  Agent
+                </th>
+                <th scope="col" class="name">
+                  Action
+                </th>
+                <th scope="col" class="narrow">
+                  Task
+                </th>
                 <th scope="col">Why</th>
-                <th scope="col" class="number">
+                <th scope="col" class="number narrow">
                   ms
                 </th>
               </tr>
             </thead>
-            <tbody>
-              {rows.map((row) => (
-                <tr
-                  key={row.seq}
-                  data-row
-                  tabIndex={0}
-                  data-href={recordPath(row.id)}
-                  data-line={`remit audit show ${row.id}`}
-                  class={markOf(row)}
-                  onKeyDown={(event) => {
-                    if (event.key !== "r" || event.ctrlKey || event.metaKey || event.altKey) return;
-                    event.preventDefault();
-                    setRevoking(row.agent);
-                  }}
-                  onDblClick={() => {
-                    go(recordPath(row.id));
-                  }}
-                >
+            <Windowed of={rows} keyOf={({ seq }) => seq} usual={32} tag="tbody">
+              {(row) => (
+                <Row key={row.seq} to={recordPath(row.id)} line={`remit audit show ${row.id}`} agent={row.agent} class={markOf(row)}>
                   <td>
                     <A to={recordPath(row.id)}>
                       <Time at={row.time} />
@@ -241,9 +235,9 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
                     )}
                   </td>
                   <td class="number">{row.ms === null ? "" : row.ms.toFixed(1)}</td>
-                </tr>
-              ))}
-            </tbody>
+                </Row>
+              )}
+            </Windowed>
           </table>
         </div>
       )}
@@ -252,7 +246,6 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
         <kbd>c</kbd> copies its line.
       </p>
       <Line text={["remit audit follow", ...[...filter].map(([name, value]) => `--${name} ${quoted(value)}`)].join(" ")} />
-      {revoking === null ? null : <RevokeAgent agent={revoking} onClose={() => setRevoking(null)} />}
     </>
   );
 }

@@ -1,10 +1,11 @@
 /** Now: does anything need me, and is it under control? */
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import type { ApprovalList, FindingPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
-import { LiftRevocation, useScope } from "../acts.js";
+import { useContext, useState } from "preact/hooks";
+import type { FindingPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
+import { Console, LiftRevocation, useScope } from "../acts.js";
 import { useEvery, useResource } from "../api.js";
 import { Empty, Failed, Line, Loading, Said, Severity, SilentNodes, Time, agentPath, counted, findingPath, spanText } from "../parts.js";
+import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 import { aboutText } from "./findings.js";
 
@@ -23,7 +24,7 @@ export function Now(): JSX.Element {
   const facts = useScope("remit:audit", "remit:register", "remit:revoke");
   const reviews = useScope("remit:audit", "remit:review");
   const [from, setFrom] = useState(halfAnHourAgo);
-  const waiting = useResource<ApprovalList>(reviews ? "/approvals?state=waiting" : null);
+  const { waiting } = useContext(Console);
   const open = useResource<FindingPage>(reviews ? "/findings?state=open" : null);
   const narrowings = useResource<NarrowingPage>(facts ? "/narrowings?in_force=true" : null);
   const revocations = useResource<RevocationPage>(facts ? "/revocations?in_force=true" : null);
@@ -125,14 +126,7 @@ export function Now(): JSX.Element {
             <caption class="aside">What waits, then findings that are open</caption>
             <tbody>
               {waits.map((item) => (
-                <tr
-                  key={item.action.decision_id}
-                  class="wait"
-                  data-row
-                  tabIndex={0}
-                  data-href="/waiting"
-                  data-line="remit findings waiting"
-                >
+                <Row key={item.action.decision_id} class="wait" to="/waiting" line="remit findings waiting" agent={item.agent}>
                   <td>
                     <span class="mark wait">
                       <span aria-hidden="true">◆</span> {spanText(Date.parse(item.action.until) - now)} left
@@ -147,16 +141,10 @@ export function Now(): JSX.Element {
                   <td>
                     <Severity of={item.severity} />
                   </td>
-                </tr>
+                </Row>
               ))}
               {others.map((finding) => (
-                <tr
-                  key={finding.id}
-                  data-row
-                  tabIndex={0}
-                  data-href={findingPath(finding.id)}
-                  data-line={`remit findings show ${finding.id}`}
-                >
+                <Row key={finding.id} to={findingPath(finding.id)} line={`remit findings show ${finding.id}`} agent={finding.agent}>
                   <td>
                     <Time at={finding.last_seen} />
                   </td>
@@ -176,7 +164,7 @@ export function Now(): JSX.Element {
                   <td>
                     <Severity of={finding.severity} />
                   </td>
-                </tr>
+                </Row>
               ))}
             </tbody>
           </table>

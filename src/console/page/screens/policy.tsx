@@ -6,6 +6,7 @@ import { quoted } from "../../grammar.js";
 import { Console, useScope } from "../acts.js";
 import { asRefused, sendBundle, useResource, type Refused, type Resource } from "../api.js";
 import { Empty, Failed, Line, Loaded, Said, Time, counted } from "../parts.js";
+import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 import { Staged, stagedText } from "./staged.js";
 
@@ -153,7 +154,7 @@ export function Policy(): JSX.Element {
               {rows.map((row) => {
                 const named = row.policy ?? row.detail?.identity ?? null;
                 return (
-                  <tr key={row.seq} data-row tabIndex={0} data-href={`/records/${row.seq}`} data-line={`remit audit show ${row.seq}`}>
+                  <Row key={row.seq} to={`/records/${row.seq}`} line={`remit audit show ${row.seq}`}>
                     <td>
                       <a href={`/records/${row.seq}`}>
                         <Time at={row.time} />
@@ -180,7 +181,7 @@ export function Policy(): JSX.Element {
                     <td class="wide">
                       <Said text={whyText(row)} max={200} />
                     </td>
-                  </tr>
+                  </Row>
                 );
               })}
             </tbody>
@@ -263,6 +264,7 @@ function RollOut({ running, staged, done }: { running: number | null; staged: St
           <input
             type="file"
             accept=".gz,.tgz"
+            data-filter
             disabled={!may}
             onChange={(event) => {
               setFile(event.currentTarget.files?.[0] ?? null);

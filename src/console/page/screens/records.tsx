@@ -3,12 +3,13 @@ import type { JSX } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import type { FoundRecord, RecordPage } from "../../../contract/index.js";
 import { RECORD_PARAMETERS, queryLine, recordQuery } from "../../grammar.js";
-import { eventText, rowOf } from "../../pulse.js";
-import { asRefused, get, type Refused } from "../api.js";
-import { Empty, Failed, Line, Loading, Mark, Said, Time, markOf, recordPath } from "../parts.js";
+import { eventText, rowOf, type LiveRow } from "../../pulse.js";
+import { get, usePages } from "../api.js";
+import { Empty, Failed, Line, Loading, Mark, Said, Time, counted, markOf, recordPath } from "../parts.js";
 import { go } from "../place.js";
+import { Row, Windowed } from "../rows.js";
 
-const SHOWN = ["agent", "task", "verb", "type", "resource", "decision", "reason", "severity"] as const;
+const SHOWN = ["agent", "task", "principal", "verb", "type", "resource", "decision", "reason", "severity"] as const;
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
   decision: ["allow", "flag", "deny"],
   severity: ["low", "medium", "high", "critical"],
@@ -17,33 +18,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
 export function Records({ query }: { query: URLSearchParams }): JSX.Element {
   const filter = recordQuery(query.toString());
   const search = filter.toString();
-  const [items, setItems] = useState<FoundRecord[] | null>(null);
-  const [next, setNext] = useState<string | null>(null);
-  const [error, setError] = useState<Refused | null>(null);
-  const load = (cursor: string | null, signal?: AbortSignal): void => {
-    const asked = new URLSearchParams(filter);
-    asked.set("limit", "50");
-    if (cursor !== null) asked.set("cursor", cursor);
-    get<RecordPage>(`/decisions?${asked.toString()}`, signal).then(
-      ({ value }) => {
-        setItems((before) => (cursor === null ? value.items : [...(before ?? []), ...value.items]));
-        setNext(value.next);
-        setError(null);
-      },
-      (cause: unknown) => {
-        if (signal?.aborted !== true) setError(asRefused(cause));
-      },
-    );
-  };
-  useEffect(() => {
-    const abort = new AbortController();
-    setItems(null);
-    setNext(null);
-    load(null, abort.signal);
-    return () => {
-      abort.abort();
-    };
-  }, [search]);
+  const { items, hasMore, error, readOn } = usePages(`/decisions${search === "" ? "" : `?${search}`}`, rowOfRecord);
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
@@ -106,38 +81,47 @@ export function Records({ query }: { query: URLSearchParams }): JSX.Element {
         error === null ? (
           <Loading />
         ) : null
-      ) : items.length === 0 ? (
+      ) : items.length === 0 && !hasMore ? (
         <Nothing filter={filter} />
       ) : (
         <div class="scroll">
-          <table class="rows">
+          <table class="rows fixed" aria-rowcount={hasMore ? -1 : items.length}>
             <caption class="aside">Records, the newest first</caption>
             <thead>
               <tr>
-                <th scope="col" class="number">
+                <th scope="col" class="number narrow">
                   Record
                 </th>
-                <th scope="col">Time</th>
-                <th scope="col">Decision</th>
-                <th scope="col">Agent</th>
-                <th scope="col">Action</th>
+                <th scope="col" class="at">
+                  Time
+                </th>
+                <th scope="col" class="narrow">
+                  Decision
+                </th>
+                <th scope="col" class="name">
+                  Agent
+                </th>
+                <th scope="col" class="name">
+                  Action
+                </th>
                 <th scope="col">Why</th>
-                <th scope="col">Outcome</th>
+                <th scope="col" class="narrow">
+                  Outcome
+                </th>
               </tr>
             </thead>
-            <tbody>
-              {items.map((item) => (
-                <Row key={item.seq} item={item} />
-              ))}
-            </tbody>
+            <Windowed of={items} keyOf={({ seq }) => seq} usual={32} tag="tbody">
+              {(item, i) => <RecordRow key={item.seq} item={item} number={i + 1} />}
+            </Windowed>
           </table>
         </div>
       )}
-      {next === null ? null : (
-        <p>
-          <button type="button" onClick={() => load(next)}>
+      {!hasMore || items === null ? null : (
+        <p class="note">
+          <button type="button" onClick={readOn} data-older>
             Older
-          </button>
+          </button>{" "}
+          {counted(items.length, "record")} so far
         </p>
       )}
       <Line text={queryLine(filter)} />
@@ -151,20 +135,43 @@ function without(filter: URLSearchParams, name: string): string {
   return left.size === 0 ? "/records" : `/records?${left.toString()}`;
 }
 
-function Row({ item }: { item: FoundRecord }): JSX.Element {
-  const row = rowOf(item);
-  const id = row?.id ?? String(item.seq);
+/** Parts of a record that a row shows: there may be thousands, and a record is some kilobytes. */
+interface ShownRow {
+  seq: number;
+  time: string;
+  kind: string;
+  /** Null: the record is of no action. */
+  row: LiveRow | null;
+  /** Words for a record that is of no action. */
+  text: string;
+  outcome: string;
+}
+
+function rowOfRecord(found: FoundRecord): ShownRow {
+  const { seq, record, outcome } = found;
+  const row = rowOf(found);
+  return { seq, time: record.time, kind: record.kind, row, text: row === null ? eventText(record) : "", outcome: outcome ?? "" };
+}
+
+function RecordRow({ item: { seq, time, kind, row, text, outcome }, number }: { item: ShownRow; number: number }): JSX.Element {
+  const id = row?.id ?? String(seq);
   return (
-    <tr data-row tabIndex={0} data-href={recordPath(id)} data-line={`remit audit show ${id}`} class={row === null ? "" : markOf(row)}>
+    <Row
+      to={recordPath(id)}
+      line={`remit audit show ${id}`}
+      agent={row?.agent ?? null}
+      class={row === null ? "" : markOf(row)}
+      number={number}
+    >
       <td class="number">
-        <a href={recordPath(id)}>{item.seq}</a>
+        <a href={recordPath(id)}>{seq}</a>
       </td>
       <td>
-        <Time at={item.record.time} />
+        <Time at={time} />
       </td>
       {row === null ? (
         <td colSpan={4} class="wide">
-          <span class="tag">{item.record.kind}</span> <Said text={eventText(item.record)} max={160} />
+          <span class="tag">{kind}</span> <Said text={text} max={160} />
         </td>
       ) : (
         <>
@@ -192,8 +199,8 @@ function Row({ item }: { item: FoundRecord }): JSX.Element {
           </td>
         </>
       )}
-      <td>{item.outcome ?? ""}</td>
-    </tr>
+      <td>{outcome}</td>
+    </Row>
   );
 }
 

@@ -2,10 +2,11 @@
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { StagedBundle } from "../../../contract/index.js";
-import { quoted } from "../../grammar.js";
+import { queryLine, quoted } from "../../grammar.js";
 import { Act, useScope } from "../acts.js";
 import { send } from "../api.js";
 import { Empty, Line, Mark, Said, Time, agentPath, counted, markOf } from "../parts.js";
+import { Row } from "../rows.js";
 
 /** Words for what a stage has come to so far. */
 export function stagedText({ share, compared, flips }: StagedBundle): string {
@@ -68,7 +69,7 @@ export function Staged({ staged, reload }: { staged: StagedBundle; reload: () =>
                 // Records don't say what a candidate would have decided: those of the agent with this decision are where to look.
                 const query = new URLSearchParams({ agent, decision: from, from: since });
                 return (
-                  <tr key={`${from} ${to} ${reason} ${agent}`} data-row tabIndex={0} data-href={`/records?${query.toString()}`}>
+                  <Row key={`${from} ${to} ${reason} ${agent}`} to={`/records?${query.toString()}`} line={queryLine(query)} agent={agent}>
                     <td>
                       <a href={`/records?${query.toString()}`}>
                         <Mark kind={markOf({ decision: from, waits: false })} />
@@ -86,7 +87,7 @@ export function Staged({ staged, reload }: { staged: StagedBundle; reload: () =>
                       <Said text={reason} max={160} />
                     </td>
                     <td class="number">{count.toLocaleString("en")}</td>
-                  </tr>
+                  </Row>
                 );
               })}
             </tbody>

@@ -1,13 +1,13 @@
 /** Tasks: what was done on one, and why was each action let? */
 import type { JSX } from "preact";
-import { useState } from "preact/hooks";
-import type { ArgumentFlow, FlowFactsInput, FoundRecord, RecordPage, TaskFactAnswer, TaskPage } from "../../../contract/index.js";
+import type { ArgumentFlow, FlowFactsInput, FoundRecord, TaskFactAnswer, TaskPage } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
-import { rowOf } from "../../pulse.js";
+import { rowOf, type LiveRow } from "../../pulse.js";
 import { useScope } from "../acts.js";
-import { useResource } from "../api.js";
+import { usePages, useResource } from "../api.js";
 import {
   Empty,
+  Failed,
   FailedScreen,
   Line,
   Loaded,
@@ -16,11 +16,13 @@ import {
   Said,
   Time,
   agentPath,
+  counted,
   markOf,
   recordPath,
   spanText,
   taskPath,
 } from "../parts.js";
+import { Row, Windowed } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
 export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
@@ -71,7 +73,7 @@ export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
                 </thead>
                 <tbody>
                   {data.items.map((task) => (
-                    <tr key={task.id} data-row tabIndex={0} data-href={taskPath(task.id)} data-line={`remit tasks show ${quoted(task.id)}`}>
+                    <Row key={task.id} to={taskPath(task.id)} line={`remit tasks show ${quoted(task.id)}`} agent={task.agent}>
                       <td>
                         <a href={taskPath(task.id)}>
                           <Said text={task.id} max={60} />
@@ -88,7 +90,7 @@ export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
                       </td>
                       <td>{task.principal === null ? <span class="none">nobody</span> : <Said text={task.principal} />}</td>
                       <td>{task.expires === null ? <span class="none">never</span> : <Time at={task.expires} />}</td>
-                    </tr>
+                    </Row>
                   ))}
                 </tbody>
               </table>
@@ -115,20 +117,17 @@ function Subjects({ of }: { of: Readonly<Record<string, readonly string[]>> }): 
   );
 }
 
-/** Actions that are read at once: at first, and if somebody wants more of them in one place. */
-const [STEPS, STEPS_MAX] = [100, 500];
 /** Time without an action that is folded to a line. */
 const IDLE_MS = 30_000;
 
 export function TaskScreen({ id }: { id: string }): JSX.Element {
   const audits = useScope("remit:audit");
   const task = useResource<TaskFactAnswer>(`/tasks/${encodeURIComponent(id)}`);
-  const [limit, setLimit] = useState(STEPS);
-  const records = useResource<RecordPage>(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest&limit=${limit}` : null);
+  const records = usePages(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest` : null, stepOf);
   useRefresh([task, records], { on: ["pulse", "change"], query: new URLSearchParams({ task: id }).toString() });
-  if (task.data === null && records.data === null)
+  if (task.data === null && records.items === null)
     return task.error === null ? <Loading /> : <FailedScreen title="Task" id={id} list="/tasks" error={task.error} />;
-  const items = records.data?.items ?? [];
+  const items = records.items ?? [];
   const { data } = task;
   return (
     <>
@@ -185,24 +184,24 @@ export function TaskScreen({ id }: { id: string }): JSX.Element {
         </div>
       </header>
       <h2>What was done on it</h2>
-      {items.length === 0 ? (
-        <Empty title="Nothing has been asked for on this task yet." />
+      <Failed error={records.error} />
+      {records.items === null && audits && records.error === null ? (
+        <Loading />
+      ) : items.length === 0 ? (
+        <Empty title={audits ? "Nothing has been asked for on this task yet." : "You may not see records."}>
+          {audits ? null : "That needs remit:audit."}
+        </Empty>
       ) : (
-        <ol class="timeline">
-          {items.map((item, i) => (
-            <Step key={item.seq} item={item} before={items[i - 1] ?? null} />
-          ))}
-        </ol>
+        <Windowed of={items} keyOf={({ row }) => row.seq} usual={34} tag="ol" class="timeline">
+          {(step, i) => <Step key={step.row.seq} step={step} before={items[i - 1] ?? null} />}
+        </Windowed>
       )}
-      {records.data !== null && records.data.next !== null ? (
+      {records.hasMore ? (
         <p class="note">
-          These are the first {items.length}.{" "}
-          {limit === STEPS ? (
-            <button type="button" class="quiet" onClick={() => setLimit(STEPS_MAX)}>
-              Show {STEPS_MAX}
-            </button>
-          ) : null}{" "}
-          <a href={`/records?task=${encodeURIComponent(id)}`}>All of them, the newest first</a>
+          <button type="button" onClick={records.readOn} data-older>
+            Later
+          </button>{" "}
+          {counted(items.length, "action")} so far · <a href={`/records?task=${encodeURIComponent(id)}`}>All of them, the newest first</a>
         </p>
       ) : null}
       <Line text={`remit audit timeline --task ${quoted(id)}`} />
@@ -216,13 +215,22 @@ function flowOf({ record }: FoundRecord): [path: string, value: ArgumentFlow][] 
   return Object.entries(facts?.flow?.arguments ?? {});
 }
 
-function Step({ item, before }: { item: FoundRecord; before: FoundRecord | null }): JSX.Element | null {
-  const row = rowOf(item);
-  if (row === null) return null;
-  const gap = before === null ? 0 : Date.parse(item.record.time) - Date.parse(before.record.time);
-  const flow = flowOf(item);
+/** Parts of an action that a task's page shows. */
+interface TaskStep {
+  row: LiveRow;
+  outcome: string | null;
+  flow: [path: string, value: ArgumentFlow][];
+}
+
+function stepOf(found: FoundRecord): TaskStep | null {
+  const row = rowOf(found);
+  return row === null ? null : { row, outcome: found.outcome, flow: flowOf(found) };
+}
+
+function Step({ step: { row, outcome, flow }, before }: { step: TaskStep; before: TaskStep | null }): JSX.Element {
+  const gap = before === null ? 0 : Date.parse(row.time) - Date.parse(before.row.time);
   return (
-    <li class={markOf(row)} data-row tabIndex={0} data-href={recordPath(row.id)} data-line={`remit audit show ${row.id}`}>
+    <Row tag="li" to={recordPath(row.id)} line={`remit audit show ${row.id}`} agent={row.agent} class={markOf(row)}>
       {gap > IDLE_MS ? <span class="idle">{spanText(gap)} idle</span> : null}
       <Time at={row.time} />
       <Mark kind={markOf(row)} />
@@ -236,7 +244,7 @@ function Step({ item, before }: { item: FoundRecord; before: FoundRecord | null 
       <span class="why">
         <Said text={row.message} max={200} />
       </span>
-      <span class="outcome">{item.outcome ?? "not done"}</span>
+      <span class="outcome">{outcome ?? "not done"}</span>
       {flow.length === 0 ? null : (
         <ul class="flow">
           {flow.map(([path, { writer, sources }]) => (
@@ -253,6 +261,6 @@ function Step({ item, before }: { item: FoundRecord; before: FoundRecord | null 
           ))}
         </ul>
       )}
-    </li>
+    </Row>
   );
 }

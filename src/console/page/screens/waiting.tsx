@@ -19,6 +19,7 @@ import {
   recordPath,
   spanText,
 } from "../parts.js";
+import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
 /** A button does nothing for so long after what it is about has appeared: nobody meant it yet. */
@@ -107,12 +108,11 @@ export function Waiting(): JSX.Element {
             </thead>
             <tbody>
               {past.map((item) => (
-                <tr
+                <Row
                   key={item.action.decision_id}
-                  data-row
-                  tabIndex={0}
-                  data-href={recordPath(item.action.decision_id)}
-                  data-line={`remit audit show ${item.action.decision_id}`}
+                  to={recordPath(item.action.decision_id)}
+                  line={`remit audit show ${item.action.decision_id}`}
+                  agent={item.agent}
                 >
                   <td>
                     <span class={`state ${item.state}`}>{item.state}</span>
@@ -127,7 +127,7 @@ export function Waiting(): JSX.Element {
                   <td>
                     <a href={recordPath(item.action.decision_id)}>{item.action.decision_id.slice(0, 8)}…</a>
                   </td>
-                </tr>
+                </Row>
               ))}
             </tbody>
           </table>

@@ -1,4 +1,4 @@
-/** Addresses inside a network: those that a source of bundles must not be made to ask, unless it is configured to. */
+/** Addresses inside a network: those that what a stranger names must not lead to. */
 import { lookup, type LookupAddress, type LookupOptions } from "node:dns";
 import { BlockList, isIP, type LookupFunction } from "node:net";
 
@@ -56,18 +56,23 @@ export function literalAddress({ hostname }: URL): string | null {
   return isIP(host) === 0 ? null : host;
 }
 
-/** Resolves a name at each connection, and rejects one of which any address is private: no answer of a name server opens a way inside. */
-export const publicLookup: LookupFunction = (hostname, options: LookupOptions, callback) => {
-  lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
-    if (error !== null) {
-      callback(error, []);
-      return;
-    }
-    const inside = addresses.find(({ address }) => isPrivate(address));
-    const [first] = addresses;
-    if (inside !== undefined || first === undefined)
-      callback(new Error(`${hostname} has a private address, ${inside?.address ?? "or none"}`), []);
-    else if (options.all === true) callback(null, addresses);
-    else callback(null, first.address, first.family);
-  });
-};
+/** Returns a lookup that resolves a name at each connection, and rejects one of which any address is refused: no answer of a name server opens a way inside. */
+export function checkedLookup(isRefused: (address: string) => boolean): LookupFunction {
+  return (hostname, options: LookupOptions, callback) => {
+    lookup(hostname, { ...options, all: true }, (error, addresses: LookupAddress[]) => {
+      if (error !== null) {
+        callback(error, []);
+        return;
+      }
+      const inside = addresses.find(({ address }) => isRefused(address));
+      const [first] = addresses;
+      if (inside !== undefined || first === undefined)
+        callback(new Error(`${hostname} has a private address, ${inside?.address ?? "or none"}`), []);
+      else if (options.all === true) callback(null, addresses);
+      else callback(null, first.address, first.family);
+    });
+  };
+}
+
+/** Lookup that accepts public addresses only. */
+export const publicLookup = checkedLookup(isPrivate);

@@ -5,7 +5,7 @@
  */
 import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
-import type { Timers } from "../system/index.js";
+import type { Timers } from "./index.js";
 
 /** Milliseconds that a connection may be idle before its first request with a good token. */
 const ANONYMOUS_IDLE_MS = 5000;
@@ -40,13 +40,16 @@ export class Connections {
   readonly #limits: ConnectionLimits;
   readonly #timers: Pick<Timers, "after">;
   readonly #reservedMax: number;
+  readonly #crowded: () => void;
   /** Connections by peer, since a TLS socket isn't its TCP socket. The one that has been idle or anonymous longest comes first. */
   readonly #byPeer = new Map<string, Connection>();
   /** Connections by the socket that requests arrive on: naming a peer takes as long as the rest, for each request several times. */
   readonly #bySocket = new WeakMap<Socket, Connection>();
 
-  constructor(limits: ConnectionLimits, timers: Pick<Timers, "after">) {
+  /** @param crowded called for each connection that is closed since another takes its place, or since none is left for it */
+  constructor(limits: ConnectionLimits, timers: Pick<Timers, "after">, crowded: () => void = () => undefined) {
     this.#limits = limits;
+    this.#crowded = crowded;
     this.#timers = timers;
     this.#reservedMax = Math.min(RESERVED_MAX, Math.floor(limits.connections_max / RESERVED_PART));
   }
@@ -59,6 +62,7 @@ export class Connections {
   opened(socket: Socket): void {
     const reserved = !this.#hasRoom(false);
     if (reserved && !this.#hasRoom(true)) {
+      this.#crowded();
       socket.destroy();
       return;
     }
@@ -134,7 +138,10 @@ export class Connections {
     if (connection.caller === null) return;
     const { reserved } = connection;
     const own = this.#all(reserved).filter((one) => one.caller === connection.caller);
-    if (own.length > Math.max(1, Math.floor(this.#max(reserved) / CALLER_PART))) this.#close(leastLost(own));
+    if (own.length > Math.max(1, Math.floor(this.#max(reserved) / CALLER_PART))) {
+      this.#crowded();
+      this.#close(leastLost(own));
+    }
   }
 
   /** Returns whether there is room for one more, of the reserved places or of the others; closes one for it if it has to. */
@@ -144,8 +151,10 @@ export class Connections {
     const all = this.#all(reserved);
     if (all.length < max) return true;
     const found = all.find(({ caller }) => caller === null) ?? ofMost(all);
+    if (found === undefined) return false;
+    this.#crowded();
     this.#close(found);
-    return found !== undefined;
+    return true;
   }
 
   /** Reserved places, or the others. */

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { LookupOptions } from "node:dns";
-import { isPrivate, literalAddress, publicLookup } from "../../src/sources/addresses.js";
+import { isPrivate, literalAddress, publicLookup } from "../../src/system/addresses.js";
 
 /** Hosts as a URL may spell them, each of which is an address inside. */
 const INSIDE = [
@@ -29,7 +29,7 @@ const lookedUp = (name: string, options: LookupOptions): Promise<string> =>
     });
   });
 
-describe("addresses of sources", () => {
+describe("private addresses", () => {
   it("are those that aren't public, however they are spelled", () => {
     expect(INSIDE.length).to.be.above(30);
     for (const host of INSIDE) {

@@ -1,0 +1,114 @@
+/**
+ * Second feed of a shared store, on a stream of its own. A copy of a change has the change's revision in its subject, which the server
+ * takes once, whoever copies it. While the servers elect a leader for one of the two streams, the other one goes on.
+ */
+import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
+import { headers, type NatsConnection } from "@nats-io/transport-node";
+import type { Timers } from "../system/index.js";
+import { NatsFeed, StreamReader, checkedRow, understood, type FeedUnreadable } from "./nats_feed.js";
+import { copySubjectsOf, type CopySubjects } from "./nats_keys.js";
+import { idOf, streamOf } from "./nats_streams.js";
+import { changeOf } from "./rows.js";
+import { isChange, type Change, type CopyFeed, type FeedTaker, type Mark } from "./store.js";
+
+interface Servers {
+  connection: NatsConnection;
+  jsm: JetStreamManager;
+}
+
+const STEP_DOWN_MS = 2000;
+
+export class NatsCopies implements CopyFeed {
+  readonly #connection: NatsConnection;
+  readonly #jsm: JetStreamManager;
+  readonly #timers: Pick<Timers, "after">;
+  readonly #id: string;
+  readonly #opened_at: number;
+  readonly #subjects: CopySubjects;
+  readonly #marks_kept_s: number;
+  readonly #reader: StreamReader;
+  /** Called if the stream has something that this version doesn't understand. */
+  broken: (cause: FeedUnreadable) => void = () => undefined;
+  #feed: NatsFeed | null = null;
+
+  /** Creates the stream if it is missing. */
+  static async open(
+    options: { name: string; replicas: number; marks_kept_s: number },
+    servers: Servers,
+    timers: Pick<Timers, "after">,
+  ): Promise<NatsCopies> {
+    const subjects = copySubjectsOf(options.name);
+    const name = `REMIT_${options.name}_COPIES`;
+    const info = await streamOf(servers.jsm, timers, options, { name, subjects, isBatched: false });
+    const itemOf = understood("the second feed", subjects, ({ sequence, subject, write }, value) => {
+      const revision = value["revision"] as number;
+      if (!Number.isSafeInteger(revision) || subjects.ofCopy(revision) !== subject) throw new Error("its subject is another change's");
+      return { sequence, content: changeOf({ ...checkedRow(value), revision }), write };
+    });
+    const reader = new StreamReader(servers.jsm, { name, subjects, itemOf });
+    return new NatsCopies(options, servers, timers, { info, subjects, reader });
+  }
+
+  private constructor(
+    { marks_kept_s }: { marks_kept_s: number },
+    { connection, jsm }: Servers,
+    timers: Pick<Timers, "after">,
+    { info, subjects, reader }: { info: StreamInfo; subjects: CopySubjects; reader: StreamReader },
+  ) {
+    this.#connection = connection;
+    this.#jsm = jsm;
+    this.#timers = timers;
+    this.#marks_kept_s = marks_kept_s;
+    this.#id = idOf(info);
+    this.#opened_at = info.state.last_seq;
+    this.#subjects = subjects;
+    this.#reader = reader;
+  }
+
+  /** Passes on every copy, and the marks from after it was opened. There is one follower. */
+  follow(take: FeedTaker): () => void {
+    this.#feed = new NatsFeed(this.#connection, this.#reader, this.#timers, 0, {
+      take: (items) => {
+        // A mark from before says nothing of now.
+        take(items.filter(({ sequence, content }) => isChange(content) || sequence > this.#opened_at).map(({ content }) => content));
+      },
+      broken: (cause) => {
+        this.broken(cause);
+      },
+    });
+    return () => {
+      this.close();
+    };
+  }
+
+  mark(mark: Mark): void {
+    this.#publish(this.#subjects.ofMarks(mark.by), mark, "Nats-TTL", `${this.#marks_kept_s}s`);
+  }
+
+  copy({ revision, key, value, by, time, reason, change }: Change): void {
+    const content = { revision, key, value: JSON.stringify(value), by, time, reason, change };
+    this.#publish(this.#subjects.ofCopy(revision), content, "Nats-Expected-Last-Subject-Sequence", "0");
+  }
+
+  /** Looks whether the stream is still the one that was opened, and which server leads it. @throws Error of the servers */
+  async look(): Promise<{ isSame: boolean; leader: string | null }> {
+    const info = await this.#jsm.streams.info(this.#reader.stream.name);
+    return { isSame: idOf(info) === this.#id, leader: info.cluster?.leader ?? null };
+  }
+
+  /** Asks the server that leads the stream to let another lead it. */
+  async moveLeader(): Promise<void> {
+    await this.#connection.request(`$JS.API.STREAM.LEADER.STEPDOWN.${this.#reader.stream.name}`, "", { timeout: STEP_DOWN_MS });
+  }
+
+  close(): void {
+    this.#feed?.close();
+  }
+
+  #publish(subject: string, content: object, header: string, value: string): void {
+    if (this.#connection.isClosed()) return;
+    const said = headers();
+    said.set(header, value);
+    this.#connection.publish(subject, JSON.stringify(content), { headers: said });
+  }
+}

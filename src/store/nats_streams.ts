@@ -1,0 +1,75 @@
+/** Streams of a shared store, which the first node creates with what the store relies on. */
+import { randomUUID } from "node:crypto";
+import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
+import type { Timers } from "../system/index.js";
+import type { FeedSubjects } from "./nats_keys.js";
+import { StoreUnavailable } from "./store.js";
+
+const CREATE_TRIES = 20;
+const RETRY_MS = 100;
+
+export interface WantedStream {
+  name: string;
+  subjects: FeedSubjects;
+  /** True if several messages may be one write. */
+  isBatched: boolean;
+}
+
+/** Returns a stream with copies on as many servers, which is created if it is missing. @throws StoreUnavailable if one with other settings is there */
+export async function streamOf(
+  jsm: JetStreamManager,
+  timers: Pick<Timers, "after">,
+  { replicas }: { replicas: number },
+  { name, subjects, isBatched }: WantedStream,
+): Promise<StreamInfo> {
+  const wanted = {
+    subjects: [subjects.all] as string[],
+    retention: "limits",
+    storage: "file",
+    num_replicas: replicas,
+    deny_delete: true,
+    deny_purge: true,
+    allow_direct: true,
+    ...(isBatched && { allow_atomic: true }),
+    allow_msg_ttl: true,
+  } as const;
+  const republish = { src: subjects.all, dest: subjects.feed };
+  const made = { name, ...wanted, republish, metadata: { remit_feed: randomUUID() } };
+  const info = await createdOrFound(jsm, timers, name, made);
+  for (const [member, value] of Object.entries(wanted)) {
+    const found = info.config[member as keyof typeof wanted] as unknown;
+    if (JSON.stringify(found) !== JSON.stringify(value))
+      throw new StoreUnavailable(`the stream ${name} has ${member} ${JSON.stringify(found)}, and needs ${JSON.stringify(value)}`);
+  }
+  return info;
+}
+
+/** Creates the stream, or finds the one that another node has created meanwhile. @throws the server's error once it was tried for long enough */
+async function createdOrFound(
+  jsm: JetStreamManager,
+  timers: Pick<Timers, "after">,
+  name: string,
+  config: Parameters<typeof jsm.streams.add>[0],
+): Promise<StreamInfo> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await jsm.streams.info(name).catch((cause: unknown) => {
+        if (!isNotFound(cause)) throw cause;
+        return jsm.streams.add(config);
+      });
+    } catch (cause) {
+      // The servers may be electing one another, or be at making it for another node.
+      if (tries === CREATE_TRIES) throw cause;
+    }
+    await new Promise<void>((resolve) => {
+      timers.after(RETRY_MS, resolve);
+    });
+  }
+}
+
+/** Identity of a stream: another one of its name is another feed. */
+export const idOf = ({ created, config }: StreamInfo): string => `${config.metadata?.["remit_feed"] ?? ""} ${created}`;
+
+export function isNotFound(cause: unknown): boolean {
+  return (cause as { code?: unknown }).code === 10059;
+}

@@ -1,0 +1,72 @@
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../dev/nats/servers.js";
+import { asset } from "../../src/system/paths.js";
+import { skip } from "../skip.js";
+import { Copies } from "../threats/copies.js";
+import { cut, type Edit } from "../threats/cut.js";
+import { ClusterNode } from "./nodes.js";
+import { failServers, traffic, type TrafficResult } from "./traffic.js";
+
+/** The default: an election takes two to four times as long. */
+const LEASE_MS = 2000;
+const LOAD = { rate: 60, revoke_every_ms: 500 };
+
+describe("a cluster whose servers end one after another", function () {
+  let folder: string;
+  let builds: string;
+  let servers: NatsServer[] = [];
+  let nodes: ClusterNode[] = [];
+  beforeEach(async function () {
+    folder = mkdtempSync(join(tmpdir(), "remit-failover-"));
+    mkdirSync(asset(".work"), { recursive: true });
+    builds = mkdtempSync(join(asset(".work"), "failover-"));
+    try {
+      servers = await startNats(3, join(folder, "nats"));
+    } catch (cause) {
+      if (cause instanceof NatsUnavailable) skip(this, cause.message);
+      throw cause;
+    }
+  });
+  afterEach(async () => {
+    for (const node of nodes) await node.close();
+    nodes = [];
+    await stopNats(servers);
+    rmSync(folder, { recursive: true, force: true });
+    rmSync(builds, { recursive: true, force: true });
+  });
+
+  /** Starts three nodes of a build with these edits, and lets servers end under traffic. */
+  const under = async (
+    fault: { times: number; every_ms: number; signal: NodeJS.Signals },
+    edits: readonly Edit[] = [],
+  ): Promise<TrafficResult> => {
+    const main = edits.length === 0 ? {} : { main: new Copies(builds, edits).path("cli/main.js") };
+    for (const name of ["a", "b", "c"])
+      nodes.push(await ClusterNode.start(name, folder, servers, { lease_ms: LEASE_MS, replicas: 3, ...main }));
+    for (const { child } of nodes) await child.ready();
+    return await traffic(nodes, LOAD, () => failServers(nodes, servers, fault));
+  };
+
+  it("refuses no decision while servers that lead are killed, and claims each revocation", async () => {
+    const { decisions, refused, claim_ms, unclaimed } = await under({ times: 4, every_ms: 15_000, signal: "SIGKILL" });
+    expect([refused, unclaimed]).to.deep.equal([[], []]);
+    expect([decisions > 1000, claim_ms.length > 50]).to.deep.equal([true, true]);
+  });
+
+  it("refuses no decision while servers that lead are stopped in order", async () => {
+    const { decisions, refused, claim_ms, unclaimed } = await under({ times: 3, every_ms: 6000, signal: "SIGTERM" });
+    expect([refused, unclaimed]).to.deep.equal([[], []]);
+    expect([decisions > 300, claim_ms.length > 15]).to.deep.equal([true, true]);
+  });
+
+  it("would refuse decisions if the second feed renewed no lease", async () => {
+    const edits = [
+      cut.text("cluster/member.js", "#back", "this.lease.returned(feed, tick, n)", "if (feed === 0) this.lease.returned(feed, tick, n)"),
+    ];
+    const { refused } = await under({ times: 1, every_ms: 12_000, signal: "SIGKILL" }, edits);
+    expect(refused.some((one) => one.includes("facts_stale"))).to.equal(true);
+  });
+});

@@ -1,0 +1,87 @@
+import { expect } from "chai";
+import type { Page } from "playwright-core";
+import { ConsoleBrowser, holds } from "./browser.js";
+
+const PATIENCE = { timeout: 60_000 };
+const ACTIONS = 700;
+/** Rows that a window of this height may draw, with those beyond its edges. */
+const DRAWN_MAX = 120;
+
+describe("long lists, in a browser", function () {
+  this.timeout(300_000);
+  let browser: ConsoleBrowser;
+  before(async function () {
+    browser = await ConsoleBrowser.open(this);
+    const { desk } = browser.desk;
+    for (let done = 0; done < ACTIONS; done += 100) {
+      const actions = Array.from({ length: 100 }, (_, i) => desk.action(`read order/O-${done + i} customer-1`));
+      const { outcome } = await desk.ask("POST", "/decide/batch", { actions });
+      if (outcome !== "200") throw new Error(outcome);
+    }
+  });
+  after(async () => {
+    await (browser as ConsoleBrowser | undefined)?.close();
+  });
+
+  const drawn = (page: Page): Promise<number> => page.locator("main [data-row]").count();
+  /** Opens a list and reads all of it. */
+  async function whole(path: string): Promise<{ page: Page; errors: string[] }> {
+    const { page, errors } = await browser.goTo(path);
+    await page.waitForSelector("main [data-row]", PATIENCE);
+    for (let before = ""; ;) {
+      const more = page.locator("[data-older]");
+      if ((await more.count()) === 0) return { page, errors };
+      const said = (await more.locator("xpath=..").innerText()).trim();
+      if (said !== before) await more.click();
+      before = said;
+      await holds(page, `document.querySelector("[data-older]")?.parentElement.innerText.trim() !== ${JSON.stringify(said)}`);
+    }
+  }
+
+  for (const [path, first, last] of [
+    ["/records", `O-${ACTIONS - 1}`, "O-0"],
+    ["/tasks/T-1", "O-0", `O-${ACTIONS - 1}`],
+  ] as const) {
+    it(`draw what is near the window, from the first to the last: ${path}`, async () => {
+      const { page, errors } = await whole(path);
+      expect(await drawn(page)).to.be.below(DRAWN_MAX);
+      await page.evaluate("window.scrollTo(0, 0)");
+      await page.locator("main [data-row]", { hasText: first }).first().waitFor(PATIENCE);
+      await page.keyboard.press("End");
+      await page.locator("main [data-row]", { hasText: last }).last().waitFor(PATIENCE);
+      await holds(page, `document.querySelectorAll("main [data-row]").length < ${DRAWN_MAX}`);
+      expect(errors).to.deep.equal([]);
+      await page.close();
+    });
+
+    it(`keep the row that has the focus, wherever the window is, and lead on from it by keys: ${path}`, async () => {
+      const { page } = await whole(path);
+      const focused = "document.activeElement.matches('[data-row]') ? document.activeElement.innerText : null";
+      const seen = new Set<string>();
+      for (let i = 0; i < 150; i++) {
+        await page.keyboard.press("j");
+        seen.add(String(await page.evaluate<string | null>(focused)));
+      }
+      expect(seen.has("null")).to.equal(false);
+      expect(seen.size).to.equal(150);
+      const row = await page.evaluate<string>(focused);
+      await page.evaluate("window.scrollTo(0, 0)");
+      await holds(page, `document.querySelectorAll("main .gap").length >= 2`);
+      expect(await page.evaluate<string>(focused)).to.equal(row);
+      await page.close();
+    });
+
+    it(`are printed whole, in light colours, without what only a screen needs: ${path}`, async () => {
+      const { page } = await whole(path);
+      await page.evaluate("document.documentElement.dataset.theme = 'dark'");
+      await page.emulateMedia({ media: "print" });
+      await holds(page, `document.querySelectorAll("main [data-row]").length === ${ACTIONS}`);
+      expect(await page.locator("header.bar").isVisible()).to.equal(false);
+      expect(await page.evaluate<string>("getComputedStyle(document.documentElement).colorScheme")).to.equal("light");
+      expect((await page.pdf({ format: "A4" })).subarray(0, 5).toString()).to.equal("%PDF-");
+      await page.emulateMedia({ media: "screen" });
+      await holds(page, `document.querySelectorAll("main [data-row]").length < ${DRAWN_MAX}`);
+      await page.close();
+    });
+  }
+});
