@@ -102,7 +102,8 @@ describe("remit events", function () {
       folder = mkdtempSync(join(tmpdir(), "remit-cli-events-"));
       asked.length = 0;
       server = createServer((request, response) => {
-        asked.push(`${request.url ?? ""} ${request.headers.authorization ?? ""}`);
+        const { authorization = "", "last-event-id": after } = request.headers;
+        asked.push(`${request.url ?? ""} ${authorization}${after === undefined ? "" : ` after ${String(after)}`}`);
         writeFileSync(join(folder, "token"), `token-${asked.length}`);
         answers.shift()?.(response);
       }).listen(0, "127.0.0.1");
@@ -128,9 +129,9 @@ describe("remit events", function () {
       expect(out.match(/a-\d/g)).to.deep.equal(["a-1", "a-2", "a-3"]);
       expect(asked).to.deep.equal([
         "/events Bearer token-0",
-        "/events?after=1 Bearer token-1",
-        "/events?after=1 Bearer token-2",
-        "/events?after=1 Bearer token-3",
+        "/events Bearer token-1 after 1",
+        "/events Bearer token-2 after 1",
+        "/events Bearer token-3 after 1",
       ]);
       expect(err)
         .to.contain("the connection broke off; trying again")
@@ -149,7 +150,7 @@ describe("remit events", function () {
       answers = [streaming(ready, () => undefined), streaming(change(8), () => undefined)];
       const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
       const { exit } = await remit("events", "--url", url, "--token", "x", "--limit", "1");
-      expect([exit, asked.length, asked[1]]).to.deep.equal(["ok", 2, "/events?after=7 Bearer x"]);
+      expect([exit, asked.length, asked[1]]).to.deep.equal(["ok", 2, "/events Bearer x after 7"]);
     });
   });
 

@@ -46,6 +46,7 @@ const ARGUMENTS: Readonly<Record<string, readonly string[]>> = {
   "audit timeline": ["--task", "T-1"],
   "audit who": ["note", "n-1"],
   "audit receipt": [ID],
+  "cluster leave": ["b", ...REASON],
   "profile show": ["a-1"],
   "profile thresholds": [],
   "profile roll-back": ["a-1", "--to", "2027-03-01T00:00:00Z", ...REASON],

@@ -66,7 +66,7 @@ describe("what is usual, in a decision", () => {
     const ACT: Act = {
       agent: "support-7",
       version: "3",
-      owner: "",
+      owner: AGENT.owner,
       purpose: "support",
       verb: "read",
       verb_class: "read",

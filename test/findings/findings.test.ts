@@ -216,7 +216,7 @@ describe("findings", () => {
     expect(found({ code: "y", agent: "a-0" })).to.deep.equal([6, 4]);
     expect(found({ since: NOW + 5000 })).to.deep.equal([6, 5]);
     const seenByNobody = room.findings.page({}, null, 100, () => false);
-    expect(seenByNobody).to.deep.equal({ items: [], next: null });
+    expect(seenByNobody).to.deep.equal({ items: [], seqs: [], next: null });
   });
 
   it("are kept up to a number: those closed longest ago go first", () => {
