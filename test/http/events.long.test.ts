@@ -592,6 +592,7 @@ describe("events over HTTP", function () {
       "ready",
       "reset",
       "policy",
+      "echo",
       "end",
     ]);
     expect(Object.keys(operation.responses)).to.include.members(["400", "401", "403", "404", "503"]);
