@@ -128,12 +128,20 @@ export interface Published {
   ms: number;
 }
 
-/** Publishes a bundle, on a connection of its own: one that is refused may end it. */
+const TRIES = 5;
+
+/**
+ * Publishes a bundle, on a connection of its own: one that is refused may end it. A body of which the service doesn't read all may cost its answer as
+ * well, when what is still being sent meets a closed connection; then it is sent again.
+ */
 export async function publish(target: Target, bytes: Buffer): Promise<Published> {
-  const client = await Client.open(target);
   const headers = { ...target.headers, "content-type": "application/gzip" };
-  const { status, body, ms } = await client.ask(requestOf({ ...target, headers, path: "/bundles" }, bytes));
-  client.close();
-  const { reason = "" } = JSON.parse(body) as { reason?: string };
-  return { status, code: reason, ms };
+  for (let tries = 1; ; tries++) {
+    const client = await Client.open(target);
+    const { status, body, ms } = await client.ask(requestOf({ ...target, headers, path: "/bundles" }, bytes));
+    client.close();
+    if (body === "" && tries < TRIES) continue;
+    const { reason = "" } = JSON.parse(body) as { reason?: string };
+    return { status, code: reason, ms };
+  }
 }
