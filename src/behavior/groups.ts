@@ -78,9 +78,12 @@ export class Groups {
 
   /** Forgets an agent, whose state is about to go or to be put back. */
   forget(agent: string, { slab }: AgentMemory): void {
-    const counted = this.#purposes.get(slab.u[S.GROUP_PURPOSE] ?? 0);
-    counted?.all.delete(agent);
-    counted?.odd.delete(agent);
+    const purpose = slab.u[S.GROUP_PURPOSE] ?? 0;
+    const counted = this.#purposes.get(purpose);
+    if (counted === undefined) return;
+    counted.all.delete(agent);
+    counted.odd.delete(agent);
+    if (counted.all.size === 0) this.#purposes.delete(purpose);
   }
 
   /**
@@ -131,7 +134,7 @@ export class Groups {
       if (odd.length < AGENTS_LEAST) continue;
       const bit = 1 << GROUP_KINDS.indexOf(kind);
       const told = [...counted.odd.values()].filter((agent) => isIn(agent) && ((agent.slab.u[S.GROUP_DAY] ?? 0) & bit) !== 0).length;
-      // One incident: it is told again when there is much more of it, in whatever channel.
+      // One incident: it is reported again once twice as many agents have it, in whatever channel.
       if (told > 0 && odd.length < 2 * told) continue;
       const { active, others, groups, types, share } = chanceOf(peers, seen, channel, counted, isIn);
       if (others < AGENTS_LEAST && !OF_EVERYBODY.has(channel)) continue;
@@ -146,7 +149,8 @@ export class Groups {
       return {
         purpose: act.purpose,
         kind,
-        value: (kind === "source" ? act.source : act[kind]) ?? "",
+        // A source is whatever text the caller sends.
+        value: nameOf((kind === "source" ? act.source : act[kind]) ?? ""),
         channel: BEHAVIOR_CHANNELS[channel] ?? "what",
         type: nameOf(act.type),
         agents: odd

@@ -96,7 +96,7 @@ export const ConsoleConfigSchema = section(
             description: "Where messages are changed after a press; no other address of a press is asked",
           }),
         },
-        "Buttons in Slack, at `/slack/actions`. Left out: there are none",
+        "Buttons in Slack, at `/slack/actions`. Default: no buttons",
       ),
     ),
     sessions: Type.Object(

@@ -24,7 +24,7 @@ interface PendingLogin {
 
 export const LOGIN_LASTS_MS = 600_000;
 const METADATA_LASTS_MS = 600_000;
-/** Rests after metadata could not be had. */
+/** Milliseconds to wait after a failed request for metadata. */
 const RETRIES = { retry_ms: 1000, retry_max_ms: 30_000 };
 const PROVIDER_SILENT = "the identity provider to answer";
 const CIPHER = "aes-256-gcm";

@@ -78,7 +78,7 @@ export class SlackApprovals {
   }
 
   /**
-   * Takes a press. Slack waits three seconds for an answer, so what becomes of it is told afterwards, in the message.
+   * Takes a press. Slack waits three seconds for an answer, so the outcome follows in the message.
    * @returns what is left to do, which never rejects
    * @throws ConsoleProblem `slack_refused`, `slack_busy`, `body_invalid`
    */

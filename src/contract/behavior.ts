@@ -61,7 +61,7 @@ export type GroupKind = (typeof GROUP_KINDS)[number];
 export interface SharedOddity {
   purpose: string;
   kind: GroupKind;
-  /** Name of the group: the source, the version, the owner or the purpose. */
+  /** Name of the group: the source, the version, the owner or the purpose, cut and printable. */
   value: string;
   channel: BehaviorChannel;
   /** Type of the resources that the agents are odd with. */

@@ -83,6 +83,15 @@ describe("the same oddness in several agents", () => {
     expect(happening(anywhere)[0]).to.include({ kind: "source", value: "wl-new" });
   });
 
+  it("names a group in words that can be shown, whatever a caller calls its source", () => {
+    const source = `wl-\u202e\n${"x".repeat(300)}`;
+    const [found] = happening([0, 1, 2, 4].map((n) => odd(`support-${n}`, { source })));
+    expect(found).to.include({ kind: "source" });
+    expect(found?.value)
+      .to.match(/^wl-\ufffd\ufffdx+…$/)
+      .and.to.have.length.below(64);
+  });
+
   const nothing: Record<string, () => readonly Act[]> = {
     "two agents": () => TAIL_HELD.slice(0, 2).map((agent) => odd(agent)),
     "one agent again and again": () => Array.from({ length: 9 }, (_, n) => odd("support-1", { id: `p-${n}` })),

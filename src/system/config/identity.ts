@@ -217,7 +217,7 @@ type Issuer = Static<typeof identity>["issuers"][number];
 const ALL_OF_ISSUER = /^([a-z0-9._-]{1,64}):\*$/;
 
 /**
- * Rejects entries of `callers` that would be missed only when they are needed: those for callers of an issuer that there isn't, and scopes
+ * Rejects entries of `callers` that would be missed only when they are needed: those for callers of an unknown issuer, and scopes
  * that the issuer's cap takes away again.
  */
 export function checkCallers(issuers: readonly Issuer[], given: Static<typeof callers> | undefined, errorAt: ErrorAt): void {
