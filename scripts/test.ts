@@ -1,7 +1,7 @@
 /** Runs the tests, all that are fast unless options choose others: `node dist/scripts/test.js --help`. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -18,12 +18,30 @@ interface Options extends Choice {
   jobs: string;
 }
 
+/** Free bytes that a folder in memory has to have for all that tests write at once. */
+const ROOM_IN_MEMORY = 8 * 1024 ** 3;
+const IN_MEMORY = "/dev/shm";
+
+/**
+ * Returns where tests may write: memory where there is room for it. A start of the service waits for a disk four times and deletes a folder at
+ * its end; none of that is what tests are about, and those that cut the power or fill a disk bring their own.
+ */
+function temporaryFolder(): string {
+  try {
+    const { bavail, bsize } = statfsSync(IN_MEMORY);
+    if (bavail * bsize >= ROOM_IN_MEMORY) return mkdtempSync(join(IN_MEMORY, "remit-test-"));
+  } catch {
+    // There is none.
+  }
+  return mkdtempSync(join(tmpdir(), "remit-test-"));
+}
+
 /**
  * Starts mocha on these files, in as many processes as there are jobs for.
  * @param files paths in `test`
- * @param results the file that its reporter leaves the results in
+ * @param folder for what they write, and for results
  */
-function startMocha(files: readonly string[], options: Options, results?: string): ChildProcess {
+function startMocha(files: readonly string[], options: Options, folder?: string): ChildProcess {
   const { title, coverage, jobs } = options;
   const parallel = files.length > 1 ? ["--parallel", "--jobs", jobs] : [];
   return spawn(
@@ -44,7 +62,7 @@ function startMocha(files: readonly string[], options: Options, results?: string
       env: {
         ...process.env,
         ...(coverage === true ? { NODE_V8_COVERAGE: RAW_COVERAGE } : {}),
-        ...(results === undefined ? {} : { [RESULTS_FILE]: results }),
+        ...(folder === undefined ? {} : { TMPDIR: folder, [RESULTS_FILE]: join(folder, "results.json") }),
       },
     },
   );
@@ -91,11 +109,15 @@ async function watch(options: Options): Promise<void> {
 
 /** Runs these files, and a second time alone what `filesToRunAgain` gives. Returns the exit code. */
 async function runTests(files: readonly string[], options: Options): Promise<number> {
-  const folder = mkdtempSync(join(tmpdir(), "remit-results-"));
+  const folder = temporaryFolder();
   const results = join(folder, "results.json");
   const runOnce = async (chosen: readonly string[]): Promise<{ code: number; results: TestResults }> => {
     rmSync(results, { force: true });
-    const [code] = (await once(startMocha(chosen, options, results), "exit")) as [number | null];
+    const mocha = startMocha(chosen, options, folder);
+    const pass = (signal: NodeJS.Signals): boolean => mocha.kill(signal);
+    process.on("SIGINT", pass).on("SIGTERM", pass);
+    const [code] = (await once(mocha, "exit")) as [number | null];
+    process.off("SIGINT", pass).off("SIGTERM", pass);
     let text = "{}";
     try {
       text = readFileSync(results, "utf8");
@@ -120,7 +142,7 @@ async function runTests(files: readonly string[], options: Options): Promise<num
     console.log(lines.join("\n"));
     return failed === 0 ? 0 : 1;
   } finally {
-    rmSync(folder, { recursive: true });
+    rmSync(folder, { recursive: true, force: true });
   }
 }
 

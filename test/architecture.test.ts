@@ -185,6 +185,16 @@ describe("the rooms and their arrows", () => {
     expect([...loaded].filter((path) => /^(http|cli|service|authoring|replay|review|identity)\b/.test(path))).to.deep.equal([]);
   });
 
+  it("have threads that begin with a service and load no schema", () => {
+    const graph = new Map(files.map(({ path, text }) => [path, loads(path, text)]));
+    const loaded = new Set(["audit/worker.ts", "store/worker.ts"]);
+    for (const path of loaded) for (const next of graph.get(path) ?? []) loaded.add(next);
+    expect([...loaded].filter((path) => path.startsWith("contract/")).sort()).to.deep.equal([
+      "contract/record_version.ts",
+      "contract/time.ts",
+    ]);
+  });
+
   const planted: [from: string, statement: string, why: RegExp][] = [
     ["contract/time.ts", 'import { systemClock } from "../system/index.js"', /contract uses nothing/],
     ["contract/time.ts", 'import moment from "moment-timezone"', /nothing but its schemas/],

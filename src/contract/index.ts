@@ -26,6 +26,7 @@ export * from "./profile.js";
 export * from "./query.js";
 export * from "./reasons.js";
 export * from "./record.js";
+export * from "./record_version.js";
 export * from "./schema.js";
 export * from "./scopes.js";
 export * from "./tasks.js";
