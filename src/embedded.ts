@@ -28,7 +28,7 @@ import { Closing } from "./system/closing_stack.js";
 import { system as machine, type System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { reportEngine } from "./embedded/log_events.js";
-import { openCore } from "./wiring/core.js";
+import { openCore } from "./service/core.js";
 
 export type { EmbeddedOptions, ServiceOptions } from "./embedded/options.js";
 export { Denied, Refusal, Undecided } from "./client/errors.js";

@@ -36,14 +36,13 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   console: ["client"],
   // Scripts that run in a browser: the build puts them and all that they use into files that the console sends.
   "console/browser": ["console", "authoring", "bundle", "explain", "flow", "replay", "review"],
-  // Routes, on what the wiring hands them.
+  // Routes, on what the service hands them.
   http: [
     ...["adapters", "audit", "cluster", "decision", "facts", "findings", "guards"],
     ...["identity", "policy", "records", "sources", "store", "telemetry"],
   ],
-  // The wiring, and the doors that open on it.
+  // What puts all rooms together, and the doors that open on it.
   service: "everything",
-  wiring: "everything",
   cli: "everything",
   embedded: "everything",
 };
@@ -182,7 +181,7 @@ describe("the rooms and their arrows", () => {
     expect(loaded.size).to.be.above(100);
     const packages = [...loaded].filter((path) => !path.endsWith(".ts") && !path.startsWith("node:"));
     expect(packages.sort()).to.deep.equal(["better-sqlite3", "jsonwebtoken", "tar-stream"]);
-    expect([...loaded].filter((path) => /^(http|cli|service|authoring|replay|review|identity)\b/.test(path))).to.deep.equal([]);
+    expect([...loaded].filter((path) => /^(http|cli|service\.ts|authoring|replay|review|identity)\b/.test(path))).to.deep.equal([]);
   });
 
   it("have threads that begin with a service and load no schema", () => {
@@ -223,7 +222,7 @@ describe("the rooms and their arrows", () => {
     ["bundle/build.ts", 'import { engine } from "../policy/engine.js"', /bundle doesn't know policy/],
     ["bundle/build.ts", 'import { table } from "../authoring/table.js"', /bundle doesn't know authoring/],
     ["policy/engine.ts", 'import { app } from "../http/server.js"', /a door is used by no room/],
-    ["http/deps.ts", 'import type { ClusterNode } from "../wiring/cluster.js"', /a door is used by no room/],
+    ["http/deps.ts", 'import type { ClusterNode } from "../service/cluster.js"', /a door is used by no room/],
     ["authoring/test.ts", 'import { main } from "../cli/main.js"', /a door is used by no room/],
     ["facts/index.ts", 'import { start } from "../service.js"', /a door is used by no room/],
     ["http/server.ts", 'import { load } from "../../bench/load.js"', /outside src/],

@@ -8,7 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { Registrar } from "../../demo/parties.js";
-import { makeSandbox } from "../../dev/sandbox.js";
+import { makeSandbox } from "../../demo/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { findOpa } from "../../src/bundle/opa.js";
 import { Denied, RemitClient, Undecided, type Action } from "../../src/client/index.js";

@@ -8,7 +8,7 @@ import type { DecisionRecord } from "../../src/contract/index.js";
 import { Chain } from "../../src/decision/chain.js";
 import { Incidents } from "../../src/findings/incidents.js";
 import { recallIncidents } from "../../src/findings/recall.js";
-import { CaughtUp } from "../../src/wiring/caught_up.js";
+import { PastAhead } from "../../src/service/past_ahead.js";
 import { Desk } from "../findings/desk.js";
 import { lineOf, recorded } from "./export/records.js";
 import { temporaryDirectory } from "./temporary.js";
@@ -162,7 +162,7 @@ describe("the first decision of a task after a start", function () {
     writeFileSync(join(folder, "0000000000000001.jsonl"), lines.join(""));
     const signature = Buffer.alloc(68).toString("base64");
     writeFileSync(join(folder, CHECKPOINT), `log\n3\n${Buffer.alloc(32).toString("base64")}\n\n— log ${signature}\n`);
-    const read = new CaughtUp(folder, null, new Chain(100));
+    const read = new PastAhead(folder, null, new Chain(100));
     read.advance(Date.parse(TIME));
     recallIncidents(folder, new Incidents(), Date.parse(TIME), read.place, Infinity, read.chain);
     expect(["T-1", "T-2", "T-3", "T-4"].map((task) => read.chain.next(task, "x"))).to.deep.equal(["d-3", "d-5", "d-4", null]);

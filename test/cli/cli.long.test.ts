@@ -12,7 +12,7 @@ import { StoreBehind } from "../../src/facts/ledger.js";
 import { LogDamaged } from "../../src/audit/segments.js";
 import { LockUnwritable, Locked } from "../../src/system/lock_errors.js";
 import { asset } from "../../src/system/paths.js";
-import { makeSandbox } from "../../dev/sandbox.js";
+import { makeSandbox } from "../../demo/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { skip } from "../skip.js";
 import { remit } from "./remit.js";

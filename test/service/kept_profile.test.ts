@@ -21,8 +21,8 @@ import {
   type LearnedProfile,
   type Learner,
   type Learners,
-} from "../../src/wiring/kept_profile.js";
-import { ProfileAhead } from "../../src/wiring/profile_ahead.js";
+} from "../../src/service/kept_profile.js";
+import { ProfileAhead } from "../../src/service/profile_ahead.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { sleep } from "./child.js";
 

@@ -22,7 +22,7 @@ describe("a FIFO in the place of one of the service's own files", function () {
     ["trusted.json", "bundle/trusted_store.js", "TrustedStore.open(folder)", REFUSED],
     ["key.pem", "audit/log_keys.js", "logIdentity(folder, {})", REFUSED],
     ["checkpoint", "audit/log_keys.js", "logIdentity(folder, {})", REFUSED],
-    ["facts_on_record.json", "wiring/facts_mark.js", "readMark(folder, 1)", /^no error/],
+    ["facts_on_record.json", "service/facts_mark.js", "readMark(folder, 1)", /^no error/],
     ["lock", "system/lock.js", 'lock("it", folder + "/lock")', /^no error/],
   ];
   for (const [name, module, call, end] of files) {

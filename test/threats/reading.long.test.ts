@@ -121,7 +121,7 @@ const asciiOf = (text: string): string => text.replace(/[^ -~]/g, (unit) => `\\u
 
 threat("A16", "what an agent writes is shown as text, on its own line, wherever it is shown", {
   async check(tree) {
-    const { actionText, aligned, jsonLine, rowOf } = await tree("cli/audit/lines.js");
+    const { actionText, aligned, jsonLine, rowOf } = await tree("cli/records/audit/lines.js");
     const { terminal } = await tree("cli/ui.js");
     const { encode } = await tree("audit/export/formats.js");
     const { html } = await tree("replay/page/html.js");
@@ -176,8 +176,8 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
   },
   // prettier-ignore
   without: {
-    "lines without what acts": [cut.skip("cli/audit/lines.js", "plain", "replaceAll")],
-    "JSON without what acts": [cut.skip("cli/audit/lines.js", "jsonLine", "replaceAll")],
+    "lines without what acts": [cut.skip("cli/records/audit/lines.js", "plain", "replaceAll")],
+    "JSON without what acts": [cut.skip("cli/records/audit/lines.js", "jsonLine", "replaceAll")],
     "a terminal that takes no orders": [cut.always("cli/ui.js", "harmless", "\n", "\t")],
     "markup being escaped": [cut.skip("replay/page/html.js", "escaped", ["replaceAll", "ENTITIES"])],
     "pages without what hides": [cut.skip("replay/page/html.js", "escaped", "text.replaceAll")],

@@ -151,7 +151,7 @@ const rows = {
       "src/findings/own_notices.ts",
       "src/findings/denials.ts",
       "src/findings/incidents.ts",
-      "src/wiring/adjustments.ts",
+      "src/service/adjustments.ts",
       "src/review/review.ts",
     ],
     also: ["test/findings/incidents.test.ts", "test/service/adjustments.long.test.ts", "test/review/review.long.test.ts"],
@@ -166,7 +166,13 @@ const rows = {
   A16: {
     threat: "What an agent writes acts on whoever reads it: markup, steering of terminals, further lines, orders.",
     control: "Records, logs and exported events are JSON, one line each; commands and pages show text alone, without what hides or steers.",
-    lives: ["src/cli/audit/lines.ts", "src/cli/ui.ts", "src/replay/page/html.ts", "src/system/logger.ts", "src/audit/export/formats.ts"],
+    lives: [
+      "src/cli/records/audit/lines.ts",
+      "src/cli/ui.ts",
+      "src/replay/page/html.ts",
+      "src/system/logger.ts",
+      "src/audit/export/formats.ts",
+    ],
     also: ["test/cli/audit_command.long.test.ts", "test/review/page.test.ts", "test/guards/mcp_hostile.long.test.ts"],
   },
   A17: {
@@ -251,7 +257,7 @@ const rows = {
       "A stranger's idle connections take all file descriptors of the process, so that what revokes and records opens nothing any more.",
     control:
       "Connections are bounded by the process's own limit less a reserve, which a start says; what revokes is loaded by then, and holds before it is stored.",
-    lives: ["src/wiring/descriptors.ts", "src/system/open_files.ts", "src/system/connections.ts"],
+    lives: ["src/service/descriptors.ts", "src/system/open_files.ts", "src/system/connections.ts"],
     also: ["test/service/descriptors.long.test.ts"],
   },
   B10: {
@@ -349,7 +355,7 @@ const rows = {
     threat: "An older bundle is activated again: put at the path, after the state folder was lost or put back from a backup.",
     control:
       "The highest sequence that was trusted is kept before a bundle decides, and each decision's record names it: a start takes the later of the two.",
-    lives: ["src/bundle/trusted_store.ts", "src/audit/last_policy.ts", "src/wiring/trust.ts"],
+    lives: ["src/bundle/trusted_store.ts", "src/audit/last_policy.ts", "src/service/trust.ts"],
     also: [
       "test/bundle/trusted_store.test.ts",
       "test/bundle/republish.test.ts",
@@ -434,7 +440,7 @@ const rows = {
   D7: {
     threat: "A caller hands in a record that no command can read, so that each gate over the log fails for good.",
     control: "Records of engines are taken in the shape that replays read, or refused, each for itself.",
-    lives: ["src/wiring/handed_in_records.ts", "src/replay/shapes.ts"],
+    lives: ["src/service/handed_in_records.ts", "src/replay/shapes.ts"],
   },
   E1: {
     threat: "Something is allowed after its revocation was acknowledged: under way, in a batch, on a task handed on.",
@@ -588,7 +594,7 @@ const rows = {
   G6: {
     threat: "A configuration is called good, and no service can run by it: a certificate of another key, folders that can't be written.",
     control: "`serve --check` reads, tries and compares all that a start would: keys with their certificates, folders by their rights.",
-    lives: ["src/wiring/tls.ts", "src/cli/check.ts"],
+    lives: ["src/service/tls.ts", "src/cli/policy/check.ts"],
     also: ["test/cli/cli.long.test.ts"],
   },
   H1: {
@@ -623,7 +629,7 @@ const rows = {
     threat: "A node of a cluster that somebody has said is gone for good comes back, behind on all that it missed, and allows.",
     control:
       "That it is gone stands in the feed before every tick that would renew its lease, and is said again where such a tick comes: it ends for good. It can be said only once the lease is over.",
-    lives: ["src/cluster/member.ts", "src/wiring/cluster.ts"],
+    lives: ["src/cluster/member.ts", "src/service/cluster.ts"],
     also: ["test/cluster/member.test.ts", "test/cluster/desk.long.test.ts"],
   },
   H6: {

@@ -26,7 +26,7 @@ import type * as bundleCheckModule from "../../src/bundle/check.js";
 import type * as bundleGrantEntryModule from "../../src/bundle/grant_entry.js";
 import type * as bundleTrustedModule from "../../src/bundle/trusted_store.js";
 import type * as bundleVerifyModule from "../../src/bundle/verify.js";
-import type * as cliAuditLinesModule from "../../src/cli/audit/lines.js";
+import type * as cliAuditLinesModule from "../../src/cli/records/audit/lines.js";
 import type * as cliUiModule from "../../src/cli/ui.js";
 import type * as clientActionModule from "../../src/client/action.js";
 import type * as clientModule from "../../src/client/index.js";
@@ -98,11 +98,11 @@ import type * as storeMemoryModule from "../../src/store/memory.js";
 import type * as storeSqliteModule from "../../src/store/sqlite.js";
 import type * as systemReadFileModule from "../../src/system/read_file.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
-import type * as wiringAdjustmentsModule from "../../src/wiring/adjustments.js";
-import type * as wiringDescriptorsModule from "../../src/wiring/descriptors.js";
-import type * as wiringHandedInModule from "../../src/wiring/handed_in_records.js";
-import type * as wiringTlsModule from "../../src/wiring/tls.js";
-import type * as wiringTrustModule from "../../src/wiring/trust.js";
+import type * as serviceAdjustmentsModule from "../../src/service/adjustments.js";
+import type * as serviceDescriptorsModule from "../../src/service/descriptors.js";
+import type * as serviceHandedInModule from "../../src/service/handed_in_records.js";
+import type * as serviceTlsModule from "../../src/service/tls.js";
+import type * as serviceTrustModule from "../../src/service/trust.js";
 import { asset } from "../../src/system/paths.js";
 import { Copies } from "./copies.js";
 import type { Edit } from "./cut.js";
@@ -134,7 +134,7 @@ export interface Modules {
   "bundle/grant_entry.js": typeof bundleGrantEntryModule;
   "bundle/trusted_store.js": typeof bundleTrustedModule;
   "bundle/verify.js": typeof bundleVerifyModule;
-  "cli/audit/lines.js": typeof cliAuditLinesModule;
+  "cli/records/audit/lines.js": typeof cliAuditLinesModule;
   "cli/ui.js": typeof cliUiModule;
   "client/action.js": typeof clientActionModule;
   "client/index.js": typeof clientModule;
@@ -202,12 +202,12 @@ export interface Modules {
   "store/memory.js": typeof storeMemoryModule;
   "store/sqlite.js": typeof storeSqliteModule;
   "system/logger.js": typeof systemLoggerModule;
-  "wiring/trust.js": typeof wiringTrustModule;
+  "service/trust.js": typeof serviceTrustModule;
   "system/read_file.js": typeof systemReadFileModule;
-  "wiring/adjustments.js": typeof wiringAdjustmentsModule;
-  "wiring/descriptors.js": typeof wiringDescriptorsModule;
-  "wiring/handed_in_records.js": typeof wiringHandedInModule;
-  "wiring/tls.js": typeof wiringTlsModule;
+  "service/adjustments.js": typeof serviceAdjustmentsModule;
+  "service/descriptors.js": typeof serviceDescriptorsModule;
+  "service/handed_in_records.js": typeof serviceHandedInModule;
+  "service/tls.js": typeof serviceTlsModule;
 }
 
 /** The service's modules, as they are or with a control taken out. */
