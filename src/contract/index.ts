@@ -31,3 +31,4 @@ export * from "./schema.js";
 export * from "./scopes.js";
 export * from "./tasks.js";
 export * from "./time.js";
+export * from "./unseen.js";

@@ -121,7 +121,8 @@ const asciiOf = (text: string): string => text.replace(/[^ -~]/g, (unit) => `\\u
 
 threat("A16", "what an agent writes is shown as text, on its own line, wherever it is shown", {
   async check(tree) {
-    const { actionText, aligned, jsonLine, rowOf } = await tree("cli/records/audit/lines.js");
+    const { actionText, aligned, rowOf } = await tree("cli/records/audit/lines.js");
+    const { visibleJson } = await tree("contract/unseen.js");
     const { terminal } = await tree("cli/ui.js");
     const { encode } = await tree("audit/export/formats.js");
     const { html } = await tree("replay/page/html.js");
@@ -155,9 +156,10 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
       const action = { agent: payload, purpose: payload, task: payload, verb: "read", type: "invoice", id: payload };
       const found = { seq: 7, action, outcome: null, record };
       const plainUi = { out: () => undefined, err: () => undefined, paint: (_: unknown, text: string) => text };
-      for (const text of [...aligned(plainUi, [rowOf(found)]), jsonLine({ payload })])
+      for (const text of [...aligned(plainUi, [rowOf(found)]), visibleJson({ payload })])
         if (UNSEEN.test(text)) return `a line of the command has what acts: ${shown}`;
-      if ((JSON.parse(jsonLine({ payload })) as { payload: unknown }).payload !== payload) return `a line of JSON says otherwise: ${shown}`;
+      if ((JSON.parse(visibleJson({ payload })) as { payload: unknown }).payload !== payload)
+        return `a line of JSON says otherwise: ${shown}`;
       sent.length = 0;
       ui.out(actionText(found));
       if (UNSEEN.test(sent.join("").replaceAll("\n", "").replaceAll("\t", ""))) return `the terminal is steered: ${shown}`;
@@ -176,11 +178,11 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
   },
   // prettier-ignore
   without: {
-    "lines without what acts": [cut.skip("cli/records/audit/lines.js", "plain", "replaceAll")],
-    "JSON without what acts": [cut.skip("cli/records/audit/lines.js", "jsonLine", "replaceAll")],
+    "lines without what acts": [cut.skip("contract/unseen.js", "visible", "replace")],
+    "JSON without what acts": [cut.skip("contract/unseen.js", "escapeUnseen", "replace")],
     "a terminal that takes no orders": [cut.always("cli/ui.js", "harmless", "\n", "\t")],
     "markup being escaped": [cut.skip("replay/page/html.js", "escaped", ["replaceAll", "ENTITIES"])],
-    "pages without what hides": [cut.skip("replay/page/html.js", "escaped", "text.replaceAll")],
+    "pages without what hides": [cut.call("replay/page/html.js", "escaped", "visible", "text")],
     "a line for each message": [cut.call("system/logger.js", "logger", "stringify", "Object.values({ level, message, ...fields }).join(' ')")],
     "lines of CEF without what hides": [cut.skip("audit/export/exported_record.js", "lineText", ["replace", "UNSEEN"])],
     "a line for each event": [cut.call("audit/export/formats.js", "ocsfText", "ocsfEvent", "ocsfEvent(recorded), null, 1")],

@@ -26,6 +26,7 @@ import type * as bundleCheckModule from "../../src/bundle/check.js";
 import type * as bundleGrantEntryModule from "../../src/bundle/grant_entry.js";
 import type * as bundleTrustedModule from "../../src/bundle/trusted_store.js";
 import type * as bundleVerifyModule from "../../src/bundle/verify.js";
+import type * as contractUnseenModule from "../../src/contract/unseen.js";
 import type * as cliAuditLinesModule from "../../src/cli/records/audit/lines.js";
 import type * as cliUiModule from "../../src/cli/ui.js";
 import type * as clientActionModule from "../../src/client/action.js";
@@ -134,6 +135,7 @@ export interface Modules {
   "bundle/grant_entry.js": typeof bundleGrantEntryModule;
   "bundle/trusted_store.js": typeof bundleTrustedModule;
   "bundle/verify.js": typeof bundleVerifyModule;
+  "contract/unseen.js": typeof contractUnseenModule;
   "cli/records/audit/lines.js": typeof cliAuditLinesModule;
   "cli/ui.js": typeof cliUiModule;
   "client/action.js": typeof clientActionModule;

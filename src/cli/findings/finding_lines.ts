@@ -1,5 +1,5 @@
 /** Findings as lines that people read. Whatever they hold is somebody else's text: it stays on its line, and paints nothing. */
-import type { Finding, FoundRecord, ShownFinding } from "../../contract/index.js";
+import { visible, type Finding, type FoundRecord, type ShownFinding } from "../../contract/index.js";
 import {
   actionText,
   aligned,
@@ -7,7 +7,6 @@ import {
   isJudged,
   labelled,
   outcomeText,
-  plain,
   styled,
   timeText,
   whatCell,
@@ -92,7 +91,7 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
           ...proposal
             .trimEnd()
             .split("\n")
-            .map((line) => ui.paint("dim", plain(line))),
+            .map((line) => ui.paint("dim", visible(line))),
         ]),
   ];
 }
@@ -123,7 +122,7 @@ function timeline(ui: Ui, { timeline: all, actions, first }: ShownFinding): stri
   let day = "";
   for (const [i, { record }] of all.entries()) {
     const on = record.time.slice(0, 10);
-    if (on !== day) told.push(ui.paint("bold", plain(on)));
+    if (on !== day) told.push(ui.paint("bold", visible(on)));
     day = on;
     told.push(`  ${isJudged(record) ? "●" : "◆"} ${lines[i] ?? ""}`);
     const isGap = left > 0 && isJudged(record) && record.answer.decision_id === first.at(-1);

@@ -3,6 +3,7 @@ import { InvalidArgumentError, Option, type Command } from "commander";
 import {
   FINDING_STATES,
   SEVERITIES,
+  visibleJson,
   type ApprovalList,
   type ApprovalState,
   type ApproveFinding,
@@ -16,7 +17,7 @@ import {
   type ShownFinding,
   type WaitingApproval,
 } from "../../contract/index.js";
-import { aligned, jsonLine } from "../records/audit/lines.js";
+import { aligned } from "../records/audit/lines.js";
 import { timeOrAgo } from "../records/audit/source.js";
 import { Client, asking, pathOf, type ServiceFlags } from "../client.js";
 import type { Exit } from "../exit.js";
@@ -107,7 +108,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
   $ remit findings show F-0190a5e4-7c1a-7000-8000-000000000001 --json | jq .timeline`,
   ).action(async (id: string, options: ServiceFlags) => {
     const shown = await new Client(options).ask<ShownFinding>("GET", pathOf("findings", id));
-    if (options.json === true) ui.out(jsonLine(shown));
+    if (options.json === true) ui.out(visibleJson(shown));
     else for (const line of linesOf(ui, shown)) ui.out(line);
   });
 
@@ -241,7 +242,7 @@ async function follow(ui: Ui, { after, limit = Infinity, ...options }: FollowOpt
   let seen = 0;
   for await (const event of followed(options, "/findings/stream", queryOf(options), after, ui)) {
     const { event: name, data } = event as Streamed;
-    if (options.json === true) ui.out(jsonLine({ event: name, ...data }));
+    if (options.json === true) ui.out(visibleJson({ event: name, ...data }));
     else if (name === "finding") ui.out(`${data.change.padEnd(7)}  ${lineOf(ui, data.finding)}`);
     else if (name === "end") ui.err(`${ui.paint("dim", "ended:")} ${data.title}`);
     else if (name === "nodes") sayMissing(ui, data.missing);

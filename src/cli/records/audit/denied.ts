@@ -1,9 +1,9 @@
 /** `remit audit denied`: what was denied, and by which rule. */
 import type { Command } from "commander";
-import type { Summary } from "../../../contract/index.js";
+import { visibleJson, type Summary } from "../../../contract/index.js";
 import type { Ui } from "../../ui.js";
 import { count } from "../../values.js";
-import { aligned, head, jsonLine, styled, timeText } from "./lines.js";
+import { aligned, head, styled, timeText } from "./lines.js";
 import { inTime } from "./options.js";
 import { searching, withSource, type RecordSourceOptions } from "./source.js";
 
@@ -37,7 +37,7 @@ export function addDenied(audit: Command, ui: Ui): void {
       const { groups, records } = await source.ask<Summary>("/decisions/summary", query);
       const denying = groups.filter(({ of }) => of["effect"] === "deny");
       if (options.json === true) {
-        for (const group of denying.slice(0, limit)) ui.out(jsonLine(group));
+        for (const group of denying.slice(0, limit)) ui.out(visibleJson(group));
         return;
       }
       if (denying.length === 0) {

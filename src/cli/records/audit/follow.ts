@@ -1,8 +1,9 @@
 /** `remit audit follow`: records as they come. */
+import { visibleJson } from "../../../contract/index.js";
 import type { Command } from "commander";
 import type { Ui } from "../../ui.js";
 import { count, recordNumber } from "../../values.js";
-import { aligned, jsonLine, rowOf } from "./lines.js";
+import { aligned, rowOf } from "./lines.js";
 import { filtered, queryOf, type FilterOptions } from "./options.js";
 import { searching, withSource, type RecordSourceOptions } from "./source.js";
 
@@ -26,7 +27,7 @@ export function addFollow(audit: Command, ui: Ui): void {
     await withSource(options, ui, async (source) => {
       let seen = 0;
       for await (const record of source.follow(queryOf(options), after)) {
-        ui.out(options.json === true ? jsonLine(record) : (aligned(ui, [rowOf(record)])[0] ?? ""));
+        ui.out(options.json === true ? visibleJson(record) : (aligned(ui, [rowOf(record)])[0] ?? ""));
         if (++seen >= limit) return;
       }
     });

@@ -1,9 +1,9 @@
 /** `remit audit new`: what has come up for the first time. */
 import type { Command } from "commander";
-import type { Novelty } from "../../../contract/index.js";
+import { visibleJson, type Novelty } from "../../../contract/index.js";
 import type { Ui } from "../../ui.js";
 import { count } from "../../values.js";
-import { aligned, head, jsonLine, timeText } from "./lines.js";
+import { aligned, head, timeText } from "./lines.js";
 import { searching, timeOrAgo, withSource, type RecordSourceOptions } from "./source.js";
 
 interface Options extends RecordSourceOptions {
@@ -28,7 +28,7 @@ export function addNew(audit: Command, ui: Ui): void {
     await withSource(options, ui, async (source) => {
       const { items, more } = await source.ask<Novelty>("/decisions/summary", { by: "new", from, to, limit });
       if (options.json === true) {
-        for (const item of items) ui.out(jsonLine(item));
+        for (const item of items) ui.out(visibleJson(item));
         return;
       }
       if (items.length === 0) ui.err("nothing is new");

@@ -1,20 +1,8 @@
 /** Records as lines that people read. Whatever they hold is somebody else's text: it stays on its line, and paints nothing. */
-import type { FoundRecord, LogRecord } from "../../../contract/index.js";
+import { visible, type FoundRecord, type LogRecord } from "../../../contract/index.js";
 import type { Style, Ui } from "../../ui.js";
 
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 const CELL_MAX = 60;
-
-/** One line, without what can't be seen. */
-export function plain(text: string): string {
-  return text.replaceAll(UNSEEN, "\u{fffd}");
-}
-
-/** JSON on one line, in which what can't be seen is escaped: it comes out of the terminal as it went in. */
-export function jsonLine(value: unknown): string {
-  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return JSON.stringify(value).replaceAll(UNSEEN, (found) => found.split("").map(escaped).join(""));
-}
 
 export interface TextCell {
   text: string;
@@ -24,7 +12,7 @@ export interface TextCell {
 /** Lines with columns as wide as what is in them; the last is as long as it is. */
 export function aligned(ui: Ui, rows: readonly (readonly TextCell[])[]): string[] {
   const clipped = rows.map((row) =>
-    row.map(({ text, style = null }, i) => ({ text: i === row.length - 1 ? plain(text) : clip(plain(text)), style })),
+    row.map(({ text, style = null }, i) => ({ text: i === row.length - 1 ? visible(text) : clip(visible(text)), style })),
   );
   const widths: number[] = [];
   for (const row of clipped) for (const [i, { text }] of row.entries()) widths[i] = Math.max(widths[i] ?? 0, widthOf(text));
@@ -44,7 +32,7 @@ export function labelled(ui: Ui, rows: readonly (readonly [name: string, ...cell
   const told = rows.filter(([, ...cells]) => cells.some(({ text }) => text !== ""));
   const width = Math.max(...told.map(([name]) => name.length));
   return told.map(([name, ...cells]) => {
-    const texts = cells.map(({ text, style = null }) => (style === null ? plain(text) : ui.paint(style, plain(text))));
+    const texts = cells.map(({ text, style = null }) => (style === null ? visible(text) : ui.paint(style, visible(text))));
     return [ui.paint("dim", name.padEnd(width)), ...texts].join("  ");
   });
 }

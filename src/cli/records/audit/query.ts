@@ -1,9 +1,10 @@
 /** `remit audit query`: records that match. */
+import { visibleJson } from "../../../contract/index.js";
 import type { Command } from "commander";
 import { sayMissing } from "../../facts/show.js";
 import type { Ui } from "../../ui.js";
 import { count } from "../../values.js";
-import { aligned, head, jsonLine, rowOf } from "./lines.js";
+import { aligned, head, rowOf } from "./lines.js";
 import { filtered, inTime, queryOf, withOutcome, type FilterOptions } from "./options.js";
 import { found, searching, withSource, type RecordSourceOptions } from "./source.js";
 
@@ -31,7 +32,7 @@ export function addQuery(audit: Command, ui: Ui): void {
       const { items, more, missing } = await found(source, query, options.limit);
       sayMissing(ui, missing);
       if (options.json === true) {
-        for (const item of items) ui.out(jsonLine(item));
+        for (const item of items) ui.out(visibleJson(item));
         return;
       }
       if (items.length === 0) ui.err("there are none");

@@ -1,23 +1,10 @@
 /** `remit audit show`: one record, and what became of it. */
 import type { Command } from "commander";
-import { Problem, type ShownRecord } from "../../../contract/index.js";
+import { Problem, visible, visibleJson, type ShownRecord } from "../../../contract/index.js";
 import { pathOf } from "../../client.js";
 import { CliError } from "../../exit.js";
 import type { Ui } from "../../ui.js";
-import {
-  actionText,
-  isJudged,
-  jsonLine,
-  labelled,
-  outcomeText,
-  plain,
-  styled,
-  timeText,
-  whatCell,
-  whoText,
-  whyText,
-  type TextCell,
-} from "./lines.js";
+import { actionText, isJudged, labelled, outcomeText, styled, timeText, whatCell, whoText, whyText, type TextCell } from "./lines.js";
 import { searching, withSource, type RecordSourceOptions } from "./source.js";
 
 export function addShow(audit: Command, ui: Ui): void {
@@ -35,7 +22,7 @@ export function addShow(audit: Command, ui: Ui): void {
           throw new CliError("missing", `there is no record \`${id}\``, null, { cause, code: cause.code });
         throw cause;
       });
-      if (options.json === true) ui.out(jsonLine(shown));
+      if (options.json === true) ui.out(visibleJson(shown));
       else for (const line of lines(ui, shown)) ui.out(line);
     });
   });
@@ -90,5 +77,5 @@ function lines(ui: Ui, shown: ShownRecord): string[] {
     : { ...record, ...beside };
   const detail = JSON.stringify(given, null, 2);
   if (detail === "{}") return labelled(ui, rows);
-  return [...labelled(ui, rows), "", ...detail.split("\n").map((line) => ui.paint("dim", plain(line)))];
+  return [...labelled(ui, rows), "", ...detail.split("\n").map((line) => ui.paint("dim", visible(line)))];
 }

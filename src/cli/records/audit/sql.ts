@@ -1,10 +1,11 @@
 /** `remit audit sql`: a question in SQL about a log's folder. */
+import { visibleJson } from "../../../contract/index.js";
 import { cpSync, existsSync, statSync } from "node:fs";
 import { Option, type Command } from "commander";
 import { CliError } from "../../exit.js";
 import type { Ui } from "../../ui.js";
 import { count } from "../../values.js";
-import { aligned, head, jsonLine } from "./lines.js";
+import { aligned, head } from "./lines.js";
 import { sayProgress } from "./source.js";
 
 interface Options {
@@ -82,7 +83,7 @@ interface Answer {
 
 function print(ui: Ui, format: Options["format"], { columns, rows, more }: Answer): void {
   if (format === "json") {
-    for (const row of rows) ui.out(jsonLine(Object.fromEntries(columns.map((name, i) => [name, plainValue(row[i])]))));
+    for (const row of rows) ui.out(visibleJson(Object.fromEntries(columns.map((name, i) => [name, plainValue(row[i])]))));
   } else if (format === "csv") {
     ui.out(columns.map(csvCell).join(","));
     for (const row of rows) ui.out(row.map((value) => csvCell(textOf(value))).join(","));

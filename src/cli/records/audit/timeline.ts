@@ -1,13 +1,13 @@
 /** `remit audit timeline`: what an agent did, or what was done on a task, as a story. */
 import type { Command } from "commander";
-import type { FoundRecord } from "../../../contract/index.js";
+import { visible, visibleJson, type FoundRecord } from "../../../contract/index.js";
 import { CliError } from "../../exit.js";
 import type { Ui } from "../../ui.js";
 import { writable } from "../../places.js";
 import { writeWhole } from "../../policy/sources.js";
 import { count } from "../../values.js";
 import { flowPage } from "./flow_page.js";
-import { actionText, aligned, isJudged, jsonLine, outcomeText, plain, styled, whatCell, whoText, whyText, type TextCell } from "./lines.js";
+import { actionText, aligned, isJudged, outcomeText, styled, whatCell, whoText, whyText, type TextCell } from "./lines.js";
 import { inTime } from "./options.js";
 import { found, searching, withSource, type SearchedSource, type RecordSourceOptions } from "./source.js";
 
@@ -46,7 +46,7 @@ export function addTimeline(audit: Command, ui: Ui): void {
     await withSource(options, ui, async (source) => {
       const { items, more } = await story(source, options);
       if (file !== null) await writeWhole(file, Buffer.from(flowPage(options.task ?? "", items, more)));
-      if (options.json === true) for (const item of items) ui.out(jsonLine(item));
+      if (options.json === true) for (const item of items) ui.out(visibleJson(item));
       else if (items.length === 0) ui.err("there is nothing to tell");
       else for (const line of lines(ui, items, options)) ui.out(line);
       if (more) ui.err("it goes on; --limit says how much to tell");
@@ -82,7 +82,7 @@ function lines(ui: Ui, items: readonly FoundRecord[], { task, agent }: Options):
   let day = "";
   for (const [i, { record }] of items.entries()) {
     const on = record.time.slice(0, 10);
-    if (on !== day) told.push(...(day === "" ? [] : [""]), ui.paint("bold", plain(on)));
+    if (on !== day) told.push(...(day === "" ? [] : [""]), ui.paint("bold", visible(on)));
     day = on;
     told.push(`  ${rows[i] ?? ""}`);
   }
@@ -92,7 +92,7 @@ function lines(ui: Ui, items: readonly FoundRecord[], { task, agent }: Options):
     return times === 0 ? [] : [`${times} ${decision}`];
   });
   const whose = [task === undefined ? "" : `task ${task}`, agent === undefined ? "" : `agent ${agent}`].filter(Boolean);
-  return [...told, "", ui.paint("dim", plain(`${whose.join(", ")}: ${counts.join(", ") || "no action"}`))];
+  return [...told, "", ui.paint("dim", visible(`${whose.join(", ")}: ${counts.join(", ") || "no action"}`))];
 }
 
 /** @param showTask beside what was done, where it isn't the same all along */

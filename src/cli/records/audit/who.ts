@@ -1,9 +1,9 @@
 /** `remit audit who`: who touched a resource. */
 import type { Command } from "commander";
-import type { Summary } from "../../../contract/index.js";
+import { visibleJson, type Summary } from "../../../contract/index.js";
 import type { Ui } from "../../ui.js";
 import { count } from "../../values.js";
-import { aligned, head, jsonLine, styled, timeText } from "./lines.js";
+import { aligned, head, styled, timeText } from "./lines.js";
 import { inTime } from "./options.js";
 import { searching, withSource, type RecordSourceOptions } from "./source.js";
 
@@ -34,7 +34,7 @@ export function addWho(audit: Command, ui: Ui): void {
       const query = { by: "agent,purpose,verb,decision", type, ...which, from, to, limit };
       const { groups, more } = await source.ask<Summary>("/decisions/summary", query);
       if (options.json === true) {
-        for (const group of groups) ui.out(jsonLine(group));
+        for (const group of groups) ui.out(visibleJson(group));
         return;
       }
       if (groups.length === 0) ui.err("nobody");
