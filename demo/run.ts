@@ -19,7 +19,7 @@ import { makeSandbox, type Sandbox } from "./sandbox.js";
 const PURPOSE = "customer_support";
 const TASKS_LAST_MS = 8 * 3600 * 1000;
 const CONSOLE_PORT_FROM = 9;
-const CONSOLE_STARTS_MS = 15_000;
+const CONSOLE_STARTS_MS = 60_000;
 
 const expires = new Date(system.clock.wall() + TASKS_LAST_MS).toISOString();
 const agent: CreateAgent = { id: "support-7", owner: "support-platform@example.com", purposes: [PURPOSE] };

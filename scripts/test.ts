@@ -1,7 +1,7 @@
 /** Runs the tests, all that are fast unless options choose others: `node dist/scripts/test.js --help`. */
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs";
+import { chmodSync, mkdtempSync, readdirSync, readFileSync, rmSync, statfsSync } from "node:fs";
 import { availableParallelism, tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
@@ -29,7 +29,12 @@ const IN_MEMORY = "/dev/shm";
 function temporaryFolder(): string {
   try {
     const { bavail, bsize } = statfsSync(IN_MEMORY);
-    if (bavail * bsize >= ROOM_IN_MEMORY) return mkdtempSync(join(IN_MEMORY, "remit-test-"));
+    if (bavail * bsize >= ROOM_IN_MEMORY) {
+      const folder = mkdtempSync(join(IN_MEMORY, "remit-test-"));
+      // As the usual one: tests run commands as other users too.
+      chmodSync(folder, 0o1777);
+      return folder;
+    }
   } catch {
     // There is none.
   }

@@ -1,4 +1,4 @@
-/** What a reader of text doesn't see: it hides words, turns them round, moves a cursor, or makes two names look like one. */
+/** Characters that a reader of text doesn't see: they hide words, turn them round, move a cursor, or make two names look like one. */
 
 const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
