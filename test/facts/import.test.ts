@@ -90,6 +90,7 @@ describe("an import", () => {
       const progressed = ["import_progressed", "ops", "moving"];
       expect(told, JSON.stringify(fact)).to.deep.equal(change === null ? [progressed] : [[change, "ops", "moving"], progressed]);
     }
+    expect(facts.task("T-1").ended).to.deep.equal({ at: at(13_000), reason: null });
   });
 
   it("keeps when an agent was registered, and rejects tokens from before it gained a credential", async () => {
@@ -270,10 +271,15 @@ describe("an import", () => {
     const said = [
       agent("a-1", { status: "suspended" }),
       task("T-1", { ended: true }),
-      { revocation: { scope: { agent: "a-2" }, reason: "odd" } },
+      { revocation: { scope: { agent: "a-2" }, reason: "again" } },
     ];
-    await run(facts, await lines(said), "I-2");
-    const { registry } = await world.reopened();
+    world.clock.wall_ms += 1000;
+    await importFacts(facts, await lines(said), { id: "I-2", dryRun: false, by: "mover", reason: null });
+    const other = await world.reopened();
+    const { registry } = other;
+    // It is what somebody asked for that is durable now.
+    expect(other.revocation("agent/a-2")).to.include({ by: "ops", reason: "odd", since: at(0) });
+    expect(other.task("T-1").ended).to.deep.equal({ at: at(0), reason: "odd" });
     expect([registry.agent("a-1")?.status, registry.task("T-1")?.ended, registry.revoked("agent", "a-2")]).to.deep.equal([
       "suspended",
       true,
