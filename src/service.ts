@@ -67,6 +67,7 @@ import { readTls } from "./service/tls.js";
 import { FactsMark, readMark, removeMark } from "./service/facts_mark.js";
 import { archiveLimits, instanceLimits, Preparations } from "./service/preparations.js";
 import { bundleTrust, trustNow } from "./service/trusted_keys.js";
+import { openWayBack } from "./service/way_back.js";
 import {
   exporterOf,
   publisherOf,
@@ -182,6 +183,11 @@ export async function startService(config: Config, system: System, given: Logger
     const pulled = pulledSource(config, source, system, logger);
     closing.add(() => pulled?.close());
     const staging = wireStaging(config.bundle.stage, records, system, logger);
+    const wayBack = await openWayBack(
+      config,
+      { kept, trusted, clock, limits: archiveLimits(config), active: () => source.archive },
+      logger,
+    );
     closing.add(() => {
       staging.end("stopped");
     });
@@ -508,7 +514,7 @@ export async function startService(config: Config, system: System, given: Logger
             profile.thresholdsOf(purpose, behavior ?? BEHAVIOR_DEFAULTS),
           ),
         events: streams,
-        bundles: bundlesOf(source, kept, pulled, engine, staging, clock),
+        bundles: bundlesOf({ source, kept, wayBack, pulled, engine, staging, clock }),
         bundleWaiters,
         records,
         log,

@@ -42,6 +42,10 @@ export interface BundlesPort {
   /** @param share percentage of the agents that it decides for; 0 is shadow. @throws Problem `bundle_refused` */
   stage(bytes: Buffer, share: number): Promise<PublishAnswer>;
   dropStaged(): void;
+  /** Keeps a bundle as the way back. @throws Problem `bundle_refused` */
+  keepBack(bytes: Buffer): Promise<PublishAnswer>;
+  /** Activates the way back that has this digest. @throws Problem `bundle_refused` */
+  goBack(digest: string): Promise<PolicyIdentity>;
 }
 
 /** States that `/readyz` reports: ready if all are true. */

@@ -6,19 +6,23 @@ import type { BundlesPort } from "../http/deps.js";
 import type { PolicyEngine } from "../policy/engine.js";
 import type { KeptArchives } from "../policy/kept.js";
 import type { BundleSource, SourceStatus } from "../policy/source.js";
+import type { WayBack } from "../policy/way_back.js";
 import type { Staging } from "../policy/staging.js";
 import type { System } from "../system/index.js";
 import type { PulledSource } from "./bundle_source.js";
 import { stagedAnswer } from "./staging.js";
 
-export function bundlesOf(
-  source: BundleSource,
-  kept: KeptArchives,
-  pulled: PulledSource | null,
-  engine: PolicyEngine,
-  staging: Staging,
-  clock: System["clock"],
-): BundlesPort {
+export interface BundleParts {
+  source: BundleSource;
+  kept: KeptArchives;
+  wayBack: WayBack;
+  pulled: PulledSource | null;
+  engine: PolicyEngine;
+  staging: Staging;
+  clock: System["clock"];
+}
+
+export function bundlesOf({ source, kept, wayBack, pulled, engine, staging, clock }: BundleParts): BundlesPort {
   const orRefused = async <T>(publishing: () => Promise<T>): Promise<T> => {
     try {
       return await publishing();
@@ -30,9 +34,15 @@ export function bundlesOf(
   return {
     get status() {
       const { status } = staging;
+      const { status: back } = wayBack;
       return {
         ...answerOf(source.status),
         staged: status && stagedAnswer(status),
+        back: back && {
+          identity: back.identity,
+          of: back.of,
+          expires: back.expires_ms === null ? null : new Date(back.expires_ms).toISOString(),
+        },
         source: pulled && { kind: pulled.kind, url: pulled.url, ...pulled.status },
       };
     },
@@ -45,15 +55,23 @@ export function bundlesOf(
     },
     async find(digest) {
       const active = source.archive;
-      return active?.identity.digest === digest ? active.bytes : await kept.find(digest);
+      if (active?.identity.digest === digest) return active.bytes;
+      return wayBack.status?.identity.digest === digest ? wayBack.archive(digest) : await kept.find(digest);
     },
     publish: (bytes) => orRefused(() => source.publish(bytes)),
     stage: (bytes, share) =>
       orRefused(async () => {
         const { candidate, active } = await source.stage(bytes);
         staging.begin(candidate, active, share);
-        return { running: active.identity, staged: candidate.identity };
+        return { running: active.identity, staged: candidate.identity, back: null };
       }),
+    keepBack: (bytes) =>
+      orRefused(async () => {
+        // Tried as a candidate is: what can't decide is no way back.
+        const { active } = await source.stage(bytes);
+        return { running: active.identity, staged: null, back: await wayBack.keep(bytes) };
+      }),
+    goBack: (digest) => orRefused(() => source.publish(wayBack.archive(digest))),
     dropStaged() {
       staging.end("dropped");
     },
@@ -61,7 +79,7 @@ export function bundlesOf(
 }
 
 /** Without the host's paths, which are the operator's to know and stand in the log. */
-function answerOf({ name, wanted, running, refused }: SourceStatus): Omit<BundlesAnswer, "staged" | "source"> {
+function answerOf({ name, wanted, running, refused }: SourceStatus): Omit<BundlesAnswer, "staged" | "back" | "source"> {
   return {
     name,
     wanted: wanted && {

@@ -406,6 +406,13 @@ const rows = {
       "test/sources/service.long.test.ts",
     ],
   },
+  C12: {
+    threat: "A way back that is kept for later brings in a policy that nobody has seen decide, or one that was given up since.",
+    control:
+      "It is verified and tried like a publication when it is kept, and once more when it is used. Its sequence is above all that were trusted, its policy is to the byte that of an earlier bundle that decided here, and a later bundle, its expiry or another digest than the one shown ends it.",
+    lives: ["src/policy/way_back.ts", "src/bundle/policy_digest.ts"],
+    also: ["test/policy/way_back.test.ts", "test/cli/publish.test.ts", "test/console/policy.long.test.ts"],
+  },
   D1: {
     threat: "A bundle that answers otherwise than anybody expected decides for every agent at once.",
     control:

@@ -50,6 +50,7 @@ import type * as flowCountsModule from "../../src/flow/counts.js";
 import type * as flowFlowModule from "../../src/flow/flow.js";
 import type * as flowReturnedModule from "../../src/flow/returned_values.js";
 import type * as policyStagingModule from "../../src/policy/staging.js";
+import type * as policyWayBackModule from "../../src/policy/way_back.js";
 import type * as sourcesRequestsModule from "../../src/sources/requests.js";
 import type * as embeddedFeedModule from "../../src/embedded/feed.js";
 import type * as findingsFindingModule from "../../src/findings/finding.js";
@@ -153,6 +154,7 @@ export interface Modules {
   "facts/commands.js": typeof factsCommandsModule;
   "facts/import.js": typeof factsImportModule;
   "policy/staging.js": typeof policyStagingModule;
+  "policy/way_back.js": typeof policyWayBackModule;
   "sources/requests.js": typeof sourcesRequestsModule;
   "embedded/feed.js": typeof embeddedFeedModule;
   "findings/finding.js": typeof findingsFindingModule;
