@@ -81,6 +81,7 @@ export function actIn(record: RecordOfAct): Act | null {
     id: resource.id,
     task,
     relation: more.relation,
+    ...(more.labels !== undefined && { labels: more.labels }),
     session: context.session,
     source: context.source,
     granted: more.granted === true,

@@ -1,7 +1,6 @@
 /** One agent's state: its slab, and what its habits were at the beginning of the last two weeks, to go back to. */
 import * as S from "./slab.js";
 import { agentSlab, type Slab } from "./slab.js";
-import { TESTS } from "./seen.js";
 
 const WEEK_S = 7 * 86_400;
 const CHECKPOINTS = 2;
@@ -92,8 +91,6 @@ function unpack(bytes: Uint8Array, slab: Slab): void {
     slab.bytes[S.GRAMS.at + i] = counted(two & 15);
     slab.bytes[S.GRAMS.at + i + 1] = counted(two >>> 4);
   }
-  slab.f[S.MEMORY] = slab.f[S.ENDED] = 0;
-  slab.f.fill(0, S.ODDS, S.ODDS + TESTS);
 }
 
 /** Counts of steps are kept to half a power of two: 0, 1, 2, 3, 4, 6, 8, 12 … 192. */

@@ -9,13 +9,17 @@
  *
  * A session that goes on can only get odder, and its bet only better: the odds of a moment are never more than those that it ends with.
  */
-import { count } from "./histogram.js";
+import { count, octaves, total } from "./histogram.js";
 import { BINS, DAYS, ENDED, ODDS, SESSIONS, TEST_BINS, type Slab } from "./slab.js";
 import { CHANNEL, TESTS, type SeenAction } from "./seen.js";
 
-/** Tests: own steps in another order; resources beside what a session is about, out of order or without a task. */
+/**
+ * Tests: own steps in another order; resources beside what a session is about, out of order or without a task; resources with labels,
+ * beyond what sessions need.
+ */
 export const SHUFFLED = 0;
 export const BESIDE = 1;
+export const LABELLED = 2;
 
 /** Findings by chance of one agent and test in a year of active days, at most. */
 export const FALSE_A_YEAR = 2;
@@ -34,12 +38,24 @@ const IN_RELEASE = 0.8;
 /** Decades of `ticket` from which a missing task counts, at most, and what each is worth in bits. */
 const TASKLESS = { from: 1.3, most: 2.5, bits: 4 };
 
+/** Weight of a resource with labels in its session: about what its task is about, and not. */
+const [NEEDED, BEYOND_NEED] = [1, 4];
+/** A session's weight is counted up to here. */
+const TALLY_MAX = 63;
+/** On a release of at least this share, what has labels is learned, and no evidence. */
+const RELEASED = 0.5;
+
 /** p-values up to which a bet wins, and the share of the stake on each: quick for steps, which come in bursts, and slow for reads. */
 const STAKES: readonly (readonly { upTo: number; share: number }[])[] = [
   [
     { upTo: 0.05, share: 0.08 },
     { upTo: 0.01, share: 0.12 },
     { upTo: 0.003, share: 0.06 },
+  ],
+  [
+    { upTo: 0.05, share: 0.05 },
+    { upTo: 0.02, share: 0.06 },
+    { upTo: 0.005, share: 0.03 },
   ],
   [
     { upTo: 0.05, share: 0.05 },
@@ -60,8 +76,8 @@ const LEVEL_UP_TO = Float64Array.from({ length: TESTS * (LEVELS - 1) }, (_, i) =
 
 /** Words of a session: the types it has touched, what is known of it, odds that began after it. */
 const [TOUCHED, KNOWN, AFTER] = [5, 8, 9];
-/** Parts of the second: for each test four bits of its bin and two of its level; then the run, in quarters of a bit. */
-const [BIN_BITS, LEVEL_BITS, TEST_BITS, RUN_AT, RUN_SCALE, RUN_MAX] = [4, 2, 6, 12, 4, 255];
+/** Parts of the second: for each test four bits of its bin and two of its level; then the run, in quarters of a bit; and the tally of labels. */
+const [BIN_BITS, LEVEL_BITS, TEST_BITS, RUN_AT, RUN_SCALE, RUN_MAX, TALLY_AT] = [4, 2, 6, 18, 4, 255, 26];
 
 /** A type's bit beside the count of resources, by hash. */
 const typeBit = ({ type }: SeenAction): number => 1 << (8 + (type % 24));
@@ -72,8 +88,15 @@ const betOf = (test: number, level: number): number => BETS[test * LEVELS + leve
 
 /** Returns the channel under which a test's finding is named. */
 export function channelOf(test: number): number {
-  return test === SHUFFLED ? CHANNEL.order : CHANNEL.drift;
+  return CHANNEL_OF[test] ?? CHANNEL.drift;
 }
+const CHANNEL_OF = [CHANNEL.order, CHANNEL.drift, CHANNEL.labels];
+
+/** Returns the number of tests that an agent takes part in: sessions of one that never reads anything with labels are none of the last. */
+function testsOf({ f, h }: Slab, labelled: boolean): number {
+  return labelled || (h[LABELLED_BINS] ?? 0) > 0 || (f[ODDS + LABELLED] ?? 0) > 0 ? TESTS : TESTS - 1;
+}
+const LABELLED_BINS = TEST_BINS + LABELLED * BINS;
 
 /** Returns what a session of this rarity is worth in a test: at most 1 on average, if sessions are as they always were. */
 export function bet(test: number, p: number): number {
@@ -89,17 +112,20 @@ export function weigh(own: Slab, peers: Slab, seen: SeenAction): void {
   const i = seen.sessionSlot;
   const known = i < 0 ? 0 : (u[i + KNOWN] ?? 0);
   const more = Math.max(-STEP_MOST, Math.min(STEP_MOST, seen.shuffled)) * (1 - IN_RELEASE * seen.release);
-  seen.shuffledRun = Math.max(0, (known >>> RUN_AT) / RUN_SCALE + more);
-  for (let test = 0; test < TESTS; test++) {
+  seen.shuffledRun = Math.max(0, ((known >>> RUN_AT) & RUN_MAX) / RUN_SCALE + more);
+  seen.tally = tallied(seen, known >>> TALLY_AT);
+  const tests = testsOf(own, seen.labelled);
+  for (let test = 0; test < tests; test++) {
     const [bin, level] = [binIn(known, test), levelIn(known, test)];
-    const value = test === BESIDE ? besideBin(own, seen, more) : shuffledBin(seen.shuffledRun);
+    const value = binOf(test, own, seen, more, known);
     seen.bin[test] = Math.max(bin, value);
     seen.level[test] = level;
     const begun = i < 0 ? ((f[ODDS + test] ?? 0) + 1) * betOf(test, 0) : (f[ODDS + test] ?? 0);
     seen.odds[test] = begun;
     if (value === 0 || value < bin) continue;
     if (value > bin) {
-      seen.level[test] = Math.max(level, levelOf(test, rarityOf(own, peers, test, value)));
+      const isRelease = test === LABELLED && seen.release >= RELEASED;
+      if (!isRelease) seen.level[test] = Math.max(level, levelOf(test, rarityOf(own, peers, test, value)));
       const after = i < 0 ? 0 : (f[i + AFTER + test] ?? 0);
       seen.odds[test] = after + ((begun - after) * betOf(test, seen.level[test] ?? 0)) / betOf(test, level);
     }
@@ -116,8 +142,11 @@ function oddsTaken({ f }: Slab): number {
 
 /** Evidence that a test has gathered over an agent's sessions. */
 export interface TestEvidence {
-  /** `order`: own steps in another order. `drift`: resources beside what a session is about, out of order or without a task. */
-  test: "order" | "drift";
+  /**
+   * `order`: own steps in another order. `drift`: resources beside what a session is about, out of order or without a task. `labels`:
+   * resources with labels, beyond what sessions need.
+   */
+  test: "order" | "drift" | "labels";
   /** Odds for a deviation, as they stand. */
   odds: number;
   /** Odds at which it finds one; null before there were enough sessions to say. */
@@ -128,12 +157,13 @@ export interface TestEvidence {
 export function evidenceOf(own: Slab): TestEvidence[] {
   const takes = oddsTaken(own);
   const rounded = (odds: number): number => Math.round(odds * 100) / 100;
-  return [SHUFFLED, BESIDE].map((test) => ({
-    test: test === SHUFFLED ? "order" : "drift",
+  return TEST_NAMES.map((name, test) => ({
+    test: name,
     odds: rounded(own.f[ODDS + test] ?? 0),
     finds_at: takes === Infinity ? null : rounded(takes),
   }));
 }
+const TEST_NAMES = ["order", "drift", "labels"] as const;
 
 function judge(own: Slab, seen: SeenAction, test: number): void {
   const takes = oddsTaken(own);
@@ -147,6 +177,19 @@ function judge(own: Slab, seen: SeenAction, test: number): void {
   const decades = Math.log10(odds);
   seen.decades[channel] = Math.max(seen.decades[channel] ?? 0, decades);
   seen.most[channel] = Math.max(seen.most[channel] ?? 0, decades);
+}
+
+function binOf(test: number, own: Slab, seen: SeenAction, bits: number, known: number): number {
+  if (test === SHUFFLED) return shuffledBin(seen.shuffledRun);
+  if (test === BESIDE) return besideBin(own, seen, bits);
+  return seen.tally === known >>> TALLY_AT ? 0 : 1 + octaves(seen.tally);
+}
+
+/** Adds what has labels, unless it is known or was just read: a task needs what it is about, and little beside it. */
+function tallied(seen: SeenAction, before: number): number {
+  if (!seen.labelled || seen.known) return before;
+  if (seen.resource !== 0 && !(seen.fresh && seen.newSubject)) return before;
+  return Math.min(TALLY_MAX, before + (seen.needed ? NEEDED : BEYOND_NEED));
 }
 
 function shuffledBin(run: number): number {
@@ -187,23 +230,28 @@ function levelOf(test: number, p: number): number {
 }
 
 /** Adds what this act makes of its session, and begins the odds again after a finding. */
-export function addEvidence({ f, u }: Slab, seen: SeenAction, slot: number, begins: boolean): void {
+export function addEvidence(own: Slab, seen: SeenAction, slot: number, begins: boolean): void {
+  const { f, u, h } = own;
+  // All sessions before the first label were without.
+  const tests = testsOf(own, seen.labelled);
+  if (tests > testsOf(own, false)) h[LABELLED_BINS] = total(own, TEST_BINS);
   const { at, slots, width } = SESSIONS;
   const known = u[slot + KNOWN] ?? 0;
   let word = Math.min(RUN_MAX, Math.floor(seen.shuffledRun * RUN_SCALE)) << RUN_AT;
-  for (let test = 0; test < TESTS; test++) {
+  word |= seen.tally << TALLY_AT;
+  for (let test = 0; test < tests; test++) {
     const [bin, level] = [seen.bin[test] ?? 0, seen.level[test] ?? 0];
     word |= (bin | (level << BIN_BITS)) << (test * TEST_BITS);
     const gained = level === levelIn(known, test) ? 1 : betOf(test, level) / betOf(test, levelIn(known, test));
     const isOver = seen.found === test;
     if (!begins && !isOver && gained === 1) continue;
-    const own = f[slot + AFTER + test] ?? 0;
+    const ownAfter = f[slot + AFTER + test] ?? 0;
     for (let k = at; k < at + slots * width; k += width) {
       if (k === slot && !isOver) continue;
       let after = f[k + AFTER + test] ?? 0;
       if (begins) after = (after + 1) * betOf(test, 0);
       // Who has more that began after it began earlier itself.
-      if (after > own) after = own + (after - own) * gained;
+      if (after > ownAfter) after = ownAfter + (after - ownAfter) * gained;
       f[k + AFTER + test] = isOver ? 0 : Math.min(ODDS_MAX, after);
     }
     f[ODDS + test] = isOver ? 0 : Math.min(ODDS_MAX, seen.odds[test] ?? 0);
@@ -213,10 +261,11 @@ export function addEvidence({ f, u }: Slab, seen: SeenAction, slot: number, begi
 }
 
 /** Notes how odd a session was that has ended. */
-export function end({ f, u }: Slab, slot: number, seen: SeenAction): void {
+export function end(own: Slab, slot: number, seen: SeenAction): void {
+  const { f, u } = own;
   f[ENDED] = (f[ENDED] ?? 0) + 1;
   const known = u[slot + KNOWN] ?? 0;
-  for (let test = 0; test < TESTS; test++) seen.ended[test] = binIn(known, test);
+  for (let test = 0; test < testsOf(own, false); test++) seen.ended[test] = binIn(known, test);
 }
 
 /** Learns how odd the session was that has ended with this act. */

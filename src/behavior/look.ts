@@ -78,6 +78,8 @@ function begin(act: Act, own: Slab, peers: Slab, seen: SeenAction): void {
   seen.session = act.session !== null ? hash(act.session) : act.task !== null ? hash(act.task) : 0;
   seen.task = act.task !== null;
   seen.other = act.relation === "other";
+  seen.labelled = act.labels !== undefined && act.labels.length > 0;
+  seen.needed = seen.task && act.relation === "task";
   seen.acts = own.f[ACTS] ?? 0;
   seen.keySlot = find(own, KEYS, seen.key);
   seen.times = seen.keySlot < 0 ? 0 : (own.f[seen.keySlot + 1] ?? 0);

@@ -1,11 +1,12 @@
 /** Words what a channel saw, with numbers, for operators. Names come from acts: they are cut, and unprintable characters are replaced. */
 import type { Act } from "../contract/index.js";
-import { channelOf, FALSE_A_YEAR, SHUFFLED } from "./evidence.js";
+import { BESIDE, channelOf, FALSE_A_YEAR, LABELLED, SHUFFLED } from "./evidence.js";
 import { upTo, usual } from "./histogram.js";
 import { CHANNEL, type SeenAction } from "./seen.js";
 import type { Slab } from "./slab.js";
 
 const NAME_MAX = 40;
+const LABELS_NAMED_MAX = 3;
 const UNPRINTABLE =
   /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]|[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]/g;
 
@@ -17,7 +18,7 @@ export function nameOf(text: string): string {
 /** @param channel index of one that has something to say */
 export function reasonOf(channel: number, act: Act, seen: SeenAction, own: Slab): string {
   const most = (bins: number): number => upTo(usual(own, bins, 0.001));
-  if (seen.found >= 0 && channel === channelOf(seen.found)) return evidence(seen);
+  if (seen.found >= 0 && channel === channelOf(seen.found)) return evidence(act, seen);
   const type = nameOf(act.type);
   const doing = `${nameOf(act.verb)} ${type}`;
   switch (channel) {
@@ -55,9 +56,14 @@ export function reasonOf(channel: number, act: Act, seen: SeenAction, own: Slab)
   }
 }
 
-function evidence({ found, odds }: SeenAction): string {
-  const what = found === SHUFFLED ? "its own steps come in another order" : "resources are read beside what its sessions are about";
-  return `${what}, over several sessions: odds of ${Number((odds[found] ?? 0).toPrecision(2))} to 1; by chance at most ${FALSE_A_YEAR} such findings a year`;
+function evidence({ labels = [] }: Act, { found, odds }: SeenAction): string {
+  const named = labels.slice(0, LABELS_NAMED_MAX).map(nameOf).join(", ");
+  const what: Record<number, string> = {
+    [SHUFFLED]: "its own steps come in another order",
+    [BESIDE]: "resources are read beside what its sessions are about",
+    [LABELLED]: `more resources labelled ${named} are read than its sessions need`,
+  };
+  return `${what[found] ?? ""}, over several sessions: odds of ${Number((odds[found] ?? 0).toPrecision(2))} to 1; by chance at most ${FALSE_A_YEAR} such findings a year`;
 }
 
 /** Returns the reason if nothing about this act is odd, but what came before still counts. */

@@ -34,6 +34,7 @@ const ALONE_MOST = byChannel({
   denies: 4,
   ticket: 2,
   drift: 0.1,
+  labels: 0,
 });
 /** Faint oddness of many kinds at once counts too, a little. */
 const [FAINT, FAINT_MOST] = [0.5, 3];
@@ -66,7 +67,7 @@ export function score(own: Slab, seen: SeenAction, granted: boolean, moved: numb
   let sum = 0;
   for (let c = 0; c < CHANNELS; c++) {
     const decades = discounted(seen, c);
-    if (c !== CHANNEL.drift) faint += Math.min(FAINT_MOST, decades);
+    if (c !== CHANNEL.drift && c !== CHANNEL.labels) faint += Math.min(FAINT_MOST, decades);
     const odd = Math.min(decades, seen.most[c] ?? 0) - ORDINARY;
     if (odd <= 0) continue;
     each[c] = Math.min(odd, ALONE_MOST[c] ?? 0);

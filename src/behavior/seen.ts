@@ -6,7 +6,7 @@ export const CHANNEL = Object.fromEntries(BEHAVIOR_CHANNELS.map((name, i) => [na
 export const CHANNELS = BEHAVIOR_CHANNELS.length;
 
 /** Sequential tests, of what adds up over sessions. */
-export const TESTS = 2;
+export const TESTS = 3;
 
 /** The step before the first of a session. */
 export const START = 1;
@@ -33,6 +33,9 @@ export class SeenAction {
   task = false;
   /** About another subject than its task's. */
   other = false;
+  /** The resource's type has labels; and the resource belongs to what the task is about. */
+  labelled = false;
+  needed = false;
 
   /** Slots in the agent's slab, -1: none. */
   keySlot = -1;
@@ -91,6 +94,8 @@ export class SeenAction {
   readonly odds = new Float64Array(TESTS);
   /** Run of steps that look shuffled in the session, with this act. */
   shuffledRun = 0;
+  /** Weight of the resources with labels that the session has read, with this act. */
+  tally = 0;
   /** The test whose odds reach what a finding takes, -1: none; and how near to that the nearest is that this act adds to, 0-1. */
   found = -1;
   near = 0;

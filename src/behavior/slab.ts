@@ -48,7 +48,7 @@ export function keyAt({ keys, at, width }: SlabTable, slot: number): number {
   return keys + (slot - at) / width;
 }
 
-let word = place(28, 4);
+let word = place(16, 4);
 const next = (): number => word++;
 
 /** When it was first and last heard of. */
@@ -69,32 +69,15 @@ export const DENIED = next();
 /** Sessions begun, and how many of them from a source it had never used. */
 export const SESSIONS_BEGUN = next();
 export const SOURCES_NEW = next();
-/** Memory of odd acts, when it was last updated, and the channel that scored highest. */
-export const MEMORY = next();
-export const MEMORY_AT = next();
-export const MEMORY_WHY = next();
-/** Acts of the last minutes, faded. */
-export const RATE = next();
 /** Mean surprise of a step, in bits. */
 export const BITS = next();
-/** The hour that is going on, and acts in it. */
-export const HOUR_NOW = next();
-export const HOUR_SEEN = next();
 /** All that `HOURS` hold. */
 export const HOURS_SUM = next();
 /** On this day, by how many acts the largest of usual quantities have grown. */
 export const STRETCH_DAY = next();
 export const STRETCH = next();
-/** Acts of the last hours, faded; of a purpose also how many are usual at these hours, and the last hour that was counted in. */
-export const BUSY = next();
-export const BUSY_USUAL = next();
-export const BUSY_HOUR = next();
 /** When the latest checkpoint was taken. */
 export const CHECKED = next();
-/** Evidence of each sequential test, as odds; and sessions that have ended, which fade with `ACTS`. */
-export const ODDS = next();
-next();
-export const ENDED = next();
 
 /** (verb, type): key, acts, days << 16 | last day, first day. */
 export const KEYS = table(64, 3);
@@ -113,6 +96,26 @@ export const HOURS = place(24, 4);
 export const RESOURCES = { at: place(192 * 2, 4), sets: 48, width: 8 };
 /** Here end habits and begins what passes: a checkpoint holds what is before. */
 export const PASSING = place(0, 4);
+
+word = place(13, 4);
+/** Memory of odd acts, when it was last updated, and the channel that scored highest. */
+export const MEMORY = next();
+export const MEMORY_AT = next();
+export const MEMORY_WHY = next();
+/** Acts of the last minutes, faded. */
+export const RATE = next();
+/** The hour that is going on, and acts in it. */
+export const HOUR_NOW = next();
+export const HOUR_SEEN = next();
+/** Acts of the last hours, faded; of a purpose also how many are usual at these hours, and the last hour that was counted in. */
+export const BUSY = next();
+export const BUSY_USUAL = next();
+export const BUSY_HOUR = next();
+/** Evidence of each sequential test, as odds; and sessions that have ended, which fade with `ACTS`. */
+export const ODDS = next();
+next();
+next();
+export const ENDED = next();
 /**
  * Last day on which each hour of the local day was worked, and what the hour has gained on that day. An agent may work in several zones at
  * once, so that no hour of a day is the only one that gains.
@@ -123,7 +126,7 @@ export const HOURS_GAIN = place(24, 2);
  * Session: key, last, step before, the one before that, run of odd steps, resources (up to 255) and above them a set of its types, two
  * words of a set of resources; what the sequential tests know of it (see `evidence.ts`), and the part of each test's odds that began after it.
  */
-export const SESSIONS = table(11, 10);
+export const SESSIONS = table(11, 11);
 /** Denied (verb, type): key, when. */
 export const DENIES = table(12, 1);
 
@@ -143,6 +146,7 @@ export const BINS = 16;
 const histogram = (): number => place(BINS, 2);
 /** Sessions by the highest bin of each sequential test. A checkpoint does without: the tests begin with the peers' again. */
 export const TEST_BINS = histogram();
+histogram();
 histogram();
 export const RATE_BINS = histogram();
 export const ALL_RATE_BINS = histogram();

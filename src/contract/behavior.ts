@@ -24,6 +24,8 @@ export interface Act {
   id: string | null;
   task: string | null;
   relation: Relation;
+  /** Labels that its task has after it, such as `confidential`. Left out: none. */
+  labels?: readonly string[];
   session: string | null;
   source: string | null;
   /** A person has approved this very action, which is no deviation then. */

@@ -1,7 +1,19 @@
 /** Responses of a purpose to unusual behaviour, as bundles have them. */
 
 /** Each looks at one thing, and has a rarity and a reason of its own. */
-export const BEHAVIOR_CHANNELS = ["what", "resource", "source", "hour", "order", "rate", "fan_out", "denies", "ticket", "drift"] as const;
+export const BEHAVIOR_CHANNELS = [
+  "what",
+  "resource",
+  "source",
+  "hour",
+  "order",
+  "rate",
+  "fan_out",
+  "denies",
+  "ticket",
+  "drift",
+  "labels",
+] as const;
 
 export type BehaviorChannel = (typeof BEHAVIOR_CHANNELS)[number];
 

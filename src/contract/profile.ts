@@ -32,8 +32,9 @@ const UsualOfType = Type.Object(
 
 const Evidence = Type.Object(
   {
-    test: Type.Enum(["order", "drift"], {
-      description: "`order`: own steps in another order; `drift`: resources beside what a session is about, out of order or without a task",
+    test: Type.Enum(["order", "drift", "labels"], {
+      description:
+        "`order`: own steps in another order; `drift`: resources beside what a session is about, out of order or without a task; `labels`: resources with labels, beyond what sessions need",
     }),
     odds: Type.Number({ minimum: 0, description: "Odds for a deviation, as they stand" }),
     finds_at: orNull(Type.Number({ description: "Odds at which it is a finding; null before there were enough sessions to say" })),

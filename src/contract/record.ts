@@ -151,6 +151,7 @@ export const ActRecord = Type.Object(
     ),
     class: Type.Enum([...VERB_CLASSES], { description: "Class of the verb; `admin` if the vocabulary doesn't have it" }),
     granted: Type.Optional(Type.Literal(true, { description: "`true`: exactly this action was approved. Left out: it wasn't" })),
+    labels: Type.Optional(Type.Array(Type.String(), { description: "Labels that the type of its resource gives a task. Left out: none" })),
     offset_ms: Type.Optional(Type.Integer({ description: "Milliseconds by which the purpose's local time is ahead of UTC. Left out: 0" })),
     owner: Type.Optional(Type.String({ description: "Owner of the agent, if there is no `input`. Left out: unknown" })),
     relation: Type.Enum([...RELATIONS], { description: "Whether its resource belongs to what its task is about" }),

@@ -46,6 +46,8 @@ export function actOf(
     time_ms,
     offset_ms: zone === undefined ? 0 : offsetOf(policy.zones?.[zone], time_ms),
   };
+  const labels = type?.flow?.labels;
+  if (labels !== undefined && labels.length > 0) act.labels = labels;
   if (policy.vocabulary.masks === undefined || masks === undefined) return act;
   return Object.assign(act, masks.names(policy, now_ms, act));
 }
@@ -82,12 +84,13 @@ export function outcomeOf({ decision, reasons }: Pick<Answer, "decision" | "reas
 
 /** Returns the record's `act`. Without an input to look them up in, it has the agent's owner and version as well, and what it was found to be where that is odd. */
 export function actRecord({ act, assessed }: ScoredAction, floored: boolean): ActRecord {
-  const { granted, offset_ms, owner, relation, verb_class, version } = act;
+  const { granted, labels, offset_ms, owner, relation, verb_class, version } = act;
   const isOdd = floored && assessed !== NOTHING_ODD;
   return {
     ...(isOdd && { behavior: { ...assessed, channels: sorted(assessed.channels) } }),
     class: verb_class,
     ...(granted && { granted: true }),
+    ...(labels !== undefined && { labels: [...labels] }),
     ...(offset_ms !== 0 && { offset_ms }),
     ...(floored && owner !== "" && { owner }),
     relation,

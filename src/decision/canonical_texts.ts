@@ -204,6 +204,7 @@ export function actText(value: ActRecord): string {
     (value.behavior === undefined ? "" : `"behavior":${actBehaviorText(value.behavior)},`) +
     `"class":"${value.class}"` +
     (value.granted === undefined ? "" : `,"granted":${value.granted}`) +
+    (value.labels === undefined ? "" : `,"labels":${openText(value.labels)}`) +
     (value.offset_ms === undefined ? "" : `,"offset_ms":${value.offset_ms}`) +
     (value.owner === undefined ? "" : `,"owner":${quoted(value.owner)}`) +
     `,"relation":"${value.relation}"` +

@@ -23,6 +23,7 @@ const DID: Readonly<Record<BehaviorChannel, string>> = {
   denies: "are denied more than they usually are, {type} last",
   ticket: "use {type} without a task, or on other subjects, where they hardly ever do",
   drift: "use more and more {type} resources",
+  labels: "read more of what has labels than their tasks are about, {type} last",
 };
 
 export class OwnNotices {

@@ -1,8 +1,9 @@
 import { expect } from "chai";
-import { BESIDE, bet, FALSE_A_YEAR, SHUFFLED } from "../../src/behavior/evidence.js";
+import { BESIDE, bet, FALSE_A_YEAR, LABELLED, SHUFFLED } from "../../src/behavior/evidence.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
 import type { Act, Assessment } from "../../src/contract/index.js";
 import { act, bytesOf, DAY, HOUR, live, MONDAY, SECOND } from "./desk.js";
+import { BESIDE_TASK, CONFIDENTIAL, tidy, visits, type Beside } from "./visits.js";
 
 const WEEKS = 4;
 const TICKETS = 20;
@@ -63,7 +64,7 @@ function shuffled(day: number, n: number): number[] {
 const found = (said: Assessment[]): Assessment[] => said.filter(({ reasons }) => reasons.some((reason) => reason.includes("odds of")));
 
 describe("evidence over sessions", () => {
-  for (const test of [SHUFFLED, BESIDE])
+  for (const test of [SHUFFLED, BESIDE, LABELLED])
     it(`is a fair bet in test ${test}: whoever is as always wins nothing on average`, () => {
       const rounds = 100_000;
       let won = 0;
@@ -140,5 +141,94 @@ describe("evidence over sessions", () => {
       live(profile, act({ id: `c-${n}`, task: `N-${n}`, session: `n-${n}`, time_ms: MONDAY + 28 * DAY + n * 600 * SECOND })),
     );
     expect(found(said)).not.to.be.empty;
+  });
+});
+
+const foundLabelled = (said: Assessment[]): Assessment[] => found(said).filter(({ channels }) => "labels" in channels);
+const practice = (beside = tidy, own?: Partial<Act>): BehaviorProfile => {
+  const profile = new BehaviorProfile({ agents_max: 9 });
+  visits(profile, 0, 7 * WEEKS, beside, own);
+  return profile;
+};
+
+describe("evidence of what has labels", () => {
+  const oneIn =
+    (visits: number, more: readonly Partial<Act>[]): Beside =>
+    (day, n) =>
+      n % visits === visits - 1 ? more : tidy(day, n);
+  const UNLABELLED = { type: "record" };
+  const bad: readonly [what: string, own: Partial<Act> | undefined, more: readonly Partial<Act>[]][] = [
+    ["records of others, one in a visit", undefined, [BESIDE_TASK, BESIDE_TASK]],
+    [
+      "records of who knows whom",
+      undefined,
+      [
+        { ...CONFIDENTIAL, relation: "unknown" },
+        { ...CONFIDENTIAL, relation: "unknown" },
+      ],
+    ],
+    [
+      "records without a task",
+      undefined,
+      [
+        { ...CONFIDENTIAL, task: null },
+        { ...CONFIDENTIAL, task: null },
+      ],
+    ],
+    ["lists of records", undefined, Array.from({ length: 2 }, () => ({ ...BESIDE_TASK, verb: "list", id: null }))],
+    ["eight more of the same patient", undefined, Array.from({ length: 8 }, () => CONFIDENTIAL)],
+    ["records by an agent that never read one", UNLABELLED, [CONFIDENTIAL]],
+    ["files of another label", undefined, [1, 2].map(() => ({ type: "file", labels: ["restricted"], relation: "other" }))],
+  ];
+  for (const [what, own, more] of bad)
+    it(`names ${what}, in ${own === undefined ? "three" : "six"} visits of a day`, () => {
+      const said = visits(practice(own === undefined ? tidy : () => [], own), 28, 21, oneIn(own === undefined ? 7 : 3, more), own);
+      const [first] = foundLabelled(said);
+      expect(first?.reasons.find((reason) => reason.includes("labelled"))).to.match(
+        /^more resources labelled (confidential|restricted) are read than its sessions need, over .* odds of \d+ to 1; by chance at most 2 such findings a year$/,
+      );
+      expect(first?.risk).to.be.at.least(60);
+      expect(first?.channels["labels"]).to.be.above(2);
+    });
+
+  const always = oneIn(7, [BESIDE_TASK, BESIDE_TASK]);
+  const good: readonly [what: string, before: Beside, then: Beside][] = [
+    ["that always worked like that", always, always],
+    ["that is as tidy as ever", tidy, tidy],
+    [
+      "that looks up what it has known for days",
+      (day, n) => (day >= 20 ? [{ ...BESIDE_TASK, id: `price-${n % 3}` }] : tidy(day, n)),
+      oneIn(7, [{ ...BESIDE_TASK, id: "price-1" }]),
+    ],
+    [
+      "that was given leave for each of them",
+      tidy,
+      oneIn(
+        7,
+        [BESIDE_TASK, BESIDE_TASK].map((one) => ({ ...one, granted: true })),
+      ),
+    ],
+  ];
+  for (const [what, before, then] of good)
+    it(`says nothing of an agent ${what}`, () => {
+      expect(foundLabelled(visits(practice(before), 28, 28, then))).to.be.empty;
+    });
+
+  it("stays at two findings a year and agent at most, of agents that are as they always were", () => {
+    const said = visits(practice(), 28, 365, tidy);
+    expect(foundLabelled(said).length).to.be.at.most(FALSE_A_YEAR);
+  });
+
+  it("has nothing of an agent that never reads what has labels", () => {
+    const profile = practice(() => [], UNLABELLED);
+    expect(profile.portrait("support-7")?.evidence.find(({ test }) => test === "labels")?.odds).to.equal(0);
+  });
+
+  it("goes on over a restart, to the byte", () => {
+    const whole = practice();
+    visits(whole, 28, 2, always);
+    const again = BehaviorProfile.restore(bytesOf(whole), { agents_max: 9 }).profile;
+    for (const one of [whole, again]) visits(one, 30, 3, always);
+    expect(Buffer.compare(bytesOf(whole), bytesOf(again))).to.equal(0);
   });
 });

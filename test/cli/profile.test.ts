@@ -160,13 +160,13 @@ describe("remit profile", function () {
       const said = JSON.parse((await remit("profile", "show", "support-7", "--snapshot", snapshot, "--json")).out) as {
         evidence: { test: string; odds: number; finds_at: number | null }[];
       };
-      expect(said.evidence.map(({ test }) => test)).to.deep.equal(["order", "drift"]);
+      expect(said.evidence.map(({ test }) => test)).to.deep.equal(["order", "drift", "labels"]);
       for (const { odds, finds_at } of said.evidence)
         expect(odds)
           .to.be.at.least(0)
           .and.below(finds_at ?? Infinity);
       const { out } = await remit("profile", "show", "support-7", "--snapshot", snapshot);
-      expect(out).to.match(/Evidence over sessions\n {2}order {2}odds [\d.]+, (?:a finding at \d+|too few sessions to say)\n {2}drift/);
+      expect(out).to.match(/Evidence over sessions\n {2}order +odds [\d.]+, (?:a finding at \d+|too few sessions to say)\n {2}drift/);
     });
 
     it("draws the same as a page, in which nothing runs", async () => {

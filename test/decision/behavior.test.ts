@@ -8,6 +8,7 @@ import {
   type FloorCode,
   type PolicyInput,
   type PolicyResult,
+  type Vocabulary,
 } from "../../src/contract/index.js";
 import { decider } from "../../src/decision/decide.js";
 import type { Grant, KeptProfile } from "../../src/decision/ports.js";
@@ -100,6 +101,21 @@ describe("what is usual, in a decision", () => {
       ["with an approval of this action", REQUEST, { granted: true }, (world) => void (world.grants = grant({ exact: true }))],
       ["with an approval that has expired", REQUEST, { granted: false }, (world) => void (world.grants = grant({ exact: true }, { state: "expired" }))],
     ];
+    const CONFIDENTIAL = {
+      invoice: { ...VOCABULARY.types["invoice"], flow: { writes: {}, labels: ["confidential"] } },
+    } as unknown as Vocabulary["types"];
+    const labelled = (world: World): void => {
+      world.active = { ...policyOf(() => ALLOWED), vocabulary: { ...VOCABULARY, types: { ...VOCABULARY.types, ...CONFIDENTIAL } } };
+    };
+    CASES.push(
+      ["on what has labels", REQUEST, { labels: ["confidential"] }, labelled],
+      [
+        "on what has labels, and refused",
+        { ...REQUEST, verb: "destroy" },
+        { verb: "destroy", verb_class: "admin", labels: ["confidential"] },
+        labelled,
+      ],
+    );
     for (const [what, request, wanted, around] of CASES) {
       it(`is ${what}, and the record alone tells it again`, async () => {
         const { world, profile } = setup();

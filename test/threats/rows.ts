@@ -135,6 +135,21 @@ const rows = {
     lives: ["src/behavior/groups.ts", "src/findings/own_notices.ts"],
     also: ["test/behavior/groups.test.ts", "test/behavior/ten_weeks.test.ts", "test/findings/own_notices.test.ts"],
   },
+  A22: {
+    threat: "An agent reads, session by session, a little more that is confidential than its tasks need.",
+    control:
+      "What a session reads with labels is weighed, more if its task isn't about it, and bets against the agent's own sessions: a sequential test with at most two false findings a year and agent. The record has the labels.",
+    lives: ["src/behavior/evidence.ts", "src/decision/act.ts"],
+    also: ["test/behavior/evidence.test.ts", "test/decision/behavior.test.ts"],
+  },
+  A23: {
+    threat:
+      "Whoever asks for an agent's work, or whom it is for, makes unusual work of its purpose look ordinary by verdicts, or somebody makes ordinary work look unusual.",
+    control:
+      "Only verdicts on findings about behaviour move a purpose's thresholds, by 0.1 or 0.3 each and by 1.5 at most either way; `expected` by the caller, the agent or the person that it was for moves nothing; a reopened finding takes its move back; evidence keeps its own bar.",
+    lives: ["src/findings/verdicts.ts", "src/behavior/calibration.ts", "src/behavior/score.ts"],
+    also: ["test/behavior/calibration.test.ts", "test/findings/verdicts.test.ts"],
+  },
   A15: {
     threat: "An agent floods findings, so that people stop reading them.",
     control:

@@ -58,7 +58,7 @@ function evidence(ui: Ui, tests: Portrait["evidence"]): void {
   ui.out(ui.paint("bold", "Evidence over sessions"));
   for (const { test, odds, finds_at } of tests) {
     const until = finds_at === null ? "too few sessions to say" : `a finding at ${Math.round(finds_at)}`;
-    ui.out(`  ${test.padEnd(5)}  odds ${odds}, ${until}`);
+    ui.out(`  ${test.padEnd(6)}  odds ${odds}, ${until}`);
   }
 }
 

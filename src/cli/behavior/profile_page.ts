@@ -119,6 +119,7 @@ function usualTable(types: Portrait["usual"]["types"]): Html {
 const TESTS: Readonly<Record<Portrait["evidence"][number]["test"], string>> = {
   order: "Its own steps in another order",
   drift: "Resources beside what a session is about",
+  labels: "Resources with labels, beyond what sessions need",
 };
 
 /** Draws odds on a logarithmic scale: each session multiplies them. */

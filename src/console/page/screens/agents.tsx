@@ -291,6 +291,7 @@ function dayAgo(): string {
 const EVIDENCE_WORDS: Readonly<Record<NonNullable<AgentProfile["profile"]>["evidence"][number]["test"], string>> = {
   order: "odds for own steps in another order",
   drift: "odds for resources beside what a session is about",
+  labels: "odds for resources with labels, beyond what sessions need",
 };
 
 function Portrait({ profile }: { profile: NonNullable<AgentProfile["profile"]> }): JSX.Element {
