@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { logIdentity } from "./audit/log_keys.js";
+import { logIdentity } from "./audit/log/log_keys.js";
 import { ARCHIVE_LIMITS } from "./bundle/archive.js";
 import { RemitClient } from "./client/client.js";
 import type { LocalOptions } from "./client/options.js";

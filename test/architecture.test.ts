@@ -28,17 +28,19 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   sources: ["upload"],
   findings: ["audit", "decision", "records"],
   flow: ["decision"],
+  // Calls of any protocol, in the words of an action.
+  mapping: [],
   // What others speak, in the words of the one decision; what else they need is passed in.
-  adapters: ["decision", "identity", "audit", "guards"],
+  adapters: ["decision", "identity", "audit", "mapping"],
   client: [],
-  guards: ["client", "flow"],
+  guards: ["client", "flow", "mapping"],
   // A process between browsers and a service: it asks as any caller does.
   console: ["client"],
   // Scripts that run in a browser: the build puts them and all that they use into files that the console sends.
   "console/browser": ["console", "authoring", "bundle", "explain", "flow", "replay", "review"],
   // Routes, on what the service hands them.
   http: [
-    ...["adapters", "audit", "cluster", "decision", "facts", "findings", "guards"],
+    ...["adapters", "audit", "cluster", "decision", "facts", "findings", "mapping"],
     ...["identity", "policy", "records", "sources", "store", "telemetry"],
   ],
   // What puts all rooms together, and the doors that open on it.
@@ -176,7 +178,7 @@ describe("the rooms and their arrows", () => {
   it("have an engine for applications that loads no server, nothing that only authors need, and one native module, for its lock", () => {
     const graph = new Map(files.map(({ path, text }) => [path, loads(path, text)]));
     // With what its threads load.
-    const loaded = new Set(["embedded.ts", "audit/worker.ts", "policy/compile_worker.ts"]);
+    const loaded = new Set(["embedded.ts", "audit/log/worker.ts", "policy/compile_worker.ts"]);
     for (const path of loaded) for (const next of graph.get(path) ?? []) loaded.add(next);
     expect(loaded.size).to.be.above(100);
     const packages = [...loaded].filter((path) => !path.endsWith(".ts") && !path.startsWith("node:"));
@@ -186,7 +188,7 @@ describe("the rooms and their arrows", () => {
 
   it("have threads that begin with a service and load no schema", () => {
     const graph = new Map(files.map(({ path, text }) => [path, loads(path, text)]));
-    const loaded = new Set(["audit/worker.ts", "store/worker.ts"]);
+    const loaded = new Set(["audit/log/worker.ts", "store/worker.ts"]);
     for (const path of loaded) for (const next of graph.get(path) ?? []) loaded.add(next);
     expect([...loaded].filter((path) => path.startsWith("contract/")).sort()).to.deep.equal([
       "contract/record_version.ts",
@@ -206,13 +208,13 @@ describe("the rooms and their arrows", () => {
     ["decision/decide.ts", 'import { Engine } from "../policy/engine.js"', /decision uses only/],
     ["decision/decide.ts", 'import type { Facts } from "../facts/index.js"', /decision uses only/],
     ["decision/decide.ts", 'export * from "../bundle/verify.js"', /decision uses only/],
-    ["decision/decide.ts", 'const a = await import("../audit/log.js")', /decision uses only/],
+    ["decision/decide.ts", 'const a = await import("../audit/log/log.js")', /decision uses only/],
     ["decision/decide.ts", 'type A = import("../identity/tokens.js").A', /decision uses only/],
     ["policy/engine.ts", 'import { facts } from "../facts/index.js"', /policy doesn't know facts/],
     ["policy/deep/er.ts", 'import { facts } from "../../facts/index.js"', /policy doesn't know facts/],
-    ["facts/index.ts", 'import { log } from "../audit/log.js"', /facts doesn't know audit/],
+    ["facts/index.ts", 'import { log } from "../audit/log/log.js"', /facts doesn't know audit/],
     ["facts/index.ts", 'import { open } from "../bundle/archive.js"', /facts doesn't know bundle/],
-    ["audit/log.ts", 'import { engine } from "../policy/engine.js"', /audit doesn't know policy/],
+    ["audit/log/log.ts", 'import { engine } from "../../policy/engine.js"', /audit doesn't know policy/],
     ["identity/tokens.ts", 'import { facts } from "../facts/index.js"', /identity doesn't know facts/],
     ["behavior/profile.ts", 'import { facts } from "../facts/index.js"', /behavior doesn't know facts/],
     ["store/keeper.ts", 'import type { Facts } from "../decision/ports.js"', /store doesn't know decision/],

@@ -2,7 +2,7 @@
 import { readEnvoyMapping } from "../adapters/envoy/mapping.js";
 import { readOpaMapping } from "../adapters/opa/mapping.js";
 import { readOtelMapping } from "../adapters/otlp/mapping.js";
-import { checkLogIdentity } from "../audit/log_keys.js";
+import { checkLogIdentity } from "../audit/log/log_keys.js";
 import { readVerifier } from "../audit/tree/note.js";
 import { verifyBundle } from "../bundle/verify.js";
 import { readYamlDocument } from "../facts/import_file.js";

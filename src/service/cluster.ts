@@ -2,7 +2,7 @@
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { credsAuthenticator } from "@nats-io/transport-node";
-import { nodeFiles } from "../audit/files.js";
+import { nodeFiles } from "../audit/log/files.js";
 import { FleetBundles, type DecidingBundle } from "../cluster/bundles.js";
 import type { ChainLink } from "../cluster/chain.js";
 import type { LeaseEnd } from "../cluster/lease.js";

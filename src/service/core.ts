@@ -1,8 +1,8 @@
 /** The core that a service and an engine inside an application share: log, masks, behaviour profile, policy engine, in the order in which they need each other. */
 import { readFileSync } from "node:fs";
-import type { LogIdentity } from "../audit/log_keys.js";
-import { SegmentLog, type LogOptions } from "../audit/log.js";
-import { OwnRecords } from "../audit/own_records.js";
+import type { LogIdentity } from "../audit/log/log_keys.js";
+import { SegmentLog, type LogOptions } from "../audit/log/log.js";
+import { OwnRecords } from "../audit/log/own_records.js";
 import { MaskKeys } from "../audit/privacy/keys.js";
 import { RecordMasks } from "../audit/privacy/masks.js";
 import type { TrustedStore } from "../bundle/trusted_store.js";

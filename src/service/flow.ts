@@ -1,7 +1,7 @@
 /** Memory of what tasks have seen, as the records say it: a start reads them, so that a task goes on where it was. */
-import { chainedIn } from "../audit/chained_tasks.js";
-import { BesideLines, type LineReference } from "../audit/beside.js";
-import { readLines, type Line } from "../audit/record_lines.js";
+import { chainedIn } from "../audit/log/chained_tasks.js";
+import { BesideLines, type LineReference } from "../audit/log/beside.js";
+import { readLines, type Line } from "../audit/log/record_lines.js";
 import type { DecisionRecord, OutcomeRecord, PolicyInput, TaskState } from "../contract/index.js";
 import type { ActivePolicy, Task } from "../decision/ports.js";
 import { Flow } from "../flow/flow.js";

@@ -3,10 +3,10 @@
  * and the agents' baselines learn from them too. What comes twice is recognised. Nothing in it permits anything.
  */
 import { hash } from "node:crypto";
-import { actIn } from "../audit/fold.js";
+import { actIn } from "../audit/log/fold.js";
 import type { DecidedBy } from "../records/ask.js";
 import type { RecordSearch } from "../records/search.js";
-import type { LogEntry, SegmentLog } from "../audit/log.js";
+import type { LogEntry, SegmentLog } from "../audit/log/log.js";
 import {
   DecisionRecord,
   OutcomeRecord,

@@ -2,9 +2,9 @@
  * The profile of a service: at every moment what the records that the log has taken tell. A start has it from a snapshot and the
  * records behind it, and so has a service of whose records some didn't reach the disk.
  */
-import { lessonOfDeed, lessons, mayTell, type Lesson } from "../audit/fold.js";
+import { lessonOfDeed, lessons, mayTell, type Lesson } from "../audit/log/fold.js";
 import type { Portrait } from "../behavior/portrait.js";
-import { segmentsOf } from "../audit/record_lines.js";
+import { segmentsOf } from "../audit/log/record_lines.js";
 import {
   NOTHING_ODD,
   type Act,

@@ -1,10 +1,10 @@
 /** Index, sinks, store and retention as a service has them open, each with what an operator is told of it. */
 import { Exporter } from "../audit/export/exporter.js";
 import { Uploads } from "../upload/uploads.js";
-import { LOG_THREAD, lockLog, type SegmentLog } from "../audit/log.js";
-import type { OwnRecords } from "../audit/own_records.js";
+import { LOG_THREAD, lockLog, type SegmentLog } from "../audit/log/log.js";
+import type { OwnRecords } from "../audit/log/own_records.js";
 import { cursorFile } from "../audit/export/cursor.js";
-import { Witness, type WitnessedLog } from "../audit/witness.js";
+import { Witness, type WitnessedLog } from "../audit/log/witness.js";
 import { Publisher } from "../audit/publish/publisher.js";
 import { onRecord, watchRetention } from "../audit/privacy/retention_watch.js";
 import { HELD } from "../audit/privacy/retention.js";

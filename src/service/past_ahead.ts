@@ -5,9 +5,9 @@
 import { statSync } from "node:fs";
 import { join } from "node:path";
 import type { Position } from "../audit/export/source.js";
-import { usesIn, type SegmentUses } from "../audit/past.js";
-import { segmentsOf } from "../audit/record_lines.js";
-import { CHECKPOINT } from "../audit/seal.js";
+import { usesIn, type SegmentUses } from "../audit/log/past.js";
+import { segmentsOf } from "../audit/log/record_lines.js";
+import { CHECKPOINT } from "../audit/log/seal.js";
 import { readUnverified } from "../audit/tree/checkpoint.js";
 import { Chain } from "../decision/chain.js";
 import { Incidents } from "../findings/incidents.js";

@@ -1,7 +1,7 @@
 /** Opens the profile of behaviour beside the records that it follows from. */
 import { join } from "node:path";
-import { ROLLED_BACK } from "../audit/fold.js";
-import type { SegmentLog } from "../audit/log.js";
+import { ROLLED_BACK } from "../audit/log/fold.js";
+import type { SegmentLog } from "../audit/log/log.js";
 import { uncalibrated } from "../behavior/calibration.js";
 import type { Portrait } from "../behavior/portrait.js";
 import { BehaviorProfile } from "../behavior/profile.js";

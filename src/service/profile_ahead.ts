@@ -2,8 +2,8 @@
  * Learns the baselines, in a standby, from records that another process writes, so that a start has only the last of them to read. If it
  * finds anything that a start would have to report, it leaves everything to the start.
  */
-import { records, type FoldedRecord } from "../audit/fold.js";
-import { segmentsOf } from "../audit/record_lines.js";
+import { records, type FoldedRecord } from "../audit/log/fold.js";
+import { segmentsOf } from "../audit/log/record_lines.js";
 import type { Clock } from "../system/index.js";
 import { BEHIND_RECORDS, tell, type LearnedProfile, type Learners } from "./kept_profile.js";
 import { readSnapshot } from "./snapshot_file.js";

@@ -5,7 +5,7 @@ import { Journal } from "../adapters/events/journal.js";
 import { Poller } from "../adapters/events/poller.js";
 import { Receiver, type Transmitter } from "../adapters/events/receiver.js";
 import { Verifying } from "../adapters/events/stream_verification.js";
-import type { OwnRecords } from "../audit/own_records.js";
+import type { OwnRecords } from "../audit/log/own_records.js";
 import type { ReceivedStream } from "../contract/security_events.js";
 import type { Commands } from "../facts/commands.js";
 import { SSF, issuersKeys } from "../identity/configured_identity.js";

@@ -3,7 +3,7 @@ import { DecisionClaims } from "../adapters/otlp/decision_claims.js";
 import { readOtelMapping } from "../adapters/otlp/mapping.js";
 import { OtlpReports } from "../adapters/otlp/report.js";
 import { UnknownWords } from "../adapters/otlp/unknown_words.js";
-import type { OwnRecords } from "../audit/own_records.js";
+import type { OwnRecords } from "../audit/log/own_records.js";
 import type { RecordSearch } from "../records/search.js";
 import { Problem, type RecordFilter, type RecordPage } from "../contract/index.js";
 import type { Observer } from "../decision/observe.js";

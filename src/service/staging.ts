@@ -1,6 +1,6 @@
 /** Stages of bundles, with what the operator is told of their end. */
 import type { StagedBundle } from "../contract/index.js";
-import type { OwnRecords } from "../audit/own_records.js";
+import type { OwnRecords } from "../audit/log/own_records.js";
 import { Staging, type StageEnd, type StageLimits, type StageStatus } from "../policy/staging.js";
 import type { System } from "../system/index.js";
 import { report } from "../system/log_events.js";

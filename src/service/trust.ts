@@ -1,5 +1,5 @@
 /** Bundles that were trusted before, by two witnesses. */
-import { lastPolicy } from "../audit/last_policy.js";
+import { lastPolicy } from "../audit/log/last_policy.js";
 import { TrustedStore } from "../bundle/trusted_store.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";

@@ -9,7 +9,7 @@ import { expect } from "chai";
 import { EXIT_CODES, type Exit } from "../../src/cli/exit.js";
 import { sayFailure, terminal } from "../../src/cli/ui.js";
 import { StoreBehind } from "../../src/facts/ledger.js";
-import { LogDamaged } from "../../src/audit/segments.js";
+import { LogDamaged } from "../../src/audit/log/segments.js";
 import { LockUnwritable, Locked } from "../../src/system/lock_errors.js";
 import { asset } from "../../src/system/paths.js";
 import { makeSandbox } from "../../demo/sandbox.js";

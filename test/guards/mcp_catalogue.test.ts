@@ -1,9 +1,9 @@
 /** A server's tools as they are listed, held against those that were approved: which are shown, and for how long that is known. */
 import { expect } from "chai";
 import { ListFailed, ToolCatalogue, type CatalogueDeps } from "../../src/guards/mcp/catalogue.js";
-import { readMapped, type Mapped } from "../../src/guards/mcp/mapping.js";
+import { readMapped, type Mapped } from "../../src/mapping/call_mapping.js";
 import type { ToolDefinition } from "../../src/guards/mcp/pins.js";
-import { McpRefusal } from "../../src/guards/mcp/refusal.js";
+import { CallRefusal } from "../../src/mapping/call_refusal.js";
 import type { Params, Reply } from "../../src/guards/mcp/wire.js";
 
 const defined = (name: string, more: object = {}): ToolDefinition => ({ name, inputSchema: { type: "object" }, ...more });
@@ -57,7 +57,7 @@ async function refusalOf(act: Promise<unknown>): Promise<unknown> {
     () => "done",
     (thrown: unknown) => thrown,
   );
-  return cause instanceof McpRefusal ? [cause.code, ...(cause.cause === undefined ? [] : [cause.cause])] : cause;
+  return cause instanceof CallRefusal ? [cause.code, ...(cause.cause === undefined ? [] : [cause.cause])] : cause;
 }
 
 const namesOf = (listed: Params): unknown[] => (listed["tools"] as ToolDefinition[]).map(({ name }) => name);

@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { expect } from "chai";
 import { stringify } from "yaml";
-import { lessons } from "../../src/audit/fold.js";
+import { lessons } from "../../src/audit/log/fold.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
 import { rederive, type RederivedCounts } from "../../src/replay/behavior.js";
 import { readConfig } from "../../src/system/config.js";

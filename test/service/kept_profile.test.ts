@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { ROLLED_BACK } from "../../src/audit/fold.js";
-import { segmentName } from "../../src/audit/segments.js";
+import { ROLLED_BACK } from "../../src/audit/log/fold.js";
+import { segmentName } from "../../src/audit/log/segments.js";
 import {
   NOTHING_ODD,
   aroundSeq,

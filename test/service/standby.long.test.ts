@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSy
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse, stringify } from "yaml";
-import { CHECKPOINT } from "../../src/audit/seal.js";
+import { CHECKPOINT } from "../../src/audit/log/seal.js";
 import { readUnverified } from "../../src/audit/tree/checkpoint.js";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";

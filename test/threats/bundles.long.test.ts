@@ -77,7 +77,7 @@ threat("C3", "a bundle older than one that decided isn't trusted again, whatever
     return null;
   },
   without: {
-    "what the log says": [cut.returns("audit/last_policy.js", "lastPolicy", "null")],
+    "what the log says": [cut.returns("audit/log/last_policy.js", "lastPolicy", "null")],
     "its counting": [cut.never("service/trust.js", "openTrusted", "remember")],
     "the comparison": [cut.refusal("bundle/trusted_store.js", "check", "bundle_older")],
   },

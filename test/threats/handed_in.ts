@@ -1,7 +1,7 @@
 /** Records as an engine in an application hands them in, and a service's side of that in memory. */
 import type { Act, ActOutcome, DecisionRecord, HandedIn, Reason } from "../../src/contract/index.js";
 import { NOTHING_ODD } from "../../src/contract/index.js";
-import type { LogEntry } from "../../src/audit/log.js";
+import type { LogEntry } from "../../src/audit/log/log.js";
 import type { Caller } from "../../src/decision/ports.js";
 import type { HandedInRecords } from "../../src/service/handed_in_records.js";
 import type { Incidents } from "../../src/findings/incidents.js";

@@ -10,8 +10,8 @@ import { codeIn, codeOf, threat } from "./threat.js";
 
 threat("A13", "a guard reads a name as the service does, or refuses it", {
   async check(tree) {
-    const { actionOf, readMapped } = await tree("guards/mcp/mapping.js");
-    const { UriPattern } = await tree("guards/mcp/uri.js");
+    const { actionOf, readMapped } = await tree("mapping/call_mapping.js");
+    const { UriPattern } = await tree("mapping/uri_pattern.js");
     const { matchesTemplate, paramsOf, pathTarget, pathTemplate } = await tree("contract/paths.js");
     const world = new World((await tree("decision/decide.js")).decider);
     world.active = policyOf(() => ALLOWED);
@@ -58,9 +58,9 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
     return null;
   },
   without: {
-    "the canonical form of tools' arguments": [cut.never("guards/mcp/mapping.js", "idOf", "isCanonicalId")],
-    "the canonical form of URIs": [cut.never("guards/mcp/uri.js", "match", "isCanonicalId")],
-    "URIs' segments having one spelling": [cut.value("guards/mcp/uri.js", "SEGMENT", "SEGMENT", String.raw`"([^/?#\\\\{}]{1,256})"`)],
+    "the canonical form of tools' arguments": [cut.never("mapping/call_mapping.js", "idOf", "isCanonicalId")],
+    "the canonical form of URIs": [cut.never("mapping/uri_pattern.js", "match", "isCanonicalId")],
+    "URIs' segments having one spelling": [cut.value("mapping/uri_pattern.js", "SEGMENT", "SEGMENT", String.raw`"([^/?#\\\\{}]{1,256})"`)],
     "the plain segments of routes": [cut.never("contract/paths.js", "paramsOf", "isCanonicalPath")],
     "a parameter being one segment": [cut.text("contract/paths.js", "paramsOf", 'value.includes("/")', "false")],
     "a segment having no parameters": [cut.text("contract/paths.js", "paramsOf", 'value.includes(";")', "false")],

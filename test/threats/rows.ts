@@ -106,8 +106,8 @@ const rows = {
       "src/contract/identifier.ts",
       "src/contract/paths.ts",
       "src/decision/values.ts",
-      "src/guards/mcp/mapping.ts",
-      "src/guards/mcp/uri.ts",
+      "src/mapping/call_mapping.ts",
+      "src/mapping/uri_pattern.ts",
       "src/guards/http_table.ts",
     ],
     also: ["test/contract/identifier.test.ts", "test/decision/values.long.test.ts", "test/guards/http.long.test.ts"],
@@ -370,7 +370,7 @@ const rows = {
     threat: "An older bundle is activated again: put at the path, after the state folder was lost or put back from a backup.",
     control:
       "The highest sequence that was trusted is kept before a bundle decides, and each decision's record names it: a start takes the later of the two.",
-    lives: ["src/bundle/trusted_store.ts", "src/audit/last_policy.ts", "src/service/trust.ts"],
+    lives: ["src/bundle/trusted_store.ts", "src/audit/log/last_policy.ts", "src/service/trust.ts"],
     also: [
       "test/bundle/trusted_store.test.ts",
       "test/bundle/republish.test.ts",
@@ -474,7 +474,7 @@ const rows = {
   E6: {
     threat: "A backup is put back, and revocations that came after it are forgotten, or records.",
     control: "The log names the revisions it has, its checkpoint how many records; a store or log that ends before is refused.",
-    lives: ["src/facts/ledger.ts", "src/audit/seal.ts"],
+    lives: ["src/facts/ledger.ts", "src/audit/log/seal.ts"],
     also: ["test/audit/power.long.test.ts", "test/service/start.long.test.ts"],
   },
   E7: {
@@ -515,7 +515,7 @@ const rows = {
     threat: "Records are altered, deleted, put in or put in another order.",
     control:
       "They are the leaves of a Merkle tree whose root is signed; its hashes say which record it was. Where tiles were altered alike, nothing says that only others were.",
-    lives: ["src/audit/seal.ts", "src/audit/tree/verify.ts", "src/audit/tree/judge.ts"],
+    lives: ["src/audit/log/seal.ts", "src/audit/tree/verify.ts", "src/audit/tree/judge.ts"],
     also: ["test/audit/tree/tamper.test.ts"],
   },
   F2: {
@@ -528,7 +528,7 @@ const rows = {
     threat: "A decision is answered and has no record: the process or the power goes at the wrong moment.",
     control:
       "The answer waits until a group's sync has returned; a start cuts only what was never answered for, and keeps that; where anything else is unreadable it refuses.",
-    lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
+    lives: ["src/decision/decide.ts", "src/audit/log/segments.ts", "src/audit/log/writer.ts"],
     also: [
       "test/audit/power.long.test.ts",
       "test/audit/log.test.ts",
@@ -539,7 +539,7 @@ const rows = {
   F4: {
     threat: "The disk is full, fails or stalls.",
     control: "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
-    lives: ["src/audit/log.ts", "src/audit/writer.ts", "src/audit/segments.ts"],
+    lives: ["src/audit/log/log.ts", "src/audit/log/writer.ts", "src/audit/log/segments.ts"],
     also: ["test/audit/log.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
   },
   F5: {
@@ -572,7 +572,7 @@ const rows = {
   F9: {
     threat: "Whoever answers in a witness's place makes a history look witnessed that no witness has seen.",
     control: "An answer is verified with the witness's key against the checkpoint that was sent, and again when it is read from its file.",
-    lives: ["src/audit/witness.ts"],
+    lives: ["src/audit/log/witness.ts"],
     also: ["test/audit/witness.test.ts"],
   },
   F10: {

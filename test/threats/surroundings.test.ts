@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { stringify } from "yaml";
-import { readLines } from "../../src/audit/record_lines.js";
+import { readLines } from "../../src/audit/log/record_lines.js";
 import { leafHash } from "../../src/audit/tree/hash.js";
 import { parseConsoleConfig } from "../../src/console/config.js";
 import type { Config } from "../../src/system/config.js";

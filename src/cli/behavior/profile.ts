@@ -2,7 +2,7 @@
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import type { Command } from "commander";
-import { lessons } from "../../audit/fold.js";
+import { lessons } from "../../audit/log/fold.js";
 import { BehaviorProfile } from "../../behavior/profile.js";
 import { SnapshotDamaged } from "../../behavior/snapshot.js";
 import type { Portrait } from "../../behavior/portrait.js";

@@ -1,7 +1,7 @@
 /** `remit replay`: whether recorded decisions are decided as on record, by the bundles that decided them. */
 import { readFile, stat } from "node:fs/promises";
 import type { Command } from "commander";
-import { readLines, segmentsOf, timeIn } from "../../audit/record_lines.js";
+import { readLines, segmentsOf, timeIn } from "../../audit/log/record_lines.js";
 import { verifyBundle, type BundleContent, type TrustedKeys } from "../../bundle/verify.js";
 import { canonical, parseTime } from "../../contract/index.js";
 import type { ReplayProgress } from "../../replay/batches.js";

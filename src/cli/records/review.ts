@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
-import { nodeFiles } from "../../audit/files.js";
+import { nodeFiles } from "../../audit/log/files.js";
 import { readRetained } from "../../audit/privacy/retention_record.js";
 import { RECORD_VERSION } from "../../contract/index.js";
 import { page } from "../../review/page/page.js";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { Option, type Command } from "commander";
 import { encode } from "../../../audit/export/formats.js";
 import { RECORD_KINDS, RecordSource, writerAt, type SourceLine } from "../../../audit/export/source.js";
-import { LineTooLong, segmentsOf, type Line } from "../../../audit/record_lines.js";
+import { LineTooLong, segmentsOf, type Line } from "../../../audit/log/record_lines.js";
 import { EXPORT_DATA, EXPORT_FORMATS, type ExportData, type ExportFormat } from "../../../contract/export.js";
 import type { LogRecord } from "../../../contract/index.js";
 import type { RangeBound } from "../../../replay/records.js";

@@ -23,7 +23,7 @@ export function addPublish(audit: Command, ui: Ui): void {
     .action(async (folder: string, { out, json }: { out: string; json?: true }) => {
       const [{ PublishedLog, PublishRefused }, { CHECKPOINT }] = await Promise.all([
         import("../../../audit/publish/published_log.js"),
-        import("../../../audit/seal.js"),
+        import("../../../audit/log/seal.js"),
       ]);
       if (!existsSync(`${folder}/${CHECKPOINT}`))
         throw new CliError("invalid", `there is no log in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");

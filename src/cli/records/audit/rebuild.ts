@@ -1,7 +1,7 @@
 /** `remit audit rebuild-index`: rebuilds the index of a log. */
 import { statSync } from "node:fs";
 import type { Command } from "commander";
-import { segmentsOf } from "../../../audit/record_lines.js";
+import { segmentsOf } from "../../../audit/log/record_lines.js";
 import { CliError } from "../../exit.js";
 import { sayJson, type Ui } from "../../ui.js";
 import { sayLacking, sayProgress } from "./source.js";

@@ -12,7 +12,7 @@ import {
 } from "../../../audit/privacy/retention.js";
 import { trustClock } from "../../../audit/privacy/clock_mark.js";
 import { cursorFile } from "../../../audit/export/cursor.js";
-import { segmentsOf } from "../../../audit/record_lines.js";
+import { segmentsOf } from "../../../audit/log/record_lines.js";
 import { systemClock } from "../../../system/index.js";
 import { bound } from "../bound.js";
 import { CliError } from "../../exit.js";

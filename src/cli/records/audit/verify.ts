@@ -45,8 +45,8 @@ export function addVerify(audit: Command, ui: Ui, finish: (exit: Exit) => void):
         throw new CliError("invalid", `\`${folder}\` is not a folder`, "it is the one that `log.dir` names in remit.yaml");
       const [{ verifyLog }, { segmentsOf }, { CHECKPOINT }] = await Promise.all([
         import("../../../audit/tree/verify.js"),
-        import("../../../audit/record_lines.js"),
-        import("../../../audit/seal.js"),
+        import("../../../audit/log/record_lines.js"),
+        import("../../../audit/log/seal.js"),
       ]);
       if (segmentsOf(folder).length === 0 && !existsSync(join(folder, CHECKPOINT)))
         throw new CliError("invalid", `there is no log in \`${folder}\``, "it is the folder that `log.dir` names in remit.yaml");

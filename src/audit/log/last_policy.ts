@@ -1,8 +1,8 @@
 /** The policy that a log says ran last: what was trusted is remembered there, too, under a signed checkpoint. */
 import { closeSync, fstatSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { RECORD_BYTES_MAX, type PolicyIdentity } from "../contract/index.js";
-import { openRegular } from "../system/read_file.js";
+import { RECORD_BYTES_MAX, type PolicyIdentity } from "../../contract/index.js";
+import { openRegular } from "../../system/read_file.js";
 import { NEWLINE, segmentsOf } from "./record_lines.js";
 
 const POLICY = '"policy":{';

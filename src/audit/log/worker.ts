@@ -1,8 +1,8 @@
 import { parentPort } from "node:worker_threads";
-import { systemClock, systemTimers } from "../system/index.js";
-import { given } from "../system/thread.js";
+import { systemClock, systemTimers } from "../../system/index.js";
+import { given } from "../../system/thread.js";
 import { nodeFiles } from "./files.js";
-import { nodeTiles } from "./tree/tiles.js";
+import { nodeTiles } from "../tree/tiles.js";
 import { serveWriter, type WriterOptions } from "./writer.js";
 
 if (parentPort === null) throw new Error("this module is a worker's");

@@ -12,7 +12,7 @@ import {
   writeSync,
 } from "node:fs";
 import { join } from "node:path";
-import { readBytes } from "../system/read_file.js";
+import { readBytes } from "../../system/read_file.js";
 
 export interface LogFiles {
   /** Names in the log's directory. */

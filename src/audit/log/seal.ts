@@ -4,11 +4,11 @@
  */
 import type { LogFiles } from "./files.js";
 import { LogDamaged } from "./segments.js";
-import { CheckpointError, openCheckpoint, readUnverified, signCheckpoint, type Checkpoint } from "./tree/checkpoint.js";
-import { leafHash, toBase64, type Hash } from "./tree/hash.js";
-import { NoteError, readSigner, type Signer } from "./tree/note.js";
-import { TILE_WIDTH } from "./tree/levels.js";
-import { TiledTree, TilesDisagree, hashesOf, isWhole, tilePath, type TileFiles } from "./tree/tiles.js";
+import { CheckpointError, openCheckpoint, readUnverified, signCheckpoint, type Checkpoint } from "../tree/checkpoint.js";
+import { leafHash, toBase64, type Hash } from "../tree/hash.js";
+import { NoteError, readSigner, type Signer } from "../tree/note.js";
+import { TILE_WIDTH } from "../tree/levels.js";
+import { TiledTree, TilesDisagree, hashesOf, isWhole, tilePath, type TileFiles } from "../tree/tiles.js";
 
 export const CHECKPOINT = "checkpoint";
 const NEWLINE = 0x0a;

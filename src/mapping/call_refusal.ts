@@ -1,4 +1,4 @@
-/** Why the guard itself doesn't let a call through, whatever a policy would say. One table: log, document and model read it. */
+/** Reasons for which a call is refused whatever a policy would say: by its mapping, or by a guard. One table: log, document and model read it. */
 
 const table = {
   method_refused: "This can't be done here.",
@@ -25,8 +25,8 @@ const table = {
   approval_missing: "It was not done: it still waits for a person's approval. Once it is approved, the same call can be made again.",
 } as const;
 
-export type McpRefusalCode = keyof typeof table;
-export const REFUSALS: Readonly<Record<McpRefusalCode, string>> = table;
+export type CallRefusalCode = keyof typeof table;
+export const REFUSALS: Readonly<Record<CallRefusalCode, string>> = table;
 
 export interface RefusalDetail {
   /** For the model, in place of the table's sentence: a policy's own `tell_agent`. */
@@ -38,7 +38,7 @@ export interface RefusalDetail {
 }
 
 /** Ends a call without its having been let through, or cuts one that runs. */
-export class McpRefusal extends Error {
+export class CallRefusal extends Error {
   override readonly name = "Refusal";
   /** A fixed sentence, for the model. */
   readonly tell: string;
@@ -46,7 +46,7 @@ export class McpRefusal extends Error {
   readonly argument: string | null;
 
   constructor(
-    readonly code: McpRefusalCode,
+    readonly code: CallRefusalCode,
     { tell, decision_id, argument, cause }: RefusalDetail = {},
   ) {
     super(code, { cause });

@@ -3,7 +3,7 @@
  * the time. What an agent has written may look alike: what has to stand in a record, and stands there once, is the record's own, and
  * behind the request's `task` nothing is an agent's. Any other record is parsed.
  */
-import { RECORD_VERSION, type DecisionRecord } from "../contract/index.js";
+import { RECORD_VERSION, type DecisionRecord } from "../../contract/index.js";
 
 export interface Chained {
   task: string | null;

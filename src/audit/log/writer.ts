@@ -3,11 +3,11 @@
  * a worker (`worker.ts`), so that a stalled disk stalls nobody's event loop.
  */
 import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
-import type { Clock, Timers } from "../system/index.js";
+import type { Clock, Timers } from "../../system/index.js";
 import type { LogFiles } from "./files.js";
 import { Seal, type SealOptions } from "./seal.js";
 import { LogDamaged, Segments, type Cut } from "./segments.js";
-import type { TileFiles } from "./tree/tiles.js";
+import type { TileFiles } from "../tree/tiles.js";
 import { Utf8 } from "./utf8.js";
 
 /**

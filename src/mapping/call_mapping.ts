@@ -2,8 +2,8 @@
  * Maps a call to its verb, resource and arguments, on which the decision is made, from what the model wrote. Every argument of a call is
  * named, here or under `ignore`; any other is refused, since no policy would have seen it.
  */
-import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, type DecideRequest, type Resource } from "../../contract/index.js";
-import { McpRefusal } from "./refusal.js";
+import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, type DecideRequest, type Resource } from "../contract/index.js";
+import { CallRefusal } from "./call_refusal.js";
 
 /** Pattern for the names of tools and prompts. The specification has `A-Za-z0-9_-.`; servers before it also write `/` and `:`. */
 export const TOOL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:@/-]{0,127}$/;
@@ -213,7 +213,7 @@ function refuseUnmapped(known: NamedArguments, values: Arguments, at: string[]):
       refuseUnmappedIn(what, value ?? [], path);
       continue;
     }
-    if (what === undefined || !isObject(value)) throw new McpRefusal("argument_unmapped", { argument: path.join(".") });
+    if (what === undefined || !isObject(value)) throw new CallRefusal("argument_unmapped", { argument: path.join(".") });
     refuseUnmapped(what, value, path);
   }
 }
@@ -221,7 +221,7 @@ function refuseUnmapped(known: NamedArguments, values: Arguments, at: string[]):
 function refuseUnmappedIn(known: ElementMembers, elements: readonly unknown[], at: string[]): void {
   for (const [i, element] of elements.entries()) {
     const path = [...at, String(i)];
-    if (!isObject(element)) throw new McpRefusal("argument_unmapped", { argument: path.join(".") });
+    if (!isObject(element)) throw new CallRefusal("argument_unmapped", { argument: path.join(".") });
     refuseUnmapped(known, element, path);
   }
 }
@@ -233,9 +233,9 @@ function thingOf({ type, id, attributes }: MappedThing, values: Arguments): Reso
 function idOf(source: ArgumentOrigin, values: Arguments): string {
   const value = valueOf(source, values);
   const argument = "from" in source ? source.from.join(".") : "id";
-  if (value === undefined || value === null) throw new McpRefusal("argument_missing", { argument });
+  if (value === undefined || value === null) throw new CallRefusal("argument_missing", { argument });
   const id = asText(value);
-  if (id === null || id.length > ID_LENGTH_MAX || !isCanonicalId(id)) throw new McpRefusal("argument_invalid", { argument });
+  if (id === null || id.length > ID_LENGTH_MAX || !isCanonicalId(id)) throw new CallRefusal("argument_invalid", { argument });
   return id;
 }
 
@@ -248,7 +248,7 @@ function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arg
     else if (source.as === "list") found[name] = elementsOf(source, value);
     else {
       const read = source.as === "text" ? asText(value) : asInteger(value);
-      if (read === null) throw new McpRefusal("argument_invalid", { argument: source.from.join(".") });
+      if (read === null) throw new CallRefusal("argument_invalid", { argument: source.from.join(".") });
       found[name] = read;
     }
   }
@@ -256,7 +256,7 @@ function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arg
 }
 
 function elementsOf({ from, of }: ListOrigin, value: unknown): Record<string, unknown>[] {
-  if (!Array.isArray(value) || !value.every(isObject)) throw new McpRefusal("argument_invalid", { argument: from.join(".") });
+  if (!Array.isArray(value) || !value.every(isObject)) throw new CallRefusal("argument_invalid", { argument: from.join(".") });
   return value.map((element) => valuesOf(of, element));
 }
 

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { closeSync, existsSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { naming, openRegular } from "../system/read_file.js";
+import { naming, openRegular } from "../../system/read_file.js";
 import { besideName } from "./segments.js";
 
 const CHUNK_BYTES = 1024 * 1024;

@@ -1,8 +1,8 @@
 /** Reads the records of a log's folder, whether or not a service writes it: whole lines only, in order. */
 import { closeSync, readSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import { RECORD_BYTES_MAX } from "../contract/index.js";
-import { naming, openRegular } from "../system/read_file.js";
+import { RECORD_BYTES_MAX } from "../../contract/index.js";
+import { naming, openRegular } from "../../system/read_file.js";
 import { segmentsIn } from "./files.js";
 
 export const NEWLINE = 0x0a;

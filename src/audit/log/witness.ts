@@ -4,12 +4,12 @@
  */
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { Attempts, type RetryOptions } from "../system/attempts.js";
-import type { Exchange } from "../system/exchange.js";
-import type { System } from "../system/index.js";
-import { readText } from "../system/read_file.js";
-import { parseCheckpoint, readUnverified } from "./tree/checkpoint.js";
-import { NoteError, openNote, parseNote, readVerifier, type Verifier } from "./tree/note.js";
+import { Attempts, type RetryOptions } from "../../system/attempts.js";
+import type { Exchange } from "../../system/exchange.js";
+import type { System } from "../../system/index.js";
+import { readText } from "../../system/read_file.js";
+import { parseCheckpoint, readUnverified } from "../tree/checkpoint.js";
+import { NoteError, openNote, parseNote, readVerifier, type Verifier } from "../tree/note.js";
 
 export interface WitnessOptions extends RetryOptions {
   name: string;

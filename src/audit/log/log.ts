@@ -3,15 +3,15 @@
  * loop; the writer's side puts each group on disk with one sync. Promises resolve in the order of `append`.
  */
 import { join } from "node:path";
-import { Problem, type Durability } from "../contract/index.js";
-import type { Beside, Log } from "../decision/ports.js";
-import type { Timers } from "../system/index.js";
-import { makeFolder } from "../system/folder.js";
-import { isLockLost, lock } from "../system/lock.js";
-import { SupervisedThread } from "../system/supervised_thread.js";
-import { workerThread, type Thread } from "../system/thread.js";
+import { Problem, type Durability } from "../../contract/index.js";
+import type { Beside, Log } from "../../decision/ports.js";
+import type { Timers } from "../../system/index.js";
+import { makeFolder } from "../../system/folder.js";
+import { isLockLost, lock } from "../../system/lock.js";
+import { SupervisedThread } from "../../system/supervised_thread.js";
+import { workerThread, type Thread } from "../../system/thread.js";
 import { TORN_BYTES_MAX, type Cut } from "./segments.js";
-import { ENTRY_BYTES_MAX } from "./tree/hash.js";
+import { ENTRY_BYTES_MAX } from "../tree/hash.js";
 import type { ConsistencyProof, InclusionProofs } from "./seal.js";
 import type { TreeQuestion, FromWriter, ToWriter, WriterOptions } from "./writer.js";
 

@@ -1,6 +1,6 @@
 /** Resource URIs with variables, such as `crm://customers/{customer}`: level 1 of RFC 6570, read backwards. */
-import { isCanonicalId } from "../../contract/index.js";
-import { MappingError } from "./mapping.js";
+import { isCanonicalId } from "../contract/index.js";
+import { MappingError } from "./call_mapping.js";
 
 const VARIABLE = /\{([A-Za-z_][A-Za-z0-9_]{0,63})\}/g;
 /** Pattern for the value of a variable: one segment, not percent-encoded, which would give it a second spelling. */

@@ -2,10 +2,10 @@
 import { createHash, createPublicKey } from "node:crypto";
 import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { readBytes, readText } from "../system/read_file.js";
+import { readBytes, readText } from "../../system/read_file.js";
 import { CHECKPOINT } from "./seal.js";
-import { readUnverified } from "./tree/checkpoint.js";
-import { generateSignerPem, readSigner } from "./tree/note.js";
+import { readUnverified } from "../tree/checkpoint.js";
+import { generateSignerPem, readSigner } from "../tree/note.js";
 
 /** Key of a log whose configuration names none. */
 const OWN_KEY = "key.pem";

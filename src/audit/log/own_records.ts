@@ -1,10 +1,10 @@
 /**
  * Records of the service about itself, beside decisions and changes of facts: starts, bundles, refused callers, actions of administrators.
  */
-import { RECORD_VERSION, aroundSeq, type Durability, type LogRecord } from "../contract/index.js";
-import type { Log } from "../decision/ports.js";
-import type { Clock, Timers } from "../system/index.js";
-import { Recent } from "../system/recent.js";
+import { RECORD_VERSION, aroundSeq, type Durability, type LogRecord } from "../../contract/index.js";
+import type { Log } from "../../decision/ports.js";
+import type { Clock, Timers } from "../../system/index.js";
+import { Recent } from "../../system/recent.js";
 
 /** Members of a record beside those that every record has. */
 type Members<R> = R extends LogRecord ? Omit<R, "seq" | "time" | "v"> : never;

@@ -11,9 +11,9 @@ import type {
   FindingState,
   PolicyInput,
   ServiceRecord,
-} from "../contract/index.js";
-import { NOTHING_ODD, parseTime } from "../contract/index.js";
-import { outcomeOf } from "../decision/act.js";
+} from "../../contract/index.js";
+import { NOTHING_ODD, parseTime } from "../../contract/index.js";
+import { outcomeOf } from "../../decision/act.js";
 import { BesideLines, type LineReference } from "./beside.js";
 import { LineTooLong, readLines, type Line } from "./record_lines.js";
 

@@ -5,7 +5,7 @@
  */
 import { DurableMark } from "./durable_mark.js";
 import { segmentsIn, type LogFiles } from "./files.js";
-import { readRetained } from "./privacy/retention_record.js";
+import { readRetained } from "../privacy/retention_record.js";
 
 const NEWLINE = 0x0a;
 

@@ -1,6 +1,6 @@
 /** History before a start, from the log: how far changes of facts are on record, and which grants were used. */
 import { segmentsIn, type LogFiles } from "./files.js";
-import { lastBefore, readRetained } from "./privacy/retention_record.js";
+import { lastBefore, readRetained } from "../privacy/retention_record.js";
 
 const NEWLINE = 0x0a;
 const FACTS = '"kind":"facts"';
