@@ -1,6 +1,7 @@
 /** Observed actions that should have been asked for before: which of them had been, and what bounds a stream while that is looked up. */
 import { expect } from "chai";
 import { Problem, type Act } from "../../src/contract/index.js";
+import { decider } from "../../src/decision/decide.js";
 import { observer, type AskedBefore, type ObserveLimits, type Observation } from "../../src/decision/observe.js";
 import { systemTimers, type Timers } from "../../src/system/index.js";
 import { ALLOWED, CALLER, World, policyOf } from "./world.js";
@@ -175,6 +176,47 @@ describe("a stream of observed actions", () => {
       await observation.take(Buffer.from(linesOf({ ...about("I-1"), at: new Date(world.now_ms + ms).toISOString() })));
       expect(await observation.end(), String(ms)).to.include({ accepted });
     }
+  });
+
+  it("lists what it refuses in order, whenever that was known, and names no record if it has none", async () => {
+    const observation = begin(new World(), {});
+    await observation.take(Buffer.from(linesOf({ ...about("I-1"), agent_token: "x" }, "x", { ...about("I-3"), at: "x" })));
+    const answer = await observation.end();
+    expect(answer.refused.map(({ line }) => line)).to.deep.equal([1, 2, 3]);
+    expect(answer).to.not.have.property("recorded_to");
+  });
+
+  it("ends at the first line that stops it, though a later one had before", async () => {
+    const world = new World();
+    const disk = new Disk(world);
+    disk.write = () => Promise.reject(new Problem("log_unavailable"));
+    const observation = begin(world, { disk, limits: { refused_max: 2 } });
+    await observation.take(Buffer.from(linesOf(about("I-1"), about("I-2"), "x", "x", about("I-5"))));
+    expect(await observation.end()).to.deep.equal({
+      ...{ accepted: 0, not_permitted: 0, flagged: 0, refused: [], stopped: { line: 1, code: "log_unavailable" } },
+    });
+  });
+
+  it("hands on what an action has returned", async () => {
+    const returned = { paths: [{ path: "", text: true, values: [] }] };
+    const seen: unknown[] = [];
+    const world = new World((pdp) =>
+      decider({
+        ...pdp,
+        flow: {
+          ask: () => ({ facts: {} as never, note: {} }),
+          permitted: () => undefined,
+          seenIn: (_id, _note, what) => (seen.push(what), null),
+          notMade: () => undefined,
+        },
+      }),
+    );
+    const active = policyOf(() => ALLOWED);
+    world.active = { ...active, vocabulary: { ...active.vocabulary, flow: { slots: [], own: [], members: [], secret: [] } } };
+    const observation = begin(world, {});
+    await observation.take(Buffer.from(linesOf({ ...about("I-1"), returned }, about("I-2"))));
+    expect(await observation.end()).to.include({ accepted: 2 });
+    expect(seen).to.deep.equal([returned]);
   });
 
   it("says of a line that it refuses what was expected of it", async () => {
