@@ -4,6 +4,9 @@ import { ConsoleBrowser, holds } from "./browser.js";
 
 const PATIENCE = { timeout: 60_000 };
 const ACTIONS = 700;
+/** More than a list's first page has. */
+const AGENTS = 60;
+const FIRST = 50;
 /** Rows that a window of this height may draw, with those beyond its edges. */
 const DRAWN_MAX = 120;
 
@@ -11,7 +14,7 @@ describe("long lists, in a browser", function () {
   this.timeout(300_000);
   let browser: ConsoleBrowser;
   before(async function () {
-    browser = await ConsoleBrowser.open(this);
+    browser = await ConsoleBrowser.open(this, { agents: AGENTS });
     const { desk } = browser.desk;
     for (let done = 0; done < ACTIONS; done += 100) {
       const actions = Array.from({ length: 100 }, (_, i) => desk.action(`read order/O-${done + i} customer-1`));
@@ -19,6 +22,38 @@ describe("long lists, in a browser", function () {
       if (outcome !== "200") throw new Error(outcome);
     }
   });
+  for (const [path, kind, last] of [
+    ["/agents", "agents", "support-9"],
+    ["/tasks", "tasks", "T-9"],
+  ] as const)
+    it(`have every one, of which each page comes when a key asks for it: ${path}`, async () => {
+      const { page, errors, requests } = await browser.goTo(path);
+      await page.locator("p.note", { hasText: `${FIRST} ${kind} so far` }).waitFor(PATIENCE);
+      const pages = (): number => requests.filter((one) => one.includes(`/api/service${path}?`) && one.includes("cursor=")).length;
+      expect(pages()).to.equal(0);
+      const focused = "document.activeElement.dataset.href ?? ''";
+      for (let at = ""; !at.endsWith(`/${last}`); at = await page.evaluate<string>(focused)) {
+        await page.keyboard.press("j");
+        if (at !== "" && at === (await page.evaluate<string>(focused)))
+          await holds(page, "document.querySelector('[data-older]') === null");
+      }
+      expect(pages()).to.equal(1);
+      expect(await drawn(page)).to.be.below(DRAWN_MAX);
+      expect(errors).to.deep.equal([]);
+      await page.close();
+    });
+
+  it("show what has changed on any page that was read", async () => {
+    const { page } = await whole("/agents");
+    const { desk } = browser.desk;
+    const { outcome } = await desk.ask("PATCH", "/agents/support-9", { status: "suspended", reason: "tried" });
+    expect(outcome).to.equal("200");
+    await page.keyboard.press("End");
+    await page.locator("main [data-row]", { hasText: "support-9" }).locator(".state", { hasText: "suspended" }).waitFor(PATIENCE);
+    expect(await page.locator("[data-older]").count(), "pages that were read are").to.equal(0);
+    await page.close();
+  });
+
   after(async () => {
     await (browser as ConsoleBrowser | undefined)?.close();
   });
@@ -84,4 +119,22 @@ describe("long lists, in a browser", function () {
       await page.close();
     });
   }
+
+  it("have every finding, of which each page comes when it is asked for", async () => {
+    const { desk } = browser.desk;
+    for (let i = 1; i <= AGENTS; i++) await desk.decide("read invoice/I-1071 customer-999", i);
+    const { page } = await whole("/findings");
+    const { body } = await desk.ask("GET", "/findings?limit=1000");
+    const items = body["items"] as { id: string }[];
+    expect(items.length).to.be.above(FIRST);
+    expect(await page.getAttribute("main table", "aria-rowcount")).to.equal(String(items.length));
+    for (const [key, { id }] of [
+      ["Home", items[0] ?? { id: "?" }],
+      ["End", items.at(-1) ?? { id: "?" }],
+    ] as const) {
+      await page.keyboard.press(key);
+      await page.waitForSelector(`[data-row][data-href$="${id}"]`, PATIENCE);
+    }
+    await page.close();
+  });
 });

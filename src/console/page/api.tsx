@@ -1,5 +1,4 @@
 /** Requests to the console's own server. */
-import type { FoundRecord, RecordPage } from "../../contract/index.js";
 import { useCallback, useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 
 export interface Me {
@@ -97,7 +96,7 @@ export const asRefused = (cause: unknown): Refused =>
     : new Refused(0, "unreachable", "the console's server doesn't answer", null, "is `remit console` running?");
 
 /** A read is followed by the next after so long: on a busy service ten events a second ask for one. */
-const RESTS_MS = 250;
+export const RESTS_MS = 250;
 
 /**
  * Reads a path of the service, and again when it changes or is asked to; null reads nothing. Asked while it reads, it reads once more
@@ -145,83 +144,6 @@ export function useResource<T>(path: string | null): Resource<T> {
   }, [path]);
   const { data, etag, error, of } = state;
   return of === path ? { data, etag, error, reload } : { data: null, etag: null, error: null, reload };
-}
-
-export interface Pages<T> {
-  /** Items of the pages that were read, in order; null before the first. */
-  items: readonly T[] | null;
-  /** True if there are more behind the last. */
-  hasMore: boolean;
-  error: Refused | null;
-  /** Reads the next page. */
-  readOn: () => void;
-  /** Reads the last page again, which may have grown. */
-  reload: () => void;
-}
-
-/** Items of the first page, which is to be there at once, and of each that somebody asks for. */
-const [FIRST, MORE] = [50, 500];
-
-/**
- * Reads records page by page: the first, and others when they are asked for. Of each item what is shown is kept, since there may
- * be many.
- * @param path with its filter; null reads nothing
- * @param toItem returns null for what isn't shown
- */
-export function usePages<T>(path: string | null, toItem: (one: FoundRecord) => T | null): Pages<T> {
-  const nothing = { items: null, hasMore: false, error: null };
-  const [state, setState] = useState<Pick<Pages<T>, "items" | "hasMore" | "error"> & { of: string | null }>({ ...nothing, of: null });
-  const asks = useRef<(what: "next" | "last") => void>(() => undefined);
-  useLayoutEffect(() => {
-    if (path === null) return undefined;
-    const abort = new AbortController();
-    const wanted = new Set<"next" | "last">();
-    let pages: { cursor: string | null; items: T[] }[] = [];
-    let next: string | null = null;
-    let isUnderWay = false;
-    const readOne = async (what: "next" | "last"): Promise<void> => {
-      const at = what === "next" ? pages.length : Math.max(0, pages.length - 1);
-      const cursor = what === "next" ? next : (pages[at]?.cursor ?? null);
-      const asked = new URLSearchParams({ limit: String(at === 0 ? FIRST : MORE), ...(cursor !== null && { cursor }) });
-      const { value } = await get<RecordPage>(`${path}${path.includes("?") ? "&" : "?"}${asked.toString()}`, abort.signal);
-      pages = [...pages.slice(0, at), { cursor, items: value.items.map(toItem).filter((one) => one !== null) }];
-      next = value.next;
-      // A page may be empty though the search isn't over.
-      if (value.items.length === 0 && next !== null) wanted.add("next");
-      setState({ items: pages.flatMap(({ items }) => items), hasMore: next !== null, error: null, of: path });
-    };
-    const read = async (what: "next" | "last"): Promise<void> => {
-      wanted.add(what);
-      if (isUnderWay) return;
-      isUnderWay = true;
-      for (const one of wanted) {
-        wanted.delete(one);
-        if (one === "next" && pages.length > 0 && next === null) continue;
-        try {
-          await readOne(one);
-        } catch (cause) {
-          if (abort.signal.aborted) return;
-          setState((before) => ({ ...(before.of === path ? before : nothing), error: asRefused(cause), of: path }));
-        }
-        await new Promise((resolve) => setTimeout(resolve, RESTS_MS));
-      }
-      isUnderWay = false;
-    };
-    asks.current = (what) => void read(what);
-    void read("next");
-    return () => {
-      abort.abort();
-      asks.current = () => undefined;
-    };
-  }, [path]);
-  const readOn = useCallback(() => {
-    asks.current("next");
-  }, []);
-  const reload = useCallback(() => {
-    asks.current("last");
-  }, []);
-  const { of, ...shown } = state;
-  return { ...(of === path ? shown : nothing), readOn, reload };
 }
 
 /** Calls a function every so often, while the page can be seen; null: never. */

@@ -3,6 +3,7 @@ import type { ComponentChildren, JSX } from "preact";
 import { useState } from "preact/hooks";
 import type { Explanation } from "../../contract/index.js";
 import { Said, Words } from "./parts.js";
+import { Heads } from "./rows.js";
 
 export function Ways({
   explanation: { would_pass },
@@ -54,15 +55,7 @@ export function Tried({ explanation: { entries, rules } }: { explanation: Explan
       {entries.length === 0 ? <p>No entry of the purpose names this verb and type.</p> : null}
       <table class="tried">
         <caption class="aside">Entries of the purpose, and what each looked at</caption>
-        <thead>
-          <tr>
-            <th scope="col">Entry</th>
-            <th scope="col">Looked at</th>
-            <th scope="col">Wanted</th>
-            <th scope="col">Found</th>
-            <th scope="col">Holds</th>
-          </tr>
-        </thead>
+        <Heads of={["Entry", "Looked at", "Wanted", "Found", "Holds"]} />
         <tbody>
           {entries.flatMap((entry, i) => {
             const { conditions } = entry;

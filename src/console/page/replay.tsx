@@ -10,6 +10,7 @@ import { maskedOf, replayability, replayedBy } from "../replayable.js";
 import { Failed, Line, Said, Words, counted } from "./parts.js";
 import { isReplay } from "./place.js";
 import { startWorker } from "./worker.js";
+import { Heads } from "./rows.js";
 
 /** Milliseconds from the question to the end of a worker that doesn't answer: an endless policy ends with it. */
 const LIMIT_MS = 10_000;
@@ -152,13 +153,7 @@ function Result({
       {differences.length === 0 ? null : (
         <table class="fields">
           <caption class="aside">What differs</caption>
-          <thead>
-            <tr>
-              <th scope="col">In the answer</th>
-              <th scope="col">On record</th>
-              <th scope="col">Now</th>
-            </tr>
-          </thead>
+          <Heads of={["In the answer", "On record", "Now"]} />
           <tbody>
             {differences.map(({ at, was, now }) => (
               <tr key={at}>

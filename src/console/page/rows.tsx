@@ -44,6 +44,24 @@ export function Row({ to, line, agent, class: className, tag: Tag = "tr", number
   );
 }
 
+/** Head of a table: labels, each with the class of its column's width where it has one. */
+export function Heads({ of }: { of: readonly (string | readonly [label: string, width: string])[] }): JSX.Element {
+  return (
+    <thead>
+      <tr>
+        {of.map((one) => {
+          const [label, width] = typeof one === "string" ? [one, ""] : one;
+          return (
+            <th key={label} scope="col" class={width}>
+              {label}
+            </th>
+          );
+        })}
+      </tr>
+    </thead>
+  );
+}
+
 interface WindowedProps<T> {
   of: readonly T[];
   keyOf: (item: T) => string | number;

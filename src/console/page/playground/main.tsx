@@ -8,6 +8,7 @@ import { Empty, Mark, Said, Severity, counted, markOf, useColours } from "../par
 import { Editor } from "./editor.js";
 import { Runner, type AssetPlaces } from "./runner.js";
 import { SOURCE, fromFragment, patchOf, tarOf, toFragment, type SharedSet } from "../../browser/share.js";
+import { Heads } from "../rows.js";
 
 /** Between the last key and a run. */
 const PAUSE_MS = 500;
@@ -406,14 +407,7 @@ function Cases({
     <div class="scroll cases">
       <table class="rows">
         <caption class="aside">Cases of the tables, and what the policy decides</caption>
-        <thead>
-          <tr>
-            <th scope="col">Case</th>
-            <th scope="col">Wanted</th>
-            <th scope="col">Decided</th>
-            <th scope="col">Table</th>
-          </tr>
-        </thead>
+        <Heads of={["Case", "Wanted", "Decided", "Table"]} />
         <tbody>
           {cases.map((one, i) => (
             <Fragment key={`${one.file}:${one.line}`}>

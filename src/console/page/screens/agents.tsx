@@ -1,12 +1,13 @@
 /** Agents: who may act, and is it still itself? */
 import type { JSX } from "preact";
 import { useState } from "preact/hooks";
-import type { AgentAnswer, AgentPage, AgentProfile, EventPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
+import type { AgentAnswer, AgentProfile, EventPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
 import { LiftRevocation, NarrowAgent, RevokeAgent, SuspendAgent, WidenAgent, useScope } from "../acts.js";
 import { useResource } from "../api.js";
-import { Bars, Empty, Failed, FailedScreen, Line, Loaded, Loading, Said, Time, agentPath } from "../parts.js";
-import { Row } from "../rows.js";
+import { Paged, usePages } from "../pages.js";
+import { Bars, Empty, Failed, FailedScreen, Line, Loading, Said, Time, agentPath } from "../parts.js";
+import { Heads, Row, Windowed } from "../rows.js";
 import { useRefresh } from "../stream.js";
 import { Risk } from "./findings.js";
 
@@ -15,7 +16,7 @@ export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
     ["owner", "purpose", "status"].flatMap((name) => (query.get(name) ? [[name, query.get(name) ?? ""]] : [])),
   );
   const search = filter.toString();
-  const agents = useResource<AgentPage>(`/agents${search === "" ? "" : `?${search}`}`);
+  const agents = usePages(`/agents${search === "" ? "" : `?${search}`}`, (agent: AgentAnswer) => agent, "any");
   const narrowings = useResource<NarrowingPage>("/narrowings?in_force=true");
   const revocations = useResource<RevocationPage>("/revocations?in_force=true");
   useRefresh([agents, narrowings, revocations], { on: ["change"] });
@@ -53,64 +54,61 @@ export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
           ))}
         </nav>
       </div>
-      <Loaded of={agents}>
-        {(data) =>
-          data.items.length === 0 ? (
-            <Empty title={search === "" ? "No agent is registered." : "No agent fits the filter."}>
-              {search === "" ? (
-                <code>remit agents create support-7 --owner desk@example.com --purpose customer_support</code>
-              ) : (
-                <a href="/agents">Show all</a>
-              )}
-            </Empty>
-          ) : (
-            <div class="scroll">
-              <table class="rows">
-                <caption class="aside">Agents, by id</caption>
-                <thead>
-                  <tr>
-                    <th scope="col">Agent</th>
-                    <th scope="col">Status</th>
-                    <th scope="col">Purposes</th>
-                    <th scope="col">Owner</th>
-                    <th scope="col">Registered</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {data.items.map((agent) => (
-                    <Row key={agent.id} to={agentPath(agent.id)} line={`remit agents show ${quoted(agent.id)}`} agent={agent.id}>
-                      <td>
-                        <a href={agentPath(agent.id)}>
-                          <Said text={agent.id} />
-                        </a>
-                      </td>
-                      <td>
-                        <Status agent={agent} narrowed={narrowed.has(agent.id)} revoked={revoked.has(agent.id)} />
-                      </td>
-                      <td>
-                        {agent.purposes.map((purpose) => (
-                          <span class="tag" key={purpose}>
-                            <Said text={purpose} />
-                          </span>
-                        ))}
-                      </td>
-                      <td>
-                        <Said text={agent.owner} />
-                      </td>
-                      <td>
-                        <Time at={agent.registered} />
-                      </td>
-                    </Row>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          )
+      <Paged
+        of={agents}
+        noun="agent"
+        empty={
+          <Empty title={search === "" ? "No agent is registered." : "No agent fits the filter."}>
+            {search === "" ? (
+              <code>remit agents create support-7 --owner desk@example.com --purpose customer_support</code>
+            ) : (
+              <a href="/agents">Show all</a>
+            )}
+          </Empty>
         }
-      </Loaded>
-      {(agents.data?.next ?? null) === null ? null : (
-        <p class="note">These are the first {agents.data?.items.length}; the line below has more.</p>
-      )}
+      >
+        {(items) => (
+          <div class="scroll">
+            <table class="rows fixed" aria-rowcount={agents.hasMore ? -1 : items.length}>
+              <caption class="aside">Agents, by id</caption>
+              <Heads of={[["Agent", "name"], ["Status", "narrow"], "Purposes", ["Owner", "name"], ["Registered", "at"]]} />
+              <Windowed of={items} keyOf={({ id }) => id} usual={32} tag="tbody">
+                {(agent, i) => (
+                  <Row
+                    key={agent.id}
+                    to={agentPath(agent.id)}
+                    line={`remit agents show ${quoted(agent.id)}`}
+                    agent={agent.id}
+                    number={i + 1}
+                  >
+                    <td>
+                      <a href={agentPath(agent.id)}>
+                        <Said text={agent.id} />
+                      </a>
+                    </td>
+                    <td>
+                      <Status agent={agent} narrowed={narrowed.has(agent.id)} revoked={revoked.has(agent.id)} />
+                    </td>
+                    <td>
+                      {agent.purposes.map((purpose) => (
+                        <span class="tag" key={purpose}>
+                          <Said text={purpose} />
+                        </span>
+                      ))}
+                    </td>
+                    <td>
+                      <Said text={agent.owner} />
+                    </td>
+                    <td>
+                      <Time at={agent.registered} />
+                    </td>
+                  </Row>
+                )}
+              </Windowed>
+            </table>
+          </div>
+        )}
+      </Paged>
       <Line text={["remit agents list", ...[...filter].map(([name, value]) => `--${name} ${quoted(value)}`)].join(" ")} />
       {isLifting ? <LiftRevocation id="everything" onClose={() => setLifting(false)} onDone={revocations.reload} /> : null}
     </>

@@ -1,22 +1,21 @@
 /** Findings: who is misbehaving, and was it? The price of each verdict stands beside it. */
 import type { JSX } from "preact";
 import { useContext, useEffect, useRef, useState } from "preact/hooks";
-import type { Finding, FindingPage, InForce, JudgedFinding, ShownFinding, TaskPage } from "../../../contract/index.js";
+import type { Finding, InForce, JudgedFinding, ShownFinding, TaskPage } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
 import { eventText, rowOf } from "../../pulse.js";
 import { Console, RevokeAgent, ackText, useScope } from "../acts.js";
 import { asRefused, send, useResource, type Refused } from "../api.js";
+import { Paged, usePages } from "../pages.js";
 import {
   Empty,
   Failed,
   FailedScreen,
   Line,
-  Loaded,
   Loading,
   Mark,
   Said,
   Severity,
-  SilentNodes,
   Time,
   agentPath,
   counted,
@@ -26,7 +25,7 @@ import {
   spanText,
   taskPath,
 } from "../parts.js";
-import { Row } from "../rows.js";
+import { Heads, Row, Windowed } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
 const STATES = ["open", "in_review", "expected", "misuse", "policy_gap"] as const;
@@ -36,7 +35,7 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
   const agent = query.get("agent");
   const filter = new URLSearchParams([...(state === null ? [] : [["state", state]]), ...(agent === null ? [] : [["agent", agent]])]);
   const search = filter.toString();
-  const findings = useResource<FindingPage>(`/findings${search === "" ? "" : `?${search}`}`);
+  const findings = usePages(`/findings${search === "" ? "" : `?${search}`}`, (finding: Finding) => finding, "any");
   useRefresh([findings], { on: ["finding"] });
   return (
     <>
@@ -60,74 +59,75 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
           ))}
         </nav>
       </div>
-      <SilentNodes of={findings.data} />
-      <Loaded of={findings}>
-        {(data) =>
-          data.items.length === 0 ? (
-            <Empty title={state === null ? "There are no findings." : `No finding is ${state.replaceAll("_", " ")}.`}>
-              {state === null ? (
-                "One opens when a decision is flagged gravely enough, when behaviour is unusual, or when denials repeat."
-              ) : (
-                <a href="/findings">Show those in every state</a>
-              )}
-            </Empty>
-          ) : (
-            <div class="scroll">
-              <table class="rows">
-                <caption class="aside">Findings, the newest first</caption>
-                <thead>
-                  <tr>
-                    <th scope="col">Severity</th>
-                    <th scope="col">State</th>
-                    <th scope="col">Agent</th>
-                    <th scope="col">About</th>
-                    <th scope="col" class="number">
-                      Actions
-                    </th>
-                    <th scope="col">Risk</th>
-                    <th scope="col">Last seen</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {data.items.map((finding) => (
-                    <Row
-                      key={finding.id}
-                      to={findingPath(finding.id)}
-                      line={`remit findings show ${finding.id}`}
-                      agent={finding.agent}
-                      class={finding.state}
-                    >
-                      <td>
-                        <Severity of={finding.severity} />
-                      </td>
-                      <td>
-                        <span class={`state ${finding.state}`}>{finding.state.replaceAll("_", " ")}</span>
-                      </td>
-                      <td>{finding.agent === null ? <span class="none">not registered</span> : <Said text={finding.agent} max={60} />}</td>
-                      <td class="wide">
-                        <a href={findingPath(finding.id)}>
-                          <Said text={aboutText(finding)} />
-                        </a>
-                        <div class="why">
-                          <Said text={finding.reasons[0]?.message ?? ""} max={160} />
-                        </div>
-                      </td>
-                      <td class="number">
-                        {finding.waiting.length > 0 ? <span class="tag">{finding.waiting.length} waited</span> : null}
-                        {finding.actions.all === 0 ? <span class="none">–</span> : finding.actions.all.toLocaleString("en")}
-                      </td>
-                      <td>{finding.risk === null ? <span class="none">–</span> : <Risk of={finding.risk} />}</td>
-                      <td>
-                        <Time at={finding.last_seen} />
-                      </td>
-                    </Row>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          )
+      <Paged
+        of={findings}
+        noun="finding"
+        more="Older"
+        empty={
+          <Empty title={state === null ? "There are no findings." : `No finding is ${state.replaceAll("_", " ")}.`}>
+            {state === null ? (
+              "One opens when a decision is flagged gravely enough, when behaviour is unusual, or when denials repeat."
+            ) : (
+              <a href="/findings">Show those in every state</a>
+            )}
+          </Empty>
         }
-      </Loaded>
+      >
+        {(items) => (
+          <div class="scroll">
+            <table class="rows fixed" aria-rowcount={findings.hasMore ? -1 : items.length}>
+              <caption class="aside">Findings, the newest first</caption>
+              <Heads
+                of={[
+                  ["Severity", "narrow"],
+                  ["State", "narrow"],
+                  ["Agent", "name"],
+                  "About",
+                  ["Actions", "number at"],
+                  ["Risk", "narrow"],
+                  ["Last seen", "at"],
+                ]}
+              />
+              <Windowed of={items} keyOf={({ id }) => id} usual={50} tag="tbody">
+                {(finding, i) => (
+                  <Row
+                    key={finding.id}
+                    to={findingPath(finding.id)}
+                    line={`remit findings show ${finding.id}`}
+                    agent={finding.agent}
+                    class={finding.state}
+                    number={i + 1}
+                  >
+                    <td>
+                      <Severity of={finding.severity} />
+                    </td>
+                    <td>
+                      <span class={`state ${finding.state}`}>{finding.state.replaceAll("_", " ")}</span>
+                    </td>
+                    <td>{finding.agent === null ? <span class="none">not registered</span> : <Said text={finding.agent} max={60} />}</td>
+                    <td class="wide">
+                      <a href={findingPath(finding.id)}>
+                        <Said text={aboutText(finding)} />
+                      </a>
+                      <div class="why">
+                        <Said text={finding.reasons[0]?.message ?? ""} max={160} />
+                      </div>
+                    </td>
+                    <td class="number">
+                      {finding.waiting.length > 0 ? <span class="tag">{finding.waiting.length} waited</span> : null}
+                      {finding.actions.all === 0 ? <span class="none">–</span> : finding.actions.all.toLocaleString("en")}
+                    </td>
+                    <td>{finding.risk === null ? <span class="none">–</span> : <Risk of={finding.risk} />}</td>
+                    <td>
+                      <Time at={finding.last_seen} />
+                    </td>
+                  </Row>
+                )}
+              </Windowed>
+            </table>
+          </div>
+        )}
+      </Paged>
       <Line
         text={[
           "remit findings list",

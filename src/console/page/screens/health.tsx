@@ -5,6 +5,7 @@ import { useResource } from "../api.js";
 import { Failed, Line, Loading, Time, spanText } from "../parts.js";
 import { useScope } from "../acts.js";
 import { useRefresh } from "../stream.js";
+import { Heads } from "../rows.js";
 
 const PARTS: readonly [name: string, what: string, without: string][] = [
   ["bundle", "a bundle decides", "every decision is refused"],
@@ -207,18 +208,7 @@ function Nodes({ of: { name, nodes, silent, bundles, lease_ms } }: { of: Cluster
       )}
       <table class="rows tight">
         <caption class="aside">Its nodes</caption>
-        <thead>
-          <tr>
-            <th scope="col">Node</th>
-            <th scope="col">State</th>
-            <th scope="col">Bundle</th>
-            <th scope="col">Since</th>
-            <th scope="col">Version</th>
-            <th scope="col" class="number">
-              Facts revision
-            </th>
-          </tr>
-        </thead>
+        <Heads of={["Node", "State", "Bundle", "Since", "Version", ["Facts revision", "number"]]} />
         <tbody>
           {[...nodes, ...silent].map((one) => {
             const isSilent = silent.includes(one);

@@ -4,10 +4,11 @@ import { useEffect, useReducer, useRef, useState } from "preact/hooks";
 import type { BundlesAnswer } from "../../../contract/index.js";
 import type { DecisionCounts, LiveRow } from "../../pulse.js";
 import { quoted } from "../../grammar.js";
+import { ActionCell, COLUMNS, WhyCell } from "../action_row.js";
 import { useScope } from "../acts.js";
 import { useEvery, useResource } from "../api.js";
 import { A, Empty, Line, Mark, Said, Time, agentPath, markOf, recordPath, taskPath } from "../parts.js";
-import { Row, Windowed } from "../rows.js";
+import { Heads, Row, Windowed } from "../rows.js";
 import { useStream } from "../stream.js";
 import { stagedText } from "./staged.js";
 
@@ -169,29 +170,7 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
         <div class="scroll" onFocusIn={() => setPaused(true)} onPointerDown={() => setPaused(true)}>
           <table class="rows fixed">
             <caption class="aside">Decisions, the newest first</caption>
-            <thead>
-              <tr>
-                <th scope="col" class="at">
-                  Time
-                </th>
-                <th scope="col" class="narrow">
-                  Decision
-                </th>
-                <th scope="col" class="name">
-                  Agent
-                </th>
-                <th scope="col" class="name">
-                  Action
-                </th>
-                <th scope="col" class="narrow">
-                  Task
-                </th>
-                <th scope="col">Why</th>
-                <th scope="col" class="number narrow">
-                  ms
-                </th>
-              </tr>
-            </thead>
+            <Heads of={[COLUMNS.time, COLUMNS.decision, COLUMNS.agent, COLUMNS.action, COLUMNS.task, COLUMNS.why, COLUMNS.ms]} />
             <Windowed of={rows} keyOf={({ seq }) => seq} usual={32} tag="tbody">
               {(row) => (
                 <Row key={row.seq} to={recordPath(row.id)} line={`remit audit show ${row.id}`} agent={row.agent} class={markOf(row)}>
@@ -209,13 +188,7 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
                       <Said text={row.agent} max={60} />
                     </A>
                   </td>
-                  <td>
-                    <Said text={row.verb} max={40} />{" "}
-                    <b>
-                      <Said text={row.type} max={40} />
-                    </b>{" "}
-                    {row.resource === null ? null : <Said text={row.resource} max={60} />}
-                  </td>
+                  <ActionCell of={row} />
                   <td>
                     {row.task === null ? (
                       <span class="none">none</span>
@@ -225,15 +198,7 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
                       </A>
                     )}
                   </td>
-                  <td class="wide">
-                    {row.decision === "allow" ? (
-                      <span class="none">
-                        <Said text={row.code} />
-                      </span>
-                    ) : (
-                      <Said text={row.message} max={160} />
-                    )}
-                  </td>
+                  <WhyCell of={row} />
                   <td class="number">{row.ms === null ? "" : row.ms.toFixed(1)}</td>
                 </Row>
               )}

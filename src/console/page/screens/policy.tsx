@@ -6,7 +6,7 @@ import { quoted } from "../../grammar.js";
 import { Console, useScope } from "../acts.js";
 import { asRefused, sendBundle, useResource, type Refused, type Resource } from "../api.js";
 import { Empty, Failed, Line, Loaded, Said, Time, counted } from "../parts.js";
-import { Row } from "../rows.js";
+import { Heads, Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 import { Staged, stagedText } from "./staged.js";
 import { GoBack, WayBackCard } from "./way_back.js";
@@ -155,14 +155,7 @@ export function Policy({ query }: { query: URLSearchParams }): JSX.Element {
         ) : (
           <table class="rows tight">
             <caption class="aside">What became of bundles, the newest first</caption>
-            <thead>
-              <tr>
-                <th scope="col">Time</th>
-                <th scope="col">What</th>
-                <th scope="col">Bundle</th>
-                <th scope="col">Why</th>
-              </tr>
-            </thead>
+            <Heads of={["Time", "What", "Bundle", "Why"]} />
             <tbody>
               {rows.map((row) => {
                 const named = row.policy ?? row.detail?.identity ?? row.detail?.of ?? null;

@@ -4,10 +4,12 @@ import { useEffect, useState } from "preact/hooks";
 import type { FoundRecord, RecordPage } from "../../../contract/index.js";
 import { RECORD_PARAMETERS, queryLine, recordQuery } from "../../grammar.js";
 import { eventText, rowOf, type LiveRow } from "../../pulse.js";
-import { get, usePages } from "../api.js";
-import { Empty, Failed, Line, Loading, Mark, Said, Time, counted, markOf, recordPath } from "../parts.js";
+import { ActionCell, COLUMNS, WhyCell } from "../action_row.js";
+import { get } from "../api.js";
+import { Paged, usePages } from "../pages.js";
+import { Empty, Line, Mark, Said, Time, markOf, recordPath } from "../parts.js";
 import { go } from "../place.js";
-import { Row, Windowed } from "../rows.js";
+import { Heads, Row, Windowed } from "../rows.js";
 
 const SHOWN = ["agent", "task", "principal", "verb", "type", "resource", "decision", "reason", "severity"] as const;
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
@@ -18,7 +20,7 @@ const CHOICES: Readonly<Record<string, readonly string[]>> = {
 export function Records({ query }: { query: URLSearchParams }): JSX.Element {
   const filter = recordQuery(query.toString());
   const search = filter.toString();
-  const { items, hasMore, error, readOn } = usePages(`/decisions${search === "" ? "" : `?${search}`}`, rowOfRecord);
+  const records = usePages(`/decisions${search === "" ? "" : `?${search}`}`, rowOfRecord, "last");
   const submit = (event: SubmitEvent): void => {
     event.preventDefault();
     const given = new FormData(event.currentTarget as HTMLFormElement);
@@ -76,54 +78,19 @@ export function Records({ query }: { query: URLSearchParams }): JSX.Element {
           {name} <Said text={filter.get(name) ?? ""} max={60} /> <span aria-hidden="true">×</span>
         </a>
       ))}
-      <Failed error={error} />
-      {items === null ? (
-        error === null ? (
-          <Loading />
-        ) : null
-      ) : items.length === 0 && !hasMore ? (
-        <Nothing filter={filter} />
-      ) : (
-        <div class="scroll">
-          <table class="rows fixed" aria-rowcount={hasMore ? -1 : items.length}>
-            <caption class="aside">Records, the newest first</caption>
-            <thead>
-              <tr>
-                <th scope="col" class="number narrow">
-                  Record
-                </th>
-                <th scope="col" class="at">
-                  Time
-                </th>
-                <th scope="col" class="narrow">
-                  Decision
-                </th>
-                <th scope="col" class="name">
-                  Agent
-                </th>
-                <th scope="col" class="name">
-                  Action
-                </th>
-                <th scope="col">Why</th>
-                <th scope="col" class="narrow">
-                  Outcome
-                </th>
-              </tr>
-            </thead>
-            <Windowed of={items} keyOf={({ seq }) => seq} usual={32} tag="tbody">
-              {(item, i) => <RecordRow key={item.seq} item={item} number={i + 1} />}
-            </Windowed>
-          </table>
-        </div>
-      )}
-      {!hasMore || items === null ? null : (
-        <p class="note">
-          <button type="button" onClick={readOn} data-older>
-            Older
-          </button>{" "}
-          {counted(items.length, "record")} so far
-        </p>
-      )}
+      <Paged of={records} noun="record" more="Older" empty={<Nothing filter={filter} />}>
+        {(items) => (
+          <div class="scroll">
+            <table class="rows fixed" aria-rowcount={records.hasMore ? -1 : items.length}>
+              <caption class="aside">Records, the newest first</caption>
+              <Heads of={[COLUMNS.record, COLUMNS.time, COLUMNS.decision, COLUMNS.agent, COLUMNS.action, COLUMNS.why, COLUMNS.outcome]} />
+              <Windowed of={items} keyOf={({ seq }) => seq} usual={32} tag="tbody">
+                {(item, i) => <RecordRow key={item.seq} item={item} number={i + 1} />}
+              </Windowed>
+            </table>
+          </div>
+        )}
+      </Paged>
       <Line text={queryLine(filter)} />
     </>
   );
@@ -181,22 +148,8 @@ function RecordRow({ item: { seq, time, kind, row, text, outcome }, number }: { 
           <td>
             <Said text={row.agent} max={60} />
           </td>
-          <td>
-            <Said text={row.verb} max={40} />{" "}
-            <b>
-              <Said text={row.type} max={40} />
-            </b>{" "}
-            <Said text={row.resource ?? ""} max={60} />
-          </td>
-          <td class="wide">
-            {row.decision === "allow" ? (
-              <span class="none">
-                <Said text={row.code} />
-              </span>
-            ) : (
-              <Said text={row.message} max={160} />
-            )}
-          </td>
+          <ActionCell of={row} />
+          <WhyCell of={row} />
         </>
       )}
       <td>{outcome}</td>

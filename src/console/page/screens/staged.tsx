@@ -6,7 +6,7 @@ import { queryLine, quoted } from "../../grammar.js";
 import { Act, useScope } from "../acts.js";
 import { send } from "../api.js";
 import { Empty, Line, Mark, Said, Time, agentPath, counted, markOf } from "../parts.js";
-import { Row } from "../rows.js";
+import { Heads, Row } from "../rows.js";
 
 /** Words for what a stage has come to so far. */
 export function stagedText({ share, compared, flips }: StagedBundle): string {
@@ -53,17 +53,7 @@ export function Staged({ staged, reload }: { staged: StagedBundle; reload: () =>
         <div class="scroll">
           <table class="rows">
             <caption class="aside">What would be decided differently, the most frequent first</caption>
-            <thead>
-              <tr>
-                <th scope="col">It was</th>
-                <th scope="col">It would be</th>
-                <th scope="col">Agent</th>
-                <th scope="col">Why</th>
-                <th scope="col" class="number">
-                  How often
-                </th>
-              </tr>
-            </thead>
+            <Heads of={["It was", "It would be", "Agent", "Why", ["How often", "number"]]} />
             <tbody>
               {differences.map(({ from, to, reason, agent, count }) => {
                 // Records don't say what a candidate would have decided: those of the agent with this decision are where to look.

@@ -1,34 +1,19 @@
 /** Tasks: what was done on one, and why was each action let? */
 import type { JSX } from "preact";
-import type { ArgumentFlow, FlowFactsInput, FoundRecord, TaskFactAnswer, TaskPage } from "../../../contract/index.js";
+import type { ArgumentFlow, FlowFactsInput, FoundRecord, TaskFactAnswer } from "../../../contract/index.js";
 import { quoted } from "../../grammar.js";
 import { rowOf, type LiveRow } from "../../pulse.js";
 import { useScope } from "../acts.js";
-import { usePages, useResource } from "../api.js";
-import {
-  Empty,
-  Failed,
-  FailedScreen,
-  Line,
-  Loaded,
-  Loading,
-  Mark,
-  Said,
-  Time,
-  agentPath,
-  counted,
-  markOf,
-  recordPath,
-  spanText,
-  taskPath,
-} from "../parts.js";
-import { Row, Windowed } from "../rows.js";
+import { useResource } from "../api.js";
+import { Paged, usePages } from "../pages.js";
+import { Empty, FailedScreen, Line, Loading, Mark, Said, Time, agentPath, markOf, recordPath, spanText, taskPath } from "../parts.js";
+import { Heads, Row, Windowed } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
 export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
   const agent = query.get("agent");
   const filter = new URLSearchParams([["live", query.get("live") ?? "true"], ...(agent === null ? [] : [["agent", agent]])]);
-  const tasks = useResource<TaskPage>(`/tasks?${filter.toString()}`);
+  const tasks = usePages(`/tasks?${filter.toString()}`, (task: TaskFactAnswer) => task, "any");
   useRefresh([tasks], { on: ["change"], every_ms: 10_000 });
   return (
     <>
@@ -51,53 +36,46 @@ export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
           })}
         </nav>
       </div>
-      <Loaded of={tasks}>
-        {(data) =>
-          data.items.length === 0 ? (
-            <Empty title={filter.get("live") === "true" ? "No task is live." : "No task is over."}>
-              {agent === null ? "A host gives an agent one with POST /tasks." : <a href="/tasks">Show every agent's</a>}
-            </Empty>
-          ) : (
-            <div class="scroll">
-              <table class="rows">
-                <caption class="aside">Tasks, by id</caption>
-                <thead>
-                  <tr>
-                    <th scope="col">Task</th>
-                    <th scope="col">Agent</th>
-                    <th scope="col">Purpose</th>
-                    <th scope="col">About</th>
-                    <th scope="col">For</th>
-                    <th scope="col">Expires</th>
-                  </tr>
-                </thead>
-                <tbody>
-                  {data.items.map((task) => (
-                    <Row key={task.id} to={taskPath(task.id)} line={`remit tasks show ${quoted(task.id)}`} agent={task.agent}>
-                      <td>
-                        <a href={taskPath(task.id)}>
-                          <Said text={task.id} max={60} />
-                        </a>
-                      </td>
-                      <td>
-                        <Said text={task.agent} max={60} />
-                      </td>
-                      <td>
-                        <Said text={task.purpose} />
-                      </td>
-                      <td class="wide">
-                        <Subjects of={task.subjects} />
-                      </td>
-                      <td>{task.principal === null ? <span class="none">nobody</span> : <Said text={task.principal} />}</td>
-                      <td>{task.expires === null ? <span class="none">never</span> : <Time at={task.expires} />}</td>
-                    </Row>
-                  ))}
-                </tbody>
-              </table>
-            </div>
-          )
+      <Paged
+        of={tasks}
+        noun="task"
+        empty={
+          <Empty title={filter.get("live") === "true" ? "No task is live." : "No task is over."}>
+            {agent === null ? "A host gives an agent one with POST /tasks." : <a href="/tasks">Show every agent's</a>}
+          </Empty>
         }
-      </Loaded>
+      >
+        {(items) => (
+          <div class="scroll">
+            <table class="rows fixed" aria-rowcount={tasks.hasMore ? -1 : items.length}>
+              <caption class="aside">Tasks, by id</caption>
+              <Heads of={[["Task", "name"], ["Agent", "name"], ["Purpose", "name"], "About", ["For", "name"], ["Expires", "at"]]} />
+              <Windowed of={items} keyOf={({ id }) => id} usual={32} tag="tbody">
+                {(task, i) => (
+                  <Row key={task.id} to={taskPath(task.id)} line={`remit tasks show ${quoted(task.id)}`} agent={task.agent} number={i + 1}>
+                    <td>
+                      <a href={taskPath(task.id)}>
+                        <Said text={task.id} max={60} />
+                      </a>
+                    </td>
+                    <td>
+                      <Said text={task.agent} max={60} />
+                    </td>
+                    <td>
+                      <Said text={task.purpose} />
+                    </td>
+                    <td class="wide">
+                      <Subjects of={task.subjects} />
+                    </td>
+                    <td>{task.principal === null ? <span class="none">nobody</span> : <Said text={task.principal} />}</td>
+                    <td>{task.expires === null ? <span class="none">never</span> : <Time at={task.expires} />}</td>
+                  </Row>
+                )}
+              </Windowed>
+            </table>
+          </div>
+        )}
+      </Paged>
       <Line
         text={`remit tasks list --live ${filter.get("live") === "true" ? "yes" : "no"}${agent === null ? "" : ` --agent ${quoted(agent)}`}`}
       />
@@ -123,11 +101,10 @@ const IDLE_MS = 30_000;
 export function TaskScreen({ id }: { id: string }): JSX.Element {
   const audits = useScope("remit:audit");
   const task = useResource<TaskFactAnswer>(`/tasks/${encodeURIComponent(id)}`);
-  const records = usePages(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest` : null, stepOf);
+  const records = usePages(audits ? `/decisions?task=${encodeURIComponent(id)}&order=oldest` : null, stepOf, "last");
   useRefresh([task, records], { on: ["pulse", "change"], query: new URLSearchParams({ task: id }).toString() });
   if (task.data === null && records.items === null)
     return task.error === null ? <Loading /> : <FailedScreen title="Task" id={id} list="/tasks" error={task.error} />;
-  const items = records.items ?? [];
   const { data } = task;
   return (
     <>
@@ -184,26 +161,23 @@ export function TaskScreen({ id }: { id: string }): JSX.Element {
         </div>
       </header>
       <h2>What was done on it</h2>
-      <Failed error={records.error} />
-      {records.items === null && audits && records.error === null ? (
-        <Loading />
-      ) : items.length === 0 ? (
-        <Empty title={audits ? "Nothing has been asked for on this task yet." : "You may not see records."}>
-          {audits ? null : "That needs remit:audit."}
-        </Empty>
+      {audits ? (
+        <Paged
+          of={records}
+          noun="action"
+          more="Later"
+          empty={<Empty title="Nothing has been asked for on this task yet." />}
+          beside={<a href={`/records?task=${encodeURIComponent(id)}`}>All of them, the newest first</a>}
+        >
+          {(items) => (
+            <Windowed of={items} keyOf={({ row }) => row.seq} usual={34} tag="ol" class="timeline">
+              {(step, i) => <Step key={step.row.seq} step={step} before={items[i - 1] ?? null} />}
+            </Windowed>
+          )}
+        </Paged>
       ) : (
-        <Windowed of={items} keyOf={({ row }) => row.seq} usual={34} tag="ol" class="timeline">
-          {(step, i) => <Step key={step.row.seq} step={step} before={items[i - 1] ?? null} />}
-        </Windowed>
+        <Empty title="You may not see records.">That needs remit:audit.</Empty>
       )}
-      {records.hasMore ? (
-        <p class="note">
-          <button type="button" onClick={records.readOn} data-older>
-            Later
-          </button>{" "}
-          {counted(items.length, "action")} so far · <a href={`/records?task=${encodeURIComponent(id)}`}>All of them, the newest first</a>
-        </p>
-      ) : null}
       <Line text={`remit audit timeline --task ${quoted(id)}`} />
     </>
   );

@@ -19,7 +19,7 @@ import {
   recordPath,
   spanText,
 } from "../parts.js";
-import { Row } from "../rows.js";
+import { Heads, Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
 /** A button does nothing for so long after what it is about has appeared: nobody meant it yet. */
@@ -97,15 +97,7 @@ export function Waiting(): JSX.Element {
           <h2>What became of the latest</h2>
           <table class="rows">
             <caption class="aside">Actions that no longer wait</caption>
-            <thead>
-              <tr>
-                <th scope="col">State</th>
-                <th scope="col">Agent</th>
-                <th scope="col">Action</th>
-                <th scope="col">By</th>
-                <th scope="col">Decision</th>
-              </tr>
-            </thead>
+            <Heads of={["State", "Agent", "Action", "By", "Decision"]} />
             <tbody>
               {past.map((item) => (
                 <Row
