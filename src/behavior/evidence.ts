@@ -10,7 +10,7 @@
  * A session that goes on can only get odder, and its bet only better: the odds of a moment are never more than those that it ends with.
  */
 import { count, octaves, total } from "./histogram.js";
-import { BINS, DAYS, ENDED, ODDS, SESSIONS, TEST_BINS, type Slab } from "./slab.js";
+import { BINS, DAYS, ENDED, ODDS, SESSION, SESSIONS, TEST_BINS, type Slab } from "./slab.js";
 import { CHANNEL, TESTS, type SeenAction } from "./seen.js";
 
 /**
@@ -75,7 +75,7 @@ const LEVEL_UP_TO = Float64Array.from({ length: TESTS * (LEVELS - 1) }, (_, i) =
 });
 
 /** Words of a session: the types it has touched, what is known of it, odds that began after it. */
-const [TOUCHED, KNOWN, AFTER] = [5, 8, 9];
+const { touched: TOUCHED, known: KNOWN, after: AFTER } = SESSION;
 /** Parts of the second: for each test four bits of its bin and two of its level; then the run, in quarters of a bit; and the tally of labels. */
 const [BIN_BITS, LEVEL_BITS, TEST_BITS, RUN_AT, RUN_SCALE, RUN_MAX, TALLY_AT] = [4, 2, 6, 18, 4, 255, 26];
 

@@ -173,11 +173,11 @@ function raise(slab: Slab, type: number, channel: number, level: number): boolea
   let slot = find(slab, S.ODD_TYPES, type);
   if (slot < 0) {
     if (find(slab, S.ODD_TYPES, 0) < 0) return false;
-    slot = takeSlot(slab, S.ODD_TYPES, type, 1, "u");
+    slot = takeSlot(slab, S.ODD_TYPES, type, S.ODD_TYPE.levels, "u");
   }
-  const levels = u[slot + 1] ?? 0;
+  const levels = u[slot + S.ODD_TYPE.levels] ?? 0;
   if (level <= levelOf(levels, channel)) return false;
-  u[slot + 1] = (levels & ~(3 << (2 * channel))) | (level << (2 * channel));
+  u[slot + S.ODD_TYPE.levels] = (levels & ~(3 << (2 * channel))) | (level << (2 * channel));
   return true;
 }
 
@@ -188,7 +188,7 @@ const isOdd = ({ u }: Slab): boolean => u[S.ODD_TYPES.keys] !== 0;
 /** @returns level of a type and channel on the agent's day */
 function levelIn(slab: Slab, type: number, channel: number): number {
   const slot = find(slab, S.ODD_TYPES, type);
-  return slot < 0 ? 0 : levelOf(slab.u[slot + 1] ?? 0, channel);
+  return slot < 0 ? 0 : levelOf(slab.u[slot + S.ODD_TYPE.levels] ?? 0, channel);
 }
 
 /** Two bits of a word of levels. */
@@ -270,22 +270,23 @@ function learnDay(peers: Slab, own: Slab): void {
     const type = own.u[keys + k] ?? 0;
     if (type === 0) break;
     let slot = find(peers, S.TYPE_DAYS, type);
-    if (slot < 0) slot = takeSlot(peers, S.TYPE_DAYS, type, 1, "f");
-    f[slot + 1] = (f[slot + 1] ?? 0) + 1;
+    if (slot < 0) slot = takeSlot(peers, S.TYPE_DAYS, type, S.TYPE_DAY.days, "f");
+    f[slot + S.TYPE_DAY.days] = (f[slot + S.TYPE_DAY.days] ?? 0) + 1;
     for (let channel = 0; channel < CHANNELS; channel++) {
-      const level = levelOf(own.u[at + k + 1] ?? 0, channel);
-      for (let i = 0; i < level; i++) f[slot + 2 + channel * LEVELS_MAX + i] = (f[slot + 2 + channel * LEVELS_MAX + i] ?? 0) + 1;
+      const level = levelOf(own.u[at + k + S.ODD_TYPE.levels] ?? 0, channel);
+      for (let i = 0; i < level; i++)
+        f[slot + S.TYPE_DAY.levels + channel * LEVELS_MAX + i] = (f[slot + S.TYPE_DAY.levels + channel * LEVELS_MAX + i] ?? 0) + 1;
     }
   }
   if ((f[S.AGENT_DAYS] ?? 0) < DAYS_MAX) return;
   halve(peers, S.AGENT_DAYS, 1);
-  halve(peers, S.TYPE_DAYS.at + 1, S.TYPE_DAYS.slots * S.TYPE_DAYS.width);
+  halve(peers, S.TYPE_DAYS.at + S.TYPE_DAY.days, S.TYPE_DAYS.slots * S.TYPE_DAYS.width);
 }
 
 /** Returns the share of agent-days on which a channel had a level or more with a type. */
 function learnedShare(peers: Slab, type: number, channel: number, level: number): number {
   const slot = find(peers, S.TYPE_DAYS, type);
-  const days = slot < 0 ? 0 : (peers.f[slot + 1 + channel * LEVELS_MAX + level] ?? 0);
+  const days = slot < 0 ? 0 : (peers.f[slot + S.TYPE_DAY.levels + channel * LEVELS_MAX + level - 1] ?? 0);
   return (days + ASSUMED_DAYS * (ASSUMED[level - 1] ?? 0)) / ((peers.f[S.AGENT_DAYS] ?? 0) + ASSUMED_DAYS);
 }
 

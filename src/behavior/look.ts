@@ -9,17 +9,24 @@ import { CHANNEL, START, type SeenAction } from "./seen.js";
 import {
   ACTS,
   DAYS,
+  DENIAL,
   DENIED,
   DENIES,
+  KEY,
   KEYS,
   LAST,
   NOVEL,
+  RESOURCE,
   RESOURCES,
+  SESSION,
   SESSIONS,
   SESSIONS_BEGUN,
+  SOURCE,
   SOURCES,
   SOURCES_NEW,
+  TAKER,
   TASKED,
+  TYPE,
   TYPES,
   takersOf,
   type Slab,
@@ -82,7 +89,7 @@ function begin(act: Act, own: Slab, peers: Slab, seen: SeenAction): void {
   seen.needed = seen.task && act.relation === "task";
   seen.acts = own.f[ACTS] ?? 0;
   seen.keySlot = find(own, KEYS, seen.key);
-  seen.times = seen.keySlot < 0 ? 0 : (own.f[seen.keySlot + 1] ?? 0);
+  seen.times = seen.keySlot < 0 ? 0 : (own.f[seen.keySlot + KEY.acts] ?? 0);
   seen.typeSlot = find(own, TYPES, seen.type);
   seen.peerSlot = find(peers, KEYS, seen.key);
   beginSession(own, seen);
@@ -100,12 +107,12 @@ function beginSession(own: Slab, seen: SeenAction): void {
   seen.run = seen.subjects = 0;
   if (seen.session === 0) return;
   const i = find(own, SESSIONS, seen.session);
-  if (i < 0 || seen.now - (u[i + 1] ?? 0) > SESSION_GAP_S) return;
+  if (i < 0 || seen.now - (u[i + SESSION.last] ?? 0) > SESSION_GAP_S) return;
   seen.sessionSlot = i;
-  seen.before = u[i + 2] ?? START;
-  seen.before2 = u[i + 3] ?? START;
-  seen.run = f[i + 4] ?? 0;
-  seen.subjects = (u[i + 5] ?? 0) & SUBJECTS_MAX;
+  seen.before = u[i + SESSION.before] ?? START;
+  seen.before2 = u[i + SESSION.before2] ?? START;
+  seen.run = f[i + SESSION.run] ?? 0;
+  seen.subjects = (u[i + SESSION.touched] ?? 0) & SUBJECTS_MAX;
 }
 
 /** Share of all it does that is no more usual than this; for a kind of act that is new, how often it does new ones. */
@@ -114,15 +121,15 @@ function what(own: Slab, peers: Slab, seen: SeenAction): void {
   const { times, acts, peerSlot } = seen;
   const novelty = ((f[NOVEL] ?? 0) + 2) / (acts + PEERS_WEIGH);
   // What was done on three days is a habit, and before it is on probation: it is as rare as new things are.
-  const habit = seen.keySlot >= 0 && (daysOf(u[seen.keySlot + 2] ?? 0) >= HABIT_DAYS || (f[DAYS] ?? 0) <= HABIT_DAYS);
+  const habit = seen.keySlot >= 0 && (daysOf(u[seen.keySlot + KEY.days] ?? 0) >= HABIT_DAYS || (f[DAYS] ?? 0) <= HABIT_DAYS);
   let rarer = 0;
   if (habit) {
     for (let i = KEYS.at; i < KEYS.at + KEYS.slots * KEYS.width; i += KEYS.width) {
-      const n = f[i + 1] ?? 0;
+      const n = f[i + KEY.acts] ?? 0;
       if (n <= times) rarer += n;
     }
   }
-  const share = peerSlot < 0 ? 0 : (peers.f[peerSlot + 1] ?? 0) / Math.max(1, peers.f[ACTS] ?? 0);
+  const share = peerSlot < 0 ? 0 : (peers.f[peerSlot + KEY.acts] ?? 0) / Math.max(1, peers.f[ACTS] ?? 0);
   const tail = (rarer + PEERS_WEIGH * Math.min(1, 5 * share)) / (acts + PEERS_WEIGH) + novelty;
   seen.decades[CHANNEL.what] = Math.max(0, -Math.log10(tail));
   // A habit is rare at most, and a new verb on a type it works with is less than a type it never touched.
@@ -137,8 +144,8 @@ function takers({ u }: Slab, seen: SeenAction): void {
   if (seen.peerSlot < 0) return;
   const i = takersOf(seen.peerSlot);
   const others = ~seen.bit;
-  const today = (u[i + 3] ?? 0) === seen.day ? (u[i + 1] ?? 0) | (u[i + 2] ?? 0) : 0;
-  const yesterday = (u[i + 3] ?? 0) === seen.day - 1 ? (u[i + 1] ?? 0) : 0;
+  const today = (u[i + TAKER.day] ?? 0) === seen.day ? (u[i + TAKER.today] ?? 0) | (u[i + TAKER.yesterday] ?? 0) : 0;
+  const yesterday = (u[i + TAKER.day] ?? 0) === seen.day - 1 ? (u[i + TAKER.today] ?? 0) : 0;
   const lately = (today | yesterday) & others;
   seen.peersDoing = ones((u[i] ?? 0) & others);
   const began = ones(lately);
@@ -161,14 +168,14 @@ function resource({ f, u }: Slab, seen: SeenAction): void {
   const set = RESOURCES.at + (seen.resource % RESOURCES.sets) * RESOURCES.width;
   for (let i = set; i < set + RESOURCES.width; i += 2) {
     if (u[i] !== seen.resource) continue;
-    const word = u[i + 1] ?? 0;
+    const word = u[i + RESOURCE.used] ?? 0;
     seen.resourceSlot = i;
     seen.known = (word & 3) === HABIT_DAYS;
     seen.fresh = seen.now - EPOCH_S - (word >>> 2) > FRESH_AFTER_S;
   }
   if (seen.typeSlot < 0) return;
-  const n = f[seen.typeSlot + 14] ?? 0;
-  const known = f[seen.typeSlot + 4] ?? 0;
+  const n = f[seen.typeSlot + TYPE.met] ?? 0;
+  const known = f[seen.typeSlot + TYPE.known] ?? 0;
   seen.returning = known / Math.max(1, n);
   if (!seen.known) seen.decades[CHANNEL.resource] = Math.max(0, -Math.log10((n - known + 1) / (n + 2)));
 }
@@ -181,12 +188,12 @@ function source(own: Slab, seen: SeenAction): void {
   if (seen.source === 0) return;
   const i = find(own, SOURCES, seen.source);
   seen.sourceSlot = i;
-  if (i >= 0 && daysOf(u[i + 4] ?? 0) >= HABIT_DAYS) return;
+  if (i >= 0 && daysOf(u[i + SOURCE.days] ?? 0) >= HABIT_DAYS) return;
   const isNew = Math.min(1, ((f[SOURCES_NEW] ?? 0) + 2) / ((f[SESSIONS_BEGUN] ?? 0) + 10));
   let decades = -Math.log10(isNew);
   if (i >= 0) {
-    seen.meanwhile = faded(f[i + 5] ?? 0, seen.now - (u[i + 6] ?? 0), MEANWHILE_HALF_S);
-    decades += Math.min(3, 1.5 * seen.meanwhile) - Math.log10(1 + (f[i + 1] ?? 0) / 4);
+    seen.meanwhile = faded(f[i + SOURCE.meanwhile] ?? 0, seen.now - (u[i + SOURCE.meanwhileAt] ?? 0), MEANWHILE_HALF_S);
+    decades += Math.min(3, 1.5 * seen.meanwhile) - Math.log10(1 + (f[i + SOURCE.sessions] ?? 0) / 4);
   }
   seen.decades[CHANNEL.source] = Math.max(0, decades);
 }
@@ -195,7 +202,7 @@ function source(own: Slab, seen: SeenAction): void {
 function denies({ f, u }: Slab, seen: SeenAction): void {
   let kinds = 0;
   for (let i = DENIES.at; i < DENIES.at + DENIES.slots * DENIES.width; i += DENIES.width)
-    if (u[i + 1] !== 0 && seen.now - (u[i + 1] ?? 0) <= DENIED_WITHIN_S) kinds++;
+    if (u[i + DENIAL.when] !== 0 && seen.now - (u[i + DENIAL.when] ?? 0) <= DENIED_WITHIN_S) kinds++;
   seen.denied = kinds;
   const usual = 0.3 + (30 * (f[DENIED] ?? 0)) / (seen.acts + 100);
   if (kinds > usual) seen.decades[CHANNEL.denies] = poisson(kinds, usual);
@@ -205,10 +212,10 @@ function denies({ f, u }: Slab, seen: SeenAction): void {
 function ticket({ f }: Slab, seen: SeenAction): void {
   seen.tasked = 0;
   if (seen.task && !seen.other) return;
-  const typed = seen.typeSlot >= 0 && (f[seen.typeSlot + 1] ?? 0) > 30;
-  const n = typed ? (f[seen.typeSlot + 1] ?? 0) : seen.acts;
-  const other = typed ? (f[seen.typeSlot + 3] ?? 0) : 0;
-  const usual = seen.task ? n - other : typed ? (f[seen.typeSlot + 2] ?? 0) : (f[TASKED] ?? 0);
+  const typed = seen.typeSlot >= 0 && (f[seen.typeSlot + TYPE.acts] ?? 0) > 30;
+  const n = typed ? (f[seen.typeSlot + TYPE.acts] ?? 0) : seen.acts;
+  const other = typed ? (f[seen.typeSlot + TYPE.other] ?? 0) : 0;
+  const usual = seen.task ? n - other : typed ? (f[seen.typeSlot + TYPE.tasked] ?? 0) : (f[TASKED] ?? 0);
   seen.tasked = usual / Math.max(1, n);
   seen.decades[CHANNEL.ticket] = Math.max(0, -Math.log10((n - usual + 1) / (n + 2)));
 }

@@ -17,7 +17,9 @@ import {
   LAST,
   RATE,
   RATE_BINS,
+  SESSION,
   SUBJECT_BINS,
+  TYPE,
   TYPES,
   TYPE_FAN_BINS,
   TYPE_RATE_BINS,
@@ -103,7 +105,7 @@ export function rate(own: Slab, peers: Slab, seen: SeenAction): void {
   let typedMost = 0;
   let bins = ALL_RATE_BINS;
   if (seen.typeSlot >= 0) {
-    seen.typeRate = faded(f[seen.typeSlot + 5] ?? 0, seen.now - (u[seen.typeSlot + 6] ?? 0), TYPE_RATE_HALF_S) + 1;
+    seen.typeRate = faded(f[seen.typeSlot + TYPE.rate] ?? 0, seen.now - (u[seen.typeSlot + TYPE.rateAt] ?? 0), TYPE_RATE_HALF_S) + 1;
     bins = binsOf(own, TYPE_RATE_BINS, ALL_RATE_BINS, seen.typeSlot);
     const others = bins === ALL_RATE_BINS ? peers : own;
     typed = rarity(own, bins, others, ALL_RATE_BINS, PEERS_WEIGH, octaves(seen.typeRate));
@@ -125,7 +127,7 @@ export function fanOut(own: Slab, peers: Slab, seen: SeenAction): void {
   let typedMost = 0;
   let bins = ALL_FAN_BINS;
   if (seen.typeSlot >= 0) {
-    const before = faded(f[seen.typeSlot + 7] ?? 0, seen.now - (u[seen.typeSlot + 8] ?? 0), FAN_HALF_S);
+    const before = faded(f[seen.typeSlot + TYPE.fan] ?? 0, seen.now - (u[seen.typeSlot + TYPE.fanAt] ?? 0), FAN_HALF_S);
     seen.fan = before + (seen.fresh ? 1 : 0);
     bins = binsOf(own, TYPE_FAN_BINS, ALL_FAN_BINS, seen.typeSlot);
     const others = bins === ALL_FAN_BINS ? peers : own;
@@ -136,7 +138,7 @@ export function fanOut(own: Slab, peers: Slab, seen: SeenAction): void {
   let sessionMost = 0;
   if (seen.session !== 0) {
     const bit = seen.resource & 63;
-    const set = seen.sessionSlot < 0 ? 0 : (u[seen.sessionSlot + 6 + (bit >>> 5)] ?? 0);
+    const set = seen.sessionSlot < 0 ? 0 : (u[seen.sessionSlot + SESSION.used + (bit >>> 5)] ?? 0);
     seen.newSubject = (set & (1 << (bit & 31))) === 0;
     if (seen.newSubject) {
       const subjects = seen.subjects + 1;
@@ -156,11 +158,11 @@ export function longRun({ f, u }: Slab, seen: SeenAction): void {
   const i = seen.typeSlot;
   seen.long = seen.norm = seen.beyond = 0;
   if (i < 0 || seen.resource === 0) return;
-  seen.norm = f[i + 10] ?? 0;
+  seen.norm = f[i + TYPE.norm] ?? 0;
   if (seen.norm < LONG_FROM) return;
-  const gap = seen.now - (u[i + 8] ?? 0);
+  const gap = seen.now - (u[i + TYPE.fanAt] ?? 0);
   const more = seen.fresh ? 1 : 0;
-  seen.long = faded(f[i + 9] ?? 0, gap, LONG_HALF_S) + more;
+  seen.long = faded(f[i + TYPE.long] ?? 0, gap, LONG_HALF_S) + more;
   seen.beyond = beyond(f, i, gap) + more;
   const ratio = seen.long / seen.norm;
   // A session's resources come together: four count as one event.
@@ -177,9 +179,9 @@ export function aDay(norm: number): number {
 
 /** Returns the resources used beyond the baseline and its allowance, after a number of seconds without. */
 export function beyond(f: Float32Array, typeSlot: number, seconds: number): number {
-  const norm = f[typeSlot + 10] ?? 0;
+  const norm = f[typeSlot + TYPE.norm] ?? 0;
   if (norm < LONG_FROM) return 0;
-  return Math.max(0, (f[typeSlot + 13] ?? 0) - (BEYOND_FREE * aDay(norm) * Math.max(0, seconds)) / 86_400);
+  return Math.max(0, (f[typeSlot + TYPE.beyond] ?? 0) - (BEYOND_FREE * aDay(norm) * Math.max(0, seconds)) / 86_400);
 }
 
 /** The type's own counts, where there are enough of them; else those of all types. */

@@ -58,13 +58,13 @@ function took({ u }: Slab, seen: SeenAction): void {
   const i = S.takersOf(seen.peerSlot);
   const ever = u[i] ?? 0;
   if ((ever & seen.bit) !== 0) return;
-  if (u[i + 3] !== seen.day) {
-    u[i + 2] = u[i + 3] === seen.day - 1 ? (u[i + 1] ?? 0) : 0;
-    u[i + 1] = 0;
-    u[i + 3] = seen.day;
+  if (u[i + S.TAKER.day] !== seen.day) {
+    u[i + S.TAKER.yesterday] = u[i + S.TAKER.day] === seen.day - 1 ? (u[i + S.TAKER.today] ?? 0) : 0;
+    u[i + S.TAKER.today] = 0;
+    u[i + S.TAKER.day] = seen.day;
   }
   u[i] = (ever | seen.bit) >>> 0;
-  u[i + 1] = ((u[i + 1] ?? 0) | seen.bit) >>> 0;
+  u[i + S.TAKER.today] = ((u[i + S.TAKER.today] ?? 0) | seen.bit) >>> 0;
 }
 
 /** Returns both slabs as a snapshot stores them. */

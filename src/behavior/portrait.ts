@@ -51,21 +51,21 @@ export function portraitOf(state: AgentMemory, names: ReadonlyMap<number, string
   const sum = Math.max(1, f[S.HOURS_SUM] ?? 0);
   const habits: Portrait["habits"] = slots(S.KEYS, u).map((i) => {
     const [verb = UNNAMED, type = UNNAMED] = (names.get(u[S.keyAt(S.KEYS, i)] ?? 0) ?? "").split("\t").filter((name) => name !== "");
-    const isNew = (u[i + 3] ?? 0) > Math.floor(last / 86_400) - 7;
-    return { verb, type, acts: Math.round(f[i + 1] ?? 0), days: daysOf(u[i + 2] ?? 0), is_new: isNew };
+    const isNew = (u[i + S.KEY.first] ?? 0) > Math.floor(last / 86_400) - 7;
+    return { verb, type, acts: Math.round(f[i + S.KEY.acts] ?? 0), days: daysOf(u[i + S.KEY.days] ?? 0), is_new: isNew };
   });
   const types = slots(S.TYPES, u)
-    .filter((i) => (f[i + 1] ?? 0) >= OF_TYPE_FROM)
+    .filter((i) => (f[i + S.TYPE.acts] ?? 0) >= OF_TYPE_FROM)
     .map((i): UsualOfType => {
       const bins = ((i - S.TYPES.at) / S.TYPES.width) * S.BINS;
-      const n = Math.max(1, f[i + 1] ?? 0);
+      const n = Math.max(1, f[i + S.TYPE.acts] ?? 0);
       return {
         type: names.get(u[S.keyAt(S.TYPES, i)] ?? 0) ?? UNNAMED,
         acts_in_5_min: upTo(usual(slab, S.TYPE_RATE_BINS + bins, 0.001)),
         distinct_in_10_min: total(slab, S.TYPE_FAN_BINS + bins) === 0 ? 0 : upTo(usual(slab, S.TYPE_FAN_BINS + bins, 0.001)),
-        distinct_in_a_week: (f[i + 10] ?? 0) === 0 ? null : Math.round(7 * aDay(f[i + 10] ?? 0)),
-        with_task: share(f[i + 2] ?? 0, n),
-        on_known: share(f[i + 4] ?? 0, n),
+        distinct_in_a_week: (f[i + S.TYPE.norm] ?? 0) === 0 ? null : Math.round(7 * aDay(f[i + S.TYPE.norm] ?? 0)),
+        with_task: share(f[i + S.TYPE.tasked] ?? 0, n),
+        on_known: share(f[i + S.TYPE.known] ?? 0, n),
       };
     });
   return {

@@ -29,6 +29,9 @@ export interface SlabTable {
   readonly width: number;
 }
 
+/** Offsets of a slot's words from the slot's index, by name. */
+export type SlotWords<Name extends string> = Readonly<Record<Name, number>>;
+
 let bytes = 0;
 
 /** @returns index of the first of so many elements of this size, in the view of that size */
@@ -38,9 +41,19 @@ function place(count: number, size: 1 | 2 | 4): number {
   return at;
 }
 
-function table(slots: number, width: number): SlabTable {
+/**
+ * @param words how many words a slot has under each name, in order
+ * @returns the table, and where each name's words begin in a slot: apart, so that all tables are of one shape for the engine
+ */
+function table<Name extends string>(slots: number, words: Readonly<Record<Name, number>>): [SlabTable, SlotWords<Name>] {
+  const offsets = {} as Record<Name, number>;
+  let width = 0;
+  for (const name of Object.keys(words) as Name[]) {
+    offsets[name] = width + 1;
+    width += words[name];
+  }
   const keys = place(slots, 4);
-  return { keys, at: place(slots * width, 4) - 1, slots, width };
+  return [{ keys, at: place(slots * width, 4) - 1, slots, width }, offsets];
 }
 
 /** Returns the index of a slot's key. */
@@ -79,21 +92,26 @@ export const STRETCH = next();
 /** When the latest checkpoint was taken. */
 export const CHECKED = next();
 
-/** (verb, type): key, acts, days << 16 | last day, first day. */
-export const KEYS = table(64, 3);
+/** (verb, type): acts, days << 16 | last day, first day. */
+export const [KEYS, KEY] = table(64, { acts: 1, days: 1, first: 1 });
 /**
- * Type: key, acts, of them with a task, about another's subject, on a resource it knows; acts of the last minutes, when; resources of the
+ * Type: acts, of them with a task, about another's subject, on a resource it knows; acts of the last minutes, when; resources of the
  * last minutes, when; resources of the last days, their baseline, as of which day; the largest bins while flagged (rate << 8 | fan-out);
  * resources beyond the baseline since it was last kept to; acts on resources it knew or met for the first time. Until there is a baseline,
  * its day is that on which the type was first met.
  */
-export const TYPES = table(16, 14);
-/** Source: key, sessions, first, last, days << 16 | last day, sessions of established ones meanwhile, as of when. */
-export const SOURCES = table(8, 6);
+export const [TYPES, TYPE] = table(16, {
+  ...{ acts: 1, tasked: 1, other: 1, known: 1 },
+  ...{ rate: 1, rateAt: 1, fan: 1, fanAt: 1 },
+  ...{ long: 1, norm: 1, normDay: 1, held: 1, beyond: 1, met: 1 },
+});
+/** Source: sessions, first, last, days << 16 | last day, sessions of established ones meanwhile, as of when. */
+export const [SOURCES, SOURCE] = table(8, { sessions: 1, first: 1, last: 1, days: 1, meanwhile: 1, meanwhileAt: 1 });
 /** Acts by hour of the local day. */
 export const HOURS = place(24, 4);
 /** Four to a set: resource, seconds << 2 | days it was used on, up to three. The last of a set is for what may not teach. */
 export const RESOURCES = { at: place(192 * 2, 4), sets: 48, width: 8 };
+export const RESOURCE: SlotWords<"used"> = { used: 1 };
 /** Here end habits and begins what passes: a checkpoint holds what is before. */
 export const PASSING = place(0, 4);
 
@@ -123,12 +141,12 @@ export const ENDED = next();
 export const HOURS_DAY = place(24, 2);
 export const HOURS_GAIN = place(24, 2);
 /**
- * Session: key, last, step before, the one before that, run of odd steps, resources (up to 255) and above them a set of its types, two
+ * Session: last, step before, the one before that, run of odd steps, resources (up to 255) and above them a set of its types, two
  * words of a set of resources; what the sequential tests know of it (see `evidence.ts`), and the part of each test's odds that began after it.
  */
-export const SESSIONS = table(11, 11);
-/** Denied (verb, type): key, when. */
-export const DENIES = table(12, 1);
+export const [SESSIONS, SESSION] = table(11, { last: 1, before: 1, before2: 1, run: 1, touched: 1, used: 2, known: 1, after: 3 });
+/** Denied (verb, type): when. */
+export const [DENIES, DENIAL] = table(12, { when: 1 });
 
 word = place(4, 4);
 /**
@@ -139,8 +157,8 @@ export const GROUP_DAY = next();
 export const GROUP_PURPOSE = next();
 export const GROUP_OWNER = next();
 export const ODD_SOURCE = next();
-/** Types that it was odd with on that day, the first of them: key, the highest level of each channel, two bits each. */
-export const ODD_TYPES = table(3, 1);
+/** Types that it was odd with on that day, the first of them: the highest level of each channel, two bits each. */
+export const [ODD_TYPES, ODD_TYPE] = table(3, { levels: 1 });
 
 export const BINS = 16;
 const histogram = (): number => place(BINS, 2);
@@ -165,14 +183,15 @@ export const GRAMS = { at: place(4096, 1), row: 2048 };
 /** An agent's slab ends here; a purpose's has, beside each key, sets of agents: that ever did it, that began to on a day, on the day before; that day. */
 export const AGENT_BYTES = Math.ceil(bytes / 8) * 8;
 const TAKERS = place(KEYS.slots * 4, 4);
+export const TAKER: SlotWords<"today" | "yesterday" | "day"> = { today: 1, yesterday: 2, day: 3 };
 /** Returns the index of the first of a key's sets of agents. */
 export function takersOf(keySlot: number): number {
   return TAKERS + (4 * (keySlot - KEYS.at)) / KEYS.width;
 }
 
-/** A purpose's days of agents; and types that agents were odd with: key, on how many of these days, on how many each channel had each level or more. */
+/** A purpose's days of agents; and types that agents were odd with: on how many of these days, on how many each channel had each level or more. */
 export const AGENT_DAYS = place(1, 4);
-export const TYPE_DAYS = table(8, 1 + BEHAVIOR_CHANNELS.length * LEVELS_MAX);
+export const [TYPE_DAYS, TYPE_DAY] = table(8, { days: 1, levels: BEHAVIOR_CHANNELS.length * LEVELS_MAX });
 
 /** People's verdicts on findings about behaviour in the purpose, and the score by which they move its thresholds. */
 export const JUDGED_EXPECTED = place(1, 4);

@@ -72,16 +72,16 @@ function fadeHabits(own: Slab): void {
   halve(own, S.HOURS_SUM, 1);
   halve(own, S.ENDED, 1);
   for (let i = S.HOURS_GAIN; i < S.HOURS_GAIN + 24; i++) own.h[i] = (own.h[i] ?? 0) >>> 1;
-  for (let i = S.KEYS.at; i < S.KEYS.at + S.KEYS.slots * S.KEYS.width; i += S.KEYS.width) halve(own, i + 1, 1);
+  for (let i = S.KEYS.at; i < S.KEYS.at + S.KEYS.slots * S.KEYS.width; i += S.KEYS.width) halve(own, i + S.KEY.acts, 1);
 }
 
 function denied(own: Slab, seen: SeenAction): void {
   let i = find(own, S.DENIES, seen.key);
-  const isKnown = i >= 0 && seen.now - (own.u[i + 1] ?? 0) <= DENIED_WITHIN_S;
-  if (i < 0) i = takeSlot(own, S.DENIES, seen.key, 1, "u");
+  const isKnown = i >= 0 && seen.now - (own.u[i + S.DENIAL.when] ?? 0) <= DENIED_WITHIN_S;
+  if (i < 0) i = takeSlot(own, S.DENIES, seen.key, S.DENIAL.when, "u");
   // A kind counts once a while: one that is denied over and over makes no room for others.
   if (!isKnown) own.f[S.DENIED] = (own.f[S.DENIED] ?? 0) + 1;
-  own.u[i + 1] = seen.now;
+  own.u[i + S.DENIAL.when] = seen.now;
 }
 
 function beginHour({ f, u, h }: Slab, seen: SeenAction): void {
@@ -104,23 +104,24 @@ function source(own: Slab, seen: SeenAction, teaches: boolean): void {
   let i = seen.sourceSlot;
   if (i < 0) {
     i = sourceSlotFor(own, seen.source);
-    u[i + 2] = seen.now;
+    u[i + S.SOURCE.first] = seen.now;
     if (teaches) f[S.SOURCES_NEW] = (f[S.SOURCES_NEW] ?? 0) + 1;
   }
-  u[i + 3] = seen.now;
+  u[i + S.SOURCE.last] = seen.now;
   if (!begins) return;
-  if (daysOf(u[i + 4] ?? 0) >= HABIT_DAYS) {
+  if (daysOf(u[i + S.SOURCE.days] ?? 0) >= HABIT_DAYS) {
     for (let k = S.SOURCES.at; k < S.SOURCES.at + S.SOURCES.slots * S.SOURCES.width; k += S.SOURCES.width) {
-      const came = u[k + 2] ?? 0;
-      if (k === i || came < (u[i + 2] ?? 0) + 2 * 86_400) continue;
-      f[k + 5] = faded(f[k + 5] ?? 0, seen.now - (u[k + 6] ?? 0), MEANWHILE_HALF_S) + 1;
-      u[k + 6] = seen.now;
+      const came = u[k + S.SOURCE.first] ?? 0;
+      if (k === i || came < (u[i + S.SOURCE.first] ?? 0) + 2 * 86_400) continue;
+      f[k + S.SOURCE.meanwhile] =
+        faded(f[k + S.SOURCE.meanwhile] ?? 0, seen.now - (u[k + S.SOURCE.meanwhileAt] ?? 0), MEANWHILE_HALF_S) + 1;
+      u[k + S.SOURCE.meanwhileAt] = seen.now;
     }
   }
   if (!teaches) return;
   f[S.SESSIONS_BEGUN] = (f[S.SESSIONS_BEGUN] ?? 0) + 1;
-  f[i + 1] = (f[i + 1] ?? 0) + 1;
-  u[i + 4] = withDay(u[i + 4] ?? 0, seen.day);
+  f[i + S.SOURCE.sessions] = (f[i + S.SOURCE.sessions] ?? 0) + 1;
+  u[i + S.SOURCE.days] = withDay(u[i + S.SOURCE.days] ?? 0, seen.day);
 }
 
 /** An empty one, or that of the source that was silent the longest; one that is established goes last. */
@@ -129,8 +130,8 @@ function sourceSlotFor({ u }: Slab, key: number): number {
   let slot = S.SOURCES.at;
   let least = Infinity;
   for (let i = slot; i < end; i += S.SOURCES.width) {
-    const isHabit = daysOf(u[i + 4] ?? 0) >= HABIT_DAYS;
-    const worth = u[S.keyAt(S.SOURCES, i)] === 0 ? -1 : (u[i + 3] ?? 0) + (isHabit ? 2 ** 32 : 0);
+    const isHabit = daysOf(u[i + S.SOURCE.days] ?? 0) >= HABIT_DAYS;
+    const worth = u[S.keyAt(S.SOURCES, i)] === 0 ? -1 : (u[i + S.SOURCE.last] ?? 0) + (isHabit ? 2 ** 32 : 0);
     if (worth >= least) continue;
     least = worth;
     slot = i;
@@ -151,27 +152,27 @@ function resource(own: Slab, seen: SeenAction, teaches: boolean): void {
     const [from, to] = teaches ? [set, set + S.RESOURCES.width - 2] : [set + S.RESOURCES.width - 2, set + S.RESOURCES.width];
     let least = Infinity;
     for (let k = from; k < to; k += 2) {
-      const word = u[k + 1] ?? 0;
+      const word = u[k + S.RESOURCE.used] ?? 0;
       const worth = u[k] === 0 ? -1 : (word >>> 2) + (word & 3) * 3 * 86_400;
       if (worth >= least) continue;
       least = worth;
       i = k;
     }
     u[i] = seen.resource;
-    u[i + 1] = 0;
+    u[i + S.RESOURCE.used] = 0;
   }
-  const word = u[i + 1] ?? 0;
+  const word = u[i + S.RESOURCE.used] ?? 0;
   const now = Math.max(0, seen.now - EPOCH_S);
   let days = word & 3;
   if (teaches && (days === 0 || Math.floor((word >>> 2) / 86_400) !== Math.floor(now / 86_400))) days = Math.min(HABIT_DAYS, days + 1);
   if (teaches && (!seen.guarded || (own.f[S.DAYS] ?? 0) <= HABIT_DAYS)) days = HABIT_DAYS;
-  u[i + 1] = ((now << 2) | days) >>> 0;
+  u[i + S.RESOURCE.used] = ((now << 2) | days) >>> 0;
 }
 
 function typeSlotOf(own: Slab, seen: SeenAction): number {
   if (seen.typeSlot >= 0) return seen.typeSlot;
-  const i = takeSlot(own, S.TYPES, seen.type, 1, "f");
-  own.u[i + 11] = seen.day;
+  const i = takeSlot(own, S.TYPES, seen.type, S.TYPE.acts, "f");
+  own.u[i + S.TYPE.normDay] = seen.day;
   for (const bins of [S.TYPE_RATE_BINS, S.TYPE_FAN_BINS]) own.h.fill(0, binsOf(bins, i), binsOf(bins, i) + S.BINS);
   return i;
 }
@@ -183,28 +184,28 @@ function binsOf(bins: number, typeSlot: number): number {
 /** Amount of this type in the last minutes, and in the last days. */
 function windows({ f, u }: Slab, seen: SeenAction, teaches: boolean): void {
   const i = seen.typeSlot;
-  seen.typeRate = faded(f[i + 5] ?? 0, seen.now - (u[i + 6] ?? 0), TYPE_RATE_HALF_S) + 1;
-  f[i + 5] = seen.typeRate;
-  u[i + 6] = seen.now;
+  seen.typeRate = faded(f[i + S.TYPE.rate] ?? 0, seen.now - (u[i + S.TYPE.rateAt] ?? 0), TYPE_RATE_HALF_S) + 1;
+  f[i + S.TYPE.rate] = seen.typeRate;
+  u[i + S.TYPE.rateAt] = seen.now;
   if (seen.resource === 0) return;
-  const gap = seen.now - (u[i + 8] ?? 0);
-  seen.fan = faded(f[i + 7] ?? 0, gap, FAN_HALF_S) + (seen.fresh ? 1 : 0);
-  f[i + 7] = seen.fan;
-  f[i + 9] = faded(f[i + 9] ?? 0, gap, LONG_HALF_S) + (seen.fresh ? 1 : 0);
-  u[i + 8] = seen.now;
-  f[i + 13] = beyond(f, i, gap) + (seen.fresh ? 1 : 0);
+  const gap = seen.now - (u[i + S.TYPE.fanAt] ?? 0);
+  seen.fan = faded(f[i + S.TYPE.fan] ?? 0, gap, FAN_HALF_S) + (seen.fresh ? 1 : 0);
+  f[i + S.TYPE.fan] = seen.fan;
+  f[i + S.TYPE.long] = faded(f[i + S.TYPE.long] ?? 0, gap, LONG_HALF_S) + (seen.fresh ? 1 : 0);
+  u[i + S.TYPE.fanAt] = seen.now;
+  f[i + S.TYPE.beyond] = beyond(f, i, gap) + (seen.fresh ? 1 : 0);
   follow(f, u, i, seen);
   if (teaches) return;
-  const held = u[i + 12] ?? 0;
-  u[i + 12] = (Math.max(held >>> 8, octaves(seen.typeRate)) << 8) | Math.max(held & 0xff, octaves(seen.fan));
+  const held = u[i + S.TYPE.held] ?? 0;
+  u[i + S.TYPE.held] = (Math.max(held >>> 8, octaves(seen.typeRate)) << 8) | Math.max(held & 0xff, octaves(seen.fan));
 }
 
 /** Moves the baseline over days once a day towards what was done, by little. The first week sets it. */
 function follow(f: Float32Array, u: Uint32Array, i: number, seen: SeenAction): void {
-  const [norm, long] = [f[i + 10] ?? 0, f[i + 9] ?? 0];
-  if (u[i + 11] === seen.day || (norm === 0 && seen.day - (u[i + 11] ?? 0) < FIRST_DAYS)) return;
-  u[i + 11] = seen.day;
-  f[i + 10] =
+  const [norm, long] = [f[i + S.TYPE.norm] ?? 0, f[i + S.TYPE.long] ?? 0];
+  if (u[i + S.TYPE.normDay] === seen.day || (norm === 0 && seen.day - (u[i + S.TYPE.normDay] ?? 0) < FIRST_DAYS)) return;
+  u[i + S.TYPE.normDay] = seen.day;
+  f[i + S.TYPE.norm] =
     norm === 0
       ? long / (1 - faded(1, FIRST_DAYS * 86_400, LONG_HALF_S))
       : Math.max(norm * (1 - NORM_STEP.down), Math.min(norm * (1 + NORM_STEP.up), long));
@@ -221,17 +222,17 @@ function session(own: Slab, seen: SeenAction): void {
     if (i < 0) i = endedSession(own, seen);
     else end(own, i, seen);
     u.fill(0, i + 1, i + 1 + S.SESSIONS.width);
-    u[i + 2] = u[i + 3] = START;
+    u[i + S.SESSION.before] = u[i + S.SESSION.before2] = START;
   }
   addEvidence(own, seen, i, begins);
-  u[i + 1] = seen.now;
-  u[i + 3] = u[i + 2] ?? START;
-  u[i + 2] = seen.key;
-  f[i + 4] = seen.run;
+  u[i + S.SESSION.last] = seen.now;
+  u[i + S.SESSION.before2] = u[i + S.SESSION.before] ?? START;
+  u[i + S.SESSION.before] = seen.key;
+  f[i + S.SESSION.run] = seen.run;
   if (!seen.newSubject) return;
-  if (seen.subjects < SUBJECTS_MAX) u[i + 5] = (u[i + 5] ?? 0) + 1;
+  if (seen.subjects < SUBJECTS_MAX) u[i + S.SESSION.touched] = (u[i + S.SESSION.touched] ?? 0) + 1;
   const bit = seen.resource & 63;
-  const word = i + 6 + (bit >>> 5);
+  const word = i + S.SESSION.used + (bit >>> 5);
   u[word] = ((u[word] ?? 0) | (1 << (bit & 31))) >>> 0;
 }
 
@@ -240,8 +241,8 @@ function endedSession(own: Slab, seen: SeenAction): number {
   const { u } = own;
   let i = S.SESSIONS.at;
   for (let k = i; k < S.SESSIONS.at + S.SESSIONS.slots * S.SESSIONS.width; k += S.SESSIONS.width)
-    if ((u[k + 1] ?? 0) < (u[i + 1] ?? 0)) i = k;
-  const subjects = (u[i + 5] ?? 0) & SUBJECTS_MAX;
+    if ((u[k + S.SESSION.last] ?? 0) < (u[i + S.SESSION.last] ?? 0)) i = k;
+  const subjects = (u[i + S.SESSION.touched] ?? 0) & SUBJECTS_MAX;
   const key = S.keyAt(S.SESSIONS, i);
   if (u[key] !== 0) end(own, i, seen);
   if (u[key] !== 0 && subjects > 0) countWithin(own, S.SUBJECT_BINS, octaves(subjects), seen);
@@ -277,15 +278,15 @@ function keyHabit(slab: Slab, seen: SeenAction, slot: number): void {
   const { f, u } = slab;
   let i = slot;
   if (i < 0) {
-    i = takeSlot(slab, S.KEYS, seen.key, 1, "f");
+    i = takeSlot(slab, S.KEYS, seen.key, S.KEY.acts, "f");
     f[S.NOVEL] = (f[S.NOVEL] ?? 0) + 1;
-    u[i + 3] = seen.day;
+    u[i + S.KEY.first] = seen.day;
     // Who took up what stood here is forgotten with it.
     if (slab.bytes.length === S.PURPOSE_BYTES) u.fill(0, S.takersOf(i), S.takersOf(i) + 4);
   }
-  f[i + 1] = (f[i + 1] ?? 0) + 1;
-  u[i + 2] = withDay(u[i + 2] ?? 0, seen.day);
-  if (!seen.guarded) u[i + 2] = ((HABIT_DAYS << 16) | (seen.day & 0xffff)) >>> 0;
+  f[i + S.KEY.acts] = (f[i + S.KEY.acts] ?? 0) + 1;
+  u[i + S.KEY.days] = withDay(u[i + S.KEY.days] ?? 0, seen.day);
+  if (!seen.guarded) u[i + S.KEY.days] = ((HABIT_DAYS << 16) | (seen.day & 0xffff)) >>> 0;
 }
 
 function hourHabit(slab: Slab, seen: SeenAction, isOwn: boolean): void {
@@ -303,17 +304,17 @@ function hourHabit(slab: Slab, seen: SeenAction, isOwn: boolean): void {
 function typeHabits(own: Slab, seen: SeenAction, trusts: boolean): void {
   const { f } = own;
   const i = seen.typeSlot;
-  f[i + 1] = (f[i + 1] ?? 0) + 1;
-  if (seen.task) f[i + 2] = (f[i + 2] ?? 0) + 1;
-  if (seen.other) f[i + 3] = (f[i + 3] ?? 0) + 1;
+  f[i + S.TYPE.acts] = (f[i + S.TYPE.acts] ?? 0) + 1;
+  if (seen.task) f[i + S.TYPE.tasked] = (f[i + S.TYPE.tasked] ?? 0) + 1;
+  if (seen.other) f[i + S.TYPE.other] = (f[i + S.TYPE.other] ?? 0) + 1;
   // What is met again before it is known says nothing of how often it goes back: it would talk itself into the ordinary.
-  if (seen.known) f[i + 4] = (f[i + 4] ?? 0) + 1;
-  if (seen.known || (trusts && seen.resourceSlot < 0)) f[i + 14] = (f[i + 14] ?? 0) + 1;
+  if (seen.known) f[i + S.TYPE.known] = (f[i + S.TYPE.known] ?? 0) + 1;
+  if (seen.known || (trusts && seen.resourceSlot < 0)) f[i + S.TYPE.met] = (f[i + S.TYPE.met] ?? 0) + 1;
   countWithin(own, binsOf(S.TYPE_RATE_BINS, i), octaves(seen.typeRate), seen);
   if (seen.resource !== 0) countWithin(own, binsOf(S.TYPE_FAN_BINS, i), octaves(seen.fan), seen);
-  if ((f[i + 1] ?? 0) < TYPE_ACTS_MAX) return;
-  halve(own, i + 1, 4);
-  halve(own, i + 14, 1);
+  if ((f[i + S.TYPE.acts] ?? 0) < TYPE_ACTS_MAX) return;
+  halve(own, i + S.TYPE.acts, 4);
+  halve(own, i + S.TYPE.met, 1);
 }
 
 /** A quantity beyond the usual is learned from a few acts a day only. */
@@ -339,33 +340,33 @@ export function teachExpected(own: Slab, seen: SeenAction, hour: number): void {
   const { typeSlot } = seen;
   const habit = ((HABIT_DAYS << 16) | (seen.day & 0xffff)) >>> 0;
   if (seen.keySlot < 0) {
-    seen.keySlot = takeSlot(own, S.KEYS, seen.key, 1, "f");
-    u[seen.keySlot + 3] = seen.day;
+    seen.keySlot = takeSlot(own, S.KEYS, seen.key, S.KEY.acts, "f");
+    u[seen.keySlot + S.KEY.first] = seen.day;
   }
   const add = (i: number): void => {
     f[i] = (f[i] ?? 0) + EXPECTED_ACTS;
   };
-  add(seen.keySlot + 1);
-  u[seen.keySlot + 2] = Math.max(u[seen.keySlot + 2] ?? 0, habit);
+  add(seen.keySlot + S.KEY.acts);
+  u[seen.keySlot + S.KEY.days] = Math.max(u[seen.keySlot + S.KEY.days] ?? 0, habit);
   add(S.ACTS);
-  add(typeSlot + 1);
-  if (seen.task) add(typeSlot + 2);
+  add(typeSlot + S.TYPE.acts);
+  if (seen.task) add(typeSlot + S.TYPE.tasked);
   if (seen.task) add(S.TASKED);
-  if (seen.other) add(typeSlot + 3);
+  if (seen.other) add(typeSlot + S.TYPE.other);
   if (seen.resource !== 0) {
     resource(own, seen, true);
     const i = findResource(own, seen.resource);
-    if (i >= 0) u[i + 1] = ((u[i + 1] ?? 0) | HABIT_DAYS) >>> 0;
+    if (i >= 0) u[i + S.RESOURCE.used] = ((u[i + S.RESOURCE.used] ?? 0) | HABIT_DAYS) >>> 0;
   }
   if (seen.source !== 0) {
     if (seen.sourceSlot < 0) seen.sourceSlot = sourceSlotFor(own, seen.source);
-    if (u[seen.sourceSlot + 2] === 0) u[seen.sourceSlot + 2] = seen.now;
-    u[seen.sourceSlot + 3] = seen.now;
-    u[seen.sourceSlot + 4] = Math.max(u[seen.sourceSlot + 4] ?? 0, habit);
+    if (u[seen.sourceSlot + S.SOURCE.first] === 0) u[seen.sourceSlot + S.SOURCE.first] = seen.now;
+    u[seen.sourceSlot + S.SOURCE.last] = seen.now;
+    u[seen.sourceSlot + S.SOURCE.days] = Math.max(u[seen.sourceSlot + S.SOURCE.days] ?? 0, habit);
   }
   add(S.HOURS + hour);
   add(S.HOURS_SUM);
-  const held = u[typeSlot + 12] ?? 0;
+  const held = u[typeSlot + S.TYPE.held] ?? 0;
   for (let k = 0; held !== 0 && k < 3; k++) {
     count(own, binsOf(S.TYPE_RATE_BINS, typeSlot), held >>> 8);
     count(own, binsOf(S.TYPE_FAN_BINS, typeSlot), held & 0xff);
@@ -387,9 +388,9 @@ export function forgive(own: Slab): void {
   clear(own, S.SESSIONS);
   clear(own, S.DENIES);
   for (let i = S.TYPES.at; i < S.TYPES.at + S.TYPES.slots * S.TYPES.width; i += S.TYPES.width) {
-    f[i + 5] = f[i + 7] = 0;
-    u[i + 12] = 0;
-    if ((f[i + 10] ?? 0) > 0) f[i + 10] = Math.max(f[i + 10] ?? 0, f[i + 9] ?? 0);
+    f[i + S.TYPE.rate] = f[i + S.TYPE.fan] = 0;
+    u[i + S.TYPE.held] = 0;
+    if ((f[i + S.TYPE.norm] ?? 0) > 0) f[i + S.TYPE.norm] = Math.max(f[i + S.TYPE.norm] ?? 0, f[i + S.TYPE.long] ?? 0);
   }
-  for (let i = S.SOURCES.at; i < S.SOURCES.at + S.SOURCES.slots * S.SOURCES.width; i += S.SOURCES.width) f[i + 5] = 0;
+  for (let i = S.SOURCES.at; i < S.SOURCES.at + S.SOURCES.slots * S.SOURCES.width; i += S.SOURCES.width) f[i + S.SOURCE.meanwhile] = 0;
 }

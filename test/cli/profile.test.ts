@@ -1,3 +1,6 @@
+import { once } from "node:events";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -52,6 +55,51 @@ describe("remit profile", function () {
     resource_type: "payroll",
     ticket: null,
   }));
+
+  describe("thresholds", () => {
+    /** Prints what a service with these purposes answers. */
+    const shown = async (...items: object[]): Promise<string> => {
+      const server = createServer((_, response) => {
+        response.writeHead(200, { "content-type": "application/json" }).end(JSON.stringify({ items }));
+      }).listen(0, "127.0.0.1");
+      await once(server, "listening");
+      try {
+        const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+        const { exit, out } = await remit("profile", "thresholds", "--url", url, "--token", "t");
+        expect(exit).to.equal("ok");
+        return out;
+      } finally {
+        server.close();
+        server.closeAllConnections();
+      }
+    };
+    const at = (threshold: number, before = threshold): object => ({ at: threshold, before });
+    const untouched = {
+      purpose: "sales",
+      expected: 0,
+      misuse: 0,
+      score: 0,
+      log: at(25),
+      flag: at(60),
+      hold: null,
+      narrow: at(60),
+      suspend: at(85),
+    };
+    const judged = { ...untouched, purpose: "support", expected: 3, score: 0.3, log: at(25, 28), flag: at(60, 62) };
+
+    it("shows each purpose's in a row, and what verdicts have moved in brackets", async () => {
+      const out = await shown(judged, untouched);
+      expect(out).to.match(/^ *Purpose +log +flag +hold +narrow +suspend +verdicts$/m);
+      expect(out).to.match(/^ *support +25 \(28\) +60 \(62\) +never +60 +85 +3 expected, 0 misuse$/m);
+      expect(out).to.match(/^ *sales +25 +60 +never +60 +85 +none$/m);
+      expect(out).to.include("In brackets: the risk that an action would have without the verdicts");
+    });
+
+    it("explains no brackets where there are none, and says so if there is no purpose", async () => {
+      expect(await shown(untouched)).not.to.match(/\(|brackets/);
+      expect(await shown()).to.equal("no purpose that this caller may see\n");
+    });
+  });
 
   describe("score", () => {
     it("says of each event, in order, how odd it was after those before it", async () => {

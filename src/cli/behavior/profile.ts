@@ -6,14 +6,14 @@ import { lessons } from "../../audit/log/fold.js";
 import { BehaviorProfile } from "../../behavior/profile.js";
 import { SnapshotDamaged } from "../../behavior/snapshot.js";
 import type { Portrait } from "../../behavior/portrait.js";
-import type { AgentProfile, BehaviorThresholds, ProfileRolledBack, PurposeThresholds, RollBackProfile } from "../../contract/index.js";
+import type { AgentProfile, BehaviorThresholds, ProfileRolledBack, RollBackProfile } from "../../contract/index.js";
 import { Client, asking, pathOf, type ServiceFlags } from "../client.js";
 import { tell } from "../../service/kept_profile.js";
 import { readGiven } from "../../system/read_file.js";
 import { CliError } from "../exit.js";
 import { readable, writable } from "../places.js";
 import { BadEvent, eventOf } from "./profile_event.js";
-import { draw } from "./profile_drawing.js";
+import { draw, drawThresholds } from "./profile_drawing.js";
 import { profilePage } from "./profile_page.js";
 import { mustHoldRecords } from "../records/replay.js";
 import { writeWhole } from "../policy/sources.js";
@@ -83,7 +83,7 @@ export function addProfile(program: Command, ui: Ui): void {
   ).action(async (options: ServiceFlags) => {
     const found = await new Client(options).ask<BehaviorThresholds>("GET", "/behavior/thresholds");
     if (options.json === true) sayJson(ui, { ok: true, ...found });
-    else for (const one of found.items) ui.out(thresholdsLine(one));
+    else drawThresholds(ui, found.items);
   });
   asking(
     profile
@@ -100,17 +100,6 @@ export function addProfile(program: Command, ui: Ui): void {
     if (options.json === true) sayJson(ui, { ok: true, ...done });
     else ui.out(`What is usual for ${agent} is what it was on ${done.to}.`);
   });
-}
-
-/** For example: `customer_support: log from 25, as if from 28; flag from 60, as if from 62 (3 verdicts "expected", 0 "misuse")` */
-function thresholdsLine({ purpose, expected, misuse, score: _, ...steps }: PurposeThresholds): string {
-  const shown = Object.entries(steps).flatMap(([step, threshold]) => {
-    if (threshold === null) return [];
-    const { at, before } = threshold;
-    return [`${step} from ${at}${before === at ? "" : `, as if from ${before}`}`];
-  });
-  const verdicts = expected + misuse === 0 ? "no verdicts" : `${expected} verdicts "expected", ${misuse} "misuse"`;
-  return `${purpose}: ${shown.join("; ")} (${verdicts})`;
 }
 
 /** Scores events; the scores before an unreadable line are printed. */

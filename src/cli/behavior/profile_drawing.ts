@@ -1,5 +1,6 @@
 /** An agent's profile, drawn in a terminal. */
 import type { Portrait } from "../../behavior/portrait.js";
+import { BEHAVIOR_STEPS, type PurposeThresholds } from "../../contract/index.js";
 import { sayTable } from "../facts/show.js";
 import type { Ui } from "../ui.js";
 
@@ -60,6 +61,29 @@ function evidence(ui: Ui, tests: Portrait["evidence"]): void {
     const until = finds_at === null ? "too few sessions to say" : `a finding at ${Math.round(finds_at)}`;
     ui.out(`  ${test.padEnd(6)}  odds ${odds}, ${until}`);
   }
+}
+
+/** Draws thresholds of risk by purpose; in brackets, where verdicts have moved one, the risk without them. */
+export function drawThresholds(ui: Ui, purposes: readonly PurposeThresholds[]): void {
+  if (purposes.length === 0) {
+    ui.out("no purpose that this caller may see");
+    return;
+  }
+  const rows = purposes.map(({ purpose, expected, misuse, score: _, ...thresholds }) => [
+    purpose,
+    ...BEHAVIOR_STEPS.map((step) => thresholdText(thresholds[step])),
+    expected + misuse === 0 ? "none" : `${expected} expected, ${misuse} misuse`,
+  ]);
+  sayTable(ui, ["Purpose", ...BEHAVIOR_STEPS, "verdicts"], rows);
+  if (purposes.every(({ score }) => score === 0)) return;
+  ui.out("");
+  ui.out("In brackets: the risk that an action would have without the verdicts, if it just reaches the threshold.");
+}
+
+function thresholdText(threshold: PurposeThresholds["log"]): string {
+  if (threshold === null) return "never";
+  const { at, before } = threshold;
+  return before === at ? String(at) : `${at} (${before})`;
 }
 
 export function percent(share: number): string {
