@@ -164,8 +164,9 @@ describe("a topic of Kafka as a sink", function () {
       writeFileSync(password_file, given);
       said = [];
       const refused = begin(5, secure, {}, { tls });
-      await until(() => refused.status.failures > 1, () => said); // prettier-ignore
-      expect(said[0]).to.match(says);
+      // On a busy machine some tries get no answer in time; each that gets one is refused.
+      await until(() => said.some((text) => says.test(text)), () => said); // prettier-ignore
+      expect(refused.status.failures).to.be.above(0);
       expect(acknowledged()).to.equal(0);
       await running?.end();
     }
