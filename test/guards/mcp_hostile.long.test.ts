@@ -484,7 +484,7 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
       return [codeOf(answer), _meta?.["remit/refused"]?.decision_id ?? ""];
     };
     beforeEach(async () => {
-      between = await desk.open({ changes: { hold_ms: 300 } });
+      between = await desk.open({ changes: { hold_ms: 1_000 } });
     });
     afterEach(() => between.close());
 
@@ -527,7 +527,7 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
       const [, decision] = await called(BOBS);
       await desk.approve(decision);
       await between.close();
-      between = await desk.open({ changes: { hold_ms: 300 } });
+      between = await desk.open({ changes: { hold_ms: 1_000 } });
       expect((await called(BOBS))[0]).to.equal("approval_missing");
       expect(between.calls()).to.deep.equal([]);
     });
