@@ -21,10 +21,10 @@ build: $(INSTALLED)
 	@chmod +x dist/src/cli/main.js
 
 run: build ## start the service on the shipped bundle and print requests to paste (needs Node only)
-	@node dist/dev/run.js
+	@node dist/demo/run.js
 
 cluster: build ## start three services that are one cluster on three NATS servers, and print requests to paste; needs Go once
-	@node dist/dev/cluster.js
+	@node dist/demo/cluster.js
 
 # What a choice of tests needs: types are checked by every other build.
 changed: $(INSTALLED)

@@ -14,7 +14,7 @@ import { runInNewContext } from "node:vm";
 import { gunzipSync } from "node:zlib";
 import { AGENT_BYTES_MAX } from "../src/behavior/agent.js";
 import { BehaviorProfile } from "../src/behavior/profile.js";
-import { eventOf } from "../src/cli/profile_event.js";
+import { eventOf } from "../src/cli/behavior/profile_event.js";
 import { act, DAY, shift } from "../test/behavior/desk.js";
 import { judge, quantile, type Mark } from "./client.js";
 import { AS_JSON, readOptions } from "./options.js";

@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import ts from "typescript";
 import type { BehaviorProfile } from "../src/behavior/profile.js";
-import { eventOf } from "../src/cli/profile_event.js";
+import { eventOf } from "../src/cli/behavior/profile_event.js";
 import { asset } from "../src/system/paths.js";
 import { Copies } from "../test/threats/copies.js";
 import type { Edit } from "../test/threats/cut.js";

@@ -10,7 +10,7 @@ import { once } from "node:events";
 import { copyFileSync, existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { delimiter, join } from "node:path";
-import { makeSandbox } from "../dev/sandbox.js";
+import { makeSandbox } from "../demo/sandbox.js";
 import { startService } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";

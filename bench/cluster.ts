@@ -3,7 +3,7 @@
  * load, and what the end of a server costs.
  */
 import { join } from "node:path";
-import { startNats, stopNats } from "../dev/nats/servers.js";
+import { startNats, stopNats } from "../demo/nats/servers.js";
 import { sleep } from "../test/service/child.js";
 import { ClusterNode } from "../test/cluster/nodes.js";
 import { failServers, traffic, type TrafficResult } from "../test/cluster/traffic.js";

@@ -9,7 +9,7 @@ import { Client as McpClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { stringify } from "yaml";
-import { makeSandbox } from "../dev/sandbox.js";
+import { makeSandbox } from "../demo/sandbox.js";
 import { RemitClient } from "../src/client/index.js";
 import { writePins } from "../src/guards/mcp/pins.js";
 import { sleep } from "../src/system/index.js";

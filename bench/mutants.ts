@@ -24,7 +24,7 @@ const ROOMS: Readonly<Record<string, MutatedRoom>> = {
   identity: { least: 80 },
   guards: { least: 80, files: "**/*" },
   client: { least: 80 },
-  audit: { least: 80, files: "{log,writer,durable_mark}", tests: "log,log_settle,log_messages" },
+  audit: { least: 80, files: "log/{log,writer,durable_mark}", tests: "log,log_settle,log_messages" },
   http: { least: 80, files: "{flights,admission}", tests: "flights,admission" },
 };
 

@@ -6,7 +6,7 @@
  */
 import { closeSync, mkdirSync, openSync, readdirSync, statSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { segmentName } from "../src/audit/segments.js";
+import { segmentName } from "../src/audit/log/segments.js";
 import { RECORD_VERSION, canonical, type RecordFilter } from "../src/contract/index.js";
 import { TooDear } from "../src/records/engine.js";
 import { asked as askedOf, type RecordQuestion } from "../src/records/ask.js";

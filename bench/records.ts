@@ -23,7 +23,7 @@ const { seconds, repeats, json } = readOptions("records", {
 const WARM_SECONDS = 2;
 
 const NO_RECORDS: readonly Edit[] = [
-  cut.returns("audit/log.js", "SegmentLog.append", "Promise.resolve()"),
+  cut.returns("audit/log/log.js", "SegmentLog.append", "Promise.resolve()"),
   // What the log doesn't take teaches nothing, and that isn't to be saved too.
   cut.always("decision/commit.js", "Committer.commit", "log", "seq"),
   cut.returns("decision/record.js", "recordText", '{ before: "", after: "" }'),

@@ -7,7 +7,7 @@
  */
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { segmentName } from "../src/audit/segments.js";
+import { segmentName } from "../src/audit/log/segments.js";
 import { decider } from "../src/decision/decide.js";
 import type { Agent, Caller, Task } from "../src/decision/ports.js";
 import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../src/decision/still.js";

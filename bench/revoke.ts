@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeSandbox } from "../dev/sandbox.js";
+import { makeSandbox } from "../demo/sandbox.js";
 import { asset } from "../src/system/paths.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../test/bundle/support.js";
 import { race } from "../test/revocation/races.js";

@@ -8,7 +8,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
-import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
+import { makeSandbox, type Sandbox } from "../demo/sandbox.js";
 import { compileGrantEntry } from "../src/bundle/grant_entry.js";
 import { decider } from "../src/decision/decide.js";
 import type { ActivePolicy, DecisionLog, Log } from "../src/decision/ports.js";

@@ -1,7 +1,7 @@
 /** Remit on the bundle that it ships, on a free port of the loopback interface. */
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
+import { makeSandbox, type Sandbox } from "../demo/sandbox.js";
 import { keyId, publicKey } from "../src/bundle/signature.js";
 import { verifyBundle, type VerifiedBundle } from "../src/bundle/verify.js";
 import { systemClock, type Clock } from "../src/system/index.js";

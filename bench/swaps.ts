@@ -4,7 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { makeSandbox } from "../dev/sandbox.js";
+import { makeSandbox } from "../demo/sandbox.js";
 import type { BundleContent } from "../src/bundle/verify.js";
 import { ReplayBundles } from "../src/replay/bundles.js";
 import { replay } from "../src/replay/replay.js";

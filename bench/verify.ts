@@ -6,8 +6,8 @@
  */
 import { closeSync, openSync, readFileSync, writeFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
-import { segmentsOf } from "../src/audit/record_lines.js";
-import { segmentName } from "../src/audit/segments.js";
+import { segmentsOf } from "../src/audit/log/record_lines.js";
+import { segmentName } from "../src/audit/log/segments.js";
 import { signCheckpoint } from "../src/audit/tree/checkpoint.js";
 import { leafHash } from "../src/audit/tree/hash.js";
 import { nodeTiles, TiledTree } from "../src/audit/tree/tiles.js";

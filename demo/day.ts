@@ -3,7 +3,7 @@
  * each of their actions, and security stops one of them in the middle of its work. Everything goes over HTTP to the real
  * service, by the bundle that ships; only the time of day is the story's.
  */
-import { ISSUER } from "../dev/sandbox.js";
+import { ISSUER } from "./sandbox.js";
 import type { Ui } from "../src/cli/ui.js";
 import type { EventPage, IssueTask, TaskPage } from "../src/contract/index.js";
 import { systemClock } from "../src/system/index.js";

@@ -4,7 +4,7 @@
  */
 import type { Ui } from "../src/cli/ui.js";
 import { system } from "../src/system/index.js";
-import { ISSUER } from "../dev/sandbox.js";
+import { ISSUER } from "./sandbox.js";
 import type { Benchmark } from "./benchmark.js";
 import { Gateway, Registrar, Security, type Action, type Actor, type Work } from "./parties.js";
 import { replayBroken, replayRecordings, replayUntilRevoked, type Counter, type Interrupted } from "./replay.js";

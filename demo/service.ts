@@ -3,7 +3,7 @@ import { mkdtempSync, readFileSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
-import { makeSandbox, type Sandbox } from "../dev/sandbox.js";
+import { makeSandbox, type Sandbox } from "./sandbox.js";
 import { startService, type Service } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
 import { system, type Clock } from "../src/system/index.js";

@@ -10,7 +10,7 @@ import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import express, { type Request } from "express";
 import { runService } from "../demo/service.js";
-import { ISSUER } from "../dev/sandbox.js";
+import { ISSUER } from "../demo/sandbox.js";
 import { RemitClient } from "../src/client/index.js";
 import { byBearer, type GuardedRoute } from "../src/guards/http.js";
 import { guardExpress } from "../src/guards/http_express.js";

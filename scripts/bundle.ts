@@ -11,9 +11,9 @@ import { parseArgs } from "node:util";
 import { buildBundle } from "../src/bundle/build.js";
 import { findOpa, type Opa } from "../src/bundle/opa.js";
 import { SourceErrors } from "../src/bundle/source.js";
-import { rehearse } from "../src/cli/signing_options.js";
-import { generateKeys } from "../src/cli/keys.js";
-import { commitOf, writeWhole } from "../src/cli/sources.js";
+import { rehearse } from "../src/cli/policy/signing_options.js";
+import { generateKeys } from "../src/cli/policy/keys.js";
+import { commitOf, writeWhole } from "../src/cli/policy/sources.js";
 import { sayFailure, sayNotes, terminal } from "../src/cli/ui.js";
 import { asset, PACKAGE_ROOT } from "../src/system/paths.js";
 

@@ -3,7 +3,7 @@ import { readdir } from "node:fs/promises";
 import { CAPABILITIES_FILE, checkPolicySet } from "../src/bundle/check.js";
 import { findOpa, OPA_TEST, runOpa } from "../src/bundle/opa.js";
 import { sayFailure, sayNotes, terminal } from "../src/cli/ui.js";
-import { inFolder, placed } from "../src/cli/sources.js";
+import { inFolder, placed } from "../src/cli/policy/sources.js";
 import { asset, PACKAGE_ROOT } from "../src/system/paths.js";
 
 const ui = terminal(process.stdout, process.stderr, process.env);

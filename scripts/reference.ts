@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { makeSandbox } from "../dev/sandbox.js";
+import { makeSandbox } from "../demo/sandbox.js";
 import { editorSchemas } from "../src/authoring/editor_schemas.js";
 import { BUNDLE_CODES } from "../src/bundle/errors.js";
 import { EXIT_CODES } from "../src/cli/exit.js";

@@ -1,8 +1,10 @@
 /** Mocha's reporter: failures in full, the slowest tests and files, why tests were skipped, the count and the time. */
+import { writeFileSync } from "node:fs";
 import { relative } from "node:path";
 import Mocha from "mocha";
 import { asset } from "../src/system/paths.js";
 import { mapError } from "./stacks.js";
+import { RESULTS_FILE, summarize, type FileResults, type TestResults } from "./test_results.js";
 
 const { EVENT_HOOK_END, EVENT_RUN_END, EVENT_TEST_FAIL, EVENT_TEST_PASS, EVENT_TEST_PENDING } = Mocha.Runner.constants;
 const SLOWEST_TESTS = 5;
@@ -30,13 +32,17 @@ export default function report(runner: Mocha.Runner): void {
   const failures: Mocha.Test[] = [];
   const skipped = new Map<string, number>();
   const files = new Map<string, number>();
+  const results: TestResults = {};
   const count = ({ file, duration }: Mocha.Runnable): void => {
     if (file !== undefined) files.set(file, (files.get(file) ?? 0) + (duration ?? 0));
   };
+  const resultsOf = ({ file = "" }: Mocha.Runnable): FileResults =>
+    (results[relative(asset("dist"), file)] ??= { passed: 0, skipped: 0, failures: [] });
 
   runner.on(EVENT_HOOK_END, count);
   runner.on(EVENT_TEST_PASS, (test) => {
     count(test);
+    resultsOf(test).passed++;
     passed.push({ title: test.fullTitle(), ms: test.duration ?? 0 });
     if (passed.length % PROGRESS_EVERY === 0) console.log(`  ${passed.length} passed after ${seconds()} s`);
   });
@@ -44,12 +50,15 @@ export default function report(runner: Mocha.Runner): void {
     mapError(error, asset());
     test.err = error as Error;
     failures.push(test);
+    const title = `${relative(asset("dist"), test.file ?? "")}: ${test.fullTitle()}: ${shortMessage(test)}`;
+    resultsOf(test).failures.push(title);
     count(test);
     console.log(`  failed: ${test.fullTitle()}`);
   });
   runner.on(EVENT_TEST_PENDING, (test) => {
     const why = /\(skipped: (.*)\)$/.exec(test.title)?.[1] ?? `without a reason: ${test.fullTitle()}`;
     skipped.set(why, (skipped.get(why) ?? 0) + 1);
+    resultsOf(test).skipped++;
   });
   runner.on(EVENT_RUN_END, () => {
     Mocha.reporters.Base.list(failures);
@@ -62,12 +71,11 @@ export default function report(runner: Mocha.Runner): void {
       for (const { title, ms } of slow.slice(0, most)) console.log(`  ${(ms / 1000).toFixed(1)} s  ${title}`);
     }
     for (const [why, count] of skipped) console.log(`  ${count} skipped: ${why}`);
-    const left = [...skipped.values()].reduce((sum, count) => sum + count, 0);
     console.log(`in ${seconds()} s`);
-    // Again at the end, which is what is kept of a long log.
-    for (const test of failures)
-      console.log(`  failed: ${relative(asset("dist"), test.file ?? "")}: ${test.fullTitle()}: ${shortMessage(test)}`);
-    console.log([`${passed.length} passed`, `${failures.length} failed`, ...(left > 0 ? [`${left} skipped`] : [])].join(", "));
+    // Failures again at the end, which is what is kept of a long log.
+    console.log(summarize(results).lines.join("\n"));
+    const path = process.env[RESULTS_FILE];
+    if (path !== undefined) writeFileSync(path, JSON.stringify(results));
     if (passed.length + failures.length > 0) return;
     console.log("no test has that title");
     // mocha itself ends well then, by an exit code of its own.

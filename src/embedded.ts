@@ -5,7 +5,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { logIdentity } from "./audit/log_keys.js";
+import { logIdentity } from "./audit/log/log_keys.js";
 import { ARCHIVE_LIMITS } from "./bundle/archive.js";
 import { RemitClient } from "./client/client.js";
 import type { LocalOptions } from "./client/options.js";
@@ -28,7 +28,7 @@ import { Closing } from "./system/closing_stack.js";
 import { system as machine, type System } from "./system/index.js";
 import type { Logger } from "./system/logger.js";
 import { reportEngine } from "./embedded/log_events.js";
-import { openCore } from "./wiring/core.js";
+import { openCore } from "./service/core.js";
 
 export type { EmbeddedOptions, ServiceOptions } from "./embedded/options.js";
 export { Denied, Refusal, Undecided } from "./client/errors.js";

@@ -3,12 +3,12 @@ import { readOpaMapping } from "./adapters/opa/mapping.js";
 import type { Exporter } from "./audit/export/exporter.js";
 import type { Publisher } from "./audit/publish/publisher.js";
 import type { Uploads } from "./upload/uploads.js";
-import { nodeFiles } from "./audit/files.js";
-import { actIn } from "./audit/fold.js";
+import { nodeFiles } from "./audit/log/files.js";
+import { actIn } from "./audit/log/fold.js";
 import { knownDecision } from "./records/known_decision.js";
-import { logIdentity } from "./audit/log_keys.js";
-import type { SegmentLog } from "./audit/log.js";
-import { readPast } from "./audit/past.js";
+import { logIdentity } from "./audit/log/log_keys.js";
+import type { SegmentLog } from "./audit/log/log.js";
+import { readPast } from "./audit/log/past.js";
 import { maskedFacts } from "./audit/privacy/masks.js";
 import { lastRecordTime } from "./audit/privacy/retention.js";
 import { compileGrantEntry } from "./bundle/grant_entry.js";
@@ -41,32 +41,33 @@ import type { System, Timers } from "./system/index.js";
 import { report } from "./system/log_events.js";
 import type { Logger } from "./system/logger.js";
 import { uuid7 } from "./system/uuid.js";
-import type { CaughtUp } from "./wiring/caught_up.js";
-import { openCore, packageVersion } from "./wiring/core.js";
-import type { ClusterNode } from "./wiring/cluster.js";
-import { wireFleet } from "./wiring/fleet.js";
-import { watchFleetBundles } from "./wiring/fleet_bundles.js";
-import { wireAuthzen } from "./wiring/authzen.js";
-import { wireAdjustments } from "./wiring/adjustments.js";
-import { HAND_INS_MAX, declareBounds } from "./wiring/bounds.js";
-import { envoyDeps, listenToEnvoy, listenToOtlp } from "./wiring/grpc.js";
-import { connectionsMax } from "./wiring/descriptors.js";
-import { explaining } from "./wiring/explanations.js";
-import { wireFindings } from "./wiring/findings.js";
-import { ServiceFlow } from "./wiring/flow.js";
-import { HandedInRecords } from "./wiring/handed_in_records.js";
-import { wireSecurityEvents } from "./wiring/security_events.js";
-import { wireStaging } from "./wiring/staging.js";
-import { watchPolicy } from "./wiring/policy_warnings.js";
+import type { PastAhead } from "./service/past_ahead.js";
+import { openCore, packageVersion } from "./service/core.js";
+import type { ClusterNode } from "./service/cluster.js";
+import { wireFleet } from "./service/fleet.js";
+import { watchFleetBundles } from "./service/fleet_bundles.js";
+import { wireAuthzen } from "./service/authzen.js";
+import { wireAdjustments } from "./service/adjustments.js";
+import { HAND_INS_MAX, declareBounds } from "./service/bounds.js";
+import { envoyDeps, listenToEnvoy, listenToOtlp } from "./service/grpc.js";
+import { connectionsMax } from "./service/descriptors.js";
+import { explaining } from "./service/explanations.js";
+import { wireFindings } from "./service/findings.js";
+import { ServiceFlow } from "./service/flow.js";
+import { HandedInRecords } from "./service/handed_in_records.js";
+import { wireSecurityEvents } from "./service/security_events.js";
+import { wireStaging } from "./service/staging.js";
+import { watchPolicy } from "./service/policy_warnings.js";
 import type { Telemetry } from "./telemetry/telemetry.js";
-import { pulledSource } from "./wiring/bundle_source.js";
-import { bundlesOf } from "./wiring/bundles.js";
-import { identityOf, refusingRevoked } from "./wiring/identities.js";
-import { wireSensing } from "./wiring/sensors.js";
-import { readTls } from "./wiring/tls.js";
-import { FactsMark, readMark, removeMark } from "./wiring/facts_mark.js";
-import { archiveLimits, instanceLimits, Preparations } from "./wiring/preparations.js";
-import { bundleTrust, trustNow } from "./wiring/trusted_keys.js";
+import { pulledSource } from "./service/bundle_source.js";
+import { bundlesOf } from "./service/bundles.js";
+import { identityOf, refusingRevoked } from "./service/identities.js";
+import { wireSensing } from "./service/sensors.js";
+import { readTls } from "./service/tls.js";
+import { FactsMark, readMark, removeMark } from "./service/facts_mark.js";
+import { archiveLimits, instanceLimits, Preparations } from "./service/preparations.js";
+import { bundleTrust, trustNow } from "./service/trusted_keys.js";
+import { openWayBack } from "./service/way_back.js";
 import {
   exporterOf,
   publisherOf,
@@ -78,7 +79,7 @@ import {
   witnessesOf,
   type Locks,
   type OpenedStore,
-} from "./wiring/opened_parts.js";
+} from "./service/opened_parts.js";
 
 const STORE_RETRY_MS = 250;
 
@@ -135,7 +136,7 @@ export async function startService(config: Config, system: System, given: Logger
     closing.add(() => closeOpened(opening));
     // Before this start is on record.
     const lastRecordMs = config.log.retain_days === undefined ? null : await lastRecordTime(config.log.dir);
-    let caughtUp = null as CaughtUp | null;
+    let pastAhead = null as PastAhead | null;
     const evaluation = instanceLimits(config);
     let activated = (_: ActivePolicy): void => undefined;
     const { dir: directory, durability, segment_bytes, checkpoint_ms, queue_records_max, queue_bytes_max, mask_period_days } = config.log;
@@ -165,7 +166,7 @@ export async function startService(config: Config, system: System, given: Logger
         },
         kept_max: config.bundle.kept,
         load: readied.instances(evaluation),
-        profileAhead: (records) => (caughtUp = readied.caughtUp(config, records))?.profile ?? null,
+        profileAhead: (records) => (pastAhead = readied.pastAhead(config, records))?.profile ?? null,
         activated: (policy) => {
           activated(policy);
         },
@@ -182,6 +183,11 @@ export async function startService(config: Config, system: System, given: Logger
     const pulled = pulledSource(config, source, system, logger);
     closing.add(() => pulled?.close());
     const staging = wireStaging(config.bundle.stage, records, system, logger);
+    const wayBack = await openWayBack(
+      config,
+      { kept, trusted, clock, limits: archiveLimits(config), active: () => source.archive },
+      logger,
+    );
     closing.add(() => {
       staging.end("stopped");
     });
@@ -189,7 +195,7 @@ export async function startService(config: Config, system: System, given: Logger
     const { store: folder, file, poll_ms, durable_within_ms, landed_within_ms, ...factsLimits } = config.facts;
     const flights = new Flights(timers, landed_within_ms);
     const mark = readMark(config.log.dir, log.seq);
-    const past = readPast(nodeFiles(config.log.dir), caughtUp?.uses, mark);
+    const past = readPast(nodeFiles(config.log.dir), pastAhead?.uses, mark);
     if (mark === null || config.log.durability !== "synced") removeMark(config.log.dir);
     const factsMark = config.log.durability === "synced" ? openMark(config, log, past.revision, timers, logger) : null;
     closing.add(() => factsMark?.close());
@@ -256,10 +262,10 @@ export async function startService(config: Config, system: System, given: Logger
         if (why === "subscriber_slow") report(logger, "follower_cut", { code: why, of: "records", caller });
       },
     });
-    const chain = caughtUp?.chain ?? new Chain(config.decision.chained_tasks_max);
+    const chain = pastAhead?.chain ?? new Chain(config.decision.chained_tasks_max);
     const findings = wireFindings({
       config,
-      caughtUp,
+      pastAhead,
       chain,
       commands,
       search,
@@ -508,7 +514,7 @@ export async function startService(config: Config, system: System, given: Logger
             profile.thresholdsOf(purpose, behavior ?? BEHAVIOR_DEFAULTS),
           ),
         events: streams,
-        bundles: bundlesOf(source, kept, pulled, engine, staging, clock),
+        bundles: bundlesOf({ source, kept, wayBack, pulled, engine, staging, clock }),
         bundleWaiters,
         records,
         log,

@@ -28,22 +28,23 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   sources: ["upload"],
   findings: ["audit", "decision", "records"],
   flow: ["decision"],
+  // Calls of any protocol, in the words of an action.
+  mapping: [],
   // What others speak, in the words of the one decision; what else they need is passed in.
-  adapters: ["decision", "identity", "audit", "guards"],
+  adapters: ["decision", "identity", "audit", "mapping"],
   client: [],
-  guards: ["client", "flow"],
+  guards: ["client", "flow", "mapping"],
   // A process between browsers and a service: it asks as any caller does.
   console: ["client"],
   // Scripts that run in a browser: the build puts them and all that they use into files that the console sends.
   "console/browser": ["console", "authoring", "bundle", "explain", "flow", "replay", "review"],
-  // Routes, on what the wiring hands them.
+  // Routes, on what the service hands them.
   http: [
-    ...["adapters", "audit", "cluster", "decision", "facts", "findings", "guards"],
+    ...["adapters", "audit", "cluster", "decision", "facts", "findings", "mapping"],
     ...["identity", "policy", "records", "sources", "store", "telemetry"],
   ],
-  // The wiring, and the doors that open on it.
+  // What puts all rooms together, and the doors that open on it.
   service: "everything",
-  wiring: "everything",
   cli: "everything",
   embedded: "everything",
 };
@@ -177,12 +178,22 @@ describe("the rooms and their arrows", () => {
   it("have an engine for applications that loads no server, nothing that only authors need, and one native module, for its lock", () => {
     const graph = new Map(files.map(({ path, text }) => [path, loads(path, text)]));
     // With what its threads load.
-    const loaded = new Set(["embedded.ts", "audit/worker.ts", "policy/compile_worker.ts"]);
+    const loaded = new Set(["embedded.ts", "audit/log/worker.ts", "policy/compile_worker.ts"]);
     for (const path of loaded) for (const next of graph.get(path) ?? []) loaded.add(next);
     expect(loaded.size).to.be.above(100);
     const packages = [...loaded].filter((path) => !path.endsWith(".ts") && !path.startsWith("node:"));
     expect(packages.sort()).to.deep.equal(["better-sqlite3", "jsonwebtoken", "tar-stream"]);
-    expect([...loaded].filter((path) => /^(http|cli|service|authoring|replay|review|identity)\b/.test(path))).to.deep.equal([]);
+    expect([...loaded].filter((path) => /^(http|cli|service\.ts|authoring|replay|review|identity)\b/.test(path))).to.deep.equal([]);
+  });
+
+  it("have threads that begin with a service and load no schema", () => {
+    const graph = new Map(files.map(({ path, text }) => [path, loads(path, text)]));
+    const loaded = new Set(["audit/log/worker.ts", "store/worker.ts"]);
+    for (const path of loaded) for (const next of graph.get(path) ?? []) loaded.add(next);
+    expect([...loaded].filter((path) => path.startsWith("contract/")).sort()).to.deep.equal([
+      "contract/record_version.ts",
+      "contract/time.ts",
+    ]);
   });
 
   const planted: [from: string, statement: string, why: RegExp][] = [
@@ -197,13 +208,13 @@ describe("the rooms and their arrows", () => {
     ["decision/decide.ts", 'import { Engine } from "../policy/engine.js"', /decision uses only/],
     ["decision/decide.ts", 'import type { Facts } from "../facts/index.js"', /decision uses only/],
     ["decision/decide.ts", 'export * from "../bundle/verify.js"', /decision uses only/],
-    ["decision/decide.ts", 'const a = await import("../audit/log.js")', /decision uses only/],
+    ["decision/decide.ts", 'const a = await import("../audit/log/log.js")', /decision uses only/],
     ["decision/decide.ts", 'type A = import("../identity/tokens.js").A', /decision uses only/],
     ["policy/engine.ts", 'import { facts } from "../facts/index.js"', /policy doesn't know facts/],
     ["policy/deep/er.ts", 'import { facts } from "../../facts/index.js"', /policy doesn't know facts/],
-    ["facts/index.ts", 'import { log } from "../audit/log.js"', /facts doesn't know audit/],
+    ["facts/index.ts", 'import { log } from "../audit/log/log.js"', /facts doesn't know audit/],
     ["facts/index.ts", 'import { open } from "../bundle/archive.js"', /facts doesn't know bundle/],
-    ["audit/log.ts", 'import { engine } from "../policy/engine.js"', /audit doesn't know policy/],
+    ["audit/log/log.ts", 'import { engine } from "../../policy/engine.js"', /audit doesn't know policy/],
     ["identity/tokens.ts", 'import { facts } from "../facts/index.js"', /identity doesn't know facts/],
     ["behavior/profile.ts", 'import { facts } from "../facts/index.js"', /behavior doesn't know facts/],
     ["store/keeper.ts", 'import type { Facts } from "../decision/ports.js"', /store doesn't know decision/],
@@ -213,7 +224,7 @@ describe("the rooms and their arrows", () => {
     ["bundle/build.ts", 'import { engine } from "../policy/engine.js"', /bundle doesn't know policy/],
     ["bundle/build.ts", 'import { table } from "../authoring/table.js"', /bundle doesn't know authoring/],
     ["policy/engine.ts", 'import { app } from "../http/server.js"', /a door is used by no room/],
-    ["http/deps.ts", 'import type { ClusterNode } from "../wiring/cluster.js"', /a door is used by no room/],
+    ["http/deps.ts", 'import type { ClusterNode } from "../service/cluster.js"', /a door is used by no room/],
     ["authoring/test.ts", 'import { main } from "../cli/main.js"', /a door is used by no room/],
     ["facts/index.ts", 'import { start } from "../service.js"', /a door is used by no room/],
     ["http/server.ts", 'import { load } from "../../bench/load.js"', /outside src/],

@@ -10,7 +10,7 @@ import { parseGuardConfig, type GuardConfig } from "../../src/guards/mcp/config.
 import { discover, initialize } from "../../src/guards/mcp/meeting.js";
 import { oauthServer, signIn } from "../../src/guards/mcp/oauth/login.js";
 import { openLogin } from "../../src/guards/mcp/oauth/server_login.js";
-import { McpRefusal } from "../../src/guards/mcp/refusal.js";
+import { CallRefusal } from "../../src/mapping/call_refusal.js";
 import { connectServer } from "../../src/guards/mcp/servers.js";
 import { STATELESS } from "../../src/guards/mcp/stateless.js";
 import { Upstream } from "../../src/guards/mcp/upstream.js";
@@ -41,7 +41,7 @@ async function run(): Promise<void> {
       await use({ ...config, server: await login(config.server) });
       return;
     } catch (cause) {
-      const isNeeded = cause instanceof McpRefusal && cause.code === "login_needed";
+      const isNeeded = cause instanceof CallRefusal && cause.code === "login_needed";
       if (!isNeeded || attempt === ATTEMPTS_MAX) throw cause;
     }
   }

@@ -43,7 +43,7 @@ export const ROWS: readonly CompatRow[] = [
     run: () => byTests("guards/mcp_servers.long"),
   },
   { name: "mcp-auth", counterpart: `${CONFORMANCE}, suite auth`, run: byConformance },
-  { name: "witness", counterpart: "a witness by C2SP tlog-witness (the tests' own)", run: () => byTests("audit/witness") },
+  { name: "witness", counterpart: "a witness by C2SP tlog-witness (the tests' own)", run: () => byTests("audit/log/witness") },
   {
     name: "static-log",
     counterpart: "Torchwood 0.9.0 over a static web server",

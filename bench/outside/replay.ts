@@ -8,13 +8,13 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { Registrar } from "../../demo/parties.js";
-import { makeSandbox } from "../../dev/sandbox.js";
+import { makeSandbox } from "../../demo/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { findOpa } from "../../src/bundle/opa.js";
 import { Denied, RemitClient, Undecided, type Action } from "../../src/client/index.js";
 import { returnedOf } from "../../src/flow/index.js";
-import { actionOf, type Mapped } from "../../src/guards/mcp/mapping.js";
-import { McpRefusal } from "../../src/guards/mcp/refusal.js";
+import { actionOf, type Mapped } from "../../src/mapping/call_mapping.js";
+import { CallRefusal } from "../../src/mapping/call_refusal.js";
 import { startService } from "../../src/service.js";
 import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
@@ -148,7 +148,7 @@ function meant(mapped: Mapped, { args }: Call): ReturnType<typeof actionOf> | nu
   try {
     return actionOf(mapped, Object.fromEntries(Object.entries(args).filter(([, value]) => value !== null)));
   } catch (cause) {
-    if (cause instanceof McpRefusal) return null;
+    if (cause instanceof CallRefusal) return null;
     throw cause;
   }
 }

@@ -6,7 +6,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { draft } from "../../src/guards/mcp/draft.js";
-import { readMapped, type Mapped } from "../../src/guards/mcp/mapping.js";
+import { readMapped, type Mapped } from "../../src/mapping/call_mapping.js";
 import type { Suite, ToolSaid } from "./data.js";
 
 export const PURPOSE = "assist";

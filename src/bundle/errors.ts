@@ -68,6 +68,9 @@ const table = {
   stage_vocabulary: "the bundle has another vocabulary than the active one, so it can't be staged beside it",
   stage_alone: "no bundle is active that this one could be staged beside",
   stage_active: "the bundle is the active one",
+  // the way back
+  back_unknown: "the bundle's policy is not that of an earlier bundle that is kept",
+  back_missing: "no way back with this digest is kept, or a later bundle has been trusted since",
   // activation
   wasm_imports: "policy.wasm asks the host for something it does not give",
   wasm_builtin: "policy.wasm needs a builtin that is not hosted",

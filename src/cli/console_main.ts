@@ -3,7 +3,7 @@
 import { main } from "./program.js";
 
 const COMMANDS = {
-  console: async () => (await import("./console.js")).addConsole,
+  console: async () => (await import("./service/console.js")).addConsole,
 };
 
 await main(COMMANDS, import.meta.url);

@@ -3,7 +3,7 @@
 import { main } from "./program.js";
 
 const COMMANDS = {
-  guard: async () => (await import("./guard.js")).addGuard,
+  guard: async () => (await import("./guard/guard.js")).addGuard,
 };
 
 await main(COMMANDS, import.meta.url);

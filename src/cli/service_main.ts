@@ -3,7 +3,7 @@
 import { main } from "./program.js";
 
 const COMMANDS = {
-  serve: async () => (await import("./serve.js")).addServe,
+  serve: async () => (await import("./service/serve.js")).addServe,
 };
 
 await main(COMMANDS, import.meta.url);

@@ -65,6 +65,7 @@ export const PASSED: readonly PassedRoute[] = [
   { method: "POST", path: at("/revocations/*/*/lift"), scopes: ["remit:revoke"], widens: always },
   { method: "POST", path: at("/bundles"), scopes: ["remit:publish"], widens: always, takesBundle: true },
   { method: "POST", path: at("/bundles/staged/drop"), scopes: ["remit:publish"] },
+  { method: "POST", path: at("/bundles/back"), scopes: ["remit:publish"], widens: always },
 ];
 
 /** Returns the route of a request; null if it isn't passed on. */

@@ -38,6 +38,16 @@ export const StagedBundle = Type.Object(
 );
 export type StagedBundle = Static<typeof StagedBundle>;
 
+export const KeptBack = Type.Object(
+  {
+    identity: Identity,
+    of: about(Identity, "Earlier bundle that has the same policy"),
+    expires: orNull(Type.String({ description: "When it can't be used any more, RFC 3339; null: never" })),
+  },
+  { ...closed, title: "KeptBack", description: "Bundle that is kept for going back at once; null if none is" },
+);
+export type KeptBack = Static<typeof KeptBack>;
+
 export const BundlesAnswer = Type.Object(
   {
     name: Type.String({ description: "Name of the bundle that the service is configured for" }),
@@ -63,6 +73,7 @@ export const BundlesAnswer = Type.Object(
       ),
     ),
     staged: orNull(StagedBundle),
+    back: orNull(KeptBack),
     source: orNull(
       Type.Object(
         {
@@ -84,6 +95,7 @@ export const PublishAnswer = Type.Object(
   {
     running: about(Identity, "Bundle that decides from now on"),
     staged: orNull(about(Identity, "Bundle that is staged beside it from now on; null if the published one decides")),
+    back: orNull(about(Identity, "Bundle that is kept as the way back from now on; null if it was published or staged")),
   },
   { ...closed, title: "PublishAnswer", description: "What a published bundle came to" },
 );

@@ -9,11 +9,11 @@ import { VALUE_KINDS, WRITERS } from "./flow.js";
 import { EngineMember } from "./hand_in.js";
 import { NOTICE_CODES } from "./notices.js";
 import { VERB_CLASSES } from "./policy.js";
+import { RECORD_VERSION } from "./record_version.js";
 import { Type, about, type Static, type TSchema } from "./type.js";
 
 /** A leaf is no longer; what an action needs beyond it stands beside the segment, by its digest. */
 export const RECORD_BYTES_MAX = 32 * 1024;
-export const RECORD_VERSION = 2;
 
 const closed = { additionalProperties: false };
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);

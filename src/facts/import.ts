@@ -14,7 +14,7 @@ import {
   type TaskState,
 } from "../contract/index.js";
 import type { Json, Write } from "../store/store.js";
-import { checkChangedAgent, checkNewAgent, isSame } from "./agents.js";
+import { checkChangedAgent, checkNewAgent } from "./agents.js";
 import type { Commands } from "./commands.js";
 import {
   agentOfState,
@@ -198,7 +198,7 @@ async function inOrder(file: ImportFile, commands: Commands): Promise<ImportFact
     if (i % ORDERED_AT_ONCE === 0) await commands.turn();
     const key = keyOf(fact);
     at(file, fact, "import_invalid", () => {
-      if (byKey.has(key)) refuse("/id", "each once");
+      if (byKey.has(key)) refuse(NAMED_BY[fact.kind], "each once");
     });
     byKey.set(key, fact);
     ofKind[fact.kind].push(fact);
@@ -232,6 +232,15 @@ function withParents(
   for (const one of chain) state.set(one, "done");
   return chain.reverse();
 }
+
+/** Member by which a fact of a kind is told from others. */
+const NAMED_BY: Record<ImportFact["kind"], string> = {
+  agent: "/id",
+  task: "/id",
+  grant: "/id",
+  narrowing: "/agent",
+  revocation: "/scope",
+};
 
 function keyOf(fact: ImportFact): string {
   switch (fact.kind) {
@@ -290,9 +299,8 @@ class Staged implements FactsLookup {
     const staged = this.#credentials.get(credential.issuer)?.get(credential.subject);
     if (staged !== undefined) return staged;
     const id = this.#registry.agentOf(credential);
-    const changed = id === undefined ? undefined : this.#agents.get(id);
-    // An earlier line may have taken it away from its agent.
-    return changed === undefined || hasCredential(changed, credential) ? id : undefined;
+    // An earlier line has taken it away from its agent: what that has now is staged.
+    return id !== undefined && this.#agents.has(id) ? undefined : id;
   }
 
   similarAgent(id: string): string | undefined {
@@ -438,10 +446,6 @@ function differing(before: object, after: object): string[] {
     const known = was[name] ?? null;
     return known === value || canonical(known) === canonical(value) ? [] : [name];
   });
-}
-
-function hasCredential({ status, credentials }: AgentFact, credential: Credential): boolean {
-  return status !== "revoked" && credentials.some((one) => isSame(one, credential));
 }
 
 const STATUS_CHANGE: Record<AgentState["status"], string> = {

@@ -1,5 +1,5 @@
 /** Proposes what a policy lacks, as entries for its purpose file: made from what was done, to be read and signed by the policy's owner. */
-import type { Finding, RecordAction, Relation } from "../contract/index.js";
+import { visibleJson, type Finding, type RecordAction, type Relation } from "../contract/index.js";
 
 /** One action of a finding, as far as an entry of a purpose can speak of it. */
 export interface FindingAction {
@@ -67,16 +67,10 @@ const NAMED = /^[A-Za-z0-9][A-Za-z0-9_.:@/-]*$/;
 
 /** A text in a comment, on its line: records that were handed in may hold anything for a code. */
 function shown(text: string): string {
-  return NAMED.test(text) ? text : quoted(text);
-}
-
-/** JSON, in which whatever ends a line or hides is escaped. */
-function quoted(text: string): string {
-  const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
-  return JSON.stringify(text).replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, (found) => found.split("").map(escaped).join(""));
+  return NAMED.test(text) ? text : visibleJson(text);
 }
 
 /** A name as YAML reads it back. */
 function word(name: string): string {
-  return PLAIN.test(name) && !WORDS.has(name) ? name : quoted(name);
+  return PLAIN.test(name) && !WORDS.has(name) ? name : visibleJson(name);
 }

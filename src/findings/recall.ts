@@ -5,9 +5,9 @@
  */
 import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { join } from "node:path";
-import { chainedIn } from "../audit/chained_tasks.js";
+import { chainedIn } from "../audit/log/chained_tasks.js";
 import { RecordSource, type Position } from "../audit/export/source.js";
-import { LineTooLong, segmentsOf, timeIn } from "../audit/record_lines.js";
+import { LineTooLong, segmentsOf, timeIn } from "../audit/log/record_lines.js";
 import { isVerdict, type DecisionRecord, type FindingState, type LogRecord, type Sighted } from "../contract/index.js";
 import type { Chain } from "../decision/chain.js";
 import { QUIET_MS, type Incidents } from "./incidents.js";

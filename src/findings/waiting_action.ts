@@ -1,5 +1,5 @@
 /** Prepares what a finding shows of an action that waits: enough to approve it, cut to length, and harmless wherever it is shown. */
-import { pointerToken, type Finding } from "../contract/index.js";
+import { escapeUnseen, pointerToken, type Finding } from "../contract/index.js";
 import type { FindingRecord } from "./finding_record.js";
 
 export type WaitingAction = Finding["waiting"][number];
@@ -8,7 +8,6 @@ export type WaitingAction = Finding["waiting"][number];
 const FIELDS_MAX = 32;
 const VALUE_LENGTH_MAX = 256;
 const FIELDS_LENGTH_MAX = 2048;
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}\p{Default_Ignorable_Code_Point}]/gu;
 
 interface Level {
   request?: Readonly<Record<string, unknown>>;
@@ -68,10 +67,5 @@ function leaves(field: string, value: unknown): [field: string, value: unknown][
 function harmless(text: string): string {
   const isCut = text.length > VALUE_LENGTH_MAX;
   const kept = isCut ? `${text.slice(0, VALUE_LENGTH_MAX)}…` : text;
-  return kept.replaceAll(UNSEEN, (found) =>
-    found
-      .split("")
-      .map((unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`)
-      .join(""),
-  );
+  return escapeUnseen(kept);
 }

@@ -2,9 +2,9 @@
 import type { Authzen } from "../adapters/authzen/authzen.js";
 import type { EnvoyPorts } from "../adapters/envoy/check.js";
 import type { OpaMapping } from "../adapters/opa/mapping.js";
-import type { SegmentLog } from "../audit/log.js";
-import type { LogIdentity } from "../audit/log_keys.js";
-import type { OwnRecords } from "../audit/own_records.js";
+import type { SegmentLog } from "../audit/log/log.js";
+import type { LogIdentity } from "../audit/log/log_keys.js";
+import type { OwnRecords } from "../audit/log/own_records.js";
 import type { FleetRecords } from "./fleet_records.js";
 import type { FollowedFleet } from "./fleet_stream.js";
 import type { RecordSearch } from "../records/search.js";
@@ -42,6 +42,10 @@ export interface BundlesPort {
   /** @param share percentage of the agents that it decides for; 0 is shadow. @throws Problem `bundle_refused` */
   stage(bytes: Buffer, share: number): Promise<PublishAnswer>;
   dropStaged(): void;
+  /** Keeps a bundle as the way back. @throws Problem `bundle_refused` */
+  keepBack(bytes: Buffer): Promise<PublishAnswer>;
+  /** Activates the way back that has this digest. @throws Problem `bundle_refused` */
+  goBack(digest: string): Promise<PolicyIdentity>;
 }
 
 /** States that `/readyz` reports: ready if all are true. */

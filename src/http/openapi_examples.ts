@@ -155,10 +155,12 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
       running: POLICY,
       refused: null,
       staged: null,
+      back: null,
       source: null,
     },
   },
-  publishBundle: { answer: { running: POLICY, staged: null } },
+  publishBundle: { answer: { running: POLICY, staged: null, back: null } },
+  goBackToBundle: { answer: { running: POLICY, staged: null, back: null } },
   dropStagedBundle: {
     answer: {
       identity: { ...POLICY, revision: "2027-03-08", sequence: 13 },

@@ -21,7 +21,7 @@ import { admitByCaller } from "./share.js";
 import { getAgent, getAgents, patchAgent, postAgents } from "./routes/agents.js";
 import { getApprovals } from "./routes/approvals.js";
 import { authzenAccessRequests, authzenMetadata, authzenRoutes } from "./routes/authzen.js";
-import { postDropStaged, getBundle, getBundles, postBundles } from "./routes/bundles.js";
+import { postBack, postDropStaged, getBundle, getBundles, postBundles } from "./routes/bundles.js";
 import { decide } from "./routes/decide.js";
 import { ENVOY_CALLER, envoyCheck } from "./routes/envoy.js";
 import { decideBatch } from "./routes/decide_batch.js";
@@ -92,7 +92,7 @@ export interface HttpServer {
 const OVERLOADED = new Problem("overloaded");
 const OVERLOADED_CONTENT = problemContent(OVERLOADED);
 
-const PUBLISHING = [getBundles, postBundles, postDropStaged, getBundle];
+const PUBLISHING = [getBundles, postBundles, postDropStaged, postBack, getBundle];
 const AFTERWARDS = [
   ...[postObserve, postRecords, postTraces, postLogs, postMetrics, postOutcome, postNotice],
   ...[postOpaLogs, postOpaLogsOf, postOpaStatus, postOpaStatusOf],

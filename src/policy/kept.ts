@@ -32,13 +32,22 @@ export class KeptArchives {
     await mkdir(this.#folder, { recursive: true });
     // Written again when it is active again: that makes it the last.
     await replaceFile(this.#folder, name, bytes);
-    const kept = await Promise.all(
-      (await readdir(this.#folder))
-        .filter((one) => NAME.test(one))
-        .map(async (one) => ({ name: one, ms: (await stat(join(this.#folder, one))).mtimeMs })),
-    );
-    const over = kept.filter((one) => one.name !== name).sort((a, b) => b.ms - a.ms);
-    for (const one of over.slice(this.#options.max - 1)) await rm(join(this.#folder, one.name), { force: true });
+    const others = (await this.#names()).filter((one) => one !== name);
+    for (const one of others.slice(this.#options.max - 1)) await rm(join(this.#folder, one), { force: true });
+  }
+
+  /** Returns the digests of what is kept, the last active first. @throws the file system's error */
+  async digests(): Promise<string[]> {
+    return (await this.#names()).map((name) => `sha256:${name.slice(0, 64)}`);
+  }
+
+  async #names(): Promise<string[]> {
+    const names = await readdir(this.#folder).catch((cause: unknown) => {
+      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
+      throw cause;
+    });
+    const kept = names.filter((one) => NAME.test(one)).map(async (name) => ({ name, ms: (await stat(join(this.#folder, name))).mtimeMs }));
+    return (await Promise.all(kept)).sort((a, b) => b.ms - a.ms).map(({ name }) => name);
   }
 
   /** Returns an archive that is kept, as it was verified then; null if it isn't. @throws the file system's error */

@@ -14,7 +14,7 @@ import {
   type Summary,
   type SummaryField,
 } from "../contract/index.js";
-import { parse } from "../audit/record_numbers.js";
+import { parse } from "../audit/log/record_numbers.js";
 import { toCursor } from "./cursor.js";
 import { Disagreement } from "./lines.js";
 import { actionOf, matches, outcomeOf, outcomeState, rowOf, type MatchedRecord, type SaidOutcome } from "./row.js";

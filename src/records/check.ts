@@ -2,7 +2,7 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { LineTooLong, segmentsOf } from "../audit/record_lines.js";
+import { LineTooLong, segmentsOf } from "../audit/log/record_lines.js";
 import type { Damage } from "../audit/tree/damage.js";
 import type { Derived } from "../audit/tree/verify.js";
 import { isSound, PARQUET_FOLDER, ParquetFolder, sealedSegment } from "./parquet.js";

@@ -2,8 +2,8 @@
 import { closeSync, existsSync, readSync } from "node:fs";
 import { join } from "node:path";
 import { openRegular } from "../system/read_file.js";
-import { NEWLINE, segmentsOf } from "../audit/record_lines.js";
-import { segmentName } from "../audit/segments.js";
+import { NEWLINE, segmentsOf } from "../audit/log/record_lines.js";
+import { segmentName } from "../audit/log/segments.js";
 
 /** Place of a line in its file, in bytes and without its newline. */
 interface LinePlace {

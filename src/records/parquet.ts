@@ -15,7 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
-import { segmentName } from "../audit/segments.js";
+import { segmentName } from "../audit/log/segments.js";
 import { openRegular } from "../system/read_file.js";
 import type { SearchEngine } from "./engine.js";
 import { INSERT_MS_MAX, quoted, SCHEMA_VERSION, STATISTICS, type FoundChecks, type Statistics } from "./schema.js";

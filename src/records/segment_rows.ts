@@ -1,10 +1,10 @@
 /** The rows of one segment in memory: taken in from its lines in groups, by the engine's own readers where the lines are as they should be. */
 import { closeSync, mkdirSync, readSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { BesideLines } from "../audit/beside.js";
-import { numbered, parse } from "../audit/record_numbers.js";
-import { LineTooLong, NEWLINE } from "../audit/record_lines.js";
-import { segmentName } from "../audit/segments.js";
+import { BesideLines } from "../audit/log/beside.js";
+import { numbered, parse } from "../audit/log/record_numbers.js";
+import { LineTooLong, NEWLINE } from "../audit/log/record_lines.js";
+import { segmentName } from "../audit/log/segments.js";
 import { RECORD_KINDS } from "../contract/index.js";
 import { openRegular } from "../system/read_file.js";
 import { TooDear, type SearchEngine } from "./engine.js";

@@ -3,7 +3,7 @@
  * something goes wrong with what was derived, it begins again; the log has everything.
  */
 import type { RecordFilter } from "../contract/index.js";
-import { LineTooLong } from "../audit/record_lines.js";
+import { LineTooLong } from "../audit/log/record_lines.js";
 import { sleep, type Clock, type Timers } from "../system/index.js";
 import { asked, TooManyGroups, type RecordQuestion, type Some } from "./ask.js";
 import { briefText } from "./brief.js";

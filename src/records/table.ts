@@ -5,9 +5,9 @@
 import { randomBytes } from "node:crypto";
 import { readdirSync, rmSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { BesideLines } from "../audit/beside.js";
-import { segmentsOf } from "../audit/record_lines.js";
-import { segmentName } from "../audit/segments.js";
+import { BesideLines } from "../audit/log/beside.js";
+import { segmentsOf } from "../audit/log/record_lines.js";
+import { segmentName } from "../audit/log/segments.js";
 import { SearchEngine, TooDear, type SearchEngineOptions } from "./engine.js";
 import { RecordLines } from "./lines.js";
 import { isSound, ParquetFolder, sealedSegment, type SealedFile } from "./parquet.js";

@@ -2,8 +2,8 @@
  * Derives from the records alone how odd each action was, as the service that wrote them had it, and says what a record says
  * otherwise: where none does, the profile was what its records make it.
  */
-import { lessons, type Lesson } from "../audit/fold.js";
-import { segmentsOf } from "../audit/record_lines.js";
+import { lessons, type Lesson } from "../audit/log/fold.js";
+import { segmentsOf } from "../audit/log/record_lines.js";
 import { canonical, type Act, type Assessment } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";

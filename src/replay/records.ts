@@ -1,7 +1,7 @@
 /** The decisions in a log's folder, each with all that it was made of; and what can't be read, by its place. */
 import { parseTime, RECORD_VERSION, type DecisionRecord } from "../contract/index.js";
-import { LineTooLong, readLines, type Line } from "../audit/record_lines.js";
-import { BesideLines } from "../audit/beside.js";
+import { LineTooLong, readLines, type Line } from "../audit/log/record_lines.js";
+import { BesideLines } from "../audit/log/beside.js";
 import { recordedOf, type ReplayableRecord } from "./recorded_decision.js";
 import { isAsked, isDecisionRecord, isRefused } from "./shapes.js";
 

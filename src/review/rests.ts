@@ -1,8 +1,8 @@
 /** Basis of a review: the tree over the log's records at both ends of the period, and the checkpoint that signs it. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import type { Line } from "../audit/record_lines.js";
-import { CHECKPOINT } from "../audit/seal.js";
+import type { Line } from "../audit/log/record_lines.js";
+import { CHECKPOINT } from "../audit/log/seal.js";
 import { openCheckpoint, readUnverified, type Checkpoint } from "../audit/tree/checkpoint.js";
 import { leafHash, toBase64, type Hash } from "../audit/tree/hash.js";
 import { Levels, TILE_WIDTH } from "../audit/tree/levels.js";

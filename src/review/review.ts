@@ -4,7 +4,7 @@
  */
 import type { Verifier } from "../audit/tree/note.js";
 import { retainedIn } from "../audit/privacy/retention_record.js";
-import { segmentsOf } from "../audit/record_lines.js";
+import { segmentsOf } from "../audit/log/record_lines.js";
 import type { BundleContent } from "../bundle/verify.js";
 import { canonical, type DecisionRecord, type PolicyInput } from "../contract/index.js";
 import { isAsked, isDecisionRecord, isRefused } from "../replay/shapes.js";

@@ -1,6 +1,6 @@
 /** Every line of a log's folder, and of what is looked at its record: a line that isn't one is told, and passed over. */
-import { BesideLines, type LineReference } from "../audit/beside.js";
-import { LineTooLong, readLines, segmentsOf, type Line } from "../audit/record_lines.js";
+import { BesideLines, type LineReference } from "../audit/log/beside.js";
+import { LineTooLong, readLines, segmentsOf, type Line } from "../audit/log/record_lines.js";
 import { beginsAsDecision } from "../audit/tree/line.js";
 import { RECORD_VERSION } from "../contract/index.js";
 import { statSync } from "node:fs";

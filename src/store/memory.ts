@@ -1,5 +1,5 @@
 /**
- * A store in memory, for wirings without a disk and for simulations: a group of calls takes time, fails before or after it
+ * A store in memory, for services without a disk and for simulations: a group of calls takes time, fails before or after it
  * reached the disk, and the power can be cut. All of it follows from the timers and the faults that are passed in.
  */
 import type { Random, Timers } from "../system/index.js";

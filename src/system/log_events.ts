@@ -229,6 +229,12 @@ export const LOG_EVENTS = {
     "The folder `bundle.state_dir` refuses the archive. Decisions go on.",
     "Look at the folder's permissions and room; keep the archive of `digest` yourself.",
   ),
+  way_back_unusable: event(
+    "warn",
+    "way back that was kept can't be used any more",
+    "The bundle at `back.tar.gz` of `bundle.state_dir` is refused (`code`): it has expired, a later one was trusted, its key was removed, or no earlier bundle with its policy is kept.",
+    "Sign the earlier bundle again with `remit republish`, and keep it with `remit publish --stage back`.",
+  ),
   evaluation_out_of_fuel: event(
     "error",
     "evaluation ran out of fuel; the action is denied",

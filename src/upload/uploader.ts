@@ -5,8 +5,8 @@
 import { hash } from "node:crypto";
 import { existsSync, rmSync, statSync } from "node:fs";
 import { join } from "node:path";
-import { segmentsOf } from "../audit/record_lines.js";
-import { segmentName } from "../audit/segments.js";
+import { segmentsOf } from "../audit/log/record_lines.js";
+import { segmentName } from "../audit/log/segments.js";
 import { PARQUET_FOLDER, ParquetFolder, sealedSegment, type SealedFile } from "../records/parquet.js";
 import { Attempts, type RetryOptions } from "../system/attempts.js";
 import type { System } from "../system/index.js";

@@ -2,7 +2,7 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { expect } from "chai";
-import { BesideLines, type LineReference } from "../../src/audit/beside.js";
+import { BesideLines, type LineReference } from "../../src/audit/log/beside.js";
 import { temporaryDirectory } from "./temporary.js";
 
 const SEGMENT = "0000000000000001.jsonl";

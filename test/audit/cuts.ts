@@ -2,9 +2,9 @@
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { nodeFiles } from "../../src/audit/files.js";
-import { CHECKPOINT, Seal } from "../../src/audit/seal.js";
-import { Segments } from "../../src/audit/segments.js";
+import { nodeFiles } from "../../src/audit/log/files.js";
+import { CHECKPOINT, Seal } from "../../src/audit/log/seal.js";
+import { Segments } from "../../src/audit/log/segments.js";
 import { readSigner } from "../../src/audit/tree/note.js";
 import { nodeTiles } from "../../src/audit/tree/tiles.js";
 import { verifyLog } from "../../src/audit/tree/verify.js";

@@ -1,5 +1,5 @@
-import { segmentName } from "../../src/audit/segments.js";
-import type { LogFiles } from "../../src/audit/files.js";
+import { segmentName } from "../../src/audit/log/segments.js";
+import type { LogFiles } from "../../src/audit/log/files.js";
 
 interface Inode {
   now: Buffer;

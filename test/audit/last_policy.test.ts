@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { lastPolicy } from "../../src/audit/last_policy.js";
+import { lastPolicy } from "../../src/audit/log/last_policy.js";
 import { temporaryDirectory } from "./temporary.js";
 
 const policy = (sequence: number): object => ({ bundle: "set", digest: "d", revision: "r", sequence });

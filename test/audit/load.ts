@@ -1,7 +1,7 @@
 /** A process under load: appends without pause and prints the id of every record that was acknowledged. */
 import { hash } from "node:crypto";
 import { writeSync } from "node:fs";
-import { SegmentLog } from "../../src/audit/log.js";
+import { SegmentLog } from "../../src/audit/log/log.js";
 import { RECORD_VERSION, aroundSeq, canonical } from "../../src/contract/index.js";
 import { systemTimers } from "../../src/system/index.js";
 import { SEALING } from "./sealing.js";

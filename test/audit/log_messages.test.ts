@@ -2,10 +2,10 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { SegmentLog, lockLog, type LogOptions } from "../../src/audit/log.js";
-import { TORN_BYTES_MAX } from "../../src/audit/segments.js";
+import { SegmentLog, lockLog, type LogOptions } from "../../src/audit/log/log.js";
+import { TORN_BYTES_MAX } from "../../src/audit/log/segments.js";
 import { ENTRY_BYTES_MAX } from "../../src/audit/tree/hash.js";
-import type { FromWriter, ToWriter } from "../../src/audit/writer.js";
+import type { FromWriter, ToWriter } from "../../src/audit/log/writer.js";
 import type { Problem } from "../../src/contract/index.js";
 import type { Beside } from "../../src/decision/ports.js";
 import { systemTimers, type Timers } from "../../src/system/index.js";

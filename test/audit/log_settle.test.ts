@@ -1,6 +1,6 @@
 /** A record is acknowledged when the writer has reported it, and not one sooner, however its writer groups them. */
 import { expect } from "chai";
-import type { SegmentLog } from "../../src/audit/log.js";
+import type { SegmentLog } from "../../src/audit/log/log.js";
 import { reportedLog, type Reported } from "./log_support.js";
 
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));

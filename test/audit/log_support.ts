@@ -1,5 +1,5 @@
-import { SegmentLog, type LogEvents, type LogOptions, type WriterThread } from "../../src/audit/log.js";
-import type { FromWriter } from "../../src/audit/writer.js";
+import { SegmentLog, type LogEvents, type LogOptions, type WriterThread } from "../../src/audit/log/log.js";
+import type { FromWriter } from "../../src/audit/log/writer.js";
 import { type Durability } from "../../src/contract/index.js";
 import { systemTimers } from "../../src/system/index.js";
 import { SEALING } from "./sealing.js";

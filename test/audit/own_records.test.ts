@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { OwnRecords } from "../../src/audit/own_records.js";
+import { OwnRecords } from "../../src/audit/log/own_records.js";
 import type { Log } from "../../src/decision/ports.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
 

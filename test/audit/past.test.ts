@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { readPast } from "../../src/audit/past.js";
+import { readPast } from "../../src/audit/log/past.js";
 import { ModelDisk } from "./disk.js";
 
 const HOUR_MS = 3_600_000;

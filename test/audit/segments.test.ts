@@ -1,6 +1,6 @@
 import { crc32 } from "node:zlib";
 import { expect } from "chai";
-import { LogDamaged, Segments, TORN_BYTES_MAX } from "../../src/audit/segments.js";
+import { LogDamaged, Segments, TORN_BYTES_MAX } from "../../src/audit/log/segments.js";
 import { ModelDisk, type Fault } from "./disk.js";
 
 const record = (seq: number): string => `{"seq":${seq},"text":"${"x".repeat(seq % 40)} \u{1f600}"}\n`;

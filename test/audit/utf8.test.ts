@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Utf8 } from "../../src/audit/utf8.js";
+import { Utf8 } from "../../src/audit/log/utf8.js";
 
 const TEXTS = ["", "a", "ä", "€", "𝕏", "\ud800", "x".repeat(70_000), "€".repeat(50_000), '{"a":"ß"}\n'];
 

@@ -6,7 +6,7 @@ import { parseCheckpoint } from "../../src/audit/tree/checkpoint.js";
 import { post, REQUEST, run, tokenFor, type Running } from "../http/running.js";
 import { exchanger } from "../../src/system/exchange.js";
 import { system } from "../../src/system/index.js";
-import { Witness, type WitnessedLog } from "../../src/audit/witness.js";
+import { Witness, type WitnessedLog } from "../../src/audit/log/witness.js";
 import { until } from "../store/support.js";
 import { WitnessServer } from "./witness_server.js";
 

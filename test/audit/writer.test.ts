@@ -2,8 +2,8 @@
 import { expect } from "chai";
 import { crc32 } from "node:zlib";
 import { MessageChannel, receiveMessageOnPort, type MessagePort } from "node:worker_threads";
-import { DurableMark, MARK_FILE } from "../../src/audit/durable_mark.js";
-import { serveWriter, type FromWriter, type ToWriter, type WriterOptions } from "../../src/audit/writer.js";
+import { DurableMark, MARK_FILE } from "../../src/audit/log/durable_mark.js";
+import { serveWriter, type FromWriter, type ToWriter, type WriterOptions } from "../../src/audit/log/writer.js";
 import { StillTimers, turns } from "../facts/world.js";
 import { ModelDisk } from "./disk.js";
 import { SEALING, memoryTiles } from "./sealing.js";

@@ -3,9 +3,9 @@ import { appendFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { watching } from "../../src/cli/set_changes.js";
+import { watching } from "../../src/cli/policy/set_changes.js";
 import { asset } from "../../src/system/paths.js";
-import { developmentKey } from "../../dev/sandbox.js";
+import { developmentKey } from "../../demo/sandbox.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { remit } from "./remit.js";
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { TESTS, attested } from "../bundle/bad_provenance.js";
-import { KEY, NAME, archive, bundleBytes, content, signed } from "../bundle/support.js";
+import { KEY, NAME, archive, bundleBytes, content, policyData, signed } from "../bundle/support.js";
 import { post, run, tokenFor, type Running } from "../http/running.js";
 import { remit, type Ran } from "./remit.js";
 
@@ -162,6 +162,87 @@ describe("publishing from the command line", function () {
     ]);
   });
 });
+
+describe("going back from the command line", function () {
+  let service: Running;
+  let folder = "";
+  const at = (name: string): string => join(folder, name);
+  const asked = (...args: string[]): Promise<Ran> => remit(...args, "--url", service.url, "--token", tokenFor("remit:publish remit:audit"));
+  const republished = async (of: string, sequence: number): Promise<string> => {
+    const file = at(`${sequence}.back.tar.gz`);
+    const made = await remit("republish", at(of), "--sequence", String(sequence), "--key", at("key.pem"), "--no-expiry", "--out", file);
+    expect(made.err).to.equal("");
+    return file;
+  };
+
+  before(async () => {
+    folder = await mkdtemp(join(tmpdir(), "remit-back-"));
+    await writeFile(at("key.pem"), KEY.export({ type: "pkcs8", format: "pem" }));
+    for (const [sequence, purposes] of [
+      [12, ["testing"]],
+      [13, ["testing", "later"]],
+    ] as const)
+      await writeFile(at(`${sequence}.tar.gz`), await bundleBytes({ expires: null, sequence }, policyData([...purposes])));
+    const bundle = { name: NAME, path: "bundle.tar.gz", keys: ["bundle.pem"], state_dir: "state", poll_ms: 50, kept: 8 };
+    service = await run({ bundle }, await readFile(at("12.tar.gz")));
+  });
+  after(async () => {
+    await service.stop();
+    await rm(folder, { recursive: true, force: true });
+  });
+
+  it("is refused while nothing is kept for it, and so is keeping what never decided here", async () => {
+    expect((await asked("bundles")).out).to.not.include("way back");
+    expect(await asked("bundles", "--go-back", "refunds were let through")).to.include({ exit: "missing" });
+    expect((await asked("publish", at("13.tar.gz"), "--reason", "r", "--stage", "back")).err).to.include("back_unknown");
+    expect(await asked("publish", at("13.tar.gz"), "--reason", "r", "--stage", "back", "--back", at("12.tar.gz"))).to.include({
+      exit: "usage",
+    });
+    expect((await asked("bundles")).out).to.match(/runs .*sequence 12/);
+  });
+
+  it("takes one command, from the day on which the next bundle was published with its way back", async () => {
+    const published = await asked("publish", at("13.tar.gz"), "--reason", "the next", "--back", await republished("12.tar.gz", 14));
+    expect(published.err).to.equal("");
+    expect(published.out).to.match(/decides now .*sequence 13.*\nkept as the way back .*sequence 14/);
+    expect((await asked("bundles")).out).to.match(/runs .*sequence 13(?:.|\n)*way back .*sequence 14, .*the policy of sequence 12/);
+    const back = await asked("bundles", "--go-back", "refunds were let through");
+    expect(back.err).to.equal("");
+    expect(back.out)
+      .to.match(/runs .*sequence 14/)
+      .and.not.include("way back");
+    const admin = (await records(service)).filter(({ kind }) => kind === "admin").map(({ action, detail }) => [action, detail?.["reason"]]);
+    expect(admin).to.deep.include.members([
+      ["keep_back", "the next"],
+      ["roll_back", "refunds were let through"],
+    ]);
+    expect(await asked("bundles", "--go-back", "once more")).to.include({ exit: "missing" });
+  });
+
+  it("is over once a later bundle decides, whatever is asked for by whatever digest", async () => {
+    const file = await republished("13.tar.gz", 15);
+    expect((await asked("publish", file, "--reason", "r", "--stage", "back")).err).to.equal("");
+    const { back } = JSON.parse((await asked("bundles", "--json")).out) as { back: { identity: { digest: string } } };
+    for (const [digest, code] of [
+      [`sha256:${"0".repeat(64)}`, "bundle_refused"],
+      ["sha256:12", "parameter_invalid"],
+      [null, "parameter_missing"],
+    ] as const)
+      expect(await refusal(service, digest), code).to.equal(code);
+    await writeFile(at("16.tar.gz"), await bundleBytes({ expires: null, sequence: 16 }, policyData(["testing", "fourth"])));
+    expect(await asked("publish", at("16.tar.gz"), "--reason", "another")).to.include({ exit: "ok" });
+    expect((await asked("bundles")).out).to.not.include("way back");
+    expect(await refusal(service, back.identity.digest)).to.equal("bundle_refused");
+    expect((await asked("bundles")).out).to.match(/runs .*sequence 16/);
+  });
+});
+
+async function refusal({ url }: Running, digest: string | null): Promise<unknown> {
+  const query = new URLSearchParams({ reason: "r", ...(digest !== null && { digest }) });
+  const headers = { authorization: `Bearer ${tokenFor("remit:publish")}` };
+  const answer = await fetch(`${url}/bundles/back?${query.toString()}`, { method: "POST", headers });
+  return ((await answer.json()) as { code?: string }).code;
+}
 
 interface OnRecord {
   kind: string;

@@ -2,7 +2,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../dev/nats/servers.js";
+import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import type { ApprovalList, BundlesAnswer, ClusterAnswer, FindingPage, ShownFinding } from "../../src/contract/index.js";
 import { compileGrantEntry } from "../../src/bundle/grant_entry.js";
 import { readTransport } from "../../src/client/options.js";

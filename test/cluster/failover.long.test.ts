@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../dev/nats/servers.js";
+import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import { asset } from "../../src/system/paths.js";
 import { skip } from "../skip.js";
 import { Copies } from "../threats/copies.js";

@@ -4,7 +4,7 @@ import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect } from "@nats-io/transport-node";
 import { expect } from "chai";
-import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../dev/nats/servers.js";
+import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import { Child, sleep, type Told } from "../service/child.js";
 import { skip } from "../skip.js";
 import { ClusterNode } from "./nodes.js";

@@ -4,7 +4,7 @@ import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import { parse } from "yaml";
-import type { NatsServer } from "../../dev/nats/servers.js";
+import type { NatsServer } from "../../demo/nats/servers.js";
 import { Child, placeIn, type Json, type Place } from "../service/child.js";
 
 /** Connections from one node to one server, which can be cut and can hang. */

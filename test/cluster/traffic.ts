@@ -1,5 +1,5 @@
 /** Traffic on a cluster: decisions of every node all the time, and revocations one after another, with what became of them. */
-import type { NatsServer } from "../../dev/nats/servers.js";
+import type { NatsServer } from "../../demo/nats/servers.js";
 import { sleep } from "../service/child.js";
 import type { ClusterNode } from "./nodes.js";
 import { actionOf, agentNamed, taskOf } from "./requests.js";

@@ -143,20 +143,33 @@ describe("people's tasks, by keys alone, from a cold page", function () {
     });
   });
 
-  it("roll a bundle back to one that was signed again", async function () {
-    const helpdesk = await Helpdesk.open(this);
-    try {
-      const { browser } = helpdesk;
-      const { desk } = browser.desk;
-      const publish = async (archive: Buffer): Promise<void> => {
-        const headers = { authorization: `Bearer ${desk.token("remit:publish")}`, "content-type": "application/gzip" };
-        const { ok, status } = await fetch(`${desk.service.url}/bundles`, { method: "POST", headers, body: new Uint8Array(archive) });
-        if (!ok) throw new Error(`POST /bundles: ${status}`);
-      };
-      await publish((await bundleOf(STRICTER, 2)).archive);
+  describe("at a helpdesk whose bundle broke something", () => {
+    let helpdesk: Helpdesk;
+    before(async function () {
+      helpdesk = await Helpdesk.open(this);
+      await helpdesk.publish((await bundleOf(STRICTER, 2)).archive);
+      await helpdesk.publish(await helpdesk.back(3), "back");
+    });
+    after(async () => {
+      await (helpdesk as Helpdesk | undefined)?.browser.close();
+    });
+
+    it("roll the policy back to the way back that was published with it", async () => {
       expect((await helpdesk.decide()).decision).to.equal("deny");
-      const again = await helpdesk.candidate({}, 3);
-      const keys = await cold(browser);
+      const keys = await cold(helpdesk.browser);
+      await keys.press("g", "b");
+      await keys.page.waitForSelector("dialog[open] button[type=submit]:focus", PATIENCE);
+      await keys.press("Enter");
+      await keys.page.locator(".ack", { hasText: "decides, as sequence 3" }).waitFor(PATIENCE);
+      expect((await helpdesk.decide()).decision).to.equal("allow");
+      await ends(keys, "roll the policy back", { keys: 3, texts: 0 });
+    });
+
+    it("roll the policy back to a bundle that was signed again only now", async () => {
+      await helpdesk.publish((await bundleOf(STRICTER, 4)).archive);
+      expect((await helpdesk.decide()).decision).to.equal("deny");
+      const again = await helpdesk.candidate({}, 5);
+      const keys = await cold(helpdesk.browser);
       const choosing = keys.page.waitForEvent("filechooser", PATIENCE);
       await keys.press("g", "p", "/");
       await keys.page.waitForSelector("input[type=file]:focus", PATIENCE);
@@ -166,11 +179,9 @@ describe("people's tasks, by keys alone, from a cold page", function () {
       await keys.press("Tab");
       await keys.type("refunds broke");
       await keys.press("Tab", "Tab", "Enter");
-      await keys.page.locator(".ack", { hasText: "sequence 3, decides" }).waitFor(PATIENCE);
+      await keys.page.locator(".ack", { hasText: "sequence 5, decides" }).waitFor(PATIENCE);
       expect((await helpdesk.decide()).decision).to.equal("allow");
-      await ends(keys, "roll a bundle back", { keys: 9, texts: 2 });
-    } finally {
-      await helpdesk.browser.close();
-    }
+      await ends(keys, "roll back to one signed now", { keys: 9, texts: 2 });
+    });
   });
 });

@@ -3,6 +3,8 @@ import { createPublicKey } from "node:crypto";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Answer } from "../../src/contract/index.js";
+import { republishBundle } from "../../src/bundle/republish.js";
+import { keyId } from "../../src/bundle/signature.js";
 import { KEY, type Changes } from "../build/support.js";
 import { bundleOf } from "../replay/desk.js";
 import { ConsoleBrowser } from "./browser.js";
@@ -33,7 +35,7 @@ export class Helpdesk {
     const browser = await ConsoleBrowser.open(suite, {
       agents: 0,
       service: {
-        bundle: { name: content.identity.bundle, path: "bundle.tar.gz", keys: ["bundle.pub.pem"], state_dir: "state", kept: 1 },
+        bundle: { name: content.identity.bundle, path: "bundle.tar.gz", keys: ["bundle.pub.pem"], state_dir: "state", kept: 8 },
       },
       prepare: (at) => {
         folder = at;
@@ -68,5 +70,22 @@ export class Helpdesk {
     const path = join(this.folder, `next-${sequence}.tar.gz`);
     writeFileSync(path, (await bundleOf(changes, sequence)).archive);
     return path;
+  }
+
+  /** Returns the bundle that ran first, its content signed again under a later sequence. */
+  async back(sequence: number): Promise<Buffer> {
+    const { archive } = await bundleOf({});
+    const keys = new Map([[keyId(KEY), createPublicKey(KEY)]]);
+    const builtMs = this.browser.desk.desk.clock.wall();
+    return (await republishBundle(archive, { key: KEY, keys, sequence, expiresMs: null, builtMs })).archive;
+  }
+
+  /** Publishes a bundle, or keeps it as the way back. */
+  async publish(archive: Buffer, stage?: "back"): Promise<void> {
+    const { desk } = this.browser.desk;
+    const headers = { authorization: `Bearer ${desk.token("remit:publish")}`, "content-type": "application/gzip" };
+    const path = `/bundles${stage === undefined ? "" : `?stage=${stage}`}`;
+    const answer = await fetch(`${desk.service.url}${path}`, { method: "POST", headers, body: new Uint8Array(archive) });
+    if (!answer.ok) throw new Error(`POST ${path}: ${answer.status} ${await answer.text()}`);
   }
 }

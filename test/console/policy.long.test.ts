@@ -1,6 +1,9 @@
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect } from "chai";
 import type { Page } from "playwright-core";
 import type { AdminRecord, RecordPage, StagedBundle } from "../../src/contract/index.js";
+import { bundleOf } from "../replay/desk.js";
 import { Helpdesk, STRICTER } from "./helpdesk.js";
 
 const PATIENCE = { timeout: 60_000 };
@@ -105,5 +108,63 @@ describe("a candidate on the policy's page, in a browser", function () {
       await page.locator(".failed", { hasText: "bundle_refused" }).waitFor(PATIENCE);
     }
     expect((await helpdesk.decide()).policy.sequence).to.equal(4);
+  });
+
+  describe("with a way back", () => {
+    it("says that none is kept, and how one is made, and changes nothing", async () => {
+      await page.keyboard.press("g");
+      await page.keyboard.press("b");
+      await page.locator("dialog[open]", { hasText: "No way back is kept here" }).waitFor(PATIENCE);
+      expect(await page.innerText("dialog[open]")).to.contain("remit republish old.tar.gz --sequence 5");
+      await page.keyboard.press("Enter");
+      await page.keyboard.press("Escape");
+      await page.waitForSelector("dialog[open]", { state: "detached" });
+      expect((await helpdesk.decide()).policy.sequence).to.equal(4);
+    });
+
+    it("keeps what was signed for it, tries it in shadow, and says on record what was seen when it is gone back to", async () => {
+      await helpdesk.publish((await bundleOf(STRICTER, 5)).archive);
+      const path = join(helpdesk.folder, "back.tar.gz");
+      writeFileSync(path, await helpdesk.back(6));
+      await page.setInputFiles("input[type=file]", path);
+      await page.fill("form.filter input:not([type])", "in case it denies too much");
+      await page.click("button[value=back]");
+      await ack("is kept as the way back");
+      expect((await helpdesk.decide()).decision).to.equal("deny");
+      expect((await actions("keep_back"))[0]).to.have.property("reason", "in case it denies too much");
+      const card = page.locator(".card", { hasText: "way back" });
+      expect(await card.innerText()).to.match(/the policy of sequence 1, signed as sequence 6/);
+      await card.locator("button", { hasText: "Try in shadow" }).click();
+      await ack("It decides nothing");
+      await helpdesk.decide();
+      await page.locator(".staged .figures", { hasText: /1\s*would differ/ }).waitFor(PATIENCE);
+      await page.keyboard.press("g");
+      await page.keyboard.press("b");
+      await page.locator("dialog[open]", { hasText: "in shadow: 1 of 1 decision differ" }).waitFor(PATIENCE);
+      expect(new URL(page.url()).search).to.equal("?back");
+      await page.keyboard.press("Enter");
+      await ack("The policy of sequence 1 decides, as sequence 6");
+      expect((await helpdesk.decide()).decision).to.equal("allow");
+      expect((await actions("roll_back"))[0]).to.deep.include({
+        reason: "rolled back from the console (in shadow: 1 of 1 decision differ)",
+      });
+      const { body } = await helpdesk.browser.desk.desk.ask("GET", "/decisions?kind=admin&key=roll_back");
+      expect((body as unknown as RecordPage).items[0]?.record).to.have.property("caller", "console:ada@example.com");
+      await page.locator(".rows", { hasText: "rolled back by console:ada@example.com" }).waitFor(PATIENCE);
+      expect(errors).to.deep.equal([]);
+    });
+
+    it("is the address of a page, refuses what has been overtaken since it was shown, and goes back to nothing then", async () => {
+      await helpdesk.publish((await bundleOf(STRICTER, 7)).archive);
+      await helpdesk.publish(await helpdesk.back(8), "back");
+      await page.goto(`${helpdesk.browser.desk.running.url}/policy?back`);
+      await page.waitForSelector("dialog[open] button[type=submit]:focus", PATIENCE);
+      expect(await page.innerText("dialog[open]")).to.contain("Nobody has seen here what it would change");
+      await page.route("**/api/service/bundles", (route) => route.abort());
+      await helpdesk.publish((await bundleOf(STRICTER, 9)).archive);
+      await page.keyboard.press("Enter");
+      await page.locator("dialog .failed", { hasText: "bundle_refused" }).waitFor(PATIENCE);
+      expect((await helpdesk.decide()).policy.sequence).to.equal(9);
+    });
   });
 });

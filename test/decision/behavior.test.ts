@@ -12,7 +12,7 @@ import {
 } from "../../src/contract/index.js";
 import { decider } from "../../src/decision/decide.js";
 import type { Grant, KeptProfile } from "../../src/decision/ports.js";
-import { actIn, assessedIn } from "../../src/audit/fold.js";
+import { actIn, assessedIn } from "../../src/audit/log/fold.js";
 import { RecordMasks } from "../../src/audit/privacy/masks.js";
 import { AGENT, ALLOWED, CALLER, NOW, PURPOSE, REQUEST, TASK, VOCABULARY, World, live, policyOf, problemOf } from "./world.js";
 

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Problem, type PolicyResult, type Vocabulary } from "../../src/contract/index.js";
+import { Problem, type PolicyResult, type SeenRecord, type Vocabulary } from "../../src/contract/index.js";
 import { decider } from "../../src/decision/decide.js";
 import type { IncidentPort, Pdp } from "../../src/decision/pdp.js";
 import { ALLOWED, AGENT, CALLER, NOW, REQUEST, TASK, World, live, policyOf, problemOf } from "./world.js";
@@ -26,6 +26,11 @@ class Watched extends World {
 }
 
 const lost = (): Promise<void> => Promise.reject(new Error("the disk is gone"));
+
+/** A profile that notes what it learns, and whatever it forgets again. */
+function noting(world: World, said: string[]): void {
+  world.profile = { ...world.profile, learn: () => said.push("learned"), unrecorded: () => said.push("unlearned") };
+}
 
 describe("what is noted of values", () => {
   const flow = (said: string[]): Partial<Pdp> => ({
@@ -64,6 +69,38 @@ describe("what is noted of values", () => {
     await world.decide().catch(() => undefined);
     expect(world.said).to.deep.equal([NOTED, "not made"]);
   });
+
+  it("isn't of an action of which the policy wants to know nothing", async () => {
+    const world = new Watched(ALLOWED, flow);
+    world.active = policyOf(() => ALLOWED);
+    await world.decide();
+    await world.observe();
+    expect(world.said).to.deep.equal([]);
+  });
+
+  it("is what an action returned, as far as that is reported with it and remembered", async () => {
+    const SEEN = { full: false, others: false, task: "T-1", values: [] } as unknown as SeenRecord;
+    const RETURNED = { paths: [] };
+    for (const [returned, seen, noted] of [
+      [RETURNED, SEEN, `${NOTED} seen`],
+      [RETURNED, null, NOTED],
+      [null, SEEN, NOTED],
+      [undefined, SEEN, NOTED],
+    ] as const) {
+      const asked: unknown[] = [];
+      const world = new Watched(ALLOWED, (said) => {
+        const { flow: port } = flow(said);
+        return { ...(port && { flow: { ...port, seenIn: (...of) => (asked.push(...of), seen) } }) };
+      });
+      const { intake, attempt, observed } = world.decider;
+      const policy = intake.activePolicy();
+      const question = await intake.question(intake.read(REQUEST, policy), CALLER, policy, intake.arrival());
+      const happened = { at: new Date(NOW).toISOString(), at_ms: NOW, outcome: null, ...(returned !== undefined && { returned }) };
+      const { answer } = observed.write(attempt({ ...question, kind: "observed", happened }));
+      expect(world.said).to.deep.equal([noted]);
+      expect(asked).to.deep.equal(returned === RETURNED ? [answer.decision_id, { of: "this action" }, RETURNED] : []);
+    }
+  });
 });
 
 describe("the finding of a decision", () => {
@@ -93,6 +130,7 @@ describe("the finding of a decision", () => {
   it("is taken back with its record if it began with it, and stays if another opened it", async () => {
     for (const [id, taken] of [
       [(decision: string) => `F-${decision}`, true],
+      [(decision: string) => `F-${decision}-ways`, true],
       [() => "F-019b0000-0000-7000-8000-000000000000", false],
       [() => null, false],
     ] as const) {
@@ -128,6 +166,32 @@ describe("actions of an agent that is narrowed", () => {
     await world.decide();
     expect(world.narrowed.get(AGENT.id)?.permitted).to.equal(1);
     expect([...world.narrowed.keys()]).to.deep.equal([AGENT.id]);
+  });
+
+  it("are asked for by the names of those that are narrowed alone", async () => {
+    const spent: unknown[] = [];
+    const spend = { value: (...of: unknown[]) => (spent.push(...of), true) };
+    const world = new World((pdp) => decider({ ...pdp, facts: Object.create(pdp.facts, { spend }) as Pdp["facts"] }));
+    world.agents.set("lead-1", { ...AGENT, id: "lead-1" });
+    world.tasks.set("T-0", { ...TASK, id: "T-0", agent: "lead-1" }).set("T-1", { ...TASK, parent: "T-0" });
+    await world.decide();
+    expect(spent).to.deep.equal([]);
+    world.narrowed.set("lead-1", narrowed(0));
+    await world.decide();
+    expect(spent).to.deep.equal([["lead-1"], NOW]);
+  });
+});
+
+describe("the time of a decision", () => {
+  it("is told by its stages, that of the disk apart", async () => {
+    const world = new World();
+    world.monotonic_ms = 1000;
+    world.active = policyOf(() => ((world.monotonic_ms += 2), ALLOWED));
+    world.append = async () => {
+      await new Promise(setImmediate);
+      world.monotonic_ms += 5;
+    };
+    expect((await world.decide()).stages).to.deep.equal({ read: 0, evaluate: 2, record: 5 });
   });
 });
 
@@ -179,7 +243,7 @@ describe("a record that can't be written", () => {
     const { vocabulary } = world.active as { vocabulary: Vocabulary };
     const masked = { ...world.active, vocabulary: { ...vocabulary, masks: [] as never } } as typeof world.active;
     const learned: string[] = [];
-    world.profile = { ...world.profile, learn: () => learned.push("learned"), unrecorded: () => learned.push("unlearned") };
+    noting(world, learned);
     world.uses = new Map([["G-1", 1]]);
     world.grantsOf = () => [live("G-1", { counted: true })];
     const unmasked = world.active;
@@ -195,7 +259,7 @@ describe("a record that can't be written", () => {
   it("gives up its uses and forgets what was learned if the disk fails after the log has taken it", async () => {
     const world = new Watched();
     const learned: string[] = [];
-    world.profile = { ...world.profile, learn: () => learned.push("learned"), unrecorded: () => learned.push("unlearned") };
+    noting(world, learned);
     world.append = lost;
     await world.decide().catch(() => undefined);
     world.append = () => Promise.resolve();
@@ -203,6 +267,59 @@ describe("a record that can't be written", () => {
     expect(learned).to.deep.equal(["learned", "unlearned", "learned"]);
     const previous = world.records.map((record) => (JSON.parse(record) as { previous: unknown }).previous);
     expect(previous).to.deep.equal([null, null]);
+  });
+
+  it("is forgotten if it was of what has happened", async () => {
+    const world = new Watched();
+    noting(world, world.said);
+    const { intake, attempt, observed } = world.decider;
+    const policy = intake.activePolicy();
+    const question = await intake.question(intake.read(REQUEST, policy), CALLER, policy, intake.arrival());
+    observed.unrecorded(observed.write(attempt({ ...question, kind: "observed" })));
+    expect(world.said).to.deep.equal(["learned", "unlearned"]);
+  });
+
+  const backlog = new Problem("log_backlog");
+  const rejecting: [how: string, append: () => Promise<void>][] = [
+    [
+      "at once",
+      () => {
+        throw backlog;
+      },
+    ],
+    ["a turn later", () => Promise.reject(backlog)],
+  ];
+  for (const [how, append] of rejecting)
+    it(`has never been if the log takes none and says so ${how}`, async () => {
+      const said: string[] = [];
+      let rejects = true;
+      const world = new World((pdp) => {
+        const { log } = pdp;
+        const half = { append: { value: (...of: Parameters<typeof log.append>) => (rejects ? append() : log.append(...of)) } };
+        const permitted = (): unknown => said.push("permitted");
+        const flow = { ask: () => ({ facts: {} as never, note: {} }), permitted, seenIn: () => null, notMade: () => undefined };
+        return decider({ ...pdp, flow, log: Object.create(log, half) as typeof log });
+      });
+      const policy = policyOf(() => ALLOWED);
+      world.active = { ...policy, vocabulary: { ...policy.vocabulary, ...OF_FLOW } };
+      noting(world, said);
+      expect((await problemOf(world.decide())).code).to.equal("log_backlog");
+      expect(said).to.deep.equal([]);
+      rejects = false;
+      await world.decide();
+      expect(said).to.deep.equal(["permitted", "learned"]);
+      expect((JSON.parse(world.records[0] ?? "{}") as { previous: unknown }).previous).to.equal(null);
+    });
+
+  it("teaches nothing that the agent has not done itself", async () => {
+    const world = new Watched();
+    noting(world, world.said);
+    world.settled = () => world.said.push("settled");
+    await world.decide();
+    expect(world.said).to.deep.equal(["learned", "settled"]);
+    world.permitted = false;
+    await world.decide();
+    expect(world.said).to.deep.equal(["learned", "settled"]);
   });
 });
 

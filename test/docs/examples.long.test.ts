@@ -10,7 +10,7 @@ import { PassThrough } from "node:stream";
 import { promisify } from "node:util";
 import { expect } from "chai";
 import { stringify } from "yaml";
-import { makeSandbox } from "../../dev/sandbox.js";
+import { makeSandbox } from "../../demo/sandbox.js";
 import { SCOPES, type Scope } from "../../src/contract/index.js";
 import { startService, type Service } from "../../src/service.js";
 import { readConfig } from "../../src/system/config.js";

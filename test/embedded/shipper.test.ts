@@ -1,7 +1,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { segmentName } from "../../src/audit/segments.js";
+import { segmentName } from "../../src/audit/log/segments.js";
 import { Remote } from "../../src/embedded/remote.js";
 import { Shipper } from "../../src/embedded/shipper.js";
 import { temporaryDirectory } from "../audit/temporary.js";

@@ -43,9 +43,49 @@ describe("what holds on another node and isn't durable yet", () => {
   });
 
   it("is the same however often it is told", async () => {
+    const heard: unknown[] = [];
+    facts.ledger.listen(({ key, change, by, reason, revision }) => heard.push([key, change, by, reason, revision]));
     for (let i = 0; i < 3; i++) facts.adopt(told);
+    expect(heard).to.deep.equal([[REVOKED, "revoked", "ops", "odd", null]]);
     await here.timers.advance(5000);
     expect(facts.registry.revision).to.equal(2);
+    facts.adopt(told);
+    await here.timers.advance(5000);
+    expect([facts.registry.revision, heard.length]).to.deep.equal([2, 2]);
+  });
+
+  it("is left to that node for two seconds, and to it alone if it can in the end", async () => {
+    const writes: unknown[] = [];
+    const { inner } = here.store;
+    here.store.write = (...write) => (writes.push(write), inner.write(...write));
+    facts.adopt(told);
+    await here.timers.advance(1999);
+    expect(writes).to.deep.equal([]);
+    const { key, value, by, time, reason, change } = told;
+    await inner.write([{ key, value, by, time, reason, change, expected: 0 }]);
+    await turns();
+    await here.timers.advance(5000);
+    expect(writes).to.deep.equal([]);
+    expect(facts.revocation("agent/a-1")).to.include({ by: "ops", revision: 2 });
+  });
+
+  it("is tried again for as long as the store fails, on record once it is durable, and left alone by a service that stops", async () => {
+    const recorded = (): number => here.records.filter(({ change }) => change === "revoked").length;
+    here.store.fate = () => "before";
+    facts.adopt(told);
+    for (let i = 0; i < 3; i++) await here.timers.advance(5000);
+    expect([facts.registry.revoked("agent", "a-1"), recorded(), facts.registry.revision]).to.deep.equal([true, 0, 1]);
+    here.store.fate = () => "written";
+    await here.timers.advance(1000);
+    expect([recorded(), facts.registry.revision]).to.deep.equal([1, 2]);
+
+    const stopping = new World();
+    const other = await stopping.open();
+    await other.createAgent(AGENT, "host");
+    other.adopt(told);
+    other.close();
+    await stopping.timers.advance(5000);
+    expect(stopping.store.revision).to.equal(1);
   });
 
   const wider: [what: string, change: string][] = [

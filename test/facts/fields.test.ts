@@ -60,7 +60,8 @@ describe("what the vocabulary names of a task", () => {
   for (const [what, given, field, expected] of attributes) {
     it(`${field === null ? "takes" : "refuses"} ${what}`, () => {
       const found = refusalOf(() => {
-        checkAttributes(FIELDS, given);
+        // Fields of their own: a validator is made once for each.
+        checkAttributes({ ...FIELDS }, given);
       });
       expect(found?.slice(0, 2) ?? null).to.deep.equal(field === null ? null : ["fact_invalid", field]);
       if (found !== null) expect(found[2]).to.match(expected);

@@ -43,15 +43,8 @@ describe("an import", () => {
     const file = await lines(everyKind.map((fact) => ("agent" in fact ? { agent: { ...fact["agent"], status: undefined } } : fact)));
     const dry = await run(facts, file, "I-1", true);
     expect(dry).to.deep.include({ status: "dry_run", created: 7, changed: 0, unchanged: 0, facts_revision: 0 });
-    expect(dry.differences.map(({ key }) => key)).to.deep.equal([
-      "agent/a-2",
-      "agent/a-1",
-      "agent/a-0",
-      "task/T-1",
-      "task/T-2",
-      "grant/G-1",
-      "revocation/agent/a-2",
-    ]);
+    const keys = ["agent/a-2", "agent/a-1", "agent/a-0", "task/T-1", "task/T-2", "grant/G-1", "revocation/agent/a-2"];
+    expect(dry.differences).to.deep.equal(keys.map((key) => ({ key, fields: [] })));
     expect([facts.registry.revision, world.records.length]).to.deep.equal([0, 0]);
     expect(await run(facts, file)).to.deep.include({ status: "applied", created: 7, unchanged: 0 });
     expect(facts.registry.agent("a-1")).to.deep.include({ version: "3", attributes: { tier: 2 }, status: "active" });
@@ -59,6 +52,176 @@ describe("an import", () => {
     expect(facts.registry.revoked("agent", "a-2")).to.be.true;
     expect(facts.revocation("agent/a-2")).to.deep.include({ by: "ops", reason: "odd" });
     expect(world.records.map(({ facts_revision }) => facts_revision)).to.deep.equal([1, 2, 3, 4, 5, 6, 7, 8]);
+  });
+
+  it("shows what it would change beside what it would create, and of many differences the first thousand", async () => {
+    await run(facts, await lines([agent("a-1"), agent("a-2"), agent("a-3")]));
+    const file = await lines([agent("a-1", { owner: "new" }), agent("a-2", { version: "2" }), agent("a-3"), agent("a-4")]);
+    expect(await run(facts, file, "I-2", true)).to.deep.include({ created: 1, changed: 2, unchanged: 1 });
+    const many = await run(facts, await lines(Array.from({ length: 1001 }, (_, i) => agent(`b-${i}`))), "I-3", true);
+    expect([many.created, many.differences.length]).to.deep.equal([1001, 1000]);
+  });
+
+  it("puts on record by what name each fact was changed, and by whom", async () => {
+    const steps: [fact: object, change: string | null][] = [
+      [agent("a-1"), "agent_created"],
+      [agent("a-1", { owner: "new" }), "agent_changed"],
+      [agent("a-1", { owner: "new", status: "suspended" }), "agent_suspended"],
+      [agent("a-1", { owner: "other" }), "agent_changed"],
+      [agent("a-1", { owner: "other", status: "revoked" }), "agent_revoked"],
+      [agent("a-1", { owner: "other", status: "revoked" }), null],
+      [agent("a-1", { owner: "other" }), null],
+      [agent("a-2", { status: "suspended" }), "agent_created"],
+      [agent("a-3"), "agent_created"],
+      [task("T-1", { agent: "a-3" }), "task_created"],
+      [task("T-1", { agent: "a-3", ended: false }), null],
+      [task("T-1", { agent: "a-3", subjects: { customer: ["ada"] } }), "task_changed"],
+      [task("T-1", { agent: "a-3", ended: true }), "task_ended"],
+      [task("T-1", { agent: "a-3", ended: true }), null],
+      [task("T-1", { agent: "a-3" }), null],
+      [grant("G-1", { agent: "a-3" }), "grant_created"],
+      [{ revocation: { scope: { agent: "a-3" }, reason: "odd" } }, "revoked"],
+    ];
+    for (const [i, [fact, change]] of steps.entries()) {
+      world.clock.wall_ms += 1000;
+      world.records.length = 0;
+      await run(facts, await lines([fact]), `I-${i}`);
+      const told = world.records.map((record) => [record["change"], record["caller"], record["reason"]]);
+      const progressed = ["import_progressed", "ops", "moving"];
+      expect(told, JSON.stringify(fact)).to.deep.equal(change === null ? [progressed] : [[change, "ops", "moving"], progressed]);
+    }
+    expect(facts.task("T-1").ended).to.deep.equal({ at: at(13_000), reason: null });
+  });
+
+  it("keeps when an agent was registered, and rejects tokens from before it gained a credential", async () => {
+    const credentials = [{ issuer: "i", subject: "s" }];
+    await run(facts, await lines([agent("a-1"), agent("a-2", { credentials })]));
+    const since = world.clock.wall_ms;
+    world.clock.wall_ms += HOUR_MS;
+    await run(facts, await lines([agent("a-1", { owner: "new" }), agent("a-2", { credentials, owner: "new" })]), "I-2");
+    for (const id of ["a-1", "a-2"]) expect(facts.registry.agent(id)).to.include({ since_ms: since, registered_ms: since, owner: "new" });
+    await run(facts, await lines([agent("a-2", { owner: "new" }), agent("a-1", { credentials, owner: "new" })]), "I-3");
+    expect(facts.registry.agent("a-1")).to.include({ since_ms: since, registered_ms: since + HOUR_MS });
+    expect(facts.registry.agent("a-2")).to.include({ since_ms: since, registered_ms: since });
+  });
+
+  describe("of what somebody has stopped", () => {
+    const credentials = [{ issuer: "i", subject: "s" }];
+    const stopped: [what: string, stop: () => Promise<unknown>, fact: object, field: string][] = [
+      [
+        "no new owner, if that of it is revoked",
+        () => facts.revoke({ scope: { owner: "ops" }, reason: "odd" }, "ops"),
+        { owner: "new", credentials },
+        "owner",
+      ],
+      [
+        "every credential, if its owner is revoked",
+        () => facts.revoke({ scope: { owner: "ops" }, reason: "odd" }, "ops"),
+        {},
+        "credentials",
+      ],
+      ["every credential, if it is revoked", () => facts.revoke({ scope: { agent: "a-1" }, reason: "odd" }, "ops"), {}, "credentials"],
+      [
+        "every credential, if it is suspended",
+        () => facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops"),
+        {},
+        "credentials",
+      ],
+    ];
+    for (const [what, stop, fact, field] of stopped)
+      it(`leaves an agent ${what}`, async () => {
+        await run(facts, await lines([agent("a-1", { credentials })]));
+        await stop();
+        const before = facts.registry.dump();
+        expect(await outcome(run(facts, await lines([agent("a-1", fact)]), "I-2"))).to.equal(`import_invalid /agent/${field} line 1`);
+        expect(facts.registry.dump()).to.deep.equal(before);
+      });
+  });
+
+  it("takes work without an end, and none that is handed on too often", async () => {
+    const far = at(1000 * HOUR_MS);
+    const delegates = ["support"];
+    const chain = ["T-1", "T-2", "T-3", "T-4", "T-5", "T-6"].map((id, i) => task(id, { ...(i > 0 && { parent: `T-${i}` }), expires: far }));
+    const file = await lines([agent("a-1", { delegates }), ...chain]);
+    expect(await outcome(run(facts, file))).to.equal("import_invalid /task/parent line 7");
+    await run(facts, await lines([agent("a-1", { delegates }), ...chain.slice(0, 5)]), "I-2");
+    expect(facts.registry.task("T-5")?.expires_ms).to.equal(Date.parse(far));
+  });
+
+  it("leaves grants alone that are the same, whether or not they say from when on", async () => {
+    const from = { not_before: at(1000) };
+    await run(facts, await lines([agent("a-1"), grant("G-1", from), grant("G-2")]));
+    const same = [grant("G-1", from), grant("G-1"), grant("G-1", { not_before: "2026-03-03T10:00:01+01:00" }), grant("G-2")];
+    for (const [i, one] of same.entries()) expect(await run(facts, await lines([one]), `S-${i}`)).to.include({ unchanged: 1 });
+    const others = [grant("G-1", { not_before: at(2000) }), grant("G-1", { expires: at(HOUR_MS + 1) }), grant("G-2", from)];
+    for (const one of others) expect(await outcome(run(facts, await lines([one]), "O"))).to.equal("import_invalid /grant/id line 1");
+  });
+
+  describe("while another service changes what it names", () => {
+    const elsewhere = (id: string): Promise<number[]> =>
+      world.store.inner.write([
+        {
+          ...{ key: `agent/${id}`, expected: 0, by: "other", reason: null, change: "agent_created", time: at(0) },
+          value: {
+            id,
+            version: "1",
+            name: null,
+            owner: "others",
+            purposes: [],
+            delegates: [],
+            attributes: {},
+            credentials: [],
+            ...{ token: "optional", status: "active", registered: at(0), bound: at(0) },
+          },
+        },
+      ]);
+    /** Calls before as many of the next writes. */
+    function before(writes: number, act: () => Promise<unknown>): void {
+      const { inner } = world.store;
+      world.store.write = async (...write) => {
+        if (writes-- > 0) await act();
+        return inner.write(...write);
+      };
+    }
+
+    it("looks again, and goes on where that fits", async () => {
+      let n = 0;
+      before(2, () => elsewhere(`z-${++n}`));
+      expect(await run(facts, await lines([agent("a-1"), task("T-1")]))).to.include({ created: 2 });
+      expect([n, facts.registry.agent("z-2")?.owner]).to.deep.equal([2, "others"]);
+    });
+
+    it("registers no agent whose id looks like another's by then", async () => {
+      before(1, () => elsewhere("bill"));
+      expect(await outcome(run(facts, await lines([agent("biII"), task("T-1", { agent: "biII" })])))).to.equal(
+        "import_stopped /agent/id line 1",
+      );
+      expect(facts.registry.agent("biII")).to.equal(undefined);
+    });
+
+    it("gives up if that goes on", async () => {
+      let n = 0;
+      before(100, () => elsewhere(`z-${++n}`));
+      expect(await outcome(run(facts, await lines([agent("a-1")])))).to.equal("revision_stale");
+      expect(n).to.equal(3);
+      expect(facts.registry.agent("a-1")).to.equal(undefined);
+    });
+
+    it("needs not look again for tasks alone", async () => {
+      await run(facts, await lines([agent("a-1")]));
+      let n = 0;
+      before(1, () => elsewhere(`z-${++n}`));
+      expect(await run(facts, await lines([task("T-1")]), "I-2")).to.include({ created: 1 });
+      expect(n).to.equal(1);
+    });
+  });
+
+  it("says of what it refuses what was expected, by which problem, and where", async () => {
+    const refused = await run(facts, await lines([agent("a-1", { purposes: ["none"] })])).catch((cause: unknown) => cause);
+    const { code, detail } = refused as Problem;
+    expect(code).to.equal("import_invalid");
+    const expected = "a purpose of the bundle: support, billing, audit";
+    expect(detail).to.deep.equal({ line: 1, field: "/agent/purposes/0", expected, reason: "fact_invalid" });
   });
 
   it("moves a credential from one agent to another, where it is taken away first", async () => {
@@ -108,10 +271,15 @@ describe("an import", () => {
     const said = [
       agent("a-1", { status: "suspended" }),
       task("T-1", { ended: true }),
-      { revocation: { scope: { agent: "a-2" }, reason: "odd" } },
+      { revocation: { scope: { agent: "a-2" }, reason: "again" } },
     ];
-    await run(facts, await lines(said), "I-2");
-    const { registry } = await world.reopened();
+    world.clock.wall_ms += 1000;
+    await importFacts(facts, await lines(said), { id: "I-2", dryRun: false, by: "mover", reason: null });
+    const other = await world.reopened();
+    const { registry } = other;
+    // It is what somebody asked for that is durable now.
+    expect(other.revocation("agent/a-2")).to.include({ by: "ops", reason: "odd", since: at(0) });
+    expect(other.task("T-1").ended).to.deep.equal({ at: at(0), reason: "odd" });
     expect([registry.agent("a-1")?.status, registry.task("T-1")?.ended, registry.revoked("agent", "a-2")]).to.deep.equal([
       "suspended",
       true,
@@ -177,6 +345,9 @@ describe("an import", () => {
     ["a task with an expiry in the past", [task("x", { expires: at(-1) })], "/task/expires"],
     ["a task of an unknown subject type", [task("x", { subjects: { custmer: ["ada"] } })], "/task/subjects/custmer"],
     ["a task that is known otherwise", [task("T-1", { principal: "ada" })], "/task/id"],
+    ["a task that is known with another expiry", [task("T-1", { expires: at(HOUR_MS) })], "/task/id"],
+    ["a revocation twice", [1, 2].map((n) => ({ revocation: { scope: { agent: "a-1" }, reason: `r-${n}` } })), "/revocation/scope"],
+    ["an agent narrowed twice", [agent("n"), ...[1, 2].map((n) => ({ narrowing: { agent: "n", reason: `r-${n}` } }))], "/narrowing/agent"],
     ["a task that goes on after it has ended", [task("ended", { ended: false })], "/task/ended"],
     [
       "a task wider than its parent",

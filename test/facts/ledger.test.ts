@@ -2,8 +2,8 @@
 import { expect } from "chai";
 import type { Commands } from "../../src/facts/commands.js";
 import { StoreInvalid, StoreUnavailable, StoreUnsure } from "../../src/store/store.js";
-import { Problem } from "../../src/contract/index.js";
-import { World, outcome, turns } from "./world.js";
+import { Problem, RECORD_VERSION } from "../../src/contract/index.js";
+import { World, at, outcome, turns } from "./world.js";
 
 const AGENT = { id: "a-1", owner: "team", purposes: ["support"] };
 const CUT = { scope: { agent: "a-1" }, reason: "odd" };
@@ -21,6 +21,30 @@ describe("the ledger", () => {
     world.store.write = () => Promise.reject(new StoreInvalid("/value", "less than 1 MiB"));
     expect(await outcome(facts.createAgent({ ...AGENT, id: "a-2" }, "host"))).to.equal("fact_invalid");
     expect(facts.ledger.isChanging("agent")).to.equal(false);
+  });
+
+  it("takes no fault of the code for one of the store", async () => {
+    world.store.write = () => Promise.reject(new RangeError("it broke"));
+    const refused = await facts.createAgent({ ...AGENT, id: "a-2" }, "host").catch((cause: unknown) => cause);
+    expect(refused).to.be.instanceOf(RangeError);
+    expect(facts.ledger.isChanging("agent")).to.equal(false);
+  });
+
+  it("doesn't start on a store that lacks a change which the log needs", async () => {
+    const gap = new World(world.disk);
+    gap.store.changes = () => Promise.resolve([]);
+    const refused = await gap.open(0).catch((cause: unknown) => String(cause));
+    expect(refused).to.equal("Error: the store has no change after revision 0");
+    expect(gap.records).to.deep.equal([]);
+  });
+
+  it("names who changed what, when and why, in each record", async () => {
+    world.clock.wall_ms += 1000;
+    await facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
+    const { agent, ...record } = world.records.at(-1) ?? {};
+    expect(agent).to.include({ id: "a-1", status: "suspended" });
+    const said = { change: "agent_suspended", facts_revision: 2, caller: "ops", reason: "odd" };
+    expect(record).to.deep.equal({ v: RECORD_VERSION, kind: "facts", time: at(1000), ...said });
   });
 
   it("may be about to change while a write's outcome is unknown, and until what is durable was read", async () => {

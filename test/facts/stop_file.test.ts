@@ -1,10 +1,11 @@
 import { execFileSync } from "node:child_process";
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, statSync, symlinkSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { STOP_FILE, readStop, watchStop, writeStop, type Stop } from "../../src/facts/stop_file.js";
 import { systemTimers } from "../../src/system/index.js";
+import { skip } from "../skip.js";
 import { turns } from "./world.js";
 
 const STOP: Stop = { reason: "incident 12", by: "file:root" };
@@ -18,11 +19,14 @@ describe("the stop file", () => {
   let told: Stop[];
   let failures: string[];
   let durable: () => Promise<boolean>;
-  const watch = (where = folder): Promise<() => void> =>
-    watchStop(where, timers, {
-      stop: (stop) => (told.push(stop), durable()),
-      failed: (detail) => failures.push(detail),
+  const watch = (where = folder): Promise<() => void> => {
+    // A look that is under way when a test ends tells the next one nothing.
+    const [toldHere, failuresHere] = [told, failures];
+    return watchStop(where, timers, {
+      stop: (stop) => (toldHere.push(stop), durable()),
+      failed: (detail) => failuresHere.push(detail),
     });
+  };
   const timers = {
     ...systemTimers,
     every(_ms: number, call: () => void) {
@@ -61,6 +65,34 @@ describe("the stop file", () => {
 
   it("is not written where there is no folder", () => {
     expect(() => writeStop(join(folder, "none"), STOP)).to.throw(/ENOENT/);
+  });
+
+  // What is written goes to a device that fails as a disk does.
+  for (const [what, device] of [
+    ["is full", "/dev/full"],
+    ["fails", "/proc/self/mem"],
+  ] as const)
+    it(`is there without its text on a disk that ${what}, and counts`, async function () {
+      if (!existsSync(device)) skip(this, `no ${device}`);
+      symlinkSync(device, `${file}.${process.pid}.partial`);
+      expect(writeStop(folder, STOP)).to.equal(false);
+      expect([readdirSync(folder), readFileSync(file, "utf8")]).to.deep.equal([[STOP_FILE], ""]);
+      expect(await readStop(folder)).to.deep.equal({ reason: "stop.json is there", by: "file" });
+    });
+
+  it("is neither there nor called written after any other failure", () => {
+    symlinkSync(join(folder, "none", "file"), `${file}.${process.pid}.partial`);
+    expect(() => writeStop(folder, STOP)).to.throw(/ENOENT/);
+    expect(readdirSync(folder)).to.deep.equal([]);
+  });
+
+  it("holds no file open once it is written", function () {
+    if (!existsSync("/proc/self/fd")) skip(this, "no /proc/self/fd");
+    const open = (): number => readdirSync("/proc/self/fd").length;
+    writeStop(folder, STOP);
+    const before = open();
+    for (let i = 0; i < 64; i++) writeStop(folder, STOP);
+    expect(open()).to.be.below(before + 64);
   });
 
   const unsaid: [what: string, make: (path: string) => void][] = [
@@ -168,15 +200,31 @@ describe("the stop file", () => {
     await until(() => !existsSync(file));
   });
 
-  it("is looked for again after what failed, and that is said once", async () => {
-    durable = () => Promise.reject(new Error("the store fails"));
+  it("is looked for again after what failed, and that is said once until it works again", async () => {
+    const fails = (): Promise<boolean> => Promise.reject(new Error("the store fails"));
+    durable = fails;
     writeStop(folder, STOP);
     await watch();
-    await until(() => (look(), told.length >= 3));
+    await until(() => (look(), told.length >= 4));
     expect(failures).to.deep.equal(["the store fails"]);
     durable = () => Promise.resolve(true);
     await until(() => (look(), !existsSync(file)));
     expect(failures).to.have.lengthOf(1);
+    durable = fails;
+    writeStop(folder, STOP);
+    await until(() => (look(), told.length >= 8));
+    expect(failures).to.have.lengthOf(2);
+  });
+
+  it("may be gone by the time that its work is done", async () => {
+    durable = () => (rmSync(file, { force: true }), Promise.resolve(true));
+    await watch();
+    await until(() => {
+      if (!existsSync(file)) writeStop(folder, STOP);
+      look();
+      return told.length >= 3;
+    });
+    expect(failures).to.deep.equal([]);
   });
 });
 

@@ -5,6 +5,7 @@ import { compileWhen } from "../../src/bundle/matchers.js";
 import { readAbout, readTargets } from "../../src/bundle/targets.js";
 import { Commands, type FactsLimits } from "../../src/facts/commands.js";
 import type { FactFollowers } from "../../src/facts/holding.js";
+import type { OtherNodes } from "../../src/facts/others.js";
 import { readJsonLines } from "../../src/facts/import_file.js";
 import { MemoryDisk, MemoryStore } from "../../src/store/memory.js";
 import {
@@ -178,6 +179,7 @@ export class World {
   uses: string[][] = [];
   barrier = (): Promise<void> => Promise.resolve();
   followers: FactFollowers | null = null;
+  others: OtherNodes | null = null;
 
   constructor(
     readonly disk = new MemoryDisk(),
@@ -211,6 +213,7 @@ export class World {
       compile: compileEntry,
       barrier: () => this.barrier(),
       followers: () => this.followers,
+      others: () => this.others,
       limits: { ...LIMITS, ...this.limits },
       ledger: { retry_ms: 1000, durable_within_ms: 2000 },
     });

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { parse } from "yaml";
 import type { ShownFinding } from "../../src/contract/index.js";
-import { linesOf } from "../../src/cli/finding_lines.js";
+import { linesOf } from "../../src/cli/findings/finding_lines.js";
 import { terminal } from "../../src/cli/ui.js";
 import { remit, remitTelling, type Ran } from "../cli/remit.js";
 import { ALL, Desk, REVIEWER } from "./desk.js";

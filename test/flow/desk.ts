@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { Registrar } from "../../demo/parties.js";
-import { makeSandbox, type Sandbox } from "../../dev/sandbox.js";
+import { makeSandbox, type Sandbox } from "../../demo/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { RemitClient } from "../../src/client/index.js";
 import type { ObservedAnswer } from "../../src/contract/index.js";

@@ -4,9 +4,9 @@ import { Denied, Undecided, type Permitted } from "../../src/client/index.js";
 import type { DenialCode } from "../../src/client/errors.js";
 import type { Answer, Obligation } from "../../src/contract/index.js";
 import { GuardedCalls, type SessionIdentity } from "../../src/guards/mcp/calls.js";
-import { readMapped, type Arguments } from "../../src/guards/mcp/mapping.js";
+import { readMapped, type Arguments } from "../../src/mapping/call_mapping.js";
 import { redactedResult } from "../../src/guards/mcp/redact.js";
-import { McpRefusal } from "../../src/guards/mcp/refusal.js";
+import { CallRefusal } from "../../src/mapping/call_refusal.js";
 import { returnedBy } from "../../src/guards/mcp/server_answers.js";
 import { ServerGone } from "../../src/guards/mcp/upstream.js";
 import type { Params, Reply, Request } from "../../src/guards/mcp/wire.js";
@@ -63,7 +63,7 @@ class Between {
     const decided = this.calls(reports).decide(WHO, MAPPED, VALUES);
     return decided.then(
       () => "permitted",
-      (error: unknown) => (error as McpRefusal).code,
+      (error: unknown) => (error as CallRefusal).code,
     );
   }
 
@@ -72,7 +72,7 @@ class Between {
     const progress = wants ? (params: Params): unknown => this.progress.push(params) : null;
     const served = { signal: this.client.signal, progress, headers: {} };
     return calls.decided(request, served as never, who, mapped, values).catch((error: unknown) => {
-      if (!(error instanceof McpRefusal)) throw error;
+      if (!(error instanceof CallRefusal)) throw error;
       return [error.code, error.decision_id, error.tell];
     });
   }
@@ -236,7 +236,7 @@ describe("a call through the MCP guard", () => {
     ["a server that is gone", new ServerGone("gone"), ["server_unavailable", null, "The tool's server can't be reached now."]],
     [
       "a refusal of the guard's own",
-      new McpRefusal("call_too_long"),
+      new CallRefusal("call_too_long"),
       ["call_too_long", null, "The call took longer than it may; it was stopped."],
     ],
   ];

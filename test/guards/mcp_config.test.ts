@@ -5,12 +5,12 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { parseGuardConfig } from "../../src/guards/mcp/config.js";
 import { draft } from "../../src/guards/mcp/draft.js";
-import { actionOf, readMapped, withArgument } from "../../src/guards/mcp/mapping.js";
+import { actionOf, readMapped, withArgument } from "../../src/mapping/call_mapping.js";
 import { differences, pinnedOf } from "../../src/guards/mcp/pins.js";
 import { possibleBy } from "../../src/guards/mcp/possible.js";
 import { WITHHELD, redactedResult } from "../../src/guards/mcp/redact.js";
-import { REFUSALS, McpRefusal } from "../../src/guards/mcp/refusal.js";
-import { UriPattern } from "../../src/guards/mcp/uri.js";
+import { REFUSALS, CallRefusal } from "../../src/mapping/call_refusal.js";
+import { UriPattern } from "../../src/mapping/uri_pattern.js";
 import { compileVocabulary } from "../../src/bundle/vocabulary.js";
 import { compilePurposes } from "../../src/bundle/purposes.js";
 import { Sheet } from "../../src/bundle/source.js";
@@ -99,7 +99,7 @@ function refusedAs(work: () => unknown): string | null {
     work();
     return null;
   } catch (error) {
-    if (!(error instanceof McpRefusal)) throw error;
+    if (!(error instanceof CallRefusal)) throw error;
     return [error.code, error.argument].join(" ");
   }
 }

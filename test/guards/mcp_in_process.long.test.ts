@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { Client } from "@modelcontextprotocol/sdk/client/index.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { expect } from "chai";
-import { engineOptions, inProcess } from "../../src/cli/guard_in_process.js";
+import { engineOptions, inProcess } from "../../src/cli/guard/guard_in_process.js";
 import { CliError } from "../../src/cli/exit.js";
 import type { Undecided } from "../../src/client/index.js";
 import type { DecisionRecord } from "../../src/contract/index.js";

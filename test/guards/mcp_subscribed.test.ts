@@ -1,6 +1,6 @@
 /** Changes of subscribed resources, each decided anew: what is passed on, what waits, and what ends a subscription. */
 import { expect } from "chai";
-import { McpRefusal, type McpRefusalCode } from "../../src/guards/mcp/refusal.js";
+import { CallRefusal, type CallRefusalCode } from "../../src/mapping/call_refusal.js";
 import { Subscriptions } from "../../src/guards/mcp/subscriptions.js";
 import { notification, type Notification } from "../../src/guards/mcp/wire.js";
 import { StillTimers, turns } from "../facts/world.js";
@@ -31,8 +31,8 @@ describe("changes of a resource that a client has subscribed to", () => {
     decisions.at(-1)?.permit();
     await turns();
   };
-  const refuse = async (cause: McpRefusalCode | Error): Promise<void> => {
-    decisions.at(-1)?.refuse(cause instanceof Error ? cause : new McpRefusal(cause));
+  const refuse = async (cause: CallRefusalCode | Error): Promise<void> => {
+    decisions.at(-1)?.refuse(cause instanceof Error ? cause : new CallRefusal(cause));
     await turns();
   };
 

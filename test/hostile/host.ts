@@ -5,7 +5,7 @@ import { copyFileSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { makeSandbox, type Sandbox } from "../../dev/sandbox.js";
+import { makeSandbox, type Sandbox } from "../../demo/sandbox.js";
 import type { Scope } from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
 import type { World } from "./world.js";

@@ -2,7 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { Value } from "typebox/value";
-import { OwnRecords, type Described } from "../../src/audit/own_records.js";
+import { OwnRecords, type Described } from "../../src/audit/log/own_records.js";
 import { openCheckpoint, type OpenedCheckpoint } from "../../src/audit/tree/checkpoint.js";
 import { fromBase64, hashBytes, leafHash, type Hash } from "../../src/audit/tree/hash.js";
 import { includes, isConsistent } from "../../src/audit/tree/merkle.js";

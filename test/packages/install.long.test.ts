@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { expect } from "chai";
-import { makeSandbox } from "../../dev/sandbox.js";
+import { makeSandbox } from "../../demo/sandbox.js";
 import { assemble, manifestOf, packageFolders } from "../../scripts/packages.js";
 import { asset } from "../../src/system/paths.js";
 import { skip } from "../skip.js";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import type { FleetBundlesAnswer } from "../../src/contract/index.js";
 import type { DetectedNotice } from "../../src/findings/notices.js";
-import { watchFleetBundles } from "../../src/wiring/fleet_bundles.js";
+import { watchFleetBundles } from "../../src/service/fleet_bundles.js";
 
 const MAX_MS = 60_000;
 

@@ -2,7 +2,7 @@ import { expect } from "chai";
 import type { ActivePolicy } from "../../src/decision/ports.js";
 import type { DetectedNotice } from "../../src/findings/notices.js";
 import type { Logger } from "../../src/system/logger.js";
-import { watchPolicy } from "../../src/wiring/policy_warnings.js";
+import { watchPolicy } from "../../src/service/policy_warnings.js";
 import { policyOf } from "../decision/world.js";
 
 const MINUTE_MS = 60_000;

@@ -2,7 +2,7 @@ import { copyFileSync, existsSync, readFileSync, readdirSync, rmSync, statSync, 
 import { join } from "node:path";
 import { expect } from "chai";
 import type { RecordFilter, RecordPage } from "../../src/contract/index.js";
-import { segmentsIn } from "../../src/audit/files.js";
+import { segmentsIn } from "../../src/audit/log/files.js";
 import { checkRecords } from "../../src/records/check.js";
 import type { RecordQuestion } from "../../src/records/ask.js";
 import { fromCursor } from "../../src/records/cursor.js";

@@ -3,7 +3,7 @@ import { appendFileSync } from "node:fs";
 import { join } from "node:path";
 import { RECORD_VERSION, canonical } from "../../src/contract/index.js";
 import { hash } from "node:crypto";
-import { besideName, segmentName } from "../../src/audit/segments.js";
+import { besideName, segmentName } from "../../src/audit/log/segments.js";
 
 type Members = Record<string, unknown>;
 

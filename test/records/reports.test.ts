@@ -3,7 +3,7 @@ import { expect } from "chai";
 import { mkdtempSync, rmSync, truncateSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { segmentsOf } from "../../src/audit/record_lines.js";
+import { segmentsOf } from "../../src/audit/log/record_lines.js";
 import { serveRecords, type FromRecords, type ToRecords } from "../../src/records/serve.js";
 import { system } from "../../src/system/index.js";
 import { RandomLog } from "./random_log.js";

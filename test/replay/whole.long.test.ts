@@ -13,7 +13,7 @@ import { loadBenchmark } from "../../demo/benchmark.js";
 import { tellDay } from "../../demo/day.js";
 import { replayRetail } from "../../demo/retail.js";
 import { decisionsIn, runService } from "../../demo/service.js";
-import { makeSandbox } from "../../dev/sandbox.js";
+import { makeSandbox } from "../../demo/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { readUnverified, type BundleContent } from "../../src/bundle/verify.js";
 import { terminal } from "../../src/cli/ui.js";

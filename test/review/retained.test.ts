@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { carryOutAlone, planRetention } from "../../src/audit/privacy/retention.js";
 import { RETAIN } from "../../src/audit/privacy/retention_record.js";
-import { segmentName } from "../../src/audit/segments.js";
+import { segmentName } from "../../src/audit/log/segments.js";
 import { verifyLog } from "../../src/audit/tree/verify.js";
 import { review } from "../../src/review/review.js";
 import type { Review } from "../../src/review/report.js";

@@ -2,13 +2,13 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { expect } from "chai";
 import { stringify } from "yaml";
-import { lessons } from "../../src/audit/fold.js";
+import { lessons } from "../../src/audit/log/fold.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
 import { rederive, type RederivedCounts } from "../../src/replay/behavior.js";
 import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
-import { tell } from "../../src/wiring/kept_profile.js";
-import { rederiving } from "../../src/wiring/rederivation.js";
+import { tell } from "../../src/service/kept_profile.js";
+import { rederiving } from "../../src/service/rederivation.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { COMPILER_BUILD_MS_MAX, KEY, build } from "../build/support.js";
 import { publicPem } from "../bundle/support.js";

@@ -5,7 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { Agent, request } from "node:http";
 import { fileURLToPath } from "node:url";
 import { parse, stringify } from "yaml";
-import { makeSandbox } from "../../dev/sandbox.js";
+import { makeSandbox } from "../../demo/sandbox.js";
 import { SCOPES, type Scope } from "../../src/contract/index.js";
 import { readConfig } from "../../src/system/config.js";
 import { asset } from "../../src/system/paths.js";

@@ -3,7 +3,7 @@ import { createConnection, type Socket } from "node:net";
 import { expect } from "chai";
 import type { Config } from "../../src/system/config.js";
 import { temporaryDirectory } from "../audit/temporary.js";
-import { connectionsMax } from "../../src/wiring/descriptors.js";
+import { connectionsMax } from "../../src/service/descriptors.js";
 import { Child, placeIn, sleep } from "./child.js";
 
 const SOCKETS = 400;

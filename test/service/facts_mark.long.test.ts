@@ -2,7 +2,7 @@ import { existsSync, readFileSync, readdirSync, rmSync, writeFileSync } from "no
 import { join } from "node:path";
 import { expect } from "chai";
 import { system } from "../../src/system/index.js";
-import { FactsMark, readMark, removeMark, type MarkedLog } from "../../src/wiring/facts_mark.js";
+import { FactsMark, readMark, removeMark, type MarkedLog } from "../../src/service/facts_mark.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { until } from "../store/support.js";
 import { Child, placeIn, sleep, type Place } from "./child.js";

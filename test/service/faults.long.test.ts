@@ -44,7 +44,7 @@ const CARELESS: Readonly<Record<string, { fault: string; without: Edit; seen: Re
   },
   "a record that wasn't written is taken for one that was": {
     fault: "writes of its log",
-    without: cut.text("audit/writer.js", "write", "fail(cause); return;", ""),
+    without: cut.text("audit/log/writer.js", "write", "fail(cause); return;", ""),
     seen: /^(lost|unrecorded)/,
   },
 };

@@ -1,8 +1,8 @@
 import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { ROLLED_BACK } from "../../src/audit/fold.js";
-import { segmentName } from "../../src/audit/segments.js";
+import { ROLLED_BACK } from "../../src/audit/log/fold.js";
+import { segmentName } from "../../src/audit/log/segments.js";
 import {
   NOTHING_ODD,
   aroundSeq,
@@ -21,8 +21,8 @@ import {
   type LearnedProfile,
   type Learner,
   type Learners,
-} from "../../src/wiring/kept_profile.js";
-import { ProfileAhead } from "../../src/wiring/profile_ahead.js";
+} from "../../src/service/kept_profile.js";
+import { ProfileAhead } from "../../src/service/profile_ahead.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { sleep } from "./child.js";
 

@@ -37,7 +37,7 @@ const CARELESS: Readonly<Record<string, { edits: readonly Edit[]; seen: RegExp }
   "a decision is answered before its record is written": {
     edits: [
       cut.call(
-        "audit/writer.js",
+        "audit/log/writer.js",
         "write",
         "append",
         "if (globalThis.before !== undefined) segments.append(...globalThis.before); globalThis.before = [Buffer.from(bytes), seq]",

@@ -2,7 +2,7 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, readdirSync, renameSy
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse, stringify } from "yaml";
-import { CHECKPOINT } from "../../src/audit/seal.js";
+import { CHECKPOINT } from "../../src/audit/log/seal.js";
 import { readUnverified } from "../../src/audit/tree/checkpoint.js";
 import { asset } from "../../src/system/paths.js";
 import { temporaryDirectory } from "../audit/temporary.js";
@@ -202,7 +202,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found === "signature_key_unknown" ? null : found;
     },
     without: {
-      "verifying what it hasn't verified": [cut.condition("wiring/preparations.js", "verify", "#verified", "this.#verified === null")],
+      "verifying what it hasn't verified": [cut.condition("service/preparations.js", "verify", "#verified", "this.#verified === null")],
     },
   },
   "refuses a bundle whose key was taken away while it waited": {
@@ -214,7 +214,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found === "signature_key_unknown" ? null : found;
     },
     without: {
-      "the keys that it has verified by": [cut.text("wiring/preparations.js", "digestOf", "[...keys.keys()].sort()", "0")],
+      "the keys that it has verified by": [cut.text("service/preparations.js", "digestOf", "[...keys.keys()].sort()", "0")],
     },
   },
   "runs a bundle that came while it waited": {
@@ -229,7 +229,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return found.includes('"sequence":13') ? null : found;
     },
     without: {
-      "looking at what is there": [cut.condition("wiring/preparations.js", "verify", "#verified", "this.#verified === null")],
+      "looking at what is there": [cut.condition("service/preparations.js", "verify", "#verified", "this.#verified === null")],
     },
   },
   "serves by the configuration that is there when it takes over": {
@@ -242,7 +242,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       const { outcome } = await standby.told("POST", "/decide", { ...REQUEST, context: { source: "x".repeat(2000) } });
       return outcome.startsWith("413") ? null : outcome;
     },
-    without: { "reading it again": [cut.text("cli/standby.js", "takeOver", "this.#config = read();", "read();")] },
+    without: { "reading it again": [cut.text("cli/service/standby.js", "takeOver", "this.#config = read();", "read();")] },
   },
   "says of a configuration and a bundle that came while it waited what a start would say, and waits": {
     poll: "often",
@@ -272,7 +272,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       return /^error: identity\.issuers\.0\.keys\.0\.file: /m.test(standby.said) ? null : standby.said;
     },
     without: {
-      "checking it first": [cut.call("cli/standby.js", "standBy", "check")],
+      "checking it first": [cut.call("cli/service/standby.js", "standBy", "check")],
     },
   },
   "ends with 0 when it is told to while it waits, and the other goes on": {
@@ -285,7 +285,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
       const then = await decided(active);
       return then === "allow" ? null : `then it was answered ${String(then)}`;
     },
-    without: { "hearing of it": [cut.always("cli/standby.js", "untilFree", "ended")] },
+    without: { "hearing of it": [cut.always("cli/service/standby.js", "untilFree", "ended")] },
   },
   "says of a damaged log what a start says, and ends as a start does": {
     poll: "often",

@@ -4,8 +4,8 @@
  */
 import { EventEmitter } from "node:events";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
-import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
-import type { FromWriter, ToWriter } from "../../src/audit/writer.js";
+import type { SegmentLog, WriterThread } from "../../src/audit/log/log.js";
+import type { FromWriter, ToWriter } from "../../src/audit/log/writer.js";
 import type { Decider } from "../../src/decision/decide.js";
 import type { AgentProof, Identity, TaskProof } from "../../src/decision/ports.js";
 import { stillProfile } from "../../src/decision/still.js";
@@ -44,9 +44,9 @@ export type Build = Awaited<ReturnType<typeof buildOf>>;
 
 export async function buildOf(tree: Tree) {
   return {
-    ...(await tree("audit/log.js")),
-    ...(await tree("audit/past.js")),
-    ...(await tree("audit/writer.js")),
+    ...(await tree("audit/log/log.js")),
+    ...(await tree("audit/log/past.js")),
+    ...(await tree("audit/log/writer.js")),
     ...(await tree("bundle/grant_entry.js")),
     ...(await tree("decision/decide.js")),
     ...(await tree("facts/commands.js")),

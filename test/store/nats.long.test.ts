@@ -6,7 +6,7 @@ import { expect } from "chai";
 import { NatsStore } from "../../src/store/nats.js";
 import { isChange, type Change, type Mark } from "../../src/store/store.js";
 import { systemTimers } from "../../src/system/index.js";
-import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../dev/nats/servers.js";
+import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import { skip } from "../skip.js";
 import { keepsTheContract } from "./contract.js";
 

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../dev/nats/servers.js";
+import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import { NatsStore } from "../../src/store/nats.js";
 import { StoreConflict, StoreUnsure, isChange, type Change, type Guard } from "../../src/store/store.js";
 import { systemTimers } from "../../src/system/index.js";

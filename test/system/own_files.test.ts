@@ -20,9 +20,9 @@ describe("a FIFO in the place of one of the service's own files", function () {
   const REFUSED = /NOT_A_FILE|trust_unreadable/;
   const files: [name: string, module: string, call: string, end: RegExp][] = [
     ["trusted.json", "bundle/trusted_store.js", "TrustedStore.open(folder)", REFUSED],
-    ["key.pem", "audit/log_keys.js", "logIdentity(folder, {})", REFUSED],
-    ["checkpoint", "audit/log_keys.js", "logIdentity(folder, {})", REFUSED],
-    ["facts_on_record.json", "wiring/facts_mark.js", "readMark(folder, 1)", /^no error/],
+    ["key.pem", "audit/log/log_keys.js", "logIdentity(folder, {})", REFUSED],
+    ["checkpoint", "audit/log/log_keys.js", "logIdentity(folder, {})", REFUSED],
+    ["facts_on_record.json", "service/facts_mark.js", "readMark(folder, 1)", /^no error/],
     ["lock", "system/lock.js", 'lock("it", folder + "/lock")', /^no error/],
   ];
   for (const [name, module, call, end] of files) {

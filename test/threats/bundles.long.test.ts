@@ -51,7 +51,7 @@ threat("C1", "one signature of a pinned key over every file, no more and no fewe
 
 threat("C3", "a bundle older than one that decided isn't trusted again, whatever became of the state folder", {
   async check(tree) {
-    const { openTrusted } = await tree("wiring/trust.js");
+    const { openTrusted } = await tree("service/trust.js");
     const policy = (sequence: number): PolicyIdentity => ({ bundle: NAME, digest: `sha256:${"a".repeat(64)}`, revision: "r", sequence });
     const log = temporaryDirectory();
     const lines = [
@@ -77,8 +77,8 @@ threat("C3", "a bundle older than one that decided isn't trusted again, whatever
     return null;
   },
   without: {
-    "what the log says": [cut.returns("audit/last_policy.js", "lastPolicy", "null")],
-    "its counting": [cut.never("wiring/trust.js", "openTrusted", "remember")],
+    "what the log says": [cut.returns("audit/log/last_policy.js", "lastPolicy", "null")],
+    "its counting": [cut.never("service/trust.js", "openTrusted", "remember")],
     "the comparison": [cut.refusal("bundle/trusted_store.js", "check", "bundle_older")],
   },
 });

@@ -43,11 +43,11 @@ threat("A15", "what engines hand in is grouped as what the service decides, what
   },
   without: {
     "its place among the agent's incidents": [
-      cut.call("wiring/handed_in_records.js", "HandedInRecords.#marked", "incidents.place", "answer.finding ?? null"),
+      cut.call("service/handed_in_records.js", "HandedInRecords.#marked", "incidents.place", "answer.finding ?? null"),
     ],
-    "the service's own clock": [cut.call("wiring/handed_in_records.js", "HandedInRecords.#marked", "clock.wall", "asked.now_ms")],
-    "agents being looked up": [cut.value("wiring/handed_in_records.js", "HandedInRecords.#marked", "isAttributed", "true")],
-    "names of findings being the service's to give": [cut.returns("wiring/handed_in_records.js", "HandedInRecords.#opener", "decisionId")],
+    "the service's own clock": [cut.call("service/handed_in_records.js", "HandedInRecords.#marked", "clock.wall", "asked.now_ms")],
+    "agents being looked up": [cut.value("service/handed_in_records.js", "HandedInRecords.#marked", "isAttributed", "true")],
+    "names of findings being the service's to give": [cut.returns("service/handed_in_records.js", "HandedInRecords.#opener", "decisionId")],
   },
 });
 
@@ -97,8 +97,8 @@ threat("A5", "engines teach only of agents and purposes that the service knows",
     return receiver.recorded.slice(0, -1).some(({ act }) => act !== undefined) ? "a start learns of what the service didn't" : null;
   },
   without: {
-    "agents being looked up": [cut.never("wiring/handed_in_records.js", "HandedInRecords.#read", "known", "agent")],
-    "purposes being looked up": [cut.never("wiring/handed_in_records.js", "HandedInRecords.#read", "known", "purpose")],
+    "agents being looked up": [cut.never("service/handed_in_records.js", "HandedInRecords.#read", "known", "agent")],
+    "purposes being looked up": [cut.never("service/handed_in_records.js", "HandedInRecords.#read", "known", "purpose")],
   },
 });
 

@@ -16,7 +16,7 @@ import type { HttpDeps } from "../../src/http/deps.js";
 import type { Exchange } from "../../src/system/exchange.js";
 import { system } from "../../src/system/index.js";
 import { signerOf } from "../audit/tree/written.js";
-import { McpRefusal } from "../../src/guards/mcp/refusal.js";
+import { CallRefusal } from "../../src/mapping/call_refusal.js";
 import { StillTimers, turns } from "../facts/world.js";
 import { cut } from "./cut.js";
 import { codeOf, threat } from "./threat.js";
@@ -260,7 +260,7 @@ const linesOf = (text: string, signer: Signer): string => signNote(text, [signer
 
 threat("F9", "a witness's cosignature is its own, of this very checkpoint, or it is none", {
   async check(tree) {
-    const { Witness } = await tree("audit/witness.js");
+    const { Witness } = await tree("audit/log/witness.js");
     const note = signNote(CHECKPOINT, [signerOf("the log's key")]);
     const log = { checkpoint: () => Promise.resolve(note), consistency: () => Promise.resolve({ proof: [], checkpoint: note }) };
     const options = { name: "w1", key: witnessKey(1).verifier.vkey, interval_ms: 60_000, retry_ms: 1, retry_max_ms: 1 };
@@ -305,9 +305,9 @@ threat("F9", "a witness's cosignature is its own, of this very checkpoint, or it
     }
   },
   without: {
-    "its signature being verified": [cut.call("audit/witness.js", "cosigned", "openNote", "undefined")],
+    "its signature being verified": [cut.call("audit/log/witness.js", "cosigned", "openNote", "undefined")],
     "its file being verified when it is read": [
-      cut.text("audit/witness.js", "Witness.#readKept", "openNote(note, [this.#verifier])", "parseNote(note)"),
+      cut.text("audit/log/witness.js", "Witness.#readKept", "openNote(note, [this.#verifier])", "parseNote(note)"),
     ],
   },
 });
@@ -388,7 +388,7 @@ threat("A10", "changes of a resource that a client has subscribed to are passed 
     const passed = (): number => told.filter((one) => one === "change").length;
     const subscriptions = new Subscriptions({
       timers,
-      decide: () => (permits ? Promise.resolve() : Promise.reject(new McpRefusal("denied"))),
+      decide: () => (permits ? Promise.resolve() : Promise.reject(new CallRefusal("denied"))),
       pass: () => told.push("change"),
       ended: () => told.push("end"),
     });

@@ -188,5 +188,5 @@ threat("A20", "engines make only the tasks of their own agents unknown", {
     if (taken.some(({ taken }) => taken !== 1)) throw new Error("an honest record is refused");
     return refused.every(({ taken }) => taken === 0) ? null : `tasks became unknown: ${receiver.forgotten.join(", ")}`;
   },
-  without: { "the task being looked up": [cut.returns("wiring/handed_in_records.js", "HandedInRecords.#isOnItsOwnTask", "true")] },
+  without: { "the task being looked up": [cut.returns("service/handed_in_records.js", "HandedInRecords.#isOnItsOwnTask", "true")] },
 });

@@ -1,9 +1,9 @@
 /** Records as an engine in an application hands them in, and a service's side of that in memory. */
 import type { Act, ActOutcome, DecisionRecord, HandedIn, Reason } from "../../src/contract/index.js";
 import { NOTHING_ODD } from "../../src/contract/index.js";
-import type { LogEntry } from "../../src/audit/log.js";
+import type { LogEntry } from "../../src/audit/log/log.js";
 import type { Caller } from "../../src/decision/ports.js";
-import type { HandedInRecords } from "../../src/wiring/handed_in_records.js";
+import type { HandedInRecords } from "../../src/service/handed_in_records.js";
 import type { Incidents } from "../../src/findings/incidents.js";
 import { CALLER } from "../decision/world.js";
 import { NOW, decisionId, flag } from "../findings/sightings.js";
@@ -38,7 +38,7 @@ export class Receiver {
   /** @param registered agents that the service knows */
   static async open(tree: Tree, registered: ReadonlySet<string>): Promise<Receiver> {
     const receiver = new Receiver();
-    const [{ HandedInRecords }, { Incidents }] = await Promise.all([tree("wiring/handed_in_records.js"), tree("findings/incidents.js")]);
+    const [{ HandedInRecords }, { Incidents }] = await Promise.all([tree("service/handed_in_records.js"), tree("findings/incidents.js")]);
     const { recorded, learned } = receiver;
     receiver.incidents = new Incidents();
     const log = {

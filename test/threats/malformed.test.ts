@@ -102,6 +102,6 @@ threat("D7", "whatever engines hand in, each record that is taken can be read an
     return null;
   },
   without: {
-    "shapes being looked at": [cut.never("wiring/handed_in_records.js", "HandedInRecords.#read", "misshapen")],
+    "shapes being looked at": [cut.never("service/handed_in_records.js", "HandedInRecords.#read", "misshapen")],
   },
 });

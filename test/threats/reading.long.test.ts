@@ -10,8 +10,8 @@ import { codeIn, codeOf, threat } from "./threat.js";
 
 threat("A13", "a guard reads a name as the service does, or refuses it", {
   async check(tree) {
-    const { actionOf, readMapped } = await tree("guards/mcp/mapping.js");
-    const { UriPattern } = await tree("guards/mcp/uri.js");
+    const { actionOf, readMapped } = await tree("mapping/call_mapping.js");
+    const { UriPattern } = await tree("mapping/uri_pattern.js");
     const { matchesTemplate, paramsOf, pathTarget, pathTemplate } = await tree("contract/paths.js");
     const world = new World((await tree("decision/decide.js")).decider);
     world.active = policyOf(() => ALLOWED);
@@ -58,9 +58,9 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
     return null;
   },
   without: {
-    "the canonical form of tools' arguments": [cut.never("guards/mcp/mapping.js", "idOf", "isCanonicalId")],
-    "the canonical form of URIs": [cut.never("guards/mcp/uri.js", "match", "isCanonicalId")],
-    "URIs' segments having one spelling": [cut.value("guards/mcp/uri.js", "SEGMENT", "SEGMENT", String.raw`"([^/?#\\\\{}]{1,256})"`)],
+    "the canonical form of tools' arguments": [cut.never("mapping/call_mapping.js", "idOf", "isCanonicalId")],
+    "the canonical form of URIs": [cut.never("mapping/uri_pattern.js", "match", "isCanonicalId")],
+    "URIs' segments having one spelling": [cut.value("mapping/uri_pattern.js", "SEGMENT", "SEGMENT", String.raw`"([^/?#\\\\{}]{1,256})"`)],
     "the plain segments of routes": [cut.never("contract/paths.js", "paramsOf", "isCanonicalPath")],
     "a parameter being one segment": [cut.text("contract/paths.js", "paramsOf", 'value.includes("/")', "false")],
     "a segment having no parameters": [cut.text("contract/paths.js", "paramsOf", 'value.includes(";")', "false")],
@@ -121,7 +121,8 @@ const asciiOf = (text: string): string => text.replace(/[^ -~]/g, (unit) => `\\u
 
 threat("A16", "what an agent writes is shown as text, on its own line, wherever it is shown", {
   async check(tree) {
-    const { actionText, aligned, jsonLine, rowOf } = await tree("cli/audit/lines.js");
+    const { actionText, aligned, rowOf } = await tree("cli/records/audit/lines.js");
+    const { visibleJson } = await tree("contract/unseen.js");
     const { terminal } = await tree("cli/ui.js");
     const { encode } = await tree("audit/export/formats.js");
     const { html } = await tree("replay/page/html.js");
@@ -155,9 +156,10 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
       const action = { agent: payload, purpose: payload, task: payload, verb: "read", type: "invoice", id: payload };
       const found = { seq: 7, action, outcome: null, record };
       const plainUi = { out: () => undefined, err: () => undefined, paint: (_: unknown, text: string) => text };
-      for (const text of [...aligned(plainUi, [rowOf(found)]), jsonLine({ payload })])
+      for (const text of [...aligned(plainUi, [rowOf(found)]), visibleJson({ payload })])
         if (UNSEEN.test(text)) return `a line of the command has what acts: ${shown}`;
-      if ((JSON.parse(jsonLine({ payload })) as { payload: unknown }).payload !== payload) return `a line of JSON says otherwise: ${shown}`;
+      if ((JSON.parse(visibleJson({ payload })) as { payload: unknown }).payload !== payload)
+        return `a line of JSON says otherwise: ${shown}`;
       sent.length = 0;
       ui.out(actionText(found));
       if (UNSEEN.test(sent.join("").replaceAll("\n", "").replaceAll("\t", ""))) return `the terminal is steered: ${shown}`;
@@ -176,11 +178,11 @@ threat("A16", "what an agent writes is shown as text, on its own line, wherever 
   },
   // prettier-ignore
   without: {
-    "lines without what acts": [cut.skip("cli/audit/lines.js", "plain", "replaceAll")],
-    "JSON without what acts": [cut.skip("cli/audit/lines.js", "jsonLine", "replaceAll")],
+    "lines without what acts": [cut.skip("contract/unseen.js", "visible", "replace")],
+    "JSON without what acts": [cut.skip("contract/unseen.js", "escapeUnseen", "replace")],
     "a terminal that takes no orders": [cut.always("cli/ui.js", "harmless", "\n", "\t")],
     "markup being escaped": [cut.skip("replay/page/html.js", "escaped", ["replaceAll", "ENTITIES"])],
-    "pages without what hides": [cut.skip("replay/page/html.js", "escaped", "text.replaceAll")],
+    "pages without what hides": [cut.call("replay/page/html.js", "escaped", "visible", "text")],
     "a line for each message": [cut.call("system/logger.js", "logger", "stringify", "Object.values({ level, message, ...fields }).join(' ')")],
     "lines of CEF without what hides": [cut.skip("audit/export/exported_record.js", "lineText", ["replace", "UNSEEN"])],
     "a line for each event": [cut.call("audit/export/formats.js", "ocsfText", "ocsfEvent", "ocsfEvent(recorded), null, 1")],

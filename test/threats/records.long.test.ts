@@ -5,9 +5,9 @@ import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, symlinkSync, w
 import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { MessageChannel } from "node:worker_threads";
-import type { SegmentLog, WriterThread } from "../../src/audit/log.js";
-import { segmentName } from "../../src/audit/segments.js";
-import type { FromWriter, serveWriter } from "../../src/audit/writer.js";
+import type { SegmentLog, WriterThread } from "../../src/audit/log/log.js";
+import { segmentName } from "../../src/audit/log/segments.js";
+import type { FromWriter, serveWriter } from "../../src/audit/log/writer.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
 import { quiet, reportedLog, sizes } from "../audit/log_support.js";
 import { ModelDisk } from "../audit/disk.js";
@@ -144,7 +144,7 @@ threat("F2", "a log cut, rolled back, forked or written anew under its own key c
 
 /** The build's log on a disk that forgets and fails when it is told to, its writer in this thread. */
 async function logOn(disk: ModelDisk, tree: Tree): Promise<SegmentLog> {
-  const [{ SegmentLog: Log }, writer] = await Promise.all([tree("audit/log.js"), tree("audit/writer.js")]);
+  const [{ SegmentLog: Log }, writer] = await Promise.all([tree("audit/log/log.js"), tree("audit/log/writer.js")]);
   const options = { segment_bytes: 4096, ...SEALING };
   const tiles = memoryTiles();
   const nothing = (): void => undefined;
@@ -206,7 +206,7 @@ threat("F3", "nobody is answered before the record is where a crash can't take i
     return answered ? "a decision was answered while its record was on its way" : null;
   },
   without: {
-    "the sync": [cut.call("audit/segments.js", "append", "#files.sync")],
+    "the sync": [cut.call("audit/log/segments.js", "append", "#files.sync")],
     "the answer waiting": [cut.text("decision/commit.js", "durable", "await committed.recorded;", "void committed.recorded;")],
   },
 });
@@ -261,10 +261,10 @@ threat("F3", "a start cuts no record that was answered for, and tells what it cu
     return kept.length === 1 ? null : `what was cut is kept in ${kept.length} files`;
   },
   without: {
-    "lines that no crash leaves": [cut.condition("audit/segments.js", "readRecords", "HOLE", "true")],
-    "what is cut being kept": [cut.call("audit/segments.js", "#keep", "#files.replace")],
-    "what was answered for being marked": [cut.call("audit/segments.js", "append", "#mark.write")],
-    "the mark being read": [cut.call("audit/segments.js", "open", "#mark.read", "0")],
+    "lines that no crash leaves": [cut.condition("audit/log/segments.js", "readRecords", "HOLE", "true")],
+    "what is cut being kept": [cut.call("audit/log/segments.js", "#keep", "#files.replace")],
+    "what was answered for being marked": [cut.call("audit/log/segments.js", "append", "#mark.write")],
+    "the mark being read": [cut.call("audit/log/segments.js", "open", "#mark.read", "0")],
   },
 });
 
@@ -295,20 +295,20 @@ threat("F4", "on a disk that is full or fails nothing is acknowledged, and it go
     return null;
   },
   without: {
-    "failures being told": [cut.text("audit/writer.js", "write", "fail(cause); return;", "")],
+    "failures being told": [cut.text("audit/log/writer.js", "write", "fail(cause); return;", "")],
     "what was refused being taken off": [
-      cut.call("audit/segments.js", "#reopen", "truncate"),
-      cut.call("audit/segments.js", "#reopen", "#files.sync"),
-      cut.call("audit/segments.js", "#reopen", "syncDirectory"),
-      cut.call("audit/segments.js", "recover", "truncate"),
+      cut.call("audit/log/segments.js", "#reopen", "truncate"),
+      cut.call("audit/log/segments.js", "#reopen", "#files.sync"),
+      cut.call("audit/log/segments.js", "#reopen", "syncDirectory"),
+      cut.call("audit/log/segments.js", "recover", "truncate"),
     ],
-    "trying again": [cut.value("audit/writer.js", "fail", "stopProbing", "null")],
+    "trying again": [cut.value("audit/log/writer.js", "fail", "stopProbing", "null")],
   },
 });
 
 threat("F3", "a record is answered for when its writer has reported that very record", {
   async check(tree) {
-    const { log, report } = await reportedLog((await tree("audit/log.js")).SegmentLog);
+    const { log, report } = await reportedLog((await tree("audit/log/log.js")).SegmentLog);
     const answered: number[] = [];
     for (let seq = 1; seq <= 5; seq++) void log.append(`"id":${seq}`, '"v":2').then(() => answered.push(seq));
     let found: string | null = null;
@@ -323,7 +323,7 @@ threat("F3", "a record is answered for when its writer has reported that very re
     return found;
   },
   without: {
-    "the number that is reported being compared": [cut.text("audit/log.js", "#settle", "seq > durable", "seq > durable + 1")],
+    "the number that is reported being compared": [cut.text("audit/log/log.js", "#settle", "seq > durable", "seq > durable + 1")],
   },
 });
 
@@ -361,7 +361,7 @@ async function holding(path: string): Promise<() => void> {
 
 threat("E10", "what another process has open is had by nobody else, whatever its lock's file says and by whichever path", {
   async check(tree) {
-    const [{ lockLog }, { lockStore }] = [await tree("audit/log.js"), await tree("store/sqlite.js")];
+    const [{ lockLog }, { lockStore }] = [await tree("audit/log/log.js"), await tree("store/sqlite.js")];
     const folder = temporaryDirectory();
     const linked = join(temporaryDirectory(), "linked");
     symlinkSync(folder, linked);
@@ -507,14 +507,14 @@ threat("E6", "a store or a log older than what was said already is not served fr
   },
   without: {
     "the store being compared": [cut.never("facts/ledger.js", "complete", "recorded")],
-    "the log's length being compared": [cut.never("audit/seal.js", "open", "size"), cut.always("audit/seal.js", "#resume", "root")],
-    "the log's root being compared": [cut.always("audit/seal.js", "#resume", "root")],
+    "the log's length being compared": [cut.never("audit/log/seal.js", "open", "size"), cut.always("audit/log/seal.js", "#resume", "root")],
+    "the log's root being compared": [cut.always("audit/log/seal.js", "#resume", "root")],
   },
 });
 
 threat("E10", "a service whose lock's file is removed or replaced acknowledges nothing more, and says so", {
   async check(tree) {
-    const { SegmentLog: Log } = await tree("audit/log.js");
+    const { SegmentLog: Log } = await tree("audit/log/log.js");
     for (const [what, change] of [
       [
         "removed",
@@ -560,6 +560,6 @@ threat("E10", "a service whose lock's file is removed or replaced acknowledges n
     return null;
   },
   without: {
-    "looking at the file": [cut.call("audit/log.js", "#watchLocks", "find", "undefined")],
+    "looking at the file": [cut.call("audit/log/log.js", "#watchLocks", "find", "undefined")],
   },
 });

@@ -106,8 +106,8 @@ const rows = {
       "src/contract/identifier.ts",
       "src/contract/paths.ts",
       "src/decision/values.ts",
-      "src/guards/mcp/mapping.ts",
-      "src/guards/mcp/uri.ts",
+      "src/mapping/call_mapping.ts",
+      "src/mapping/uri_pattern.ts",
       "src/guards/http_table.ts",
     ],
     also: ["test/contract/identifier.test.ts", "test/decision/values.long.test.ts", "test/guards/http.long.test.ts"],
@@ -166,7 +166,7 @@ const rows = {
       "src/findings/own_notices.ts",
       "src/findings/denials.ts",
       "src/findings/incidents.ts",
-      "src/wiring/adjustments.ts",
+      "src/service/adjustments.ts",
       "src/review/review.ts",
     ],
     also: ["test/findings/incidents.test.ts", "test/service/adjustments.long.test.ts", "test/review/review.long.test.ts"],
@@ -181,7 +181,13 @@ const rows = {
   A16: {
     threat: "What an agent writes acts on whoever reads it: markup, steering of terminals, further lines, orders.",
     control: "Records, logs and exported events are JSON, one line each; commands and pages show text alone, without what hides or steers.",
-    lives: ["src/cli/audit/lines.ts", "src/cli/ui.ts", "src/replay/page/html.ts", "src/system/logger.ts", "src/audit/export/formats.ts"],
+    lives: [
+      "src/cli/records/audit/lines.ts",
+      "src/cli/ui.ts",
+      "src/replay/page/html.ts",
+      "src/system/logger.ts",
+      "src/audit/export/formats.ts",
+    ],
     also: ["test/cli/audit_command.long.test.ts", "test/review/page.test.ts", "test/guards/mcp_hostile.long.test.ts"],
   },
   A17: {
@@ -266,7 +272,7 @@ const rows = {
       "A stranger's idle connections take all file descriptors of the process, so that what revokes and records opens nothing any more.",
     control:
       "Connections are bounded by the process's own limit less a reserve, which a start says; what revokes is loaded by then, and holds before it is stored.",
-    lives: ["src/wiring/descriptors.ts", "src/system/open_files.ts", "src/system/connections.ts"],
+    lives: ["src/service/descriptors.ts", "src/system/open_files.ts", "src/system/connections.ts"],
     also: ["test/service/descriptors.long.test.ts"],
   },
   B10: {
@@ -364,7 +370,7 @@ const rows = {
     threat: "An older bundle is activated again: put at the path, after the state folder was lost or put back from a backup.",
     control:
       "The highest sequence that was trusted is kept before a bundle decides, and each decision's record names it: a start takes the later of the two.",
-    lives: ["src/bundle/trusted_store.ts", "src/audit/last_policy.ts", "src/wiring/trust.ts"],
+    lives: ["src/bundle/trusted_store.ts", "src/audit/log/last_policy.ts", "src/service/trust.ts"],
     also: [
       "test/bundle/trusted_store.test.ts",
       "test/bundle/republish.test.ts",
@@ -415,6 +421,13 @@ const rows = {
       "test/sources/service.long.test.ts",
     ],
   },
+  C12: {
+    threat: "A way back that is kept for later brings in a policy that nobody has seen decide, or one that was given up since.",
+    control:
+      "It is verified and tried like a publication when it is kept, and once more when it is used. Its sequence is above all that were trusted, its policy is to the byte that of an earlier bundle that decided here, and a later bundle, its expiry or another digest than the one shown ends it.",
+    lives: ["src/policy/way_back.ts", "src/bundle/policy_digest.ts"],
+    also: ["test/policy/way_back.test.ts", "test/cli/publish.test.ts", "test/console/policy.long.test.ts"],
+  },
   D1: {
     threat: "A bundle that answers otherwise than anybody expected decides for every agent at once.",
     control:
@@ -449,7 +462,7 @@ const rows = {
   D7: {
     threat: "A caller hands in a record that no command can read, so that each gate over the log fails for good.",
     control: "Records of engines are taken in the shape that replays read, or refused, each for itself.",
-    lives: ["src/wiring/handed_in_records.ts", "src/replay/shapes.ts"],
+    lives: ["src/service/handed_in_records.ts", "src/replay/shapes.ts"],
   },
   E1: {
     threat: "Something is allowed after its revocation was acknowledged: under way, in a batch, on a task handed on.",
@@ -461,7 +474,7 @@ const rows = {
   E6: {
     threat: "A backup is put back, and revocations that came after it are forgotten, or records.",
     control: "The log names the revisions it has, its checkpoint how many records; a store or log that ends before is refused.",
-    lives: ["src/facts/ledger.ts", "src/audit/seal.ts"],
+    lives: ["src/facts/ledger.ts", "src/audit/log/seal.ts"],
     also: ["test/audit/power.long.test.ts", "test/service/start.long.test.ts"],
   },
   E7: {
@@ -502,7 +515,7 @@ const rows = {
     threat: "Records are altered, deleted, put in or put in another order.",
     control:
       "They are the leaves of a Merkle tree whose root is signed; its hashes say which record it was. Where tiles were altered alike, nothing says that only others were.",
-    lives: ["src/audit/seal.ts", "src/audit/tree/verify.ts", "src/audit/tree/judge.ts"],
+    lives: ["src/audit/log/seal.ts", "src/audit/tree/verify.ts", "src/audit/tree/judge.ts"],
     also: ["test/audit/tree/tamper.test.ts"],
   },
   F2: {
@@ -515,7 +528,7 @@ const rows = {
     threat: "A decision is answered and has no record: the process or the power goes at the wrong moment.",
     control:
       "The answer waits until a group's sync has returned; a start cuts only what was never answered for, and keeps that; where anything else is unreadable it refuses.",
-    lives: ["src/decision/decide.ts", "src/audit/segments.ts", "src/audit/writer.ts"],
+    lives: ["src/decision/decide.ts", "src/audit/log/segments.ts", "src/audit/log/writer.ts"],
     also: [
       "test/audit/power.long.test.ts",
       "test/audit/log.test.ts",
@@ -526,7 +539,7 @@ const rows = {
   F4: {
     threat: "The disk is full, fails or stalls.",
     control: "What can't be written is answered 503 and taken off the disk again; a bounded queue; the disk is tried until it takes more.",
-    lives: ["src/audit/log.ts", "src/audit/writer.ts", "src/audit/segments.ts"],
+    lives: ["src/audit/log/log.ts", "src/audit/log/writer.ts", "src/audit/log/segments.ts"],
     also: ["test/audit/log.test.ts", "test/service/full_disk.long.test.ts", "test/service/faults.long.test.ts"],
   },
   F5: {
@@ -559,7 +572,7 @@ const rows = {
   F9: {
     threat: "Whoever answers in a witness's place makes a history look witnessed that no witness has seen.",
     control: "An answer is verified with the witness's key against the checkpoint that was sent, and again when it is read from its file.",
-    lives: ["src/audit/witness.ts"],
+    lives: ["src/audit/log/witness.ts"],
     also: ["test/audit/witness.test.ts"],
   },
   F10: {
@@ -603,7 +616,7 @@ const rows = {
   G6: {
     threat: "A configuration is called good, and no service can run by it: a certificate of another key, folders that can't be written.",
     control: "`serve --check` reads, tries and compares all that a start would: keys with their certificates, folders by their rights.",
-    lives: ["src/wiring/tls.ts", "src/cli/check.ts"],
+    lives: ["src/service/tls.ts", "src/cli/policy/check.ts"],
     also: ["test/cli/cli.long.test.ts"],
   },
   H1: {
@@ -638,7 +651,7 @@ const rows = {
     threat: "A node of a cluster that somebody has said is gone for good comes back, behind on all that it missed, and allows.",
     control:
       "That it is gone stands in the feed before every tick that would renew its lease, and is said again where such a tick comes: it ends for good. It can be said only once the lease is over.",
-    lives: ["src/cluster/member.ts", "src/wiring/cluster.ts"],
+    lives: ["src/cluster/member.ts", "src/service/cluster.ts"],
     also: ["test/cluster/member.test.ts", "test/cluster/desk.long.test.ts"],
   },
   H6: {

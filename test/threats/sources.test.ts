@@ -1,10 +1,12 @@
 /** Where bundles come from, and how they begin to decide. */
 import { decider } from "../../src/decision/decide.js";
 import { systemTimers } from "../../src/system/index.js";
+import { NOW_MS, archive, bundleBytes, content, policyData } from "../bundle/support.js";
 import { ALLOWED, CALLER, REQUEST, World, policyOf } from "../decision/world.js";
 import { TestServer, having } from "../sources/server.js";
+import { NEVER, Place, again, old12 } from "../policy/place.js";
 import { cut } from "./cut.js";
-import { threat } from "./threat.js";
+import { codeOf, threat } from "./threat.js";
 
 threat("C11", "a source of bundles leads to no private address, and to no other host", {
   async check(tree) {
@@ -50,6 +52,42 @@ threat("C11", "a source of bundles leads to no private address, and to no other 
       cut.text("sources/requests.js", "readWhole", 'if (Number(headers["content-length"] ?? 0) > bytesMax) throw tooMany;', ""),
       cut.text("sources/requests.js", "readWhole", "if (bytes > bytesMax) throw tooMany;", ""),
     ],
+  },
+});
+
+threat("C12", "the way back leads to what decided here before, and to nothing else", {
+  async check(tree) {
+    const { WayBack } = await tree("policy/way_back.js");
+    const place = await Place.open();
+    try {
+      const wayBack = await place.wayBack(WayBack);
+      for (const [what, bytes] of [
+        ["a policy that never decided here", await bundleBytes({ ...NEVER, sequence: 14 }, policyData(["another"]))],
+        ["the active policy", await again(14, Promise.resolve(Buffer.from(place.active.bytes)))],
+        ["an older sequence", await old12()],
+        ["what nobody has signed", await archive(content({ ...NEVER, sequence: 14 }, policyData(["testing"])))],
+      ] as const)
+        if ((await codeOf(() => wayBack.keep(bytes))) === "accepted") return `${what} was kept`;
+      const { digest } = await wayBack.keep(await again(14, old12(), NOW_MS + 1000));
+      if ((await codeOf(() => wayBack.archive(place.active.identity.digest))) === "accepted") return "another digest was taken for it";
+      place.now_ms += 1000;
+      if ((await codeOf(() => wayBack.archive(digest))) === "accepted") return "it was given after its end";
+      place.now_ms = NOW_MS;
+      await place.activate(await bundleBytes({ ...NEVER, sequence: 15 }, policyData(["testing", "third"])));
+      if ((await codeOf(() => wayBack.archive(digest))) === "accepted") return "it was given after a later bundle";
+      return null;
+    } finally {
+      await place.close();
+    }
+  },
+  without: {
+    "the look for an earlier bundle": [cut.text("policy/way_back.js", "#look", "await this.#earlier(bundle)", "bundle.identity")],
+    "the look at the active one": [cut.never("policy/way_back.js", "#earlier", "running", "policyDigest")],
+    "the comparison with what is trusted": [cut.text("policy/way_back.js", "#look", "this.#options.trusted.check(bundle.identity);", "")],
+    "the signature": [cut.text("policy/way_back.js", "#look", "await this.#options.verify(bytes)", "await readUnverified(bytes)")],
+    "its end": [cut.never("policy/way_back.js", "status", "expires_ms", "wall")],
+    "the end by a later bundle": [cut.text("policy/way_back.js", "status", "this.#options.trusted.check(identity);", "")],
+    "the digest that was shown": [cut.never("policy/way_back.js", "archive", "status", "digest")],
   },
 });
 

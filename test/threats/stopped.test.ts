@@ -45,7 +45,7 @@ threat("A19", "an agent that is denied what is grave again and again is one find
 threat("A19", "what the service stops an agent for is on record with a finding, as soon as the log takes it", {
   async check(tree) {
     const [{ wireAdjustments }, { Notices }, { OwnNotices }, { Incidents }] = await Promise.all([
-      tree("wiring/adjustments.js"),
+      tree("service/adjustments.js"),
       tree("findings/notices.js"),
       tree("findings/own_notices.js"),
       tree("findings/incidents.js"),
@@ -101,8 +101,8 @@ threat("A19", "what the service stops an agent for is on record with a finding, 
     return null;
   },
   without: {
-    "a notice of the narrowing": [cut.call("wiring/adjustments.js", "narrow", ["note", "narrowed_by_behavior"])],
-    "a notice of the suspension": [cut.call("wiring/adjustments.js", "suspend", ["note", "suspended_by_behavior"])],
+    "a notice of the narrowing": [cut.call("service/adjustments.js", "narrow", ["note", "narrowed_by_behavior"])],
+    "a notice of the suspension": [cut.call("service/adjustments.js", "suspend", ["note", "suspended_by_behavior"])],
     "being tried again": [cut.call("findings/own_notices.js", "OwnNotices.#try", "after")],
     "a finding for it": [cut.condition("findings/notices.js", "Notices.note", ["opens"], "false")],
     "both being of the agent's behaviour": [

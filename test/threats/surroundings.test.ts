@@ -6,7 +6,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { PassThrough } from "node:stream";
 import { stringify } from "yaml";
-import { readLines } from "../../src/audit/record_lines.js";
+import { readLines } from "../../src/audit/log/record_lines.js";
 import { leafHash } from "../../src/audit/tree/hash.js";
 import { parseConsoleConfig } from "../../src/console/config.js";
 import type { Config } from "../../src/system/config.js";
@@ -27,7 +27,7 @@ const SEGMENT = 250;
 
 threat("B9", "connections leave file descriptors for what revokes and records", {
   async check(tree) {
-    const { connectionsMax } = await tree("wiring/descriptors.js");
+    const { connectionsMax } = await tree("service/descriptors.js");
     const logger = { warn: () => undefined } as unknown as Logger;
     for (const configured of [64, 1024, 100_000])
       for (const grpc of [0, 64])
@@ -41,15 +41,15 @@ threat("B9", "connections leave file descriptors for what revokes and records", 
     return null;
   },
   without: {
-    "files being reserved": [cut.text("wiring/descriptors.js", "connectionsMax", "- RESERVED", "- 0")],
-    "connections over gRPC being counted": [cut.text("wiring/descriptors.js", "connectionsMax", "- others", "")],
-    "the limit of open files": [cut.always("wiring/descriptors.js", "connectionsMax", "configured")],
+    "files being reserved": [cut.text("service/descriptors.js", "connectionsMax", "- RESERVED", "- 0")],
+    "connections over gRPC being counted": [cut.text("service/descriptors.js", "connectionsMax", "- others", "")],
+    "the limit of open files": [cut.always("service/descriptors.js", "connectionsMax", "configured")],
   },
 });
 
 threat("G6", "a certificate of another key is found before anything listens", {
   async check(tree) {
-    const { readTls } = await tree("wiring/tls.js");
+    const { readTls } = await tree("service/tls.js");
     const folder = temporaryDirectory();
     const cert = asset("test", "fixtures", "rsa_certificate.pem");
     for (const [what, { privateKey }] of Object.entries({
@@ -67,7 +67,7 @@ threat("G6", "a certificate of another key is found before anything listens", {
     }
     return null;
   },
-  without: { "the keys being compared": [cut.never("wiring/tls.js", "readTls", "checkPrivateKey")] },
+  without: { "the keys being compared": [cut.never("service/tls.js", "readTls", "checkPrivateKey")] },
 });
 
 threat("F1", "what is said to be altered takes in the record that was, whatever was edited with it", {

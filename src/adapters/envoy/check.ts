@@ -8,9 +8,9 @@ import { pathTarget, paramsOf, type PathTarget } from "../../contract/paths.js";
 import { httpRefusal, type HttpRefusal, type ProxyRefusalCode } from "../../contract/refusals.js";
 import type { AgentProof, Caller, TokenSubject } from "../../decision/ports.js";
 import { scan, type ScanLimits } from "../../decision/scan.js";
-import { actionOf, isObject } from "../../guards/mcp/mapping.js";
+import { actionOf, isObject } from "../../mapping/call_mapping.js";
 import { actorsOf, isClaims, tokenUse } from "../../identity/claims.js";
-import { McpRefusal } from "../../guards/mcp/refusal.js";
+import { CallRefusal } from "../../mapping/call_refusal.js";
 import type { Clock } from "../../system/index.js";
 import type { EnvoyMapping, EnvoyRoute, MappedPlaces } from "./mapping.js";
 import type { Decided } from "../../decision/decider.js";
@@ -114,7 +114,7 @@ export async function check(asked: ProxiedRequest, caller: Caller, ports: EnvoyP
 /** Returns the refusal for a failure before a decision, or instead of one; null for a failure of the service itself. */
 export function refusalOf(cause: unknown): HttpRefusal | null {
   if (cause instanceof Refused) return httpRefusal(cause.code);
-  if (cause instanceof McpRefusal) return httpRefusal("action_invalid");
+  if (cause instanceof CallRefusal) return httpRefusal("action_invalid");
   if (!(cause instanceof Problem)) return null;
   const {
     status,

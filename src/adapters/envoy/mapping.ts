@@ -5,7 +5,7 @@
 import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { matchesTemplate, pathTemplate, templatesOverlap, type PathTarget, type PathTemplate } from "../../contract/paths.js";
 import { ID_LENGTH_MAX, NAME_PATTERN } from "../../contract/index.js";
-import { MappingError, readMapped, type Mapped, type ArgumentOrigin } from "../../guards/mcp/mapping.js";
+import { MappingError, readMapped, type Mapped, type ArgumentOrigin } from "../../mapping/call_mapping.js";
 import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";

@@ -1,4 +1,4 @@
-/** Facts and records that events need; the wiring provides them. */
+/** Facts and records that events need; the service provides them. */
 import type { EventEffect } from "./event_types.js";
 import type { Here, KnownSubject } from "./subjects.js";
 

@@ -1,7 +1,7 @@
 /** Decision logs of other OPAs (`logs.EventV1`): what they permitted has been done, so each such event is an observed action. */
 import type { ObservedAction } from "../../contract/index.js";
-import { isObject } from "../../guards/mcp/mapping.js";
-import { McpRefusal } from "../../guards/mcp/refusal.js";
+import { isObject } from "../../mapping/call_mapping.js";
+import { CallRefusal } from "../../mapping/call_refusal.js";
 import type { OpaMapping } from "./mapping.js";
 
 export interface LoggedActions {
@@ -54,14 +54,14 @@ function actionIn(event: Readonly<Record<string, unknown>>, documents: OpaMappin
     const action = document === undefined ? ownAction(input) : document.actionOf(input);
     return { ...action, ...(decision_id !== "" && { request_id: decision_id }), at: new Date(at).toISOString() };
   } catch (cause) {
-    if (!(cause instanceof McpRefusal)) throw cause;
+    if (!(cause instanceof CallRefusal)) throw cause;
     return { decision_id, why: [cause.code, cause.argument].filter((part) => part !== null).join(" ") };
   }
 }
 
 /** The action of an input as a policy of ours has it (`{request, facts}`), or as `POST /decide` takes it; its schema is looked at later. */
 function ownAction(input: unknown): ObservedAction {
-  if (!isObject(input)) throw new McpRefusal("arguments_invalid");
+  if (!isObject(input)) throw new CallRefusal("arguments_invalid");
   const request = isObject(input["request"]) ? input["request"] : input;
   return given(
     Object.fromEntries(ACTION.flatMap((name) => (Object.hasOwn(request, name) ? [[name, request[name]]] : []))),

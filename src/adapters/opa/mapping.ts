@@ -13,8 +13,8 @@ import {
   valueOf,
   type Mapped,
   type ArgumentOrigin,
-} from "../../guards/mcp/mapping.js";
-import { McpRefusal } from "../../guards/mcp/refusal.js";
+} from "../../mapping/call_mapping.js";
+import { CallRefusal } from "../../mapping/call_refusal.js";
 import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
@@ -121,12 +121,12 @@ export class MappedDocument {
    * @throws Refusal for what the mapping can't make an action of
    */
   actionOf(input: unknown): DecideRequest {
-    if (!isObject(input)) throw new McpRefusal("arguments_invalid");
+    if (!isObject(input)) throw new CallRefusal("arguments_invalid");
     const rule = this.#rules.find(({ when }) => when.every(({ from, is }) => valueOf({ from, as: "is" }, input) === is));
-    if (rule === undefined) throw new McpRefusal("tool_unavailable");
+    if (rule === undefined) throw new CallRefusal("tool_unavailable");
     const [agent, purpose, task, session] = (["agent", "purpose", "task", "session"] as const).map((name) => this.#textOf(name, input));
     if (agent === undefined || purpose === undefined)
-      throw new McpRefusal("argument_missing", { argument: agent === undefined ? "agent" : "purpose" });
+      throw new CallRefusal("argument_missing", { argument: agent === undefined ? "agent" : "purpose" });
     return {
       ...{ agent, purpose },
       ...(task !== undefined && { task }),
@@ -152,7 +152,7 @@ export class MappedDocument {
     const value = from === null ? undefined : valueOf(from, input);
     if (value === undefined || value === null) return undefined;
     if (typeof value !== "string")
-      throw new McpRefusal("argument_invalid", { argument: from !== null && "from" in from ? from.from.join(".") : name });
+      throw new CallRefusal("argument_invalid", { argument: from !== null && "from" in from ? from.from.join(".") : name });
     return value;
   }
 }

@@ -5,8 +5,8 @@
 import type { ObservedAction } from "../../contract/index.js";
 import { Problem } from "../../contract/index.js";
 import { scan } from "../../decision/scan.js";
-import { actionIn, isObject, type Mapped } from "../../guards/mcp/mapping.js";
-import { McpRefusal } from "../../guards/mcp/refusal.js";
+import { actionIn, isObject, type Mapped } from "../../mapping/call_mapping.js";
+import { CallRefusal } from "../../mapping/call_refusal.js";
 import type { OtelMapping } from "./mapping.js";
 import { isServer, type Attributes, type AttributeValue, type Span } from "./read.js";
 
@@ -94,7 +94,7 @@ export class Tellings {
       };
       return { ...told, line, asks: asks && teller !== "operation" };
     } catch (cause) {
-      if (cause instanceof McpRefusal) return { span, why: whyNot(cause) };
+      if (cause instanceof CallRefusal) return { span, why: whyNot(cause) };
       if (cause instanceof RangeError) return { span, why: "startTimeUnixNano is no time" };
       throw cause;
     }
@@ -113,10 +113,10 @@ export class Tellings {
         const values = uri.match(of);
         if (values !== null) return { mapped, values };
       }
-      throw new McpRefusal("resource_unavailable");
+      throw new CallRefusal("resource_unavailable");
     }
     const mapped = (method === "prompts/get" ? prompts : tools).get(of);
-    if (mapped === undefined) throw new McpRefusal(method === "prompts/get" ? "prompt_unavailable" : "tool_unavailable");
+    if (mapped === undefined) throw new CallRefusal(method === "prompts/get" ? "prompt_unavailable" : "tool_unavailable");
     return { mapped, values: argumentsOf(span) };
   }
 
@@ -152,7 +152,7 @@ function argumentsOf({ attributes }: Span): Attributes {
   const given = attributes[ARGUMENTS];
   if (given === undefined || given === null || given === "") return {};
   const read = typeof given === "string" ? parsed(given) : given;
-  if (!isObject(read)) throw new McpRefusal("arguments_invalid");
+  if (!isObject(read)) throw new CallRefusal("arguments_invalid");
   return read as Attributes;
 }
 
@@ -160,7 +160,7 @@ function parsed(text: string): unknown {
   try {
     return JSON.parse(scan(Buffer.from(text), ARGUMENT_LIMITS));
   } catch (cause) {
-    if (cause instanceof Problem) throw new McpRefusal("arguments_invalid", { cause });
+    if (cause instanceof Problem) throw new CallRefusal("arguments_invalid", { cause });
     throw cause;
   }
 }
@@ -168,7 +168,7 @@ function parsed(text: string): unknown {
 /** Returns true if a span has the arguments of its call, so that it can be judged. */
 export const hasArguments = ({ attributes }: Span): boolean => attributes[ARGUMENTS] !== undefined;
 
-function whyNot({ code, argument }: McpRefusal): string {
+function whyNot({ code, argument }: CallRefusal): string {
   switch (code) {
     case "tool_unavailable":
       return "the mapping has no such tool";

@@ -4,8 +4,8 @@
  */
 import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { NAME_PATTERN } from "../../contract/index.js";
-import { MappingError, readMapped, type Mapped } from "../../guards/mcp/mapping.js";
-import { UriPattern } from "../../guards/mcp/uri.js";
+import { MappingError, readMapped, type Mapped } from "../../mapping/call_mapping.js";
+import { UriPattern } from "../../mapping/uri_pattern.js";
 import { nearestWord } from "../../contract/nearest.js";
 import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";

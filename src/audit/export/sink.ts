@@ -8,7 +8,7 @@ import type { System } from "../../system/index.js";
 import type { Post, Posted } from "../../system/post.js";
 import { readHeaders } from "../../system/headers_file.js";
 import { readToken } from "../../system/read_file.js";
-import { segmentsOf } from "../record_lines.js";
+import { segmentsOf } from "../log/record_lines.js";
 import { leafHash } from "../tree/hash.js";
 import { CursorDamaged, cursorFile, readCursor, writeCursor, type Cursor } from "./cursor.js";
 import { encode, framingOf, type FormatOptions } from "./formats.js";

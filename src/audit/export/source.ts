@@ -1,9 +1,9 @@
 /** Reads a log's records for export, in order, each with what its formats need to know. */
 import { join } from "node:path";
 import type { DecisionRecord, LogRecord, ServiceRecord } from "../../contract/index.js";
-import { BesideLines } from "../beside.js";
-import { numberedIn } from "../record_numbers.js";
-import { readLines, segmentsOf, type Line } from "../record_lines.js";
+import { BesideLines } from "../log/beside.js";
+import { numberedIn } from "../log/record_numbers.js";
+import { readLines, segmentsOf, type Line } from "../log/record_lines.js";
 import { readUnverified } from "../tree/checkpoint.js";
 import type { ExportedRecord, Writer } from "./exported_record.js";
 import { readBytes } from "../../system/read_file.js";

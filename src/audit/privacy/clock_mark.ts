@@ -3,7 +3,7 @@
  * compared with the last time that was trusted, which outlives the process in a file of the log's folder, and with the time passed since by the monotonic clock.
  */
 import type { Clock } from "../../system/index.js";
-import { nodeFiles } from "../files.js";
+import { nodeFiles } from "../log/files.js";
 
 export const CLOCK_MARK = "retention-clock";
 /** Milliseconds by which the wall clock may be ahead: a service may have been stopped for so long. */

@@ -1,6 +1,7 @@
 /** Record of a log about records that it no longer has: it was on disk before they were deleted. */
-import { RECORD_VERSION, type AdminRecord } from "../../contract/index.js";
-import { segmentsIn, type LogFiles } from "../files.js";
+import type { AdminRecord } from "../../contract/index.js";
+import { RECORD_VERSION } from "../../contract/record_version.js";
+import { segmentsIn, type LogFiles } from "../log/files.js";
 
 /** Actions of `admin` records: records are dropped, and the keys of masks. */
 export const RETAIN = "retain";

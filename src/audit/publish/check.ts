@@ -1,7 +1,7 @@
 /** Compares what is published as static files with the log: made again from the records, and from tiles where records were dropped. */
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import { readLines, segmentsOf } from "../record_lines.js";
+import { readLines, segmentsOf } from "../log/record_lines.js";
 import type { Damage } from "../tree/damage.js";
 import { leafHash, type Hash } from "../tree/hash.js";
 import { Levels, TILE_WIDTH } from "../tree/levels.js";

@@ -1,6 +1,6 @@
 /** Line of a segment, as far as its place in the log needs to be known. */
 import { RECORD_VERSION } from "../../contract/index.js";
-import type { LineReference } from "../beside.js";
+import type { LineReference } from "../log/beside.js";
 
 export interface Stated {
   /** Which record it says it is; null where it doesn't. */

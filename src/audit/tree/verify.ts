@@ -5,9 +5,9 @@
 import { closeSync, existsSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { openRegular, readBytes } from "../../system/read_file.js";
-import { BesideLines, type LineReference } from "../beside.js";
-import { lineChunk, LineTooLong, NEWLINE, readLines, segmentsOf, type Line } from "../record_lines.js";
-import { CHECKPOINT } from "../seal.js";
+import { BesideLines, type LineReference } from "../log/beside.js";
+import { lineChunk, LineTooLong, NEWLINE, readLines, segmentsOf, type Line } from "../log/record_lines.js";
+import { CHECKPOINT } from "../log/seal.js";
 import { retainedIn } from "../privacy/retention_record.js";
 import { openCheckpoint, readUnverified, type Checkpoint } from "./checkpoint.js";
 import { isDerived, records, type Damage } from "./damage.js";

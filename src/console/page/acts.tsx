@@ -64,11 +64,11 @@ interface ActProps {
   /** A word that has to be typed first. */
   word?: string;
   reason: string;
-  act: (reason: string) => Promise<Answer<Acknowledged>>;
+  act: (reason: string) => Promise<Answer<Acknowledged | object>>;
   /** What has been done, for an acknowledgement by which something is in force. */
   done?: string;
-  /** Words for an acknowledgement of another kind. */
-  words?: () => string;
+  /** Words for an acknowledgement of another kind, so long after the key. */
+  words?: (after_ms: number) => string;
   onClose: () => void;
   onDone?: () => void;
 }
@@ -112,7 +112,7 @@ export function Act({
     act(reason)
       .then(
         (answer) => {
-          acknowledge(words?.() ?? ackText(done, answer, pressed));
+          acknowledge(words?.(Math.round(performance.now() - pressed)) ?? ackText(done, answer, pressed));
           onDone?.();
           onClose();
         },

@@ -62,7 +62,7 @@ export async function send<T>(method: "POST" | "PATCH", path: string, body: obje
 }
 
 /** Publishes a bundle, or stages it beside the one that runs. @throws Refused */
-export async function sendBundle<T>(file: Blob, given: { reason: string; stage?: "shadow" }): Promise<Answer<T>> {
+export async function sendBundle<T>(file: Blob, given: { reason: string; stage?: "shadow" | "back" }): Promise<Answer<T>> {
   const headers = { "content-type": "application/gzip", "x-remit-csrf": csrf };
   const query = new URLSearchParams(given);
   return read<T>(await fetch(`/api/service/bundles?${query.toString()}`, { method: "POST", headers, body: file }));

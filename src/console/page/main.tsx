@@ -15,6 +15,7 @@ import { Now } from "./screens/now.js";
 import { Policy } from "./screens/policy.js";
 import { Records } from "./screens/records.js";
 import { TaskScreen, Tasks } from "./screens/tasks.js";
+import { BACK } from "./screens/way_back.js";
 import { Waiting } from "./screens/waiting.js";
 import type { ApprovalList } from "../../contract/index.js";
 
@@ -29,6 +30,8 @@ const SCREENS: readonly [path: string, title: string, key: string][] = [
   ["/policy", "Policy", "p"],
   ["/health", "Health", "h"],
 ];
+/** Letter after `g` that asks whether to go back to the earlier policy. */
+const BACK_KEY = "b";
 /** Between `g` and the letter of a screen. */
 const CHORD_MS = 1500;
 const KEYS_OFF = "remit.keys";
@@ -65,7 +68,7 @@ function Screen({ path, query }: { path: string; query: URLSearchParams }): JSX.
     case "records/":
       return <Decision key={id} id={id} />;
     case "policy":
-      return <Policy />;
+      return <Policy query={query} />;
     case "health":
       return <Health />;
     default:
@@ -291,6 +294,7 @@ function Keys({ onClose }: { onClose: () => void }): JSX.Element {
     ["!", "stop everything, after a typed word"],
     ["/", "to the filter, or the box above"],
     ...SCREENS.map(([, name, key]): [string, string] => [`g ${key}`, name]),
+    [`g ${BACK_KEY}`, "roll the policy back; Enter does it"],
     ["?", "these keys"],
   ];
   return (
@@ -337,10 +341,10 @@ function useKeys(does: { help: () => void; stop: () => void }): void {
       const row = target.closest<HTMLElement>("[data-row]");
       if (chordUntil > event.timeStamp) {
         chordUntil = 0;
-        const screen = SCREENS.find(([, , key]) => key === event.key);
-        if (screen === undefined) return;
+        const to = event.key === BACK_KEY ? BACK : SCREENS.find(([, , key]) => key === event.key)?.[0];
+        if (to === undefined) return;
         event.preventDefault();
-        go(screen[0]);
+        go(to);
         return;
       }
       switch (event.key) {

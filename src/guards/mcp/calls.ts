@@ -6,9 +6,9 @@ import type { Logger } from "../../system/logger.js";
 import { reportGuard } from "./log_events.js";
 import type { GuardConfig } from "./config.js";
 import type { Served } from "./downstream.js";
-import { actionOf, withArgument, type MappedAction, type Arguments, type Mapped } from "./mapping.js";
+import { actionOf, withArgument, type MappedAction, type Arguments, type Mapped } from "../../mapping/call_mapping.js";
 import { redactedResult } from "./redact.js";
-import { REFUSALS, McpRefusal } from "./refusal.js";
+import { REFUSALS, CallRefusal } from "../../mapping/call_refusal.js";
 import { returnedBy } from "./server_answers.js";
 import type { Remit } from "./remit.js";
 import { ServerGone, type Upstream } from "./upstream.js";
@@ -118,7 +118,7 @@ export class GuardedCalls {
       over.abort(stopped.reason);
     });
     const cancel = timers.after(config.call_ms_max, () => {
-      over.abort(new McpRefusal("call_too_long", { decision_id: answer.decision_id }));
+      over.abort(new CallRefusal("call_too_long", { decision_id: answer.decision_id }));
     });
     try {
       const { signal } = over;
@@ -165,7 +165,7 @@ function paramsOf(request: Request, { action, answer }: Permitted, decided: Mapp
     if (!answer.obligations.some((one) => one.type === "modify" && one.argument === name)) continue;
     changed = "uri" in params ? null : withArgument(mapped, changed, name, value);
   }
-  if (changed === null) throw new McpRefusal("obligation_unmet", { decision_id: answer.decision_id });
+  if (changed === null) throw new CallRefusal("obligation_unmet", { decision_id: answer.decision_id });
   return changed === values ? params : { ...params, arguments: changed };
 }
 
@@ -183,18 +183,18 @@ function waitingSentence({ answer, tell_agent, wait }: Denied): string {
   return [answer?.tell_agent ?? "", REFUSALS.approval_missing].join(" ").trim();
 }
 
-function refusalOf(cause: unknown): McpRefusal {
-  if (cause instanceof McpRefusal) return cause;
-  if (cause instanceof ServerGone) return new McpRefusal("server_unavailable", { cause });
+function refusalOf(cause: unknown): CallRefusal {
+  if (cause instanceof CallRefusal) return cause;
+  if (cause instanceof ServerGone) return new CallRefusal("server_unavailable", { cause });
   if (cause instanceof Denied) {
     const { code, answer } = cause;
     const about = { cause, ...(answer !== null && { decision_id: answer.decision_id }) };
-    if (code === "stopped") return new McpRefusal("stopped", about);
-    if (code === "denied") return new McpRefusal("denied", { ...about, tell: cause.tell_agent });
-    if (code === "waiting") return new McpRefusal("approval_missing", { ...about, tell: waitingSentence(cause) });
+    if (code === "stopped") return new CallRefusal("stopped", about);
+    if (code === "denied") return new CallRefusal("denied", { ...about, tell: cause.tell_agent });
+    if (code === "waiting") return new CallRefusal("approval_missing", { ...about, tell: waitingSentence(cause) });
     const isCondition = code === "obligation_unmet" || code === "obligation_unknown" || code === "not_confirmed";
-    return new McpRefusal(isCondition ? "obligation_unmet" : "not_decided", about);
+    return new CallRefusal(isCondition ? "obligation_unmet" : "not_decided", about);
   }
-  if (cause instanceof Undecided) return new McpRefusal("not_decided", { cause });
+  if (cause instanceof Undecided) return new CallRefusal("not_decided", { cause });
   throw cause;
 }

@@ -5,9 +5,9 @@
  */
 import { areSimilar } from "../../contract/similar.js";
 import type { Timers } from "../../system/index.js";
-import { isObject, type Mapped } from "./mapping.js";
+import { isObject, type Mapped } from "../../mapping/call_mapping.js";
 import { differences, pinnedOf, type ToolDefinition, type Pins } from "./pins.js";
-import { McpRefusal, type McpRefusalCode } from "./refusal.js";
+import { CallRefusal, type CallRefusalCode } from "../../mapping/call_refusal.js";
 import { without, type Params, type Reply, type RpcError } from "./wire.js";
 
 export interface Tool {
@@ -34,7 +34,7 @@ export interface CatalogueDeps {
 }
 
 /** Refusal codes for calls of a hidden tool: one for all but a tool that changed. */
-const CODES: Readonly<Partial<Record<Hidden, McpRefusalCode>>> = { changed: "tool_changed" };
+const CODES: Readonly<Partial<Record<Hidden, CallRefusalCode>>> = { changed: "tool_changed" };
 const PAGES_MAX = 100;
 
 interface ListedTools {
@@ -81,7 +81,7 @@ export class ToolCatalogue {
     const tool = tools.get(name);
     if (tool !== undefined) return tool;
     const why = this.#hidden.get(name);
-    throw new McpRefusal((why === undefined ? undefined : CODES[why]) ?? "tool_unavailable");
+    throw new CallRefusal((why === undefined ? undefined : CODES[why]) ?? "tool_unavailable");
   }
 
   /** The result of `tools/list`, on one page, as it is now. @throws as `tool` */
@@ -99,7 +99,7 @@ export class ToolCatalogue {
       });
       if (held !== null) return held;
     }
-    throw new McpRefusal("server_unavailable", { cause: "its tools change while they are read" });
+    throw new CallRefusal("server_unavailable", { cause: "its tools change while they are read" });
   }
 
   /** Null where they changed meanwhile. */
@@ -127,14 +127,14 @@ export class ToolCatalogue {
       const reply = await this.#deps.list(cursor);
       if ("error" in reply) throw new ListFailed(reply.error);
       const { tools, nextCursor } = reply.result;
-      if (!Array.isArray(tools)) throw new McpRefusal("server_unavailable", { cause: "not a list" });
+      if (!Array.isArray(tools)) throw new CallRefusal("server_unavailable", { cause: "not a list" });
       first ??= reply.result;
       listed.push(...(tools as unknown[]));
       if (listed.length > this.#deps.tools_max) break;
       if (typeof nextCursor !== "string") return { first, listed };
       cursor = nextCursor;
     }
-    throw new McpRefusal("server_unavailable", { cause: "more tools than the limit" });
+    throw new CallRefusal("server_unavailable", { cause: "more tools than the limit" });
   }
 
   /** Returns the tools that are shown, and puts the others among the hidden. */

@@ -12,7 +12,7 @@ import type { Timers } from "../../system/index.js";
 import type { GuardConfig } from "./config.js";
 import { BodyTooLarge, DirectCalls, bodyOf } from "./direct.js";
 import { lengthOf, listenTo, type End, type MessageListener } from "./end.js";
-import { isObject } from "./mapping.js";
+import { isObject } from "../../mapping/call_mapping.js";
 import { AllowedOrigins } from "./origins.js";
 import { isStateless } from "./stateless.js";
 import { StatelessClients } from "./stateless_clients.js";

@@ -4,7 +4,7 @@
  * be mapped, and what the binding doesn't know, doesn't go on.
  */
 import { ExpressionFault, expression, spend, type Budget, type CoazExpression, type Variables } from "./coaz_expression.js";
-import { isObject } from "./mapping.js";
+import { isObject } from "../../mapping/call_mapping.js";
 
 /** JSON-RPC codes (binding, errors). The denial's clashes with one of MCP's SDK: whoever minds gives another. */
 export const COAZ_ERRORS = { mapping: -32602, denial: -32001, unreachable: -32603 } as const;

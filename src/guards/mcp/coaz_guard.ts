@@ -13,7 +13,7 @@ import {
   type CoazRequest,
   type CoazTool,
 } from "./coaz.js";
-import { isObject } from "./mapping.js";
+import { isObject } from "../../mapping/call_mapping.js";
 import type { Reply } from "./wire.js";
 
 export type { Claims, CoazOptions, CoazRequest, CoazTool } from "./coaz.js";

@@ -9,14 +9,14 @@ import { areSimilar } from "../../contract/similar.js";
 import { readBytes } from "../../system/read_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
-import { MappingError, TOOL_NAME, readMapped, type Mapped } from "./mapping.js";
+import { MappingError, TOOL_NAME, readMapped, type Mapped } from "../../mapping/call_mapping.js";
 import { isLoopback } from "../../system/config/urls.js";
 import { oauthFault } from "./oauth/oauth_faults.js";
 import { SCOPE_PATTERN } from "./oauth/scopes.js";
 import { originFault } from "./origins.js";
 import { valueFault } from "./server_faults.js";
 import { STATELESS } from "./stateless.js";
-import { UriPattern } from "./uri.js";
+import { UriPattern } from "../../mapping/uri_pattern.js";
 
 const KIB = 1024;
 const MIB = 1024 * KIB;

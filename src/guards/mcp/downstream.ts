@@ -1,7 +1,7 @@
 /** The client's side: its requests under way, each with what takes it back, and what the server asks of the client. */
 import type { Timers } from "../../system/index.js";
 import type { End, MessageListener } from "./end.js";
-import { isObject } from "./mapping.js";
+import { isObject } from "../../mapping/call_mapping.js";
 import {
   RPC,
   keyOf,

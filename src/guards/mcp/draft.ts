@@ -2,9 +2,9 @@
  * A first policy for a server, drafted from what its tools say of themselves: words, purposes and the guard's mapping. It is
  * something to start from, so it permits nothing: every line waits for a person until an author has moved it.
  */
-import { TOOL_NAME, isObject } from "./mapping.js";
+import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
 import { DRAFTED_AUTHOR, DRAFTED_WRITES, effectOfTool, roleOfArgument } from "./roles.js";
-import { UriPattern } from "./uri.js";
+import { UriPattern } from "../../mapping/uri_pattern.js";
 import { EFFECTS, type Role, type VerbEffect } from "../../contract/index.js";
 import type { Survey } from "./survey.js";
 import { block, flow, type Yaml } from "./yaml_text.js";

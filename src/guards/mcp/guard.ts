@@ -10,10 +10,10 @@ import { listenForClients, type Clients } from "./clients.js";
 import type { GuardConfig } from "./config.js";
 import { PipeEnd, type End } from "./end.js";
 import { reportGuard } from "./log_events.js";
-import type { Mapped } from "./mapping.js";
+import type { Mapped } from "../../mapping/call_mapping.js";
 import { openLogin } from "./oauth/server_login.js";
 import type { Pins } from "./pins.js";
-import { McpRefusal } from "./refusal.js";
+import { CallRefusal } from "../../mapping/call_refusal.js";
 import type { Remit } from "./remit.js";
 import { checkServerValues } from "./server_values.js";
 import { connectServer } from "./servers.js";
@@ -120,7 +120,7 @@ function identifier({
   return async (session, headers) => {
     const named = headers[TASK_HEADER] ?? ofHost;
     if (typeof named === "string") {
-      if (!NAME.test(named)) throw new McpRefusal("not_decided", { cause: "the host's task is no name" });
+      if (!NAME.test(named)) throw new CallRefusal("not_decided", { cause: "the host's task is no name" });
       return { as: { agent, purpose, task: named }, agent_token, made: false };
     }
     const { lasts_ms, ...members } = template;
@@ -128,7 +128,7 @@ function identifier({
     try {
       await remit.createTask({ id, agent, purpose, ...members, expires: new Date(system.clock.wall() + lasts_ms).toISOString() });
     } catch (cause) {
-      throw new McpRefusal("not_decided", { cause });
+      throw new CallRefusal("not_decided", { cause });
     }
     return { as: { agent, purpose, task: id }, agent_token, made: true };
   };
@@ -139,7 +139,7 @@ function tokenIn(file: string): string {
   try {
     return readToken(file);
   } catch (cause) {
-    throw new McpRefusal("not_decided", { cause: new Error("the file of the agent's token can't be read", { cause }) });
+    throw new CallRefusal("not_decided", { cause: new Error("the file of the agent's token can't be read", { cause }) });
   }
 }
 

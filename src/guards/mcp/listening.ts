@@ -3,8 +3,8 @@
  * read, as often as it changes. Everything else that comes on one goes nowhere.
  */
 import type { Timers } from "../../system/index.js";
-import { isObject } from "./mapping.js";
-import { McpRefusal } from "./refusal.js";
+import { isObject } from "../../mapping/call_mapping.js";
+import { CallRefusal } from "../../mapping/call_refusal.js";
 import { ofSubscription } from "./stateless.js";
 import { Subscriptions } from "./subscriptions.js";
 import type { Upstream } from "./upstream.js";
@@ -23,12 +23,12 @@ const RESOURCES_MAX = 1000;
 
 export interface ListeningDeps {
   upstream: Upstream;
-  /** Decides reading a resource. @throws McpRefusal */
+  /** Decides reading a resource. @throws CallRefusal */
   mayRead: (uri: string) => Promise<void>;
   tell: (notification: Notification) => void;
   toolsChanged: () => void;
   /** A resource may no longer be read. */
-  ended: (refusal: McpRefusal) => void;
+  ended: (refusal: CallRefusal) => void;
   timers: Timers;
 }
 
@@ -37,11 +37,11 @@ interface Filter {
   uris: ReadonlySet<string>;
 }
 
-/** Serves one stream, until either side ends it. @throws McpRefusal, ServerGone, the signal's reason */
+/** Serves one stream, until either side ends it. @throws CallRefusal, ServerGone, the signal's reason */
 export async function listen({ id, params }: Request, signal: AbortSignal, deps: ListeningDeps): Promise<Reply> {
   const { upstream, mayRead, tell, toolsChanged, ended, timers } = deps;
   const wanted = filterOf(params?.["notifications"]);
-  if (wanted === null) throw new McpRefusal("arguments_invalid");
+  if (wanted === null) throw new CallRefusal("arguments_invalid");
   const uris = new Set<string>();
   for (const uri of wanted.uris) if (await isPermitted(() => mayRead(uri))) uris.add(uri);
   const asked: Filter = { lists: wanted.lists, uris };
@@ -108,7 +108,7 @@ async function isPermitted(decide: () => Promise<void>): Promise<boolean> {
     await decide();
     return true;
   } catch (cause) {
-    if (cause instanceof McpRefusal) return false;
+    if (cause instanceof CallRefusal) return false;
     throw cause;
   }
 }

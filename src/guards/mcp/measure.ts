@@ -1,5 +1,5 @@
 /** Size of what a model wrote, found out without recursion, so that no depth ends the process. */
-import type { McpRefusalCode } from "./refusal.js";
+import type { CallRefusalCode } from "../../mapping/call_refusal.js";
 
 export interface ArgumentBounds {
   arguments_bytes_max: number;
@@ -8,7 +8,7 @@ export interface ArgumentBounds {
 }
 
 /** Which bound a JSON value goes over, as its refusal; null where it keeps to all. Text counts by its UTF-16 units. */
-export function overBounds(value: unknown, bounds: ArgumentBounds): McpRefusalCode | null {
+export function overBounds(value: unknown, bounds: ArgumentBounds): CallRefusalCode | null {
   const { arguments_bytes_max, arguments_depth_max, arguments_members_max } = bounds;
   let bytes = 0;
   let members = 0;

@@ -1,6 +1,6 @@
 /** The beginning of a conversation with a server, in the revision that it speaks: what it is, and what it offers. */
 import { LATEST_PROTOCOL_VERSION } from "@modelcontextprotocol/sdk/types.js";
-import { isObject } from "./mapping.js";
+import { isObject } from "../../mapping/call_mapping.js";
 import { STATELESS, declaring, freshMs, serverOf } from "./stateless.js";
 import type { Upstream } from "./upstream.js";
 import { notification, type Params, type RpcError } from "./wire.js";

@@ -2,7 +2,7 @@
  * Headers in which a stateless request over HTTP says again what stands in its body, for whoever reads no bodies. A guard decides by the body,
  * and takes no request whose headers say something else: what reads them before or behind it would see another call.
  */
-import { isObject } from "./mapping.js";
+import { isObject } from "../../mapping/call_mapping.js";
 import { CODES, versionOf } from "./stateless.js";
 import type { Params, RpcError } from "./wire.js";
 

@@ -6,7 +6,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { canonical } from "../../contract/index.js";
 import { areSimilar } from "../../contract/similar.js";
 import { overBounds } from "./measure.js";
-import { TOOL_NAME, isObject } from "./mapping.js";
+import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
 import { without } from "./wire.js";
 
 /** Tool definition as a server lists it. */

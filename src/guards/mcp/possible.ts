@@ -1,6 +1,6 @@
 /** Which tools are worth showing: those that the policy would never permit, whatever the task and the grants, aren't. */
 import type { PolicyData } from "../../contract/index.js";
-import type { Mapped } from "./mapping.js";
+import type { Mapped } from "../../mapping/call_mapping.js";
 
 /**
  * Hiding a tool spares a model from trying; it is each call's own decision that stops one. So the bundle needs no signature

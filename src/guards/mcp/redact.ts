@@ -3,7 +3,7 @@
  * other text, and in images, sound and files, nobody can tell where they are, so these are withheld whole.
  */
 import { redacted } from "../../client/index.js";
-import { isObject } from "./mapping.js";
+import { isObject } from "../../mapping/call_mapping.js";
 
 export const WITHHELD = "[withheld: it may hold what must not be shown]";
 

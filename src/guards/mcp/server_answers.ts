@@ -1,7 +1,7 @@
 /** Answers of servers, taken apart for the service: structured content, and text, which is read as JSON where it is such. */
 import type { Returned } from "../../contract/index.js";
 import { returnedOf } from "../../flow/index.js";
-import { isObject } from "./mapping.js";
+import { isObject } from "../../mapping/call_mapping.js";
 
 /** @param result of `tools/call`, `resources/read` or `prompts/get` */
 export function returnedBy(result: unknown): Returned {

@@ -11,18 +11,18 @@ import { ToolCatalogue, ListFailed } from "./catalogue.js";
 import type { GuardConfig } from "./config.js";
 import { Downstream, type Served } from "./downstream.js";
 import type { End } from "./end.js";
-import { actionOf, isObject, type Mapped } from "./mapping.js";
+import { actionOf, isObject, type Mapped } from "../../mapping/call_mapping.js";
 import { listen } from "./listening.js";
 import { overBounds } from "./measure.js";
 import { discover, initialize, type MetServer } from "./meeting.js";
 import { argumentMismatch } from "./mirrored.js";
 import type { Pins } from "./pins.js";
-import { REFUSALS, McpRefusal } from "./refusal.js";
+import { REFUSALS, CallRefusal } from "../../mapping/call_refusal.js";
 import type { Remit } from "./remit.js";
 import { STATELESS, completed, declaring, discovery, freshMs, isStateless, malformed, unsupported } from "./stateless.js";
 import { Subscriptions } from "./subscriptions.js";
 import { CAPABILITIES } from "./client_capabilities.js";
-import { shapeOf } from "./uri.js";
+import { shapeOf } from "../../mapping/uri_pattern.js";
 import { ServerGone, Upstream } from "./upstream.js";
 import { REFUSED, RPC, reply, type Notification, type Params, type Reply, type Request, type RpcError } from "./wire.js";
 
@@ -105,7 +105,7 @@ export class Session {
       client,
       {
         serve: (request, served) => this.#serve(request, served),
-        refused: (request, why) => refusedReply(request, new McpRefusal(why)),
+        refused: (request, why) => refusedReply(request, new CallRefusal(why)),
         notification: (notification) => {
           this.#fromClient(notification);
         },
@@ -250,23 +250,23 @@ export class Session {
     const { method } = request;
     try {
       const handler = Object.hasOwn(handlers, method) ? handlers[method] : undefined;
-      if (handler === undefined) throw new McpRefusal("method_refused");
+      if (handler === undefined) throw new CallRefusal("method_refused");
       const unknown = Object.keys(request.params ?? {}).find((name) => name !== "_meta" && KNOWN[method]?.has(name) !== true);
-      if (unknown !== undefined) throw new McpRefusal("argument_unmapped", { argument: unknown });
+      if (unknown !== undefined) throw new CallRefusal("argument_unmapped", { argument: unknown });
       if (this.#isStateless === true) await this.#beginStateless(served);
       return await handler(request, served);
     } catch (cause) {
       if (cause instanceof ListFailed) return { error: cause.reply };
       if (cause instanceof HeadersDiffer) return { error: cause.reply };
       const refusal =
-        cause instanceof McpRefusal ? cause : cause instanceof ServerGone ? new McpRefusal("server_unavailable", { cause }) : null;
+        cause instanceof CallRefusal ? cause : cause instanceof ServerGone ? new CallRefusal("server_unavailable", { cause }) : null;
       if (refusal === null) throw cause;
       if (!served.signal.aborted) this.#say(request, refusal);
       return refusedReply(request, refusal);
     }
   }
 
-  #say({ method, params }: Request, { code, argument, decision_id, cause }: McpRefusal): void {
+  #say({ method, params }: Request, { code, argument, decision_id, cause }: CallRefusal): void {
     const { name, uri } = params ?? {};
     const what = typeof name === "string" ? name : typeof uri === "string" ? uri : undefined;
     reportGuard(this.#deps.log, "call_refused", {
@@ -293,7 +293,7 @@ export class Session {
     await this.#met();
   }
 
-  /** @throws McpRefusal `server_unavailable` */
+  /** @throws CallRefusal `server_unavailable` */
   async #met(): Promise<MetServer> {
     const { config, timers } = this.#deps;
     const late = new AbortController();
@@ -306,7 +306,7 @@ export class Session {
       return await this.#meeting;
     } catch (cause) {
       this.#meeting = null;
-      throw cause instanceof McpRefusal ? cause : new McpRefusal("server_unavailable", { cause });
+      throw cause instanceof CallRefusal ? cause : new CallRefusal("server_unavailable", { cause });
     } finally {
       cancel();
     }
@@ -331,7 +331,7 @@ export class Session {
   }
 
   #listen(request: Request, { signal }: Served): Promise<Reply> {
-    if (!this.#upstream.isStateless) throw new McpRefusal("method_refused");
+    if (!this.#upstream.isStateless) throw new CallRefusal("method_refused");
     return listen(request, signal, {
       upstream: this.#upstream,
       mayRead: (uri) => this.#mayRead(uri),
@@ -367,7 +367,7 @@ export class Session {
   }
 
   async #initialize(request: Request, served: Served): Promise<Reply> {
-    if (this.#identifying !== null) throw new McpRefusal("method_refused");
+    if (this.#identifying !== null) throw new CallRefusal("method_refused");
     this.#isStateless = false;
     const isOther = this.#deps.config.server.revision === STATELESS;
     let answer: Reply;
@@ -399,7 +399,7 @@ export class Session {
 
   async #pass({ method, params }: Request, { signal, progress }: Served): Promise<Reply> {
     if (this.#upstream.isStateless && method === "ping") return { result: {} };
-    if (this.#upstream.isStateless && OF_SESSIONS.has(method)) throw new McpRefusal("method_refused");
+    if (this.#upstream.isStateless && OF_SESSIONS.has(method)) throw new CallRefusal("method_refused");
     return this.#upstream.ask(method, params, { signal, ...(progress !== null && { progress }) });
   }
 
@@ -414,14 +414,14 @@ export class Session {
     const answer = await this.#pass(request, served);
     if ("error" in answer) return answer;
     const items = answer.result[member];
-    if (!Array.isArray(items)) throw new McpRefusal("server_unavailable", { cause: "not a list" });
+    if (!Array.isArray(items)) throw new CallRefusal("server_unavailable", { cause: "not a list" });
     return { result: { ...answer.result, [member]: items.filter((item: unknown) => isObject(item) && shown(item)) } };
   }
 
   async #callTool(request: Request, served: Served): Promise<Reply> {
     const { name, arguments: given = {}, task } = request.params ?? {};
-    if (typeof name !== "string" || !isObject(given)) throw new McpRefusal("arguments_invalid");
-    if (task !== undefined) throw new McpRefusal("task_augmented");
+    if (typeof name !== "string" || !isObject(given)) throw new CallRefusal("arguments_invalid");
+    if (task !== undefined) throw new CallRefusal("task_augmented");
     this.#measure(given);
     const { mapped, listed } = await this.#catalogue.tool(name);
     const { inputSchema: schema } = listed;
@@ -433,31 +433,31 @@ export class Session {
 
   async #getPrompt(request: Request, served: Served): Promise<Reply> {
     const { name, arguments: given = {} } = request.params ?? {};
-    if (typeof name !== "string" || !isObject(given)) throw new McpRefusal("arguments_invalid");
+    if (typeof name !== "string" || !isObject(given)) throw new CallRefusal("arguments_invalid");
     const mapped = this.#prompt(name);
-    if (mapped === undefined) throw new McpRefusal("prompt_unavailable");
+    if (mapped === undefined) throw new CallRefusal("prompt_unavailable");
     this.#measure(given);
     return this.#calls.decided(request, served, await this.#whose(), mapped, given);
   }
 
   async #readResource(request: Request, served: Served): Promise<Reply> {
     const found = this.#resource(request.params?.["uri"]);
-    if (found === null) throw new McpRefusal("resource_unavailable");
+    if (found === null) throw new CallRefusal("resource_unavailable");
     return this.#calls.decided(request, served, await this.#whose(), found.mapped, found.values);
   }
 
   /** Hearing of a resource's changes is decided as reading it. */
   async #subscribe(request: Request, served: Served): Promise<Reply> {
-    if (this.#upstream.isStateless) throw new McpRefusal("method_refused");
+    if (this.#upstream.isStateless) throw new CallRefusal("method_refused");
     const answer = await this.#readResource(request, served);
     if ("result" in answer) this.#subscribed.add(String(request.params?.["uri"]));
     return answer;
   }
 
-  /** @throws McpRefusal */
+  /** @throws CallRefusal */
   async #mayRead(uri: string): Promise<void> {
     const found = this.#resource(uri);
-    if (found === null) throw new McpRefusal("resource_unavailable");
+    if (found === null) throw new CallRefusal("resource_unavailable");
     await this.#calls.decide(await this.#whose(), found.mapped, found.values);
   }
 
@@ -488,13 +488,13 @@ export class Session {
   /** @throws Refusal `arguments_too_large`, `arguments_too_deep` */
   #measure(given: Record<string, unknown>): void {
     const over = overBounds(given, this.#deps.config.limits);
-    if (over !== null) throw new McpRefusal(over);
+    if (over !== null) throw new CallRefusal(over);
   }
 
   /** @throws Refusal `not_decided`: before `initialize` nobody is anybody */
   async #whose(): Promise<SessionIdentity> {
     const who = await this.#identifying;
-    if (who === null) throw new McpRefusal("not_decided");
+    if (who === null) throw new CallRefusal("not_decided");
     return who;
   }
 
@@ -554,7 +554,7 @@ function nameOf({ command, url }: GuardConfig["server"]): string {
 }
 
 /** The model sees why a tool wasn't called; whoever asks for anything else gets an error. */
-export function refusedReply({ method }: Pick<Request, "method">, refusal: McpRefusal): Reply {
+export function refusedReply({ method }: Pick<Request, "method">, refusal: CallRefusal): Reply {
   const { code, tell, decision_id } = refusal;
   const about = { code, ...(decision_id !== null && { decision_id }) };
   if (method === "tools/call") {

@@ -2,7 +2,7 @@
  * Revision 2026-07-28 of MCP, which knows no sessions: each request says in its `_meta` which revision it speaks and what its client can do,
  * and each result says what kind it is. What a client writes there beside that no policy has seen, so no server does either.
  */
-import { isObject } from "./mapping.js";
+import { isObject } from "../../mapping/call_mapping.js";
 import { traceOf, without, type Params, type Reply, type RequestId, type RpcError } from "./wire.js";
 
 export const STATELESS = "2026-07-28";

@@ -1,15 +1,15 @@
 /** Subscriptions of one session to resources: a change is passed on only if reading the resource is still permitted. */
 import type { Timers } from "../../system/index.js";
-import { McpRefusal } from "./refusal.js";
+import { CallRefusal } from "../../mapping/call_refusal.js";
 import type { Notification } from "./wire.js";
 
 export interface SubscriptionsDeps {
-  /** Decides reading the resource once more. @throws McpRefusal */
+  /** Decides reading the resource once more. @throws CallRefusal */
   decide: (uri: string) => Promise<void>;
   /** Passes a change on to the client. */
   pass: (change: Notification) => void;
   /** Called when a subscription ended, since reading the resource is no longer permitted. */
-  ended: (uri: string, refusal: McpRefusal) => void;
+  ended: (uri: string, refusal: CallRefusal) => void;
   timers: Timers;
 }
 
@@ -60,7 +60,7 @@ export class Subscriptions {
       await decide(uri);
       if (!isOver()) pass(change);
     } catch (cause) {
-      const refusal = cause instanceof McpRefusal ? cause : new McpRefusal("not_decided", { cause });
+      const refusal = cause instanceof CallRefusal ? cause : new CallRefusal("not_decided", { cause });
       if (isOver()) return;
       // Where nobody could be asked, the change waits for somebody who can be.
       if (refusal.code === "not_decided") subscription.waiting ??= change;

@@ -4,7 +4,7 @@ import type { GuardConfig } from "./config.js";
 import { MeetingFailed, discover, initialize, type MetServer } from "./meeting.js";
 import { ServerLoginError } from "./oauth/login_error.js";
 import { openLogin } from "./oauth/server_login.js";
-import { McpRefusal } from "./refusal.js";
+import { CallRefusal } from "../../mapping/call_refusal.js";
 import { connectServer } from "./servers.js";
 import { STATELESS, declaring } from "./stateless.js";
 import { CAPABILITIES, declined } from "./client_capabilities.js";
@@ -101,7 +101,7 @@ export async function survey(of: Surveyable, system: System): Promise<Survey> {
     };
   } catch (cause) {
     if (cause instanceof SurveyFailed) throw cause;
-    if (cause instanceof McpRefusal && cause.cause instanceof ServerLoginError) throw cause.cause;
+    if (cause instanceof CallRefusal && cause.cause instanceof ServerLoginError) throw cause.cause;
     if (cause instanceof MeetingFailed) throw new SurveyFailed(cause.message, { cause });
     throw new SurveyFailed("the server can't be reached", { cause });
   } finally {

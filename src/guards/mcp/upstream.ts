@@ -5,7 +5,7 @@
 import type { End, MessageListener } from "./end.js";
 import { mirrored } from "./mirrored.js";
 import { ServerLoginError } from "./oauth/login_error.js";
-import { McpRefusal } from "./refusal.js";
+import { CallRefusal } from "../../mapping/call_refusal.js";
 import { STATELESS, metaFor, subscriptionOf, unknownAnswer } from "./stateless.js";
 import {
   messageOf,
@@ -85,7 +85,7 @@ export class Upstream {
 
   /**
    * Asks the server. Aborted, it tells the server so and is rejected with the signal's reason.
-   * @throws ServerGone; McpRefusal `server_unavailable` for an answer of a kind that the server's revision doesn't have, `login_needed`
+   * @throws ServerGone; CallRefusal `server_unavailable` for an answer of a kind that the server's revision doesn't have, `login_needed`
    */
   async ask(method: string, params: Params | undefined, { signal, progress, notified, schema }: Sending = {}): Promise<Reply> {
     signal?.throwIfAborted();
@@ -110,7 +110,7 @@ export class Upstream {
     try {
       const reply = await answered;
       const unknown = this.#isStateless ? unknownAnswer(method, reply, params) : null;
-      if (unknown !== null) throw new McpRefusal("server_unavailable", { cause: unknown });
+      if (unknown !== null) throw new CallRefusal("server_unavailable", { cause: unknown });
       return reply;
     } finally {
       signal?.removeEventListener("abort", cancel);
@@ -179,7 +179,7 @@ export class Upstream {
     const pending = this.#pending.get(message.id);
     this.#pending.delete(message.id);
     const isLogin = cause instanceof ServerLoginError;
-    pending?.reject(isLogin ? new McpRefusal("login_needed", { cause }) : new ServerGone("the server takes nothing", { cause }));
+    pending?.reject(isLogin ? new CallRefusal("login_needed", { cause }) : new ServerGone("the server takes nothing", { cause }));
   }
 
   #gone(): void {

@@ -5,7 +5,7 @@ import { Type } from "../../contract/type.js";
 import { readBundleBytes } from "../body.js";
 import { isNoneMatch, preferredWait } from "../conditions.js";
 import type { HttpDeps } from "../deps.js";
-import { matching, readQuery, text, type Parameter } from "../query.js";
+import { matching, readQuery, required, text, type Parameter } from "../query.js";
 import { json, type Content } from "../reply.js";
 import { authenticateAny } from "../rights.js";
 import type { Route } from "../route.js";
@@ -31,18 +31,25 @@ export function getBundles({ bundles, cluster, identity }: HttpDeps): Route {
 const publication = {
   reason: text("Why it is published; on record", 500),
   stage: stageOf(
-    "Stages it beside the active bundle instead: `shadow` compares only, 1 to 99 is the percentage of the agents that it decides for",
+    "Stages it beside the active bundle instead: `shadow` compares only, 1 to 99 is the percentage of the agents that it decides for. `back` keeps it as the way back, which decides nothing until somebody goes back",
   ),
 };
 const dropping = { reason: text("Why the stage ends; on record", 500) };
+const goingBack = {
+  reason: text("Why the service goes back; on record", 500),
+  digest: required(matching("^sha256:[0-9a-f]{64}$", "Digest of the way back that `GET /bundles` shows: another one isn't activated")),
+};
 
-/** Parameter that is read as a percentage; 0 is shadow. */
-function stageOf(description: string): Parameter<number> {
+/** Parameter that is read as a percentage, of which 0 is shadow, or as the way back. */
+function stageOf(description: string): Parameter<number | "back"> {
   return {
-    schema: Type.String({ pattern: "^(?:shadow|[1-9][0-9]?)$", description }),
+    schema: Type.String({ pattern: "^(?:shadow|back|[1-9][0-9]?)$", description }),
     required: false,
-    expected: "`shadow`, or a whole number from 1 to 99",
-    read: (given) => (given === "shadow" ? 0 : /^[1-9][0-9]?$/.test(given) ? Number(given) : undefined),
+    expected: "`shadow`, `back`, or a whole number from 1 to 99",
+    read: (given) => {
+      if (given === "back") return given;
+      return given === "shadow" ? 0 : /^[1-9][0-9]?$/.test(given) ? Number(given) : undefined;
+    },
   };
 }
 
@@ -68,7 +75,11 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
       const detail = { bytes: bytes.length, sha256: hash("sha256", bytes), ...(reason !== undefined && { reason }) };
       if (stage === undefined) {
         await records.admin(caller.id, "publish", detail);
-        return json(200, { running: await bundles.publish(bytes), staged: null } satisfies PublishAnswer);
+        return json(200, { running: await bundles.publish(bytes), staged: null, back: null } satisfies PublishAnswer);
+      }
+      if (stage === "back") {
+        await records.admin(caller.id, "keep_back", detail);
+        return json(200, await bundles.keepBack(bytes));
       }
       await records.admin(caller.id, "stage", { ...detail, share: stage });
       return json(200, await bundles.stage(bytes, stage));
@@ -96,6 +107,29 @@ export function postDropStaged({ bundles, identity, records }: HttpDeps): Route 
       await records.admin(caller.id, "drop_stage", { digest: staged.identity.digest, ...(reason !== undefined && { reason }) });
       bundles.dropStaged();
       return json(200, staged);
+    },
+  };
+}
+
+export function postBack({ bundles, identity, records }: HttpDeps): Route {
+  return {
+    operation: {
+      id: "goBackToBundle",
+      method: "post",
+      path: "/bundles/back",
+      summary: "Activate the bundle that is kept as the way back",
+      scope: "remit:publish",
+      query: goingBack,
+      answers: { 200: { description: "It was verified once more, tried, and decides now", schema: PublishAnswer } },
+      problems: ["bundle_refused", "log_unavailable", "log_backlog"],
+    },
+    handle: async (request) => {
+      const caller = await identity.authenticate(request.headers.authorization, "remit:publish");
+      const { reason, digest = "" } = readQuery(request, goingBack);
+      const { back } = bundles.status;
+      const of = back !== null && back.identity.digest === digest ? back.of : null;
+      await records.admin(caller.id, "roll_back", { digest, of, ...(reason !== undefined && { reason }) });
+      return json(200, { running: await bundles.goBack(digest), staged: null, back: null } satisfies PublishAnswer);
     },
   };
 }

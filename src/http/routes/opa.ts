@@ -10,7 +10,7 @@ import type { MappedDocument } from "../../adapters/opa/mapping.js";
 import { errorOf, notOffered, ownedByBundle, undefinedDocument, type OpaError } from "../../adapters/opa/errors.js";
 import { targetOf, type Parameters } from "../../adapters/opa/target.js";
 import { DecideRequest, Problem } from "../../contract/index.js";
-import { REFUSALS, McpRefusal } from "../../guards/mcp/refusal.js";
+import { REFUSALS, CallRefusal } from "../../mapping/call_refusal.js";
 import { Type, about, type TSchema } from "../../contract/type.js";
 import type { Decided } from "../../decision/decide.js";
 import type { Caller } from "../../decision/ports.js";
@@ -97,7 +97,7 @@ const ANY_ERROR = errors(400, 401, 403, 408, 413, 415, 421, 500, 503);
 const NOTHING = Buffer.from("{}");
 
 /** Returns the problem of an input that the mapping makes no action of. */
-function problemOfInput({ code, argument }: McpRefusal): Problem {
+function problemOfInput({ code, argument }: CallRefusal): Problem {
   const field = argument === null ? "/input" : `/input/${argument.replaceAll(".", "/")}`;
   if (code === "argument_unmapped") return new Problem("field_unknown", { field, expected: "a place that the mapping names, or ignores" });
   if (code === "argument_missing") return new Problem("field_missing", { field });
@@ -165,7 +165,7 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
       const result = document.resultText(input, { allowed, decision_id: answer.decision_id, tell: answer.tell_agent ?? "" });
       return { decision_id: answer.decision_id, result, stages, policy: answer.policy };
     } catch (cause) {
-      const problem = cause instanceof McpRefusal ? problemOfInput(cause) : cause;
+      const problem = cause instanceof CallRefusal ? problemOfInput(cause) : cause;
       if (!(problem instanceof Problem) || problem.code === "internal") throw cause;
       metrics.problem(problem.code);
       const decision_id = newId();

@@ -1,4 +1,5 @@
 import { createHash } from "node:crypto";
+import { visible } from "../../contract/unseen.js";
 
 /** HTML whose every value is escaped, by construction: what isn't `Html` already is somebody else's text. */
 export class Html {
@@ -29,7 +30,7 @@ const ENTITIES: Readonly<Record<string, string>> = {
 
 /** Escapes text, and replaces characters that could hide it or change its direction by U+FFFD. */
 function escaped(text: string): string {
-  return text.replaceAll(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, "\u{fffd}").replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? "");
+  return visible(text).replaceAll(/[&<>"']/g, (found) => ENTITIES[found] ?? "");
 }
 
 /**

@@ -103,7 +103,7 @@ const CONTROLS: [control: string, probe: Probe, without: Edit][] = [
   ["parameters having no `+`", target("/notes/n-1?q=a+b"), cut.condition(CHECK, "queryOf", "test", "/[;]/.test(query)")],
   ["bodies being of one set of characters", post('{"text":"a"}', { "content-type": "application/json; charset=shift_jis" }), cut.value(CHECK, "JSON_TYPE", "JSON_TYPE", "/^application\\/json/i")],
   ["routes saying what is in a body", { mapping: `agent: {is: a-1}\n${PURPOSE}${ROUTES}  - {on: POST /other, read: note}\n` }, cut.never("adapters/envoy/mapping.js", "routeOf", "BODILESS")],
-  ["parameters that a policy has seen", target("/notes/n-1?customer=bob"), cut.call("guards/mcp/mapping.js", "actionOf", "refuseUnmapped")],
+  ["parameters that a policy has seen", target("/notes/n-1?customer=bob"), cut.call("mapping/call_mapping.js", "actionOf", "refuseUnmapped")],
   ["bodies being whole", post('{"text":"a"}', { "x-envoy-auth-partial-body": "true" }), cut.never(CHECK, "bodyOf", "isWhole")],
   ["bodies being as long as they are", post('{"text":"a"}', {}, 20), cut.always(CHECK, "bodyOf", "body")],
   ["bodies being known to be whole", post('{"text":"a"}', {}, null), cut.value(CHECK, "bodyOf", "isWhole", 'size === null || (size === body.length && (partial ?? "false") === "false")')],

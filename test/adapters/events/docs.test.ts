@@ -6,7 +6,7 @@ import { TOLD_TYPES } from "../../../src/adapters/events/told_events.js";
 import { parseConfig } from "../../../src/system/config.js";
 import { system } from "../../../src/system/index.js";
 import { asset } from "../../../src/system/paths.js";
-import { checkSecurityEvents } from "../../../src/wiring/security_events.js";
+import { checkSecurityEvents } from "../../../src/service/security_events.js";
 
 const TEXT = readFileSync(asset("docs", "security-events.md"), "utf8");
 const BASE = `

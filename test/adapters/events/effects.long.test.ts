@@ -8,7 +8,7 @@ import { SetRefused } from "../../../src/adapters/events/refusals.js";
 import { Problem } from "../../../src/contract/index.js";
 import type { Commands } from "../../../src/facts/commands.js";
 import { FixedKeys, pemKey } from "../../../src/identity/keys.js";
-import { ToldEffects } from "../../../src/wiring/told_effects.js";
+import { EventEffects } from "../../../src/service/event_effects.js";
 import { NOW, World, turns } from "../../facts/world.js";
 import { ask, decided, withAgent } from "../../http/asking.js";
 import {
@@ -54,17 +54,17 @@ describe("a security event that revokes", function () {
 describe("what a security event does", () => {
   let world: World;
   let commands: Commands;
-  let effects: ToldEffects;
+  let effects: EventEffects;
   let folder: string;
   let journal: Journal;
   let records: Readonly<Record<string, unknown>>[];
-  const opened: (Journal | ToldEffects)[] = [];
+  const opened: (Journal | EventEffects)[] = [];
 
   beforeEach(async () => {
     world = new World();
     commands = await world.open();
     await commands.createAgent({ id: "a-1", owner: "ops@example.com", purposes: ["support"] }, "host");
-    effects = new ToldEffects(commands, world.clock, { revocations_max: 100, principals_max: 100 });
+    effects = new EventEffects(commands, world.clock, { revocations_max: 100, principals_max: 100 });
     folder = mkdtempSync(join(tmpdir(), "remit-journal-"));
     journal = await Journal.open(folder, 100, () => undefined);
     opened.push(journal, effects);

@@ -3,7 +3,7 @@ import { appendFileSync, existsSync, readFileSync, readdirSync, rmSync, writeFil
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
-import { OwnRecords, type Described } from "../../../src/audit/own_records.js";
+import { OwnRecords, type Described } from "../../../src/audit/log/own_records.js";
 import { system } from "../../../src/system/index.js";
 import { remit, type Ran } from "../../cli/remit.js";
 import { temporaryDirectory } from "../temporary.js";

@@ -4,12 +4,12 @@ import { written, dropped, open, RECORDS, NOW, plan } from "./retention_support.
 import { createHash } from "node:crypto";
 import { expect } from "chai";
 import { cursorFile, writeCursor } from "../../../src/audit/export/cursor.js";
-import { nodeFiles } from "../../../src/audit/files.js";
-import { readPast } from "../../../src/audit/past.js";
+import { nodeFiles } from "../../../src/audit/log/files.js";
+import { readPast } from "../../../src/audit/log/past.js";
 import { RETAIN, readRetained, retainedIn, type Retained } from "../../../src/audit/privacy/retention_record.js";
 import { RetentionRefused, carryOut, carryOutAlone, finishRetention, type Before } from "../../../src/audit/privacy/retention.js";
-import { readLines } from "../../../src/audit/record_lines.js";
-import { besideName, segmentName } from "../../../src/audit/segments.js";
+import { readLines } from "../../../src/audit/log/record_lines.js";
+import { besideName, segmentName } from "../../../src/audit/log/segments.js";
 import { openCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { fromBase64, leafHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
 import { includes, isConsistent } from "../../../src/audit/tree/merkle.js";

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { join } from "node:path";
-import { SegmentLog } from "../../../src/audit/log.js";
+import { SegmentLog } from "../../../src/audit/log/log.js";
 import { carryOutAlone, planRetention, type Before, type RetentionPlan } from "../../../src/audit/privacy/retention.js";
 import { signerPemOf } from "../../../src/audit/tree/note.js";
 import { systemTimers } from "../../../src/system/index.js";

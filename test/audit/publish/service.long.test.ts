@@ -6,7 +6,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { checkPublished } from "../../../src/audit/publish/check.js";
 import { PublishedLog, publishedCheckpoint } from "../../../src/audit/publish/published_log.js";
-import { readLines } from "../../../src/audit/record_lines.js";
+import { readLines } from "../../../src/audit/log/record_lines.js";
 import { REQUEST, run, post, ALL } from "../../http/running.js";
 import { Child, placeIn } from "../../service/child.js";
 import { skip } from "../../skip.js";

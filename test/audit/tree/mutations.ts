@@ -2,7 +2,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { verifyLog } from "../../../src/audit/tree/verify.js";
-import { segmentName } from "../../../src/audit/segments.js";
+import { segmentName } from "../../../src/audit/log/segments.js";
 import { LOG_KEY } from "./written.js";
 
 /** The log that is changed: two full tiles, and records that no tile has. */

@@ -13,7 +13,7 @@ import {
   signNote,
   verifyEd25519,
 } from "../../../src/audit/tree/note.js";
-import { generateKeys } from "../../../src/cli/keys.js";
+import { generateKeys } from "../../../src/cli/policy/keys.js";
 import { temporaryDirectory } from "../temporary.js";
 import { vectors } from "./vectors.js";
 

@@ -2,8 +2,8 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { SegmentLog } from "../../../src/audit/log.js";
-import { segmentsOf } from "../../../src/audit/record_lines.js";
+import { SegmentLog } from "../../../src/audit/log/log.js";
+import { segmentsOf } from "../../../src/audit/log/record_lines.js";
 import { readSigner } from "../../../src/audit/tree/note.js";
 import { verifyReceipt, printReceipt } from "../../../src/audit/tree/receipt.js";
 import { verifyLog } from "../../../src/audit/tree/verify.js";

@@ -3,7 +3,7 @@ import { cpSync, readFileSync, renameSync, rmSync, truncateSync, unlinkSync, wri
 import { join } from "node:path";
 import { expect } from "chai";
 import type { DamageKind } from "../../../src/audit/tree/damage.js";
-import { readLines } from "../../../src/audit/record_lines.js";
+import { readLines } from "../../../src/audit/log/record_lines.js";
 import { verifyLog } from "../../../src/audit/tree/verify.js";
 import { temporaryDirectory } from "../temporary.js";
 import { edit as editIn, segmentNamed, type Edit } from "./mutations.js";

@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { cpSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { besideName, segmentName } from "../../../src/audit/segments.js";
+import { besideName, segmentName } from "../../../src/audit/log/segments.js";
 import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { leafHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
 import { readSigner, signerPemOf, type Signer } from "../../../src/audit/tree/note.js";

@@ -8,7 +8,7 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import type { Tool } from "@modelcontextprotocol/sdk/types.js";
 import { stringify } from "yaml";
 import { runService, type RunningService } from "../../../demo/service.js";
-import { engineOptions, inProcess } from "../../../src/cli/guard_in_process.js";
+import { engineOptions, inProcess } from "../../../src/cli/guard/guard_in_process.js";
 import { readUnverified } from "../../../src/bundle/verify.js";
 import type { Scope } from "../../../src/contract/index.js";
 import { parseGuardConfig, type GuardConfig } from "../../../src/guards/mcp/config.js";

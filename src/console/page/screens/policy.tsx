@@ -9,6 +9,7 @@ import { Empty, Failed, Line, Loaded, Said, Time, counted } from "../parts.js";
 import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
 import { Staged, stagedText } from "./staged.js";
+import { GoBack, WayBackCard } from "./way_back.js";
 
 /** Members of a record about a bundle, or about what somebody did with one. */
 interface BundleEvent {
@@ -25,12 +26,21 @@ interface BundleEvent {
     sha256?: string;
     why?: string;
     identity?: { revision: string; sequence: number };
+    of?: { revision: string; sequence: number } | null;
     compared?: number;
     flips?: number;
   };
 }
 
-const DONE: Readonly<Record<string, string>> = { publish: "published", stage: "staged", stage_ended: "stage ended" };
+/** Actions about bundles, and words for them. */
+const DONE: Readonly<Record<string, string>> = {
+  publish: "published",
+  stage: "staged",
+  stage_ended: "stage ended",
+  keep_back: "way back kept",
+  roll_back: "rolled back",
+};
+const ACTIONS = Object.keys(DONE);
 
 /** Words for the ways in which a stage ends. */
 const ENDS: Readonly<Record<string, string>> = {
@@ -54,14 +64,13 @@ function useActions(action: string): Resource<RecordPage> {
   return useResource<RecordPage>(useScope("remit:audit") ? `/decisions?kind=admin&key=${action}&limit=20` : null);
 }
 
-export function Policy(): JSX.Element {
+export function Policy({ query }: { query: URLSearchParams }): JSX.Element {
   const mayPublish = useScope("remit:publish");
   const audits = useScope("remit:audit");
   const bundles = useResource<BundlesAnswer>(mayPublish ? "/bundles" : null);
   const became = useResource<RecordPage>(audits ? "/decisions?kind=bundle&limit=30" : null);
   // By action: among all that administrators do, those about bundles are few.
-  const [published, stagings, ends] = [useActions("publish"), useActions("stage"), useActions("stage_ended")];
-  const history = [became, published, stagings, ends];
+  const history = [became, ...ACTIONS.map(useActions)];
   useRefresh(history, { on: ["policy"], every_ms: 5000 });
   useRefresh([bundles], { on: ["policy"], every_ms: 2000 });
   const { running = null, staged = null } = bundles.data ?? {};
@@ -87,7 +96,7 @@ export function Policy(): JSX.Element {
       {!mayPublish ? null : (
         <Loaded of={bundles}>
           {(data) => (
-            <div class="cards two">
+            <div class="cards">
               <div class={`card ${running === null ? "deny" : ""}`}>
                 <span>runs</span>
                 <b>{running === null ? "none" : <Said text={running.revision} max={40} />}</b>
@@ -127,9 +136,13 @@ export function Policy(): JSX.Element {
                   )}
                 </small>
               </div>
+              <WayBackCard name={data.name} back={data.back} staged={data.staged} reload={bundles.reload} />
             </div>
           )}
         </Loaded>
+      )}
+      {bundles.data === null || !query.has("back") ? null : (
+        <GoBack running={running} back={bundles.data.back} staged={staged} done={bundles.reload} />
       )}
       {staged === null ? null : <Staged staged={staged} reload={bundles.reload} />}
       <RollOut running={running?.sequence ?? null} staged={staged} done={bundles.reload} />
@@ -152,7 +165,7 @@ export function Policy(): JSX.Element {
             </thead>
             <tbody>
               {rows.map((row) => {
-                const named = row.policy ?? row.detail?.identity ?? null;
+                const named = row.policy ?? row.detail?.identity ?? row.detail?.of ?? null;
                 return (
                   <Row key={row.seq} to={`/records/${row.seq}`} line={`remit audit show ${row.seq}`}>
                     <td>
@@ -196,6 +209,10 @@ export function Policy(): JSX.Element {
 /** What somebody had seen of a bundle's impact when it was rolled out: it is kept on record with the reason. */
 type Seen = { how: "shadow"; staged: StagedBundle } | { how: "elsewhere" } | { how: "not" };
 
+/** Ways in which a bundle is handed over. */
+type Handing = "publish" | "stage" | "back";
+const STAGES = { stage: "shadow", back: "back" } as const;
+
 function seenText(seen: Seen): string {
   return seen.how === "shadow" ? stagedText(seen.staged) : seen.how === "elsewhere" ? "impact seen elsewhere" : "impact not seen";
 }
@@ -208,17 +225,17 @@ function RollOut({ running, staged, done }: { running: number | null; staged: St
   const [isSeen, setSeen] = useState(false);
   /** Digest of the chosen bundle, once the service has said it. */
   const [digest, setDigest] = useState<string | null>(null);
-  const [busy, setBusy] = useState<"publish" | "stage" | null>(null);
+  const [busy, setBusy] = useState<Handing | null>(null);
   const [error, setError] = useState<Refused | null>(null);
   const isShadowed = staged !== null && staged.identity.digest === digest && staged.compared > 0;
   const seen: Seen = isShadowed ? { how: "shadow", staged } : isSeen ? { how: "elsewhere" } : { how: "not" };
   const onRecord = `${reason} (${seenText(seen)})`;
-  const give = (which: "publish" | "stage"): void => {
+  const give = (which: Handing): void => {
     if (file === null || reason === "" || busy !== null) return;
     const pressed = performance.now();
     setError(null);
     setBusy(which);
-    sendBundle<PublishAnswer>(file, which === "stage" ? { reason, stage: "shadow" } : { reason: onRecord })
+    sendBundle<PublishAnswer>(file, which === "publish" ? { reason: onRecord } : { reason, stage: STAGES[which] })
       .then(
         ({ value }) => {
           const after = Math.round(performance.now() - pressed);
@@ -229,7 +246,9 @@ function RollOut({ running, staged, done }: { running: number | null; staged: St
             );
             return;
           }
-          acknowledge(`Bundle ${value.running.revision}, sequence ${value.running.sequence}, decides ${after} ms after your key.`);
+          if (value.back === null)
+            acknowledge(`Bundle ${value.running.revision}, sequence ${value.running.sequence}, decides ${after} ms after your key.`);
+          else acknowledge(`Bundle ${value.back.revision}, sequence ${value.back.sequence}, is kept as the way back. It decides nothing.`);
           setFile(null);
           setDigest(null);
           setReason("");
@@ -247,16 +266,17 @@ function RollOut({ running, staged, done }: { running: number | null; staged: St
   const line = `remit publish ${quoted(name)} --reason ${quoted(reason === "" ? "…" : reason)}`;
   return (
     <section>
-      <h2>Roll out, or back</h2>
+      <h2>Roll out</h2>
       <p class="note">
-        Only a bundle that was signed elsewhere, with a sequence above {running ?? 0}, is taken. To roll back, whoever holds the key signs
-        the old content again: <code>remit republish old.tar.gz</code>.
+        Only a bundle that was signed elsewhere, with a sequence above {running ?? 0}, is taken. A way back is an earlier policy, signed
+        again in advance by whoever holds the key: <code>remit build --also</code>, or <code>remit republish</code>.
       </p>
       <form
         class="filter"
         onSubmit={(event) => {
           event.preventDefault();
-          give(event.submitter instanceof HTMLButtonElement && event.submitter.value === "publish" ? "publish" : "stage");
+          const which = event.submitter instanceof HTMLButtonElement ? event.submitter.value : "";
+          give(which === "publish" || which === "back" ? which : "stage");
         }}
       >
         <label>
@@ -282,6 +302,9 @@ function RollOut({ running, staged, done }: { running: number | null; staged: St
         </button>
         <button type="submit" value="publish" class={isShadowed ? "primary" : ""} disabled={!may || file === null || busy !== null}>
           {busy === "publish" ? "Rolling out …" : "Roll out"}
+        </button>
+        <button type="submit" value="back" disabled={!may || file === null || busy !== null}>
+          {busy === "back" ? "Keeping …" : "Keep as the way back"}
         </button>
       </form>
       {file === null ? null : isShadowed ? (

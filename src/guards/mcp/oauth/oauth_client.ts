@@ -2,7 +2,7 @@
 import * as oauth from "oauth4webapi";
 import { readSecret } from "../../../system/read_file.js";
 import type { GuardConfig } from "../config.js";
-import { isObject } from "../mapping.js";
+import { isObject } from "../../../mapping/call_mapping.js";
 import { ServerLoginError } from "./login_error.js";
 import { isDocument } from "./oauth_faults.js";
 import type { KeptLogin } from "./login_file.js";

@@ -1,0 +1,199 @@
+/**
+ * NATS servers on loopback, for tests and for trying a cluster: the version that `demo/nats/go.mod` pins, built once with Go into a cache
+ * outside the tree.
+ */
+import { execFile, spawn, type ChildProcess } from "node:child_process";
+import { once } from "node:events";
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { connect, createServer, type AddressInfo } from "node:net";
+import { homedir } from "node:os";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { jetstreamManager } from "@nats-io/jetstream";
+import { connect as connectNats } from "@nats-io/transport-node";
+import { asset } from "../../src/system/paths.js";
+
+const MODULE = "github.com/nats-io/nats-server/v2";
+const BUILD_MS_MAX = 600_000;
+const READY_MS_MAX = 20_000;
+
+/** The server can't be built or started here. */
+export class NatsUnavailable extends Error {
+  override readonly name = "NatsUnavailable";
+}
+
+/** Returns the version of the server that is pinned. */
+export function pinnedNatsVersion(): string {
+  const found = new RegExp(`${MODULE} v(\\S+)`).exec(readFileSync(asset("demo", "nats", "go.mod"), "utf8"))?.[1];
+  if (found === undefined) throw new Error("demo/nats/go.mod pins no server");
+  return found;
+}
+
+/**
+ * Returns the path of the pinned server, which is built if it isn't in the cache.
+ * @throws NatsUnavailable
+ */
+export async function natsServer(env: NodeJS.ProcessEnv = process.env): Promise<string> {
+  const folder = join(env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "remit");
+  const path = join(folder, `nats-server-${pinnedNatsVersion()}`);
+  if (existsSync(path)) return path;
+  mkdirSync(folder, { recursive: true });
+  const partial = `${path}.${process.pid}`;
+  try {
+    await promisify(execFile)("go", ["build", "-C", asset("demo", "nats"), "-trimpath", "-o", partial, MODULE], {
+      timeout: BUILD_MS_MAX,
+      env: { ...env, CGO_ENABLED: "0", GOFLAGS: "-mod=readonly" },
+    });
+  } catch (cause) {
+    throw new NatsUnavailable(`nats-server isn't in the cache and can't be built: ${(cause as Error).message.split("\n")[0] ?? ""}`, {
+      cause,
+    });
+  }
+  renameSync(partial, path);
+  return path;
+}
+
+/** One server of a cluster, with a folder of its own. */
+export class NatsServer {
+  readonly url: string;
+  readonly name: string;
+  readonly #path: string;
+  readonly #config: string;
+  readonly #port: number;
+  #process: ChildProcess | null = null;
+
+  constructor(name: string, path: string, config: string, port: number) {
+    this.name = name;
+    this.#path = path;
+    this.#config = config;
+    this.#port = port;
+    this.url = `nats://127.0.0.1:${port}`;
+  }
+
+  get pid(): number | undefined {
+    return this.#process?.pid;
+  }
+
+  start(): void {
+    this.#process = spawn(this.#path, ["-c", this.#config], { stdio: "ignore" });
+  }
+
+  /** Resolves when it accepts connections. */
+  async ready(): Promise<void> {
+    const until = Date.now() + READY_MS_MAX;
+    while (!(await accepts(this.#port))) {
+      if (Date.now() > until || this.#process?.exitCode !== null)
+        throw new NatsUnavailable(`nats-server doesn't start with ${this.#config}`);
+      await pause(20);
+    }
+  }
+
+  /** Ends it, and resolves when it has ended. */
+  async kill(signal: NodeJS.Signals = "SIGKILL"): Promise<void> {
+    const child = this.#process;
+    this.#process = null;
+    if (child?.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, "exit");
+    child.kill("SIGCONT");
+    child.kill(signal);
+    await ended;
+  }
+
+  /** Stops it from running, or lets it run again. */
+  freeze(frozen: boolean): void {
+    this.#process?.kill(frozen ? "SIGSTOP" : "SIGCONT");
+  }
+}
+
+/**
+ * Starts servers that are one cluster.
+ * @param folder for their configuration and data
+ * @throws NatsUnavailable
+ */
+export async function startNats(count: number, folder: string): Promise<NatsServer[]> {
+  const path = await natsServer();
+  const ports = await freePorts(2 * count);
+  const routes = ports.slice(count).map((port) => `nats://127.0.0.1:${port}`);
+  const servers = ports.slice(0, count).map((port, i) => {
+    const name = `n${i + 1}`;
+    const config = join(folder, `server-${i + 1}.conf`);
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(
+      config,
+      [
+        `server_name: "${name}"`,
+        `listen: "127.0.0.1:${port}"`,
+        'write_deadline: "2s"',
+        `jetstream { store_dir: ${JSON.stringify(join(folder, `server-${i + 1}`))}, sync_interval: always }`,
+        count > 1 ? `cluster { name: "remit", listen: "127.0.0.1:${ports[count + i] ?? 0}", routes: ${JSON.stringify(routes)} }` : "",
+      ].join("\n"),
+    );
+    return new NatsServer(name, path, config, port);
+  });
+  for (const server of servers) server.start();
+  try {
+    for (const server of servers) await server.ready();
+    await canStore(servers);
+  } catch (cause) {
+    await stopNats(servers);
+    throw cause;
+  }
+  return servers;
+}
+
+/** Waits until a stream with a copy on each server can be made: servers elect one another first. */
+async function canStore(servers: readonly NatsServer[]): Promise<void> {
+  const connection = await connectNats({ servers: servers.map(({ url }) => url) });
+  try {
+    const until = Date.now() + READY_MS_MAX;
+    const jsm = await jetstreamManager(connection, { timeout: 1000, checkAPI: false });
+    for (;;) {
+      try {
+        await jsm.streams.add({ name: "probe", subjects: ["probe"], num_replicas: servers.length });
+        await jsm.streams.delete("probe");
+        return;
+      } catch (cause) {
+        if (Date.now() > until) throw new NatsUnavailable("the servers don't become a cluster", { cause });
+        await pause(100);
+      }
+    }
+  } finally {
+    await connection.close();
+  }
+}
+
+export async function stopNats(servers: readonly NatsServer[]): Promise<void> {
+  await Promise.all(servers.map((server) => server.kill()));
+}
+
+/** Returns ports that are free now, each another. */
+export async function freePorts(count: number): Promise<number[]> {
+  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => (server.address() as AddressInfo).port);
+  await Promise.all(
+    servers.map(async (server) => {
+      server.close();
+      await once(server, "close");
+    }),
+  );
+  return ports;
+}
+
+async function accepts(port: number): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(port, "127.0.0.1");
+    const end = (accepted: boolean): void => {
+      socket.destroy();
+      resolve(accepted);
+    };
+    socket.once("connect", () => {
+      end(true);
+    });
+    socket.once("error", () => {
+      end(false);
+    });
+  });
+}
+
+const pause = (ms: number): Promise<void> => new Promise((resolve) => setTimeout(resolve, ms));

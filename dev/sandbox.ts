@@ -1,2 +1,0 @@
-/** A service's surroundings in one folder, for `make run`, the demo, benchmarks and tests. */
-export * from "../src/wiring/sandbox.js";

@@ -1,0 +1,173 @@
+/** Memory of what tasks have seen, as the records say it: a start reads them, so that a task goes on where it was. */
+import { chainedIn } from "../audit/log/chained_tasks.js";
+import { BesideLines, type LineReference } from "../audit/log/beside.js";
+import { readLines, type Line } from "../audit/log/record_lines.js";
+import type { DecisionRecord, OutcomeRecord, PolicyInput, TaskState } from "../contract/index.js";
+import type { ActivePolicy, Task } from "../decision/ports.js";
+import { Flow } from "../flow/flow.js";
+import { loadReaders } from "../flow/values.js";
+
+/** Part of a bundle that says whether there is anything to remember. */
+export type FlowWords = Pick<ActivePolicy, "vocabulary" | "purposes">;
+
+function hasWords({ vocabulary, purposes }: FlowWords): boolean {
+  return vocabulary.flow !== undefined || [...purposes.values()].some(({ limits }) => limits !== undefined);
+}
+
+const LOWERED = Buffer.from('"change":"task_labels_lowered"');
+const OUTCOME = Buffer.from('"kind":"outcome"');
+const KNOWN = Buffer.from('"flow":{"arguments":');
+const PROCEEDED = Buffer.from('"proceed":true');
+const OBSERVED = Buffer.from('"kind":"observed"');
+const ENGINE = Buffer.from('"engine":{');
+const DECISION = Buffer.from('"answer":{"action_digest":"');
+/** Arguments that stand in records as digests: nobody can tell what was written. */
+const MASKED_ARGUMENT = /^\/input\/request\/(?:arguments|resource\/id)/;
+
+type RecalledRecord = DecisionRecord | OutcomeRecord | { kind: "facts"; change: string; task: TaskState };
+
+/** Looks a task up among the facts. */
+type FindTask = (id: string) => Task | undefined;
+
+const isLive = (task: Task | undefined): task is Task => task?.ended === false;
+
+function emptyFlow(find: FindTask): Flow {
+  return new Flow({ isOver: (task) => !isLive(find(task)) });
+}
+
+/** Returns what the records of a folder say that tasks have seen. */
+export function recallFlow(folder: string, policy: FlowWords, find: FindTask): Flow {
+  const flow = emptyFlow(find);
+  const beside = new BesideLines(folder);
+  try {
+    for (const line of readLines(folder)) recall(line, beside, flow, policy, find);
+  } finally {
+    beside.close();
+  }
+  return flow;
+}
+
+function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purposes }: FlowWords, find: FindTask): void {
+  const { bytes } = line;
+  // An argument may have a member of that name and text: then the line is none of these, and is read on.
+  const special = bytes.includes(LOWERED) || bytes.includes(OUTCOME) ? (whole(line, beside) as RecalledRecord | null) : null;
+  if (special?.kind === "facts") {
+    if (special.change === "task_labels_lowered") flow.lowered(special.task.id, special.task.lowered?.labels ?? []);
+    return;
+  }
+  if (special?.kind === "outcome") {
+    if (special.outcome === "done") flow.done(special.decision_id)?.lower();
+    if (special.seen !== undefined) flow.recalled(special.decision_id, special.seen);
+    else if (special.outcome === "not_attempted") flow.notMade(special.decision_id);
+    return;
+  }
+  // What was denied has told its agent nothing.
+  if (!bytes.includes(DECISION) || !(bytes.includes(PROCEEDED) || bytes.includes(OBSERVED))) return;
+  const isEngines = bytes.includes(ENGINE);
+  const record = bytes.includes(KNOWN) || isEngines || bytes.includes('"beside":{') ? whole(line, beside) : null;
+  const decided = record?.kind === "decision" || record?.kind === "observed" ? record : null;
+  const input = decided?.input as PolicyInput | undefined;
+  if (decided === null || input === undefined || input.facts.flow === null) {
+    // It was decided where nobody remembers what is read, and whatever that was may be used now.
+    const task = input?.facts.task.root ?? chainedIn(bytes)?.task ?? null;
+    if (task !== null) flow.forget(task);
+    return;
+  }
+  const { kind, answer, masked = [] } = decided;
+  if (!answer.proceed && kind !== "observed") return;
+  const { id, attributes } = ((decided.ancestors?.at(-1) ?? input) as unknown as PolicyInput).facts.task;
+  const task = id === null ? undefined : find(id);
+  const root = isLive(task) ? { id: task.id, agent: task.agent, attributes, ...(task.plan !== undefined && { plan: task.plan }) } : null;
+  if (root !== null && masked.some((pointer) => MASKED_ARGUMENT.test(pointer))) {
+    flow.forget(root.id);
+    return;
+  }
+  const { request } = input;
+  const { agent, time } = input.facts;
+  const { note } = flow.ask({ vocabulary, purpose: purposes.get(request.purpose), request, root, agent, now_ms: time.ms });
+  if (note !== null) flow.permitted(answer.decision_id, note, decided.seen);
+}
+
+/** A record with what stands beside it; null where that isn't there, or the line isn't whole. */
+function whole({ bytes, segment }: Line, beside: BesideLines): (DecisionRecord | OutcomeRecord) | null {
+  try {
+    const record = JSON.parse(bytes.toString("utf8")) as DecisionRecord | OutcomeRecord;
+    const named: LineReference | undefined = record.beside;
+    if (named === undefined) return record;
+    const text = beside.text(segment, named);
+    return text === null ? null : { ...record, ...(JSON.parse(text) as object) };
+  } catch (cause) {
+    if (cause instanceof SyntaxError) return null;
+    throw cause;
+  }
+}
+
+export interface ServiceFlowOptions {
+  /** The log's. */
+  folder: string;
+  find: FindTask;
+  /** All that are known: what they saw before anybody watched is unknown. */
+  tasks: () => Iterable<Task>;
+}
+
+/** The flow of a service, made when a bundle first has words for it. */
+export class ServiceFlow {
+  #flow: Flow | null = null;
+  readonly #options: ServiceFlowOptions;
+
+  constructor(options: ServiceFlowOptions) {
+    this.#options = options;
+  }
+
+  /** Entries that are taken of each of its bounds. */
+  get size(): Flow["size"] {
+    return this.#known().size;
+  }
+
+  /** Reads the records if the bundle that a start finds has words for flow. */
+  start(policy: FlowWords | null): void {
+    if (policy === null || !hasWords(policy)) return;
+    loadReaders();
+    this.#flow = recallFlow(this.#options.folder, policy, this.#options.find);
+  }
+
+  /** Begins to watch with a bundle that comes later. */
+  activated(policy: FlowWords): void {
+    if (this.#flow !== null || !hasWords(policy)) return;
+    loadReaders();
+    this.#flow = emptyFlow(this.#options.find);
+    for (const { id, ended } of this.#options.tasks()) if (!ended) this.#flow.forget(id);
+  }
+
+  /** An engine elsewhere has permitted something on this task: what its agent has read since nobody here knows. */
+  elsewhere(task: string): void {
+    this.#flow?.forget(task);
+  }
+
+  /** A person has lowered labels of a task. */
+  lowered(task: string, labels: readonly string[]): void {
+    this.#flow?.lowered(task, labels);
+  }
+
+  /** Drops the memory of a task that is over. */
+  ended(task: string): void {
+    this.#flow?.end(task);
+  }
+
+  readonly port: Pick<Flow, "ask" | "permitted" | "seenIn" | "done" | "returned" | "notMade"> = {
+    ask: (question) => this.#known().ask(question),
+    permitted: (id, note, seen) => {
+      this.#known().permitted(id, note, seen);
+    },
+    seenIn: (id, note, returned) => this.#known().seenIn(id, note, returned),
+    done: (id) => this.#flow?.done(id) ?? null,
+    returned: (id, returned) => this.#flow?.returned(id, returned) ?? null,
+    notMade: (id) => {
+      this.#flow?.notMade(id);
+    },
+  };
+
+  #known(): Flow {
+    return (this.#flow ??= emptyFlow(this.#options.find));
+  }
+}

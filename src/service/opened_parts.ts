@@ -1,0 +1,224 @@
+/** Index, sinks, store and retention as a service has them open, each with what an operator is told of it. */
+import { Exporter } from "../audit/export/exporter.js";
+import { Uploads } from "../upload/uploads.js";
+import { LOG_THREAD, lockLog, type SegmentLog } from "../audit/log/log.js";
+import type { OwnRecords } from "../audit/log/own_records.js";
+import { cursorFile } from "../audit/export/cursor.js";
+import { Witness, type WitnessedLog } from "../audit/log/witness.js";
+import { Publisher } from "../audit/publish/publisher.js";
+import { onRecord, watchRetention } from "../audit/privacy/retention_watch.js";
+import { HELD } from "../audit/privacy/retention.js";
+import { RecordSearch } from "../records/search.js";
+import type { ClusterNode, NodeParts } from "./cluster.js";
+import { storeFile } from "../store/folder.js";
+import { lockOf } from "../store/restore.js";
+import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
+import type { Store } from "../store/store.js";
+import type { Config } from "../system/config.js";
+import { exchanger } from "../system/exchange.js";
+import type { System, Timers } from "../system/index.js";
+import { report } from "../system/log_events.js";
+import type { Logger } from "../system/logger.js";
+import { startAhead } from "../system/thread.js";
+
+/** Cosignatures are a line each. */
+const WITNESS_ANSWER_BYTES_MAX = 64 * 1024;
+
+/** Functions that release the store's lock and the log's. */
+export interface Locks {
+  store: () => void;
+  log: () => void;
+  /** Path of the store's. */
+  storeLock: string;
+}
+
+/**
+ * Takes both, or neither: the store's first, so that of two who begin at once one gets both.
+ * @throws Locked
+ */
+export function lockPlaces({ facts, log }: Config): Locks {
+  const store = lockStore(storeFile(facts.store));
+  try {
+    return { store, log: lockLog(log.dir), storeLock: lockOf(storeFile(facts.store)) };
+  } catch (cause) {
+    store();
+    throw cause;
+  }
+}
+
+/** Begins the threads of store and log before they may open anything. */
+export function startThreadsAhead(): void {
+  startAhead(STORE_THREAD);
+  startAhead(LOG_THREAD);
+}
+
+export function searchOf({ log: { dir: directory, index } }: Config, timers: Timers, logger: Logger): RecordSearch {
+  return new RecordSearch({ directory, ...index }, timers, {
+    opened: (seq, removed) => {
+      if (removed) report(logger, "search_index_removed");
+      report(logger, "search_ready", { indexed_to: seq });
+    },
+    lacking: (records, first) => {
+      report(logger, "records_missing", {
+        code: "log_damaged",
+        records,
+        first,
+      });
+    },
+    failed: (detail) => {
+      report(logger, "search_unavailable", { code: "index_unavailable", detail });
+    },
+  });
+}
+
+/** Drops what is older than is to be kept; where that is nothing, nothing. */
+export function retaining(
+  { log: { dir: directory, retain_days } }: Config,
+  log: SegmentLog,
+  records: OwnRecords,
+  system: System,
+  logger: Logger,
+  last_record_ms: number | null,
+): () => Promise<void> {
+  if (retain_days === undefined) return () => Promise.resolve();
+  const record = onRecord(log, (action, detail) => records.admin("remit", action, { ...detail }));
+  return watchRetention({ directory, retain_days, last_record_ms }, record, system, {
+    dropped: ({ retained, shredded }) => {
+      if (retained !== null) report(logger, "retention_dropped", { from: retained.from, to: retained.to });
+      if (shredded.length > 0) report(logger, "retention_masks_deleted", { periods: shredded });
+    },
+    clockAhead: (by_ms) => {
+      report(logger, "retention_held", {
+        code: "retention_held",
+        reason:
+          "more time has passed by the clock than since the last record or the last look; once it is right `remit audit retain` says so, with the service stopped",
+        ahead_hours: Math.round(by_ms / 3_600_000),
+      });
+    },
+    held: ({ name, why, sink }) => {
+      const file = sink === undefined ? {} : { sink, cursor: cursorFile(directory, sink) };
+      report(logger, "retention_held", { code: "retention_held", segment: name, reason: HELD[why], ...file });
+    },
+    failed: (detail) => {
+      report(logger, "retention_failed", { code: "retention_failed", detail });
+    },
+  });
+}
+
+export function exporterOf(
+  sinks: NonNullable<Config["export"]>,
+  directory: string,
+  log: SegmentLog,
+  timers: Timers,
+  logger: Logger,
+): Exporter {
+  return new Exporter(
+    { directory, sinks },
+    () => log.durable,
+    timers,
+    (level, message, fields) => {
+      logger[level](message, fields);
+    },
+  );
+}
+
+export function uploadsOf(buckets: NonNullable<Config["upload"]>, directory: string, timers: Timers, logger: Logger): Uploads {
+  return new Uploads({ directory, buckets }, timers, (level, message, fields) => {
+    logger[level](message, fields);
+  });
+}
+
+export function publisherOf(options: NonNullable<Config["log"]["publish"]>, directory: string, timers: Timers, logger: Logger): Publisher {
+  return new Publisher({ directory, ...options }, timers, {
+    failing: (detail) => {
+      report(logger, "publish_failing", { dir: options.dir, detail });
+    },
+    publishing: (size) => {
+      report(logger, "publish_back", { dir: options.dir, size });
+    },
+  });
+}
+
+export interface OpenedStore {
+  store: Store;
+  /** Makes the service a node of the cluster that shares the store; null if it isn't shared. */
+  join: ((parts: Omit<NodeParts, "store">) => ClusterNode) | null;
+  close: () => Promise<void>;
+}
+
+/**
+ * @param unlock releases the folder, which a node of a cluster has for its stop file alone
+ * @param broken called if a shared store can't be read on
+ */
+export async function openStore(
+  config: Config,
+  timers: Timers,
+  logger: Logger,
+  unlock: () => void,
+  broken: () => void,
+): Promise<OpenedStore> {
+  const { store: folder, queue_calls_max, queue_bytes_max } = config.facts;
+  if (config.cluster !== undefined) {
+    try {
+      // A service that decides alone doesn't load any of it.
+      const cluster = await import("./cluster.js");
+      const store = await cluster.openSharedStore(config.cluster, timers, logger, broken);
+      return { store, join: (parts) => new cluster.ClusterNode({ ...parts, store }), close: () => store.close().finally(unlock) };
+    } catch (cause) {
+      unlock();
+      throw cause;
+    }
+  }
+  const store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max, unlock }, timers, {
+    unavailable: (detail) => {
+      report(logger, "store_unavailable", { code: "store_unavailable", detail });
+    },
+    ready: (revision) => {
+      report(logger, "store_ready", { revision });
+    },
+  });
+  return { store, join: null, close: () => store.close() };
+}
+
+export interface RunningWitnesses {
+  /** State of each. */
+  readonly witnesses: readonly { name: string; size: number; failing: boolean }[];
+  /** The last checkpoint that a witness cosigned; null: none, or no such witness. */
+  cosigned: (name: string) => string | null;
+  stop: () => Promise<void>;
+}
+
+/** @throws NoteError of a witness's key */
+export function witnessesOf(
+  { log: { dir, witnesses = [] } }: Pick<Config, "log">,
+  log: WitnessedLog,
+  system: System,
+  logger: Logger,
+): RunningWitnesses {
+  const running = witnesses.map(({ url, timeout_ms, ...options }) => {
+    const to = new URL(`${url.replace(/\/$/, "")}/add-checkpoint`);
+    const { exchange, close } = exchanger(to, { timeout_ms, bytes_max: WITNESS_ANSWER_BYTES_MAX }, system.timers);
+    const witness = new Witness(options, log, dir, system, exchange, {
+      failing: (detail) => {
+        report(logger, "witness_failing", { witness: options.name, detail });
+      },
+      cosigning: () => {
+        report(logger, "witness_back", { witness: options.name });
+      },
+    });
+    return { witness, close, ended: witness.run() };
+  });
+  return {
+    get witnesses() {
+      return running.map(({ witness: { name, size, failing } }) => ({ name, size, failing }));
+    },
+    cosigned: (name) => running.find(({ witness }) => witness.name === name)?.witness.note ?? null,
+    stop: async () => {
+      for (const { witness, close } of running) {
+        witness.stop();
+        close();
+      }
+      await Promise.all(running.map(({ ended }) => ended));
+    },
+  };
+}

@@ -1,4 +1,0 @@
-import { fileURLToPath } from "node:url";
-
-export const RUN = fileURLToPath(new URL("../../dev/run.js", import.meta.url));
-export const LAST_LINE = /Ctrl-C stops\./;
