@@ -177,7 +177,7 @@ describe("values of a request and of facts", () => {
       ["string", "abcd"],
       ["email", "a.b.example"],
     ] as const) {
-      const { types } = readerOf({ it: { kind, max: 3 } as unknown as ValueType });
+      const { types } = readerOf({ it: { kind, max: 3 } });
       expect(
         readingOf(() => types.get("thing")?.attributes({ it: value }, "")),
         kind,
