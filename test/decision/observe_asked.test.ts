@@ -197,6 +197,41 @@ describe("a stream of observed actions", () => {
     });
   });
 
+  const times: [at: string, ms: number | null][] = [
+    ["2026-03-03T09:14:09.090Z", 9_090],
+    ["2026-03-03T09:14:59.999Z", 59_999],
+    ["2026-03-03T09:14:00.000Z", 0],
+    ["2026-03-03T09:15:01.001Z", 61_001],
+    ["2026-03-03t09:14:55.250Z", 55_250],
+    ["2026-03-03T09:14:55.250z", 55_250],
+    ["2026-03-03T09:14:55.25Z", 55_250],
+    ["2026-03-03T10:14:55.2+01:00", 55_200],
+    ["2026-03-03T09:14:55.00xZ", null],
+    ["2026-03-03T09:14:55.00/Z", null],
+    ["2026-03-03T09:14:55.0:0Z", null],
+    ["2026-03-03T09:14:/5.000Z", null],
+    ["2026-03-03T09:14:60.000Z", null],
+    ["2026-03-03T09:14:55-000Z", null],
+    ["2026-03-03T09:99:55.000Z", null],
+  ];
+  it("tells the profile when each happened, to the millisecond, and records it in one spelling", async () => {
+    const began = Date.UTC(2026, 2, 3, 9, 14);
+    // Forwards, backwards, and amid others: a minute that was read is remembered.
+    for (const some of [times, [...times].reverse(), times.flatMap((one) => [one, ["2026-03-03T09:14:30.000Z", 30_000] as const])]) {
+      const world = new World();
+      const learned: number[] = [];
+      world.profile = { ...world.profile, learn: ({ time_ms }) => learned.push(time_ms - began) };
+      world.now_ms = began + 120_000;
+      const observation = begin(world, { limits: { age_max_ms: 600_000 } });
+      await observation.take(Buffer.from(linesOf(...some.map(([at]) => ({ ...about("I-1"), at })))));
+      const wanted = some.flatMap(([, ms]) => (ms === null ? [] : [ms]));
+      const refused = some.flatMap(([, ms], i) => (ms === null ? [i + 1] : []));
+      expect((await observation.end()).refused.map(({ line }) => line)).to.deep.equal(refused);
+      expect(learned).to.deep.equal(wanted);
+      expect(records(world).map(({ at }) => at)).to.deep.equal(wanted.map((ms) => new Date(began + ms).toISOString()));
+    }
+  });
+
   it("hands on what an action has returned", async () => {
     const returned = { paths: [{ path: "", text: true, values: [] }] };
     const seen: unknown[] = [];

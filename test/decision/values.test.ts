@@ -157,7 +157,7 @@ describe("values of a request and of facts", () => {
       date: "2026-03-01",
       time: "2026-03-01T09:30:00Z",
       duration: "90s",
-      string: "x",
+      string: "abc",
       enum: "x",
       integer: 1,
       number: 0.5,
@@ -169,6 +169,19 @@ describe("values of a request and of facts", () => {
       const type = { kind, max: 3, values: ["x"], of: { kind: "id" }, fields: { a: { kind: "id" } } } as unknown as ValueType;
       const read = readerOf({ it: type }).types.get("thing")?.attributes({ it: value }, "");
       expect(read, kind).to.deep.equal({ it: value });
+    }
+    for (const [kind, value] of [
+      ["integer", 0.5],
+      ["number", Infinity],
+      ["boolean", 0],
+      ["string", "abcd"],
+      ["email", "a.b.example"],
+    ] as const) {
+      const { types } = readerOf({ it: { kind, max: 3 } });
+      expect(
+        readingOf(() => types.get("thing")?.attributes({ it: value }, "")),
+        kind,
+      ).to.include("/it");
     }
   });
 });
