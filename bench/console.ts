@@ -8,7 +8,7 @@ import { Agent, request as sendRequest } from "node:http";
 import { loadavg } from "node:os";
 import { join } from "node:path";
 import { chromium, type BrowserContext, type CDPSession, type Page } from "playwright-core";
-import { makeSandbox } from "../dev/sandbox.js";
+import { makeSandbox } from "../demo/sandbox.js";
 import { asset } from "../src/system/paths.js";
 import { judge, quantile, type Mark } from "./client.js";
 import { AS_JSON, readOptions } from "./options.js";
