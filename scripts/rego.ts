@@ -30,7 +30,7 @@ input.request.resource.attributes.customer # null when the host doesn't know it
 input.facts.task.subjects.ticket # ["TCK-81"], or null
 \`\`\`
 
-A name in \`<…>\` is a word of your vocabulary.
+A name in \`<…>\` is a word of your [vocabulary](explain/glossary.md#what-is-asked).
 Every field is present unless its meaning says that it may be missing.
 A field whose type includes \`null\` may be null, and null equals null: test the type before you compare two of them.
 \`remit build\` checks rules against this schema.

@@ -23,7 +23,7 @@ different directions the earlier one wins: a full disk stops answers, since an a
 
 - The host: its kernel, its memory, its monotonic clock. Its wall clock decides where a date is stated, and nowhere else.
 - Whoever holds a private key, for what that key signs: a bundle, a token.
-- An enforcement point, for where it calls from, and for the attributes it looked up. Those are its claim, and are recorded
+- An [enforcement point](explain/glossary.md#the-parts), for where it calls from, and for the attributes it looked up. Those are its claim, and are recorded
   as such. \`callers\` says for which agents and purposes each may ask.
 
 Nothing else. What an agent or a model wrote, what comes over the network, a bundle before it is verified, a time that a

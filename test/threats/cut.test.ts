@@ -158,13 +158,13 @@ describe("the modules with edits", () => {
   it("have threads of their own where an edit is in what the thread runs", () => {
     const edited = new Copies(join(folder, "thread"), [cut.value("audit/log/writer.js", "fail", "stopProbing", "null")]);
     const log = edited.path("audit/log/log.js");
-    expect(log).to.equal(join(folder, "thread", "audit", "log.js"));
+    expect(log).to.equal(join(folder, "thread", "audit", "log", "log.js"));
     expect(readFileSync(log, "utf8")).to.contain('new URL("./worker.js", import.meta.url)');
-    expect(existsSync(join(folder, "thread", "audit", "worker.js"))).to.equal(true);
+    expect(existsSync(join(folder, "thread", "audit", "log", "worker.js"))).to.equal(true);
   });
 
   it("are refused when an edit leaves no program", () => {
     const broken = cut.value("audit/log/writer.js", "fail", "stopProbing", "(");
-    expect(() => new Copies(join(folder, "broken"), [broken])).to.throw(/^audit\/writer\.js can't be read with its edits: /);
+    expect(() => new Copies(join(folder, "broken"), [broken])).to.throw(/^audit\/log\/writer\.js can't be read with its edits: /);
   });
 });
