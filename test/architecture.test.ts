@@ -37,7 +37,7 @@ const MAY_USE: Record<string, readonly string[] | "everything"> = {
   // A process between browsers and a service: it asks as any caller does.
   console: ["client"],
   // Scripts that run in a browser: the build puts them and all that they use into files that the console sends.
-  "console/browser": ["console", "authoring", "bundle", "explain", "flow", "replay", "review"],
+  "console/browser": ["console", "authoring", "bundle", "explain", "flow", "replay"],
   // Routes, on what the service hands them.
   http: [
     ...["adapters", "audit", "cluster", "decision", "facts", "findings", "mapping"],

@@ -8,15 +8,13 @@ import { RunningBundle } from "../replay/bundles.js";
 import type { ReplayProgress } from "../replay/batches.js";
 import { readDecisions, type RecordRange, type UnreadableRecord } from "../replay/records.js";
 import type { Timers } from "../system/index.js";
-import { editsOf } from "./edit.js";
-import { LayoutUnclear, applied, type Edit } from "./text_edit.js";
 import { History, type AgentKnown, type GrantKnown } from "./history.js";
+import { narrowerEntry, narrowerPurposes, type NarrowerEntry } from "./narrower_entry.js";
 import { LEFT, propose, tooLittle, wordsOf, type Floors, type Left, type ProposedNarrowing, type WhenChange } from "./proposal.js";
 import { stopped, tryOut, withPurposes, type Trial } from "./trial.js";
-import { unifiedDiff } from "./unified_diff.js";
 import { Usage, type CellUse, type UsageCounts, type UseExample } from "./usage.js";
 import { walk } from "./walk.js";
-import { PURPOSES_FILE, readWritten, type PermittedCell, type PermittingLine, type WrittenEntry } from "./written.js";
+import { readWritten, type PermittedCell, type PermittingLine, type WrittenEntry } from "./written.js";
 
 export interface RecommendOptions {
   /** Folder of the log. */
@@ -63,7 +61,7 @@ export interface EntryReport {
   cells: CellReport[];
 }
 
-export interface ProposalReport {
+export interface ProposalReport extends NarrowerEntry {
   purpose: string;
   line: PermittingLine;
   at: number;
@@ -105,13 +103,7 @@ export interface Recommendation {
   untried: string | null;
   /** Entries whose narrowing the policy has shown to deny what was used: none is proposed. */
   withheld: string[];
-  /** Entries that would be narrower and that have to be edited by hand. */
-  by_hand: { purpose: string; line: PermittingLine; at: number }[];
   grants: { unused: Pick<GrantKnown, "id" | "agent" | "task" | "reason" | "approved_by" | "expires">[]; left_off: number };
-  /** For `git apply`; empty where nothing is proposed. */
-  diff: string;
-  /** `purposes.yaml` as it would be. */
-  text: string;
 }
 
 const DAY_MS = 86_400_000;
@@ -148,7 +140,7 @@ export async function recommend(options: RecommendOptions): Promise<Recommendati
     return { narrowings: all.flatMap((one) => one.narrowings), left: all.flatMap((one) => one.left) };
   };
   const settled = await settle(options, written, proposeAll);
-  const { narrowings, left, edits, trial, withheld, by_hand } = settled;
+  const { narrowings, left, trial, withheld } = settled;
   return {
     period: { from: iso(from_ms), to: iso(to_ms) },
     floors,
@@ -157,25 +149,20 @@ export async function recommend(options: RecommendOptions): Promise<Recommendati
       purposeReport(id, usage, tooFew.get(id) ?? null, written.entries.get(id) ?? [], history, floors, to_ms),
     ),
     entries: [...usages].flatMap(([id, usage]) => (written.entries.get(id) ?? []).map((one) => entryReport(id, one, usage))),
-    proposals: narrowings.map((one) => proposalReport(one, usages)),
+    proposals: narrowings.map((one) => proposalReport(text, one, usages)),
     left: left.map(({ written: one, why, cells }) => ({ ...placeOf(one), why: LEFT[why], cells })),
     trial,
     untried: trial === null && narrowings.length > 0 ? options.untried : null,
     withheld: [...withheld],
-    by_hand: by_hand.map(placeOf),
     grants: unusedGrants(history, seen.grants, options),
-    diff: unifiedDiff(PURPOSES_FILE, text, edits),
-    text: applied(text, edits),
   };
 }
 
 interface Settled {
   narrowings: ProposedNarrowing[];
   left: Left[];
-  edits: Edit[];
   trial: Trial | null;
   withheld: ReadonlySet<string>;
-  by_hand: WrittenEntry[];
 }
 
 /** Proposes, asks the policy itself, and withholds what that shows to deny something that was used, until nothing is. */
@@ -187,42 +174,15 @@ async function settle(
   const withheld = new Set<string>();
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const { narrowings, left } = proposeAll(withheld);
-    const { doable, edits, by_hand } = editable(options.text, narrowings);
-    const settled = { narrowings: doable, left, edits, by_hand, withheld };
-    if (edits.length === 0 || options.policy === null) return { ...settled, trial: null };
-    const trial = await tryChange(options, options.policy, written.catalogue, applied(options.text, edits));
+    const settled = { narrowings, left, withheld };
+    if (narrowings.length === 0 || options.policy === null) return { ...settled, trial: null };
+    const trial = await tryChange(options, options.policy, written.catalogue, narrowerPurposes(options.text, narrowings));
     const wrong = stopped(trial).filter((cell) => !withheld.has(cell));
     if (wrong.length === 0) return { ...settled, trial };
     for (const cell of wrong) withheld.add(cell);
   }
   // Each change stops something else: then none is safe to propose.
-  return { narrowings: [], left: [], edits: [], by_hand: [], withheld, trial: null };
-}
-
-/** Splits narrowings into those that can be written without guessing, with their edits, and those to edit by hand. */
-function editable(
-  text: string,
-  narrowings: readonly ProposedNarrowing[],
-): { doable: ProposedNarrowing[]; edits: Edit[]; by_hand: WrittenEntry[] } {
-  const doable: ProposedNarrowing[] = [];
-  const by_hand: WrittenEntry[] = [];
-  let edits: Edit[] = [];
-  const attempt = (more: readonly ProposedNarrowing[]): boolean => {
-    try {
-      edits = editsOf(text, more);
-      return true;
-    } catch (cause) {
-      if (!(cause instanceof LayoutUnclear)) throw cause;
-      return false;
-    }
-  };
-  if (attempt(narrowings)) return { doable: [...narrowings], edits, by_hand };
-  for (const one of narrowings) {
-    if (attempt([...doable, one])) doable.push(one);
-    else by_hand.push(one.written);
-  }
-  attempt(doable);
-  return { doable, edits, by_hand };
+  return { narrowings: [], left: [], withheld, trial: null };
 }
 
 function tryChange(options: RecommendOptions, policy: BundleContent, catalogue: Catalogue, text: string): Promise<Trial> {
@@ -360,12 +320,13 @@ function entryReport(purpose: string, written: WrittenEntry, usage: Usage): Entr
   return { purpose, line: written.line, at: written.at, cells };
 }
 
-function proposalReport(narrowing: ProposedNarrowing, usages: ReadonlyMap<string, Usage>): ProposalReport {
+function proposalReport(text: string, narrowing: ProposedNarrowing, usages: ReadonlyMap<string, Usage>): ProposalReport {
   const { written, unused, about_task, when } = narrowing;
   const uses = usages.get(String(written.path[0]))?.of(written) ?? [];
   const agents = new Set(uses.flatMap((use) => use.agents.all));
   return {
     ...placeOf(written),
+    ...narrowerEntry(text, narrowing),
     whole: unused.length === written.cells.length,
     unused: unused.map((cell) => ({ ...cell, words: wordsOf(written, cell) })),
     ...{ about_task, when, agents: agents.size },

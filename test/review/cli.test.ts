@@ -9,6 +9,8 @@ import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { remit, type Ran } from "../cli/remit.js";
 import { bundleOf } from "../replay/desk.js";
 import { DAY_MS, FROM, TO, week, type Week } from "./made.js";
+import type { ProposalReport } from "../../src/review/recommend.js";
+import { pasted } from "./pasted.js";
 
 const iso = (ms: number): string => new Date(ms).toISOString();
 const PERIOD = ["--from", iso(FROM), "--to", iso(TO)];
@@ -58,24 +60,22 @@ describe("remit review and remit recommend", function () {
 
   const LOW = ["--min-days", "1", "--min-decisions", "10", "--min-tasks", "1"];
 
-  it("write the narrower purposes where they are asked to, and only then", async () => {
+  it("print narrower entries, after which there is nothing more to narrow, and write nothing", async () => {
     const purposes = join(file("set"), "purposes.yaml");
     const before = readFileSync(purposes, "utf8");
     const shown = await recommend(...LOW, "--set", file("set"));
     expect(shown.exit).to.equal("ok");
-    expect(shown.out).to.contain("--- a/purposes.yaml").and.contain("21 decisions, 0 that would be denied");
+    expect(shown.out).to.contain("21 decisions, 0 that would be denied");
     expect(readFileSync(purposes, "utf8")).to.equal(before);
     const json = JSON.parse((await recommend(...LOW, "--set", file("set"), "--json")).out) as {
       ok: boolean;
-      written: boolean;
-      diff: string;
-      trial: object;
+      proposals: ProposalReport[];
     };
-    expect(json).to.deep.include({ ok: true, written: false });
-    expect(shown.out).to.contain(json.diff.trimEnd());
-    const written = await recommend(...LOW, "--set", file("set"), "--write");
-    expect(written.err).to.contain("written into");
-    expect(readFileSync(purposes, "utf8")).not.to.equal(before);
+    expect(json.ok).to.equal(true);
+    expect(json.proposals).not.to.deep.equal([]);
+    for (const { purpose, line, at, was, now } of json.proposals)
+      expect(shown.out).to.contain(`purposes.yaml:${at}  ${purpose} ${line}\n  - ${was}\n${now === null ? "" : `  + ${now}\n`}`);
+    writeFileSync(purposes, pasted(before, json.proposals));
     const again = await recommend(...LOW, "--set", file("set"));
     expect(again.out).to.contain("nothing to narrow");
     writeFileSync(purposes, before);
@@ -126,7 +126,6 @@ describe("remit review and remit recommend", function () {
     ["a proposal for nothing", () => ["recommend", "--log", made.log.path, ...PERIOD], "usage", /--bundle names a bundle/],
     ["a purpose that there isn't", () => ["recommend", "--log", made.log.path, ...PERIOD, "--bundle", file("desk.tar.gz"), "--purpose", "sales"], "invalid", /there is it_helpdesk|there are it_helpdesk/],
     ["a set without purposes", () => ["recommend", "--log", made.log.path, ...PERIOD, "--set", file("empty")], "invalid", /no purposes.yaml/],
-    ["writing without a set", () => ["recommend", "--log", made.log.path, ...PERIOD, "--bundle", file("desk.tar.gz"), "--write"], "usage", /--set names its folder/],
     ["a floor that is none", () => ["recommend", "--log", made.log.path, ...PERIOD, "--bundle", file("desk.tar.gz"), "--min-tasks", "101"], "usage", /at most 100/],
   ];
   for (const [what, args, exit, says] of wrong) {
@@ -146,16 +145,13 @@ describe("remit review and remit recommend", function () {
     expect(told.exit).to.equal("unreadable");
     expect(told.err).to.contain("it is not a JSON object");
     expect(existsSync(page)).to.equal(true);
-    const purposes = join(file("set"), "purposes.yaml");
-    const before = readFileSync(purposes, "utf8");
-    const proposed = await remit("recommend", ...args, ...LOW, "--set", file("set"), "--write");
+    const proposed = await remit("recommend", ...args, ...LOW, "--set", file("set"));
     expect(proposed.exit).to.equal("unreadable");
-    expect(proposed.err).to.contain("1 record can't be read, and may have used what would go").and.contain("nothing is written");
+    expect(proposed.err).to.contain("1 record can't be read, and may have used what would go");
     expect(proposed.err).to.contain("record 9: it is not a JSON object");
     const impact = await remit("impact", harmed.log.path, "--bundle", file("desk.tar.gz"));
     expect(impact.exit).to.equal("unreadable");
     expect(impact.err).to.contain("record 9: it is not a JSON object");
-    expect(readFileSync(purposes, "utf8")).to.equal(before);
   });
 
   it("say of a period before the log's first record that there is none", async () => {

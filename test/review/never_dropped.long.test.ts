@@ -6,6 +6,7 @@ import { withPurposes } from "../../src/review/trial.js";
 import { readWritten } from "../../src/review/written.js";
 import { RunningBundle } from "../../src/replay/bundles.js";
 import { impact } from "../../src/replay/impact.js";
+import { pasted } from "./pasted.js";
 import { system } from "../../src/system/index.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { Desk, TASK, bundleOf, runningOf, type Asked } from "../replay/desk.js";
@@ -72,7 +73,11 @@ describe("whatever agents did", function () {
           unreadable: () => undefined,
         });
         if (found.proposals.length > 0) proposed++;
-        expect(await changedBy(log, content, found.text)).to.deep.include({ changed: 0, newly_stopped: 0, newly_allowed: 0 });
+        expect(await changedBy(log, content, pasted(PURPOSES, found.proposals))).to.deep.include({
+          changed: 0,
+          newly_stopped: 0,
+          newly_allowed: 0,
+        });
       }),
       { numRuns: 40 },
     );

@@ -6,6 +6,7 @@ import { recommend, type Recommendation, type RecommendOptions } from "../../src
 import { withPurposes } from "../../src/review/trial.js";
 import { readWritten } from "../../src/review/written.js";
 import { system } from "../../src/system/index.js";
+import { pasted } from "./pasted.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { AGENT, Desk, TASK, bundleOf, impactOf, runningOf, type Asked } from "../replay/desk.js";
 import { LogFolder } from "../replay/folder.js";
@@ -86,13 +87,14 @@ function ask({ log, content }: Made, more: Partial<RecommendOptions> = {}): Prom
 }
 
 /** The bundle with the purposes that were proposed. */
-function changed({ content }: Made, { text }: Recommendation): BundleContent {
+function changed({ content }: Made, { proposals }: Recommendation): BundleContent {
+  const text = pasted(content.files.get("purposes.yaml")?.toString() ?? "", proposals);
   const { purposes, catalogue } = readWritten(text, content.data.vocabulary);
   return withPurposes(content, purposes, catalogue);
 }
 
-const lines = ({ diff }: Recommendation, sign: "+" | "-"): string[] =>
-  diff.split("\n").flatMap((line) => (line.startsWith(sign) && !/^(\+\+\+|---)/.test(line) ? [line.slice(1).trim()] : []));
+const entriesBefore = ({ proposals }: Recommendation): string[] => proposals.map(({ was }) => was);
+const entriesAfter = ({ proposals }: Recommendation): string[] => proposals.flatMap(({ now }) => now ?? []);
 
 describe("what a purpose allows, narrowed to what its agents used", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
@@ -120,18 +122,13 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
     expect(reads?.at).to.equal(7);
   });
 
-  it("is a diff of the lines that go, with their comments", () => {
-    expect(lines(found, "-")).to.deep.equal([
-      "- { read: [incident, account, mailbox] } # looks",
-      "- { search: [incident, account] }",
-      "- { reset: account } # back in",
-      "- { delete: [account, incident], about: task }",
-      "- { delete: mailbox, code: deletes_mail, severity: high, proceed: true }",
-    ]);
-    expect(lines(found, "+")).to.deep.equal([
-      "- { read: [incident, account], about: task } # looks",
-      "- { search: account }",
-      "- { reset: account, about: task, when: {privileged: false} } # back in",
+  it("is proposed entry by entry, as it is and as it would be", () => {
+    expect(found.proposals.map(({ line, at, was, now }) => [line, at, was, now])).to.deep.equal([
+      ["allow", 7, "{read: [incident, account, mailbox]}", "{read: [incident, account], about: task}"],
+      ["allow", 8, "{search: [incident, account]}", "{search: account}"],
+      ["allow", 9, "{reset: account}", "{reset: account, about: task, when: {privileged: false}}"],
+      ["allow", 10, "{delete: [account, incident], about: task}", null],
+      ["flag", 13, "{delete: mailbox, code: deletes_mail, severity: high, proceed: true}", null],
     ]);
   });
 
@@ -171,21 +168,20 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
 
   it("is the same without a policy to ask, and says that none was asked", async () => {
     const byData = await ask(made, { policy: null, untried: "there is no compiler" });
-    expect(byData.diff).to.equal(found.diff);
+    expect(byData.proposals).to.deep.equal(found.proposals);
     expect([byData.trial, byData.untried]).to.deep.equal([null, "there is no compiler"]);
   });
 
   it("keeps every value that was used", async () => {
     const both = await days((day) => [...USUAL, reset("ada", day === 7)]);
-    const { diff } = await ask(both);
-    expect(diff).to.contain("+    - { reset: account, about: task } # back in");
+    expect(entriesAfter(await ask(both))).to.include("{reset: account, about: task}");
     const other = await days((day) => [...USUAL, ...(day === 7 ? [account("bob")] : [])]);
-    expect(lines(await ask(other), "+")).to.include("- { read: [incident, account] } # looks");
+    expect(entriesAfter(await ask(other))).to.include("{read: [incident, account]}");
     const unknown = await days((day) => [
       ...USUAL,
       { ...reset("ada", false), attributes: { owner: "ada", privileged: day === 7 ? null : false, recovery_email: "ada@example.com" } },
     ]);
-    expect((await ask(unknown)).diff).not.to.contain("privileged: false}");
+    expect(entriesAfter(await ask(unknown)).join()).not.to.contain("privileged");
   });
 
   it("takes what waited for a person for a use, and what was refused for none", async () => {
@@ -194,9 +190,9 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
       { verb: "search", type: "mailbox" },
       { verb: "delete", type: "mailbox", id: "m", attributes: { owner: "ada" } },
     ]);
-    const { diff, entries } = await ask(withFlags);
-    expect(diff).not.to.contain("-    - { delete: mailbox");
-    const flagged = entries.filter(({ line }) => line === "flag").flatMap(({ cells }) => cells);
+    const used = await ask(withFlags);
+    expect(entriesBefore(used).join()).not.to.contain("delete: mailbox");
+    const flagged = used.entries.filter(({ line }) => line === "flag").flatMap(({ cells }) => cells);
     expect(flagged.map(({ verb, uses, waited }) => [verb, uses, waited])).to.deep.include.members([
       ["search", 20, 20],
       ["delete", 20, 0],
@@ -205,7 +201,7 @@ describe("what a purpose allows, narrowed to what its agents used", function () 
       desk.agents.set("stopped", { ...AGENT, id: "stopped", status: "suspended" });
       return [...USUAL, { agent: "stopped", verb: "delete", type: "account", id: "a", attributes: { owner: "ada" } }];
     });
-    expect(lines(await ask(refused), "-")).to.include("- { delete: [account, incident], about: task }");
+    expect(entriesBefore(await ask(refused))).to.include("{delete: [account, incident], about: task}");
   });
 
   it("counts what is up the chain of a task, too", async () => {
@@ -271,7 +267,7 @@ describe("nothing is narrowed on too little", function () {
   this.timeout(COMPILER_BUILD_MS_MAX);
 
   const proposesNothing = (found: Recommendation): void => {
-    expect([found.proposals, found.diff]).to.deep.equal([[], ""]);
+    expect(found.proposals).to.deep.equal([]);
   };
 
   it("time", async () => {
@@ -296,7 +292,7 @@ describe("nothing is narrowed on too little", function () {
     const found = await ask(
       await days((day) => [...USUAL.filter(({ verb }) => verb !== "reset"), incident, ...(day % 2 === 0 ? [reset("ada", false)] : [])]),
     );
-    expect(lines(found, "-")).not.to.include("- { reset: account } # back in");
+    expect(entriesBefore(found)).not.to.include("{reset: account}");
     expect(found.left.map(({ why }) => why)).to.include("it was used in too few tasks to say which values it needs");
   });
 
@@ -315,7 +311,7 @@ describe("nothing is narrowed on too little", function () {
       why: "it can't have been used for long enough",
       cells: [{ verb: "search", type: "mailbox" }],
     });
-    expect(lines(found, "+")).to.include("- { search: [account, mailbox] }");
+    expect(entriesAfter(found)).to.include("{search: [account, mailbox]}");
   });
 });
 
@@ -327,7 +323,7 @@ describe("what the records can't say", function () {
     made.log.changeLine(7, () => "nothing");
     const found = await ask(made);
     expect(found.purposes[0]?.counts).to.include({ unreadable: 1, decisions: 119 });
-    expect(found.diff).not.to.equal("");
+    expect(found.proposals).not.to.deep.equal([]);
   });
 
   it("is masked: it may have been anything, and nothing rests on it", async () => {
@@ -345,7 +341,7 @@ describe("what the records can't say", function () {
     }
     const found = await ask({ log, content });
     expect(found.purposes[0]?.counts.masked).to.be.above(0);
-    expect(found.diff).not.to.contain("about: task, when").and.not.contain("privileged");
+    expect(entriesAfter(found).join()).not.to.contain("about: task, when").and.not.contain("privileged");
     expect(found.trial).to.include({ newly_stopped: 0 });
   });
 

@@ -17,7 +17,7 @@ import { timeOrAgo } from "./audit/source.js";
 import { readGiven } from "../../system/read_file.js";
 import { CliError, type Exit } from "../exit.js";
 import { SHOWN_MAX, counted, mustHoldRecords, number, progressTo } from "./replay.js";
-import { inFolder, readBundle, writeWhole } from "../policy/sources.js";
+import { inFolder, readBundle } from "../policy/sources.js";
 import { sayError, sayJson, type Ui } from "../ui.js";
 import { collect, count } from "../values.js";
 
@@ -32,7 +32,6 @@ const EXAMPLES = `
 Examples:
   $ remit recommend --log records --bundle support.tar.gz                              # every purpose, the last ${PERIOD_DAYS} days
   $ remit recommend --log records --set policies/support --purpose customer_support --from 60d --json
-  $ remit recommend --log records --bundle support.tar.gz --set policies/support --write && git diff
 
 What was used is never proposed to go: the changed purposes decide again what is on record, and an entry whose narrowing would
 deny something that was permitted is left as it is. The policy is asked with --bundle, or, with --set alone, compiled for it,
@@ -49,14 +48,13 @@ interface Options {
   minDays: number;
   minDecisions: number;
   minTasks: number;
-  write?: true;
   json?: true;
 }
 
 export function addRecommend(program: Command, ui: Ui, finish: (exit: Exit) => void): void {
   program
     .command("recommend")
-    .description("propose narrower purposes, from what agents used of what they may, with evidence and as a diff")
+    .description("propose narrower purposes, from what agents used of what they may, with evidence")
     .requiredOption("--log <folder>", "the records: the folder that `log.dir` names in remit.yaml, or a copy of it")
     .option("--purpose <id>", "look at this one; may be given again (default: all)", collect)
     .option("--bundle <file>", "the bundle that decides, the first if given again; the others were in force before", collect)
@@ -66,7 +64,6 @@ export function addRecommend(program: Command, ui: Ui, finish: (exit: Exit) => v
     .option("--min-days <n>", "propose nothing on a shorter time than this", count, FLOORS.days)
     .option("--min-decisions <n>", "nor on fewer decisions", count, FLOORS.decisions)
     .option("--min-tasks <n>", `nor narrow an entry's values on fewer tasks that used it; at most ${DISTINCT_MAX}`, tasks, FLOORS.tasks)
-    .option("--write", "write the change into the set's purposes.yaml")
     .option("--json", "print JSON")
     .addHelpText("after", EXAMPLES)
     .action(async (options: Options) => {
@@ -76,8 +73,6 @@ export function addRecommend(program: Command, ui: Ui, finish: (exit: Exit) => v
 }
 
 async function run(folder: string, options: Options, ui: Ui): Promise<Exit> {
-  if (options.write === true && options.set === undefined)
-    throw new CliError("usage", "`--write` needs a set to write to", "--set names its folder");
   const { from_ms, to_ms } = periodOf(options);
   const source = await sourceOf(options, from_ms);
   const purposes = options.purpose ?? Object.keys(source.purposes);
@@ -95,15 +90,10 @@ async function run(folder: string, options: Options, ui: Ui): Promise<Exit> {
       if (unreadable.length < SHOWN_MAX) unreadable.push(one);
     },
   });
-  // What can't be read may have used what would go.
-  const written = options.write === true && found.diff !== "" && exitOf(found) === "ok";
-  if (written && options.set !== undefined) await writeWhole(join(options.set, PURPOSES_FILE), Buffer.from(found.text));
-  if (options.json === true) {
-    const said = { ...found, text: undefined };
-    sayJson(ui, { ok: exitOf(found) === "ok", written, ...said, unreadables: unreadable });
-  } else {
+  if (options.json === true) sayJson(ui, { ok: exitOf(found) === "ok", ...found, unreadables: unreadable });
+  else {
     for (const { seq, why } of unreadable) sayError(ui, `record ${seq}: ${why}`);
-    say(ui, found, options, written);
+    say(ui, found);
   }
   return exitOf(found);
 }
@@ -170,8 +160,8 @@ async function compiled(set: string, from_ms: number): Promise<Pick<Source, "pol
   }
 }
 
-function say(ui: Ui, found: Recommendation, { set, write }: Options, written: boolean): void {
-  const { period, purposes, proposals, trial, untried, diff, left, withheld, by_hand, grants } = found;
+function say(ui: Ui, found: Recommendation): void {
+  const { period, purposes, proposals, trial, untried, left, withheld, grants } = found;
   for (const { purpose, counts, too_little, came_late, idle_agents, has_agents } of purposes) {
     ui.out(
       `${ui.paint("bold", purpose)}  ${number(counts.decisions)} decisions, ${number(counts.permitted)} permitted, ${period.from} to ${period.to}`,
@@ -203,8 +193,6 @@ function say(ui: Ui, found: Recommendation, { set, write }: Options, written: bo
         `left as it is, ${PURPOSES_FILE}:${at} ${purpose} ${line}, ${cells.map(({ verb, type }) => `${verb} ${type}`).join(", ")}: ${why}`,
       ),
     );
-  for (const { purpose, line, at } of by_hand)
-    ui.out(`${ui.paint("yellow", "by hand:")} ${PURPOSES_FILE}:${at} ${purpose} ${line} could be narrower, and its layout leaves open how`);
   for (const cell of withheld) ui.out(`${ui.paint("yellow", "withheld:")} ${cell}: the policy would deny what was used`);
   if (proposals.length === 0) {
     ui.out("nothing to narrow");
@@ -216,7 +204,11 @@ function say(ui: Ui, found: Recommendation, { set, write }: Options, written: bo
       `  decided again with the change: ${number(trial.decisions)} decisions, ${number(trial.newly_stopped)} that would be denied, ${number(trial.newly_allowed)} newly allowed${trial.untold === 0 ? "" : `, ${number(trial.untold)} of which nothing can be told`}`,
     );
   if (untried !== null) ui.out(`  by the data alone, nothing that was used is denied; the policy wasn't asked: ${untried}`);
-  ui.out(`\n${diff.trimEnd()}`);
+  for (const { purpose, line, at, was, now } of proposals) {
+    ui.out(`\n${PURPOSES_FILE}:${at}  ${purpose} ${line}`);
+    ui.out(ui.paint("red", `  - ${was}`));
+    ui.out(now === null ? ui.paint("dim", "    goes: nobody used it") : ui.paint("green", `  + ${now}`));
+  }
   const unreadable = Math.max(0, ...purposes.map(({ counts }) => counts.unreadable));
   if (unreadable > 0)
     sayError(
@@ -224,8 +216,6 @@ function say(ui: Ui, found: Recommendation, { set, write }: Options, written: bo
       `${counted(unreadable, "record")} can't be read, and may have used what would go`,
       "`remit audit verify` says what is wrong with them",
     );
-  if (written) ui.err(`written into ${join(set ?? "", PURPOSES_FILE)}`);
-  else if (set !== undefined) ui.err(write === true ? "nothing is written" : "`--write` writes it");
 }
 
 /** `width` of what entries say, so that their figures stand below one another. */

@@ -1,7 +1,5 @@
 /** Ways out of the playground: a link with the text in its fragment, which no server receives, files, and a patch. */
 import type { SetFiles } from "./playground_messages.js";
-import type { Edit } from "../../review/text_edit.js";
-import { unifiedDiff } from "../../review/unified_diff.js";
 
 /** Most characters of a fragment that is opened, and of the text in it. */
 const FRAGMENT_MAX = 512 * 1024;
@@ -65,23 +63,41 @@ export function patchOf(before: SetFiles, after: SetFiles): string {
   return names
     .map((name) => {
       const [old, now] = [before[name] ?? "", after[name] ?? ""];
-      const patch = old === now ? "" : unifiedDiff(name, old, [changeBetween(old, now)]);
+      const patch = old === now ? "" : patchBetween(name, old, now);
       if (before[name] === undefined) return patch.replace(`--- a/${name}`, "--- /dev/null");
       return after[name] === undefined ? patch.replace(`+++ b/${name}`, "+++ /dev/null") : patch;
     })
     .join("");
 }
 
-/** Returns the one stretch of whole lines in which two texts differ. */
-function changeBetween(old: string, now: string): Edit {
-  const [a, b] = [old.split(/(?<=\n)/), now.split(/(?<=\n)/)];
+const CONTEXT_LINES = 3;
+
+/** Returns the one stretch of lines in which two texts differ, with what is around it, as a unified diff (POSIX.1-2024, `diff -u`). */
+function patchBetween(name: string, old: string, now: string): string {
+  const [a, b] = [linesOf(old), linesOf(now)];
   const least = Math.min(a.length, b.length);
   let head = 0;
   while (head < least && a[head] === b[head]) head++;
   let tail = 0;
   while (tail < least - head && a[a.length - 1 - tail] === b[b.length - 1 - tail]) tail++;
-  const length = (lines: string[]): number => lines.join("").length;
-  return { from: length(a.slice(0, head)), to: length(a.slice(0, a.length - tail)), text: b.slice(head, b.length - tail).join("") };
+  const from = Math.max(0, head - CONTEXT_LINES);
+  const after = Math.min(tail, CONTEXT_LINES);
+  const hunk = [
+    ...a.slice(from, head).map((line) => ` ${line}`),
+    ...a.slice(head, a.length - tail).map((line) => `-${line}`),
+    ...b.slice(head, b.length - tail).map((line) => `+${line}`),
+    ...a.slice(a.length - tail, a.length - tail + after).map((line) => ` ${line}`),
+  ].map((line) => (line.endsWith("\n") ? line : `${line}\n\\ No newline at end of file\n`));
+  const range = (lines: string[]): string => {
+    const count = lines.length - tail + after - from;
+    return `${count === 0 ? from : from + 1},${count}`;
+  };
+  return `--- a/${name}\n+++ b/${name}\n@@ -${range(a)} +${range(b)} @@\n${hunk.join("")}`;
+}
+
+/** With their newlines. */
+function linesOf(text: string): string[] {
+  return text === "" ? [] : text.split(/(?<=\n)/);
 }
 
 const BLOCK = 512;
