@@ -30,8 +30,11 @@ let revoked = 0;
 
 /** Sends traffic for as long as something takes. */
 export async function traffic(nodes: readonly ClusterNode[], options: TrafficOptions, during: () => Promise<void>): Promise<TrafficResult> {
-  await until(async () => ((await nodes[0]?.child.ask("POST", "/agents", { body: agentNamed(AGENT) }))?.status ?? 500) <= 201, "an agent");
-  await until(async () => ((await nodes[0]?.child.ask("POST", "/tasks", { body: taskOf(AGENT) }))?.status ?? 500) <= 201, "its task");
+  // Traffic before this may have made both.
+  const made = async (path: string, body: object): Promise<boolean> =>
+    [200, 201, 409].includes((await nodes[0]?.child.ask("POST", path, { body }))?.status ?? 500);
+  await until(() => made("/agents", agentNamed(AGENT)), "an agent");
+  await until(() => made("/tasks", taskOf(AGENT)), "its task");
   for (const node of nodes) await until(async () => (await decided(node)) === null, `node ${node.name} decides`);
   const result: TrafficResult = { decisions: 0, refused: [], claim_ms: [], unclaimed: [] };
   const open = new Set<Promise<void>>();

@@ -13,12 +13,15 @@ const NEVER: Readonly<Record<string, readonly string[]>> = {
   client: ["system", "decision", "bundle", "store", "cli", "http"],
   coaz: ["system", "decision", "bundle", "store", "cli", "http"],
   flow: ["client", "guards", "decision", "bundle", "http"],
-  embedded: ["http", "cli", "authoring", "review", "service"],
-  "mcp-guard": ["http", "authoring", "review", "service"],
+  embedded: ["http", "cli", "authoring", "review"],
+  "mcp-guard": ["http", "authoring", "review"],
   service: ["authoring", "review", "embedded", "client"],
-  audit: ["service", "embedded", "guards", "findings", "adapters"],
+  audit: ["embedded", "guards", "findings", "adapters"],
   console: ["service", "http", "decision", "store", "facts", "records", "policy", "guards"],
 };
+
+/** The service as a whole, and the packages that have it. The room of its parts has the core that engines share. */
+const [SERVICE, SERVES] = ["dist/src/service.js", ["cli", "service"]];
 
 describe("the packages", () => {
   const root = JSON.parse(readFileSync(asset("package.json"), "utf8")) as Record<string, unknown> & {
@@ -36,6 +39,7 @@ describe("the packages", () => {
       const manifest = manifestOf(folder);
       const { modules } = contentOf(manifest);
       for (const room of NEVER[folder] ?? []) expect(manifest.remit.rooms, room).not.to.include(room);
+      expect(modules.files.has(SERVICE), SERVICE).to.equal(SERVES.includes(folder));
       const used = new Set([...modules.files].map((file) => file.split("/")[2]?.replace(/\.js$/, "")));
       // A room that nothing is taken from is one that somebody may take from by accident.
       expect(manifest.remit.rooms.filter((room) => !used.has(room))).to.deep.equal([]);
