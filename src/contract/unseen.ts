@@ -14,7 +14,14 @@ export function visible(text: string): string {
   return text.replace(UNSEEN, "\u{fffd}");
 }
 
-/** Returns a text in which each character that isn't seen is escaped as JSON escapes it (RFC 8259, section 7). */
+/**
+ * Returns a text in which each character that isn't seen is escaped as JSON escapes it (RFC 8259, section 7).
+ * @example
+ * import assert from "node:assert/strict";
+ * import { escapeUnseen } from "@remit-pdp/contract";
+ *
+ * assert.equal(escapeUnseen("paid\u202e"), String.raw`paid\u202e`);
+ */
 export function escapeUnseen(text: string): string {
   const escaped = (unit: string): string => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`;
   return text.replace(UNSEEN, (found) => found.split("").map(escaped).join(""));

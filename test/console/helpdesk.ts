@@ -28,14 +28,17 @@ export class Helpdesk {
     readonly folder: string,
   ) {}
 
-  /** Opens a service that runs the template's bundle with changes, and a browser in which somebody is signed in. */
-  static async open(suite: Mocha.Context, changes: Changes = {}): Promise<Helpdesk> {
+  /**
+   * Opens a service that runs the template's bundle with changes, and a browser in which somebody is signed in.
+   * @param kept bundles that the service keeps
+   */
+  static async open(suite: Mocha.Context, changes: Changes = {}, kept = 8): Promise<Helpdesk> {
     const { content, archive } = await bundleOf(changes);
     let folder = "";
     const browser = await ConsoleBrowser.open(suite, {
       agents: 0,
       service: {
-        bundle: { name: content.identity.bundle, path: "bundle.tar.gz", keys: ["bundle.pub.pem"], state_dir: "state", kept: 8 },
+        bundle: { name: content.identity.bundle, path: "bundle.tar.gz", keys: ["bundle.pub.pem"], state_dir: "state", kept },
       },
       prepare: (at) => {
         folder = at;

@@ -155,7 +155,7 @@ describe("replay of what is masked, and by a bundle that is gone, in a browser",
   const note = { arguments: { note: 4711 } };
   const withEmail = { ...note, resource: { type: "account", id: "ada", attributes: { owner: "ada", recovery_email: "ada@example.com" } } };
   before(async function () {
-    helpdesk = await Helpdesk.open(this, MASKING);
+    helpdesk = await Helpdesk.open(this, MASKING, 1);
   });
   after(async () => {
     await (helpdesk as Helpdesk | undefined)?.browser.close();
