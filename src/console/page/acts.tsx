@@ -1,7 +1,7 @@
 /** What people do: revoke, narrow, suspend, approve. The answer says only what holds, and since when. */
 import type { ComponentChildren, JSX } from "preact";
 import { createContext } from "preact";
-import { useContext, useEffect, useRef, useState } from "preact/hooks";
+import { useContext, useState } from "preact/hooks";
 import type { ApprovalList } from "../../contract/index.js";
 import { asRefused, send, type Answer, type Me, type Refused, type Resource } from "./api.js";
 import { Dialog, Failed, Line, counted } from "./parts.js";
@@ -96,10 +96,6 @@ export function Act({
   const [isLate, setLate] = useState(false);
   const [isBusy, setBusy] = useState(false);
   const may = useScope(...scope);
-  const first = useRef<HTMLButtonElement>(null);
-  useEffect(() => {
-    if (word === undefined) first.current?.focus();
-  }, []);
   const go = (event: Event): void => {
     event.preventDefault();
     if (isBusy || !may || (word !== undefined && typed !== word)) return;
@@ -148,7 +144,8 @@ export function Act({
         ) : null}
         <footer>
           <button
-            ref={first}
+            // As the dialog opens, whatever is drawn again meanwhile: Enter must never meet the button that closes it.
+            autoFocus={word === undefined}
             type="submit"
             class={danger ? "danger" : "primary"}
             disabled={!may || isBusy || (word !== undefined && typed !== word)}
