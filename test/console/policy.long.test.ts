@@ -133,9 +133,9 @@ describe("a candidate on the policy's page, in a browser", function () {
       expect((await helpdesk.decide()).decision).to.equal("deny");
       expect((await actions("keep_back"))[0]).to.have.property("reason", "in case it denies too much");
       const card = page.locator(".card", { hasText: "way back" });
-      expect(await card.innerText()).to.match(/the policy of sequence 1, signed as sequence 6/);
+      await card.filter({ hasText: "the policy of sequence 1, signed as sequence 6" }).waitFor(PATIENCE);
       await card.locator("button", { hasText: "Try in shadow" }).click();
-      await ack("It decides nothing");
+      await ack("is asked beside the bundle that runs");
       await helpdesk.decide();
       await page.locator(".staged .figures", { hasText: /1\s*would differ/ }).waitFor(PATIENCE);
       await page.keyboard.press("g");
