@@ -92,7 +92,7 @@ export function channelOf(test: number): number {
 }
 const CHANNEL_OF = [CHANNEL.order, CHANNEL.drift, CHANNEL.labels];
 
-/** Returns the number of tests that an agent takes part in: sessions of one that never reads anything with labels are none of the last. */
+/** Returns the number of tests that an agent takes part in: the last, of labels, begins with the first read of something that has any. */
 function testsOf({ f, h }: Slab, labelled: boolean): number {
   return labelled || (h[LABELLED_BINS] ?? 0) > 0 || (f[ODDS + LABELLED] ?? 0) > 0 ? TESTS : TESTS - 1;
 }

@@ -233,7 +233,7 @@ function withParents(
   return chain.reverse();
 }
 
-/** Member by which a fact of a kind is told from others. */
+/** Field that names a fact, by its kind. */
 const NAMED_BY: Record<ImportFact["kind"], string> = {
   agent: "/id",
   task: "/id",

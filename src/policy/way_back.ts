@@ -102,7 +102,7 @@ export class WayBack {
     const running = active();
     if (running !== null && policyDigest(await readUnverified(running.bytes, limits)) === wanted) return null;
     for (const digest of await kept.digests()) {
-      // It was verified when it became active. One that can't be read any more is none.
+      // A kept bundle was verified when it became active; one that can't be read any more is passed over.
       const content = await this.#content(digest);
       if (content !== null && content.identity.digest === digest && policyDigest(content) === wanted) return content.identity;
     }

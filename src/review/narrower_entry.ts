@@ -12,12 +12,18 @@ export interface NarrowerEntry {
   now: string | null;
 }
 
-/** @param text of `purposes.yaml`, which compiles */
-export function narrowerEntry(text: string, narrowing: ProposedNarrowing): NarrowerEntry {
-  const [purpose, line] = placeOf(narrowing);
-  const was = purposesIn(text)[purpose]?.[line]?.[narrowing.written.index] ?? {};
-  const now = changed(was, narrowing);
-  return { was: onOneLine(was), now: now === null ? null : onOneLine(now) };
+/**
+ * Returns the entry of each narrowing, in their order.
+ * @param text of `purposes.yaml`, which compiles
+ */
+export function narrowerEntries(text: string, narrowings: readonly ProposedNarrowing[]): NarrowerEntry[] {
+  const purposes = purposesIn(text);
+  return narrowings.map((narrowing) => {
+    const [purpose, line] = placeOf(narrowing);
+    const was = purposes[purpose]?.[line]?.[narrowing.written.index] ?? {};
+    const now = changed(was, narrowing);
+    return { was: onOneLine(was), now: now === null ? null : onOneLine(now) };
+  });
 }
 
 /**

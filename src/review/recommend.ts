@@ -9,7 +9,7 @@ import type { ReplayProgress } from "../replay/batches.js";
 import { readDecisions, type RecordRange, type UnreadableRecord } from "../replay/records.js";
 import type { Timers } from "../system/index.js";
 import { History, type AgentKnown, type GrantKnown } from "./history.js";
-import { narrowerEntry, narrowerPurposes, type NarrowerEntry } from "./narrower_entry.js";
+import { narrowerEntries, narrowerPurposes, type NarrowerEntry } from "./narrower_entry.js";
 import { LEFT, propose, tooLittle, wordsOf, type Floors, type Left, type ProposedNarrowing, type WhenChange } from "./proposal.js";
 import { stopped, tryOut, withPurposes, type Trial } from "./trial.js";
 import { Usage, type CellUse, type UsageCounts, type UseExample } from "./usage.js";
@@ -149,7 +149,7 @@ export async function recommend(options: RecommendOptions): Promise<Recommendati
       purposeReport(id, usage, tooFew.get(id) ?? null, written.entries.get(id) ?? [], history, floors, to_ms),
     ),
     entries: [...usages].flatMap(([id, usage]) => (written.entries.get(id) ?? []).map((one) => entryReport(id, one, usage))),
-    proposals: narrowings.map((one) => proposalReport(text, one, usages)),
+    proposals: narrowerEntries(text, narrowings).map((entry, i) => proposalReport(narrowings[i] as ProposedNarrowing, entry, usages)),
     left: left.map(({ written: one, why, cells }) => ({ ...placeOf(one), why: LEFT[why], cells })),
     trial,
     untried: trial === null && narrowings.length > 0 ? options.untried : null,
@@ -320,13 +320,13 @@ function entryReport(purpose: string, written: WrittenEntry, usage: Usage): Entr
   return { purpose, line: written.line, at: written.at, cells };
 }
 
-function proposalReport(text: string, narrowing: ProposedNarrowing, usages: ReadonlyMap<string, Usage>): ProposalReport {
+function proposalReport(narrowing: ProposedNarrowing, entry: NarrowerEntry, usages: ReadonlyMap<string, Usage>): ProposalReport {
   const { written, unused, about_task, when } = narrowing;
   const uses = usages.get(String(written.path[0]))?.of(written) ?? [];
   const agents = new Set(uses.flatMap((use) => use.agents.all));
   return {
     ...placeOf(written),
-    ...narrowerEntry(text, narrowing),
+    ...entry,
     whole: unused.length === written.cells.length,
     unused: unused.map((cell) => ({ ...cell, words: wordsOf(written, cell) })),
     ...{ about_task, when, agents: agents.size },

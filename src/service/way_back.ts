@@ -1,4 +1,4 @@
-/** The way back to an earlier bundle, with what the operator is told if one that was kept can't be used any more. */
+/** Opens the way back to an earlier bundle, and logs when a bundle that was kept for it can't be used any more. */
 import { BundleError } from "../bundle/errors.js";
 import { verifyBundle } from "../bundle/verify.js";
 import { WayBack, type WayBackOptions } from "../policy/way_back.js";
