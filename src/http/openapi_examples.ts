@@ -118,6 +118,8 @@ const entities = {
 const accessTask = {
   task: { id: ID, status: "pending", status_endpoint: `https://remit.example/access/v1/request/${ID}`, expires_at: LATER },
 };
+/** OPA's APIs that aren't offered have no answer that says that it went well. */
+const notOffered: RouteExample = {};
 const decisionLogs: RouteExample = {
   request: [{ decision_id: ID, path: "trino/allow", input: { action: { operation: "SelectFromColumns" } }, result: true, timestamp: TIME }],
   answer: { observed: 1, passed_over: 0, rejected: 0 },
@@ -137,6 +139,10 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
   opaWebhook: { request: asked, answer: decision },
   opaDefaultDecision: { request: asked, answer: decision },
   opaPolicies: { answer: { result: [] } },
+  opaQuery: notOffered,
+  opaCompile: notOffered,
+  opaConfig: notOffered,
+  opaStatus: notOffered,
   opaHealth: { answer: {} },
   opaHealthRule: { answer: {} },
   getHealth: { answer: { status: "ok" } },

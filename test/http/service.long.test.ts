@@ -206,10 +206,14 @@ describe("a service", () => {
       "/tasks/{id}/token",
       "/v0/data",
       "/v1/batch/data",
+      "/v1/compile",
+      "/v1/config",
       "/v1/data",
       "/v1/logs",
       "/v1/metrics",
       "/v1/policies",
+      "/v1/query",
+      "/v1/status",
       "/v1/traces",
     ]);
   });

@@ -105,6 +105,31 @@ function problemOfInput({ code, argument }: CallRefusal): Problem {
   return new Problem("field_invalid", { field, expected });
 }
 
+const NOT_OFFERED: readonly { id: string; path: string; methods: readonly string[]; what: string; instead: string }[] = [
+  { id: "opaQuery", path: "/v1/query", methods: ["GET", "POST"], what: "the query API", instead: "ask for `/v1/data/remit/decide`" },
+  {
+    id: "opaCompile",
+    path: "/v1/compile",
+    methods: ["POST"],
+    what: "partial evaluation",
+    instead: "ask for `/v1/data/remit/decide`, action by action",
+  },
+  {
+    id: "opaConfig",
+    path: "/v1/config",
+    methods: ["GET"],
+    what: "the configuration API",
+    instead: "the configuration is a file on the host",
+  },
+  {
+    id: "opaStatus",
+    path: "/v1/status",
+    methods: ["GET"],
+    what: "the status API",
+    instead: "see `/health`, `/readyz`, `/bundles` and `/metrics`",
+  },
+];
+
 /** @param version of the service, in `provenance` */
 export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string): readonly FrontRoute[] {
   const { decider, flights, metrics, bundles, limits, newId } = deps;
@@ -303,6 +328,25 @@ export function opaRoutes(deps: HttpDeps, admit: AdmitRequest, version: string):
       answers: errors(404),
     }),
     policies(deps, errorContent),
+    ...NOT_OFFERED.map(({ id, path, methods, what, instead }): FrontRoute => ({
+      operation: {
+        id,
+        method: "get",
+        path,
+        summary: `Not offered, of OPA's REST API: ${what}`,
+        scope: "remit:decide",
+        answers: { ...ANY_ERROR, ...errors(501) },
+        problems: [],
+      },
+      below: true,
+      anyMethod: true,
+      refusal,
+      handle: async ({ method = "", headers }, _params, response) => {
+        checkMethod(method, methods, response);
+        await decider.intake.authenticatedBody(NOTHING, headers.authorization);
+        return errorContent(notOffered(what, instead));
+      },
+    })),
   ];
 }
 
