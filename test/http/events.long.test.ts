@@ -450,7 +450,8 @@ describe("events over HTTP", function () {
       const keys = [{ kid: "k1", algorithm: "ES256", file: "issuer.pem" }];
       const issuers = [{ issuer: "https://issuer.example", audience: { callers: "remit" }, keys }];
       await start({ events: { heartbeat_ms: 60_000 }, identity: { issuers, leeway_s: 0 } });
-      const short = tokenFor("remit:decide", "pep-1", 1);
+      // Long enough that a busy machine opens the stream before it ends.
+      const short = tokenFor("remit:decide", "pep-1", 10);
       const identity = await followed({ token: short });
       expect(await identity.end()).to.equal("token_expired");
       expect(await refused({ token: short })).to.equal("401 token_expired authorization");

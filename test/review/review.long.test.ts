@@ -508,7 +508,10 @@ describe("a day at the support desk, as the service recorded it", function () {
       ...{ vocabulary: content.data.vocabulary, floors: { days: 0, decisions: 1, tasks: 1 }, known: [content] },
       ...{ policy: content, untried: null, timers: system.timers, progress: () => undefined, unreadable: () => undefined },
     });
-    expect(found.proposals.map(({ was, now }) => [was, now])).to.deep.include(["{search: [customer, order]}", "{search: customer}"]);
+    expect(found.proposals.map(({ was, now }) => [was, now])).to.deep.include([
+      "{search: [customer, order]}",
+      "{search: customer, when: {task.topic: delivery}}",
+    ]);
     expect(found.trial).to.include({ decisions, newly_stopped: 0, newly_allowed: 0, changed: 0 });
     expect(found.withheld).to.deep.equal([]);
   });
