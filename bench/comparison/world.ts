@@ -82,8 +82,9 @@ export function makeWorld(seed = SEED): World {
     for (const purpose of registered) tasks[`${agent}.${purpose}`] = { agent, purpose, customer: anyCustomer(dice) };
   }
   const intentions = (Object.keys(INTENDED) as Intention[]).flatMap((intention) => Array<Intention>(INTENDED[intention]).fill(intention));
+  const names = Object.keys(tasks);
   const requests = some(dice, intentions, intentions.length).map((intention, i) =>
-    makeRequest(dice, { agents, purposes, tasks }, intention, i),
+    makeRequest(dice, { agents, purposes, tasks }, dice.of(names), intention, i),
   );
   return { agents, purposes, tasks, requests };
 }
@@ -109,8 +110,13 @@ function makePurpose(dice: Dice): Purpose {
   return { permits, never, limit_cents: dice.of(LIMITS_CENTS) };
 }
 
-function makeRequest(dice: Dice, { agents, purposes, tasks }: Omit<World, "requests">, intention: Intention, i: number): AccessRequest {
-  const task = dice.of(Object.keys(tasks));
+function makeRequest(
+  dice: Dice,
+  { agents, purposes, tasks }: Omit<World, "requests">,
+  task: string,
+  intention: Intention,
+  i: number,
+): AccessRequest {
   const { agent, purpose, customer } = tasks[task] as Task;
   const { permits, never, limit_cents: limit } = purposes[purpose] as Purpose;
   const isLarge = intention.startsWith("large");
