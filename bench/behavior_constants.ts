@@ -29,7 +29,7 @@ const { data = process.env["REMIT_BEHAVIOR_DATA"], only } = readOptions("behavio
 const MODULES = ["score", "look", "pace", "order", "evidence", "histogram", "teach", "peers", "profile"];
 /** Not tuned: units, indexes, sizes of fields, and what only people see. */
 const FIXED =
-  /^(?:EPOCH_S|DAY_S|DAY_MS|HOUR_MS|SHUFFLED|BESIDE|LEVELS|TOUCHED|KNOWN|AFTER|\w+_BITS|RUN_AT|RUN_SCALE|RUN_MAX|LAST_FROM|SUBJECTS_MAX|PURPOSES_MAX|NAMES_MAX|REASONS_MAX|NAMED_FROM|GONE_AFTER|EXPECTED_ACTS)$/;
+  /^(?:EPOCH_S|DAY_S|DAY_MS|HOUR_MS|SHUFFLED|BESIDE|LEVELS|TOUCHED|KNOWN|AFTER|\w+_BITS|RUN_AT|TALLY_AT|LABELLED|RUN_SCALE|RUN_MAX|LAST_FROM|SUBJECTS_MAX|PURPOSES_MAX|NAMES_MAX|REASONS_MAX|NAMED_FROM|GONE_AFTER|EXPECTED_ACTS)$/;
 const SET = "simulated";
 
 interface Constant {
@@ -188,6 +188,7 @@ One campaign is 0.02, so a step of 0.02 or 0.04 says little. Units, indexes and 
 
 As they are: AUC ${digits(auc, 3)}; campaigns ${digits(few, 2)} / ${digits(more, 2)}; ${digits(flagged, 1)} of ten thousand benign acts flagged.
 
+<!-- prettier-ignore -->
 | constant | value | reason | halved | doubled |
 | --- | --- | --- | --- | --- |
 ${rows.join("\n")}

@@ -38,6 +38,7 @@ export const EPOCH_S = 1_577_836_800;
 const DAY_S = 86_400;
 /** A resource counts once in so long. */
 export const FRESH_AFTER_S = 600;
+/** A kind of act that was denied counts as tried for a quarter of an hour: who probes tries many kinds within it. */
 export const DENIED_WITHIN_S = 900;
 /** Seconds of silence after which a session begins again. */
 const SESSION_GAP_S = 4 * 3_600;

@@ -11,7 +11,9 @@ import { BITS, BINS, GRAMS, NOVEL_BINS, RUN_BINS, STEP_BINS, type Slab } from ".
 const [BACK_OFF, BACK_OFF_2] = [5, 20];
 /** Bits of oddness beyond the mean that each step of a run is allowed; and the most that one step can add. */
 const [RUN_EASE, RUN_STEP_MAX] = [0.5, 12];
+/** Steps before their order says anything. */
 const LEARNED_FROM = 100;
+/** Steps of the purpose's others that stand in for an agent's own. */
 const PEERS_WEIGH = 20;
 /** Bits of oddness that count for nothing; each bit after that may add a third of a decade, which is what a bit is. */
 const RUN_FREE = 6;

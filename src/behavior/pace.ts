@@ -27,11 +27,17 @@ import {
 } from "./slab.js";
 import { faded } from "./tables.js";
 
+/** Acts come in bursts of a task's steps, which a minute holds. */
 export const RATE_HALF_S = 60;
+/** Acts on one type come more seldom than acts, so that their rate needs longer. */
 export const TYPE_RATE_HALF_S = 150;
+/** Different resources, as many as one piece of work takes. */
 export const FAN_HALF_S = 300;
+/** A purpose is busy by shifts of several hours. */
 export const BUSY_HALF_S = 3 * 3_600;
+/** A slow sum over days: a working week weighs most, the one before a quarter of it. */
 export const LONG_HALF_S = 3.5 * 86_400;
+/** Acts of the purpose's others that stand in for an agent's own. */
 const PEERS_WEIGH = 20;
 /** Hours say nothing before an agent has been active on so many days, with so many acts. */
 const HOURS_FROM = { days: 4, acts: 150 };

@@ -9,6 +9,7 @@ import { purposeSlab, type Slab } from "./slab.js";
 import { faded, find } from "./tables.js";
 import { habits } from "./teach.js";
 
+/** A purpose is looked at as it was at most so long ago: one act of its others moves nobody at once. */
 const SHOWN_EVERY_S = 600;
 
 export class Peers {

@@ -43,12 +43,16 @@ const ON_KNOWN = 0.7;
 /** Share of the score that is taken off if the whole purpose has taken this up. */
 const IN_RELEASE = 0.8;
 
-/** Score of a finding by evidence, which makes it a flag; and of an act that comes near to one, from so near on. */
+/** Score of a finding by evidence: it makes an ordinary act a flag. */
 const FOUND = 9.6;
+/** From half of a finding's evidence on, an act scores by how near it comes, and just below one about a third of it. */
 const [NEAR_FROM, NEAR_WEIGHS] = [0.5, 7];
 
+/** A quarter of an hour: two odd acts of one task add up, those of different shifts don't. */
 const MEMORY_HALF_S = 900;
+/** A memory tells nothing any more after two hours, however odd the acts were. */
 const MEMORY_MAX = 40;
+/** A memory of odd acts weighs less than an odd act. */
 const MEMORY_WEIGHS = 0.6;
 /** An act leaves in memory what it is odd beyond this: single oddities pass. */
 const FORGIVEN = 1.5;

@@ -15,6 +15,7 @@ import { clear, daysOf, faded, find, halve, takeSlot, withDay } from "./tables.j
 
 /** From so many on, all counts of acts halve: what was long ago weighs less. */
 const ACTS_MAX = 20_000;
+/** The same for one type: a share of all, so that types that come seldom keep what they have. */
 const TYPE_ACTS_MAX = 4_000;
 /** Most that an hour of the day may gain on one day: acts, and a share of what it has. */
 const HOUR_GAIN = { acts: 5, share: 0.3 };
@@ -24,8 +25,9 @@ const STRETCH_A_DAY = 5;
 const TRUSTED_BELOW = 4;
 /** Acts that an action weighs which a person found to be as expected. */
 const EXPECTED_ACTS = 32;
-/** Days before a baseline over days is set; and the shares by which it may then rise or fall in a day. */
+/** Days before a baseline over days is set. */
 const FIRST_DAYS = 7;
+/** Shares by which that baseline may rise or fall in a day: who raises it on purpose needs most of a year to double it. */
 const NORM_STEP = { up: 0.003, down: 0.03 };
 
 /**
