@@ -14,13 +14,13 @@ export const CONSOLE_EVENTS = {
   console_request_failed: event(
     "warn",
     "a request could not be served",
-    "`code` is `service_unreachable`, `login_refused`, `slack_refused` or `internal`; `detail` says what was met.",
+    "`code` is `service_unreachable`, `login_refused`, `slack_refused` or `internal`; `detail` has the error.",
     "`service_unreachable`: look at the service. `login_refused`: look at `oidc`. `slack_refused`: somebody else asks, or `slack` is another app's. `internal`: report it.",
   ),
   slack_unanswered: event(
     "warn",
     "a message in Slack could not be changed",
-    "What became of a press is on record; the message doesn't say so. `detail` says what was met.",
+    "What became of a press is on record; the message doesn't say so. `detail` has the error.",
     "Look at whether the console reaches `slack.response_origin`.",
   ),
 } as const satisfies Record<string, LogEvent>;

@@ -39,7 +39,7 @@ const agentMembers = {
   version: Type.String({
     minLength: 1,
     maxLength: 128,
-    description: "Version of the agent; default `1`. A new version begins a new behaviour profile",
+    description: "Version of the agent; default `1`. A new version halves the weight of the behaviour learned from the old one",
   }),
   name: orNull(Type.String({ minLength: 1, maxLength: 128, description: "Name for people; null: none" })),
   owner: Type.String({

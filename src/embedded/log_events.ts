@@ -30,7 +30,7 @@ export const ENGINE_EVENTS = {
     "error",
     "the facts file is refused; the facts stay as they are, and grow old",
     "`reason` names the line and what was expected. After `facts.age_ms_max` everything is denied.",
-    "Mend the file.",
+    "Fix the file.",
   ),
   records_unshipped: event(
     "warn",

@@ -184,7 +184,7 @@ function namedBy(sources: readonly ArgumentOrigin[], ignored: readonly string[][
   return known as NamedArguments;
 }
 
-/** @throws Refusal `argument_unmapped`, `argument_missing`, `argument_invalid`: what was written can't be decided on */
+/** @throws CallRefusal `argument_unmapped`, `argument_missing`, `argument_invalid`: what was written can't be decided on */
 export function actionOf(mapped: Mapped, values: Arguments): MappedAction {
   refuseUnmapped(mapped.known, values, []);
   return actionIn(mapped, values);
@@ -192,7 +192,7 @@ export function actionOf(mapped: Mapped, values: Arguments): MappedAction {
 
 /**
  * Returns the action of a call that has already happened, like `actionOf`, but skips what no policy would have seen.
- * @throws Refusal `argument_missing`, `argument_invalid`
+ * @throws CallRefusal `argument_missing`, `argument_invalid`
  */
 export function actionIn(mapped: Mapped, values: Arguments): MappedAction {
   const related = Object.entries(mapped.related).map(([role, thing]) => [role, thingOf(thing, values)] as const);

@@ -23,14 +23,16 @@ import { readSnapshot, writeSnapshot, type SnapshotPieces } from "./snapshot_fil
 export interface Learner extends Profile {
   /** Learns from an act. @returns the oddness that several agents of a group share with it; null: none, or none that is new */
   learn(act: Act, outcome: ActOutcome): SharedOddity | null;
-  markExpected(act: Act, now_ms: number): void;
+  /** Learns an action that a person marked as expected. */
+  markExpected(act: Act): void;
   /** Moves a purpose's thresholds by a person's verdict. */
   calibrate(purpose: string, counts: VerdictCounts, now_ms: number): void;
   calibrationOf(purpose: string): Calibration;
-  forgive(agent: string, now_ms: number): void;
-  /** To the newest checkpoint not after `to_ms`. */
+  /** Clears the evidence held against an agent. */
+  forgive(agent: string): void;
+  /** Rolls habits back to the newest checkpoint that is not after `to_ms`. */
   rollBack(agent: string, to_ms: number): unknown;
-  /** When those are; milliseconds, the earliest first. */
+  /** Times of the checkpoints, in milliseconds, the earliest first. */
   checkpointsOf(agent: string): readonly number[];
   /** Describes an agent's habits; null if nothing is known of it. */
   portrait(agent: string): Portrait | null;
@@ -322,16 +324,16 @@ export function tell(profile: Pick<Learner, "learn" | "markExpected" | "calibrat
       profile.learn(lesson.act, lesson.outcome);
       return;
     case "expected":
-      for (const act of lesson.acts) profile.markExpected(act, lesson.time_ms);
+      for (const act of lesson.acts) profile.markExpected(act);
       return;
     case "judged": {
       const { purpose, ...counts } = lesson.calibrates;
-      for (const act of lesson.acts) profile.markExpected(act, lesson.time_ms);
+      for (const act of lesson.acts) profile.markExpected(act);
       profile.calibrate(purpose, counts, lesson.time_ms);
       return;
     }
     case "forgiven":
-      profile.forgive(lesson.agent, lesson.time_ms);
+      profile.forgive(lesson.agent);
       return;
     case "rolled_back":
       profile.rollBack(lesson.agent, lesson.to_ms);

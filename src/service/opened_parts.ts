@@ -91,7 +91,7 @@ export function retaining(
       report(logger, "retention_held", {
         code: "retention_held",
         reason:
-          "more time has passed by the clock than since the last record or the last look; once it is right `remit audit retain` says so, with the service stopped",
+          "the clock is further ahead of the last record than can be explained; if it is right, stop the service and run `remit audit retain`",
         ahead_hours: Math.round(by_ms / 3_600_000),
       });
     },
@@ -116,15 +116,15 @@ export function exporterOf(
     { directory, sinks },
     () => log.durable,
     timers,
-    (level, message, fields) => {
-      logger[level](message, fields);
+    (event, fields) => {
+      report(logger, event, fields);
     },
   );
 }
 
 export function uploadsOf(buckets: NonNullable<Config["upload"]>, directory: string, timers: Timers, logger: Logger): Uploads {
-  return new Uploads({ directory, buckets }, timers, (level, message, fields) => {
-    logger[level](message, fields);
+  return new Uploads({ directory, buckets }, timers, (event, fields) => {
+    report(logger, event, fields);
   });
 }
 

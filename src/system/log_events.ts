@@ -40,7 +40,7 @@ export const LOG_EVENTS = {
     "warn",
     "check refused before a decision",
     "A proxy asked for something that can't be decided; `code` says why. Repetitions within a minute are counted in `others_since`.",
-    "Look up `code`, then mend the proxy's route or the mapping under `envoy`.",
+    "Look up `code`, then fix the proxy's route or the mapping under `envoy`.",
   ),
   connections_bounded: event(
     "warn",
@@ -49,50 +49,50 @@ export const LOG_EVENTS = {
     "Raise the limit of open files as `hint` says.",
   ),
 
-  issuer_keys_loaded: event("info", "an issuer's keys are loaded", "Tokens signed by the keys `kids` of `url` are believed."),
+  issuer_keys_loaded: event("info", "an issuer's keys are loaded", "Tokens signed by the keys `kids` of `url` are accepted."),
   issuer_keys_unavailable: event(
     "error",
     "cannot get an issuer's keys",
     "Tokens by keys of `url` that aren't known yet are refused (`keys_unavailable`).",
-    "Look at the issuer and the way to it; `detail` says what was met. It is tried again by itself.",
+    "Look at the issuer and the way to it; `detail` has the error. The service retries.",
   ),
   transmitter_keys_loaded: event(
     "info",
     "a transmitter's keys are loaded",
-    "Security events signed by the keys `kids` of `url` are believed.",
+    "Security events signed by the keys `kids` of `url` are accepted.",
   ),
   transmitter_keys_unavailable: event(
     "error",
     "cannot get a transmitter's keys",
     "Security events by keys of `url` that aren't known yet are refused.",
-    "Look at the transmitter and the way to it; `detail` says what was met. It is tried again by itself.",
+    "Look at the transmitter and the way to it; `detail` has the error. The service retries.",
   ),
 
   log_ready: event("info", "records can be written", "The log is open; `seq` is its number of records."),
-  log_signed: event("info", "records are signed", "Checkpoints are signed under `origin` by these keys."),
+  log_signed: event("info", "keys for signing the log loaded", "Checkpoints are signed under `origin` by the keys `keys`."),
   log_tail_cut: event(
     "warn",
     "torn end of the log cut off and kept",
-    "The last write before a crash was incomplete, and no record of it was acknowledged. What was cut is in `kept`.",
+    "The last write before a crash was incomplete, and no record of it was acknowledged. The file `file` has the `bytes` that were cut, of `records` lines.",
     "Nothing, after a crash or power cut. Without one, look at the disk.",
   ),
   log_unavailable: event(
     "error",
-    "cannot write records; nothing is answered",
-    "The disk refuses writes. Every decision is answered by `log_unavailable` (503) until it takes them again.",
-    "Free space, mend the disk or its permissions. It is tried again by itself.",
+    "cannot write records; no decision is answered",
+    "The disk refuses writes. Every decision is answered by `log_unavailable` (503) until the disk takes them again.",
+    "Free space, or fix the disk or the permissions of the log's folder. The service retries.",
   ),
   records_lost: event(
     "error",
-    "records that were answered for are lost",
-    "With `log.durability: buffered` a failing disk lost records whose decisions were already answered.",
+    "records lost after their answers were sent",
+    "With `log.durability: relaxed` a failing disk lost records whose decisions were already answered.",
     "Compare with the enforcement points' own logs. Use `synced` if that must not happen.",
   ),
   checkpoint_unsigned: event(
     "warn",
     "cannot sign a checkpoint; records are on disk",
     "The signing key or the disk failed.",
-    "Look at `log.key` and at the disk; it is tried again by itself.",
+    "Look at the files of `log.keys` and at the disk. The service retries.",
   ),
   service_record_failed: event(
     "error",
@@ -102,9 +102,9 @@ export const LOG_EVENTS = {
   ),
   masks_failed: event(
     "error",
-    "cannot record the keys of masks",
-    "Decisions whose records have masked values are refused until it works.",
-    "Look for `log_unavailable`; look at the permissions of the log's folder.",
+    "cannot create the key of a mask; decisions with masked values are refused",
+    "The disk refuses writes in the folder `masks` of the log. Decisions without masked values go on, unless `log_unavailable` is logged too.",
+    "Look at the permissions and the owner of that folder; `detail` has the error. The service retries.",
   ),
   records_missing: event(
     "error",
@@ -122,15 +122,19 @@ export const LOG_EVENTS = {
     "error",
     "cannot search records; they are written anyway",
     "The process that searches has failed. Decisions go on.",
-    "Look at `detail`; it is started again by itself.",
+    "Look at `detail`. The service starts it again.",
   ),
   retention_dropped: event("info", "old records dropped", "Records up to `to` are older than `log.retain_days`, and are gone."),
-  retention_masks_deleted: event("info", "keys of old masks deleted", "What these keys masked can't be read by anybody any more."),
+  retention_masks_deleted: event(
+    "info",
+    "keys of old masks deleted",
+    "Digests of the periods `periods` can't be matched with a value any more.",
+  ),
   retention_held: event(
     "warn",
     "retention waits; old records are kept",
     "`reason` says what keeps them: a clock that is ahead, a sink that hasn't received them, or a grant that hasn't ended.",
-    "Mend the clock or the sink, or end the grant; `remit audit retain` says more.",
+    "Fix the clock or the sink, or end the grant; `remit audit retain` says more.",
   ),
   retention_failed: event("error", "cannot drop old records", "A file can't be deleted.", "Look at the permissions of the log's folder."),
 
@@ -139,14 +143,14 @@ export const LOG_EVENTS = {
     "error",
     "cannot store facts; restrictions hold in memory",
     "Changes are refused by `store_unavailable` (503). Revocations and narrowings hold in memory, and are stored once that is possible.",
-    "Free space, mend the disk or the cluster's servers. Don't restart before `store_ready`.",
+    "Free space, or fix the disk or the cluster's servers. Don't restart before `store_ready`.",
   ),
   facts_imported: event("info", "facts file imported", "The file's agents, tasks and grants are in force."),
   facts_refused: event(
     "error",
     "facts file refused; facts stay as they are",
     "`reason` has the first error with its line.",
-    "Mend the file; it is read again when it changes.",
+    "Fix the file; it is read again when it changes.",
   ),
   facts_mark_failed: event(
     "warn",
@@ -168,7 +172,7 @@ export const LOG_EVENTS = {
   stop_file_failed: event(
     "error",
     "cannot look for a stop file, or remove it",
-    "`remit revoke everything --offline` may go unnoticed.",
+    "`remit revoke everything --store <folder>` may go unnoticed.",
     "Look at the permissions of the store's folder.",
   ),
 
@@ -188,7 +192,7 @@ export const LOG_EVENTS = {
   bundle_expired: event(
     "error",
     "the active bundle has expired; nothing is decided",
-    "Every decision is denied by `bundle_expired`.",
+    "Every request is answered by `bundle_expired` (503). Nothing is decided or recorded.",
     "Publish one now. `remit republish` takes an earlier one.",
   ),
   bundle_source_failing: event(
@@ -214,7 +218,7 @@ export const LOG_EVENTS = {
     "error",
     "staged bundle dropped; the active one decides for all",
     "Its comparisons passed a limit (`why`).",
-    "`remit bundles` has the differences; mend the candidate.",
+    "`remit bundles` has the differences; fix the candidate.",
   ),
   bundle_stage_ended: event("info", "stage of a bundle ended", "`why` says how."),
   bundle_trust_behind: event(
@@ -259,14 +263,14 @@ export const LOG_EVENTS = {
   profile_unsaved: event(
     "error",
     "cannot save a profile snapshot; the next start rebuilds it",
-    "The disk refuses writes.",
-    "Look at the disk.",
+    "The disk refuses writes in the folder of `log.dir`.",
+    "Look at its free space and permissions.",
   ),
   profile_not_caught_up: event(
     "warn",
     "profile not caught up on standby; it will be rebuilt at startup",
-    "Taking over will take longer.",
-    "Look at `reason`.",
+    "Taking over will take longer: it begins with the last snapshot.",
+    "If `reason` is a record that can't be read, run `remit audit verify`. Otherwise nothing.",
   ),
   agent_adjusted: event(
     "warn",
@@ -291,7 +295,7 @@ export const LOG_EVENTS = {
     "warn",
     "the mapping of traces has a word that the active bundle doesn't know",
     "Spans at `place` are left out.",
-    "Mend the word in the mapping, or add it to the vocabulary.",
+    "Fix the word in the mapping, or add it to the vocabulary.",
   ),
   spans_unknown: event(
     "warn",
@@ -328,6 +332,62 @@ export const LOG_EVENTS = {
     "Look at `detail`: the disk, the folder's rights, or a folder that has another log. If records aren't what was signed, run `remit audit verify`.",
   ),
   publish_back: event("info", "the log is published as files again", "`size` records are published."),
+  sink_failing: event(
+    "error",
+    "sink takes no records; they wait in the log",
+    "The sink has all records up to `delivered_seq`. The service retries. Decisions go on.",
+    "Look at `detail` and at the receiver: its address, its certificate, the sink's headers.",
+  ),
+  sink_back: event("info", "sink takes records again", "It has all records up to `delivered_seq`; what waited follows."),
+  record_set_aside: event(
+    "error",
+    "sink refused a record; it is set aside and stays in the log",
+    "The receiver answered that it will never take record `seq`. The records after it are delivered.",
+    "Look at the receiver's log; `remit audit show` prints the record.",
+  ),
+  sink_records_missing: event(
+    "error",
+    "records were removed before a sink had taken them",
+    "Retention, or somebody, removed the records `from` to `to`. The sink goes on behind them.",
+    "Copy them from a backup, if there is one. Otherwise name the gap to whoever reads the sink.",
+  ),
+  sink_beside_missing: event(
+    "error",
+    "record exported without what was stored beside it",
+    "Data too large for record `seq` itself is gone, or doesn't match its SHA-256.",
+    "Run `remit audit verify`. Somebody may have altered the log's folder.",
+  ),
+  sink_cursor_damaged: event(
+    "error",
+    "sink's cursor damaged; all records are sent again",
+    "The file that says how far the sink was is unreadable, or of another log.",
+    "Tell the receiver to expect repetitions: each record has the same `id` again.",
+  ),
+  sink_cursor_unsaved: event(
+    "error",
+    "cannot save a sink's cursor; records will be sent again after a restart",
+    "The disk refuses writes in the log's folder.",
+    "Look at its free space and at the permissions of the log's folder.",
+  ),
+  export_ended: event(
+    "error",
+    "thread that exports records ended; it is started again",
+    "Records wait for the next one. Decisions go on.",
+    "If it happens again, report it with `detail`.",
+  ),
+  upload_failing: event(
+    "error",
+    "cannot upload files of records; they stay where they are",
+    "The storage behind `bucket` refuses them. The service retries. Decisions go on.",
+    "Look at `detail` and at the bucket's address and credentials. Retention waits for it.",
+  ),
+  upload_back: event("info", "files of records are uploaded again", "What waited for `bucket` follows."),
+  upload_ended: event(
+    "error",
+    "process that uploads files of records ended; it is started again",
+    "Files wait for the next one. Decisions go on.",
+    "If it happens again, report it with `detail`.",
+  ),
   webhook_failing: event(
     "error",
     "cannot deliver findings to the webhook; it is tried again",
@@ -350,8 +410,8 @@ export const LOG_EVENTS = {
   webhook_cursor_unsaved: event(
     "error",
     "cannot save webhook cursor; findings will be re-sent after a restart",
-    "The disk refuses writes.",
-    "Look at the disk.",
+    "The disk refuses writes in the folder of `log.dir`.",
+    "Look at its free space and permissions.",
   ),
   follower_cut: event(
     "warn",
@@ -370,14 +430,14 @@ export const LOG_EVENTS = {
   push_refused: event(
     "error",
     "receiver refused a security event; it is set aside",
-    "The receiver answered with an error that repetition won't mend.",
+    "The receiver answered with an error that repetition won't change.",
     "Look at the receiver's log for `jti`.",
   ),
   push_place_unsaved: event(
     "error",
     "cannot keep how far a stream has come",
     "After a restart events may be sent twice.",
-    "Look at the disk.",
+    "Look at the free space and the permissions of the folder of `facts.store`.",
   ),
   poll_failing: event(
     "error",
@@ -392,7 +452,11 @@ export const LOG_EVENTS = {
     "A transmitter reported something about a subject: it was applied, or the subject isn't known here.",
     "Look at the record of the event; an unknown subject may be a mapping that is wrong.",
   ),
-  security_event_received: event("info", "security event received", "It changes nothing here."),
+  security_event_received: event(
+    "info",
+    "security event received; it has no effect here",
+    "Its subject or its kind is none that the configuration acts on.",
+  ),
   security_event_refused: event(
     "error",
     "security event of a transmitter refused: it was not applied",
@@ -409,7 +473,7 @@ export const LOG_EVENTS = {
     "error",
     "journal of received security events damaged",
     "A token that was received before may be taken again; its effect is the same.",
-    "Look at the disk.",
+    "Run `dmesg` for errors of the disk; the journal is begun anew.",
   ),
 
   lease_held: event("info", "lease held; this node decides", "A tick has come back through the feed."),
@@ -423,7 +487,7 @@ export const LOG_EVENTS = {
     "error",
     "this node allows nothing any more",
     "`code` and `reason` say why: another process has its name, somebody has said that it is gone, the feeds differ, the feed was replaced or can't be read, or there are too many nodes.",
-    "The page on clusters has each `code`. Start the process again once that is mended.",
+    "The page on clusters has each `code`. Start the process again once that is fixed.",
   ),
   grant_uses_burned: event(
     "warn",
@@ -434,12 +498,12 @@ export const LOG_EVENTS = {
   feed_place_unsaved: event(
     "warn",
     "cannot keep how far the feed was read; a start compares it with less",
-    "The disk refuses writes.",
-    "Look at the disk.",
+    "The disk refuses writes in the folder of `log.dir`.",
+    "Look at its free space and permissions.",
   ),
 
   standby_waiting: event("info", "standing by", "Another process (`for`) serves."),
-  standby_taking_over: event("info", "taking over", "The process that served (`from`) is gone."),
+  standby_taking_over: event("info", "taking over", "The process that served is gone; `from` is its process id."),
   standby_bundle_ready: event("info", "a bundle is ready", "A take-over would begin with it."),
   standby_bundle_refused: event(
     "error",
@@ -451,7 +515,7 @@ export const LOG_EVENTS = {
     "error",
     "the configuration has changed, and a start would refuse it",
     "A take-over uses the last good one.",
-    "Mend the file; `remit serve --check` says more.",
+    "Fix the file; `remit serve --check` says more.",
   ),
   standby_log_shorter: event(
     "warn",

@@ -13,11 +13,10 @@ const uploaders = buckets.map((options) => {
   const { name: bucket, url } = options;
   return new Uploader(options, directory, system, {
     failing(detail) {
-      const fields = { code: "upload_failing", bucket, url, detail };
-      port.send({ kind: "said", level: "error", message: "files of records can't be uploaded; they stay where they are", fields });
+      port.send({ kind: "event", event: "upload_failing", fields: { bucket, url, detail } });
     },
     recovered() {
-      port.send({ kind: "said", level: "info", message: "files of records are uploaded again", fields: { bucket } });
+      port.send({ kind: "event", event: "upload_back", fields: { bucket } });
     },
   });
 });

@@ -1,6 +1,7 @@
 /** The service's side of uploads: starts the process that does them, and knows how they go. */
 import { childProcess } from "../system/child.js";
 import type { Timers } from "../system/index.js";
+import type { LogEventName } from "../system/log_events.js";
 import { SupervisedThread } from "../system/supervised_thread.js";
 import type { Thread } from "../system/thread.js";
 import type { UploaderOptions, UploadStatus } from "./uploader.js";
@@ -15,10 +16,11 @@ export interface ToUploads {
   kind: "close";
 }
 
+/** Event of the operational log that uploads have. */
+export type UploadEvent = Extract<LogEventName, `upload_${string}`>;
+
 export type FromUploads =
-  | { kind: "status"; buckets: UploadStatus[] }
-  | { kind: "said"; level: "info" | "error"; message: string; fields: Record<string, unknown> }
-  | { kind: "closed" };
+  { kind: "status"; buckets: UploadStatus[] } | { kind: "event"; event: UploadEvent; fields: Record<string, unknown> } | { kind: "closed" };
 
 export type UploadProcess = Thread<ToUploads, FromUploads>;
 
@@ -29,21 +31,21 @@ export class Uploads {
   readonly #process: SupervisedThread<ToUploads, FromUploads>;
   #buckets: readonly UploadStatus[] = [];
 
-  /** @param say logs a message for an operator */
+  /** @param log writes a line for operators */
   constructor(
     options: UploadsOptions,
     timers: Timers,
-    say: (level: "info" | "error", message: string, fields: Record<string, unknown>) => void,
+    log: (event: UploadEvent, fields: Record<string, unknown>) => void,
     spawn: () => UploadProcess = () => childProcess(new URL("./process.js", import.meta.url), options, HEAP_MB_MAX),
   ) {
     const owner = {
       received: (message: Exclude<FromUploads, { kind: "closed" }>): void => {
         if (message.kind === "status") this.#buckets = message.buckets;
-        else say(message.level, message.message, message.fields);
+        else log(message.event, message.fields);
       },
       died: ({ message: detail }: Error): void => {
         if (this.#process.closing) return;
-        say("error", "the process that uploads files of records ended; it is started again", { code: "upload_ended", detail });
+        log("upload_ended", { detail });
       },
     };
     this.#process = new SupervisedThread(spawn, owner, timers, RESTART_MS);

@@ -110,7 +110,7 @@ describe("a service that uploads the files of its records", function () {
     child = new Child(where);
     await child.ready();
     await decide(child, 60);
-    await child.says('"code":"upload_failing"');
+    await child.says('"event":"upload_failing"');
     await decide(child, 20);
     for (;;) {
       const found = await metrics(child);
@@ -140,7 +140,7 @@ describe("a service that uploads the files of its records", function () {
     const [pid] = processesOf(child.pid, "upload/process");
     expect(pid).not.to.equal(undefined);
     process.kill(pid ?? 0, "SIGKILL");
-    await child.says('"code":"upload_ended"');
+    await child.says('"event":"upload_ended"');
     await decide(child, 60);
     await until(() => storage.objects.size > 0);
     await child.kill();

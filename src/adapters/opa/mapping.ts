@@ -118,7 +118,7 @@ export class MappedDocument {
 
   /**
    * Returns the action that an input is.
-   * @throws Refusal for what the mapping can't make an action of
+   * @throws CallRefusal for what the mapping can't make an action of
    */
   actionOf(input: unknown): DecideRequest {
     if (!isObject(input)) throw new CallRefusal("arguments_invalid");

@@ -147,7 +147,7 @@ export class Tellings {
   }
 }
 
-/** Returns the arguments as instrumentations write them: JSON as a text, or an object. @throws Refusal `arguments_invalid` */
+/** Returns the arguments as instrumentations write them: JSON as a text, or an object. @throws CallRefusal `arguments_invalid` */
 function argumentsOf({ attributes }: Span): Attributes {
   const given = attributes[ARGUMENTS];
   if (given === undefined || given === null || given === "") return {};

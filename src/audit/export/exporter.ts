@@ -1,5 +1,6 @@
 /** The service's side of export: starts the thread that does it, tells it how far records are on disk, and knows how it goes. */
 import type { Timers } from "../../system/index.js";
+import type { LogEventName } from "../../system/log_events.js";
 import { SupervisedThread } from "../../system/supervised_thread.js";
 import { workerThread, type Thread } from "../../system/thread.js";
 import type { TlsFiles } from "../../system/tls_files.js";
@@ -26,17 +27,13 @@ export interface WorkerOptions {
 
 export type ToExport = { kind: "durable"; seq: number } | { kind: "close" };
 
-export type ReportLevel = "info" | "error";
+/** Event of the operational log that an export has. */
+export type ExportEvent = Extract<LogEventName, `sink_${string}` | "record_set_aside" | "export_ended">;
 
 export type FromExport =
-  | { kind: "status"; sinks: SinkStatus[] }
-  | { kind: "said"; level: ReportLevel; message: string; fields: Record<string, unknown> }
-  | { kind: "closed" };
+  { kind: "status"; sinks: SinkStatus[] } | { kind: "event"; event: ExportEvent; fields: Record<string, unknown> } | { kind: "closed" };
 
 export type ExportThread = Thread<ToExport, FromExport>;
-
-/** Logs a message for an operator. */
-export type Say = (level: ReportLevel, message: string, fields: Record<string, unknown>) => void;
 
 /** State of a sink. */
 export interface Exported extends SinkStatus {
@@ -54,12 +51,15 @@ export class Exporter {
   #told = 0;
   #sinks: readonly SinkStatus[];
 
-  /** @param durable says the last record that is on disk */
+  /**
+   * @param durable says the last record that is on disk
+   * @param log writes a line for operators
+   */
   constructor(
     options: Omit<WorkerOptions, "durable">,
     durable: () => number,
     timers: Timers,
-    say: Say,
+    log: (event: ExportEvent, fields: Record<string, unknown>) => void,
     spawn: (options: WorkerOptions) => ExportThread = (data) => workerThread(new URL("./worker.js", import.meta.url), data),
   ) {
     this.#durable = durable;
@@ -67,11 +67,11 @@ export class Exporter {
     const owner = {
       received: (message: Exclude<FromExport, { kind: "closed" }>): void => {
         if (message.kind === "status") this.#sinks = message.sinks;
-        else say(message.level, message.message, message.fields);
+        else log(message.event, message.fields);
       },
       died: ({ message: detail }: Error): void => {
         if (this.#thread.closing) return;
-        say("error", "the thread that exports records ended; it is started again", { code: "export_ended", detail });
+        log("export_ended", { detail });
       },
     };
     const start = (): ExportThread => {

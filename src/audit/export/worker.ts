@@ -2,7 +2,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { system } from "../../system/index.js";
 import { runInBackground } from "../../system/thread.js";
-import type { ConfiguredSink, FromExport, ReportLevel, ToExport, WorkerOptions } from "./exporter.js";
+import type { ConfiguredSink, FromExport, ExportEvent, ToExport, WorkerOptions } from "./exporter.js";
 import { poster } from "../../system/post.js";
 import { streamPoster } from "../../system/stream_post.js";
 import { Sink, type SinkEvents, type SinkOptions, type SinkTransport } from "./sink.js";
@@ -21,32 +21,30 @@ const reply = (message: FromExport): void => {
 };
 
 function eventsOf(sink: string): SinkEvents {
-  const say = (level: ReportLevel, message: string, fields: Record<string, unknown>): void => {
-    reply({ kind: "said", level, message, fields: { sink, ...fields } });
+  const log = (event: ExportEvent, fields: Record<string, unknown>): void => {
+    reply({ kind: "event", event, fields: { sink, ...fields } });
   };
   return {
     failing(detail, delivered_seq) {
-      say("error", "a sink takes no records; they wait in the log", { code: "sink_failing", detail, delivered_seq });
+      log("sink_failing", { detail, delivered_seq });
     },
     delivering(delivered_seq) {
-      say("info", "a sink takes records again", { delivered_seq });
+      log("sink_back", { delivered_seq });
     },
     setAside(seq, detail) {
-      say("error", "a record isn't delivered; it stays in the log", { code: "record_set_aside", seq, detail });
+      log("record_set_aside", { seq, detail });
     },
     missing(from, to) {
-      say("error", "records were removed before a sink had taken them", { code: "records_missing", from, to });
+      log("sink_records_missing", { from, to });
     },
     besideMissing(seq) {
-      say("error", "a record is exported without what stood beside it", { code: "beside_missing", seq });
+      log("sink_beside_missing", { seq });
     },
     cursorDamaged(detail) {
-      const code = "cursor_damaged";
-      say("error", "a sink's cursor can't be used; all records are sent again from the first on", { code, detail });
+      log("sink_cursor_damaged", { detail });
     },
     cursorUnwritable(detail) {
-      const code = "cursor_unwritable";
-      say("error", "a sink's cursor can't be written; after a restart records are sent again", { code, detail });
+      log("sink_cursor_unsaved", { detail });
     },
     moved() {
       hasMoved = true;

@@ -57,7 +57,7 @@ export class GuardedCalls {
   /**
    * @param values what the mapping reads: a tool's or prompt's arguments, the variables of a URI
    * @param schema of a tool's arguments
-   * @throws Refusal
+   * @throws CallRefusal
    */
   async decided(
     request: Request,
@@ -97,7 +97,7 @@ export class GuardedCalls {
     }
   }
 
-  /** Decides what a call would do, without its reaching the server. @throws Refusal */
+  /** Decides what a call would do, without its reaching the server. @throws CallRefusal */
   async decide(who: SessionIdentity, mapped: Mapped, values: Arguments): Promise<void> {
     const { config, remit, session } = this.#deps;
     try {
@@ -155,7 +155,7 @@ function contextOf(session: string, { params }: Request): { session: string; tra
 
 /**
  * Returns the parameters that the server gets: the client's own, with arguments set as the answer requires.
- * @throws Refusal `obligation_unmet` if no argument of the tool is the one to be set
+ * @throws CallRefusal `obligation_unmet` if no argument of the tool is the one to be set
  */
 function paramsOf(request: Request, { action, answer }: Permitted, decided: MappedAction, mapped: Mapped, values: Arguments): Params {
   const { params = {} } = request;

@@ -75,7 +75,7 @@ export class ToolCatalogue {
     this.#reading = null;
   }
 
-  /** @throws Refusal `tool_unavailable`, `tool_changed`, `server_unavailable`; ListFailed, ServerGone */
+  /** @throws CallRefusal `tool_unavailable`, `tool_changed`, `server_unavailable`; ListFailed, ServerGone */
   async tool(name: string): Promise<Tool> {
     const { tools } = this.#held ?? (await this.#read());
     const tool = tools.get(name);

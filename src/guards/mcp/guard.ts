@@ -134,7 +134,7 @@ function identifier({
   };
 }
 
-/** @throws Refusal `not_decided` */
+/** @throws CallRefusal `not_decided` */
 function tokenIn(file: string): string {
   try {
     return readToken(file);

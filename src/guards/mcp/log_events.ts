@@ -10,7 +10,11 @@ export const GUARD_EVENTS = {
     "Look at them, then run `remit guard mcp --approve`.",
   ),
   session_began: event("info", "session begins", "A client has connected; `session` is in all its lines."),
-  session_ended: event("info", "session ends", "`why` says which side ended it."),
+  session_ended: event(
+    "info",
+    "session ended",
+    "`why` says which side ended it, or that it could not begin: then `call_refused` or `server_unavailable` of the same `session` says why.",
+  ),
   server_unavailable: event(
     "error",
     "the server can't be started",

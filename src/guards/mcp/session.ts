@@ -34,7 +34,7 @@ export interface SessionDeps {
   remit: Remit;
   log: Logger;
   timers: Timers;
-  /** Identifies a session's calls and their task; called when the session begins. @throws Refusal */
+  /** Identifies a session's calls and their task; called when the session begins. @throws CallRefusal */
   identify: (session: string, headers: Readonly<Record<string, unknown>>) => Promise<SessionIdentity>;
   /** Resolves when all is told of a session that is over; never rejects. */
   ended: (who: SessionIdentity | null) => Promise<void>;
@@ -485,13 +485,13 @@ export class Session {
     return typeof template === "string" && this.#deps.config.resources.some(({ uri }) => uri.shape === shapeOf(template));
   }
 
-  /** @throws Refusal `arguments_too_large`, `arguments_too_deep` */
+  /** @throws CallRefusal `arguments_too_large`, `arguments_too_deep` */
   #measure(given: Record<string, unknown>): void {
     const over = overBounds(given, this.#deps.config.limits);
     if (over !== null) throw new CallRefusal(over);
   }
 
-  /** @throws Refusal `not_decided`: before `initialize` nobody is anybody */
+  /** @throws CallRefusal `not_decided`: before `initialize` nobody is anybody */
   async #whose(): Promise<SessionIdentity> {
     const who = await this.#identifying;
     if (who === null) throw new CallRefusal("not_decided");

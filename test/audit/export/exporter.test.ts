@@ -49,7 +49,7 @@ describe("the thread that exports", () => {
       { directory: "log", sinks: [SINK] },
       () => state.durable,
       new Life(loop),
-      (level, message, fields) => said.push(`${level}: ${message} ${JSON.stringify(fields)}`),
+      (event, fields) => said.push(`${event} ${JSON.stringify(fields)}`),
       (options) => {
         threads.push(new Puppet(options));
         return threads.at(-1) as Puppet;
@@ -79,9 +79,9 @@ describe("the thread that exports", () => {
     expect([threads.length, threads[0]?.told]).to.deep.equal([1, []]);
     await loop.pass(200);
     expect([threads.length, threads[1]?.options.durable]).to.deep.equal([2, 30]);
-    expect(said.join()).to.match(/^error: the thread that exports records ended; .*"detail":"out of memory"/);
-    threads[1]?.says({ kind: "said", level: "info", message: "hello", fields: { a: 1 } });
-    expect(said.at(-1)).to.equal('info: hello {"a":1}');
+    expect(said).to.deep.equal(['export_ended {"detail":"out of memory"}']);
+    threads[1]?.says({ kind: "event", event: "sink_back", fields: { sink: "siem" } });
+    expect(said.at(-1)).to.equal('sink_back {"sink":"siem"}');
     expect(exporter.sinks).to.have.length(1);
   });
 

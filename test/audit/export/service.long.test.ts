@@ -117,14 +117,14 @@ describe("a service that has a sink", () => {
     await receiver.stop();
     const running = await start({ url });
     await ask(running, 30);
-    await until(() => running.said().includes('"code":"sink_failing"'));
+    await until(() => running.said().includes('"event":"sink_failing"'));
     expect((await fetch(`${running.url}/readyz`)).status).to.equal(200);
     receiver = new Receiver();
     await receiver.start(port);
     const log = recordsIn(join(running.folder, "log"));
     await until(() => receiver.taken.length >= log.length);
     expect(receiver.taken).to.deep.equal(log);
-    await until(() => running.said().includes("a sink takes records again"));
+    await until(() => running.said().includes('"event":"sink_back"'));
   });
 
   it("leaves out of the stream whatever isn't in the log: tokens, and what no policy was shown (F5)", async () => {
