@@ -29,6 +29,7 @@ const {
     },
     suites: { says: "suites to replay, separated by commas; every one if left out", takes: "text" },
     ablate: { says: "repeat with the attack in every text of the answer that carries it" },
+    delegate: { says: "let values proceed that stand alone in a text which the instruction names, as a purpose can say" },
     show: { says: "print the codes by which calls were decided unexpectedly" },
     json: AS_JSON,
   },
@@ -78,7 +79,7 @@ judge(marks(rows), options.json);
 process.exit();
 
 async function decide(suite: Suite): Promise<void> {
-  const set = setFor(suite, dir);
+  const set = setFor(suite, dir, options.delegate ? "allow" : "wait");
   const desk = await Desk.open(set);
   try {
     for (const [level, how] of options.ablate ? [...LEVELS, ...ABLATIONS] : LEVELS) {

@@ -61,7 +61,8 @@ export function marks(rows: readonly Row[]): Mark[] {
     .filter(({ benchmark, suite }) => suite === benchmark || !whole.has(benchmark))
     .flatMap((row) => {
       const name = `${row.suite}, ${row.level}`;
-      const { tasks, stopped, caught } = WANTED[name] ?? {};
+      // A benchmark of which one suite is at hand is held against the same.
+      const { tasks, stopped, caught } = WANTED[`${row.benchmark}, ${row.level}`] ?? {};
       const share = (figure: string, part: number, of: number, least?: number): Mark => ({
         figure: `${name}: ${figure}`,
         found: (100 * part) / of,

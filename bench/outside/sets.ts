@@ -26,8 +26,8 @@ interface Words {
   types: Record<string, object | null>;
 }
 
-/** Writes the set into a folder. */
-export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: string): OutsideSet {
+/** Writes the set into a folder. @param delegated what a purpose says of values in a text that the instruction names */
+export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: string, delegated: "wait" | "allow" = "wait"): OutsideSet {
   const { words, mapped } = draftOf(suite.name, suite.tools);
   const dir = join(into, suite.name);
   const tools = new Map(Object.entries(mapped).map(([tool, entry]) => [tool, readMapped(entry)]));
@@ -46,7 +46,7 @@ export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: s
     statement: `help one user with what the tools of ${suite.name} are for`,
     owner: "assistants@example.com",
     task: "required",
-    flow: "standard",
+    flow: delegated === "wait" ? "standard" : { set: "standard", delegated },
     allow: Object.entries(every).map(([verb, types]) => ({ [verb]: types })),
   };
   writeFileSync(join(dir, "vocabulary.yaml"), yaml(vocabulary));

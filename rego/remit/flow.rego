@@ -104,6 +104,7 @@ _accepted(condition, path, value) := "no" if {
 } else := "yes" if {
 	value.writer in _writers(condition, path)
 } else := "delegated" if {
+	_in_errand
 	some source in value.sources
 	source.named
 	_alone_enough(condition.delegated, source)
@@ -131,6 +132,8 @@ _by_source(policy) := [] if {
 	input.facts.flow.effect == "look"
 } else := _excluded if {
 	input.facts.flow.others == false
+} else := [_reason("deny", "flow_not_asked", "high", {})] if {
+	_not_asked
 } else := array.flatten([
 	_excluded,
 	_unanchored,
@@ -143,6 +146,24 @@ _by_source(policy) := [] if {
 	],
 ])
 
+# The user asked for nothing but looking: papers of the user's own are left to their values, and a host's plan says more than the words.
+_not_asked if {
+	input.facts.flow.errand == "look"
+	not input.facts.flow.effect in {"fetch", "keep"}
+	not _looks
+	not input.facts.flow.plan
+}
+
+# Effects that an instruction which asks for no more delegates nothing of: what it names says what to do, and not that more is done.
+_beyond := {
+	"look": {"keep", "add", "alter", "destroy", "commit", "settings", null},
+	"change": {"add", "commit", null},
+}
+
+_in_errand if not _beyond_errand
+
+_beyond_errand if input.facts.flow.effect in _beyond[input.facts.flow.errand]
+
 # The host has said where it comes from, which is said of it in `planned` alone.
 _as_planned(path) if input.facts.flow.plan.arguments[path] in {"planned", "several"}
 
@@ -152,12 +173,12 @@ _excluded := [_of("deny", "flow_denied", "high", path, value) |
 	value.excluded
 ]
 
-# An action that binds the user, takes something away or changes who gets in, and names nothing that could be looked at.
+# An action that binds the user, changes or takes something away, or says who gets in, and names nothing that could be looked at.
 _unanchored := [object.union(
 	_reason("flag", "flow_waits", "medium", {"argument": "the action", "role": "action", "writer": "anyone"}),
 	{"proceed": false},
 )] if {
-	input.facts.flow.effect in {"commit", "destroy", "settings"}
+	input.facts.flow.effect in {"alter", "commit", "destroy", "settings"}
 	count(input.facts.flow.arguments) == 0
 } else := []
 
@@ -219,9 +240,16 @@ _taken_away(value) if {
 	input.facts.flow.effect == "destroy"
 }
 
-# Own facts and services list what there is, not what is to go: a thing is taken away where the instruction names it.
+_for_good(value) if _taken_away(value)
+
+_for_good(value) if {
+	input.facts.flow.effect == "commit"
+	value.writer != "own"
+}
+
+# Own facts and services list what there is, not what is to go or what to buy: a thing is taken away or bought where the instruction names it.
 _locator(value) := "wait" if {
-	_taken_away(value)
+	_for_good(value)
 	value.writer in {"own", "service", "member"}
 	not _named(value)
 } else := "allow" if {
@@ -240,6 +268,7 @@ _named(value) if {
 
 # The instruction names the text word for word, and nothing else of this kind stands in it.
 _delegated(value) if {
+	_in_errand
 	some source in value.sources
 	source.named
 	source.alone

@@ -125,6 +125,15 @@ test_a_thing_is_taken_away_where_the_instruction_names_it if {
 	then("alter", value("locator", "service")) == set()
 }
 
+test_a_thing_binds_the_user_where_the_instruction_names_it if {
+	then("commit", value("locator", "service")) == {"wait"}
+	then("commit", value("locator", "member")) == {"wait"}
+	then("commit", object.union(value("locator", "service"), named(false))) == set()
+	then("commit", value("locator", "own")) == set()
+	then("commit", value("locator", "user")) == set()
+	then("commit", value("commitment", "service")) == set()
+}
+
 test_a_destination_in_a_text_that_the_instruction_names_is_delegated if {
 	then("add", object.union(value("destination", "anyone"), named(true))) == {"wait"}
 	then("add", object.union(value("destination", "anyone"), named(false))) == {"deny"}
@@ -132,6 +141,48 @@ test_a_destination_in_a_text_that_the_instruction_names_is_delegated if {
 	then("add", object.union(value("authority", "anyone"), named(true))) == {"deny"}
 	request := asked("send", known("add", true, {"to": object.union(value("destination", "anyone"), named(true))}))
 	reasons(object.union(standard, {"flow": {"delegated": "allow"}}), request) == []
+}
+
+errand(most, effect, arguments) := object.union(known(effect, true, arguments), {"facts": {"flow": {"errand": most}}})
+
+test_whoever_asks_only_to_look_asked_for_nothing_else[name] if {
+	mine := {"to": value("destination", "user")}
+	some name, case in {
+		"the user's own address": {"errand": "look", "effect": "add", "arguments": mine, "codes": {"flow_not_asked"}},
+		"nothing to look at": {"errand": "look", "effect": "alter", "arguments": {}, "codes": {"flow_not_asked"}},
+		"of unknown effect": {"errand": "look", "effect": null, "arguments": mine, "codes": {"flow_not_asked"}},
+		"settings": {"errand": "look", "effect": "settings", "arguments": {}, "codes": {"flow_not_asked"}},
+		"papers of the user's": {"errand": "look", "effect": "keep", "arguments": {}, "codes": set()},
+		"a page": {"errand": "look", "effect": "fetch", "arguments": mine, "codes": set()},
+		"changes were asked for": {"errand": "change", "effect": "add", "arguments": mine, "codes": set()},
+	}
+	given.codes(reasons(standard, asked("send", errand(case.errand, case.effect, case.arguments)))) == case.codes
+}
+
+test_before_others_wrote_whoever_asks_only_to_look_may_still_mean_more if {
+	request := object.union(errand("look", "add", {"to": value("destination", "nowhere")}), {"facts": {"flow": {"others": false}}})
+	reasons(standard, asked("send", request)) == []
+}
+
+test_a_plan_says_more_than_words_that_only_look if {
+	request := object.union(with_plan(true, {"to": "planned"}), {"facts": {"flow": {"errand": "look"}}})
+	reasons(standard, asked("send", request)) == []
+}
+
+test_a_verb_that_reads_is_looking_whatever_its_effect if {
+	reasons(standard, asked("read", errand("look", null, {"to": value("destination", "user")}))) == []
+}
+
+test_an_instruction_delegates_no_more_than_it_asks_for[name] if {
+	delegated := {"to": object.union(value("destination", "anyone"), named(true))}
+	some name, case in {
+		"a letter of a change, and a payment": {"errand": "change", "effect": "commit", "codes": {"flow_denied"}},
+		"a letter of a change, and a mail": {"errand": "change", "effect": "add", "codes": {"flow_denied"}},
+		"a letter of a change, and the change": {"errand": "change", "effect": "alter", "codes": {"flow_waits"}},
+		"a look, and a paper that invites": {"errand": "look", "effect": "keep", "codes": {"flow_denied"}},
+		"a look, and a page": {"errand": "look", "effect": "fetch", "codes": {"flow_waits"}},
+	}
+	given.codes(reasons(standard, asked("send", errand(case.errand, case.effect, delegated)))) == case.codes
 }
 
 test_a_member_goes_on_inside if {
@@ -165,6 +216,7 @@ test_a_secret_goes_nowhere if {
 
 test_what_binds_and_names_nothing_waits if {
 	given.codes(reasons(standard, asked("send", known("commit", true, {})))) == {"flow_waits"}
+	given.codes(reasons(standard, asked("send", known("alter", true, {})))) == {"flow_waits"}
 	reasons(standard, asked("send", known("add", true, {}))) == []
 }
 
@@ -244,6 +296,15 @@ test_values_are_of_whom_an_entry_accepts[name] if {
 	every op in ["from", "delegated"] {
 		sourced(accepts(op, case.change), case.arguments) == case[op]
 	}
+}
+
+test_an_entry_takes_nothing_for_delegated_that_was_not_asked_for if {
+	condition := accepts("from", {"delegated": {"named": true, "alone": true}})
+	arguments := {"to": object.union(value("destination", "anyone"), named(true))}
+	unread := flow.sourced(condition) with input as asked("send", known("add", true, arguments))
+	unread == true
+	narrow := flow.sourced(condition) with input as asked("send", errand("change", "add", arguments))
+	narrow == false
 }
 
 test_where_nothing_is_known_nothing_is_accepted if {

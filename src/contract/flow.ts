@@ -137,6 +137,11 @@ export interface PlanFlow {
   arguments: Record<string, PlannedArgument>;
 }
 
+/** Most that an instruction asks for. */
+export const ERRANDS = ["look", "change"] as const;
+/** `look`: nothing but looking is asked for. `change`: changes of what is there, too, but nothing is sent, given or bought. */
+export type Errand = (typeof ERRANDS)[number];
+
 /** Counter of a limit, before this action. */
 export interface LimitFlow {
   used: number;
@@ -152,6 +157,8 @@ export interface FlowFactsInput {
   complete: boolean;
   /** True if the task's instruction is known. */
   instructed: boolean;
+  /** Left out: the instruction may ask for anything, or isn't known. */
+  errand?: Errand;
   /** True if anything was seen on the task that members or outsiders wrote; null: unknown. */
   others: boolean | null;
   /** Kinds of which not all are remembered. */

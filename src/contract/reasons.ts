@@ -211,6 +211,12 @@ const others: Record<string, BuiltinReason> = {
     message: "{argument} ({role}) is {writer}'s word, and waits for a person",
     tell_agent: "A person was asked whether this is what is meant.",
   },
+  flow_not_asked: {
+    effect: "deny",
+    severity: "high",
+    message: "the instruction asks for nothing but looking, and others wrote what was read",
+    tell_agent: "The user asked for nothing of this kind.",
+  },
   outside_plan: {
     effect: "deny",
     severity: "high",

@@ -1,6 +1,6 @@
 /** JSON Schemas derived from a vocabulary: for the request's values, and for `opa check --schema` over a policy's `input`. */
 import { ID_LENGTH_MAX } from "./decision.js";
-import { EFFECTS, PLANNED, ROLES, VALUE_KINDS, WRITERS } from "./flow.js";
+import { EFFECTS, ERRANDS, PLANNED, ROLES, VALUE_KINDS, WRITERS } from "./flow.js";
 import type { Fields, ValueType, Vocabulary } from "./policy.js";
 import { DATE_PATTERN, DURATION_PATTERN, TIME_PATTERN } from "./time.js";
 import { BEHAVIOR_CHANNELS } from "./behavior_policy.js";
@@ -239,8 +239,10 @@ const FLOW_MEMBERS: Record<string, JsonSchema> = {
   },
 };
 
+const errand = word(ERRANDS, "Most that the instruction asks for; missing when that may be anything.");
+
 const flow: JsonSchema = {
-  ...object("Where the action's values come from; null unless the vocabulary has words for it.", { ...FLOW_MEMBERS, plan }),
+  ...object("Where the action's values come from; null unless the vocabulary has words for it.", { ...FLOW_MEMBERS, errand, plan }),
   required: Object.keys(FLOW_MEMBERS),
   type: ["object", "null"],
 };

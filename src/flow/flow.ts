@@ -102,6 +102,8 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const words = own.instruction;
     const instruction = words === null ? null : ReadInstruction.of(words, now_ms);
     const looked = new Look(seen, own, instruction);
+    // What the user filled in elsewhere may say more than the words.
+    const errand = own.slots.size > 0 ? null : (instruction?.errand ?? null);
     const planned = root?.plan === undefined ? null : compared(ReadPlan.of(root.plan), request, plan, looked);
     const facts: FlowFactsInput = {
       arguments: plan.effect === "look" ? {} : looked.at(plan.leaves(request)),
@@ -112,6 +114,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       labels: seen === null ? null : seen === undefined ? [] : [...seen.labels].sort(),
       limits,
       others: seen === null ? null : seen === undefined ? false : seen.others || seen.pending.size > 0,
+      ...(errand !== null && { errand }),
       ...(planned !== null && { plan: planned.facts }),
     };
     if (root === null && charges.length === 0) return { facts, note: null };

@@ -1,7 +1,9 @@
 /**
- * The user's words, read for values and names only: what they name word for word, and what they exclude. They never grant a verb. It is
+ * The user's words, read for values and names only: what they name word for word, what they exclude, and the most that they ask for. They never grant a verb. It is
  * English as far as negation and days go; a value is found in any language.
  */
+import type { Errand } from "../contract/index.js";
+import { errandOf } from "./errand.js";
 import { nameOf, plain, valuesIn, type TypedValue } from "./values.js";
 
 /** Ends of a clause: a negation doesn't reach beyond. */
@@ -25,9 +27,12 @@ export class ReadInstruction {
   readonly #excluded: readonly string[];
   readonly #values = new Set<string>();
   readonly #excludedValues = new Set<string>();
+  /** Most that it asks for; null: anything, or it isn't understood. */
+  readonly errand: Errand | null;
 
   private constructor(text: string, now: Date) {
     const whole = plain(text);
+    this.errand = errandOf(whole);
     const said: string[] = [];
     const excluded: string[] = [];
     for (const clause of clauses(whole)) {

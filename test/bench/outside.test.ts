@@ -160,11 +160,11 @@ describe("what an outside benchmark comes to", () => {
   });
 
   it("is held against what is wanted of a benchmark's suites together", () => {
-    const row = (name: string, stopped: number): Row => ({
+    const row = (name: string, stopped: number, benchmark = "agentdojo", level = "A"): Row => ({
       ...score([], []),
-      benchmark: "agentdojo",
+      benchmark,
       suite: name,
-      level: "A",
+      level,
       times: [1],
       benign_calls: 1,
       tasks: 10,
@@ -176,6 +176,8 @@ describe("what an outside benchmark comes to", () => {
     const all = [row("x", 10), row("y", 9)];
     const found = marks([...all, ...together(all)]).find(({ figure }) => figure === "agentdojo, A: attacks stopped");
     expect(found).to.include({ found: 95, least: 93 });
+    const [only] = marks([row("z", 9, "agentdyn", "T")]).filter(({ figure }) => figure === "z, T: attacks stopped");
+    expect(only).to.include({ found: 90, least: 93 });
   });
 });
 

@@ -88,6 +88,14 @@ describe("where a value comes from", () => {
     ...over,
   });
 
+  it("is told with the most that the instruction asks for, unless slots may say more", () => {
+    const errandOf = (task: Values): unknown => new Scene(task).ask("send", "mail").facts.errand;
+    expect(errandOf({ instruction: "What does the memo say?" })).to.equal("look");
+    expect(errandOf({ instruction: "What does the memo say? Settle it." })).to.equal(undefined);
+    expect(errandOf({ instruction: "What does the memo say?", recipients: ["bob@else.example"] })).to.equal(undefined);
+    expect(errandOf({})).to.equal(undefined);
+  });
+
   it("is the user's word in the instruction or a slot, and the own facts' where they have it", () => {
     const scene = new Scene({ instruction: "Write to ada@else.example", recipients: ["bob@else.example"] });
     expect(scene.to("ADA@else.example").writer).to.equal("user");

@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { DEFAULT_REQUEST_TIMEOUT_MSEC } from "@modelcontextprotocol/sdk/shared/protocol.js";
 import { expect } from "chai";
 import fc from "fast-check";
+import { parse } from "yaml";
 import { parseGuardConfig } from "../../src/guards/mcp/config.js";
 import { draft } from "../../src/guards/mcp/draft.js";
 import { actionOf, readMapped, withArgument } from "../../src/mapping/call_mapping.js";
@@ -399,6 +400,19 @@ describe("a draft", () => {
     expect(files["vocabulary.yaml"]).to.contain("  file:\n    id: path");
     expect(files["purposes.yaml"]).not.to.match(/^ {2}(allow|never):/m);
     compiles({ files, remarks: [] });
+  });
+
+  it("takes ids that a server gives for its own word in answers, and no place that something can be sent to", () => {
+    const { files } = drafted([
+      { name: "list_shelves", ...schema({ room: { type: "string" } }) },
+      { name: "reserveShelf", ...schema({ shelfIds: { type: "array", items: { type: "string" } }, "slot.id": { type: "string" } }) },
+      { name: "post_note", ...schema({ channel_id: { type: "string" }, note_id: { type: "string" } }) },
+    ]);
+    const { types } = parse(files["vocabulary.yaml"]) as { types: Record<string, { writes: Record<string, string> }> };
+    for (const { writes } of Object.values(types)) {
+      expect(writes).to.include({ shelfId: "service", note_id: "service", id: "service", sender: "author" });
+      expect(writes).to.not.have.any.keys("channel_id", "slot.id", "room");
+    }
   });
 
   it("takes what may be null for what it is else", () => {

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { effectOfTool, roleOfArgument } from "../../src/guards/mcp/roles.js";
+import { effectOfTool, isGivenId, roleOfArgument } from "../../src/guards/mcp/roles.js";
 import type { Role, VerbEffect } from "../../src/contract/index.js";
 
 describe("what a draft takes a tool for", () => {
@@ -12,8 +12,13 @@ describe("what a draft takes a tool for", () => {
     ["update_password", ["password"], false, "settings"],
     ["grant_guest_access", ["guest_ids"], false, "settings"],
     ["get_webpage", ["url"], true, "fetch"],
+    ["navigate_to", ["url"], null, "fetch"],
     ["read_file", ["file_path"], true, "look"],
     ["send_report", ["to"], true, "add"],
+    ["run_query", ["statement"], true, "look"],
+    ["run_query", ["statement"], false, "add"],
+    ["generate_overview", ["url"], true, "fetch"],
+    ["grant_loan", ["amount"], true, "add"],
     ["frobnicate", ["thing_id"], null, "alter"],
     ["frobnicate", [], null, "add"],
   ];
@@ -36,6 +41,9 @@ describe("what a draft takes a tool for", () => {
     ["password", "settings", false, "authority"],
     ["file_id", "settings", true, "locator"],
     ["order_id", "alter", false, "locator"],
+    ["note_ids", "add", false, "locator"],
+    ["comment_id", "add", false, "locator"],
+    ["channel_id", "add", false, "destination"],
     ["body", "add", false, "content"],
     ["amount", "commit", false, "commitment"],
     ["entityNames", "destroy", false, null],
@@ -49,4 +57,9 @@ describe("what a draft takes a tool for", () => {
       expect(roleOfArgument(name, effect, isId)).to.equal(role);
     });
   }
+
+  it("believes a server about the ids that it gives things, and not about places that something can be sent to", () => {
+    const names = ["parcel_id", "shelf_ids", "user_id", "channel_id", "account_ids", "parcel", "id_card", "identity"];
+    expect(names.filter(isGivenId)).to.deep.equal(["parcel_id", "shelf_ids"]);
+  });
 });

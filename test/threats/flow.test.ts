@@ -86,6 +86,38 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
   },
 });
 
+threat("A20", "an instruction that asks only to look is known as such, and no other is taken for one", {
+  async check(tree) {
+    const { Flow } = await tree("flow/flow.js");
+    const errandOf = (instruction: string) =>
+      new Flow().ask({
+        vocabulary: VOCABULARY,
+        purpose: undefined,
+        request: { verb: "send", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+        root: { id: "t", agent: "a-1", attributes: { instruction } },
+        agent: { owner: "o", attributes: {} },
+        now_ms: 0,
+      }).facts.errand;
+    if (errandOf("Show me what 'Settle it' of Tuesday says") !== "look") return "a look counts as anything";
+    if (errandOf("Read the memo and rename the album as it says") !== "change") return "a change counts as anything, or as a look";
+    for (const more of [
+      "Read the memo and settle it",
+      "What is due, and can it be refunded?",
+      "Show Ben the memo",
+      "Read the memo to settle it",
+    ])
+      if (errandOf(more) !== undefined) return `more than a look counts as one: ${more}`;
+    return null;
+  },
+  without: {
+    "the errand being told": [cut.text("flow/flow.js", "ask", "errand !== null", "false")],
+    "quoted names being left out": [cut.text("flow/errand.js", "errandOf", '" quoted "', '" it. "')],
+    "unknown verbs being anything": [cut.text("flow/errand.js", "ofSentence", "!STATES.has(word)", "false")],
+    "an act in another form being one": [cut.text("flow/errand.js", "ofSentence", "isActIn(word, before)", "false")],
+    "the object of a look being looked at": [cut.text("flow/errand.js", "isLook", "isMe || LISTED.has(first)", "true")],
+  },
+});
+
 threat("A20", "a task's plan takes values from its steps alone, whatever was read or written beside them", {
   async check(tree) {
     const { Flow } = await tree("flow/flow.js");

@@ -116,16 +116,17 @@ const rows = {
     threat:
       "What a stranger wrote in a mail, a page or a file ends up where only the user's word should count: whom to pay, where to send.",
     control:
-      "Each value of an action has the writer of where it was seen; what the agent wrote back itself stays a stranger's; an answer that wasn't reported may hold anything; what isn't remembered is unknown. No agent, and no engine of one, makes another's unknown: whoever has most loses it first.",
+      "Each value of an action has the writer of where it was seen; what the agent wrote back itself stays a stranger's; an answer that wasn't reported may hold anything; what isn't remembered is unknown. An instruction that asks only to look delegates nothing. No agent, and no engine of one, makes another's unknown: whoever has most loses it first.",
     lives: [
       "src/flow/flow.ts",
       "src/flow/counts.ts",
       "src/system/fair_map.ts",
       "src/flow/seen.ts",
       "src/flow/values.ts",
+      "src/flow/errand.ts",
       "rego/remit/flow.rego",
     ],
-    also: ["test/flow/flow.test.ts", "test/flow/service.long.test.ts", "test/guards/mcp_flow.long.test.ts"],
+    also: ["test/flow/flow.test.ts", "test/flow/errand.test.ts", "test/flow/service.long.test.ts", "test/guards/mcp_flow.long.test.ts"],
   },
   A21: {
     threat:

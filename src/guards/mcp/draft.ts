@@ -3,7 +3,7 @@
  * something to start from, so it permits nothing: every line waits for a person until an author has moved it.
  */
 import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
-import { DRAFTED_AUTHOR, DRAFTED_WRITES, effectOfTool, roleOfArgument } from "./roles.js";
+import { DRAFTED_AUTHOR, DRAFTED_WRITES, effectOfTool, isGivenId, roleOfArgument } from "./roles.js";
 import { UriPattern } from "../../mapping/uri_pattern.js";
 import { EFFECTS, type Role, type VerbEffect } from "../../contract/index.js";
 import type { Survey } from "./survey.js";
@@ -108,6 +108,8 @@ export function draft({ server, tools, prompts, resources, templates }: Survey, 
 
 class Drafting {
   readonly remarks: string[] = [];
+  /** Names by which tools take the ids that their server gives. */
+  readonly #ids = new Set<string>();
   readonly #verbs = new Map<string, { class: VerbClass; collection: boolean }>();
   readonly #types = new Map<string, Type>();
   /** Verb → types. */
@@ -213,6 +215,8 @@ class Drafting {
     const left: string[] = [];
     for (const [argument, schema] of Object.entries(properties)) {
       const source = sourceOf([argument]);
+      if (isGivenId(wordsOf(argument).join("_")) && /^[A-Za-z_][\w-]{0,63}$/.test(argument) && this.#ids.size < FIELDS_MAX)
+        this.#ids.add(argument.replace(/s$/, ""));
       if (argument === id) {
         const isText = isObject(schema) && withoutNull(schema)["type"] === "string";
         mapped["id"] = isText || typeof schema !== "object" ? source : { text: source };
@@ -287,7 +291,7 @@ class Drafting {
             ...(id === "path" && { id }),
             ...(all.size > 0 && { arguments: Object.fromEntries(all) }),
             ...(roles.size > 0 && { roles: Object.fromEntries(roles) }),
-            writes: { ...DRAFTED_WRITES },
+            writes: { ...Object.fromEntries([...this.#ids].map((name) => [name, "service"])), ...DRAFTED_WRITES },
             author: DRAFTED_AUTHOR,
             ...(own.length > 0 && { effects: Object.fromEntries(own) }),
           },

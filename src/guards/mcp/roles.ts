@@ -11,7 +11,7 @@ const VERBS: ReadonlyMap<string, VerbEffect> = new Map([
     "look",
     "get read list search find view show check lookup query describe count retrieve calculate compute see display track identify detect scan summarize translate is total load inspect",
   ),
-  ...of("fetch", "browse visit open download fetch crawl scrape"),
+  ...of("fetch", "browse visit open navigate download fetch crawl scrape"),
   ...of(
     "commit",
     "pay transfer buy purchase order place checkout book reserve rent hire donate subscribe sign wire withdraw deposit refund schedule enroll apply dispatch",
@@ -38,6 +38,8 @@ const PAPERS = new Set(
 );
 const SETTINGS =
   /password|passcode|credential|profile|user_?info|account_info|user_account|two_factor|permission|polic|security|api_?key|ssh|token|role|access|collaborator|recovery|visibility/i;
+/** Words that don't say whether anything is changed: a query is run, a report generated, a function called. */
+const OPEN = new Set("run execute call request generate start print verify".split(" "));
 /** To show that somebody is who they are changes nothing about who they are. */
 const PROVES = new Set(["verify", "confirm", "authenticate"]);
 
@@ -66,7 +68,7 @@ export function effectOfTool(
   const verb = words.find((word) => VERBS.has(word)) ?? "";
   const nouns = words.filter((word) => word !== verb);
   const byName = VERBS.get(verb) ?? null;
-  const reads = byName === "look" || byName === "fetch" || (byName === null && readOnly === true);
+  const reads = byName === "look" || byName === "fetch" || ((byName === null || OPEN.has(verb)) && readOnly === true);
   // What is asked for may tell somebody else something.
   if (reads) return parameters.some((name) => LINK.test(name)) ? "fetch" : "look";
   if (byName === "settings" || (SETTINGS.test(nouns.join("_")) && byName !== "destroy" && !PROVES.has(verb))) return "settings";
@@ -85,9 +87,15 @@ export function roleOfArgument(name: string, effect: VerbEffect, isId: boolean):
   if (LINK.test(name)) return "destination";
   if (reads) return null;
   if (DESTINATION.test(name) && !NO_DESTINATION.test(name)) return "destination";
+  if (isGivenId(name)) return "locator";
   if (CONTENT.test(name)) return "content";
   if (LOCATOR.test(name) || (effect === "destroy" && NAMES.test(name))) return "locator";
   return effect === "commit" ? "commitment" : null;
+}
+
+/** True if a server likely gives things this id: nobody chooses it, and nothing is sent there. */
+export function isGivenId(name: string): boolean {
+  return /_ids?$/.test(name) && !DESTINATION.test(name);
 }
 
 /** Likely writers of the fields of what a tool answers: what a record is filed under is the service's, words are anyone's. */
