@@ -20,10 +20,11 @@ const { review, only } = new Command("node dist/scripts/console_pictures.js")
   .parse()
   .opts<{ review?: string; only?: string[] }>();
 
-const WIDE = { width: 1440, height: 900 };
+const WIDE = review === undefined ? { width: 1280, height: 860 } : { width: 1440, height: 900 };
 const NARROW = { width: 390, height: 844 };
 const SUPPORT_AGENTS = 6;
 const SETTLED_MS = 700;
+const PATIENCE = { timeout: 120_000 };
 
 /** A screen, and what is done and waited for before its picture is taken. */
 interface Shot {
@@ -182,8 +183,17 @@ try {
       name: "playground",
       path: "/policy/try",
       ready: ".cases",
+      // A case that fails is shown with what would have let it pass.
       prepare: async (page) => {
-        if (review === undefined) await holds(page, "document.querySelector('.status') !== null");
+        await page.locator(".status", { hasText: "cases pass" }).waitFor(PATIENCE);
+        const editor = page.locator(".editor .cm-content");
+        const text = (await editor.locator(".cm-line").allInnerTexts()).map((line) => line.replaceAll("\n", "")).join("\n");
+        await editor.click();
+        await page.keyboard.press("Control+a");
+        await page.keyboard.insertText(text.replace("read: [incident, account], about: task", "read: incident, about: task"));
+        await page.locator(".status", { hasText: "fail" }).waitFor(PATIENCE);
+        await page.click('.cases button:has-text("its reporter\'s account")');
+        await page.locator(".case .ways").waitFor(PATIENCE);
       },
     },
   ]);
