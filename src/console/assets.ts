@@ -70,7 +70,10 @@ export class Assets {
       return compressed(
         "text/html; charset=utf-8",
         Buffer.from(
-          shell({ style: path("style"), icon: "/assets/icon.svg", script, attributes, head: script === path("app") ? head : "" }),
+          shell({
+            ...{ style: path("style"), icon: "/assets/icon.svg", script, attributes },
+            ...(script === path("app") && { head, frame: FRAME }),
+          }),
         ),
       );
     };
@@ -117,6 +120,9 @@ export class Assets {
   }
 }
 
+/** Text of a page before its script has run: the beginning of what that draws. */
+const FRAME = '<header class="bar"><a class="brand" href="/"><span aria-hidden="true">◆</span> Remit</a></header>';
+
 /** Parts of a page's frame, by their addresses. */
 export interface ShellParts {
   style: string;
@@ -126,10 +132,12 @@ export interface ShellParts {
   attributes: readonly string[];
   /** Elements to add to the head. @default none */
   head?: string;
+  /** Elements that stand where the page will be drawn. @default none */
+  frame?: string;
 }
 
 /** Returns a page before its script has run. */
-export function shell({ style, icon, script, attributes, head = "" }: ShellParts): string {
+export function shell({ style, icon, script, attributes, head = "", frame = "" }: ShellParts): string {
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -141,7 +149,7 @@ ${head}<meta name="viewport" content="width=device-width, initial-scale=1">
 <link rel="stylesheet" href="${style}">
 </head>
 <body>
-<div id="app"${attributes.join("")}></div>
+<div id="app"${attributes.join("")}>${frame}</div>
 <noscript>This page needs JavaScript. The command line has all that it shows: remit --help</noscript>
 <script type="module" src="${script}"></script>
 </body>

@@ -3,7 +3,7 @@
 /** Parameters of records, as pages, `GET /decisions` and `remit audit query` name them. */
 export const RECORD_PARAMETERS = [
   ...["kind", "caller", "agent", "purpose", "task", "principal", "owner", "verb", "type", "resource", "resource_prefix", "decision"],
-  ...["reason", "severity", "bundle", "proceed", "finding", "outcome", "key", "from", "to"],
+  ...["reason", "severity", "bundle", "proceed", "finding", "outcome", "key", "about", "from", "to"],
 ] as const;
 export type RecordParameter = (typeof RECORD_PARAMETERS)[number];
 

@@ -15,6 +15,7 @@ const LENGTH_MAX = 400;
 export function partsOf(text: string, max = LENGTH_MAX): TextPart[] {
   const parts: TextPart[] = [];
   const shown = text.length > max ? text.slice(0, max) : text;
+  if (shown.length === text.length && !UNSEEN.test(text)) return [{ text, isMark: false }];
   let plain = "";
   for (const character of shown) {
     if (!UNSEEN.test(character)) {

@@ -25,6 +25,13 @@ export type RecordKind = (typeof RECORD_KINDS)[number];
 /** Kinds that a query is about if it names none. */
 export const JUDGED: readonly RecordKind[] = ["decision", "observed"];
 
+/** Subjects that have records of several kinds. `policy`: what became of bundles, and what administrators did with them. */
+export const RECORD_SUBJECTS = ["policy"] as const;
+export type RecordSubject = (typeof RECORD_SUBJECTS)[number];
+
+/** Actions about bundles, as records of administrators name them. */
+export const POLICY_ACTIONS = ["publish", "stage", "stage_ended", "drop_stage", "keep_back", "roll_back"] as const;
+
 export const DECISIONS = ["allow", "deny", "flag"] as const satisfies readonly DecisionKind[];
 
 /**
@@ -64,6 +71,8 @@ export interface RecordFilter {
    * `started`, `failed`), the code of a refusal, an administrator's action.
    */
   key?: string;
+  /** Subject that has records of several kinds. */
+  about?: RecordSubject;
   /** Milliseconds since the epoch: from here on, … */
   from?: number;
   /** … up to before here. */

@@ -14,6 +14,7 @@ import {
   OUTCOME_STATES,
   Problem,
   RECORD_KINDS,
+  RECORD_SUBJECTS,
   SEVERITIES,
   SUMMARY_FIELDS,
   SUMMARY_FIELDS_MAX,
@@ -27,7 +28,7 @@ const KEY_MAX = 512;
 
 /** Parameters about what is known of a record for good. */
 export const recordQuery = {
-  kind: someOf(RECORD_KINDS, "default: decision,observed; with `key`, every kind"),
+  kind: someOf(RECORD_KINDS, "default: decision,observed; with `key` or `about`, every kind"),
   caller: text("Who asked, or did it, as its token names it"),
   agent: text("Of this agent", NAME_MAX),
   purpose: text("For this purpose", NAME_MAX),
@@ -48,6 +49,7 @@ export const recordQuery = {
     "Of other kinds: a fact (`agent/support-7`), what it came to (`activated`, `started`, `failed`), a refusal's code, what an administrator did",
     KEY_MAX,
   ),
+  about: oneOf(RECORD_SUBJECTS, "About this, whatever its kind. `policy`: what became of bundles, and what administrators did with them"),
 };
 
 /** Parameters about findings. */
@@ -68,10 +70,10 @@ const filterQuery = {
 
 /** Returns the filter of a query. @throws Problem `parameter_invalid` for an invalid range */
 export function filterOf(given: QueryOf<typeof filterQuery>): RecordFilter {
-  const { from, to, kind, key } = given;
+  const { from, to, kind, key, about } = given;
   if (from !== undefined && to !== undefined && to <= from)
     throw new Problem("parameter_invalid", { field: "to", expected: "a time after `from`" });
-  return kind === undefined && key === undefined ? { ...given, kind: JUDGED } : given;
+  return kind === undefined && key === undefined && about === undefined ? { ...given, kind: JUDGED } : given;
 }
 
 type RequestUrl = Pick<IncomingMessage, "url">;

@@ -1,6 +1,7 @@
 /** Row of a record: the values that it is found by. */
 import {
   OUTCOMES,
+  POLICY_ACTIONS,
   RECORD_KINDS,
   SEVERITIES,
   type DecisionKind,
@@ -210,7 +211,7 @@ export function outcomeState(
 /** Returns true if a record matches the filter. */
 export function matches(row: RecordRow, outcome: OutcomeState | null, filter: RecordFilter): boolean {
   if (row.kind === null) return false;
-  const { kind, decision, outcome: outcomes, reason, severity, proceed, finding, resource_prefix, from, to, ...equal } = filter;
+  const { kind, decision, outcome: outcomes, reason, severity, proceed, finding, resource_prefix, about, from, to, ...equal } = filter;
   if (kind?.includes(row.kind) === false) return false;
   if (Object.entries(equal).some(([name, wanted]) => row[name as keyof typeof equal] !== wanted)) return false;
   if (decision !== undefined && (row.decision === null || !decision.includes(row.decision))) return false;
@@ -219,6 +220,8 @@ export function matches(row: RecordRow, outcome: OutcomeState | null, filter: Re
   if (severity !== undefined && severityOf(row) < SEVERITIES.indexOf(severity)) return false;
   if (proceed !== undefined && (row.decision === null || row.proceed !== proceed)) return false;
   if (finding !== undefined && (row.finding !== finding || (!finding && row.decision === null))) return false;
+  if (about === "policy" && row.kind !== "bundle" && !(row.kind === "admin" && POLICY_ACTIONS.some((action) => action === row.key)))
+    return false;
   if (resource_prefix !== undefined && row.resource?.startsWith(resource_prefix) !== true) return false;
   return row.time_ms >= (from ?? -Infinity) && row.time_ms < (to ?? Infinity);
 }

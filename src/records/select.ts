@@ -1,5 +1,5 @@
 /** A filter of records as a condition in SQL; every value is a parameter. */
-import { OUTCOMES, SEVERITIES, type RecordFilter } from "../contract/index.js";
+import { OUTCOMES, POLICY_ACTIONS, SEVERITIES, type RecordFilter } from "../contract/index.js";
 import type { SqlValue } from "./engine.js";
 
 /** Values of a statement, by their number. */
@@ -35,7 +35,7 @@ const EQUAL = {
 
 /** Records that match, but for what became of them. */
 export function conditionOf(filter: RecordFilter, values: StatementValues): string {
-  const { kind, decision, reason, severity, proceed, finding, resource_prefix, from, to } = filter;
+  const { kind, decision, reason, severity, proceed, finding, resource_prefix, about, from, to } = filter;
   const all: string[] = [];
   if (kind !== undefined) all.push(`kind IN ${values.in(kind)}`);
   for (const [name, column] of Object.entries(EQUAL)) {
@@ -48,6 +48,7 @@ export function conditionOf(filter: RecordFilter, values: StatementValues): stri
   if (proceed !== undefined) all.push(`decision IS NOT NULL AND proceed = ${values.add(proceed)}`);
   if (finding !== undefined) all.push(finding ? "finding IS NOT NULL" : "finding IS NULL AND decision IS NOT NULL");
   if (resource_prefix !== undefined) all.push(`starts_with(resource, ${values.add(resource_prefix)})`);
+  if (about === "policy") all.push(`(kind = 'bundle' OR (kind = 'admin' AND "key" IN ${values.in(POLICY_ACTIONS)}))`);
   if (from !== undefined && Number.isFinite(from)) all.push(`"time" >= ${timeValue(from, values)}`);
   if (to !== undefined && Number.isFinite(to)) all.push(`"time" < ${timeValue(to, values)}`);
   return all.length === 0 ? "true" : all.join(" AND ");

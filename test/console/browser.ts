@@ -21,9 +21,12 @@ export class ConsoleBrowser {
     readonly context: BrowserContext,
   ) {}
 
-  /** Opens a desk with a console, and signs in. Skips the suite where there is no browser. */
-  static async open(suite: Mocha.Context, options: ConsoleDeskOptions = {}): Promise<ConsoleBrowser> {
-    if (!existsSync(CHROMIUM)) skip(suite, `no ${CHROMIUM}`);
+  /**
+   * Opens a desk with a console, and signs in.
+   * @param suite skipped where there is no browser; null: none is
+   */
+  static async open(suite: Mocha.Context | null, options: ConsoleDeskOptions = {}): Promise<ConsoleBrowser> {
+    if (suite !== null && !existsSync(CHROMIUM)) skip(suite, `no ${CHROMIUM}`);
     const desk = await ConsoleDesk.open({}, { page: asset("dist", "console"), flows: true, ...options });
     const browser = await chromium.launch({ executablePath: CHROMIUM, args: ["--no-sandbox"] });
     const context = await browser.newContext({ viewport: { width: 1280, height: 900 }, acceptDownloads: true });

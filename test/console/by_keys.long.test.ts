@@ -100,6 +100,26 @@ describe("people's tasks, by keys alone, from a cold page", function () {
       await ends(keys, "find who misbehaves, and cut it off", { keys: 6, texts: 0 });
     });
 
+    it("say what a finding was, by its price", async () => {
+      const { desk } = browser.desk;
+      await desk.decide("read order/O-77 customer-9", 3);
+      const keys = await cold(browser);
+      await keys.press("g", "f");
+      await keys.page.locator("[data-row]", { hasText: "support-3" }).first().waitFor(PATIENCE);
+      await keys.to(/support-3/);
+      await keys.press("Enter");
+      await keys.page.waitForSelector(".verdict li:has-text('suspends support-3 at once')", PATIENCE);
+      await keys.press("m");
+      await keys.page.waitForSelector(".verdict input:focus", PATIENCE);
+      await keys.type("not its customer");
+      expect((await desk.decide("read order/O-3 customer-3", 3)).decision).to.equal("allow");
+      await keys.press("Enter");
+      await keys.page.locator(".ack", { hasText: "The finding is misuse, its agent suspended" }).waitFor(PATIENCE);
+      expect((await desk.decide("read order/O-3 customer-3", 3)).reasons.map(({ code }) => code)).to.include("agent_suspended");
+      expect((await desk.decide("read order/O-5 customer-5", 5)).decision).to.equal("allow");
+      await ends(keys, "say what a finding was", { keys: 7, texts: 1 });
+    });
+
     it("approve the right one of two actions that look alike", async () => {
       const { desk } = browser.desk;
       const wrong = await desk.decide("read invoice/I-1071 customer-9", 1);

@@ -32,7 +32,7 @@ export class Helpdesk {
    * Opens a service that runs the template's bundle with changes, and a browser in which somebody is signed in.
    * @param kept bundles that the service keeps
    */
-  static async open(suite: Mocha.Context, changes: Changes = {}, kept = 8): Promise<Helpdesk> {
+  static async open(suite: Mocha.Context | null, changes: Changes = {}, kept = 8): Promise<Helpdesk> {
     const { content, archive } = await bundleOf(changes);
     let folder = "";
     const browser = await ConsoleBrowser.open(suite, {
@@ -83,8 +83,8 @@ export class Helpdesk {
     return (await republishBundle(archive, { key: KEY, keys, sequence, expiresMs: null, builtMs })).archive;
   }
 
-  /** Publishes a bundle, or keeps it as the way back. */
-  async publish(archive: Buffer, stage?: "back"): Promise<void> {
+  /** Publishes a bundle, keeps it as the way back, or has it asked beside the one that runs. */
+  async publish(archive: Buffer, stage?: "back" | "shadow"): Promise<void> {
     const { desk } = this.browser.desk;
     const headers = { authorization: `Bearer ${desk.token("remit:publish")}`, "content-type": "application/gzip" };
     const path = `/bundles${stage === undefined ? "" : `?stage=${stage}`}`;

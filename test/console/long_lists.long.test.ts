@@ -8,7 +8,9 @@ const ACTIONS = 700;
 const AGENTS = 60;
 const FIRST = 50;
 /** Rows that a window of this height may draw, with those beyond its edges. */
-const DRAWN_MAX = 120;
+const DRAWN_MAX = 60;
+/** Elements that a page may have while a long list of it is scrolled. */
+const ELEMENTS_MAX = 500;
 
 describe("long lists, in a browser", function () {
   this.timeout(300_000);
@@ -85,6 +87,12 @@ describe("long lists, in a browser", function () {
       await page.keyboard.press("End");
       await page.locator("main [data-row]", { hasText: last }).last().waitFor(PATIENCE);
       await holds(page, `document.querySelectorAll("main [data-row]").length < ${DRAWN_MAX}`);
+      let most = 0;
+      for (let y = 0; y < ACTIONS * 30; y += 700) {
+        await page.evaluate(`window.scrollTo(0, ${y})`);
+        most = Math.max(most, await page.evaluate<number>("document.querySelectorAll('*').length"));
+      }
+      expect(most, "elements while it is scrolled").to.be.at.most(ELEMENTS_MAX);
       expect(errors).to.deep.equal([]);
       await page.close();
     });

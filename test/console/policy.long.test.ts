@@ -81,6 +81,18 @@ describe("a candidate on the policy's page, in a browser", function () {
     await page.locator(".rows", { hasText: "5 of 5 decisions differed" }).waitFor(PATIENCE);
   });
 
+  it("has a history of all that became of bundles and was done with them, by one question", async () => {
+    const { page: again, requests } = await helpdesk.browser.goTo("/policy");
+    await again.locator("tbody tr[data-row]", { hasText: "stage dropped" }).waitFor(PATIENCE);
+    const history = (await again.locator("table.tight tbody tr[data-row] td:nth-child(2)").allInnerTexts()).map(
+      (one) => one.split(" by ")[0],
+    );
+    expect(history).to.include.members(["activated", "staged", "stage ended", "stage dropped"]);
+    const questions = new Set(requests.filter((one) => one.includes("/decisions")));
+    expect([...questions]).to.deep.equal(["GET /api/service/decisions?about=policy&limit=40"]);
+    await again.close();
+  });
+
   it("says on record that nobody had seen its impact, if it is rolled out so; it decides before the page says it does", async () => {
     await choose(3, "we need it now");
     expect(await page.innerText(".seen")).to.contain("Nobody has seen here what it would change");

@@ -16,6 +16,7 @@ const FILTERS: RecordFilter[] = [
   { outcome: ["done"] },
   { outcome: ["missing"], proceed: true },
   { kind: ["facts"], key: "agent/billing-1" },
+  { about: "policy" },
 ];
 
 const segmentsIn = (folder: string): string[] =>

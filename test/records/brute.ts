@@ -83,6 +83,8 @@ function fits({ record, beside }: Written, filter: RecordFilter, outcome: Outcom
     if (time < (filter.from ?? -Infinity) || time >= (filter.to ?? Infinity)) return false;
   }
   if (filter.kind?.includes(record["kind"] as never) === false) return false;
+  if (filter.about === "policy" && record["kind"] !== "bundle" && (record["kind"] !== "admin" || record["action"] !== "publish"))
+    return false;
   if (filter.caller !== undefined && record["caller"] !== filter.caller) return false;
   if (filter.outcome !== undefined && (outcome === null || !filter.outcome.includes(outcome))) return false;
   if (record["kind"] === "notice") return fitsNotice(record, filter);
@@ -163,6 +165,7 @@ function keyOf(record: Record<string, unknown>): unknown {
 export function randomFilter({ below, of }: ReturnType<typeof drawing>, span_ms: number): RecordFilter {
   const members: (() => RecordFilter)[] = [
     () => ({ kind: [of(RECORD_KINDS), of(RECORD_KINDS)] }),
+    () => ({ about: "policy" }),
     () => ({ caller: of(CALLERS) }),
     () => ({ agent: of([...AGENTS, "nobody"]) }),
     () => ({ purpose: of(PURPOSES) }),

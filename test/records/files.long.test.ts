@@ -18,6 +18,7 @@ const FILTERS: RecordFilter[] = [
   { agent: "support-7", verb: "read" },
   { outcome: ["done"], decision: ["allow"] },
   { kind: ["facts"], key: "agent/billing-1" },
+  { about: "policy" },
   { kind: ["lost", "bundle"] },
 ];
 

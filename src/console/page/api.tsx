@@ -36,6 +36,8 @@ export async function signedIn(): Promise<Me | null> {
 
 export interface Answer<T> {
   value: T;
+  /** Body, as it was sent. */
+  text: string;
   etag: string | null;
   /** Milliseconds from the console's server to the service and back. */
   took_ms: number | null;
@@ -73,13 +75,14 @@ export async function signOut(): Promise<void> {
 
 async function read<T>(response: Response): Promise<Answer<T>> {
   const isJson = response.headers.get("content-type")?.includes("json") === true;
-  const value: unknown = isJson ? await response.json() : await response.text();
+  const text = await response.text();
+  const value: unknown = isJson ? JSON.parse(text) : text;
   if (!response.ok) {
     const { code, title, expected, hint } = (isJson ? value : {}) as Partial<Record<"code" | "title" | "expected" | "hint", string>>;
     throw new Refused(response.status, code ?? String(response.status), title ?? "refused", expected ?? null, hint ?? null);
   }
   const took = response.headers.get("x-remit-took-ms");
-  return { value: value as T, etag: response.headers.get("etag"), took_ms: took === null ? null : Number(took) };
+  return { value: value as T, text, etag: response.headers.get("etag"), took_ms: took === null ? null : Number(took) };
 }
 
 export interface Resource<T> {
@@ -100,7 +103,7 @@ export const RESTS_MS = 250;
 
 /**
  * Reads a path of the service, and again when it changes or is asked to; null reads nothing. Asked while it reads, it reads once more
- * afterwards: however often it is asked, what was begun comes to its end.
+ * afterwards: however often it is asked, what was begun comes to its end. Nothing is drawn again where the same comes back.
  */
 export function useResource<T>(path: string | null): Resource<T> {
   const [state, setState] = useState<Omit<Resource<T>, "reload"> & { of: string | null }>({
@@ -118,6 +121,7 @@ export function useResource<T>(path: string | null): Resource<T> {
     if (path === null) return undefined;
     const abort = new AbortController();
     const reading = { isUnderWay: false, isWanted: false };
+    let shown: string | null = null;
     const read = async (): Promise<void> => {
       reading.isWanted = true;
       if (reading.isUnderWay) return;
@@ -125,10 +129,12 @@ export function useResource<T>(path: string | null): Resource<T> {
       while (reading.isWanted) {
         reading.isWanted = false;
         try {
-          const { value, etag } = await get<T>(path, abort.signal);
-          setState({ data: value, etag, error: null, of: path });
+          const { value, text, etag } = await get<T>(path, abort.signal);
+          if (shown !== `${etag ?? ""} ${text}`) setState({ data: value, etag, error: null, of: path });
+          shown = `${etag ?? ""} ${text}`;
         } catch (cause) {
           if (abort.signal.aborted) return;
+          shown = null;
           setState((before) => ({ ...(before.of === path ? before : { data: null, etag: null }), error: asRefused(cause), of: path }));
         }
         await new Promise((resolve) => setTimeout(resolve, RESTS_MS));

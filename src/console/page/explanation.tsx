@@ -117,7 +117,11 @@ export function Tried({ explanation: { entries, rules } }: { explanation: Explan
 }
 
 export function valueText(value: unknown): string {
-  return value === null || value === undefined ? "unknown" : typeof value === "string" ? value : JSON.stringify(value);
+  if (value === null || value === undefined) return "unknown";
+  if (typeof value === "string") return value;
+  const members = typeof value === "object" && !Array.isArray(value) ? Object.entries(value) : [];
+  // What an action is about has a name and an id; all else is shown as it stands on record.
+  return members.length === 1 && typeof members[0]?.[1] === "string" ? members[0].join(" ") : JSON.stringify(value);
 }
 
 const LINES_MAX = 1000;

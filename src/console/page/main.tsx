@@ -4,7 +4,7 @@ import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks"
 import { placeOf } from "../grammar.js";
 import { Console, RevokeAgent, StopEverything } from "./acts.js";
 import { signOut, signedIn, useEvery, useResource, type Me } from "./api.js";
-import { Dialog, Empty, Loading, THEMES, useColours } from "./parts.js";
+import { Dialog, Empty, THEMES, useColours } from "./parts.js";
 import { followLinks, go, usePlace } from "./place.js";
 import { AgentScreen, Agents } from "./screens/agents.js";
 import { Decision } from "./screens/decision.js";
@@ -87,9 +87,9 @@ function NotFound({ path }: { path: string }): JSX.Element {
   );
 }
 
-function App(): JSX.Element {
+/** @param me null: nobody is signed in */
+function App({ me }: { me: Me | null }): JSX.Element {
   const { path, query } = usePlace();
-  const [me, setMe] = useState<Me | null | undefined>(undefined);
   const [ack, setAck] = useState("");
   const [isStopping, setStopping] = useState(false);
   const [revoking, revoke] = useState<string | null>(null);
@@ -101,9 +101,6 @@ function App(): JSX.Element {
     // What had the focus may be gone with the view before.
     if (document.activeElement === null || document.activeElement === document.body) main.current?.focus({ preventScroll: true });
   }, [path, search]);
-  useEffect(() => {
-    signedIn().then(setMe, () => setMe(null));
-  }, []);
   const [, title = "Remit"] = SCREENS.find(([at]) => at !== "/" && path.startsWith(at)) ?? SCREENS[0] ?? [];
   useEffect(() => {
     document.title = `${title} · Remit`;
@@ -120,7 +117,6 @@ function App(): JSX.Element {
   const waiting = useResource<ApprovalList>(reviews ? "/approvals?state=waiting" : null);
   useEvery(5000, waiting.reload);
   const shown = useMemo(() => ({ me: me ?? NOBODY, acknowledge, revoke, waiting }), [me, acknowledge, waiting.data, waiting.error]);
-  if (me === undefined) return <Loading />;
   if (me === null) return <SignIn />;
   return (
     <Console.Provider value={shown}>
@@ -291,6 +287,8 @@ function Keys({ onClose }: { onClose: () => void }): JSX.Element {
     ["c", "copy the row's line of remit"],
     ["r", "revoke the row's agent; Enter does it"],
     ["a", "approve: to the reason of what waits"],
+    ["e m p", "of a finding: expected, misuse, policy gap; Enter does it, after its reason"],
+    ["i", "of a finding: I am looking"],
     ["!", "stop everything, after a typed word"],
     ["/", "to the filter, or the box above"],
     ...SCREENS.map(([, name, key]): [string, string] => [`g ${key}`, name]),
@@ -372,8 +370,11 @@ function useKeys(does: { help: () => void; stop: () => void }): void {
           if (row?.dataset["line"] === undefined) return;
           void navigator.clipboard.writeText(row.dataset["line"]);
           break;
-        default:
-          return;
+        default: {
+          const button = /^[a-z]$/.test(event.key) ? document.querySelector<HTMLElement>(`[data-key="${event.key}"]`) : null;
+          if (button === null) return;
+          button.click();
+        }
       }
       event.preventDefault();
     };
@@ -391,7 +392,15 @@ function moveFrom(row: HTMLElement | null, by: 1 | -1): void {
   const next = rows[Math.min(rows.length - 1, Math.max(0, at + by))];
   next?.focus();
   next?.scrollIntoView({ block: "nearest" });
+  // The next key may come before the browser says that it has scrolled, and needs the rows behind this one.
+  dispatchEvent(new Event("scroll"));
 }
 
+// Until it is known who is signed in, the page's own text stands: what is drawn is drawn once.
 const root = document.getElementById("app");
-if (root !== null) render(<App />, root);
+if (root !== null)
+  void signedIn()
+    .catch(() => null)
+    .then((me) => {
+      render(<App me={me} />, root);
+    });

@@ -44,7 +44,7 @@ export function usePages<T>(path: string | null, toItem: (one: never) => T | nul
     if (path === null) return undefined;
     const abort = new AbortController();
     const wanted = new Set<"next" | "again">();
-    let pages: { items: T[]; next: string | null }[] = [];
+    let pages: { items: T[]; next: string | null; text: string }[] = [];
     let nodes: Pages<T>["nodes"];
     let isUnderWay = false;
     const rest = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, RESTS_MS));
@@ -52,11 +52,14 @@ export function usePages<T>(path: string | null, toItem: (one: never) => T | nul
     const after = async (before: typeof pages): Promise<typeof pages> => {
       const cursor = before.at(-1)?.next ?? null;
       const asked = new URLSearchParams({ limit: String(before.length === 0 ? FIRST : MORE), ...(cursor !== null && { cursor }) });
-      const { value } = await get<AnsweredPage>(`${path}${path.includes("?") ? "&" : "?"}${asked.toString()}`, abort.signal);
+      const { value, text } = await get<AnsweredPage>(`${path}${path.includes("?") ? "&" : "?"}${asked.toString()}`, abort.signal);
       ({ nodes } = value);
       // A page may be empty though the list isn't over.
       if (value.items.length === 0 && value.next !== null) wanted.add("next");
-      return [...before, { items: value.items.map(toItem).filter((one) => one !== null), next: value.next }];
+      // Rows of a page that is the same as before aren't drawn again.
+      const known = pages[before.length];
+      if (known?.text === text) return [...before, known];
+      return [...before, { items: value.items.map(toItem).filter((one) => one !== null), next: value.next, text }];
     };
     const readAgain = async (): Promise<typeof pages> => {
       let read = changes === "last" ? pages.slice(0, -1) : [];

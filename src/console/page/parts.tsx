@@ -4,21 +4,24 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { partsOf } from "../marks.js";
 import type { Refused, Resource } from "./api.js";
 
+/** Returns a text that others wrote, in which what can't be seen is named. It has to stand in an element of its own, which keeps its order to itself. */
+export function shownText(text: string, max?: number): ComponentChildren {
+  const parts = partsOf(text, max);
+  if (parts.length === 1 && parts[0]?.isMark === false) return parts[0].text;
+  return parts.map(({ text: part, isMark }, i) =>
+    isMark ? (
+      <span class="unseen" key={i}>
+        {part}
+      </span>
+    ) : (
+      part
+    ),
+  );
+}
+
 /** Text that others wrote: it stays in its place, and what can't be seen in it is named. */
 export function Said({ text, max }: { text: string; max?: number }): JSX.Element {
-  return (
-    <bdi class="said">
-      {partsOf(text, max).map(({ text: part, isMark }, i) =>
-        isMark ? (
-          <span class="unseen" key={i}>
-            {part}
-          </span>
-        ) : (
-          part
-        ),
-      )}
-    </bdi>
-  );
+  return <bdi>{shownText(text, max)}</bdi>;
 }
 
 /** Words of the service with names between backticks, which are shown as code. */
@@ -43,17 +46,17 @@ export function counted(n: number, one: string): string {
   return `${n.toLocaleString("en")} ${one}${n === 1 ? "" : "s"}`;
 }
 
-const MARKS = { allow: ["●", "allowed"], flag: ["▲", "flagged"], deny: ["■", "denied"], wait: ["◆", "waits"] } as const;
+const MARKS = { allow: "allowed", flag: "flagged", deny: "denied", wait: "waits" } as const;
 export type MarkKind = keyof typeof MARKS;
 
-/** A decision by form, colour and word, so that none of them is needed alone. */
-export function Mark({ kind, short }: { kind: MarkKind; short?: true }): JSX.Element {
-  const [sign, word] = MARKS[kind];
-  return (
-    <span class={`mark ${kind}`}>
-      <span aria-hidden="true">{sign}</span> <span class={short ? "aside" : ""}>{word}</span>
-    </span>
-  );
+/** A decision by form, colour and word, so that none of them is needed alone; the form is the style sheet's. */
+export function Mark({ kind }: { kind: MarkKind }): JSX.Element {
+  return <span class={`mark ${kind}`}>{MARKS[kind]}</span>;
+}
+
+/** Cell of a decision. */
+export function MarkCell({ kind }: { kind: MarkKind }): JSX.Element {
+  return <td class={`mark ${kind}`}>{MARKS[kind]}</td>;
 }
 
 export function markOf({ decision, waits }: { decision: string; waits: boolean }): MarkKind {
@@ -67,17 +70,31 @@ export function Severity({ of }: { of: string }): JSX.Element {
 
 const two = (n: number): string => String(n).padStart(2, "0");
 
-/** A time, here or in UTC as the reader has chosen; the other stands in its title. */
-export function Time({ at, date }: { at: string; date?: true }): JSX.Element {
-  const time = new Date(at);
-  const day = `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+const dayText = (time: Date): string => `${time.getFullYear()}-${two(time.getMonth() + 1)}-${two(time.getDate())}`;
+
+/** Returns a time as a clock here shows it, with its day unless it is today's, and its year unless it is this one. */
+function timeText(at: string, withDay = false): string {
+  const [time, now] = [new Date(at), new Date()];
   const clock = `${two(time.getHours())}:${two(time.getMinutes())}:${two(time.getSeconds())}`;
-  const isToday = day === `${new Date().getFullYear()}-${two(new Date().getMonth() + 1)}-${two(new Date().getDate())}`;
+  if (!withDay && dayText(time) === dayText(now)) return clock;
+  return `${dayText(time).slice(withDay || time.getFullYear() !== now.getFullYear() ? 0 : 5)} ${clock}`;
+}
+
+/** A time as a clock here shows it; in UTC it stands in its title. */
+export function Time({ at, date }: { at: string; date?: true }): JSX.Element {
   return (
     <time dateTime={at} title={`${at} (UTC)`}>
-      {date || !isToday ? `${day} ` : ""}
-      {clock}
+      {timeText(at, date)}
     </time>
+  );
+}
+
+/** Cell of a time. */
+export function TimeCell({ at }: { at: string }): JSX.Element {
+  return (
+    <td class="time" title={`${at} (UTC)`}>
+      {timeText(at)}
+    </td>
   );
 }
 
@@ -88,6 +105,16 @@ export function spanText(ms: number): string {
   if (s < 3600) return `${Math.floor(s / 60)} min`;
   if (s < 86_400) return `${Math.floor(s / 3600)} h ${Math.floor((s % 3600) / 60)} min`;
   return `${Math.floor(s / 86_400)} d`;
+}
+
+/** Row of a table of fields: a label, and a number. */
+export function NumberField({ label, children }: { label: ComponentChildren; children: ComponentChildren }): JSX.Element {
+  return (
+    <tr>
+      <th scope="row">{label}</th>
+      <td class="number">{children}</td>
+    </tr>
+  );
 }
 
 /** The line of `remit` that says or does the same. */

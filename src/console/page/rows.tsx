@@ -1,5 +1,5 @@
 /** Rows: each is opened, copied and revoked by keys; of a long list only those near the window are drawn. */
-import type { ComponentChildren, JSX } from "preact";
+import type { Component, ComponentChildren, JSX } from "preact";
 import { useContext, useEffect, useLayoutEffect, useReducer, useRef, useState } from "preact/hooks";
 import { Console } from "./acts.js";
 import { go } from "./place.js";
@@ -44,6 +44,16 @@ export function Row({ to, line, agent, class: className, tag: Tag = "tr", number
   );
 }
 
+/** Returns a component that is drawn again only when one of its properties is another, or what it reads of a context. */
+export function steady<P extends object>(draw: (props: P) => JSX.Element): (props: P) => JSX.Element {
+  function Steady(this: Component<P>, props: P): JSX.Element {
+    this.shouldComponentUpdate = (next) =>
+      Object.keys({ ...this.props, ...next }).some((name) => this.props[name as keyof P] !== next[name as keyof P]);
+    return draw(props);
+  }
+  return Steady;
+}
+
 /** Head of a table: labels, each with the class of its column's width where it has one. */
 export function Heads({ of }: { of: readonly (string | readonly [label: string, width: string])[] }): JSX.Element {
   return (
@@ -62,6 +72,27 @@ export function Heads({ of }: { of: readonly (string | readonly [label: string, 
   );
 }
 
+interface RowTableProps<T> extends Omit<WindowedProps<T>, "tag" | "class"> {
+  /** Name of the table, for those who don't see it. */
+  caption: string;
+  heads: Parameters<typeof Heads>[0]["of"];
+  /** True if the list goes on behind these. @default false */
+  hasMore?: boolean;
+}
+
+/** A long list as a table, of which the rows near the window are drawn. */
+export function RowTable<T>({ caption, heads, hasMore = false, ...rows }: RowTableProps<T>): JSX.Element {
+  return (
+    <div class="scroll">
+      <table class="rows fixed" aria-rowcount={hasMore ? -1 : rows.of.length}>
+        <caption class="aside">{caption}</caption>
+        <Heads of={heads} />
+        <Windowed {...rows} tag="tbody" />
+      </table>
+    </div>
+  );
+}
+
 interface WindowedProps<T> {
   of: readonly T[];
   keyOf: (item: T) => string | number;
@@ -74,9 +105,9 @@ interface WindowedProps<T> {
 }
 
 /** Pixels above and below the window in which rows are drawn too, so that keys and the wheel find them there. */
-const MARGIN = 400;
+const MARGIN = 64;
 /** Pixels by which the window moves before anything is drawn again. */
-const STEP = 200;
+const STEP = 48;
 /** Heights that are remembered beyond those of the list. */
 const KNOWN_MAX = 2000;
 
@@ -89,7 +120,7 @@ export function Windowed<T>({ of, keyOf, usual, tag: Tag, class: className, chil
   const heights = useRef({ of: new Map<string | number, number>(), sum: 0 });
   const drawn = useRef<(string | number | null)[]>([]);
   const focused = useRef<string | number | null>(null);
-  const [view, setView] = useState<readonly [from: number, to: number]>([0, 1200]);
+  const [view, setView] = useState<readonly [from: number, to: number]>(() => [0, innerHeight]);
   const [, draw] = useReducer((n: number) => n + 1, 0);
   const isPrinting = usePrinting();
 

@@ -1,6 +1,6 @@
 /** The options by which records are found, the same for every command that finds some. */
 import { Option, type Command } from "commander";
-import { OUTCOME_STATES, RECORD_KINDS, SEVERITIES } from "../../../contract/index.js";
+import { OUTCOME_STATES, RECORD_KINDS, RECORD_SUBJECTS, SEVERITIES } from "../../../contract/index.js";
 import type { QueryMembers } from "../../client.js";
 import { collect, yesNo } from "../../values.js";
 import { timeOrAgo } from "./source.js";
@@ -22,6 +22,7 @@ export interface FilterOptions {
   bundle?: string;
   kind?: string[];
   key?: string;
+  about?: string;
   proceed?: boolean;
   finding?: boolean;
   outcome?: string[];
@@ -49,6 +50,7 @@ export function filtered(command: Command): Command {
     .option("--proceed <yes|no>", "whether it could go on", yesNo)
     .option("--finding <yes|no>", "whether it opened a finding", yesNo)
     .option("--kind <kind>", `of this kind (default: decision and observed): ${RECORD_KINDS.join(", ")}; may be given again`, collect)
+    .addOption(new Option("--about <subject>", "what became of bundles, and what administrators did with them").choices(RECORD_SUBJECTS))
     .option("--key <key>", "of other kinds: a fact (agent/support-7), what it came to (activated), a refusal's code");
 }
 
@@ -63,10 +65,26 @@ export function withOutcome(command: Command): Command {
 }
 
 export function queryOf(options: FilterOptions): QueryMembers {
-  const { agent, purpose, task, principal, owner, verb, type, resource, prefix, reason, severity, caller, bundle, key } = options;
+  const { agent, purpose, task, principal, owner, verb, type, resource, prefix, reason, severity, caller, bundle, key, about } = options;
   const { decision, kind, outcome, proceed, finding, from, to } = options;
   return {
-    ...{ agent, purpose, task, principal, owner, verb, type, resource, resource_prefix: prefix, reason, severity, caller, bundle, key },
+    ...{
+      agent,
+      purpose,
+      task,
+      principal,
+      owner,
+      verb,
+      type,
+      resource,
+      resource_prefix: prefix,
+      reason,
+      severity,
+      caller,
+      bundle,
+      key,
+      about,
+    },
     ...{ decision: decision?.join(","), kind: kind?.join(","), outcome: outcome?.join(",") },
     ...{ proceed, finding, from, to },
   };

@@ -456,8 +456,8 @@ function Why({ chosen, explained, cases }: { chosen: Chosen; explained: CaseExpl
         <ul class="reasons">
           {answer.reasons.map((reason, i) => (
             <li key={i}>
-              <Mark kind={markOf({ decision: answer.decision, waits: answer.wait !== undefined })} short />{" "}
-              <Severity of={reason.severity} /> <Said text={reason.message} /> <code class="none">{reason.code}</code>
+              <Mark kind={markOf({ decision: answer.decision, waits: answer.wait !== undefined })} /> <Severity of={reason.severity} />{" "}
+              <Said text={reason.message} /> <code class="none">{reason.code}</code>
             </li>
           ))}
         </ul>

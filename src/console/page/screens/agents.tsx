@@ -6,8 +6,22 @@ import { quoted } from "../../grammar.js";
 import { LiftRevocation, NarrowAgent, RevokeAgent, SuspendAgent, WidenAgent, useScope } from "../acts.js";
 import { useResource } from "../api.js";
 import { Paged, usePages } from "../pages.js";
-import { Bars, Empty, Failed, FailedScreen, Line, Loading, Said, Time, agentPath } from "../parts.js";
-import { Heads, Row, Windowed } from "../rows.js";
+import {
+  Bars,
+  Empty,
+  Failed,
+  FailedScreen,
+  Line,
+  Loading,
+  NumberField,
+  Said,
+  Time,
+  TimeCell,
+  agentPath,
+  counted,
+  shownText,
+} from "../parts.js";
+import { Row, RowTable } from "../rows.js";
 import { useRefresh } from "../stream.js";
 import { Risk } from "./findings.js";
 
@@ -68,45 +82,36 @@ export function Agents({ query }: { query: URLSearchParams }): JSX.Element {
         }
       >
         {(items) => (
-          <div class="scroll">
-            <table class="rows fixed" aria-rowcount={agents.hasMore ? -1 : items.length}>
-              <caption class="aside">Agents, by id</caption>
-              <Heads of={[["Agent", "name"], ["Status", "narrow"], "Purposes", ["Owner", "name"], ["Registered", "at"]]} />
-              <Windowed of={items} keyOf={({ id }) => id} usual={32} tag="tbody">
-                {(agent, i) => (
-                  <Row
-                    key={agent.id}
-                    to={agentPath(agent.id)}
-                    line={`remit agents show ${quoted(agent.id)}`}
-                    agent={agent.id}
-                    number={i + 1}
-                  >
-                    <td>
-                      <a href={agentPath(agent.id)}>
-                        <Said text={agent.id} />
-                      </a>
-                    </td>
-                    <td>
-                      <Status agent={agent} narrowed={narrowed.has(agent.id)} revoked={revoked.has(agent.id)} />
-                    </td>
-                    <td>
-                      {agent.purposes.map((purpose) => (
-                        <span class="tag" key={purpose}>
-                          <Said text={purpose} />
-                        </span>
-                      ))}
-                    </td>
-                    <td>
-                      <Said text={agent.owner} />
-                    </td>
-                    <td>
-                      <Time at={agent.registered} />
-                    </td>
-                  </Row>
-                )}
-              </Windowed>
-            </table>
-          </div>
+          <RowTable
+            caption="Agents, by id"
+            heads={[["Agent", "name"], ["Status", "narrow"], "Purposes", ["Owner", "name"], ["Registered", "at"]]}
+            of={items}
+            hasMore={agents.hasMore}
+            keyOf={({ id }) => id}
+            usual={33}
+          >
+            {(agent, i) => (
+              <Row key={agent.id} to={agentPath(agent.id)} line={`remit agents show ${quoted(agent.id)}`} agent={agent.id} number={i + 1}>
+                <td>
+                  <a href={agentPath(agent.id)}>
+                    <Said text={agent.id} />
+                  </a>
+                </td>
+                <td>
+                  <Status agent={agent} narrowed={narrowed.has(agent.id)} revoked={revoked.has(agent.id)} />
+                </td>
+                <td>
+                  {agent.purposes.map((purpose) => (
+                    <span class="tag" key={purpose}>
+                      <Said text={purpose} />
+                    </span>
+                  ))}
+                </td>
+                <td>{shownText(agent.owner)}</td>
+                <TimeCell at={agent.registered} />
+              </Row>
+            )}
+          </RowTable>
         )}
       </Paged>
       <Line text={["remit agents list", ...[...filter].map(([name, value]) => `--${name} ${quoted(value)}`)].join(" ")} />
@@ -227,7 +232,7 @@ export function AgentScreen({ id }: { id: string }): JSX.Element {
         </p>
       )}
       <section>
-        <h2>What it is usually</h2>
+        <h2>What is usual for it</h2>
         <Failed error={profile.error} />
         {profile.data === null ? null : profile.data.profile === null || profile.data.profile.acts === 0 ? (
           <Empty title="Nothing is known of it yet.">A profile grows with what it is permitted to do.</Empty>
@@ -297,6 +302,7 @@ function Portrait({ profile }: { profile: NonNullable<AgentProfile["profile"]> }
   const verbs = [...new Set(habits.map(({ verb }) => verb))].slice(0, 12);
   const types = [...new Set(habits.map(({ type }) => type))].slice(0, 12);
   const most = Math.max(1, ...habits.map(({ acts }) => acts));
+  const isAllNew = habits.every(({ is_new }) => is_new);
   return (
     <div class="portrait">
       <Bars
@@ -306,7 +312,7 @@ function Portrait({ profile }: { profile: NonNullable<AgentProfile["profile"]> }
         unit="%"
       />
       <figure>
-        <figcaption>Verbs and types; what is new this week is outlined</figcaption>
+        <figcaption>Verbs and types{isAllNew ? ", all of them new this week" : "; what is new this week is outlined"}</figcaption>
         <table class="matrix">
           <thead>
             <tr>
@@ -329,7 +335,9 @@ function Portrait({ profile }: { profile: NonNullable<AgentProfile["profile"]> }
                   return (
                     <td
                       key={type}
-                      class={habit === undefined ? "" : `heat${Math.ceil((4 * habit.acts) / most)}${habit.is_new ? " new" : ""}`}
+                      class={
+                        habit === undefined ? "" : `heat${Math.ceil((4 * habit.acts) / most)}${habit.is_new && !isAllNew ? " new" : ""}`
+                      }
                     >
                       {habit?.acts ?? ""}
                     </td>
@@ -344,40 +352,31 @@ function Portrait({ profile }: { profile: NonNullable<AgentProfile["profile"]> }
         <figcaption>All but one in a thousand stay within these</figcaption>
         <table class="fields">
           <tbody>
-            <tr>
-              <th scope="row">actions in 2 minutes</th>
-              <td class="number">{usual.acts_in_2_min}</td>
-            </tr>
-            <tr>
-              <th scope="row">resources in a session</th>
-              <td class="number">{usual.resources_in_session}</td>
-            </tr>
-            {usual.types.map((one) => (
-              <tr key={one.type}>
-                <th scope="row">
-                  different <Said text={one.type} /> in 10 minutes
-                </th>
-                <td class="number">{one.distinct_in_10_min}</td>
-              </tr>
+            <NumberField label="actions in 2 minutes">{usual.acts_in_2_min}</NumberField>
+            <NumberField label="resources in a session">{usual.resources_in_session}</NumberField>
+            {usual.types.map(({ type, distinct_in_10_min }) => (
+              <NumberField
+                key={type}
+                label={
+                  <>
+                    different <Said text={type} /> in 10 minutes
+                  </>
+                }
+              >
+                {distinct_in_10_min}
+              </NumberField>
             ))}
-          </tbody>
-        </table>
-        <table class="fields">
-          <tbody>
             {profile.evidence.map(({ test, odds, finds_at }) => (
-              <tr key={test}>
-                <th scope="row">{EVIDENCE_WORDS[test]}</th>
-                <td class="number">
-                  {odds}
-                  {finds_at === null ? "" : ` of ${Math.round(finds_at)}`}
-                </td>
-              </tr>
+              <NumberField key={test} label={EVIDENCE_WORDS[test]}>
+                {odds}
+                {finds_at === null ? "" : ` of ${Math.round(finds_at)}`}
+              </NumberField>
             ))}
           </tbody>
         </table>
         <p class="note">
-          {profile.acts} actions on {profile.days} {profile.days === 1 ? "day" : "days"}, from {profile.sources}{" "}
-          {profile.sources === 1 ? "source" : "sources"}
+          {counted(profile.acts, "action")} on {counted(profile.days, "day")}
+          {profile.sources === 0 ? "" : `, from ${counted(profile.sources, "source")}`}
         </p>
       </figure>
     </div>
@@ -396,7 +395,7 @@ function Hours({ counts, id }: { counts: Histogram; id: string }): JSX.Element {
   const sum = all.reduce((total, { count }) => total + count, 0);
   if (sum === 0) return <p class="none">It has asked for nothing.</p>;
   return (
-    <>
+    <div class="portrait one">
       <Bars
         values={all.map(({ count }) => count)}
         labels={all.map(({ start }) => `${String(new Date(start).getHours()).padStart(2, "0")}:00`)}
@@ -404,8 +403,8 @@ function Hours({ counts, id }: { counts: Histogram; id: string }): JSX.Element {
         unit="decisions"
       />
       <p>
-        <a href={`/records?agent=${encodeURIComponent(id)}&from=${encodeURIComponent(dayAgo())}`}>{sum.toLocaleString("en")} decisions</a>
+        <a href={`/records?agent=${encodeURIComponent(id)}&from=${encodeURIComponent(dayAgo())}`}>{counted(sum, "decision")}</a>
       </p>
-    </>
+    </div>
   );
 }

@@ -66,7 +66,7 @@ export function Decision({ id }: { id: string }): JSX.Element {
         <div class="acts">
           {wait === undefined ? null : (
             <a class="button primary" href="/waiting">
-              Waits until <Time at={wait.until} />
+              Approve … until <Time at={wait.until} />
             </a>
           )}
           {row.finding === null ? null : (

@@ -17,15 +17,17 @@ import {
   Said,
   Severity,
   Time,
+  TimeCell,
   agentPath,
   counted,
   findingPath,
   markOf,
   recordPath,
+  shownText,
   spanText,
   taskPath,
 } from "../parts.js";
-import { Heads, Row, Windowed } from "../rows.js";
+import { Row, RowTable } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
 const STATES = ["open", "in_review", "expected", "misuse", "policy_gap"] as const;
@@ -74,58 +76,51 @@ export function Findings({ query }: { query: URLSearchParams }): JSX.Element {
         }
       >
         {(items) => (
-          <div class="scroll">
-            <table class="rows fixed" aria-rowcount={findings.hasMore ? -1 : items.length}>
-              <caption class="aside">Findings, the newest first</caption>
-              <Heads
-                of={[
-                  ["Severity", "narrow"],
-                  ["State", "narrow"],
-                  ["Agent", "name"],
-                  "About",
-                  ["Actions", "number at"],
-                  ["Risk", "narrow"],
-                  ["Last seen", "at"],
-                ]}
-              />
-              <Windowed of={items} keyOf={({ id }) => id} usual={50} tag="tbody">
-                {(finding, i) => (
-                  <Row
-                    key={finding.id}
-                    to={findingPath(finding.id)}
-                    line={`remit findings show ${finding.id}`}
-                    agent={finding.agent}
-                    class={finding.state}
-                    number={i + 1}
-                  >
-                    <td>
-                      <Severity of={finding.severity} />
-                    </td>
-                    <td>
-                      <span class={`state ${finding.state}`}>{finding.state.replaceAll("_", " ")}</span>
-                    </td>
-                    <td>{finding.agent === null ? <span class="none">not registered</span> : <Said text={finding.agent} max={60} />}</td>
-                    <td class="wide">
-                      <a href={findingPath(finding.id)}>
-                        <Said text={aboutText(finding)} />
-                      </a>
-                      <div class="why">
-                        <Said text={finding.reasons[0]?.message ?? ""} max={160} />
-                      </div>
-                    </td>
-                    <td class="number">
-                      {finding.waiting.length > 0 ? <span class="tag">{finding.waiting.length} waited</span> : null}
-                      {finding.actions.all === 0 ? <span class="none">–</span> : finding.actions.all.toLocaleString("en")}
-                    </td>
-                    <td>{finding.risk === null ? <span class="none">–</span> : <Risk of={finding.risk} />}</td>
-                    <td>
-                      <Time at={finding.last_seen} />
-                    </td>
-                  </Row>
-                )}
-              </Windowed>
-            </table>
-          </div>
+          <RowTable
+            caption="Findings, the newest first"
+            heads={[
+              ["Severity", "narrow"],
+              ["State", "narrow"],
+              ["Agent", "name"],
+              "About",
+              ["Actions", "number narrow"],
+              ["Risk", "narrow"],
+              ["Last seen", "at"],
+            ]}
+            of={items}
+            hasMore={findings.hasMore}
+            keyOf={({ id }) => id}
+            usual={52}
+          >
+            {(finding, i) => (
+              <Row
+                key={finding.id}
+                to={findingPath(finding.id)}
+                line={`remit findings show ${finding.id}`}
+                agent={finding.agent}
+                class={finding.state}
+                number={i + 1}
+              >
+                <td class={`severity ${finding.severity}`}>{finding.severity}</td>
+                <td>
+                  <span class={`state ${finding.state}`}>{finding.state.replaceAll("_", " ")}</span>
+                </td>
+                {finding.agent === null ? <td class="none">not registered</td> : <td>{shownText(finding.agent, 60)}</td>}
+                <td class="wide">
+                  <a href={findingPath(finding.id)}>
+                    <Said text={aboutText(finding)} />
+                  </a>{" "}
+                  {finding.waiting.length > 0 ? <span class="tag">{finding.waiting.length} waited</span> : null}
+                  <div class="why">
+                    <Said text={finding.reasons[0]?.message ?? ""} max={160} />
+                  </div>
+                </td>
+                <td class="number">{finding.actions.all === 0 ? "–" : finding.actions.all.toLocaleString("en")}</td>
+                <td>{finding.risk === null ? "–" : <Risk of={finding.risk} />}</td>
+                <TimeCell at={finding.last_seen} />
+              </Row>
+            )}
+          </RowTable>
         )}
       </Paged>
       <Line
@@ -146,7 +141,22 @@ export function aboutText({ about, code }: Pick<Finding, "about" | "code">): str
       ? "unusual behaviour"
       : about === "shopping"
         ? "one action, tried in several ways"
-        : about;
+        : about === "denials"
+          ? "denied again and again"
+          : about;
+}
+
+/** Returns what was decided of actions, without what none was. */
+function decidedText({ allow, flag, deny }: Finding["actions"]): string {
+  const all: [count: number, word: string][] = [
+    [allow, "allowed"],
+    [flag, "flagged"],
+    [deny, "denied"],
+  ];
+  return all
+    .filter(([count]) => count > 0)
+    .map(([count, word]) => `${count} ${word}`)
+    .join(", ");
 }
 
 export function Risk({ of }: { of: number }): JSX.Element {
@@ -180,7 +190,8 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
             <a href="/findings">Findings</a> · <code>{data.id}</code>
           </p>
           <h1>
-            <Severity of={data.severity} /> <Said text={aboutText(data)} />
+            <Said text={aboutText(data)} /> <Severity of={data.severity} />
+            <span class={`state ${data.state}`}>{data.state.replaceAll("_", " ")}</span>
           </h1>
           <p class="sub">
             {agent === null ? (
@@ -198,7 +209,8 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
                 for <Said text={data.purpose} />
               </>
             )}{" "}
-            · {counted(actions.all, "action")} in {spanText(span)}: {actions.allow} allowed, {actions.flag} flagged, {actions.deny} denied
+            · {counted(actions.all, "action")}
+            {span < 1000 ? "" : ` in ${spanText(span)}`}: {decidedText(actions)}
             {data.risk === null ? null : (
               <>
                 {" "}
@@ -214,7 +226,6 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
           </p>
         </div>
         <div class="acts">
-          <span class={`state large ${data.state}`}>{data.state.replaceAll("_", " ")}</span>
           {agent === null ? null : (
             <button type="button" class="danger" onClick={() => setRevoking(true)}>
               Revoke agent
@@ -231,8 +242,8 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
               const gap = i === 0 ? 0 : Date.parse(one.record.time) - Date.parse(timeline[i - 1]?.record.time ?? one.record.time);
               return (
                 <li key={one.seq} class={row === null ? "event" : markOf(row)}>
-                  {gap > 5000 ? <span class="idle">{spanText(gap)} idle</span> : null}
                   <Time at={one.record.time} />
+                  <span class="idle">{gap > 5000 ? `+ ${spanText(gap)}` : ""}</span>
                   {row === null ? (
                     <a href={`/records/${one.seq}`}>
                       <Said text={eventText(one.record)} max={120} />
@@ -264,7 +275,7 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
             </p>
           ) : null}
           <h2>Its reasons</h2>
-          <ul>
+          <ul class="plain">
             {data.codes.map(({ code, severity, count }) => (
               <li key={code}>
                 <Severity of={severity} /> <Said text={code} /> <b>{count}×</b>
@@ -310,6 +321,8 @@ function Verdict({
   const mayRevoke = useScope("remit:revoke");
   const [reason, setReason] = useState("");
   const [revoke, setRevoke] = useState(false);
+  /** Verdict that was asked for before there was a reason: Enter in its field gives it. */
+  const [chosen, setChosen] = useState<VerdictName | null>(null);
   const [error, setError] = useState<Refused | null>(null);
   const field = useRef<HTMLInputElement>(null);
   const { agent, state, verdict, waiting, actions, id } = finding;
@@ -321,10 +334,11 @@ function Verdict({
   ).size;
   const judge = (to: VerdictName): void => {
     if (reason === "") {
+      setChosen(to);
       field.current?.focus();
-      field.current?.reportValidity();
       return;
     }
+    setChosen(null);
     const pressed = performance.now();
     setError(null);
     const body = {
@@ -381,13 +395,16 @@ function Verdict({
         </p>
       ) : null}
       <label>
-        Reason, kept with the finding
+        Reason, kept with the finding{chosen === null ? "" : `; Enter: ${chosen.replaceAll("_", " ")}`}
         <input
           ref={field}
           value={reason}
           required
           maxLength={512}
           disabled={!may}
+          onKeyDown={(event) => {
+            if (event.key === "Enter" && chosen !== null && reason !== "") judge(chosen);
+          }}
           onInput={(event) => setReason(event.currentTarget.value)}
         />
       </label>
@@ -398,7 +415,7 @@ function Verdict({
       ) : (
         <ul class="verdicts">
           <li>
-            <button type="button" disabled={!may} onClick={() => judge("expected")}>
+            <button type="button" disabled={!may} data-key="e" aria-keyshortcuts="e" onClick={() => judge("expected")}>
               Expected
             </button>
             <span>
@@ -407,7 +424,14 @@ function Verdict({
             </span>
           </li>
           <li>
-            <button type="button" class="danger" disabled={!may || (revoke && !mayRevoke)} onClick={() => judge("misuse")}>
+            <button
+              type="button"
+              class="danger"
+              disabled={!may || (revoke && !mayRevoke)}
+              data-key="m"
+              aria-keyshortcuts="m"
+              onClick={() => judge("misuse")}
+            >
               Misuse
             </button>
             <span>
@@ -428,14 +452,14 @@ function Verdict({
             </span>
           </li>
           <li>
-            <button type="button" disabled={!may} onClick={() => judge("policy_gap")}>
+            <button type="button" disabled={!may} data-key="p" aria-keyshortcuts="p" onClick={() => judge("policy_gap")}>
               Policy gap
             </button>
             <span>proposes entries for the purpose, to be reviewed as a change; permits nothing</span>
           </li>
           {state === "open" ? (
             <li>
-              <button type="button" disabled={!may} onClick={() => judge("in_review")}>
+              <button type="button" disabled={!may} data-key="i" aria-keyshortcuts="i" onClick={() => judge("in_review")}>
                 I am looking
               </button>
               <span>others see that somebody is</span>

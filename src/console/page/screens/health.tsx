@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import type { ClusterAnswer } from "../../../contract/index.js";
 import { useResource } from "../api.js";
-import { Failed, Line, Loading, Time, spanText } from "../parts.js";
+import { Failed, Line, Loading, NumberField, Time, spanText } from "../parts.js";
 import { useScope } from "../acts.js";
 import { useRefresh } from "../stream.js";
 import { Heads } from "../rows.js";
@@ -77,6 +77,7 @@ export function Health(): JSX.Element {
   useRefresh([ready, metrics, checkpoint, cluster], { on: ["policy"], every_ms: 5000 });
   const states = ready.data;
   const values = metrics.data === null ? null : metricsOf(metrics.data);
+  const stages = metrics.data === null ? [] : stagesOf(metrics.data);
   const [origin = "", size = "", root = ""] = typeof checkpoint.data === "string" ? checkpoint.data.split("\n") : [];
   return (
     <>
@@ -94,7 +95,7 @@ export function Health(): JSX.Element {
       {ready.error !== null && ready.error.status !== 503 ? <Failed error={ready.error} /> : null}
       {states === null && ready.error === null ? <Loading /> : null}
       {cluster.data === null ? null : <Nodes of={cluster.data} />}
-      <div class="columns">
+      <div class="columns boxed">
         <section class="grow">
           <h2>Its parts</h2>
           <table class="fields">
@@ -129,37 +130,37 @@ export function Health(): JSX.Element {
                 {SHOWN.map(([metric, label]) => {
                   const value = values.get(metric);
                   return value === undefined ? null : (
-                    <tr key={metric}>
-                      <th scope="row">{label}</th>
-                      <td class="number">
-                        {metric.endsWith("_bytes") ? `${Math.round(value / 1048576).toLocaleString("en")} MB` : value.toLocaleString("en")}
-                      </td>
-                    </tr>
+                    <NumberField key={metric} label={label}>
+                      {metric.endsWith("_bytes") ? `${Math.round(value / 1048576).toLocaleString("en")} MB` : value.toLocaleString("en")}
+                    </NumberField>
                   );
                 })}
                 {metrics.data === null
                   ? null
                   : refusalsOf(metrics.data).map(([code, count]) => (
-                      <tr key={code}>
-                        <th scope="row">
-                          refused with <code>{code}</code>
-                        </th>
-                        <td class="number">{count.toLocaleString("en")}</td>
-                      </tr>
+                      <NumberField
+                        key={code}
+                        label={
+                          <>
+                            refused with <code>{code}</code>
+                          </>
+                        }
+                      >
+                        {count.toLocaleString("en")}
+                      </NumberField>
                     ))}
               </tbody>
             </table>
           )}
-          {metrics.data === null ? null : (
+          {stages.length === 0 ? null : (
             <>
               <h2>A decision, on average</h2>
               <table class="fields">
                 <tbody>
-                  {stagesOf(metrics.data).map(([stage, us]) => (
-                    <tr key={stage}>
-                      <th scope="row">{stage}</th>
-                      <td class="number">{us < 1000 ? `${Math.round(us)} µs` : `${(us / 1000).toFixed(1)} ms`}</td>
-                    </tr>
+                  {stages.map(([stage, us]) => (
+                    <NumberField key={stage} label={stage}>
+                      {us < 1000 ? `${Math.round(us)} µs` : `${(us / 1000).toFixed(1)} ms`}
+                    </NumberField>
                   ))}
                 </tbody>
               </table>

@@ -7,8 +7,8 @@ import { quoted } from "../../grammar.js";
 import { ActionCell, COLUMNS, WhyCell } from "../action_row.js";
 import { useScope } from "../acts.js";
 import { useEvery, useResource } from "../api.js";
-import { A, Empty, Line, Mark, Said, Time, agentPath, markOf, recordPath, taskPath } from "../parts.js";
-import { Heads, Row, Windowed } from "../rows.js";
+import { Empty, Line, Mark, Said, Time, agentPath, markOf, recordPath, shownText, taskPath } from "../parts.js";
+import { Row, RowTable, steady } from "../rows.js";
 import { useStream } from "../stream.js";
 import { stagedText } from "./staged.js";
 
@@ -27,7 +27,12 @@ interface State {
   slow: boolean;
 }
 
+/** A busy service sends ten pulses a second: nobody reads as fast, and each drawing moves the whole list. */
+const DRAWN_EVERY_MS = 200;
+
 const none = (): DecisionCounts => ({ allow: 0, flag: 0, deny: 0, wait: 0 });
+/** Decisions a second that fill the picture: of fewer each is seen as few. */
+const LOW = 4;
 const KINDS = ["allow", "flag", "deny"] as const;
 
 export function Live({ query }: { query: URLSearchParams }): JSX.Element {
@@ -40,7 +45,7 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
     seconds: Array.from({ length: SECONDS }, none),
     slow: false,
   });
-  const [, draw] = useReducer((n: number) => n + 1, 0);
+  const draw = useDrawing();
   const [isPaused, setPaused] = useState(false);
   const paused = useRef(false);
   paused.current = isPaused;
@@ -59,7 +64,7 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
       current.rows = [...event.data.rows].reverse().slice(0, ROWS_MAX);
       const known = event.data.seconds.slice(-SECONDS);
       if (known.length > 0) current.seconds = [...current.seconds.slice(known.length), ...known];
-      draw(0);
+      draw();
     }
     if (event.event === "slow") current.slow = true;
     if (event.event !== "pulse") return;
@@ -72,12 +77,12 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
     current.left_out += left_out;
     if (paused.current) current.held = [...rows.reverse(), ...current.held].slice(0, ROWS_MAX);
     else current.rows = [...rows.reverse(), ...current.rows].slice(0, ROWS_MAX);
-    draw(0);
+    draw();
   });
   useEffect(() => {
     const timer = setInterval(() => {
       state.current.seconds = [...state.current.seconds.slice(1), none()];
-      draw(0);
+      draw();
     }, 1000);
     return () => {
       clearInterval(timer);
@@ -167,43 +172,17 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
           )}
         </Empty>
       ) : (
-        <div class="scroll" onFocusIn={() => setPaused(true)} onPointerDown={() => setPaused(true)}>
-          <table class="rows fixed">
-            <caption class="aside">Decisions, the newest first</caption>
-            <Heads of={[COLUMNS.time, COLUMNS.decision, COLUMNS.agent, COLUMNS.action, COLUMNS.task, COLUMNS.why, COLUMNS.ms]} />
-            <Windowed of={rows} keyOf={({ seq }) => seq} usual={32} tag="tbody">
-              {(row) => (
-                <Row key={row.seq} to={recordPath(row.id)} line={`remit audit show ${row.id}`} agent={row.agent} class={markOf(row)}>
-                  <td>
-                    <A to={recordPath(row.id)}>
-                      <Time at={row.time} />
-                    </A>
-                  </td>
-                  <td>
-                    <Mark kind={markOf(row)} />
-                    {row.observed ? <span class="tag">observed</span> : null}
-                  </td>
-                  <td>
-                    <A to={agentPath(row.agent)}>
-                      <Said text={row.agent} max={60} />
-                    </A>
-                  </td>
-                  <ActionCell of={row} />
-                  <td>
-                    {row.task === null ? (
-                      <span class="none">none</span>
-                    ) : (
-                      <A to={taskPath(row.task)}>
-                        <Said text={row.task} max={40} />
-                      </A>
-                    )}
-                  </td>
-                  <WhyCell of={row} />
-                  <td class="number">{row.ms === null ? "" : row.ms.toFixed(1)}</td>
-                </Row>
-              )}
-            </Windowed>
-          </table>
+        <div onFocusIn={() => setPaused(true)} onPointerDown={() => setPaused(true)}>
+          <RowTable
+            caption="Decisions, the newest first"
+            heads={[COLUMNS.time, COLUMNS.decision, COLUMNS.agent, COLUMNS.action, COLUMNS.task, COLUMNS.why, COLUMNS.ms]}
+            of={rows}
+            hasMore
+            keyOf={({ seq }) => seq}
+            usual={33}
+          >
+            {(row) => <DecisionRow key={row.seq} row={row} />}
+          </RowTable>
         </div>
       )}
       <p class="note">
@@ -215,6 +194,56 @@ export function Live({ query }: { query: URLSearchParams }): JSX.Element {
   );
 }
 
+/** Returns what draws a screen again: in the next frame, or with the next one after a while where it was just drawn. */
+function useDrawing(): () => void {
+  const [, draw] = useReducer((n: number) => n + 1, 0);
+  const drawing = useRef({ isAsked: false, last: -Infinity });
+  return () => {
+    const { current } = drawing;
+    if (current.isAsked) return;
+    current.isAsked = true;
+    setTimeout(
+      () => {
+        requestAnimationFrame(() => {
+          current.isAsked = false;
+          current.last = performance.now();
+          draw(0);
+        });
+      },
+      Math.max(0, current.last + DRAWN_EVERY_MS - performance.now()),
+    );
+  };
+}
+
+const DecisionRow = steady(({ row }: { row: LiveRow }) => (
+  <Row to={recordPath(row.id)} line={`remit audit show ${row.id}`} agent={row.agent} class={markOf(row)}>
+    <td>
+      <a href={recordPath(row.id)}>
+        <Time at={row.time} />
+      </a>
+    </td>
+    <td>
+      <Mark kind={markOf(row)} />
+      {row.observed ? <span class="tag">observed</span> : null}
+    </td>
+    <td>
+      <a class="plain" href={agentPath(row.agent)}>
+        {shownText(row.agent, 60)}
+      </a>
+    </td>
+    <ActionCell of={row} />
+    <td>
+      {row.task === null ? null : (
+        <a class="plain" href={taskPath(row.task)}>
+          {shownText(row.task, 40)}
+        </a>
+      )}
+    </td>
+    <WhyCell of={row} />
+    <td class="number">{row.ms === null ? "" : row.ms.toFixed(1)}</td>
+  </Row>
+));
+
 function withFilter(filter: URLSearchParams, name: string, value: string | null): string {
   const next = new URLSearchParams(filter);
   if (value === null) next.delete(name);
@@ -224,7 +253,7 @@ function withFilter(filter: URLSearchParams, name: string, value: string | null)
 
 export function Figure({ label, value, kind }: { label: string; value: string; kind?: string }): JSX.Element {
   return (
-    <div class={kind ?? ""}>
+    <div class={value === "0" ? "none" : (kind ?? "")}>
       <dd>{value}</dd>
       <dt>{label}</dt>
     </div>
@@ -233,10 +262,22 @@ export function Figure({ label, value, kind }: { label: string; value: string; k
 
 /** Decisions a second as stacked bars, stopped ones at the bottom where they are compared. */
 function Pulse({ seconds }: { seconds: readonly DecisionCounts[] }): JSX.Element {
-  const most = Math.max(4, ...seconds.map(({ allow, flag, deny }) => allow + flag + deny));
+  const most = Math.max(...seconds.map(({ allow, flag, deny }) => allow + flag + deny));
   const height = 60;
+  const bars = { allow: "", flag: "", deny: "" };
   let [flagged, denied] = [0, 0];
   for (const { flag, deny } of seconds) [flagged, denied] = [flagged + flag, denied + deny];
+  // A path of each kind: bars of their own would be most of the page's elements.
+  for (const [i, counts] of seconds.entries()) {
+    let from = height;
+    for (const kind of ["deny", "flag", "allow"] as const) {
+      if (counts[kind] === 0) continue;
+      // One among ten thousand can still be seen.
+      const tall = Math.min(from, Math.max(1.5, (counts[kind] / Math.max(LOW, most)) * height));
+      from -= tall;
+      bars[kind] += `M${i + 0.1} ${from.toFixed(1)}h.8v${tall.toFixed(1)}h-.8z`;
+    }
+  }
   return (
     <figure class="pulse">
       <svg
@@ -245,20 +286,13 @@ function Pulse({ seconds }: { seconds: readonly DecisionCounts[] }): JSX.Element
         role="img"
         aria-label={`Decisions a second of the last ${SECONDS} seconds: at most ${most}, ${flagged} flagged, ${denied} denied`}
       >
-        {seconds.flatMap((counts, i) => {
-          let from = height;
-          return (["deny", "flag", "allow"] as const).flatMap((kind) => {
-            if (counts[kind] === 0) return [];
-            // One among ten thousand can still be seen.
-            const tall = Math.max(1.5, (counts[kind] / most) * height);
-            from -= tall;
-            return [<rect key={`${i} ${kind}`} class={kind} x={i + 0.1} width={0.8} y={Math.max(0, from)} height={tall} />];
-          });
-        })}
+        {KINDS.map((kind) => (
+          <path key={kind} class={kind} d={bars[kind]} />
+        ))}
       </svg>
       <figcaption>
         <span>{SECONDS} s ago</span>
-        <span>at most {most.toLocaleString("en")} a second</span>
+        <span>{most === 0 ? "nothing was decided" : `at most ${most.toLocaleString("en")} a second`}</span>
         <span>now</span>
       </figcaption>
     </figure>

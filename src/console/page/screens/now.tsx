@@ -128,9 +128,7 @@ export function Now(): JSX.Element {
               {waits.map((item) => (
                 <Row key={item.action.decision_id} class="wait" to="/waiting" line="remit findings waiting" agent={item.agent}>
                   <td>
-                    <span class="mark wait">
-                      <span aria-hidden="true">◆</span> {spanText(Date.parse(item.action.until) - now)} left
-                    </span>
+                    <span class="mark wait">{spanText(Date.parse(item.action.until) - now)} left</span>
                   </td>
                   <td>{item.agent === null ? "" : <Said text={item.agent} />}</td>
                   <td class="wide">
@@ -154,11 +152,9 @@ export function Now(): JSX.Element {
                       <Said text={aboutText(finding)} />
                     </a>{" "}
                     <span class="why">
-                      {finding.actions.all === 0 ? (
-                        <Said text={finding.reasons[0]?.message ?? ""} max={120} />
-                      ) : (
-                        counted(finding.actions.all, "action")
-                      )}
+                      {finding.actions.all === 0 ? "" : counted(finding.actions.all, "action")}
+                      {finding.actions.all > 0 && finding.reasons.length > 0 ? " · " : ""}
+                      <Said text={finding.reasons[0]?.message ?? ""} max={120} />
                     </span>
                   </td>
                   <td>
@@ -238,6 +234,7 @@ function Minutes({ counts, from }: { counts: Histogram; from: string }): JSX.Ele
   });
   const most = Math.max(1, ...steps.map(({ allow, flag, deny }) => allow + flag + deny));
   const sum = (kind: "allow" | "flag" | "deny"): number => steps.reduce((total, step) => total + step[kind], 0);
+  if (sum("allow") + sum("flag") + sum("deny") === 0) return <p class="note">Nothing was decided in the last {MINUTES} minutes.</p>;
   const link = (kind: string): string => `/records?decision=${kind}&from=${encodeURIComponent(from)}`;
   return (
     <figure class="pulse minutes">

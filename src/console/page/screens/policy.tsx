@@ -2,9 +2,9 @@
 import type { JSX } from "preact";
 import { useContext, useState } from "preact/hooks";
 import type { BundlesAnswer, PublishAnswer, RecordPage, StagedBundle } from "../../../contract/index.js";
-import { quoted } from "../../grammar.js";
+import { queryLine, quoted } from "../../grammar.js";
 import { Console, useScope } from "../acts.js";
-import { asRefused, sendBundle, useResource, type Refused, type Resource } from "../api.js";
+import { asRefused, sendBundle, useEvery, useResource, type Refused } from "../api.js";
 import { Empty, Failed, Line, Loaded, Said, Time, counted } from "../parts.js";
 import { Heads, Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
@@ -32,15 +32,17 @@ interface BundleEvent {
   };
 }
 
-/** Actions about bundles, and words for them. */
+/** Words for what administrators do with bundles. */
 const DONE: Readonly<Record<string, string>> = {
   publish: "published",
   stage: "staged",
   stage_ended: "stage ended",
+  drop_stage: "stage dropped",
   keep_back: "way back kept",
   roll_back: "rolled back",
 };
-const ACTIONS = Object.keys(DONE);
+/** Query of records about the policy, as the service and the line of `remit` take it. */
+const HISTORY = new URLSearchParams({ about: "policy" });
 
 /** Words for the ways in which a stage ends. */
 const ENDS: Readonly<Record<string, string>> = {
@@ -59,26 +61,16 @@ function whyText({ code, detail, from }: BundleEvent): string {
   return detail?.reason ?? code ?? (from === undefined ? "" : `from ${from === "path" ? "its file" : from.replaceAll("_", " ")}`);
 }
 
-/** Returns the latest records of one action of administrators. */
-function useActions(action: string): Resource<RecordPage> {
-  return useResource<RecordPage>(useScope("remit:audit") ? `/decisions?kind=admin&key=${action}&limit=20` : null);
-}
-
 export function Policy({ query }: { query: URLSearchParams }): JSX.Element {
   const mayPublish = useScope("remit:publish");
   const audits = useScope("remit:audit");
   const bundles = useResource<BundlesAnswer>(mayPublish ? "/bundles" : null);
-  const became = useResource<RecordPage>(audits ? "/decisions?kind=bundle&limit=30" : null);
-  // By action: among all that administrators do, those about bundles are few.
-  const history = [became, ...ACTIONS.map(useActions)];
-  useRefresh(history, { on: ["policy"], every_ms: 5000 });
-  useRefresh([bundles], { on: ["policy"], every_ms: 2000 });
+  const history = useResource<RecordPage>(audits ? `/decisions?${HISTORY.toString()}&limit=40` : null);
+  useRefresh([bundles, history], { on: ["policy"] });
+  useEvery(2000, bundles.reload);
+  useEvery(5000, history.reload);
   const { running = null, staged = null } = bundles.data ?? {};
-  const rows = history
-    .flatMap(({ data }) => data?.items ?? [])
-    .map((item) => ({ seq: item.seq, ...(item.record as unknown as BundleEvent) }))
-    .sort((a, b) => b.seq - a.seq)
-    .slice(0, 40);
+  const rows = (history.data?.items ?? []).map((item) => ({ seq: item.seq, ...(item.record as unknown as BundleEvent) }));
   return (
     <>
       <header class="screen">
@@ -155,7 +147,7 @@ export function Policy({ query }: { query: URLSearchParams }): JSX.Element {
         ) : (
           <table class="rows tight">
             <caption class="aside">What became of bundles, the newest first</caption>
-            <Heads of={["Time", "What", "Bundle", "Why"]} />
+            <Heads of={["Time", "What", "Bundle", "Reason"]} />
             <tbody>
               {rows.map((row) => {
                 const named = row.policy ?? row.detail?.identity ?? row.detail?.of ?? null;
@@ -195,6 +187,7 @@ export function Policy({ query }: { query: URLSearchParams }): JSX.Element {
         )}
       </section>
       <Line text="remit bundles" />
+      <Line text={queryLine(HISTORY)} />
     </>
   );
 }

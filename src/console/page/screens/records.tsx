@@ -7,9 +7,9 @@ import { eventText, rowOf, type LiveRow } from "../../pulse.js";
 import { ActionCell, COLUMNS, WhyCell } from "../action_row.js";
 import { get } from "../api.js";
 import { Paged, usePages } from "../pages.js";
-import { Empty, Line, Mark, Said, Time, markOf, recordPath } from "../parts.js";
+import { Empty, Line, MarkCell, Said, TimeCell, markOf, recordPath, shownText } from "../parts.js";
 import { go } from "../place.js";
-import { Heads, Row, Windowed } from "../rows.js";
+import { Row, RowTable, steady } from "../rows.js";
 
 const SHOWN = ["agent", "task", "principal", "verb", "type", "resource", "decision", "reason", "severity"] as const;
 const CHOICES: Readonly<Record<string, readonly string[]>> = {
@@ -80,15 +80,16 @@ export function Records({ query }: { query: URLSearchParams }): JSX.Element {
       ))}
       <Paged of={records} noun="record" more="Older" empty={<Nothing filter={filter} />}>
         {(items) => (
-          <div class="scroll">
-            <table class="rows fixed" aria-rowcount={records.hasMore ? -1 : items.length}>
-              <caption class="aside">Records, the newest first</caption>
-              <Heads of={[COLUMNS.record, COLUMNS.time, COLUMNS.decision, COLUMNS.agent, COLUMNS.action, COLUMNS.why, COLUMNS.outcome]} />
-              <Windowed of={items} keyOf={({ seq }) => seq} usual={32} tag="tbody">
-                {(item, i) => <RecordRow key={item.seq} item={item} number={i + 1} />}
-              </Windowed>
-            </table>
-          </div>
+          <RowTable
+            caption="Records, the newest first"
+            heads={[COLUMNS.record, COLUMNS.time, COLUMNS.decision, COLUMNS.agent, COLUMNS.action, COLUMNS.why, COLUMNS.outcome]}
+            of={items}
+            hasMore={records.hasMore}
+            keyOf={({ seq }) => seq}
+            usual={33}
+          >
+            {(item, i) => <RecordRow key={item.seq} item={item} number={i + 1} />}
+          </RowTable>
         )}
       </Paged>
       <Line text={queryLine(filter)} />
@@ -120,7 +121,7 @@ function rowOfRecord(found: FoundRecord): ShownRow {
   return { seq, time: record.time, kind: record.kind, row, text: row === null ? eventText(record) : "", outcome: outcome ?? "" };
 }
 
-function RecordRow({ item: { seq, time, kind, row, text, outcome }, number }: { item: ShownRow; number: number }): JSX.Element {
+const RecordRow = steady(({ item: { seq, time, kind, row, text, outcome }, number }: { item: ShownRow; number: number }) => {
   const id = row?.id ?? String(seq);
   return (
     <Row
@@ -133,29 +134,23 @@ function RecordRow({ item: { seq, time, kind, row, text, outcome }, number }: { 
       <td class="number">
         <a href={recordPath(id)}>{seq}</a>
       </td>
-      <td>
-        <Time at={time} />
-      </td>
+      <TimeCell at={time} />
       {row === null ? (
         <td colSpan={4} class="wide">
           <span class="tag">{kind}</span> <Said text={text} max={160} />
         </td>
       ) : (
         <>
-          <td>
-            <Mark kind={markOf(row)} />
-          </td>
-          <td>
-            <Said text={row.agent} max={60} />
-          </td>
+          <MarkCell kind={markOf(row)} />
+          <td>{shownText(row.agent, 60)}</td>
           <ActionCell of={row} />
           <WhyCell of={row} />
         </>
       )}
-      <td>{outcome}</td>
+      <td class="none">{outcome}</td>
     </Row>
   );
-}
+});
 
 /** Nothing was found: which part of the filter, taken away, would find something? */
 function Nothing({ filter }: { filter: URLSearchParams }): JSX.Element {

@@ -6,8 +6,23 @@ import { rowOf, type LiveRow } from "../../pulse.js";
 import { useScope } from "../acts.js";
 import { useResource } from "../api.js";
 import { Paged, usePages } from "../pages.js";
-import { Empty, FailedScreen, Line, Loading, Mark, Said, Time, agentPath, markOf, recordPath, spanText, taskPath } from "../parts.js";
-import { Heads, Row, Windowed } from "../rows.js";
+import {
+  Empty,
+  FailedScreen,
+  Line,
+  Loading,
+  Mark,
+  Said,
+  Time,
+  TimeCell,
+  agentPath,
+  markOf,
+  recordPath,
+  shownText,
+  spanText,
+  taskPath,
+} from "../parts.js";
+import { Row, RowTable, Windowed, steady } from "../rows.js";
 import { useRefresh } from "../stream.js";
 
 export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
@@ -46,34 +61,31 @@ export function Tasks({ query }: { query: URLSearchParams }): JSX.Element {
         }
       >
         {(items) => (
-          <div class="scroll">
-            <table class="rows fixed" aria-rowcount={tasks.hasMore ? -1 : items.length}>
-              <caption class="aside">Tasks, by id</caption>
-              <Heads of={[["Task", "name"], ["Agent", "name"], ["Purpose", "name"], "About", ["For", "name"], ["Expires", "at"]]} />
-              <Windowed of={items} keyOf={({ id }) => id} usual={32} tag="tbody">
-                {(task, i) => (
-                  <Row key={task.id} to={taskPath(task.id)} line={`remit tasks show ${quoted(task.id)}`} agent={task.agent} number={i + 1}>
-                    <td>
-                      <a href={taskPath(task.id)}>
-                        <Said text={task.id} max={60} />
-                      </a>
-                    </td>
-                    <td>
-                      <Said text={task.agent} max={60} />
-                    </td>
-                    <td>
-                      <Said text={task.purpose} />
-                    </td>
-                    <td class="wide">
-                      <Subjects of={task.subjects} />
-                    </td>
-                    <td>{task.principal === null ? <span class="none">nobody</span> : <Said text={task.principal} />}</td>
-                    <td>{task.expires === null ? <span class="none">never</span> : <Time at={task.expires} />}</td>
-                  </Row>
-                )}
-              </Windowed>
-            </table>
-          </div>
+          <RowTable
+            caption="Tasks, by id"
+            heads={[["Task", "name"], ["Agent", "name"], ["Purpose", "name"], "About", ["For", "name"], ["Expires", "at"]]}
+            of={items}
+            hasMore={tasks.hasMore}
+            keyOf={({ id }) => id}
+            usual={33}
+          >
+            {(task, i) => (
+              <Row key={task.id} to={taskPath(task.id)} line={`remit tasks show ${quoted(task.id)}`} agent={task.agent} number={i + 1}>
+                <td>
+                  <a href={taskPath(task.id)}>
+                    <Said text={task.id} max={60} />
+                  </a>
+                </td>
+                <td>{shownText(task.agent, 60)}</td>
+                <td>{shownText(task.purpose)}</td>
+                <td class="wide">
+                  <Subjects of={task.subjects} />
+                </td>
+                {task.principal === null ? <td class="none">nobody</td> : <td>{shownText(task.principal)}</td>}
+                {task.expires === null ? <td class="none">never</td> : <TimeCell at={task.expires} />}
+              </Row>
+            )}
+          </RowTable>
         )}
       </Paged>
       <Line
@@ -95,7 +107,7 @@ function Subjects({ of }: { of: Readonly<Record<string, readonly string[]>> }): 
   );
 }
 
-/** Time without an action that is folded to a line. */
+/** Time without an action that is shown beside the next one. */
 const IDLE_MS = 30_000;
 
 export function TaskScreen({ id }: { id: string }): JSX.Element {
@@ -201,23 +213,17 @@ function stepOf(found: FoundRecord): TaskStep | null {
   return row === null ? null : { row, outcome: found.outcome, flow: flowOf(found) };
 }
 
-function Step({ step: { row, outcome, flow }, before }: { step: TaskStep; before: TaskStep | null }): JSX.Element {
+const Step = steady(({ step: { row, outcome, flow }, before }: { step: TaskStep; before: TaskStep | null }) => {
   const gap = before === null ? 0 : Date.parse(row.time) - Date.parse(before.row.time);
   return (
     <Row tag="li" to={recordPath(row.id)} line={`remit audit show ${row.id}`} agent={row.agent} class={markOf(row)}>
-      {gap > IDLE_MS ? <span class="idle">{spanText(gap)} idle</span> : null}
       <Time at={row.time} />
+      <span class="idle">{gap > IDLE_MS ? `+ ${spanText(gap)}` : ""}</span>
       <Mark kind={markOf(row)} />
       <a class="what" href={recordPath(row.id)}>
-        <Said text={row.verb} />{" "}
-        <b>
-          <Said text={row.type} />
-        </b>{" "}
-        <Said text={row.resource ?? ""} max={60} />
+        {shownText(row.verb)} <b>{shownText(row.type)}</b> <Said text={row.resource ?? ""} max={60} />
       </a>
-      <span class="why">
-        <Said text={row.message} max={200} />
-      </span>
+      <span class="why">{shownText(row.message, 200)}</span>
       <span class="outcome">{outcome ?? "not done"}</span>
       {flow.length === 0 ? null : (
         <ul class="flow">
@@ -237,4 +243,4 @@ function Step({ step: { row, outcome, flow }, before }: { step: TaskStep; before
       )}
     </Row>
   );
-}
+});
