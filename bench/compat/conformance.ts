@@ -8,10 +8,11 @@ import { runProgram, type CompatOutcome } from "./row.js";
 
 const TIMEOUT_MS = "60000";
 const STATELESS = ["--spec-version", "2026-07-28"];
-/** Runs of the suite: those of both revisions, and what the later one adds. */
+/** Runs of the suite: those of both revisions, what the later one adds, and a server of before RFC 9728 with metadata. */
 const RUNS: readonly (readonly string[])[] = [
   ["--suite", "auth"],
   ["--suite", "auth", ...STATELESS],
+  ["--scenario", "auth/2025-03-26-oauth-metadata-backcompat", "--spec-version", "2025-03-26"],
   ...[
     ...["resource-mismatch", "offline-access-scope", "offline-access-not-supported", "authorization-server-migration"],
     ...["iss-supported", "iss-not-advertised", "iss-supported-missing", "iss-wrong-issuer", "iss-unexpected", "iss-normalized"],
@@ -39,5 +40,5 @@ function outcomeOf(checks: readonly SuiteCheck[]): CompatOutcome {
   if (wrong !== undefined)
     return { state: "red", detail: `${wrong.id}: ${wrong.errorMessage ?? wrong.status}, and ${others.length} others` };
   if (passed === 0) return { state: "red", detail: "the suite has checked nothing" };
-  return { state: "green", detail: `${passed} checks of logins, as of 2025-11-25 and 2026-07-28` };
+  return { state: "green", detail: `${passed} checks of logins, as of 2025-03-26, 2025-11-25 and 2026-07-28` };
 }
