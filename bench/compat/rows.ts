@@ -41,7 +41,7 @@ export const ROWS: readonly CompatRow[] = [
   },
   { name: "mcp-auth", counterpart: `${CONFORMANCE}, suite auth`, run: byConformance },
   { name: "mcp-server", counterpart: `${CONFORMANCE}, before a server on ${CONFORMANCE_SDK}`, run: byGuardedConformance },
-  { name: "witness", counterpart: "a witness by C2SP tlog-witness (the tests' own)", run: () => byTests("audit/log/witness") },
+  { name: "witness", counterpart: "a witness by C2SP tlog-witness (the tests' own)", run: () => byTests("audit/witness") },
   {
     name: "static-log",
     counterpart: "Torchwood 0.9.0 over a static web server",
