@@ -14,7 +14,7 @@ const TIMERS = ["setTimeout", "setInterval", "setImmediate"].map((name) => ({
 }));
 
 export default tseslint.config(
-  { ignores: ["deploy/", "dist/", "coverage/", ".work/", "node_modules/", "eslint.config.js", "tools/"] },
+  { ignores: ["deploy/", "dist/", "coverage/", ".work/", "node_modules/", "eslint.config.js", "tools/", "bench/compat/*.mjs"] },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },

@@ -9,7 +9,7 @@ import { asset } from "../src/system/paths.js";
 
 const NAMES = [
   ...["opa-js", "opa-python", "opa-stock", "opa-products", "opa-logs", "authzen-actions", "otlp-http", "otlp-grpc", "mcp-servers"],
-  ...["mcp-auth", "witness", "static-log", "syslog", "cef", "kafka"],
+  ...["mcp-auth", "mcp-server", "witness", "static-log", "syslog", "cef", "kafka"],
 ] as const;
 
 const { only, json } = readOptions("compat", {

@@ -6,7 +6,7 @@ import { spawn, type ChildProcess } from "node:child_process";
 import { homedir, userInfo } from "node:os";
 import { createInterface } from "node:readline";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
-import { parseArgs } from "node:util";
+import { Command } from "commander";
 import { SCOPES, type CreateAgent, type CreateRevocation, type DecideRequest, type IssueTask, type Scope } from "../src/contract/index.js";
 import { startService, type Service } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
@@ -20,6 +20,7 @@ const PURPOSE = "customer_support";
 const TASKS_LAST_MS = 8 * 3600 * 1000;
 const CONSOLE_PORT_FROM = 9;
 const CONSOLE_STARTS_MS = 60_000;
+const USAGE_ERROR = 2;
 
 const expires = new Date(system.clock.wall() + TASKS_LAST_MS).toISOString();
 const agent: CreateAgent = { id: "support-7", owner: "support-platform@example.com", purposes: [PURPOSE] };
@@ -67,10 +68,26 @@ const PASTED: readonly [what: string, path: string, body: object][] = [
   ["Lift the revocation:", `/revocations/agent/${another.id}/lift`, { reason: "a mistake" }],
 ];
 
-const { values } = parseArgs({ options: { port: { type: "string", default: process.env["PORT"] ?? "8181" } } });
-const port = Number(values.port);
+const { port: given } = new Command("node dist/demo/run.js")
+  .description(
+    "Starts the service on the shipped bundle with a console beside it, and prints where to look and what to paste. Ctrl-C stops it.",
+  )
+  .option("--port <port>", "where the service listens; the console takes a free port above it", process.env["PORT"] ?? "8181")
+  .addHelpText(
+    "after",
+    `
+Keys, records and configuration are in remit/dev/<port> of XDG_DATA_HOME, or of ~/.local/share.
+
+Examples:
+  $ node dist/demo/run.js               # as \`make run\`; PORT=8282 says the port, too
+  $ node dist/demo/run.js --port 8282`,
+  )
+  .exitOverride(({ exitCode }) => process.exit(exitCode === 0 ? 0 : USAGE_ERROR))
+  .parse()
+  .opts<{ port: string }>();
+const port = Number(given);
 const home = resolve(process.env["XDG_DATA_HOME"] ?? join(homedir(), ".local", "share"), "remit");
-if (!Number.isInteger(port) || port < 1 || port > 65_535) fail(`\`${values.port}\` is no port`, "give one from 1 to 65535");
+if (!Number.isInteger(port) || port < 1 || port > 65_535) fail(`\`${given}\` is no port`, "give one from 1 to 65535");
 if (isWithin(PACKAGE_ROOT, home)) {
   fail(`${home} is in the source tree, where no key may be`, "set XDG_DATA_HOME to a folder elsewhere");
 }

@@ -1,5 +1,7 @@
 /** The board's rows, by what people already run. */
-import { byConformance, CONFORMANCE } from "./conformance.js";
+import { byConformance } from "./conformance.js";
+import { byGuardedConformance } from "./conformance_guarded.js";
+import { CONFORMANCE, CONFORMANCE_SDK } from "./conformance_suite.js";
 import { byPython, OPA_CLIENT, OTLP } from "./python.js";
 import { byRsyslog, rsyslogVersion } from "./rsyslog.js";
 import type { CompatRow } from "./row.js";
@@ -24,12 +26,7 @@ export const ROWS: readonly CompatRow[] = [
   {
     name: "authzen-actions",
     counterpart: "AuthZEN from a toolkit that sends tools' names as actions",
-    run: () =>
-      Promise.resolve({
-        state: "explained",
-        detail:
-          "`authzen.actions` has no wildcard: an action that nobody has named is denied (`verb_unknown`). Name each tool, or put the guard before it",
-      }),
+    run: () => byTests("adapters/authzen/authzen.long", "where all other actions are one verb"),
   },
   {
     name: "otlp-http",
@@ -43,7 +40,8 @@ export const ROWS: readonly CompatRow[] = [
     run: () => byTests("guards/mcp_servers.long"),
   },
   { name: "mcp-auth", counterpart: `${CONFORMANCE}, suite auth`, run: byConformance },
-  { name: "witness", counterpart: "a witness by C2SP tlog-witness (the tests' own)", run: () => byTests("audit/log/witness") },
+  { name: "mcp-server", counterpart: `${CONFORMANCE}, before a server on ${CONFORMANCE_SDK}`, run: byGuardedConformance },
+  { name: "witness", counterpart: "a witness by C2SP tlog-witness (the tests' own)", run: () => byTests("audit/witness") },
   {
     name: "static-log",
     counterpart: "Torchwood 0.9.0 over a static web server",

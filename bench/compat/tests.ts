@@ -34,7 +34,7 @@ export async function byTests(file: string, grep?: string): Promise<CompatOutcom
   const [failed] = failures;
   if (failed !== undefined) return { state: "red", detail: `${failed.fullTitle}: ${failed.err.message ?? ""}` };
   const skipped = pending.flatMap(({ title }) => SKIPPED.exec(title)?.[1] ?? []);
-  if (passes.length > 0) return { state: "green", detail: `${passes.length} tests of ${file}` };
+  if (passes.length > 0) return { state: "green", detail: `${passes.length} test${passes.length === 1 ? "" : "s"} of ${file}` };
   return { state: skipped.length > 0 ? "skipped" : "red", detail: skipped[0] ?? `\`${file}\` has no such test` };
 }
 

@@ -112,7 +112,7 @@ function describe(error: unknown): Failure {
     const at = `${line === undefined ? "" : `line ${line}: `}${field === "" ? "" : `${field}: `}`;
     return { ...failure, exit: "invalid", code: error.code, message: `${at}${error.message}` };
   }
-  if (error instanceof YamlError) return { ...failure, exit: "invalid", code: "yaml_invalid", message: error.message };
+  if (error instanceof YamlError) return { ...failure, exit: "invalid", code: error.code, message: error.message };
   if (error instanceof KeyRefused) return { ...failure, exit: "invalid", code: "key_refused", message: error.message };
   if (error instanceof OpaUnavailable) {
     return { ...failure, exit: "failed", code: "opa_unavailable", message: error.message, hint: error.hint };

@@ -1,4 +1,5 @@
 /** Behaviour profile of an agent, as people see it. */
+import { BEHAVIOR_CHANNELS } from "./behavior_policy.js";
 import { Type, type Static, type TSchema } from "./type.js";
 
 const closed = { additionalProperties: false };
@@ -74,6 +75,15 @@ const Threshold = Type.Object(
   { ...closed, title: "Threshold", description: "A risk from which something follows" },
 );
 
+const ChannelThreshold = Type.Object(
+  {
+    channel: Type.Enum([...BEHAVIOR_CHANNELS], { description: "Channel that it looks at, whatever the action's risk" }),
+    then: Type.Enum(["log", "flag"], { description: "What follows: a finding, or a flag" }),
+    at: Type.Number({ description: "Rarity on that channel from which it applies, in decades; 3 is what comes once in a thousand times" }),
+  },
+  { ...closed, title: "ChannelThreshold", description: "A rarity on one channel from which something follows; verdicts don't move it" },
+);
+
 const PurposeThresholds = Type.Object(
   {
     purpose: Type.String({ description: "Id of the purpose" }),
@@ -85,8 +95,9 @@ const PurposeThresholds = Type.Object(
     hold: orNull(Threshold),
     narrow: orNull(Threshold),
     suspend: orNull(Threshold),
+    channels: Type.Array(ChannelThreshold, { description: "Channels to which the purpose gives a threshold of their own, by name" }),
   },
-  { ...closed, title: "PurposeThresholds", description: "Thresholds of risk in a purpose; null: it never follows" },
+  { ...closed, title: "PurposeThresholds", description: "Thresholds of behaviour in a purpose; null: it never follows" },
 );
 export type PurposeThresholds = Static<typeof PurposeThresholds>;
 

@@ -351,7 +351,7 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
         {
           ...{ purpose: "customer_support", expected: 3, misuse: 0, score: 0.3 },
           ...{ log: { at: 25, before: 28 }, flag: { at: 60, before: 62 }, hold: { at: 60, before: 62 }, narrow: { at: 60, before: 62 } },
-          suspend: { at: 85, before: 86 },
+          ...{ suspend: { at: 85, before: 86 }, channels: [{ channel: "drift", then: "log", at: 3 }] },
         },
       ],
     },

@@ -7,6 +7,7 @@ import type { Portrait } from "../behavior/portrait.js";
 import { BehaviorProfile } from "../behavior/profile.js";
 import { BEHAVIOR_ALGORITHM } from "../behavior/snapshot.js";
 import {
+  BEHAVIOR_CHANNELS,
   Problem,
   RECORD_VERSION,
   aroundSeq,
@@ -149,7 +150,12 @@ export async function openProfile(
 function thresholds(purpose: string, policy: BehaviorPolicy, calibration: Calibration): PurposeThresholds {
   const moved = (at: number | null): PurposeThresholds["log"] => (at === null ? null : { at, before: uncalibrated(at, calibration) });
   const { log, flag, hold, narrow, suspend } = policy;
-  return { purpose, ...calibration, log: moved(log), flag: moved(flag), hold: moved(hold), narrow: moved(narrow), suspend: moved(suspend) };
+  const steps = { log: moved(log), flag: moved(flag), hold: moved(hold), narrow: moved(narrow), suspend: moved(suspend) };
+  const channels = BEHAVIOR_CHANNELS.flatMap((channel) => {
+    const own = policy.channels[channel];
+    return own === undefined ? [] : [{ channel, ...own }];
+  });
+  return { purpose, ...calibration, ...steps, channels: channels.sort((a, b) => (a.channel < b.channel ? -1 : 1)) };
 }
 
 function profileOf({ first_ms, last_ms, checkpoints_ms, ...portrait }: Portrait): NonNullable<AgentProfile["profile"]> {

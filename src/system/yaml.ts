@@ -24,6 +24,8 @@ export class YamlError extends Error {
     readonly problem: string,
     /** Remedy, if it is known. */
     readonly hint: string | null = null,
+    /** Stable code, for faults that have one of their own. */
+    readonly code = "yaml_invalid",
   ) {
     const at = `${file}${line === null ? "" : `:${line}`}: ${path === "" ? "" : `${path}: `}`;
     super(`${at}${problem}${hint === null ? "" : `; ${hint}`}`);
@@ -40,7 +42,7 @@ const UNPRINTABLE = /[^\t\n\r\x20-\x7e\x85\xa0-\ufffd\u{10000}-\u{10ffff}]/u;
 export interface YamlDocument<T = unknown> {
   value: T;
   /** An error at a path; the line is that of its closest ancestor that is in the text, a member's that of its key. */
-  errorAt: (path: readonly (string | number)[], problem: string, hint?: string | null) => YamlError;
+  errorAt: (path: readonly (string | number)[], problem: string, hint?: string | null, code?: string) => YamlError;
   /** Returns true if the place has a scalar without quotes. */
   isPlain: (path: readonly (string | number)[]) => boolean;
 }
@@ -115,7 +117,7 @@ function parse(text: string, file: string): YamlDocument {
   });
   return {
     value: document.toJS(),
-    errorAt: (path, message, hint) => new YamlError(file, lineAt(offsetOf(document, path)), path.join("."), message, hint),
+    errorAt: (path, message, hint, code) => new YamlError(file, lineAt(offsetOf(document, path)), path.join("."), message, hint, code),
     isPlain: (path) => {
       const node: unknown = document.getIn(path, true);
       return isScalar(node) && node.type === Scalar.PLAIN;

@@ -84,6 +84,7 @@ describe("remit profile", function () {
       hold: null,
       narrow: at(60),
       suspend: at(85),
+      channels: [],
     };
     const judged = { ...untouched, purpose: "support", expected: 3, score: 0.3, log: at(25, 28), flag: at(60, 62) };
 
@@ -93,6 +94,14 @@ describe("remit profile", function () {
       expect(out).to.match(/^ *support +25 \(28\) +60 \(62\) +never +60 +85 +3 expected, 0 misuse$/m);
       expect(out).to.match(/^ *sales +25 +60 +never +60 +85 +none$/m);
       expect(out).to.include("In brackets: the risk that an action would have without the verdicts");
+    });
+
+    it("shows channels with a threshold of their own, where a purpose has one", async () => {
+      const drifting = { channel: "drift", then: "log", at: 3 };
+      const out = await shown({ ...untouched, channels: [drifting, { channel: "order", then: "flag", at: 4.5 }] }, judged);
+      expect(out).to.match(/^ *Purpose +log +flag +hold +narrow +suspend +channels +verdicts$/m);
+      expect(out).to.match(/^ *sales +25 +60 +never +60 +85 +drift log 3, order flag 4\.5 +none$/m);
+      expect(out).to.match(/^ *support .* +85 +none +3 expected, 0 misuse$/m);
     });
 
     it("explains no brackets where there are none, and says so if there is no purpose", async () => {

@@ -62,6 +62,21 @@ describe("make run", function () {
     return { code: status, err: stderr };
   }
 
+  const LINES: [what: string, args: string[], code: number, says: RegExp][] = [
+    ["prints its help", ["--help"], 0, /^Usage: node dist\/demo\/run\.js \[options\][^]*--port <port>[^]*Examples:/],
+    ["names an option that it hasn't", ["--prot", "8282"], 2, /unknown option '--prot'\n\(Did you mean --port\?\)/],
+    ["names an option without its value", ["--port"], 2, /argument missing/],
+    ["names an argument too many", ["8282"], 2, /too many arguments/],
+  ];
+  for (const [what, args, code, says] of LINES) {
+    it(`${what}, and starts nothing`, () => {
+      const { status, stdout, stderr } = spawnSync(process.execPath, [RUN, ...args], { env: environment(), encoding: "utf8" });
+      expect(status).to.equal(code);
+      expect(stdout + stderr).to.match(says);
+      expect(existsSync(join(home, "remit"))).to.equal(false);
+    });
+  }
+
   it("refuses a port that is none, or that something answers at", async () => {
     for (const none of ["0", "65536", "1.5", "http"]) {
       expect(refused({ PORT: none }), none)

@@ -128,6 +128,13 @@ describe("what deploys the service", () => {
       expect(of("RUN").concat(of("ADD"))).to.deep.equal([]);
     });
 
+    it("has a folder for its state that is its user's, so that a new volume is too", () => {
+      const made = last.indexOf("COPY --from=installed --chown=65532:65532 /state /var/lib/remit");
+      expect(made).to.be.within(0, last.indexOf("WORKDIR /var/lib/remit") - 1);
+      expect(last.indexOf('VOLUME ["/var/lib/remit"]')).to.be.greaterThan(made);
+      expect(lines.find((line) => line.startsWith("RUN "))).to.contain("mkdir -p /state");
+    });
+
     it("takes nothing by a name that moves freely, and only files that there are", () => {
       for (const line of lines.filter((one) => one.startsWith("FROM "))) expect(line).to.match(/^FROM docker\.io\/library\/node:\d+-\w+/);
       const copied = lines.flatMap((line) => /^COPY (?!--from)(\S+) /.exec(line)?.[1] ?? []);

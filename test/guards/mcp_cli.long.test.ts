@@ -102,6 +102,16 @@ describe("remit guard mcp", function () {
     });
   }
 
+  it("--check says what belongs into a token's file that isn't there, as a draft's isn't", async () => {
+    const config = { ...MAPPING, remit: { url: "http://127.0.0.1:9", token_file: "guard.token" }, server: SERVER };
+    const other = folderWith({ "guard.yaml": stringify(config, { aliasDuplicateObjects: false }) });
+    const checked = await remit("guard", "mcp", "--config", join(other.dir, "guard.yaml"), "--check");
+    other.remove();
+    expect(checked.exit, checked.err).to.equal("invalid");
+    expect(checked.err).to.contain(`\`${join(other.dir, "guard.token")}\`, which \`remit.token_file\` names, does not exist`);
+    expect(checked.err).to.match(/hint: put the guard's token there, with the scopes remit:decide and remit:register/);
+  });
+
   it("--check reads what it would decide by", async () => {
     const in_process = { dir: "engine", bundle: { name: "customer_support", keys: ["none.pem"] } };
     const config = {

@@ -227,12 +227,83 @@ describe("a login at an MCP server", () => {
     expect((await world.signIn()).resource).to.equal(world.url);
     const route = world.server.routes[RESOURCE];
     world.server.routes[RESOURCE] = NONE;
-    expect((await refusal(world.signIn())).message).to.match(/has no protected resource metadata/);
+    expect((await refusal(world.signIn())).message).to.match(/has neither protected resource metadata/);
     if (route !== undefined) world.server.routes["GET /.well-known/oauth-protected-resource"] = route;
     world.resource["resource"] = world.server.origin;
     expect((await world.signIn()).resource).to.equal(world.server.origin);
     world.resource["resource"] = `${world.server.origin}/other`;
     expect((await refusal(world.signIn())).code).to.equal("metadata_invalid");
+  });
+
+  describe("of before RFC 9728, which names no authorization server,", () => {
+    const origin = (): string => world.server.origin;
+    beforeEach(() => {
+      world.before9728();
+    });
+
+    it("is at the server's own origin, for this resource alone", async () => {
+      expect(await world.signIn()).to.deep.include({ issuer: origin(), resource: world.url, renews: true });
+      expect(world.server.to("GET /authorize")[0]?.url.searchParams.get("resource")).to.equal(world.url);
+      expect(world.server.to("POST /token")[0]?.form.get("code_verifier")).to.have.lengthOf(43);
+      expect([...world.issuer.asked, ...world.other.asked]).to.deep.equal([]);
+    });
+
+    for (const slash of ["", "/"]) {
+      it(`is at an issuer that is spelled with ${slash === "" ? "no slash" : "a slash"} at its end, and then so`, async () => {
+        [world.metadata["issuer"], world.redirected["iss"]] = [`${origin()}${slash}`, `${origin()}${slash}`];
+        expect((await world.signIn()).issuer).to.equal(`${origin()}${slash}`);
+        expect((await world.signIn({ issuer: `${origin()}${slash}` })).issuer).to.equal(`${origin()}${slash}`);
+        world.redirected["iss"] = slash === "" ? `${origin()}/` : origin();
+        expect((await refusal(world.signIn())).message).to.match(/"iss"/);
+      });
+    }
+
+    const elsewhere = (): string => world.issuer.origin;
+    const fails = (status: number) => (): { status: number; text: string } => ({ status, text: "" });
+    const REFUSED: [what: string, change: () => object | undefined, said: RegExp][] = [
+      [
+        "no metadata at all",
+        () => void (world.server.routes[METADATA] = NONE),
+        /has neither protected resource metadata .* nor an authorization server's/,
+      ],
+      ["metadata of another issuer", () => void (world.metadata["issuer"] = elsewhere()), /"issuer"/],
+      ["metadata of an issuer below the origin", () => void (world.metadata["issuer"] = `${origin()}/mcp`), /"issuer"/],
+      ["another issuer in the configuration", () => ({ issuer: elsewhere() }), /doesn't name `[^`]+` of `server.oauth.issuer`/],
+      ["an issuer of another spelling in the configuration", () => ({ issuer: `${origin()}/` }), /of another issuer/],
+      ["no PKCE", () => void (world.metadata["code_challenge_methods_supported"] = undefined), /PKCE/],
+      ["an answer of another issuer", () => void (world.redirected["iss"] = elsewhere()), /"iss"/],
+      [
+        "a place for its metadata, at which there is nothing",
+        () => void (world.challenge = `Bearer resource_metadata="${origin()}/none"`),
+        /can't be used/,
+      ],
+      ...(["authorization", "token", "registration", "device_authorization"] as const).map((name): (typeof REFUSED)[number] => [
+        `its ${name} endpoint elsewhere`,
+        () => void (world.metadata[`${name}_endpoint`] = `${elsewhere()}/x`),
+        new RegExp(`its own \`${name}_endpoint\` is at another origin`),
+      ]),
+      ...[302, 401, 403, 429, 500, 503].map((status): (typeof REFUSED)[number] => [
+        `metadata as a resource that can't be had (${status})`,
+        () => void (world.server.routes[RESOURCE] = fails(status)),
+        /doesn't give its protected resource metadata/,
+      ]),
+      [
+        "metadata as a resource at the root that can't be had",
+        () => void (world.server.routes["GET /.well-known/oauth-protected-resource"] = fails(500)),
+        /doesn't give its protected resource metadata/,
+      ],
+    ];
+    for (const [what, change, said] of REFUSED) {
+      it(`ends at ${what}`, async () => {
+        const { code, message } = await refusal(world.signIn(change()));
+        expect(`${code}: ${message}`)
+          .to.match(/^(metadata_invalid|login_refused): /)
+          .and.match(said);
+        expect(world.server.to("POST /token"), "the code was exchanged").to.deep.equal([]);
+        expect([...world.issuer.asked, ...world.other.asked], "another server was asked").to.deep.equal([]);
+        expect(kept(), "something was kept").to.deep.equal([]);
+      });
+    }
   });
 
   it("is a client by its own document only where such are read, and never by its secret elsewhere", async () => {

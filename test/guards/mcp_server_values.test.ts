@@ -1,5 +1,5 @@
 /** Values of a guarded server that don't stand in its guard's configuration: where they may come from, that they arrive, and that nobody else reads them. */
-import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { linkSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { once } from "node:events";
 import { createServer, type IncomingHttpHeaders, type RequestListener } from "node:http";
@@ -10,6 +10,7 @@ import { parseGuardConfig, type GuardConfig } from "../../src/guards/mcp/config.
 import { ServerValueError, checkServerValues, headersOf, variablesOf } from "../../src/guards/mcp/server_values.js";
 import { survey } from "../../src/guards/mcp/survey.js";
 import { system } from "../../src/system/index.js";
+import { YamlError } from "../../src/system/yaml.js";
 import { remit } from "../cli/remit.js";
 import { crmOverHttp } from "./mcp/crm.js";
 import { folderWith } from "./mcp/support.js";
@@ -169,6 +170,60 @@ describe("variables of an MCP server's process", () => {
       });
     }
   });
+});
+
+describe("a token of the guard's own", () => {
+  const url = "https://crm.example/mcp";
+  const PROBLEM = "that is a token of the guard's own: with it the server could act past the guard";
+  before(() => {
+    symlinkSync(join(files.dir, "guard.token"), join(files.dir, "linked.token"));
+    symlinkSync("linked.token", join(files.dir, "twice.token"));
+    linkSync(join(files.dir, "guard.token"), join(files.dir, "hard.token"));
+    symlinkSync(files.dir, join(files.dir, "elsewhere"));
+    symlinkSync("none.token", join(files.dir, "dangling.token"));
+  });
+
+  const NAMES: [what: string, file: string, more?: object][] = [
+    ["under its own name", "guard.token"],
+    ["under another spelling", "./folder/../guard.token"],
+    ["under its whole path", join(files.dir, "guard.token")],
+    ["by a symbolic link", "linked.token"],
+    ["by a link to a link", "twice.token"],
+    ["by a hard link", "hard.token"],
+    ["by a link to its folder", "elsewhere/guard.token"],
+    ["where the guard's is the link", "guard.token", { remit: { url: "http://127.0.0.1:9", token_file: "linked.token" } }],
+    ["as the agent's", "host.token", { agent_token_file: "host.token" }],
+    ["as the clients'", "host.token", { listen: { token_file: "host.token" } }],
+    ["though it isn't there yet", "none.token", { agent_token_file: "./none.token" }],
+  ];
+  const PLACES: [field: string, server: (file: string) => object][] = [
+    ["token_file", (file) => ({ url, token_file: file })],
+    ["headers.x-key", (file) => ({ url, headers: { "x-key": { file } } })],
+    ["env_from.KEY", (file) => ({ command: ["none"], env_from: { KEY: { file } } })],
+    ["oauth.client_secret_file", (file) => ({ url, oauth: { client_id: "c", issuer: "https://login.example", client_secret_file: file } })],
+  ];
+  for (const [what, file, more] of NAMES) {
+    it(`isn't given to the server, ${what}`, () => {
+      for (const [field, server] of PLACES) {
+        const parse = (): unknown => configOf(server(file), more);
+        expect(parse, field).to.throw(YamlError, `server.${field}: ${PROBLEM}`).with.property("code", "own_token_refused");
+      }
+    });
+  }
+
+  it("ends the command with its code", async () => {
+    writeFileSync(join(files.dir, "guard.yaml"), textOf({ url, token_file: "linked.token" }));
+    const ran = await remit("guard", "mcp", "--config", join(files.dir, "guard.yaml"), "--check", "--json");
+    expect(ran.exit).to.equal("invalid");
+    expect(JSON.parse(ran.out)).to.deep.include({ ok: false }).and.have.nested.property("error.code", "own_token_refused");
+    rmSync(join(files.dir, "guard.yaml"));
+  });
+
+  for (const file of ["server.token", "dangling.token", "none.token"]) {
+    it(`isn't taken for ${file}`, () => {
+      for (const [field, server] of PLACES) expect(() => configOf(server(file)), field).not.to.throw();
+    });
+  }
 });
 
 interface Listening {

@@ -42,6 +42,20 @@ const MISLEADING: readonly [what: string, change: (world: LoginWorld) => void][]
   ["an issuer in another spelling", (world) => (world.metadata["issuer"] = world.redirected["iss"] = `${world.issuer.origin}/`)],
   ["an issuer without PKCE", ({ metadata }) => (metadata["code_challenge_methods_supported"] = ["plain"])],
   ["an answer of another issuer", ({ redirected, other }) => (redirected["iss"] = other.origin)],
+  [
+    "a server of before RFC 9728 whose tokens are elsewhere",
+    (world) => {
+      world.before9728();
+      world.metadata["token_endpoint"] = `${world.issuer.origin}/token`;
+    },
+  ],
+  [
+    "a server that doesn't say whether it is of before RFC 9728",
+    (world) => {
+      world.before9728();
+      world.server.routes["GET /.well-known/oauth-protected-resource/mcp"] = () => ({ status: 503, text: "" });
+    },
+  ],
 ];
 
 /** Whoever is asked at an address inside answers nothing in time: that it was asked shows in how the login ends. */
@@ -77,10 +91,14 @@ threat("B17", "a login of the MCP guard leads to its own server and issuer alone
     ],
     "the origin of the metadata": [cut.never("guards/mcp/oauth/authority.js", "resourceMetadata", "metadata", "origin")],
     "the look at the issuer": [
-      cut.text("guards/mcp/oauth/authority.js", "issuerMetadata", "oauth.processDiscoveryResponse(url, response)", "response.json()"),
-      cut.never("guards/mcp/oauth/authority.js", "issuerMetadata", "server", "issuer"),
+      cut.text("guards/mcp/oauth/authority.js", "metadataOf", "oauth.processDiscoveryResponse(url, response)", "response.json()"),
+      cut.never("guards/mcp/oauth/authority.js", "metadataOf", "server", "issuer"),
     ],
-    "the issuer to the letter": [cut.never("guards/mcp/oauth/authority.js", "issuerMetadata", "server", "issuer")],
+    "the issuer to the letter": [cut.never("guards/mcp/oauth/authority.js", "metadataOf", "server", "issuer")],
+    "the origin of its own endpoints": [cut.never("guards/mcp/oauth/authority.js", "ownMetadata", "endpoint", "origin")],
+    "the look whether it has metadata": [
+      cut.text("guards/mcp/oauth/authority.js", "resourceMetadata", "isEmpty &&= response.status === 404", "isEmpty &&= true"),
+    ],
     PKCE: [cut.never("guards/mcp/oauth/authority.js", "checkCodes", "METHOD")],
     "the issuer of the answer": [
       cut.text(

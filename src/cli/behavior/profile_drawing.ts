@@ -69,12 +69,14 @@ export function drawThresholds(ui: Ui, purposes: readonly PurposeThresholds[]): 
     ui.out("no purpose that this caller may see");
     return;
   }
-  const rows = purposes.map(({ purpose, expected, misuse, score: _, ...thresholds }) => [
+  const haveChannels = purposes.some(({ channels }) => channels.length > 0);
+  const rows = purposes.map(({ purpose, expected, misuse, score: _, channels, ...thresholds }) => [
     purpose,
     ...BEHAVIOR_STEPS.map((step) => thresholdText(thresholds[step])),
+    ...(haveChannels ? [channelsText(channels)] : []),
     expected + misuse === 0 ? "none" : `${expected} expected, ${misuse} misuse`,
   ]);
-  sayTable(ui, ["Purpose", ...BEHAVIOR_STEPS, "verdicts"], rows);
+  sayTable(ui, ["Purpose", ...BEHAVIOR_STEPS, ...(haveChannels ? ["channels"] : []), "verdicts"], rows);
   if (purposes.every(({ score }) => score === 0)) return;
   ui.out("");
   ui.out("In brackets: the risk that an action would have without the verdicts, if it just reaches the threshold.");
@@ -84,6 +86,10 @@ function thresholdText(threshold: PurposeThresholds["log"]): string {
   if (threshold === null) return "never";
   const { at, before } = threshold;
   return before === at ? String(at) : `${at} (${before})`;
+}
+
+function channelsText(channels: PurposeThresholds["channels"]): string {
+  return channels.length === 0 ? "none" : channels.map(({ channel, then, at }) => `${channel} ${then} ${at}`).join(", ");
 }
 
 export function percent(share: number): string {

@@ -34,6 +34,8 @@ import { sayJson, type Ui } from "../ui.js";
 
 const TOKEN_VARIABLE = "REMIT_TOKEN";
 const TASK_VARIABLE = "REMIT_TASK";
+const TOKEN_HINT =
+  "put the guard's token there, with the scopes remit:decide and remit:register; for `remit dev`, `remit token` prints one";
 
 interface Options {
   config: string;
@@ -133,6 +135,8 @@ function pinsOf(file: string): Pins {
 /** Reads the token again each time: the file may hold another by now. */
 function tokenOf({ remit: { token_file } }: GuardConfig): () => string {
   return () => {
+    if (token_file !== undefined && !existsSync(token_file))
+      throw new CliError("invalid", `\`${token_file}\`, which \`remit.token_file\` names, does not exist`, TOKEN_HINT);
     const text = (token_file === undefined ? process.env[TOKEN_VARIABLE] : readFileSync(token_file, "utf8"))?.trim();
     if (text === undefined || text === "")
       throw new CliError("usage", "there is no token", `set ${TOKEN_VARIABLE}, or name a file in \`remit.token_file\``);

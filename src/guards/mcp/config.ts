@@ -7,6 +7,7 @@ import { Type, type Static, type TProperties } from "../../contract/type.js";
 import { DURABILITIES, EVALUATION_FUEL, ID_LENGTH_MAX, NAME_PATTERN, SUBJECT_IDS_MAX } from "../../contract/index.js";
 import { areSimilar } from "../../contract/similar.js";
 import { readBytes } from "../../system/read_file.js";
+import { isSameFile } from "../../system/same_file.js";
 import { schemas } from "../../system/schemas.js";
 import { readYamlAs } from "../../system/yaml.js";
 import { MappingError, TOOL_NAME, readMapped, type Mapped } from "../../mapping/call_mapping.js";
@@ -364,9 +365,9 @@ export function parseGuardConfig(source: string | Uint8Array, file: string): Gua
     return { uri: pattern, mapped };
   });
   const own = [value.remit.token_file, value.agent_token_file, listen?.token_file].flatMap((one) => (one === undefined ? [] : near(one)));
-  const isOwn = (path: string): boolean => own.includes(near(path));
+  const isOwn = (path: string): boolean => own.some((one) => isSameFile(one, near(path)));
   const wrong = valueFault(server, isOwn) ?? oauthFault(server, isOwn);
-  if (wrong !== null) throw errorAt(["server", ...wrong.path], wrong.problem);
+  if (wrong !== null) throw errorAt(["server", ...wrong.path], wrong.problem, null, wrong.code);
   return {
     ...value,
     remit: {

@@ -1,6 +1,9 @@
 /** Rules for variables and headers of the guarded server that its configuration's schema can't express. */
 import { HEADER_NAME, HEADER_VALUE, SENDER_HEADERS } from "../../system/headers_file.js";
 
+/** Code of a configuration that gives a token of the guard's own away. */
+export const OWN_TOKEN_CODE = "own_token_refused";
+
 /** Part of the configuration of a server. */
 interface ServerValues {
   command?: readonly string[];
@@ -11,15 +14,17 @@ interface ServerValues {
   headers?: Readonly<Record<string, string | { file: string }>>;
 }
 
-interface ValueFault {
+export interface ServerFault {
   /** Below `server`. */
   path: string[];
   problem: string;
+  /** Left out: that of any invalid configuration. */
+  code?: typeof OWN_TOKEN_CODE;
 }
 
 /** Variables that hold what the guard itself is trusted by. */
 const OWN_VARIABLES: ReadonlySet<string> = new Set(["REMIT_TOKEN"]);
-const OWN_TOKEN = "that is a token of the guard's own: with it the server could act past the guard";
+export const OWN_TOKEN = "that is a token of the guard's own: with it the server could act past the guard";
 /** Headers of a proxy's connection, and those by which MCP and the guard say what they can read. */
 const RESERVED: ReadonlySet<string> = new Set([
   ...SENDER_HEADERS,
@@ -29,20 +34,25 @@ const RESERVED: ReadonlySet<string> = new Set([
 const MCP_PREFIX = "mcp-";
 
 /**
- * Returns the first variable or header that a server can't have; null if all are acceptable. It says nothing of values.
+ * Returns the first token, variable or header that a server can't have; null if all are acceptable. It says nothing of values.
  * @param isOwn whether a file holds a token of the guard's own
  */
-export function valueFault(server: ServerValues, isOwn: (file: string) => boolean): ValueFault | null {
+export function valueFault(server: ServerValues, isOwn: (file: string) => boolean): ServerFault | null {
+  if (server.token_file !== undefined && isOwn(server.token_file)) return faultAt(["token_file"], OWN_TOKEN);
   for (const name of Object.keys(server.env_from ?? {})) {
     const problem = variableFault(server, name, isOwn);
-    if (problem !== null) return { path: ["env_from", name], problem };
+    if (problem !== null) return faultAt(["env_from", name], problem);
   }
   const names = Object.keys(server.headers ?? {});
   for (const [i, name] of names.entries()) {
     const problem = headerFault(server, name, names.slice(0, i), isOwn);
-    if (problem !== null) return { path: ["headers", name], problem };
+    if (problem !== null) return faultAt(["headers", name], problem);
   }
   return null;
+}
+
+function faultAt(path: string[], problem: string): ServerFault {
+  return { path, problem, ...(problem === OWN_TOKEN && { code: OWN_TOKEN_CODE }) };
 }
 
 function variableFault({ command, env = {}, env_from = {} }: ServerValues, name: string, isOwn: (file: string) => boolean): string | null {

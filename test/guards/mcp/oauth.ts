@@ -131,6 +131,26 @@ export class LoginWorld {
     return this;
   }
 
+  /** Turns the server into one of before RFC 9728: it is its own authorization server, and has no metadata as a resource. */
+  before9728(): void {
+    const { origin } = this.server;
+    this.challenge = "Bearer";
+    Reflect.deleteProperty(this.server.routes, `GET ${RESOURCE_PLACE}`);
+    for (const route of ["POST /register", "GET /authorize", "POST /token"]) {
+      const answer = this.issuer.routes[route];
+      if (answer !== undefined) this.server.routes[route] = answer;
+    }
+    const ends = { authorization_endpoint: "authorize", token_endpoint: "token", registration_endpoint: "register" };
+    const endpoints = Object.fromEntries(Object.entries(ends).map(([name, path]) => [name, `${origin}/${path}`]));
+    this.server.routes[`GET ${ISSUER_PLACE}`] = () => ({
+      json: {
+        ...{ issuer: origin, ...endpoints, code_challenge_methods_supported: ["S256"] },
+        ...{ authorization_response_iss_parameter_supported: true, ...this.metadata },
+      },
+    });
+    this.redirected = { iss: origin };
+  }
+
   get url(): string {
     return `${this.server.origin}/mcp`;
   }

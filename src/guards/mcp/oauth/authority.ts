@@ -1,6 +1,6 @@
 /**
  * The authorization server of a guarded server: found by the server's protected resource metadata (RFC 9728) and its own metadata (RFC 8414, or
- * OpenID Connect Discovery 1.0), each held to be what it was asked for.
+ * OpenID Connect Discovery 1.0), each held to be what it was asked for. A server of before RFC 9728 (MCP 2025-03-26) is its own authorization server.
  */
 import * as oauth from "oauth4webapi";
 import { extractWWWAuthenticateParams } from "@modelcontextprotocol/sdk/client/auth.js";
@@ -26,6 +26,8 @@ export interface Authority {
 }
 
 const RESOURCE_PLACE = "/.well-known/oauth-protected-resource";
+/** Endpoints to which a login goes. */
+const ENDPOINTS = ["authorization_endpoint", "token_endpoint", "registration_endpoint", "device_authorization_endpoint"] as const;
 const ACCEPT = { accept: "application/json" };
 const METHOD = "S256";
 
@@ -47,7 +49,9 @@ export async function findAuthority(
   issuer: string | undefined,
   fetching: OAuthFetch,
 ): Promise<Authority> {
-  const { resource, authorization_servers: named = [], scopes_supported: scopes = [] } = await resourceMetadata(url, challenge, fetching);
+  const metadata = await resourceMetadata(url, challenge, fetching);
+  if (metadata === null) return { resource: url.href, scopes: [], server: await ownMetadata(url, issuer, fetching) };
+  const { resource, authorization_servers: named = [], scopes_supported: scopes = [] } = metadata;
   const [only] = named;
   if (only === undefined) throw invalid(`\`${url.href}\` names no authorization server`);
   if (issuer === undefined && named.length > 1)
@@ -65,17 +69,21 @@ export function isResourceOf(resource: string, server: URL): boolean {
   return href === server.href || href === new URL(server.origin).href;
 }
 
-/** @throws ServerLoginError */
-async function resourceMetadata(url: URL, { metadata }: ServerChallenge, fetching: OAuthFetch): Promise<oauth.ResourceServer> {
+/** Returns null if the server has none: it names none, and both well-known places are empty. @throws ServerLoginError */
+async function resourceMetadata(url: URL, { metadata }: ServerChallenge, fetching: OAuthFetch): Promise<oauth.ResourceServer | null> {
   const path = url.pathname === "/" ? "" : url.pathname;
   const byPath = new URL(`${RESOURCE_PLACE}${path}${url.search}`, url);
   const atRoot = new URL(RESOURCE_PLACE, url);
   // Metadata elsewhere could only be about another server.
   if (metadata !== null && metadata.origin !== url.origin)
     throw invalid(`\`${url.href}\` has its metadata at another origin, \`${metadata.origin}\``);
+  let isEmpty = true;
   for (const place of metadata === null ? [byPath, atRoot] : [metadata]) {
     const response = await fetching(place.href, { method: "GET", headers: ACCEPT });
-    if (metadata === null && response.status !== 200) continue;
+    if (metadata === null && response.status !== 200) {
+      isEmpty &&= response.status === 404;
+      continue;
+    }
     return checked(`the metadata of \`${url.href}\``, async () => {
       const { resource } = (await response.clone().json()) as { resource?: unknown };
       // At the root of its origin it is about the server, or about all of the origin.
@@ -83,7 +91,33 @@ async function resourceMetadata(url: URL, { metadata }: ServerChallenge, fetchin
       return oauth.processResourceDiscoveryResponse(isWhole ? new URL(resource) : url, response);
     });
   }
-  throw invalid(`\`${url.href}\` has no protected resource metadata (RFC 9728), so nobody says where to sign in`);
+  if (isEmpty) return null;
+  throw invalid(`\`${url.href}\` doesn't give its protected resource metadata (RFC 9728), so nobody says where to sign in`);
+}
+
+/**
+ * Returns the metadata of a server that is its own authorization server: MCP 2025-03-26, section 2.3.2, without the endpoints that it supposes where
+ * there is no metadata, which say nothing of PKCE. Every endpoint has to be on the server's own origin, so that no code or token of another server
+ * can come into it.
+ */
+async function ownMetadata(url: URL, issuer: string | undefined, fetching: OAuthFetch): Promise<oauth.AuthorizationServer> {
+  // Both spellings have one well-known place.
+  const spellings = [url.origin, `${url.origin}/`];
+  if (issuer !== undefined && !spellings.includes(issuer))
+    throw invalid(
+      `\`${url.href}\` has no protected resource metadata (RFC 9728), and doesn't name \`${issuer}\` of \`server.oauth.issuer\``,
+    );
+  const server = await metadataOf(issuer ?? url.origin, fetching, issuer === undefined ? spellings : [issuer]);
+  if (server === null)
+    throw invalid(
+      `\`${url.href}\` has neither protected resource metadata (RFC 9728) nor an authorization server's, so nobody says where to sign in`,
+    );
+  for (const name of ENDPOINTS) {
+    const endpoint = server[name];
+    if (endpoint !== undefined && (!URL.canParse(endpoint) || new URL(endpoint).origin !== url.origin))
+      throw invalid(`\`${url.href}\` has no protected resource metadata (RFC 9728), and its own \`${name}\` is at another origin`);
+  }
+  return server;
 }
 
 /**
@@ -91,6 +125,16 @@ async function resourceMetadata(url: URL, { metadata }: ServerChallenge, fetchin
  * @throws ServerLoginError
  */
 export async function issuerMetadata(issuer: string, fetching: OAuthFetch): Promise<oauth.AuthorizationServer> {
+  const server = await metadataOf(issuer, fetching, [issuer]);
+  if (server === null) throw invalid(`\`${issuer}\` has no metadata (RFC 8414, OpenID Connect Discovery)`);
+  return server;
+}
+
+/**
+ * Returns null if an authorization server has no metadata.
+ * @param spellings identifiers that it may have
+ */
+async function metadataOf(issuer: string, fetching: OAuthFetch, spellings: readonly string[]): Promise<oauth.AuthorizationServer | null> {
   if (!isOutgoingUrl(issuer))
     throw new ServerLoginError("address_refused", `the authorization server \`${issuer}\` isn't at an \`https\` address`);
   const url = new URL(issuer);
@@ -105,10 +149,10 @@ export async function issuerMetadata(issuer: string, fetching: OAuthFetch): Prom
     if (response.status !== 200) continue;
     const server = await checked(`the metadata of \`${issuer}\``, () => oauth.processDiscoveryResponse(url, response));
     // Exactly: the library also accepts another spelling of the same address (RFC 8414, section 3.3).
-    if (server.issuer !== issuer) throw invalid(`the metadata of \`${issuer}\` is of another issuer`);
+    if (!spellings.includes(server.issuer)) throw invalid(`the metadata of \`${issuer}\` is of another issuer`);
     return server;
   }
-  throw invalid(`\`${issuer}\` has no metadata (RFC 8414, OpenID Connect Discovery)`);
+  return null;
 }
 
 /** Checks that codes can be asked for safely: a server without PKCE can't tell whose a code is. @throws ServerLoginError */

@@ -1,4 +1,5 @@
 /** Rules for the login at a guarded server that its configuration's schema can't express. */
+import { OWN_TOKEN, OWN_TOKEN_CODE, type ServerFault } from "../server_faults.js";
 import { OUTGOING, isOutgoingUrl } from "../../../system/config/urls.js";
 
 /** Part of the configuration of a server. */
@@ -9,21 +10,13 @@ interface SignedServer {
   oauth?: { client_id?: string; client_secret_file?: string; issuer?: string };
 }
 
-interface OAuthFault {
-  /** Below `server`. */
-  path: string[];
-  problem: string;
-}
-
-const OWN_SECRET = "that is a token of the guard's own, and no secret for another server";
-
 /**
  * Returns what is wrong with the login at a server; null if nothing is.
  * @param isOwn whether a file holds a token of the guard's own
  */
-export function oauthFault({ url, token_file, headers = {}, oauth }: SignedServer, isOwn: (file: string) => boolean): OAuthFault | null {
+export function oauthFault({ url, token_file, headers = {}, oauth }: SignedServer, isOwn: (file: string) => boolean): ServerFault | null {
   if (oauth === undefined) return null;
-  const fault = (problem: string, ...path: string[]): OAuthFault => ({ path: ["oauth", ...path], problem });
+  const fault = (problem: string, ...path: string[]): ServerFault => ({ path: ["oauth", ...path], problem });
   const { client_id, client_secret_file, issuer } = oauth;
   if (url === undefined) return fault("only a server that `url` names is signed in to");
   if (!isOutgoingUrl(url)) return { path: ["url"], problem: `${OUTGOING}: a token would go to it in plain text` };
@@ -36,7 +29,8 @@ export function oauthFault({ url, token_file, headers = {}, oauth }: SignedServe
     return fault("the address of a client's metadata document is an `https` URL with a path, and without a query", "client_id");
   if (client_secret_file !== undefined && (client_id === undefined || issuer === undefined))
     return fault("is the secret of a `client_id` at an `issuer`", "client_secret_file");
-  return client_secret_file !== undefined && isOwn(client_secret_file) ? fault(OWN_SECRET, "client_secret_file") : null;
+  const isOwnSecret = client_secret_file !== undefined && isOwn(client_secret_file);
+  return isOwnSecret ? { ...fault(OWN_TOKEN, "client_secret_file"), code: OWN_TOKEN_CODE } : null;
 }
 
 /** Returns true for a client's id that is the address of its metadata document. */
