@@ -8,7 +8,7 @@ import { join } from "node:path";
 import type { PolicyData, PolicyInput } from "../src/contract/index.js";
 import { decider, type Decider } from "../src/decision/decide.js";
 import type { ActivePolicy, Agent, DecisionLog, Facts, Task } from "../src/decision/ports.js";
-import { stillFacts, stillProfile } from "../src/decision/still.js";
+import { fixedFacts, fixedProfile } from "../src/decision/fixed_ports.js";
 import { taskOf } from "../src/facts/file.js";
 import { configuredIdentity } from "../src/identity/configured_identity.js";
 import { PolicyInstance, type Module } from "../src/policy/instance.js";
@@ -157,7 +157,7 @@ async function inputsOf(policy: ActivePolicy, known: Facts, bodies: Buffer[]): P
 
 function deciderOf(policy: ActivePolicy, known: Facts, log: DecisionLog): Decider {
   const limits = { ...config.limits, ...config.decision };
-  return decider({ system, identity, engine: { active: policy }, facts: known, log, profile: stillProfile(), limits });
+  return decider({ system, identity, engine: { active: policy }, facts: known, log, profile: fixedProfile(), limits });
 }
 
 /** In memory as the service holds them; a facts file has a largest size, and tasks may be created beside it. */
@@ -180,5 +180,5 @@ function factsOf(count: number, purposeOf: (i: number) => string): Facts {
     const subjects = { ticket: [`TCK-${i}`], customer: [`customer-${i}`] };
     tasks.set(`T-${i}`, taskOf(`T-${i}`, { agent: id, purpose, subjects, attributes: { topic: "billing" } }, null));
   }
-  return stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) });
+  return fixedFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) });
 }

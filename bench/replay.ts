@@ -10,7 +10,7 @@ import { join } from "node:path";
 import { segmentName } from "../src/audit/log/segments.js";
 import { decider } from "../src/decision/decide.js";
 import type { Agent, Caller, Task } from "../src/decision/ports.js";
-import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../src/decision/still.js";
+import { NO_TOKEN, knownCaller, fixedFacts, fixedProfile } from "../src/decision/fixed_ports.js";
 import { taskOf } from "../src/facts/file.js";
 import { ReplayBundles, RunningBundle } from "../src/replay/bundles.js";
 import { impact } from "../src/replay/impact.js";
@@ -128,8 +128,8 @@ async function decideInto(at: string): Promise<number> {
     system,
     identity: knownCaller(caller),
     engine: { active: policy },
-    facts: stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) }),
-    profile: stillProfile(),
+    facts: fixedFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) }),
+    profile: fixedProfile(),
     log: {
       get seq() {
         return seq;

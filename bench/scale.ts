@@ -12,7 +12,7 @@ import { makeSandbox, type Sandbox } from "../demo/sandbox.js";
 import { compileGrantEntry } from "../src/bundle/grant_entry.js";
 import { decider } from "../src/decision/decide.js";
 import type { ActivePolicy, DecisionLog, Log } from "../src/decision/ports.js";
-import { stillProfile } from "../src/decision/still.js";
+import { fixedProfile } from "../src/decision/fixed_ports.js";
 import { Commands } from "../src/facts/commands.js";
 import { configuredIdentity } from "../src/identity/configured_identity.js";
 import { PolicyInstance } from "../src/policy/instance.js";
@@ -310,7 +310,7 @@ async function asking(file: string, authorization: string, count: number): Promi
   const facts = await factsIn(config, log, active);
   const identity = configuredIdentity(config, system, false, { loaded: () => undefined, failed: () => undefined });
   const limits = { ...config.limits, ...config.decision };
-  const { decide } = decider({ system, identity, engine: { active }, facts, log, profile: stillProfile(), limits });
+  const { decide } = decider({ system, identity, engine: { active }, facts, log, profile: fixedProfile(), limits });
   const askingFor = (requests: number): Ask => {
     const bodies = bodiesFor(count, requests).map((body) => Buffer.from(body));
     return (i) => decide(bodies[i % bodies.length] ?? Buffer.alloc(0), authorization);

@@ -27,7 +27,7 @@ mkdirSync(TARGET, { recursive: true });
 /** Schemas that the workers' modules ask for when they are loaded. */
 const asked = new Set<string>();
 watchSchemas((one) => asked.add(generatedFile(one)));
-for (const module of ["decision/decide.js", "authoring/given.js"]) await import(`../src/${module}`);
+for (const module of ["decision/decide.js", "authoring/starting_point.js"]) await import(`../src/${module}`);
 
 function validatorsModule(): string {
   const members = [...asked].map((file) => `"${basename(file, ".cjs")}": require(${JSON.stringify(file)})`);

@@ -21,7 +21,7 @@ const all: SchemaRequest[] = [];
 watchSchemas((asked) => all.push(asked));
 await import("../src/service.js");
 // Asked for by tables of cases, which a browser reads too.
-await import("../src/authoring/given.js");
+await import("../src/authoring/starting_point.js");
 
 rmSync(GENERATED, { recursive: true, force: true });
 mkdirSync(GENERATED);

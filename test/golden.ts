@@ -16,7 +16,7 @@ import type { Answer, DecideRequest, DecisionRecord, InputGrant, ObservedAnswer,
 import { decider, type Decider } from "../src/decision/decide.js";
 import { observer } from "../src/decision/observe.js";
 import type { ActivePolicy, Caller, DecisionLog, Log } from "../src/decision/ports.js";
-import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../src/decision/still.js";
+import { NO_TOKEN, knownCaller, fixedFacts, fixedProfile } from "../src/decision/fixed_ports.js";
 import { readFacts } from "../src/facts/file.js";
 import { PolicyEngine } from "../src/policy/engine.js";
 import { openEmbedded, type Embedded } from "../src/embedded.js";
@@ -227,11 +227,11 @@ export class Golden {
       },
       engine: { active: policy },
       facts: {
-        ...stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id), grants: () => grants }),
+        ...fixedFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id), grants: () => grants }),
         stale,
       },
       log,
-      profile: stillProfile(),
+      profile: fixedProfile(),
       limits: LIMITS,
     });
   }

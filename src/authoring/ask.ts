@@ -2,7 +2,7 @@
 import type { Answer, PolicyInput } from "../contract/index.js";
 import { decider } from "../decision/decide.js";
 import type { ActivePolicy, Caller } from "../decision/ports.js";
-import { NO_TOKEN, NOTHING_RECORDED, knownCaller, stillProfile } from "../decision/still.js";
+import { NO_TOKEN, NOTHING_RECORDED, knownCaller, fixedProfile } from "../decision/fixed_ports.js";
 import { NOTHING_SEEN, supposedFlow } from "./given_flow.js";
 import type { CaseSituation } from "./situation.js";
 import { systemRandom, systemTimers } from "../system/index.js";
@@ -42,7 +42,7 @@ export async function ask(
         return Promise.resolve();
       },
     },
-    profile: stillProfile(behavior),
+    profile: fixedProfile(behavior),
     flow: supposedFlow(flow),
     masks: NOTHING_RECORDED,
     limits: LIMITS,

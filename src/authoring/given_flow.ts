@@ -4,7 +4,7 @@ import { labelsOf } from "../bundle/sources.js";
 import type { Path, Sheet } from "../bundle/source.js";
 import type { ValueFlow } from "../decision/ports.js";
 import { Flow } from "../flow/flow.js";
-import { keyOf, rank, type Sighting } from "../flow/seen.js";
+import { keyOf, rank, type Sighting } from "../flow/seen_memory.js";
 import { ReadPlan } from "../flow/task_plan.js";
 import { readings } from "../flow/values.js";
 

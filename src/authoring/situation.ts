@@ -4,8 +4,8 @@
  */
 import type { Assessment } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
-import { stillFacts } from "../decision/still.js";
-import type { StartingPoint } from "./given.js";
+import { fixedFacts } from "../decision/fixed_ports.js";
+import type { StartingPoint } from "./starting_point.js";
 import type { GivenFlow } from "./given_flow.js";
 import type { Case } from "./table.js";
 
@@ -50,7 +50,7 @@ export function situationOf(usual: StartingPoint, { verb, resource, given, ...as
 
 function factsOf({ agent, task, grants }: StartingPoint): Facts {
   const ofAgent = task === null ? undefined : { ...task, agent: task.agent ?? agent.id };
-  return stillFacts({
+  return fixedFacts({
     agent: (id) => (id === agent.id ? agent : undefined),
     task: (id) => (id === ofAgent?.id ? ofAgent : undefined),
     grants: (type, verb) =>

@@ -2,7 +2,7 @@
 import type { Values, Vocabulary } from "../contract/index.js";
 import type { Path, Sheet } from "../bundle/source.js";
 import { CODE } from "../bundle/words.js";
-import { GivenReader, type StartingPoint } from "./given.js";
+import { GivenReader, type StartingPoint } from "./starting_point.js";
 import { readResourceName, type ResourceName } from "./resource_name.js";
 
 export const VERDICTS = ["allow", "allow and log", "flag", "flag and wait", "deny"] as const;

@@ -11,7 +11,7 @@
  */
 import { count, octaves, total } from "./histogram.js";
 import { BINS, DAYS, ENDED, ODDS, SESSION, SESSIONS, TEST_BINS, type Slab } from "./slab.js";
-import { CHANNEL, TESTS, type SeenAction } from "./seen.js";
+import { CHANNEL, TESTS, type SeenAction } from "./seen_action.js";
 
 /**
  * Tests: own steps in another order; resources beside what a session is about, out of order or without a task; resources with labels,

@@ -12,7 +12,7 @@ import type { AgentMemory } from "./agent.js";
 import { hash } from "./hash.js";
 import { nameOf } from "./reasons.js";
 import { discounted } from "./score.js";
-import { CHANNEL, CHANNELS, type SeenAction } from "./seen.js";
+import { CHANNEL, CHANNELS, type SeenAction } from "./seen_action.js";
 import * as S from "./slab.js";
 import { LEVELS_MAX, type Slab } from "./slab.js";
 import { clear, find, halve, takeSlot } from "./tables.js";

@@ -5,7 +5,7 @@ import { hash } from "./hash.js";
 import { poisson } from "./histogram.js";
 import { order } from "./order.js";
 import { busyNow, fanOut, hour, longRun, rate } from "./pace.js";
-import { CHANNEL, START, type SeenAction } from "./seen.js";
+import { CHANNEL, START, type SeenAction } from "./seen_action.js";
 import {
   ACTS,
   DAYS,
@@ -33,10 +33,10 @@ import {
 } from "./slab.js";
 import { daysOf, faded, find } from "./tables.js";
 
-/** From here times of resources are counted, to fit beside the days. */
+/** Epoch of the times of resources, in seconds: they fit beside the days. */
 export const EPOCH_S = 1_577_836_800;
 const DAY_S = 86_400;
-/** A resource counts once in so long. */
+/** Seconds within which a resource counts once. */
 export const FRESH_AFTER_S = 600;
 /** A kind of act that was denied counts as tried for a quarter of an hour: who probes tries many kinds within it. */
 export const DENIED_WITHIN_S = 900;

@@ -4,7 +4,7 @@
  */
 import { pair } from "./hash.js";
 import { octaves, rarity } from "./histogram.js";
-import { CHANNEL, START, type SeenAction } from "./seen.js";
+import { CHANNEL, START, type SeenAction } from "./seen_action.js";
 import { BITS, BINS, GRAMS, NOVEL_BINS, RUN_BINS, STEP_BINS, type Slab } from "./slab.js";
 
 /** Counts that stand in for those of a step while it is seldom seen: of the step alone, of the last two steps. */

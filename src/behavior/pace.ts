@@ -1,6 +1,6 @@
 /** When, how fast and how wide: hours of the day, acts and distinct resources over minutes, over a session and over days. */
 import { octaves, poisson, rarity, total, upTo, usual } from "./histogram.js";
-import { CHANNEL, type SeenAction } from "./seen.js";
+import { CHANNEL, type SeenAction } from "./seen_action.js";
 import {
   ALL_FAN_BINS,
   ALL_RATE_BINS,

@@ -3,7 +3,7 @@
  * while other agents work.
  */
 import { BUSY_HALF_S, usualIn } from "./pace.js";
-import type { SeenAction } from "./seen.js";
+import type { SeenAction } from "./seen_action.js";
 import * as S from "./slab.js";
 import { purposeSlab, type Slab } from "./slab.js";
 import { faded, find } from "./tables.js";

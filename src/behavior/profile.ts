@@ -21,7 +21,7 @@ import { Peers } from "./peers.js";
 import { portraitOf, type Portrait } from "./portrait.js";
 import { nameOf, reasonOf, remembers } from "./reasons.js";
 import { newScore, riskAtRest, riskOf, score } from "./score.js";
-import { CHANNELS, SeenAction } from "./seen.js";
+import { CHANNELS, SeenAction } from "./seen_action.js";
 import { ACTS, DAYS, LAST, MEMORY_AT, MEMORY_WHY, agentSlab, purposeSlab } from "./slab.js";
 import { readSnapshot, Round, type ProfileSnapshot } from "./snapshot.js";
 import { forgive, teachExpected, teachOwn } from "./teach.js";
@@ -49,7 +49,7 @@ const DAY_MS = 24 * HOUR_MS;
 const UNKNOWN = agentSlab();
 const ALONE = purposeSlab();
 
-/** A look at one act, filled again for another. */
+/** Buffers for one look at an act, used again for the next. */
 class Look {
   readonly seen = new SeenAction();
   readonly score = newScore();
@@ -155,7 +155,7 @@ export class BehaviorProfile implements Profile {
     return calibrationOf(this.#purposes.get(purpose)?.live ?? ALONE);
   }
 
-  /** A person lets an agent go on: what is held against it counts no more. */
+  /** Clears the evidence held against an agent. */
   forgive(agent: string): void {
     if (!this.#agents.has(agent)) return;
     const state = this.#changing(agent);

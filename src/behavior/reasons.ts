@@ -2,7 +2,7 @@
 import type { Act } from "../contract/index.js";
 import { BESIDE, channelOf, FALSE_A_YEAR, LABELLED, SHUFFLED } from "./evidence.js";
 import { upTo, usual } from "./histogram.js";
-import { CHANNEL, type SeenAction } from "./seen.js";
+import { CHANNEL, type SeenAction } from "./seen_action.js";
 import type { Slab } from "./slab.js";
 
 const NAME_MAX = 40;

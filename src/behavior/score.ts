@@ -1,6 +1,6 @@
 /** From what each channel says to one number, with a memory: what is odd once may pass, what goes on being odd may not. */
 import { channelOf } from "./evidence.js";
-import { CHANNEL, CHANNELS, type SeenAction } from "./seen.js";
+import { CHANNEL, CHANNELS, type SeenAction } from "./seen_action.js";
 import { MEMORY, MEMORY_AT, type Slab } from "./slab.js";
 import { faded } from "./tables.js";
 

@@ -1,6 +1,6 @@
 /**
  * All that is known of one agent, or of one purpose's agents together: one block of bytes, so that its size is its bound and a copy of it is
- * all there is to keep. Which number stands where is said here alone; what it means, in the modules that read and write it. Times are whole
+ * all there is to keep. Offsets are defined here alone; the modules that use them say what they mean. Times are whole
  * seconds since the epoch, days are days since then.
  */
 import { BEHAVIOR_CHANNELS } from "../contract/index.js";
@@ -64,7 +64,7 @@ export function keyAt({ keys, at, width }: SlabTable, slot: number): number {
 let word = place(16, 4);
 const next = (): number => word++;
 
-/** When it was first and last heard of. */
+/** First and last action. */
 export const BORN = next();
 export const LAST = next();
 /** Hash of the version it has. */

@@ -8,7 +8,7 @@ import { DENIED_WITHIN_S, EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S, SUBJECTS_MAX } 
 import { countStep, newBin, RUN_TAUGHT_MAX, stepBin } from "./order.js";
 import { BUSY_HALF_S, beyond, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
 import { remember, type Score } from "./score.js";
-import { START, TESTS, type SeenAction } from "./seen.js";
+import { START, TESTS, type SeenAction } from "./seen_action.js";
 import * as S from "./slab.js";
 import type { Slab } from "./slab.js";
 import { clear, daysOf, faded, find, halve, takeSlot, withDay } from "./tables.js";
@@ -150,7 +150,7 @@ function resource(own: Slab, seen: SeenAction, teaches: boolean): void {
   const set = S.RESOURCES.at + (seen.resource % S.RESOURCES.sets) * S.RESOURCES.width;
   let i = seen.resourceSlot;
   if (i < 0) {
-    // What may not teach is noted apart: it can't push out what is known.
+    // A resource that may not teach uses the set's last place, so that it pushes out nothing known.
     const [from, to] = teaches ? [set, set + S.RESOURCES.width - 2] : [set + S.RESOURCES.width - 2, set + S.RESOURCES.width];
     let least = Infinity;
     for (let k = from; k < to; k += 2) {
@@ -309,7 +309,7 @@ function typeHabits(own: Slab, seen: SeenAction, trusts: boolean): void {
   f[i + S.TYPE.acts] = (f[i + S.TYPE.acts] ?? 0) + 1;
   if (seen.task) f[i + S.TYPE.tasked] = (f[i + S.TYPE.tasked] ?? 0) + 1;
   if (seen.other) f[i + S.TYPE.other] = (f[i + S.TYPE.other] ?? 0) + 1;
-  // What is met again before it is known says nothing of how often it goes back: it would talk itself into the ordinary.
+  // What is met again before it is known says nothing of how often it goes back: it would raise its own baseline.
   if (seen.known) f[i + S.TYPE.known] = (f[i + S.TYPE.known] ?? 0) + 1;
   if (seen.known || (trusts && seen.resourceSlot < 0)) f[i + S.TYPE.met] = (f[i + S.TYPE.met] ?? 0) + 1;
   countWithin(own, binsOf(S.TYPE_RATE_BINS, i), octaves(seen.typeRate), seen);

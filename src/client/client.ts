@@ -8,8 +8,8 @@ import { readAnswer } from "./answer.js";
 import { Undecided } from "./errors.js";
 import { Follower } from "./follower.js";
 import { Guarded, type GuardOptions, type Permitted } from "./guarded_action.js";
-import type { ChangeReceiver } from "./heard.js";
-import { ActionOnHold } from "./held.js";
+import type { ChangeReceiver } from "./change_receiver.js";
+import { ActionOnHold } from "./action_on_hold.js";
 import type { Handlers } from "./obligations.js";
 import {
   checkNames,

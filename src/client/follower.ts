@@ -3,7 +3,7 @@ import { strictJson } from "./strict_json.js";
 import type { ChangeEvent, ReadyEvent } from "../contract/index.js";
 import { Connection } from "./connection.js";
 import type { StreamedEvent } from "./event_source.js";
-import { ChangeReceiver } from "./heard.js";
+import { ChangeReceiver } from "./change_receiver.js";
 import type { Outside } from "./outside.js";
 import type { Carrier } from "./transport.js";
 

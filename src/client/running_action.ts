@@ -3,8 +3,8 @@
  * again. While no changes are heard it is asked about again whenever its last answer is no longer valid.
  */
 import { canonical, type Answer, type ChangeEvent } from "../contract/index.js";
-import { cutsOff, narrows, type WorkEvent, type ChangeReceiver, type AffectedWork } from "./heard.js";
-import type { ActionOnHold } from "./held.js";
+import { cutsOff, narrows, type WorkEvent, type ChangeReceiver, type AffectedWork } from "./change_receiver.js";
+import type { ActionOnHold } from "./action_on_hold.js";
 import type { Outside } from "./outside.js";
 
 interface RunningDeps {

@@ -36,7 +36,7 @@ export interface MemberDeps {
   landed: () => Promise<void>;
   /** Bundle by which this node decides. */
   bundle: () => DecidingBundle | null;
-  /** Lets something that narrows hold here that another node has not made durable yet. */
+  /** Applies a restriction that another node has not made durable yet. */
   hold: (hold: Hold) => void;
   /** Returns true for changes that the second feed carries. */
   isCopied: (change: Change) => boolean;
@@ -45,7 +45,7 @@ export interface MemberDeps {
    * @returns false for a change that this version doesn't know as a restriction
    */
   holdAhead: (change: Change) => boolean;
-  /** Digest of the feed that an earlier start of this node has seen last. */
+  /** Last digest of the feed that an earlier start of this node knew. */
   before: ChainLink | null;
   events: MemberEvents;
 }
@@ -85,7 +85,7 @@ export interface FeedSeen {
 
 const FEEDS = 2;
 const ASK_EVERY_MS = 100;
-/** Changes whose claims are kept, to be asked about again. */
+/** Most claims that are kept, to be asked about again. */
 const CLAIMS_MAX = 1000;
 /** Time for which a claim is pursued after its answer said that it waits: leases, and an election of the servers. */
 const PURSUED_LEASES = 3;
@@ -200,7 +200,7 @@ export class Member {
       .sort((a, b) => (a.node < b.node ? -1 : 1));
   }
 
-  /** Tells every node of something that narrows and holds here, before it is durable. */
+  /** Sends every node a restriction that was applied here, before it is durable. */
   tell(hold: Hold): void {
     this.#deps.link.send({ kind: "hold", ...hold });
   }
@@ -252,7 +252,7 @@ export class Member {
     claim.committed(FACTS_FEED);
     if (isCopied(change)) {
       this.#copies.original(change, system.clock.monotonic());
-      // Whoever has made it needn't ask first. A start has nothing to say of what it reads.
+      // Whoever has made it needn't ask first. During startup nothing is acknowledged.
       if (this.tenure !== null) this.#acknowledge(change.revision);
     }
     if (!this.#copies.lacks(change.revision)) claim.committed(RESTRICTIONS_FEED);
@@ -264,7 +264,7 @@ export class Member {
     const isRead = this.#chain.last.revision >= revision;
     this.#copies.copy(revision, isRead);
     const isKnown = this.#deps.holdAhead(change);
-    // Whoever doesn't understand it may not go on by ticks that come after it.
+    // A node that can't read it must not renew its lease by later ticks.
     if (!isKnown && this.#deps.revision() < revision) this.lease.finish("feed_unreadable");
     if (!isRead || this.#claims.has(revision)) this.#claim(revision).claim.committed(RESTRICTIONS_FEED);
     this.#wake();

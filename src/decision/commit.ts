@@ -14,7 +14,7 @@ import { recordText, type RecordedAttempt } from "./record.js";
 import type { Attempt } from "./question.js";
 import type { Decided } from "./decider.js";
 
-/** A decision whose record the log has in its place; nothing is kept of what it was decided by while the disk is awaited. */
+/** A decision that was handed to the log and waits for the disk. Nothing that it was decided by is kept meanwhile. */
 export interface Committed {
   task: string | null;
   answer: Answer;
@@ -149,7 +149,7 @@ export class Committer {
   }
 
   #learn({ question, scored: { act, assessed, own }, approval }: Attempt, answer: Answer): void {
-    // What isn't the agent's own doing says nothing for it or against it.
+    // Only an agent's own actions teach.
     if (!own) return;
     this.#pdp.profile.learn(act, outcomeOf(answer));
     this.#pdp.settled?.(act, assessed, answer, question.kind, approval);

@@ -17,7 +17,7 @@ interface Surroundings {
   time_skew_max_ms: number;
 }
 
-/** A chain is bounded when tasks are created; a longer one ends in a task that nobody knows. */
+/** A chain is bounded when tasks are created; a longer one ends in an unknown task, which the floor refuses. */
 export function gather(question: Question, around: Surroundings): Gathered {
   const { facts } = around;
   const { action, asker } = question;
@@ -73,7 +73,7 @@ function ownLevel({ action, asker, policy }: Question, { identity, facts, now_ms
 /** Returns the level of an ancestor. Proofs are of the agent that acts: for the agents before it only facts count. */
 function ancestor(taskId: string, within: boolean, action: ReadAction, asker: Asker, own: Situation, facts: Facts): Level {
   const task = within ? facts.task(taskId) : undefined;
-  // Of a task that nobody knows, it is the task that has to be refused, and not its agent.
+  // An unknown task is refused, and not its agent.
   const agentId = task?.agent ?? own.agent_id;
   const agent = facts.agent(agentId);
   const { resource, verb } = action.request;

@@ -24,7 +24,7 @@ import type { Json } from "../store/store.js";
 import type { Clock, System, Timers } from "../system/index.js";
 import { factsOf } from "../facts/current_facts.js";
 import { Freshness, type ClockTimes } from "./freshness.js";
-import { LocalHeard } from "./local_heard.js";
+import { LocalChanges } from "./local_changes.js";
 import type { CompileEntry, KnownPolicy } from "../facts/facts_lookup.js";
 
 /** Carrier of a feed. One that can't send follows no node of a cluster for long. */
@@ -59,7 +59,7 @@ const ECHO_BYTES_MAX = 4096;
 const NO_POLICY = { identity: null, since: 0 };
 
 export class Feed {
-  readonly heard: LocalHeard;
+  readonly heard: LocalChanges;
   readonly facts: Facts;
   readonly #system: { clock: Clock; timers: Timers };
   readonly #events: FeedEvents;
@@ -111,7 +111,7 @@ export class Feed {
     this.#make = () => new Registry(policy, compile, system.timers);
     this.#registry = this.#make();
     this.#fresh = new Freshness(system.clock, age_ms_max);
-    this.heard = new LocalHeard(outside);
+    this.heard = new LocalChanges(outside);
     const beat_ms = Math.min(HEARTBEAT_MS_MAX, Math.max(HEARTBEAT_MS_MIN, Math.floor(age_ms_max / HEARTBEATS)));
     const path = `events?values=true&heartbeat_ms=${beat_ms}`;
     this.#carrier = carrier;

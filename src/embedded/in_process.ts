@@ -9,7 +9,7 @@ import type { Caller, Engine } from "../decision/ports.js";
 import { readAction } from "../decision/read.js";
 import type { Clock, Timers } from "../system/index.js";
 import { Elsewhere, isForService } from "./elsewhere.js";
-import { copyOf, type GivenLimits } from "./given.js";
+import { copyOf, type GivenLimits } from "./action_copy.js";
 import { notReady, type Failing } from "./not_ready.js";
 import type { FactsSource } from "./sources.js";
 

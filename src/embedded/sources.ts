@@ -6,14 +6,14 @@ import type { Outside } from "../client/outside.js";
 import { Transport, type Carrier } from "../client/transport.js";
 import { Problem, type Scope } from "../contract/index.js";
 import type { ActivePolicy, Caller, Facts, Identity } from "../decision/ports.js";
-import { NO_TOKEN } from "../decision/still.js";
+import { NO_TOKEN } from "../decision/fixed_ports.js";
 import type { System } from "../system/index.js";
 import type { Logger } from "../system/logger.js";
 import { uncounted } from "./elsewhere.js";
 import { factsFile } from "./facts_file.js";
 import { Feed, type Rights } from "./feed.js";
 import { Forwarder } from "./forward.js";
-import { LocalHeard } from "./local_heard.js";
+import { LocalChanges } from "./local_changes.js";
 import { reportEngine } from "./log_events.js";
 import { failingOf, type Failing } from "./not_ready.js";
 import type { EmbeddedOptions, ReadOptions, ServiceOptions } from "./options.js";
@@ -25,7 +25,7 @@ export interface FactsSource {
   /** Facts as they are, with what is counted. */
   all: Facts;
   identity: Identity;
-  heard: LocalHeard;
+  heard: LocalChanges;
   forwarder: Forwarder | null;
   /** Null before it is known. */
   caller: () => Caller | null;
@@ -141,7 +141,7 @@ export async function fromFile(
   policy: PolicyNow,
   logger: Logger,
 ): Promise<FactsSource> {
-  const heard = new LocalHeard(outside);
+  const heard = new LocalChanges(outside);
   let failing: Failing | null = null;
   const read = await factsFile({ file, poll_ms, age_ms_max }, system, policy, compileGrantEntry, {
     changed: (facts_revision) => {

@@ -33,8 +33,8 @@ import type { Clock, Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
 import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./entities.js";
 import { approvalId, checkApproval, checkNewGrant, type ApproveAction, type GrantLimits } from "./grants.js";
-import { Holding, type HoldingDeps } from "./holding.js";
-import type { HeldThere } from "./others.js";
+import { Restrictions, type RestrictionsDeps } from "./restrictions.js";
+import type { RemoteRestriction } from "./other_nodes.js";
 import { Ledger, turnOf, type Attribution, type LedgerOptions } from "./ledger.js";
 import { restrictionOf, withBound, withEnd, withEvent, withNarrowing, withRevocation, withStatus } from "./narrowing.js";
 import { checkAttributes } from "./fields.js";
@@ -68,7 +68,7 @@ export class CountedGrants extends Error {
   override readonly name = "CountedGrants";
 }
 
-export interface FactsDeps extends Omit<HoldingDeps, "system"> {
+export interface FactsDeps extends Omit<RestrictionsDeps, "system"> {
   store: Store;
   log: Log;
   past: PastRecords;
@@ -114,7 +114,7 @@ export interface Created<T> {
 export class Commands extends FactsReading {
   readonly ledger: Ledger;
   readonly deps: FactsDeps;
-  readonly #holding: Holding;
+  readonly #restrictions: Restrictions;
   /** When the next tasks can be forgotten to make room. */
   #roomAt = 0;
 
@@ -140,7 +140,7 @@ export class Commands extends FactsReading {
     super(new Registry(deps.policy, deps.compile, deps.system.timers, deps.cluster), deps.store, deps.system.clock);
     this.deps = deps;
     this.ledger = new Ledger(this.registry, deps.store, deps.log, deps.system, deps.ledger);
-    this.#holding = new Holding(this.registry, this.ledger, deps);
+    this.#restrictions = new Restrictions(this.registry, this.ledger, deps);
   }
 
   /** Stops trying again. What isn't durable by now is lost, as each acknowledgement of it said. */
@@ -194,7 +194,7 @@ export class Commands extends FactsReading {
       await this.#restore(id, expected, act);
       return { fact: this.agent(id), in_force: null };
     }
-    const in_force = await this.#holding.narrow(`agent/${id}`, stateOfAgent(agent), withStatus(status), act, `agent_${status}`);
+    const in_force = await this.#restrictions.narrow(`agent/${id}`, stateOfAgent(agent), withStatus(status), act, `agent_${status}`);
     return { fact: this.agent(id), in_force };
   }
 
@@ -233,7 +233,7 @@ export class Commands extends FactsReading {
       if (subjects !== undefined) refuse("/subjects", "not with `ended`");
       if (attributes !== undefined) refuse("/attributes", "not with `ended`");
       const end = withEnd({ at: iso(this.now()), reason });
-      const in_force = await this.#holding.narrow(`task/${id}`, stateOfTask(task), end, { by, reason }, "task_ended");
+      const in_force = await this.#restrictions.narrow(`task/${id}`, stateOfTask(task), end, { by, reason }, "task_ended");
       return { fact: this.task(id), in_force };
     }
     if (subjects === undefined && attributes === undefined) refuse("", "`subjects`, `attributes`, `lowers` or `ended`");
@@ -300,12 +300,12 @@ export class Commands extends FactsReading {
     if (grant === undefined) throw new Problem("grant_not_found");
     checkRevision(grant.revision, expected);
     const end = withEnd({ at: iso(this.now()), reason });
-    const in_force = await this.#holding.narrow(`grant/${id}`, grant.value, end, { by, reason }, "grant_ended");
+    const in_force = await this.#restrictions.narrow(`grant/${id}`, grant.value, end, { by, reason }, "grant_ended");
     return { fact: this.grant(id), in_force };
   }
 
   /** Lets something hold that narrows and holds on another node. One that was made of an older state of the fact is ignored. */
-  adopt({ key, base, value, change, time, ...act }: HeldThere): void {
+  adopt({ key, base, value, change, time, ...act }: RemoteRestriction): void {
     const known = this.#valueOf(key);
     const restriction = restrictionOf(change, value);
     if (restriction === null || known === undefined || this.registry.revisionOf(key) > base) return;
@@ -335,7 +335,7 @@ export class Commands extends FactsReading {
     const revocation: RevocationState = { id, ...target, reason, by, since, lifted: null };
     const before = this.registry.revocation(id);
     const value = before === undefined ? null : stateOf(before);
-    const in_force = await this.#holding.narrow(`revocation/${id}`, value, withRevocation(revocation), { by, reason }, "revoked");
+    const in_force = await this.#restrictions.narrow(`revocation/${id}`, value, withRevocation(revocation), { by, reason }, "revoked");
     return { fact: this.revocation(id), in_force };
   }
 
@@ -356,7 +356,7 @@ export class Commands extends FactsReading {
       ...(before_ms === undefined ? {} : { before: iso(before_ms) }),
     };
     const value = before === undefined ? null : stateOf(before);
-    const in_force = await this.#holding.narrow(`revocation/${id}`, value, withEvent(revocation), { by, reason }, "revoked");
+    const in_force = await this.#restrictions.narrow(`revocation/${id}`, value, withEvent(revocation), { by, reason }, "revoked");
     return { fact: this.revocation(id), in_force };
   }
 
@@ -370,7 +370,7 @@ export class Commands extends FactsReading {
     const key = `revocation/${id}`;
     if (this.registry.revocation(id) === undefined) return null;
     let lifted: RevocationAnswer | null = null;
-    await this.#holding.undo([key], async () => {
+    await this.#restrictions.undo([key], async () => {
       const revocation = this.registry.revocation(id);
       if (revocation?.lifted !== null || as_of_ms <= msOf(revocation.as_of)) return;
       const value = { ...stateOf(revocation), as_of: iso(as_of_ms), lifted: this.#lifted(by, reason) };
@@ -387,7 +387,7 @@ export class Commands extends FactsReading {
   async cutTokens(id: string, { before_ms, reason }: { before_ms: number; reason: string }, by: string): Promise<ChangedFact<AgentAnswer>> {
     const value = stateOfAgent(this.knownAgent(id));
     const act = { by, reason };
-    const in_force = await this.#holding.narrow(`agent/${id}`, value, withBound(iso(before_ms)), act, "agent_tokens_cut");
+    const in_force = await this.#restrictions.narrow(`agent/${id}`, value, withBound(iso(before_ms)), act, "agent_tokens_cut");
     return { fact: this.agent(id), in_force };
   }
 
@@ -395,7 +395,7 @@ export class Commands extends FactsReading {
   async lift(id: string, { reason }: LiftRevocation, expected: number | null, by: string): Promise<RevocationAnswer> {
     const key = `revocation/${id}`;
     if (this.registry.revocation(id) === undefined) throw new Problem("revocation_not_found");
-    await this.#holding.undo([key], async () => {
+    await this.#restrictions.undo([key], async () => {
       const revocation = this.registry.revocation(id);
       if (revocation === undefined) throw new Problem("revocation_not_found");
       checkRevision(revocation.revision, expected);
@@ -417,7 +417,7 @@ export class Commands extends FactsReading {
     const before = this.registry.narrowings.get(agent);
     const value = before === undefined ? null : stateOf(before);
     const act = { by, reason: asked.reason };
-    const in_force = await this.#holding.narrow(`narrowing/${agent}`, value, withNarrowing(narrowing), act, "agent_narrowed");
+    const in_force = await this.#restrictions.narrow(`narrowing/${agent}`, value, withNarrowing(narrowing), act, "agent_narrowed");
     return { fact: this.narrowing(agent), in_force };
   }
 
@@ -425,7 +425,7 @@ export class Commands extends FactsReading {
   async widenAgent(agent: string, { reason }: LiftNarrowing, expected: number | null, by: string): Promise<NarrowingAnswer> {
     const key = `narrowing/${agent}`;
     this.narrowing(agent);
-    await this.#holding.undo([key], async () => {
+    await this.#restrictions.undo([key], async () => {
       const narrowing = this.narrowing(agent);
       checkRevision(narrowing.revision, expected);
       const widened = this.#widened(agent, { by, reason });
@@ -482,7 +482,7 @@ export class Commands extends FactsReading {
 
   async #restore(id: string, expected: number | null, act: Attribution): Promise<void> {
     const key = `agent/${id}`;
-    await this.#holding.undo([key, `narrowing/${id}`], async () => {
+    await this.#restrictions.undo([key, `narrowing/${id}`], async () => {
       const agent = this.knownAgent(id);
       checkRevision(agent.revision, expected);
       if (agent.status === "revoked") refuse("/status", "an agent that is not revoked; that is for good");

@@ -19,7 +19,7 @@ import {
 } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { iso } from "./entities.js";
-import type { HeldThere } from "./others.js";
+import type { RemoteRestriction } from "./other_nodes.js";
 import { split, type Notice, type Registry } from "./registry.js";
 import { without } from "../system/without.js";
 
@@ -90,7 +90,7 @@ export class Ledger {
     return () => this.#listeners.delete(listener);
   }
 
-  /** Runs one after another what has to see what the one before did. */
+  /** Serializes actions with the same key. */
   inTurn<T>(of: string, act: () => Promise<T>): Promise<T> {
     const result = (this.#turns.get(of) ?? Promise.resolve()).then(act);
     const done = result
@@ -108,7 +108,7 @@ export class Ledger {
   }
 
   /**
-   * Throws while records of changes in memory can't be written: what widens would have none either.
+   * Rejects while the records of changes in memory can't be written, so that no permission is added without its record.
    * @throws Problem of the log
    */
   async ready(): Promise<void> {
@@ -169,7 +169,7 @@ export class Ledger {
   }
 
   /** Returns what holds here of a key and isn't durable yet; null if nothing does. */
-  held(key: string): HeldThere | null {
+  held(key: string): RemoteRestriction | null {
     const owed = this.#registry.owed(key);
     const told = this.#held.get(key);
     if (owed === undefined || told === undefined) return null;
@@ -279,7 +279,7 @@ export class Ledger {
     const owed = this.#registry.owed(key);
     const told = this.#held.get(key);
     if (told === undefined && this.#registry.isHeld(key)) {
-      // Another's, durable already: until the store brings it here, nobody can say by which revision.
+      // A restriction of another node; its revision is unknown until the store delivers it.
       await this.catchUp().catch(() => undefined);
       if (this.#registry.isHeld(key)) return { revision: null, durable: false, problem: "store_unavailable" };
     }

@@ -1,6 +1,6 @@
 /** Lists actions that wait for a person, or did: one list over all findings, with what became of each. */
 import type { ApprovalState, Finding, GrantAnswer, WaitingApproval } from "../contract/index.js";
-import type { HeldAction } from "./held.js";
+import type { HeldAction } from "./held_actions.js";
 import { wantedApprover, type ApprovingPolicy, type Reviewer } from "./verdicts.js";
 import type { WaitingAction } from "./waiting_action.js";
 

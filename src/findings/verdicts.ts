@@ -24,7 +24,7 @@ import {
 import { areSimilar } from "../contract/similar.js";
 import type { Clock } from "../system/index.js";
 import type { Findings } from "./findings.js";
-import type { HeldActions, HeldAction } from "./held.js";
+import type { HeldActions, HeldAction } from "./held_actions.js";
 import { proposalOf, type FindingAction } from "./proposal.js";
 import { principalsOf } from "./waiting_action.js";
 

@@ -1,14 +1,14 @@
 /**
- * Limits and budgets: what was counted, by task or within a window. What an action adds is taken in the turn in which its record is handed
- * over, so that of callers that ask at once each sees what those before it took. A fold over records.
+ * Limits and budgets: what was counted, by task or within a window. An action is charged in the turn that hands over its record, so that
+ * concurrent callers see each other's charges. A fold over records.
  */
 import { FairMap } from "../system/fair_map.js";
 import type { Limit, LimitFlow, PolicyInput, Purpose, Value } from "../contract/index.js";
 
 export interface CountLimits {
-  /** Counters that are kept over all; one that doesn't fit is unknown. */
+  /** Most counters in total; an action whose counter doesn't fit is denied, since it is unknown. */
   counters_max: number;
-  /** Counters of one agent, its tasks' with them: no agent takes the room of others. */
+  /** Most counters of one agent, including those of its tasks: no agent takes the room of others. */
   agent_counters_max: number;
   /** Entries of one counter. */
   entries_max: number;
@@ -33,9 +33,9 @@ interface Counter {
   /** Sum of their amounts. */
   sum: number;
   per: Limit["per"];
-  /** Agent whose counter it is, or whose task's; an owner, of what is counted for all of its agents. */
+  /** Agent or owner that the counter is charged to. */
   holder: string;
-  /** Task that it ends with; null: it is an agent's. */
+  /** Task whose end drops it; null: it is an agent's. */
   task: string | null;
 }
 
@@ -78,7 +78,7 @@ export class LimitCounts {
   /** Counters that each decision charged: given back if it was not made. What is forgotten stays counted. */
   readonly #byDecision: FairMap<readonly string[]>;
   readonly #byTask = new Map<string, Set<string>>();
-  /** Tasks and agents of which something went on that found no room, with when: what new counters of theirs would say is unknown. */
+  /** Tasks and agents that had an action without room for its counter, with its time: their new counters are unknown. */
   readonly #uncounted = { task: new Map<string, number>(), agent: new Map<string, number>() };
   #sweptMs = -Infinity;
 

@@ -1,4 +1,4 @@
-/** Sources of each value of an action: what a policy sees of it, and what the task has seen after it. */
+/** Tracks who wrote each value that a task has seen, and looks up the values of an action. */
 import {
   type ArgumentFlow,
   type FlowFacts,
@@ -20,7 +20,7 @@ import { FairMap } from "../system/fair_map.js";
 import { LimitCounts, type LimitCharge, type CountLimits } from "./counts.js";
 import { ReadInstruction } from "./instruction.js";
 import { LEAVES_MAX, planOf, type Leaf, type VerbPlan } from "./plan.js";
-import { keyOf, rank, SeenMemory, type SeenLimits, type Sighting, type Sightings, type TaskSeen } from "./seen.js";
+import { keyOf, rank, SeenMemory, type SeenLimits, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
 import { ReadPlan, type PlannedSources } from "./task_plan.js";
 import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
@@ -56,12 +56,12 @@ export interface FlowAnswer {
 
 /** Values of an action that a policy is shown; what doesn't fit is shown as one that is unknown. */
 const SHOWN_MAX = 64;
-/** Decisions whose answers are awaited; beyond, the agent with most loses its oldest, whose answer stays unknown. */
+/** Most calls that await a report; beyond it the agent with the most loses its oldest, whose answer stays unknown. */
 export const AWAITED_MAX = 20_000;
 /** Tokens of a text that are compared with secrets that were read. */
 const TOKENS_MAX = 2_000;
 const SECRET_LENGTH_MIN = 4;
-/** Kinds by which something goes somewhere. */
+/** Kinds that can be a destination. */
 const PLACES: ReadonlySet<ValueKind> = new Set<ValueKind>(["email", "url", "account", "phone"]);
 const COMMITTED: ReadonlySet<ValueKind> = new Set<ValueKind>([...PLACES, "date", "time", "number"]);
 const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
@@ -87,7 +87,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#awaited = new FairMap(awaited_max);
   }
 
-  /** Amount that is taken of what agents share. */
+  /** Usage of the shared bounds. */
   get size(): SeenMemory["size"] & { awaited: number; counters: number } {
     return { ...this.#seen.size, awaited: this.#awaited.size, counters: this.#counts.size };
   }
@@ -187,7 +187,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#seen.take({ task, decision_id: decisionId, others, full, values: all });
   }
 
-  /** Takes in what is said to have been seen on a task, such as by an author's table. */
+  /** Adds sightings that an author's table gives. */
   suppose({ agent, labels, ...sightings }: Sightings & { agent: string; labels: readonly string[] }): void {
     const { task, decision_id } = sightings;
     this.#seen.permitted({ task, agent }, decision_id, { written: [], labels, reads: false });
@@ -224,7 +224,7 @@ function recordOf({ task, others, full, values }: Sightings): SeenRecord {
 const NO_LABELS: readonly string[] = [];
 const NOTHING_SAID: FlowFacts = { slots: [], own: [], members: [], secret: [] };
 
-/** Facts of the host's, taken apart: the user's own values and the organisation's. */
+/** Trusted facts by role: the user's own values and the organisation's. */
 interface OwnValues {
   instruction: string | null;
   slots: ReadonlySet<string>;
@@ -431,7 +431,7 @@ function* matchedValues(leaves: readonly Leaf[]): Generator<MatchedValue, void, 
   }
 }
 
-/** Order of a step's arguments from what fits best. */
+/** States of an argument, the best first. */
 const STATES: readonly PlannedArgument[] = ["planned", "several", "unknown", "elsewhere"];
 
 /** Compares an action with a plan: of the steps that it may be, that which it fits best. */
@@ -453,7 +453,7 @@ function compared(
   const [first] = fitting;
   if (first === undefined) return { facts: { arguments: {}, fits: false, step: null }, note: null };
   const steps = fitting.flatMap(({ name }) => (name === null ? [] : [name]));
-  // What doesn't come from where it should is no step, though it may have happened.
+  // A call that misses its planned sources matches no step, though it may have happened.
   const isStep = least <= STATES.indexOf("several") && steps.length > 0;
   return { facts: { arguments: first.states, fits: true, step: first.name }, note: isStep ? { plan, steps } : null };
 }

@@ -3,7 +3,7 @@ import type { ServerResponse } from "node:http";
 import type { EventName, ReadyEvent, StreamEnd } from "../contract/index.js";
 import type { Reach, Sight, ReachedTask } from "../facts/reach.js";
 import type { Clock, Timers } from "../system/index.js";
-import { eventText, Pushed } from "./stream_followers.js";
+import { eventText, FollowedStream } from "./stream_followers.js";
 
 export interface EventLimits {
   subscribers_max: number;
@@ -86,7 +86,7 @@ interface StreamOptions {
 }
 
 /** One subscriber. Its queue holds what everybody's does, by reference. */
-export class EventStream extends Pushed {
+export class EventStream extends FollowedStream {
   /** The last durable revision that it was told, or needn't be. */
   cursor: number;
   /** Number of facts in the snapshot; null without a snapshot. */

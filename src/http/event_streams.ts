@@ -20,7 +20,7 @@ import type { Commands } from "../facts/commands.js";
 import { HandedOn, Reach, type ReachedTask } from "../facts/reach.js";
 import { split, type Notice } from "../facts/registry.js";
 import type { Change } from "../store/store.js";
-import type { FactFollowers } from "../facts/holding.js";
+import type { FactFollowers } from "../facts/restrictions.js";
 import type { Clock, Timers } from "../system/index.js";
 import { Recent } from "../system/recent.js";
 import { EventBatch, EventStream, textOf, type EventLimits, type Subscription, type StreamedChange } from "./event_stream.js";

@@ -16,7 +16,7 @@ import type { Findings, FindingsFilter, ReaderPlace } from "../findings/findings
 import type { Clock, Timers } from "../system/index.js";
 import { placeText } from "./finding_places.js";
 import { FleetStream, type FleetSubscription } from "./fleet_stream.js";
-import { Followers, Pushed, eventText, type StreamFollower } from "./stream_followers.js";
+import { Followers, FollowedStream, eventText, type StreamFollower } from "./stream_followers.js";
 
 export interface FindingStreamsDeps {
   findings: Pick<Findings, "news" | "now" | "listen">;
@@ -44,7 +44,7 @@ const GATHER_MS = 100;
 
 export class FindingStreams {
   readonly #deps: FindingStreamsDeps;
-  readonly #followers: Followers<Pushed>;
+  readonly #followers: Followers<FollowedStream>;
   readonly #unlisten: () => void;
   #planned = false;
 
@@ -99,7 +99,7 @@ export class FindingStreams {
   }
 }
 
-class FindingStream extends Pushed {
+class FindingStream extends FollowedStream {
   readonly #subscription: FindingSubscription;
   readonly #findings: FindingStreamsDeps["findings"];
   #after: ReaderPlace = { seq: 0, revision: 0 };

@@ -7,7 +7,7 @@ import type { FindingEventName, FollowedNodes, RecordEventName, StreamEnd } from
 import type { Sight } from "../facts/reach.js";
 import type { Clock, Timers } from "../system/index.js";
 import type { AskedNodes } from "./asked_nodes.js";
-import { Pushed, eventText, type StreamFollower } from "./stream_followers.js";
+import { FollowedStream, eventText, type StreamFollower } from "./stream_followers.js";
 import { FOLLOW, type StreamPart, type StreamQuestion } from "./stream_questions.js";
 
 /** Place up to which each node was read, by its name. */
@@ -58,7 +58,7 @@ export interface FleetSubscription {
 /** Milliseconds until a node that hasn't answered is asked again, and until a node that is new is noticed. */
 const AGAIN_MS = 1000;
 
-export class FleetStream extends Pushed {
+export class FleetStream extends FollowedStream {
   readonly #subscription: FleetSubscription;
   readonly #timers: Timers;
   readonly #clock: Clock;

@@ -14,7 +14,7 @@ import {
 } from "../contract/index.js";
 import type { Clock, Timers } from "../system/index.js";
 import { FleetStream, type FleetSubscription } from "./fleet_stream.js";
-import { Followers, Pushed, eventText, type StreamFollower } from "./stream_followers.js";
+import { Followers, FollowedStream, eventText, type StreamFollower } from "./stream_followers.js";
 
 export interface RecordStreamLimits {
   followers_max: number;
@@ -40,7 +40,7 @@ export interface RecordSubscription {
 
 export class RecordStreams {
   readonly #deps: RecordStreamsDeps;
-  readonly #followers: Followers<Pushed>;
+  readonly #followers: Followers<FollowedStream>;
 
   constructor(deps: RecordStreamsDeps) {
     this.#deps = deps;
@@ -80,7 +80,7 @@ export class RecordStreams {
   }
 }
 
-class RecordStream extends Pushed {
+class RecordStream extends FollowedStream {
   readonly #subscription: RecordSubscription;
   readonly #search: RecordStreamsDeps["search"];
   #following: Following | null = null;

@@ -14,7 +14,7 @@ export interface StreamFollower {
   token: { jti: string | null; expires_ms: number };
 }
 
-export interface PushedOptions {
+export interface FollowedStreamOptions {
   heartbeat_ms: number;
   /** Milliseconds that the client is told to wait before it reconnects. */
   retry_ms: number;
@@ -24,7 +24,7 @@ export interface PushedOptions {
   authenticate: () => Promise<unknown>;
 }
 
-/** Time that the last event may take to leave. */
+/** Milliseconds in which the last event has to leave. */
 const LINGER_MS = 1000;
 const RETRY_MS = 1000;
 const RETRY_SPREAD_MS = 2000;
@@ -32,12 +32,12 @@ const RETRY_SPREAD_MS = 2000;
 /** Returns the milliseconds that the nth client waits before it reconnects; different for each, or all would come at once. */
 const retryMs = (nth: number): number => RETRY_MS + ((nth * 37) % RETRY_SPREAD_MS);
 
-export abstract class Pushed {
+export abstract class FollowedStream {
   over: boolean;
   /** True while written data waits for the client. */
   protected blocked = false;
   readonly #response: ServerResponse;
-  readonly #options: PushedOptions;
+  readonly #options: FollowedStreamOptions;
   readonly #left: (why: StreamEnd | null) => void;
   #begun = false;
   /** True if data has waited since the last heartbeat. */
@@ -47,7 +47,7 @@ export abstract class Pushed {
   #cancels: (() => void)[] = [];
 
   /** @param left called once, with null where the client went */
-  constructor(response: ServerResponse, options: PushedOptions, left: (why: StreamEnd | null) => void) {
+  constructor(response: ServerResponse, options: FollowedStreamOptions, left: (why: StreamEnd | null) => void) {
     this.#response = response;
     this.#options = options;
     this.#left = left;
@@ -114,21 +114,21 @@ export abstract class Pushed {
     this.#response.end(Buffer.concat([...left, last]));
   }
 
-  /** Ends it without a word: its client comes again. */
+  /** Closes without an `end` event; the client connects again. */
   cut(): void {
     this.#response.destroy();
   }
 
-  /** Tells the first, once. */
+  /** Sends the first event. */
   protected abstract start(): void;
   /** Sends what comes next, once the client has received what was sent. */
   protected abstract goOn(): void;
-  /** Tells nothing more. */
+  /** Stops sending. */
   protected abstract cease(): void;
   /** The `id` up to which everything was told, or needn't be; empty before the first. */
   protected abstract get reached(): string;
 
-  /** False if nothing may be sent any more, not even that it ends: whoever follows would take it for news of now. */
+  /** False if nothing may be sent any more, not even that it ends: a follower would take it as current. */
   protected get isCurrent(): boolean {
     return true;
   }
@@ -193,7 +193,7 @@ export function eventText(event: string, json: string, id: string | number | nul
 }
 
 /** The followers of one kind of stream: so many at once, shared by callers, until none is taken any more. */
-export class Followers<S extends Pushed> implements Iterable<S> {
+export class Followers<S extends FollowedStream> implements Iterable<S> {
   readonly #places: Places;
   readonly #ended: (why: StreamEnd, caller: string) => void;
   readonly #streams = new Set<S>();

@@ -11,7 +11,7 @@ import { replaceFile, type TrustedStore } from "../bundle/trusted_store.js";
 import { expiryOf, readUnverified, type BundleContent, type VerifiedBundle } from "../bundle/verify.js";
 import type { Clock } from "../system/index.js";
 import { readRegularFile } from "../system/read_file.js";
-import type { KeptArchives } from "./kept.js";
+import type { KeptArchives } from "./kept_archives.js";
 
 const FILE = "back.tar.gz";
 

@@ -1,7 +1,7 @@
 /** Computes what another bundle would have decided for the decisions on record. */
 import { Problem, type PolicyIdentity } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
-import { decideAgain } from "./again.js";
+import { decideAgain } from "./repeated_decision.js";
 import { inBatches, type ReplayProgress } from "./batches.js";
 import type { RunningBundle } from "./bundles.js";
 import { fit } from "./fit.js";

@@ -1,6 +1,6 @@
 /** Judges one recorded decision against a bundle: the same, different, or not to be told. */
 import type { Evaluation } from "../decision/ports.js";
-import { decideAgain, type Evaluate } from "./again.js";
+import { decideAgain, type Evaluate } from "./repeated_decision.js";
 import type { RunningBundle } from "./bundles.js";
 import { differences, type ValueDifference } from "./compare.js";
 import { dependsOnMask } from "./mask_dependence.js";

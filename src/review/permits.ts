@@ -3,7 +3,7 @@ import { triedEntries } from "../explain/tried_entries.js";
 import { entryWords, hoursWords } from "../bundle/diff.js";
 import type { BundleContent } from "../bundle/verify.js";
 import { WEEKS_BUCKET_MS, type Entry, type PolicyInput, type Purpose, type Zone } from "../contract/index.js";
-import { PERMITTING, type PermittingLine } from "./written.js";
+import { PERMITTING, type PermittingLine } from "./written_purposes.js";
 
 export interface Permit {
   line: PermittingLine;

@@ -2,7 +2,7 @@
 import { entryWords } from "../bundle/diff.js";
 import type { Condition, Entry, Purpose, Scalar, Vocabulary } from "../contract/index.js";
 import type { CellUse, FieldUse, Usage } from "./usage.js";
-import { cellKey, type PermittedCell, type WrittenEntry } from "./written.js";
+import { cellKey, type PermittedCell, type WrittenEntry } from "./written_purposes.js";
 
 /** Below these, nothing is proposed: too little was seen. */
 export interface Floors {

@@ -14,7 +14,7 @@ import { LEFT, propose, tooLittle, wordsOf, type Floors, type Left, type Propose
 import { stopped, tryOut, withPurposes, type Trial } from "./trial.js";
 import { Usage, type CellUse, type UsageCounts, type UseExample } from "./usage.js";
 import { walk } from "./walk.js";
-import { readWritten, type PermittedCell, type PermittingLine, type WrittenEntry } from "./written.js";
+import { readWritten, type PermittedCell, type PermittingLine, type WrittenEntry } from "./written_purposes.js";
 
 export interface RecommendOptions {
   /** Folder of the log. */

@@ -14,7 +14,7 @@ import { History, members, text, textOrNull, type GrantKnown, type RecordMembers
 import { Permits, utcHour } from "./permits.js";
 import { relationIn } from "./relation.js";
 import type { AgentPurpose, BundleRow, Counts, ReviewedGrant, GraveRefusal, May, PurposeRow, Review, StoppedAgent } from "./report.js";
-import { Signed, Tree, rootOf } from "./rests.js";
+import { Signed, Tree, rootOf } from "./basis.js";
 import { HOURS, ReviewTally, noCounts, type ReviewedDecision } from "./tally.js";
 import { walk, type Walked, type WalkProgress } from "./walk.js";
 

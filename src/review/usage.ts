@@ -21,7 +21,7 @@ import { dependsOnMask, withoutDigests } from "../replay/mask_dependence.js";
 import type { ReplayableRecord } from "../replay/recorded_decision.js";
 import { Distinct } from "./distinct.js";
 import { relationIn } from "./relation.js";
-import { cellKey, type PermittedCell, type WrittenEntry } from "./written.js";
+import { cellKey, type PermittedCell, type WrittenEntry } from "./written_purposes.js";
 
 export interface UseExample {
   seq: number;

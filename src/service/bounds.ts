@@ -1,10 +1,10 @@
 /** Declares the bounds of a service: what its callers and agents share, and how much of it is taken. */
 import type { BundleWaiters } from "../http/bundle_waiters.js";
 import type { Admission } from "../http/admission.js";
-import { HELD_MAX } from "../findings/held.js";
+import { HELD_MAX } from "../findings/held_actions.js";
 import { COUNT_LIMITS } from "../flow/counts.js";
 import { AWAITED_MAX, type Flow } from "../flow/flow.js";
-import { SEEN_LIMITS } from "../flow/seen.js";
+import { SEEN_LIMITS } from "../flow/seen_memory.js";
 import type { Config } from "../system/config.js";
 import { Bounds } from "../system/bounds.js";
 

@@ -4,7 +4,7 @@ import { Problem, type BundlesAnswer } from "../contract/index.js";
 import { expired } from "../decision/intake.js";
 import type { BundlesPort } from "../http/deps.js";
 import type { PolicyEngine } from "../policy/engine.js";
-import type { KeptArchives } from "../policy/kept.js";
+import type { KeptArchives } from "../policy/kept_archives.js";
 import type { BundleSource, SourceStatus } from "../policy/source.js";
 import type { WayBack } from "../policy/way_back.js";
 import type { Staging } from "../policy/staging.js";

@@ -16,7 +16,7 @@ import { factsOf } from "../facts/current_facts.js";
 import type { Commands } from "../facts/commands.js";
 import { processOf } from "../facts/held_grants.js";
 import { restrictionOf } from "../facts/narrowing.js";
-import type { OtherNodes } from "../facts/others.js";
+import type { OtherNodes } from "../facts/other_nodes.js";
 import { SharedUses } from "../facts/shared_uses.js";
 import { NatsStore, type StreamsSeen } from "../store/nats.js";
 import type { Change } from "../store/store.js";

@@ -10,7 +10,7 @@ import type { ActivePolicy } from "../decision/ports.js";
 import { PolicyEngine, type LoadInstance } from "../policy/engine.js";
 import { compileAhead } from "../policy/modules.js";
 import { ARCHIVE_LIMITS } from "../bundle/archive.js";
-import { KeptArchives } from "../policy/kept.js";
+import { KeptArchives } from "../policy/kept_archives.js";
 import { BundleSource, type BundleOutcome, type SourceOptions } from "../policy/source.js";
 import type { Closing } from "../system/closing_stack.js";
 import type { System } from "../system/index.js";

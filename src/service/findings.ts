@@ -7,7 +7,7 @@ import type { Chain } from "../decision/chain.js";
 import type { Commands } from "../facts/commands.js";
 import { listApprovals } from "../findings/approvals.js";
 import { Findings } from "../findings/findings.js";
-import { HeldActions } from "../findings/held.js";
+import { HeldActions } from "../findings/held_actions.js";
 import { Incidents } from "../findings/incidents.js";
 import { recallIncidents } from "../findings/recall.js";
 import { actionsOf, timelineOf } from "../findings/timeline.js";

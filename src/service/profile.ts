@@ -18,12 +18,12 @@ import {
   type SharedOddity,
 } from "../contract/index.js";
 import type { KeptProfile, Log } from "../decision/ports.js";
-import { stillProfile } from "../decision/still.js";
+import { fixedProfile } from "../decision/fixed_ports.js";
 import type { Config } from "../system/config.js";
 import type { Clock, System } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
-import { RecordedProfile, type Learners } from "./kept_profile.js";
+import { RecordedProfile, type Learners } from "./recorded_profile.js";
 import { ProfileAhead } from "./profile_ahead.js";
 import type { ProfileRoom } from "../http/rooms.js";
 
@@ -92,7 +92,7 @@ export async function openProfile(
   if (!enabled) {
     const none = (): Promise<never> => Promise.reject(new Problem("checkpoint_not_found"));
     return {
-      ...stillProfile(),
+      ...fixedProfile(),
       riskOf: () => 0,
       known: 0,
       log,

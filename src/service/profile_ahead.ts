@@ -5,7 +5,7 @@
 import { records, type FoldedRecord } from "../audit/log/fold.js";
 import { segmentsOf } from "../audit/log/record_lines.js";
 import type { Clock } from "../system/index.js";
-import { BEHIND_RECORDS, tell, type LearnedProfile, type Learners } from "./kept_profile.js";
+import { BEHIND_RECORDS, tell, type LearnedProfile, type Learners } from "./recorded_profile.js";
 import { readSnapshot } from "./snapshot_file.js";
 
 /** The clock is looked at after so many records. */

@@ -2,7 +2,7 @@
 import { BehaviorProfile } from "../behavior/profile.js";
 import { BEHAVIOR_ALGORITHM } from "../behavior/snapshot.js";
 import type { Rederived, Rederiving } from "../replay/behavior.js";
-import { tell } from "./kept_profile.js";
+import { tell } from "./recorded_profile.js";
 
 class Again implements Rederived {
   constructor(readonly profile: BehaviorProfile) {}

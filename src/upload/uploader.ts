@@ -12,7 +12,7 @@ import { Attempts, type RetryOptions } from "../system/attempts.js";
 import type { System } from "../system/index.js";
 import { readRegularFile } from "../system/read_file.js";
 import { Bucket, BucketRefused, type BucketFile, type BucketOptions } from "./bucket.js";
-import { SentFiles } from "./sent.js";
+import { SentFiles } from "./sent_files.js";
 
 export interface UploaderOptions extends BucketOptions, RetryOptions {
   name: string;

@@ -13,7 +13,7 @@ import {
   type PolicyResult,
 } from "../../src/contract/index.js";
 import { decider, type Pdp } from "../../src/decision/decide.js";
-import { stillProfile } from "../../src/decision/still.js";
+import { fixedProfile } from "../../src/decision/fixed_ports.js";
 import { AGENT, ALLOWED, CALLER, CATALOGUE, NOW, REQUEST, TASK, VOCABULARY, World, live, policyOf, problemOf, WAITING } from "./world.js";
 
 interface Recorded {
@@ -190,7 +190,7 @@ describe("decide: one decision, start to end", () => {
       const learn = (): void => {
         note("learn");
       };
-      world.profile = { ...stillProfile(), assess, learn };
+      world.profile = { ...fixedProfile(), assess, learn };
       world.active = policyOf(() => (note("evaluate"), ALLOWED));
       world.append = () => (note("append"), Promise.resolve());
       world.settled = () => {

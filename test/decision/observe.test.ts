@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { findOpa } from "../../src/bundle/opa.js";
 import { Problem, RecordSchema, type DecisionRecord, type ObservedAnswer } from "../../src/contract/index.js";
 import { observer } from "../../src/decision/observe.js";
-import { stillProfile } from "../../src/decision/still.js";
+import { fixedProfile } from "../../src/decision/fixed_ports.js";
 import { asset } from "../../src/system/paths.js";
 import { system } from "../../src/system/index.js";
 import { schemas } from "../../src/system/schemas.js";
@@ -22,7 +22,7 @@ describe("observed actions", () => {
   it("are on record as far as they were learned from, whatever breaks behind them", async () => {
     const world = new World();
     let assessed = 0;
-    const still = stillProfile();
+    const still = fixedProfile();
     world.profile = {
       ...still,
       assess: (act) => {

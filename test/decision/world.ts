@@ -30,7 +30,7 @@ import type {
   Task,
   TaskProof,
 } from "../../src/decision/ports.js";
-import { NO_TOKEN, stillProfile } from "../../src/decision/still.js";
+import { NO_TOKEN, fixedProfile } from "../../src/decision/fixed_ports.js";
 import { systemTimers } from "../../src/system/index.js";
 
 /** 2026-03-03T09:15:00Z, a Tuesday. */
@@ -254,7 +254,7 @@ export class World {
   approvals = new Map<string, Grant[]>();
   /** By `scope/id`. */
   changes = new Map<string, number>();
-  profile: KeptProfile = stillProfile();
+  profile: KeptProfile = fixedProfile();
   settled: NonNullable<Pdp["settled"]> = () => undefined;
   authenticate: (authorization: string | undefined, scope: Scope) => Caller | Promise<Caller> = () => CALLER;
   limits = {

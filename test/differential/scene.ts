@@ -2,7 +2,7 @@
 import { Problem, type Answer, type InputGrant, type PolicyData, type Values } from "../../src/contract/index.js";
 import { decider, type Decider } from "../../src/decision/decide.js";
 import type { ActivePolicy, Agent, Evaluation, Task } from "../../src/decision/ports.js";
-import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../../src/decision/still.js";
+import { NO_TOKEN, knownCaller, fixedFacts, fixedProfile } from "../../src/decision/fixed_ports.js";
 import { taskOf } from "../../src/facts/file.js";
 import type { UnverifiedBundle } from "../../src/bundle/verify.js";
 import { PolicyInstance } from "../../src/policy/instance.js";
@@ -75,13 +75,13 @@ export class Stage {
       system: { clock: { wall: () => this.#now, monotonic: () => 0 }, random: systemRandom, timers: systemTimers },
       identity: knownCaller({ id: CALLER, scopes: new Set<never>(), token: NO_TOKEN }),
       engine: { active: policy },
-      facts: stillFacts({
+      facts: fixedFacts({
         agent: (id) => (id === AGENT ? this.#agent : undefined),
         task: (id) => (id === TASK ? this.#task : undefined),
         grants: () => this.#grants,
       }),
       log: { seq: 0, append: () => Promise.resolve() },
-      profile: stillProfile(),
+      profile: fixedProfile(),
       limits: {
         depth_max: 32,
         members_max: 256,

@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import type { Commands } from "../../src/facts/commands.js";
-import type { HeldThere } from "../../src/facts/others.js";
+import type { RemoteRestriction } from "../../src/facts/other_nodes.js";
 import { StoreUnsure } from "../../src/store/store.js";
 import { World, outcome, turns } from "./world.js";
 
@@ -11,7 +11,7 @@ const cut = { scope: { agent: "a-1" }, reason: "odd" };
 describe("what holds on another node and isn't durable yet", () => {
   let here: World;
   let facts: Commands;
-  let told: HeldThere;
+  let told: RemoteRestriction;
   beforeEach(async () => {
     const there = new World();
     const other = await there.open();

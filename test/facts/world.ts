@@ -4,8 +4,8 @@ import { Sheet } from "../../src/bundle/source.js";
 import { compileWhen } from "../../src/bundle/matchers.js";
 import { readAbout, readTargets } from "../../src/bundle/targets.js";
 import { Commands, type FactsLimits } from "../../src/facts/commands.js";
-import type { FactFollowers } from "../../src/facts/holding.js";
-import type { OtherNodes } from "../../src/facts/others.js";
+import type { FactFollowers } from "../../src/facts/restrictions.js";
+import type { OtherNodes } from "../../src/facts/other_nodes.js";
 import { readJsonLines } from "../../src/facts/import_file.js";
 import { MemoryDisk, MemoryStore } from "../../src/store/memory.js";
 import {

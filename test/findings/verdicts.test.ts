@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import type { Act, Approvers, FindingState, FoundRecord, JudgeFinding } from "../../src/contract/index.js";
 import type { Commands } from "../../src/facts/commands.js";
 import { Findings } from "../../src/findings/findings.js";
-import { HeldActions } from "../../src/findings/held.js";
+import { HeldActions } from "../../src/findings/held_actions.js";
 import { proposalOf } from "../../src/findings/proposal.js";
 import { Verdicts, type ApprovingPolicy, type Reviewer } from "../../src/findings/verdicts.js";
 import { NOW as FACTS_NOW, World, outcome } from "../facts/world.js";

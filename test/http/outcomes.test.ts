@@ -1,7 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { SEEN_LIMITS, SeenMemory } from "../../src/flow/seen.js";
+import { SEEN_LIMITS, SeenMemory } from "../../src/flow/seen_memory.js";
 import { Problem, RecordSchema, type LogRecord } from "../../src/contract/index.js";
 import { OutcomeReports, type KnownDecision } from "../../src/decision/outcomes.js";
 import { schemas } from "../../src/system/schemas.js";

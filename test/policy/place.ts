@@ -7,7 +7,7 @@ import { republishBundle } from "../../src/bundle/republish.js";
 import { TrustedStore } from "../../src/bundle/trusted_store.js";
 import { readUnverified, verifyBundle } from "../../src/bundle/verify.js";
 import type { PolicyIdentity } from "../../src/contract/index.js";
-import { KeptArchives } from "../../src/policy/kept.js";
+import { KeptArchives } from "../../src/policy/kept_archives.js";
 import { WayBack } from "../../src/policy/way_back.js";
 import { KEY, KEYS, NAME, NOW_MS, bundleBytes, policyData } from "../bundle/support.js";
 

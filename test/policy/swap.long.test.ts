@@ -7,7 +7,7 @@ import { readUnverified, verifyBundle, type VerifiedBundle } from "../../src/bun
 import type { Answer, Entries, PolicyData } from "../../src/contract/index.js";
 import { decider, type Decided } from "../../src/decision/decide.js";
 import type { ActivePolicy, Agent, Caller, Engine } from "../../src/decision/ports.js";
-import { NO_TOKEN, knownCaller, stillFacts, stillProfile } from "../../src/decision/still.js";
+import { NO_TOKEN, knownCaller, fixedFacts, fixedProfile } from "../../src/decision/fixed_ports.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
 import { systemRandom, systemTimers, type Clock } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
@@ -94,12 +94,12 @@ async function swapThrough(
     identity: knownCaller(CALLER),
     engine: port,
     facts: {
-      ...stillFacts({ agent: () => AGENT, task: () => undefined }),
+      ...fixedFacts({ agent: () => AGENT, task: () => undefined }),
       revision: 0,
       reached: () => swap.then(() => true),
     },
     log: { seq: 0, append: () => new Promise((resolve) => setImmediate(resolve)) },
-    profile: stillProfile(),
+    profile: fixedProfile(),
     limits: {
       depth_max: 16,
       members_max: 64,

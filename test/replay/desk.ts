@@ -17,7 +17,7 @@ import type {
   Task,
   TaskProof,
 } from "../../src/decision/ports.js";
-import { NO_TOKEN, stillFacts, stillProfile } from "../../src/decision/still.js";
+import { NO_TOKEN, fixedFacts, fixedProfile } from "../../src/decision/fixed_ports.js";
 import { ReplayBundles, RunningBundle } from "../../src/replay/bundles.js";
 import { impact, type Impact } from "../../src/replay/impact.js";
 import type { RecordRange, UnreadableRecord } from "../../src/replay/records.js";
@@ -113,7 +113,7 @@ export class Desk {
   taskProof: TaskProof | null = null;
   /** Whose every credential is. */
   proven: string | undefined = AGENT.id;
-  profile: KeptProfile = stillProfile();
+  profile: KeptProfile = fixedProfile();
   readonly masks = new RecordMasks({ at: () => ({ period: "2027-03-01", key: Buffer.alloc(32, 7) }) });
 
   constructor(
@@ -122,7 +122,7 @@ export class Desk {
   ) {}
 
   async ask(asked: Asked, kind: "decision" | "observed" = "decision"): Promise<Answer> {
-    const still = stillFacts({ agent: (id) => this.agents.get(id), task: (id) => this.tasks.get(id) });
+    const still = fixedFacts({ agent: (id) => this.agents.get(id), task: (id) => this.tasks.get(id) });
     const made = decider({
       system: { clock: { wall: () => this.now, monotonic: () => 0 }, random: system.random, timers: system.timers },
       identity: {

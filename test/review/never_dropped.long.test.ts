@@ -3,7 +3,7 @@ import fc from "fast-check";
 import type { BundleContent } from "../../src/bundle/verify.js";
 import { recommend } from "../../src/review/recommend.js";
 import { withPurposes } from "../../src/review/trial.js";
-import { readWritten } from "../../src/review/written.js";
+import { readWritten } from "../../src/review/written_purposes.js";
 import { RunningBundle } from "../../src/replay/bundles.js";
 import { impact } from "../../src/replay/impact.js";
 import { pasted } from "./pasted.js";

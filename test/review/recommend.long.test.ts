@@ -4,7 +4,7 @@ import type { ActivePolicy } from "../../src/decision/ports.js";
 import { FLOORS, roundedUp } from "../../src/review/proposal.js";
 import { recommend, type Recommendation, type RecommendOptions } from "../../src/review/recommend.js";
 import { withPurposes } from "../../src/review/trial.js";
-import { readWritten } from "../../src/review/written.js";
+import { readWritten } from "../../src/review/written_purposes.js";
 import { system } from "../../src/system/index.js";
 import { pasted } from "./pasted.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";

@@ -7,7 +7,7 @@ import { BehaviorProfile } from "../../src/behavior/profile.js";
 import { rederive, type RederivedCounts } from "../../src/replay/behavior.js";
 import { readConfig } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
-import { tell } from "../../src/service/kept_profile.js";
+import { tell } from "../../src/service/recorded_profile.js";
 import { rederiving } from "../../src/service/rederivation.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { COMPILER_BUILD_MS_MAX, KEY, build } from "../build/support.js";

@@ -8,7 +8,7 @@ import type { SegmentLog, WriterThread } from "../../src/audit/log/log.js";
 import type { FromWriter, ToWriter } from "../../src/audit/log/writer.js";
 import type { Decider } from "../../src/decision/decide.js";
 import type { AgentProof, Identity, TaskProof } from "../../src/decision/ports.js";
-import { stillProfile } from "../../src/decision/still.js";
+import { fixedProfile } from "../../src/decision/fixed_ports.js";
 import type { Commands } from "../../src/facts/commands.js";
 import type { Flights } from "../../src/http/flights.js";
 import type { MemoryDisk, MemoryFaults, MemoryStore } from "../../src/store/memory.js";
@@ -138,7 +138,7 @@ export class SimulatedService {
       identity,
       engine: { active },
       facts: commands.registry,
-      profile: stillProfile(),
+      profile: fixedProfile(),
       log: {
         get seq() {
           return log.seq;

@@ -14,7 +14,7 @@ const REPLAYED = process.env["SIMULATION_SEED"];
 
 /** What was broken on purpose, and must be found. */
 const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
-  "an acknowledgement that doesn't wait for decisions under way": [cut.call("facts/holding.js", "narrow", "#barrier", "undefined")],
+  "an acknowledgement that doesn't wait for decisions under way": [cut.call("facts/restrictions.js", "narrow", "#barrier", "undefined")],
   "flights that a barrier doesn't see": [cut.call("http/flights.js", "begin", "add", "new Bag().add(response)")],
   "a wait between the attempt and the commit": [
     cut.value(
@@ -29,7 +29,7 @@ const BROKEN: Readonly<Record<string, readonly Edit[]>> = {
     ),
   ],
   "a change that restores what was cut off meanwhile": [cut.call("facts/registry.js", "apply", "narrow", "value")],
-  "a lift that overtakes a later revocation": [cut.always("facts/holding.js", "narrow", "#ledger")],
+  "a lift that overtakes a later revocation": [cut.always("facts/restrictions.js", "narrow", "#ledger")],
   "what isn't durable said to be": [
     cut.text(
       "facts/ledger.js",

@@ -1,6 +1,6 @@
 /** An agent that looks for the way that isn't closed, and one that hides what it does in noise. */
 import { BEHAVIOR_DEFAULTS, NOTHING_ODD, type Act } from "../../src/contract/index.js";
-import { stillProfile } from "../../src/decision/still.js";
+import { fixedProfile } from "../../src/decision/fixed_ports.js";
 import { World, live as allowing } from "../decision/world.js";
 import type { BehaviorProfile } from "../../src/behavior/profile.js";
 import type { Incidents } from "../../src/findings/incidents.js";
@@ -89,7 +89,7 @@ threat("A5", "a grant of such actions leaves the agent to be watched; an approva
       const world = new World(decider);
       world.grants = [allowing("G-1", { input: { id: "G-1", exact, about: "any", when: [] } })];
       let seen: Act | null = null;
-      world.profile = { ...stillProfile(), assess: (one) => ((seen = one), NOTHING_ODD) };
+      world.profile = { ...fixedProfile(), assess: (one) => ((seen = one), NOTHING_ODD) };
       await world.decide();
       return (seen as Act | null)?.granted === true;
     };

@@ -9,7 +9,7 @@ import { wholeTree } from "./threat.js";
 import { MONDAY, act, shift, work } from "../behavior/desk.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
 import { Findings } from "../../src/findings/findings.js";
-import { HeldActions } from "../../src/findings/held.js";
+import { HeldActions } from "../../src/findings/held_actions.js";
 import { Flow, type FlowOptions } from "../../src/flow/flow.js";
 import { returnedOf } from "../../src/flow/index.js";
 import type { Limit, PolicyInput, Purpose } from "../../src/contract/index.js";

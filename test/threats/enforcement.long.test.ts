@@ -125,11 +125,13 @@ threat("A10", "an action runs as it was decided, in time, and only while nothing
     return silent === "not_live" ? null : `while nothing was heard: ${silent}`;
   },
   without: {
-    "the action being looked at again": [cut.refusal("client/held.js", "faultNow", "action_changed")],
+    "the action being looked at again": [cut.refusal("client/action_on_hold.js", "faultNow", "action_changed")],
     "a copy that nobody can change": [cut.call("client/action.js", "frozen", "freeze", "value")],
     "the digest": [cut.refusal("client/client.js", "#ask", "answer_other_action")],
-    "the validity": [cut.refusal("client/held.js", "faultNow", "answer_expired")],
-    "its last millisecond": [cut.condition("client/held.js", "faultNow", "#outside", "this.#outside.monotonic() > this.until_ms")],
+    "the validity": [cut.refusal("client/action_on_hold.js", "faultNow", "answer_expired")],
+    "its last millisecond": [
+      cut.condition("client/action_on_hold.js", "faultNow", "#outside", "this.#outside.monotonic() > this.until_ms"),
+    ],
     "counting since the request was sent": [
       cut.text(
         "client/transport.js",
@@ -138,9 +140,9 @@ threat("A10", "an action runs as it was decided, in time, and only while nothing
         "parsed(await textOf(response, answer_bytes_max)), sent_ms: this.#outside.monotonic()",
       ),
     ],
-    "changes taking answers back": [cut.refusal("client/held.js", "faultNow", "answer_dropped")],
+    "changes taking answers back": [cut.refusal("client/action_on_hold.js", "faultNow", "answer_dropped")],
     "changes stopping what runs": [cut.call("client/running_action.js", "#stop", "stop")],
-    "hearing changes": [cut.always("client/held.js", "faultNow", "fresh", "#follower")],
+    "hearing changes": [cut.always("client/action_on_hold.js", "faultNow", "fresh", "#follower")],
   },
 });
 
@@ -180,7 +182,7 @@ threat("A11", "an answer is to one request, of one client, and is acted on once"
     return before === "accepted" ? "an answer from before the guard's start" : null;
   },
   without: {
-    "one use": [cut.refusal("client/held.js", "faultNow", "answer_used")],
+    "one use": [cut.refusal("client/action_on_hold.js", "faultNow", "answer_used")],
     "its being whoever asked that acts": [cut.refusal("client/client.js", "act", "answer_foreign")],
     "the names of requests": [cut.refusal("client/client.js", "#ask", "answer_foreign")],
     "names of each client's own": [
@@ -306,7 +308,7 @@ threat("G4", "whatever a service does wrong, no guard lets anything run", {
     "a bound of its validity": [cut.always("client/answer.js", "isAnswer", "VALID_FOR_MS_MAX")],
     "its being to this request": [cut.refusal("client/client.js", "#ask", "answer_foreign")],
     "its being about this action": [cut.refusal("client/client.js", "#ask", "answer_other_action")],
-    "its end": [cut.refusal("client/held.js", "faultNow", "answer_expired")],
+    "its end": [cut.refusal("client/action_on_hold.js", "faultNow", "answer_expired")],
   },
 });
 

@@ -76,9 +76,9 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
     return null;
   },
   without: {
-    "what the agent wrote itself being remembered": [cut.text("flow/seen.js", "permitted", "of written", "of []")],
-    "an answer being awaited": [cut.text("flow/seen.js", "permitted", "if (reads)", "if (false)")],
-    "a kind being full": [cut.text("flow/seen.js", "#add", "seen.full.add(kind);", "")],
+    "what the agent wrote itself being remembered": [cut.text("flow/seen_memory.js", "permitted", "of written", "of []")],
+    "an answer being awaited": [cut.text("flow/seen_memory.js", "permitted", "if (reads)", "if (false)")],
+    "a kind being full": [cut.text("flow/seen_memory.js", "#add", "seen.full.add(kind);", "")],
     "what is excluded being told apart": [
       cut.text("flow/instruction.js", "excludes", "if (this.says(one)) return false;", "return false;"),
     ],
@@ -160,7 +160,7 @@ threat("A20", "a task's plan takes values from its steps alone, whatever was rea
     "fields being told apart": [cut.text("flow/task_plan.js", "marksAt", "field === null ||", "true ||")],
     "calls being told apart": [cut.text("flow/task_plan.js", "ReadPlan", "(id === undefined || resource.id === id)", "true")],
     "a step's arguments being looked at": [cut.text("flow/flow.js", "compared", 'least <= STATES.indexOf("several")', "true")],
-    "what the agent wrote itself being remembered": [cut.text("flow/seen.js", "#add", "seen.written.has(key) ? 0 : marks", "marks")],
+    "what the agent wrote itself being remembered": [cut.text("flow/seen_memory.js", "#add", "seen.written.has(key) ? 0 : marks", "marks")],
   },
 });
 
@@ -199,7 +199,7 @@ threat("A20", "no agent makes unknown what another has seen, awaits or may still
   },
   without: {
     "answers awaited being counted by agent": [cut.text("flow/flow.js", "permitted", "this.#awaited.set(agent", 'this.#awaited.set(""')],
-    "memories being counted by agent": [cut.text("flow/seen.js", "#at", "new TaskSeen(agent)", 'new TaskSeen("")')],
+    "memories being counted by agent": [cut.text("flow/seen_memory.js", "#at", "new TaskSeen(agent)", 'new TaskSeen("")')],
     "a bound of counters for each agent": [cut.text("flow/counts.js", "#isCountable", "<= agent_counters_max", "<= counters_max")],
   },
 });

@@ -2,7 +2,7 @@
 import type { Act, DecisionRecord } from "../../src/contract/index.js";
 import type { BehaviorProfile } from "../../src/behavior/profile.js";
 import { BESIDE_TASK, CONFIDENTIAL, tidy, visits, type Beside } from "../behavior/visits.js";
-import { stillProfile } from "../../src/decision/still.js";
+import { fixedProfile } from "../../src/decision/fixed_ports.js";
 import { ALLOWED, REQUEST, VOCABULARY, World, policyOf } from "../decision/world.js";
 import { cut } from "./cut.js";
 import { threat } from "./threat.js";
@@ -59,7 +59,7 @@ threat("A22", "the record of an action has the labels that the profile learned f
   async check(tree) {
     const { decider } = await tree("decision/decide.js");
     const world = new World(decider);
-    world.profile = { ...stillProfile(), learns: true };
+    world.profile = { ...fixedProfile(), learns: true };
     const flow = { roles: {}, writes: {}, labels: ["confidential"] };
     const types = { ...VOCABULARY.types, invoice: { ...VOCABULARY.types["invoice"], flow } } as typeof VOCABULARY.types;
     world.active = { ...policyOf(() => ALLOWED), vocabulary: { ...VOCABULARY, types } };

@@ -5,7 +5,7 @@
 import type { PolicyInput, PolicyResult } from "../../src/contract/index.js";
 import type { Decided, Decider } from "../../src/decision/decide.js";
 import type { ActivePolicy, AgentProof, Identity, TaskProof } from "../../src/decision/ports.js";
-import { stillProfile } from "../../src/decision/still.js";
+import { fixedProfile } from "../../src/decision/fixed_ports.js";
 import type { Commands } from "../../src/facts/commands.js";
 import type { Flights } from "../../src/http/flights.js";
 import type { MemoryDisk } from "../../src/store/memory.js";
@@ -116,7 +116,7 @@ export class Living {
       engine: { active },
       facts: this.commands.registry,
       log,
-      profile: stillProfile(),
+      profile: fixedProfile(),
       limits: {
         depth_max: 32,
         members_max: 256,

@@ -75,10 +75,10 @@ const rows = {
     control:
       "What runs is a copy of what was decided, held against the answer's digest and validity in the turn in which it begins; changes are heard, and stop it while it runs, and end subscriptions to what may no longer be read.",
     lives: [
-      "src/client/held.ts",
+      "src/client/action_on_hold.ts",
       "src/client/guarded_action.ts",
       "src/client/running_action.ts",
-      "src/client/heard.ts",
+      "src/client/change_receiver.ts",
       "src/client/follower.ts",
       "src/guards/mcp/subscriptions.ts",
     ],
@@ -88,7 +88,7 @@ const rows = {
     threat: "An answer is used again: twice, for another request, by another guard, or from before the guard's start.",
     control:
       "Each request has a name of its client's own making, which its answer has to carry; an answer is acted on once, by whoever asked.",
-    lives: ["src/client/client.ts", "src/client/held.ts"],
+    lives: ["src/client/client.ts", "src/client/action_on_hold.ts"],
     also: ["test/client/answers.long.test.ts", "test/client/chaos.long.test.ts"],
   },
   A12: {
@@ -121,7 +121,7 @@ const rows = {
       "src/flow/flow.ts",
       "src/flow/counts.ts",
       "src/system/fair_map.ts",
-      "src/flow/seen.ts",
+      "src/flow/seen_memory.ts",
       "src/flow/values.ts",
       "src/flow/errand.ts",
       "rego/remit/flow.rego",
@@ -605,7 +605,13 @@ const rows = {
     threat: "A failure, or an option, lets something proceed that nobody decided.",
     control:
       "Every failure is a problem or a deny, and a deny to whoever asked; results are checked again outside the policy, and by guards; there is no such option.",
-    lives: ["src/decision/decide.ts", "src/decision/conclude.ts", "src/decision/floor.ts", "src/client/answer.ts", "src/client/held.ts"],
+    lives: [
+      "src/decision/decide.ts",
+      "src/decision/conclude.ts",
+      "src/decision/floor.ts",
+      "src/client/answer.ts",
+      "src/client/action_on_hold.ts",
+    ],
     also: [
       "test/decision/conclude.test.ts",
       "test/decision/decide.test.ts",

@@ -146,7 +146,7 @@ threat("A17", "what a request asks for counts wherever decisions are asked for, 
 
 threat("A17", "what waits for a person is remembered by agent, whoever else has much that waits", {
   async check(tree) {
-    const { HeldActions } = await tree("findings/held.js");
+    const { HeldActions } = await tree("findings/held_actions.js");
     const held = new HeldActions(50);
     const wait = { for: "approval", until: "", approval_digest: "sha256:b" } as const;
     const waits = (agent: string, decision_id: string): void => {
@@ -163,8 +163,8 @@ threat("A17", "what waits for a person is remembered by agent, whoever else has 
   },
   without: {
     "what waits being counted by agent": [
-      cut.text("findings/held.js", "HeldActions.settled", "this.#actions.set(agent,", 'this.#actions.set("all",'),
+      cut.text("findings/held_actions.js", "HeldActions.settled", "this.#actions.set(agent,", 'this.#actions.set("all",'),
     ],
-    "its bound": [cut.text("findings/held.js", "HeldActions.constructor", "new FairMap(held_max)", "new FairMap(Infinity)")],
+    "its bound": [cut.text("findings/held_actions.js", "HeldActions.constructor", "new FairMap(held_max)", "new FairMap(Infinity)")],
   },
 });

@@ -116,7 +116,7 @@ threat("E1", "nothing that leaves after the acknowledgement of a revocation was 
     return null;
   },
   without: {
-    "the acknowledgement waiting": [cut.call("facts/holding.js", "narrow", "#barrier", "Promise.resolve()")],
+    "the acknowledgement waiting": [cut.call("facts/restrictions.js", "narrow", "#barrier", "Promise.resolve()")],
     "an import's waiting": [cut.call("facts/import.js", "importFacts", "barrier")],
     "answers under way being seen": [cut.call("http/flights.js", "begin", "add", "new Bag().add(response)")],
     "one turn from the attempt to the commit": [

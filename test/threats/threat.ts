@@ -54,7 +54,7 @@ import type * as policyWayBackModule from "../../src/policy/way_back.js";
 import type * as sourcesRequestsModule from "../../src/sources/requests.js";
 import type * as embeddedFeedModule from "../../src/embedded/feed.js";
 import type * as findingsFindingModule from "../../src/findings/finding.js";
-import type * as findingsHeldModule from "../../src/findings/held.js";
+import type * as findingsHeldModule from "../../src/findings/held_actions.js";
 import type * as findingsIncidentsModule from "../../src/findings/incidents.js";
 import type * as findingsProposalModule from "../../src/findings/proposal.js";
 import type * as findingsVerdictsModule from "../../src/findings/verdicts.js";
@@ -158,7 +158,7 @@ export interface Modules {
   "sources/requests.js": typeof sourcesRequestsModule;
   "embedded/feed.js": typeof embeddedFeedModule;
   "findings/finding.js": typeof findingsFindingModule;
-  "findings/held.js": typeof findingsHeldModule;
+  "findings/held_actions.js": typeof findingsHeldModule;
   "findings/incidents.js": typeof findingsIncidentsModule;
   "findings/proposal.js": typeof findingsProposalModule;
   "findings/verdicts.js": typeof findingsVerdictsModule;

@@ -35,7 +35,7 @@ export interface LogEvents {
   unavailable(detail: string): void;
   /** @param cut torn end of the log that was cut off, which was never acknowledged unless the disk is at fault */
   ready(seq: number, cut: Cut | null): void;
-  /** With `durability: relaxed`: so many records were answered for, and the disk didn't take them. */
+  /** Reports records that were lost after their answers were sent, with `durability: relaxed`. */
   lost(records: number): void;
   /** Records are on disk and can't be proven yet; it is tried again. */
   unsealed(detail: string): void;
@@ -59,9 +59,9 @@ interface Pending {
 
 /** A message has at most this, or one call's records; a group at most one message more than `writer.ts` has it begin with (`TORN_BYTES_MAX`). */
 const MESSAGE_BYTES_MAX = 1024 * 1024;
-/** More at once than any request has. */
+/** Most bytes of one `appendAll`. */
 const CALL_BYTES_MAX = TORN_BYTES_MAX - 2 * MESSAGE_BYTES_MAX;
-/** All that the thread says but its farewell. */
+/** Messages of the thread except `closed`. */
 type Spoken = Exclude<FromWriter, { kind: "closed" }>;
 
 const RESTART_MS = 250;

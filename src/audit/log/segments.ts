@@ -54,7 +54,7 @@ export class Segments {
   #offset = 0;
   #seq = 0;
   #dropped = 0;
-  /** Open once something is written to it. Lines of it that no record names are of records that were refused. */
+  /** Open once something is written to it. Lines without a record belong to records that were refused. */
   #beside: { file: number; offset: number } | null = null;
   readonly #mark: DurableMark;
 
@@ -90,7 +90,7 @@ export class Segments {
     const bytes = firsts.length === 0 ? Buffer.alloc(0) : this.#files.read(this.#name);
     const { end, seq } = readRecords(bytes, first, this.#name, durable ?? Infinity, sealed);
     const marked = this.#mark.read();
-    // Who handed the records over knows best whom it answered.
+    // The caller's number counts: it knows which records were answered.
     const synced = durable ?? marked;
     if (seq < synced) throw new LogDamaged(`${this.#name} ends at record ${seq}, and ${synced} was synced`);
     this.#seq = seq;

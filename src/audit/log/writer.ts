@@ -42,7 +42,7 @@ export interface WriterOptions extends SealOptions {
   durable: number | null;
 }
 
-/** A group takes no further message from here on; see `TORN_BYTES_MAX`. */
+/** Bytes at which a group is complete; see `TORN_BYTES_MAX`. */
 const GROUP_BYTES_MAX = 1024 * 1024;
 const PROBE_MS = 250;
 
@@ -78,7 +78,7 @@ export function serveWriter(
     // What is signed was on disk, whether or not an earlier writer lived to say so.
     const durable = options.durable === null ? null : Math.max(options.durable, checkpoint?.size ?? 0);
     const { seq, cut } = segments.open(durable, checkpoint?.size);
-    // An empty log is signed before its first record, so that none is ever without: what vouched for it was taken away.
+    // An empty log is signed before its first record: a log without a checkpoint has lost it.
     if (checkpoint === null && seq > 0)
       throw new LogDamaged(`the log has ${seq} records and no checkpoint: put back the last one that was kept`);
     seal.open(checkpoint, seq, (from) => segments.lines(from), segments.dropped);

@@ -8,7 +8,7 @@ import { SnapshotDamaged } from "../../behavior/snapshot.js";
 import type { Portrait } from "../../behavior/portrait.js";
 import type { AgentProfile, BehaviorThresholds, ProfileRolledBack, RollBackProfile } from "../../contract/index.js";
 import { Client, asking, pathOf, type ServiceFlags } from "../client.js";
-import { tell } from "../../service/kept_profile.js";
+import { tell } from "../../service/recorded_profile.js";
 import { readGiven } from "../../system/read_file.js";
 import { CliError } from "../exit.js";
 import { readable, writable } from "../places.js";

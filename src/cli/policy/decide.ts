@@ -13,7 +13,7 @@ import { findOpa } from "../../bundle/opa.js";
 import { nearestWord } from "../../contract/nearest.js";
 import { parseTime, type Answer, type ExplainAnswer, type Explanation } from "../../contract/index.js";
 import { scan } from "../../decision/scan.js";
-import { stillFacts } from "../../decision/still.js";
+import { fixedFacts } from "../../decision/fixed_ports.js";
 import { readFacts } from "../../facts/file.js";
 import { systemClock } from "../../system/index.js";
 import { readGiven } from "../../system/read_file.js";
@@ -230,7 +230,7 @@ async function situationFrom(file: string | undefined, options: Options): Promis
   const { agents, tasks } = readFacts(readGiven(options.facts), options.facts);
   return {
     request: await requestOf(file, options),
-    facts: stillFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) }),
+    facts: fixedFacts({ agent: (id) => agents.get(id), task: (id) => tasks.get(id) }),
     now_ms: options.now ?? systemClock.wall(),
   };
 }

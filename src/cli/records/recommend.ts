@@ -12,7 +12,7 @@ import type { UnreadableRecord } from "../../replay/records.js";
 import { DISTINCT_MAX } from "../../review/distinct.js";
 import { FLOORS, type Floors } from "../../review/proposal.js";
 import { recommend, type EntryReport, type Recommendation } from "../../review/recommend.js";
-import { PURPOSES_FILE } from "../../review/written.js";
+import { PURPOSES_FILE } from "../../review/written_purposes.js";
 import { timeOrAgo } from "./audit/source.js";
 import { readGiven } from "../../system/read_file.js";
 import { CliError, type Exit } from "../exit.js";

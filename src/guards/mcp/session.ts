@@ -42,7 +42,7 @@ export interface SessionDeps {
 
 type Handler = (request: Request, served: Served) => Promise<Reply>;
 
-/** Notifications of the client that the server gets. What else there might be, nobody knows what it does. */
+/** Notifications of the client that the server gets. Others are refused. */
 const TOLD_SERVER = new Set(["notifications/initialized", "notifications/roots/list_changed", "notifications/progress"]);
 const PAGED = new Set(["cursor"]);
 /** Parameters of a retry: state that the server gave, and answers to what it asked, which pass as other answers to it do. */
@@ -174,7 +174,7 @@ export class Session {
     return this.#isStateless === true && this.#upstream.isStateless ? declaring(CAPABILITIES, params) : params;
   }
 
-  /** A server that can't be reached is answered for: its client hears so. */
+  /** The client of a server that can't be reached hears so. */
   async begin(): Promise<void> {
     reportGuard(this.#deps.log, "session_began", { session: this.id });
     try {

@@ -109,7 +109,7 @@ export function runReceiver(receiver: object = {}, more: object = {}): Promise<R
   return runWithFacts(sections(receiver, more));
 }
 
-export interface Pushed {
+export interface PushAnswer {
   status: number;
   body: string;
   err: string | null;
@@ -117,7 +117,7 @@ export interface Pushed {
   headers: Headers;
 }
 
-export async function push(service: Running, token: string, headers: Record<string, string> = {}): Promise<Pushed> {
+export async function push(service: Running, token: string, headers: Record<string, string> = {}): Promise<PushAnswer> {
   const response = await fetch(`${service.url}/events/sets`, {
     method: "POST",
     headers: { "content-type": "application/secevent+jwt", accept: "application/json", ...headers },

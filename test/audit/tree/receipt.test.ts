@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { accountLines, accountOf } from "../../../src/audit/tree/account.js";
 import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { leafHash, nodeHash, toBase64 } from "../../../src/audit/tree/hash.js";
-import { checkpointIn } from "../../../src/audit/tree/kept.js";
+import { checkpointIn } from "../../../src/audit/tree/checkpoint_file.js";
 import { parseProofFile, printProofFile, ProofFileError } from "../../../src/audit/tree/proof_file.js";
 import { parseReceipt, printReceipt, ReceiptError, verifyReceipt, type Receipt } from "../../../src/audit/tree/receipt.js";
 import { openCheckpoint } from "../../../src/audit/tree/checkpoint.js";

@@ -83,7 +83,7 @@ export async function trustedKey(vkey: string): Promise<Verifier> {
 
 /** @throws CliError where there is no checkpoint in it */
 export async function keptIn(file: string): Promise<KeptCheckpoint> {
-  const { checkpointIn } = await import("../../../audit/tree/kept.js");
+  const { checkpointIn } = await import("../../../audit/tree/checkpoint_file.js");
   try {
     return { name: file, note: checkpointIn(readGiven(file)) };
   } catch (cause) {

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { Problem } from "../../src/contract/index.js";
 import { scan } from "../../src/decision/scan.js";
-import { copyOf } from "../../src/embedded/given.js";
+import { copyOf } from "../../src/embedded/action_copy.js";
 
 const LIMITS = { depth_max: 4, members_max: 5, bytes_max: 200 };
 

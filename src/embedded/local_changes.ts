@@ -1,8 +1,8 @@
 /** Reports changes to whatever is kept and runs in this process, once they are in memory. */
-import { ChangeReceiver } from "../client/heard.js";
+import { ChangeReceiver } from "../client/change_receiver.js";
 import type { ChangeEvent } from "../contract/index.js";
 
-export class LocalHeard extends ChangeReceiver {
+export class LocalChanges extends ChangeReceiver {
   start(): void {
     return;
   }

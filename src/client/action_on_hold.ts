@@ -2,7 +2,7 @@
 import type { Answer } from "../contract/index.js";
 import type { Action, AskedAction } from "./action.js";
 import type { DenialCode, NoAnswerCode } from "./errors.js";
-import { hits, type ChangeReceiver, type AffectedWork } from "./heard.js";
+import { hits, type ChangeReceiver, type AffectedWork } from "./change_receiver.js";
 import type { Outside } from "./outside.js";
 
 interface HeldParts {

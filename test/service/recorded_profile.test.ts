@@ -21,7 +21,7 @@ import {
   type LearnedProfile,
   type Learner,
   type Learners,
-} from "../../src/service/kept_profile.js";
+} from "../../src/service/recorded_profile.js";
 import { ProfileAhead } from "../../src/service/profile_ahead.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { sleep } from "./child.js";

@@ -1,5 +1,5 @@
 /**
- * The profile of a service: at every moment what the records that the log has taken tell. A start has it from a snapshot and the
+ * The profile of a service: at every moment the result of all records in the log so far. A start has it from a snapshot and the
  * records behind it, and so has a service of whose records some didn't reach the disk.
  */
 import { lessonOfDeed, lessons, mayTell, type Lesson } from "../audit/log/fold.js";
@@ -161,7 +161,7 @@ export class RecordedProfile implements KeptProfile {
     this.#listener = listener;
   }
 
-  /** While it isn't known, as bad as can be. */
+  /** Returns the risk; 100 until the profile is ready. */
   riskOf(agent: string, nowMs: number): number {
     return this.#ready ? this.#profile.riskOf(agent, nowMs) : RISK_MAX;
   }

@@ -1,7 +1,7 @@
 /** What narrows, once it holds: what is answered of it, who is told, and what its end gives way to. */
 import { expect } from "chai";
 import type { Commands, Narrowing } from "../../src/facts/commands.js";
-import type { HeldThere } from "../../src/facts/others.js";
+import type { RemoteRestriction } from "../../src/facts/other_nodes.js";
 import { StoreUnavailable } from "../../src/store/store.js";
 import { World, outcome } from "./world.js";
 
@@ -12,7 +12,7 @@ describe("a restriction", () => {
   let world: World;
   let facts: Commands;
   /** What other nodes were told, and which revisions they were asked about. */
-  let told: HeldThere[];
+  let told: RemoteRestriction[];
   let asked: number[];
   beforeEach(async () => {
     world = new World();

@@ -2,7 +2,7 @@ import { mkdtemp, readdir, rm, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { KeptArchives } from "../../src/policy/kept.js";
+import { KeptArchives } from "../../src/policy/kept_archives.js";
 
 const digest = (n: number): string => `sha256:${String(n).padStart(64, "0")}`;
 const bytes = (n: number): Uint8Array => Buffer.from(`archive ${n}`);

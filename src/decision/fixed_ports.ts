@@ -9,7 +9,7 @@ export interface FixedFacts {
   grants?: (type: string, verb: string) => readonly InputGrant[];
 }
 
-export function stillFacts({ agent, task, grants = () => [] }: FixedFacts): Facts {
+export function fixedFacts({ agent, task, grants = () => [] }: FixedFacts): Facts {
   return {
     revision: 1,
     stale: false,
@@ -46,7 +46,7 @@ export function knownCaller(caller: Caller): Identity {
 }
 
 /** A profile that learns nothing, and finds every action to be this odd; left out: not at all. */
-export function stillProfile(assessed: Assessment = NOTHING_ODD): KeptProfile {
+export function fixedProfile(assessed: Assessment = NOTHING_ODD): KeptProfile {
   return {
     learns: false,
     ready: true,

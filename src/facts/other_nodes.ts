@@ -3,7 +3,7 @@ import type { InForce } from "../contract/index.js";
 import type { Json } from "../store/store.js";
 
 /** Something that narrows, which holds on one node and isn't durable yet. */
-export interface HeldThere {
+export interface RemoteRestriction {
   key: string;
   /** Revision of the key's last durable change where it holds. */
   base: number;
@@ -16,7 +16,7 @@ export interface HeldThere {
 
 export interface OtherNodes {
   /** Tells them what holds here. */
-  tell(held: HeldThere): void;
+  tell(held: RemoteRestriction): void;
   /** Waits for as long as an answer may until a durable change is in force on all of them. */
   inForce(revision: number): Promise<Pick<InForce, "in_force" | "fleet">>;
   /** State of a durable change on them now; null if that isn't known. */

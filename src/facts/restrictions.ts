@@ -5,7 +5,7 @@ import type { Clock } from "../system/index.js";
 import type { Json } from "../store/store.js";
 import { turnOf, type Attribution, type Ledger, type CommitOutcome } from "./ledger.js";
 import type { Narrow } from "./narrowing.js";
-import type { OtherNodes } from "./others.js";
+import type { OtherNodes } from "./other_nodes.js";
 import type { Registry } from "./registry.js";
 
 /** Followers of changes of facts, as facts need them. */
@@ -14,7 +14,7 @@ export interface FactFollowers {
   told(key: string): number;
 }
 
-export interface HoldingDeps {
+export interface RestrictionsDeps {
   /** Resolves when every decision that began before the call is answered or dropped. */
   barrier: () => Promise<void>;
   /** Other nodes of the cluster, once this one is a member. @default none */
@@ -24,7 +24,7 @@ export interface HoldingDeps {
   system: { clock: Pick<Clock, "monotonic"> };
 }
 
-export class Holding {
+export class Restrictions {
   readonly #registry: Registry;
   readonly #ledger: Ledger;
   readonly #barrier: () => Promise<void>;
@@ -32,10 +32,10 @@ export class Holding {
   readonly #others: () => OtherNodes | null;
   readonly #followers: () => FactFollowers | null;
   readonly #clock: Pick<Clock, "monotonic">;
-  /** Number of times that a key was narrowed: what undoes it gives way to whoever has narrowed it since. */
+  /** Number of times that a key was narrowed: undoing it fails if the key was narrowed in between. */
   readonly #narrowed = new Map<string, number>();
 
-  constructor(registry: Registry, ledger: Ledger, { barrier, others, followers, system }: HoldingDeps) {
+  constructor(registry: Registry, ledger: Ledger, { barrier, others, followers, system }: RestrictionsDeps) {
     this.#registry = registry;
     this.#ledger = ledger;
     this.#barrier = barrier;
@@ -70,7 +70,7 @@ export class Holding {
   }
 
   /**
-   * Undoes what narrows these keys, once that is durable: what widens comes after what narrows, in the store as in memory.
+   * Undoes what narrows these keys, once that is durable: a permission is stored after the restriction that it ends, in the store as in memory.
    * @param undo called in the turn of each
    * @throws Problem `revision_stale` where one was narrowed since, `store_unavailable`, and those of `undo`
    */
