@@ -1,6 +1,6 @@
 /**
  * `make bench-long`: every long run in turn, each as a program of its own. What they find goes to `bench/results/long.json`,
- * and to `docs/long-runs.md` beside what those have found before that are left out now.
+ * and to `bench/notes/long_runs.md` beside what those have found before that are left out now.
  * Ends with 1 where a mark is missed.
  */
 import { spawn } from "node:child_process";
@@ -95,7 +95,7 @@ interface Hostile {
 }
 
 const { only, minutes } = readOptions("long", {
-  about: "Makes every long run in turn, and writes docs/long-runs.md.",
+  about: "Makes every long run in turn, and writes bench/notes/long_runs.md.",
   options: {
     only: { says: "runs to make", among: Object.keys(RUNS) },
     minutes: { says: "minutes that memory is looked at", default: 60, least: 0.1 },
@@ -103,7 +103,7 @@ const { only, minutes } = readOptions("long", {
   examples: ["", "--only overload,slow", "--only memory --minutes 5"],
 });
 const names = only ?? Object.keys(RUNS);
-const page = asset("docs", "long-runs.md");
+const page = asset("bench", "notes", "long_runs.md");
 const results: Record<string, LongResult> = {};
 mkdirSync(asset("bench", "results"), { recursive: true });
 

@@ -1,4 +1,4 @@
-/** `docs/long-runs.md`. */
+/** `bench/notes/long_runs.md`. */
 import type { Judged } from "./client.js";
 import type { Machine } from "./machine.js";
 

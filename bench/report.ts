@@ -23,7 +23,7 @@ export function markdown(results: Results): string {
     "## Marks",
     "A run fails where a gate is missed. Ratios are medians over rounds of what was measured within one round, with the least and the most in brackets.",
     table(["", "aim", "gate", "found", ""], "l-r-r-r-l", marks(results).map(markCells)),
-    "What is missed, and where the time goes instead: [speed.md](speed.md).",
+    "What is missed, and where the time goes instead: `bench/notes/speed.md`.",
     ...closedTables(results),
     "## Open loop",
     "Requests are due at a constant rate, whatever the engine does: a share of its own rate with 64 connections, pinned. " +
@@ -67,7 +67,7 @@ export function markdown(results: Results): string {
       "after a warm-up. Pinned, the server has one core and the generator the other; not pinned, both have all cores. CPU is the kernel's for all threads of " +
       "a process, until it rests again. Rates with ≥ are those at which the generator was busy for nine tenths of its core or more: the engine could do better.",
     `**The disk** takes ${sync.toFixed(2)} ms for one \`fdatasync\` of 25 kB. What stands in the marks beside the comparison comes from short runs of programs ` +
-      "that [long-runs.md](long-runs.md) has in full.",
+      "that `bench/notes/long_runs.md` has in full.",
     "## Run it",
     "```console\n$ make bench                 # about ten minutes, and rewrites this page\n$ make bench BENCH=--quick   # two minutes, rough, and leaves this page alone\n```",
     "It needs Linux and two cores, and fetches Cerbos from npm once; without it the run goes on without Cerbos. Leave the machine alone meanwhile.",

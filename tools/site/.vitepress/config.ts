@@ -47,7 +47,7 @@ export const PARTS = [
   ]),
   part("Beside other products", ["opa", "envoy", "authzen", "security-events", "aarm"]),
   part("Reference", ["reference", "reference/log-events", "reference/records-table", "explain/glossary"]),
-  part("Explain", ["architecture", "threat-model", "explain/decisions/README", "benchmarks", "speed", "long-runs", "outside"], true),
+  part("Explain", ["architecture", "threat-model", "explain/decisions/README", "benchmarks", "outside"], true),
 ];
 
 export default withMermaid({
