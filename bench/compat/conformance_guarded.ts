@@ -7,7 +7,6 @@ import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/
 import { spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
@@ -16,6 +15,7 @@ import { asset } from "../../src/system/paths.js";
 import { ask, STATELESS } from "../../test/guards/mcp/stateless.js";
 import { MAPPING, openDesk, type Desk } from "../../test/guards/mcp/support.js";
 import { checksIn, hasFailed, installedSuite, NOT_INSTALLED, passedOf, type ConformanceSuite, type SuiteCheck } from "./conformance_suite.js"; // prettier-ignore
+import { freePort } from "../processes.js";
 import { runProgram, type CompatOutcome } from "./row.js";
 
 const REVISIONS = ["2025-11-25", STATELESS] as const;
@@ -186,13 +186,4 @@ async function ended(program: ChildProcess): Promise<void> {
   const over = once(program, "exit");
   program.kill();
   await over;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, "close");
-  return port;
 }

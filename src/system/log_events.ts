@@ -361,7 +361,7 @@ export const LOG_EVENTS = {
     "error",
     "sink's cursor damaged; all records are sent again",
     "The file that says how far the sink was is unreadable, or of another log.",
-    "Tell the receiver to expect repetitions: each record has the same `id` again.",
+    "Tell the receiver to expect repetitions: each record has its `seq` again.",
   ),
   sink_cursor_unsaved: event(
     "error",
@@ -379,7 +379,7 @@ export const LOG_EVENTS = {
     "error",
     "cannot upload files of records; they stay where they are",
     "The storage behind `bucket` refuses them. The service retries. Decisions go on.",
-    "Look at `detail` and at the bucket's address and credentials. Retention waits for it.",
+    "Look at `detail` and at the bucket's address and credentials, before `log.retain_days` have passed: retention doesn't wait for a bucket.",
   ),
   upload_back: event("info", "files of records are uploaded again", "What waited for `bucket` follows."),
   upload_ended: event(
@@ -437,7 +437,7 @@ export const LOG_EVENTS = {
     "error",
     "cannot keep how far a stream has come",
     "After a restart events may be sent twice.",
-    "Look at the free space and the permissions of the folder of `facts.store`.",
+    "Look at the free space and the permissions of the folder `security_events.dir`.",
   ),
   poll_failing: event(
     "error",
@@ -455,7 +455,7 @@ export const LOG_EVENTS = {
   security_event_received: event(
     "info",
     "security event received; it has no effect here",
-    "Its subject or its kind is none that the configuration acts on.",
+    "`outcome` says why: it was a test of the stream, has no effect by its kind, or is older than what holds.",
   ),
   security_event_refused: event(
     "error",
@@ -473,7 +473,7 @@ export const LOG_EVENTS = {
     "error",
     "journal of received security events damaged",
     "A token that was received before may be taken again; its effect is the same.",
-    "Run `dmesg` for errors of the disk; the journal is begun anew.",
+    "Look for errors of the disk, such as by `dmesg`. The service keeps the lines that it could read.",
   ),
 
   lease_held: event("info", "lease held; this node decides", "A tick has come back through the feed."),
