@@ -51,7 +51,7 @@ no answer takes that for a deny. There is no option that changes any of this.
 
 Each test looks for what gets through, and must find nothing. Its counter-test runs the same check on the service's
 modules with the control cut out, and must find something: a check that can't fail shows nothing. The service itself has no
-switch for it. What is counted across several services is not built yet: a node of a cluster refuses it.
+switch for it.
 `;
 
 interface Found {

@@ -29,6 +29,7 @@ import { OwnNotices } from "./findings/own_notices.js";
 import { admission, halfOf } from "./http/admission.js";
 import type { HttpLimits } from "./http/deps.js";
 import { BundleWaiters } from "./http/bundle_waiters.js";
+import type { TaskFact } from "./facts/entities.js";
 import { EventStreams } from "./http/event_streams.js";
 import { Flights } from "./http/flights.js";
 import { Metrics } from "./http/metrics.js";
@@ -53,7 +54,7 @@ import { envoyDeps, listenToEnvoy, listenToOtlp } from "./service/grpc.js";
 import { connectionsMax } from "./service/descriptors.js";
 import { explaining } from "./service/explanations.js";
 import { wireFindings } from "./service/findings.js";
-import { ServiceFlow } from "./service/flow.js";
+import { ServiceFlow, type WiredFlow } from "./service/flow.js";
 import { HandedInRecords } from "./service/handed_in_records.js";
 import { wireSecurityEvents } from "./service/security_events.js";
 import { wireStaging } from "./service/staging.js";
@@ -201,6 +202,7 @@ export async function startService(config: Config, system: System, given: Logger
     closing.add(() => factsMark?.close());
     const incarnation = uuid7(clock, system.random)();
     let followers: EventStreams | null = null;
+    let flow: WiredFlow | null = null;
     const commands = await Commands.open({
       store,
       log: maskedFacts(profile.log, masks, () => engine.active, clock),
@@ -215,6 +217,7 @@ export async function startService(config: Config, system: System, given: Logger
       },
       cluster: config.cluster && { process: processOf(config.cluster.node, incarnation), nodes_max: config.cluster.nodes_max },
       others: () => node,
+      watch: () => flow?.watch ?? null,
       followers: () => followers,
       ledger: { retry_ms: STORE_RETRY_MS, durable_within_ms, recorded: factsMark?.recorded.bind(factsMark) },
     });
@@ -377,18 +380,21 @@ export async function startService(config: Config, system: System, given: Logger
     const watched = file === undefined ? null : new WatchedFile(file, commands, reportImports(logger), config.limits.import_bytes_max);
     await watched?.look();
     const limits: HttpLimits = { ...config.limits, connections_max, bundle_bytes_max: config.bundle.bytes_max, observe: config.observe };
-    const flow = new ServiceFlow({ folder: config.log.dir, find: (id) => facts.task(id), tasks: () => facts.tasks() });
-    flow.start(engine.active);
+    const findTask = (id: string): TaskFact | undefined => facts.task(id);
+    const watching: WiredFlow =
+      node?.flow(findTask) ?? new ServiceFlow({ folder: config.log.dir, find: findTask, tasks: () => facts.tasks() });
+    flow = watching;
+    watching.start(engine.active);
     const onActivated = activated;
     activated = (policy) => {
       onActivated(policy);
-      flow.activated(policy);
+      watching.activated(policy);
     };
     commands.ledger.listen(({ key, change, value }) => {
-      if (change === "task_ended") flow.ended(key.slice(key.indexOf("/") + 1));
+      if (change === "task_ended") watching.ended(key.slice(key.indexOf("/") + 1));
       if (change === "task_labels_lowered") {
         const { id, lowered } = value as unknown as TaskState;
-        flow.lowered(id, lowered?.labels ?? []);
+        watching.lowered(id, lowered?.labels ?? []);
       }
     });
     const outcomes = new OutcomeReports({
@@ -396,7 +402,7 @@ export async function startService(config: Config, system: System, given: Logger
       clock,
       recent_max: config.decision.outcomes_max,
       find: (id) => knownDecision(search, id),
-      flow: flow.port,
+      flow: watching.outcomes,
     });
     const ownNotices = new OwnNotices(sensing.notices, timers, ITSELF);
     closing.add(() => {
@@ -419,8 +425,7 @@ export async function startService(config: Config, system: System, given: Logger
       adjustments.close();
     });
     const decides = decider({
-      // In a cluster the agent may have read something on another node: nobody knows where its values come from.
-      ...(node === null && { flow: flow.port }),
+      flow: watching.port,
       system,
       identity,
       engine,
@@ -462,7 +467,7 @@ export async function startService(config: Config, system: System, given: Logger
       findTask: (id) => facts.task(id),
       // What waits for a person has to have been decided here: of that nothing is told.
       elsewhere: (task) => {
-        flow.elsewhere(task);
+        watching.elsewhere(task);
       },
       settled: (answer, { act, assessed }) => {
         if (config.behavior.enabled) adjustments.settled(act, assessed, answer);
@@ -550,7 +555,7 @@ export async function startService(config: Config, system: System, given: Logger
     bounds = declareBounds(config, {
       ...{ admission: admitted, observing: observingAtOnce, handingIn, connections: () => http.connections },
       ...{ subscribers: streams, recordFollowers: recordStreams, findingFollowers: findings.streams, waiters: bundleWaiters },
-      ...{ findings: findings.findings, held: findings.held, profiles: () => profile.known, flow },
+      ...{ findings: findings.findings, held: findings.held, profiles: () => profile.known, flow: watching },
     });
     const asking = {
       admission: admitted,

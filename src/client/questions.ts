@@ -32,7 +32,7 @@ const BATCH_LENGTH_MAX = 512 * 1024;
 /** Longest request, in characters, that goes into a batch: a longer one may not fit, and would have the others refused with it. */
 const ALONE_LENGTH = 32 * 1024;
 /** Problem codes that one action of a batch may have caused although their status blames the service. */
-const OF_ONE: ReadonlySet<string> = new Set(["facts_behind", "grant_uncounted", "keys_unavailable"]);
+const OF_ONE: ReadonlySet<string> = new Set(["facts_behind", "grant_uncounted", "history_unavailable", "keys_unavailable"]);
 
 export class Questions {
   readonly #limits: QuestionLimits;

@@ -192,6 +192,12 @@ const taskState = {
   verbs: orNull(Type.Array(Name, { maxItems: 256, uniqueItems: true, description: "Verbs that it is limited to; null: every verb" })),
   plan: taskMembers.plan,
   lowered: Type.Optional(LoweredLabels),
+  watched: Type.Optional(
+    Type.Literal(true, {
+      description:
+        "All nodes of the cluster note what is permitted on it, from its registration on. Left out: they don't, or there are none",
+    }),
+  ),
   expires: orNull(Type.String({ maxLength: 40, description: "When the task is over, RFC 3339; null: never" })),
   ended: orNull(about(Ended, "When and why it was ended; null: it wasn't")),
 };

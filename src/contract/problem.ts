@@ -211,6 +211,11 @@ const table = {
     title: "a use of a grant could not be taken on the cluster",
     hint: "ask again; the service can't reach the servers that its nodes count by",
   },
+  history_unavailable: {
+    status: 503,
+    title: "what the task has seen, or what is counted of a limit, could not be read or written on the cluster",
+    hint: "ask again; the service can't reach the servers that its nodes share it by",
+  },
   facts_behind: { status: 503, title: "the facts have not reached the revision asked for" },
   shutting_down: { status: 503, title: "the service is shutting down" },
   internal: { status: 500, title: "an unexpected failure; the log has the detail under this id" },

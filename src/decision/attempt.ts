@@ -9,12 +9,15 @@ import { conclude, concludeFloor, unasked, type LevelResult, type Scene } from "
 import { floor } from "./floor.js";
 import { gather, inputText } from "./gather.js";
 import type { Pdp } from "./pdp.js";
-import type { ValueFlow } from "./ports.js";
+import type { ActionHistory, FlowAnswered } from "./ports.js";
 import type { Gathered, Level } from "./situation.js";
 import type { Question, Attempt, Attempter, ScoredAction, Conclusion } from "./question.js";
 
+/** What is known of an action's values; `facts` null: the policy has no words for it. */
+type Looked = Omit<FlowAnswered, "facts"> & { facts: FlowAnswered["facts"] | null };
+
 export function attempter({ system: { clock }, identity, facts, profile, masks, limits, flow }: Pdp): Attempter {
-  return (question) => {
+  return (question, history) => {
     if (!profile.ready) throw new Problem("log_unavailable");
     const began = clock.monotonic();
     const gathered = gather(question, { identity, facts, now_ms: clock.wall(), time_skew_max_ms: limits.time_skew_max_ms });
@@ -27,8 +30,8 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
     }
     const scored = score(question, gathered, true, true);
     // The baseline is the acting agent's: at the levels above its own task nothing is odd.
-    const looked = sources(question, gathered);
-    const known = looked === null ? "null" : canonical(looked.facts);
+    const looked = sources(question, gathered, history);
+    const known = canonical(looked?.facts ?? null);
     const inputs = gathered.levels.map((_, level) =>
       inputText(question, gathered, level, level === 0 ? scored.assessed : NOTHING_ODD, known),
     );
@@ -39,17 +42,24 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
       return { evaluation, scene: sceneOf(question, level), grants: level.grants };
     });
     const conclusion = conclude(results as [LevelResult, ...LevelResult[]], question.policy);
-    return attempt(question, gathered, inputs, conclusion, scored, began, fuel, looked?.note);
+    return attempt(question, gathered, inputs, conclusion, scored, began, fuel, looked);
   };
 
   /** Looks up the sources of the action's values and what is used of limits; null if the policy has no words for either. */
-  function sources({ policy: { vocabulary }, action: { request } }: Question, { levels }: Gathered): ReturnType<ValueFlow["ask"]> | null {
+  function sources(
+    { policy: { vocabulary }, action: { request } }: Question,
+    { levels }: Gathered,
+    history: ActionHistory | undefined,
+  ): Looked | null {
     const { agent, now_ms, purpose } = levels[0].situation;
     const root = levels.at(-1)?.situation.task ?? null;
     const isPlanned = root?.plan !== undefined;
     if (flow === undefined) return isPlanned ? UNWATCHED : null;
-    if (vocabulary.flow === undefined && purpose?.limits === undefined && !isPlanned) return null;
-    return flow.ask({ vocabulary, purpose, request, root, agent: agent ?? NOBODY, now_ms });
+    const hasWords = vocabulary.flow !== undefined || purpose?.limits !== undefined || isPlanned;
+    if (!hasWords && root?.watched !== true) return null;
+    const looked = (history ?? flow).ask({ vocabulary, purpose, request, root, agent: agent ?? NOBODY, now_ms });
+    // A policy with words decides elsewhere, or may decide later: what this one permits is noted for it.
+    return hasWords ? looked : { ...looked, facts: null };
   }
 
   /** @param own false for what isn't the agent's own doing, which says nothing for or against it */
@@ -66,7 +76,7 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
     scored: ScoredAction,
     began: number,
     fuel: number,
-    note: object | null = null,
+    looked: Looked | null = null,
   ): Attempt {
     const { kind, happened, policy, action } = question;
     const conclusion =
@@ -74,14 +84,16 @@ export function attempter({ system: { clock }, identity, facts, profile, masks, 
     // An observed action takes nothing from what may still happen.
     const uses = conclusion.proceed && kind === "decision" ? countedUses(gathered, conclusion) : NONE;
     const approval = conclusion.wait?.for === "approval" ? approvalOf(question, gathered.levels, facts) : null;
-    return { question, gathered, inputs, conclusion, scored, uses, approval, flow: note, evaluate_ms: clock.monotonic() - began, fuel };
+    const { note = null, shared = null } = looked ?? {};
+    const evaluate_ms = clock.monotonic() - began;
+    return { question, gathered, inputs, conclusion, scored, uses, approval, flow: note, unread: shared, evaluate_ms, fuel };
   }
 }
 
 const NONE: readonly string[] = [];
 const NOBODY = { owner: "", attributes: {} };
 /** Facts of an action on a task with a plan where nobody knows what the task has seen: no argument can be told to be as planned. */
-const UNWATCHED: ReturnType<ValueFlow["ask"]> = {
+const UNWATCHED: Looked = {
   facts: {
     ...{ arguments: {}, complete: false, effect: null, full: [], instructed: false, labels: null, limits: {}, others: null },
     plan: { arguments: { "*": "unknown" }, fits: true, step: null },

@@ -37,25 +37,26 @@ export interface Committed {
 
 export class Committer {
   readonly #pdp: Pdp;
-  readonly #newId: () => string;
+  /** Returns the id of another decision. */
+  readonly newId: () => string;
   /** The last decision of each task. */
   readonly #chain: Chain;
 
   constructor(pdp: Pdp) {
     this.#pdp = pdp;
-    this.#newId = uuid7(pdp.system.clock, pdp.system.random);
+    this.newId = uuid7(pdp.system.clock, pdp.system.random);
     this.#chain = pdp.chain ?? new Chain(pdp.limits.chained_tasks_max);
   }
 
   /** @throws Problem `log_unavailable`, `log_backlog`; nothing was decided then */
-  commit(attempt: Attempt): Committed {
+  commit(attempt: Attempt, id?: string): Committed {
     const { facts, log, system } = this.#pdp;
     const { question, uses, evaluate_ms } = attempt;
     this.#take(attempt);
     let written: WrittenDecision | null = null;
     let accepted = false;
     try {
-      written = this.#write(attempt, null);
+      written = this.#write(attempt, null, id);
       const { before, after, beside } = written.entry;
       const { seq } = log;
       const recorded = log.append(before, after, beside);
@@ -114,7 +115,7 @@ export class Committer {
     const { flow } = this.#pdp;
     const { flow: note, question } = attempt;
     const returned = question.happened?.returned ?? null;
-    const decisionId = this.#newId();
+    const decisionId = this.newId();
     const seen = note === null || returned === null ? null : (flow?.seenIn(decisionId, note, returned) ?? null);
     const written = this.#write(attempt, seen, decisionId);
     // It has happened, whatever is thought of it.
@@ -155,7 +156,7 @@ export class Committer {
     this.#pdp.settled?.(act, assessed, answer, question.kind, approval);
   }
 
-  #write(attempt: Attempt, seen: SeenRecord | null, id = this.#newId()): WrittenDecision {
+  #write(attempt: Attempt, seen: SeenRecord | null, id = this.newId()): WrittenDecision {
     const { profile, limits } = this.#pdp;
     const { question, inputs, scored } = attempt;
     const { task } = question.action.request;

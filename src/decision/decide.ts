@@ -7,10 +7,10 @@ import { attempter } from "./attempt.js";
 import { Committer, type Committed } from "./commit.js";
 import { Intake, type Arrival } from "./intake.js";
 import type { Pdp } from "./pdp.js";
-import type { ActivePolicy, Caller } from "./ports.js";
+import type { ActionHistory, ActivePolicy, Caller } from "./ports.js";
 import type { ReadAction } from "./read.js";
 import { readActions, readBatch } from "./read_batch.js";
-import type { Question } from "./question.js";
+import type { Attempt, Question } from "./question.js";
 import type { Decided, Decider } from "./decider.js";
 
 export type * from "./decider.js";
@@ -35,15 +35,52 @@ export function decider(pdp: Pdp): Decider {
    */
   const committed = (question: Question, tries = RESERVED_TRIES_MAX): Committed | Promise<Committed> => {
     const attempted = attempt(question);
+    if (attempted.unread !== null) return onHistory(question, attempted.unread);
     const reserving = attempted.uses.length === 0 ? null : pdp.facts.reserve(attempted.uses);
     if (reserving !== null) {
       if (tries === 0) throw new Problem("grant_uncounted");
       return reserving.then(() => committed(question, tries - 1));
     }
-    const result = committer.commit(attempted);
+    return commit(attempted);
+  };
+
+  const commit = (attempted: Attempt, id?: string): Committed => {
+    const result = committer.commit(attempted, id);
     pdp.stage?.decided(attempted);
     return result;
   };
+
+  /**
+   * The same for an action that rests on what the nodes of a cluster share: what it adds is written before it is decided for good, in one turn
+   * on the facts of that turn. Whoever comes second finds that it has changed, and begins again.
+   * @throws Problem `history_unavailable`, `grant_uncounted`, and those of the attempt and the commit
+   */
+  async function onHistory(question: Question, unread: NonNullable<Attempt["unread"]>): Promise<Committed> {
+    const history = await unread.open(committer.newId());
+    try {
+      for (let tries = RESERVED_TRIES_MAX; ;) {
+        const attempted = attempt(question, history);
+        const reserving = attempted.uses.length === 0 ? null : pdp.facts.reserve(attempted.uses);
+        if (reserving !== null) {
+          if (tries-- === 0) throw new Problem("grant_uncounted");
+          await reserving;
+          continue;
+        }
+        const { flow: note, conclusion } = attempted;
+        if (note === null || !conclusion.proceed || history.holds(note)) return commit(attempted, history.id);
+        await history.write(note);
+      }
+    } finally {
+      history.end();
+    }
+  }
+
+  /** What an action rests on as it is now; it has happened, whatever others do. */
+  async function read(unread: NonNullable<Attempt["unread"]>): Promise<ActionHistory> {
+    const history = await unread.open(committer.newId());
+    history.end();
+    return history;
+  }
 
   const decided = (question: Question): Promise<Decided> => {
     const result = committed(question);
@@ -81,6 +118,8 @@ export function decider(pdp: Pdp): Decider {
     attempt,
     observed: {
       write: (one) => committer.observed(one),
+      read: ({ unread }) => unread && read(unread),
+      known: () => pdp.flow?.known?.() ?? Promise.resolve(),
       unrecorded: (written) => {
         committer.unrecorded(written);
       },

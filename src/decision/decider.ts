@@ -1,6 +1,6 @@
 /** Interface of a decision point: what doors, adapters and applications call. */
 import type { Answer, Problem } from "../contract/index.js";
-import type { AnswerTime, Caller, AgentProof } from "./ports.js";
+import type { ActionHistory, AnswerTime, Caller, AgentProof } from "./ports.js";
 import type { Intake } from "./intake.js";
 import type { Attempter, Attempt } from "./question.js";
 import type { WrittenDecision } from "./pdp.js";
@@ -53,6 +53,10 @@ export interface Decider {
 export interface ObservedCommit {
   /** Writes the record and learns from it; the record has to be appended in the same turn. @throws Problem of masks */
   write: (attempt: Attempt) => WrittenDecision;
+  /** Reads what an action rests on that the nodes of a cluster share; null: nothing. @throws Problem `history_unavailable` later */
+  read: (attempt: Attempt) => Promise<ActionHistory> | null;
+  /** Resolves when all nodes know what was written so far. */
+  known: () => Promise<void>;
   /** Undoes what `write` kept of a record that did not reach the disk. */
   unrecorded: (written: Pick<WrittenDecision, "answer" | "task">) => void;
 }

@@ -160,6 +160,7 @@ export class Observation {
   async end(): Promise<ObservedAnswer> {
     if (this.#stopped === null) await this.#next(true);
     await this.#written;
+    await this.#deps.decider.observed.known();
     if (this.#broken !== null) throw this.#broken.cause;
     const stopped = this.#stopped;
     const refused = this.#refused.filter(({ line }) => line < (stopped?.line ?? Infinity));
@@ -319,7 +320,16 @@ export class Observation {
           turn = system.clock.monotonic();
         }
         try {
-          group.push({ line, written: decider.observed.write(decider.attempt(question)) });
+          let attempt = decider.attempt(question);
+          const reading = decider.observed.read(attempt);
+          if (reading !== null) {
+            // Records are handed over in the order in which they were written.
+            this.#handOver(group);
+            group = [];
+            attempt = decider.attempt(question, await reading);
+            turn = system.clock.monotonic();
+          }
+          group.push({ line, written: decider.observed.write(attempt) });
         } catch (cause) {
           if (!(cause instanceof Problem)) throw cause;
           this.stop(cause.code, line);

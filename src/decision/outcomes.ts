@@ -95,7 +95,10 @@ export class OutcomeReports {
     const seen = returned === undefined ? null : (flow?.returned(decisionId, returned) ?? null);
     if (said.outcome === "not_attempted") flow?.notMade(decisionId);
     const record = besideIfLarge({ ...answer, kind: "outcome", caller, v: RECORD_VERSION }, seen);
-    const recorded = log.append(...record).then(() => answer);
+    const recorded = log.append(...record).then(async () => {
+      await flow?.settle?.(decisionId);
+      return answer;
+    });
     // Whatever is decided on it is on record behind it, and leaves only if this is there too.
     lowering?.lower();
     // At once: another that comes before the disk has it must not be recorded beside it.
@@ -105,6 +108,7 @@ export class OutcomeReports {
       return await recorded;
     } catch (cause) {
       lowering?.restore();
+      flow?.discard?.(decisionId);
       this.#reported.delete(decisionId);
       this.#decisions.set(decisionId, decision);
       throw cause;

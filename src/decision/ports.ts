@@ -103,6 +103,8 @@ export interface Task {
   attributes: Readonly<Record<string, Value>>;
   /** Null: every verb. */
   verbs: ReadonlySet<string> | null;
+  /** True if the nodes of a cluster share what it has seen. */
+  watched?: boolean;
   /** Calls that it is for, and where their arguments come from; of the first task of a chain alone. */
   plan?: TaskPlan;
   /** Milliseconds since the epoch; null: it ends when it is ended. */
@@ -217,15 +219,39 @@ export interface FlowQuestion {
   purpose: Purpose | undefined;
   request: PolicyInput["request"];
   /** The topmost task of the chain; null: the action is on no task. */
-  root: { id: string; agent: string; attributes: Readonly<Values>; plan?: TaskPlan } | null;
+  root: { id: string; agent: string; attributes: Readonly<Values>; plan?: TaskPlan; watched?: boolean } | null;
   agent: { owner: string; attributes: Readonly<Values> };
   now_ms: number;
+}
+
+export interface FlowAnswered<Note extends object = object> {
+  facts: FlowFactsInput;
+  /** Kept of the action once it is permitted; null: nothing. */
+  note: Note | null;
+  /** What the action rests on is shared by the nodes of a cluster, and not known yet. @default all is known */
+  shared?: {
+    /** Reads it, once earlier actions of this node on it have ended. @throws Problem `history_unavailable` */
+    open(decisionId: string): Promise<ActionHistory<Note>>;
+  } | null;
+}
+
+/** What one action rests on, as it was when it was read. */
+export interface ActionHistory<Note extends object = object> {
+  /** Id of the decision that it is read for: what that one has written is left out of it. */
+  readonly id: string;
+  ask(question: FlowQuestion): FlowAnswered<Note>;
+  /** Returns whether what the action adds is written, and nobody has changed what it rests on. */
+  holds(note: Note): boolean;
+  /** Writes what the action adds if nobody has changed what it rests on; else reads that again. @throws Problem `history_unavailable` */
+  write(note: Note): Promise<void>;
+  /** Lets others have their turn. What was written and not permitted is taken back. */
+  end(): void;
 }
 
 /** Sources of the values of actions. `Note` is kept of an action once it is permitted. */
 export interface ValueFlow<Note extends object = object> {
   /** Returns the facts that a policy sees. Changes nothing. */
-  ask(question: FlowQuestion): { facts: FlowFactsInput; note: Note | null };
+  ask(question: FlowQuestion): FlowAnswered<Note>;
   /**
    * Notes an action that is permitted, or has happened: its answer may hold anything until it is reported.
    * @param seen what it returned, where it is reported with the action itself @default not reported
@@ -235,15 +261,17 @@ export interface ValueFlow<Note extends object = object> {
   seenIn(decisionId: string, note: Note, returned: Returned): SeenRecord | null;
   /** Takes back an action that was permitted and never was on record. */
   notMade(decisionId: string): void;
+  /** Resolves when all nodes of a cluster know what has happened so far, or can't be told. @default there are none */
+  known?(): Promise<void>;
 }
 
-/** Receives the outcomes of calls. */
 /** Labels that a task loses. That widens what is permitted on it, so it is done in the turn of its record and undone if that fails. */
 export interface Lowering {
   lower(): void;
   restore(): void;
 }
 
+/** Receives the outcomes of calls. */
 export interface FlowOutcomes {
   /** Takes in what a call returned, in the turn in which its record is handed over. @returns the record's member; null: nothing awaits it */
   returned(decisionId: string, returned: Returned): object | null;
@@ -251,6 +279,10 @@ export interface FlowOutcomes {
   done(decisionId: string): Lowering | null;
   /** The call was not made. */
   notMade(decisionId: string): void;
+  /** The outcome's record is on disk: resolves once all nodes know what it says. @default they know it at once */
+  settle?(decisionId: string): Promise<void>;
+  /** The outcome's record is not on disk. */
+  discard?(decisionId: string): void;
 }
 
 /** Text that is too large for a record: it stands beside the records, and the record names its digest. */

@@ -2,7 +2,7 @@
 import type { Returned, Answer, Act, Assessment } from "../contract/index.js";
 import type { ReadAction } from "./read.js";
 import type { Asker, Gathered } from "./situation.js";
-import type { ActivePolicy } from "./ports.js";
+import type { ActionHistory, ActivePolicy, FlowAnswered } from "./ports.js";
 import type { VocabularyReader } from "./values.js";
 
 /** Kind of a judged action. `observed`: it has happened, and is judged anyway. */
@@ -69,6 +69,8 @@ export interface Attempt {
   readonly approval: Approvable | null;
   /** Note on its values, to be kept once it is permitted; null: nothing. */
   readonly flow: object | null;
+  /** What it rests on that other nodes of a cluster share and that was not read for it; null: nothing. */
+  readonly unread: NonNullable<FlowAnswered["shared"]> | null;
   /** Milliseconds from gathering to the conclusion. */
   readonly evaluate_ms: number;
   /** Metering units that the evaluations used, together. */
@@ -76,4 +78,4 @@ export interface Attempt {
 }
 
 /** @throws Problem `log_unavailable` while the profile is rebuilt from the records: nothing is decided by half of one */
-export type Attempter = (question: Question) => Attempt;
+export type Attempter = (question: Question, history?: ActionHistory) => Attempt;

@@ -79,6 +79,16 @@ export interface FactsDeps extends Omit<RestrictionsDeps, "system"> {
   ledger: LedgerOptions;
   /** Cluster of which this service is a node. @default none */
   cluster?: FactsCluster | undefined;
+  /** Memory of tasks that the nodes of a cluster share. @default none */
+  watch?: () => TaskWatch | null;
+}
+
+/** Memory of what tasks have seen, where it has to be told of a change. */
+export interface TaskWatch {
+  /** Begins to watch a first task before it is registered. @returns false if it isn't watched */
+  begin(task: Pick<TaskState, "id" | "expires" | "plan">): Promise<boolean>;
+  /** A person has lowered labels of a task. @returns false if the task may still have them */
+  lowered(task: string, labels: readonly string[]): Promise<boolean>;
 }
 
 /** Attempts to register an agent, between any two of which another node has changed one. */
@@ -205,12 +215,14 @@ export class Commands extends FactsReading {
       const task = checkNewTask(asked, this.registry, this.#policy(), this.deps.limits, this.now());
       const known = this.registry.task(task.id);
       if (known !== undefined) {
-        if (canonical(stateOfTask(known)) !== canonical(task)) throw new Problem("task_exists", { field: "/id" });
+        if (canonical(without(stateOfTask(known), "watched")) !== canonical(task)) throw new Problem("task_exists", { field: "/id" });
         await this.ledger.ready();
         return { created: false, fact: this.task(task.id) };
       }
       this.makeRoom(1);
-      await this.#create(key, task, { by, reason: null }, "task_created", "task_exists");
+      const isWatched = task.parent === null && (await this.deps.watch?.()?.begin(task)) === true;
+      const value = { ...task, ...(isWatched && { watched: true }) };
+      await this.#create(key, value, { by, reason: null }, "task_created", "task_exists");
       return { created: true, fact: this.task(task.id) };
     });
   }
@@ -516,6 +528,8 @@ export class Commands extends FactsReading {
     if (!isLive(task, this.now())) refuse("/lowers", "a task that is live");
     const { by, reason } = lowered;
     await this.#change(`task/${id}`, { ...stateOfTask(task), lowered }, { by, reason }, "task_labels_lowered");
+    // The task has them until all nodes know: asked for again, they are lowered again.
+    if ((await this.deps.watch?.()?.lowered(id, lowered.labels)) === false) throw new Problem("history_unavailable");
   }
 
   async #amend(id: string, asked: Pick<AmendTask, "subjects" | "attributes">, expected: number | null, act: Attribution): Promise<void> {

@@ -42,6 +42,7 @@ export interface TaskFact {
   readonly verbs: ReadonlySet<string> | null;
   readonly plan?: TaskPlan;
   readonly lowered?: NonNullable<TaskState["lowered"]>;
+  readonly watched?: true;
   readonly expires_ms: number | null;
   readonly ended: boolean;
   readonly ending: Ended | null;
@@ -137,6 +138,7 @@ export function taskOfState(state: TaskState, revision: number, shared: Shared):
     verbs: state.verbs === null ? null : shared.set(state.verbs),
     ...(state.plan !== undefined && { plan: state.plan }),
     ...(state.lowered !== undefined && { lowered: state.lowered }),
+    ...(state.watched !== undefined && { watched: state.watched }),
     expires_ms: state.expires === null ? null : moment(state.expires),
     ended: state.ended !== null,
     ending: state.ended,
@@ -156,6 +158,7 @@ export function stateOfTask(task: TaskFact): TaskState {
     verbs: task.verbs === null ? null : [...task.verbs],
     ...(task.plan !== undefined && { plan: task.plan }),
     ...(task.lowered !== undefined && { lowered: task.lowered }),
+    ...(task.watched !== undefined && { watched: task.watched }),
     expires: task.expires_ms === null ? null : iso(task.expires_ms),
     ended: task.ending,
   };

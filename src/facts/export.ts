@@ -14,7 +14,7 @@ export function* exportFacts(registry: Registry, nowMs: number): Generator<Impor
     yield { agent: said(without(stateOfAgent(agent), "registered", "bound")) } as ImportLine;
   }
   for (const task of tasks) {
-    if (isLive(task, nowMs)) yield { task: said(without(stateOfTask(task), "ended", "lowered")) } as ImportLine;
+    if (isLive(task, nowMs)) yield { task: said(without(stateOfTask(task), "ended", "lowered", "watched")) } as ImportLine;
   }
   for (const { value, over_ms } of grants) {
     if (nowMs < over_ms) yield { grant: said(without(value, "ended")) } as ImportLine;

@@ -20,14 +20,16 @@ const WINDOW_MS: Readonly<Record<Exclude<Limit["per"], "task">, number>> = { min
 /** Values of one action that are counted apart. */
 const EACH_MAX = 256;
 
-interface CounterEntry {
+export interface CounterEntry {
   decision_id: string;
   at_ms: number;
   amount: number;
   value: string | null;
 }
 
-interface Counter {
+export interface Counter {
+  /** What is counted together: a task, an agent or an owner. */
+  scope: string;
   /** Entries in order of time. */
   taken: CounterEntry[];
   /** Sum of their amounts. */
@@ -41,6 +43,8 @@ interface Counter {
 
 /** Amount that an action would add to a counter. */
 export interface LimitCharge {
+  /** What is counted together, and the counter in it. */
+  scope: string;
   key: string;
   amount: number;
   value: string | null;
@@ -103,24 +107,22 @@ export class LimitCounts {
     const charges: LimitCharge[] = [];
     for (const limit of mine) {
       const { code, per } = limit;
-      const party = limit.by === "owner" ? `owner ${owner}` : `agent ${request.agent}`;
-      const scope = per === "task" ? (root === null ? null : `task ${root.id}`) : party;
+      const scope = scopeOf(limit, { request, owner, root });
       if (scope === null) {
         limits[code] = { used: 0, adds: null, max: limit.max };
         continue;
       }
       const base = `${scope} ${request.purpose} ${code}`;
-      const holder = per === "task" ? (root?.agent ?? request.agent) : limit.by === "owner" ? party : request.agent;
+      const holder = per === "task" ? (root?.agent ?? request.agent) : limit.by === "owner" ? scope : request.agent;
       if (isCondition(limit, request)) limits[code] = { used: 0, adds: 1, max: this.#used(base, per, now_ms) > 0 ? 1 : 0 };
-      if (isCounted(limit, request)) this.#charge(limit, base, holder, { request, root, now_ms }, limits, charges);
+      if (isCounted(limit, request)) this.#charge(limit, { scope, base, holder }, { request, root, now_ms }, limits, charges);
     }
     return { limits, charges };
   }
 
   #charge(
     limit: Limit,
-    base: string,
-    holder: string,
+    { scope, base, holder }: { scope: string; base: string; holder: string },
     { request, root, now_ms }: Omit<CountQuestion, "purpose" | "owner">,
     limits: LimitUse["limits"],
     charges: LimitCharge[],
@@ -150,7 +152,7 @@ export class LimitCounts {
       const fits = this.#counters.has(key)
         ? (this.#counters.get(key)?.taken.length ?? 0) + values.length <= this.#limits.entries_max
         : this.#isCountable(per, holder, root?.id ?? null, charges.length + values.length, now_ms);
-      for (const value of values) charges.push({ key, amount: isSum ? adds : 1, value, per, holder });
+      for (const value of values) charges.push({ scope, key, amount: isSum ? adds : 1, value, per, holder });
       if (measure === "after") continue;
       const worst = limits[code];
       const next: LimitFlow = { used, adds: fits ? adds : null, max };
@@ -162,7 +164,7 @@ export class LimitCounts {
   /** Takes what a permitted action adds. */
   take(decisionId: string, charges: readonly LimitCharge[], root: string | null, now_ms: number): void {
     if (charges.length === 0) return;
-    for (const { key, amount, value, per, holder } of charges) {
+    for (const { scope, key, amount, value, per, holder } of charges) {
       let counter = this.#counters.get(key);
       if (counter === undefined) {
         if (!this.#isCountable(per, holder, root, 1, now_ms)) {
@@ -170,7 +172,7 @@ export class LimitCounts {
           else if (root !== null) this.#uncounted.task.set(root, now_ms);
           continue;
         }
-        this.#counters.set(key, (counter = { taken: [], sum: 0, per, holder, task: per === "task" ? root : null }));
+        this.#counters.set(key, (counter = { scope, taken: [], sum: 0, per, holder, task: per === "task" ? root : null }));
         this.#held.set(holder, (this.#held.get(holder) ?? 0) + 1);
       }
       drop(counter, per, now_ms);
@@ -193,6 +195,35 @@ export class LimitCounts {
       if (counter.taken.length === 0) this.#delete(key, counter);
     }
     this.#byDecision.delete(decisionId);
+  }
+
+  /** Returns the counters of a scope by their keys, for another process to go on with; null: they are unknown. */
+  countersOf(scope: string): Record<string, Counter> | null {
+    const [uncounted, id] = this.#uncountedOf(scope);
+    if (uncounted.has(id)) return null;
+    return Object.fromEntries([...this.#counters].filter(([, counter]) => counter.scope === scope));
+  }
+
+  /** Takes over counters of another process, without what this decision has taken. @param counters null: they are unknown for good */
+  adopt(scope: string, counters: Readonly<Record<string, Counter>> | null, except: string): void {
+    const [uncounted, id] = this.#uncountedOf(scope);
+    if (counters === null) {
+      uncounted.set(id, Infinity);
+      return;
+    }
+    for (const [key, { taken, holder, task, ...rest }] of Object.entries(counters)) {
+      const left = taken.filter(({ decision_id }) => decision_id !== except);
+      if (left.length === 0) continue;
+      this.#counters.set(key, { ...rest, holder, task, taken: left, sum: sumOf(left) });
+      this.#held.set(holder, (this.#held.get(holder) ?? 0) + 1);
+      if (task !== null) this.#byTask.set(task, (this.#byTask.get(task) ?? new Set<string>()).add(key));
+    }
+  }
+
+  /** Where it is said that something of a scope was not counted, and under which name. */
+  #uncountedOf(scope: string): [Map<string, number>, string] {
+    const [, kind, id = ""] = /^(task|agent) (.*)$/su.exec(scope) ?? [];
+    return kind === "task" ? [this.#uncounted.task, id] : [this.#uncounted.agent, kind === "agent" ? id : scope];
   }
 
   /** Drops the counters of a task that is over. */
@@ -288,6 +319,19 @@ function limitsFor(all: readonly Limit[], type: string, verb: string): Limit[] {
     }
   }
   return known.get(`${type} ${verb}`) ?? [];
+}
+
+/** Returns what a limit counts together; null: it counts by task, and the action has no task. */
+function scopeOf({ per, by }: Limit, { request, owner, root }: Pick<CountQuestion, "request" | "owner" | "root">): string | null {
+  if (per === "task") return root === null ? null : `task ${root.id}`;
+  return by === "owner" ? `owner ${owner}` : `agent ${request.agent}`;
+}
+
+/** Returns the scopes whose counters an action's limits look at. */
+export function scopesOf(question: Pick<CountQuestion, "request" | "purpose" | "owner" | "root">): string[] {
+  const { request, purpose } = question;
+  const mine = purpose?.limits === undefined ? [] : limitsFor(purpose.limits, request.resource.type, request.verb);
+  return [...new Set(mine.flatMap((limit) => scopeOf(limit, question) ?? []))];
 }
 
 /** True for an action that only goes after another. */

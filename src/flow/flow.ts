@@ -17,10 +17,10 @@ import {
 } from "../contract/index.js";
 import type { FlowOutcomes, FlowQuestion, Lowering, ValueFlow } from "../decision/ports.js";
 import { FairMap } from "../system/fair_map.js";
-import { LimitCounts, type LimitCharge, type CountLimits } from "./counts.js";
+import { LimitCounts, type Counter, type LimitCharge, type CountLimits } from "./counts.js";
 import { ReadInstruction } from "./instruction.js";
 import { LEAVES_MAX, planOf, type Leaf, type VerbPlan } from "./plan.js";
-import { keyOf, rank, SeenMemory, type SeenLimits, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
+import { keyOf, rank, SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
 import { ReadPlan, type PlannedSources } from "./task_plan.js";
 import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
@@ -32,6 +32,8 @@ export interface FlowNote {
   /** Charges to counters of limits. */
   readonly charges: readonly LimitCharge[];
   readonly plan: VerbPlan;
+  /** False: the policy, or the task's plan, says nothing about what the action returns. */
+  readonly hasWords: boolean;
   /** Keys of all that it writes and that neither the user, the own facts nor a service gave. */
   readonly written: () => string[];
   /** Labels that the task loses once the action is done. */
@@ -124,6 +126,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       now_ms,
       charges,
       plan,
+      hasWords: vocabulary.flow !== undefined || root?.plan !== undefined,
       lowers: purpose?.lowers?.[request.resource.type]?.[request.verb] ?? NO_LABELS,
       written: () => (changes ? looked.foreignIn(leavesOf(request.arguments)) : []),
       asked: namesAsked(request),
@@ -176,9 +179,12 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     return note.root === null ? null : recordOf(sightingsOf(decisionId, { ...note, task: note.root.id }, returned));
   }
 
-  /** Takes in what a record says that was seen. */
-  recalled(decisionId: string, { task, others, full, values }: SeenRecord): void {
-    const planned = this.#awaited.get(decisionId)?.planned ?? null;
+  /** Takes in what a record says that was seen. @param planned steps of the plan that the call was @default as it was permitted here */
+  recalled(
+    decisionId: string,
+    { task, others, full, values }: SeenRecord,
+    planned: FlowNote["planned"] = this.#awaited.get(decisionId)?.planned ?? null,
+  ): void {
     this.#awaited.delete(decisionId);
     const all = values.flatMap(({ keys, ...rest }) => {
       const marks = planned === null ? 0 : planned.plan.marksAt(planned.steps, rest.path);
@@ -199,6 +205,21 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#seen.lowering(task, labels).lower();
   }
 
+  /** Returns what is known of a scope, for another process to go on with. */
+  stateOf(scope: string): ScopeState {
+    const task = taskOf(scope);
+    return { seen: task === null ? null : this.#seen.stateOf(task), counters: this.#counts.countersOf(scope) };
+  }
+
+  /** Takes over a scope from another process, without what this decision has done. @param agent of the topmost task */
+  adopt(scope: string, agent: string, { seen, counters }: ScopeState, except: string): void {
+    this.#counts.adopt(scope, counters, except);
+    const task = taskOf(scope);
+    if (task === null) return;
+    if (seen === null) this.#seen.forget(task);
+    else this.#seen.adopt({ task, agent }, seen, except);
+  }
+
   end(task: string): void {
     this.#counts.end(task);
     this.#seen.end(task);
@@ -207,6 +228,21 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
   forget(task: string): void {
     this.#seen.forget(task);
   }
+}
+
+/** What is known of a scope: a topmost task, an agent or an owner. */
+export interface ScopeState {
+  /** Null: it is no task, or nobody knows what the task has seen. */
+  seen: SeenState | null;
+  /** Null: nobody knows what was counted. */
+  counters: Record<string, Counter> | null;
+}
+
+/** Scope of what a task has seen, and of what is counted on it. */
+export const taskScope = (task: string): string => `task ${task}`;
+
+function taskOf(scope: string): string | null {
+  return scope.startsWith("task ") ? scope.slice("task ".length) : null;
 }
 
 /** Values that share all but their digests stand together. */

@@ -62,6 +62,17 @@ export interface SeenLimits {
 
 export const SEEN_LIMITS: SeenLimits = { values_max: 10_000, total_max: 500_000 };
 
+/** Memory of a task as it is handed to another process. */
+export interface SeenState {
+  values: [key: string, value: SeenValue][];
+  full: ValueKind[];
+  labels: string[];
+  written: string[];
+  pending: string[];
+  others: boolean;
+  secrets: boolean;
+}
+
 export class TaskSeen {
   /** Agent of the task, among whose tasks its memory counts. */
   readonly holder: string;
@@ -148,6 +159,30 @@ export class SeenMemory {
   end(task: string): void {
     this.#drop(task);
     this.#forgotten.delete(task);
+  }
+
+  /** Returns what another process needs to go on with a task; null: the task is unknown. */
+  stateOf(task: string): SeenState | null {
+    const seen = this.of(task);
+    if (seen === null) return null;
+    const { values, full, labels, written, pending, others, secrets } = seen ?? new TaskSeen("");
+    const sets = { full: [...full], labels: [...labels], written: [...written], pending: [...pending] };
+    return { values: [...values], ...sets, others, secrets };
+  }
+
+  /** Takes over a task from another process, without this call of it. */
+  adopt({ task, agent }: TaskOfAgent, { values, full, labels, written, pending, others, secrets }: SeenState, except: string): void {
+    const seen = this.#at(task, agent);
+    if (seen === null) return;
+    const before = seen.weight;
+    for (const [key, value] of values) seen.values.set(key, value);
+    for (const kind of full) seen.full.add(kind);
+    for (const label of labels) seen.labels.add(label);
+    for (const key of written) seen.written.add(key);
+    for (const call of pending) if (call !== except) seen.pending.add(call);
+    seen.others = others;
+    seen.secrets = secrets;
+    this.#grow(seen, before);
   }
 
   /** A call on this task was permitted; its answer is awaited. */

@@ -18,6 +18,7 @@ import { processOf } from "../facts/held_grants.js";
 import { restrictionOf } from "../facts/narrowing.js";
 import type { OtherNodes } from "../facts/other_nodes.js";
 import { SharedUses } from "../facts/shared_uses.js";
+import type { SharedTask } from "../flow/shared_flow.js";
 import { NatsStore, type StreamsSeen } from "../store/nats.js";
 import type { Change } from "../store/store.js";
 import type { Config } from "../system/config.js";
@@ -25,6 +26,7 @@ import type { System, Timers } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { readBytes } from "../system/read_file.js";
+import { NodeFlow } from "./shared_flow.js";
 import type { AskedNodes } from "../http/asked_nodes.js";
 import type { ClusterRoom } from "../http/rooms.js";
 
@@ -228,6 +230,21 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
       },
       ask: (...given) => this.ask(...given),
     };
+  }
+
+  /** Opens the memory of tasks that the nodes share. */
+  flow(find: (task: string) => SharedTask | undefined): NodeFlow {
+    const { store, system, logger, config } = this.#parts;
+    return new NodeFlow({
+      states: store.states,
+      clock: system.clock,
+      timers: system.timers,
+      find,
+      unwritten: (scopes, detail) => {
+        report(logger, "history_unwritten", { scopes, detail });
+      },
+      isFirst: () => this.live[0] === config.node,
+    });
   }
 
   /** Asks nodes about what only they have. */

@@ -3,14 +3,35 @@ import { chainedIn } from "../audit/log/chained_tasks.js";
 import { BesideLines, type LineReference } from "../audit/log/beside.js";
 import { readLines, type Line } from "../audit/log/record_lines.js";
 import type { DecisionRecord, OutcomeRecord, PolicyInput, TaskState } from "../contract/index.js";
-import type { ActivePolicy, Task } from "../decision/ports.js";
+import type { ActivePolicy, FlowOutcomes, Task, ValueFlow } from "../decision/ports.js";
+import type { TaskWatch } from "../facts/commands.js";
 import { Flow } from "../flow/flow.js";
 import { loadReaders } from "../flow/values.js";
 
 /** Part of a bundle that says whether there is anything to remember. */
 export type FlowWords = Pick<ActivePolicy, "vocabulary" | "purposes">;
 
-function hasWords({ vocabulary, purposes }: FlowWords): boolean {
+/** Flow as a service wires it, alone or as a node of a cluster. */
+export interface WiredFlow {
+  readonly port: ValueFlow;
+  readonly outcomes: FlowOutcomes;
+  /** Entries that are taken of each of its bounds. */
+  readonly size: Flow["size"];
+  /** Memory that changes of tasks have to be told of before they are durable; null: they are heard of afterwards. */
+  readonly watch: TaskWatch | null;
+  /** Takes the bundle that a start finds. */
+  start(policy: FlowWords | null): void;
+  /** Takes a bundle that comes later. */
+  activated(policy: FlowWords): void;
+  /** An engine elsewhere has permitted something on this task: what its agent has read since nobody here knows. */
+  elsewhere(task: string): void;
+  /** A person has lowered labels of a task. */
+  lowered(task: string, labels: readonly string[]): void;
+  /** Drops the memory of a task that is over. */
+  ended(task: string): void;
+}
+
+export function hasWords({ vocabulary, purposes }: FlowWords): boolean {
   return vocabulary.flow !== undefined || [...purposes.values()].some(({ limits }) => limits !== undefined);
 }
 
@@ -111,7 +132,8 @@ export interface ServiceFlowOptions {
 }
 
 /** The flow of a service, made when a bundle first has words for it. */
-export class ServiceFlow {
+export class ServiceFlow implements WiredFlow {
+  readonly watch = null;
   #flow: Flow | null = null;
   readonly #options: ServiceFlowOptions;
 
@@ -119,19 +141,18 @@ export class ServiceFlow {
     this.#options = options;
   }
 
-  /** Entries that are taken of each of its bounds. */
   get size(): Flow["size"] {
     return this.#known().size;
   }
 
-  /** Reads the records if the bundle that a start finds has words for flow. */
+  /** Reads the records if there are words for flow. */
   start(policy: FlowWords | null): void {
     if (policy === null || !hasWords(policy)) return;
     loadReaders();
     this.#flow = recallFlow(this.#options.folder, policy, this.#options.find);
   }
 
-  /** Begins to watch with a bundle that comes later. */
+  /** Begins to watch: what tasks have seen before is unknown. */
   activated(policy: FlowWords): void {
     if (this.#flow !== null || !hasWords(policy)) return;
     loadReaders();
@@ -139,17 +160,14 @@ export class ServiceFlow {
     for (const { id, ended } of this.#options.tasks()) if (!ended) this.#flow.forget(id);
   }
 
-  /** An engine elsewhere has permitted something on this task: what its agent has read since nobody here knows. */
   elsewhere(task: string): void {
     this.#flow?.forget(task);
   }
 
-  /** A person has lowered labels of a task. */
   lowered(task: string, labels: readonly string[]): void {
     this.#flow?.lowered(task, labels);
   }
 
-  /** Drops the memory of a task that is over. */
   ended(task: string): void {
     this.#flow?.end(task);
   }
@@ -166,6 +184,10 @@ export class ServiceFlow {
       this.#flow?.notMade(id);
     },
   };
+
+  get outcomes(): FlowOutcomes {
+    return this.port;
+  }
 
   #known(): Flow {
     return (this.#flow ??= emptyFlow(this.#options.find));

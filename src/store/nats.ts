@@ -9,6 +9,7 @@ import type { Timers } from "../system/index.js";
 import { without } from "../system/without.js";
 import { FeedFollowers } from "./followers.js";
 import { NatsCopies } from "./nats_copies.js";
+import { NatsStates } from "./nats_states.js";
 import { NatsFeed, StreamReader, WRITE_ID, factsStream, type FeedUnreadable, type Item } from "./nats_feed.js";
 import { subjectsOf, type KeySubjects } from "./nats_keys.js";
 import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, idOf, isNotFound, streamOf, type PublishAck } from "./nats_streams.js";
@@ -79,6 +80,8 @@ export class NatsStore implements Store {
   readonly opened_at: number;
   /** Second feed, on a stream that another server leads. */
   readonly copies: NatsCopies;
+  /** Texts beside the feeds. */
+  readonly states: NatsStates;
   /** Sequence of the last change of each kind that came by the feed, to say what a guard expects. */
   readonly #lastOfKind = new Map<string, number>();
   readonly #writing = new Set<Promise<unknown>>();
@@ -120,7 +123,8 @@ export class NatsStore implements Store {
         }
       const opened = { connection, jsm, subjects, info, reader, revision, kinds };
       const copies = await NatsCopies.open(options, { connection, jsm }, timers);
-      return new NatsStore(options, timers, events, { ...opened, copies });
+      const states = await NatsStates.open(options, { connection, jsm }, timers);
+      return new NatsStore(options, timers, events, { ...opened, copies, states });
     } catch (cause) {
       await connection.close();
       throw cause instanceof StoreUnavailable ? cause : new StoreUnavailable(messageOf(cause));
@@ -140,6 +144,7 @@ export class NatsStore implements Store {
       revision: number;
       kinds: Map<string, number>;
       copies: NatsCopies;
+      states: NatsStates;
     },
   ) {
     this.#options = options;
@@ -151,6 +156,7 @@ export class NatsStore implements Store {
     this.#stream = opened.info.config.name;
     this.#reader = opened.reader;
     this.copies = opened.copies;
+    this.states = opened.states;
     this.copies.broken = (cause) => {
       this.#break(cause);
     };
@@ -257,8 +263,15 @@ export class NatsStore implements Store {
    */
   async look(): Promise<StreamsSeen> {
     try {
-      const [facts, copies] = await Promise.all([this.#jsm.streams.info(this.#stream), this.copies.look()]);
-      return { areSame: idOf(facts) === this.id && copies.isSame, leaders: [facts.cluster?.leader ?? null, copies.leader] };
+      const [facts, copies, areStatesSame] = await Promise.all([
+        this.#jsm.streams.info(this.#stream),
+        this.copies.look(),
+        this.states.isSame(),
+      ]);
+      return {
+        areSame: idOf(facts) === this.id && copies.isSame && areStatesSame,
+        leaders: [facts.cluster?.leader ?? null, copies.leader],
+      };
     } catch (cause) {
       if (isNotFound(cause)) return { areSame: false, leaders: [null, null] };
       throw new StoreUnavailable(messageOf(cause));

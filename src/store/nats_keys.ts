@@ -49,6 +49,14 @@ export function copySubjectsOf(name: string): CopySubjects {
   return { ...feedSubjects(root, `remit-copies-feed.${name}`), ofCopy: (revision) => `${root}.c.${revision}` };
 }
 
+/**
+ * Returns the subject of a key's text; of null, that of all of them.
+ * @param name of the cluster: a word
+ */
+export function stateSubjectOf(name: string): (key: string | null) => string {
+  return (key) => `remit-states.${name}.${key === null ? ">" : Buffer.from(key, "utf8").toString("base64url")}`;
+}
+
 function feedSubjects(root: string, feed: string): FeedSubjects {
   return {
     all: `${root}.>`,

@@ -44,11 +44,44 @@ export async function streamOf(
     ...(isBatched && { allow_atomic: true }),
     allow_msg_ttl: true,
   } as const;
-  const republish = { src: subjects.all, dest: subjects.feed };
-  const made = { name, ...wanted, republish, metadata: { remit_feed: randomUUID() } };
-  const info = await createdOrFound(jsm, timers, name, made);
+  return await checkedStream(jsm, timers, name, wanted, { republish: { src: subjects.all, dest: subjects.feed } });
+}
+
+/**
+ * Returns a stream of texts that replace one another, each on a subject of its own, which is created if it is missing. It is read from its leader
+ * alone: of another server's copy nobody knows how old it is.
+ * @throws StoreUnavailable if one with other settings is there
+ */
+export async function statesStreamOf(
+  jsm: JetStreamManager,
+  timers: Pick<Timers, "after">,
+  { replicas }: { replicas: number },
+  { name, subject }: { name: string; subject: string },
+): Promise<StreamInfo> {
+  const wanted = {
+    subjects: [subject],
+    retention: "limits" as const,
+    storage: "file" as const,
+    num_replicas: replicas,
+    max_msgs_per_subject: 1,
+    allow_direct: false,
+    allow_msg_ttl: true,
+  };
+  return await checkedStream(jsm, timers, name, wanted, {});
+}
+
+type StreamSettings = Parameters<JetStreamManager["streams"]["add"]>[0];
+
+async function checkedStream(
+  jsm: JetStreamManager,
+  timers: Pick<Timers, "after">,
+  name: string,
+  wanted: Omit<StreamSettings, "name">,
+  made: Omit<StreamSettings, "name">,
+): Promise<StreamInfo> {
+  const info = await createdOrFound(jsm, timers, name, { name, ...wanted, ...made, metadata: { remit_feed: randomUUID() } });
   for (const [member, value] of Object.entries(wanted)) {
-    const found = info.config[member as keyof typeof wanted] as unknown;
+    const found = info.config[member as keyof typeof info.config] as unknown;
     if (JSON.stringify(found) !== JSON.stringify(value))
       throw new StoreUnavailable(`the stream ${name} has ${member} ${JSON.stringify(found)}, and needs ${JSON.stringify(value)}`);
   }

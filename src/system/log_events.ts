@@ -495,6 +495,12 @@ export const LOG_EVENTS = {
     "It ended between taking a use and keeping the record of a decision by it, or its older records were dropped. Nobody can use these any more.",
     "If the action is still wanted, approve it again or give another grant.",
   ),
+  history_unwritten: event(
+    "warn",
+    "something that happened on a task, or that is counted of a limit, could not be written for all nodes of the cluster",
+    "The servers could not be reached for ten seconds, or other nodes changed the same all the time. An action that was not made stays counted, and what a call returned stays unknown: the task may do less than it could.",
+    "Look whether the servers are healthy (`remit cluster status`); a task that has to go on is begun anew.",
+  ),
   feed_place_unsaved: event(
     "warn",
     "cannot keep how far the feed was read; a start compares it with less",

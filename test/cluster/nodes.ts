@@ -76,6 +76,8 @@ export interface ClusterOptions {
   fleet_within_ms?: number;
   replicas: number;
   nodes_max?: number;
+  /** Where its bundle comes from. @default the shipped one for customer support */
+  bundle?: Json;
   /** Build that the nodes run. @default this one */
   main?: string;
   /** Node whose issuers this one trusts too, so that a token of one is taken by both. */
@@ -98,9 +100,14 @@ export class ClusterNode {
 
   static async start(name: string, folder: string, servers: readonly NatsServer[], options: ClusterOptions): Promise<ClusterNode> {
     const links = await Promise.all(servers.map(({ url }) => ServerLink.to(Number(new URL(url).port))));
-    const { replicas, trusts, main, ...rest } = options;
+    const { replicas, trusts, main, bundle, ...rest } = options;
     const cluster = { name: "tests", node: name, nats: { servers: links.map(({ url }) => url), replicas }, ...rest };
-    const sections = { cluster, behavior: { enabled: false }, ...(trusts !== undefined && { identity: identityOf(trusts.place) }) };
+    const sections = {
+      cluster,
+      behavior: { enabled: false },
+      ...(bundle !== undefined && { bundle }),
+      ...(trusts !== undefined && { identity: identityOf(trusts.place) }),
+    };
     const own = placeIn(join(folder, name), sections, main);
     const place = trusts === undefined ? own : { ...own, token: trusts.place.token };
     return new ClusterNode(name, place, links);

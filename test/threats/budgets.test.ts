@@ -108,7 +108,7 @@ threat("A8", "what was handed on counts for the task that it came from, and agen
   check: split,
   ms_max: MS_MAX,
   without: {
-    "the topmost task": [cut.text("flow/counts.js", "ask", "`task ${root.id}`", "`task ${request.task}`")],
-    "the owner": [cut.text("flow/counts.js", "ask", "`owner ${owner}`", "`agent ${request.agent}`")],
+    "the topmost task": [cut.text("flow/counts.js", "scopeOf", "`task ${root.id}`", "`task ${request.task}`")],
+    "the owner": [cut.text("flow/counts.js", "scopeOf", "`owner ${owner}`", "`agent ${request.agent}`")],
   },
 });

@@ -669,6 +669,14 @@ const rows = {
     lives: ["src/embedded/feed.ts", "src/http/event_stream.ts", "src/http/stream_followers.ts"],
     also: ["test/embedded/shared_feed.test.ts", "test/cluster/desk.long.test.ts"],
   },
+  H7: {
+    threat:
+      "A task reads a stranger's words on one node of a cluster and acts on another, or asks several at once for the last of what a limit leaves: neither knows of the other.",
+    control:
+      "What a task has seen and what is counted is one text a scope, read before an action is decided and replaced before its answer leaves; where another node has replaced it, the action is decided anew. A task without a text is unknown, and so is one on which a policy without words has permitted anything.",
+    lives: ["src/flow/shared_flow.ts", "src/decision/decide.ts", "src/store/nats_states.ts"],
+    also: ["test/flow/shared_flow.test.ts", "test/cluster/history.long.test.ts"],
+  },
 } as const satisfies Record<string, ThreatRow>;
 
 export type ThreatId = keyof typeof rows;

@@ -21,6 +21,7 @@ export const DECIDING_PROBLEMS: readonly ProblemCode[] = [
   "task_token_unsupported",
   "facts_behind",
   "grant_uncounted",
+  "history_unavailable",
   "log_unavailable",
   "log_backlog",
   "overloaded",
