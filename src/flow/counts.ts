@@ -43,7 +43,7 @@ export interface Counter {
 
 /** Amount that an action would add to a counter. */
 export interface LimitCharge {
-  /** What is counted together, and the counter in it. */
+  /** Name of what is counted together, and of the counter in it. */
   scope: string;
   key: string;
   amount: number;
@@ -220,7 +220,7 @@ export class LimitCounts {
     }
   }
 
-  /** Where it is said that something of a scope was not counted, and under which name. */
+  /** Returns the list of what was not counted that a scope belongs to, with its name there. */
   #uncountedOf(scope: string): [Map<string, number>, string] {
     const [, kind, id = ""] = /^(task|agent) (.*)$/su.exec(scope) ?? [];
     return kind === "task" ? [this.#uncounted.task, id] : [this.#uncounted.agent, kind === "agent" ? id : scope];

@@ -230,7 +230,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
   }
 }
 
-/** What is known of a scope: a topmost task, an agent or an owner. */
+/** Knowledge of a scope: a topmost task, an agent or an owner. */
 export interface ScopeState {
   /** Null: it is no task, or nobody knows what the task has seen. */
   seen: SeenState | null;

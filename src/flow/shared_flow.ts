@@ -67,7 +67,7 @@ const NOTHING_SEEN: ScopeState = {
   counters: {},
 };
 const UNKNOWN: ScopeState = { seen: null, counters: null };
-/** Of the texts; one of another version is unknown here. */
+/** Version of the texts; one of another is unknown here. */
 const VERSION = 1;
 /** Stands for no decision. */
 const NONE = "";
