@@ -228,14 +228,14 @@ export interface FlowAnswered<Note extends object = object> {
   facts: FlowFactsInput;
   /** Kept of the action once it is permitted; null: nothing. */
   note: Note | null;
-  /** What the action rests on is shared by the nodes of a cluster, and not known yet. @default all is known */
+  /** Shared history of the nodes of a cluster, which the action rests on and which is not known yet. @default all is known */
   shared?: {
     /** Reads it, once earlier actions of this node on it have ended. @throws Problem `history_unavailable` */
     open(decisionId: string): Promise<ActionHistory<Note>>;
   } | null;
 }
 
-/** What one action rests on, as it was when it was read. */
+/** History that one action rests on, as it was when it was read. */
 export interface ActionHistory<Note extends object = object> {
   /** Id of the decision that it is read for: what that one has written is left out of it. */
   readonly id: string;

@@ -69,7 +69,7 @@ export interface Attempt {
   readonly approval: Approvable | null;
   /** Note on its values, to be kept once it is permitted; null: nothing. */
   readonly flow: object | null;
-  /** What it rests on that other nodes of a cluster share and that was not read for it; null: nothing. */
+  /** Shared history that it rests on and that was not read for it; null: none. */
   readonly unread: NonNullable<FlowAnswered["shared"]> | null;
   /** Milliseconds from gathering to the conclusion. */
   readonly evaluate_ms: number;

@@ -28,7 +28,7 @@ export interface CounterEntry {
 }
 
 export interface Counter {
-  /** What is counted together: a task, an agent or an owner. */
+  /** Name of what is counted together: a task, an agent or an owner. */
   scope: string;
   /** Entries in order of time. */
   taken: CounterEntry[];
