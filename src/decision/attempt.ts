@@ -13,7 +13,7 @@ import type { ActionHistory, FlowAnswered } from "./ports.js";
 import type { Gathered, Level } from "./situation.js";
 import type { Question, Attempt, Attempter, ScoredAction, Conclusion } from "./question.js";
 
-/** What is known of an action's values; `facts` null: the policy has no words for it. */
+/** Knowledge of an action's values; `facts` null: the policy has no words for it. */
 type Looked = Omit<FlowAnswered, "facts"> & { facts: FlowAnswered["facts"] | null };
 
 export function attempter({ system: { clock }, identity, facts, profile, masks, limits, flow }: Pdp): Attempter {

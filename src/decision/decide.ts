@@ -75,7 +75,7 @@ export function decider(pdp: Pdp): Decider {
     }
   }
 
-  /** What an action rests on as it is now; it has happened, whatever others do. */
+  /** Reads the history that an action rests on as it is now: it has happened, whatever others do. */
   async function read(unread: NonNullable<Attempt["unread"]>): Promise<ActionHistory> {
     const history = await unread.open(committer.newId());
     history.end();
