@@ -20,6 +20,7 @@ import { logged } from "../guards/mcp/support.js";
 import { KEY, NAME, archive, content, json, policyData, publicPem, purpose, signed } from "../bundle/support.js";
 import { AGENT, ask, inAnHour, runWithFacts } from "../http/asking.js";
 import { tokenFor, type Running } from "../http/running.js";
+import { numbers } from "../threats/threat.js";
 
 /** An action with a value for everything that a policy can see of it. */
 export interface Wanted {
@@ -396,19 +397,41 @@ function endOf(answer: unknown): Ended {
 
 /** Pairs that share their agents: an agent has so many approvals at once. */
 const PAIRS_PER_AGENT = 50;
+/** Groups of such pairs that are tried side by side: most of a pair's time is spent waiting for answers. */
+const LANES = 8;
 
-/**
- * Draws pairs, approves the first of each, and tries the second.
- * @returns those of which the second was permitted though it differs, or wasn't though it is the same, in words
- */
-export async function tryPairs(doors: Doors, pairs: number, below: (limit: number) => number): Promise<{ wrong: string[]; same: number }> {
+interface TriedPairs {
+  /** Pairs of which the second was permitted though it differs, or wasn't though it is the same, in words. */
+  wrong: string[];
+  /** Pairs that were the same. */
+  same: number;
+}
+
+/** Draws pairs, approves the first of each, and tries the second. */
+export async function tryPairs(doors: Doors, pairs: number, seed: number): Promise<TriedPairs> {
+  const all: TriedPairs = { wrong: [], same: 0 };
+  let next = 0;
+  const lane = async (): Promise<void> => {
+    while (next < pairs && all.wrong.length < 10) {
+      const from = next;
+      next += PAIRS_PER_AGENT;
+      const { wrong, same } = await tryGroup(doors, from, Math.min(PAIRS_PER_AGENT, pairs - from), numbers(seed + from));
+      all.wrong.push(...wrong);
+      all.same += same;
+    }
+  };
+  await Promise.all(Array.from({ length: LANES }, lane));
+  return all;
+}
+
+async function tryGroup(doors: Doors, group: number, pairs: number, below: (limit: number) => number): Promise<TriedPairs> {
   const one = <T>(of: readonly T[]): T => of[below(of.length)] as T;
   const names = Object.keys(DOMAINS) as (keyof Wanted)[];
   const wrong: string[] = [];
-  let [ids, same]: [readonly [string, string], number] = [["", ""], 0];
+  let same = 0;
+  const ids = await doors.agents(group);
   const drawn = (name: keyof Wanted): Wanted[keyof Wanted] => (name === "agent" ? one(ids) : one<Wanted[keyof Wanted]>(DOMAINS[name]));
-  for (let pair = 0; pair < pairs && wrong.length < 10; pair++) {
-    if (pair % PAIRS_PER_AGENT === 0) ids = await doors.agents(pair);
+  for (let pair = 0; pair < pairs; pair++) {
     const approved = Object.fromEntries(names.map((name) => [name, drawn(name)])) as unknown as Wanted;
     const tried: Wanted = { ...approved };
     for (let changes = below(4); changes > 0; changes--) {
