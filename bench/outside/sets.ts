@@ -28,6 +28,8 @@ export interface WrittenChanges {
   types: Record<string, Record<string, object | null>>;
   /** Names of trusted facts that are secrets of the user's. */
   secrets?: string[];
+  /** What the purpose says of values in a text that the instruction names. */
+  delegated?: "wait" | "allow";
 }
 
 /** Returns the changes that an author made to a suite's draft; null: nobody has looked at it. */
@@ -41,13 +43,14 @@ interface Words {
   types: Record<string, object | null>;
 }
 
-/** Writes the set into a folder. @param delegated what a purpose says of values in a text that the instruction names */
+/** Writes the set into a folder. @param given what a purpose says of values in a text that the instruction names */
 export function setFor(
   suite: Pick<Suite, "name" | "tools" | "trusted">,
   into: string,
-  delegated: "wait" | "allow" = "wait",
+  given: "wait" | "allow" = "wait",
   written: WrittenChanges | null = null,
 ): OutsideSet {
+  const delegated = written?.delegated ?? given;
   const { words, mapped } = draftOf(suite.name, suite.tools);
   for (const [type, changed] of Object.entries(written?.types ?? {})) {
     const drafted = words.types[type];
