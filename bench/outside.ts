@@ -1,6 +1,6 @@
 /**
  * Benchmarks that others made, replayed through a guard: what of the work is allowed, and what of the attacks is stopped. Every suite is decided
- * by a policy set that is drafted from its catalogue of tools.
+ * by a policy set that is drafted from its catalogue of tools, or, with `--written`, by one that an author wrote from their descriptions.
  *
  * `REMIT_BENCHMARKS` says where the data is; where there is none, it says so and ends well.
  */
@@ -14,7 +14,7 @@ import { suitesIn, type Scored, type Suite } from "./outside/data.js";
 import { Desk, type Level } from "./outside/replay.js";
 import { marks, together, type Row } from "./outside/report.js";
 import { score, type Judged } from "./outside/score.js";
-import { setFor } from "./outside/sets.js";
+import { setFor, writtenFor } from "./outside/sets.js";
 
 const {
   folder,
@@ -30,10 +30,11 @@ const {
     suites: { says: "suites to replay, separated by commas; every one if left out", takes: "text" },
     ablate: { says: "repeat with the attack in every text of the answer that carries it" },
     delegate: { says: "let values proceed that stand alone in a text which the instruction names, as a purpose can say" },
+    written: { says: "decide by the written set, of suites that have one" },
     show: { says: "print the codes by which calls were decided unexpectedly" },
     json: AS_JSON,
   },
-  examples: ["", "--show", "--suites banking,workspace --ablate", "--folder ../data --json"],
+  examples: ["", "--show", "--written", "--suites banking,workspace --ablate", "--folder ../data --json"],
 });
 
 const LEVELS: [string, Level][] = [
@@ -54,7 +55,7 @@ const names = namesOf(
   wanted,
   found.map(({ name }) => name),
 );
-const suites = found.filter(({ name }) => names.includes(name));
+const suites = found.filter(({ name }) => names.includes(name) && (!options.written || writtenFor(name) !== null));
 
 const rows: Row[] = [];
 const dir = mkdtempSync(join(tmpdir(), "remit-outside-"));
@@ -79,7 +80,7 @@ judge(marks(rows), options.json);
 process.exit();
 
 async function decide(suite: Suite): Promise<void> {
-  const set = setFor(suite, dir, options.delegate ? "allow" : "wait");
+  const set = setFor(suite, dir, options.delegate ? "allow" : "wait", options.written ? writtenFor(suite.name) : null);
   const desk = await Desk.open(set);
   try {
     for (const [level, how] of options.ablate ? [...LEVELS, ...ABLATIONS] : LEVELS) {

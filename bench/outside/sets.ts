@@ -1,12 +1,13 @@
 /**
  * The policy set of a suite: drafted by `remit guard mcp --draft` from its catalogue of tools, with the product's own set of flow. It permits
- * every verb: what is refused is refused by where values come from.
+ * every verb: what is refused is refused by where values come from. A written set is a draft with an author's changes, in `written`.
  */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
 import { draft } from "../../src/guards/mcp/draft.js";
 import { readMapped, type Mapped } from "../../src/mapping/call_mapping.js";
+import { asset } from "../../src/system/paths.js";
 import type { Suite, ToolSaid } from "./data.js";
 
 export const PURPOSE = "assist";
@@ -18,7 +19,23 @@ export interface OutsideSet {
   dir: string;
   tools: ReadonlyMap<string, Mapped>;
   /** Attributes of the agent: trusted facts. */
-  agent: { facts: string[]; members: string[] };
+  agent: { facts: string[]; members: string[]; secrets: string[] };
+}
+
+/** What an author changes in a draft. */
+export interface WrittenChanges {
+  /** Type → members that take the place of the drafted ones; null: the type has none. */
+  types: Record<string, Record<string, object | null>>;
+  /** Names of trusted facts that are secrets of the user's. */
+  secrets?: string[];
+  /** What the purpose says of values in a text that the instruction names. */
+  delegated?: "wait" | "allow";
+}
+
+/** Returns the changes that an author made to a suite's draft; null: nobody has looked at it. */
+export function writtenFor(suite: string): WrittenChanges | null {
+  const file = asset("bench", "outside", "written", `${suite}.yaml`);
+  return existsSync(file) ? (parse(readFileSync(file, "utf8")) as WrittenChanges) : null;
 }
 
 interface Words {
@@ -26,9 +43,21 @@ interface Words {
   types: Record<string, object | null>;
 }
 
-/** Writes the set into a folder. @param delegated what a purpose says of values in a text that the instruction names */
-export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: string, delegated: "wait" | "allow" = "wait"): OutsideSet {
+/** Writes the set into a folder. @param given what a purpose says of values in a text that the instruction names */
+export function setFor(
+  suite: Pick<Suite, "name" | "tools" | "trusted">,
+  into: string,
+  given: "wait" | "allow" = "wait",
+  written: WrittenChanges | null = null,
+): OutsideSet {
+  const delegated = written?.delegated ?? given;
   const { words, mapped } = draftOf(suite.name, suite.tools);
+  for (const [type, changed] of Object.entries(written?.types ?? {})) {
+    const drafted = words.types[type];
+    // A set that was written for other tools says nothing of these.
+    if (drafted === undefined) throw new Error(`the written set has a type that ${suite.name} has not: ${type}`);
+    words.types[type] = Object.fromEntries(Object.entries({ ...drafted, ...changed }).filter(([, member]) => member !== null));
+  }
   const dir = join(into, suite.name);
   const tools = new Map(Object.entries(mapped).map(([tool, entry]) => [tool, readMapped(entry)]));
   const every: Record<string, string[]> = {};
@@ -38,9 +67,9 @@ export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: s
   const vocabulary = {
     verbs: words.verbs,
     task: { attributes: { instruction: { string: { max: TEXT_MAX } } } },
-    agent: { attributes: { facts, members: facts } },
+    agent: { attributes: { facts, members: facts, secrets: facts } },
     types: words.types,
-    flow: { instruction: "task.instruction", members: ["agent.members"] },
+    flow: { instruction: "task.instruction", members: ["agent.members"], secret: ["agent.secrets"] },
   };
   const purpose = {
     statement: `help one user with what the tools of ${suite.name} are for`,
@@ -51,7 +80,8 @@ export function setFor(suite: Pick<Suite, "name" | "tools" | "trusted">, into: s
   };
   writeFileSync(join(dir, "vocabulary.yaml"), yaml(vocabulary));
   writeFileSync(join(dir, "purposes.yaml"), yaml({ [PURPOSE]: purpose }));
-  return { dir, tools, agent: { facts: wholeValues(suite.trusted), members: domainsOf(suite.trusted) } };
+  const secrets = valuesOf(suite.trusted, new Set(written?.secrets));
+  return { dir, tools, agent: { facts: wholeValues(suite.trusted), members: domainsOf(suite.trusted), secrets } };
 }
 
 type DraftedTools = Record<string, Record<string, unknown>>;
@@ -101,6 +131,12 @@ function wholeValues(facts: unknown): string[] {
   };
   walk(facts, "");
   return [...found].filter((value) => value !== "").slice(0, FACTS_MAX);
+}
+
+/** Values of the trusted facts of these names, wherever they stand. */
+function valuesOf(facts: unknown, names: ReadonlySet<string>): string[] {
+  if (typeof facts !== "object" || facts === null) return [];
+  return Object.entries(facts).flatMap(([key, value]) => (names.has(key) ? [String(value)] : valuesOf(value, names)));
 }
 
 function domainsOf(facts: unknown): string[] {

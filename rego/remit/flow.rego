@@ -146,10 +146,10 @@ _by_source(policy) := [] if {
 	],
 ])
 
-# The user asked for nothing but looking: papers of the user's own are left to their values, and a host's plan says more than the words.
+# The user asked for nothing but looking, so nothing is kept either; a host's plan says more than the words.
 _not_asked if {
 	input.facts.flow.errand == "look"
-	not input.facts.flow.effect in {"fetch", "keep"}
+	input.facts.flow.effect != "fetch"
 	not _looks
 	not input.facts.flow.plan
 }
@@ -261,6 +261,12 @@ _locator(value) := "wait" if {
 	value.writer == "anyone"
 } else := "deny"
 
+# Whoever says an address says which: none of its kind is taken from elsewhere.
+_said_itself(value) if {
+	value.role == "destination"
+	value.kind in input.facts.flow.said
+}
+
 _named(value) if {
 	some source in value.sources
 	source.named
@@ -269,6 +275,7 @@ _named(value) if {
 # The instruction names the text word for word, and nothing else of this kind stands in it.
 _delegated(value) if {
 	_in_errand
+	not _said_itself(value)
 	some source in value.sources
 	source.named
 	source.alone

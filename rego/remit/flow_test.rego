@@ -152,7 +152,7 @@ test_whoever_asks_only_to_look_asked_for_nothing_else[name] if {
 		"nothing to look at": {"errand": "look", "effect": "alter", "arguments": {}, "codes": {"flow_not_asked"}},
 		"of unknown effect": {"errand": "look", "effect": null, "arguments": mine, "codes": {"flow_not_asked"}},
 		"settings": {"errand": "look", "effect": "settings", "arguments": {}, "codes": {"flow_not_asked"}},
-		"papers of the user's": {"errand": "look", "effect": "keep", "arguments": {}, "codes": set()},
+		"papers of the user's": {"errand": "look", "effect": "keep", "arguments": {}, "codes": {"flow_not_asked"}},
 		"a page": {"errand": "look", "effect": "fetch", "arguments": mine, "codes": set()},
 		"changes were asked for": {"errand": "change", "effect": "add", "arguments": mine, "codes": set()},
 	}
@@ -179,10 +179,22 @@ test_an_instruction_delegates_no_more_than_it_asks_for[name] if {
 		"a letter of a change, and a payment": {"errand": "change", "effect": "commit", "codes": {"flow_denied"}},
 		"a letter of a change, and a mail": {"errand": "change", "effect": "add", "codes": {"flow_denied"}},
 		"a letter of a change, and the change": {"errand": "change", "effect": "alter", "codes": {"flow_waits"}},
-		"a look, and a paper that invites": {"errand": "look", "effect": "keep", "codes": {"flow_denied"}},
+		"a look, and a paper that invites": {"errand": "look", "effect": "keep", "codes": {"flow_not_asked"}},
 		"a look, and a page": {"errand": "look", "effect": "fetch", "codes": {"flow_waits"}},
 	}
 	given.codes(reasons(standard, asked("send", errand(case.errand, case.effect, delegated)))) == case.codes
+}
+
+test_whoever_says_an_address_delegates_no_other_of_its_kind[name] if {
+	some name, case in {
+		"an address, and a letter's address": {"said": ["email"], "kind": "email", "role": "destination", "codes": {"flow_denied"}},
+		"a link, and a letter's address": {"said": ["url"], "kind": "email", "role": "destination", "codes": {"flow_waits"}},
+		"an address and a link, and a letter's link": {"said": ["email", "url"], "kind": "url", "role": "destination", "codes": {"flow_denied"}},
+		"a number, and what a letter says to pay": {"said": ["phone"], "kind": "number", "role": "commitment", "codes": {"flow_waits"}},
+	}
+	one := object.union_n([value(case.role, "anyone"), named(true), {"kind": case.kind}])
+	request := object.union(known("add", true, {"to": one}), {"facts": {"flow": {"said": case.said}}})
+	given.codes(reasons(standard, asked("send", request))) == case.codes
 }
 
 test_a_member_goes_on_inside if {

@@ -159,6 +159,8 @@ export interface FlowFactsInput {
   instructed: boolean;
   /** Left out: the instruction may ask for anything, or isn't known. */
   errand?: Errand;
+  /** Kinds of addresses, links, accounts and phone numbers of which the instruction says one itself. Left out: none. */
+  said?: ValueKind[];
   /** True if anything was seen on the task that members or outsiders wrote; null: unknown. */
   others: boolean | null;
   /** Kinds of which not all are remembered. */

@@ -241,8 +241,13 @@ const FLOW_MEMBERS: Record<string, JsonSchema> = {
 
 const errand = word(ERRANDS, "Most that the instruction asks for; missing when that may be anything.");
 
+const said = list(
+  word(VALUE_KINDS, "Kind of an address, link, account or phone number."),
+  "Kinds of places of which the instruction says one itself; missing when it says none.",
+);
+
 const flow: JsonSchema = {
-  ...object("Where the action's values come from; null unless the vocabulary has words for it.", { ...FLOW_MEMBERS, errand, plan }),
+  ...object("Where the action's values come from; null unless the vocabulary has words for it.", { ...FLOW_MEMBERS, errand, plan, said }),
   required: Object.keys(FLOW_MEMBERS),
   type: ["object", "null"],
 };

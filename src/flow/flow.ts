@@ -22,7 +22,7 @@ import { ReadInstruction } from "./instruction.js";
 import { LEAVES_MAX, planOf, type Leaf, type VerbPlan } from "./plan.js";
 import { keyOf, rank, SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
 import { ReadPlan, type PlannedSources } from "./task_plan.js";
-import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
+import { nameOf, plain, PLACES, readings, valuesIn, type TypedValue } from "./values.js";
 
 /** Note on an action, kept once it is permitted. */
 export interface FlowNote {
@@ -63,8 +63,6 @@ export const AWAITED_MAX = 20_000;
 /** Tokens of a text that are compared with secrets that were read. */
 const TOKENS_MAX = 2_000;
 const SECRET_LENGTH_MIN = 4;
-/** Kinds that can be a destination. */
-const PLACES: ReadonlySet<ValueKind> = new Set<ValueKind>(["email", "url", "account", "phone"]);
 const COMMITTED: ReadonlySet<ValueKind> = new Set<ValueKind>([...PLACES, "date", "time", "number"]);
 const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
 
@@ -99,13 +97,13 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const { limits, charges } = this.#counts.ask({ request, purpose, owner: agent.owner, root, now_ms });
     const plan = planOf(vocabulary, request.verb, request.resource.type);
     const seen = root === null ? null : this.#seen.of(root.id);
-    const said = vocabulary.flow ?? NOTHING_SAID;
-    const own = ownOf(said, root?.attributes ?? {}, agent.attributes);
+    const own = ownOf(vocabulary.flow ?? NOTHING_SAID, root?.attributes ?? {}, agent.attributes);
     const words = own.instruction;
     const instruction = words === null ? null : ReadInstruction.of(words, now_ms);
     const looked = new Look(seen, own, instruction);
     // What the user filled in elsewhere may say more than the words.
     const errand = own.slots.size > 0 ? null : (instruction?.errand ?? null);
+    const said = instruction?.saidKinds ?? [];
     const planned = root?.plan === undefined ? null : compared(ReadPlan.of(root.plan), request, plan, looked);
     const facts: FlowFactsInput = {
       arguments: plan.effect === "look" ? {} : looked.at(plan.leaves(request)),
@@ -118,6 +116,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       others: seen === null ? null : seen === undefined ? false : seen.others || seen.pending.size > 0,
       ...(errand !== null && { errand }),
       ...(planned !== null && { plan: planned.facts }),
+      ...(said.length > 0 && { said: [...said] }),
     };
     if (root === null && charges.length === 0) return { facts, note: null };
     const changes = plan.effect !== "look" && plan.effect !== "fetch";

@@ -2,9 +2,9 @@
  * The user's words, read for values and names only: what they name word for word, what they exclude, and the most that they ask for. They never grant a verb. It is
  * English as far as negation and days go; a value is found in any language.
  */
-import type { Errand } from "../contract/index.js";
+import type { Errand, ValueKind } from "../contract/index.js";
 import { errandOf } from "./errand.js";
-import { nameOf, plain, valuesIn, type TypedValue } from "./values.js";
+import { nameOf, plain, PLACES, valuesIn, type TypedValue } from "./values.js";
 
 /** Ends of a clause: a negation doesn't reach beyond. */
 const CLAUSE = /[;!?\n]|[.,:](?=\s|$)|\b(?:but|instead|however)\b/iu;
@@ -29,6 +29,8 @@ export class ReadInstruction {
   readonly #excludedValues = new Set<string>();
   /** Most that it asks for; null: anything, or it isn't understood. */
   readonly errand: Errand | null;
+  /** Kinds of places of which it says one itself, so that none has to be taken from elsewhere. */
+  readonly saidKinds: readonly ValueKind[];
 
   private constructor(text: string, now: Date) {
     const whole = plain(text);
@@ -47,6 +49,7 @@ export class ReadInstruction {
       for (const one of valuesIn(clause.slice(0, negated.index), now)) this.#values.add(keyOf(one));
       for (const one of valuesIn(clause.slice(negated.index), now)) this.#excludedValues.add(keyOf(one));
     }
+    this.saidKinds = [...PLACES].filter((kind) => [...this.#values].some((key) => key.startsWith(`${kind} `)));
     // A name may go over the end of a clause: "the memo 'Rent, May'".
     this.#said = excluded.length === 0 ? [nameOf(whole)] : said;
     this.#excluded = excluded;

@@ -26,6 +26,9 @@ export interface TypedValue {
   value: string;
 }
 
+/** Kinds that can be a destination. */
+export const PLACES: ReadonlySet<ValueKind> = new Set<ValueKind>(["email", "url", "account", "phone"]);
+
 /** Characters of a text that are looked through; what is behind them makes the report full. */
 export const TEXT_MAX = 100_000;
 /** Characters of a text in which dates are looked for by their words. */
@@ -186,9 +189,12 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
   if (LINK_LIKE.test(left)) {
     // "example.com.Then": a sentence may go on without a space, and a link may not end there: both are found.
     const parted = left.search(GOES_ON) >= 0 ? (links.match(left.replace(GOES_ON, "$& ")) ?? []) : [];
-    for (const { schema, raw } of [...(links.match(left) ?? []), ...parted]) {
+    const whole = left;
+    for (const { schema, raw, lastIndex } of [...(links.match(left) ?? []), ...parted]) {
       const url = schema === "mailto:" ? null : urlOf(raw);
-      if (schema === "mailto:") add({ kind: "email", value: emailOf(raw) });
+      // An apostrophe may begin an address; one before and one behind are quotes.
+      const isQuoted = raw.startsWith("'") && whole[lastIndex] === "'";
+      if (schema === "mailto:") add({ kind: "email", value: emailOf(isQuoted ? raw.slice(1) : raw) });
       else if (url !== null) add({ kind: "url", value: url });
       left = left.replace(raw, " ");
     }

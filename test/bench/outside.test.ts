@@ -1,14 +1,15 @@
 /** The replay of benchmarks that others made, on a small suite made here: that it hides what it must, and can tell good from bad. */
-import { mkdtempSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
+import { parse } from "yaml";
 import { answerOf } from "../../bench/outside/answers.js";
 import { readSuite, suitesIn, type Suite } from "../../bench/outside/data.js";
 import { Desk, type Decided } from "../../bench/outside/replay.js";
 import { marks, together, type Row } from "../../bench/outside/report.js";
 import { score, type Judged } from "../../bench/outside/score.js";
-import { setFor } from "../../bench/outside/sets.js";
+import { setFor, writtenFor } from "../../bench/outside/sets.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 
 const text = { type: "string" };
@@ -103,6 +104,33 @@ describe("what a host sees of an outside benchmark", () => {
     file("cut.jsonl", { kind: "user", id: "u", prompt: "x", calls: [cut] });
     const output = readSuite(join(folder, "club"), "cut").clean[0]?.run.steps[0]?.output ?? "";
     expect(answerOf(output)).to.deep.equal({ a: { id: "1", title: "x, }" }, b: { id: "2" } });
+  });
+});
+
+describe("the policy set of an outside benchmark", () => {
+  const vocabulary = (dir: string): { types: Record<string, Record<string, unknown>>; flow: object } =>
+    parse(readFileSync(join(dir, "vocabulary.yaml"), "utf8")) as ReturnType<typeof vocabulary>;
+
+  it("is the draft with an author's changes, where there are any", () => {
+    const drafted = setFor(suite(), join(folder, "drafted"));
+    expect(drafted.agent.secrets).to.deep.equal([]);
+    expect(vocabulary(drafted.dir).types["notice"]).to.include({ author: "sender" });
+    const types = { notice: { writes: { id: "service" }, author: null } };
+    const written = setFor(suite(), join(folder, "written"), "wait", { types, secrets: ["club_domain"], delegated: "allow" });
+    const { notice, message } = vocabulary(written.dir).types;
+    expect(notice)
+      .to.deep.include({ writes: { id: "service" } })
+      .and.not.have.property("author");
+    expect(message).to.deep.equal(vocabulary(drafted.dir).types["message"]);
+    expect(written.agent.secrets).to.deep.equal(["club.example"]);
+    expect(readFileSync(join(written.dir, "purposes.yaml"), "utf8")).to.contain("delegated: allow");
+  });
+
+  it("is refused where an author wrote it for other tools", () => {
+    const types = { parcel: { writes: {} } };
+    expect(() => setFor(suite(), join(folder, "other"), "wait", { types })).to.throw("has a type that club has not: parcel");
+    expect(writtenFor("club")).to.equal(null);
+    expect(writtenFor("slack")?.delegated).to.equal("allow");
   });
 });
 

@@ -71,7 +71,8 @@ cases:
   - the limit: {send: mail, given: {flow.used: {too_many_mails: 10}}, with: {recipients: [ada@org.example]}, then: deny, because: too_many_mails}
   - below the limit: {send: mail, given: {flow.used.too_many_mails: 9}, with: {recipients: [ada@org.example]}, then: allow}
   - a member's by argument: {send: mail, given: {task.purpose: open, purpose: open}, with: {recipients: [ben@org.example]}, then: allow}
-  - delegated, and the set waits: {send: mail, given: {task.purpose: open, purpose: open}, with: {recipients: [shop@shop.example]}, then: flag and wait, because: flow_waits}
+  - delegated, and the set waits: {send: mail, given: {task.purpose: open, purpose: open, task.instruction: Write to whom the memo names}, with: {recipients: [shop@shop.example]}, then: flag and wait, because: flow_waits}
+  - delegated, and the instruction says one itself: {send: mail, given: {task.purpose: open, purpose: open}, with: {recipients: [shop@shop.example]}, then: deny, because: flow_denied}
 `;
 
 const PLANNED = `
@@ -130,7 +131,7 @@ describe("whose values an entry accepts", function () {
     const opa = await compiler();
     const { report } = await inFolder({ "tables/sources.yaml": TABLE }, (dir) => testSet(opa, dir, { filter: null, coverage: 0 }));
     const cases = report.tables.flatMap((table) => table.cases);
-    expect(cases).to.have.length(16);
+    expect(cases).to.have.length(17);
     const wrong = cases.filter(({ passed, helped }) => !passed || helped.length > 0);
     expect(wrong.map(({ name, got, error, helped }) => ({ name, got, error, helped }))).to.deep.equal([]);
   });

@@ -13,6 +13,8 @@ describe("values in a text", () => {
     "a link without the word behind its full stop": ["See www.evil.example.com.Then go on.", ["url evil.example.com"]],
     "a link without the bracket around it": ["(see https://a.example/x?y=1).", ["url a.example/x?y=1"]],
     "an address at the end of a sentence": ["Write to Bob@Example.com.", ["email bob@example.com"]],
+    "an address in quotes": ["tell 'ada@org.example', please", ["email ada@org.example"]],
+    "an address that begins with an apostrophe": ["tell 't.hart@org.example today", ["email 't.hart@org.example"]],
     "an account, in groups or not": ["IBAN: GB29 NWBK 6016 1331 9268 19!", ["account GB29NWBK60161331926819"]],
     "an account of a country that there isn't": ["to UK12345678901234567890, please", ["account UK12345678901234567890"]],
     "a number to call": ["call +1 (415) 555-2671 now", ["phone +14155552671"]],

@@ -118,6 +118,35 @@ threat("A20", "an instruction that asks only to look is known as such, and no ot
   },
 });
 
+threat("A20", "whoever says an address takes none of its kind from what others wrote", {
+  async check(tree) {
+    const { Flow } = await tree("flow/flow.js");
+    const facts = (instruction: string, to: string) =>
+      new Flow().ask({
+        vocabulary: VOCABULARY,
+        purpose: undefined,
+        request: {
+          verb: "send",
+          resource: { type: "mail", id: null, attributes: {} },
+          arguments: { to },
+        } as unknown as PolicyInput["request"],
+        root: { id: "t", agent: "a-1", attributes: { instruction } },
+        agent: { owner: "o", attributes: {} },
+        now_ms: 0,
+      }).facts;
+    const said = facts("Read https://harbour.example/notice and tell 'ada@org.example'", "ada@org.example");
+    if (said.said?.join(" ") !== "email url") return "an address that is said isn't known as said";
+    if (said.arguments["to"]?.writer !== "user") return "an address that is said in quotes isn't the user's";
+    if (facts("Tell Ada what the notice says, but not bob@else.example", STRANGER).said !== undefined)
+      return "an address that is excluded counts as said";
+    return null;
+  },
+  without: {
+    "what is said being told": [cut.text("flow/flow.js", "ask", "said.length > 0", "false")],
+    "quotes being told from an address": [cut.text("flow/values.js", "valuesIn", "isQuoted ? raw.slice(1) : raw", "raw")],
+  },
+});
+
 threat("A20", "a task's plan takes values from its steps alone, whatever was read or written beside them", {
   async check(tree) {
     const { Flow } = await tree("flow/flow.js");

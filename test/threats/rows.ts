@@ -116,7 +116,7 @@ const rows = {
     threat:
       "What a stranger wrote in a mail, a page or a file ends up where only the user's word should count: whom to pay, where to send.",
     control:
-      "Each value of an action has the writer of where it was seen; what the agent wrote back itself stays a stranger's; an answer that wasn't reported may hold anything; what isn't remembered is unknown. An instruction that asks only to look delegates nothing. No agent, and no engine of one, makes another's unknown: whoever has most loses it first.",
+      "Each value of an action has the writer of where it was seen; what the agent wrote back itself stays a stranger's; an answer that wasn't reported may hold anything; what isn't remembered is unknown. An instruction that asks only to look delegates nothing, and one that says an address no other of its kind. No agent, and no engine of one, makes another's unknown: whoever has most loses it first.",
     lives: [
       "src/flow/flow.ts",
       "src/flow/counts.ts",
