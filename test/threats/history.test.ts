@@ -71,7 +71,7 @@ async function shared(tree: Tree): Promise<string | null> {
   return (await a.does("update")).proceed ? "a task that nobody watches counts as one that has seen nothing" : null;
 }
 
-threat("H7", "what one node permits, the next knows before it permits anything itself", {
+threat("H9", "what one node permits, the next knows before it permits anything itself", {
   check: shared,
   without: {
     "another's change refusing a write": [

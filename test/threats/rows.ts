@@ -669,7 +669,7 @@ const rows = {
     lives: ["src/embedded/feed.ts", "src/http/event_stream.ts", "src/http/stream_followers.ts"],
     also: ["test/embedded/shared_feed.test.ts", "test/cluster/desk.long.test.ts"],
   },
-  H7: {
+  H9: {
     threat:
       "A task reads a stranger's words on one node of a cluster and acts on another, or asks several at once for the last of what a limit leaves: neither knows of the other.",
     control:
