@@ -669,6 +669,22 @@ const rows = {
     lives: ["src/embedded/feed.ts", "src/http/event_stream.ts", "src/http/stream_followers.ts"],
     also: ["test/embedded/shared_feed.test.ts", "test/cluster/desk.long.test.ts"],
   },
+  H7: {
+    threat:
+      "Whoever can write to a cluster's servers, or to a node's path, has a node decide by another bundle than the named one: a forged, an other or an older one.",
+    control:
+      "What the feed names is verified by each node as any publication, has to have the named digest, and never leads back; nothing else is activated.",
+    lives: ["src/service/feed_bundles.ts", "src/policy/source.ts", "src/cluster/bundle_feed.ts", "src/facts/commands.ts"],
+    also: ["test/cluster/bundle_feed.test.ts", "test/cluster/activation.long.test.ts"],
+  },
+  H8: {
+    threat:
+      "A node of a cluster can't have the bundle that the feed names, and goes on allowing by the one before; or it is said to decide by it.",
+    control:
+      "It goes on for a bounded time, and not beyond the lease that it held when it read of it; then it allows nothing. It acknowledges an activation once it decides by that bundle, and silence counts for nothing.",
+    lives: ["src/cluster/bundle_feed.ts", "src/cluster/fleet.ts", "src/cluster/member.ts"],
+    also: ["test/cluster/bundle_feed.test.ts", "test/cluster/lease.test.ts", "test/cluster/activation.long.test.ts"],
+  },
 } as const satisfies Record<string, ThreatRow>;
 
 export type ThreatId = keyof typeof rows;
