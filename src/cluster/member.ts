@@ -42,7 +42,7 @@ export interface MemberDeps {
   isCopied: (change: Change) => boolean;
   /** Returns true for changes that ask for more than to be read, such as a bundle to be activated. @default none does */
   isWork?: ((change: Change) => boolean) | undefined;
-  /** Returns true while what the change of this revision asks for isn't done here. @default nothing is asked for */
+  /** Returns true while what the change of this revision asks for isn't done here. @default it never is */
   isPending?: ((revision: number) => boolean) | undefined;
   /**
    * Lets a durable restriction hold here before the feed of all facts has brought it.
@@ -422,7 +422,7 @@ export class Member {
   /** Tells all once the change is in memory here and no answer is left that began before; says nothing if it isn't in memory yet. */
   #acknowledge(revision: number): void {
     const { revision: applied, landed, link, isPending } = this.#deps;
-    if (applied() < revision || this.lease.end !== null || isPending?.(revision) === true) return;
+    if (applied() < revision || this.lease.end !== null || (isPending?.(revision) ?? this.#work.has(revision))) return;
     const { node, start } = this.#options;
     const { incarnation } = start;
     let landing = this.#landing.get(revision);

@@ -151,7 +151,9 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
         copies: store.copies,
         link: natsLink(store.connection, config.name),
         revision: () => commands.registry.revision,
-        ...(activation !== null && { isWork: isActivation, isPending: (revision: number) => activation.isPending(revision) }),
+        isWork: isActivation,
+        // A node that activates by itself has nothing to say of what the feed names.
+        isPending: activation === null ? undefined : (revision) => activation.isPending(revision),
         hold: (hold) => {
           commands.adopt(hold);
         },

@@ -118,7 +118,9 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
     "a start counting": [cut.text("cluster/bundle_feed.js", "take", "this.#deps.holdsLease()", "true")],
     "another lease counting": [cut.text("cluster/bundle_feed.js", "leaseBegan", "mayAllow = false", "mayAllow = true")],
     "silence counting for nothing": [cut.always("cluster/fleet.js", "#mayAllow", "UNKNOWN_NODE")],
-    "its acknowledgement being held": [cut.text("cluster/member.js", "#acknowledge", "isPending?.(revision) === true", "false")],
+    "its acknowledgement being held": [
+      cut.text("cluster/member.js", "#acknowledge", "isPending?.(revision) ?? this.#work.has(revision)", "false"),
+    ],
   },
 });
 
