@@ -230,6 +230,7 @@ export const LOG_EVENTS = {
     "warn",
     "cannot remove old bundles from the cluster's object store",
     "They take room there. The next publication tries it again.",
+    "If it comes again, look at `detail`, at the servers' room, and at the rights of the node's user there.",
   ),
   bundle_stage_dropped: event(
     "error",
