@@ -46,6 +46,7 @@ import type { PastAhead } from "./service/past_ahead.js";
 import { openCore, packageVersion } from "./service/core.js";
 import type { ClusterNode } from "./service/cluster.js";
 import { wireFleet } from "./service/fleet.js";
+import { FeedBundles } from "./service/feed_bundles.js";
 import { watchFleetBundles } from "./service/fleet_bundles.js";
 import { wireAuthzen } from "./service/authzen.js";
 import { wireAdjustments } from "./service/adjustments.js";
@@ -135,6 +136,11 @@ export async function startService(config: Config, system: System, given: Logger
     const warmed = taken === null ? readied.make(config).catch(() => undefined) : null;
     const opening = openStore(config, timers, logger, locks.store, () => node?.broken());
     closing.add(() => closeOpened(opening));
+    const { cluster } = config;
+    const activation =
+      cluster?.bundles === "feed"
+        ? new FeedBundles({ name: config.bundle.name, behind_ms_max: cluster.bundle_behind_ms }, opening, system, logger)
+        : null;
     // Before this start is on record.
     const lastRecordMs = config.log.retain_days === undefined ? null : await lastRecordTime(config.log.dir);
     let pastAhead = null as PastAhead | null;
@@ -160,6 +166,7 @@ export async function startService(config: Config, system: System, given: Logger
           ...config.bundle,
           trust: trustNow(config),
           limits: archiveLimits(config),
+          ...(activation !== null && { permits: (identity) => activation.permits(identity) }),
           verify: async (bytes, options) => {
             await warmed;
             return await readied.verify(bytes, options);
@@ -178,9 +185,10 @@ export async function startService(config: Config, system: System, given: Logger
     );
     // Where the store fails, the core has to be whole before it can be closed.
     closing.add(() => core.catch(() => undefined));
-    const [{ store, join }, { log, records, masks, profile, engine, source, kept, trusted }] = await Promise.all([opening, core]);
+    const [{ store, join, objects }, { log, records, masks, profile, engine, source, kept, trusted }] = await Promise.all([opening, core]);
     let activatedAt = clock.monotonic();
     let activeSince = new Date(clock.wall()).toISOString();
+    if (objects !== null) await activation?.begin({ source, kept, engine, objects });
     const pulled = pulledSource(config, source, system, logger);
     closing.add(() => pulled?.close());
     const staging = wireStaging(config.bundle.stage, records, system, logger);
@@ -224,16 +232,19 @@ export async function startService(config: Config, system: System, given: Logger
     closing.add(() => {
       commands.close();
     });
+    if (activation !== null) closing.add(activation.follow(commands));
     const facts = commands.registry;
     if (join !== null && config.cluster !== undefined)
       node = join({
         ...{ config: config.cluster, directory, commands, system, logger, version: packageVersion() },
         incarnation,
         landed: () => flights.landed(),
+        activation,
         bundle: () => (engine.active === null ? null : { digest: engine.active.identity.digest, since: activeSince }),
-        record: (detail) => records.admin("remit", "revoked_on_fleet", detail),
+        record: (action, detail) => records.admin("remit", action, detail),
       });
     closing.add(() => node?.leave());
+    if (node !== null) activation?.join(node);
     const aged: Facts = node?.facts ?? facts;
     const streams = new EventStreams({
       commands,
@@ -310,6 +321,7 @@ export async function startService(config: Config, system: System, given: Logger
       streams.policyActivated(policy.identity);
       bundleWaiters.activated();
       compareWords(policy);
+      activation?.activated();
     };
     let exporter: Exporter | null = null;
     let uploads: Uploads | null = null;
@@ -333,6 +345,7 @@ export async function startService(config: Config, system: System, given: Logger
         feeds: node.feeds.map(({ feed, silent_ms }) => ({ name: feed, silent_ms })),
         silent: node.silent.length,
         bundles: node.bundles.running.length,
+        bundle_behind_ms: node.bundles.named?.behind_ms ?? 0,
       },
       everything_revoked: facts.revoked("everything", ""),
       store_healthy: store.healthy,
@@ -519,7 +532,7 @@ export async function startService(config: Config, system: System, given: Logger
             profile.thresholdsOf(purpose, behavior ?? BEHAVIOR_DEFAULTS),
           ),
         events: streams,
-        bundles: bundlesOf({ source, kept, wayBack, pulled, engine, staging, clock }),
+        bundles: bundlesOf({ source, kept, wayBack, pulled, engine, staging, clock, activation }),
         bundleWaiters,
         records,
         log,
@@ -611,6 +624,7 @@ export async function startService(config: Config, system: System, given: Logger
     if (node !== null && config.cluster !== undefined) {
       const { bundles_differ_ms: differ_ms_max } = config.cluster;
       closing.add(watchFleetBundles({ node, differ_ms_max, notices: sensing.notices, system, logger }));
+      if (activation !== null) closing.add(activation.watch(sensing.notices));
     }
     const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
     const url = `${tls === undefined ? "http" : "https"}://${host}:${port}`;

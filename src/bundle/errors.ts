@@ -64,6 +64,8 @@ const table = {
   bundle_sequence_jump: "the sequence leaps further than the limit",
   trust_unreadable: "the record of what was trusted cannot be read",
   trust_unwritable: "the record of what is trusted cannot be written",
+  // activation by a cluster's feed
+  bundle_not_named: "the feed of the cluster names another bundle as the active one",
   // staging
   stage_vocabulary: "the bundle has another vocabulary than the active one, so it can't be staged beside it",
   stage_alone: "no bundle is active that this one could be staged beside",

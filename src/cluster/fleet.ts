@@ -43,6 +43,8 @@ export class Fleet {
   readonly #clock: Clock;
   readonly #wait_ms: number;
   readonly #seen: SeenByFeed[];
+  /** Incarnations that were dismissed. */
+  readonly #gone = new Set<string>();
 
   constructor(clock: Clock, { lease_ms, feeds }: { lease_ms: number; feeds: number }) {
     this.#clock = clock;
@@ -70,9 +72,18 @@ export class Fleet {
     return [...new Set(live.map(({ node }) => node))].sort();
   }
 
-  /** Opens a claim on a change that this node is about to read back. */
-  claim(): FleetClaim {
-    return new FleetClaim(this.#clock, this.#wait_ms, this.#seen);
+  /** Takes that a start of a node was dismissed: once its lease is over it never has another. */
+  gone(incarnation: string): void {
+    this.#gone.add(incarnation);
+  }
+
+  /**
+   * Opens a claim on a change that this node is about to read back.
+   * @param isWork true for a change that asks for more than to be read, such as a bundle to be activated: only an acknowledgement shows that
+   * it is done, since a node that has read it may hold a lease without having done it
+   */
+  claim(isWork = false): FleetClaim {
+    return new FleetClaim(this.#clock, this.#wait_ms, this.#seen, isWork ? this.#gone : null);
   }
 }
 
@@ -81,16 +92,19 @@ export class FleetClaim {
   readonly #clock: Clock;
   readonly #wait_ms: number;
   readonly #seen: readonly SeenByFeed[];
+  /** Incarnations that were dismissed, for a claim in which silence isn't enough; null for a claim in which it is. */
+  readonly #gone: ReadonlySet<string> | null;
   /** Incarnations that had sent a tick before the change, with the time at which the last such tick was read. */
   readonly #before = new Map<string, { node: string; at: number }>();
   readonly #committed = new Set<number>();
   readonly #landed = new Map<string, { node: string; at: number }>();
   #committedAt = 0;
 
-  constructor(clock: Clock, waitMs: number, seen: readonly SeenByFeed[]) {
+  constructor(clock: Clock, waitMs: number, seen: readonly SeenByFeed[], gone: ReadonlySet<string> | null) {
     this.#clock = clock;
     this.#wait_ms = waitMs;
     this.#seen = seen;
+    this.#gone = gone;
   }
 
   /** This node has read the change back from a feed: all ticks before it are known. Called in that very turn. */
@@ -123,7 +137,7 @@ export class FleetClaim {
     const ms = (at: number): number => Math.max(0, Math.round(at - this.#committedAt));
     return {
       acknowledged: [...this.#landed.values()].map(({ node, at }) => ({ node, ms: ms(at) })).sort((a, b) => (a.node < b.node ? -1 : 1)),
-      expired: this.#silent(false),
+      expired: this.#silent(false).filter((node) => this.#gone === null || !this.#hasLanded(node)),
       waiting_for: this.#silent(true),
     };
   }
@@ -132,9 +146,22 @@ export class FleetClaim {
   #silent(mayAllow: boolean): string[] {
     const now = this.#clock.monotonic();
     const silent = [...this.#before].filter(
-      ([incarnation, { at }]) => !this.#landed.has(incarnation) && now - at < this.#wait_ms === mayAllow && !this.#hasLeft(incarnation),
+      ([incarnation, { node, at }]) =>
+        !this.#landed.has(incarnation) && this.#mayAllow(incarnation, node, now - at) === mayAllow && !this.#hasLeft(incarnation),
     );
     return [...new Set(silent.map(([, { node }]) => node))].sort();
+  }
+
+  /** Returns true unless a start that hasn't acknowledged the change allows nothing any more that was before it. */
+  #mayAllow(incarnation: string, node: string, silentMs: number): boolean {
+    if (silentMs < this.#wait_ms) return true;
+    if (this.#gone === null || this.#gone.has(incarnation) || node === UNKNOWN_NODE) return false;
+    // A later start of the node has done it, and the earlier one reads of that before anything that would renew its lease.
+    return !this.#hasLanded(node);
+  }
+
+  #hasLanded(node: string): boolean {
+    return [...this.#landed.values()].some((landed) => landed.node === node);
   }
 
   #hasLeft(incarnation: string): boolean {

@@ -40,6 +40,10 @@ export interface MemberDeps {
   hold: (hold: Hold) => void;
   /** Returns true for changes that the second feed carries. */
   isCopied: (change: Change) => boolean;
+  /** Returns true for changes that ask for more than to be read, such as a bundle to be activated. @default none does */
+  isWork?: ((change: Change) => boolean) | undefined;
+  /** Returns true while what the change of this revision asks for isn't done here. @default it never is */
+  isPending?: ((revision: number) => boolean) | undefined;
   /**
    * Lets a durable restriction hold here before the feed of all facts has brought it.
    * @returns false for a change that this version doesn't know as a restriction
@@ -53,8 +57,8 @@ export interface MemberDeps {
 export interface MemberEvents {
   held(): void;
   ended(why: LeaseEnd): void;
-  /** A change is in force on the whole fleet. */
-  claimed(revision: number, state: FleetState, tookMs: number): void;
+  /** A change is in force on the whole fleet. @param isWork whether it asks for more than to be read */
+  claimed(revision: number, state: FleetState, tookMs: number, isWork: boolean): void;
 }
 
 /** State in which a change is in force. */
@@ -100,6 +104,8 @@ export class Member {
   readonly #copies = new Copies();
   readonly #claims = new Map<number, KeptClaim>();
   readonly #landing = new Map<number, Promise<void>>();
+  /** Revisions of changes that ask for more than to be read. */
+  readonly #work = new Set<number>();
   /** Nodes of which a tick was read and that haven't left. */
   readonly #nodes = new Map<string, NodeSeen & { at: number }>();
   /** Starts that were dismissed, with when that was last read or sent. */
@@ -220,6 +226,11 @@ export class Member {
     return { in_force: "fleet", ...state, took_ms: this.#told(revision, kept) };
   }
 
+  /** Tells all that what the change of this revision asks for is done here. */
+  done(revision: number): void {
+    this.#acknowledge(revision);
+  }
+
   /** Returns the state of a change now, without waiting; null if nothing is known of it. */
   standing(revision: number): FleetStanding | null {
     const kept = this.#claims.get(revision);
@@ -245,8 +256,9 @@ export class Member {
   }
 
   #change(change: Change): void {
-    const { before, isCopied, system } = this.#deps;
+    const { before, isCopied, isWork, system } = this.#deps;
     this.#chain.add(change);
+    if (isWork?.(change) === true) this.#work.add(change.revision);
     if (before !== null && this.#hasPassed(before)) this.lease.finish("feed_forked");
     const { claim } = this.#claim(change.revision);
     claim.committed(FACTS_FEED);
@@ -273,7 +285,7 @@ export class Member {
   #claim(revision: number): KeptClaim {
     let kept = this.#claims.get(revision);
     if (kept === undefined) {
-      kept = { claim: this.#fleet.claim(), read: this.#deps.system.clock.monotonic(), told: false };
+      kept = { claim: this.#fleet.claim(this.#work.has(revision)), read: this.#deps.system.clock.monotonic(), told: false };
       this.#claims.set(revision, kept);
       if (this.#claims.size > CLAIMS_MAX) this.#claims.delete(this.#claims.keys().next().value ?? 0);
     }
@@ -341,6 +353,7 @@ export class Member {
   #dismiss(node: string, { dismissed }: Dismissal): void {
     this.#dismissed.set(dismissed, this.#deps.system.clock.monotonic());
     if (this.#options.start.incarnation === dismissed) this.lease.finish("node_dismissed");
+    this.#fleet.gone(dismissed);
     if (this.#nodes.get(node)?.incarnation === dismissed) this.#nodes.delete(node);
   }
 
@@ -383,7 +396,7 @@ export class Member {
 
   #told(revision: number, kept: KeptClaim): number {
     const took_ms = Math.round(this.#deps.system.clock.monotonic() - kept.read);
-    if (!kept.told) this.#deps.events.claimed(revision, kept.claim.state, took_ms);
+    if (!kept.told) this.#deps.events.claimed(revision, kept.claim.state, took_ms, this.#work.has(revision));
     kept.told = true;
     return took_ms;
   }
@@ -408,8 +421,8 @@ export class Member {
 
   /** Tells all once the change is in memory here and no answer is left that began before; says nothing if it isn't in memory yet. */
   #acknowledge(revision: number): void {
-    const { revision: applied, landed, link } = this.#deps;
-    if (applied() < revision || this.lease.end !== null) return;
+    const { revision: applied, landed, link, isPending } = this.#deps;
+    if (applied() < revision || this.lease.end !== null || (isPending?.(revision) ?? this.#work.has(revision))) return;
     const { node, start } = this.#options;
     const { incarnation } = start;
     let landing = this.#landing.get(revision);

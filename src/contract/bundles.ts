@@ -1,6 +1,6 @@
 /** `GET /bundles` and `POST /bundles`. */
 import { policyIdentity } from "./decision.js";
-import { FleetBundlesAnswer } from "./cluster.js";
+import { FleetBundlesAnswer, InForceWhere, OnFleet } from "./cluster.js";
 import { Type, about, type Static } from "./type.js";
 
 const closed = { additionalProperties: false };
@@ -96,6 +96,10 @@ export const PublishAnswer = Type.Object(
     running: about(Identity, "Bundle that decides from now on"),
     staged: orNull(about(Identity, "Bundle that is staged beside it from now on; null if the published one decides")),
     back: orNull(about(Identity, "Bundle that is kept as the way back from now on; null if it was published or staged")),
+    in_force: Type.Optional(
+      about(InForceWhere, "Where it decides. Left out: it was staged or kept, or the feed of a cluster doesn't activate it"),
+    ),
+    fleet: Type.Optional(about(OnFleet, "How its activation stands on the nodes of the cluster. Left out as `in_force`")),
   },
   { ...closed, title: "PublishAnswer", description: "What a published bundle came to" },
 );

@@ -1,6 +1,6 @@
 /** A service as a node of a cluster. */
 
-import { Type, type Static, type TSchema } from "./type.js";
+import { Type, about, type Static, type TSchema } from "./type.js";
 
 const closed = { additionalProperties: false };
 const orNull = <T extends TSchema>(schema: T) => Type.Union([schema, Type.Null()]);
@@ -55,6 +55,48 @@ const ClusterFeed = Type.Object(
   },
   { ...closed, title: "ClusterFeed", description: "A feed as this node reads it" },
 );
+const activation = {
+  id: Type.String({ description: "Name of the bundle" }),
+  digest: Type.String({ description: "Its digest" }),
+  sequence: Type.Integer({ minimum: 0, description: "Its sequence" }),
+  revision: Type.String({ description: "Its revision" }),
+  since: Type.String({ description: "When it was named, RFC 3339" }),
+  by: Type.String({ description: "Caller who has named it" }),
+  reason: orNull(Type.String({ description: "Why; null if nobody said" })),
+};
+/** Fact: the bundle that the feed of a cluster names as the active one. */
+export interface BundleActivation {
+  id: string;
+  digest: string;
+  sequence: number;
+  revision: string;
+  since: string;
+  by: string;
+  reason: string | null;
+}
+
+const NamedBundle = Type.Object(
+  {
+    ...activation,
+    facts_revision: Type.Integer({ description: "Facts revision of the change that names it" }),
+    waiting_for: NodeNames("Live nodes that decide by another bundle, by their last ticks"),
+    behind_ms: orNull(
+      Type.Integer({ description: "Milliseconds for which the node that is asked has been without it; null: it decides by it" }),
+    ),
+    failing: orNull(
+      Type.Object(
+        {
+          code: Type.String({ description: "Code of the refusal, or `bundle_unreachable`" }),
+          message: Type.String({ description: "The same in words" }),
+        },
+        { ...closed, title: "NamedBundleFailing", description: "Why the node that is asked can't have it; null if nothing is wrong" },
+      ),
+    ),
+  },
+  { ...closed, title: "NamedBundle", description: "Bundle that the feed names as the active one" },
+);
+export type NamedBundle = Static<typeof NamedBundle>;
+
 /** Bundles that the nodes of a cluster run. */
 export const FleetBundlesAnswer = Type.Object(
   {
@@ -72,6 +114,12 @@ export const FleetBundlesAnswer = Type.Object(
         { ...closed, title: "BundleOnNodes", description: "One bundle, and the nodes that run it" },
       ),
       { description: "Bundles that are running, that of the most nodes first" },
+    ),
+    named: Type.Optional(
+      about(
+        orNull(NamedBundle),
+        "What the feed names as the active bundle; null: nothing yet. Left out: each node activates by itself (`cluster.bundles: node`)",
+      ),
     ),
   },
   { ...closed, title: "FleetBundles", description: "Which bundles the nodes of a cluster run" },

@@ -19,6 +19,7 @@ const table = {
   policy_expired: { severity: "critical", opens: true },
   policy_source_silent: { severity: "high", opens: true },
   policy_differs: { severity: "high", opens: true },
+  policy_unavailable: { severity: "high", opens: true },
   suspended_by_behavior: { severity: "critical", opens: true },
   unusual_in_group: { severity: "high", opens: true },
 } as const satisfies Record<string, NoticeKind>;

@@ -4,7 +4,7 @@ import { RECORD_BYTES_MAX, aroundSeq, canonical } from "../contract/index.js";
 import type { Beside } from "./ports.js";
 
 /** Members with a key's content, under its kind; and the member that names what of it is masked. */
-const APART: ReadonlySet<string> = new Set(["agent", "finding", "grant", "import", "masked", "narrowing", "revocation", "task"]);
+const APART: ReadonlySet<string> = new Set(["agent", "bundle", "finding", "grant", "import", "masked", "narrowing", "revocation", "task"]);
 /** `seq` and braces come to it. */
 const BYTES_MAX = RECORD_BYTES_MAX - 64;
 

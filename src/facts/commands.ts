@@ -8,6 +8,7 @@ import {
   type AgentAnswer,
   type AgentState,
   type AmendTask,
+  type BundleActivation,
   type ChangeAgent,
   type CreateAgent,
   type CreateGrant,
@@ -93,6 +94,8 @@ export interface TaskWatch {
 
 /** Attempts to register an agent, between any two of which another node has changed one. */
 const CREATE_TRIES = 5;
+/** Attempts to name a bundle, between any two of which another node has named one. */
+const NAME_TRIES = 5;
 /** Agents' ids and credentials differ from those of every other. */
 const AGENTS = "agent/";
 
@@ -333,6 +336,35 @@ export class Commands extends FactsReading {
     if (restriction === null) return false;
     if (change.revision > this.registry.revision) this.ledger.ahead(change, this.#valueOf(change.key), restriction);
     return true;
+  }
+
+  /**
+   * Names a bundle as the one by which all nodes of the cluster decide. Naming the active one again changes nothing.
+   * @returns the facts revision of the change
+   * @throws Problem `bundle_refused` unless it may follow the active one, `store_unavailable`, and those of the log
+   */
+  nameBundle(bundle: Pick<BundleActivation, "id" | "digest" | "sequence" | "revision">, { by, reason }: Attribution): Promise<number> {
+    const key = `bundle/${bundle.id}`;
+    return this.ledger.inTurn(turnOf(key), async () => {
+      for (let left = NAME_TRIES - 1; ; left--) {
+        const known = this.registry.bundle(bundle.id);
+        if (known?.digest === bundle.digest) {
+          await this.ledger.ready();
+          return known.facts_revision;
+        }
+        if (known !== undefined && bundle.sequence <= known.sequence) {
+          const expected = `a sequence above ${known.sequence}, which is active in the cluster; found ${bundle.sequence}`;
+          throw new Problem("bundle_refused", { reason: bundle.sequence < known.sequence ? "bundle_older" : "bundle_changed", expected });
+        }
+        try {
+          await this.#change(key, { ...bundle, since: iso(this.now()), by, reason }, { by, reason }, "bundle_named");
+          return this.registry.revisionOf(key);
+        } catch (cause) {
+          // Another node has named one meanwhile, which memory has by now.
+          if (!(cause instanceof Problem) || cause.code !== "revision_stale" || left === 0) throw cause;
+        }
+      }
+    });
   }
 
   /**

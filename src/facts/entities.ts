@@ -1,6 +1,7 @@
 /** Facts as they are in memory, and as the store and the records have them. */
 import type {
   AgentState,
+  BundleActivation,
   Credential,
   Ended,
   FindingState,
@@ -55,6 +56,11 @@ export interface RevocationFact extends RevocationState {
 
 export interface NarrowingFact extends NarrowingState {
   readonly revision: number;
+}
+
+/** Activation of a bundle, whose own `revision` is the bundle's. */
+export interface BundleFact extends BundleActivation {
+  readonly facts_revision: number;
 }
 
 /** Person's verdict on a finding. */

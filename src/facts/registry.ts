@@ -4,6 +4,7 @@
  */
 import type {
   AgentState,
+  BundleActivation,
   Credential,
   FindingState,
   GrantFactState,
@@ -18,6 +19,7 @@ import {
   grantOfState,
   taskOfState,
   type AgentFact,
+  type BundleFact,
   type FindingFact,
   type GrantFact,
   type ImportState,
@@ -69,6 +71,8 @@ export class Registry implements FactsLookup {
   readonly narrowings: Narrowings;
   readonly #findings = new Map<string, FindingFact>();
   readonly #imports = new Map<string, { state: ImportState; revision: number }>();
+  /** Bundles that the feed of a cluster names as active, by their names. */
+  readonly #bundles = new Map<string, BundleFact>();
   readonly #similar = new SimilarIds();
   readonly #credentials: Credentials = new Map();
   /** Credentials of former agents: a token that names one as an earlier actor must not pass for one that names nobody. */
@@ -276,6 +280,11 @@ export class Registry implements FactsLookup {
     return this.#imports.get(id);
   }
 
+  /** Bundle that the feed of a cluster names as the active one of its name. */
+  bundle(name: string): BundleFact | undefined {
+    return this.#bundles.get(name);
+  }
+
   similarAgent(id: string): string | undefined {
     return this.#similar.find(id);
   }
@@ -350,6 +359,8 @@ export class Registry implements FactsLookup {
         return this.narrowings.get(id)?.revision ?? 0;
       case "revocation":
         return this.#revocations.get(id)?.revision ?? 0;
+      case "bundle":
+        return this.#bundles.get(id)?.facts_revision ?? 0;
       default:
         return this.#imports.get(id)?.revision ?? 0;
     }
@@ -448,6 +459,7 @@ export class Registry implements FactsLookup {
       revocations: sorted(this.#revocations),
       findings: sorted(this.#findings),
       imports: sorted(this.#imports),
+      bundles: sorted(this.#bundles),
       credentials: pairs(this.#credentials),
       former: pairs(this.#former),
       cut: Object.entries(this.#cut).map(([scope, cuts]) => [scope, sorted(cuts).map(([of, ids]) => [of, sorted(ids)])]),
@@ -480,6 +492,9 @@ export class Registry implements FactsLookup {
         return;
       case "import":
         this.#imports.set(id, { state: value as unknown as ImportState, revision });
+        return;
+      case "bundle":
+        this.#bundles.set(id, { ...(value as unknown as BundleActivation), facts_revision: revision });
         return;
       default:
         throw new Error(`the store has a key of no known kind: ${key}`);

@@ -8,13 +8,14 @@ import type { OwnRecords } from "../audit/log/own_records.js";
 import type { FleetRecords } from "./fleet_records.js";
 import type { FollowedFleet } from "./fleet_stream.js";
 import type { RecordSearch } from "../records/search.js";
-import type { BundlesAnswer, PolicyIdentity, PublishAnswer, PurposeThresholds, Scope } from "../contract/index.js";
+import type { BundlesAnswer, PublishAnswer, PurposeThresholds, Scope } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Observer } from "../decision/observe.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
 import type { Caller, Identity } from "../decision/ports.js";
 import type { ScanLimits } from "../decision/scan.js";
 import type { Commands } from "../facts/commands.js";
+import type { Attribution } from "../facts/ledger.js";
 import type { Sight } from "../facts/reach.js";
 import type { TaskWork } from "../identity/task_tokens.js";
 import type { WithinTrace } from "../telemetry/decisions.js";
@@ -37,15 +38,15 @@ export interface BundlesPort {
   running(): BundleArchive;
   /** Returns the archive of the active bundle, or of an earlier one that is kept; null if neither has this digest. */
   find(digest: string): Promise<Uint8Array | null>;
-  /** @throws Problem `bundle_refused` */
-  publish(bytes: Buffer): Promise<PolicyIdentity>;
+  /** @throws Problem `bundle_refused`; in a cluster whose feed activates bundles also `store_unavailable`, `outcome_unknown` */
+  publish(bytes: Buffer, act: Attribution): Promise<PublishAnswer>;
   /** @param share percentage of the agents that it decides for; 0 is shadow. @throws Problem `bundle_refused` */
   stage(bytes: Buffer, share: number): Promise<PublishAnswer>;
   dropStaged(): void;
   /** Keeps a bundle as the way back. @throws Problem `bundle_refused` */
   keepBack(bytes: Buffer): Promise<PublishAnswer>;
-  /** Activates the way back that has this digest. @throws Problem `bundle_refused` */
-  goBack(digest: string): Promise<PolicyIdentity>;
+  /** Activates the way back that has this digest. @throws Problem as `publish` */
+  goBack(digest: string, act: Attribution): Promise<PublishAnswer>;
 }
 
 /** States that `/readyz` reports: ready if all are true. */

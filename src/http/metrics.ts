@@ -36,6 +36,8 @@ export interface Observed {
     live: number;
     silent: number;
     bundles: number;
+    /** Milliseconds without the bundle that the feed names. */
+    bundle_behind_ms: number;
     feeds: readonly { name: string; silent_ms: number | null }[];
     uncopied: number;
   } | null;
@@ -230,7 +232,7 @@ export class Metrics {
     );
     const refusals: Prom.Counter<"from"> = new Counter({
       name: "remit_bundle_refusals_total",
-      help: "Bundles refused, by where they came from: path, source, publication, stage, or the kept copy",
+      help: "Bundles refused, by where they came from: path, source, publication, stage, the kept copy, or what a cluster's feed names",
       labelNames: ["from"],
       registers,
       collect: () => {
@@ -277,6 +279,11 @@ export class Metrics {
       "remit_cluster_bundles",
       "Different bundles that live nodes of the cluster run; 0 without one",
       ({ cluster }) => cluster?.bundles ?? 0,
+    );
+    gauge(
+      "remit_bundle_behind_seconds",
+      "For how long this node has been without the bundle that the cluster's feed names; 0: it decides by it, or by none that is named",
+      ({ cluster }) => (cluster?.bundle_behind_ms ?? 0) / 1000,
     );
     gauge("remit_everything_revoked", "1 while everything is revoked", ({ everything_revoked }) => Number(everything_revoked));
     gauge("remit_store_healthy", "1 while changes of facts reach the disk", ({ store_healthy }) => Number(store_healthy));

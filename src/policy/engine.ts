@@ -132,6 +132,20 @@ export class PolicyEngine implements Engine {
     return loading;
   }
 
+  /**
+   * Loads and tries a bundle that may be activated, without activating it or noting it as trusted.
+   * @throws BundleError as `activate`
+   */
+  prove(bundle: VerifiedBundle): Promise<void> {
+    const proving = this.#last.then(async () => {
+      if (!VerifiedBundle.is(bundle)) throw new TypeError("the engine takes verified bundles only");
+      this.#trusted.check(bundle.identity);
+      if (this.#active?.identity.digest !== bundle.identity.digest) await this.#loaded(bundle);
+    });
+    this.#last = proving.catch(() => undefined);
+    return proving;
+  }
+
   async #loaded(bundle: VerifiedBundle): Promise<LoadedBundle> {
     if (this.#active !== null) await this.#prepare(bundle);
     const instance = this.#load(bundle);

@@ -40,6 +40,8 @@ export interface SourceOptions {
   verify?: typeof verifyBundle | undefined;
   /** Folder that keeps a copy of what was activated last, for a start that finds no good bundle at the path. Left out: none is kept. */
   kept?: string;
+  /** Refuses a verified bundle that something else decides about. @throws BundleError. @default none is refused */
+  permits?: ((identity: PolicyIdentity) => Promise<void>) | undefined;
   /** Called with each archive that became active, after it did. */
   activated?: (archive: BundleArchive) => void;
   /** Receives every activation and refusal, for the operational log. */
@@ -50,8 +52,11 @@ export type BundleOutcome =
   | { outcome: "activated"; from: BundleOrigin; identity: PolicyIdentity }
   | { outcome: "refused"; from: BundleOrigin; refusal: BundleRefusal };
 
-/** `kept`: the copy of what was activated last. `stage`: a publication beside the running one. `source`: where the service fetches it. */
-export type BundleOrigin = "path" | "publication" | "kept" | "stage" | "source";
+/**
+ * `kept`: the copy of what was activated last. `stage`: a publication beside the running one. `source`: where the service fetches it.
+ * `cluster`: what the feed of its cluster names.
+ */
+export type BundleOrigin = "path" | "publication" | "kept" | "stage" | "source" | "cluster";
 
 export interface BundleRefusal {
   /** A `BundleCode`, or `internal` where something failed that is no reason to refuse a bundle. */
@@ -152,8 +157,25 @@ export class BundleSource {
   }
 
   /** Does the same with what was fetched; a bundle that is refused again for the same reason isn't reported again. @throws as `publish` */
-  pull(bytes: Uint8Array): Promise<PolicyIdentity> {
-    return this.#inTurn(async () => this.#runs(bytes) ?? (await this.#publish(bytes, "source")));
+  pull(bytes: Uint8Array, from: "source" | "cluster" = "source"): Promise<PolicyIdentity> {
+    return this.#inTurn(async () => this.#runs(bytes) ?? (await this.#publish(bytes, from)));
+  }
+
+  /**
+   * Verifies and tries a publication that is activated later; neither the file nor what is trusted changes.
+   * @throws BundleError as `publish`
+   */
+  prove(bytes: Uint8Array): Promise<PolicyIdentity> {
+    return this.#inTurn(async () => {
+      try {
+        const bundle = await this.#verify(bytes);
+        await this.#options.engine.prove(bundle);
+        return bundle.identity;
+      } catch (error) {
+        this.#refuse("publication", this.#refusal(error));
+        throw error;
+      }
+    });
   }
 
   /**
@@ -244,7 +266,7 @@ export class BundleSource {
     });
   }
 
-  async #publish(bytes: Uint8Array, from: "publication" | "source"): Promise<PolicyIdentity> {
+  async #publish(bytes: Uint8Array, from: "publication" | "source" | "cluster"): Promise<PolicyIdentity> {
     // A newer file that nobody has looked at yet comes first: an older publication must not take its place.
     await this.#check();
     let putBack = (): Promise<void> => Promise.resolve();
@@ -261,7 +283,7 @@ export class BundleSource {
       // Where this fails too, the next look tells what is there.
       await putBack().catch(() => undefined);
       const refusal = this.#refusal(error);
-      const pulled = from === "source" ? `${refusal.code} ${sha256(bytes)}` : null;
+      const pulled = from !== "publication" ? `${refusal.code} ${sha256(bytes)}` : null;
       if (pulled === null || pulled !== this.#refusedPull) this.#refuse(from, refusal);
       if (pulled !== null) this.#refusedPull = pulled;
       throw error;
@@ -281,7 +303,8 @@ export class BundleSource {
     from: BundleOutcome["from"],
     keep: () => Promise<void> = () => Promise.resolve(),
   ): Promise<PolicyIdentity> {
-    const { engine, report, activated } = this.#options;
+    const { engine, report, activated, permits } = this.#options;
+    await permits?.(bundle.identity);
     const before = engine.active;
     const identity = await engine.activate(bundle, () => together(this.#keep(bytes), keep()));
     this.#activated = { hash: sha256(bytes), bytes, identity };

@@ -161,7 +161,7 @@ function reasonOf(reason: unknown): RowReason {
   return { effect: text(effect) ?? "", code: text(code) ?? "", severity: text(severity) ?? "" };
 }
 
-const FACTS = ["agent", "task", "grant", "narrowing", "finding", "revocation", "import"];
+const FACTS = ["agent", "task", "grant", "narrowing", "finding", "revocation", "import", "bundle"];
 
 function keyOf(kind: RecordKind | null, members: Members): string | null {
   switch (kind) {

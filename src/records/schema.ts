@@ -35,6 +35,7 @@ export const RECORD_SHAPE = {
     wait: { for: "VARCHAR" },
   },
   beside: { digest: "VARCHAR" },
+  bundle: "JSON",
   caller: "VARCHAR",
   change: "VARCHAR",
   code: "VARCHAR",
@@ -72,7 +73,7 @@ const KEY = `CASE kind
     WHEN 'observed' THEN outcome WHEN 'outcome' THEN outcome WHEN 'notice' THEN code WHEN 'refusal' THEN code
     WHEN 'bundle' THEN change WHEN 'service' THEN change WHEN 'admin' THEN action
     WHEN 'facts' THEN CASE ${fact("agent")} ${fact("task")} ${fact("grant")} ${fact("narrowing", "agent")} ${fact("finding")}
-      ${fact("revocation")} ${fact("import")} END END`;
+      ${fact("revocation")} ${fact("import")} ${fact("bundle")} END END`;
 const REASONS = `CASE kind WHEN 'notice' THEN [{code: code, effect: 'log', severity: severity}] ELSE answer.reasons END`;
 const GRAVEST = `(${list(SEVERITIES)})[list_max(list_transform(${REASONS}, lambda one: list_position(${list(SEVERITIES)}, one.severity)))]`;
 /** 49 days. */

@@ -1,7 +1,8 @@
 /** Bundles as routes ask for them: what runs, what is staged, what was refused, and publishing. */
 import { BUNDLE_CODES, BundleError, type BundleCode } from "../bundle/verify.js";
-import { Problem, type BundlesAnswer } from "../contract/index.js";
+import { Problem, type BundlesAnswer, type PublishAnswer } from "../contract/index.js";
 import { expired } from "../decision/intake.js";
+import type { Attribution } from "../facts/ledger.js";
 import type { BundlesPort } from "../http/deps.js";
 import type { PolicyEngine } from "../policy/engine.js";
 import type { KeptArchives } from "../policy/kept_archives.js";
@@ -10,6 +11,7 @@ import type { WayBack } from "../policy/way_back.js";
 import type { Staging } from "../policy/staging.js";
 import type { System } from "../system/index.js";
 import type { PulledSource } from "./bundle_source.js";
+import type { FeedBundles } from "./feed_bundles.js";
 import { stagedAnswer } from "./staging.js";
 
 export interface BundleParts {
@@ -20,9 +22,11 @@ export interface BundleParts {
   engine: PolicyEngine;
   staging: Staging;
   clock: System["clock"];
+  /** Activation by the feed of a cluster; null: a publication is activated here alone. */
+  activation: FeedBundles | null;
 }
 
-export function bundlesOf({ source, kept, wayBack, pulled, engine, staging, clock }: BundleParts): BundlesPort {
+export function bundlesOf({ source, kept, wayBack, pulled, engine, staging, clock, activation }: BundleParts): BundlesPort {
   const orRefused = async <T>(publishing: () => Promise<T>): Promise<T> => {
     try {
       return await publishing();
@@ -30,6 +34,10 @@ export function bundlesOf({ source, kept, wayBack, pulled, engine, staging, cloc
       if (!(cause instanceof BundleError)) throw cause;
       throw new Problem("bundle_refused", { reason: cause.code, expected: reasonText(cause.code, cause.message) }, { cause });
     }
+  };
+  const publish = async (bytes: Uint8Array, act: Attribution): Promise<PublishAnswer> => {
+    const published = activation === null ? { running: await source.publish(bytes) } : await activation.publish(bytes, act);
+    return { ...published, staged: null, back: null };
   };
   return {
     get status() {
@@ -58,7 +66,7 @@ export function bundlesOf({ source, kept, wayBack, pulled, engine, staging, cloc
       if (active?.identity.digest === digest) return active.bytes;
       return wayBack.status?.identity.digest === digest ? wayBack.archive(digest) : await kept.find(digest);
     },
-    publish: (bytes) => orRefused(() => source.publish(bytes)),
+    publish: (bytes, act) => orRefused(() => publish(bytes, act)),
     stage: (bytes, share) =>
       orRefused(async () => {
         const { candidate, active } = await source.stage(bytes);
@@ -71,7 +79,7 @@ export function bundlesOf({ source, kept, wayBack, pulled, engine, staging, cloc
         const { active } = await source.stage(bytes);
         return { running: active.identity, staged: null, back: await wayBack.keep(bytes) };
       }),
-    goBack: (digest) => orRefused(() => source.publish(wayBack.archive(digest))),
+    goBack: (digest, act) => orRefused(() => publish(wayBack.archive(digest), act)),
     dropStaged() {
       staging.end("dropped");
     },

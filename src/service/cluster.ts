@@ -19,6 +19,7 @@ import { restrictionOf } from "../facts/narrowing.js";
 import type { OtherNodes } from "../facts/other_nodes.js";
 import { SharedUses } from "../facts/shared_uses.js";
 import type { SharedTask } from "../flow/shared_flow.js";
+import { NatsObjects } from "../store/nats_objects.js";
 import { NatsStore, type StreamsSeen } from "../store/nats.js";
 import type { Change } from "../store/store.js";
 import type { Config } from "../system/config.js";
@@ -29,6 +30,7 @@ import { readBytes } from "../system/read_file.js";
 import { NodeFlow } from "./shared_flow.js";
 import type { AskedNodes } from "../http/asked_nodes.js";
 import type { ClusterRoom } from "../http/rooms.js";
+import { OBJECTS_KEPT, type ActivatingNode, type FeedBundles } from "./feed_bundles.js";
 
 type ClusterConfig = NonNullable<Config["cluster"]>;
 
@@ -40,6 +42,8 @@ const LOOK_EVERY_MS = 5000;
 const TELL_EVERY_MS = 100;
 /** Agents' ids and credentials differ from those of every other. */
 const GUARDED = ["agent"];
+/** A server that leads the bucket may have ended just now. */
+const OBJECT_WITHIN_MS = 15_000;
 const PLACE = "cluster.json";
 /** Names of the feeds, in the order in which a node numbers them. */
 const FEED_NAMES = ["facts", "restrictions"] as const;
@@ -88,8 +92,21 @@ export function openSharedStore({ name, nats }: ClusterConfig, timers: Timers, l
   });
 }
 
+/** Returns the archives of bundles that the nodes share. Nothing is created before one is published. */
+export function sharedObjects({ cluster, bundle }: Config, store: NatsStore, timers: Timers): NatsObjects | null {
+  if (cluster?.bundles !== "feed") return null;
+  const bucket = `remit-bundles-${cluster.name}`;
+  // One is replaced while those that all nodes run are kept.
+  const bucket_bytes_max = (OBJECTS_KEPT + cluster.nodes_max + 2) * bundle.bytes_max;
+  const { replicas } = cluster.nats;
+  const options = { bucket, replicas, bucket_bytes_max, bytes_max: bundle.bytes_max, within_ms: OBJECT_WITHIN_MS };
+  return new NatsObjects(store.connection, options, timers);
+}
+
 /** Returns true for what the second feed carries: whatever is claimed of the whole fleet. */
 const isCopied = ({ change, value }: Change): boolean => restrictionOf(change, value) !== null;
+
+const isActivation = ({ key }: Change): boolean => key.startsWith("bundle/");
 
 export interface NodeParts {
   config: ClusterConfig;
@@ -99,15 +116,17 @@ export interface NodeParts {
   commands: Commands;
   landed: () => Promise<void>;
   bundle: () => DecidingBundle | null;
+  /** Activation by the feed; null: each node activates by itself. */
+  activation: FeedBundles | null;
   version: string;
   incarnation: string;
   system: System;
   logger: Logger;
   /** Writes on record that a change is in force on the fleet. */
-  record: (detail: Record<string, unknown>) => Promise<unknown>;
+  record: (action: string, detail: Record<string, unknown>) => Promise<unknown>;
 }
 
-export class ClusterNode implements OtherNodes, ClusterRoom {
+export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
   /** Facts as decisions see them: stale without a lease. */
   readonly facts: Facts;
   readonly #parts: NodeParts;
@@ -123,7 +142,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
    * @throws Error if the feed is another than the one that this node has followed before
    */
   constructor(parts: NodeParts) {
-    const { config, store, commands, landed, bundle, version, incarnation, system, logger, directory } = parts;
+    const { config, store, commands, landed, bundle, activation, version, incarnation, system, logger, directory } = parts;
     this.#parts = parts;
     const before = placeIn(directory);
     if (before !== null && before.feed !== store.id)
@@ -134,20 +153,25 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
         copies: store.copies,
         link: natsLink(store.connection, config.name),
         revision: () => commands.registry.revision,
+        isWork: isActivation,
+        // A node that activates by itself has nothing to say of what the feed names.
+        isPending: activation === null ? undefined : (revision) => activation.isPending(revision),
         hold: (hold) => {
           commands.adopt(hold);
         },
         holdAhead: (change) => commands.holdAhead(change),
         events: {
           held: () => {
+            activation?.leaseBegan();
             report(logger, "lease_held", { node: config.node });
           },
           ended: (why) => {
             if (why === "left") report(logger, "lease_left", { node: config.node });
             else report(logger, "lease_ended", { code: why, reason: ENDED[why], node: config.node });
           },
-          claimed: (revision, { acknowledged, expired }, took_ms) => {
-            void parts.record({ revision, acknowledged, expired, took_ms }).catch(() => undefined);
+          claimed: (revision, { acknowledged, expired }, took_ms, isWork) => {
+            const action = isWork ? "bundle_activated_on_fleet" : "revoked_on_fleet";
+            void parts.record(action, { revision, acknowledged, expired, took_ms }).catch(() => undefined);
           },
         },
       },
@@ -165,7 +189,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
     this.facts = factsOf({
       registry: () => commands.registry,
       reserve: (ids) => this.#uses.reserve(ids),
-      isStale: () => this.#member.tenure === null,
+      isStale: () => this.#member.tenure === null || activation?.isBehind === true,
       lease: () => this.#member.tenure,
     });
     this.#member.start();
@@ -174,8 +198,13 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
     });
   }
 
+  get holdsLease(): boolean {
+    return this.#member.tenure !== null;
+  }
+
   /** Milliseconds for which this node may allow; 0 if it may not. */
   get lease_left_ms(): number {
+    if (this.#parts.activation?.isBehind === true) return 0;
     return Math.max(0, this.#member.tenure?.left_ms ?? 0);
   }
 
@@ -200,7 +229,8 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
   /** Bundles that the live nodes run. */
   get bundles(): FleetBundlesAnswer {
     const { running, differ_ms } = this.#bundles.look(this.#member.nodes);
-    return { same: differ_ms === null, differ_ms, running };
+    const { activation } = this.#parts;
+    return { same: differ_ms === null, differ_ms, running, ...(activation !== null && { named: activation.named(running) }) };
   }
 
   /** Returns a node that is silent. @throws Problem `node_not_found`; `node_live` while its lease may run */
@@ -294,6 +324,10 @@ export class ClusterNode implements OtherNodes, ClusterRoom {
 
   async inForce(revision: number): Promise<Pick<InForce, "in_force" | "fleet">> {
     return fleetOf(await this.#member.inForce(revision));
+  }
+
+  activated(revision: number): void {
+    this.#member.done(revision);
   }
 
   standing(revision: number): Pick<InForce, "in_force" | "fleet"> | null {

@@ -27,7 +27,7 @@ export interface CoreOptions {
   /** Days for which what is masked is masked by one key. */
   mask_period_days: number;
   behavior: { enabled: boolean; agents_max: number; snapshot_ms: number };
-  bundle: Pick<SourceOptions, "path" | "name" | "trust" | "poll_ms" | "limits" | "verify"> & { state_dir: string };
+  bundle: Pick<SourceOptions, "path" | "name" | "trust" | "poll_ms" | "limits" | "verify" | "permits"> & { state_dir: string };
   load: LoadInstance;
   /** Bundles kept of those that were active. @default 0 */
   kept_max?: number;

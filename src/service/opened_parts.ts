@@ -10,6 +10,7 @@ import { onRecord, watchRetention } from "../audit/privacy/retention_watch.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { RecordSearch } from "../records/search.js";
 import type { ClusterNode, NodeParts } from "./cluster.js";
+import type { BundleObjects } from "./feed_bundles.js";
 import { storeFile } from "../store/folder.js";
 import { lockOf } from "../store/restore.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
@@ -143,6 +144,8 @@ export interface OpenedStore {
   store: Store;
   /** Makes the service a node of the cluster that shares the store; null if it isn't shared. */
   join: ((parts: Omit<NodeParts, "store">) => ClusterNode) | null;
+  /** Archives of bundles that the nodes share; null if the store isn't shared. */
+  objects: BundleObjects | null;
   close: () => Promise<void>;
 }
 
@@ -163,7 +166,11 @@ export async function openStore(
       // A service that decides alone doesn't load any of it.
       const cluster = await import("./cluster.js");
       const store = await cluster.openSharedStore(config.cluster, timers, logger, broken);
-      return { store, join: (parts) => new cluster.ClusterNode({ ...parts, store }), close: () => store.close().finally(unlock) };
+      return {
+        ...{ store, objects: cluster.sharedObjects(config, store, timers) },
+        join: (parts) => new cluster.ClusterNode({ ...parts, store }),
+        close: () => store.close().finally(unlock),
+      };
     } catch (cause) {
       unlock();
       throw cause;
@@ -177,7 +184,7 @@ export async function openStore(
       report(logger, "store_ready", { revision });
     },
   });
-  return { store, join: null, close: () => store.close() };
+  return { store, join: null, objects: null, close: () => store.close() };
 }
 
 export interface RunningWitnesses {

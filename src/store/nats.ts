@@ -10,7 +10,7 @@ import { without } from "../system/without.js";
 import { FeedFollowers } from "./followers.js";
 import { NatsCopies } from "./nats_copies.js";
 import { NatsStates } from "./nats_states.js";
-import { NatsFeed, StreamReader, WRITE_ID, factsStream, type FeedUnreadable, type Item } from "./nats_feed.js";
+import { NatsFeed, StreamReader, WRITE_ID, FeedUnreadable, factsStream, type Item } from "./nats_feed.js";
 import { subjectsOf, type KeySubjects } from "./nats_keys.js";
 import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, idOf, isNotFound, streamOf, type PublishAck } from "./nats_streams.js";
 import { changeOf, checkQuery, checkedCall, type NewRow, type NewRows } from "./rows.js";
@@ -482,7 +482,13 @@ export class NatsStore implements Store {
       this.#revision = Math.max(this.#revision, content.revision);
       this.#lastOfKind.set(kindOf(content.key), content.revision);
     }
-    this.#followers.pass(items.map(({ content }) => content));
+    try {
+      this.#followers.pass(items.map(({ content }) => content));
+    } catch (cause) {
+      // A later version has written something that this one doesn't know.
+      this.#feed.close();
+      this.#break(new FeedUnreadable(messageOf(cause), { cause }));
+    }
   }
 
   #break(cause: FeedUnreadable): void {

@@ -86,11 +86,13 @@ export function parseConfig(text: string | Uint8Array, file: string): Config {
 }
 
 /** Refuses what a service does alone: with several nodes it would be done by each of them, or counted by each of them. */
-function checkCluster({ facts, security_events, log }: Config, errorAt: ErrorAt): void {
+function checkCluster({ bundle, cluster, facts, security_events, log }: Config, errorAt: ErrorAt): void {
   const alone = "not together with `cluster`: each node would do it by itself";
   if (facts.file !== undefined) throw errorAt(["facts", "file"], `${alone}; send it to one of them by \`remit import\``);
   if (security_events !== undefined) throw errorAt(["security_events"], alone);
   if (log.durability !== "synced") throw errorAt(["log", "durability"], "`synced` together with `cluster`");
+  if (cluster?.bundles === "feed" && bundle.source !== undefined)
+    throw errorAt(["bundle", "source"], "not together with `cluster.bundles: feed`: publish to one of the nodes");
 }
 
 export interface ConfigSchemaNode {

@@ -214,6 +214,24 @@ export const LOG_EVENTS = {
     "They have for longer than `cluster.bundles_differ_ms`: the same action may be allowed on one and denied on another. It is a finding too.",
     "`remit cluster status` has the nodes of each; publish the wanted bundle on the others.",
   ),
+  named_bundle_unavailable: event(
+    "error",
+    "cannot have the bundle that the cluster's feed names; the active one goes on",
+    "`code` says why: its archive is missing or altered in the object store, it is refused, or the servers don't answer. It is a finding too.",
+    "Look up `code`; publish the bundle once more, or a later one.",
+  ),
+  named_bundle_behind: event(
+    "error",
+    "the bundle that the cluster's feed names is missing for too long; nothing is allowed",
+    "Longer than `cluster.bundle_behind_ms`, or since the node's lease began: its actions are denied (`facts_stale`), and it isn't ready.",
+    "Look up `code`; publish the bundle once more, or a later one.",
+  ),
+  bundle_objects_not_removed: event(
+    "warn",
+    "cannot remove old bundles from the cluster's object store",
+    "They take room there. The next publication tries it again.",
+    "If it comes again, look at `detail`, at the servers' room, and at the rights of the node's user there.",
+  ),
   bundle_stage_dropped: event(
     "error",
     "staged bundle dropped; the active one decides for all",

@@ -43,7 +43,7 @@ describe("what is seen and counted on one node of a cluster", function () {
     }
     office = await makeFlowOffice(PURPOSES, VOCABULARY);
     const bundle = { name: "office", path: join(office.dir, "office.tar.gz"), keys: [join(office.dir, "office.pem")] };
-    const options = { lease_ms: LEASE_MS, replicas: 3, bundle };
+    const options = { lease_ms: LEASE_MS, replicas: 3, sections: { bundle } };
     for (const name of ["a", "b", "c"]) {
       const [first] = nodes;
       nodes.push(await ClusterNode.start(name, folder, servers, { ...options, ...(first !== undefined && { trusts: first }) }));

@@ -198,6 +198,40 @@ describe("a claim on the fleet", () => {
     expect(claim.state.waiting_for).to.deep.equal(["a"]);
   });
 
+  describe("of a change that asks for more than to be read", () => {
+    it("isn't made by silence: a node may hold a lease, and not have done it", () => {
+      tick("a");
+      const claim = fleet.claim(true);
+      claim.committed(0);
+      hands.pass(100_000);
+      expect([claim.holds, claim.state.waiting_for, claim.state.expired]).to.deep.equal([false, ["a"], []]);
+      claim.landed(landed("a"));
+      expect(claim.holds).to.be.true;
+    });
+
+    it("is made without a node that was dismissed, once its lease is over", () => {
+      tick("a");
+      const claim = fleet.claim(true);
+      claim.committed(0);
+      fleet.gone("a#1");
+      hands.pass(1009);
+      expect(claim.state.waiting_for, "it may allow until then").to.deep.equal(["a"]);
+      hands.pass(1);
+      expect([claim.holds, claim.state.expired]).to.deep.equal([true, ["a"]]);
+    });
+
+    it("is made when a later start of a node has done it, and the lease of the earlier one is over", () => {
+      tick("a");
+      const claim = fleet.claim(true);
+      claim.committed(0);
+      claim.landed({ node: "a", incarnation: "a#2" });
+      hands.pass(1009);
+      expect(claim.holds).to.be.false;
+      hands.pass(1);
+      expect([claim.holds, claim.state.expired]).to.deep.equal([true, []]);
+    });
+  });
+
   it("needs the commit in both feeds", () => {
     fleet = new Fleet(hands, { lease_ms: 1000, feeds: 2 });
     hands.pass(1010);

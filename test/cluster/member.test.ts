@@ -55,6 +55,7 @@ describe("a member of a cluster", () => {
         store: from,
         copies,
         isCopied: (one) => one.change === "revoked",
+        isWork: (one) => one.key.startsWith("bundle/"),
         holdAhead: (one) => {
           ahead.push(one.revision);
           return one.change === "revoked";
@@ -127,6 +128,18 @@ describe("a member of a cluster", () => {
     again.add(change(1, "rewritten"));
     expect(join("n-1", { before: chain, from: again }).ends).to.deep.equal(["feed_forked"]);
     expect(join("n-1", { before: chain }).ends).to.deep.equal([]);
+  });
+
+  it("acknowledges no work that it doesn't do, such as activating a named bundle, however often it is asked", async () => {
+    const sent: string[] = [];
+    takers.push((text) => sent.push(text));
+    const { say } = join("n-1");
+    feed.add({ ...change(1), key: "bundle/support", change: "bundle_named" });
+    feed.add(change(2));
+    for (const revision of [1, 1, 2]) say(JSON.stringify({ kind: "ask", revision }));
+    await new Promise((resolve) => setImmediate(resolve));
+    const landed = sent.map((text) => JSON.parse(text) as LinkMessage).filter(({ kind }) => kind === "landed");
+    expect(new Set(landed.map((message) => (message as { revision: number }).revision))).to.deep.equal(new Set([2]));
   });
 
   it("takes what another node holds, and nothing of what isn't a message", () => {

@@ -76,12 +76,14 @@ export interface ClusterOptions {
   fleet_within_ms?: number;
   replicas: number;
   nodes_max?: number;
-  /** Where its bundle comes from. @default the shipped one for customer support */
-  bundle?: Json;
   /** Build that the nodes run. @default this one */
   main?: string;
   /** Node whose issuers this one trusts too, so that a token of one is taken by both. */
   trusts?: ClusterNode;
+  /** Members of `cluster` in the configuration, beside these. */
+  more?: Json;
+  /** Sections of the configuration. */
+  sections?: Readonly<Record<string, Json>>;
 }
 
 /** A node with its folder and its links; started, it is a process. */
@@ -100,12 +102,12 @@ export class ClusterNode {
 
   static async start(name: string, folder: string, servers: readonly NatsServer[], options: ClusterOptions): Promise<ClusterNode> {
     const links = await Promise.all(servers.map(({ url }) => ServerLink.to(Number(new URL(url).port))));
-    const { replicas, trusts, main, bundle, ...rest } = options;
-    const cluster = { name: "tests", node: name, nats: { servers: links.map(({ url }) => url), replicas }, ...rest };
+    const { replicas, trusts, main, more, sections: given, ...rest } = options;
+    const cluster = { name: "tests", node: name, nats: { servers: links.map(({ url }) => url), replicas }, ...rest, ...more };
     const sections = {
+      ...given,
       cluster,
       behavior: { enabled: false },
-      ...(bundle !== undefined && { bundle }),
       ...(trusts !== undefined && { identity: identityOf(trusts.place) }),
     };
     const own = placeIn(join(folder, name), sections, main);
@@ -113,9 +115,14 @@ export class ClusterNode {
     return new ClusterNode(name, place, links);
   }
 
+  /** Begins it again, as another process, which may never get ready. */
+  begin(): void {
+    this.child = new Child(this.place);
+  }
+
   /** Starts it again, as another process. */
   async again(): Promise<void> {
-    this.child = new Child(this.place);
+    this.begin();
     await this.child.ready();
   }
 

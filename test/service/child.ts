@@ -65,7 +65,7 @@ export interface Told {
 }
 
 export interface Asking {
-  /** Text is sent as it is. */
+  /** Text and bytes are sent as they are. */
   body?: unknown;
   type?: string;
   headers?: Record<string, string>;
@@ -143,7 +143,7 @@ export class Child {
   ask(method: string, path: string, { body, type = "application/json", headers = {} }: Asking = {}): Promise<Told | null> {
     this.#url ||= LISTENING.exec(this.#said)?.[1] ?? "";
     if (this.#url === "") return Promise.resolve(null);
-    const text = body === undefined ? "" : typeof body === "string" ? body : JSON.stringify(body);
+    const text = body === undefined ? "" : typeof body === "string" || Buffer.isBuffer(body) ? body : JSON.stringify(body);
     const given = body === undefined ? {} : { "content-type": type, "content-length": Buffer.byteLength(text) };
     const authorization = `Bearer ${this.#place.token}`;
     return new Promise((resolve) => {

@@ -40,7 +40,7 @@ threat("H1", "a revocation is claimed on the fleet when each node has acknowledg
       cut.text("cluster/fleet.js", "isCommitted", "this.#committed.size === this.#seen.length", "this.#committed.size > 0"),
     ],
     "a look whether the second feed has it": [cut.returns("cluster/copies.js", "lacks", "false")],
-    "waiting for silent nodes": [cut.never("cluster/fleet.js", "#silent", "#wait_ms", "mayAllow")],
+    "waiting for silent nodes": [cut.never("cluster/fleet.js", "#silent", "#mayAllow", "mayAllow")],
     "counting from when a tick was sent": [
       cut.text(
         "cluster/lease.js",

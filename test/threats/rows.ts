@@ -669,11 +669,27 @@ const rows = {
     lives: ["src/embedded/feed.ts", "src/http/event_stream.ts", "src/http/stream_followers.ts"],
     also: ["test/embedded/shared_feed.test.ts", "test/cluster/desk.long.test.ts"],
   },
+  H7: {
+    threat:
+      "Whoever can write to a cluster's servers, or to a node's path, has a node decide by another bundle than the named one: a forged, an other or an older one.",
+    control:
+      "What the feed names is verified by each node as any publication, has to have the named digest, and never leads back; nothing else is activated.",
+    lives: ["src/service/feed_bundles.ts", "src/policy/source.ts", "src/cluster/bundle_feed.ts", "src/facts/commands.ts"],
+    also: ["test/cluster/bundle_feed.test.ts", "test/cluster/activation.long.test.ts"],
+  },
+  H8: {
+    threat:
+      "A node of a cluster can't have the bundle that the feed names, and goes on allowing by the one before; or it is said to decide by it.",
+    control:
+      "It goes on for a bounded time, and not beyond the lease that it held when it read of it; then it allows nothing. It acknowledges an activation once it decides by that bundle, and silence counts for nothing.",
+    lives: ["src/cluster/bundle_feed.ts", "src/cluster/fleet.ts", "src/cluster/member.ts"],
+    also: ["test/cluster/bundle_feed.test.ts", "test/cluster/lease.test.ts", "test/cluster/activation.long.test.ts"],
+  },
   H9: {
     threat:
       "A task reads a stranger's words on one node of a cluster and acts on another, or asks several at once for the last of what a limit leaves: neither knows of the other.",
     control:
-      "What a task has seen and what is counted is one text a scope, read before an action is decided and replaced before its answer leaves; where another node has replaced it, the action is decided anew. A task without a text is unknown, and so is one on which a policy without words has permitted anything.",
+      "What a task has seen and what is counted is one text a scope, read before an action is decided and replaced before its answer leaves; where another node has replaced it, the action is decided again. A task without a text is unknown, and so is one on which a policy without words has permitted anything.",
     lives: ["src/flow/shared_flow.ts", "src/decision/decide.ts", "src/store/nats_states.ts"],
     also: ["test/flow/shared_flow.test.ts", "test/cluster/history.long.test.ts"],
   },

@@ -31,6 +31,7 @@ import type * as cliAuditLinesModule from "../../src/cli/records/audit/lines.js"
 import type * as cliUiModule from "../../src/cli/ui.js";
 import type * as clientActionModule from "../../src/client/action.js";
 import type * as clientModule from "../../src/client/index.js";
+import type * as clusterBundleFeedModule from "../../src/cluster/bundle_feed.js";
 import type * as clusterCopiesModule from "../../src/cluster/copies.js";
 import type * as clusterFleetModule from "../../src/cluster/fleet.js";
 import type * as clusterLeaseModule from "../../src/cluster/lease.js";
@@ -50,6 +51,7 @@ import type * as flowCountsModule from "../../src/flow/counts.js";
 import type * as flowFlowModule from "../../src/flow/flow.js";
 import type * as flowSharedModule from "../../src/flow/shared_flow.js";
 import type * as flowReturnedModule from "../../src/flow/returned_values.js";
+import type * as policySourceModule from "../../src/policy/source.js";
 import type * as policyStagingModule from "../../src/policy/staging.js";
 import type * as policyWayBackModule from "../../src/policy/way_back.js";
 import type * as sourcesRequestsModule from "../../src/sources/requests.js";
@@ -103,6 +105,7 @@ import type * as systemReadFileModule from "../../src/system/read_file.js";
 import type * as systemLoggerModule from "../../src/system/logger.js";
 import type * as serviceAdjustmentsModule from "../../src/service/adjustments.js";
 import type * as serviceDescriptorsModule from "../../src/service/descriptors.js";
+import type * as serviceFeedBundlesModule from "../../src/service/feed_bundles.js";
 import type * as serviceHandedInModule from "../../src/service/handed_in_records.js";
 import type * as serviceTlsModule from "../../src/service/tls.js";
 import type * as serviceTrustModule from "../../src/service/trust.js";
@@ -144,6 +147,7 @@ export interface Modules {
   "client/action.js": typeof clientActionModule;
   "client/index.js": typeof clientModule;
   "cluster/copies.js": typeof clusterCopiesModule;
+  "cluster/bundle_feed.js": typeof clusterBundleFeedModule;
   "cluster/fleet.js": typeof clusterFleetModule;
   "cluster/lease.js": typeof clusterLeaseModule;
   "cluster/member.js": typeof clusterMemberModule;
@@ -155,6 +159,7 @@ export interface Modules {
   "decision/scan.js": typeof decisionScanModule;
   "facts/commands.js": typeof factsCommandsModule;
   "facts/import.js": typeof factsImportModule;
+  "policy/source.js": typeof policySourceModule;
   "policy/staging.js": typeof policyStagingModule;
   "policy/way_back.js": typeof policyWayBackModule;
   "sources/requests.js": typeof sourcesRequestsModule;
@@ -212,6 +217,7 @@ export interface Modules {
   "system/read_file.js": typeof systemReadFileModule;
   "service/adjustments.js": typeof serviceAdjustmentsModule;
   "service/descriptors.js": typeof serviceDescriptorsModule;
+  "service/feed_bundles.js": typeof serviceFeedBundlesModule;
   "service/handed_in_records.js": typeof serviceHandedInModule;
   "service/tls.js": typeof serviceTlsModule;
 }

@@ -47,10 +47,16 @@ interface PublishOptions {
   back?: string;
 }
 
-function sayPublished(ui: Ui, { running, staged, back }: PublishAnswer): void {
+function sayPublished(ui: Ui, { running, staged, back, in_force, fleet }: PublishAnswer): void {
   if (staged !== null) ui.out(`${ui.paint("green", "staged")}  ${words(staged)}`);
   else if (back !== null) ui.out(`${ui.paint("green", "kept as the way back")}  ${words(back)}`);
-  else ui.out(`${ui.paint("green", "decides now")}  ${words(running)}`);
+  else {
+    ui.out(`${ui.paint("green", in_force === "fleet" ? "decides on every node" : "decides now")}  ${words(running)}`);
+    if (fleet !== undefined && fleet.waiting_for.length > 0)
+      ui.err(
+        `${ui.paint("yellow", "warning:")} it may not decide yet on ${fleet.waiting_for.join(", ")}; \`remit bundles\` says when it does`,
+      );
+  }
 }
 
 export function addBundles(program: Command, ui: Ui): void {

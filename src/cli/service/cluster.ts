@@ -64,9 +64,25 @@ function sayStatus(
 }
 
 /** Nodes that run different bundles, if they do. */
-export function sayDifferent(ui: Ui, { differ_ms, running }: FleetBundlesAnswer): void {
+export function sayDifferent(ui: Ui, { differ_ms, running, named }: FleetBundlesAnswer): void {
+  if (named !== undefined) sayNamed(ui, named);
   if (differ_ms === null) return;
   ui.err(`${ui.paint("yellow", "warning:")} nodes have run different bundles for ${Math.round(differ_ms / 1000)} s:`);
   for (const { digest, nodes, since } of running)
     ui.err(`  ${digest?.slice(0, 19) ?? "none"}  ${nodes.join(", ")}${since === null ? "" : `, since ${since}`}`);
+}
+
+function sayNamed(ui: Ui, named: NonNullable<FleetBundlesAnswer["named"]> | null): void {
+  if (named === null) {
+    ui.out("the feed names no bundle yet");
+    return;
+  }
+  const { digest, sequence, since, by, reason, waiting_for, behind_ms, failing } = named;
+  ui.out(`the feed names sequence ${sequence}, ${digest.slice(0, 19)}, since ${since}, by ${by}${reason === null ? "" : `: ${reason}`}`);
+  const warning = ui.paint("yellow", "warning:");
+  if (waiting_for.length > 0) ui.err(`${warning} nodes that decide by another: ${waiting_for.join(", ")}`);
+  if (behind_ms !== null)
+    ui.err(
+      `${warning} this node has been without it for ${Math.round(behind_ms / 1000)} s${failing === null ? "" : `: ${failing.code}, ${failing.message}`}`,
+    );
 }

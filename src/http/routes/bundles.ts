@@ -65,7 +65,15 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
       query: publication,
       request: { types: ["application/gzip", "application/octet-stream", "application/vnd.openpolicyagent.bundles"] },
       answers: { 200: { description: "It was verified, tried, and decides now", schema: PublishAnswer } },
-      problems: ["bundle_refused", "bundle_too_large", "log_unavailable", "log_backlog"],
+      problems: [
+        "bundle_refused",
+        "bundle_too_large",
+        "bundle_missing",
+        "store_unavailable",
+        "outcome_unknown",
+        "log_unavailable",
+        "log_backlog",
+      ],
     },
     handle: async (request) => {
       // Before the body is read: it may be large.
@@ -75,7 +83,7 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
       const detail = { bytes: bytes.length, sha256: hash("sha256", bytes), ...(reason !== undefined && { reason }) };
       if (stage === undefined) {
         await records.admin(caller.id, "publish", detail);
-        return json(200, { running: await bundles.publish(bytes), staged: null, back: null } satisfies PublishAnswer);
+        return json(200, await bundles.publish(bytes, { by: caller.id, reason: reason ?? null }));
       }
       if (stage === "back") {
         await records.admin(caller.id, "keep_back", detail);
@@ -121,7 +129,7 @@ export function postBack({ bundles, identity, records }: HttpDeps): Route {
       scope: "remit:publish",
       query: goingBack,
       answers: { 200: { description: "It was verified once more, tried, and decides now", schema: PublishAnswer } },
-      problems: ["bundle_refused", "log_unavailable", "log_backlog"],
+      problems: ["bundle_refused", "bundle_missing", "store_unavailable", "outcome_unknown", "log_unavailable", "log_backlog"],
     },
     handle: async (request) => {
       const caller = await identity.authenticate(request.headers.authorization, "remit:publish");
@@ -129,7 +137,7 @@ export function postBack({ bundles, identity, records }: HttpDeps): Route {
       const { back } = bundles.status;
       const of = back !== null && back.identity.digest === digest ? back.of : null;
       await records.admin(caller.id, "roll_back", { digest, of, ...(reason !== undefined && { reason }) });
-      return json(200, { running: await bundles.goBack(digest), staged: null, back: null } satisfies PublishAnswer);
+      return json(200, await bundles.goBack(digest, { by: caller.id, reason: reason ?? null }));
     },
   };
 }

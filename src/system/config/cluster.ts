@@ -1,6 +1,6 @@
 /** Settings of a service that decides beside others on the same facts. */
 import { Type } from "../../contract/type.js";
-import { amount, path, section, word } from "./parts.js";
+import { HOUR_MS, amount, path, section, word } from "./parts.js";
 
 const SERVERS = { minLength: 1, maxLength: 256, pattern: "^(nats|tls)://[^/@\\s]+$" };
 
@@ -40,6 +40,16 @@ export const cluster = section(
       "units",
       { default: 3, minimum: 1, maximum: 64 },
       "Nodes that may be live at once. A narrowed agent's actions a minute are shared out among as many; a node that sees more stops allowing",
+    ),
+    bundles: Type.Enum(["node", "feed"], {
+      default: "node",
+      description:
+        "`node`: each node activates bundles by itself. `feed`: a bundle that is published to one node is activated by all; the feed names it, and the servers keep its archive",
+    }),
+    bundle_behind_ms: amount(
+      "ms",
+      { default: 30_000, minimum: 1000, maximum: HOUR_MS },
+      "With `bundles: feed`: how long a node that can't have the named bundle goes on with the one before; after that it allows nothing",
     ),
     bundles_differ_ms: amount(
       "ms",

@@ -100,7 +100,9 @@ function aboutText(record: Exclude<LogRecord, JudgedRecord>): string {
 }
 
 function factText(record: Record<string, unknown>): string {
-  const kind = ["agent", "task", "grant", "narrowing", "finding", "revocation", "import"].find((name) => record[name] !== undefined);
+  const kind = ["agent", "task", "grant", "narrowing", "finding", "revocation", "import", "bundle"].find(
+    (name) => record[name] !== undefined,
+  );
   const { id = "", agent = "" } = (kind === undefined ? {} : record[kind]) as { id?: string; agent?: string };
   return `${String(record["change"])}${kind === undefined ? "" : ` ${kind}/${kind === "narrowing" ? agent : id}`}`;
 }

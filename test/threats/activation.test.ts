@@ -1,0 +1,170 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { TrustedStore } from "../../src/bundle/trusted_store.js";
+import type { Member as OwnMember } from "../../src/cluster/member.js";
+import { PolicyEngine } from "../../src/policy/engine.js";
+import type { Change } from "../../src/store/store.js";
+import { KEYS, NAME, NOW_MS, bundleBytes, verified } from "../bundle/support.js";
+import { BEHIND_MS, BundleNode, digestOf, named, turns } from "../cluster/bundle_node.js";
+import { Feed } from "../cluster/feed.js";
+import { StillTimers, World as FactsWorld } from "../facts/world.js";
+import { cut } from "./cut.js";
+import { threat } from "./threat.js";
+
+const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const TIME = "2026-01-01T00:00:00.000Z";
+const naming = (revision: number, digest: string, sequence: number): Change => ({
+  ...{ revision, key: `bundle/${NAME}`, by: "ops", time: TIME, reason: null, change: "bundle_named" },
+  value: { id: NAME, digest, sequence, revision: "r", since: TIME, by: "ops", reason: null },
+});
+
+threat("H7", "a node decides by the bundle that the feed names, which it verifies itself, and by no other", {
+  async check(tree) {
+    const { FeedBundles } = await tree("service/feed_bundles.js");
+    const { BundleSource } = await tree("policy/source.js");
+    const { BundleFeed } = await tree("cluster/bundle_feed.js");
+    const { Commands } = await tree("facts/commands.js");
+    const folder = await mkdtemp(join(tmpdir(), "remit-named-"));
+    try {
+      // One that is good, and that the feed doesn't name.
+      const wanted = (await verified({ sequence: 12 })).identity;
+      const store = { changes: () => Promise.resolve([naming(7, wanted.digest, wanted.sequence)]) };
+      const system = { clock: { monotonic: () => 0, wall: () => NOW_MS }, timers: new StillTimers() };
+      const feed = new FeedBundles({ name: NAME, behind_ms_max: 1000 }, Promise.resolve({ store }), system, silent);
+      const engine = new PolicyEngine({ trusted: await TrustedStore.open(join(folder, "state")), clock: system.clock });
+      const path = join(folder, "bundle.tar.gz");
+      const source = new BundleSource({
+        ...{ path, name: NAME, trust: () => ({ keys: KEYS }), engine, ...system, poll_ms: 1000 },
+        permits: (identity) => feed.permits(identity),
+      });
+      await writeFile(path, await bundleBytes({ sequence: 12 }));
+      await source.check();
+      if (engine.active?.identity.digest !== wanted.digest) throw new Error("the named bundle isn't activated");
+      await writeFile(path, await bundleBytes({ sequence: 13 }));
+      await source.check();
+      await source.pull(await bundleBytes({ sequence: 14 }), "cluster").catch(() => undefined);
+      const { sequence } = engine.active.identity;
+      if (sequence !== 12) return `it decides by sequence ${sequence}, which the feed doesn't name`;
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+    // A name that leads out of the store's names is no digest.
+    const node = new BundleNode(BundleFeed);
+    node.feed.take(named(2, "../sha256"), 10);
+    await node.feed.attempted();
+    if (node.fetched > 0) return "it fetches by what is no digest";
+    // The facts themselves lead forward only.
+    const world = await new FactsWorld().open(0, Commands);
+    const act = { by: "ops", reason: null };
+    const bundle = (at: number): Parameters<typeof world.nameBundle>[0] => ({
+      ...{ id: NAME, digest: digestOf(at), sequence: at, revision: "r" },
+    });
+    await world.nameBundle(bundle(5), act);
+    await world.nameBundle(bundle(4), act).catch(() => undefined);
+    const { sequence } = world.registry.bundle(NAME) ?? { sequence: 0 };
+    return sequence === 5 ? null : `the feed names sequence ${sequence} after 5`;
+  },
+  without: {
+    "another bundle being refused": [cut.refusal("service/feed_bundles.js", "permits", "bundle_not_named")],
+    "a look at what the feed names": [cut.call("policy/source.js", "#activate", "permits", "undefined")],
+    "a digest's form": [cut.never("cluster/bundle_feed.js", "#attempt", "DIGEST")],
+    "going forward only": [cut.refusal("facts/commands.js", "nameBundle", "bundle_refused")],
+  },
+});
+
+threat("H8", "a node without the named bundle allows for a bounded time within its lease, and acknowledges nothing", {
+  async check(tree) {
+    const { BundleFeed } = await tree("cluster/bundle_feed.js");
+    const { Fleet } = await tree("cluster/fleet.js");
+    const { Member } = await tree("cluster/member.js");
+    const missing = async (prepare: (node: BundleNode) => void): Promise<BundleNode> => {
+      const node = new BundleNode(BundleFeed);
+      prepare(node);
+      await turns();
+      return node;
+    };
+    const take = (node: BundleNode): void => {
+      node.feed.take(named(2), 10);
+    };
+    const late = await missing(take);
+    const isBehind = (): boolean => late.feed.isBehind;
+    if (isBehind()) throw new Error("it never allows");
+    await late.pass(BEHIND_MS + 1);
+    if (!isBehind()) return "it allows for longer than it may be without the bundle";
+    const started = await missing((node) => {
+      node.holdsLease = false;
+      take(node);
+    });
+    if (!started.feed.isBehind) return "it allows after a start, without the bundle";
+    const thawed = await missing((node) => {
+      take(node);
+      node.feed.leaseBegan();
+    });
+    if (!thawed.feed.isBehind) return "it allows under another lease, without the bundle";
+
+    let now = 0;
+    const fleet = new Fleet({ monotonic: () => now, wall: () => now }, { lease_ms: 1000, feeds: 1 });
+    now += 2000;
+    fleet.seen(0, { node: "a", incarnation: "a-1", leaving: false });
+    const claim = fleet.claim(true);
+    claim.committed(0);
+    now += 10_000;
+    if (claim.holds) return "it is claimed of a silent node";
+    return acknowledged(Member) ? "it is acknowledged before it decides" : null;
+  },
+  without: {
+    "a bound": [cut.text("cluster/bundle_feed.js", "isBehind", "> this.#deps.behind_ms_max", "> Infinity")],
+    "a start counting": [cut.text("cluster/bundle_feed.js", "take", "this.#deps.holdsLease()", "true")],
+    "another lease counting": [cut.text("cluster/bundle_feed.js", "leaseBegan", "mayAllow = false", "mayAllow = true")],
+    "silence counting for nothing": [cut.always("cluster/fleet.js", "#mayAllow", "UNKNOWN_NODE")],
+    "its acknowledgement being held": [
+      cut.text("cluster/member.js", "#acknowledge", "isPending?.(revision) ?? this.#work.has(revision)", "false"),
+    ],
+  },
+});
+
+/** Returns true if a member that hasn't carried out what a change asks for acknowledges it when it is asked. */
+function acknowledged(Member: typeof OwnMember): boolean {
+  const feed = new Feed();
+  const messages: string[] = [];
+  let hear = (_: string): void => undefined;
+  const none = () => () => undefined;
+  const member = new Member(
+    {
+      ...{
+        store: feed,
+        revision: () => 1,
+        landed: () =>
+          ({
+            then: (call: () => void) => {
+              call();
+            },
+          }) as unknown as Promise<void>,
+      },
+      ...{
+        bundle: () => null,
+        hold: () => undefined,
+        before: null,
+        copies: new Feed().copies,
+        isCopied: () => false,
+        holdAhead: () => true,
+      },
+      ...{ isWork: ({ key }: Change) => key.startsWith("bundle/"), isPending: (revision: number) => revision === 1 },
+      link: {
+        send: ({ kind }) => messages.push(kind),
+        receive: (take) => {
+          hear = take;
+          return () => undefined;
+        },
+      },
+      system: { clock: { monotonic: () => 0, wall: () => 0 }, timers: { after: none, every: none, turnEnd: () => undefined } },
+      events: { held: () => undefined, ended: () => undefined, claimed: () => undefined },
+    },
+    { ...{ node: "a", start: { incarnation: "a-1", opened_at: 0 }, lease_ms: 1000, fleet_within_ms: 1, nodes_max: 9 }, version: "1" },
+  );
+  member.start();
+  feed.add(naming(1, digestOf(2), 2));
+  hear(JSON.stringify({ kind: "ask", revision: 1 }));
+  return messages.includes("landed");
+}
