@@ -58,7 +58,7 @@ const MEMORY_HALF_S = 900;
 const MEMORY_MAX = 40;
 /** A memory of odd acts weighs less than an odd act. */
 const MEMORY_WEIGHS = 0.6;
-/** Acts that are equally odd fill a memory up to so many of them: an hour, a pace, a source are odd once, however many acts they take. */
+/** Acts that are equally odd fill a memory up to so many of them: an hour, a pace, a source are odd once, however many acts they take. Not acts that were denied: who goes on trying adds to it. */
 const MEMORY_REPEATS = 4;
 /** An act leaves in memory what it is odd beyond this: single oddities pass. */
 const FORGIVEN = 1.5;
@@ -107,9 +107,10 @@ export function remembered({ f, u }: Slab, now: number): number {
 }
 
 /** Adds an act to the memory. @param step what it leaves there, beyond what is forgiven */
-export function remember(own: Slab, now: number, step: number): void {
+export function remember(own: Slab, now: number, step: number, denied: boolean): void {
   const before = remembered(own, now);
-  own.f[MEMORY] = Math.max(before, Math.min(MEMORY_MAX, MEMORY_REPEATS * step, before + step));
+  const most = denied ? MEMORY_MAX : Math.min(MEMORY_MAX, MEMORY_REPEATS * step);
+  own.f[MEMORY] = Math.max(before, Math.min(most, before + step));
   own.u[MEMORY_AT] = now;
 }
 

@@ -38,7 +38,7 @@ export function teachOwn(own: Slab, seen: SeenAction, score: Score, how: "denied
   const { f, u } = own;
   if (u[S.BORN] === 0) u[S.BORN] = seen.now;
   changeVersion(own, seen.version);
-  remember(own, seen.now, score.step);
+  remember(own, seen.now, score.step, how === "denied");
   const gap = seen.now - (u[S.LAST] ?? 0);
   const counts = how === "noted" || how === "taught";
   const teaches = how === "taught";

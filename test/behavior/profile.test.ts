@@ -228,12 +228,14 @@ describe("what is usual for an agent", () => {
 
   it("remembers acts that are equally odd as at most four of them, and one that is odder as more", () => {
     const own = agentSlab();
-    for (let i = 0; i < 100; i++) remember(own, 1000, 2);
+    for (let i = 0; i < 100; i++) remember(own, 1000, 2, false);
     expect(remembered(own, 1000)).to.equal(8);
-    remember(own, 1000, 0.5);
+    remember(own, 1000, 0.5, false);
     expect(remembered(own, 1000), "a lesser act takes nothing away").to.equal(8);
-    remember(own, 1000, 3);
+    remember(own, 1000, 3, false);
     expect(remembered(own, 1000)).to.equal(11);
+    for (let i = 0; i < 3; i++) remember(own, 1000, 2, true);
+    expect(remembered(own, 1000), "whoever goes on though denied adds up").to.equal(17);
   });
 
   it("takes up with what several peers have begun to do: a release", () => {
