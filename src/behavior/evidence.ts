@@ -92,10 +92,11 @@ export function channelOf(test: number): number {
 }
 const CHANNEL_OF = [CHANNEL.order, CHANNEL.drift, CHANNEL.labels];
 
-/** Returns the number of tests that an agent takes part in: the last, of labels, begins with the first read of something that has any. */
-function testsOf({ f, h }: Slab, labelled: boolean): number {
-  return labelled || (h[LABELLED_BINS] ?? 0) > 0 || (f[ODDS + LABELLED] ?? 0) > 0 ? TESTS : TESTS - 1;
+/** Returns true once the agent has read something with labels. Until then the test of labels, the last one, isn't run: it would cost and find nothing. */
+function readsLabels({ f, h }: Slab): boolean {
+  return (h[LABELLED_BINS] ?? 0) > 0 || (f[ODDS + LABELLED] ?? 0) > 0;
 }
+const WITHOUT_LABELS = TESTS - 1;
 const LABELLED_BINS = TEST_BINS + LABELLED * BINS;
 
 /** Returns what a session of this rarity is worth in a test: at most 1 on average, if sessions are as they always were. */
@@ -107,6 +108,7 @@ export function bet(test: number, p: number): number {
 export function weigh(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u } = own;
   seen.found = -1;
+  seen.nearest = -1;
   seen.near = seen.shuffledRun = 0;
   if (seen.session === 0) return;
   const i = seen.sessionSlot;
@@ -114,7 +116,7 @@ export function weigh(own: Slab, peers: Slab, seen: SeenAction): void {
   const more = Math.max(-STEP_MOST, Math.min(STEP_MOST, seen.shuffled)) * (1 - IN_RELEASE * seen.release);
   seen.shuffledRun = Math.max(0, ((known >>> RUN_AT) & RUN_MAX) / RUN_SCALE + more);
   seen.tally = tallied(seen, known >>> TALLY_AT);
-  const tests = testsOf(own, seen.labelled);
+  const tests = seen.labelled || readsLabels(own) ? TESTS : WITHOUT_LABELS;
   for (let test = 0; test < tests; test++) {
     const [bin, level] = [binIn(known, test), levelIn(known, test)];
     const value = binOf(test, own, seen, more, known);
@@ -134,7 +136,7 @@ export function weigh(own: Slab, peers: Slab, seen: SeenAction): void {
 }
 
 /** Odds at which a test finds something, from the sessions that the agent has in a year; Infinity before it has had enough of them. */
-function oddsTaken({ f }: Slab): number {
+export function oddsTaken({ f }: Slab): number {
   const [sessions, days] = [f[ENDED] ?? 0, f[DAYS] ?? 0];
   if (sessions < FROM.sessions || days <= FROM.days) return Infinity;
   return Math.max(ODDS_LEAST, (365 * sessions) / days / FALSE_A_YEAR);
@@ -170,7 +172,11 @@ function judge(own: Slab, seen: SeenAction, test: number): void {
   if (takes === Infinity) return;
   const odds = seen.odds[test] ?? 0;
   if (odds <= 1) return;
-  seen.near = Math.max(seen.near, Math.min(1, Math.log(odds) / Math.log(takes)));
+  const near = Math.min(1, Math.log(odds) / Math.log(takes));
+  if (near > seen.near) {
+    seen.near = near;
+    seen.nearest = test;
+  }
   if (odds < takes || seen.found >= 0) return;
   seen.found = test;
   const channel = channelOf(test);
@@ -232,9 +238,10 @@ function levelOf(test: number, p: number): number {
 /** Adds what this act makes of its session, and begins the odds again after a finding. */
 export function addEvidence(own: Slab, seen: SeenAction, slot: number, begins: boolean): void {
   const { f, u, h } = own;
-  // All sessions before the first label were without.
-  const tests = testsOf(own, seen.labelled);
-  if (tests > testsOf(own, false)) h[LABELLED_BINS] = total(own, TEST_BINS);
+  const isFirstLabel = seen.labelled && !readsLabels(own);
+  // All sessions before the first label were without: they are the test's habits.
+  if (isFirstLabel) h[LABELLED_BINS] = total(own, TEST_BINS);
+  const tests = seen.labelled || readsLabels(own) ? TESTS : WITHOUT_LABELS;
   const { at, slots, width } = SESSIONS;
   const known = u[slot + KNOWN] ?? 0;
   let word = Math.min(RUN_MAX, Math.floor(seen.shuffledRun * RUN_SCALE)) << RUN_AT;
@@ -265,7 +272,8 @@ export function end(own: Slab, slot: number, seen: SeenAction): void {
   const { f, u } = own;
   f[ENDED] = (f[ENDED] ?? 0) + 1;
   const known = u[slot + KNOWN] ?? 0;
-  for (let test = 0; test < testsOf(own, false); test++) seen.ended[test] = binIn(known, test);
+  const tests = readsLabels(own) ? TESTS : WITHOUT_LABELS;
+  for (let test = 0; test < tests; test++) seen.ended[test] = binIn(known, test);
 }
 
 /** Learns how odd the session was that has ended with this act. */

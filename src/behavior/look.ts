@@ -46,6 +46,8 @@ const SESSION_GAP_S = 4 * 3_600;
 export const SUBJECTS_MAX = 255;
 /** Weight of the peers' behaviour, in acts of an agent's own: much for a newcomer, nothing for an old hand. */
 const PEERS_WEIGH = 20;
+/** Others of the purpose that do a kind of act: from the first of these numbers on they count, and from the second on it is the purpose's work. */
+const [ROLE_FROM, ROLE_AT] = [1, 3];
 /** A habit is one after so many days. */
 export const HABIT_DAYS = 3;
 /** Time for which what established sources do is held against a new one. */
@@ -138,10 +140,11 @@ function what(own: Slab, peers: Slab, seen: SeenAction): void {
   takers(peers, seen);
 }
 
-/** Rates whether a new kind of act is new for the whole purpose: several agents that had never done it took it up in the last two days. */
+/** Rates whether others of the purpose do this kind of act; and whether it is new for all: several that had never done it took it up in the last two days. */
 function takers({ u }: Slab, seen: SeenAction): void {
   seen.release = 0;
   seen.peersDoing = 0;
+  seen.role = 0;
   if (seen.peerSlot < 0) return;
   const i = takersOf(seen.peerSlot);
   const others = ~seen.bit;
@@ -149,6 +152,7 @@ function takers({ u }: Slab, seen: SeenAction): void {
   const yesterday = (u[i + TAKER.day] ?? 0) === seen.day - 1 ? (u[i + TAKER.today] ?? 0) : 0;
   const lately = (today | yesterday) & others;
   seen.peersDoing = ones((u[i] ?? 0) & others);
+  seen.role = Math.max(0, Math.min(1, (seen.peersDoing - ROLE_FROM) / (ROLE_AT - ROLE_FROM)));
   const began = ones(lately);
   if (began >= 3 && seen.times < 30) seen.release = Math.min(1, began / (2 + 2 * ones((u[i] ?? 0) & others & ~lately)));
 }

@@ -18,6 +18,8 @@ import {
   RATE,
   RATE_BINS,
   SESSION,
+  SESSION_RATE,
+  SESSION_RATE_BINS,
   SUBJECT_BINS,
   TYPE,
   TYPES,
@@ -31,12 +33,20 @@ import { faded } from "./tables.js";
 export const RATE_HALF_S = 60;
 /** Acts on one type come more seldom than acts, so that their rate needs longer. */
 export const TYPE_RATE_HALF_S = 150;
+/** Sessions begin a few in a burst of work, which five minutes hold. */
+export const SESSION_RATE_HALF_S = 300;
 /** Different resources, as many as one piece of work takes. */
 export const FAN_HALF_S = 300;
 /** A purpose is busy by shifts of several hours. */
 export const BUSY_HALF_S = 3 * 3_600;
 /** A slow sum over days: a working week weighs most, the one before a quarter of it. */
 export const LONG_HALF_S = 3.5 * 86_400;
+/** A purpose with up to so many times its usual work is as usual; and beyond that, an agent may do at most so many times as much. */
+const [LOAD_FREE, LOAD_MAX] = [2, 4];
+/** Excess over `LOAD_FREE` at which a purpose is as busy as can be. */
+const BUSY_OVER = 1.5;
+/** Allowance above a usual quantity before it is large: two acts or resources, or one session, which is several acts. */
+const [FREE_ACTS, FREE_SESSIONS] = [2, 1];
 /** Acts of the purpose's others that stand in for an agent's own. */
 const PEERS_WEIGH = 20;
 /** Hours say nothing before an agent has been active on so many days, with so many acts. */
@@ -51,13 +61,15 @@ const [LONG_FREE, BEYOND_FREE, LONG_FROM] = [1.3, 1.15, 4];
 /** Excess of what the purpose's other agents do at these hours over their baseline: nothing up to twice as much, all of it at three and a half times. */
 export function busyNow(own: Slab, peers: Slab, seen: SeenAction): void {
   seen.busy = 0;
+  seen.load = 1;
   const gap = seen.now - (peers.u[LAST] ?? 0);
   if (gap > 7_200 || (peers.f[DAYS] ?? 0) < HOURS_FROM.days) return;
   const all = faded(peers.f[BUSY] ?? 0, gap, BUSY_HALF_S);
   const mine = faded(own.f[BUSY] ?? 0, seen.now - (own.u[LAST] ?? 0), BUSY_HALF_S);
   const here = usualIn(peers, seen.hour) * ((seen.now % 3_600) / 3_600);
   const ratio = (all - mine) / ((peers.f[BUSY_USUAL] ?? 0) + here + 15);
-  seen.busy = Math.max(0, Math.min(1, (ratio - 2) / 1.5));
+  seen.busy = Math.max(0, Math.min(1, (ratio - LOAD_FREE) / BUSY_OVER));
+  seen.load = Math.max(1, Math.min(LOAD_MAX, ratio / LOAD_FREE));
 }
 
 /** Acts of a purpose in such an hour of a day. */
@@ -100,12 +112,13 @@ export function hour(own: Slab, peers: Slab, seen: SeenAction): void {
   seen.decades[CHANNEL.hour] = Math.max(rare, Math.min(rare + 2, many)) * (1 - 0.8 * seen.busy);
 }
 
-/** Acts of the last minutes: all of them, and those on this type. */
+/** Acts of the last minutes: all of them, those on this type, and sessions begun. On a busy day they are compared as on a usual one. */
 export function rate(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u } = own;
   seen.rate = faded(f[RATE] ?? 0, seen.now - (u[LAST] ?? 0), RATE_HALF_S) + 1;
-  const all = rarity(own, RATE_BINS, peers, RATE_BINS, PEERS_WEIGH, octaves(seen.rate));
-  const allMost = sized(own, RATE_BINS, seen.rate, all);
+  const rated = seen.rate / seen.load;
+  const all = rarity(own, RATE_BINS, peers, RATE_BINS, PEERS_WEIGH, octaves(rated));
+  const allMost = sized(own, RATE_BINS, rated, all, FREE_ACTS);
   seen.typeRate = 1;
   let typed = 0;
   let typedMost = 0;
@@ -114,16 +127,21 @@ export function rate(own: Slab, peers: Slab, seen: SeenAction): void {
     seen.typeRate = faded(f[seen.typeSlot + TYPE.rate] ?? 0, seen.now - (u[seen.typeSlot + TYPE.rateAt] ?? 0), TYPE_RATE_HALF_S) + 1;
     bins = binsOf(own, TYPE_RATE_BINS, ALL_RATE_BINS, seen.typeSlot);
     const others = bins === ALL_RATE_BINS ? peers : own;
-    typed = rarity(own, bins, others, ALL_RATE_BINS, PEERS_WEIGH, octaves(seen.typeRate));
-    typedMost = sized(own, bins, seen.typeRate, typed);
+    typed = rarity(own, bins, others, ALL_RATE_BINS, PEERS_WEIGH, octaves(seen.typeRate / seen.load));
+    typedMost = sized(own, bins, seen.typeRate / seen.load, typed, FREE_ACTS);
   }
-  seen.rateOfType = typedMost > allMost;
-  seen.rateBins = seen.rateOfType ? bins : RATE_BINS;
-  seen.decades[CHANNEL.rate] = Math.max(all, typed) * (1 - 0.5 * seen.busy);
-  seen.most[CHANNEL.rate] = Math.max(allMost, typedMost);
+  const begun = seen.session !== 0 && seen.sessionSlot < 0 ? 1 : 0;
+  seen.sessionRate = faded(f[SESSION_RATE] ?? 0, seen.now - (u[LAST] ?? 0), SESSION_RATE_HALF_S) + begun;
+  const sessions = rarity(own, SESSION_RATE_BINS, peers, SESSION_RATE_BINS, PEERS_WEIGH, octaves(seen.sessionRate / seen.load));
+  const sessionsMost = sized(own, SESSION_RATE_BINS, seen.sessionRate / seen.load, sessions, FREE_SESSIONS);
+  seen.rateOfSessions = sessionsMost > Math.max(allMost, typedMost);
+  seen.rateOfType = typedMost > allMost && !seen.rateOfSessions;
+  seen.rateBins = seen.rateOfSessions ? SESSION_RATE_BINS : seen.rateOfType ? bins : RATE_BINS;
+  seen.decades[CHANNEL.rate] = Math.max(all, typed, sessions);
+  seen.most[CHANNEL.rate] = Math.max(allMost, typedMost, sessionsMost);
 }
 
-/** Distinct resources of this type in ten minutes, and in the session. */
+/** Distinct resources of this type in ten minutes, which on a busy day are compared as on a usual one; and in the session. */
 export function fanOut(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u } = own;
   seen.fan = 0;
@@ -137,8 +155,8 @@ export function fanOut(own: Slab, peers: Slab, seen: SeenAction): void {
     seen.fan = before + (seen.fresh ? 1 : 0);
     bins = binsOf(own, TYPE_FAN_BINS, ALL_FAN_BINS, seen.typeSlot);
     const others = bins === ALL_FAN_BINS ? peers : own;
-    typed = rarity(own, bins, others, ALL_FAN_BINS, PEERS_WEIGH, octaves(seen.fan));
-    typedMost = sized(own, bins, seen.fan, typed);
+    typed = rarity(own, bins, others, ALL_FAN_BINS, PEERS_WEIGH, octaves(seen.fan / seen.load));
+    typedMost = sized(own, bins, seen.fan / seen.load, typed, FREE_ACTS);
   }
   let session = 0;
   let sessionMost = 0;
@@ -149,7 +167,7 @@ export function fanOut(own: Slab, peers: Slab, seen: SeenAction): void {
     if (seen.newSubject) {
       const subjects = seen.subjects + 1;
       session = rarity(own, SUBJECT_BINS, peers, SUBJECT_BINS, PEERS_WEIGH, octaves(subjects));
-      sessionMost = sized(own, SUBJECT_BINS, subjects, session);
+      sessionMost = sized(own, SUBJECT_BINS, subjects, session, FREE_ACTS);
     }
   }
   seen.fanOfSession = sessionMost > typedMost;
@@ -197,7 +215,7 @@ function binsOf(own: Slab, typed: number, all: number, typeSlot: number): number
 }
 
 /** Decades, and no more of them than how much larger than usual the value is. */
-function sized(own: Slab, at: number, value: number, decades: number): number {
+function sized(own: Slab, at: number, value: number, decades: number, free: number): number {
   if (decades <= 1.3) return decades;
-  return Math.min(decades, 1.3 + Math.max(0, 1.5 * Math.log2(value / (upTo(usual(own, at, 0.01)) + 2))));
+  return Math.min(decades, 1.3 + Math.max(0, 1.5 * Math.log2(value / (upTo(usual(own, at, 0.01)) + free))));
 }

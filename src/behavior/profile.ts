@@ -19,7 +19,7 @@ import { Groups } from "./groups.js";
 import { look } from "./look.js";
 import { Peers } from "./peers.js";
 import { portraitOf, type Portrait } from "./portrait.js";
-import { nameOf, reasonOf, remembers } from "./reasons.js";
+import { nameOf, nearing, reasonOf, remembers } from "./reasons.js";
 import { newScore, riskAtRest, riskOf, score } from "./score.js";
 import { CHANNELS, SeenAction } from "./seen_action.js";
 import { ACTS, DAYS, LAST, MEMORY_AT, MEMORY_WHY, agentSlab, purposeSlab } from "./slab.js";
@@ -43,6 +43,8 @@ const NAMES_MAX = 4_096;
 /** A channel is named from so many decades on: what comes once in a hundred times. */
 const NAMED_FROM = 2;
 const REASONS_MAX = 3;
+/** Evidence on the way to a finding is named from this score on: what makes an act that is otherwise ordinary more than that. */
+const NEAR_NAMED_FROM = 2.9;
 const HOUR_MS = 3_600_000;
 const DAY_MS = 24 * HOUR_MS;
 
@@ -105,7 +107,9 @@ export class BehaviorProfile implements Profile {
       const name = BEHAVIOR_CHANNELS[c];
       if (name !== undefined) channels[name] = oneDigit(decadesOf(seen, c));
     }
-    const reasons = order.slice(0, REASONS_MAX).map((c) => reasonOf(c, act, seen, slab));
+    const reasons = order.map((c) => reasonOf(c, act, seen, slab));
+    if (score.near > NEAR_NAMED_FROM && score.near > (score.each[order[0] ?? 0] ?? 0)) reasons.unshift(nearing(seen, slab));
+    reasons.length = Math.min(REASONS_MAX, reasons.length);
     if (reasons.length === 0 && risk >= 25) reasons.push(remembers(slab.u[MEMORY_WHY] ?? 0, seen.now - (slab.u[MEMORY_AT] ?? 0)));
     return { channels, confidence: oneDigit(confidence), reasons, risk };
   }

@@ -1,6 +1,6 @@
 /** Words what a channel saw, with numbers, for operators. Names come from acts: they are cut, and unprintable characters are replaced. */
 import type { Act } from "../contract/index.js";
-import { BESIDE, channelOf, FALSE_A_YEAR, LABELLED, SHUFFLED } from "./evidence.js";
+import { BESIDE, channelOf, FALSE_A_YEAR, LABELLED, oddsTaken, SHUFFLED } from "./evidence.js";
 import { upTo, usual } from "./histogram.js";
 import { CHANNEL, type SeenAction } from "./seen_action.js";
 import type { Slab } from "./slab.js";
@@ -38,6 +38,7 @@ export function reasonOf(channel: number, act: Act, seen: SeenAction, own: Slab)
     case CHANNEL.order:
       return order(seen, doing);
     case CHANNEL.rate:
+      if (seen.rateOfSessions) return `${Math.round(seen.sessionRate)} sessions begun in 10 min; usual at most ${most(seen.rateBins)}`;
       return seen.rateOfType
         ? `${Math.round(seen.typeRate)} acts on ${type} in 5 min; usual at most ${most(seen.rateBins)}`
         : `${Math.round(seen.rate)} acts in 2 min; usual at most ${most(seen.rateBins)}`;
@@ -64,6 +65,17 @@ function evidence({ labels = [] }: Act, { found, odds }: SeenAction): string {
     [LABELLED]: `more resources labelled ${named} are read than its sessions need`,
   };
   return `${what[found] ?? ""}, over several sessions: odds of ${Number((odds[found] ?? 0).toPrecision(2))} to 1; by chance at most ${FALSE_A_YEAR} such findings a year`;
+}
+
+/** Returns the reason if evidence over sessions is on the way to a finding, and says more of the act than the act itself does. */
+export function nearing({ nearest, odds }: SeenAction, own: Slab): string {
+  const what: Record<number, string> = {
+    [SHUFFLED]: "its own steps come in another order",
+    [BESIDE]: "resources are read beside what its sessions are about",
+    [LABELLED]: "more resources with labels are read than its sessions need",
+  };
+  const rounded = (value: number): number => Number(value.toPrecision(2));
+  return `${what[nearest] ?? ""}: evidence of ${rounded(odds[nearest] ?? 0)} to 1 over sessions, and ${rounded(oddsTaken(own))} to 1 is a finding`;
 }
 
 /** Returns the reason if nothing about this act is odd, but what came before still counts. */

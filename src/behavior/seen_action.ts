@@ -57,8 +57,11 @@ export class SeenAction {
   peersDoing = 0;
   /** 0-1: peers have taken this up in the last two days, and none had before. */
   release = 0;
-  /** 0-1: the whole purpose has more to do than usual. */
+  /** 0-1: others of the purpose do this kind of act. */
+  role = 0;
+  /** 0-1: the whole purpose has more to do than usual; and how many times as much as is still usual, 1 or more. */
   busy = 0;
+  load = 1;
   /** Share of a type's acts that are on known resources, that have a task (or are about it). */
   returning = 0;
   tasked = 0;
@@ -70,11 +73,14 @@ export class SeenAction {
   /** Acts of the last minutes, of this type, distinct resources of it; distinct resources of the session. */
   rate = 0;
   typeRate = 0;
+  /** Sessions begun in the last minutes, with this act's. */
+  sessionRate = 0;
   fan = 0;
   subjects = 0;
   newSubject = false;
-  /** Which of two says more: of all acts or of the type; of ten minutes or of the session. And where its bins are. */
+  /** Which says most: of all acts, of the type or of sessions; of ten minutes or of the session. And where its bins are. */
   rateOfType = false;
+  rateOfSessions = false;
   fanOfSession = false;
   rateBins = 0;
   fanBins = 0;
@@ -99,6 +105,8 @@ export class SeenAction {
   /** The test whose odds reach what a finding takes, -1: none; and how near to that the nearest is that this act adds to, 0-1. */
   found = -1;
   near = 0;
+  /** The test that is nearest, -1: none. */
+  nearest = -1;
   /** Highest bins of a session that has ended with this act; -1: none. */
   readonly ended = new Int32Array(TESTS);
   /** Resources of the type in the last days, their baseline, and how many are beyond it by now. */

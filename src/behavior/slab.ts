@@ -115,13 +115,15 @@ export const RESOURCE: SlotWords<"used"> = { used: 1 };
 /** Here end habits and begins what passes: a checkpoint holds what is before. */
 export const PASSING = place(0, 4);
 
-word = place(13, 4);
+word = place(14, 4);
 /** Memory of odd acts, when it was last updated, and the channel that scored highest. */
 export const MEMORY = next();
 export const MEMORY_AT = next();
 export const MEMORY_WHY = next();
 /** Acts of the last minutes, faded. */
 export const RATE = next();
+/** Sessions begun in the last minutes, faded. */
+export const SESSION_RATE = next();
 /** The hour that is going on, and acts in it. */
 export const HOUR_NOW = next();
 export const HOUR_SEEN = next();
@@ -146,7 +148,7 @@ export const HOURS_GAIN = place(24, 2);
  */
 export const [SESSIONS, SESSION] = table(11, { last: 1, before: 1, before2: 1, run: 1, touched: 1, used: 2, known: 1, after: 3 });
 /** Denied (verb, type): when. */
-export const [DENIES, DENIAL] = table(12, { when: 1 });
+export const [DENIES, DENIAL] = table(9, { when: 1 });
 
 word = place(4, 4);
 /**
@@ -162,10 +164,14 @@ export const [ODD_TYPES, ODD_TYPE] = table(3, { levels: 1 });
 
 export const BINS = 16;
 const histogram = (): number => place(BINS, 2);
-/** Sessions by the highest bin of each sequential test. A checkpoint does without: the tests begin with the peers' again. */
+/**
+ * Sessions by the highest bin of each sequential test, and acts by the sessions begun in the minutes before. A checkpoint does without: after
+ * going back to one, both begin with the peers' again.
+ */
 export const TEST_BINS = histogram();
 histogram();
 histogram();
+export const SESSION_RATE_BINS = histogram();
 export const RATE_BINS = histogram();
 export const ALL_RATE_BINS = histogram();
 export const ALL_FAN_BINS = histogram();

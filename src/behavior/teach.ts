@@ -6,7 +6,7 @@ import { addEvidence, end, learnEnded } from "./evidence.js";
 import { count, octaves, usual } from "./histogram.js";
 import { DENIED_WITHIN_S, EPOCH_S, HABIT_DAYS, MEANWHILE_HALF_S, SUBJECTS_MAX } from "./look.js";
 import { countStep, newBin, RUN_TAUGHT_MAX, stepBin } from "./order.js";
-import { BUSY_HALF_S, beyond, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
+import { BUSY_HALF_S, beyond, FAN_HALF_S, LONG_HALF_S, RATE_HALF_S, SESSION_RATE_HALF_S, TYPE_RATE_HALF_S } from "./pace.js";
 import { remember, type Score } from "./score.js";
 import { START, TESTS, type SeenAction } from "./seen_action.js";
 import * as S from "./slab.js";
@@ -38,12 +38,13 @@ export function teachOwn(own: Slab, seen: SeenAction, score: Score, how: "denied
   const { f, u } = own;
   if (u[S.BORN] === 0) u[S.BORN] = seen.now;
   changeVersion(own, seen.version);
-  remember(own, seen.now, score.step);
+  remember(own, seen.now, score.step, how === "denied");
   const gap = seen.now - (u[S.LAST] ?? 0);
   const counts = how === "noted" || how === "taught";
   const teaches = how === "taught";
   f[S.RATE] = faded(f[S.RATE] ?? 0, gap, RATE_HALF_S) + (counts ? 1 : 0);
   f[S.BUSY] = faded(f[S.BUSY] ?? 0, gap, BUSY_HALF_S) + 1;
+  f[S.SESSION_RATE] = counts ? seen.sessionRate : faded(f[S.SESSION_RATE] ?? 0, gap, SESSION_RATE_HALF_S);
   u[S.LAST] = seen.now;
   if (how === "denied") denied(own, seen);
   if (!counts) return;
@@ -265,6 +266,7 @@ export function habits(slab: Slab, seen: SeenAction, isOwn: boolean): void {
   keyHabit(slab, seen, isOwn ? seen.keySlot : seen.peerSlot);
   hourHabit(slab, seen, isOwn);
   countWithin(slab, S.RATE_BINS, octaves(seen.rate), seen);
+  if (seen.session !== 0) countWithin(slab, S.SESSION_RATE_BINS, octaves(seen.sessionRate), seen);
   countWithin(slab, S.ALL_RATE_BINS, octaves(seen.typeRate), seen);
   if (seen.resource !== 0) countWithin(slab, S.ALL_FAN_BINS, octaves(seen.fan), seen);
   f[S.BITS] = (f[S.BITS] ?? 0) + (seen.bits - (f[S.BITS] ?? 0)) / Math.min(acts, 500);
@@ -385,7 +387,7 @@ function findResource({ u }: Slab, resource: number): number {
 /** A person lets it go on: what is held against it so far counts no more. Habits stay. */
 export function forgive(own: Slab): void {
   const { f, u } = own;
-  f[S.MEMORY] = f[S.RATE] = f[S.HOUR_SEEN] = 0;
+  f[S.MEMORY] = f[S.RATE] = f[S.SESSION_RATE] = f[S.HOUR_SEEN] = 0;
   f.fill(0, S.ODDS, S.ODDS + TESTS);
   clear(own, S.SESSIONS);
   clear(own, S.DENIES);

@@ -3,6 +3,8 @@ import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
+import { remember, remembered } from "../../src/behavior/score.js";
+import { agentSlab } from "../../src/behavior/slab.js";
 import { NOTHING_ODD, type Act, type Assessment, type BehaviorChannel } from "../../src/contract/index.js";
 import { act, bytesOf, DAY, HOUR, live, MINUTE, MONDAY, paid, payment, SECOND, shift, work } from "./desk.js";
 import { DAYS, TEAM, team, THEN } from "./team.js";
@@ -51,6 +53,17 @@ const ODD: Record<string, Case> = {
     channel: "rate",
     risk: 60,
     reason: /\d+ acts (in 2 min|on customer in 5 min); usual at most \d+/,
+  },
+  "its own work, at more tasks at once than it ever was": {
+    acts: series(60, (i) => ({
+      ...[{ type: "ticket" }, { id: `c-${i % 9}` }, { type: "order", id: `o-${i % 9}` }][i % 3],
+      session: `s-x-${Math.floor(i / 3)}`,
+      task: `T-x-${Math.floor(i / 3)}`,
+      time_ms: THEN + i * 15 * SECOND,
+    })),
+    channel: "rate",
+    risk: 60,
+    reason: /\d+ sessions begun in 10 min; usual at most [1-4]$/m,
   },
   "its own steps, backwards, again and again": {
     acts: series(24, (i) => ({
@@ -197,6 +210,32 @@ describe("what is usual for an agent", () => {
     const [first] = work(profile, [act({ verb: "refund", type: "order", time_ms: THEN + 5 * DAY })]);
     expect(first?.channels["what"]).to.be.at.least(2);
     expect(first?.reasons.join()).to.match(/first time it does refund order; 1 others of customer_support do/);
+  });
+
+  it("is half excused if three peers do it, and not at all if one does", () => {
+    const after = (peers: number): number => {
+      const profile = team();
+      for (let day = 0; day < 3; day++)
+        for (let i = 0; i < 5; i++)
+          for (const agent of TEAM.slice(0, peers))
+            live(profile, act({ agent, verb: "export", type: "payroll", id: "p-1", time_ms: MONDAY + (DAYS + day) * DAY + i * HOUR }));
+      // Five days later it is no release any more.
+      return profile.scoreOf(act({ verb: "export", type: "payroll", id: "p-1", time_ms: THEN + 8 * DAY }));
+    };
+    expect(after(1)).to.be.closeTo(after(0), 0.2);
+    expect(after(3)).to.be.below(after(0) - 1);
+  });
+
+  it("remembers acts that are equally odd as at most four of them, and one that is odder as more", () => {
+    const own = agentSlab();
+    for (let i = 0; i < 100; i++) remember(own, 1000, 2, false);
+    expect(remembered(own, 1000)).to.equal(8);
+    remember(own, 1000, 0.5, false);
+    expect(remembered(own, 1000), "a lesser act takes nothing away").to.equal(8);
+    remember(own, 1000, 3, false);
+    expect(remembered(own, 1000)).to.equal(11);
+    for (let i = 0; i < 3; i++) remember(own, 1000, 2, true);
+    expect(remembered(own, 1000), "whoever goes on though denied adds up").to.equal(17);
   });
 
   it("takes up with what several peers have begun to do: a release", () => {
