@@ -19,10 +19,10 @@ import type { FlowOutcomes, FlowQuestion, Lowering, ValueFlow } from "../decisio
 import { FairMap } from "../system/fair_map.js";
 import { LimitCounts, type Counter, type LimitCharge, type CountLimits } from "./counts.js";
 import { ReadInstruction } from "./instruction.js";
-import { LEAVES_MAX, planOf, type Leaf, type VerbPlan } from "./plan.js";
+import { LEAVES_MAX, PLACES, planOf, type Leaf, type VerbPlan } from "./plan.js";
 import { keyOf, rank, SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
 import { ReadPlan, type PlannedSources } from "./task_plan.js";
-import { nameOf, plain, PLACES, readings, valuesIn, type TypedValue } from "./values.js";
+import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
 /** Note on an action, kept once it is permitted. */
 export interface FlowNote {

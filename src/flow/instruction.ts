@@ -4,7 +4,8 @@
  */
 import type { Errand, ValueKind } from "../contract/index.js";
 import { errandOf } from "./errand.js";
-import { nameOf, plain, PLACES, valuesIn, type TypedValue } from "./values.js";
+import { PLACES } from "./plan.js";
+import { nameOf, plain, valuesIn, type TypedValue } from "./values.js";
 
 /** Ends of a clause: a negation doesn't reach beyond. */
 const CLAUSE = /[;!?\n]|[.,:](?=\s|$)|\b(?:but|instead|however)\b/iu;

@@ -1,5 +1,18 @@
 /** Words of the vocabulary for one verb on one type, made ready once: which values an action's arguments have, and who writes what is returned. */
-import type { PolicyInput, ResourceType, Role, TypeFlow, Value, VerbEffect, Vocabulary, ValueWriter } from "../contract/index.js";
+import type {
+  PolicyInput,
+  ResourceType,
+  Role,
+  TypeFlow,
+  Value,
+  ValueKind,
+  VerbEffect,
+  Vocabulary,
+  ValueWriter,
+} from "../contract/index.js";
+
+/** Kinds of values that can be a destination. */
+export const PLACES: ReadonlySet<ValueKind> = new Set<ValueKind>(["email", "url", "account", "phone"]);
 
 /** A leaf of an action with its role. */
 export interface Leaf {

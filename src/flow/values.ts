@@ -26,9 +26,6 @@ export interface TypedValue {
   value: string;
 }
 
-/** Kinds that can be a destination. */
-export const PLACES: ReadonlySet<ValueKind> = new Set<ValueKind>(["email", "url", "account", "phone"]);
-
 /** Characters of a text that are looked through; what is behind them makes the report full. */
 export const TEXT_MAX = 100_000;
 /** Characters of a text in which dates are looked for by their words. */
