@@ -86,7 +86,7 @@ export interface FactsDeps extends Omit<RestrictionsDeps, "system"> {
 
 /** Memory of what tasks have seen, where it has to be told of a change. */
 export interface TaskWatch {
-  /** Begins to watch a first task before it is registered. @returns false if it isn't watched */
+  /** Begins to watch a first task before it is registered. @returns false if it isn't watched @throws Problem `history_unavailable` */
   begin(task: Pick<TaskState, "id" | "expires" | "plan">): Promise<boolean>;
   /** A person has lowered labels of a task. @returns false if the task may still have them */
   lowered(task: string, labels: readonly string[]): Promise<boolean>;

@@ -105,7 +105,9 @@ export class SharedFlow implements ValueFlow<FlowNote> {
   ask(question: FlowQuestion): FlowAnswered<FlowNote> {
     const scopes = this.#scopesOf(question);
     const { facts, note } = flowOf(question, scopes, new Map(), NONE).ask(question);
-    return { facts, note, shared: scopes.length === 0 ? null : { open: (id) => this.#open(id, question, scopes) } };
+    // Nothing is added to what nobody shares.
+    if (scopes.length === 0) return { facts, note: null };
+    return { facts, note, shared: { open: (id) => this.#open(id, question, scopes) } };
   }
 
   permitted(decisionId: string, note: FlowNote, seen?: SeenRecord): void {
@@ -181,17 +183,19 @@ export class SharedFlow implements ValueFlow<FlowNote> {
     },
   };
 
-  /** Begins to watch a task that is about to be registered. @returns false where nobody can say whether it is watched */
+  /**
+   * Begins to watch a task that is about to be registered.
+   * @returns false if a task of its id was watched before
+   * @throws Problem `history_unavailable`
+   */
   async begin(task: SharedTask): Promise<boolean> {
-    const { states } = this.#options;
+    const { states, clock } = this.#options;
     const scope = taskScope(task.id);
-    try {
-      const made = await states.write(scope, textOf(NOTHING_SEEN), 0, this.#keptMs(scope, task));
-      // An earlier attempt at the same registration may have begun it; if anything was permitted on it since, it isn't new.
-      return made || (await states.read(scope)).text === textOf(NOTHING_SEEN);
-    } catch {
-      return false;
-    }
+    const empty = textOf(NOTHING_SEEN);
+    return await this.#within(clock.monotonic() + DECIDED_WITHIN_MS, async () => {
+      // An earlier attempt at the same registration may have begun it.
+      return (await states.write(scope, empty, 0, this.#keptMs(scope, task))) || (await states.read(scope)).text === empty;
+    });
   }
 
   /** A person has lowered labels of a task. */

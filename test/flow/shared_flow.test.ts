@@ -218,6 +218,19 @@ describe("flow that the nodes of a cluster share", () => {
     expect(labels()).to.deep.equal([]);
   });
 
+  it("watches a task from its registration, or doesn't let it be registered", async () => {
+    const { nodes, states } = await cluster(1);
+    const [a] = nodes as [Node];
+    a.speed = 20;
+    const begin = (id: string): Promise<boolean> => a.flow.begin({ ...WATCHED, id });
+    expect([await begin("T-2"), await begin("T-2")]).to.deep.equal([true, true]);
+    await a.does("read");
+    // Something was permitted on a task of this id: it isn't new.
+    expect(await begin(WATCHED.id)).to.equal(false);
+    states.away = true;
+    expect(await problemOf(begin("T-3"))).to.include({ code: "history_unavailable" });
+  });
+
   it("says which scopes it could not write", async () => {
     const { nodes, states } = await cluster(1);
     const [a] = nodes as [Node];
