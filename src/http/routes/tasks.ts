@@ -59,6 +59,7 @@ export function postTasks(deps: HttpDeps): Route {
         "delegation_too_deep",
         "task_token_unsupported",
         "tasks_full",
+        "history_unavailable",
       ],
     },
     handle: async (request) => {
@@ -144,7 +145,14 @@ export function patchTask(deps: HttpDeps): Route {
       answers: {
         200: { description: "The task as it is now; ended, it is so at once, durable or not", schema: TaskChanged },
       },
-      problems: [...CHANGE_PROBLEMS, "task_not_found", "task_wider_than_parent", "revision_stale", "approver_not_permitted"],
+      problems: [
+        ...CHANGE_PROBLEMS,
+        "task_not_found",
+        "task_wider_than_parent",
+        "revision_stale",
+        "approver_not_permitted",
+        "history_unavailable",
+      ],
     },
     handle: async (request, { id = "" }) => {
       const caller = await authenticateAny(deps, request, CHANGERS);
