@@ -6,6 +6,7 @@ import type { Uploads } from "./upload/uploads.js";
 import { nodeFiles } from "./audit/log/files.js";
 import { actIn } from "./audit/log/fold.js";
 import { knownDecision } from "./records/known_decision.js";
+import { Cosigner } from "./audit/log/cosigner.js";
 import { logIdentity } from "./audit/log/log_keys.js";
 import type { SegmentLog } from "./audit/log/log.js";
 import { readPast } from "./audit/log/past.js";
@@ -328,6 +329,7 @@ export async function startService(config: Config, system: System, given: Logger
     let publisher: Publisher | null = null;
     let bounds: Bounds | null = null;
     const witnesses = witnessesOf(config, log, system, logger);
+    const cosigner = config.log.cosigns === undefined ? null : new Cosigner(config.log.cosigns, config.log.dir, clock);
     closing.add(() => witnesses.stop());
     const metrics = new Metrics(() => ({
       policy: engine.active?.identity ?? null,
@@ -543,6 +545,7 @@ export async function startService(config: Config, system: System, given: Logger
         securityEvents,
         logKeys,
         cosigned: witnesses.cosigned,
+        cosigner,
         readiness: () => ({
           bundle: engine.active !== null && !expired(engine.active, clock.wall()),
           facts: !aged.stale,

@@ -1,4 +1,5 @@
 /** A request's body as raw bytes, counted while they come: no parser sees one that is too large, late or of another type. */
+import { isUtf8 } from "node:buffer";
 import type { IncomingMessage } from "node:http";
 import { gunzip } from "node:zlib";
 import { Problem } from "../contract/index.js";
@@ -92,6 +93,16 @@ const SET_MEDIA = /^application\/secevent\+jwt$/i;
 /** @throws Problem as `readJsonBytes` */
 export function readSetBytes(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<Buffer> {
   return read(request, SET_MEDIA, limits, timers);
+}
+
+/**
+ * Reads a text, which has no media type of its own.
+ * @throws Problem `body_too_large`, `body_timeout`, `utf8_invalid`
+ */
+export async function readText(request: IncomingMessage, limits: BodyLimits, timers: Timers): Promise<string> {
+  const bytes = await read(request, ANY, limits, timers);
+  if (!isUtf8(bytes)) throw new Problem("utf8_invalid");
+  return bytes.toString("utf8");
 }
 
 export const YAML_TYPE = "application/yaml"; // RFC 9512

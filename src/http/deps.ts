@@ -3,6 +3,7 @@ import type { Authzen } from "../adapters/authzen/authzen.js";
 import type { EnvoyPorts } from "../adapters/envoy/check.js";
 import type { OpaMapping } from "../adapters/opa/mapping.js";
 import type { SegmentLog } from "../audit/log/log.js";
+import type { Cosigner } from "../audit/log/cosigner.js";
 import type { LogIdentity } from "../audit/log/log_keys.js";
 import type { OwnRecords } from "../audit/log/own_records.js";
 import type { FleetRecords } from "./fleet_records.js";
@@ -143,6 +144,8 @@ export interface HttpDeps extends SensingRoom {
   logKeys: LogIdentity;
   /** Returns the last checkpoint that a witness cosigned; null: none, or no such witness. */
   cosigned: (witness: string) => string | null;
+  /** Witness of other logs; null: it witnesses nothing. */
+  cosigner: Pick<Cosigner, "key" | "submit" | "checkpoint"> | null;
   readiness: () => Readiness;
   metrics: Metrics;
   logger: Logger;

@@ -57,6 +57,7 @@ import {
 } from "./routes/revocations.js";
 import { dismissNode, getCluster } from "./routes/cluster.js";
 import { getCheckpoint, getConsistency, getCosigned, getLogKeys, getTile } from "./routes/log.js";
+import { getWitnessed, getWitnessKey, postCheckpoint } from "./routes/witness.js";
 import { getProof, getReceipt } from "./routes/receipts.js";
 import {
   getSsfConfiguration,
@@ -99,7 +100,7 @@ const AFTERWARDS = [
 ];
 // What has a name of its own before what any id fits.
 const LOG = [
-  ...[getCheckpoint, getCosigned, getLogKeys, getConsistency, getTile],
+  ...[getCheckpoint, getCosigned, getLogKeys, getConsistency, getTile, postCheckpoint, getWitnessed, getWitnessKey],
   ...[getDecisions, getDecisionStream, getSummary, getHistogram, getReceipt, getProof, getDecision, postExplain],
 ];
 const SECURITY_EVENTS = [

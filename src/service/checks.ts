@@ -43,7 +43,7 @@ export function checkConfigured(config: Config, system: System): void {
   if (config.envoy !== undefined) readEnvoyMapping(config.envoy.mapping);
   if (config.opa !== undefined) readOpaMapping(config.opa.mapping);
   if (config.telemetry?.headers_file !== undefined) readHeaders(config.telemetry.headers_file);
-  for (const { key } of config.log.witnesses ?? []) readVerifier(key);
+  for (const key of [...(config.log.witnesses ?? []).map(({ key }) => key), ...(config.log.cosigns?.logs ?? [])]) readVerifier(key);
   authzenEntities(config);
   checkSecurityEvents(config, system);
 }

@@ -90,6 +90,7 @@ describe("a service", () => {
     ["GET", "/log/consistency", "remit:audit"],
     ["GET", "/log/keys", "remit:audit"],
     ["GET", "/log/cosigned/T-1", "remit:audit"],
+    ["GET", "/witness/key", "remit:audit"],
     ["POST", "/logs", "remit:observe"],
     ["POST", "/status", "remit:observe"],
   ];
@@ -215,6 +216,9 @@ describe("a service", () => {
       "/v1/query",
       "/v1/status",
       "/v1/traces",
+      "/witness/add-checkpoint",
+      "/witness/key",
+      "/witness/{log}/checkpoint",
     ]);
   });
 

@@ -1,6 +1,6 @@
 /** What is tried at the doors for other products: mapped documents, decision logs, traces over gRPC, and a witness's answers. */
 import { createHash } from "node:crypto";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { IncomingMessage, ServerResponse } from "node:http";
 import { Socket } from "node:net";
 import { tmpdir } from "node:os";
@@ -8,6 +8,9 @@ import { join } from "node:path";
 import { Readable } from "node:stream";
 import { Client, Metadata, credentials, type ServiceError } from "@grpc/grpc-js";
 import type { Content } from "../../src/http/reply.js";
+import { printCheckpoint } from "../../src/audit/tree/checkpoint.js";
+import { leafHash, nodeHash, toBase64, type Hash } from "../../src/audit/tree/hash.js";
+import { consistencyProof, rootAt } from "../../src/audit/tree/merkle.js";
 import { readSigner, signNote, signerPemOf, type Signer } from "../../src/audit/tree/note.js";
 import type { DecideRequest } from "../../src/contract/index.js";
 import { Problem } from "../../src/contract/problem.js";
@@ -308,6 +311,61 @@ threat("F9", "a witness's cosignature is its own, of this very checkpoint, or it
     "its signature being verified": [cut.call("audit/log/witness.js", "cosigned", "openNote", "undefined")],
     "its file being verified when it is read": [
       cut.text("audit/log/witness.js", "Witness.#readKept", "openNote(note, [this.#verifier])", "parseNote(note)"),
+    ],
+  },
+});
+
+/** A log in memory whose records are the same up to the third, and differ from there on by `what`. */
+function historyOf(what: string, signer: Signer): (old: number, size: number) => string {
+  const at = (level: number, index: number): Hash =>
+    level === 0
+      ? leafHash(Buffer.from(index < 3 ? `same ${index}` : `${what} ${index}`))
+      : nodeHash(at(level - 1, 2 * index), at(level - 1, 2 * index + 1));
+  return (old, size) => {
+    const note = signNote(printCheckpoint({ origin: signer.verifier.name, size, root: rootAt(size, at) }), [signer]);
+    const proof = old === 0 ? [] : consistencyProof(old, size, at);
+    return `old ${old}\n${proof.map((hash) => `${toBase64(hash)}\n`).join("")}\n${note}`;
+  };
+}
+
+threat("F11", "a witness cosigns one history of a log, and goes on with that after every start", {
+  async check(tree) {
+    const { Cosigner } = await tree("audit/log/cosigner.js");
+    const signer = signerOf("the log's key");
+    const [told, forked, pretended] = [
+      historyOf("a", signer),
+      historyOf("b", signer),
+      historyOf("a", readSigner(signer.verifier.name, signerPemOf(Buffer.alloc(32, 9)))),
+    ];
+    const folder = mkdtempSync(join(tmpdir(), "remit-cosigner-"));
+    const open = (): InstanceType<typeof Cosigner> => new Cosigner({ name: WITNESS, logs: [signer.verifier.vkey] }, folder, system.clock);
+    const isCosigned = async (request: string, witness = open()): Promise<boolean> => (await witness.submit(request)).status === 200;
+    try {
+      if (!(await isCosigned(told(0, 5)))) throw new Error("the first checkpoint isn't cosigned");
+      if (await isCosigned(forked(5, 8))) return "a history that forked at the fourth record is cosigned";
+      if (await isCosigned(pretended(5, 8))) return "a checkpoint that the log hasn't signed is cosigned";
+      if (await isCosigned(forked(0, 8))) return "after a start, a log that begins again is cosigned";
+      const witness = open();
+      const both = await Promise.allSettled([isCosigned(told(5, 8), witness), isCosigned(told(5, 7), witness)]);
+      if (both.every((one) => one.status === "rejected" || one.value))
+        return "two checkpoints at once are both taken, though neither goes on from the other";
+      const [name = ""] = readdirSync(join(folder, "cosigned")).filter((file) => file.endsWith(".checkpoint"));
+      writeFileSync(join(folder, "cosigned", name), told(0, 2).slice("old 0\n\n".length));
+      const isAltered = await isCosigned(forked(2, 9)).catch(() => false);
+      return isAltered ? "a file in place of what was cosigned has a fork cosigned" : null;
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  },
+  without: {
+    "its being proven that the log goes on": [
+      cut.text("audit/log/cosigner.js", "#cosign", "!isConsistent({ before, after: { size, root }, proof })", "false"),
+    ],
+    "the log's own signature": [cut.text("audit/log/cosigner.js", "submit", "openCheckpoint(note, ofLog, origin)", "readUnverified(note)")],
+    "one submission after another": [cut.text("audit/log/cosigner.js", "#inTurn", "before.then(act, act)", "act()")],
+    "what was cosigned being on disk": [cut.text("audit/log/cosigner.js", "#cosign", "await this.#keep(origin, cosigned);", "")],
+    "its file being verified when it is read": [
+      cut.text("audit/log/cosigner.js", "constructor", "openNote(note, [this.#signer.verifier]);", ""),
     ],
   },
 });

@@ -346,7 +346,7 @@ threat("F6", "a log is signed by a key of its own kind, under its own name", {
     return outcome === "checkpoint_of_another_log" ? null : `another log's checkpoint: ${outcome}`;
   },
   without: {
-    "the kind of key": [cut.never("audit/tree/note.js", "readSigner", "kind")],
+    "the kind of key": [cut.never("audit/tree/note.js", "ed25519Of", "kind")],
     "the log's name": [cut.refusal("audit/tree/checkpoint.js", "openCheckpoint", "checkpoint_of_another_log")],
   },
 });

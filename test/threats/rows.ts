@@ -576,6 +576,13 @@ const rows = {
     lives: ["src/audit/log/witness.ts"],
     also: ["test/audit/witness.test.ts"],
   },
+  F11: {
+    threat: "A log that shows two readers two histories, or that was put back, gets both cosigned by this service as a witness.",
+    control:
+      "It cosigns what the log has signed and what is proven to go on from the last that it cosigned, one after another; that is on disk first, and is verified when it is read.",
+    lives: ["src/audit/log/cosigner.ts"],
+    also: ["test/audit/cosigner.test.ts"],
+  },
   F10: {
     threat: "The folder that a web server serves has more than the published log, or leads the service to write to other files.",
     control:

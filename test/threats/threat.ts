@@ -17,6 +17,7 @@ import type * as auditRetentionModule from "../../src/audit/privacy/retention.js
 import type * as auditCheckpointModule from "../../src/audit/tree/checkpoint.js";
 import type * as auditNoteModule from "../../src/audit/tree/note.js";
 import type * as auditVerifyModule from "../../src/audit/tree/verify.js";
+import type * as auditCosignerModule from "../../src/audit/log/cosigner.js";
 import type * as auditWitnessModule from "../../src/audit/log/witness.js";
 import type * as auditWriterModule from "../../src/audit/log/writer.js";
 import type * as behaviorAdjustModule from "../../src/behavior/adjust.js";
@@ -132,6 +133,7 @@ export interface Modules {
   "audit/tree/checkpoint.js": typeof auditCheckpointModule;
   "audit/tree/note.js": typeof auditNoteModule;
   "audit/tree/verify.js": typeof auditVerifyModule;
+  "audit/log/cosigner.js": typeof auditCosignerModule;
   "audit/log/witness.js": typeof auditWitnessModule;
   "audit/log/writer.js": typeof auditWriterModule;
   "behavior/adjust.js": typeof behaviorAdjustModule;

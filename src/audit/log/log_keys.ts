@@ -56,9 +56,15 @@ function keyIn(file: string, i: number): string {
 
 function ownKey(directory: string, isSigned: boolean): string {
   const file = join(directory, OWN_KEY);
-  if (existsSync(file)) return readText(file);
-  if (isSigned) throw new LogKeysRefused(`\`${file}\` is gone, and the log has a checkpoint: put it back, or name the key in log.keys`);
+  if (!existsSync(file) && isSigned)
+    throw new LogKeysRefused(`\`${file}\` is gone, and the log has a checkpoint: put it back, or name the key in log.keys`);
   mkdirSync(directory, { recursive: true, mode: 0o700 });
+  return keptKey(file);
+}
+
+/** Returns the private key in a file, which is made if it isn't there. */
+export function keptKey(file: string): string {
+  if (existsSync(file)) return readText(file);
   const pem = generateSignerPem();
   try {
     // Whole or not at all: half a key would be in the way of the next start.

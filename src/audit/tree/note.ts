@@ -109,6 +109,32 @@ function verifyCosignature(key: KeyObject, text: string, signature: Buffer): boo
   return verifyEd25519(key, Buffer.from(signed), signature.subarray(TIME_BYTES));
 }
 
+/** Signs checkpoints of other logs with the time at which it saw them. */
+export interface TimedSigner {
+  verifier: Verifier;
+  /** @param seconds since the epoch @returns the signature's line, with its newline */
+  line: (text: string, seconds: number) => string;
+}
+
+/**
+ * The signer of a witness (C2SP tlog-cosignature) from its private key.
+ * @param pem PKCS #8
+ * @throws NoteError `key_refused`
+ */
+export function readCosigner(name: string, pem: string | Buffer): TimedSigner {
+  const key = ed25519Of(name, pem, `the key of witness \`${name}\``);
+  const verifier = verifierOf(name, TYPES.cosignature, rawPublic(key));
+  return {
+    verifier,
+    line: (text, seconds) => {
+      const time = Buffer.alloc(TIME_BYTES);
+      time.writeBigUInt64BE(BigInt(seconds));
+      const signature = sign(null, Buffer.from(`cosignature/v1\ntime ${seconds}\n${text}`), key);
+      return `\u2014 ${name} ${Buffer.concat([Buffer.from(verifier.id, "hex"), time, signature]).toString("base64")}\n`;
+    },
+  };
+}
+
 /**
  * The signer of a log from its private key.
  * @param origin the log's; the key's name
@@ -116,17 +142,7 @@ function verifyCosignature(key: KeyObject, text: string, signature: Buffer): boo
  * @throws NoteError `key_refused`
  */
 export function readSigner(origin: string, pem: string | Buffer): Signer {
-  const refused = (why: string, options?: ErrorOptions): NoteError =>
-    new NoteError("key_refused", `the key of log \`${origin}\`: ${why}`, options);
-  if (!isName(origin)) throw refused("an origin has neither spaces nor `+`");
-  let key: KeyObject;
-  try {
-    key = createPrivateKey(pem);
-  } catch (cause) {
-    throw refused("not a private key in PEM form", { cause });
-  }
-  const kind = key.asymmetricKeyType;
-  if (kind !== "ed25519") throw refused(`it is ${kind ?? "of no kind"}, which signs something else: a log has an Ed25519 key of its own`);
+  const key = ed25519Of(origin, pem, `the key of log \`${origin}\``);
   const verifier = verifierOf(origin, TYPES.ed25519, rawPublic(key));
   const id = Buffer.from(verifier.id, "hex");
   return {
@@ -136,6 +152,21 @@ export function readSigner(origin: string, pem: string | Buffer): Signer {
       return `\u2014 ${origin} ${signature.toString("base64")}\n`;
     },
   };
+}
+
+/** @param what names the key in errors @throws NoteError `key_refused` */
+function ed25519Of(name: string, pem: string | Buffer, what: string): KeyObject {
+  const refused = (why: string, options?: ErrorOptions): NoteError => new NoteError("key_refused", `${what}: ${why}`, options);
+  if (!isName(name)) throw refused("its name has neither spaces nor `+`");
+  let key: KeyObject;
+  try {
+    key = createPrivateKey(pem);
+  } catch (cause) {
+    throw refused("not a private key in PEM form", { cause });
+  }
+  const kind = key.asymmetricKeyType;
+  if (kind !== "ed25519") throw refused(`it is ${kind ?? "of no kind"}, which signs something else: it needs an Ed25519 key of its own`);
+  return key;
 }
 
 /** @returns a fresh private key for `readSigner`, PKCS #8 as PEM */

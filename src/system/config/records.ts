@@ -119,6 +119,23 @@ export const log = section(
         },
       ),
     ),
+    cosigns: Type.Optional(
+      section(
+        {
+          name: Type.String({
+            pattern: "^[^\\s+]{1,255}$",
+            description: "Name of this witness in its cosignatures, such as `remit.example/w1`",
+          }),
+          logs: Type.Array(Type.String({ minLength: 1, maxLength: 1024 }), {
+            minItems: 1,
+            maxItems: 1000,
+            uniqueItems: true,
+            description: "Verifier keys (C2SP) of the logs that it cosigns for, as their `GET /log/keys` says them",
+          }),
+        },
+        "Witness of other logs (C2SP tlog-witness) at `/witness`: cosigns each checkpoint that goes on from the one before. Its key and the last checkpoints are in `cosigned` below `dir`",
+      ),
+    ),
     queue_records_max: amount("records", { default: 20_000, minimum: 1, maximum: 1_000_000 }, "Records waiting for the disk"),
     queue_bytes_max: amount("bytes", { default: 64 * MIB, minimum: 64 * KIB, maximum: 1024 * MIB }, "Bytes waiting for the disk"),
   },
