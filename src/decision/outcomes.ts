@@ -1,5 +1,5 @@
 /** Outcomes of decisions that permitted, as their callers report them: one outcome each, on disk before it is answered. */
-import { Problem, RECORD_VERSION, canonical, type OutcomeAnswer, type ReportOutcome } from "../contract/index.js";
+import { Problem, RECORD_VERSION, canonical, type DecisionRecord, type OutcomeAnswer, type ReportOutcome } from "../contract/index.js";
 import type { Clock } from "../system/index.js";
 import { Recent } from "../system/recent.js";
 import type { FlowOutcomes, Log } from "./ports.js";
@@ -11,9 +11,10 @@ export interface KnownDecision {
   proceed: boolean;
   /** Null where none has been reported. */
   outcome: OutcomeAnswer | null;
+  record?: DecisionRecord;
 }
 
-type Decision = Omit<KnownDecision, "outcome">;
+type Decision = Pick<KnownDecision, "caller" | "proceed">;
 
 interface Reported {
   decision: Decision;
@@ -73,12 +74,16 @@ export class OutcomeReports {
     const found = isKnown ? null : ((await this.#options.find?.(decisionId)) ?? null);
     // From here to the hand-over nothing else runs: of two that come at once, the second meets the first.
     const reported = this.#reported.get(decisionId);
-    const decision = reported?.decision ?? this.#decisions.get(decisionId) ?? found;
+    const decision = reported?.decision ?? this.#decisions.get(decisionId) ?? (found && { caller: found.caller, proceed: found.proceed });
     // Who may not know of it learns no more than who asks for one that never was.
     if (decision === null || decision.caller !== caller) throw new Problem("decision_not_found");
     if (!decision.proceed) throw new Problem("decision_not_permitted");
     const earlier = reported === undefined ? found?.outcome : await reported.answer;
-    if (earlier === undefined || earlier === null) return await this.#record(decisionId, decision, asked);
+    if (earlier === undefined || earlier === null) {
+      // An earlier process has permitted it, and this one awaits nothing.
+      if (found?.record !== undefined) this.#options.flow?.recall?.(found.record);
+      return await this.#record(decisionId, decision, asked);
+    }
     if (!isSame(earlier, asked))
       throw new Problem("outcome_exists", {
         expected: `\`${earlier.outcome}\`, as it was reported at ${earlier.time}`,

@@ -5,6 +5,7 @@ import type {
   Answer,
   Assessment,
   Catalogue,
+  DecisionRecord,
   FlowFactsInput,
   InputGrant,
   PolicyIdentity,
@@ -273,6 +274,8 @@ export interface Lowering {
 
 /** Receives the outcomes of calls. */
 export interface FlowOutcomes {
+  /** Takes up a decision of an earlier process, by its record. @default it is known from the records */
+  recall?(record: DecisionRecord): void;
   /** Takes in what a call returned, in the turn in which its record is handed over. @returns the record's member; null: nothing awaits it */
   returned(decisionId: string, returned: Returned): object | null;
   /** Returns the labels that the task loses by a call that did what it was for; null: none. Asked before what it returned is taken in. */

@@ -111,10 +111,7 @@ export class SharedFlow implements ValueFlow<FlowNote> {
   }
 
   permitted(decisionId: string, note: FlowNote, seen?: SeenRecord): void {
-    const scopes = this.#scopesOfNote(note);
-    const { root } = note;
-    const bare = { ...note, charges: [], written: () => [] };
-    this.#awaited.set(root?.agent ?? note.charges[0]?.holder ?? "", decisionId, { note: bare, scopes });
+    const scopes = this.#await(decisionId, note);
     if (this.#tried.delete(decisionId)) return;
     // It has happened, and nobody has asked.
     const update = this.#update(scopes, (flow) => {
@@ -137,6 +134,19 @@ export class SharedFlow implements ValueFlow<FlowNote> {
 
   async known(): Promise<void> {
     await Promise.all(this.#updates);
+  }
+
+  /** Takes up what an earlier process of this node has permitted: its outcome may still come. */
+  recall(decisionId: string, question: FlowQuestion): void {
+    const { note } = flowOf(question, [], new Map(), NONE).ask(question);
+    if (note !== null && !this.#awaited.has(decisionId)) this.#await(decisionId, note);
+  }
+
+  #await(decisionId: string, note: FlowNote): readonly string[] {
+    const scopes = this.#scopesOfNote(note);
+    const bare = { ...note, charges: [], written: () => [] };
+    this.#awaited.set(note.root?.agent ?? note.charges[0]?.holder ?? "", decisionId, { note: bare, scopes });
+    return scopes;
   }
 
   /** Reports of outcomes are written once their records are on disk. */

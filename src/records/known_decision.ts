@@ -15,7 +15,7 @@ export async function knownDecision(search: RecordSearch, decisionId: string): P
   if (shown?.record.kind !== "decision") return null;
   const { answer, caller } = shown.record;
   const [reported] = shown.outcomes;
-  if (reported === undefined) return { caller, proceed: answer.proceed, outcome: null };
+  if (reported === undefined) return { caller, proceed: answer.proceed, outcome: null, record: shown.record };
   const { decision_id, outcome, took_ms, amount, detail, time } = reported;
   const said = {
     decision_id,
@@ -25,5 +25,5 @@ export async function knownDecision(search: RecordSearch, decisionId: string): P
     ...(detail !== undefined && { detail }),
     time,
   };
-  return { caller, proceed: answer.proceed, outcome: said };
+  return { caller, proceed: answer.proceed, outcome: said, record: shown.record };
 }

@@ -18,7 +18,7 @@ import { processOf } from "../facts/held_grants.js";
 import { restrictionOf } from "../facts/narrowing.js";
 import type { OtherNodes } from "../facts/other_nodes.js";
 import { SharedUses } from "../facts/shared_uses.js";
-import type { SharedTask } from "../flow/shared_flow.js";
+import type { FindTask } from "./flow.js";
 import { NatsObjects } from "../store/nats_objects.js";
 import { NatsStore, type StreamsSeen } from "../store/nats.js";
 import type { Change } from "../store/store.js";
@@ -263,7 +263,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
   }
 
   /** Opens the memory of tasks that the nodes share. */
-  flow(find: (task: string) => SharedTask | undefined): NodeFlow {
+  flow(find: FindTask): NodeFlow {
     const { store, system, logger, config } = this.#parts;
     return new NodeFlow({
       states: store.states,

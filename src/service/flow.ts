@@ -3,7 +3,7 @@ import { chainedIn } from "../audit/log/chained_tasks.js";
 import { BesideLines, type LineReference } from "../audit/log/beside.js";
 import { readLines, type Line } from "../audit/log/record_lines.js";
 import type { DecisionRecord, OutcomeRecord, PolicyInput, TaskState } from "../contract/index.js";
-import type { ActivePolicy, FlowOutcomes, Task, ValueFlow } from "../decision/ports.js";
+import type { ActivePolicy, FlowOutcomes, FlowQuestion, Task, ValueFlow } from "../decision/ports.js";
 import type { TaskWatch } from "../facts/commands.js";
 import { Flow } from "../flow/flow.js";
 import { loadReaders } from "../flow/values.js";
@@ -48,7 +48,7 @@ const MASKED_ARGUMENT = /^\/input\/request\/(?:arguments|resource\/id)/;
 type RecalledRecord = DecisionRecord | OutcomeRecord | { kind: "facts"; change: string; task: TaskState };
 
 /** Looks a task up among the facts. */
-type FindTask = (id: string) => Task | undefined;
+export type FindTask = (id: string) => Task | undefined;
 
 const isLive = (task: Task | undefined): task is Task => task?.ended === false;
 
@@ -68,7 +68,7 @@ export function recallFlow(folder: string, policy: FlowWords, find: FindTask): F
   return flow;
 }
 
-function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purposes }: FlowWords, find: FindTask): void {
+function recall(line: Line, beside: BesideLines, flow: Flow, policy: FlowWords, find: FindTask): void {
   const { bytes } = line;
   // An argument may have a member of that name and text: then the line is none of these, and is read on.
   const special = bytes.includes(LOWERED) || bytes.includes(OUTCOME) ? (whole(line, beside) as RecalledRecord | null) : null;
@@ -94,19 +94,39 @@ function recall(line: Line, beside: BesideLines, flow: Flow, { vocabulary, purpo
     if (task !== null) flow.forget(task);
     return;
   }
-  const { kind, answer, masked = [] } = decided;
+  const { kind, answer } = decided;
   if (!answer.proceed && kind !== "observed") return;
-  const { id, attributes } = ((decided.ancestors?.at(-1) ?? input) as unknown as PolicyInput).facts.task;
-  const task = id === null ? undefined : find(id);
-  const root = isLive(task) ? { id: task.id, agent: task.agent, attributes, ...(task.plan !== undefined && { plan: task.plan }) } : null;
-  if (root !== null && masked.some((pointer) => MASKED_ARGUMENT.test(pointer))) {
-    flow.forget(root.id);
+  const { question, isMasked } = questionOf(decided, input, policy, find);
+  if (isMasked && question.root !== null) {
+    flow.forget(question.root.id);
     return;
   }
+  const { note } = flow.ask(question);
+  if (note !== null) flow.permitted(answer.decision_id, note, decided.seen);
+}
+
+/** Returns what a record's action asks of flow, and whether that is masked. */
+function questionOf(
+  { ancestors, masked = [] }: DecisionRecord,
+  input: PolicyInput,
+  { vocabulary, purposes }: FlowWords,
+  find: FindTask,
+): { question: FlowQuestion; isMasked: boolean } {
   const { request } = input;
   const { agent, time } = input.facts;
-  const { note } = flow.ask({ vocabulary, purpose: purposes.get(request.purpose), request, root, agent, now_ms: time.ms });
-  if (note !== null) flow.permitted(answer.decision_id, note, decided.seen);
+  const { id, attributes } = ((ancestors?.at(-1) ?? input) as unknown as PolicyInput).facts.task;
+  const task = id === null ? undefined : find(id);
+  const root = isLive(task) ? { id: task.id, agent: task.agent, attributes, ...(task.plan !== undefined && { plan: task.plan }) } : null;
+  const question = { vocabulary, purpose: purposes.get(request.purpose), request, root, agent, now_ms: time.ms };
+  return { question, isMasked: masked.some((pointer) => MASKED_ARGUMENT.test(pointer)) };
+}
+
+/** Returns what an earlier process of this service has asked of flow before it permitted something; null: the record doesn't say. */
+export function permittedBefore(record: DecisionRecord, policy: FlowWords, find: FindTask): FlowQuestion | null {
+  const input = record.input as PolicyInput | undefined;
+  if (input === undefined || !record.answer.proceed || input.facts.flow === null) return null;
+  const { question, isMasked } = questionOf(record, input, policy, find);
+  return isMasked ? null : question;
 }
 
 /** A record with what stands beside it; null where that isn't there, or the line isn't whole. */

@@ -5,9 +5,10 @@ import type { TaskWatch } from "../facts/commands.js";
 import type { Flow } from "../flow/flow.js";
 import { SharedFlow, type SharedFlowOptions } from "../flow/shared_flow.js";
 import { loadReaders } from "../flow/values.js";
-import { hasWords, type FlowWords, type WiredFlow } from "./flow.js";
+import { hasWords, permittedBefore, type FindTask, type FlowWords, type WiredFlow } from "./flow.js";
 
 export interface NodeFlowOptions extends SharedFlowOptions {
+  find: FindTask;
   /** Returns whether this node does what one of them has to do. */
   isFirst: () => boolean;
 }
@@ -15,16 +16,19 @@ export interface NodeFlowOptions extends SharedFlowOptions {
 export class NodeFlow implements WiredFlow {
   readonly #shared: SharedFlow;
   readonly #isFirst: () => boolean;
-  #hasWords = false;
+  readonly #find: FindTask;
+  /** Words of the active bundle; null: it has none. */
+  #policy: FlowWords | null = null;
 
   constructor(options: NodeFlowOptions) {
     this.#shared = new SharedFlow(options);
     this.#isFirst = options.isFirst;
+    this.#find = options.find;
   }
 
   readonly watch: TaskWatch = {
     begin: ({ id, expires, plan }: Pick<TaskState, "id" | "expires" | "plan">) =>
-      this.#hasWords || plan !== undefined
+      this.#policy !== null || plan !== undefined
         ? this.#shared.begin({ id, expires_ms: expires === null ? null : Date.parse(expires) })
         : Promise.resolve(false),
     lowered: (task, labels) => this.#shared.lowered(task, labels),
@@ -35,7 +39,13 @@ export class NodeFlow implements WiredFlow {
   }
 
   get outcomes(): FlowOutcomes {
-    return this.#shared.outcomes;
+    return {
+      ...this.#shared.outcomes,
+      recall: (record) => {
+        const question = this.#policy === null ? null : permittedBefore(record, this.#policy, this.#find);
+        if (question !== null) this.#shared.recall(record.answer.decision_id, question);
+      },
+    };
   }
 
   get size(): Flow["size"] {
@@ -47,8 +57,8 @@ export class NodeFlow implements WiredFlow {
   }
 
   activated(policy: FlowWords): void {
-    this.#hasWords = hasWords(policy);
-    if (this.#hasWords) loadReaders();
+    this.#policy = hasWords(policy) ? policy : null;
+    if (this.#policy !== null) loadReaders();
   }
 
   elsewhere(task: string): void {
