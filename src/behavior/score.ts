@@ -88,10 +88,11 @@ export function score(own: Slab, seen: SeenAction, granted: boolean, moved: numb
   // A run of odd steps remembers itself, and so does what has gone on for days.
   const odd = sum - (each[CHANNEL.order] ?? 0) - (each[CHANNEL.drift] ?? 0);
   out.step = Math.max(0, odd - ((each[CHANNEL.source] ?? 0) > 0 ? FORGIVEN_ELSEWHERE : FORGIVEN));
+  const itself = Math.max(0, sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now) - moved);
   if (seen.found >= 0) each[channelOf(seen.found)] = FOUND;
-  else out.near = NEAR_WEIGHS * Math.max(0, seen.near - NEAR_FROM);
-  const evidence = seen.found >= 0 ? FOUND : out.near;
-  out.total = Math.max(0, sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now) - moved) + evidence;
+  // Evidence that isn't a finding takes an act to a flag and no further: how odd the act is says the rest.
+  else out.near = Math.min(NEAR_WEIGHS * Math.max(0, seen.near - NEAR_FROM), Math.max(0, FOUND - itself));
+  out.total = itself + (seen.found >= 0 ? FOUND : out.near);
 }
 
 /** Returns a channel's decades, less what a known resource and a release make ordinary. @param least share that is taken off at least */
