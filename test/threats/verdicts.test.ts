@@ -118,7 +118,9 @@ threat("A23", "however many verdicts there are, thresholds move by 1.5 at most, 
   without: {
     "the bound of `expected`": [cut.call("behavior/calibration.js", "calibrate", ["Math.min", "MOVED_MAX"], "Math.max(-MOVED_MAX, moved)")],
     "the bound of `misuse`": [cut.call("behavior/calibration.js", "calibrate", ["Math.max", "moved"], "moved")],
-    "evidence having a bar of its own": [cut.text("behavior/score.js", "score", "- moved) + evidence", "+ evidence - moved)")],
+    "evidence having a bar of its own": [
+      cut.text("behavior/score.js", "score", ">= 0 ? FOUND : out.near", ">= 0 ? FOUND - moved : out.near"),
+    ],
   },
 });
 
