@@ -133,7 +133,7 @@ describe("a cluster of one node", function () {
       headers: { authorization: `Bearer ${office.sandbox.token("ops", ["remit:revoke"])}`, "content-type": "application/json" },
       body: JSON.stringify({ scope: { agent: "a-1" }, reason: "a test" }),
     });
-    expect((await revoked.json())).to.include({ in_force: "fleet" });
+    expect(await revoked.json()).to.include({ in_force: "fleet" });
     expect((await asks("t-1", "read", "mail")).proceed).to.equal(false);
   });
 });
