@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { BesideLines } from "../audit/log/beside.js";
 import { RecordSource, type Position } from "../audit/export/source.js";
-import { replaceFile } from "../bundle/trusted_store.js";
+import { replaceFile } from "../system/replaced_file.js";
 import { HANDED_IN_MAX, type HandedIn } from "../contract/index.js";
 import { backOffMs } from "../system/attempts.js";
 import type { Clock } from "../system/index.js";

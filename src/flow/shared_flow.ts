@@ -319,13 +319,12 @@ export class SharedFlow implements ValueFlow<FlowNote> {
     const flow = flowOf(question, scopes, states, except);
     change(flow);
     for (const scope of scopes) {
-      const { revision = 0, text = null } = states.get(scope) ?? {};
+      const { revision = 0 } = states.get(scope) ?? {};
       const state = flow.stateOf(scope);
       // What isn't known stays so, or what is written would look like all there is.
       if (state.counters === null) continue;
-      const next = textOf(state);
-      if (next === text) continue;
-      if (!(await this.#options.states.write(scope, next, revision, this.#keptMs(scope)))) return false;
+      // A text that stays as it is, too: only its write shows that what was read is the last one.
+      if (!(await this.#options.states.write(scope, textOf(state), revision, this.#keptMs(scope)))) return false;
     }
     return true;
   }

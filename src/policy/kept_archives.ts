@@ -1,7 +1,7 @@
 /** Archives of bundles that were active, the last few of them: a record is decided again by the bundle that decided it. */
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
-import { replaceFile } from "../bundle/trusted_store.js";
+import { replaceFile } from "../system/replaced_file.js";
 import { readRegularFile } from "../system/read_file.js";
 
 const FOLDER = "active";

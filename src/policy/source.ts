@@ -7,7 +7,7 @@ import { rm, stat } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
-import { replaceFile, together } from "../bundle/trusted_store.js";
+import { replaceFile, together } from "../system/replaced_file.js";
 import { BundleError, verifyBundle, type BundleDetail, type BundleTrust, type VerifiedBundle } from "../bundle/verify.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";

@@ -5,7 +5,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import type { FactsOnRecord } from "../audit/log/past.js";
-import { replaceFile } from "../bundle/trusted_store.js";
+import { replaceFile } from "../system/replaced_file.js";
 import type { Timers } from "../system/index.js";
 import { readText } from "../system/read_file.js";
 

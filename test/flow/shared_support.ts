@@ -59,6 +59,11 @@ export const WORDS: Vocabulary = {
   },
   types: {
     ...VOCABULARY.types,
+    // What it returns is a system's own record: reading one leaves nothing to be awaited.
+    payment_method: {
+      ...VOCABULARY.types["payment_method"],
+      flow: { roles: {}, writes: { "*": "service" } },
+    } as Vocabulary["types"][string],
     invoice: {
       ...VOCABULARY.types["invoice"],
       arguments: { to: text },

@@ -363,7 +363,14 @@ threat("F11", "a witness cosigns one history of a log, and goes on with that aft
     ],
     "the log's own signature": [cut.text("audit/log/cosigner.js", "submit", "openCheckpoint(note, ofLog, origin)", "readUnverified(note)")],
     "one submission after another": [cut.text("audit/log/cosigner.js", "#inTurn", "before.then(act, act)", "act()")],
-    "what was cosigned being on disk": [cut.text("audit/log/cosigner.js", "#cosign", "await this.#keep(origin, cosigned);", "")],
+    "what was cosigned being on disk": [
+      cut.text(
+        "audit/log/cosigner.js",
+        "#cosign",
+        "await replaceFile(this.#folder, `${idOf(origin)}${EXTENSION}`, Buffer.from(cosigned));",
+        "",
+      ),
+    ],
     "its file being verified when it is read": [
       cut.text("audit/log/cosigner.js", "constructor", "openNote(note, [this.#signer.verifier]);", ""),
     ],

@@ -48,6 +48,21 @@ async function shared(tree: Tree): Promise<string | null> {
     if ((await a.does("update")).proceed) return "what another node has permitted to be read isn't known";
   }
   {
+    // What node a does adds nothing to what the task has seen, and rests on it all the same.
+    const states = new States();
+    const [a, b] = await nodesOn(states);
+    b.world.active = policyWith([], () => ALLOWED);
+    let isFirst = true;
+    states.beforeWrite = async () => {
+      if (!isFirst) return;
+      isFirst = false;
+      await b.does("read");
+    };
+    const resource = { type: "payment_method", id: "P-1", attributes: { customer: "ada" } };
+    const { proceed } = await a.does("read", { resource });
+    if (proceed) return "an action that adds nothing goes ahead on what was read, whether or not that is the last";
+  }
+  {
     // The policy of node b gives no label to what is read.
     const [a, b] = await nodesOn(new States(), policyWith([], whileUnlabelled));
     b.world.active = policyWith([], () => ALLOWED, VOCABULARY);
@@ -75,7 +90,15 @@ threat("H9", "what one node permits, the next knows before it permits anything i
   check: shared,
   without: {
     "another's change refusing a write": [
-      cut.text("flow/shared_flow.js", "#write", "next, revision,", "next, (await this.#options.states.read(scope)).revision,"),
+      cut.text(
+        "flow/shared_flow.js",
+        "#write",
+        "textOf(state), revision,",
+        "textOf(state), (await this.#options.states.read(scope)).revision,",
+      ),
+    ],
+    "a write where nothing is added": [
+      cut.text("flow/shared_flow.js", "#write", "if (!(await", "if (textOf(state) !== states.get(scope)?.text && !(await"),
     ],
     "being decided again on what others have changed": [
       cut.text(

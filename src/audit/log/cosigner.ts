@@ -4,9 +4,9 @@
  */
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync } from "node:fs";
-import { open, rename } from "node:fs/promises";
 import { join } from "node:path";
 import { readText } from "../../system/read_file.js";
+import { replaceFile } from "../../system/replaced_file.js";
 import type { Clock } from "../../system/index.js";
 import { CheckpointError, openCheckpoint, parseCheckpoint, readUnverified, type Checkpoint } from "../tree/checkpoint.js";
 import { fromBase64, type Hash } from "../tree/hash.js";
@@ -114,28 +114,10 @@ export class Cosigner {
     const { text } = parseNote(note);
     const line = this.#signer.line(text, Math.floor(this.#clock.wall() / 1000));
     const cosigned = `${text}\n${ownLines(note, origin)}${line}`;
-    await this.#keep(origin, cosigned);
+    // On disk before it is answered: after a crash it must not cosign another checkpoint in place of this one.
+    await replaceFile(this.#folder, `${idOf(origin)}${EXTENSION}`, Buffer.from(cosigned));
     this.#last.set(origin, cosigned);
     return { status: 200, text: line };
-  }
-
-  /** On disk before it is answered: after a crash it must not cosign another checkpoint in place of this one. */
-  async #keep(origin: string, note: string): Promise<void> {
-    const path = join(this.#folder, `${idOf(origin)}${EXTENSION}`);
-    const file = await open(`${path}.new`, "w", 0o600);
-    try {
-      await file.writeFile(note);
-      await file.sync();
-    } finally {
-      await file.close();
-    }
-    await rename(`${path}.new`, path);
-    const folder = await open(this.#folder, "r");
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
   }
 
   async #inTurn<T>(origin: string, act: () => Promise<T>): Promise<T> {
