@@ -262,7 +262,7 @@ export interface ValueFlow<Note extends object = object> {
   seenIn(decisionId: string, note: Note, returned: Returned): SeenRecord | null;
   /** Takes back an action that was permitted and never was on record. */
   notMade(decisionId: string): void;
-  /** Resolves when all nodes of a cluster know what has happened so far, or can't be told. @default there are none */
+  /** Resolves when all nodes of a cluster know what has happened so far, or can't be told. @default at once: a service alone */
   known?(): Promise<void>;
 }
 

@@ -53,7 +53,7 @@ export class NatsObjects {
       if (found === null || found.deleted || found.options?.link !== undefined) return null;
       const result = await store.get(name);
       if (result === null) return null;
-      // It is told by the stream too, which fails then.
+      // The stream fails with it too.
       result.error.catch(() => undefined);
       const chunks: Uint8Array[] = [];
       let size = 0;

@@ -517,7 +517,7 @@ export const LOG_EVENTS = {
     "warn",
     "something that happened on a task, or that is counted of a limit, could not be written for all nodes of the cluster",
     "The servers could not be reached for ten seconds, or other nodes changed the same all the time. An action that was not made stays counted, and what a call returned stays unknown: the task may do less than it could.",
-    "Look whether the servers are healthy (`remit cluster status`); a task that has to go on is begun anew.",
+    "Look whether the servers are healthy (`remit cluster status`); register another task for work that has to go on.",
   ),
   feed_place_unsaved: event(
     "warn",
