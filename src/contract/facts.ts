@@ -194,8 +194,7 @@ const taskState = {
   lowered: Type.Optional(LoweredLabels),
   watched: Type.Optional(
     Type.Literal(true, {
-      description:
-        "All nodes of the cluster note what is permitted on it, from its registration on. Left out: they don't",
+      description: "All nodes of the cluster note what is permitted on it, from its registration on. Left out: they don't",
     }),
   ),
   expires: orNull(Type.String({ maxLength: 40, description: "When the task is over, RFC 3339; null: never" })),
