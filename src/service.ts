@@ -46,7 +46,8 @@ import { uuid7 } from "./system/uuid.js";
 import type { PastAhead } from "./service/past_ahead.js";
 import { openCore, packageVersion } from "./service/core.js";
 import type { ClusterNode } from "./service/cluster.js";
-import { wireFleet } from "./service/fleet.js";
+import { followLessons, wireFleet } from "./service/fleet.js";
+import type { FollowedLessons } from "./service/followed_lessons.js";
 import { FeedBundles } from "./service/feed_bundles.js";
 import { watchFleetBundles } from "./service/fleet_bundles.js";
 import { wireAuthzen } from "./service/authzen.js";
@@ -162,7 +163,7 @@ export async function startService(config: Config, system: System, given: Logger
         },
         log_keys: logKeys,
         mask_period_days,
-        behavior: config.behavior,
+        behavior: { ...config.behavior, of_nodes: cluster !== undefined },
         bundle: {
           ...config.bundle,
           trust: trustNow(config),
@@ -211,6 +212,7 @@ export async function startService(config: Config, system: System, given: Logger
     closing.add(() => factsMark?.close());
     const incarnation = uuid7(clock, system.random)();
     let followers: EventStreams | null = null;
+    let followed = null as FollowedLessons | null;
     let flow: WiredFlow | null = null;
     const commands = await Commands.open({
       store,
@@ -224,7 +226,10 @@ export async function startService(config: Config, system: System, given: Logger
         ...factsLimits,
         counted_grants: config.log.durability === "synced",
       },
-      cluster: config.cluster && { process: processOf(config.cluster.node, incarnation), nodes_max: config.cluster.nodes_max },
+      cluster: config.cluster && {
+        process: processOf(config.cluster.node, incarnation),
+        rate_parts: () => node?.rate_parts ?? Infinity,
+      },
       others: () => node,
       watch: () => flow?.watch ?? null,
       followers: () => followers,
@@ -348,6 +353,7 @@ export async function startService(config: Config, system: System, given: Logger
         silent: node.silent.length,
         bundles: node.bundles.running.length,
         bundle_behind_ms: node.bundles.named?.behind_ms ?? 0,
+        ...{ lessons_behind_ms: followed?.behind_ms ?? 0, lessons_late: followed?.late ?? 0 },
       },
       everything_revoked: facts.revoked("everything", ""),
       store_healthy: store.healthy,
@@ -424,7 +430,7 @@ export async function startService(config: Config, system: System, given: Logger
       ownNotices.close();
     });
     profile.whenShared((shared) => {
-      ownNotices.shared(shared);
+      if (node?.isHome(shared.value) !== false) ownNotices.shared(shared);
     });
     const adjustments = wireAdjustments({
       commands,
@@ -433,12 +439,15 @@ export async function startService(config: Config, system: System, given: Logger
       },
       riskOf: (agent, now) => profile.riskOf(agent, now),
       policyOf: (purpose) => engine.active?.purposes.get(purpose)?.behavior ?? BEHAVIOR_DEFAULTS,
+      mayRestore: (agent) => node === null || (node.isHome(agent) && followed?.isBehind !== true),
       system,
       logger,
     });
     closing.add(() => {
       adjustments.close();
     });
+    followed = followLessons(node, profile.shared, adjustments, system, logger);
+    closing.add(() => followed?.close());
     const decides = decider({
       flow: watching.port,
       system,
@@ -522,7 +531,7 @@ export async function startService(config: Config, system: System, given: Logger
         observer: observing,
         ...sensing,
         otlp,
-        ...wireFleet(node, { search, log, logKeys, outcomes, findings, timers }),
+        ...wireFleet(node, { search, log, logKeys, outcomes, findings, timers, profile: profile.shared }),
         handedIn,
         identity: known,
         facts: commands,

@@ -39,6 +39,8 @@ export interface AdjustmentsDeps {
   riskOf: (agent: string, now_ms: number) => number;
   /** Returns the purpose's current policy on behaviour. */
   policyOf: (purpose: string) => BehaviorPolicy;
+  /** Returns whether this process may let an agent back: one of several has to know what it did on all. @default always */
+  mayRestore?: (agent: string) => boolean;
   system: { clock: Pick<Clock, "wall">; timers: Pick<Timers, "every"> };
 }
 
@@ -100,7 +102,9 @@ export class Adjustments {
     for (const { agent, below, lifted } of this.#deps.facts.narrowings()) {
       if (lifted !== null || below === null || this.#widening.has(agent)) continue;
       const watch = this.#watches.get(agent) ?? UNWATCHED;
-      this.#take(agent, "", adjustInQuiet(watch, this.#deps.riskOf(agent, now), now, this.#standing(agent)));
+      // Who can't tell begins to count when it can.
+      const risk = this.#mayRestore(agent) ? this.#deps.riskOf(agent, now) : Infinity;
+      this.#take(agent, "", adjustInQuiet(watch, risk, now, this.#standing(agent)));
     }
   }
 
@@ -110,6 +114,10 @@ export class Adjustments {
     // One that is being lifted ends: what is unusual meanwhile narrows anew.
     const isInForce = narrowing?.lifted === null && !this.#widening.has(agent);
     return { active: facts.isActive(agent), narrowing: isInForce ? narrowing : null };
+  }
+
+  #mayRestore(agent: string): boolean {
+    return this.#deps.mayRestore?.(agent) !== false;
   }
 
   #take(agent: string, purpose: string, { watch, proposals }: Adjusted): void {
@@ -131,7 +139,7 @@ export class Adjustments {
         facts.suspend(agent, clip([reason, ...proposal.why.slice(0, WHY_MAX)].join("; "), REASON_LENGTH_MAX), purpose);
         return;
       case "restore":
-        if (this.#widening.has(agent)) return;
+        if (this.#widening.has(agent) || !this.#mayRestore(agent)) return;
         this.#widening.add(agent);
         void facts.widen(agent, reason).finally(() => this.#widening.delete(agent));
     }

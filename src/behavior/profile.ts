@@ -70,6 +70,8 @@ export class BehaviorProfile implements Profile {
   readonly #agents: Map<string, AgentMemory>;
   readonly #purposes: Map<string, Peers>;
   readonly #names: Map<number, string>;
+  /** Last record that it has learned from, of each other node's log. */
+  readonly followed: Map<string, number>;
   readonly #groups: Groups;
   /** The last look, kept from the assessment to the lesson: both come in one turn, but for verdicts on other acts. */
   readonly #last: Look;
@@ -85,6 +87,7 @@ export class BehaviorProfile implements Profile {
     this.#agents = from?.agents ?? new Map<string, AgentMemory>();
     this.#purposes = from?.purposes ?? new Map<string, Peers>();
     this.#names = from?.names ?? new Map<number, string>();
+    this.followed = from?.followed ?? new Map<string, number>();
     this.#groups = new Groups(this.#agents, (agent) => this.#round?.keep(agent));
     this.#trim();
   }
@@ -193,12 +196,17 @@ export class BehaviorProfile implements Profile {
     return slab === undefined ? 0 : riskAtRest(slab, Math.max(slab.u[LAST] ?? 0, Math.floor(now_ms / 1000)));
   }
 
+  /** Time of the latest act of an agent, milliseconds since the epoch, to the second; 0 if nothing is known of it. */
+  lastOf(agent: string): number {
+    return (this.#agents.get(agent)?.slab.u[LAST] ?? 0) * 1000;
+  }
+
   /**
    * Begins a snapshot of this very moment, which is that of record `seq`; it is written while acts go on. A snapshot under way is given up.
    */
   beginSnapshot(seq: number): ProfileSnapshot {
     this.#round?.end();
-    this.#round = new Round(seq, this.#agents, this.#purposes, this.#names);
+    this.#round = new Round(seq, this.#agents, this.#purposes, this.#names, this.followed);
     return this.#round;
   }
 

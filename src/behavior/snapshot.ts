@@ -2,7 +2,7 @@
  * A profile as bytes, to go on from: written a few agents at a time while acts are learned, and all of one moment. An agent that is about
  * to change before its turn has come is set aside first.
  *
- *   magic, algorithm (u32), seq (f64), and how many agents, purposes and names (u32 each)
+ *   magic, algorithm (u32), seq (f64), and how many agents, purposes, names and followed logs (u32 each)
  *   of each: length of its name (u16), its name, length of its state (u32), its state
  *   SHA-256 of all before
  *
@@ -16,8 +16,8 @@ import { AGENT_BYTES, PURPOSE_BYTES } from "./slab.js";
 /** Moves whenever the same acts would come to other assessments: what another has learned is not read. */
 export const BEHAVIOR_ALGORITHM = 6;
 
-const MAGIC = "remit/profile\n\0\0";
-const HEADER_BYTES = 16 + 4 + 8 + 3 * 4;
+const MAGIC = "remit/profile/2\n";
+const HEADER_BYTES = 16 + 4 + 8 + 4 * 4;
 const DIGEST_BYTES = 32;
 
 export class SnapshotDamaged extends Error {
@@ -56,13 +56,15 @@ export class Round implements ProfileSnapshot {
     agents: ReadonlyMap<string, AgentMemory>,
     purposes: ReadonlyMap<string, Peers>,
     names: ReadonlyMap<number, string>,
+    followed: ReadonlyMap<string, number>,
   ) {
     this.#agents = agents;
     this.#waiting = [...agents.keys()];
     this.#isWaiting = new Set(this.#waiting);
-    const parts = [header(seq, agents.size, purposes.size, names.size)];
+    const parts = [header(seq, [agents.size, purposes.size, names.size, followed.size])];
     for (const [name, peers] of purposes) parts.push(...entry(name, peersBytes(peers)));
     for (const [key, name] of names) parts.push(...entry(name, new Uint8Array(Uint32Array.of(key).buffer)));
+    for (const [log, to] of followed) parts.push(...entry(log, new Uint8Array(Float64Array.of(to).buffer)));
     this.#first = Buffer.concat(parts);
   }
 
@@ -129,12 +131,12 @@ function grown(bytes: Uint8Array, length: number): Uint8Array<ArrayBuffer> {
   return larger;
 }
 
-function header(seq: number, agents: number, purposes: number, names: number): Uint8Array {
+function header(seq: number, counts: readonly [number, number, number, number]): Uint8Array {
   const bytes = Buffer.alloc(HEADER_BYTES);
   bytes.write(MAGIC, "latin1");
   bytes.writeUInt32LE(BEHAVIOR_ALGORITHM, 16);
   bytes.writeDoubleLE(seq, 20);
-  [agents, purposes, names].forEach((count, i) => bytes.writeUInt32LE(count, 28 + 4 * i));
+  counts.forEach((count, i) => bytes.writeUInt32LE(count, 28 + 4 * i));
   return bytes;
 }
 
@@ -155,6 +157,8 @@ export interface Restored {
   agents: Map<string, AgentMemory>;
   purposes: Map<string, Peers>;
   names: Map<number, string>;
+  /** Last record that it has learned from, of each other node's log. */
+  followed: Map<string, number>;
 }
 
 /** @throws SnapshotDamaged where a byte of it is not as it was written, or another algorithm wrote it */
@@ -162,7 +166,7 @@ export function readSnapshot(given: Uint8Array): Restored {
   const bytes = Buffer.from(given.buffer, given.byteOffset, given.byteLength);
   const damaged = (why: string): SnapshotDamaged => new SnapshotDamaged("snapshot_damaged", why);
   if (bytes.length < HEADER_BYTES + DIGEST_BYTES) throw damaged(`a snapshot has more than ${bytes.length} bytes`);
-  if (bytes.toString("latin1", 0, 16).replace(/\0+$/, "") !== MAGIC.replace(/\0+$/, "")) throw damaged("it is no snapshot of a profile");
+  if (bytes.toString("latin1", 0, 16) !== MAGIC) throw damaged("it is no snapshot of a profile, or one of another form");
   const algorithm = bytes.readUInt32LE(16);
   if (algorithm !== BEHAVIOR_ALGORITHM)
     throw new SnapshotDamaged("snapshot_of_another_algorithm", `algorithm ${algorithm} wrote it, and this is ${BEHAVIOR_ALGORITHM}`);
@@ -178,8 +182,8 @@ export function readSnapshot(given: Uint8Array): Restored {
     if (!isSize(size) || at > end) throw damaged("a state in it has another size than states have");
     return [name, bytes.subarray(at - size, at)];
   };
-  const [agents, purposes, names] = [28, 32, 36].map((offset) => bytes.readUInt32LE(offset)) as [number, number, number];
-  const found: Restored = { seq: bytes.readDoubleLE(20), agents: new Map(), purposes: new Map(), names: new Map() };
+  const [agents = 0, purposes = 0, names = 0, followed = 0] = [28, 32, 36, 40].map((offset) => bytes.readUInt32LE(offset));
+  const found: Restored = { seq: bytes.readDoubleLE(20), agents: new Map(), purposes: new Map(), names: new Map(), followed: new Map() };
   for (let i = 0; i < purposes; i++) {
     const [name, state] = next((size) => size === 2 * PURPOSE_BYTES);
     found.purposes.set(name, new Peers(state));
@@ -187,6 +191,10 @@ export function readSnapshot(given: Uint8Array): Restored {
   for (let i = 0; i < names; i++) {
     const [name, key] = next((size) => size === 4);
     found.names.set(Buffer.from(key).readUInt32LE(), name);
+  }
+  for (let i = 0; i < followed; i++) {
+    const [log, to] = next((size) => size === 8);
+    found.followed.set(log, Buffer.from(to).readDoubleLE());
   }
   const isAgent = (size: number): boolean =>
     size >= AGENT_BYTES && size <= AGENT_BYTES_MAX && (size - AGENT_BYTES) % CHECKPOINT_BYTES === 0;

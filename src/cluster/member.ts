@@ -10,6 +10,7 @@ import { Copies } from "./copies.js";
 import { Fleet, type FleetClaim, type FleetState } from "./fleet.js";
 import { FACTS_FEED, Lease, RESTRICTIONS_FEED, type LeaseEnd, type NodeStart, type Tenure } from "./lease.js";
 import { readMessage, type Hold, type Link } from "./link.js";
+import { RateParts } from "./rate_parts.js";
 import { readDismissal, readTick, type Dismissal, type Tick } from "./tick.js";
 
 export interface MemberOptions {
@@ -100,6 +101,7 @@ export class Member {
   readonly #deps: MemberDeps;
   readonly #options: MemberOptions;
   readonly #fleet: Fleet;
+  readonly #parts: RateParts;
   readonly #chain = new FeedChain();
   readonly #copies = new Copies();
   readonly #claims = new Map<number, KeptClaim>();
@@ -120,7 +122,8 @@ export class Member {
   constructor(deps: MemberDeps, options: MemberOptions) {
     this.#deps = deps;
     this.#options = options;
-    const { lease_ms, start } = options;
+    const { node, lease_ms, start } = options;
+    this.#parts = new RateParts(deps.system.clock, { node, lease_ms, feeds: FEEDS });
     this.#fleet = new Fleet(deps.system.clock, { lease_ms, feeds: FEEDS });
     this.lease = new Lease(
       deps.system,
@@ -173,6 +176,11 @@ export class Member {
   /** Nodes of which a tick was read within the time of a lease, this one too. */
   get live(): readonly string[] {
     return this.#fleet.live;
+  }
+
+  /** Parts into which a rate is divided now. */
+  get rate_parts(): number {
+    return this.#parts.count;
   }
 
   /** Feeds, that of all facts first. */
@@ -306,6 +314,8 @@ export class Member {
     }
     const { clock } = this.#deps.system;
     const { node, nodes_max } = this.#options;
+    // An earlier start of this node has long been forgotten by the others.
+    if (by !== node || tick.incarnation === this.#options.start.incarnation) this.#parts.seen(feed, by);
     this.#fleet.seen(feed, { node: by, incarnation: tick.incarnation, leaving: tick.leaving });
     const { incarnation, applied, version, bundle, bundle_since } = tick;
     if (tick.leaving) {

@@ -323,6 +323,9 @@ export const ServiceRecord = Type.Object(
             {
               agents_max: Type.Integer({ description: "Agents that it has room for" }),
               algorithm: Type.Integer({ description: "Version of its algorithm" }),
+              of_nodes: Type.Optional(
+                Type.Literal(true, { description: "It learns from the logs of all nodes of a cluster. Left out: from this log alone" }),
+              ),
             },
             closed,
           ),

@@ -9,13 +9,14 @@ interface HeldNarrowing {
 }
 
 export class Narrowings {
-  /** Nodes among which a rate is shared out: each permits its own part, and all of them never more than the whole. */
-  readonly #nodes: number;
+  /** Parts of a rate of which one is this process's: the nodes of a cluster together never permit more than the whole. */
+  readonly #parts: () => number;
   readonly #held = new Map<string, HeldNarrowing>();
   #inForceCount = 0;
 
-  constructor(nodes = 1) {
-    this.#nodes = nodes;
+  /** @param parts now; infinite: it has none */
+  constructor(parts: () => number = () => 1) {
+    this.#parts = parts;
   }
 
   get size(): number {
@@ -59,7 +60,7 @@ export class Narrowings {
   }
 
   #rateOf({ fact }: HeldNarrowing): number {
-    return Math.floor(fact.actions_per_minute / this.#nodes);
+    return Math.floor(fact.actions_per_minute / this.#parts());
   }
 
   #inForce(agent: string): HeldNarrowing | null {

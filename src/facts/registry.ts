@@ -41,8 +41,8 @@ export { GRANTS_KEPT_MS, OVER_KEPT_MS, type VisibleGrant, type HeldGrantState } 
 export interface FactsCluster {
   /** This process of it, as grants name who has taken a use: its node and incarnation. */
   process: string;
-  /** Nodes that may be live at once. */
-  nodes_max: number;
+  /** Parts into which a rate is divided now, of which one is this process's; infinite: it has none. */
+  rate_parts: () => number;
 }
 
 /** Change in memory, for listeners. `revision` is null if it holds but isn't durable yet. */
@@ -101,7 +101,7 @@ export class Registry implements FactsLookup {
 
   /** @param cluster whose nodes share what is counted; null for a service that decides alone */
   constructor(policy: () => KnownPolicy | null, compile: CompileEntry, timers: Pick<Timers, "after">, cluster: FactsCluster | null = null) {
-    this.narrowings = new Narrowings(cluster?.nodes_max);
+    this.narrowings = new Narrowings(cluster?.rate_parts);
     this.#grants = new HeldGrants(
       policy,
       compile,

@@ -38,6 +38,9 @@ export interface Observed {
     bundles: number;
     /** Milliseconds without the bundle that the feed names. */
     bundle_behind_ms: number;
+    /** Milliseconds since what the other nodes have decided was learned; and how many of their acts came too late to be. */
+    lessons_behind_ms: number;
+    lessons_late: number;
     feeds: readonly { name: string; silent_ms: number | null }[];
     uncopied: number;
   } | null;
@@ -284,6 +287,16 @@ export class Metrics {
       "remit_bundle_behind_seconds",
       "For how long this node has been without the bundle that the cluster's feed names; 0: it decides by it, or by none that is named",
       ({ cluster }) => (cluster?.bundle_behind_ms ?? 0) / 1000,
+    );
+    gauge(
+      "remit_lessons_behind_seconds",
+      "Since this node has learned all that every other live node had decided",
+      ({ cluster }) => (cluster?.lessons_behind_ms ?? 0) / 1000,
+    );
+    gauge(
+      "remit_lessons_late",
+      "Actions decided on other nodes that came too late to be learned from, since the start",
+      ({ cluster }) => cluster?.lessons_late ?? 0,
     );
     gauge("remit_everything_revoked", "1 while everything is revoked", ({ everything_revoked }) => Number(everything_revoked));
     gauge("remit_store_healthy", "1 while changes of facts reach the disk", ({ store_healthy }) => Number(store_healthy));

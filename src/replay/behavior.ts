@@ -39,6 +39,8 @@ export interface RederivedCounts {
   unreadable: number;
   /** Actions among `actions` that a service with another algorithm recorded, so that they aren't compared. */
   other_algorithm: number;
+  /** Actions among `actions` that a node of a cluster recorded, which knew of other logs too, so that they aren't compared. */
+  of_nodes: number;
   /** The first record there is; what it was to know of those before is gone where this isn't 1. */
   first: number;
 }
@@ -59,8 +61,9 @@ export async function rederive(
   told: ToldOfBehavior,
 ): Promise<RederivedCounts> {
   const first = segmentsOf(folder)[0]?.first ?? 1;
-  const counts: RederivedCounts = { actions: 0, identical: 0, differing: 0, odd: 0, unreadable: 0, other_algorithm: 0, first };
-  let [profile, agents_max, isOther]: [Rederived | null, number, boolean] = [null, 0, false];
+  const counts: RederivedCounts = { actions: 0, identical: 0, differing: 0, odd: 0, unreadable: 0, other_algorithm: 0, of_nodes: 0, first };
+  let [profile, agents_max]: [Rederived | null, number] = [null, 0];
+  let apart: "other_algorithm" | "of_nodes" | null = null;
   let told_of = 0;
   for (const { seq, lesson } of lessons(folder, 1)) {
     if (++told_of % LESSONS_MAX === 0) {
@@ -74,14 +77,14 @@ export async function rederive(
       told.unreadable({ seq, why: lesson.why });
     } else if (lesson.of === "started") {
       if (lesson.behavior === null) continue;
-      isOther = lesson.behavior.algorithm !== algorithm;
+      apart = lesson.behavior.of_nodes === true ? "of_nodes" : lesson.behavior.algorithm === algorithm ? null : "other_algorithm";
       if (profile === null || lesson.behavior.agents_max !== agents_max) {
         agents_max = lesson.behavior.agents_max;
         profile = begin(agents_max, profile);
       }
     } else {
       profile ??= begin((agents_max = AGENTS_MAX), null);
-      if (lesson.of === "act" && !lesson.handed_in) compare(profile, seq, lesson, isOther, counts, told);
+      if (lesson.of === "act" && !lesson.handed_in) compare(profile, seq, lesson, apart, counts, told);
       profile.tell(lesson);
     }
   }
@@ -95,13 +98,13 @@ function compare(
   profile: Rederived,
   seq: number,
   { act, assessed: was }: { act: Act; assessed: Assessment },
-  isOther: boolean,
+  apart: "other_algorithm" | "of_nodes" | null,
   counts: RederivedCounts,
   told: ToldOfBehavior,
 ): void {
   counts.actions++;
-  if (isOther) {
-    counts.other_algorithm++;
+  if (apart !== null) {
+    counts[apart]++;
     return;
   }
   const now = profile.assess(act);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { credsAuthenticator } from "@nats-io/transport-node";
 import { nodeFiles } from "../audit/log/files.js";
 import { FleetBundles, type DecidingBundle } from "../cluster/bundles.js";
+import { Homes } from "../cluster/home.js";
 import type { ChainLink } from "../cluster/chain.js";
 import type { LeaseEnd } from "../cluster/lease.js";
 import { Member, type FleetStanding as Standing } from "../cluster/member.js";
@@ -134,6 +135,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
   readonly #uses: SharedUses;
   readonly #questions: NodeQuestions;
   readonly #bundles: FleetBundles;
+  readonly #homes = new Homes(() => this.live);
   readonly #stopLooking: () => void;
   #leaders: StreamsSeen["leaders"] = [null, null];
 
@@ -219,6 +221,16 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
 
   get live(): readonly string[] {
     return this.#member.live;
+  }
+
+  /** Parts into which a narrowed agent's rate is divided now, of which one is this node's; infinite: it has none. */
+  get rate_parts(): number {
+    return this.#member.rate_parts;
+  }
+
+  /** Returns whether this node does what one of them has to do for a key. */
+  isHome(key: string): boolean {
+    return this.#homes.of(key) === this.name;
   }
 
   /** Nodes that can't be asked, and may be back. */

@@ -26,7 +26,8 @@ export interface CoreOptions {
   log_keys: LogIdentity;
   /** Days for which what is masked is masked by one key. */
   mask_period_days: number;
-  behavior: { enabled: boolean; agents_max: number; snapshot_ms: number };
+  /** `of_nodes`: other nodes' logs are learned from too. @default false */
+  behavior: { enabled: boolean; agents_max: number; snapshot_ms: number; of_nodes?: boolean };
   bundle: Pick<SourceOptions, "path" | "name" | "trust" | "poll_ms" | "limits" | "verify" | "permits"> & { state_dir: string };
   load: LoadInstance;
   /** Bundles kept of those that were active. @default 0 */
@@ -87,7 +88,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
   const own = new OwnRecords(
     log,
     system,
-    { behavior: describedBehavior(behavior), version: packageVersion(), origin, keys, durability },
+    { behavior: describedBehavior(behavior, behavior.of_nodes === true), version: packageVersion(), origin, keys, durability },
     (kind, cause) => {
       report(logger, "service_record_failed", { kind, detail: cause instanceof Error ? cause.message : String(cause) });
     },

@@ -1,7 +1,8 @@
 /**
  * Questions that the nodes of a cluster ask one another and answer: records, findings, outcomes and receipts of decisions that only one of
- * them has made.
+ * them has made, and what is to be learned from its records.
  */
+import type { Adjustments } from "../behavior/adjustments.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
 import { answering } from "../http/asked_nodes.js";
 import type { HttpDeps } from "../http/deps.js";
@@ -12,12 +13,22 @@ import { FleetRecords, RECEIPT } from "../http/fleet_records.js";
 import type { FindingsRoom } from "../http/rooms.js";
 import { receiptOf } from "../http/routes/receipts.js";
 import { FOLLOW, StreamQuestions } from "../http/stream_questions.js";
+import type { System } from "../system/index.js";
+import { report } from "../system/log_events.js";
+import type { Logger } from "../system/logger.js";
 import type { ClusterNode } from "./cluster.js";
+import { FollowedLessons, LESSONS } from "./followed_lessons.js";
+import type { SharedProfile } from "./profile.js";
 
 /** @param node null for a service that decides alone, which asks nobody */
 export function wireFleet(
   node: ClusterNode | null,
-  own: Pick<HttpDeps, "search" | "log" | "logKeys" | "timers"> & { outcomes: OutcomeReports; findings: FindingsRoom },
+  own: Pick<HttpDeps, "search" | "log" | "logKeys" | "timers"> & {
+    outcomes: OutcomeReports;
+    findings: FindingsRoom;
+    /** Null if nothing is learned here. */
+    profile: SharedProfile | null;
+  },
 ): Pick<HttpDeps, "fleet" | "outcomes" | "desk" | "following"> {
   const desk = new OwnFindings(own.findings);
   if (node === null) return { outcomes: own.outcomes, desk };
@@ -26,6 +37,8 @@ export function wireFleet(
   const outcomes = new FleetOutcomes(own.outcomes, asked);
   const findings = new FleetFindings(desk, asked);
   const streams = new StreamQuestions({ ...own, findings: own.findings.findings, node: node.name });
+  // From the start on: what was learned before somebody asks is given from memory too.
+  const lessons = own.profile?.lessons();
   node.serve(
     answering(
       {
@@ -36,9 +49,34 @@ export function wireFleet(
           const receipt = await receiptOf(own, id);
           return receipt && JSON.stringify(receipt);
         },
+        [LESSONS]: async (after) => (lessons === undefined ? null : JSON.stringify(await lessons.after(Number(after)))),
       },
       (question) => fleet.answer(question),
     ),
   );
   return { fleet, outcomes, desk: findings, following: { nodes: asked, own: (question) => streams.answer(question) } };
+}
+
+/** Begins to learn what the other nodes decide; null where there are none, or nothing is learned. */
+export function followLessons(
+  node: ClusterNode | null,
+  profile: SharedProfile | null,
+  adjustments: Pick<Adjustments, "settled">,
+  system: System,
+  logger: Logger,
+): FollowedLessons | null {
+  if (node === null || profile === null) return null;
+  return new FollowedLessons({
+    nodes: node.asked,
+    profile,
+    system,
+    isHome: (agent) => node.isHome(agent),
+    settled: (act, assessed, outcome) => {
+      adjustments.settled(act, assessed, { decision: outcome === "log" ? "allow" : outcome });
+    },
+    unread: (nodes) => {
+      if (nodes.length === 0) report(logger, "lessons_followed", {});
+      else report(logger, "lessons_unread", { nodes });
+    },
+  });
 }

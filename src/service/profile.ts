@@ -23,6 +23,8 @@ import type { Config } from "../system/config.js";
 import type { Clock, System } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
+import type { FollowingProfile } from "./followed_lessons.js";
+import type { OwnLessons } from "./own_lessons.js";
 import { RecordedProfile, type Learners } from "./recorded_profile.js";
 import { ProfileAhead } from "./profile_ahead.js";
 import type { ProfileRoom } from "../http/rooms.js";
@@ -39,15 +41,26 @@ export interface ServiceProfile extends KeptProfile, ProfileRoom {
   readonly known: number;
   /** The log, as what people do is written to it. */
   readonly log: Log;
+  /** Lessons for other nodes and from them; null if nothing is learned. */
+  readonly shared: SharedProfile | null;
   /** Calls with what several agents of a group have in common, once each. */
   whenShared(listener: (shared: SharedOddity) => void): void;
   /** Puts what it knows on disk. The log has to be open still. */
   close(): Promise<void>;
 }
 
-/** Describes the behaviour settings for the record of a start: by what assessments are made; null: there are none. */
-export function describedBehavior({ enabled, agents_max }: Pick<Config["behavior"], "enabled" | "agents_max">) {
-  return enabled ? { agents_max, algorithm: BEHAVIOR_ALGORITHM } : null;
+/** Profile of a node that gives other nodes its lessons, and learns from theirs. */
+export interface SharedProfile extends FollowingProfile {
+  /** Returns what it learns from its own log, for other nodes to learn: kept from the first call on. */
+  lessons(): OwnLessons;
+}
+
+/**
+ * Describes the behaviour settings for the record of a start: by what assessments are made; null: there are none.
+ * @param of_nodes whether other nodes' logs are learned from too
+ */
+export function describedBehavior({ enabled, agents_max }: Pick<Config["behavior"], "enabled" | "agents_max">, of_nodes: boolean) {
+  return enabled ? { agents_max, algorithm: BEHAVIOR_ALGORITHM, ...(of_nodes && { of_nodes }) } : null;
 }
 
 /** Parts of the configuration that it reads. */
@@ -96,6 +109,7 @@ export async function openProfile(
       riskOf: () => 0,
       known: 0,
       log,
+      shared: null,
       rollBack: none,
       describe: (agent) => ({ agent, risk: 0, profile: null }),
       thresholdsOf: (purpose, policy) => thresholds(purpose, policy, { expected: 0, misuse: 0, score: 0 }),
@@ -122,6 +136,7 @@ export async function openProfile(
     },
   });
   return Object.assign(profile, {
+    shared: profile,
     describe: (agent: string): AgentProfile => {
       const portrait = profile.portrait(agent);
       return { agent, risk: Math.round(profile.riskOf(agent, clock.wall())), profile: portrait && profileOf(portrait) };

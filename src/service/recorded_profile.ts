@@ -17,6 +17,7 @@ import {
 import { readFactsText } from "../decision/facts_record.js";
 import type { KeptProfile, Log, Profile } from "../decision/ports.js";
 import type { Timers } from "../system/index.js";
+import { OwnLessons, type OwnLesson } from "./own_lessons.js";
 import { readSnapshot, writeSnapshot, type SnapshotPieces } from "./snapshot_file.js";
 
 /** Part of `src/behavior` whose state is kept. */
@@ -37,6 +38,10 @@ export interface Learner extends Profile {
   /** Describes an agent's habits; null if nothing is known of it. */
   portrait(agent: string): Portrait | null;
   readonly agents: { readonly size: number };
+  /** Last record that it has learned from, of each other node's log. */
+  readonly followed: Map<string, number>;
+  /** Time of the latest act of an agent, milliseconds since the epoch; 0 if nothing is known of it. */
+  lastOf(agent: string): number;
   riskOf(agent: string, now_ms: number): number;
   /** Begins a snapshot of this very moment, which is that of record `seq`. */
   beginSnapshot(seq: number): SnapshotPieces;
@@ -116,6 +121,7 @@ export class RecordedProfile implements KeptProfile {
   #making: Promise<void> | null = null;
   #closed = false;
   #listener: ((shared: SharedOddity) => void) | null = null;
+  #own: OwnLessons | null = null;
   #stopSaving = (): void => undefined;
 
   /** Resolves when it knows what the records tell. */
@@ -147,13 +153,48 @@ export class RecordedProfile implements KeptProfile {
 
   learn(act: Act, outcome: ActOutcome): void {
     if (!this.#ready) return;
-    const shared = this.#profile.learn(act, outcome);
-    if (shared !== null) this.#listener?.(shared);
-    this.#changed = true;
+    this.#learn(act, outcome);
+    this.#own?.add({ of: "act", act, outcome });
     if (this.#log.seq < this.#due) return;
     this.#due = Infinity;
     // What the log took in this turn may not be learned yet, and a snapshot is of a whole record.
     void this.#turn().then(() => this.save());
+  }
+
+  /** Returns what it learns from its own log, for other nodes to learn: kept from the first call on. */
+  lessons(): OwnLessons {
+    this.#own ??= new OwnLessons(this.#log, this.#options.folder, this.#timers);
+    return this.#own;
+  }
+
+  /** Returns up to which of its records it has learned from another node. */
+  followedTo(node: string): number {
+    return this.#profile.followed.get(node) ?? 0;
+  }
+
+  /** Another node's log goes on from there. */
+  followOn(node: string, seq: number): void {
+    if (!this.#ready || this.followedTo(node) === seq) return;
+    this.#profile.followed.set(node, seq);
+    this.#changed = true;
+  }
+
+  /** Learns what another node's log tells. */
+  follow(lesson: OwnLesson): void {
+    if (!this.#ready) return;
+    if (lesson.of === "act") this.#learn(lesson.act, lesson.outcome);
+    else tell(this.#profile, lesson);
+    this.#changed = true;
+  }
+
+  lastOf(agent: string): number {
+    return this.#profile.lastOf(agent);
+  }
+
+  #learn(act: Act, outcome: ActOutcome): void {
+    const shared = this.#profile.learn(act, outcome);
+    if (shared !== null) this.#listener?.(shared);
+    this.#changed = true;
   }
 
   /** Calls with what several agents of a group have in common, once each; what the records told before isn't new. */
@@ -170,6 +211,7 @@ export class RecordedProfile implements KeptProfile {
     if (!this.#ready || this.#closed) return;
     this.#ready = false;
     this.#givenUp++;
+    this.#own?.lost();
     this.#making = this.#make();
   }
 
@@ -205,6 +247,8 @@ export class RecordedProfile implements KeptProfile {
         if (this.#ready) {
           tell(this.#profile, lesson);
           this.#changed = true;
+          // Never an act: those are decided, and learned beside their records.
+          if (lesson.of !== "act") this.#own?.add(lesson);
         }
         return recorded.catch((cause: unknown) => {
           this.unrecorded();
@@ -318,7 +362,10 @@ export class RecordedProfile implements KeptProfile {
   }
 }
 
-export function tell(profile: Pick<Learner, "learn" | "markExpected" | "calibrate" | "forgive" | "rollBack">, lesson: Lesson): void {
+export function tell(
+  profile: Pick<Learner, "learn" | "markExpected" | "calibrate" | "forgive" | "rollBack">,
+  lesson: Lesson | OwnLesson,
+): void {
   switch (lesson.of) {
     case "act":
       profile.learn(lesson.act, lesson.outcome);

@@ -519,6 +519,13 @@ export const LOG_EVENTS = {
     "The servers could not be reached for ten seconds, or other nodes changed the same all the time. An action that was not made stays counted, and what a call returned stays unknown: the task may do less than it could.",
     "Look whether the servers are healthy (`remit cluster status`); register another task for work that has to go on.",
   ),
+  lessons_unread: event(
+    "warn",
+    "what other nodes of the cluster have decided has not been learned for ten seconds",
+    "These nodes (`nodes`) are live and don't answer, or not in a form that this version reads. What agents do there counts for nothing here: something unusual may go unnoticed, and no narrowed agent is let back by this node.",
+    "Look whether these nodes are overloaded, and whether all nodes run versions that go together (`remit cluster status`).",
+  ),
+  lessons_followed: event("info", "what the other nodes decide is learned again", "All of them have answered."),
   feed_place_unsaved: event(
     "warn",
     "cannot keep how far the feed was read; a start compares it with less",

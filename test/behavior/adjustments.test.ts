@@ -34,6 +34,8 @@ class World implements Adjustable {
   readonly told: string[] = [];
   /** Whether the store takes the end of a narrowing. */
   widens = true;
+  /** Whether this process knows what agents did on others. */
+  mayRestore = true;
   #look = (): void => undefined;
 
   open(): Adjustments {
@@ -41,6 +43,7 @@ class World implements Adjustable {
       facts: this,
       riskOf: (agent) => this.risks.get(agent) ?? 0,
       policyOf: () => this.policy,
+      mayRestore: () => this.mayRestore,
       system: {
         clock: { wall: () => this.now },
         timers: {
@@ -142,6 +145,20 @@ describe("adjustments while a service runs", () => {
     );
     expect(world.suspended.get("a-1")).to.have.length(512);
     expect(world.found.get("a-1")?.why?.map(({ length }) => length)).to.deep.equal([512, 512, 512, 512, 512]);
+  });
+
+  it("end by themselves only where it is known what the agent did elsewhere, and calm counts from then on", async () => {
+    acts("a-1", 60);
+    world.mayRestore = false;
+    const { for_ms } = BEHAVIOR_DEFAULTS.narrowed;
+    await world.seconds(2 * (for_ms / 1000));
+    acts("a-1", 0);
+    expect(world.told).to.deep.equal(["narrow a-1"]);
+    world.mayRestore = true;
+    await world.seconds(for_ms / 1000 - 1);
+    expect(world.told).to.deep.equal(["narrow a-1"]);
+    await world.seconds(2);
+    expect(world.told).to.have.length(2);
   });
 
   it("end by themselves, though the agent does nothing more, when it has been calm for as long as was said", async () => {

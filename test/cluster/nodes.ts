@@ -105,9 +105,9 @@ export class ClusterNode {
     const { replicas, trusts, main, more, sections: given, ...rest } = options;
     const cluster = { name: "tests", node: name, nats: { servers: links.map(({ url }) => url), replicas }, ...rest, ...more };
     const sections = {
+      behavior: { enabled: false },
       ...given,
       cluster,
-      behavior: { enabled: false },
       ...(trusts !== undefined && { identity: identityOf(trusts.place) }),
     };
     const own = placeIn(join(folder, name), sections, main);

@@ -91,7 +91,7 @@ class Process {
       compile: compileEntry,
       barrier: () => Promise.resolve(),
       limits: LIMITS,
-      cluster: { process: processOf(node, incarnation), nodes_max: 3 },
+      cluster: { process: processOf(node, incarnation), rate_parts: () => 3 },
       ledger: { retry_ms: 1000, durable_within_ms: 2000 },
     });
     const process = new Process(node, timers, commands, log, incarnation);

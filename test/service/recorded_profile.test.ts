@@ -14,17 +14,11 @@ import {
   type VerdictCounts,
 } from "../../src/contract/index.js";
 import { system } from "../../src/system/index.js";
-import {
-  RecordedProfile,
-  type KeptEvents,
-  type KeptLog,
-  type LearnedProfile,
-  type Learner,
-  type Learners,
-} from "../../src/service/recorded_profile.js";
+import { RecordedProfile, type KeptEvents, type LearnedProfile, type Learner, type Learners } from "../../src/service/recorded_profile.js";
 import { ProfileAhead } from "../../src/service/profile_ahead.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { sleep } from "./child.js";
+import { FakeLog } from "./fake_log.js";
 
 const SHARED: SharedOddity = {
   ...{ purpose: "support", kind: "version", value: "2", channel: "what", type: "payroll", agents: ["a-1"] },
@@ -34,6 +28,7 @@ const SHARED: SharedOddity = {
 /** Knows by their ids, in order, the acts that it was told; that is its snapshot too. */
 class ListLearner implements Learner {
   readonly agents = new Map<string, never>();
+  readonly followed = new Map<string, number>();
   constructor(readonly told: string[] = []) {}
 
   assess(): Assessment {
@@ -71,6 +66,10 @@ class ListLearner implements Learner {
 
   portrait(): null {
     return null;
+  }
+
+  lastOf(): number {
+    return 0;
   }
 
   checkpointsOf(): number[] {
@@ -139,42 +138,6 @@ const judged = (change: string, calibrates?: object): { before: string; after: s
   before: `"caller":"eve","change":"finding_${change}","finding":${JSON.stringify({ calibrates, id: "F-1", teaches: [] })},"kind":"facts"`,
   after: '"time":"1970-01-01T00:00:01.000Z","v":2',
 });
-
-/** A log whose disk can be made to fail: what it has taken and isn't on disk is then no more. */
-class FakeLog implements KeptLog {
-  seq = 0;
-  durable = 0;
-  healthy = true;
-  #waiting: { line: string; resolve: () => void; reject: (cause: Error) => void }[] = [];
-
-  constructor(readonly folder: string) {
-    mkdirSync(folder, { recursive: true });
-    writeFileSync(join(folder, segmentName(1)), "");
-  }
-
-  append(before: string, after: string): Promise<void> {
-    if (!this.healthy) return Promise.reject(new Error("log_unavailable"));
-    const line = `{${before},"seq":${++this.seq},${after}}\n`;
-    return new Promise((resolve, reject) => void this.#waiting.push({ line, resolve, reject }));
-  }
-
-  sync(): void {
-    const written = this.#waiting.splice(0);
-    writeFileSync(join(this.folder, segmentName(1)), written.map(({ line }) => line).join(""), { flag: "a" });
-    this.durable += written.length;
-    for (const { resolve } of written) resolve();
-  }
-
-  fail(): void {
-    this.healthy = false;
-    for (const { reject } of this.#waiting.splice(0)) reject(new Error("EIO"));
-  }
-
-  recover(): void {
-    this.seq = this.durable;
-    this.healthy = true;
-  }
-}
 
 describe("the profile that a service keeps", () => {
   const said: string[] = [];

@@ -700,6 +700,22 @@ const rows = {
     lives: ["src/flow/shared_flow.ts", "src/decision/decide.ts", "src/store/nats_states.ts"],
     also: ["test/flow/shared_flow.test.ts", "test/cluster/history.long.test.ts"],
   },
+  H10: {
+    threat:
+      "An agent spreads what is unusual over the nodes of a cluster, so that none sees enough of it; or is let back by a node that knows nothing of it.",
+    control:
+      "Every node learns from the records of all, in the order of their times, each once, and none that is not on disk. What becomes of an agent by that is up to its home, one of the live nodes, which lets nobody back while it can't read what others decide.",
+    lives: ["src/service/followed_lessons.ts", "src/service/own_lessons.ts", "src/behavior/adjustments.ts", "src/cluster/home.ts"],
+    also: ["test/service/followed_lessons.test.ts", "test/cluster/lessons.long.test.ts"],
+  },
+  H11: {
+    threat:
+      "A narrowed agent has its actions a minute on every node of a cluster, or once more wherever a node joins, leaves or is cut off.",
+    control:
+      "A rate is divided by the nodes that may have permitted anything within the last minute. A node begins with nothing until all others have known of it for a minute, and forgets one only after it has read both feeds for a minute without it.",
+    lives: ["src/cluster/rate_parts.ts", "src/facts/narrowings.ts"],
+    also: ["test/cluster/rate_parts.test.ts"],
+  },
 } as const satisfies Record<string, ThreatRow>;
 
 export type ThreatId = keyof typeof rows;

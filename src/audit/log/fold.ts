@@ -32,7 +32,7 @@ export type Lesson =
 /** Settings by which a service learns baselines from its start on; null: it learns none, or they are unknown. */
 export interface Started {
   of: "started";
-  behavior: { agents_max: number; algorithm: number } | null;
+  behavior: { agents_max: number; algorithm: number; of_nodes?: true } | null;
 }
 
 export interface FoldedRecord {

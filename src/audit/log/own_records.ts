@@ -17,7 +17,7 @@ export interface Described {
   keys: string[];
   durability: Durability;
   /** Settings by which the service learns baselines; null: it learns none. */
-  behavior: { agents_max: number; algorithm: number } | null;
+  behavior: { agents_max: number; algorithm: number; of_nodes?: true } | null;
 }
 
 /** Stands for callers beyond those that are told apart. */

@@ -148,7 +148,7 @@ function say(ui: Ui, found: Replayed): void {
   if (decisions === 0) sayError(ui, unreadable > 0 ? "no decision in this range can be read" : "there is no decision in this range");
 }
 
-function sayBehavior(ui: Ui, { actions, identical, odd, differing, other_algorithm, unreadable, first }: Behavior): void {
+function sayBehavior(ui: Ui, { actions, identical, odd, differing, other_algorithm, of_nodes, unreadable, first }: Behavior): void {
   const count = (n: number, what: string): void => {
     if (n > 0) ui.out(`  ${number(n).padStart(12)}  ${what}`);
   };
@@ -157,6 +157,7 @@ function sayBehavior(ui: Ui, { actions, identical, odd, differing, other_algorit
   count(odd, "of these in something unusual");
   count(differing, ui.paint("red", "come out otherwise"));
   count(other_algorithm, ui.paint("yellow", "can't be told: another version of the profile learned from them"));
+  count(of_nodes, ui.paint("yellow", "can't be told: a node of a cluster recorded them, whose profile knew of other nodes' records too"));
   count(unreadable, ui.paint("red", "records that can't be read"));
   if (first > 1)
     sayError(ui, `the records before ${number(first)} are gone, and what was known of them`, "what differs may be due to that");

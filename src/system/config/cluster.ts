@@ -39,7 +39,7 @@ export const cluster = section(
     nodes_max: amount(
       "units",
       { default: 3, minimum: 1, maximum: 64 },
-      "Nodes that may be live at once. A narrowed agent's actions a minute are shared out among as many; a node that sees more stops allowing",
+      "Nodes that may be live at once; a node that sees more stops allowing",
     ),
     bundles: Type.Enum(["node", "feed"], {
       default: "node",

@@ -1,0 +1,242 @@
+/**
+ * Learns what the other nodes of the cluster have decided, so that each node has the whole baseline of an agent, and knows how odd it was of
+ * late, wherever it has asked. Lessons of several nodes are learned in the order of their times, and each once.
+ */
+import { NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
+import { othersOf, type AskedNodes } from "../http/asked_nodes.js";
+import type { System } from "../system/index.js";
+import type { LessonPage, OwnLesson, PlacedLesson } from "./own_lessons.js";
+
+/** The profile, as far as others' lessons need it. */
+export interface FollowingProfile {
+  readonly ready: boolean;
+  followedTo(node: string): number;
+  followOn(node: string, seq: number): void;
+  follow(lesson: OwnLesson): void;
+  lastOf(agent: string): number;
+  assess(act: Act): Assessment;
+}
+
+export interface FollowedOptions {
+  nodes: AskedNodes;
+  profile: FollowingProfile;
+  system: Pick<System, "clock" | "timers">;
+  /** Returns whether what becomes of this agent is this node's to see to. */
+  isHome: (agent: string) => boolean;
+  /** Called for each act of such an agent that another node has decided, in the turn in which it was learned. */
+  settled: (act: Act, assessed: Assessment, outcome: ActOutcome) => void;
+  /** Called once when nodes have not been read for long, and with none when they have. */
+  unread: (nodes: readonly string[]) => void;
+}
+
+/** Word that begins a question for lessons. */
+export const LESSONS = "lessons ";
+
+const LOOK_EVERY_MS = 250;
+const ANSWER_WITHIN_MS = 2000;
+/** From then on nobody can say how odd agents were of late: none is let back, and people are told. */
+const BEHIND_MS = 10_000;
+/**
+ * An act that comes so much later than others of its agent is not learned: it would count as done when the last of them was, and many such
+ * acts as a burst.
+ */
+const LATE_MS = 60_000;
+const TURN_LESSONS = 64;
+
+export class FollowedLessons {
+  readonly #options: FollowedOptions;
+  /** Monotonic times at which all that a node had was read. */
+  readonly #readAt = new Map<string, number>();
+  readonly #stop: () => void;
+  #reading: Promise<void> | null = null;
+  #late = 0;
+  #told = false;
+
+  constructor(options: FollowedOptions) {
+    this.#options = options;
+    this.#stop = options.system.timers.every(LOOK_EVERY_MS, () => {
+      void this.read();
+    });
+  }
+
+  /** Milliseconds since all that the other live nodes had was read; of the one that was read longest ago. */
+  get behind_ms(): number {
+    const now = this.#options.system.clock.monotonic();
+    return Math.max(0, ...othersOf(this.#options.nodes).map((node) => now - this.#since(node, now)));
+  }
+
+  /** True if something may have happened on another node, for some time, of which this one knows nothing. */
+  get isBehind(): boolean {
+    return this.behind_ms > BEHIND_MS;
+  }
+
+  /** Acts that came too late to be learned. */
+  get late(): number {
+    return this.#late;
+  }
+
+  /** Resolves when all that the other nodes had at the call was read, as far as they answered. */
+  read(): Promise<void> {
+    this.#reading ??= this.#read().finally(() => {
+      this.#reading = null;
+    });
+    return this.#reading;
+  }
+
+  async close(): Promise<void> {
+    this.#stop();
+    await this.#reading;
+  }
+
+  async #read(): Promise<void> {
+    const { nodes, profile } = this.#options;
+    for (let more = true; more && profile.ready;) {
+      const others = othersOf(nodes);
+      const pages = await Promise.all(others.map(async (node) => ({ node, page: await this.#page(node) })));
+      more = await this.#learn(pages.flatMap(({ node, page }) => (page === null ? [] : [{ node, page }])));
+    }
+    this.#tell();
+  }
+
+  /** Returns null if the node doesn't answer, or with what this version can't read. */
+  async #page(node: string): Promise<LessonPage | null> {
+    const { nodes, profile, system } = this.#options;
+    const question = `${LESSONS}${profile.followedTo(node)}`;
+    const answer = (await nodes.ask(question, [node], undefined, ANSWER_WITHIN_MS)).answers.get(node);
+    // A node that doesn't learn has no lessons.
+    const page = answer === null ? { v: 1 as const, through: 0, more: false, lessons: [] } : readPage(answer);
+    if (page?.more === false) this.#readAt.set(node, system.clock.monotonic());
+    return page;
+  }
+
+  /**
+   * Learns in the order of time, up to where all of the nodes are known.
+   * @returns whether there is more
+   */
+  async #learn(pages: readonly { node: string; page: LessonPage }[]): Promise<boolean> {
+    const { profile, system } = this.#options;
+    const ends = pages.flatMap(({ page: { more, lessons } }) => (more ? timeOf(lessons.at(-1)) : []));
+    const horizon = Math.min(Infinity, ...ends);
+    const taken = pages.map(({ node, page }) => ({ node, page, count: countUpTo(horizon, page.lessons) }));
+    const order = taken.flatMap(({ page, count }) => page.lessons.slice(0, count));
+    order.sort((a, b) => timeOf(a) - timeOf(b));
+    let learned = 0;
+    for (const [, lesson] of order) {
+      this.#take(lesson);
+      if (++learned % TURN_LESSONS !== 0) continue;
+      await new Promise<void>((resolve) => {
+        system.timers.turnEnd(resolve);
+      });
+    }
+    for (const { node, page, count } of taken)
+      profile.followOn(node, count === page.lessons.length ? page.through : (page.lessons[count - 1]?.[0] ?? profile.followedTo(node)));
+    return pages.some(({ page }) => page.more);
+  }
+
+  #take(lesson: OwnLesson): void {
+    const { profile, system, isHome, settled } = this.#options;
+    if (lesson.of !== "act") {
+      profile.follow(lesson);
+      return;
+    }
+    const now = system.clock.wall();
+    const { act: told, outcome } = lesson;
+    // A node whose clock is ahead moves nobody's time but its own.
+    const act = told.time_ms > now ? { ...told, time_ms: now } : told;
+    if (act.time_ms < profile.lastOf(act.agent) - LATE_MS) {
+      this.#late++;
+      return;
+    }
+    const ours = isHome(act.agent);
+    const assessed = ours ? profile.assess(act) : NOTHING_ODD;
+    profile.follow({ of: "act", act, outcome });
+    if (ours) settled(act, assessed, outcome);
+  }
+
+  /** Since when a node's lessons are not known: it has its time from when it is first seen. */
+  #since(node: string, now: number): number {
+    const at = this.#readAt.get(node) ?? now;
+    this.#readAt.set(node, at);
+    return at;
+  }
+
+  #tell(): void {
+    const now = this.#options.system.clock.monotonic();
+    const live = othersOf(this.#options.nodes);
+    for (const node of this.#readAt.keys()) if (!live.includes(node)) this.#readAt.delete(node);
+    const unread = live.filter((node) => now - this.#since(node, now) > BEHIND_MS);
+    if (unread.length > 0 === this.#told) return;
+    this.#told = unread.length > 0;
+    this.#options.unread(unread);
+  }
+}
+
+/** Returns the time of a lesson; what no time is told of comes first. */
+function timeOf(placed: PlacedLesson | undefined): number {
+  const lesson = placed?.[1];
+  if (lesson?.of === "act") return lesson.act.time_ms;
+  return lesson === undefined || lesson.of === "rolled_back" ? -Infinity : lesson.time_ms;
+}
+
+/** Returns how many of the first are up to a time; those of one place stay together. */
+function countUpTo(time: number, lessons: readonly PlacedLesson[]): number {
+  let count = 0;
+  while (count < lessons.length && timeOf(lessons[count]) <= time) count++;
+  while (count > 0 && count < lessons.length && lessons[count]?.[0] === lessons[count - 1]?.[0]) count++;
+  return count;
+}
+
+/** Returns null for what is no page of this version. */
+function readPage(answer: string | undefined): LessonPage | null {
+  try {
+    const page = JSON.parse(answer ?? "null") as Partial<LessonPage> | null;
+    if (page?.v !== 1 || !isPlace(page.through) || typeof page.more !== "boolean" || !Array.isArray(page.lessons)) return null;
+    return page.lessons.every(isPlaced) ? (page as LessonPage) : null;
+  } catch {
+    return null;
+  }
+}
+
+const isPlace = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+const isTime = (value: unknown): boolean => typeof value === "number" && Number.isFinite(value);
+const isText = (value: unknown): boolean => typeof value === "string";
+const isTextOrNull = (value: unknown): boolean => value === null || isText(value);
+
+const OUTCOMES: readonly unknown[] = ["allow", "log", "flag", "deny"] satisfies ActOutcome[];
+const TEXTS = ["agent", "version", "owner", "purpose", "verb", "verb_class", "type", "relation"] as const;
+const TEXTS_OR_NULL = ["id", "task", "session", "source"] as const;
+const TIMES = ["amount", "time_ms", "offset_ms"] as const;
+
+function isPlaced(placed: unknown): boolean {
+  if (!Array.isArray(placed) || !isPlace(placed[0])) return false;
+  const lesson = placed[1] as { of?: unknown } & Record<string, unknown>;
+  switch (lesson.of) {
+    case "act":
+      return isAct(lesson["act"]) && OUTCOMES.includes(lesson["outcome"]);
+    case "expected":
+      return isTime(lesson["time_ms"]) && areActs(lesson["acts"]);
+    case "judged": {
+      const { purpose, expected, misuse } = lesson["calibrates"] as Record<string, unknown>;
+      return isText(purpose) && isTime(expected) && isTime(misuse) && isTime(lesson["time_ms"]) && areActs(lesson["acts"]);
+    }
+    case "forgiven":
+      return isText(lesson["agent"]) && isTime(lesson["time_ms"]);
+    case "rolled_back":
+      return isText(lesson["agent"]) && isTime(lesson["to_ms"]);
+    default:
+      return false;
+  }
+}
+
+const areActs = (value: unknown): boolean => Array.isArray(value) && value.every(isAct);
+
+function isAct(value: unknown): boolean {
+  const act = value as Record<string, unknown>;
+  return (
+    TEXTS.every((name) => isText(act[name])) &&
+    TEXTS_OR_NULL.every((name) => isTextOrNull(act[name])) &&
+    TIMES.every((name) => isTime(act[name])) &&
+    typeof act["granted"] === "boolean" &&
+    (act["labels"] === undefined || (Array.isArray(act["labels"]) && act["labels"].every(isText)))
+  );
+}

@@ -1,0 +1,117 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect } from "chai";
+import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
+import { FLOOD } from "../../src/behavior/adjust.js";
+import { sleep, type Json } from "../service/child.js";
+import { skip } from "../skip.js";
+import { ClusterNode } from "./nodes.js";
+import { PURPOSE, actionOf, agentNamed, taskOf } from "./requests.js";
+
+/** Milliseconds in which something comes about on a machine that is busy with other things. */
+const PATIENCE_MS = 120_000;
+const LEASE_MS = 30_000;
+
+describe("what agents do on several nodes of a cluster", function () {
+  this.timeout(600_000);
+  let folder: string;
+  let servers: NatsServer[] = [];
+  const nodes: ClusterNode[] = [];
+  let agents = 0;
+
+  before(async function () {
+    folder = mkdtempSync(join(tmpdir(), "remit-lessons-"));
+    try {
+      servers = await startNats(1, join(folder, "nats"));
+    } catch (cause) {
+      if (cause instanceof NatsUnavailable) skip(this, cause.message);
+      throw cause;
+    }
+    const options = { lease_ms: LEASE_MS, replicas: 1, sections: { behavior: { enabled: true } } };
+    for (const name of ["a", "b", "c"]) {
+      const [first] = nodes;
+      nodes.push(await ClusterNode.start(name, folder, servers, { ...options, ...(first !== undefined && { trusts: first }) }));
+    }
+    for (const { child } of nodes) await child.ready();
+  });
+  after(async () => {
+    for (const node of nodes) await node.close();
+    await stopNats(servers);
+    rmSync(folder, { recursive: true, force: true });
+  });
+
+  const at = (i: number): ClusterNode => nodes[i % nodes.length] as ClusterNode;
+  const until = async (holds: () => Promise<boolean>, what: string): Promise<void> => {
+    const began = performance.now();
+    while (!(await holds())) {
+      if (performance.now() - began > PATIENCE_MS) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
+      await sleep(50);
+    }
+  };
+  const told = async (i: number, path: string): Promise<Json> => (await at(i).child.told("GET", path)).body;
+  /** Registers an agent with its task, and waits until every node has both. */
+  const employ = async (): Promise<string> => {
+    const agent = `agent-${++agents}`;
+    expect((await at(0).child.told("POST", "/agents", agentNamed(agent))).status).to.equal(201);
+    expect((await at(0).child.told("POST", "/tasks", taskOf(agent))).status).to.equal(201);
+    for (const [i] of nodes.entries())
+      await until(async () => (await at(i).child.told("GET", `/tasks/T-${agent}`)).status === 200, `${at(i).name} knows the task`);
+    return agent;
+  };
+  /** Waits until what was decided last is known everywhere, and every node knows the same. */
+  const allKnow = async (agent: string, last_ms: number): Promise<void> =>
+    until(async () => {
+      const known = await Promise.all(nodes.map(async (_, i) => (await told(i, `/agents/${agent}/profile`))["profile"] as Json | null));
+      const [first] = known;
+      // Profiles know times to the second.
+      const isLatest = (one: Json | null): boolean => one !== null && Date.parse(String(one["last"])) >= Math.floor(last_ms / 1000) * 1000;
+      return known.every((one) => isLatest(one) && JSON.stringify(one) === JSON.stringify(first));
+    }, `every node knows what all have decided of ${agent}`);
+  const other = (agent: string, n: number): Json => ({
+    ...{ agent, task: `T-${agent}`, purpose: PURPOSE, verb: "read" },
+    resource: { type: "order", id: `X-${n}`, attributes: { customer: `somebody-${n}` } },
+  });
+
+  it("is known on all of them, whichever decided, and stays known where one is killed and starts again", async () => {
+    const agent = await employ();
+    const decides = async (...on: number[]): Promise<void> => {
+      let last_ms = 0;
+      for (const i of on) {
+        last_ms = Date.now();
+        expect((await at(i).child.told("POST", "/decide", actionOf(agent))).status).to.equal(200);
+      }
+      await allKnow(agent, last_ms);
+    };
+    await decides(0, 1, 2, 0, 1, 2);
+    await at(1).child.kill();
+    for (const i of [0, 2]) await at(i).child.told("POST", "/decide", actionOf(agent));
+    await at(1).again();
+    await decides(2, 1);
+  });
+
+  it("narrows an agent on all, by what none of them has seen enough of, and is one finding", async () => {
+    const agent = await employ();
+    const each = FLOOD.flags / nodes.length + 5;
+    expect(each, "too few for any node to narrow it by itself").to.be.below(FLOOD.flags);
+    for (let n = 0; n < each * nodes.length; n++) {
+      const { body } = await at(n).child.told("POST", "/decide", other(agent, n));
+      expect(["flag", "deny"]).to.include(body["decision"]);
+    }
+    for (const [i, { name }] of nodes.entries())
+      await until(async () => (await told(i, `/agents/${agent}/narrowing`))["lifted"] === null, `${name} narrows it`);
+    await until(async () => {
+      const { items } = await told(0, `/findings?agent=${agent}&code=narrowed_by_behavior`);
+      return (items as Json[] | undefined)?.length === 1;
+    }, "one finding of all nodes");
+  });
+
+  it("is measured: no node is behind", async () => {
+    for (const { child, place } of nodes) {
+      const headers = { authorization: `Bearer ${place.token}` };
+      expect(await (await fetch(`http://127.0.0.1:${child.port}/metrics`, { headers })).text())
+        .to.match(/^remit_lessons_behind_seconds [0-9]\.?[0-9e-]*$/m)
+        .and.to.match(/^remit_lessons_late 0$/m);
+    }
+  });
+});
