@@ -24,7 +24,8 @@ const ROOMS: Readonly<Record<string, MutatedRoom>> = {
   identity: { least: 80 },
   guards: { least: 80, files: "**/*" },
   client: { least: 80 },
-  audit: { least: 80, files: "log/{log,writer,durable_mark}", tests: "log,log_settle,log_messages" },
+  audit: { least: 80, files: "log/{log,writer,durable_mark,cosigner}", tests: "log,log_settle,log_messages,cosigner" },
+  flow: { least: 80, files: "shared_flow", tests: "shared_flow" },
   http: { least: 80, files: "{flights,admission}", tests: "flights,admission" },
 };
 

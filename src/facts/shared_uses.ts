@@ -43,7 +43,7 @@ export class SharedUses {
   constructor(deps: SharedUsesDeps) {
     this.#deps = deps;
     for (const { value } of deps.registry.allGrants()) {
-      if (value.uses === null || value.ended !== null) continue;
+      if (value.ended !== null) continue;
       const burned = this.#takenHere(value) - deps.registry.usedHere(value.id);
       if (burned > 0) deps.burned(value.id, burned);
     }
@@ -146,5 +146,5 @@ const keyOf = (id: string): string => `grant/${id}`;
 
 function unsureOf(cause: unknown): StoreUnsure | null {
   if (cause instanceof StoreUnsure) return cause;
-  return cause instanceof Error && cause.cause !== undefined ? unsureOf(cause.cause) : null;
+  return cause instanceof Error ? unsureOf(cause.cause) : null;
 }

@@ -337,13 +337,11 @@ export class SharedFlow implements ValueFlow<FlowNote> {
    */
   async #update(scopes: readonly string[], change: Update, unmade = NONE, leave?: () => void): Promise<boolean> {
     const end = leave ?? (await this.#enter(scopes));
-    const [task] = scopes.filter(isOfTask);
-    const root = task === undefined ? null : { id: task.slice(taskScope("").length), agent: "", attributes: {} };
     try {
       const until = this.#options.clock.monotonic() + WRITTEN_WITHIN_MS;
       await this.#within(until, async () => {
         const states = await this.#read(scopes);
-        if (!(await this.#write({ root }, scopes, states, change, unmade))) throw new Error("others change it all the time");
+        if (!(await this.#write({ root: null }, scopes, states, change, unmade))) throw new Error("others change it all the time");
       });
       return true;
     } catch (cause) {

@@ -107,6 +107,26 @@ describe("a witness of other logs", () => {
       expect((await witness.submit(log.request(7, 9))).status).to.equal(200);
     });
 
+  it("wants no proof of a log's beginning, and none that isn't one", async () => {
+    const witness = open();
+    const hash = toBase64(leafHash(Buffer.from("x")));
+    const proven = log.request(0, 7).replace("\n\n", `\n${hash}\n\n`);
+    expect(await witness.submit(log.request(3, 7))).to.deep.equal({ status: 409, text: "0\n" });
+    expect((await witness.submit(proven)).status).to.equal(422);
+    expect((await witness.submit(log.request(0, 7))).status).to.equal(200);
+  });
+
+  it("shows a log's own signatures beside its cosignature, and neither another witness's nor a line that only looks like one", async () => {
+    const witness = open();
+    const stranger = readSigner("other.example/w2", generateSignerPem());
+    const [text = ""] = log.note(7).split("\n\n");
+    const note = signNote(`${text}\n\u2014 ${ORIGIN} AAAA\n`, [log.signer, stranger]);
+    expect((await witness.submit(log.request(0, 7, note))).status).to.equal(200);
+    const kept = witness.checkpoint(createHash("sha256").update(ORIGIN).digest("hex")) ?? "";
+    const signers = kept.slice(kept.lastIndexOf("\n\n") + 2).split("\n");
+    expect(signers.map((line) => line.split(" ")[1])).to.deep.equal([ORIGIN, NAME, undefined]);
+  });
+
   it("remembers across a start, and of two at once that go apart it cosigns one", async () => {
     await open().submit(log.request(0, 7));
     const witness = open();

@@ -290,7 +290,9 @@ describe("observed actions", () => {
       const world = new World();
       const observation = begin(world, new Disk(world), { bytes_max: 500 });
       await observation.take(Buffer.from(linesOf(about("I-1"))));
+      expect(observation.stopped).to.equal(false);
       await observation.take(Buffer.from(linesOf(about("I-2"), about("I-3"), about("I-4"))));
+      expect(observation.stopped).to.equal(true);
       expect(await observation.end()).to.deep.include({ accepted: 1, stopped: { line: 2, code: "body_too_large" } });
     });
 

@@ -42,11 +42,21 @@ describe("what holds on another node and isn't durable yet", () => {
     expect(facts.registry.revoked("agent", "a-1")).to.equal(false);
   });
 
+  it("is no news where as much is durable", async () => {
+    const { fact } = await facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
+    const heard: unknown[] = [];
+    facts.ledger.listen((notice) => heard.push(notice));
+    const { by, time, reason } = told;
+    const value = { ...AGENT, status: "suspended" };
+    facts.adopt({ key: "agent/a-1", base: fact.revision, value, change: "agent_suspended", by, time, reason });
+    expect([heard, facts.registry.isHeld("agent/a-1")]).to.deep.equal([[], false]);
+  });
+
   it("is the same however often it is told", async () => {
     const heard: unknown[] = [];
-    facts.ledger.listen(({ key, change, by, reason, revision }) => heard.push([key, change, by, reason, revision]));
+    facts.ledger.listen(({ key, change, by, reason, revision, value }) => heard.push([key, change, by, reason, revision, value]));
     for (let i = 0; i < 3; i++) facts.adopt(told);
-    expect(heard).to.deep.equal([[REVOKED, "revoked", "ops", "odd", null]]);
+    expect(heard).to.deep.equal([[REVOKED, "revoked", "ops", "odd", null, told.value]]);
     await here.timers.advance(5000);
     expect(facts.registry.revision).to.equal(2);
     facts.adopt(told);

@@ -90,9 +90,31 @@ describe("a restriction that the second feed brings before the first", () => {
   it("is never said to be durable by another revision than its own, nor lifted, before the first feed has brought it", async () => {
     const { fact } = await there.revoke(cut, "ops");
     here.holdAhead(await last());
-    expect((await here.revoke(cut, "ops")).in_force).to.deep.include({ in_force: "node", revision: null, durable: false });
+    expect((await here.revoke(cut, "ops")).in_force).to.deep.include({
+      ...{ in_force: "node", revision: null, durable: false, problem: "store_unavailable" },
+    });
     expect(await outcome(here.lift(fact.id, { reason: "explained" }, null, "ops"))).to.equal("store_unavailable");
     expect(here.registry.revoked("agent", "a-1")).to.equal(true);
+  });
+
+  it("is told at once, and once, without a revision; this node has nothing to make durable", async () => {
+    const heard: unknown[] = [];
+    here.ledger.listen(({ key, change, revision, value }) => heard.push([key, change, revision, (value as { status?: string }).status]));
+    await there.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
+    for (let i = 0; i < 2; i++) {
+      here.holdAhead(await last());
+      expect(heard).to.deep.equal([["agent/a-1", "agent_suspended", null, "suspended"]]);
+    }
+    expect(here.ledger.held("agent/a-1")).to.equal(null);
+  });
+
+  it("is held beside what another node tells of the same key", async () => {
+    await there.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
+    const { key, by, time, value } = await last();
+    here.holdAhead(await last());
+    const revoked = { ...(value as object), status: "revoked" };
+    here.adopt({ key, base: 1, value: revoked, change: "agent_revoked", by, time, reason: "odd" });
+    expect(here.registry.agent("a-1")?.status).to.equal("revoked");
   });
 
   it("isn't written by this node: it is durable", async () => {

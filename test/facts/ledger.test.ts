@@ -1,7 +1,7 @@
 /** The ledger, while the store or the log fails, says too little, or says it late. */
 import { expect } from "chai";
 import type { Commands } from "../../src/facts/commands.js";
-import { StoreInvalid, StoreUnavailable, StoreUnsure } from "../../src/store/store.js";
+import { StoreInvalid, StoreUnavailable, StoreUnsure, type Change } from "../../src/store/store.js";
 import { Problem, RECORD_VERSION } from "../../src/contract/index.js";
 import { World, at, outcome, turns } from "./world.js";
 
@@ -19,7 +19,8 @@ describe("the ledger", () => {
 
   it("refuses as the caller's fault what no store could keep", async () => {
     world.store.write = () => Promise.reject(new StoreInvalid("/value", "less than 1 MiB"));
-    expect(await outcome(facts.createAgent({ ...AGENT, id: "a-2" }, "host"))).to.equal("fact_invalid");
+    const refused = await facts.createAgent({ ...AGENT, id: "a-2" }, "host").catch((cause: unknown) => cause as Problem);
+    expect(refused).to.deep.nested.include({ code: "fact_invalid", "detail.expected": "what can be stored: less than 1 MiB" });
     expect(facts.ledger.isChanging("agent")).to.equal(false);
   });
 
@@ -77,6 +78,76 @@ describe("the ledger", () => {
     await world.timers.advance(1000);
     expect(facts.ledger.isChanging("agent")).to.equal(false);
     expect(facts.agent("a-2").id).to.equal("a-2");
+  });
+
+  it("tells what holds with its value before it is durable, and has it for other nodes until it is", async () => {
+    const key = "revocation/agent/a-1";
+    const told: unknown[] = [];
+    facts.ledger.listen(({ value, ...notice }) => told.push([notice.key, (value as { reason?: string } | null)?.reason, notice.revision]));
+    expect(facts.ledger.held(key)).to.equal(null);
+    world.store.fate = () => "before";
+    await facts.revoke(CUT, "ops");
+    expect(facts.ledger.held(key)).to.include({ key, base: 0, change: "revoked", by: "ops", reason: "odd" });
+    world.store.fate = () => "written";
+    await world.timers.advance(1000);
+    expect(facts.ledger.held(key)).to.equal(null);
+    expect(told).to.deep.equal([
+      [key, "odd", null],
+      [key, "odd", 2],
+    ]);
+  });
+
+  const broken: [what: string, cut: () => void, problem: string][] = [
+    ["store", () => (world.store.write = () => Promise.reject(new RangeError("it broke"))), "store_unavailable"],
+    ["log", () => (facts.deps.log.append = () => Promise.reject(new RangeError("it broke"))), "log_unavailable"],
+  ];
+  for (const [what, cut, problem] of broken)
+    it(`lets a restriction hold though the code of the ${what} is broken, and says that it isn't durable`, async () => {
+      cut();
+      expect((await facts.revoke(CUT, "ops")).in_force).to.include({ durable: false, problem });
+      expect(facts.registry.revoked("agent", "a-1")).to.equal(true);
+    });
+
+  const unknown: [what: string, lose: () => void][] = [
+    [
+      "nobody says whether it was made",
+      () =>
+        (world.store.write = async (...write) => {
+          world.store.write = (...again) => world.store.inner.write(...again);
+          await world.store.inner.write(...write);
+          throw new StoreUnsure("no server has said", new Promise(() => undefined));
+        }),
+    ],
+    [
+      "it was made, and the store fails since",
+      () => {
+        let calls = 0;
+        world.store.fate = () => (calls++ === 0 ? "after" : "before");
+      },
+    ],
+  ];
+  for (const [what, lose] of unknown)
+    it(`lets a restriction hold over one that was lifted, where of the lift ${what}`, async () => {
+      const status = (to: "active" | "suspended") => facts.changeAgent("a-1", { status: to, reason: "odd" }, null, "ops");
+      await status("suspended");
+      world.store.follow = () => () => undefined;
+      facts.ledger.close();
+      lose();
+      await outcome(status("active"));
+      const suspending = status("suspended");
+      for (let i = 0; i < 5; i++) await world.timers.advance(1000);
+      const { in_force } = await suspending;
+      expect(in_force?.durable === true ? in_force.revision : "not durable").to.be.oneOf(["not durable", 4]);
+      world.store.fate = () => "written";
+      await facts.ledger.catchUp();
+      expect(facts.registry.agent("a-1")?.status).to.equal("suspended");
+    });
+
+  it("takes no mark of another node for a change", async () => {
+    world.store.mark({ by: "b", n: 1, value: null });
+    await turns();
+    await facts.createAgent({ ...AGENT, id: "a-2" }, "host");
+    expect([facts.registry.revision, world.records.map(({ change }) => change)]).to.deep.equal([2, ["agent_created", "agent_created"]]);
   });
 
   it("puts what holds on record once while the store fails, though it tries again, and makes it durable in the end", async () => {
@@ -203,6 +274,27 @@ describe("the ledger", () => {
       await world.timers.advance(1000);
       expect(facts.agent("a-2").id).to.equal("a-2");
       expect(facts.ledger.isChanging("agent")).to.equal(false);
+    });
+
+    it("says of what another feed has brought that it is durable, by its own revision, once it has read it", async () => {
+      await elsewhere({ status: "suspended" });
+      const [change] = (await world.store.inner.changes(1, 1)) as [Change];
+      facts.holdAhead({ ...change, change: "agent_suspended" });
+      expect(facts.registry.agent("a-1")?.status).to.equal("suspended");
+      const { in_force } = await waited(facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops"));
+      expect(in_force).to.include({ durable: true, revision: 2 });
+      expect(world.store.revision, "it isn't written again").to.equal(2);
+    });
+
+    it("narrows at once though others change the agent all the time, and tries to make it durable twice before it answers", async () => {
+      const { inner } = world.store;
+      let n = 0;
+      world.store.write = async (...write) => {
+        await elsewhere({ owner: `others-${++n}` });
+        return inner.write(...write);
+      };
+      const { in_force } = await waited(facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops"));
+      expect([n, in_force?.durable, facts.registry.agent("a-1")?.status]).to.deep.equal([2, false, "suspended"]);
     });
 
     it("narrows what was changed elsewhere meanwhile, and loses neither change", async () => {

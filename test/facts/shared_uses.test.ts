@@ -4,7 +4,7 @@ import { Commands } from "../../src/facts/commands.js";
 import { processOf, takenOf } from "../../src/facts/held_grants.js";
 import { SharedUses } from "../../src/facts/shared_uses.js";
 import { MemoryStore } from "../../src/store/memory.js";
-import { StoreUnavailable, StoreUnsure, type Guard, type Write } from "../../src/store/store.js";
+import { StoreUnavailable, StoreUnsure, type Change, type FeedTaker, type Guard, type Write } from "../../src/store/store.js";
 import { LIMITS, NOW, POLICY, StillTimers, at, compileEntry, drawing, turns } from "./world.js";
 
 /** Timers that stand still, and come back when they are told to. */
@@ -22,27 +22,58 @@ class RepeatedTimers extends StillTimers {
   }
 }
 
-/** What becomes of a write; unsure ones are made, or not, and that is said later. */
-type Fate = "made" | "refused" | "unsure, made" | "unsure, lost";
+/** What becomes of a write; unsure ones are made, at once or late, or not, and that is said later. */
+type Fate = "made" | "refused" | "overtaken" | "unsure, made" | "unsure, made late" | "unsure, lost";
 
 /** Feed that all nodes share. */
 class Feed extends MemoryStore {
   fate: () => Fate = () => "made";
   unsaid: (() => void)[] = [];
+  #kept: (() => void)[] | null = null;
+
+  /** Changes reach nobody's memory until they are `delivered`. */
+  keepBack(): void {
+    this.#kept = [];
+  }
+
+  async delivered(): Promise<void> {
+    for (const deliver of this.#kept ?? []) deliver();
+    this.#kept = null;
+    await turns(20);
+  }
+
+  override follow(after: number, take: FeedTaker): () => void {
+    return super.follow(after, (items) => {
+      if (this.#kept === null) take(items);
+      else
+        this.#kept.push(() => {
+          take(items);
+        });
+    });
+  }
 
   override async write(writes: readonly Write[], guard?: Guard): Promise<number[]> {
     const fate = writes.every(({ change }) => change.startsWith("grant_use")) ? this.fate() : "made";
     if (fate === "refused") throw new StoreUnavailable("no leader");
-    const revisions = fate === "unsure, lost" ? null : await super.write(writes, guard);
-    if (fate === "made") return revisions ?? [];
+    if (fate === "overtaken") await this.#overtake(writes);
+    if (fate === "made" || fate === "overtaken") return await super.write(writes, guard);
+    const made = fate === "unsure, made" ? await super.write(writes, guard) : null;
     throw new StoreUnsure(
       "no answer",
       new Promise((resolve) =>
         this.unsaid.push(() => {
-          resolve(revisions);
+          resolve(fate === "unsure, made late" ? super.write(writes, guard) : made);
         }),
       ),
     );
+  }
+
+  /** Another writes again what the keys have already. */
+  async #overtake(writes: readonly Write[]): Promise<void> {
+    for (const { key } of writes) {
+      const [{ revision: expected, ...last }] = (await this.changes(0, 1000, { key })).slice(-1) as [Change];
+      await super.write([{ ...last, expected }]);
+    }
   }
 
   /** Says of all writes what has become of them. */
@@ -162,8 +193,11 @@ describe("uses of a grant that the nodes of a cluster share", () => {
     await a().uses.reserve(["G-1"]);
     await turns(5);
     expect([a().registry.grantUse("G-1", NOW)?.state, b().registry.grantUse("G-1", NOW)?.state]).to.deep.equal(["live", "used_up"]);
-    for (let i = 0; i < 2; i++) await a().timers.look();
-    expect([taken(b(), "G-1"), await b().decide("G-1"), await a().decide("G-1")]).to.deep.equal([0, "allow", "deny"]);
+    await a().timers.look();
+    expect(taken(b(), "G-1"), "unused for no second yet").to.equal(1);
+    await a().timers.look();
+    expect(b().registry.grant("G-1")?.value).to.not.have.property("taken");
+    expect([await b().decide("G-1"), await a().decide("G-1")]).to.deep.equal(["allow", "deny"]);
   });
 
   it("are free again once a service that stops has given them back", async () => {
@@ -172,6 +206,10 @@ describe("uses of a grant that the nodes of a cluster share", () => {
     await a().uses.close();
     await turns(5);
     expect(await b().decide("G-1")).to.equal("allow");
+    await turns(5);
+    const before = feed.revision;
+    await b().uses.close();
+    expect(feed.revision, "what is used stays").to.equal(before);
   });
 
   it("are given back where a record never reached the disk", async () => {
@@ -195,6 +233,21 @@ describe("uses of a grant that the nodes of a cluster share", () => {
     expect([a().registry.take(["G-1"]), recorded("G-1")]).to.deep.equal([false, 1]);
   });
 
+  for (const when of ["sent", "made, unheard"] as const)
+    it(`are not taken while the change that gives them back is only ${when}`, async () => {
+      await granted("G-1", 1);
+      await a().uses.reserve(["G-1"]);
+      feed.fate = () => "unsure, made late";
+      for (let i = 0; i < 2; i++) await a().timers.look();
+      feed.fate = () => "made";
+      feed.keepBack();
+      if (when !== "sent") await feed.say();
+      expect(a().registry.take(["G-1"])).to.equal(false);
+      await feed.say();
+      await feed.delivered();
+      expect([await b().decide("G-1"), a().registry.take(["G-1"])]).to.deep.equal(["allow", false]);
+    });
+
   it("stay with a process that could not give them back", async () => {
     await granted("G-1", 1);
     await a().uses.reserve(["G-1"]);
@@ -214,6 +267,18 @@ describe("uses of a grant that the nodes of a cluster share", () => {
     feed.fate = () => "made";
     expect(await b().decide("G-1")).to.equal("allow");
   });
+
+  const overtaken: [number, string][] = [
+    [7, "allow"],
+    [8, "grant_uncounted"],
+  ];
+  for (const [times, expected] of overtaken)
+    it(`are taken after at most eight attempts: ${expected} where others change the grant before ${times}`, async () => {
+      await granted("G-1", 1);
+      let left = times;
+      feed.fate = () => (left-- > 0 ? "overtaken" : "made");
+      expect(await a().decide("G-1")).to.equal(expected);
+    });
 
   it("are the process's own where it turns out later that they were taken", async () => {
     await granted("G-1", 1);
@@ -235,7 +300,12 @@ describe("uses of a grant that the nodes of a cluster share", () => {
       await undo();
       expect([await deciding, recorded("G-1")], what).to.deep.equal(["deny", 0]);
     }
-    expect([a().uses.reserve(["G-2"]) !== null, a().registry.take(["G-2"])]).to.deep.equal([true, false]);
+    await a().uses.close();
+    const before = feed.revision;
+    for (const id of ["G-1", "G-2"]) {
+      await a().uses.reserve([id]);
+      expect([a().registry.take([id]), feed.revision], id).to.deep.equal([false, before]);
+    }
   });
 
   it("are burned with a process that ended before its record, which the next one names", async () => {
@@ -247,6 +317,11 @@ describe("uses of a grant that the nodes of a cluster share", () => {
     expect([await again.decide("G-1"), await b().decide("G-1"), recorded("G-1")]).to.deep.equal(["allow", "deny", 1]);
     const third = await Process.start("a", feed, logs["a"] as string[][]);
     expect([...third.burned], "what is on record isn't").to.deep.equal([["G-1", 1]]);
+    await granted("G-2", 1);
+    await third.decide("G-2");
+    await b().commands.endGrant("G-1", { ended: true, reason: "r" }, null, "ops");
+    const fourth = await Process.start("a", feed, logs["a"] as string[][]);
+    expect([...fourth.burned], "nor what has ended").to.deep.equal([]);
   });
 
   it("are two processes' own where both have the name of one node", async () => {

@@ -1,7 +1,7 @@
 /** Nodes of a cluster in one process: real decision points on texts in memory that are late, lost and changed by others meanwhile. */
 import type { Limit, PolicyInput, PolicyResult, Purpose, Vocabulary } from "../../src/contract/index.js";
 import { decider, type Decider, type Pdp } from "../../src/decision/decide.js";
-import type { ActivePolicy, Task } from "../../src/decision/ports.js";
+import type { ActivePolicy, FlowQuestion, Task } from "../../src/decision/ports.js";
 import { OutcomeReports } from "../../src/decision/outcomes.js";
 import { SharedFlow, type SharedState, type SharedStates } from "../../src/flow/shared_flow.js";
 import { returnedOf } from "../../src/flow/returned_values.js";
@@ -17,6 +17,10 @@ let revisions = 0;
 export class States implements SharedStates {
   readonly texts = new Map<string, { revision: number; text: string }>();
   away = false;
+  /** Calls that fail from now on. */
+  failures = 0;
+  /** Milliseconds for which each was last said to be kept. */
+  readonly kept = new Map<string, number | null>();
   /** Called before a text is written. */
   beforeWrite: (scope: string) => Promise<void> | void = () => undefined;
 
@@ -28,7 +32,8 @@ export class States implements SharedStates {
     return this.texts.get(scope) ?? { revision: 0, text: null };
   }
 
-  async write(scope: string, text: string, expected: number): Promise<boolean> {
+  async write(scope: string, text: string, expected: number, kept_ms: number | null): Promise<boolean> {
+    this.kept.set(scope, kept_ms);
     await this.beforeWrite(scope);
     await this.#late();
     const fits = (this.texts.get(scope)?.revision ?? 0) === expected;
@@ -45,7 +50,7 @@ export class States implements SharedStates {
   async #late(): Promise<void> {
     const turns = Math.floor(this.draw() * 4);
     for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
-    if (this.away) throw new Error("no server is there");
+    if (this.away || (this.failures > 0 && this.failures-- > 0)) throw new Error("no server is there");
   }
 }
 
@@ -96,7 +101,11 @@ export class Node {
   readonly world: World;
   readonly flow: SharedFlow;
   readonly outcomes: OutcomeReports;
+  /** Scopes that could not be written, and why. */
   readonly unwritten: string[] = [];
+  readonly failed: string[] = [];
+  /** Last question of flow. */
+  asked: FlowQuestion | null = null;
   /** Of its clock. */
   speed = 1;
 
@@ -111,8 +120,14 @@ export class Node {
       clock: { wall: () => this.world.now_ms, monotonic: () => performance.now() * this.speed },
       timers: systemTimers,
       find: (id) => this.world.tasks.get(id),
-      unwritten: (scopes) => this.unwritten.push(...scopes),
+      unwritten: (scopes, detail) => {
+        this.unwritten.push(...scopes);
+        this.failed.push(detail);
+      },
     });
+    const { flow } = this;
+    const ask = flow.ask.bind(flow);
+    flow.ask = (question) => ask((this.asked = question));
     this.world = new World((pdp) => make({ ...pdp, flow: this.flow, system: { ...pdp.system, random: systemRandom } }));
     this.world.active = policy;
     this.world.tasks.set(WATCHED.id, WATCHED);

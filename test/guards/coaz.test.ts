@@ -121,6 +121,9 @@ describe("the COAZ binding for MCP", () => {
       "that comes to too much",
       evaluation({ context: { a: `$${Array.from({ length: 60 }, () => "params.name").join("+")}`, b: "y".repeat(65_000) } }),
     ],
+    ["of another name", mapped({ questions: { action: { name: "a" }, resource: { type: "x", id: "y" }, evaluations: [{}] } })],
+    ["of one evaluation with options", evaluation({ options: {} })],
+    ["with a function that isn't allowed, of a result that is", evaluation({ context: { a: "$size(bytes('abc'))" } })],
     ["with a time", evaluation({ context: { a: "$timestamp('2020-01-01T00:00:00Z')" } })],
     ["with a very long expression", evaluation({ context: { a: `$${"1+".repeat(1000)}1` } })],
     ["nested deep", evaluation({ context: Array.from({ length: 20 }).reduce<object>((inner) => ({ inner }), {}) })],
@@ -135,6 +138,61 @@ describe("the COAZ binding for MCP", () => {
       expect(await coazVerdict(CALL, tool, TOKEN, none)).to.have.nested.property("error.code", COAZ_ERRORS.mapping);
     });
   }
+
+  const nest = (levels: number, inner: unknown, wrap: (value: unknown) => unknown): unknown =>
+    Array.from({ length: levels }).reduce<unknown>(wrap, inner);
+  const many = (length: number): object => Object.fromEntries(Array.from({ length }, (_, i) => [`m${i}`, i]));
+  const bounds: [what: string, most: number, value: (size: number) => unknown][] = [
+    ["levels of objects", 7, (levels) => nest(levels - 1, "x", (inner) => ({ inner }))],
+    ["levels of lists", 7, (levels) => nest(levels - 1, "x", (inner) => [inner])],
+    ["elements", 64, (length) => Array.from({ length }, (_, i) => i)],
+    ["members", 64, many],
+    ["letters of an expression, but for `$`", 1024, (length) => `$'${"x".repeat(length - 2)}'`],
+  ];
+  for (const [what, most, value] of bounds)
+    it(`takes a mapping of ${most} ${what} as it is, and refuses one more`, () => {
+      const question = (size: number): CoazQuestion => coazQuestion(CALL, evaluation({ context: { a: value(size) } }), TOKEN);
+      const wanted = most === 1024 ? "x".repeat(most - 2) : value(most);
+      expect(asked(question(most)).body["context"]).to.deep.equal({ a: wanted });
+      expect(why(() => question(most + 1))).to.equal("mapping");
+    });
+
+  it("lets items have what all of them share, and passes options on", () => {
+    const [action, resource] = [{ name: "read" }, { type: "x", id: "y" }];
+    const options = { evaluations_semantic: "deny_on_first_deny" };
+    const tool = mapped({ evaluations: { action, resource, options, evaluations: [{}, { action: { name: "write" } }] } });
+    const { body } = asked(coazQuestion(CALL, tool, TOKEN));
+    expect(body).to.deep.include({ action, resource, options, evaluations: [{}, { action: { name: "write" } }] });
+  });
+
+  it("reads a tool's mapping for calls of tools alone", () => {
+    const { body } = asked(coazQuestion({ method: "tools/list" }, evaluation({ action: { name: "other" } }), TOKEN));
+    expect(body["action"]).to.deep.equal({ name: "tools/list" });
+  });
+
+  const values: [text: string, value: unknown][] = [
+    ["true", true],
+    ["null", null],
+    ["7", 7],
+    ["1.5", 1.5],
+    ["'a'", "a"],
+    ["{'a': {'b': [1]}}", { a: { b: [1] } }],
+    ["params.bare", { a: "b" }],
+    ["params.list.map(x, x + 1.0)", [2, 3]],
+    ["optional.of({'a': 1})", { a: 1 }],
+    ["token.?email", undefined],
+  ];
+  for (const [text, value] of values)
+    it(`reads the expression ${text} as ${JSON.stringify(value)}`, () => {
+      const bare = Object.assign(Object.create(null) as object, { a: "b" });
+      expect(expression(text)({ params: { bare, list: [1, 2] }, token: TOKEN }, { left: 100 })).to.deep.equal(value);
+    });
+
+  for (const text of ["9007199254740993", "1.0 / 0.0", "params.made", "params.endless", "b'abc'", "1u"])
+    it(`finds no value of JSON in ${text}`, () => {
+      const variables = { params: { made: new Date(0), endless: Infinity }, token: TOKEN };
+      expect(() => expression(text)(variables, { left: 100 })).to.throw(ExpressionFault);
+    });
 
   it("asks nothing that a model has made too large", () => {
     const tool = evaluation({ context: { a: "$params.arguments.list.map(x, params.arguments.text)" } });
@@ -153,6 +211,11 @@ describe("the COAZ binding for MCP", () => {
       "mapping",
     );
     expect(why(() => coazQuestion(CALL, evaluation({ context: { a: "$token.constructor" } }), TOKEN))).to.equal("mapping");
+    const listed = { method: "completion/complete", params: { ref: { type: ["ref/prompt"], name: "p" } } };
+    expect(
+      why(() => coazQuestion(listed, undefined, TOKEN)),
+      "nor a list for a text",
+    ).to.equal("mapping");
   });
 
   const audiences: [what: string, aud: unknown, resource: string | undefined, expected: string][] = [
@@ -195,6 +258,11 @@ describe("the COAZ binding for MCP", () => {
     });
   }
 
+  for (const context of [undefined, null, {}, { obligations: [] }])
+    it(`permits where the answer has no obligation: ${JSON.stringify(context)}`, async () => {
+      expect(await coazVerdict(CALL, undefined, TOKEN, () => Promise.resolve({ decision: true, context }))).to.equal(null);
+    });
+
   it("denies where one of several isn't permitted, or isn't answered", async () => {
     const tool = vectors.tools["copy_object"];
     const call = {
@@ -213,7 +281,14 @@ describe("the COAZ binding for MCP", () => {
     const coded = await coazVerdict(CALL, undefined, TOKEN, deny, { denial: -31000 });
     expect(coded).to.deep.equal({ error: { code: -31000, message: "You are not permitted to do this.", data: { evaluation_id: "e-1" } } });
     const seen = await coazVerdict(CALL, undefined, TOKEN, deny, { denial: "result" });
-    expect(seen).to.have.nested.property("result.isError", true);
+    const content = [{ type: "text", text: "You are not permitted to do this." }];
+    expect(seen).to.deep.equal({ result: { content, isError: true, _meta: { evaluation_id: "e-1" } } });
+    const bare: AskPdp = () => Promise.resolve({ decision: false });
+    expect(await coazVerdict(CALL, undefined, TOKEN, bare, { denial: "result" })).to.deep.equal({ result: { content, isError: true } });
+    expect(await coazVerdict(CALL, undefined, TOKEN, bare)).to.deep.equal({ error: { code: -32001, message: content[0]?.text } });
+    const request = { url: "https://pdp.example/requests/1" };
+    const requestable: AskPdp = () => Promise.resolve({ decision: false, context: { access_request: request } });
+    expect(await coazVerdict(CALL, undefined, TOKEN, requestable)).to.have.deep.nested.property("error.data", { access_request: request });
     const list = await coazVerdict({ method: "tools/list" }, undefined, TOKEN, deny, { denial: "result" });
     expect(list).to.have.nested.property("error.code", -32001);
   });
@@ -227,6 +302,30 @@ describe("the COAZ binding for MCP", () => {
     server.close();
     await once(server, "close");
     expect(await coazVerdict(CALL, undefined, TOKEN, pdp)).to.have.nested.property("error.code", -32603);
+  });
+
+  it("posts a question with its token, and follows no redirect", async () => {
+    const heard: unknown[] = [];
+    const server = createServer((request, response) => {
+      const { method, url, headers } = request;
+      heard.push([method, url, headers.authorization, headers["content-type"]]);
+      if (url === "/moved") response.writeHead(307, { location: "/" });
+      response.end('{"decision":true}');
+    }).listen(0, "127.0.0.1");
+    await once(server, "listening");
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const pdp = authzenPdp({ endpoints: { evaluation: `${url}/`, evaluations: `${url}/moved` }, token: () => "t", timeout_ms: 5000 });
+    expect(await coazVerdict(CALL, undefined, TOKEN, pdp)).to.equal(null);
+    const call = { method: "tools/call", params: { name: "copy_object", arguments: { source: "a", destination: "b" } } };
+    expect(await coazVerdict(call, vectors.tools["copy_object"], TOKEN, pdp)).to.have.nested.property("error.code", -32603);
+    const common = ["Bearer t", "application/json"];
+    expect(heard).to.deep.equal([
+      ["POST", "/", ...common],
+      ["POST", "/moved", ...common],
+    ]);
+    expect(() => authzenPdp({ timeout: 1 } as never)).to.throw(/timeout/u);
+    server.close();
+    server.closeAllConnections();
   });
 
   it("comes to a refusal or to a question about whom the token names, whatever the mapping", () => {

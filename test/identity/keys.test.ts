@@ -31,6 +31,7 @@ describe("the issuer's keys", () => {
     expect(pemKey("k", "ES256", text).development).to.be.false;
     expect(pemKey("remit-development-k", "ES256", text).development).to.be.true;
     expect(pemKey("k", "ES256", `remit-development: tried out here\n${text}`).development).to.be.true;
+    expect(jwksKeys(set({ ...jwk(ec), kid: "k", alg: "ES256" }))[0]?.development).to.be.false;
     expect(jwksKeys(set({ ...jwk(ec), kid: "remit-development", alg: "ES256" }))[0]?.development).to.be.true;
     const pair = pemKeyPair("k", `remit-development: tried out here\n${privatePem(ec)}`);
     expect(pair.verify.development).to.be.true;
@@ -144,6 +145,7 @@ describe("the issuer's keys", () => {
     ["a key without kid", "public keys", () => jwksKeys(set({ ...jwk(ec), alg: "ES256" }))],
     ["a key without alg", "public keys", () => jwksKeys(set({ ...jwk(ec), kid: "k" }))],
     ["a key for encryption", "public keys", () => jwksKeys(set({ ...jwk(ec), kid: "k", alg: "ES256", use: "enc" }))],
+    ["a key for encryption beside a good one", "public keys", () => jwksKeys(set({ ...jwk(ec), kid: "e", alg: "ES256" }, { ...jwk(ec), kid: "k", alg: "ES256", use: "enc" }))],
     ["a private key in a set", "public keys", () => jwksKeys(set({ ...ec.privateKey.export({ format: "jwk" }), kid: "k", alg: "ES256" }))],
     ["a shared secret in a set", "public keys", () => jwksKeys(set({ kty: "oct", k: "c2VjcmV0", kid: "k", alg: "HS256" }))],
     ["a kid twice", "twice", () => jwksKeys(set({ ...jwk(ec), kid: "k", alg: "ES256" }, { ...jwk(rsa), kid: "k", alg: "RS256" }))],

@@ -162,6 +162,11 @@ describe("keys that an issuer publishes", () => {
     expect(await show(remote(publisher.url).who, token)).to.equal("accepted");
   });
 
+  it("may be as large as is allowed", async () => {
+    publisher.handler = answer(GOOD.padEnd(4096));
+    expect(await show(remote(publisher.url).who, CALLER)).to.equal("accepted");
+  });
+
   const silent: Handler = () => undefined;
   // prettier-ignore
   const failing: [what: string, handler: Handler, report: RegExp, changes?: Partial<RemoteKeysOptions>][] = [
