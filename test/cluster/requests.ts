@@ -2,7 +2,8 @@
 import type { Json } from "../service/child.js";
 
 export const PURPOSE = "customer_support";
-export const EXPIRES = new Date(Date.now() + 3_600_000).toISOString();
+/** Made once a process, and a busy machine's run lasts for hours. */
+export const EXPIRES = new Date(Date.now() + 12 * 3_600_000).toISOString();
 
 export const agentNamed = (id: string, more: Json = {}): Json => ({ id, owner: "tests@example.com", purposes: [PURPOSE], ...more });
 export const taskOf = (agent: string): Json => ({

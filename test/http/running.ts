@@ -16,10 +16,13 @@ import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";
 
 const issuer = generateKeyPairSync("ec", { namedCurve: "P-256" });
 
+/** Tokens are made once a process, and a busy machine's run lasts for hours. */
+const LIFETIME_S = 12 * 3600;
+
 export function tokenFor(
   scope: string,
   subject = "gateway-1",
-  lifetime_s = 3600,
+  lifetime_s = LIFETIME_S,
   claims: object = {},
   by: { issuer?: string; audience?: string } = {},
 ): string {
