@@ -39,7 +39,7 @@ export class FollowedNode implements FeedCarrier {
       },
     });
     this.#beats = system.timers.every(20, () => {
-      this.#write(":\n\n");
+      this.beat();
     });
     this.tell("snapshot", { facts_revision: this.revision, gaps: true });
     this.fact(this.revision, "agent/a-1");
@@ -58,6 +58,11 @@ export class FollowedNode implements FeedCarrier {
     if (this.echoes !== "never" && asked.stream === `stream-${this.opened}`)
       this.tell("echo", { nonce: asked.nonce, facts_revision: this.claims ?? this.revision });
     return { value: null, sent_ms: 0 };
+  }
+
+  /** Says that it is there, and nothing else. */
+  beat(): void {
+    this.#write(":\n\n");
   }
 
   tell(event: string, data: object): void {
