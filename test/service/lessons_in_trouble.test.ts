@@ -5,6 +5,7 @@ import { expect } from "chai";
 import { segmentName } from "../../src/audit/log/segments.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
 import type { Act } from "../../src/contract/index.js";
+import { mayRestore } from "../../src/service/fleet.js";
 import { OwnLessons, type LessonPage } from "../../src/service/own_lessons.js";
 import { system } from "../../src/system/index.js";
 import { act, live, shift, DAY, HOUR, MINUTE, SECOND } from "../behavior/desk.js";
@@ -225,6 +226,21 @@ describe("lessons of other nodes, where something goes wrong", function () {
     await b.followed.read();
     expect(b.followed.isBehind).to.equal(false);
   });
+});
+
+describe("an agent that is narrowed", () => {
+  const node = (isHome: boolean): { isHome: () => boolean } => ({ isHome: () => isHome });
+  const rows: [where: string, may: boolean, node: ReturnType<typeof node> | null, followed: { isBehind: boolean } | null][] = [
+    ["by a service that decides alone", true, null, null],
+    ["by its home", true, node(true), { isBehind: false }],
+    ["by its home while that can't read what others decide", false, node(true), { isBehind: true }],
+    ["by its home if that learns nothing", false, node(true), null],
+    ["by another node", false, node(false), { isBehind: false }],
+  ];
+  for (const [where, may, ...known] of rows)
+    it(`is ${may ? "" : "not "}let back ${where}`, () => {
+      expect(mayRestore(...known, AGENT)).to.equal(may);
+    });
 });
 
 describe("own lessons that are read from the records", () => {
