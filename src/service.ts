@@ -46,7 +46,7 @@ import { uuid7 } from "./system/uuid.js";
 import type { PastAhead } from "./service/past_ahead.js";
 import { openCore, packageVersion } from "./service/core.js";
 import type { ClusterNode } from "./service/cluster.js";
-import { followLessons, wireFleet } from "./service/fleet.js";
+import { followLessons, mayRestore, wireFleet } from "./service/fleet.js";
 import type { FollowedLessons } from "./service/followed_lessons.js";
 import { FeedBundles } from "./service/feed_bundles.js";
 import { watchFleetBundles } from "./service/fleet_bundles.js";
@@ -439,7 +439,7 @@ export async function startService(config: Config, system: System, given: Logger
       },
       riskOf: (agent, now) => profile.riskOf(agent, now),
       policyOf: (purpose) => engine.active?.purposes.get(purpose)?.behavior ?? BEHAVIOR_DEFAULTS,
-      mayRestore: (agent) => node === null || (node.isHome(agent) && followed?.isBehind !== true),
+      mayRestore: (agent) => mayRestore(node, followed, agent),
       system,
       logger,
     });

@@ -80,3 +80,17 @@ export function followLessons(
     },
   });
 }
+
+/**
+ * Returns whether this process may let an agent back: of several nodes its home alone, and only if it knows what all have decided. A node
+ * that learns nothing would take every agent for calm.
+ * @param node null for a service that decides alone
+ * @param followed null if nothing is learned of other nodes
+ */
+export function mayRestore(
+  node: Pick<ClusterNode, "isHome"> | null,
+  followed: Pick<FollowedLessons, "isBehind"> | null,
+  agent: string,
+): boolean {
+  return node === null || (node.isHome(agent) && followed?.isBehind === false);
+}

@@ -12,7 +12,7 @@ export interface FollowingProfile {
   readonly ready: boolean;
   followedTo(node: string): number;
   followOn(node: string, seq: number): void;
-  follow(lesson: OwnLesson): void;
+  follow(lesson: OwnLesson, isNews?: boolean): void;
   lastOf(agent: string): number;
   assess(act: Act): Assessment;
 }
@@ -23,7 +23,7 @@ export interface FollowedOptions {
   system: Pick<System, "clock" | "timers">;
   /** Returns whether what becomes of this agent is this node's to see to. */
   isHome: (agent: string) => boolean;
-  /** Called for each act of such an agent that another node has decided, in the turn in which it was learned. */
+  /** Called for each act of such an agent that another node has just decided, in the turn in which it was learned. */
   settled: (act: Act, assessed: Assessment, outcome: ActOutcome) => void;
   /** Called once when nodes have not been read for long, and with none when they have. */
   unread: (nodes: readonly string[]) => void;
@@ -38,15 +38,33 @@ const ANSWER_WITHIN_MS = 2000;
 const BEHIND_MS = 10_000;
 /**
  * An act that comes so much later than others of its agent is not learned: it would count as done when the last of them was, and many such
- * acts as a burst.
+ * acts as a burst. What is so old is no news either: nobody is narrowed for what was dealt with when it was.
  */
 const LATE_MS = 60_000;
 const TURN_LESSONS = 64;
 
+/** Page of a node's lessons that was asked for from a place on. */
+interface ReadPage {
+  node: string;
+  from: number;
+  page: LessonPage;
+}
+
+interface OrderedLesson {
+  node: string;
+  placed: PlacedLesson;
+  /** Latest time up to here in its node's order. */
+  time: number;
+  /** True if no more of its place come. */
+  isLast: boolean;
+}
+
 export class FollowedLessons {
   readonly #options: FollowedOptions;
-  /** Monotonic times at which all that a node had was read. */
+  /** Monotonic times at which all that a node had was read; or, until then, at which it was first seen. */
   readonly #readAt = new Map<string, number>();
+  /** Live nodes of which all was read at least once. */
+  readonly #known = new Set<string>();
   readonly #stop: () => void;
   #reading: Promise<void> | null = null;
   #late = 0;
@@ -67,7 +85,7 @@ export class FollowedLessons {
 
   /** True if something may have happened on another node, for some time, of which this one knows nothing. */
   get isBehind(): boolean {
-    return this.behind_ms > BEHIND_MS;
+    return this.behind_ms > BEHIND_MS || othersOf(this.#options.nodes).some((node) => !this.#known.has(node));
   }
 
   /** Acts that came too late to be learned. */
@@ -92,64 +110,87 @@ export class FollowedLessons {
     const { nodes, profile } = this.#options;
     for (let more = true; more && profile.ready;) {
       const others = othersOf(nodes);
-      const pages = await Promise.all(others.map(async (node) => ({ node, page: await this.#page(node) })));
-      more = await this.#learn(pages.flatMap(({ node, page }) => (page === null ? [] : [{ node, page }])));
+      const pages = await Promise.all(others.map(async (node) => await this.#page(node)));
+      more = await this.#learn(pages.filter((page) => page !== null));
     }
     this.#tell();
   }
 
   /** Returns null if the node doesn't answer, or with what this version can't read. */
-  async #page(node: string): Promise<LessonPage | null> {
+  async #page(node: string): Promise<ReadPage | null> {
     const { nodes, profile, system } = this.#options;
-    const question = `${LESSONS}${profile.followedTo(node)}`;
-    const answer = (await nodes.ask(question, [node], undefined, ANSWER_WITHIN_MS)).answers.get(node);
-    // A node that doesn't learn has no lessons.
-    const page = answer === null ? { v: 1 as const, through: 0, more: false, lessons: [] } : readPage(answer);
-    if (page?.more === false) this.#readAt.set(node, system.clock.monotonic());
-    return page;
+    const from = profile.followedTo(node);
+    const answer = (await nodes.ask(`${LESSONS}${from}`, [node], undefined, ANSWER_WITHIN_MS)).answers.get(node);
+    // A node that doesn't learn has no lessons; it may learn again.
+    const page = answer === null ? { v: 1 as const, through: from, more: false, lessons: [] } : readPage(answer);
+    if (page === null) return null;
+    if (!page.more) {
+      this.#readAt.set(node, system.clock.monotonic());
+      this.#known.add(node);
+    }
+    return { node, from, page };
   }
 
   /**
-   * Learns in the order of time, up to where all of the nodes are known.
-   * @returns whether there is more
+   * Learns in the order of time, up to where all of the nodes are known. A node's lessons stay in their own order, and its place is moved in
+   * the turn in which they are learned: whatever comes between, such as a snapshot, finds them learned once.
+   * @returns whether there is more to be read at once
    */
-  async #learn(pages: readonly { node: string; page: LessonPage }[]): Promise<boolean> {
+  async #learn(pages: readonly ReadPage[]): Promise<boolean> {
     const { profile, system } = this.#options;
-    const ends = pages.flatMap(({ page: { more, lessons } }) => (more ? timeOf(lessons.at(-1)) : []));
-    const horizon = Math.min(Infinity, ...ends);
-    const taken = pages.map(({ node, page }) => ({ node, page, count: countUpTo(horizon, page.lessons) }));
-    const order = taken.flatMap(({ page, count }) => page.lessons.slice(0, count));
-    order.sort((a, b) => timeOf(a) - timeOf(b));
+    const places = new Map(pages.map(({ node, from }) => [node, from]));
+    // A profile that was made again goes on from somewhere else.
+    const isSame = (): boolean => [...places].every(([node, place]) => profile.followedTo(node) === place);
+    const moveOn = (node: string, place: number): void => {
+      profile.followOn(node, place);
+      places.set(node, place);
+    };
+    if (!isSame()) return false;
+    const horizon = Math.min(Infinity, ...pages.flatMap(({ page: { more, lessons } }) => (more ? latestOf(lessons) : [])));
+    const order = pages.flatMap((read) => upTo(horizon, read));
+    order.sort((a, b) => a.time - b.time);
+    /** Nodes of which some lessons of a place are learned, and others aren't. */
+    const parted = new Set<string>();
     let learned = 0;
-    for (const [, lesson] of order) {
-      this.#take(lesson);
-      if (++learned % TURN_LESSONS !== 0) continue;
+    for (const { node, placed, isLast } of order) {
+      this.#take(placed[1]);
+      parted.add(node);
+      if (isLast) {
+        parted.delete(node);
+        moveOn(node, placed[0]);
+      }
+      if (++learned < TURN_LESSONS || parted.size > 0) continue;
+      learned = 0;
       await new Promise<void>((resolve) => {
         system.timers.turnEnd(resolve);
       });
+      if (!isSame()) return false;
     }
-    for (const { node, page, count } of taken)
-      profile.followOn(node, count === page.lessons.length ? page.through : (page.lessons[count - 1]?.[0] ?? profile.followedTo(node)));
-    return pages.some(({ page }) => page.more);
+    for (const { node, page } of pages) {
+      const last = page.lessons.at(-1)?.[0];
+      if (last === undefined || last === places.get(node)) moveOn(node, page.through);
+    }
+    return pages.some(({ node, from, page }) => page.more && places.get(node) !== from);
   }
 
   #take(lesson: OwnLesson): void {
     const { profile, system, isHome, settled } = this.#options;
+    const now = system.clock.wall();
     if (lesson.of !== "act") {
       profile.follow(lesson);
       return;
     }
-    const now = system.clock.wall();
     const { act: told, outcome } = lesson;
-    // A node whose clock is ahead moves nobody's time but its own.
+    // A node whose clock is ahead moves nobody's time but its own, and neither does an engine.
     const act = told.time_ms > now ? { ...told, time_ms: now } : told;
-    if (act.time_ms < profile.lastOf(act.agent) - LATE_MS) {
+    if (act.time_ms < Math.min(now, profile.lastOf(act.agent)) - LATE_MS) {
       this.#late++;
       return;
     }
-    const ours = isHome(act.agent);
+    const isNews = act.time_ms >= now - LATE_MS;
+    const ours = isNews && isHome(act.agent);
     const assessed = ours ? profile.assess(act) : NOTHING_ODD;
-    profile.follow({ of: "act", act, outcome });
+    profile.follow({ of: "act", act, outcome }, isNews);
     if (ours) settled(act, assessed, outcome);
   }
 
@@ -163,7 +204,11 @@ export class FollowedLessons {
   #tell(): void {
     const now = this.#options.system.clock.monotonic();
     const live = othersOf(this.#options.nodes);
-    for (const node of this.#readAt.keys()) if (!live.includes(node)) this.#readAt.delete(node);
+    for (const node of this.#readAt.keys()) {
+      if (live.includes(node)) continue;
+      this.#readAt.delete(node);
+      this.#known.delete(node);
+    }
     const unread = live.filter((node) => now - this.#since(node, now) > BEHIND_MS);
     if (unread.length > 0 === this.#told) return;
     this.#told = unread.length > 0;
@@ -171,19 +216,28 @@ export class FollowedLessons {
   }
 }
 
-/** Returns the time of a lesson; what no time is told of comes first. */
-function timeOf(placed: PlacedLesson | undefined): number {
-  const lesson = placed?.[1];
-  if (lesson?.of === "act") return lesson.act.time_ms;
-  return lesson === undefined || lesson.of === "rolled_back" ? -Infinity : lesson.time_ms;
+function timeOf([, lesson]: PlacedLesson): number {
+  return lesson.of === "act" ? lesson.act.time_ms : lesson.time_ms;
 }
 
-/** Returns how many of the first are up to a time; those of one place stay together. */
-function countUpTo(time: number, lessons: readonly PlacedLesson[]): number {
-  let count = 0;
-  while (count < lessons.length && timeOf(lessons[count]) <= time) count++;
-  while (count > 0 && count < lessons.length && lessons[count]?.[0] === lessons[count - 1]?.[0]) count++;
-  return count;
+function latestOf(lessons: readonly PlacedLesson[]): number {
+  return lessons.reduce((latest, one) => Math.max(latest, timeOf(one)), -Infinity);
+}
+
+/**
+ * Returns the first lessons of a page, up to a time; those of one place stay together. What was observed may be older than what comes before
+ * it in its log: it is taken for as late as that.
+ */
+function upTo(horizon: number, { node, page: { lessons } }: ReadPage): OrderedLesson[] {
+  const order: OrderedLesson[] = [];
+  let time = -Infinity;
+  for (const [i, placed] of lessons.entries()) {
+    time = Math.max(time, timeOf(placed));
+    const [seq] = placed;
+    if (time > horizon && seq !== lessons[i - 1]?.[0]) break;
+    order.push({ node, placed, time, isLast: seq !== lessons[i + 1]?.[0] });
+  }
+  return order;
 }
 
 /** Returns null for what is no page of this version. */
@@ -222,7 +276,7 @@ function isPlaced(placed: unknown): boolean {
     case "forgiven":
       return isText(lesson["agent"]) && isTime(lesson["time_ms"]);
     case "rolled_back":
-      return isText(lesson["agent"]) && isTime(lesson["to_ms"]);
+      return isText(lesson["agent"]) && isTime(lesson["to_ms"]) && isTime(lesson["time_ms"]);
     default:
       return false;
   }

@@ -2,7 +2,7 @@
  * Lessons of this node's own log, for the other nodes of its cluster: the latest from memory, earlier ones from the records. None is given
  * out before its record is on disk, since what isn't may never be.
  */
-import { lessons, type FoldedRecord, type Lesson } from "../audit/log/fold.js";
+import { records, type FoldedRecord, type Lesson } from "../audit/log/fold.js";
 import type { Act, ActOutcome } from "../contract/index.js";
 import type { Timers } from "../system/index.js";
 
@@ -32,9 +32,11 @@ interface PlacedLog {
 const KEPT_MAX = 20_000;
 /** Lessons of a page, but for those of one turn, which are never parted. */
 const PAGE_LESSONS = 500;
-/** Records that are looked at for a page, and lessons that are read before others have their turn. */
+/** Records that are looked at for a page, and those that are read before others have their turn. */
 const PAGE_RECORDS = 10_000;
-const TURN_LESSONS = 64;
+const TURN_RECORDS = 64;
+/** Ends of pages that are remembered: other nodes read on from there. */
+const ENDS_MAX = 100;
 /** Stands for the place of what was learned in this turn: its record may be handed to the log later in it. */
 const NOT_PLACED = Infinity;
 
@@ -43,8 +45,10 @@ export class OwnLessons {
   readonly #folder: string;
   readonly #timers: Pick<Timers, "turnEnd">;
   #kept: { seq: number; lesson: OwnLesson }[] = [];
-  /** Place up to which lessons are no longer, or never were, in memory. */
+  /** Place up to which lessons are no longer, or never were, in memory; infinite: all have to be read. */
   #before: number;
+  /** Places on disk behind the records up to which pages were read: a segment isn't read from its beginning for each page. */
+  readonly #ends = new Map<number, FoldedRecord["end"]>();
   #isPlacing = false;
 
   constructor(log: PlacedLog, folder: string, timers: Pick<Timers, "turnEnd">) {
@@ -75,13 +79,17 @@ export class OwnLessons {
     const { durable } = this.#log;
     // A log that ends before that is another one.
     if (seq > this.#log.seq) return { v: 1, through: 0, more: durable > 0, lessons: [] };
-    if (this.#before === NOT_PLACED) this.#before = this.#log.seq;
     return seq < this.#before ? await this.#read(seq, Math.min(durable, this.#before)) : this.#remembered(seq, durable);
   }
 
   /** Called in a turn of its own, in which all that was learned is in the hands of the log. */
   #place(): void {
     const { seq } = this.#log;
+    if (this.#before === NOT_PLACED && this.#kept.length > 0) {
+      // The first since what was in memory was given up: records meanwhile, of which nothing was added, are read too.
+      this.#kept = [];
+      this.#before = seq;
+    }
     for (let i = this.#kept.length - 1; i >= 0; i--) {
       const kept = this.#kept[i];
       if (kept?.seq !== NOT_PLACED) break;
@@ -108,18 +116,33 @@ export class OwnLessons {
   async #read(after: number, to: number): Promise<LessonPage> {
     const last = Math.min(to, after + PAGE_RECORDS);
     const page: LessonPage = { v: 1, through: Math.max(after, last), more: last < this.#log.durable, lessons: [] };
-    for (const { seq, lesson } of lessons(this.#folder, after + 1, last)) {
-      const own = ownOf(lesson);
-      if (own === null) continue;
-      page.lessons.push([seq, own]);
-      if (page.lessons.length === PAGE_LESSONS) return { ...page, through: seq, more: true };
-      if (page.lessons.length % TURN_LESSONS === 0) {
-        await new Promise<void>((resolve) => {
-          this.#timers.turnEnd(resolve);
-        });
+    if (last <= after) return page;
+    let reached: Pick<FoldedRecord, "seq" | "end"> | null = null;
+    let read = 0;
+    for (const { seq, lesson, end } of records(this.#folder, after + 1, last, this.#ends.get(after))) {
+      if (lesson?.of !== "unreadable") reached = { seq, end };
+      const own = lesson && ownOf(lesson);
+      if (own !== null) page.lessons.push([seq, own]);
+      if (page.lessons.length === PAGE_LESSONS) {
+        page.through = seq;
+        page.more = true;
+        break;
       }
+      if (++read % TURN_RECORDS !== 0) continue;
+      await new Promise<void>((resolve) => {
+        this.#timers.turnEnd(resolve);
+      });
     }
+    if (reached?.seq === page.through) this.#remember(reached.seq, reached.end);
     return page;
+  }
+
+  #remember(seq: number, end: FoldedRecord["end"]): void {
+    this.#ends.delete(seq);
+    this.#ends.set(seq, end);
+    if (this.#ends.size <= ENDS_MAX) return;
+    const [oldest] = this.#ends.keys();
+    if (oldest !== undefined) this.#ends.delete(oldest);
   }
 }
 

@@ -179,10 +179,13 @@ export class RecordedProfile implements KeptProfile {
     this.#changed = true;
   }
 
-  /** Learns what another node's log tells. */
-  follow(lesson: OwnLesson): void {
+  /**
+   * Learns what another node's log tells.
+   * @param isNews false for what is long over: what several agents had in common then was found then
+   */
+  follow(lesson: OwnLesson, isNews = true): void {
     if (!this.#ready) return;
-    if (lesson.of === "act") this.#learn(lesson.act, lesson.outcome);
+    if (isNews && lesson.of === "act") this.#learn(lesson.act, lesson.outcome);
     else tell(this.#profile, lesson);
     this.#changed = true;
   }

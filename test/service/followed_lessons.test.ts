@@ -162,7 +162,8 @@ describe("lessons of all nodes of a cluster", function () {
     ["an outcome that there isn't", page(placed({ of: "act", act: whole, outcome: "maybe" }))],
     ["verdicts on nothing", page(placed({ of: "expected", acts: {}, time_ms: 1 }))],
     ["a verdict without counts", page(placed({ of: "judged", calibrates: { purpose: "p" }, acts: [], time_ms: 1 }))],
-    ["a rollback to no time", page(placed({ of: "rolled_back", agent: "x" }))],
+    ["a rollback to no time", page(placed({ of: "rolled_back", agent: "x", time_ms: 1 }))],
+    ["a rollback at no time", page(placed({ of: "rolled_back", agent: "x", to_ms: 1 }))],
   ];
   for (const [what, says] of garbage)
     it(`are not learned from an answer with ${what}, which counts as none`, async () => {
@@ -198,10 +199,12 @@ describe("lessons of all nodes of a cluster", function () {
     for (const node of nodes) node.settled.length = 0;
     b.home = new Set([AGENT]);
     const odd = spree(30);
-    for (const one of odd) a.decide(one, "flag");
-    a.log.sync();
-    b.clock.wall_ms = odd.at(-1)?.time_ms ?? 0;
-    for (const node of [b, c]) await node.followed.read();
+    for (const one of odd) {
+      b.clock.wall_ms = one.time_ms;
+      a.decide(one, "flag");
+      a.log.sync();
+      for (const node of [b, c]) await node.followed.read();
+    }
     expect([a.settled.length, b.settled.length, c.settled.length]).to.deep.equal([0, 30, 0]);
     const risks = b.settled.map(([, risk]) => risk);
     expect(Math.max(...risks)).to.be.at.least(60);

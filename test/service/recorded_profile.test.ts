@@ -198,6 +198,11 @@ describe("the profile that a service keeps", () => {
     expect(together).to.deep.equal(["a-1"]);
     await listening();
     expect(together).to.deep.equal(["a-1"]);
+    const elsewhere = { of: "act", act: act("shared"), outcome: "allow" } as const;
+    profile.follow(elsewhere, false);
+    expect(together, "what was long over when it was read of").to.deep.equal(["a-1"]);
+    profile.follow(elsewhere);
+    expect(together).to.deep.equal(["a-1", "a-1"]);
   });
 
   it("learns a verdict that moves thresholds at its place among the records, now and after a start, and no other", async () => {

@@ -88,7 +88,9 @@ async function restored(tree: Tree): Promise<string | null> {
 threat("H10", "what an agent does on any node counts on all", {
   check: spread,
   without: {
-    "learning what others decide": [cut.text("service/followed_lessons.js", "#take", 'profile.follow({ of: "act", act, outcome });', "")],
+    "learning what others decide": [
+      cut.text("service/followed_lessons.js", "#take", 'profile.follow({ of: "act", act, outcome }, isNews);', ""),
+    ],
     "going on where it has read": [cut.text("service/followed_lessons.js", "#learn", "profile.followOn(", "void (")],
     "waiting until a record is on disk": [cut.text("service/own_lessons.js", "#remembered", "seq > durable ||", "")],
     "telling the agent's home": [cut.text("service/followed_lessons.js", "#take", "settled(act, assessed, outcome)", "undefined")],

@@ -27,7 +27,7 @@ export type Lesson =
   /** A person has given an agent back what it was left without. */
   | { of: "forgiven"; agent: string; time_ms: number }
   /** A person has put an agent's habits back to what they were. */
-  | { of: "rolled_back"; agent: string; to_ms: number };
+  | { of: "rolled_back"; agent: string; to_ms: number; time_ms: number };
 
 /** Settings by which a service learns baselines from its start on; null: it learns none, or they are unknown. */
 export interface Started {
@@ -113,10 +113,10 @@ export function lessonOfDeed(record: Readonly<Record<string, unknown>>): Lesson 
   return { of: "forgiven", agent, time_ms };
 }
 
-function rolledBackIn({ action, detail }: AdminRecord): Lesson | null {
+function rolledBackIn({ action, detail, time }: AdminRecord): Lesson | null {
   if (action !== ROLLED_BACK) return null;
   const { agent, to } = detail as { agent: string; to: string };
-  return { of: "rolled_back", agent, to_ms: parseTime(to) ?? 0 };
+  return { of: "rolled_back", agent, to_ms: parseTime(to) ?? 0, time_ms: parseTime(time) ?? 0 };
 }
 
 /** Returns true if the text of such a record may have a lesson: most don't, and need not be read. */
