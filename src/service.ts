@@ -247,6 +247,7 @@ export async function startService(config: Config, system: System, given: Logger
         landed: () => flights.landed(),
         activation,
         bundle: () => (engine.active === null ? null : { digest: engine.active.identity.digest, since: activeSince }),
+        hasLearned: () => followed?.hasBegun !== false,
         record: (action, detail) => records.admin("remit", action, detail),
       });
     closing.add(() => node?.leave());

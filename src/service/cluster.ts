@@ -123,6 +123,8 @@ export interface NodeParts {
   incarnation: string;
   system: System;
   logger: Logger;
+  /** Returns false while this node has yet to learn what the others have decided. */
+  hasLearned: () => boolean;
   /** Writes on record that a change is in force on the fleet. */
   record: (action: string, detail: Record<string, unknown>) => Promise<unknown>;
 }
@@ -191,7 +193,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
     this.facts = factsOf({
       registry: () => commands.registry,
       reserve: (ids) => this.#uses.reserve(ids),
-      isStale: () => this.#member.tenure === null || activation?.isBehind === true,
+      isStale: () => this.#member.tenure === null || activation?.isBehind === true || !parts.hasLearned(),
       lease: () => this.#member.tenure,
     });
     this.#member.start();

@@ -71,6 +71,7 @@ export function followLessons(
     profile,
     system,
     isHome: (agent) => node.isHome(agent),
+    isCurrent: () => node.holdsLease,
     settled: (act, assessed, outcome) => {
       adjustments.settled(act, assessed, { decision: outcome === "log" ? "allow" : outcome });
     },

@@ -25,6 +25,8 @@ export interface FollowedOptions {
   isHome: (agent: string) => boolean;
   /** Called for each act of such an agent that another node has just decided, in the turn in which it was learned. */
   settled: (act: Act, assessed: Assessment, outcome: ActOutcome) => void;
+  /** Returns whether this node knows which others are live. */
+  isCurrent: () => boolean;
   /** Called once when nodes have not been read for long, and with none when they have. */
   unread: (nodes: readonly string[]) => void;
 }
@@ -69,6 +71,9 @@ export class FollowedLessons {
   #reading: Promise<void> | null = null;
   #late = 0;
   #told = false;
+  /** When this node first knew which others are live; null: not yet. */
+  #current: number | null = null;
+  #hasBegun = false;
 
   constructor(options: FollowedOptions) {
     this.#options = options;
@@ -86,6 +91,20 @@ export class FollowedLessons {
   /** True if something may have happened on another node, for some time, of which this one knows nothing. */
   get isBehind(): boolean {
     return this.behind_ms > BEHIND_MS || othersOf(this.#options.nodes).some((node) => !this.#known.has(node));
+  }
+
+  /**
+   * False from the start on until all that the others had decided was learned, for ten seconds at most: what an agent did here before that
+   * would make its past late.
+   */
+  get hasBegun(): boolean {
+    const { isCurrent, system } = this.#options;
+    if (!this.#hasBegun && isCurrent()) {
+      const now = system.clock.monotonic();
+      this.#current ??= now;
+      this.#hasBegun = now - this.#current > BEHIND_MS;
+    }
+    return this.#hasBegun;
   }
 
   /** Acts that came too late to be learned. */
@@ -107,12 +126,14 @@ export class FollowedLessons {
   }
 
   async #read(): Promise<void> {
-    const { nodes, profile } = this.#options;
+    const { nodes, profile, isCurrent } = this.#options;
+    const wasCurrent = isCurrent();
     for (let more = true; more && profile.ready;) {
       const others = othersOf(nodes);
       const pages = await Promise.all(others.map(async (node) => await this.#page(node)));
       more = await this.#learn(pages.filter((page) => page !== null));
     }
+    if (wasCurrent && profile.ready && !this.isBehind) this.#hasBegun = true;
     this.#tell();
   }
 

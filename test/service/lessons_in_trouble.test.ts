@@ -228,6 +228,49 @@ describe("lessons of other nodes, where something goes wrong", function () {
   });
 });
 
+describe("a node that starts", () => {
+  it("decides nothing before it has learned what the others have decided, so that nobody's past is late there", async () => {
+    const { nodes, clock } = await startNodes(["a", "b"]);
+    const [a, b] = nodes;
+    a.decide(act({ time_ms: LAST_DAY }));
+    a.log.sync();
+    clock.wall_ms = LAST_DAY + HOUR;
+    a.answering = "silent";
+    await b.followed.read();
+    expect(b.followed.hasBegun, "one hasn't answered").to.equal(false);
+    a.answering = "well";
+    b.current = false;
+    await b.followed.read();
+    expect(b.followed.hasBegun, "it may not have known of all").to.equal(false);
+    b.current = true;
+    await b.followed.read();
+    expect(b.followed.hasBegun).to.equal(true);
+    a.answering = "silent";
+    clock.monotonic_ms += 60_000;
+    await b.followed.read();
+    expect(b.followed.hasBegun, "it has begun").to.equal(true);
+  });
+
+  it("waits no longer than ten seconds for one that doesn't answer", async () => {
+    const { nodes, clock } = await startNodes(["a", "b"]);
+    const [a, b] = nodes;
+    a.answering = "silent";
+    const begun: boolean[] = [];
+    for (const ms of [0, 5000, 4999, 2]) {
+      clock.monotonic_ms += ms;
+      await b.followed.read();
+      begun.push(b.followed.hasBegun);
+    }
+    expect(begun).to.deep.equal([false, false, false, true]);
+  });
+
+  it("decides at once where it is alone", async () => {
+    const { nodes } = await startNodes(["a"]);
+    await nodes[0].followed.read();
+    expect(nodes[0].followed.hasBegun).to.equal(true);
+  });
+});
+
 describe("an agent that is narrowed", () => {
   const node = (isHome: boolean): { isHome: () => boolean } => ({ isHome: () => isHome });
   const rows: [where: string, may: boolean, node: ReturnType<typeof node> | null, followed: { isBehind: boolean } | null][] = [

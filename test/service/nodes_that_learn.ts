@@ -51,6 +51,8 @@ export class LearningNode {
   /** Agents whose home this node is. */
   home: ReadonlySet<string> = new Set();
   answering: Answering = "well";
+  /** Whether it knows which others are live. */
+  current = true;
   readonly settled: [agent: string, risk: number, outcome: ActOutcome][] = [];
   readonly unread: (readonly string[])[] = [];
   profile!: RecordedProfile;
@@ -101,6 +103,7 @@ export class LearningNode {
         timers: { ...system.timers, every: () => none },
       },
       isHome: (agent) => this.home.has(agent),
+      isCurrent: () => this.current,
       settled: (act, assessed, outcome) => this.settled.push([act.agent, assessed.risk, outcome]),
       unread: (names) => this.unread.push(names),
     });
