@@ -141,7 +141,12 @@ export class FollowedLessons {
   async #page(node: string): Promise<ReadPage | null> {
     const { nodes, profile, system } = this.#options;
     const from = profile.followedTo(node);
-    const answer = (await nodes.ask(`${LESSONS}${from}`, [node], undefined, ANSWER_WITHIN_MS)).answers.get(node);
+    const asked = nodes.ask(`${LESSONS}${from}`, [node], undefined, ANSWER_WITHIN_MS);
+    // Nobody can be asked once the connection to the servers is closed.
+    const answer = await asked.then(
+      ({ answers }) => answers.get(node),
+      () => undefined,
+    );
     // A node that doesn't learn has no lessons; it may learn again.
     const page = answer === null ? { v: 1 as const, through: from, more: false, lessons: [] } : readPage(answer);
     if (page === null) return null;

@@ -228,6 +228,22 @@ describe("lessons of other nodes, where something goes wrong", function () {
   });
 });
 
+describe("a node that can ask nobody", () => {
+  it("goes on with what it knows, and learns again when it can", async () => {
+    const { nodes, clock } = await startNodes(["a", "b"]);
+    const [a, b] = nodes;
+    clock.wall_ms = LAST_DAY;
+    a.decide(act({ time_ms: LAST_DAY }));
+    a.log.sync();
+    a.answering = "can't be asked";
+    await b.followed.read();
+    expect([b.profile.known, b.followed.isBehind]).to.deep.equal([0, true]);
+    a.answering = "well";
+    await b.followed.read();
+    expect([b.profile.known, b.followed.isBehind]).to.deep.equal([1, false]);
+  });
+});
+
 describe("a node that starts", () => {
   it("decides nothing before it has learned what the others have decided, so that nobody's past is late there", async () => {
     const { nodes, clock } = await startNodes(["a", "b"]);

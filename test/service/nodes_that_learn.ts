@@ -44,7 +44,7 @@ export interface LearningParts {
 const PARTS: LearningParts = { RecordedProfile, FollowedLessons };
 
 /** How a node answers a question for lessons. */
-export type Answering = "well" | "silent" | { says: string };
+export type Answering = "well" | "silent" | "can't be asked" | { says: string };
 
 export class LearningNode {
   readonly log = new FakeLog(temporaryDirectory());
@@ -111,6 +111,7 @@ export class LearningNode {
 
   async answer(question: string): Promise<string | undefined> {
     if (this.answering === "silent") return undefined;
+    if (this.answering === "can't be asked") throw new Error("the connection is closed");
     if (this.answering !== "well") return this.answering.says;
     // A question comes in a turn of its own.
     await new Promise((resolve) => setImmediate(resolve));
