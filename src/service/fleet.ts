@@ -57,7 +57,7 @@ export function wireFleet(
   return { fleet, outcomes, desk: findings, following: { nodes: asked, own: (question) => streams.answer(question) } };
 }
 
-/** Begins to learn what the other nodes decide; null where there are none, or nothing is learned. */
+/** Begins to learn what the other nodes decide. Returns null if there are none, or if nothing is learned. */
 export function followLessons(
   node: ClusterNode | null,
   profile: SharedProfile | null,

@@ -56,7 +56,7 @@ export interface SharedProfile extends FollowingProfile {
 }
 
 /**
- * Describes the behaviour settings for the record of a start: by what assessments are made; null: there are none.
+ * Describes the behaviour settings for the record of a start: what assessments are made by. Returns null if none are made.
  * @param of_nodes whether other nodes' logs are learned from too
  */
 export function describedBehavior({ enabled, agents_max }: Pick<Config["behavior"], "enabled" | "agents_max">, of_nodes: boolean) {
