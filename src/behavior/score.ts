@@ -29,7 +29,7 @@ const ALONE_MOST = byChannel({
   what: 4,
   resource: 2.5,
   source: 4,
-  hour: 2.5,
+  hour: 2.2,
   order: 3,
   rate: 4,
   fan_out: 4,
@@ -45,12 +45,12 @@ const ON_KNOWN = 0.7;
 /** Share of the score that is taken off if the whole purpose has taken this up. */
 const IN_RELEASE = 0.8;
 /** Share taken off a new kind of act that others of the purpose do: it is the purpose's work, though not this agent's. */
-const IN_ROLE = 0.5;
+const IN_ROLE = 0.7;
 
 /** Score of a finding by evidence: it makes an ordinary act a flag. */
 const FOUND = 9.6;
-/** From half of a finding's evidence on, an act scores by how near it comes, and just below one about two thirds of it. */
-const [NEAR_FROM, NEAR_WEIGHS] = [0.5, 14];
+/** From half of a finding's evidence on, an act scores by how near it comes, and just below one about two thirds of it; with all that is odd about it, up to just below a flag. */
+const [NEAR_FROM, NEAR_WEIGHS, NEAR_MOST] = [0.5, 14, 9];
 
 /** A quarter of an hour: two odd acts of one task add up, those of different shifts don't. */
 const MEMORY_HALF_S = 900;
@@ -85,13 +85,15 @@ export function score(own: Slab, seen: SeenAction, granted: boolean, moved: numb
     each[c] = Math.min(odd, ALONE_MOST[c] ?? 0);
     sum += each[c] ?? 0;
   }
+  // Whoever is on duty at night works as by day: an odd pace at an odd hour says more than the two apart.
+  sum += Math.min(each[CHANNEL.hour] ?? 0, (each[CHANNEL.rate] ?? 0) + (each[CHANNEL.fan_out] ?? 0));
   // A run of odd steps remembers itself, and so does what has gone on for days.
   const odd = sum - (each[CHANNEL.order] ?? 0) - (each[CHANNEL.drift] ?? 0);
   out.step = Math.max(0, odd - ((each[CHANNEL.source] ?? 0) > 0 ? FORGIVEN_ELSEWHERE : FORGIVEN));
   const itself = Math.max(0, sum + FAINT * faint + MEMORY_WEIGHS * remembered(own, seen.now) - moved);
   if (seen.found >= 0) each[channelOf(seen.found)] = FOUND;
-  // Evidence that isn't a finding takes an act to a flag and no further: how odd the act is says the rest.
-  else out.near = Math.min(NEAR_WEIGHS * Math.max(0, seen.near - NEAR_FROM), Math.max(0, FOUND - itself));
+  // Evidence that isn't a finding makes no flag: how odd the act is does.
+  else out.near = Math.min(NEAR_WEIGHS * Math.max(0, seen.near - NEAR_FROM), Math.max(0, NEAR_MOST - itself));
   out.total = itself + (seen.found >= 0 ? FOUND : out.near);
 }
 

@@ -14,7 +14,7 @@ import { Peers, peersBytes } from "./peers.js";
 import { AGENT_BYTES, PURPOSE_BYTES } from "./slab.js";
 
 /** Moves whenever the same acts would come to other assessments: what another has learned is not read. */
-export const BEHAVIOR_ALGORITHM = 6;
+export const BEHAVIOR_ALGORITHM = 7;
 
 const MAGIC = "remit/profile/2\n";
 const HEADER_BYTES = 16 + 4 + 8 + 4 * 4;
