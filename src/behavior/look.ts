@@ -52,6 +52,8 @@ const [ROLE_FROM, ROLE_AT] = [1, 3];
 export const HABIT_DAYS = 3;
 /** Time for which what established sources do is held against a new one. */
 export const MEANWHILE_HALF_S = 5_400;
+/** A source that comes within so many seconds of what an established one did has come while that was at work: who moves stops first. */
+const AT_WORK_S = 900;
 
 export function look(act: Act, own: Slab, peers: Slab, seen: SeenAction): void {
   begin(act, own, peers, seen);
@@ -198,9 +200,17 @@ function source(own: Slab, seen: SeenAction): void {
   let decades = -Math.log10(isNew);
   if (i >= 0) {
     seen.meanwhile = faded(f[i + SOURCE.meanwhile] ?? 0, seen.now - (u[i + SOURCE.meanwhileAt] ?? 0), MEANWHILE_HALF_S);
-    decades += Math.min(3, 1.5 * seen.meanwhile) - Math.log10(1 + (f[i + SOURCE.sessions] ?? 0) / 4);
-  }
+    decades -= Math.log10(1 + (f[i + SOURCE.sessions] ?? 0) / 4);
+  } else if (isAtWork(own, seen.now)) seen.meanwhile = 1;
+  decades += Math.min(3, 1.5 * seen.meanwhile);
   seen.decades[CHANNEL.source] = Math.max(0, decades);
+}
+
+/** Returns true if an established source was in use in the last minutes. */
+function isAtWork({ u }: Slab, now: number): boolean {
+  for (let i = SOURCES.at; i < SOURCES.at + SOURCES.slots * SOURCES.width; i += SOURCES.width)
+    if (daysOf(u[i + SOURCE.days] ?? 0) >= HABIT_DAYS && now - (u[i + SOURCE.last] ?? 0) <= AT_WORK_S) return true;
+  return false;
 }
 
 /** More kinds of act denied than it is usually denied acts. */

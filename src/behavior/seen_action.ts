@@ -65,7 +65,7 @@ export class SeenAction {
   /** Share of a type's acts that are on known resources, that have a task (or are about it). */
   returning = 0;
   tasked = 0;
-  /** Sessions that established sources began since this source first came. */
+  /** Sessions that established sources began since this source first came, and one for those that were at work then. */
   meanwhile = 0;
   /** This hour's share of its acts, and its acts in it today. */
   hourShare = 0;

@@ -107,7 +107,8 @@ function source(own: Slab, seen: SeenAction, teaches: boolean): void {
   let i = seen.sourceSlot;
   if (i < 0) {
     i = sourceSlotFor(own, seen.source);
-    u[i + S.SOURCE.first] = seen.now;
+    u[i + S.SOURCE.first] = u[i + S.SOURCE.meanwhileAt] = seen.now;
+    f[i + S.SOURCE.meanwhile] = seen.meanwhile;
     if (teaches) f[S.SOURCES_NEW] = (f[S.SOURCES_NEW] ?? 0) + 1;
   }
   u[i + S.SOURCE.last] = seen.now;

@@ -128,6 +128,28 @@ describe("what is usual for an agent", () => {
     expect(found.flatMap(({ said }) => said.reasons).join("\n")).to.match(/used from wl-99 while its established sources go on/);
   });
 
+  for (const [minutes, within] of [
+    [1, true],
+    [15, true],
+    [16, false],
+    [240, false],
+  ] as const)
+    it(`${within ? "isn't" : "is"} another source ${minutes} min after the established one was last used`, () => {
+      const [profile, unknown] = [team(), team()];
+      const last = act({ type: "ticket", id: "T-1", session: "own", time_ms: THEN });
+      work(profile, [last]);
+      const first = { ...last, source: "wl-99", session: "new", time_ms: THEN + minutes * MINUTE };
+      const said = profile.scoreOf(first);
+      // By itself it is no flag: workloads are also scaled out.
+      expect(profile.assess(first).risk).to.be.below(60);
+      // Where nothing was in use before, the same act is as unknown.
+      expect(said - unknown.scoreOf(first)).to.satisfy((more: number) => (within ? more > 1 : Math.abs(more) < 0.5), `${said}`);
+      // And so are those that follow from there, for a while.
+      profile.learn(first, "allow");
+      const next = { ...first, time_ms: first.time_ms + MINUTE, id: "T-2" };
+      expect(profile.assess(next).reasons.join("\n").includes("while its established sources go on")).to.equal(within);
+    });
+
   it("is a workload that was moved: its old source falls silent", () => {
     const profile = team();
     const moved = [...shift({ from: DAYS, days: 2 })].map((one) => ({ ...one, source: "wl-2" }));
