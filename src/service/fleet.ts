@@ -3,6 +3,7 @@
  * them has made, and what is to be learned from its records.
  */
 import type { Adjustments } from "../behavior/adjustments.js";
+import type { FindingNews } from "../contract/index.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
 import { answering } from "../http/asked_nodes.js";
 import type { HttpDeps } from "../http/deps.js";
@@ -54,7 +55,12 @@ export function wireFleet(
       (question) => fleet.answer(question),
     ),
   );
-  return { fleet, outcomes, desk: findings, following: { nodes: asked, own: (question) => streams.answer(question) } };
+  const following = {
+    nodes: asked,
+    own: (question: string) => streams.answer(question),
+    wholeNews: (news: readonly FindingNews[]) => findings.wholeNews(news),
+  };
+  return { fleet, outcomes, desk: findings, following };
 }
 
 /** Begins to learn what the other nodes decide. Returns null if there are none, or if nothing is learned. */

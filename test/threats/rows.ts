@@ -716,6 +716,14 @@ const rows = {
     lives: ["src/cluster/rate_parts.ts", "src/facts/narrowings.ts"],
     also: ["test/cluster/rate_parts.test.ts"],
   },
+  H12: {
+    threat:
+      "An agent spreads what somebody should look into over the nodes of a cluster: each part of it looks harmless, and a verdict on one stands for what nobody has seen.",
+    control:
+      "Findings that one service would have had as one are listed and judged as one. A verdict needs the sum of their actions, is said of every part, and leaves open what a node that was away had.",
+    lives: ["src/findings/kin.ts", "src/http/finding_groups.ts", "src/http/fleet_findings.ts"],
+    also: ["test/findings/kin.test.ts", "test/http/fleet_findings.test.ts", "test/cluster/desk.long.test.ts"],
+  },
 } as const satisfies Record<string, ThreatRow>;
 
 export type ThreatId = keyof typeof rows;
