@@ -705,7 +705,10 @@ const rows = {
       "An agent spreads what is unusual over the nodes of a cluster, so that none sees enough of it; or is let back by a node that knows nothing of it.",
     control:
       "Every node learns from the records of all, in the order of their times, each once, and none that is not on disk. What becomes of an agent by that is up to its home, one of the live nodes, which lets nobody back while it can't read what others decide.",
-    lives: ["src/service/followed_lessons.ts", "src/service/own_lessons.ts", "src/behavior/adjustments.ts", "src/cluster/home.ts"],
+    lives: [
+      ...["src/service/followed_lessons.ts", "src/service/own_lessons.ts", "src/service/fleet.ts"],
+      ...["src/behavior/adjustments.ts", "src/cluster/home.ts"],
+    ],
     also: ["test/service/followed_lessons.test.ts", "test/cluster/lessons.long.test.ts"],
   },
   H11: {
