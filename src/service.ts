@@ -248,6 +248,7 @@ export async function startService(config: Config, system: System, given: Logger
         activation,
         bundle: () => (engine.active === null ? null : { digest: engine.active.identity.digest, since: activeSince }),
         hasLearned: () => followed?.hasBegun !== false,
+        lessons: () => followed && followed.standing,
         record: (action, detail) => records.admin("remit", action, detail),
       });
     closing.add(() => node?.leave());

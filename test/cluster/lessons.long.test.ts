@@ -179,7 +179,10 @@ describe("what agents do on several nodes of a cluster", function () {
   });
 
   it("is measured: no node is behind", async () => {
-    for (const { child, place } of nodes) {
+    const names = nodes.map(({ name }) => name);
+    for (const { name, child, place } of nodes) {
+      const lessons = (await child.told("GET", "/cluster")).body["lessons"] as { nodes: { node: string; behind_ms: number }[] };
+      expect(lessons.nodes.map(({ node }) => node)).to.deep.equal(names.filter((other) => other !== name));
       const headers = { authorization: `Bearer ${place.token}` };
       expect(await (await fetch(`http://127.0.0.1:${child.port}/metrics`, { headers })).text())
         .to.match(/^remit_lessons_behind_seconds [0-9]\.?[0-9e-]*$/m)
