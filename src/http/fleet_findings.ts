@@ -17,6 +17,7 @@ import {
   type FindingPage,
   type JudgedFinding,
   type ShownFinding,
+  type WaitingApproval,
 } from "../contract/index.js";
 import { Type, type Static } from "../contract/type.js";
 import { byUrgency } from "../findings/approvals.js";
@@ -182,7 +183,7 @@ export class FleetFindings implements FindingsDesk {
       ...{ kind: "approvals", filter, limit: most, sight: toSent(seen) },
       reviewer: by && toSentReviewer(by),
     }));
-    const all = [...answers].flatMap(([node, { items }]) => items.map((item) => ({ ...item, node }))).sort(byUrgency);
+    const all = waitingOnce([...answers].flatMap(([node, { items }]) => items.map((item) => ({ ...item, node })))).sort(byUrgency);
     const nodes = searchedNodes(answers, missing);
     return {
       items: all.slice(0, most),
@@ -300,6 +301,18 @@ export class FleetFindings implements FindingsDesk {
         }, "finding_not_found");
     }
   }
+}
+
+/** Returns actions of which one that was asked for on several nodes waits once: where it was asked for last. */
+function waitingOnce(all: readonly WaitingApproval[]): WaitingApproval[] {
+  const latest = new Map<string, WaitingApproval>();
+  for (const one of all) {
+    const { agent, state, action } = one;
+    const key = JSON.stringify(state === "waiting" ? [agent, action.approval_digest] : [action.decision_id]);
+    const known = latest.get(key);
+    if (known === undefined || Date.parse(known.action.until) < Date.parse(action.until)) latest.set(key, one);
+  }
+  return [...latest.values()];
 }
 
 const textOf = (question: FindingsQuestion): string => FINDINGS + JSON.stringify(question);

@@ -71,9 +71,13 @@ class Desk {
   }
 
   /** Has the action of a finding wait. */
-  waits(finding: string, until: number): void {
+  waits(finding: string, until: number, approval_digest = `sha256:${finding}`): void {
     const { severity, agent } = this.findings.at(finding) as Finding;
-    const action = { decision_id: finding.slice(2), until: new Date(NOW + until * MINUTE_MS).toISOString() } as WaitingApproval["action"];
+    const action = {
+      decision_id: finding.slice(2),
+      approval_digest,
+      until: new Date(NOW + until * MINUTE_MS).toISOString(),
+    } as WaitingApproval["action"];
     const given = { quorum: 1, roles: [], given: [], grant: null, refusal: null };
     this.waiting.push({ finding, agent, severity, message: null, state: "waiting", action, ...given });
   }
@@ -306,6 +310,18 @@ describe("findings of all nodes of a cluster", () => {
       expect(found.finding.waiting.map(({ decision_id }) => decision_id)).to.deep.equal([waits.decision_id]);
       await found.approve({ reason: "r", decision: waits.decision_id }, REVIEWER);
       expect(judged()).to.deep.equal([["a", "approve", a]]);
+    });
+
+    it("wait as one action that was asked for on several nodes, where that was last", async () => {
+      const [a, b, c] = openAll();
+      desks.a.waits(a, 20, "sha256:same");
+      desks.b.waits(b, 10, "sha256:same");
+      desks.c.waits(c, 15, "sha256:other");
+      const { items } = await desks.b.fleet.approvals({ ...ask, reviewer: REVIEWER });
+      expect(items.map(({ node, finding }) => [node, finding])).to.deep.equal([
+        ["c", c],
+        ["a", a],
+      ]);
     });
 
     it("are news of one, once", async () => {

@@ -151,7 +151,7 @@ threat("H4", "findings of another node are shown, and approved, by the rights of
       const approvals = (_filter: object, _by: unknown, sees: (finding: Finding) => boolean): unknown[] =>
         [...findings.newestFirst()]
           .filter(sees)
-          .map(({ agent, id }) => ({ agent, state: "waiting", action: { until: "", decision_id: id } }));
+          .map(({ agent, id }) => ({ agent, state: "waiting", action: { until: "", decision_id: id, approval_digest: id } }));
       const room = { findings, verdicts, approvals, timeline: () => Promise.resolve({ timeline: [], indexed_to: 0 }) };
       const fleet = new FleetFindings(new OwnFindings(room as never), net.of(name));
       net.serve(name, (question) => fleet.answer(question.slice(FINDINGS.length)));
