@@ -25,6 +25,8 @@ different directions the earlier one wins: a full disk stops answers, since an a
 - Whoever holds a private key, for what that key signs: a bundle, a token.
 - An [enforcement point](explain/glossary.md#the-parts), for where it calls from, and for the attributes it looked up. Those are its claim, and are recorded
   as such. \`callers\` says for which agents and purposes each may ask.
+- The nodes of a cluster, and whoever has the user of one at its NATS servers, for all facts and for what other nodes are said to have decided:
+  messages between nodes [aren't signed](cluster.md#nodes-trust-one-another).
 
 Nothing else. What an agent or a model wrote, what comes over the network, a bundle before it is verified, a time that a
 request claims: each is read as if the one who wrote it wanted the wrong answer.

@@ -46,7 +46,7 @@ import { uuid7 } from "./system/uuid.js";
 import type { PastAhead } from "./service/past_ahead.js";
 import { openCore, packageVersion } from "./service/core.js";
 import type { ClusterNode } from "./service/cluster.js";
-import { followLessons, mayRestore, wireFleet } from "./service/fleet.js";
+import { followLessons, mayRestore, noteShared, wireFleet } from "./service/fleet.js";
 import type { FollowedLessons } from "./service/followed_lessons.js";
 import { FeedBundles } from "./service/feed_bundles.js";
 import { watchFleetBundles } from "./service/fleet_bundles.js";
@@ -248,6 +248,7 @@ export async function startService(config: Config, system: System, given: Logger
         activation,
         bundle: () => (engine.active === null ? null : { digest: engine.active.identity.digest, since: activeSince }),
         hasLearned: () => followed?.hasBegun !== false,
+        lessons: () => followed && followed.standing,
         record: (action, detail) => records.admin("remit", action, detail),
       });
     closing.add(() => node?.leave());
@@ -430,9 +431,7 @@ export async function startService(config: Config, system: System, given: Logger
     closing.add(() => {
       ownNotices.close();
     });
-    profile.whenShared((shared) => {
-      if (node?.isHome(shared.value) !== false) ownNotices.shared(shared);
-    });
+    noteShared(profile, node, ownNotices);
     const adjustments = wireAdjustments({
       commands,
       note: (code, agent, purpose, reason) => {

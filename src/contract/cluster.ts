@@ -126,6 +126,24 @@ export const FleetBundlesAnswer = Type.Object(
 );
 export type FleetBundlesAnswer = Static<typeof FleetBundlesAnswer>;
 
+const FollowedLessonsSeen = Type.Object(
+  {
+    behind_ms: Type.Integer({ description: "Milliseconds since all was learned that the others had decided; of the one read longest ago" }),
+    late: Type.Integer({ description: "Actions that came too late to be learned, since this start" }),
+    nodes: Type.Array(
+      Type.Object(
+        {
+          node: Type.String({ description: "Its name" }),
+          behind_ms: Type.Integer({ description: "Milliseconds since all that it had decided was learned here" }),
+        },
+        { ...closed, title: "FollowedNodeSeen", description: "A live node, as far as its decisions are learned here" },
+      ),
+      { description: "Other nodes that are live, by name" },
+    ),
+  },
+  { ...closed, title: "FollowedLessons", description: "How far this node has learned what the others decided" },
+);
+
 export const ClusterAnswer = Type.Object(
   {
     name: Type.String({ description: "Name of the cluster" }),
@@ -149,6 +167,10 @@ export const ClusterAnswer = Type.Object(
         "Nodes whose lease is over and that haven't left: what they have is missing in searches until they are back or dismissed",
     }),
     bundles: FleetBundlesAnswer,
+    lessons: about(
+      orNull(FollowedLessonsSeen),
+      "How far this node has learned what the others decided; null: it learns nothing (`behavior.enabled: false`)",
+    ),
   },
   { ...closed, title: "Cluster", description: "The cluster as this node sees it" },
 );

@@ -189,6 +189,18 @@ const finding = {
   verdict: orNull(about(FindingState, "How it was judged; null: nobody has looked yet")),
   revision: Type.Integer({ description: "Revision of its state, to be given as `If-Match`; 0: nobody has looked yet" }),
   node: Type.Optional(Type.String({ description: "Of a cluster: the node that has it, and does what is said of it" })),
+  parts: Type.Optional(
+    Type.Array(
+      Type.Object(
+        { id: Type.String({ description: "Id under which the node has it" }), node: Type.String({ description: "Node that has it" }) },
+        { ...closed, title: "FindingPart", description: "What one node has of a finding" },
+      ),
+      {
+        description:
+          "Of a cluster: findings of several nodes that are one, the oldest first, which names it. Each `id` finds it. Left out: one node has all of it",
+      },
+    ),
+  ),
 };
 
 export const Finding = Type.Object(finding, { ...closed, title: "Finding", description: "Something that a person has to look into" });

@@ -3,6 +3,7 @@ import type { Answer, DecisionRecord, Finding, Reason, Severity, Sighted } from 
 import { waitingOf, type WaitingAction } from "./waiting_action.js";
 import { aboutOfId, concerning, gravity, isBehavior, leading } from "./about.js";
 import type { FindingRecord, SeenAny } from "./finding_record.js";
+import { kinKey } from "./kin.js";
 
 /** Finding as the records have it; its state comes from the verdicts. */
 export type RecordedFinding = Omit<Finding, "state" | "verdict" | "revision">;
@@ -109,6 +110,11 @@ export class FindingFold {
       first: [...this.#told.first],
       last: [...this.#told.last],
     };
+  }
+
+  /** Key that it has in common with its kin on other nodes; null if it can have none. */
+  get key(): string | null {
+    return kinKey(this.#told);
   }
 
   get agent(): string | null {

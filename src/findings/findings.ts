@@ -18,6 +18,7 @@ import type { Timers } from "../system/index.js";
 import { gravity } from "./about.js";
 import { FindingFold } from "./finding.js";
 import type { SeenAny } from "./finding_record.js";
+import { kinOf, type FindingKin } from "./kin.js";
 
 const ID = new RegExp(FINDING_PATTERN);
 
@@ -226,6 +227,14 @@ export class Findings {
     return { items, seqs, next: null };
   }
 
+  /** Returns the findings that have one of these keys, as far as it matters for which are one. */
+  kin(keys: ReadonlySet<string>): FindingKin[] {
+    return this.#all.flatMap((fold) => {
+      const { key } = fold;
+      return key !== null && keys.has(key) ? (kinOf(this.#whole(fold)) ?? []) : [];
+    });
+  }
+
   /** Yields all findings, the newest first. */
   *newestFirst(): Generator<Finding> {
     for (let i = this.#all.length - 1; i >= 0; i--) {
@@ -334,6 +343,18 @@ export class Findings {
   #revisionOf(id: string): number {
     return this.#states.finding(id)?.revision ?? 0;
   }
+}
+
+/** Returns whether a finding is one that a filter asks for. */
+export function fits(finding: Finding, { agent, purpose, state, severity, code, since }: FindingsFilter): boolean {
+  return (
+    (agent === undefined || finding.agent === agent) &&
+    (purpose === undefined || finding.purpose === purpose) &&
+    (state === undefined || finding.state === state) &&
+    (severity === undefined || gravity(finding.severity) >= gravity(severity)) &&
+    (code === undefined || finding.codes.some((one) => one.code === code)) &&
+    (since === undefined || Date.parse(finding.last_seen) >= since)
+  );
 }
 
 /** @param folds at least one, the oldest first */

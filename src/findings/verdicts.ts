@@ -117,17 +117,21 @@ export class Verdicts {
 
   /**
    * @param expected the revision that this is said of
+   * @param options `isPart`: it is part of a finding of several nodes, whose verdict moves thresholds once
    * @throws Problem `finding_not_found`, `revision_required`, `revision_stale`, `finding_state`, `field_invalid`, and those of
    * what follows from it
    */
-  async judge(id: string, asked: JudgeFinding, expected: number | null, reviewer: Reviewer): Promise<JudgedFinding> {
+  async judge(
+    id: string,
+    asked: JudgeFinding,
+    expected: number | null,
+    reviewer: Reviewer,
+    { isPart = false }: { isPart?: boolean | undefined } = {},
+  ): Promise<JudgedFinding> {
     const { findings, facts } = this.#deps;
     const by = reviewer.id;
-    checkOptions(asked);
-    if (expected === null) throw new Problem("revision_required");
     const finding = await findings.get(id);
-    checkState(finding, expected, asked.state);
-    checkSeen(finding, asked.seen);
+    checkVerdict(finding, asked, expected);
     // What takes long first: others may judge meanwhile.
     const { isOthers, ...said } = await this.#said(finding, asked, reviewer);
     const key = `finding/${id}`;
@@ -145,7 +149,7 @@ export class Verdicts {
         by,
         at: new Date(this.#deps.clock.wall()).toISOString(),
         grants,
-        ...calibrating(finding, asked.state, isOthers),
+        ...(!isPart && calibrating(finding, asked.state, isOthers)),
       };
       const change = asked.state === "open" ? "finding_reopened" : `finding_${asked.state}`;
       await facts.ledger.commit([{ key, expected, value, by, reason: asked.reason, change }]);
@@ -289,6 +293,17 @@ function isOwn(record: VerdictRecord, agent: string | null, reviewer: Reviewer):
 function checkApprover(waiting: Waiting, agent: string | null, reviewer: Reviewer): void {
   const expected = wantedApprover(waiting, agent, reviewer);
   if (expected !== null) throw new Problem("approver_not_permitted", { expected }, { caller: reviewer.id });
+}
+
+/**
+ * Rejects a verdict that can't be said of this finding now.
+ * @throws Problem `revision_required`, `revision_stale`, `finding_state`, `field_invalid`, `field_missing`
+ */
+export function checkVerdict(finding: Finding, asked: JudgeFinding, expected: number | null): asserts expected is number {
+  checkOptions(asked);
+  if (expected === null) throw new Problem("revision_required");
+  checkState(finding, expected, asked.state);
+  checkSeen(finding, asked.seen);
 }
 
 function checkOptions({ state, keep_out, propose, seen }: JudgeFinding): void {

@@ -12,6 +12,7 @@ import {
 } from "../contract/index.js";
 import type { ApprovalFilter } from "../findings/approvals.js";
 import type { FindingsFilter } from "../findings/findings.js";
+import type { FindingKin } from "../findings/kin.js";
 import type { Reviewer } from "../findings/verdicts.js";
 import type { Sight } from "../facts/reach.js";
 import { fromCursor, toCursor } from "../records/cursor.js";
@@ -45,7 +46,12 @@ export interface FindingOnDesk {
   /** @throws Problem `index_unavailable` */
   shown(): Promise<ShownFinding>;
   /** @throws Problem as `Verdicts.judge` */
-  judge(asked: JudgeFinding, expected: number | null, reviewer: Reviewer): Promise<JudgedFinding>;
+  judge(
+    asked: JudgeFinding,
+    expected: number | null,
+    reviewer: Reviewer,
+    options?: { isPart?: boolean | undefined },
+  ): Promise<JudgedFinding>;
   /** @throws Problem as `Verdicts.approve` */
   approve(asked: ApproveFinding, reviewer: Reviewer): Promise<ApprovedAction>;
 }
@@ -98,13 +104,25 @@ export class OwnFindings implements FindingsDesk {
     return { items: all.slice(0, limit), more: all.length > limit, indexed_to: findings.indexedTo };
   }
 
+  /** Returns findings that have one of these keys, as `kinKey` makes them. */
+  async kin(keys: ReadonlySet<string>): Promise<FindingKin[]> {
+    const { findings } = this.#room;
+    await findings.caughtUp();
+    return findings.kin(keys);
+  }
+
+  /** Returns those of some findings that are here. */
+  some(ids: readonly string[]): Finding[] {
+    return ids.flatMap((id) => this.#room.findings.at(id) ?? []);
+  }
+
   async find(id: string): Promise<FindingOnDesk> {
     const { findings, timeline, verdicts } = this.#room;
     const finding = await findings.get(id);
     return {
       finding,
       shown: async () => ({ ...finding, ...(await timeline(finding)) }),
-      judge: (asked, expected, reviewer) => verdicts.judge(id, asked, expected, reviewer),
+      judge: (asked, expected, reviewer, options) => verdicts.judge(id, asked, expected, reviewer, options),
       approve: (asked, reviewer) => verdicts.approve(id, asked, reviewer),
     };
   }

@@ -1,6 +1,7 @@
 /**
  * Findings of all nodes of a cluster. Each is of the node whose records have its actions, since that alone knows what is masked in them: it is
- * listed, judged and approved there, whichever node is asked. The node that is asked checks the caller's rights; the others rely on it.
+ * listed, judged and approved there, whichever node is asked. What an agent did through several nodes is one finding, of which each has a part.
+ * The node that is asked checks the caller's rights; the others rely on it.
  */
 import {
   APPROVAL_STATES,
@@ -12,12 +13,16 @@ import {
   SEVERITIES,
   type ApprovalList,
   type Finding,
+  type FindingNews,
   type FindingPage,
   type JudgedFinding,
   type ShownFinding,
+  type WaitingApproval,
 } from "../contract/index.js";
 import { Type, type Static } from "../contract/type.js";
 import { byUrgency } from "../findings/approvals.js";
+import { fits } from "../findings/findings.js";
+import { wholeFinding, type FindingKin } from "../findings/kin.js";
 import type { Reviewer } from "../findings/verdicts.js";
 import type { Sight } from "../facts/reach.js";
 import type { TimedPage } from "../records/ask.js";
@@ -35,6 +40,7 @@ import {
   type AskedNodes,
   type NodeReply,
 } from "./asked_nodes.js";
+import { FindingGroups, wholeOnDesk, type FindingParts } from "./finding_groups.js";
 import {
   cursorInvalid,
   type ApprovalsAsk,
@@ -89,8 +95,19 @@ const FindingsQuestion = Type.Union([
     closed,
   ),
   Type.Object({ kind: Type.Literal("one"), id, timeline: Type.Boolean() }, closed),
+  Type.Object({ kind: Type.Literal("kin"), keys: Type.Array(name) }, closed),
+  Type.Object({ kind: Type.Literal("some"), ids: Type.Array(id) }, closed),
   Type.Object(
-    { kind: Type.Literal("judge"), id, asked: JudgeFinding, expected: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]), reviewer },
+    {
+      ...{
+        kind: Type.Literal("judge"),
+        id,
+        asked: JudgeFinding,
+        expected: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
+        reviewer,
+      },
+      part: Type.Optional(Type.Literal(true)),
+    },
     closed,
   ),
   Type.Object({ kind: Type.Literal("approve"), id, asked: ApproveFinding, reviewer }, closed),
@@ -105,10 +122,16 @@ const CHANGE_WITHIN_MS = 20_000;
 export class FleetFindings implements FindingsDesk {
   readonly #own: Pick<OwnFindings, keyof OwnFindings>;
   readonly #nodes: AskedNodes;
+  readonly #groups: FindingGroups;
 
   constructor(own: Pick<OwnFindings, keyof OwnFindings>, nodes: AskedNodes) {
     this.#own = own;
     this.#nodes = nodes;
+    this.#groups = new FindingGroups({
+      kin: async (keys) => (await this.#askEach<FindingKin[]>(nodes.live, () => ({ kind: "kin", keys: [...keys] }))).answers,
+      some: async (ids) =>
+        (await this.#askEach<Finding[]>([...ids.keys()], (node) => ({ kind: "some", ids: [...(ids.get(node) ?? [])] }))).answers,
+    });
   }
 
   /**
@@ -124,17 +147,31 @@ export class FleetFindings implements FindingsDesk {
     return found === null ? null : JSON.stringify(found);
   }
 
-  async page({ filter, limit: most, sight: seen }: FindingsAsk, cursor: string | undefined): Promise<FindingPage> {
+  /** Lists each finding once, as a whole: where the oldest of its parts is that the filter asks for. A page may so have fewer than `limit`. */
+  async page(ask: FindingsAsk, cursor: string | undefined): Promise<FindingPage> {
+    let page = await this.#page(ask, cursor);
+    while (page.items.length === 0 && page.next !== null) page = await this.#page(ask, page.next);
+    return page;
+  }
+
+  async #page({ filter, limit: most, sight: seen }: FindingsAsk, cursor: string | undefined): Promise<FindingPage> {
     const before: Ends | null = cursor === undefined ? {} : fromNodesCursor(cursor);
     if (before === null) throw cursorInvalid();
-    const { answers, missing } = await this.#askEach<TimedPage>((node) => ({
+    const { answers, missing } = await this.#askEach<TimedPage>(this.#nodes.live, (node) => ({
       ...{ kind: "page", filter, limit: most, sight: toSent(seen) },
       before: before[node] ?? null,
     }));
     const { items, ends } = mergedItems(answers, { order: "newest", limit: most, before });
     const nodes = searchedNodes(answers, missing);
+    const found = items.map((item) => JSON.parse(item) as Finding);
+    const groups = await this.#groups.partsOf(found);
     return {
-      items: items.map((item) => JSON.parse(item) as Finding),
+      items: found.flatMap((finding) => {
+        const parts: FindingParts = groups.get(finding.id) ?? [finding];
+        const whole = wholeFinding(parts);
+        const listed = parts.find((part) => fits({ ...part, state: whole.state }, filter));
+        return listed?.id === finding.id ? [whole] : [];
+      }),
       next: ends === null ? null : toNodesCursor(ends),
       indexed_to: nodes.indexed_to[this.#nodes.name] ?? 0,
       nodes,
@@ -142,11 +179,11 @@ export class FleetFindings implements FindingsDesk {
   }
 
   async approvals({ filter, limit: most, reviewer: by, sight: seen }: ApprovalsAsk): Promise<ApprovalList> {
-    const { answers, missing } = await this.#askEach<ApprovalList>(() => ({
+    const { answers, missing } = await this.#askEach<ApprovalList>(this.#nodes.live, () => ({
       ...{ kind: "approvals", filter, limit: most, sight: toSent(seen) },
       reviewer: by && toSentReviewer(by),
     }));
-    const all = [...answers].flatMap(([node, { items }]) => items.map((item) => ({ ...item, node }))).sort(byUrgency);
+    const all = waitingOnce([...answers].flatMap(([node, { items }]) => items.map((item) => ({ ...item, node })))).sort(byUrgency);
     const nodes = searchedNodes(answers, missing);
     return {
       items: all.slice(0, most),
@@ -156,7 +193,33 @@ export class FleetFindings implements FindingsDesk {
     };
   }
 
+  /** Returns news of findings as news of the whole of each, once. */
+  async wholeNews(news: readonly FindingNews[]): Promise<FindingNews[]> {
+    const groups = await this.#groups.partsOf(news.map(({ finding }) => finding));
+    const byId = new Map<string, FindingNews>();
+    for (const { change, finding } of news) {
+      const parts: FindingParts = groups.get(finding.id) ?? [finding];
+      const whole = wholeFinding(parts);
+      byId.delete(whole.id);
+      byId.set(whole.id, { change: parts.length > 1 ? "changed" : change, finding: whole });
+    }
+    return [...byId.values()];
+  }
+
+  /** Finds the whole of a finding by the id of any part of it. */
   async find(wanted: string): Promise<FindingOnDesk> {
+    const found = await this.#find(wanted);
+    const parts = (await this.#groups.partsOf([found.finding])).get(wanted) ?? [found.finding];
+    if (parts.length === 1) return found;
+    const [oldest, ...others] = await Promise.all(parts.map(async (part) => (part.id === wanted ? found : await this.#onDesk(part))));
+    return wholeOnDesk([oldest ?? found, ...others]);
+  }
+
+  async #onDesk({ node = "", ...finding }: Finding): Promise<FindingOnDesk> {
+    return node === this.#nodes.name ? this.#namedOwn(await this.#own.find(finding.id)) : this.#elsewhere(node, finding);
+  }
+
+  async #find(wanted: string): Promise<FindingOnDesk> {
     const own = await replyOf(() => this.#own.find(wanted), "finding_not_found");
     if (own !== null && "answer" in own) return this.#namedOwn(own.answer);
     const question: FindingsQuestion = { kind: "one", id: wanted, timeline: false };
@@ -183,10 +246,10 @@ export class FleetFindings implements FindingsDesk {
         if (text === null) throw new Problem("finding_not_found");
         return { ...(JSON.parse(text) as ShownFinding), node };
       },
-      judge: async (asked, expected, by) => ({
-        ...(await this.#sent<JudgedFinding>(node, { kind: "judge", id: of, asked, expected, reviewer: toSentReviewer(by) })),
-        node,
-      }),
+      judge: async (asked, expected, by, { isPart = false } = {}) => {
+        const question = { kind: "judge", id: of, asked, expected, reviewer: toSentReviewer(by) } as const;
+        return { ...(await this.#sent<JudgedFinding>(node, { ...question, ...(isPart && { part: true }) })), node };
+      },
       approve: (asked, by) => this.#sent<ApprovedAction>(node, { kind: "approve", id: of, asked, reviewer: toSentReviewer(by) }),
     };
   }
@@ -200,8 +263,8 @@ export class FleetFindings implements FindingsDesk {
     return answerIn(JSON.parse(text) as NodeReply<T>);
   }
 
-  #askEach<T>(questionOf: (node: string) => FindingsQuestion): ReturnType<typeof askEach<T>> {
-    const questions = new Map(this.#nodes.live.map((node) => [node, textOf(questionOf(node))]));
+  #askEach<T>(of: readonly string[], questionOf: (node: string) => FindingsQuestion): ReturnType<typeof askEach<T>> {
+    const questions = new Map(of.map((node) => [node, textOf(questionOf(node))]));
     return askEach<T>(this.#nodes, questions, (question) => this.answer(question.slice(FINDINGS.length)));
   }
 
@@ -222,10 +285,14 @@ export class FleetFindings implements FindingsDesk {
         }, "finding_not_found");
         return reply && answerIn(reply);
       }
+      case "kin":
+        return own.kin(new Set(asked.keys));
+      case "some":
+        return own.some(asked.ids);
       case "judge":
         return replyOf(async () => {
           const found = await own.find(asked.id);
-          return found.judge(asked.asked, asked.expected, fromSentReviewer(asked.reviewer));
+          return found.judge(asked.asked, asked.expected, fromSentReviewer(asked.reviewer), { isPart: asked.part });
         }, "finding_not_found");
       case "approve":
         return replyOf(async () => {
@@ -234,6 +301,18 @@ export class FleetFindings implements FindingsDesk {
         }, "finding_not_found");
     }
   }
+}
+
+/** Returns actions of which one that was asked for on several nodes waits once: where it was asked for last. */
+function waitingOnce(all: readonly WaitingApproval[]): WaitingApproval[] {
+  const latest = new Map<string, WaitingApproval>();
+  for (const one of all) {
+    const { agent, state, action } = one;
+    const key = JSON.stringify(state === "waiting" ? [agent, action.approval_digest] : [action.decision_id]);
+    const known = latest.get(key);
+    if (known === undefined || Date.parse(known.action.until) < Date.parse(action.until)) latest.set(key, one);
+  }
+  return [...latest.values()];
 }
 
 const textOf = (question: FindingsQuestion): string => FINDINGS + JSON.stringify(question);

@@ -3,7 +3,7 @@
  * doesn't answer is named, and gone on with from that place once it answers again.
  */
 import type { ServerResponse } from "node:http";
-import type { FindingEventName, FollowedNodes, RecordEventName, StreamEnd } from "../contract/index.js";
+import type { FindingEventName, FindingNews, FollowedNodes, RecordEventName, StreamEnd } from "../contract/index.js";
 import type { Sight } from "../facts/reach.js";
 import type { Clock, Timers } from "../system/index.js";
 import type { AskedNodes } from "./asked_nodes.js";
@@ -39,6 +39,8 @@ export interface FollowedFleet {
   nodes: AskedNodes;
   /** Answers what stands behind `FOLLOW`. */
   own: (question: string) => Promise<string>;
+  /** Returns news of findings that nodes have parts of as news of the whole. */
+  wholeNews: (news: readonly FindingNews[]) => Promise<FindingNews[]>;
 }
 
 export interface FleetSubscription {
@@ -205,13 +207,16 @@ export class FleetStream extends FollowedStream {
 
   /** Returns null if the node doesn't answer. */
   async #ask(node: string, after: string | null): Promise<StreamPart | null> {
-    const { fleet, url, sight } = this.#subscription;
+    const { event, fleet, url, sight } = this.#subscription;
     const { nodes, own } = fleet;
     const sent = { agents: sight.agents && [...sight.agents], purposes: sight.purposes && [...sight.purposes] };
     const question = JSON.stringify({ url, after, since: this.#since, sight: sent } satisfies StreamQuestion);
     try {
       const text = node === nodes.name ? await own(question) : (await nodes.ask(FOLLOW + question, [node])).answers.get(node);
-      return typeof text === "string" ? (JSON.parse(text) as StreamPart) : null;
+      const part = typeof text === "string" ? (JSON.parse(text) as StreamPart) : null;
+      if (part === null || event === "record" || part.events.length === 0) return part;
+      const whole = await fleet.wholeNews(part.events.map(({ json }) => JSON.parse(json) as FindingNews));
+      return { ...part, events: whole.map((news, i) => ({ json: JSON.stringify(news), place: i === whole.length - 1 ? part.to : null })) };
     } catch {
       // This node can't say now either: it is asked again.
       return null;

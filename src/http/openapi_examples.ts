@@ -378,6 +378,13 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
         { feed: "restrictions", leader: "n2", silent_ms: 139 },
       ],
       bundles: { same: true, differ_ms: null, running: [{ digest: DIGEST, nodes: ["a", "b", "c"], since: TIME }] },
+      lessons: {
+        ...{ behind_ms: 210, late: 0 },
+        nodes: [
+          { node: "b", behind_ms: 190 },
+          { node: "c", behind_ms: 210 },
+        ],
+      },
     },
   },
   dismissNode: { request: { reason: "its machine is gone" } },

@@ -125,6 +125,8 @@ export interface NodeParts {
   logger: Logger;
   /** Returns false while this node has yet to learn what the others have decided. */
   hasLearned: () => boolean;
+  /** Returns how far it has learned what the others decided; null if it learns nothing. */
+  lessons: () => ClusterAnswer["lessons"];
   /** Writes on record that a change is in force on the fleet. */
   record: (action: string, detail: Record<string, unknown>) => Promise<unknown>;
 }
@@ -314,6 +316,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
       nodes: this.#member.nodes,
       silent: this.#member.silent,
       bundles: this.bundles,
+      lessons: this.#parts.lessons(),
     };
   }
 

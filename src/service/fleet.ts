@@ -3,7 +3,9 @@
  * them has made, and what is to be learned from its records.
  */
 import type { Adjustments } from "../behavior/adjustments.js";
+import type { FindingNews } from "../contract/index.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
+import type { OwnNotices } from "../findings/own_notices.js";
 import { answering } from "../http/asked_nodes.js";
 import type { HttpDeps } from "../http/deps.js";
 import { OwnFindings } from "../http/findings_desk.js";
@@ -18,7 +20,7 @@ import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import type { ClusterNode } from "./cluster.js";
 import { FollowedLessons, LESSONS } from "./followed_lessons.js";
-import type { SharedProfile } from "./profile.js";
+import type { ServiceProfile, SharedProfile } from "./profile.js";
 
 /** @param node null for a service that decides alone, which asks nobody */
 export function wireFleet(
@@ -54,7 +56,12 @@ export function wireFleet(
       (question) => fleet.answer(question),
     ),
   );
-  return { fleet, outcomes, desk: findings, following: { nodes: asked, own: (question) => streams.answer(question) } };
+  const following = {
+    nodes: asked,
+    own: (question: string) => streams.answer(question),
+    wholeNews: (news: readonly FindingNews[]) => findings.wholeNews(news),
+  };
+  return { fleet, outcomes, desk: findings, following };
 }
 
 /** Begins to learn what the other nodes decide. Returns null if there are none, or if nothing is learned. */
@@ -79,6 +86,20 @@ export function followLessons(
       if (nodes.length === 0) report(logger, "lessons_followed", {});
       else report(logger, "lessons_unread", { nodes });
     },
+  });
+}
+
+/**
+ * Has what several agents of a group have in common opened as a finding, by one of all nodes that have learned it: the group's home.
+ * @param node null for a service that decides alone
+ */
+export function noteShared(
+  profile: Pick<ServiceProfile, "whenShared">,
+  node: Pick<ClusterNode, "isHome"> | null,
+  notices: Pick<OwnNotices, "shared">,
+): void {
+  profile.whenShared((shared) => {
+    if (node?.isHome(shared.value) !== false) notices.shared(shared);
   });
 }
 

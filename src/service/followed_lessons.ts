@@ -2,7 +2,7 @@
  * Learns what the other nodes of the cluster have decided, so that each node has the whole baseline of an agent, and knows how odd it was of
  * late, wherever it has asked. Lessons of several nodes are learned in the order of their times, and each once.
  */
-import { NOTHING_ODD, type Act, type ActOutcome, type Assessment } from "../contract/index.js";
+import { NOTHING_ODD, type Act, type ActOutcome, type Assessment, type ClusterAnswer } from "../contract/index.js";
 import { othersOf, type AskedNodes } from "../http/asked_nodes.js";
 import type { System } from "../system/index.js";
 import type { LessonPage, OwnLesson, PlacedLesson } from "./own_lessons.js";
@@ -84,8 +84,18 @@ export class FollowedLessons {
 
   /** Milliseconds since all that the other live nodes had was read; of the one that was read longest ago. */
   get behind_ms(): number {
+    return Math.max(0, ...this.#behind.map(({ behind_ms }) => behind_ms));
+  }
+
+  /** The same for people, of each node. */
+  get standing(): NonNullable<ClusterAnswer["lessons"]> {
+    const nodes = this.#behind.map(({ node, behind_ms }) => ({ node, behind_ms: Math.round(behind_ms) }));
+    return { behind_ms: Math.round(this.behind_ms), late: this.#late, nodes };
+  }
+
+  get #behind(): { node: string; behind_ms: number }[] {
     const now = this.#options.system.clock.monotonic();
-    return Math.max(0, ...othersOf(this.#options.nodes).map((node) => now - this.#since(node, now)));
+    return othersOf(this.#options.nodes).map((node) => ({ node, behind_ms: now - this.#since(node, now) }));
   }
 
   /** True if something may have happened on another node, for some time, of which this one knows nothing. */

@@ -15,12 +15,24 @@ interface FeedFollower {
 export class FeedFollowers {
   readonly #read: (after: number, limit: number) => Promise<Change[]>;
   readonly #timers: Timers;
+  readonly #failed: (cause: unknown) => void;
   readonly #followers = new Set<FeedFollower>();
 
-  /** @param read durable changes after a revision, as `Store.changes` */
-  constructor(read: (after: number, limit: number) => Promise<Change[]>, timers: Timers) {
+  /**
+   * @param read durable changes after a revision, as `Store.changes`
+   * @param failed called when a follower can't take what it has lacked, and gets nothing more: nobody may go on as if it had.
+   * @default throws in a turn of its own, which ends the process, as an error of what is passed on does
+   */
+  constructor(read: (after: number, limit: number) => Promise<Change[]>, timers: Timers, failed?: (cause: unknown) => void) {
     this.#read = read;
     this.#timers = timers;
+    this.#failed =
+      failed ??
+      ((cause) => {
+        timers.turnEnd(() => {
+          throw cause;
+        });
+      });
   }
 
   /** Follows the feed after a revision. @returns ends it */
@@ -57,11 +69,17 @@ export class FeedFollowers {
         });
         continue;
       }
-      give(follower, page);
-      if (page.length === STORE_LIMITS.changes_max) continue;
-      const waiting = follower.waiting;
-      follower.waiting = null;
-      give(follower, waiting);
+      try {
+        give(follower, page);
+        if (page.length === STORE_LIMITS.changes_max) continue;
+        const waiting = follower.waiting;
+        follower.waiting = null;
+        give(follower, waiting);
+      } catch (cause) {
+        // What it hasn't taken would be missing between what it has and what comes.
+        this.#followers.delete(follower);
+        this.#failed(cause);
+      }
     }
   }
 }

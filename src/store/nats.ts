@@ -164,7 +164,14 @@ export class NatsStore implements Store {
     this.id = idOf(opened.info);
     this.opened_at = opened.info.state.last_seq;
     for (const [kind, last] of opened.kinds) this.#lastOfKind.set(kind, last);
-    this.#followers = new FeedFollowers((after, limit) => this.changes(after, limit), timers);
+    this.#followers = new FeedFollowers(
+      (after, limit) => this.changes(after, limit),
+      timers,
+      (cause) => {
+        this.#feed.close();
+        this.#break(new FeedUnreadable(messageOf(cause), { cause }));
+      },
+    );
     this.#feed = new NatsFeed(this.#connection, this.#reader, timers, this.opened_at, {
       take: (items) => {
         this.#take(items);
@@ -482,13 +489,7 @@ export class NatsStore implements Store {
       this.#revision = Math.max(this.#revision, content.revision);
       this.#lastOfKind.set(kindOf(content.key), content.revision);
     }
-    try {
-      this.#followers.pass(items.map(({ content }) => content));
-    } catch (cause) {
-      // A later version has written something that this one doesn't know.
-      this.#feed.close();
-      this.#break(new FeedUnreadable(messageOf(cause), { cause }));
-    }
+    this.#followers.pass(items.map(({ content }) => content));
   }
 
   #break(cause: FeedUnreadable): void {

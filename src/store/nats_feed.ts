@@ -233,7 +233,12 @@ export class NatsFeed {
     const next = items.filter(({ sequence }) => sequence > this.#at);
     if (next.length === 0 || this.#closed) return;
     this.#at = next.at(-1)?.sequence ?? this.#at;
-    this.#take(next);
+    try {
+      this.#take(next);
+    } catch (cause) {
+      // A later version has written something that this one doesn't know. Without it nothing behind it may be passed on.
+      this.#end(new FeedUnreadable(cause instanceof Error ? cause.message : String(cause), { cause }));
+    }
   }
 
   #end(cause: FeedUnreadable): void {

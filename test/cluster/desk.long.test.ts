@@ -131,6 +131,37 @@ describe("what one node of a cluster knows, seen from another", function () {
     }
   });
 
+  it("is one finding of an agent that acts through several nodes, and judged as one", async () => {
+    const { agent, finding } = await waiting();
+    const resource = { type: "invoice", id: `INV-${agent}-2`, attributes: { customer: "somebody" } };
+    const action = { agent, task: `T-${agent}`, purpose: PURPOSE, verb: "read", resource };
+    const { body: answer } = await a().child.told("POST", "/decide", action);
+    expect(answer["finding"], "each node opens its own").to.be.a("string").and.not.equal(finding);
+    const parts = [
+      { id: finding, node: "b" },
+      { id: String(answer["finding"]), node: "a" },
+    ];
+    for (const node of nodes) {
+      let items: FindingPage["items"] = [];
+      await until(async () => {
+        ({ items } = await body<FindingPage>(node, `/findings?agent=${agent}`));
+        return items[0]?.parts?.length === 2;
+      }, `node ${node.name} lists it as one`);
+      expect(items.map((one) => [one.id, one.actions.all, one.parts])).to.deep.equal([[finding, items[0]?.actions.all, parts]]);
+      const shown = await body<ShownFinding>(node, `/findings/${String(answer["finding"])}`);
+      expect([shown.id, new Set(shown.timeline.map((one) => one.node))]).to.deep.equal([finding, new Set(["a", "b"])]);
+    }
+    const judge = { body: { state: "misuse", reason: "tricked" }, headers: { "if-match": '"0"' } };
+    const judged = await a().child.ask("POST", `/findings/${String(answer["finding"])}`, judge);
+    expect([judged?.status, judged?.body["id"], judged?.body["state"]]).to.deep.equal([200, finding, "misuse"]);
+    for (const node of nodes)
+      await until(async () => {
+        const { items } = await body<FindingPage>(node, `/findings?agent=${agent}`);
+        return items.length === 1 && items[0]?.state === "misuse" && items[0].parts?.length === 2;
+      }, `node ${node.name} shows it judged as one`);
+    expect((await body<FindingPage>(a(), `/findings?agent=${agent}&state=open`)).items).to.deep.equal([]);
+  });
+
   it("is missing, and that is said, while its node is silent", async () => {
     const { finding } = await waiting();
     await until(async () => (await a().child.told("GET", `/findings/${finding}`)).status === 200, "it is found");

@@ -1,10 +1,18 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { PassThrough } from "node:stream";
 import { expect } from "chai";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import { FLOOD } from "../../src/behavior/adjust.js";
-import { sleep, type Json } from "../service/child.js";
+import { FeedChain } from "../../src/cluster/chain.js";
+import { Homes } from "../../src/cluster/home.js";
+import { startService } from "../../src/service.js";
+import { openSharedStore } from "../../src/service/cluster.js";
+import { readConfig } from "../../src/system/config.js";
+import { system, type System } from "../../src/system/index.js";
+import { logger } from "../../src/system/logger.js";
+import { placeIn, sleep, type Json } from "../service/child.js";
 import { skip } from "../skip.js";
 import { ClusterNode } from "./nodes.js";
 import { PURPOSE, actionOf, agentNamed, taskOf } from "./requests.js";
@@ -12,6 +20,9 @@ import { PURPOSE, actionOf, agentNamed, taskOf } from "./requests.js";
 /** Milliseconds in which something comes about on a machine that is busy with other things. */
 const PATIENCE_MS = 120_000;
 const LEASE_MS = 30_000;
+/** Three, one that comes for a while, and one that a kill leaves behind. */
+const NODES_MAX = 5;
+const HOUR_MS = 3_600_000;
 
 describe("what agents do on several nodes of a cluster", function () {
   this.timeout(600_000);
@@ -28,7 +39,7 @@ describe("what agents do on several nodes of a cluster", function () {
       if (cause instanceof NatsUnavailable) skip(this, cause.message);
       throw cause;
     }
-    const options = { lease_ms: LEASE_MS, replicas: 1, sections: { behavior: { enabled: true } } };
+    const options = { lease_ms: LEASE_MS, nodes_max: NODES_MAX, replicas: 1, sections: { behavior: { enabled: true } } };
     for (const name of ["a", "b", "c"]) {
       const [first] = nodes;
       nodes.push(await ClusterNode.start(name, folder, servers, { ...options, ...(first !== undefined && { trusts: first }) }));
@@ -106,12 +117,115 @@ describe("what agents do on several nodes of a cluster", function () {
     }, "one finding of all nodes");
   });
 
+  it("lets nobody back by a node that learns nothing, though it is the agent's home and sees nothing odd", async () => {
+    const agent = await employ();
+    for (let n = 0; n < 2 * FLOOD.flags; n++) await at(n).child.told("POST", "/decide", other(agent, n));
+    await until(async () => (await told(0, `/agents/${agent}/narrowing`))["lifted"] === null, "it is narrowed");
+    const names = nodes.map(({ name }) => name);
+    const homeOf = (name: string): string | null => new Homes(() => [...names, name].sort()).of(agent);
+    const name = Array.from({ length: 1000 }, (_, i) => `d${i}`).find((one) => homeOf(one) === one) ?? expect.fail("no name");
+    const cluster = {
+      name: "tests",
+      node: name,
+      nats: { servers: servers.map(({ url }) => url), replicas: 1 },
+      lease_ms: LEASE_MS,
+      nodes_max: NODES_MAX,
+    };
+    const place = placeIn(join(folder, name), { behavior: { enabled: false }, cluster });
+    let ahead_ms = 0;
+    const looks: (() => void)[] = [];
+    const outside: System = {
+      ...system,
+      clock: { ...system.clock, wall: () => system.clock.wall() + ahead_ms },
+      timers: {
+        ...system.timers,
+        every: (ms, look) => {
+          if (ms === 1000) looks.push(look);
+          return system.timers.every(ms, look);
+        },
+      },
+    };
+    const service = await startService(readConfig(place.config), outside, logger(outside.clock, new PassThrough().resume()));
+    try {
+      const asked = (method: string, path: string, body?: Json): Promise<Response> =>
+        fetch(`${service.url}${path}`, {
+          method,
+          headers: { authorization: `Bearer ${place.token}`, "content-type": "application/json" },
+          ...(body !== undefined && { body: JSON.stringify(body) }),
+        });
+      const knows = async (): Promise<boolean> => {
+        const { cluster: seen, narrowing } = {
+          cluster: (await (await asked("GET", "/cluster")).json()) as { nodes: { node: string }[] },
+          narrowing: await asked("GET", `/agents/${agent}/narrowing`),
+        };
+        return narrowing.status === 200 && seen.nodes.length === names.length + 1;
+      };
+      await until(knows, "it knows the narrowing, and the other nodes");
+      expect(looks.length, "it looks after those that are narrowed").to.be.above(0);
+      // Calm now, and for longer than a narrowing lasts.
+      for (const ms of [0, HOUR_MS]) {
+        ahead_ms = ms;
+        for (const look of looks) look();
+      }
+      ahead_ms = 0;
+      // What it may have changed comes before this.
+      const marker = `marker-of-${agent}`;
+      expect((await asked("POST", "/agents", agentNamed(marker))).status).to.equal(201);
+      await until(async () => (await at(0).child.told("GET", `/agents/${marker}`)).status === 200, "its changes are known elsewhere");
+      expect((await told(0, `/agents/${agent}/narrowing`))["lifted"]).to.equal(null);
+    } finally {
+      await service.stop();
+    }
+  });
+
   it("is measured: no node is behind", async () => {
-    for (const { child, place } of nodes) {
+    const names = nodes.map(({ name }) => name);
+    for (const { name, child, place } of nodes) {
+      const lessons = (await child.told("GET", "/cluster")).body["lessons"] as { nodes: { node: string; behind_ms: number }[] };
+      expect(lessons.nodes.map(({ node }) => node)).to.deep.equal(names.filter((other) => other !== name));
       const headers = { authorization: `Bearer ${place.token}` };
       expect(await (await fetch(`http://127.0.0.1:${child.port}/metrics`, { headers })).text())
         .to.match(/^remit_lessons_behind_seconds [0-9]\.?[0-9e-]*$/m)
         .and.to.match(/^remit_lessons_late 0$/m);
+    }
+  });
+
+  it("is asked for by a node that starts before it allows anything, for ten seconds at most", async () => {
+    const config = readConfig(at(0).place.config).cluster ?? expect.fail("no cluster");
+    const quiet = logger(system.clock, new PassThrough().resume());
+    const store = await openSharedStore(
+      { ...config, nats: { ...config.nats, servers: servers.map(({ url }) => url) } },
+      system.timers,
+      quiet,
+      () => undefined,
+    );
+    const { revision: applied, chain } = new FeedChain().last;
+    const tick = { incarnation: "ghost-1", opened_at: 0, leaving: false, applied, chain, version: "0", bundle: null, bundle_since: null };
+    let n = 0;
+    const mark = (more: object = {}): void => {
+      n++;
+      for (const feed of [store, store.copies]) feed.mark({ by: "ghost", n, value: { ...tick, ...more } });
+    };
+    // A node that is live, and answers nothing.
+    const stop = system.timers.every(50, mark);
+    const starting = at(2);
+    try {
+      const sees = async (): Promise<boolean> => ((await told(0, "/cluster"))["nodes"] as Json[]).some(({ node }) => node === "ghost");
+      await until(sees, "it is live");
+      await starting.child.kill();
+      await starting.again();
+      const ready_ms = Date.now();
+      const held = starting.child.said
+        .split("\n")
+        .filter((line) => line.includes('"lease_held"'))
+        .map((line) => Date.parse((JSON.parse(line) as { time: string }).time));
+      expect(held, "it had a lease all the time").to.have.length(1);
+      expect(ready_ms - (held[0] ?? 0), "milliseconds in which it had a lease, and wasn't ready").to.be.at.least(9000);
+    } finally {
+      stop();
+      mark({ leaving: true });
+      await store.connection.flush();
+      await store.close();
     }
   });
 });

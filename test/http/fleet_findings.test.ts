@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { Problem, type Finding, type WaitingApproval } from "../../src/contract/index.js";
+import { Problem, type Finding, type FindingState, type WaitingApproval } from "../../src/contract/index.js";
 import { Findings } from "../../src/findings/findings.js";
 import type { Reviewer, Verdicts } from "../../src/findings/verdicts.js";
 import { EVERYTHING_IN_SIGHT, type Sight } from "../../src/facts/reach.js";
@@ -14,7 +14,12 @@ const REVIEWER: Reviewer = { id: "ada", roles: new Set(["lead"]) };
 
 /** Findings of one node, with verdicts that only say what they were asked. */
 class Desk {
-  readonly findings = new Findings({ revision: 0, finding: () => undefined }, { kept_max: 100, wait_ms: 0 }, new StillTimers());
+  readonly states = new Map<string, Pick<FindingState, "state" | "at"> & { revision: number }>();
+  readonly findings = new Findings(
+    { revision: 0, finding: (id) => this.states.get(id) as (FindingState & { revision: number }) | undefined },
+    { kept_max: 100, wait_ms: 0 },
+    new StillTimers(),
+  );
   readonly said: unknown[] = [];
   readonly own: OwnFindings;
   readonly fleet: FleetFindings;
@@ -33,7 +38,11 @@ class Desk {
       return finding;
     };
     const verdicts = {
-      judge: (id, asked, expected, by) => say("judge", id, asked, expected, by),
+      judge: async (id, asked, expected, by, options) => {
+        const judged = await say("judge", id, asked, expected, by, ...(options?.isPart === true ? ["as a part"] : []));
+        this.states.set(id, { state: asked.state, revision: 1, at: new Date(NOW + 30 * MINUTE_MS).toISOString() });
+        return judged;
+      },
       approve: async (id, asked, by) => ({ created: true, fact: (await say("approve", id, asked, by)) as never }),
     } satisfies Pick<Verdicts, "judge" | "approve">;
     const room = {
@@ -52,9 +61,9 @@ class Desk {
   }
 
   /** Opens a finding of its own for each minute. @returns their ids */
-  open(minutes: readonly number[], agent = "a-1"): string[] {
+  open(minutes: readonly number[], agent?: string): string[] {
     return minutes.map((minute) => {
-      const one = sighted({ agent, time_ms: NOW + minute * MINUTE_MS, reasons: [flag("odd", "high")] });
+      const one = sighted({ agent: agent ?? `${this.name}-${minute}`, time_ms: NOW + minute * MINUTE_MS, reasons: [flag("odd", "high")] });
       const id = `F-${one.decision_id}`;
       this.findings.take(seen(one, id, ++this.#seq));
       return id;
@@ -62,9 +71,13 @@ class Desk {
   }
 
   /** Has the action of a finding wait. */
-  waits(finding: string, until: number): void {
+  waits(finding: string, until: number, approval_digest = `sha256:${finding}`): void {
     const { severity, agent } = this.findings.at(finding) as Finding;
-    const action = { decision_id: finding.slice(2), until: new Date(NOW + until * MINUTE_MS).toISOString() } as WaitingApproval["action"];
+    const action = {
+      decision_id: finding.slice(2),
+      approval_digest,
+      until: new Date(NOW + until * MINUTE_MS).toISOString(),
+    } as WaitingApproval["action"];
     const given = { quorum: 1, roles: [], given: [], grant: null, refusal: null };
     this.waiting.push({ finding, agent, severity, message: null, state: "waiting", action, ...given });
   }
@@ -117,16 +130,18 @@ describe("findings of all nodes of a cluster", () => {
       desk.waits(desk.open([2], "a-2")[0] as string, 20);
     }
     const sights: [Sight, string[]][] = [
-      [{ agents: new Set(["a-1"]), purposes: null }, ["a-1", "a-1"]],
-      [{ agents: new Set(["a-2"]), purposes: new Set(["support"]) }, ["a-2", "a-2"]],
+      [{ agents: new Set(["a-1"]), purposes: null }, ["a-1"]],
+      [{ agents: new Set(["a-2"]), purposes: new Set(["support"]) }, ["a-2"]],
       [{ agents: new Set(["a-2"]), purposes: new Set(["other"]) }, []],
       [{ agents: new Set(), purposes: null }, []],
     ];
     for (const [sight, agents] of sights) {
       const { items } = await desks.c.fleet.page({ ...ask, sight }, undefined);
-      expect(items.map(({ agent }) => agent)).to.deep.equal(agents);
+      expect(items.map(({ agent, parts }) => [agent, parts?.map(({ node }) => node)])).to.deep.equal(
+        agents.map((agent) => [agent, ["a", "b"]]),
+      );
       const list = await desks.c.fleet.approvals({ ...ask, sight, reviewer: REVIEWER });
-      expect(list.items.map(({ agent }) => agent)).to.deep.equal(agents.filter((agent) => agent === "a-2"));
+      expect(list.items.map(({ agent }) => agent)).to.deep.equal(agents.flatMap((agent) => (agent === "a-2" ? [agent, agent] : [])));
     }
     expect((await desks.c.fleet.approvals({ ...ask, reviewer: null })).items, "whoever may approve nothing").to.deep.equal([]);
   });
@@ -192,6 +207,135 @@ describe("findings of all nodes of a cluster", () => {
   it("go on after no cursor of another list", async () => {
     for (const cursor of ["cjM", "x", "e30", Buffer.from('n{"a":-1}').toString("base64url")])
       expect(await refused(desks.a.fleet.page(ask, cursor)), cursor).to.equal("parameter_invalid");
+  });
+
+  describe("of one agent through several nodes", () => {
+    /** Opens one at each node, a minute after the other. @returns their ids */
+    const openAll = (): [a: string, b: string, c: string] => {
+      const [[b = ""], [a = ""], [c = ""]] = [desks.b.open([1], "a-1"), desks.a.open([2], "a-1"), desks.c.open([3, 4], "a-1")];
+      return [a, b, c];
+    };
+    const judged = (): unknown[][] =>
+      [desks.a, desks.b, desks.c].flatMap(({ name, said }) => said.map((one) => [name, ...(one as unknown[])].slice(0, 3)));
+
+    it("are listed as one, named after the oldest, by whichever node is asked", async () => {
+      const [a, b] = openAll();
+      for (const { fleet } of Object.values(desks)) {
+        const { items } = await fleet.page(ask, undefined);
+        expect(items.map(({ id, node, actions, parts }) => [id, node, actions.all, parts?.length])).to.deep.equal([[b, "b", 4, 4]]);
+        const found = await fleet.find(a);
+        expect(found.finding).to.deep.include({ id: b, node: "b", parts: items[0]?.parts });
+        expect(await found.shown()).to.deep.include({ id: b, timeline: [] });
+      }
+    });
+
+    it("are on one page, however small pages are, and where the oldest stands that is asked for", async () => {
+      const [a] = openAll();
+      desks.c.open([0, 9], "a-2");
+      desks.a.findings.take(seen(sighted({ agent: "a-1", time_ms: NOW + 5 * MINUTE_MS, reasons: [flag("odd", "critical")] }), a, 99));
+      const listed = async (filter: object): Promise<string[]> => {
+        const found: string[] = [];
+        for (let cursor: string | undefined, pages = 0; pages < 9; pages++) {
+          const { items, next } = await desks.a.fleet.page({ ...ask, filter, limit: 1 }, cursor);
+          found.push(...items.map(({ agent, severity, actions }) => `${agent} ${severity} ${actions.all}`));
+          if (next === null) break;
+          cursor = next;
+        }
+        return found;
+      };
+      expect(await listed({})).to.deep.equal(["a-1 critical 5", "a-2 high 2"]);
+      expect(await listed({ severity: "critical" }), "of which one part alone is so grave").to.deep.equal(["a-1 critical 5"]);
+      expect(await listed({ agent: "a-1", state: "open" })).to.deep.equal(["a-1 critical 5"]);
+      expect(await listed({ state: "misuse" })).to.deep.equal([]);
+    });
+
+    it("are judged once for all, at each node, the oldest last and it alone as a whole", async () => {
+      const [a, b, c] = openAll();
+      const found = await desks.a.fleet.find(c);
+      expect(await refused(found.judge({ state: "expected", reason: "r", seen: 3 }, 0, REVIEWER)), "not all was seen").to.equal(
+        "revision_stale",
+      );
+      expect(await refused(found.judge({ state: "expected", reason: "r", seen: 4 }, 7, REVIEWER)), "another revision").to.equal(
+        "revision_stale",
+      );
+      expect(await refused(found.judge({ state: "expected", reason: "r", seen: 4 }, null, REVIEWER))).to.equal("revision_required");
+      expect(judged(), "nothing is said of any part before the whole may be judged").to.deep.equal([]);
+      const answer = await found.judge({ state: "expected", reason: "r", seen: 4 }, 0, REVIEWER);
+      expect(answer).to.deep.include({ id: b, node: "b" });
+      const asked = (seen: number): object => ({ state: "expected", reason: "r", seen });
+      expect(desks.a.said).to.deep.equal([["judge", a, asked(1), 0, REVIEWER, "as a part"]]);
+      expect(desks.b.said).to.deep.equal([["judge", b, asked(1), 0, REVIEWER]]);
+      expect(desks.c.said.map((one) => (one as unknown[]).slice(2))).to.deep.equal([
+        [asked(1), 0, REVIEWER, "as a part"],
+        [asked(1), 0, REVIEWER, "as a part"],
+      ]);
+    });
+
+    it("can be judged again until all nodes have it, and what one has not is open by itself", async () => {
+      const [, b, c] = openAll();
+      const found = await desks.a.fleet.find(b);
+      desks.c.refuses = new Problem("store_unavailable");
+      expect(await refused(found.judge({ state: "misuse", reason: "r" }, 0, REVIEWER))).to.equal("store_unavailable");
+      expect(desks.b.said, "the oldest, whose revision is the whole's, is as it was").to.deep.equal([]);
+      desks.c.refuses = null;
+      for (const one of Object.values(desks)) for (const [id, state] of desks.a.states) one.states.set(id, state);
+      const again = await desks.a.fleet.find(c);
+      expect(again.finding).to.include({ id: b, state: "open", revision: 0 });
+      await again.judge({ state: "misuse", reason: "r" }, 0, REVIEWER);
+      expect(judged().filter(([, , id]) => id === b)).to.have.length(1);
+    });
+
+    it("are what the nodes that answer have of it, and one that comes back with more isn't judged unseen", async () => {
+      const [a, b, c] = openAll();
+      net.silent.add("b");
+      const found = await desks.a.fleet.find(c);
+      expect(found.finding).to.deep.include({ id: a, node: "a" });
+      expect(found.finding.actions.all).to.equal(3);
+      await found.judge({ state: "expected", reason: "r", seen: 3 }, 0, REVIEWER);
+      net.silent.clear();
+      for (const one of Object.values(desks))
+        for (const other of Object.values(desks)) for (const [id, state] of other.states) one.states.set(id, state);
+      const { items } = await desks.c.fleet.page(ask, undefined);
+      expect(items.map(({ id, state }) => [id, state])).to.have.deep.members([
+        [a, "expected"],
+        [b, "open"],
+      ]);
+    });
+
+    it("are approved by the node that has the action that waits", async () => {
+      const [a, b] = openAll();
+      const waits = sighted({ agent: "a-1", time_ms: NOW + 6 * MINUTE_MS, reasons: [flag("odd", "high")] });
+      desks.a.findings.take(seen(waits, a, 99, { wait: true }));
+      const found = await desks.c.fleet.find(b);
+      expect(found.finding.waiting.map(({ decision_id }) => decision_id)).to.deep.equal([waits.decision_id]);
+      await found.approve({ reason: "r", decision: waits.decision_id }, REVIEWER);
+      expect(judged()).to.deep.equal([["a", "approve", a]]);
+    });
+
+    it("wait as one action that was asked for on several nodes, where that was last", async () => {
+      const [a, b, c] = openAll();
+      desks.a.waits(a, 20, "sha256:same");
+      desks.b.waits(b, 10, "sha256:same");
+      desks.c.waits(c, 15, "sha256:other");
+      const { items } = await desks.b.fleet.approvals({ ...ask, reviewer: REVIEWER });
+      expect(items.map(({ node, finding }) => [node, finding])).to.deep.equal([
+        ["c", c],
+        ["a", a],
+      ]);
+    });
+
+    it("are news of one, once", async () => {
+      const [a, b, c] = openAll();
+      const news = [a, c].map((id) => ({
+        change: "opened" as const,
+        finding: { ...(desks.a.findings.at(id) ?? (desks.c.findings.at(id) as Finding)), node: id === a ? "a" : "c" },
+      }));
+      const [whole, ...others] = await desks.a.fleet.wholeNews(news);
+      expect([whole?.change, whole?.finding.id, whole?.finding.actions.all, others]).to.deep.equal(["changed", b, 4, []]);
+      const [alone = ""] = desks.b.open([5]);
+      const finding = { ...(desks.b.findings.at(alone) as Finding), node: "b" };
+      expect(await desks.a.fleet.wholeNews([{ change: "opened", finding }])).to.deep.equal([{ change: "opened", finding }]);
+    });
   });
 
   const judge = { kind: "judge", asked: { state: "misuse", reason: "r" }, expected: 0, reviewer: { id: "ada", roles: [] } };

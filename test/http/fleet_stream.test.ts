@@ -100,7 +100,7 @@ describe("a stream of all nodes of a cluster", () => {
       const stream = new FleetStream(
         response,
         {
-          fleet: { nodes: net.of("a"), own: logs.a.answer },
+          fleet: { nodes: net.of("a"), own: logs.a.answer, wholeNews: (news) => Promise.resolve([...news]) },
           event: url.startsWith("/decisions/") ? "record" : "finding",
           ...{ url, sight },
           after: typeof given === "string" ? readNodePlaces(given) : null,

@@ -4,8 +4,10 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { segmentName } from "../../src/audit/log/segments.js";
 import { BehaviorProfile } from "../../src/behavior/profile.js";
-import type { Act } from "../../src/contract/index.js";
-import { mayRestore } from "../../src/service/fleet.js";
+import type { Act, SharedOddity } from "../../src/contract/index.js";
+import { Homes } from "../../src/cluster/home.js";
+import { OwnNotices } from "../../src/findings/own_notices.js";
+import { mayRestore, noteShared } from "../../src/service/fleet.js";
 import { OwnLessons, type LessonPage } from "../../src/service/own_lessons.js";
 import { system } from "../../src/system/index.js";
 import { act, live, shift, DAY, HOUR, MINUTE, SECOND } from "../behavior/desk.js";
@@ -300,6 +302,58 @@ describe("an agent that is narrowed", () => {
     it(`is ${may ? "" : "not "}let back ${where}`, () => {
       expect(mayRestore(...known, AGENT)).to.equal(may);
     });
+});
+
+describe("what several agents have in common", () => {
+  const shared = (value: string): SharedOddity => ({
+    ...{ kind: "owner", value, purpose: "support", channel: "resource", type: "invoice" },
+    ...{ agents: ["a-1", "a-2", "a-3"], count: 3, active: 4, expected: 0.1, decades: 3 },
+  });
+  /** Groups of which each of these nodes has opened a finding, after all have learned of all of them. */
+  const noted = (names: readonly string[], groups: readonly string[]): Record<string, string[]> =>
+    Object.fromEntries(
+      names.map((name) => {
+        const own: string[] = [];
+        const homes = new Homes(() => names);
+        const notices = new OwnNotices(
+          {
+            note: ({ detail }) => {
+              own.push(String(detail["value"]));
+              return Promise.resolve({ id: "n", finding: "F" });
+            },
+          },
+          system.timers,
+          "remit",
+        );
+        let learned = (_: SharedOddity): void => undefined;
+        const profile = { whenShared: (listener: typeof learned) => void (learned = listener) };
+        noteShared(profile, { isHome: (key) => homes.of(key) === name }, notices);
+        for (const group of groups) learned(shared(group));
+        return [name, own];
+      }),
+    );
+  const groups = Array.from({ length: 12 }, (_, i) => `team-${i}`);
+
+  for (const names of [["a"], ["a", "b"], ["a", "b", "c"], ["b", "c"]])
+    it(`is opened as a finding once by nodes ${names.join(", ")}, which all have learned of it`, () => {
+      const by = noted(names, groups);
+      expect(Object.values(by).flat().sort()).to.deep.equal([...groups].sort());
+      expect(
+        Object.values(by).every((own) => own.length > 0),
+        "each is some group's home",
+      ).to.equal(true);
+    });
+
+  it("is opened by a service that decides alone", () => {
+    const opened: string[] = [];
+    const profile = {
+      whenShared: (listener: (one: SharedOddity) => void) => {
+        listener(shared("team-1"));
+      },
+    };
+    noteShared(profile, null, { shared: ({ value }) => void opened.push(value) });
+    expect(opened).to.deep.equal(["team-1"]);
+  });
 });
 
 describe("own lessons that are read from the records", () => {

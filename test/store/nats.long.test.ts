@@ -102,6 +102,25 @@ for (const servers of [1, 3]) {
         await until(() => broken > 0);
         expect(store.healthy).to.equal(false);
       });
+
+      for (const [what, follow] of Object.entries({
+        "what was there before": (store: NatsStore, take: () => void) => store.follow(0, take),
+        "what comes": (store: NatsStore, take: () => void) => store.follow(store.revision, take),
+        "a copy": (store: NatsStore, take: () => void) => store.copies.follow(take),
+      }))
+        it(`is broken by a follower that can't take ${what}: it may not go on without`, async () => {
+          const author = await open();
+          await written(author, `before ${what}`, COPIED);
+          let broken = 0;
+          const store = await open(() => broken++);
+          follow(store, () => {
+            throw new Error("a later version wrote this");
+          });
+          await store.connection.flush();
+          await written(author, `after ${what}`, COPIED);
+          await until(() => broken > 0);
+          expect([broken, store.healthy]).to.deep.equal([1, false]);
+        });
     });
 
     keepsTheContract(() => {

@@ -1,4 +1,4 @@
-import type { ApproveFinding, Finding } from "../../src/contract/index.js";
+import type { ApproveFinding, Finding, FindingState, JudgeFinding } from "../../src/contract/index.js";
 import { Findings } from "../../src/findings/findings.js";
 import type { Reviewer } from "../../src/findings/verdicts.js";
 import { compileGrantEntry } from "../../src/bundle/grant_entry.js";
@@ -9,8 +9,9 @@ import { Feed } from "../cluster/feed.js";
 import { Simulation } from "../cluster/simulate.js";
 import { REQUEST, World } from "../decision/world.js";
 import { AGE_MS, FollowedNode } from "../embedded/followed_node.js";
+import { EVERYTHING_IN_SIGHT } from "../../src/facts/reach.js";
 import { StillTimers, World as FactsWorld } from "../facts/world.js";
-import { flag, seen, sighted } from "../findings/sightings.js";
+import { MINUTE_MS, NOW, flag, seen, sighted } from "../findings/sightings.js";
 import { NodeNet } from "../http/node_net.js";
 import { cut } from "./cut.js";
 import { threat } from "./threat.js";
@@ -137,7 +138,7 @@ threat("H4", "findings of another node are shown, and approved, by the rights of
     const [here] = ["a", "b"].map((name) => {
       const findings = new Findings({ revision: 0, finding: () => undefined }, { kept_max: 9, wait_ms: 0 }, new StillTimers());
       for (const agent of ["mine", "theirs"]) {
-        const one = sighted({ agent, reasons: [flag("odd", "high")] });
+        const one = sighted({ agent, reasons: [flag(`odd_at_${name}`, "high")] });
         ids.push(`F-${one.decision_id}`);
         findings.take(seen(one, ids.at(-1) ?? "", ids.length));
       }
@@ -150,7 +151,7 @@ threat("H4", "findings of another node are shown, and approved, by the rights of
       const approvals = (_filter: object, _by: unknown, sees: (finding: Finding) => boolean): unknown[] =>
         [...findings.newestFirst()]
           .filter(sees)
-          .map(({ agent, id }) => ({ agent, state: "waiting", action: { until: "", decision_id: id } }));
+          .map(({ agent, id }) => ({ agent, state: "waiting", action: { until: "", decision_id: id, approval_digest: id } }));
       const room = { findings, verdicts, approvals, timeline: () => Promise.resolve({ timeline: [], indexed_to: 0 }) };
       const fleet = new FleetFindings(new OwnFindings(room as never), net.of(name));
       net.serve(name, (question) => fleet.answer(question.slice(FINDINGS.length)));
@@ -173,6 +174,60 @@ threat("H4", "findings of another node are shown, and approved, by the rights of
     "a list of what waits that is filtered": [cut.call("http/findings_desk.js", "approvals", "isInSight", "true")],
     "the caller's rights being sent": [cut.returns("http/fleet_findings.js", "toSent", "({ agents: null, purposes: null })")],
     "the reviewer's roles being sent": [cut.returns("http/fleet_findings.js", "toSentReviewer", '({ id: "remit", roles: ["lead"] })')],
+  },
+});
+
+threat("H12", "what an agent does through several nodes is looked into as one", {
+  async check(tree) {
+    const { OwnFindings } = await tree("http/findings_desk.js");
+    const { FleetFindings, FINDINGS } = await tree("http/fleet_findings.js");
+    const started = () => {
+      const net = new NodeNet("a", "b");
+      const states = new Map<string, FindingState & { revision: number }>();
+      const ids: string[] = [];
+      const [a, b] = ["a", "b"].map((name) => {
+        const findings = new Findings({ revision: 0, finding: (id) => states.get(id) }, { kept_max: 9, wait_ms: 0 }, new StillTimers());
+        const one = sighted({ time_ms: NOW + ids.length * MINUTE_MS, reasons: [flag("odd", "high")] });
+        ids.push(`F-${one.decision_id}`);
+        findings.take(seen(one, ids.at(-1) ?? "", 1));
+        const verdicts = {
+          judge: (id: string, { state }: JudgeFinding) => {
+            const judged = { state, at: new Date(NOW + 9 * MINUTE_MS).toISOString(), teaches: [], grants: [], proposal: null, revision: 1 };
+            states.set(id, judged as unknown as FindingState & { revision: number });
+            return findings.get(id);
+          },
+        };
+        const room = { findings, verdicts, approvals: () => [], timeline: () => Promise.resolve({ timeline: [], indexed_to: 0 }) };
+        const fleet = new FleetFindings(new OwnFindings(room as never), net.of(name));
+        net.serve(name, (question) => fleet.answer(question.slice(FINDINGS.length)));
+        return fleet;
+      });
+      if (a === undefined || b === undefined) throw new Error("no node");
+      const open = async (): Promise<number> =>
+        (await a.page({ filter: { state: "open" }, limit: 9, sight: EVERYTHING_IN_SIGHT }, undefined)).items.length;
+      return { a, b, net, ids, open };
+    };
+    const reviewer = { id: "ada", roles: new Set<string>() };
+    {
+      const { a, b, ids, open } = started();
+      if ((await open()) !== 1) return "what an agent does through two nodes is two findings";
+      const found = await b.find(ids[1] ?? "");
+      const said = await found.judge({ state: "expected", reason: "r", seen: 1 }, 0, reviewer).catch(() => null);
+      if (said !== null) return "actions are found to be as expected that nobody has seen";
+      await (await a.find(ids[1] ?? "")).judge({ state: "misuse", reason: "r" }, 0, reviewer);
+      if ((await open()) !== 0) return "what was judged is still open on a node";
+    }
+    const { a, net, ids, open } = started();
+    net.silent.add("b");
+    await (await a.find(ids[0] ?? "")).judge({ state: "expected", reason: "r", seen: 1 }, 0, reviewer);
+    net.silent.clear();
+    return (await open()) === 1 ? null : "what a node had that was away when the rest was judged is no longer open";
+  },
+  without: {
+    "joining what one service would have joined": [cut.text("findings/kin.js", "kinGroups", "opened - last_ms < QUIET_MS", "false")],
+    "a look whether all was seen": [cut.call("http/finding_groups.js", "wholeOnDesk", "checkVerdict")],
+    "a verdict on every part": [cut.text("http/finding_groups.js", "wholeOnDesk", "(const part of others)", "(const part of [])")],
+    "what wasn't judged staying open": [cut.returns("findings/kin.js", "areJudgedAlike", "true")],
   },
 });
 

@@ -1,5 +1,5 @@
 /** Nodes of a cluster that learn from one another's records, each tried with an agent that goes from one to the next. */
-import { BEHAVIOR_DEFAULTS, NOTHING_ODD } from "../../src/contract/index.js";
+import { BEHAVIOR_DEFAULTS, NOTHING_ODD, type SharedOddity } from "../../src/contract/index.js";
 import { act, shift, SECOND } from "../behavior/desk.js";
 import { JOINED, RATE, life, mostInAMinute, type Life } from "../cluster/rates.js";
 import { AGENT, LAST_DAY, allRead, inTurns, spree, startNodes } from "../service/nodes_that_learn.js";
@@ -42,7 +42,28 @@ async function spread(tree: Tree): Promise<string | null> {
     await b.followed.read();
     if (!b.followed.isBehind) return "a node that can't read what others decide counts as one that knows";
   }
-  return await restored(tree);
+  return (await seenTo(tree)) ?? (await restored(tree));
+}
+
+/** What only one of all nodes does for an agent or a group, and only if it knows what all have decided. */
+async function seenTo(tree: Tree): Promise<string | null> {
+  const { mayRestore, noteShared } = await tree("service/fleet.js");
+  const [home, elsewhere] = [true, false].map((isHome) => ({ isHome: () => isHome })) as [
+    { isHome: () => boolean },
+    { isHome: () => boolean },
+  ];
+  if (!mayRestore(home, { isBehind: false }, AGENT)) throw new Error("nobody is ever let back");
+  if (mayRestore(home, { isBehind: true }, AGENT)) return "an agent is let back by a home that can't read what others decide";
+  if (mayRestore(home, null, AGENT)) return "an agent is let back by a home that learns nothing";
+  if (mayRestore(elsewhere, { isBehind: false }, AGENT)) return "an agent is let back by a node that isn't its home";
+  let noted = 0;
+  const profile = {
+    whenShared: (listener: (shared: SharedOddity) => void) => {
+      listener({} as SharedOddity);
+    },
+  };
+  for (const node of [home, elsewhere, elsewhere]) noteShared(profile, node, { shared: () => noted++ });
+  return noted === 1 ? null : `what a group has in common is opened by ${noted} of three nodes`;
 }
 
 /** An agent that was narrowed by what it did elsewhere, on a node that can't tell whether it is calm. */
@@ -94,6 +115,9 @@ threat("H10", "what an agent does on any node counts on all", {
     "going on where it has read": [cut.text("service/followed_lessons.js", "#learn", "profile.followOn(", "void (")],
     "waiting until a record is on disk": [cut.text("service/own_lessons.js", "#remembered", "seq > durable ||", "")],
     "telling the agent's home": [cut.text("service/followed_lessons.js", "#take", "settled(act, assessed, outcome)", "undefined")],
+    "an agent's home": [cut.text("service/fleet.js", "mayRestore", "node.isHome(agent) &&", "")],
+    "a home that knows what all decide": [cut.text("service/fleet.js", "mayRestore", "followed?.isBehind === false", "true")],
+    "a group's home": [cut.text("service/fleet.js", "noteShared", "node?.isHome(shared.value) !== false", "true")],
     "knowing that others weren't read": [cut.text("service/followed_lessons.js", "isBehind", "this.behind_ms > BEHIND_MS", "false")],
     "letting nobody back who may be odd elsewhere": [
       cut.text("behavior/adjustments.js", "#mayRestore", "this.#deps.mayRestore?.(agent) !== false", "true"),

@@ -705,7 +705,10 @@ const rows = {
       "An agent spreads what is unusual over the nodes of a cluster, so that none sees enough of it; or is let back by a node that knows nothing of it.",
     control:
       "Every node learns from the records of all, in the order of their times, each once, and none that is not on disk. What becomes of an agent by that is up to its home, one of the live nodes, which lets nobody back while it can't read what others decide.",
-    lives: ["src/service/followed_lessons.ts", "src/service/own_lessons.ts", "src/behavior/adjustments.ts", "src/cluster/home.ts"],
+    lives: [
+      ...["src/service/followed_lessons.ts", "src/service/own_lessons.ts", "src/service/fleet.ts"],
+      ...["src/behavior/adjustments.ts", "src/cluster/home.ts"],
+    ],
     also: ["test/service/followed_lessons.test.ts", "test/cluster/lessons.long.test.ts"],
   },
   H11: {
@@ -715,6 +718,14 @@ const rows = {
       "A rate is divided by the nodes that may have permitted anything within the last minute. A node begins with nothing until all others have known of it for a minute, and forgets one only after it has read both feeds for a minute without it.",
     lives: ["src/cluster/rate_parts.ts", "src/facts/narrowings.ts"],
     also: ["test/cluster/rate_parts.test.ts"],
+  },
+  H12: {
+    threat:
+      "An agent spreads what somebody should look into over the nodes of a cluster: each part of it looks harmless, and a verdict on one stands for what nobody has seen.",
+    control:
+      "Findings that one service would have had as one are listed and judged as one. A verdict needs the sum of their actions, is said of every part, and leaves open what a node that was away had.",
+    lives: ["src/findings/kin.ts", "src/http/finding_groups.ts", "src/http/fleet_findings.ts"],
+    also: ["test/findings/kin.test.ts", "test/http/fleet_findings.test.ts", "test/cluster/desk.long.test.ts"],
   },
 } as const satisfies Record<string, ThreatRow>;
 

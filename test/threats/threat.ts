@@ -109,6 +109,7 @@ import type * as systemLoggerModule from "../../src/system/logger.js";
 import type * as serviceAdjustmentsModule from "../../src/service/adjustments.js";
 import type * as serviceDescriptorsModule from "../../src/service/descriptors.js";
 import type * as serviceFeedBundlesModule from "../../src/service/feed_bundles.js";
+import type * as serviceFleetModule from "../../src/service/fleet.js";
 import type * as serviceFollowedLessonsModule from "../../src/service/followed_lessons.js";
 import type * as serviceRecordedProfileModule from "../../src/service/recorded_profile.js";
 import type * as serviceHandedInModule from "../../src/service/handed_in_records.js";
@@ -226,6 +227,7 @@ export interface Modules {
   "service/adjustments.js": typeof serviceAdjustmentsModule;
   "service/descriptors.js": typeof serviceDescriptorsModule;
   "service/feed_bundles.js": typeof serviceFeedBundlesModule;
+  "service/fleet.js": typeof serviceFleetModule;
   "service/followed_lessons.js": typeof serviceFollowedLessonsModule;
   "service/recorded_profile.js": typeof serviceRecordedProfileModule;
   "service/handed_in_records.js": typeof serviceHandedInModule;

@@ -67,7 +67,7 @@ export function linesOf(ui: Ui, shown: ShownFinding): string[] {
     ["agent", { text: whoOf(shown) }, { text: version === null ? "" : `version ${version}`, style: "dim" }],
     ["purpose", { text: purpose ?? "" }],
     ["tasks", { text: tasks.join(", ") }],
-    ["node", { text: shown.node ?? "" }],
+    ["node", { text: [...new Set(shown.parts?.map(({ node }) => node) ?? [shown.node ?? ""])].join(", ") }],
     ["seen", { text: `${timeText(shown.first_seen)} to ${timeText(shown.last_seen)}` }],
     ["actions", { text: `${actions.all}:` }, { text: counts.flatMap(([what, times]) => (times === 0 ? [] : [`${times} ${what}`])).join(", ") }],
     ["risk", { text: risk === null ? "" : riskText(risk), style: riskStyle(risk ?? 0) }],

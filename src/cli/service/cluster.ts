@@ -38,7 +38,7 @@ export function addCluster(program: Command, ui: Ui, finish: (exit: Exit) => voi
 
 function sayStatus(
   ui: Ui,
-  { name, node, lease_left_ms, ended, facts_revision, chain, feeds, nodes, silent, bundles }: ClusterAnswer,
+  { name, node, lease_left_ms, ended, facts_revision, chain, feeds, nodes, silent, bundles, lessons }: ClusterAnswer,
   holds: boolean,
 ): void {
   const lease = holds ? `its lease lasts for ${lease_left_ms} ms` : `it denies everything${ended === null ? "" : `: ${ended}`}`;
@@ -53,8 +53,11 @@ function sayStatus(
     one.bundle?.slice(0, 19) ?? "none",
     one.bundle_since ?? "",
     String(one.seen_ms_ago),
+    String(lessons?.nodes.find((other) => other.node === one.node)?.behind_ms ?? ""),
   ]);
-  sayTable(ui, ["node", "state", "revision", "version", "bundle", "bundle since", "seen ms ago"], rows);
+  sayTable(ui, ["node", "state", "revision", "version", "bundle", "bundle since", "seen ms ago", "learned ms ago"], rows);
+  if (lessons === null) ui.out("this node learns nothing of what is usual, and lets nobody back");
+  else if (lessons.late > 0) ui.out(`${lessons.late} actions came too late to be learned here`);
   sayDifferent(ui, bundles);
   if (silent.length > 0)
     ui.err(

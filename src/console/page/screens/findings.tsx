@@ -220,7 +220,8 @@ export function FindingScreen({ id }: { id: string }): JSX.Element {
             {data.node === undefined ? null : (
               <>
                 {" "}
-                · node <code>{data.node}</code>
+                · {data.parts === undefined ? "node" : "nodes"}{" "}
+                <code>{[...new Set(data.parts?.map(({ node }) => node) ?? [data.node])].join(", ")}</code>
               </>
             )}
           </p>

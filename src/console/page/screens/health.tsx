@@ -2,7 +2,7 @@
 import type { JSX } from "preact";
 import type { ClusterAnswer } from "../../../contract/index.js";
 import { useResource } from "../api.js";
-import { Failed, Line, Loading, NumberField, Time, spanText } from "../parts.js";
+import { Failed, Line, Loading, NumberField, Said, Time, spanText } from "../parts.js";
 import { useScope } from "../acts.js";
 import { useRefresh } from "../stream.js";
 import { Heads } from "../rows.js";
@@ -14,6 +14,9 @@ const PARTS: readonly [name: string, what: string, without: string][] = [
   ["log", "records reach the disk", "nothing is decided without its record"],
   ["accepting", "requests are accepted", "the service is ending"],
 ];
+
+/** From then on nobody is let back, and the node's log says so. */
+const LESSONS_BEHIND_MS = 10_000;
 
 /** Metrics that are shown, in the words of this page. */
 const SHOWN: readonly [metric: string, label: string][] = [
@@ -194,8 +197,10 @@ export function Health(): JSX.Element {
 }
 
 /** The nodes of a cluster, and which bundle decides on each. */
-function Nodes({ of: { name, nodes, silent, bundles, lease_ms } }: { of: ClusterAnswer }): JSX.Element {
-  const [wanted] = bundles.running;
+function Nodes({ of: { name, node, nodes, silent, bundles, lease_ms, lessons } }: { of: ClusterAnswer }): JSX.Element {
+  const { named } = bundles;
+  const wanted = named ?? bundles.running[0];
+  const isDifferent = (digest: string): boolean => (named !== undefined || bundles.differ_ms !== null) && digest !== wanted?.digest;
   return (
     <section>
       <h2>
@@ -207,9 +212,53 @@ function Nodes({ of: { name, nodes, silent, bundles, lease_ms } }: { of: Cluster
           <div>For {spanText(bundles.differ_ms)}. The same action may be allowed on one node and denied on another.</div>
         </div>
       )}
+      {named === undefined || named === null || named.behind_ms === null ? null : (
+        <div class="failed" role="alert">
+          <strong>
+            Node <code>{node}</code> doesn't have the named bundle
+          </strong>
+          <div>
+            For {spanText(named.behind_ms)}
+            {named.failing === null ? null : (
+              <>
+                : <code>{named.failing.code}</code>, <Said text={named.failing.message} />
+              </>
+            )}
+          </div>
+        </div>
+      )}
+      {lessons === null || lessons.behind_ms <= LESSONS_BEHIND_MS ? null : (
+        <div class="failed" role="alert">
+          <strong>
+            Node <code>{node}</code> doesn't know what others decide
+          </strong>
+          <div>For {spanText(lessons.behind_ms)}. Until it does, it lets no narrowed agent back.</div>
+        </div>
+      )}
+      {named === undefined ? (
+        <p class="why">Each node activates bundles by itself.</p>
+      ) : named === null ? (
+        <p class="why">The feed names no bundle yet: each node decides by its own.</p>
+      ) : (
+        <p class="named">
+          The feed names bundle <code>{named.id}</code>, sequence <b>{named.sequence}</b>, <code>{named.digest.slice(0, 19)}…</code>, since{" "}
+          <Time at={named.since} />, by <Said text={named.by} />
+          {named.reason === null ? null : (
+            <>
+              {" "}
+              (<Said text={named.reason} />)
+            </>
+          )}
+          {named.waiting_for.length === 0 ? (
+            <span class="ok"> ● every live node decides by it</span>
+          ) : (
+            <span class="bad"> ■ not yet: {named.waiting_for.join(", ")}</span>
+          )}
+        </p>
+      )}
       <table class="rows tight">
         <caption class="aside">Its nodes</caption>
-        <Heads of={["Node", "State", "Bundle", "Since", "Version", ["Facts revision", "number"]]} />
+        <Heads of={["Node", "State", "Bundle", "Since", "Version", ["Facts revision", "number"], ["Learned from", "number"]]} />
         <tbody>
           {[...nodes, ...silent].map((one) => {
             const isSilent = silent.includes(one);
@@ -231,19 +280,43 @@ function Nodes({ of: { name, nodes, silent, bundles, lease_ms } }: { of: Cluster
                   ) : (
                     <>
                       <code>{one.bundle.slice(0, 19)}…</code>{" "}
-                      {!isSilent && bundles.differ_ms !== null && one.bundle !== wanted?.digest ? <span class="tag">different</span> : null}
+                      {isSilent || !isDifferent(one.bundle) ? null : (
+                        <span class="tag">{named === undefined || named === null ? "different" : "not the named one"}</span>
+                      )}
                     </>
                   )}
                 </td>
                 <td>{one.bundle_since === null ? <span class="none">–</span> : <Time at={one.bundle_since} />}</td>
                 <td>{one.version}</td>
                 <td class="number">{one.applied.toLocaleString("en")}</td>
+                <td class="number">
+                  <Learned
+                    isHere={one.node === node}
+                    isSilent={isSilent}
+                    behind_ms={lessons?.nodes.find((other) => other.node === one.node)?.behind_ms}
+                  />
+                </td>
               </tr>
             );
           })}
         </tbody>
       </table>
+      {lessons?.late === 0 ? null : (
+        <p class="why">
+          {lessons === null
+            ? "This node learns nothing of what is usual, and lets no narrowed agent back."
+            : `${lessons.late.toLocaleString("en")} actions came too late to be learned here.`}
+        </p>
+      )}
       <Line text="remit cluster status" />
     </section>
   );
+}
+
+/** How long ago all that a node had decided was learned by the one that is asked. */
+function Learned({ isHere, isSilent, behind_ms }: { isHere: boolean; isSilent: boolean; behind_ms: number | undefined }): JSX.Element {
+  if (isHere) return <span>here</span>;
+  if (isSilent || behind_ms === undefined) return <span class="none">–</span>;
+  if (behind_ms <= LESSONS_BEHIND_MS) return <span>{(behind_ms / 1000).toFixed(1)} s ago</span>;
+  return <span class="bad">■ {spanText(behind_ms)} ago</span>;
 }
