@@ -64,7 +64,12 @@ class Suite:
         return task.init_environment(environment) if hasattr(task, "init_environment") else environment
 
     def calls(self, task) -> list[FunctionCall]:
-        return task.ground_truth(self.environment(task, {}).model_copy(deep=True))
+        """What the task's author has it do. A tool doesn't get what it doesn't take, and a guard would refuse to pass it on."""
+        taken = {one.name: set(one.parameters.model_fields) for one in self.suite.tools}
+        calls = task.ground_truth(self.environment(task, {}).model_copy(deep=True))
+        for one in calls:
+            one.args = {name: value for name, value in one.args.items() if name in taken.get(one.function, one.args)}
+        return calls
 
     def run(self, environment, calls: list[FunctionCall]) -> list[tuple[str, str | None]]:
         return [
