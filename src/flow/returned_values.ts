@@ -5,8 +5,9 @@ import { readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
 /** Members of an answer that are walked. */
 const NODES_MAX = 20_000;
 const DEPTH_MAX = 32;
-/** Two words, or as much as a few of them in a script that has no spaces. */
-const WORDS = /\S\s+\S|[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmr}\p{sc=Mymr}]{4}/u;
+/** Two words, or a few of them: with marks between that nobody sees, joined into one, or in a script that has no spaces. */
+const WORDS =
+  /\S[\s\u200b\u2060\u2800\u3164]+\S|(?:\p{L}{2,}[-_+~]){4}\p{L}{2}|[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmr}\p{sc=Mymr}]{4}/u;
 
 /**
  * Returns what is reported of an answer as `returned` of an outcome. A text that is JSON is read as such: what a record holds can't
