@@ -1,7 +1,9 @@
 /**
- * Data of AgentDojo's suites for `outside.ts`, made from the package that its authors publish. The package is installed once, at the version
- * below, into a cache outside the tree; where it can't be had, this is said, and the program ends well.
+ * Data of AgentDojo's suites, and of benchmarks made on it, for `outside.ts`: made from what their authors publish. The package is installed
+ * once, at the version below, into a cache outside the tree, and so are the sources of a benchmark that is no package; where they can't be
+ * had, this is said, and the program ends well.
  */
+import { existsSync, rmSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { asset } from "../src/system/paths.js";
@@ -9,25 +11,57 @@ import { pythonWith, runProgram } from "./compat/row.js";
 import { namesOf, readOptions } from "./options.js";
 
 const PACKAGE = "agentdojo==0.1.35";
-const SUITES = ["banking", "slack", "travel", "workspace"];
 const CACHE = join(process.env["XDG_CACHE_HOME"] ?? join(homedir(), ".cache"), "remit", "benchmarks");
 
-const { folder, suites } = readOptions("agentdojo", {
-  about: "Makes the data of AgentDojo's suites from its package, for outside.js --folder.",
-  options: {
-    folder: { says: "folder in which the folder agentdojo is written; if left out, one in the cache", default: CACHE },
-    suites: { says: "suites to convert, separated by commas", default: "slack,travel" },
+interface Published {
+  suites: readonly string[];
+  /** Without a word. */
+  usual: readonly string[];
+  /** Where its sources are, unless it is the package itself. */
+  sources: { repository: string; commit: string; folder: string } | null;
+}
+
+const BENCHMARKS: Readonly<Record<string, Published>> = {
+  agentdojo: { suites: ["banking", "slack", "travel", "workspace"], usual: ["slack", "travel"], sources: null },
+  craibench: {
+    suites: ["chain", "crypto_trading", "dao_nft"],
+    usual: ["chain", "crypto_trading", "dao_nft"],
+    sources: {
+      repository: "https://github.com/AthaSSiN/CrAIBench",
+      commit: "0e3c1903489504656a81f73e931d671020f6ca08",
+      folder: join("src", "agentdojo"),
+    },
   },
-  examples: ["", "--suites banking,workspace --folder ../data"],
+};
+
+const {
+  folder,
+  benchmark: wanted,
+  suites,
+  from,
+} = readOptions("agentdojo", {
+  about: "Makes the data of AgentDojo's suites from its package, and of benchmarks made on it, for outside.js --folder.",
+  options: {
+    folder: { says: "folder in which a folder with the benchmark's name is written; if left out, one in the cache", default: CACHE },
+    benchmark: { says: `benchmark to convert: ${Object.keys(BENCHMARKS).join(" or ")}`, default: "agentdojo" },
+    suites: { says: "suites to convert, separated by commas; the usual ones if left out", takes: "text" },
+    from: { says: "git repository of the benchmark's sources, for one that is no package; if left out, its authors'", takes: "text" },
+  },
+  examples: ["", "--suites banking,workspace --folder ../data", "--benchmark craibench", "--benchmark craibench --from ../CrAIBench"],
 });
-const names = namesOf("suites", suites, SUITES);
+const [benchmark = ""] = namesOf("benchmark", wanted, Object.keys(BENCHMARKS));
+const published = BENCHMARKS[benchmark] ?? { suites: [], usual: [], sources: null };
+const names = suites === undefined ? published.usual : namesOf("suites", suites, published.suites);
 
 const python = await pythonWith("agentdojo", [PACKAGE]);
+const sources = published.sources === null ? "" : await checkout(published.sources);
 if (python === null) console.log(`Skipped: no Python with ${PACKAGE}.`);
+else if (sources === null) console.log(`Skipped: ${benchmark}'s sources can't be had (--from says from where).`);
 else {
   const { code, out, error } = await runProgram(python, [
     asset("bench", "outside", "agentdojo_suites.py"),
-    join(folder, "agentdojo"),
+    join(folder, benchmark),
+    sources,
     ...names,
   ]);
   process.stdout.write(out);
@@ -36,4 +70,22 @@ else {
     console.error(error.trim());
     process.exitCode = 1;
   }
+}
+
+/** Returns the folder of the sources at the commit above; null: they can't be had. */
+async function checkout({ repository, commit, folder }: NonNullable<Published["sources"]>): Promise<string | null> {
+  const into = join(CACHE, "sources", `${benchmark}-${commit.slice(0, 12)}`);
+  const found = join(into, folder);
+  if (existsSync(found)) return found;
+  rmSync(into, { recursive: true, force: true });
+  const steps = [
+    ["clone", "--quiet", "--no-checkout", from ?? repository, into],
+    ["-C", into, "checkout", "--quiet", commit, "--", folder],
+  ];
+  for (const step of steps) {
+    if ((await runProgram("git", step, { GIT_TERMINAL_PROMPT: "0" })).code === 0) continue;
+    rmSync(into, { recursive: true, force: true });
+    return null;
+  }
+  return found;
 }

@@ -1,19 +1,26 @@
-"""Suites of AgentDojo's package as files that bench/outside.ts replays.
+"""Suites of AgentDojo's package, and of benchmarks made on it, as files that bench/outside.ts replays.
 
-Every call is run by the package's own tools in its own environments: the ground truth of each user task, the calls of each injection task, and
+Every call is run by the suite's own tools in its own environments: the ground truth of each user task, the calls of each injection task, and
 each pair of both, in which the text of the package's `important_instructions` attack stands behind what the user's calls come across.
 No model is asked, and nothing is chosen for a suite by hand.
+
+    agentdojo_suites.py <folder> <another benchmark's sources, or an empty word> <suite>...
 """
 
+import importlib
 import json
+import re
 import sys
 from pathlib import Path
 
+import agentdojo.default_suites.v1
+import agentdojo.default_suites.v1.tools
 from agentdojo.attacks.base_attacks import DEFAULT_MODEL_NAME
 from agentdojo.attacks.important_instructions_attacks import ImportantInstructionsAttack
 from agentdojo.agent_pipeline.tool_execution import tool_result_to_str
 from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime
 from agentdojo.task_suite.load_suites import get_suite
+from agentdojo.task_suite.task_suite import TaskSuite
 from agentdojo.types import text_content_block_from_string
 
 VERSION = "v1.2.2"
@@ -28,13 +35,26 @@ ANYONES = {"gmail.com", "googlemail.com", "hotmail.com", "outlook.com", "yahoo.c
 
 
 def access(tool: str) -> str:
-    return "read" if tool.split("_")[0] in READS else "write"
+    return "read" if re.split(r"_|(?<=[a-z])(?=[A-Z])", tool)[0].lower() in READS else "write"
+
+
+def suite_of(name: str, sources: Path | None) -> TaskSuite:
+    """One of the package's own, or one that another benchmark keeps where the package keeps its own: its tools and tasks, run by the package."""
+    if sources is None:
+        return get_suite(VERSION, name)
+    for module, folder in ((agentdojo.default_suites.v1, "default_suites/v1"), (agentdojo.default_suites.v1.tools, "default_suites/v1/tools")):
+        if str(sources / folder) not in module.__path__:
+            module.__path__.append(str(sources / folder))
+    found = importlib.import_module(f"agentdojo.default_suites.v1.{name}")
+    [suite] = [one for one in vars(found).values() if isinstance(one, TaskSuite)]
+    suite.data_path = sources / "data" / "suites" / name
+    return suite
 
 
 class Suite:
-    def __init__(self, name: str):
+    def __init__(self, name: str, sources: Path | None):
         self.name = name
-        self.suite = get_suite(VERSION, name)
+        self.suite = suite_of(name, sources)
         self.runtime = FunctionsRuntime(self.suite.tools)
         self.defaults = self.suite.get_injection_vector_defaults()
         self.said: list[str] = []
@@ -44,7 +64,12 @@ class Suite:
         return task.init_environment(environment) if hasattr(task, "init_environment") else environment
 
     def calls(self, task) -> list[FunctionCall]:
-        return task.ground_truth(self.environment(task, {}).model_copy(deep=True))
+        """What the task's author has it do. A tool doesn't get what it doesn't take, and a guard would refuse to pass it on."""
+        taken = {one.name: set(one.parameters.model_fields) for one in self.suite.tools}
+        calls = task.ground_truth(self.environment(task, {}).model_copy(deep=True))
+        for one in calls:
+            one.args = {name: value for name, value in one.args.items() if name in taken.get(one.function, one.args)}
+        return calls
 
     def run(self, environment, calls: list[FunctionCall]) -> list[tuple[str, str | None]]:
         return [
@@ -191,6 +216,7 @@ FACTS = {
         "transactions": [one.model_dump() for one in bank.transactions],
         "scheduled_transactions": [one.model_dump() for one in bank.scheduled_transactions],
     },
+    "Wallet": lambda wallet: {"own_address": wallet.address, "transactions": [one.model_dump() for one in wallet.transactions]},
     "Filesystem": lambda system: {"files": list(system.files)},
     "UserAccount": lambda account: {"user": fields(account, "first_name last_name street city")},
     "User": lambda user: {"user": user.model_dump()},
@@ -198,9 +224,9 @@ FACTS = {
 }
 
 
-folder, *names = sys.argv[1:]
+folder, sources, *names = sys.argv[1:]
 for name in names:
-    suite = Suite(name)
+    suite = Suite(name, Path(sources) if sources else None)
     print(suite.write(Path(folder)))
     for said in suite.said:
         print(f"  {said}")

@@ -5,6 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
+import type { VerbEffect } from "../../src/contract/index.js";
 import { draft } from "../../src/guards/mcp/draft.js";
 import { readMapped, type Mapped } from "../../src/mapping/call_mapping.js";
 import { asset } from "../../src/system/paths.js";
@@ -26,6 +27,8 @@ export interface OutsideSet {
 export interface WrittenChanges {
   /** Type → members that take the place of the drafted ones; null: the type has none. */
   types: Record<string, Record<string, object | null>>;
+  /** Verb → what it really does, where its name doesn't say so. */
+  verbs?: Record<string, { effect: VerbEffect }>;
   /** Names of trusted facts that are secrets of the user's. */
   secrets?: string[];
   /** What the purpose says of values in a text that the instruction names. */
@@ -39,7 +42,7 @@ export function writtenFor(suite: string): WrittenChanges | null {
 }
 
 interface Words {
-  verbs: Record<string, { class: string }>;
+  verbs: Record<string, { class: string; effect?: VerbEffect }>;
   types: Record<string, object | null>;
 }
 
@@ -57,6 +60,11 @@ export function setFor(
     // A set that was written for other tools says nothing of these.
     if (drafted === undefined) throw new Error(`the written set has a type that ${suite.name} has not: ${type}`);
     words.types[type] = Object.fromEntries(Object.entries({ ...drafted, ...changed }).filter(([, member]) => member !== null));
+  }
+  for (const [verb, { effect }] of Object.entries(written?.verbs ?? {})) {
+    const drafted = words.verbs[verb];
+    if (drafted === undefined) throw new Error(`the written set has a verb that ${suite.name} has not: ${verb}`);
+    words.verbs[verb] = { ...drafted, effect };
   }
   const dir = join(into, suite.name);
   const tools = new Map(Object.entries(mapped).map(([tool, entry]) => [tool, readMapped(entry)]));

@@ -5,6 +5,9 @@ import { readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
 /** Members of an answer that are walked. */
 const NODES_MAX = 20_000;
 const DEPTH_MAX = 32;
+/** Two words, or a few of them: with marks between that nobody sees, joined into one, or in a script that has no spaces. */
+const WORDS =
+  /\S[\s\u200b\u2060\u2800\u3164]+\S|(?:\p{L}{2,}[-_+~]){4}\p{L}{2}|[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmr}\p{sc=Mymr}]{4}/u;
 
 /**
  * Returns what is reported of an answer as `returned` of an outcome. A text that is JSON is read as such: what a record holds can't
@@ -68,8 +71,9 @@ class Walk {
   #leaf(value: string | number, path: string, record: number): void {
     const whole = readings(value);
     const special = whole.filter(({ kind }) => kind !== "name");
-    const isText = typeof value === "string" && special.length === 0;
-    const place = this.#place(path, isText && /\S\s+\S/u.test(value.trim()));
+    // As an argument, a link with spaces is one link; as an answer, it may be a text that begins with one.
+    const isText = typeof value === "string" && special.every(({ kind }) => kind === "url" && WORDS.test(value));
+    const place = this.#place(path, isText && WORDS.test(value));
     if (place === null) return;
     for (const one of whole) this.#add(one, place, record, false);
     if (!isText) return;

@@ -47,6 +47,10 @@ const ACCOUNT = /(?<![\p{L}\d])[A-Z]{2}\d{2}(?:[ ]?[A-Z\d]{2,4}){2,8}(?![\p{L}\d
 const NUMBER = /(?<![\p{L}\d.,/:-])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\p{L}\d]|[.,/:-]\d)/gu;
 const ISO_DATE = /(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)/gu;
 const TIME = /(?<![\d:.])([01]?\d|2[0-3]):([0-5]\d)(?::\d{2}(?:\.\d+)?)?(?![\d:])/gu;
+const CLOCK = String.raw`\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[ap]\.?m\.?)?(?: ?(?:[A-Z]{1,5}|[+-]\d{2}:?\d{2}))?`;
+/** Whole fields: what goes on with words is a text that begins with a day or a time. */
+const WHOLE_DATE = new RegExp(String.raw`^(\d{4})-(\d{2})-(\d{2})(?:[T ] ?${CLOCK})?$`, "u");
+const WHOLE_TIMES = new RegExp(`^${CLOCK}(?: ?[-–] ?${CLOCK})?$`, "u");
 const PHONE_LIKE = /\d(?:[ ().-]{0,2}\d){6,}/u;
 const GOES_ON = /(?<=[\p{Ll}\d])\.(?=\p{Lu}\p{Ll})/gu;
 const BASE64 = /(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])/gu;
@@ -142,13 +146,13 @@ function special(text: string): TypedValue[] {
     if (url !== null) return [{ kind: "url", value: url }];
   }
   if (WHOLE_ACCOUNT.test(text)) return [{ kind: "account", value: electronicFormatIBAN(text) ?? text }];
-  const [, year, month, day] = /^(\d{4})-(\d{2})-(\d{2})(?:[T ].*)?$/u.exec(text) ?? [];
+  const [, year, month, day] = WHOLE_DATE.exec(text) ?? [];
   if (day !== undefined) return [{ kind: "date", value: `${year}-${month}-${day}` }, ...times(text.slice(10))];
   if (/^[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?$/u.test(text)) {
     const phone = text.startsWith("+") || text.length >= 10 ? phoneOf(text) : [];
     return [...phone, ...numbered(text)];
   }
-  if (/^\d{1,2}:\d{2}/u.test(text)) return times(text);
+  if (WHOLE_TIMES.test(text)) return times(text);
   if (/^[+(\d][\d ().-]{6,24}$/u.test(text)) return phoneOf(text);
   return [];
 }

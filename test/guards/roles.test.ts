@@ -20,7 +20,9 @@ describe("what a draft takes a tool for", () => {
     ["generate_overview", ["url"], true, "fetch"],
     ["grant_loan", ["amount"], true, "add"],
     ["frobnicate", ["thing_id"], null, "alter"],
-    ["frobnicate", [], null, "add"],
+    ["frobnicate", [], null, "alter"],
+    ["frobnicate", ["colour"], null, "add"],
+    ["tidy_cellar", [], false, "alter"],
   ];
   for (const [name, parameters, readOnly, effect] of cases) {
     it(`${name}(${parameters.join(", ")}): ${effect}`, () => {

@@ -72,11 +72,16 @@ export function effectOfTool(
   // What is asked for may tell somebody else something.
   if (reads) return parameters.some((name) => LINK.test(name)) ? "fetch" : "look";
   if (byName === "settings" || (SETTINGS.test(nouns.join("_")) && byName !== "destroy" && !PROVES.has(verb))) return "settings";
-  const changes = byName ?? (parameters.some((name) => LOCATOR.test(name)) ? "alter" : "add");
+  // What no word tells may do anything, and without any argument there is nothing that anybody could look at.
+  const changes = byName ?? (isVague(parameters) ? "alter" : "add");
   if (destructive && changes === "add") return "alter";
   return !destructive && (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, "")))
     ? "keep"
     : changes;
+}
+
+function isVague(parameters: readonly string[]): boolean {
+  return parameters.length === 0 || parameters.some((name) => LOCATOR.test(name));
 }
 
 /** Null: it is nothing that has to come from somewhere, such as a page's size. */
