@@ -1,6 +1,6 @@
 # Every target works on a fresh clone: it installs and builds what it needs first. Bare `make` prints this help.
 .DEFAULT_GOAL := help
-.PHONY: help run cluster changed test test-all watch test-nodes compiler static static-format static-lint static-rego check mutants bundle demo bench bench-long clients compat site clean build
+.PHONY: help run cluster changed test test-all watch test-nodes compiler static static-format static-lint static-wording static-rego static-built ci check mutants bundle demo bench bench-long clients compat site clean build
 
 INSTALLED := node_modules/.package-lock.json
 REMIT := node dist/src/cli/main.js
@@ -34,9 +34,10 @@ test: $(if $(CHOSEN),changed,build) ## run the fast tests; of one file, room or 
 	@$(if $(CHOSEN),,$(REMIT) test $(SETS))
 	@node dist/scripts/test.js $(CHOICE)
 
+ALL_TESTS = $(REMIT) test $(SETS) && node dist/scripts/test.js --all --coverage $(if $(RAISE),--raise)
+
 test-all: build ## run the fast tests and the long ones, and fail if a room's coverage has fallen (RAISE=1 writes it down); needs Go
-	@$(REMIT) test $(SETS)
-	@node dist/scripts/test.js --all --coverage $(if $(RAISE),--raise)
+	@$(ALL_TESTS)
 
 watch: $(INSTALLED) ## build what changes and run the fast tests again, or those of F, ROOM and G
 	@[ -e dist/scripts/test.js ] || npm run --silent build
@@ -46,17 +47,27 @@ test-nodes: build ## run the fast tests on Node 22 and 24 too (npm brings them, 
 	@.ci/test-nodes
 
 static: build ## check format, types, lint, wording and Rego
-	@$(MAKE) --no-print-directory --jobs 3 static-format static-lint static-rego
+	@$(MAKE) --no-print-directory --jobs 3 static-format static-lint static-wording static-rego
 
 static-format:
 	@npx prettier --check --log-level warn .
 
 static-lint:
 	@npx eslint .
+
+static-wording:
 	@node dist/scripts/wording.js
 
 static-rego:
 	@node dist/scripts/check-rego.js
+
+static-built: build
+	@$(MAKE) --no-print-directory static-wording static-rego
+
+# Format and lint read the sources alone, and need not wait for a build, which takes one core.
+ci: $(INSTALLED) ## what CI runs: static and test-all, built once
+	@$(MAKE) --no-print-directory --jobs 3 static-format static-lint static-built
+	@$(ALL_TESTS)
 
 check: static test ## what must pass before a commit: static and test
 

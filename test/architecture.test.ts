@@ -86,9 +86,29 @@ function violations(imports: Import[]): string[] {
   });
 }
 
+/** What a source names. */
+interface Names {
+  text: string;
+  imports: Import[];
+  loads: string[];
+}
+
+/** By path, of the text that was read last: each check asks for all files, and parsing them takes seconds. */
+const readBefore = new Map<string, Names>();
+
+function read(path: string, text: string): Names {
+  const known = readBefore.get(path);
+  if (known?.text === text) return known;
+  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest);
+  const names = { text, imports: importsIn(path, source), loads: loadsIn(path, source) };
+  readBefore.set(path, names);
+  return names;
+}
+
 /** Every module that a source text names: imports, re-exports, `import()` and types' imports. */
-function importsOf(path: string, text: string): Import[] {
-  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+const importsOf = (path: string, text: string): Import[] => read(path, text).imports;
+
+function importsIn(path: string, source: ts.SourceFile): Import[] {
   const found: Import[] = [];
   const add = (node: ts.Node | undefined): void => {
     if (node !== undefined && ts.isStringLiteralLike(node)) found.push({ from: path, specifier: node.text });
@@ -261,8 +281,9 @@ function valueImports(path: string, text: string): string[] {
 }
 
 /** As `valueImports`, packages too, by their names. */
-function loads(path: string, text: string): string[] {
-  const source = ts.createSourceFile(path, text, ts.ScriptTarget.Latest, true);
+const loads = (path: string, text: string): string[] => read(path, text).loads;
+
+function loadsIn(path: string, source: ts.SourceFile): string[] {
   return source.statements.flatMap((statement) => {
     if (!ts.isImportDeclaration(statement) && !ts.isExportDeclaration(statement)) return [];
     const { moduleSpecifier } = statement;

@@ -12,12 +12,13 @@ import { PastAhead } from "../../src/service/past_ahead.js";
 import { Desk } from "../findings/desk.js";
 import { lineOf, recorded } from "./export/records.js";
 import { temporaryDirectory } from "./temporary.js";
+import { CHARACTER } from "../characters.js";
 
 const TIME = "2026-11-25T09:00:00.000Z";
 const LOOK_ALIKE = { action_digest: "sha256:0", decision: "allow", decision_id: "another", task: "T-2", verb: "read" };
 const text = fc.oneof(
   fc.constantFrom("T-1", ',"task":"T-2","verb":"x"}', '"answer":{"decision_id":"another"', "\\", '","engine":{', "\u{1f600}"),
-  fc.string({ unit: "binary", maxLength: 20 }),
+  fc.string({ unit: CHARACTER, maxLength: 20 }),
 );
 const key = fc.oneof(fc.constantFrom("task", "verb", "answer", "beside", "engine", "kind", 'x","task'), text);
 const values = fc.dictionary(key, fc.oneof(text, fc.constant(LOOK_ALIKE), fc.jsonValue({ maxDepth: 2 })), {

@@ -9,6 +9,7 @@ import { pulseOf, rowOf, type LiveRow, eventText } from "../../src/console/pulse
 import { Sessions } from "../../src/console/sessions.js";
 import { PASSED, passedRoute } from "../../src/console/upstream.js";
 import { system } from "../../src/system/index.js";
+import { CHARACTER } from "../characters.js";
 
 describe("the console's parts", () => {
   describe("text that others wrote", () => {
@@ -39,7 +40,7 @@ describe("the console's parts", () => {
     it("differs wherever the text does", () => {
       const character = fc.oneof(
         fc.constantFrom("\u200b", "\u202e", "\u00ad", "\u2066", "a", "U", "+", "[", "\ufeff"),
-        fc.string({ unit: "binary", maxLength: 1 }),
+        fc.string({ unit: CHARACTER, maxLength: 1 }),
       );
       const name = fc.array(character, { maxLength: 12 }).map((all) => all.join(""));
       const shape = (text: string): string => JSON.stringify(partsOf(text, 10_000));
@@ -75,7 +76,7 @@ describe("the console's parts", () => {
 
     it("leaves nothing of a value to a shell", () => {
       fc.assert(
-        fc.property(fc.string({ unit: "binary", maxLength: 30 }), (text) => {
+        fc.property(fc.string({ unit: CHARACTER, maxLength: 30 }), (text) => {
           const word = quoted(text);
           if (word === text) expect(text).to.match(/^[A-Za-z0-9_@%+=:,./-]+$/);
           else expect(word.slice(1, -1).replaceAll("'\\''", "")).to.not.contain("'");

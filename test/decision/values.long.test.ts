@@ -3,6 +3,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import { Problem, fieldsSchema, isCanonicalId, type Fields, type ValueType, type Values } from "../../src/contract/index.js";
 import { vocabularyReader, type ReadFields } from "../../src/decision/values.js";
+import { CHARACTER } from "../characters.js";
 
 /** Lengths count UTF-16 units, as the contract's bounds do. */
 const ajv = new Ajv({
@@ -74,7 +75,7 @@ function fitting(of: ValueType): fc.Arbitrary<unknown> {
     case "email":
       return fc.constantFrom("a@b", "ada@example.com", "a@b@c", "@", "a@", `${"x".repeat(65)}@b`, "a@\u202eb", "a b@c", "\u{1f600}@b");
     case "string":
-      return fc.string({ unit: "binary", maxLength: of.max + 1 });
+      return fc.string({ unit: CHARACTER, maxLength: of.max + 1 });
     case "date":
       return fc.constantFrom("2026-03-01", "2024-02-29", "2026-02-30", "2026-3-1", "2026-03-01T00:00:00Z");
     case "time":

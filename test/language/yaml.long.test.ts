@@ -1,6 +1,7 @@
 import { expect } from "chai";
 import fc from "fast-check";
 import { purposes, vocabulary } from "./support.js";
+import { CHARACTER } from "../characters.js";
 
 describe("reading what authors write", () => {
   it("ends with a value or with errors, whatever the text", () => {
@@ -15,7 +16,7 @@ describe("reading what authors write", () => {
       "}",
     );
     const text = fc.oneof(
-      fc.string({ unit: "binary", maxLength: 200 }),
+      fc.string({ unit: CHARACTER, maxLength: 200 }),
       fc.array(words, { maxLength: 60 }).map((all) => all.join(" ")),
     );
     fc.assert(

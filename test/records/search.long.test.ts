@@ -12,6 +12,9 @@ import { BACKGROUND_NICE, NICE_MAX } from "../../src/system/thread.js";
 import { OVERDUE_MS, bruteFilter } from "./brute.js";
 import { RandomLog } from "./random_log.js";
 
+/** Of the log that each test begins with: several segments, most of which are files already. A million: `make bench-long`, `query`. */
+const RECORDS = 1_500;
+
 describe("the search for records", function () {
   this.timeout(900_000);
   let folder = "";
@@ -62,7 +65,7 @@ describe("the search for records", function () {
 
   beforeEach(() => {
     folder = mkdtempSync(join(tmpdir(), "remit-search-"));
-    log = new RandomLog(folder).grow(4_500);
+    log = new RandomLog(folder).grow(RECORDS);
     threads = [];
     pids = [];
     failures = [];
@@ -88,8 +91,9 @@ describe("the search for records", function () {
   it("tells a follower each record that matches, in order and once, whatever becomes of the worker", async () => {
     start().hurry();
     const filter = { decision: ["deny"] } as const;
+    const FROM = RECORDS / 2;
     const seqs: number[] = [];
-    const follower = search.follow(filter, 2_000, ({ seqs: told }) => {
+    const follower = search.follow(filter, FROM, ({ seqs: told }) => {
       seqs.push(...told);
       if (told.length > 0)
         setImmediate(() => {
@@ -105,7 +109,7 @@ describe("the search for records", function () {
         await until(() => threads.length > before);
       }
     }
-    const expected = bruteFilter(log.written, filter, 0).filter((seq) => seq > 2_000);
+    const expected = bruteFilter(log.written, filter, 0).filter((seq) => seq > FROM);
     await until(() => seqs.length >= expected.length);
     expect(seqs).to.deep.equal(expected);
     expect(threads).to.have.lengthOf(4);
@@ -128,7 +132,7 @@ describe("the search for records", function () {
   });
 
   it("makes a file again that is damaged while it runs", async () => {
-    log.grow(4_500);
+    log.grow(RECORDS);
     start();
     const expected = await all({ agent: "billing-1", verb: "read" });
     expect(expected).to.deep.equal(bruteFilter(log.written, { agent: "billing-1", verb: "read" }, 0));
@@ -155,7 +159,7 @@ describe("the search for records", function () {
     }
     const filter = { agent: "support-7", verb: "read" };
     await until(async () => (await codeOf(all(filter))) === "answered");
-    expect((await all(filter)).filter((seq) => seq > 4_500)).to.deep.equal(bruteFilter(log.written, filter, 0));
+    expect((await all(filter)).filter((seq) => seq > RECORDS)).to.deep.equal(bruteFilter(log.written, filter, 0));
     await search.close();
     expect(readdirSync(join(folder, "records"))).to.deep.equal(["parquet"]);
     expect(await checkRecords(folder)).to.deep.equal({ compared: "compared", damage: [], notes: [] });
@@ -221,11 +225,11 @@ describe("the search for records", function () {
 
   it("says once that records are missing where the log has none of those that are on disk", async () => {
     start({ wait_ms: 100 });
-    await until(() => search.indexedTo === 4_500);
-    search.durableTo(4_503);
+    await until(() => search.indexedTo === RECORDS);
+    search.durableTo(RECORDS + 3);
     await until(() => lacking.length > 0);
     await until(async () => (await codeOf(page({}))) === "answered");
-    expect(lacking).to.deep.equal([[3, 4_501]]);
+    expect(lacking).to.deep.equal([[3, RECORDS + 1]]);
   });
 
   it("takes no more questions at once than it may, and none once it is closed", async () => {

@@ -159,8 +159,15 @@ export function compiled(file: string, edits: readonly Edit[]): string {
   }
 }
 
+/** What was parsed last of each module: most are cut many times. */
+const parsedBefore = new Map<string, ts.SourceFile>();
+
 function parsed(file: string, text: string): ts.SourceFile {
-  return ts.createSourceFile(file.replace(/\.js$/, ".ts"), text, ts.ScriptTarget.ES2022, true);
+  const known = parsedBefore.get(file);
+  if (known?.text === text) return known;
+  const source = ts.createSourceFile(file.replace(/\.js$/, ".ts"), text, ts.ScriptTarget.ES2022, true);
+  parsedBefore.set(file, source);
+  return source;
 }
 
 function edit(file: string, kind: Edit["kind"], what: string, find: (source: ts.SourceFile) => Splice): Edit {

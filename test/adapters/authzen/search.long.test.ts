@@ -6,6 +6,7 @@ import { canonical } from "../../../src/contract/index.js";
 import { COMPILER_BUILD_MS_MAX } from "../../build/support.js";
 import { post, tokenFor, type Running } from "../../http/running.js";
 import { ask, recorded, runAuthzen, type Fixture } from "./running.js";
+import { CHARACTER } from "../../characters.js";
 
 const PEOPLE = {
   ada: { department: "sales", manager: true },
@@ -246,7 +247,7 @@ describe("AuthZEN searches", function () {
 
     it("refuses whatever else is made up", async () => {
       await fc.assert(
-        fc.asyncProperty(fc.string({ minLength: 1, unit: "binary" }), async (made) => {
+        fc.asyncProperty(fc.string({ minLength: 1, unit: CHARACTER }), async (made) => {
           const answer = await ask(service, "/access/v1/search/subject", { ...body, page: { token: made } });
           expect(answer.status, answer.text).to.equal(400);
         }),

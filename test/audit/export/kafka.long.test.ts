@@ -110,8 +110,8 @@ describe("a topic of Kafka as a sink", function () {
 
   it("waits for a topic that isn't there, and says which", async () => {
     const sink = begin(write(3), { topic: "later" });
-    await until(() => sink.status.failures > 1, () => said); // prettier-ignore
-    expect(said[0]).to.equal("Unknown topic later.");
+    // A broker on a busy machine may first answer too late.
+    await until(() => sink.status.failures > 1 && said.includes("Unknown topic later."), () => said); // prettier-ignore
     expect(acknowledged()).to.equal(0);
     await broker.createTopic("later");
     await delivered(sink, 3);

@@ -5,6 +5,7 @@ import { join } from "node:path";
 import fc from "fast-check";
 import { canonical, type LogRecord } from "../../../src/contract/index.js";
 import type { ExportedRecord } from "../../../src/audit/export/exported_record.js";
+import { CHARACTER } from "../../characters.js";
 
 export const WRITER = { origin: "remit.example/log", version: "1.2.3" };
 export const TIME = "2026-11-25T09:00:00.123Z";
@@ -238,8 +239,8 @@ const HOSTILE = [
   ...['"', "\\", "\\u0000", '","decision":"allow","x":"', "]}\n{", "</script>", "${jndi:ldap://x}", "%s%n", "../../etc/passwd"],
   ...["=cmd|' /C calc'!A0", "\u{1f600}", "e\u0301", "x".repeat(5000), "~0~1/", "2026-11-25T09:00:00Z", "99999999999999999999"],
 ];
-const hostile = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: "binary", maxLength: 40 }));
-const json = fc.jsonValue({ maxDepth: 3, stringUnit: "binary" });
+const hostile = fc.oneof(fc.constantFrom(...HOSTILE), fc.string({ unit: CHARACTER, maxLength: 40 }));
+const json = fc.jsonValue({ maxDepth: 3, stringUnit: CHARACTER });
 const values = fc.dictionary(hostile, json, { maxKeys: 4 });
 const orNull = <T>(of: fc.Arbitrary<T>): fc.Arbitrary<T | null> => fc.option(of, { nil: null });
 const count = fc.integer({ min: 1, max: Number.MAX_SAFE_INTEGER });
