@@ -55,6 +55,8 @@ export interface FindingsFilter {
   agent?: string;
   purpose?: string;
   state?: FindingStateName;
+  /** No verdict on it. */
+  unjudged?: true;
   /** At least. */
   severity?: Severity;
   /** Code of any reason to look into it. */
@@ -318,11 +320,12 @@ export class Findings {
     this.#byId.delete(forgotten.id);
   }
 
-  #matches(fold: FindingFold, { agent, purpose, state, severity, code, since }: FindingsFilter): boolean {
+  #matches(fold: FindingFold, { agent, purpose, state, unjudged, severity, code, since }: FindingsFilter): boolean {
     return (
       (agent === undefined || fold.agent === agent) &&
       (purpose === undefined || fold.purpose === purpose) &&
       (state === undefined || this.#stateOf(fold.id) === state) &&
+      (unjudged === undefined || !isVerdict(this.#stateOf(fold.id))) &&
       (severity === undefined || gravity(fold.severity) >= gravity(severity)) &&
       (code === undefined || fold.hasCode(code)) &&
       (since === undefined || Date.parse(fold.lastSeen) >= since)

@@ -39,22 +39,37 @@ export function kinOf(finding: Finding): FindingKin | null {
  * isn't quiet, not for too long, and nothing that came after a verdict. What wasn't judged with the others is looked into by itself.
  */
 export function kinGroups<K extends FindingKin>(all: readonly K[]): K[][] {
-  const groups = new Map<string, { kin: [K, ...K[]]; last_ms: number }[]>();
-  for (const one of [...all].sort((a, b) => openedMs(a.id) - openedMs(b.id) || (a.id < b.id ? -1 : 1))) {
-    const opened = openedMs(one.id);
+  const groups = new Map<string, Group<K>[]>();
+  const inTime = all.map((one) => ({ one, opened: openedMs(one.id) }));
+  for (const { one, opened } of inTime.sort((a, b) => a.opened - b.opened || (a.one.id < b.one.id ? -1 : 1))) {
     const same = groups.get(one.key) ?? [];
     groups.set(one.key, same);
-    const joined = same.findLast(
-      ({ kin: [oldest], last_ms }) =>
-        opened - openedMs(oldest.id) < LENGTH_MS && opened - last_ms < QUIET_MS && areJudgedAlike(oldest, one),
-    );
-    if (joined === undefined) same.push({ kin: [one], last_ms: one.last_ms });
+    const joined = joinedBy(same, one, opened);
+    if (joined === undefined) same.push({ kin: [one], opened, last_ms: one.last_ms });
     else {
       joined.kin.push(one);
       joined.last_ms = Math.max(joined.last_ms, one.last_ms);
     }
   }
   return [...groups.values()].flat().map(({ kin }) => kin);
+}
+
+/** Kin that are one so far, the oldest first. */
+interface Group<K> {
+  kin: [K, ...K[]];
+  /** When the oldest was opened, milliseconds since the epoch. */
+  opened: number;
+  last_ms: number;
+}
+
+/** @param same groups of its key, in the order in which they began: one that has gone on for long is behind all that may be joined */
+function joinedBy<K extends FindingKin>(same: readonly Group<K>[], one: K, opened: number): Group<K> | undefined {
+  for (let i = same.length - 1; i >= 0; i--) {
+    const group = same[i] as Group<K>;
+    if (opened - group.opened >= LENGTH_MS) return undefined;
+    if (opened - group.last_ms < QUIET_MS && areJudgedAlike(group.kin[0], one)) return group;
+  }
+  return undefined;
 }
 
 function areJudgedAlike(oldest: FindingKin, { id, state }: FindingKin): boolean {

@@ -86,6 +86,14 @@ export interface VerdictDeps {
   limits: VerdictLimits;
 }
 
+/** Bounds of a verdict that is said of a part of a finding of several nodes. */
+export interface PartOptions {
+  /** True for all parts but one: the whole's verdict moves thresholds once. */
+  isPart?: boolean | undefined;
+  /** Decisions whose actions the whole shows as waiting; nobody has seen that others wait. Undefined: all of this finding's. */
+  shown?: readonly string[] | undefined;
+}
+
 export interface VerdictLimits {
   /** Time for which what was approved may be done. */
   approval_lasts_ms: number;
@@ -117,7 +125,6 @@ export class Verdicts {
 
   /**
    * @param expected the revision that this is said of
-   * @param options `isPart`: it is part of a finding of several nodes, whose verdict moves thresholds once
    * @throws Problem `finding_not_found`, `revision_required`, `revision_stale`, `finding_state`, `field_invalid`, and those of
    * what follows from it
    */
@@ -126,7 +133,7 @@ export class Verdicts {
     asked: JudgeFinding,
     expected: number | null,
     reviewer: Reviewer,
-    { isPart = false }: { isPart?: boolean | undefined } = {},
+    { isPart = false, shown }: PartOptions = {},
   ): Promise<JudgedFinding> {
     const { findings, facts } = this.#deps;
     const by = reviewer.id;
@@ -139,7 +146,7 @@ export class Verdicts {
       const revision = facts.registry.finding(id)?.revision ?? 0;
       if (revision !== expected) throw new Problem("revision_stale", { expected: String(revision) });
       const in_force = asked.state === "misuse" ? await this.#keepOut(finding, asked, by) : null;
-      const grants = asked.state === "expected" ? await this.#approveAll(finding, asked.reason, reviewer) : [];
+      const grants = asked.state === "expected" ? await this.#approveAll(finding, asked.reason, reviewer, shown) : [];
       const value: FindingState = {
         ...said,
         id,
@@ -149,7 +156,8 @@ export class Verdicts {
         by,
         at: new Date(this.#deps.clock.wall()).toISOString(),
         grants,
-        ...(!isPart && calibrating(finding, asked.state, isOthers)),
+        // What a part moved before it was one is taken back with it.
+        ...((!isPart || asked.state === "open") && calibrating(finding, asked.state, isOthers)),
       };
       const change = asked.state === "open" ? "finding_reopened" : `finding_${asked.state}`;
       await facts.ledger.commit([{ key, expected, value, by, reason: asked.reason, change }]);
@@ -210,9 +218,10 @@ export class Verdicts {
   }
 
   /** Approves what this reviewer may, for an agent that is still there, if uses can be counted. */
-  async #approveAll(finding: Finding, reason: string, reviewer: Reviewer): Promise<string[]> {
+  async #approveAll(finding: Finding, reason: string, reviewer: Reviewer, shown?: readonly string[]): Promise<string[]> {
     const grants: string[] = [];
     for (const waiting of this.#waiting(finding)) {
+      if (shown?.includes(waiting.decision_id) === false) continue;
       try {
         checkApprover(waiting, finding.agent, reviewer);
         grants.push((await this.#grant(finding, waiting, reason, reviewer.id)).fact.id);

@@ -5,9 +5,20 @@ import { readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
 /** Members of an answer that are walked. */
 const NODES_MAX = 20_000;
 const DEPTH_MAX = 32;
-/** Two words, or a few of them: with marks between that nobody sees, joined into one, or in a script that has no spaces. */
-const WORDS =
-  /\S[\s\u200b\u2060\u2800\u3164]+\S|(?:\p{L}{2,}[-_+~]){4}\p{L}{2}|[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmr}\p{sc=Mymr}]{4}/u;
+/** Between two words: spaces, and marks that nobody sees. Two that names are written with (U+200C, U+200D) aren't among them. */
+const UNSEEN = String.raw`(?![\u200c\u200d])[\s\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\p{Cf}]`;
+const LETTER = String.raw`[\p{L}\p{M}]`;
+/** Marks that join words into one. Those of paths, links and versions aren't among them. */
+const JOIN = String.raw`(?:%20|&nbsp;|[^\p{L}\p{M}\p{N}\s.\/\\:@?&=#]{1,3})`;
+/** Two words, or five that are joined into one, or a few in a script that has no spaces. Each is looked for from its beginning only: an answer may be one long word. */
+const WORDS = new RegExp(
+  [
+    String.raw`\S(?:${UNSEEN})+\S`,
+    `(?<!${LETTER})(?:${LETTER}{2,}${JOIN}){4}${LETTER}{2}`,
+    String.raw`[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmr}\p{sc=Mymr}]{4}`,
+  ].join("|"),
+  "u",
+);
 
 /**
  * Returns what is reported of an answer as `returned` of an outcome. A text that is JSON is read as such: what a record holds can't

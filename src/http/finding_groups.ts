@@ -60,23 +60,43 @@ export function wholeOnDesk(parts: FindingParts<FindingOnDesk>): FindingOnDesk {
     },
     judge: async (asked, expected, by) => {
       checkVerdict(finding, asked, expected);
-      const judged: JudgedFinding[] = [];
-      // The oldest comes last, since its revision is the whole's: until it is judged, the same may be said again.
+      const shown = finding.waiting.map(({ decision_id }) => decision_id);
+      const said: (() => Promise<JudgedFinding>)[] = [];
       for (const part of others)
-        judged.push({
+        said.push(async () => ({
           ...(part.finding.state === asked.state
             ? part.finding
-            : await part.judge(askedOf(part.finding, asked), part.finding.revision, by, { isPart: true })),
+            : await part.judge(askedOf(part.finding, asked), part.finding.revision, by, { isPart: true, shown })),
           node: part.finding.node ?? "",
-        });
-      const first = await oldest.judge(askedOf(oldest.finding, asked), expected, by);
-      return wholeFinding([{ ...first, node: oldest.finding.node ?? "" }, ...judged]);
+        }));
+      // The oldest comes last, since its revision is the whole's: until it is judged, the same may be said again.
+      said.push(async () => ({
+        ...(await oldest.judge(askedOf(oldest.finding, asked), expected, by, { shown })),
+        node: oldest.finding.node ?? "",
+      }));
+      const judged = await (asked.state === "misuse" ? atOnce(said) : inOrder(said));
+      return wholeFinding([judged.at(-1) as JudgedFinding, ...judged.slice(0, -1)]);
     },
     approve: (asked, by) => {
       const waits = ({ finding: { waiting } }: FindingOnDesk): boolean => waiting.some(({ decision_id }) => decision_id === asked.decision);
       return (parts.find(waits) ?? oldest).approve(asked, by);
     },
   };
+}
+
+async function inOrder<T>(all: readonly (() => Promise<T>)[]): Promise<T[]> {
+  const said: T[] = [];
+  for (const say of all) said.push(await say());
+  return said;
+}
+
+/** Says it to all, whichever of them can't: who is to be kept out isn't waiting for a node that doesn't answer. @throws what the first says */
+async function atOnce<T>(all: readonly (() => Promise<T>)[]): Promise<T[]> {
+  const said = await Promise.allSettled(all.map((say) => say()));
+  return said.map((one) => {
+    if (one.status === "rejected") throw one.reason;
+    return one.value;
+  });
 }
 
 /** Returns a verdict on the whole as it is given on a part: the whole's actions were seen, so the part's were. */

@@ -13,7 +13,7 @@ import {
 import type { ApprovalFilter } from "../findings/approvals.js";
 import type { FindingsFilter } from "../findings/findings.js";
 import type { FindingKin } from "../findings/kin.js";
-import type { Reviewer } from "../findings/verdicts.js";
+import type { PartOptions, Reviewer } from "../findings/verdicts.js";
 import type { Sight } from "../facts/reach.js";
 import { fromCursor, toCursor } from "../records/cursor.js";
 import { isInSight } from "./finding_places.js";
@@ -46,12 +46,7 @@ export interface FindingOnDesk {
   /** @throws Problem `index_unavailable` */
   shown(): Promise<ShownFinding>;
   /** @throws Problem as `Verdicts.judge` */
-  judge(
-    asked: JudgeFinding,
-    expected: number | null,
-    reviewer: Reviewer,
-    options?: { isPart?: boolean | undefined },
-  ): Promise<JudgedFinding>;
+  judge(asked: JudgeFinding, expected: number | null, reviewer: Reviewer, options?: PartOptions): Promise<JudgedFinding>;
   /** @throws Problem as `Verdicts.approve` */
   approve(asked: ApproveFinding, reviewer: Reviewer): Promise<ApprovedAction>;
 }

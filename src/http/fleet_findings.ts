@@ -11,6 +11,7 @@ import {
   JudgeFinding,
   Problem,
   SEVERITIES,
+  isVerdict,
   type ApprovalList,
   type Finding,
   type FindingNews,
@@ -21,7 +22,7 @@ import {
 } from "../contract/index.js";
 import { Type, type Static } from "../contract/type.js";
 import { byUrgency } from "../findings/approvals.js";
-import { fits } from "../findings/findings.js";
+import { fits, type FindingsFilter } from "../findings/findings.js";
 import { wholeFinding, type FindingKin } from "../findings/kin.js";
 import type { Reviewer } from "../findings/verdicts.js";
 import type { Sight } from "../facts/reach.js";
@@ -71,6 +72,7 @@ const FindingsQuestion = Type.Union([
           agent: Type.Optional(name),
           purpose: Type.Optional(name),
           state: Type.Optional(Type.Enum([...FINDING_STATES])),
+          unjudged: Type.Optional(Type.Literal(true)),
           severity: Type.Optional(Type.Enum([...SEVERITIES])),
           code: Type.Optional(name),
           since: Type.Optional(Type.Number()),
@@ -106,7 +108,7 @@ const FindingsQuestion = Type.Union([
         expected: Type.Union([Type.Integer({ minimum: 0 }), Type.Null()]),
         reviewer,
       },
-      part: Type.Optional(Type.Literal(true)),
+      ...{ part: Type.Optional(Type.Literal(true)), shown: Type.Optional(Type.Array(name)) },
     },
     closed,
   ),
@@ -118,6 +120,9 @@ const isQuestion = schemas().compile<FindingsQuestion>(FindingsQuestion);
 
 /** Milliseconds in which a node says what became of a verdict: it may wait for the disk, and for the other nodes. */
 const CHANGE_WITHIN_MS = 20_000;
+
+/** Pages of parts that one request looks through for a finding: an agent can open so many parts that other requests would wait. */
+const PAGES_MAX = 16;
 
 export class FleetFindings implements FindingsDesk {
   readonly #own: Pick<OwnFindings, keyof OwnFindings>;
@@ -150,7 +155,8 @@ export class FleetFindings implements FindingsDesk {
   /** Lists each finding once, as a whole: where the oldest of its parts is that the filter asks for. A page may so have fewer than `limit`. */
   async page(ask: FindingsAsk, cursor: string | undefined): Promise<FindingPage> {
     let page = await this.#page(ask, cursor);
-    while (page.items.length === 0 && page.next !== null) page = await this.#page(ask, page.next);
+    for (let more = PAGES_MAX - 1; more > 0 && page.items.length === 0 && page.next !== null; more--)
+      page = await this.#page(ask, page.next);
     return page;
   }
 
@@ -158,7 +164,7 @@ export class FleetFindings implements FindingsDesk {
     const before: Ends | null = cursor === undefined ? {} : fromNodesCursor(cursor);
     if (before === null) throw cursorInvalid();
     const { answers, missing } = await this.#askEach<TimedPage>(this.#nodes.live, (node) => ({
-      ...{ kind: "page", filter, limit: most, sight: toSent(seen) },
+      ...{ kind: "page", filter: ofParts(filter), limit: most, sight: toSent(seen) },
       before: before[node] ?? null,
     }));
     const { items, ends } = mergedItems(answers, { order: "newest", limit: most, before });
@@ -200,8 +206,10 @@ export class FleetFindings implements FindingsDesk {
     for (const { change, finding } of news) {
       const parts: FindingParts = groups.get(finding.id) ?? [finding];
       const whole = wholeFinding(parts);
+      // It was opened when its oldest part was, whatever else is known of it by then.
+      const isOpened = byId.get(whole.id)?.change === "opened" || (change === "opened" && finding.id === whole.id);
       byId.delete(whole.id);
-      byId.set(whole.id, { change: parts.length > 1 ? "changed" : change, finding: whole });
+      byId.set(whole.id, { change: isOpened ? "opened" : "changed", finding: whole });
     }
     return [...byId.values()];
   }
@@ -246,9 +254,12 @@ export class FleetFindings implements FindingsDesk {
         if (text === null) throw new Problem("finding_not_found");
         return { ...(JSON.parse(text) as ShownFinding), node };
       },
-      judge: async (asked, expected, by, { isPart = false } = {}) => {
+      judge: async (asked, expected, by, { isPart = false, shown } = {}) => {
         const question = { kind: "judge", id: of, asked, expected, reviewer: toSentReviewer(by) } as const;
-        return { ...(await this.#sent<JudgedFinding>(node, { ...question, ...(isPart && { part: true }) })), node };
+        return {
+          ...(await this.#sent<JudgedFinding>(node, { ...question, ...(isPart && { part: true }), ...(shown && { shown: [...shown] }) })),
+          node,
+        };
       },
       approve: (asked, by) => this.#sent<ApprovedAction>(node, { kind: "approve", id: of, asked, reviewer: toSentReviewer(by) }),
     };
@@ -292,7 +303,7 @@ export class FleetFindings implements FindingsDesk {
       case "judge":
         return replyOf(async () => {
           const found = await own.find(asked.id);
-          return found.judge(asked.asked, asked.expected, fromSentReviewer(asked.reviewer), { isPart: asked.part });
+          return found.judge(asked.asked, asked.expected, fromSentReviewer(asked.reviewer), { isPart: asked.part, shown: asked.shown });
         }, "finding_not_found");
       case "approve":
         return replyOf(async () => {
@@ -313,6 +324,12 @@ function waitingOnce(all: readonly WaitingApproval[]): WaitingApproval[] {
     if (known === undefined || Date.parse(known.action.until) < Date.parse(action.until)) latest.set(key, one);
   }
   return [...latest.values()];
+}
+
+/** Returns what a part of a finding that a filter asks for may be: what somebody looks into is so as a whole, and has parts that are open. */
+function ofParts({ state, ...others }: FindingsFilter): FindingsFilter {
+  if (state === undefined) return others;
+  return { ...others, ...(isVerdict(state) ? { state } : { unjudged: true }) };
 }
 
 const textOf = (question: FindingsQuestion): string => FINDINGS + JSON.stringify(question);

@@ -119,6 +119,19 @@ describe("findings of several nodes that are one", () => {
       expect(groupsOf(findingsOf(nodes, verdicts))).to.have.length(joined ? 1 : 2);
     });
 
+  it("are found at once among years of findings of one agent", () => {
+    const all = Array.from({ length: 20_000 }, (_, i) => {
+      const opened = NOW + i * 31 * MINUTE_MS;
+      const digits = opened.toString(16).padStart(12, "0");
+      const id = `F-${digits.slice(0, 8)}-${digits.slice(8)}-7000-8000-${String(i).padStart(12, "0")}`;
+      return { key: "k", id, state: "open" as const, last_ms: opened, judged_ms: null };
+    });
+    const before = process.cpuUsage();
+    expect(kinGroups(all)).to.have.length(all.length);
+    const { user, system } = process.cpuUsage(before);
+    expect((user + system) / 1e6).to.be.below(5);
+  });
+
   it("have as a whole what one service would have told of all of their actions", () => {
     const puts: [string, Put, { wait?: boolean; risk?: number }][] = [
       ["b", odd(0), {}],

@@ -207,6 +207,27 @@ describe("a verdict", () => {
     expect(Date.parse(grant.expires) - Date.parse(grant.not_before)).to.equal(15 * MINUTE_MS);
   });
 
+  it("`expected` of a part of a finding lets go on what the whole has shown, and nothing that waits beside it", async () => {
+    const bench = await Bench.open({ actions: 3 });
+    const { waiting } = bench.findings.at(bench.id) ?? expect.fail("no finding");
+    const [one = ""] = waiting.map(({ decision_id }) => decision_id);
+    const said = { state: "expected", reason: "r", seen: 3 } as const;
+    await bench.verdicts.judge(bench.id, said, 0, reviewer("eve"), { shown: [one, "of another part"] });
+    expect(bench.grants.map((id) => bench.commands.grant(id).approval?.decision)).to.deep.equal([one]);
+  });
+
+  it("taken back of a part takes back what it moved before it was one, and nothing that it hasn't", async () => {
+    for (const [isPart, moved] of [
+      [false, { purpose: "support", expected: 0, misuse: -1 }],
+      [true, undefined],
+    ] as const) {
+      const bench = await Bench.open({ people: true, code: "unusual_flagged" });
+      await bench.verdicts.judge(bench.id, { state: "misuse", reason: "r" }, 0, reviewer("eve"), { isPart });
+      await bench.verdicts.judge(bench.id, { state: "open", reason: "r" }, bench.state?.revision ?? 0, reviewer("eve"), { isPart: true });
+      expect(bench.state?.calibrates).to.deep.equal(moved);
+    }
+  });
+
   for (const [who, by] of [
     ["the caller that asked", "gateway-1"],
     ["a name that looks like the caller's", "Gateway-l"],

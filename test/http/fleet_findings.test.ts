@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { Problem, type Finding, type FindingState, type WaitingApproval } from "../../src/contract/index.js";
-import { Findings } from "../../src/findings/findings.js";
+import { Findings, type FindingsFilter } from "../../src/findings/findings.js";
 import type { Reviewer, Verdicts } from "../../src/findings/verdicts.js";
 import { EVERYTHING_IN_SIGHT, type Sight } from "../../src/facts/reach.js";
 import { answering } from "../../src/http/asked_nodes.js";
@@ -21,6 +21,8 @@ class Desk {
     new StillTimers(),
   );
   readonly said: unknown[] = [];
+  /** Decisions that each verdict may let go on; undefined: all that wait. */
+  readonly shown: unknown[] = [];
   readonly own: OwnFindings;
   readonly fleet: FleetFindings;
   refuses: Problem | null = null;
@@ -40,6 +42,7 @@ class Desk {
     const verdicts = {
       judge: async (id, asked, expected, by, options) => {
         const judged = await say("judge", id, asked, expected, by, ...(options?.isPart === true ? ["as a part"] : []));
+        this.shown.push(options?.shown);
         this.states.set(id, { state: asked.state, revision: 1, at: new Date(NOW + 30 * MINUTE_MS).toISOString() });
         return judged;
       },
@@ -68,6 +71,12 @@ class Desk {
       this.findings.take(seen(one, id, ++this.#seq));
       return id;
     });
+  }
+
+  /** Opens one at a time of its own. */
+  findingAt(agent: string, time_ms: number): void {
+    const one = sighted({ agent, time_ms, reasons: [flag("odd", "high")] });
+    this.findings.take(seen(one, `F-${one.decision_id}`, ++this.#seq));
   }
 
   /** Has the action of a finding wait. */
@@ -249,6 +258,37 @@ describe("findings of all nodes of a cluster", () => {
       expect(await listed({ state: "misuse" })).to.deep.equal([]);
     });
 
+    it("are listed by what the whole is: part of what somebody looks into is open by itself, and graver", async () => {
+      const [[a = ""], [b = ""]] = [desks.a.open([1], "a-1"), desks.b.open([2], "a-1")];
+      desks.a.states.set(a, { state: "in_review", revision: 1, at: new Date(NOW + 90_000).toISOString() });
+      const graver = sighted({ agent: "a-1", time_ms: NOW + 3 * MINUTE_MS, reasons: [flag("odd", "critical")] });
+      desks.b.findings.take(seen(graver, b, 99));
+      const listed = async (filter: FindingsFilter): Promise<string[]> =>
+        (await desks.b.fleet.page({ ...ask, filter }, undefined)).items.map(({ id }) => id);
+      for (const filter of [{}, { severity: "critical" }, { since: NOW + 2 * MINUTE_MS }] as const) {
+        expect(await listed({ ...filter, state: "in_review" })).to.deep.equal([a]);
+        expect(await listed({ ...filter, state: "open" })).to.deep.equal([]);
+      }
+    });
+
+    it("are looked through for a page so far and no further, and the next page goes on there", async () => {
+      const [oldest] = desks.a.open([0], "a-1");
+      for (let i = 0; i < 80; i++) desks[i % 2 === 0 ? "b" : "c"].findingAt("a-1", NOW + 1000 + i);
+      let asked = 0;
+      const found: string[] = [];
+      for (let cursor: string | undefined, pages = 0; pages < 99; pages++) {
+        net.asked.length = 0;
+        const { items, next } = await desks.a.fleet.page({ ...ask, limit: 1 }, cursor);
+        asked = Math.max(asked, net.asked.length);
+        found.push(...items.map(({ id }) => id));
+        if (next === null) break;
+        cursor = next;
+      }
+      expect(found).to.deep.equal([oldest]);
+      // Of each page three questions to two others.
+      expect(asked).to.be.at.most(16 * 3 * 2);
+    });
+
     it("are judged once for all, at each node, the oldest last and it alone as a whole", async () => {
       const [a, b, c] = openAll();
       const found = await desks.a.fleet.find(c);
@@ -275,15 +315,29 @@ describe("findings of all nodes of a cluster", () => {
       const [, b, c] = openAll();
       const found = await desks.a.fleet.find(b);
       desks.c.refuses = new Problem("store_unavailable");
-      expect(await refused(found.judge({ state: "misuse", reason: "r" }, 0, REVIEWER))).to.equal("store_unavailable");
+      expect(await refused(found.judge({ state: "policy_gap", reason: "r" }, 0, REVIEWER))).to.equal("store_unavailable");
       expect(desks.b.said, "the oldest, whose revision is the whole's, is as it was").to.deep.equal([]);
       desks.c.refuses = null;
       for (const one of Object.values(desks)) for (const [id, state] of desks.a.states) one.states.set(id, state);
       const again = await desks.a.fleet.find(c);
       expect(again.finding).to.include({ id: b, state: "open", revision: 0 });
-      await again.judge({ state: "misuse", reason: "r" }, 0, REVIEWER);
+      await again.judge({ state: "policy_gap", reason: "r" }, 0, REVIEWER);
       expect(judged().filter(([, , id]) => id === b)).to.have.length(1);
     });
+
+    for (const name of ["a", "b", "c"] as const)
+      it(`keep the agent out by all other nodes when ${name} can't say it, and what that has is open by itself`, async () => {
+        const ids = openAll();
+        const found = await desks.a.fleet.find(ids[0]);
+        desks[name].refuses = new Problem("store_unavailable");
+        expect(await refused(found.judge({ state: "misuse", reason: "r" }, 0, REVIEWER))).to.equal("store_unavailable");
+        const others = (["a", "b", "c"] as const).filter((one) => one !== name);
+        expect([...new Set(judged().map(([node]) => node))]).to.deep.equal(others);
+        for (const one of Object.values(desks))
+          for (const other of Object.values(desks)) for (const [id, state] of other.states) one.states.set(id, state);
+        const { items } = await desks.a.fleet.page({ ...ask, filter: { state: "open" } }, undefined);
+        expect(items.map(({ node }) => node)).to.deep.equal([name]);
+      });
 
     it("are what the nodes that answer have of it, and one that comes back with more isn't judged unseen", async () => {
       const [a, b, c] = openAll();
@@ -300,6 +354,29 @@ describe("findings of all nodes of a cluster", () => {
         [a, "expected"],
         [b, "open"],
       ]);
+    });
+
+    it("let go on what the whole shows as waiting, each action once, and no more", async () => {
+      const ids = openAll();
+      const waits = ["a", "b", "c"].flatMap((name, k) =>
+        Array.from({ length: 5 }, (_, i) => {
+          const at = { agent: "a-1", id: `I-${name}-${i}`, time_ms: NOW + (5 + i * 3 + k) * MINUTE_MS };
+          const one = sighted({ ...at, reasons: [flag("odd", "high")] });
+          const found = seen(one, ids[k] ?? "", 90 + i, { wait: true });
+          const { wait } = found.record.answer;
+          // Asked for on two nodes, the last action of a is the last of b.
+          if (wait !== undefined) wait.approval_digest = `sha256:${name === "a" && i === 4 ? "b" : name}-${i}`;
+          desks[name as "a"].findings.take(found);
+          return one.decision_id;
+        }),
+      );
+      const found = await desks.a.fleet.find(ids[0]);
+      const { finding } = found;
+      const shown = finding.waiting.map(({ decision_id }) => decision_id);
+      expect([waits.length, shown.length]).to.deep.equal([15, 8]);
+      expect(shown, "it waits where it was asked for last").to.include(waits[9]).and.not.include(waits[4]);
+      await found.judge({ state: "expected", reason: "r", seen: finding.actions.all }, 0, REVIEWER);
+      expect(Object.values(desks).flatMap((desk) => desk.shown)).to.deep.equal([shown, shown, shown, shown]);
     });
 
     it("are approved by the node that has the action that waits", async () => {
@@ -332,6 +409,12 @@ describe("findings of all nodes of a cluster", () => {
       }));
       const [whole, ...others] = await desks.a.fleet.wholeNews(news);
       expect([whole?.change, whole?.finding.id, whole?.finding.actions.all, others]).to.deep.equal(["changed", b, 4, []]);
+      const opened = { change: "opened", finding: { ...(desks.b.findings.at(b) as Finding), node: "b" } } as const;
+      for (const some of [[opened], [opened, ...news], [...news, opened]])
+        expect(
+          (await desks.a.fleet.wholeNews(some)).map(({ change, finding }) => [change, finding.id]),
+          "with its oldest part",
+        ).to.deep.equal([["opened", b]]);
       const [alone = ""] = desks.b.open([5]);
       const finding = { ...(desks.b.findings.at(alone) as Finding), node: "b" };
       expect(await desks.a.fleet.wholeNews([{ change: "opened", finding }])).to.deep.equal([{ change: "opened", finding }]);

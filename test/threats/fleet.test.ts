@@ -224,7 +224,7 @@ threat("H12", "what an agent does through several nodes is looked into as one", 
     return (await open()) === 1 ? null : "what a node had that was away when the rest was judged is no longer open";
   },
   without: {
-    "joining what one service would have joined": [cut.text("findings/kin.js", "kinGroups", "opened - last_ms < QUIET_MS", "false")],
+    "joining what one service would have joined": [cut.text("findings/kin.js", "joinedBy", "opened - group.last_ms < QUIET_MS", "false")],
     "a look whether all was seen": [cut.call("http/finding_groups.js", "wholeOnDesk", "checkVerdict")],
     "a verdict on every part": [cut.text("http/finding_groups.js", "wholeOnDesk", "(const part of others)", "(const part of [])")],
     "what wasn't judged staying open": [cut.returns("findings/kin.js", "areJudgedAlike", "true")],
