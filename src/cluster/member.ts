@@ -116,6 +116,8 @@ export class Member {
   readonly #waiting = new Set<() => void>();
   /** When each feed has brought a tick of this node. */
   readonly #returned: (number | null)[] = Array.from({ length: FEEDS }, () => null);
+  /** Number of this node's last tick that each feed has brought. */
+  readonly #brought: number[] = Array.from({ length: FEEDS }, () => 0);
   readonly #unfollow: (() => void)[] = [];
   #unlink: (() => void) | null = null;
 
@@ -305,8 +307,10 @@ export class Member {
     return this.#chain.last.revision >= before.revision && this.#chain.differsFrom(before);
   }
 
-  #mark(feed: number, { by, n, value }: Mark): void {
+  #mark(feed: number, { by, n, value, passed }: Mark): void {
     const tick = readTick(value);
+    if (tick !== null && !this.#isInPlace(feed, by, n, tick, passed === true)) this.lease.finish("feed_forked");
+    if (passed === true) return;
     if (tick === null) {
       const dismissal = readDismissal(value);
       if (dismissal !== null) this.#dismiss(by, dismissal);
@@ -323,9 +327,22 @@ export class Member {
     } else if (this.#dismissed.has(incarnation)) this.#repeatDismissal(by, incarnation);
     else
       this.#nodes.set(by, { ...{ node: by, incarnation, applied, version, bundle, bundle_since }, seen_ms_ago: 0, at: clock.monotonic() });
-    if (this.#chain.differsFrom({ revision: applied, chain: tick.chain })) this.lease.finish("feed_forked");
     if (this.live.length > nodes_max) this.lease.finish("cluster_too_large");
     if (by === node && !tick.leaving) this.#back(feed, tick, n);
+  }
+
+  /**
+   * Returns false if a tick can't be where it is in the feed that was read so far: its sender has read another, or the feed was put back to
+   * an earlier state, and may have other changes where some were read.
+   */
+  #isInPlace(feed: number, by: string, n: number, { incarnation, applied, chain }: Tick, passed: boolean): boolean {
+    const isOwn = by === this.#options.node && incarnation === this.#options.start.incarnation;
+    // At a place that was passed there are the ticks that were read there, and no later one of its own.
+    if (passed && isOwn && n > (this.#brought[feed] ?? 0)) return false;
+    if (isOwn && !passed) this.#brought[feed] = n;
+    // Whoever sent it had read no change that comes after it in the feed of all facts.
+    if (feed === FACTS_FEED && applied > this.#chain.last.revision) return false;
+    return !this.#chain.differsFrom({ revision: applied, chain });
   }
 
   /** Takes a tick of this node's name. */

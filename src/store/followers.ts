@@ -35,9 +35,9 @@ export class FeedFollowers {
       });
   }
 
-  /** Follows the feed after a revision. @returns ends it */
-  add(after: number, take: FeedTaker, upToDate: boolean): () => void {
-    const follower: FeedFollower = { take, at: after, waiting: upToDate ? null : [] };
+  /** Follows the feed after a revision. @param marks passed on first of all that isn't read. @returns ends it */
+  add(after: number, take: FeedTaker, upToDate: boolean, marks: readonly Mark[] = []): () => void {
+    const follower: FeedFollower = { take, at: after, waiting: upToDate ? null : [...marks] };
     this.#followers.add(follower);
     if (!upToDate) void this.#catchUp(follower);
     return () => {

@@ -74,6 +74,8 @@ export class NatsStore implements Store {
   readonly #reader: StreamReader;
   readonly #followers: FeedFollowers;
   readonly #feed: NatsFeed;
+  /** Last mark of each author from before the store was opened. */
+  readonly #marksBefore: readonly Mark[];
   /** Identity of the stream: another one is another feed, whatever its name. */
   readonly id: string;
   /** Sequence that the stream had reached when it was opened. */
@@ -114,14 +116,18 @@ export class NatsStore implements Store {
       const info = await streamOf(jsm, timers, options, { name: `REMIT_${options.name}`, subjects, isBatched: true });
       const reader = new StreamReader(jsm, factsStream(info.config.name, subjects));
       const kinds = new Map<string, number>();
+      const marks = new Map<string, Mark>();
       let revision = 0;
       for await (const items of reader.between(0, info.state.last_seq))
         for (const { content } of items) {
-          if (!isChange(content)) continue;
+          if (!isChange(content)) {
+            marks.set(content.by, { ...content, passed: true });
+            continue;
+          }
           revision = content.revision;
           kinds.set(kindOf(content.key), revision);
         }
-      const opened = { connection, jsm, subjects, info, reader, revision, kinds };
+      const opened = { connection, jsm, subjects, info, reader, revision, kinds, marks: [...marks.values()] };
       const copies = await NatsCopies.open(options, { connection, jsm }, timers);
       const states = await NatsStates.open(options, { connection, jsm }, timers);
       return new NatsStore(options, timers, events, { ...opened, copies, states });
@@ -143,6 +149,7 @@ export class NatsStore implements Store {
       reader: StreamReader;
       revision: number;
       kinds: Map<string, number>;
+      marks: readonly Mark[];
       copies: NatsCopies;
       states: NatsStates;
     },
@@ -163,6 +170,7 @@ export class NatsStore implements Store {
     this.#revision = opened.revision;
     this.id = idOf(opened.info);
     this.opened_at = opened.info.state.last_seq;
+    this.#marksBefore = opened.marks;
     for (const [kind, last] of opened.kinds) this.#lastOfKind.set(kind, last);
     this.#followers = new FeedFollowers(
       (after, limit) => this.changes(after, limit),
@@ -213,7 +221,7 @@ export class NatsStore implements Store {
   }
 
   follow(after: number, take: FeedTaker): () => void {
-    return this.#followers.add(after, take, false);
+    return this.#followers.add(after, take, false, this.#marksBefore);
   }
 
   mark(mark: Mark): void {

@@ -74,8 +74,9 @@ export class NatsCopies implements CopyFeed {
   follow(take: FeedTaker): () => void {
     this.#feed = new NatsFeed(this.#connection, this.#reader, this.#timers, 0, {
       take: (items) => {
-        // A mark from before says nothing of now.
-        take(items.filter(({ sequence, content }) => isChange(content) || sequence > this.#opened_at).map(({ content }) => content));
+        // A mark from before says nothing of now, unless it comes now.
+        const news = items.filter(({ sequence, content }) => isChange(content) || sequence > this.#opened_at || content.passed === true);
+        take(news.map(({ content }) => content));
       },
       broken: (cause) => {
         this.broken(cause);

@@ -7,7 +7,7 @@ import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node"
 import type { Timers } from "../system/index.js";
 import { changeOf, checkedCall, type StoreRow } from "./rows.js";
 import type { KeySubjects, FeedSubjects } from "./nats_keys.js";
-import type { Change, Json, Mark, Write } from "./store.js";
+import { isChange, type Change, type Json, type Mark, type Write } from "./store.js";
 
 /** Message of the stream. */
 export interface Item {
@@ -172,14 +172,19 @@ export class NatsFeed {
   #receive({ data, headers }: Msg): void {
     if (this.#closed) return;
     const sequence = Number(headers?.get("Nats-Sequence"));
-    // Sent before what it follows on was read, or by somebody who isn't the stream.
-    if (!Number.isSafeInteger(sequence) || sequence <= this.#at) return;
+    // Sent by somebody who isn't the stream.
+    if (!Number.isSafeInteger(sequence)) return;
     let item: Item;
     try {
       const { stream } = this.#reader;
       item = stream.itemOf({ sequence, subject: headers?.get("Nats-Subject") ?? "", data, write: headers?.get(WRITE_ID) ?? "" });
     } catch (cause) {
-      this.#end(cause as FeedUnreadable);
+      // What was passed on before was understood.
+      if (sequence > this.#at) this.#end(cause as FeedUnreadable);
+      return;
+    }
+    if (sequence <= this.#at) {
+      this.#takePassed(item);
       return;
     }
     if (!this.#filling && sequence === this.#at + 1) {
@@ -190,6 +195,11 @@ export class NatsFeed {
     if (this.#waiting.length >= BUFFER_MAX) this.#waiting = [];
     this.#waiting.push(item);
     if (!this.#filling) void this.#fill();
+  }
+
+  /** Passes on a mark as one that was passed: its author knows whether it was ever brought. */
+  #takePassed(item: Item): void {
+    if (!isChange(item.content)) this.#take([{ ...item, content: { ...item.content, passed: true } }]);
   }
 
   async #fill(): Promise<void> {

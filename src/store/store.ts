@@ -37,6 +37,11 @@ export interface Mark {
   /** Number that the author gave it. */
   n: number;
   value: Json;
+  /**
+   * It is at a place of the feed from before the store was opened, or that was read before: brought once more, or by a feed that was put
+   * back to an earlier state.
+   */
+  passed?: true;
 }
 
 /** Receives changes and marks that follow on what it has received, with nothing missing between. */

@@ -130,6 +130,43 @@ describe("a member of a cluster", () => {
     expect(join("n-1", { before: chain }).ends).to.deep.equal([]);
   });
 
+  /** A tick of this node, or another, as it is brought by a feed that was put back to an earlier state; and one that no feed need be put back for. */
+  const PLACES: Record<string, { tick: (own: Mark, other: Mark) => Mark; feed?: "second"; forked: boolean }> = {
+    "its own that it has read there": { tick: (own) => ({ ...own, passed: true }), forked: false },
+    "its own that it hasn't read there": { tick: (own) => ({ ...own, n: own.n + 1, passed: true }), forked: true },
+    "its own that it hasn't read there, in the second feed": {
+      ...{ tick: (own: Mark): Mark => ({ ...own, n: own.n + 1, passed: true }), feed: "second", forked: true },
+    },
+    "one of an earlier start of its own": {
+      tick: (own) => ({ ...own, n: own.n + 7, passed: true, value: { ...(own.value as object), incarnation: "n-1-0" } }),
+      forked: false,
+    },
+    "another's from before it was opened": { tick: (_, other) => ({ ...other, passed: true }), forked: false },
+    "another's who has read a change that it lacks, though it was opened later": {
+      tick: (_, other) => ({ ...other, passed: true, value: { ...(other.value as object), applied: 9, chain: "9".repeat(64) } }),
+      forked: true,
+    },
+    "another's that comes next, who has read a change that comes later": {
+      tick: (_, other) => ({ ...other, n: other.n + 1, value: { ...(other.value as object), applied: 9, chain: "9".repeat(64) } }),
+      forked: true,
+    },
+    "the same in the second feed, which may be ahead": {
+      tick: (_, other) => ({ ...other, n: other.n + 1, value: { ...(other.value as object), applied: 9, chain: "9".repeat(64) } }),
+      ...{ feed: "second", forked: false },
+    },
+  };
+  for (const [what, { tick, feed: which, forked }] of Object.entries(PLACES))
+    it(`${forked ? "stops by" : "goes on with"} a tick where it was passed: ${what}`, () => {
+      const [one, two] = [join("n-1"), join("n-2")];
+      feed.add(change(1));
+      one.member.lease.tick();
+      two.member.lease.tick();
+      const by = (node: string): Mark =>
+        feed.items.findLast((item): item is Mark => "by" in item && "n" in item && item.by === node) as Mark;
+      (which === undefined ? feed : second).add(tick(by("n-1"), by("n-2")));
+      expect(one.ends).to.deep.equal(forked ? ["feed_forked"] : []);
+    });
+
   it("acknowledges no work that it doesn't do, such as activating a named bundle, however often it is asked", async () => {
     const sent: string[] = [];
     takers.push((text) => sent.push(text));
