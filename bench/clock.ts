@@ -4,13 +4,14 @@
  *
  * Says so and ends well where there is no libfaketime.
  */
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { makeSandbox } from "../demo/sandbox.js";
 import type { Answer } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
 import { KEY, NAME, publicPem } from "../test/bundle/support.js";
 import { action, faultsBundle, type LogRecord } from "../test/faults/support.js";
+import { libfaketime, NO_WALL_CLOCK, WallClock } from "../test/service/wall.js";
 import { judge } from "./client.js";
 import { AS_JSON, readOptions } from "./options.js";
 import { answers, freePort, Processes } from "./processes.js";
@@ -54,9 +55,8 @@ const SLACK_MS = 2 * SECOND_MS;
 
 const library = libfaketime();
 if (library === null) {
-  const skipped = "there is no libfaketime here: on Debian, `apt-get install faketime`";
-  console.error(`SKIPPED: ${skipped}`);
-  if (json) console.log(JSON.stringify({ skipped }));
+  console.error(`SKIPPED: ${NO_WALL_CLOCK}`);
+  if (json) console.log(JSON.stringify({ skipped: NO_WALL_CLOCK }));
 } else {
   await run(library);
 }
@@ -93,23 +93,14 @@ async function run(preload: string): Promise<void> {
       port,
     });
     const authorization = `Bearer ${sandbox.token("bench", ["remit:decide"])}`;
-    const moment = join(dir, "clock");
-    let ahead_ms = 0;
-    const set = (ms: number): void => {
-      writeFileSync(`${moment}.new`, `${ms < 0 ? "-" : "+"}${Math.abs(ms) / SECOND_MS}s\n`);
-      renameSync(`${moment}.new`, moment);
-      ahead_ms = ms;
-    };
-    set(0);
+    const clock = new WallClock(join(dir, "clock"), preload);
     const service = processes.start("remit", "measured", "env", [
-      `LD_PRELOAD=${preload}`,
-      `FAKETIME_TIMESTAMP_FILE=${moment}`,
-      ...["FAKETIME_NO_CACHE=1", "FAKETIME_DONT_FAKE_MONOTONIC=1"],
+      ...Object.entries(clock.env).map(([name, value]) => `${name}=${value}`),
       ...[process.execPath, asset("dist", "src", "cli", "main.js"), "serve", "--config", sandbox.config],
     ]);
     await answers(`http://127.0.0.1:${port}/readyz`);
 
-    const wall = (): number => Date.now() + ahead_ms;
+    const wall = (): number => Date.now() + clock.ahead_ms;
     const decide = async (task: string, n: number): Promise<Seen> => {
       const from_ms = wall();
       const response = await fetch(`http://127.0.0.1:${port}/decide`, {
@@ -141,7 +132,7 @@ async function run(preload: string): Promise<void> {
     for (let jump = 0; jump < jumps; jump++) {
       const round = (): Promise<Seen>[] => Object.keys(ENDS).map((task) => decide(task, seen.length));
       const across = round();
-      set(AHEAD[(jump + 1) % AHEAD.length] ?? 0);
+      clock.set(AHEAD[(jump + 1) % AHEAD.length] ?? 0);
       // Decided before the jump, or after it.
       for (const one of await Promise.all(across))
         take({ ...one, from_ms: Math.min(one.from_ms, one.to_ms), to_ms: Math.max(one.from_ms, one.to_ms) });
@@ -196,11 +187,4 @@ function recordsIn(folder: string): LogRecord[] {
     .sort()
     .flatMap((name) => readFileSync(join(folder, name), "utf8").trim().split("\n"))
     .map((line) => JSON.parse(line) as LogRecord);
-}
-
-/** The build for programs with threads; null where there is none. */
-function libfaketime(): string | null {
-  const folders = ["/usr/lib", "/usr/local/lib", "/usr/lib64"].filter((folder) => existsSync(folder));
-  const places = folders.flatMap((folder) => [folder, ...readdirSync(folder).map((name) => join(folder, name))]);
-  return places.map((place) => join(place, "faketime", "libfaketimeMT.so.1")).find((file) => existsSync(file)) ?? null;
 }

@@ -5,10 +5,11 @@
 import { randomUUID } from "node:crypto";
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { connect, headers, type MsgHdrs, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
-import type { Timers } from "../system/index.js";
+import { systemClock, type Timers } from "../system/index.js";
 import { without } from "../system/without.js";
 import { FeedFollowers } from "./followers.js";
 import { NatsCopies } from "./nats_copies.js";
+import { dialing } from "./nats_dialing.js";
 import { NatsStates } from "./nats_states.js";
 import { NatsFeed, StreamReader, WRITE_ID, FeedUnreadable, factsStream, type Item } from "./nats_feed.js";
 import { subjectsOf, type KeySubjects } from "./nats_keys.js";
@@ -48,7 +49,6 @@ const WRITES_AT_ONCE = 16;
 const KIND_TRIES = 4;
 const PING_MS = 1000;
 const PINGS_LOST_MAX = 2;
-const RECONNECT_MS = 50;
 const CONNECT_MS = 5000;
 const GUARDED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject";
 
@@ -103,7 +103,7 @@ export class NatsStore implements Store {
       pingInterval: PING_MS,
       maxPingOut: PINGS_LOST_MAX,
       maxReconnectAttempts: -1,
-      reconnectTimeWait: RECONNECT_MS,
+      ...dialing(systemClock),
       // All servers are named by the configuration.
       ignoreClusterUpdates: true,
       timeout: CONNECT_MS,

@@ -84,6 +84,8 @@ export interface ClusterOptions {
   more?: Json;
   /** Sections of the configuration. */
   sections?: Readonly<Record<string, Json>>;
+  /** Environment of its processes, beside this one's. */
+  env?: Readonly<Record<string, string>>;
 }
 
 /** A node with its folder and its links; started, it is a process. */
@@ -91,18 +93,20 @@ export class ClusterNode {
   readonly name: string;
   readonly place: Place;
   readonly links: readonly ServerLink[];
+  readonly #env: Readonly<Record<string, string>>;
   child: Child;
 
-  private constructor(name: string, place: Place, links: readonly ServerLink[]) {
+  private constructor(name: string, place: Place, links: readonly ServerLink[], env: Readonly<Record<string, string>>) {
     this.name = name;
     this.place = place;
     this.links = links;
-    this.child = new Child(place);
+    this.#env = env;
+    this.child = new Child(place, env);
   }
 
   static async start(name: string, folder: string, servers: readonly NatsServer[], options: ClusterOptions): Promise<ClusterNode> {
     const links = await Promise.all(servers.map(({ url }) => ServerLink.to(Number(new URL(url).port))));
-    const { replicas, trusts, main, more, sections: given, ...rest } = options;
+    const { replicas, trusts, main, more, sections: given, env = {}, ...rest } = options;
     const cluster = { name: "tests", node: name, nats: { servers: links.map(({ url }) => url), replicas }, ...rest, ...more };
     const sections = {
       behavior: { enabled: false },
@@ -112,12 +116,12 @@ export class ClusterNode {
     };
     const own = placeIn(join(folder, name), sections, main);
     const place = trusts === undefined ? own : { ...own, token: trusts.place.token };
-    return new ClusterNode(name, place, links);
+    return new ClusterNode(name, place, links, env);
   }
 
   /** Begins it again, as another process, which may never get ready. */
   begin(): void {
-    this.child = new Child(this.place);
+    this.child = new Child(this.place, this.#env);
   }
 
   /** Starts it again, as another process. */

@@ -90,7 +90,7 @@ export class Child {
    * @param options of `remit serve`
    * @param launcher command that runs it, such as one that makes a container
    */
-  constructor(place: Place, env: Record<string, string> = {}, options: readonly string[] = [], launcher: readonly string[] = []) {
+  constructor(place: Place, env: Readonly<Record<string, string>> = {}, options: readonly string[] = [], launcher: readonly string[] = []) {
     this.#place = place;
     const [command = "", ...given] = [...launcher, process.execPath, place.main, "serve", "--config", place.config, ...options];
     this.#process = spawn(command, given, {
