@@ -53,6 +53,8 @@ export async function natsServer(env: NodeJS.ProcessEnv = process.env): Promise<
   return path;
 }
 
+const logOf = (config: string): string => `${config}.log`;
+
 /** One server of a cluster, with a folder of its own. */
 export class NatsServer {
   readonly url: string;
@@ -72,6 +74,11 @@ export class NatsServer {
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  /** What it has logged. */
+  get said(): string {
+    return existsSync(logOf(this.#config)) ? readFileSync(logOf(this.#config), "utf8") : "";
   }
 
   start(): void {
@@ -124,6 +131,7 @@ export async function startNats(count: number, folder: string): Promise<NatsServ
         `server_name: "${name}"`,
         `listen: "127.0.0.1:${port}"`,
         'write_deadline: "2s"',
+        `log_file: ${JSON.stringify(logOf(config))}`,
         `jetstream { store_dir: ${JSON.stringify(join(folder, `server-${i + 1}`))}, sync_interval: always }`,
         count > 1 ? `cluster { name: "remit", listen: "127.0.0.1:${ports[count + i] ?? 0}", routes: ${JSON.stringify(routes)} }` : "",
       ].join("\n"),

@@ -1,4 +1,4 @@
-/** A disk of two megabytes, mounted where a service keeps something, that can be filled and given room again. */
+/** A disk of two megabytes or more, mounted where a service keeps something, that can be filled and given room again. */
 import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
@@ -7,9 +7,9 @@ export class SmallDisk {
   readonly #ballast: string;
 
   /** Mounts a disk at this path; null if nothing can be mounted. */
-  static at(path: string): SmallDisk | null {
+  static at(path: string, size = "2m"): SmallDisk | null {
     mkdirSync(path, { recursive: true });
-    const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", "size=2m", "tmpfs", path]);
+    const { status } = spawnSync("mount", ["-t", "tmpfs", "-o", `size=${size}`, "tmpfs", path]);
     return status === 0 ? new SmallDisk(path) : null;
   }
 
