@@ -80,6 +80,9 @@ const RUNS: Readonly<Record<string, Run>> = {
   outside: { args: [] },
   fleet: { args: ["--seeds", "100000"] },
   cluster: { args: [] },
+  upgrade: { args: [] },
+  joiner: { args: [] },
+  crowd: { args: [] },
   memory: { args: [] },
   mutants: { args: [] },
 };

@@ -83,7 +83,7 @@ async function settled(child: ChildProcess): Promise<void> {
 }
 
 /** User and system time of all threads (proc(5), fields 14 and 15 of stat). */
-export function cpuSeconds({ pid }: ChildProcess): number {
+export function cpuSeconds({ pid }: { readonly pid?: number | undefined }): number {
   const stat = readFileSync(`/proc/${pid ?? 0}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;

@@ -593,6 +593,7 @@ export async function startService(config: Config, system: System, given: Logger
       timers,
       withinTrace: telemetry?.spans?.within,
     };
+    await node?.began;
     const asked = await listenToEnvoy(config, envoy, asking);
     const { sensors } = sensing;
     const traced = await listenToOtlp(config, {

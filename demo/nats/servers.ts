@@ -59,7 +59,7 @@ const logOf = (config: string): string => `${config}.log`;
 export class NatsServer {
   readonly url: string;
   readonly name: string;
-  readonly #path: string;
+  #path: string;
   readonly #config: string;
   readonly #port: number;
   #process: ChildProcess | null = null;
@@ -74,6 +74,11 @@ export class NatsServer {
 
   get pid(): number | undefined {
     return this.#process?.pid;
+  }
+
+  /** Runs another version from its next start on. */
+  use(path: string): void {
+    this.#path = path;
   }
 
   /** What it has logged. */
@@ -112,13 +117,20 @@ export class NatsServer {
   }
 }
 
+export interface NatsOptions {
+  /** Path of the server to run. @default the pinned one */
+  program?: string;
+  /** When what is stored is synced: `always`, before it is acknowledged, or each so often, such as `2m`. @default "always" */
+  sync?: string;
+}
+
 /**
  * Starts servers that are one cluster.
  * @param folder for their configuration and data
  * @throws NatsUnavailable
  */
-export async function startNats(count: number, folder: string): Promise<NatsServer[]> {
-  const path = await natsServer();
+export async function startNats(count: number, folder: string, { program, sync = "always" }: NatsOptions = {}): Promise<NatsServer[]> {
+  const path = program ?? (await natsServer());
   const ports = await freePorts(2 * count);
   const routes = ports.slice(count).map((port) => `nats://127.0.0.1:${port}`);
   const servers = ports.slice(0, count).map((port, i) => {
@@ -132,7 +144,7 @@ export async function startNats(count: number, folder: string): Promise<NatsServ
         `listen: "127.0.0.1:${port}"`,
         'write_deadline: "2s"',
         `log_file: ${JSON.stringify(logOf(config))}`,
-        `jetstream { store_dir: ${JSON.stringify(join(folder, `server-${i + 1}`))}, sync_interval: always }`,
+        `jetstream { store_dir: ${JSON.stringify(join(folder, `server-${i + 1}`))}, sync_interval: ${sync} }`,
         count > 1 ? `cluster { name: "remit", listen: "127.0.0.1:${ports[count + i] ?? 0}", routes: ${JSON.stringify(routes)} }` : "",
       ].join("\n"),
     );

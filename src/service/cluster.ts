@@ -141,6 +141,8 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
   readonly #bundles: FleetBundles;
   readonly #homes = new Homes(() => this.live);
   readonly #stopLooking: () => void;
+  /** Resolves when this node may allow, or has ended, or a lease's time has passed: who asked before would be denied what he may do. */
+  readonly began: Promise<void>;
   #leaders: StreamsSeen["leaders"] = [null, null];
 
   /**
@@ -153,6 +155,9 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
     const before = placeIn(directory);
     if (before !== null && before.feed !== store.id)
       throw new Error(`${ENDED.feed_other} (${join(directory, PLACE)} names the one before)`);
+    let begin = (): void => undefined;
+    this.began = new Promise((resolve) => (begin = resolve));
+    system.timers.after(config.lease_ms, begin);
     this.#member = new Member(
       {
         ...{ store, system, landed, bundle, before, isCopied },
@@ -169,9 +174,11 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
         events: {
           held: () => {
             activation?.leaseBegan();
+            begin();
             report(logger, "lease_held", { node: config.node });
           },
           ended: (why) => {
+            begin();
             if (why === "left") report(logger, "lease_left", { node: config.node });
             else report(logger, "lease_ended", { code: why, reason: ENDED[why], node: config.node });
           },

@@ -173,6 +173,19 @@ describe("three services that are one cluster", function () {
     expect(await decided(c().child, agent)).to.equal("agent_revoked");
   });
 
+  it("take no request after a start before they may allow, so that a client asks another node meanwhile", async () => {
+    const agent = await allowed();
+    for (let start = 0; start < 3; start++) {
+      await c().child.stop();
+      c().begin();
+      const answers = new Set<string>();
+      await until(async () => answers.add(await decided(c().child, agent)).has("allow"), "node c allows");
+      expect([...answers], "what was answered").to.deep.equal(["nothing", "allow"]);
+      const { said } = c().child;
+      expect(said.indexOf("lease_held"), said).to.be.within(0, said.indexOf("service_listening"));
+    }
+  });
+
   it("hold a revocation on every node while the servers have no leader, and claim it once they have", async () => {
     const agent = await allowed();
     const quorum = servers.slice(0, 2);

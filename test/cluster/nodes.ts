@@ -130,6 +130,13 @@ export class ClusterNode {
     await this.child.ready();
   }
 
+  /** Stops it in order, and starts another build in its place. */
+  async becomes(main: string): Promise<void> {
+    await this.child.stop();
+    this.place.main = main;
+    await this.again();
+  }
+
   cut(): void {
     for (const link of this.links) link.cut();
   }

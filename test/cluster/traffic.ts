@@ -1,6 +1,6 @@
 /** Traffic on a cluster: decisions of every node all the time, and revocations one after another, with what became of them. */
 import type { NatsServer } from "../../demo/nats/servers.js";
-import { sleep } from "../service/child.js";
+import { sleep, type Told } from "../service/child.js";
 import type { ClusterNode } from "./nodes.js";
 import { actionOf, agentNamed, taskOf } from "./requests.js";
 
@@ -64,7 +64,7 @@ export async function traffic(nodes: readonly ClusterNode[], options: TrafficOpt
       const node = nodes[i % nodes.length];
       if (node !== undefined)
         keep(
-          claimed(node, `person-${++revoked}`).then((ms) => {
+          claimed([node, ...nodes.filter((one) => one !== node)], `person-${++revoked}`).then((ms) => {
             if (ms === null) result.unclaimed.push(node.name);
             else result.claim_ms.push(ms);
           }),
@@ -118,16 +118,29 @@ async function decided({ child }: ClusterNode): Promise<string | null> {
   return proceed ? null : (reasons[0]?.code ?? "denied");
 }
 
-/** Revokes a person, and waits until that is in force on the fleet. @returns milliseconds; null if it takes too long */
-async function claimed({ child }: ClusterNode, principal: string): Promise<number | null> {
+/**
+ * Revokes a person, and waits until that is in force on the fleet.
+ * @param nodes to ask, the first that answers
+ * @returns milliseconds; null if it takes too long
+ */
+async function claimed(nodes: readonly ClusterNode[], principal: string): Promise<number | null> {
   const began = performance.now();
-  const told = await child.ask("POST", "/revocations", { body: { scope: { principal }, reason: "tests" } });
+  const told = await firstAnswer(nodes, "POST", "/revocations", { scope: { principal }, reason: "tests" });
   for (let where = told?.body["in_force"]; where !== "fleet";) {
     if (performance.now() - began > CLAIM_WITHIN_MS) return null;
     await sleep(POLL_MS);
-    where = (await child.ask("GET", `/revocations/principal/${principal}`))?.body["in_force"];
+    where = (await firstAnswer(nodes, "GET", `/revocations/principal/${principal}`))?.body["in_force"];
   }
   return performance.now() - began;
+}
+
+/** As a client with several nodes asks: another where one doesn't answer, or can't serve now. */
+async function firstAnswer(nodes: readonly ClusterNode[], method: string, path: string, body?: object): Promise<Told | null> {
+  for (const { child } of nodes) {
+    const told = await child.ask(method, path, body === undefined ? {} : { body });
+    if (told !== null && told.status !== 503) return told;
+  }
+  return null;
 }
 
 async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
