@@ -92,6 +92,8 @@ const FEEDS = 2;
 const ASK_EVERY_MS = 100;
 /** Most claims that are kept, to be asked about again. */
 const CLAIMS_MAX = 1000;
+/** Most ticks on their way of which it is remembered what others had read when they were sent. */
+const TICKS_MAX = 1000;
 /** Time for which a claim is pursued after its answer said that it waits: leases, and an election of the servers. */
 const PURSUED_LEASES = 3;
 const ELECTION_MS = 10_000;
@@ -118,6 +120,10 @@ export class Member {
   readonly #returned: (number | null)[] = Array.from({ length: FEEDS }, () => null);
   /** Number of this node's last tick that each feed has brought. */
   readonly #brought: number[] = Array.from({ length: FEEDS }, () => 0);
+  /** Last change that a tick of the second feed says its sender has read. */
+  #readElsewhere = 0;
+  /** What that was when a tick of this node was sent that the feed of all facts hasn't brought, by its number. */
+  readonly #readWhenSent = new Map<number, number>();
   readonly #unfollow: (() => void)[] = [];
   #unlink: (() => void) | null = null;
 
@@ -262,6 +268,8 @@ export class Member {
     const running = this.#deps.bundle();
     const bundle = { bundle: running?.digest ?? null, bundle_since: running?.since ?? null };
     const tick: Tick = { ...start, leaving, applied: revision, chain, version, ...bundle };
+    this.#readWhenSent.set(n, this.#readElsewhere);
+    if (this.#readWhenSent.size > TICKS_MAX) this.#readWhenSent.delete(this.#readWhenSent.keys().next().value ?? 0);
     this.#markBoth({ by: node, n, value: { ...tick } });
   }
 
@@ -310,6 +318,7 @@ export class Member {
   #mark(feed: number, { by, n, value, passed }: Mark): void {
     const tick = readTick(value);
     if (tick !== null && !this.#isInPlace(feed, by, n, tick, passed === true)) this.lease.finish("feed_forked");
+    if (tick !== null && feed === RESTRICTIONS_FEED) this.#readElsewhere = Math.max(this.#readElsewhere, tick.applied);
     if (passed === true) return;
     if (tick === null) {
       const dismissal = readDismissal(value);
@@ -340,9 +349,20 @@ export class Member {
     // At a place that was passed there are the ticks that were read there, and no later one of its own.
     if (passed && isOwn && n > (this.#brought[feed] ?? 0)) return false;
     if (isOwn && !passed) this.#brought[feed] = n;
+    if (feed === FACTS_FEED && isOwn && !this.#hasAllBefore(n)) return false;
     // Whoever sent it had read no change that comes after it in the feed of all facts.
     if (feed === FACTS_FEED && applied > this.#chain.last.revision) return false;
     return !this.#chain.differsFrom({ revision: applied, chain });
+  }
+
+  /**
+   * Returns false if an own tick that the feed of all facts brings hasn't brought a change that others had read when it was sent: all that
+   * was in the feed then comes before it, unless the feed was put back since.
+   */
+  #hasAllBefore(n: number): boolean {
+    const read = this.#readWhenSent.get(n) ?? 0;
+    for (const sent of this.#readWhenSent.keys()) if (sent <= n) this.#readWhenSent.delete(sent);
+    return read <= this.#chain.last.revision;
   }
 
   /** Takes a tick of this node's name. */

@@ -30,6 +30,8 @@ export class NatsCopies implements CopyFeed {
   readonly #subjects: CopySubjects;
   readonly #marks_kept_s: number;
   readonly #reader: StreamReader;
+  /** Last mark of each author from before it was opened. */
+  readonly #marksBefore: readonly Mark[];
   /** Called if the stream has something that this version doesn't understand. */
   broken: (cause: FeedUnreadable) => void = () => undefined;
   #feed: NatsFeed | null = null;
@@ -51,14 +53,17 @@ export class NatsCopies implements CopyFeed {
       return { sequence, content: changeOf({ ...checkedRow(value), revision }), write };
     });
     const reader = new StreamReader(servers.jsm, { name, subjects, itemOf });
-    return new NatsCopies(options, servers, timers, { info, subjects, reader });
+    const marks = new Map<string, Mark>();
+    for await (const items of reader.between(0, info.state.last_seq))
+      for (const { content } of items) if (!isChange(content)) marks.set(content.by, { ...content, passed: true });
+    return new NatsCopies(options, servers, timers, { info, subjects, reader, marks: [...marks.values()] });
   }
 
   private constructor(
     { marks_kept_s }: { marks_kept_s: number },
     { connection, jsm }: Servers,
     timers: Pick<Timers, "after">,
-    { info, subjects, reader }: { info: StreamInfo; subjects: CopySubjects; reader: StreamReader },
+    { info, subjects, reader, marks }: { info: StreamInfo; subjects: CopySubjects; reader: StreamReader; marks: readonly Mark[] },
   ) {
     this.#connection = connection;
     this.#jsm = jsm;
@@ -68,10 +73,12 @@ export class NatsCopies implements CopyFeed {
     this.#opened_at = info.state.last_seq;
     this.#subjects = subjects;
     this.#reader = reader;
+    this.#marksBefore = marks;
   }
 
-  /** Passes on every copy, and the marks from after it was opened. There is one follower. */
+  /** Passes on the last marks from before it was opened, in this turn; then every copy, and the marks from after. There is one follower. */
   follow(take: FeedTaker): () => void {
+    take(this.#marksBefore);
     this.#feed = new NatsFeed(this.#connection, this.#reader, this.#timers, 0, {
       take: (items) => {
         // A mark from before says nothing of now, unless it comes now.

@@ -181,8 +181,9 @@ describe("bundles that the feed of a cluster activates", function () {
     await until(async () => (await seen(a())).fleet?.running.flatMap(({ nodes: on }) => on).length === 3, "three nodes are live");
     c().freeze(true);
     try {
-      const answer = await publishNext(b());
-      expect([answer.in_force, answer.fleet?.waiting_for]).to.deep.equal(["node", ["c"]]);
+      const { in_force, fleet } = await publishNext(b());
+      // On a busy machine its lease is over before this is answered.
+      expect(in_force === "fleet" ? fleet?.expired : fleet?.waiting_for, in_force).to.deep.equal(["c"]);
       for (const node of [a(), b()]) expect(await decided(node)).to.equal(verdict(last));
       await sleep(LEASE_MS);
     } finally {

@@ -167,6 +167,43 @@ describe("a member of a cluster", () => {
       expect(one.ends).to.deep.equal(forked ? ["feed_forked"] : []);
     });
 
+  /** A tick of the second feed whose sender has read change 9. */
+  const ahead = (more: Partial<Mark> = {}): Mark => {
+    const value = { incarnation: "n-2-1", opened_at: 0, leaving: false, applied: 9, chain: "9".repeat(64), version: "1" };
+    return { by: "n-2", n: 1, value: { ...value, bundle: null, bundle_since: null }, ...more };
+  };
+
+  it("stops by its next tick if that hasn't brought a change which another had read: the feed was put back", () => {
+    const one = join("n-1");
+    const late = (feed.late = []) as Mark[];
+    one.member.lease.tick();
+    second.add(ahead());
+    for (const mark of late.splice(0)) feed.add(mark);
+    expect(one.ends, "one that was sent before").to.deep.equal([]);
+    one.member.lease.tick();
+    for (const mark of late.splice(0)) feed.add(mark);
+    expect([one.ends, one.member.tenure]).to.deep.equal([["feed_forked"], null]);
+  });
+
+  it("goes on if its next tick has brought the change which another had read", () => {
+    const one = join("n-1");
+    feed.late = [];
+    one.member.lease.tick();
+    second.add(ahead());
+    feed.late = null;
+    for (let revision = 1; revision <= 9; revision++) feed.add(change(revision));
+    second.add(ahead({ value: { ...(ahead().value as object), chain: one.member.chain.chain } }));
+    one.member.lease.tick();
+    expect(one.ends).to.deep.equal([]);
+    expect(one.member.tenure).to.not.equal(null);
+  });
+
+  it("allows nothing after a start on a feed that lacks what others had read before, though the second feed alone has their ticks", () => {
+    second.add(ahead({ passed: true }));
+    const { ends, member } = join("n-1");
+    expect([ends, member.tenure]).to.deep.equal([["feed_forked"], null]);
+  });
+
   it("acknowledges no work that it doesn't do, such as activating a named bundle, however often it is asked", async () => {
     const sent: string[] = [];
     takers.push((text) => sent.push(text));
