@@ -122,7 +122,7 @@ export class Member {
   readonly #brought: number[] = Array.from({ length: FEEDS }, () => 0);
   /** Last change that a tick of the second feed says its sender has read. */
   #readElsewhere = 0;
-  /** What that was when a tick of this node was sent that the feed of all facts hasn't brought, by its number. */
+  /** Last change that others had read when a tick of this node was sent that the feed of all facts hasn't brought, by its number. */
   readonly #readWhenSent = new Map<number, number>();
   readonly #unfollow: (() => void)[] = [];
   #unlink: (() => void) | null = null;
