@@ -119,10 +119,8 @@ async function sameFacts(): Promise<boolean> {
     return new Set(told.map((one) => one?.body["chain"] ?? one)).size === 1;
   }, "one chain");
   const exports = await Promise.all(nodes.map(({ child }) => child.ask("GET", "/facts/export")));
-  const digests = exports.map((one) =>
-    createHash("sha256")
-      .update(one?.text ?? "")
-      .digest("hex"),
-  );
+  // In the order in which each has come to know them.
+  const linesOf = (text = ""): string => text.split("\n").sort().join("\n");
+  const digests = exports.map((one) => createHash("sha256").update(linesOf(one?.text)).digest("hex"));
   return exports.every((one) => one?.status === 200) && new Set(digests).size === 1;
 }

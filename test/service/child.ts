@@ -155,7 +155,9 @@ export class Child {
         let told = "";
         response.setEncoding("utf8").on("data", (part: string) => (told += part));
         response.once("end", () => {
-          if (response.complete) resolve(toldOf(response.statusCode ?? 0, told));
+          // Facts are exported as JSON Lines.
+          const isJson = /^application\/(problem\+)?json\b/.test(response.headers["content-type"] ?? "");
+          if (response.complete) resolve(toldOf(response.statusCode ?? 0, told, isJson));
           else nothing();
         });
         response.once("error", nothing);
@@ -210,8 +212,8 @@ export class Child {
   }
 }
 
-function toldOf(status: number, text: string): Told {
-  const body = text.startsWith("{") ? (JSON.parse(text) as Json) : {};
+function toldOf(status: number, text: string, isJson: boolean): Told {
+  const body = isJson && text.startsWith("{") ? (JSON.parse(text) as Json) : {};
   const { code } = body as { code?: string };
   return { status, text, body, outcome: code === undefined ? String(status) : `${status} ${code}` };
 }
