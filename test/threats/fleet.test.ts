@@ -4,6 +4,7 @@ import type { Reviewer } from "../../src/findings/verdicts.js";
 import { compileGrantEntry } from "../../src/bundle/grant_entry.js";
 import { outside } from "../../src/client/outside.js";
 import type { ClientExchange } from "../../src/client/transport.js";
+import type { Mark } from "../../src/store/store.js";
 import { sleep, system } from "../../src/system/index.js";
 import { Feed } from "../cluster/feed.js";
 import { Simulation } from "../cluster/simulate.js";
@@ -174,6 +175,62 @@ threat("H4", "findings of another node are shown, and approved, by the rights of
     "a list of what waits that is filtered": [cut.call("http/findings_desk.js", "approvals", "isInSight", "true")],
     "the caller's rights being sent": [cut.returns("http/fleet_findings.js", "toSent", "({ agents: null, purposes: null })")],
     "the reviewer's roles being sent": [cut.returns("http/fleet_findings.js", "toSentReviewer", '({ id: "remit", roles: ["lead"] })')],
+  },
+});
+
+threat("H13", "a feed that is put back to an earlier copy ends every node that reads it", {
+  async check(tree) {
+    const { Member } = await tree("cluster/member.js");
+    const tickOf = (by: string, n: number, applied: number, more: Partial<Mark> = {}): Mark => {
+      const value = { incarnation: `${by}-1`, opened_at: 0, leaving: false, applied, chain: "9".repeat(64), version: "1" };
+      return { by, n, value: { ...value, bundle: null, bundle_since: null }, ...more };
+    };
+    /** A node on feeds that hold these ticks when it starts. */
+    const node = (facts: Mark[] = [], restrictions: Mark[] = []): { ended: () => boolean; tick: () => void; facts: Feed; second: Feed } => {
+      const [feed, second] = [new Feed(), new Feed()];
+      for (const mark of facts) feed.add(mark);
+      for (const mark of restrictions) second.add(mark);
+      const ends: string[] = [];
+      const member = new Member(
+        {
+          ...{ store: feed, copies: second.copies, isCopied: () => false, holdAhead: () => true, before: null },
+          link: { send: () => undefined, receive: () => () => undefined },
+          system: {
+            clock: { monotonic: () => 0, wall: () => 0 },
+            timers: { after: () => () => undefined, every: () => () => undefined, turnEnd: () => undefined },
+          },
+          ...{ revision: () => Infinity, landed: () => Promise.resolve(), bundle: () => null, hold: () => undefined },
+          events: { held: () => undefined, ended: (why) => ends.push(why), claimed: () => undefined },
+        },
+        { node: "a", start: { incarnation: "a-1", opened_at: 0 }, lease_ms: 1000, fleet_within_ms: 100, nodes_max: 9, version: "1" },
+      );
+      member.start();
+      const tick = (): void => {
+        member.lease.tick();
+      };
+      return { ended: () => ends.includes("feed_forked") && member.tenure === null, tick, facts: feed, second };
+    };
+    const well = node();
+    well.second.add({ ...(well.facts.items.at(-1) as Mark), by: "b" });
+    well.tick();
+    if (well.ended()) return "nothing was put back, and it ended";
+    const passed = node();
+    const own = passed.facts.items.at(-1) as Mark;
+    passed.facts.add({ ...own, n: own.n + 1, passed: true });
+    if (!passed.ended()) return "it goes on by a tick of its own at a place that it has passed";
+    if (!node([tickOf("b", 1, 9, { passed: true })]).ended()) return "it starts on a feed that lacks what another had read";
+    if (!node([], [tickOf("b", 1, 9, { passed: true })]).ended()) return "it starts on a feed that lacks what the second feed tells of";
+    const running = node();
+    running.second.add(tickOf("b", 1, 9));
+    running.tick();
+    return running.ended() ? null : "its tick came back without what another had read, and it goes on";
+  },
+  without: {
+    "places that were passed": [cut.text("cluster/member.js", "#isInPlace", "n > (this.#brought[feed] ?? 0)", "false")],
+    "changes that its sender has read coming later": [
+      cut.text("cluster/member.js", "#isInPlace", "applied > this.#chain.last.revision", "false"),
+    ],
+    "what the second feed's ticks tell": [cut.returns("cluster/member.js", "#hasAllBefore", "true")],
   },
 });
 

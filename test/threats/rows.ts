@@ -727,6 +727,14 @@ const rows = {
     lives: ["src/findings/kin.ts", "src/http/finding_groups.ts", "src/http/fleet_findings.ts"],
     also: ["test/findings/kin.test.ts", "test/http/fleet_findings.test.ts", "test/cluster/desk.long.test.ts"],
   },
+  H13: {
+    threat:
+      "The servers' data is put back to an earlier copy, and what was revoked since is allowed again: by nodes that run, or by one that starts and has never read what was lost.",
+    control:
+      "A node ends by a tick of its own at a place that it has passed, by one whose sender has read a change that comes later, and by one that comes back without what others said in the second feed to have read before. One that starts reads the last ticks of both feeds first.",
+    lives: ["src/cluster/member.ts", "src/store/nats.ts", "src/store/nats_copies.ts"],
+    also: ["test/cluster/member.test.ts", "test/cluster/damage.long.test.ts"],
+  },
 } as const satisfies Record<string, ThreatRow>;
 
 export type ThreatId = keyof typeof rows;
