@@ -156,7 +156,7 @@ export class Child {
         response.setEncoding("utf8").on("data", (part: string) => (told += part));
         response.once("end", () => {
           // Facts are exported as JSON Lines.
-          const isJson = /^application\/(problem\+)?json\b/.test(response.headers["content-type"] ?? "");
+          const isJson = /[/+]json\b/.test(response.headers["content-type"] ?? "");
           if (response.complete) resolve(toldOf(response.statusCode ?? 0, told, isJson));
           else nothing();
         });
