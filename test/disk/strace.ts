@@ -49,7 +49,7 @@ function callsIn(trace: string): Call[] {
   const begun = new Map<string, string>();
   const calls: Call[] = [];
   for (const line of trace.split("\n")) {
-    const [, pid = "", stamp = "", rest = ""] = /^(\d+) (\d+\.\d+) (.*)$/.exec(line) ?? [];
+    const [, pid = "", stamp = "", rest = ""] = /^(\d+) +(\d+\.\d+) (.*)$/.exec(line) ?? [];
     const unfinished = /^(\w+\(.*?),? <unfinished \.\.\.>$/.exec(rest)?.[1];
     if (unfinished !== undefined) {
       begun.set(pid, unfinished);
