@@ -5,7 +5,7 @@
 import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
-import { NatsFeed, StreamReader, checkedRow, understood, type FeedUnreadable } from "./nats_feed.js";
+import { NatsFeed, StreamReader, checkedRow, understood, FeedUnreadable } from "./nats_feed.js";
 import { copySubjectsOf, type CopySubjects } from "./nats_keys.js";
 import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, idOf, streamOf, type PublishAck } from "./nats_streams.js";
 import { changeOf } from "./rows.js";
@@ -54,8 +54,13 @@ export class NatsCopies implements CopyFeed {
     });
     const reader = new StreamReader(servers.jsm, { name, subjects, itemOf });
     const marks = new Map<string, Mark>();
-    for await (const items of reader.between(0, info.state.last_seq))
-      for (const { content } of items) if (!isChange(content)) marks.set(content.by, { ...content, passed: true });
+    try {
+      for await (const items of reader.between(0, info.state.last_seq))
+        for (const { content } of items) if (!isChange(content)) marks.set(content.by, { ...content, passed: true });
+    } catch (cause) {
+      // Who follows it comes to the same message.
+      if (!(cause instanceof FeedUnreadable)) throw cause;
+    }
     return new NatsCopies(options, servers, timers, { info, subjects, reader, marks: [...marks.values()] });
   }
 
@@ -78,7 +83,14 @@ export class NatsCopies implements CopyFeed {
 
   /** Passes on the last marks from before it was opened, in this turn; then every copy, and the marks from after. There is one follower. */
   follow(take: FeedTaker): () => void {
-    take(this.#marksBefore);
+    if (this.#marksBefore.length > 0) {
+      try {
+        take(this.#marksBefore);
+      } catch (cause) {
+        this.broken(new FeedUnreadable(cause instanceof Error ? cause.message : String(cause), { cause }));
+        return () => undefined;
+      }
+    }
     this.#feed = new NatsFeed(this.#connection, this.#reader, this.#timers, 0, {
       take: (items) => {
         // A mark from before says nothing of now, unless it comes now.
