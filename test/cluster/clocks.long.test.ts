@@ -10,12 +10,11 @@ import { cut } from "../threats/cut.js";
 import { sleep } from "../service/child.js";
 import { libfaketime, NO_WALL_CLOCK, WallClock } from "../service/wall.js";
 import { skip } from "../skip.js";
+import { allowedByAll, inForceOnFleet, registered, until } from "./asking.js";
 import { ClusterNode } from "./nodes.js";
-import { actionOf, agentNamed, taskOf } from "./requests.js";
+import { actionOf } from "./requests.js";
 
 const LEASE_MS = 4000;
-/** Milliseconds in which something comes about on a machine that is busy with other things. */
-const PATIENCE_MS = 120_000;
 const HOUR_MS = 3_600_000;
 /** Of each row; more with `REMIT_JUMPS=20`. */
 const JUMPS = Number(process.env["REMIT_JUMPS"] ?? 2);
@@ -82,26 +81,14 @@ describe("nodes whose wall clocks jump", function () {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const until = async (holds: () => Promise<boolean>, what: string): Promise<void> => {
-    const began = performance.now();
-    while (!(await holds())) {
-      if (performance.now() - began > PATIENCE_MS) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
-      await sleep(10);
-    }
-  };
   const allows = async ({ child }: ClusterNode, agent: string): Promise<boolean> =>
     (await child.ask("POST", "/decide", { body: actionOf(agent) }))?.body["proceed"] === true;
 
   /** Registers an agent, and waits until both nodes allow its action. */
   const allowed = async (): Promise<string> => {
-    const [first] = nodes as [ClusterNode];
     const agent = `agent-${++agents}`;
-    for (const [path, body] of [
-      ["/agents", agentNamed(agent)],
-      ["/tasks", taskOf(agent)],
-    ] as const)
-      await until(async () => ((await first.child.ask("POST", path, { body }))?.status ?? 500) <= 201, path);
-    for (const node of nodes) await until(() => allows(node, agent), `${node.name} allows`);
+    await registered(nodes[0] as ClusterNode, agent);
+    await allowedByAll(nodes, agent);
     return agent;
   };
 
@@ -127,10 +114,7 @@ describe("nodes whose wall clocks jump", function () {
       }
     });
     await revoking.child.told("POST", "/revocations", { scope: { agent }, reason: "tests" });
-    await until(
-      async () => (await revoking.child.ask("GET", `/revocations/agent/${agent}`))?.body["in_force"] === "fleet",
-      "in force on the fleet",
-    );
+    await inForceOnFleet(revoking, agent);
     claimed_ms = now();
     if (silence === "freeze") silent.freeze(false);
     await Promise.all(asking);
