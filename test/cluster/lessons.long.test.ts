@@ -30,6 +30,8 @@ describe("what agents do on several nodes of a cluster", function () {
   let servers: NatsServer[] = [];
   const nodes: ClusterNode[] = [];
   let agents = 0;
+  /** When the node that comes for a while had left; until then nobody has. */
+  let left = Infinity;
 
   before(async function () {
     folder = mkdtempSync(join(tmpdir(), "remit-lessons-"));
@@ -175,14 +177,21 @@ describe("what agents do on several nodes of a cluster", function () {
       expect((await told(0, `/agents/${agent}/narrowing`))["lifted"]).to.equal(null);
     } finally {
       await service.stop();
+      left = performance.now();
     }
   });
 
   it("is measured: no node is behind", async () => {
     const names = nodes.map(({ name }) => name);
     for (const { name, child, place } of nodes) {
-      const lessons = (await child.told("GET", "/cluster")).body["lessons"] as { nodes: { node: string; behind_ms: number }[] };
-      expect(lessons.nodes.map(({ node }) => node)).to.deep.equal(names.filter((other) => other !== name));
+      // The one that came for a while has said that it leaves, which each node reads in its own time.
+      const others = names.filter((other) => other !== name).join(" ");
+      const followed = async (): Promise<string> => {
+        const lessons = (await child.told("GET", "/cluster")).body["lessons"] as { nodes: { node: string; behind_ms: number }[] };
+        return lessons.nodes.map(({ node }) => node).join(" ");
+      };
+      await until(async () => (await followed()) === others, `${name} follows the others alone`);
+      expect(performance.now() - left, "milliseconds since that one left").to.be.below(LEASE_MS);
       const headers = { authorization: `Bearer ${place.token}` };
       expect(await (await fetch(`http://127.0.0.1:${child.port}/metrics`, { headers })).text())
         .to.match(/^remit_lessons_behind_seconds [0-9]\.?[0-9e-]*$/m)
