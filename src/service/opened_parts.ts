@@ -9,7 +9,7 @@ import { Publisher } from "../audit/publish/publisher.js";
 import { onRecord, watchRetention } from "../audit/privacy/retention_watch.js";
 import { HELD } from "../audit/privacy/retention.js";
 import { RecordSearch } from "../records/search.js";
-import type { ClusterNode, NodeParts } from "./cluster.js";
+import type { ClusterNode, NodeParts, SharedStoreEvents } from "./cluster.js";
 import type { BundleObjects } from "./feed_bundles.js";
 import { storeFile } from "../store/folder.js";
 import { lockOf } from "../store/restore.js";
@@ -151,21 +151,21 @@ export interface OpenedStore {
 
 /**
  * @param unlock releases the folder, which a node of a cluster has for its stop file alone
- * @param broken called if a shared store can't be read on
+ * @param shared what a store that is shared tells
  */
 export async function openStore(
   config: Config,
   timers: Timers,
   logger: Logger,
   unlock: () => void,
-  broken: () => void,
+  shared: SharedStoreEvents,
 ): Promise<OpenedStore> {
   const { store: folder, queue_calls_max, queue_bytes_max } = config.facts;
   if (config.cluster !== undefined) {
     try {
       // A service that decides alone doesn't load any of it.
       const cluster = await import("./cluster.js");
-      const store = await cluster.openSharedStore(config.cluster, timers, logger, broken);
+      const store = await cluster.openSharedStore(config.cluster, timers, logger, shared);
       return {
         ...{ store, objects: cluster.sharedObjects(config, store, timers) },
         join: (parts) => new cluster.ClusterNode({ ...parts, store }),

@@ -3,10 +3,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
+import { DRIFT, TICKS_PER_LEASE } from "../../src/cluster/lease.js";
 import { asset } from "../../src/system/paths.js";
 import { skip } from "../skip.js";
 import { Copies } from "../threats/copies.js";
 import { cut, type Edit } from "../threats/cut.js";
+import { until } from "./asking.js";
 import { ClusterNode } from "./nodes.js";
 import { failServers, traffic, type TrafficResult } from "./traffic.js";
 
@@ -39,10 +41,9 @@ describe("a cluster whose servers end one after another", function () {
   });
 
   /** Starts three nodes of a build with these edits. */
-  const start = async (edits: readonly Edit[] = []): Promise<void> => {
+  const start = async (edits: readonly Edit[] = [], lease_ms = LEASE_MS): Promise<void> => {
     const main = edits.length === 0 ? {} : { main: new Copies(builds, edits).path("cli/main.js") };
-    for (const name of ["a", "b", "c"])
-      nodes.push(await ClusterNode.start(name, folder, servers, { lease_ms: LEASE_MS, replicas: 3, ...main }));
+    for (const name of ["a", "b", "c"]) nodes.push(await ClusterNode.start(name, folder, servers, { lease_ms, replicas: 3, ...main }));
     for (const { child } of nodes) await child.ready();
   };
 
@@ -74,6 +75,22 @@ describe("a cluster whose servers end one after another", function () {
     const { decisions, refused, claim_ms, unclaimed } = await atLeastOnceWhole({ times: 3, every_ms: 6000, signal: "SIGTERM" });
     expect([refused, unclaimed]).to.deep.equal([[], []]);
     expect([decisions > 300, claim_ms.length > 15]).to.deep.equal([true, true]);
+  });
+
+  it("renews a lease as soon as a node is connected again, though its next tick isn't due", async () => {
+    const lease_ms = 60_000;
+    await start([], lease_ms);
+    const [node] = nodes as [ClusterNode];
+    /** Milliseconds since the tick was sent by which it has its lease. */
+    const age = async (): Promise<number> =>
+      lease_ms * (1 - DRIFT) - ((await node.child.told("GET", "/cluster")).body["lease_left_ms"] as number);
+    await until(async () => (await age()) < 1000, "a tick has just come back");
+    node.cut();
+    await node.child.says("store_unavailable");
+    node.heal();
+    const healed = performance.now();
+    await until(async () => (await age()) < performance.now() - healed, "it has a lease by a later tick");
+    expect(performance.now() - healed, "milliseconds until then").to.be.below((lease_ms / TICKS_PER_LEASE) * 0.8);
   });
 
   it("would refuse decisions if the second feed renewed no lease", async () => {

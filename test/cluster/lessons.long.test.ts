@@ -206,7 +206,7 @@ describe("what agents do on several nodes of a cluster", function () {
       { ...config, nats: { ...config.nats, servers: servers.map(({ url }) => url) } },
       system.timers,
       quiet,
-      () => undefined,
+      { broken: () => undefined, connected: () => undefined },
     );
     const { revision: applied, chain } = new FeedChain().last;
     const tick = { incarnation: "ghost-1", opened_at: 0, leaving: false, applied, chain, version: "0", bundle: null, bundle_since: null };
