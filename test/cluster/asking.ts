@@ -7,10 +7,12 @@ import { actionOf, agentNamed, taskOf } from "./requests.js";
 const PATIENCE_MS = 120_000;
 const POLL_MS = 10;
 
-export async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
+/** @param what is waited for, as an error says it; a function says it as it is then */
+export async function until(holds: () => Promise<boolean>, what: string | (() => string)): Promise<void> {
   const began = performance.now();
   while (!(await holds())) {
-    if (performance.now() - began > PATIENCE_MS) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
+    if (performance.now() - began > PATIENCE_MS)
+      throw new Error(`${typeof what === "string" ? what : what()}: not within ${PATIENCE_MS} ms`);
     await sleep(POLL_MS);
   }
 }
