@@ -136,7 +136,7 @@ export async function startService(config: Config, system: System, given: Logger
     const readied = taken?.readied ?? new Preparations(system, logger);
     // The bundle is verified and its policy tried while the threads of log and store begin. What is wrong with it is told when it is asked for.
     const warmed = taken === null ? readied.make(config).catch(() => undefined) : null;
-    const opening = openStore(config, timers, logger, locks.store, {
+    const opening = openStore(config, system, logger, locks.store, {
       broken: () => node?.broken(),
       connected: () => node?.connected(),
     });

@@ -74,7 +74,7 @@ export interface SharedStoreEvents {
 /** Connects to the servers of the cluster. @throws StoreUnavailable */
 export function openSharedStore(
   { name, nats }: ClusterConfig,
-  timers: Timers,
+  system: Pick<System, "clock" | "timers">,
   logger: Logger,
   { broken, connected }: SharedStoreEvents,
 ): Promise<NatsStore> {
@@ -91,7 +91,7 @@ export function openSharedStore(
     ...(credentials !== undefined && { authenticator: credsAuthenticator(readBytes(credentials)) }),
   };
   const options = { name, connection, replicas, marks_kept_s: MARKS_KEPT_S, unsure_after_ms: UNSURE_AFTER_MS, guarded: GUARDED, isCopied };
-  return NatsStore.open(options, timers, {
+  return NatsStore.open(options, system, {
     unavailable: (detail) => {
       report(logger, "store_unavailable", { code: "store_unavailable", detail });
     },

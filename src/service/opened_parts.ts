@@ -155,7 +155,7 @@ export interface OpenedStore {
  */
 export async function openStore(
   config: Config,
-  timers: Timers,
+  system: Pick<System, "clock" | "timers">,
   logger: Logger,
   unlock: () => void,
   shared: SharedStoreEvents,
@@ -165,9 +165,9 @@ export async function openStore(
     try {
       // A service that decides alone doesn't load any of it.
       const cluster = await import("./cluster.js");
-      const store = await cluster.openSharedStore(config.cluster, timers, logger, shared);
+      const store = await cluster.openSharedStore(config.cluster, system, logger, shared);
       return {
-        ...{ store, objects: cluster.sharedObjects(config, store, timers) },
+        ...{ store, objects: cluster.sharedObjects(config, store, system.timers) },
         join: (parts) => new cluster.ClusterNode({ ...parts, store }),
         close: () => store.close().finally(unlock),
       };
@@ -176,7 +176,7 @@ export async function openStore(
       throw cause;
     }
   }
-  const store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max, unlock }, timers, {
+  const store = await SqliteStore.open({ file: storeFile(folder), queue_calls_max, queue_bytes_max, unlock }, system.timers, {
     unavailable: (detail) => {
       report(logger, "store_unavailable", { code: "store_unavailable", detail });
     },

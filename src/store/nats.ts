@@ -5,7 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { connect, headers, type MsgHdrs, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
-import { systemClock, type Timers } from "../system/index.js";
+import type { System, Timers } from "../system/index.js";
 import { without } from "../system/without.js";
 import { FeedFollowers } from "./followers.js";
 import { NatsCopies } from "./nats_copies.js";
@@ -96,14 +96,18 @@ export class NatsStore implements Store {
    * Connects, and creates the stream if it is missing.
    * @throws StoreUnavailable
    */
-  static async open(options: NatsStoreOptions, timers: Timers, events: NatsStoreEvents): Promise<NatsStore> {
+  static async open(
+    options: NatsStoreOptions,
+    { clock, timers }: Pick<System, "clock" | "timers">,
+    events: NatsStoreEvents,
+  ): Promise<NatsStore> {
     const connection = await connect({
       ...options.connection,
       name: `remit ${options.name}`,
       pingInterval: PING_MS,
       maxPingOut: PINGS_LOST_MAX,
       maxReconnectAttempts: -1,
-      ...dialing(systemClock),
+      ...dialing(clock),
       // All servers are named by the configuration.
       ignoreClusterUpdates: true,
       timeout: CONNECT_MS,

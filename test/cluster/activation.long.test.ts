@@ -111,7 +111,7 @@ describe("bundles that the feed of a cluster activates", function () {
         ...{ name: "tests", connection: { servers: servers.map(({ url }) => url) }, replicas: 3, marks_kept_s: 300 },
         ...{ unsure_after_ms: 10_000, guarded: ["agent"], isCopied: () => false },
       },
-      system.timers,
+      system,
       { unavailable: () => undefined, ready: () => undefined, broken: () => undefined },
     );
     const [by, time] = ["mallory", new Date().toISOString()];

@@ -202,12 +202,10 @@ describe("what agents do on several nodes of a cluster", function () {
   it("is asked for by a node that starts before it allows anything, for ten seconds at most", async () => {
     const config = readConfig(at(0).place.config).cluster ?? expect.fail("no cluster");
     const quiet = logger(system.clock, new PassThrough().resume());
-    const store = await openSharedStore(
-      { ...config, nats: { ...config.nats, servers: servers.map(({ url }) => url) } },
-      system.timers,
-      quiet,
-      { broken: () => undefined, connected: () => undefined },
-    );
+    const store = await openSharedStore({ ...config, nats: { ...config.nats, servers: servers.map(({ url }) => url) } }, system, quiet, {
+      broken: () => undefined,
+      connected: () => undefined,
+    });
     const { revision: applied, chain } = new FeedChain().last;
     const tick = { incarnation: "ghost-1", opened_at: 0, leaving: false, applied, chain, version: "0", bundle: null, bundle_since: null };
     let n = 0;

@@ -5,7 +5,7 @@ import { jetstreamManager } from "@nats-io/jetstream";
 import { expect } from "chai";
 import { NatsStore } from "../../src/store/nats.js";
 import { isChange, type Change, type Mark } from "../../src/store/store.js";
-import { systemTimers } from "../../src/system/index.js";
+import { system } from "../../src/system/index.js";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import { skip } from "../skip.js";
 import { keepsTheContract } from "./contract.js";
@@ -138,7 +138,7 @@ async function openStore(name: string, servers: readonly NatsServer[], broken: (
       ...{ name, connection: { servers: servers.map(({ url }) => url) }, replicas: servers.length },
       ...{ marks_kept_s: 30, unsure_after_ms: 10_000, guarded: ["agent", "k"], isCopied: ({ change }) => change === COPIED },
     },
-    systemTimers,
+    system,
     { unavailable: () => undefined, ready: () => undefined, broken },
   );
 }

@@ -5,7 +5,7 @@ import { expect } from "chai";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import { NatsStore } from "../../src/store/nats.js";
 import { StoreConflict, StoreUnsure, isChange, type Change, type Guard } from "../../src/store/store.js";
-import { systemTimers } from "../../src/system/index.js";
+import { system } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
 import { Dice } from "../differential/dice.js";
 import { skip } from "../skip.js";
@@ -62,7 +62,7 @@ describe("the store on NATS, written by several at once while its servers end", 
             ...{ name, connection: { servers: servers.map(({ url }) => url) }, replicas: 3 },
             ...{ marks_kept_s: 30, unsure_after_ms: UNSURE_AFTER_MS, guarded: ["k"], isCopied: () => false },
           },
-          systemTimers,
+          system,
           { unavailable: () => undefined, ready: () => undefined, broken: () => undefined },
         ),
       );

@@ -7,7 +7,7 @@ import { expect } from "chai";
 import { NatsUnavailable, natsServer, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import { NatsStore } from "../../src/store/nats.js";
 import { isChange, type Change } from "../../src/store/store.js";
-import { systemTimers } from "../../src/system/index.js";
+import { system } from "../../src/system/index.js";
 import { Dice } from "../differential/dice.js";
 import { doneIn, straceMissing, tracedProgram, writeAfterCut, type Done } from "../disk/strace.js";
 import { skip } from "../skip.js";
@@ -58,7 +58,7 @@ describe(`the promises of a store on NATS to whom it answered (REMIT_SEED=${SEED
         ...{ name: "power", connection: { servers: servers.map(({ url }) => url) }, replicas: servers.length },
         ...{ marks_kept_s: 30, unsure_after_ms: 60_000, guarded: ["guarded"], isCopied: () => false },
       },
-      systemTimers,
+      system,
       { unavailable: () => undefined, ready: () => undefined, broken: () => undefined },
     );
 
