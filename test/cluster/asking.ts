@@ -8,7 +8,7 @@ const PATIENCE_MS = 120_000;
 const POLL_MS = 10;
 
 /** @param what is waited for, as an error says it; a function says it as it is then */
-export async function until(holds: () => Promise<boolean>, what: string | (() => string)): Promise<void> {
+export async function until(holds: () => Promise<boolean> | boolean, what: string | (() => string)): Promise<void> {
   const began = performance.now();
   while (!(await holds())) {
     if (performance.now() - began > PATIENCE_MS)

@@ -11,13 +11,12 @@ import { Transport } from "../../src/client/transport.js";
 import { Feed } from "../../src/embedded/feed.js";
 import { system } from "../../src/system/index.js";
 import { Follower } from "../http/following.js";
-import { sleep, type Json } from "../service/child.js";
+import type { Json } from "../service/child.js";
 import { skip } from "../skip.js";
+import { until } from "./asking.js";
 import { ClusterNode } from "./nodes.js";
 
 const PURPOSE = "customer_support";
-/** Milliseconds in which something comes about on a machine that is busy with other things. */
-const PATIENCE_MS = 60_000;
 /** Long enough for a question to a frozen node to end before its lease does. */
 const LEASE_MS = 30_000;
 
@@ -46,13 +45,6 @@ describe("what one node of a cluster knows, seen from another", function () {
     rmSync(folder, { recursive: true, force: true });
   });
 
-  const until = async (holds: () => Promise<boolean> | boolean, what: string): Promise<void> => {
-    const began = performance.now();
-    while (!(await holds())) {
-      if (performance.now() - began > PATIENCE_MS) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
-      await sleep(20);
-    }
-  };
   let agents = 0;
   /** Has an agent on node `a` do what waits for a person on node `b`. */
   const waiting = async (): Promise<{ agent: string; decision_id: string; finding: string }> => {

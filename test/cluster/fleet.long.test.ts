@@ -7,13 +7,14 @@ import { expect } from "chai";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
 import { Child, sleep, type Told } from "../service/child.js";
 import { skip } from "../skip.js";
+import { allowedByAll, decided, registered, until } from "./asking.js";
 import { ClusterNode } from "./nodes.js";
-import { EXPIRES, actionOf, agentNamed, taskOf } from "./requests.js";
+import { EXPIRES, actionOf, agentNamed } from "./requests.js";
 
 /** Long enough for ticks of a process that waits for its turn; a claim waits for half of it before it is answered. */
 const LEASE_MS = 4000;
-/** Milliseconds in which something comes about on a machine that is busy with other things. */
-const PATIENCE_MS = 60_000;
+/** Milliseconds for which a process may take to end. */
+const END_MS = 60_000;
 interface Fleet {
   acknowledged: { node: string; ms: number }[];
   expired: string[];
@@ -55,32 +56,14 @@ describe("three services that are one cluster", function () {
   /** Registers an agent with a task at one node, and waits until all allow its action. */
   const allowed = async (): Promise<string> => {
     const agent = `agent-${++agents}`;
-    // After a server was killed writes wait for another leader.
-    const registered = async (): Promise<boolean> => (await a().child.told("POST", "/agents", agentNamed(agent))).status <= 201;
-    await until(registered, "an agent is registered");
-    await until(async () => (await a().child.told("POST", "/tasks", taskOf(agent))).status <= 201, "a task is registered");
-    for (const { child } of nodes) await until(async () => (await decided(child, agent)) === "allow", "each node allows");
+    await registered(a(), agent);
+    await allowedByAll(nodes, agent);
     return agent;
-  };
-  /** The decision, or the code of its first reason or of the problem. */
-  const decided = async (child: Child, agent: string): Promise<string> => {
-    const told = await child.ask("POST", "/decide", { body: actionOf(agent) });
-    if (told?.status !== 200) return told?.outcome ?? "nothing";
-    // Outside the desk's hours a person looks at it afterwards: it may go on all the same.
-    const { decision, proceed, reasons } = told.body as { decision: string; proceed: boolean; reasons: { code: string }[] };
-    return proceed ? "allow" : (reasons[0]?.code ?? decision);
   };
   const revoke = (node: ClusterNode, agent: string): Promise<Told> =>
     node.child.told("POST", "/revocations", { scope: { agent }, reason: "tests" });
   const standing = async (node: ClusterNode, agent: string): Promise<ReturnType<typeof fleetIn>> =>
     fleetIn(await node.child.told("GET", `/revocations/agent/${agent}`));
-  const until = async (holds: () => Promise<boolean>, what: string): Promise<void> => {
-    const began = performance.now();
-    while (!(await holds())) {
-      if (performance.now() - began > PATIENCE_MS) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
-      await sleep(10);
-    }
-  };
   /** Waits until a node denies with a code; nothing that is asked once a lease has passed since the call may be allowed. */
   const denies = async (child: Child, agent: string, code: string, what: string): Promise<void> => {
     const began = performance.now();
@@ -380,7 +363,7 @@ describe("three services that are one cluster", function () {
     await c().child.kill();
     // Its records have changes that the feed lacks.
     c().child = new Child(c().place);
-    expect(await c().child.exit(PATIENCE_MS)).not.to.equal(0);
+    expect(await c().child.exit(END_MS)).not.to.equal(0);
   });
 });
 

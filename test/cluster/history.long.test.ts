@@ -6,8 +6,9 @@ import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../dem
 import { returnedOf } from "../../src/flow/returned_values.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { VOCABULARY, makeFlowOffice, type FlowOffice } from "../flow/desk.js";
-import { sleep, type Json, type Told } from "../service/child.js";
+import type { Json, Told } from "../service/child.js";
 import { skip } from "../skip.js";
+import { until } from "./asking.js";
 import { ClusterNode } from "./nodes.js";
 
 const PURPOSES = `
@@ -22,7 +23,6 @@ office:
   allow:
     - {read: [mail, order], send: mail, refund: order}
 `;
-const PATIENCE_MS = 120_000;
 const LEASE_MS = 30_000;
 
 describe("what is seen and counted on one node of a cluster", function () {
@@ -90,13 +90,6 @@ describe("what is seen and counted on one node of a cluster", function () {
       ...more,
     });
   const codes = ({ body }: Told): unknown[] => ((body["reasons"] ?? []) as Json[]).map(({ code }) => code);
-  const until = async (holds: () => Promise<boolean> | boolean, what: string): Promise<void> => {
-    const began = performance.now();
-    while (!(await holds())) {
-      if (performance.now() - began > PATIENCE_MS) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
-      await sleep(20);
-    }
-  };
 
   it("is counted once for all: of thirty refunds at once on three nodes five go ahead, and one that was not made is had again", async () => {
     const task = await issue();

@@ -12,13 +12,12 @@ import { openSharedStore } from "../../src/service/cluster.js";
 import { readConfig } from "../../src/system/config.js";
 import { system, type System } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
-import { placeIn, sleep, type Json } from "../service/child.js";
+import { placeIn, type Json } from "../service/child.js";
 import { skip } from "../skip.js";
+import { until } from "./asking.js";
 import { ClusterNode } from "./nodes.js";
 import { PURPOSE, actionOf, agentNamed, taskOf } from "./requests.js";
 
-/** Milliseconds in which something comes about on a machine that is busy with other things. */
-const PATIENCE_MS = 120_000;
 const LEASE_MS = 30_000;
 /** Three, one that comes for a while, and one that a kill leaves behind. */
 const NODES_MAX = 5;
@@ -55,13 +54,6 @@ describe("what agents do on several nodes of a cluster", function () {
   });
 
   const at = (i: number): ClusterNode => nodes[i % nodes.length] as ClusterNode;
-  const until = async (holds: () => Promise<boolean>, what: string): Promise<void> => {
-    const began = performance.now();
-    while (!(await holds())) {
-      if (performance.now() - began > PATIENCE_MS) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
-      await sleep(50);
-    }
-  };
   const told = async (i: number, path: string): Promise<Json> => (await at(i).child.told("GET", path)).body;
   /** Registers an agent with its task, and waits until every node has both. */
   const employ = async (): Promise<string> => {

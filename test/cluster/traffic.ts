@@ -1,8 +1,8 @@
 /** Traffic on a cluster: decisions of every node all the time, and revocations one after another, with what became of them. */
 import type { NatsServer } from "../../demo/nats/servers.js";
 import { sleep, type Told } from "../service/child.js";
+import { allowedByAll, decided, registered, until } from "./asking.js";
 import type { ClusterNode } from "./nodes.js";
-import { actionOf, agentNamed, taskOf } from "./requests.js";
 
 export interface TrafficOptions {
   /** Decisions a second, of all nodes together. */
@@ -23,19 +23,16 @@ export interface TrafficResult {
 const AGENT = "worker";
 const CLAIM_WITHIN_MS = 30_000;
 const POLL_MS = 20;
-const PATIENCE_MS = 60_000;
 const TICK_MS = 10;
 
 let revoked = 0;
 
 /** Sends traffic for as long as something takes. */
 export async function traffic(nodes: readonly ClusterNode[], options: TrafficOptions, during: () => Promise<void>): Promise<TrafficResult> {
-  // Traffic before this may have made both.
-  const made = async (path: string, body: object): Promise<boolean> =>
-    [200, 201, 409].includes((await nodes[0]?.child.ask("POST", path, { body }))?.status ?? 500);
-  await until(() => made("/agents", agentNamed(AGENT)), "an agent");
-  await until(() => made("/tasks", taskOf(AGENT)), "its task");
-  for (const node of nodes) await until(async () => (await decided(node)) === null, `node ${node.name} decides`);
+  const [first] = nodes;
+  if (first === undefined) throw new Error("no nodes");
+  await registered(first, AGENT);
+  await allowedByAll(nodes, AGENT);
   const result: TrafficResult = { decisions: 0, refused: [], claim_ms: [], unclaimed: [] };
   const open = new Set<Promise<void>>();
   const keep = (promise: Promise<void>): void => {
@@ -50,9 +47,9 @@ export async function traffic(nodes: readonly ClusterNode[], options: TrafficOpt
         const node = nodes[asked % nodes.length];
         if (node !== undefined)
           keep(
-            decided(node).then((refused) => {
+            decided(node.child, AGENT).then((answer) => {
               result.decisions++;
-              if (refused !== null) result.refused.push(`${node.name}, ${Math.round(performance.now() - began)} ms: ${refused}`);
+              if (answer !== "allow") result.refused.push(`${node.name}, ${Math.round(performance.now() - began)} ms: ${answer}`);
             }),
           );
       }
@@ -110,14 +107,6 @@ async function leadersOf(node: ClusterNode | undefined): Promise<(string | null)
   return ((told?.body["feeds"] ?? []) as { leader: string | null }[]).map(({ leader }) => leader);
 }
 
-/** Returns null for a decision that permits, else why it doesn't. */
-async function decided({ child }: ClusterNode): Promise<string | null> {
-  const told = await child.ask("POST", "/decide", { body: actionOf(AGENT) });
-  if (told?.status !== 200) return told?.outcome ?? "no answer";
-  const { proceed, reasons } = told.body as { proceed: boolean; reasons: { code: string }[] };
-  return proceed ? null : (reasons[0]?.code ?? "denied");
-}
-
 /**
  * Revokes a person, and waits until that is in force on the fleet.
  * @param nodes to ask, the first that answers
@@ -141,12 +130,4 @@ async function firstAnswer(nodes: readonly ClusterNode[], method: string, path: 
     if (told !== null && told.status !== 503) return told;
   }
   return null;
-}
-
-async function until(holds: () => Promise<boolean>, what: string): Promise<void> {
-  const began = performance.now();
-  while (!(await holds())) {
-    if (performance.now() - began > PATIENCE_MS) throw new Error(`${what}: not within ${PATIENCE_MS} ms`);
-    await sleep(50);
-  }
 }
