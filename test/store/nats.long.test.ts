@@ -84,6 +84,22 @@ for (const servers of [1, 3]) {
         expect(before.filter(({ n, passed }) => n === 7 && passed !== true)).to.deep.equal([]);
       });
 
+      it("has what was marked last before it is closed, in both feeds", async () => {
+        const [author, reader] = [await open(), await open()];
+        const came: Mark[] = [];
+        const take = (items: readonly (Change | Mark)[]): void => {
+          for (const item of items) if (!isChange(item) && item.by === "n-3") came.push(item);
+        };
+        reader.follow(0, take);
+        reader.copies.follow(take);
+        await reader.connection.flush();
+        const last = { by: "n-3", n: 9, value: null };
+        for (const feed of [author, author.copies]) feed.mark(last);
+        await author.close();
+        await until(() => came.length === 2);
+        expect(came).to.deep.equal([last, last]);
+      });
+
       it("says that the streams are still the same, which servers lead them, and when one isn't the same", async () => {
         const store = await open();
         const { areSame, leaders } = await store.look();
