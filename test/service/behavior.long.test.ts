@@ -20,14 +20,16 @@ const NDJSON = "application/x-ndjson";
 const AGENTS = ["support-1", "support-2", "support-3"];
 const task = (agent: string): string => `T-${agent}`;
 const PURPOSE = "it_helpdesk";
-const facts = {
-  agents: Object.fromEntries(AGENTS.map((id) => [id, { owner: "desk", purposes: [PURPOSE] }])),
-  tasks: Object.fromEntries(
-    AGENTS.map((agent) => [
+const tasksOf = (agents: readonly string[]): Json =>
+  Object.fromEntries(
+    agents.map((agent) => [
       task(agent),
       { agent, purpose: PURPOSE, subjects: { incident: ["INC-1"], employee: ["ada"] }, attributes: { urgency: "low" } },
     ]),
-  ),
+  );
+const facts = {
+  agents: Object.fromEntries(AGENTS.map((id) => [id, { owner: "desk", purposes: [PURPOSE] }])),
+  tasks: tasksOf(AGENTS),
 };
 
 /** Always open: what is flagged for its hour teaches nothing. */
@@ -59,12 +61,12 @@ function* work(rounds: number): Generator<Json> {
 const [HOUR_MS, DAY_MS] = [3_600_000, 86_400_000];
 
 /** Three weeks of work as they were reported, so that something is usual: eight hours a day, an incident every twenty minutes. */
-function weeks(): string {
+function weeks(agents: readonly string[] = AGENTS): string {
   const began = Math.floor(Date.now() / DAY_MS) * DAY_MS - 21 * DAY_MS;
   const lines: string[] = [];
   for (let day = 0; day < 21; day++) {
     for (let minute = 0; minute < 8 * 60; minute += 20) {
-      for (const agent of AGENTS) {
+      for (const agent of agents) {
         const at = new Date(began + day * DAY_MS + 8 * HOUR_MS + minute * 60_000).toISOString();
         const does = [action(agent, "read", "incident", "INC-1"), action(agent, "read", "account", "ada")];
         for (const one of does) lines.push(JSON.stringify({ ...one, at }));
@@ -230,6 +232,33 @@ describe("what is usual outlives its service", function () {
       expect(kept.equals(toldFromTheFirst(place.records, seqOf(kept)))).to.equal(true);
     });
   }
+
+  it("opens a finding when several agents of one owner begin to do what none of them did, and none when one does", async () => {
+    const teams = Array.from({ length: 12 }, (_, i) => ({ agent: `worker-${i}`, owner: `team-${i % 2}` }));
+    const agents = teams.map(({ agent }) => agent);
+    const place = placed(temporaryDirectory());
+    const owned = Object.fromEntries(teams.map(({ agent, owner }) => [agent, { owner, purposes: [PURPOSE] }]));
+    writeFileSync(readConfig(place.config).facts.file ?? "", stringify({ agents: owned, tasks: tasksOf(agents) }));
+    const child = new Child(place);
+    await child.ready();
+    const told = await child.ask("POST", "/observe", { body: weeks(agents), type: NDJSON });
+    expect(told?.body).to.include({ accepted: 21 * 24 * agents.length * 2, stopped: null });
+    const does = async (agent: string, verb: string): Promise<void> => {
+      const body = action(agent, verb, "account", verb === "search" ? null : "ada");
+      const { body: answer } = await child.told("POST", "/decide", body);
+      expect(answer["decision"], JSON.stringify(answer["reasons"])).to.equal("allow");
+    };
+    const found = async (): Promise<Json[]> => (await child.told("GET", "/findings?code=unusual_in_group")).body["items"] as Json[];
+    for (const agent of agents) await does(agent, "read");
+    const [first = "", ...others] = teams.filter(({ owner }) => owner === "team-1").map(({ agent }) => agent);
+    await does(first, "search");
+    expect(await found()).to.deep.equal([]);
+    for (const agent of others) await does(agent, "search");
+    while ((await found()).length === 0) await sleep(20);
+    const [{ purpose, agent, actions }] = (await found()) as [Json];
+    expect({ purpose, agent, actions }).to.deep.include({ purpose: PURPOSE, agent: null });
+    await child.stop();
+  });
 
   it("isn't learned where it is turned off, and its records say nothing of it", async () => {
     const place = placed(temporaryDirectory(), { enabled: false });
