@@ -3,10 +3,8 @@ import type { Finding, FoundRecord, JudgeFinding, JudgedFinding } from "../contr
 import { kinGroups, kinKey, kinOf, wholeFinding, type FindingKin } from "../findings/kin.js";
 import { checkVerdict } from "../findings/verdicts.js";
 import type { ByNode } from "../records/merged_answers.js";
+import type { FindingParts } from "./finding_parts.js";
 import type { FindingOnDesk } from "./findings_desk.js";
-
-/** At least one, the oldest first. */
-export type FindingParts<T = Finding> = readonly [T, ...T[]];
 
 /** Nodes as they are asked for parts of findings; one that doesn't answer is left out. */
 export interface AskedForParts {

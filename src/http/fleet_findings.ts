@@ -11,7 +11,6 @@ import {
   JudgeFinding,
   Problem,
   SEVERITIES,
-  isVerdict,
   type ApprovalList,
   type Finding,
   type FindingNews,
@@ -22,7 +21,7 @@ import {
 } from "../contract/index.js";
 import { Type, type Static } from "../contract/type.js";
 import { byUrgency } from "../findings/approvals.js";
-import { fits, type FindingsFilter } from "../findings/findings.js";
+import type { FindingsFilter } from "../findings/findings.js";
 import { wholeFinding, type FindingKin } from "../findings/kin.js";
 import type { Reviewer } from "../findings/verdicts.js";
 import type { Sight } from "../facts/reach.js";
@@ -41,7 +40,8 @@ import {
   type AskedNodes,
   type NodeReply,
 } from "./asked_nodes.js";
-import { FindingGroups, wholeOnDesk, type FindingParts } from "./finding_groups.js";
+import { FindingGroups, wholeOnDesk } from "./finding_groups.js";
+import { askedPart, ofParts, type FindingParts } from "./finding_parts.js";
 import {
   cursorInvalid,
   type ApprovalsAsk,
@@ -175,8 +175,7 @@ export class FleetFindings implements FindingsDesk {
       items: found.flatMap((finding) => {
         const parts: FindingParts = groups.get(finding.id) ?? [finding];
         const whole = wholeFinding(parts);
-        const listed = parts.find((part) => fits({ ...part, state: whole.state }, filter));
-        return listed?.id === finding.id ? [whole] : [];
+        return askedPart(parts, whole, filter)?.id === finding.id ? [whole] : [];
       }),
       next: ends === null ? null : toNodesCursor(ends),
       indexed_to: nodes.indexed_to[this.#nodes.name] ?? 0,
@@ -199,13 +198,14 @@ export class FleetFindings implements FindingsDesk {
     };
   }
 
-  /** Returns news of findings as news of the whole of each, once. */
-  async wholeNews(news: readonly FindingNews[]): Promise<FindingNews[]> {
+  /** Returns news of findings as news of the whole of each that a filter asks for, once. */
+  async wholeNews(news: readonly FindingNews[], filter: FindingsFilter): Promise<FindingNews[]> {
     const groups = await this.#groups.partsOf(news.map(({ finding }) => finding));
     const byId = new Map<string, FindingNews>();
     for (const { change, finding } of news) {
       const parts: FindingParts = groups.get(finding.id) ?? [finding];
       const whole = wholeFinding(parts);
+      if (askedPart(parts, whole, filter) === undefined) continue;
       // It was opened when its oldest part was, whatever else is known of it by then.
       const isOpened = byId.get(whole.id)?.change === "opened" || (change === "opened" && finding.id === whole.id);
       byId.delete(whole.id);
@@ -324,12 +324,6 @@ function waitingOnce(all: readonly WaitingApproval[]): WaitingApproval[] {
     if (known === undefined || Date.parse(known.action.until) < Date.parse(action.until)) latest.set(key, one);
   }
   return [...latest.values()];
-}
-
-/** Returns what a part of a finding that a filter asks for may be: what somebody looks into is so as a whole, and has parts that are open. */
-function ofParts({ state, ...others }: FindingsFilter): FindingsFilter {
-  if (state === undefined) return others;
-  return { ...others, ...(isVerdict(state) ? { state } : { unjudged: true }) };
 }
 
 const textOf = (question: FindingsQuestion): string => FINDINGS + JSON.stringify(question);

@@ -4,6 +4,7 @@
  */
 import type { ServerResponse } from "node:http";
 import type { FindingEventName, FindingNews, FollowedNodes, RecordEventName, StreamEnd } from "../contract/index.js";
+import type { FindingsFilter } from "../findings/findings.js";
 import type { Sight } from "../facts/reach.js";
 import type { Clock, Timers } from "../system/index.js";
 import type { AskedNodes } from "./asked_nodes.js";
@@ -39,14 +40,14 @@ export interface FollowedFleet {
   nodes: AskedNodes;
   /** Answers what stands behind `FOLLOW`. */
   own: (question: string) => Promise<string>;
-  /** Returns news of findings that nodes have parts of as news of the whole. */
-  wholeNews: (news: readonly FindingNews[]) => Promise<FindingNews[]>;
+  /** Returns news of findings that nodes have parts of as news of each whole that a filter asks for. */
+  wholeNews: (news: readonly FindingNews[], filter: FindingsFilter) => Promise<FindingNews[]>;
 }
 
 export interface FleetSubscription {
   fleet: FollowedFleet;
-  /** Name of its events. */
-  event: Extract<RecordEventName, "record"> | Extract<FindingEventName, "finding">;
+  /** Findings that are followed; null: records are. */
+  findings: FindingsFilter | null;
   /** Path and query, without where it begins. */
   url: string;
   sight: Sight;
@@ -109,14 +110,18 @@ export class FleetStream extends FollowedStream {
     return this.#begun ? this.#text : "";
   }
 
+  get #event(): RecordEventName | FindingEventName {
+    return this.#subscription.findings === null ? "record" : "finding";
+  }
+
   get #text(): string {
     return nodePlacesText(Object.fromEntries(this.#places));
   }
 
   /** Place as `ready` and `reset` have it: of records this node's own. */
   get #after(): string | number {
-    const { event, fleet } = this.#subscription;
-    return event === "record" ? Number(this.#places.get(fleet.nodes.name) ?? 0) : this.#text;
+    const { findings, fleet } = this.#subscription;
+    return findings === null ? Number(this.#places.get(fleet.nodes.name) ?? 0) : this.#text;
   }
 
   /** Finds out where each node is now, and begins there. */
@@ -187,7 +192,7 @@ export class FleetStream extends FollowedStream {
     }
     const texts = events.map(({ json, place }) => {
       if (place !== null) this.#places.set(node, place);
-      return eventText(this.#subscription.event, json, place === null ? null : this.#text);
+      return eventText(this.#event, json, place === null ? null : this.#text);
     });
     if (texts.length > 0) {
       this.write(texts.join(""));
@@ -207,15 +212,18 @@ export class FleetStream extends FollowedStream {
 
   /** Returns null if the node doesn't answer. */
   async #ask(node: string, after: string | null): Promise<StreamPart | null> {
-    const { event, fleet, url, sight } = this.#subscription;
+    const { findings, fleet, url, sight } = this.#subscription;
     const { nodes, own } = fleet;
     const sent = { agents: sight.agents && [...sight.agents], purposes: sight.purposes && [...sight.purposes] };
     const question = JSON.stringify({ url, after, since: this.#since, sight: sent } satisfies StreamQuestion);
     try {
       const text = node === nodes.name ? await own(question) : (await nodes.ask(FOLLOW + question, [node])).answers.get(node);
       const part = typeof text === "string" ? (JSON.parse(text) as StreamPart) : null;
-      if (part === null || event === "record" || part.events.length === 0) return part;
-      const whole = await fleet.wholeNews(part.events.map(({ json }) => JSON.parse(json) as FindingNews));
+      if (part === null || findings === null || part.events.length === 0) return part;
+      const whole = await fleet.wholeNews(
+        part.events.map(({ json }) => JSON.parse(json) as FindingNews),
+        findings,
+      );
       return { ...part, events: whole.map((news, i) => ({ json: JSON.stringify(news), place: i === whole.length - 1 ? part.to : null })) };
     } catch {
       // This node can't say now either: it is asked again.

@@ -8,6 +8,7 @@ import type { Findings, ReaderPlace } from "../findings/findings.js";
 import type { RecordSearch } from "../records/search.js";
 import type { Timers } from "../system/index.js";
 import { schemas } from "../system/schemas.js";
+import { ofParts } from "./finding_parts.js";
 import { isInSight, placeText, readPlace } from "./finding_places.js";
 import { readQuery } from "./query.js";
 import { filterOf, findingsFilterQuery, recordQuery } from "./record_query.js";
@@ -119,7 +120,8 @@ export class StreamQuestions {
 
   #findings({ url, after: named, since, sight }: StreamQuestion): Promise<StreamPart> {
     const { node, findings, timers } = this.#deps;
-    const known = readQuery({ url }, findingsFilterQuery);
+    // Whoever asks looks at the whole of what has parts here.
+    const known = ofParts(readQuery({ url }, findingsFilterQuery));
     const isLate = named === null && since !== null;
     const filter = isLate ? { ...known, since } : known;
     const asked = isLate ? placeText({ seq: 0, revision: 0 }) : named;

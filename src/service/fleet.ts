@@ -7,6 +7,7 @@ import type { FindingNews } from "../contract/index.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
 import type { OwnNotices } from "../findings/own_notices.js";
 import { answering } from "../http/asked_nodes.js";
+import type { FindingsFilter } from "../findings/findings.js";
 import type { HttpDeps } from "../http/deps.js";
 import { OwnFindings } from "../http/findings_desk.js";
 import { FINDINGS, FleetFindings } from "../http/fleet_findings.js";
@@ -59,7 +60,7 @@ export function wireFleet(
   const following = {
     nodes: asked,
     own: (question: string) => streams.answer(question),
-    wholeNews: (news: readonly FindingNews[]) => findings.wholeNews(news),
+    wholeNews: (news: readonly FindingNews[], filter: FindingsFilter) => findings.wholeNews(news, filter),
   };
   return { fleet, outcomes, desk: findings, following };
 }

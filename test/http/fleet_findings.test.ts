@@ -407,17 +407,30 @@ describe("findings of all nodes of a cluster", () => {
         change: "opened" as const,
         finding: { ...(desks.a.findings.at(id) ?? (desks.c.findings.at(id) as Finding)), node: id === a ? "a" : "c" },
       }));
-      const [whole, ...others] = await desks.a.fleet.wholeNews(news);
+      const [whole, ...others] = await desks.a.fleet.wholeNews(news, {});
       expect([whole?.change, whole?.finding.id, whole?.finding.actions.all, others]).to.deep.equal(["changed", b, 4, []]);
       const opened = { change: "opened", finding: { ...(desks.b.findings.at(b) as Finding), node: "b" } } as const;
       for (const some of [[opened], [opened, ...news], [...news, opened]])
         expect(
-          (await desks.a.fleet.wholeNews(some)).map(({ change, finding }) => [change, finding.id]),
+          (await desks.a.fleet.wholeNews(some, {})).map(({ change, finding }) => [change, finding.id]),
           "with its oldest part",
         ).to.deep.equal([["opened", b]]);
       const [alone = ""] = desks.b.open([5]);
       const finding = { ...(desks.b.findings.at(alone) as Finding), node: "b" };
-      expect(await desks.a.fleet.wholeNews([{ change: "opened", finding }])).to.deep.equal([{ change: "opened", finding }]);
+      expect(await desks.a.fleet.wholeNews([{ change: "opened", finding }], {})).to.deep.equal([{ change: "opened", finding }]);
+    });
+
+    it("are news by what the whole is, whichever part has changed", async () => {
+      const [, b, c] = openAll();
+      desks.b.states.set(b, { state: "in_review", revision: 1, at: new Date(NOW + 90_000).toISOString() });
+      const part = { change: "changed", finding: { ...(desks.c.findings.at(c) as Finding), node: "c" } } as const;
+      expect(part.finding.state).to.equal("open");
+      const told = async (filter: FindingsFilter): Promise<unknown[]> =>
+        (await desks.a.fleet.wholeNews([part], filter)).map(({ finding: { id, state } }) => [id, state]);
+      for (const filter of [{}, { state: "in_review" }, { state: "in_review", agent: "a-1" }] as const)
+        expect(await told(filter)).to.deep.equal([[b, "in_review"]]);
+      for (const filter of [{ state: "open" }, { state: "misuse" }, { state: "in_review", agent: "a-2" }] as const)
+        expect(await told(filter)).to.deep.equal([]);
     });
   });
 

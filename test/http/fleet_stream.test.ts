@@ -101,7 +101,7 @@ describe("a stream of all nodes of a cluster", () => {
         response,
         {
           fleet: { nodes: net.of("a"), own: logs.a.answer, wholeNews: (news) => Promise.resolve([...news]) },
-          event: url.startsWith("/decisions/") ? "record" : "finding",
+          findings: url.startsWith("/decisions/") ? null : {},
           ...{ url, sight },
           after: typeof given === "string" ? readNodePlaces(given) : null,
           caller: { id: "ada", token: { jti: null, expires_ms: Infinity } },
@@ -218,6 +218,14 @@ describe("a stream of all nodes of a cluster", () => {
     const last = logs.b.open();
     await until(() => ids(again).length > 0, "the next has come");
     expect(ids(again)).to.deep.equal([last]);
+  });
+
+  it("is told of parts by what their whole may be, and of none that somebody has judged otherwise", async () => {
+    const [reviewed, judged] = [await follow("/findings/stream?state=in_review"), await follow("/findings/stream?state=misuse")];
+    const id = logs.b.open();
+    await until(() => ids(reviewed).length > 0, "it comes: another part may be looked into");
+    expect(ids(reviewed)).to.deep.equal([id]);
+    expect(ids(judged)).to.deep.equal([]);
   });
 
   for (const text of ["", "m", "4711", "4711-58", "m!", "mbm9wZQ", ...[[], null, { a: 1 }, { a: "x" }, { a: "-1" }].map(placed)])

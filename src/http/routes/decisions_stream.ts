@@ -1,4 +1,4 @@
-import { Problem, StreamedRecord, type RecordEventName } from "../../contract/index.js";
+import { Problem, StreamedRecord } from "../../contract/index.js";
 import type { Caller } from "../../decision/ports.js";
 import type { HttpDeps } from "../deps.js";
 import { readNodePlaces } from "../fleet_stream.js";
@@ -40,9 +40,8 @@ export function getDecisionStream({ identity, recordStreams, following }: HttpDe
       }
       // A record's number is of one node.
       if (after !== null) throw new Problem("parameter_invalid", { field: "after", expected: "`Last-Event-ID`, in a cluster" });
-      const event = "record" satisfies RecordEventName;
       const place = { after: lastPlace(request, readNodePlaces), sight: EVERYTHING_IN_SIGHT };
-      const subscription = { fleet: following, event, url: request.url ?? "", ...place, caller, authenticate } as const;
+      const subscription = { fleet: following, findings: null, url: request.url ?? "", ...place, caller, authenticate };
       return { ...head, begin: recordStreams.openFleet(response, subscription) };
     },
   };

@@ -10,7 +10,6 @@ import {
   ShownFinding,
   StreamedFinding,
   type Finding,
-  type FindingEventName,
   type ProblemCode,
   type Scope,
 } from "../../contract/index.js";
@@ -172,8 +171,7 @@ export function getFindingStream(deps: HttpDeps): Route {
       }
       const places = lastPlace(request, readNodePlaces) ?? (after === undefined ? null : placeOf(after, readNodePlaces));
       const { others: url } = without(request.url ?? "", "after");
-      const event = "finding" satisfies FindingEventName;
-      const subscription = { fleet: following, event, url, sight, after: places, caller, authenticate } as const;
+      const subscription = { fleet: following, findings: filter, url, sight, after: places, caller, authenticate };
       return { ...head, begin: streams.openFleet(response, subscription) };
     },
   };
