@@ -320,16 +320,8 @@ export class Findings {
     this.#byId.delete(forgotten.id);
   }
 
-  #matches(fold: FindingFold, { agent, purpose, state, unjudged, severity, code, since }: FindingsFilter): boolean {
-    return (
-      (agent === undefined || fold.agent === agent) &&
-      (purpose === undefined || fold.purpose === purpose) &&
-      (state === undefined || this.#stateOf(fold.id) === state) &&
-      (unjudged === undefined || !isVerdict(this.#stateOf(fold.id))) &&
-      (severity === undefined || gravity(fold.severity) >= gravity(severity)) &&
-      (code === undefined || fold.hasCode(code)) &&
-      (since === undefined || Date.parse(fold.lastSeen) >= since)
-    );
+  #matches(fold: FindingFold, filter: FindingsFilter): boolean {
+    return isAsked(fold, () => this.#stateOf(fold.id), filter);
   }
 
   #whole(fold: FindingFold): Finding {
@@ -349,14 +341,24 @@ export class Findings {
 }
 
 /** Returns whether a finding is one that a filter asks for. */
-export function fits(finding: Finding, { agent, purpose, state, severity, code, since }: FindingsFilter): boolean {
+export function fits(finding: Finding, filter: FindingsFilter): boolean {
+  const { codes, last_seen: lastSeen, state } = finding;
+  return isAsked({ ...finding, lastSeen, hasCode: (code) => codes.some((one) => one.code === code) }, () => state, filter);
+}
+
+function isAsked(
+  one: Pick<FindingFold, "agent" | "purpose" | "severity" | "lastSeen" | "hasCode">,
+  stateOf: () => FindingStateName,
+  { agent, purpose, state, unjudged, severity, code, since }: FindingsFilter,
+): boolean {
   return (
-    (agent === undefined || finding.agent === agent) &&
-    (purpose === undefined || finding.purpose === purpose) &&
-    (state === undefined || finding.state === state) &&
-    (severity === undefined || gravity(finding.severity) >= gravity(severity)) &&
-    (code === undefined || finding.codes.some((one) => one.code === code)) &&
-    (since === undefined || Date.parse(finding.last_seen) >= since)
+    (agent === undefined || one.agent === agent) &&
+    (purpose === undefined || one.purpose === purpose) &&
+    (state === undefined || stateOf() === state) &&
+    (unjudged === undefined || !isVerdict(stateOf())) &&
+    (severity === undefined || gravity(one.severity) >= gravity(severity)) &&
+    (code === undefined || one.hasCode(code)) &&
+    (since === undefined || Date.parse(one.lastSeen) >= since)
   );
 }
 
