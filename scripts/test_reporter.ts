@@ -27,6 +27,7 @@ function shortMessage({ err }: Mocha.Test): string {
 
 export default function report(runner: Mocha.Runner): void {
   const begun = Date.now();
+  const isParallel = (runner as Mocha.Runner & { isParallelMode(): boolean }).isParallelMode();
   const seconds = (): string => ((Date.now() - begun) / 1000).toFixed(1);
   const passed: { title: string; ms: number }[] = [];
   const failures: Mocha.Test[] = [];
@@ -39,7 +40,10 @@ export default function report(runner: Mocha.Runner): void {
   const resultsOf = ({ file = "" }: Mocha.Runnable): FileResults =>
     (results[relative(asset("dist"), file)] ??= { passed: 0, skipped: 0, failures: [] });
 
-  runner.on(EVENT_HOOK_END, count);
+  runner.on(EVENT_HOOK_END, (hook) => {
+    // Files that run in other processes tell each run of such a hook with the time of the last.
+    if (!(isParallel && / each" hook/.test(hook.title))) count(hook);
+  });
   runner.on(EVENT_TEST_PASS, (test) => {
     count(test);
     resultsOf(test).passed++;
