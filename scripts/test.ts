@@ -15,7 +15,7 @@ interface Options extends Choice {
   watch?: true;
   coverage?: true;
   raise?: true;
-  jobs?: string;
+  jobs: string;
 }
 
 /** Free bytes that a folder in memory has to have for all that tests write at once. */
@@ -43,19 +43,13 @@ function temporaryFolder(): string {
   return mkdtempSync(join(tmpdir(), "remit-test-"));
 }
 
-/** Returns how many files run at once: of the long ones many wait for leases, elections and ends of processes, most of their time. */
-function jobsFor(all: boolean): number {
-  const processors = availableParallelism();
-  return (all ? 2 * processors : processors) + 1;
-}
-
 /**
  * Starts mocha on these files, in as many processes as there are jobs for.
  * @param files paths in `test`
  * @param folder for what they write, and for results
  */
 function startMocha(files: readonly string[], options: Options, folder?: string): ChildProcess {
-  const { title, coverage, all, jobs = String(jobsFor(all === true)) } = options;
+  const { title, coverage, jobs } = options;
   const parallel = files.length > 1 ? ["--parallel", "--jobs", jobs] : [];
   return spawn(
     process.execPath,
@@ -181,7 +175,7 @@ const program = new Command("test")
   .option("--watch", "build what changes, then run the choice again")
   .option("--coverage", "print the coverage of each room of src/, and fail where it has fallen")
   .option("--raise", "with --coverage: write what was reached to test/coverage.json")
-  .option("--jobs <n>", `files that run at once (default: ${jobsFor(false)}, and ${jobsFor(true)} with --all)`)
+  .option("--jobs <n>", "files that run at once", String(availableParallelism() + 1))
   .parse();
 
 try {
