@@ -20,7 +20,7 @@ const CHANGES = 60;
 const FACTS = "REMIT_tests";
 const COPIES = "REMIT_tests_COPIES";
 
-/** Names of folders and files in a server's data that `*` stands for, from its root on. */
+/** Folders and files in a server's data, by the names of their folders and their own, in which `*` stands for anything. */
 function found(data: string, ...names: readonly string[]): string[] {
   let paths = [join(data, "jetstream")];
   for (const name of names)
@@ -47,24 +47,30 @@ const agreed =
     found(data, "$SYS", "_js_", "*", ...names);
 
 type FilesOf = (data: string) => string[];
+/** @throws Error if there are none: another version of the servers has others */
+function some(files: FilesOf, data: string): string[] {
+  const paths = files(data);
+  expect(paths, "files to be damaged").to.not.deep.equal([]);
+  return paths;
+}
 /** What is done to the data of a server that doesn't run. */
 type Damage = (data: string) => void;
 
 const gone =
   (files: FilesOf): Damage =>
   (data) => {
-    for (const path of files(data)) rmSync(path, { recursive: true });
+    for (const path of some(files, data)) rmSync(path, { recursive: true });
   };
 const halved =
   (files: FilesOf): Damage =>
   (data) => {
-    for (const path of files(data)) truncateSync(path, Math.floor(readFileSync(path).length / 2));
+    for (const path of some(files, data)) truncateSync(path, Math.floor(readFileSync(path).length / 2));
   };
 /** Flips a bit in each so many bytes, one in the middle of what is shorter. */
 const flipped =
   (files: FilesOf, every = Infinity): Damage =>
   (data) => {
-    for (const path of files(data)) {
+    for (const path of some(files, data)) {
       const bytes = readFileSync(path);
       const step = Math.min(every, Math.max(1, bytes.length));
       for (let at = Math.floor(step / 2); at < bytes.length; at += step) bytes[at] = (bytes[at] ?? 0) ^ 4;
@@ -74,7 +80,7 @@ const flipped =
 const zeroed =
   (files: FilesOf): Damage =>
   (data) => {
-    for (const path of files(data)) {
+    for (const path of some(files, data)) {
       const bytes = readFileSync(path);
       writeFileSync(path, bytes.fill(0, Math.max(0, bytes.length - 1024)));
     }
