@@ -5,7 +5,7 @@ import { expect } from "chai";
 import { Findings } from "../../src/findings/findings.js";
 import { EVERYTHING_IN_SIGHT, type Sight } from "../../src/facts/reach.js";
 import { answering } from "../../src/http/asked_nodes.js";
-import { FleetStream, nodePlacesText, readNodePlaces, type NodePlaces } from "../../src/http/fleet_stream.js";
+import { FleetStream, nodePlacesText, readNodePlaces, type FollowedFleet, type NodePlaces } from "../../src/http/fleet_stream.js";
 import { FOLLOW, StreamQuestions } from "../../src/http/stream_questions.js";
 import type { MatchedPage } from "../../src/records/search.js";
 import { sleep, system } from "../../src/system/index.js";
@@ -89,8 +89,16 @@ describe("a stream of all nodes of a cluster", () => {
   let logs: Record<"a" | "b" | "c", Log>;
   let server: Server;
   let sight: Sight;
+  /** Findings of which the whole wasn't asked for. */
+  let leftOut: string[];
+  const wholeNews: FollowedFleet["wholeNews"] = (news, { severity }) => {
+    if (severity === undefined) return Promise.resolve([...news]);
+    leftOut.push(...news.map(({ finding }) => finding.id));
+    return Promise.resolve([]);
+  };
 
   beforeEach(async () => {
+    leftOut = [];
     net = new NodeNet("a", "b", "c");
     logs = { a: new Log("a", net), b: new Log("b", net), c: new Log("c", net) };
     sight = EVERYTHING_IN_SIGHT;
@@ -100,8 +108,8 @@ describe("a stream of all nodes of a cluster", () => {
       const stream = new FleetStream(
         response,
         {
-          fleet: { nodes: net.of("a"), own: logs.a.answer, wholeNews: (news) => Promise.resolve([...news]) },
-          findings: url.startsWith("/decisions/") ? null : {},
+          fleet: { nodes: net.of("a"), own: logs.a.answer, wholeNews },
+          findings: url.startsWith("/decisions/") ? null : url.endsWith("severity=low") ? { severity: "low" } : {},
           ...{ url, sight },
           after: typeof given === "string" ? readNodePlaces(given) : null,
           caller: { id: "ada", token: { jti: null, expires_ms: Infinity } },
@@ -218,6 +226,13 @@ describe("a stream of all nodes of a cluster", () => {
     const last = logs.b.open();
     await until(() => ids(again).length > 0, "the next has come");
     expect(ids(again)).to.deep.equal([last]);
+  });
+
+  it("sends no part whose whole isn't asked for", async () => {
+    const [all, none] = [await follow("/findings/stream"), await follow("/findings/stream?severity=low")];
+    const id = logs.b.open();
+    await until(() => ids(all).length > 0 && leftOut.length > 0, "both are looked at");
+    expect([ids(all), ids(none), leftOut]).to.deep.equal([[id], [], [id]]);
   });
 
   it("is told of parts by what their whole may be, and of none that somebody has judged otherwise", async () => {
