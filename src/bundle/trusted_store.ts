@@ -69,6 +69,11 @@ export class TrustedStore {
     return this.#bundles.get(name);
   }
 
+  /** Returns true if this bundle was trusted, or a later one. */
+  knows({ bundle, sequence }: PolicyIdentity): boolean {
+    return (this.#bundles.get(bundle)?.sequence ?? -1) >= sequence;
+  }
+
   /**
    * Checks that this bundle may follow the one that was trusted under its name.
    * @throws BundleError `bundle_older`, `bundle_changed`, `bundle_sequence_jump`
@@ -96,8 +101,9 @@ export class TrustedStore {
    * @returns whether it wasn't known
    * @throws BundleError `trust_unwritable`
    */
-  async remember({ bundle, sequence, digest }: PolicyIdentity): Promise<boolean> {
-    if ((this.#bundles.get(bundle)?.sequence ?? -1) >= sequence) return false;
+  async remember(identity: PolicyIdentity): Promise<boolean> {
+    if (this.knows(identity)) return false;
+    const { bundle, sequence, digest } = identity;
     await this.#put(bundle, { sequence, digest });
     this.#isBehind = true;
     return true;

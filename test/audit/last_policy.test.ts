@@ -1,7 +1,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
-import { lastPolicy } from "../../src/audit/log/last_policy.js";
+import { lastActivated, lastPolicy } from "../../src/audit/log/last_policy.js";
 import { temporaryDirectory } from "./temporary.js";
 
 const policy = (sequence: number): object => ({ bundle: "set", digest: "d", revision: "r", sequence });
@@ -34,15 +34,35 @@ describe("the policy that a log says ran last", () => {
       8,
     ],
   ];
+  const written = (segments: readonly (readonly (object | string)[])[], end = ""): string => {
+    const folder = temporaryDirectory();
+    for (const [i, lines] of segments.entries()) {
+      const text = lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join("");
+      writeFileSync(join(folder, `${String(i * 1000 + 1).padStart(16, "0")}.jsonl`), i === segments.length - 1 ? text + end : text);
+    }
+    return folder;
+  };
   for (const [what, segments, sequence] of logs) {
     for (const end of ["", '{"kind":"decision","answer":{"policy":{"bundle":"set","sequ'])
       it(`is that ${what}${end === "" ? "" : ", with a torn end"}`, () => {
-        const folder = temporaryDirectory();
-        for (const [i, lines] of segments.entries()) {
-          const text = lines.map((line) => `${typeof line === "string" ? line : JSON.stringify(line)}\n`).join("");
-          writeFileSync(join(folder, `${String(i * 1000 + 1).padStart(16, "0")}.jsonl`), i === segments.length - 1 ? text + end : text);
-        }
-        expect(lastPolicy(folder)?.sequence ?? null).to.equal(sequence);
+        expect(lastPolicy(written(segments, end))?.sequence ?? null).to.equal(sequence);
       });
   }
+
+  for (const [what, segments, sequence] of [
+    [
+      "the last activation, whatever has decided since",
+      [
+        [activated(7), decision(8)],
+        [decision(9), decision(7)],
+      ],
+      7,
+    ],
+    ["the later of two", [[activated(7), decision(7), activated(8)], [decision(8)]], 8],
+    ["none where nothing was activated", [[decision(8), { kind: "bundle", change: "refused", policy: policy(3) }]], null],
+    ["none of another engine", [[activated(7), { ...activated(9), engine: { origin: "o" } }]], 7],
+  ] as const)
+    it(`was activated by ${what}`, () => {
+      expect(lastActivated(written(segments))?.sequence ?? null).to.equal(sequence);
+    });
 });

@@ -56,6 +56,8 @@ threat("C3", "a bundle older than one that decided isn't trusted again, whatever
     const log = temporaryDirectory();
     const lines = [
       { kind: "bundle", change: "activated", policy: policy(1023) },
+      // Staged, and activated by nobody.
+      { kind: "decision", answer: { policy: policy(1024) } },
       { kind: "service", change: "stopped" },
     ];
     writeFileSync(join(log, "0000000000000001.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
@@ -73,6 +75,8 @@ threat("C3", "a bundle older than one that decided isn't trusted again, whatever
       });
       if (outcome !== "bundle_older") return `with the folder ${what}: ${outcome}`;
       if (!trusted.isBehind) return `that the folder is ${what} goes unnoticed`;
+      // The active one has to start again.
+      trusted.check(policy(1023));
     }
     return null;
   },

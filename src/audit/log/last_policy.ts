@@ -24,26 +24,38 @@ interface Stated {
  * start with a bundle records its activation, so no more is read than what engines, sensors and callers have added since.
  */
 export function lastPolicy(folder: string): PolicyIdentity | null {
+  return lastOf(folder, (stated) => (stated.kind === "decision" ? (stated.answer?.policy ?? null) : activatedIn(stated)));
+}
+
+/**
+ * Returns the policy that a log says was activated last; null if it has no activation, or no longer has one. A decision may be a staged
+ * policy's, which nobody has activated. Reads all since the last start.
+ */
+export function lastActivated(folder: string): PolicyIdentity | null {
+  return lastOf(folder, activatedIn);
+}
+
+function lastOf(folder: string, policyOf: (stated: Stated) => PolicyIdentity | null): PolicyIdentity | null {
   for (const { name } of segmentsOf(folder).reverse())
     for (const line of linesBackward(join(folder, name))) {
-      const found = line.includes(POLICY) ? policyIn(line.toString()) : null;
+      const stated = line.includes(POLICY) ? statedIn(line.toString()) : null;
+      const found = stated === null || stated.engine !== undefined ? null : policyOf(stated);
       if (found !== null) return found;
     }
   return null;
 }
 
+function activatedIn({ kind, change, policy }: Stated): PolicyIdentity | null {
+  return kind === "bundle" && change === "activated" ? (policy ?? null) : null;
+}
+
 /** Null for a line that is no record: others say that it is damaged, and a start isn't refused for it. */
-function policyIn(line: string): PolicyIdentity | null {
-  let stated: Stated;
+function statedIn(line: string): Stated | null {
   try {
-    stated = JSON.parse(line) as Stated;
+    return JSON.parse(line) as Stated;
   } catch {
     return null;
   }
-  const { kind, engine, change, policy, answer } = stated;
-  if (engine !== undefined) return null;
-  if (kind === "decision") return answer?.policy ?? null;
-  return kind === "bundle" && change === "activated" ? (policy ?? null) : null;
 }
 
 /** Whole lines, the last one first. What is longer than any record is passed over, and never in memory whole. */
