@@ -83,6 +83,7 @@ const RUNS: Readonly<Record<string, Run>> = {
   upgrade: { args: [] },
   joiner: { args: [] },
   crowd: { args: [] },
+  chaos: { args: [] },
   memory: { args: [] },
   mutants: { args: [] },
 };

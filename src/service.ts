@@ -196,7 +196,7 @@ export async function startService(config: Config, system: System, given: Logger
     if (objects !== null) await activation?.begin({ source, kept, engine, objects });
     const pulled = pulledSource(config, source, system, logger);
     closing.add(() => pulled?.close());
-    const staging = wireStaging(config.bundle.stage, records, system, logger);
+    const staging = wireStaging(config.bundle.stage, records, system, logger, (why, digest) => activation?.stageEnded(why, digest));
     const wayBack = await openWayBack(
       config,
       { kept, trusted, clock, limits: archiveLimits(config), active: () => source.archive },
@@ -241,7 +241,7 @@ export async function startService(config: Config, system: System, given: Logger
     closing.add(() => {
       commands.close();
     });
-    if (activation !== null) closing.add(activation.follow(commands));
+    if (activation !== null) closing.add(activation.follow(commands, staging));
     const facts = commands.registry;
     if (join !== null && config.cluster !== undefined)
       node = join({
@@ -250,6 +250,7 @@ export async function startService(config: Config, system: System, given: Logger
         landed: () => flights.landed(),
         activation,
         bundle: () => (engine.active === null ? null : { digest: engine.active.identity.digest, since: activeSince }),
+        staged: () => staging.status && { digest: staging.status.identity.digest, share: staging.status.share },
         hasLearned: () => followed?.hasBegun !== false,
         lessons: () => followed && followed.standing,
         record: (action, detail) => records.admin("remit", action, detail),
@@ -597,6 +598,7 @@ export async function startService(config: Config, system: System, given: Logger
       withinTrace: telemetry?.spans?.within,
     };
     await node?.began;
+    await activation?.attempted();
     const asked = await listenToEnvoy(config, envoy, asking);
     const { sensors } = sensing;
     const traced = await listenToOtlp(config, {

@@ -70,6 +70,7 @@ const table = {
   stage_vocabulary: "the bundle has another vocabulary than the active one, so it can't be staged beside it",
   stage_alone: "no bundle is active that this one could be staged beside",
   stage_active: "the bundle is the active one",
+  stage_unnamed: "the feed of the cluster doesn't name the active bundle; publish that first",
   // the way back
   back_unknown: "the bundle's policy is not that of an earlier bundle that is kept",
   back_missing: "no way back with this digest is kept, or a later bundle has been trusted since",

@@ -1,5 +1,6 @@
 /** Bundles that the nodes of a cluster run, and for how long these have been different. */
 import type { Clock } from "../system/index.js";
+import type { NodeStage } from "./stage_feed.js";
 
 /** Bundle by which a node decides. */
 export interface DecidingBundle {
@@ -15,6 +16,8 @@ export interface NodeBundle {
   bundle: string | null;
   /** Null: unknown. */
   bundle_since: string | null;
+  /** Bundle that it tries beside that one; null: none, or unknown. */
+  staged: NodeStage | null;
 }
 
 /** Nodes that run the same bundle. */

@@ -5,6 +5,7 @@
 import type { Clock, Timers } from "../system/index.js";
 import { isChange, type Change, type CopyFeed, type Mark, type Store } from "../store/store.js";
 import type { DecidingBundle } from "./bundles.js";
+import type { NodeStage } from "./stage_feed.js";
 import { FeedChain, type ChainLink } from "./chain.js";
 import { Copies } from "./copies.js";
 import { Fleet, type FleetClaim, type FleetState } from "./fleet.js";
@@ -37,6 +38,8 @@ export interface MemberDeps {
   landed: () => Promise<void>;
   /** Bundle by which this node decides. */
   bundle: () => DecidingBundle | null;
+  /** Bundle that is tried beside it. */
+  staged: () => NodeStage | null;
   /** Applies a restriction that another node has not made durable yet. */
   hold: (hold: Hold) => void;
   /** Returns true for changes that the second feed carries. */
@@ -70,7 +73,7 @@ export interface FleetStanding extends FleetState {
 }
 
 /** A node as others see it. */
-export interface NodeSeen extends Pick<Tick, "incarnation" | "applied" | "version" | "bundle" | "bundle_since"> {
+export interface NodeSeen extends Pick<Tick, "incarnation" | "applied" | "version" | "bundle" | "bundle_since" | "staged"> {
   node: string;
   seen_ms_ago: number;
 }
@@ -266,11 +269,11 @@ export class Member {
     const { node, start, version } = this.#options;
     const { revision, chain } = this.#chain.last;
     const running = this.#deps.bundle();
-    const bundle = { bundle: running?.digest ?? null, bundle_since: running?.since ?? null };
+    const bundle = { bundle: running?.digest ?? null, bundle_since: running?.since ?? null, staged: this.#deps.staged() };
     const tick: Tick = { ...start, leaving, applied: revision, chain, version, ...bundle };
     this.#readWhenSent.set(n, this.#readElsewhere);
     if (this.#readWhenSent.size > TICKS_MAX) this.#readWhenSent.delete(this.#readWhenSent.keys().next().value ?? 0);
-    this.#markBoth({ by: node, n, value: { ...tick } });
+    this.#markBoth({ by: node, n, value: { ...tick, staged: tick.staged && { ...tick.staged } } });
   }
 
   #change(change: Change): void {
@@ -330,12 +333,16 @@ export class Member {
     // An earlier start of this node has long been forgotten by the others.
     if (by !== node || tick.incarnation === this.#options.start.incarnation) this.#parts.seen(feed, by);
     this.#fleet.seen(feed, { node: by, incarnation: tick.incarnation, leaving: tick.leaving });
-    const { incarnation, applied, version, bundle, bundle_since } = tick;
+    const { incarnation, applied, version, bundle, bundle_since, staged } = tick;
     if (tick.leaving) {
       if (this.#nodes.get(by)?.incarnation === incarnation) this.#nodes.delete(by);
     } else if (this.#dismissed.has(incarnation)) this.#repeatDismissal(by, incarnation);
     else
-      this.#nodes.set(by, { ...{ node: by, incarnation, applied, version, bundle, bundle_since }, seen_ms_ago: 0, at: clock.monotonic() });
+      this.#nodes.set(by, {
+        ...{ node: by, incarnation, applied, version, bundle, bundle_since, staged },
+        seen_ms_ago: 0,
+        at: clock.monotonic(),
+      });
     if (this.live.length > nodes_max) this.lease.finish("cluster_too_large");
     if (by === node && !tick.leaving) this.#back(feed, tick, n);
   }

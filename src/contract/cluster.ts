@@ -40,6 +40,15 @@ const ClusterNodeSeen = Type.Object(
     version: Type.String({ description: "Its version of Remit" }),
     bundle: orNull(Type.String({ description: "Digest of the bundle by which it decides; null without one" })),
     bundle_since: orNull(Type.String({ description: "When that bundle began to decide there, RFC 3339; null: not known" })),
+    staged: orNull(
+      Type.Object(
+        {
+          digest: Type.String({ description: "Its digest" }),
+          share: Type.Integer({ minimum: 0, maximum: 99, description: "Percentage of the agents that it decides for; 0 in shadow" }),
+        },
+        { ...closed, title: "StagedOnNode", description: "Bundle that it tries beside that one; null: none, or not known" },
+      ),
+    ),
     seen_ms_ago: Type.Integer({ description: "Milliseconds since its last tick was read here" }),
   },
   { ...closed, title: "ClusterNodeSeen", description: "A node as its last tick has it" },
@@ -64,6 +73,27 @@ const activation = {
   by: Type.String({ description: "Caller who has named it" }),
   reason: orNull(Type.String({ description: "Why; null if nobody said" })),
 };
+const staging = {
+  digest: Type.String({ description: "Its digest" }),
+  sequence: Type.Integer({ minimum: 0, description: "Its sequence" }),
+  revision: Type.String({ description: "Its revision" }),
+  share: Type.Integer({ minimum: 0, maximum: 99, description: "Percentage of the agents that it decides for; 0 in shadow" }),
+  since: Type.String({ description: "When it was staged, RFC 3339" }),
+  by: Type.String({ description: "Caller who has staged it" }),
+  reason: orNull(Type.String({ description: "Why; null if nobody said" })),
+};
+
+/** Bundle that the feed of a cluster has all nodes try beside the active one. */
+export interface StagedActivation {
+  digest: string;
+  sequence: number;
+  revision: string;
+  share: number;
+  since: string;
+  by: string;
+  reason: string | null;
+}
+
 /** Fact: the bundle that the feed of a cluster names as the active one. */
 export interface BundleActivation {
   id: string;
@@ -73,7 +103,29 @@ export interface BundleActivation {
   since: string;
   by: string;
   reason: string | null;
+  /** Left out: none is tried beside it. */
+  staged?: StagedActivation;
 }
+
+const Failing = orNull(
+  Type.Object(
+    {
+      code: Type.String({ description: "Code of the refusal, or `bundle_unreachable`" }),
+      message: Type.String({ description: "The same in words" }),
+    },
+    { ...closed, title: "NamedBundleFailing", description: "Why the node that is asked can't have it; null if nothing is wrong" },
+  ),
+);
+
+const StagedOnFleet = Type.Object(
+  {
+    ...staging,
+    waiting_for: NodeNames("Live nodes that don't try it, by their last ticks"),
+    failing: Failing,
+  },
+  { ...closed, title: "StagedOnFleet", description: "Bundle that all nodes try beside the named one" },
+);
+export type StagedOnFleet = Static<typeof StagedOnFleet>;
 
 const NamedBundle = Type.Object(
   {
@@ -83,15 +135,8 @@ const NamedBundle = Type.Object(
     behind_ms: orNull(
       Type.Integer({ description: "Milliseconds for which the node that is asked has been without it; null: it decides by it" }),
     ),
-    failing: orNull(
-      Type.Object(
-        {
-          code: Type.String({ description: "Code of the refusal, or `bundle_unreachable`" }),
-          message: Type.String({ description: "The same in words" }),
-        },
-        { ...closed, title: "NamedBundleFailing", description: "Why the node that is asked can't have it; null if nothing is wrong" },
-      ),
-    ),
+    failing: Failing,
+    staged: orNull(StagedOnFleet),
   },
   { ...closed, title: "NamedBundle", description: "Bundle that the feed names as the active one" },
 );

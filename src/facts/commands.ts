@@ -8,7 +8,6 @@ import {
   type AgentAnswer,
   type AgentState,
   type AmendTask,
-  type BundleActivation,
   type ChangeAgent,
   type CreateAgent,
   type CreateGrant,
@@ -32,6 +31,7 @@ import type { Log } from "../decision/ports.js";
 import type { Change, Guard, Json, Store, Write } from "../store/store.js";
 import type { Clock, Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
+import { BundleCommands } from "./bundle_commands.js";
 import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./entities.js";
 import { approvalId, checkApproval, checkNewGrant, type ApproveAction, type GrantLimits } from "./grants.js";
 import { Restrictions, type RestrictionsDeps } from "./restrictions.js";
@@ -94,8 +94,6 @@ export interface TaskWatch {
 
 /** Attempts to register an agent, between any two of which another node has changed one. */
 const CREATE_TRIES = 5;
-/** Attempts to name a bundle, between any two of which another node has named one. */
-const NAME_TRIES = 5;
 /** Agents' ids and credentials differ from those of every other. */
 const AGENTS = "agent/";
 
@@ -126,6 +124,7 @@ export interface Created<T> {
 
 export class Commands extends FactsReading {
   readonly ledger: Ledger;
+  readonly bundles: BundleCommands;
   readonly deps: FactsDeps;
   readonly #restrictions: Restrictions;
   /** When the next tasks can be forgotten to make room. */
@@ -153,6 +152,7 @@ export class Commands extends FactsReading {
     super(new Registry(deps.policy, deps.compile, deps.system.timers, deps.cluster), deps.store, deps.system.clock);
     this.deps = deps;
     this.ledger = new Ledger(this.registry, deps.store, deps.log, deps.system, deps.ledger);
+    this.bundles = new BundleCommands(this.registry, this.ledger, () => this.now());
     this.#restrictions = new Restrictions(this.registry, this.ledger, deps);
   }
 
@@ -336,35 +336,6 @@ export class Commands extends FactsReading {
     if (restriction === null) return false;
     if (change.revision > this.registry.revision) this.ledger.ahead(change, this.#valueOf(change.key), restriction);
     return true;
-  }
-
-  /**
-   * Names a bundle as the one by which all nodes of the cluster decide. Naming the active one again changes nothing.
-   * @returns the facts revision of the change
-   * @throws Problem `bundle_refused` unless it may follow the active one, `store_unavailable`, and those of the log
-   */
-  nameBundle(bundle: Pick<BundleActivation, "id" | "digest" | "sequence" | "revision">, { by, reason }: Attribution): Promise<number> {
-    const key = `bundle/${bundle.id}`;
-    return this.ledger.inTurn(turnOf(key), async () => {
-      for (let left = NAME_TRIES - 1; ; left--) {
-        const known = this.registry.bundle(bundle.id);
-        if (known?.digest === bundle.digest) {
-          await this.ledger.ready();
-          return known.facts_revision;
-        }
-        if (known !== undefined && bundle.sequence <= known.sequence) {
-          const expected = `a sequence above ${known.sequence}, which is active in the cluster; found ${bundle.sequence}`;
-          throw new Problem("bundle_refused", { reason: bundle.sequence < known.sequence ? "bundle_older" : "bundle_changed", expected });
-        }
-        try {
-          await this.#change(key, { ...bundle, since: iso(this.now()), by, reason }, { by, reason }, "bundle_named");
-          return this.registry.revisionOf(key);
-        } catch (cause) {
-          // Another node has named one meanwhile, which memory has by now.
-          if (!(cause instanceof Problem) || cause.code !== "revision_stale" || left === 0) throw cause;
-        }
-      }
-    });
   }
 
   /**

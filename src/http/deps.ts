@@ -9,7 +9,7 @@ import type { OwnRecords } from "../audit/log/own_records.js";
 import type { FleetRecords } from "./fleet_records.js";
 import type { FollowedFleet } from "./fleet_stream.js";
 import type { RecordSearch } from "../records/search.js";
-import type { BundlesAnswer, PublishAnswer, PurposeThresholds, Scope } from "../contract/index.js";
+import type { BundlesAnswer, PublishAnswer, PurposeThresholds, Scope, StagedBundle } from "../contract/index.js";
 import type { Decider } from "../decision/decide.js";
 import type { Observer } from "../decision/observe.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
@@ -41,9 +41,12 @@ export interface BundlesPort {
   find(digest: string): Promise<Uint8Array | null>;
   /** @throws Problem `bundle_refused`; in a cluster whose feed activates bundles also `store_unavailable`, `outcome_unknown` */
   publish(bytes: Buffer, act: Attribution): Promise<PublishAnswer>;
-  /** @param share percentage of the agents that it decides for; 0 is shadow. @throws Problem `bundle_refused` */
-  stage(bytes: Buffer, share: number): Promise<PublishAnswer>;
-  dropStaged(): void;
+  /** @param share percentage of the agents that it decides for; 0 is shadow. @throws Problem as `publish` */
+  stage(bytes: Buffer, share: number, act: Attribution): Promise<PublishAnswer>;
+  /** Bundle whose stage can be ended: what is tried here, or what the feed of a cluster has staged; null: nothing. */
+  readonly staged: StagedBundle | null;
+  /** Ends the stage of the bundle with this digest, on all nodes if the feed of a cluster has staged it. @throws Problem as `publish` */
+  dropStaged(digest: string, act: Attribution): Promise<void>;
   /** Keeps a bundle as the way back. @throws Problem `bundle_refused` */
   keepBack(bytes: Buffer): Promise<PublishAnswer>;
   /** Activates the way back that has this digest. @throws Problem as `publish` */

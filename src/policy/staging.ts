@@ -101,7 +101,7 @@ export class Staging implements PolicyStage {
    * @throws BundleError `stage_vocabulary` if the candidate reads requests by another vocabulary than the active bundle
    */
   begin(candidate: ActivePolicy, active: ActivePolicy, share: number): void {
-    if (canonical(candidate.vocabulary) !== canonical(active.vocabulary)) throw new BundleError("stage_vocabulary");
+    checkStage(candidate, active);
     this.end("replaced");
     const status: StageStatus = {
       ...{ identity: candidate.identity, share, since_ms: this.#options.clock.wall() },
@@ -193,6 +193,11 @@ export class Staging implements PolicyStage {
     if (errors > errors_max) this.end("errors");
     else if (compared >= compared_min && flips * 100 > compared * flips_percent_max) this.end("flips");
   }
+}
+
+/** @throws BundleError `stage_vocabulary` if the candidate reads requests by another vocabulary than the active bundle */
+export function checkStage(candidate: ActivePolicy, active: ActivePolicy): void {
+  if (canonical(candidate.vocabulary) !== canonical(active.vocabulary)) throw new BundleError("stage_vocabulary");
 }
 
 function count(differences: Map<string, StageDifference>, difference: StageDifference): void {

@@ -67,8 +67,9 @@ export function bundlesOf({ source, kept, wayBack, pulled, engine, staging, cloc
       return wayBack.status?.identity.digest === digest ? wayBack.archive(digest) : await kept.find(digest);
     },
     publish: (bytes, act) => orRefused(() => publish(bytes, act)),
-    stage: (bytes, share) =>
+    stage: (bytes, share, act) =>
       orRefused(async () => {
+        if (activation !== null) return { ...(await activation.stage(bytes, share, act)), back: null };
         const { candidate, active } = await source.stage(bytes);
         staging.begin(candidate, active, share);
         return { running: active.identity, staged: candidate.identity, back: null };
@@ -80,8 +81,18 @@ export function bundlesOf({ source, kept, wayBack, pulled, engine, staging, cloc
         return { running: active.identity, staged: null, back: await wayBack.keep(bytes) };
       }),
     goBack: (digest, act) => orRefused(() => publish(wayBack.archive(digest), act)),
-    dropStaged() {
-      staging.end("dropped");
+    get staged() {
+      const { status } = staging;
+      const named = activation?.staged ?? null;
+      if (named === null || status?.identity.digest === named.digest) return status && stagedAnswer(status);
+      // The other nodes try it, and this one can't.
+      const { digest, sequence, revision, share, since } = named;
+      const nothing = { compared: 0, flips: 0, other_reasons: 0, errors: 0, skipped: 0, differences: [] };
+      return { identity: { bundle: source.status.name, revision, sequence, digest }, share, since, ...nothing };
+    },
+    async dropStaged(digest, act) {
+      if (activation?.staged?.digest === digest) await activation.dropStaged(digest, act);
+      else staging.end("dropped");
     },
   };
 }

@@ -3,11 +3,12 @@ import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { credsAuthenticator } from "@nats-io/transport-node";
 import { nodeFiles } from "../audit/log/files.js";
-import { FleetBundles, type DecidingBundle } from "../cluster/bundles.js";
+import { FleetBundles, type DecidingBundle, type NodeBundle } from "../cluster/bundles.js";
 import { Homes } from "../cluster/home.js";
 import type { ChainLink } from "../cluster/chain.js";
 import type { LeaseEnd } from "../cluster/lease.js";
 import { Member, type FleetStanding as Standing } from "../cluster/member.js";
+import type { NodeStage } from "../cluster/stage_feed.js";
 import { natsLink, natsQuestions } from "../cluster/nats_link.js";
 import { NodeQuestions, type NodeAnswers } from "../cluster/questions.js";
 import { Problem, type ClusterAnswer, type FleetBundlesAnswer, type InForce } from "../contract/index.js";
@@ -130,6 +131,7 @@ export interface NodeParts {
   commands: Commands;
   landed: () => Promise<void>;
   bundle: () => DecidingBundle | null;
+  staged: () => NodeStage | null;
   /** Activation by the feed; null: each node activates by itself. */
   activation: FeedBundles | null;
   version: string;
@@ -163,7 +165,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
    * @throws Error if the feed is another than the one that this node has followed before
    */
   constructor(parts: NodeParts) {
-    const { config, store, commands, landed, bundle, activation, version, incarnation, system, logger, directory } = parts;
+    const { config, store, commands, landed, bundle, staged, activation, version, incarnation, system, logger, directory } = parts;
     this.#parts = parts;
     const before = placeIn(directory);
     if (before !== null && before.feed !== store.id)
@@ -173,7 +175,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
     system.timers.after(config.lease_ms, begin);
     this.#member = new Member(
       {
-        ...{ store, system, landed, bundle, before, isCopied },
+        ...{ store, system, landed, bundle, staged, before, isCopied },
         copies: store.copies,
         link: natsLink(store.connection, config.name),
         revision: () => commands.registry.revision,
@@ -269,9 +271,14 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
 
   /** Bundles that the live nodes run. */
   get bundles(): FleetBundlesAnswer {
-    const { running, differ_ms } = this.#bundles.look(this.#member.nodes);
+    const nodes = this.nodeBundles;
+    const { running, differ_ms } = this.#bundles.look(nodes);
     const { activation } = this.#parts;
-    return { same: differ_ms === null, differ_ms, running, ...(activation !== null && { named: activation.named(running) }) };
+    return { same: differ_ms === null, differ_ms, running, ...(activation !== null && { named: activation.named(nodes) }) };
+  }
+
+  get nodeBundles(): readonly NodeBundle[] {
+    return this.#member.nodes;
   }
 
   /** Returns a node that is silent. @throws Problem `node_not_found`; `node_live` while its lease may run */

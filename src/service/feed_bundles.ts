@@ -1,7 +1,14 @@
-/** Activation of bundles by the feed of a cluster, as a service has it: the archives in the cluster's object store, what the feed names, and publishing. */
+/**
+ * Bundles by the feed of a cluster, as a service has them: the archives in the cluster's object store, what the feed names and what it has
+ * staged, and publishing.
+ */
 import { BundleError } from "../bundle/errors.js";
 import { ITSELF } from "../behavior/adjustments.js";
-import { BundleFeed, type NamedBundleFailing } from "../cluster/bundle_feed.js";
+import { BundleArchives } from "../cluster/bundle_archives.js";
+import { BundleFeed } from "../cluster/bundle_feed.js";
+import type { NodeBundle } from "../cluster/bundles.js";
+import { Pursuit, type Failure } from "../cluster/pursuit.js";
+import { StageFeed } from "../cluster/stage_feed.js";
 import {
   Problem,
   type BundleActivation,
@@ -9,6 +16,7 @@ import {
   type NamedBundle,
   type PolicyIdentity,
   type PublishAnswer,
+  type StagedActivation,
 } from "../contract/index.js";
 import type { Commands } from "../facts/commands.js";
 import type { Attribution } from "../facts/ledger.js";
@@ -16,6 +24,7 @@ import type { Notices } from "../findings/notices.js";
 import type { PolicyEngine } from "../policy/engine.js";
 import type { KeptArchives } from "../policy/kept_archives.js";
 import type { BundleSource } from "../policy/source.js";
+import { checkStage, type StageEnd, type Staging } from "../policy/staging.js";
 import type { Change, Store } from "../store/store.js";
 import type { NatsObjects } from "../store/nats_objects.js";
 import type { System } from "../system/index.js";
@@ -30,6 +39,9 @@ const CHANGES_AT_ONCE = 1000;
 /** Objects as bundles need them. */
 export type BundleObjects = Pick<NatsObjects, "put" | "get" | "list" | "remove">;
 
+/** Reports why this node can't have a bundle that the feed names or has staged. */
+type Refused = (why: Failure, bundle: Pick<BundleActivation, "digest" | "sequence">, how: "names" | "has staged") => void;
+
 export interface FeedBundlesOptions {
   /** Name of the bundle. */
   name: string;
@@ -37,7 +49,7 @@ export interface FeedBundlesOptions {
 }
 
 export interface FeedBundlesParts {
-  source: Pick<BundleSource, "pull" | "prove">;
+  source: Pick<BundleSource, "pull" | "prove" | "stage">;
   kept: Pick<KeptArchives, "find">;
   engine: Pick<PolicyEngine, "active">;
   objects: BundleObjects;
@@ -48,6 +60,7 @@ export interface ActivatingNode {
   /** True while it may allow by its lease. */
   readonly holdsLease: boolean;
   readonly bundles: FleetBundlesAnswer;
+  readonly nodeBundles: readonly NodeBundle[];
   inForce(revision: number): Promise<Pick<PublishAnswer, "in_force" | "fleet">>;
   /** Tells the others that what a change names decides here. */
   activated(revision: number): void;
@@ -60,10 +73,17 @@ export class FeedBundles {
   /** Change that had named a bundle last when this service started. */
   readonly #before: Promise<Change | null>;
   #parts: FeedBundlesParts | null = null;
+  #archives: BundleArchives | null = null;
   #feed: BundleFeed | null = null;
+  #stages: StageFeed | null = null;
+  /** Digest of the bundle whose stage has ended here by itself, and why. */
+  #ended: { digest: string; why: StageEnd } | null = null;
+  /** Revisions that one of the two feeds has carried out while the other has yet to take a change; null otherwise. */
+  #takenOut: number[] | null = null;
+  #ending: Pursuit<{ digest: string; why: StageEnd }> | null = null;
   #commands: Commands | null = null;
   #node: ActivatingNode | null = null;
-  #reported: (why: NamedBundleFailing, named: BundleActivation) => void = () => undefined;
+  #reported: Refused = () => undefined;
 
   /** @param opening the store that all nodes share */
   constructor(
@@ -91,21 +111,23 @@ export class FeedBundles {
   async begin(parts: FeedBundlesParts): Promise<void> {
     const { source, kept, engine, objects } = parts;
     this.#parts = parts;
+    const archives = new BundleArchives([(digest) => kept.find(digest), (digest) => objects.get(digest)]);
+    this.#archives = archives;
     const feed = new BundleFeed({
       system: this.#system,
       behind_ms_max: this.#options.behind_ms_max,
       running: () => engine.active?.identity ?? null,
       holdsLease: () => this.#node?.holdsLease === true,
-      fetch: async (digest) => (await kept.find(digest)) ?? (await objects.get(digest)),
+      fetch: (digest) => archives.find(digest),
       activate: (bytes) => source.pull(bytes, "cluster"),
       events: {
         failing: (why, named) => {
           const { code, message: detail } = why;
           report(this.#logger, "named_bundle_unavailable", { code, detail, digest: named.digest, sequence: named.sequence });
-          this.#reported(why, named);
+          this.#reported(why, named, "names");
         },
         done: (revision) => {
-          this.#node?.activated(revision);
+          this.#carriedOut(revision);
         },
       },
     });
@@ -116,17 +138,44 @@ export class FeedBundles {
     await feed.attempted();
   }
 
-  /** Follows what the feed names from now on. @returns ends it */
-  follow(commands: Commands): () => void {
+  /** Follows what the feed names and has staged from now on. @returns ends it */
+  follow(commands: Commands, staging: Pick<Staging, "begin" | "end" | "status">): () => void {
+    const { name } = this.#options;
+    const { timers } = this.#system;
     this.#commands = commands;
-    const key = `bundle/${this.#options.name}`;
-    const stop = commands.ledger.listen((notice) => {
-      if (notice.key === key && notice.revision !== null) this.#feed?.take(notice.value as unknown as BundleActivation, notice.revision);
+    const [parts, archives] = [this.#parts, this.#archives];
+    if (parts === null || archives === null) throw new Error("bundles are followed before they are begun");
+    const stages = this.#stagesBy(staging, parts, archives);
+    this.#stages = stages;
+    const ending = new Pursuit({
+      timers,
+      // Until no node is told to try it any more.
+      wanted: () => (commands.registry.bundle(name)?.staged?.digest === this.#ended?.digest ? this.#ended : null),
+      isMet: () => false,
+      attempt: async ({ digest, why }) => {
+        await commands.bundles.endStage(name, digest, { by: ITSELF, reason: why });
+      },
+      met: () => undefined,
+      failing: () => undefined,
+      unreachable: "store_unavailable",
     });
-    const now = commands.registry.bundle(this.#options.name);
-    if (now !== undefined) this.#feed?.take(now, now.facts_revision);
+    this.#ending = ending;
+    const take = (activation: BundleActivation, revision: number): void => {
+      const carriedOut = (this.#takenOut = []);
+      this.#feed?.take(activation, revision);
+      stages.take(activation, revision);
+      this.#takenOut = null;
+      for (const one of carriedOut) this.#carriedOut(one);
+    };
+    const stop = commands.ledger.listen((notice) => {
+      if (notice.key === `bundle/${name}` && notice.revision !== null) take(notice.value as unknown as BundleActivation, notice.revision);
+    });
+    const now = commands.registry.bundle(name);
+    if (now !== undefined) take(now, now.facts_revision);
     return () => {
       stop();
+      ending.close();
+      stages.close();
       this.#feed?.close();
     };
   }
@@ -136,8 +185,13 @@ export class FeedBundles {
     this.#node = node;
   }
 
+  /** Resolves when the bundle that all nodes try is tried here, or can't be: its agents would be decided for differently from elsewhere. */
+  async attempted(): Promise<void> {
+    await this.#stages?.attempted();
+  }
+
   isPending(revision: number): boolean {
-    return this.#feed?.isPending(revision) === true;
+    return this.#feed?.isPending(revision) === true || this.#stages?.isPending(revision) === true;
   }
 
   /** True if nothing may be allowed here until the named bundle is active. */
@@ -152,14 +206,34 @@ export class FeedBundles {
   /** Another bundle has become active here. */
   activated(): void {
     this.#feed?.look();
+    this.#stages?.look();
   }
 
-  /** Named bundle, with the nodes that decide by another. */
-  named(running: FleetBundlesAnswer["running"]): NamedBundle | null {
+  /** The stage has ended here by itself: it does on all nodes. */
+  stageEnded(why: StageEnd, digest: string): void {
+    this.#ended = { digest, why };
+    this.#stages?.ended(digest);
+    this.#ending?.look();
+  }
+
+  /** Named bundle, with the nodes that decide by another, and what is staged beside it, with those that don't try it. */
+  named(nodes: readonly NodeBundle[]): NamedBundle | null {
     const status = this.#feed?.status ?? null;
     if (status === null) return null;
-    const others = running.filter(({ digest }) => digest !== status.digest);
-    return { ...status, waiting_for: others.flatMap(({ nodes }) => nodes).sort() };
+    const stage = this.#stages?.status ?? null;
+    const without = (has: (node: NodeBundle) => boolean): string[] =>
+      nodes
+        .filter((node) => !has(node))
+        .map(({ node }) => node)
+        .sort();
+    return {
+      ...status,
+      waiting_for: without(({ bundle }) => bundle === status.digest),
+      staged: stage && {
+        ...stage,
+        waiting_for: without(({ staged }) => staged?.digest === stage.digest && staged.share === stage.share),
+      },
+    };
   }
 
   /**
@@ -167,22 +241,100 @@ export class FeedBundles {
    * @throws BundleError as a publication; Problem `bundle_refused`, `store_unavailable`, `outcome_unknown`, and those of the log
    */
   async publish(bytes: Uint8Array, act: Attribution): Promise<Pick<PublishAnswer, "running" | "in_force" | "fleet">> {
-    const [parts, feed, commands, node] = [this.#parts, this.#feed, this.#commands, this.#node];
-    if (parts === null || feed === null || commands === null || node === null) throw new Problem("store_unavailable");
+    const { parts, feed, commands, node } = this.#whole();
     const { bundle, digest, sequence, revision } = await parts.source.prove(bytes);
-    await parts.objects.put(digest, bytes).catch((cause: unknown) => {
-      throw new Problem("store_unavailable", {}, { cause });
-    });
-    feed.give(digest, bytes);
-    const named = await commands.nameBundle({ id: bundle, digest, sequence, revision }, act);
+    await this.#store(digest, bytes);
+    const named = await commands.bundles.name({ id: bundle, digest, sequence, revision }, act);
     await feed.attempted();
     const running = parts.engine.active?.identity;
     if (running === undefined) throw new Problem("bundle_missing");
     const where = await node.inForce(named);
-    void this.#tidy(parts.objects, node).catch((cause: unknown) => {
-      report(this.#logger, "bundle_objects_not_removed", { detail: cause instanceof Error ? cause.message : String(cause) });
-    });
+    this.#tidyLater();
     return { running, ...where };
+  }
+
+  /**
+   * Has all nodes try a bundle beside the named one: tries it here, stores it for the others, and says so in the feed.
+   * @param share percentage of the agents that it decides for; 0 is shadow
+   * @throws BundleError as a stage of one service; Problem `bundle_refused`, `store_unavailable`, `outcome_unknown`, and those of the log
+   */
+  async stage(bytes: Uint8Array, share: number, act: Attribution): Promise<Omit<PublishAnswer, "back">> {
+    const { parts, stages, commands, node } = this.#whole();
+    const { candidate, active } = await parts.source.stage(bytes);
+    checkStage(candidate, active);
+    const { bundle, digest, sequence, revision } = candidate.identity;
+    await this.#store(digest, bytes);
+    const named = await commands.bundles.stage(bundle, active.identity.digest, { digest, sequence, revision, share }, act);
+    await stages.attempted();
+    const where = await node.inForce(named);
+    this.#tidyLater();
+    return { running: active.identity, staged: candidate.identity, ...where };
+  }
+
+  /** Bundle that all nodes try; null if they try nothing. */
+  get staged(): StagedActivation | null {
+    return this.#commands?.registry.bundle(this.#options.name)?.staged ?? null;
+  }
+
+  /**
+   * Ends a stage on all nodes.
+   * @returns when each has said so, or is waited for no longer
+   * @throws Problem `store_unavailable`, `outcome_unknown`, and those of the log
+   */
+  async dropStaged(digest: string, act: Attribution): Promise<void> {
+    const { commands, node } = this.#whole();
+    await node.inForce(await commands.bundles.endStage(this.#options.name, digest, act));
+  }
+
+  #stagesBy(staging: Pick<Staging, "begin" | "end" | "status">, { source, engine }: FeedBundlesParts, archives: BundleArchives): StageFeed {
+    return new StageFeed({
+      timers: this.#system.timers,
+      running: () => engine.active?.identity ?? null,
+      staged: () => staging.status && { digest: staging.status.identity.digest, share: staging.status.share },
+      fetch: (digest) => archives.find(digest),
+      begin: async (bytes, { digest, share }) => {
+        const { candidate, active } = await source.stage(bytes);
+        const found = candidate.identity.digest;
+        if (found !== digest) throw new BundleError("bundle_not_named", { expected: digest, found });
+        staging.begin(candidate, active, share);
+      },
+      end: () => {
+        staging.end("dropped");
+      },
+      events: {
+        failing: (why, staged) => {
+          const { code, message: detail } = why;
+          report(this.#logger, "staged_bundle_unavailable", { code, detail, digest: staged.digest, sequence: staged.sequence });
+          this.#reported(why, staged, "has staged");
+        },
+        done: (revision) => {
+          this.#carriedOut(revision);
+        },
+      },
+    });
+  }
+
+  #carriedOut(revision: number): void {
+    if (this.#takenOut !== null) this.#takenOut.push(revision);
+    else if (!this.isPending(revision)) this.#node?.activated(revision);
+  }
+
+  /** @throws Problem `store_unavailable` before all is there */
+  #whole() {
+    const [parts, archives, feed, stages] = [this.#parts, this.#archives, this.#feed, this.#stages];
+    const [commands, node] = [this.#commands, this.#node];
+    if (parts === null || archives === null || feed === null || stages === null || commands === null || node === null)
+      throw new Problem("store_unavailable");
+    return { parts, archives, feed, stages, commands, node };
+  }
+
+  /** Stores an archive for the others. @throws Problem `store_unavailable` */
+  async #store(digest: string, bytes: Uint8Array): Promise<void> {
+    const { parts, archives } = this.#whole();
+    await parts.objects.put(digest, bytes).catch((cause: unknown) => {
+      throw new Problem("store_unavailable", {}, { cause });
+    });
+    archives.give(digest, bytes);
   }
 
   /** Reports when the named bundle isn't available, as findings and in the log. @returns ends it */
@@ -192,12 +344,13 @@ export class FeedBundles {
         // The log itself reports that it can't be written.
       });
     };
-    const refused = ({ code, message }: NamedBundleFailing, { digest, sequence }: BundleActivation): void => {
-      note(`this node can't have the bundle that the cluster's feed names: ${message}`, { failing: code, digest, sequence });
+    const refused: Refused = ({ code, message }, { digest, sequence }, how) => {
+      note(`this node can't have the bundle that the cluster's feed ${how}: ${message}`, { failing: code, digest, sequence });
     };
     this.#reported = refused;
-    const status = this.#feed?.status ?? null;
-    if (status !== null && status.failing !== null) refused(status.failing, status);
+    const [named, staged] = [this.#feed?.status ?? null, this.#stages?.status ?? null];
+    if (named !== null && named.failing !== null) refused(named.failing, named, "names");
+    if (staged !== null && staged.failing !== null) refused(staged.failing, staged, "has staged");
     let isReported = false;
     return this.#system.timers.every(LOOK_EVERY_MS, () => {
       const { isBehind } = this;
@@ -210,9 +363,18 @@ export class FeedBundles {
     });
   }
 
-  /** Removes archives that no live node decides by, but for the last few. */
-  async #tidy(objects: BundleObjects, node: ActivatingNode): Promise<void> {
-    const needed = new Set([this.#feed?.digest, ...node.bundles.running.map(({ digest }) => digest)]);
+  #tidyLater(): void {
+    void this.#tidy().catch((cause: unknown) => {
+      report(this.#logger, "bundle_objects_not_removed", { detail: cause instanceof Error ? cause.message : String(cause) });
+    });
+  }
+
+  /** Removes archives that no live node decides by or tries, but for the last few. */
+  async #tidy(): Promise<void> {
+    const { parts, feed, node } = this.#whole();
+    const { objects } = parts;
+    const nodes = node.nodeBundles.flatMap(({ bundle, staged }) => [bundle, staged?.digest]);
+    const needed = new Set([feed.digest, this.staged?.digest, ...nodes]);
     const stored = await objects.list();
     for (const { name } of stored.slice(OBJECTS_KEPT)) if (!needed.has(name)) await objects.remove(name);
   }

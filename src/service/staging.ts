@@ -9,7 +9,14 @@ import type { Logger } from "../system/logger.js";
 /** Ends that nobody asked for. */
 const BY_ITSELF: ReadonlySet<StageEnd> = new Set<StageEnd>(["flips", "errors", "expired"]);
 
-export function wireStaging(limits: StageLimits, records: OwnRecords, { clock, timers }: System, logger: Logger): Staging {
+/** @param endedByItself told of the end of a stage that nobody asked for */
+export function wireStaging(
+  limits: StageLimits,
+  records: OwnRecords,
+  { clock, timers }: System,
+  logger: Logger,
+  endedByItself: (why: StageEnd, digest: string) => void,
+): Staging {
   return new Staging({
     clock,
     timers,
@@ -19,6 +26,7 @@ export function wireStaging(limits: StageLimits, records: OwnRecords, { clock, t
       const fields = { code: "stage_ended", why, ...identity, share, compared, flips, errors };
       report(logger, BY_ITSELF.has(why) ? "bundle_stage_dropped" : "bundle_stage_ended", fields);
       records.note({ kind: "admin", caller: "remit", action: "stage_ended", detail: { why, ...stagedAnswer(status) } });
+      if (BY_ITSELF.has(why)) endedByItself(why, identity.digest);
     },
   });
 }

@@ -220,6 +220,12 @@ export const LOG_EVENTS = {
     "`code` says why: its archive is missing or altered in the object store, it is refused, or the servers don't answer. It is a finding too.",
     "Look up `code`; publish the bundle once more, or a later one.",
   ),
+  staged_bundle_unavailable: event(
+    "error",
+    "cannot try the bundle that the cluster's feed has staged; the active one decides for all agents here",
+    "`code` says why: its archive is missing or altered in the object store, it is refused, or the servers don't answer. It is a finding too.",
+    "Look up `code`; stage the bundle once more, or end its stage.",
+  ),
   named_bundle_behind: event(
     "error",
     "the bundle that the cluster's feed names is missing for too long; nothing is allowed",

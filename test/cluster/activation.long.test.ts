@@ -5,7 +5,8 @@ import { Objm, type ObjectStore } from "@nats-io/obj";
 import { connect, type NatsConnection } from "@nats-io/transport-node";
 import { expect } from "chai";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
-import type { BundlesAnswer, PublishAnswer } from "../../src/contract/index.js";
+import type { BundlesAnswer, NamedBundle, PublishAnswer } from "../../src/contract/index.js";
+import { isInShare } from "../../src/policy/staging.js";
 import { OBJECTS_KEPT } from "../../src/service/feed_bundles.js";
 import { NatsStore } from "../../src/store/nats.js";
 import { system } from "../../src/system/index.js";
@@ -18,6 +19,8 @@ import { ClusterNode } from "./nodes.js";
 
 const LEASE_MS = 4000;
 const BEHIND_MS = 3000;
+/** Comparisons after which a stage that differs ends by itself. */
+const COMPARED_MIN = 500;
 const PATIENCE_MS = 60_000;
 const TYPE = "application/gzip";
 
@@ -57,6 +60,7 @@ describe("bundles that the feed of a cluster activates", function () {
         keys: [join(own, "bundle.pem")],
         state_dir: join(own, "state"),
         poll_ms: 100,
+        stage: { compared_min: COMPARED_MIN },
       };
       const more = { bundles: "feed", bundle_behind_ms: BEHIND_MS };
       const options = { lease_ms: LEASE_MS, fleet_within_ms: 2 * LEASE_MS, replicas: 3, more, sections: { bundle } };
@@ -97,8 +101,8 @@ describe("bundles that the feed of a cluster activates", function () {
   const seen = async (node: ClusterNode): Promise<BundlesAnswer> =>
     (await node.child.told("GET", "/bundles")).body as unknown as BundlesAnswer;
   /** Sequence by which a node decides, with the decision; or the code of why it denies whatever the bundle says. */
-  const decided = async (node: ClusterNode): Promise<string> => {
-    const told = await node.child.ask("POST", "/decide", { body: REQUEST });
+  const decided = async (node: ClusterNode, agent: string = REQUEST.agent): Promise<string> => {
+    const told = await node.child.ask("POST", "/decide", { body: { ...REQUEST, agent } });
     if (told?.status !== 200) return told?.outcome ?? "nothing";
     const { decision, policy, reasons } = told.body as { decision: string; policy: { sequence: number }; reasons: { code: string }[] };
     return reasons[0]?.code === "facts_stale" ? "facts_stale" : `${decision} ${policy.sequence}`;
@@ -196,6 +200,60 @@ describe("bundles that the feed of a cluster activates", function () {
       return found.at(-1) === verdict(last);
     }, "it decides by the new one");
     expect(found.filter((one) => /^(allow|deny) /.test(one) && one !== verdict(last))).to.deep.equal([]);
+  });
+
+  it("are tried on every node by one call, for the same agents, until one call ends that", async () => {
+    await until(async () => (await seen(a())).fleet?.running.flatMap(({ nodes: on }) => on).length === 3, "three nodes are live");
+    const agents = Array.from({ length: 12 }, (_, i) => `sharing-${i}`);
+    for (const id of agents) expect((await a().child.told("POST", "/agents", { id, ...AGENT })).status).to.equal(201);
+    const told = await publish(b(), await bundles.make(last + 1), "&stage=50");
+    expect(told.status, told.text).to.equal(200);
+    const answer = told.body as unknown as PublishAnswer;
+    expect([answer.in_force, answer.fleet?.acknowledged.map(({ node }) => node), answer.staged?.sequence]).to.deep.equal([
+      "fleet",
+      ["a", "b", "c"],
+      last + 1,
+    ]);
+    const expected = agents.map((agent) => verdict(isInShare(agent, 50) ? last + 1 : last));
+    expect(new Set(expected).size, "some of each").to.equal(2);
+    const byAll = (node: ClusterNode): Promise<string[]> => Promise.all(agents.map((agent) => decided(node, agent)));
+    for (const node of nodes) expect(await byAll(node)).to.deep.equal(expected);
+    const staged = async (): Promise<NonNullable<NamedBundle["staged"]> | undefined> => (await seen(c())).fleet?.named?.staged ?? undefined;
+    await until(async () => (await staged())?.waiting_for.length === 0, "each says in its ticks that it tries it");
+    expect(await staged()).to.deep.include({ share: 50, sequence: last + 1, by: "tests", reason: "tests", failing: null });
+
+    await c().child.kill();
+    await c().again();
+    expect(await byAll(c()), "from its first answers on").to.deep.equal(expected);
+
+    expect((await c().child.told("POST", "/bundles/staged/drop?reason=enough")).status).to.equal(200);
+    for (const node of nodes)
+      await until(async () => (await byAll(node)).every((one) => one === verdict(last)), "the named one decides for all");
+    expect((await seen(a())).fleet?.named?.staged).to.equal(null);
+    const { body } = await a().child.told("GET", `/decisions?kind=facts&node=a&key=${encodeURIComponent(`bundle/${NAME}`)}&limit=2`);
+    const records = (body["items"] as { record: Record<string, unknown> }[]).map(({ record }) => [record["change"], record["reason"]]);
+    expect(records).to.deep.equal([
+      ["bundle_stage_ended", "enough"],
+      ["bundle_staged", "tests"],
+    ]);
+    expect((await a().child.told("POST", "/bundles/staged/drop")).status, "there is none").to.equal(404);
+  });
+
+  it("are tried nowhere any more once one node has seen too many differences", async () => {
+    const told = await publish(a(), await bundles.make(last + 1), "&stage=shadow");
+    expect(told.status, told.text).to.equal(200);
+    for (let i = 0; i <= COMPARED_MIN; i++) expect(await decided(c())).to.equal(verdict(last));
+    await c().child.says('"event":"bundle_stage_dropped"');
+    for (const node of nodes)
+      await until(async () => {
+        const { staged, fleet } = await seen(node);
+        return staged === null && fleet?.named?.staged === null;
+      }, "it has ended");
+    const { body } = await b().child.told("GET", `/decisions?kind=facts&node=b&key=${encodeURIComponent(`bundle/${NAME}`)}&limit=1`);
+    const [{ record }] = body["items"] as [{ record: Record<string, unknown> }];
+    expect([record["change"], record["caller"], record["reason"]]).to.deep.equal(["bundle_stage_ended", "remit", "flips"]);
+    await publishNext(b());
+    for (const node of nodes) expect(await decided(node)).to.equal(verdict(last));
   });
 
   it("that are altered in the object store aren't activated by a node that starts: it allows nothing, and says why", async () => {

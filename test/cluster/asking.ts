@@ -30,11 +30,22 @@ export async function decided(child: Child, agent: string): Promise<string> {
 }
 
 /** Registers an agent with a task at one node. After a server was killed, writes wait for another leader. */
-export async function registered({ child }: ClusterNode, agent: string): Promise<void> {
-  const made = async (path: string, body: object): Promise<boolean> =>
-    [200, 201, 409].includes((await child.ask("POST", path, { body }))?.status ?? 500);
-  await until(() => made("/agents", agentNamed(agent)), `agent ${agent} is registered`);
-  await until(() => made("/tasks", taskOf(agent)), `a task of ${agent} is registered`);
+export async function registered(node: ClusterNode, agent: string): Promise<void> {
+  let last = "";
+  const made = async (path: string, body: object): Promise<boolean> => {
+    // It may be another process by now.
+    const told = await node.child.ask("POST", path, { body });
+    last = told === null ? "no answer" : `${told.outcome}: ${told.text}`;
+    return [200, 201, 409].includes(told?.status ?? 500);
+  };
+  await until(
+    () => made("/agents", agentNamed(agent)),
+    () => `agent ${agent} is registered (${last})`,
+  );
+  await until(
+    () => made("/tasks", taskOf(agent)),
+    () => `a task of ${agent} is registered (${last})`,
+  );
 }
 
 /** Waits until every node allows an agent's action. */

@@ -19,7 +19,7 @@ describe("the bundle that a cluster's feed names", () => {
 
   it("isn't fetched where it runs already, or was published here", async () => {
     node.feed.take(named(1), 10);
-    node.feed.give(digestOf(2), Buffer.from([2]));
+    node.archives.give(digestOf(2), Buffer.from([2]));
     node.feed.take(named(2), 11);
     await node.feed.attempted();
     expect([node.fetched, node.done, node.running?.sequence]).to.deep.equal([0, [10, 11], 2]);

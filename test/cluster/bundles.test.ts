@@ -6,6 +6,7 @@ const on = (node: string, bundle: string | null, bundle_since: string | null = "
   node,
   bundle,
   bundle_since,
+  staged: null,
 });
 
 describe("bundles of a cluster's nodes", () => {

@@ -3,6 +3,7 @@ import type { LinkMessage } from "../../src/cluster/link.js";
 import type { LeaseEnd } from "../../src/cluster/lease.js";
 import { Member } from "../../src/cluster/member.js";
 import type { DecidingBundle } from "../../src/cluster/bundles.js";
+import type { NodeStage } from "../../src/cluster/stage_feed.js";
 import type { ChainLink } from "../../src/cluster/chain.js";
 import type { Change, Mark } from "../../src/store/store.js";
 import { without } from "../../src/system/without.js";
@@ -43,7 +44,15 @@ describe("a member of a cluster", () => {
       from = feed,
       incarnation = `${node}-1`,
       bundle = null,
-    }: { nodes_max?: number; before?: ChainLink | null; from?: Feed; incarnation?: string; bundle?: DecidingBundle | null } = {},
+      staged = null,
+    }: {
+      nodes_max?: number;
+      before?: ChainLink | null;
+      from?: Feed;
+      incarnation?: string;
+      bundle?: DecidingBundle | null;
+      staged?: NodeStage | null;
+    } = {},
   ): Joined {
     const { copies } = from === feed ? second : new Feed();
     const [ends, holds, ahead]: [LeaseEnd[], unknown[], number[]] = [[], [], []];
@@ -76,6 +85,7 @@ describe("a member of a cluster", () => {
         revision: () => applied,
         landed: () => Promise.resolve(),
         bundle: () => bundle,
+        staged: () => staged,
         hold: (hold) => holds.push(hold),
         before,
         events: { held: () => undefined, ended: (why) => ends.push(why), claimed: () => undefined },
@@ -170,7 +180,7 @@ describe("a member of a cluster", () => {
   /** A tick of the second feed whose sender has read change 9. */
   const ahead = (more: Partial<Mark> = {}): Mark => {
     const value = { incarnation: "n-2-1", opened_at: 0, leaving: false, applied: 9, chain: "9".repeat(64), version: "1" };
-    return { by: "n-2", n: 1, value: { ...value, bundle: null, bundle_since: null }, ...more };
+    return { by: "n-2", n: 1, value: { ...value, bundle: null, bundle_since: null, staged: null }, ...more };
   };
 
   it("stops by its next tick if that hasn't brought a change which another had read: the feed was put back", () => {
@@ -361,6 +371,23 @@ describe("a member of a cluster", () => {
     expect(one.member.nodes[1]).to.include({ bundle: "sha256:y", bundle_since: null });
     feed.add({ ...tick, value: { ...before, bundle: "sha256:z", bundle_since: "soon" } as Mark["value"] });
     expect(one.member.nodes[1]?.bundle).to.equal("sha256:y");
+  });
+
+  it("says which bundle it tries for how many, and knows that of the others", () => {
+    const one = join("n-1");
+    const staged = { digest: "sha256:x", share: 10 };
+    join("n-2", { staged });
+    const others = (): unknown => one.member.nodes[1]?.staged;
+    expect([one.member.nodes[0]?.staged, others()]).to.deep.equal([null, staged]);
+    const tick = feed.items.at(-1) as Mark;
+    const before = without(tick.value as Record<string, unknown>, "staged");
+    feed.add({ ...tick, value: before as Mark["value"] });
+    expect(others(), "a version that doesn't say it").to.equal(null);
+    for (const wrong of ["sha256:x", {}, { digest: "sha256:x" }, { digest: "sha256:x", share: 100 }, { digest: "", share: 1 }, [], 1]) {
+      feed.add({ ...tick, value: { ...before, staged: { ...staged, share: 20 } } as Mark["value"] });
+      feed.add({ ...tick, value: { ...before, staged: wrong } as Mark["value"] });
+      expect(others(), JSON.stringify(wrong)).to.deep.equal({ ...staged, share: 20 });
+    }
   });
 
   const names = (nodes: readonly { node: string }[]): string[] => nodes.map(({ node }) => node);

@@ -7,11 +7,15 @@ import { parse } from "yaml";
 import type { NatsServer } from "../../demo/nats/servers.js";
 import { Child, placeIn, type Json, type Place } from "../service/child.js";
 
+/** Of what goes over a link: what its node sends, or what it receives. */
+type Way = "sent" | "received";
+
 /** Connections from one node to one server, which can be cut and can hang. */
 export class ServerLink {
   readonly #target: number;
   readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  /** By whose data they bring: what the node sends, or what it receives. */
+  readonly #sockets = { sent: new Set<Socket>(), received: new Set<Socket>() };
   #state: "open" | "cut" | "hangs" = "open";
 
   private constructor(target: number) {
@@ -22,10 +26,13 @@ export class ServerLink {
         return;
       }
       const to = connect(this.#target, "127.0.0.1");
-      for (const socket of [from, to]) {
-        this.#sockets.add(socket);
+      for (const [way, socket] of [
+        ["sent", from],
+        ["received", to],
+      ] as const) {
+        this.#sockets[way].add(socket);
         socket.once("close", () => {
-          this.#sockets.delete(socket);
+          this.#sockets[way].delete(socket);
           from.destroy();
           to.destroy();
         });
@@ -50,24 +57,28 @@ export class ServerLink {
   /** Ends all connections, and takes no other. */
   cut(): void {
     this.#state = "cut";
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#all) socket.destroy();
   }
 
-  /** Nothing comes through any more, and nobody is told. */
-  hang(): void {
+  /** Nothing comes through any more, and nobody is told. @param way in which nothing does; without: in both */
+  hang(way?: Way): void {
     this.#state = "hangs";
-    for (const socket of this.#sockets) socket.pause();
+    for (const socket of way === undefined ? this.#all : this.#sockets[way]) socket.pause();
   }
 
   heal(): void {
     const hung = this.#state === "hangs";
     this.#state = "open";
-    if (hung) for (const socket of this.#sockets) socket.resume();
+    if (hung) for (const socket of this.#all) socket.resume();
   }
 
   close(): void {
     this.cut();
     this.#server.close();
+  }
+
+  get #all(): Socket[] {
+    return [...this.#sockets.sent, ...this.#sockets.received];
   }
 }
 
@@ -141,8 +152,8 @@ export class ClusterNode {
     for (const link of this.links) link.cut();
   }
 
-  hang(): void {
-    for (const link of this.links) link.hang();
+  hang(way?: Way): void {
+    for (const link of this.links) link.hang(way);
   }
 
   heal(): void {

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
+import type { ClusterAnswer } from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
 import { ClusterNode } from "../cluster/nodes.js";
 import { skip } from "../skip.js";
@@ -40,6 +41,10 @@ describe("the console beside a node of a cluster", function () {
   });
 
   const health = async (): Promise<WatchedPage> => (browser ?? expect.fail("no browser")).goTo("/health");
+  const unopened = async (): Promise<{ watched: WatchedPage; url: string }> => {
+    const one = browser ?? expect.fail("no browser");
+    return { watched: await one.watched(), url: one.desk.running.url };
+  };
   const says = async ({ page }: WatchedPage, ...what: readonly string[]): Promise<void> => {
     for (const text of what) await holds(page, `document.body.innerText.includes(${JSON.stringify(text)})`);
   };
@@ -55,6 +60,28 @@ describe("the console beside a node of a cluster", function () {
     });
     expect(published.status, await published.text()).to.be.oneOf([200, 201]);
     await says(watched, "The feed names bundle customer_support", "every live node decides by it");
+    expect(watched.errors).to.deep.equal([]);
+    await watched.page.close();
+  });
+
+  it("shows what all nodes try, and where they don't yet", async () => {
+    const { watched, url } = await unopened();
+    // What a node answers once a bundle is staged: one that is signed with the named bundle's key can't be made here.
+    const staged = {
+      ...{ digest: `sha256:${"5".repeat(64)}`, sequence: 77, revision: "r", share: 10, since: new Date().toISOString() },
+      ...{ by: "ada", reason: "try it", waiting_for: ["b"], failing: null },
+    };
+    await watched.page.route("**/api/service/cluster", async (route) => {
+      const answer = await route.fetch();
+      const told = (await answer.json()) as ClusterAnswer;
+      const { named } = told.bundles;
+      await route.fulfill({ response: answer, json: { ...told, bundles: { ...told.bundles, named: { ...named, staged } } } });
+    });
+    await watched.page.goto(`${url}/health`);
+    await says(watched, "All try, for 10 % of the agents, sequence 77", "by ada", "(try it)", "not yet: b");
+    [staged.share, staged.waiting_for] = [0, []];
+    await watched.page.reload();
+    await says(watched, "All try, in shadow, sequence 77", "every live node tries it");
     expect(watched.errors).to.deep.equal([]);
     await watched.page.close();
   });

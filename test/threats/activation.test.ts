@@ -3,10 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TrustedStore } from "../../src/bundle/trusted_store.js";
 import type { Member as OwnMember } from "../../src/cluster/member.js";
+import type { BundleActivation } from "../../src/contract/index.js";
+import type { ActivePolicy } from "../../src/decision/ports.js";
 import { PolicyEngine } from "../../src/policy/engine.js";
+import { BundleSource } from "../../src/policy/source.js";
+import type { BundleObjects } from "../../src/service/feed_bundles.js";
 import type { Change } from "../../src/store/store.js";
 import { KEYS, NAME, NOW_MS, bundleBytes, verified } from "../bundle/support.js";
-import { BEHIND_MS, BundleNode, digestOf, named, turns } from "../cluster/bundle_node.js";
+import { BEHIND_MS, BundleNode, digestOf, named, staged, turns } from "../cluster/bundle_node.js";
 import { Feed } from "../cluster/feed.js";
 import { StillTimers, World as FactsWorld } from "../facts/world.js";
 import { cut } from "./cut.js";
@@ -23,7 +27,7 @@ threat("H7", "a node decides by the bundle that the feed names, which it verifie
   async check(tree) {
     const { FeedBundles } = await tree("service/feed_bundles.js");
     const { BundleSource } = await tree("policy/source.js");
-    const { BundleFeed } = await tree("cluster/bundle_feed.js");
+    const { BundleArchives } = await tree("cluster/bundle_archives.js");
     const { Commands } = await tree("facts/commands.js");
     const folder = await mkdtemp(join(tmpdir(), "remit-named-"));
     try {
@@ -50,26 +54,26 @@ threat("H7", "a node decides by the bundle that the feed names, which it verifie
       await rm(folder, { recursive: true, force: true });
     }
     // A name that leads out of the store's names is no digest.
-    const node = new BundleNode(BundleFeed);
+    const node = new BundleNode({ Archives: BundleArchives });
     node.feed.take(named(2, "../sha256"), 10);
     await node.feed.attempted();
     if (node.fetched > 0) return "it fetches by what is no digest";
     // The facts themselves lead forward only.
     const world = await new FactsWorld().open(0, Commands);
     const act = { by: "ops", reason: null };
-    const bundle = (at: number): Parameters<typeof world.nameBundle>[0] => ({
+    const bundle = (at: number): Parameters<typeof world.bundles.name>[0] => ({
       ...{ id: NAME, digest: digestOf(at), sequence: at, revision: "r" },
     });
-    await world.nameBundle(bundle(5), act);
-    await world.nameBundle(bundle(4), act).catch(() => undefined);
+    await world.bundles.name(bundle(5), act);
+    await world.bundles.name(bundle(4), act).catch(() => undefined);
     const { sequence } = world.registry.bundle(NAME) ?? { sequence: 0 };
     return sequence === 5 ? null : `the feed names sequence ${sequence} after 5`;
   },
   without: {
     "another bundle being refused": [cut.refusal("service/feed_bundles.js", "permits", "bundle_not_named")],
     "a look at what the feed names": [cut.call("policy/source.js", "#activate", "permits", "undefined")],
-    "a digest's form": [cut.never("cluster/bundle_feed.js", "#attempt", "DIGEST")],
-    "going forward only": [cut.refusal("facts/commands.js", "nameBundle", "bundle_refused")],
+    "a digest's form": [cut.always("cluster/bundle_archives.js", "find", "DIGEST")],
+    "going forward only": [cut.refusal("facts/bundle_commands.js", "name", "bundle_refused")],
   },
 });
 
@@ -79,7 +83,7 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
     const { Fleet } = await tree("cluster/fleet.js");
     const { Member } = await tree("cluster/member.js");
     const missing = async (prepare: (node: BundleNode) => void): Promise<BundleNode> => {
-      const node = new BundleNode(BundleFeed);
+      const node = new BundleNode({ Feed: BundleFeed });
       prepare(node);
       await turns();
       return node;
@@ -124,6 +128,83 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
   },
 });
 
+threat("H14", "a bundle that all nodes try is the one that was staged, beside the named one alone, until it ends anywhere", {
+  async check(tree) {
+    const { FeedBundles } = await tree("service/feed_bundles.js");
+    const { StageFeed } = await tree("cluster/stage_feed.js");
+    const { Commands } = await tree("facts/commands.js");
+    const folder = await mkdtemp(join(tmpdir(), "remit-staged-"));
+    try {
+      const world = new FactsWorld();
+      const commands = await world.open(0, Commands);
+      const system = { clock: { monotonic: () => 0, wall: () => NOW_MS }, timers: new StillTimers() };
+      const feed = new FeedBundles({ name: NAME, behind_ms_max: 1000 }, Promise.resolve(world), system, silent);
+      const engine = new PolicyEngine({ trusted: await TrustedStore.open(join(folder, "state")), clock: system.clock });
+      const path = join(folder, "bundle.tar.gz");
+      const source = new BundleSource({ ...{ path, name: NAME, trust: () => ({ keys: KEYS }), engine, ...system, poll_ms: 1000 } });
+      await writeFile(path, await bundleBytes({ sequence: 12 }));
+      await source.check();
+      const beside = engine.active?.identity.digest ?? "";
+      const [wanted, other] = [(await verified({ sequence: 13 })).identity, await bundleBytes({ sequence: 14 })];
+      // Under the name of the one that is staged lies another, which is as good.
+      const objects = { get: () => Promise.resolve(other) } as unknown as BundleObjects;
+      await feed.begin({ source, engine, objects, kept: { find: () => Promise.resolve(null) } });
+      const tried: number[] = [];
+      const staging = { begin: ({ identity }: ActivePolicy) => tried.push(identity.sequence), end: () => undefined, status: null };
+      const stop = feed.follow(commands, staging);
+      const acknowledged: number[] = [];
+      const bundles = { same: true, differ_ms: null, running: [] };
+      const inForce = () => Promise.resolve({});
+      feed.join({ holdsLease: true, bundles, nodeBundles: [], inForce, activated: (revision) => acknowledged.push(revision) });
+      const act = { by: "ops", reason: null };
+      await commands.bundles.name({ id: NAME, digest: beside, sequence: 12, revision: "r" }, act);
+      const staged = { digest: wanted.digest, sequence: 13, revision: "r", share: 10 };
+      await commands.bundles.stage(NAME, digestOf(11), staged, act).catch(() => undefined);
+      if (commands.registry.bundle(NAME)?.staged !== undefined) return "it is to be tried beside a bundle that isn't named";
+      const revision = await commands.bundles.stage(NAME, beside, staged, act);
+      await feed.attempted();
+      const failing = feed.named([])?.staged?.failing?.code;
+      stop();
+      if (tried.length > 0) return `sequence ${tried.join(", ")} is tried, where 13 was staged`;
+      if (acknowledged.includes(revision)) return "it is acknowledged where it isn't tried";
+      if (failing !== "bundle_not_named") throw new Error(`it can't be tried: ${failing ?? "nothing said"}`);
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+
+    const tries = ({ stage }: BundleNode): boolean => stage !== null;
+    const taking = async (change: BundleActivation): Promise<BundleNode> => {
+      const node = new BundleNode({ Stages: StageFeed });
+      node.store(2);
+      node.stages.take(change, 10);
+      await turns();
+      return node;
+    };
+    const early = await taking({ ...staged(2), ...named(3), staged: staged(2).staged });
+    if (tries(early)) return "it is tried beside another than the named one";
+    if (!early.stages.isPending(10)) return "it is said to be tried before it is";
+    const ended = await taking(staged(2));
+    if (!tries(ended)) throw new Error("it isn't tried");
+    ended.stages.take(named(1), 11);
+    if (tries(ended)) return "it goes on here where it has ended for all";
+    const over = await taking(staged(2));
+    over.stage = null;
+    over.stages.ended(digestOf(2));
+    over.stages.look();
+    await turns();
+    return tries(over) ? "it begins again where it has ended by itself" : null;
+  },
+  without: {
+    "its digest": [cut.refusal("service/feed_bundles.js", "#stagesBy", "bundle_not_named")],
+    "a look at what is named": [cut.refusal("facts/bundle_commands.js", "stage", "bundle_refused")],
+    "the named one being active": [cut.text("cluster/stage_feed.js", "wanted", "deps.running()?.digest !== this.#beside", "false")],
+    "its acknowledgement being held": [cut.text("cluster/stage_feed.js", "isPending", "this.#due.has(revision)", "false")],
+    "both of a change being taken first": [cut.never("service/feed_bundles.js", "#carriedOut", "#takenOut")],
+    "its end for all": [cut.call("cluster/stage_feed.js", "take", "end", "undefined")],
+    "its own end": [cut.text("cluster/stage_feed.js", "ended", "this.#over = this.#staged", "undefined")],
+  },
+});
+
 /** Returns true if a member that hasn't carried out what a change asks for acknowledges it when it is asked. */
 function acknowledged(Member: typeof OwnMember): boolean {
   const feed = new Feed();
@@ -144,6 +225,7 @@ function acknowledged(Member: typeof OwnMember): boolean {
       },
       ...{
         bundle: () => null,
+        staged: () => null,
         hold: () => undefined,
         before: null,
         copies: new Feed().copies,

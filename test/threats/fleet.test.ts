@@ -199,7 +199,7 @@ threat("H13", "a feed that is put back to an earlier copy ends every node that r
             clock: { monotonic: () => 0, wall: () => 0 },
             timers: { after: () => () => undefined, every: () => () => undefined, turnEnd: () => undefined },
           },
-          ...{ revision: () => Infinity, landed: () => Promise.resolve(), bundle: () => null, hold: () => undefined },
+          ...{ revision: () => Infinity, landed: () => Promise.resolve(), bundle: () => null, staged: () => null, hold: () => undefined },
           events: { held: () => undefined, ended: (why) => ends.push(why), claimed: () => undefined },
         },
         { node: "a", start: { incarnation: "a-1", opened_at: 0 }, lease_ms: 1000, fleet_within_ms: 100, nodes_max: 9, version: "1" },
@@ -299,7 +299,15 @@ threat("H5", "a node that was dismissed ends, whether it reads that at once or o
       const join = (node: string, store: Feed): InstanceType<typeof Member> => {
         const member = new Member(
           {
-            ...{ store, revision: () => 0, landed: () => Promise.resolve(), bundle: () => null, hold: () => undefined, before: null },
+            ...{
+              store,
+              revision: () => 0,
+              landed: () => Promise.resolve(),
+              bundle: () => null,
+              staged: () => null,
+              hold: () => undefined,
+              before: null,
+            },
             ...{ copies: (isLate && node === "gone" ? new Feed() : second).copies, isCopied: () => false, holdAhead: () => true },
             link: { send: () => undefined, receive: () => () => undefined },
             system: { clock: { monotonic: () => now, wall: () => now }, timers: new StandingTimers() },

@@ -681,7 +681,7 @@ const rows = {
       "Whoever can write to a cluster's servers, or to a node's path, has a node decide by another bundle than the named one: a forged, an other or an older one.",
     control:
       "What the feed names is verified by each node as any publication, has to have the named digest, and never leads back; nothing else is activated.",
-    lives: ["src/service/feed_bundles.ts", "src/policy/source.ts", "src/cluster/bundle_feed.ts", "src/facts/commands.ts"],
+    lives: ["src/service/feed_bundles.ts", "src/policy/source.ts", "src/cluster/bundle_archives.ts", "src/facts/bundle_commands.ts"],
     also: ["test/cluster/bundle_feed.test.ts", "test/cluster/activation.long.test.ts"],
   },
   H8: {
@@ -734,6 +734,14 @@ const rows = {
       "A node ends by a tick of its own at a place that it has passed, by one whose sender has read a change that comes later, and by one that comes back without what others said in the second feed to have read before. One that starts reads the last ticks of both feeds first.",
     lives: ["src/cluster/member.ts", "src/store/nats.ts", "src/store/nats_copies.ts"],
     also: ["test/cluster/member.test.ts", "test/cluster/damage.long.test.ts"],
+  },
+  H14: {
+    threat:
+      "A bundle that all nodes of a cluster try is another on one of them, is tried beside another than the named one, or goes on deciding for some where its stage has ended.",
+    control:
+      "Each node verifies it as any publication, by the digest that the feed has, tries it beside the named bundle alone, and says so only then. Whoever ends the stage ends it on all nodes, as does any node that has seen too many differences.",
+    lives: ["src/service/feed_bundles.ts", "src/cluster/stage_feed.ts", "src/facts/bundle_commands.ts"],
+    also: ["test/cluster/stage_feed.test.ts", "test/facts/bundle_commands.test.ts", "test/cluster/activation.long.test.ts"],
   },
 } as const satisfies Record<string, ThreatRow>;
 

@@ -48,15 +48,13 @@ interface PublishOptions {
 }
 
 function sayPublished(ui: Ui, { running, staged, back, in_force, fleet }: PublishAnswer): void {
-  if (staged !== null) ui.out(`${ui.paint("green", "staged")}  ${words(staged)}`);
+  const everywhere = in_force === "fleet";
+  if (staged !== null) ui.out(`${ui.paint("green", everywhere ? "staged on every node" : "staged")}  ${words(staged)}`);
   else if (back !== null) ui.out(`${ui.paint("green", "kept as the way back")}  ${words(back)}`);
-  else {
-    ui.out(`${ui.paint("green", in_force === "fleet" ? "decides on every node" : "decides now")}  ${words(running)}`);
-    if (fleet !== undefined && fleet.waiting_for.length > 0)
-      ui.err(
-        `${ui.paint("yellow", "warning:")} it may not decide yet on ${fleet.waiting_for.join(", ")}; \`remit bundles\` says when it does`,
-      );
-  }
+  else ui.out(`${ui.paint("green", everywhere ? "decides on every node" : "decides now")}  ${words(running)}`);
+  if (fleet === undefined || fleet.waiting_for.length === 0) return;
+  const what = staged === null ? "it may not decide yet" : "it may not be tried yet";
+  ui.err(`${ui.paint("yellow", "warning:")} ${what} on ${fleet.waiting_for.join(", ")}; \`remit bundles\` says when it is`);
 }
 
 export function addBundles(program: Command, ui: Ui): void {

@@ -1,6 +1,6 @@
 /** `remit cluster`: the cluster as one of its nodes sees it. */
 import type { Command } from "commander";
-import type { ClusterAnswer, DismissNode, FleetBundlesAnswer } from "../../contract/index.js";
+import type { ClusterAnswer, DismissNode, FleetBundlesAnswer, NamedBundle } from "../../contract/index.js";
 import { Client, asking, pathOf, type ServiceFlags } from "../client.js";
 import type { Exit } from "../exit.js";
 import { sayTable } from "../facts/show.js";
@@ -80,12 +80,21 @@ function sayNamed(ui: Ui, named: NonNullable<FleetBundlesAnswer["named"]> | null
     ui.out("the feed names no bundle yet");
     return;
   }
-  const { digest, sequence, since, by, reason, waiting_for, behind_ms, failing } = named;
-  ui.out(`the feed names sequence ${sequence}, ${digest.slice(0, 19)}, since ${since}, by ${by}${reason === null ? "" : `: ${reason}`}`);
+  const { waiting_for, behind_ms, failing, staged } = named;
+  ui.out(`the feed names ${said(named)}`);
   const warning = ui.paint("yellow", "warning:");
   if (waiting_for.length > 0) ui.err(`${warning} nodes that decide by another: ${waiting_for.join(", ")}`);
   if (behind_ms !== null)
     ui.err(
       `${warning} this node has been without it for ${Math.round(behind_ms / 1000)} s${failing === null ? "" : `: ${failing.code}, ${failing.message}`}`,
     );
+  if (staged === null) return;
+  const { share, waiting_for: untried, failing: why } = staged;
+  ui.out(`it has staged ${said(staged)}; ${share === 0 ? "in shadow" : `it decides for ${share} % of the agents`}`);
+  if (untried.length > 0) ui.err(`${warning} nodes that don't try it: ${untried.join(", ")}`);
+  if (why !== null) ui.err(`${warning} this node can't try it: ${why.code}, ${why.message}`);
+}
+
+function said({ digest, sequence, since, by, reason }: Pick<NamedBundle, "digest" | "sequence" | "since" | "by" | "reason">): string {
+  return `sequence ${sequence}, ${digest.slice(0, 19)}, since ${since}, by ${by}${reason === null ? "" : `: ${reason}`}`;
 }

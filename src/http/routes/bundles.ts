@@ -90,7 +90,7 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
         return json(200, await bundles.keepBack(bytes));
       }
       await records.admin(caller.id, "stage", { ...detail, share: stage });
-      return json(200, await bundles.stage(bytes, stage));
+      return json(200, await bundles.stage(bytes, stage, { by: caller.id, reason: reason ?? null }));
     },
   };
 }
@@ -105,15 +105,16 @@ export function postDropStaged({ bundles, identity, records }: HttpDeps): Route 
       scope: "remit:publish",
       query: dropping,
       answers: { 200: { description: "What the stage had come to", schema: StagedBundle } },
-      problems: ["not_found", "log_unavailable", "log_backlog"],
+      problems: ["not_found", "store_unavailable", "outcome_unknown", "log_unavailable", "log_backlog"],
     },
     handle: async (request) => {
       const caller = await identity.authenticate(request.headers.authorization, "remit:publish");
       const { reason } = readQuery(request, dropping);
-      const { staged } = bundles.status;
+      const { staged } = bundles;
       if (staged === null) throw new Problem("not_found");
-      await records.admin(caller.id, "drop_stage", { digest: staged.identity.digest, ...(reason !== undefined && { reason }) });
-      bundles.dropStaged();
+      const { digest } = staged.identity;
+      await records.admin(caller.id, "drop_stage", { digest, ...(reason !== undefined && { reason }) });
+      await bundles.dropStaged(digest, { by: caller.id, reason: reason ?? null });
       return json(200, staged);
     },
   };

@@ -1,6 +1,6 @@
 /** Health: can it be relied on? */
 import type { JSX } from "preact";
-import type { ClusterAnswer } from "../../../contract/index.js";
+import type { ClusterAnswer, NamedBundle } from "../../../contract/index.js";
 import { useResource } from "../api.js";
 import { Failed, Line, Loading, NumberField, Said, Time, spanText } from "../parts.js";
 import { useScope } from "../acts.js";
@@ -196,6 +196,30 @@ export function Health(): JSX.Element {
   );
 }
 
+/** A bundle that the feed names or has staged, who has said so, and the nodes that haven't followed. */
+function BundleOfFeed({
+  sequence,
+  digest,
+  since,
+  by,
+  reason,
+  waiting_for,
+  done,
+}: Pick<NamedBundle, "sequence" | "digest" | "since" | "by" | "reason" | "waiting_for"> & { done: string }): JSX.Element {
+  return (
+    <>
+      sequence <b>{sequence}</b>, <code>{digest.slice(0, 19)}…</code>, since <Time at={since} />, by <Said text={by} />
+      {reason === null ? null : (
+        <>
+          {" "}
+          (<Said text={reason} />)
+        </>
+      )}
+      {waiting_for.length === 0 ? <span class="ok"> ● {done}</span> : <span class="bad"> ■ not yet: {waiting_for.join(", ")}</span>}
+    </>
+  );
+}
+
 /** The nodes of a cluster, and which bundle decides on each. */
 function Nodes({ of: { name, node, nodes, silent, bundles, lease_ms, lessons } }: { of: ClusterAnswer }): JSX.Element {
   const { named } = bundles;
@@ -241,19 +265,13 @@ function Nodes({ of: { name, node, nodes, silent, bundles, lease_ms, lessons } }
         <p class="why">The feed names no bundle yet: each node decides by its own.</p>
       ) : (
         <p class="named">
-          The feed names bundle <code>{named.id}</code>, sequence <b>{named.sequence}</b>, <code>{named.digest.slice(0, 19)}…</code>, since{" "}
-          <Time at={named.since} />, by <Said text={named.by} />
-          {named.reason === null ? null : (
-            <>
-              {" "}
-              (<Said text={named.reason} />)
-            </>
-          )}
-          {named.waiting_for.length === 0 ? (
-            <span class="ok"> ● every live node decides by it</span>
-          ) : (
-            <span class="bad"> ■ not yet: {named.waiting_for.join(", ")}</span>
-          )}
+          The feed names bundle <code>{named.id}</code>, <BundleOfFeed {...named} done="every live node decides by it" />
+        </p>
+      )}
+      {named === null || named === undefined || named.staged === null ? null : (
+        <p class="named">
+          {named.staged.share === 0 ? "All try, in shadow, " : `All try, for ${named.staged.share} % of the agents, `}
+          <BundleOfFeed {...named.staged} done="every live node tries it" />
         </p>
       )}
       <table class="rows tight">
