@@ -71,12 +71,12 @@ describe("the console beside a node of a cluster", function () {
       ...{ digest: `sha256:${"5".repeat(64)}`, sequence: 77, revision: "r", share: 10, since: new Date().toISOString() },
       ...{ by: "ada", reason: "try it", waiting_for: ["b"], failing: null },
     };
-    await watched.page.route("**/api/service/cluster", async (route) => {
-      const answer = await route.fetch();
-      const told = (await answer.json()) as ClusterAnswer;
-      const { named } = told.bundles;
-      await route.fulfill({ response: answer, json: { ...told, bundles: { ...told.bundles, named: { ...named, staged } } } });
-    });
+    const { desk } = (browser ?? expect.fail("no browser")).desk;
+    const told = await fetch(`${desk.service.url}/cluster`, { headers: { authorization: `Bearer ${desk.token("remit:audit")}` } });
+    const { bundles, ...rest } = (await told.json()) as ClusterAnswer;
+    await watched.page.route("**/api/service/cluster", (route) =>
+      route.fulfill({ json: { ...rest, bundles: { ...bundles, named: { ...bundles.named, staged } } } }),
+    );
     await watched.page.goto(`${url}/health`);
     await says(watched, "All try, for 10 % of the agents, sequence 77", "by ada", "(try it)", "not yet: b");
     [staged.share, staged.waiting_for] = [0, []];
