@@ -14,9 +14,9 @@ const OUTSIDE = { memory_mb_max: 512, query_ms_max: 120_000 };
 const EARLIER = ["index.db", "index.db-wal", "index.db-shm", "index.db.partial", "index.db.partial-wal", "index.db.partial-shm"];
 
 /** Whoever calls this has the log's lock. */
-export async function openTable(folder: string): Promise<{ table: RecordTable; removed: boolean }> {
+export async function openTable(folder: string, limits = INSIDE): Promise<{ table: RecordTable; removed: boolean }> {
   const removed = removeEarlier(folder);
-  return { table: await RecordTable.open({ folder, parquet: join(folder, PARQUET_FOLDER), made: null }, INSIDE), removed };
+  return { table: await RecordTable.open({ folder, parquet: join(folder, PARQUET_FOLDER), made: null }, limits), removed };
 }
 
 /** Opens what is in a folder and changes nothing there: files that are missing are made elsewhere, until it is closed. */
@@ -54,7 +54,8 @@ export async function rebuildRecords(
   const unlock = lock(folder, join(folder, "lock"));
   try {
     rmSync(join(folder, PARQUET_FOLDER), { recursive: true, force: true });
-    const { table } = await openTable(folder);
+    // Earlier versions wrote segments of more records than a service has room for.
+    const { table } = await openTable(folder, OUTSIDE);
     try {
       await takeAll(table, progress);
       return { seq: table.indexedTo, lacking: table.lacking() };

@@ -50,6 +50,20 @@ describe("the log's segments", () => {
     expect(disk.text()).to.equal(records(1, 31));
   });
 
+  it("go on in a new one once a segment has as many records as it may, however small, before and after a start", () => {
+    const disk = new ModelDisk();
+    for (let seq = 1; seq <= 25; seq++) {
+      const segments = new Segments(disk, 100_000, 10);
+      segments.open();
+      segments.append(Buffer.from(record(seq)), seq);
+      if (seq % 2 === 0) segments.append(Buffer.from(record(++seq)), seq);
+      segments.close();
+    }
+    const names = disk.list().filter((name) => name.endsWith(".jsonl"));
+    expect(names).to.deep.equal(["0000000000000001.jsonl", "0000000000000011.jsonl", "0000000000000021.jsonl"]);
+    expect(disk.text()).to.equal(records(1, 25));
+  });
+
   const HOLE = Buffer.alloc(512);
   const tails: [what: string, tail: string | Buffer, records: number][] = [
     ["half a record", '{"seq":4,"te', 0],

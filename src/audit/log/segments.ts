@@ -11,6 +11,8 @@ const NEWLINE = 0x0a;
 
 /** More than this behind the last whole record is damage: a group is smaller, since `writer.ts` and `log.ts` bound what is in one. */
 export const TORN_BYTES_MAX = 8 * 1024 * 1024;
+/** What searches the log has the rows of one segment in memory, and small records have as many columns as large ones. */
+export const SEGMENT_RECORDS_MAX = 50_000;
 /** A sector that never reached the disk. No record has a NUL in it, and none of its bytes alone can be missing. */
 const HOLE = Buffer.alloc(512);
 /** Written and taken back when the disk is probed, so that a full one isn't called healthy. */
@@ -48,7 +50,10 @@ export interface Cut {
 export class Segments {
   readonly #files: LogFiles;
   readonly #segmentBytes: number;
+  readonly #recordsMax: number;
   #name = "";
+  /** First record of the current segment. */
+  #first = 1;
   #file: number | null = null;
   /** Everything before this offset of the current segment is on disk. */
   #offset = 0;
@@ -58,8 +63,10 @@ export class Segments {
   #beside: { file: number; offset: number } | null = null;
   readonly #mark: DurableMark;
 
-  constructor(files: LogFiles, segmentBytes: number) {
+  /** @param segmentBytes size at which a segment is followed by another one, as it is after so many records */
+  constructor(files: LogFiles, segmentBytes: number, recordsMax = SEGMENT_RECORDS_MAX) {
     this.#files = files;
+    this.#recordsMax = recordsMax;
     this.#mark = new DurableMark(files);
     this.#segmentBytes = segmentBytes;
   }
@@ -85,6 +92,7 @@ export class Segments {
     const first = firsts.at(-1) ?? 1;
     const before = firsts.at(-2);
     this.#name = segmentName(first);
+    this.#first = first;
     this.#checkBeginning(firsts[0] ?? 1);
     if (before !== undefined) this.#checkJoin(before, first, sealed);
     const bytes = firsts.length === 0 ? Buffer.alloc(0) : this.#files.read(this.#name);
@@ -118,7 +126,7 @@ export class Segments {
    */
   append(lines: Buffer, lastSeq: number, beside?: Buffer): void {
     if (this.#file === null) throw new Error("the segment is not open");
-    if (this.#offset >= this.#segmentBytes) this.#rotate();
+    if (this.#offset >= this.#segmentBytes || this.#seq - this.#first + 1 >= this.#recordsMax) this.#rotate();
     // First: a record on disk must have all of it.
     if (beside !== undefined) this.#appendBeside(beside);
     writeAll(this.#files, this.#file, lines, this.#offset);
@@ -204,7 +212,8 @@ export class Segments {
 
   #rotate(): void {
     this.close();
-    this.#name = segmentName(this.#seq + 1);
+    this.#first = this.#seq + 1;
+    this.#name = segmentName(this.#first);
     this.#offset = 0;
     this.#reopen();
   }
