@@ -2,7 +2,7 @@
  * A digest over all changes of the feed, in order. Two nodes with different digests at one revision have read different feeds, and
  * neither can know which is the true one.
  */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { canonical } from "../contract/index.js";
 import type { Change } from "../store/store.js";
 
@@ -25,10 +25,7 @@ export class FeedChain {
   }
 
   add({ revision, key, value, by, time, reason, change }: Change): void {
-    const chain = createHash("sha256")
-      .update(this.#last.chain)
-      .update(canonical([revision, key, value, by, time, reason, change]))
-      .digest("hex");
+    const chain = hash("sha256", this.#last.chain + canonical([revision, key, value, by, time, reason, change]));
     this.#last = { revision, chain };
     this.#links.set(revision, chain);
     if (this.#links.size > REMEMBERED) this.#links.delete(this.#links.keys().next().value ?? 0);

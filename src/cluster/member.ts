@@ -6,7 +6,8 @@ import type { Clock, Timers } from "../system/index.js";
 import { isChange, type Change, type CopyFeed, type Mark, type Store } from "../store/store.js";
 import type { DecidingBundle } from "./bundles.js";
 import type { NodeStage } from "./stage_feed.js";
-import { FeedChain, type ChainLink } from "./chain.js";
+import type { ChainLink, FeedChain } from "./chain.js";
+import type { FeedRead } from "./feed_read.js";
 import { Copies } from "./copies.js";
 import { Fleet, type FleetClaim, type FleetState } from "./fleet.js";
 import { FACTS_FEED, Lease, RESTRICTIONS_FEED, type LeaseEnd, type NodeStart, type Tenure } from "./lease.js";
@@ -53,8 +54,8 @@ export interface MemberDeps {
    * @returns false for a change that this version doesn't know as a restriction
    */
   holdAhead: (change: Change) => boolean;
-  /** Last digest of the feed that an earlier start of this node knew. */
-  before: ChainLink | null;
+  /** Feed of all facts as far as it was read before the member begins. */
+  read: FeedRead;
   events: MemberEvents;
 }
 
@@ -82,6 +83,8 @@ export interface NodeSeen extends Pick<Tick, "incarnation" | "applied" | "versio
 interface KeptClaim {
   claim: FleetClaim;
   read: number;
+  /** When the other nodes were last asked about it. */
+  asked: number;
   told: boolean;
 }
 
@@ -107,7 +110,7 @@ export class Member {
   readonly #options: MemberOptions;
   readonly #fleet: Fleet;
   readonly #parts: RateParts;
-  readonly #chain = new FeedChain();
+  readonly #chain: FeedChain;
   readonly #copies = new Copies();
   readonly #claims = new Map<number, KeptClaim>();
   readonly #landing = new Map<number, Promise<void>>();
@@ -133,6 +136,7 @@ export class Member {
   constructor(deps: MemberDeps, options: MemberOptions) {
     this.#deps = deps;
     this.#options = options;
+    this.#chain = deps.read.chain;
     const { node, lease_ms, start } = options;
     this.#parts = new RateParts(deps.system.clock, { node, lease_ms, feeds: FEEDS });
     this.#fleet = new Fleet(deps.system.clock, { lease_ms, feeds: FEEDS });
@@ -153,14 +157,15 @@ export class Member {
     );
   }
 
-  /** Follows the feeds from their beginning, and sends ticks. Facts are in memory by now. */
+  /** Follows the feeds from where the one of all facts was read, and sends ticks. Facts are in memory by now. */
   start(): void {
-    const { store, copies, link } = this.#deps;
+    const { store, copies, link, read } = this.#deps;
+    for (const change of read.takeKept()) this.#note(change);
     this.#unlink = link.receive((text) => {
       this.#receive(text);
     });
     this.#unfollow.push(
-      store.follow(0, (items) => {
+      store.follow(this.#chain.last.revision, (items) => {
         for (const item of items)
           if (isChange(item)) this.#change(item);
           else this.#mark(FACTS_FEED, item);
@@ -172,6 +177,7 @@ export class Member {
       }),
     );
     this.lease.start();
+    if (read.isOther) this.lease.finish("feed_forked");
   }
 
   /** Time in which this node may allow; null if it may not now. */
@@ -235,9 +241,9 @@ export class Member {
     const kept = this.#claimOf(revision);
     if (kept === null) return { in_force: "node", acknowledged: [], expired: [], waiting_for: [...this.live], took_ms: null };
     const began = this.#deps.system.clock.monotonic();
-    const state = await this.#until(revision, kept.claim, began + this.#options.fleet_within_ms);
+    const state = await this.#until(revision, kept, began + this.#options.fleet_within_ms);
     if (!kept.claim.holds) {
-      void this.#until(revision, kept.claim, began + PURSUED_LEASES * this.#options.lease_ms + ELECTION_MS).then(() => {
+      void this.#until(revision, kept, began + PURSUED_LEASES * this.#options.lease_ms + ELECTION_MS).then(() => {
         if (kept.claim.holds) this.#told(revision, kept);
       });
       return { in_force: "node", ...state, took_ms: null };
@@ -250,10 +256,13 @@ export class Member {
     this.#acknowledge(revision);
   }
 
-  /** Returns the state of a change now, without waiting; null if nothing is known of it. */
+  /** Returns the state of a change now, without waiting, and asks for more; null if it wasn't read yet. */
   standing(revision: number): FleetStanding | null {
-    const kept = this.#claims.get(revision);
-    return kept === undefined ? null : { in_force: kept.claim.holds ? "fleet" : "node", ...kept.claim.state, took_ms: null };
+    const kept = this.#claimOf(revision);
+    if (kept === null) return null;
+    // Of what was asked of an earlier start of this node, or of another node, nobody may have told it yet.
+    if (!kept.claim.holds) this.#ask(revision, kept);
+    return { in_force: kept.claim.holds ? "fleet" : "node", ...kept.claim.state, took_ms: null };
   }
 
   /** Leaves the cluster: nothing is answered any more, and nobody has to wait for this node's lease. */
@@ -277,19 +286,23 @@ export class Member {
   }
 
   #change(change: Change): void {
-    const { before, isCopied, isWork, system } = this.#deps;
-    this.#chain.add(change);
-    if (isWork?.(change) === true) this.#work.add(change.revision);
-    if (before !== null && this.#hasPassed(before)) this.lease.finish("feed_forked");
+    const { read, isCopied } = this.#deps;
+    read.add(change);
+    if (read.isOther) this.lease.finish("feed_forked");
+    this.#note(change);
     const { claim } = this.#claim(change.revision);
     claim.committed(FACTS_FEED);
-    if (isCopied(change)) {
-      this.#copies.original(change, system.clock.monotonic());
-      // Whoever has made it needn't ask first. During startup nothing is acknowledged.
-      if (this.tenure !== null) this.#acknowledge(change.revision);
-    }
+    // Whoever has made it needn't ask first. During startup nothing is acknowledged.
+    if (isCopied(change) && this.tenure !== null) this.#acknowledge(change.revision);
     if (!this.#copies.lacks(change.revision)) claim.committed(RESTRICTIONS_FEED);
     this.#wake();
+  }
+
+  /** Takes note of what a change asks for. */
+  #note(change: Change): void {
+    const { isCopied, isWork, system } = this.#deps;
+    if (isWork?.(change) === true) this.#work.add(change.revision);
+    if (isCopied(change)) this.#copies.original(change, system.clock.monotonic());
   }
 
   #copy(change: Change): void {
@@ -306,16 +319,16 @@ export class Member {
   #claim(revision: number): KeptClaim {
     let kept = this.#claims.get(revision);
     if (kept === undefined) {
-      kept = { claim: this.#fleet.claim(this.#work.has(revision)), read: this.#deps.system.clock.monotonic(), told: false };
+      kept = {
+        claim: this.#fleet.claim(this.#work.has(revision)),
+        read: this.#deps.system.clock.monotonic(),
+        asked: -Infinity,
+        told: false,
+      };
       this.#claims.set(revision, kept);
       if (this.#claims.size > CLAIMS_MAX) this.#claims.delete(this.#claims.keys().next().value ?? 0);
     }
     return kept;
-  }
-
-  /** Returns true in the turn in which the feed turns out not to be the one that an earlier start has read. */
-  #hasPassed(before: ChainLink): boolean {
-    return this.#chain.last.revision >= before.revision && this.#chain.differsFrom(before);
   }
 
   #mark(feed: number, { by, n, value, passed }: Mark): void {
@@ -427,14 +440,11 @@ export class Member {
     return kept;
   }
 
-  async #until(revision: number, claim: FleetClaim, until: number): Promise<FleetState> {
+  async #until(revision: number, kept: KeptClaim, until: number): Promise<FleetState> {
     const { clock, timers } = this.#deps.system;
-    for (let asked = -Infinity; !claim.holds && clock.monotonic() < until;) {
-      if (clock.monotonic() - asked >= ASK_EVERY_MS) {
-        asked = clock.monotonic();
-        this.#acknowledge(revision);
-        this.#deps.link.send({ kind: "ask", revision });
-      }
+    const { claim } = kept;
+    while (!claim.holds && clock.monotonic() < until) {
+      this.#ask(revision, kept);
       await new Promise<void>((resolve) => {
         const wake = (): void => {
           cancel();
@@ -446,6 +456,15 @@ export class Member {
       });
     }
     return claim.state;
+  }
+
+  /** Asks all nodes whether they have carried out a change, unless that was asked just now. */
+  #ask(revision: number, kept: KeptClaim): void {
+    const now = this.#deps.system.clock.monotonic();
+    if (now - kept.asked < ASK_EVERY_MS) return;
+    kept.asked = now;
+    this.#acknowledge(revision);
+    this.#deps.link.send({ kind: "ask", revision });
   }
 
   #told(revision: number, kept: KeptClaim): number {

@@ -80,6 +80,8 @@ export interface FactsDeps extends Omit<RestrictionsDeps, "system"> {
   ledger: LedgerOptions;
   /** Cluster of which this service is a node. @default none */
   cluster?: FactsCluster | undefined;
+  /** Takes all changes that there are, in order, if the store has to read them at a start. @default nobody does */
+  passing?: ((changes: readonly Change[]) => void) | undefined;
   /** Memory of tasks that the nodes of a cluster share. @default none */
   watch?: () => TaskWatch | null;
 }
@@ -138,7 +140,11 @@ export class Commands extends FactsReading {
     const commands = new Commands(deps);
     const { registry, ledger } = commands;
     const now = deps.system.clock.wall();
-    for await (const changes of deps.store.entries()) for (const change of changes) registry.load(change, now);
+    const passing = async (changes: readonly Change[]): Promise<void> => {
+      deps.passing?.(changes);
+      await ledger.record(changes, deps.past.revision);
+    };
+    for await (const changes of deps.store.entries(passing)) for (const change of changes) registry.load(change, now);
     registry.forgetGrants(now);
     if (!deps.limits.counted_grants) commands.#refuseCounted();
     for (const ids of Object.values(registry.ids)) ids.settle();

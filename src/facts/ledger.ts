@@ -75,6 +75,9 @@ export class Ledger {
   #unfollow: (() => void) | null = null;
   #closed = false;
 
+  /** Revision up to which changes were put on record as the store came by them. */
+  #completed = 0;
+
   constructor(registry: Registry, store: Store, log: Log, system: { clock: Clock; timers: Timers }, options: LedgerOptions) {
     this.#registry = registry;
     this.#store = store;
@@ -201,6 +204,15 @@ export class Ledger {
   }
 
   /**
+   * Puts changes on record that the log lacks, at start, as the store comes by them, and before memory has them.
+   * @param recorded as of `complete`
+   */
+  async record(changes: readonly Change[], recorded: number): Promise<void> {
+    await Promise.all(changes.filter(({ revision }) => revision > recorded).map((change) => this.#append(change)));
+    this.#completed = changes.at(-1)?.revision ?? this.#completed;
+  }
+
+  /**
    * Completes the log from the store, at start, and follows the store from there.
    * @param recorded the highest facts revision on record
    * @throws StoreBehind where the log knows of changes that the store doesn't: then it is another store, or an older one
@@ -209,7 +221,7 @@ export class Ledger {
     if (recorded > this.#registry.revision) {
       throw new StoreBehind(`the log has facts revision ${recorded} and the store ends at ${this.#registry.revision}`);
     }
-    for (let after = recorded; after < this.#registry.revision;) {
+    for (let after = Math.max(recorded, this.#completed); after < this.#registry.revision;) {
       const changes = await this.#store.changes(after, CHANGES_AT_ONCE);
       await Promise.all(changes.map((change) => this.#append(change)));
       const last = changes.at(-1);

@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { credsAuthenticator } from "@nats-io/transport-node";
 import { nodeFiles } from "../audit/log/files.js";
 import { FleetBundles, type DecidingBundle, type NodeBundle } from "../cluster/bundles.js";
+import { FeedRead } from "../cluster/feed_read.js";
 import { Homes } from "../cluster/home.js";
 import type { ChainLink } from "../cluster/chain.js";
 import type { LeaseEnd } from "../cluster/lease.js";
@@ -123,11 +124,31 @@ const isCopied = ({ change, value }: Change): boolean => restrictionOf(change, v
 
 const isActivation = ({ key }: Change): boolean => key.startsWith("bundle/");
 
+/**
+ * Returns what has to be told of the changes that a start reads, and what a node then knows of them.
+ * @param directory of this node's log
+ * @throws Error if the feed is another than the one that this node has followed before
+ */
+export function readingOf(
+  directory: string,
+  store: Pick<NatsStore, "id">,
+): { read: FeedRead; passing: (changes: readonly Change[]) => void } {
+  const before = placeIn(directory);
+  if (before !== null && before.feed !== store.id) throw new Error(`${ENDED.feed_other} (${join(directory, PLACE)} names the one before)`);
+  const read = new FeedRead(before);
+  const passing = (changes: readonly Change[]): void => {
+    for (const change of changes) read.past(change, isCopied(change) || isActivation(change));
+  };
+  return { read, passing };
+}
+
 export interface NodeParts {
   config: ClusterConfig;
   /** Folder of this node's log. */
   directory: string;
   store: NatsStore;
+  /** Feed of facts as far as the start has read it. */
+  read: FeedRead;
   commands: Commands;
   landed: () => Promise<void>;
   bundle: () => DecidingBundle | null;
@@ -162,20 +183,16 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
 
   /**
    * Joins the cluster: sends ticks from now on, and allows once one has come back.
-   * @throws Error if the feed is another than the one that this node has followed before
    */
   constructor(parts: NodeParts) {
-    const { config, store, commands, landed, bundle, staged, activation, version, incarnation, system, logger, directory } = parts;
+    const { config, store, commands, landed, bundle, staged, activation, version, incarnation, system, logger, read } = parts;
     this.#parts = parts;
-    const before = placeIn(directory);
-    if (before !== null && before.feed !== store.id)
-      throw new Error(`${ENDED.feed_other} (${join(directory, PLACE)} names the one before)`);
     let begin = (): void => undefined;
     this.began = new Promise((resolve) => (begin = resolve));
     system.timers.after(config.lease_ms, begin);
     this.#member = new Member(
       {
-        ...{ store, system, landed, bundle, staged, before, isCopied },
+        ...{ store, system, landed, bundle, staged, read, isCopied },
         copies: store.copies,
         link: natsLink(store.connection, config.name),
         revision: () => commands.registry.revision,

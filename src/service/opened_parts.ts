@@ -14,7 +14,7 @@ import type { BundleObjects } from "./feed_bundles.js";
 import { storeFile } from "../store/folder.js";
 import { lockOf } from "../store/restore.js";
 import { STORE_THREAD, SqliteStore, lockStore } from "../store/sqlite.js";
-import type { Store } from "../store/store.js";
+import type { Change, Store } from "../store/store.js";
 import type { Config } from "../system/config.js";
 import { exchanger } from "../system/exchange.js";
 import type { System, Timers } from "../system/index.js";
@@ -142,8 +142,10 @@ export function publisherOf(options: NonNullable<Config["log"]["publish"]>, dire
 
 export interface OpenedStore {
   store: Store;
+  /** Takes the changes that a start reads; undefined if the store isn't shared. */
+  passing: ((changes: readonly Change[]) => void) | undefined;
   /** Makes the service a node of the cluster that shares the store; null if it isn't shared. */
-  join: ((parts: Omit<NodeParts, "store">) => ClusterNode) | null;
+  join: ((parts: Omit<NodeParts, "store" | "read">) => ClusterNode) | null;
   /** Archives of bundles that the nodes share; null if the store isn't shared. */
   objects: BundleObjects | null;
   close: () => Promise<void>;
@@ -166,9 +168,10 @@ export async function openStore(
       // A service that decides alone doesn't load any of it.
       const cluster = await import("./cluster.js");
       const store = await cluster.openSharedStore(config.cluster, system, logger, shared);
+      const { read, passing } = await orClose(store, () => cluster.readingOf(config.log.dir, store));
       return {
-        ...{ store, objects: cluster.sharedObjects(config, store, system.timers) },
-        join: (parts) => new cluster.ClusterNode({ ...parts, store }),
+        ...{ store, passing, objects: cluster.sharedObjects(config, store, system.timers) },
+        join: (parts) => new cluster.ClusterNode({ ...parts, store, read }),
         close: () => store.close().finally(unlock),
       };
     } catch (cause) {
@@ -184,7 +187,17 @@ export async function openStore(
       report(logger, "store_ready", { revision });
     },
   });
-  return { store, join: null, objects: null, close: () => store.close() };
+  return { store, passing: undefined, join: null, objects: null, close: () => store.close() };
+}
+
+/** Closes a store that can't be used after all: its connection would keep the process. */
+async function orClose<T>(store: Pick<Store, "close">, make: () => T): Promise<T> {
+  try {
+    return make();
+  } catch (cause) {
+    await store.close();
+    throw cause;
+  }
 }
 
 export interface RunningWitnesses {

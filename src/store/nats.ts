@@ -235,14 +235,16 @@ export class NatsStore implements Store {
     this.#connection.publish(this.#subjects.ofMarks(mark.by), JSON.stringify(mark), { headers: said });
   }
 
-  async *entries(): AsyncGenerator<Change[]> {
+  async *entries(passing?: (changes: readonly Change[]) => Promise<void>): AsyncGenerator<Change[]> {
     const last = new Map<string, Change>();
-    for await (const items of this.#reading(0, await this.#head()))
-      for (const { content } of items) {
-        if (!isChange(content)) continue;
-        last.delete(content.key);
-        last.set(content.key, content);
+    for await (const items of this.#reading(0, await this.#head())) {
+      const changes = items.map(({ content }) => content).filter(isChange);
+      await passing?.(changes);
+      for (const change of changes) {
+        last.delete(change.key);
+        last.set(change.key, change);
       }
+    }
     const latest = [...last.values()];
     for (let from = 0; from < latest.length; from += 1000) yield latest.slice(from, from + 1000);
   }

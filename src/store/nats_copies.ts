@@ -5,10 +5,10 @@
 import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
-import { NatsFeed, StreamReader, checkedRow, understood, FeedUnreadable } from "./nats_feed.js";
+import { NatsFeed, StreamReader, understood, FeedUnreadable } from "./nats_feed.js";
 import { copySubjectsOf, type CopySubjects } from "./nats_keys.js";
 import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, idOf, streamOf, type PublishAck } from "./nats_streams.js";
-import { changeOf } from "./rows.js";
+import { writtenChange } from "./rows.js";
 import { isChange, type Change, type CopyFeed, type FeedTaker, type Mark } from "./store.js";
 
 interface Servers {
@@ -50,7 +50,7 @@ export class NatsCopies implements CopyFeed {
     const itemOf = understood("the second feed", subjects, ({ sequence, subject, write }, value) => {
       const revision = value["revision"] as number;
       if (!Number.isSafeInteger(revision) || subjects.ofCopy(revision) !== subject) throw new Error("its subject is another change's");
-      return { sequence, content: changeOf({ ...checkedRow(value), revision }), write };
+      return { sequence, content: { revision, ...writtenChange(value) }, write };
     });
     const reader = new StreamReader(servers.jsm, { name, subjects, itemOf });
     const marks = new Map<string, Mark>();

@@ -5,9 +5,9 @@
 import type { JetStreamManager, MsgRequest, StoredMsg } from "@nats-io/jetstream";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
-import { changeOf, checkedCall, type StoreRow } from "./rows.js";
+import { writtenChange } from "./rows.js";
 import type { KeySubjects, FeedSubjects } from "./nats_keys.js";
-import { isChange, type Change, type Json, type Mark, type Write } from "./store.js";
+import { isChange, type Change, type Json, type Mark } from "./store.js";
 
 /** Message of the stream. */
 export interface Item {
@@ -48,20 +48,11 @@ export interface FeedStream {
 /** Returns how the stream of all facts is read. */
 export function factsStream(name: string, subjects: KeySubjects): FeedStream {
   const itemOf = understood("the feed", subjects, ({ sequence, subject, write }, value) => {
-    const row = checkedRow(value);
-    if (subjects.ofKey(row.key) !== subject) throw new Error("its subject is another key's");
-    return { sequence, content: changeOf({ ...row, revision: sequence }), write };
+    const written = writtenChange(value);
+    if (subjects.ofKey(written.key) !== subject) throw new Error("its subject is another key's");
+    return { sequence, content: { revision: sequence, ...written }, write };
   });
   return { name, subjects, itemOf };
-}
-
-/** Returns the row of a change that a node has written. @throws Error */
-export function checkedRow(value: Record<string, unknown>): Omit<StoreRow, "revision"> {
-  const { rows } = checkedCall([{ ...value, value: JSON.parse(value["value"] as string) as Json, expected: 0 } as Write], undefined);
-  const [row] = rows;
-  if (row === undefined) throw new Error("it is no change");
-  const { key, value: text, by, time, reason, change } = row;
-  return { key, value: text, by, time, reason, change };
 }
 
 /** Returns how marks are understood, and by `changeIn` all else. */
@@ -110,15 +101,20 @@ export class StreamReader {
   /** Yields every message after a sequence, up to another at least, unless the leader has none that late. */
   async *between(after: number, to: number): AsyncGenerator<Item[]> {
     let at = after;
-    while (at < to) {
-      let items = await this.page(at + 1);
+    let coming = at < to ? this.page(at + 1) : null;
+    while (coming !== null) {
+      let items = await coming;
       if (items.length === 0) {
         const next = await this.next(at + 1);
         if (next === null) return;
         items = [next];
       }
-      yield items;
       at = items.at(-1)?.sequence ?? at;
+      // While these are used the servers look for the next.
+      coming = at < to ? this.page(at + 1) : null;
+      // Who stops reading doesn't hear of its failure.
+      coming?.catch(() => undefined);
+      yield items;
     }
   }
 

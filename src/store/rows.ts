@@ -13,6 +13,7 @@ export interface NewRow extends Omit<StoreRow, "revision"> {
 
 /** Lone surrogates with it: they have no UTF-8. */
 const CONTROL = /[\p{Cc}\p{Cs}]/u;
+const REASON_FORBIDDEN = /[\0\p{Cs}]/u;
 const LONE_SURROGATE = /\p{Cs}/u;
 const GUARDED = /^[a-z][a-z_]{0,31}\/$/;
 const CHANGE_NAME = /^[a-z][a-z0-9_]{0,63}$/;
@@ -41,23 +42,47 @@ function checkedRows(writes: readonly Write[]): NewRow[] {
   }
   const keys = new Set<string>();
   return writes.map((write, index) => {
-    const need = (field: string, holds: boolean, expected: string): void => {
-      if (!holds) throw new StoreInvalid(`/${index}/${field}`, expected);
-    };
+    const at = `/${index}`;
     const { key, expected, value, by, time, reason, change } = write;
-    need("key", isText(key, STORE_LIMITS.key_bytes_max), textOf(STORE_LIMITS.key_bytes_max));
-    need("key", !keys.has(key), "a key that is written once in a call");
+    checkSaid(write, at);
+    if (keys.has(key)) throw new StoreInvalid(`${at}/key`, "a key that is written once in a call");
     keys.add(key);
-    need("expected", isRevision(expected), "a revision, or 0");
-    need("by", isText(by, STORE_LIMITS.by_bytes_max), textOf(STORE_LIMITS.by_bytes_max));
-    need("time", isText(time, 64) && parseTime(time) !== null, "an RFC 3339 date-time");
-    need("reason", reason === null || isText(reason, STORE_LIMITS.reason_bytes_max, /[\0\p{Cs}]/u), "null or a text within its limit");
-    need("change", isText(change, 64) && CHANGE_NAME.test(change), "a snake_case name");
-    need("value", isJson(value, STORE_LIMITS.value_depth_max), "a JSON value as JSON.parse makes them");
+    if (!isRevision(expected)) throw new StoreInvalid(`${at}/expected`, "a revision, or 0");
     const text = JSON.stringify(value);
-    need("value", Buffer.byteLength(text) <= STORE_LIMITS.value_bytes_max, `at most ${STORE_LIMITS.value_bytes_max} bytes of JSON`);
+    checkText(text, at);
     return { key, expected, value: text, by, time, reason, change };
   });
+}
+
+/**
+ * Returns the change of a row that a node has written, without its revision.
+ * @throws StoreInvalid, or an Error for a value that is no JSON
+ */
+export function writtenChange(row: Readonly<Record<string, unknown>>): Omit<Change, "revision"> {
+  const { key, value: text, by, time, reason, change } = row as unknown as Omit<StoreRow, "revision">;
+  checkText(text, "");
+  const written = { key, value: JSON.parse(text) as Change["value"], by, time, reason, change };
+  checkSaid(written, "");
+  return written;
+}
+
+/** @throws StoreInvalid unless a change has what every change has */
+function checkSaid({ key, value, by, time, reason, change }: Omit<Change, "revision">, at: string): void {
+  const need = (field: string, holds: boolean, expected: string): void => {
+    if (!holds) throw new StoreInvalid(`${at}/${field}`, expected);
+  };
+  need("key", isText(key, STORE_LIMITS.key_bytes_max), textOf(STORE_LIMITS.key_bytes_max));
+  need("by", isText(by, STORE_LIMITS.by_bytes_max), textOf(STORE_LIMITS.by_bytes_max));
+  need("time", isText(time, 64) && parseTime(time) !== null, "an RFC 3339 date-time");
+  need("reason", reason === null || isText(reason, STORE_LIMITS.reason_bytes_max, REASON_FORBIDDEN), "null or a text within its limit");
+  need("change", isText(change, 64) && CHANGE_NAME.test(change), "a snake_case name");
+  need("value", isJson(value, STORE_LIMITS.value_depth_max), "a JSON value as JSON.parse makes them");
+}
+
+/** @throws StoreInvalid unless a value's JSON text is within its limit */
+function checkText(text: unknown, at: string): void {
+  if (typeof text !== "string" || Buffer.byteLength(text) > STORE_LIMITS.value_bytes_max)
+    throw new StoreInvalid(`${at}/value`, `at most ${STORE_LIMITS.value_bytes_max} bytes of JSON`);
 }
 
 /** @throws StoreInvalid */

@@ -92,9 +92,10 @@ export interface Store {
 
   /**
    * Every key's latest change, by revision, in chunks; of a key that changes meanwhile the earlier, the later or both.
-   * @throws StoreUnavailable
+   * @param passing called first with all changes that there are, in order and in chunks, by a store that has to read them for that
+   * @throws StoreUnavailable, and what `passing` throws
    */
-  entries(): AsyncIterable<Change[]>;
+  entries(passing?: (changes: readonly Change[]) => Promise<void>): AsyncIterable<Change[]>;
 
   /**
    * Changes after a revision, oldest first; fewer than `limit` (1 to `changes_max`) only where there are no more.

@@ -1,4 +1,4 @@
-import type { Change, CopyFeed, FeedTaker, Mark } from "../../src/store/store.js";
+import { isChange, type Change, type CopyFeed, type FeedTaker, type Mark } from "../../src/store/store.js";
 
 /** Feed of one cluster, which each of its nodes reads in the turn in which something is added. */
 export class Feed {
@@ -7,9 +7,9 @@ export class Feed {
   /** Changes that were sent to it: as the second feed it brings them when a test adds them. */
   readonly copied: Change[] = [];
 
-  follow(_after: number, take: FeedTaker): () => void {
+  follow(after: number, take: FeedTaker): () => void {
     this.#takers.push(take);
-    take([...this.items]);
+    take(this.items.filter((item) => !isChange(item) || item.revision > after));
     return () => undefined;
   }
 

@@ -2,10 +2,11 @@ import { expect } from "chai";
 import type { LinkMessage } from "../../src/cluster/link.js";
 import type { LeaseEnd } from "../../src/cluster/lease.js";
 import { Member } from "../../src/cluster/member.js";
+import { FeedRead } from "../../src/cluster/feed_read.js";
 import type { DecidingBundle } from "../../src/cluster/bundles.js";
 import type { NodeStage } from "../../src/cluster/stage_feed.js";
 import type { ChainLink } from "../../src/cluster/chain.js";
-import type { Change, Mark } from "../../src/store/store.js";
+import { isChange, type Change, type Mark } from "../../src/store/store.js";
 import { without } from "../../src/system/without.js";
 import { Feed } from "./feed.js";
 
@@ -45,6 +46,7 @@ describe("a member of a cluster", () => {
       incarnation = `${node}-1`,
       bundle = null,
       staged = null,
+      read = new FeedRead(before),
     }: {
       nodes_max?: number;
       before?: ChainLink | null;
@@ -52,6 +54,7 @@ describe("a member of a cluster", () => {
       incarnation?: string;
       bundle?: DecidingBundle | null;
       staged?: NodeStage | null;
+      read?: FeedRead;
     } = {},
   ): Joined {
     const { copies } = from === feed ? second : new Feed();
@@ -87,7 +90,7 @@ describe("a member of a cluster", () => {
         bundle: () => bundle,
         staged: () => staged,
         hold: (hold) => holds.push(hold),
-        before,
+        read,
         events: { held: () => undefined, ended: (why) => ends.push(why), claimed: () => undefined },
       },
       { node, start: { incarnation, opened_at: from.items.length }, lease_ms: 1000, fleet_within_ms: 100, nodes_max, version: "1" },
@@ -138,6 +141,72 @@ describe("a member of a cluster", () => {
     again.add(change(1, "rewritten"));
     expect(join("n-1", { before: chain, from: again }).ends).to.deep.equal(["feed_forked"]);
     expect(join("n-1", { before: chain }).ends).to.deep.equal([]);
+  });
+
+  /** What a start has read of the feed before its member begins, as a service keeps it. */
+  const readBefore = (before: ChainLink | null = null): FeedRead => {
+    const read = new FeedRead(before);
+    for (const item of feed.items) if (isChange(item)) read.past(item, item.change === "revoked" || item.key.startsWith("bundle/"));
+    return read;
+  };
+
+  it("knows of a feed that its start has read what it would know by reading it itself", () => {
+    for (const revision of [1, 2, 3]) feed.add({ ...change(revision), ...(revision === 2 && { change: "agent_created" }) });
+    second.add(change(1));
+    const itself = join("n-1");
+    const told = join("n-2", { read: readBefore() });
+    expect([told.member.chain, told.member.missing]).to.deep.equal([itself.member.chain, 1]);
+    feed.add(change(4));
+    second.add(change(4));
+    expect([told.member.chain, told.member.missing]).to.deep.equal([itself.member.chain, 1]);
+    now += 1000;
+    told.member.lease.tick();
+    expect(
+      second.copied.map(({ revision }) => revision),
+      "what the second feed lacks of that",
+    ).to.deep.equal([3]);
+    expect([itself.ends, told.ends]).to.deep.equal([[], []]);
+  });
+
+  it("stops where what its start has read isn't what an earlier start has read, whether in it or behind it", () => {
+    for (const revision of [1, 2]) feed.add(change(revision));
+    const { chain } = join("n-1").member;
+    expect(join("n-1", { read: readBefore(chain) }).ends).to.deep.equal([]);
+    expect(join("n-1", { read: readBefore({ ...chain, chain: "f".repeat(64) }) }).ends).to.deep.equal(["feed_forked"]);
+    const behind = join("n-1", { read: readBefore({ revision: 3, chain: "f".repeat(64) }) });
+    expect(behind.ends, "not there yet").to.deep.equal([]);
+    feed.add(change(3));
+    expect(behind.ends).to.deep.equal(["feed_forked"]);
+  });
+
+  it("finds out how a change stands that was made before it began, when somebody asks", async () => {
+    const two = join("n-2");
+    feed.add(change(1));
+    second.add(change(1));
+    const one = join("n-1", { read: readBefore() });
+    const sent: string[] = [];
+    takers.push((text) => sent.push(text));
+    expect(one.member.standing(2), "not read yet").to.equal(null);
+    // Until then it waits for what it can't know of, as each start does.
+    now += 1200;
+    for (const { member } of [one, two]) member.lease.tick();
+    expect(one.member.standing(1)?.in_force).to.equal("node");
+    expect(one.member.standing(1)?.waiting_for, "asked a moment ago").to.deep.equal(["n-1", "n-2"]);
+    expect(sent.filter((text) => text.includes("ask")).length).to.equal(1);
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(one.member.standing(1)?.in_force).to.equal("fleet");
+  });
+
+  it("waits for a silent node to carry out what was asked for before it began, as for anything asked since", async () => {
+    const other = join("n-2");
+    feed.add({ ...change(1), key: "bundle/support", change: "bundle_named" });
+    const one = join("n-1", { read: readBefore() });
+    now += 5000;
+    one.member.lease.tick();
+    void one.member.inForce(1);
+    await Promise.resolve();
+    expect(one.member.standing(1)?.in_force).to.equal("node");
+    expect(other.ends).to.deep.equal([]);
   });
 
   /** A tick of this node, or another, as it is brought by a feed that was put back to an earlier state; and one that no feed need be put back for. */

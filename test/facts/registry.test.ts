@@ -2,6 +2,7 @@ import { expect } from "chai";
 import type { Facts } from "../../src/decision/ports.js";
 import type { Commands } from "../../src/facts/commands.js";
 import type { Registry } from "../../src/facts/registry.js";
+import type { Store } from "../../src/store/store.js";
 import { HOUR_MS, World, at, drawing, outcome, turns, type Fate } from "./world.js";
 
 const agents = async (facts: Commands, count: number): Promise<void> => {
@@ -220,6 +221,29 @@ describe("the registry", () => {
     let refused = "";
     await new World(world.disk).open(6).catch((cause: unknown) => (refused = String(cause)));
     expect(refused).to.equal("StoreBehind: the log has facts revision 6 and the store ends at 5");
+  });
+
+  it("completes the log once with what a store hands on while it is read, and goes on from there", async () => {
+    const world = new World();
+    await agents(await world.open(), 5);
+    for (const [handed, from] of [
+      [[1, 2, 3, 4, 5], 3],
+      [[1, 2, 3, 4], 3],
+      [[1, 2, 3, 4, 5], 5],
+      [[], 4],
+    ] as const) {
+      const next = new World(world.disk);
+      const entries = next.store.inner.entries.bind(next.store.inner);
+      const handing: Store["entries"] = async function* (passing) {
+        const changes = await next.store.inner.changes(0, 10);
+        await passing?.(changes.filter(({ revision }) => (handed as readonly number[]).includes(revision)));
+        yield* entries();
+      };
+      Object.assign(next.store, { entries: handing });
+      await next.open(from);
+      const lacked = [1, 2, 3, 4, 5].filter((revision) => revision > from);
+      expect(next.records.map(({ facts_revision }) => facts_revision)).to.deep.equal(lacked);
+    }
   });
 
   it("has no change without a record: while the log takes none, nothing is widened, and what was is made up for first", async () => {

@@ -141,6 +141,35 @@ for (const servers of [1, 3]) {
         });
     });
 
+    it("hands on all changes in order, before the latest of each key, and ends with whoever can't take them", async () => {
+      const store = await openStore(`t${++stores}`, running);
+      const by = { by: "tests", time: "2027-01-01T00:00:00.000Z", reason: null, change: "agent_changed" };
+      const revisions: number[] = [];
+      for (let i = 0; i < 2100; i += 100) {
+        const writes = Array.from({ length: 100 }, (_, at) => ({ key: `agent/a-${i + at}`, expected: 0, value: { i }, ...by }));
+        revisions.push(...(await store.write(writes)));
+        store.mark({ by: "n-1", n: i + 1, value: null });
+      }
+      revisions.push(...(await store.write([{ key: "agent/a-0", expected: revisions[0] ?? 0, value: { i: -1 }, ...by }])));
+      const passed: number[] = [];
+      const latest: Change[] = [];
+      for await (const some of store.entries((changes) => {
+        expect(latest).to.deep.equal([]);
+        passed.push(...changes.map(({ revision }) => revision));
+        return Promise.resolve();
+      }))
+        latest.push(...some);
+      expect(passed).to.deep.equal(revisions);
+      expect(latest.map(({ revision }) => revision)).to.deep.equal(revisions.slice(1));
+      const failing = store.entries(() => Promise.reject(new Error("the log takes none")));
+      let failed = "";
+      await (async () => {
+        for await (const some of failing) latest.push(...some);
+      })().catch((cause: unknown) => (failed = String(cause)));
+      expect(failed).to.include("the log takes none");
+      await store.close();
+    });
+
     keepsTheContract(() => {
       const name = `t${++stores}`;
       return { open: () => openStore(name, running) };

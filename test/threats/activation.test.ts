@@ -2,6 +2,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TrustedStore } from "../../src/bundle/trusted_store.js";
+import { FeedRead } from "../../src/cluster/feed_read.js";
 import type { Member as OwnMember } from "../../src/cluster/member.js";
 import type { BundleActivation } from "../../src/contract/index.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
@@ -227,7 +228,7 @@ function acknowledged(Member: typeof OwnMember): boolean {
         bundle: () => null,
         staged: () => null,
         hold: () => undefined,
-        before: null,
+        read: new FeedRead(null),
         copies: new Feed().copies,
         isCopied: () => false,
         holdAhead: () => true,

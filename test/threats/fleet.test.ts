@@ -4,6 +4,7 @@ import type { Reviewer } from "../../src/findings/verdicts.js";
 import { compileGrantEntry } from "../../src/bundle/grant_entry.js";
 import { outside } from "../../src/client/outside.js";
 import type { ClientExchange } from "../../src/client/transport.js";
+import { FeedRead } from "../../src/cluster/feed_read.js";
 import type { Mark } from "../../src/store/store.js";
 import { sleep, system } from "../../src/system/index.js";
 import { Feed } from "../cluster/feed.js";
@@ -193,7 +194,7 @@ threat("H13", "a feed that is put back to an earlier copy ends every node that r
       const ends: string[] = [];
       const member = new Member(
         {
-          ...{ store: feed, copies: second.copies, isCopied: () => false, holdAhead: () => true, before: null },
+          ...{ store: feed, copies: second.copies, isCopied: () => false, holdAhead: () => true, read: new FeedRead(null) },
           link: { send: () => undefined, receive: () => () => undefined },
           system: {
             clock: { monotonic: () => 0, wall: () => 0 },
@@ -306,7 +307,7 @@ threat("H5", "a node that was dismissed ends, whether it reads that at once or o
               bundle: () => null,
               staged: () => null,
               hold: () => undefined,
-              before: null,
+              read: new FeedRead(null),
             },
             ...{ copies: (isLate && node === "gone" ? new Feed() : second).copies, isCopied: () => false, holdAhead: () => true },
             link: { send: () => undefined, receive: () => () => undefined },

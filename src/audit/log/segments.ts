@@ -11,7 +11,7 @@ const NEWLINE = 0x0a;
 
 /** More than this behind the last whole record is damage: a group is smaller, since `writer.ts` and `log.ts` bound what is in one. */
 export const TORN_BYTES_MAX = 8 * 1024 * 1024;
-/** What searches the log has the rows of one segment in memory, and small records have as many columns as large ones. */
+/** Most records of a segment, but for a last group: a search has its rows in memory, and small records have as many columns as large ones. */
 export const SEGMENT_RECORDS_MAX = 50_000;
 /** A sector that never reached the disk. No record has a NUL in it, and none of its bytes alone can be missing. */
 const HOLE = Buffer.alloc(512);
