@@ -77,6 +77,7 @@ export class Ledger {
 
   /** Revision up to which changes were put on record as the store came by them. */
   #completed = 0;
+  #recording: Promise<unknown> = Promise.resolve();
 
   constructor(registry: Registry, store: Store, log: Log, system: { clock: Clock; timers: Timers }, options: LedgerOptions) {
     this.#registry = registry;
@@ -206,10 +207,15 @@ export class Ledger {
   /**
    * Puts changes on record that the log lacks, at start, as the store comes by them, and before memory has them.
    * @param recorded as of `complete`
+   * @returns when those of the call before are on record: these are written while the store reads on
    */
   async record(changes: readonly Change[], recorded: number): Promise<void> {
-    await Promise.all(changes.filter(({ revision }) => revision > recorded).map((change) => this.#append(change)));
+    const before = this.#recording;
+    this.#recording = Promise.all(changes.filter(({ revision }) => revision > recorded).map((change) => this.#append(change)));
+    // Its failure is that of the next call, or of `complete`.
+    this.#recording.catch(() => undefined);
     this.#completed = changes.at(-1)?.revision ?? this.#completed;
+    await before;
   }
 
   /**
@@ -221,6 +227,7 @@ export class Ledger {
     if (recorded > this.#registry.revision) {
       throw new StoreBehind(`the log has facts revision ${recorded} and the store ends at ${this.#registry.revision}`);
     }
+    await this.#recording;
     for (let after = Math.max(recorded, this.#completed); after < this.#registry.revision;) {
       const changes = await this.#store.changes(after, CHANGES_AT_ONCE);
       await Promise.all(changes.map((change) => this.#append(change)));

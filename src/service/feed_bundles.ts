@@ -42,6 +42,13 @@ export type BundleObjects = Pick<NatsObjects, "put" | "get" | "list" | "remove">
 /** Reports why this node can't have a bundle that the feed names or has staged. */
 type Refused = (why: Failure, bundle: Pick<BundleActivation, "digest" | "sequence">, how: "names" | "has staged") => void;
 
+/** Stage that has ended on this node by itself, by the change that had staged it. */
+interface EndedStage {
+  digest: string;
+  why: StageEnd;
+  revision: number;
+}
+
 export interface FeedBundlesOptions {
   /** Name of the bundle. */
   name: string;
@@ -76,11 +83,11 @@ export class FeedBundles {
   #archives: BundleArchives | null = null;
   #feed: BundleFeed | null = null;
   #stages: StageFeed | null = null;
-  /** Digest of the bundle whose stage has ended here by itself, and why. */
-  #ended: { digest: string; why: StageEnd } | null = null;
+  /** Stage that has ended here by itself. */
+  #ended: EndedStage | null = null;
   /** Revisions that one of the two feeds has carried out while the other has yet to take a change; null otherwise. */
   #takenOut: number[] | null = null;
-  #ending: Pursuit<{ digest: string; why: StageEnd }> | null = null;
+  #ending: Pursuit<EndedStage> | null = null;
   #commands: Commands | null = null;
   #node: ActivatingNode | null = null;
   #reported: Refused = () => undefined;
@@ -149,8 +156,8 @@ export class FeedBundles {
     this.#stages = stages;
     const ending = new Pursuit({
       timers,
-      // Until no node is told to try it any more.
-      wanted: () => (commands.registry.bundle(name)?.staged?.digest === this.#ended?.digest ? this.#ended : null),
+      // Until the feed says something else: whoever stages it once more means it.
+      wanted: () => (commands.registry.bundle(name)?.facts_revision === this.#ended?.revision ? this.#ended : null),
       isMet: () => false,
       attempt: async ({ digest, why }) => {
         await commands.bundles.endStage(name, digest, { by: ITSELF, reason: why });
@@ -211,7 +218,9 @@ export class FeedBundles {
 
   /** The stage has ended here by itself: it does on all nodes. */
   stageEnded(why: StageEnd, digest: string): void {
-    this.#ended = { digest, why };
+    const named = this.#commands?.registry.bundle(this.#options.name);
+    if (named?.staged?.digest !== digest) return;
+    this.#ended = { digest, why, revision: named.facts_revision };
     this.#stages?.ended(digest);
     this.#ending?.look();
   }

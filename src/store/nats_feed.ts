@@ -23,7 +23,9 @@ export class FeedUnreadable extends Error {
 }
 
 export const WRITE_ID = "Remit-Write-Id";
-const BATCH = 1000;
+/** Messages that one read brings, of a gap and of all that there is. */
+const GAP_BATCH = 1000;
+const ALL_BATCH = 4000;
 const BUFFER_MAX = 10_000;
 /** Reads of a gap from any replica that bring nothing, before the leader is asked. */
 const REPLICA_READS = 3;
@@ -85,9 +87,9 @@ export class StreamReader {
   }
 
   /** Returns the messages from a sequence on that a replica has, as many as one read brings. */
-  async page(from: number): Promise<Item[]> {
+  async page(from: number, batch = GAP_BATCH): Promise<Item[]> {
     const items: Item[] = [];
-    const found = await this.#jsm.direct.getBatch(this.stream.name, { seq: from, batch: BATCH, next_by_subj: this.stream.subjects.all });
+    const found = await this.#jsm.direct.getBatch(this.stream.name, { seq: from, batch, next_by_subj: this.stream.subjects.all });
     for await (const message of found) items.push(this.#item(message));
     return items;
   }
@@ -101,7 +103,7 @@ export class StreamReader {
   /** Yields every message after a sequence, up to another at least, unless the leader has none that late. */
   async *between(after: number, to: number): AsyncGenerator<Item[]> {
     let at = after;
-    let coming = at < to ? this.page(at + 1) : null;
+    let coming = at < to ? this.page(at + 1, ALL_BATCH) : null;
     while (coming !== null) {
       let items = await coming;
       if (items.length === 0) {
@@ -111,7 +113,7 @@ export class StreamReader {
       }
       at = items.at(-1)?.sequence ?? at;
       // While these are used the servers look for the next.
-      coming = at < to ? this.page(at + 1) : null;
+      coming = at < to ? this.page(at + 1, ALL_BATCH) : null;
       // Who stops reading doesn't hear of its failure.
       coming?.catch(() => undefined);
       yield items;

@@ -246,6 +246,20 @@ describe("the registry", () => {
     }
   });
 
+  it("doesn't open where the log takes none of what a store hands on, in its last part either", async () => {
+    const world = new World();
+    await agents(await world.open(), 5);
+    const next = new World(world.disk);
+    const handing: Store["entries"] = async function* (passing) {
+      next.logFails = true;
+      await passing?.(await next.store.inner.changes(0, 10));
+      next.logFails = false;
+      yield* next.store.inner.entries();
+    };
+    Object.assign(next.store, { entries: handing });
+    expect(await outcome(next.open(3))).to.equal("log_unavailable");
+  });
+
   it("has no change without a record: while the log takes none, nothing is widened, and what was is made up for first", async () => {
     const world = new World();
     const facts = await world.open();
