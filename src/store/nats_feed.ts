@@ -26,6 +26,8 @@ export const WRITE_ID = "Remit-Write-Id";
 /** Messages that one read brings, of a gap and of all that there is. */
 const GAP_BATCH = 1000;
 const ALL_BATCH = 4000;
+/** Bytes of messages after which a read brings no more of them. */
+const BATCH_BYTES_MAX = 8 * 1024 * 1024;
 const BUFFER_MAX = 10_000;
 /** Reads of a gap from any replica that bring nothing, before the leader is asked. */
 const REPLICA_READS = 3;
@@ -89,7 +91,10 @@ export class StreamReader {
   /** Returns the messages from a sequence on that a replica has, as many as one read brings. */
   async page(from: number, batch = GAP_BATCH): Promise<Item[]> {
     const items: Item[] = [];
-    const found = await this.#jsm.direct.getBatch(this.stream.name, { seq: from, batch, next_by_subj: this.stream.subjects.all });
+    const found = await this.#jsm.direct.getBatch(this.stream.name, {
+      ...{ seq: from, batch, max_bytes: BATCH_BYTES_MAX },
+      next_by_subj: this.stream.subjects.all,
+    });
     for await (const message of found) items.push(this.#item(message));
     return items;
   }

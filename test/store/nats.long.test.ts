@@ -170,6 +170,28 @@ for (const servers of [1, 3]) {
       await store.close();
     });
 
+    it("reads whatever is large in parts, with nothing missing", async () => {
+      const store = await openStore(`t${++stores}`, running);
+      const by = { by: "tests", time: "2027-01-01T00:00:00.000Z", reason: null, change: "agent_changed" };
+      const revisions: number[] = [];
+      for (let i = 0; i < 300; i++) {
+        const write = { key: `agent/a-${i}`, expected: 0, value: { text: "x".repeat(60_000) }, ...by };
+        revisions.push(...(await store.write([write])));
+      }
+      const sizes: number[] = [];
+      const passed: number[] = [];
+      let latest = 0;
+      for await (const some of store.entries((changes) => {
+        sizes.push(changes.length);
+        passed.push(...changes.map(({ revision }) => revision));
+        return Promise.resolve();
+      }))
+        latest += some.length;
+      expect([passed, latest]).to.deep.equal([revisions, 300]);
+      expect(Math.max(...sizes), "8 MiB have some 139 of them").to.be.within(100, 145);
+      await store.close();
+    });
+
     keepsTheContract(() => {
       const name = `t${++stores}`;
       return { open: () => openStore(name, running) };
