@@ -190,7 +190,10 @@ export async function startService(config: Config, system: System, given: Logger
     );
     // Where the store fails, the core has to be whole before it can be closed.
     closing.add(() => core.catch(() => undefined));
-    const [{ store, passing, join, objects }, { log, records, masks, profile, engine, source, kept, trusted }] = await Promise.all([opening, core]);
+    const [{ store, passing, join, objects }, { log, records, masks, profile, engine, source, kept, trusted }] = await Promise.all([
+      opening,
+      core,
+    ]);
     let activatedAt = clock.monotonic();
     let activeSince = new Date(clock.wall()).toISOString();
     if (objects !== null) await activation?.begin({ source, kept, engine, objects });

@@ -9,7 +9,11 @@ import { OUTGOING, SYSLOG, isLoopback, isOutgoingUrl, isSyslogUrl } from "./urls
 export const log = section(
   {
     dir: folder("Directory of the records; one service writes it"),
-    segment_bytes: amount("bytes", { default: 64 * MIB, minimum: 4 * KIB, maximum: 1024 * MIB }, "Size at which a new segment begins, as it does after 50,000 records"),
+    segment_bytes: amount(
+      "bytes",
+      { default: 64 * MIB, minimum: 4 * KIB, maximum: 1024 * MIB },
+      "Size at which a new segment begins, as it does after 50,000 records",
+    ),
     keys: Type.Optional(
       Type.Array(path("PEM file of a private key (Ed25519) that signs checkpoints, and nothing else"), {
         minItems: 1,
