@@ -20,7 +20,7 @@ import { ClusterNode } from "./nodes.js";
 const LEASE_MS = 4000;
 const BEHIND_MS = 3000;
 /** Comparisons after which a stage that differs ends by itself. */
-const COMPARED_MIN = 500;
+const COMPARED_MIN = 200;
 const PATIENCE_MS = 60_000;
 const TYPE = "application/gzip";
 
@@ -217,41 +217,54 @@ describe("bundles that the feed of a cluster activates", function () {
     const expected = agents.map((agent) => verdict(isInShare(agent, 50) ? last + 1 : last));
     expect(new Set(expected).size, "some of each").to.equal(2);
     const byAll = (node: ClusterNode): Promise<string[]> => Promise.all(agents.map((agent) => decided(node, agent)));
-    for (const node of nodes) expect(await byAll(node)).to.deep.equal(expected);
+    const isExpected = (node: ClusterNode): Promise<void> =>
+      until(async () => {
+        const found = await byAll(node);
+        // A busy machine may let its lease run out; whatever else it says has to be right.
+        for (const [i, one] of found.entries()) if (one !== "facts_stale") expect(one).to.equal(expected[i]);
+        return !found.includes("facts_stale");
+      }, `${node.name} decides for each agent as it should`);
+    for (const node of nodes) await isExpected(node);
     const staged = async (): Promise<NonNullable<NamedBundle["staged"]> | undefined> => (await seen(c())).fleet?.named?.staged ?? undefined;
     await until(async () => (await staged())?.waiting_for.length === 0, "each says in its ticks that it tries it");
     expect(await staged()).to.deep.include({ share: 50, sequence: last + 1, by: "tests", reason: "tests", failing: null });
 
     await c().child.kill();
     await c().again();
-    expect(await byAll(c()), "from its first answers on").to.deep.equal(expected);
+    // From its first answers on.
+    await isExpected(c());
 
     expect((await c().child.told("POST", "/bundles/staged/drop?reason=enough")).status).to.equal(200);
     for (const node of nodes)
       await until(async () => (await byAll(node)).every((one) => one === verdict(last)), "the named one decides for all");
     expect((await seen(a())).fleet?.named?.staged).to.equal(null);
-    const { body } = await a().child.told("GET", `/decisions?kind=facts&node=a&key=${encodeURIComponent(`bundle/${NAME}`)}&limit=2`);
-    const records = (body["items"] as { record: Record<string, unknown> }[]).map(({ record }) => [record["change"], record["reason"]]);
-    expect(records).to.deep.equal([
-      ["bundle_stage_ended", "enough"],
-      ["bundle_staged", "tests"],
-    ]);
+    await until(async () => {
+      const { body } = await a().child.told("GET", `/decisions?kind=facts&node=a&key=${encodeURIComponent(`bundle/${NAME}`)}&limit=2`);
+      const records = (body["items"] as { record: Record<string, unknown> }[]).map(({ record }) => [record["change"], record["reason"]]);
+      return JSON.stringify(records) === '[["bundle_stage_ended","enough"],["bundle_staged","tests"]]';
+    }, "both are on record, with why");
     expect((await a().child.told("POST", "/bundles/staged/drop")).status, "there is none").to.equal(404);
   });
 
   it("are tried nowhere any more once one node has seen too many differences", async () => {
     const told = await publish(a(), await bundles.make(last + 1), "&stage=shadow");
     expect(told.status, told.text).to.equal(200);
-    for (let i = 0; i <= COMPARED_MIN; i++) expect(await decided(c())).to.equal(verdict(last));
-    await c().child.says('"event":"bundle_stage_dropped"');
+    await until(async () => {
+      const found = await decided(c());
+      // A busy machine may let its lease run out.
+      if (found !== "facts_stale") expect(found).to.equal(verdict(last));
+      return c().child.said.includes('"event":"bundle_stage_dropped"');
+    }, "it has seen enough");
     for (const node of nodes)
       await until(async () => {
         const { staged, fleet } = await seen(node);
         return staged === null && fleet?.named?.staged === null;
       }, "it has ended");
-    const { body } = await b().child.told("GET", `/decisions?kind=facts&node=b&key=${encodeURIComponent(`bundle/${NAME}`)}&limit=1`);
-    const [{ record }] = body["items"] as [{ record: Record<string, unknown> }];
-    expect([record["change"], record["caller"], record["reason"]]).to.deep.equal(["bundle_stage_ended", "remit", "flips"]);
+    await until(async () => {
+      const { body } = await b().child.told("GET", `/decisions?kind=facts&node=b&key=${encodeURIComponent(`bundle/${NAME}`)}&limit=1`);
+      const [{ record }] = body["items"] as [{ record: Record<string, unknown> }];
+      return record["change"] === "bundle_stage_ended" && record["caller"] === "remit" && record["reason"] === "flips";
+    }, "it is on record on every node, with why");
     await publishNext(b());
     for (const node of nodes) expect(await decided(node)).to.equal(verdict(last));
   });

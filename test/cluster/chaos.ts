@@ -114,7 +114,7 @@ const SUBJECTS_OPEN_MAX = 50;
 const CLAIMED_KEPT = 500;
 const ASKED_BEFORE_MS = 200;
 /** By which an answer that left before a claim may be read after it here. */
-const READ_LATE_MS = 250;
+const READ_LATE_MS = 1000;
 
 export async function chaos(nodes: readonly ClusterNode[], servers: readonly NatsServer[], options: ChaosOptions): Promise<ChaosResult> {
   const { seed, lease_ms, ms, rate, revoke_every_ms, progress } = options;
