@@ -1,4 +1,4 @@
-/** Archives of bundles by their digests, wherever one can be had. What they are is found out by whoever verifies them. */
+/** Archives of bundles by their digests, from the first source that has one. Nothing is verified here: whoever activates one does that. */
 
 const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
@@ -17,9 +17,14 @@ export class BundleArchives {
     this.#sources = sources;
   }
 
-  /** Keeps an archive until it is asked for. */
+  /** Keeps an archive until it is asked for, or isn't needed. */
   give(digest: string, bytes: Uint8Array): void {
     this.#given = { digest, bytes };
+  }
+
+  /** Forgets an archive that was given and that nobody has asked for. */
+  drop(): void {
+    this.#given = null;
   }
 
   /** @throws BundleUnreachable, or what a source throws */

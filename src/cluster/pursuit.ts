@@ -1,4 +1,4 @@
-/** Attempts at what is wanted until it has come about, one after another, with waits that grow; each kind of failure is told once. */
+/** Repeats attempts at a goal until it is reached, with growing pauses; each kind of failure is reported once. */
 import type { NamedBundle } from "../contract/index.js";
 import { backOffMs } from "../system/attempts.js";
 import type { Timers } from "../system/index.js";
@@ -11,7 +11,7 @@ export interface PursuitDeps<W> {
   /** Returns what is wanted now; null: nothing, or not yet. Another object is another wish. */
   wanted: () => W | null;
   isMet: (wanted: W) => boolean;
-  /** @throws any error, by whose `code` it is told; without one it is `unreachable` */
+  /** Makes one attempt. @throws any error: its `code` is reported, or `unreachable` if it has none */
   attempt: (wanted: W) => Promise<void>;
   /** Takes note that it has come about. Nothing is wanted after that. */
   met: () => void;

@@ -250,11 +250,12 @@ export class FeedBundles {
    * @throws BundleError as a publication; Problem `bundle_refused`, `store_unavailable`, `outcome_unknown`, and those of the log
    */
   async publish(bytes: Uint8Array, act: Attribution): Promise<Pick<PublishAnswer, "running" | "in_force" | "fleet">> {
-    const { parts, feed, commands, node } = this.#whole();
+    const { parts, archives, feed, commands, node } = this.#whole();
     const { bundle, digest, sequence, revision } = await parts.source.prove(bytes);
     await this.#store(digest, bytes);
     const named = await commands.bundles.name({ id: bundle, digest, sequence, revision }, act);
     await feed.attempted();
+    archives.drop();
     const running = parts.engine.active?.identity;
     if (running === undefined) throw new Problem("bundle_missing");
     const where = await node.inForce(named);
@@ -268,13 +269,14 @@ export class FeedBundles {
    * @throws BundleError as a stage of one service; Problem `bundle_refused`, `store_unavailable`, `outcome_unknown`, and those of the log
    */
   async stage(bytes: Uint8Array, share: number, act: Attribution): Promise<Omit<PublishAnswer, "back">> {
-    const { parts, stages, commands, node } = this.#whole();
+    const { parts, archives, stages, commands, node } = this.#whole();
     const { candidate, active } = await parts.source.stage(bytes);
     checkStage(candidate, active);
     const { bundle, digest, sequence, revision } = candidate.identity;
     await this.#store(digest, bytes);
     const named = await commands.bundles.stage(bundle, active.identity.digest, { digest, sequence, revision, share }, act);
     await stages.attempted();
+    archives.drop();
     const where = await node.inForce(named);
     this.#tidyLater();
     return { running: active.identity, staged: candidate.identity, ...where };
