@@ -64,6 +64,24 @@ describe("what holds on another node and isn't durable yet", () => {
     expect([facts.registry.revision, heard.length]).to.deep.equal([2, 2]);
   });
 
+  it("is added to what holds here already and is weaker", async () => {
+    here.store.fate = () => "before";
+    const { in_force } = await facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ada");
+    expect(in_force).to.include({ durable: false });
+    const { time } = told;
+    const revoked = { ...AGENT, status: "revoked" };
+    for (let i = 0; i < 3; i++)
+      facts.adopt({ key: "agent/a-1", base: 1, value: revoked, change: "agent_revoked", by: "ops", time, reason: "stolen" });
+    expect(facts.agent("a-1").status).to.equal("revoked");
+    here.store.fate = () => "written";
+    await here.timers.advance(5000);
+    expect([(await here.reopened()).agent("a-1").status, facts.registry.isHeld("agent/a-1"), facts.registry.revision]).to.deep.equal([
+      "revoked",
+      false,
+      2,
+    ]);
+  });
+
   it("is left to that node for two seconds, and to it alone if it can in the end", async () => {
     const writes: unknown[] = [];
     const { inner } = here.store;
