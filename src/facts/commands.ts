@@ -360,6 +360,11 @@ export class Commands extends FactsReading {
     return { fact: this.revocation(id), in_force };
   }
 
+  /** Returns where a revocation is in force; null for a service that decides alone, and if that isn't known. */
+  standing(id: string): Pick<InForce, "in_force" | "fleet"> | null {
+    return this.#restrictions.standing(`revocation/${id}`);
+  }
+
   /**
    * Revokes for a transmitter of security events: its own revocation, beside anyone else's of the same, which it never touches.
    * @param told `before_ms`, of a principal: only tokens that were issued before

@@ -19,6 +19,9 @@ export interface OtherNodes {
   tell(held: RemoteRestriction): void;
   /** Waits for as long as an answer may until a durable change is in force on all of them. */
   inForce(revision: number): Promise<Pick<InForce, "in_force" | "fleet">>;
-  /** State of a durable change on them now; null if that isn't known. */
-  standing(revision: number): Pick<InForce, "in_force" | "fleet"> | null;
+  /**
+   * State of a change on them now; null if that isn't known.
+   * @param revision null for a change that isn't durable, which none of them can have acknowledged
+   */
+  standing(revision: number | null): Pick<InForce, "in_force" | "fleet"> | null;
 }

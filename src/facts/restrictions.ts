@@ -69,6 +69,13 @@ export class Restrictions {
     return { ...outcome, told, waited_ms, ...(await others.inForce(outcome.revision)) };
   }
 
+  /** Returns where a restriction is in force; null for a service that decides alone, and if that isn't known. */
+  standing(key: string): Pick<InForce, "in_force" | "fleet"> | null {
+    // Until it is durable the key has the revision of an earlier change, or none.
+    const revision = this.#registry.isHeld(key) ? null : this.#registry.revisionOf(key);
+    return this.#others()?.standing(revision) ?? null;
+  }
+
   /**
    * Undoes what narrows these keys, once that is durable: a permission is stored after the restriction that it ends, in the store as in memory.
    * @param undo called in the turn of each

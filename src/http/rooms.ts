@@ -19,7 +19,6 @@ import type {
   FoundRecord,
   HandIn,
   HandedIn,
-  InForce,
   ShownRecord,
   WaitingApproval,
 } from "../contract/index.js";
@@ -84,8 +83,6 @@ export interface ClusterRoom {
   silentNode(node: string): ClusterAnswer["silent"][number];
   /** Has a silent node count as gone. @throws Problem as `silentNode` */
   dismiss(node: string): void;
-  /** Returns where a revision is in force; null if that isn't known any more. */
-  standing(revision: number): Pick<InForce, "in_force" | "fleet"> | null;
 }
 
 /** Profiles of behaviour, as people look at them. */

@@ -396,7 +396,9 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
     this.#member.done(revision);
   }
 
-  standing(revision: number): Pick<InForce, "in_force" | "fleet"> | null {
+  standing(revision: number | null): Pick<InForce, "in_force" | "fleet"> | null {
+    if (revision === null)
+      return { in_force: "node", fleet: { acknowledged: [], expired: [], waiting_for: [...this.live], took_ms: null } };
     const standing = this.#member.standing(revision);
     return standing && fleetOf(standing);
   }

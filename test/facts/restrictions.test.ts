@@ -25,7 +25,7 @@ describe("a restriction", () => {
     world.others = {
       tell: (held) => told.push(held),
       inForce: (revision) => (asked.push(revision), Promise.resolve({ in_force: "fleet" })),
-      standing: () => null,
+      standing: (revision) => ({ in_force: revision === null ? "node" : "fleet" }),
     };
   }
 
@@ -45,6 +45,21 @@ describe("a restriction", () => {
     const { in_force } = await facts.revoke(CUT, "ops");
     expect(in_force).to.include({ in_force: "node", revision: null, durable: false, problem: "store_unavailable" });
     expect([told.length, asked]).to.deep.equal([1, []]);
+  });
+
+  it("is in force here alone until it is durable, although an earlier one of its key is in force on all", async () => {
+    expect(facts.standing("agent/a-1"), "a service that decides alone").to.equal(null);
+    joined();
+    for (const round of ["first", "after a lift"]) {
+      world.store.fate = () => "before";
+      await facts.revoke(CUT, "ops");
+      expect(facts.standing("agent/a-1"), round).to.deep.equal({ in_force: "node" });
+      world.store.fate = () => "written";
+      await world.timers.advance(1000);
+      expect(facts.standing("agent/a-1"), round).to.deep.equal({ in_force: "fleet" });
+      const { revision } = facts.revocation("agent/a-1");
+      await facts.lift("agent/a-1", { reason: "explained" }, revision, "ops");
+    }
   });
 
   it("is answered as in force here alone if it is durable and not on record", async () => {

@@ -118,9 +118,10 @@ function reading(deps: HttpDeps, id: string, path: string, summary: string): Rou
     },
     handle: async (request, params) => {
       const caller = await authenticateAny(deps, request, REVOCATION_READERS);
-      const revocation = deps.facts.revocation(idOf(params));
+      const id = idOf(params);
+      const revocation = deps.facts.revocation(id);
       if (!sees(deps, caller, revocation)) throw new Problem("revocation_not_found");
-      return factAnswer(200, { ...revocation, ...deps.cluster?.standing(revocation.revision) });
+      return factAnswer(200, { ...revocation, ...deps.facts.standing(id) });
     },
   };
 }
