@@ -8,6 +8,8 @@ interface FeedFollower {
   take: FeedTaker;
   /** Revision of the last change that it has received. */
   at: number;
+  /** Place of the feed from which on all comes as it comes; what was before is read. */
+  readonly from: number;
   /** Came while it reads what was before; null if it is up to date. */
   waiting: (Change | Mark)[] | null;
 }
@@ -35,11 +37,17 @@ export class FeedFollowers {
       });
   }
 
-  /** Follows the feed after a revision. @param marks passed on first of all that isn't read. @returns ends it */
-  add(after: number, take: FeedTaker, upToDate: boolean, marks: readonly Mark[] = []): () => void {
-    const follower: FeedFollower = { take, at: after, waiting: upToDate ? null : [...marks] };
+  /**
+   * Follows the feed after a revision.
+   * @param passed place of the feed up to which everything was passed on before
+   * @param marks passed on first of all that isn't read
+   * @returns ends it
+   */
+  add(after: number, take: FeedTaker, passed: number, marks: readonly Mark[] = []): () => void {
+    const isUpToDate = after >= passed && marks.length === 0;
+    const follower: FeedFollower = { take, at: after, from: passed, waiting: isUpToDate ? null : [...marks] };
     this.#followers.add(follower);
-    if (!upToDate) void this.#catchUp(follower);
+    if (!isUpToDate) void this.#catchUp(follower);
     return () => {
       this.#followers.delete(follower);
       follower.take = () => undefined;
@@ -62,7 +70,7 @@ export class FeedFollowers {
     while (this.#followers.has(follower) && follower.waiting !== null) {
       let page: Change[];
       try {
-        page = await this.#read(follower.at, STORE_LIMITS.changes_max);
+        page = follower.at < follower.from ? await this.#read(follower.at, STORE_LIMITS.changes_max) : [];
       } catch {
         await new Promise<void>((resolve) => {
           this.#timers.after(RETRY_MS, resolve);
@@ -70,7 +78,11 @@ export class FeedFollowers {
         continue;
       }
       try {
-        give(follower, page);
+        // Later ones come by the feed: a mark that is before them there must not come after them here.
+        give(
+          follower,
+          page.filter(({ revision }) => revision <= follower.from),
+        );
         if (page.length === STORE_LIMITS.changes_max) continue;
         const waiting = follower.waiting;
         follower.waiting = null;

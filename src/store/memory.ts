@@ -94,7 +94,7 @@ export class MemoryStore implements Store {
   }
 
   follow(after: number, take: FeedTaker): () => void {
-    return this.#followers.add(after, take, after === this.#revision);
+    return this.#followers.add(after, take, this.#revision);
   }
 
   mark(mark: Mark): void {

@@ -225,7 +225,7 @@ export class NatsStore implements Store {
   }
 
   follow(after: number, take: FeedTaker): () => void {
-    return this.#followers.add(after, take, false, this.#marksBefore);
+    return this.#followers.add(after, take, this.#feed.at, this.#marksBefore);
   }
 
   mark(mark: Mark): void {

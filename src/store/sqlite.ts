@@ -166,7 +166,7 @@ export class SqliteStore implements Store {
   }
 
   follow(after: number, take: FeedTaker): () => void {
-    return this.#followers.add(after, take, after === this.revision && this.healthy);
+    return this.#followers.add(after, take, this.revision);
   }
 
   mark(mark: Mark): void {

@@ -36,7 +36,7 @@ describe("a follower of a feed that can't take what it lacks", () => {
       const followers = new FeedFollowers(upTo(durable), system.timers, (cause) => {
         told(cause);
       });
-      followers.add(0, (items) => others.push(...items.flatMap((item) => ("revision" in item ? item.revision : []))), false);
+      followers.add(0, (items) => others.push(...items.flatMap((item) => ("revision" in item ? item.revision : []))), durable);
       followers.add(
         0,
         (items) => {
@@ -46,7 +46,7 @@ describe("a follower of a feed that can't take what it lacks", () => {
             taken.push(item.revision);
           }
         },
-        false,
+        durable,
       );
       followers.pass([change(durable + 1)]);
       expect(await failed).to.equal(failure);
@@ -72,8 +72,20 @@ describe("a follower of a feed that can't take what it lacks", () => {
       const take = (): void => {
         throw failure;
       };
-      new FeedFollowers(upTo(1), timers).add(0, take, false);
+      new FeedFollowers(upTo(1), timers).add(0, take, 1);
     });
     expect(((await thrown) as Error).message).to.equal("a later version wrote this");
+  });
+});
+
+describe("a follower of a feed", () => {
+  it("receives a mark before the changes that come after it, although it read those before the mark came", async () => {
+    const taken: (number | string)[] = [];
+    const followers = new FeedFollowers(upTo(4), system.timers);
+    followers.add(1, (items) => taken.push(...items.map((item) => ("revision" in item ? item.revision : item.by))), 2);
+    followers.pass([{ by: "early", n: 1, value: null }]);
+    await new Promise((resolve) => setImmediate(resolve));
+    followers.pass([change(3), { by: "late", n: 1, value: null }, change(4)]);
+    expect(taken).to.deep.equal([2, "early", 3, "late", 4]);
   });
 });
