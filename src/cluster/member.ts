@@ -368,7 +368,8 @@ export class Member {
     const isOwn = by === this.#options.node && incarnation === this.#options.start.incarnation;
     // At a place that was passed there are the ticks that were read there, and no later one of its own.
     if (passed && isOwn && n > (this.#brought[feed] ?? 0)) return false;
-    if (isOwn && !passed) this.#brought[feed] = n;
+    // One that was sent over an earlier connection may come after a later one.
+    if (isOwn && !passed) this.#brought[feed] = Math.max(n, this.#brought[feed] ?? 0);
     if (feed === FACTS_FEED && isOwn && !this.#hasAllBefore(n)) return false;
     // Whoever sent it had read no change that comes after it in the feed of all facts.
     if (feed === FACTS_FEED && applied > this.#chain.last.revision) return false;

@@ -246,6 +246,16 @@ describe("a member of a cluster", () => {
       expect(one.ends).to.deep.equal(forked ? ["feed_forked"] : []);
     });
 
+  it("goes on with a tick where it was passed that came before an earlier one, which was sent over another connection", () => {
+    const one = join("n-1");
+    const late = (feed.late = []) as Mark[];
+    one.member.lease.tick();
+    one.member.lease.tick();
+    const [first, second] = late.splice(0) as [Mark, Mark];
+    for (const mark of [second, first, { ...second, passed: true as const }]) feed.add(mark);
+    expect(one.ends).to.deep.equal([]);
+  });
+
   /** A tick of the second feed whose sender has read change 9. */
   const ahead = (more: Partial<Mark> = {}): Mark => {
     const value = { incarnation: "n-2-1", opened_at: 0, leaving: false, applied: 9, chain: "9".repeat(64), version: "1" };
