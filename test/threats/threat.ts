@@ -104,6 +104,7 @@ import type * as policyEngineModule from "../../src/policy/engine.js";
 import type * as policyInstanceModule from "../../src/policy/instance.js";
 import type * as replayPageHtmlModule from "../../src/replay/page/html.js";
 import type * as serviceModule from "../../src/service.js";
+import type * as storeFollowersModule from "../../src/store/followers.js";
 import type * as storeMemoryModule from "../../src/store/memory.js";
 import type * as storeSqliteModule from "../../src/store/sqlite.js";
 import type * as systemReadFileModule from "../../src/system/read_file.js";
@@ -223,6 +224,7 @@ export interface Modules {
   "policy/instance.js": typeof policyInstanceModule;
   "replay/page/html.js": typeof replayPageHtmlModule;
   "service.js": typeof serviceModule;
+  "store/followers.js": typeof storeFollowersModule;
   "store/memory.js": typeof storeMemoryModule;
   "store/sqlite.js": typeof storeSqliteModule;
   "system/logger.js": typeof systemLoggerModule;
