@@ -1,5 +1,9 @@
 /** The servers of a simulated cluster: two ordered feeds, which take nothing while they have no leader. */
+import { restrictionOf } from "../../../src/facts/narrowing.js";
 import { isChange, StoreConflict, type Change, type Guard, type Mark, type Write } from "../../../src/store/store.js";
+
+/** Returns true for what the second feed carries. */
+export const isCopied = ({ change, value }: Change): boolean => restrictionOf(change, value) !== null;
 
 /** Answer to a write; null: the server says nothing. */
 export type WriteAnswer = { revisions: number[] } | { conflict: StoreConflict } | null;

@@ -9,15 +9,15 @@ import type { ChainLink } from "../../../src/cluster/chain.js";
 import type { LeaseEnd, NodeStart } from "../../../src/cluster/lease.js";
 import type { LinkMessage } from "../../../src/cluster/link.js";
 import { Problem, type InForce } from "../../../src/contract/index.js";
-import { restrictionOf } from "../../../src/facts/narrowing.js";
 import type { RemoteRestriction } from "../../../src/facts/other_nodes.js";
-import { isChange, type Change, type Mark } from "../../../src/store/store.js";
+import { isChange, type Mark } from "../../../src/store/store.js";
 import type { Clock, Timers } from "../../../src/system/index.js";
 import { compileEntry, LIMITS, POLICY } from "../../facts/world.js";
+import { LEASE_MS, agentOf } from "./checker.js";
+import { isCopied } from "./engine.js";
 import { SimulatedStore, type Wire } from "./store.js";
 import type { Simulation } from "./simulation.js";
 
-export const LEASE_MS = 1000;
 /** Validity of an answer in a service that decides alone. */
 const LASTS_MS = 5000;
 /** Answers that take longer than this to leave are cut off by a barrier. */
@@ -32,13 +32,13 @@ const ASK_EVERY_MS = 50;
 const ASKED_ROUNDS = 150;
 /** Statuses by which an agent is stopped; null: by a revocation of it. */
 const STATUSES = [null, "suspended", "revoked"] as const;
+/** Codes of problems after which nothing has changed. */
+const UNDONE = new Set(["agent_not_found", "revocation_not_found", "revision_stale", "fact_invalid"]);
 
 interface Answer {
   agent: string;
   left: boolean;
 }
-
-export const isCopied = ({ change, value }: Change): boolean => restrictionOf(change, value) !== null;
 
 export class SimulatedNode implements Wire {
   readonly incarnation: string;
@@ -106,7 +106,7 @@ export class SimulatedNode implements Wire {
     };
     this.plan(sim.dice.below(50), () => {
       this.#open(before).catch((cause: unknown) => {
-        sim.violated(`${this.incarnation} can't start: ${String(cause)}`);
+        sim.checker.violated(`${this.incarnation} can't start: ${String(cause)}`);
       });
     });
     this.#decide();
@@ -262,7 +262,7 @@ export class SimulatedNode implements Wire {
 
   #ended(why: LeaseEnd): void {
     if (why === "node_name_taken" || why === "node_dismissed" || why === "left") this.#sim.over(this);
-    else this.#sim.violated(`${this.incarnation} stopped for no reason: ${why}`);
+    else this.#sim.checker.violated(`${this.incarnation} stopped for no reason: ${why}`);
   }
 
   /** Delivers the next entry of a feed, and then the one after it. */
@@ -301,7 +301,7 @@ export class SimulatedNode implements Wire {
   }
 
   #link(message: LinkMessage): void {
-    if (message.kind === "landed") this.#sim.acknowledged(message.revision, this);
+    if (message.kind === "landed") this.#sim.checker.acknowledged(message.revision, this);
     const text = JSON.stringify(message);
     for (const node of this.#sim.nodes) {
       const { agenda, dice } = this.#sim;
@@ -328,22 +328,22 @@ export class SimulatedNode implements Wire {
   async stop(agent: string): Promise<void> {
     const status = this.#sim.dice.of(STATUSES);
     if (status === null) await this.revoke(agent);
-    else await this.#stop(agent, (commands) => commands.changeAgent(agent, { status, reason: "odd" }, null, this.name));
+    else await this.#stop((commands) => commands.changeAgent(agent, { status, reason: "odd" }, null, this.name));
   }
 
   /** Has an agent revoked by a caller of this node, who asks until that is in force on the fleet. */
   async revoke(agent: string): Promise<void> {
-    const revoked = this.#stop(agent, (commands) => commands.revoke({ scope: { agent }, reason: "odd" }, this.name));
+    const revoked = this.#stop((commands) => commands.revoke({ scope: { agent }, reason: "odd" }, this.name));
     this.asked(agent);
     await revoked;
   }
 
-  async #stop(agent: string, stop: (commands: commands.Commands) => Promise<{ in_force: InForce | null }>): Promise<void> {
+  async #stop(stop: (commands: commands.Commands) => Promise<{ in_force: InForce | null }>): Promise<void> {
     const { commands } = this;
     if (commands === null || this.member === null || this.leaving) return;
     try {
       const { in_force } = await stop(commands);
-      if (in_force?.in_force === "fleet") this.#sim.claimed(this, in_force.revision ?? 0, agent);
+      if (in_force?.in_force === "fleet") this.#sim.claimed(this, in_force.revision ?? 0);
     } catch (cause) {
       // The agent isn't known here yet, or was stopped for good by another node.
       if (!(cause instanceof Problem)) throw cause;
@@ -353,13 +353,30 @@ export class SimulatedNode implements Wire {
   /** Is asked about a revocation for a while, as `GET /revocations/…` asks. */
   asked(agent: string, round = 0): void {
     const { commands } = this;
-    if (commands?.registry.revocation(`agent/${agent}`) === undefined || this.member === null) return;
-    const revision = commands.registry.revisionOf(`revocation/agent/${agent}`);
-    if (commands.standing(`agent/${agent}`)?.in_force === "fleet") this.#sim.claimed(this, revision, agent);
+    const id = `agent/${agent}`;
+    if (this.member === null || commands?.registry.revocation(id)?.lifted !== null) return;
+    const { revision } = commands.revocation(id);
+    if (commands.standing(id)?.in_force === "fleet") this.#sim.claimed(this, revision, `revocation/${id}`);
     else if (round < ASKED_ROUNDS)
       this.plan(ASK_EVERY_MS, () => {
         this.asked(agent, round + 1);
       });
+  }
+
+  /** Lifts what stops an agent, for a caller of this node. */
+  async lift(key: string): Promise<void> {
+    const { commands } = this;
+    if (commands === null || this.leaving) return;
+    const ended = this.#sim.checker.lifting(key);
+    const agent = agentOf(key);
+    try {
+      if (key.startsWith("agent/")) await commands.changeAgent(agent, { status: "active", reason: "explained" }, null, this.name);
+      else await commands.lift(`agent/${agent}`, { reason: "explained" }, null, this.name);
+      ended(true);
+    } catch (cause) {
+      if (!(cause instanceof Problem)) throw cause;
+      ended(UNDONE.has(cause.code));
+    }
   }
 
   /** Stops in order: answers nothing more, and leaves once nothing is under way. */
@@ -421,7 +438,7 @@ export class SimulatedNode implements Wire {
         if (answer.left) return;
         this.#gone(answer);
         // The enforcement point counts by a clock of its own, which may be slow.
-        this.#sim.answered({ agent, node: this, checked, at: agenda.now, until: asked + lasts * (1 + CLOCK_DRIFT) });
+        this.#sim.checker.answered({ agent, node: this, checked, at: agenda.now, until: asked + lasts * (1 + CLOCK_DRIFT) });
       });
     });
   }

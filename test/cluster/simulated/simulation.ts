@@ -11,7 +11,8 @@ import { Dice } from "../../differential/dice.js";
 import { POLICY } from "../../facts/world.js";
 import { Agenda } from "./agenda.js";
 import { EngineFeed } from "./engine.js";
-import { LEASE_MS, SimulatedNode, isCopied } from "./node.js";
+import { Checker, LEASE_MS, agentOf, type Outcome } from "./checker.js";
+import { SimulatedNode } from "./node.js";
 
 /** The classes under test, whole or with a control taken out. */
 export interface Build {
@@ -64,33 +65,14 @@ export const AIMS = [
 ] as const;
 export type Aim = (typeof AIMS)[number];
 
-export interface Outcome {
-  violation: string | null;
-  claims: number;
-  allows: number;
-  /** Claims for which a lease had to end. */
-  expired: number;
-  /** Allows after a revocation was committed and before it was claimed: the checker has something to miss. */
-  between: number;
-}
-
-const RUN_MS = 14_000;
+/** Milliseconds in which things break; then all is well again, and has to be right in the end. */
+const BREAK_MS = 10_000;
+const RUN_MS = 18_000;
 /** Agents that act at a time, and all of them. */
 const HOT = 4;
 const AGENTS = 40;
 const CLOCK_DRIFT = 0.01;
 const LEFT_MS = 200;
-
-interface Allow {
-  agent: string;
-  node: SimulatedNode;
-  /** When the node last looked whether it may answer. */
-  checked: number;
-  /** When the answer left. */
-  at: number;
-  /** When it can no longer be acted on. */
-  until: number;
-}
 
 /** Registrations of all agents, with which the feed of facts begins. */
 const REGISTERED = Array.from({ length: AGENTS }, (_, i): Omit<Change, "revision"> => {
@@ -109,15 +91,11 @@ export class Simulation {
   /** Questions about the feed aren't answered until then, but for the first of a start. */
   readsLostUntil = 0;
   nodes: SimulatedNode[] = [];
-  readonly outcome: Outcome = { violation: null, claims: 0, allows: 0, expired: 0, between: 0 };
+  readonly checker: Checker;
   readonly #hot: string[] = [];
   readonly #aim: Aim | undefined;
-  readonly #committed = new Map<string, number>();
-  readonly #claimed = new Map<string, number>();
-  readonly #acknowledged = new Set<string>();
-  /** Processes that have left in order. */
-  readonly #left = new Set<SimulatedNode>();
-  readonly #allows: Allow[] = [];
+  /** Processes whose lease has ended for good. */
+  readonly #over = new Set<SimulatedNode>();
   #agents = 0;
   #starts = 0;
   #writes = 0;
@@ -127,9 +105,10 @@ export class Simulation {
     this.dice = new Dice(seed * 7919 + 2);
     this.controls = { ...ALL_CONTROLS, ...controls };
     this.#aim = aim;
+    this.checker = new Checker(this.agenda, () => this.feeds[0]);
     const feed = (index: 0 | 1): EngineFeed =>
       new EngineFeed(this.agenda, (items) => {
-        for (const item of items) if (index === 0 && isChange(item) && isCopied(item)) this.#commit(agentOf(item));
+        for (const item of items) if (index === 0 && isChange(item)) this.checker.committed(item);
         for (const node of this.nodes) node.follow(index);
       });
     this.feeds = [feed(0), feed(1)];
@@ -149,9 +128,14 @@ export class Simulation {
       this.#faults();
       this.#revocations();
     } else this.#aimed(this.#aim);
-    await agenda.run(RUN_MS, () => this.outcome.violation !== null);
-    this.outcome.allows = this.#allows.length;
-    return this.outcome;
+    const { checker } = this;
+    await agenda.run(RUN_MS, () => checker.outcome.violation !== null);
+    if (this.#aim === undefined && checker.outcome.violation === null)
+      checker.settled(
+        this.nodes,
+        REGISTERED.map(({ key }) => agentOf(key)),
+      );
+    return checker.outcome;
   }
 
   latency(): number {
@@ -170,54 +154,22 @@ export class Simulation {
     return dice.chance(15) ? `a${dice.below(this.#agents)}` : dice.of(this.#hot);
   }
 
-  answered(allow: Allow): void {
-    this.#allows.push(allow);
-    const { agent, node, at, checked, until } = allow;
-    const claimed = this.#claimed.get(agent);
-    if (claimed !== undefined && at > claimed && (checked > claimed || at < until))
-      this.violated(`${node.incarnation} allowed ${agent} ${ms(at - claimed)} after it was revoked on the fleet`);
-    else if (claimed === undefined && this.#committed.has(agent)) this.outcome.between++;
-    if (node.isCut && checked > node.cutFrom + LEASE_MS)
-      this.violated(`${node.incarnation} allowed ${ms(checked - node.cutFrom)} after it was cut off`);
-  }
-
-  /** A node has told the others that a change is in force on it. */
-  acknowledged(revision: number, { incarnation }: SimulatedNode): void {
-    this.#acknowledged.add(`${revision} ${incarnation}`);
-  }
-
-  /** A node says that a change is in force on the fleet. @param agent whom it stops @default whom the change of the revision stops */
-  claimed(by: SimulatedNode, revision: number, agent = agentOf(this.feeds[0].items[revision - 1] as Change)): void {
-    const { agenda } = this;
-    if (this.#claimed.has(agent)) return;
-    if (!this.#committed.has(agent))
-      this.violated(`${by.incarnation} claimed that ${agent} is stopped by revision ${revision}, which isn't`);
-    this.#claimed.set(agent, agenda.now);
-    this.outcome.claims++;
-    const silent = this.nodes.some(({ incarnation }) => !this.#acknowledged.has(`${revision} ${incarnation}`));
-    if (silent) this.outcome.expired++;
-    // An answer of a node that fell silent may not be acted on any more.
-    const late = this.#allows.find(
-      ({ agent: of, node, until }) =>
-        of === agent && until > agenda.now && !this.#left.has(node) && !this.#acknowledged.has(`${revision} ${node.incarnation}`),
-    );
-    if (late !== undefined)
-      this.violated(`an answer of ${late.node.incarnation} on ${agent} may be acted on for ${ms(late.until - agenda.now)} after the claim`);
-    if (this.#hot.includes(agent)) this.#hot[this.#hot.indexOf(agent)] = this.#newAgent();
-  }
-
-  violated(what: string): void {
-    this.outcome.violation ??= `at ${ms(this.agenda.now)}: ${what}`;
+  /** A node says that a change is in force on the fleet. @param key which it shows as stopping its agent @default none */
+  claimed(by: SimulatedNode, revision: number, key?: string): void {
+    const { checker, nodes } = this;
+    if (key === undefined) checker.claimed(revision, nodes);
+    else checker.shown(by, revision, key, nodes);
+    for (const [i, agent] of this.#hot.entries()) if (checker.isClaimed(agent)) this.#hot[i] = this.#newAgent();
   }
 
   /** The lease of a process has ended for good: its name was taken, it was dismissed, or it has left. */
   over(node: SimulatedNode): void {
-    this.#left.add(node);
-    if (this.nodes.includes(node)) this.#restart(node, this.agenda.now + LEFT_MS);
-  }
-
-  #commit(agent: string): void {
-    if (!this.#committed.has(agent)) this.#committed.set(agent, this.agenda.now);
+    this.checker.left(node);
+    this.#over.add(node);
+    if (!this.nodes.includes(node)) return;
+    this.nodes = this.nodes.filter((one) => one !== node);
+    // Whoever has taken its name goes on.
+    if (!this.nodes.some(({ name }) => name === node.name)) this.#restart(node, this.agenda.now + LEFT_MS);
   }
 
   #newAgent(): string {
@@ -234,31 +186,42 @@ export class Simulation {
     return node;
   }
 
+  /** Somebody stops an agent, asks how far that is, or lifts what stops one, on whichever node. */
   #revocations(): void {
-    const { agenda, dice } = this;
+    const { agenda, checker, dice } = this;
     const next = (): void => {
-      const node = this.nodes.length === 0 ? null : dice.of(this.nodes);
+      if (agenda.now > BREAK_MS) return;
+      const able = this.nodes.filter(({ pausedUntil }) => agenda.now >= pausedUntil);
       const agent = dice.of(this.#hot);
-      const isNew = !this.#committed.has(agent) || dice.chance(20);
-      if (node !== null && agenda.now >= node.pausedUntil && isNew)
-        void node.stop(agent).catch((cause: unknown) => {
-          this.violated(String(cause));
-        });
-      // Somebody asks another node about one that may be under way.
+      if (able.length > 0 && (!checker.isStopped(agent) || dice.chance(20))) this.#run(dice.of(able).stop(agent));
       if (this.nodes.length > 0 && dice.chance(50)) {
         const asked = dice.of(this.nodes);
         asked.plan(dice.below(500), () => {
           asked.asked(agent);
         });
       }
+      const { stopped } = checker;
+      if (able.length > 0 && stopped.length > 0 && dice.chance(25)) {
+        const key = dice.of(stopped);
+        this.#run(dice.of(able).lift(key));
+        // It acts again.
+        this.#hot[dice.below(HOT)] = agentOf(key);
+      }
       agenda.plan(agenda.now + 150 + dice.below(900), next);
     };
     agenda.plan(800, next);
   }
 
+  #run(act: Promise<void>): void {
+    act.catch((cause: unknown) => {
+      this.checker.violated(String(cause));
+    });
+  }
+
   #faults(): void {
     const { agenda, dice } = this;
     const next = (): void => {
+      if (agenda.now > BREAK_MS) return;
       if (this.nodes.length > 0) this.#fault(dice.of(this.nodes), agenda.now + 50 + dice.below(3000));
       agenda.plan(agenda.now + 200 + dice.below(1500), next);
     };
@@ -300,6 +263,7 @@ export class Simulation {
         // Cut off for good, and replaced under its name while it runs on.
         node.cut(Infinity);
         agenda.plan(agenda.now + dice.below(600), () => {
+          if (!this.nodes.includes(node)) return;
           this.nodes = this.nodes.filter((one) => one !== node);
           this.#startNode(node.name, undefined, node);
         });
@@ -309,7 +273,7 @@ export class Simulation {
   #restart(node: SimulatedNode, at: number): void {
     const { agenda, dice } = this;
     this.nodes = this.nodes.filter((one) => one !== node);
-    agenda.plan(agenda.now + (this.#left.has(node) ? LEFT_MS : 0), () => {
+    agenda.plan(agenda.now + (this.#over.has(node) ? LEFT_MS : 0), () => {
       node.dead = true;
     });
     agenda.plan(dice.chance(50) ? agenda.now + dice.below(200) : at, () => {
@@ -425,11 +389,4 @@ export class Simulation {
     this.#hot.fill(agent);
     return agent;
   }
-}
-
-const ms = (time: number): string => `${time.toFixed(2)} ms`;
-
-/** Returns the agent that a restriction is of. */
-function agentOf({ key }: Change): string {
-  return key.split("/").at(-1) ?? "";
 }
