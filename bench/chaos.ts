@@ -32,15 +32,20 @@ try {
   for (const { child } of nodes) await child.ready();
   const ms = minutes * 60_000;
   let said = performance.now();
+  let printed = 0;
   const found = await chaos(nodes, servers, {
     ...{ seed, lease_ms: LEASE_MS, ms, rate, revoke_every_ms: ms / revocations },
     progress: ({ claims, decisions, violations }) => {
+      // At once: by the end the nodes may have let go of the records that explain it.
+      for (const one of violations.slice(printed)) process.stderr.write(`${one}\n`);
+      printed = violations.length;
       if (performance.now() - said < SAID_EVERY_MS) return;
       said = performance.now();
       process.stderr.write(`${claims} claims, ${decisions} decisions, ${violations.length} violations\n`);
     },
   });
-  for (const one of [...found.violations, ...found.unclaimed.map((agent) => `never claimed: ${agent}`)]) process.stderr.write(`${one}\n`);
+  for (const one of [...found.violations.slice(printed), ...found.unclaimed.map((agent) => `never claimed: ${agent}`)])
+    process.stderr.write(`${one}\n`);
   judge(
     [
       ...Object.entries(found.faults).map(([figure, times]) => ({ figure, found: times, unit: "times", most: null })),
