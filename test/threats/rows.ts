@@ -636,8 +636,15 @@ const rows = {
   H1: {
     threat: "A node of a cluster that is cut off, frozen or behind goes on allowing what was revoked on another.",
     control:
-      "A node allows by a lease that only its own tick renews, read back through one of two feeds; a revocation is in force on the fleet when it is in both, and each node has acknowledged it or its lease has ended.",
-    lives: ["src/cluster/lease.ts", "src/cluster/fleet.ts", "src/cluster/copies.ts", "src/cluster/member.ts"],
+      "A node allows by a lease that only its own tick renews, read back through one of two feeds; a revocation is in force on the fleet when it is durable and in both, and each node has acknowledged it or its lease has ended: every tick that comes before it is known by then.",
+    lives: [
+      "src/cluster/lease.ts",
+      "src/cluster/fleet.ts",
+      "src/cluster/copies.ts",
+      "src/cluster/member.ts",
+      "src/facts/restrictions.ts",
+      "src/store/followers.ts",
+    ],
     also: ["test/cluster/simulation.test.ts", "test/cluster/lease.test.ts", "test/cluster/fleet.long.test.ts"],
   },
   H2: {
