@@ -4,18 +4,19 @@
  * has acknowledged it, or its lease has ended.
  */
 import type { Clock } from "../system/index.js";
-import { DRIFT } from "./lease.js";
+import { DRIFT, isLater, type NodeStart } from "./lease.js";
 
 /** A node's tick as it is read from a feed. */
-export interface SeenTick {
+export interface SeenTick extends NodeStart {
   node: string;
-  incarnation: string;
   /** True in the last tick of a node that stops: it no longer allows. */
   leaving: boolean;
 }
 
 interface TickTime {
   node: string;
+  /** Position of the feed when the start of the node opened it. */
+  opened_at: number;
   /** When its last tick was read, on this host's monotonic clock. */
   at: number;
   left: boolean;
@@ -43,23 +44,24 @@ export class Fleet {
   readonly #clock: Clock;
   readonly #wait_ms: number;
   readonly #seen: SeenByFeed[];
-  /** Incarnations that were dismissed. */
-  readonly #gone = new Set<string>();
+  /** Incarnations of which each feed says that they were dismissed. */
+  readonly #gone: Set<string>[];
 
   constructor(clock: Clock, { lease_ms, feeds }: { lease_ms: number; feeds: number }) {
     this.#clock = clock;
     this.#wait_ms = lease_ms * (1 + DRIFT);
     // A node that fell silent before this start may have a lease for as long as any, and nothing is known of it.
-    const unknown: TickTime = { node: UNKNOWN_NODE, at: clock.monotonic(), left: false };
+    const unknown: TickTime = { node: UNKNOWN_NODE, opened_at: 0, at: clock.monotonic(), left: false };
     this.#seen = Array.from({ length: feeds }, () => new Map([["", unknown]]));
+    this.#gone = Array.from({ length: feeds }, () => new Set());
   }
 
   /** Takes a node's tick from a feed. */
-  seen(feed: number, { node, incarnation, leaving }: SeenTick): void {
+  seen(feed: number, { node, incarnation, opened_at, leaving }: SeenTick): void {
     const at = this.#clock.monotonic();
     // Whoever leaves allows nothing more, whichever feed says so first.
     const left = leaving || this.#seen.some((of) => of.get(incarnation)?.left === true);
-    for (const [i, of] of this.#seen.entries()) if (i === feed || left) of.set(incarnation, { node, at, left });
+    for (const [i, of] of this.#seen.entries()) if (i === feed || left) of.set(incarnation, { node, opened_at, at, left });
     for (const of of this.#seen) for (const [known, seen] of of) if (at - seen.at > KEPT_LEASES * this.#wait_ms) of.delete(known);
   }
 
@@ -72,18 +74,19 @@ export class Fleet {
     return [...new Set(live.map(({ node }) => node))].sort();
   }
 
-  /** Takes that a start of a node was dismissed: once its lease is over it never has another. */
-  gone(incarnation: string): void {
-    this.#gone.add(incarnation);
+  /** Takes from a feed that a start of a node was dismissed: no tick that comes after that there renews its lease. */
+  gone(feed: number, incarnation: string): void {
+    this.#gone[feed]?.add(incarnation);
   }
 
   /**
    * Opens a claim on a change that this node is about to read back.
-   * @param isWork true for a change that asks for more than to be read, such as a bundle to be activated: only an acknowledgement shows that
-   * it is done, since a node that has read it may hold a lease without having done it
+   * @param isWork returns true for a change that asks for more than to be read, such as a bundle to be activated: only an acknowledgement
+   * shows that it is done, since a node that has read it may hold a lease without having done it. Asked once it is read: another node's
+   * acknowledgement may open the claim before.
    */
-  claim(isWork = false): FleetClaim {
-    return new FleetClaim(this.#clock, this.#wait_ms, this.#seen, isWork ? this.#gone : null);
+  claim(isWork: () => boolean = () => false): FleetClaim {
+    return new FleetClaim(this.#clock, this.#wait_ms, this.#seen, this.#gone, isWork);
   }
 }
 
@@ -92,29 +95,31 @@ export class FleetClaim {
   readonly #clock: Clock;
   readonly #wait_ms: number;
   readonly #seen: readonly SeenByFeed[];
-  /** Incarnations that were dismissed, for a claim in which silence isn't enough; null for a claim in which it is. */
-  readonly #gone: ReadonlySet<string> | null;
+  readonly #gone: readonly ReadonlySet<string>[];
+  /** Returns true if silence isn't enough. */
+  readonly #isWork: () => boolean;
   /** Incarnations that had sent a tick before the change, with the time at which the last such tick was read. */
-  readonly #before = new Map<string, { node: string; at: number }>();
+  readonly #before = new Map<string, TickTime>();
   readonly #committed = new Set<number>();
   readonly #landed = new Map<string, { node: string; at: number }>();
   #committedAt = 0;
 
-  constructor(clock: Clock, waitMs: number, seen: readonly SeenByFeed[], gone: ReadonlySet<string> | null) {
+  constructor(clock: Clock, waitMs: number, seen: readonly SeenByFeed[], gone: readonly ReadonlySet<string>[], isWork: () => boolean) {
     this.#clock = clock;
     this.#wait_ms = waitMs;
     this.#seen = seen;
     this.#gone = gone;
+    this.#isWork = isWork;
   }
 
   /** This node has read the change back from a feed: all ticks before it are known. Called in that very turn. */
   committed(feed: number): void {
     if (this.#committed.has(feed)) return;
     this.#committed.add(feed);
-    for (const [incarnation, { node, at, left }] of this.#seen[feed] ?? []) {
+    for (const [incarnation, tick] of this.#seen[feed] ?? []) {
       const known = this.#before.get(incarnation)?.at ?? -Infinity;
-      if (node === UNKNOWN_NODE && this.#clock.monotonic() - at >= this.#wait_ms) continue;
-      if (!left) this.#before.set(incarnation, { node, at: Math.max(at, known) });
+      if (tick.node === UNKNOWN_NODE && this.#clock.monotonic() - tick.at >= this.#wait_ms) continue;
+      if (!tick.left) this.#before.set(incarnation, { ...tick, at: Math.max(tick.at, known) });
     }
     this.#committedAt = this.#clock.monotonic();
   }
@@ -137,27 +142,51 @@ export class FleetClaim {
     const ms = (at: number): number => Math.max(0, Math.round(at - this.#committedAt));
     return {
       acknowledged: [...this.#landed.values()].map(({ node, at }) => ({ node, ms: ms(at) })).sort((a, b) => (a.node < b.node ? -1 : 1)),
-      expired: this.#silent(false).filter((node) => this.#gone === null || !this.#hasLanded(node)),
+      expired: this.#silent(false).filter((node) => !this.#isWork() || !this.#hasLanded(node)),
       waiting_for: this.#silent(true),
     };
   }
 
   /** Nodes that haven't acknowledged it, whose lease may still run, or has ended. */
   #silent(mayAllow: boolean): string[] {
-    const now = this.#clock.monotonic();
-    const silent = [...this.#before].filter(
-      ([incarnation, { node, at }]) =>
-        !this.#landed.has(incarnation) && this.#mayAllow(incarnation, node, now - at) === mayAllow && !this.#hasLeft(incarnation),
+    const silent = [...this.#waited].filter(
+      ([incarnation, tick]) =>
+        !this.#landed.has(incarnation) && this.#mayAllow(incarnation, tick) === mayAllow && !this.#hasLeft(incarnation),
     );
     return [...new Set(silent.map(([, { node }]) => node))].sort();
   }
 
+  /** Starts for which a claim waits, with the last tick of each that could give it a lease without the change. */
+  get #waited(): ReadonlyMap<string, TickTime> {
+    if (!this.#isWork()) return this.#before;
+    // What isn't in the second feed isn't read before its ticks: any tick may have renewed the lease of a start that hasn't done it. Soon
+    // after this node's own start, that may be one of which nothing was read before the change.
+    const isKnown = (incarnation: string): boolean => this.#before.has("") || this.#before.has(incarnation);
+    const waited = new Map(this.#before);
+    for (const of of this.#seen)
+      for (const [incarnation, tick] of of)
+        if (isKnown(incarnation) && tick.at > (waited.get(incarnation)?.at ?? -Infinity)) waited.set(incarnation, tick);
+    return waited;
+  }
+
   /** Returns true unless a start that hasn't acknowledged the change allows nothing any more that was before it. */
-  #mayAllow(incarnation: string, node: string, silentMs: number): boolean {
-    if (silentMs < this.#wait_ms) return true;
-    if (this.#gone === null || this.#gone.has(incarnation) || node === UNKNOWN_NODE) return false;
-    // A later start of the node has done it, and the earlier one reads of that before anything that would renew its lease.
-    return !this.#hasLanded(node);
+  #mayAllow(incarnation: string, { node, opened_at, at }: TickTime): boolean {
+    if (this.#clock.monotonic() - at < this.#wait_ms) return true;
+    if (!this.#isWork() || node === UNKNOWN_NODE || this.#gone.every((of) => of.has(incarnation))) return false;
+    return !this.#isReplaced(node, { incarnation, opened_at });
+  }
+
+  /**
+   * Returns true if a later start of a node has done it, and was seen in each feed: the earlier one reads of it there before any tick that
+   * would renew its lease, and all that it sent before are known.
+   */
+  #isReplaced(node: string, start: NodeStart): boolean {
+    return [...this.#landed].some(([incarnation]) =>
+      this.#seen.every((of) => {
+        const tick = of.get(incarnation);
+        return tick?.node === node && isLater({ incarnation, opened_at: tick.opened_at }, start);
+      }),
+    );
   }
 
   #hasLanded(node: string): boolean {

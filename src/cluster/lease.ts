@@ -57,7 +57,7 @@ export interface NodeStart {
 }
 
 /** Returns true if the first start came after the second. */
-function isLater(one: NodeStart, other: NodeStart): boolean {
+export function isLater(one: NodeStart, other: NodeStart): boolean {
   return one.opened_at > other.opened_at || (one.opened_at === other.opened_at && one.incarnation > other.incarnation);
 }
 
@@ -143,6 +143,8 @@ export class Lease {
     if (feed === FACTS_FEED && tenure.left_ms > (this.#complete?.left_ms ?? -Infinity)) this.#complete = tenure;
     if (n <= this.#returned || (this.#complete?.left_ms ?? -Infinity) < -ALONE_MS) return;
     const held = this.tenure !== null;
+    // A lease that has ended begins again once all facts are here: others may have stopped waiting for this node since.
+    if (!held && feed !== FACTS_FEED) return;
     this.#returned = n;
     this.#tenure = tenure;
     if (!held && !tenure.isOver) this.#events.held();

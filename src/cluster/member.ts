@@ -320,7 +320,7 @@ export class Member {
     let kept = this.#claims.get(revision);
     if (kept === undefined) {
       kept = {
-        claim: this.#fleet.claim(this.#work.has(revision)),
+        claim: this.#fleet.claim(() => this.#work.has(revision)),
         read: this.#deps.system.clock.monotonic(),
         asked: -Infinity,
         told: false,
@@ -338,14 +338,14 @@ export class Member {
     if (passed === true) return;
     if (tick === null) {
       const dismissal = readDismissal(value);
-      if (dismissal !== null) this.#dismiss(by, dismissal);
+      if (dismissal !== null) this.#dismiss(feed, by, dismissal);
       return;
     }
     const { clock } = this.#deps.system;
     const { node, nodes_max } = this.#options;
     // An earlier start of this node has long been forgotten by the others.
     if (by !== node || tick.incarnation === this.#options.start.incarnation) this.#parts.seen(feed, by);
-    this.#fleet.seen(feed, { node: by, incarnation: tick.incarnation, leaving: tick.leaving });
+    this.#fleet.seen(feed, { node: by, incarnation: tick.incarnation, opened_at: tick.opened_at, leaving: tick.leaving });
     const { incarnation, applied, version, bundle, bundle_since, staged } = tick;
     if (tick.leaving) {
       if (this.#nodes.get(by)?.incarnation === incarnation) this.#nodes.delete(by);
@@ -418,10 +418,10 @@ export class Member {
     this.#sendDismissal(by, { dismissed });
   }
 
-  #dismiss(node: string, { dismissed }: Dismissal): void {
+  #dismiss(feed: number, node: string, { dismissed }: Dismissal): void {
     this.#dismissed.set(dismissed, this.#deps.system.clock.monotonic());
     if (this.#options.start.incarnation === dismissed) this.lease.finish("node_dismissed");
-    this.#fleet.gone(dismissed);
+    this.#fleet.gone(feed, dismissed);
     if (this.#nodes.get(node)?.incarnation === dismissed) this.#nodes.delete(node);
   }
 

@@ -62,6 +62,16 @@ describe("a lease", () => {
     expect(lease.tenure).to.equal(null);
   });
 
+  it("begins again by the feed of all facts alone, once it is over: the second one doesn't carry everything", () => {
+    lease.returned(0, start1, 1);
+    hands.pass(1500);
+    lease.tick();
+    lease.returned(1, start1, 2);
+    expect(lease.tenure).to.equal(null);
+    lease.returned(0, start1, 2);
+    expect(lease.tenure?.left_ms).to.equal(990);
+  });
+
   it("isn't begun by a tick that was never sent", () => {
     lease.returned(0, start1, 7);
     expect(lease.tenure).to.equal(null);
@@ -140,8 +150,8 @@ describe("a lease", () => {
 describe("a claim on the fleet", () => {
   let hands: Hands;
   let fleet: Fleet;
-  const tick = (node: string, leaving = false, feed = 0): void => {
-    fleet.seen(feed, { node, incarnation: `${node}#1`, leaving });
+  const tick = (node: string, leaving = false, feed = 0, start = 1): void => {
+    fleet.seen(feed, { node, incarnation: `${node}#${start}`, opened_at: start, leaving });
   };
   const landed = (node: string): { node: string; incarnation: string } => ({ node, incarnation: `${node}#1` });
   beforeEach(() => {
@@ -190,7 +200,7 @@ describe("a claim on the fleet", () => {
     tick("a", true);
     tick("a");
     expect(fleet.live).to.deep.equal([]);
-    fleet.seen(0, { node: "a", incarnation: "a#2", leaving: false });
+    tick("a", false, 0, 2);
     expect(fleet.live).to.deep.equal(["a"]);
     const claim = fleet.claim();
     claim.committed(0);
@@ -201,7 +211,7 @@ describe("a claim on the fleet", () => {
   describe("of a change that asks for more than to be read", () => {
     it("isn't made by silence: a node may hold a lease, and not have done it", () => {
       tick("a");
-      const claim = fleet.claim(true);
+      const claim = fleet.claim(() => true);
       claim.committed(0);
       hands.pass(100_000);
       expect([claim.holds, claim.state.waiting_for, claim.state.expired]).to.deep.equal([false, ["a"], []]);
@@ -211,9 +221,9 @@ describe("a claim on the fleet", () => {
 
     it("is made without a node that was dismissed, once its lease is over", () => {
       tick("a");
-      const claim = fleet.claim(true);
+      const claim = fleet.claim(() => true);
       claim.committed(0);
-      fleet.gone("a#1");
+      fleet.gone(0, "a#1");
       hands.pass(1009);
       expect(claim.state.waiting_for, "it may allow until then").to.deep.equal(["a"]);
       hands.pass(1);
@@ -222,13 +232,74 @@ describe("a claim on the fleet", () => {
 
     it("is made when a later start of a node has done it, and the lease of the earlier one is over", () => {
       tick("a");
-      const claim = fleet.claim(true);
+      const claim = fleet.claim(() => true);
       claim.committed(0);
       claim.landed({ node: "a", incarnation: "a#2" });
-      hands.pass(1009);
-      expect(claim.holds).to.be.false;
-      hands.pass(1);
+      hands.pass(1010);
+      expect(claim.holds, "the earlier one may go on until it reads of the later one").to.be.false;
+      tick("a", false, 0, 2);
       expect([claim.holds, claim.state.expired]).to.deep.equal([true, []]);
+    });
+
+    it("isn't made by an earlier start of a node that has done it", () => {
+      tick("a", false, 0, 1);
+      tick("a", false, 0, 2);
+      const claim = fleet.claim(() => true);
+      claim.committed(0);
+      claim.landed({ node: "a", incarnation: "a#1" });
+      hands.pass(5000);
+      expect([claim.holds, claim.state.waiting_for]).to.deep.equal([false, ["a"]]);
+    });
+
+    it("waits for the lease that a node has by ticks from after the change, which it needn't have read before them", () => {
+      tick("a");
+      const claim = fleet.claim(() => true);
+      claim.committed(0);
+      hands.pass(600);
+      tick("a");
+      tick("a", false, 0, 2);
+      claim.landed({ node: "a", incarnation: "a#2" });
+      hands.pass(1009);
+      expect([claim.holds, claim.state.waiting_for]).to.deep.equal([false, ["a"]]);
+      hands.pass(1);
+      expect(claim.holds).to.be.true;
+    });
+
+    it("waits for a node that it has seen for the first time after the change, soon after its own start", () => {
+      fleet = new Fleet(hands, { lease_ms: 1000, feeds: 1 });
+      const claim = fleet.claim(() => true);
+      claim.committed(0);
+      hands.pass(100);
+      tick("a");
+      hands.pass(5000);
+      expect([claim.holds, claim.state.waiting_for]).to.deep.equal([false, ["a"]]);
+      claim.landed(landed("a"));
+      expect(claim.holds).to.be.true;
+    });
+
+    it("is asked whether it is one once it is read: another's acknowledgement may be here before", () => {
+      let isWork = false;
+      tick("a");
+      const claim = fleet.claim(() => isWork);
+      claim.landed(landed("b"));
+      isWork = true;
+      claim.committed(0);
+      hands.pass(5000);
+      expect(claim.holds).to.be.false;
+    });
+
+    it("counts a node as dismissed once both feeds say so: it may go on by the one that doesn't yet", () => {
+      fleet = new Fleet(hands, { lease_ms: 1000, feeds: 2 });
+      hands.pass(1010);
+      tick("a");
+      const claim = fleet.claim(() => true);
+      claim.committed(0);
+      claim.committed(1);
+      fleet.gone(0, "a#1");
+      hands.pass(5000);
+      expect(claim.holds).to.be.false;
+      fleet.gone(1, "a#1");
+      expect(claim.holds).to.be.true;
     });
   });
 

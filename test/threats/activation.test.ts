@@ -3,6 +3,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { TrustedStore } from "../../src/bundle/trusted_store.js";
 import { FeedRead } from "../../src/cluster/feed_read.js";
+import type { Fleet as OwnFleet, FleetClaim } from "../../src/cluster/fleet.js";
+import type { Lease as OwnLease } from "../../src/cluster/lease.js";
 import type { Member as OwnMember } from "../../src/cluster/member.js";
 import type { BundleActivation } from "../../src/contract/index.js";
 import type { ActivePolicy } from "../../src/decision/ports.js";
@@ -10,6 +12,7 @@ import { PolicyEngine } from "../../src/policy/engine.js";
 import { BundleSource } from "../../src/policy/source.js";
 import type { BundleObjects } from "../../src/service/feed_bundles.js";
 import type { Change } from "../../src/store/store.js";
+import type { Clock } from "../../src/system/index.js";
 import { KEYS, NAME, NOW_MS, bundleBytes, verified } from "../bundle/support.js";
 import { BEHIND_MS, BundleNode, digestOf, named, staged, turns } from "../cluster/bundle_node.js";
 import { Feed } from "../cluster/feed.js";
@@ -18,6 +21,7 @@ import { cut } from "./cut.js";
 import { threat } from "./threat.js";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
+const LEASE_MS = 1000;
 const TIME = "2026-01-01T00:00:00.000Z";
 const naming = (revision: number, digest: string, sequence: number): Change => ({
   ...{ revision, key: `bundle/${NAME}`, by: "ops", time: TIME, reason: null, change: "bundle_named" },
@@ -78,10 +82,28 @@ threat("H7", "a node decides by the bundle that the feed names, which it verifie
   },
 });
 
+/** Returns true if a lease that is over begins again by a tick that the second feed brings. */
+function isRenewedByCopies(Lease: typeof OwnLease, clock: Clock, end: () => void): boolean {
+  const start = { incarnation: "b-1", opened_at: 0 };
+  const timers = { after: () => () => undefined, every: () => () => undefined, turnEnd: () => undefined };
+  const lease = new Lease(
+    { clock, timers },
+    { start, lease_ms: LEASE_MS },
+    { send: () => undefined, held: () => undefined, ended: () => undefined },
+  );
+  lease.start();
+  lease.returned(0, start, 1);
+  end();
+  lease.tick();
+  lease.returned(1, start, 2);
+  return lease.tenure !== null;
+}
+
 threat("H8", "a node without the named bundle allows for a bounded time within its lease, and acknowledges nothing", {
   async check(tree) {
     const { BundleFeed } = await tree("cluster/bundle_feed.js");
     const { Fleet } = await tree("cluster/fleet.js");
+    const { Lease } = await tree("cluster/lease.js");
     const { Member } = await tree("cluster/member.js");
     const missing = async (prepare: (node: BundleNode) => void): Promise<BundleNode> => {
       const node = new BundleNode({ Feed: BundleFeed });
@@ -109,13 +131,56 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
     if (!thawed.feed.isBehind) return "it allows under another lease, without the bundle";
 
     let now = 0;
-    const fleet = new Fleet({ monotonic: () => now, wall: () => now }, { lease_ms: 1000, feeds: 1 });
-    now += 2000;
-    fleet.seen(0, { node: "a", incarnation: "a-1", leaving: false });
-    const claim = fleet.claim(true);
-    claim.committed(0);
-    now += 10_000;
-    if (claim.holds) return "it is claimed of a silent node";
+    const clock = { monotonic: () => now, wall: () => now };
+    /** Whether the named bundle is claimed to decide on node a as well, after something that isn't its acknowledgement. */
+    const isClaimed = (before: (fleet: OwnFleet) => void, after: (fleet: OwnFleet, claim: FleetClaim) => void): boolean => {
+      const fleet = new Fleet(clock, { lease_ms: LEASE_MS, feeds: 2 });
+      before(fleet);
+      const claim = fleet.claim(() => true);
+      for (const feed of [0, 1]) claim.committed(feed);
+      after(fleet, claim);
+      return claim.holds;
+    };
+    const tick = (fleet: OwnFleet, feed: number, start: number): void => {
+      fleet.seen(feed, { node: "a", incarnation: `a-${start}`, opened_at: start, leaving: false });
+    };
+    const known = (fleet: OwnFleet): void => {
+      now += 2 * LEASE_MS;
+      tick(fleet, 0, 1);
+    };
+    const isSilent = (): void => void (now += 10 * LEASE_MS);
+    if (isClaimed(known, isSilent)) return "it is claimed of a silent node";
+    const dismissed = isClaimed(known, (fleet) => {
+      fleet.gone(0, "a-1");
+      isSilent();
+    });
+    if (dismissed) return "it is claimed of a node whose dismissal one feed has";
+    const replaced = (ticks: (fleet: OwnFleet) => void): boolean =>
+      isClaimed(known, (fleet, claim) => {
+        isSilent();
+        ticks(fleet);
+        claim.landed({ node: "a", incarnation: "a-2" });
+      });
+    if (
+      replaced((fleet) => {
+        tick(fleet, 0, 2);
+      })
+    )
+      return "it is claimed of an earlier start that needn't have read of the later one";
+    const renewed = replaced((fleet) => {
+      for (const feed of [0, 1]) tick(fleet, feed, 2);
+      tick(fleet, 1, 1);
+    });
+    if (renewed) return "it is claimed within the lease of an earlier start";
+    const unseen = isClaimed(
+      () => undefined,
+      (fleet) => {
+        tick(fleet, 0, 1);
+        isSilent();
+      },
+    );
+    if (unseen) return "it is claimed of a node of which nothing was read before";
+    if (isRenewedByCopies(Lease, clock, () => void (now += 2 * LEASE_MS))) return "a lease that was over begins again by the second feed";
     return acknowledged(Member) ? "it is acknowledged before it decides" : null;
   },
   without: {
@@ -123,6 +188,10 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
     "a start counting": [cut.text("cluster/bundle_feed.js", "take", "this.#deps.holdsLease()", "true")],
     "another lease counting": [cut.text("cluster/bundle_feed.js", "leaseBegan", "mayAllow = false", "mayAllow = true")],
     "silence counting for nothing": [cut.always("cluster/fleet.js", "#mayAllow", "UNKNOWN_NODE")],
+    "a dismissal being in both feeds": [cut.text("cluster/fleet.js", "#mayAllow", "this.#gone.every(", "this.#gone.some(")],
+    "a later start being seen in both feeds": [cut.text("cluster/fleet.js", "#isReplaced", "this.#seen.every(", "this.#seen.some(")],
+    "ticks after it counting": [cut.text("cluster/fleet.js", "#waited", "!this.#isWork()", "true")],
+    "all facts being here before a lease begins again": [cut.text("cluster/lease.js", "returned", "!held && feed !== FACTS_FEED", "false")],
     "its acknowledgement being held": [
       cut.text("cluster/member.js", "#acknowledge", "isPending?.(revision) ?? this.#work.has(revision)", "false"),
     ],

@@ -695,9 +695,14 @@ const rows = {
     threat:
       "A node of a cluster can't have the bundle that the feed names, and goes on allowing by the one before; or it is said to decide by it.",
     control:
-      "It goes on for a bounded time, and not beyond the lease that it held when it read of it; then it allows nothing. It acknowledges an activation once it decides by that bundle, and silence counts for nothing.",
-    lives: ["src/cluster/bundle_feed.ts", "src/cluster/fleet.ts", "src/cluster/member.ts"],
-    also: ["test/cluster/bundle_feed.test.ts", "test/cluster/lease.test.ts", "test/cluster/activation.long.test.ts"],
+      "It goes on for a bounded time, and not beyond the lease that it held when it read of it; then it allows nothing. It acknowledges an activation once it decides by that bundle, and silence counts for nothing, unless both feeds say that it was dismissed, or have a later start of it. A lease that is over begins again by the feed of all facts alone.",
+    lives: ["src/cluster/bundle_feed.ts", "src/cluster/fleet.ts", "src/cluster/lease.ts", "src/cluster/member.ts"],
+    also: [
+      "test/cluster/bundle_feed.test.ts",
+      "test/cluster/lease.test.ts",
+      "test/cluster/simulation.test.ts",
+      "test/cluster/activation.long.test.ts",
+    ],
   },
   H9: {
     threat:
