@@ -3,6 +3,7 @@
  */
 import { Member } from "../src/cluster/member.js";
 import { Commands } from "../src/facts/commands.js";
+import { FeedBundles } from "../src/service/feed_bundles.js";
 import { FeedFollowers } from "../src/store/followers.js";
 import { Simulation } from "../test/cluster/simulated/simulation.js";
 import { judge } from "./client.js";
@@ -14,10 +15,10 @@ const { seeds, from, json } = readOptions("fleet", {
   examples: ["--seeds 1000", "--seeds 1 --from 17"],
 });
 
-const sums = { claims: 0, expired: 0, allows: 0, between: 0 };
+const sums = { claims: 0, expired: 0, allows: 0, between: 0, lifted: 0, activated: 0 };
 let broken = 0;
 for (let seed = from; seed < from + seeds; seed++) {
-  const { violation, ...counts } = await new Simulation({ Member, Commands, FeedFollowers }, { seed }).run();
+  const { violation, ...counts } = await new Simulation({ Member, Commands, FeedFollowers, FeedBundles }, { seed }).run();
   for (const name of Object.keys(sums) as (keyof typeof sums)[]) sums[name] += counts[name];
   if (violation !== null) {
     broken++;

@@ -68,6 +68,7 @@ const CONTROLS: Record<string, Out> = {
     aim: "stalled feeds",
     edits: [cut.text("cluster/member.js", "#acknowledge", "applied() < revision ||", "")],
   },
+  "a node acknowledges a named bundle once it decides by it": { controls: { workIsPending: false } },
   "a process is waited for although another has its name": {
     edits: [
       cut.text(
@@ -98,11 +99,12 @@ describe("nodes of a cluster, simulated from a seed", function () {
     const { Member } = (await copies.load("cluster/member.js")) as Pick<Build, "Member">;
     const { Commands } = (await copies.load("facts/commands.js")) as Pick<Build, "Commands">;
     const { FeedFollowers } = (await copies.load("store/followers.js")) as Pick<Build, "FeedFollowers">;
-    return { Member, Commands, FeedFollowers };
+    const { FeedBundles } = (await copies.load("service/feed_bundles.js")) as Pick<Build, "FeedBundles">;
+    return { Member, Commands, FeedFollowers, FeedBundles };
   };
 
-  it(`allow nothing after a stop was claimed on the fleet, nor for longer than a lease without the servers, from ${SEEDS} seeds`, async () => {
-    const sums: Omit<Outcome, "violation"> = { claims: 0, allows: 0, expired: 0, between: 0, lifted: 0 };
+  it(`allow nothing after a stop was claimed on the fleet, nor by an earlier bundle after a later one was, and settle, from ${SEEDS} seeds`, async () => {
+    const sums: Omit<Outcome, "violation"> = { claims: 0, allows: 0, expired: 0, between: 0, lifted: 0, activated: 0 };
     for (let seed = 1; seed <= SEEDS; seed++) {
       const { violation, ...counts } = await new Simulation(whole, { seed }).run();
       expect(violation, `seed ${seed}`).to.equal(null);
@@ -112,6 +114,8 @@ describe("nodes of a cluster, simulated from a seed", function () {
     expect(sums.claims, "claims").to.be.above(SEEDS * 4);
     expect(sums.expired, "by ended leases").to.be.above(SEEDS);
     expect(sums.between, "allowed between commit and claim").to.be.above(SEEDS);
+    expect(sums.lifted, "lifted").to.be.above(SEEDS);
+    expect(sums.activated, "bundles").to.be.above(SEEDS);
     expect(sums.allows, "allowed").to.be.above(SEEDS * 300);
   });
 

@@ -28,7 +28,8 @@ threat("H1", "a revocation is claimed on the fleet when each node has acknowledg
     const { Member } = await tree("cluster/member.js");
     const { Commands } = await tree("facts/commands.js");
     const { FeedFollowers } = await tree("store/followers.js");
-    const build = { Member, Commands, FeedFollowers };
+    const { FeedBundles } = await tree("service/feed_bundles.js");
+    const build = { Member, Commands, FeedFollowers, FeedBundles };
     for (const aim of AIMS)
       for (let seed = 1; seed <= AIMED_SEEDS; seed++) {
         const { violation } = await new Simulation(build, { seed, aim }).run();

@@ -1,6 +1,7 @@
 /** Holds what simulated nodes answer against what the engine has, and against what was claimed of stopped agents. */
+import type { BundleActivation } from "../../../src/contract/index.js";
 import { isChange, type Change } from "../../../src/store/store.js";
-import { isCopied, type EngineFeed } from "./engine.js";
+import { isCopied, isNaming, type EngineFeed } from "./engine.js";
 import type { SimulatedNode } from "./node.js";
 
 export const LEASE_MS = 1000;
@@ -15,10 +16,14 @@ export interface Outcome {
   between: number;
   /** Stops that were lifted. */
   lifted: number;
+  /** Bundles that were claimed to decide on all nodes. */
+  activated: number;
 }
 
 export interface Allow {
   agent: string;
+  /** Sequence of the bundle by which it was decided. */
+  sequence: number;
   node: SimulatedNode;
   /** When the node last looked whether it may answer. */
   checked: number;
@@ -37,12 +42,14 @@ interface Stop {
 }
 
 export class Checker {
-  readonly outcome: Outcome = { violation: null, claims: 0, allows: 0, expired: 0, between: 0, lifted: 0 };
+  readonly outcome: Outcome = { violation: null, claims: 0, allows: 0, expired: 0, between: 0, lifted: 0, activated: 0 };
   readonly #clock: { readonly now: number };
   readonly #facts: () => EngineFeed;
   readonly #stops = new Map<string, Stop>();
   /** When each key was claimed to stop its agent everywhere. */
   readonly #claimed = new Map<string, number>();
+  /** Bundles that were claimed to decide everywhere, with the time of the claim. */
+  readonly #activated: { sequence: number; at: number }[] = [];
   /** Keys that somebody lifts now, or of which nobody knows whether they are lifted: nothing is claimed of them. */
   readonly #unclear = new Map<string, number>();
   readonly #acknowledged = new Set<string>();
@@ -115,17 +122,39 @@ export class Checker {
       return;
     }
     const { key } = change;
+    if (isNaming(change)) {
+      this.#claimedBundle(change, revision);
+      return;
+    }
     const { lifted } = this.#stops.get(key) ?? { lifted: 0 };
     if (this.#claimed.has(key) || lifted >= revision || (this.#unclear.get(key) ?? 0) > 0) return;
     this.#claimed.set(key, now);
     this.outcome.claims++;
-    const hasLanded = ({ incarnation }: SimulatedNode): boolean => this.#acknowledged.has(`${revision} ${incarnation}`);
-    if (!nodes.every(hasLanded)) this.outcome.expired++;
-    // An answer of a node that fell silent may not be acted on any more.
+    if (!nodes.every((node) => this.#hasLanded(node, revision))) this.outcome.expired++;
     const agent = agentOf(key);
-    const late = this.#allows.find((one) => one.agent === agent && one.until > now && !this.#left.has(one.node) && !hasLanded(one.node));
+    this.#lateAnswers(revision, `on ${agent}`, (one) => one.agent === agent);
+  }
+
+  #claimedBundle({ value }: Change, revision: number): void {
+    const { sequence } = value as unknown as BundleActivation;
+    if (this.#activated.some((one) => one.sequence === sequence)) return;
+    this.outcome.activated++;
+    this.#activated.push({ sequence, at: this.#clock.now });
+    this.#lateAnswers(revision, `by a bundle before ${sequence}`, (one) => one.sequence < sequence);
+  }
+
+  #hasLanded({ incarnation }: SimulatedNode, revision: number): boolean {
+    return this.#acknowledged.has(`${revision} ${incarnation}`);
+  }
+
+  /** An answer of a node that fell silent may not be acted on any more. */
+  #lateAnswers(revision: number, what: string, isOf: (allow: Allow) => boolean): void {
+    const { now } = this.#clock;
+    const late = this.#allows.find(
+      (one) => isOf(one) && one.until > now && !this.#left.has(one.node) && !this.#hasLanded(one.node, revision),
+    );
     if (late !== undefined)
-      this.violated(`an answer of ${late.node.incarnation} on ${agent} may be acted on for ${ms(late.until - now)} after the claim`);
+      this.violated(`an answer of ${late.node.incarnation} ${what} may be acted on for ${ms(late.until - now)} after the claim`);
   }
 
   isClaimed(agent: string): boolean {
@@ -135,12 +164,17 @@ export class Checker {
   answered(allow: Allow): void {
     this.#allows.push(allow);
     this.outcome.allows++;
-    const { agent, node, at, checked, until } = allow;
+    const { agent, sequence, node, at, checked, until } = allow;
     const claims = keysOf(agent).flatMap((key) => this.#claimed.get(key) ?? []);
     const broken = claims.find((claimed) => at > claimed && (checked > claimed || at < until));
     if (broken !== undefined)
       this.violated(`${node.incarnation} allowed ${agent} ${ms(at - broken)} after its stop was claimed on the fleet`);
     else if (claims.length === 0 && this.isStopped(agent)) this.outcome.between++;
+    const other = this.#activated.find((one) => sequence < one.sequence && at > one.at && (checked > one.at || at < until));
+    if (other !== undefined)
+      this.violated(
+        `${node.incarnation} decided by ${sequence} ${ms(at - other.at)} after ${other.sequence} was claimed to decide everywhere`,
+      );
     if (node.isCut && checked > node.cutFrom + LEASE_MS)
       this.violated(`${node.incarnation} allowed ${ms(checked - node.cutFrom)} after it was cut off`);
   }
@@ -148,7 +182,10 @@ export class Checker {
   /** Nothing has been broken for a while: every node knows what the engine has, and holds nothing beside it. */
   settled(nodes: readonly SimulatedNode[], agents: readonly string[]): void {
     const last = this.#facts().items.findLast(isChange)?.revision ?? 0;
+    const named = (this.#facts().items.findLast((item) => isChange(item) && isNaming(item)) as Change | undefined)?.value;
+    const { sequence } = (named ?? { sequence: 1 }) as unknown as BundleActivation;
     for (const node of nodes) {
+      if (node.sequence !== sequence) this.violated(`${node.incarnation} decides by ${node.sequence}, and ${sequence} is named`);
       const registry = node.commands?.registry;
       const held = (registry?.dump() as { held: readonly string[] } | undefined)?.held;
       if (registry === undefined || (node.member?.tenure ?? null) === null) this.violated(`${node.incarnation} isn't back`);

@@ -5,6 +5,9 @@ import { isChange, StoreConflict, type Change, type Guard, type Mark, type Write
 /** Returns true for what the second feed carries. */
 export const isCopied = ({ change, value }: Change): boolean => restrictionOf(change, value) !== null;
 
+/** Returns true for a change that names a bundle, which asks for more than to be read. */
+export const isNaming = ({ key }: Change): boolean => key.startsWith("bundle/");
+
 /** Answer to a write; null: the server says nothing. */
 export type WriteAnswer = { revisions: number[] } | { conflict: StoreConflict } | null;
 

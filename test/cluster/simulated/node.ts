@@ -13,8 +13,10 @@ import type { RemoteRestriction } from "../../../src/facts/other_nodes.js";
 import { isChange, type Mark } from "../../../src/store/store.js";
 import type { Clock, Timers } from "../../../src/system/index.js";
 import { compileEntry, LIMITS, POLICY } from "../../facts/world.js";
+import { SimulatedBundles } from "./bundles.js";
 import { LEASE_MS, agentOf } from "./checker.js";
-import { isCopied } from "./engine.js";
+import type { ActivatingNode } from "../../../src/service/feed_bundles.js";
+import { isCopied, isNaming } from "./engine.js";
 import { SimulatedStore, type Wire } from "./store.js";
 import type { Simulation } from "./simulation.js";
 
@@ -48,6 +50,9 @@ export class SimulatedNode implements Wire {
   member: members.Member | null = null;
   /** Null until it has read the facts. */
   commands: commands.Commands | null = null;
+  bundles: SimulatedBundles | null = null;
+  /** Sequence of the bundle that is on its disk. */
+  #sequence: number;
   dead = false;
   pausedUntil = 0;
   /** Nothing comes from the engine or gets to it between these times. `hangs`: what was sent arrives once that is over. */
@@ -69,10 +74,11 @@ export class SimulatedNode implements Wire {
     readonly name: string,
     starts: number,
     rate: number,
-    /** What an earlier start of this name has read of the feed. */
-    before: ChainLink | null,
+    /** Earlier start of this name. */
+    before: SimulatedNode | null,
   ) {
     this.#sim = sim;
+    this.#sequence = before?.sequence ?? 1;
     const { agenda } = sim;
     this.incarnation = `${name}#${String(starts).padStart(3, "0")}`;
     this.clock = { monotonic: () => agenda.now * rate, wall: () => WALL + agenda.now * rate };
@@ -105,7 +111,7 @@ export class SimulatedNode implements Wire {
       },
     };
     this.plan(sim.dice.below(50), () => {
-      this.#open(before).catch((cause: unknown) => {
+      this.#open(before?.member?.chain ?? null).catch((cause: unknown) => {
         sim.checker.violated(`${this.incarnation} can't start: ${String(cause)}`);
       });
     });
@@ -121,6 +127,15 @@ export class SimulatedNode implements Wire {
       else call();
     };
     agenda.plan(agenda.now + ms, run);
+  }
+
+  /** Sequence of the bundle by which it decides. */
+  get sequence(): number {
+    return this.bundles?.active.sequence ?? this.#sequence;
+  }
+
+  below(n: number): number {
+    return this.#sim.dice.below(n);
   }
 
   nextWrite(): string {
@@ -173,9 +188,12 @@ export class SimulatedNode implements Wire {
     const store = new SimulatedStore(build.FeedFollowers, feeds, this, isCopied);
     this.store = store;
     let read = new FeedRead(before);
+    let bundles: SimulatedBundles;
     for (;;) {
       read = new FeedRead(before);
+      bundles = new SimulatedBundles(build.FeedBundles, Promise.resolve({ store }), this, this.#sim.archives, this.#sequence);
       try {
+        await bundles.feed.begin(bundles.parts);
         this.commands = await build.Commands.open({
           store,
           log: { append: () => Promise.resolve() },
@@ -198,7 +216,7 @@ export class SimulatedNode implements Wire {
           limits: LIMITS,
           ledger: { retry_ms: 1000, durable_within_ms: 2000 },
           passing: (changes) => {
-            for (const change of changes) read.past(change, isCopied(change));
+            for (const change of changes) read.past(change, isCopied(change) || isNaming(change));
           },
         });
         break;
@@ -208,6 +226,10 @@ export class SimulatedNode implements Wire {
       }
     }
     const { commands } = this;
+    this.bundles = bundles;
+    const staging = { begin: () => undefined, end: () => undefined, status: null };
+    bundles.feed.follow(commands, staging);
+    const since = new Date(WALL).toISOString();
     this.member = new build.Member(
       {
         store,
@@ -224,16 +246,20 @@ export class SimulatedNode implements Wire {
         system: this,
         revision: () => commands.registry.revision,
         landed: () => this.#landed(),
-        bundle: () => null,
+        bundle: () => ({ digest: bundles.active.digest, since }),
         staged: () => null,
         hold: (hold) => {
           commands.adopt(hold);
         },
         isCopied,
+        isWork: isNaming,
+        isPending: (revision) => controls.workIsPending && bundles.feed.isPending(revision),
         holdAhead: (change) => !controls.heldAhead || commands.holdAhead(change),
         read,
         events: {
-          held: () => undefined,
+          held: () => {
+            bundles.feed.leaseBegan();
+          },
           ended: (why) => {
             this.#ended(why);
           },
@@ -247,8 +273,25 @@ export class SimulatedNode implements Wire {
         ...{ fleet_within_ms: FLEET_WITHIN_MS, nodes_max: NODES_MAX },
       },
     );
+    bundles.feed.join(this.#activating(this.member));
     this.member.start();
     for (const feed of feeds.keys()) this.follow(feed as 0 | 1);
+  }
+
+  #activating(member: members.Member): ActivatingNode {
+    return {
+      get holdsLease() {
+        return member.tenure !== null;
+      },
+      bundles: { same: true, differ_ms: null, running: [] },
+      get nodeBundles() {
+        return member.nodes;
+      },
+      inForce: async (revision) => ({ in_force: (await member.inForce(revision)).in_force }),
+      activated: (revision) => {
+        member.done(revision);
+      },
+    };
   }
 
   get #start(): NodeStart {
@@ -363,6 +406,18 @@ export class SimulatedNode implements Wire {
       });
   }
 
+  /** Publishes a bundle for all nodes. */
+  async publish(sequence: number): Promise<void> {
+    const { bundles } = this;
+    if (bundles === null || this.member === null || this.leaving) return;
+    try {
+      await bundles.feed.publish(Uint8Array.of(sequence), { by: this.name, reason: null });
+    } catch (cause) {
+      // A later one is named by now, or no server answers.
+      if (!(cause instanceof Problem)) throw cause;
+    }
+  }
+
   /** Lifts what stops an agent, for a caller of this node. */
   async lift(key: string): Promise<void> {
     const { commands } = this;
@@ -422,7 +477,8 @@ export class SimulatedNode implements Wire {
   #gather(agent: string, asked: number): void {
     const { controls, dice, agenda } = this.#sim;
     const tenure = this.member?.tenure ?? null;
-    if (tenure === null || this.leaving || this.isStopped(agent)) return;
+    if (tenure === null || this.bundles?.feed.isBehind !== false || this.leaving || this.isStopped(agent)) return;
+    const { sequence } = this;
     const lasts = controls.validFor ? Math.min(LASTS_MS, tenure.left_ms) : LASTS_MS;
     const answer: Answer = { agent, left: false };
     this.#inFlight.push(answer);
@@ -438,7 +494,7 @@ export class SimulatedNode implements Wire {
         if (answer.left) return;
         this.#gone(answer);
         // The enforcement point counts by a clock of its own, which may be slow.
-        this.#sim.checker.answered({ agent, node: this, checked, at: agenda.now, until: asked + lasts * (1 + CLOCK_DRIFT) });
+        this.#sim.checker.answered({ agent, sequence, node: this, checked, at: agenda.now, until: asked + lasts * (1 + CLOCK_DRIFT) });
       });
     });
   }

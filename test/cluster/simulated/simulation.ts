@@ -5,12 +5,14 @@
 import type * as members from "../../../src/cluster/member.js";
 import { checkNewAgent } from "../../../src/facts/agents.js";
 import type * as facts from "../../../src/facts/commands.js";
+import type * as bundles from "../../../src/service/feed_bundles.js";
 import type * as followers from "../../../src/store/followers.js";
 import { isChange, type Change, type Json } from "../../../src/store/store.js";
 import { Dice } from "../../differential/dice.js";
 import { POLICY } from "../../facts/world.js";
 import { Agenda } from "./agenda.js";
 import { EngineFeed } from "./engine.js";
+import type { SharedArchives } from "./bundles.js";
 import { Checker, LEASE_MS, agentOf, type Outcome } from "./checker.js";
 import { SimulatedNode } from "./node.js";
 
@@ -19,6 +21,7 @@ export interface Build {
   Member: typeof members.Member;
   Commands: typeof facts.Commands;
   FeedFollowers: typeof followers.FeedFollowers;
+  FeedBundles: typeof bundles.FeedBundles;
 }
 
 /** Controls of the code around the member, which the model stands for. */
@@ -33,9 +36,11 @@ export interface Controls {
   barrier: boolean;
   /** A node holds what the second feed brings before the first one has. */
   heldAhead: boolean;
+  /** A node that has read which bundle is named acknowledges that once it decides by it. */
+  workIsPending: boolean;
 }
 
-export const ALL_CONTROLS: Controls = { readBack: true, frozen: true, validFor: true, barrier: true, heldAhead: true };
+export const ALL_CONTROLS: Controls = { readBack: true, frozen: true, validFor: true, barrier: true, heldAhead: true, workIsPending: true };
 
 export interface Run {
   seed: number;
@@ -90,6 +95,7 @@ export class Simulation {
   readonly feeds: readonly [EngineFeed, EngineFeed];
   /** Questions about the feed aren't answered until then, but for the first of a start. */
   readsLostUntil = 0;
+  readonly archives: SharedArchives = new Map();
   nodes: SimulatedNode[] = [];
   readonly checker: Checker;
   readonly #hot: string[] = [];
@@ -99,6 +105,8 @@ export class Simulation {
   #agents = 0;
   #starts = 0;
   #writes = 0;
+  /** Sequence of the last bundle that somebody published. */
+  #published = 1;
 
   constructor(build: Build, { seed, controls, aim }: Run) {
     this.build = build;
@@ -127,6 +135,7 @@ export class Simulation {
       for (let i = 0; i < count; i++) this.#startNode(`n${i}`);
       this.#faults();
       this.#revocations();
+      this.#publications();
     } else this.#aimed(this.#aim);
     const { checker } = this;
     await agenda.run(RUN_MS, () => checker.outcome.violation !== null);
@@ -181,7 +190,7 @@ export class Simulation {
     rate = 1 + ((this.dice.below(201) - 100) / 100) * CLOCK_DRIFT,
     before: SimulatedNode | null = null,
   ): SimulatedNode {
-    const node = new SimulatedNode(this, name, this.#starts++, rate, before?.member?.chain ?? null);
+    const node = new SimulatedNode(this, name, this.#starts++, rate, before);
     this.nodes.push(node);
     return node;
   }
@@ -210,6 +219,17 @@ export class Simulation {
       agenda.plan(agenda.now + 150 + dice.below(900), next);
     };
     agenda.plan(800, next);
+  }
+
+  #publications(): void {
+    const { agenda, dice } = this;
+    const next = (): void => {
+      if (agenda.now > BREAK_MS) return;
+      const able = this.nodes.filter(({ pausedUntil }) => agenda.now >= pausedUntil);
+      if (able.length > 0) this.#run(dice.of(able).publish(++this.#published));
+      agenda.plan(agenda.now + 500 + dice.below(3000), next);
+    };
+    agenda.plan(1000, next);
   }
 
   #run(act: Promise<void>): void {
