@@ -93,7 +93,7 @@ export class Simulation {
   readonly build: Build;
   readonly controls: Controls;
   readonly feeds: readonly [EngineFeed, EngineFeed];
-  /** Questions about the feed aren't answered until then, but for the first of a start. */
+  /** Followers that ask for what they lack aren't answered until then. */
   readsLostUntil = 0;
   readonly archives: SharedArchives = new Map();
   nodes: SimulatedNode[] = [];

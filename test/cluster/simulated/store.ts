@@ -22,7 +22,7 @@ export interface Wire {
   readonly timers: Timers;
   /** Has the engine do something, unless what is sent to it is lost. */
   send(act: () => void): void;
-  /** Like `send`, of a question about the feed after a start. */
+  /** Like `send`, of a question for what a follower lacks. */
   ask(act: () => void): void;
   /** Has this node do something once the engine's answer comes, unless that is lost. */
   answer(act: () => void): void;
@@ -109,7 +109,7 @@ export class SimulatedStore implements Store {
   }
 
   changes(after: number, limit: number, { key, prefix = "" }: ChangeFilter = {}): Promise<Change[]> {
-    return this.#read("ask", () =>
+    return this.#read(key === undefined ? "ask" : "send", () =>
       this.#feed
         .between(after, this.#feed.items.length)
         .filter((change) => (key === undefined ? change.key.startsWith(prefix) : change.key === key))
