@@ -527,6 +527,7 @@ export async function startService(config: Config, system: System, given: Logger
       records.signedIn(caller, at_ms);
     });
     const otlp = readingTraces(observing);
+    const bundles = bundlesOf({ source, kept, wayBack, pulled, engine, staging, clock, activation });
     const http: HttpServer = httpServer(
       {
         decider: deciding,
@@ -539,7 +540,7 @@ export async function startService(config: Config, system: System, given: Logger
         observer: observing,
         ...sensing,
         otlp,
-        ...wireFleet(node, { search, log, logKeys, outcomes, findings, timers, profile: profile.shared }),
+        ...wireFleet(node, { search, log, logKeys, outcomes, findings, timers, bundles, profile: profile.shared }),
         handedIn,
         identity: known,
         facts: commands,
@@ -551,7 +552,7 @@ export async function startService(config: Config, system: System, given: Logger
             profile.thresholdsOf(purpose, behavior ?? BEHAVIOR_DEFAULTS),
           ),
         events: streams,
-        bundles: bundlesOf({ source, kept, wayBack, pulled, engine, staging, clock, activation }),
+        bundles,
         bundleWaiters,
         records,
         log,

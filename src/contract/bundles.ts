@@ -33,6 +33,12 @@ export const StagedBundle = Type.Object(
       ),
       { description: "The 100 most frequent" },
     ),
+    missing: Type.Optional(
+      Type.Array(Type.String(), {
+        description:
+          "Nodes of the cluster whose counts aren't in it: they don't answer, or don't try it. Left out: the counts are of one service alone",
+      }),
+    ),
   },
   { ...closed, title: "StagedBundle", description: "Bundle that is tried beside the active one; null if none is" },
 );

@@ -7,6 +7,7 @@ import type { Cosigner } from "../audit/log/cosigner.js";
 import type { LogIdentity } from "../audit/log/log_keys.js";
 import type { OwnRecords } from "../audit/log/own_records.js";
 import type { FleetRecords } from "./fleet_records.js";
+import type { FleetStage } from "./fleet_stage.js";
 import type { FollowedFleet } from "./fleet_stream.js";
 import type { RecordSearch } from "../records/search.js";
 import type { BundlesAnswer, PublishAnswer, PurposeThresholds, Scope, StagedBundle } from "../contract/index.js";
@@ -135,6 +136,8 @@ export interface HttpDeps extends SensingRoom {
   search: RecordSearch;
   /** Records of all nodes of the cluster. Left out: the service decides alone. */
   fleet?: FleetRecords | undefined;
+  /** What the stage of a bundle has come to on all nodes of the cluster. Left out: the service decides alone. */
+  fleetStage?: FleetStage | undefined;
   /** Streams of all nodes of the cluster. Left out: the service decides alone. */
   following?: FollowedFleet | undefined;
   explain: Explain;

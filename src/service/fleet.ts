@@ -1,6 +1,6 @@
 /**
  * Questions that the nodes of a cluster ask one another and answer: records, findings, outcomes and receipts of decisions that only one of
- * them has made, and what is to be learned from its records.
+ * them has made, what is to be learned from its records, and what a stage has come to.
  */
 import type { Adjustments } from "../behavior/adjustments.js";
 import type { FindingNews } from "../contract/index.js";
@@ -8,11 +8,12 @@ import type { OutcomeReports } from "../decision/outcomes.js";
 import type { OwnNotices } from "../findings/own_notices.js";
 import { answering } from "../http/asked_nodes.js";
 import type { FindingsFilter } from "../findings/findings.js";
-import type { HttpDeps } from "../http/deps.js";
+import type { BundlesPort, HttpDeps } from "../http/deps.js";
 import { OwnFindings } from "../http/findings_desk.js";
 import { FINDINGS, FleetFindings } from "../http/fleet_findings.js";
 import { FleetOutcomes, REPORT } from "../http/fleet_outcomes.js";
 import { FleetRecords, RECEIPT } from "../http/fleet_records.js";
+import { FleetStage, STAGE } from "../http/fleet_stage.js";
 import type { FindingsRoom } from "../http/rooms.js";
 import { receiptOf } from "../http/routes/receipts.js";
 import { FOLLOW, StreamQuestions } from "../http/stream_questions.js";
@@ -29,10 +30,11 @@ export function wireFleet(
   own: Pick<HttpDeps, "search" | "log" | "logKeys" | "timers"> & {
     outcomes: OutcomeReports;
     findings: FindingsRoom;
+    bundles: BundlesPort;
     /** Null if nothing is learned here. */
     profile: SharedProfile | null;
   },
-): Pick<HttpDeps, "fleet" | "outcomes" | "desk" | "following"> {
+): Pick<HttpDeps, "fleet" | "fleetStage" | "outcomes" | "desk" | "following"> {
   const desk = new OwnFindings(own.findings);
   if (node === null) return { outcomes: own.outcomes, desk };
   const { asked } = node;
@@ -40,6 +42,7 @@ export function wireFleet(
   const outcomes = new FleetOutcomes(own.outcomes, asked);
   const findings = new FleetFindings(desk, asked);
   const streams = new StreamQuestions({ ...own, findings: own.findings.findings, node: node.name });
+  const stage = new FleetStage(own.bundles, () => node.bundles.named?.staged?.digest ?? null, asked);
   // From the start on: what was learned before somebody asks is given from memory too.
   const lessons = own.profile?.lessons();
   node.serve(
@@ -52,6 +55,7 @@ export function wireFleet(
           const receipt = await receiptOf(own, id);
           return receipt && JSON.stringify(receipt);
         },
+        [STAGE]: (digest) => Promise.resolve(stage.answer(digest)),
         [LESSONS]: async (after) => (lessons === undefined ? null : JSON.stringify(await lessons.after(Number(after)))),
       },
       (question) => fleet.answer(question),
@@ -62,7 +66,7 @@ export function wireFleet(
     own: (question: string) => streams.answer(question),
     wholeNews: (news: readonly FindingNews[], filter: FindingsFilter) => findings.wholeNews(news, filter),
   };
-  return { fleet, outcomes, desk: findings, following };
+  return { fleet, fleetStage: stage, outcomes, desk: findings, following };
 }
 
 /** Begins to learn what the other nodes decide. Returns null if there are none, or if nothing is learned. */

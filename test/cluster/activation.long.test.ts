@@ -228,6 +228,12 @@ describe("bundles that the feed of a cluster activates", function () {
     const staged = async (): Promise<NonNullable<NamedBundle["staged"]> | undefined> => (await seen(c())).fleet?.named?.staged ?? undefined;
     await until(async () => (await staged())?.waiting_for.length === 0, "each says in its ticks that it tries it");
     expect(await staged()).to.deep.include({ share: 50, sequence: last + 1, by: "tests", reason: "tests", failing: null });
+    for (const node of nodes)
+      await until(async () => {
+        const { staged: whole } = await seen(node);
+        // Each of three nodes has decided once for each agent at least.
+        return whole?.missing?.length === 0 && whole.compared >= 3 * agents.length;
+      }, `${node.name} shows what the stage has come to on all`);
 
     await c().child.kill();
     await c().again();

@@ -120,10 +120,11 @@ async function download(ui: Ui, client: Client, digest: string | undefined, file
   else ui.out(`${ui.paint("green", "wrote")}  ${file}, ${bytes.length} bytes`);
 }
 
-function sayStaged(ui: Ui, { identity, share, compared, flips, other_reasons, errors, differences }: StagedBundle): void {
+function sayStaged(ui: Ui, { identity, share, compared, flips, other_reasons, errors, differences, missing = [] }: StagedBundle): void {
   ui.out(`  staged    ${words(identity)}`);
   ui.out(`            ${share === 0 ? "in shadow" : `decides for ${share} % of the agents`}`);
   ui.out(`            ${compared} compared, ${flips} differ, ${other_reasons} have other reasons, ${errors} failed`);
+  if (missing.length > 0) ui.out(`            ${ui.paint("yellow", "not counted")}: what ${missing.join(", ")} decided`);
   for (const { from, to, reason, agent, count } of differences) ui.out(`            ${count} × ${from} → ${to}, ${reason}, ${agent}`);
 }
 

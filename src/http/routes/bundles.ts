@@ -10,7 +10,7 @@ import { json, type Content } from "../reply.js";
 import { authenticateAny } from "../rights.js";
 import type { Route } from "../route.js";
 
-export function getBundles({ bundles, cluster, identity }: HttpDeps): Route {
+export function getBundles({ bundles, cluster, fleetStage, identity }: HttpDeps): Route {
   return {
     operation: {
       id: "getBundles",
@@ -23,7 +23,9 @@ export function getBundles({ bundles, cluster, identity }: HttpDeps): Route {
     },
     handle: async ({ headers }) => {
       await identity.authenticate(headers.authorization, "remit:publish");
-      return json(200, { ...bundles.status, ...(cluster !== undefined && { fleet: cluster.bundles }) } satisfies BundlesAnswer);
+      if (cluster === undefined || fleetStage === undefined) return json(200, bundles.status);
+      const staged = await fleetStage.whole();
+      return json(200, { ...bundles.status, staged, fleet: cluster.bundles } satisfies BundlesAnswer);
     },
   };
 }
@@ -95,7 +97,7 @@ export function postBundles({ bundles, identity, records, limits, timers }: Http
   };
 }
 
-export function postDropStaged({ bundles, identity, records }: HttpDeps): Route {
+export function postDropStaged({ bundles, fleetStage, identity, records }: HttpDeps): Route {
   return {
     operation: {
       id: "dropStagedBundle",
@@ -110,7 +112,7 @@ export function postDropStaged({ bundles, identity, records }: HttpDeps): Route 
     handle: async (request) => {
       const caller = await identity.authenticate(request.headers.authorization, "remit:publish");
       const { reason } = readQuery(request, dropping);
-      const { staged } = bundles;
+      const staged = fleetStage === undefined ? bundles.staged : await fleetStage.whole();
       if (staged === null) throw new Problem("not_found");
       const { digest } = staged.identity;
       await records.admin(caller.id, "drop_stage", { digest, ...(reason !== undefined && { reason }) });

@@ -16,7 +16,7 @@ export function stagedText({ share, compared, flips }: StagedBundle): string {
 export function Staged({ staged, reload }: { staged: StagedBundle; reload: () => void }): JSX.Element {
   const may = useScope("remit:publish");
   const [isDropping, setDropping] = useState(false);
-  const { identity, share, since, compared, flips, other_reasons, errors, skipped, differences } = staged;
+  const { identity, share, since, compared, flips, other_reasons, errors, skipped, differences, missing = [] } = staged;
   const figures: [label: string, count: number, kind: string][] = [
     ["compared", compared, ""],
     ["would differ", flips, flips > 0 ? "flag" : "allow"],
@@ -35,6 +35,11 @@ export function Staged({ staged, reload }: { staged: StagedBundle; reload: () =>
             </b>
             , sequence {identity.sequence}, <code>{identity.digest.slice(0, 19)}…</code>, since <Time at={since} />
           </p>
+          {missing.length > 0 && (
+            <p class="aside">
+              Without what <Said text={missing.join(", ")} max={120} /> decided: they don't answer, or don't try it.
+            </p>
+          )}
         </div>
         <dl class="figures">
           {figures.map(([label, count, kind]) => (
