@@ -136,7 +136,7 @@ export interface HttpDeps extends SensingRoom {
   search: RecordSearch;
   /** Records of all nodes of the cluster. Left out: the service decides alone. */
   fleet?: FleetRecords | undefined;
-  /** What the stage of a bundle has come to on all nodes of the cluster. Left out: the service decides alone. */
+  /** Counts of the stage of a bundle on all nodes of the cluster. Left out: the service decides alone. */
   fleetStage?: FleetStage | undefined;
   /** Streams of all nodes of the cluster. Left out: the service decides alone. */
   following?: FollowedFleet | undefined;

@@ -1,4 +1,4 @@
-/** What the stage of a bundle has come to on all nodes of a cluster, each of which counts its own decisions. */
+/** Counts of the stage of a bundle on all nodes of a cluster, each of which counts its own decisions. */
 import { StagedBundle } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
 import { othersOf, type AskedNodes } from "./asked_nodes.js";
