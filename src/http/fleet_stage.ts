@@ -2,7 +2,6 @@
 import { StagedBundle } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
 import { othersOf, type AskedNodes } from "./asked_nodes.js";
-import type { BundlesPort } from "./deps.js";
 
 /** Begins a question for what a stage has come to; the digest of the staged bundle stands behind it. */
 export const STAGE = "stage ";
@@ -11,13 +10,21 @@ const ASKED_MS = 2000;
 const DIFFERENCES_MAX = 100;
 const isStagedBundle = schemas().compile<StagedBundle>(StagedBundle);
 
+/** Stages as this node has them. */
+export interface OwnStage {
+  /** The bundle that is tried here. */
+  readonly status: { readonly staged: StagedBundle | null };
+  /** That, or what the feed of the cluster has staged. */
+  readonly staged: StagedBundle | null;
+}
+
 export class FleetStage {
-  readonly #bundles: Pick<BundlesPort, "status" | "staged">;
+  readonly #bundles: OwnStage;
   /** Digest of the bundle that the feed of the cluster has staged; null: none, and a stage is of this node alone. */
   readonly #fed: () => string | null;
   readonly #nodes: AskedNodes;
 
-  constructor(bundles: Pick<BundlesPort, "status" | "staged">, fed: () => string | null, nodes: AskedNodes) {
+  constructor(bundles: OwnStage, fed: () => string | null, nodes: AskedNodes) {
     this.#bundles = bundles;
     this.#fed = fed;
     this.#nodes = nodes;

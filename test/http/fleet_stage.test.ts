@@ -36,7 +36,7 @@ describe("what a stage has come to in a cluster", () => {
     for (const name of names) {
       const bundles = {
         get status() {
-          return { staged: parts[name] ?? null } as never;
+          return { staged: parts[name] ?? null };
         },
         get staged() {
           return parts[name] ?? (fed === null ? null : part({}));
