@@ -4,7 +4,7 @@
  * has acknowledged it, or its lease has ended.
  */
 import type { Clock } from "../system/index.js";
-import { DRIFT, isLater, type NodeStart } from "./lease.js";
+import { ALONE_MS, DRIFT, isLater, type NodeStart } from "./lease.js";
 
 /** A node's tick as it is read from a feed. */
 export interface SeenTick extends NodeStart {
@@ -37,19 +37,25 @@ export interface FleetState {
 /** Stands for all nodes of which nothing was read yet, in the time of one lease after a start. */
 export const UNKNOWN_NODE = "unknown";
 
-/** Leases for which what was seen of a node is kept. */
+/** Leases for which what was seen of a node is kept, beside the time in which one feed alone may renew its lease. */
 const KEPT_LEASES = 10;
+const LEFT_MAX = 10_000;
 
 export class Fleet {
   readonly #clock: Clock;
   readonly #wait_ms: number;
+  readonly #kept_ms: number;
   readonly #seen: SeenByFeed[];
+  /** Incarnations that have left in order, the last ones. */
+  readonly #left = new Set<string>();
   /** Incarnations of which each feed says that they were dismissed. */
   readonly #gone: Set<string>[];
 
   constructor(clock: Clock, { lease_ms, feeds }: { lease_ms: number; feeds: number }) {
     this.#clock = clock;
     this.#wait_ms = lease_ms * (1 + DRIFT);
+    // A node may go on by one feed for as long as that renews leases alone.
+    this.#kept_ms = KEPT_LEASES * this.#wait_ms + ALONE_MS;
     // A node that fell silent before this start may have a lease for as long as any, and nothing is known of it.
     const unknown: TickTime = { node: UNKNOWN_NODE, opened_at: 0, at: clock.monotonic(), left: false };
     this.#seen = Array.from({ length: feeds }, () => new Map([["", unknown]]));
@@ -62,7 +68,8 @@ export class Fleet {
     // Whoever leaves allows nothing more, whichever feed says so first.
     const left = leaving || this.#seen.some((of) => of.get(incarnation)?.left === true);
     for (const [i, of] of this.#seen.entries()) if (i === feed || left) of.set(incarnation, { node, opened_at, at, left });
-    for (const of of this.#seen) for (const [known, seen] of of) if (at - seen.at > KEPT_LEASES * this.#wait_ms) of.delete(known);
+    if (left) this.#leave(incarnation);
+    for (const of of this.#seen) for (const [known, seen] of of) if (at - seen.at > this.#kept_ms) of.delete(known);
   }
 
   /** Names of the nodes that may hold a lease, sorted. */
@@ -72,6 +79,16 @@ export class Fleet {
       [...of.values()].filter(({ node, at, left }) => node !== UNKNOWN_NODE && !left && now - at < this.#wait_ms),
     );
     return [...new Set(live.map(({ node }) => node))].sort();
+  }
+
+  #leave(incarnation: string): void {
+    this.#left.add(incarnation);
+    if (this.#left.size > LEFT_MAX) this.#left.delete(this.#left.values().next().value ?? "");
+  }
+
+  /** Returns true for a start whose dismissal each feed has brought. */
+  isGone(incarnation: string): boolean {
+    return this.#gone.every((of) => of.has(incarnation));
   }
 
   /** Takes from a feed that a start of a node was dismissed: no tick that comes after that there renews its lease. */
@@ -86,8 +103,16 @@ export class Fleet {
    * acknowledgement may open the claim before.
    */
   claim(isWork: () => boolean = () => false): FleetClaim {
-    return new FleetClaim(this.#clock, this.#wait_ms, this.#seen, this.#gone, isWork);
+    return new FleetClaim(this.#clock, this.#wait_ms, { seen: this.#seen, gone: this.#gone, left: this.#left }, isWork);
   }
+}
+
+/** Starts of nodes, as far as they are known. */
+interface KnownStarts {
+  seen: readonly SeenByFeed[];
+  /** By feed: those that were dismissed. */
+  gone: readonly ReadonlySet<string>[];
+  left: ReadonlySet<string>;
 }
 
 /** Knowledge of one change on the fleet. */
@@ -96,6 +121,9 @@ export class FleetClaim {
   readonly #wait_ms: number;
   readonly #seen: readonly SeenByFeed[];
   readonly #gone: readonly ReadonlySet<string>[];
+  readonly #left: ReadonlySet<string>;
+  /** Starts of which it was seen that a later one of the node has done it. */
+  readonly #replaced = new Set<string>();
   /** Returns true if silence isn't enough. */
   readonly #isWork: () => boolean;
   /** Incarnations that had sent a tick before the change, with the time at which the last such tick was read. */
@@ -104,11 +132,12 @@ export class FleetClaim {
   readonly #landed = new Map<string, { node: string; at: number }>();
   #committedAt = 0;
 
-  constructor(clock: Clock, waitMs: number, seen: readonly SeenByFeed[], gone: readonly ReadonlySet<string>[], isWork: () => boolean) {
+  constructor(clock: Clock, waitMs: number, { seen, gone, left }: KnownStarts, isWork: () => boolean) {
     this.#clock = clock;
     this.#wait_ms = waitMs;
     this.#seen = seen;
     this.#gone = gone;
+    this.#left = left;
     this.#isWork = isWork;
   }
 
@@ -181,12 +210,15 @@ export class FleetClaim {
    * would renew its lease, and all that it sent before are known.
    */
   #isReplaced(node: string, start: NodeStart): boolean {
-    return [...this.#landed].some(([incarnation]) =>
+    const isReplaced = [...this.#landed].some(([incarnation]) =>
       this.#seen.every((of) => {
         const tick = of.get(incarnation);
         return tick?.node === node && isLater({ incarnation, opened_at: tick.opened_at }, start);
       }),
     );
+    // The later one may be forgotten before the claim is over.
+    if (isReplaced) this.#replaced.add(start.incarnation);
+    return this.#replaced.has(start.incarnation);
   }
 
   #hasLanded(node: string): boolean {
@@ -194,6 +226,6 @@ export class FleetClaim {
   }
 
   #hasLeft(incarnation: string): boolean {
-    return this.#seen.some((of) => of.get(incarnation)?.left === true);
+    return this.#left.has(incarnation);
   }
 }

@@ -283,6 +283,8 @@ export class Member {
     this.#readWhenSent.set(n, this.#readElsewhere);
     if (this.#readWhenSent.size > TICKS_MAX) this.#readWhenSent.delete(this.#readWhenSent.keys().next().value ?? 0);
     this.#markBoth({ by: node, n, value: { ...tick, staged: tick.staged && { ...tick.staged } } });
+    // A feed without a leader takes no dismissal.
+    for (const one of this.#nodes.values()) if (this.#dismissed.has(one.incarnation)) this.#repeatDismissal(one.node, one.incarnation);
   }
 
   #change(change: Change): void {
@@ -422,7 +424,7 @@ export class Member {
     this.#dismissed.set(dismissed, this.#deps.system.clock.monotonic());
     if (this.#options.start.incarnation === dismissed) this.lease.finish("node_dismissed");
     this.#fleet.gone(feed, dismissed);
-    if (this.#nodes.get(node)?.incarnation === dismissed) this.#nodes.delete(node);
+    if (this.#fleet.isGone(dismissed) && this.#nodes.get(node)?.incarnation === dismissed) this.#nodes.delete(node);
   }
 
   #markBoth(mark: Mark): void {
@@ -464,6 +466,8 @@ export class Member {
     const now = this.#deps.system.clock.monotonic();
     if (now - kept.asked < ASK_EVERY_MS) return;
     kept.asked = now;
+    // Many changes since may have it forgotten: acknowledgements have to find it.
+    if (!this.#claims.has(revision)) this.#claims.set(revision, kept);
     this.#acknowledge(revision);
     this.#deps.link.send({ kind: "ask", revision });
   }

@@ -151,11 +151,9 @@ export class Ledger {
    * @param narrow gives back the very value where that is as narrow already
    */
   adopt(turn: string, key: string, value: Json, narrow: (value: Json) => Json, act: Attribution & { time: string }, change: string): void {
-    if (narrow(value) === value) return;
-    // What holds here already is made durable with it, and goes on record if it had to.
-    const own = this.#registry.isHeld(key) ? this.#held.get(key) : undefined;
+    if ((this.#held.has(key) && this.#registry.isHeld(key)) || narrow(value) === value) return;
     this.#registry.hold(key, value, narrow);
-    this.#held.set(key, { ...act, change, on_record: own?.on_record ?? true });
+    this.#held.set(key, { ...act, change, on_record: true });
     this.#tell({ ...act, change, key, value: this.#registry.owed(key)?.value ?? null, revision: null });
     this.#timers.after(ADOPTED_MS + (key.length % ADOPTED_SPREAD) * ADOPTED_STEP_MS, () => {
       if (!this.#closed && this.#registry.isHeld(key)) void this.inTurn(turn, () => this.#writeHeld(key));

@@ -55,9 +55,9 @@ export function restrictionOf(change: string, value: Json): Narrow | null {
   const { source, ended, bound } = value as unknown as Partial<RevocationState> & { ended?: Ended | null; bound?: string };
   switch (change) {
     case "agent_suspended":
-      return withStatus("suspended");
+      return withAgent("suspended", value);
     case "agent_revoked":
-      return withStatus("revoked");
+      return withAgent("revoked", value);
     case "task_ended":
     case "grant_ended":
       return ended === undefined || ended === null ? null : withEnd(ended);
@@ -66,10 +66,22 @@ export function restrictionOf(change: string, value: Json): Narrow | null {
     case "agent_narrowed":
       return withNarrowing(value as unknown as NarrowingState);
     case "agent_tokens_cut":
-      return bound === undefined ? null : withBound(bound);
+      return bound === undefined ? null : withAgent(null, value);
     default:
       return null;
   }
+}
+
+/**
+ * Restricts an agent as far as its whole value does: a change that was made while another restriction of it wasn't durable has that too.
+ * @param status by which the change stops it; null: by none
+ */
+function withAgent(status: "suspended" | "revoked" | null, value: Json): Narrow {
+  const { status: found, bound } = value as unknown as Partial<AgentState>;
+  const stops = found === "revoked" || found === "suspended" ? [found] : [];
+  const parts = [...stops, ...(status === null ? [] : [status])].map(withStatus);
+  if (bound !== undefined) parts.push(withBound(bound));
+  return (from) => parts.reduce((narrowed, narrow) => narrow(narrowed), from);
 }
 
 /** Tokens from before this moment are no longer the agent's. */

@@ -35,11 +35,12 @@ export class FleetStage {
     const { staged } = this.#bundles;
     if (staged === null || staged.identity.digest !== this.#fed()) return staged;
     const { name, silent } = this.#nodes;
+    const isTried = this.#bundles.status.staged?.identity.digest === staged.identity.digest;
     const others = othersOf(this.#nodes);
     const { answers } = await this.#nodes.ask(STAGE + staged.identity.digest, others, undefined, ASKED_MS);
     const found = new Map(others.map((node) => [node, stageIn(answers.get(node) ?? null, staged)]));
     const missing = [...silent, ...others.filter((node) => found.get(node) === null)];
-    if (this.#bundles.status.staged === null) missing.push(name);
+    if (!isTried) missing.push(name);
     const parts = [...found.values()].filter((part) => part !== null);
     return { ...parts.reduce(sumOf, staged), missing: missing.sort() };
   }

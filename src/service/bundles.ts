@@ -92,7 +92,7 @@ export function bundlesOf({ source, kept, wayBack, pulled, engine, staging, cloc
     },
     async dropStaged(digest, act) {
       if (activation?.staged?.digest === digest) await activation.dropStaged(digest, act);
-      else staging.end("dropped");
+      else if (staging.status?.identity.digest === digest) staging.end("dropped");
     },
   };
 }

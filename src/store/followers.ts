@@ -83,7 +83,7 @@ export class FeedFollowers {
           follower,
           page.filter(({ revision }) => revision <= follower.from),
         );
-        if (page.length === STORE_LIMITS.changes_max) continue;
+        if (page.length === STORE_LIMITS.changes_max && (page.at(-1)?.revision ?? 0) < follower.from) continue;
         const waiting = follower.waiting;
         follower.waiting = null;
         give(follower, waiting);

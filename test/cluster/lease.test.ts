@@ -288,6 +288,21 @@ describe("a claim on the fleet", () => {
       expect(claim.holds).to.be.false;
     });
 
+    it("remembers for good who has left, and who was replaced", () => {
+      tick("a");
+      tick("b");
+      const claim = fleet.claim(() => true);
+      claim.committed(0);
+      tick("a", true);
+      tick("b", false, 0, 2);
+      claim.landed({ node: "b", incarnation: "b#2" });
+      hands.pass(2000);
+      expect(claim.holds).to.be.true;
+      hands.pass(1_000_000);
+      tick("c");
+      expect(claim.holds).to.be.true;
+    });
+
     it("counts a node as dismissed once both feeds say so: it may go on by the one that doesn't yet", () => {
       fleet = new Fleet(hands, { lease_ms: 1000, feeds: 2 });
       hands.pass(1010);

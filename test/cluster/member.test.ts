@@ -508,6 +508,21 @@ describe("a member of a cluster", () => {
     expect(sleeper.ends).to.deep.equal(["node_dismissed"]);
   });
 
+  it("is silent until both feeds have its dismissal, which is sent again: a feed without a leader takes none", () => {
+    const one = join("n-1", { nodes_max: 9 });
+    join("n-2", { nodes_max: 9 });
+    now += 5000;
+    one.member.lease.tick();
+    const lost = (second.late = []) as Mark[];
+    one.member.dismiss({ node: "n-2", incarnation: "n-2-1" });
+    expect(names(one.member.silent)).to.deep.equal(["n-2"]);
+    expect(lost.splice(0).map(({ by }) => by)).to.deep.equal(["n-2"]);
+    second.late = null;
+    now += 1000;
+    one.member.lease.tick();
+    expect(names(one.member.silent)).to.deep.equal([]);
+  });
+
   it("is another start, if it is started again after it was dismissed", () => {
     const one = join("n-1", { nodes_max: 9 });
     join("n-2", { nodes_max: 9 });

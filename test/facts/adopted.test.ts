@@ -64,24 +64,6 @@ describe("what holds on another node and isn't durable yet", () => {
     expect([facts.registry.revision, heard.length]).to.deep.equal([2, 2]);
   });
 
-  it("is added to what holds here already and is weaker", async () => {
-    here.store.fate = () => "before";
-    const { in_force } = await facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ada");
-    expect(in_force).to.include({ durable: false });
-    const { time } = told;
-    const revoked = { ...AGENT, status: "revoked" };
-    for (let i = 0; i < 3; i++)
-      facts.adopt({ key: "agent/a-1", base: 1, value: revoked, change: "agent_revoked", by: "ops", time, reason: "stolen" });
-    expect(facts.agent("a-1").status).to.equal("revoked");
-    here.store.fate = () => "written";
-    await here.timers.advance(5000);
-    expect([(await here.reopened()).agent("a-1").status, facts.registry.isHeld("agent/a-1"), facts.registry.revision]).to.deep.equal([
-      "revoked",
-      false,
-      2,
-    ]);
-  });
-
   it("is left to that node for two seconds, and to it alone if it can in the end", async () => {
     const writes: unknown[] = [];
     const { inner } = here.store;
@@ -134,6 +116,14 @@ describe("what holds on another node and isn't durable yet", () => {
       expect(facts.registry.revision).to.equal(1);
     });
   }
+
+  it("is all that holds on that node, whichever restriction of it was made durable last", () => {
+    const bound = "2027-01-01T00:00:00.000Z";
+    const { by, time, reason } = told;
+    const value = { ...AGENT, status: "suspended", bound };
+    facts.adopt({ key: "agent/a-1", base: 1, value, change: "agent_tokens_cut", by, time, reason });
+    expect({ ...facts.agent("a-1") }).to.deep.include({ status: "suspended", bound });
+  });
 
   it("is nothing of a fact that isn't known here", () => {
     facts.adopt({ ...told, key: "agent/a-2", change: "agent_suspended" });

@@ -79,6 +79,16 @@ describe("a follower of a feed that can't take what it lacks", () => {
 });
 
 describe("a follower of a feed", () => {
+  it("goes on with what comes, although more than it reads at once has come since it began", async () => {
+    const taken: number[] = [];
+    const followers = new FeedFollowers(upTo(2 * STORE_LIMITS.changes_max), system.timers);
+    followers.add(1, (items) => taken.push(...items.map((item) => ("revision" in item ? item.revision : 0))), 2);
+    followers.pass([change(3)]);
+    await new Promise((resolve) => setImmediate(resolve));
+    followers.pass([change(4)]);
+    expect(taken).to.deep.equal([2, 3, 4]);
+  });
+
   it("receives a mark before the changes that come after it, although it read those before the mark came", async () => {
     const taken: (number | string)[] = [];
     const followers = new FeedFollowers(upTo(4), system.timers);
