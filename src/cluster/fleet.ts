@@ -110,7 +110,7 @@ export class Fleet {
 /** Starts of nodes, as far as they are known. */
 interface KnownStarts {
   seen: readonly SeenByFeed[];
-  /** By feed: those that were dismissed. */
+  /** Dismissed starts, by feed. */
   gone: readonly ReadonlySet<string>[];
   left: ReadonlySet<string>;
 }
