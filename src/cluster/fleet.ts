@@ -66,7 +66,7 @@ export class Fleet {
   seen(feed: number, { node, incarnation, opened_at, leaving }: SeenTick): void {
     const at = this.#clock.monotonic();
     // Whoever leaves allows nothing more, whichever feed says so first.
-    const left = leaving || this.#seen.some((of) => of.get(incarnation)?.left === true);
+    const left = leaving || this.#left.has(incarnation);
     for (const [i, of] of this.#seen.entries()) if (i === feed || left) of.set(incarnation, { node, opened_at, at, left });
     if (left) this.#leave(incarnation);
     for (const of of this.#seen) for (const [known, seen] of of) if (at - seen.at > this.#kept_ms) of.delete(known);
