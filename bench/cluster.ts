@@ -33,7 +33,7 @@ const servers = await startNats(3, join(processes.folder, "nats"));
 const nodes: ClusterNode[] = [];
 try {
   for (const name of ["a", "b", "c"])
-    nodes.push(await ClusterNode.start(name, processes.folder, servers, { lease_ms: LEASE_MS, replicas: 3 }));
+    nodes.push(await ClusterNode.start(name, processes.folder, servers, { lease_ms: LEASE_MS, replicas: 3, isDirect: true }));
   for (const { child } of nodes) await child.ready();
   // The nodes from before a start are waited for as long as a lease.
   await sleep(LEASE_MS * 1.5);

@@ -35,7 +35,7 @@ const servers = await startNats(3, join(processes.folder, "nats"));
 const nodes: ClusterNode[] = [];
 try {
   const start = async (n: number): Promise<void> => {
-    const options = { lease_ms: LEASE_MS, replicas: 3, nodes_max: count + 2 };
+    const options = { lease_ms: LEASE_MS, replicas: 3, nodes_max: count + 2, isDirect: true };
     const node = await ClusterNode.start(`n${n}`, processes.folder, servers, options);
     nodes.push(node);
     await node.child.ready();

@@ -16,6 +16,7 @@ import { asset } from "../../src/system/paths.js";
 const MODULE = "github.com/nats-io/nats-server/v2";
 const BUILD_MS_MAX = 600_000;
 const READY_MS_MAX = 20_000;
+const CURRENT_MS_MAX = 120_000;
 
 /** The server can't be built or started here. */
 export class NatsUnavailable extends Error {
@@ -62,13 +63,16 @@ export class NatsServer {
   #path: string;
   readonly #config: string;
   readonly #port: number;
+  readonly #monitor: number;
   #process: ChildProcess | null = null;
 
-  constructor(name: string, path: string, config: string, port: number) {
+  /** @param ports for clients and for its health */
+  constructor(name: string, path: string, config: string, [port, monitor]: readonly [number, number]) {
     this.name = name;
     this.#path = path;
     this.#config = config;
     this.#port = port;
+    this.#monitor = monitor;
     this.url = `nats://127.0.0.1:${port}`;
   }
 
@@ -96,6 +100,20 @@ export class NatsServer {
     while (!(await accepts(this.#port))) {
       if (Date.now() > until || this.#process?.exitCode !== null)
         throw new NatsUnavailable(`nats-server doesn't start with ${this.#config}`);
+      await pause(20);
+    }
+  }
+
+  /** Resolves when it has what the other servers have: until then those can't spare another. */
+  async current(): Promise<void> {
+    const until = Date.now() + CURRENT_MS_MAX;
+    const isCurrent = (): Promise<boolean> =>
+      fetch(`http://127.0.0.1:${this.#monitor}/healthz`).then(
+        ({ ok }) => ok,
+        () => false,
+      );
+    while (!(await isCurrent())) {
+      if (Date.now() > until) throw new NatsUnavailable(`nats-server doesn't catch up with ${this.#config}`);
       await pause(20);
     }
   }
@@ -131,9 +149,11 @@ export interface NatsOptions {
  */
 export async function startNats(count: number, folder: string, { program, sync = "always" }: NatsOptions = {}): Promise<NatsServer[]> {
   const path = program ?? (await natsServer());
-  const ports = await freePorts(2 * count);
-  const routes = ports.slice(count).map((port) => `nats://127.0.0.1:${port}`);
-  const servers = ports.slice(0, count).map((port, i) => {
+  const ports = await freePorts(3 * count);
+  const [clients, members, monitors] = [0, 1, 2].map((i) => ports.slice(i * count, (i + 1) * count)) as [number[], number[], number[]];
+  const routes = members.map((port) => `nats://127.0.0.1:${port}`);
+  const servers = clients.map((port, i) => {
+    const monitor = monitors[i] ?? 0;
     const name = `n${i + 1}`;
     const config = join(folder, `server-${i + 1}.conf`);
     mkdirSync(folder, { recursive: true });
@@ -142,13 +162,14 @@ export async function startNats(count: number, folder: string, { program, sync =
       [
         `server_name: "${name}"`,
         `listen: "127.0.0.1:${port}"`,
+        `http: "127.0.0.1:${monitor}"`,
         'write_deadline: "2s"',
         `log_file: ${JSON.stringify(logOf(config))}`,
         `jetstream { store_dir: ${JSON.stringify(join(folder, `server-${i + 1}`))}, sync_interval: ${sync} }`,
-        count > 1 ? `cluster { name: "remit", listen: "127.0.0.1:${ports[count + i] ?? 0}", routes: ${JSON.stringify(routes)} }` : "",
+        count > 1 ? `cluster { name: "remit", listen: "127.0.0.1:${members[i] ?? 0}", routes: ${JSON.stringify(routes)} }` : "",
       ].join("\n"),
     );
-    return new NatsServer(name, path, config, port);
+    return new NatsServer(name, path, config, [port, monitor]);
   });
   for (const server of servers) server.start();
   try {

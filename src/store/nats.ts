@@ -13,7 +13,7 @@ import { dialing } from "./nats_dialing.js";
 import { NatsStates } from "./nats_states.js";
 import { NatsFeed, StreamReader, WRITE_ID, FeedUnreadable, factsStream, type Item } from "./nats_feed.js";
 import { subjectsOf, type KeySubjects } from "./nats_keys.js";
-import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, idOf, isNotFound, streamOf, type PublishAck } from "./nats_streams.js";
+import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, answersWithin, idOf, isNotFound, streamOf, type PublishAck } from "./nats_streams.js";
 import { changeOf, checkQuery, checkedCall, type NewRow, type NewRows } from "./rows.js";
 import { StoreConflict, StoreInvalid, StoreUnavailable, StoreUnsure, isChange } from "./store.js";
 import type { Change, ChangeFilter, FeedTaker, Guard, Mark, Store, Write } from "./store.js";
@@ -43,7 +43,7 @@ export interface NatsStoreEvents {
 
 /** Milliseconds after which a request without an answer is repeated. */
 const REQUEST_MS = 2000;
-const RETRY_MS = 100;
+const RETRY_MS = 25;
 const WRITES_AT_ONCE = 16;
 /** Attempts of a write, between any two of which another key of its kind has changed, before it waits a moment. */
 const KIND_TRIES = 4;
@@ -58,6 +58,13 @@ export interface StreamsSeen {
   areSame: boolean;
   /** Servers that lead them, first that of all facts; null without a leader. */
   leaders: [facts: string | null, copies: string | null];
+}
+
+interface SendOptions {
+  /** Identity of the write, by which it is found again. */
+  id: string;
+  /** Milliseconds for which its answer is waited for. */
+  within_ms: number;
 }
 
 type WriteResult = { revisions: number[] } | "conflict" | "closed";
@@ -351,11 +358,12 @@ export class NatsStore implements Store {
 
   /** Repeats the very same write until its outcome is known. */
   async #settle(call: NewRows, id: string): Promise<WriteResult> {
-    for (let isRepeated = false; ; isRepeated = true) {
+    for (let tries = 0; ; tries++) {
+      const isRepeated = tries > 0;
       let outcome: PublishResult = "unknown";
       try {
         if (isRepeated) outcome = await this.#madeBefore(call, id);
-        if (outcome === "unknown") outcome = await this.#publish(call, id);
+        if (outcome === "unknown") outcome = await this.#publish(call, { id, within_ms: answersWithin(tries) });
         // A write that is refused for another may be refused for itself: its answer was lost, or it is still under way.
         if (outcome === "conflict" && isRepeated) {
           if (await this.#isAsExpected(call)) outcome = "unknown";
@@ -390,20 +398,20 @@ export class NatsStore implements Store {
    * The server compares a kind with what is stored, and not with what is under way on keys of it; with writes under way that are compared
    * by the kind too it does. So each write of a kind that guards name is compared so, whether or not it has a guard itself.
    */
-  async #publish(call: NewRows, id: string): Promise<PublishResult> {
+  async #publish(call: NewRows, send: SendOptions): Promise<PublishResult> {
     const { rows, guard } = call;
     const kind = this.#options.guarded.find((one) => rows.some(({ key }) => kindOf(key) === one));
     if (guard !== null) {
       const guarded = this.#guarded(guard);
       if (guarded === "broken" || !(await this.#areLast(rows))) return "conflict";
-      return await this.#send(call, id, guarded);
+      return await this.#send(call, send, guarded);
     }
-    if (kind === undefined) return await this.#send(call, id, null);
+    if (kind === undefined) return await this.#send(call, send, null);
     const subject = this.#subjects.ofKind(`${kind}/`) ?? "";
     for (let tries = 0; tries < KIND_TRIES; tries++) {
       const last = (await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: subject }))?.seq ?? 0;
       if (!(await this.#areLast(rows))) return "conflict";
-      const outcome = await this.#send(call, id, { subject, kind, last });
+      const outcome = await this.#send(call, send, { subject, kind, last });
       if (outcome !== "conflict") return outcome;
       // Another key of the kind has changed, or a key of these.
     }
@@ -411,7 +419,7 @@ export class NatsStore implements Store {
   }
 
   /** @param guarded state that the kind of some keys has to have */
-  async #send({ rows }: NewRows, id: string, guarded: GuardedKind | null): Promise<PublishResult> {
+  async #send({ rows }: NewRows, { id, within_ms }: SendOptions, guarded: GuardedKind | null): Promise<PublishResult> {
     // One message of the kind carries the guard; the others of the call are compared by their own keys.
     const guarding = guarded === null ? undefined : rows.find(({ key }) => kindOf(key) === guarded.kind)?.key;
     const messages = rows.map((row) => this.#message(row, id, guarded !== null && row.key === guarding ? guarded : null));
@@ -426,7 +434,7 @@ export class NatsStore implements Store {
       last.headers.set("Nats-Batch-Commit", "1");
     }
     for (const message of messages) this.#connection.publish(message.subject, message.data, { headers: message.headers });
-    const answer = await this.#connection.request(last.subject, last.data, { headers: last.headers, timeout: REQUEST_MS });
+    const answer = await this.#connection.request(last.subject, last.data, { headers: last.headers, timeout: within_ms });
     return outcomeOf(answer.json<PublishAck>(), rows.length);
   }
 

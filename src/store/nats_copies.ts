@@ -7,7 +7,7 @@ import { headers, type NatsConnection } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
 import { NatsFeed, StreamReader, understood, FeedUnreadable } from "./nats_feed.js";
 import { copySubjectsOf, type CopySubjects } from "./nats_keys.js";
-import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, idOf, streamOf, type PublishAck } from "./nats_streams.js";
+import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, answersWithin, idOf, streamOf, type PublishAck } from "./nats_streams.js";
 import { writtenChange } from "./rows.js";
 import { isChange, type Change, type CopyFeed, type FeedTaker, type Mark } from "./store.js";
 
@@ -17,9 +17,8 @@ interface Servers {
 }
 
 const STEP_DOWN_MS = 2000;
-const COPY_MS = 250;
-const COPY_RETRY_MS = 50;
-const COPY_TRIES = 200;
+const COPY_RETRY_MS = 25;
+const COPY_TRIES = 400;
 
 export class NatsCopies implements CopyFeed {
   readonly #connection: NatsConnection;
@@ -127,7 +126,10 @@ export class NatsCopies implements CopyFeed {
     said.set(LAST_SEQUENCE, "0");
     for (let tries = 0; tries < COPY_TRIES && !this.#connection.isClosed(); tries++) {
       try {
-        const answer = await this.#connection.request(this.#subjects.ofCopy(revision), data, { headers: said, timeout: COPY_MS });
+        const answer = await this.#connection.request(this.#subjects.ofCopy(revision), data, {
+          headers: said,
+          timeout: answersWithin(tries),
+        });
         const { error } = answer.json<PublishAck>();
         // Refused for one that is there: somebody has copied it.
         if (error === undefined || WRONG_LAST_SEQUENCE.has(error.err_code ?? 0)) return;

@@ -12,6 +12,12 @@ export const LAST_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
 /** Error codes of JetStream: another sequence is the subject's last. */
 export const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
 
+const FIRST_WRITE_MS = 75;
+const WRITE_MS_MAX = 2000;
+
+/** Returns how long a write's answer is waited for until it is repeated: a server that stops in order takes some messages with it. */
+export const answersWithin = (tries: number): number => Math.min(FIRST_WRITE_MS * 2 ** tries, WRITE_MS_MAX);
+
 /** Answer of a stream to a message. */
 export interface PublishAck {
   seq?: number;

@@ -79,7 +79,7 @@ export async function traffic(nodes: readonly ClusterNode[], options: TrafficOpt
   return result;
 }
 
-/** Kills or stops one server after another, each that leads a feed, and starts it again. */
+/** Kills or stops one server after another, each that leads a feed, and starts it again: the next once it has caught up. */
 export async function failServers(
   nodes: readonly ClusterNode[],
   servers: readonly NatsServer[],
@@ -98,6 +98,7 @@ export async function failServers(
     await sleep(500);
     server.start();
     await server.ready();
+    await server.current();
     await sleep(Math.max(0, every_ms - (performance.now() - began)));
   }
 }
