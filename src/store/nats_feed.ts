@@ -32,6 +32,8 @@ const BUFFER_MAX = 10_000;
 /** Reads of a gap from any replica that bring nothing, before the leader is asked. */
 const REPLICA_READS = 3;
 const RETRY_MS = 50;
+/** Status of an answer: there is no message that late. */
+const NO_MESSAGE = 404;
 
 /** Message as the stream has it. */
 export interface StoredItem {
@@ -88,14 +90,18 @@ export class StreamReader {
     this.stream = stream;
   }
 
-  /** Returns the messages from a sequence on that a replica has, as many as one read brings. */
+  /** Returns the messages from a sequence on that a replica has, as many as one read brings. One that is behind may have none of them. */
   async page(from: number, batch = GAP_BATCH): Promise<Item[]> {
     const items: Item[] = [];
     const found = await this.#jsm.direct.getBatch(this.stream.name, {
       ...{ seq: from, batch, max_bytes: BATCH_BYTES_MAX },
       next_by_subj: this.stream.subjects.all,
     });
-    for await (const message of found) items.push(this.#item(message));
+    try {
+      for await (const message of found) items.push(this.#item(message));
+    } catch (cause) {
+      if ((cause as { code?: unknown }).code !== NO_MESSAGE) throw cause;
+    }
     return items;
   }
 

@@ -4,6 +4,8 @@ import { join } from "node:path";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { expect } from "chai";
 import { NatsStore } from "../../src/store/nats.js";
+import { StreamReader, factsStream } from "../../src/store/nats_feed.js";
+import { subjectsOf } from "../../src/store/nats_keys.js";
 import { isChange, type Change, type Mark } from "../../src/store/store.js";
 import { system } from "../../src/system/index.js";
 import { NatsUnavailable, startNats, stopNats, type NatsServer } from "../../demo/nats/servers.js";
@@ -30,6 +32,22 @@ for (const servers of [1, 3]) {
     after(async () => {
       await stopNats(running);
       rmSync(folder, { recursive: true, force: true });
+    });
+
+    it("reads what a replica has that is behind, and finds nothing where it has nothing yet", async () => {
+      const name = `behind-${servers}`;
+      const store = await openStore(name, running);
+      const reader = new StreamReader(await jetstreamManager(store.connection), factsStream(`REMIT_${name}`, subjectsOf(name)));
+      const read = async (): Promise<number[]> => {
+        const found: number[] = [];
+        for await (const items of reader.between(0, 1000)) found.push(...items.map(({ sequence }) => sequence));
+        return found;
+      };
+      expect([await reader.page(1), await read()]).to.deep.equal([[], []]);
+      const write = { key: "agent/a-1", value: null, by: "tests", time: "2026-03-03T10:15:00Z", reason: null, change: "agent_created" };
+      const [revision = 0] = await store.write([{ ...write, expected: 0 }]);
+      expect([await reader.page(revision + 1), await read()]).to.deep.equal([[], [revision]]);
+      await store.close();
     });
 
     describe("and its second feed", () => {
