@@ -34,6 +34,8 @@ describe("a member of a cluster", () => {
     holds: unknown[];
     /** Restrictions that the second feed has brought. */
     ahead: number[];
+    /** Changes that were told to be in force on the whole fleet. */
+    claimed: number[];
     say: (text: string) => void;
   }
 
@@ -58,7 +60,7 @@ describe("a member of a cluster", () => {
     } = {},
   ): Joined {
     const { copies } = from === feed ? second : new Feed();
-    const [ends, holds, ahead]: [LeaseEnd[], unknown[], number[]] = [[], [], []];
+    const [ends, holds, ahead, claimed]: [LeaseEnd[], unknown[], number[], number[]] = [[], [], [], []];
     const say = (text: string): void => {
       for (const take of takers) take(text);
     };
@@ -91,12 +93,12 @@ describe("a member of a cluster", () => {
         staged: () => staged,
         hold: (hold) => holds.push(hold),
         read,
-        events: { held: () => undefined, ended: (why) => ends.push(why), claimed: () => undefined },
+        events: { held: () => undefined, ended: (why) => ends.push(why), claimed: (revision) => claimed.push(revision) },
       },
       { node, start: { incarnation, opened_at: from.items.length }, lease_ms: 1000, fleet_within_ms: 100, nodes_max, version: "1" },
     );
     member.start();
-    return { member, ends, holds, ahead, say };
+    return { member, ends, holds, ahead, claimed, say };
   }
 
   it("allows with as many nodes as the cluster may have, and every node stops with one more", () => {
@@ -393,6 +395,24 @@ describe("a member of a cluster", () => {
     expect(one.member.standing(1)).to.deep.include({ in_force: "fleet", waiting_for: [] });
     const nodes = said.map((text) => JSON.parse(text) as { kind: string; node: string }).filter(({ kind }) => kind === "landed");
     expect(nodes.map(({ node }) => node)).to.deep.equal(["n-2", "n-1", "n-2"]);
+  });
+
+  it("finds out when a change is in force, however many others came while it waited for the fleet", async () => {
+    const [one, two] = [join("n-1"), join("n-2")];
+    now += 1010;
+    for (const { member } of [one, two]) member.lease.tick();
+    // Nobody has it in memory yet, so nobody acknowledges it.
+    applied = 0;
+    for (const of of [feed, second]) of.add(change(1));
+    const asked = one.member.inForce(1);
+    for (let revision = 2; revision <= 1500; revision++) feed.add({ ...change(revision), change: "agent_created" });
+    await new Promise((resolve) => setImmediate(resolve));
+    applied = 1500;
+    now += 100;
+    feed.add({ ...change(1501), change: "agent_created" });
+    expect(await asked, "its answer waits no longer").to.deep.include({ in_force: "node", waiting_for: ["n-1", "n-2"] });
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(one.claimed).to.deep.equal([1]);
   });
 
   it("waits for no copy of what restricts nothing", async () => {

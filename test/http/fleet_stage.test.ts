@@ -39,7 +39,8 @@ describe("what a stage has come to in a cluster", () => {
           return { staged: parts[name] ?? null };
         },
         get staged() {
-          return parts[name] ?? (fed === null ? null : part({}));
+          const own = parts[name] ?? null;
+          return fed === null || own?.identity.digest === fed ? own : part({});
         },
       };
       const stage = (fleets[name] = new FleetStage(bundles, () => fed, net.of(name)));
@@ -80,6 +81,21 @@ describe("what a stage has come to in a cluster", () => {
     expect(await whole("a")).to.deep.include({ compared: 10, missing: ["b", "c"] });
   });
 
+  for (const [what, before, after, found] of [
+    ["drops it", part({ compared: 10 }), null, { compared: 16, missing: [] }],
+    ["begins it", null, part({ compared: 10 }), { compared: 6, missing: ["a"] }],
+    ["tries another", part({ compared: 10 }), part({ identity: identity(3) }), { compared: 16, missing: [] }],
+    ["tries it instead of another", part({ identity: identity(3) }), part({ compared: 10 }), { compared: 6, missing: ["a"] }],
+  ] as const)
+    it(`says of its own counts what it has summed, though it ${what} while it asks the others`, async () => {
+      parts["a"] = before;
+      net.serve("b", (question) => {
+        parts["a"] = after;
+        return Promise.resolve(fleets["b"]?.answer(question.slice(STAGE.length)) ?? null);
+      });
+      expect(await whole("a")).to.deep.include(found);
+    });
+
   for (const [what, answer] of [
     ["is no JSON", "{"],
     ["is no stage", '{"identity":null}'],
@@ -91,10 +107,9 @@ describe("what a stage has come to in a cluster", () => {
     });
 
   it("is of this node alone if this node has staged it, and nothing if nothing is staged", async () => {
-    fed = digestOf(9);
+    fed = null;
     expect(await whole("a")).to.deep.equal(parts["a"]);
     parts["a"] = null;
-    fed = null;
     expect(await whole("a")).to.equal(null);
     expect(net.asked).to.deep.equal([]);
   });
