@@ -282,7 +282,10 @@ export const FactsRecord = Type.Object(
     caller: By,
     change: Type.String({ description: "What happened: `agent_created`, `revoked`, …" }),
     facts_revision: orNull(
-      Type.Integer({ description: "Facts revision of the change; null: it is in force in memory, and the store could not save it" }),
+      Type.Integer({
+        description:
+          "Facts revision of the change; null: it was in force in memory, and the store could not save it, or somebody else's change had made as much durable before",
+      }),
     ),
     reason: orNull(Type.String({ description: "Why; null if nobody said" })),
   },

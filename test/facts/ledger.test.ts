@@ -177,6 +177,102 @@ describe("the ledger", () => {
     expect(world.records.filter(({ change }) => change === "revoked")).to.have.lengthOf(1);
   });
 
+  describe("that was asked for a restriction, while another service makes as much durable", () => {
+    /** Restrictions on record: revision, author, time, reason and status of the agent. */
+    const restrictions = (): unknown[] =>
+      world.records
+        .filter(({ change }) => change === "agent_suspended" || change === "agent_revoked")
+        .map(({ facts_revision, caller, time, reason, agent }) => {
+          const { status, owner } = agent as { status: string; owner: string };
+          return [facts_revision, caller, time, reason, `${status} ${owner}`];
+        });
+    /** Writes to the same store as another service does. */
+    const elsewhere = (changes: object, by: { by: string; reason: string | null; time: string; change: string }): Promise<number[]> => {
+      const { revision, value } = world.disk.rows.at(-1) ?? { revision: 0, value: "{}" };
+      return world.store.inner.write([
+        { ...by, key: "agent/a-1", expected: revision, value: { ...(JSON.parse(value) as object), ...changes } },
+      ]);
+    };
+    /** Lets a write lose against these of the other service. */
+    const lose = (write: () => Promise<unknown>): void => {
+      const { inner } = world.store;
+      world.store.write = async (...own) => {
+        world.store.write = (...again) => inner.write(...again);
+        await write();
+        return inner.write(...own);
+      };
+    };
+    const revoked = { by: "other", reason: "stolen", time: at(500), change: "agent_revoked" };
+    const suspended = { by: "ops", reason: "odd", time: at(1000), change: "agent_suspended" };
+    const suspend = () => facts.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
+    const [ofOther, ofOwn] = [
+      [2, "other", at(500), "stolen", "revoked others"],
+      [null, "ops", at(1000), "odd", "revoked others"],
+    ];
+    beforeEach(() => (world.clock.wall_ms += 1000));
+
+    it("has both on record, its own once and with what holds by now, and answers that it is durable", async () => {
+      lose(() => elsewhere({ status: "revoked", owner: "others" }, revoked));
+      expect((await suspend()).in_force).to.include({ revision: 2, durable: true, problem: null });
+      await world.timers.advance(5000);
+      expect(restrictions()).to.deep.equal([ofOther, ofOwn]);
+    });
+
+    it("has both on record, though the other's comes before it writes anything", async () => {
+      const turn = facts.ledger.inTurn("agent", () => elsewhere({ status: "revoked", owner: "others" }, revoked));
+      await Promise.all([turn, suspend()]);
+      expect(restrictions()).to.deep.equal([ofOther, ofOwn]);
+    });
+
+    it("has one on record that the other service has made durable for it", async () => {
+      lose(() => elsewhere({ status: "suspended" }, suspended));
+      await suspend();
+      await world.timers.advance(5000);
+      expect(restrictions()).to.deep.equal([[2, "ops", at(1000), "odd", "suspended team"]]);
+    });
+
+    it("has its own on record once it is durable too, if the other's was weaker", async () => {
+      lose(() => elsewhere({ owner: "others" }, { ...revoked, change: "agent_changed" }));
+      expect((await suspend()).in_force).to.include({ revision: 3, durable: true });
+      expect(restrictions()).to.deep.equal([[3, "ops", at(1000), "odd", "suspended others"]]);
+    });
+
+    it("has it on record once, if the store had failed before", async () => {
+      world.store.fate = () => "before";
+      await suspend();
+      world.store.fate = () => "written";
+      await elsewhere({ status: "revoked", owner: "others" }, revoked);
+      await world.timers.advance(5000);
+      expect(restrictions()).to.deep.equal([[null, "ops", at(1000), "odd", "suspended team"], ofOther]);
+    });
+
+    it("has nothing on record that was asked of the other service alone", async () => {
+      const value = { ...AGENT, status: "suspended" };
+      facts.adopt({ ...suspended, key: "agent/a-1", base: 1, value });
+      await elsewhere({ status: "revoked", owner: "others" }, revoked);
+      await world.timers.advance(5000);
+      expect(restrictions()).to.deep.equal([ofOther]);
+    });
+
+    it("answers before its log has taken its own, and hands that in again until the log does", async () => {
+      const { log } = facts.deps;
+      const append = log.append.bind(log);
+      let refused = 0;
+      log.append = (before, after, beside) => {
+        if (!before.includes('"ops"') && !after.includes('"ops"')) return append(before, after, beside);
+        refused++;
+        return Promise.reject(new Problem("log_unavailable"));
+      };
+      lose(() => elsewhere({ status: "revoked", owner: "others" }, revoked));
+      expect((await suspend()).in_force).to.include({ revision: 2, durable: true, problem: null });
+      for (let i = 0; i < 2; i++) await world.timers.advance(1000);
+      expect([refused, restrictions()]).to.deep.equal([3, [ofOther]]);
+      log.append = append;
+      for (let i = 0; i < 3; i++) await world.timers.advance(1000);
+      expect(restrictions()).to.deep.equal([ofOther, ofOwn]);
+    });
+  });
+
   it("makes up for records in the order of their changes, in whatever order the log refused them", async () => {
     const refusals: (() => void)[] = [];
     const order: unknown[] = [];
