@@ -15,9 +15,14 @@ const SETTLE_MS_MAX = 60_000;
 const SYNC_BYTES = 25_000;
 const SYNCS = 50;
 
-export interface Server {
+/** Process of which the kernel keeps an account. */
+export interface Accounted {
+  readonly pid?: number | undefined;
+}
+
+export interface Server<P extends Accounted = ChildProcess> {
   name: string;
-  process: ChildProcess;
+  process: P;
   job: Target;
 }
 
@@ -33,7 +38,7 @@ export interface Measured extends Result {
  * @param core the generator's
  * @throws Error if a closed loop had a request refused
  */
-export async function measure(processes: Processes, server: Server, load: Load, core: Core = "measuring"): Promise<Measured> {
+export async function measure(processes: Processes, server: Server<Accounted>, load: Load, core: Core = "measuring"): Promise<Measured> {
   const file = join(processes.folder, "job.json");
   writeFileSync(file, JSON.stringify({ rate: null, requests: null, ...server.job, ...load } satisfies Job));
   const before = cpuSeconds(server.process);
@@ -72,7 +77,7 @@ export async function compare(
 }
 
 /** Resolves once what was asked for is wholly done: a server's index follows behind, and isn't to be paid for by what is measured next. */
-async function settled(child: ChildProcess): Promise<void> {
+async function settled(child: Accounted): Promise<void> {
   const until = performance.now() + SETTLE_MS_MAX;
   for (let before = cpuSeconds(child); performance.now() < until;) {
     await sleep(LOOK_MS);
@@ -83,13 +88,13 @@ async function settled(child: ChildProcess): Promise<void> {
 }
 
 /** User and system time of all threads (proc(5), fields 14 and 15 of stat). */
-export function cpuSeconds({ pid }: { readonly pid?: number | undefined }): number {
+export function cpuSeconds({ pid }: Accounted): number {
   const stat = readFileSync(`/proc/${pid ?? 0}/stat`, "utf8");
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   return (Number(fields[11]) + Number(fields[12])) / CLOCK_TICKS_PER_SECOND;
 }
 
-export function rssMb({ pid }: ChildProcess): number {
+export function rssMb({ pid }: Accounted): number {
   const status = readFileSync(`/proc/${pid ?? 0}/status`, "utf8");
   return Number(/VmRSS:\s+(\d+)/.exec(status)?.[1]) / 1024;
 }

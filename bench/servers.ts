@@ -49,8 +49,8 @@ export async function sandboxIn(dir: string, clock: Pick<Clock, "wall"> = system
 export const NARROWS_NOBODY: Edit = cut.text(
   "service.js",
   "startService",
-  "findings.settled(answer, approval); if (config.behavior.enabled) adjustments.settled(act, assessed, answer);",
-  "findings.settled(answer, approval);",
+  "findings.settled(act.agent, answer, approval); if (config.behavior.enabled) adjustments.settled(act, assessed, answer);",
+  "findings.settled(act.agent, answer, approval);",
 );
 
 /**

@@ -327,10 +327,14 @@ export class Member {
         asked: -Infinity,
         told: false,
       };
-      this.#claims.set(revision, kept);
-      if (this.#claims.size > CLAIMS_MAX) this.#claims.delete(this.#claims.keys().next().value ?? 0);
+      this.#keep(revision, kept);
     }
     return kept;
+  }
+
+  #keep(revision: number, kept: KeptClaim): void {
+    this.#claims.set(revision, kept);
+    if (this.#claims.size > CLAIMS_MAX) this.#claims.delete(this.#claims.keys().next().value ?? 0);
   }
 
   #mark(feed: number, { by, n, value, passed }: Mark): void {
@@ -467,7 +471,7 @@ export class Member {
     if (now - kept.asked < ASK_EVERY_MS) return;
     kept.asked = now;
     // Many changes since may have it forgotten: acknowledgements have to find it.
-    if (!this.#claims.has(revision)) this.#claims.set(revision, kept);
+    if (!this.#claims.has(revision)) this.#keep(revision, kept);
     this.#acknowledge(revision);
     this.#deps.link.send({ kind: "ask", revision });
   }

@@ -30,7 +30,7 @@ export async function decided(child: Child, agent: string): Promise<string> {
 }
 
 /** Registers an agent with a task at one node. After a server was killed, writes wait for another leader. */
-export async function registered(node: ClusterNode, agent: string): Promise<void> {
+export async function registered(node: Pick<ClusterNode, "child">, agent: string): Promise<void> {
   let last = "";
   const made = async (path: string, body: object): Promise<boolean> => {
     // It may be another process by now.
