@@ -7,6 +7,7 @@ import { startNats, stopNats } from "../demo/nats/servers.js";
 import { allowedByAll, registered } from "../test/cluster/asking.js";
 import { ClusterNode } from "../test/cluster/nodes.js";
 import { actionOf } from "../test/cluster/requests.js";
+import { cut } from "../test/threats/cut.js";
 import { Child, placeIn, type Place } from "../test/service/child.js";
 import { sleep } from "../src/system/index.js";
 import { Client, judge, quantile, requestOf, type Mark } from "./client.js";
@@ -32,8 +33,16 @@ const AGENTS = 200;
 const CONNECTIONS = 8;
 const HOST = "127.0.0.1";
 
+/** As `NARROWS_NOBODY`, of what other nodes decide. */
+const HOMES_NARROW_NOBODY = cut.text(
+  "service/fleet.js",
+  "followLessons",
+  'adjustments.settled(act, assessed, { decision: outcome === "log" ? "allow" : outcome });',
+  "",
+);
+
 const processes = new Processes();
-const main = processes.copy("shared", [NARROWS_NOBODY]);
+const main = processes.copy("shared", [NARROWS_NOBODY, HOMES_NARROW_NOBODY]);
 const servers = await startNats(3, join(processes.folder, "nats"));
 const marks: Mark[] = [];
 try {
