@@ -34,7 +34,7 @@ const processes = new Processes({ own: true });
 const servers = await startNats(3, join(processes.folder, "nats"));
 const nodes: ClusterNode[] = [];
 try {
-  const options = { lease_ms: LEASE_MS, replicas: 3 };
+  const options = { lease_ms: LEASE_MS, replicas: 3, isDirect: true };
   const started = async (name: string): Promise<ClusterNode> => {
     const node = await ClusterNode.start(name, processes.folder, servers, options);
     nodes.push(node);

@@ -46,6 +46,10 @@ export class Fleet {
   readonly #wait_ms: number;
   readonly #kept_ms: number;
   readonly #seen: SeenByFeed[];
+  /** Times at which the latest ticks of this node were sent that each feed has brought. */
+  readonly #brought: number[];
+  /** When this node began to read. */
+  readonly #began: number;
   /** Incarnations that have left in order, the last ones. */
   readonly #left = new Set<string>();
   /** Incarnations of which each feed says that they were dismissed. */
@@ -59,6 +63,8 @@ export class Fleet {
     // A node that fell silent before this start may have a lease for as long as any, and nothing is known of it.
     const unknown: TickTime = { node: UNKNOWN_NODE, opened_at: 0, at: clock.monotonic(), left: false };
     this.#seen = Array.from({ length: feeds }, () => new Map([["", unknown]]));
+    this.#began = unknown.at;
+    this.#brought = Array.from({ length: feeds }, () => -Infinity);
     this.#gone = Array.from({ length: feeds }, () => new Set());
   }
 
@@ -70,6 +76,11 @@ export class Fleet {
     for (const [i, of] of this.#seen.entries()) if (i === feed || left) of.set(incarnation, { node, opened_at, at, left });
     if (left) this.#leave(incarnation);
     for (const of of this.#seen) for (const [known, seen] of of) if (at - seen.at > this.#kept_ms) of.delete(known);
+  }
+
+  /** A feed has brought a tick that this node sent at a time: it was read up to there. */
+  brought(feed: number, sent: number): void {
+    this.#brought[feed] = Math.max(sent, this.#brought[feed] ?? -Infinity);
   }
 
   /** Names of the nodes that may hold a lease, sorted. */
@@ -98,18 +109,24 @@ export class Fleet {
 
   /**
    * Opens a claim on a change that this node is about to read back.
+   * @param revision of the change
    * @param isWork returns true for a change that asks for more than to be read, such as a bundle to be activated: only an acknowledgement
    * shows that it is done, since a node that has read it may hold a lease without having done it. Asked once it is read: another node's
    * acknowledgement may open the claim before.
    */
-  claim(isWork: () => boolean = () => false): FleetClaim {
-    return new FleetClaim(this.#clock, this.#wait_ms, { seen: this.#seen, gone: this.#gone, left: this.#left }, isWork);
+  claim(revision: number, isWork: () => boolean = () => false): FleetClaim {
+    const known = { seen: this.#seen, brought: this.#brought, began: this.#began, gone: this.#gone, left: this.#left };
+    return new FleetClaim(this.#clock, this.#wait_ms, known, { revision, isWork });
   }
 }
 
 /** Starts of nodes, as far as they are known. */
 interface KnownStarts {
   seen: readonly SeenByFeed[];
+  /** Times at which the latest own ticks were sent that each feed has brought. */
+  brought: readonly number[];
+  /** When this node began to read. */
+  began: number;
   /** Dismissed starts, by feed. */
   gone: readonly ReadonlySet<string>[];
   left: ReadonlySet<string>;
@@ -119,7 +136,10 @@ interface KnownStarts {
 export class FleetClaim {
   readonly #clock: Clock;
   readonly #wait_ms: number;
+  readonly #revision: number;
   readonly #seen: readonly SeenByFeed[];
+  readonly #brought: readonly number[];
+  readonly #began: number;
   readonly #gone: readonly ReadonlySet<string>[];
   readonly #left: ReadonlySet<string>;
   /** Starts of which it was seen that a later one of the node has done it. */
@@ -131,11 +151,21 @@ export class FleetClaim {
   readonly #committed = new Set<number>();
   readonly #landed = new Map<string, { node: string; at: number }>();
   #committedAt = 0;
+  /** When it was read in a feed first. */
+  #readAt = Infinity;
 
-  constructor(clock: Clock, waitMs: number, { seen, gone, left }: KnownStarts, isWork: () => boolean) {
+  constructor(
+    clock: Clock,
+    waitMs: number,
+    { seen, brought, began, gone, left }: KnownStarts,
+    { revision, isWork }: { revision: number; isWork: () => boolean },
+  ) {
     this.#clock = clock;
     this.#wait_ms = waitMs;
+    this.#revision = revision;
     this.#seen = seen;
+    this.#brought = brought;
+    this.#began = began;
     this.#gone = gone;
     this.#left = left;
     this.#isWork = isWork;
@@ -151,6 +181,7 @@ export class FleetClaim {
       if (!tick.left) this.#before.set(incarnation, { ...tick, at: Math.max(tick.at, known) });
     }
     this.#committedAt = this.#clock.monotonic();
+    this.#readAt = Math.min(this.#readAt, this.#committedAt);
   }
 
   /** A node has the change from the feed of all facts, and no answer is left on it that began before. */
@@ -164,7 +195,7 @@ export class FleetClaim {
 
   /** True if the change is in force on every node, and will be until it is undone. */
   get holds(): boolean {
-    return this.isCommitted && this.#silent(true).length === 0;
+    return this.isCommitted && this.#waitingFor.length === 0;
   }
 
   get state(): FleetState {
@@ -172,8 +203,24 @@ export class FleetClaim {
     return {
       acknowledged: [...this.#landed.values()].map(({ node, at }) => ({ node, ms: ms(at) })).sort((a, b) => (a.node < b.node ? -1 : 1)),
       expired: this.#silent(false).filter((node) => !this.#isWork() || !this.#hasLanded(node)),
-      waiting_for: this.#silent(true),
+      waiting_for: this.#waitingFor,
     };
+  }
+
+  get #waitingFor(): string[] {
+    const silent = this.#silent(true);
+    return this.#knowsAll || silent.includes(UNKNOWN_NODE) ? silent : [...silent, UNKNOWN_NODE].sort();
+  }
+
+  /**
+   * False while a node may go on without the change of which no tick was read yet. What isn't in the second feed has no place there, so this
+   * node has to have read it up to a tick that it sent later; and, soon after its own start, up to one that it sent once everybody else
+   * must have renewed a lease.
+   */
+  get #knowsAll(): boolean {
+    if (!this.#isWork()) return true;
+    const since = Math.max(this.#readAt, this.#before.has("") ? this.#began + this.#wait_ms : -Infinity);
+    return this.#brought.every((sent) => sent > since);
   }
 
   /** Nodes that haven't acknowledged it, whose lease may still run, or has ended. */
@@ -188,13 +235,15 @@ export class FleetClaim {
   /** Starts for which a claim waits, with the last tick of each that could give it a lease without the change. */
   get #waited(): ReadonlyMap<string, TickTime> {
     if (!this.#isWork()) return this.#before;
-    // What isn't in the second feed isn't read before its ticks: any tick may have renewed the lease of a start that hasn't done it. Soon
-    // after this node's own start, that may be one of which nothing was read before the change.
-    const isKnown = (incarnation: string): boolean => this.#before.has("") || this.#before.has(incarnation);
+    // What isn't in the second feed isn't read before its ticks: any tick may have renewed the lease of a start that hasn't done it, even of
+    // one of which nothing was read before the change. A start that opened the feed behind it begins by it.
     const waited = new Map(this.#before);
     for (const of of this.#seen)
-      for (const [incarnation, tick] of of)
-        if (isKnown(incarnation) && tick.at > (waited.get(incarnation)?.at ?? -Infinity)) waited.set(incarnation, tick);
+      for (const [incarnation, tick] of of) {
+        const isEarlier = tick.node !== UNKNOWN_NODE && tick.opened_at < this.#revision;
+        if ((isEarlier || this.#before.has(incarnation)) && tick.at > (waited.get(incarnation)?.at ?? -Infinity))
+          waited.set(incarnation, tick);
+      }
     return waited;
   }
 

@@ -98,7 +98,7 @@ const FEEDS = 2;
 const ASK_EVERY_MS = 100;
 /** Most claims that are kept, to be asked about again. */
 const CLAIMS_MAX = 1000;
-/** Most ticks on their way of which it is remembered what others had read when they were sent. */
+/** Most ticks of this node that are remembered. */
 const TICKS_MAX = 1000;
 /** Time for which a claim is pursued after its answer said that it waits: leases, and an election of the servers. */
 const PURSUED_LEASES = 3;
@@ -128,8 +128,8 @@ export class Member {
   readonly #brought: number[] = Array.from({ length: FEEDS }, () => 0);
   /** Last change that a tick of the second feed says its sender has read. */
   #readElsewhere = 0;
-  /** Last change that others had read when a tick of this node was sent that the feed of all facts hasn't brought, by its number. */
-  readonly #readWhenSent = new Map<number, number>();
+  /** Ticks of this node, the last ones, by number: when each was sent, and the last change that others had read by then. */
+  readonly #ticks = new Map<number, { sent: number; read: number }>();
   readonly #unfollow: (() => void)[] = [];
   #unlink: (() => void) | null = null;
 
@@ -280,8 +280,8 @@ export class Member {
     const running = this.#deps.bundle();
     const bundle = { bundle: running?.digest ?? null, bundle_since: running?.since ?? null, staged: this.#deps.staged() };
     const tick: Tick = { ...start, leaving, applied: revision, chain, version, ...bundle };
-    this.#readWhenSent.set(n, this.#readElsewhere);
-    if (this.#readWhenSent.size > TICKS_MAX) this.#readWhenSent.delete(this.#readWhenSent.keys().next().value ?? 0);
+    this.#ticks.set(n, { sent: this.#deps.system.clock.monotonic(), read: this.#readElsewhere });
+    if (this.#ticks.size > TICKS_MAX) this.#ticks.delete(this.#ticks.keys().next().value ?? 0);
     this.#markBoth({ by: node, n, value: { ...tick, staged: tick.staged && { ...tick.staged } } });
     // A feed without a leader takes no dismissal.
     for (const one of this.#nodes.values()) if (this.#dismissed.has(one.incarnation)) this.#repeatDismissal(one.node, one.incarnation);
@@ -296,6 +296,8 @@ export class Member {
     claim.committed(FACTS_FEED);
     // Whoever has made it needn't ask first. During startup nothing is acknowledged.
     if (isCopied(change) && this.tenure !== null) this.#acknowledge(change.revision);
+    // A claim on it needs a tick that was sent after it, from each feed.
+    if (this.#work.has(change.revision)) this.lease.tick();
     if (!this.#copies.lacks(change.revision)) claim.committed(RESTRICTIONS_FEED);
     this.#wake();
   }
@@ -322,7 +324,7 @@ export class Member {
     let kept = this.#claims.get(revision);
     if (kept === undefined) {
       kept = {
-        claim: this.#fleet.claim(() => this.#work.has(revision)),
+        claim: this.#fleet.claim(revision, () => this.#work.has(revision)),
         read: this.#deps.system.clock.monotonic(),
         asked: -Infinity,
         told: false,
@@ -387,9 +389,7 @@ export class Member {
    * was in the feed then comes before it, unless the feed was put back since.
    */
   #hasAllBefore(n: number): boolean {
-    const read = this.#readWhenSent.get(n) ?? 0;
-    for (const sent of this.#readWhenSent.keys()) if (sent <= n) this.#readWhenSent.delete(sent);
-    return read <= this.#chain.last.revision;
+    return (this.#ticks.get(n)?.read ?? 0) <= this.#chain.last.revision;
   }
 
   /** Takes a tick of this node's name. */
@@ -401,6 +401,8 @@ export class Member {
     this.lease.returned(feed, tick, n);
     if (tick.incarnation !== this.#options.start.incarnation) return;
     this.#returned[feed] = now;
+    this.#fleet.brought(feed, this.#ticks.get(n)?.sent ?? -Infinity);
+    this.#wake();
     if (feed === RESTRICTIONS_FEED) for (const change of this.#copies.due(tick.applied, now)) copies.copy(change);
   }
 

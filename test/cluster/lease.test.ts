@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { FeedChain } from "../../src/cluster/chain.js";
-import { Fleet } from "../../src/cluster/fleet.js";
+import { Fleet, type FleetClaim } from "../../src/cluster/fleet.js";
 import { ALONE_MS, Lease, type LeaseEnd, type NodeStart } from "../../src/cluster/lease.js";
 
 /** Starts of one node, each after the feed had grown. */
@@ -147,6 +147,10 @@ describe("a lease", () => {
   });
 });
 
+/** Place of the change that is claimed: nodes opened the feed before it unless their start says otherwise. */
+const REVISION = 10;
+const LATER_MS = 1;
+
 describe("a claim on the fleet", () => {
   let hands: Hands;
   let fleet: Fleet;
@@ -162,7 +166,7 @@ describe("a claim on the fleet", () => {
 
   it("holds when each node of which a tick was read before the change has acknowledged it", () => {
     for (const node of ["a", "b"]) tick(node);
-    const claim = fleet.claim();
+    const claim = fleet.claim(REVISION);
     claim.landed(landed("a"));
     expect(claim.holds, "before its commit").to.be.false;
     claim.committed(0);
@@ -176,7 +180,7 @@ describe("a claim on the fleet", () => {
   it("holds when a silent node's last tick before the change is as old as the lease, and no sooner", () => {
     tick("a");
     hands.pass(400);
-    const claim = fleet.claim();
+    const claim = fleet.claim(REVISION);
     claim.committed(0);
     hands.pass(609);
     // A tick from after the change was sent by a node that has read the change.
@@ -188,7 +192,7 @@ describe("a claim on the fleet", () => {
 
   it("isn't made in the first lease after a start, unless that has ended", () => {
     fleet = new Fleet(hands, { lease_ms: 1000, feeds: 1 });
-    const claim = fleet.claim();
+    const claim = fleet.claim(REVISION);
     claim.committed(0);
     expect(claim.state.waiting_for).to.deep.equal(["unknown"]);
     hands.pass(1010);
@@ -202,17 +206,24 @@ describe("a claim on the fleet", () => {
     expect(fleet.live).to.deep.equal([]);
     tick("a", false, 0, 2);
     expect(fleet.live).to.deep.equal(["a"]);
-    const claim = fleet.claim();
+    const claim = fleet.claim(REVISION);
     claim.committed(0);
     claim.landed(landed("a"));
     expect(claim.state.waiting_for).to.deep.equal(["a"]);
   });
 
   describe("of a change that asks for more than to be read", () => {
+    /** A claim on it, with each of these feeds read up to a tick that this node sent later. */
+    const read = (...feeds: number[]): FleetClaim => {
+      const claim = fleet.claim(REVISION, () => true);
+      for (const feed of feeds) claim.committed(feed);
+      for (const feed of feeds) fleet.brought(feed, hands.monotonic() + LATER_MS);
+      return claim;
+    };
+
     it("isn't made by silence: a node may hold a lease, and not have done it", () => {
       tick("a");
-      const claim = fleet.claim(() => true);
-      claim.committed(0);
+      const claim = read(0);
       hands.pass(100_000);
       expect([claim.holds, claim.state.waiting_for, claim.state.expired]).to.deep.equal([false, ["a"], []]);
       claim.landed(landed("a"));
@@ -221,8 +232,7 @@ describe("a claim on the fleet", () => {
 
     it("is made without a node that was dismissed, once its lease is over", () => {
       tick("a");
-      const claim = fleet.claim(() => true);
-      claim.committed(0);
+      const claim = read(0);
       fleet.gone(0, "a#1");
       hands.pass(1009);
       expect(claim.state.waiting_for, "it may allow until then").to.deep.equal(["a"]);
@@ -232,8 +242,7 @@ describe("a claim on the fleet", () => {
 
     it("is made when a later start of a node has done it, and the lease of the earlier one is over", () => {
       tick("a");
-      const claim = fleet.claim(() => true);
-      claim.committed(0);
+      const claim = read(0);
       claim.landed({ node: "a", incarnation: "a#2" });
       hands.pass(1010);
       expect(claim.holds, "the earlier one may go on until it reads of the later one").to.be.false;
@@ -244,8 +253,7 @@ describe("a claim on the fleet", () => {
     it("isn't made by an earlier start of a node that has done it", () => {
       tick("a", false, 0, 1);
       tick("a", false, 0, 2);
-      const claim = fleet.claim(() => true);
-      claim.committed(0);
+      const claim = read(0);
       claim.landed({ node: "a", incarnation: "a#1" });
       hands.pass(5000);
       expect([claim.holds, claim.state.waiting_for]).to.deep.equal([false, ["a"]]);
@@ -253,8 +261,7 @@ describe("a claim on the fleet", () => {
 
     it("waits for the lease that a node has by ticks from after the change, which it needn't have read before them", () => {
       tick("a");
-      const claim = fleet.claim(() => true);
-      claim.committed(0);
+      const claim = read(0);
       hands.pass(600);
       tick("a");
       tick("a", false, 0, 2);
@@ -265,41 +272,64 @@ describe("a claim on the fleet", () => {
       expect(claim.holds).to.be.true;
     });
 
-    it("waits for a node that it has seen for the first time after the change, soon after its own start", () => {
-      fleet = new Fleet(hands, { lease_ms: 1000, feeds: 1 });
-      const claim = fleet.claim(() => true);
-      claim.committed(0);
-      hands.pass(100);
+    it("waits for a node that it has seen for the first time after the change, unless that started after it", () => {
+      const claim = read(0);
       tick("a");
+      tick("b", false, 0, REVISION);
       hands.pass(5000);
       expect([claim.holds, claim.state.waiting_for]).to.deep.equal([false, ["a"]]);
       claim.landed(landed("a"));
       expect(claim.holds).to.be.true;
     });
 
+    it("isn't made before each feed has brought a tick that this node sent after it had read the change", () => {
+      fleet = new Fleet(hands, { lease_ms: 1000, feeds: 2 });
+      hands.pass(1010);
+      const claim = fleet.claim(REVISION, () => true);
+      const found: unknown[] = [];
+      const brought = (feed: number): void => {
+        fleet.brought(feed, hands.monotonic());
+        found.push(claim.state.waiting_for);
+      };
+      for (const feed of [0, 1]) claim.committed(feed);
+      for (const feed of [0, 1]) brought(feed);
+      hands.pass(LATER_MS);
+      for (const feed of [0, 1]) brought(feed);
+      expect([found, claim.holds]).to.deep.equal([[["unknown"], ["unknown"], ["unknown"], []], true]);
+    });
+
+    it("isn't made soon after a start before that holds for a tick from after the time of a lease", () => {
+      fleet = new Fleet(hands, { lease_ms: 1000, feeds: 1 });
+      const claim = read(0);
+      hands.pass(1010 + LATER_MS);
+      expect([claim.holds, claim.state.waiting_for]).to.deep.equal([false, ["unknown"]]);
+      fleet.brought(0, hands.monotonic());
+      expect(claim.holds).to.be.true;
+    });
+
     it("is asked whether it is one once it is read: another's acknowledgement may be here before", () => {
       let isWork = false;
       tick("a");
-      const claim = fleet.claim(() => isWork);
+      const claim = fleet.claim(REVISION, () => isWork);
       claim.landed(landed("b"));
       isWork = true;
       claim.committed(0);
       hands.pass(5000);
+      fleet.brought(0, hands.monotonic());
       expect(claim.holds).to.be.false;
     });
 
     it("remembers for good who has left, and who was replaced", () => {
       tick("a");
       tick("b");
-      const claim = fleet.claim(() => true);
-      claim.committed(0);
+      const claim = read(0);
       tick("a", true);
       tick("b", false, 0, 2);
       claim.landed({ node: "b", incarnation: "b#2" });
       hands.pass(2000);
       expect(claim.holds).to.be.true;
       hands.pass(1_000_000);
-      tick("c");
+      tick("c", false, 0, REVISION);
       expect(claim.holds).to.be.true;
     });
 
@@ -307,9 +337,7 @@ describe("a claim on the fleet", () => {
       fleet = new Fleet(hands, { lease_ms: 1000, feeds: 2 });
       hands.pass(1010);
       tick("a");
-      const claim = fleet.claim(() => true);
-      claim.committed(0);
-      claim.committed(1);
+      const claim = read(0, 1);
       fleet.gone(0, "a#1");
       hands.pass(5000);
       expect(claim.holds).to.be.false;
@@ -321,7 +349,7 @@ describe("a claim on the fleet", () => {
   it("needs the commit in both feeds", () => {
     fleet = new Fleet(hands, { lease_ms: 1000, feeds: 2 });
     hands.pass(1010);
-    const claim = fleet.claim();
+    const claim = fleet.claim(REVISION);
     claim.committed(0);
     claim.committed(0);
     expect(claim.holds).to.be.false;

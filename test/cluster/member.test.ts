@@ -307,6 +307,15 @@ describe("a member of a cluster", () => {
     expect(new Set(landed.map((message) => (message as { revision: number }).revision))).to.deep.equal(new Set([2]));
   });
 
+  it("sends a tick at once when it reads of such work, since a claim on it needs a later one from each feed", () => {
+    const { member } = join("n-1");
+    const sent = member.lease.sent;
+    feed.add(change(1));
+    expect(member.lease.sent, "of a restriction").to.equal(sent);
+    feed.add({ ...change(2), key: "bundle/support", change: "bundle_named" });
+    expect(member.lease.sent).to.equal(sent + 1);
+  });
+
   it("takes what another node holds, and nothing of what isn't a message", () => {
     const hold = {
       key: "revocation/agent/a-1",

@@ -22,6 +22,8 @@ import { threat } from "./threat.js";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const LEASE_MS = 1000;
+/** Place of a change that names a bundle: nodes opened the feed before it. */
+const REVISION = 10;
 const TIME = "2026-01-01T00:00:00.000Z";
 const naming = (revision: number, digest: string, sequence: number): Change => ({
   ...{ revision, key: `bundle/${NAME}`, by: "ops", time: TIME, reason: null, change: "bundle_named" },
@@ -133,12 +135,18 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
     let now = 0;
     const clock = { monotonic: () => now, wall: () => now };
     /** Whether the named bundle is claimed to decide on node a as well, after something that isn't its acknowledgement. */
-    const isClaimed = (before: (fleet: OwnFleet) => void, after: (fleet: OwnFleet, claim: FleetClaim) => void): boolean => {
+    const isClaimed = (
+      before: (fleet: OwnFleet) => void,
+      after: (fleet: OwnFleet, claim: FleetClaim) => void,
+      feedsRead: readonly number[] = [0, 1],
+    ): boolean => {
       const fleet = new Fleet(clock, { lease_ms: LEASE_MS, feeds: 2 });
       before(fleet);
-      const claim = fleet.claim(() => true);
+      const claim = fleet.claim(REVISION, () => true);
       for (const feed of [0, 1]) claim.committed(feed);
       after(fleet, claim);
+      now++;
+      for (const feed of feedsRead) fleet.brought(feed, now);
       return claim.holds;
     };
     const tick = (fleet: OwnFleet, feed: number, start: number): void => {
@@ -172,14 +180,14 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
       tick(fleet, 1, 1);
     });
     if (renewed) return "it is claimed within the lease of an earlier start";
-    const unseen = isClaimed(
-      () => undefined,
-      (fleet) => {
-        tick(fleet, 0, 1);
-        isSilent();
-      },
-    );
+    const alone = (): void => void (now += 2 * LEASE_MS);
+    const unseen = isClaimed(alone, (fleet) => {
+      tick(fleet, 0, 1);
+      isSilent();
+    });
     if (unseen) return "it is claimed of a node of which nothing was read before";
+    if (!isClaimed(alone, isSilent)) throw new Error("it is claimed of nobody");
+    if (isClaimed(alone, isSilent, [0])) return "it is claimed while the second feed may have a tick of somebody else";
     if (isRenewedByCopies(Lease, clock, () => void (now += 2 * LEASE_MS))) return "a lease that was over begins again by the second feed";
     return acknowledged(Member) ? "it is acknowledged before it decides" : null;
   },
@@ -190,6 +198,8 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
     "silence counting for nothing": [cut.always("cluster/fleet.js", "#mayAllow", "UNKNOWN_NODE")],
     "a dismissal being in both feeds": [cut.text("cluster/fleet.js", "#mayAllow", "this.#gone.every(", "this.#gone.some(")],
     "a later start being seen in both feeds": [cut.text("cluster/fleet.js", "#isReplaced", "this.#seen.every(", "this.#seen.some(")],
+    "the place at which a start opened the feed": [cut.text("cluster/fleet.js", "#waited", "tick.opened_at < this.#revision", "false")],
+    "each feed being read up to a later tick": [cut.text("cluster/fleet.js", "#knowsAll", "sent > since", "true")],
     "ticks after it counting": [cut.text("cluster/fleet.js", "#waited", "!this.#isWork()", "true")],
     "all facts being here before a lease begins again": [cut.text("cluster/lease.js", "returned", "!held && feed !== FACTS_FEED", "false")],
     "its acknowledgement being held": [

@@ -11,7 +11,7 @@ import { isChange, type Change, type Json } from "../../../src/store/store.js";
 import { Dice } from "../../differential/dice.js";
 import { POLICY } from "../../facts/world.js";
 import { Agenda } from "./agenda.js";
-import { EngineFeed } from "./engine.js";
+import { EngineFeed, isNaming } from "./engine.js";
 import type { SharedArchives } from "./bundles.js";
 import { Checker, LEASE_MS, agentOf, type Outcome } from "./checker.js";
 import { SimulatedNode } from "./node.js";
@@ -67,6 +67,8 @@ export const AIMS = [
   "stalled feeds",
   /** A node that nobody reaches while no server takes the revocation, of which the revoker is asked. */
   "not durable",
+  /** A node that has just started, reads nothing of the second feed, and names a bundle as soon as the first has a leader again. */
+  "unread ticks",
 ] as const;
 export type Aim = (typeof AIMS)[number];
 
@@ -324,6 +326,21 @@ export class Simulation {
           () => fresh.member !== null && fresh.commands?.registry.agent(agent) !== undefined,
           () => void fresh.revoke(agent),
         );
+      });
+      return;
+    }
+    if (aim === "unread ticks") {
+      agenda.plan(3000, () => {
+        const fresh = this.#startNode("fresh", 1);
+        fresh.stalledUntil[1] = 3000 + 4 * LEASE_MS;
+        silent.stalledUntil[0] = 3000 + 6 * LEASE_MS;
+        this.feeds[0].leaderlessUntil = 3000 + 1.6 * LEASE_MS;
+        // The first may have lost its answer.
+        for (const leases of [1.5, 2.5])
+          agenda.plan(3000 + leases * LEASE_MS, () => {
+            const isNamed = this.feeds[0].items.some((item) => isChange(item) && isNaming(item));
+            if (!isNamed) this.#run(fresh.publish(2));
+          });
       });
       return;
     }
