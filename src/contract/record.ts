@@ -282,10 +282,7 @@ export const FactsRecord = Type.Object(
     caller: By,
     change: Type.String({ description: "What happened: `agent_created`, `revoked`, …" }),
     facts_revision: orNull(
-      Type.Integer({
-        description:
-          "Facts revision of the change; null: it was in force in memory, and the store could not save it, or somebody else's change had made as much durable before",
-      }),
+      Type.Integer({ description: "Facts revision of the change; null: it is in force in memory, and the store could not save it" }),
     ),
     reason: orNull(Type.String({ description: "Why; null if nobody said" })),
   },

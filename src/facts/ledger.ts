@@ -71,8 +71,6 @@ export class Ledger {
   /** Changes in force in memory but not yet durable, with the metadata for their events. */
   readonly #held = new Map<string, Attribution & { time: string; change: string; on_record: boolean }>();
   readonly #turns = new Map<string, Promise<unknown>>();
-  /** Restrictions that another's change made durable, and that the log hasn't taken yet as asked of this service. */
-  #unrecorded: Notice[] = [];
   #cancelRetry: (() => void) | null = null;
   #unfollow: (() => void) | null = null;
   #closed = false;
@@ -349,10 +347,8 @@ export class Ledger {
   #take(changes: readonly Change[]): void {
     for (const change of changes) {
       if (change.revision <= this.#registry.revision) continue;
-      const wasHeld = this.#registry.isHeld(change.key);
       this.#registry.apply(change);
       this.#record(change);
-      if (wasHeld && !this.#registry.isHeld(change.key)) this.#recordCovered(change);
       this.#tell(change);
     }
   }
@@ -374,25 +370,6 @@ export class Ledger {
     this.#records.set(revision, written);
     const done = (): boolean => this.#records.delete(revision);
     written.then(done, done);
-  }
-
-  /**
-   * Puts on record who asked this service for a restriction that a change of somebody else has made durable: that one names another author,
-   * time and reason. The answer waits for the record of that change, and not for this one.
-   */
-  #recordCovered({ key, value, by, time, reason, change }: Change): void {
-    const told = this.#held.get(key);
-    if (told === undefined || told.on_record) return;
-    told.on_record = true;
-    if (told.by === by && told.time === time && told.reason === reason && told.change === change) return;
-    this.#recordLater({ ...without(told, "on_record"), key, value, revision: null });
-  }
-
-  #recordLater(notice: Notice): void {
-    this.#append(notice).catch(() => {
-      this.#unrecorded.push(notice);
-      this.#planRetry();
-    });
   }
 
   #onRecord(revision: number): Promise<void> {
@@ -437,7 +414,6 @@ export class Ledger {
     if (this.#unsure) await this.catchUp().catch(() => undefined);
     for (const key of [...this.#held.keys()]) await this.inTurn(turnOf(key), () => this.#writeHeld(key, true));
     await this.ready().catch(() => undefined);
-    for (const notice of this.#unrecorded.splice(0)) this.#recordLater(notice);
     if (this.#unsure || this.#held.size > 0 || this.#owed.length > 0) this.#planRetry();
   }
 
