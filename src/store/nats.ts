@@ -43,7 +43,9 @@ export interface NatsStoreEvents {
 
 /** Milliseconds after which a request without an answer is repeated. */
 const REQUEST_MS = 2000;
+/** Pause before a write is tried again, doubled each time. */
 const RETRY_MS = 25;
+const RETRY_MS_MAX = 200;
 const WRITES_AT_ONCE = 16;
 /** Attempts of a write, between any two of which another key of its kind has changed, before it waits a moment. */
 const KIND_TRIES = 4;
@@ -377,7 +379,7 @@ export class NatsStore implements Store {
       }
       if (outcome !== "unknown") return outcome;
       if (this.#connection.isClosed()) return "closed";
-      await this.#after(RETRY_MS);
+      await this.#after(Math.min(RETRY_MS * 2 ** tries, RETRY_MS_MAX));
     }
   }
 

@@ -7,7 +7,7 @@ import { headers, type NatsConnection } from "@nats-io/transport-node";
 import type { Timers } from "../system/index.js";
 import { NatsFeed, StreamReader, understood, FeedUnreadable } from "./nats_feed.js";
 import { copySubjectsOf, type CopySubjects } from "./nats_keys.js";
-import { LAST_SEQUENCE, WRONG_LAST_SEQUENCE, answersWithin, idOf, streamOf, type PublishAck } from "./nats_streams.js";
+import { LAST_SEQUENCE, OTHER_IS_STORED, answersWithin, idOf, streamOf, type PublishAck } from "./nats_streams.js";
 import { writtenChange } from "./rows.js";
 import { isChange, type Change, type CopyFeed, type FeedTaker, type Mark } from "./store.js";
 
@@ -131,8 +131,8 @@ export class NatsCopies implements CopyFeed {
           timeout: answersWithin(tries),
         });
         const { error } = answer.json<PublishAck>();
-        // Refused for one that is there: somebody has copied it.
-        if (error === undefined || WRONG_LAST_SEQUENCE.has(error.err_code ?? 0)) return;
+        // Refused for one that is there: somebody has copied it. One that is under way may be lost yet.
+        if (error === undefined || error.err_code === OTHER_IS_STORED) return;
       } catch {
         // Nobody leads the stream, or the connection is lost.
       }

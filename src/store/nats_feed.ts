@@ -111,7 +111,7 @@ export class StreamReader {
     return message === null ? null : this.#item(message);
   }
 
-  /** Yields every message after a sequence, up to another at least, unless the leader has none that late. */
+  /** Yields every message after a sequence, up to another at least. @throws Error if who answers as the leader hasn't come that far */
   async *between(after: number, to: number): AsyncGenerator<Item[]> {
     let at = after;
     let coming = at < to ? this.page(at + 1, ALL_BATCH) : null;
@@ -119,7 +119,12 @@ export class StreamReader {
       let items = await coming;
       if (items.length === 0) {
         const next = await this.next(at + 1);
-        if (next === null) return;
+        if (next === null) {
+          // What lacks has expired; unless the server no longer leads, and doesn't know it yet.
+          const { state } = await this.#jsm.streams.info(this.stream.name);
+          if (state.last_seq < to) throw new Error(`the stream ends at ${state.last_seq}, and was at ${to}`);
+          return;
+        }
         items = [next];
       }
       at = items.at(-1)?.sequence ?? at;

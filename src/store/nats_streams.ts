@@ -9,8 +9,10 @@ const CREATE_TRIES = 20;
 const RETRY_MS = 100;
 
 export const LAST_SEQUENCE = "Nats-Expected-Last-Subject-Sequence";
-/** Error codes of JetStream: another sequence is the subject's last. */
-export const WRONG_LAST_SEQUENCE = new Set([10071, 10164]);
+/** Error code of JetStream: another sequence is the subject's last. */
+export const OTHER_IS_STORED = 10071;
+/** The same, or that another message is under way there. */
+export const WRONG_LAST_SEQUENCE = new Set([OTHER_IS_STORED, 10164]);
 
 const FIRST_WRITE_MS = 75;
 const WRITE_MS_MAX = 2000;

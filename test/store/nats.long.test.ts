@@ -34,19 +34,24 @@ for (const servers of [1, 3]) {
       rmSync(folder, { recursive: true, force: true });
     });
 
-    it("reads what a replica has that is behind, and finds nothing where it has nothing yet", async () => {
+    it("reads the feed to its end where a replica is behind or marks have expired, and not from a server that has less than was known", async () => {
       const name = `behind-${servers}`;
-      const store = await openStore(name, running);
-      const reader = new StreamReader(await jetstreamManager(store.connection), factsStream(`REMIT_${name}`, subjectsOf(name)));
-      const read = async (): Promise<number[]> => {
+      const store = await openStore(name, running, undefined, 1);
+      const jsm = await jetstreamManager(store.connection);
+      const reader = new StreamReader(jsm, factsStream(`REMIT_${name}`, subjectsOf(name)));
+      const read = async (to: number): Promise<number[]> => {
         const found: number[] = [];
-        for await (const items of reader.between(0, 1000)) found.push(...items.map(({ sequence }) => sequence));
+        for await (const items of reader.between(0, to)) found.push(...items.map(({ sequence }) => sequence));
         return found;
       };
-      expect([await reader.page(1), await read()]).to.deep.equal([[], []]);
+      expect([await reader.page(1), await read(0)]).to.deep.equal([[], []]);
       const write = { key: "agent/a-1", value: null, by: "tests", time: "2026-03-03T10:15:00Z", reason: null, change: "agent_created" };
       const [revision = 0] = await store.write([{ ...write, expected: 0 }]);
-      expect([await reader.page(revision + 1), await read()]).to.deep.equal([[], [revision]]);
+      store.mark({ by: "n-1", n: 1, value: null });
+      const state = async (): Promise<{ messages: number; last_seq: number }> => (await jsm.streams.info(`REMIT_${name}`)).state;
+      while ((await state()).last_seq === revision || (await state()).messages > 1) await new Promise((resolve) => setTimeout(resolve, 50));
+      expect([await reader.page(revision + 1), await read(revision + 1)]).to.deep.equal([[], [revision]]);
+      expect(await read(revision + 2).catch(String)).to.equal(`Error: the stream ends at ${revision + 1}, and was at ${revision + 2}`);
       await store.close();
     });
 
@@ -217,11 +222,16 @@ for (const servers of [1, 3]) {
   });
 }
 
-async function openStore(name: string, servers: readonly NatsServer[], broken: () => void = () => undefined): Promise<NatsStore> {
+async function openStore(
+  name: string,
+  servers: readonly NatsServer[],
+  broken: () => void = () => undefined,
+  marks_kept_s = 30,
+): Promise<NatsStore> {
   return NatsStore.open(
     {
       ...{ name, connection: { servers: servers.map(({ url }) => url) }, replicas: servers.length },
-      ...{ marks_kept_s: 30, unsure_after_ms: 10_000, guarded: ["agent", "k"], isCopied: ({ change }) => change === COPIED },
+      ...{ marks_kept_s, unsure_after_ms: 10_000, guarded: ["agent", "k"], isCopied: ({ change }) => change === COPIED },
     },
     system,
     { unavailable: () => undefined, ready: () => undefined, broken },
