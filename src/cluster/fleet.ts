@@ -109,14 +109,13 @@ export class Fleet {
 
   /**
    * Opens a claim on a change that this node is about to read back.
-   * @param revision of the change
    * @param isWork returns true for a change that asks for more than to be read, such as a bundle to be activated: only an acknowledgement
    * shows that it is done, since a node that has read it may hold a lease without having done it. Asked once it is read: another node's
    * acknowledgement may open the claim before.
    */
-  claim(revision: number, isWork: () => boolean = () => false): FleetClaim {
+  claim(isWork: () => boolean = () => false): FleetClaim {
     const known = { seen: this.#seen, brought: this.#brought, began: this.#began, gone: this.#gone, left: this.#left };
-    return new FleetClaim(this.#clock, this.#wait_ms, known, { revision, isWork });
+    return new FleetClaim(this.#clock, this.#wait_ms, known, isWork);
   }
 }
 
@@ -136,7 +135,6 @@ interface KnownStarts {
 export class FleetClaim {
   readonly #clock: Clock;
   readonly #wait_ms: number;
-  readonly #revision: number;
   readonly #seen: readonly SeenByFeed[];
   readonly #brought: readonly number[];
   readonly #began: number;
@@ -154,15 +152,9 @@ export class FleetClaim {
   /** When it was read in a feed first. */
   #readAt = Infinity;
 
-  constructor(
-    clock: Clock,
-    waitMs: number,
-    { seen, brought, began, gone, left }: KnownStarts,
-    { revision, isWork }: { revision: number; isWork: () => boolean },
-  ) {
+  constructor(clock: Clock, waitMs: number, { seen, brought, began, gone, left }: KnownStarts, isWork: () => boolean) {
     this.#clock = clock;
     this.#wait_ms = waitMs;
-    this.#revision = revision;
     this.#seen = seen;
     this.#brought = brought;
     this.#began = began;
@@ -236,14 +228,11 @@ export class FleetClaim {
   get #waited(): ReadonlyMap<string, TickTime> {
     if (!this.#isWork()) return this.#before;
     // What isn't in the second feed isn't read before its ticks: any tick may have renewed the lease of a start that hasn't done it, even of
-    // one of which nothing was read before the change. A start that opened the feed behind it begins by it.
+    // one of which nothing was read before the change. One that has begun since begins by it, and says so; or doesn't do such work at all.
     const waited = new Map(this.#before);
     for (const of of this.#seen)
-      for (const [incarnation, tick] of of) {
-        const isEarlier = tick.node !== UNKNOWN_NODE && tick.opened_at < this.#revision;
-        if ((isEarlier || this.#before.has(incarnation)) && tick.at > (waited.get(incarnation)?.at ?? -Infinity))
-          waited.set(incarnation, tick);
-      }
+      for (const [incarnation, tick] of of)
+        if (tick.node !== UNKNOWN_NODE && tick.at > (waited.get(incarnation)?.at ?? -Infinity)) waited.set(incarnation, tick);
     return waited;
   }
 

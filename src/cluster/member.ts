@@ -324,7 +324,7 @@ export class Member {
     let kept = this.#claims.get(revision);
     if (kept === undefined) {
       kept = {
-        claim: this.#fleet.claim(revision, () => this.#work.has(revision)),
+        claim: this.#fleet.claim(() => this.#work.has(revision)),
         read: this.#deps.system.clock.monotonic(),
         asked: -Infinity,
         told: false,
@@ -444,6 +444,7 @@ export class Member {
     // All ticks that came before the change have been read, and some that came after.
     const kept = this.#claim(revision);
     kept.told = true;
+    if (this.#work.has(revision)) this.lease.tick();
     kept.claim.committed(FACTS_FEED);
     if (!this.#copies.lacks(revision)) kept.claim.committed(RESTRICTIONS_FEED);
     return kept;

@@ -69,9 +69,9 @@ const CONTROLS: Record<string, Out> = {
     edits: [cut.text("cluster/member.js", "#acknowledge", "applied() < revision ||", "")],
   },
   "a node acknowledges a named bundle once it decides by it": { controls: { workIsPending: false } },
-  "an activation waits for whoever opened the feed before it": {
+  "an activation waits for whoever was seen after it, too": {
     aim: "unread ticks",
-    edits: [cut.text("cluster/fleet.js", "#waited", "tick.opened_at < this.#revision", "false")],
+    edits: [cut.text("cluster/fleet.js", "#waited", "tick.node !== UNKNOWN_NODE", "this.#before.has(incarnation)")],
   },
   "an activation needs each feed read up to a later tick": {
     aim: "unread ticks",

@@ -22,8 +22,6 @@ import { threat } from "./threat.js";
 
 const silent = { info: () => undefined, warn: () => undefined, error: () => undefined };
 const LEASE_MS = 1000;
-/** Place of a change that names a bundle: nodes opened the feed before it. */
-const REVISION = 10;
 const TIME = "2026-01-01T00:00:00.000Z";
 const naming = (revision: number, digest: string, sequence: number): Change => ({
   ...{ revision, key: `bundle/${NAME}`, by: "ops", time: TIME, reason: null, change: "bundle_named" },
@@ -142,7 +140,7 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
     ): boolean => {
       const fleet = new Fleet(clock, { lease_ms: LEASE_MS, feeds: 2 });
       before(fleet);
-      const claim = fleet.claim(REVISION, () => true);
+      const claim = fleet.claim(() => true);
       for (const feed of [0, 1]) claim.committed(feed);
       after(fleet, claim);
       now++;
@@ -198,7 +196,9 @@ threat("H8", "a node without the named bundle allows for a bounded time within i
     "silence counting for nothing": [cut.always("cluster/fleet.js", "#mayAllow", "UNKNOWN_NODE")],
     "a dismissal being in both feeds": [cut.text("cluster/fleet.js", "#mayAllow", "this.#gone.every(", "this.#gone.some(")],
     "a later start being seen in both feeds": [cut.text("cluster/fleet.js", "#isReplaced", "this.#seen.every(", "this.#seen.some(")],
-    "the place at which a start opened the feed": [cut.text("cluster/fleet.js", "#waited", "tick.opened_at < this.#revision", "false")],
+    "nodes that are seen later counting": [
+      cut.text("cluster/fleet.js", "#waited", "tick.node !== UNKNOWN_NODE", "this.#before.has(incarnation)"),
+    ],
     "each feed being read up to a later tick": [cut.text("cluster/fleet.js", "#knowsAll", "sent > since", "true")],
     "ticks after it counting": [cut.text("cluster/fleet.js", "#waited", "!this.#isWork()", "true")],
     "all facts being here before a lease begins again": [cut.text("cluster/lease.js", "returned", "!held && feed !== FACTS_FEED", "false")],
