@@ -365,7 +365,9 @@ export class NatsStore implements Store {
       let outcome: PublishResult = "unknown";
       try {
         if (isRepeated) outcome = await this.#madeBefore(call, id);
-        if (outcome === "unknown") outcome = await this.#publish(call, { id, within_ms: answersWithin(tries) });
+        // Others are to be made in their order, and a batch is much to have twice on a server that is slow.
+        const isAlone = this.#underWay === 1 && call.rows.length === 1;
+        if (outcome === "unknown") outcome = await this.#publish(call, { id, within_ms: isAlone ? answersWithin(tries) : REQUEST_MS });
         // A write that is refused for another may be refused for itself: its answer was lost, or it is still under way.
         if (outcome === "conflict" && isRepeated) {
           if (await this.#isAsExpected(call)) outcome = "unknown";
