@@ -167,7 +167,7 @@ export class Ledger {
    */
   ahead(change: Change, value: Json | undefined, narrow: (value: Json) => Json): void {
     const { key, revision } = change;
-    this.#registry.hold(key, value, (from) => (this.#registry.revision >= revision ? from : narrow(from)));
+    this.#registry.hold(key, value, (from) => (this.#registry.revision >= revision ? from : narrow(from)), revision);
     // Nobody can have learned anything of a key that isn't known.
     if (value !== undefined && narrow(value) !== value) this.#tell({ ...change, value: narrow(value), revision: null });
   }

@@ -58,6 +58,8 @@ interface HeldRestriction {
   /** Value that the store has; undefined for a key that isn't known yet. */
   value: Json | undefined;
   revision: number;
+  /** Last change of the key that is known to be durable and hasn't been taken yet: until then it holds. 0: none is */
+  ahead: number;
 }
 
 export class Registry implements FactsLookup {
@@ -332,7 +334,7 @@ export class Registry implements FactsLookup {
   /** No longer holds what the key's durable value says as well. */
   release(key: string): void {
     const held = this.#held.get(key);
-    if (held?.value !== undefined && held.narrow(held.value) === held.value) this.#held.delete(key);
+    if (held?.value !== undefined && held.narrow(held.value) === held.value && this.#revision >= held.ahead) this.#held.delete(key);
   }
 
   /** Returns the write that makes a held restriction durable; undefined if none is held. */
@@ -376,7 +378,8 @@ export class Registry implements FactsLookup {
       held.value = value;
       held.revision = revision;
       const narrowed = held.narrow(value);
-      if (narrowed === value) this.#held.delete(key);
+      // An earlier restriction of the key isn't the one that is known already: it may have been undone in between.
+      if (narrowed === value && revision >= held.ahead) this.#held.delete(key);
       this.#put(key, narrowed, revision);
     }
     for (const [arrived, wanted] of this.#waiting) {
@@ -403,13 +406,14 @@ export class Registry implements FactsLookup {
   /**
    * Lets something that narrows hold at once. It stays over whatever the store says of the key until that says as much.
    * @param value what the key holds durably; undefined for a key that isn't known yet, over which it holds once it is
+   * @param ahead revision of the change that brings it, if that is durable already. @default 0: it isn't
    */
-  hold(key: string, value: Json | undefined, narrow: (value: Json) => Json): void {
+  hold(key: string, value: Json | undefined, narrow: (value: Json) => Json, ahead = 0): void {
     const before = this.#held.get(key);
     const held: HeldRestriction =
       before === undefined
-        ? { narrow, value, revision: this.revisionOf(key) }
-        : { ...before, narrow: (from) => narrow(before.narrow(from)) };
+        ? { narrow, value, revision: this.revisionOf(key), ahead }
+        : { ...before, narrow: (from) => narrow(before.narrow(from)), ahead: Math.max(before.ahead, ahead) };
     this.#held.set(key, held);
     if (held.value !== undefined) this.#put(key, held.narrow(held.value), held.revision);
   }

@@ -77,6 +77,20 @@ describe("a restriction that the second feed brings before the first", () => {
     expect([here.registry.revoked("agent", "a-1"), here.registry.dump()]).to.deep.equal([false, there.registry.dump()]);
   });
 
+  it("holds while the first feed brings an earlier restriction of the key and its lift", async () => {
+    const { fact } = await there.revoke(cut, "ops");
+    here.holdAhead(await last());
+    await there.lift(fact.id, { reason: "explained" }, null, "ops");
+    await there.revoke(cut, "ops");
+    here.holdAhead(await last());
+    for (const change of (await changes()).slice(here.registry.revision)) {
+      here.registry.apply(change);
+      expect(here.registry.revoked("agent", "a-1"), `after ${change.change}, revision ${change.revision}`).to.equal(true);
+    }
+    await caughtUp();
+    expect(here.registry.dump()).to.deep.equal(there.registry.dump());
+  });
+
   it("is the same in any order of the copies, and however often they come", async () => {
     await there.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
     await there.changeAgent("a-1", { status: "revoked", reason: "odd" }, null, "ops");
