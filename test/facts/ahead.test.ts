@@ -91,6 +91,19 @@ describe("a restriction that the second feed brings before the first", () => {
     expect(here.registry.dump()).to.deep.equal(there.registry.dump());
   });
 
+  it("holds although what it repeats is durable here, and let go of as such", async () => {
+    const { fact } = await there.revoke(cut, "ops");
+    await caughtUp();
+    await there.lift(fact.id, { reason: "explained" }, null, "ops");
+    await there.revoke(cut, "ops");
+    here.holdAhead(await last());
+    here.registry.release(`revocation/${fact.id}`);
+    for (const change of (await changes()).filter(({ revision }) => revision > here.registry.revision)) {
+      here.registry.apply(change);
+      expect(here.registry.revoked("agent", "a-1"), `after ${change.change}, revision ${change.revision}`).to.equal(true);
+    }
+  });
+
   it("is the same in any order of the copies, and however often they come", async () => {
     await there.changeAgent("a-1", { status: "suspended", reason: "odd" }, null, "ops");
     await there.changeAgent("a-1", { status: "revoked", reason: "odd" }, null, "ops");
