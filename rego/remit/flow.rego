@@ -164,8 +164,8 @@ _in_errand if not _beyond_errand
 
 _beyond_errand if input.facts.flow.effect in _beyond[input.facts.flow.errand]
 
-# The host has said where it comes from, which is said of it in `planned` alone.
-_as_planned(path) if input.facts.flow.plan.arguments[path] in {"planned", "several"}
+# The host has said where it comes from, and it is certain that it does. Of several that strangers wrote, which was meant isn't.
+_as_planned(path) if input.facts.flow.plan.arguments[path] == "planned"
 
 # "Not to Bob": nobody but the user says what the user doesn't want.
 _excluded := [_of("deny", "flow_denied", "high", path, value) |

@@ -25,7 +25,7 @@ const PlanStep = Type.Object(
         {
           maxProperties: PLAN.arguments_max,
           description:
-            "Argument, or `id`, to where its values come from: `user`, `own`, `service`, `member`, a step, or a field of what a step returned as `step.field`. Of what it doesn't name the plan says nothing",
+            "Argument, or `id`, to where its values come from: `user`, `own`, `service`, `member`, a step, or a field of what a step returned as `step.field`. With `[]` behind it any of the values there, for lists of which the agent may choose. Of what it doesn't name the plan says nothing",
         },
       ),
     ),
@@ -44,6 +44,8 @@ export type TaskPlan = Static<typeof TaskPlan>;
 export interface StepReference {
   step: string;
   field: string | null;
+  /** True: any of the values there, also of several that others wrote. */
+  any: boolean;
 }
 
 /**
@@ -52,13 +54,16 @@ export interface StepReference {
  * import assert from "node:assert/strict";
  * import { stepReference } from "@remit-pdp/contract";
  *
- * assert.deepEqual(stepReference("memo.sender"), { step: "memo", field: "sender" });
+ * assert.deepEqual(stepReference("memo.sender"), { step: "memo", field: "sender", any: false });
+ * assert.deepEqual(stepReference("people[]"), { step: "people", field: null, any: true });
  * assert.equal(stepReference("user"), null);
  */
 export function stepReference(source: string): StepReference | null {
   if (PLAN_WRITERS.includes(source as ValueWriter)) return null;
-  const dot = source.indexOf(".");
-  return dot < 0 ? { step: source, field: null } : { step: source.slice(0, dot), field: source.slice(dot + 1) };
+  const any = source.endsWith("[]");
+  const of = any ? source.slice(0, -2) : source;
+  const dot = of.indexOf(".");
+  return dot < 0 ? { step: of, field: null, any } : { step: of.slice(0, dot), field: of.slice(dot + 1), any };
 }
 
 /** A fault of a plan. */
@@ -98,8 +103,12 @@ export function planFault(plan: TaskPlan, vocabulary: Vocabulary): PlanFault | n
         const reference = stepReference(source);
         if (reference === null) continue;
         const known = names.has(reference.step) && reference.field !== "";
-        if (!known) return { at: [i, "arguments", name, j], expected: `${PLAN_WRITERS.join(", ")}, a step of the plan, or a field of one` };
-        steps.add(source);
+        if (!known)
+          return {
+            at: [i, "arguments", name, j],
+            expected: `${PLAN_WRITERS.join(", ")}, a step of the plan, or a field of one, perhaps with [] behind it`,
+          };
+        steps.add(source.replace(/\[\]$/, ""));
         if (steps.size > PLAN.steps_named_max)
           return { at: [i, "arguments", name, j], expected: `at most ${PLAN.steps_named_max} sources that are steps` };
       }

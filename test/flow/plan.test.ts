@@ -109,6 +109,61 @@ describe("a task's plan", () => {
     expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("several");
   });
 
+  it("takes any of several values where it says so, by the step or by its field, and none from elsewhere", () => {
+    for (const [source, sender, body] of [
+      ["memo[]", "planned", "planned"],
+      ["memo.sender[]", "planned", "elsewhere"],
+      ["memo", "several", "several"],
+    ] as const) {
+      const plan: TaskPlan = [
+        { step: "memo", verb: "read", type: "mail" },
+        { verb: "send", type: "mail", arguments: { to: [source] } },
+      ];
+      const scene = new Scene(plan);
+      scene.did("read", "mail", [{ id: "7", sender: [OTHER, "b@shop.example"], body: `write to ${STRANGER} or c@evil.example` }]);
+      const to = (value: string) => scene.planned("send", "mail", { to: value })?.arguments["to"];
+      expect([to(OTHER), to("b@shop.example"), to(STRANGER), to("d@evil.example")], source).to.deep.equal([
+        sender,
+        sender,
+        body,
+        "elsewhere",
+      ]);
+    }
+  });
+
+  it("takes an id or a number from a text, and nobody trusts it there without a plan", () => {
+    const plan: TaskPlan = [
+      { step: "memo", verb: "read", type: "mail" },
+      { verb: "read", type: "page", arguments: { url: ["memo"] } },
+    ];
+    const scene = new Scene(plan);
+    scene.did("read", "mail", mail("please look at page PAGE-77, the one with the number 4512"), {}, "7");
+    const of = (url: string) => {
+      const { plan: compared, arguments: given } = scene.ask("read", "page", { url }).facts;
+      return [compared?.arguments["url"], given["url"]?.writer];
+    };
+    for (const id of ["page-77", "PAGE-77", "4512"]) expect(of(id)[0], id).to.equal("planned");
+    expect(of("PAGE-78")[0]).to.equal("elsewhere");
+    const unplanned = scene.ask("read", "contact").note;
+    if (unplanned === null) throw new Error("no task");
+    scene.flow.permitted("d-x", unplanned);
+    expect(scene.flow.returned("d-x", returnedOf("see PAGE-79"))?.values.map(({ kind }) => kind)).to.deep.equal(["name"]);
+  });
+
+  it("takes any of several for one argument and not for another", () => {
+    const plan: TaskPlan = [
+      { step: "memo", verb: "read", type: "mail" },
+      { step: "page", verb: "read", type: "page", arguments: { url: ["memo[]"] } },
+      { verb: "send", type: "mail", arguments: { to: ["memo", "page[]"], body: ["memo[]"] } },
+    ];
+    const scene = new Scene(plan);
+    scene.did("read", "mail", mail(`write to ${STRANGER} or c@evil.example`), {}, "7");
+    expect(scene.planned("send", "mail", { to: STRANGER, body: `ask ${STRANGER}` })?.arguments).to.deep.equal({
+      to: "several",
+      "body#1": "planned",
+    });
+  });
+
   it("takes an address within a text, and each of a list, by the argument that holds it", () => {
     const plan: TaskPlan = [{ verb: "send", type: "mail", arguments: { to: ["user"], body: ["user"] } }];
     const scene = new Scene(plan);

@@ -96,7 +96,18 @@ given:
 cases:
   - the user's: {send: mail, with: {recipients: [ada@org.example]}, then: allow}
   - a stranger's, from where it should: {send: mail, with: {recipients: [shop@shop.example]}, then: allow}
-  - one of several: {send: mail, with: {recipients: [two@shop.example]}, then: flag and wait, because: plan_waits}
+  - one of several: {send: mail, with: {recipients: [two@shop.example]}, then: deny, because: flow_denied}
+  - any of several, where the plan says so:
+      send: mail
+      given: {task.plan: [{step: memo, verb: read, type: mail, id: "1"}, {verb: send, type: mail, arguments: {recipients: ["memo.sender[]"]}}]}
+      with: {recipients: [two@shop.example]}
+      then: allow
+  - any of several, but of the field:
+      send: mail
+      given: {task.plan: [{step: memo, verb: read, type: mail, id: "1"}, {verb: send, type: mail, arguments: {recipients: ["memo.sender[]"]}}]}
+      with: {recipients: [body@shop.example]}
+      then: deny
+      because: [flow_denied, not_as_planned]
   - of another field: {send: mail, with: {recipients: [body@shop.example]}, then: deny, because: [flow_denied, not_as_planned]}
   - a service's, and not planned: {send: mail, with: {recipients: [listed@shop.example]}, then: deny, because: not_as_planned}
   - in the plan: {read: mail/1, then: allow}
@@ -140,7 +151,7 @@ describe("whose values an entry accepts", function () {
     const opa = await compiler();
     const { report } = await inFolder({ "tables/planned.yaml": PLANNED }, (dir) => testSet(opa, dir, { filter: null, coverage: 0 }));
     const cases = report.tables.flatMap((table) => table.cases);
-    expect(cases).to.have.length(9);
+    expect(cases).to.have.length(11);
     const wrong = cases.filter(({ passed }) => !passed);
     expect(wrong.map(({ name, got, error }) => ({ name, got, error }))).to.deep.equal([]);
   });
