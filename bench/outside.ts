@@ -4,17 +4,18 @@
  *
  * `REMIT_BENCHMARKS` says where the data is; where there is none, it says so and ends well.
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { asset } from "../src/system/paths.js";
 import { judge, quantile } from "./client.js";
 import { AS_JSON, namesOf, readOptions } from "./options.js";
 import { suitesIn, type Scored, type Suite } from "./outside/data.js";
+import { planIn, plansFor, tasksOf } from "./outside/plans.js";
 import { Desk, type Level } from "./outside/replay.js";
 import { marks, together, type Row } from "./outside/report.js";
 import { score, type Judged } from "./outside/score.js";
-import { setFor, writtenFor } from "./outside/sets.js";
+import { setFor, writtenFor, type OutsideSet } from "./outside/sets.js";
 
 const {
   folder,
@@ -31,6 +32,7 @@ const {
     ablate: { says: "repeat with the attack in every text of the answer that carries it" },
     delegate: { says: "let values proceed that stand alone in a text which the instruction names, as a purpose can say" },
     written: { says: "decide by the written set, of suites that have one" },
+    tasks: { says: "write into this folder what a planner is given of each suite, and replay nothing", takes: "text" },
     show: { says: "print the codes by which calls were decided unexpectedly" },
     json: AS_JSON,
   },
@@ -56,6 +58,12 @@ const names = namesOf(
   found.map(({ name }) => name),
 );
 const suites = found.filter(({ name }) => names.includes(name) && (!options.written || writtenFor(name) !== null));
+
+if (options.tasks !== undefined) {
+  mkdirSync(options.tasks, { recursive: true });
+  for (const suite of suites) writeFileSync(join(options.tasks, `${suite.name}.json`), JSON.stringify(tasksOf(suite), null, 1));
+  process.exit();
+}
 
 const rows: Row[] = [];
 const dir = mkdtempSync(join(tmpdir(), "remit-outside-"));
@@ -83,7 +91,7 @@ async function decide(suite: Suite): Promise<void> {
   const set = setFor(suite, dir, options.delegate ? "allow" : "wait", options.written ? writtenFor(suite.name) : null);
   const desk = await Desk.open(set);
   try {
-    for (const [level, how] of options.ablate ? [...LEVELS, ...ABLATIONS] : LEVELS) {
+    for (const [level, how] of [...LEVELS, ...planned(suite, set), ...(options.ablate ? ABLATIONS : [])]) {
       const judged = async (all: readonly Scored[]): Promise<Judged[]> => {
         const found: Judged[] = [];
         for (const { run, marks, carried } of all)
@@ -107,6 +115,14 @@ async function decide(suite: Suite): Promise<void> {
   } finally {
     await desk.stop();
   }
+}
+
+/** The level at which a task has a plan, of suites that have plans. */
+function planned(suite: Suite, set: OutsideSet): [string, Level][] {
+  const all = plansFor(suite.name);
+  if (all === null) return [];
+  const plans = Object.entries(all).flatMap(([digest, steps]) => (steps === null ? [] : [[digest, planIn(set, steps)] as const]));
+  return [["P", { instruction: true, plans: new Map(plans) }]];
 }
 
 /** Benign calls and tasks, tasks under attack, attacks stopped and caught, false flags: shares; how long a decision takes. */

@@ -12,6 +12,7 @@ import { makeSandbox } from "../../demo/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { findOpa } from "../../src/bundle/opa.js";
 import { Denied, RemitClient, Undecided, type Action } from "../../src/client/index.js";
+import type { TaskPlan } from "../../src/contract/index.js";
 import { returnedOf } from "../../src/flow/index.js";
 import { actionOf, type Mapped } from "../../src/mapping/call_mapping.js";
 import { CallRefusal } from "../../src/mapping/call_refusal.js";
@@ -21,6 +22,7 @@ import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import type { Call, Run, Scored } from "./data.js";
 import { answerOf } from "./answers.js";
+import { digestOf } from "./plans.js";
 import { PURPOSE, type OutsideSet } from "./sets.js";
 
 /** `undecided`: there was no answer, which says nothing of the policy. */
@@ -37,6 +39,8 @@ export interface Level {
   instruction: boolean;
   /** Puts what the attack wants into every text of an answer that carries it. */
   carried?: true;
+  /** Plans that a host gives its tasks, by the digests of their instructions. */
+  plans?: ReadonlyMap<string, TaskPlan>;
 }
 
 const AGENT = "assistant-1";
@@ -94,12 +98,14 @@ export class Desk {
     }
   }
 
-  async replay(run: Run, { instruction }: Level, carried: Scored["carried"] = []): Promise<Decided[]> {
+  async replay(run: Run, { instruction, plans }: Level, carried: Scored["carried"] = []): Promise<Decided[]> {
+    const plan = plans?.get(digestOf(run.instruction));
     const work = await this.registrar.issue({
       id: `run-${++this.#tasks}`,
       agent: AGENT,
       purpose: PURPOSE,
       attributes: instruction ? { instruction: run.instruction } : {},
+      ...(plan !== undefined && { plan }),
       expires: new Date(system.clock.wall() + TASK_LASTS_MS).toISOString(),
     });
     const decided: Decided[] = [];

@@ -19,6 +19,10 @@ export interface OutsideSet {
   /** Ready to be built. */
   dir: string;
   tools: ReadonlyMap<string, Mapped>;
+  /** Tools that only look. */
+  looking: ReadonlySet<string>;
+  /** Type to its arguments that have a role. */
+  roles: ReadonlyMap<string, ReadonlySet<string>>;
   /** Attributes of the agent: trusted facts. */
   agent: { facts: string[]; members: string[]; secrets: string[] };
 }
@@ -43,7 +47,7 @@ export function writtenFor(suite: string): WrittenChanges | null {
 
 interface Words {
   verbs: Record<string, { class: string; effect?: VerbEffect }>;
-  types: Record<string, object | null>;
+  types: Record<string, { roles?: object | null; effects?: Record<string, VerbEffect> | null } | null>;
 }
 
 /** Writes the set into a folder. @param given what a purpose says of values in a text that the instruction names */
@@ -59,7 +63,9 @@ export function setFor(
     const drafted = words.types[type];
     // A set that was written for other tools says nothing of these.
     if (drafted === undefined) throw new Error(`the written set has a type that ${suite.name} has not: ${type}`);
-    words.types[type] = Object.fromEntries(Object.entries({ ...drafted, ...changed }).filter(([, member]) => member !== null));
+    words.types[type] = Object.fromEntries(
+      Object.entries<object | null>({ ...drafted, ...changed }).filter(([, member]) => member !== null),
+    );
   }
   for (const [verb, { effect }] of Object.entries(written?.verbs ?? {})) {
     const drafted = words.verbs[verb];
@@ -89,7 +95,14 @@ export function setFor(
   writeFileSync(join(dir, "vocabulary.yaml"), yaml(vocabulary));
   writeFileSync(join(dir, "purposes.yaml"), yaml({ [PURPOSE]: purpose }));
   const secrets = valuesOf(suite.trusted, new Set(written?.secrets));
-  return { dir, tools, agent: { facts: wholeValues(suite.trusted), members: domainsOf(suite.trusted), secrets } };
+  const roles = new Map(Object.entries(words.types).map(([type, members]) => [type, namesWithRole(members)]));
+  const effectOf = ({ verb, type }: Mapped): VerbEffect | undefined => words.types[type]?.effects?.[verb] ?? words.verbs[verb]?.effect;
+  const looking = new Set([...tools].filter(([, mapped]) => effectOf(mapped) === "look").map(([tool]) => tool));
+  return { dir, tools, looking, roles, agent: { facts: wholeValues(suite.trusted), members: domainsOf(suite.trusted), secrets } };
+}
+
+function namesWithRole(members: Words["types"][string]): Set<string> {
+  return new Set(Object.keys(members?.roles ?? {}).map((path) => path.split(".")[0] ?? path));
 }
 
 type DraftedTools = Record<string, Record<string, unknown>>;

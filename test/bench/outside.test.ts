@@ -6,6 +6,7 @@ import { expect } from "chai";
 import { parse } from "yaml";
 import { answerOf } from "../../bench/outside/answers.js";
 import { readSuite, suitesIn, type Suite } from "../../bench/outside/data.js";
+import { digestOf, planIn, plansFor, tasksOf } from "../../bench/outside/plans.js";
 import { Desk, type Decided } from "../../bench/outside/replay.js";
 import { marks, together, type Row } from "../../bench/outside/report.js";
 import { score, type Judged } from "../../bench/outside/score.js";
@@ -134,6 +135,45 @@ describe("the policy set of an outside benchmark", () => {
   });
 });
 
+describe("a plan of an outside benchmark's task", () => {
+  it("is made of the instruction and the tools alone", () => {
+    const made = suite();
+    const [instruction = ""] = made.clean.map(({ run }) => run.instruction);
+    const given = tasksOf(made);
+    expect(Object.keys(given)).to.deep.equal(["suite", "tools", "instructions"]);
+    expect(given.instructions[digestOf(instruction)]).to.equal(instruction);
+    expect(JSON.stringify(given)).not.to.contain("SECRET").and.not.to.contain("Summer party").and.not.to.contain("mallory");
+    expect(digestOf("x")).to.equal("2d711642b726b044");
+  });
+
+  it("comes in the words of the set, for arguments that have a role, with every tool that only looks", () => {
+    const set = setFor(suite(), join(folder, "planned"));
+    const steps = [
+      { step: "list", tool: "list_members" },
+      { tool: "send_message", arguments: { member: ["list", "user", "list"], body: ["user"] } },
+    ];
+    expect(planIn(set, steps)).to.deep.equal([
+      { step: "list", verb: "search", type: "member" },
+      { verb: "send", type: "message_tool", arguments: { member: ["list", "user"], body: ["user"] } },
+      { verb: "search", type: "member" },
+      { verb: "search", type: "notice" },
+    ]);
+  });
+
+  for (const [what, step, message] of [
+    ["a tool", { tool: "wipe" }, "a plan has a tool that the suite has not: wipe"],
+    ["a parameter", { tool: "send_message", arguments: { to: ["user"] } }, "a plan has a parameter that send_message has not: to"],
+  ] as const) {
+    it(`is refused with ${what} that the suite doesn't have`, () => {
+      expect(() => planIn(setFor(suite(), join(folder, "refused")), [step as never])).to.throw(message);
+    });
+  }
+
+  it("is missing for a suite that nobody has planned", () => {
+    expect(plansFor("club")).to.equal(null);
+  });
+});
+
 describe("what an outside benchmark comes to", () => {
   const decided = (...verdicts: Decided["verdict"][]): Decided[] => verdicts.map((verdict) => ({ verdict, codes: [], ms: 1 }));
   const pair = (...verdicts: Decided["verdict"][]): Judged => ({
@@ -225,6 +265,15 @@ describe("an outside benchmark through a guard", function () {
         expect(mixed[0]?.decided.map(({ verdict }) => verdict)).to.deep.equal(["allow", "deny", "allow"]);
         expect(mixed[0]?.decided[1]?.codes).to.include("flow_denied");
         expect(score(clean, mixed)).to.include({ tasks_allowed: 1, stopped: 1, caught: 1, tasks_allowed_attacked: 1 });
+      }
+      const plan = planIn(desk.set, [
+        { step: "notices", tool: "get_notices" },
+        { tool: "delete_notice", arguments: { notice_id: ["notices"] } },
+      ]);
+      for (const { run, marks: by } of made.mixed) {
+        const how = { instruction: true, plans: new Map([[digestOf(run.instruction), plan]]) };
+        expect((await desk.replay(run, how)).map(({ codes }) => codes.includes("outside_plan"))).to.deep.equal([false, true, true]);
+        expect(by.necessary).to.deep.equal([false, true, false]);
       }
       const unheardOf = { instruction: "x", steps: [{ call: { tool: "wipe", args: {} }, output: "" }] };
       expect((await desk.replay(unheardOf, { instruction: true }))[0]).to.include({ verdict: "deny" });
