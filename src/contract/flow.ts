@@ -18,8 +18,7 @@ export const EFFECTS = ["look", "fetch", "keep", "add", "alter", "destroy", "com
 export type VerbEffect = (typeof EFFECTS)[number];
 
 /** Kinds of values that are matched. `name` is the whole of a field. */
-/** Kinds of values. An `id` stood within a text; where it is a whole field it is a `name`. */
-export const VALUE_KINDS = ["account", "date", "email", "id", "key", "name", "number", "path", "phone", "time", "url"] as const;
+export const VALUE_KINDS = ["account", "date", "email", "key", "name", "number", "path", "phone", "time", "url"] as const;
 export type ValueKind = (typeof VALUE_KINDS)[number];
 
 /** Bounds of one report. */

@@ -102,13 +102,13 @@ export function planFault(plan: TaskPlan, vocabulary: Vocabulary): PlanFault | n
       for (const [j, source] of sources.entries()) {
         const reference = stepReference(source);
         if (reference === null) continue;
-        const known = names.has(reference.step) && reference.field !== "";
+        const known = names.has(reference.step) && reference.field !== "" && reference.field?.includes("[]") !== true;
         if (!known)
           return {
             at: [i, "arguments", name, j],
             expected: `${PLAN_WRITERS.join(", ")}, a step of the plan, or a field of one, perhaps with [] behind it`,
           };
-        steps.add(source.replace(/\[\]$/, ""));
+        steps.add(source);
         if (steps.size > PLAN.steps_named_max)
           return { at: [i, "arguments", name, j], expected: `at most ${PLAN.steps_named_max} sources that are steps` };
       }

@@ -376,9 +376,9 @@ class Look {
 
   #isFrom(one: TypedValue, { writers, marks, any }: PlannedSources): PlannedArgument {
     if (this.#sources(one).sources.some(({ writer }) => writers.has(writer))) return "planned";
-    const marked = formsInTexts(one).flatMap((form) => this.#seen?.values.get(keyOf(form))?.marks ?? []);
-    if (marked.some((at) => ((at.sure & marks) | (at.all & any)) !== 0)) return "planned";
-    if (marked.some((at) => (at.all & marks) !== 0)) return "several";
+    const marked = this.#seen?.values.get(keyOf(one))?.marks;
+    if (marked !== undefined && ((marked.sure & marks) | (marked.all & any)) !== 0) return "planned";
+    if (marked !== undefined && (marked.all & marks) !== 0) return "several";
     return this.#seen === null || this.#seen?.full.has(one.kind) === true ? "unknown" : "elsewhere";
   }
 
@@ -466,12 +466,6 @@ function* matchedValues(leaves: readonly Leaf[]): Generator<MatchedValue, void, 
   }
 }
 
-/** A value and what it is where it stands within a text: a name is an id there, or a number. */
-function formsInTexts(one: TypedValue): TypedValue[] {
-  if (one.kind !== "name") return [one];
-  return [one, { ...one, kind: "id" }, ...readings(one.value).filter(({ kind }) => kind === "number")];
-}
-
 /** States of an argument, the best first. */
 const STATES: readonly PlannedArgument[] = ["planned", "several", "unknown", "elsewhere"];
 
@@ -538,7 +532,7 @@ function fieldOf(path: string): string {
 
 function sightingsOf(
   decisionId: string,
-  { task, plan: { flow, effect }, asked, instruction, own, planned }: AwaitedCall,
+  { task, plan: { flow, effect }, asked, instruction, own }: AwaitedCall,
   returned: Returned,
 ): Sightings {
   const writes = flow?.writes ?? {};
@@ -548,9 +542,7 @@ function sightingsOf(
     return "anyone";
   };
   const fields = returned.paths.map(({ path, text }) => ({ path, text, field: fieldOf(path), writer: said(path) }));
-  // An id of a text is looked at by a plan alone, so it takes no room elsewhere.
-  const kept = (values: Returned["paths"][number]["values"]) => values.filter(({ kind }) => kind !== "id" || planned !== null);
-  const all = returned.paths.flatMap(({ values }, at) => kept(values).map((one) => ({ ...one, at })));
+  const all = returned.paths.flatMap(({ values }, at) => values.map((one) => ({ ...one, at })));
   const authors = authorsOf(all, fields, flow?.author ?? null, own);
   const writerAt = (at: number, record: number): ValueWriter => {
     const writer = fields[at]?.writer ?? "anyone";

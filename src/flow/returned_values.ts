@@ -1,6 +1,6 @@
 /** Answers of tools, taken apart where they were found: values with their places, and no text. */
 import { RETURNED, type Returned } from "../contract/index.js";
-import { idsIn, readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
+import { readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
 
 /** Members of an answer that are walked. */
 const NODES_MAX = 20_000;
@@ -51,16 +51,11 @@ class Walk {
   readonly #paths = new Map<string, Returned["paths"][number]>();
   #count = 0;
   readonly #seen = new Set<string>();
-  /** They take the room that all else leaves: a report isn't full by them. */
-  readonly #ids: (readonly [one: TypedValue, place: Returned["paths"][number], record: number, alone: boolean])[] = [];
   #full = false;
   #nodes = 0;
   #records = 0;
 
   report(): Returned {
-    const wasFull = this.#full;
-    for (const id of this.#ids) this.#add(...id);
-    this.#full = wasFull;
     return { paths: [...this.#paths.values()], ...(this.#full && { full: true as const }) };
   }
 
@@ -97,8 +92,6 @@ class Walk {
     const inside = valuesIn(value, null);
     const of = (kind: string): number => inside.filter((other) => other.kind === kind).length;
     for (const one of inside) this.#add(one, place, record, of(one.kind) === 1);
-    const ids = idsIn(value).filter((one) => whole.every((is) => is.value !== one.value));
-    for (const one of ids) this.#ids.push([one, place, record, ids.length === 1]);
   }
 
   #place(path: string, text: boolean): Returned["paths"][number] | null {

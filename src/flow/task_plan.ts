@@ -4,9 +4,9 @@ import { stepReference, type PolicyInput, type StepReference, type TaskPlan, typ
 /** Sources that a step expects of one argument. */
 export interface PlannedSources {
   readonly writers: ReadonlySet<string>;
-  /** One bit for each place that a step returns values at. */
+  /** One bit for each reference to a step. */
   readonly marks: number;
-  /** The marks of places where any value will do. */
+  /** The marks of references of which any value will do. */
   readonly any: number;
 }
 
@@ -20,23 +20,21 @@ const read = new WeakMap<TaskPlan, ReadPlan>();
 
 export class ReadPlan {
   readonly #steps: readonly PlannedStep[];
-  /** Each place that a step returns values at, as a source without `[]`; its number is its bit. */
-  readonly #places: readonly StepReference[];
+  /** Each reference to a step; its place is its bit. */
+  readonly #references: readonly StepReference[];
 
   private constructor(plan: TaskPlan) {
     const sources = new Set(plan.flatMap(({ arguments: given = {} }) => Object.values(given).flat()));
-    const references = [...sources].flatMap((source) => stepReference(source) ?? []);
-    const places = new Map(references.map((reference) => [placeOf(reference), reference]));
-    this.#places = [...places.values()];
-    const bits = new Map([...places.keys()].map((place, i) => [place, 1 << i]));
-    const marksOf = (from: readonly StepReference[]): number => from.reduce((all, one) => all | (bits.get(placeOf(one)) ?? 0), 0);
+    // Nodes of a cluster share marks, also with ones of earlier versions: each source has a bit of its own, in this order.
+    const marks = new Map([...sources].filter((source) => stepReference(source) !== null).map((source, i) => [source, 1 << i]));
+    this.#references = [...marks.keys()].flatMap((source) => stepReference(source) ?? []);
+    const marksOf = (from: readonly string[]): number => from.reduce((bits, source) => bits | (marks.get(source) ?? 0), 0);
     this.#steps = plan.map(({ step, verb, type, id, arguments: given = {} }) => ({
       name: step ?? null,
       arguments: new Map(
         Object.entries(given).map(([name, from]) => {
-          const steps = from.flatMap((source) => stepReference(source) ?? []);
-          const writers = new Set(from.filter((source) => stepReference(source) === null) as ValueWriter[]);
-          return [name, { writers, marks: marksOf(steps), any: marksOf(steps.filter(({ any }) => any)) }];
+          const writers = new Set(from.filter((source) => !marks.has(source)) as ValueWriter[]);
+          return [name, { writers, marks: marksOf(from), any: marksOf(from.filter((source) => stepReference(source)?.any)) }];
         }),
       ),
       is: ({ verb: asked, resource }) => asked === verb && resource.type === type && (id === undefined || resource.id === id),
@@ -61,12 +59,8 @@ export class ReadPlan {
     const bare = path.replaceAll(/\[\]|\{\}/g, "");
     const last = bare.slice(bare.lastIndexOf(".") + 1);
     let marks = 0;
-    for (const [i, { step, field }] of this.#places.entries())
+    for (const [i, { step, field }] of this.#references.entries())
       if (steps.includes(step) && (field === null || field === bare || field === last)) marks |= 1 << i;
     return marks;
   }
-}
-
-function placeOf({ step, field }: StepReference): string {
-  return field === null ? step : `${step}.${field}`;
 }

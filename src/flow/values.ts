@@ -220,26 +220,6 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
   return [...found.values()];
 }
 
-/** Tokens of letters and digits that stand for themselves, such as `ORDER-1234` and `prop_17.0`. */
-const ID =
-  /(?<![\p{L}\p{N}_@./:-])(?=[\p{L}\p{N}_.-]*\p{N})(?=[\p{L}\p{N}_.-]*[\p{L}_])[\p{L}\p{N}](?:[\p{L}\p{N}_-]|\.(?=[\p{L}\p{N}])){3,63}(?!\.?[\p{L}\p{N}_@/:-])/gu;
-const IDS_MAX = 64;
-
-/**
- * Returns the ids in a text, each once, the first ones. By them a host's plan may take a value from a text; nothing else is trusted by them.
- * @example
- * idsIn("Cancel ORDER-1234, please.") // [{ kind: "id", value: "order-1234" }]
- */
-export function idsIn(text: string): TypedValue[] {
-  if (!/\d/u.test(text)) return [];
-  const found = new Set<string>();
-  for (const [raw] of plain(text.slice(0, TEXT_MAX)).matchAll(ID)) {
-    if (found.size === IDS_MAX) break;
-    found.add(nameOf(raw));
-  }
-  return [...found].map((value) => ({ kind: "id", value }));
-}
-
 function spokenDates(text: string, now: Date): TypedValue[] {
   return dates()
     .parse(text, { instant: now, timezone: 0 })

@@ -131,25 +131,6 @@ describe("a task's plan", () => {
     }
   });
 
-  it("takes an id or a number from a text, and nobody trusts it there without a plan", () => {
-    const plan: TaskPlan = [
-      { step: "memo", verb: "read", type: "mail" },
-      { verb: "read", type: "page", arguments: { url: ["memo"] } },
-    ];
-    const scene = new Scene(plan);
-    scene.did("read", "mail", mail("please look at page PAGE-77, the one with the number 4512"), {}, "7");
-    const of = (url: string) => {
-      const { plan: compared, arguments: given } = scene.ask("read", "page", { url }).facts;
-      return [compared?.arguments["url"], given["url"]?.writer];
-    };
-    for (const id of ["page-77", "PAGE-77", "4512"]) expect(of(id)[0], id).to.equal("planned");
-    expect(of("PAGE-78")[0]).to.equal("elsewhere");
-    const unplanned = scene.ask("read", "contact").note;
-    if (unplanned === null) throw new Error("no task");
-    scene.flow.permitted("d-x", unplanned);
-    expect(scene.flow.returned("d-x", returnedOf("see PAGE-79"))?.values.map(({ kind }) => kind)).to.deep.equal(["name"]);
-  });
-
   it("takes any of several for one argument and not for another", () => {
     const plan: TaskPlan = [
       { step: "memo", verb: "read", type: "mail" },
@@ -237,7 +218,11 @@ describe("a task's plan", () => {
     ["an argument that there isn't", [{ verb: "send", type: "mail", arguments: { cc: ["user"] } }], [0, "arguments", "cc"]],
     ["strangers as a source", [{ verb: "send", type: "mail", arguments: { to: ["anyone"] } }], [0, "arguments", "to", 0]],
     ["a step that there isn't", [{ verb: "send", type: "mail", arguments: { to: ["user", "memo"] } }], [0, "arguments", "to", 1]],
-    ["a field without a name", [{ step: "m", verb: "send", type: "mail", arguments: { to: ["m."] } }], [0, "arguments", "to", 0]],
+    ...["m.", "m.[]", "[]", "m[].sender", "m.messages[].sender", "m[][]"].map((source): [string, TaskPlan, (string | number)[]] => [
+      `a source that isn't a step or a field of one: ${source}`,
+      [{ step: "m", verb: "send", type: "mail", arguments: { to: [source] } }],
+      [0, "arguments", "to", 0],
+    ]),
     [
       "more sources that are steps than there are marks",
       [...many, ...many.map((__, i) => ({ verb: "send", type: "mail", arguments: { to: [`s-${i}`] } }))],

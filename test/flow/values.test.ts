@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { ReadInstruction } from "../../src/flow/instruction.js";
 import { returnedOf } from "../../src/flow/returned_values.js";
-import { idsIn, readings, urlOf, valuesIn } from "../../src/flow/values.js";
+import { readings, urlOf, valuesIn } from "../../src/flow/values.js";
 
 const found = (text: string, kinds: readonly string[] = ["email", "url", "account", "phone", "key"]): string[] =>
   valuesIn(text)
@@ -56,30 +56,6 @@ describe("values in a text", () => {
 });
 
 const valuesOf = (answer: unknown) => returnedOf(answer).paths.flatMap(({ values }) => values);
-
-describe("ids in a text", () => {
-  const cases: Record<string, [text: string, found: string[]]> = {
-    "an order's, at the end of a sentence": ["Cancel ORDER-1234.", ["order-1234"]],
-    "one with a point in it": ["vote on prop_1706.0, now", ["prop_1706.0"]],
-    "two in brackets and quotes": ["(0xABc1) and 'inv2024_7'", ["0xabc1", "inv2024_7"]],
-    "the same in two spellings, once": ["X-1000 is x-1000", ["x-1000"]],
-    "none in days, times, numbers and short words": ["on 2024-05-14 at 10:30, 1,200.50 for the 2nd of 24h", []],
-    "none in an address, a link or a path": ["a1b2@x.example, x1y2.example/z3w4 and /tmp/a1b2c", []],
-    "none in words": ["please pay the bill by Friday", []],
-  };
-  for (const [name, [text, wanted]] of Object.entries(cases)) {
-    it(`are found: ${name}`, () => {
-      expect(idsIn(text)).to.deep.equal(wanted.map((value) => ({ kind: "id", value })));
-    });
-  }
-
-  it("are the first ones, and a long text is looked through once", () => {
-    expect(idsIn(Array.from({ length: 100 }, (_, i) => `id-${i}00`).join(" "))).to.have.length(64);
-    const began = performance.now();
-    for (const odd of ["a1b2-", "a.", "aaaa_", "a1b2 "]) idsIn(odd.repeat(20_000));
-    expect(performance.now() - began).to.be.below(5_000);
-  });
-});
 
 describe("an answer taken apart", () => {
   it("keeps a value in its field, with its record, and says where words stood", () => {
@@ -166,17 +142,6 @@ describe("an answer taken apart", () => {
     let deep: unknown = "x";
     for (let i = 0; i < 40; i++) deep = [deep];
     expect(returnedOf(deep).full).to.equal(true);
-  });
-
-  it("keeps ids of texts in the room that all else leaves, so that no report is full by them", () => {
-    const order = "please cancel ORDER-1234 today";
-    expect(valuesOf({ body: order })).to.deep.include({ kind: "id", value: "order-1234", record: 1, alone: true });
-    expect(valuesOf({ body: `${order}, not ORDER-1235` }).filter(({ kind, alone }) => kind === "id" && alone === true)).to.deep.equal([]);
-    expect(valuesOf({ id: "ORDER-1234" }).map(({ kind }) => kind)).to.deep.equal(["name"]);
-    const ids = Array.from({ length: 500 }, (_, i) => `so many words that nobody takes it for a name: see X-${1000 + i} and Y-${1000 + i}`);
-    expect(returnedOf(ids.map((body) => ({ body }))).full).to.equal(undefined);
-    const both = [...ids.map((body) => ({ body })), ...Array.from({ length: 120 }, (_, i) => ({ to: `u${i}@example.com` }))];
-    expect(valuesOf(both).filter(({ kind }) => kind === "email")).to.have.length(120);
   });
 
   it("takes whatever it is given", () => {

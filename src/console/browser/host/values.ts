@@ -16,5 +16,4 @@ export const TEXT_MAX = 100_000;
 export const plain: typeof Values.plain = (text) => loaded().plain(text);
 export const nameOf: typeof Values.nameOf = (text) => loaded().nameOf(text);
 export const readings: typeof Values.readings = (field) => loaded().readings(field);
-export const idsIn: typeof Values.idsIn = (text) => loaded().idsIn(text);
 export const valuesIn: typeof Values.valuesIn = (text, now, within) => loaded().valuesIn(text, now, within);
