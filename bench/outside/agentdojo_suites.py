@@ -22,6 +22,7 @@ from agentdojo.functions_runtime import FunctionCall, FunctionsRuntime
 from agentdojo.task_suite.load_suites import get_suite
 from agentdojo.task_suite.task_suite import TaskSuite
 from agentdojo.types import text_content_block_from_string
+from pydantic import TypeAdapter
 
 VERSION = "v1.2.2"
 USER = "Emma Johnson"
@@ -98,6 +99,7 @@ class Suite:
                 "description": one.description,
                 "parameters": one.parameters.model_json_schema(),
                 "access": access(one.name),
+                "returns": TypeAdapter(one.return_type).json_schema(mode="serialization"),
             }
             for one in self.suite.tools
         ]

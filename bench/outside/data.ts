@@ -17,6 +17,8 @@ export interface ToolSaid {
   /** What the catalogue says; null where it is silent. */
   readOnly: boolean | null;
   parameters: readonly Parameter[];
+  /** JSON Schema of what it returns, as MCP's `outputSchema`; null where the catalogue is silent. */
+  returns: Readonly<Record<string, unknown>> | null;
 }
 
 export interface Call {
@@ -219,17 +221,19 @@ interface SaidTool {
   parameters?:
     | { properties?: Record<string, Record<string, unknown>>; required?: string[] | null }
     | { name: string; type?: string; description?: string; required?: boolean }[];
+  returns?: Record<string, unknown>;
 }
 
 /** A catalogue as servers hand it out. That a tool only reads stands for MCP's `readOnlyHint`. */
 function toolsOf(said: unknown): ToolSaid[] {
   const all = (Array.isArray(said) ? said : (said as { tools: unknown }).tools) as SaidTool[];
-  return all.map(({ name, description, summary, access, parameters }) => ({
+  return all.map(({ name, description, summary, access, parameters, returns }) => ({
     name,
     description: description ?? summary ?? "",
     readOnly: access === undefined ? null : access === "read",
     parameters: Array.isArray(parameters)
       ? parameters.map((one) => ({ name: one.name, schema: one }))
       : Object.entries(parameters?.properties ?? {}).map(([key, schema]) => ({ name: key, schema })),
+    returns: returns ?? null,
   }));
 }

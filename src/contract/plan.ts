@@ -11,6 +11,9 @@ const Name = (description: string) => Type.String({ pattern: NAME_PATTERN, descr
 export const PLAN = { steps_max: 64, arguments_max: 32, sources_max: 16, steps_named_max: 30 };
 /** Sources that a plan may name beside its steps. `anyone` isn't among them: a stranger's value comes from a step. */
 export const PLAN_WRITERS: readonly ValueWriter[] = WRITERS.filter((writer) => writer !== "anyone");
+/** Source of an amount, a day or a time that the agent works out: it was seen nowhere on the task. */
+export const WORKED_OUT = "nowhere";
+const SOURCES: readonly string[] = [...PLAN_WRITERS, WORKED_OUT];
 
 const PlanStep = Type.Object(
   {
@@ -25,7 +28,7 @@ const PlanStep = Type.Object(
         {
           maxProperties: PLAN.arguments_max,
           description:
-            "Argument, or `id`, to where its values come from: `user`, `own`, `service`, `member`, a step, or a field of what a step returned as `step.field`. With `[]` behind it any of the values there, for lists of which the agent may choose. Of what it doesn't name the plan says nothing",
+            "Argument, or `id`, to where its values come from: `user`, `own`, `service`, `member`, `nowhere` (an amount, a day or a time that the agent works out), a step, or a field of what a step returned as `step.field`. With `[]` behind it any of the values there, for lists of which the agent may choose. Of what it doesn't name the plan says nothing",
         },
       ),
     ),
@@ -49,7 +52,7 @@ export interface StepReference {
 }
 
 /**
- * Returns the step that a source of a plan names; null: it is a writer.
+ * Returns the step that a source of a plan names; null: it names none.
  * @example
  * import assert from "node:assert/strict";
  * import { stepReference } from "@remit-pdp/contract";
@@ -59,7 +62,7 @@ export interface StepReference {
  * assert.equal(stepReference("user"), null);
  */
 export function stepReference(source: string): StepReference | null {
-  if (PLAN_WRITERS.includes(source as ValueWriter)) return null;
+  if (SOURCES.includes(source)) return null;
   const any = source.endsWith("[]");
   const of = any ? source.slice(0, -2) : source;
   const dot = of.indexOf(".");
@@ -91,7 +94,8 @@ export function planFault(plan: TaskPlan, vocabulary: Vocabulary): PlanFault | n
     if (!Object.hasOwn(vocabulary.verbs, verb)) return at("verb", "a verb of the vocabulary");
     if (!Object.hasOwn(vocabulary.types, type)) return at("type", "a type of the vocabulary");
     if (step === undefined) continue;
-    if (step.includes(".") || WRITERS.includes(step as ValueWriter)) return at("step", "a name without a dot that isn't a writer's");
+    if (step.includes(".") || WRITERS.includes(step as ValueWriter) || step === WORKED_OUT)
+      return at("step", "a name without a dot that isn't a source's of its own");
     if (names.has(step)) return at("step", `another name than that of step ${names.get(step) ?? 0}`);
     names.set(step, i);
   }
@@ -106,7 +110,7 @@ export function planFault(plan: TaskPlan, vocabulary: Vocabulary): PlanFault | n
         if (!known)
           return {
             at: [i, "arguments", name, j],
-            expected: `${PLAN_WRITERS.join(", ")}, a step of the plan, or a field of one, perhaps with [] behind it`,
+            expected: `${SOURCES.join(", ")}, a step of the plan, or a field of one, perhaps with [] behind it`,
           };
         steps.add(source);
         if (steps.size > PLAN.steps_named_max)

@@ -65,6 +65,8 @@ const TOKENS_MAX = 2_000;
 const SECRET_LENGTH_MIN = 4;
 const COMMITTED: ReadonlySet<ValueKind> = new Set<ValueKind>([...PLACES, "date", "time", "number"]);
 const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
+/** Kinds that an agent works out from others. Places are left out: who is written to isn't computed. */
+const WORKED: ReadonlySet<ValueKind> = new Set<ValueKind>(["date", "number", "time"]);
 
 /** @default the bounds of a service, and every task goes on */
 export interface FlowOptions {
@@ -374,12 +376,16 @@ class Look {
     return found;
   }
 
-  #isFrom(one: TypedValue, { writers, marks, any }: PlannedSources): PlannedArgument {
-    if (this.#sources(one).sources.some(({ writer }) => writers.has(writer))) return "planned";
+  #isFrom(one: TypedValue, { writers, marks, any, workedOut }: PlannedSources): PlannedArgument {
+    const { sources } = this.#sources(one);
+    if (sources.some(({ writer }) => writers.has(writer))) return "planned";
     const marked = this.#seen?.values.get(keyOf(one))?.marks;
     if (marked !== undefined && ((marked.sure & marks) | (marked.all & any)) !== 0) return "planned";
     if (marked !== undefined && (marked.all & marks) !== 0) return "several";
-    return this.#seen === null || this.#seen?.full.has(one.kind) === true ? "unknown" : "elsewhere";
+    if (this.#seen === null || this.#seen?.full.has(one.kind) === true) return "unknown";
+    if (!workedOut || sources.length > 0 || !WORKED.has(one.kind)) return "elsewhere";
+    // It may stand in an answer that nobody has reported yet.
+    return (this.#seen?.pending.size ?? 0) > 0 ? "unknown" : "planned";
   }
 
   foreignIn(leaves: readonly (string | number)[]): string[] {

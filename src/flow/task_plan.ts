@@ -1,9 +1,19 @@
 /** A task's plan, read once: which of its steps a call is, and which values a step has returned. */
-import { stepReference, type PolicyInput, type StepReference, type TaskPlan, type ValueWriter } from "../contract/index.js";
+import {
+  PLAN_WRITERS,
+  stepReference,
+  WORKED_OUT,
+  type PolicyInput,
+  type StepReference,
+  type TaskPlan,
+  type ValueWriter,
+} from "../contract/index.js";
 
 /** Sources that a step expects of one argument. */
 export interface PlannedSources {
-  readonly writers: ReadonlySet<string>;
+  readonly writers: ReadonlySet<ValueWriter>;
+  /** True: an amount, a day or a time may have been worked out. */
+  readonly workedOut: boolean;
   /** One bit for each reference to a step. */
   readonly marks: number;
   /** The marks of references of which any value will do. */
@@ -20,21 +30,22 @@ const read = new WeakMap<TaskPlan, ReadPlan>();
 
 export class ReadPlan {
   readonly #steps: readonly PlannedStep[];
-  /** Each reference to a step; its place is its bit. */
-  readonly #references: readonly StepReference[];
+  /** Each reference to a step; its place is its bit. Null: a source that no step gives. */
+  readonly #references: readonly (StepReference | null)[];
 
   private constructor(plan: TaskPlan) {
     const sources = new Set(plan.flatMap(({ arguments: given = {} }) => Object.values(given).flat()));
     // Nodes of a cluster share marks, also with ones of earlier versions: each source has a bit of its own, in this order.
-    const marks = new Map([...sources].filter((source) => stepReference(source) !== null).map((source, i) => [source, 1 << i]));
-    this.#references = [...marks.keys()].flatMap((source) => stepReference(source) ?? []);
+    const isWriter = (source: string): source is ValueWriter => (PLAN_WRITERS as readonly string[]).includes(source);
+    const marks = new Map([...sources].filter((source) => !isWriter(source)).map((source, i) => [source, 1 << i]));
+    this.#references = [...marks.keys()].map(stepReference);
     const marksOf = (from: readonly string[]): number => from.reduce((bits, source) => bits | (marks.get(source) ?? 0), 0);
     this.#steps = plan.map(({ step, verb, type, id, arguments: given = {} }) => ({
       name: step ?? null,
       arguments: new Map(
         Object.entries(given).map(([name, from]) => {
-          const writers = new Set(from.filter((source) => !marks.has(source)) as ValueWriter[]);
-          return [name, { writers, marks: marksOf(from), any: marksOf(from.filter((source) => stepReference(source)?.any)) }];
+          const any = marksOf(from.filter((source) => stepReference(source)?.any));
+          return [name, { writers: new Set(from.filter(isWriter)), workedOut: from.includes(WORKED_OUT), marks: marksOf(from), any }];
         }),
       ),
       is: ({ verb: asked, resource }) => asked === verb && resource.type === type && (id === undefined || resource.id === id),
@@ -59,8 +70,10 @@ export class ReadPlan {
     const bare = path.replaceAll(/\[\]|\{\}/g, "");
     const last = bare.slice(bare.lastIndexOf(".") + 1);
     let marks = 0;
-    for (const [i, { step, field }] of this.#references.entries())
-      if (steps.includes(step) && (field === null || field === bare || field === last)) marks |= 1 << i;
+    for (const [i, reference] of this.#references.entries()) {
+      if (reference === null || !steps.includes(reference.step)) continue;
+      if (reference.field === null || reference.field === bare || reference.field === last) marks |= 1 << i;
+    }
     return marks;
   }
 }

@@ -2,11 +2,18 @@ import { expect } from "chai";
 import { planFault, type PolicyInput, type TaskPlan, type Values, type Vocabulary } from "../../src/contract/index.js";
 import { Flow, type FlowOptions } from "../../src/flow/flow.js";
 import { returnedOf } from "../../src/flow/returned_values.js";
+import { ReadPlan } from "../../src/flow/task_plan.js";
 
 const text = { kind: "string", max: 2000 } as const;
 const type = (roles: Record<string, "destination" | "content" | "locator" | "commitment">, writes: Record<string, "service" | "author">) =>
   ({
-    ...{ id: "name", about: {}, attributes: {}, related: {}, arguments: { to: text, body: text, url: text, amount: { kind: "number" } } },
+    ...{
+      id: "name",
+      about: {},
+      attributes: {},
+      related: {},
+      arguments: { to: text, body: text, url: text, day: text, amount: { kind: "number" } },
+    },
     flow: { roles, writes, ...(Object.values(writes).includes("author") && { author: "sender" }) },
   }) as Vocabulary["types"][string];
 const VOCABULARY: Vocabulary = {
@@ -20,6 +27,7 @@ const VOCABULARY: Vocabulary = {
     mail: type({ to: "destination", body: "content", id: "locator" }, { id: "service", sender: "author" }),
     page: type({ url: "locator" }, {}),
     contact: type({ to: "destination" }, { "*": "service" }),
+    bill: type({ to: "destination", id: "locator", amount: "commitment", day: "commitment" }, {}),
   },
   flow: { instruction: "task.instruction", slots: [], own: [], members: [], secret: [] },
 };
@@ -131,6 +139,45 @@ describe("a task's plan", () => {
     }
   });
 
+  it("lets an amount, a day or a time be worked out where it says so, and nothing that was read, nor any place, name or id", () => {
+    const from = (...sources: string[]): TaskPlan => [
+      { step: "page", verb: "read", type: "page" },
+      { verb: "send", type: "bill", arguments: { to: sources, id: sources, amount: sources, day: sources } },
+    ];
+    const given = { to: "12345", amount: 12.5, day: "2026-12-24" };
+    const states = (scene: Scene, of: Values) => scene.planned("send", "bill", of, "b-1")?.arguments;
+    const elsewhere = { to: "elsewhere", id: "elsewhere", amount: "elsewhere", day: "elsewhere" };
+    expect(states(new Scene(from("user")), given)).to.deep.equal(elsewhere);
+    const scene = new Scene(from("nowhere"));
+    const workedOut = { ...elsewhere, amount: "planned", day: "planned" };
+    expect(states(scene, given)).to.deep.equal(workedOut);
+    expect(states(scene, { ...given, day: "18:30" })).to.deep.equal(workedOut);
+    scene.did("read", "page", "Pay 12.50, and 10 more, on 2026-12-24");
+    expect(states(scene, given)).to.deep.equal(elsewhere);
+    expect(states(scene, { ...given, amount: 22.5, day: "2026-12-25" })).to.deep.equal(workedOut);
+    for (const place of [STRANGER, "https://evil.example/pay", "DE02 1203 0000 0000 2020 51", "+49 30 1234567", "the next day"])
+      expect(Object.values(states(scene, { to: place, amount: place, day: place }) ?? {}), place).to.not.include("planned");
+    const { note } = scene.ask("read", "page");
+    if (note === null) throw new Error("no task");
+    scene.flow.permitted("unreported", note);
+    expect(states(scene, { ...given, amount: 33 })).to.include({ amount: "unknown", to: "elsewhere" });
+    const forgotten = new Scene(from("nowhere"), "", { seen: { values_max: 1, total_max: 100 } });
+    forgotten.did("read", "page", "Pay 1, 2 or 3");
+    expect(states(forgotten, given)).to.include({ amount: "unknown" });
+  });
+
+  it("has a mark for each source that isn't a writer, in their order, as nodes of earlier versions count them", () => {
+    const sources = ["user", "memo", "nowhere", "memo[]", "own", "memo.sender", "page[]"];
+    const plan = ReadPlan.of([
+      { step: "memo", verb: "read", type: "mail" },
+      { step: "page", verb: "read", type: "page" },
+      { verb: "send", type: "mail", arguments: { to: sources } },
+    ]);
+    expect(plan.marksAt(["memo"], "[].body")).to.equal(0b00101);
+    expect(plan.marksAt(["memo"], "[].sender")).to.equal(0b01101);
+    expect(plan.marksAt(["page"], "")).to.equal(0b10000);
+  });
+
   it("takes any of several for one argument and not for another", () => {
     const plan: TaskPlan = [
       { step: "memo", verb: "read", type: "mail" },
@@ -211,6 +258,7 @@ describe("a task's plan", () => {
     ["a verb that every object has", [{ verb: "constructor", type: "mail" }], [0, "verb"]],
     ["a type that there isn't", [{ verb: "read", type: "mole" }], [0, "type"]],
     ["a step named like a writer", [{ step: "user", verb: "read", type: "mail" }], [0, "step"]],
+    ["a step named like what is worked out", [{ step: "nowhere", verb: "read", type: "mail" }], [0, "step"]],
     ["a step named like strangers", [{ step: "anyone", verb: "read", type: "mail" }], [0, "step"]],
     ["a step with a dot in its name", [{ step: "a.b", verb: "read", type: "mail" }], [0, "step"]],
     ["two steps of one name", [...PLAN, { step: "memo", verb: "read", type: "page" }], [3, "step"]],
