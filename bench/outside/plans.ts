@@ -5,7 +5,7 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
-import type { TaskPlan } from "../../src/contract/index.js";
+import { WORKED_OUT, type TaskPlan } from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
 import type { Suite, ToolSaid } from "./data.js";
 import type { OutsideSet } from "./sets.js";
@@ -42,7 +42,8 @@ export function tasksOf({ name, tools, clean, mixed }: Suite): { suite: string; 
 
 /**
  * Returns a plan in the words of a suite's set, as a host gives it: with every tool that only looks, since it is judged what is done with what
- * they return. What a plan says of parameters that have no role is left out, since nothing depends on them.
+ * they return. What a plan says of parameters that have no role is left out, since nothing depends on them, and so is that a place or an id is
+ * worked out: a planner doesn't know the roles.
  * @throws {Error} it names a tool or a parameter that the suite doesn't have
  */
 export function planIn(set: OutsideSet, steps: readonly ToolStep[]): TaskPlan {
@@ -50,13 +51,17 @@ export function planIn(set: OutsideSet, steps: readonly ToolStep[]): TaskPlan {
   return [...steps, ...looks].map(({ step, tool, arguments: given = {} }) => {
     const mapped = set.tools.get(tool);
     if (mapped === undefined) throw new Error(`a plan has a tool that the suite has not: ${tool}`);
-    const roles = set.roles.get(mapped.type) ?? new Set<string>();
+    const roles = set.roles.get(mapped.type);
     const said: Record<string, string[]> = {};
     for (const [parameter, sources] of Object.entries(given)) {
       if (!mapped.known.has(parameter)) throw new Error(`a plan has a parameter that ${tool} has not: ${parameter}`);
       const named = Object.entries({ ...mapped.arguments, ...(mapped.id !== null && { id: mapped.id }) });
-      for (const [argument, origin] of named)
-        if ("from" in origin && origin.from[0] === parameter && roles.has(argument)) said[argument] = [...new Set(sources)];
+      for (const [argument, origin] of named) {
+        const role = roles?.get(argument);
+        if (!("from" in origin) || origin.from[0] !== parameter || role === undefined) continue;
+        const kept = sources.filter((source) => source !== WORKED_OUT || role.has("commitment"));
+        if (kept.length > 0) said[argument] = [...new Set(kept)];
+      }
     }
     return {
       ...(step !== undefined && { step }),

@@ -21,8 +21,8 @@ export interface OutsideSet {
   tools: ReadonlyMap<string, Mapped>;
   /** Tools that only look. */
   looking: ReadonlySet<string>;
-  /** Type to its arguments that have a role. */
-  roles: ReadonlyMap<string, ReadonlySet<string>>;
+  /** Type to its arguments that have a role, and what they are for. */
+  roles: ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
   /** Attributes of the agent: trusted facts. */
   agent: { facts: string[]; members: string[]; secrets: string[] };
 }
@@ -47,7 +47,7 @@ export function writtenFor(suite: string): WrittenChanges | null {
 
 interface Words {
   verbs: Record<string, { class: string; effect?: VerbEffect }>;
-  types: Record<string, { roles?: object | null; effects?: Record<string, VerbEffect> | null } | null>;
+  types: Record<string, { roles?: Record<string, string> | null; effects?: Record<string, VerbEffect> | null } | null>;
 }
 
 /** Writes the set into a folder. @param given what a purpose says of values in a text that the instruction names */
@@ -95,14 +95,19 @@ export function setFor(
   writeFileSync(join(dir, "vocabulary.yaml"), yaml(vocabulary));
   writeFileSync(join(dir, "purposes.yaml"), yaml({ [PURPOSE]: purpose }));
   const secrets = valuesOf(suite.trusted, new Set(written?.secrets));
-  const roles = new Map(Object.entries(words.types).map(([type, members]) => [type, namesWithRole(members)]));
+  const roles = new Map(Object.entries(words.types).map(([type, members]) => [type, rolesOf(members)]));
   const effectOf = ({ verb, type }: Mapped): VerbEffect | undefined => words.types[type]?.effects?.[verb] ?? words.verbs[verb]?.effect;
   const looking = new Set([...tools].filter(([, mapped]) => effectOf(mapped) === "look").map(([tool]) => tool));
   return { dir, tools, looking, roles, agent: { facts: wholeValues(suite.trusted), members: domainsOf(suite.trusted), secrets } };
 }
 
-function namesWithRole(members: Words["types"][string]): Set<string> {
-  return new Set(Object.keys(members?.roles ?? {}).map((path) => path.split(".")[0] ?? path));
+function rolesOf(members: Words["types"][string]): Map<string, Set<string>> {
+  const found = new Map<string, Set<string>>();
+  for (const [path, role] of Object.entries(members?.roles ?? {})) {
+    const [name = path] = path.split(".");
+    found.set(name, (found.get(name) ?? new Set()).add(role));
+  }
+  return found;
 }
 
 type DraftedTools = Record<string, Record<string, unknown>>;

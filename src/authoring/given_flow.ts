@@ -6,7 +6,7 @@ import type { ValueFlow } from "../decision/ports.js";
 import { Flow } from "../flow/flow.js";
 import { keyOf, rank, type Sighting } from "../flow/seen_memory.js";
 import { ReadPlan } from "../flow/task_plan.js";
-import { readings } from "../flow/values.js";
+import { readings, valuesIn } from "../flow/values.js";
 
 /** Values that stood in one place. */
 export interface GivenSight {
@@ -114,7 +114,14 @@ export function supposedFlow({ seen, labels: of, used: before, complete }: Given
       const of = step === null ? null : stepReference(step);
       const marks = of === null || plan === null ? 0 : plan.marksAt([of.step], of.field ?? "");
       return found.flatMap((value) =>
-        readings(value).map((one): Sighting => ({ key: keyOf(one), kind: one.kind, writer: by, path: "given", ...rest, marks })),
+        [...readings(value), ...(typeof value === "string" ? valuesIn(value) : [])].map((one): Sighting => ({
+          key: keyOf(one),
+          kind: one.kind,
+          writer: by,
+          path: "given",
+          ...rest,
+          marks,
+        })),
       );
     });
   const others = seen.some(({ by }) => rank(by) > rank("service"));

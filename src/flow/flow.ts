@@ -367,25 +367,31 @@ class Look {
     const found: Record<string, PlannedArgument> = {};
     if (leaves.length > LEAVES_MAX) found["more"] = "unknown";
     let shown = 0;
-    for (const { path, one } of matchedValues(leaves)) {
+    for (const { path, one, text } of matchedValues(leaves)) {
       const of = wanted.get(/^[^/#]*/.exec(path)?.[0] ?? "");
       if (of === undefined || one === null) continue;
-      if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, of);
+      if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, text, of);
       else found["more"] = "unknown";
     }
     return found;
   }
 
-  #isFrom(one: TypedValue, { writers, marks, any, workedOut }: PlannedSources): PlannedArgument {
-    const { sources } = this.#sources(one);
-    if (sources.some(({ writer }) => writers.has(writer))) return "planned";
+  #isFrom(one: TypedValue, text: string, { writers, marks, any, workedOut }: PlannedSources): PlannedArgument {
+    if (this.#sources(one).sources.some(({ writer }) => writers.has(writer))) return "planned";
     const marked = this.#seen?.values.get(keyOf(one))?.marks;
     if (marked !== undefined && ((marked.sure & marks) | (marked.all & any)) !== 0) return "planned";
     if (marked !== undefined && (marked.all & marks) !== 0) return "several";
     if (this.#seen === null || this.#seen?.full.has(one.kind) === true) return "unknown";
-    if (!workedOut || sources.length > 0 || !WORKED.has(one.kind)) return "elsewhere";
+    if (!workedOut || !WORKED.has(one.kind) || !this.#isNew(text)) return "elsewhere";
     // It may stand in an answer that nobody has reported yet.
     return (this.#seen?.pending.size ?? 0) > 0 ? "unknown" : "planned";
+  }
+
+  /** Returns whether nothing of an amount, a day or a time was found in what was read, nor in what the user doesn't want. */
+  #isNew(text: string): boolean {
+    return readings(text)
+      .filter(({ kind }) => kind !== "name")
+      .every((one) => this.#sources(one).sources.length === 0 && this.#instruction?.excludes(one) !== true);
   }
 
   foreignIn(leaves: readonly (string | number)[]): string[] {
@@ -515,7 +521,8 @@ const CONTENT: ArgumentFlow = { ...UNKNOWN, role: "content", writer: "nowhere", 
 function readingFor(role: Leaf["role"], value: string | number): TypedValue {
   const all = readings(value);
   const wanted: ReadonlySet<ValueKind> = role === "commitment" ? COMMITTED : role === "locator" ? ADDRESSES : PLACES;
-  return all.find(({ kind }) => wanted.has(kind)) ?? all.at(-1) ?? { kind: "name", value: nameOf(String(value)).slice(0, 512) };
+  const named = all.find(({ kind }) => kind === "name") ?? { kind: "name", value: nameOf(String(value)).slice(0, 512) };
+  return all.find(({ kind }) => wanted.has(kind)) ?? named;
 }
 
 const ASKED_MAX = 16;

@@ -40,12 +40,17 @@ export class ReadPlan {
     const marks = new Map([...sources].filter((source) => !isWriter(source)).map((source, i) => [source, 1 << i]));
     this.#references = [...marks.keys()].map(stepReference);
     const marksOf = (from: readonly string[]): number => from.reduce((bits, source) => bits | (marks.get(source) ?? 0), 0);
+    // A plan of before there was such a source may have a step of that name.
+    const mayWorkOut = plan.every(({ step }) => step !== WORKED_OUT);
     this.#steps = plan.map(({ step, verb, type, id, arguments: given = {} }) => ({
       name: step ?? null,
       arguments: new Map(
         Object.entries(given).map(([name, from]) => {
           const any = marksOf(from.filter((source) => stepReference(source)?.any));
-          return [name, { writers: new Set(from.filter(isWriter)), workedOut: from.includes(WORKED_OUT), marks: marksOf(from), any }];
+          return [
+            name,
+            { writers: new Set(from.filter(isWriter)), workedOut: mayWorkOut && from.includes(WORKED_OUT), marks: marksOf(from), any },
+          ];
         }),
       ),
       is: ({ verb: asked, resource }) => asked === verb && resource.type === type && (id === undefined || resource.id === id),

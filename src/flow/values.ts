@@ -45,11 +45,14 @@ const links = new LinkifyIt({ fuzzyLink: true, fuzzyEmail: true, fuzzyIP: true, 
 const INVISIBLE = /[\p{Cf}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
 const ACCOUNT = /(?<![\p{L}\d])[A-Z]{2}\d{2}(?:[ ]?[A-Z\d]{2,4}){2,8}(?![\p{L}\d])/gu;
 const NUMBER = /(?<![\p{L}\d.,/:-])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\p{L}\d]|[.,/:-]\d)/gu;
-const ISO_DATE = /(?<!\d)(\d{4})-(\d{2})-(\d{2})(?!\d)/gu;
-const TIME = /(?<![\d:.])([01]?\d|2[0-3]):([0-5]\d)(?::\d{2}(?:\.\d+)?)?(?![\d:])/gu;
-const CLOCK = String.raw`\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[ap]\.?m\.?)?(?: ?(?:[A-Z]{1,5}|[+-]\d{2}:?\d{2}))?`;
+const DAY = String.raw`(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])`;
+const ISO_DATE = new RegExp(String.raw`(?<!\d)${DAY}(?!\d)`, "gu");
+const TIME = /(?<![\d:.])([01]?\d|2[0-3]):([0-5]\d)(?::\d{2}(?:\.\d+)?)?(?![\d:])(?:\s?([ap])\.?m\b)?/giu;
+/** Zones by their usual letters: all else is a word. */
+const ZONE = "(?:Z|UTC|GMT|BST|IST|JST|MSK|[CEW]ES?T|[CEMP][DS]T|AE[DS]T|NZ[DS]T)";
+const CLOCK = String.raw`\d{1,2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?(?: ?[apAP]\.?[mM]\.?)?(?: ?(?:${ZONE}|[+-]\d{2}:?\d{2}))?`;
 /** Whole fields: what goes on with words is a text that begins with a day or a time. */
-const WHOLE_DATE = new RegExp(String.raw`^(\d{4})-(\d{2})-(\d{2})(?:[T ] ?${CLOCK})?$`, "u");
+const WHOLE_DATE = new RegExp(String.raw`^${DAY}(?:[T ] ?${CLOCK})?$`, "u");
 const WHOLE_TIMES = new RegExp(`^${CLOCK}(?: ?[-–] ?${CLOCK})?$`, "u");
 const PHONE_LIKE = /\d(?:[ ().-]{0,2}\d){6,}/u;
 const GOES_ON = /(?<=[\p{Ll}\d])\.(?=\p{Lu}\p{Ll})/gu;
@@ -164,7 +167,11 @@ function phoneOf(text: string): TypedValue[] {
 }
 
 function times(text: string): TypedValue[] {
-  return [...text.matchAll(TIME)].map(([, hour = "", minute = ""]) => ({ kind: "time", value: `${hour.padStart(2, "0")}:${minute}` }));
+  return [...text.matchAll(TIME)].map(([, said = "", minute = "", half]) => {
+    const [hour, isLate] = [Number(said), half?.toLowerCase() === "p"];
+    const of24 = half === undefined || hour > 12 ? hour : (hour % 12) + (isLate ? 12 : 0);
+    return { kind: "time", value: `${String(of24).padStart(2, "0")}:${minute}` };
+  });
 }
 
 /** Depth of encodings beyond which an argument is taken for opaque. */

@@ -15,7 +15,7 @@ import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 
 const text = { type: "string" };
 const TOOLS = [
-  { name: "list_members", access: "read", parameters: { properties: {} } },
+  { name: "list_members", access: "read", parameters: { properties: {} }, returns: { type: "array", items: text } },
   { name: "get_notices", access: "read", parameters: { properties: {} } },
   { name: "send_message", access: "write", parameters: { properties: { member: text, body: text }, required: ["member", "body"] } },
   { name: "delete_notice", access: "write", parameters: { properties: { notice_id: text }, required: ["notice_id"] } },
@@ -142,6 +142,10 @@ describe("a plan of an outside benchmark's task", () => {
     const given = tasksOf(made);
     expect(Object.keys(given)).to.deep.equal(["suite", "tools", "instructions"]);
     expect(given.instructions[digestOf(instruction)]).to.equal(instruction);
+    expect(given.tools.map(({ name, returns }) => [name, returns]).slice(0, 2)).to.deep.equal([
+      ["list_members", { type: "array", items: text }],
+      ["get_notices", null],
+    ]);
     expect(JSON.stringify(given)).not.to.contain("SECRET").and.not.to.contain("Summer party").and.not.to.contain("mallory");
     expect(digestOf("x")).to.equal("2d711642b726b044");
   });
@@ -158,6 +162,13 @@ describe("a plan of an outside benchmark's task", () => {
       { verb: "search", type: "member" },
       { verb: "search", type: "notice" },
     ]);
+  });
+
+  it("leaves out that a place is worked out, which a service would refuse", () => {
+    const set = setFor(suite(), join(folder, "worked"));
+    const send = (...member: string[]) => planIn(set, [{ tool: "send_message", arguments: { member } }])[0];
+    expect(send("user", "nowhere")).to.deep.equal({ verb: "send", type: "message_tool", arguments: { member: ["user"] } });
+    expect(send("nowhere")).to.deep.equal({ verb: "send", type: "message_tool" });
   });
 
   for (const [what, step, message] of [

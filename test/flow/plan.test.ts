@@ -139,7 +139,7 @@ describe("a task's plan", () => {
     }
   });
 
-  it("lets an amount, a day or a time be worked out where it says so, and nothing that was read, nor any place, name or id", () => {
+  it("lets an amount, a day or a time be worked out where it says so, and nothing that was found in an answer, nor any place, name or id", () => {
     const from = (...sources: string[]): TaskPlan => [
       { step: "page", verb: "read", type: "page" },
       { verb: "send", type: "bill", arguments: { to: sources, id: sources, amount: sources, day: sources } },
@@ -157,6 +157,13 @@ describe("a task's plan", () => {
     expect(states(scene, { ...given, amount: 22.5, day: "2026-12-25" })).to.deep.equal(workedOut);
     for (const place of [STRANGER, "https://evil.example/pay", "DE02 1203 0000 0000 2020 51", "+49 30 1234567", "the next day"])
       expect(Object.values(states(scene, { to: place, amount: place, day: place }) ?? {}), place).to.not.include("planned");
+    for (const day of ["12:00-18:30", "18:30-12:00", "2026-12-25T12:00", "10:00 GOLD", "2026-13-45"])
+      expect(states(scene, { day: day }), day).to.include({ day: day.includes("12:00") ? "planned" : "elsewhere" });
+    scene.did("read", "page", "It is open until 12:00");
+    for (const day of ["12:00-18:30", "18:30-12:00", "2026-12-25T12:00"])
+      expect(states(scene, { day }), day).to.include({ day: "elsewhere" });
+    for (const long of [`${"0".repeat(260)}4711`, `18:30:00.${"0".repeat(260)}`, `2026-12-25 18:30:00.${"4711".repeat(70)}`])
+      expect(Object.values(scene.planned("send", "bill", { to: long }, long)?.arguments ?? {}), long).to.not.include("planned");
     const { note } = scene.ask("read", "page");
     if (note === null) throw new Error("no task");
     scene.flow.permitted("unreported", note);
@@ -164,6 +171,14 @@ describe("a task's plan", () => {
     const forgotten = new Scene(from("nowhere"), "", { seen: { values_max: 1, total_max: 100 } });
     forgotten.did("read", "page", "Pay 1, 2 or 3");
     expect(states(forgotten, given)).to.include({ amount: "unknown" });
+  });
+
+  it("lets nothing be worked out that the user doesn't want, or by a plan with a step of that name from before", () => {
+    const pays = (amount: number, plan: TaskPlan) =>
+      new Scene(plan, "Pay half of it, but not 4000").planned("send", "bill", { amount })?.arguments["amount"];
+    const half: TaskPlan = [{ verb: "send", type: "bill", arguments: { amount: ["nowhere"] } }];
+    expect([pays(40, half), pays(4000, half)]).to.deep.equal(["planned", "elsewhere"]);
+    expect(pays(40, [...half, { step: "nowhere", verb: "read", type: "mail" }])).to.equal("elsewhere");
   });
 
   it("has a mark for each source that isn't a writer, in their order, as nodes of earlier versions count them", () => {
@@ -262,6 +277,8 @@ describe("a task's plan", () => {
     ["a step named like strangers", [{ step: "anyone", verb: "read", type: "mail" }], [0, "step"]],
     ["a step with a dot in its name", [{ step: "a.b", verb: "read", type: "mail" }], [0, "step"]],
     ["two steps of one name", [...PLAN, { step: "memo", verb: "read", type: "page" }], [3, "step"]],
+    ["a place that is worked out", [{ verb: "send", type: "mail", arguments: { to: ["user", "nowhere"] } }], [0, "arguments", "to", 1]],
+    ["an id that is worked out", [{ verb: "send", type: "bill", arguments: { id: ["nowhere"] } }], [0, "arguments", "id", 0]],
     ["an argument without a role", [{ verb: "send", type: "mail", arguments: { amount: ["user"] } }], [0, "arguments", "amount"]],
     ["an argument that there isn't", [{ verb: "send", type: "mail", arguments: { cc: ["user"] } }], [0, "arguments", "cc"]],
     ["strangers as a source", [{ verb: "send", type: "mail", arguments: { to: ["anyone"] } }], [0, "arguments", "to", 0]],
@@ -285,5 +302,7 @@ describe("a task's plan", () => {
 
   it("is accepted as it should be", () => {
     expect(planFault(PLAN, VOCABULARY)).to.equal(null);
+    const half: TaskPlan = [{ verb: "send", type: "bill", arguments: { amount: ["nowhere", "user"], day: ["nowhere"] } }];
+    expect(planFault(half, VOCABULARY)).to.equal(null);
   });
 });

@@ -93,9 +93,11 @@ given:
       - {by: anyone, values: [two@shop.example], step: memo.sender}
       - {by: anyone, values: [body@shop.example], alone: true, step: memo.body}
       - {by: service, values: [listed@shop.example]}
+      - {by: anyone, values: ["Write to inside@shop.example, please"], alone: true, step: memo.sender}
 cases:
   - the user's: {send: mail, with: {recipients: [ada@org.example]}, then: allow}
   - a stranger's, from where it should: {send: mail, with: {recipients: [shop@shop.example]}, then: allow}
+  - a stranger's, within a text: {send: mail, with: {recipients: [inside@shop.example]}, then: allow}
   - one of several: {send: mail, with: {recipients: [two@shop.example]}, then: deny, because: flow_denied}
   - any of several, where the plan says so:
       send: mail
@@ -151,7 +153,7 @@ describe("whose values an entry accepts", function () {
     const opa = await compiler();
     const { report } = await inFolder({ "tables/planned.yaml": PLANNED }, (dir) => testSet(opa, dir, { filter: null, coverage: 0 }));
     const cases = report.tables.flatMap((table) => table.cases);
-    expect(cases).to.have.length(11);
+    expect(cases).to.have.length(12);
     const wrong = cases.filter(({ passed }) => !passed);
     expect(wrong.map(({ name, got, error }) => ({ name, got, error }))).to.deep.equal([]);
   });

@@ -46,6 +46,11 @@ describe("values in a text", () => {
     for (const instant of ["2024-05-26T10:00:00.5Z", "2024-05-26 10:00 UTC", "2024-05-26T10:00:00+02:00"])
       expect(kinds(instant).slice(0, 2), instant).to.deep.equal(["date 2024-05-26", "time 10:00"]);
     expect(kinds("9:30 am - 17:00")).to.deep.equal(["time 09:30", "time 17:00", "name 9:30 am - 17:00"]);
+    expect(kinds("6:30 pm - 12:15 a.m.")).to.deep.equal(["time 18:30", "time 00:15", "name 6:30 pm - 12:15 a.m."]);
+    expect(kinds("12:00 PM CET").slice(0, 1)).to.deep.equal(["time 12:00"]);
+    // What a zone, a fraction or a day isn't may be anybody's word.
+    for (const none of ["10:00 GOLD", "10:00:00.4711471147", "2024-13-01", "2024-05-32"])
+      expect(readings(none).map(({ kind }) => kind)).to.not.include.oneOf(["date", "time"]);
     expect(kinds("https://a.example/x")).to.deep.equal(["url a.example/x", "name https://a.example/x"]);
     // A link with words behind it is no shorter link: what it tells its owner is in all of it.
     expect(kinds("https://a.example/x secret")).to.include("url a.example/x%20secret").and.not.include("url a.example/x");

@@ -201,7 +201,7 @@ threat("A20", "a task's plan takes values from its steps alone, whatever was rea
   },
 });
 
-threat("A20", "what a plan lets the agent work out is an amount or a time, and none that was read or could have been", {
+threat("A20", "what a plan lets the agent work out is an amount or a time, and none that was found in an answer or is still awaited", {
   async check(tree) {
     const { Flow } = await tree("flow/flow.js");
     const { returnedOf } = await tree("flow/returned_values.js");
@@ -232,7 +232,7 @@ threat("A20", "what a plan lets the agent work out is an amount or a time, and n
     return null;
   },
   without: {
-    "what was read being looked up": [cut.text("flow/flow.js", "#isFrom", "sources.length > 0 || ", "")],
+    "what was read being looked up": [cut.text("flow/flow.js", "#isFrom", " || !this.#isNew(text)", "")],
     "places being told apart": [cut.text("flow/flow.js", "#isFrom", " || !WORKED.has(one.kind)", "")],
     "answers being awaited": [cut.text("flow/flow.js", "#isFrom", "(this.#seen?.pending.size ?? 0) > 0", "false")],
   },
