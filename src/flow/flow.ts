@@ -20,7 +20,17 @@ import { FairMap } from "../system/fair_map.js";
 import { LimitCounts, type Counter, type LimitCharge, type CountLimits } from "./counts.js";
 import { ReadInstruction } from "./instruction.js";
 import { LEAVES_MAX, PLACES, planOf, type Leaf, type VerbPlan } from "./plan.js";
-import { keyOf, rank, SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
+import {
+  keyOf,
+  rank,
+  SeenMemory,
+  worst,
+  type SeenLimits,
+  type SeenState,
+  type Sighting,
+  type Sightings,
+  type TaskSeen,
+} from "./seen_memory.js";
 import { ReadPlan, type PlannedSources } from "./task_plan.js";
 import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
@@ -36,6 +46,8 @@ export interface FlowNote {
   readonly hasWords: boolean;
   /** Keys of all that it writes and that neither the user, the own facts nor a service gave. */
   readonly written: () => string[];
+  /** Keys of what it is asked with and that others wrote: an answer that repeats one makes it no better. */
+  readonly told: () => ReadonlySet<string>;
   /** Labels that the task loses once the action is done. */
   readonly lowers: readonly string[];
   /** Names that say which thing was asked for: the id, and the arguments. */
@@ -49,6 +61,7 @@ export interface FlowNote {
 /** Permitted call whose answer is awaited: what its report is read by. */
 interface AwaitedCall extends Pick<FlowNote, "plan" | "lowers" | "asked" | "instruction" | "own" | "planned"> {
   readonly task: string;
+  readonly told: ReadonlySet<string>;
 }
 
 export interface FlowAnswer {
@@ -121,6 +134,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       ...(said.length > 0 && { said: [...said] }),
     };
     if (root === null && charges.length === 0) return { facts, note: null };
+    const foreign = once(() => looked.foreignIn(leavesOf(request.arguments)));
     const changes = plan.effect !== "look" && plan.effect !== "fetch";
     const note: FlowNote = {
       root: root === null ? null : { id: root.id, agent: root.agent },
@@ -129,7 +143,12 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       plan,
       hasWords: vocabulary.flow !== undefined || root?.plan !== undefined,
       lowers: purpose?.lowers?.[request.resource.type]?.[request.verb] ?? NO_LABELS,
-      written: () => (changes ? looked.foreignIn(leavesOf(request.arguments)) : []),
+      written: () => (changes ? foreign() : []),
+      told: once(() => {
+        if (!seen || seen.values.size === 0) return NO_KEYS;
+        const id = request.resource.id === null ? [] : looked.foreignIn([request.resource.id]);
+        return new Set([...id, ...foreign()].filter((key) => seen.values.has(key)));
+      }),
       asked: namesAsked(request),
       instruction,
       own,
@@ -145,7 +164,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     if (root === null) return;
     const { id: task, agent } = root;
     this.#seen.permitted({ task, agent }, decisionId, { written: written(), labels: plan.labels, reads: plan.reads });
-    this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, instruction, own, planned });
+    this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, instruction, own, planned, told: note.told() });
     if (returned !== undefined) this.recalled(decisionId, returned);
   }
 
@@ -177,19 +196,20 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
 
   /** Gives each value that an action has returned its writer. @returns what `permitted` takes; null: the action is on no task */
   seenIn(decisionId: string, note: FlowNote, returned: Returned): SeenRecord | null {
-    return note.root === null ? null : recordOf(sightingsOf(decisionId, { ...note, task: note.root.id }, returned));
+    return note.root === null ? null : recordOf(sightingsOf(decisionId, { ...note, task: note.root.id, told: note.told() }, returned));
   }
 
-  /** Takes in what a record says that was seen. @param planned steps of the plan that the call was @default as it was permitted here */
+  /** Takes in what a record says that was seen. @param call that returned it @default as it was permitted here */
   recalled(
     decisionId: string,
     { task, others, full, values }: SeenRecord,
-    planned: FlowNote["planned"] = this.#awaited.get(decisionId)?.planned ?? null,
+    call: Pick<AwaitedCall, "planned" | "told"> | undefined = this.#awaited.get(decisionId),
   ): void {
     this.#awaited.delete(decisionId);
+    const { planned = null, told = NO_KEYS } = call ?? {};
     const all = values.flatMap(({ keys, ...rest }) => {
       const marks = planned === null ? 0 : planned.plan.marksAt(planned.steps, rest.path);
-      return keys.map((key): Sighting => ({ key, ...rest, ...(marks !== 0 && { marks }) }));
+      return keys.map((key): Sighting => ({ key, ...rest, ...(marks !== 0 && !told.has(key) && { marks }) }));
     });
     this.#seen.take({ task, decision_id: decisionId, others, full, values: all });
   }
@@ -239,6 +259,11 @@ export interface ScopeState {
   counters: Record<string, Counter> | null;
 }
 
+function once<T>(make: () => T): () => T {
+  let made: { it: T } | null = null;
+  return () => (made ??= { it: make() }).it;
+}
+
 /** Scope of what a task has seen, and of what is counted on it. */
 export const taskScope = (task: string): string => `task ${task}`;
 
@@ -259,6 +284,7 @@ function recordOf({ task, others, full, values }: Sightings): SeenRecord {
 }
 
 const NO_LABELS: readonly string[] = [];
+const NO_KEYS: ReadonlySet<string> = new Set();
 const NOTHING_SAID: FlowFacts = { slots: [], own: [], members: [], secret: [] };
 
 /** Trusted facts by role: the user's own values and the organisation's. */
@@ -545,7 +571,7 @@ function fieldOf(path: string): string {
 
 function sightingsOf(
   decisionId: string,
-  { task, plan: { flow, effect }, asked, instruction, own }: AwaitedCall,
+  { task, plan: { flow, effect }, asked, instruction, own, told }: AwaitedCall,
   returned: Returned,
 ): Sightings {
   const writes = flow?.writes ?? {};
@@ -572,10 +598,11 @@ function sightingsOf(
   const values = all.map((one): Sighting => {
     const { kind, at, record } = one;
     const alone = one.alone === true || (fields[at]?.text !== true && counts.get(`${kind} ${record}`) === 1);
+    const key = keyOf(one);
     return {
-      key: keyOf(one),
+      key,
       kind,
-      writer: writerAt(at, record),
+      writer: told.has(key) ? worst(writerAt(at, record), "anyone") : writerAt(at, record),
       path: fields[at]?.path ?? "",
       named: isNamedCall || named.has(record),
       alone,

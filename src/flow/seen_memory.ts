@@ -325,7 +325,7 @@ export function best(one: ValueWriter, other: ValueWriter): ValueWriter {
   return rank(one) <= rank(other) ? one : other;
 }
 
-function worst(one: ValueWriter, other: ValueWriter): ValueWriter {
+export function worst(one: ValueWriter, other: ValueWriter): ValueWriter {
   return rank(one) >= rank(other) ? one : other;
 }
 

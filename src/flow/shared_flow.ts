@@ -116,7 +116,7 @@ export class SharedFlow implements ValueFlow<FlowNote> {
     // It has happened, and nobody has asked.
     const update = this.#update(scopes, (flow) => {
       add(flow, decisionId, note);
-      if (seen !== undefined) flow.recalled(decisionId, seen, note.planned);
+      if (seen !== undefined) flow.recalled(decisionId, seen, { ...note, told: note.told() });
     });
     this.#updates.add(update);
     void update.then(() => this.#updates.delete(update));
@@ -144,7 +144,9 @@ export class SharedFlow implements ValueFlow<FlowNote> {
 
   #await(decisionId: string, note: FlowNote): readonly string[] {
     const scopes = this.#scopesOfNote(note);
-    const bare = { ...note, charges: [], written: () => [] };
+    // The action itself isn't kept.
+    const told = note.told();
+    const bare = { ...note, charges: [], written: () => [], told: () => told };
     this.#awaited.set(note.root?.agent ?? note.charges[0]?.holder ?? "", decisionId, { note: bare, scopes });
     return scopes;
   }
@@ -156,7 +158,7 @@ export class SharedFlow implements ValueFlow<FlowNote> {
       const seen = call === undefined ? null : this.#reader.seenIn(decisionId, call.note, returned);
       if (call !== undefined && seen !== null)
         this.#tell(decisionId, (flow) => {
-          flow.recalled(decisionId, seen, call.note.planned);
+          flow.recalled(decisionId, seen, { ...call.note, told: call.note.told() });
         });
       return seen;
     },

@@ -226,6 +226,31 @@ describe("a task's plan", () => {
     expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("elsewhere");
   });
 
+  it("isn't got around by a look-up of what a stranger wrote, which its answer repeats", () => {
+    const plan: TaskPlan = [
+      { step: "memo", verb: "read", type: "mail" },
+      { step: "book", verb: "read", type: "contact" },
+      { verb: "send", type: "mail", arguments: { to: ["book", "book[]"] } },
+    ];
+    const scene = new Scene(plan);
+    const to = (value: string) => {
+      const { plan: planned, arguments: found } = scene.ask("send", "mail", { to: value }).facts;
+      return [planned?.arguments["to"], found["to"]?.writer];
+    };
+    scene.did("read", "mail", mail(`write to ${STRANGER}`), {}, "7");
+    for (const [given, id] of [
+      [{ to: STRANGER }, null],
+      [{ body: `Who is ${STRANGER}?` }, null],
+      [{}, STRANGER],
+    ] as const) {
+      scene.did("read", "contact", [{ address: STRANGER, manager: "boss@org.example" }], given, id);
+      expect(to(STRANGER), JSON.stringify([given, id])).to.deep.equal(["elsewhere", "anyone"]);
+    }
+    expect(to("boss@org.example"), "what it wasn't asked with").to.deep.equal(["planned", "service"]);
+    scene.did("read", "contact", [{ address: STRANGER }]);
+    expect(to(STRANGER), "once it is listed by itself").to.deep.equal(["planned", "service"]);
+  });
+
   it("is unknown where not all that was seen is remembered", () => {
     const full = new Scene(PLAN, "x", { seen: { values_max: 1, total_max: 100 } });
     full.did("read", "mail", mail("see https://else.example/a"), {}, "7");

@@ -69,6 +69,11 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
     read.did("read", "contact", [{ address: STRANGER }]);
     if (TRUSTED.includes(read.to(STRANGER)?.writer ?? "")) return "an address becomes a service's by having been written there";
 
+    const looked = desk();
+    looked.did("read", "mail", [{ sender: "ann@else.example", body: `write to ${STRANGER}` }]);
+    looked.did("read", "contact", [{ address: STRANGER }], { query: STRANGER });
+    if (TRUSTED.includes(looked.to(STRANGER)?.writer ?? "")) return "an address becomes a service's by having been looked up";
+
     const unreported = desk();
     unreported.did("read", "mail");
     if (unreported.ask("send", "mail", { to: STRANGER }).facts.others !== true) return "an answer that nobody reported counts as harmless";
@@ -85,6 +90,7 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
   },
   without: {
     "what the agent wrote itself being remembered": [cut.text("flow/seen_memory.js", "permitted", "of written", "of []")],
+    "what a look-up was asked with being told apart": [cut.text("flow/flow.js", "sightingsOf", "told.has(key)", "false")],
     "an answer being awaited": [cut.text("flow/seen_memory.js", "permitted", "if (reads)", "if (false)")],
     "a kind being full": [cut.text("flow/seen_memory.js", "#add", "seen.full.add(kind);", "")],
     "what is excluded being told apart": [
