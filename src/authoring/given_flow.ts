@@ -103,6 +103,12 @@ function sights(sheet: Sheet, value: unknown, at: Path): GivenSight[] {
     const flag = (key: "named" | "alone" | "secret"): boolean =>
       said[key] === undefined ? false : (sheet.boolean(said[key], [...place, key], `\`${key}\``) ?? false);
     const step = said["step"] === undefined ? null : sheet.text(said["step"], [...place, "step"], "`step`", STEP_LENGTH_MAX);
+    if (step !== null && stepReference(step) === null)
+      sheet.error(
+        [...place, "step"],
+        "`step` names a step of the task's plan, or a field of what it returned",
+        "write `step: memo.sender`",
+      );
     return by === null ? [] : [{ by, values, named: flag("named"), alone: flag("alone"), secret: flag("secret"), step }];
   });
 }

@@ -145,9 +145,10 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       lowers: purpose?.lowers?.[request.resource.type]?.[request.verb] ?? NO_LABELS,
       written: () => (changes ? foreign() : []),
       told: once(() => {
-        if (!seen || seen.values.size === 0) return NO_KEYS;
+        if (seen === undefined || seen?.values.size === 0) return NO_KEYS;
         const id = request.resource.id === null ? [] : looked.foreignIn([request.resource.id]);
-        return new Set([...id, ...foreign()].filter((key) => seen.values.has(key)));
+        // Of what isn't known anything may be others'.
+        return new Set([...id, ...foreign()].filter((key) => seen === null || seen.values.has(key)));
       }),
       asked: namesAsked(request),
       instruction,
@@ -259,11 +260,6 @@ export interface ScopeState {
   counters: Record<string, Counter> | null;
 }
 
-function once<T>(make: () => T): () => T {
-  let made: { it: T } | null = null;
-  return () => (made ??= { it: make() }).it;
-}
-
 /** Scope of what a task has seen, and of what is counted on it. */
 export const taskScope = (task: string): string => `task ${task}`;
 
@@ -344,6 +340,11 @@ function ownValues({ instruction, slots, own, members, secret }: FlowFacts, task
   };
 }
 
+function once<T>(make: () => T): () => T {
+  let made: { it: T } | null = null;
+  return () => (made ??= { it: make() }).it;
+}
+
 function leavesOf(value: Value): (string | number)[] {
   if (typeof value === "string" || typeof value === "number") return [value];
   if (Array.isArray(value)) return value.flatMap(leavesOf);
@@ -409,8 +410,9 @@ class Look {
     if (marked !== undefined && (marked.all & marks) !== 0) return "several";
     if (this.#seen === null || this.#seen?.full.has(one.kind) === true) return "unknown";
     if (!workedOut || !WORKED.has(one.kind) || !this.#isNew(text)) return "elsewhere";
-    // It may stand in an answer that nobody has reported yet.
-    return (this.#seen?.pending.size ?? 0) > 0 ? "unknown" : "planned";
+    // It may stand in an answer that nobody has reported yet, or has been forgotten in part, as the end of a range.
+    const mayBeRead = (this.#seen?.pending.size ?? 0) > 0 || [...WORKED].some((kind) => this.#seen?.full.has(kind));
+    return mayBeRead ? "unknown" : "planned";
   }
 
   /** Returns whether nothing of an amount, a day or a time was found in what was read, nor in what the user doesn't want. */

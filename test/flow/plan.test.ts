@@ -171,6 +171,9 @@ describe("a task's plan", () => {
     const forgotten = new Scene(from("nowhere"), "", { seen: { values_max: 1, total_max: 100 } });
     forgotten.did("read", "page", "Pay 1, 2 or 3");
     expect(states(forgotten, given)).to.include({ amount: "unknown" });
+    const inPart = new Scene(from("nowhere"), "", { seen: { values_max: 1, total_max: 100 } });
+    inPart.did("read", "page", [{ a: "2026-12-01" }, { a: "18:30" }]);
+    expect(states(inPart, { day: "2026-12-25T18:30" }), "of which the time is forgotten").to.include({ day: "unknown" });
   });
 
   it("lets nothing be worked out that the user doesn't want, or by a plan with a step of that name from before", () => {

@@ -279,6 +279,28 @@ describe("flow that the nodes of a cluster share", () => {
     expect([countedIn(states), b.flow.awaited]).to.deep.equal([0, 0]);
   });
 
+  it("makes no stranger's address a service's by a look-up that repeats it, nor by one that an earlier process of a node has permitted", async () => {
+    const [FIRST, SECOND, LISTED] = ["mallory@evil.example", "eve@evil.example", "ada@shop.example"];
+    const { nodes } = await cluster(
+      2,
+      policyWith([], () => ALLOWED),
+    );
+    const [a, b] = nodes as [Node, Node];
+    await a.tells((await a.does("read")).id, "done", { text: `write to ${FIRST} or ${SECOND}` });
+    const writerOf = async (to: string): Promise<string | undefined> => {
+      await b.does("update", { arguments: { to } });
+      return b.inputs.at(-1)?.facts.flow?.arguments["to"]?.writer;
+    };
+    const look = (id: string) => a.does("read", { resource: { type: "payment_method", id, attributes: {} } });
+    await a.tells((await look(FIRST)).id, "done", { address: FIRST });
+    expect(await writerOf(FIRST)).to.equal("anyone");
+    const { id } = await look(SECOND);
+    b.flow.recall(id, a.asked as FlowQuestion);
+    b.flow.outcomes.returned(id, returnedOf([{ address: SECOND }, { address: LISTED }]));
+    await b.flow.outcomes.settle?.(id);
+    expect([await writerOf(SECOND), await writerOf(LISTED)]).to.deep.equal(["anyone", "service"]);
+  });
+
   it("counts what happened unasked, and knows what it returned", async () => {
     const { nodes, states } = await cluster(
       2,

@@ -272,6 +272,7 @@ describe("whose values an entry accepts", function () {
     ["a label", "flow.labels: [confidential]", "flow.labels: [secret]", /unknown label `secret`/],
     ["a key", "flow.complete: false", "flow.whole: false", /unknown key in `flow` `whole`/],
     ["a use", "flow.used.too_many_mails: 9", "flow.used.too_many_mails: -9", /`used` gives the code of a limit a number/],
+    ["step", "values: mallory@evil.example", "values: mallory@evil.example, step: nowhere", /`step` names a step of the task.s plan/],
     ["values", "values: mallory@evil.example", "values: {a: 1}", /`values` must be a text, a number, or a list/],
     ["sights", "flow.complete: false", "flow.seen: mallory", /`seen` is a list/],
   ];
