@@ -90,7 +90,7 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
   },
   without: {
     "what the agent wrote itself being remembered": [cut.text("flow/seen_memory.js", "permitted", "of written", "of []")],
-    "what a look-up was asked with being told apart": [cut.text("flow/flow.js", "sightingsOf", "told.has(key)", "false")],
+    "what a look-up was asked with being told apart": [cut.text("flow/sightings.js", "sightingsOf", "told.has(key)", "false")],
     "an answer being awaited": [cut.text("flow/seen_memory.js", "permitted", "if (reads)", "if (false)")],
     "a kind being full": [cut.text("flow/seen_memory.js", "#add", "seen.full.add(kind);", "")],
     "what is excluded being told apart": [
@@ -238,9 +238,9 @@ threat("A20", "what a plan lets the agent work out is an amount or a time, and n
     return null;
   },
   without: {
-    "what was read being looked up": [cut.text("flow/flow.js", "#isFrom", " || !this.#isNew(text)", "")],
-    "places being told apart": [cut.text("flow/flow.js", "#isFrom", " || !WORKED.has(one.kind)", "")],
-    "answers being awaited": [cut.text("flow/flow.js", "#isFrom", "(this.#seen?.pending.size ?? 0) > 0", "false")],
+    "what was read being looked up": [cut.text("flow/look_up.js", "#isFrom", " || !this.#isNew(text)", "")],
+    "places being told apart": [cut.text("flow/look_up.js", "#isFrom", " || !WORKED.has(one.kind)", "")],
+    "answers being awaited": [cut.text("flow/look_up.js", "#isFrom", "(this.#seen?.pending.size ?? 0) > 0", "false")],
   },
 });
 

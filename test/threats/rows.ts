@@ -119,6 +119,8 @@ const rows = {
       "Each value of an action has the writer of where it was seen; what the agent wrote back itself stays a stranger's; an answer that wasn't reported may hold anything; what isn't remembered is unknown. An instruction that asks only to look delegates nothing, and one that says an address no other of its kind. No agent, and no engine of one, makes another's unknown: whoever has most loses it first.",
     lives: [
       "src/flow/flow.ts",
+      "src/flow/look_up.ts",
+      "src/flow/sightings.ts",
       "src/flow/counts.ts",
       "src/system/fair_map.ts",
       "src/flow/seen_memory.ts",

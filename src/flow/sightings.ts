@@ -1,0 +1,109 @@
+/** Reads answers: who wrote each value, and how it stood there. */
+import type { Returned, SeenRecord, ValueWriter } from "../contract/index.js";
+import type { ReadInstruction } from "./instruction.js";
+import { isInside, textOf, type OwnValues } from "./own_values.js";
+import { PLACES, type VerbPlan } from "./plan.js";
+import { keyOf, rank, worst, type Sighting, type Sightings } from "./seen_memory.js";
+import type { TypedValue } from "./values.js";
+
+/** Permitted call that an answer is of. */
+export interface AnsweredCall {
+  readonly task: string;
+  readonly plan: VerbPlan;
+  /** Names that say which thing was asked for: the id, and the arguments. */
+  readonly asked: readonly string[];
+  readonly instruction: ReadInstruction | null;
+  readonly own: OwnValues;
+  /** Keys of what it is asked with and that others wrote: an answer that repeats one makes it no better. */
+  readonly told: ReadonlySet<string>;
+}
+
+/** Last name of a place: of `messages[].sender` `sender`. */
+function fieldOf(path: string): string {
+  const bare = path.replaceAll(/\[\]|\{\}/g, "");
+  return bare.slice(bare.lastIndexOf(".") + 1) || "text";
+}
+
+/** Gives each value of an answer its writer, by the words of the verb that was called. */
+export function sightingsOf(
+  decisionId: string,
+  { task, plan: { flow, effect }, asked, instruction, own, told }: AnsweredCall,
+  returned: Returned,
+): Sightings {
+  const writes = flow?.writes ?? {};
+  const said = (path: string): ValueWriter | "author" => {
+    const bare = path.replaceAll(/\[\]|\{\}/g, "");
+    for (const name of [bare, fieldOf(path), "*"]) if (Object.hasOwn(writes, name)) return writes[name] ?? "anyone";
+    return "anyone";
+  };
+  const fields = returned.paths.map(({ path, text }) => ({ path, text, field: fieldOf(path), writer: said(path) }));
+  const all = returned.paths.flatMap(({ values }, at) => values.map((one) => ({ ...one, at })));
+  const authors = authorsOf(all, fields, flow?.author ?? null, own);
+  const writerAt = (at: number, record: number): ValueWriter => {
+    const writer = fields[at]?.writer ?? "anyone";
+    return writer === "author" ? (authors.get(record) ?? "anyone") : writer;
+  };
+  const isNamedCall = instruction !== null && asked.some((name) => instruction.names(name));
+  const named = new Set<number>();
+  const counts = new Map<string, number>();
+  for (const { kind, value, at, record } of all) {
+    if (kind === "name" && instruction?.names(value) === true) named.add(record);
+    if (fields[at]?.text !== true) counts.set(`${kind} ${record}`, (counts.get(`${kind} ${record}`) ?? 0) + 1);
+  }
+  const secret = new Set(flow?.secret ?? []);
+  const values = all.map((one): Sighting => {
+    const { kind, at, record } = one;
+    const alone = one.alone === true || (fields[at]?.text !== true && counts.get(`${kind} ${record}`) === 1);
+    const key = keyOf(one);
+    return {
+      key,
+      kind,
+      writer: told.has(key) ? worst(writerAt(at, record), "anyone") : writerAt(at, record),
+      path: fields[at]?.path ?? "",
+      named: isNamedCall || named.has(record),
+      alone,
+      secret: secret.has(fields[at]?.field ?? ""),
+    };
+  });
+  const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
+  // A call that changes something repeats what it was told: only values of others count there.
+  const looks = effect === null || effect === "look" || effect === "fetch";
+  const others =
+    returned.full === true ||
+    fields.some(({ text, writer }) => text && looks && (writer === "author" || foreign(writer))) ||
+    all.some(({ kind, at, record }) => PLACES.has(kind) && looks && foreign(writerAt(at, record)));
+  return { task, decision_id: decisionId, others, full: returned.full === true, values };
+}
+
+/** Record → who wrote it, by the field that names its author. */
+function authorsOf(
+  values: readonly (TypedValue & { at: number; record: number })[],
+  fields: readonly { field: string }[],
+  author: string | null,
+  { addresses, members }: OwnValues,
+): Map<number, ValueWriter> {
+  if (author === null) return new Map();
+  const named = values.filter(({ kind, at }) => fields[at]?.field === author && (kind === "email" || kind === "name"));
+  const addressed = new Set(named.filter(({ kind }) => kind === "email").map(({ record }) => record));
+  const found = new Map<number, ValueWriter>();
+  for (const { kind, value, record } of named) {
+    // Beside an address, a name says nothing: anyone can call themselves so. Of two addresses the stranger's counts.
+    if (kind === "name" && addressed.has(record)) continue;
+    const writer: ValueWriter = addresses.has(textOf({ kind, value })) ? "own" : isInside({ kind, value }, members) ? "member" : "anyone";
+    const other = found.get(record);
+    found.set(record, other === undefined || rank(other) < rank(writer) ? writer : other);
+  }
+  return found;
+}
+
+/** @returns the member of a record: values that share all but their digests stand together */
+export function recordOf({ task, others, full, values }: Sightings): SeenRecord {
+  const groups = new Map<string, SeenRecord["values"][number]>();
+  for (const { key, ...rest } of values) {
+    const id = `${rest.kind} ${rest.writer} ${rest.named} ${rest.alone} ${rest.secret} ${rest.path}`;
+    const group = groups.get(id);
+    if (group === undefined) groups.set(id, { ...rest, keys: [key] });
+    else group.keys.push(key);
+  }
+  return { task, others, full, values: [...groups.values()] };
+}
