@@ -151,65 +151,76 @@ export interface ServiceFlowOptions {
   tasks: () => Iterable<Task>;
 }
 
-/** The flow of a service, made when a bundle first has words for it. */
+/** The flow of a service that runs alone. What it doesn't know of a task is unknown, and never taken for nothing. */
 export class ServiceFlow implements WiredFlow {
   readonly watch = null;
-  #flow: Flow | null = null;
+  #flow: Flow;
+  /** True: every action on a task is noted. Else only those that a limit counts, and those on a task with a plan. */
+  #watching = false;
+  #isStarted = false;
   readonly #options: ServiceFlowOptions;
 
   constructor(options: ServiceFlowOptions) {
     this.#options = options;
+    this.#flow = emptyFlow(options.find);
   }
 
   get size(): Flow["size"] {
-    return this.#known().size;
+    return this.#flow.size;
   }
 
-  /** Reads the records if there are words for flow. */
+  /** Reads the records if anything may be asked of them. Without a bundle nothing is decided: the first one does it. */
   start(policy: FlowWords | null): void {
-    if (policy === null || !hasWords(policy)) return;
-    loadReaders();
-    this.#flow = recallFlow(this.#options.folder, policy, this.#options.find);
+    if (policy === null) return;
+    this.#isStarted = true;
+    const { folder, find, tasks } = this.#options;
+    if (hasWords(policy) || [...tasks()].some((task) => isLive(task) && task.plan !== undefined)) {
+      loadReaders();
+      this.#flow = recallFlow(folder, policy, find);
+    }
+    this.#watching = policy.vocabulary.flow !== undefined;
   }
 
-  /** Begins to watch: what tasks have seen before is unknown. */
+  /** Takes the words of a bundle. As they begin, nobody knows what tasks have seen before: only those with a plan were watched. */
   activated(policy: FlowWords): void {
-    if (this.#flow !== null || !hasWords(policy)) return;
-    loadReaders();
-    this.#flow = emptyFlow(this.#options.find);
-    for (const { id, ended } of this.#options.tasks()) if (!ended) this.#flow.forget(id);
+    if (!this.#isStarted) {
+      this.start(policy);
+      return;
+    }
+    if (hasWords(policy)) loadReaders();
+    const words = policy.vocabulary.flow !== undefined;
+    if (words && !this.#watching) {
+      for (const task of this.#options.tasks()) if (isLive(task) && task.plan === undefined) this.#flow.forget(task.id);
+    }
+    this.#watching = words;
   }
 
   elsewhere(task: string): void {
-    this.#flow?.forget(task);
+    this.#flow.forget(task);
   }
 
   lowered(task: string, labels: readonly string[]): void {
-    this.#flow?.lowered(task, labels);
+    this.#flow.lowered(task, labels);
   }
 
   ended(task: string): void {
-    this.#flow?.end(task);
+    this.#flow.end(task);
   }
 
   readonly port: Pick<Flow, "ask" | "permitted" | "seenIn" | "done" | "returned" | "notMade"> = {
-    ask: (question) => this.#known().ask(question),
+    ask: (question) => this.#flow.ask(question),
     permitted: (id, note, seen) => {
-      this.#known().permitted(id, note, seen);
+      this.#flow.permitted(id, note, seen);
     },
-    seenIn: (id, note, returned) => this.#known().seenIn(id, note, returned),
-    done: (id) => this.#flow?.done(id) ?? null,
-    returned: (id, returned) => this.#flow?.returned(id, returned) ?? null,
+    seenIn: (id, note, returned) => this.#flow.seenIn(id, note, returned),
+    done: (id) => this.#flow.done(id),
+    returned: (id, returned) => this.#flow.returned(id, returned),
     notMade: (id) => {
-      this.#flow?.notMade(id);
+      this.#flow.notMade(id);
     },
   };
 
   get outcomes(): FlowOutcomes {
     return this.port;
-  }
-
-  #known(): Flow {
-    return (this.#flow ??= emptyFlow(this.#options.find));
   }
 }

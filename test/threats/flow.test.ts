@@ -1,5 +1,9 @@
 /** A stranger's value on its way to where only the user's word should count. */
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import type { Limit, PolicyInput, Purpose, TaskPlan, Values, Vocabulary } from "../../src/contract/index.js";
+import type { Task } from "../../src/decision/ports.js";
 import type { FlowOptions } from "../../src/flow/flow.js";
 import { cut } from "./cut.js";
 import { Receiver } from "./handed_in.js";
@@ -281,6 +285,66 @@ threat("A20", "no agent makes unknown what another has seen, awaits or may still
     "answers awaited being counted by agent": [cut.text("flow/flow.js", "permitted", "this.#awaited.set(agent", 'this.#awaited.set(""')],
     "memories being counted by agent": [cut.text("flow/seen_memory.js", "#at", "new TaskSeen(agent)", 'new TaskSeen("")')],
     "a bound of counters for each agent": [cut.text("flow/counts.js", "#isCountable", "<= agent_counters_max", "<= counters_max")],
+  },
+});
+
+/** Asks of tasks that began before the bundle had words for flow, between two that have, and without a bundle. */
+threat("A20", "what a task saw while no bundle had words for it is unknown", {
+  async check(tree) {
+    const { ServiceFlow } = await tree("service/flow.js");
+    const { returnedOf } = await tree("flow/returned_values.js");
+    const words = { vocabulary: VOCABULARY, purposes: new Map<string, Purpose>() };
+    const without: Vocabulary = { ...VOCABULARY, flow: undefined as never, types: {} };
+    delete (without as { flow?: unknown }).flow;
+    const often: Limit = { code: "often", of: { read: ["mail"] }, measure: "count", max: 5, per: "task" };
+    const others = {
+      silent: { vocabulary: without, purposes: new Map<string, Purpose>() },
+      "with limits alone": { vocabulary: without, purposes: new Map([["p", { limits: [often] } as unknown as Purpose]]) },
+    };
+    const plan: TaskPlan = [{ step: "memo", verb: "read", type: "mail" }];
+    for (const [what, other] of Object.entries(others)) {
+      for (const bundles of [
+        [other, words],
+        [words, other, words],
+      ]) {
+        const live = { agent: "a-1", ended: false, parent: null };
+        const tasks = [
+          { ...live, id: "t" },
+          { ...live, id: "planned", plan },
+        ] as unknown as Task[];
+        const folder = mkdtempSync(join(tmpdir(), "remit-test-"));
+        const flow = new ServiceFlow({ folder, find: (id) => tasks.find((one) => one.id === id), tasks: () => tasks });
+        const ask = (id: string, { vocabulary }: { vocabulary: Vocabulary } = words) =>
+          flow.port.ask({
+            ...{ vocabulary, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
+            request: {
+              verb: "read",
+              resource: { type: "mail", id: null, attributes: {} },
+              arguments: {},
+            } as unknown as PolicyInput["request"],
+            root: { id, agent: "a-1", attributes: {}, ...(id === "planned" && { plan }) },
+          });
+        const [first, ...later] = bundles;
+        flow.start(first ?? null);
+        // Metrics are read at any time.
+        if (flow.size.total > 0) throw new Error("something was seen");
+        const { note } = ask("planned", other);
+        if (note === null) throw new Error("a call on a task has no note");
+        flow.port.permitted("d-1", note);
+        flow.port.returned("d-1", returnedOf(`Write to ${STRANGER}`));
+        for (const bundle of later) flow.activated(bundle);
+        rmSync(folder, { recursive: true });
+        if (ask("t").facts.complete) return `after a bundle ${what} a task has seen nothing`;
+        if (!ask("planned").facts.complete) throw new Error("a task with a plan, which every bundle watches, is unknown");
+        tasks.push({ ...live, id: "new" } as unknown as Task);
+        if (!ask("new").facts.complete) throw new Error("a task that began with the words is unknown");
+      }
+    }
+    return null;
+  },
+  without: {
+    "tasks being forgotten as words begin": [cut.never("service/flow.js", "activated", "words", "#watching")],
+    "a bundle without words being noted": [cut.text("service/flow.js", "activated", "this.#watching = words;", "")],
   },
 });
 

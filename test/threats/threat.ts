@@ -54,6 +54,7 @@ import type * as factsCommandsModule from "../../src/facts/commands.js";
 import type * as factsImportModule from "../../src/facts/import.js";
 import type * as flowCountsModule from "../../src/flow/counts.js";
 import type * as flowFlowModule from "../../src/flow/flow.js";
+import type * as serviceFlowModule from "../../src/service/flow.js";
 import type * as flowSharedModule from "../../src/flow/shared_flow.js";
 import type * as flowReturnedModule from "../../src/flow/returned_values.js";
 import type * as policySourceModule from "../../src/policy/source.js";
@@ -133,6 +134,7 @@ export interface Modules {
   "audit/log/log.js": typeof auditLogModule;
   "flow/counts.js": typeof flowCountsModule;
   "flow/flow.js": typeof flowFlowModule;
+  "service/flow.js": typeof serviceFlowModule;
   "flow/shared_flow.js": typeof flowSharedModule;
   "flow/returned_values.js": typeof flowReturnedModule;
   "audit/log/past.js": typeof auditPastModule;
