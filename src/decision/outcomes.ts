@@ -98,9 +98,10 @@ export class OutcomeReports {
     const answer = { decision_id: decisionId, ...said, time: new Date(clock.wall()).toISOString() };
     const lowering = said.outcome === "done" ? flow?.done(decisionId) : null;
     const seen = returned === undefined ? null : (flow?.returned(decisionId, returned) ?? null);
-    if (said.outcome === "not_attempted") flow?.notMade(decisionId);
     const record = besideIfLarge({ ...answer, kind: "outcome", caller, v: RECORD_VERSION }, seen);
     const recorded = log.append(...record).then(async () => {
+      // A use is given back once that is on record: without the record it may be reported as done yet.
+      if (said.outcome === "not_attempted") flow?.notMade(decisionId);
       await flow?.settle?.(decisionId);
       return answer;
     });

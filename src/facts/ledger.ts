@@ -156,7 +156,10 @@ export class Ledger {
     this.#held.set(key, { ...act, change, on_record: true });
     this.#tell({ ...act, change, key, value: this.#registry.owed(key)?.value ?? null, revision: null });
     this.#timers.after(ADOPTED_MS + (key.length % ADOPTED_SPREAD) * ADOPTED_STEP_MS, () => {
-      if (!this.#closed && this.#registry.isHeld(key)) void this.inTurn(turn, () => this.#writeHeld(key));
+      if (this.#closed) return;
+      if (this.#registry.isHeld(key)) void this.inTurn(turn, () => this.#writeHeld(key));
+      // The other node has made it durable, and the store has brought it.
+      else this.#held.delete(key);
     });
   }
 

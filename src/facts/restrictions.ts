@@ -32,8 +32,8 @@ export class Restrictions {
   readonly #others: () => OtherNodes | null;
   readonly #followers: () => FactFollowers | null;
   readonly #clock: Pick<Clock, "monotonic">;
-  /** Number of times that a key was narrowed: undoing it fails if the key was narrowed in between. */
-  readonly #narrowed = new Map<string, number>();
+  /** Undoings that are under way: each fails if one of its keys is narrowed meanwhile. */
+  readonly #undoing = new Set<{ readonly keys: readonly string[]; narrowed: boolean }>();
 
   constructor(registry: Registry, ledger: Ledger, { barrier, others, followers, system }: RestrictionsDeps) {
     this.#registry = registry;
@@ -52,7 +52,7 @@ export class Restrictions {
   async narrow(key: string, value: object | null, narrow: Narrow, act: Attribution, change: string): Promise<InForce> {
     const now = value as Json;
     const begun = this.#clock.monotonic();
-    this.#narrowed.set(key, (this.#narrowed.get(key) ?? 0) + 1);
+    for (const undoing of this.#undoing) undoing.narrowed ||= undoing.keys.includes(key);
     // Repeated: it holds already, and is only seen to be durable; unless what restores it may be on its way.
     const holds = value !== null && narrow(now) === now && !this.#ledger.isChanging(turnOf(key));
     const written: Promise<CommitOutcome> = holds
@@ -82,16 +82,21 @@ export class Restrictions {
    * @throws Problem `revision_stale` where one was narrowed since, `store_unavailable`, and those of `undo`
    */
   async undo(keys: readonly string[], undo: () => Promise<void>): Promise<void> {
-    const narrowed = keys.map((key) => this.#narrowed.get(key));
-    for (const key of keys) if (this.#registry.isHeld(key)) await this.#ledger.settle(turnOf(key), key);
-    const inTurns = keys.reduceRight(
-      (inner, key) => () => this.#ledger.inTurn(turnOf(key), inner),
-      async (): Promise<void> => {
-        if (keys.some((key) => this.#registry.isHeld(key))) throw new Problem("store_unavailable");
-        if (keys.some((key, i) => this.#narrowed.get(key) !== narrowed[i])) throw new Problem("revision_stale");
-        await undo();
-      },
-    );
-    await inTurns();
+    const undoing = { keys, narrowed: false };
+    this.#undoing.add(undoing);
+    try {
+      for (const key of keys) if (this.#registry.isHeld(key)) await this.#ledger.settle(turnOf(key), key);
+      const inTurns = keys.reduceRight(
+        (inner, key) => () => this.#ledger.inTurn(turnOf(key), inner),
+        async (): Promise<void> => {
+          if (keys.some((key) => this.#registry.isHeld(key))) throw new Problem("store_unavailable");
+          if (undoing.narrowed) throw new Problem("revision_stale");
+          await undo();
+        },
+      );
+      await inTurns();
+    } finally {
+      this.#undoing.delete(undoing);
+    }
   }
 }

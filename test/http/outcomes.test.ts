@@ -270,5 +270,22 @@ describe("outcomes", () => {
       await outcomes.report(ID, "gateway-1", { outcome: "done" });
       expect(labels()).to.deep.equal([]);
     });
+
+    it(`give no use back where the log ${what}: it may be reported as done yet`, async () => {
+      const back: string[] = [];
+      let isFailing = true;
+      const outcomes = new OutcomeReports({
+        log: { append: () => (isFailing ? append() : Promise.resolve()) },
+        clock,
+        recent_max: 2,
+        flow: { done: () => null, returned: () => null, notMade: (id) => back.push(id) },
+      });
+      outcomes.remember(ID, "gateway-1", true);
+      expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "not_attempted" }))).code).to.match(/^log_/);
+      expect(back).to.deep.equal([]);
+      isFailing = false;
+      await outcomes.report(ID, "gateway-1", { outcome: "not_attempted" });
+      expect(back).to.deep.equal([ID]);
+    });
   }
 });
