@@ -119,6 +119,7 @@ export async function startConsole(
       crowded = 0;
     }),
   ];
+  streams.start();
   reportConsole(logger, "console_listening", { url, service: config.service.url, sign_in: options.local ? "local" : "oidc" });
 
   return {

@@ -57,6 +57,8 @@ export class LiveStreams {
   #fresh: LiveRow[] = [];
   /** DecisionCounts of the last seconds, the newest last. */
   #seconds: DecisionCounts[] = [];
+  /** Heard whether anybody looks or not: who is revoked is signed out at once. */
+  readonly #changes: Connection;
   #connections: Connection[] = [];
   #stops: (() => void)[] = [];
   #linger = (): void => undefined;
@@ -64,16 +66,22 @@ export class LiveStreams {
 
   constructor(deps: LiveStreamsDeps) {
     this.#deps = deps;
+    this.#changes = this.#follow("/events", (event, data) => {
+      if (event === "change") {
+        deps.changed(data as ChangeEvent);
+        this.#tell("change", data);
+      } else if (event === "policy") this.#tell("policy", data);
+    });
+  }
+
+  /** Begins to hear of changes. */
+  start(): void {
+    this.#changes.start();
   }
 
   /** Pages that look now. */
   get size(): number {
     return this.#viewers.size;
-  }
-
-  /** Upstreams that are open now. */
-  get upstreams(): number {
-    return this.#connections.length;
   }
 
   /**
@@ -91,7 +99,7 @@ export class LiveStreams {
       isSlow: false,
     };
     this.#linger();
-    this.#start();
+    this.#show();
     this.#viewers.add(viewer);
     response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store", "x-accel-buffering": "no" });
     const end = (): void => {
@@ -106,7 +114,7 @@ export class LiveStreams {
       this.#viewers.delete(viewer);
       if (this.#viewers.size === 0)
         this.#linger = this.#deps.system.timers.after(LINGERS_MS, () => {
-          this.close();
+          this.#rest();
         });
     });
     const recent = viewer.seesRecords ? this.#recent.filter((row) => pulseOf([row], filter) !== null) : [];
@@ -119,9 +127,14 @@ export class LiveStreams {
   /** Ends the upstreams, and every page's stream. */
   close(): void {
     this.#linger();
-    // Nothing is written behind the end: a connection that is closed falls silent.
-    this.#isUp = false;
     for (const { response } of this.#viewers) response.end();
+    this.#viewers.clear();
+    this.#changes.close();
+    this.#rest();
+  }
+
+  /** Ends what only pages are shown. */
+  #rest(): void {
     for (const connection of this.#connections) connection.close();
     for (const stop of this.#stops) stop();
     this.#connections = [];
@@ -131,7 +144,7 @@ export class LiveStreams {
     this.#seconds = [];
   }
 
-  #start(): void {
+  #show(): void {
     if (this.#connections.length > 0) return;
     const { timers } = this.#deps.system;
     this.#connections = [
@@ -141,12 +154,6 @@ export class LiveStreams {
       }),
       this.#follow("/findings/stream", (event, data) => {
         if (event === "finding") this.#tell("finding", brief(data as Brief));
-      }),
-      this.#follow("/events", (event, data) => {
-        if (event === "change") {
-          this.#deps.changed(data as ChangeEvent);
-          this.#tell("change", data);
-        } else if (event === "policy") this.#tell("policy", data);
       }),
     ];
     for (const connection of this.#connections) connection.start();

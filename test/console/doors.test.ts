@@ -255,3 +255,29 @@ describe("the console's doors", function () {
     expect(desk.said).to.not.contain(ada.csrf);
   });
 });
+
+describe("the console's sessions", () => {
+  const scopes: [what: string, scope: object][] = [
+    ["a person", { principal: PERSON }],
+    ["a caller", { caller: `console:${PERSON}` }],
+  ];
+  for (const [what, scope] of scopes) {
+    it(`end once their person is revoked as ${what}, though nobody looks at a page`, async () => {
+      const desk = await ConsoleDesk.open();
+      try {
+        const ada = await desk.signIn();
+        expect((await ada.get("/api/me")).status).to.equal(200);
+        const headers = { authorization: `Bearer ${desk.desk.token("remit:audit")}` };
+        const follows = async (): Promise<boolean> =>
+          /^remit_bound_used\{bound="events\.subscribers_max"\} [1-9]/mu.test(
+            await (await fetch(`${desk.desk.service.url}/metrics`, { headers })).text(),
+          );
+        while (!(await follows())) await new Promise((resolve) => setTimeout(resolve, 20));
+        expect((await desk.desk.ask("POST", "/revocations", { scope, reason: "left" })).status).to.equal(200);
+        while ((await ada.get("/api/me")).code !== "session_missing") await new Promise((resolve) => setTimeout(resolve, 20));
+      } finally {
+        await desk.close();
+      }
+    }).timeout(20_000);
+  }
+});

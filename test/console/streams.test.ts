@@ -20,6 +20,7 @@ describe("the console's streams", () => {
   let session: SignedInSession;
   let events: PassThrough;
   let heartbeat: () => void;
+  let heard: unknown[] = [];
   const pages: Socket[] = [];
   let responses: ServerResponse[] = [];
 
@@ -39,8 +40,10 @@ describe("the console's streams", () => {
       upstream: { open: (path: string) => Promise.resolve(answer(path)) } as unknown as ServiceUpstream,
       tokens: { forStream: () => "token" } as unknown as Tokens,
       system: { ...system, timers: { ...system.timers, every } },
-      changed: () => undefined,
+      changed: ({ of }) => heard.push(of),
     });
+    streams.start();
+    heard = [];
     responses = [];
     server = createServer((_request, response) => {
       responses.push(response);
@@ -86,6 +89,16 @@ describe("the console's streams", () => {
     events.write(change(9999));
     await until(() => reader.bytes() - before > 64 * 1024);
     expect(streams.size).to.equal(1);
+  });
+
+  it("hear of changes before anybody looks, and once nobody does any more", async () => {
+    events.write(change(1));
+    await until(() => heard.length === 1);
+    const { socket } = await open(true);
+    socket.destroy();
+    await until(() => streams.size === 0);
+    events.write(change(2));
+    await until(() => heard.length === 2);
   });
 
   it("outlive the end of a session whose page doesn't read", async () => {
