@@ -31,6 +31,8 @@ const LOOK_EVERY_MS = 1000;
 const TRIES_MAX = 8;
 /** Milliseconds in which what is left goes back when the service stops. */
 const CLOSE_WITHIN_MS = 2000;
+/** Milliseconds that a decision waits for a use: what is going back may take until the servers answer. */
+const RESERVED_WITHIN_MS = 2000;
 
 export class SharedUses {
   readonly #deps: SharedUsesDeps;
@@ -58,10 +60,21 @@ export class SharedUses {
    * @throws Problem `grant_uncounted` later
    */
   reserve(ids: readonly string[]): Promise<void> | null {
-    const { registry, ledger } = this.#deps;
+    const { registry, ledger, timers } = this.#deps;
     const lacking = ids.filter((id) => registry.reserved(id) === 0);
     if (lacking.length === 0) return null;
-    return Promise.all(lacking.map((id) => ledger.inTurn(turnOf(keyOf(id)), () => this.#take(id)))).then(() => undefined);
+    const taken = Promise.all(lacking.map((id) => ledger.inTurn(turnOf(keyOf(id)), () => this.#take(id))));
+    return new Promise((resolve, reject) => {
+      // A use that is taken after all is idle, and goes back.
+      const cancel = timers.after(RESERVED_WITHIN_MS, () => {
+        reject(new Problem("grant_uncounted"));
+      });
+      taken
+        .then(() => {
+          resolve();
+        }, reject)
+        .finally(cancel);
+    });
   }
 
   /** Gives back what nothing has used; nothing is decided any more. */

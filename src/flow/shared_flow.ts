@@ -251,8 +251,9 @@ export class SharedFlow implements ValueFlow<FlowNote> {
   }
 
   async #open(id: string, question: FlowQuestion, scopes: readonly string[]): Promise<ActionHistory<FlowNote>> {
+    const { clock } = this.#options;
+    const until = clock.monotonic() + DECIDED_WITHIN_MS;
     const leave = await this.#enter(scopes);
-    const until = this.#options.clock.monotonic() + DECIDED_WITHIN_MS;
     let states = new Map<string, SharedState>();
     let flow = flowOf(question, scopes, states, id);
     let written: string | null = null;
@@ -262,6 +263,8 @@ export class SharedFlow implements ValueFlow<FlowNote> {
       flow = flowOf(question, scopes, states, id);
     };
     try {
+      // Others may have waited for the servers in its place.
+      if (clock.monotonic() > until) throw new Problem("history_unavailable");
       await read();
     } catch (cause) {
       leave();
@@ -272,7 +275,7 @@ export class SharedFlow implements ValueFlow<FlowNote> {
       ask: (asked) => flow.ask(asked),
       holds: (note) => written !== null && written === additionOf(note),
       write: async (note) => {
-        if (this.#options.clock.monotonic() > until) throw new Problem("history_unavailable");
+        if (clock.monotonic() > until) throw new Problem("history_unavailable");
         const adds: Update = (to) => {
           add(to, id, note);
         };

@@ -188,6 +188,23 @@ describe("uses of a grant that the nodes of a cluster share", () => {
       for (const node of nodes) expect(node.registry.grantUse("G-1", NOW)).to.include({ state: "used_up", used: uses });
     });
 
+  it("are waited for two seconds at most, where one is going back and no server answers", async () => {
+    await granted("G-1", 1);
+    await a().uses.reserve(["G-1"]);
+    await turns(5);
+    feed.fate = () => "unsure, lost";
+    await a().timers.look();
+    await a().timers.look();
+    const decided = a().uses.reserve(["G-1"]);
+    expect(decided).to.not.equal(null);
+    const code = (decided ?? Promise.resolve()).then(() => "taken").catch((cause: unknown) => (cause as Problem).code);
+    await a().timers.advance(2000);
+    expect(await code).to.equal("grant_uncounted");
+    feed.fate = () => "made";
+    await feed.say();
+    expect(await a().decide("G-1")).to.equal("allow");
+  });
+
   it("are free again where nothing was decided by them", async () => {
     await granted("G-1", 1);
     await a().uses.reserve(["G-1"]);

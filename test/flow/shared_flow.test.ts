@@ -193,6 +193,18 @@ describe("flow that the nodes of a cluster share", () => {
     expect((await a.does("read")).proceed).to.equal(true);
   });
 
+  it("refuses all that wait for the servers on one task by one deadline, however many they are", async () => {
+    const { nodes, states } = await cluster(1);
+    const [a] = nodes as [Node];
+    a.speed = 20;
+    states.away = true;
+    const begun = performance.now();
+    const codes = await Promise.all(Array.from({ length: 12 }, async () => (await problemOf(a.does("read"))).code));
+    expect(new Set(codes)).to.deep.equal(new Set(["history_unavailable"]));
+    // One after another they would take 60 s of the node's clock, which runs twenty times as fast.
+    expect((performance.now() - begun) * a.speed).to.be.below(30_000);
+  });
+
   it("counts agents of one owner together, on tasks that nobody watches too", async () => {
     const { nodes, states } = await cluster(2, policyWith([{ ...OWNERS, max: 2 }]));
     const [a, b] = nodes as [Node, Node];
