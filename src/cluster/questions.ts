@@ -91,15 +91,19 @@ export class NodeQuestions {
       const question = readQuestion(text, this.#node);
       if (question === null) return;
       const node = this.#node;
-      answer(question).then(
-        (found) => {
-          const parts = found === null ? [null] : split(found);
-          for (const [part, text] of parts.entries()) reply(JSON.stringify({ node, part, parts: parts.length, text } satisfies AnswerPart));
-        },
-        () => {
-          reply(JSON.stringify({ node, failed: true }));
-        },
-      );
+      answer(question)
+        .then(
+          (found) => {
+            const parts = found === null ? [null] : split(found);
+            for (const [part, text] of parts.entries())
+              reply(JSON.stringify({ node, part, parts: parts.length, text } satisfies AnswerPart));
+          },
+          () => {
+            reply(JSON.stringify({ node, failed: true }));
+          },
+        )
+        // The connection has been closed meanwhile: whoever asked takes this node for silent.
+        .catch(() => undefined);
     });
   }
 

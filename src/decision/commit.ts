@@ -83,7 +83,7 @@ export class Committer {
     }
   }
 
-  /** Resolves when the record is on disk: no answer leaves without it. @throws Problem of the log */
+  /** Resolves when the record is on disk: no answer leaves without it. @throws Problem `answer_late`, and those of the log */
   async durable(committed: Committed): Promise<Decided> {
     const { answer, text, purpose, agent, trace, caller, lease, read_ms, evaluate_ms } = committed;
     try {
@@ -93,21 +93,25 @@ export class Committer {
       this.unrecorded(committed, committed.accepted);
       throw cause;
     }
-    this.mayLeave(committed);
+    if (this.isLate(committed)) {
+      this.withhold(answer);
+      throw new Problem("answer_late");
+    }
     this.#pdp.decided?.(answer.decision_id, caller, answer.proceed);
     const record = this.#pdp.system.clock.monotonic() - committed.committed;
     return { answer, text, purpose, agent, trace, lease, stages: { read: read_ms, evaluate: evaluate_ms, record } };
   }
 
-  /**
-   * Withholds an answer that permits and comes too late: what it was decided by may have been revoked since, everywhere.
-   * @throws Problem `answer_late`
-   */
-  mayLeave({ answer, lease }: Pick<Committed, "answer" | "lease">): void {
-    if (lease === null || !answer.proceed || lease.left_ms > 0) return;
-    this.#pdp.flow?.notMade(answer.decision_id);
-    this.#pdp.withheld?.(answer.decision_id);
-    throw new Problem("answer_late");
+  /** True for an answer that permits and comes too late: what it was decided by may have been revoked since, everywhere. */
+  isLate({ answer, lease }: Pick<Committed, "answer" | "lease">): boolean {
+    return lease !== null && answer.proceed && lease.left_ms <= 0;
+  }
+
+  /** Takes back what an answer permits: nobody receives it. */
+  withhold({ decision_id, proceed }: Pick<Answer, "decision_id" | "proceed">): void {
+    if (!proceed) return;
+    this.#pdp.flow?.notMade(decision_id);
+    this.#pdp.withheld?.(decision_id);
   }
 
   /** Writes the record of an observed action and learns from it; the caller appends it in the same turn. @throws Problem of masks */

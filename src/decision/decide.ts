@@ -107,9 +107,17 @@ export function decider(pdp: Pdp): Decider {
       result.catch(() => undefined);
       results.push(result);
     }
-    const all = await Promise.all(results);
-    // The first have waited for the last.
-    for (const one of all) committer.mayLeave(one);
+    const settled = await Promise.allSettled(results);
+    const all = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    try {
+      // Its failure is the batch's.
+      await Promise.all(results);
+      // The first have waited for the last.
+      if (all.some((one) => committer.isLate(one))) throw new Problem("answer_late");
+    } catch (cause) {
+      for (const { answer } of all) committer.withhold(answer);
+      throw cause;
+    }
     return all;
   }
 

@@ -8,17 +8,17 @@ import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type
 import { httpRefusal } from "../contract/refusals.js";
 import { Problem } from "../contract/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
+import { failureOf } from "./failure.js";
 import { RefusedChecks } from "./refused_checks.js";
 import { GrpcConnection, Over } from "./grpc_connection.js";
 import { grpcServer, type GrpcOptions } from "./grpc_server.js";
 import type { Flight } from "./flights.js";
 import type { HttpServer } from "./server.js";
-import { report } from "../system/log_events.js";
 
 type Served = Pick<HttpDeps, "admission" | "decider" | "flights" | "logger" | "metrics" | "newId" | "records" | "timers" | "withinTrace">;
 
 export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<Pick<HttpServer, "listen" | "close">> {
-  const { admission, decider, flights, logger, metrics, newId, records, timers } = deps;
+  const { admission, decider, flights, metrics, timers } = deps;
   const { ServerInterceptingCall, status } = await import("@grpc/grpc-js");
   const messages = await loadMessages();
   const refusals = new RefusedChecks(deps, envoy.ports.clock);
@@ -39,12 +39,7 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
       const caller = await envoy.authenticate(authorizationIn(metadata));
       return await check(askedOf(message), caller, ports);
     } catch (cause) {
-      if (!(cause instanceof Problem)) {
-        const detail = cause instanceof Error ? (cause.stack ?? cause.message) : String(cause);
-        report(logger, "check_failed", { id: newId(), detail });
-      }
-      const problem = cause instanceof Problem ? cause : new Problem("internal");
-      if (problem.status === 401 || problem.status === 403) records.refused(problem.code, problem.caller);
+      const { problem } = failureOf(cause, deps);
       return { refusal: refusalOf(problem) ?? httpRefusal("undecided"), answer: null, problem, headers: {}, remove: [] };
     }
   }
@@ -118,7 +113,14 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
   };
   server.addService(
     { Check },
-    { Check: (call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>) => void handle(call, done) },
+    {
+      Check: (call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>) => {
+        handle(call, done).catch((cause: unknown) => {
+          const { id } = failureOf(cause, deps);
+          done({ code: status.INTERNAL, details: `undecided; the service's log names it ${id ?? ""}` });
+        });
+      },
+    },
   );
   return door;
 }

@@ -4,12 +4,11 @@
  */
 import type { Metadata, sendUnaryData, ServerUnaryCall } from "@grpc/grpc-js";
 import type { Signal } from "../adapters/otlp/read.js";
-import { Problem } from "../contract/index.js";
 import type { HttpDeps } from "./deps.js";
+import { failureOf } from "./failure.js";
 import { authorizationIn } from "./envoy_grpc.js";
 import { grpcServer, type GrpcOptions, type GrpcServer } from "./grpc_server.js";
 import { rejectionAnswer, statusOf, takeSignals } from "./routes/otlp.js";
-import { report } from "../system/log_events.js";
 
 const METHODS: Readonly<Record<Signal, string>> = {
   traces: "/opentelemetry.proto.collector.trace.v1.TraceService/Export",
@@ -23,7 +22,7 @@ export type OtlpServed = Pick<
 >;
 
 export async function otlpGrpc(deps: OtlpServed, options: GrpcOptions): Promise<GrpcServer["door"]> {
-  const { logger, metrics, newId, records, timers } = deps;
+  const { metrics, timers } = deps;
   const { server, door } = await grpcServer(options, timers);
 
   async function take(signal: Signal, body: Buffer, metadata: Metadata): Promise<Uint8Array> {
@@ -32,16 +31,8 @@ export async function otlpGrpc(deps: OtlpServed, options: GrpcOptions): Promise<
   }
 
   function refusal(cause: unknown): { code: number; details: string } {
-    const isUnexpected = !(cause instanceof Problem) || cause.code === "internal";
-    const problem = isUnexpected ? new Problem("internal") : cause;
-    const id = isUnexpected ? newId() : undefined;
-    if (isUnexpected)
-      report(logger, "request_failed", {
-        id,
-        detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
-      });
+    const { problem, id } = failureOf(cause, deps);
     metrics.problem(problem.code);
-    if (problem.status === 401 || problem.status === 403) records.refused(problem.code, problem.caller);
     const { code, message } = statusOf(problem, id);
     return { code, details: message };
   }

@@ -12,6 +12,7 @@ import type { Timers } from "../system/index.js";
 import { isPaced } from "./chunks.js";
 import { Connections } from "../system/connections.js";
 import type { HttpDeps } from "./deps.js";
+import { failureOf } from "./failure.js";
 import { frontOf, routeFor, spokesman, type FrontRoute } from "./front.js";
 import { guard } from "./guard.js";
 import { readQuery } from "./query.js";
@@ -76,7 +77,6 @@ import {
   postSsfPoll,
 } from "./routes/ssf.js";
 import { getTask, getTasks, patchTask, postTaskToken, postTasks } from "./routes/tasks.js";
-import { report } from "../system/log_events.js";
 
 export interface HttpServer {
   /** @param port 0 takes a free one */
@@ -168,19 +168,9 @@ export function httpServer(deps: HttpDeps, version: string): HttpServer {
   function refuse(request: IncomingMessage, response: ServerResponse, cause: unknown, route?: FrontRoute): void {
     if (response.headersSent || response.destroyed) return;
     const contentOf = (problem: Problem, id?: string): Content => route?.refusal?.(problem, request, id) ?? problemContent(problem, id);
-    if (cause instanceof Problem && cause.code !== "internal") {
-      deps.metrics.problem(cause.code);
-      if (cause.status === 401 || cause.status === 403) deps.records.refused(cause.code, cause.caller);
-      answer(request, response, contentOf(cause));
-      return;
-    }
-    const id = deps.newId();
-    deps.metrics.problem("internal");
-    report(deps.logger, "request_failed", {
-      id,
-      detail: cause instanceof Error ? (cause.stack ?? cause.message) : String(cause),
-    });
-    answer(request, response, contentOf(new Problem("internal"), id));
+    const { problem, id } = failureOf(cause, deps);
+    deps.metrics.problem(problem.code);
+    answer(request, response, contentOf(problem, id));
   }
 
   function run(route: FrontRoute, request: IncomingMessage, response: ServerResponse, params: Record<string, string>): void {

@@ -27,13 +27,7 @@ export const LOG_EVENTS = {
   request_failed: event(
     "error",
     "request failed unexpectedly",
-    "An answer was `internal` (500) because of a fault of this program. `id` is that of the answer.",
-    "Report it with `detail`; nothing was allowed.",
-  ),
-  check_failed: event(
-    "error",
-    "check failed unexpectedly",
-    "A check of a proxy was refused because of a fault of this program.",
+    "An answer was `internal` (500), or a proxy's check refused, because of a fault of this program. `id` is that of the answer.",
     "Report it with `detail`; nothing was allowed.",
   ),
   check_refused: event(

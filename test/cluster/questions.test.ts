@@ -55,6 +55,28 @@ describe("questions between nodes", () => {
     });
   });
 
+  it("end no node whose connection is gone when its answer is ready", async () => {
+    const unhandled: unknown[] = [];
+    const hear = (cause: unknown): number => unhandled.push(cause);
+    process.on("unhandledRejection", hear);
+    try {
+      for (const answer of [() => Promise.resolve("late"), () => Promise.reject(new Error("it can't"))]) {
+        const gone = new Wire();
+        new NodeQuestions(gone, "b", timers).serve(answer);
+        gone.meddle = () => {
+          throw new Error("closed connection");
+        };
+        const found = new NodeQuestions(gone, "a", timers).ask("how", ["b"]);
+        await turns(5);
+        await timers.advance(60_000);
+        expect((await found).missing).to.deep.equal(["b"]);
+      }
+    } finally {
+      process.off("unhandledRejection", hear);
+    }
+    expect(unhandled).to.deep.equal([]);
+  });
+
   it("are answered by each that is asked, however long the answer", async () => {
     expect(await asked("how", ["b", "c"])).to.deep.equal([["b 5", "c 1000000"], []]);
     expect(await asked("nothing", ["b", "c"])).to.deep.equal([["b 9", "c null"], []]);

@@ -227,6 +227,34 @@ describe("an answer that comes when its node may no longer allow", () => {
     });
 });
 
+describe("a batch of which one answer comes too late, or can't be recorded", () => {
+  const last: [what: string, append: (lease: { left_ms: number }) => Promise<void>, code: string][] = [
+    ["comes too late", (lease) => ((lease.left_ms = 0), Promise.resolve()), "answer_late"],
+    ["can't be recorded", () => Promise.reject(new Problem("log_unavailable")), "log_unavailable"],
+  ];
+  for (const [what, append, code] of last)
+    it(`permits nothing of what nobody receives, where the last ${what}`, async () => {
+      const open = new Set<string>();
+      const withheld: string[] = [];
+      const world = new Watched(ALLOWED, () => ({
+        flow: {
+          ask: () => ({ facts: {} as never, note: {} }),
+          permitted: (id) => open.add(id),
+          seenIn: () => null,
+          notMade: (id) => open.delete(id),
+        },
+        withheld: (id) => withheld.push(id),
+      }));
+      const lease = { left_ms: 1000 };
+      world.lease = lease;
+      let records = 0;
+      world.append = () => (++records < 3 ? Promise.resolve() : append(lease));
+      expect((await problemOf(world.batch([REQUEST, REQUEST, REQUEST]))).code).to.equal(code);
+      expect([...open]).to.deep.equal([]);
+      expect(withheld.length).to.be.at.least(2);
+    });
+});
+
 describe("a record that can't be written", () => {
   const BY_GRANT: PolicyResult = {
     ...ALLOWED,

@@ -85,8 +85,8 @@ threat("H2", "an answer that permits leaves within the lease under which its fac
   },
   without: {
     "the check when the answer leaves": [
-      cut.call("decision/commit.js", "durable", "mayLeave"),
-      cut.call("decision/decide.js", "inOrder", "mayLeave"),
+      cut.never("decision/commit.js", "durable", "isLate"),
+      cut.never("decision/decide.js", "inOrder", "isLate"),
     ],
     "the bound of its validity": [cut.never("decision/answer.js", "validUntil", "lease")],
   },
