@@ -5,7 +5,7 @@ import { fromNodesCursor, toCursor, toNodesCursor } from "../records/cursor.js";
 import { mergedCounts, mergedItems, mergedSummary, type ByNode, type Ends } from "../records/merged_answers.js";
 import type { RecordSearch } from "../records/search.js";
 import { askEach, isFound, mayBeElsewhere, othersOf, searchedNodes, type AskedNodes } from "./asked_nodes.js";
-import { without } from "./query.js";
+import { takenFrom } from "./query.js";
 import { NODE, histogramAsk, pageAsk, summaryAsk } from "./record_query.js";
 
 /** Begins a question for the receipt of a decision, whose id it ends with. */
@@ -37,7 +37,7 @@ export class FleetRecords {
 
   /** Returns a page of the records of all nodes as JSON. @throws Problem of a parameter */
   async page(url: string): Promise<string> {
-    const { taken: cursor, others } = without(url, "cursor");
+    const { taken: cursor, others } = takenFrom(url, "cursor");
     const before: Ends | null = cursor === null ? {} : fromNodesCursor(cursor);
     if (before === null) throw new Problem("parameter_invalid", { field: "cursor", expected: "`next` of another page" });
     const { order, limit } = pageAsk({ url: others }) as PageAsk;
@@ -74,7 +74,7 @@ export class FleetRecords {
     const ask = summaryAsk({ url }) as Extract<RecordQuestion, { kind: "summary" | "new" }>;
     if (ask.kind === "new")
       throw new Problem("parameter_missing", { field: NODE, expected: "a node's name: new values are found in the records of one node" });
-    const all = `${without(url, "limit").others}&limit=${GROUPS_MAX}`;
+    const all = `${takenFrom(url, "limit").others}&limit=${GROUPS_MAX}`;
     const { answers, missing } = await this.#askAll<Summary>(all);
     if ([...answers.values()].some(({ more }) => more))
       throw new Problem("parameter_invalid", {
@@ -128,7 +128,7 @@ const PATHS = { "/decisions": pageAsk, "/decisions/summary": summaryAsk, "/decis
 
 /** @throws Problem of a parameter; `record_not_found` for a path that asks nothing */
 function askOf(question: string): RecordQuestion {
-  const { others: url } = without(question, NODE);
+  const { others: url } = takenFrom(question, NODE);
   const [path = ""] = url.split("?");
   if (Object.hasOwn(PATHS, path)) return PATHS[path as keyof typeof PATHS]({ url });
   const id = /^\/decisions\/([^/]+)$/.exec(path)?.[1];

@@ -122,7 +122,7 @@ function decoded(text: string): string | null {
 }
 
 /** Takes a parameter out of a URL. @returns its value, null if it has none, and the URL with the others */
-export function without(url: string, parameter: string): { taken: string | null; others: string } {
+export function takenFrom(url: string, parameter: string): { taken: string | null; others: string } {
   const [path = "", query = ""] = url.split("?");
   const parts = query.split("&").filter((part) => part !== "");
   const found = parts.find((part) => part.startsWith(`${parameter}=`));

@@ -1,8 +1,6 @@
 /** SPIFFE ids and the rules of JWT-SVIDs (SPIFFE-ID, section 2; JWT-SVID, sections 2 and 3). */
 import type { TokenHeader } from "./compact.js";
 
-export const TRUST_DOMAIN_PATTERN = "^[a-z0-9._-]{1,255}$";
-
 /** An id in the one spelling that it is compared in: scheme and trust domain in lower case. A workload's has a path. */
 const SPIFFE_ID = /^spiffe:\/\/([a-z0-9._-]{1,255})((?:\/[A-Za-z0-9._-]+)+)$/;
 

@@ -11,6 +11,7 @@ import {
   DecisionRecord,
   OutcomeRecord,
   Problem,
+  TASK_LEVELS_MAX,
   aroundSeq,
   parseTime,
   type Act,
@@ -255,7 +256,12 @@ export class HandedInRecords implements HandInRoom {
     if (root === null || findTask(root)?.ended !== false) return true;
     let at = request.task;
     if (at === null || findTask(at)?.agent !== request.agent) return false;
-    for (let parent = findTask(at)?.parent; typeof parent === "string"; parent = findTask(at)?.parent) at = parent;
+    // Tasks of a damaged store could go round in a circle.
+    for (let level = 0; level < TASK_LEVELS_MAX && at !== root; level++) {
+      const parent: string | null | undefined = findTask(at)?.parent;
+      if (typeof parent !== "string") return false;
+      at = parent;
+    }
     return at === root;
   }
 

@@ -4,7 +4,7 @@ import { expect } from "chai";
 import { draft } from "../../src/guards/mcp/draft.js";
 import { parseGuardConfig } from "../../src/guards/mcp/config.js";
 import { pinnedOf, type Pins } from "../../src/guards/mcp/pins.js";
-import { without } from "../../src/guards/mcp/wire.js";
+import { without } from "../../src/system/without.js";
 import { asset } from "../../src/system/paths.js";
 import { INITIALIZE, callOf, codeOf, listing, openRoughDesk, type Answering, type Message, type RoughDesk } from "./mcp/rough.js";
 import { until } from "./mcp/support.js";

@@ -8,7 +8,8 @@ import type { Timers } from "../../system/index.js";
 import { isObject, type Mapped } from "../../mapping/call_mapping.js";
 import { differences, pinnedOf, type ToolDefinition, type Pins } from "./pins.js";
 import { CallRefusal, type CallRefusalCode } from "../../mapping/call_refusal.js";
-import { without, type Params, type Reply, type RpcError } from "./wire.js";
+import { without } from "../../system/without.js";
+import type { Params, Reply, RpcError } from "./wire.js";
 
 export interface Tool {
   /** Tool as the server lists it, for the client. */

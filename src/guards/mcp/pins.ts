@@ -7,7 +7,7 @@ import { canonical } from "../../contract/index.js";
 import { areSimilar } from "../../contract/similar.js";
 import { overBounds } from "./measure.js";
 import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
-import { without } from "./wire.js";
+import { without } from "../../system/without.js";
 
 /** Tool definition as a server lists it. */
 export type ToolDefinition = Readonly<Record<string, unknown>> & { name: string };

@@ -3,7 +3,8 @@
  * and each result says what kind it is. What a client writes there beside that no policy has seen, so no server does either.
  */
 import { isObject } from "../../mapping/call_mapping.js";
-import { traceOf, without, type Params, type Reply, type RequestId, type RpcError } from "./wire.js";
+import { without } from "../../system/without.js";
+import { traceOf, type Params, type Reply, type RequestId, type RpcError } from "./wire.js";
 
 export const STATELESS = "2026-07-28";
 const PREFIX = "io.modelcontextprotocol/";

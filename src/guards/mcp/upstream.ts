@@ -6,13 +6,13 @@ import type { End, MessageListener } from "./end.js";
 import { mirrored } from "./mirrored.js";
 import { ServerLoginError } from "./oauth/login_error.js";
 import { CallRefusal } from "../../mapping/call_refusal.js";
+import { without } from "../../system/without.js";
 import { STATELESS, metaFor, subscriptionOf, unknownAnswer } from "./stateless.js";
 import {
   messageOf,
   notification,
   request,
   traceOf,
-  without,
   type JSONRPCMessage,
   type Notification,
   type Params,

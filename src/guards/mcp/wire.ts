@@ -55,11 +55,6 @@ export function request(id: RequestId, method: string, params?: Params): JSONRPC
   return { jsonrpc: "2.0", id, method, ...(params !== undefined && { params }) };
 }
 
-/** All members but one. */
-export function without(of: Params, name: string): Params {
-  return Object.fromEntries(Object.entries(of).filter(([member]) => member !== name));
-}
-
 const TRACE = /^[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}$/;
 
 /** Returns the trace that a request's `_meta` names (W3C Trace Context), null if it names none. */

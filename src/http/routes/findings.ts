@@ -21,7 +21,7 @@ import type { FindingOnDesk } from "../findings_desk.js";
 import { NODE_PLACES, readNodePlaces } from "../fleet_stream.js";
 import { jsonReader } from "../json.js";
 import { lastPlace } from "../last_event_id.js";
-import { PAGE_LIMIT, matching, pageQuery, readQuery, time, without } from "../query.js";
+import { PAGE_LIMIT, matching, pageQuery, readQuery, takenFrom, time } from "../query.js";
 import { findingsFilterQuery } from "../record_query.js";
 import { json } from "../reply.js";
 import { factAnswer, ifMatch } from "../revisions.js";
@@ -170,7 +170,7 @@ export function getFindingStream(deps: HttpDeps): Route {
         return { ...head, begin: streams.open(response, subscription) };
       }
       const places = lastPlace(request, readNodePlaces) ?? (after === undefined ? null : placeOf(after, readNodePlaces));
-      const { others: url } = without(request.url ?? "", "after");
+      const { others: url } = takenFrom(request.url ?? "", "after");
       const subscription = { fleet: following, findings: filter, url, sight, after: places, caller, authenticate };
       return { ...head, begin: streams.openFleet(response, subscription) };
     },
