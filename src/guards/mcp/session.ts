@@ -206,10 +206,8 @@ export class Session {
     await this.#ended;
   }
 
-  readonly #handlers: Readonly<Record<string, Handler>> = {
-    initialize: (request, served) => this.#initialize(request, served),
-    ping: (request, served) => this.#pass(request, served),
-    "logging/setLevel": (request, served) => this.#pass(request, served),
+  /** Methods for every client. */
+  readonly #common: Readonly<Record<string, Handler>> = {
     "tools/list": ({ params }) => this.#listTools(params),
     "tools/call": (request, served) => this.#callTool(request, served),
     "prompts/list": (request, served) => this.#listed(request, served, "prompts", ({ name }) => this.#prompt(name) !== undefined),
@@ -218,6 +216,13 @@ export class Session {
     "resources/templates/list": (request, served) =>
       this.#listed(request, served, "resourceTemplates", ({ uriTemplate }) => this.#isMappedTemplate(uriTemplate)),
     "resources/read": (request, served) => this.#readResource(request, served),
+  };
+
+  readonly #handlers: Readonly<Record<string, Handler>> = {
+    ...this.#common,
+    initialize: (request, served) => this.#initialize(request, served),
+    ping: (request, served) => this.#pass(request, served),
+    "logging/setLevel": (request, served) => this.#pass(request, served),
     "resources/subscribe": (request, served) => this.#subscribe(request, served),
     "resources/unsubscribe": (request, served) => {
       // Whatever the server answers: the client no longer wants to hear of it.
@@ -228,13 +233,9 @@ export class Session {
 
   /** Methods for a client without a session. */
   readonly #statelessHandlers: Readonly<Record<string, Handler>> = {
+    ...this.#common,
     "server/discover": () => this.#discovered(),
     "subscriptions/listen": (request, served) => this.#listen(request, served),
-    ...Object.fromEntries(
-      ["tools/list", "tools/call", "prompts/list", "prompts/get", "resources/list", "resources/templates/list", "resources/read"].flatMap(
-        (method) => Object.entries(this.#handlers).filter(([name]) => name === method),
-      ),
-    ),
   };
 
   async #serve(request: Request, served: Served): Promise<Reply> {
