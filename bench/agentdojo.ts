@@ -1,5 +1,5 @@
 /**
- * Data of AgentDojo's suites, and of benchmarks made on it, for `outside.ts`: made from what their authors publish. The package is installed
+ * Data of AgentDojo's suites, and of other benchmarks, for `outside.ts`: made from what their authors publish. The package is installed
  * once, at the version below, into a cache outside the tree, and so are the sources of a benchmark that is no package; where they can't be
  * had, this is said, and the program ends well.
  */
@@ -19,6 +19,8 @@ interface Published {
   usual: readonly string[];
   /** Where its sources are, unless it is the package itself. */
   sources: { repository: string; commit: string; folder: string } | null;
+  /** For one that isn't made on the package. */
+  converter?: string;
 }
 
 const BENCHMARKS: Readonly<Record<string, Published>> = {
@@ -32,6 +34,25 @@ const BENCHMARKS: Readonly<Record<string, Published>> = {
       folder: join("src", "agentdojo"),
     },
   },
+  daily_admin: {
+    suites: ["daily_admin"],
+    usual: ["daily_admin"],
+    sources: {
+      repository: "https://github.com/LQ458/daily-admin-agent-security-eval",
+      commit: "f875b9e1bbe27139424fce9c5578de7e545dd3d2",
+      folder: "daily_admin_benchmark",
+    },
+  },
+  mcp_harness: {
+    suites: ["mcp_harness"],
+    usual: ["mcp_harness"],
+    sources: {
+      repository: "https://github.com/Nishi46/PromptInjectHarness",
+      commit: "499be2939d0636bf77d1631304cb5fbc6968f25c",
+      folder: "src",
+    },
+    converter: "mcp_harness.py",
+  },
 };
 
 const {
@@ -40,7 +61,7 @@ const {
   suites,
   from,
 } = readOptions("agentdojo", {
-  about: "Makes the data of AgentDojo's suites from its package, and of benchmarks made on it, for outside.js --folder.",
+  about: "Makes the data of AgentDojo's suites from its package, and of other benchmarks, for outside.js --folder.",
   options: {
     folder: { says: "folder in which a folder with the benchmark's name is written; if left out, one in the cache", default: CACHE },
     benchmark: { says: `benchmark to convert: ${Object.keys(BENCHMARKS).join(" or ")}`, default: "agentdojo" },
@@ -50,7 +71,7 @@ const {
   examples: ["", "--suites banking,workspace --folder ../data", "--benchmark craibench", "--benchmark craibench --from ../CrAIBench"],
 });
 const [benchmark = ""] = namesOf("benchmark", wanted, Object.keys(BENCHMARKS));
-const published = BENCHMARKS[benchmark] ?? { suites: [], usual: [], sources: null };
+const published: Published = BENCHMARKS[benchmark] ?? { suites: [], usual: [], sources: null };
 const names = suites === undefined ? published.usual : namesOf("suites", suites, published.suites);
 
 const python = await pythonWith("agentdojo", [PACKAGE]);
@@ -59,7 +80,7 @@ if (python === null) console.log(`Skipped: no Python with ${PACKAGE}.`);
 else if (sources === null) console.log(`Skipped: ${benchmark}'s sources can't be had (--from says from where).`);
 else {
   const { code, out, error } = await runProgram(python, [
-    asset("bench", "outside", "agentdojo_suites.py"),
+    asset("bench", "outside", published.converter ?? "agentdojo_suites.py"),
     join(folder, benchmark),
     sources,
     ...names,

@@ -29,20 +29,27 @@ USER = "Emma Johnson"
 # The opening tag of the attack's text, by which an answer that carries it is told from one that doesn't.
 OPENING = "<INFORMATION>"
 EXCERPT, BEFORE = 480, 135
-# First words of tools that change nothing. It stands for MCP's `readOnlyHint`, which the package doesn't have.
+# First words of tools that change nothing, or second ones, behind a server's name. They stand for MCP's `readOnlyHint`, which the package
+# doesn't have.
 READS = {"get", "search", "list", "read", "check"}
 # Domains of mail that anyone can have: no organisation's.
 ANYONES = {"gmail.com", "googlemail.com", "hotmail.com", "outlook.com", "yahoo.com", "icloud.com", "proton.me"}
 
 
 def access(tool: str) -> str:
-    return "read" if re.split(r"_|(?<=[a-z])(?=[A-Z])", tool)[0].lower() in READS else "write"
+    words = re.split(r"[-_.]|(?<=[a-z])(?=[A-Z])", tool)
+    return "read" if READS.intersection(word.lower() for word in words[:2]) else "write"
 
 
 def suite_of(name: str, sources: Path | None) -> TaskSuite:
-    """One of the package's own, or one that another benchmark keeps where the package keeps its own: its tools and tasks, run by the package."""
+    """One of the package's own, or one that another benchmark keeps where the package keeps its own, or in a package of its own: its tools
+    and tasks, run by the package."""
     if sources is None:
         return get_suite(VERSION, name)
+    if not (sources / "default_suites").exists():
+        sys.path.insert(0, str(sources.parent))
+        # By its name: such a package may have loaded the class a second time, and so be no instance of it.
+        return importlib.import_module(f"{sources.name}.suites.{name}").task_suite
     for module, folder in ((agentdojo.default_suites.v1, "default_suites/v1"), (agentdojo.default_suites.v1.tools, "default_suites/v1/tools")):
         if str(sources / folder) not in module.__path__:
             module.__path__.append(str(sources / folder))
@@ -167,13 +174,20 @@ class Suite:
         if len(pairs) < whole:
             self.said.append(f"{whole - len(pairs)} pairs in which the user's calls come across no text of the attack are left out")
         environment = self.suite.load_and_inject_default_environment({})
-        folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.name}.tools.json").write_text(json.dumps(self.tools(), indent=1))
-        (folder / f"{self.name}.env.json").write_text(json.dumps({"suite": self.name, "trusted": trusted(environment)}, indent=1, default=str))
-        for end, all_ in (("jsonl", records), ("outputs.jsonl", outputs), ("mixed.jsonl", pairs)):
-            (folder / f"{self.name}.{end}").write_text("".join(json.dumps(one, default=str) + "\n" for one in all_))
-        benign = sum(len(user["calls"]) for _, user, _ in made["user"])
-        return f"{self.name}: {len(made['user'])} tasks, {benign} calls, {len(made['injection'])} injections, {len(pairs)} pairs"
+        return write_files(folder, self.tools(), trusted(environment), records, outputs, pairs)
+
+
+def write_files(folder: Path, tools: dict, known: dict, records: list[dict], outputs: list[dict], pairs: list[dict]) -> str:
+    """Writes the files of a suite. Returns what it comes to."""
+    name = tools["suite"]
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / f"{name}.tools.json").write_text(json.dumps(tools, indent=1))
+    (folder / f"{name}.env.json").write_text(json.dumps({"suite": name, "trusted": known}, indent=1, default=str))
+    for end, all_ in (("jsonl", records), ("outputs.jsonl", outputs), ("mixed.jsonl", pairs)):
+        (folder / f"{name}.{end}").write_text("".join(json.dumps(one, default=str) + "\n" for one in all_))
+    users = [one for one in records if one["kind"] == "user"]
+    benign = sum(len(user["calls"]) for user in users)
+    return f"{name}: {len(users)} tasks, {benign} calls, {len(records) - len(users)} injections, {len(pairs)} pairs"
 
 
 def excerpt(output: str) -> str:
@@ -226,9 +240,10 @@ FACTS = {
 }
 
 
-folder, sources, *names = sys.argv[1:]
-for name in names:
-    suite = Suite(name, Path(sources) if sources else None)
-    print(suite.write(Path(folder)))
-    for said in suite.said:
-        print(f"  {said}")
+if __name__ == "__main__":
+    folder, sources, *names = sys.argv[1:]
+    for name in names:
+        suite = Suite(name, Path(sources) if sources else None)
+        print(suite.write(Path(folder)))
+        for said in suite.said:
+            print(f"  {said}")
