@@ -178,9 +178,17 @@ _unanchored := [object.union(
 	_reason("flag", "flow_waits", "medium", {"argument": "the action", "role": "action", "writer": "anyone"}),
 	{"proceed": false},
 )] if {
-	input.facts.flow.effect in {"alter", "commit", "destroy", "settings"}
+	_grave({"alter", "commit", "destroy", "settings"})
 	count(input.facts.flow.arguments) == 0
 } else := []
+
+_grave(effects) if input.facts.flow.effect in effects
+
+# A verb whose effect nobody has said, and that doesn't only look, may do any of these.
+_grave(_) if {
+	input.facts.flow.effect == null
+	not _looks
+}
 
 _reasoned(path, value, "deny") := _of("deny", "flow_denied", "high", path, value)
 
@@ -243,7 +251,7 @@ _taken_away(value) if {
 _for_good(value) if _taken_away(value)
 
 _for_good(value) if {
-	input.facts.flow.effect == "commit"
+	_grave({"commit"})
 	value.writer != "own"
 }
 
@@ -256,7 +264,7 @@ _locator(value) := "wait" if {
 	value.writer in {"own", "service", "member"}
 } else := "wait" if {
 	value.writer == "anyone"
-	input.facts.flow.effect in {"alter", "destroy", "commit"}
+	_grave({"alter", "destroy", "commit"})
 } else := "allow" if {
 	value.writer == "anyone"
 } else := "deny"

@@ -325,3 +325,14 @@ test_where_nothing_is_known_nothing_is_accepted if {
 	delegated := flow.sourced(accepts("delegated", {})) with input as asked("send", {})
 	delegated == false
 }
+
+test_a_verb_whose_effect_nobody_has_said_is_judged_as_the_gravest if {
+	given.codes(reasons(standard, asked("send", known(null, true, {})))) == {"flow_waits"}
+	given.codes(reasons(standard, asked("read", known(null, true, {})))) == set()
+	then(null, value("locator", "anyone")) == {"wait"}
+	then(null, value("locator", "service")) == {"wait"}
+	then(null, value("locator", "own")) == set()
+	then(null, value("destination", "anyone")) == {"deny"}
+	given.codes(reasons(standard, asked("read", known(null, true, {"id": value("locator", "anyone")})))) == set()
+	given.codes(reasons(standard, asked("send", known(null, false, {})))) == set()
+}
