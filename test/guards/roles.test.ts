@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { effectOfTool, isGivenId, roleOfArgument } from "../../src/guards/mcp/roles.js";
+import { effectOfTool, isGivenId, readsText, roleOfArgument } from "../../src/guards/mcp/roles.js";
 import type { Role, VerbEffect } from "../../src/contract/index.js";
 
 describe("what a draft takes a tool for", () => {
@@ -7,6 +7,10 @@ describe("what a draft takes a tool for", () => {
     ["send_money", ["recipient", "amount"], false, "add"],
     ["pay_bill", ["iban"], false, "commit"],
     ["book_hotel", ["hotel"], null, "commit"],
+    ["submit_claim", ["title", "total"], false, "commit"],
+    ["approve_leave", ["leave_id"], false, "commit"],
+    ["save_to_memory", ["content"], false, "settings"],
+    ["search_memory", ["query"], true, "look"],
     ["delete_file", ["file_id"], false, "destroy"],
     ["append_to_file", ["file_id", "content"], false, "keep"],
     ["update_password", ["password"], false, "settings"],
@@ -34,6 +38,13 @@ describe("what a draft takes a tool for", () => {
     expect(effectOfTool(["write", "file"], false, ["path", "content"], true)).to.equal("alter");
     expect(effectOfTool(["write", "file"], false, ["path", "content"], false)).to.equal("keep");
     expect(effectOfTool(["read", "file"], true, ["path"], true)).to.equal("look");
+  });
+
+  it("takes what is read at a place for a text, whose fields its author has named", () => {
+    for (const places of [["path"], ["head", "file_path"], ["url"], ["uris"], ["page_link"]])
+      expect(readsText("look", places) && readsText("fetch", places), places.join()).to.equal(true);
+    for (const others of [["file_id"], ["query"], ["pathology"], []]) expect(readsText("look", others), others.join()).to.equal(false);
+    expect(readsText("keep", ["path"])).to.equal(false);
   });
 
   const roles: [name: string, effect: VerbEffect, isId: boolean, role: Role | null][] = [

@@ -3,7 +3,7 @@
  * something to start from, so it permits nothing: every line waits for a person until an author has moved it.
  */
 import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
-import { DRAFTED_AUTHOR, DRAFTED_WRITES, effectOfTool, isGivenId, roleOfArgument } from "./roles.js";
+import { DRAFTED_AUTHOR, DRAFTED_WRITES, effectOfTool, isGivenId, readsText, roleOfArgument } from "./roles.js";
 import { UriPattern } from "../../mapping/uri_pattern.js";
 import { EFFECTS, type Role, type VerbEffect } from "../../contract/index.js";
 import type { Survey } from "./survey.js";
@@ -39,6 +39,8 @@ interface Type {
   /** Argument → what it is for; and what verbs do to it. */
   roles: Map<string, Role>;
   effects: Map<string, VerbEffect>;
+  /** Read as a text, such as a file or a page, whose fields have whatever names its author likes. */
+  isText: boolean;
 }
 
 interface Entry {
@@ -139,6 +141,7 @@ class Drafting {
     const other = drafted.effects.get(verb);
     drafted.effects.set(verb, graverEffect(effect, other));
     if (id !== null) drafted.roles.set("id", "locator");
+    if (!COLLECTIONS.has(known ?? "") && readsText(effect, snakes)) drafted.isText = true;
     return { verb, type, ...this.#arguments(drafted, type, id, properties, name, effect) };
   }
 
@@ -159,7 +162,7 @@ class Drafting {
     const named = last ?? (segments.length > 1 ? segments.at(-1) : undefined);
     const type = wordOf(singular(wordsOf(segments.at(last === undefined && segments.length > 1 ? -2 : -1) ?? "resource")), "resource");
     const verb = this.#verb("read", "read", named === undefined);
-    this.#type(type, null);
+    this.#type(type, null).isText = true;
     this.#line(verb, type);
     const ignore = variables.slice(0, -1);
     if (ignore.length > 0) this.remark(`resource \`${comment(uri)}\`: ${ignore.join(", ")} is ignored; make it an attribute if it matters`);
@@ -191,7 +194,7 @@ class Drafting {
   }
 
   #type(name: string, id: string | null): Type {
-    const type = this.#types.get(name) ?? { id: "name", arguments: new Map(), roles: new Map(), effects: new Map() };
+    const type = this.#types.get(name) ?? { id: "name", arguments: new Map(), roles: new Map(), effects: new Map(), isText: false };
     if (id !== null && /path|file|dir/i.test(id)) type.id = "path";
     this.#types.set(name, type);
     return type;
@@ -283,7 +286,7 @@ class Drafting {
       }),
     );
     const types = Object.fromEntries(
-      [...this.#types].map(([name, { id, arguments: all, roles, effects }]) => {
+      [...this.#types].map(([name, { id, arguments: all, roles, effects, isText }]) => {
         const own = [...effects].filter(([verb, effect]) => effectOf.get(verb) !== effect);
         return [
           name,
@@ -291,8 +294,8 @@ class Drafting {
             ...(id === "path" && { id }),
             ...(all.size > 0 && { arguments: Object.fromEntries(all) }),
             ...(roles.size > 0 && { roles: Object.fromEntries(roles) }),
-            writes: { ...Object.fromEntries([...this.#ids].map((name) => [name, "service"])), ...DRAFTED_WRITES },
-            author: DRAFTED_AUTHOR,
+            ...(!isText && { writes: { ...Object.fromEntries([...this.#ids].map((id) => [id, "service"])), ...DRAFTED_WRITES } }),
+            ...(!isText && { author: DRAFTED_AUTHOR }),
             ...(own.length > 0 && { effects: Object.fromEntries(own) }),
           },
         ];
@@ -310,6 +313,7 @@ class Drafting {
       "flow: {instruction: task.instruction}",
       "",
       "# `roles` say what an argument is for, `writes` who could have written a field of an answer. Both are guesses: look at each.",
+      "# A type without `writes` is read as a text, such as a file or a page: all that stands in it is anyone's, whatever its fields are called.",
       "# Arguments are the model's words. What a host knows of a resource goes into `attributes`.",
       block({ types }, 2),
       "",

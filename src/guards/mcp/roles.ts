@@ -14,11 +14,11 @@ const VERBS: ReadonlyMap<string, VerbEffect> = new Map([
   ...of("fetch", "browse visit open navigate download fetch crawl scrape"),
   ...of(
     "commit",
-    "pay transfer buy purchase order place checkout book reserve rent hire donate subscribe sign wire withdraw deposit refund schedule enroll apply dispatch",
+    "pay transfer buy purchase order place checkout book reserve rent hire donate subscribe sign wire withdraw deposit refund schedule enroll apply dispatch submit approve accept decline reject decide authorize agree consent",
   ),
   ...of(
     "add",
-    "create add new insert make write register upload send post publish email notify reply share message forward invite append copy submit input fill call text request respond generate draft start run execute launch fork star follow comment react like tweet grant give assign upvote print verify confirm authenticate",
+    "create add new insert make write register upload send post publish email notify reply share message forward invite append copy input fill call text request respond generate draft start run execute launch fork star follow comment react like tweet grant give assign upvote print verify confirm authenticate",
   ),
   ...of(
     "alter",
@@ -37,7 +37,7 @@ const PAPERS = new Set(
   ),
 );
 const SETTINGS =
-  /password|passcode|credential|profile|user_?info|account_info|user_account|two_factor|permission|polic|security|api_?key|ssh|token|role|access|collaborator|recovery|visibility/i;
+  /password|passcode|credential|profile|user_?info|account_info|user_account|two_factor|permission|polic|security|api_?key|ssh|token|role|access|collaborator|recovery|visibility|memor(?:y|ies)/i;
 /** Words that don't say whether anything is changed: a query is run, a report generated, a function called. */
 const OPEN = new Set("run execute call request generate start print verify".split(" "));
 /** To show that somebody is who they are changes nothing about who they are. */
@@ -48,6 +48,7 @@ const DESTINATION =
 const NO_DESTINATION =
   /(?:^|_)(?:time|date|day|name|file_path|path|amount|type|limit|count|subject|body|title|content|description|text|message|note)(?:$|_)/i;
 const LINK = /(?:^|_)(?:urls?|links?|uris?|websites?|domains?|webpages?)(?:$|_)/i;
+const PLACE = /(?:^|_)(?:paths?|urls?|uris?|links?)$/i;
 const CONTENT =
   /(?:^|_)(?:subject|body|content|text|message|description|title|note|notes|comment|caption|summary|reason|attachments?|input_values|review|bio|prompt|post|tweet|question|answer|code|command)(?:$|_)/i;
 const LOCATOR = /(?:^|_)(?:id|ids|uuid|key|path|filename|file_name)$/;
@@ -82,6 +83,11 @@ export function effectOfTool(
 
 function isVague(parameters: readonly string[]): boolean {
   return parameters.length === 0 || parameters.some((name) => LOCATOR.test(name));
+}
+
+/** True of a tool that reads what stands at a place, such as a file or a page: whoever wrote that chose its fields, too. */
+export function readsText(effect: VerbEffect, parameters: readonly string[]): boolean {
+  return (effect === "look" || effect === "fetch") && parameters.some((name) => PLACE.test(name));
 }
 
 /** Null: it is nothing that has to come from somewhere, such as a page's size. */
