@@ -133,7 +133,7 @@ export REMIT_TOKEN=${token}
 
 ${PASTED.map(([what, path, body]) => `${what}\n\n${curl(path, body)}\n`).join("\n")}
 \`make build && npm link\` puts \`remit\` on the PATH: it has commands for all of it and takes the same two variables (docs/tour.md,
-"Who may act"). Every decision is on record in
+"Register agents, tasks, grants and revocations"). Every decision is on record in
 ${join(dir, "records")}, the configuration is ${sandbox.config}.
 Four made-up agents of a support desk ask for something twice a second. Nothing but the keys is kept for the next \`make run\`.
 Ctrl-C stops.`);

@@ -12,6 +12,7 @@ const CACERT_VARIABLE = "REMIT_CACERT";
 const DEFAULT_URL = "http://127.0.0.1:8181";
 const ANSWER_MS_MAX = 30_000;
 const PAGE_MAX = 1000;
+const ANSWERS_HINT = "--url has to name the service itself, and not its console or a proxy's page";
 
 export interface ServiceFlags {
   url?: string;
@@ -70,7 +71,14 @@ export class Client {
 
   /** @throws CliError saying what the service refused, or that it didn't answer */
   async ask<T>(method: "GET" | "POST" | "PATCH", path: string, asked: ClientRequest = {}): Promise<T> {
-    return (await (await this.open(method, path, asked)).json()) as T;
+    const text = await (await this.open(method, path, asked)).text();
+    try {
+      return JSON.parse(text) as T;
+    } catch (cause) {
+      throw new CliError("unavailable", `${this.#url.origin} isn't a Remit service: it answers with something else`, ANSWERS_HINT, {
+        cause,
+      });
+    }
   }
 
   /** Sends a request like `ask`, and leaves the answer's body to be read. */

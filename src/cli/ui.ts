@@ -151,7 +151,10 @@ function describe(error: unknown): Failure {
       "`remit audit verify` says what is wrong with it; put back what is missing, or keep it and name another folder in `log.dir`";
     return { ...failure, exit: "failed", code: "log_damaged", message: error.message, hint };
   }
-  if (error instanceof Error) return { ...failure, exit: "failed", code: "failed", message: plain(error) };
+  if (error instanceof Error) {
+    const hint = "code" in error && error.code === "EADDRINUSE" ? "stop that process, or name another port" : null;
+    return { ...failure, exit: "failed", code: "failed", message: plain(error), hint };
+  }
   return { ...failure, exit: "failed", code: "failed", message: String(error) };
 }
 

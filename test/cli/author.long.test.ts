@@ -1,5 +1,8 @@
 /** What an author has beside `test` and `build`: the gate, explanations, tokens for development, and tests after each change. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { appendFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
@@ -31,6 +34,20 @@ describe("an author's commands", function () {
     expect(out).to.include("arguments.refund_cents were 4900 (it is 4901)").and.include("no grant lifts this");
     const { out: json } = await remit(...asked, "--json");
     expect((JSON.parse(json) as { explanation: { would_pass: { grant: string } } }).explanation.would_pass.grant).to.equal("lifts_nothing");
+  });
+
+  it("end where the port of `remit dev` is taken, and say what to do", async () => {
+    await remit("init", at("desk"));
+    const taken = createServer().listen(0, "127.0.0.1");
+    await once(taken, "listening");
+    const { port } = taken.address() as AddressInfo;
+    // A process of its own: what it watches would keep this one as well.
+    const child = spawn(process.execPath, [asset("dist", "src", "cli", "main.js"), "dev", at("desk"), "--port", String(port)]);
+    let said = "";
+    for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+    const [code] = (await once(child, "close")) as [number];
+    taken.close();
+    expect([code, /is taken by another process\nhint: .*another port/.test(said)], said).to.deep.equal([1, true]);
   });
 
   it("fail the gate on a warning, at its line, with a page to read, and not on a remark", async () => {

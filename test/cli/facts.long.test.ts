@@ -473,6 +473,32 @@ describe("the command line for facts", function () {
       other.server.close();
       expect([ran.exit, ran.err]).to.deep.equal(["unavailable", "error: 502: refused\n"]);
     });
+
+    it("a page in the place of an answer, such as the console's", async () => {
+      const other = await answering((_path, answer) => {
+        answer(200, "<!doctype html>");
+      });
+      const ran = await remit("agents", "list", "--url", other.url);
+      other.server.close();
+      expect(ran.exit).to.equal("unavailable");
+      expect(ran.err).to.match(/^error: http:\/\/127\.0\.0\.1:\d+ isn't a Remit service: .*\nhint: --url .*console/);
+    });
+
+    it("a plan that isn't there, isn't JSON, or isn't a plan", async () => {
+      const folder = mkdtempSync(join(tmpdir(), "remit-plan-"));
+      const file = join(folder, "plan.json");
+      const create = () => remit("tasks", "create", "T-plan", "--agent", "a-1", "--purpose", "testing", "--for", "1h", "--plan", file);
+      try {
+        expect((await create()).err).to.match(/plan\.json` does not exist/);
+        writeFileSync(file, "[{verb: read}]");
+        const { exit, err } = await create();
+        expect([exit, /plan\.json` isn't JSON: .*\nhint: such as/.test(err)]).to.deep.equal(["invalid", true]);
+        writeFileSync(file, '[{"verb": "fly", "type": "note"}]');
+        expect((await create()).err).to.contain("at /plan, expected no plan: the vocabulary has no words for flow");
+      } finally {
+        rmSync(folder, { recursive: true, force: true });
+      }
+    });
   });
 
   it("has examples in the help of every command", async () => {

@@ -297,6 +297,17 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
       });
     }
 
+    it("says in its log what the service didn't take, and where", async () => {
+      const between = await desk.open();
+      between.say(callOf(1, "get_invoice", { invoice_id: "I-1", customer_id: 7 }));
+      expect(codeOf(await between.answered(1))).to.equal("not_decided");
+      expect(between.said().find(({ event }) => event === "call_refused")?.["problem"]).to.deep.include({
+        status: 400,
+        field: "/resource/attributes/customer",
+      });
+      await between.close();
+    });
+
     it("does nothing for a client that hasn't begun, or begins twice", async () => {
       const between = await desk.open({ initialized: false });
       between.say(callOf(1, "get_customer", ADA));

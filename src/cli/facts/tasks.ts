@@ -1,6 +1,7 @@
 /** `remit tasks`: the pieces of work that a host gives agents. */
 import type { Command } from "commander";
-import type { AmendTask, IssueTask, TaskCreated, TaskFactAnswer, TaskTokenAnswer } from "../../contract/index.js";
+import type { AmendTask, IssueTask, TaskCreated, TaskFactAnswer, TaskPlan, TaskTokenAnswer } from "../../contract/index.js";
+import { readGiven } from "../../system/read_file.js";
 import { Client, asking, pathOf, type ServiceFlags } from "../client.js";
 import { CliError, type Exit } from "../exit.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
@@ -15,6 +16,7 @@ interface CreateOptions extends ServiceFlags {
   attribute?: Record<string, unknown>;
   verb?: string[];
   parent?: string;
+  plan?: string;
   for?: string;
   expires?: string;
   withToken?: true;
@@ -72,12 +74,14 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
       .option("--principal <id>", "the person it is done for")
       .option("--verb <verb>", "what it may do; may be given again (default: every verb)", collect)
       .option("--parent <id>", "the task that it is handed on from")
+      .option("--plan <file>", "the calls that it is for, and where their arguments come from; JSON")
       .option("--for <time>", "how long: 90s, 30m, 8h, 2d", fromNow)
       .option("--expires <time>", "until when instead, RFC 3339", time)
       .option("--with-token", "also say a signed token that stands for the task"),
     `  $ remit tasks create T-1 --agent support-7 --purpose customer_support --for 8h \\
       --subject ticket=TCK-81 --subject customer=ada --attribute topic=billing
-  $ remit tasks create T-2 --agent billing-1 --purpose customer_support --parent T-1 --for 1h --with-token`,
+  $ remit tasks create T-2 --agent billing-1 --purpose customer_support --parent T-1 --for 1h --with-token
+  $ remit tasks create T-3 --agent office-1 --purpose office --for 1h --plan plan.json`,
   ).action(async (id: string, options: CreateOptions) => {
     const { agent, purpose, principal, subject: subjects, attribute: attributes, verb: verbs, parent } = options;
     const body: IssueTask = {
@@ -89,6 +93,7 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
       ...(attributes !== undefined && { attributes }),
       ...(verbs !== undefined && { verbs }),
       ...(parent !== undefined && { parent }),
+      ...(options.plan !== undefined && { plan: planIn(options.plan) }),
       expires: untilOf(options),
     };
     const query = { token: options.withToken };
@@ -136,6 +141,16 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
     const asked = { body, if_match: options.revision };
     const changed = await new Client(options).ask<TaskFactAnswer>("PATCH", pathOf("tasks", id), asked);
     finish(sayChanged(ui, changed, options.json));
+  }
+}
+
+/** Reads a plan; what it says is the service's to judge. @throws CliError where the file isn't JSON */
+function planIn(file: string): TaskPlan {
+  try {
+    return JSON.parse(readGiven(file).toString()) as TaskPlan;
+  } catch (cause) {
+    if (!(cause instanceof SyntaxError)) throw cause;
+    throw new CliError("invalid", `\`${file}\` isn't JSON: ${cause.message}`, 'such as [{"verb": "read", "type": "mail"}]', { cause });
   }
 }
 

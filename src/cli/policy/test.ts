@@ -116,7 +116,12 @@ export async function watchTests(
     else ui.out(ui.paint("green", `${passed} passed`));
   };
   const chosen = { filter: options.filter ?? null, coverage: options.coverage };
-  await watchSet(opa, folder, chosen, watched.changed, { tell, ...(built !== undefined && { built }) });
+  try {
+    await watchSet(opa, folder, chosen, watched.changed, { tell, ...(built !== undefined && { built }) });
+  } finally {
+    // What is watched keeps the process.
+    watched.stop();
+  }
 }
 
 function percent(text: string): number {

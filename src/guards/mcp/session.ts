@@ -6,6 +6,7 @@ import { LATEST_PROTOCOL_VERSION, SUPPORTED_PROTOCOL_VERSIONS } from "@modelcont
 import type { Logger } from "../../system/logger.js";
 import { reportGuard } from "./log_events.js";
 import type { Timers } from "../../system/index.js";
+import { Undecided } from "../../client/index.js";
 import { GuardedCalls, type SessionIdentity } from "./calls.js";
 import { ToolCatalogue, ListFailed } from "./catalogue.js";
 import type { GuardConfig } from "./config.js";
@@ -278,6 +279,7 @@ export class Session {
       ...(argument !== null && { argument: argument.slice(0, 256) }),
       ...(decision_id !== null && { decision_id }),
       ...(cause instanceof Error && { cause: cause.name, reason: "code" in cause ? cause.code : cause.message }),
+      ...(cause instanceof Undecided && cause.problem !== null && { problem: cause.problem }),
       ...(typeof cause === "string" && { reason: cause }),
     });
   }
