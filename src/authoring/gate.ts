@@ -31,6 +31,8 @@ export const CHECKS = [
   "unknown_goes_on",
   "code_at_several_places",
   "out_of_fuel",
+  "effect_missing",
+  "users_word_missing",
 ] as const;
 export type Check = (typeof CHECKS)[number];
 
@@ -50,7 +52,12 @@ type Node = Condition | ListCondition | Negated<ListCondition>;
 export function gate(set: PolicySet, policy: Pick<ActivePolicy, "evaluate">, registered: ReadonlySet<string> | null): GateFinding[] {
   const found: GateFinding[] = [];
   for (const [id, purpose] of Object.entries(set.purposes)) {
-    found.push(...entryFindings(set, purpose), ...hidden(set, purpose), ...permitting(set, id, purpose, registered));
+    found.push(
+      ...entryFindings(set, purpose),
+      ...hidden(set, purpose),
+      ...permitting(set, id, purpose, registered),
+      ...flowing(set, id, purpose),
+    );
   }
   return [...found, ...sharedCodes(set), ...fuel(set, policy)];
 }
@@ -200,6 +207,34 @@ function permitting(set: PolicySet, id: string, purpose: Purpose, registered: Re
     found.push({ check: "permits_nothing", severity: "warning", line: null, message: `purpose \`${id}\` permits nothing without a grant` });
   if (registered !== null && !registered.has(id))
     found.push({ check: "nobody_registered", severity: "warning", line: null, message: `no agent may declare purpose \`${id}\`` });
+  return found;
+}
+
+/** Finds whatever the standard rules of flow are told too little about. */
+function flowing({ vocabulary }: PolicySet, id: string, purpose: Purpose): GateFinding[] {
+  if (purpose.flow === undefined) return [];
+  const warned = (check: Check, message: string): GateFinding => ({ check, severity: "warning", line: null, message });
+  const used = new Map<string, string>();
+  for (const line of ["allow", "flag"] as const)
+    for (const { type, verb } of cells(purpose, line)) {
+      const { class: of, effect } = vocabulary.verbs[verb] ?? {};
+      const own = vocabulary.types[type]?.flow?.effects?.[verb];
+      if (of !== "read" && (own ?? effect ?? null) === null) used.set(verb, type);
+    }
+  const found = [...used].map(([verb, type]) =>
+    warned(
+      "effect_missing",
+      `\`${verb} ${type}\` for \`${id}\` is judged as the gravest: the vocabulary doesn't say what \`${verb}\` does`,
+    ),
+  );
+  const { instruction, slots = [] } = vocabulary.flow ?? {};
+  if (instruction === undefined && slots.length === 0)
+    found.push(
+      warned(
+        "users_word_missing",
+        `nothing is the user's word for \`${id}\`: \`flow\` of the vocabulary names no instruction and no slots`,
+      ),
+    );
   return found;
 }
 

@@ -33,7 +33,9 @@ export function checkAttributes(fields: Fields, attributes: Record<string, unkno
   if (valid(attributes)) return;
   const [error] = valid.errors ?? [];
   const unknown = error?.keyword === "additionalProperties";
-  const expected = unknown ? `one of the vocabulary's: ${named(Object.keys(fields))}` : error?.message;
+  const params = (error?.params ?? {}) as { allowedValues?: unknown[] };
+  const words = params.allowedValues?.map(String) ?? (unknown ? Object.keys(fields) : null);
+  const expected = words === null ? error?.message : `one of the vocabulary's: ${named(words)}`;
   const name = unknown ? `/${String((error.params as Record<string, unknown>)["additionalProperty"])}` : "";
   refuse(`/attributes${error?.instancePath ?? ""}${name}`, expected ?? "what the vocabulary says of it");
 }

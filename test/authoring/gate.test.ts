@@ -14,8 +14,8 @@ types:
     attributes: {owner: id, state: [open, paid], flag: boolean, tags: {list: [x, y], max: 3}}
 `;
 
-function setOf(lines: string): PolicySet {
-  const vocabulary = compileVocabulary(new Sheet("vocabulary.yaml", VOCABULARY));
+function setOf(lines: string, words = VOCABULARY): PolicySet {
+  const vocabulary = compileVocabulary(new Sheet("vocabulary.yaml", words));
   const sheet = new Sheet("purposes.yaml", `p:\n  statement: s\n  owner: o\n  task: optional\n${lines.replaceAll(/^/gm, "  ")}\n`);
   const { purposes, catalogue, lines: places } = compilePurposes(sheet, vocabulary);
   expect(sheet.notes.filter(({ severity }) => severity === "error")).to.deep.equal([]);
@@ -69,6 +69,29 @@ describe("the gate", () => {
       expect(found(lines)).to.deep.equal(wanted);
     });
   }
+
+  describe("of a purpose that takes the standard rules of flow", () => {
+    const LINES = "flow: standard\nallow:\n  - {read: note, write: note, send: note}";
+    const words = (write: string, more = ""): string =>
+      [
+        `verbs: {read: {class: read}, write: {class: write${write}}, send: {class: send, effect: add}}`,
+        "task: {subjects: [], attributes: {said: {string: {max: 100}}}}",
+        `types: {note: {arguments: {body: string}, roles: {body: content}${more}}}`,
+      ].join("\n");
+    const SAID = "\nflow: {instruction: task.said}";
+    const rows: [what: string, words: string, wanted: Check[]][] = [
+      ["nothing where each verb says what it does", words(", effect: alter") + SAID, []],
+      ["nothing where a type says it", words("", ", effects: {write: keep}") + SAID, []],
+      ["nothing where the host fills in values", `${words(", effect: alter")}\nflow: {slots: [task.said]}`, []],
+      ["a verb of which nobody says what it does", words("") + SAID, ["effect_missing"]],
+      ["that nothing is the user's word", words(", effect: alter"), ["users_word_missing"]],
+      ["both", words(""), ["effect_missing", "users_word_missing"]],
+    ];
+    for (const [what, vocabulary, wanted] of rows)
+      it(`finds ${what}`, () => {
+        expect(gate(setOf(LINES, vocabulary), passes, null).map(({ check }) => check)).to.deep.equal(wanted);
+      });
+  });
 
   it("names purposes that no agent is registered for, once it is told who is", () => {
     const lines = "allow:\n  - {read: note}";

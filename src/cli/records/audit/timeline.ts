@@ -39,15 +39,16 @@ export function addTimeline(audit: Command, ui: Ui): void {
   $ remit audit timeline --task T-4711 --html flow.html
   $ remit audit timeline --agent support-7 --from 2h`,
   ).action(async (options: Options) => {
-    if (options.task === undefined && options.agent === undefined)
-      throw new CliError("usage", "whose timeline is not said", "--task or --agent says it");
-    if (options.html !== undefined && options.task === undefined) throw new CliError("usage", "a page is of one task", "--task says which");
+    const { task, agent } = options;
+    if (task === undefined && agent === undefined) throw new CliError("usage", "whose timeline is not said", "--task or --agent says it");
+    if (options.html !== undefined && task === undefined) throw new CliError("usage", "a page is of one task", "--task says which");
     const file = options.html === undefined ? null : writable(options.html);
     await withSource(options, ui, async (source) => {
       const { items, more } = await story(source, options);
-      if (file !== null) await writeWhole(file, Buffer.from(flowPage(options.task ?? "", items, more)));
+      if (file !== null) await writeWhole(file, Buffer.from(flowPage(task ?? "", items, more)));
       if (options.json === true) for (const item of items) ui.out(visibleJson(item));
-      else if (items.length === 0) ui.err("there is nothing to tell");
+      else if (items.length === 0)
+        ui.err(`nothing is on record of ${task === undefined ? `agent \`${agent ?? ""}\`` : `task \`${task}\``} there`);
       else for (const line of lines(ui, items, options)) ui.out(line);
       if (more) ui.err("it goes on; --limit says how much to tell");
     });
