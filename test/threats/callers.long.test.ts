@@ -363,7 +363,9 @@ threat("B7", "errors are answered from the table of codes; their detail goes to 
     }
   },
   without: {
-    "the table": [cut.call("http/server.js", "refuse", "Problem", 'new Problem("internal", { expected: String(cause?.stack ?? cause) })')],
+    "the table": [
+      cut.call("http/failure.js", "failureOf", "Problem", 'new Problem("internal", { expected: String(cause?.stack ?? cause) })'),
+    ],
     "causes being left out": [
       cut.call("http/reply.js", "problemContent", "toJSON", "problem.toJSON(), cause: String(problem.cause?.stack)"),
     ],
