@@ -88,8 +88,8 @@ function recall(line: Line, beside: BesideLines, flow: Flow, policy: FlowWords, 
   const record = bytes.includes(KNOWN) || isEngines || bytes.includes('"beside":{') ? whole(line, beside) : null;
   const decided = record?.kind === "decision" || record?.kind === "observed" ? record : null;
   const input = decided?.input as PolicyInput | undefined;
-  if (decided === null || input === undefined || input.facts.flow === null) {
-    // It was decided where nobody remembers what is read, and whatever that was may be used now.
+  if (decided === null || input === undefined || input.facts.flow === null || decided.engine !== undefined) {
+    // It was decided where nobody remembers what is read, and whatever that was may be used now. An engine's word isn't taken for it.
     const task = input?.facts.task.root ?? chainedIn(bytes)?.task ?? null;
     if (task !== null) flow.forget(task);
     return;
@@ -124,7 +124,7 @@ function questionOf(
 /** Returns what an earlier process of this service has asked of flow before it permitted something; null: the record doesn't say. */
 export function permittedBefore(record: DecisionRecord, policy: FlowWords, find: FindTask): FlowQuestion | null {
   const input = record.input as PolicyInput | undefined;
-  if (input === undefined || !record.answer.proceed || input.facts.flow === null) return null;
+  if (input === undefined || !record.answer.proceed || input.facts.flow === null || record.engine !== undefined) return null;
   const { question, isMasked } = questionOf(record, input, policy, find);
   return isMasked ? null : question;
 }
@@ -157,7 +157,6 @@ export class ServiceFlow implements WiredFlow {
   #flow: Flow;
   /** True: every action on a task is noted. Else only those that a limit counts, and those on a task with a plan. */
   #watching = false;
-  #isStarted = false;
   readonly #options: ServiceFlowOptions;
 
   constructor(options: ServiceFlowOptions) {
@@ -169,29 +168,22 @@ export class ServiceFlow implements WiredFlow {
     return this.#flow.size;
   }
 
-  /** Reads the records if anything may be asked of them. Without a bundle nothing is decided: the first one does it. */
+  /** Reads the records if anything may be asked of them. Without a bundle nobody can read them: whatever is live is unknown. */
   start(policy: FlowWords | null): void {
-    if (policy === null) return;
-    this.#isStarted = true;
     const { folder, find, tasks } = this.#options;
-    if (hasWords(policy) || [...tasks()].some((task) => isLive(task) && task.plan !== undefined)) {
+    if (policy === null) this.#forget(() => true);
+    else if (hasWords(policy) || [...tasks()].some((task) => isLive(task) && task.plan !== undefined)) {
       loadReaders();
       this.#flow = recallFlow(folder, policy, find);
     }
-    this.#watching = policy.vocabulary.flow !== undefined;
+    this.#watching = policy?.vocabulary.flow !== undefined;
   }
 
   /** Takes the words of a bundle. As they begin, nobody knows what tasks have seen before: only those with a plan were watched. */
   activated(policy: FlowWords): void {
-    if (!this.#isStarted) {
-      this.start(policy);
-      return;
-    }
     if (hasWords(policy)) loadReaders();
     const words = policy.vocabulary.flow !== undefined;
-    if (words && !this.#watching) {
-      for (const task of this.#options.tasks()) if (isLive(task) && task.plan === undefined) this.#flow.forget(task.id);
-    }
+    if (words && !this.#watching) this.#forget(({ plan }) => plan === undefined);
     this.#watching = words;
   }
 
@@ -222,5 +214,9 @@ export class ServiceFlow implements WiredFlow {
 
   get outcomes(): FlowOutcomes {
     return this.port;
+  }
+
+  #forget(which: (task: Task) => boolean): void {
+    for (const task of this.#options.tasks()) if (isLive(task) && which(task)) this.#flow.forget(task.id);
   }
 }

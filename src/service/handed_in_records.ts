@@ -227,6 +227,7 @@ export class HandedInRecords implements HandInRoom {
     for (const name of ["at", "outcome", "unasked"])
       if (Object.hasOwn(record, name)) return [`/${name}`, "nothing: it is for what was observed"];
     if (Math.abs(act?.offset_ms ?? 0) > OFFSET_MS_MAX) return ["/act/offset_ms", "an offset of some zone"];
+    if (Object.hasOwn(whole, "seen")) return ["/seen", "nothing: what a task has seen is the service's to say"];
     // What is counted is counted here.
     if (uses !== undefined) return ["/uses", "nothing: uses are the service's to give"];
     if (!DECISION_ID.test(answer.decision_id)) return ["/answer/decision_id", "a UUID of version 7"];

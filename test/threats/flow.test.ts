@@ -1,5 +1,5 @@
 /** A stranger's value on its way to where only the user's word should count. */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Limit, PolicyInput, Purpose, TaskPlan, Values, Vocabulary } from "../../src/contract/index.js";
@@ -340,11 +340,68 @@ threat("A20", "what a task saw while no bundle had words for it is unknown", {
         if (!ask("new").facts.complete) throw new Error("a task that began with the words is unknown");
       }
     }
-    return null;
+    const live = { agent: "a-1", ended: false, parent: null, id: "t", plan } as unknown as Task;
+    const flow = new ServiceFlow({ folder: "", find: () => live, tasks: () => [live] });
+    flow.start(null);
+    flow.activated(words);
+    const { complete } = flow.port.ask({
+      ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
+      request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+      root: { id: "t", agent: "a-1", attributes: {}, plan },
+    }).facts;
+    return complete ? "after a start without a bundle a task has seen nothing" : null;
   },
   without: {
+    "tasks being forgotten without a bundle": [cut.text("service/flow.js", "start", "this.#forget(() => true)", "void 0")],
     "tasks being forgotten as words begin": [cut.never("service/flow.js", "activated", "words", "#watching")],
     "a bundle without words being noted": [cut.text("service/flow.js", "activated", "this.#watching = words;", "")],
+  },
+});
+
+/** Starts on a log that has a record of an engine which says what another agent's task has seen, and that its own has seen nothing. */
+threat("A20", "no engine says what a task has seen, at a start either", {
+  async check(tree) {
+    const { ServiceFlow } = await tree("service/flow.js");
+    const receiver = await Receiver.open(tree, new Set(["a-1"]));
+    receiver.tasks.set("own", { agent: "a-1", ended: false, parent: null });
+    const seen = {
+      ...{ task: "victim", others: false, full: false },
+      values: [{ keys: ["k"], kind: "email", writer: "user", path: "", named: false, alone: true, secret: false }],
+    };
+    const said = await receiver.take([{ agent: "a-1", reasons: [] }], "1", (record) => ({ ...record, seen }));
+    if (said.taken > 0) return "an engine's record of what was seen is taken";
+    const facts = {
+      agent: { owner: "o", attributes: {} },
+      time: { ms: 0 },
+      flow: { arguments: {} },
+      task: { id: "own", root: "own", attributes: {} },
+    };
+    const record = {
+      answer: { action_digest: "sha256:0", decision: "allow", decision_id: "d-1", proceed: true },
+      ancestors: [{ request: {}, facts: { task: { id: "victim", attributes: {} } } }],
+      engine: { origin: "e", seq: 1 },
+      input: { request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} }, facts },
+      ...{ kind: "decision", seen, seq: 1 },
+    };
+    const folder = mkdtempSync(join(tmpdir(), "remit-test-"));
+    writeFileSync(join(folder, `${"1".padStart(16, "0")}.jsonl`), `${JSON.stringify(record)}\n`);
+    const tasks = ["own", "victim"].map((id) => ({ id, agent: "a-1", ended: false, parent: null, attributes: {} }) as unknown as Task);
+    const flow = new ServiceFlow({ folder, find: (id) => tasks.find((one) => one.id === id), tasks: () => tasks });
+    flow.start({ vocabulary: VOCABULARY, purposes: new Map<string, Purpose>() });
+    rmSync(folder, { recursive: true });
+    const { complete } = flow.port.ask({
+      ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
+      request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+      root: { id: "own", agent: "a-1", attributes: {} },
+    }).facts;
+    if (complete) return "what an engine permitted on a task has told its agent nothing";
+    return flow.size.total === 0 ? null : "an engine has said what another's task has seen";
+  },
+  without: {
+    "engines being told apart at a start": [cut.text("service/flow.js", "recall", " || decided.engine !== undefined", "")],
+    "a record being refused that says what was seen": [
+      cut.text("service/handed_in_records.js", "#faultOf", 'Object.hasOwn(whole, "seen")', "false"),
+    ],
   },
 });
 
