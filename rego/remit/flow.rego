@@ -245,7 +245,7 @@ _authority(value, policy) := "allow" if {
 
 _taken_away(value) if {
 	value.role == "locator"
-	input.facts.flow.effect == "destroy"
+	_grave({"destroy"})
 }
 
 _for_good(value) if _taken_away(value)

@@ -331,7 +331,7 @@ test_a_verb_whose_effect_nobody_has_said_is_judged_as_the_gravest if {
 	given.codes(reasons(standard, asked("read", known(null, true, {})))) == set()
 	then(null, value("locator", "anyone")) == {"wait"}
 	then(null, value("locator", "service")) == {"wait"}
-	then(null, value("locator", "own")) == set()
+	then(null, value("locator", "own")) == {"wait"}
 	then(null, value("destination", "anyone")) == {"deny"}
 	given.codes(reasons(standard, asked("read", known(null, true, {"id": value("locator", "anyone")})))) == set()
 	given.codes(reasons(standard, asked("send", known(null, false, {})))) == set()

@@ -93,6 +93,7 @@ export function decider(pdp: Pdp): Decider {
 
   async function inOrder(questions: readonly Question[]): Promise<Decided[]> {
     const results: Promise<Decided>[] = [];
+    let failed: { cause: unknown } | null = null;
     let turn = clock.monotonic();
     for (const question of questions) {
       if (clock.monotonic() - turn >= TURN_MS_MAX) {
@@ -101,15 +102,20 @@ export function decider(pdp: Pdp): Decider {
         });
         turn = clock.monotonic();
       }
-      const inTurn = committed(question);
-      const result = committer.durable(inTurn instanceof Promise ? await inTurn : inTurn);
-      // A failure is met below; until then it must not count as a rejection that nobody handles.
-      result.catch(() => undefined);
-      results.push(result);
+      try {
+        const inTurn = committed(question);
+        const result = committer.durable(inTurn instanceof Promise ? await inTurn : inTurn);
+        // A failure is met below; until then it must not count as a rejection that nobody handles.
+        result.catch(() => undefined);
+        results.push(result);
+      } catch (cause) {
+        failed = { cause };
+        break;
+      }
     }
-    const settled = await Promise.allSettled(results);
-    const all = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const all = (await Promise.allSettled(results)).flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
     try {
+      if (failed !== null) throw failed.cause;
       // Its failure is the batch's.
       await Promise.all(results);
       // The first have waited for the last.

@@ -63,10 +63,13 @@ export class SharedUses {
     const { registry, ledger, timers } = this.#deps;
     const lacking = ids.filter((id) => registry.reserved(id) === 0);
     if (lacking.length === 0) return null;
-    const taken = Promise.all(lacking.map((id) => ledger.inTurn(turnOf(keyOf(id)), () => this.#take(id))));
+    let waits = true;
+    const take = (id: string): Promise<void> => (waits ? this.#take(id) : Promise.resolve());
+    const taken = Promise.all(lacking.map((id) => ledger.inTurn(turnOf(keyOf(id)), () => take(id))));
     return new Promise((resolve, reject) => {
-      // A use that is taken after all is idle, and goes back.
+      // A use that is taken after all is idle, and goes back; none is taken for somebody who is gone.
       const cancel = timers.after(RESERVED_WITHIN_MS, () => {
+        waits = false;
         reject(new Problem("grant_uncounted"));
       });
       taken

@@ -253,7 +253,7 @@ export class SharedFlow implements ValueFlow<FlowNote> {
   async #open(id: string, question: FlowQuestion, scopes: readonly string[]): Promise<ActionHistory<FlowNote>> {
     const { clock } = this.#options;
     const until = clock.monotonic() + DECIDED_WITHIN_MS;
-    const leave = await this.#enter(scopes);
+    const leave = await this.#enterUntil(until, scopes);
     let states = new Map<string, SharedState>();
     let flow = flowOf(question, scopes, states, id);
     let written: string | null = null;
@@ -303,6 +303,24 @@ export class SharedFlow implements ValueFlow<FlowNote> {
       end();
       for (const scope of scopes) if (this.#turns.get(scope) === turn) this.#turns.delete(scope);
     };
+  }
+
+  /** @throws Problem `history_unavailable`: then the turn is left as soon as it comes */
+  #enterUntil(until: number, scopes: readonly string[]): Promise<() => void> {
+    const { clock, timers } = this.#options;
+    const entering = this.#enter(scopes);
+    return new Promise((resolve, reject) => {
+      const cancel = timers.after(Math.max(0, until - clock.monotonic()), () => {
+        void entering.then((leave) => {
+          leave();
+        });
+        reject(new Problem("history_unavailable"));
+      });
+      void entering.then((leave) => {
+        cancel();
+        resolve(leave);
+      });
+    });
   }
 
   async #read(scopes: readonly string[]): Promise<Map<string, SharedState>> {

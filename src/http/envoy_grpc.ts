@@ -115,9 +115,11 @@ export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOpt
     { Check },
     {
       Check: (call: ServerUnaryCall<Buffer, CheckResponse>, done: sendUnaryData<CheckResponse>) => {
+        // In our own words, too: a proxy may be set to let pass what is answered by an error of gRPC.
         handle(call, done).catch((cause: unknown) => {
-          const { id } = failureOf(cause, deps);
-          done({ code: status.INTERNAL, details: `undecided; the service's log names it ${id ?? ""}` });
+          const { problem } = failureOf(cause, deps);
+          metrics.problem(problem.code);
+          done(null, responseOf({ refusal: httpRefusal("undecided"), answer: null, problem, headers: {}, remove: [] }));
         });
       },
     },

@@ -231,6 +231,13 @@ describe("a batch of which one answer comes too late, or can't be recorded", () 
   const last: [what: string, append: (lease: { left_ms: number }) => Promise<void>, code: string][] = [
     ["comes too late", (lease) => ((lease.left_ms = 0), Promise.resolve()), "answer_late"],
     ["can't be recorded", () => Promise.reject(new Problem("log_unavailable")), "log_unavailable"],
+    [
+      "isn't even decided",
+      () => {
+        throw new Problem("log_backlog");
+      },
+      "log_backlog",
+    ],
   ];
   for (const [what, append, code] of last)
     it(`permits nothing of what nobody receives, where the last ${what}`, async () => {

@@ -6,7 +6,7 @@ import { LATEST_PROTOCOL_VERSION, SUPPORTED_PROTOCOL_VERSIONS } from "@modelcont
 import type { Logger } from "../../system/logger.js";
 import { reportGuard } from "./log_events.js";
 import type { Timers } from "../../system/index.js";
-import { Undecided } from "../../client/index.js";
+import { Undecided, type ProblemSaid } from "../../client/index.js";
 import { GuardedCalls, type SessionIdentity } from "./calls.js";
 import { ToolCatalogue, ListFailed } from "./catalogue.js";
 import type { GuardConfig } from "./config.js";
@@ -279,7 +279,7 @@ export class Session {
       ...(argument !== null && { argument: argument.slice(0, 256) }),
       ...(decision_id !== null && { decision_id }),
       ...(cause instanceof Error && { cause: cause.name, reason: "code" in cause ? cause.code : cause.message }),
-      ...(cause instanceof Undecided && cause.problem !== null && { problem: cause.problem }),
+      ...(cause instanceof Undecided && cause.problem !== null && { problem: logged(cause.problem) }),
       ...(typeof cause === "string" && { reason: cause }),
     });
   }
@@ -548,6 +548,19 @@ class HeadersDiffer extends Error {
   constructor(readonly reply: RpcError) {
     super(reply.message);
   }
+}
+
+const LOGGED_MAX = 256;
+
+/** Members of a problem that say what to mend, cut: whoever answers at the service's address may have written it. */
+function logged({ status, code, field, expected }: ProblemSaid): object {
+  const cut = (text: string): string => text.slice(0, LOGGED_MAX);
+  return {
+    status,
+    code: cut(code),
+    ...(field !== undefined && { field: cut(field) }),
+    ...(expected !== undefined && { expected: cut(expected) }),
+  };
 }
 
 /** Without what it is called with, and without what a URL may hold beside its place: neither is for a record. */
