@@ -21,6 +21,7 @@ import type { Clock, Timers } from "../system/index.js";
 import { iso } from "./entities.js";
 import type { RemoteRestriction } from "./other_nodes.js";
 import { split, type Notice, type Registry } from "./registry.js";
+import { Turns } from "../system/turns.js";
 import { without } from "../system/without.js";
 
 /** Author of a change, and the reason. */
@@ -70,7 +71,7 @@ export class Ledger {
   #unsettled = 0;
   /** Changes in force in memory but not yet durable, with the metadata for their events. */
   readonly #held = new Map<string, Attribution & { time: string; change: string; on_record: boolean }>();
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
   #cancelRetry: (() => void) | null = null;
   #unfollow: (() => void) | null = null;
   #closed = false;
@@ -96,14 +97,7 @@ export class Ledger {
 
   /** Serializes actions with the same key. */
   inTurn<T>(of: string, act: () => Promise<T>): Promise<T> {
-    const result = (this.#turns.get(of) ?? Promise.resolve()).then(act);
-    const done = result
-      .catch(() => undefined)
-      .then(() => {
-        if (this.#turns.get(of) === done) this.#turns.delete(of);
-      });
-    this.#turns.set(of, done);
-    return result;
+    return this.#turns.take(of, act);
   }
 
   /** Returns true if the facts in memory may be about to change: a command of this turn is under way, or may have become durable unseen. */

@@ -28,6 +28,7 @@ import type { IncidentPort } from "../decision/pdp.js";
 import type { Caller, Identity, KeptProfile, Task } from "../decision/ports.js";
 import { QUIET_MS } from "../findings/incidents.js";
 import { findingIds, openedMs } from "../findings/about.js";
+import { Turns } from "../system/turns.js";
 import { without } from "../system/without.js";
 import { isAsked, isRefused } from "../replay/shapes.js";
 import { FairMap } from "../system/fair_map.js";
@@ -109,7 +110,7 @@ export class HandedInRecords implements HandInRoom {
   /** The last `seq` of each engine that is on record; not of those that nobody has heard of since the start. */
   readonly #last = new FairMap<number>(ENGINES_MAX);
   /** One after the other for each engine. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   constructor(deps: HandedInDeps) {
     this.#deps = deps;
@@ -118,14 +119,7 @@ export class HandedInRecords implements HandInRoom {
 
   take(caller: Caller, asked: HandIn): Promise<HandedIn> {
     const engine = JSON.stringify([caller.id, asked.origin]);
-    const taken = (this.#turns.get(engine) ?? Promise.resolve()).then(() => this.#take(engine, caller, asked));
-    const done = taken
-      .catch(() => undefined)
-      .then(() => {
-        if (this.#turns.get(engine) === done) this.#turns.delete(engine);
-      });
-    this.#turns.set(engine, done);
-    return taken;
+    return this.#turns.take(engine, () => this.#take(engine, caller, asked));
   }
 
   async #take(engine: string, caller: Caller, { origin, records }: HandIn): Promise<HandedIn> {

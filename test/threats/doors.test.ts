@@ -362,7 +362,7 @@ threat("F11", "a witness cosigns one history of a log, and goes on with that aft
       cut.text("audit/log/cosigner.js", "#cosign", "!isConsistent({ before, after: { size, root }, proof })", "false"),
     ],
     "the log's own signature": [cut.text("audit/log/cosigner.js", "submit", "openCheckpoint(note, ofLog, origin)", "readUnverified(note)")],
-    "one submission after another": [cut.text("audit/log/cosigner.js", "#inTurn", "before.then(act, act)", "act()")],
+    "one submission after another": [cut.text("system/turns.js", "take", "(this.#last.get(key) ?? Promise.resolve()).then(act)", "act()")],
     "what was cosigned being on disk": [
       cut.text(
         "audit/log/cosigner.js",

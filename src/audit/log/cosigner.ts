@@ -7,6 +7,7 @@ import { existsSync, mkdirSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { readText } from "../../system/read_file.js";
 import { replaceFile } from "../../system/replaced_file.js";
+import { Turns } from "../../system/turns.js";
 import type { Clock } from "../../system/index.js";
 import { CheckpointError, openCheckpoint, parseCheckpoint, readUnverified, type Checkpoint } from "../tree/checkpoint.js";
 import { fromBase64, type Hash } from "../tree/hash.js";
@@ -42,7 +43,7 @@ export class Cosigner {
   /** Last checkpoint of each log, as it was cosigned. */
   readonly #last = new Map<string, string>();
   /** Submissions of each log, one after another: what is compared is what is replaced. */
-  readonly #turns = new Map<string, Promise<unknown>>();
+  readonly #turns = new Turns();
 
   /**
    * @param directory the log's
@@ -99,7 +100,7 @@ export class Cosigner {
     }
     if (Number(old) > checkpoint.size) return refused(400, "the old size is larger than the checkpoint's");
     const proof = hashes.split("\n").flatMap((hash) => fromBase64(hash) ?? []);
-    return await this.#inTurn(checkpoint.origin, () => this.#cosign(Number(old), proof, checkpoint, note));
+    return await this.#turns.take(checkpoint.origin, () => this.#cosign(Number(old), proof, checkpoint, note));
   }
 
   async #cosign(old: number, proof: readonly Hash[], checkpoint: Checkpoint, note: string): Promise<Cosigning> {
@@ -118,13 +119,6 @@ export class Cosigner {
     await replaceFile(this.#folder, `${idOf(origin)}${EXTENSION}`, Buffer.from(cosigned));
     this.#last.set(origin, cosigned);
     return { status: 200, text: line };
-  }
-
-  async #inTurn<T>(origin: string, act: () => Promise<T>): Promise<T> {
-    const before = this.#turns.get(origin) ?? Promise.resolve();
-    const turn = before.then(act, act);
-    this.#turns.set(origin, turn);
-    return await turn;
   }
 }
 
