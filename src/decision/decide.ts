@@ -113,18 +113,15 @@ export function decider(pdp: Pdp): Decider {
         break;
       }
     }
-    const all = (await Promise.allSettled(results)).flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
-    try {
-      if (failed !== null) throw failed.cause;
-      // Its failure is the batch's.
-      await Promise.all(results);
-      // The first have waited for the last.
-      if (all.some((one) => committer.isLate(one))) throw new Problem("answer_late");
-    } catch (cause) {
-      for (const { answer } of all) committer.withhold(answer);
-      throw cause;
-    }
-    return all;
+    const settled = await Promise.allSettled(results);
+    const all = settled.flatMap((one) => (one.status === "fulfilled" ? [one.value] : []));
+    const unrecorded = settled.find((one) => one.status === "rejected");
+    if (unrecorded !== undefined) failed ??= { cause: unrecorded.reason };
+    // The first have waited for the last.
+    if (all.some((one) => committer.isLate(one))) failed ??= { cause: new Problem("answer_late") };
+    if (failed === null) return all;
+    for (const { answer } of all) committer.withhold(answer);
+    throw failed.cause;
   }
 
   return {

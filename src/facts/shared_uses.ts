@@ -5,6 +5,7 @@
  */
 import { Problem, type GrantFactState } from "../contract/index.js";
 import { StoreUnsure, type Json } from "../store/store.js";
+import { byDeadline } from "../system/deadline.js";
 import type { Timers } from "../system/index.js";
 import { processOf, takenOf } from "./held_grants.js";
 import { turnOf, type Ledger } from "./ledger.js";
@@ -66,18 +67,9 @@ export class SharedUses {
     let waits = true;
     const take = (id: string): Promise<void> => (waits ? this.#take(id) : Promise.resolve());
     const taken = Promise.all(lacking.map((id) => ledger.inTurn(turnOf(keyOf(id)), () => take(id))));
-    return new Promise((resolve, reject) => {
-      // A use that is taken after all is idle, and goes back; none is taken for somebody who is gone.
-      const cancel = timers.after(RESERVED_WITHIN_MS, () => {
-        waits = false;
-        reject(new Problem("grant_uncounted"));
-      });
-      taken
-        .then(() => {
-          resolve();
-        }, reject)
-        .finally(cancel);
-    });
+    // A use that is taken after all is idle, and goes back; none is taken for somebody who is gone.
+    const late = (): Problem => ((waits = false), new Problem("grant_uncounted"));
+    return byDeadline(timers, RESERVED_WITHIN_MS, taken, late).then(() => undefined);
   }
 
   /** Gives back what nothing has used; nothing is decided any more. */

@@ -5,6 +5,7 @@
  */
 import { canonical, Problem, type Returned, type SeenRecord } from "../contract/index.js";
 import type { ActionHistory, FlowAnswered, FlowOutcomes, FlowQuestion, Lowering, ValueFlow } from "../decision/ports.js";
+import { byDeadline } from "../system/deadline.js";
 import { FairMap } from "../system/fair_map.js";
 import type { Clock, Timers } from "../system/index.js";
 import { scopesOf } from "./counts.js";
@@ -251,9 +252,16 @@ export class SharedFlow implements ValueFlow<FlowNote> {
   }
 
   async #open(id: string, question: FlowQuestion, scopes: readonly string[]): Promise<ActionHistory<FlowNote>> {
-    const { clock } = this.#options;
+    const { clock, timers } = this.#options;
     const until = clock.monotonic() + DECIDED_WITHIN_MS;
-    const leave = await this.#enterUntil(until, scopes);
+    const entering = this.#enter(scopes);
+    const leave = await byDeadline(timers, DECIDED_WITHIN_MS, entering, () => {
+      // The turn is left as soon as it comes.
+      void entering.then((leave) => {
+        leave();
+      });
+      return new Problem("history_unavailable");
+    });
     let states = new Map<string, SharedState>();
     let flow = flowOf(question, scopes, states, id);
     let written: string | null = null;
@@ -263,8 +271,6 @@ export class SharedFlow implements ValueFlow<FlowNote> {
       flow = flowOf(question, scopes, states, id);
     };
     try {
-      // Others may have waited for the servers in its place.
-      if (clock.monotonic() > until) throw new Problem("history_unavailable");
       await read();
     } catch (cause) {
       leave();
@@ -303,24 +309,6 @@ export class SharedFlow implements ValueFlow<FlowNote> {
       end();
       for (const scope of scopes) if (this.#turns.get(scope) === turn) this.#turns.delete(scope);
     };
-  }
-
-  /** @throws Problem `history_unavailable`: then the turn is left as soon as it comes */
-  #enterUntil(until: number, scopes: readonly string[]): Promise<() => void> {
-    const { clock, timers } = this.#options;
-    const entering = this.#enter(scopes);
-    return new Promise((resolve, reject) => {
-      const cancel = timers.after(Math.max(0, until - clock.monotonic()), () => {
-        void entering.then((leave) => {
-          leave();
-        });
-        reject(new Problem("history_unavailable"));
-      });
-      void entering.then((leave) => {
-        cancel();
-        resolve(leave);
-      });
-    });
   }
 
   async #read(scopes: readonly string[]): Promise<Map<string, SharedState>> {

@@ -1,4 +1,4 @@
-/** Failures as a caller is told of them, and as the log has them. */
+/** Turns what went wrong into the problem that its caller is told; of a fault the log has the cause. */
 import { Problem } from "../contract/index.js";
 import { report } from "../system/log_events.js";
 import type { HttpDeps } from "./deps.js";

@@ -202,7 +202,29 @@ describe("uses of a grant that the nodes of a cluster share", () => {
     expect(await code).to.equal("grant_uncounted");
     feed.fate = () => "made";
     await feed.say();
-    expect(await a().decide("G-1")).to.equal("allow");
+    // It stayed, and nothing more was taken for whoever has gone.
+    expect([taken(b(), "G-1"), await a().decide("G-1")]).to.deep.equal([1, "allow"]);
+  });
+
+  it("are not taken for a decision that has given up", async () => {
+    await granted("G-1", 3);
+    await a().uses.reserve(["G-1"]);
+    await turns(5);
+    feed.fate = () => "unsure, made";
+    feed.keepBack();
+    await a().timers.look();
+    await a().timers.look();
+    const gone = Array.from({ length: 5 }, async () => {
+      await a()
+        .uses.reserve(["G-1"])
+        ?.catch(() => undefined);
+    });
+    await a().timers.advance(2000);
+    await Promise.all(gone);
+    feed.fate = () => "made";
+    await feed.say();
+    await feed.delivered();
+    expect(b().registry.grant("G-1")?.value).to.not.have.property("taken");
   });
 
   it("are free again where nothing was decided by them", async () => {

@@ -205,6 +205,21 @@ describe("flow that the nodes of a cluster share", () => {
     expect((performance.now() - begun) * a.speed).to.be.below(30_000);
   });
 
+  it("lets nobody wait behind one whose servers say nothing for longer than one deadline, and leaves the turn to the next", async () => {
+    const { nodes, states } = await cluster(1);
+    const [a] = nodes as [Node];
+    a.speed = 20;
+    let say: () => void = () => undefined;
+    const said = new Promise<void>((resolve) => (say = resolve));
+    states.beforeWrite = () => said;
+    const first = a.does("read");
+    expect(await problemOf(a.does("read"))).to.include({ code: "history_unavailable" });
+    states.beforeWrite = () => undefined;
+    say();
+    await first.catch(() => undefined);
+    expect((await a.does("read")).proceed).to.equal(true);
+  });
+
   it("counts agents of one owner together, on tasks that nobody watches too", async () => {
     const { nodes, states } = await cluster(2, policyWith([{ ...OWNERS, max: 2 }]));
     const [a, b] = nodes as [Node, Node];

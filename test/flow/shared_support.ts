@@ -118,7 +118,7 @@ export class Node {
     this.flow = new Shared({
       states,
       clock: { wall: () => this.world.now_ms, monotonic: () => performance.now() * this.speed },
-      timers: systemTimers,
+      timers: { ...systemTimers, after: (ms, call) => systemTimers.after(ms / this.speed, call) },
       find: (id) => this.world.tasks.get(id),
       unwritten: (scopes, detail) => {
         this.unwritten.push(...scopes);

@@ -373,6 +373,22 @@ describe("a draft", () => {
     parseGuardConfig(files["guard.yaml"], "guard.yaml");
   }
 
+  it("believes no field of what is read at a place, whose author names the fields", () => {
+    const made = drafted(
+      [
+        { name: "read_file", ...schema({ path: { type: "string" } }) },
+        { name: "fetch_page", ...schema({ url: { type: "string" } }) },
+        { name: "get_order", ...schema({ order_id: { type: "string" } }) },
+        { name: "search_files", ...schema({ path: { type: "string" }, pattern: { type: "string" } }) },
+      ],
+      { resources: [{ uri: "notes://all/today" }] },
+    );
+    compiles(made);
+    const { types } = parse(made.files["vocabulary.yaml"]) as { types: Record<string, { writes?: object } | null> };
+    const believed = Object.entries(types).filter(([, type]) => type?.writes !== undefined);
+    expect(believed.map(([name]) => name)).to.deep.equal(["order"]);
+  });
+
   it("says of a tool what it does to what, and with which arguments", () => {
     const { files } = drafted([
       { name: "getUserDetails", ...schema({ userId: { type: "integer" } }) },

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Limit, PolicyInput, Purpose, TaskPlan, Values, Vocabulary } from "../../src/contract/index.js";
+import type { DecisionRecord, Limit, PolicyInput, Purpose, TaskPlan, Values, Vocabulary } from "../../src/contract/index.js";
 import type { Task } from "../../src/decision/ports.js";
 import type { FlowOptions } from "../../src/flow/flow.js";
 import { cut } from "./cut.js";
@@ -38,6 +38,12 @@ const VOCABULARY: Vocabulary = {
   },
   flow: { instruction: "task.instruction", slots: [], own: [], members: [], secret: [] },
 };
+/** A look at a mail, as flow is asked about it. */
+const looks = (id: string, vocabulary = VOCABULARY, plan?: TaskPlan) => ({
+  ...{ vocabulary, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
+  request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+  root: { id, agent: "a-1", attributes: {}, ...(plan !== undefined && { plan }) },
+});
 const STRANGER = "mallory@evil.example";
 const TRUSTED = ["user", "own", "service", "member"];
 
@@ -315,15 +321,7 @@ threat("A20", "what a task saw while no bundle had words for it is unknown", {
         const folder = mkdtempSync(join(tmpdir(), "remit-test-"));
         const flow = new ServiceFlow({ folder, find: (id) => tasks.find((one) => one.id === id), tasks: () => tasks });
         const ask = (id: string, { vocabulary }: { vocabulary: Vocabulary } = words) =>
-          flow.port.ask({
-            ...{ vocabulary, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
-            request: {
-              verb: "read",
-              resource: { type: "mail", id: null, attributes: {} },
-              arguments: {},
-            } as unknown as PolicyInput["request"],
-            root: { id, agent: "a-1", attributes: {}, ...(id === "planned" && { plan }) },
-          });
+          flow.port.ask(looks(id, vocabulary, id === "planned" ? plan : undefined));
         const [first, ...later] = bundles;
         flow.start(first ?? null);
         // Metrics are read at any time.
@@ -344,11 +342,7 @@ threat("A20", "what a task saw while no bundle had words for it is unknown", {
     const flow = new ServiceFlow({ folder: "", find: () => live, tasks: () => [live] });
     flow.start(null);
     flow.activated(words);
-    const { complete } = flow.port.ask({
-      ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
-      request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
-      root: { id: "t", agent: "a-1", attributes: {}, plan },
-    }).facts;
+    const { complete } = flow.port.ask(looks("t", VOCABULARY, plan)).facts;
     return complete ? "after a start without a bundle a task has seen nothing" : null;
   },
   without: {
@@ -361,7 +355,7 @@ threat("A20", "what a task saw while no bundle had words for it is unknown", {
 /** Starts on a log that has a record of an engine which says what another agent's task has seen, and that its own has seen nothing. */
 threat("A20", "no engine says what a task has seen, at a start either", {
   async check(tree) {
-    const { ServiceFlow } = await tree("service/flow.js");
+    const { ServiceFlow, permittedBefore } = await tree("service/flow.js");
     const receiver = await Receiver.open(tree, new Set(["a-1"]));
     receiver.tasks.set("own", { agent: "a-1", ended: false, parent: null });
     const seen = {
@@ -389,16 +383,16 @@ threat("A20", "no engine says what a task has seen, at a start either", {
     const flow = new ServiceFlow({ folder, find: (id) => tasks.find((one) => one.id === id), tasks: () => tasks });
     flow.start({ vocabulary: VOCABULARY, purposes: new Map<string, Purpose>() });
     rmSync(folder, { recursive: true });
-    const { complete } = flow.port.ask({
-      ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
-      request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
-      root: { id: "own", agent: "a-1", attributes: {} },
-    }).facts;
+    const { complete } = flow.port.ask(looks("own")).facts;
     if (complete) return "what an engine permitted on a task has told its agent nothing";
-    return flow.size.total === 0 ? null : "an engine has said what another's task has seen";
+    if (flow.size.total > 0) return "an engine has said what another's task has seen";
+    const words = { vocabulary: VOCABULARY, purposes: new Map<string, Purpose>() };
+    const taken = permittedBefore(record as unknown as DecisionRecord, words, (id) => tasks.find((one) => one.id === id));
+    return taken === null ? null : "a report of what an engine permitted says what another's task has seen";
   },
   without: {
     "engines being told apart at a start": [cut.text("service/flow.js", "recall", " || decided.engine !== undefined", "")],
+    "engines being told apart at a report": [cut.text("service/flow.js", "permittedBefore", " || record.engine !== undefined", "")],
     "a record being refused that says what was seen": [
       cut.text("service/handed_in_records.js", "#faultOf", 'Object.hasOwn(whole, "seen")', "false"),
     ],
@@ -419,6 +413,13 @@ threat("A20", "engines make only the tasks of their own agents unknown", {
     const refused = [await hand(null, "theirs", "1"), await hand("own", "theirs", "2"), await hand("theirs", "theirs", "3")];
     const taken = [await hand("own", "own", "4"), await hand("handed-on", "theirs", "5"), await hand("gone", "gone", "6")];
     if (taken.some(({ taken }) => taken !== 1)) throw new Error("an honest record is refused");
+    // As a damaged store could have them.
+    for (const [id, parent] of [
+      ["round", "about"],
+      ["about", "round"],
+    ] as const)
+      receiver.tasks.set(id, { agent: "a-1", ended: false, parent });
+    refused.push(await hand("round", "theirs", "7"));
     return refused.every(({ taken }) => taken === 0) ? null : `tasks became unknown: ${receiver.forgotten.join(", ")}`;
   },
   without: { "the task being looked up": [cut.returns("service/handed_in_records.js", "HandedInRecords.#isOnItsOwnTask", "true")] },

@@ -76,6 +76,8 @@ const REPORTED_MAX = 100;
 /** Members of a tool's definition that differ, as they are reported. */
 const CHANGED_MAX = 32;
 const CHANGED_LENGTH_MAX = 256;
+/** Characters of a text in the guard's log that somebody else has chosen. */
+const LOGGED_MAX = 256;
 /** Milliseconds in which a server has to say what it is. 30,000. */
 const MEETING_MS_MAX = 30_000;
 
@@ -274,9 +276,9 @@ export class Session {
     reportGuard(this.#deps.log, "call_refused", {
       session: this.id,
       method: method.slice(0, 64),
-      ...(what !== undefined && { what: what.slice(0, 256) }),
+      ...(what !== undefined && { what: what.slice(0, LOGGED_MAX) }),
       code,
-      ...(argument !== null && { argument: argument.slice(0, 256) }),
+      ...(argument !== null && { argument: argument.slice(0, LOGGED_MAX) }),
       ...(decision_id !== null && { decision_id }),
       ...(cause instanceof Error && { cause: cause.name, reason: "code" in cause ? cause.code : cause.message }),
       ...(cause instanceof Undecided && cause.problem !== null && { problem: logged(cause.problem) }),
@@ -549,8 +551,6 @@ class HeadersDiffer extends Error {
     super(reply.message);
   }
 }
-
-const LOGGED_MAX = 256;
 
 /** Members of a problem that say what to mend, cut: whoever answers at the service's address may have written it. */
 function logged({ status, code, field, expected }: ProblemSaid): object {

@@ -11,7 +11,7 @@ import { parseEnvoyMapping } from "../../../src/adapters/envoy/mapping.js";
 import { Problem, type Answer } from "../../../src/contract/index.js";
 import type { Caller } from "../../../src/decision/ports.js";
 import { admission } from "../../../src/http/admission.js";
-import type { EnvoyDeps } from "../../../src/http/deps.js";
+import type { EnvoyDeps, HttpDeps } from "../../../src/http/deps.js";
 import { envoyGrpc } from "../../../src/http/envoy_grpc.js";
 import type { GrpcOptions } from "../../../src/http/grpc_server.js";
 import { Flights } from "../../../src/http/flights.js";
@@ -58,10 +58,16 @@ interface Open {
   call: (bytes?: Buffer, options?: { token?: string | null; deadline?: number; by?: ChannelCredentials; path?: string }) => Promise<string>;
 }
 
+interface OpenOptions extends Pick<HttpDeps, "withinTrace"> {
+  options?: Partial<GrpcOptions>;
+  admitted?: number;
+  cut_ms?: number;
+}
+
 /** A door alone, behind which `decide` stands for the decision. */
 async function open(
   decide: () => Promise<Answer>,
-  { options = {}, admitted = 100, cut_ms = 100 }: { options?: Partial<GrpcOptions>; admitted?: number; cut_ms?: number } = {},
+  { options = {}, admitted = 100, cut_ms = 100, withinTrace }: OpenOptions = {},
 ): Promise<Open> {
   let decided = 0;
   const [problems, logged]: [string[], unknown[]] = [[], []];
@@ -108,6 +114,7 @@ async function open(
     newId: () => "id-1",
     records: { refused: () => undefined },
     timers: system.timers,
+    withinTrace,
   };
   const server = await envoyGrpc(envoy, deps as unknown as Parameters<typeof envoyGrpc>[1], { ...OPTIONS, ...options });
   const { port } = await server.listen("127.0.0.1", 0);
@@ -196,6 +203,16 @@ describe("the listener for Envoy", function () {
       expect(JSON.stringify(logged).includes("secret")).to.equal(code === "internal");
     });
   }
+
+  it("refuses where a fault is outside of the decision: an error could be let pass", async () => {
+    const withinTrace = (): never => {
+      throw new TypeError("secret");
+    };
+    const { call, problems, logged } = await door(() => Promise.resolve(ALLOW), { withinTrace });
+    expect(await call()).to.equal("503 undecided");
+    expect(problems).to.deep.equal(["internal"]);
+    expect(JSON.stringify(logged)).to.contain("secret");
+  });
 
   it("serves nothing else", async () => {
     const { call, decided } = await door(() => Promise.resolve(ALLOW));
