@@ -3,7 +3,7 @@
  * concurrent callers see each other's charges. A fold over records.
  */
 import { FairMap } from "../system/fair_map.js";
-import type { Limit, LimitFlow, PolicyInput, Purpose, Value } from "../contract/index.js";
+import { pointerToken, type Limit, type LimitFlow, type PolicyInput, type Purpose, type Value } from "../contract/index.js";
 
 export interface CountLimits {
   /** Most counters in total; an action whose counter doesn't fit is denied, since it is unknown. */
@@ -23,7 +23,8 @@ const EACH_MAX = 256;
 export interface CounterEntry {
   decision_id: string;
   at_ms: number;
-  amount: number;
+  /** Null: nobody knows how much. */
+  amount: number | null;
   value: string | null;
 }
 
@@ -32,8 +33,8 @@ export interface Counter {
   scope: string;
   /** Entries in order of time. */
   taken: CounterEntry[];
-  /** Sum of their amounts. */
-  sum: number;
+  /** Sum of their amounts; null: one of them is unknown, so nothing fits. */
+  sum: number | null;
   per: Limit["per"];
   /** Agent or owner that the counter is charged to. */
   holder: string;
@@ -46,7 +47,8 @@ export interface LimitCharge {
   /** Name of what is counted together, and of the counter in it. */
   scope: string;
   key: string;
-  amount: number;
+  /** Null: nobody knows how much, or of what. */
+  amount: number | null;
   value: string | null;
   per: Limit["per"];
   holder: string;
@@ -61,6 +63,14 @@ export interface CountQuestion {
   /** Topmost task, with its agent; null: none. */
   root: { id: string; agent: string } | null;
   now_ms: number;
+}
+
+/** Record of an action whose values it masks, as far as limits need it. */
+export interface MaskedAction {
+  /** JSON pointers of masked values within the record. */
+  masked: readonly string[];
+  /** Use of limits as the decision saw it. */
+  limits: Readonly<Record<string, LimitFlow>>;
 }
 
 export interface LimitUse {
@@ -97,8 +107,11 @@ export class LimitCounts {
     return this.#counters.size;
   }
 
-  /** Returns what was used of each limit that the action counts for, and what it would add. Changes nothing. */
-  ask({ request, purpose, owner, root, now_ms }: CountQuestion): LimitUse {
+  /**
+   * Returns what was used of each limit that the action counts for, and what it would add. Changes nothing.
+   * @param record of the action, if that is read from one which masks values @default the action is as it was asked for
+   */
+  ask({ request, purpose, owner, root, now_ms }: CountQuestion, record?: MaskedAction): LimitUse {
     const all = purpose?.limits;
     if (all === undefined || all.length === 0) return NOTHING;
     const mine = limitsFor(all, request.resource.type, request.verb);
@@ -114,8 +127,8 @@ export class LimitCounts {
       }
       const base = `${scope} ${request.purpose} ${code}`;
       const holder = per === "task" ? (root?.agent ?? request.agent) : limit.by === "owner" ? scope : request.agent;
-      if (isCondition(limit, request)) limits[code] = { used: 0, adds: 1, max: this.#used(base, per, now_ms) > 0 ? 1 : 0 };
-      if (isCounted(limit, request)) this.#charge(limit, { scope, base, holder }, { request, root, now_ms }, limits, charges);
+      if (isCondition(limit, request)) limits[code] = { used: 0, adds: 1, max: this.#used(base, per, now_ms) === 0 ? 0 : 1 };
+      if (isCounted(limit, request)) this.#charge(limit, { scope, base, holder }, { request, root, now_ms, record }, limits, charges);
     }
     return { limits, charges };
   }
@@ -123,27 +136,30 @@ export class LimitCounts {
   #charge(
     limit: Limit,
     { scope, base, holder }: { scope: string; base: string; holder: string },
-    { request, root, now_ms }: Omit<CountQuestion, "purpose" | "owner">,
+    { request, root, now_ms, record }: Omit<CountQuestion, "purpose" | "owner"> & { record: MaskedAction | undefined },
     limits: LimitUse["limits"],
     charges: LimitCharge[],
   ): void {
     const { code, measure, path, each, max, per } = limit;
-    const known = measure === "count" ? [1] : measure === "after" ? [1] : numbersOrTexts(at(request, path));
-    const apart = each === undefined ? [""] : numbersOrTexts(at(request, each)).map(String);
-    if (known.length === 0 || apart.length === 0 || known.length > EACH_MAX || apart.length > EACH_MAX) {
-      if (measure !== "after") limits[code] = { used: 0, adds: null, max };
-      return;
-    }
+    const isHidden = (of: readonly string[] | undefined): boolean => record !== undefined && hides(record.masked, of);
+    const said = measure === "sum" && isHidden(path) ? (record?.limits[code]?.adds ?? null) : at(request, path);
+    const known = measure === "count" || measure === "after" ? [1] : numbersOrTexts(said);
+    const apart = each === undefined ? [""] : isHidden(each) ? [] : numbersOrTexts(at(request, each)).map(String);
+    const isSum = measure === "sum";
+    const isKnown =
+      [known, apart].every(({ length }) => length > 0 && length <= EACH_MAX) &&
+      (!isSum || known.every((amount) => typeof amount === "number" && amount >= 0));
+    // What hasn't surely happened lets nothing come after it.
+    if (!isKnown && measure === "after") return;
+    // If such an action is made all the same, nobody knows what is left.
+    if (!isKnown) charges.push({ scope, key: base, amount: null, value: null, per, holder });
+    if (!isKnown || this.#used(base, per, now_ms) === null) limits[code] = { used: 0, adds: null, max };
+    if (!isKnown) return;
     for (const one of new Set(apart)) {
       const key = one === "" ? base : `${base} ${JSON.stringify(one)}`;
-      const isSum = measure === "sum";
-      if (isSum && !known.every((amount) => typeof amount === "number" && amount >= 0)) {
-        limits[code] = { used: 0, adds: null, max };
-        return;
-      }
       const values = measure === "distinct" ? [...new Set(known.map(String))] : [null];
       const before = measure === "distinct" ? this.#values(key, per, now_ms) : null;
-      const used = before === null ? this.#used(key, per, now_ms) : before.size;
+      const used = this.#used(key, per, now_ms);
       const adds = isSum
         ? (known as number[]).reduce((sum, amount) => sum + amount, 0)
         : before === null
@@ -155,7 +171,7 @@ export class LimitCounts {
       for (const value of values) charges.push({ scope, key, amount: isSum ? adds : 1, value, per, holder });
       if (measure === "after") continue;
       const worst = limits[code];
-      const next: LimitFlow = { used, adds: fits ? adds : null, max };
+      const next: LimitFlow = { used: before?.size ?? used ?? 0, adds: fits && used !== null ? adds : null, max };
       if (worst === undefined || next.adds === null || (worst.adds !== null && next.used + next.adds > worst.used + worst.adds))
         limits[code] = next;
     }
@@ -176,8 +192,11 @@ export class LimitCounts {
         this.#held.set(holder, (this.#held.get(holder) ?? 0) + 1);
       }
       drop(counter, per, now_ms);
-      counter.taken.push({ decision_id: decisionId, at_ms: now_ms, amount, value });
-      counter.sum += amount;
+      // What was done without asking counts, too, and isn't kept from coming by what doesn't fit.
+      const isFull = counter.taken.length >= this.#limits.entries_max;
+      if (isFull) counter.taken.pop();
+      counter.taken.push({ decision_id: decisionId, at_ms: now_ms, amount: isFull ? null : amount, value });
+      counter.sum = counter.sum === null || amount === null || isFull ? null : counter.sum + amount;
       if (per !== "task" || root === null) continue;
       const keys = this.#byTask.get(root) ?? new Set<string>();
       this.#byTask.set(root, keys.add(key));
@@ -271,7 +290,8 @@ export class LimitCounts {
     if (keys?.size === 0) this.#byTask.delete(task);
   }
 
-  #used(key: string, per: Limit["per"], now_ms: number): number {
+  /** Returns the sum of a counter; null: it is unknown. */
+  #used(key: string, per: Limit["per"], now_ms: number): number | null {
     const counter = this.#counters.get(key);
     if (counter === undefined) return 0;
     drop(counter, per, now_ms);
@@ -286,8 +306,8 @@ export class LimitCounts {
   }
 }
 
-function sumOf(taken: readonly CounterEntry[]): number {
-  return taken.reduce((sum, { amount }) => sum + amount, 0);
+function sumOf(taken: readonly CounterEntry[]): number | null {
+  return taken.reduce<number | null>((sum, { amount }) => (sum === null || amount === null ? null : sum + amount), 0);
 }
 
 /** Entries are in order of time: those that have left the window are at the front. */
@@ -356,6 +376,13 @@ function at(request: PolicyInput["request"], path: readonly string[] | undefined
     found = (found as Record<string, unknown>)[step];
   }
   return (found ?? null) as Value;
+}
+
+/** True if a value of the request, or a part of it, is masked in a record. */
+function hides(masked: readonly string[], path: readonly string[] | undefined): boolean {
+  if (path === undefined) return false;
+  const pointer = `/input/${path.map(pointerToken).join("/")}`;
+  return masked.some((one) => one === pointer || one.startsWith(`${pointer}/`) || pointer.startsWith(`${one}/`));
 }
 
 function numbersOrTexts(value: Value): (string | number)[] {

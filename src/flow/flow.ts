@@ -2,7 +2,7 @@
 import type { FlowFactsInput, PlanFlow, PlannedArgument, PolicyInput, Returned, SeenRecord } from "../contract/index.js";
 import type { FlowOutcomes, FlowQuestion, Lowering, ValueFlow } from "../decision/ports.js";
 import { FairMap } from "../system/fair_map.js";
-import { LimitCounts, type Counter, type CountLimits, type LimitCharge } from "./counts.js";
+import { LimitCounts, type Counter, type CountLimits, type LimitCharge, type MaskedAction } from "./counts.js";
 import { ReadInstruction } from "./instruction.js";
 import { LookUp } from "./look_up.js";
 import { leavesOf, ownOf } from "./own_values.js";
@@ -68,9 +68,12 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     return { ...this.#seen.size, awaited: this.#awaited.size, counters: this.#counts.size };
   }
 
-  /** Returns what the policy sees of the action's values. Changes nothing. */
-  ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion): FlowAnswer {
-    const { limits, charges } = this.#counts.ask({ request, purpose, owner: agent.owner, root, now_ms });
+  /**
+   * Returns what the policy sees of the action's values. Changes nothing.
+   * @param record of the action, if that is read from one which masks values @default the action is as it was asked for
+   */
+  ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion, record?: MaskedAction): FlowAnswer {
+    const { limits, charges } = this.#counts.ask({ request, purpose, owner: agent.owner, root, now_ms }, record);
     const plan = planOf(vocabulary, request.verb, request.resource.type);
     const seen = root === null ? null : this.#seen.of(root.id);
     const own = ownOf(vocabulary.flow, root?.attributes ?? {}, agent.attributes);

@@ -97,12 +97,11 @@ function recall(line: Line, beside: BesideLines, flow: Flow, policy: FlowWords, 
   const { kind, answer } = decided;
   if (!answer.proceed && kind !== "observed") return;
   const { question, isMasked } = questionOf(decided, input, policy, find);
-  if (isMasked && question.root !== null) {
-    flow.forget(question.root.id);
-    return;
-  }
-  const { note } = flow.ask(question);
+  const { masked = [] } = decided;
+  const { note } = flow.ask(question, { masked, limits: input.facts.flow.limits });
   if (note !== null) flow.permitted(answer.decision_id, note, decided.seen);
+  // It was counted as far as the record tells; what it wrote and read nobody knows.
+  if (isMasked && question.root !== null) flow.forget(question.root.id);
 }
 
 /** Returns what a record's action asks of flow, and whether that is masked. */

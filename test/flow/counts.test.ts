@@ -170,6 +170,30 @@ describe("a limit", () => {
     expect(scene.does("send", { to: "d" }, { at: 86_399_999 + 60_000 })).to.equal(true);
   });
 
+  const UNKNOWN: [string, Partial<Limit>, Values, Values][] = [
+    ["a sum", { measure: "sum", path: ["request", "arguments", "n"], max: 100 }, {}, { n: 1 }],
+    ["what is counted apart", { each: ["request", "arguments", "to"] }, {}, { to: "ada" }],
+    ["different values", { measure: "distinct", path: ["request", "arguments", "to"] }, {}, { to: "ada" }],
+  ];
+  for (const [what, limit, first, next] of UNKNOWN)
+    it(`of ${what} fits nothing once an action of unknown size was made, by a person's word or unasked, until that is given back or over`, () => {
+      const scene = new Scene([{ ...base, per: "hour", ...limit }]);
+      const { charges } = scene.counts.ask(scene.question("send", first));
+      for (const [id, at] of [["made", 0] as const, ["not made", 1] as const]) scene.counts.take(id, charges, "t-1", at);
+      scene.counts.giveBack("not made");
+      expect(scene.does("send", next, { at: 2 })).to.equal(false);
+      expect(scene.does("send", next, { at: 2, agent: "a-2" })).to.equal(true);
+      expect(scene.does("send", next, { at: 3_600_000 })).to.equal(true);
+    });
+
+  it("of which more was made unasked than it counts keeps no more, and fits nothing", () => {
+    const scene = new Scene([{ ...base, max: 100, per: "hour" }], { counters_max: 10, agent_counters_max: 10, entries_max: 3 });
+    for (let i = 0; i < 9; i++) scene.counts.take(`d-${i}`, scene.counts.ask(scene.question("send", {})).charges, "t-1", i);
+    const [counter] = Object.values(scene.counts.countersOf("agent a-1") ?? {});
+    expect(counter?.taken).to.have.length(3);
+    expect([10, 3_600_007, 3_600_008].map((at) => scene.does("send", {}, { at }))).to.deep.equal([false, false, true]);
+  });
+
   it("that can't be counted any more fits nothing", () => {
     const many = new Scene([base], { counters_max: 1, agent_counters_max: 10, entries_max: 10 });
     expect([many.does("send"), many.does("send", {}, { root: "t-2" }), many.does("send")]).to.deep.equal([true, false, true]);

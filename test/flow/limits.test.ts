@@ -1,6 +1,6 @@
 import { expect } from "chai";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
-import { openFlowDesk, type FlowDesk } from "./desk.js";
+import { openFlowDesk, VOCABULARY, type FlowDesk } from "./desk.js";
 
 const PURPOSES = `
 office:
@@ -76,5 +76,53 @@ describe("budgets of a service", function () {
     expect(await codes("o-2", 41)).to.deep.equal(["refunds_used_up"]);
     expect(await codes("o-2")).to.deep.equal(["refunds_used_up"]);
     expect(await codes("o-2", 40)).to.deep.equal([]);
+  });
+});
+
+describe("budgets whose values records mask", function () {
+  this.timeout(COMPILER_BUILD_MS_MAX);
+  const LIMITS = `
+office:
+  statement: help one user with their orders
+  owner: office@example.com
+  task: required
+  limits:
+    - {refund: order, at_most: 4, code: too_many}
+    - {refund: order, sum: arguments.amount, at_most: 100, per: day, code: used_up}
+    - {send: mail, each: arguments.body, at_most: 2, per: day, code: said_before}
+    - {read: order, distinct: arguments.kind, at_most: 2, per: day, code: too_many_kinds}
+  allow:
+    - {read: [mail, order], send: mail, refund: order}
+`;
+  const masking = VOCABULARY.replace("amount: integer, kind: string", "amount: {masked: integer}, kind: {masked: string}").replace(
+    "body: string",
+    "body: {masked: string}",
+  );
+  let desk: FlowDesk;
+  before(async () => {
+    desk = await openFlowDesk(LIMITS, { vocabulary: masking, purpose: "office", attributes: { domains: ["org.example"] } });
+  });
+  after(() => desk.close());
+
+  it("are the same after a start, or unknown where nobody can tell what was counted", async () => {
+    const expires = new Date(Date.now() + 600_000).toISOString();
+    const { task } = await desk.registrar.issue({ id: "t-1", agent: "a-1", purpose: "office", expires });
+    const codes = async (verb: string, type: string, given: Record<string, string | number>): Promise<string[]> => {
+      const { answer } = await desk.client.decide({
+        ...{ agent: "a-1", purpose: "office", task, verb, resource: { type, id: type === "order" ? "o-1" : null }, arguments: given },
+      });
+      return answer.reasons.filter(({ effect }) => effect !== "allow").map(({ code }) => code);
+    };
+    for (const amount of [30, 30]) expect(await codes("refund", "order", { amount })).to.deep.equal([]);
+    for (const kind of ["new", "old"]) expect(await codes("read", "order", { kind })).to.deep.equal([]);
+    expect(await codes("send", "mail", { body: "good day" })).to.deep.equal([]);
+    await desk.again();
+    expect(JSON.stringify(desk.records().filter(({ kind }) => kind === "decision"))).to.include("masked:");
+    expect(await codes("refund", "order", { amount: 41 })).to.deep.equal(["used_up"]);
+    expect(await codes("refund", "order", { amount: 20 })).to.deep.equal([]);
+    expect(await codes("refund", "order", { amount: 10 })).to.deep.equal([]);
+    expect(await codes("refund", "order", { amount: 1 }), "the fifth of this task").to.deep.equal(["too_many"]);
+    expect(await codes("read", "order", { kind: "third" })).to.deep.equal(["too_many_kinds"]);
+    expect(await codes("send", "mail", { body: "anything else" })).to.deep.equal(["said_before"]);
   });
 });
