@@ -29,6 +29,10 @@ planned := [] if {
 		some path, state in input.facts.flow.plan.arguments
 		state == "elsewhere"
 	],
+	[_reason("deny", "plan_used_up", "high", {"max": times.max, "used": times.used}) |
+		times := input.facts.flow.plan.times
+		not _has_room(times)
+	],
 	[_reason("deny", "flow_unknown", "high", {}) |
 		"unknown" in {state | some state in input.facts.flow.plan.arguments}
 	],
@@ -46,10 +50,11 @@ limits(purpose) := [reason |
 	not _fits(reason.code)
 ]
 
-_fits(code) if {
-	limit := input.facts.flow.limits[code]
-	is_number(limit.adds)
-	limit.used + limit.adds <= limit.max
+_fits(code) if _has_room(input.facts.flow.limits[code])
+
+_has_room(counter) if {
+	is_number(counter.adds)
+	counter.used + counter.adds <= counter.max
 }
 
 # METADATA

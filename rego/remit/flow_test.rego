@@ -46,6 +46,11 @@ with_plan(fits, arguments) := object.union(
 	{"facts": {"flow": {"plan": {"fits": fits, "step": null, "arguments": arguments}}}},
 )
 
+with_times(used, adds) := object.union(
+	with_plan(true, {}),
+	{"facts": {"flow": {"plan": {"times": {"call": 0, "used": used, "adds": adds, "max": 2}}}}},
+)
+
 planned(change) := given.codes(found) if {
 	found := flow.planned with input as asked("send", change)
 }
@@ -59,6 +64,9 @@ test_a_plan_denies_what_it_doesnt_have_or_takes_from_elsewhere[name] if {
 		"elsewhere": {"with": with_plan(true, {"to": "planned", "body#1": "elsewhere"}), "codes": {"not_as_planned"}},
 		"unknown": {"with": with_plan(true, {"to": "unknown"}), "codes": {"flow_unknown"}},
 		"several": {"with": with_plan(true, {"to": "several"}), "codes": {"plan_waits"}},
+		"once more": {"with": with_times(1, 1), "codes": set()},
+		"used up": {"with": with_times(2, 1), "codes": {"plan_used_up"}},
+		"unknown how often": {"with": with_times(0, null), "codes": {"plan_used_up"}},
 	}
 	planned(case["with"]) == case.codes
 }

@@ -10,6 +10,7 @@ import {
   DURATION_PATTERN,
   EFFECTS,
   NAME_PATTERN,
+  PLAN,
   ROLES,
   SEVERITIES,
   TaskPlan,
@@ -463,6 +464,14 @@ function supposed(): TSchema {
       seen: Type.Optional(Type.Array(sight, { maxItems: 256, description: "What was read on the task, and by whom it was written." })),
       labels: Type.Optional(Type.Array(Type.String({ pattern: WORD.source }), { description: "Labels that the task has." })),
       used: Type.Optional(named(Type.Number({ minimum: 0 }), "Code of a limit → how much of it is used.", undefined, CODE.source)),
+      made: Type.Optional(
+        named(
+          Type.Integer({ minimum: 0, maximum: PLAN.times_max }),
+          "Step of the task's plan → how often it was made.",
+          undefined,
+          NAME_PATTERN,
+        ),
+      ),
       complete: flag("false: not all that was read on the task is remembered."),
     },
     { ...closed, description: "Where values on the task come from. Left out: nothing was seen." },

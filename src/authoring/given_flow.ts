@@ -1,5 +1,5 @@
 /** Sources of values that a table's case starts from: what was seen on the task and by whom, its labels, and what is used of limits. */
-import { WRITERS, stepReference, type ValueWriter, type Vocabulary } from "../contract/index.js";
+import { NAME_PATTERN, PLAN, WRITERS, stepReference, type ValueWriter, type Vocabulary } from "../contract/index.js";
 import { labelsOf } from "../bundle/sources.js";
 import type { Path, Sheet } from "../bundle/source.js";
 import type { ValueFlow } from "../decision/ports.js";
@@ -24,12 +24,14 @@ export interface GivenFlow {
   labels: string[];
   /** Code of a limit → how much of it is used. */
   used: Record<string, number>;
+  /** Step of the task's plan → how often it was made. */
+  made: Record<string, number>;
   /** False: not all that was seen is remembered. */
   complete: boolean;
 }
 
-export const NOTHING_SEEN: GivenFlow = { seen: [], labels: [], used: {}, complete: true };
-export const FLOW_GIVEN = ["seen", "labels", "used", "complete"] as const;
+export const NOTHING_SEEN: GivenFlow = { seen: [], labels: [], used: {}, made: {}, complete: true };
+export const FLOW_GIVEN = ["seen", "labels", "used", "made", "complete"] as const;
 export const SIGHT_KEYS = ["by", "values", "named", "alone", "secret", "step"] as const;
 const CODE = /^[a-z][a-z0-9_.]*$/;
 const SIGHTS_MAX = 256;
@@ -48,7 +50,11 @@ export function readGivenFlow(
     const members = Object.entries(sheet.fields(value, at, "`flow`", FLOW_GIVEN));
     return members.reduce((so_far, [one, of]) => readGivenFlow(sheet, vocabulary, so_far, [one], of, [...at, one]), NOTHING_SEEN);
   }
-  if (name === "used") return { ...given, used: deeper.length === 0 ? used(sheet, value, at) : withUse(sheet, given, deeper, value, at) };
+  const counted = name === "used" ? USED : name === "made" ? MADE : null;
+  if (counted !== null) {
+    const more = numbers(sheet, deeper.length === 0 ? value : { [deeper.join(".")]: value }, at, counted);
+    return { ...given, [name]: deeper.length === 0 ? more : { ...given[counted.key], ...more } };
+  }
   if (deeper.length > 0) {
     sheet.error(at, `\`flow.${name}\` has no parts`);
     return given;
@@ -73,15 +79,31 @@ function labels(sheet: Sheet, vocabulary: Vocabulary, value: unknown, at: Path):
   return found;
 }
 
-function withUse(sheet: Sheet, { used: before }: GivenFlow, names: string[], value: unknown, at: Path): Record<string, number> {
-  return { ...before, ...used(sheet, { [names.join(".")]: value }, at) };
+/** Word of `flow` that gives names a number. */
+interface NumberWord {
+  key: "used" | "made";
+  name: RegExp;
+  isNumber: (value: number) => boolean;
+  expected: string;
+  hint: string;
 }
 
-function used(sheet: Sheet, value: unknown, at: Path): Record<string, number> {
+const USED: NumberWord = {
+  ...{ key: "used", name: CODE, isNumber: (value) => value >= 0 },
+  expected: "`used` gives the code of a limit a number from 0",
+  hint: "write `used: {too_many_mails: 10}`",
+};
+const MADE: NumberWord = {
+  ...{ key: "made", name: new RegExp(NAME_PATTERN), isNumber: (value) => Number.isInteger(value) && value >= 0 && value <= PLAN.times_max },
+  expected: `\`made\` gives a step of the task's plan a number from 0 to ${PLAN.times_max}`,
+  hint: "write `made: {answer: 1}`",
+};
+
+function numbers(sheet: Sheet, value: unknown, at: Path, { key, name, isNumber, expected, hint }: NumberWord): Record<string, number> {
   return Object.fromEntries(
-    sheet.map(value, at, "`used`").flatMap(([code, amount]): [string, number][] => {
-      if (typeof amount === "number" && amount >= 0 && CODE.test(code)) return [[code, amount]];
-      sheet.error([...at, code], "`used` gives the code of a limit a number from 0", "write `used: {too_many_mails: 10}`");
+    sheet.map(value, at, `\`${key}\``).flatMap(([of, amount]): [string, number][] => {
+      if (typeof amount === "number" && isNumber(amount) && name.test(of)) return [[of, amount]];
+      sheet.error([...at, of], expected, hint);
       return [];
     }),
   );
@@ -114,7 +136,7 @@ function sights(sheet: Sheet, value: unknown, at: Path): GivenSight[] {
 }
 
 /** Returns sources as a service would know them had it seen this. */
-export function supposedFlow({ seen, labels: of, used: before, complete }: GivenFlow): ValueFlow {
+export function supposedFlow({ seen, labels: of, used: before, made, complete }: GivenFlow): ValueFlow {
   const valuesOf = (plan: ReadPlan | null): Sighting[] =>
     seen.flatMap(({ by, values: found, step, ...rest }) => {
       const of = step === null ? null : stepReference(step);
@@ -140,6 +162,7 @@ export function supposedFlow({ seen, labels: of, used: before, complete }: Given
         const values = valuesOf(root.plan === undefined ? null : ReadPlan.of(root.plan));
         flow.suppose({ task: root.id, agent: root.agent, decision_id: "given", labels: of, others, full: false, values });
       }
+      if (root !== null) flow.supposeMade(root, made);
       const { facts, note } = flow.ask(question);
       const limits = Object.entries(facts.limits).map(([code, limit]) => [code, { ...limit, used: before[code] ?? limit.used }] as const);
       return { facts: { ...facts, limits: Object.fromEntries(limits) }, note };

@@ -127,6 +127,16 @@ export const PLANNED = ["planned", "several", "elsewhere", "unknown"] as const;
  */
 export type PlannedArgument = (typeof PLANNED)[number];
 
+/** Use of a call that the task's plan permits so many times, before this action. */
+export interface PlanTimes {
+  /** Place of the call in the plan, from 0. */
+  call: number;
+  used: number;
+  /** 1; null: it isn't known how often it was made, and then it doesn't fit. */
+  adds: number | null;
+  max: number;
+}
+
 /** Comparison of an action with the task's plan. */
 export interface PlanFlow {
   /** True if the plan has such a call. */
@@ -135,6 +145,8 @@ export interface PlanFlow {
   step: string | null;
   /** Path of each value of an argument that the step names → its state. */
   arguments: Record<string, PlannedArgument>;
+  /** Left out: the call may be made as often as it is needed, or the plan has no such call. */
+  times?: PlanTimes;
 }
 
 /** Most that an instruction asks for. */

@@ -8,7 +8,7 @@ const closed = { additionalProperties: false };
 const Name = (description: string) => Type.String({ pattern: NAME_PATTERN, description });
 
 /** Bounds of a plan. */
-export const PLAN = { steps_max: 64, arguments_max: 32, sources_max: 16, steps_named_max: 30 };
+export const PLAN = { times_max: 1000, steps_max: 64, arguments_max: 32, sources_max: 16, steps_named_max: 30 };
 /** Sources that a plan may name beside its steps. `anyone` isn't among them: a stranger's value comes from a step. */
 export const PLAN_WRITERS: readonly ValueWriter[] = WRITERS.filter((writer) => writer !== "anyone");
 /** Source of a number, a day or a time that the agent works out: it was found nowhere on the task. */
@@ -21,6 +21,9 @@ const PlanStep = Type.Object(
     verb: Name("Verb of the call"),
     type: Name("Type of its resource"),
     id: Type.Optional(Type.String({ minLength: 1, maxLength: ID_LENGTH_MAX, description: "Id of its resource. Left out: any" })),
+    times: Type.Optional(
+      Type.Integer({ minimum: 1, maximum: PLAN.times_max, description: "How often it may be made. Left out: as often as it is needed" }),
+    ),
     arguments: Type.Optional(
       Type.Record(
         Type.String(),
@@ -39,7 +42,7 @@ const PlanStep = Type.Object(
 export const TaskPlan = Type.Array(PlanStep, {
   minItems: 1,
   maxItems: PLAN.steps_max,
-  description: "Calls that the task is for, in any order and number, and where their arguments come from. Left out: the task has no plan",
+  description: "Calls that the task is for, in any order, how often, and where their arguments come from. Left out: the task has no plan",
 });
 export type TaskPlan = Static<typeof TaskPlan>;
 

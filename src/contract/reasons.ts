@@ -229,6 +229,12 @@ const others: Record<string, BuiltinReason> = {
     message: "{argument} doesn't come from where the task's plan says",
     tell_agent: "This rests on something else than what was planned for the task.",
   },
+  plan_used_up: {
+    effect: "deny",
+    severity: "high",
+    message: "the task's plan has this call {max} times, and it was made {used} times",
+    tell_agent: "This was already done as often as was planned for the task.",
+  },
   plan_waits: {
     effect: "flag",
     severity: "medium",

@@ -189,7 +189,7 @@ const source = object("One place where the value was found.", {
   alone: flag("Whether no other value of its kind stood in the same text."),
 });
 
-const plan = object("The action compared with the task's plan; missing when the task has none.", {
+const PLAN_MEMBERS: Record<string, JsonSchema> = {
   fits: flag("Whether the plan has such a call."),
   step: textOrNull("Name of the step that it is; null when the plan has no such call, or the step no name."),
   arguments: {
@@ -197,7 +197,19 @@ const plan = object("The action compared with the task's plan; missing when the 
     description: "Path of each value of an argument that the step names to whether it comes from where the plan says.",
     additionalProperties: word(PLANNED, "`several`: from there, and a stranger wrote it beside more of its kind."),
   },
+};
+
+const times = object("How often the call may be made, before the action; missing when the plan doesn't say.", {
+  call: { type: "integer", description: "Place of the call in the plan, from 0." },
+  used: { type: "integer", description: "How often it was made." },
+  adds: { type: ["integer", "null"], description: "1; null when nobody knows how often it was made, and then it doesn't fit." },
+  max: { type: "integer", description: "How often it may be made." },
 });
+
+const plan: JsonSchema = {
+  ...object("The action compared with the task's plan; missing when the task has none.", { ...PLAN_MEMBERS, times }),
+  required: Object.keys(PLAN_MEMBERS),
+};
 
 const FLOW_MEMBERS: Record<string, JsonSchema> = {
   effect: {

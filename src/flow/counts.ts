@@ -3,7 +3,16 @@
  * concurrent callers see each other's charges. A fold over records.
  */
 import { FairMap } from "../system/fair_map.js";
-import { pointerToken, type Limit, type LimitFlow, type PolicyInput, type Purpose, type Value } from "../contract/index.js";
+import {
+  pointerToken,
+  type Limit,
+  type FlowFactsInput,
+  type LimitFlow,
+  type PlanTimes,
+  type PolicyInput,
+  type Purpose,
+  type Value,
+} from "../contract/index.js";
 
 export interface CountLimits {
   /** Most counters in total; an action whose counter doesn't fit is denied, since it is unknown. */
@@ -65,12 +74,12 @@ export interface CountQuestion {
   now_ms: number;
 }
 
-/** Record of an action whose values it masks, as far as limits need it. */
-export interface MaskedAction {
+/** Action that is read from a record, which may mask values. */
+export interface RecordedAction {
   /** JSON pointers of masked values within the record. */
   masked: readonly string[];
-  /** Use of limits as the decision saw it. */
-  limits: Readonly<Record<string, LimitFlow>>;
+  /** Use of limits, and of the task's plan, as the decision saw it. */
+  seen: Pick<FlowFactsInput, "limits" | "plan">;
 }
 
 export interface LimitUse {
@@ -109,9 +118,9 @@ export class LimitCounts {
 
   /**
    * Returns what was used of each limit that the action counts for, and what it would add. Changes nothing.
-   * @param record of the action, if that is read from one which masks values @default the action is as it was asked for
+   * @param record from which the action is read @default it is asked for now
    */
-  ask({ request, purpose, owner, root, now_ms }: CountQuestion, record?: MaskedAction): LimitUse {
+  ask({ request, purpose, owner, root, now_ms }: CountQuestion, record?: RecordedAction): LimitUse {
     const all = purpose?.limits;
     if (all === undefined || all.length === 0) return NOTHING;
     const mine = limitsFor(all, request.resource.type, request.verb);
@@ -136,13 +145,13 @@ export class LimitCounts {
   #charge(
     limit: Limit,
     { scope, base, holder }: { scope: string; base: string; holder: string },
-    { request, root, now_ms, record }: Omit<CountQuestion, "purpose" | "owner"> & { record: MaskedAction | undefined },
+    { request, root, now_ms, record }: Omit<CountQuestion, "purpose" | "owner"> & { record: RecordedAction | undefined },
     limits: LimitUse["limits"],
     charges: LimitCharge[],
   ): void {
     const { code, measure, path, each, max, per } = limit;
     const isHidden = (of: readonly string[] | undefined): boolean => record !== undefined && hides(record.masked, of);
-    const said = measure === "sum" && isHidden(path) ? (record?.limits[code]?.adds ?? null) : at(request, path);
+    const said = measure === "sum" && isHidden(path) ? (record?.seen.limits[code]?.adds ?? null) : at(request, path);
     const known = measure === "count" || measure === "after" ? [1] : numbersOrTexts(said);
     const apart = each === undefined ? [""] : isHidden(each) ? [] : numbersOrTexts(at(request, each)).map(String);
     const isSum = measure === "sum";
@@ -175,6 +184,14 @@ export class LimitCounts {
       if (worst === undefined || next.adds === null || (worst.adds !== null && next.used + next.adds > worst.used + worst.adds))
         limits[code] = next;
     }
+  }
+
+  /** Returns the use of a call that a task's plan permits so many times, and what the action would add. Changes nothing. */
+  planned(root: { id: string; agent: string }, { call, max }: Pick<PlanTimes, "call" | "max">, now_ms: number): PlanTimes {
+    const { key } = planCharge(root, call);
+    const used = this.#used(key, "task", now_ms);
+    const isCounted = this.#counters.has(key) ? used !== null : this.#isCountable("task", root.agent, root.id, 1, now_ms);
+    return { call, used: used ?? 0, adds: isCounted ? 1 : null, max };
   }
 
   /** Takes what a permitted action adds. */
@@ -304,6 +321,13 @@ export class LimitCounts {
     drop(counter, per, now_ms);
     return new Set(counter.taken.map(({ value }) => value ?? ""));
   }
+}
+
+/** Returns what a call of a task's plan adds. */
+export function planCharge(root: { id: string; agent: string }, call: number): LimitCharge {
+  const scope = `task ${root.id}`;
+  // No code of a limit begins with a digit.
+  return { scope, key: `${scope} plan ${call}`, amount: 1, value: null, per: "task", holder: root.agent };
 }
 
 function sumOf(taken: readonly CounterEntry[]): number | null {

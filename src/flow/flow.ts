@@ -1,15 +1,24 @@
 /** Tracks who wrote each value that a task has seen, and looks up the values of an action. */
-import type { FlowFactsInput, PlanFlow, PlannedArgument, PolicyInput, Returned, SeenRecord } from "../contract/index.js";
+import type {
+  FlowFactsInput,
+  PlanFlow,
+  PlanTimes,
+  PlannedArgument,
+  PolicyInput,
+  Returned,
+  SeenRecord,
+  TaskPlan,
+} from "../contract/index.js";
 import type { FlowOutcomes, FlowQuestion, Lowering, ValueFlow } from "../decision/ports.js";
 import { FairMap } from "../system/fair_map.js";
-import { LimitCounts, type Counter, type CountLimits, type LimitCharge, type MaskedAction } from "./counts.js";
+import { LimitCounts, planCharge, type Counter, type CountLimits, type LimitCharge, type RecordedAction } from "./counts.js";
 import { ReadInstruction } from "./instruction.js";
 import { LookUp } from "./look_up.js";
 import { leavesOf, ownOf } from "./own_values.js";
 import { planOf, type VerbPlan } from "./plan.js";
 import { SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings } from "./seen_memory.js";
 import { recordOf, sightingsOf, type AnsweredCall } from "./sightings.js";
-import { ReadPlan } from "./task_plan.js";
+import { ReadPlan, type PlannedStep } from "./task_plan.js";
 import { nameOf } from "./values.js";
 
 /** Note on an action, kept once it is permitted. */
@@ -70,10 +79,10 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
 
   /**
    * Returns what the policy sees of the action's values. Changes nothing.
-   * @param record of the action, if that is read from one which masks values @default the action is as it was asked for
+   * @param record from which the action is read @default it is asked for now
    */
-  ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion, record?: MaskedAction): FlowAnswer {
-    const { limits, charges } = this.#counts.ask({ request, purpose, owner: agent.owner, root, now_ms }, record);
+  ask({ vocabulary, purpose, request, root, agent, now_ms }: FlowQuestion, record?: RecordedAction): FlowAnswer {
+    const { limits, charges: limited } = this.#counts.ask({ request, purpose, owner: agent.owner, root, now_ms }, record);
     const plan = planOf(vocabulary, request.verb, request.resource.type);
     const seen = root === null ? null : this.#seen.of(root.id);
     const own = ownOf(vocabulary.flow, root?.attributes ?? {}, agent.attributes);
@@ -83,7 +92,12 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     // What the user filled in elsewhere may say more than the words.
     const errand = own.slots.size > 0 ? null : (instruction?.errand ?? null);
     const said = instruction?.saidKinds ?? [];
-    const planned = root?.plan === undefined ? null : compared(ReadPlan.of(root.plan), request, plan, looked);
+    const timesOf: TimesOf = ({ call, times }) =>
+      root === null || times === null ? null : this.#counts.planned(root, { call, max: times }, now_ms);
+    const planned = root?.plan === undefined ? null : compared(ReadPlan.of(root.plan), request, plan, looked, timesOf);
+    // With values masked an action may look like another call of the plan: the record says which it was.
+    const times = record === undefined ? planned?.facts.times : record.seen.plan?.times;
+    const charges = root === null || times === undefined ? limited : [...limited, planCharge(root, times.call)];
     const facts: FlowFactsInput = {
       arguments: plan.effect === "look" ? {} : looked.at(plan.leaves(request)),
       complete: seen !== null,
@@ -186,6 +200,14 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#seen.take(sightings);
   }
 
+  /** Counts steps of a task's plan that an author's table says were made. */
+  supposeMade(root: { id: string; agent: string; plan?: TaskPlan }, made: Readonly<Record<string, number>>): void {
+    for (const [call, { step = "" }] of (root.plan ?? []).entries()) {
+      const charges = Array.from({ length: made[step] ?? 0 }, () => planCharge(root, call));
+      this.#counts.take(`given ${call}`, charges, root.id, 0);
+    }
+  }
+
   /** A person has lowered labels of a task. */
   lowered(task: string, labels: readonly string[]): void {
     this.#seen.lowering(task, labels).lower();
@@ -241,20 +263,29 @@ function once<T>(make: () => T): () => T {
 
 /** States of an argument, the best first. */
 const STATES: readonly PlannedArgument[] = ["planned", "several", "unknown", "elsewhere"];
+const SEVERAL = STATES.indexOf("several");
 
-/** Compares an action with a plan: of the steps that it may be, that which it fits best. */
+/** Looks up how often a step was made; null: as often as it is needed. */
+type TimesOf = (step: PlannedStep) => PlanTimes | null;
+
+/** Compares an action with a plan: of the steps that it may be, that which it fits best and that may still be made. */
 function compared(
   plan: ReadPlan,
   request: PolicyInput["request"],
   verb: VerbPlan,
   looked: LookUp,
+  timesOf: TimesOf,
 ): { facts: PlanFlow; note: FlowNote["planned"] } {
-  const found = plan.stepsFor(request).map(({ name, arguments: wanted }) => {
+  const found = plan.stepsFor(request).map((step) => {
+    const { name, arguments: wanted } = step;
     const states = wanted.size === 0 ? {} : looked.planned(verb.leaves(request), wanted);
     // Without a role nobody looks at an argument.
     for (const argument of wanted.keys()) if (!verb.named.has(argument)) states[argument] = "unknown";
     const worst = Object.values(states).reduce((most, state) => Math.max(most, STATES.indexOf(state)), 0);
-    return { name, states, worst };
+    const times = timesOf(step);
+    const isUsedUp = times !== null && (times.adds === null || times.used + times.adds > times.max);
+    // A step that is used up comes after one that a person may still permit.
+    return { name, states, worst: isUsedUp ? Math.max(worst, SEVERAL) + 0.5 : worst, times };
   });
   const least = Math.min(...found.map(({ worst }) => worst));
   const fitting = found.filter(({ worst }) => worst === least);
@@ -262,8 +293,10 @@ function compared(
   if (first === undefined) return { facts: { arguments: {}, fits: false, step: null }, note: null };
   const steps = fitting.flatMap(({ name }) => (name === null ? [] : [name]));
   // A call that misses its planned sources matches no step, though it may have happened.
-  const isStep = least <= STATES.indexOf("several") && steps.length > 0;
-  return { facts: { arguments: first.states, fits: true, step: first.name }, note: isStep ? { plan, steps } : null };
+  const isStep = least <= SEVERAL && steps.length > 0;
+  const isBounded = least < SEVERAL + 1 && fitting.every(({ times }) => times !== null);
+  const facts = { arguments: first.states, fits: true, step: first.name, ...(isBounded && first.times !== null && { times: first.times }) };
+  return { facts, note: isStep ? { plan, steps } : null };
 }
 
 const ASKED_MAX = 16;

@@ -21,6 +21,10 @@ export interface PlannedSources {
 }
 
 export interface PlannedStep {
+  /** Place in the plan, from 0. */
+  readonly call: number;
+  /** Most times that it may be made; null: as often as it is needed. */
+  readonly times: number | null;
   readonly name: string | null;
   readonly arguments: ReadonlyMap<string, PlannedSources>;
   readonly is: (request: PolicyInput["request"]) => boolean;
@@ -42,7 +46,8 @@ export class ReadPlan {
     const marksOf = (from: readonly string[]): number => from.reduce((bits, source) => bits | (marks.get(source) ?? 0), 0);
     // A plan of before there was such a source may have a step of that name.
     const mayWorkOut = plan.every(({ step }) => step !== WORKED_OUT);
-    this.#steps = plan.map(({ step, verb, type, id, arguments: given = {} }) => ({
+    this.#steps = plan.map(({ step, verb, type, id, times = null, arguments: given = {} }, call) => ({
+      ...{ call, times },
       name: step ?? null,
       arguments: new Map(
         Object.entries(given).map(([name, from]) => {

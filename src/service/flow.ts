@@ -98,7 +98,7 @@ function recall(line: Line, beside: BesideLines, flow: Flow, policy: FlowWords, 
   if (!answer.proceed && kind !== "observed") return;
   const { question, isMasked } = questionOf(decided, input, policy, find);
   const { masked = [] } = decided;
-  const { note } = flow.ask(question, { masked, limits: input.facts.flow.limits });
+  const { note } = flow.ask(question, { masked, seen: input.facts.flow });
   if (note !== null) flow.permitted(answer.decision_id, note, decided.seen);
   // It was counted as far as the record tells; what it wrote and read nobody knows.
   if (isMasked && question.root !== null) flow.forget(question.root.id);

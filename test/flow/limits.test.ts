@@ -95,8 +95,8 @@ office:
     - {read: [mail, order], send: mail, refund: order}
 `;
   const masking = VOCABULARY.replace("amount: integer, kind: string", "amount: {masked: integer}, kind: {masked: string}").replace(
-    "body: string",
-    "body: {masked: string}",
+    "recipients: {list: string, max: 10}, body: string",
+    "recipients: {masked: {list: string, max: 10}}, body: {masked: string}",
   );
   let desk: FlowDesk;
   before(async () => {
@@ -124,5 +124,26 @@ office:
     expect(await codes("refund", "order", { amount: 1 }), "the fifth of this task").to.deep.equal(["too_many"]);
     expect(await codes("read", "order", { kind: "third" })).to.deep.equal(["too_many_kinds"]);
     expect(await codes("send", "mail", { body: "anything else" })).to.deep.equal(["said_before"]);
+  });
+
+  it("know after a start how often a call of a task's plan was made", async () => {
+    await desk.registrar.register({ id: "a-2", owner: "o@org.example", purposes: ["office"], attributes: { domains: ["org.example"] } });
+    const instruction = "Write to ada@else.example and ben@else.example";
+    const { task } = await desk.registrar.issue({
+      ...{ id: "t-2", agent: "a-2", purpose: "office", expires: new Date(Date.now() + 600_000).toISOString(), attributes: { instruction } },
+      plan: [
+        { verb: "send", type: "mail", times: 2, arguments: { recipients: ["user"] } },
+        { verb: "send", type: "mail", times: 1, arguments: { recipients: ["own"] } },
+      ],
+    });
+    const send = async (to: string): Promise<string[]> => {
+      const action = { agent: "a-2", purpose: "office", task, verb: "send", resource: { type: "mail", id: null } };
+      const { answer } = await desk.client.decide({ ...action, arguments: { recipients: [to], body: `to ${to}` } });
+      return answer.reasons.filter(({ effect }) => effect !== "allow").map(({ code }) => code);
+    };
+    expect(await send("ada@else.example")).to.not.include("plan_used_up");
+    expect(await send("ben@else.example")).to.not.include("plan_used_up");
+    await desk.again();
+    expect(await send("ada@else.example")).to.include("plan_used_up");
   });
 });

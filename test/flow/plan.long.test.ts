@@ -106,6 +106,30 @@ describe("a task that its host gives a plan", function () {
     expect(await act(task, "read", "order", "o-1", [])).to.deep.equal(["outside_plan"]);
   });
 
+  it("has a call as often as it says: for 64 callers at once, over tasks that are handed on, for what is given back, and across a start", async () => {
+    const task = await planned([{ verb: "send", type: "mail", times: 5 }]);
+    const child = await create({ parent: task, attributes: {}, expires: new Date(Date.now() + 60_000).toISOString() });
+    const ask = async (on: string) =>
+      (await desk.client.decide({ agent: "a-1", purpose: "office", task: on, verb: "send", resource: { type: "mail", id: null } })).answer;
+    const burst = async (): Promise<string[]> => {
+      const answers = await Promise.all(Array.from({ length: 64 }, (_, i) => ask(i % 2 === 0 ? task : String(child.body["id"]))));
+      for (const { proceed, reasons } of answers) if (!proceed) expect(reasons.map(({ code }) => code)).to.include("plan_used_up");
+      return answers.flatMap(({ proceed, decision_id }) => (proceed ? [decision_id] : []));
+    };
+    const permitted = await burst();
+    expect(permitted).to.have.length(5);
+    const tell = async (id: string, outcome: string): Promise<number> => {
+      const headers = { authorization: `Bearer ${desk.token}`, "content-type": "application/json" };
+      return (await fetch(`${desk.url}/decisions/${id}/outcome`, { method: "POST", headers, body: JSON.stringify({ outcome }) })).status;
+    };
+    for (const [i, outcome] of ["not_attempted", "not_attempted", "failed", "done"].entries())
+      expect(await tell(permitted[i] ?? "", outcome)).to.equal(200);
+    await desk.again();
+    expect(await burst()).to.have.length(2);
+    await desk.again();
+    expect(await burst()).to.have.length(0);
+  });
+
   it("is decided the same by its records", async () => {
     const found = await replayed(desk.folder, bundlesOf(await readUnverified(desk.bundle)));
     expect(found.differences).to.deep.equal([]);
@@ -119,7 +143,12 @@ describe("a task that its host gives a plan", function () {
     ["that is null", null, "/plan"],
     ["of too many calls", Array.from({ length: 65 }, () => ({ verb: "read", type: "mail" })), "/plan"],
     ["with a call without a verb", [{ type: "mail" }], "/plan/0/verb"],
-    ["with a word that there isn't", [{ verb: "read", type: "mail", times: 3 }], "/plan/0/times"],
+    ["with a word that there isn't", [{ verb: "read", type: "mail", often: 3 }], "/plan/0/often"],
+    ...[0, -1, 1.5, 1001, "1", null].map((times): [string, unknown, string] => [
+      `with a call that may be made ${JSON.stringify(times)} times`,
+      [{ verb: "send", type: "mail", times }],
+      "/plan/0/times",
+    ]),
     ["with an argument from nowhere", [{ verb: "send", type: "mail", arguments: { recipients: [] } }], "/plan/0/arguments/recipients"],
     [
       "with an argument that is no list",

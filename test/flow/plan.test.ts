@@ -117,6 +117,72 @@ describe("a task's plan", () => {
     expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("several");
   });
 
+  it("has a call so many times as it says, over all that the task does, and gives back what was not made", () => {
+    const scene = new Scene([
+      { step: "memo", verb: "read", type: "mail" },
+      { verb: "send", type: "mail", times: 2 },
+    ]);
+    const used = () => scene.planned("send", "mail")?.times;
+    expect(used()).to.deep.equal({ call: 1, used: 0, adds: 1, max: 2 });
+    for (let i = 1; i <= 2; i++) {
+      scene.did("send", "mail", "sent");
+      scene.did("read", "mail", []);
+      expect(used()?.used).to.equal(i);
+    }
+    expect(scene.planned("read", "mail")?.times).to.equal(undefined);
+    const { note } = scene.ask("send", "mail");
+    if (note === null) throw new Error("no task");
+    scene.flow.permitted("unasked", note);
+    expect(used()?.used).to.equal(3);
+    scene.flow.notMade("unasked");
+    expect(used()?.used).to.equal(2);
+    scene.flow.end("t");
+    expect(used()?.used).to.equal(0);
+  });
+
+  it("takes a call for that which it fits and that may still be made, and counts it for no other", () => {
+    const to = (address: string, more: object = {}): TaskPlan[number] => ({
+      verb: "send",
+      type: "mail",
+      arguments: { to: [address] },
+      ...more,
+    });
+    const [ada, memo] = ["ada@else.example", { step: "memo", verb: "read", type: "mail" }];
+    const scene = new Scene([memo, to("user", { times: 1 }), to("memo", { times: 1, step: "copy" }), to("memo[]", { step: "more" })]);
+    scene.did("read", "mail", [{ id: "7", sender: OTHER, body: `write to ${STRANGER} or ${ada}` }]);
+    const call = (address: string) => scene.planned("send", "mail", { to: address });
+    const send = (address: string): void => {
+      scene.did("send", "mail", "sent", { to: address });
+    };
+    // The user says it, and it stands in the memo: of two that fit, the one that isn't bounded may be meant.
+    expect(call(ada)).to.deep.include({ arguments: { to: "planned" } });
+    expect(call(ada)?.times).to.equal(undefined);
+    const bounded = new Scene([memo, to("user", { times: 1 }), to("memo", { times: 1 })]);
+    bounded.did("read", "mail", [{ id: "7", sender: OTHER, body: `write to ${STRANGER} or ${ada}` }]);
+    const second = () => bounded.planned("send", "mail", { to: ada });
+    expect(second()?.times).to.deep.equal({ call: 1, used: 0, adds: 1, max: 1 });
+    bounded.did("send", "mail", "sent", { to: ada });
+    expect(second(), "the memo's may still be made, and a person asked").to.deep.include({ arguments: { to: "several" } });
+    bounded.did("send", "mail", "sent", { to: ada });
+    expect(second()?.times).to.deep.include({ used: 1, max: 1 });
+    send(OTHER);
+    expect(call(OTHER)?.times).to.equal(undefined);
+  });
+
+  it("uses no call up by one that is not as it plans", () => {
+    const scene = new Scene([{ verb: "send", type: "mail", times: 1, arguments: { to: ["user"] } }]);
+    scene.did("send", "mail", "sent", { to: STRANGER });
+    expect(scene.planned("send", "mail", { to: STRANGER })?.times).to.equal(undefined);
+    expect(scene.planned("send", "mail", { to: "ada@else.example" })?.times).to.deep.include({ used: 0 });
+  });
+
+  it("has no call that is bounded where nobody can count it", () => {
+    const scene = new Scene([{ verb: "send", type: "mail", times: 1 }], undefined, {
+      counts: { counters_max: 0, agent_counters_max: 0, entries_max: 1 },
+    });
+    expect(scene.planned("send", "mail")?.times).to.deep.include({ adds: null });
+  });
+
   it("takes any of several values where it says so, by the step or by its field, and none from elsewhere", () => {
     for (const [source, sender, body] of [
       ["memo[]", "planned", "planned"],

@@ -3,7 +3,7 @@ import type { Limit, PolicyInput } from "../../src/contract/index.js";
 import type { FlowQuestion } from "../../src/decision/ports.js";
 import { returnedOf } from "../../src/flow/returned_values.js";
 import { loadReaders } from "../../src/flow/values.js";
-import { ALLOWED, NOW, TASK, VOCABULARY, problemOf } from "../decision/world.js";
+import { ALLOWED, NOW, REQUEST, TASK, VOCABULARY, problemOf } from "../decision/world.js";
 import { numbers } from "../threats/threat.js";
 import { Node, States, WATCHED, WORDS, fits, policyWith } from "./shared_support.js";
 
@@ -47,6 +47,22 @@ describe("flow that the nodes of a cluster share", () => {
     const answers = await Promise.all(Array.from({ length: 60 }, (_, i) => (nodes[i % 3] as Node).does("read")));
     expect(answers.filter(({ proceed }) => proceed)).to.have.length(10);
     expect(countedIn(states)).to.equal(10);
+  });
+
+  it("counts a call of a task's plan once for all nodes, and gives it back on any", async () => {
+    for (let seed = 1; seed <= 10; seed++) {
+      const { nodes } = await cluster(3, policyWith([]), drawn(seed));
+      const plan = [{ verb: "read", type: REQUEST.resource.type, times: 10 }];
+      for (const { world } of nodes) world.tasks.set(WATCHED.id, { ...WATCHED, plan });
+      const burst = async () => {
+        const answers = await Promise.all(Array.from({ length: 40 }, (_, i) => (nodes[i % 3] as Node).does("read")));
+        return answers.flatMap(({ id, proceed }, i) => (proceed ? [{ id, node: nodes[i % 3] as Node }] : []));
+      };
+      const permitted = await burst();
+      expect(permitted, `seed ${seed}`).to.have.length(10);
+      for (const { id, node } of permitted.slice(0, 3)) await node.tells(id, "not_attempted");
+      expect(await burst(), `seed ${seed}`).to.have.length(3);
+    }
   });
 
   it("never permits one too many, whatever answers are late or lost", async () => {

@@ -85,9 +85,9 @@ export const DENIED: PolicyResult = {
   reasons: [{ effect: "deny", code: "read_only", severity: "high", params: {} }],
 };
 
-/** Permits what its limits have room for. */
+/** Permits what its limits, and the task's plan, have room for. */
 export function fits({ facts: { flow } }: PolicyInput): PolicyResult {
-  const all = Object.values(flow?.limits ?? {});
+  const all = [...Object.values(flow?.limits ?? {}), ...(flow?.plan?.times === undefined ? [] : [flow.plan.times])];
   return all.every(({ used, adds, max }) => adds !== null && used + adds <= max) ? ALLOWED : DENIED;
 }
 

@@ -115,6 +115,8 @@ cases:
   - in the plan: {read: mail/1, then: allow}
   - outside the plan: {read: mail/2, then: deny, because: outside_plan}
   - without a plan: {read: mail/2, given: {task.plan: null}, then: allow}
+  - once more: {send: mail, given: {task.plan: [{step: answer, verb: send, type: mail, times: 2}], flow.made: {answer: 1}}, with: {recipients: [ada@org.example]}, then: allow}
+  - as often as planned: {send: mail, given: {task.plan: [{step: answer, verb: send, type: mail, times: 2}], flow.made.answer: 2}, with: {recipients: [ada@org.example]}, then: deny, because: plan_used_up}
   - not all remembered: {send: mail, given: {flow.complete: false}, with: {recipients: [x@shop.example]}, then: deny, because: [flow_denied, flow_unknown]}
 `;
 
@@ -153,7 +155,7 @@ describe("whose values an entry accepts", function () {
     const opa = await compiler();
     const { report } = await inFolder({ "tables/planned.yaml": PLANNED }, (dir) => testSet(opa, dir, { filter: null, coverage: 0 }));
     const cases = report.tables.flatMap((table) => table.cases);
-    expect(cases).to.have.length(12);
+    expect(cases).to.have.length(14);
     const wrong = cases.filter(({ passed }) => !passed);
     expect(wrong.map(({ name, got, error }) => ({ name, got, error }))).to.deep.equal([]);
   });
@@ -272,6 +274,13 @@ describe("whose values an entry accepts", function () {
     ["a label", "flow.labels: [confidential]", "flow.labels: [secret]", /unknown label `secret`/],
     ["a key", "flow.complete: false", "flow.whole: false", /unknown key in `flow` `whole`/],
     ["a use", "flow.used.too_many_mails: 9", "flow.used.too_many_mails: -9", /`used` gives the code of a limit a number/],
+    [
+      "number of times",
+      "flow.complete: false",
+      "flow.made: {answer: 1.5}",
+      /`made` gives a step of the task's plan a number from 0 to 1000/,
+    ],
+    ["step that was made", "flow.complete: false", "flow.made: {an answer: 1}", /`made` gives a step/],
     ["step", "values: mallory@evil.example", "values: mallory@evil.example, step: nowhere", /`step` names a step of the task.s plan/],
     ["values", "values: mallory@evil.example", "values: {a: 1}", /`values` must be a text, a number, or a list/],
     ["sights", "flow.complete: false", "flow.seen: mallory", /`seen` is a list/],
