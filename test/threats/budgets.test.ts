@@ -1,5 +1,6 @@
 /** Budgets split into small actions, over time, over tasks handed on and over many agents. */
-import type { Limit, PolicyInput, Purpose } from "../../src/contract/index.js";
+import type { Limit, PolicyInput, Purpose, TaskPlan, Values } from "../../src/contract/index.js";
+import type { LimitUse, RecordedAction } from "../../src/flow/counts.js";
 import { cut } from "./cut.js";
 import { threat, type Tree } from "./threat.js";
 
@@ -97,10 +98,96 @@ threat("A3", "a sum, a number and different values are bounded, however they are
   check: split,
   ms_max: MS_MAX,
   without: {
-    "what is taken being added up": [cut.text("flow/counts.js", "take", "counter.sum += amount", "")],
+    "what is taken being added up": [cut.text("flow/counts.js", "take", "counter.sum + amount", "0")],
     "what was not made being given back": [cut.text("flow/counts.js", "giveBack", "!== decisionId", "!== ''")],
     "different values being told apart": [cut.text("flow/counts.js", "#charge", '!before.has(value ?? "")', "false")],
     "what has left a window being dropped": [cut.text("flow/counts.js", "drop", "<= from", "< 0")],
+  },
+});
+
+threat("A3", "what nobody knows the size of leaves nothing of a limit, whoever let it go ahead", {
+  async check(tree) {
+    const { LimitCounts } = await tree("flow/counts.js");
+    const counts = new LimitCounts();
+    const [summed] = LIMITS;
+    const once: Limit = {
+      code: "once",
+      of: { pay: ["order"] },
+      measure: "count",
+      each: ["request", "arguments", "to"],
+      max: 3,
+      per: "day",
+    };
+    const ask = (agent: string, given: Values, limit: Limit | undefined, record?: RecordedAction) =>
+      counts.ask(
+        {
+          request: { agent, purpose: "p", verb: "pay", resource: { type: "order", id: "o", attributes: {} }, arguments: given } as never,
+          purpose: { limits: [limit] } as unknown as Purpose,
+          ...{ owner: "o", root: { id: agent, agent }, now_ms: 0 },
+        },
+        record,
+      );
+    const fits = ({ limits }: LimitUse): boolean =>
+      Object.values(limits).every(({ used, adds, max }) => adds !== null && used + adds <= max);
+    const by = (agent: string, given: Values, limit: Limit | undefined, record?: RecordedAction): void => {
+      counts.take(`d-${agent}`, ask(agent, given, limit, record).charges, agent, 0);
+    };
+    if (!fits(ask("approved", { amount: 1 }, summed))) throw new Error("what fits is refused");
+    by("approved", {}, summed);
+    if (fits(ask("approved", { amount: 1 }, summed))) return "an approved action without an amount was counted as nothing";
+    by("masked", { amount: "masked:x" }, summed, {
+      masked: ["/input/request/arguments/amount"],
+      seen: { limits: { task_sum: { used: 0, adds: MAX - 10, max: MAX } } },
+    });
+    if (fits(ask("masked", { amount: 11 }, summed))) return "a masked amount was counted as nothing";
+    if (!fits(ask("masked", { amount: 10 }, summed))) return "a masked amount isn't what its record says that it added";
+    by("apart", { to: "masked:x" }, once, { masked: ["/input/request/arguments/to"], seen: { limits: {} } });
+    return fits(ask("apart", { to: "ada" }, once)) ? "a masked name was counted as another" : null;
+  },
+  without: {
+    "an unknown amount being kept": [
+      cut.text("flow/counts.js", "#charge", "charges.push({ scope, key: base, amount: null", "void ({ scope, key: base, amount: null"),
+    ],
+    "the record being asked for what it masks": [cut.text("flow/counts.js", "#charge", 'measure === "sum" && isHidden(path)', "false")],
+    "what is masked being taken for unknown": [cut.text("flow/counts.js", "#charge", "isHidden(each)", "false")],
+  },
+});
+
+threat("A3", "a call of a task's plan is made as often as the plan says, whatever is asked at once, not made or handed on", {
+  async check(tree) {
+    const { Flow } = await tree("flow/flow.js");
+    const flow = new Flow();
+    const plan: TaskPlan = [
+      { verb: "pay", type: "order", times: 2 },
+      { verb: "pay", type: "order", id: "o-9", times: 1 },
+    ];
+    const ask = (id: string, agent = "a-1") =>
+      flow.ask({
+        ...{ vocabulary: { verbs: {}, types: {} } as never, purpose: undefined, now_ms: 0 },
+        request: { agent, purpose: "p", verb: "pay", resource: { type: "order", id, attributes: {} }, arguments: {} } as never,
+        root: { id: "t", agent: "a-1", attributes: {}, plan },
+        agent: { owner: "o", attributes: {} },
+      });
+    let n = 0;
+    const pay = (id: string, agent?: string): boolean => {
+      const { facts, note } = ask(id, agent);
+      const times = facts.plan?.times;
+      if (times === undefined) throw new Error("no number of times is told");
+      const permits = times.adds !== null && times.used + times.adds <= times.max;
+      if (permits && note !== null) flow.permitted(`d-${++n}`, note);
+      return permits;
+    };
+    if (!pay("o-1") || !pay("o-2", "a-2")) throw new Error("what is planned is refused");
+    if (pay("o-3") || pay("o-3", "a-2")) return "a call was made more often than is planned";
+    if (!pay("o-9")) return "a call was counted for one of the plan that it isn't";
+    if (pay("o-9")) return "a call of one thing was made more often than is planned";
+    flow.notMade("d-1");
+    return pay("o-1") && !pay("o-1") ? null : "what was not made stays counted";
+  },
+  without: {
+    "what was made being counted": [cut.text("flow/flow.js", "ask", "[...limited, planCharge(root, times.call)]", "limited")],
+    "calls of a plan being told apart": [cut.text("flow/counts.js", "planCharge", "`${scope} plan ${call}`", "`${scope} plan`")],
+    "calls that are used up coming after others": [cut.text("flow/flow.js", "compared", "isUsedUp ?", "false ?")],
   },
 });
 

@@ -212,7 +212,7 @@ threat("A20", "a task's plan takes values from its steps alone, whatever was rea
   without: {
     "fields being told apart": [cut.text("flow/task_plan.js", "marksAt", "reference.field === null ||", "true ||")],
     "calls being told apart": [cut.text("flow/task_plan.js", "ReadPlan", "(id === undefined || resource.id === id)", "true")],
-    "a step's arguments being looked at": [cut.text("flow/flow.js", "compared", 'least <= STATES.indexOf("several")', "true")],
+    "a step's arguments being looked at": [cut.text("flow/flow.js", "compared", "least <= SEVERAL", "true")],
     "what the agent wrote itself being remembered": [cut.text("flow/seen_memory.js", "#add", "seen.written.has(key) ? 0 : marks", "marks")],
   },
 });
