@@ -11,11 +11,11 @@ import { asset } from "../src/system/paths.js";
 import { judge, quantile } from "./client.js";
 import { AS_JSON, namesOf, readOptions } from "./options.js";
 import { suitesIn, type Scored, type Suite } from "./outside/data.js";
-import { planIn, plansFor, tasksOf } from "./outside/plans.js";
+import { plansFor, plansIn, tasksOf } from "./outside/plans.js";
 import { Desk, type Level } from "./outside/replay.js";
 import { marks, together, type Row } from "./outside/report.js";
 import { score, type Judged } from "./outside/score.js";
-import { setFor, writtenFor, type OutsideSet } from "./outside/sets.js";
+import { setFor, writtenFor } from "./outside/sets.js";
 
 const {
   folder,
@@ -91,7 +91,7 @@ async function decide(suite: Suite): Promise<void> {
   const set = setFor(suite, dir, options.delegate ? "allow" : "wait", options.written ? writtenFor(suite.name) : null);
   const desk = await Desk.open(set);
   try {
-    for (const [level, how] of [...LEVELS, ...planned(suite, set), ...(options.ablate ? ABLATIONS : [])]) {
+    for (const [level, how] of [...LEVELS, ...planned(suite, desk), ...(options.ablate ? ABLATIONS : [])]) {
       const judged = async (all: readonly Scored[]): Promise<Judged[]> => {
         const found: Judged[] = [];
         for (const { run, marks, carried } of all)
@@ -118,11 +118,9 @@ async function decide(suite: Suite): Promise<void> {
 }
 
 /** The level at which a task has a plan, of suites that have plans. */
-function planned(suite: Suite, set: OutsideSet): [string, Level][] {
-  const all = plansFor(suite.name);
-  if (all === null) return [];
-  const plans = Object.entries(all).flatMap(([digest, steps]) => (steps === null ? [] : [[digest, planIn(set, steps)] as const]));
-  return [["P", { instruction: true, plans: new Map(plans) }]];
+function planned({ name }: Suite, { set, vocabulary }: Desk): [string, Level][] {
+  const all = plansFor(name);
+  return all === null ? [] : [["P", { instruction: true, plans: plansIn(name, all, set.tools, vocabulary) }]];
 }
 
 /** Benign calls and tasks, tasks under attack, attacks stopped and caught, false flags: shares; how long a decision takes. */

@@ -5,21 +5,14 @@
 import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { WORKED_OUT, type TaskPlan } from "../../src/contract/index.js";
+import type { TaskPlan, Vocabulary } from "../../src/contract/index.js";
+import { planFor, type ToolCall } from "../../src/guards/mcp/planner.js";
+import type { Mapped } from "../../src/mapping/call_mapping.js";
 import { asset } from "../../src/system/paths.js";
 import type { Suite, ToolSaid } from "./data.js";
-import type { OutsideSet } from "./sets.js";
-
-/** A call of a tool that a plan expects. */
-export interface ToolStep {
-  step?: string;
-  tool: string;
-  /** Parameter to the sources of its values: a writer, a step, or a field of one. */
-  arguments?: Record<string, string[]>;
-}
 
 /** Digest of an instruction to its plan; null: the planner leaves the calls to what is read. */
-export type SuitePlans = Readonly<Record<string, readonly ToolStep[] | null>>;
+export type SuitePlans = Readonly<Record<string, readonly ToolCall[] | null>>;
 
 const DIGITS = 16;
 
@@ -40,34 +33,15 @@ export function tasksOf({ name, tools, clean, mixed }: Suite): { suite: string; 
   return { suite: name, tools, instructions: Object.fromEntries(all) };
 }
 
-/**
- * Returns a plan in the words of a suite's set, as a host gives it: with every tool that only looks, since it is judged what is done with what
- * they return. What a plan says of parameters that have no role is left out, since nothing depends on them, and so is that a place or an id is
- * worked out: a planner doesn't know the roles.
- * @throws {Error} it names a tool or a parameter that the suite doesn't have
- */
-export function planIn(set: OutsideSet, steps: readonly ToolStep[]): TaskPlan {
-  const looks = [...set.looking].map((tool): ToolStep => ({ tool }));
-  return [...steps, ...looks].map(({ step, tool, arguments: given = {} }) => {
-    const mapped = set.tools.get(tool);
-    if (mapped === undefined) throw new Error(`a plan has a tool that the suite has not: ${tool}`);
-    const roles = set.roles.get(mapped.type);
-    const said: Record<string, string[]> = {};
-    for (const [parameter, sources] of Object.entries(given)) {
-      if (!mapped.known.has(parameter)) throw new Error(`a plan has a parameter that ${tool} has not: ${parameter}`);
-      const named = Object.entries({ ...mapped.arguments, ...(mapped.id !== null && { id: mapped.id }) });
-      for (const [argument, origin] of named) {
-        const role = roles?.get(argument);
-        if (!("from" in origin) || origin.from[0] !== parameter || role === undefined) continue;
-        const kept = sources.filter((source) => source !== WORKED_OUT || role.has("commitment"));
-        if (kept.length > 0) said[argument] = [...new Set(kept)];
-      }
-    }
-    return {
-      ...(step !== undefined && { step }),
-      verb: mapped.verb,
-      type: mapped.type,
-      ...(Object.keys(said).length > 0 && { arguments: said }),
-    };
-  });
+/** Returns the plans of a suite in the words of its policy. @throws {Error} one names a tool or a parameter that the suite doesn't have */
+export function plansIn(suite: string, all: SuitePlans, tools: ReadonlyMap<string, Mapped>, vocabulary: Vocabulary): Map<string, TaskPlan> {
+  const words = { tools, possible: tools.values(), vocabulary };
+  return new Map(
+    Object.entries(all).flatMap(([digest, calls]) => {
+      if (calls === null) return [];
+      const refusal = (path: (string | number)[], message: string): Error =>
+        new Error(`${suite}, the plan of ${digest}, ${path.join(".")}: ${message}`);
+      return [[digest, planFor(calls, words, refusal).plan] as const];
+    }),
+  );
 }

@@ -11,8 +11,9 @@ import { Registrar } from "../../demo/parties.js";
 import { makeSandbox } from "../../demo/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { findOpa } from "../../src/bundle/opa.js";
+import { readUnverified } from "../../src/bundle/verify.js";
 import { Denied, RemitClient, Undecided, type Action } from "../../src/client/index.js";
-import type { TaskPlan } from "../../src/contract/index.js";
+import type { TaskPlan, Vocabulary } from "../../src/contract/index.js";
 import { returnedOf } from "../../src/flow/index.js";
 import { actionOf, type Mapped } from "../../src/mapping/call_mapping.js";
 import { CallRefusal } from "../../src/mapping/call_refusal.js";
@@ -53,6 +54,7 @@ export class Desk {
     readonly set: OutsideSet,
     readonly client: RemitClient,
     private readonly registrar: Registrar,
+    readonly vocabulary: Vocabulary,
     readonly stop: () => Promise<void>,
   ) {}
 
@@ -87,7 +89,8 @@ export class Desk {
         attributes: set.agent,
       });
       await client.ready();
-      return new Desk(set, client, registrar, async () => {
+      const { vocabulary } = (await readUnverified(archive)).data;
+      return new Desk(set, client, registrar, vocabulary, async () => {
         await client.close();
         await service.stop();
         rmSync(dir, { recursive: true, force: true });

@@ -19,10 +19,6 @@ export interface OutsideSet {
   /** Ready to be built. */
   dir: string;
   tools: ReadonlyMap<string, Mapped>;
-  /** Tools that only look. */
-  looking: ReadonlySet<string>;
-  /** Type to its arguments that have a role, and what they are for. */
-  roles: ReadonlyMap<string, ReadonlyMap<string, ReadonlySet<string>>>;
   /** Attributes of the agent: trusted facts. */
   agent: { facts: string[]; members: string[]; secrets: string[] };
 }
@@ -95,19 +91,7 @@ export function setFor(
   writeFileSync(join(dir, "vocabulary.yaml"), yaml(vocabulary));
   writeFileSync(join(dir, "purposes.yaml"), yaml({ [PURPOSE]: purpose }));
   const secrets = valuesOf(suite.trusted, new Set(written?.secrets));
-  const roles = new Map(Object.entries(words.types).map(([type, members]) => [type, rolesOf(members)]));
-  const effectOf = ({ verb, type }: Mapped): VerbEffect | undefined => words.types[type]?.effects?.[verb] ?? words.verbs[verb]?.effect;
-  const looking = new Set([...tools].filter(([, mapped]) => effectOf(mapped) === "look").map(([tool]) => tool));
-  return { dir, tools, looking, roles, agent: { facts: wholeValues(suite.trusted), members: domainsOf(suite.trusted), secrets } };
-}
-
-function rolesOf(members: Words["types"][string]): Map<string, Set<string>> {
-  const found = new Map<string, Set<string>>();
-  for (const [path, role] of Object.entries(members?.roles ?? {})) {
-    const [name = path] = path.split(".");
-    found.set(name, (found.get(name) ?? new Set()).add(role));
-  }
-  return found;
+  return { dir, tools, agent: { facts: wholeValues(suite.trusted), members: domainsOf(suite.trusted), secrets } };
 }
 
 type DraftedTools = Record<string, Record<string, unknown>>;

@@ -6,10 +6,11 @@ import { expect } from "chai";
 import { parse } from "yaml";
 import { answerOf } from "../../bench/outside/answers.js";
 import { readSuite, suitesIn, type Suite } from "../../bench/outside/data.js";
-import { digestOf, planIn, plansFor, tasksOf } from "../../bench/outside/plans.js";
+import { digestOf, plansFor, plansIn, tasksOf } from "../../bench/outside/plans.js";
 import { Desk, type Decided } from "../../bench/outside/replay.js";
 import { marks, together, type Row } from "../../bench/outside/report.js";
 import { score, type Judged } from "../../bench/outside/score.js";
+import type { ToolCall } from "../../src/guards/mcp/planner.js";
 import { setFor, writtenFor } from "../../bench/outside/sets.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 
@@ -150,36 +151,6 @@ describe("a plan of an outside benchmark's task", () => {
     expect(digestOf("x")).to.equal("2d711642b726b044");
   });
 
-  it("comes in the words of the set, for arguments that have a role, with every tool that only looks", () => {
-    const set = setFor(suite(), join(folder, "planned"));
-    const steps = [
-      { step: "list", tool: "list_members" },
-      { tool: "send_message", arguments: { member: ["list", "user", "list"], body: ["user"] } },
-    ];
-    expect(planIn(set, steps)).to.deep.equal([
-      { step: "list", verb: "search", type: "member" },
-      { verb: "send", type: "message_tool", arguments: { member: ["list", "user"], body: ["user"] } },
-      { verb: "search", type: "member" },
-      { verb: "search", type: "notice" },
-    ]);
-  });
-
-  it("leaves out that a place is worked out, which a service would refuse", () => {
-    const set = setFor(suite(), join(folder, "worked"));
-    const send = (...member: string[]) => planIn(set, [{ tool: "send_message", arguments: { member } }])[0];
-    expect(send("user", "nowhere")).to.deep.equal({ verb: "send", type: "message_tool", arguments: { member: ["user"] } });
-    expect(send("nowhere")).to.deep.equal({ verb: "send", type: "message_tool" });
-  });
-
-  for (const [what, step, message] of [
-    ["a tool", { tool: "wipe" }, "a plan has a tool that the suite has not: wipe"],
-    ["a parameter", { tool: "send_message", arguments: { to: ["user"] } }, "a plan has a parameter that send_message has not: to"],
-  ] as const) {
-    it(`is refused with ${what} that the suite doesn't have`, () => {
-      expect(() => planIn(setFor(suite(), join(folder, "refused")), [step as never])).to.throw(message);
-    });
-  }
-
   it("is missing for a suite that nobody has planned", () => {
     expect(plansFor("club")).to.equal(null);
   });
@@ -288,12 +259,13 @@ describe("an outside benchmark through a guard", function () {
         expect(mixed[0]?.decided[1]?.codes).to.include("flow_denied");
         expect(score(clean, mixed)).to.include({ tasks_allowed: 1, stopped: 1, caught: 1, tasks_allowed_attacked: 1 });
       }
-      const plan = planIn(desk.set, [
-        { step: "notices", tool: "get_notices" },
-        { tool: "delete_notice", arguments: { notice_id: ["notices"] } },
-      ]);
+      const [asked = ""] = made.mixed.map(({ run }) => digestOf(run.instruction));
+      const plansOf = (...calls: ToolCall[]) => plansIn("club", { [asked]: calls, other: null }, desk.set.tools, desk.vocabulary);
+      expect(() => plansOf({ tool: "wipe" })).to.throw(`club, the plan of ${asked}, 0.tool: there is no tool \`wipe\``);
+      const plans = plansOf({ step: "notices", tool: "get_notices" }, { tool: "delete_notice", arguments: { notice_id: ["notices"] } });
+      expect([...plans.keys()]).to.deep.equal([asked]);
       for (const { run, marks: by } of made.mixed) {
-        const how = { instruction: true, plans: new Map([[digestOf(run.instruction), plan]]) };
+        const how = { instruction: true, plans };
         expect((await desk.replay(run, how)).map(({ codes }) => codes.includes("outside_plan"))).to.deep.equal([false, true, true]);
         expect(by.necessary).to.deep.equal([false, true, false]);
       }

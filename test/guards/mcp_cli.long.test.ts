@@ -5,6 +5,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { stringify } from "yaml";
+import type { TaskPlan } from "../../src/contract/index.js";
 import { remit } from "../cli/remit.js";
 import { INITIALIZE } from "./mcp/rough.js";
 import { MAPPING, MODES, folderWith, openDesk, until } from "./mcp/support.js";
@@ -22,8 +23,9 @@ describe("remit guard mcp", function () {
     token: "t",
   });
   const at = (...names: string[]): string => join(dir, ...names);
-  const lock = (): { tools: { name: string; description: string }[] } =>
-    JSON.parse(readFileSync(at("guard.lock.json"), "utf8")) as ReturnType<typeof lock>;
+  const lockOf = (folder: string): { tools: { name: string; description: string }[] } =>
+    JSON.parse(readFileSync(at(folder, "guard.lock.json"), "utf8")) as ReturnType<typeof lockOf>;
+  const lock = () => lockOf(".");
   after(remove);
 
   it("--draft writes what remit build takes as it is, and overwrites nothing", async () => {
@@ -42,6 +44,55 @@ describe("remit guard mcp", function () {
     const pinned = await remit("guard", "mcp", "--config", at("crm", "guard.yaml"), "--approve", "--json");
     expect(JSON.parse(pinned.out)).to.deep.include({ ok: true, changed: [], removed: [], missing: [] });
   });
+
+  it("plan says what a model is told, and makes a plan that the service takes of its answer", async () => {
+    const plan = async (...more: string[]) => remit("guard", "mcp", "plan", at("crm", "guard.yaml"), ...more);
+    const asked = await plan("--instruction", "Change Ada's address");
+    expect(asked.exit, asked.err).to.equal("ok");
+    expect(asked.out)
+      .to.match(/^# A planner's brief/)
+      .and.contain('{"name":"update_customer","description":"')
+      .and.match(/\nChange Ada's address\n$/);
+    expect(JSON.parse((await plan("--instruction", "x", "--json")).out)).to.include({ ok: true, tools: lockOf("crm").tools.length });
+    writeFileSync(
+      at("answer.yaml"),
+      '```yaml\n- {step: found, tool: get_customer, arguments: {customer_id: [user]}}\n- {tool: update_customer, times: 1, arguments: {customer_id: ["found.id"], email: [user, nowhere]}}\n```\n',
+    );
+    const answered = ["--answer", at("answer.yaml"), "--bundle", at("crm.tar.gz")];
+    const made = await plan(...answered);
+    expect(made.exit, made.err).to.equal("ok");
+    expect(made.err).to.equal("left out: `nowhere` for `email` of `update_customer`: its role isn't `commitment`\n");
+    const calls = JSON.parse(made.out) as TaskPlan;
+    expect(calls.slice(0, 2)).to.deep.equal([
+      { step: "found", verb: "read", type: "customer", arguments: { id: ["user"] } },
+      { verb: "update", type: "customer", times: 1, arguments: { id: ["found.id"], email: ["user"] } },
+    ]);
+    expect(calls.slice(2)).to.deep.include({ verb: "search", type: "ticket" }).and.not.deep.include({ verb: "export", type: "everything" });
+    expect(JSON.parse((await plan(...answered, "--json")).out)).to.deep.include({ ok: true, plan: calls });
+    writeFileSync(at("answer.yaml"), "null\n");
+    expect(await plan(...answered)).to.include({ exit: "failed", out: "" });
+    expect(JSON.parse((await plan(...answered, "--json")).out)).to.deep.include({ ok: true, plan: null });
+  });
+
+  // prettier-ignore
+  const UNPLANNED: [what: string, args: () => string[], exit: string, says: RegExp][] = [
+    ["neither an instruction nor an answer", () => [], "usage", /give --instruction or --answer/],
+    ["both", () => ["--instruction", "x", "--answer", at("answer.yaml")], "usage", /give --instruction or --answer/],
+    ["no bundle", () => ["--answer", at("answer.yaml")], "usage", /no bundle says what the words mean/],
+    ["an answer that isn't there", () => ["--answer", at("none.yaml"), "--bundle", at("crm.tar.gz")], "failed", /none.yaml/],
+    ["a bundle that isn't one", () => ["--answer", at("answer.yaml"), "--bundle", at("answer.yaml")], "invalid", /answer.yaml/],
+    ["prose", () => (writeFileSync(at("answer.yaml"), "I can't plan this.\n"), ["--answer", at("answer.yaml"), "--bundle", at("crm.tar.gz")]), "invalid", /answer.yaml:1: an answer is a list of calls, or null; the model is to answer in YAML alone/],
+    ["a tool that there isn't", () => (writeFileSync(at("answer.yaml"), "- {tool: get_custmer}\n"), ["--answer", at("answer.yaml"), "--bundle", at("crm.tar.gz")]), "invalid", /answer.yaml:1: 0.tool: there is no tool `get_custmer`; did you mean `get_customer`/],
+    ["a tool that two guards have", () => [at("crm", "guard.yaml"), "--instruction", "x"], "invalid", /`get_customer` is a tool of `.*` and of `.*`/],
+    ["nothing approved", () => (writeFileSync(at("crm", "guard.lock.json"), '{"format":1,"instructions":null,"tools":[]}'), ["--instruction", "x"]), "invalid", /no tool is approved\nhint: remit guard mcp --config guard.yaml --approve/],
+  ];
+  for (const [what, args, exit, says] of UNPLANNED) {
+    it(`plan says what is wrong with ${what}`, async () => {
+      const ran = await remit("guard", "mcp", "plan", at("crm", "guard.yaml"), ...args());
+      expect(ran.exit, ran.err).to.equal(exit);
+      expect(ran.err).to.match(says);
+    });
+  }
 
   it("--approve pins what is mapped, and says what is other than before", async () => {
     const first = await remit("guard", "mcp", "--config", at("guard.yaml"), "--approve");

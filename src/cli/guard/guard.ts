@@ -29,6 +29,7 @@ import { system } from "../../system/index.js";
 import { logger, type Logger } from "../../system/logger.js";
 import { CliError } from "../exit.js";
 import { addLogin } from "./guard_login.js";
+import { addPlan } from "./guard_plan.js";
 import { readBundle } from "../policy/sources.js";
 import { sayJson, type Ui } from "../ui.js";
 
@@ -83,6 +84,7 @@ export function addGuard(program: Command, ui: Ui): void {
       return run(config, options, ui);
     });
   addLogin(mcp, configOf, ui);
+  addPlan(mcp, { config: configOf, pins: pinsOf }, ui);
 }
 
 function configOf(file: string): GuardConfig {
