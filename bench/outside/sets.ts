@@ -43,7 +43,8 @@ export function writtenFor(suite: string): WrittenChanges | null {
 
 interface Words {
   verbs: Record<string, { class: string; effect?: VerbEffect }>;
-  types: Record<string, { roles?: Record<string, string> | null; effects?: Record<string, VerbEffect> | null } | null>;
+  types: Record<string, Record<string, object | string | null> | null>;
+  flow: { writes: object; author: string };
 }
 
 /** Writes the set into a folder. @param given what a purpose says of values in a text that the instruction names */
@@ -56,12 +57,10 @@ export function setFor(
   const delegated = written?.delegated ?? given;
   const { words, mapped } = draftOf(suite.name, suite.tools);
   for (const [type, changed] of Object.entries(written?.types ?? {})) {
-    const drafted = words.types[type];
+    const drafted = writtenOut(words, type);
     // A set that was written for other tools says nothing of these.
     if (drafted === undefined) throw new Error(`the written set has a type that ${suite.name} has not: ${type}`);
-    words.types[type] = Object.fromEntries(
-      Object.entries<object | null>({ ...drafted, ...changed }).filter(([, member]) => member !== null),
-    );
+    words.types[type] = Object.fromEntries(Object.entries({ ...drafted, ...changed }).filter(([, member]) => member !== null));
   }
   for (const [verb, { effect }] of Object.entries(written?.verbs ?? {})) {
     const drafted = words.verbs[verb];
@@ -79,7 +78,7 @@ export function setFor(
     task: { attributes: { instruction: { string: { max: TEXT_MAX } } } },
     agent: { attributes: { facts, members: facts, secrets: facts } },
     types: words.types,
-    flow: { instruction: "task.instruction", members: ["agent.members"], secret: ["agent.secrets"] },
+    flow: { ...words.flow, instruction: "task.instruction", members: ["agent.members"], secret: ["agent.secrets"] },
   };
   const purpose = {
     statement: `help one user with what the tools of ${suite.name} are for`,
@@ -92,6 +91,12 @@ export function setFor(
   writeFileSync(join(dir, "purposes.yaml"), yaml({ [PURPOSE]: purpose }));
   const secrets = valuesOf(suite.trusted, new Set(written?.secrets));
   return { dir, tools, agent: { facts: wholeValues(suite.trusted), members: domainsOf(suite.trusted), secrets } };
+}
+
+/** A drafted type with the writers that it shares, for an author to change some of its members. */
+function writtenOut({ types, flow: { writes, author } }: Words, type: string): Words["types"][string] | undefined {
+  const drafted = types[type];
+  return drafted?.["writes"] === "common" ? { ...drafted, ...{ writes, author } } : drafted;
 }
 
 type DraftedTools = Record<string, Record<string, unknown>>;

@@ -19,7 +19,7 @@ import {
 } from "../contract/index.js";
 import { QUORUM_MAX, ROLES_MAX } from "../bundle/approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from "../bundle/behavior.js";
-import { DELEGATED, FIELD, FLOW_BOUNDS, NOWHERE, STANDARD } from "../bundle/flow.js";
+import { COMMON, DELEGATED, FIELD, FLOW_BOUNDS, NOWHERE, STANDARD } from "../bundle/flow.js";
 import { ACCEPTED, ARGUMENT, DELEGATED_THEN, RULES_MAX } from "../bundle/sources.js";
 import { DAYS, SPAN } from "../bundle/hours.js";
 import { BY, LIMITS_MAX, PERIODS, THEN } from "../bundle/limits.js";
@@ -117,12 +117,9 @@ function vocabulary(): object {
         FLOW_BOUNDS.fields,
         FIELD.source,
       ),
-      writes: named(
-        oneOf([...WRITERS.filter((one) => one !== "user"), "author"], "Who could have written it."),
-        "Field of what a call on it returns → who writes it; `text` for an answer that is a text, `*` for any other. Default: `anyone`.",
-        FLOW_BOUNDS.fields,
-        FIELD.source,
-      ),
+      writes: Type.Union([Type.Literal(COMMON), fieldWriters()], {
+        description: "Who writes what a call on it returns, by field; `common`: as `flow.writes` says. Default: `anyone`.",
+      }),
       author: text("Field of a record that names its author.", 64),
       secret: words("Fields of an answer whose values are secrets of the user's.", FIELD.source),
       labels: words("Labels that a task has once it has read one.", WORD.source),
@@ -172,6 +169,8 @@ function vocabulary(): object {
               own: Type.Optional(words("Attributes with addresses of the user's own: `agent.account`.")),
               members: Type.Optional(words("Attributes with addresses or domains of the organisation.")),
               secret: Type.Optional(words("Attributes whose values are secrets of the user's.")),
+              writes: Type.Optional(fieldWriters()),
+              author: Type.Optional(text("Field of a record that names its author, for types with `writes: common`.", 64)),
             },
             { ...closed, description: "Facts by which the service knows the user's own words, side and organisation." },
           ),
@@ -494,6 +493,15 @@ function assessed(): TSchema {
       reasons: Type.Optional(words("What is odd, in words.")),
     },
     { ...closed, description: "How unusual the action is for its agent; default: not at all." },
+  );
+}
+
+function fieldWriters(): TSchema {
+  return named(
+    oneOf([...WRITERS.filter((one) => one !== "user"), "author"], "Who could have written it."),
+    "Field of an answer → who writes it; `text` for an answer that is a text, `*` for any other.",
+    FLOW_BOUNDS.fields,
+    FIELD.source,
   );
 }
 

@@ -18,6 +18,9 @@ import { WORD } from "./words.js";
 /** Keys of a type beside the others. */
 export const FLOW_KEYS = ["roles", "writes", "author", "secret", "labels", "effects"] as const;
 export const FLOW_FACTS = ["instruction", "slots", "own", "members", "secret"] as const;
+/** Keys of `flow` that types with `writes: common` share. */
+export const COMMON_KEYS = ["writes", "author"] as const;
+export const COMMON = "common";
 export const FIELD = /^(?:\*|[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)$/;
 export const FLOW_BOUNDS = { fields: 256, labels: 32 };
 export const DELEGATED = ["allow", "wait", "deny"] as const;
@@ -29,36 +32,63 @@ export function effectOf(sheet: Sheet, value: unknown, path: Path): VerbEffect |
   return value === undefined ? null : sheet.oneOf(value, path, "effect", EFFECTS);
 }
 
+/** Writers of fields, and the field that names a record's author. */
+export type FieldWriters = Pick<TypeFlow, "writes" | "author">;
+
+/** `writes` and `author` of a vocabulary's `flow`; null: it has no `writes`. */
+export function compileCommonWriters(sheet: Sheet, flow: unknown): FieldWriters | null {
+  if (typeof flow !== "object" || flow === null) return null;
+  if ("writes" in flow) return fieldWriters(sheet, { ...flow }, ["flow"]);
+  if ("author" in flow) sheet.error(["flow", "author"], "`author` goes with `writes`", `say both, for types with \`writes: ${COMMON}\``);
+  return null;
+}
+
+function fieldWriters(sheet: Sheet, said: Record<string, unknown>, path: Path): FieldWriters {
+  const writes: TypeFlow["writes"] = {};
+  for (const [name, writer] of members(sheet, said, "writes", path)) {
+    const at = [...path, "writes", name];
+    checkField(sheet, name, at);
+    const word = sheet.oneOf(writer, at, "writer", [...WRITERS.filter((one) => one !== "user"), "author"]) as ValueWriter | "author" | null;
+    if (word !== null) writes[name] = word;
+  }
+  if (said["author"] === undefined) {
+    if (Object.values(writes).includes("author"))
+      sheet.error([...path, "writes"], "a field is written by the record's author, and no field names the author", "say `author: <field>`");
+    return { writes };
+  }
+  const author = sheet.text(said["author"], [...path, "author"], "`author`", 64);
+  if (author !== null) checkField(sheet, author, [...path, "author"]);
+  return { writes, ...(author !== null && { author }) };
+}
+
+/** Words of a vocabulary that types use in theirs of flow. */
+export interface WordsForFlow {
+  verbs: readonly string[];
+  /** Null: `flow` has no `writes`. */
+  common: FieldWriters | null;
+}
+
 /** Left out where a type says nothing of flow. */
 export function compileTypeFlow(
   sheet: Sheet,
   said: Record<string, unknown>,
   path: Path,
   given: Fields,
-  verbs: readonly string[],
+  { verbs, common }: WordsForFlow,
 ): { flow?: TypeFlow } {
   if (FLOW_KEYS.every((key) => said[key] === undefined)) return {};
-  const flow: TypeFlow = { roles: {}, writes: {} };
+  const isCommon = said["writes"] === COMMON;
+  if (isCommon && common === null)
+    sheet.error([...path, "writes"], `\`writes: ${COMMON}\` takes what \`flow.writes\` says, and there is none`, "say it once in `flow`");
+  if (isCommon && said["author"] !== undefined)
+    sheet.error([...path, "author"], `\`writes: ${COMMON}\` has the author of \`flow\`, too`, "write out `writes` of this type");
+  const flow: TypeFlow = { roles: {}, ...(isCommon ? (common ?? { writes: {} }) : fieldWriters(sheet, said, path)) };
   const places = ["id", ...argumentPaths(given)];
   for (const [name, role] of members(sheet, said, "roles", path)) {
     const at = [...path, "roles", name];
     if (!places.includes(name)) sheet.unknownWord(at, "argument", name, places);
     const word = sheet.oneOf<Role>(role, at, "role", ROLES);
     if (word !== null) flow.roles[name] = word;
-  }
-  for (const [name, writer] of members(sheet, said, "writes", path)) {
-    const at = [...path, "writes", name];
-    checkField(sheet, name, at);
-    const word = sheet.oneOf(writer, at, "writer", [...WRITERS.filter((one) => one !== "user"), "author"]) as ValueWriter | "author" | null;
-    if (word !== null) flow.writes[name] = word;
-  }
-  const author = said["author"];
-  if (author !== undefined) {
-    const field = sheet.text(author, [...path, "author"], "`author`", 64);
-    if (field !== null) checkField(sheet, field, [...path, "author"]);
-    if (field !== null) flow.author = field;
-  } else if (Object.values(flow.writes).includes("author")) {
-    sheet.error([...path, "writes"], "a field is written by the record's author, and no field names the author", "say `author: <field>`");
   }
   for (const [name, effect] of members(sheet, said, "effects", path)) {
     const at = [...path, "effects", name];
@@ -111,7 +141,7 @@ export function compileFlowFacts(sheet: Sheet, value: unknown, vocabulary: Vocab
     Object.values(vocabulary.verbs).some(({ effect }) => effect !== undefined);
   if (value === undefined && !speaks) return {};
   const path = ["flow"];
-  const said = sheet.fields(value ?? {}, path, "`flow`", FLOW_FACTS);
+  const said = sheet.fields(value ?? {}, path, "`flow`", [...FLOW_FACTS, ...COMMON_KEYS]);
   const known = [
     ...Object.keys(vocabulary.task.attributes).map((name) => `task.${name}`),
     ...Object.keys(vocabulary.agent.attributes).map((name) => `agent.${name}`),

@@ -1,6 +1,6 @@
 /** `vocabulary.yaml` → `Vocabulary`: the words a policy set may talk about. */
 import { VERB_CLASSES, type Fields, type ResourceType, type ValueType, type VerbSpec, type Vocabulary } from "../contract/index.js";
-import { compileFlowFacts, compileTypeFlow, effectOf, FLOW_KEYS } from "./flow.js";
+import { compileCommonWriters, compileFlowFacts, compileTypeFlow, effectOf, FLOW_KEYS, type WordsForFlow } from "./flow.js";
 import { masksOf } from "./masks.js";
 import type { Path, Sheet } from "./source.js";
 import { WORD } from "./words.js";
@@ -51,7 +51,10 @@ export function compileVocabulary(sheet: Sheet): Vocabulary {
       attributes: fields(sheet, task["attributes"], ["task", "attributes"], [...TASK_FACTS, ...subjects]),
     },
     agent: { attributes: fields(sheet, agent["attributes"], ["agent", "attributes"], AGENT_FACTS) },
-    types: types(sheet, all["types"], subjects, Object.keys(all["verbs"] ?? {})),
+    types: types(sheet, all["types"], subjects, {
+      verbs: Object.keys(all["verbs"] ?? {}),
+      common: compileCommonWriters(sheet, all["flow"]),
+    }),
   };
   Object.assign(vocabulary, compileFlowFacts(sheet, all["flow"], vocabulary));
   const masks = masksOf(sheet.value, vocabulary);
@@ -160,7 +163,7 @@ function composedType(sheet: Sheet, value: object, path: Path, depth: number): V
   return max === null ? null : { kind: "string", max };
 }
 
-function types(sheet: Sheet, value: unknown, subjects: string[], verbNames: string[]): Record<string, ResourceType> {
+function types(sheet: Sheet, value: unknown, subjects: string[], flow: WordsForFlow): Record<string, ResourceType> {
   const found: Record<string, ResourceType> = {};
   const members = sheet.map(value, ["types"], "`types`");
   const names = members.map(([name]) => name);
@@ -180,7 +183,7 @@ function types(sheet: Sheet, value: unknown, subjects: string[], verbNames: stri
       attributes,
       arguments: given,
       related: related(sheet, said["related"], [...path, "related"], names),
-      ...compileTypeFlow(sheet, said, path, given, verbNames),
+      ...compileTypeFlow(sheet, said, path, given, flow),
     };
   }
   return found;

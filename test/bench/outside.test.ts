@@ -116,7 +116,8 @@ describe("the policy set of an outside benchmark", () => {
   it("is the draft with an author's changes, where there are any", () => {
     const drafted = setFor(suite(), join(folder, "drafted"));
     expect(drafted.agent.secrets).to.deep.equal([]);
-    expect(vocabulary(drafted.dir).types["notice"]).to.include({ author: "sender" });
+    expect(vocabulary(drafted.dir).types["notice"]).to.include({ writes: "common" });
+    expect(vocabulary(drafted.dir).flow).to.include({ author: "sender", instruction: "task.instruction" });
     const types = { notice: { writes: { id: "service" }, author: null } };
     const written = setFor(suite(), join(folder, "written"), "wait", { types, secrets: ["club_domain"], delegated: "allow" });
     const { notice, message } = vocabulary(written.dir).types;

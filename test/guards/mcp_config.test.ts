@@ -424,11 +424,13 @@ describe("a draft", () => {
       { name: "reserveShelf", ...schema({ shelfIds: { type: "array", items: { type: "string" } }, "slot.id": { type: "string" } }) },
       { name: "post_note", ...schema({ channel_id: { type: "string" }, note_id: { type: "string" } }) },
     ]);
-    const { types } = parse(files["vocabulary.yaml"]) as { types: Record<string, { writes: Record<string, string> }> };
-    for (const { writes } of Object.values(types)) {
-      expect(writes).to.include({ shelfId: "service", note_id: "service", id: "service", sender: "author" });
-      expect(writes).to.not.have.any.keys("channel_id", "slot.id", "room");
-    }
+    const { types, flow } = parse(files["vocabulary.yaml"]) as {
+      types: Record<string, { writes: string }>;
+      flow: { writes: Record<string, string> };
+    };
+    for (const { writes } of Object.values(types)) expect(writes).to.equal("common");
+    expect(flow.writes).to.include({ shelfId: "service", note_id: "service", id: "service", sender: "author" });
+    expect(flow.writes).to.not.have.any.keys("channel_id", "slot.id", "room");
   });
 
   it("takes what may be null for what it is else", () => {

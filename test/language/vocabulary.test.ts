@@ -74,6 +74,28 @@ const WRONG: Wrong[] = [
   { what: "a part of the context that isn't masked", source: `verbs: {}\ncontext:\n  session: string\n${REST}`, line: 3, message: "unknown word `string`", hint: "masked" },
   { what: "objects in objects in objects", source: attribute("{object: {a: {object: {a: {object: {a: {object: {a: {object: {a: id}}}}}}}}}}"), line: 6, message: "types may be nested 4 deep at most" },
   { what: "a field in capitals", source: attribute("{object: {City: string}}"), line: 6, message: "a field `City` must be snake_case" },
+  { what: "an unknown role", source: inTypes("  mail:\n    arguments: {to: email}\n    roles: {to: destinaton}\n"), line: 6, message: "unknown role `destinaton`", hint: "did you mean `destination`?" },
+  { what: "a role of an argument that there isn't", source: inTypes("  mail:\n    arguments: {to: email}\n    roles: {too: destination}\n"), line: 6, message: "unknown argument `too`", hint: "did you mean `to`?" },
+  { what: "an unknown writer", source: inTypes("  mail:\n    writes: {subject: stranger}\n"), line: 5, message: "unknown writer `stranger`" },
+  { what: "the user as a writer", source: inTypes("  mail:\n    writes: {subject: user}\n"), line: 5, message: "unknown writer `user`" },
+  { what: "writers that are a word", source: inTypes("  mail:\n    writes: service\n"), line: 5, message: "`writes` must be a mapping" },
+  { what: "a field that is none", source: inTypes("  mail:\n    writes: {\"sub ject\": service}\n"), line: 5, message: "`sub ject` is no field of an answer", hint: "`*` for any other" },
+  { what: "an author whom no field names", source: inTypes("  mail:\n    writes: {subject: author}\n"), line: 5, message: "no field names the author", hint: "say `author: <field>`" },
+  { what: "common writers that there aren't", source: inTypes("  mail:\n    writes: common\n"), line: 5, message: "`writes: common` takes what `flow.writes` says, and there is none", hint: "say it once in `flow`" },
+  { what: "an author beside common writers", source: `${inTypes("  mail:\n    writes: common\n    author: from\n")}flow: {writes: {id: service}}\n`, line: 6, message: "`writes: common` has the author of `flow`, too", hint: "write out `writes`" },
+  { what: "common writers that are common themselves", source: `${inTypes("  mail: {}\n")}flow:\n  writes: common\n`, line: 6, message: "`writes` must be a mapping" },
+  { what: "an unknown writer among the common ones", source: `${inTypes("  mail:\n    writes: common\n")}flow:\n  writes:\n    id: servce\n`, line: 8, message: "unknown writer `servce`", hint: "did you mean `service`?" },
+  { what: "a common author whom no field names", source: `${inTypes("  mail: {}\n")}flow:\n  writes: {from: author}\n`, line: 6, message: "no field names the author" },
+  { what: "a common author without writers", source: `${inTypes("  mail: {}\n")}flow:\n  author: from\n`, line: 6, message: "`author` goes with `writes`", hint: "say both" },
+  { what: "an unknown effect", source: `verbs:\n  send: {class: send, effect: ad}\n${REST}`, line: 2, message: "unknown effect `ad`", hint: "did you mean `add`?" },
+  { what: "an effect of a verb that there isn't", source: inTypes("  mail:\n    effects: {reed: look}\n"), line: 5, message: "unknown verb `reed`", hint: "did you mean `read`?" },
+  { what: "a secret that is no field", source: inTypes("  mail:\n    secret: [\"a b\"]\n"), line: 5, message: "`a b` is no field of an answer" },
+  { what: "a label in capitals", source: inTypes("  mail:\n    labels: [Secret]\n"), line: 5, message: "label `Secret` must be snake_case" },
+  { what: "an unknown key of flow", source: `verbs: {}\nflow:\n  instrution: task.note\n${REST}`, line: 3, message: "unknown key in `flow` `instrution`", hint: "did you mean `instruction`?" },
+  { what: "an instruction that the task hasn't", source: `verbs: {}\ntask: {attributes: {note: string}}\nflow:\n  instruction: task.not\n${REST}`, line: 4, message: "unknown attribute of the task `task.not`", hint: "did you mean `task.note`?" },
+  { what: "an instruction that is a number", source: `verbs: {}\ntask: {attributes: {note: integer}}\nflow:\n  instruction: task.note\n${REST}`, line: 4, message: "the instruction is a string" },
+  { what: "a slot of the agent's", source: `verbs: {}\nagent: {attributes: {to: string}}\nflow:\n  slots: [agent.to]\n${REST}`, line: 4, message: "a slot is an attribute of the task" },
+  { what: "a fact that there isn't", source: `verbs: {}\nagent: {attributes: {account: email}}\nflow:\n  own: [agent.acount]\n${REST}`, line: 4, message: "unknown fact `agent.acount`", hint: "did you mean `agent.account`?" },
   { what: "more fields than the bound", source: attribute(`{object: {${Array.from({ length: 65 }, (_, i) => `f${i}: id`).join(", ")}}}`), line: 6, message: "at most 64 fields" },
   { what: "more verbs than the bound", source: `verbs:\n${Array.from({ length: 257 }, (_, i) => `  v${i}: {class: read}\n`).join("")}${REST}`, line: 1, message: "at most 256 verbs" },
 ];
@@ -134,6 +156,20 @@ describe("a vocabulary", () => {
       },
     });
     expect(vocabulary(inTypes("  file: {id: path}\n")).value.types["file"]?.id).to.equal("path");
+  });
+
+  it("says once who writes the fields of those types that ask for it", () => {
+    const said =
+      "  mail: {writes: common}\n  note: {writes: {text: member}}\n  page: {labels: [web]}\n  invoice: {}\nflow: {writes: {id: service, from: author}, author: from}\n";
+    const { value, notes } = vocabulary(inTypes(said));
+    expect(notes).to.deep.equal([]);
+    const { mail, note, page, invoice } = value.types;
+    expect(mail?.flow).to.deep.equal({ roles: {}, writes: { id: "service", from: "author" }, author: "from" });
+    expect(note?.flow).to.deep.equal({ roles: {}, writes: { text: "member" } });
+    expect(page?.flow).to.deep.equal({ roles: {}, writes: {}, labels: ["web"] });
+    expect(invoice).to.not.have.property("flow");
+    const writtenOut = vocabulary(inTypes(said.replace("{writes: common}", "{writes: {id: service, from: author}, author: from}")));
+    expect(writtenOut.value).to.deep.equal(value);
   });
 
   it("may have no task, no agent and types that say nothing", () => {

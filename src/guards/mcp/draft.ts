@@ -7,7 +7,7 @@ import { DRAFTED_AUTHOR, DRAFTED_WRITES, effectOfTool, isGivenId, readsText, rol
 import { UriPattern } from "../../mapping/uri_pattern.js";
 import { EFFECTS, type Role, type VerbEffect } from "../../contract/index.js";
 import type { Survey } from "./survey.js";
-import { block, flow, type Yaml } from "./yaml_text.js";
+import { block, flow, wrapped, type Yaml } from "./yaml_text.js";
 
 export interface Draft {
   /** File name → content. */
@@ -294,8 +294,7 @@ class Drafting {
             ...(id === "path" && { id }),
             ...(all.size > 0 && { arguments: Object.fromEntries(all) }),
             ...(roles.size > 0 && { roles: Object.fromEntries(roles) }),
-            ...(!isText && { writes: { ...Object.fromEntries([...this.#ids].map((id) => [id, "service"])), ...DRAFTED_WRITES } }),
-            ...(!isText && { author: DRAFTED_AUTHOR }),
+            ...(!isText && { writes: "common" }),
             ...(own.length > 0 && { effects: Object.fromEntries(own) }),
           },
         ];
@@ -310,14 +309,22 @@ class Drafting {
       "  attributes: {instruction: {string: {max: 8000}}} # the user's own words, where the host has them",
       "",
       "# Which facts are the user's own word, and who belongs to the organisation: `own` and `members` name attributes of agent or task.",
-      "flow: {instruction: task.instruction}",
+      "# `writes` say who could have written a field of an answer, for types with `writes: common`. They are guesses: look at each, and write",
+      "# out `writes` of a type whose fields are others'. A type without `writes` is read as a text, such as a file or a page: all in it is anyone's.",
+      "flow:",
+      "  instruction: task.instruction",
+      ...(Object.values(types).some(({ writes }) => writes === "common") ? this.#commonWriters() : []),
       "",
-      "# `roles` say what an argument is for, `writes` who could have written a field of an answer. Both are guesses: look at each.",
-      "# A type without `writes` is read as a text, such as a file or a page: all that stands in it is anyone's, whatever its fields are called.",
+      "# `roles` say what an argument is for. They are guesses, too.",
       "# Arguments are the model's words. What a host knows of a resource goes into `attributes`.",
       block({ types }, 2),
       "",
     ].join("\n");
+  }
+
+  #commonWriters(): string[] {
+    const writes = { ...Object.fromEntries([...this.#ids].map((id) => [id, "service"])), ...DRAFTED_WRITES };
+    return ["  writes:", wrapped(writes, "    "), `  author: ${DRAFTED_AUTHOR}`];
   }
 
   purposes(purpose: string, server: string): string {

@@ -24,6 +24,21 @@ export function block(value: { [key: string]: Yaml }, levels: number, indent = "
     .join("\n");
 }
 
+const WIDTH = 120;
+
+/** Over several lines, none much longer than others. */
+export function wrapped(value: { [key: string]: Yaml }, indent: string): string {
+  const lines = [`${indent}{`];
+  for (const [i, [key, member]] of Object.entries(value).entries()) {
+    const entry = `${flow(key)}: ${flow(member)}`;
+    const line = lines.at(-1) ?? "";
+    if (i === 0) lines[0] = `${line}${entry}`;
+    else if (line.length + entry.length + 2 <= WIDTH) lines[lines.length - 1] = `${line}, ${entry}`;
+    else lines.splice(-1, 1, `${line},`, `${indent} ${entry}`);
+  }
+  return `${lines.join("\n")}}`;
+}
+
 function ascii(text: string): string {
   return JSON.stringify(text).replace(/[^\x20-\x7e]/g, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
