@@ -35,7 +35,7 @@ export function tasksOf({ name, tools, clean, mixed }: Suite): { suite: string; 
 
 /** Returns the plans of a suite in the words of its policy. @throws {Error} one names a tool or a parameter that the suite doesn't have */
 export function plansIn(suite: string, all: SuitePlans, tools: ReadonlyMap<string, Mapped>, vocabulary: Vocabulary): Map<string, TaskPlan> {
-  const words = { tools, possible: tools.values(), vocabulary };
+  const words = { tools, possible: [...tools.values()], vocabulary };
   return new Map(
     Object.entries(all).flatMap(([digest, calls]) => {
       if (calls === null) return [];

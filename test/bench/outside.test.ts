@@ -261,10 +261,12 @@ describe("an outside benchmark through a guard", function () {
         expect(score(clean, mixed)).to.include({ tasks_allowed: 1, stopped: 1, caught: 1, tasks_allowed_attacked: 1 });
       }
       const [asked = ""] = made.mixed.map(({ run }) => digestOf(run.instruction));
-      const plansOf = (...calls: ToolCall[]) => plansIn("club", { [asked]: calls, other: null }, desk.set.tools, desk.vocabulary);
+      const plansOf = (...calls: ToolCall[]) =>
+        plansIn("club", { [asked]: calls, again: calls, other: null }, desk.set.tools, desk.vocabulary);
       expect(() => plansOf({ tool: "wipe" })).to.throw(`club, the plan of ${asked}, 0.tool: there is no tool \`wipe\``);
       const plans = plansOf({ step: "notices", tool: "get_notices" }, { tool: "delete_notice", arguments: { notice_id: ["notices"] } });
-      expect([...plans.keys()]).to.deep.equal([asked]);
+      expect([...plans.keys()]).to.deep.equal([asked, "again"]);
+      expect(plans.get("again")).to.deep.equal(plans.get(asked)).and.deep.include({ verb: "search", type: "member" });
       for (const { run, marks: by } of made.mixed) {
         const how = { instruction: true, plans };
         expect((await desk.replay(run, how)).map(({ codes }) => codes.includes("outside_plan"))).to.deep.equal([false, true, true]);

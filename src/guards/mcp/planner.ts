@@ -37,7 +37,7 @@ export type ToolCall = Static<typeof ToolCalls>[number];
 export interface PlanWords {
   tools: ReadonlyMap<string, Mapped>;
   /** All that the task's agent can do there; what only looks belongs to every plan, since it is judged what is done with what it returns. */
-  possible: Iterable<Mapped>;
+  possible: readonly Mapped[];
   vocabulary: Vocabulary;
 }
 
