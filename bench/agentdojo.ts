@@ -23,6 +23,9 @@ interface Published {
   converter?: string;
 }
 
+/** One of each of its ten agents. */
+const ASB_SUITES = Array.from({ length: 10 }, (_, i) => `asb_${String(i + 1).padStart(2, "0")}`);
+
 const BENCHMARKS: Readonly<Record<string, Published>> = {
   agentdojo: { suites: ["banking", "slack", "travel", "workspace"], usual: ["slack", "travel"], sources: null },
   craibench: {
@@ -52,6 +55,17 @@ const BENCHMARKS: Readonly<Record<string, Published>> = {
       folder: "src",
     },
     converter: "mcp_harness.py",
+  },
+  asb: {
+    suites: ASB_SUITES,
+    usual: ASB_SUITES,
+    // Progent's authors' copy: its data is that of ASB's own repository, of its commit 1f561dcc.
+    sources: {
+      repository: "https://github.com/sunblaze-ucb/progent",
+      commit: "8a8eb894b9d568a32b4e58252fea85b47f789c77",
+      folder: join("asb", "data"),
+    },
+    converter: "asb.py",
   },
 };
 
