@@ -67,6 +67,16 @@ const BENCHMARKS: Readonly<Record<string, Published>> = {
     },
     converter: "asb.py",
   },
+  slambench: {
+    suites: ["slambench"],
+    usual: ["slambench"],
+    sources: {
+      repository: "https://github.com/jingxuxie/trusted_proxy",
+      commit: "cb8ac5bb0a26f2583666ff9b5d99a2ac7578e1ba",
+      folder: ".",
+    },
+    converter: "slambench.py",
+  },
 };
 
 const {
