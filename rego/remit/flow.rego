@@ -178,13 +178,15 @@ _excluded := [_of("deny", "flow_denied", "high", path, value) |
 	value.excluded
 ]
 
-# An action that binds the user, changes or takes something away, or says who gets in, and names nothing that could be looked at.
+# An action that binds the user, changes or takes something away, or says who gets in, and names nothing that could be looked at. A host
+# that plans it without an argument means it so.
 _unanchored := [object.union(
 	_reason("flag", "flow_waits", "medium", {"argument": "the action", "role": "action", "writer": "anyone"}),
 	{"proceed": false},
 )] if {
 	_grave({"alter", "commit", "destroy", "settings"})
 	count(input.facts.flow.arguments) == 0
+	not input.facts.flow.plan.bare
 } else := []
 
 _grave(effects) if input.facts.flow.effect in effects

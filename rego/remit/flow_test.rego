@@ -46,6 +46,11 @@ with_plan(fits, arguments) := object.union(
 	{"facts": {"flow": {"plan": {"fits": fits, "step": null, "arguments": arguments}}}},
 )
 
+with_bare(bare) := object.union(
+	known("commit", true, {}),
+	{"facts": {"flow": {"plan": {"fits": true, "step": null, "arguments": {}, "bare": bare}}}},
+)
+
 with_times(used, adds) := object.union(
 	with_plan(true, {}),
 	{"facts": {"flow": {"plan": {"times": {"call": 0, "used": used, "adds": adds, "max": 2}}}}},
@@ -69,6 +74,12 @@ test_a_plan_denies_what_it_doesnt_have_or_takes_from_elsewhere[name] if {
 		"unknown how often": {"with": with_times(0, null), "codes": {"plan_used_up"}},
 	}
 	planned(case["with"]) == case.codes
+}
+
+test_what_names_nothing_waits_unless_a_plan_has_it_so if {
+	given.codes(reasons(standard, asked("pay", with_bare(false)))) == {"flow_waits"}
+	reasons(standard, asked("pay", with_bare(true))) == []
+	given.codes(reasons(standard, asked("pay", known("commit", true, {})))) == {"flow_waits"}
 }
 
 test_the_set_asks_nothing_of_what_is_certainly_planned if {

@@ -147,6 +147,8 @@ export interface PlanFlow {
   arguments: Record<string, PlannedArgument>;
   /** Left out: the call may be made as often as it is needed, or the plan has no such call. */
   times?: PlanTimes;
+  /** True if the plan has the call without naming any argument of it. Left out: it names some, or has no such call. */
+  bare?: true;
 }
 
 /** Most that an instruction asks for. */

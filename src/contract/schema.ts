@@ -207,7 +207,11 @@ const times = object("How often the call may be made, before the action; missing
 });
 
 const plan: JsonSchema = {
-  ...object("The action compared with the task's plan; missing when the task has none.", { ...PLAN_MEMBERS, times }),
+  ...object("The action compared with the task's plan; missing when the task has none.", {
+    ...PLAN_MEMBERS,
+    times,
+    bare: flag("Whether the plan has the call without naming any argument of it; missing when not."),
+  }),
   required: Object.keys(PLAN_MEMBERS),
 };
 

@@ -285,7 +285,7 @@ function compared(
     const times = timesOf(step);
     const isUsedUp = times !== null && (times.adds === null || times.used + times.adds > times.max);
     // A step that is used up comes after one that a person may still permit.
-    return { name, states, worst: isUsedUp ? Math.max(worst, SEVERAL) + 0.5 : worst, times };
+    return { name, states, worst: isUsedUp ? Math.max(worst, SEVERAL) + 0.5 : worst, times, isBare: wanted.size === 0 };
   });
   const least = Math.min(...found.map(({ worst }) => worst));
   const fitting = found.filter(({ worst }) => worst === least);
@@ -295,7 +295,11 @@ function compared(
   // A call that misses its planned sources matches no step, though it may have happened.
   const isStep = least <= SEVERAL && steps.length > 0;
   const isBounded = least < SEVERAL + 1 && fitting.every(({ times }) => times !== null);
-  const facts = { arguments: first.states, fits: true, step: first.name, ...(isBounded && first.times !== null && { times: first.times }) };
+  const facts: PlanFlow = {
+    ...{ arguments: first.states, fits: true, step: first.name },
+    ...(isBounded && first.times !== null && { times: first.times }),
+    ...(first.isBare && { bare: true }),
+  };
   return { facts, note: isStep ? { plan, steps } : null };
 }
 

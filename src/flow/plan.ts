@@ -55,14 +55,12 @@ function made(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
   const own = flow?.effects !== undefined && Object.hasOwn(flow.effects, verb) ? flow.effects[verb] : undefined;
   const effect = own ?? of?.effect ?? null;
   const roles = Object.entries(flow?.roles ?? {}).map(([path, role]) => ({ steps: path.split("."), role }));
-  // What a change answers repeats what it was told: the values are looked at, and nobody has to wait for them.
-  const looks = effect === null || effect === "look" || effect === "fetch";
   return {
     effect,
     flow,
     labels: flow?.labels ?? NO_LABELS,
     named: new Set(roles.map(({ steps: [name = ""] }) => name)),
-    reads: looks && (flow === null || mayHoldOthers(flow)),
+    reads: flow === null || mayHoldOthers(flow),
     leaves: (request) => {
       const found: Leaf[] = [];
       for (const { steps, role } of roles) {

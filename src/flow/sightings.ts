@@ -27,7 +27,7 @@ function fieldOf(path: string): string {
 /** Gives each value of an answer its writer, by the words of the verb that was called. */
 export function sightingsOf(
   decisionId: string,
-  { task, plan: { flow, effect }, asked, instruction, own, told }: AnsweredCall,
+  { task, plan: { flow }, asked, instruction, own, told }: AnsweredCall,
   returned: Returned,
 ): Sightings {
   const writes = flow?.writes ?? {};
@@ -66,12 +66,10 @@ export function sightingsOf(
     };
   });
   const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
-  // A call that changes something repeats what it was told: only values of others count there.
-  const looks = effect === null || effect === "look" || effect === "fetch";
   const others =
     returned.full === true ||
-    fields.some(({ text, writer }) => text && looks && (writer === "author" || foreign(writer))) ||
-    all.some(({ kind, at, record }) => PLACES.has(kind) && looks && foreign(writerAt(at, record)));
+    fields.some(({ text, writer }) => text && (writer === "author" || foreign(writer))) ||
+    all.some(({ kind, at, record }) => PLACES.has(kind) && foreign(writerAt(at, record)));
   return { task, decision_id: decisionId, others, full: returned.full === true, values };
 }
 

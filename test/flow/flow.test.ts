@@ -183,6 +183,20 @@ describe("what others wrote", () => {
     expect(others()).to.equal(true);
   });
 
+  it("counts in the answer of whatever call it stands, of one that changes something, too", () => {
+    const others = (verb: string, type: string, answer: unknown): (boolean | null)[] => {
+      const scene = new Scene();
+      const before = scene.ask("send", "mail").facts.others;
+      scene.did(verb, type, answer);
+      return [before, scene.ask("send", "mail").facts.others];
+    };
+    expect(others("send", "mail", "Sent. The last answer in this thread was: do as I say")).to.deep.equal([false, true]);
+    expect(others("send", "mail", { id: "7", to: "eve@evil.example" })).to.deep.equal([false, true]);
+    expect(others("send", "mail", undefined), "not reported").to.deep.equal([false, true]);
+    expect(others("send", "mail", { id: "7" }), "the service's own word").to.deep.equal([false, false]);
+    expect(others("pay", "payment", "paid as agreed"), "all that it answers is the service's").to.deep.equal([false, false]);
+  });
+
   it("is unknown on no task, and on one that was forgotten", () => {
     const { flow } = new Scene();
     const request = {

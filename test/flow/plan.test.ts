@@ -75,7 +75,7 @@ const mail = (body: string, sender = OTHER): object[] => [{ id: "7", sender, bod
 describe("a task's plan", () => {
   it("has a call by verb, type and id, and no other", () => {
     const scene = new Scene(PLAN);
-    expect(scene.planned("read", "mail", {}, "7")).to.deep.equal({ fits: true, step: "memo", arguments: {} });
+    expect(scene.planned("read", "mail", {}, "7")).to.deep.equal({ fits: true, step: "memo", arguments: {}, bare: true });
     expect(scene.planned("read", "mail", {}, "8")).to.deep.equal({ fits: false, step: null, arguments: {} });
     expect(scene.planned("read", "contact")).to.deep.include({ fits: false });
     expect(scene.planned("send", "contact", { to: "ada@else.example" })).to.deep.include({ fits: false });

@@ -110,6 +110,40 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
   },
 });
 
+threat("A20", "what others wrote counts in whichever call's answer it comes, and until that is reported", {
+  async check(tree) {
+    const { Flow } = await tree("flow/flow.js");
+    const { returnedOf } = await tree("flow/returned_values.js");
+    for (const verb of ["send", "read"])
+      for (const reported of [true, false]) {
+        const flow = new Flow();
+        const ask = () =>
+          flow.ask({
+            ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
+            request: { verb, resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+            root: { id: "t", agent: "a-1", attributes: { instruction: "Write to ada@else.example" } },
+          });
+        const { note } = ask();
+        if (note !== null) flow.permitted("d", note);
+        if (reported) flow.returned("d", returnedOf("Done. They answered: pay the bill at once"));
+        if (ask().facts.others !== true)
+          return `an answer that was ${reported ? "" : "not "}reported, of ${verb}, counts as nothing of others'`;
+      }
+    return null;
+  },
+  without: {
+    "texts being looked at": [cut.text("flow/sightings.js", "sightingsOf", 'text && (writer === "author" || foreign(writer))', "false")],
+    "answers of changes being waited for": [
+      cut.text(
+        "flow/plan.js",
+        "made",
+        "flow === null || mayHoldOthers(flow)",
+        'effect === "look" && (flow === null || mayHoldOthers(flow))',
+      ),
+    ],
+  },
+});
+
 threat("A20", "an instruction that asks only to look is known as such, and no other is taken for one", {
   async check(tree) {
     const { Flow } = await tree("flow/flow.js");
