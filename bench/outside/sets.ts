@@ -110,14 +110,6 @@ function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; mapp
   }));
   const { files } = draft({ server: suite, instructions: null, tools, prompts: [], resources: [], templates: [] }, { server: {} });
   const { tools: mapped } = parse(files["guard.yaml"]) as { tools: DraftedTools };
-  // What has no type in a vocabulary is not decided on as it is.
-  for (const { name, parameters } of said) {
-    const entry = mapped[name];
-    if (entry === undefined) continue;
-    const known = JSON.stringify([entry["id"], entry["arguments"]]);
-    const left = parameters.map((one) => one.name).filter((one) => !known.includes(JSON.stringify(one)));
-    if (left.length > 0) entry["ignore"] = left;
-  }
   return { words: parse(files["vocabulary.yaml"]) as Words, mapped };
 }
 

@@ -2,7 +2,7 @@
  * Maps a call to its verb, resource and arguments, on which the decision is made, from what the model wrote. Every argument of a call is
  * named, here or under `ignore`; any other is refused, since no policy would have seen it.
  */
-import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, type DecideRequest, type Resource } from "../contract/index.js";
+import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, pointerToken, type DecideRequest, type Resource } from "../contract/index.js";
 import { CallRefusal } from "./call_refusal.js";
 
 /** Pattern for the names of tools and prompts. The specification has `A-Za-z0-9_-.`; servers before it also write `/` and `:`. */
@@ -11,8 +11,12 @@ export const TOOL_NAME = /^[A-Za-z0-9_][A-Za-z0-9._:@/-]{0,127}$/;
 export type MappedAction = Pick<DecideRequest, "verb" | "resource" | "related" | "arguments">;
 export type Arguments = Readonly<Record<string, unknown>>;
 
-/** Source of a value: an argument, by its path, as it is, as text, as an integer or as a list of objects; or a constant. */
-export type ArgumentOrigin = { from: readonly string[]; as: "is" | "text" | "integer" } | ListOrigin | { is: string | number | boolean };
+/**
+ * Source of a value: an argument, by its path, as it is, as text, as an integer, as a list where it may be one value, as the list of all values
+ * within it, or as a list of objects; or a constant.
+ */
+export type ArgumentOrigin =
+  { from: readonly string[]; as: "is" | "text" | "integer" | "listed" | "leaves" } | ListOrigin | { is: string | number | boolean };
 
 /** A list of objects, each with members of its own names in the words of the vocabulary. */
 interface ListOrigin {
@@ -104,9 +108,16 @@ function readSources(value: unknown, at: string[]): Record<string, ArgumentOrigi
   return Object.fromEntries(Object.entries(object(value, at)).map(([name, source]) => [name, readArgument(source, [...at, name])]));
 }
 
-/** Reads a source as `readSource`, or a list of objects: `{list: edits, of: {old_text: oldText}, ignore: [id]}`. @throws MappingError */
+/**
+ * Reads a source as `readSource`, a value or a list of them as a list: `{listed: to}`, all values within one: `{leaves: filter}`, or a list of
+ * objects: `{list: edits, of: {old_text: oldText}, ignore: [id]}`.
+ * @throws MappingError
+ */
 function readArgument(value: unknown, at: string[]): ArgumentOrigin {
-  if (!isObject(value) || value["list"] === undefined) return readSource(value, at);
+  if (!isObject(value)) return readSource(value, at);
+  for (const as of ["listed", "leaves"] as const)
+    if (value[as] !== undefined && Object.keys(value).length === 1) return { from: readPath(value[as], [...at, as]), as };
+  if (value["list"] === undefined) return readSource(value, at);
   const { list, of, ignore, ...more } = value;
   const [unknown] = Object.keys(more);
   if (unknown !== undefined) throw new MappingError([...at, unknown], "unknown key");
@@ -246,6 +257,8 @@ function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arg
     if (value === undefined) continue;
     if (!("from" in source) || source.as === "is" || value === null) found[name] = value;
     else if (source.as === "list") found[name] = elementsOf(source, value);
+    else if (source.as === "listed") found[name] = Array.isArray(value) ? value : [value];
+    else if (source.as === "leaves") found[name] = leavesOf(value, "");
     else {
       const read = source.as === "text" ? asText(value) : asInteger(value);
       if (read === null) throw new CallRefusal("argument_invalid", { argument: source.from.join(".") });
@@ -258,6 +271,15 @@ function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arg
 function elementsOf({ from, of }: ListOrigin, value: unknown): Record<string, unknown>[] {
   if (!Array.isArray(value) || !value.every(isObject)) throw new CallRefusal("argument_invalid", { argument: from.join(".") });
   return value.map((element) => valuesOf(of, element));
+}
+
+/** Every value within one that has none within itself, with its JSON pointer (RFC 6901): what has no type that a vocabulary has is seen so, too. */
+function leavesOf(value: unknown, path: string): { path: string; text: string }[] {
+  if (typeof value !== "object" || value === null) return [{ path, text: String(value) }];
+  const members: [string, unknown][] = Array.isArray(value) ? value.map((one, i) => [String(i), one]) : Object.entries(value);
+  // What is empty may mean something, too.
+  if (members.length === 0) return [{ path, text: Array.isArray(value) ? "[]" : "{}" }];
+  return members.flatMap(([name, member]) => leavesOf(member, `${path}/${pointerToken(name)}`));
 }
 
 /** A number that isn't a whole one has more than one spelling. */

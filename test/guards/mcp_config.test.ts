@@ -76,6 +76,11 @@ describe("a configuration of the MCP guard", () => {
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: "", of: {a: b}}}}`, "guard.yaml:6: tools.t.arguments.x.list: must be the name of an argument"],
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: {list: b}}}}}`, "guard.yaml:6: tools.t.arguments.x.of.a.of: must say what members"],
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: b}, ignore: c}}}`, "guard.yaml:6: tools.t.arguments.x.ignore: must be a list of arguments"],
+    [`${BASE}tools:\n  t: {read: a, id: {listed: y}}`, "guard.yaml:6: tools.t.id.listed: unknown key"],
+    [`${BASE}tools:\n  t: {read: a, id: {leaves: y}}`, "guard.yaml:6: tools.t.id.leaves: unknown key"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {leaves: 7}}}`, "guard.yaml:6: tools.t.arguments.x.leaves: must be the name of an argument"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {listed: y, of: {a: b}}}}`, "guard.yaml:6: tools.t.arguments.x.listed: unknown key"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {leaves: y, z: y}, y: y.c}}`, "guard.yaml:6: tools.t.arguments.x.leaves: unknown key"],
     [`${BASE}tools:\n  t: {read: a, id: {list: y, of: {a: b}}}`, "guard.yaml:6: tools.t.id.list: unknown key"],
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: b}}, z: y.c}}`, "guard.yaml:6: tools.t: `y` is a list in one place, and something else in another"],
     [`${BASE}tools:\n  t: {read: a, arguments: {z: y.c, x: {list: y, of: {a: b}}}}`, "guard.yaml:6: tools.t: `y` is a list in one place, and something else in another"],
@@ -442,13 +447,11 @@ describe("a draft", () => {
         ...schema({
           cc: orNull({ type: "array", items: { type: "string" } }),
           count: { type: ["integer", "null"] },
-          any: { anyOf: [{ type: "string" }, { type: "integer" }] },
         }),
       },
     ]);
     expect(files["guard.yaml"]).to.contain("get_note: {search: note, arguments: {note_id: note_id}}");
     expect(files["vocabulary.yaml"]).to.contain("arguments: {cc: {list: {string: {max: 4096}}, max: 100}, count: integer}");
-    expect(remarks.join()).to.match(/`any` has no type/);
     compiles({ files, remarks });
   });
 
@@ -501,9 +504,9 @@ describe("a draft", () => {
     ["a verb with and without an id, and as another class", [{ name: "run_job", ...schema({ job_id: { type: "string" } }) }, { name: "run_all", ...schema({}) }, { name: "run_query", annotations: { readOnlyHint: true }, ...schema({ query: { type: "string" } }) }], null],
     ["one argument with two types", [{ name: "get_a", ...schema({ x: { type: "string" }, a_id: { type: "string" } }) }, { name: "fetch_a", ...schema({ x: { type: "integer" }, a_id: { type: "string" } }) }], null],
     ["a schema that is none", [{ name: "get_a", inputSchema: "object" }], /no argument looks like the id/],
-    ["what a vocabulary has no type for", [{ name: "save", ...schema({ blob: {}, either: { oneOf: [] }, rows: { type: "array", items: { type: "array" } }, "bad name": { type: "object", properties: { "Ü": {} } } }) }], /`blob`, `either`, `rows`, `bad name` has no type/],
+    ["what a vocabulary has no type for", [{ name: "save", ...schema({ blob: {}, either: { oneOf: [] }, rows: { type: "array", items: { type: "array" } }, "bad name": { type: "object", properties: { "Ü": {} } } }) }], null],
     ["names of arguments that YAML and people could take for more", [{ name: "get_a", ...schema({ "a: {b": { type: "string" }, "x\ny": { type: "string" }, "z.w": { type: "string" }, "#": { type: "boolean" } }) }], null],
-    ["more arguments than a type may have", [{ name: "create_a", ...schema(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`f${i}`, { type: "string" }]))) }], /has no type/],
+    ["more arguments than a type may have", [{ name: "create_a", ...schema(Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`f${i}`, { type: "string" }]))) }], /`f65`, .* is one argument too many for a type/],
   ];
   for (const [what, tools, remark] of ODD) {
     it(`of ${what} is one that can be built`, () => {
@@ -597,7 +600,75 @@ describe("a draft", () => {
     expect(files["vocabulary.yaml"]).to.match(/roles: \{parcels: destination, letters: destination, recipients: destination\}/);
   });
 
+  const ONE_OR_MORE: [what: string, of: object][] = [
+    ["anyOf", { anyOf: [{ type: "string" }, { type: "array", items: { type: "string" } }] }],
+    ["oneOf, the list first", { oneOf: [{ type: "array", items: { type: "string" } }, { type: "string" }] }],
+    ["anyOf, or null", { anyOf: [{ type: "array", items: { type: "string" } }, { type: "string" }, { type: "null" }] }],
+    ["types", { type: ["string", "array"], items: { type: "string" } }],
+    ["a list of anything", { anyOf: [{ type: "string" }, { type: "array" }] }],
+  ];
+  for (const [what, of] of ONE_OR_MORE) {
+    it(`takes what may be one value or a list, by ${what}, for a list, which is looked at as one`, () => {
+      const found = drafted([{ name: "send_mail", ...schema({ to: of, cc: of }) }]);
+      compiles(found);
+      expect(found.files["guard.yaml"]).to.contain("send_mail: {send: mail, arguments: {to: {listed: to}, cc: {listed: cc}}}");
+      expect(found.files["vocabulary.yaml"]).to.contain(
+        "arguments: {to: {list: {string: {max: 4096}}, max: 100}, cc: {list: {string: {max: 4096}}, max: 100}}",
+      );
+      expect(found.files["vocabulary.yaml"]).to.contain("roles: {to: destination, cc: destination}");
+      const tool = parseGuardConfig(found.files["guard.yaml"], "guard.yaml").tools.get("send_mail");
+      if (tool === undefined) throw new Error("no tool");
+      for (const [given, seen] of [
+        ["a@b.example", ["a@b.example"]],
+        [
+          ["a", "b"],
+          ["a", "b"],
+        ],
+        [[], []],
+      ] as const)
+        expect(actionOf(tool, { to: given }).arguments).to.deep.equal({ to: seen });
+      expect(actionOf(tool, { to: null }).arguments).to.deep.equal({ to: null });
+    });
+  }
+
+  it("looks into what a schema refers to, as far as it is there and ends", () => {
+    const $defs = {
+      Level: { enum: ["r", "w"], type: "string" },
+      Person: { type: "object", properties: { name: { type: "string" }, boss: { $ref: "#/$defs/Person" } } },
+      Place: { type: "object", properties: { city: { type: "string" } } },
+    };
+    const properties = {
+      level: { $ref: "#/$defs/Level", description: "how much" },
+      place: { allOf: [{ $ref: "#/$defs/Place" }], default: null },
+      person: { $ref: "#/$defs/Person" },
+      other: { $ref: "https://else.example/schema.json" },
+      none: { $ref: "#/$defs/constructor" },
+    };
+    const found = drafted([{ name: "share_file", inputSchema: { type: "object", properties, $defs } }]);
+    compiles(found);
+    expect(found.files["guard.yaml"]).to.contain(
+      "share_file: {send: file, arguments: {level: level, place: place, person: {leaves: person}, other: {leaves: other}, none: {leaves: none}}}",
+    );
+    expect(found.files["vocabulary.yaml"]).to.contain(
+      "arguments: {level: [r, w], place: {object: {city: {string: {max: 4096}}}}, person: ",
+    );
+  });
+
+  it("is made within bounds of a schema that grows without end", () => {
+    const $defs = Object.fromEntries(
+      Array.from({ length: 30 }, (_, i) => [
+        `d${i}`,
+        { type: "object", properties: Object.fromEntries(Array.from({ length: 30 }, (_, j) => [`p${j}`, { $ref: `#/$defs/d${i + 1}` }])) },
+      ]),
+    );
+    compiles(drafted([{ name: "save", inputSchema: { type: "object", properties: { it: { $ref: "#/$defs/d0" } }, $defs } }]));
+  });
+
   const UNTYPED: [what: string, of: object][] = [
+    ["anything", {}],
+    ["a text or a number", { anyOf: [{ type: "string" }, { type: "integer" }] }],
+    ["a list of anything", { type: "array" }],
+    ["a text or a list of numbers", { anyOf: [{ type: "string" }, { type: "array", items: { type: "number" } }] }],
     ["a list of objects with a member of any type", { type: "array", items: { type: "object", properties: { aB: {} } } }],
     ["a list of objects without members", { type: "array", items: { type: "object" } }],
     ["a list of lists", { type: "array", items: { type: "array", items: { type: "string" } } }],
@@ -609,15 +680,35 @@ describe("a draft", () => {
     ],
   ];
   for (const [what, of] of UNTYPED) {
-    it(`leaves ${what} unmapped, so that calls with it are refused`, () => {
+    it(`has of ${what} every value within it, with its place, as content that is looked through`, () => {
       const found = drafted([{ name: "save", ...schema({ it: of }) }]);
       compiles(found);
-      expect(found.remarks.join()).to.match(/`save`: `it` has no type that a vocabulary has/);
+      expect(found.remarks.join()).to.not.match(/`it`/);
+      expect(found.files["vocabulary.yaml"]).to.contain("roles: {it.text: content}");
       const tool = parseGuardConfig(found.files["guard.yaml"], "guard.yaml").tools.get("save");
       if (tool === undefined) throw new Error("no tool");
-      expect(refusedAs(() => actionOf(tool, { it: {} }))).to.equal("argument_unmapped it");
+      const seen = (it: unknown) =>
+        (actionOf(tool, { it }).arguments?.["it"] as { path: string; text: string }[]).map(({ path, text }) => `${path}=${text}`);
+      expect(seen({ "a/b": [1, "x\ny", { c: true }], d: null, e: {}, f: [] })).to.deep.equal([
+        "/a~1b/0=1",
+        "/a~1b/1=x\ny",
+        "/a~1b/2/c=true",
+        "/d=null",
+        "/e={}",
+        "/f=[]",
+      ]);
+      expect(seen("text")).to.deep.equal(["=text"]);
+      expect(refusedAs(() => actionOf(tool, { it: {}, more: 1 }))).to.equal("argument_unmapped more");
     });
   }
+
+  it("takes a destination of any form for one, and what only looks for nothing that goes somewhere", () => {
+    const found = drafted([
+      { name: "send_mail", ...schema({ recipients: {} }) },
+      { name: "search_mail", ...schema({ filter: {} }) },
+    ]);
+    expect(found.files["vocabulary.yaml"]).to.contain("roles: {recipients.text: destination}").and.not.contain("filter.text");
+  });
 
   it("of resources names them by their address, once", () => {
     const { files, remarks } = drafted([], {

@@ -28,6 +28,8 @@ interface Part {
   inside: readonly string[];
   value: Yaml;
   source: Yaml;
+  /** Member of its values that has the role @default the values themselves */
+  member?: "text";
 }
 
 type VerbClass = "read" | "write" | "send";
@@ -74,6 +76,8 @@ const LENGTH_MAX = { usual: 4096, most: 65_536 };
 const LIST_MAX = { usual: 100, most: 1000 };
 const DEPTH_MAX = 4;
 const FIELDS_MAX = 64;
+const SCHEMA_NODES_MAX = 20_000;
+const SCHEMA_DEPTH_MAX = 24;
 
 function words(verb: string, of: VerbClass, all: string): Record<string, [string, VerbClass]> {
   return Object.fromEntries(all.split(" ").map((word) => [word, [verb, of]]));
@@ -124,7 +128,7 @@ class Drafting {
   tool(name: string, tool: Schema): Entry {
     const [first = "", ...rest] = wordsOf(name);
     const [known, knownClass] = Object.hasOwn(VERBS, first) ? (VERBS[first] ?? [null, null]) : [null, null];
-    const schema = isObject(tool["inputSchema"]) ? tool["inputSchema"] : {};
+    const schema = isObject(tool["inputSchema"]) ? new Inlined(tool["inputSchema"]).schema : {};
     const properties = isObject(schema["properties"]) ? schema["properties"] : {};
     const type = wordOf(singular(known === null && rest.length === 0 ? [] : rest), "tool");
     const id = COLLECTIONS.has(known ?? "") ? null : idOf(always(schema, properties), type);
@@ -227,25 +231,28 @@ class Drafting {
       }
       const isId = isObject(schema) && withoutNull(schema)["type"] === "string" && /_id$/.test(wordsOf(argument).join("_"));
       const said = wordsOf(argument);
-      const parts: Part[] = isId ? [{ words: said, inside: [], value: "id", source }] : (partsOf([argument], said, schema) ?? []);
+      const parts: Part[] = isId
+        ? [{ words: said, inside: [], value: "id", source }]
+        : (partsOf([argument], said, schema) ?? [leavesOf(argument)]);
       const fields: { [key: string]: Yaml } = {};
       for (const part of parts) {
         const field = this.#field(type, part, { ...named, ...fields }, tool);
         if (field === null) continue;
         fields[field] = part.source;
         // Where a member says whom to tell, so does the argument.
+        const place = part.member === undefined ? field : `${field}.${part.member}`;
         for (const name of [part.words.join("_"), ...part.inside]) {
-          const role = roleOfArgument(name, effect, false);
-          if (role !== null) type.roles.set(field, graver(role, type.roles.get(field)));
+          const role = roleOfArgument(name, effect, false) ?? (part.member !== undefined && effect !== "look" ? "content" : null);
+          if (role !== null) type.roles.set(place, graver(role, type.roles.get(place)));
         }
       }
-      if (parts.length > 0 && Object.keys(fields).length === parts.length) Object.assign(named, fields);
+      if (Object.keys(fields).length === parts.length) Object.assign(named, fields);
       else left.push(argument);
     }
     if (Object.keys(named).length > 0) mapped["arguments"] = named;
     if (left.length > 0)
       this.remark(
-        `\`${tool}\`: ${left.map((one) => `\`${one}\``).join(", ")} has no type that a vocabulary has; calls with it are refused until it is mapped or ignored`,
+        `\`${tool}\`: ${left.map((one) => `\`${one}\``).join(", ")} is one argument too many for a type; calls with it are refused until it is mapped or ignored`,
       );
     if (id === null && /(^|_)(get|read|update|delete)(_|$)/.test(tool)) {
       const optional = idOf(properties, typeName);
@@ -461,6 +468,8 @@ function partsOf(path: readonly string[], said: readonly string[], schema: unkno
   const inside = namesIn(schema, 0);
   if (value !== null) return [{ words: said, inside, value, source: sourceOf(path) }];
   if (!isObject(schema) || path.length > DEPTH_MAX) return null;
+  const listed = listedType(schema);
+  if (listed !== null) return [{ words: said, inside, value: listed, source: { listed: sourceOf(path) } }];
   const { type, items, maxItems, properties } = withoutNull(schema);
   if (type === "array") {
     const found = elementsOf(items);
@@ -468,9 +477,60 @@ function partsOf(path: readonly string[], said: readonly string[], schema: unkno
     const list = { list: { object: found.fields }, max: within(maxItems, LIST_MAX) };
     return [{ words: said, inside, value: list, source: { list: sourceOf(path), of: found.of } }];
   }
-  if (type !== "object" || !isObject(properties)) return null;
+  if (type !== "object" || !isObject(properties) || Object.keys(properties).length === 0) return null;
   const parts = Object.entries(properties).map(([name, member]) => partsOf([...path, name], [...said, ...wordsOf(name)], member));
   return parts.includes(null) ? null : parts.flatMap((part) => part ?? []);
+}
+
+/** All values within an argument, whose schema says nothing that a vocabulary has a type for. */
+function leavesOf(argument: string): Part {
+  const leaf = { path: { string: { max: LENGTH_MAX.usual } }, text: { string: { max: LENGTH_MAX.most } } };
+  const value = { list: { object: leaf }, max: LIST_MAX.most };
+  return { words: wordsOf(argument), inside: [], value, source: { leaves: sourceOf([argument]) }, member: "text" };
+}
+
+/** A schema with what it refers to in its place, as far as that is within it. Whoever writes a schema can make it grow without end. */
+class Inlined {
+  #left = SCHEMA_NODES_MAX;
+  readonly #root: Schema;
+
+  constructor(root: Schema) {
+    this.#root = root;
+  }
+
+  get schema(): Schema {
+    const whole = this.#inline(this.#root, 0);
+    return isObject(whole) ? whole : {};
+  }
+
+  #inline(schema: unknown, depth: number): unknown {
+    if (--this.#left < 0 || depth > SCHEMA_DEPTH_MAX) return {};
+    if (Array.isArray(schema)) return schema.map((one: unknown) => this.#inline(one, depth + 1));
+    if (!isObject(schema)) return schema;
+    const { $ref, allOf, ...rest } = schema;
+    if (typeof $ref === "string") return this.#inline({ ...this.#target($ref), ...rest }, depth + 1);
+    if (Array.isArray(allOf) && allOf.length === 1 && isObject(allOf[0])) return this.#inline({ ...allOf[0], ...rest }, depth + 1);
+    return Object.fromEntries(Object.entries(schema).map(([name, member]) => [name, this.#inline(member, depth + 1)]));
+  }
+
+  #target(reference: string): Schema {
+    let found: unknown = reference.startsWith("#/") ? this.#root : undefined;
+    for (const step of reference.slice(2).split("/")) found = isObject(found) && Object.hasOwn(found, step) ? found[step] : undefined;
+    return isObject(found) ? found : {};
+  }
+}
+
+/** The type of a list that may be written as its only element; null where the schema says something else. */
+function listedType({ anyOf, oneOf, type, items, ...rest }: Schema): Yaml | null {
+  const options = Array.isArray(type)
+    ? type.map((one: unknown) => ({ ...rest, type: one, ...(one === "array" && { items }) }))
+    : ([anyOf, oneOf].find((all) => Array.isArray(all)) ?? []).filter(isObject);
+  const [list, ...lists] = options.filter((one) => one["type"] === "array");
+  const [single, ...singles] = options.filter((one) => one["type"] !== "array" && one["type"] !== "null");
+  if (list === undefined || single === undefined || lists.length > 0 || singles.length > 0) return null;
+  const of = isObject(list["items"]) ? list["items"] : single;
+  if (of["type"] !== single["type"] || valueType(single, 1) === null) return null;
+  return valueType({ ...list, items: of }, 0);
 }
 
 /** Names of the members of a value, and of theirs, in words. */
