@@ -200,8 +200,19 @@ export class Guarded {
         void over("failed");
         throw error;
       }
-      if (takeApart === undefined) void over("done");
-      else await over("done", takeApart(result));
+      if (takeApart === undefined) {
+        void over("done");
+        return result;
+      }
+      let returned: Returned;
+      try {
+        returned = takeApart(result);
+      } catch (error) {
+        // It was done all the same; what isn't reported counts as anything.
+        void over("done");
+        throw error;
+      }
+      await over("done", returned);
       return result;
     })();
     work.catch(() => undefined);

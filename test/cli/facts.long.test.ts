@@ -493,7 +493,11 @@ describe("the command line for facts", function () {
         writeFileSync(file, "[{verb: read}]");
         const { exit, err } = await create();
         expect([exit, /plan\.json` isn't JSON: .*\nhint: such as/.test(err)]).to.deep.equal(["invalid", true]);
-        writeFileSync(file, '[{"verb": "fly", "type": "note"}]');
+        for (const none of ["null", "{}", '{"plan": null}']) {
+          writeFileSync(file, none);
+          expect((await create()).err, none).to.match(/plan\.json` has no list of calls\nhint: such as .*`remit guard mcp plan`/);
+        }
+        writeFileSync(file, '{"ok": true, "plan": [{"verb": "fly", "type": "note"}], "left_out": []}');
         expect((await create()).err).to.contain("at /plan, expected no plan: the vocabulary has no words for flow");
       } finally {
         rmSync(folder, { recursive: true, force: true });

@@ -140,6 +140,7 @@ describe("what is told of actions afterwards, on the command line", function () 
         "decision_not_found",
       ],
       ["an outcome that is none", async () => [await decide(), "fine"], "usage", "done"],
+      ["an answer that isn't there", async () => [await decide(), "done", "--returned", "nowhere.json"], "failed", "nowhere.json"],
       ["a time that is none", async () => [await decide(), "done", "--took-ms", "soon"], "usage", "a number"],
     ];
     for (const [what, args, exit, says] of refused) {

@@ -563,6 +563,14 @@ describe("an action that runs", () => {
     expect(got).to.equal("done");
   });
 
+  it("is reported as done, without what it returned, where that can't be taken apart", async () => {
+    const returned = (): never => {
+      throw new RangeError("no such form");
+    };
+    expect(await run({ returned })).to.equal("no such form");
+    expect(reported).to.deep.equal([["d-1", "done", 0]]);
+  });
+
   it("whose denial carries the answer says so to the host alone", async () => {
     answers = [{ ...DENY, tell_agent: "Not this." }];
     const error: unknown = await guarded()

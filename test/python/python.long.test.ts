@@ -28,7 +28,7 @@ describe("the Python client", function () {
   };
 
   it("passes its tests, with the answers that the TypeScript client is tested with, and under chaos", async () => {
-    const said = await pytest(python, "tests/test_answers.py", "tests/test_guard.py", "tests/test_chaos.py");
+    const said = await pytest(python, "tests/test_answers.py", "tests/test_guard.py", "tests/test_flow.py", "tests/test_chaos.py");
     console.log(`    ${said.trimEnd().split("\n").at(-1)}`);
     expect(said)
       .to.match(/\d+ passed/)

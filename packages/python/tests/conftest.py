@@ -17,30 +17,20 @@ ROOT = Path(__file__).parents[3]
 DESK = ROOT / "dist" / "test" / "client" / "desk_process.js"
 
 
-class Desk:
-    def __init__(self) -> None:
+class Process:
+    """A program that takes one command a line, as JSON, and answers each by one."""
+
+    def start(self, program: Path) -> Any:
+        """Returns its first line."""
         node = os.environ.get("NODE_BIN", "node")
-        self._process = subprocess.Popen([node, str(DESK)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        said = self._answer()
-        self.url, self.direct, self.token, self._action = said["url"], said["direct"], said["token"], said["action"]
+        self._process = subprocess.Popen([node, str(program)], cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        return self._answer()
 
     def tell(self, **command: Any) -> Any:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps(command) + "\n")
         self._process.stdin.flush()
         return self._answer()
-
-    def change(self, method: str, path: str, body: dict[str, Any], scope: str | None = None) -> Any:
-        return self.tell(change={"method": method, "path": path, "body": body, **({"scope": scope} if scope else {})})
-
-    def action(self, kind: str = "note", **changes: Any) -> Any:
-        return {**json.loads(json.dumps(self._action)), "resource": {"type": kind, "id": "n-1"}, **changes}
-
-    def options(self, **changes: Any) -> dict[str, Any]:
-        return {"url": self.url, "token": self.token, "deadline_ms": 30_000, **changes}
-
-    def client(self, **changes: Any) -> AsyncRemitClient:
-        return AsyncRemitClient(**self.options(**changes))
 
     def close(self) -> None:
         assert self._process.stdin is not None
@@ -53,7 +43,25 @@ class Desk:
         for line in self._process.stdout:
             if line.startswith("{") and '"level"' not in line:
                 return json.loads(line)
-        raise AssertionError("the desk has ended")
+        raise AssertionError("the program has ended")
+
+
+class Desk(Process):
+    def __init__(self) -> None:
+        said = self.start(DESK)
+        self.url, self.direct, self.token, self._action = said["url"], said["direct"], said["token"], said["action"]
+
+    def change(self, method: str, path: str, body: dict[str, Any], scope: str | None = None) -> Any:
+        return self.tell(change={"method": method, "path": path, "body": body, **({"scope": scope} if scope else {})})
+
+    def action(self, kind: str = "note", **changes: Any) -> Any:
+        return {**json.loads(json.dumps(self._action)), "resource": {"type": kind, "id": "n-1"}, **changes}
+
+    def options(self, **changes: Any) -> dict[str, Any]:
+        return {"url": self.url, "token": self.token, "deadline_ms": 30_000, **changes}
+
+    def client(self, **changes: Any) -> AsyncRemitClient:
+        return AsyncRemitClient(**self.options(**changes))
 
 
 @pytest.fixture(scope="session")

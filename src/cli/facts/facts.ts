@@ -10,8 +10,8 @@ import { Option, type Command } from "commander";
 import type { EventPage, FactsEvent, ImportAnswer } from "../../contract/index.js";
 import { systemTimers } from "../../system/index.js";
 import { Client, asking, type ServiceFlags } from "../client.js";
-import { readGiven } from "../../system/read_file.js";
 import { CliError, type Exit } from "../exit.js";
+import { given } from "../given.js";
 import { storeIn, writable } from "../places.js";
 import { cell, sayTable } from "./show.js";
 import { sayJson, type Ui } from "../ui.js";
@@ -147,7 +147,7 @@ What was changed after the backup is lost, revocations too, and no service start
 
 async function importFile(file: string, options: ImportOptions, ui: Ui): Promise<ImportAnswer> {
   const client = new Client(options);
-  const content = file === "-" ? await buffer(process.stdin) : readGiven(file);
+  const content = await given(file);
   const yaml = options.format === undefined ? /\.ya?ml$/i.test(file) : options.format === "yaml";
   const id = options.id ?? randomUUID();
   const dryRun = options.dryRun === true;

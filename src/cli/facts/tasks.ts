@@ -1,9 +1,10 @@
 /** `remit tasks`: the pieces of work that a host gives agents. */
 import type { Command } from "commander";
 import type { AmendTask, IssueTask, TaskCreated, TaskFactAnswer, TaskPlan, TaskTokenAnswer } from "../../contract/index.js";
-import { readGiven } from "../../system/read_file.js";
+import { isObject } from "../../mapping/call_mapping.js";
 import { Client, asking, pathOf, type ServiceFlags } from "../client.js";
 import { CliError, type Exit } from "../exit.js";
+import { given } from "../given.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
 import { sayJson, type Ui } from "../ui.js";
 import { collect, count, fromNow, pair, revision, subject, time, yesNo } from "../values.js";
@@ -74,7 +75,7 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
       .option("--principal <id>", "the person it is done for")
       .option("--verb <verb>", "what it may do; may be given again (default: every verb)", collect)
       .option("--parent <id>", "the task that it is handed on from")
-      .option("--plan <file>", "the calls that it is for, and where their arguments come from; JSON")
+      .option("--plan <file>", "the calls that it is for, and where their arguments come from; JSON, `-` is standard input")
       .option("--for <time>", "how long: 90s, 30m, 8h, 2d", fromNow)
       .option("--expires <time>", "until when instead, RFC 3339", time)
       .option("--with-token", "also say a signed token that stands for the task"),
@@ -84,6 +85,7 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
   $ remit tasks create T-3 --agent office-1 --purpose office --for 1h --plan plan.json`,
   ).action(async (id: string, options: CreateOptions) => {
     const { agent, purpose, principal, subject: subjects, attribute: attributes, verb: verbs, parent } = options;
+    const plan = options.plan === undefined ? undefined : await planIn(options.plan);
     const body: IssueTask = {
       id,
       agent,
@@ -93,7 +95,7 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
       ...(attributes !== undefined && { attributes }),
       ...(verbs !== undefined && { verbs }),
       ...(parent !== undefined && { parent }),
-      ...(options.plan !== undefined && { plan: planIn(options.plan) }),
+      ...(plan !== undefined && { plan }),
       expires: untilOf(options),
     };
     const query = { token: options.withToken };
@@ -144,14 +146,19 @@ export function addTasks(program: Command, ui: Ui, finish: (exit: Exit) => void)
   }
 }
 
-/** Reads a plan; what it says is the service's to judge. @throws CliError where the file isn't JSON */
-function planIn(file: string): TaskPlan {
+/** Reads a plan, as it is or as `remit guard mcp plan --json` prints it; what it says is the service's to judge. @throws CliError */
+async function planIn(file: string): Promise<TaskPlan> {
+  const form = `such as [{"verb": "read", "type": "mail"}]; \`remit guard mcp plan\` makes one of a model's answer`;
+  const text = (await given(file)).toString();
+  let said: unknown;
   try {
-    return JSON.parse(readGiven(file).toString()) as TaskPlan;
+    said = JSON.parse(text);
   } catch (cause) {
-    if (!(cause instanceof SyntaxError)) throw cause;
-    throw new CliError("invalid", `\`${file}\` isn't JSON: ${cause.message}`, 'such as [{"verb": "read", "type": "mail"}]', { cause });
+    throw new CliError("invalid", `\`${file}\` isn't JSON: ${(cause as SyntaxError).message}`, form, { cause });
   }
+  const plan = isObject(said) && "plan" in said ? said["plan"] : said;
+  if (!Array.isArray(plan)) throw new CliError("invalid", `\`${file}\` has no list of calls`, form);
+  return plan as TaskPlan;
 }
 
 /** @throws CliError unless exactly one of them says it */

@@ -29,6 +29,7 @@ Run = Callable[..., Any]
 Confirm = Callable[[str, Mapping[str, Any]], bool | Awaitable[bool]]
 Notify = Callable[[str, Mapping[str, Any], Answer], None | Awaitable[None]]
 Redact = Callable[[Any, list[str]], Any]
+Returned = Callable[[Any], Mapping[str, Any]]
 
 _ANSWER_BYTES_MAX = 256 * 1024
 _FACT_BYTES_MAX = 1024 * 1024
@@ -101,6 +102,11 @@ class Permitted:
         #: Whether what permitted the action was taken back while it ran.
         self.stopped = False
         self._redact = redact
+        self._seen: list[Any] = []
+
+    def saw(self, result: Any) -> None:
+        """Says, in the body of a guard with `returned`, what the action returned. It is reported as the body ends."""
+        self._seen.append(result)
 
     def redacted(self, result: Any) -> Any:
         """
@@ -216,14 +222,16 @@ class Outcomes:
         self._closing = False
         self.lost = 0
 
-    def report(self, decision_id: str, outcome: str, took_ms: float | None = None, detail: str | None = None) -> None:
+    def report(self, decision_id: str, outcome: str, **said: Any) -> asyncio.Task[None] | None:
+        """Returns what ends once it is told or lost, and never fails; None: it is lost already."""
         if len(self._tasks) >= self._queue_max:
             self.lost += 1
-            return
-        said = {"outcome": outcome, **({"took_ms": took_ms} if took_ms is not None else {}), **({"detail": detail} if detail else {})}
-        task = asyncio.get_running_loop().create_task(self._send(f"decisions/{decision_id}/outcome", json.dumps(said)))
+            return None
+        body = {"outcome": outcome, **{name: value for name, value in said.items() if value is not None}}
+        task = asyncio.get_running_loop().create_task(self._send(f"decisions/{decision_id}/outcome", json.dumps(body)))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def close(self) -> None:
         """Nothing is tried again from here on."""
@@ -333,6 +341,9 @@ class AsyncRemitClient:
         :param confirm: asks someone to agree to this very action
         :param notify: tells someone, before the action runs
         :param redact: takes fields out of a result that isn't plain JSON
+        :param returned: takes apart what the action returned, so that the service knows where later values come from: `remit_pdp.flow.returned_of`.
+            Nobody has the result before the service has that. As a context manager the body hands every result to `permitted.saw`. Without, an
+            agent that has read something is taken to have read anything
         :raises OptionError: naming the option
         """
         return Guard(self, action, **options)
@@ -442,7 +453,10 @@ class Guard:
         confirm: Confirm | None = None,
         notify: Notify | None = None,
         redact: Redact | None = None,
+        returned: Returned | None = None,
     ) -> None:
+        if returned is not None and not callable(returned):
+            raise OptionError("returned", "a function")
         self._client = client
         self._action = action
         self._deadline_s = whole("deadline_ms", client.deadline_ms if deadline_ms is None else deadline_ms, 1, _MS_MAX) / 1000
@@ -451,12 +465,14 @@ class Guard:
         self._told = waiting
         self._redacts = redacts
         self._handlers = Handlers(confirm, notify, redact).over(client.handlers)
+        self.returned = returned
         self._met: set[str] = set()
         self._held: Held | None = None
         self._running: Running | None = None
         self._task: asyncio.Task[Any] | None = None
         self._permitted: Permitted | None = None
         self._began = 0.0
+        self._reported: asyncio.Task[None] | None = None
 
     def __call__(self, function: Callable[..., T]) -> Callable[..., Awaitable[T]]:
         """A function of the same arguments that runs only as far as it is permitted. It may take the permission as `permitted`."""
@@ -496,7 +512,7 @@ class Guard:
         except BaseException as error:
             self._end(error)
             raise
-        self._end(None)
+        await self._end_with([result])
         return permitted.redacted(result)
 
     async def __aenter__(self) -> Permitted:
@@ -505,7 +521,11 @@ class Guard:
         return permitted
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._end(error)
+        assert self._permitted is not None
+        if error is not None:
+            self._end(error)
+        else:
+            await self._end_with(self._permitted._seen)
 
     async def begin(self, *, redacts: bool, modifies: bool) -> Permitted:
         """:raises Denied, Undecided:"""
@@ -521,19 +541,39 @@ class Guard:
         self._running = Running(held, self._client.follower, functools.partial(self._ask_again, held), self._stop)
         return self._permitted
 
-    def over(self, failed: bool) -> bool:
+    def over(self, failed: bool, returned: Mapping[str, Any] | None = None) -> bool:
         """Ends what began, and returns whether it was stopped."""
         assert self._held is not None and self._running is not None and self._permitted is not None
         self._running.end()
         took_ms = max(0.0, (time.monotonic() - self._began) * 1000)
         # What a run that was stopped comes to is reported too: nobody can say that it did nothing.
-        self._client.outcomes.report(self._held.answer["decision_id"], "failed" if failed else "done", took_ms)
+        outcome = "failed" if failed else "done"
+        self._reported = self._client.outcomes.report(self._held.answer["decision_id"], outcome, took_ms=took_ms, returned=returned)
         return self._permitted.stopped
 
-    def _end(self, error: BaseException | None) -> None:
+    async def reported(self) -> None:
+        """Returns once the outcome is told or lost."""
+        if self._reported is not None:
+            await asyncio.shield(self._reported)
+
+    async def _end_with(self, results: list[Any]) -> None:
+        """Ends what was done. Who takes the results apart sees them first, and the service knows of them before anybody else."""
+        if self.returned is None or not results:
+            self._end(None)
+            return
+        try:
+            returned = await asyncio.to_thread(self.returned, results[0] if len(results) == 1 else results)
+        except BaseException as error:
+            # It was done all the same; what isn't reported counts as anything.
+            self._end(error, failed=False)
+            raise
+        self._end(None, returned=returned)
+        await self.reported()
+
+    def _end(self, error: BaseException | None, *, failed: bool | None = None, returned: Mapping[str, Any] | None = None) -> None:
         task, self._task = self._task, None
         assert self._held is not None
-        if not self.over(error is not None):
+        if not self.over(error is not None if failed is None else failed, returned):
             return
         # The cancelling was the guard's own, unless somebody else cancels it too.
         if task is not None and task.uncancel() > 0 and isinstance(error, asyncio.CancelledError):

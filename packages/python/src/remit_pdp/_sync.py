@@ -123,6 +123,7 @@ class SyncGuard:
         self._redacts = bool(options.get("redacts", False))
         self._guard = Guard(owner.client, action, **given)
         self._answer: Mapping[str, Any] | None = None
+        self._permitted: Permitted | None = None
 
     def __call__(self, function: Callable[..., T]) -> Callable[..., T]:
         action_of = self._action
@@ -155,23 +156,43 @@ class SyncGuard:
         except BaseException as error:
             self._end(error)
             raise
-        self._end(None)
+        self._end_with([result])
         return permitted.redacted(result)
 
     def __enter__(self) -> Permitted:
-        return self._begin(redacts=self._redacts, modifies=True)
+        self._permitted = self._begin(redacts=self._redacts, modifies=True)
+        return self._permitted
 
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
-        self._end(error)
+        assert self._permitted is not None
+        if error is not None:
+            self._end(error)
+        else:
+            self._end_with(self._permitted._seen)
 
     def _begin(self, *, redacts: bool, modifies: bool) -> Permitted:
         permitted = self._owner.call(self._guard.begin(redacts=redacts, modifies=modifies))
         self._answer = permitted.answer
         return permitted
 
-    def _end(self, error: BaseException | None) -> None:
-        if self._owner.call(self._over(error is not None)):
+    def _end_with(self, results: list[Any]) -> None:
+        take_apart = self._guard.returned
+        if take_apart is None or not results:
+            self._end(None)
+            return
+        try:
+            returned = take_apart(results[0] if len(results) == 1 else results)
+        except BaseException as error:
+            self._end(error, failed=False)
+            raise
+        self._end(None, returned=returned)
+
+    def _end(self, error: BaseException | None, *, failed: bool | None = None, returned: Mapping[str, Any] | None = None) -> None:
+        if self._owner.call(self._over(error is not None if failed is None else failed, returned)):
             raise Denied("stopped", self._answer) from error
 
-    async def _over(self, failed: bool) -> bool:
-        return self._guard.over(failed)
+    async def _over(self, failed: bool, returned: Mapping[str, Any] | None) -> bool:
+        stopped = self._guard.over(failed, returned)
+        if returned is not None:
+            await self._guard.reported()
+        return stopped
