@@ -4,7 +4,7 @@
  */
 import { createRequire } from "node:module";
 import type * as Chrono from "chrono-node/en";
-import { electronicFormatIBAN } from "ibantools";
+import { electronicFormatIBAN, isValidIBAN } from "ibantools";
 import type * as PhoneNumbers from "libphonenumber-js/min";
 import { LinkifyIt } from "linkify-it";
 import { RETURNED, type ValueKind } from "../contract/index.js";
@@ -212,8 +212,11 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
   }
   if (now !== null && left.length <= DATES_MAX && /\d|day|week|month|tomorrow/iu.test(left)) add(...spokenDates(left, now));
   if (!/\d/u.test(left)) return [...found.values()];
-  for (const [raw] of left.matchAll(ACCOUNT)) add({ kind: "account", value: electronicFormatIBAN(raw) ?? raw });
-  left = left.replace(ACCOUNT, " ");
+  left = left.replace(ACCOUNT, (raw) => {
+    const account = accountIn(raw);
+    add({ kind: "account", value: electronicFormatIBAN(account) ?? account });
+    return ` ${raw.slice(account.length)}`;
+  });
   for (const [value] of left.matchAll(ISO_DATE)) add({ kind: "date", value });
   add(...times(left));
   left = left.replace(ISO_DATE, " ");
@@ -225,6 +228,14 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
   }
   for (const [raw] of left.matchAll(NUMBER)) add(...numbered(raw));
   return [...found.values()];
+}
+
+/** What looks like an account may go on with an amount or a word in capitals: it ends where it is one. */
+function accountIn(raw: string): string {
+  for (let account = raw; ; account = account.slice(0, account.lastIndexOf(" "))) {
+    if (isValidIBAN(electronicFormatIBAN(account) ?? "")) return account;
+    if (!account.includes(" ")) return raw;
+  }
 }
 
 function spokenDates(text: string, now: Date): TypedValue[] {

@@ -2,7 +2,7 @@
  * Maps a call to its verb, resource and arguments, on which the decision is made, from what the model wrote. Every argument of a call is
  * named, here or under `ignore`; any other is refused, since no policy would have seen it.
  */
-import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, pointerToken, type DecideRequest, type Resource } from "../contract/index.js";
+import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, type DecideRequest, type Resource } from "../contract/index.js";
 import { CallRefusal } from "./call_refusal.js";
 
 /** Pattern for the names of tools and prompts. The specification has `A-Za-z0-9_-.`; servers before it also write `/` and `:`. */
@@ -258,7 +258,7 @@ function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arg
     if (!("from" in source) || source.as === "is" || value === null) found[name] = value;
     else if (source.as === "list") found[name] = elementsOf(source, value);
     else if (source.as === "listed") found[name] = Array.isArray(value) ? value : [value];
-    else if (source.as === "leaves") found[name] = leavesOf(value, "");
+    else if (source.as === "leaves") found[name] = leavesOf(value, source.from.join("."));
     else {
       const read = source.as === "text" ? asText(value) : asInteger(value);
       if (read === null) throw new CallRefusal("argument_invalid", { argument: source.from.join(".") });
@@ -273,13 +273,62 @@ function elementsOf({ from, of }: ListOrigin, value: unknown): Record<string, un
   return value.map((element) => valuesOf(of, element));
 }
 
-/** Every value within one that has none within itself, with its JSON pointer (RFC 6901): what has no type that a vocabulary has is seen so, too. */
-function leavesOf(value: unknown, path: string): { path: string; text: string }[] {
-  if (typeof value !== "object" || value === null) return [{ path, text: String(value) }];
-  const members: [string, unknown][] = Array.isArray(value) ? value.map((one, i) => [String(i), one]) : Object.entries(value);
-  // What is empty may mean something, too.
-  if (members.length === 0) return [{ path, text: Array.isArray(value) ? "[]" : "{}" }];
-  return members.flatMap(([name, member]) => leavesOf(member, `${path}/${pointerToken(name)}`));
+/** A value that has none within itself. Two arguments that differ have different ones, so that what is approved is one call alone. */
+interface ArgumentLeaf {
+  /** Normalized path (RFC 9535, section 2.7): names of members are in it, whole. */
+  path: string;
+  /** `name`: the name of the member that is there, which may be an address. A name that is a word alone says what the member is. */
+  kind: "boolean" | "list" | "name" | "null" | "number" | "object" | "text";
+  /** As JSON has it, but for a text. What is empty is a value, too: `[]`, `{}`. */
+  text: string;
+}
+
+/** Leaves of one argument, and characters of them: their paths may be far longer than the argument. */
+const LEAVES_MAX = 1000;
+const LEAVES_LENGTH_MAX = 256 * 1024;
+
+/** What has no type that a vocabulary has is seen by its leaves. @throws CallRefusal `arguments_too_large` */
+function leavesOf(value: unknown, argument: string): ArgumentLeaf[] {
+  const found: ArgumentLeaf[] = [];
+  let length = 0;
+  const add = (path: string, kind: ArgumentLeaf["kind"], text: string): void => {
+    length += path.length + text.length;
+    if (found.length === LEAVES_MAX || length > LEAVES_LENGTH_MAX) throw new CallRefusal("arguments_too_large", { argument });
+    found.push({ path, kind, text });
+  };
+  const walk = (one: unknown, path: string): void => {
+    if (Array.isArray(one)) {
+      if (one.length === 0) add(path, "list", "[]");
+      for (const [i, member] of one.entries()) walk(member, `${path}[${i}]`);
+    } else if (isObject(one)) {
+      const members = Object.entries(one);
+      if (members.length === 0) add(path, "object", "{}");
+      for (const [name, member] of members) {
+        const of = `${path}['${pathName(name)}']`;
+        if (!WORD.test(name)) add(of, "name", name);
+        walk(member, of);
+      }
+    } else if (typeof one === "string") add(path, "text", one);
+    else add(path, one === null ? "null" : typeof one === "boolean" ? "boolean" : "number", String(one));
+  };
+  walk(value, "$");
+  return found;
+}
+
+const WORD = /^[A-Za-z_][\w-]*$/;
+const ESCAPES: Readonly<Record<string, string>> = {
+  "\b": "\\b",
+  "\f": "\\f",
+  "\n": "\\n",
+  "\r": "\\r",
+  "\t": "\\t",
+  "'": "\\'",
+  "\\": "\\\\",
+};
+
+/** A member's name as it stands in a normalized path. */
+function pathName(name: string): string {
+  return name.replace(/[\0-\x1f'\\]/g, (letter) => ESCAPES[letter] ?? `\\u${letter.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }
 
 /** A number that isn't a whole one has more than one spelling. */

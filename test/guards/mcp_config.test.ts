@@ -6,7 +6,7 @@ import fc from "fast-check";
 import { parse } from "yaml";
 import { parseGuardConfig } from "../../src/guards/mcp/config.js";
 import { draft } from "../../src/guards/mcp/draft.js";
-import { actionOf, readMapped, withArgument } from "../../src/mapping/call_mapping.js";
+import { actionOf, readMapped, withArgument, type Mapped } from "../../src/mapping/call_mapping.js";
 import { differences, pinnedOf } from "../../src/guards/mcp/pins.js";
 import { possibleBy } from "../../src/guards/mcp/possible.js";
 import { WITHHELD, redactedResult } from "../../src/guards/mcp/redact.js";
@@ -15,6 +15,7 @@ import { UriPattern } from "../../src/mapping/uri_pattern.js";
 import { compileVocabulary } from "../../src/bundle/vocabulary.js";
 import { compilePurposes } from "../../src/bundle/purposes.js";
 import { Sheet } from "../../src/bundle/source.js";
+import { canonical } from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
 import { policyData } from "../bundle/support.js";
 
@@ -688,16 +689,23 @@ describe("a draft", () => {
       const tool = parseGuardConfig(found.files["guard.yaml"], "guard.yaml").tools.get("save");
       if (tool === undefined) throw new Error("no tool");
       const seen = (it: unknown) =>
-        (actionOf(tool, { it }).arguments?.["it"] as { path: string; text: string }[]).map(({ path, text }) => `${path}=${text}`);
-      expect(seen({ "a/b": [1, "x\ny", { c: true }], d: null, e: {}, f: [] })).to.deep.equal([
-        "/a~1b/0=1",
-        "/a~1b/1=x\ny",
-        "/a~1b/2/c=true",
-        "/d=null",
-        "/e={}",
-        "/f=[]",
+        (actionOf(tool, { it }).arguments?.["it"] as { path: string; kind: string; text: string }[]).map(
+          ({ path, kind, text }) => `${path} ${kind} ${text}`,
+        );
+      expect(seen({ "eve@evil.example": { cc: true } })).to.deep.equal([
+        "$['eve@evil.example'] name eve@evil.example",
+        "$['eve@evil.example']['cc'] boolean true",
       ]);
-      expect(seen("text")).to.deep.equal(["=text"]);
+      expect(seen({ "a'\n\u0001": [1.5, "x\ny", { c: true }], d: null, e: {}, f: [] })).to.deep.equal([
+        "$['a\\'\\n\\u0001'] name a'\n\u0001",
+        "$['a\\'\\n\\u0001'][0] number 1.5",
+        "$['a\\'\\n\\u0001'][1] text x\ny",
+        "$['a\\'\\n\\u0001'][2]['c'] boolean true",
+        "$['d'] null null",
+        "$['e'] object {}",
+        "$['f'] list []",
+      ]);
+      expect(seen("text")).to.deep.equal(["$ text text"]);
       expect(refusedAs(() => actionOf(tool, { it: {}, more: 1 }))).to.equal("argument_unmapped more");
     });
   }
@@ -708,6 +716,67 @@ describe("a draft", () => {
       { name: "search_mail", ...schema({ filter: {} }) },
     ]);
     expect(found.files["vocabulary.yaml"]).to.contain("roles: {recipients.text: destination}").and.not.contain("filter.text");
+  });
+
+  it("takes what has a member of any type for a destination where another of its members is one", () => {
+    const target = { type: "object", properties: { channel: { type: "string" }, meta: {} } };
+    const { files } = drafted([{ name: "post_message", ...schema({ target }) }]);
+    expect(files["vocabulary.yaml"]).to.contain("target.text: destination");
+  });
+
+  const untyped = (): Mapped => readMapped({ delete: "records", arguments: { filter: { leaves: "filter" } } });
+  const UNLIKE: [one: unknown, other: unknown][] = [
+    [null, "null"],
+    [{}, "{}"],
+    [[], "[]"],
+    [{}, []],
+    [false, "false"],
+    [1, "1"],
+    [{ 0: "a" }, ["a"]],
+    [{ "a']['b": 1 }, { a: { b: 1 } }],
+    [{ "[0]": 1 }, [1]],
+    [{ "a\n": 1 }, { "a\\n": 1 }],
+    [{ [`${"k".repeat(300)}A`]: 1 }, { [`${"k".repeat(300)}B`]: 1 }],
+  ];
+  for (const [one, other] of UNLIKE) {
+    it(`tells ${JSON.stringify(one).slice(-30)} from ${JSON.stringify(other).slice(-30)}, so that who approves the one hasn't approved the other`, () => {
+      const seen = [one, other].map((filter) => actionOf(untyped(), { filter }).arguments);
+      expect(seen[0]).to.not.deep.equal(seen[1]);
+    });
+  }
+
+  it("tells any two values apart", () => {
+    fc.assert(
+      fc.property(fc.jsonValue({ maxDepth: 3 }), fc.jsonValue({ maxDepth: 3 }), (one, other) => {
+        const [a, b] = [one, other].map((filter) => JSON.parse(JSON.stringify({ filter })) as { filter: unknown });
+        const same = canonical(a) === canonical(b);
+        const seen = [a, b].map((given) => canonical(actionOf(untyped(), given ?? {}).arguments?.["filter"]));
+        // Members may come in any order.
+        const sorted = (text = ""): string => canonical(((JSON.parse(text) ?? []) as unknown[]).map(canonical).sort());
+        return same === (sorted(seen[0]) === sorted(seen[1]));
+      }),
+    );
+  });
+
+  const TOO_LARGE: [what: string, filter: unknown][] = [
+    ["more values than a policy sees", Array.from({ length: 1001 }, () => 1)],
+    [
+      "few values behind long names",
+      JSON.parse(`${`{"${"~".repeat(128)}":`.repeat(29)}${JSON.stringify(Array(900).fill(1))}${"}".repeat(29)}`) as unknown,
+    ],
+    ["one long name", { ["k".repeat(300_000)]: 1 }],
+  ];
+  for (const [what, filter] of TOO_LARGE) {
+    it(`refuses ${what}`, () => {
+      expect(refusedAs(() => actionOf(untyped(), { filter }))).to.equal("arguments_too_large filter");
+    });
+  }
+
+  it("is made soon of many references to what is large and refers to itself", () => {
+    const members = Object.fromEntries(Array.from({ length: 20_000 }, (_, i) => [`m${i}`, { $ref: "#/$defs/it" }]));
+    const properties = Object.fromEntries(Array.from({ length: 900 }, (_, i) => [`p${i}`, { $ref: "#/$defs/it" }]));
+    const $defs = { it: { type: "object", properties: members, ...members } };
+    expect(drafted([{ name: "save", inputSchema: { type: "object", properties, $defs } }]).files["guard.yaml"]).to.contain("save");
   });
 
   it("of resources names them by their address, once", () => {

@@ -233,7 +233,7 @@ class Drafting {
       const said = wordsOf(argument);
       const parts: Part[] = isId
         ? [{ words: said, inside: [], value: "id", source }]
-        : (partsOf([argument], said, schema) ?? [leavesOf(argument)]);
+        : (partsOf([argument], said, schema) ?? [leavesOf(argument, schema)]);
       const fields: { [key: string]: Yaml } = {};
       for (const part of parts) {
         const field = this.#field(type, part, { ...named, ...fields }, tool);
@@ -483,15 +483,21 @@ function partsOf(path: readonly string[], said: readonly string[], schema: unkno
 }
 
 /** All values within an argument, whose schema says nothing that a vocabulary has a type for. */
-function leavesOf(argument: string): Part {
-  const leaf = { path: { string: { max: LENGTH_MAX.usual } }, text: { string: { max: LENGTH_MAX.most } } };
+function leavesOf(argument: string, schema: unknown): Part {
+  const leaf = {
+    path: { string: { max: LENGTH_MAX.usual } },
+    kind: ["boolean", "list", "name", "null", "number", "object", "text"],
+    text: { string: { max: LENGTH_MAX.most } },
+  };
   const value = { list: { object: leaf }, max: LIST_MAX.most };
-  return { words: wordsOf(argument), inside: [], value, source: { leaves: sourceOf([argument]) }, member: "text" };
+  return { words: wordsOf(argument), inside: namesIn(schema, 0), value, source: { leaves: sourceOf([argument]) }, member: "text" };
 }
 
 /** A schema with what it refers to in its place, as far as that is within it. Whoever writes a schema can make it grow without end. */
 class Inlined {
   #left = SCHEMA_NODES_MAX;
+  /** References that are being followed: what refers to itself ends there. */
+  readonly #open = new Set<string>();
   readonly #root: Schema;
 
   constructor(root: Schema) {
@@ -508,9 +514,19 @@ class Inlined {
     if (Array.isArray(schema)) return schema.map((one: unknown) => this.#inline(one, depth + 1));
     if (!isObject(schema)) return schema;
     const { $ref, allOf, ...rest } = schema;
-    if (typeof $ref === "string") return this.#inline({ ...this.#target($ref), ...rest }, depth + 1);
+    if (typeof $ref === "string") return this.#followed($ref, rest, depth);
     if (Array.isArray(allOf) && allOf.length === 1 && isObject(allOf[0])) return this.#inline({ ...allOf[0], ...rest }, depth + 1);
     return Object.fromEntries(Object.entries(schema).map(([name, member]) => [name, this.#inline(member, depth + 1)]));
+  }
+
+  #followed(reference: string, beside: Schema, depth: number): unknown {
+    const target = this.#open.has(reference) ? {} : this.#target(reference);
+    this.#left -= Object.keys(target).length;
+    if (this.#left < 0) return {};
+    this.#open.add(reference);
+    const inlined = this.#inline({ ...target, ...beside }, depth + 1);
+    this.#open.delete(reference);
+    return inlined;
   }
 
   #target(reference: string): Schema {
