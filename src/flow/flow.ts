@@ -8,6 +8,7 @@ import type {
   Returned,
   SeenRecord,
   TaskPlan,
+  ValueKind,
 } from "../contract/index.js";
 import type { FlowOutcomes, FlowQuestion, Lowering, ValueFlow } from "../decision/ports.js";
 import { FairMap } from "../system/fair_map.js";
@@ -15,9 +16,9 @@ import { LimitCounts, planCharge, type Counter, type CountLimits, type LimitChar
 import { ReadInstruction } from "./instruction.js";
 import { LookUp } from "./look_up.js";
 import { leavesOf, ownOf } from "./own_values.js";
-import { planOf, type VerbPlan } from "./plan.js";
-import { SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings } from "./seen_memory.js";
-import { recordOf, sightingsOf, type AnsweredCall } from "./sightings.js";
+import { PLACES, planOf, type VerbPlan } from "./plan.js";
+import { SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
+import { recordOf, sightingsOf, type AnsweredCall, type QuestionKeys } from "./sightings.js";
 import { ReadPlan, type PlannedStep } from "./task_plan.js";
 import { nameOf } from "./values.js";
 
@@ -30,10 +31,9 @@ export interface FlowNote extends Omit<AnsweredCall, "task" | "told"> {
   readonly charges: readonly LimitCharge[];
   /** False: the policy, or the task's plan, says nothing about what the action returns. */
   readonly hasWords: boolean;
-  /** Keys of all that it writes and that neither the user, the own facts nor a service gave. */
+  /** Keys of all that it writes, and that neither the user, the own facts nor a service gave. */
   readonly written: () => string[];
-  /** Keys of what it is asked with and that others wrote. */
-  readonly told: () => ReadonlySet<string>;
+  readonly told: () => QuestionKeys;
   /** Labels that the task loses once the action is done. */
   readonly lowers: readonly string[];
   /** Named steps of the task's plan that it is; null: none. */
@@ -88,7 +88,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const own = ownOf(vocabulary.flow, root?.attributes ?? {}, agent.attributes);
     const words = own.instruction;
     const instruction = words === null ? null : ReadInstruction.of(words, now_ms);
-    const looked = new LookUp(seen, own, instruction);
+    const looked = new LookUp(seen, own, instruction, () => plan.leaves(request));
     // What the user filled in elsewhere may say more than the words.
     const errand = own.slots.size > 0 ? null : (instruction?.errand ?? null);
     const said = instruction?.saidKinds ?? [];
@@ -99,7 +99,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const times = record === undefined ? planned?.facts.times : record.seen.plan?.times;
     const charges = root === null || times === undefined ? limited : [...limited, planCharge(root, times.call)];
     const facts: FlowFactsInput = {
-      arguments: plan.effect === "look" ? {} : looked.at(plan.leaves(request)),
+      arguments: plan.effect === "look" ? {} : looked.arguments(),
       complete: seen !== null,
       effect: plan.effect,
       full: seen === null || seen === undefined ? [] : [...seen.full].sort(),
@@ -121,12 +121,10 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       plan,
       hasWords: vocabulary.flow !== undefined || root?.plan !== undefined,
       lowers: purpose?.lowers?.[request.resource.type]?.[request.verb] ?? NO_LABELS,
-      written: () => (changes ? foreign() : []),
+      written: () => (changes ? [...foreign().keys()] : []),
       told: once(() => {
-        if (seen === undefined || seen?.values.size === 0) return NO_KEYS;
         const id = request.resource.id === null ? [] : looked.foreignIn([request.resource.id]);
-        // Of what isn't known anything may be others'.
-        return new Set([...id, ...foreign()].filter((key) => seen === null || seen.values.has(key)));
+        return toldOf([...id, ...foreign()], seen);
       }),
       asked: namesAsked(request),
       instruction,
@@ -254,7 +252,17 @@ function taskOf(scope: string): string | null {
 }
 
 const NO_LABELS: readonly string[] = [];
-const NO_KEYS: ReadonlySet<string> = new Set();
+const NO_KEYS: QuestionKeys = new Map();
+
+/** Tells them apart: an address that nothing has held is the agent's, however it came by it. Of a task that isn't known anything may be others'. */
+function toldOf(foreign: Iterable<[key: string, kind: ValueKind]>, seen: TaskSeen | null | undefined): QuestionKeys {
+  const told = new Map<string, "others" | "agent">();
+  for (const [key, kind] of foreign) {
+    if (seen === null || seen?.values.has(key) === true) told.set(key, "others");
+    else if (PLACES.has(kind)) told.set(key, "agent");
+  }
+  return told;
+}
 
 function once<T>(make: () => T): () => T {
   let made: { it: T } | null = null;
@@ -278,7 +286,7 @@ function compared(
 ): { facts: PlanFlow; note: FlowNote["planned"] } {
   const found = plan.stepsFor(request).map((step) => {
     const { name, arguments: wanted } = step;
-    const states = wanted.size === 0 ? {} : looked.planned(verb.leaves(request), wanted);
+    const states = wanted.size === 0 ? {} : looked.planned(wanted);
     // Without a role nobody looks at an argument.
     for (const argument of wanted.keys()) if (!verb.named.has(argument)) states[argument] = "unknown";
     const worst = Object.values(states).reduce((most, state) => Math.max(most, STATES.indexOf(state)), 0);

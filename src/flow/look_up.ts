@@ -32,21 +32,28 @@ export class LookUp {
   readonly #seen: TaskSeen | null | undefined;
   readonly #own: OwnValues;
   readonly #instruction: ReadInstruction | null;
-  constructor(seen: TaskSeen | null | undefined, own: OwnValues, instruction: ReadInstruction | null) {
+  readonly #leaves: () => readonly Leaf[];
+  /** Null: not read yet. Each step of a plan asks for them, and a long text is read once. */
+  #matched: { all: readonly MatchedValue[]; isWhole: boolean } | null = null;
+
+  constructor(seen: TaskSeen | null | undefined, own: OwnValues, instruction: ReadInstruction | null, leaves: () => readonly Leaf[]) {
     this.#seen = seen;
     this.#own = own;
     this.#instruction = instruction;
+    this.#leaves = leaves;
   }
 
-  at(leaves: readonly Leaf[]): Record<string, ArgumentFlow> {
+  /** Returns who wrote each value of an argument that has a role. */
+  arguments(): Record<string, ArgumentFlow> {
     const found: Record<string, ArgumentFlow> = {};
     let shown = 0;
     const show = (path: string, one: ArgumentFlow): void => {
       if (++shown <= SHOWN_MAX) found[path] = one;
       else found["more"] = UNKNOWN;
     };
-    if (leaves.length > LEAVES_MAX) show("more", UNKNOWN);
-    for (const { path, role, one, text } of matchedValues(leaves)) {
+    const { all, isWhole } = this.#values();
+    if (!isWhole) show("more", UNKNOWN);
+    for (const { path, role, one, text } of all) {
       if (one !== null) show(path, this.#argument(role, one, text));
       else if (this.#isSecret(text, null)) show(path, { ...CONTENT, secret: true });
     }
@@ -54,17 +61,26 @@ export class LookUp {
   }
 
   /** Returns the state of each value of an argument that a step of a plan names. */
-  planned(leaves: readonly Leaf[], wanted: ReadonlyMap<string, PlannedSources>): Record<string, PlannedArgument> {
+  planned(wanted: ReadonlyMap<string, PlannedSources>): Record<string, PlannedArgument> {
     const found: Record<string, PlannedArgument> = {};
-    if (leaves.length > LEAVES_MAX) found["more"] = "unknown";
+    const { all, isWhole } = this.#values();
+    if (!isWhole) found["more"] = "unknown";
     let shown = 0;
-    for (const { path, one, text } of matchedValues(leaves)) {
+    for (const { path, one, text } of all) {
       const of = wanted.get(/^[^/#]*/.exec(path)?.[0] ?? "");
       if (of === undefined || one === null) continue;
       if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, text, of);
       else found["more"] = "unknown";
     }
     return found;
+  }
+
+  #values(): { all: readonly MatchedValue[]; isWhole: boolean } {
+    if (this.#matched === null) {
+      const leaves = this.#leaves();
+      this.#matched = { all: [...matchedValues(leaves)], isWhole: leaves.length <= LEAVES_MAX };
+    }
+    return this.#matched;
   }
 
   #isFrom(one: TypedValue, text: string, { writers, marks, any, workedOut }: PlannedSources): PlannedArgument {
@@ -86,15 +102,16 @@ export class LookUp {
       .every((one) => this.#sources(one).sources.length === 0 && this.#instruction?.excludes(one) !== true);
   }
 
-  foreignIn(leaves: readonly (string | number)[]): string[] {
-    const keys = new Set<string>();
-    for (const leaf of leaves) {
-      for (const one of [...readings(leaf), ...(typeof leaf === "string" ? valuesIn(leaf) : [])]) {
+  /** Returns the values that neither the user, the own facts nor a service gave, by their keys. */
+  foreignIn(values: readonly (string | number)[]): Map<string, ValueKind> {
+    const found = new Map<string, ValueKind>();
+    for (const value of values) {
+      for (const one of [...readings(value), ...(typeof value === "string" ? valuesIn(value) : [])]) {
         const [first] = this.#sources(one).sources;
-        if (first === undefined || rank(first.writer) > rank("service")) keys.add(keyOf(one));
+        if (first === undefined || rank(first.writer) > rank("service")) found.set(keyOf(one), one.kind);
       }
     }
-    return [...keys];
+    return found;
   }
 
   #argument(role: ArgumentFlow["role"], one: TypedValue, text: string): ArgumentFlow {

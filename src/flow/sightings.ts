@@ -6,6 +6,12 @@ import { PLACES, type VerbPlan } from "./plan.js";
 import { keyOf, rank, worst, type Sighting, type Sightings } from "./seen_memory.js";
 import type { TypedValue } from "./values.js";
 
+/**
+ * Keys of what a call is asked with, where neither the user, the own facts nor a service gave it. `others`: it was read on the task, so an
+ * answer that repeats it makes it no better. `agent`: an address that nothing has held; a repetition is no source of it.
+ */
+export type QuestionKeys = ReadonlyMap<string, "others" | "agent">;
+
 /** Permitted call that an answer is of. */
 export interface AnsweredCall {
   readonly task: string;
@@ -14,8 +20,7 @@ export interface AnsweredCall {
   readonly asked: readonly string[];
   readonly instruction: ReadInstruction | null;
   readonly own: OwnValues;
-  /** Keys of what it is asked with and that others wrote: an answer that repeats one makes it no better. */
-  readonly told: ReadonlySet<string>;
+  readonly told: QuestionKeys;
 }
 
 /** Last name of a place: of `messages[].sender` `sender`. */
@@ -51,11 +56,12 @@ export function sightingsOf(
     if (fields[at]?.text !== true) counts.set(`${kind} ${record}`, (counts.get(`${kind} ${record}`) ?? 0) + 1);
   }
   const secret = new Set(flow?.secret ?? []);
-  const values = all.map((one): Sighting => {
+  const values = all.flatMap((one): Sighting[] => {
     const { kind, at, record } = one;
-    const alone = one.alone === true || (fields[at]?.text !== true && counts.get(`${kind} ${record}`) === 1);
     const key = keyOf(one);
-    return {
+    if (told.get(key) === "agent") return [];
+    const alone = one.alone === true || (fields[at]?.text !== true && counts.get(`${kind} ${record}`) === 1);
+    const sighting = {
       key,
       kind,
       writer: told.has(key) ? worst(writerAt(at, record), "anyone") : writerAt(at, record),
@@ -64,6 +70,7 @@ export function sightingsOf(
       alone,
       secret: secret.has(fields[at]?.field ?? ""),
     };
+    return [sighting];
   });
   const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
   const others =

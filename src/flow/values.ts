@@ -230,7 +230,7 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
   return [...found.values()];
 }
 
-/** What looks like an account may go on with an amount or a word in capitals: it ends where it is one. */
+/** Ends it where it is an account: an amount or a word in capitals may stand right behind. */
 function accountIn(raw: string): string {
   for (let account = raw; ; account = account.slice(0, account.lastIndexOf(" "))) {
     if (isValidIBAN(electronicFormatIBAN(account) ?? "")) return account;

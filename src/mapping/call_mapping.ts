@@ -279,7 +279,7 @@ interface ArgumentLeaf {
   path: string;
   /** `name`: the name of the member that is there, which may be an address. A name that is a word alone says what the member is. */
   kind: "boolean" | "list" | "name" | "null" | "number" | "object" | "text";
-  /** As JSON has it, but for a text. What is empty is a value, too: `[]`, `{}`. */
+  /** JSON, but for a text. An empty list or object is a value, too: `[]`, `{}`. */
   text: string;
 }
 
@@ -287,7 +287,7 @@ interface ArgumentLeaf {
 const LEAVES_MAX = 1000;
 const LEAVES_LENGTH_MAX = 256 * 1024;
 
-/** What has no type that a vocabulary has is seen by its leaves. @throws CallRefusal `arguments_too_large` */
+/** Takes apart an argument whose type no vocabulary has. @throws CallRefusal `arguments_too_large` */
 function leavesOf(value: unknown, argument: string): ArgumentLeaf[] {
   const found: ArgumentLeaf[] = [];
   let length = 0;
