@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { existsSync, readFileSync } from "node:fs";
 import { parse } from "yaml";
 import type { TaskPlan, Vocabulary } from "../../src/contract/index.js";
-import { planFor, type ToolCall } from "../../src/guards/mcp/planner.js";
+import { planFor, type AnswerFault, type ToolCall } from "../../src/guards/mcp/planner.js";
 import type { Mapped } from "../../src/mapping/call_mapping.js";
 import { asset } from "../../src/system/paths.js";
 import type { Suite, ToolSaid } from "./data.js";
@@ -33,15 +33,39 @@ export function tasksOf({ name, tools, clean, mixed }: Suite): { suite: string; 
   return { suite: name, tools, instructions: Object.fromEntries(all) };
 }
 
-/** Returns the plans of a suite in the words of its policy. @throws {Error} one names a tool or a parameter that the suite doesn't have */
+/**
+ * Returns the plans of a suite in the words of its policy. Arguments without which a call is wider than its planner meant are left out, where a host
+ * would ask its planner again: these plans were made once, and a drafted policy has roles that the planner didn't know.
+ * @throws {Error} one names a tool or a parameter that the suite doesn't have
+ */
 export function plansIn(suite: string, all: SuitePlans, tools: ReadonlyMap<string, Mapped>, vocabulary: Vocabulary): Map<string, TaskPlan> {
   const words = { tools, possible: [...tools.values()], vocabulary };
   return new Map(
     Object.entries(all).flatMap(([digest, calls]) => {
       if (calls === null) return [];
-      const refusal = (path: (string | number)[], message: string): Error =>
-        new Error(`${suite}, the plan of ${digest}, ${path.join(".")}: ${message}`);
-      return [[digest, planFor(calls, words, refusal).plan] as const];
+      const found: AnswerFault[] = [];
+      const refusal = (faults: readonly AnswerFault[]): Error => {
+        found.push(...faults);
+        return new Error(
+          faults.map(({ at, message }) => `${suite}, the plan of ${digest}, ${(at ?? []).join(".")}: ${message}`).join("\n"),
+        );
+      };
+      try {
+        return [[digest, planFor(calls, words, refusal).plan] as const];
+      } catch (cause) {
+        if (found.length === 0 || !found.every(({ widens }) => widens === true)) throw cause;
+        return [[digest, planFor(withoutArguments(calls, found), words, refusal).plan] as const];
+      }
     }),
   );
+}
+
+/** Returns calls without the arguments at which these faults are. */
+function withoutArguments(calls: readonly ToolCall[], faults: readonly AnswerFault[]): ToolCall[] {
+  return calls.map((call, i) => {
+    const { arguments: given = {}, ...rest } = call;
+    const places = faults.flatMap(({ at }) => (at?.[0] === i ? [at] : []));
+    const kept = Object.entries(given).filter(([name]) => !places.some(([, , parameter = name]) => parameter === name));
+    return { ...rest, ...(kept.length > 0 && { arguments: Object.fromEntries(kept) }) };
+  });
 }

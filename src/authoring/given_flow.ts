@@ -33,11 +33,34 @@ export interface GivenFlow {
 export const NOTHING_SEEN: GivenFlow = { seen: [], labels: [], used: {}, made: {}, complete: true };
 export const FLOW_GIVEN = ["seen", "labels", "used", "made", "complete"] as const;
 export const SIGHT_KEYS = ["by", "values", "named", "alone", "secret", "step"] as const;
+/** Name of another place of the table or of the policy, which is checked once all of it is read. */
+export interface FlowReference {
+  /** `step` is one of the task's plan, `limit` the code of a limit of the purpose. */
+  to: "step" | "limit";
+  name: string;
+  at: Path;
+}
+
+/** Names that references may have; null: unknown. */
+export type ReferredNames = Readonly<Record<FlowReference["to"], ReadonlySet<string> | null>>;
+
+const WHAT = { step: "step of the task's plan", limit: "code of a limit of the purpose" };
 const CODE = /^[a-z][a-z0-9_.]*$/;
 const SIGHTS_MAX = 256;
 const STEP_LENGTH_MAX = 256;
 
-/** Reads `flow`, or a part of it as `flow.labels`. */
+/** Reports each reference to a name that doesn't exist. */
+export function checkReferences(sheet: Sheet, references: readonly FlowReference[], names: ReferredNames): void {
+  for (const { to, name, at } of references) {
+    const known = names[to];
+    if (known !== null && !known.has(name)) sheet.unknownWord(at, WHAT[to], name, known);
+  }
+}
+
+/**
+ * Reads `flow`, or a part of it as `flow.labels`.
+ * @param references gets the names that `seen`, `used` and `made` give
+ */
 export function readGivenFlow(
   sheet: Sheet,
   vocabulary: Vocabulary,
@@ -45,15 +68,21 @@ export function readGivenFlow(
   [name, ...deeper]: string[],
   value: unknown,
   at: Path,
+  references: FlowReference[],
 ): GivenFlow {
   if (name === undefined) {
     const members = Object.entries(sheet.fields(value, at, "`flow`", FLOW_GIVEN));
-    return members.reduce((so_far, [one, of]) => readGivenFlow(sheet, vocabulary, so_far, [one], of, [...at, one]), NOTHING_SEEN);
+    return members.reduce(
+      (so_far, [one, of]) => readGivenFlow(sheet, vocabulary, so_far, [one], of, [...at, one], references),
+      NOTHING_SEEN,
+    );
   }
   const counted = name === "used" ? USED : name === "made" ? MADE : null;
   if (counted !== null) {
-    const more = numbers(sheet, deeper.length === 0 ? value : { [deeper.join(".")]: value }, at, counted);
-    return { ...given, [name]: deeper.length === 0 ? more : { ...given[counted.key], ...more } };
+    const isWhole = deeper.length === 0;
+    const more = numbers(sheet, isWhole ? value : { [deeper.join(".")]: value }, at, counted);
+    for (const one of Object.keys(more)) references.push({ to: counted.to, name: one, at: isWhole ? [...at, one] : at });
+    return { ...given, [name]: isWhole ? more : { ...given[counted.key], ...more } };
   }
   if (deeper.length > 0) {
     sheet.error(at, `\`flow.${name}\` has no parts`);
@@ -61,7 +90,7 @@ export function readGivenFlow(
   }
   switch (name) {
     case "seen":
-      return { ...given, seen: sights(sheet, value, at) };
+      return { ...given, seen: sights(sheet, value, at, references) };
     case "labels":
       return { ...given, labels: labels(sheet, vocabulary, value, at) };
     case "complete":
@@ -82,6 +111,7 @@ function labels(sheet: Sheet, vocabulary: Vocabulary, value: unknown, at: Path):
 /** Word of `flow` that gives names a number. */
 interface NumberWord {
   key: "used" | "made";
+  to: FlowReference["to"];
   name: RegExp;
   isNumber: (value: number) => boolean;
   expected: string;
@@ -89,12 +119,17 @@ interface NumberWord {
 }
 
 const USED: NumberWord = {
-  ...{ key: "used", name: CODE, isNumber: (value) => value >= 0 },
+  ...{ key: "used", to: "limit", name: CODE, isNumber: (value) => value >= 0 },
   expected: "`used` gives the code of a limit a number from 0",
   hint: "write `used: {too_many_mails: 10}`",
 };
 const MADE: NumberWord = {
-  ...{ key: "made", name: new RegExp(NAME_PATTERN), isNumber: (value) => Number.isInteger(value) && value >= 0 && value <= PLAN.times_max },
+  ...{
+    key: "made",
+    to: "step",
+    name: new RegExp(NAME_PATTERN),
+    isNumber: (value) => Number.isInteger(value) && value >= 0 && value <= PLAN.times_max,
+  },
   expected: `\`made\` gives a step of the task's plan a number from 0 to ${PLAN.times_max}`,
   hint: "write `made: {answer: 1}`",
 };
@@ -109,7 +144,7 @@ function numbers(sheet: Sheet, value: unknown, at: Path, { key, name, isNumber, 
   );
 }
 
-function sights(sheet: Sheet, value: unknown, at: Path): GivenSight[] {
+function sights(sheet: Sheet, value: unknown, at: Path, references: FlowReference[]): GivenSight[] {
   if (!Array.isArray(value) || value.length > SIGHTS_MAX) {
     sheet.error(at, `\`seen\` is a list of at most ${SIGHTS_MAX}`, "write [{by: anyone, values: [mallory@evil.example]}]");
     return [];
@@ -125,7 +160,9 @@ function sights(sheet: Sheet, value: unknown, at: Path): GivenSight[] {
     const flag = (key: "named" | "alone" | "secret"): boolean =>
       said[key] === undefined ? false : (sheet.boolean(said[key], [...place, key], `\`${key}\``) ?? false);
     const step = said["step"] === undefined ? null : sheet.text(said["step"], [...place, "step"], "`step`", STEP_LENGTH_MAX);
-    if (step !== null && stepReference(step) === null)
+    const reference = step === null ? null : stepReference(step);
+    if (reference !== null) references.push({ to: "step", name: reference.step, at: [...place, "step"] });
+    if (step !== null && reference === null)
       sheet.error(
         [...place, "step"],
         "`step` names a step of the task's plan, or a field of what it returned",

@@ -96,7 +96,7 @@ async function tested(opa: Opa, build: TestBuild, folder: string, options: TestO
 /** @throws SourceErrors */
 export function openTable(build: Pick<TestBuild, "set">, file: string, notes: SourceNote[]): DecisionTable {
   const sheet = Sheet.open(file, join(build.set.dir, file));
-  const table = readTable(sheet, build.set.vocabulary);
+  const table = readTable(sheet, build.set.vocabulary, build.set.purposes);
   notes.push(...sheet.notes);
   if (sheet.notes.some(({ severity }) => severity === "error")) throw new SourceErrors(sheet.notes);
   return table;

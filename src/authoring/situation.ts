@@ -5,7 +5,7 @@
 import type { Assessment } from "../contract/index.js";
 import type { Facts } from "../decision/ports.js";
 import { fixedFacts } from "../decision/fixed_ports.js";
-import type { StartingPoint } from "./starting_point.js";
+import { purposeOf, type StartingPoint } from "./starting_point.js";
 import type { GivenFlow } from "./given_flow.js";
 import type { Case } from "./table.js";
 
@@ -21,15 +21,13 @@ export interface CaseSituation {
 
 /** @param usual the table's own `given`: its task says for what purpose an agent asks that has no task in this case */
 export function situationOf(usual: StartingPoint, { verb, resource, given, ...asked }: Case): CaseSituation {
-  const [registered] = given.agent.purposes;
-  const purpose = given.purpose ?? given.task?.purpose ?? usual.task?.purpose ?? registered;
   const related = Object.entries(asked.related).map(([role, { name, type, id }]) => {
     return [role, { type, id, attributes: given.resources[name] ?? {} }] as const;
   });
   return {
     request: {
       agent: given.agent.id,
-      purpose,
+      purpose: purposeOf(usual, given),
       ...(given.task === null ? {} : { task: given.task.id }),
       verb,
       resource: {

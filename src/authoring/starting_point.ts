@@ -18,7 +18,7 @@ import { fieldsReader } from "../decision/values.js";
 import { readGrantEntry } from "../bundle/grant_entry.js";
 import type { Path, Sheet } from "../bundle/source.js";
 import { schemas } from "../system/schemas.js";
-import { NOTHING_SEEN, readGivenFlow, type GivenFlow } from "./given_flow.js";
+import { NOTHING_SEEN, checkReferences, readGivenFlow, type FlowReference, type GivenFlow } from "./given_flow.js";
 import { readResourceName } from "./resource_name.js";
 
 export interface StartingPoint {
@@ -87,12 +87,44 @@ const NOTHING: StartingPoint = {
   flow: NOTHING_SEEN,
 };
 
+/** Purposes of a policy, of which a table names the codes of limits. */
+export type LimitedPurposes = Readonly<Record<string, { limits?: readonly { code: string }[] }>>;
+
 /** Reads `given`. Every member is read by the same code where a case changes it. */
 export class GivenReader {
+  /** References of what is being read. */
+  #references: FlowReference[] = [];
+  /** True if a plan was refused, whose steps are then unknown. */
+  #refusedPlan = false;
+
+  /** @param purposes null: they are unknown, and codes of limits aren't checked */
   constructor(
     private readonly sheet: Sheet,
     private readonly vocabulary: Vocabulary,
+    private readonly purposes: LimitedPurposes | null = null,
   ) {}
+
+  /** Returns the names that are referred to since it was last asked. */
+  takeReferences(): FlowReference[] {
+    return this.#references.splice(0);
+  }
+
+  /**
+   * Checks references by the plans and purposes of these situations: each name has to be in one of them.
+   * @param usual the table's own `given`
+   */
+  check(references: readonly FlowReference[], usual: StartingPoint, situations: readonly StartingPoint[]): void {
+    const steps = situations.flatMap(({ task }) => (task?.plan ?? []).flatMap(({ step }) => step ?? []));
+    const all = this.purposes ?? {};
+    const ids = new Set(situations.map((given) => purposeOf(usual, given)));
+    const purposes = [...ids].map((id = "") => (Object.hasOwn(all, id) ? all[id] : undefined));
+    const codes = purposes.flatMap((purpose) => (purpose?.limits ?? []).map(({ code }) => code));
+    // What only follows from another error isn't reported.
+    checkReferences(this.sheet, references, {
+      step: this.#refusedPlan ? null : new Set(steps),
+      limit: purposes.includes(undefined) ? null : new Set(codes),
+    });
+  }
 
   read(value: unknown, path: Path): StartingPoint {
     const members = this.sheet.map(value, path, "`given`");
@@ -134,7 +166,7 @@ export class GivenReader {
       case "resources":
         return { ...given, resources: this.setResource(given.resources, rest, value, at) };
       case "flow":
-        return { ...given, flow: readGivenFlow(sheet, this.vocabulary, given.flow, rest, value, at) };
+        return { ...given, flow: readGivenFlow(sheet, this.vocabulary, given.flow, rest, value, at, this.#references) };
       case "behavior":
         return { ...given, behavior: this.setBehavior(given.behavior, rest, value, at) };
     }
@@ -230,9 +262,11 @@ export class GivenReader {
     if (validPlan(value)) {
       const fault = planFault(value, this.vocabulary);
       if (fault === null) return { ...rest, plan: value };
+      this.#refusedPlan = true;
       this.sheet.error([...at, ...fault.at], `expected ${fault.expected}`);
       return rest;
     }
+    this.#refusedPlan = true;
     const [error] = validPlan.errors ?? [];
     const path = (error?.instancePath ?? "").split("/").slice(1);
     this.sheet.error([...at, ...path], `\`plan\` ${error?.message ?? "is not a list of calls"}`, PLAN_EXAMPLE);
@@ -411,6 +445,12 @@ export class GivenReader {
     }
     return members;
   }
+}
+
+/** Returns the purpose of a case: by default the table's, else the first that the agent is registered for. */
+export function purposeOf(usual: StartingPoint, given: StartingPoint): string | undefined {
+  const [registered] = given.agent.purposes;
+  return given.purpose ?? given.task?.purpose ?? usual.task?.purpose ?? registered;
 }
 
 function isMap(value: unknown): value is Values {

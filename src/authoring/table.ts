@@ -2,7 +2,7 @@
 import type { Values, Vocabulary } from "../contract/index.js";
 import type { Path, Sheet } from "../bundle/source.js";
 import { CODE } from "../bundle/words.js";
-import { GivenReader, type StartingPoint } from "./starting_point.js";
+import { GivenReader, type LimitedPurposes, type StartingPoint } from "./starting_point.js";
 import { readResourceName, type ResourceName } from "./resource_name.js";
 
 export const VERDICTS = ["allow", "allow and log", "flag", "flag and wait", "deny"] as const;
@@ -38,18 +38,20 @@ export interface TableCase extends Case {
 const CASE_KEYS = ["with", "given", "related", "then", "because"];
 export const CASES_MAX = 10_000;
 
-/** Reads a table. Mistakes are in `sheet.notes`; with errors among them, what is returned is only what could be read. */
-export function readTable(sheet: Sheet, vocabulary: Vocabulary): DecisionTable {
+/**
+ * Reads a table. Mistakes are in `sheet.notes`; with errors among them, what is returned is only what could be read.
+ * @param purposes left out: they are unknown, and codes of limits aren't checked
+ */
+export function readTable(sheet: Sheet, vocabulary: Vocabulary, purposes?: LimitedPurposes): DecisionTable {
   const said = sheet.fields(sheet.value, [], "a table", ["table", "given", "cases"]);
-  const reader = new GivenReader(sheet, vocabulary);
+  const reader = new GivenReader(sheet, vocabulary, purposes);
   const given = reader.read(said["given"], ["given"]);
-  const cases = new CaseReader(sheet, vocabulary, reader, given);
-  return {
-    name: sheet.text(said["table"], ["table"], "`table`", 128) ?? "",
-    file: sheet.file,
-    given,
-    cases: cases.readAll(said["cases"]),
-  };
+  const references = reader.takeReferences();
+  const name = sheet.text(said["table"], ["table"], "`table`", 128) ?? "";
+  const cases = new CaseReader(sheet, vocabulary, reader, given).readAll(said["cases"]);
+  // A case may bring the plan of what the table says was seen.
+  reader.check(references, given, [given, ...cases.map((one) => one.given)]);
+  return { name, file: sheet.file, given, cases };
 }
 
 class CaseReader {
@@ -102,6 +104,7 @@ class CaseReader {
     const action = this.action(said, path);
     const wanted = this.wanted(said, path);
     const given = said["given"] === undefined ? this.given : this.reader.change(this.given, said["given"], [...path, "given"]);
+    this.reader.check(this.reader.takeReferences(), this.given, [given]);
     if (action === null) return null;
     const { attributes, args } = this.split(said["with"], [...path, "with"], action.resource);
     const related = this.related(said["related"], [...path, "related"], action.resource);

@@ -15,6 +15,7 @@ export const EXIT_CODES = {
   exceeded: { code: 12, meaning: "`remit impact`: more would change than the limits allow" },
   no_bundle: { code: 13, meaning: "`remit replay`: a bundle that records name was not given" },
   unreadable: { code: 14, meaning: "`replay`, `impact`, `recommend`, `review`: there are records that can't be read" },
+  no_plan: { code: 15, meaning: "`remit guard mcp plan`: the model gives no plan, as it leaves the calls to what is read" },
   // As shells say of a program that a closed pipe ended (128 + SIGPIPE): with `pipefail`, what was cut off doesn't pass for done.
   unread: { code: 141, meaning: "nobody reads on what it says, as in `remit … | head -1`" },
 } as const;

@@ -78,6 +78,12 @@ const READERS: Readonly<Record<string, (text: string) => unknown>> = {
   table: (text) => {
     sheetOf(text, (sheet) => readTable(sheet, words()));
   },
+  "table of this page's vocabulary": (text) => {
+    const page = blocks.find((block) => block.text === text)?.at.split(":")[0] ?? "";
+    const vocabulary = blocks.find(({ at, is }) => at.startsWith(`${page}:`) && is === "vocabulary.yaml");
+    const own = compileVocabulary(new Sheet("vocabulary.yaml", vocabulary?.text ?? ""));
+    sheetOf(text, (sheet) => readTable(sheet, own));
+  },
   ObservedAction: (text) => {
     jsonOf(text, ObservedAction);
   },

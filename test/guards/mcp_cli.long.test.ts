@@ -69,26 +69,62 @@ describe("remit guard mcp", function () {
     ]);
     expect(calls.slice(2)).to.deep.include({ verb: "search", type: "ticket" }).and.not.deep.include({ verb: "export", type: "everything" });
     expect(JSON.parse((await plan(...answered, "--json")).out)).to.deep.include({ ok: true, plan: calls });
+  });
+
+  it("plan says which tools a plan permits that the answer doesn't name", async () => {
+    const guard = readFileSync(at("crm", "guard.yaml"), "utf8");
+    const other = guard.replace("{export: everything}", "{update: customer, id: {is: ada}}");
+    expect(other).to.not.equal(guard);
+    writeFileSync(at("crm", "guard.yaml"), other);
+    try {
+      writeFileSync(at("answer.yaml"), "- {tool: update_customer, arguments: {customer_id: [user]}}\n");
+      const plan = ["guard", "mcp", "plan", at("crm", "guard.yaml"), "--answer", at("answer.yaml"), "--bundle", at("crm.tar.gz")];
+      const also = "`export_everything` beside `update_customer`: both are `update customer`";
+      expect((await remit(...plan)).err).to.equal(`also permits: ${also}\n`);
+      expect(JSON.parse((await remit(...plan, "--json")).out)).to.deep.include({ ok: true, also_permits: [also] });
+    } finally {
+      writeFileSync(at("crm", "guard.yaml"), guard);
+    }
+  });
+
+  it("plan ends with a code of its own where the model gives none, as text and as JSON", async () => {
+    const plan = ["guard", "mcp", "plan", at("crm", "guard.yaml"), "--answer", at("answer.yaml"), "--bundle", at("crm.tar.gz")];
     writeFileSync(at("answer.yaml"), "null\n");
-    expect(await plan(...answered)).to.include({ exit: "failed", out: "" });
-    expect(JSON.parse((await plan(...answered, "--json")).out)).to.deep.include({ ok: true, plan: null });
+    const said = await remit(...plan);
+    expect(said).to.include({ exit: "no_plan", out: "" });
+    expect(said.err).to.match(/^error: the model gives no plan.*\nhint: create the task without --plan/);
+    const json = await remit(...plan, "--json");
+    expect(json).to.include({ exit: "no_plan", err: "" });
+    expect(JSON.parse(json.out)).to.deep.include({ ok: false, plan: null }).and.to.have.nested.property("error.code", "no_plan");
+    writeFileSync(at("answer.yaml"), "\n");
+    for (const more of [[], ["--json"]]) {
+      const { exit, out, err } = await remit(...plan, ...more);
+      expect(exit).to.equal("invalid");
+      expect(out + err)
+        .to.match(/the answer is empty: the model said nothing/)
+        .and.not.match(/--plan/);
+    }
   });
 
   // prettier-ignore
   const UNPLANNED: [what: string, args: () => string[], exit: string, says: RegExp][] = [
-    ["neither an instruction nor an answer", () => [], "usage", /give --instruction or --answer/],
-    ["both", () => ["--instruction", "x", "--answer", at("answer.yaml")], "usage", /give --instruction or --answer/],
+    ["neither an instruction nor an answer", () => [], "usage", /give --instruction or --answer\nhint/],
+    ["both", () => ["--instruction", "x", "--answer", at("answer.yaml")], "usage", /give --instruction or --answer, only one of them/],
+    ["no instruction", () => ["--instruction", " "], "usage", /--instruction is empty\nhint: give it the user's words/],
+    ["a configuration that isn't there", () => [at("none", "guard.yaml"), "--instruction", "x"], "invalid", /none.guard.yaml` does not exist\nhint: name the configurations of the guards as arguments/],
+    ["another policy's bundle", () => (writeFileSync(at("other.yaml"), readFileSync(at("crm", "guard.yaml"), "utf8").replace("{read: invoice,", "{read: bill,")), writeFileSync(at("other.lock.json"), readFileSync(at("crm", "guard.lock.json"))), [at("other.yaml"), "--answer", at("answer.yaml"), "--bundle", at("crm.tar.gz")]), "invalid", /the bundle has no type `bill`, which .*other.yaml maps `get_invoice` to\nhint: is it the policy of these guards\?/],
     ["no bundle", () => ["--answer", at("answer.yaml")], "usage", /no bundle says what the words mean/],
     ["an answer that isn't there", () => ["--answer", at("none.yaml"), "--bundle", at("crm.tar.gz")], "failed", /none.yaml/],
     ["a bundle that isn't one", () => ["--answer", at("answer.yaml"), "--bundle", at("answer.yaml")], "invalid", /answer.yaml/],
     ["prose", () => (writeFileSync(at("answer.yaml"), "I can't plan this.\n"), ["--answer", at("answer.yaml"), "--bundle", at("crm.tar.gz")]), "invalid", /answer.yaml:1: an answer is a list of calls, or null; the model is to answer in YAML alone/],
     ["a tool that there isn't", () => (writeFileSync(at("answer.yaml"), "- {tool: get_custmer}\n"), ["--answer", at("answer.yaml"), "--bundle", at("crm.tar.gz")]), "invalid", /answer.yaml:1: 0.tool: there is no tool `get_custmer`; did you mean `get_customer`/],
-    ["a tool that two guards have", () => [at("crm", "guard.yaml"), "--instruction", "x"], "invalid", /`get_customer` is a tool of `.*` and of `.*`/],
-    ["nothing approved", () => (writeFileSync(at("crm", "guard.lock.json"), '{"format":1,"instructions":null,"tools":[]}'), ["--instruction", "x"]), "invalid", /no tool is approved\nhint: remit guard mcp --config guard.yaml --approve/],
+    ["a tool that two guards have", () => [at("crm", "guard.yaml"), at("crm", "guard.yaml"), "--instruction", "x"], "invalid", /`get_customer` is a tool of `.*` and of `.*`/],
+    ["nothing approved", () => (writeFileSync(at("crm", "guard.lock.json"), '{"format":1,"instructions":null,"tools":[]}'), ["--instruction", "x"]), "invalid", /no tool is approved\nhint: remit guard mcp --config .*crm.guard.yaml --approve/],
   ];
   for (const [what, args, exit, says] of UNPLANNED) {
     it(`plan says what is wrong with ${what}`, async () => {
-      const ran = await remit("guard", "mcp", "plan", at("crm", "guard.yaml"), ...args());
+      const given = args();
+      const ran = await remit("guard", "mcp", "plan", ...(given[0]?.endsWith("yaml") === true ? [] : [at("crm", "guard.yaml")]), ...given);
       expect(ran.exit, ran.err).to.equal(exit);
       expect(ran.err).to.match(says);
     });

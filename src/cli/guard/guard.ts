@@ -27,7 +27,7 @@ import { SurveyFailed, survey, surveyEither } from "../../guards/mcp/survey.js";
 import { flow } from "../../guards/mcp/yaml_text.js";
 import { system } from "../../system/index.js";
 import { logger, type Logger } from "../../system/logger.js";
-import { CliError } from "../exit.js";
+import { CliError, type Exit } from "../exit.js";
 import { addLogin } from "./guard_login.js";
 import { addPlan } from "./guard_plan.js";
 import { readBundle } from "../policy/sources.js";
@@ -58,7 +58,7 @@ Examples:
 
 docs/mcp.md says what is decided, what is refused, and why.`;
 
-export function addGuard(program: Command, ui: Ui): void {
+export function addGuard(program: Command, ui: Ui, finish: (exit: Exit) => void): void {
   const mcp = program
     .command("guard")
     .description("stand in front of what agents call, and ask before anything is done")
@@ -84,7 +84,7 @@ export function addGuard(program: Command, ui: Ui): void {
       return run(config, options, ui);
     });
   addLogin(mcp, configOf, ui);
-  addPlan(mcp, { config: configOf, pins: pinsOf }, ui);
+  addPlan(mcp, { config: configOf, pins: pinsOf }, ui, finish);
 }
 
 function configOf(file: string): GuardConfig {

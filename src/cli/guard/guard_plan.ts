@@ -1,14 +1,16 @@
 /** `remit guard mcp plan`: what a model is told in order to plan a task, and its answer as a plan of the task. */
+import { existsSync } from "node:fs";
 import { text as readAll } from "node:stream/consumers";
 import type { Command } from "commander";
+import type { Vocabulary } from "../../contract/index.js";
 import type { GuardConfig } from "../../guards/mcp/config.js";
 import { lockFile, type Pins, type ToolDefinition } from "../../guards/mcp/pins.js";
-import { plannerText, readPlannerAnswer } from "../../guards/mcp/planner.js";
+import { plannerText, readPlannerAnswer, type MadePlan } from "../../guards/mcp/planner.js";
 import type { Mapped } from "../../mapping/call_mapping.js";
 import { readGiven } from "../../system/read_file.js";
-import { CliError } from "../exit.js";
+import { CliError, type Exit } from "../exit.js";
 import { readBundle } from "../policy/sources.js";
-import { sayJson, type Ui } from "../ui.js";
+import { sayFailure, sayJson, type Ui } from "../ui.js";
 
 interface Options {
   instruction?: string;
@@ -33,7 +35,11 @@ Examples:
 
 docs/flow.md says what a plan does, and what to give the model.`;
 
-export function addPlan(mcp: Command, files: GuardFiles, ui: Ui): void {
+const BOTH_HINT = "first the one, for a model; then its answer";
+const CONFIG_HINT = "name the configurations of the guards as arguments, such as `remit guard mcp plan mail/guard.yaml`";
+const NONE_HINT = "create the task without --plan; what its words leave open can't be planned";
+
+export function addPlan(mcp: Command, files: GuardFiles, ui: Ui, finish: (exit: Exit) => void): void {
   mcp
     .command("plan")
     .description("what a model is told in order to plan a task, and its answer as a plan of the task; nobody is asked")
@@ -46,9 +52,14 @@ export function addPlan(mcp: Command, files: GuardFiles, ui: Ui): void {
     .action(async (names: string[], _options: Options, command: Command) => {
       // The command above has a `--json` too, and takes it first.
       const { instruction, answer, bundle, json } = command.optsWithGlobals<Options>();
-      if ((instruction === undefined) === (answer === undefined))
-        throw new CliError("usage", "give --instruction or --answer", "first the one, for a model; then its answer");
-      const guards = names.map((name) => ({ name, config: files.config(name), pins: files.pins(lockFile(name)) }));
+      if (instruction !== undefined && answer !== undefined)
+        throw new CliError("usage", "give --instruction or --answer, only one of them", BOTH_HINT);
+      if (instruction === undefined && answer === undefined) throw new CliError("usage", "give --instruction or --answer", BOTH_HINT);
+      if (instruction?.trim() === "") throw new CliError("usage", "--instruction is empty", "give it the user's words");
+      const guards = names.map((name) => {
+        if (!existsSync(name)) throw new CliError("invalid", `\`${name}\` does not exist`, CONFIG_HINT);
+        return { name, config: files.config(name), pins: files.pins(lockFile(name)) };
+      });
       const tools = toolsOf(guards);
       if (instruction !== undefined) {
         const text = plannerText(
@@ -63,22 +74,62 @@ export function addPlan(mcp: Command, files: GuardFiles, ui: Ui): void {
       if (policy === undefined)
         throw new CliError("usage", "no bundle says what the words mean", "give --bundle; `remit build` makes one of a policy set");
       const { vocabulary } = (await readBundle(policy)).data;
-      const possible = guards.flatMap(({ config }) => [
-        ...[...config.tools].filter(([name]) => tools.has(name)).map(([, mapped]) => mapped),
-        ...config.prompts.values(),
-        ...config.resources.map(({ mapped }) => mapped),
-      ]);
+      checkWords(guards, tools, vocabulary);
+      const possible = guards.flatMap(({ config }) => mappingsOf(config, tools).map(({ mapped }) => mapped));
       const mapped = new Map([...tools].map(([name, { mapped }]) => [name, mapped]));
       const said = answer === "-" ? await readAll(process.stdin) : readGiven(answer ?? "").toString();
       const made = readPlannerAnswer(said, answer === "-" ? "the answer" : (answer ?? ""), { tools: mapped, possible, vocabulary });
-      if (json === true) sayJson(ui, { ok: true, plan: made?.plan ?? null, left_out: made?.left_out ?? [] });
-      else if (made !== null) ui.out(JSON.stringify(made.plan, null, 2));
-      if (made === null && json !== true) {
-        const hint = "create the task without --plan; what its words leave open can't be planned";
-        throw new CliError("failed", "the model gives no plan: it leaves the calls to what is read", hint);
-      }
-      for (const one of made?.left_out ?? []) ui.err(`${ui.paint("cyan", "left out:")} ${one}`);
+      if (made === null) finish(sayNone(ui, json === true));
+      else sayPlan(ui, made, json === true);
     });
+}
+
+/** Prints that the model gives no plan. Scripts tell it from a failure by the exit code. */
+function sayNone(ui: Ui, json: boolean): Exit {
+  const none = new CliError("no_plan", "the model gives no plan: it leaves the calls to what is read", NONE_HINT);
+  if (!json) return sayFailure(ui, none, false);
+  sayJson(ui, { ok: false, error: { code: none.code, message: none.message, hint: none.hint }, plan: null });
+  return none.exit;
+}
+
+function sayPlan(ui: Ui, { plan, left_out, also_permits }: MadePlan, json: boolean): void {
+  if (json) {
+    sayJson(ui, { ok: true, plan, left_out, also_permits });
+    return;
+  }
+  ui.out(JSON.stringify(plan, null, 2));
+  for (const one of left_out) ui.err(`${ui.paint("cyan", "left out:")} ${one}`);
+  for (const one of also_permits) ui.err(`${ui.paint("yellow", "also permits:")} ${one}`);
+}
+
+interface PlannedGuard {
+  name: string;
+  config: GuardConfig;
+  pins: Pins;
+}
+
+/** Mappings of a guard that can come into a plan, each with what it maps. */
+function mappingsOf(config: GuardConfig, tools: ReadonlyMap<string, unknown>): { of: string; mapped: Mapped }[] {
+  return [
+    ...[...config.tools].flatMap(([of, mapped]) => (tools.has(of) ? [{ of, mapped }] : [])),
+    ...[...config.prompts].map(([of, mapped]) => ({ of, mapped })),
+    ...config.resources.map(({ uri, mapped }) => ({ of: uri.shape, mapped })),
+  ];
+}
+
+/** @throws CliError if the policy lacks a word of a mapping: it is probably another guard's */
+function checkWords(guards: readonly PlannedGuard[], tools: ReadonlyMap<string, unknown>, { verbs, types }: Vocabulary): void {
+  for (const { name, config } of guards) {
+    for (const { of, mapped } of mappingsOf(config, tools)) {
+      const lacks = !Object.hasOwn(types, mapped.type)
+        ? `type \`${mapped.type}\``
+        : !Object.hasOwn(verbs, mapped.verb)
+          ? `verb \`${mapped.verb}\``
+          : null;
+      if (lacks !== null)
+        throw new CliError("invalid", `the bundle has no ${lacks}, which ${name} maps \`${of}\` to`, "is it the policy of these guards?");
+    }
+  }
 }
 
 interface PlannableTool {
@@ -87,7 +138,7 @@ interface PlannableTool {
 }
 
 /** Tools that are approved and have a meaning. @throws CliError where two guards have one of the same name */
-function toolsOf(guards: readonly { name: string; config: GuardConfig; pins: Pins }[]): Map<string, PlannableTool> {
+function toolsOf(guards: readonly PlannedGuard[]): Map<string, PlannableTool> {
   const found = new Map<string, PlannableTool & { of: string }>();
   for (const { name: of, config, pins } of guards) {
     for (const [name, mapped] of config.tools) {
@@ -103,6 +154,7 @@ function toolsOf(guards: readonly { name: string; config: GuardConfig; pins: Pin
       found.set(name, { definition, mapped, of });
     }
   }
-  if (found.size === 0) throw new CliError("invalid", "no tool is approved", "remit guard mcp --config guard.yaml --approve");
+  if (found.size === 0)
+    throw new CliError("invalid", "no tool is approved", `remit guard mcp --config ${guards[0]?.name ?? "guard.yaml"} --approve`);
   return found;
 }

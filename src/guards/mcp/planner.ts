@@ -7,10 +7,11 @@ import { Type, type Static } from "../../contract/type.js";
 import { NAME_PATTERN, PLAN, WORKED_OUT, planFault, type TaskPlan, type Vocabulary } from "../../contract/index.js";
 import { nearestWord } from "../../contract/nearest.js";
 import { planOf } from "../../flow/plan.js";
-import type { Mapped } from "../../mapping/call_mapping.js";
+import { isObject, type Mapped } from "../../mapping/call_mapping.js";
 import { asset } from "../../system/paths.js";
 import { schemas } from "../../system/schemas.js";
-import { readYaml, readYamlAs } from "../../system/yaml.js";
+import { without } from "../../system/without.js";
+import { YamlError, readYaml, readYamlAs } from "../../system/yaml.js";
 import type { ToolDefinition } from "./pins.js";
 
 const ToolCalls = Type.Array(
@@ -45,85 +46,204 @@ export interface MadePlan {
   plan: TaskPlan;
   /** Sources that the plan doesn't have, since nothing depends on them, with the reasons. */
   left_out: string[];
+  /** Tools that change something and that the answer doesn't name, but the plan permits: in the policy's words they are the same as a named one. */
+  also_permits: string[];
 }
 
-/** Makes an error of a fault at a place within a planner's answer. */
-export type PlanRefusal = (path: (string | number)[], message: string, hint?: string) => Error;
+/** Fault of a planner's answer. */
+export interface AnswerFault {
+  /** Place within the answer; null: the answer isn't at fault. */
+  at: (string | number)[] | null;
+  message: string;
+  hint?: string;
+  /** True: without the arguments at this place the call would be wider than the answer says. */
+  widens?: true;
+}
+
+/** Makes one error of all faults of an answer, of which there is at least one. */
+export type PlanRefusal = (faults: readonly AnswerFault[]) => Error;
 
 const validate = schemas().compile<Static<typeof ToolCalls>>(ToolCalls);
-const FENCE = /^```[a-z]*$/;
+const FENCE = /^```[a-z]*$/i;
+const WRITTEN_NULL = /^(?:---\s+)?(?:null|Null|NULL|~)\s*(?:#.*)?$/;
+const FENCE_HINT = "the model is to answer in YAML alone, or in one fence";
+const GUARDS = "the guards' configurations";
 
 /** Returns what a model is told in order to plan a task: the brief, the tools and the instruction. */
 export function plannerText(tools: Iterable<ToolDefinition>, instruction: string): string {
   const said = [...tools].map(({ name, description, inputSchema, outputSchema }) => ({
-    ...{ name, description, parameters: inputSchema },
-    ...(outputSchema !== undefined && { returns: outputSchema }),
+    ...{ name, description, parameters: withoutDialect(inputSchema) },
+    ...(outputSchema !== undefined && { returns: withoutDialect(outputSchema) }),
   }));
   const brief = readFileSync(asset("templates", "planner.md"), "utf8");
   return `${brief}\n## Tools\n\n${said.map((one) => JSON.stringify(one)).join("\n")}\n\n## Instruction\n\n${instruction}\n`;
+}
+
+/** Returns a schema without `$schema`, which tells a planner nothing and is in most tools. */
+function withoutDialect(schema: unknown): unknown {
+  return isObject(schema) ? without(schema, "$schema") : schema;
 }
 
 /**
  * Reads a planner's answer, and makes a plan of it.
  * @param file the name that errors give
  * @returns null: the planner leaves the calls to what is read, so the task has no plan
- * @throws YamlError naming the place
+ * @throws YamlError naming each place
  */
 export function readPlannerAnswer(text: string, file: string, words: PlanWords): MadePlan | null {
-  const source = fenced(text);
+  const source = fenced(text, file);
+  const empty = new YamlError(file, null, "", "the answer is empty: the model said nothing");
+  if (source.trim() === "") throw empty;
   const read = readYaml(source, file);
-  if (read.value === null) return null;
+  if (read.value === null) {
+    // A document without content is null, too, and a model that broke off didn't mean that.
+    if (source.split("\n").some((line) => WRITTEN_NULL.test(line.trim()))) return null;
+    throw empty;
+  }
   if (!Array.isArray(read.value)) throw read.errorAt([], "an answer is a list of calls, or null", "the model is to answer in YAML alone");
   const { value, errorAt } = readYamlAs(source, file, validate);
-  return planFor(value, words, errorAt);
+  return planFor(value, words, (faults) => {
+    const [first, ...more] = faults.map(({ at, message, hint }) =>
+      at === null ? new YamlError(GUARDS, null, "", message, hint) : errorAt(at, message, hint),
+    );
+    if (first === undefined || more.length === 0) return first ?? empty;
+    const lines = [first.hint === null ? first.problem : `${first.problem}; ${first.hint}`, ...more.map((one) => one.message)];
+    return new YamlError(first.file, first.line, first.path, lines.join("\n"));
+  });
 }
 
-/** Returns what stands in an answer's only fence, as models like to put it, or all of it. Lines stay where they are, so that errors name them. */
-function fenced(text: string): string {
+/**
+ * Returns the content of an answer's only fence, as models like to put it, or all of it. Lines stay where they are, so that errors name them.
+ * @throws YamlError for several fences, and for one that has no end
+ */
+function fenced(text: string, file: string): string {
   const lines = text.split("\n");
-  const [from, to, ...more] = lines.flatMap((line, i) => (FENCE.test(line.trim()) ? [i] : []));
-  if (from === undefined || to === undefined || more.length > 0) return text;
+  const [from, to, another] = lines.flatMap((line, i) => (FENCE.test(line.trim()) ? [i] : []));
+  if (from === undefined) return text;
+  if (to === undefined) throw new YamlError(file, from + 1, "", "the fence has no end: the answer may have broken off", FENCE_HINT);
+  if (another !== undefined) throw new YamlError(file, another + 1, "", "the answer has several fences", FENCE_HINT);
   return lines.map((line, i) => (i > from && i < to ? line : "")).join("\n");
 }
 
 /**
- * Returns a plan in the words of the policy, with all that only looks. What is said of parameters that have no role is left out, and so is that
- * anything but an amount, a day or a time is worked out: a planner doesn't know the roles, and a service would refuse it.
- * @throws what `refusal` makes, if it names a tool or a parameter that there isn't
+ * Returns a plan in the words of the policy, with all that only looks. Sources of parameters without a role are left out, and so is `nowhere`
+ * beside other sources of anything but an amount, a day or a time: a planner doesn't know the roles, and a service would refuse it.
+ * @throws what `refusal` makes, of a tool or a parameter that is unknown, or a call that would be wider than the answer says
  */
-export function planFor(calls: readonly ToolCall[], { tools, possible, vocabulary }: PlanWords, refusal: PlanRefusal): MadePlan {
-  const left_out: string[] = [];
-  const planned = calls.map(({ step, tool, times, arguments: given = {} }, i): TaskPlan[number] => {
-    const mapped = tools.get(tool);
-    if (mapped === undefined) throw refusal([i, "tool"], `there is no tool \`${tool}\``, meant(tool, tools.keys()));
-    const said: Record<string, string[]> = {};
-    for (const [parameter, sources] of Object.entries(given)) {
-      if (!mapped.known.has(parameter))
-        throw refusal([i, "arguments", parameter], `\`${tool}\` has no parameter \`${parameter}\``, meant(parameter, mapped.known.keys()));
-      const roles = rolesOf(mapped, parameter, vocabulary);
-      if (roles.length === 0) left_out.push(`\`${parameter}\` of \`${tool}\`: it has no role`);
-      for (const { argument, commits } of roles) {
-        const kept = sources.filter((source) => source !== WORKED_OUT || commits);
-        if (kept.length < sources.length)
-          left_out.push(`\`${WORKED_OUT}\` for \`${parameter}\` of \`${tool}\`: its role isn't \`commitment\``);
-        if (kept.length > 0) said[argument] = [...new Set(kept)];
-      }
-    }
-    return {
-      ...(step !== undefined && { step }),
-      ...{ verb: mapped.verb, type: mapped.type },
-      ...(times !== undefined && { times }),
-      ...(Object.keys(said).length > 0 && { arguments: said }),
-    };
-  });
+export function planFor(calls: readonly ToolCall[], words: PlanWords, refusal: PlanRefusal): MadePlan {
+  const { tools, possible, vocabulary } = words;
+  const read = calls.map((call, i) => readCall(call, i, words));
+  const faults = read.flatMap((one) => one.faults);
+  if (faults.length > 0) throw refusal(withoutRepeatedHints(faults));
+  const planned = read.flatMap(({ step }) => (step === null ? [] : [step]));
   const looks = new Map<string, TaskPlan[number]>();
   for (const { verb, type } of possible) if (planOf(vocabulary, verb, type).effect === "look") looks.set(`${verb} ${type}`, { verb, type });
   const plan = [...planned, ...looks.values()];
-  if (plan.length > PLAN.steps_max)
-    throw refusal([], `at most ${PLAN.steps_max} calls; ${looks.size} of ${plan.length} are those that only look`);
+  if (plan.length > PLAN.steps_max) {
+    const message = `at most ${PLAN.steps_max} calls fit in a plan: the answer has ${planned.length}, and ${looks.size} are added since they only look`;
+    throw refusal([{ at: null, message, hint: "map fewer tools that only look, or plan for fewer guards" }]);
+  }
   const fault = planFault(plan, vocabulary);
-  if (fault !== null) throw refusal(fault.at, `expected ${fault.expected}`);
-  return { plan, left_out };
+  if (fault !== null) throw refusal([{ at: fault.at, message: `expected ${fault.expected}` }]);
+  return { plan, left_out: read.flatMap((one) => one.left_out), also_permits: alsoPermitted(calls, tools, vocabulary) };
+}
+
+interface ReadCall {
+  /** Null if there are faults. */
+  step: TaskPlan[number] | null;
+  left_out: string[];
+  faults: AnswerFault[];
+}
+
+function readCall({ step, tool, times, arguments: given = {} }: ToolCall, i: number, { tools, vocabulary }: PlanWords): ReadCall {
+  const mapped = tools.get(tool);
+  if (mapped === undefined) {
+    const fault = { at: [i, "tool"], message: `there is no tool \`${tool}\``, hint: meant(tool, tools.keys()) };
+    return { step: null, left_out: [], faults: [fault] };
+  }
+  const left_out: string[] = [];
+  const faults: AnswerFault[] = [];
+  const said: Record<string, string[]> = {};
+  const bare: string[] = [];
+  for (const [parameter, sources] of Object.entries(given)) {
+    const at = [i, "arguments", parameter];
+    if (!mapped.known.has(parameter)) {
+      faults.push({ at, message: `\`${tool}\` has no parameter \`${parameter}\``, hint: meant(parameter, mapped.known.keys()) });
+      continue;
+    }
+    const roles = rolesOf(mapped, parameter, vocabulary);
+    if (roles.length === 0) {
+      bare.push(`\`${parameter}\``);
+      left_out.push(`\`${parameter}\` of \`${tool}\`: it has no role`);
+      continue;
+    }
+    let isBound = false;
+    for (const { argument, commits } of roles) {
+      const kept = sources.filter((source) => source !== WORKED_OUT || commits);
+      if (kept.length < sources.length)
+        left_out.push(`\`${WORKED_OUT}\` for \`${parameter}\` of \`${tool}\`: its role isn't \`commitment\``);
+      if (kept.length > 0) said[argument] = [...new Set(kept)];
+      isBound ||= kept.length > 0;
+    }
+    if (!isBound)
+      faults.push({
+        at,
+        message: `\`${WORKED_OUT}\` is the only source of \`${parameter}\` of \`${tool}\`, whose role isn't \`commitment\`: any value would fit`,
+        hint: "name where its value stands, or leave it out of the answer",
+        widens: true,
+      });
+  }
+  // A call without any argument is exempt from waiting, which an answer that names some doesn't mean.
+  const isBare = bare.length > 0 && Object.keys(said).length === 0 && faults.length === 0;
+  if (isBare && planOf(vocabulary, mapped.verb, mapped.type).effect !== "look")
+    faults.push({
+      at: [i, "arguments"],
+      message: `no argument of \`${tool}\` is left: ${bare.join(", ")} ${bare.length === 1 ? "has" : "have"} no role, so the plan would permit any call of it`,
+      hint: "give it a role in the vocabulary, or leave it out of the answer",
+      widens: true,
+    });
+  if (faults.length > 0) return { step: null, left_out, faults };
+  const id = constantId(mapped);
+  const one = {
+    ...(step !== undefined && { step }),
+    ...{ verb: mapped.verb, type: mapped.type },
+    ...(id !== null && { id }),
+    ...(times !== undefined && { times }),
+    ...(Object.keys(said).length > 0 && { arguments: said }),
+  };
+  return { step: one, left_out, faults };
+}
+
+/** Returns the id that every call of a tool has; null if there is missing. */
+function constantId({ id }: Mapped): string | null {
+  if (id === null || "from" in id || typeof id.is === "boolean") return null;
+  return String(id.is);
+}
+
+/** Tools that aren't named, change something, and are in the policy's words what a named one is. */
+function alsoPermitted(calls: readonly ToolCall[], tools: PlanWords["tools"], vocabulary: Vocabulary): string[] {
+  const named = new Map(calls.flatMap(({ tool }) => (tools.has(tool) ? [[tool, tools.get(tool) as Mapped] as const] : [])));
+  return [...tools].flatMap(([tool, mapped]) => {
+    const { verb, type } = mapped;
+    if (named.has(tool) || planOf(vocabulary, verb, type).effect === "look") return [];
+    const beside = [...named].find(([, other]) => {
+      const [id, otherId] = [constantId(mapped), constantId(other)];
+      return other.verb === verb && other.type === type && (id === null || otherId === null || id === otherId);
+    });
+    return beside === undefined ? [] : [`\`${tool}\` beside \`${beside[0]}\`: both are \`${verb} ${type}\``];
+  });
+}
+
+/** Returns faults of which each hint stands once: the list of all tools is long. */
+function withoutRepeatedHints(faults: readonly AnswerFault[]): AnswerFault[] {
+  const seen = new Set<string>();
+  return faults.map((fault) => {
+    if (fault.hint === undefined || !seen.has(fault.hint)) {
+      if (fault.hint !== undefined) seen.add(fault.hint);
+      return fault;
+    }
+    return without(fault, "hint");
+  });
 }
 
 /** Arguments with a role that a tool's parameter becomes, and whether each binds the user. */
@@ -142,6 +262,7 @@ function rolesOf(
 
 function meant(word: string, known: Iterable<string>): string {
   const all = [...known];
+  if (all.length === 0) return "it has none";
   const nearest = nearestWord(word, all);
   return nearest === null ? `there are: ${all.join(", ")}` : `did you mean \`${nearest}\`?`;
 }
