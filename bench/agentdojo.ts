@@ -77,6 +77,37 @@ const BENCHMARKS: Readonly<Record<string, Published>> = {
     },
     converter: "slambench.py",
   },
+  finagent: {
+    suites: ["finagent"],
+    usual: ["finagent"],
+    sources: {
+      repository: "https://github.com/nac7/finagent-redteam",
+      commit: "916b7580b7dfca0cc5d0ca3b710894534dcc3d29",
+      folder: "src",
+    },
+    converter: "finagent.py",
+  },
+  security_sandbox: {
+    suites: ["security_sandbox"],
+    usual: ["security_sandbox"],
+    sources: {
+      repository: "https://github.com/X-PG13/agent-security-sandbox",
+      commit: "e1971e99483a1f66756eaa766f23187387cb5eec",
+      folder: ".",
+    },
+    converter: "security_sandbox.py",
+  },
+  tau_retail: {
+    suites: ["tau_retail"],
+    usual: ["tau_retail"],
+    // The attack is DoomArena's, of its commit b80902f1: a text, which the converter says.
+    sources: {
+      repository: "https://github.com/sierra-research/tau-bench",
+      commit: "59a200c6d575d595120f1cb70fea53cef0632f6b",
+      folder: "tau_bench",
+    },
+    converter: "tau_retail.py",
+  },
 };
 
 const {
