@@ -126,7 +126,7 @@ function fenced(text: string, file: string): string {
 }
 
 /**
- * Returns a plan in the words of the policy, with all that only looks. Sources of parameters without a role are left out, and so is `nowhere`
+ * Returns a plan in the words of the policy, with all that only looks and that the answer doesn't name. Sources of parameters without a role are left out, and so is `nowhere`
  * beside other sources of anything but an amount, a day or a time: a planner doesn't know the roles, and a service would refuse it.
  * @throws what `refusal` makes, of a tool or a parameter that is unknown, or a call that would be wider than the answer says
  */
@@ -136,8 +136,12 @@ export function planFor(calls: readonly ToolCall[], words: PlanWords, refusal: P
   const faults = read.flatMap((one) => one.faults);
   if (faults.length > 0) throw refusal(withoutRepeatedHints(faults));
   const planned = read.flatMap(({ step }) => (step === null ? [] : [step]));
+  const named = new Set(planned.map(({ verb, type }) => `${verb} ${type}`));
   const looks = new Map<string, TaskPlan[number]>();
-  for (const { verb, type } of possible) if (planOf(vocabulary, verb, type).effect === "look") looks.set(`${verb} ${type}`, { verb, type });
+  for (const { verb, type } of possible) {
+    const call = `${verb} ${type}`;
+    if (planOf(vocabulary, verb, type).effect === "look" && !named.has(call)) looks.set(call, { verb, type });
+  }
   const plan = [...planned, ...looks.values()];
   if (plan.length > PLAN.steps_max) {
     const message = `at most ${PLAN.steps_max} calls fit in a plan: the answer has ${planned.length}, and ${looks.size} are added since they only look`;
