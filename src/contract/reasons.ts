@@ -232,8 +232,8 @@ const others: Record<string, BuiltinReason> = {
   plan_used_up: {
     effect: "deny",
     severity: "high",
-    message: "the task's plan has this call {max} times, and it was made {used} times",
-    tell_agent: "This was already done as often as was planned for the task.",
+    message: "the task's plan has this call {max} times, and it was permitted {used} times",
+    tell_agent: "This was tried as often as was planned for the task.",
   },
   plan_waits: {
     effect: "flag",

@@ -79,7 +79,7 @@ function recall(line: Line, beside: BesideLines, flow: Flow, policy: FlowWords, 
   if (special?.kind === "outcome") {
     if (special.outcome === "done") flow.done(special.decision_id)?.lower();
     if (special.seen !== undefined) flow.recalled(special.decision_id, special.seen);
-    else if (special.outcome === "not_attempted") flow.notMade(special.decision_id);
+    if (special.outcome === "not_attempted") flow.notMade(special.decision_id);
     return;
   }
   // What was denied has told its agent nothing.

@@ -118,12 +118,13 @@ describe("a task that its host gives a plan", function () {
     };
     const permitted = await burst();
     expect(permitted).to.have.length(5);
-    const tell = async (id: string, outcome: string): Promise<number> => {
+    const tell = async (id: string, outcome: string, returned?: object): Promise<number> => {
       const headers = { authorization: `Bearer ${desk.token}`, "content-type": "application/json" };
-      return (await fetch(`${desk.url}/decisions/${id}/outcome`, { method: "POST", headers, body: JSON.stringify({ outcome }) })).status;
+      return (await fetch(`${desk.url}/decisions/${id}/outcome`, { method: "POST", headers, body: JSON.stringify({ outcome, returned }) }))
+        .status;
     };
-    for (const [i, outcome] of ["not_attempted", "not_attempted", "failed", "done"].entries())
-      expect(await tell(permitted[i] ?? "", outcome)).to.equal(200);
+    const told: [outcome: string, returned?: object][] = [["not_attempted"], ["not_attempted", { paths: [] }], ["failed"], ["done"]];
+    for (const [i, [outcome, returned]] of told.entries()) expect(await tell(permitted[i] ?? "", outcome, returned)).to.equal(200);
     await desk.again();
     expect(await burst()).to.have.length(2);
     await desk.again();
