@@ -218,7 +218,7 @@ function readCall({ step, tool, times, arguments: given = {} }: ToolCall, i: num
   return { step: one, left_out, faults };
 }
 
-/** Returns the id that every call of a tool has; null if there is missing. */
+/** Returns the id that every call of a tool has; null: the call gives it, or has no id. */
 function constantId({ id }: Mapped): string | null {
   if (id === null || "from" in id || typeof id.is === "boolean") return null;
   return String(id.is);
