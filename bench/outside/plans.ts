@@ -39,7 +39,7 @@ export function tasksOf({ name, tools, clean, mixed }: Suite): { suite: string; 
  * @throws {Error} one names a tool or a parameter that the suite doesn't have
  */
 export function plansIn(suite: string, all: SuitePlans, tools: ReadonlyMap<string, Mapped>, vocabulary: Vocabulary): Map<string, TaskPlan> {
-  const words = { tools, possible: [...tools.values()], vocabulary };
+  const words = { tools, beside: [], vocabulary };
   return new Map(
     Object.entries(all).flatMap(([digest, calls]) => {
       if (calls === null) return [];

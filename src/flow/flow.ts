@@ -114,15 +114,18 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     if (root === null && charges.length === 0) return { facts, note: null };
     const foreign = once(() => looked.foreignIn(leavesOf(request.arguments)));
     const changes = plan.effect !== "look" && plan.effect !== "fetch";
+    const hasWords = vocabulary.flow !== undefined || root?.plan !== undefined;
     const note: FlowNote = {
       root: root === null ? null : { id: root.id, agent: root.agent },
       now_ms,
       charges,
       plan,
-      hasWords: vocabulary.flow !== undefined || root?.plan !== undefined,
+      hasWords,
       lowers: purpose?.lowers?.[request.resource.type]?.[request.verb] ?? NO_LABELS,
       written: () => (changes ? [...foreign().keys()] : []),
       told: once(() => {
+        // Where nothing that is read is trusted, no answer makes a value better.
+        if (!hasWords) return NO_KEYS;
         const id = request.resource.id === null ? [] : looked.foreignIn([request.resource.id]);
         return toldOf([...id, ...foreign()], seen);
       }),

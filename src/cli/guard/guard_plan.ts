@@ -75,10 +75,10 @@ export function addPlan(mcp: Command, files: GuardFiles, ui: Ui, finish: (exit: 
         throw new CliError("usage", "no bundle says what the words mean", "give --bundle; `remit build` makes one of a policy set");
       const { vocabulary } = (await readBundle(policy)).data;
       checkWords(guards, tools, vocabulary);
-      const possible = guards.flatMap(({ config }) => mappingsOf(config, tools).map(({ mapped }) => mapped));
+      const beside = guards.flatMap(({ config }) => untold(config).map(({ mapped }) => mapped));
       const mapped = new Map([...tools].map(([name, { mapped }]) => [name, mapped]));
       const said = answer === "-" ? await readAll(process.stdin) : readGiven(answer ?? "").toString();
-      const made = readPlannerAnswer(said, answer === "-" ? "the answer" : (answer ?? ""), { tools: mapped, possible, vocabulary });
+      const made = readPlannerAnswer(said, answer === "-" ? "the answer" : (answer ?? ""), { tools: mapped, beside, vocabulary });
       if (made === null) finish(sayNone(ui, json === true));
       else sayPlan(ui, made, json === true);
     });
@@ -110,8 +110,12 @@ interface PlannedGuard {
 
 /** Mappings of a guard that can come into a plan, each with what it maps. */
 function mappingsOf(config: GuardConfig, tools: ReadonlyMap<string, unknown>): { of: string; mapped: Mapped }[] {
+  return [...[...config.tools].flatMap(([of, mapped]) => (tools.has(of) ? [{ of, mapped }] : [])), ...untold(config)];
+}
+
+/** Mappings that a planner isn't told of: it plans tools. */
+function untold(config: GuardConfig): { of: string; mapped: Mapped }[] {
   return [
-    ...[...config.tools].flatMap(([of, mapped]) => (tools.has(of) ? [{ of, mapped }] : [])),
     ...[...config.prompts].map(([of, mapped]) => ({ of, mapped })),
     ...config.resources.map(({ uri, mapped }) => ({ of: uri.shape, mapped })),
   ];

@@ -37,8 +37,8 @@ export type ToolCall = Static<typeof ToolCalls>[number];
 /** Meaning of tools in the words of a policy. */
 export interface PlanWords {
   tools: ReadonlyMap<string, Mapped>;
-  /** All that the task's agent can do there; what only looks belongs to every plan, since it is judged what is done with what it returns. */
-  possible: readonly Mapped[];
+  /** Mappings of prompts and resources, which no planner is told of: what only looks of them belongs to every plan. */
+  beside: readonly Mapped[];
   vocabulary: Vocabulary;
 }
 
@@ -126,26 +126,26 @@ function fenced(text: string, file: string): string {
 }
 
 /**
- * Returns a plan in the words of the policy, with all that only looks and that the answer doesn't name. Sources of parameters without a role are left out, and so is `nowhere`
+ * Returns a plan in the words of the policy. Sources of parameters without a role are left out, and so is `nowhere`
  * beside other sources of anything but an amount, a day or a time: a planner doesn't know the roles, and a service would refuse it.
  * @throws what `refusal` makes, of a tool or a parameter that is unknown, or a call that would be wider than the answer says
  */
 export function planFor(calls: readonly ToolCall[], words: PlanWords, refusal: PlanRefusal): MadePlan {
-  const { tools, possible, vocabulary } = words;
+  const { tools, beside, vocabulary } = words;
   const read = calls.map((call, i) => readCall(call, i, words));
   const faults = read.flatMap((one) => one.faults);
   if (faults.length > 0) throw refusal(withoutRepeatedHints(faults));
   const planned = read.flatMap(({ step }) => (step === null ? [] : [step]));
   const named = new Set(planned.map(({ verb, type }) => `${verb} ${type}`));
   const looks = new Map<string, TaskPlan[number]>();
-  for (const { verb, type } of possible) {
+  for (const { verb, type } of beside) {
     const call = `${verb} ${type}`;
     if (planOf(vocabulary, verb, type).effect === "look" && !named.has(call)) looks.set(call, { verb, type });
   }
   const plan = [...planned, ...looks.values()];
   if (plan.length > PLAN.steps_max) {
     const message = `at most ${PLAN.steps_max} calls fit in a plan: the answer has ${planned.length}, and ${looks.size} are added since they only look`;
-    throw refusal([{ at: null, message, hint: "map fewer tools that only look, or plan for fewer guards" }]);
+    throw refusal([{ at: null, message, hint: "map fewer resources and prompts, or plan for fewer guards" }]);
   }
   const fault = planFault(plan, vocabulary);
   if (fault !== null) throw refusal([{ at: fault.at, message: `expected ${fault.expected}` }]);

@@ -42,7 +42,11 @@ const TOOLS = new Map(
     book_room: { book: "room", arguments: { day: "day", body: "body" } },
   }).map(([name, entry]) => [name, readMapped(entry)]),
 );
-const WORDS: PlanWords = { tools: TOOLS, possible: [...TOOLS.values(), readMapped({ read: "note" })], vocabulary: VOCABULARY };
+const WORDS: PlanWords = {
+  tools: TOOLS,
+  beside: [readMapped({ read: "note" }), readMapped({ read: "mail", id: "id" }), readMapped({ send: "mail" })],
+  vocabulary: VOCABULARY,
+};
 const answer = (yaml: string) => readPlannerAnswer(yaml, "answer.yaml", WORDS);
 
 describe("a plan from a model", () => {
@@ -62,7 +66,7 @@ describe("a plan from a model", () => {
     );
   });
 
-  it("comes in the words of the policy, for arguments that have a role, with all that only looks and that it doesn't name, once", () => {
+  it("comes in the words of the policy, for arguments that have a role, with what only looks and isn't told of, where no call says more, once", () => {
     const made = answer(`
 - {step: found, tool: find_mail, arguments: {query: [user]}}
 - {step: mail, tool: read_mail, arguments: {mail_id: ["found.id[]", user, user]}}
@@ -113,8 +117,8 @@ describe("a plan from a model", () => {
   it("may stand in a fence, or be JSON, and is none where the planner leaves the calls to what is read", () => {
     const plan = [
       { verb: "search", type: "mail" },
-      { verb: "read", type: "mail" },
       { verb: "read", type: "note" },
+      { verb: "read", type: "mail" },
     ];
     for (const said of ["", "Here is the plan: it has one call.\n"])
       expect(answer(`${said}\`\`\`yaml\n- {tool: list_mail}\n\`\`\`\n${said}`)?.plan).to.deep.equal(plan);
