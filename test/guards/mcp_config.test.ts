@@ -799,7 +799,8 @@ describe("docs/mcp.md", () => {
   const text = readFileSync(asset("docs", "mcp.md"), "utf8");
 
   it("has a configuration that is one, and the defaults that there are", () => {
-    const [, yaml = ""] = /```yaml\n([^]*?)```/.exec(text) ?? [];
+    const blocks = [...text.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = ""]) => block);
+    const yaml = blocks.find((block) => block.includes("\ntools:")) ?? "";
     const config = parseGuardConfig(yaml, "guard.yaml");
     expect([config.tools.size, config.resources.length, config.prompts.size]).to.deep.equal([5, 1, 1]);
     const said = new Map(
