@@ -208,7 +208,7 @@ export class Guarded {
       try {
         returned = takeApart(result);
       } catch (error) {
-        // It was done all the same; what isn't reported counts as anything.
+        // The action was done. The service takes an answer that isn't reported for a stranger's.
         void over("done");
         throw error;
       }

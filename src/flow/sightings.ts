@@ -61,16 +61,17 @@ export function sightingsOf(
     const key = keyOf(one);
     if (told.get(key) === "agent") return [];
     const alone = one.alone === true || (fields[at]?.text !== true && counts.get(`${kind} ${record}`) === 1);
-    const sighting = {
-      key,
-      kind,
-      writer: told.has(key) ? worst(writerAt(at, record), "anyone") : writerAt(at, record),
-      path: fields[at]?.path ?? "",
-      named: isNamedCall || named.has(record),
-      alone,
-      secret: secret.has(fields[at]?.field ?? ""),
-    };
-    return [sighting];
+    return [
+      {
+        key,
+        kind,
+        writer: told.has(key) ? worst(writerAt(at, record), "anyone") : writerAt(at, record),
+        path: fields[at]?.path ?? "",
+        named: isNamedCall || named.has(record),
+        alone,
+        secret: secret.has(fields[at]?.field ?? ""),
+      },
+    ];
   });
   const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
   const others =

@@ -37,6 +37,17 @@ types:
     labels: [confidential]
 `;
 
+/** One user's mail, by the standard rules. */
+export const MAIL_PURPOSES = `
+office:
+  statement: help one user with their mail
+  owner: office@example.com
+  task: required
+  flow: standard
+  allow:
+    - {read: mail, send: mail}
+`;
+
 interface SetOf {
   vocabulary: string;
   purpose: string;

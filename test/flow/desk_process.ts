@@ -4,17 +4,7 @@
  */
 import { createInterface } from "node:readline";
 import { returnedOf } from "../../src/flow/index.js";
-import { openFlowDesk } from "./desk.js";
-
-const PURPOSES = `
-office:
-  statement: help one user with their mail
-  owner: office@example.com
-  task: required
-  flow: standard
-  allow:
-    - {read: mail, send: mail}
-`;
+import { MAIL_PURPOSES, openFlowDesk } from "./desk.js";
 
 interface Command {
   /** Id of a task to begin, and its instruction. */
@@ -23,7 +13,7 @@ interface Command {
   returned?: unknown;
 }
 
-const desk = await openFlowDesk(PURPOSES);
+const desk = await openFlowDesk(MAIL_PURPOSES);
 
 async function take({ task, returned }: Command): Promise<object> {
   if (task === undefined) return returnedOf(returned);

@@ -1,14 +1,13 @@
 /** `remit guard mcp plan`: what a model is told in order to plan a task, and its answer as a plan of the task. */
 import { existsSync } from "node:fs";
-import { text as readAll } from "node:stream/consumers";
 import type { Command } from "commander";
 import type { Vocabulary } from "../../contract/index.js";
 import type { GuardConfig } from "../../guards/mcp/config.js";
 import { lockFile, type Pins, type ToolDefinition } from "../../guards/mcp/pins.js";
 import { plannerText, readPlannerAnswer, type MadePlan } from "../../guards/mcp/planner.js";
 import type { Mapped } from "../../mapping/call_mapping.js";
-import { readGiven } from "../../system/read_file.js";
 import { CliError, type Exit } from "../exit.js";
+import { given } from "../given.js";
 import { readBundle } from "../policy/sources.js";
 import { sayFailure, sayJson, type Ui } from "../ui.js";
 
@@ -77,7 +76,7 @@ export function addPlan(mcp: Command, files: GuardFiles, ui: Ui, finish: (exit: 
       checkWords(guards, tools, vocabulary);
       const beside = guards.flatMap(({ config }) => untold(config).map(({ mapped }) => mapped));
       const mapped = new Map([...tools].map(([name, { mapped }]) => [name, mapped]));
-      const said = answer === "-" ? await readAll(process.stdin) : readGiven(answer ?? "").toString();
+      const said = (await given(answer ?? "")).toString();
       const made = readPlannerAnswer(said, answer === "-" ? "the answer" : (answer ?? ""), { tools: mapped, beside, vocabulary });
       if (made === null) finish(sayNone(ui, json === true));
       else sayPlan(ui, made, json === true);

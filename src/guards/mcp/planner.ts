@@ -37,7 +37,7 @@ export type ToolCall = Static<typeof ToolCalls>[number];
 /** Meaning of tools in the words of a policy. */
 export interface PlanWords {
   tools: ReadonlyMap<string, Mapped>;
-  /** Mappings of prompts and resources, which no planner is told of: what only looks of them belongs to every plan. */
+  /** Mappings of prompts and resources. A planner doesn't know these, so every plan permits those that only look. */
   beside: readonly Mapped[];
   vocabulary: Vocabulary;
 }

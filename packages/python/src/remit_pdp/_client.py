@@ -564,7 +564,7 @@ class Guard:
         try:
             returned = await asyncio.to_thread(self.returned, results[0] if len(results) == 1 else results)
         except BaseException as error:
-            # It was done all the same; what isn't reported counts as anything.
+            # The action was done. The service takes an answer that isn't reported for a stranger's.
             self._end(error, failed=False)
             raise
         self._end(None, returned=returned)
