@@ -44,7 +44,7 @@ export function writtenFor(suite: string): WrittenChanges | null {
 interface Words {
   verbs: Record<string, { class: string; effect?: VerbEffect }>;
   types: Record<string, Record<string, object | string | null> | null>;
-  flow: { writes: object; author: string };
+  flow: { writes: object; author: string; secret_fields: string[] };
 }
 
 /** Writes the set into a folder. @param given what a purpose says of values in a text that the instruction names */
@@ -93,10 +93,10 @@ export function setFor(
   return { dir, tools, agent: { facts: wholeValues(suite.trusted), members: domainsOf(suite.trusted), secrets } };
 }
 
-/** A drafted type with the writers that it shares, for an author to change some of its members. */
-function writtenOut({ types, flow: { writes, author } }: Words, type: string): Words["types"][string] | undefined {
+/** A drafted type with the writers and secrets that it shares, for an author to change some of its members. */
+function writtenOut({ types, flow: { writes, author, secret_fields: secret } }: Words, type: string): Words["types"][string] | undefined {
   const drafted = types[type];
-  return drafted?.["writes"] === "common" ? { ...drafted, ...{ writes, author } } : drafted;
+  return drafted?.["writes"] === "common" ? { ...drafted, ...{ writes, author, secret } } : drafted;
 }
 
 type DraftedTools = Record<string, Record<string, unknown>>;

@@ -171,6 +171,9 @@ function vocabulary(): object {
               secret: Type.Optional(words("Attributes whose values are secrets of the user's.")),
               writes: Type.Optional(fieldWriters()),
               author: Type.Optional(text("Field of a record that names its author, for types with `writes: common`.", 64)),
+              secret_fields: Type.Optional(
+                words("Fields of an answer whose values are secrets of the user's, for types with `writes: common`.", FIELD.source),
+              ),
             },
             { ...closed, description: "Facts by which the service knows the user's own words, side and organisation." },
           ),

@@ -19,7 +19,7 @@ import { WORD } from "./words.js";
 export const FLOW_KEYS = ["roles", "writes", "author", "secret", "labels", "effects"] as const;
 export const FLOW_FACTS = ["instruction", "slots", "own", "members", "secret"] as const;
 /** Keys of `flow` that types with `writes: common` share. */
-export const COMMON_KEYS = ["writes", "author"] as const;
+export const COMMON_KEYS = ["writes", "author", "secret_fields"] as const;
 export const COMMON = "common";
 export const FIELD = /^(?:\*|[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)$/;
 export const FLOW_BOUNDS = { fields: 256, labels: 32 };
@@ -35,12 +35,29 @@ export function effectOf(sheet: Sheet, value: unknown, path: Path): VerbEffect |
 /** Writers of fields, and the field that names a record's author. */
 export type FieldWriters = Pick<TypeFlow, "writes" | "author">;
 
-/** `writes` and `author` of a vocabulary's `flow`; null: it has no `writes`. */
-export function compileCommonWriters(sheet: Sheet, flow: unknown): FieldWriters | null {
+/** Words of `flow` that types with `writes: common` share. */
+export type CommonFields = FieldWriters & { secret: readonly string[] };
+
+/** `writes`, `author` and `secret_fields` of a vocabulary's `flow`; null: it has no `writes`. */
+export function compileCommonFields(sheet: Sheet, flow: unknown): CommonFields | null {
   if (typeof flow !== "object" || flow === null) return null;
-  if ("writes" in flow) return fieldWriters(sheet, { ...flow }, ["flow"]);
-  if ("author" in flow) sheet.error(["flow", "author"], "`author` goes with `writes`", `say both, for types with \`writes: ${COMMON}\``);
+  const said: Record<string, unknown> = { ...flow };
+  if (said["writes"] !== undefined) {
+    const { secret_fields: fields } = said;
+    const secret = fields === undefined ? [] : secretFields(sheet, fields, ["flow", "secret_fields"]);
+    return { ...fieldWriters(sheet, said, ["flow"]), secret };
+  }
+  for (const key of COMMON_KEYS)
+    if (said[key] !== undefined)
+      sheet.error(["flow", key], `\`${key}\` goes with \`writes\``, `say both, for types with \`writes: ${COMMON}\``);
   return null;
+}
+
+function secretFields(sheet: Sheet, value: unknown, path: Path): string[] {
+  const fields = sheet.words(value, path, `\`${String(path.at(-1))}\``);
+  if (fields.length > FLOW_BOUNDS.fields) sheet.error(path, `at most ${FLOW_BOUNDS.fields} fields`);
+  for (const [i, field] of fields.entries()) checkField(sheet, field, [...path, i]);
+  return fields;
 }
 
 function fieldWriters(sheet: Sheet, said: Record<string, unknown>, path: Path): FieldWriters {
@@ -65,7 +82,7 @@ function fieldWriters(sheet: Sheet, said: Record<string, unknown>, path: Path): 
 export interface WordsForFlow {
   verbs: readonly string[];
   /** Null: `flow` has no `writes`. */
-  common: FieldWriters | null;
+  common: CommonFields | null;
 }
 
 /** Left out where a type says nothing of flow. */
@@ -82,7 +99,10 @@ export function compileTypeFlow(
     sheet.error([...path, "writes"], `\`writes: ${COMMON}\` takes what \`flow.writes\` says, and there is none`, "say it once in `flow`");
   if (isCommon && said["author"] !== undefined)
     sheet.error([...path, "author"], `\`writes: ${COMMON}\` has the author of \`flow\`, too`, "write out `writes` of this type");
-  const flow: TypeFlow = { roles: {}, ...(isCommon ? (common ?? { writes: {} }) : fieldWriters(sheet, said, path)) };
+  const { secret: shared, ...writers }: CommonFields = isCommon
+    ? (common ?? { writes: {}, secret: [] })
+    : { ...fieldWriters(sheet, said, path), secret: [] };
+  const flow: TypeFlow = { roles: {}, ...writers };
   const places = ["id", ...argumentPaths(given)];
   for (const [name, role] of members(sheet, said, "roles", path)) {
     const at = [...path, "roles", name];
@@ -96,10 +116,8 @@ export function compileTypeFlow(
     const word = effectOf(sheet, effect, at);
     if (word !== null) flow.effects = { ...flow.effects, [name]: word };
   }
-  if (said["secret"] !== undefined) {
-    flow.secret = sheet.words(said["secret"], [...path, "secret"], "`secret`");
-    for (const [i, field] of flow.secret.entries()) checkField(sheet, field, [...path, "secret", i]);
-  }
+  const own = said["secret"] === undefined ? [] : secretFields(sheet, said["secret"], [...path, "secret"]);
+  if (shared.length + own.length > 0) flow.secret = [...new Set([...shared, ...own])];
   if (said["labels"] !== undefined) flow.labels = labels(sheet, said["labels"], [...path, "labels"]);
   return { flow };
 }

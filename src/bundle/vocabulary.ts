@@ -1,6 +1,6 @@
 /** `vocabulary.yaml` → `Vocabulary`: the words a policy set may talk about. */
 import { VERB_CLASSES, type Fields, type ResourceType, type ValueType, type VerbSpec, type Vocabulary } from "../contract/index.js";
-import { compileCommonWriters, compileFlowFacts, compileTypeFlow, effectOf, FLOW_KEYS, type WordsForFlow } from "./flow.js";
+import { compileCommonFields, compileFlowFacts, compileTypeFlow, effectOf, FLOW_KEYS, type WordsForFlow } from "./flow.js";
 import { masksOf } from "./masks.js";
 import type { Path, Sheet } from "./source.js";
 import { WORD } from "./words.js";
@@ -53,7 +53,7 @@ export function compileVocabulary(sheet: Sheet): Vocabulary {
     agent: { attributes: fields(sheet, agent["attributes"], ["agent", "attributes"], AGENT_FACTS) },
     types: types(sheet, all["types"], subjects, {
       verbs: Object.keys(all["verbs"] ?? {}),
-      common: compileCommonWriters(sheet, all["flow"]),
+      common: compileCommonFields(sheet, all["flow"]),
     }),
   };
   Object.assign(vocabulary, compileFlowFacts(sheet, all["flow"], vocabulary));

@@ -86,6 +86,9 @@ const WRONG: Wrong[] = [
   { what: "common writers that are common themselves", source: `${inTypes("  mail: {}\n")}flow:\n  writes: common\n`, line: 6, message: "`writes` must be a mapping" },
   { what: "an unknown writer among the common ones", source: `${inTypes("  mail:\n    writes: common\n")}flow:\n  writes:\n    id: servce\n`, line: 8, message: "unknown writer `servce`", hint: "did you mean `service`?" },
   { what: "a common author whom no field names", source: `${inTypes("  mail: {}\n")}flow:\n  writes: {from: author}\n`, line: 6, message: "no field names the author" },
+  { what: "common secrets without writers", source: `${inTypes("  mail: {}\n")}flow:\n  secret_fields: [ssn]\n`, line: 6, message: "`secret_fields` goes with `writes`", hint: "say both" },
+  { what: "a common secret that is no field", source: `${inTypes("  mail: {}\n")}flow:\n  writes: {id: service}\n  secret_fields: ["a b"]\n`, line: 7, message: "`a b` is no field of an answer" },
+  { what: "common secrets that are a map", source: `${inTypes("  mail: {}\n")}flow:\n  writes: {id: service}\n  secret_fields: {ssn: true}\n`, line: 7, message: "`secret_fields` must be" },
   { what: "a common author without writers", source: `${inTypes("  mail: {}\n")}flow:\n  author: from\n`, line: 6, message: "`author` goes with `writes`", hint: "say both" },
   { what: "an unknown effect", source: `verbs:\n  send: {class: send, effect: ad}\n${REST}`, line: 2, message: "unknown effect `ad`", hint: "did you mean `add`?" },
   { what: "an effect of a verb that there isn't", source: inTypes("  mail:\n    effects: {reed: look}\n"), line: 5, message: "unknown verb `reed`", hint: "did you mean `read`?" },
@@ -170,6 +173,20 @@ describe("a vocabulary", () => {
     expect(invoice).to.not.have.property("flow");
     const writtenOut = vocabulary(inTypes(said.replace("{writes: common}", "{writes: {id: service, from: author}, author: from}")));
     expect(writtenOut.value).to.deep.equal(value);
+  });
+
+  it("says once which fields hold secrets, beside those of a type's own", () => {
+    const flow = "flow: {writes: {id: service}, secret_fields: [ssn, password]}\n";
+    const { value } = vocabulary(
+      inTypes(
+        `  mail: {writes: common}\n  card: {writes: common, secret: [pin, ssn]}\n  page: {secret: [pin]}\n  note: {writes: {}}\n${flow}`,
+      ),
+    );
+    const { mail, card, page, note } = value.types;
+    expect(mail?.flow?.secret).to.deep.equal(["ssn", "password"]);
+    expect(card?.flow?.secret).to.deep.equal(["ssn", "password", "pin"]);
+    expect(page?.flow?.secret).to.deep.equal(["pin"]);
+    expect(note?.flow).to.not.have.property("secret");
   });
 
   it("may have no task, no agent and types that say nothing", () => {

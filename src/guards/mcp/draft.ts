@@ -3,7 +3,7 @@
  * something to start from, so it permits nothing: every line waits for a person until an author has moved it.
  */
 import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
-import { DRAFTED_AUTHOR, DRAFTED_WRITES, effectOfTool, isGivenId, readsText, roleOfArgument } from "./roles.js";
+import { DRAFTED_AUTHOR, DRAFTED_SECRETS, DRAFTED_WRITES, effectOfTool, isGivenId, readsText, roleOfArgument } from "./roles.js";
 import { UriPattern } from "../../mapping/uri_pattern.js";
 import { EFFECTS, type Role, type VerbEffect } from "../../contract/index.js";
 import type { Survey } from "./survey.js";
@@ -318,6 +318,7 @@ class Drafting {
       "# Which facts are the user's own word, and who belongs to the organisation: `own` and `members` name attributes of agent or task.",
       "# `writes` say who could have written a field of an answer, for types with `writes: common`. They are guesses: look at each, and write",
       "# out `writes` of a type whose fields are others'. A type without `writes` is read as a text, such as a file or a page: all in it is anyone's.",
+      "# `secret_fields` hold what is sent nowhere. Leave out those that a tool takes for what it is for.",
       "flow:",
       "  instruction: task.instruction",
       ...(Object.values(types).some(({ writes }) => writes === "common") ? this.#commonWriters() : []),
@@ -331,7 +332,8 @@ class Drafting {
 
   #commonWriters(): string[] {
     const writes = { ...Object.fromEntries([...this.#ids].map((id) => [id, "service"])), ...DRAFTED_WRITES };
-    return ["  writes:", wrapped(writes, "    "), `  author: ${DRAFTED_AUTHOR}`];
+    const fields = [`  author: ${DRAFTED_AUTHOR}`, "  secret_fields:", wrapped(DRAFTED_SECRETS, "    ")];
+    return ["  writes:", wrapped(writes, "    "), ...fields];
   }
 
   purposes(purpose: string, server: string): string {

@@ -121,3 +121,19 @@ export const DRAFTED_WRITES: Readonly<Record<string, ValueWriter | "author">> = 
   author: "author",
 };
 export const DRAFTED_AUTHOR = "sender";
+
+/**
+ * Fields that likely hold what is the user's alone: numbers of documents and cards, and what opens something. Short codes aren't among
+ * them: any text may have such a number.
+ */
+export const DRAFTED_SECRETS: readonly string[] = [
+  "card_number card_no credit_card credit_card_number debit_card_number ssn social_security_number passport_number passport_no",
+  "driver_license driver_license_number license_number national_id national_id_number password passphrase",
+  "private_key secret_key api_key access_key access_token refresh_token client_secret seed_phrase recovery_phrase mnemonic",
+]
+  .flatMap((names) => names.split(" "))
+  .flatMap((name) => (name.includes("_") ? [name, camel(name)] : [name]));
+
+function camel(name: string): string {
+  return name.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+}

@@ -27,16 +27,17 @@ export function block(value: { [key: string]: Yaml }, levels: number, indent = "
 const WIDTH = 120;
 
 /** Over several lines, none much longer than others. */
-export function wrapped(value: { [key: string]: Yaml }, indent: string): string {
-  const lines = [`${indent}{`];
-  for (const [i, [key, member]] of Object.entries(value).entries()) {
-    const entry = `${flow(key)}: ${flow(member)}`;
+export function wrapped(value: { [key: string]: Yaml } | readonly string[], indent: string): string {
+  const isList = Array.isArray(value);
+  const entries = isList ? value.map(flow) : Object.entries(value).map(([key, member]) => `${flow(key)}: ${flow(member)}`);
+  const lines = [`${indent}${isList ? "[" : "{"}`];
+  for (const [i, entry] of entries.entries()) {
     const line = lines.at(-1) ?? "";
     if (i === 0) lines[0] = `${line}${entry}`;
     else if (line.length + entry.length + 2 <= WIDTH) lines[lines.length - 1] = `${line}, ${entry}`;
     else lines.splice(-1, 1, `${line},`, `${indent} ${entry}`);
   }
-  return `${lines.join("\n")}}`;
+  return `${lines.join("\n")}${isList ? "]" : "}"}`;
 }
 
 function ascii(text: string): string {
