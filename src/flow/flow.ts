@@ -94,7 +94,8 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const said = instruction?.saidKinds ?? [];
     const timesOf: TimesOf = ({ call, times }) =>
       root === null || times === null ? null : this.#counts.planned(root, { call, max: times }, now_ms);
-    const planned = root?.plan === undefined ? null : compared(ReadPlan.of(root.plan), request, plan, looked, timesOf);
+    const others = seen === null ? null : seen === undefined ? false : seen.others || seen.pending.size > 0;
+    const planned = root?.plan === undefined ? null : compared(ReadPlan.of(root.plan), request, plan, looked, { timesOf, others });
     // With values masked an action may look like another call of the plan: the record says which it was.
     const times = record === undefined ? planned?.facts.times : record.seen.plan?.times;
     const charges = root === null || times === undefined ? limited : [...limited, planCharge(root, times.call)];
@@ -106,7 +107,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       instructed: instruction !== null,
       labels: seen === null ? null : seen === undefined ? [] : [...seen.labels].sort(),
       limits,
-      others: seen === null ? null : seen === undefined ? false : seen.others || seen.pending.size > 0,
+      others,
       ...(errand !== null && { errand }),
       ...(planned !== null && { plan: planned.facts }),
       ...(said.length > 0 && { said: [...said] }),
@@ -279,17 +280,25 @@ const SEVERAL = STATES.indexOf("several");
 /** Looks up how often a step was made; null: as often as it is needed. */
 type TimesOf = (step: PlannedStep) => PlanTimes | null;
 
+interface TaskSoFar {
+  timesOf: TimesOf;
+  /** True if what others may have written was read on the task; null: that isn't known. */
+  others: boolean | null;
+}
+
 /** Compares an action with a plan: of the steps that it may be, that which it fits best and that may still be made. */
 function compared(
   plan: ReadPlan,
   request: PolicyInput["request"],
   verb: VerbPlan,
   looked: LookUp,
-  timesOf: TimesOf,
+  { timesOf, others }: TaskSoFar,
 ): { facts: PlanFlow; note: FlowNote["planned"] } {
+  // Nobody but the user has led to a look before that, so an id which the agent knows from elsewhere carries nothing.
+  const mayBeNew = verb.effect === "look" && others === false;
   const found = plan.stepsFor(request).map((step) => {
     const { name, arguments: wanted } = step;
-    const states = wanted.size === 0 ? {} : looked.planned(wanted);
+    const states = wanted.size === 0 ? {} : looked.planned(wanted, mayBeNew);
     // Without a role nobody looks at an argument.
     for (const argument of wanted.keys()) if (!verb.named.has(argument)) states[argument] = "unknown";
     const worst = Object.values(states).reduce((most, state) => Math.max(most, STATES.indexOf(state)), 0);

@@ -1,16 +1,26 @@
 /** Values of one action, looked up: who wrote each where it was seen, and whether it comes from where a plan says. */
-import type { ArgumentFlow, FoundWriter, PlannedArgument, ValueKind, ValueSource, ValueWriter } from "../contract/index.js";
+import {
+  RETURNED,
+  type ArgumentFlow,
+  type FoundWriter,
+  type PlannedArgument,
+  type ValueKind,
+  type ValueSource,
+  type ValueWriter,
+} from "../contract/index.js";
 import type { ReadInstruction } from "./instruction.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
 import { LEAVES_MAX, PLACES, type Leaf } from "./plan.js";
 import { keyOf, rank, type TaskSeen } from "./seen_memory.js";
 import type { PlannedSources } from "./task_plan.js";
-import { nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
+import { TEXT_MAX, nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
 /** Values of an action that a policy is shown; what doesn't fit is shown as one that is unknown. */
 const SHOWN_MAX = 64;
-/** Tokens of a text that are compared with secrets that were read. */
-const TOKENS_MAX = 2_000;
+/** Different parts of a text that are compared with secrets that were read; a text of more may hold one. */
+const PARTS_MAX = 4_000;
+/** A number of a card or a document as people write it, in groups. */
+const NUMBER_IN_GROUPS = /\d(?:[ .-]?\d){6,24}/gu;
 const COMMITTED: ReadonlySet<ValueKind> = new Set<ValueKind>([...PLACES, "date", "time", "number"]);
 const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
 /** Kinds that an agent works out from others. Places are left out: who is written to isn't computed. */
@@ -60,8 +70,11 @@ export class LookUp {
     return found;
   }
 
-  /** Returns the state of each value of an argument that a step of a plan names. */
-  planned(wanted: ReadonlyMap<string, PlannedSources>): Record<string, PlannedArgument> {
+  /**
+   * Returns the state of each value of an argument that a step of a plan names.
+   * @param mayBeNew true: a value that was seen nowhere is as planned, too, unless it is an address, which somebody has chosen
+   */
+  planned(wanted: ReadonlyMap<string, PlannedSources>, mayBeNew: boolean): Record<string, PlannedArgument> {
     const found: Record<string, PlannedArgument> = {};
     const { all, isWhole } = this.#values();
     if (!isWhole) found["more"] = "unknown";
@@ -69,7 +82,7 @@ export class LookUp {
     for (const { path, one, text } of all) {
       const of = wanted.get(/^[^/#]*/.exec(path)?.[0] ?? "");
       if (of === undefined || one === null) continue;
-      if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, text, of);
+      if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, text, of, mayBeNew);
       else found["more"] = "unknown";
     }
     return found;
@@ -83,12 +96,14 @@ export class LookUp {
     return this.#matched;
   }
 
-  #isFrom(one: TypedValue, text: string, { writers, marks, any, workedOut }: PlannedSources): PlannedArgument {
-    if (this.#sources(one).sources.some(({ writer }) => writers.has(writer))) return "planned";
+  #isFrom(one: TypedValue, text: string, { writers, marks, any, workedOut }: PlannedSources, mayBeNew: boolean): PlannedArgument {
+    const { sources } = this.#sources(one);
+    if (sources.some(({ writer }) => writers.has(writer))) return "planned";
     const marked = this.#seen?.values.get(keyOf(one))?.marks;
     if (marked !== undefined && ((marked.sure & marks) | (marked.all & any)) !== 0) return "planned";
     if (marked !== undefined && (marked.all & marks) !== 0) return "several";
     if (this.#seen === null || this.#seen?.full.has(one.kind) === true) return "unknown";
+    if (mayBeNew && !PLACES.has(one.kind) && sources.length === 0 && this.#instruction?.excludes(one) !== true) return "planned";
     if (!workedOut || !WORKED.has(one.kind) || !this.#isNew(text)) return "elsewhere";
     // It may stand in an answer that nobody has reported yet, or has been forgotten in part, as the end of a range.
     const mayBeRead = (this.#seen?.pending.size ?? 0) > 0 || [...WORKED].some((kind) => this.#seen?.full.has(kind));
@@ -154,13 +169,22 @@ export class LookUp {
     }
     if (this.#seen?.secrets !== true) return false;
     if (one !== null) return this.#seen.values.get(keyOf(one))?.secret === true;
-    const tokens = plain(text)
-      .split(/[\s"'()<>,;:!?]+/u)
-      .slice(0, TOKENS_MAX);
-    return tokens.some((token) =>
-      readings(token.replace(/[.]+$/u, "")).some((read) => this.#seen?.values.get(keyOf(read))?.secret === true),
+    if (text.length > TEXT_MAX) return true;
+    const parts = partsOf(plain(text));
+    return (
+      parts.size > PARTS_MAX ||
+      [...parts].some((part) => readings(part).some((read) => this.#seen?.values.get(keyOf(read))?.secret === true))
     );
   }
+}
+
+/** Parts of a text in which a secret may stand whole: words, with and without the marks around them, and numbers that are written in groups. */
+function partsOf(text: string): Set<string> {
+  // No value that was read is longer, and marks aren't looked for at the end of megabytes.
+  const by = (marks: RegExp): string[] => text.split(marks).filter((word) => word.length <= RETURNED.length_max);
+  const said = by(/[\s=:]+/u).map((word) => word.replace(/^["'(<[{]+|["')>\]},;.!?]+$/gu, ""));
+  const bare = by(/[\s"'()<>[\]{},;:!?=|]+/u).map((word) => word.replace(/[.]+$/u, ""));
+  return new Set([...by(/\s+/u), ...said, ...bare, ...[...text.matchAll(NUMBER_IN_GROUPS)].map(([group]) => group)]);
 }
 
 /** A value of an action that is matched; `one` null: a text that is looked through for secrets. */

@@ -25,7 +25,10 @@ const VOCABULARY: Vocabulary = {
       related: {},
       flow: { roles: { recipients: "destination", body: "content" }, writes: { sender: "author", id: "service" }, author: "sender" },
     },
-    contact: { id: "name", about: {}, attributes: {}, arguments: {}, related: {}, flow: { roles: {}, writes: { "*": "service" } } },
+    contact: {
+      ...{ id: "name", about: {}, attributes: {}, arguments: {}, related: {} },
+      flow: { roles: {}, writes: { "*": "service" }, secret: ["card_number", "password"] },
+    },
     payment: {
       id: "name",
       about: {},
@@ -159,6 +162,33 @@ describe("where a value comes from", () => {
     const { facts } = new Scene().ask("send", "mail", { body: "my passport is xk-4471-b, ok?" });
     expect(facts.arguments["body"]?.secret).to.equal(true);
     expect(new Scene().ask("send", "mail", { body: "my passport" }).facts.arguments["body"]).to.equal(undefined);
+  });
+
+  it("says when a text holds a secret that was read, however its digits are grouped and whatever marks stand around it", () => {
+    const scene = new Scene();
+    scene.did("read", "contact", [{ name: "Ada", card_number: "4539-1488-0343-6467", password: "tr0ub4dor!&3" }]);
+    const isSecret = (body: string): boolean => scene.ask("send", "mail", { body }).facts.arguments["body"]?.secret === true;
+    for (const body of [
+      "4539-1488-0343-6467",
+      "her card is 4539 1488 0343 6467.",
+      "card:4539148803436467",
+      "n4539.1488.0343.6467x",
+      "(password=tr0ub4dor!&3)",
+      "it is tr0ub4dor!&3",
+      `${"word ".repeat(3000)}4539148803436467`,
+    ])
+      expect(isSecret(body), body.slice(-40)).to.equal(true);
+    for (const body of ["her card ends in 6467", "4539 1488 0343 6468", "tr0ub4dor", "Ada's card"])
+      expect(isSecret(body), body).to.equal(false);
+  });
+
+  it("takes a text too long to be looked through for one that may hold a secret, once one was read", () => {
+    const scene = new Scene();
+    const long = Array.from({ length: 5_000 }, (_, i) => `w${i}`).join(" ");
+    const isSecret = (): boolean => scene.ask("send", "mail", { body: long }).facts.arguments["body"]?.secret === true;
+    expect(isSecret()).to.equal(false);
+    scene.did("read", "contact", [{ name: "Ada", password: "tr0ub4dor" }]);
+    expect(isSecret()).to.equal(true);
   });
 
   it("of what was excluded is excluded", () => {

@@ -28,6 +28,7 @@ const VOCABULARY: Vocabulary = {
   types: {
     mail: type({ to: "destination", body: "content", id: "locator" }, { id: "service", sender: "author" }),
     page: type({ url: "locator" }, {}),
+    order: type({ to: "locator", id: "locator" }, {}),
     contact: type({ to: "destination" }, { "*": "service" }),
     bill: type({ to: "destination", id: "locator", amount: "commitment", day: "commitment" }, {}),
   },
@@ -111,6 +112,40 @@ describe("a task's plan", () => {
     expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("elsewhere");
     scene.did("read", "page", `write to ${STRANGER}`, { url: "ada@else.example" });
     expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("planned");
+  });
+
+  it("lets an id that nothing has held be looked up, until something that others may have written was read", () => {
+    const sources = { to: ["user"] };
+    const plan: TaskPlan = [
+      { step: "memo", verb: "read", type: "mail" },
+      { verb: "read", type: "order", arguments: sources },
+      { verb: "send", type: "order", arguments: sources },
+      { verb: "send", type: "bill", arguments: sources },
+    ];
+    const scene = new Scene(plan, "Look my order up, but not B-9");
+    const state = (verb: string, of: string, to: string) => scene.planned(verb, of, { to })?.arguments["to"];
+    expect(state("read", "order", "A-7")).to.equal("planned");
+    expect(state("read", "order", "B-9"), "the user doesn't want it").to.equal("elsewhere");
+    expect(state("read", "order", "https://else.example/7"), "somebody has it").to.equal("elsewhere");
+    for (const of of ["order", "bill"]) expect(state("send", of, "A-7"), "no look").to.equal("elsewhere");
+    scene.did("read", "contact", [{ address: OTHER }]);
+    expect(state("read", "order", "A-7"), "a service's answer").to.equal("planned");
+    expect(state("read", "order", OTHER), "it was read elsewhere").to.equal("elsewhere");
+    scene.did("read", "mail", mail("look up A-7"), {}, "7");
+    expect(state("read", "order", "A-7")).to.equal("elsewhere");
+  });
+
+  it("has a call for others' words while its answer isn't reported, and takes no new id then", () => {
+    const scene = new Scene([
+      { verb: "read", type: "mail" },
+      { verb: "read", type: "order", arguments: { to: ["user"] } },
+    ]);
+    const { note } = scene.ask("read", "mail");
+    if (note === null) throw new Error("no task");
+    scene.flow.permitted("unreported", note);
+    expect(scene.planned("read", "order", { to: "A-7" })?.arguments["to"]).to.equal("elsewhere");
+    scene.flow.forget("t");
+    expect(scene.planned("read", "order", { to: "A-7" })?.arguments["to"]).to.equal("unknown");
   });
 
   it("tells a value that stands alone where others wrote it from one beside more of its kind", () => {
@@ -346,7 +381,7 @@ describe("a task's plan", () => {
       return [{ path: "body", role: "content" as const, value: "1 ".repeat(100) }];
     };
     const looked = new LookUp(undefined, ownOf(undefined, {}, {}), null, leaves);
-    for (let call = 0; call < 64; call++) looked.planned(new Map());
+    for (let call = 0; call < 64; call++) looked.planned(new Map(), false);
     looked.arguments();
     expect(reads).to.equal(1);
   });

@@ -584,6 +584,23 @@ describe("a draft", () => {
     );
   });
 
+  it("says what a look's argument is for where that is a thing or somebody, which only a plan asks, and of no other", () => {
+    const text = { type: "string" };
+    const named = { order_id: text, file_path: text, username: text, email: text, query: text, limit: { type: "integer" }, name: text };
+    const found = drafted([{ name: "search_orders", ...schema(named, []) }]);
+    compiles(found);
+    const { types } = parse(found.files["vocabulary.yaml"]) as { types: Record<string, { roles: object }> };
+    expect(types["order"]?.roles).to.deep.equal({ order_id: "locator", file_path: "locator", username: "locator", email: "locator" });
+  });
+
+  it("says which fields hold secrets, and no short ones", () => {
+    const found = drafted([{ name: "get_customer", ...schema({ customer_id: { type: "string" } }) }]);
+    compiles(found);
+    const { flow } = parse(found.files["vocabulary.yaml"]) as { flow: { secret_fields: string[] } };
+    expect(flow.secret_fields).to.include.members(["card_number", "cardNumber", "ssn", "private_key", "privateKey", "password"]);
+    expect(flow.secret_fields).to.not.have.any.members(["pin", "cvv", "code", "token", "id"]);
+  });
+
   it("takes a list for a destination where a member of its elements is one, and never for less than its own name says", () => {
     const text = { type: "string" };
     const list = (properties: object): object => ({ type: "array", items: { type: "object", properties } });

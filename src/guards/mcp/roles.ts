@@ -96,8 +96,11 @@ export function roleOfArgument(name: string, effect: VerbEffect, isId: boolean):
   if (effect === "settings" && !isId) return "authority";
   if (isId) return "locator";
   if (LINK.test(name)) return "destination";
+  // A look is never refused for where its arguments come from, unless a task's plan says where that is.
+  const isWhose = DESTINATION.test(name) && !NO_DESTINATION.test(name);
+  if (effect === "look" && (isWhose || LOCATOR.test(name))) return "locator";
   if (reads) return null;
-  if (DESTINATION.test(name) && !NO_DESTINATION.test(name)) return "destination";
+  if (isWhose) return "destination";
   if (isGivenId(name)) return "locator";
   if (CONTENT.test(name)) return "content";
   if (LOCATOR.test(name) || (effect === "destroy" && NAMES.test(name))) return "locator";
