@@ -31,11 +31,10 @@ planned := [] if {
 	],
 	[_reason("deny", "plan_used_up", "high", {"max": times.max, "used": times.used}) |
 		times := input.facts.flow.plan.times
+		is_number(times.adds)
 		not _has_room(times)
 	],
-	[_reason("deny", "flow_unknown", "high", {}) |
-		"unknown" in {state | some state in input.facts.flow.plan.arguments}
-	],
+	[_reason("deny", "flow_unknown", "high", {}) | _plan_unknown],
 	[object.union(_reason("flag", "plan_waits", "medium", {"argument": path}), {"proceed": false}) |
 		some path, state in input.facts.flow.plan.arguments
 		state == "several"
@@ -49,6 +48,14 @@ limits(purpose) := [reason |
 	some reason in purpose.limited[input.request.resource.type][input.request.verb]
 	not _fits(reason.code)
 ]
+
+_plan_unknown if "unknown" in {state | some state in input.facts.flow.plan.arguments}
+
+# Nobody knows how often the call was made.
+_plan_unknown if {
+	times := input.facts.flow.plan.times
+	not is_number(times.adds)
+}
 
 _fits(code) if _has_room(input.facts.flow.limits[code])
 

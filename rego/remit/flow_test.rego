@@ -71,7 +71,7 @@ test_a_plan_denies_what_it_doesnt_have_or_takes_from_elsewhere[name] if {
 		"several": {"with": with_plan(true, {"to": "several"}), "codes": {"plan_waits"}},
 		"once more": {"with": with_times(1, 1), "codes": set()},
 		"used up": {"with": with_times(2, 1), "codes": {"plan_used_up"}},
-		"unknown how often": {"with": with_times(0, null), "codes": {"plan_used_up"}},
+		"unknown how often": {"with": with_times(0, null), "codes": {"flow_unknown"}},
 	}
 	planned(case["with"]) == case.codes
 }
