@@ -233,6 +233,20 @@ describe("a call through the MCP guard", () => {
       new Undecided("unreachable"),
       ["not_decided", null, "It could not be decided whether this is permitted, so it was not done."],
     ],
+    [
+      "a path that the service doesn't take, which the model can write otherwise",
+      new Undecided("problem", {}, { code: "path_not_canonical", status: 400 }),
+      [
+        "argument_invalid",
+        null,
+        "A path in the arguments has more than one reading: write it in full, without `.`, `..`, `//`, a backslash or escapes.",
+      ],
+    ],
+    [
+      "any other question that the service doesn't take",
+      new Undecided("problem", {}, { code: "field_invalid", status: 400 }),
+      ["not_decided", null, "It could not be decided whether this is permitted, so it was not done."],
+    ],
     ["a server that is gone", new ServerGone("gone"), ["server_unavailable", null, "The tool's server can't be reached now."]],
     [
       "a refusal of the guard's own",

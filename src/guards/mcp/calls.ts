@@ -183,6 +183,9 @@ function waitingSentence({ answer, tell_agent, wait }: Denied): string {
   return [answer?.tell_agent ?? "", REFUSALS.approval_missing].join(" ").trim();
 }
 
+const PATH_NOT_CANONICAL =
+  "A path in the arguments has more than one reading: write it in full, without `.`, `..`, `//`, a backslash or escapes.";
+
 function refusalOf(cause: unknown): CallRefusal {
   if (cause instanceof CallRefusal) return cause;
   if (cause instanceof ServerGone) return new CallRefusal("server_unavailable", { cause });
@@ -195,6 +198,9 @@ function refusalOf(cause: unknown): CallRefusal {
     const isCondition = code === "obligation_unmet" || code === "obligation_unknown" || code === "not_confirmed";
     return new CallRefusal(isCondition ? "obligation_unmet" : "not_decided", about);
   }
+  // Whoever wrote the path can write it otherwise; other answers than a decision are nothing that the model could mend.
+  if (cause instanceof Undecided && cause.problem?.code === "path_not_canonical")
+    return new CallRefusal("argument_invalid", { cause, tell: PATH_NOT_CANONICAL });
   if (cause instanceof Undecided) return new CallRefusal("not_decided", { cause });
   throw cause;
 }
