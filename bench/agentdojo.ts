@@ -17,14 +17,17 @@ interface Published {
   suites: readonly string[];
   /** Without a word. */
   usual: readonly string[];
-  /** Where its sources are, unless it is the package itself. */
-  sources: { repository: string; commit: string; folder: string } | null;
+  /** Where its sources are, unless it is the package itself, and what of the folder is needed, unless it is the whole. */
+  sources: { repository: string; commit: string; folder: string; only?: readonly string[] } | null;
   /** For one that isn't made on the package. */
   converter?: string;
 }
 
 /** One of each of its ten agents. */
 const ASB_SUITES = Array.from({ length: 10 }, (_, i) => `asb_${String(i + 1).padStart(2, "0")}`);
+
+/** One of each of its domains. */
+const TAU2_SUITES = ["tau2_collab", "tau2_infra_loadshed", "tau2_mail_rag_phishing", "tau2_output_handling"];
 
 const BENCHMARKS: Readonly<Record<string, Published>> = {
   agentdojo: { suites: ["banking", "slack", "travel", "workspace"], usual: ["slack", "travel"], sources: null },
@@ -108,6 +111,28 @@ const BENCHMARKS: Readonly<Record<string, Published>> = {
     },
     converter: "tau_retail.py",
   },
+  agentic_redteam: {
+    suites: ["agentic_redteam"],
+    usual: ["agentic_redteam"],
+    sources: {
+      repository: "https://github.com/Alkur123/agentic-redteam-benchmark",
+      commit: "96c42abe1111c5595881c53701b5d512d23344a8",
+      folder: join("v0.1", "samples"),
+    },
+    converter: "agentic_redteam.py",
+  },
+  tau2_security: {
+    suites: TAU2_SUITES,
+    usual: TAU2_SUITES,
+    // A laboratory's domains beside tau2-bench's own, whose data is large.
+    sources: {
+      repository: "https://github.com/ai-security-lab-itmo/tau2-bench",
+      commit: "f6a819848eae7b8535c7023de96ac5d08a048f0a",
+      folder: ".",
+      only: ["src/tau2", ...TAU2_SUITES.map((suite) => `data/tau2/domains/${suite.replace("tau2_", "")}`)],
+    },
+    converter: "tau2_security.py",
+  },
 };
 
 const {
@@ -149,14 +174,14 @@ else {
 }
 
 /** Returns the folder of the sources at the commit above; null: they can't be had. */
-async function checkout({ repository, commit, folder }: NonNullable<Published["sources"]>): Promise<string | null> {
+async function checkout({ repository, commit, folder, only = [folder] }: NonNullable<Published["sources"]>): Promise<string | null> {
   const into = join(CACHE, "sources", `${benchmark}-${commit.slice(0, 12)}`);
   const found = join(into, folder);
   if (existsSync(found)) return found;
   rmSync(into, { recursive: true, force: true });
   const steps = [
     ["clone", "--quiet", "--no-checkout", from ?? repository, into],
-    ["-C", into, "checkout", "--quiet", commit, "--", folder],
+    ["-C", into, "checkout", "--quiet", commit, "--", ...only],
   ];
   for (const step of steps) {
     if ((await runProgram("git", step, { GIT_TERMINAL_PROMPT: "0" })).code === 0) continue;
