@@ -51,6 +51,11 @@ const LINK = /(?:^|_)(?:urls?|links?|uris?|websites?|domains?|webpages?)(?:$|_)/
 const PLACE = /(?:^|_)(?:paths?|urls?|uris?|links?)$/i;
 const CONTENT =
   /(?:^|_)(?:subject|body|content|text|message|description|title|note|notes|comment|caption|summary|reason|attachments?|input_values|review|bio|prompt|post|tweet|question|answer|code|command)(?:$|_)/i;
+/** What a tool is told to do in a language of its own, which may be anything. */
+const COMMAND = /(?:^|_)(?:sql|commands?|cmd|scripts?|statements?)$/i;
+/** The same of a tool that says that it runs what it is given; elsewhere a code proves who somebody is, and a query finds something. */
+const RUN = /(?:^|_)(?:code|query|expression|source|program)$/i;
+const RUNS = new Set("run execute exec eval evaluate invoke".split(" "));
 const LOCATOR = /(?:^|_)(?:id|ids|uuid|key|path|filename|file_name)$/;
 /** Names of things, by which what is there is taken away. */
 const NAMES = /(?:^|_)names?$/;
@@ -73,12 +78,18 @@ export function effectOfTool(
   // What is asked for may tell somebody else something.
   if (reads) return parameters.some((name) => LINK.test(name)) ? "fetch" : "look";
   if (byName === "settings" || (SETTINGS.test(nouns.join("_")) && byName !== "destroy" && !PROVES.has(verb))) return "settings";
+  if (parameters.some((name) => isCommand(name, words))) return "commit";
   // What no word tells may do anything, and without any argument there is nothing that anybody could look at.
   const changes = byName ?? (isVague(parameters) ? "alter" : "add");
   if (destructive && changes === "add") return "alter";
   return !destructive && (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, "")))
     ? "keep"
     : changes;
+}
+
+/** True if the argument says in a language of the tool's what it is to do. */
+function isCommand(name: string, words: readonly string[]): boolean {
+  return COMMAND.test(name) || (RUN.test(name) && words.some((word) => RUNS.has(word)));
 }
 
 function isVague(parameters: readonly string[]): boolean {
@@ -102,6 +113,7 @@ export function roleOfArgument(name: string, effect: VerbEffect, isId: boolean):
   if (reads) return null;
   if (isWhose) return "destination";
   if (isGivenId(name)) return "locator";
+  if (effect === "commit" && COMMAND.test(name)) return "commitment";
   if (CONTENT.test(name)) return "content";
   if (LOCATOR.test(name) || (effect === "destroy" && NAMES.test(name))) return "locator";
   return effect === "commit" ? "commitment" : null;
