@@ -11,7 +11,7 @@ const Name = (description: string) => Type.String({ pattern: NAME_PATTERN, descr
 export const PLAN = { times_max: 1000, steps_max: 64, arguments_max: 32, sources_max: 16, steps_named_max: 30 };
 /** Sources that a plan may name beside its steps. `anyone` isn't among them: a stranger's value comes from a step. */
 export const PLAN_WRITERS: readonly ValueWriter[] = WRITERS.filter((writer) => writer !== "anyone");
-/** Source of a number, a day or a time that the agent works out: it was found nowhere on the task. */
+/** Source of what the agent works out, or knows from elsewhere as it begins to look: it was found nowhere on the task. */
 export const WORKED_OUT = "nowhere";
 const SOURCES: readonly string[] = [...PLAN_WRITERS, WORKED_OUT];
 
@@ -31,7 +31,7 @@ const PlanStep = Type.Object(
         {
           maxProperties: PLAN.arguments_max,
           description:
-            "Argument, or `id`, to where its values come from: `user`, `own`, `service`, `member`, `nowhere` (a number, a day or a time that the agent works out, for an argument with the role `commitment`), a step, or a field of what a step returned as `step.field`. With `[]` behind it any of the values there, for lists of which the agent may choose. Of what it doesn't name the plan says nothing",
+            "Argument, or `id`, to where its values come from: `user`, `own`, `service`, `member`, `nowhere` (a number, a day or a time that the agent works out, for an argument with the role `commitment`; in a call that only looks a name or an id that it knows from elsewhere, until something that others may have written was read), a step, or a field of what a step returned as `step.field`. With `[]` behind it any of the values there, for lists of which the agent may choose. Of what it doesn't name the plan says nothing",
         },
       ),
     ),
@@ -102,15 +102,19 @@ export function planFault(plan: TaskPlan, vocabulary: Vocabulary): PlanFault | n
     if (names.has(step)) return at("step", `another name than that of step ${names.get(step) ?? 0}`);
     names.set(step, i);
   }
-  for (const [i, { type, arguments: given = {} }] of plan.entries()) {
-    const said = Object.entries(vocabulary.types[type]?.flow?.roles ?? {});
+  for (const [i, { verb, type, arguments: given = {} }] of plan.entries()) {
+    const flow = vocabulary.types[type]?.flow;
+    const looks = (flow?.effects?.[verb] ?? vocabulary.verbs[verb]?.effect) === "look";
+    const said = Object.entries(flow?.roles ?? {});
     const roles = new Set(said.map(([path]) => path.split(".")[0]));
     const commits = new Set(said.filter(([, role]) => role === "commitment").map(([path]) => path.split(".")[0]));
     for (const [name, sources] of Object.entries(given)) {
       if (!roles.has(name)) return { at: [i, "arguments", name], expected: `an argument of \`${type}\` that has a role in the vocabulary` };
       for (const [j, source] of sources.entries()) {
-        if (source === WORKED_OUT && !commits.has(name))
-          return { at: [i, "arguments", name, j], expected: `${WORKED_OUT} only for an argument with the role \`commitment\`` };
+        if (source === WORKED_OUT && !looks && !commits.has(name)) {
+          const expected = `${WORKED_OUT} only for an argument with the role \`commitment\`, or of a call that only looks`;
+          return { at: [i, "arguments", name, j], expected };
+        }
         const reference = stepReference(source);
         if (reference === null) continue;
         const known = names.has(reference.step) && reference.field !== "" && reference.field?.includes("[]") !== true;

@@ -294,7 +294,7 @@ function compared(
   looked: LookUp,
   { timesOf, others }: TaskSoFar,
 ): { facts: PlanFlow; note: FlowNote["planned"] } {
-  // Nobody but the user has led to a look before that, so an id which the agent knows from elsewhere carries nothing.
+  // Nobody but the user has led to a look before others' words, so an id which the agent knows from elsewhere carries none.
   const mayBeNew = verb.effect === "look" && others === false;
   const found = plan.stepsFor(request).map((step) => {
     const { name, arguments: wanted } = step;

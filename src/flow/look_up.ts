@@ -72,7 +72,7 @@ export class LookUp {
 
   /**
    * Returns the state of each value of an argument that a step of a plan names.
-   * @param mayBeNew true: a value that was seen nowhere is as planned, too, unless it is an address, which somebody has chosen
+   * @param mayBeNew true: what was seen nowhere is as planned where the step says so, unless it is an address, which somebody has chosen
    */
   planned(wanted: ReadonlyMap<string, PlannedSources>, mayBeNew: boolean): Record<string, PlannedArgument> {
     const found: Record<string, PlannedArgument> = {};
@@ -103,8 +103,9 @@ export class LookUp {
     if (marked !== undefined && ((marked.sure & marks) | (marked.all & any)) !== 0) return "planned";
     if (marked !== undefined && (marked.all & marks) !== 0) return "several";
     if (this.#seen === null || this.#seen?.full.has(one.kind) === true) return "unknown";
+    if (!workedOut) return "elsewhere";
     if (mayBeNew && !PLACES.has(one.kind) && sources.length === 0 && this.#instruction?.excludes(one) !== true) return "planned";
-    if (!workedOut || !WORKED.has(one.kind) || !this.#isNew(text)) return "elsewhere";
+    if (!WORKED.has(one.kind) || !this.#isNew(text)) return "elsewhere";
     // It may stand in an answer that nobody has reported yet, or has been forgotten in part, as the end of a range.
     const mayBeRead = (this.#seen?.pending.size ?? 0) > 0 || [...WORKED].some((kind) => this.#seen?.full.has(kind));
     return mayBeRead ? "unknown" : "planned";

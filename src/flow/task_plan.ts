@@ -12,7 +12,7 @@ import {
 /** Sources that a step expects of one argument. */
 export interface PlannedSources {
   readonly writers: ReadonlySet<ValueWriter>;
-  /** True: an amount, a day or a time may have been worked out. */
+  /** True: an amount, a day or a time may have been worked out, and what is looked up known from elsewhere. */
   readonly workedOut: boolean;
   /** One bit for each reference to a step. */
   readonly marks: number;

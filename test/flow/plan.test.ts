@@ -114,20 +114,24 @@ describe("a task's plan", () => {
     expect(scene.planned("send", "mail", { to: STRANGER })?.arguments["to"]).to.equal("planned");
   });
 
-  it("lets an id that nothing has held be looked up, until something that others may have written was read", () => {
-    const sources = { to: ["user"] };
+  it("lets an id that nothing has held be looked up where it says so, until something that others may have written was read", () => {
     const plan: TaskPlan = [
       { step: "memo", verb: "read", type: "mail" },
-      { verb: "read", type: "order", arguments: sources },
-      { verb: "send", type: "order", arguments: sources },
-      { verb: "send", type: "bill", arguments: sources },
+      { verb: "read", type: "order", arguments: { to: ["user", "nowhere"] } },
+      { verb: "read", type: "page", arguments: { url: ["user"] } },
+      { verb: "send", type: "order", arguments: { to: ["user"] } },
+      { verb: "send", type: "bill", arguments: { amount: ["nowhere"], to: ["user"] } },
     ];
+    expect(planFault(plan, VOCABULARY)).to.equal(null);
+    const inSend = plan.map((step) => (step.type === "order" ? { ...step, verb: "send" } : step));
+    expect(planFault(inSend, VOCABULARY)).to.deep.include({ at: [1, "arguments", "to", 1] });
     const scene = new Scene(plan, "Look my order up, but not B-9");
     const state = (verb: string, of: string, to: string) => scene.planned(verb, of, { to })?.arguments["to"];
     expect(state("read", "order", "A-7")).to.equal("planned");
     expect(state("read", "order", "B-9"), "the user doesn't want it").to.equal("elsewhere");
     expect(state("read", "order", "https://else.example/7"), "somebody has it").to.equal("elsewhere");
     for (const of of ["order", "bill"]) expect(state("send", of, "A-7"), "no look").to.equal("elsewhere");
+    expect(scene.planned("read", "page", { url: "A-7" })?.arguments["url"], "the plan doesn't say so").to.equal("elsewhere");
     scene.did("read", "contact", [{ address: OTHER }]);
     expect(state("read", "order", "A-7"), "a service's answer").to.equal("planned");
     expect(state("read", "order", OTHER), "it was read elsewhere").to.equal("elsewhere");
@@ -138,7 +142,7 @@ describe("a task's plan", () => {
   it("has a call for others' words while its answer isn't reported, and takes no new id then", () => {
     const scene = new Scene([
       { verb: "read", type: "mail" },
-      { verb: "read", type: "order", arguments: { to: ["user"] } },
+      { verb: "read", type: "order", arguments: { to: ["nowhere"] } },
     ]);
     const { note } = scene.ask("read", "mail");
     if (note === null) throw new Error("no task");

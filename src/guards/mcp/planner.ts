@@ -127,7 +127,7 @@ function fenced(text: string, file: string): string {
 
 /**
  * Returns a plan in the words of the policy. Sources of parameters without a role are left out, and so is `nowhere`
- * beside other sources of anything but an amount, a day or a time: a planner doesn't know the roles, and a service would refuse it.
+ * beside other sources of anything but an amount, a day, a time or a look: a planner doesn't know the roles, and a service would refuse it.
  * @throws what `refusal` makes, of a tool or a parameter that is unknown, or a call that would be wider than the answer says
  */
 export function planFor(calls: readonly ToolCall[], words: PlanWords, refusal: PlanRefusal): MadePlan {
@@ -169,6 +169,7 @@ function readCall({ step, tool, times, arguments: given = {} }: ToolCall, i: num
   const faults: AnswerFault[] = [];
   const said: Record<string, string[]> = {};
   const bare: string[] = [];
+  const looks = planOf(vocabulary, mapped.verb, mapped.type).effect === "look";
   for (const [parameter, sources] of Object.entries(given)) {
     const at = [i, "arguments", parameter];
     if (!mapped.known.has(parameter)) {
@@ -183,7 +184,7 @@ function readCall({ step, tool, times, arguments: given = {} }: ToolCall, i: num
     }
     let isBound = false;
     for (const { argument, commits } of roles) {
-      const kept = sources.filter((source) => source !== WORKED_OUT || commits);
+      const kept = sources.filter((source) => source !== WORKED_OUT || commits || looks);
       if (kept.length < sources.length)
         left_out.push(`\`${WORKED_OUT}\` for \`${parameter}\` of \`${tool}\`: its role isn't \`commitment\``);
       if (kept.length > 0) said[argument] = [...new Set(kept)];
@@ -199,7 +200,7 @@ function readCall({ step, tool, times, arguments: given = {} }: ToolCall, i: num
   }
   // A call without any argument is exempt from waiting, which an answer that names some doesn't mean.
   const isBare = bare.length > 0 && Object.keys(said).length === 0 && faults.length === 0;
-  if (isBare && planOf(vocabulary, mapped.verb, mapped.type).effect !== "look")
+  if (isBare && !looks)
     faults.push({
       at: [i, "arguments"],
       message: `no argument of \`${tool}\` is left: ${bare.join(", ")} ${bare.length === 1 ? "has" : "have"} no role, so the plan would permit any call of it`,

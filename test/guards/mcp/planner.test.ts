@@ -83,6 +83,12 @@ describe("a plan from a model", () => {
     expect(made?.left_out).to.deep.equal(["`query` of `find_mail`: it has no role", "`body` of `send_mail`: it has no role"]);
   });
 
+  it("keeps what a look may be asked with from elsewhere", () => {
+    const made = answer("[{tool: read_mail, arguments: {mail_id: [user, nowhere]}}]");
+    expect(made?.plan[0]).to.deep.equal({ verb: "read", type: "mail", arguments: { id: ["user", "nowhere"] } });
+    expect(made?.left_out).to.deep.equal([]);
+  });
+
   it("leaves out that a place is worked out beside other sources, and says so", () => {
     const made = answer("[{tool: send_mail, arguments: {to: [user, nowhere]}}]");
     expect(made?.plan[0]).to.deep.equal({ verb: "send", type: "mail", arguments: { to: ["user"] } });
@@ -148,9 +154,9 @@ describe("a plan from a model", () => {
       /0\.arguments\.to: `nowhere` is the only source of `to` of `send_mail`/,
     ],
     [
-      "a place that is only worked out, of a call that only looks",
-      "[{tool: read_mail, arguments: {mail_id: [nowhere]}}]",
-      /`nowhere` is the only source of `mail_id` of `read_mail`/,
+      "an id that is only worked out, of a call that changes something",
+      "[{tool: close_mail, arguments: {mail_id: [nowhere]}}]",
+      /`nowhere` is the only source of `mail_id` of `close_mail`/,
       /name where its value stands/,
     ],
     [
