@@ -51,7 +51,7 @@ const LINK = /(?:^|_)(?:urls?|links?|uris?|websites?|domains?|webpages?)(?:$|_)/
 const PLACE = /(?:^|_)(?:paths?|urls?|uris?|links?)$/i;
 const CONTENT =
   /(?:^|_)(?:subject|body|content|text|message|description|title|note|notes|comment|caption|summary|reason|attachments?|input_values|review|bio|prompt|post|tweet|question|answer|code|command)(?:$|_)/i;
-/** What a tool is told to do in a language of its own, which may be anything. */
+/** Arguments that tell a tool in a language of its own what to do, which may be anything. */
 const COMMAND = /(?:^|_)(?:sql|commands?|cmd|scripts?|statements?)$/i;
 /** The same of a tool that says that it runs what it is given; elsewhere a code proves who somebody is, and a query finds something. */
 const RUN = /(?:^|_)(?:code|query|expression|source|program)$/i;
