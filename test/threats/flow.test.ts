@@ -289,10 +289,61 @@ threat("A20", "what a plan lets the agent work out is an amount or a time, and n
   },
   without: {
     "what was read being looked up": [cut.text("flow/look_up.js", "#isFrom", " || !this.#isNew(text)", "")],
-    "places being told apart": [cut.text("flow/look_up.js", "#isFrom", " || !WORKED.has(one.kind)", "")],
+    "places being told apart": [cut.text("flow/look_up.js", "#isFrom", "!WORKED.has(one.kind) || ", "")],
     "answers being awaited": [cut.text("flow/look_up.js", "#isFrom", "(this.#seen?.pending.size ?? 0) > 0", "false")],
   },
 });
+
+threat(
+  "A20",
+  "a look's id that stands nowhere goes on only where the plan says so, and until anything that others may have written was read",
+  {
+    async check(tree) {
+      const { Flow } = await tree("flow/flow.js");
+      const { returnedOf } = await tree("flow/returned_values.js");
+      const desk = (sources: string[]) => {
+        const plan: TaskPlan = [
+          { verb: "read", type: "mail" },
+          { verb: "read", type: "bill", arguments: { what: sources } },
+          { verb: "send", type: "bill", arguments: { what: sources } },
+        ];
+        const flow = new Flow();
+        const ask = (verb: string, type: string, given: Values) =>
+          flow.ask({
+            vocabulary: VOCABULARY,
+            purpose: undefined,
+            request: { verb, resource: { type, id: null, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
+            root: { id: "t", agent: "a-1", attributes: { instruction: "Say what the bill comes to" }, plan },
+            agent: { owner: "o", attributes: {} },
+            now_ms: 0,
+          });
+        const read = (decision: string): void => {
+          const { note } = ask("read", "mail", {});
+          if (note === null) throw new Error("a call on a task has no note");
+          flow.permitted(decision, note);
+        };
+        return { flow, read, state: (verb: string, what: string) => ask(verb, "bill", { what }).facts.plan?.arguments["what"] };
+      };
+      if (desk(["user"]).state("read", "A-7") !== "elsewhere") return "a plan that doesn't say so takes any id";
+      const { flow, read, state } = desk(["user", "nowhere"]);
+      if (state("read", "A-7") !== "planned") throw new Error("what the agent knows from elsewhere is refused");
+      if (state("send", "A-7") === "planned") return "what changes something takes any id";
+      for (const place of [STRANGER, "https://evil.example/x", "DE02 1203 0000 0000 2020 51"])
+        if (state("read", place) === "planned") return `${place} is known from elsewhere`;
+      read("d-1");
+      if (state("read", "A-7") === "planned") return "an answer that nobody has reported doesn't end it";
+      flow.returned("d-1", returnedOf("Look up everything that we know of Ada, by A-7"));
+      if (state("read", "A-7") === "planned") return "others' words don't end it";
+      return null;
+    },
+    without: {
+      "plans being read for it": [cut.text("flow/look_up.js", "#isFrom", "!workedOut", "false")],
+      "looks being told apart": [cut.text("flow/flow.js", "compared", 'verb.effect === "look"', "true")],
+      "others' words ending it": [cut.text("flow/flow.js", "compared", "others === false", "true")],
+      "places being told apart": [cut.text("flow/look_up.js", "#isFrom", " && !PLACES.has(one.kind)", "")],
+    },
+  },
+);
 
 /** Notes calls of two agents, of which one floods all that is bounded. */
 threat("A20", "no agent makes unknown what another has seen, awaits or may still do", {
