@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { DecisionRecord, Limit, PolicyInput, Purpose, TaskPlan, Values, Vocabulary } from "../../src/contract/index.js";
 import type { Task } from "../../src/decision/ports.js";
-import type { FlowOptions } from "../../src/flow/flow.js";
+import type { Flow, FlowOptions } from "../../src/flow/flow.js";
 import { cut } from "./cut.js";
 import { Receiver } from "./handed_in.js";
 import { threat } from "./threat.js";
@@ -44,6 +44,18 @@ const looks = (id: string, vocabulary = VOCABULARY, plan?: TaskPlan) => ({
   request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
   root: { id, agent: "a-1", attributes: {}, ...(plan !== undefined && { plan }) },
 });
+/** Asks flow about actions on one task. */
+const asksOf =
+  (flow: Pick<Flow, "ask">, instruction: string, plan?: TaskPlan) =>
+  (verb: string, type: string, given: Values): ReturnType<Flow["ask"]> =>
+    flow.ask({
+      vocabulary: VOCABULARY,
+      purpose: undefined,
+      request: { verb, resource: { type, id: null, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
+      root: { id: "t", agent: "a-1", attributes: { instruction }, ...(plan !== undefined && { plan }) },
+      agent: { owner: "o", attributes: {} },
+      now_ms: 0,
+    });
 const STRANGER = "mallory@evil.example";
 const TRUSTED = ["user", "own", "service", "member"];
 
@@ -54,15 +66,7 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
     const desk = (seen?: FlowOptions["seen"]) => {
       const flow = new Flow({ ...(seen !== undefined && { seen }) });
       let n = 0;
-      const ask = (verb: string, type: string, given: Values) =>
-        flow.ask({
-          vocabulary: VOCABULARY,
-          purpose: undefined,
-          request: { verb, resource: { type, id: null, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
-          root: { id: "t", agent: "a-1", attributes: { instruction: "Answer the mail, but not to eve@evil.example" } },
-          agent: { owner: "o", attributes: {} },
-          now_ms: 0,
-        });
+      const ask = asksOf(flow, "Answer the mail, but not to eve@evil.example");
       const did = (verb: string, type: string, answer?: unknown, given: Values = {}): void => {
         const { note } = ask(verb, type, given);
         if (note !== null) flow.permitted(`d-${++n}`, note);
@@ -266,15 +270,7 @@ threat("A20", "what a plan lets the agent work out is an amount or a time, and n
       { verb: "send", type: "bill", arguments: { pay: ["nowhere"], what: ["nowhere"] } },
     ];
     const flow = new Flow();
-    const ask = (verb: string, type: string, given: Values) =>
-      flow.ask({
-        vocabulary: VOCABULARY,
-        purpose: undefined,
-        request: { verb, resource: { type, id: null, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
-        root: { id: "t", agent: "a-1", attributes: { instruction: "Pay half of what the mail says" }, plan },
-        agent: { owner: "o", attributes: {} },
-        now_ms: 0,
-      });
+    const ask = asksOf(flow, "Pay half of what the mail says", plan);
     const state = (given: Values) => Object.values(ask("send", "bill", given).facts.plan?.arguments ?? {})[0];
     const { note } = ask("read", "mail", {});
     if (note === null) throw new Error("a call on a task has no note");
@@ -308,15 +304,7 @@ threat(
           { verb: "send", type: "bill", arguments: { what: sources } },
         ];
         const flow = new Flow();
-        const ask = (verb: string, type: string, given: Values) =>
-          flow.ask({
-            vocabulary: VOCABULARY,
-            purpose: undefined,
-            request: { verb, resource: { type, id: null, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
-            root: { id: "t", agent: "a-1", attributes: { instruction: "Say what the bill comes to" }, plan },
-            agent: { owner: "o", attributes: {} },
-            now_ms: 0,
-          });
+        const ask = asksOf(flow, "Say what the bill comes to", plan);
         const read = (decision: string): void => {
           const { note } = ask("read", "mail", {});
           if (note === null) throw new Error("a call on a task has no note");

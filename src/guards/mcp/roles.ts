@@ -52,9 +52,9 @@ const PLACE = /(?:^|_)(?:paths?|urls?|uris?|links?)$/i;
 const CONTENT =
   /(?:^|_)(?:subject|body|content|text|message|description|title|note|notes|comment|caption|summary|reason|attachments?|input_values|review|bio|prompt|post|tweet|question|answer|code|command)(?:$|_)/i;
 /** Arguments that tell a tool in a language of its own what to do, which may be anything. */
-const COMMAND = /(?:^|_)(?:sql|commands?|cmd|scripts?|statements?)$/i;
-/** The same of a tool that says that it runs what it is given; elsewhere a code proves who somebody is, and a query finds something. */
-const RUN = /(?:^|_)(?:code|query|expression|source|program)$/i;
+const COMMAND = /(?:^|_)(?:sql|commands?|cmd)$/i;
+/** The same of a tool that says that it runs what it is given; elsewhere a code proves who somebody is, and a statement is a bank's. */
+const RUN = /(?:^|_)(?:code|query|expression|source|program|scripts?|statements?)$/i;
 const RUNS = new Set("run execute exec eval evaluate invoke".split(" "));
 const LOCATOR = /(?:^|_)(?:id|ids|uuid|key|path|filename|file_name)$/;
 /** Names of things, by which what is there is taken away. */
@@ -78,7 +78,7 @@ export function effectOfTool(
   // What is asked for may tell somebody else something.
   if (reads) return parameters.some((name) => LINK.test(name)) ? "fetch" : "look";
   if (byName === "settings" || (SETTINGS.test(nouns.join("_")) && byName !== "destroy" && !PROVES.has(verb))) return "settings";
-  if (parameters.some((name) => isCommand(name, words))) return "commit";
+  if (byName !== "destroy" && parameters.some((name) => isCommand(name, words))) return "commit";
   // What no word tells may do anything, and without any argument there is nothing that anybody could look at.
   const changes = byName ?? (isVague(parameters) ? "alter" : "add");
   if (destructive && changes === "add") return "alter";
