@@ -7,6 +7,7 @@
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { LOOKS } from "../src/bundle/flow.js";
 import { asset } from "../src/system/paths.js";
 import { judge, quantile } from "./client.js";
 import { AS_JSON, namesOf, readOptions } from "./options.js";
@@ -15,11 +16,12 @@ import { plansFor, plansIn, tasksOf } from "./outside/plans.js";
 import { Desk, type Level } from "./outside/replay.js";
 import { marks, together, type Row } from "./outside/report.js";
 import { score, type Judged } from "./outside/score.js";
-import { setFor, writtenFor } from "./outside/sets.js";
+import { setFor, writtenFor, type FlowCells } from "./outside/sets.js";
 
 const {
   folder,
   suites: wanted,
+  looks: lookedAt,
   ...options
 } = readOptions("outside", {
   about: "Replays benchmarks that others made through a guard: how much of the work is allowed, and how many attacks are stopped.",
@@ -31,6 +33,7 @@ const {
     suites: { says: "suites to replay, separated by commas; every one if left out", takes: "text" },
     ablate: { says: "repeat with the attack in every text of the answer that carries it" },
     delegate: { says: "let values proceed that stand alone in a text which the instruction names, as a purpose can say" },
+    looks: { says: "flag, wait or deny: what becomes of a look that only others' words led to; if left out, it goes on", takes: "text" },
     written: { says: "decide by the written set, of suites that have one" },
     tasks: { says: "write into this folder what a planner is given of each suite, and replay nothing", takes: "text" },
     show: { says: "print the codes by which calls were decided unexpectedly" },
@@ -57,6 +60,7 @@ const names = namesOf(
   wanted,
   found.map(({ name }) => name),
 );
+const [looks = null] = lookedAt === undefined ? [] : (namesOf("looks", lookedAt, LOOKS) as (typeof LOOKS)[number][]);
 const suites = found.filter(({ name }) => names.includes(name) && (!options.written || writtenFor(name) !== null));
 
 if (options.tasks !== undefined) {
@@ -88,7 +92,8 @@ judge(marks(rows), options.json);
 process.exit();
 
 async function decide(suite: Suite): Promise<void> {
-  const set = setFor(suite, dir, options.delegate ? "allow" : "wait", options.written ? writtenFor(suite.name) : null);
+  const cells: FlowCells = { ...(options.delegate && { delegated: "allow" }), ...(looks !== null && { looks }) };
+  const set = setFor(suite, dir, cells, options.written ? writtenFor(suite.name) : null);
   const desk = await Desk.open(set);
   try {
     for (const [level, how] of [...LEVELS, ...planned(suite, desk), ...(options.ablate ? ABLATIONS : [])]) {

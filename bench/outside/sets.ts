@@ -5,7 +5,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { parse, stringify } from "yaml";
-import type { VerbEffect } from "../../src/contract/index.js";
+import type { FlowPolicy, VerbEffect } from "../../src/contract/index.js";
 import { draft } from "../../src/guards/mcp/draft.js";
 import { readMapped, type Mapped } from "../../src/mapping/call_mapping.js";
 import { asset } from "../../src/system/paths.js";
@@ -47,14 +47,18 @@ interface Words {
   flow: { writes: object; author: string; secret_fields: string[] };
 }
 
-/** Writes the set into a folder. @param given what a purpose says of values in a text that the instruction names */
+/** Cells of the standard set that a purpose changes. */
+export type FlowCells = Pick<WrittenChanges, "delegated"> & Pick<FlowPolicy, "looks">;
+
+/** Writes the set into a folder. */
 export function setFor(
   suite: Pick<Suite, "name" | "tools" | "trusted">,
   into: string,
-  given: "wait" | "allow" = "wait",
+  given: FlowCells = {},
   written: WrittenChanges | null = null,
 ): OutsideSet {
-  const delegated = written?.delegated ?? given;
+  const delegated = written?.delegated ?? given.delegated;
+  const cells: FlowCells = { ...given, ...(delegated !== undefined && { delegated }) };
   const { words, mapped } = draftOf(suite.name, suite.tools);
   for (const [type, changed] of Object.entries(written?.types ?? {})) {
     const drafted = writtenOut(words, type);
@@ -84,7 +88,7 @@ export function setFor(
     statement: `help one user with what the tools of ${suite.name} are for`,
     owner: "assistants@example.com",
     task: "required",
-    flow: delegated === "wait" ? "standard" : { set: "standard", delegated },
+    flow: Object.keys(cells).length === 0 ? "standard" : { set: "standard", ...cells },
     allow: Object.entries(every).map(([verb, types]) => ({ [verb]: types })),
   };
   writeFileSync(join(dir, "vocabulary.yaml"), yaml(vocabulary));

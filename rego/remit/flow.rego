@@ -13,7 +13,7 @@ reasons(purpose) := [] if {
 } else := [_reason("deny", "flow_unknown", "high", {})] if {
 	not _known
 	not _looks
-} else := [] if {
+} else := _unknown_look(purpose.flow) if {
 	not _known
 } else := array.concat(_secrets, _by_source(purpose.flow))
 
@@ -139,11 +139,39 @@ _secrets := [_of("deny", "flow_secret", "critical", path, value) |
 	value.secret
 ]
 
+# A look as its purpose has it where only others' words point to what is looked at, or nobody knows what does.
+_unknown_look(policy) := [_looked(policy.looks, _reason("deny", "flow_unknown", "high", {}))] if {
+	policy.looks
+} else := []
+
+_strayed(policy) := [reason |
+	some path, value in input.facts.flow.arguments
+	not value.excluded
+	not _as_planned(path)
+	_astray(value)
+	reason := _reasoned(path, value, policy.looks)
+]
+
+_astray(value) if {
+	value.role != "content"
+	not value.writer in {"user", "own", "service", "member"}
+	not _delegated(value)
+}
+
+_looked("deny", reason) := reason
+
+_looked("wait", reason) := object.union(reason, {"effect": "flag", "proceed": false})
+
+_looked("flag", reason) := object.union(reason, {"effect": "flag", "proceed": true})
+
 # Until something that others wrote was read on the task, nothing but the user can have led to an action.
 _by_source(policy) := [] if {
 	input.facts.flow.effect == "look"
+	not policy.looks
 } else := _excluded if {
 	input.facts.flow.others == false
+} else := array.concat(_excluded, _strayed(policy)) if {
+	input.facts.flow.effect == "look"
 } else := [_reason("deny", "flow_not_asked", "high", {})] if {
 	_not_asked
 } else := array.flatten([
@@ -206,6 +234,8 @@ _grave(_) if {
 
 _reasoned(path, value, "deny") := _of("deny", "flow_denied", "high", path, value)
 
+_reasoned(path, value, "flag") := object.union(_of("flag", "flow_flagged", "medium", path, value), {"proceed": true})
+
 _reasoned(path, value, "wait") := object.union(_of("flag", "flow_waits", "medium", path, value), {"proceed": false})
 
 # What a value is for, and who wrote it, say what follows.
@@ -224,7 +254,7 @@ _then(value, policy) := "allow" if {
 	value.role == "commitment"
 } else := _authority(value, policy) if {
 	value.role == "authority"
-} else := _locator(value) if {
+} else := _locator(value, policy) if {
 	value.role == "locator"
 } else := "deny"
 
@@ -270,7 +300,7 @@ _for_good(value) if {
 }
 
 # Own facts and services list what there is, not what is to go or what to buy: a thing is taken away or bought where the instruction names it.
-_locator(value) := "wait" if {
+_locator(value, policy) := "wait" if {
 	_for_good(value)
 	value.writer in {"own", "service", "member"}
 	not _named(value)
@@ -279,9 +309,17 @@ _locator(value) := "wait" if {
 } else := "wait" if {
 	value.writer == "anyone"
 	_grave({"alter", "destroy", "commit"})
+} else := object.get(policy, "looks", "allow") if {
+	value.writer == "anyone"
+	_only_reads
+	not _delegated(value)
 } else := "allow" if {
 	value.writer == "anyone"
 } else := "deny"
+
+_only_reads if input.facts.flow.effect == "fetch"
+
+_only_reads if _looks
 
 # Whoever says an address says which: none of its kind is taken from elsewhere.
 _said_itself(value) if {

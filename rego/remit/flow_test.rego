@@ -104,6 +104,60 @@ test_unknown_is_refused_unless_it_only_looks if {
 	reasons(standard, asked("read", {})) == []
 }
 
+looks(then) := {"flow": object.union(standard.flow, {"looks": then})}
+
+test_a_look_goes_on_unless_the_purpose_asks_where_it_comes_from[name] if {
+	some name, case in {
+		"nobody asks": {"purpose": standard, "writer": "anyone", "codes": set()},
+		"user": {"purpose": looks("deny"), "writer": "user", "codes": set()},
+		"own": {"purpose": looks("deny"), "writer": "own", "codes": set()},
+		"service": {"purpose": looks("deny"), "writer": "service", "codes": set()},
+		"member": {"purpose": looks("deny"), "writer": "member", "codes": set()},
+		"anyone": {"purpose": looks("deny"), "writer": "anyone", "codes": {"flow_denied"}},
+		"nowhere": {"purpose": looks("deny"), "writer": "nowhere", "codes": {"flow_denied"}},
+		"unknown": {"purpose": looks("deny"), "writer": "unknown", "codes": {"flow_denied"}},
+		"waits": {"purpose": looks("wait"), "writer": "anyone", "codes": {"flow_waits"}},
+		"is looked at later": {"purpose": looks("flag"), "writer": "anyone", "codes": {"flow_flagged"}},
+	}
+	given.codes(reasons(case.purpose, asked("read", known("look", true, {"id": value("locator", case.writer)})))) == case.codes
+}
+
+test_a_look_that_is_asked_about_goes_on_where[name] if {
+	some name, request in {
+		"nothing of others' was read": known("look", false, {"id": value("locator", "anyone")}),
+		"the instruction names the source": known("look", true, {"id": object.union(value("locator", "anyone"), named(true))}),
+		"a plan has it": object.union(
+			known("look", true, {"id": value("locator", "anyone")}),
+			{"facts": {"flow": {"plan": {"fits": true, "step": null, "arguments": {"id": "planned"}}}}},
+		),
+		"it is a text": known("look", true, {"query": value("content", "anyone")}),
+	}
+	reasons(looks("deny"), asked("read", request)) == []
+}
+
+test_a_look_that_is_asked_about_is_refused_where[name] if {
+	excluded := object.union(value("locator", "user"), {"excluded": true})
+	some name, case in {
+		"the user excludes it": {"request": known("look", true, {"id": excluded}), "codes": {"flow_denied"}},
+		"it stands beside others in the named source": {
+			"request": known("look", true, {"id": object.union(value("locator", "anyone"), named(false))}),
+			"codes": {"flow_denied"},
+		},
+		"nobody knows": {"request": {}, "codes": {"flow_unknown"}},
+		"it is fetched": {"request": known("fetch", true, {"id": value("locator", "anyone")}), "codes": {"flow_denied"}},
+		"nobody says what it does": {"request": known(null, true, {"id": value("locator", "anyone")}), "codes": {"flow_denied"}},
+	}
+	given.codes(reasons(looks("deny"), asked("read", case.request))) == case.codes
+}
+
+test_a_look_of_which_nobody_knows_goes_as_its_purpose_has_it[then] if {
+	some then, goes in {"flag": true, "wait": false}
+	some reason in reasons(looks(then), asked("read", {}))
+	reason.effect == "flag"
+	reason.proceed == goes
+	reason.code == "flow_unknown"
+}
+
 test_what_follows_from_writer_and_role[name] if {
 	some name, case in {
 		"destination, user": {"role": "destination", "writer": "user", "then": set()},

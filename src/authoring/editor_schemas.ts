@@ -19,7 +19,7 @@ import {
 } from "../contract/index.js";
 import { QUORUM_MAX, ROLES_MAX } from "../bundle/approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from "../bundle/behavior.js";
-import { COMMON, DELEGATED, FIELD, FLOW_BOUNDS, NOWHERE, STANDARD } from "../bundle/flow.js";
+import { COMMON, DELEGATED, FIELD, FLOW_BOUNDS, LOOKS_WORDS, NOWHERE, STANDARD } from "../bundle/flow.js";
 import { ACCEPTED, ARGUMENT, DELEGATED_THEN, RULES_MAX } from "../bundle/sources.js";
 import { DAYS, SPAN } from "../bundle/hours.js";
 import { BY, LIMITS_MAX, PERIODS, THEN } from "../bundle/limits.js";
@@ -521,6 +521,12 @@ function flowPolicy(): TSchema {
             oneOf(DELEGATED, "With a destination that stands alone in what the instruction names word for word; `wait` by default."),
           ),
           nowhere: Type.Optional(oneOf(NOWHERE, "With a destination that was seen nowhere; `deny` by default.")),
+          looks: Type.Optional(
+            oneOf(
+              LOOKS_WORDS,
+              "With a look at what only others' words point to, or nothing that was read; `allow` by default, and `flag` goes on.",
+            ),
+          ),
           authority: Type.Optional(
             words("`service`: a credential or a setting may come from a service's record. Nobody's by default.", "^service$"),
           ),

@@ -160,8 +160,8 @@ export function limitWords({ of, measure, path = [], each, after = {}, max, per,
 
 function flowWords(flow: Purpose["flow"]): string {
   if (flow === undefined) return "none";
-  const { delegated, nowhere, authority } = flow;
-  return `standard, delegated ${delegated}, nowhere ${nowhere}, authority ${authority.join(", ") || "nobody's"}`;
+  const { delegated, nowhere, looks = "allow", authority } = flow;
+  return `standard, delegated ${delegated}, nowhere ${nowhere}, looks ${looks}, authority ${authority.join(", ") || "nobody's"}`;
 }
 
 function lowersWords(lowers: Purpose["lowers"] = {}): string {

@@ -25,8 +25,11 @@ export const FIELD = /^(?:\*|[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)$/;
 export const FLOW_BOUNDS = { fields: 256, labels: 32 };
 export const DELEGATED = ["allow", "wait", "deny"] as const;
 export const NOWHERE = ["wait", "deny"] as const;
+/** Without one a look goes on. */
+export const LOOKS = ["flag", "wait", "deny"] as const;
+export const LOOKS_WORDS = ["allow", ...LOOKS] as const;
 export const STANDARD = "standard";
-const FLOW_POLICY_KEYS = ["set", "delegated", "nowhere", "authority"];
+const FLOW_POLICY_KEYS = ["set", "delegated", "nowhere", "looks", "authority"];
 
 export function effectOf(sheet: Sheet, value: unknown, path: Path): VerbEffect | null {
   return value === undefined ? null : sheet.oneOf(value, path, "effect", EFFECTS);
@@ -187,7 +190,7 @@ export function compileFlowFacts(sheet: Sheet, value: unknown, vocabulary: Vocab
   return { flow };
 }
 
-/** `flow: standard`, or `{set: standard, delegated: wait, nowhere: deny, authority: [service]}`. Left out: nothing follows. */
+/** `flow: standard`, or `{set: standard, delegated: wait, nowhere: deny, looks: flag, authority: [service]}`. Left out: nothing follows. */
 export function compileFlowPolicy(sheet: Sheet, value: unknown, path: Path, vocabulary: Vocabulary): { flow?: FlowPolicy } {
   if (value === undefined) return {};
   const said = typeof value === "string" ? { set: value } : sheet.fields(value, path, "`flow`", FLOW_POLICY_KEYS);
@@ -199,10 +202,12 @@ export function compileFlowPolicy(sheet: Sheet, value: unknown, path: Path, voca
     said[key] === undefined ? usual : (sheet.oneOf(said[key], [...path, key], `\`${key}\``, words) ?? usual);
   const authority = said["authority"] === undefined ? [] : sheet.words(said["authority"], [...path, "authority"], "`authority`");
   for (const [i, word] of authority.entries()) sheet.oneOf(word, [...path, "authority", i], "writer", ["service"]);
+  const looks = one("looks", LOOKS_WORDS, "allow");
   return {
     flow: {
       delegated: one("delegated", DELEGATED, "wait"),
       nowhere: one("nowhere", NOWHERE, "deny"),
+      ...(looks !== "allow" && { looks }),
       authority: authority.length > 0 ? ["service"] : [],
     },
   };

@@ -13,7 +13,7 @@ import {
 } from "../contract/index.js";
 import { QUORUM_MAX, ROLES_MAX } from "./approvers.js";
 import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, RISK } from "./behavior.js";
-import { DELEGATED, FIELD, NOWHERE } from "./flow.js";
+import { DELEGATED, FIELD, LOOKS, NOWHERE } from "./flow.js";
 import { ACCEPTED, ARGUMENT } from "./sources.js";
 import { WEEK_MS } from "./hours.js";
 import { LIMITS_MAX, PERIODS } from "./limits.js";
@@ -255,6 +255,7 @@ const Purpose = Type.Object(
         {
           delegated: Type.Enum([...DELEGATED]),
           nowhere: Type.Enum([...NOWHERE]),
+          looks: Type.Optional(Type.Enum([...LOOKS])),
           authority: Type.Array(Type.Literal("service"), { maxItems: 1 }),
         },
         closed,

@@ -54,7 +54,8 @@ function checkTargets(sheet: Sheet, at: Path, targets: readonly VerbTarget[], { 
       const effect = flow?.effects?.[verb] ?? verbs[verb]?.effect;
       if (Object.keys(flow?.roles ?? {}).length === 0)
         sheet.error(at, `no argument of \`${type}\` has a role`, "say `roles` of the type in vocabulary.yaml");
-      else if (effect === "look") sheet.error(at, `\`${verb}\` only looks: nothing is asked of its values`, "leave `from` out");
+      else if (effect === "look")
+        sheet.error(at, `\`${verb}\` only looks: nothing is asked of its values`, "leave `from` out, or write `flow: {looks: deny}`");
     }
   }
 }

@@ -189,6 +189,11 @@ export interface FlowPolicy {
   delegated: "allow" | "wait" | "deny";
   /** With a destination that was seen nowhere. */
   nowhere: "wait" | "deny";
+  /**
+   * With a look at something that only others' words point to, or nothing that was read. Left out: it goes on, and nothing is asked of where
+   * its values come from.
+   */
+  looks?: "flag" | "wait" | "deny";
   /** Writers, beside the user's own side, from whom an authority (a credential, a setting) is accepted. */
   authority: "service"[];
 }

@@ -211,6 +211,12 @@ const others: Record<string, BuiltinReason> = {
     message: "{argument} ({role}) is {writer}'s word, and waits for a person",
     tell_agent: "A person was asked whether this is what is meant.",
   },
+  flow_flagged: {
+    effect: "flag",
+    severity: "medium",
+    message: "{argument} ({role}) is {writer}'s word, and a person looks at it later",
+    tell_agent: FLAG_TOLD.unsaid,
+  },
   flow_not_asked: {
     effect: "deny",
     severity: "high",

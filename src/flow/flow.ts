@@ -100,7 +100,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const times = record === undefined ? planned?.facts.times : record.seen.plan?.times;
     const charges = root === null || times === undefined ? limited : [...limited, planCharge(root, times.call)];
     const facts: FlowFactsInput = {
-      arguments: plan.effect === "look" ? {} : looked.arguments(),
+      arguments: plan.effect === "look" && purpose?.flow?.looks === undefined ? {} : looked.arguments(),
       complete: seen !== null,
       effect: plan.effect,
       full: seen === null || seen === undefined ? [] : [...seen.full].sort(),

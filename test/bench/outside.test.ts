@@ -119,7 +119,7 @@ describe("the policy set of an outside benchmark", () => {
     expect(vocabulary(drafted.dir).types["notice"]).to.include({ writes: "common" });
     expect(vocabulary(drafted.dir).flow).to.include({ author: "sender", instruction: "task.instruction" });
     const types = { notice: { writes: { id: "service" }, author: null } };
-    const written = setFor(suite(), join(folder, "written"), "wait", { types, secrets: ["club_domain"], delegated: "allow" });
+    const written = setFor(suite(), join(folder, "written"), {}, { types, secrets: ["club_domain"], delegated: "allow" });
     const { notice, message } = vocabulary(written.dir).types;
     expect(notice)
       .to.deep.include({ writes: { id: "service" } })
@@ -131,7 +131,7 @@ describe("the policy set of an outside benchmark", () => {
 
   it("is refused where an author wrote it for other tools", () => {
     const types = { parcel: { writes: {} } };
-    expect(() => setFor(suite(), join(folder, "other"), "wait", { types })).to.throw("has a type that club has not: parcel");
+    expect(() => setFor(suite(), join(folder, "other"), {}, { types })).to.throw("has a type that club has not: parcel");
     expect(writtenFor("club")).to.equal(null);
     expect(writtenFor("slack")?.delegated).to.equal("allow");
   });

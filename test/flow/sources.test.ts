@@ -120,6 +120,52 @@ cases:
   - not all remembered: {send: mail, given: {flow.complete: false}, with: {recipients: [x@shop.example]}, then: deny, because: [flow_denied, flow_unknown]}
 `;
 
+/** With a purpose for each word of `looks`. */
+const LOOKS = {
+  "vocabulary.yaml": VOCABULARY.replace("roles: {recipients", "roles: {id: locator, recipients"),
+  "purposes.yaml": ["allow", "flag", "wait", "deny"]
+    .map(
+      (word) => `
+${word}:
+  statement: help one user with their mail
+  owner: office@example.com
+  task: required
+  flow: {set: standard, looks: ${word}}
+  allow:
+    - {read: mail}
+`,
+    )
+    .join(""),
+  "tables/looks.yaml": `
+table: mail that only others point to
+given:
+  now: "2027-03-02T10:15:00Z"
+  agent: {id: a-1, purposes: [allow, flag, wait, deny], domains: [org.example]}
+  task: {id: t-1, purpose: deny, instruction: "Read m-1, and what the memo says. But not m-9"}
+  purpose: deny
+  flow:
+    seen:
+      - {by: anyone, values: [m-2, m-9]}
+      - {by: anyone, values: [m-3], named: true, alone: true}
+      - {by: anyone, values: [m-4], named: true}
+      - {by: member, values: [m-5]}
+      - {by: service, values: [m-6]}
+cases:
+  - the user's: {read: mail/m-1, then: allow}
+  - a stranger's: {read: mail/m-2, then: deny, because: flow_denied}
+  - nobody's: {read: mail/m-8, then: deny, because: flow_denied}
+  - delegated: {read: mail/m-3, then: allow}
+  - delegated amid others: {read: mail/m-4, then: deny, because: flow_denied}
+  - a member's: {read: mail/m-5, then: allow}
+  - a service's: {read: mail/m-6, then: allow}
+  - excluded: {read: mail/m-9, then: deny, because: flow_denied}
+  - not all remembered: {read: mail/m-8, given: {flow.complete: false}, then: deny, because: flow_denied}
+  - where it waits: {read: mail/m-2, given: {task.purpose: wait, purpose: wait}, then: flag and wait, because: flow_waits}
+  - where it is looked at later: {read: mail/m-2, given: {task.purpose: flag, purpose: flag}, then: flag, because: flow_flagged}
+  - where a look goes on: {read: mail/m-2, given: {task.purpose: allow, purpose: allow}, then: allow}
+`,
+};
+
 /** A policy set in a folder of its own. */
 async function inFolder<T>(files: Record<string, string>, use: (dir: string) => Promise<T>): Promise<T> {
   const dir = mkdtempSync(join(tmpdir(), "remit-sources-"));
@@ -149,6 +195,15 @@ describe("whose values an entry accepts", function () {
     expect(cases).to.have.length(17);
     const wrong = cases.filter(({ passed, helped }) => !passed || helped.length > 0);
     expect(wrong.map(({ name, got, error, helped }) => ({ name, got, error, helped }))).to.deep.equal([]);
+  });
+
+  it("is asked of a look, too, where a purpose says so", async () => {
+    const opa = await compiler();
+    const { report } = await inFolder(LOOKS, (dir) => testSet(opa, dir, { filter: null, coverage: 0 }));
+    const cases = report.tables.flatMap((table) => table.cases);
+    expect(cases).to.have.length(12);
+    const wrong = cases.filter(({ passed }) => !passed);
+    expect(wrong.map(({ name, got, error }) => ({ name, got, error }))).to.deep.equal([]);
   });
 
   it("isn't asked of what a task's plan takes from a step, which tables say, too", async () => {
@@ -236,6 +291,13 @@ describe("whose values an entry accepts", function () {
     ["delegation of what isn't named", "delegated: {named: true", "delegated: {named: false", /doesn't name isn't delegated/],
     ["delegation without `from`", "from: [user, own], ", "", /`delegated` says what follows beside `from`/],
     ["no `then`", "then: allow", "alone: true", /`then` must be one of allow, wait/],
+    [
+      "a word of `looks` that there isn't",
+      "flow: standard",
+      "flow: {looks: refuse}",
+      /unknown `looks` `refuse`/,
+      /allow, flag, wait, deny/,
+    ],
     ["a verb that looks", "{read: [mail, order]}", "{read: mail, from: [user]}", /`read` only looks/],
     ["a type without roles", "{read: [mail, order]}", "{refund: order, from: [user]}", /no argument of `order` has a role/],
     [

@@ -38,6 +38,12 @@ const VOCABULARY: Vocabulary = {
   },
   flow: { instruction: "task.instruction", slots: [], own: [], members: [], secret: [] },
 };
+const { mail } = VOCABULARY.types as { mail: NonNullable<Vocabulary["types"][string]> };
+/** The same with a role for the mail's id. */
+const LOOKED_AT: Vocabulary = {
+  ...VOCABULARY,
+  types: { ...VOCABULARY.types, mail: { ...mail, flow: { ...mail.flow, roles: { id: "locator" }, writes: {} } } },
+};
 /** A look at a mail, as flow is asked about it. */
 const looks = (id: string, vocabulary = VOCABULARY, plan?: TaskPlan) => ({
   ...{ vocabulary, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
@@ -332,6 +338,28 @@ threat(
     },
   },
 );
+
+threat("A20", "a purpose that asks who pointed to what is looked at is told", {
+  async check(tree) {
+    const { Flow } = await tree("flow/flow.js");
+    const { returnedOf } = await tree("flow/returned_values.js");
+    const flow = new Flow();
+    const ask = (id: string) => {
+      const { request, ...rest } = looks("t", LOOKED_AT);
+      const purpose = { flow: { delegated: "wait", nowhere: "deny", looks: "deny", authority: [] } } as unknown as Purpose;
+      return flow.ask({ ...rest, purpose, request: { ...request, resource: { ...request.resource, id } } });
+    };
+    const { note } = ask("m-1");
+    if (note === null) throw new Error("a call on a task has no note");
+    flow.permitted("d-1", note);
+    flow.returned("d-1", returnedOf({ about: "m-2" }));
+    const [strangers, nobodys] = ["m-2", "m-3"].map((id) => ask(id).facts.arguments["id"]?.writer);
+    return strangers === "anyone" && nobodys === "nowhere" ? null : "a look has no sources";
+  },
+  without: {
+    "looks being looked at": [cut.text("flow/flow.js", "ask", "purpose?.flow?.looks === undefined", "true")],
+  },
+});
 
 /** Notes calls of two agents, of which one floods all that is bounded. */
 threat("A20", "no agent makes unknown what another has seen, awaits or may still do", {
