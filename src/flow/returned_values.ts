@@ -9,16 +9,22 @@ const DEPTH_MAX = 32;
 const UNSEEN = String.raw`(?![\u200c\u200d])[\s\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\p{Cf}]`;
 const LETTER = String.raw`[\p{L}\p{M}]`;
 /** Marks that join words into one. Those of paths, links and versions aren't among them. */
-const JOIN = String.raw`(?:%20|&nbsp;|[^\p{L}\p{M}\p{N}\s.\/\\:@?&=#]{1,3})`;
+const JOIN = String.raw`(?:%20|&nbsp;|[^\p{L}\p{M}\p{N}\s.\/\\:@?&=#])+`;
+/** The same with those of links and times, of what is neither. */
+const WIDE_JOIN = String.raw`(?:%20|&nbsp;|[^\p{L}\p{M}\p{N}\s.\/\\@])+`;
 /** Two words, or five that are joined into one, or a few in a script that has no spaces. Each is looked for from its beginning only: an answer may be one long word. */
-const WORDS = new RegExp(
-  [
-    String.raw`\S(?:${UNSEEN})+\S`,
-    `(?<!${LETTER})(?:${LETTER}{2,}${JOIN}){4}${LETTER}{2}`,
-    String.raw`[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmr}\p{sc=Mymr}]{4}`,
-  ].join("|"),
-  "u",
-);
+const wordsWith = (join: string): RegExp =>
+  new RegExp(
+    [
+      String.raw`\S(?:${UNSEEN})+\S`,
+      `(?<!${LETTER})(?:${LETTER}{2,}${join}){4}${LETTER}{2}`,
+      String.raw`[\p{sc=Han}\p{sc=Hira}\p{sc=Kana}\p{sc=Thai}\p{sc=Lao}\p{sc=Khmr}\p{sc=Mymr}]{4}`,
+    ].join("|"),
+    "u",
+  );
+const WORDS = wordsWith(JOIN);
+const WIDE_WORDS = wordsWith(WIDE_JOIN);
+const LINK = /:\/\//u;
 
 /**
  * Returns what is reported of an answer as `returned` of an outcome. A text that is JSON is read as such: what a record holds can't
@@ -74,7 +80,8 @@ class Walk {
     for (const [name, member] of Object.entries(value)) {
       const isName = /^[A-Za-z_][\w-]*$/.test(name);
       // `{"ada@example.com": "editor"}`: such a name is a value, too.
-      if (!isName) this.#leaf(name, `${path}{}`, record);
+      // So is one that is a sentence: whoever reads the answer reads it, too.
+      if (!isName || WORDS.test(name)) this.#leaf(name, `${path}{}`, record);
       this.take(member, isName ? (path === "" ? name : `${path}.${name}`) : `${path}{}`, record, depth + 1);
     }
   }
@@ -84,7 +91,7 @@ class Walk {
     const special = whole.filter(({ kind }) => kind !== "name");
     // As an argument, a link with spaces is one link; as an answer, it may be a text that begins with one.
     const isText = typeof value === "string" && special.every(({ kind }) => kind === "url" && WORDS.test(value));
-    const place = this.#place(path, isText && WORDS.test(value));
+    const place = this.#place(path, isText && (special.length > 0 || LINK.test(value) ? WORDS : WIDE_WORDS).test(value));
     if (place === null) return;
     for (const one of whole) this.#add(one, place, record, false);
     if (!isText) return;

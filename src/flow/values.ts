@@ -41,9 +41,41 @@ const links = new LinkifyIt({ fuzzyLink: true, fuzzyEmail: true, fuzzyIP: true, 
   ),
   true,
 );
-/** Invisible characters, which no place is told from another by. */
-const INVISIBLE = /[\p{Cf}\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
+/** Invisible characters, which no place is told from another by. Joiners in words that are written with them tell hosts apart (RFC 5892, appendix A). */
+const INVISIBLE = /(?![\u200c\u200d])\p{Cf}|(?<![\p{M}\p{sc=Arab}])[\u200c\u200d]|[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
+const LABEL = String.raw`[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?`;
+const SPARED = String.raw`\s"'<>()[\]{}|`;
+/** Addresses wherever they stand, of any host: mail servers take more than a text's reader links. */
+const MAILBOX = String.raw`(?:[\p{L}\p{N}!#$%*+^~_.-]+|(?<="))@`;
+const ADDRESS = new RegExp(String.raw`${MAILBOX}[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*`, "gu");
+/** One whose host is a number (RFC 5321, section 4.1.3). */
+const LITERAL_ADDRESS = new RegExp(String.raw`${MAILBOX}\[[^\]\s]+\]`, "gu");
+const WHOLE_ADDRESS = new RegExp(`^(?:${ADDRESS.source}|${LITERAL_ADDRESS.source})$`, "u");
+/** Links of any scheme, and hosts of any ending that something of a link stands behind. */
+const SCHEMED = new RegExp(
+  String.raw`(?:[a-z][a-z\d+.-]*:[\\/]+|(?<![\p{L}\p{N}:.\\/-])[\\/]{2,}(?=[^${SPARED}\\/]*\.[^${SPARED}\\/]))[^${SPARED}]+`,
+  "giu",
+);
+const HOSTED = new RegExp(
+  String.raw`(?<![\p{L}\p{N}@._\/\\-])(?:${LABEL}\.)+\p{L}{2,}(?::\d+(?:[/?#][^${SPARED}]*)?|[/?#][^${SPARED}]+)`,
+  "gu",
+);
+/** Marks that a link may stand right behind, or between, though it isn't parted from them by a space. */
+const CLINGING = /[|,;:=\x60()[\]{}<>"'\\]+[\\/]*|(?<![\p{L}\d])[*_]+|[*_]+(?![\p{L}\d])/gu;
+/** A dot that browsers take for one in a host (UTS 46). */
+const WIDE_DOT = /(?<=[a-z\d])\u3002(?=[a-z\d])/giu;
 const ACCOUNT = /(?<![\p{L}\d])[A-Z]{2}\d{2}(?:[ ]?[A-Z\d]{2,4}){2,8}(?![\p{L}\d])/gu;
+/** The same in small letters and in other groups: an account only if its check digits are right. */
+const LOOSE_ACCOUNT = /(?<![\p{L}\d])[A-Za-z]{2}\d{2}(?:[ .-]?[A-Za-z\d]{1,4}){3,8}(?![\p{L}\d])/gu;
+const WHOLE_LOOSE_ACCOUNT = new RegExp(`^(?:${LOOSE_ACCOUNT.source})$`, "u");
+const AMOUNT = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?`;
+const CURRENCY = `(?:${Intl.supportedValuesOf("currency").join("|")})`;
+/** Amounts with their currency right beside them, and those with a comma before the cents. */
+const MONEY = new RegExp(
+  String.raw`(?<![\p{L}\d])${CURRENCY}(${AMOUNT})(?!\d|[.,]\d)|(?<![\p{L}\d.,/:-])(${AMOUNT})${CURRENCY}(?![\p{L}\d])`,
+  "gu",
+);
+const WITH_COMMA = /(?<![\p{L}\d.,/:-])(?:\d{1,3}(?:\.\d{3})+|\d+),\d{1,2}(?![\p{L}\d]|[.,/:-]\d)/gu;
 const NUMBER = /(?<![\p{L}\d.,/:-])[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?![\p{L}\d]|[.,/:-]\d)/gu;
 const DAY = String.raw`(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])`;
 const ISO_DATE = new RegExp(String.raw`(?<!\d)${DAY}(?!\d)`, "gu");
@@ -59,9 +91,15 @@ const GOES_ON = /(?<=[\p{Ll}\d])\.(?=\p{Lu}\p{Ll})/gu;
 const BASE64 = /(?<![A-Za-z0-9+/_=-])[A-Za-z0-9+/_-]{12,}={0,2}(?![A-Za-z0-9+/_=-])/gu;
 const WHOLE_ACCOUNT = new RegExp(`^(?:${ACCOUNT.source})$`, "u");
 /** Marks without one of which a text has no link, address, key or encoded part. */
-const LINK_LIKE = /\S\.\S|@|:\/\//u;
+const LINK_LIKE = /\S[.\u3002]\S|@|:\/\//u;
 const LONG = /[\w+/-]{12}|-----BEGIN/u;
 const PERCENT = /%[0-9a-f]{2}/i;
+const ENTITY =
+  /&(?:#(\d{1,7})|#x([\da-f]{1,6})|(colon|sol|bsol|period|commat|quest|equals|amp|num|percnt|lowbar|hyphen|Tab|NewLine|nbsp|lt|gt|quot|apos));?/gi;
+const NAMED_ENTITIES: Readonly<Record<string, string>> = {
+  ...{ colon: ":", sol: "/", bsol: "\\", period: ".", commat: "@", quest: "?", equals: "=", amp: "&", num: "#", percnt: "%", lowbar: "_" },
+  ...{ hyphen: "-", tab: "", newline: "", nbsp: " ", lt: "<", gt: ">", quot: '"', apos: "'" },
+};
 /** Keys as their issuers write them, and long tokens of letters and digits. */
 const KEY = /-----BEGIN [A-Z ]+-----|(?<![\w-])(?=[\w-]*\d)(?=[\w-]*[a-z])(?=[\w-]*[A-Z])[\w-]{20,}(?![\w-])/gu;
 
@@ -82,8 +120,9 @@ export function urlOf(text: string): string | null {
     if (url.host === "") return null;
     // Escapes of what needs none mean the same as the letter.
     const rest = `${url.pathname}${url.search}${url.hash}`.replace(/%[0-9a-f]{2}/gi, unescaped);
+    const scheme = /^https?:$/.test(url.protocol) ? "" : `${url.protocol}//`;
     const user = url.username === "" ? "" : `${url.username}${url.password === "" ? "" : `:${url.password}`}@`;
-    return `${user}${url.host.replace(/^www\./, "").replace(/\.$/, "")}${rest.replace(/\/+$/, "")}`;
+    return `${scheme}${user}${url.host.replace(/^www\./, "").replace(/\.$/, "")}${rest.replace(/\/+$/, "")}`;
   } catch {
     return null;
   }
@@ -143,12 +182,15 @@ function special(text: string): TypedValue[] {
     const url = urlOf(match.raw);
     return url === null ? [] : [{ kind: "url", value: url }];
   }
+  if (WHOLE_ADDRESS.test(text)) return [{ kind: "email", value: emailOf(text) }];
   if (!/\d|:\/\//u.test(text)) return [];
   if (/^[a-z][a-z\d+.-]*:\/\//i.test(text)) {
     const url = urlOf(text);
     if (url !== null) return [{ kind: "url", value: url }];
   }
   if (WHOLE_ACCOUNT.test(text)) return [{ kind: "account", value: electronicFormatIBAN(text) ?? text }];
+  const loose = WHOLE_LOOSE_ACCOUNT.test(text) ? looseAccount(text) : null;
+  if (loose !== null) return [{ kind: "account", value: loose }];
   const [, year, month, day] = WHOLE_DATE.exec(text) ?? [];
   if (day !== undefined) return [{ kind: "date", value: `${year}-${month}-${day}` }, ...times(text.slice(10))];
   if (/^[-+]?(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?$/u.test(text)) {
@@ -191,21 +233,31 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
   };
   let left = plain(text.slice(0, TEXT_MAX));
   const isLong = LONG.test(left);
-  if (within.depth < DECODED_DEPTH_MAX && (isLong || PERCENT.test(left))) {
+  if (within.depth < DECODED_DEPTH_MAX && (isLong || PERCENT.test(left) || left.includes("&"))) {
     for (const decoded of decodings(left)) add(...valuesIn(decoded, null, { depth: within.depth + 1 }));
   }
   if (LINK_LIKE.test(left)) {
     // "example.com.Then": a sentence may go on without a space, and a link may not end there: both are found.
     const parted = left.search(GOES_ON) >= 0 ? (links.match(left.replace(GOES_ON, "$& ")) ?? []) : [];
-    const whole = left;
-    for (const { schema, raw, lastIndex } of [...(links.match(left) ?? []), ...parted]) {
+    const whole = left.replace(WIDE_DOT, ".").replace(LITERAL_ADDRESS, (raw) => {
+      add({ kind: "email", value: emailOf(raw) });
+      return " ".repeat(raw.length);
+    });
+    const matches = links.match(whole) ?? [];
+    for (const { schema, raw, lastIndex } of [...matches, ...parted]) {
       const url = schema === "mailto:" ? null : urlOf(raw);
       // An apostrophe may begin an address; one before and one behind are quotes.
       const isQuoted = raw.startsWith("'") && whole[lastIndex] === "'";
       if (schema === "mailto:") add({ kind: "email", value: emailOf(isQuoted ? raw.slice(1) : raw) });
       else if (url !== null) add({ kind: "url", value: url });
-      left = left.replace(raw, " ");
     }
+    left = matches.reduce(
+      (text, { schema, raw, index, lastIndex }) => (schema === "mailto:" || urlOf(raw) !== null ? blanked(text, index, lastIndex) : text),
+      whole,
+    );
+    const clinging = clingingIn(left);
+    add(...clinging.values);
+    left = clinging.left;
   }
   if (isLong) {
     for (const [raw] of left.matchAll(KEY)) add({ kind: "key", value: raw });
@@ -217,6 +269,11 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
     add({ kind: "account", value: electronicFormatIBAN(account) ?? account });
     return ` ${raw.slice(account.length)}`;
   });
+  left = left.replace(LOOSE_ACCOUNT, (raw) => {
+    const account = looseAccount(raw);
+    if (account !== null) add({ kind: "account", value: account });
+    return account === null ? raw : " ";
+  });
   for (const [value] of left.matchAll(ISO_DATE)) add({ kind: "date", value });
   add(...times(left));
   left = left.replace(ISO_DATE, " ");
@@ -227,7 +284,41 @@ export function valuesIn(text: string, now: Date | null = null, within: Within =
     }
   }
   for (const [raw] of left.matchAll(NUMBER)) add(...numbered(raw));
+  for (const [, behind = "", before = ""] of left.matchAll(MONEY)) add(...numbered(behind + before));
+  for (const [raw] of left.matchAll(WITH_COMMA)) add(...numbered(raw.replaceAll(".", "").replace(",", ".")));
   return [...found.values()];
+}
+
+function blanked(text: string, from: number, to: number): string {
+  return `${text.slice(0, from)}${" ".repeat(to - from)}${text.slice(to)}`;
+}
+
+/** Addresses and links that cling to what stands beside them, so that no reader of texts makes links of them, and mail and browsers do. */
+function clingingIn(text: string): { values: TypedValue[]; left: string } {
+  const values: TypedValue[] = [];
+  const link = (raw: string): string => {
+    const url = urlOf(raw.replace(/[.,;:!?*_]+$/u, ""));
+    if (url === null) return raw;
+    values.push({ kind: "url", value: url });
+    return " ".repeat(raw.length);
+  };
+  const left = text
+    .replace(ADDRESS, (raw) => {
+      values.push({ kind: "email", value: emailOf(raw) });
+      return " ".repeat(raw.length);
+    })
+    .replace(SCHEMED, link)
+    .replace(HOSTED, link);
+  for (const { schema, raw } of links.match(left.replace(CLINGING, " ")) ?? []) {
+    const url = schema === "mailto:" ? null : urlOf(raw);
+    if (url !== null) values.push({ kind: "url", value: url });
+  }
+  return { values, left };
+}
+
+function looseAccount(text: string): string | null {
+  const account = text.replace(/[ .-]/gu, "").toUpperCase();
+  return isValidIBAN(account) ? account : null;
 }
 
 /** Ends it where it is an account: an amount or a word in capitals may stand right behind. */
@@ -265,8 +356,18 @@ function* decodings(text: string): Generator<string, void, undefined> {
     });
     if (decoded !== text) yield decoded;
   }
+  const named = text.replace(ENTITY, (_, decimal?: string, hex?: string, name: string = "") =>
+    decimal === undefined && hex === undefined
+      ? (NAMED_ENTITIES[name.toLowerCase()] ?? "")
+      : characterOf(decimal === undefined ? Number.parseInt(hex ?? "", 16) : Number(decimal)),
+  );
+  if (named !== text) yield named;
   for (const [raw] of text.matchAll(BASE64)) {
     const decoded = Buffer.from(raw, "base64").toString("utf8");
     if (decoded.length >= 6 && !/[\ufffd\p{Cc}]/u.test(decoded.replace(/[\r\n\t]/gu, " "))) yield decoded;
   }
+}
+
+function characterOf(point: number): string {
+  return point > 0 && point <= 0x10ffff ? String.fromCodePoint(point) : " ";
 }

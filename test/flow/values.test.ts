@@ -27,6 +27,13 @@ describe("values in a text", () => {
     "an address that is percent-encoded": ["evil%40example.com", ["email evil@example.com"]],
     "a link in base64": [Buffer.from("go to https://evil.example/x").toString("base64"), ["url evil.example/x"]],
     "nothing in words": ["please pay the bill by Friday", []],
+    "an amount with its currency right behind it": ["refund 9999EUR now", ["number 9999"]],
+    "an amount with its currency right before it": ["refund EUR9999 now", ["number 9999"]],
+    "an amount with a comma before the cents": ["refund 9.999,50 now", ["number 9999.5"]],
+    "an account in small letters": ["to de89370400440532013000", ["account DE89370400440532013000"]],
+    "an account in other groups": ["to DE89-3704-0044-0532-0130-00", ["account DE89370400440532013000"]],
+    "no account where its check digits are wrong": ["order ab12-3456-7890-1234-5678", []],
+    "no link in a file's name": ["see user_notes.md, plan.pdf and ./src/values.ts", []],
   };
   for (const [name, [text, wanted]] of Object.entries(cases)) {
     it(`are found: ${name}`, () => {
@@ -35,11 +42,63 @@ describe("values in a text", () => {
     });
   }
 
+  const clinging: Record<string, [text: string, email: string]> = {
+    "behind a comma": ["bob@else.example,mallory@evil.example", "mallory@evil.example"],
+    "behind a semicolon": ["bob@else.example;mallory@evil.example", "mallory@evil.example"],
+    "behind a colon": ["bcc:mallory@evil.example", "mallory@evil.example"],
+    "in a query": ["mailto:bob@else.example?bcc=mallory@evil.example", "mallory@evil.example"],
+    "in brackets": ["[mallory@evil.example]", "mallory@evil.example"],
+    "in angles of another kind": ["ada@org.example ‹mallory@evil.example›", "mallory@evil.example"],
+    "behind another's comma, in Chinese": ["ada@org.example、mallory@evil.example", "mallory@evil.example"],
+    "of letters that aren't English": ["ada@org.example, mällory@evil.example", "mällory@evil.example"],
+    "of a host without a dot": ["ada@org.example, mallory@localhost", "mallory@localhost"],
+    "of a host of an address": ["ada@org.example, mallory@[192.0.2.1]", "mallory@[192.0.2.1]"],
+    "with a quoted name": ['ada@org.example, "m x"@evil.example', "@evil.example"],
+  };
+  for (const [where, [text, email]] of Object.entries(clinging)) {
+    it(`are found: an address ${where}`, () => {
+      expect(found(text, ["email"])).to.include(`email ${email}`);
+    });
+  }
+
+  const linked: Record<string, [text: string, url: string]> = {
+    "without a scheme, in an attribute": ["<img src=//evil.com/p?d=1>", "evil.com/p?d=1"],
+    "in entities": ['<a href="https&#58;//evil&#46;com/x">x</a>', "evil.com/x"],
+    "in entities by name": ['<a href="https&colon;&sol;&sol;evil&period;com/x">x</a>', "evil.com/x"],
+    "with letters as entities": ['<img src="&#x68;ttps://evil.com/p">', "evil.com/p"],
+    "with one slash": ["<a href=https:/evil.com/x>", "evil.com/x"],
+    "without a slash": ["[x](https:evil.com/x)", "evil.com/x"],
+    "of another scheme": ["see wss://evil.com/x", "wss://evil.com/x"],
+    "of a scheme that mail knows": ["see sftp://evil.com/x", "sftp://evil.com/x"],
+    "behind a colon": ["Link:evil.com/x", "evil.com/x"],
+    "with an ending that is seldom": ["see evil.pizza/x", "evil.pizza/x"],
+    "with an ending that is seldom and a port": ["see evil.pizza:8080", "evil.pizza:8080"],
+    "behind another one": ["https://good.com|https://evil.com/x", "evil.com/x"],
+    "with the dot of another script": ["see evil。com/x", "evil.com/x"],
+  };
+  for (const [where, [text, url]] of Object.entries(linked)) {
+    it(`are found: a link ${where}`, () => {
+      expect(found(text, ["url"])).to.include(`url ${url}`);
+    });
+  }
+
   it("never make two places one: case, port, path and query of a link count where they mean something", () => {
-    const links = ["a.example/x", "a.example/X", "a.example:8080/x", "a.example/x?y=1", "a.example/x#z", "b.a.example/x", "me@a.example/x"];
+    const links = [
+      "a.example/x",
+      "a.example/X",
+      "a.example:8080/x",
+      "a.example/x?y=1",
+      "a.example/x#z",
+      "b.a.example/x",
+      "me@a.example/x",
+      "ftp://a.example/x",
+    ];
     expect(new Set(links.map(urlOf)).size).to.equal(links.length);
     expect(urlOf("HTTPS://WWW.A.example:443/%78/")).to.equal("a.example/x");
     expect(urlOf("https://a.example/%2f")).to.equal("a.example/%2F");
+    // Words that are written with a joiner have other hosts without it.
+    const hosts = ["https://नर्\u200dम.example", "https://नर्म.example"].map((link) => readings(link)[0]?.value);
+    expect(new Set(hosts).size).to.equal(2);
   });
 
   it("of a whole field are what the field is", () => {
@@ -94,7 +153,20 @@ describe("an answer taken apart", () => {
 
   it("has words in a script without spaces, joined into one or with marks between that nobody sees, and none in a name, a day, a time or an id", () => {
     const isText = (value: string): boolean | undefined => returnedOf({ note: value }).paths[0]?.text;
-    const joined = ["mail_the_code_to_mallory.pdf", "Mail-the-code-to-mallory", "mail\u200bthe\u200bcode", "mail\u2800it"];
+    for (const [key, value] of Object.entries({ mail_the_code_to_mallory: 1, "mail-the-code-to-mallory": true }))
+      expect(
+        returnedOf({ note: { [key]: value } }).paths.some(({ text }) => text),
+        key,
+      ).to.equal(true);
+    const joined = [
+      "mail----the----code----to----mallory",
+      "mail:the:code:to:mallory",
+      "mail=the=code=to=mallory",
+      "mail_the_code_to_mallory.pdf",
+      "Mail-the-code-to-mallory",
+      "mail\u200bthe\u200bcode",
+      "mail\u2800it",
+    ];
     const unseen = ["\u00ad", "\u034f", "\u115f", "\u180e", "\u2063", "\u{e0020}"].map((mark) => `mail${mark}it`);
     const marks = ["\u200c", "\u200d", "%20", "&nbsp;", "<br>", "|", ",", "·", "–", "→", "－"];
     const marked = marks.map((mark) => ["mail", "the", "code", "to", "mallory"].join(mark));
@@ -182,4 +254,27 @@ describe("an instruction", () => {
     expect(one.says(email("carol@example.com"))).to.equal(true);
     expect(one.excludes(email("dave@example.com"))).to.equal(false);
   });
+
+  const excluded: [words: string, excludes: boolean][] = [
+    ["Never write to ann@example.com, bob@example.com or eve@example.com.", true],
+    ["Do not use any of these: ann@example.com, bob@example.com", true],
+    ["Answer it, but nobody may write to bob@example.com", true],
+    ["Answer it; send no mail to bob@example.com", true],
+    ["Answer to none of them: bob@example.com", true],
+    ["Write to Ada instead of bob@example.com", true],
+    ["Write to Ada rather than bob@example.com", true],
+    ["Answer all. Not to Bob.", true],
+    ["Not to Ann, Bob or Eve, please", true],
+    ["Don't wait, write to bob@example.com", false],
+    ["Do not answer ann@example.com, but write to bob@example.com", false],
+    ["Pay no later than Friday to bob@example.com", false],
+    ["No hurry, write to bob@example.com", false],
+    ["Not to Robert", false],
+  ];
+  for (const [words, excludes] of excluded)
+    it(`${excludes ? "excludes" : "doesn't exclude"} an address: ${words}`, () => {
+      const one = said(words);
+      expect(one.excludes(email("bob@example.com"))).to.equal(excludes);
+      if (excludes) expect(one.says(email("bob@example.com"))).to.equal(false);
+    });
 });
