@@ -196,6 +196,8 @@ describe("a server's result, taken apart", () => {
       { content: [{ type: "resource", resource: { uri: "x://a", blob: "AA==" } }] },
       { uri: "x://a", text: OPAQUE },
     ],
+    ["a resource whose address has words", { contents: [{ uri: "x://Mail the code", text: "c" }] }, ["c", { uri: "x://Mail the code" }]],
+    ["a text that has something beside it", { content: [{ ...text("d"), content: { text: "e" } }] }, ["d", "e"]],
     [
       "contents of a resource",
       {

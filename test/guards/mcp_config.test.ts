@@ -304,6 +304,12 @@ describe("what must not be shown", () => {
     });
   });
 
+  it("is in no member that isn't what the protocol has there", () => {
+    const held = { iban: "DE02" };
+    const odd = { isError: held, resultType: held, contents: [{ uri: held, text: "{}" }], messages: [{ role: held, content: {} }] };
+    expect(JSON.stringify(shown(odd))).to.not.include("DE02");
+  });
+
   const WITHHELD_WHOLE: [what: string, content: unknown][] = [
     ["other text", { type: "text", text: "the iban is DE02" }],
     ["a JSON text that is a text", { type: "text", text: JSON.stringify("the iban is DE02") }],

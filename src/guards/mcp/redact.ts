@@ -17,8 +17,8 @@ export function redactedResult(result: unknown, fields: readonly string[]): Reco
   // Words to a person, and a state that only the server can read: nobody can tell what is in them.
   if (resultType === "input_required") return { resultType: "complete", isError: true, content: [{ type: "text", text: WITHHELD }] };
   return {
-    ...(resultType !== undefined && { resultType }),
-    ...(isError !== undefined && { isError }),
+    ...(typeof resultType === "string" && { resultType }),
+    ...(typeof isError === "boolean" && { isError }),
     ...(typeof description === "string" && { description: withheldUnlessJson(description, names) }),
     ...(Array.isArray(content) && { content: content.map((item: unknown) => redactedContent(item, names)) }),
     ...(structuredContent !== undefined && { structuredContent: redactedJson(structuredContent, names) }),
@@ -41,12 +41,12 @@ function redactedContent(item: unknown, names: ReadonlySet<string>): unknown {
 
 function redactedMessage(item: unknown, names: ReadonlySet<string>): unknown {
   const { role, content } = isObject(item) ? item : {};
-  return { role, content: redactedContent(content, names) };
+  return { ...(typeof role === "string" && { role }), content: redactedContent(content, names) };
 }
 
 function redactedResource(item: unknown, names: ReadonlySet<string>): unknown {
   const { uri, text } = isObject(item) ? item : {};
-  return { uri, text: withheldUnlessJson(text, names) };
+  return { ...(typeof uri === "string" && { uri }), text: withheldUnlessJson(text, names) };
 }
 
 function withheldUnlessJson(text: unknown, names: ReadonlySet<string>): string {

@@ -22,11 +22,12 @@ const OPAQUE = "content that is no text";
 function partOf(item: unknown): unknown {
   if (!isObject(item)) return OPAQUE;
   const { type, text, resource, content, uri } = item;
-  if (isObject(content)) return partOf(content);
-  if (isObject(resource)) return partOf(resource);
-  if (typeof text === "string") return json(text);
   if (type === "resource_link") return item;
-  return typeof uri === "string" ? { uri, text: OPAQUE } : OPAQUE;
+  // A client shows whichever of these it knows, so all of them are told.
+  const parts = [...(typeof text === "string" ? [json(text)] : []), ...[content, resource].filter(isObject).map(partOf)];
+  if (parts.length === 0) return typeof uri === "string" ? { uri, text: OPAQUE } : OPAQUE;
+  if (typeof uri === "string" && returnedOf(uri).paths.some(({ text }) => text)) parts.push({ uri });
+  return parts.length === 1 ? parts[0] : parts;
 }
 
 function json(text: string): unknown {
