@@ -7,6 +7,7 @@ import { conditionWords } from "../bundle/condition_words.js";
 import { resolvePath, UnknownWord } from "../bundle/matchers.js";
 import { exclude } from "../bundle/purposes.js";
 import {
+  RELATED,
   canonical,
   type Condition,
   type Entry,
@@ -33,6 +34,7 @@ export const CHECKS = [
   "out_of_fuel",
   "effect_missing",
   "users_word_missing",
+  "related_role_missing",
 ] as const;
 export type Check = (typeof CHECKS)[number];
 
@@ -227,6 +229,18 @@ function flowing({ vocabulary }: PolicySet, id: string, purpose: Purpose): GateF
       `\`${verb} ${type}\` for \`${id}\` is judged as the gravest: the vocabulary doesn't say what \`${verb}\` does`,
     ),
   );
+  const unseen = new Set<string>();
+  for (const line of ["allow", "flag"] as const)
+    for (const { type, verb } of cells(purpose, line)) {
+      const { related = {}, flow } = vocabulary.types[type] ?? {};
+      if (vocabulary.verbs[verb]?.class === "read") continue;
+      for (const role of Object.keys(related)) {
+        const place = `${RELATED}.${role}`;
+        if (flow?.roles[place] === undefined) unseen.add(`\`${place}\` of \`${type}\``);
+      }
+    }
+  for (const place of unseen)
+    found.push(warned("related_role_missing", `nobody looks at where ${place} comes from for \`${id}\`: the vocabulary gives it no role`));
   const { instruction, slots = [] } = vocabulary.flow ?? {};
   if (instruction === undefined && slots.length === 0)
     found.push(

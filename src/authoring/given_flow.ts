@@ -178,6 +178,7 @@ export function supposedFlow({ seen, labels: of, used: before, made, complete }:
     seen.flatMap(({ by, values: found, step, ...rest }) => {
       const of = step === null ? null : stepReference(step);
       const marks = of === null || plan === null ? 0 : plan.marksAt([of.step], of.field ?? "");
+      const isSure = rest.alone || rank(by) <= rank("service");
       return found.flatMap((value) =>
         [...readings(value), ...(typeof value === "string" ? valuesIn(value) : [])].map((one): Sighting => ({
           key: keyOf(one),
@@ -185,7 +186,7 @@ export function supposedFlow({ seen, labels: of, used: before, made, complete }:
           writer: by,
           path: "given",
           ...rest,
-          marks,
+          marks: { all: marks, sure: isSure ? marks : 0 },
         })),
       );
     });

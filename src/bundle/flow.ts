@@ -1,6 +1,7 @@
 /** Words of a vocabulary that say where values come from and go to: roles, writers, effects, secrets and labels. */
 import {
   EFFECTS,
+  RELATED,
   ROLES,
   WRITERS,
   type Fields,
@@ -93,7 +94,7 @@ export function compileTypeFlow(
   sheet: Sheet,
   said: Record<string, unknown>,
   path: Path,
-  given: Fields,
+  { arguments: given, related }: { arguments: Fields; related: readonly string[] },
   { verbs, common }: WordsForFlow,
 ): { flow?: TypeFlow } {
   if (FLOW_KEYS.every((key) => said[key] === undefined)) return {};
@@ -106,7 +107,7 @@ export function compileTypeFlow(
     ? (common ?? { writes: {}, secret: [] })
     : { ...fieldWriters(sheet, said, path), secret: [] };
   const flow: TypeFlow = { roles: {}, ...writers };
-  const places = ["id", ...argumentPaths(given)];
+  const places = ["id", ...argumentPaths(given), ...related.map((role) => `${RELATED}.${role}`)];
   for (const [name, role] of members(sheet, said, "roles", path)) {
     const at = [...path, "roles", name];
     if (!places.includes(name)) sheet.unknownWord(at, "argument", name, places);

@@ -1,11 +1,19 @@
 /** Parts of a purpose about whose values an action has, and about the labels that a task has read: `from`, `delegated`, `after`, `lowers`. */
-import { WRITERS, type Condition, type Delegation, type FoundWriter, type Purpose, type Vocabulary } from "../contract/index.js";
+import {
+  argumentOf,
+  WRITERS,
+  type Condition,
+  type Delegation,
+  type FoundWriter,
+  type Purpose,
+  type Vocabulary,
+} from "../contract/index.js";
 import type { Path, Sheet } from "./source.js";
 import { readTargets, type VerbTarget } from "./targets.js";
 
 /** Writers that an entry may accept. */
 export const ACCEPTED = [...WRITERS, "nowhere"] as const;
-export const ARGUMENT = /^(?:\*|[A-Za-z_][\w-]*)$/;
+export const ARGUMENT = /^(?:\*|(?:related\.)?[A-Za-z_][\w-]*)$/;
 export const SOURCE_KEYS = ["from", "delegated"] as const;
 export const DELEGATED_KEYS = ["named", "alone", "then", "code", "severity", "title", "message", "tell_agent"] as const;
 export const DELEGATED_THEN = ["allow", "wait"] as const;
@@ -73,9 +81,7 @@ function acceptedWriters(
     const all = writers(value, at);
     return all.length === 0 ? {} : { [ANY_ARGUMENT]: all };
   }
-  const known = (type: string): string[] => [
-    ...new Set(Object.keys(vocabulary.types[type]?.flow?.roles ?? {}).map((role) => role.split(".")[0] ?? role)),
-  ];
+  const known = (type: string): string[] => [...new Set(Object.keys(vocabulary.types[type]?.flow?.roles ?? {}).map(argumentOf))];
   const found: Record<string, FoundWriter[]> = {};
   const said = sheet.map(value, at, "`from`");
   if (said.length === 0) sheet.error(at, "`from` names no argument");

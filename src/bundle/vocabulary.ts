@@ -177,13 +177,14 @@ function types(sheet: Sheet, value: unknown, subjects: string[], flow: WordsForF
     ]);
     const attributes = fields(sheet, said["attributes"], [...path, "attributes"], PATH_ROOTS);
     const given = fields(sheet, said["arguments"], [...path, "arguments"], []);
+    const others = related(sheet, said["related"], [...path, "related"], names);
     found[name] = {
       id: formOfId(sheet, said["id"] ?? "name", [...path, "id"]),
       about: about(sheet, said["about"], [...path, "about"], subjects, attributes),
       attributes,
       arguments: given,
-      related: related(sheet, said["related"], [...path, "related"], names),
-      ...compileTypeFlow(sheet, said, path, given, flow),
+      related: others,
+      ...compileTypeFlow(sheet, said, path, { arguments: given, related: Object.keys(others) }, flow),
     };
   }
   return found;

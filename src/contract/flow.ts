@@ -24,9 +24,25 @@ export type ValueKind = (typeof VALUE_KINDS)[number];
 /** Bounds of one report. */
 export const RETURNED = { values_max: 512, path_values_max: 256, paths_max: 256, length_max: 512, path_length_max: 128 };
 
+/** First part of the place of another resource that an action names: `related.to`. */
+export const RELATED = "related";
+
+/**
+ * Returns the argument that a place with a role belongs to: of `attachments.file_id` `attachments`. Another resource is one of its own.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { argumentOf } from "@remit-pdp/contract";
+ *
+ * assert.deepEqual(["attachments.file_id", "related.to"].map(argumentOf), ["attachments", "related.to"]);
+ */
+export function argumentOf(place: string): string {
+  const [first = "", ...rest] = place.split(".");
+  return first === RELATED ? place : rest.length === 0 ? place : first;
+}
+
 /** Role of each argument of a type, and who writes what a call on it returns. */
 export interface TypeFlow {
-  /** Argument, or a field of it as `attachments.file_id` → role; `id` is the resource's. */
+  /** Argument, or a field of it as `attachments.file_id` → role; `id` is the resource's, `related.to` another's. */
   roles: Record<string, Role>;
   /** Last name of a field of an answer → writer; `*` is any other. A field that nobody names is `anyone`'s. */
   writes: Record<string, ValueWriter | "author">;

@@ -1,6 +1,6 @@
 /** A task's plan: the calls that its host expects, and where their arguments come from. */
 import { ID_LENGTH_MAX, NAME_PATTERN } from "./decision.js";
-import { WRITERS, type ValueWriter } from "./flow.js";
+import { argumentOf, WRITERS, type ValueWriter } from "./flow.js";
 import type { Vocabulary } from "./policy.js";
 import { Type, type Static } from "./type.js";
 
@@ -106,8 +106,8 @@ export function planFault(plan: TaskPlan, vocabulary: Vocabulary): PlanFault | n
     const flow = vocabulary.types[type]?.flow;
     const looks = (flow?.effects?.[verb] ?? vocabulary.verbs[verb]?.effect) === "look";
     const said = Object.entries(flow?.roles ?? {});
-    const roles = new Set(said.map(([path]) => path.split(".")[0]));
-    const commits = new Set(said.filter(([, role]) => role === "commitment").map(([path]) => path.split(".")[0]));
+    const roles = new Set(said.map(([path]) => argumentOf(path)));
+    const commits = new Set(said.filter(([, role]) => role === "commitment").map(([path]) => argumentOf(path)));
     for (const [name, sources] of Object.entries(given)) {
       if (!roles.has(name)) return { at: [i, "arguments", name], expected: `an argument of \`${type}\` that has a role in the vocabulary` };
       for (const [j, source] of sources.entries()) {

@@ -3,6 +3,8 @@
  * concurrent callers see each other's charges. A fold over records.
  */
 import { FairMap } from "../system/fair_map.js";
+import { PLACES } from "./plan.js";
+import { readings, valuesIn } from "./values.js";
 import {
   pointerToken,
   type Limit,
@@ -153,7 +155,7 @@ export class LimitCounts {
     const isHidden = (of: readonly string[] | undefined): boolean => record !== undefined && hides(record.masked, of);
     const said = measure === "sum" && isHidden(path) ? (record?.seen.limits[code]?.adds ?? null) : at(request, path);
     const known = measure === "count" || measure === "after" ? [1] : numbersOrTexts(said);
-    const apart = each === undefined ? [""] : isHidden(each) ? [] : numbersOrTexts(at(request, each)).map(String);
+    const apart = each === undefined ? [""] : isHidden(each) ? [] : numbersOrTexts(at(request, each)).map(countedAs);
     const isSum = measure === "sum";
     const isKnown =
       [known, apart].every(({ length }) => length > 0 && length <= EACH_MAX) &&
@@ -166,7 +168,7 @@ export class LimitCounts {
     if (!isKnown) return;
     for (const one of new Set(apart)) {
       const key = one === "" ? base : `${base} ${JSON.stringify(one)}`;
-      const values = measure === "distinct" ? [...new Set(known.map(String))] : [null];
+      const values = measure === "distinct" ? [...new Set(known.map(countedAs))] : [null];
       const before = measure === "distinct" ? this.#values(key, per, now_ms) : null;
       const used = this.#used(key, per, now_ms);
       const adds = isSum
@@ -175,7 +177,7 @@ export class LimitCounts {
           ? 1
           : values.filter((value) => !before.has(value ?? "")).length;
       const fits = this.#counters.has(key)
-        ? (this.#counters.get(key)?.taken.length ?? 0) + values.length <= this.#limits.entries_max
+        ? this.#entriesIn(key, per, now_ms) + values.length <= this.#limits.entries_max
         : this.#isCountable(per, holder, root?.id ?? null, charges.length + values.length, now_ms);
       for (const value of values) charges.push({ scope, key, amount: isSum ? adds : 1, value, per, holder });
       if (measure === "after") continue;
@@ -311,15 +313,19 @@ export class LimitCounts {
   #used(key: string, per: Limit["per"], now_ms: number): number | null {
     const counter = this.#counters.get(key);
     if (counter === undefined) return 0;
-    drop(counter, per, now_ms);
-    return counter.sum;
+    const over = overIn(counter, per, now_ms);
+    return over === 0 ? counter.sum : sumOf(counter.taken.slice(over));
+  }
+
+  #entriesIn(key: string, per: Limit["per"], now_ms: number): number {
+    const counter = this.#counters.get(key);
+    return counter === undefined ? 0 : counter.taken.length - overIn(counter, per, now_ms);
   }
 
   #values(key: string, per: Limit["per"], now_ms: number): Set<string> {
     const counter = this.#counters.get(key);
     if (counter === undefined) return new Set();
-    drop(counter, per, now_ms);
-    return new Set(counter.taken.map(({ value }) => value ?? ""));
+    return new Set(counter.taken.slice(overIn(counter, per, now_ms)).map(({ value }) => value ?? ""));
   }
 }
 
@@ -334,16 +340,29 @@ function sumOf(taken: readonly CounterEntry[]): number | null {
   return taken.reduce<number | null>((sum, { amount }) => (sum === null || amount === null ? null : sum + amount), 0);
 }
 
-/** Entries are in order of time: those that have left the window are at the front. */
-function drop(counter: Counter, per: Limit["per"], now_ms: number): void {
-  if (per === "task") return;
-  const { taken } = counter;
+/** Number of entries that have left the window: in order of time they are at the front. */
+function overIn({ taken }: Counter, per: Limit["per"], now_ms: number): number {
+  if (per === "task") return 0;
   const from = now_ms - WINDOW_MS[per];
-  let gone = 0;
-  while (gone < taken.length && (taken[gone]?.at_ms ?? 0) <= from) gone++;
-  if (gone === 0) return;
-  taken.splice(0, gone);
-  counter.sum = sumOf(taken);
+  let over = 0;
+  while (over < taken.length && (taken[over]?.at_ms ?? 0) <= from) over++;
+  return over;
+}
+
+/** Not as they are asked for: a clock that was ahead for a moment would have lost them. */
+function drop(counter: Counter, per: Limit["per"], now_ms: number): void {
+  const over = overIn(counter, per, now_ms);
+  if (over === 0) return;
+  counter.taken.splice(0, over);
+  counter.sum = sumOf(counter.taken);
+}
+
+/** Returns by what two values are counted as one: an address is, however it is spelled, and whatever name stands before it. */
+function countedAs(value: string | number): string {
+  if (typeof value === "number" || !/[@:.+\d]/u.test(value)) return String(value).trim();
+  const whole = readings(value).filter(({ kind }) => PLACES.has(kind));
+  const [place, ...more] = whole.length > 0 ? whole : valuesIn(value).filter(({ kind }) => PLACES.has(kind));
+  return place === undefined || more.length > 0 ? value.trim() : place.value;
 }
 
 function limitsFor(all: readonly Limit[], type: string, verb: string): Limit[] {

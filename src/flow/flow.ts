@@ -16,8 +16,8 @@ import { LimitCounts, planCharge, type Counter, type CountLimits, type LimitChar
 import { ReadInstruction } from "./instruction.js";
 import { LookUp } from "./look_up.js";
 import { leavesOf, ownOf } from "./own_values.js";
-import { PLACES, planOf, type VerbPlan } from "./plan.js";
-import { SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
+import { PLACES, placesOf, planOf, type Leaf, type VerbPlan } from "./plan.js";
+import { rank, SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
 import { recordOf, sightingsOf, type AnsweredCall, type QuestionKeys } from "./sightings.js";
 import { ReadPlan, type PlannedStep } from "./task_plan.js";
 import { nameOf } from "./values.js";
@@ -88,7 +88,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const own = ownOf(vocabulary.flow, root?.attributes ?? {}, agent.attributes);
     const words = own.instruction;
     const instruction = words === null ? null : ReadInstruction.of(words, now_ms);
-    const looked = new LookUp(seen, own, instruction, () => plan.leaves(request));
+    const looked = new LookUp({ seen, own, instruction }, plan, request);
     // What the user filled in elsewhere may say more than the words.
     const errand = own.slots.size > 0 ? null : (instruction?.errand ?? null);
     const said = instruction?.saidKinds ?? [];
@@ -113,7 +113,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       ...(said.length > 0 && { said: [...said] }),
     };
     if (root === null && charges.length === 0) return { facts, note: null };
-    const foreign = once(() => looked.foreignIn(leavesOf(request.arguments)));
+    const foreign = once(() => looked.foreignIn(placesOf(request).flatMap(([, value]) => leavesOf(value))));
     const changes = plan.effect !== "look" && plan.effect !== "fetch";
     const hasWords = vocabulary.flow !== undefined || root?.plan !== undefined;
     const note: FlowNote = {
@@ -127,10 +127,9 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       told: once(() => {
         // Where nothing that is read is trusted, no answer makes a value better.
         if (!hasWords) return NO_KEYS;
-        const id = request.resource.id === null ? [] : looked.foreignIn([request.resource.id]);
-        return toldOf([...id, ...foreign()], seen);
+        return toldOf(foreign(), seen);
       }),
-      asked: namesAsked(request),
+      asked: namesAsked(request, plan.leaves(request)),
       instruction,
       own,
       planned: planned?.note ?? null,
@@ -144,7 +143,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#counts.take(decisionId, charges, root?.id ?? null, now_ms);
     if (root === null) return;
     const { id: task, agent } = root;
-    this.#seen.permitted({ task, agent }, decisionId, { written: written(), labels: plan.labels, reads: plan.reads });
+    this.#seen.permitted({ task, agent }, decisionId, { written: written(), labels: plan.labels, lowers, reads: plan.reads });
     this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, instruction, own, planned, told: note.told() });
     if (returned !== undefined) this.recalled(decisionId, returned);
   }
@@ -152,7 +151,12 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
   /** Returns the labels that its task loses by an action that was done; null: none. */
   done(decisionId: string): Lowering | null {
     const call = this.#awaited.get(decisionId);
-    return call === undefined || call.lowers.length === 0 ? null : this.#seen.lowering(call.task, call.lowers);
+    return call === undefined || call.lowers.length === 0 ? null : this.#seen.lowering(call.task, decisionId);
+  }
+
+  /** Returns what takes away the labels that a task loses by an action whose answer is awaited elsewhere. */
+  lowering(task: string, decisionId: string): Lowering {
+    return this.#seen.lowering(task, decisionId);
   }
 
   /** Takes back an action that was not made after all. */
@@ -188,9 +192,19 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
   ): void {
     this.#awaited.delete(decisionId);
     const { planned = null, told = NO_KEYS } = call ?? {};
+    // Of several that others wrote at one place, in whichever records, none is certain to be the one that is meant.
+    const atPlace = new Map<string, Set<string>>();
+    const placeOf = ({ kind, path }: Pick<SeenRecord["values"][number], "kind" | "path">): string => `${kind} ${path}`;
+    for (const one of values) {
+      const keys = atPlace.get(placeOf(one)) ?? new Set<string>();
+      for (const key of one.keys) keys.add(key);
+      atPlace.set(placeOf(one), keys);
+    }
     const all = values.flatMap(({ keys, ...rest }) => {
       const marks = planned === null ? 0 : planned.plan.marksAt(planned.steps, rest.path);
-      return keys.map((key): Sighting => ({ key, ...rest, ...(marks !== 0 && !told.has(key) && { marks }) }));
+      const isOne = rest.alone && atPlace.get(placeOf(rest))?.size === 1;
+      const sure = isOne || rank(rest.writer) <= rank("service") ? marks : 0;
+      return keys.map((key): Sighting => ({ key, ...rest, ...(marks !== 0 && !told.has(key) && { marks: { all: marks, sure } }) }));
     });
     this.#seen.take({ task, decision_id: decisionId, others, full, values: all });
   }
@@ -198,7 +212,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
   /** Adds sightings that an author's table gives. */
   suppose({ agent, labels, ...sightings }: Sightings & { agent: string; labels: readonly string[] }): void {
     const { task, decision_id } = sightings;
-    this.#seen.permitted({ task, agent }, decision_id, { written: [], labels, reads: false });
+    this.#seen.permitted({ task, agent }, decision_id, { written: [], labels, lowers: [], reads: false });
     this.#seen.take(sightings);
   }
 
@@ -212,7 +226,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
 
   /** A person has lowered labels of a task. */
   lowered(task: string, labels: readonly string[]): void {
-    this.#seen.lowering(task, labels).lower();
+    this.#seen.lower(task, labels);
   }
 
   /** Returns what is known of a scope, for another process to go on with. */
@@ -325,11 +339,13 @@ function compared(
 
 const ASKED_MAX = 16;
 const ASKED_LENGTH_MAX = 256;
+/** Roles of arguments that say which thing is meant. */
+const NAMING: ReadonlySet<Leaf["role"]> = new Set<Leaf["role"]>(["destination", "locator"]);
 
-/** Names in an action of what it is about: texts short enough to name something. */
-function namesAsked({ resource, arguments: given }: PolicyInput["request"]): string[] {
-  const said = [resource.id, ...Object.values(given).flatMap(leavesOf)].filter((one): one is string => typeof one === "string");
-  return said
+/** Names of what is looked at: texts short enough to name something. What else is said with it names nothing. */
+function namesAsked({ resource }: PolicyInput["request"], leaves: readonly Leaf[]): string[] {
+  const said = leaves.flatMap(({ role, value }) => (NAMING.has(role) && typeof value === "string" ? [value] : []));
+  return [...(resource.id === null ? [] : [resource.id]), ...said]
     .slice(0, ASKED_MAX)
     .filter((one) => one.length <= ASKED_LENGTH_MAX)
     .map(nameOf);

@@ -7,12 +7,15 @@ import { errandOf } from "./errand.js";
 import { PLACES } from "./plan.js";
 import { nameOf, plain, valuesIn, type TypedValue } from "./values.js";
 
-/** Ends of a clause: a negation doesn't reach beyond. */
-const CLAUSE = /[;!?\n]|[.,:](?=\s|$)|\b(?:but|instead|however)\b/iu;
+/** Ends of a clause: a negation reaches beyond only into a list that goes on with nothing but names and addresses. */
+const CLAUSE = /([;!?\n]|[.,:](?=\s|$)|\b(?:but|instead(?!\s+of\b)|however)\b)/iu;
+const GOES_ON = /^[,:]$/u;
+const LISTED = /^(?:or|and|nor|neither|also|even|to|any|of|the|\P{Ll}\S*|\S*[@.\d/]\S*)$/u;
 const NEGATION =
-  /\b(?:not|never|n[o']t|don['’]?t|doesn['’]?t|mustn['’]?t|shouldn['’]?t|without|except|excluding|avoid|skip|ignore|unless)\b/iu;
+  /\b(?:not?|never|nobody|none|neither|nor|n[o']t|don['’]?t|doesn['’]?t|mustn['’]?t|shouldn['’]?t|without|except|excluding|avoid|skip|ignore|unless|rather\s+than|instead\s+of)\b/iu;
 /** "Do not forget to send" asks for sending. */
-const NO_NEGATION = /\b(?:not|never|don['’]?t)\s+(?:forget|hesitate|fail|omit)\b|\bnot\s+only\b|\bwhether\s+or\s+not\b/giu;
+const NO_NEGATION =
+  /\b(?:not|never|don['’]?t)\s+(?:forget|hesitate|fail|omit)\b|\bnot\s+only\b|\bwhether\s+or\s+not\b|\bno\s+(?:later|sooner|earlier|more|less|longer|matter|problem|need|doubt|hurry|rush|worries)\b|\bno[.:]/giu;
 /** Words that name nothing. */
 const COMMON = new Set(
   "the and for with from about your our their this that new all any are was has have will can you please file document event email mail message meeting send reply user page link list item date time day name account payment order me it to of in on at by my is a an or as be do if so up us we he she him her they them his its who what when where which how".split(
@@ -20,6 +23,8 @@ const COMMON = new Set(
   ),
 );
 const NAME_LENGTH_MIN = 2;
+/** Letters that an address has before its `@` if a name alone excludes it. */
+const EXCLUDED_NAME_MIN = 3;
 const READ_MAX = 32;
 
 export class ReadInstruction {
@@ -38,17 +43,19 @@ export class ReadInstruction {
     this.errand = errandOf(whole);
     const said: string[] = [];
     const excluded: string[] = [];
-    for (const clause of clauses(whole)) {
-      const negated = NEGATION.exec(clause.replace(NO_NEGATION, (words) => " ".repeat(words.length)));
+    let isNegated = false;
+    for (const { words, mark } of clauses(whole)) {
+      const goesOn: boolean = isNegated && GOES_ON.test(mark) && isList(words);
+      const found = NEGATION.exec(words.replace(NO_NEGATION, (those) => " ".repeat(those.length)))?.index ?? null;
       // "Send it to Ada, not to Bob": what stands before the negation is meant.
-      said.push(nameOf(negated === null ? clause : clause.slice(0, negated.index)));
-      if (negated === null) {
-        for (const one of valuesIn(clause, now)) this.#values.add(keyOf(one));
-        continue;
-      }
-      excluded.push(nameOf(clause.slice(negated.index)));
-      for (const one of valuesIn(clause.slice(0, negated.index), now)) this.#values.add(keyOf(one));
-      for (const one of valuesIn(clause.slice(negated.index), now)) this.#excludedValues.add(keyOf(one));
+      const from: number | null = goesOn ? 0 : found;
+      isNegated = from !== null;
+      const [meant, not] = from === null ? [words, ""] : [words.slice(0, from), words.slice(from)];
+      said.push(nameOf(meant));
+      for (const one of valuesIn(meant, now)) this.#values.add(keyOf(one));
+      if (from === null) continue;
+      excluded.push(nameOf(not));
+      for (const one of valuesIn(not, now)) this.#excludedValues.add(keyOf(one));
     }
     this.saidKinds = [...PLACES].filter((kind) => [...this.#values].some((key) => key.startsWith(`${kind} `)));
     // A name may go over the end of a clause: "the memo 'Rent, May'".
@@ -79,7 +86,11 @@ export class ReadInstruction {
 
   excludes(one: TypedValue): boolean {
     if (this.says(one)) return false;
-    return one.kind === "name" ? this.#excluded.some((clause) => stands(clause, one.value)) : this.#excludedValues.has(keyOf(one));
+    if (one.kind !== "name" && this.#excludedValues.has(keyOf(one))) return true;
+    // "Not to Bob" is not to bob@example.com either.
+    const name = one.kind === "email" ? one.value.slice(0, one.value.lastIndexOf("@")) : one.value;
+    if (one.kind !== "name" && (one.kind !== "email" || name.length < EXCLUDED_NAME_MIN || COMMON.has(name))) return false;
+    return this.#excluded.some((clause) => stands(clause, name));
   }
 
   /** @param name in normal form: whether it stands there word for word, as a whole */
@@ -89,8 +100,19 @@ export class ReadInstruction {
   }
 }
 
-function clauses(text: string): string[] {
-  return text.split(CLAUSE).filter((clause) => clause.trim() !== "");
+/** Parts of a text, each with the mark before it. */
+function clauses(text: string): { words: string; mark: string }[] {
+  const parts = text.split(CLAUSE);
+  const all = parts.flatMap((words, i) => (i % 2 === 0 ? [{ words, mark: parts[i - 1] ?? "" }] : []));
+  return all.filter(({ words }) => words.trim() !== "");
+}
+
+/** True if it has only names and addresses, and what joins them. */
+function isList(words: string): boolean {
+  return words
+    .trim()
+    .split(/\s+/u)
+    .every((word) => LISTED.test(word));
 }
 
 function keyOf({ kind, value }: TypedValue): string {

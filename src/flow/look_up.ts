@@ -4,13 +4,14 @@ import {
   type ArgumentFlow,
   type FoundWriter,
   type PlannedArgument,
+  type PolicyInput,
   type ValueKind,
   type ValueSource,
   type ValueWriter,
 } from "../contract/index.js";
 import type { ReadInstruction } from "./instruction.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
-import { LEAVES_MAX, PLACES, type Leaf } from "./plan.js";
+import { LEAVES_MAX, PLACES, type Leaf, type VerbPlan } from "./plan.js";
 import { keyOf, rank, type TaskSeen } from "./seen_memory.js";
 import type { PlannedSources } from "./task_plan.js";
 import { TEXT_MAX, nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
@@ -20,8 +21,10 @@ const SHOWN_MAX = 64;
 /** Different parts of a text that are compared with secrets that were read; a text of more may hold one. */
 const PARTS_MAX = 4_000;
 /** A number of a card or a document as people write it, in groups. */
-const NUMBER_IN_GROUPS = /\d(?:[ .-]?\d){6,24}/gu;
+const NUMBER_IN_GROUPS = /\d(?:[\s.,/_\p{Pd}]{0,3}\d){6,24}/gu;
 const COMMITTED: ReadonlySet<ValueKind> = new Set<ValueKind>([...PLACES, "date", "time", "number"]);
+/** Forms of links and addresses, also of such as nobody has. A host alone may be a file. */
+const PLACE_LIKE = /@|^https?:|\.\p{L}{2,}(?::\d|[/?#])/iu;
 const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
 /** Kinds that an agent works out from others. Places are left out: who is written to isn't computed. */
 const WORKED: ReadonlySet<ValueKind> = new Set<ValueKind>(["date", "number", "time"]);
@@ -42,31 +45,43 @@ export class LookUp {
   readonly #seen: TaskSeen | null | undefined;
   readonly #own: OwnValues;
   readonly #instruction: ReadInstruction | null;
-  readonly #leaves: () => readonly Leaf[];
+  readonly #plan: VerbPlan;
+  readonly #request: PolicyInput["request"];
   /** Null: not read yet. Each step of a plan asks for them, and a long text is read once. */
   #matched: { all: readonly MatchedValue[]; isWhole: boolean } | null = null;
 
-  constructor(seen: TaskSeen | null | undefined, own: OwnValues, instruction: ReadInstruction | null, leaves: () => readonly Leaf[]) {
+  constructor(
+    { seen, own, instruction }: { seen: TaskSeen | null | undefined; own: OwnValues; instruction: ReadInstruction | null },
+    plan: VerbPlan,
+    request: PolicyInput["request"],
+  ) {
     this.#seen = seen;
     this.#own = own;
     this.#instruction = instruction;
-    this.#leaves = leaves;
+    this.#plan = plan;
+    this.#request = request;
   }
 
   /** Returns who wrote each value of an argument that has a role. */
   arguments(): Record<string, ArgumentFlow> {
     const found: Record<string, ArgumentFlow> = {};
     let shown = 0;
-    const show = (path: string, one: ArgumentFlow): void => {
-      if (++shown <= SHOWN_MAX) found[path] = one;
-      else found["more"] = UNKNOWN;
-    };
     const { all, isWhole } = this.#values();
-    if (!isWhole) show("more", UNKNOWN);
+    let fits = isWhole;
+    const show = (path: string, one: ArgumentFlow): void => {
+      fits &&= ++shown <= SHOWN_MAX;
+      // Two roles may reach one place: each is judged.
+      if (fits) found[Object.hasOwn(found, path) ? `${path}#${shown}` : path] = one;
+    };
     for (const { path, role, one, text } of all) {
       if (one !== null) show(path, this.#argument(role, one, text));
       else if (this.#isSecret(text, null)) show(path, { ...CONTENT, secret: true });
     }
+    if (this.#own.secrets.length > 0 || this.#seen?.secrets === true) {
+      for (const { path, value } of this.#plan.rest(this.#request))
+        if (this.#isSecret(String(value), null)) show(path, { ...CONTENT, secret: true });
+    }
+    if (!fits) found["more"] = UNKNOWN;
     return found;
   }
 
@@ -79,10 +94,12 @@ export class LookUp {
     const { all, isWhole } = this.#values();
     if (!isWhole) found["more"] = "unknown";
     let shown = 0;
-    for (const { path, one, text } of all) {
+    for (const { path, role, one, text } of all) {
       const of = wanted.get(/^[^/#]*/.exec(path)?.[0] ?? "");
       if (of === undefined || one === null) continue;
-      if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, text, of, mayBeNew);
+      // Where something goes somebody has chosen, though it looks like none of the places that are known.
+      const isNew = mayBeNew && role !== "destination" && !PLACES.has(one.kind) && !PLACE_LIKE.test(text);
+      if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, text, of, isNew);
       else found["more"] = "unknown";
     }
     return found;
@@ -90,7 +107,7 @@ export class LookUp {
 
   #values(): { all: readonly MatchedValue[]; isWhole: boolean } {
     if (this.#matched === null) {
-      const leaves = this.#leaves();
+      const leaves = this.#plan.leaves(this.#request);
       this.#matched = { all: [...matchedValues(leaves)], isWhole: leaves.length <= LEAVES_MAX };
     }
     return this.#matched;
@@ -104,7 +121,7 @@ export class LookUp {
     if (marked !== undefined && (marked.all & marks) !== 0) return "several";
     if (this.#seen === null || this.#seen?.full.has(one.kind) === true) return "unknown";
     if (!workedOut) return "elsewhere";
-    if (mayBeNew && !PLACES.has(one.kind) && sources.length === 0 && this.#instruction?.excludes(one) !== true) return "planned";
+    if (mayBeNew && sources.length === 0 && this.#instruction?.excludes(one) !== true) return "planned";
     if (!WORKED.has(one.kind) || !this.#isNew(text)) return "elsewhere";
     // It may stand in an answer that nobody has reported yet, or has been forgotten in part, as the end of a range.
     const mayBeRead = (this.#seen?.pending.size ?? 0) > 0 || [...WORKED].some((kind) => this.#seen?.full.has(kind));
@@ -169,13 +186,11 @@ export class LookUp {
       if (secrets.some((secret) => said.includes(secret))) return true;
     }
     if (this.#seen?.secrets !== true) return false;
-    if (one !== null) return this.#seen.values.get(keyOf(one))?.secret === true;
+    const isKept = (read: TypedValue): boolean => this.#seen?.values.get(keyOf(read))?.secret === true;
+    if (one !== null && isKept(one)) return true;
     if (text.length > TEXT_MAX) return true;
     const parts = partsOf(plain(text));
-    return (
-      parts.size > PARTS_MAX ||
-      [...parts].some((part) => readings(part).some((read) => this.#seen?.values.get(keyOf(read))?.secret === true))
-    );
+    return parts.size > PARTS_MAX || [...parts].some((part) => readings(part).some(isKept));
   }
 }
 
@@ -184,8 +199,9 @@ function partsOf(text: string): Set<string> {
   // No value that was read is longer, and marks aren't looked for at the end of megabytes.
   const by = (marks: RegExp): string[] => text.split(marks).filter((word) => word.length <= RETURNED.length_max);
   const said = by(/[\s=:]+/u).map((word) => word.replace(/^["'(<[{]+|["')>\]},;.!?]+$/gu, ""));
-  const bare = by(/[\s"'()<>[\]{},;:!?=|]+/u).map((word) => word.replace(/[.]+$/u, ""));
-  return new Set([...by(/\s+/u), ...said, ...bare, ...[...text.matchAll(NUMBER_IN_GROUPS)].map(([group]) => group)]);
+  const bare = by(/[\s"'()<>[\]{},;:!?=|&/#]+/u).map((word) => word.replace(/[.]+$/u, ""));
+  const groups = [...text.matchAll(NUMBER_IN_GROUPS)].flatMap(([group]) => [group, group.replace(/\D+/gu, "")]);
+  return new Set([text.trim(), ...by(/\s+/u), ...said, ...bare, ...groups]);
 }
 
 /** A value of an action that is matched; `one` null: a text that is looked through for secrets. */
@@ -199,23 +215,48 @@ interface MatchedValue {
 function* matchedValues(leaves: readonly Leaf[]): Generator<MatchedValue, void, undefined> {
   for (const { path, role, value } of leaves) {
     const text = String(value);
-    const one = role === "content" ? null : readingFor(role, value);
-    if (one !== null && (one.kind !== "name" || role === "locator")) {
-      yield { path, role, one, text };
+    const whole = role === "content" ? [] : readingsFor(role, value);
+    if (whole.some(({ kind }) => kind !== "name") || role === "locator") {
+      for (const [i, one] of whole.entries()) yield { path: i === 0 ? path : `${path}#${i}`, role, one, text };
       continue;
     }
     const places = valuesIn(text).filter(({ kind }) => PLACES.has(kind));
-    // "Ada <ada@example.com>": where it goes is the address.
-    if (one === null || places.length === 0) yield { path, role, one, text };
-    for (const [i, place] of places.entries())
-      yield { path: `${path}#${i + 1}`, role: role === "content" ? "destination" : role, one: place, text };
+    if (role === "content") yield { path, role, one: null, text };
+    // "Ada <ada@example.com>": where it goes is the address, and the name beside it says nothing.
+    const named = role === "content" ? [] : places.length === 0 || role !== "destination" ? whole : namedBeside(text);
+    const all = [...named, ...places];
+    for (const [i, one] of all.entries())
+      yield {
+        path: i === 0 && named.length > 0 ? path : `${path}#${i + 1 - named.length}`,
+        role: role === "content" ? "destination" : role,
+        one,
+        text,
+      };
   }
 }
 
-/** The one reading by which a value is matched: as what it would be used. */
-function readingFor(role: Leaf["role"], value: string | number): TypedValue {
+/** The readings by which a value is matched: as what it would be used. A day has the time that stands behind it. */
+function readingsFor(role: Leaf["role"], value: string | number): TypedValue[] {
   const all = readings(value);
   const wanted: ReadonlySet<ValueKind> = role === "commitment" ? COMMITTED : role === "locator" ? ADDRESSES : PLACES;
-  const named = all.find(({ kind }) => kind === "name") ?? { kind: "name", value: nameOf(String(value)).slice(0, 512) };
-  return all.find(({ kind }) => wanted.has(kind)) ?? named;
+  const first = all.find(({ kind }) => wanted.has(kind));
+  if (first === undefined) return [all.find(({ kind }) => kind === "name") ?? nameIn(String(value))];
+  // A day alone, as software writes it, begins at midnight.
+  return first.kind === "date" ? [first, ...all.filter((one) => one.kind === "time" && one.value !== "00:00")] : [first];
+}
+
+function nameIn(text: string): TypedValue {
+  return { kind: "name", value: nameOf(text).slice(0, 512) };
+}
+
+/** Returns the recipients in one text that are no address which is known as one: a mail goes to them, too. */
+function namedBeside(text: string): TypedValue[] {
+  const parts = text
+    .replace(/"[^"@]*"/gu, " ")
+    .split(/[,;]/u)
+    .filter((part) => part.trim() !== "");
+  return parts.flatMap((part) => {
+    const places = valuesIn(part).filter(({ kind }) => PLACES.has(kind)).length;
+    return places === 1 && (part.match(/@/gu)?.length ?? 0) <= 1 ? [] : [nameIn(part)];
+  });
 }

@@ -3,6 +3,7 @@ import type { FlowFacts, Value, Values } from "../contract/index.js";
 import { nameOf, plain, readings, type TypedValue } from "./values.js";
 
 const SECRET_LENGTH_MIN = 4;
+const HOST_LIKE = /^@?[\p{L}\d-]+(?:\.[\p{L}\d-]+)+$/u;
 const NOTHING_SAID: FlowFacts = { slots: [], own: [], members: [], secret: [] };
 
 /** Trusted facts by role. */
@@ -78,8 +79,13 @@ export function textOf({ kind, value }: TypedValue): string {
 /** Returns whether a place or a name is the organisation's. */
 export function isInside({ kind, value }: TypedValue, members: ReadonlySet<string>): boolean {
   if (members.size === 0) return false;
-  if (members.has(value)) return true;
+  // What anybody may be called isn't the organisation's domain.
+  if (members.has(value) && (kind !== "name" || !HOST_LIKE.test(value))) return true;
   const host =
-    kind === "email" ? value.slice(value.lastIndexOf("@") + 1) : kind === "url" ? (/^(?:[^/@]*@)?([^/:?#]+)/.exec(value)?.[1] ?? "") : "";
+    kind === "email"
+      ? value.slice(value.lastIndexOf("@") + 1)
+      : kind === "url"
+        ? (/^(?:[a-z\d+.-]+:\/\/)?(?:[^/@]*@)?([^/:?#]+)/.exec(value)?.[1] ?? "")
+        : "";
   return host !== "" && (members.has(host) || members.has(`@${host}`));
 }

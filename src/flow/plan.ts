@@ -1,14 +1,16 @@
 /** Words of the vocabulary for one verb on one type, made ready once: which values an action's arguments have, and who writes what is returned. */
-import type {
-  PolicyInput,
-  ResourceType,
-  Role,
-  TypeFlow,
-  Value,
-  ValueKind,
-  VerbEffect,
-  Vocabulary,
-  ValueWriter,
+import {
+  argumentOf,
+  RELATED,
+  type PolicyInput,
+  type ResourceType,
+  type Role,
+  type TypeFlow,
+  type Value,
+  type ValueKind,
+  type VerbEffect,
+  type Vocabulary,
+  type ValueWriter,
 } from "../contract/index.js";
 
 /** Kinds of values that can be a destination. */
@@ -31,6 +33,8 @@ export interface VerbPlan {
   /** True if an answer may hold what others wrote; by default it may. */
   reads: boolean;
   leaves(request: PolicyInput["request"]): Leaf[];
+  /** Texts and numbers without a role, by their places: nobody looks at where they come from. */
+  rest(request: PolicyInput["request"]): Pick<Leaf, "path" | "value">[];
 }
 
 const NO_LABELS: readonly string[] = [];
@@ -55,21 +59,38 @@ function made(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
   const own = flow?.effects !== undefined && Object.hasOwn(flow.effects, verb) ? flow.effects[verb] : undefined;
   const effect = own ?? of?.effect ?? null;
   const roles = Object.entries(flow?.roles ?? {}).map(([path, role]) => ({ steps: path.split("."), role }));
+  const named = new Set(Object.keys(flow?.roles ?? {}).map(argumentOf));
   return {
     effect,
     flow,
     labels: flow?.labels ?? NO_LABELS,
-    named: new Set(roles.map(({ steps: [name = ""] }) => name)),
+    named,
     reads: flow === null || mayHoldOthers(flow),
     leaves: (request) => {
       const found: Leaf[] = [];
       for (const { steps, role } of roles) {
         if (steps.length === 1 && steps[0] === "id") add(request.resource.id, "id", role, found);
+        else if (steps[0] === RELATED) add(relatedId(request, steps[1] ?? ""), steps.join("."), role, found);
         else walk(request.arguments, steps, "", role, found);
       }
       return found;
     },
+    rest: (request) => {
+      const found: Leaf[] = [];
+      for (const [path, value] of placesOf(request)) if (!named.has(path)) add(value, path, "content", found);
+      return found;
+    },
   };
+}
+
+function relatedId({ related }: PolicyInput["request"], role: string): string | null {
+  return Object.hasOwn(related, role) ? (related[role]?.id ?? null) : null;
+}
+
+/** Values of an action that the agent may have chosen: the id, the arguments, and the ids of other resources. What a resource is like the host says. */
+export function placesOf({ resource, arguments: given, related }: PolicyInput["request"]): [path: string, value: Value][] {
+  const others = Object.entries(related).map(([role, { id }]): [string, Value] => [`${RELATED}.${role}`, id]);
+  return [["id", resource.id], ...Object.entries(given), ...others];
 }
 
 /** Only what is said to be written by the service, or on the user's own side, is known not to be others'. */
@@ -98,6 +119,8 @@ function walk(
 function add(value: Value, path: string, role: Role, found: Leaf[]): void {
   if (found.length > LEAVES_MAX) return;
   if (typeof value === "string" || typeof value === "number") found.push({ path, role, value });
+  // A switch, such as who may see it, is a setting like any other.
+  else if (typeof value === "boolean" && role === "authority") found.push({ path, role, value: String(value) });
   else if (Array.isArray(value)) for (const [i, one] of value.entries()) add(one, `${path}/${i}`, role, found);
   else if (typeof value === "object" && value !== null)
     for (const [name, one] of Object.entries(value)) add(one, `${path}/${name}`, role, found);

@@ -26,8 +26,8 @@ export interface Sighting {
   named: boolean;
   alone: boolean;
   secret: boolean;
-  /** Marks of the task's plan for the steps that returned it. Left out: none. */
-  marks?: number;
+  /** Marks of the task's plan for the steps that returned it, and those of them by which it is certain which value is meant. Left out: none. */
+  marks?: { all: number; sure: number };
 }
 
 /** Values of one answer, as its record says it. */
@@ -69,6 +69,8 @@ export interface SeenState {
   labels: string[];
   written: string[];
   pending: string[];
+  /** Left out by earlier versions: none. */
+  lowers?: [decision: string, labels: string[]][];
   others: boolean;
   secrets: boolean;
 }
@@ -83,6 +85,8 @@ export class TaskSeen {
   readonly written = new Set<string>();
   /** Permitted calls whose answers were not reported yet: others may have written them. */
   readonly pending = new Set<string>();
+  /** Permitted calls that take labels away once they are done, with those that nothing has given since. */
+  readonly lowers = new Map<string, Set<string>>();
   others = false;
   secrets = false;
 
@@ -92,7 +96,7 @@ export class TaskSeen {
 
   /** Share of the memory that it takes. */
   get weight(): number {
-    return 1 + this.values.size + this.written.size + this.pending.size;
+    return 1 + this.values.size + this.written.size + this.pending.size + this.lowers.size;
   }
 }
 
@@ -112,6 +116,8 @@ interface TaskOfAgent {
 interface PermittedCall {
   written: readonly string[];
   labels: readonly string[];
+  /** Labels that the task loses once it is done. */
+  lowers: readonly string[];
   /** Its answer may hold what others wrote. */
   reads: boolean;
 }
@@ -165,13 +171,18 @@ export class SeenMemory {
   stateOf(task: string): SeenState | null {
     const seen = this.of(task);
     if (seen === null) return null;
-    const { values, full, labels, written, pending, others, secrets } = seen ?? new TaskSeen("");
+    const { values, full, labels, written, pending, lowers, others, secrets } = seen ?? new TaskSeen("");
     const sets = { full: [...full], labels: [...labels], written: [...written], pending: [...pending] };
-    return { values: [...values], ...sets, others, secrets };
+    const awaited = [...lowers].map(([decision, of]): [string, string[]] => [decision, [...of]]);
+    return { values: [...values], ...sets, ...(awaited.length > 0 && { lowers: awaited }), others, secrets };
   }
 
   /** Takes over a task from another process, without this call of it. */
-  adopt({ task, agent }: TaskOfAgent, { values, full, labels, written, pending, others, secrets }: SeenState, except: string): void {
+  adopt(
+    { task, agent }: TaskOfAgent,
+    { values, full, labels, written, pending, lowers = [], others, secrets }: SeenState,
+    except: string,
+  ): void {
     const seen = this.#at(task, agent);
     if (seen === null) return;
     const before = seen.weight;
@@ -180,34 +191,58 @@ export class SeenMemory {
     for (const label of labels) seen.labels.add(label);
     for (const key of written) seen.written.add(key);
     for (const call of pending) if (call !== except) seen.pending.add(call);
+    for (const [call, of] of lowers) if (call !== except) seen.lowers.set(call, new Set(of));
     seen.others = others;
     seen.secrets = secrets;
     this.#grow(seen, before);
   }
 
   /** A call on this task was permitted; its answer is awaited. */
-  permitted({ task, agent }: TaskOfAgent, decisionId: string, { written, labels, reads }: PermittedCall): void {
+  permitted({ task, agent }: TaskOfAgent, decisionId: string, { written, labels, lowers, reads }: PermittedCall): void {
     const seen = this.#at(task, agent);
     if (seen === null) return;
     const before = seen.weight;
     if (reads) this.#bound(seen, seen.pending, decisionId);
-    for (const label of labels) seen.labels.add(label);
-    for (const key of written)
-      if (!seen.values.has(key) || seen.values.get(key)?.sources[0]?.writer === "anyone") this.#bound(seen, seen.written, key);
+    for (const label of labels) {
+      seen.labels.add(label);
+      // What is being done by now was decided before this was read, and takes nothing of it away.
+      for (const of of seen.lowers.values()) of.delete(label);
+    }
+    if (lowers.length > 0 && seen.lowers.size < this.#limits.values_max) seen.lowers.set(decisionId, new Set(lowers));
+    for (const key of written) this.#bound(seen, seen.written, key);
     this.#grow(seen, before);
   }
 
+  /** A person takes labels from a task. */
+  lower(task: string, labels: readonly string[]): void {
+    for (const label of labels) this.#tasks.get(task)?.labels.delete(label);
+  }
+
   /** Returns what takes labels from a task, and gives back those that it had: a rule says that what was done lowers them. */
-  lowering(task: string, labels: readonly string[]): Lowering {
-    let gone: string[] = [];
+  lowering(task: string, decisionId: string): Lowering {
+    let [of, gone]: [Set<string> | undefined, string[]] = [undefined, []];
     return {
       lower: () => {
-        gone = labels.filter((label) => this.#tasks.get(task)?.labels.delete(label) === true);
+        const seen = this.#tasks.get(task);
+        of = seen?.lowers.get(decisionId);
+        gone = [...(of ?? [])].filter((label) => seen?.labels.delete(label) === true);
+        if (seen !== undefined) this.#forgetLowering(seen, decisionId);
       },
       restore: () => {
-        for (const label of gone) this.#tasks.get(task)?.labels.add(label);
+        const seen = this.#tasks.get(task);
+        if (seen === undefined || of === undefined) return;
+        const before = seen.weight;
+        seen.lowers.set(decisionId, of);
+        for (const label of gone) seen.labels.add(label);
+        this.#grow(seen, before);
       },
     };
+  }
+
+  #forgetLowering(seen: TaskSeen, decisionId: string): void {
+    const before = seen.weight;
+    seen.lowers.delete(decisionId);
+    this.#grow(seen, before);
   }
 
   /** Takes back a call that was not made. */
@@ -216,6 +251,7 @@ export class SeenMemory {
     if (seen === undefined) return;
     const before = seen.weight;
     seen.pending.delete(decisionId);
+    seen.lowers.delete(decisionId);
     this.#grow(seen, before);
   }
 
@@ -231,14 +267,13 @@ export class SeenMemory {
     this.#grow(seen, before);
   }
 
-  #add(seen: TaskSeen, { key, kind, path, named, alone, secret, marks = 0, ...said }: Sighting, decisionId: string): void {
+  #add(seen: TaskSeen, { key, kind, path, named, alone, secret, marks = NO_MARKS, ...said }: Sighting, decisionId: string): void {
     const known = seen.values.get(key);
     // What the agent has put there itself stands there by nobody else's word.
     const writer = seen.written.has(key) ? worst(said.writer, "anyone") : said.writer;
     const source: ValueSource = { writer, record: decisionId, path, named, alone };
     // A step that repeats what the agent has put there itself isn't where it comes from.
-    const ofStep = seen.written.has(key) ? 0 : marks;
-    const sure = alone || rank(writer) <= rank("service");
+    const ofStep = seen.written.has(key) ? NO_MARKS : marks;
     if (secret) seen.secrets = true;
     if (known === undefined) {
       if (seen.values.size >= this.#limits.values_max) {
@@ -247,11 +282,11 @@ export class SeenMemory {
       }
       const value: SeenValue = { sources: [source], introduced: writer, first: decisionId, secret };
       seen.values.set(key, value);
-      mark(value, ofStep, sure);
+      mark(value, ofStep);
       return;
     }
     known.secret ||= secret;
-    mark(known, ofStep, sure);
+    mark(known, ofStep);
     if (known.first === decisionId) known.introduced = best(known.introduced, writer);
     known.sources.push(source);
     known.sources.sort(byTrust);
@@ -312,11 +347,13 @@ export class SeenMemory {
   }
 }
 
-function mark(value: SeenValue, marks: number, sure: boolean): void {
-  if (marks === 0) return;
+const NO_MARKS: NonNullable<Sighting["marks"]> = { all: 0, sure: 0 };
+
+function mark(value: SeenValue, { all, sure }: NonNullable<Sighting["marks"]>): void {
+  if (all === 0) return;
   value.marks ??= { all: 0, sure: 0 };
-  value.marks.all |= marks;
-  if (sure) value.marks.sure |= marks;
+  value.marks.all |= all;
+  value.marks.sure |= sure;
 }
 
 export const rank = (writer: ValueWriter): number => WRITERS.indexOf(writer);

@@ -167,7 +167,7 @@ export class SharedFlow implements ValueFlow<FlowNote> {
       const { lowers = [], root = null } = this.#awaited.get(decisionId)?.note ?? {};
       if (lowers.length === 0 || root === null) return null;
       const lower: Update = (flow) => {
-        flow.lowered(root.id, lowers);
+        flow.lowering(root.id, decisionId).lower();
       };
       return {
         lower: () => {
@@ -421,6 +421,6 @@ function add(flow: Flow, decisionId: string, note: FlowNote): void {
 }
 
 /** All that an action adds, but for its time. */
-function additionOf({ root, charges, plan: { labels, reads }, hasWords, written }: FlowNote): string {
-  return canonical({ charges, hasWords, labels, reads, root: root?.id ?? null, written: written() });
+function additionOf({ root, charges, plan: { labels, reads }, lowers, hasWords, written }: FlowNote): string {
+  return canonical({ charges, hasWords, labels, lowers, reads, root: root?.id ?? null, written: written() });
 }

@@ -23,9 +23,14 @@ export interface AnsweredCall {
   readonly told: QuestionKeys;
 }
 
+/** Names of a place, without its lists. */
+function bareOf(path: string): string {
+  return path.replaceAll(/\[\]|\{\}/g, "");
+}
+
 /** Last name of a place: of `messages[].sender` `sender`. */
 function fieldOf(path: string): string {
-  const bare = path.replaceAll(/\[\]|\{\}/g, "");
+  const bare = bareOf(path);
   return bare.slice(bare.lastIndexOf(".") + 1) || "text";
 }
 
@@ -37,8 +42,17 @@ export function sightingsOf(
 ): Sightings {
   const writes = flow?.writes ?? {};
   const said = (path: string): ValueWriter | "author" => {
-    const bare = path.replaceAll(/\[\]|\{\}/g, "");
-    for (const name of [bare, fieldOf(path), "*"]) if (Object.hasOwn(writes, name)) return writes[name] ?? "anyone";
+    const bare = bareOf(path);
+    if (Object.hasOwn(writes, bare)) return writes[bare] ?? "anyone";
+    // Whoever writes a whole member chooses what its parts are called.
+    const parts = bare.split(".");
+    for (let length = 1; length < parts.length; length++) {
+      for (const name of [parts.slice(0, length).join("."), parts[length - 1] ?? ""]) {
+        const writer = Object.hasOwn(writes, name) ? writes[name] : undefined;
+        if (writer === "author" || (writer !== undefined && rank(writer) > rank("service"))) return writer;
+      }
+    }
+    for (const name of [fieldOf(path), "*"]) if (Object.hasOwn(writes, name)) return writes[name] ?? "anyone";
     return "anyone";
   };
   const fields = returned.paths.map(({ path, text }) => ({ path, text, field: fieldOf(path), writer: said(path) }));
@@ -50,26 +64,39 @@ export function sightingsOf(
   };
   const isNamedCall = instruction !== null && asked.some((name) => instruction.names(name));
   const named = new Set<number>();
-  const counts = new Map<string, number>();
-  for (const { kind, value, at, record } of all) {
+  const kinds = new KindCounts();
+  for (const one of all) {
+    const { kind, value, at, record } = one;
     if (kind === "name" && instruction?.names(value) === true) named.add(record);
-    if (fields[at]?.text !== true) counts.set(`${kind} ${record}`, (counts.get(`${kind} ${record}`) ?? 0) + 1);
+    const isText = fields[at]?.text === true;
+    kinds.add(`${isText ? "texts" : "fields"} ${record}`, one);
+    // A call that is named names all of its answer.
+    kinds.add(isText ? "all texts" : "all fields", one);
   }
   const secret = new Set(flow?.secret ?? []);
+  const isSecret = (at: number): boolean =>
+    bareOf(fields[at]?.path ?? "")
+      .split(".")
+      .some((name) => secret.has(name)) || secret.has(fields[at]?.field ?? "");
   const values = all.flatMap((one): Sighting[] => {
     const { kind, at, record } = one;
     const key = keyOf(one);
     if (told.get(key) === "agent") return [];
-    const alone = one.alone === true || (fields[at]?.text !== true && counts.get(`${kind} ${record}`) === 1);
+    const isText = fields[at]?.text === true;
+    const [isNamedRecord, places] = [named.has(record), isText ? "texts" : "fields"];
+    const isAlone =
+      (!isText || one.alone === true) &&
+      kinds.isOne(`${places} ${record}`, kind) &&
+      (isNamedRecord || !isNamedCall || kinds.isOne(`all ${places}`, kind));
     return [
       {
         key,
         kind,
         writer: told.has(key) ? worst(writerAt(at, record), "anyone") : writerAt(at, record),
         path: fields[at]?.path ?? "",
-        named: isNamedCall || named.has(record),
-        alone,
-        secret: secret.has(fields[at]?.field ?? ""),
+        named: isNamedCall || isNamedRecord,
+        alone: isAlone,
+        secret: isSecret(at),
       },
     ];
   });
@@ -79,6 +106,21 @@ export function sightingsOf(
     fields.some(({ text, writer }) => text && (writer === "author" || foreign(writer))) ||
     all.some(({ kind, at, record }) => PLACES.has(kind) && foreign(writerAt(at, record)));
   return { task, decision_id: decisionId, others, full: returned.full === true, values };
+}
+
+/** Number of different values of a kind in each place that counts as one. */
+class KindCounts {
+  readonly #keys = new Map<string, Set<string>>();
+
+  add(where: string, one: TypedValue): void {
+    const place = `${where} ${one.kind}`;
+    const keys = this.#keys.get(place) ?? new Set<string>();
+    this.#keys.set(place, keys.add(one.value));
+  }
+
+  isOne(where: string, kind: TypedValue["kind"]): boolean {
+    return this.#keys.get(`${where} ${kind}`)?.size === 1;
+  }
 }
 
 /** Record → who wrote it, by the field that names its author. */

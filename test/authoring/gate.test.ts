@@ -86,6 +86,12 @@ describe("the gate", () => {
       ["a verb of which nobody says what it does", words("") + SAID, ["effect_missing"]],
       ["that nothing is the user's word", words(", effect: alter"), ["users_word_missing"]],
       ["both", words(""), ["effect_missing", "users_word_missing"]],
+      ["another resource without a role", words(", effect: alter", ", related: {to: note}") + SAID, ["related_role_missing"]],
+      [
+        "nothing where it has one",
+        words(", effect: alter", ", related: {to: note}").replace("roles: {", "roles: {related.to: destination, ") + SAID,
+        [],
+      ],
     ];
     for (const [what, vocabulary, wanted] of rows)
       it(`finds ${what}`, () => {

@@ -25,7 +25,7 @@ class Scene {
   }
 
   question(verb: string, given: Values, { root = "t-1", agent = "a-1", at = 0, id = "1", owner = "o" }: Where = {}) {
-    const request = { agent, purpose: "p", verb, resource: { type: "mail", id, attributes: {} }, arguments: given };
+    const request = { agent, purpose: "p", verb, resource: { type: "mail", id, attributes: {} }, arguments: given, related: {} };
     return {
       request: request as unknown as PolicyInput["request"],
       purpose: { limits: this.limits } as unknown as Purpose,
@@ -70,6 +70,26 @@ describe("a limit", () => {
     const scene = new Scene([{ ...base, per: "day", by: "owner" }]);
     const by = (agent: string, owner: string): boolean => scene.does("send", {}, { agent, owner });
     expect([by("a-1", "ada"), by("a-2", "ada"), by("a-3", "ada"), by("a-4", "ben")]).to.deep.equal([true, true, false, true]);
+  });
+
+  it("counts an address once, however it is spelled", () => {
+    const to = (measure: object) => {
+      const scene = new Scene([{ ...base, max: 1, ...measure }]);
+      return (to: string): boolean => scene.does("send", { to });
+    };
+    const each = to({ each: ["request", "arguments", "to"] });
+    const spelled = ["BOB@else.example", "Bob <bob@else.example>", " bob@else.example "];
+    expect(["bob@else.example", ...spelled, "ann@else.example"].map(each)).to.deep.equal([true, false, false, false, true]);
+    const distinct = to({ measure: "distinct", path: ["request", "arguments", "to"] });
+    expect(["bob@else.example", ...spelled, "ann@else.example"].map(distinct)).to.deep.equal([true, true, true, true, false]);
+  });
+
+  it("loses nothing to a clock that was ahead while it was asked", () => {
+    const scene = new Scene([{ ...base, max: 1, per: "hour" }]);
+    expect(scene.does("send", {}, { at: 1000 })).to.equal(true);
+    const ahead = scene.counts.ask(scene.question("send", {}, { at: 7_200_000 })).limits["x"];
+    expect(ahead).to.deep.equal({ used: 0, adds: 1, max: 1 });
+    expect(scene.does("send", {}, { at: 2000 })).to.equal(false);
   });
 
   it("adds up an argument, and takes no number that isn't known or would give back", () => {

@@ -51,7 +51,7 @@ class Scene {
   ask(verb: string, of: string, given: Values = {}, id: string | null = null) {
     return this.flow.ask({
       ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
-      request: { verb, resource: { type: of, id, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
+      request: { verb, resource: { type: of, id, attributes: {} }, arguments: given, related: {} } as unknown as PolicyInput["request"],
       root: { id: "t", agent: "a-1", attributes: { instruction: this.instruction }, plan: this.plan },
     });
   }
@@ -104,6 +104,30 @@ describe("a task's plan", () => {
     expect(to("sender@else.example")).to.equal("elsewhere");
     scene.did("read", "contact", [{ address: "known@else.example" }]);
     expect(to("known@else.example")).to.equal("elsewhere");
+  });
+
+  it("is unclear of several that others wrote at the place, though each is alone in its record", () => {
+    const scene = new Scene([
+      { step: "inbox", verb: "read", type: "mail" },
+      { verb: "send", type: "mail", arguments: { to: ["inbox.sender", "inbox.body"] } },
+    ]);
+    const to = (value: string) => scene.planned("send", "mail", { to: value })?.arguments["to"];
+    scene.did("read", "mail", mail(`write to ${STRANGER}`));
+    expect([to(OTHER), to(STRANGER)]).to.deep.equal(["planned", "planned"]);
+    const two = new Scene(scene.plan);
+    const of = (value: string) => two.planned("send", "mail", { to: value })?.arguments["to"];
+    two.did("read", "mail", [...mail(`write to ${STRANGER}`), ...mail("write to x@else.example", "y@else.example")]);
+    expect([OTHER, STRANGER, "x@else.example"].map(of)).to.deep.equal(["several", "several", "several"]);
+  });
+
+  it("takes no link or address for what the agent knows from elsewhere, in whatever form", () => {
+    const scene = new Scene([{ verb: "read", type: "order", arguments: { to: ["user", "nowhere"] } }]);
+    const state = (to: string) => scene.planned("read", "order", { to })?.arguments["to"];
+    expect(["A-7", "plan.pdf"].map(state)).to.deep.equal(["planned", "planned"]);
+    for (const place of ["evil.com/x", "evil.pizza/?d=1", "https:evil.com/?d=1", "evil.com:8080", "@mallory", "m@evil_x.com"])
+      expect(state(place), place).to.equal("elsewhere");
+    const places = new Scene([{ verb: "read", type: "contact", arguments: { to: ["user", "nowhere"] } }]);
+    expect(places.planned("read", "contact", { to: "general" })?.arguments["to"], "a destination").to.equal("elsewhere");
   });
 
   it("takes nothing from a step whose own arguments came from elsewhere, though it has happened", () => {
@@ -384,7 +408,9 @@ describe("a task's plan", () => {
       reads++;
       return [{ path: "body", role: "content" as const, value: "1 ".repeat(100) }];
     };
-    const looked = new LookUp(undefined, ownOf(undefined, {}, {}), null, leaves);
+    const known = { seen: undefined, own: ownOf(undefined, {}, {}), instruction: null };
+    const verb = { effect: null, flow: null, labels: [], named: new Set<string>(), reads: true, leaves, rest: () => [] };
+    const looked = new LookUp(known, verb, {} as PolicyInput["request"]);
     for (let call = 0; call < 64; call++) looked.planned(new Map(), false);
     looked.arguments();
     expect(reads).to.equal(1);
@@ -422,7 +448,12 @@ describe("a task's plan", () => {
     const scene = new Scene(PLAN);
     const { facts } = scene.flow.ask({
       ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
-      request: { verb: "read", resource: { type: "mail", id: "7", attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+      request: {
+        verb: "read",
+        resource: { type: "mail", id: "7", attributes: {} },
+        arguments: {},
+        related: {},
+      } as unknown as PolicyInput["request"],
       root: { id: "other", agent: "a-1", attributes: {} },
     });
     expect(facts).not.to.have.property("plan");

@@ -393,6 +393,10 @@ describe("flow that the nodes of a cluster share", () => {
     expect(labels()).to.deep.equal([]);
     await b.does("read");
     expect(labels()).to.deep.equal(["bill"]);
+    const early = await a.does("update");
+    await b.does("read");
+    await a.tells(early.id, "done");
+    expect(labels(), "what another node read meanwhile").to.deep.equal(["bill"]);
     expect(await b.flow.lowered(WATCHED.id, ["bill"])).to.equal(true);
     expect(labels()).to.deep.equal([]);
   });

@@ -254,14 +254,15 @@ describe("outcomes", () => {
   for (const [what, append] of failures) {
     it(`lower no label where the log ${what}: that widens, and would be on record nowhere`, async () => {
       const seen = new SeenMemory(SEEN_LIMITS);
-      seen.permitted({ task: "T-1", agent: "a-1" }, ID, { written: [], labels: ["confidential"], reads: false });
+      seen.permitted({ task: "T-1", agent: "a-1" }, ID, { written: [], labels: ["confidential"], lowers: [], reads: false });
+      seen.permitted({ task: "T-1", agent: "a-1" }, ID, { written: [], labels: [], lowers: ["confidential", "personal"], reads: false });
       const labels = (): string[] => [...(seen.of("T-1")?.labels ?? [])];
       let isFailing = true;
       const outcomes = new OutcomeReports({
         log: { append: () => (isFailing ? append() : Promise.resolve()) },
         clock,
         recent_max: 2,
-        flow: { done: () => seen.lowering("T-1", ["confidential", "personal"]), returned: () => null, notMade: () => undefined },
+        flow: { done: () => seen.lowering("T-1", ID), returned: () => null, notMade: () => undefined },
       });
       outcomes.remember(ID, "gateway-1", true);
       expect((await problemOf(outcomes.report(ID, "gateway-1", { outcome: "done" }))).code).to.match(/^log_/);

@@ -50,7 +50,14 @@ class TaskDesk {
   }
 
   ask(agent: string, id: string) {
-    const request = { agent, purpose: "support", verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} };
+    const request = {
+      agent,
+      purpose: "support",
+      verb: "read",
+      resource: { type: "mail", id: null, attributes: {} },
+      arguments: {},
+      related: {},
+    };
     const often: Limit = { code: "often", of: { read: ["mail"] }, measure: "count", max: 5, per: "task" };
     return this.flow.ask({
       vocabulary: { verbs: {}, task: { subjects: [], attributes: {} }, agent: { attributes: {} }, types: {} },

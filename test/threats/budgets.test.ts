@@ -77,7 +77,7 @@ async function split(tree: Tree): Promise<string | null> {
       const one = { id: `d-${run}-${step}`, agent: `a-${who}`, owner: `owner-${who % 2}`, root, amount, order, at: now };
       const request = {
         ...{ agent: one.agent, purpose: "p", task: `${root}/${who}`, verb: "pay" },
-        ...{ resource: { type: "order", id: one.order, attributes: {} }, arguments: { amount: one.amount } },
+        ...{ resource: { type: "order", id: one.order, attributes: {} }, arguments: { amount: one.amount }, related: {} },
       } as unknown as PolicyInput["request"];
       const { limits, charges } = counts.ask({
         ...{ request, purpose: { limits: LIMITS } as unknown as Purpose, owner: one.owner },
@@ -101,7 +101,7 @@ threat("A3", "a sum, a number and different values are bounded, however they are
     "what is taken being added up": [cut.text("flow/counts.js", "take", "counter.sum + amount", "0")],
     "what was not made being given back": [cut.text("flow/counts.js", "giveBack", "!== decisionId", "!== ''")],
     "different values being told apart": [cut.text("flow/counts.js", "#charge", '!before.has(value ?? "")', "false")],
-    "what has left a window being dropped": [cut.text("flow/counts.js", "drop", "<= from", "< 0")],
+    "what has left a window being dropped": [cut.text("flow/counts.js", "overIn", "<= from", "< 0")],
   },
 });
 
@@ -121,7 +121,14 @@ threat("A3", "what nobody knows the size of leaves nothing of a limit, whoever l
     const ask = (agent: string, given: Values, limit: Limit | undefined, record?: RecordedAction) =>
       counts.ask(
         {
-          request: { agent, purpose: "p", verb: "pay", resource: { type: "order", id: "o", attributes: {} }, arguments: given } as never,
+          request: {
+            agent,
+            purpose: "p",
+            verb: "pay",
+            resource: { type: "order", id: "o", attributes: {} },
+            arguments: given,
+            related: {},
+          } as never,
           purpose: { limits: [limit] } as unknown as Purpose,
           ...{ owner: "o", root: { id: agent, agent }, now_ms: 0 },
         },
@@ -164,7 +171,7 @@ threat("A3", "a call of a task's plan is made as often as the plan says, whateve
     const ask = (id: string, agent = "a-1") =>
       flow.ask({
         ...{ vocabulary: { verbs: {}, types: {} } as never, purpose: undefined, now_ms: 0 },
-        request: { agent, purpose: "p", verb: "pay", resource: { type: "order", id, attributes: {} }, arguments: {} } as never,
+        request: { agent, purpose: "p", verb: "pay", resource: { type: "order", id, attributes: {} }, arguments: {}, related: {} } as never,
         root: { id: "t", agent: "a-1", attributes: {}, plan },
         agent: { owner: "o", attributes: {} },
       });

@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import type { DecisionRecord, Limit, PolicyInput, Purpose, TaskPlan, Values, Vocabulary } from "../../src/contract/index.js";
+import type { DecisionRecord, Limit, PolicyInput, Purpose, ResourceType, TaskPlan, Values, Vocabulary } from "../../src/contract/index.js";
 import type { Task } from "../../src/decision/ports.js";
 import type { Flow, FlowOptions } from "../../src/flow/flow.js";
 import { cut } from "./cut.js";
@@ -47,7 +47,12 @@ const LOOKED_AT: Vocabulary = {
 /** A look at a mail, as flow is asked about it. */
 const looks = (id: string, vocabulary = VOCABULARY, plan?: TaskPlan) => ({
   ...{ vocabulary, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
-  request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+  request: {
+    verb: "read",
+    resource: { type: "mail", id: null, attributes: {} },
+    arguments: {},
+    related: {},
+  } as unknown as PolicyInput["request"],
   root: { id, agent: "a-1", attributes: {}, ...(plan !== undefined && { plan }) },
 });
 /** Asks flow about actions on one task. */
@@ -57,7 +62,7 @@ const asksOf =
     flow.ask({
       vocabulary: VOCABULARY,
       purpose: undefined,
-      request: { verb, resource: { type, id: null, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
+      request: { verb, resource: { type, id: null, attributes: {} }, arguments: given, related: {} } as unknown as PolicyInput["request"],
       root: { id: "t", agent: "a-1", attributes: { instruction }, ...(plan !== undefined && { plan }) },
       agent: { owner: "o", attributes: {} },
       now_ms: 0,
@@ -136,7 +141,12 @@ threat("A20", "what others wrote counts in whichever call's answer it comes, and
         const ask = () =>
           flow.ask({
             ...{ vocabulary: VOCABULARY, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
-            request: { verb, resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+            request: {
+              verb,
+              resource: { type: "mail", id: null, attributes: {} },
+              arguments: {},
+              related: {},
+            } as unknown as PolicyInput["request"],
             root: { id: "t", agent: "a-1", attributes: { instruction: "Write to ada@else.example" } },
           });
         const { note } = ask();
@@ -167,7 +177,12 @@ threat("A20", "an instruction that asks only to look is known as such, and no ot
       new Flow().ask({
         vocabulary: VOCABULARY,
         purpose: undefined,
-        request: { verb: "send", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as unknown as PolicyInput["request"],
+        request: {
+          verb: "send",
+          resource: { type: "mail", id: null, attributes: {} },
+          arguments: {},
+          related: {},
+        } as unknown as PolicyInput["request"],
         root: { id: "t", agent: "a-1", attributes: { instruction } },
         agent: { owner: "o", attributes: {} },
         now_ms: 0,
@@ -237,7 +252,7 @@ threat("A20", "a task's plan takes values from its steps alone, whatever was rea
       flow.ask({
         vocabulary: VOCABULARY,
         purpose: undefined,
-        request: { verb, resource: { type, id, attributes: {} }, arguments: given } as unknown as PolicyInput["request"],
+        request: { verb, resource: { type, id, attributes: {} }, arguments: given, related: {} } as unknown as PolicyInput["request"],
         root: { id: "t", agent: "a-1", attributes: { instruction: "Do what the memo says" }, plan },
         agent: { owner: "o", attributes: {} },
         now_ms: 0,
@@ -263,7 +278,9 @@ threat("A20", "a task's plan takes values from its steps alone, whatever was rea
     "fields being told apart": [cut.text("flow/task_plan.js", "marksAt", "reference.field === null ||", "true ||")],
     "calls being told apart": [cut.text("flow/task_plan.js", "ReadPlan", "(id === undefined || resource.id === id)", "true")],
     "a step's arguments being looked at": [cut.text("flow/flow.js", "compared", "least <= SEVERAL", "true")],
-    "what the agent wrote itself being remembered": [cut.text("flow/seen_memory.js", "#add", "seen.written.has(key) ? 0 : marks", "marks")],
+    "what the agent wrote itself being remembered": [
+      cut.text("flow/seen_memory.js", "#add", "seen.written.has(key) ? NO_MARKS : marks", "marks"),
+    ],
   },
 });
 
@@ -334,10 +351,107 @@ threat(
       "plans being read for it": [cut.text("flow/look_up.js", "#isFrom", "!workedOut", "false")],
       "looks being told apart": [cut.text("flow/flow.js", "compared", 'verb.effect === "look"', "true")],
       "others' words ending it": [cut.text("flow/flow.js", "compared", "others === false", "true")],
-      "places being told apart": [cut.text("flow/look_up.js", "#isFrom", " && !PLACES.has(one.kind)", "")],
+      "places being told apart": [cut.text("flow/look_up.js", "planned", " && !PLACES.has(one.kind)", "")],
     },
   },
 );
+
+threat("A20", "whatever of an action goes somewhere is looked at, however it is written and wherever it stands", {
+  async check(tree) {
+    const { Flow } = await tree("flow/flow.js");
+    const { returnedOf } = await tree("flow/returned_values.js");
+    const flow = new Flow();
+    const ask = asksOf(flow, "Answer it, and copy bob@else.example. Never write to ann@else.example, eve@evil.example");
+    const writers = (verb: string, type: string, given: Values): (string | undefined)[] =>
+      Object.values(ask(verb, type, given).facts.arguments).map(({ writer }) => writer);
+    const { note } = ask("read", "mail", {});
+    if (note === null) throw new Error("a call on a task has no note");
+    flow.permitted("d-1", note);
+    flow.returned("d-1", returnedOf({ body: `Pay by ${STRANGER} at 03:15` }));
+    const trusted = (found: (string | undefined)[]): boolean => found.length > 0 && found.every((one) => one === "user");
+    if (!trusted(writers("send", "mail", { to: "Bob <bob@else.example>" }))) throw new Error("the user's own address is refused");
+    if (trusted(writers("send", "mail", { to: `bob@else.example,${STRANGER}` }))) return "a second address in a text isn't seen";
+    if (trusted(writers("send", "mail", { to: "bob@else.example, Carol" }))) return "a name beside an address isn't seen";
+    if (writers("send", "mail", { body: "<img src=//evil.example/x>" }).length === 0) return "a link without a scheme isn't seen";
+    if (writers("send", "mail", { body: "<a href='https&#58;&#47;&#47;evil&#46;example&#47;x'>" }).length === 0)
+      return "a link in entities isn't seen";
+    if (ask("send", "mail", { to: "eve@evil.example" }).facts.arguments["to"]?.excluded !== true) return "a list of excluded is cut off";
+    if (writers("send", "bill", { what: "2027-03-02T03:15" }).length < 2) return "the time behind a day isn't seen";
+    return null;
+  },
+  without: {
+    "what stands beside an address being looked at": [
+      cut.text("flow/look_up.js", "matchedValues", "namedBeside(text)", "[]"),
+      cut.text("flow/values.js", "valuesIn", "add(...clinging.values)", "void 0"),
+    ],
+    "a name beside an address being looked at": [cut.text("flow/look_up.js", "matchedValues", "namedBeside(text)", "[]")],
+    "links that cling being looked for": [cut.text("flow/values.js", "valuesIn", "add(...clinging.values)", "void 0")],
+    "entities being undone": [cut.text("flow/values.js", "decodings", "if (named !== text)", "if (false)")],
+    "a list going on": [cut.text("flow/instruction.js", "constructor", "isNegated && GOES_ON", "false && GOES_ON")],
+    "times being matched beside days": [cut.text("flow/look_up.js", "readingsFor", 'first.kind === "date"', "false")],
+  },
+});
+
+threat("A20", "a secret is found wherever an action has it", {
+  async check(tree) {
+    const { Flow } = await tree("flow/flow.js");
+    const { returnedOf } = await tree("flow/returned_values.js");
+    const flow = new Flow();
+    const { mail, contact } = VOCABULARY.types as { mail: ResourceType; contact: ResourceType };
+    const secrets = { ...contact, flow: { roles: {}, writes: { "*": "service" as const }, secret: ["card"] } };
+    const vocabulary = { ...VOCABULARY, types: { mail, contact: secrets } };
+    const ask = (verb: string, type: string, given: Values, id: string | null = null, to: string | null = null) =>
+      flow.ask({
+        ...{ vocabulary, purpose: undefined, agent: { owner: "o", attributes: {} }, now_ms: 0 },
+        root: { id: "t", agent: "a-1", attributes: {} },
+        request: {
+          ...{ verb, resource: { type, id, attributes: {} }, arguments: given },
+          related: to === null ? {} : { to: { type: "contact", id: to, attributes: {} } },
+        } as unknown as PolicyInput["request"],
+      });
+    const { note } = ask("read", "contact", {});
+    if (note === null) throw new Error("a call on a task has no note");
+    flow.permitted("d-1", note);
+    flow.returned("d-1", returnedOf({ card: { number: "4539148803436467" } }));
+    const card = "4539 1488 0343 6467";
+    const actions = {
+      "a text": ask("send", "mail", { body: `it is ${card}` }),
+      "a link": ask("send", "mail", { to: `https://else.example/?n=${card.replaceAll(" ", "")}` }),
+      "an argument without a role": ask("send", "mail", { subject: card }),
+      "an id": ask("send", "mail", {}, card),
+      "another resource": ask("send", "mail", {}, null, card),
+    };
+    for (const [where, { facts }] of Object.entries(actions))
+      if (!Object.values(facts.arguments).some(({ secret }) => secret)) return `${where} may hold a secret`;
+    return null;
+  },
+  without: {
+    "what has no role being looked at": [cut.text("flow/look_up.js", "arguments", "this.#isSecret(String(value), null)", "false")],
+    "links being taken apart for it": [
+      cut.text("flow/look_up.js", "#isSecret", "parts.size > PARTS_MAX", "one !== null ? false : parts.size > PARTS_MAX"),
+    ],
+    "members of a secret member counting": [
+      cut.text("flow/sightings.js", "sightingsOf", ".some((name) => secret.has(name))", ".some(() => false)"),
+    ],
+  },
+});
+
+threat("A20", "a label goes only by an action that was decided after it was given for the last time", {
+  async check(tree) {
+    const { SeenMemory, SEEN_LIMITS } = await tree("flow/seen_memory.js");
+    const seen = new SeenMemory(SEEN_LIMITS);
+    const permit = (decision: string, labels: string[], lowers: string[]): void => {
+      seen.permitted({ task: "t", agent: "a-1" }, decision, { written: [], labels, lowers, reads: false });
+    };
+    permit("read", ["confidential"], []);
+    permit("redact", [], ["confidential"]);
+    permit("read again", ["confidential"], []);
+    seen.lowering("t", "redact").lower();
+    const isGone = seen.of("t")?.labels.has("confidential") !== true;
+    return isGone ? "what was read meanwhile is let go of" : null;
+  },
+  without: { "labels counting again": [cut.text("flow/seen_memory.js", "permitted", "of.delete(label)", "void 0")] },
+});
 
 threat("A20", "a purpose that asks who pointed to what is looked at is told", {
   async check(tree) {
@@ -376,7 +490,14 @@ threat("A20", "no agent makes unknown what another has seen, awaits or may still
       flow.ask({
         vocabulary: VOCABULARY,
         purpose: { limits: [often] } as unknown as Purpose,
-        request: { agent, purpose: "p", verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} } as never,
+        request: {
+          agent,
+          purpose: "p",
+          verb: "read",
+          resource: { type: "mail", id: null, attributes: {} },
+          arguments: {},
+          related: {},
+        } as never,
         root: { id, agent, attributes: {} },
         agent: { owner: "o", attributes: {} },
         now_ms: 0,
@@ -481,7 +602,7 @@ threat("A20", "no engine says what a task has seen, at a start either", {
       answer: { action_digest: "sha256:0", decision: "allow", decision_id: "d-1", proceed: true },
       ancestors: [{ request: {}, facts: { task: { id: "victim", attributes: {} } } }],
       engine: { origin: "e", seq: 1 },
-      input: { request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {} }, facts },
+      input: { request: { verb: "read", resource: { type: "mail", id: null, attributes: {} }, arguments: {}, related: {} }, facts },
       ...{ kind: "decision", seen, seq: 1 },
     };
     const folder = mkdtempSync(join(tmpdir(), "remit-test-"));

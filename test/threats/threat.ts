@@ -56,6 +56,7 @@ import type * as flowCountsModule from "../../src/flow/counts.js";
 import type * as flowFlowModule from "../../src/flow/flow.js";
 import type * as serviceFlowModule from "../../src/service/flow.js";
 import type * as flowSharedModule from "../../src/flow/shared_flow.js";
+import type * as flowSeenModule from "../../src/flow/seen_memory.js";
 import type * as flowReturnedModule from "../../src/flow/returned_values.js";
 import type * as policySourceModule from "../../src/policy/source.js";
 import type * as policyStagingModule from "../../src/policy/staging.js";
@@ -136,6 +137,7 @@ export interface Modules {
   "flow/flow.js": typeof flowFlowModule;
   "service/flow.js": typeof serviceFlowModule;
   "flow/shared_flow.js": typeof flowSharedModule;
+  "flow/seen_memory.js": typeof flowSeenModule;
   "flow/returned_values.js": typeof flowReturnedModule;
   "audit/log/past.js": typeof auditPastModule;
   "audit/privacy/retention_watch.js": typeof auditRetainingModule;

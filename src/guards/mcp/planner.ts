@@ -4,7 +4,7 @@
  */
 import { readFileSync } from "node:fs";
 import { Type, type Static } from "../../contract/type.js";
-import { NAME_PATTERN, PLAN, WORKED_OUT, planFault, type TaskPlan, type Vocabulary } from "../../contract/index.js";
+import { NAME_PATTERN, PLAN, RELATED, WORKED_OUT, argumentOf, planFault, type TaskPlan, type Vocabulary } from "../../contract/index.js";
 import { nearestWord } from "../../contract/nearest.js";
 import { planOf } from "../../flow/plan.js";
 import { isObject, type Mapped } from "../../mapping/call_mapping.js";
@@ -253,14 +253,15 @@ function withoutRepeatedHints(faults: readonly AnswerFault[]): AnswerFault[] {
 
 /** Arguments with a role that a tool's parameter becomes, and whether each binds the user. */
 function rolesOf(
-  { type, arguments: given, id }: Mapped,
+  { type, arguments: given, id, related }: Mapped,
   parameter: string,
   vocabulary: Vocabulary,
 ): { argument: string; commits: boolean }[] {
   const said = Object.entries(vocabulary.types[type]?.flow?.roles ?? {});
-  return Object.entries({ ...given, ...(id !== null && { id }) }).flatMap(([argument, origin]) => {
-    if (!("from" in origin) || origin.from[0] !== parameter) return [];
-    const roles = said.filter(([path]) => path.split(".")[0] === argument).map(([, role]) => role);
+  const others = Object.entries(related).map(([role, thing]) => [`${RELATED}.${role}`, thing.id] as const);
+  return [...Object.entries(given), ["id", id] as const, ...others].flatMap(([argument, origin]) => {
+    if (origin === null || !("from" in origin) || origin.from[0] !== parameter) return [];
+    const roles = said.filter(([path]) => argumentOf(path) === argument).map(([, role]) => role);
     return roles.length === 0 ? [] : [{ argument, commits: roles.includes("commitment") }];
   });
 }
