@@ -46,14 +46,14 @@ const INVISIBLE = /(?![\u200c\u200d])\p{Cf}|(?<![\p{M}\p{sc=Arab}])[\u200c\u200d
 const LABEL = String.raw`[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?`;
 const SPARED = String.raw`\s"'<>()[\]{}|`;
 /** Addresses wherever they stand, of any host: mail servers take more than a text's reader links. */
-const MAILBOX = String.raw`(?:[\p{L}\p{N}!#$%*+^~_.-]+|(?<="))@`;
+const MAILBOX = String.raw`(?:(?<![\p{L}\p{N}!#$%*+^~_.-])[\p{L}\p{N}!#$%*+^~_.-]+|(?<="))@`;
 const ADDRESS = new RegExp(String.raw`${MAILBOX}[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*`, "gu");
 /** One whose host is a number (RFC 5321, section 4.1.3). */
 const LITERAL_ADDRESS = new RegExp(String.raw`${MAILBOX}\[[^\]\s]+\]`, "gu");
 const WHOLE_ADDRESS = new RegExp(`^(?:${ADDRESS.source}|${LITERAL_ADDRESS.source})$`, "u");
 /** Links of any scheme, and hosts of any ending that something of a link stands behind. */
 const SCHEMED = new RegExp(
-  String.raw`(?:[a-z][a-z\d+.-]*:[\\/]+|(?<![\p{L}\p{N}:.\\/-])[\\/]{2,}(?=[^${SPARED}\\/]*\.[^${SPARED}\\/]))[^${SPARED}]+`,
+  String.raw`(?:[a-z][a-z\d+.-]{0,30}:[\\/]+|(?<![\p{L}\p{N}:.\\/-])[\\/]{2,}(?=[^${SPARED}\\/]*\.[^${SPARED}\\/]))[^${SPARED}]+`,
   "giu",
 );
 const HOSTED = new RegExp(

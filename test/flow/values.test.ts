@@ -198,6 +198,11 @@ describe("an answer taken apart", () => {
     "words joined by too few marks": ["a", "b", "c", "d"].map((letter) => letter.repeat(75_000)).join("-"),
     "words with marks between that nobody sees": "a\u200b".repeat(150_000),
     "a word and nothing": `a${" ".repeat(300_000)}`,
+    "nothing but dots": ".".repeat(300_000),
+    "letters with dots between": "a.".repeat(150_000),
+    "a scheme without an end": "a+".repeat(150_000),
+    "slashes without a host": "x:/".repeat(100_000),
+    "entities without a link": "&#65;".repeat(60_000),
   }))
     it(`is looked through once, though it is ${what}`, () => {
       const before = process.cpuUsage();
