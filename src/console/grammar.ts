@@ -5,7 +5,6 @@ export const RECORD_PARAMETERS = [
   ...["kind", "caller", "agent", "purpose", "task", "principal", "owner", "verb", "type", "resource", "resource_prefix", "decision"],
   ...["reason", "severity", "bundle", "proceed", "finding", "outcome", "key", "about", "from", "to"],
 ] as const;
-export type RecordParameter = (typeof RECORD_PARAMETERS)[number];
 
 /** Parameters that the command line takes one value at a time, and those that it answers with yes or no. */
 const LISTS: ReadonlySet<string> = new Set(["kind", "decision", "outcome"]);

@@ -60,6 +60,3 @@ export function aboutOfId(id: string): (typeof ALONE)[number] | null {
 
 /** When a finding was opened, as the decision's id says (RFC 9562, section 5.7): milliseconds since the epoch. */
 export const openedMs = (id: string): number => parseInt(id.slice(2, 10) + id.slice(11, 15), 16);
-
-/** The decision that opened it. */
-export const openedBy = (id: string): string => id.slice(2, 38);

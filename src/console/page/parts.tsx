@@ -208,15 +208,6 @@ export function Loaded<T>({ of: { data, error }, children }: { of: Resource<T>; 
   );
 }
 
-/** A link within the console. */
-export function A({ to, children, class: className }: { to: string; children: ComponentChildren; class?: string }): JSX.Element {
-  return (
-    <a href={to} class={className ?? ""}>
-      {children}
-    </a>
-  );
-}
-
 export const agentPath = (id: string): string => `/agents/${encodeURIComponent(id)}`;
 export const taskPath = (id: string): string => `/tasks/${encodeURIComponent(id)}`;
 export const recordPath = (id: string): string => `/records/${encodeURIComponent(id)}`;

@@ -300,7 +300,6 @@ export const GuardConfigSchema = section(
 );
 
 type Read = Static<typeof GuardConfigSchema>;
-export type GuardLimits = Read["limits"];
 
 export interface MappedResource {
   uri: UriPattern;
