@@ -18,13 +18,13 @@ interface Later {
 const ahead = new Map<string, { worker: Worker } & Later>();
 
 /**
- * Begins a thread before its data is known: `workerThread` of the same module and bound takes it. The module calls `given` when
+ * Begins a thread before its data is known: `workerThread` of the same module takes it. The module calls `given` when
  * nothing is left to do without its data.
  */
-export function startAhead(module: URL, heapMbMax?: number): void {
-  const key = keyOf(module, heapMbMax);
+export function startAhead(module: URL): void {
+  const key = module.href;
   const begin = new Int32Array(new SharedArrayBuffer(Int32Array.BYTES_PER_ELEMENT));
-  const worker = newWorker(module, { begin } satisfies Later, heapMbMax);
+  const worker = newWorker(module, { begin } satisfies Later);
   const forget = (): void => {
     if (ahead.get(key)?.worker === worker) ahead.delete(key);
   };
@@ -61,12 +61,9 @@ export function runInBackground(): void {
   }
 }
 
-/**
- * @param module says `{kind: "closed"}` last, where it ends because it was asked to
- * @param heapMbMax it ends when its heap is larger
- */
-export function workerThread<To, From extends { kind: string }>(module: URL, data: unknown, heapMbMax?: number): Thread<To, From> {
-  const worker = takeAhead(module, data, heapMbMax) ?? newWorker(module, data, heapMbMax);
+/** @param module says `{kind: "closed"}` last, where it ends because it was asked to */
+export function workerThread<To, From extends { kind: string }>(module: URL, data: unknown): Thread<To, From> {
+  const worker = takeAhead(module, data) ?? newWorker(module, data);
   return {
     postMessage(message) {
       worker.postMessage(message);
@@ -89,11 +86,10 @@ export function workerThread<To, From extends { kind: string }>(module: URL, dat
   };
 }
 
-function takeAhead(module: URL, data: unknown, heapMbMax?: number): Worker | null {
-  const key = keyOf(module, heapMbMax);
-  const waiting = ahead.get(key);
+function takeAhead({ href }: URL, data: unknown): Worker | null {
+  const waiting = ahead.get(href);
   if (waiting === undefined) return null;
-  ahead.delete(key);
+  ahead.delete(href);
   waiting.worker.removeAllListeners();
   waiting.worker.postMessage(data);
   Atomics.store(waiting.begin, 0, 1);
@@ -101,13 +97,7 @@ function takeAhead(module: URL, data: unknown, heapMbMax?: number): Worker | nul
   return waiting.worker;
 }
 
-function newWorker(module: URL, data: unknown, heapMbMax?: number): Worker {
+function newWorker(module: URL, data: unknown): Worker {
   // V8's usual young generation takes 32 MB as soon as a thread is busy; these make little that lives.
-  const young = { maxYoungGenerationSizeMb: 4 };
-  const resourceLimits = heapMbMax === undefined ? young : { ...young, maxOldGenerationSizeMb: heapMbMax };
-  return new Worker(module, { workerData: data, resourceLimits });
-}
-
-function keyOf({ href }: URL, heapMbMax?: number): string {
-  return `${href} ${heapMbMax ?? ""}`;
+  return new Worker(module, { workerData: data, resourceLimits: { maxYoungGenerationSizeMb: 4 } });
 }
