@@ -6,7 +6,6 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { makeSandbox } from "../demo/sandbox.js";
-import { editorSchemas } from "../src/authoring/editor_schemas.js";
 import { BUNDLE_CODES } from "../src/bundle/errors.js";
 import { EXIT_CODES } from "../src/cli/exit.js";
 import {
@@ -31,9 +30,10 @@ import {
 import { TOKEN_FAULTS } from "../src/identity/faults.js";
 import { startService } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
-import { configReference } from "../src/system/config/reference.js";
 import { system } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
+import { configReference } from "./config_reference.js";
+import { editorSchemas } from "./editor_schemas.js";
 
 interface Schema {
   type?: string | string[];

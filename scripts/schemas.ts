@@ -2,8 +2,8 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
-import { editorSchemas } from "../src/authoring/editor_schemas.js";
 import { asset } from "../src/system/paths.js";
+import { editorSchemas } from "./editor_schemas.js";
 
 /** File name → text. */
 export function schemaFiles(): Map<string, string> {

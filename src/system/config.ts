@@ -1,6 +1,6 @@
 /**
  * `remit.yaml`: what every key means, its default, bounds and unit. The schema is the type, the validator and the
- * reference (`config/reference.ts`); a key that isn't here refuses the start.
+ * reference (`scripts/config_reference.ts`); a key that isn't here refuses the start.
  */
 import { accessSync, constants, statSync } from "node:fs";
 import { dirname, resolve, sep } from "node:path";

@@ -1,7 +1,7 @@
 import { expect } from "chai";
 import { PassThrough } from "node:stream";
+import { configReference } from "../../scripts/config_reference.js";
 import { allowedHosts, parseConfig } from "../../src/system/config.js";
-import { configReference } from "../../src/system/config/reference.js";
 import { logger } from "../../src/system/logger.js";
 
 const least = {

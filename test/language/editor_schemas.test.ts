@@ -1,8 +1,8 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { Ajv } from "ajv";
 import { expect } from "chai";
+import { editorSchemas, type EditorSchema } from "../../scripts/editor_schemas.js";
 import { schemaFiles } from "../../scripts/schemas.js";
-import { editorSchemas, type EditorSchema } from "../../src/authoring/editor_schemas.js";
 import { readTable } from "../../src/authoring/table.js";
 import { compilePurposes } from "../../src/bundle/purposes.js";
 import { Sheet } from "../../src/bundle/source.js";

@@ -1,7 +1,7 @@
 /** Whatever fails, nobody is told to go on. */
+import { configReference } from "../../scripts/config_reference.js";
 import { Problem, type PolicyResult } from "../../src/contract/index.js";
 import type { ActivePolicy, Evaluation } from "../../src/decision/ports.js";
-import { configReference } from "../../src/system/config/reference.js";
 import { AGENT, ALLOWED, NOW, REQUEST, TASK, World, policyOf } from "../decision/world.js";
 import { cut } from "./cut.js";
 import { threat } from "./threat.js";

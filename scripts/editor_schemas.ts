@@ -4,6 +4,7 @@
  * writes them to rego/schemas; a test holds the files equal to these.
  */
 import { Type, type TSchema } from "typebox";
+import { CASES_MAX, VERDICTS } from "../src/authoring/table.js";
 import {
   BEHAVIOR_CHANNELS,
   BEHAVIOR_DEFAULTS,
@@ -16,17 +17,16 @@ import {
   TaskPlan,
   VERB_CLASSES,
   WRITERS,
-} from "../contract/index.js";
-import { QUORUM_MAX, ROLES_MAX } from "../bundle/approvers.js";
-import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from "../bundle/behavior.js";
-import { COMMON, DELEGATED, FIELD, FLOW_BOUNDS, LOOKS_WORDS, NOWHERE, STANDARD } from "../bundle/flow.js";
-import { ACCEPTED, ARGUMENT, DELEGATED_THEN, RULES_MAX } from "../bundle/sources.js";
-import { DAYS, SPAN } from "../bundle/hours.js";
-import { BY, LIMITS_MAX, PERIODS, THEN } from "../bundle/limits.js";
-import { DURATION, ENTRIES_MAX } from "../bundle/purposes.js";
-import { BOUNDS, CONTEXT, MASKED, SIMPLE_TYPES } from "../bundle/vocabulary.js";
-import { CODE, WORD } from "../bundle/words.js";
-import { CASES_MAX, VERDICTS } from "./table.js";
+} from "../src/contract/index.js";
+import { QUORUM_MAX, ROLES_MAX } from "../src/bundle/approvers.js";
+import { ACTIONS_PER_MINUTE, CHANNEL_EFFECTS, DECADES, NARROWED_FOR, RISK } from "../src/bundle/behavior.js";
+import { COMMON, DELEGATED, FIELD, FLOW_BOUNDS, LOOKS_WORDS, NOWHERE, STANDARD } from "../src/bundle/flow.js";
+import { ACCEPTED, ARGUMENT, DELEGATED_THEN, RULES_MAX } from "../src/bundle/sources.js";
+import { DAYS, SPAN } from "../src/bundle/hours.js";
+import { BY, LIMITS_MAX, PERIODS, THEN } from "../src/bundle/limits.js";
+import { DURATION, ENTRIES_MAX } from "../src/bundle/purposes.js";
+import { BOUNDS, CONTEXT, MASKED, SIMPLE_TYPES } from "../src/bundle/vocabulary.js";
+import { CODE, WORD } from "../src/bundle/words.js";
 
 export type EditorSchema = "vocabulary" | "purposes" | "table";
 

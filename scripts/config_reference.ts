@@ -1,5 +1,5 @@
 /** The reference of all keys. */
-import { ConfigSchema, type ConfigSchemaNode } from "../config.js";
+import { ConfigSchema, type ConfigSchemaNode } from "../src/system/config.js";
 
 /** The reference of all keys as a Markdown table. */
 export function configReference(): string {
