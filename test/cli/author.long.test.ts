@@ -1,7 +1,7 @@
 /** What an author has beside `test` and `build`: the gate, explanations, tokens for development, and tests after each change. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { appendFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync, renameSync } from "node:fs";
 import { createServer, type AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -115,5 +115,51 @@ describe("an author's commands", function () {
     const after = watched.changed();
     watched.stop();
     expect(await after).to.equal(null);
+  });
+
+  it("notice every save of a file, also by an editor that puts another in its place, and folders that come later or again", async () => {
+    const sleep = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, 300));
+    mkdirSync(at("tables"));
+    writeFileSync(at("purposes.yaml"), "0");
+    writeFileSync(at("tables", "a.yaml"), "0");
+    const watched = watching(folder);
+    const saves: [what: string, save: () => void, file: string][] = [];
+    for (const round of [1, 2, 3]) {
+      for (const file of ["purposes.yaml", join("tables", "a.yaml")]) {
+        const replace = (): void => {
+          writeFileSync(at(`${file}.new`), String(round));
+          renameSync(at(`${file}.new`), at(file));
+        };
+        const append = (): void => {
+          writeFileSync(at(file), `${round}+`, { flag: "a" });
+        };
+        saves.push([`replaced for the ${round}. time`, replace, file], [`written after that for the ${round}. time`, append, file]);
+      }
+    }
+    const later = join("rules", "deep", "r.rego");
+    const begin = (): void => {
+      mkdirSync(at("rules", "deep"), { recursive: true });
+      writeFileSync(at(later), "0");
+    };
+    const again = (): void => {
+      rmSync(at("rules"), { recursive: true });
+      begin();
+    };
+    const write = (): void => {
+      writeFileSync(at(later), "1", { flag: "a" });
+    };
+    saves.push(
+      ["in a new folder", begin, later],
+      ["written there", write, later],
+      ["in a folder anew", again, later],
+      ["written anew", write, later],
+    );
+    for (const [what, save, file] of saves) {
+      const changed = watched.changed();
+      await sleep();
+      save();
+      expect((await changed) ?? [], `${file} ${what}`).to.include(file);
+    }
+    watched.stop();
   });
 });
