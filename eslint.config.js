@@ -14,7 +14,19 @@ const TIMERS = ["setTimeout", "setInterval", "setImmediate"].map((name) => ({
 }));
 
 export default tseslint.config(
-  { ignores: ["deploy/", "dist/", "coverage/", ".work/", "node_modules/", "eslint.config.js", "tools/", "bench/compat/*.mjs"] },
+  {
+    ignores: [
+      "deploy/",
+      "dist/",
+      "coverage/",
+      ".work/",
+      "node_modules/",
+      "eslint.config.js",
+      "tools/",
+      "bench/compat/*.mjs",
+      "packages/python/",
+    ],
+  },
   ...tseslint.configs.strictTypeChecked,
   {
     languageOptions: { parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname } },
