@@ -361,7 +361,8 @@ function drop(counter: Counter, per: Limit["per"], now_ms: number): void {
 function countedAs(value: string | number): string {
   if (typeof value === "number" || !/[@:.+\d]/u.test(value)) return String(value).trim();
   const whole = readings(value).filter(({ kind }) => PLACES.has(kind));
-  const [place, ...more] = whole.length > 0 ? whole : valuesIn(value).filter(({ kind }) => PLACES.has(kind));
+  const [place, ...more] =
+    whole.length > 0 || !/<[^<>]+>\s*$/u.test(value) ? whole : valuesIn(value).filter(({ kind }) => PLACES.has(kind));
   return place === undefined || more.length > 0 ? value.trim() : place.value;
 }
 

@@ -12,7 +12,7 @@ const CLAUSE = /([;!?\n]|[.,:](?=\s|$)|\b(?:but|instead(?!\s+of\b)|however)\b)/i
 const GOES_ON = /^[,:]$/u;
 const LISTED = /^(?:or|and|nor|neither|also|even|to|any|of|the|\P{Ll}\S*|\S*[@.\d/]\S*)$/u;
 const NEGATION =
-  /\b(?:not?|never|nobody|none|neither|nor|n[o']t|don['’]?t|doesn['’]?t|mustn['’]?t|shouldn['’]?t|without|except|excluding|avoid|skip|ignore|unless|rather\s+than|instead\s+of)\b/iu;
+  /\b(?:not|no\s+(?:one|e-?mails?|mails?|messages?|cop(?:y|ies)|payments?)|never|nobody|none|neither|nor|n[o']t|don['’]?t|doesn['’]?t|mustn['’]?t|shouldn['’]?t|without|except|excluding|avoid|skip|ignore|unless|rather\s+than|instead\s+of)\b/iu;
 /** "Do not forget to send" asks for sending. */
 const NO_NEGATION =
   /\b(?:not|never|don['’]?t)\s+(?:forget|hesitate|fail|omit)\b|\bnot\s+only\b|\bwhether\s+or\s+not\b|\bno\s+(?:later|sooner|earlier|more|less|longer|matter|problem|need|doubt|hurry|rush|worries)\b|\bno[.:]/giu;

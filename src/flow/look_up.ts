@@ -78,8 +78,9 @@ export class LookUp {
       else if (this.#isSecret(text, null)) show(path, { ...CONTENT, secret: true });
     }
     if (this.#own.secrets.length > 0 || this.#seen?.secrets === true) {
-      for (const { path, value } of this.#plan.rest(this.#request))
-        if (this.#isSecret(String(value), null)) show(path, { ...CONTENT, secret: true });
+      const rest = this.#plan.rest(this.#request);
+      fits &&= rest.length <= LEAVES_MAX;
+      for (const { path, value } of rest) if (this.#isSecret(String(value), null)) show(path, { ...CONTENT, secret: true });
     }
     if (!fits) found["more"] = UNKNOWN;
     return found;

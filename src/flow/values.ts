@@ -47,17 +47,18 @@ const LABEL = String.raw`[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?`;
 const SPARED = String.raw`\s"'<>()[\]{}|`;
 /** Addresses wherever they stand, of any host: mail servers take more than a text's reader links. */
 const MAILBOX = String.raw`(?:(?<![\p{L}\p{N}!#$%*+^~_.-])[\p{L}\p{N}!#$%*+^~_.-]+|(?<="))@`;
-const ADDRESS = new RegExp(String.raw`${MAILBOX}[\p{L}\p{N}_-]+(?:\.[\p{L}\p{N}_-]+)*`, "gu");
+const ADDRESS = new RegExp(String.raw`${MAILBOX}(?:[\p{L}\p{N}_-]+\.)+\p{L}[\p{L}\p{N}_-]*`, "gu");
 /** One whose host is a number (RFC 5321, section 4.1.3). */
-const LITERAL_ADDRESS = new RegExp(String.raw`${MAILBOX}\[[^\]\s]+\]`, "gu");
+const LITERAL_ADDRESS = new RegExp(String.raw`${MAILBOX}\[[^\]\s]{1,64}\]`, "gu");
 const WHOLE_ADDRESS = new RegExp(`^(?:${ADDRESS.source}|${LITERAL_ADDRESS.source})$`, "u");
 /** Links of any scheme, and hosts of any ending that something of a link stands behind. */
 const SCHEMED = new RegExp(
   String.raw`(?:[a-z][a-z\d+.-]{0,30}:[\\/]+|(?<![\p{L}\p{N}:.\\/-])[\\/]{2,}(?=[^${SPARED}\\/]*\.[^${SPARED}\\/]))[^${SPARED}]+`,
   "giu",
 );
+const FILE = "(?:js|ts|md|ya?ml|json|php|html?|pdf|docx?|xlsx?|pptx?|csv|txt|log|rs|py|go|java|cpp|sh|sql|xml|css|png|jpe?g)";
 const HOSTED = new RegExp(
-  String.raw`(?<![\p{L}\p{N}@._\/\\-])(?:${LABEL}\.)+\p{L}{2,}(?::\d+(?:[/?#][^${SPARED}]*)?|[/?#][^${SPARED}]+)`,
+  String.raw`(?<![\p{L}\p{N}@._\/\\-])(?:${LABEL}\.)+(?!${FILE}(?![\p{L}\p{N}]))\p{L}{2,}(?::\d+(?:[/?#][^${SPARED}]*)?|[/?#][^${SPARED}]+)`,
   "gu",
 );
 /** Marks that a link may stand right behind, or between, though it isn't parted from them by a space. */
@@ -66,7 +67,7 @@ const CLINGING = /[|,;:=\x60()[\]{}<>"'\\]+[\\/]*|(?<![\p{L}\d])[*_]+|[*_]+(?![\
 const WIDE_DOT = /(?<=[a-z\d])\u3002(?=[a-z\d])/giu;
 const ACCOUNT = /(?<![\p{L}\d])[A-Z]{2}\d{2}(?:[ ]?[A-Z\d]{2,4}){2,8}(?![\p{L}\d])/gu;
 /** The same in small letters and in other groups: an account only if its check digits are right. */
-const LOOSE_ACCOUNT = /(?<![\p{L}\d])[A-Za-z]{2}\d{2}(?:[ .-]?[A-Za-z\d]{1,4}){3,8}(?![\p{L}\d])/gu;
+const LOOSE_ACCOUNT = /(?<![\p{L}\d])[A-Za-z]{2}\d{2}(?:[ .-]?[A-Za-z\d]){11,30}(?![\p{L}\d])/gu;
 const WHOLE_LOOSE_ACCOUNT = new RegExp(`^(?:${LOOSE_ACCOUNT.source})$`, "u");
 const AMOUNT = String.raw`(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?`;
 const CURRENCY = `(?:${Intl.supportedValuesOf("currency").join("|")})`;
@@ -95,7 +96,7 @@ const LINK_LIKE = /\S[.\u3002]\S|@|:\/\//u;
 const LONG = /[\w+/-]{12}|-----BEGIN/u;
 const PERCENT = /%[0-9a-f]{2}/i;
 const ENTITY =
-  /&(?:#(\d{1,7})|#x([\da-f]{1,6})|(colon|sol|bsol|period|commat|quest|equals|amp|num|percnt|lowbar|hyphen|Tab|NewLine|nbsp|lt|gt|quot|apos));?/gi;
+  /&(?:#0*(\d{1,7})|#x0*([\da-f]{1,6})|(colon|sol|bsol|period|commat|quest|equals|amp|num|percnt|lowbar|hyphen|Tab|NewLine|nbsp|lt|gt|quot|apos));?/gi;
 const NAMED_ENTITIES: Readonly<Record<string, string>> = {
   ...{ colon: ":", sol: "/", bsol: "\\", period: ".", commat: "@", quest: "?", equals: "=", amp: "&", num: "#", percnt: "%", lowbar: "_" },
   ...{ hyphen: "-", tab: "", newline: "", nbsp: " ", lt: "<", gt: ">", quot: '"', apos: "'" },
@@ -229,7 +230,11 @@ interface Within {
 export function valuesIn(text: string, now: Date | null = null, within: Within = { depth: 0 }): TypedValue[] {
   const found = new Map<string, TypedValue>();
   const add = (...values: TypedValue[]): void => {
-    for (const one of values) if (one.value.length <= RETURNED.length_max) found.set(`${one.kind} ${one.value}`, one);
+    for (const { kind, value } of values) {
+      // What is too long to be remembered goes somewhere all the same: it is found, and equals nothing that was seen whole.
+      const kept = value.length <= RETURNED.length_max ? value : `${value.slice(0, RETURNED.length_max - 1)}…`;
+      found.set(`${kind} ${kept}`, { kind, value: kept });
+    }
   };
   let left = plain(text.slice(0, TEXT_MAX));
   const isLong = LONG.test(left);

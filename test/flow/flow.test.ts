@@ -261,6 +261,12 @@ describe("where a value comes from", () => {
     expect(Object.keys(midnight)).to.deep.equal(["amount"]);
   });
 
+  it("is unknown where an action has more than is looked through for a secret", () => {
+    const tags = Array.from({ length: 300 }, (_, i) => `tag-${i}`);
+    const { arguments: found } = new Scene().ask("send", "mail", { tags: [...tags, "XK-4471-B"] }).facts;
+    expect(found["more"]?.writer).to.equal("unknown");
+  });
+
   it("is told of what stands beside an address in what is bought", () => {
     const scene = new Scene({ instruction: "Buy it for ada@else.example" });
     const { arguments: found } = scene.ask("pay", "payment", { amount: "9999 for ada@else.example" }).facts;
