@@ -3,8 +3,7 @@
  * concurrent callers see each other's charges. A fold over records.
  */
 import { FairMap } from "../system/fair_map.js";
-import { PLACES } from "./plan.js";
-import { readings, valuesIn } from "./values.js";
+import { readings, valuesIn, type TypedValue } from "./values.js";
 import {
   pointerToken,
   type Limit,
@@ -360,9 +359,11 @@ function drop(counter: Counter, per: Limit["per"], now_ms: number): void {
 /** Returns by what two values are counted as one: an address is, however it is spelled, and whatever name stands before it. */
 function countedAs(value: string | number): string {
   if (typeof value === "number" || !/[@:.+\d]/u.test(value)) return String(value).trim();
-  const whole = readings(value).filter(({ kind }) => PLACES.has(kind));
-  const [place, ...more] =
-    whole.length > 0 || !/<[^<>]+>\s*$/u.test(value) ? whole : valuesIn(value).filter(({ kind }) => PLACES.has(kind));
+  // An id may look like a host or a number to call, and two that differ are two.
+  const isPlace = ({ kind }: TypedValue): boolean =>
+    kind === "email" || kind === "account" || (kind === "url" && value.includes("://")) || (kind === "phone" && value.includes("+"));
+  const whole = readings(value).filter(isPlace);
+  const [place, ...more] = whole.length > 0 || !/<[^<>]+>\s*$/u.test(value) ? whole : valuesIn(value).filter(isPlace);
   return place === undefined || more.length > 0 ? value.trim() : place.value;
 }
 

@@ -18,7 +18,7 @@ import { LookUp } from "./look_up.js";
 import { leavesOf, ownOf } from "./own_values.js";
 import { PLACES, placesOf, planOf, type Leaf, type VerbPlan } from "./plan.js";
 import { rank, SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
-import { recordOf, sightingsOf, type AnsweredCall, type QuestionKeys } from "./sightings.js";
+import { KindCounts, recordOf, sightingsOf, type AnsweredCall, type QuestionKeys } from "./sightings.js";
 import { ReadPlan, type PlannedStep } from "./task_plan.js";
 import { nameOf } from "./values.js";
 
@@ -88,7 +88,8 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     const own = ownOf(vocabulary.flow, root?.attributes ?? {}, agent.attributes);
     const words = own.instruction;
     const instruction = words === null ? null : ReadInstruction.of(words, now_ms);
-    const looked = new LookUp({ seen, own, instruction }, plan, request);
+    const leaves = once(() => plan.leaves(request));
+    const looked = new LookUp({ seen, own, instruction }, { leaves, rest: () => plan.rest(request) });
     // What the user filled in elsewhere may say more than the words.
     const errand = own.slots.size > 0 ? null : (instruction?.errand ?? null);
     const said = instruction?.saidKinds ?? [];
@@ -129,7 +130,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
         if (!hasWords) return NO_KEYS;
         return toldOf(foreign(), seen);
       }),
-      asked: namesAsked(request, plan.leaves(request)),
+      asked: namesAsked(request, leaves()),
       instruction,
       own,
       planned: planned?.note ?? null,
@@ -193,16 +194,11 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     this.#awaited.delete(decisionId);
     const { planned = null, told = NO_KEYS } = call ?? {};
     // Of several that others wrote at one place, in whichever records, none is certain to be the one that is meant.
-    const atPlace = new Map<string, Set<string>>();
-    const placeOf = ({ kind, path }: Pick<SeenRecord["values"][number], "kind" | "path">): string => `${kind} ${path}`;
-    for (const one of values) {
-      const keys = atPlace.get(placeOf(one)) ?? new Set<string>();
-      for (const key of one.keys) keys.add(key);
-      atPlace.set(placeOf(one), keys);
-    }
+    const kinds = new KindCounts();
+    if (planned !== null) for (const { keys, kind, path } of values) for (const key of keys) kinds.add(path, kind, key);
     const all = values.flatMap(({ keys, ...rest }) => {
       const marks = planned === null ? 0 : planned.plan.marksAt(planned.steps, rest.path);
-      const isOne = rest.alone && atPlace.get(placeOf(rest))?.size === 1;
+      const isOne = rest.alone && kinds.isOne(rest.path, rest.kind);
       const sure = isOne || rank(rest.writer) <= rank("service") ? marks : 0;
       return keys.map((key): Sighting => ({ key, ...rest, ...(marks !== 0 && !told.has(key) && { marks: { all: marks, sure } }) }));
     });

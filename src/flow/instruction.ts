@@ -9,7 +9,7 @@ import { nameOf, plain, valuesIn, type TypedValue } from "./values.js";
 
 /** Ends of a clause: a negation reaches beyond only into a list that goes on with nothing but names and addresses. */
 const CLAUSE = /([;!?\n]|[.,:](?=\s|$)|\b(?:but|instead(?!\s+of\b)|however)\b)/iu;
-const GOES_ON = /^[,:]$/u;
+const GOES_ON = /^[,:\n]+$/u;
 const LISTED = /^(?:or|and|nor|neither|also|even|to|any|of|the|\P{Ll}\S*|\S*[@.\d/]\S*)$/u;
 const NEGATION =
   /\b(?:not|no\s+(?:one|e-?mails?|mails?|messages?|cop(?:y|ies)|payments?)|never|nobody|none|neither|nor|n[o']t|don['’]?t|doesn['’]?t|mustn['’]?t|shouldn['’]?t|without|except|excluding|avoid|skip|ignore|unless|rather\s+than|instead\s+of)\b/iu;
@@ -44,18 +44,22 @@ export class ReadInstruction {
     const said: string[] = [];
     const excluded: string[] = [];
     let isNegated = false;
-    for (const { words, mark } of clauses(whole)) {
-      const goesOn: boolean = isNegated && GOES_ON.test(mark) && isList(words);
+    let hasBegun = false;
+    for (const { words, marks } of clauses(whole)) {
+      const goesOn: boolean = isNegated && GOES_ON.test(marks) && (hasBegun || marks.includes(":")) && isList(words);
       const found = NEGATION.exec(words.replace(NO_NEGATION, (those) => " ".repeat(those.length)))?.index ?? null;
       // "Send it to Ada, not to Bob": what stands before the negation is meant.
       const from: number | null = goesOn ? 0 : found;
       isNegated = from !== null;
-      const [meant, not] = from === null ? [words, ""] : [words.slice(0, from), words.slice(from)];
+      const [meant, not]: [string, string] = from === null ? [words, ""] : [words.slice(0, from), words.slice(from)];
       said.push(nameOf(meant));
       for (const one of valuesIn(meant, now)) this.#values.add(keyOf(one));
       if (from === null) continue;
       excluded.push(nameOf(not));
-      for (const one of valuesIn(not, now)) this.#excludedValues.add(keyOf(one));
+      const values = valuesIn(not, now);
+      for (const one of values) this.#excludedValues.add(keyOf(one));
+      // "If it was not paid, 120 EUR to Ada" has no list: nobody is named behind the negation.
+      hasBegun = values.some(({ kind }) => PLACES.has(kind)) || /\s\p{Lu}/u.test(not);
     }
     this.saidKinds = [...PLACES].filter((kind) => [...this.#values].some((key) => key.startsWith(`${kind} `)));
     // A name may go over the end of a clause: "the memo 'Rent, May'".
@@ -100,11 +104,18 @@ export class ReadInstruction {
   }
 }
 
-/** Parts of a text, each with the mark before it. */
-function clauses(text: string): { words: string; mark: string }[] {
-  const parts = text.split(CLAUSE);
-  const all = parts.flatMap((words, i) => (i % 2 === 0 ? [{ words, mark: parts[i - 1] ?? "" }] : []));
-  return all.filter(({ words }) => words.trim() !== "");
+/** Parts of a text, each with the marks before it. */
+function clauses(text: string): { words: string; marks: string }[] {
+  const found: { words: string; marks: string }[] = [];
+  let marks = "";
+  for (const [i, part] of text.split(CLAUSE).entries()) {
+    if (i % 2 === 1) marks += part;
+    else if (part.trim() !== "") {
+      found.push({ words: part, marks });
+      marks = "";
+    }
+  }
+  return found;
 }
 
 /** True if it has only names and addresses, and what joins them. */

@@ -4,14 +4,13 @@ import {
   type ArgumentFlow,
   type FoundWriter,
   type PlannedArgument,
-  type PolicyInput,
   type ValueKind,
   type ValueSource,
   type ValueWriter,
 } from "../contract/index.js";
 import type { ReadInstruction } from "./instruction.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
-import { LEAVES_MAX, PLACES, type Leaf, type VerbPlan } from "./plan.js";
+import { LEAVES_MAX, PLACES, type Leaf } from "./plan.js";
 import { keyOf, rank, type TaskSeen } from "./seen_memory.js";
 import type { PlannedSources } from "./task_plan.js";
 import { TEXT_MAX, nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
@@ -25,6 +24,8 @@ const NUMBER_IN_GROUPS = /\d(?:[\s.,/_\p{Pd}]{0,3}\d){6,24}/gu;
 const COMMITTED: ReadonlySet<ValueKind> = new Set<ValueKind>([...PLACES, "date", "time", "number"]);
 /** Forms of links and addresses, also of such as nobody has. A host alone may be a file. */
 const PLACE_LIKE = /@|^https?:|\.\p{L}{2,}(?::\d|[/?#])/iu;
+/** An address alone, behind a name, or before one in brackets. */
+const ONE_RECIPIENT = /^\s*(?:[^@<>]*<[^\s@<>]+@[^\s@<>]+>|[^\s@]+@[^\s@]+(?:\s+\([^@()]*\))?)\s*$/u;
 const ADDRESSES: ReadonlySet<ValueKind> = new Set<ValueKind>(["url", "email"]);
 /** Kinds that an agent works out from others. Places are left out: who is written to isn't computed. */
 const WORKED: ReadonlySet<ValueKind> = new Set<ValueKind>(["date", "number", "time"]);
@@ -41,25 +42,28 @@ const UNKNOWN: ArgumentFlow = {
 };
 const CONTENT: ArgumentFlow = { ...UNKNOWN, role: "content", writer: "nowhere", introduced: "nowhere" };
 
+/** Leaves of an action: those with a role, and all others. */
+interface ActionLeaves {
+  leaves: () => readonly Leaf[];
+  rest: () => readonly Pick<Leaf, "path" | "value">[];
+}
+
 export class LookUp {
   readonly #seen: TaskSeen | null | undefined;
   readonly #own: OwnValues;
   readonly #instruction: ReadInstruction | null;
-  readonly #plan: VerbPlan;
-  readonly #request: PolicyInput["request"];
+  readonly #action: ActionLeaves;
   /** Null: not read yet. Each step of a plan asks for them, and a long text is read once. */
   #matched: { all: readonly MatchedValue[]; isWhole: boolean } | null = null;
 
   constructor(
     { seen, own, instruction }: { seen: TaskSeen | null | undefined; own: OwnValues; instruction: ReadInstruction | null },
-    plan: VerbPlan,
-    request: PolicyInput["request"],
+    action: ActionLeaves,
   ) {
     this.#seen = seen;
     this.#own = own;
     this.#instruction = instruction;
-    this.#plan = plan;
-    this.#request = request;
+    this.#action = action;
   }
 
   /** Returns who wrote each value of an argument that has a role. */
@@ -78,7 +82,7 @@ export class LookUp {
       else if (this.#isSecret(text, null)) show(path, { ...CONTENT, secret: true });
     }
     if (this.#own.secrets.length > 0 || this.#seen?.secrets === true) {
-      const rest = this.#plan.rest(this.#request);
+      const rest = this.#action.rest();
       fits &&= rest.length <= LEAVES_MAX;
       for (const { path, value } of rest) if (this.#isSecret(String(value), null)) show(path, { ...CONTENT, secret: true });
     }
@@ -108,7 +112,7 @@ export class LookUp {
 
   #values(): { all: readonly MatchedValue[]; isWhole: boolean } {
     if (this.#matched === null) {
-      const leaves = this.#plan.leaves(this.#request);
+      const leaves = this.#action.leaves();
       this.#matched = { all: [...matchedValues(leaves)], isWhole: leaves.length <= LEAVES_MAX };
     }
     return this.#matched;
@@ -254,10 +258,10 @@ function nameIn(text: string): TypedValue {
 function namedBeside(text: string): TypedValue[] {
   const parts = text
     .replace(/"[^"@]*"/gu, " ")
-    .split(/[,;]/u)
+    .split(/[,;\p{Cc}]/u)
     .filter((part) => part.trim() !== "");
   return parts.flatMap((part) => {
     const places = valuesIn(part).filter(({ kind }) => PLACES.has(kind)).length;
-    return places === 1 && (part.match(/@/gu)?.length ?? 0) <= 1 ? [] : [nameIn(part)];
+    return places === 1 && (!part.includes("@") || ONE_RECIPIENT.test(part)) ? [] : [nameIn(part)];
   });
 }

@@ -77,7 +77,8 @@ function made(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
     },
     rest: (request) => {
       const found: Leaf[] = [];
-      for (const [path, value] of placesOf(request)) if (!named.has(path)) add(value, path, "content", found);
+      // A role of a member says nothing of the others beside it.
+      for (const [path, value] of placesOf(request)) if (flow?.roles[path] === undefined) add(value, path, "content", found);
       return found;
     },
   };

@@ -115,7 +115,7 @@ class Walk {
 
   #add({ kind, value }: TypedValue, { path, values }: Returned["paths"][number], record: number, alone: boolean): void {
     const key = `${kind} ${path} ${record} ${value}`;
-    if (this.#seen.has(key)) return;
+    if (value.length > RETURNED.length_max || this.#seen.has(key)) return;
     if (this.#count === RETURNED.values_max || values.length === RETURNED.path_values_max) {
       this.#full = true;
       return;

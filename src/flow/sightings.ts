@@ -1,5 +1,5 @@
 /** Reads answers: who wrote each value, and how it stood there. */
-import type { Returned, SeenRecord, ValueWriter } from "../contract/index.js";
+import type { Returned, SeenRecord, ValueKind, ValueWriter } from "../contract/index.js";
 import type { ReadInstruction } from "./instruction.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
 import { PLACES, type VerbPlan } from "./plan.js";
@@ -65,19 +65,16 @@ export function sightingsOf(
   const isNamedCall = instruction !== null && asked.some((name) => instruction.names(name));
   const named = new Set<number>();
   const kinds = new KindCounts();
-  for (const one of all) {
-    const { kind, value, at, record } = one;
+  for (const { kind, value, at, record } of all) {
     if (kind === "name" && instruction?.names(value) === true) named.add(record);
     const isText = fields[at]?.text === true;
-    kinds.add(`${isText ? "texts" : "fields"} ${record}`, one);
+    kinds.add(`${isText ? "texts" : "fields"} ${record}`, kind, value);
     // A call that is named names all of its answer.
-    kinds.add(isText ? "all texts" : "all fields", one);
+    kinds.add(isText ? "all texts" : "all fields", kind, value);
   }
   const secret = new Set(flow?.secret ?? []);
-  const isSecret = (at: number): boolean =>
-    bareOf(fields[at]?.path ?? "")
-      .split(".")
-      .some((name) => secret.has(name)) || secret.has(fields[at]?.field ?? "");
+  const isSecret = ({ path, field }: (typeof fields)[number]): boolean =>
+    [...bareOf(path).split("."), field].some((name) => secret.has(name));
   const values = all.flatMap((one): Sighting[] => {
     const { kind, at, record } = one;
     const key = keyOf(one);
@@ -96,7 +93,7 @@ export function sightingsOf(
         path: fields[at]?.path ?? "",
         named: isNamedCall || isNamedRecord,
         alone: isAlone,
-        secret: isSecret(at),
+        secret: fields[at] !== undefined && isSecret(fields[at]),
       },
     ];
   });
@@ -109,17 +106,17 @@ export function sightingsOf(
 }
 
 /** Number of different values of a kind in each place that counts as one. */
-class KindCounts {
-  readonly #keys = new Map<string, Set<string>>();
+export class KindCounts {
+  readonly #values = new Map<string, Set<string>>();
 
-  add(where: string, one: TypedValue): void {
-    const place = `${where} ${one.kind}`;
-    const keys = this.#keys.get(place) ?? new Set<string>();
-    this.#keys.set(place, keys.add(one.value));
+  add(where: string, kind: ValueKind, value: string): void {
+    const place = `${kind} ${where}`;
+    const values = this.#values.get(place) ?? new Set<string>();
+    this.#values.set(place, values.add(value));
   }
 
-  isOne(where: string, kind: TypedValue["kind"]): boolean {
-    return this.#keys.get(`${where} ${kind}`)?.size === 1;
+  isOne(where: string, kind: ValueKind): boolean {
+    return this.#values.get(`${kind} ${where}`)?.size === 1;
   }
 }
 

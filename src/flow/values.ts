@@ -41,7 +41,7 @@ const links = new LinkifyIt({ fuzzyLink: true, fuzzyEmail: true, fuzzyIP: true, 
   ),
   true,
 );
-/** Invisible characters, which no place is told from another by. Joiners in words that are written with them tell hosts apart (RFC 5892, appendix A). */
+/** Invisible characters: they tell no two places apart. Joiners do so in words that are written with them (RFC 5892, appendix A). */
 const INVISIBLE = /(?![\u200c\u200d])\p{Cf}|(?<![\p{M}\p{sc=Arab}])[\u200c\u200d]|[\u034f\u115f\u1160\u17b4\u17b5\u3164\uffa0]/gu;
 const LABEL = String.raw`[\p{L}\p{N}](?:[\p{L}\p{N}-]*[\p{L}\p{N}])?`;
 const SPARED = String.raw`\s"'<>()[\]{}|`;
@@ -230,11 +230,7 @@ interface Within {
 export function valuesIn(text: string, now: Date | null = null, within: Within = { depth: 0 }): TypedValue[] {
   const found = new Map<string, TypedValue>();
   const add = (...values: TypedValue[]): void => {
-    for (const { kind, value } of values) {
-      // What is too long to be remembered goes somewhere all the same: it is found, and equals nothing that was seen whole.
-      const kept = value.length <= RETURNED.length_max ? value : `${value.slice(0, RETURNED.length_max - 1)}…`;
-      found.set(`${kind} ${kept}`, { kind, value: kept });
-    }
+    for (const one of values) found.set(`${one.kind} ${one.value}`, one);
   };
   let left = plain(text.slice(0, TEXT_MAX));
   const isLong = LONG.test(left);

@@ -82,6 +82,8 @@ describe("a limit", () => {
     expect(["bob@else.example", ...spelled, "ann@else.example"].map(each)).to.deep.equal([true, false, false, false, true]);
     const distinct = to({ measure: "distinct", path: ["request", "arguments", "to"] });
     expect(["bob@else.example", ...spelled, "ann@else.example"].map(distinct)).to.deep.equal([true, true, true, true, false]);
+    const ids = to({ measure: "distinct", path: ["request", "arguments", "to"] });
+    expect(["Plan.md", "plan.md"].map(ids), "files").to.deep.equal([true, false]);
   });
 
   it("loses nothing to a clock that was ahead while it was asked", () => {

@@ -23,7 +23,11 @@ const VOCABULARY: Vocabulary = {
       attributes: {},
       arguments: { recipients: { kind: "list", of: text, max: 10 }, body: text },
       related: {},
-      flow: { roles: { recipients: "destination", body: "content" }, writes: { sender: "author", id: "service" }, author: "sender" },
+      flow: {
+        roles: { recipients: "destination", body: "content", "files.name": "locator" },
+        writes: { sender: "author", id: "service" },
+        author: "sender",
+      },
     },
     contact: {
       ...{ id: "name", about: {}, attributes: {}, arguments: {}, related: {} },
@@ -196,6 +200,9 @@ describe("where a value comes from", () => {
     ["mallory@evil.example <bob@else.example>", ["anyone", "nowhere", "user"]],
     ["Bob Smith <bob@else.example>", ["user"]],
     ["bob@else.example, Carol", ["nowhere", "user"]],
+    ["bob@else.example carol", ["nowhere", "user"]],
+    ["bob@else.example\nBcc: carol", ["nowhere", "user"]],
+    ["bob@else.example (Bob)", ["user"]],
     ['"Smith, Bob" <bob@else.example>', ["user"]],
   ];
   for (const [recipient, wanted] of several)
@@ -329,6 +336,7 @@ describe("where a value comes from", () => {
       ["send", "mail", { subject: "4539 1488 0343 6467" }],
       ["send", "mail", { subject: "XK-4471-B" }],
       ["send", "mail", { subject: ["a", { b: "4539148803436467" }] }],
+      ["send", "mail", { files: [{ name: "a", note: "4539148803436467" }] }],
       ["pay", "payment", { to: "https://else.example/?n=4539148803436467" }],
       ["pay", "payment", { amount: "gift 4539148803436467" }],
       ["send", "contact", {}, "4539148803436467"],

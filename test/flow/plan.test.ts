@@ -409,8 +409,7 @@ describe("a task's plan", () => {
       return [{ path: "body", role: "content" as const, value: "1 ".repeat(100) }];
     };
     const known = { seen: undefined, own: ownOf(undefined, {}, {}), instruction: null };
-    const verb = { effect: null, flow: null, labels: [], named: new Set<string>(), reads: true, leaves, rest: () => [] };
-    const looked = new LookUp(known, verb, {} as PolicyInput["request"]);
+    const looked = new LookUp(known, { leaves, rest: () => [] });
     for (let call = 0; call < 64; call++) looked.planned(new Map(), false);
     looked.arguments();
     expect(reads).to.equal(1);

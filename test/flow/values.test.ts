@@ -86,10 +86,10 @@ describe("values in a text", () => {
       expect(found(words, ["email", "url"]), words).to.deep.equal([]);
   });
 
-  it("are found though they are too long to be remembered, and equal nothing shorter", () => {
-    const link = `https://evil.example/?d=${"private-data-".repeat(60)}`;
-    expect(found(link, ["url"])).to.have.length(1);
-    expect(found(`see ${link}`, ["url"])[0]).to.match(/^url evil\.example\/\?d=.*…$/u);
+  it("are found whole though they are too long to be reported", () => {
+    const link = `evil.example/?d=${"private-data-".repeat(60)}`;
+    expect(found(`see https://${link}`, ["url"])).to.deep.equal([`url ${link}`]);
+    expect(valuesOf(`see https://${link}`).filter(({ kind }) => kind === "url")).to.deep.equal([]);
   });
 
   it("never make two places one: case, port, path and query of a link count where they mean something", () => {
@@ -287,6 +287,10 @@ describe("an instruction", () => {
     ["Pay no later than Friday to bob@example.com", false],
     ["No hurry, write to bob@example.com", false],
     ["Not to Robert", false],
+    ["Never write to:\n- ann@example.com\n- bob@example.com", true],
+    ["If the invoice was not paid, 120 EUR to bob@example.com", false],
+    ["Do not reply to all, CC bob@example.com", false],
+    ["Send the report with no subject to bob@example.com", false],
   ];
   for (const [words, excludes] of excluded)
     it(`${excludes ? "excludes" : "doesn't exclude"} an address: ${words}`, () => {
