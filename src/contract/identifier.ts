@@ -26,7 +26,7 @@ export function isCanonicalId(id: string): boolean {
 const LIKE_SLASHES = /[\u2044\u2215\u29f5\u29f8]/;
 
 /**
- * Returns true for an id that is a path in its only spelling: `/`-separated segments, one leading slash allowed, none of them empty, `.` or
+ * Returns true for an id that is a path in its only spelling: `/`, or `/`-separated segments, one leading slash allowed, none of them empty, `.` or
  * `..`, nor with white space around it or a dot at its end, which some file systems drop; nothing percent-encoded, no backslash, and no `?` or `#`,
  * where a URL's reader would stop. The same must hold after a mapping of compatible characters (NFKC, UAX #15), such as full-width dots and slashes.
  * @example
@@ -45,6 +45,7 @@ export function isCanonicalPath(id: string): boolean {
 
 function hasPlainSegments(id: string): boolean {
   if (/%[0-9A-Fa-f]{2}|[\\?#]/.test(id)) return false;
+  if (id === "/") return true;
   const path = id.startsWith("/") ? id.slice(1) : id;
   return path.split("/").every((segment) => !/^$|^\s|[\s.]$/.test(segment));
 }

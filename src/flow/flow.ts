@@ -16,6 +16,7 @@ import { LimitCounts, planCharge, type Counter, type CountLimits, type LimitChar
 import { ReadInstruction } from "./instruction.js";
 import { LookUp } from "./look_up.js";
 import { leavesOf, ownOf } from "./own_values.js";
+import { pathOf } from "./paths.js";
 import { PLACES, placesOf, planOf, type Leaf, type VerbPlan } from "./plan.js";
 import { rank, SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
 import { KindCounts, recordOf, sightingsOf, type AnsweredCall, type QuestionKeys } from "./sightings.js";
@@ -131,6 +132,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
         return toldOf(foreign(), seen);
       }),
       asked: namesAsked(request, leaves()),
+      folder: plan.isPath && request.resource.id !== null ? pathOf(request.resource.id) : null,
       instruction,
       own,
       planned: planned?.note ?? null,
@@ -140,12 +142,12 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
 
   /** Notes an action that was permitted: its answer is awaited, and may hold anything until it is reported. */
   permitted(decisionId: string, note: FlowNote, returned?: SeenRecord): void {
-    const { root, plan, lowers, written, charges, now_ms, asked, instruction, own, planned } = note;
+    const { root, plan, lowers, written, charges, now_ms, asked, folder, instruction, own, planned } = note;
     this.#counts.take(decisionId, charges, root?.id ?? null, now_ms);
     if (root === null) return;
     const { id: task, agent } = root;
     this.#seen.permitted({ task, agent }, decisionId, { written: written(), labels: plan.labels, lowers, reads: plan.reads });
-    this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, instruction, own, planned, told: note.told() });
+    this.#awaited.set(agent, decisionId, { task, plan, lowers, asked, folder, instruction, own, planned, told: note.told() });
     if (returned !== undefined) this.recalled(decisionId, returned);
   }
 

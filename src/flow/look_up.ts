@@ -9,9 +9,11 @@ import {
   type ValueWriter,
 } from "../contract/index.js";
 import type { ReadInstruction } from "./instruction.js";
+import { joined, type PathSource } from "./folders.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
+import { below, namesOf, pathOf } from "./paths.js";
 import { LEAVES_MAX, PLACES, type Leaf } from "./plan.js";
-import { keyOf, rank, type TaskSeen } from "./seen_memory.js";
+import { byTrust, keyOf, rank, type SeenValue, type TaskSeen } from "./seen_memory.js";
 import type { PlannedSources } from "./task_plan.js";
 import { TEXT_MAX, nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
@@ -119,14 +121,16 @@ export class LookUp {
   }
 
   #isFrom(one: TypedValue, text: string, { writers, marks, any, workedOut }: PlannedSources, mayBeNew: boolean): PlannedArgument {
-    const { sources } = this.#sources(one);
-    if (sources.some(({ writer }) => writers.has(writer))) return "planned";
-    const marked = this.#seen?.values.get(keyOf(one))?.marks;
-    if (marked !== undefined && ((marked.sure & marks) | (marked.all & any)) !== 0) return "planned";
-    if (marked !== undefined && (marked.all & marks) !== 0) return "several";
-    if (this.#seen === null || this.#seen?.full.has(one.kind) === true) return "unknown";
+    const { sources, put } = this.#sources(one);
+    // Whoever names a file says which it is, and the folder is one that a service or the user gave.
+    const named = put !== null && put.names !== null && rank(put.source.writer) <= rank("service") ? put.names : null;
+    if (sources.some(({ writer }) => writers.has(writer)) || (named !== null && writers.has(named))) return "planned";
+    const marked = [...this.#held(one).map((held) => held.marks), put?.marks].filter((one) => one !== undefined && one !== null);
+    if (marked.some((of) => ((of.sure & marks) | (of.all & any)) !== 0)) return "planned";
+    if (marked.some((of) => (of.all & marks) !== 0)) return "several";
+    if (this.#isLost(one)) return "unknown";
     if (!workedOut) return "elsewhere";
-    if (mayBeNew && sources.length === 0 && this.#instruction?.excludes(one) !== true) return "planned";
+    if (mayBeNew && sources.length === 0 && !this.#excludes(one)) return "planned";
     if (!WORKED.has(one.kind) || !this.#isNew(text)) return "elsewhere";
     // It may stand in an answer that nobody has reported yet, or has been forgotten in part, as the end of a range.
     const mayBeRead = (this.#seen?.pending.size ?? 0) > 0 || [...WORKED].some((kind) => this.#seen?.full.has(kind));
@@ -137,7 +141,7 @@ export class LookUp {
   #isNew(text: string): boolean {
     return readings(text)
       .filter(({ kind }) => kind !== "name")
-      .every((one) => this.#sources(one).sources.length === 0 && this.#instruction?.excludes(one) !== true);
+      .every((one) => this.#sources(one).sources.length === 0 && !this.#excludes(one));
   }
 
   /** Returns the values that neither the user, the own facts nor a service gave, by their keys. */
@@ -148,40 +152,123 @@ export class LookUp {
         const [first] = this.#sources(one).sources;
         if (first === undefined || rank(first.writer) > rank("service")) found.set(keyOf(one), one.kind);
       }
+      for (const one of this.#foreignNames(String(value))) found.set(keyOf(one), one.kind);
     }
     return found;
+  }
+
+  /** Returns the names in a path behind the longest folder that neither of these is: a listing that repeats one makes it no better. */
+  #foreignNames(text: string): TypedValue[] {
+    const path = pathOf(text);
+    if (path === null) return [];
+    const root = path.startsWith("/") ? "/" : "";
+    const names = namesOf(path);
+    const isOwn = (depth: number): boolean => {
+      const [first] = this.#sources({ kind: "path", value: root + names.slice(0, depth).join("/") }).sources;
+      return first !== undefined && rank(first.writer) <= rank("service");
+    };
+    let depth = names.length;
+    while (depth > 0 && !isOwn(depth)) depth--;
+    return depth === names.length ? [] : [{ kind: "path" as const, value: path }, ...names.slice(depth).flatMap(bothKinds)];
   }
 
   #argument(role: ArgumentFlow["role"], one: TypedValue, text: string): ArgumentFlow {
     const { sources, introduced } = this.#sources(one);
     const [first] = sources;
-    const lost = this.#seen === null || this.#seen?.full.has(one.kind) === true;
-    const writer: FoundWriter = first?.writer ?? (lost ? "unknown" : "nowhere");
+    const writer: FoundWriter = first?.writer ?? (this.#isLost(one) ? "unknown" : "nowhere");
     return {
       role,
       kind: one.kind,
       writer,
       introduced: introduced ?? writer,
       inside: isInside(one, this.#own.members),
-      excluded: this.#instruction?.excludes(one) === true,
+      excluded: this.#excludes(one),
       secret: this.#isSecret(text, one),
       sources,
     };
   }
 
-  #sources(one: TypedValue): { sources: ValueSource[]; introduced: ValueWriter | null } {
+  /** @returns the sources, the best first; `put`: it is a file's path, put together of a folder and names below it */
+  #sources(one: TypedValue): { sources: ValueSource[]; introduced: ValueWriter | null; put: PathSource | null } {
+    const { sources, introduced } = this.#standing(one);
+    const [first] = sources;
+    const isTrusted = first !== undefined && rank(first.writer) <= rank("service");
+    const put = one.kind === "path" && !isTrusted ? this.#joined(one.value) : null;
+    if (put === null || (first !== undefined && rank(first.writer) <= rank(put.source.writer))) return { sources, introduced, put };
+    return { sources: [put.source, ...sources], introduced: introduced ?? put.source.writer, put };
+  }
+
+  /** Returns the sources of a value that stands somewhere whole. */
+  #standing(one: TypedValue): { sources: ValueSource[]; introduced: ValueWriter | null } {
     const { slots, facts } = this.#own;
+    const said = spellings(one);
+    const texts = said.map(textOf);
     const sources: ValueSource[] = [];
-    const text = textOf(one);
     const given = (writer: ValueWriter, path: string): void => {
       sources.push({ writer, record: null, path, named: false, alone: false });
     };
-    if (slots.has(text) || this.#instruction?.says(one) === true) given("user", slots.has(text) ? "slots" : "instruction");
-    const fact = facts.get(text);
+    const isSlot = texts.some((text) => slots.has(text));
+    if (isSlot || said.some((spelling) => this.#instruction?.says(spelling) === true)) given("user", isSlot ? "slots" : "instruction");
+    const fact = texts.map((text) => facts.get(text)).find((where) => where !== undefined);
     if (fact !== undefined && sources.length === 0) given("own", fact);
-    const seen = this.#seen?.values.size ? this.#seen.values.get(keyOf(one)) : undefined;
-    const introduced = sources[0]?.writer ?? seen?.introduced ?? null;
-    return { sources: seen === undefined ? sources : [...sources, ...seen.sources], introduced };
+    const held = this.#held(one);
+    const introduced = sources[0]?.writer ?? held[0]?.introduced ?? null;
+    const seen = held.flatMap((of) => of.sources);
+    return { sources: [...sources, ...(held.length > 1 ? seen.sort(byTrust) : seen)], introduced };
+  }
+
+  /** Returns what is remembered of a value. */
+  #held(one: TypedValue): SeenValue[] {
+    const { values } = this.#seen ?? {};
+    if (values === undefined || values.size === 0) return [];
+    return spellings(one).flatMap((spelling) => values.get(keyOf(spelling)) ?? []);
+  }
+
+  #joined(path: string): PathSource | null {
+    const seen = this.#seen;
+    if (seen === null || seen === undefined) return null;
+    return joined(
+      path,
+      (folder) => this.#folder(folder),
+      (folder, name) => this.#nameIn(folder, name, seen),
+    );
+  }
+
+  #folder(path: string): PathSource | null {
+    const [source] = this.#standing({ kind: "path", value: path }).sources;
+    return source === undefined ? null : { source, marks: null, names: null };
+  }
+
+  /** Looks up a name in a folder's listing, or among those that the user says. */
+  #nameIn(folder: string, name: string, { values, written }: TaskSeen): PathSource | null {
+    const spelled = bothKinds(name);
+    if (spelled.some((one) => this.#instruction?.says(one) === true))
+      return { source: { writer: "user", record: null, path: "instruction", named: true, alone: false }, marks: null, names: null };
+    for (const { kind, value } of spelled) {
+      const held = values.get(keyOf({ kind, value: below(folder, value) }));
+      const [source] = held?.sources ?? [];
+      if (held === undefined || source === undefined) continue;
+      // It stands in the listing since the agent has put it there.
+      const isOurs = spelled.some((one) => written.has(keyOf(one)));
+      return {
+        source: isOurs ? { ...source, writer: "anyone" } : source,
+        marks: isOurs ? NO_MARKS : (held.marks ?? NO_MARKS),
+        names: null,
+      };
+    }
+    return null;
+  }
+
+  /** Returns whether the user doesn't want it: a file is excluded by its path or its name. */
+  #excludes(one: TypedValue): boolean {
+    const last = one.kind === "path" ? namesOf(one.value).at(-1) : undefined;
+    const isFile = last !== undefined && pathOf(last) !== null;
+    return [...spellings(one), ...(isFile ? bothKinds(last) : [])].some((spelled) => this.#instruction?.excludes(spelled) === true);
+  }
+
+  #isLost({ kind }: TypedValue): boolean {
+    if (this.#seen === null) return true;
+    return this.#seen?.full.has(kind) === true || (kind === "path" && this.#seen?.full.has("name") === true);
   }
 
   #isSecret(text: string, one: TypedValue | null): boolean {
@@ -197,6 +284,20 @@ export class LookUp {
     const parts = partsOf(plain(text));
     return parts.size > PARTS_MAX || [...parts].some((part) => readings(part).some(isKept));
   }
+}
+
+const NO_MARKS = { all: 0, sure: 0 };
+
+/** Returns a value as it may be remembered: a file's path also as the whole of a field. */
+function spellings(one: TypedValue): TypedValue[] {
+  return one.kind === "path" ? bothKinds(one.value) : [one];
+}
+
+function bothKinds(path: string): TypedValue[] {
+  return [
+    { kind: "path", value: path },
+    { kind: "name", value: nameOf(path) },
+  ];
 }
 
 /** Parts of a text in which a secret may stand whole: words, with and without the marks around them, and numbers that are written in groups. */
@@ -245,6 +346,8 @@ function readingsFor(role: Leaf["role"], value: string | number): TypedValue[] {
   const all = readings(value);
   const wanted: ReadonlySet<ValueKind> = role === "commitment" ? COMMITTED : role === "locator" ? ADDRESSES : PLACES;
   const first = all.find(({ kind }) => wanted.has(kind));
+  const path = role === "locator" && first === undefined && typeof value === "string" ? pathOf(value) : null;
+  if (path !== null) return [{ kind: "path", value: path }];
   if (first === undefined) return [all.find(({ kind }) => kind === "name") ?? nameIn(String(value))];
   // A day alone, as software writes it, begins at midnight.
   return first.kind === "date" ? [first, ...all.filter((one) => one.kind === "time" && one.value !== "00:00")] : [first];

@@ -28,6 +28,8 @@ export interface VerbPlan {
   flow: TypeFlow | null;
   /** Labels that a task has after it. */
   labels: readonly string[];
+  /** True if ids are paths of files: an answer may list what is in a folder. */
+  isPath: boolean;
   /** Arguments that have a role. */
   named: ReadonlySet<string>;
   /** True if an answer may hold what others wrote; by default it may. */
@@ -64,6 +66,7 @@ function made(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
     effect,
     flow,
     labels: flow?.labels ?? NO_LABELS,
+    isPath: spec?.id === "path",
     named,
     reads: flow === null || mayHoldOthers(flow),
     leaves: (request) => {

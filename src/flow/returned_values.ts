@@ -1,10 +1,13 @@
 /** Answers of tools, taken apart where they were found: values with their places, and no text. */
 import { RETURNED, type Returned } from "../contract/index.js";
+import { pathsIn } from "./paths.js";
 import { readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
 
 /** Members of an answer that are walked. */
 const NODES_MAX = 20_000;
 const DEPTH_MAX = 32;
+/** Last name of the place of the files that a text names, beside the text's own. */
+const FILES = "files";
 /** Between two words: spaces, and marks that nobody sees. Two that names are written with (U+200C, U+200D) aren't among them. */
 const UNSEEN = String.raw`(?![\u200c\u200d])[\s\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\p{Cf}]`;
 const LETTER = String.raw`[\p{L}\p{M}]`;
@@ -60,8 +63,11 @@ class Walk {
   #full = false;
   #nodes = 0;
   #records = 0;
+  /** Paths of files in texts. They come last: what they leave no room for is more than they are. */
+  readonly #files: { path: string; files: readonly string[]; record: number }[] = [];
 
   report(): Returned {
+    this.#addFiles();
     return { paths: [...this.#paths.values()], ...(this.#full && { full: true as const }) };
   }
 
@@ -99,6 +105,20 @@ class Walk {
     const inside = valuesIn(value, null);
     const of = (kind: string): number => inside.filter((other) => other.kind === kind).length;
     for (const one of inside) this.#add(one, place, record, of(one.kind) === 1);
+    const files = pathsIn(value.slice(0, TEXT_MAX));
+    if (files.length > 0) this.#files.push({ path: `${path === "" ? "" : `${path}.`}${FILES}`, files, record });
+  }
+
+  /** Adds the paths in texts, as far as there is room: one that isn't reported was seen nowhere. */
+  #addFiles(): void {
+    for (const { path, files, record } of this.#files) {
+      if (path.length > RETURNED.path_length_max || (!this.#paths.has(path) && this.#paths.size === RETURNED.paths_max)) continue;
+      const place = this.#place(path, false);
+      for (const value of place === null ? [] : files) {
+        if (this.#count === RETURNED.values_max || place?.values.length === RETURNED.path_values_max) break;
+        if (place !== null) this.#add({ kind: "path", value }, place, record, files.length === 1);
+      }
+    }
   }
 
   #place(path: string, text: boolean): Returned["paths"][number] | null {

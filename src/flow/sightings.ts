@@ -2,6 +2,7 @@
 import type { Returned, SeenRecord, ValueKind, ValueWriter } from "../contract/index.js";
 import type { ReadInstruction } from "./instruction.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
+import { below, namesOf } from "./paths.js";
 import { PLACES, type VerbPlan } from "./plan.js";
 import { keyOf, rank, worst, type Sighting, type Sightings } from "./seen_memory.js";
 import type { TypedValue } from "./values.js";
@@ -18,6 +19,8 @@ export interface AnsweredCall {
   readonly plan: VerbPlan;
   /** Names that say which thing was asked for: the id, and the arguments. */
   readonly asked: readonly string[];
+  /** Path of the folder or file that it is about; null: its type has no paths. */
+  readonly folder: string | null;
   readonly instruction: ReadInstruction | null;
   readonly own: OwnValues;
   readonly told: QuestionKeys;
@@ -37,7 +40,7 @@ function fieldOf(path: string): string {
 /** Gives each value of an answer its writer, by the words of the verb that was called. */
 export function sightingsOf(
   decisionId: string,
-  { task, plan: { flow }, asked, instruction, own, told }: AnsweredCall,
+  { task, plan: { flow }, asked, folder, instruction, own, told }: AnsweredCall,
   returned: Returned,
 ): Sightings {
   const writes = flow?.writes ?? {};
@@ -75,6 +78,7 @@ export function sightingsOf(
   const secret = new Set(flow?.secret ?? []);
   const isSecret = ({ path, field }: (typeof fields)[number]): boolean =>
     [...bareOf(path).split("."), field].some((name) => secret.has(name));
+  const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
   const values = all.flatMap((one): Sighting[] => {
     const { kind, at, record } = one;
     const key = keyOf(one);
@@ -85,19 +89,19 @@ export function sightingsOf(
       (!isText || one.alone === true) &&
       kinds.isOne(`${places} ${record}`, kind) &&
       (isNamedRecord || !isNamedCall || kinds.isOne(`all ${places}`, kind));
-    return [
-      {
-        key,
-        kind,
-        writer: told.has(key) ? worst(writerAt(at, record), "anyone") : writerAt(at, record),
-        path: fields[at]?.path ?? "",
-        named: isNamedCall || isNamedRecord,
-        alone: isAlone,
-        secret: fields[at] !== undefined && isSecret(fields[at]),
-      },
-    ];
+    const sighting: Sighting = {
+      key,
+      kind,
+      writer: told.has(key) ? worst(writerAt(at, record), "anyone") : writerAt(at, record),
+      path: fields[at]?.path ?? "",
+      named: isNamedCall || isNamedRecord,
+      alone: isAlone,
+      secret: fields[at] !== undefined && isSecret(fields[at]),
+    };
+    // Only what a service lists is in a folder for certain.
+    if (folder === null || (kind !== "path" && kind !== "name") || one.value.startsWith("/") || foreign(sighting.writer)) return [sighting];
+    return [sighting, ...namesOf(one.value).map((name) => ({ ...sighting, key: keyOf({ kind, value: below(folder, name) }) }))];
   });
-  const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
   const others =
     returned.full === true ||
     fields.some(({ text, writer }) => text && (writer === "author" || foreign(writer))) ||

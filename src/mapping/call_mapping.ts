@@ -2,7 +2,7 @@
  * Maps a call to its verb, resource and arguments, on which the decision is made, from what the model wrote. Every argument of a call is
  * named, here or under `ignore`; any other is refused, since no policy would have seen it.
  */
-import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, type DecideRequest, type Resource } from "../contract/index.js";
+import { ID_LENGTH_MAX, NAME_PATTERN, isCanonicalId, isCanonicalPath, type DecideRequest, type Resource } from "../contract/index.js";
 import { CallRefusal } from "./call_refusal.js";
 
 /** Pattern for the names of tools and prompts. The specification has `A-Za-z0-9_-.`; servers before it also write `/` and `:`. */
@@ -12,11 +12,22 @@ export type MappedAction = Pick<DecideRequest, "verb" | "resource" | "related" |
 export type Arguments = Readonly<Record<string, unknown>>;
 
 /**
- * Source of a value: an argument, by its path, as it is, as text, as an integer, as a list where it may be one value, as the list of all values
- * within it, or as a list of objects; or a constant.
+ * Source of a value: an argument, by its path, as it is, as text, as an integer, as a file's path, as a list where it may be one value, as the
+ * list of all values within it, or as a list of objects; or a constant.
  */
 export type ArgumentOrigin =
-  { from: readonly string[]; as: "is" | "text" | "integer" | "listed" | "leaves" } | ListOrigin | { is: string | number | boolean };
+  | { from: readonly string[]; as: "is" | "text" | "integer" | "listed" | "leaves" }
+  | PathOrigin
+  | ListOrigin
+  | { is: string | number | boolean };
+
+/** A file's path, in one spelling. */
+interface PathOrigin {
+  from: readonly string[];
+  as: "path";
+  /** Folder that relative paths are in; null: these are refused, since nobody knows where they lead. */
+  in: string | null;
+}
 
 /** A list of objects, each with members of its own names in the words of the vocabulary. */
 interface ListOrigin {
@@ -132,9 +143,15 @@ function readArgument(value: unknown, at: string[]): ArgumentOrigin {
   };
 }
 
-/** Reads a source: `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{integer: query.limit}`, `{is: eu}`. @throws MappingError */
+/**
+ * Reads a source: `customer_id`, `filter.customer`, `[name.with.dots]`, `{text: order_number}`, `{integer: query.limit}`,
+ * `{path: file, in: /srv/docs}`, `{is: eu}`.
+ * @throws MappingError
+ */
 export function readSource(value: unknown, at: string[]): ArgumentOrigin {
   if (typeof value === "string" || Array.isArray(value)) return { from: readPath(value, at), as: "is" };
+  const { path, in: folder, ...rest } = object(value, at);
+  if (path !== undefined) return readPathOrigin(path, folder, rest, at);
   const { text, integer, is, ...more } = object(value, at);
   const [unknown] = Object.keys(more);
   if (unknown !== undefined) throw new MappingError([...at, unknown], "unknown key");
@@ -143,7 +160,15 @@ export function readSource(value: unknown, at: string[]): ArgumentOrigin {
     if (integer !== undefined) return { from: readPath(integer, [...at, "integer"]), as: "integer" };
     if (typeof is === "string" || typeof is === "number" || typeof is === "boolean") return { is };
   }
-  throw new MappingError(at, "must be the name of an argument, {text: argument}, {integer: argument} or {is: value}");
+  throw new MappingError(at, "must be the name of an argument, {text: argument}, {integer: argument}, {path: argument} or {is: value}");
+}
+
+function readPathOrigin(path: unknown, folder: unknown, more: Arguments, at: string[]): PathOrigin {
+  const [unknown] = Object.keys(more);
+  if (unknown !== undefined) throw new MappingError([...at, unknown], "unknown key");
+  const isFolder = typeof folder === "string" && folder.startsWith("/") && isCanonicalPath(folder);
+  if (folder !== undefined && !isFolder) throw new MappingError([...at, "in"], "must be a folder's whole path, such as /srv/docs");
+  return { from: readPath(path, [...at, "path"]), as: "path", in: isFolder ? folder : null };
 }
 
 function readPath(value: unknown, at: string[]): string[] {
@@ -245,7 +270,7 @@ function idOf(source: ArgumentOrigin, values: Arguments): string {
   const value = valueOf(source, values);
   const argument = "from" in source ? source.from.join(".") : "id";
   if (value === undefined || value === null) throw new CallRefusal("argument_missing", { argument });
-  const id = asText(value);
+  const id = "from" in source && source.as === "path" ? asPath(value, source.in) : asText(value);
   if (id === null || id.length > ID_LENGTH_MAX || !isCanonicalId(id)) throw new CallRefusal("argument_invalid", { argument });
   return id;
 }
@@ -260,7 +285,7 @@ function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arg
     else if (source.as === "listed") found[name] = Array.isArray(value) ? value : [value];
     else if (source.as === "leaves") found[name] = leavesOf(value, source.from.join("."));
     else {
-      const read = source.as === "text" ? asText(value) : asInteger(value);
+      const read = source.as === "path" ? asPath(value, source.in) : source.as === "text" ? asText(value) : asInteger(value);
       if (read === null) throw new CallRefusal("argument_invalid", { argument: source.from.join(".") });
       found[name] = read;
     }
@@ -335,6 +360,20 @@ function pathName(name: string): string {
 function asText(value: unknown): string | null {
   if (typeof value === "string") return value;
   return Number.isSafeInteger(value) ? String(value) : null;
+}
+
+/**
+ * Returns the only spelling of a file's path: from the root, without what says nothing (`./`, `//`, a slash at the end). Null for one that
+ * leads elsewhere than it says: through `..`, from a home folder or a drive, or from a folder that nobody knows.
+ */
+function asPath(value: unknown, folder: string | null): string | null {
+  if (typeof value !== "string" || /^(?:~|[A-Za-z]:)/.test(value) || (folder === null && !value.startsWith("/"))) return null;
+  const whole = value.startsWith("/") ? value : `${folder}/${value}`;
+  const path = `/${whole
+    .split("/")
+    .filter((segment) => segment !== "" && segment !== ".")
+    .join("/")}`;
+  return isCanonicalPath(path) ? path : null;
 }
 
 /** Returns an integer that is written as in JSON: nothing that other readers read differently, such as `010` or `1e3`. */

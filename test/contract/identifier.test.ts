@@ -98,6 +98,7 @@ const names = [
 ];
 
 const paths = [
+  "/",
   "a",
   "/a",
   "a/b",
@@ -140,7 +141,7 @@ const badPaths: [why: string, ...ids: string[]][] = [
   ["with what is drawn as a slash", "a\u2044b", "a\u2215b", "a\u29f5b", "a\u29f8b"],
   ["white space around a segment", "a /b", "a/ b", ".. /a", "a/.. /b", "a/ ./b", "a/\u00a0/b", "\u00a0a/b"],
   ["a dot at a segment's end", "a.", "a../b", "...", "a/...", "a./b", "a/b.", ". .", "a/.. ."],
-  ["an empty segment", "/", "//", "//a", "a//b", "a/", "/a/", "a/b//", "///", "a///b"],
+  ["an empty segment", "//", "//a", "a//b", "a/", "/a/", "a/b//", "///", "a///b"],
   ["`.`", ".", "./a", "a/.", "a/./b", "/.", "/./a", "././a"],
   ["`..`", "..", "../a", "a/..", "a/../b", "/..", "/../a", "../../etc/passwd", "a/b/../../c", "/a/..", "..//a"],
   [

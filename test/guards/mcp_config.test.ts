@@ -64,7 +64,7 @@ describe("a configuration of the MCP guard", () => {
     [`${BASE}tools:\n  t: {read: a, atributes: {x: y}}`, "guard.yaml:6: tools.t: an entry has one verb, such as `read: invoice`, and perhaps id, attributes, arguments, related, ignore; verbs here: `read`, `atributes`"],
     [`${BASE}tools:\n  t: {read: a b}`, "guard.yaml:6: tools.t.read: must be a name of the vocabulary"],
     [`${BASE}tools:\n  t: {read: a, id: 7}`, "guard.yaml:6: tools.t.id: must be keys with values"],
-    [`${BASE}tools:\n  t: {read: a, attributes: {x: {is: [1]}}}`, "guard.yaml:6: tools.t.attributes.x: must be the name of an argument, {text: argument}, {integer: argument} or {is: value}"],
+    [`${BASE}tools:\n  t: {read: a, attributes: {x: {is: [1]}}}`, "guard.yaml:6: tools.t.attributes.x: must be the name of an argument, {text: argument}, {integer: argument}, {path: argument} or {is: value}"],
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {form: y}}}`, "guard.yaml:6: tools.t.arguments.x.form: unknown key"],
     [`${BASE}tools:\n  t: {read: a, related: {to: {id: x}}}`, "guard.yaml:6: tools.t.related.to.type: must be a name of the vocabulary"],
     [`${BASE}tools:\n  t: {read: a, ignore: x}`, "guard.yaml:6: tools.t.ignore: must be a list of arguments"],
@@ -219,6 +219,57 @@ describe("a list of objects in a call", () => {
   it("isn't changed for a server, since no argument of the tool stands for it", () => {
     expect(withArgument(mapped, given, "edits", [])).to.equal(null);
   });
+});
+
+describe("a file's path in a call", () => {
+  const file = (id: object) => readMapped({ read: "file", id });
+  const whole = file({ path: "path" });
+  const within = file({ path: "path", in: "/srv/docs" });
+  const CASES: [given: unknown, whole: string, within: string][] = [
+    ["/srv/docs/a.txt", "/srv/docs/a.txt", "/srv/docs/a.txt"],
+    ["/srv/docs/", "/srv/docs", "/srv/docs"],
+    ["//srv/./docs//a.txt", "/srv/docs/a.txt", "/srv/docs/a.txt"],
+    ["/", "/", "/"],
+    ["a.txt", "argument_invalid path", "/srv/docs/a.txt"],
+    ["./sub/a b.txt", "argument_invalid path", "/srv/docs/sub/a b.txt"],
+    ["", "argument_invalid path", "/srv/docs"],
+    [".", "argument_invalid path", "/srv/docs"],
+    ["/srv/docs/../keys.pem", "argument_invalid path", "argument_invalid path"],
+    ["..", "argument_invalid path", "argument_invalid path"],
+    ["~/keys.pem", "argument_invalid path", "argument_invalid path"],
+    ["C:/keys.pem", "argument_invalid path", "argument_invalid path"],
+    ["/srv\\docs", "argument_invalid path", "argument_invalid path"],
+    ["/srv/%2e%2e/keys.pem", "argument_invalid path", "argument_invalid path"],
+    ["/srv/docs\u0000", "argument_invalid path", "argument_invalid path"],
+    ["/srv/\uff0e\uff0e/a", "argument_invalid path", "argument_invalid path"],
+    [`/${"x".repeat(2000)}`, "argument_invalid path", "argument_invalid path"],
+    [7, "argument_invalid path", "argument_invalid path"],
+    [["/srv"], "argument_invalid path", "argument_invalid path"],
+    [undefined, "argument_missing path", "argument_missing path"],
+  ];
+  for (const [path, ofWhole, ofWithin] of CASES) {
+    it(`${JSON.stringify([path]).slice(1, 31)} is ${ofWhole}, and within a folder ${ofWithin}`, () => {
+      const read = (mapped: typeof whole) => {
+        const ids: (string | null)[] = [];
+        const refused = refusedAs(() => ids.push(actionOf(mapped, { path }).resource.id));
+        return refused ?? ids[0];
+      };
+      expect([read(whole), read(within)]).to.deep.equal([ofWhole, ofWithin]);
+    });
+  }
+
+  it("is one spelling for attributes and arguments, too", () => {
+    const mapped = readMapped({ read: "note", attributes: { at: { path: "at" } }, arguments: { to: { path: "to", in: "/srv" } } });
+    const { resource, arguments: given } = actionOf(mapped, { at: "/a//b/", to: "c" });
+    expect([resource.attributes?.["at"], given?.["to"]]).to.deep.equal(["/a/b", "/srv/c"]);
+    expect(refusedAs(() => actionOf(mapped, { at: "b" }))).to.equal("argument_invalid at");
+  });
+
+  for (const folder of ["srv", "/srv/", "/srv/..", "", 7, null]) {
+    it(`isn't within ${JSON.stringify(folder)}, which is no folder's whole path`, () => {
+      expect(() => file({ path: "path", in: folder })).to.throw("must be a folder's whole path, such as /srv/docs");
+    });
+  }
 });
 
 describe("names that can be read in two ways", () => {
@@ -401,6 +452,59 @@ describe("a draft", () => {
     expect(believed.map(([name]) => name)).to.deep.equal(["order"]);
   });
 
+  it("takes a file for one resource, whichever tool takes it and by whichever argument", () => {
+    const text = { type: "string" };
+    const tools = {
+      ...{
+        read_file: { path: text },
+        read_text_file: { path: text, head: { type: "integer" } },
+        read_multiple_files: { paths: { type: "array", items: text } },
+      },
+      ...{
+        write_file: { path: text, content: text },
+        create_directory: { path: text },
+        list_directory: { path: text },
+        directory_tree: { path: text },
+      },
+      ...{
+        move_file: { source: text, destination: text },
+        copyFile: { from: text, to: text },
+        search_files: { path: text, pattern: text },
+      },
+      ...{
+        get_file_contents: { owner: text, repo: text, path: text },
+        list_allowed_directories: {},
+        list_mails: { folder: text },
+        move_mail: { id: text, folder: text },
+      },
+    };
+    const found = drafted(Object.entries(tools).map(([name, properties]) => ({ name, ...schema(properties) })));
+    compiles(found);
+    const lines = found.files["guard.yaml"].split("\n").flatMap((line) => /^ {2}(\S.*)$/.exec(line)?.[1] ?? []);
+    expect(lines).to.deep.equal([
+      "read_file: {read: file, id: {path: path}}",
+      "read_text_file: {read: file, id: {path: path}, arguments: {head: head}}",
+      "# read_multiple_files: one call names several files (paths); what reads one is asked for each",
+      "write_file: {write: file, id: {path: path}, arguments: {content: content}}",
+      "create_directory: {create: folder, id: {path: path}}",
+      "list_directory: {list: folder, id: {path: path}}",
+      "directory_tree: {list: folder, id: {path: path}}",
+      "move_file: {move: file, id: {path: source}, related: {to: {type: file, id: {path: destination}}}}",
+      "copyFile: {copy: file, id: {path: from}, related: {to: {type: file, id: {path: to}}}}",
+      "search_files: {search: file, id: {path: path}, arguments: {pattern: pattern}}",
+      'get_file_contents: {read: file, id: {path: path, in: "/"}, arguments: {owner: owner, repo: repo}}',
+      "list_allowed_directories: {search_all: folder}",
+      "list_mails: {search_all: mail, arguments: {folder: folder}}",
+      "move_mail: {update: mail, id: id, arguments: {folder: folder}}",
+    ]);
+    const { types } = parse(found.files["vocabulary.yaml"]) as { types: Record<string, Record<string, unknown>> };
+    expect(types["file"]).to.deep.include({ id: "path", related: { to: "file" } });
+    expect(types["file"]?.["roles"]).to.deep.include({ id: "locator", "related.to": "locator" });
+    expect(types["file"]).to.not.have.property("writes");
+    expect(types["folder"]?.["writes"]).to.deep.equal({ files: "service", name: "service", path: "service" });
+    expect(found.remarks.join("\n")).to.include("`read_multiple_files`: one call names several files");
+  });
+
   it("says of a tool what it does to what, and with which arguments", () => {
     const { files } = drafted([
       { name: "getUserDetails", ...schema({ userId: { type: "integer" } }) },
@@ -421,7 +525,7 @@ describe("a draft", () => {
     expect(said).to.deep.equal([
       ["getUserDetails", "read", "user_detail", "text userId"],
       ["list-issues", "search", "issue", null],
-      ["read_file", "read", "file", "is path"],
+      ["read_file", "read", "file", "path path"],
       ["send_email", "send", "email", null],
     ]);
     expect(files["vocabulary.yaml"]).to.contain("  issue:\n    arguments: {state: [open, closed], limit: integer}");

@@ -13,6 +13,10 @@ describe("what a draft takes a tool for", () => {
     ["search_memory", ["query"], true, "look"],
     ["delete_file", ["file_id"], false, "destroy"],
     ["append_to_file", ["file_id", "content"], false, "keep"],
+    ["write_file", ["path", "content"], false, "alter"],
+    ["edit_file", ["file_path", "edits"], false, "alter"],
+    ["delete_file", ["path"], false, "destroy"],
+    ["get_file", ["path"], true, "look"],
     ["update_password", ["password"], false, "settings"],
     ["grant_guest_access", ["guest_ids"], false, "settings"],
     ["get_webpage", ["url"], true, "fetch"],
@@ -45,8 +49,8 @@ describe("what a draft takes a tool for", () => {
   }
 
   it("believes a server that says what it does may overwrite what is there", () => {
-    expect(effectOfTool(["write", "file"], false, ["path", "content"], true)).to.equal("alter");
-    expect(effectOfTool(["write", "file"], false, ["path", "content"], false)).to.equal("keep");
+    expect(effectOfTool(["write", "file"], false, ["file", "content"], true)).to.equal("alter");
+    expect(effectOfTool(["write", "file"], false, ["file", "content"], false)).to.equal("keep");
     expect(effectOfTool(["read", "file"], true, ["path"], true)).to.equal("look");
   });
 

@@ -67,6 +67,16 @@ const asksOf =
       agent: { owner: "o", attributes: {} },
       now_ms: 0,
     });
+/** Files, and folders that a service lists. */
+const FILES: Vocabulary = {
+  ...VOCABULARY,
+  types: Object.fromEntries(
+    [["file", {}] as const, ["folder", { files: "service" }] as const].map(([name, writes]) => [
+      name,
+      { id: "path", about: {}, attributes: {}, arguments: {}, related: {}, flow: { roles: { id: "locator" }, writes } },
+    ]),
+  ),
+};
 const STRANGER = "mallory@evil.example";
 const TRUSTED = ["user", "own", "service", "member"];
 
@@ -128,6 +138,49 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
       cut.text("flow/instruction.js", "excludes", "if (this.says(one)) return false;", "return false;"),
     ],
     "encodings being undone": [cut.text("flow/values.js", "valuesIn", "within.depth < DECODED_DEPTH_MAX", "false")],
+  },
+});
+
+threat("A20", "a file's path that is put together is a stranger's unless its folder and every name in it aren't", {
+  async check(tree) {
+    const { Flow } = await tree("flow/flow.js");
+    const { returnedOf } = await tree("flow/returned_values.js");
+    const flow = new Flow();
+    let n = 0;
+    const ask = (verb: string, type: string, id: string | null) =>
+      flow.ask({
+        vocabulary: FILES,
+        purpose: undefined,
+        request: { verb, resource: { type, id, attributes: {} }, arguments: {}, related: {} } as unknown as PolicyInput["request"],
+        root: { id: "t", agent: "a-1", attributes: { instruction: "Tidy up in /srv, but not keep.txt" } },
+        agent: { owner: "o", attributes: {} },
+        now_ms: 0,
+      });
+    const did = (verb: string, type: string, id: string, answer: unknown): void => {
+      const { note } = ask(verb, type, id);
+      if (note !== null) flow.permitted(`d-${++n}`, note);
+      flow.returned(`d-${n}`, returnedOf(answer));
+    };
+    const writer = (path: string) => ask("send", "file", path).facts.arguments["id"]?.writer;
+    did("read", "file", "/srv/mail.txt", "see /opt and /srv/new.txt\n[FILE] fake.txt");
+    did("read", "file", "/srv", "[FILE] fake.txt");
+    did("send", "file", "/srv/new.txt", "done");
+    did("read", "folder", "/srv", "[FILE] new.txt\n[FILE] keep.txt");
+    did("read", "folder", "/opt", "[FILE] old.txt");
+    if (TRUSTED.includes(writer("/srv/new.txt") ?? "")) return "a stranger's file becomes a service's by having been written there";
+    if (TRUSTED.includes(writer("/opt/old.txt") ?? "")) return "a file in a stranger's folder is a service's";
+    if (TRUSTED.includes(writer("/srv/fake.txt") ?? "")) return "what a file's text lists is a service's";
+    if (TRUSTED.includes(writer("/srv/old.txt") ?? "")) return "a name of one folder is found in another";
+    if (ask("send", "file", "/srv/keep.txt").facts.arguments["id"]?.excluded !== true)
+      return "a file that the user excludes isn't excluded";
+    return null;
+  },
+  without: {
+    "what the agent wrote being told apart in a listing": [cut.text("flow/look_up.js", "#nameIn", "written.has(keyOf(one))", "false")],
+    "the names in what the agent wrote": [cut.returns("flow/look_up.js", "#foreignNames", "[]")],
+    "the folder's writer": [cut.text("flow/folders.js", "join", "worst(folder.source.writer, writer)", "writer")],
+    "a listing being its folder's": [cut.returns("flow/paths.js", "below", "name")],
+    "a file being excluded by its name": [cut.text("flow/look_up.js", "#excludes", "isFile ? bothKinds(last) : []", "[]")],
   },
 });
 

@@ -1,4 +1,5 @@
 /** What is taken for one thing here and for another there: a name by guard and service, a text by those who show it. */
+import { posix } from "node:path";
 import { PassThrough } from "node:stream";
 import { canonical, type LogRecord } from "../../src/contract/index.js";
 import { EXPORT_FORMATS } from "../../src/contract/export.js";
@@ -22,6 +23,7 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
       return code === "accepted";
     };
     const tool = readMapped({ read: "invoice", id: "name" });
+    const file = readMapped({ read: "file", id: { path: "name", in: "/srv" } });
     const uri = new UriPattern("crm://invoices/{name}");
     const route = pathTemplate("GET /files/:name");
     const corpus = [...paths(), ...names()];
@@ -37,6 +39,14 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
       }
       if (called !== null && called !== name) return `a tool's argument is repaired: ${shown}`;
       if ((called !== null) !== (await isTaken("invoice", name))) return `a tool's argument: guard and service differ on ${shown}`;
+      let opened: string | null = null;
+      try {
+        opened = actionOf(file, { name }).resource.id;
+      } catch (error) {
+        if (codeIn(error) !== "argument_invalid") throw error;
+      }
+      if (opened !== null && opened !== posix.resolve("/srv", name)) return `a file's path leads elsewhere: ${shown}`;
+      if (opened !== null && !(await isTaken("file", opened))) return `a file's path: the service refuses ${shown}`;
       const read = uri.match(`crm://invoices/${name}`)?.["name"];
       if (read !== undefined && (read !== name || !(await isTaken("invoice", read)))) return `a resource's URI: ${shown}`;
       if (read !== undefined && READERS["a URL"]?.(read) !== read) return `a resource's URI has two readings: ${shown}`;
@@ -59,6 +69,7 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
   },
   without: {
     "the canonical form of tools' arguments": [cut.never("mapping/call_mapping.js", "idOf", "isCanonicalId")],
+    "the canonical form of files' paths": [cut.text("mapping/call_mapping.js", "asPath", "isCanonicalPath(path)", "true")],
     "the canonical form of URIs": [cut.never("mapping/uri_pattern.js", "match", "isCanonicalId")],
     "URIs' segments having one spelling": [cut.value("mapping/uri_pattern.js", "SEGMENT", "SEGMENT", String.raw`"([^/?#\\\\{}]{1,256})"`)],
     "the plain segments of routes": [cut.never("contract/paths.js", "paramsOf", "isCanonicalPath")],

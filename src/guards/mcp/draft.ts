@@ -3,8 +3,10 @@
  * something to start from, so it permits nothing: every line waits for a person until an author has moved it.
  */
 import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
+import { FOLDER_WRITES, fileTool, listsFolders, severalFiles, type FileTool } from "./file_tools.js";
 import { DRAFTED_AUTHOR, DRAFTED_SECRETS, DRAFTED_WRITES, effectOfTool, isGivenId, readsText, roleOfArgument } from "./roles.js";
 import { UriPattern } from "../../mapping/uri_pattern.js";
+import { without } from "../../system/without.js";
 import { EFFECTS, type Role, type VerbEffect } from "../../contract/index.js";
 import type { Survey } from "./survey.js";
 import { block, flow, wrapped, type Yaml } from "./yaml_text.js";
@@ -43,6 +45,8 @@ interface Type {
   effects: Map<string, VerbEffect>;
   /** Read as a text, such as a file or a page, whose fields have whatever names its author likes. */
   isText: boolean;
+  /** Role of another resource → its type. */
+  related: Map<string, string>;
 }
 
 interface Entry {
@@ -51,6 +55,11 @@ interface Entry {
   mapped: { [key: string]: Yaml };
   /** Arguments that have no place in a vocabulary. */
   left: string[];
+}
+
+/** Tool of which one call names several files, by this argument. */
+interface SeveralFiles {
+  several: string;
 }
 
 /** The first word of a tool's name → the verb it most likely means. */
@@ -62,6 +71,15 @@ const VERBS: Readonly<Record<string, [verb: string, of: VerbClass]>> = {
   ...words("delete", "write", "delete remove destroy drop clear cancel close archive"),
   ...words("send", "send", "send post publish email notify reply share message forward invite"),
 };
+/** Verbs of files that are named. */
+const FILE_VERBS: Readonly<Partial<Record<string, [verb: string, of: VerbClass]>>> = {
+  ...words("list", "read", "list"),
+  ...words("write", "write", "write"),
+  ...words("move", "write", "move"),
+  ...words("copy", "write", "copy"),
+};
+/** Words that only look where their server says that they do: a file is opened, a box is opened. */
+const LOOKS_IF_SAID = new Set(["open"]);
 /** Verbs of a collection, where nothing is named yet. They replace the usual verb if a tool names nothing and that verb needs a name. */
 const NAMES_NOTHING: Readonly<Record<string, string>> = { read: "search", update: "change", delete: "clear" };
 const COLLECTIONS = new Set(["search", "create", "send"]);
@@ -86,12 +104,13 @@ function words(verb: string, of: VerbClass, all: string): Record<string, [string
 export function draft({ server, tools, prompts, resources, templates }: Survey, options: DraftOptions): Draft {
   const drafting = new Drafting();
   const purpose = wordOf(wordsOf(server), "server");
-  const mapped = new Map<string, Entry>();
+  const mapped = new Map<string, Entry | SeveralFiles>();
+  const takesFiles = tools.some((tool) => isObject(tool) && typeof tool["name"] === "string" && filesOf(tool["name"], tool) !== null);
   for (const tool of tools) {
     const { name } = isObject(tool) ? tool : {};
     if (typeof name !== "string" || !TOOL_NAME.test(name)) drafting.remark("a tool has no name that a tool has: it is left out");
     else if (mapped.has(name)) drafting.remark(`\`${name}\` is listed twice: it can't be called through the guard`);
-    else mapped.set(name, drafting.tool(name, tool as Schema));
+    else mapped.set(name, drafting.tool(name, tool as Schema, filesOf(name, tool as Schema), takesFiles));
   }
   const patterns: UriPattern[] = [];
   const readable = templates.concat(resources).flatMap((one) => {
@@ -125,28 +144,51 @@ class Drafting {
     this.remarks.push(text);
   }
 
-  tool(name: string, tool: Schema): Entry {
+  /**
+   * @param files by which paths it takes files; null: none
+   * @param takesFiles whether the server has such tools
+   */
+  tool(name: string, tool: Schema, files: FileTool | SeveralFiles | null, takesFiles: boolean): Entry | SeveralFiles {
+    if (files !== null && "several" in files) {
+      this.remark(
+        `\`${name}\`: one call names several files (\`${files.several}\`), and each would have to be decided by itself: it isn't mapped, so it is refused`,
+      );
+      return files;
+    }
     const [first = "", ...rest] = wordsOf(name);
-    const [known, knownClass] = Object.hasOwn(VERBS, first) ? (VERBS[first] ?? [null, null]) : [null, null];
-    const schema = isObject(tool["inputSchema"]) ? new Inlined(tool["inputSchema"]).schema : {};
-    const properties = isObject(schema["properties"]) ? schema["properties"] : {};
-    const type = wordOf(singular(known === null && rest.length === 0 ? [] : rest), "tool");
-    const id = COLLECTIONS.has(known ?? "") ? null : idOf(always(schema, properties), type);
+    const { schema, properties } = schemaOf(tool);
     const hints = isObject(tool["annotations"]) ? tool["annotations"] : {};
+    const readOnly = typeof hints["readOnlyHint"] === "boolean" ? hints["readOnlyHint"] : null;
+    const [known, knownClass] = FILE_VERBS[files?.verb ?? ""] ?? verbOf(first, readOnly);
+    const own = wordOf(singular(known === null && rest.length === 0 ? [] : rest), "tool");
+    const type = files?.type ?? (takesFiles && listsFolders([first, ...rest]) ? "folder" : own);
+    const id = files?.id ?? (COLLECTIONS.has(known ?? "") ? null : idOf(always(schema, properties), type));
     // What a server says of itself is a hint: one that says too much only costs an author a look.
-    const verbClass = knownClass ?? (hints["readOnlyHint"] === true ? "read" : "write");
+    const verbClass = knownClass ?? (readOnly === true ? "read" : "write");
     const verb = this.#verb(known ?? wordOf([first], "do"), verbClass, id === null);
     this.#line(verb, type);
-    const readOnly = typeof hints["readOnlyHint"] === "boolean" ? hints["readOnlyHint"] : null;
     const snakes = Object.keys(properties).map((one) => wordsOf(one).join("_"));
     const effect = effectOfTool([first, ...rest], readOnly, snakes, hints["destructiveHint"] === true);
     const drafted = this.#type(type, id);
+    if (files !== null) drafted.id = "path";
     // Two tools of one verb and type: the graver counts.
     const other = drafted.effects.get(verb);
     drafted.effects.set(verb, graverEffect(effect, other));
     if (id !== null) drafted.roles.set("id", "locator");
-    if (!COLLECTIONS.has(known ?? "") && readsText(effect, snakes)) drafted.isText = true;
-    return { verb, type, ...this.#arguments(drafted, type, id, properties, name, effect) };
+    if (type !== "folder" && !COLLECTIONS.has(known ?? "") && readsText(effect, snakes)) drafted.isText = true;
+    const to = files?.to ?? null;
+    const beside = to === null ? properties : without(properties, to);
+    const drawn = this.#arguments(drafted, type, id, beside, name, effect);
+    return { verb, type, ...drawn, ...(files !== null && { mapped: { ...drawn.mapped, ...this.#paths(drafted, files) } }) };
+  }
+
+  /** The files that a call names, each in the one spelling of its path. */
+  #paths(type: Type, { type: name, id, to, isWithin }: FileTool): { [key: string]: Yaml } {
+    const pathOf = (argument: string): Yaml => ({ path: sourceOf([argument]), ...(isWithin && { in: "/" }) });
+    if (to === null) return { id: pathOf(id) };
+    type.related.set("to", name);
+    type.roles.set("related.to", "locator");
+    return { id: pathOf(id), related: { to: { type: name, id: pathOf(to) } } };
   }
 
   /** A template or a resource of its own; undefined where nothing can be said of it. */
@@ -198,7 +240,14 @@ class Drafting {
   }
 
   #type(name: string, id: string | null): Type {
-    const type = this.#types.get(name) ?? { id: "name", arguments: new Map(), roles: new Map(), effects: new Map(), isText: false };
+    const type = this.#types.get(name) ?? {
+      id: "name",
+      arguments: new Map(),
+      roles: new Map(),
+      effects: new Map(),
+      isText: false,
+      related: new Map(),
+    };
     if (id !== null && /path|file|dir/i.test(id)) type.id = "path";
     this.#types.set(name, type);
     return type;
@@ -293,15 +342,17 @@ class Drafting {
       }),
     );
     const types = Object.fromEntries(
-      [...this.#types].map(([name, { id, arguments: all, roles, effects, isText }]) => {
+      [...this.#types].map(([name, { id, arguments: all, roles, effects, isText, related }]) => {
         const own = [...effects].filter(([verb, effect]) => effectOf.get(verb) !== effect);
+        const writes = id === "path" && name === "folder" ? FOLDER_WRITES : isText ? null : "common";
         return [
           name,
           {
             ...(id === "path" && { id }),
             ...(all.size > 0 && { arguments: Object.fromEntries(all) }),
+            ...(related.size > 0 && { related: Object.fromEntries(related) }),
             ...(roles.size > 0 && { roles: Object.fromEntries(roles) }),
-            ...(!isText && { writes: "common" }),
+            ...(writes !== null && { writes }),
             ...(own.length > 0 && { effects: Object.fromEntries(own) }),
           },
         ];
@@ -359,12 +410,14 @@ class Drafting {
 function guardText(
   purpose: string,
   { server }: DraftOptions,
-  tools: ReadonlyMap<string, Entry>,
+  tools: ReadonlyMap<string, Entry | SeveralFiles>,
   resources: readonly { uri: string; entry: Entry }[],
   prompts: readonly { name: string; entry: Entry }[],
 ): string {
   const line = ({ verb, type, mapped }: Entry, more: { [key: string]: Yaml } = {}): string => flow({ ...more, [verb]: type, ...mapped });
   const lines = [...tools].map(([name, entry]) => {
+    if ("several" in entry)
+      return `  # ${name}: one call names several files (${comment(entry.several)}); what reads one is asked for each`;
     const left = entry.left.length === 0 ? "" : ` # not mapped: ${entry.left.map(comment).join(", ")}`;
     return `  ${flow(name)}: ${line(entry)}${left}`;
   });
@@ -391,6 +444,28 @@ function guardText(
 
 function section(name: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [`${name}:`, ...lines, ""];
+}
+
+function filesOf(name: string, tool: Schema): FileTool | SeveralFiles | null {
+  const { schema, properties } = schemaOf(tool);
+  const required = always(schema, properties);
+  const one = fileTool(wordsOf(name), required, snake);
+  const several = one === null ? severalFiles(required, snake) : null;
+  return several === null ? one : { several };
+}
+
+function schemaOf(tool: Schema): { schema: Schema; properties: Schema } {
+  const schema = isObject(tool["inputSchema"]) ? new Inlined(tool["inputSchema"]).schema : {};
+  return { schema, properties: isObject(schema["properties"]) ? schema["properties"] : {} };
+}
+
+function verbOf(word: string, readOnly: boolean | null): [verb: string, of: VerbClass] | [null, null] {
+  if (LOOKS_IF_SAID.has(word) && readOnly === true) return ["read", "read"];
+  return Object.hasOwn(VERBS, word) ? (VERBS[word] ?? [null, null]) : [null, null];
+}
+
+function snake(name: string): string {
+  return wordsOf(name).join("_");
 }
 
 function uriOf(one: unknown): string {

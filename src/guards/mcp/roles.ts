@@ -49,6 +49,7 @@ const NO_DESTINATION =
   /(?:^|_)(?:time|date|day|name|file_path|path|amount|type|limit|count|subject|body|title|content|description|text|message|note)(?:$|_)/i;
 const LINK = /(?:^|_)(?:urls?|links?|uris?|websites?|domains?|webpages?)(?:$|_)/i;
 const PLACE = /(?:^|_)(?:paths?|urls?|uris?|links?)$/i;
+const FILE = /(?:^|_)(?:file_?)?path$/i;
 const CONTENT =
   /(?:^|_)(?:subject|body|content|text|message|description|title|note|notes|comment|caption|summary|reason|attachments?|input_values|review|bio|prompt|post|tweet|question|answer|code|command)(?:$|_)/i;
 /** Arguments that tell a tool in a language of its own what to do, which may be anything. */
@@ -81,8 +82,10 @@ export function effectOfTool(
   if (byName !== "destroy" && parameters.some((name) => isCommand(name, words))) return "commit";
   // What no word tells may do anything, and without any argument there is nothing that anybody could look at.
   const changes = byName ?? (isVague(parameters) ? "alter" : "add");
-  if (destructive && changes === "add") return "alter";
-  return !destructive && (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, "")))
+  // What is written at a path may replace what is there.
+  const mayReplace = destructive || parameters.some((name) => FILE.test(name));
+  if (mayReplace && changes === "add") return "alter";
+  return !mayReplace && (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, "")))
     ? "keep"
     : changes;
 }
