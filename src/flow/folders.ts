@@ -15,6 +15,8 @@ export interface PathSource {
   names: ValueWriter | null;
 }
 
+const ROOT: PathSource = { source: { writer: "user", record: null, path: "", named: false, alone: false }, marks: null, names: null };
+
 /**
  * Returns where a path comes from that is put together of a folder and names below it; null if one of them stands nowhere.
  * @param folderAt looks a folder's path up, as it stands somewhere
@@ -31,8 +33,8 @@ export function joined(
   const at = (depth: number): string => root + names.slice(0, depth).join("/");
   const folders: (PathSource | null)[] = [];
   for (let depth = 0; depth <= names.length; depth++) {
-    // The path itself stands nowhere, or isn't trusted where it does.
-    let best = depth === names.length || at(depth) === "" ? null : folderAt(at(depth));
+    // All paths begin at the root. The path itself stands nowhere, or isn't trusted where it does.
+    let best = depth === 0 ? ROOT : depth === names.length ? null : folderAt(at(depth));
     for (const [from, folder] of folders.entries()) {
       if (folder === null) continue;
       const parts = names.slice(from, depth).map((name) => nameIn(at(from), name));
@@ -41,7 +43,7 @@ export function joined(
     }
     folders.push(best);
   }
-  return folders.at(-1) ?? null;
+  return names.length === 0 ? null : (folders.at(-1) ?? null);
 }
 
 function join(folder: PathSource, names: readonly PathSource[]): PathSource {

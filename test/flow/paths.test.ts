@@ -127,6 +127,8 @@ describe("a path that stands nowhere whole", () => {
     ],
     ["a name that the user says", [ROOTS, STRANGER], "/srv/mine.txt", "service", "Correct mine.txt"],
     ["folder and name that the user says", [STRANGER], "/home/me/mine.txt", "user", "Correct mine.txt in /home/me"],
+    ["names from the root on that the user says", [STRANGER], "/minutes/mine.txt", "user", "Correct mine.txt of the minutes"],
+    ["a name that the user says in a folder that nobody does", [STRANGER], "/minutes/mine.txt", "nowhere", "Correct mine.txt"],
     ["the whole of what the user says", [STRANGER], "/home/me/mine.txt", "user", "Correct /home/me/mine.txt"],
     ["a stranger's path", [ROOTS, LISTED, STRANGER], "/srv/b.txt", "anyone"],
     ["a stranger's path elsewhere", [ROOTS, LISTED, STRANGER], "/etc/passwd", "anyone"],

@@ -454,6 +454,7 @@ describe("a draft", () => {
 
   it("takes a file for one resource, whichever tool takes it and by whichever argument", () => {
     const text = { type: "string" };
+    const inVault = { ...text, description: "Path relative to the vault" };
     const tools = {
       ...{
         read_file: { path: text },
@@ -474,6 +475,7 @@ describe("a draft", () => {
       ...{
         get_file_contents: { owner: text, repo: text, path: text },
         list_allowed_directories: {},
+        open_note: { path: inVault },
         list_mails: { folder: text },
         move_mail: { id: text, folder: text },
       },
@@ -494,6 +496,7 @@ describe("a draft", () => {
       "search_files: {search: file, id: {path: path}, arguments: {pattern: pattern}}",
       'get_file_contents: {read: file, id: {path: path, in: "/"}, arguments: {owner: owner, repo: repo}}',
       "list_allowed_directories: {search_all: folder}",
+      'open_note: {create: file, id: {path: path, in: "/"}}',
       "list_mails: {search_all: mail, arguments: {folder: folder}}",
       "move_mail: {update: mail, id: id, arguments: {folder: folder}}",
     ]);
@@ -502,7 +505,10 @@ describe("a draft", () => {
     expect(types["file"]?.["roles"]).to.deep.include({ id: "locator", "related.to": "locator" });
     expect(types["file"]).to.not.have.property("writes");
     expect(types["folder"]?.["writes"]).to.deep.equal({ files: "service", name: "service", path: "service" });
-    expect(found.remarks.join("\n")).to.include("`read_multiple_files`: one call names several files");
+    const remarks = found.remarks.join("\n");
+    expect(remarks).to.include("`read_multiple_files`: one call names several files");
+    expect(remarks).to.match(/`read_file`, .*`search_files`: relative paths are refused; if the server takes them/);
+    expect(remarks).to.not.match(/`open_note`|`get_file_contents`/);
   });
 
   it("says of a tool what it does to what, and with which arguments", () => {

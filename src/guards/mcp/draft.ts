@@ -55,6 +55,8 @@ interface Entry {
   mapped: { [key: string]: Yaml };
   /** Arguments that have no place in a vocabulary. */
   left: string[];
+  /** True if it takes paths of files, and nobody has said where relative ones begin. */
+  isRooted?: boolean;
 }
 
 /** Tool of which one call names several files, by this argument. */
@@ -112,6 +114,11 @@ export function draft({ server, tools, prompts, resources, templates }: Survey, 
     else if (mapped.has(name)) drafting.remark(`\`${name}\` is listed twice: it can't be called through the guard`);
     else mapped.set(name, drafting.tool(name, tool as Schema, filesOf(name, tool as Schema), takesFiles));
   }
+  const rooted = [...mapped].flatMap(([name, entry]) => (!("several" in entry) && entry.isRooted ? [`\`${name}\``] : []));
+  if (rooted.length > 0)
+    drafting.remark(
+      `${rooted.join(", ")}: relative paths are refused; if the server takes them, write in which folder: {path: …, in: /srv/docs}`,
+    );
   const patterns: UriPattern[] = [];
   const readable = templates.concat(resources).flatMap((one) => {
     const uri = uriOf(one);
@@ -179,7 +186,8 @@ class Drafting {
     const to = files?.to ?? null;
     const beside = to === null ? properties : without(properties, to);
     const drawn = this.#arguments(drafted, type, id, beside, name, effect);
-    return { verb, type, ...drawn, ...(files !== null && { mapped: { ...drawn.mapped, ...this.#paths(drafted, files) } }) };
+    if (files === null) return { verb, type, ...drawn };
+    return { verb, type, ...drawn, mapped: { ...drawn.mapped, ...this.#paths(drafted, files) }, isRooted: !files.isWithin };
   }
 
   /** The files that a call names, each in the one spelling of its path. */

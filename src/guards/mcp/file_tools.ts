@@ -12,7 +12,7 @@ export interface FileTool {
   id: string;
   /** Argument with the path at which the file is afterwards; null: it stays where it is. */
   to: string | null;
-  /** True if other arguments say what the path is in, such as a repository: it begins at the root there. */
+  /** True if paths begin at the root of something of the server's: it says that they are relative, or other arguments say in what. */
   isWithin: boolean;
 }
 
@@ -50,8 +50,13 @@ export function fileTool(words: readonly string[], required: Record<string, unkn
     verb: isPair ? (words.includes("copy") ? "copy" : "move") : lists ? "list" : writes && !isFolder ? "write" : null,
     id,
     to: isPair ? to : null,
-    isWithin: texts.some((name) => name !== id && name !== to && OWNER.test(spelled(name))),
+    isWithin: isRelative(required[id]) || texts.some((name) => name !== id && name !== to && OWNER.test(spelled(name))),
   };
+}
+
+function isRelative(schema: unknown): boolean {
+  const { description } = isObject(schema) ? schema : {};
+  return typeof description === "string" && /\brelative\b/i.test(description) && !/\babsolute\b/i.test(description);
 }
 
 /** Returns the parameter by which one call takes several files; null: none. */

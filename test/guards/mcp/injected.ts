@@ -75,9 +75,14 @@ export async function injected({ name, reads, acts }: Kind): Promise<Injected> {
   const did: Record<string, unknown>[] = [];
   const open = new Map<string, StreamableHTTPServerTransport>();
   const text = { type: "string" };
+  const path = { ...text, description: "Path of a file, relative to the folder of the notes" };
   const tool = (of: string, names: readonly string[], more: object = {}): Tool => ({
     name: of,
-    inputSchema: { type: "object", properties: Object.fromEntries(names.map((one) => [one, text])), required: [...names] },
+    inputSchema: {
+      type: "object",
+      properties: Object.fromEntries(names.map((one) => [one, one === "path" ? path : text])),
+      required: [...names],
+    },
     ...more,
   });
   const tools = [tool(reads.tool, [reads.argument], { annotations: { readOnlyHint: true } }), tool(acts.tool, acts.arguments)];
