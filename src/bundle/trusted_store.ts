@@ -159,7 +159,7 @@ async function write(folder: string, bundles: ReadonlyMap<string, Trusted>, befo
       throw cause;
     });
   try {
-    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify(state, null, 2)}\n`), first);
+    await replaceFile(join(folder, FILE), `${JSON.stringify(state, null, 2)}\n`, 0o666, first);
   } catch (cause) {
     if (thrown.includes(cause)) throw cause;
     throw new BundleError("trust_unwritable", { file: join(folder, FILE) }, { cause });

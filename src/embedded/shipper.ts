@@ -208,7 +208,7 @@ export class Shipper {
   async #keep(): Promise<void> {
     const { folder, origin } = this.#options;
     const { seq } = this.#after;
-    await replaceFile(folder, FILE, Buffer.from(`${JSON.stringify({ origin, seq })}\n`));
+    await replaceFile(join(folder, FILE), `${JSON.stringify({ origin, seq })}\n`, 0o666);
     this.#kept = { seq, at: this.#clock.monotonic() };
   }
 

@@ -2,13 +2,14 @@
  * Last way to revoke everything, for when no request gets through: a file beside the store. Its existence is what counts; on a disk without
  * room for its text it works anyway. Whoever can write there could do worse.
  */
-import { closeSync, existsSync, fsyncSync, openSync, renameSync, rmSync, writeSync } from "node:fs";
+import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Type, type Static } from "../contract/type.js";
 import { schemas } from "../system/schemas.js";
 import type { Timers } from "../system/index.js";
 import { readRegularFile } from "../system/read_file.js";
+import { flushSync } from "../system/replaced_file.js";
 
 export const STOP_FILE = "stop.json";
 /** More isn't read; that the file is there is what counts. */
@@ -39,9 +40,9 @@ export function writeStop(folder: string, stop: Stop): boolean {
   const file = join(folder, STOP_FILE);
   const partial = `${file}.${process.pid}.partial`;
   try {
-    writeDurably(partial, JSON.stringify(stop));
+    writeFileSync(partial, JSON.stringify(stop), { mode: 0o644, flush: true });
     renameSync(partial, file);
-    writeDurably(folder, null);
+    flushSync(folder);
     return true;
   } catch (cause) {
     rmSync(partial, { force: true });
@@ -49,17 +50,6 @@ export function writeStop(folder: string, stop: Stop): boolean {
     if (!["ENOSPC", "EDQUOT", "EIO"].includes((cause as NodeJS.ErrnoException).code ?? "")) throw cause;
     closeSync(openSync(file, "a", 0o644));
     return false;
-  }
-}
-
-/** @param text null syncs what is there, such as a folder */
-function writeDurably(path: string, text: string | null): void {
-  const file = openSync(path, text === null ? "r" : "w", 0o644);
-  try {
-    if (text !== null) writeSync(file, text);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }
 

@@ -3,13 +3,14 @@
  * wasn't told yet is no queue but the findings themselves, so a server that is away for long hears of each once, as it then is.
  * Nothing that decides waits for it.
  */
-import { open, rename, mkdir } from "node:fs/promises";
+import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Finding, WebhookFormat } from "../contract/index.js";
 import { Attempts, type RetryOptions } from "../system/attempts.js";
 import type { System } from "../system/index.js";
 import type { Post, Posted } from "../system/post.js";
 import { readRegularFile, readText, readToken } from "../system/read_file.js";
+import { replaceFile } from "../system/replaced_file.js";
 import type { Findings, News, ReaderPlace } from "./findings.js";
 import { messageOf, pagerDutyEvent } from "./messages.js";
 import { readSecrets, signedHeaders } from "./signature.js";
@@ -212,25 +213,9 @@ function readPlace(text: string): ReaderPlace | null {
   return seq === undefined || revision === undefined ? null : { seq: Number(seq), revision: Number(revision) };
 }
 
-/** A crash leaves the old text or the new one. */
 async function writeDurably(file: string, text: string): Promise<void> {
-  const folder = dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const beside = `${file}.new`;
-  const written = await open(beside, "w", 0o600);
-  try {
-    await written.writeFile(text);
-    await written.sync();
-  } finally {
-    await written.close();
-  }
-  await rename(beside, file);
-  const opened = await open(folder, "r");
-  try {
-    await opened.sync();
-  } finally {
-    await opened.close();
-  }
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await replaceFile(file, text, 0o600);
 }
 
 const detailOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -31,7 +31,7 @@ export class KeptArchives {
     if (name === null || this.#options.max === 0) return;
     await mkdir(this.#folder, { recursive: true });
     // Written again when it is active again: that makes it the last.
-    await replaceFile(this.#folder, name, bytes);
+    await replaceFile(join(this.#folder, name), bytes, 0o666);
     const others = (await this.#names()).filter((one) => one !== name);
     for (const one of others.slice(this.#options.max - 1)) await rm(join(this.#folder, one), { force: true });
   }

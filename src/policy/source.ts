@@ -4,7 +4,7 @@
 import { createHash } from "node:crypto";
 import type { BigIntStats } from "node:fs";
 import { rm, stat } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { join } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { replaceFile, together } from "../system/replaced_file.js";
@@ -261,7 +261,7 @@ export class BundleSource {
   async #keep(bytes: Uint8Array): Promise<void> {
     const { kept } = this.#options;
     if (kept === undefined) return;
-    await replaceFile(kept, KEPT, bytes).catch((cause: unknown) => {
+    await replaceFile(join(kept, KEPT), bytes, 0o666).catch((cause: unknown) => {
       throw new BundleError("trust_unwritable", { file: join(kept, KEPT) }, { cause });
     });
   }
@@ -318,7 +318,7 @@ export class BundleSource {
   /** Makes the bytes the file at the path; what it resolves to puts back what was there. */
   async #replace(bytes: Uint8Array): Promise<() => Promise<void>> {
     const { path } = this.#options;
-    const put = (content: Uint8Array): Promise<void> => replaceFile(dirname(path), basename(path), content);
+    const put = (content: Uint8Array): Promise<void> => replaceFile(path, content, 0o666);
     const previous = await this.#atPath();
     await put(bytes).catch((cause: unknown) => {
       throw new BundleError("file_unwritable", { file: path, found: errno(cause) }, { cause });

@@ -75,7 +75,7 @@ export class WayBack {
   async keep(bytes: Uint8Array): Promise<PolicyIdentity> {
     const { state_dir } = this.#options;
     const prepared = await this.#look(bytes);
-    await replaceFile(state_dir, FILE, bytes).catch((cause: unknown) => {
+    await replaceFile(join(state_dir, FILE), bytes, 0o666).catch((cause: unknown) => {
       throw new BundleError("trust_unwritable", { file: join(state_dir, FILE) }, { cause });
     });
     this.#prepared = prepared;

@@ -81,7 +81,7 @@ export class FactsMark {
       if (this.#closed) return;
       const mark: FactsOnRecord = { seq, revision: this.#revision };
       this.#keeping = this.#keeping
-        .then(() => replaceFile(this.#folder, FILE, Buffer.from(`${JSON.stringify(mark)}\n`)))
+        .then(() => replaceFile(join(this.#folder, FILE), `${JSON.stringify(mark)}\n`, 0o666))
         .catch(this.#failed);
     });
   }

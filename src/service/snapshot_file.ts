@@ -2,6 +2,7 @@
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
 import { readBytes } from "../system/read_file.js";
+import { flush } from "../system/replaced_file.js";
 
 /** A profile of one moment, piece by piece. */
 export interface SnapshotPieces {
@@ -33,8 +34,8 @@ export async function writeSnapshot(
   turn: () => Promise<void>,
   isGood: () => Promise<boolean>,
 ): Promise<number | null> {
-  const [folder, partial] = [dirname(file), `${file}.new`];
-  await mkdir(folder, { recursive: true, mode: 0o700 });
+  const partial = `${file}.new`;
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   const writing = await open(partial, "w", 0o600);
   let bytes = 0;
   try {
@@ -52,11 +53,6 @@ export async function writeSnapshot(
     return null;
   }
   await rename(partial, file);
-  const directory = await open(folder, "r");
-  try {
-    await directory.sync();
-  } finally {
-    await directory.close();
-  }
+  await flush(dirname(file));
   return bytes;
 }

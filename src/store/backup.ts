@@ -1,7 +1,8 @@
 /** A copy of a store that a service may be writing meanwhile, made by another process. */
-import { closeSync, existsSync, fsyncSync, linkSync, openSync, rmSync } from "node:fs";
+import { existsSync, linkSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
-import { syncFolderOf } from "./durable.js";
+import { flushSync } from "../system/replaced_file.js";
 import { StoreUnreadable, verify } from "./file.js";
 
 const BUSY_MS = 5000;
@@ -25,21 +26,12 @@ export function backUp(file: string, to: string): { revision: number } {
       db.close();
     }
     const { revision } = verify(partial);
-    sync(partial);
+    flushSync(partial);
     // Fails where the file has come to be meanwhile, as a rename would not.
     linkSync(partial, to);
-    syncFolderOf(to);
+    flushSync(dirname(to));
     return { revision };
   } finally {
     rmSync(partial, { force: true });
-  }
-}
-
-function sync(path: string): void {
-  const file = openSync(path, "r+");
-  try {
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }

@@ -3,8 +3,9 @@
  * again rather than used on: a failed sync may succeed when repeated, without the pages being on the disk.
  */
 import { closeSync, constants, existsSync, linkSync, openSync, rmSync } from "node:fs";
+import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
-import { syncFolderOf } from "./durable.js";
+import { flushSync } from "../system/replaced_file.js";
 import { checksum, type NewRow, type NewRows, type StoreRow } from "./rows.js";
 import type { ChangeFilter } from "./store.js";
 
@@ -81,7 +82,7 @@ export class StoreFile implements StoreOperations {
       const version = isEmpty(this.#db) ? 0 : checkReadable(this.#db, file);
       durably(this.#db);
       migrate(this.#db, version);
-      syncFolderOf(file);
+      flushSync(dirname(file));
       this.#lastOf = this.#db.prepare("SELECT coalesce(max(revision), 0) AS revision FROM changes WHERE key = ?");
       this.#insert = this.#db.prepare("INSERT INTO changes VALUES (@revision, @key, @value, @by, @time, @reason, @change, @checksum)");
       this.#revision = lastRevision(this.#db);
@@ -159,7 +160,7 @@ export class StoreFile implements StoreOperations {
     } finally {
       rmSync(partial, { force: true });
     }
-    syncFolderOf(file);
+    flushSync(dirname(file));
   }
 
   recover(durable: number): void {

@@ -3,7 +3,7 @@ import { existsSync, realpathSync, renameSync, rmSync } from "node:fs";
 import { dirname } from "node:path";
 import { makeFolder } from "../system/folder.js";
 import { lock } from "../system/lock.js";
-import { syncFolderOf } from "./durable.js";
+import { flushSync } from "../system/replaced_file.js";
 import { copyFile, verify } from "./file.js";
 
 /** Beside the file itself, wherever a link to it is: whoever opens the store by another path meets the same lock. */
@@ -32,7 +32,7 @@ export async function restore(backup: string, file: string, overwrite = false): 
       // The copy is what counts, and shows what is wrong with the backup as well.
       const { revision } = verify(partial);
       renameSync(partial, pendingOf(file));
-      syncFolderOf(file);
+      flushSync(dirname(file));
       finishRestore(file);
       return { revision };
     } finally {
@@ -51,7 +51,7 @@ export function finishRestore(file: string): void {
   rmSync(`${file}-wal`, { force: true });
   rmSync(`${file}-shm`, { force: true });
   renameSync(pending, file);
-  syncFolderOf(file);
+  flushSync(dirname(file));
 }
 
 const pendingOf = (file: string): string => `${file}.restored`;

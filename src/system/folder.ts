@@ -1,13 +1,14 @@
 /** Folders that a start makes. */
-import { closeSync, fsyncSync, mkdirSync, openSync, realpathSync } from "node:fs";
+import { mkdirSync, realpathSync } from "node:fs";
 import { basename, dirname, join, relative, resolve, sep } from "node:path";
+import { flushSync } from "./replaced_file.js";
 
 /** Makes a folder, and those above it that are missing; each is durable in the one above when this returns. */
 export function makeFolder(folder: string): void {
   const first = mkdirSync(folder, { recursive: true, mode: 0o700 });
   if (first === undefined) return;
   for (let made = folder; ; made = dirname(made)) {
-    syncFolder(dirname(made));
+    flushSync(dirname(made));
     if (made === first || made === dirname(made)) return;
   }
 }
@@ -28,14 +29,5 @@ function withoutLinks(path: string): string {
     return realpathSync(path);
   } catch {
     return dirname(path) === path ? path : join(withoutLinks(dirname(path)), basename(path));
-  }
-}
-
-function syncFolder(folder: string): void {
-  const opened = openSync(folder, "r");
-  try {
-    fsyncSync(opened);
-  } finally {
-    closeSync(opened);
   }
 }

@@ -130,13 +130,15 @@ int rename(const char *from, const char *to) {
   return result;
 }
 
-/* What the process prints is what it has acknowledged. */
+/* What goes to standard output is what the process has acknowledged. */
 ssize_t write(int file, const void *data, size_t length) {
-  if (file != 1) return syscall(SYS_write, file, data, length);
+  char path[4096] = "";
+  int printed = file == 1;
+  if (!printed && !watched(file, path)) return syscall(SYS_write, file, data, length);
   pthread_mutex_lock(&order);
-  ssize_t result = syscall(SYS_write, file, data, length);
+  ssize_t result = !printed && fails('f', "write", ++writes, path) ? -1 : syscall(SYS_write, file, data, length);
   int saved = errno;
-  if (result > 0) record('a', "", data, result, 0);
+  if (result > 0) record(printed ? 'a' : 'w', path, data, result, printed ? 0 : lseek(file, 0, SEEK_CUR) - result);
   pthread_mutex_unlock(&order);
   errno = saved;
   return result;

@@ -367,7 +367,7 @@ threat("F11", "a witness cosigns one history of a log, and goes on with that aft
       cut.text(
         "audit/log/cosigner.js",
         "#cosign",
-        "await replaceFile(this.#folder, `${idOf(origin)}${EXTENSION}`, Buffer.from(cosigned));",
+        "await replaceFile(join(this.#folder, `${idOf(origin)}${EXTENSION}`), cosigned, 0o666);",
         "",
       ),
     ],

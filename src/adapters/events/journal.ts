@@ -2,9 +2,10 @@
  * Remembers accepted tokens, on disk before they are answered: the same token gets the same answer again, also after a restart. A file of
  * JSON lines, synced in groups; rewritten when it holds twice as many as are remembered.
  */
-import { mkdir, open, rename, type FileHandle } from "node:fs/promises";
+import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
 import { readRegularFile } from "../../system/read_file.js";
+import { replaceFile } from "../../system/replaced_file.js";
 
 /** A token that was taken. */
 export interface AcceptedToken {
@@ -136,23 +137,9 @@ export class Journal {
 
   /** Writes everything remembered to a new file, which then replaces the other. */
   async #rewrite(): Promise<void> {
-    const path = join(this.#folder, FILE);
-    const file = await open(`${path}.new`, "w", 0o600);
-    try {
-      await file.writeFile([...this.#taken.values()].map(lineOf).join(""));
-      await file.sync();
-    } finally {
-      await file.close();
-    }
     await this.#file?.close();
     this.#file = null;
-    await rename(`${path}.new`, path);
-    const folder = await open(this.#folder, "r");
-    try {
-      await folder.sync();
-    } finally {
-      await folder.close();
-    }
+    await replaceFile(join(this.#folder, FILE), [...this.#taken.values()].map(lineOf).join(""), 0o600);
     this.#lines = this.#taken.size;
   }
 }

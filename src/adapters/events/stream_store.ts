@@ -1,10 +1,11 @@
 /** The streams that others have, and how far each has come: a file for all of them, and one for each one's place. */
-import { mkdir, open, rename, unlink } from "node:fs/promises";
+import { mkdir, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { Type, type Static } from "../../contract/type.js";
 import { DELIVERY_METHODS, STREAM_STATUSES } from "../../contract/security_events.js";
 import { schemas } from "../../system/schemas.js";
 import { readRegularFile } from "../../system/read_file.js";
+import { replaceFile } from "../../system/replaced_file.js";
 
 const closed = { additionalProperties: false };
 
@@ -103,22 +104,7 @@ async function textOf(file: string): Promise<string | null> {
   }
 }
 
-/** A crash leaves the old text or the new one. */
 async function writeDurably(file: string, text: string): Promise<void> {
-  const folder = dirname(file);
-  await mkdir(folder, { recursive: true, mode: 0o700 });
-  const written = await open(`${file}.new`, "w", 0o600);
-  try {
-    await written.writeFile(text);
-    await written.sync();
-  } finally {
-    await written.close();
-  }
-  await rename(`${file}.new`, file);
-  const opened = await open(folder, "r");
-  try {
-    await opened.sync();
-  } finally {
-    await opened.close();
-  }
+  await mkdir(dirname(file), { recursive: true, mode: 0o700 });
+  await replaceFile(file, text, 0o600);
 }

@@ -3,10 +3,11 @@
  * the old one or the new one.
  */
 import { hash } from "node:crypto";
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { objectOf, textOf, type Writer } from "./exported_record.js";
 import { readText } from "../../system/read_file.js";
+import { replaceFileSync } from "../../system/replaced_file.js";
 
 export interface Cursor {
   v: 1;
@@ -74,21 +75,6 @@ function isCount(value: unknown): value is number {
 
 /** @throws whatever the disk says; the old cursor then stands */
 export function writeCursor(file: string, cursor: Cursor): void {
-  const folder = dirname(file);
-  mkdirSync(folder, { recursive: true, mode: 0o700 });
-  const beside = `${file}.new`;
-  const written = openSync(beside, "w", 0o600);
-  try {
-    writeFileSync(written, textOfCursor(cursor));
-    fsyncSync(written);
-  } finally {
-    closeSync(written);
-  }
-  renameSync(beside, file);
-  const opened = openSync(folder, "r");
-  try {
-    fsyncSync(opened);
-  } finally {
-    closeSync(opened);
-  }
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  replaceFileSync(file, textOfCursor(cursor), 0o600);
 }

@@ -116,7 +116,7 @@ export class Cosigner {
     const line = this.#signer.line(text, Math.floor(this.#clock.wall() / 1000));
     const cosigned = `${text}\n${ownLines(note, origin)}${line}`;
     // On disk before it is answered: after a crash it must not cosign another checkpoint in place of this one.
-    await replaceFile(this.#folder, `${idOf(origin)}${EXTENSION}`, Buffer.from(cosigned));
+    await replaceFile(join(this.#folder, `${idOf(origin)}${EXTENSION}`), cosigned, 0o666);
     this.#last.set(origin, cosigned);
     return { status: 200, text: line };
   }

@@ -1,18 +1,8 @@
 /** The file operations the log's writer needs, and no others: tests put failing ones in their place. */
-import {
-  closeSync,
-  constants,
-  fdatasyncSync,
-  fstatSync,
-  fsyncSync,
-  ftruncateSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  writeSync,
-} from "node:fs";
+import { closeSync, constants, fdatasyncSync, fstatSync, ftruncateSync, openSync, readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { readBytes } from "../../system/read_file.js";
+import { flushSync, replaceFileSync } from "../../system/replaced_file.js";
 
 export interface LogFiles {
   /** Names in the log's directory. */
@@ -46,14 +36,6 @@ export function segmentsIn(files: Pick<LogFiles, "list">): { name: string; first
 }
 
 export function nodeFiles(directory: string): LogFiles {
-  const syncDirectory = (): void => {
-    const folder = openSync(directory, "r");
-    try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
-    }
-  };
   return {
     list: () => readdirSync(directory),
     read: (name) => readBytes(join(directory, name), Infinity),
@@ -63,18 +45,11 @@ export function nodeFiles(directory: string): LogFiles {
     truncate: ftruncateSync,
     sync: fdatasyncSync,
     close: closeSync,
-    syncDirectory,
+    syncDirectory() {
+      flushSync(directory);
+    },
     replace(name, bytes) {
-      const path = join(directory, name);
-      const file = openSync(`${path}.new`, "w", 0o600);
-      try {
-        for (let at = 0; at < bytes.length;) at += writeSync(file, bytes, at, bytes.length - at, at);
-        fsyncSync(file);
-      } finally {
-        closeSync(file);
-      }
-      renameSync(`${path}.new`, path);
-      syncDirectory();
+      replaceFileSync(join(directory, name), bytes, 0o600);
     },
   };
 }

@@ -1,8 +1,9 @@
 /** Name of a log and the keys that sign its checkpoints: as configured, or made at its first start. */
 import { createHash, createPublicKey } from "node:crypto";
-import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { readBytes, readText } from "../../system/read_file.js";
+import { replaceFileSync } from "../../system/replaced_file.js";
 import { CHECKPOINT } from "./seal.js";
 import { readUnverified } from "../tree/checkpoint.js";
 import { generateSignerPem, readSigner } from "../tree/note.js";
@@ -68,14 +69,7 @@ export function keptKey(file: string): string {
   const pem = generateSignerPem();
   try {
     // Whole or not at all: half a key would be in the way of the next start.
-    const opened = openSync(`${file}.new`, "w", 0o600);
-    try {
-      writeSync(opened, pem);
-      fsyncSync(opened);
-    } finally {
-      closeSync(opened);
-    }
-    renameSync(`${file}.new`, file);
+    replaceFileSync(file, pem, 0o600);
   } catch (cause) {
     throw new Error(`\`${file}\` can't be written: ${cause instanceof Error ? cause.message : String(cause)}`, {
       cause,

@@ -2,12 +2,13 @@
  * One witness (C2SP tlog-witness): it is sent each new checkpoint with the proof that the log only grew, and its cosignature is verified and kept. A log
  * that shows two readers two histories needs the witness to have seen both.
  */
-import { mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Attempts, type RetryOptions } from "../../system/attempts.js";
 import type { Exchange } from "../../system/exchange.js";
 import type { System } from "../../system/index.js";
 import { readText } from "../../system/read_file.js";
+import { replaceFileSync } from "../../system/replaced_file.js";
 import { parseCheckpoint, readUnverified } from "../tree/checkpoint.js";
 import { NoteError, openNote, parseNote, readVerifier, type Verifier } from "../tree/note.js";
 
@@ -130,9 +131,7 @@ export class Witness {
   /** A crash leaves the old note or the new one. What is lost is asked for again: the witness knows what it has seen. */
   #keep(note: string): void {
     mkdirSync(this.#folder, { recursive: true, mode: 0o700 });
-    const beside = `${this.#file}.new`;
-    writeFileSync(beside, note, { mode: 0o600, flush: true });
-    renameSync(beside, this.#file);
+    replaceFileSync(this.#file, note, 0o600);
   }
 
   /** Leaves out what isn't there, or isn't cosigned by this witness's key: it is asked for again. */

@@ -8,6 +8,7 @@ import { join } from "node:path";
 import type { System } from "../../system/index.js";
 import type { MaskKey } from "./digest.js";
 import { readRegularFile } from "../../system/read_file.js";
+import { flush } from "../../system/replaced_file.js";
 
 export const MASKS_FOLDER = "masks";
 const KEY_BYTES = 32;
@@ -129,7 +130,7 @@ export class MaskKeys {
     // Never over another: what it digested must stay comparable.
     await link(unfinished, file);
     await unlink(unfinished);
-    await syncFolder(this.#folder);
+    await flush(this.#folder);
     return text;
   }
 }
@@ -169,7 +170,7 @@ export async function shred(directory: string, period: string): Promise<void> {
     await opened.close();
   }
   await unlink(file);
-  await syncFolder(folder);
+  await flush(folder);
 }
 
 async function readWhereThere(file: string): Promise<string | null> {
@@ -178,15 +179,6 @@ async function readWhereThere(file: string): Promise<string | null> {
   } catch (cause) {
     if (isMissing(cause)) return null;
     throw cause;
-  }
-}
-
-async function syncFolder(folder: string): Promise<void> {
-  const opened = await open(folder, "r");
-  try {
-    await opened.sync();
-  } finally {
-    await opened.close();
   }
 }
 

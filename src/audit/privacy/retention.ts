@@ -3,11 +3,12 @@
  * what goes stay, as tiles that were held against the checkpoint and synced; a record says what goes before it does.
  */
 import { existsSync, readdirSync } from "node:fs";
-import { open, rm, stat } from "node:fs/promises";
+import { rm, stat } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { RECORD_BYTES_MAX, RECORD_VERSION, canonical } from "../../contract/index.js";
 import { lock } from "../../system/lock.js";
 import { openRegularFile, readRegularFile } from "../../system/read_file.js";
+import { flush } from "../../system/replaced_file.js";
 import { BesideLines, type LineReference } from "../log/beside.js";
 import { CURSOR, CursorDamaged, readCursor } from "../export/cursor.js";
 import { nodeFiles } from "../log/files.js";
@@ -358,19 +359,10 @@ async function syncTiles(directory: string, { from, to }: Pick<Retained, "from" 
   const folders = new Set<string>();
   for (let n = Math.floor((from - 1) / TILE_WIDTH); n * TILE_WIDTH < to; n++) {
     const file = join(directory, tilePath({ level: 0, n, width: TILE_WIDTH }));
-    await syncFile(file);
+    await flush(file);
     for (let folder = dirname(file); !folders.has(folder) && folder.startsWith(directory); folder = dirname(folder)) folders.add(folder);
   }
-  for (const folder of folders) await syncFile(folder);
-}
-
-async function syncFile(path: string): Promise<void> {
-  const opened = await open(path, "r");
-  try {
-    await opened.sync();
-  } finally {
-    await opened.close();
-  }
+  for (const folder of folders) await flush(folder);
 }
 
 /** Does `finishRetention` for a log that no service writes. @throws Locked if a service does */

@@ -1,5 +1,4 @@
 /** `remit audit verify-growth`: whether a service's log has only grown since a checkpoint that was kept. */
-import { renameSync, writeFileSync } from "node:fs";
 import type { Command } from "commander";
 import { asking, Client, type ServiceFlags } from "../../client.js";
 import { CliError } from "../../exit.js";
@@ -7,6 +6,7 @@ import { writable } from "../../places.js";
 import { sayJson, type Ui } from "../../ui.js";
 import { collect } from "../../values.js";
 import { keptIn, trustedKey } from "./verify.js";
+import { replaceFileSync } from "../../../system/replaced_file.js";
 
 const EXAMPLES = `  $ remit audit verify-growth kept.checkpoint --key "$(head -1 log.vkeys)"
   $ remit audit verify-growth kept.checkpoint --key "$KEY" --out kept.checkpoint   # by a timer, on another machine`;
@@ -62,6 +62,5 @@ async function nowOf(client: Client, before: number): Promise<Consistency> {
 
 /** Whole or not at all: what was kept so far is worth more than what comes. */
 function keep(file: string, note: string): void {
-  writeFileSync(`${writable(file)}.new`, note);
-  renameSync(`${file}.new`, file);
+  replaceFileSync(writable(file), note, 0o666);
 }

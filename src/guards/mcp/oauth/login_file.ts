@@ -3,7 +3,7 @@
  * renewed, since a refresh token that is used twice ends the login (OAuth 2.1, section 4.3.1).
  */
 import { createHash } from "node:crypto";
-import { closeSync, fsyncSync, openSync, renameSync, rmSync, statSync, writeSync } from "node:fs";
+import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Type, type Static } from "../../../contract/type.js";
@@ -12,6 +12,7 @@ import type { Timers } from "../../../system/index.js";
 import { lock } from "../../../system/lock.js";
 import { Locked } from "../../../system/lock_errors.js";
 import { readText } from "../../../system/read_file.js";
+import { replaceFileSync } from "../../../system/replaced_file.js";
 import { schemas } from "../../../system/schemas.js";
 import { ServerLoginError } from "./login_error.js";
 
@@ -86,19 +87,9 @@ export class LoginFile {
   /** @throws ServerLoginError `login_file_unsafe` */
   write(kept: KeptLogin): void {
     this.#makeFolder();
-    const part = `${this.path}.${process.pid}.new`;
     try {
-      rmSync(part, { force: true });
-      const opened = openSync(part, "wx", 0o600);
-      try {
-        writeSync(opened, `${JSON.stringify(kept, null, 2)}\n`);
-        fsyncSync(opened);
-      } finally {
-        closeSync(opened);
-      }
-      renameSync(part, this.path);
+      replaceFileSync(this.path, `${JSON.stringify(kept, null, 2)}\n`, 0o600);
     } catch (cause) {
-      rmSync(part, { force: true });
       throw new ServerLoginError("login_file_unsafe", `\`${this.path}\` can't be written`, { cause });
     }
   }
