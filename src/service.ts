@@ -39,6 +39,7 @@ import { httpServer, type HttpServer } from "./http/server.js";
 import type { Bounds } from "./system/bounds.js";
 import { allowedHosts, type Config } from "./system/config.js";
 import { Closing } from "./system/closing_stack.js";
+import { errorMessage } from "./system/error_message.js";
 import type { System, Timers } from "./system/index.js";
 import { report } from "./system/log_events.js";
 import type { Logger } from "./system/logger.js";
@@ -674,9 +675,7 @@ async function telemetryOf({ telemetry }: Config, system: System, logger: Logger
 
 function openMark({ log: { dir } }: Config, log: SegmentLog, revision: number, timers: Timers, logger: Logger): FactsMark {
   return new FactsMark(log, dir, revision, timers, (cause) => {
-    report(logger, "facts_mark_failed", {
-      detail: cause instanceof Error ? cause.message : String(cause),
-    });
+    report(logger, "facts_mark_failed", { detail: errorMessage(cause) });
   });
 }
 

@@ -4,6 +4,7 @@ import { promisify } from "node:util";
 import { brotliDecompress } from "node:zlib";
 import { askModule, type OpaAnswer, type OpaQuestion } from "./opa_module.js";
 import { startModule } from "./wasi.js";
+import { errorMessage } from "../system/error_message.js";
 
 export type FromChild = { kind: "answer"; answer: OpaAnswer } | { kind: "broken"; message: string };
 
@@ -21,6 +22,6 @@ process.on("message", (question: OpaQuestion) => {
       say({ kind: "answer", answer: askModule(compiler, question) });
     })
     .catch((error: unknown) => {
-      say({ kind: "broken", message: error instanceof Error ? error.message : String(error) });
+      say({ kind: "broken", message: errorMessage(error) });
     });
 });

@@ -1,6 +1,7 @@
 /** Repeats attempts at a goal until it is reached, with growing pauses; each kind of failure is reported once. */
 import type { NamedBundle } from "../contract/index.js";
 import { backOffMs } from "../system/attempts.js";
+import { errorMessage } from "../system/error_message.js";
 import type { Timers } from "../system/index.js";
 
 /** Reason for which an attempt has failed. */
@@ -97,10 +98,7 @@ export class Pursuit<W> {
       return { code: "internal", message: "it was carried out, and doesn't hold" };
     } catch (cause) {
       const { code } = cause as { code?: unknown };
-      return {
-        code: typeof code === "string" ? code : this.#deps.unreachable,
-        message: cause instanceof Error ? cause.message : String(cause),
-      };
+      return { code: typeof code === "string" ? code : this.#deps.unreachable, message: errorMessage(cause) };
     }
   }
 

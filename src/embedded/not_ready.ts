@@ -1,5 +1,6 @@
 /** Why an engine doesn't begin, for who operates it. */
 import { Undecided } from "../client/errors.js";
+import { errorMessage } from "../system/error_message.js";
 
 /** Description of what isn't available, and the code of whoever refuses it, if there is a code. */
 export interface Failing {
@@ -38,7 +39,7 @@ export function notReady(ms: number, missing: readonly { what: string; why: Fail
 
 /** Returns what the service reports in place of an answer, or what went wrong on the way. */
 export function failingOf(cause: unknown): Failing {
-  if (!(cause instanceof Undecided)) return { code: null, detail: cause instanceof Error ? cause.message : String(cause) };
+  if (!(cause instanceof Undecided)) return { code: null, detail: errorMessage(cause) };
   const { problem, code, title } = cause;
   if (problem === null) return { code, detail: title };
   const expected = problem.expected === undefined ? "" : `, expected ${problem.expected}`;

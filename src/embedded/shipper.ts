@@ -10,6 +10,7 @@ import { RecordSource, type Position } from "../audit/export/source.js";
 import { replaceFile } from "../system/replaced_file.js";
 import { HANDED_IN_MAX, type HandedIn } from "../contract/index.js";
 import { backOffMs } from "../system/attempts.js";
+import { errorMessage } from "../system/error_message.js";
 import type { Clock } from "../system/index.js";
 import { codeIn } from "./bundles.js";
 import type { Remote } from "./remote.js";
@@ -152,7 +153,7 @@ export class Shipper {
       } catch (cause) {
         if (this.#remote.isClosed()) return;
         this.#hopeful = cause instanceof NotNow;
-        const detail = cause instanceof Error ? cause.message : String(cause);
+        const detail = errorMessage(cause);
         if (detail !== this.#failing) this.#events.failing(detail, this.shippedTo);
         this.#failing = detail;
         await this.#remote.pause(backOffMs(this.#options, ++this.#failed));

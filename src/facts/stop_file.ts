@@ -6,6 +6,7 @@ import { closeSync, existsSync, openSync, renameSync, rmSync, writeFileSync } fr
 import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { Type, type Static } from "../contract/type.js";
+import { errorMessage } from "../system/error_message.js";
 import { schemas } from "../system/schemas.js";
 import type { Timers } from "../system/index.js";
 import { readRegularFile } from "../system/read_file.js";
@@ -98,7 +99,7 @@ export async function watchStop(folder: string, timers: Timers, events: StopEven
       }
       failing = false;
     } catch (cause) {
-      if (!failing) events.failed(cause instanceof Error ? cause.message : String(cause));
+      if (!failing) events.failed(errorMessage(cause));
       failing = true;
     } finally {
       busy = false;

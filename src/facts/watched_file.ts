@@ -1,6 +1,7 @@
 /** A YAML file of facts that is imported whenever its bytes change. What it doesn't name is left alone. */
 import { webcrypto } from "node:crypto";
 import { Problem, type ImportAnswer } from "../contract/index.js";
+import { errorMessage } from "../system/error_message.js";
 import type { Timers } from "../system/index.js";
 import { readRegularFile } from "../system/read_file.js";
 import type { Commands } from "./commands.js";
@@ -43,7 +44,7 @@ export class WatchedFile {
 
   #reasonOf(cause: unknown): string {
     if (!(cause instanceof Problem)) {
-      const message = cause instanceof Error ? cause.message : String(cause);
+      const message = errorMessage(cause);
       // Of a folder that is read like a file the system names no path.
       return message.includes(this.file) ? message : `${this.file}: ${message}`;
     }

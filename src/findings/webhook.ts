@@ -7,6 +7,7 @@ import { mkdir } from "node:fs/promises";
 import { dirname } from "node:path";
 import type { Finding, WebhookFormat } from "../contract/index.js";
 import { Attempts, type RetryOptions } from "../system/attempts.js";
+import { errorMessage } from "../system/error_message.js";
 import type { System } from "../system/index.js";
 import type { Post, Posted } from "../system/post.js";
 import { readRegularFile, readText, readToken } from "../system/read_file.js";
@@ -192,7 +193,7 @@ export class Webhook {
       this.#unwritable = false;
     } catch (cause) {
       // It was told all the same; after a restart it is told again.
-      if (!this.#unwritable) this.#events.cursorUnwritable(detailOf(cause));
+      if (!this.#unwritable) this.#events.cursorUnwritable(errorMessage(cause));
       this.#unwritable = true;
     }
   }
@@ -217,5 +218,3 @@ async function writeDurably(file: string, text: string): Promise<void> {
   await mkdir(dirname(file), { recursive: true, mode: 0o700 });
   await replaceFile(file, text, 0o600);
 }
-
-const detailOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

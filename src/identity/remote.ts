@@ -9,6 +9,7 @@ import { Problem } from "../contract/index.js";
 import { Type } from "../contract/type.js";
 import { scan, type ScanLimits } from "../decision/scan.js";
 import { isOutgoingUrl } from "../system/config/urls.js";
+import { errorMessage } from "../system/error_message.js";
 import type { System, Timers } from "../system/index.js";
 import { schemas } from "../system/schemas.js";
 import { publishedKeys, type KeySet, type KeyUse, type TokenKey } from "./keys.js";
@@ -120,7 +121,7 @@ export class RemoteKeys implements KeySet {
       this.#answeredAt = began;
       this.#report.loaded(url, [...this.#keys.keys()]);
     } catch (cause) {
-      this.#report.failed(url, cause instanceof Error ? cause.message : String(cause));
+      this.#report.failed(url, errorMessage(cause));
     }
   }
 

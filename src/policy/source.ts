@@ -7,6 +7,7 @@ import { rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import type { PolicyIdentity } from "../contract/index.js";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
+import { errorMessage } from "../system/error_message.js";
 import { replaceFile, together } from "../system/replaced_file.js";
 import { BundleError, verifyBundle, type BundleDetail, type BundleTrust, type VerifiedBundle } from "../bundle/verify.js";
 import type { ActivePolicy } from "../decision/ports.js";
@@ -364,8 +365,7 @@ export class BundleSource {
     if (error instanceof BundleError) {
       return { code: error.code, message: error.message, detail: error.detail, at_ms };
     }
-    const message = error instanceof Error ? error.message : String(error);
-    return { code: "internal", message, detail: {}, at_ms };
+    return { code: "internal", message: errorMessage(error), detail: {}, at_ms };
   }
 }
 

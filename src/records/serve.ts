@@ -4,6 +4,7 @@
  */
 import type { RecordFilter } from "../contract/index.js";
 import { LineTooLong } from "../audit/log/record_lines.js";
+import { errorMessage } from "../system/error_message.js";
 import { sleep, type Clock, type Timers } from "../system/index.js";
 import { asked, TooManyGroups, type RecordQuestion, type Some } from "./ask.js";
 import { briefText } from "./brief.js";
@@ -111,7 +112,7 @@ export function serveRecords(port: Port, options: ServingOptions, { clock, timer
         retryMs = RETRY_MS;
       } catch (cause) {
         if (isClosed()) break;
-        port.send({ kind: "failed", detail: cause instanceof Error ? cause.message : String(cause) });
+        port.send({ kind: "failed", detail: errorMessage(cause) });
         end();
         await sleep(retryMs);
         retryMs = Math.min(2 * retryMs, RETRY_MS_MAX);

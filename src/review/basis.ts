@@ -9,6 +9,7 @@ import { Levels, TILE_WIDTH } from "../audit/tree/levels.js";
 import { readVerifier, type Verifier } from "../audit/tree/note.js";
 import { hashesOf, isWhole, nodeTiles, tilePath } from "../audit/tree/tiles.js";
 import type { Rests } from "./report.js";
+import { errorMessage } from "../system/error_message.js";
 
 interface At {
   size: number;
@@ -68,7 +69,7 @@ export class Signed {
     try {
       if (this.#note !== null) claim = readUnverified(this.#note);
     } catch (cause) {
-      why = cause instanceof Error ? cause.message : String(cause);
+      why = errorMessage(cause);
     }
     [this.#claim, this.#why] = [claim, why];
   }

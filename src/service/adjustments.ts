@@ -3,6 +3,7 @@ import { Adjustments, ITSELF, type Adjustable, type AdjustmentsDeps } from "../b
 import type { Commands } from "../facts/commands.js";
 import { split } from "../facts/registry.js";
 import type { StopCode } from "../findings/own_notices.js";
+import { errorMessage } from "../system/error_message.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 
@@ -39,8 +40,7 @@ export function wireAdjustments({ commands, note, logger, ...deps }: Deps): Pick
 function adjustable(commands: Commands, note: Deps["note"], logger: Logger): Adjustable {
   const { registry } = commands;
   const failed = (change: string, agent: string) => (cause: unknown) => {
-    const detail = cause instanceof Error ? cause.message : String(cause);
-    report(logger, "agent_adjust_failed", { change, agent, detail });
+    report(logger, "agent_adjust_failed", { change, agent, detail: errorMessage(cause) });
   };
   return {
     isActive: (agent) => registry.agent(agent)?.status === "active",

@@ -26,6 +26,7 @@ import { NatsObjects } from "../store/nats_objects.js";
 import { NatsStore, type StreamsSeen } from "../store/nats.js";
 import type { Change } from "../store/store.js";
 import type { Config } from "../system/config.js";
+import { errorMessage } from "../system/error_message.js";
 import type { System, Timers } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
@@ -442,8 +443,7 @@ export class ClusterNode implements OtherNodes, ClusterRoom, ActivatingNode {
     try {
       nodeFiles(this.#parts.directory).replace(PLACE, Buffer.from(`${JSON.stringify(place)}\n`));
     } catch (cause) {
-      const detail = cause instanceof Error ? cause.message : String(cause);
-      report(this.#parts.logger, "feed_place_unsaved", { detail });
+      report(this.#parts.logger, "feed_place_unsaved", { detail: errorMessage(cause) });
     }
   }
 }

@@ -13,6 +13,7 @@ import { ARCHIVE_LIMITS } from "../bundle/archive.js";
 import { KeptArchives } from "../policy/kept_archives.js";
 import { BundleSource, type BundleOutcome, type SourceOptions } from "../policy/source.js";
 import type { Closing } from "../system/closing_stack.js";
+import { errorMessage } from "../system/error_message.js";
 import type { System } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
@@ -90,7 +91,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
     system,
     { behavior: describedBehavior(behavior, behavior.of_nodes === true), version: packageVersion(), origin, keys, durability },
     (kind, cause) => {
-      report(logger, "service_record_failed", { kind, detail: cause instanceof Error ? cause.message : String(cause) });
+      report(logger, "service_record_failed", { kind, detail: errorMessage(cause) });
     },
   );
   records = own;
@@ -141,10 +142,7 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
       keeping = keeping
         .then(() => kept.keep(identity.digest, bytes))
         .catch((cause: unknown) => {
-          report(logger, "bundle_not_kept", {
-            ...{ code: "bundle_not_kept", digest: identity.digest },
-            detail: cause instanceof Error ? cause.message : String(cause),
-          });
+          report(logger, "bundle_not_kept", { code: "bundle_not_kept", digest: identity.digest, detail: errorMessage(cause) });
         });
     },
     engine,

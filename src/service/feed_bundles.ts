@@ -27,6 +27,7 @@ import type { BundleSource } from "../policy/source.js";
 import { checkStage, type StageEnd, type Staging } from "../policy/staging.js";
 import type { Change, Store } from "../store/store.js";
 import type { NatsObjects } from "../store/nats_objects.js";
+import { errorMessage } from "../system/error_message.js";
 import type { System } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
@@ -376,7 +377,7 @@ export class FeedBundles {
 
   #tidyLater(): void {
     void this.#tidy().catch((cause: unknown) => {
-      report(this.#logger, "bundle_objects_not_removed", { detail: cause instanceof Error ? cause.message : String(cause) });
+      report(this.#logger, "bundle_objects_not_removed", { detail: errorMessage(cause) });
     });
   }
 

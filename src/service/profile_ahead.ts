@@ -4,6 +4,7 @@
  */
 import { records, type FoldedRecord } from "../audit/log/fold.js";
 import { segmentsOf } from "../audit/log/record_lines.js";
+import { errorMessage } from "../system/error_message.js";
 import type { Clock } from "../system/index.js";
 import { BEHIND_RECORDS, tell, type LearnedProfile, type Learners } from "./recorded_profile.js";
 import { readSnapshot } from "./snapshot_file.js";
@@ -53,7 +54,7 @@ export class ProfileAhead {
       this.#learned ??= this.#begun();
       this.#advance(this.#learned, this.#clock.monotonic() + ms);
     } catch (cause) {
-      this.#leave(cause instanceof Error ? cause.message : String(cause));
+      this.#leave(errorMessage(cause));
     }
   }
 

@@ -16,6 +16,7 @@ import {
 } from "../contract/index.js";
 import { readFactsText } from "../decision/facts_record.js";
 import type { KeptProfile, Log, Profile } from "../decision/ports.js";
+import { errorMessage } from "../system/error_message.js";
 import type { Timers } from "../system/index.js";
 import { OwnLessons, type OwnLesson } from "./own_lessons.js";
 import { readSnapshot, writeSnapshot, type SnapshotPieces } from "./snapshot_file.js";
@@ -294,7 +295,7 @@ export class RecordedProfile implements KeptProfile {
       bytes = written ?? 0;
     } catch (cause) {
       this.#changed = true;
-      this.#events.unsaved(detailOf(cause));
+      this.#events.unsaved(errorMessage(cause));
     }
     this.#dueAfter(seq, bytes);
   }
@@ -336,7 +337,7 @@ export class RecordedProfile implements KeptProfile {
       if (restored.seq <= this.#log.seq) return { ...restored, kept: { seq: restored.seq, bytes: bytes.length } };
       this.#events.refused(`it has record ${restored.seq}, and the log ends at ${this.#log.seq}`);
     } catch (cause) {
-      this.#events.refused(detailOf(cause));
+      this.#events.refused(errorMessage(cause));
     }
     return begun;
   }
@@ -388,8 +389,4 @@ export function tell(
     case "rolled_back":
       profile.rollBack(lesson.agent, lesson.to_ms);
   }
-}
-
-function detailOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -5,6 +5,7 @@ import { keyId, publicKey } from "../bundle/signature.js";
 import type { BundleTrust, TrustedKeys } from "../bundle/verify.js";
 import { KeyRefused } from "../identity/keys.js";
 import type { Config } from "../system/config.js";
+import { errorMessage } from "../system/error_message.js";
 import { readText } from "../system/read_file.js";
 
 /**
@@ -26,7 +27,7 @@ export function trustNow(config: Config): () => BundleTrust {
     try {
       return bundleTrust(config);
     } catch (cause) {
-      throw new BundleError("keys_unreadable", { found: cause instanceof Error ? cause.message : String(cause) }, { cause });
+      throw new BundleError("keys_unreadable", { found: errorMessage(cause) }, { cause });
     }
   };
 }

@@ -3,6 +3,7 @@ import { BundleError } from "../bundle/errors.js";
 import { verifyBundle } from "../bundle/verify.js";
 import { WayBack, type WayBackOptions } from "../policy/way_back.js";
 import type { Config } from "../system/config.js";
+import { errorMessage } from "../system/error_message.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { trustNow } from "./trusted_keys.js";
@@ -25,7 +26,7 @@ export async function openWayBack(
     await wayBack.open();
   } catch (cause) {
     const code = cause instanceof BundleError ? cause.code : "internal";
-    report(logger, "way_back_unusable", { code, detail: cause instanceof Error ? cause.message : String(cause) });
+    report(logger, "way_back_unusable", { code, detail: errorMessage(cause) });
   }
   return wayBack;
 }

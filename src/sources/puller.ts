@@ -1,5 +1,6 @@
 /** Asks a source for bundles for as long as the service runs, and hands what is new on to be verified. */
 import { Attempts, type AttemptEvents, type RetryOptions } from "../system/attempts.js";
+import { errorMessage } from "../system/error_message.js";
 import type { System } from "../system/index.js";
 import type { Fetcher } from "./fetcher.js";
 
@@ -84,7 +85,7 @@ export class Puller {
       return isWaiting ? 0 : this.#options.poll_ms;
     } catch (cause) {
       if (this.#attempts.stopped) return 0;
-      this.#failing = cause instanceof Error ? cause.message : String(cause);
+      this.#failing = errorMessage(cause);
       return this.#attempts.failed(cause);
     }
   }

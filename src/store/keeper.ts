@@ -3,6 +3,7 @@
  * with what is on disk. It opens the file again, with growing pauses, for as long as the disk fails.
  */
 import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
+import { errorMessage } from "../system/error_message.js";
 import type { Timers } from "../system/index.js";
 import type { StoreOperations, CallOutcome, Page } from "./file.js";
 import { StoreUnreadable } from "./file.js";
@@ -58,7 +59,7 @@ export function serveStore(port: MessagePort, open: () => StoreOperations, timer
     } catch {
       // The handle is given up either way.
     }
-    reply({ kind: "failed", detail: detailOf(cause), unreadable: cause instanceof StoreUnreadable });
+    reply({ kind: "failed", detail: errorMessage(cause), unreadable: cause instanceof StoreUnreadable });
     stopProbing = timers.after(probeMs, () => {
       attempt(begin);
     });
@@ -123,7 +124,7 @@ export function serveStore(port: MessagePort, open: () => StoreOperations, timer
     try {
       reply({ kind: "answered", id, page: file.page(after, limit, filter, latest) });
     } catch (cause) {
-      reply({ kind: "refused", id, detail: detailOf(cause) });
+      reply({ kind: "refused", id, detail: errorMessage(cause) });
       fail(cause);
     }
   }
@@ -141,7 +142,7 @@ export function serveStore(port: MessagePort, open: () => StoreOperations, timer
       }
       reply({ kind: "answered", id, page: null });
     } catch (cause) {
-      reply({ kind: "refused", id, detail: detailOf(cause) });
+      reply({ kind: "refused", id, detail: errorMessage(cause) });
     }
   }
 
@@ -163,5 +164,3 @@ export function serveStore(port: MessagePort, open: () => StoreOperations, timer
   port.on("message", take);
   attempt(begin);
 }
-
-const detailOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

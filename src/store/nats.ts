@@ -5,6 +5,7 @@
 import { randomUUID } from "node:crypto";
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { connect, headers, type MsgHdrs, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
+import { errorMessage } from "../system/error_message.js";
 import type { System, Timers } from "../system/index.js";
 import { without } from "../system/without.js";
 import { FeedFollowers } from "./followers.js";
@@ -121,7 +122,7 @@ export class NatsStore implements Store {
       ignoreClusterUpdates: true,
       timeout: CONNECT_MS,
     }).catch((cause: unknown) => {
-      throw new StoreUnavailable(`no server of the cluster can be reached: ${messageOf(cause)}`);
+      throw new StoreUnavailable(`no server of the cluster can be reached: ${errorMessage(cause)}`);
     });
     try {
       const jsm = await jetstreamManager(connection, { timeout: REQUEST_MS, checkAPI: false });
@@ -146,7 +147,7 @@ export class NatsStore implements Store {
       return new NatsStore(options, timers, events, { ...opened, copies, states });
     } catch (cause) {
       await connection.close();
-      throw cause instanceof StoreUnavailable ? cause : new StoreUnavailable(messageOf(cause));
+      throw cause instanceof StoreUnavailable ? cause : new StoreUnavailable(errorMessage(cause));
     }
   }
 
@@ -190,7 +191,7 @@ export class NatsStore implements Store {
       timers,
       (cause) => {
         this.#feed.close();
-        this.#break(new FeedUnreadable(messageOf(cause), { cause }));
+        this.#break(new FeedUnreadable(errorMessage(cause), { cause }));
       },
     );
     this.#feed = new NatsFeed(this.#connection, this.#reader, timers, this.opened_at, {
@@ -304,7 +305,7 @@ export class NatsStore implements Store {
       };
     } catch (cause) {
       if (isNotFound(cause)) return { areSame: false, leaders: [null, null] };
-      throw new StoreUnavailable(messageOf(cause));
+      throw new StoreUnavailable(errorMessage(cause));
     }
   }
 
@@ -323,7 +324,7 @@ export class NatsStore implements Store {
     try {
       yield* this.#reader.between(after, to);
     } catch (cause) {
-      throw new StoreUnavailable(messageOf(cause));
+      throw new StoreUnavailable(errorMessage(cause));
     }
   }
 
@@ -338,7 +339,7 @@ export class NatsStore implements Store {
     try {
       return await answer;
     } catch (cause) {
-      throw new StoreUnavailable(messageOf(cause));
+      throw new StoreUnavailable(errorMessage(cause));
     }
   }
 
@@ -503,7 +504,7 @@ export class NatsStore implements Store {
         if (found !== expected) return new StoreConflict(key, expected, found);
       }
     } catch (cause) {
-      return new StoreUnavailable(messageOf(cause));
+      return new StoreUnavailable(errorMessage(cause));
     }
     const [first] = rows;
     return new StoreConflict(first?.key ?? "", first?.expected ?? 0, first?.expected ?? 0);
@@ -564,5 +565,3 @@ function outcomeOf({ seq, error }: PublishAck, count: number): PublishResult {
 }
 
 const kindOf = (key: string): string => key.slice(0, Math.max(0, key.indexOf("/")));
-
-const messageOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

@@ -4,6 +4,7 @@
  */
 import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/transport-node";
+import { errorMessage } from "../system/error_message.js";
 import type { Timers } from "../system/index.js";
 import { NatsFeed, StreamReader, understood, FeedUnreadable } from "./nats_feed.js";
 import { copySubjectsOf, type CopySubjects } from "./nats_keys.js";
@@ -86,7 +87,7 @@ export class NatsCopies implements CopyFeed {
       try {
         take(this.#marksBefore);
       } catch (cause) {
-        this.broken(new FeedUnreadable(cause instanceof Error ? cause.message : String(cause), { cause }));
+        this.broken(new FeedUnreadable(errorMessage(cause), { cause }));
         return () => undefined;
       }
     }

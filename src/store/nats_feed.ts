@@ -4,6 +4,7 @@
  */
 import type { JetStreamManager, MsgRequest, StoredMsg } from "@nats-io/jetstream";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
+import { errorMessage } from "../system/error_message.js";
 import type { Timers } from "../system/index.js";
 import { writtenChange } from "./rows.js";
 import type { KeySubjects, FeedSubjects } from "./nats_keys.js";
@@ -76,7 +77,7 @@ export function understood(
       if (typeof by !== "string" || !Number.isSafeInteger(n) || subjects.ofMarks(by) !== subject) throw new Error("it is no mark");
       return { sequence, content: { by, n: n as number, value: (said ?? null) as Json }, write: "" };
     } catch (cause) {
-      throw new FeedUnreadable(`message ${sequence} of ${feed}: ${cause instanceof Error ? cause.message : String(cause)}`, { cause });
+      throw new FeedUnreadable(`message ${sequence} of ${feed}: ${errorMessage(cause)}`, { cause });
     }
   };
 }
@@ -261,7 +262,7 @@ export class NatsFeed {
       this.#take(next);
     } catch (cause) {
       // A later version has written something that this one doesn't know. Without it nothing behind it may be passed on.
-      this.#end(new FeedUnreadable(cause instanceof Error ? cause.message : String(cause), { cause }));
+      this.#end(new FeedUnreadable(errorMessage(cause), { cause }));
     }
   }
 

@@ -4,6 +4,7 @@
  */
 import type { NatsConnection } from "@nats-io/transport-node";
 import { Objm, type ObjectStore } from "@nats-io/obj";
+import { errorMessage } from "../system/error_message.js";
 import type { Timers } from "../system/index.js";
 import { StoreUnavailable } from "./store.js";
 
@@ -100,7 +101,7 @@ export class NatsObjects {
     try {
       return await Promise.race([acting, late]);
     } catch (cause) {
-      throw cause instanceof StoreUnavailable ? cause : new StoreUnavailable(cause instanceof Error ? cause.message : String(cause));
+      throw cause instanceof StoreUnavailable ? cause : new StoreUnavailable(errorMessage(cause));
     } finally {
       cancel();
     }

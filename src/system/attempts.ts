@@ -1,4 +1,5 @@
 /** Attempts at one server, for as long as it takes: each failure is told once, and the wait after it grows with jitter. */
+import { errorMessage } from "./error_message.js";
 import type { System } from "./index.js";
 import type { Posted } from "./post.js";
 import { retryAfterMs } from "./post.js";
@@ -57,7 +58,7 @@ export class Attempts {
 
   /** Takes note of a failure; what breaks off because it is stopped is nobody's fault and isn't told. @returns milliseconds to wait: half of the back-off, and up to as much again by chance */
   failed(cause: unknown): number {
-    const detail = cause instanceof Error ? cause.message : String(cause);
+    const detail = errorMessage(cause);
     if (!this.#stopped && detail !== this.#failedBy) this.#events.failing(detail);
     this.#failedBy = detail;
     const most = backOffMs(this.#options, ++this.#failures);

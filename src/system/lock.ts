@@ -10,6 +10,7 @@ import { linkSync, readlinkSync, rmSync, statSync, statfsSync, writeFileSync, ty
 import { hostname } from "node:os";
 import { dirname } from "node:path";
 import Sqlite from "better-sqlite3";
+import { errorMessage } from "./error_message.js";
 import { Locked, LockUnsafe, LockUnwritable, type Holder } from "./lock_errors.js";
 import { readText } from "./read_file.js";
 
@@ -152,8 +153,7 @@ function open(what: string, path: string, file: string): Sqlite.Database {
 
 function unwritable(what: string, cause: unknown): LockUnwritable {
   // The system names no file if a disk is full.
-  const why = cause instanceof Error ? cause.message : String(cause);
-  return new LockUnwritable(`${what} can't be locked: ${why}`, { cause });
+  return new LockUnwritable(`${what} can't be locked: ${errorMessage(cause)}`, { cause });
 }
 
 function heldBy(holder: Holder | null): string {

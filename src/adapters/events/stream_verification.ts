@@ -3,6 +3,7 @@ import type { System } from "../../system/index.js";
 import type { Exchange } from "../../system/exchange.js";
 import { readToken } from "../../system/read_file.js";
 import { Attempts } from "../../system/attempts.js";
+import { errorMessage } from "../../system/error_message.js";
 
 export interface VerifyingOptions {
   stream_id: string;
@@ -68,7 +69,7 @@ export class Verifying {
       const { status } = await exchange({ ...headers, ...authorization }, JSON.stringify({ stream_id, state }));
       if (status < 200 || status > 299) failed(`status ${status}`);
     } catch (cause) {
-      if (!this.#attempts.stopped) failed(cause instanceof Error ? cause.message : String(cause));
+      if (!this.#attempts.stopped) failed(errorMessage(cause));
     }
   }
 }

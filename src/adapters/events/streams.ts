@@ -20,6 +20,7 @@ import type { Exchange } from "../../system/exchange.js";
 import { PendingEvents, type ChangeFeed, type PendingEvent } from "./feed.js";
 import { Pusher } from "./pusher.js";
 import type { RetryOptions } from "../../system/attempts.js";
+import { errorMessage } from "../../system/error_message.js";
 import type { SetSigner } from "./signer.js";
 import type { KeptStream, StreamStore } from "./stream_store.js";
 import { TOLD_TYPES, eventsOf, isSubject, jtiOf, type TellableChange, type TellingContext } from "./told_events.js";
@@ -436,7 +437,7 @@ export class Streams {
     if (place === stream.written || !this.#streams.has(stream.kept.id)) return;
     stream.written = place;
     this.#deps.store.writePlace(stream.kept.id, place).catch((cause: unknown) => {
-      this.#deps.events.placeUnknown(stream.kept.id, cause instanceof Error ? cause.message : String(cause));
+      this.#deps.events.placeUnknown(stream.kept.id, errorMessage(cause));
     });
   }
 

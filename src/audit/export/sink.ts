@@ -4,6 +4,7 @@
  */
 import { gzipSync } from "node:zlib";
 import { Attempts, type RetryOptions } from "../../system/attempts.js";
+import { errorMessage } from "../../system/error_message.js";
 import type { System } from "../../system/index.js";
 import type { Post, Posted } from "../../system/post.js";
 import { readHeaders } from "../../system/headers_file.js";
@@ -251,7 +252,7 @@ export class Sink {
     try {
       return encode(line.bytes, line.read, this.#options);
     } catch (cause) {
-      this.#setAside(line.seq, `it can't be read: ${cause instanceof Error ? cause.message : String(cause)}`);
+      this.#setAside(line.seq, `it can't be read: ${errorMessage(cause)}`);
       return null;
     }
   }
@@ -368,7 +369,7 @@ export class Sink {
       this.#unwritable = false;
     } catch (cause) {
       // The sink has it all the same; after a restart it gets it again.
-      if (!this.#unwritable) this.#events.cursorUnwritable(cause instanceof Error ? cause.message : String(cause));
+      if (!this.#unwritable) this.#events.cursorUnwritable(errorMessage(cause));
       this.#unwritable = true;
     }
   }

@@ -16,6 +16,7 @@ import { NOTHING_ODD, parseTime } from "../../contract/index.js";
 import { outcomeOf } from "../../decision/act.js";
 import { BesideLines, type LineReference } from "./beside.js";
 import { LineTooLong, readLines, type Line } from "./record_lines.js";
+import { errorMessage } from "../../system/error_message.js";
 
 export type Lesson =
   /** An action, what it was found to be, and what became of it; found by an engine that knew other records, where it was handed in. */
@@ -172,7 +173,7 @@ function lessonOf({ bytes, segment }: Line, beside: BesideLines): FoldedRecord["
     const handed_in = decided.engine !== undefined;
     return { of: "act", act, assessed: assessedIn(decided), outcome: outcomeOf(decided.answer), handed_in };
   } catch (error) {
-    return { of: "unreadable", why: error instanceof Error ? error.message : String(error) };
+    return { of: "unreadable", why: errorMessage(error) };
   }
 }
 

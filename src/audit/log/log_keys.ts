@@ -2,6 +2,7 @@
 import { createHash, createPublicKey } from "node:crypto";
 import { existsSync, mkdirSync } from "node:fs";
 import { join } from "node:path";
+import { errorMessage } from "../../system/error_message.js";
 import { readBytes, readText } from "../../system/read_file.js";
 import { replaceFileSync } from "../../system/replaced_file.js";
 import { CHECKPOINT } from "./seal.js";
@@ -71,9 +72,7 @@ export function keptKey(file: string): string {
     // Whole or not at all: half a key would be in the way of the next start.
     replaceFileSync(file, pem, 0o600);
   } catch (cause) {
-    throw new Error(`\`${file}\` can't be written: ${cause instanceof Error ? cause.message : String(cause)}`, {
-      cause,
-    });
+    throw new Error(`\`${file}\` can't be written: ${errorMessage(cause)}`, { cause });
   }
   return pem;
 }

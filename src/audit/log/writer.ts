@@ -3,6 +3,7 @@
  * a worker (`worker.ts`), so that a stalled disk stalls nobody's event loop.
  */
 import { receiveMessageOnPort, type MessagePort } from "node:worker_threads";
+import { errorMessage } from "../../system/error_message.js";
 import type { Clock, Timers } from "../../system/index.js";
 import type { LogFiles } from "./files.js";
 import { Seal, type SealOptions } from "./seal.js";
@@ -101,7 +102,7 @@ export function serveWriter(
     try {
       seal.sign();
     } catch (cause) {
-      reply({ kind: "unsealed", detail: detailOf(cause) });
+      reply({ kind: "unsealed", detail: errorMessage(cause) });
     }
   }
 
@@ -109,7 +110,7 @@ export function serveWriter(
     try {
       reply({ kind: "answer", id, answer: answerOf(ask) });
     } catch (cause) {
-      reply({ kind: "refused", id, range: cause instanceof RangeError, detail: detailOf(cause) });
+      reply({ kind: "refused", id, range: cause instanceof RangeError, detail: errorMessage(cause) });
     }
   }
 
@@ -128,7 +129,7 @@ export function serveWriter(
 
   function fail(cause: unknown): void {
     if (state === "writing") state = "failed";
-    reply({ kind: "failed", detail: detailOf(cause) });
+    reply({ kind: "failed", detail: errorMessage(cause) });
     stopProbing = timers.after(PROBE_MS, attempt);
   }
 
@@ -193,8 +194,4 @@ export function serveWriter(
 
   port.on("message", take);
   attempt();
-}
-
-function detailOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -5,6 +5,7 @@
  */
 import { link, mkdir, open, readdir, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { errorMessage } from "../../system/error_message.js";
 import type { System } from "../../system/index.js";
 import type { MaskKey } from "./digest.js";
 import { readRegularFile } from "../../system/read_file.js";
@@ -92,7 +93,7 @@ export class MaskKeys {
       try {
         keys.set(beginning, known ?? (await this.#read(beginning)));
       } catch (cause) {
-        detail ??= cause instanceof Error ? cause.message : String(cause);
+        detail ??= errorMessage(cause);
       }
     }
     this.#keys = keys;

@@ -1,4 +1,5 @@
 /** A service's own retention: what is older than its configuration keeps is dropped, a segment at a time, while it runs. */
+import { errorMessage } from "../../system/error_message.js";
 import type { Clock, Timers } from "../../system/index.js";
 import { workerThread } from "../../system/thread.js";
 import { ClockMark } from "./clock_mark.js";
@@ -107,7 +108,7 @@ export function watchRetention(
       await carryOut(directory, plan, record);
       events.dropped(plan);
     } catch (cause) {
-      events.failed(cause instanceof Error ? cause.message : String(cause));
+      events.failed(errorMessage(cause));
     }
   }
 

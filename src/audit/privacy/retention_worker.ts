@@ -1,5 +1,6 @@
 /** Finishes a retention that a crash has left, plans the next, and ends. */
 import { parentPort, workerData } from "node:worker_threads";
+import { errorMessage } from "../../system/error_message.js";
 import { runInBackground } from "../../system/thread.js";
 import { finishRetention, planRetention, type RetentionOptions, type RetentionPlan } from "./retention.js";
 
@@ -13,7 +14,7 @@ try {
   await finishRetention(options.directory);
   say({ kind: "planned", plan: await planRetention(options) });
 } catch (cause) {
-  say({ kind: "failed", detail: cause instanceof Error ? cause.message : String(cause) });
+  say({ kind: "failed", detail: errorMessage(cause) });
 }
 say({ kind: "closed" });
 parentPort.close();

@@ -5,6 +5,7 @@
  */
 import { mkdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { errorMessage } from "../../system/error_message.js";
 import { overlap } from "../../system/folder.js";
 import { readBytes } from "../../system/read_file.js";
 import { readLines, segmentsOf, type Line } from "../log/record_lines.js";
@@ -174,7 +175,7 @@ export function publishedCheckpoint(folder: string): (Checkpoint & { note: Buffe
     return { note, ...readUnverified(note) };
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw new PublishRefused("folder_refused", `\`${file}\` is no checkpoint: ${cause instanceof Error ? cause.message : String(cause)}`);
+    throw new PublishRefused("folder_refused", `\`${file}\` is no checkpoint: ${errorMessage(cause)}`);
   }
 }
 

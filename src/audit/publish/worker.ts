@@ -1,5 +1,6 @@
 /** The thread that publishes the log as static files: it reads the log's folder itself, and nothing waits for it. */
 import { parentPort, workerData } from "node:worker_threads";
+import { errorMessage } from "../../system/error_message.js";
 import { systemTimers } from "../../system/index.js";
 import { runInBackground } from "../../system/thread.js";
 import { PublishedLog } from "./published_log.js";
@@ -21,7 +22,7 @@ function publish(): void {
   try {
     reply({ kind: "published", ...published.publish() });
   } catch (cause) {
-    reply({ kind: "failed", detail: cause instanceof Error ? cause.message : String(cause) });
+    reply({ kind: "failed", detail: errorMessage(cause) });
   }
 }
 

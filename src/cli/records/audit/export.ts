@@ -10,6 +10,7 @@ import { LineTooLong, segmentsOf, type Line } from "../../../audit/log/record_li
 import { EXPORT_DATA, EXPORT_FORMATS, type ExportData, type ExportFormat } from "../../../contract/export.js";
 import type { LogRecord } from "../../../contract/index.js";
 import type { RangeBound } from "../../../replay/records.js";
+import { errorMessage } from "../../../system/error_message.js";
 import { systemClock } from "../../../system/index.js";
 import { bound } from "../bound.js";
 import { CliError, type Exit } from "../../exit.js";
@@ -150,7 +151,7 @@ async function exportInto(out: Out, folder: string, options: ExportOptions, ui: 
     if (++found.unreadable <= UNREADABLE_SHOWN) sayError(ui, message);
   };
   const unreadable = (which: string, cause: unknown): void => {
-    damage(`${which} can't be read: ${cause instanceof Error ? cause.message : String(cause)}`);
+    damage(`${which} can't be read: ${errorMessage(cause)}`);
   };
   const last = to !== undefined && "seq" in to ? to.seq : Infinity;
   const segments = segmentsOf(folder);

@@ -8,6 +8,7 @@ import { isOutgoingUrl } from "../../../system/config/urls.js";
 import { ServerLoginError } from "./login_error.js";
 import type { OAuthFetch } from "./oauth_fetch.js";
 import { scopesIn } from "./scopes.js";
+import { errorMessage } from "../../../system/error_message.js";
 
 /** Challenge of a server in `WWW-Authenticate` (RFC 6750, section 3, and RFC 9728, section 5.1). */
 export interface ServerChallenge {
@@ -167,7 +168,7 @@ async function checked<T>(what: string, read: () => Promise<T>): Promise<T> {
   try {
     return await read();
   } catch (cause) {
-    throw invalid(`${what} can't be used: ${cause instanceof Error ? cause.message : String(cause)}`, cause);
+    throw invalid(`${what} can't be used: ${errorMessage(cause)}`, cause);
   }
 }
 

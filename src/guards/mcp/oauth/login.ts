@@ -1,5 +1,6 @@
 /** Signing in at a guarded server, by a person: in a browser on this machine, or on any other by a code (RFC 8628). */
 import * as oauth from "oauth4webapi";
+import { errorMessage } from "../../../system/error_message.js";
 import { sleep, type System } from "../../../system/index.js";
 import { isOutgoingUrl } from "../../../system/config/urls.js";
 import { STATELESS } from "../stateless.js";
@@ -216,7 +217,7 @@ async function refusing<T>(issuer: string, step: () => Promise<T>): Promise<T> {
 export function reasonOf(cause: unknown): string {
   const isAnswer = cause instanceof oauth.AuthorizationResponseError || cause instanceof oauth.ResponseBodyError;
   if (isAnswer) return ERROR.test(cause.error) ? cause.error : "an error without a code";
-  return cause instanceof Error ? cause.message : String(cause);
+  return errorMessage(cause);
 }
 
 function refused(message: string, cause?: unknown): ServerLoginError {

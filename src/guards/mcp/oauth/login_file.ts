@@ -7,6 +7,7 @@ import { statSync } from "node:fs";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { Type, type Static } from "../../../contract/type.js";
+import { errorMessage } from "../../../system/error_message.js";
 import { makeFolder } from "../../../system/folder.js";
 import type { Timers } from "../../../system/index.js";
 import { lock } from "../../../system/lock.js";
@@ -115,8 +116,9 @@ export class LoginFile {
       } catch (cause) {
         if (cause instanceof Locked && waited_ms < WAIT_MS_MAX) await new Promise<void>((resolve) => timers.after(LOOK_MS, resolve));
         else {
-          const why = cause instanceof Error ? cause.message : String(cause);
-          throw new ServerLoginError("login_file_unsafe", `${why}; \`server.oauth.logins\` can name another folder`, { cause });
+          throw new ServerLoginError("login_file_unsafe", `${errorMessage(cause)}; \`server.oauth.logins\` can name another folder`, {
+            cause,
+          });
         }
       }
     }

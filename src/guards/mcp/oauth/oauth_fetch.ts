@@ -6,6 +6,7 @@ import { request as requestHttp, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { LookupFunction } from "node:net";
 import { checkedLookup, isPrivate, literalAddress } from "../../../system/addresses.js";
+import { errorMessage } from "../../../system/error_message.js";
 import { isLoopback, isOutgoingUrl, OUTGOING } from "../../../system/config/urls.js";
 import type { Timers } from "../../../system/index.js";
 import { ServerLoginError } from "./login_error.js";
@@ -50,8 +51,7 @@ export function oauthFetch({ server, isIssuerNamed }: OAuthReach, timers: Pick<T
     try {
       return await send(url, init, timers, isNamed ? undefined : lookup);
     } catch (cause) {
-      const why = cause instanceof Error ? cause.message : String(cause);
-      throw new ServerLoginError("authorization_unavailable", `\`${url.origin}\` can't be asked: ${why}`, { cause });
+      throw new ServerLoginError("authorization_unavailable", `\`${url.origin}\` can't be asked: ${errorMessage(cause)}`, { cause });
     }
   };
 }
