@@ -12,6 +12,7 @@ import type { ReadAction } from "./read.js";
 import { readActions, readBatch } from "./read_batch.js";
 import type { Attempt, Question } from "./question.js";
 import type { Decided, Decider } from "./decider.js";
+import { othersTurn } from "../system/index.js";
 
 export type * from "./decider.js";
 export type * from "./pdp.js";
@@ -97,9 +98,7 @@ export function decider(pdp: Pdp): Decider {
     let turn = clock.monotonic();
     for (const question of questions) {
       if (clock.monotonic() - turn >= TURN_MS_MAX) {
-        await new Promise<void>((resolve) => {
-          timers.turnEnd(resolve);
-        });
+        await othersTurn(timers);
         turn = clock.monotonic();
       }
       try {

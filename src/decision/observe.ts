@@ -16,7 +16,7 @@ import {
   type PolicyInput,
 } from "../contract/index.js";
 import { schemas } from "../system/schemas.js";
-import type { System } from "../system/index.js";
+import { othersTurn, pause, type System } from "../system/index.js";
 import type { WrittenDecision } from "./pdp.js";
 import type { ActivePolicy, Caller } from "./ports.js";
 import { Lines, isBlank } from "./lines.js";
@@ -184,7 +184,7 @@ export class Observation {
     const slice = this.#read(last);
     if (slice === null) {
       // Lines that are passed over or refused cost time too.
-      await this.#turnEnd();
+      await othersTurn(this.#deps.system.timers);
       return;
     }
     const asked = await this.#identified(slice);
@@ -316,7 +316,7 @@ export class Observation {
         if (system.clock.monotonic() - turn >= TURN_MS_MAX) {
           this.#handOver(group);
           group = [];
-          await this.#turnEnd();
+          await othersTurn(this.#deps.system.timers);
           turn = system.clock.monotonic();
         }
         try {
@@ -400,12 +400,6 @@ export class Observation {
     );
   }
 
-  #turnEnd(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#deps.system.timers.turnEnd(resolve);
-    });
-  }
-
   /** Waits while decisions need what is left of the log's queue: until then nothing more is put into it. */
   async #logHasRoom(line: number | undefined): Promise<void> {
     const { log, system } = this.#deps;
@@ -416,9 +410,7 @@ export class Observation {
         this.stop("log_backlog", line);
         return;
       }
-      await new Promise<void>((resolve) => {
-        system.timers.after(LOG_LOOK_MS, resolve);
-      });
+      await pause(system.timers, LOG_LOOK_MS);
     }
   }
 }

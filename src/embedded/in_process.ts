@@ -7,7 +7,7 @@ import { expired } from "../decision/intake.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
 import type { Caller, Engine } from "../decision/ports.js";
 import { readAction } from "../decision/read.js";
-import type { Clock, Timers } from "../system/index.js";
+import { pause, type Clock, type Timers } from "../system/index.js";
 import { Elsewhere, isForService } from "./elsewhere.js";
 import { copyOf, type GivenLimits } from "./action_copy.js";
 import { notReady, type Failing } from "./not_ready.js";
@@ -47,9 +47,7 @@ export class InProcess implements Pick<Carrier, "send"> {
           ...(this.#hasFacts() ? [] : [{ what: "facts are not known", why: this.#source.failing() }]),
         ]);
       }
-      await new Promise<void>((resolve) => {
-        timers.after(READY_LOOK_MS, resolve);
-      });
+      await pause(timers, READY_LOOK_MS);
     }
   }
 

@@ -29,7 +29,7 @@ import {
 } from "../contract/index.js";
 import type { Log } from "../decision/ports.js";
 import type { Change, Guard, Json, Store, Write } from "../store/store.js";
-import type { Clock, Timers } from "../system/index.js";
+import { othersTurn, type Clock, type Timers } from "../system/index.js";
 import { checkChangedAgent, checkNewAgent } from "./agents.js";
 import { BundleCommands } from "./bundle_commands.js";
 import { agentOfState, iso, stateOfAgent, stateOfTask, type AgentFact } from "./entities.js";
@@ -463,9 +463,7 @@ export class Commands extends FactsReading {
 
   /** Lets others have their turn, in work that takes long. */
   turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.deps.system.timers.turnEnd(resolve);
-    });
+    return othersTurn(this.deps.system.timers);
   }
 
   /** @throws Problem `tasks_full` where so many more find no room */

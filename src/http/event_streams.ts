@@ -21,7 +21,7 @@ import { HandedOn, Reach, type ReachedTask } from "../facts/reach.js";
 import { split, type Notice } from "../facts/registry.js";
 import type { Change } from "../store/store.js";
 import type { FactFollowers } from "../facts/restrictions.js";
-import type { Clock, Timers } from "../system/index.js";
+import { pause, type Clock, type Timers } from "../system/index.js";
 import { Recent } from "../system/recent.js";
 import { EventBatch, EventStream, textOf, type EventLimits, type Subscription, type StreamedChange } from "./event_stream.js";
 import { Followers } from "./stream_followers.js";
@@ -250,7 +250,7 @@ export class EventStreams implements FactFollowers {
             page.at(-1)?.revision ?? stream.cursor,
           );
           facts += page.length;
-          if (page.length === PAGE) await this.#pause(PAGE_PAUSE_MS);
+          if (page.length === PAGE) await pause(this.#deps.system.timers, PAGE_PAUSE_MS);
         }
       }
     } catch {
@@ -278,7 +278,7 @@ export class EventStreams implements FactFollowers {
       const changes = await this.#read(stream);
       // The store may be ahead of memory for a moment.
       const known = changes.filter(({ revision }) => revision <= registry.revision);
-      if (known.length === 0) await this.#pause(STORE_RETRY_MS);
+      if (known.length === 0) await pause(this.#deps.system.timers, STORE_RETRY_MS);
       else stream.replay(this.#batch(known));
     }
     if (!stream.over) this.#goLive(stream);
@@ -291,14 +291,8 @@ export class EventStreams implements FactFollowers {
       const { items } = await this.#deps.commands.events(stream.cursor, PAGE).catch(() => ({ items: [] }));
       return items as Change[];
     });
-    this.#reading = page.then((changes) => (changes.length === PAGE ? this.#pause(PAGE_PAUSE_MS) : undefined));
+    this.#reading = page.then((changes) => (changes.length === PAGE ? pause(this.#deps.system.timers, PAGE_PAUSE_MS) : undefined));
     return page;
-  }
-
-  #pause(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#deps.system.timers.after(ms, resolve);
-    });
   }
 
   #batch(fresh: readonly (Notice | { policy: PolicyIdentity })[]): EventBatch {

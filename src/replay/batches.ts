@@ -1,5 +1,5 @@
 /** Reads the records of a log in batches, and leaves others their turn between them. */
-import type { Timers } from "../system/index.js";
+import { othersTurn, type Timers } from "../system/index.js";
 import { readDecisions, type RecordRange, type ReadRecord } from "./records.js";
 
 /** Records; what is made of more at a time outlives the young generation. */
@@ -26,9 +26,7 @@ export async function inBatches(
     take(batch);
     batch = [];
     progress(so_far);
-    await new Promise<void>((resolve) => {
-      timers.turnEnd(resolve);
-    });
+    await othersTurn(timers);
   };
   for (const read of readDecisions(folder, range)) {
     so_far.records++;

@@ -6,7 +6,7 @@ import { lessons, type Lesson } from "../audit/log/fold.js";
 import { segmentsOf } from "../audit/log/record_lines.js";
 import { canonical, type Act, type Assessment } from "../contract/index.js";
 import type { Profile } from "../decision/ports.js";
-import type { Timers } from "../system/index.js";
+import { othersTurn, type Timers } from "../system/index.js";
 import type { ReplayProgress } from "./batches.js";
 import type { UnreadableRecord } from "./records.js";
 
@@ -68,9 +68,7 @@ export async function rederive(
   for (const { seq, lesson } of lessons(folder, 1)) {
     if (++told_of % LESSONS_MAX === 0) {
       told.progress({ records: seq - first + 1, seq });
-      await new Promise<void>((resolve) => {
-        timers.turnEnd(resolve);
-      });
+      await othersTurn(timers);
     }
     if (lesson.of === "unreadable") {
       counts.unreadable++;

@@ -1,14 +1,10 @@
 /** Explains decisions on record by the running policy, a few evaluations a turn: decisions go on meanwhile. */
 import { Problem, type PolicyInput } from "../contract/index.js";
 import type { Engine } from "../decision/ports.js";
-import type { Timers } from "../system/index.js";
+import { pause, type Timers } from "../system/index.js";
 import type { Explain } from "../http/rooms.js";
 
 export function explaining(engine: Engine, timers: Timers): Explain {
-  const pause = (): Promise<void> =>
-    new Promise((resolve) => {
-      timers.after(0, resolve);
-    });
   return async ({ record, beside }) => {
     const policy = engine.active;
     if (policy === null) throw new Problem("bundle_missing");
@@ -26,6 +22,6 @@ export function explaining(engine: Engine, timers: Timers): Explain {
     const data = { vocabulary: policy.vocabulary, purposes: Object.fromEntries(policy.purposes), zones: { ...policy.zones } };
     // What only explains is no part of a start.
     const { explainInput } = await import("../explain/explanation.js");
-    return { ...known, explanation: await explainInput(policy, data, input, pause) };
+    return { ...known, explanation: await explainInput(policy, data, input, () => pause(timers, 0)) };
   };
 }

@@ -4,7 +4,7 @@
  */
 import { NOTHING_ODD, type Act, type ActOutcome, type Assessment, type ClusterAnswer } from "../contract/index.js";
 import { othersOf, type AskedNodes } from "../http/asked_nodes.js";
-import type { System } from "../system/index.js";
+import { othersTurn, type System } from "../system/index.js";
 import type { LessonPage, OwnLesson, PlacedLesson } from "./own_lessons.js";
 
 /** The profile, as far as others' lessons need it. */
@@ -197,9 +197,7 @@ export class FollowedLessons {
       }
       if (++learned < TURN_LESSONS || parted.size > 0) continue;
       learned = 0;
-      await new Promise<void>((resolve) => {
-        system.timers.turnEnd(resolve);
-      });
+      await othersTurn(system.timers);
       if (!isSame()) return false;
     }
     for (const { node, page } of pages) {

@@ -4,7 +4,7 @@
  */
 import { records, type FoldedRecord, type Lesson } from "../audit/log/fold.js";
 import type { Act, ActOutcome } from "../contract/index.js";
-import type { Timers } from "../system/index.js";
+import { othersTurn, type Timers } from "../system/index.js";
 
 /** Lesson without what the node that decided made of it: each node judges by what it knows itself. */
 export type OwnLesson = { of: "act"; act: Act; outcome: ActOutcome } | Exclude<Lesson, { of: "act" }>;
@@ -129,9 +129,7 @@ export class OwnLessons {
         break;
       }
       if (++read % TURN_RECORDS !== 0) continue;
-      await new Promise<void>((resolve) => {
-        this.#timers.turnEnd(resolve);
-      });
+      await othersTurn(this.#timers);
     }
     if (reached?.seq === page.through) this.#remember(reached.seq, reached.end);
     return page;

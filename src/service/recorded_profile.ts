@@ -17,7 +17,7 @@ import {
 import { readFactsText } from "../decision/facts_record.js";
 import type { KeptProfile, Log, Profile } from "../decision/ports.js";
 import { errorMessage } from "../system/error_message.js";
-import type { Timers } from "../system/index.js";
+import { othersTurn, pause, type Timers } from "../system/index.js";
 import { OwnLessons, type OwnLesson } from "./own_lessons.js";
 import { readSnapshot, writeSnapshot, type SnapshotPieces } from "./snapshot_file.js";
 
@@ -159,7 +159,7 @@ export class RecordedProfile implements KeptProfile {
     if (this.#log.seq < this.#due) return;
     this.#due = Infinity;
     // What the log took in this turn may not be learned yet, and a snapshot is of a whole record.
-    void this.#turn().then(() => this.save());
+    void othersTurn(this.#timers).then(() => this.save());
   }
 
   /** Returns what it learns from its own log, for other nodes to learn: kept from the first call on. */
@@ -285,11 +285,11 @@ export class RecordedProfile implements KeptProfile {
     let bytes = 0;
     // A record that isn't on disk may never be.
     const isGood = async (): Promise<boolean> => {
-      while (this.#givenUp === givenUp && this.#log.healthy && this.#log.durable < seq) await this.#wait(LOOK_MS);
+      while (this.#givenUp === givenUp && this.#log.healthy && this.#log.durable < seq) await pause(this.#timers, LOOK_MS);
       return this.#givenUp === givenUp && this.#log.durable >= seq;
     };
     try {
-      const turn = (): Promise<void> => this.#turn();
+      const turn = (): Promise<void> => othersTurn(this.#timers);
       const written = await writeSnapshot(this.#options.file, this.#profile.beginSnapshot(seq), SLICE_AGENTS, turn, isGood);
       this.#changed ||= written === null;
       bytes = written ?? 0;
@@ -325,7 +325,7 @@ export class RecordedProfile implements KeptProfile {
 
   /** Resolves when all that the log has taken is on disk: what isn't may never be. */
   async #durable(): Promise<void> {
-    while (!this.#closed && (!this.#log.healthy || this.#log.durable < this.#log.seq)) await this.#wait(LOOK_MS);
+    while (!this.#closed && (!this.#log.healthy || this.#log.durable < this.#log.seq)) await pause(this.#timers, LOOK_MS);
   }
 
   #restored(): LearnedProfile {
@@ -349,20 +349,8 @@ export class RecordedProfile implements KeptProfile {
     for (const { seq, lesson } of lessons(this.#options.folder, from, to)) {
       if (lesson.of === "unreadable") this.#events.unreadable(seq, lesson.why);
       else if (lesson.of !== "started") tell(profile, lesson);
-      if (++learned % LESSONS_MAX === 0) await this.#turn();
+      if (++learned % LESSONS_MAX === 0) await othersTurn(this.#timers);
     }
-  }
-
-  #turn(): Promise<void> {
-    return new Promise((resolve) => {
-      this.#timers.turnEnd(resolve);
-    });
-  }
-
-  #wait(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#timers.after(ms, resolve);
-    });
   }
 }
 

@@ -12,7 +12,7 @@ import type { IncidentPort } from "../decision/pdp.js";
 import { Notices } from "../findings/notices.js";
 import { Sensors } from "../findings/sensors.js";
 import type { Config } from "../system/config.js";
-import type { System } from "../system/index.js";
+import { othersTurn, pause, type System } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
 import { uuid7 } from "../system/uuid.js";
@@ -74,8 +74,8 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
         reports: new OtlpReports({
           ...{ mapping, observer, asked, limits: { spans_max } },
           vouched: (caller, calls) => records.admin(caller, "vouched", { calls }),
-          othersTurn: () => othersTurn(system),
-          pause: (ms) => pause(system, ms),
+          othersTurn: () => othersTurn(system.timers),
+          pause: (ms) => pause(system.timers, ms),
           now: () => system.clock.monotonic(),
           notUnderstood: (caller, attribute) => {
             report(logger, "spans_unknown", {
@@ -89,18 +89,6 @@ export function wireSensing(deps: SensingDeps): WiredSensing {
       };
     },
   };
-}
-
-function pause({ timers }: Pick<System, "timers">, ms: number): Promise<void> {
-  return new Promise((resolve) => {
-    timers.after(ms, resolve);
-  });
-}
-
-function othersTurn({ timers }: Pick<System, "timers">): Promise<void> {
-  return new Promise((resolve) => {
-    timers.turnEnd(resolve);
-  });
 }
 
 /** Every record that is on disk now is looked at, or nothing is said. @throws Problem `index_unavailable` */

@@ -1,5 +1,5 @@
 /** FeedFollowers of a store's feed: each gets what it lacks by reading, then what comes as it comes. */
-import type { Timers } from "../system/index.js";
+import { pause, type Timers } from "../system/index.js";
 import { STORE_LIMITS, isChange, type Change, type FeedTaker, type Mark } from "./store.js";
 
 const RETRY_MS = 250;
@@ -72,9 +72,7 @@ export class FeedFollowers {
       try {
         page = follower.at < follower.from ? await this.#read(follower.at, STORE_LIMITS.changes_max) : [];
       } catch {
-        await new Promise<void>((resolve) => {
-          this.#timers.after(RETRY_MS, resolve);
-        });
+        await pause(this.#timers, RETRY_MS);
         continue;
       }
       try {

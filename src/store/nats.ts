@@ -6,7 +6,7 @@ import { randomUUID } from "node:crypto";
 import { jetstreamManager, type JetStreamManager, type StreamInfo } from "@nats-io/jetstream";
 import { connect, headers, type MsgHdrs, type NatsConnection, type NodeConnectionOptions } from "@nats-io/transport-node";
 import { errorMessage } from "../system/error_message.js";
-import type { System, Timers } from "../system/index.js";
+import { pause, type System, type Timers } from "../system/index.js";
 import { without } from "../system/without.js";
 import { FeedFollowers } from "./followers.js";
 import { NatsCopies } from "./nats_copies.js";
@@ -228,7 +228,7 @@ export class NatsStore implements Store {
     this.#writing.add(settled);
     const forget = (): boolean => this.#writing.delete(settled);
     settled.then(forget, forget);
-    const outcome = await Promise.race([settled, this.#after(this.#options.unsure_after_ms).then(() => "late" as const)]);
+    const outcome = await Promise.race([settled, pause(this.#timers, this.#options.unsure_after_ms).then(() => "late" as const)]);
     if (outcome !== "late") return this.#answer(call, outcome);
     const known = settled.then((later) => (later === "conflict" || later === "closed" ? null : later.revisions));
     throw new StoreUnsure("no server has said whether the change is made", known);
@@ -280,7 +280,7 @@ export class NatsStore implements Store {
   async close(): Promise<void> {
     if (this.#state === "closed") return;
     const writing = [...this.#writing];
-    const within = this.#after(this.#options.unsure_after_ms);
+    const within = pause(this.#timers, this.#options.unsure_after_ms);
     this.#state = "closed";
     await Promise.race([Promise.allSettled(writing), within]);
     this.#feed.close();
@@ -382,7 +382,7 @@ export class NatsStore implements Store {
       }
       if (outcome !== "unknown") return outcome;
       if (this.#connection.isClosed()) return "closed";
-      await this.#after(Math.min(RETRY_MS * 2 ** tries, RETRY_MS_MAX));
+      await pause(this.#timers, Math.min(RETRY_MS * 2 ** tries, RETRY_MS_MAX));
     }
   }
 
@@ -542,12 +542,6 @@ export class NatsStore implements Store {
     if (this.#state === "closed") throw new StoreUnavailable("it is closed");
     if (this.#state === "broken") throw new StoreUnavailable("its feed can't be read");
     if (this.#state === "disconnected") throw new StoreUnavailable("no server of the cluster is connected");
-  }
-
-  #after(ms: number): Promise<void> {
-    return new Promise((resolve) => {
-      this.#timers.after(ms, resolve);
-    });
   }
 }
 

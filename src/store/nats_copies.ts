@@ -5,7 +5,7 @@
 import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
 import { headers, type NatsConnection } from "@nats-io/transport-node";
 import { errorMessage } from "../system/error_message.js";
-import type { Timers } from "../system/index.js";
+import { pause, type Timers } from "../system/index.js";
 import { NatsFeed, StreamReader, understood, FeedUnreadable } from "./nats_feed.js";
 import { copySubjectsOf, type CopySubjects } from "./nats_keys.js";
 import { LAST_SEQUENCE, OTHER_IS_STORED, answersWithin, idOf, streamOf, type PublishAck } from "./nats_streams.js";
@@ -137,9 +137,7 @@ export class NatsCopies implements CopyFeed {
       } catch {
         // Nobody leads the stream, or the connection is lost.
       }
-      await new Promise<void>((resolve) => {
-        this.#timers.after(COPY_RETRY_MS, resolve);
-      });
+      await pause(this.#timers, COPY_RETRY_MS);
     }
   }
 

@@ -5,7 +5,7 @@
 import type { JetStreamManager, MsgRequest, StoredMsg } from "@nats-io/jetstream";
 import type { Msg, NatsConnection, Subscription } from "@nats-io/transport-node";
 import { errorMessage } from "../system/error_message.js";
-import type { Timers } from "../system/index.js";
+import { pause, type Timers } from "../system/index.js";
 import { writtenChange } from "./rows.js";
 import type { KeySubjects, FeedSubjects } from "./nats_keys.js";
 import { isChange, type Change, type Json, type Mark } from "./store.js";
@@ -235,9 +235,7 @@ export class NatsFeed {
         }
         tries++;
       }
-      await new Promise<void>((resolve) => {
-        this.#timers.after(RETRY_MS, resolve);
-      });
+      await pause(this.#timers, RETRY_MS);
     }
     this.#filling = false;
   }

@@ -1,7 +1,7 @@
 /** Streams of a shared store, which the first node creates with what the store relies on. */
 import { randomUUID } from "node:crypto";
 import type { JetStreamManager, StreamInfo } from "@nats-io/jetstream";
-import type { Timers } from "../system/index.js";
+import { pause, type Timers } from "../system/index.js";
 import type { FeedSubjects } from "./nats_keys.js";
 import { StoreUnavailable } from "./store.js";
 
@@ -113,9 +113,7 @@ async function createdOrFound(
       // The servers may be electing one another, or be at making it for another node.
       if (tries === CREATE_TRIES) throw cause;
     }
-    await new Promise<void>((resolve) => {
-      timers.after(RETRY_MS, resolve);
-    });
+    await pause(timers, RETRY_MS);
   }
 }
 

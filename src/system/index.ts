@@ -54,6 +54,19 @@ export const systemTimers: Timers = {
   },
 };
 
+export function pause(timers: Pick<Timers, "after">, ms: number): Promise<void> {
+  return new Promise((resolve) => {
+    timers.after(ms, resolve);
+  });
+}
+
+/** Resolves at the end of this turn of the event loop: what takes long lets others have theirs. */
+export function othersTurn(timers: Pick<Timers, "turnEnd">): Promise<void> {
+  return new Promise((resolve) => {
+    timers.turnEnd(resolve);
+  });
+}
+
 /** For commands that wait: it keeps the process alive. */
 export function sleep(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));

@@ -5,7 +5,7 @@
 import { gzipSync } from "node:zlib";
 import { Attempts, type RetryOptions } from "../../system/attempts.js";
 import { errorMessage } from "../../system/error_message.js";
-import type { System } from "../../system/index.js";
+import { othersTurn, type System } from "../../system/index.js";
 import type { Post, Posted } from "../../system/post.js";
 import { readHeaders } from "../../system/headers_file.js";
 import { readToken } from "../../system/read_file.js";
@@ -376,9 +376,7 @@ export class Sink {
 
   #wait(ms: number): Promise<void> {
     if (ms > 0 || this.#attempts.stopped) return this.#attempts.wait(ms);
-    return new Promise((resolve) => {
-      this.#system.timers.turnEnd(resolve);
-    });
+    return othersTurn(this.#system.timers);
   }
 }
 

@@ -2,7 +2,7 @@
 import type { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import type { Transport } from "@modelcontextprotocol/sdk/shared/transport.js";
 import type { MessageExtraInfo } from "@modelcontextprotocol/sdk/types.js";
-import type { Timers } from "../../system/index.js";
+import { pause, type Timers } from "../../system/index.js";
 import type { Asks, Hearing } from "./asks.js";
 import { STATELESS } from "./stateless.js";
 import type { JSONRPCMessage, Request, RequestId } from "./wire.js";
@@ -182,7 +182,7 @@ export class HttpServerEnd implements End {
   async #ask(request: Request): Promise<void> {
     const ended = await this.#asks.ask(request, this.#transport, this.#hearing);
     if (ended.how === "resumable") {
-      await new Promise<void>((resolve) => this.#timers.after(ended.in_ms, resolve));
+      await pause(this.#timers, ended.in_ms);
       await this.#transport.resumeStream(ended.after);
     }
     if (ended.how === "elsewhere") {

@@ -9,7 +9,7 @@ import { join } from "node:path";
 import { Type, type Static } from "../../../contract/type.js";
 import { errorMessage } from "../../../system/error_message.js";
 import { makeFolder } from "../../../system/folder.js";
-import type { Timers } from "../../../system/index.js";
+import { pause, type Timers } from "../../../system/index.js";
 import { lock } from "../../../system/lock.js";
 import { Locked } from "../../../system/lock_errors.js";
 import { readText } from "../../../system/read_file.js";
@@ -114,7 +114,7 @@ export class LoginFile {
       try {
         return lock(`the login \`${this.path}\``, `${this.path}.lock`);
       } catch (cause) {
-        if (cause instanceof Locked && waited_ms < WAIT_MS_MAX) await new Promise<void>((resolve) => timers.after(LOOK_MS, resolve));
+        if (cause instanceof Locked && waited_ms < WAIT_MS_MAX) await pause(timers, LOOK_MS);
         else {
           throw new ServerLoginError("login_file_unsafe", `${errorMessage(cause)}; \`server.oauth.logins\` can name another folder`, {
             cause,
