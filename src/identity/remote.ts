@@ -9,6 +9,7 @@ import { Problem } from "../contract/index.js";
 import { Type } from "../contract/type.js";
 import { scan, type ScanLimits } from "../decision/scan.js";
 import { isOutgoingUrl } from "../system/config/urls.js";
+import { answerBody } from "../system/answer_body.js";
 import { errorMessage } from "../system/error_message.js";
 import type { System, Timers } from "../system/index.js";
 import { schemas } from "../system/schemas.js";
@@ -178,28 +179,15 @@ export function getBounded(
     });
     request.on("error", fail);
     request.on("response", (response) => {
-      const { statusCode = 0, headers } = response;
+      const { statusCode = 0 } = response;
       if (statusCode !== 200) {
         fail(new Error(`status ${statusCode}, not 200`));
         return;
       }
-      if (headers["content-encoding"] !== undefined) {
-        fail(new Error("a compressed answer"));
-        return;
-      }
-      const chunks: Buffer[] = [];
-      let length = 0;
-      response.on("data", (chunk: Buffer) => {
-        length += chunk.length;
-        if (length > bytes_max) fail(new Error(`more than ${bytes_max} bytes`));
-        else chunks.push(chunk);
-      });
-      // Ends cut short come as an error.
-      response.on("error", fail);
-      response.on("end", () => {
+      answerBody(response, bytes_max).then((body) => {
         cancel();
-        resolve(Buffer.concat(chunks));
-      });
+        resolve(body);
+      }, fail);
     });
     request.end();
   });

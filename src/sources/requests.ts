@@ -1,8 +1,9 @@
 /** GET requests to where bundles come from: bounded in time and bytes, to public addresses, and redirected only to hosts that are named. */
-import { Agent as HttpAgent, request as requestHttp, type IncomingHttpHeaders, type IncomingMessage } from "node:http";
+import { Agent as HttpAgent, request as requestHttp, type IncomingHttpHeaders } from "node:http";
 import { Agent as HttpsAgent, request as requestHttps } from "node:https";
 import type { Timers } from "../system/index.js";
 import { isPrivate, literalAddress, publicLookup } from "../system/addresses.js";
+import { answerBody } from "../system/answer_body.js";
 
 export interface RequestsOptions {
   /** True if private addresses may be asked. */
@@ -97,10 +98,15 @@ export class Requests {
         signal,
       };
       const request = (secure ? requestHttps : requestHttp)(url, options, (response) => {
-        readWhole(response, bytesMax).then(resolve, (cause: unknown) => {
-          request.destroy();
-          reject(signal.aborted ? (signal.reason as Error) : (cause as Error));
-        });
+        answerBody(response, bytesMax).then(
+          (body) => {
+            resolve({ status: response.statusCode ?? 0, headers: response.headers, body });
+          },
+          (cause: unknown) => {
+            request.destroy();
+            reject(signal.aborted ? (signal.reason as Error) : (cause as Error));
+          },
+        );
       });
       request.on("error", (cause) => {
         reject(signal.aborted ? (signal.reason as Error) : cause);
@@ -108,20 +114,4 @@ export class Requests {
       request.end();
     });
   }
-}
-
-async function readWhole(response: IncomingMessage, bytesMax: number): Promise<SourceAnswer> {
-  const { statusCode: status = 0, headers } = response;
-  if (headers["content-encoding"] !== undefined) throw new Error("a compressed answer");
-  const tooMany = new Error(`an answer of more than ${bytesMax} bytes`);
-  if (Number(headers["content-length"] ?? 0) > bytesMax) throw tooMany;
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > bytesMax) throw tooMany;
-    chunks.push(chunk);
-  }
-  if (!response.complete) throw new Error("an answer that ends too early");
-  return { status, headers, body: Buffer.concat(chunks) };
 }

@@ -49,8 +49,8 @@ threat("C11", "a source of bundles leads to no private address, and to no other 
     ],
     "the loss of credentials": [cut.text("sources/requests.js", "get", "if (next.origin !== at.origin)", "if (false)")],
     "the bound of an answer": [
-      cut.text("sources/requests.js", "readWhole", 'if (Number(headers["content-length"] ?? 0) > bytesMax) throw tooMany;', ""),
-      cut.text("sources/requests.js", "readWhole", "if (bytes > bytesMax) throw tooMany;", ""),
+      cut.text("system/answer_body.js", "answerBody", 'if (Number(headers["content-length"] ?? 0) > bytesMax) throw tooMany;', ""),
+      cut.text("system/answer_body.js", "answerBody", "if (bytes > bytesMax) throw tooMany;", ""),
     ],
   },
 });

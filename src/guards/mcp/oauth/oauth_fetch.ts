@@ -6,6 +6,7 @@ import { request as requestHttp, type IncomingMessage } from "node:http";
 import { request as requestHttps } from "node:https";
 import type { LookupFunction } from "node:net";
 import { checkedLookup, isPrivate, literalAddress } from "../../../system/addresses.js";
+import { answerBody } from "../../../system/answer_body.js";
 import { errorMessage } from "../../../system/error_message.js";
 import { isLoopback, isOutgoingUrl, OUTGOING } from "../../../system/config/urls.js";
 import type { Timers } from "../../../system/index.js";
@@ -91,16 +92,8 @@ function send(
 
 async function readWhole(response: IncomingMessage): Promise<Response> {
   const { statusCode: status = 0 } = response;
-  if (response.headers["content-encoding"] !== undefined) throw new Error("a compressed answer");
-  const chunks: Buffer[] = [];
-  let bytes = 0;
-  for await (const chunk of response as AsyncIterable<Buffer>) {
-    bytes += chunk.length;
-    if (bytes > BYTES_MAX) throw new Error(`an answer of more than ${BYTES_MAX} bytes`);
-    chunks.push(chunk);
-  }
-  if (!response.complete) throw new Error("an answer that ends too early");
+  const body = await answerBody(response, BYTES_MAX);
   const raw = response.rawHeaders;
   const fields = raw.flatMap((name, i): [string, string][] => (i % 2 === 0 ? [[name, raw[i + 1] ?? ""]] : []));
-  return new Response(BODILESS.has(status) ? null : Buffer.concat(chunks), { status, headers: fields });
+  return new Response(BODILESS.has(status) ? null : body, { status, headers: fields });
 }
