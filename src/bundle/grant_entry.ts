@@ -1,4 +1,5 @@
 /** An entry of a grant, as purposes write theirs: `{read: invoice, about: other, when: {customer: bob}}`. */
+import { pointerToken } from "../contract/index.js";
 import type { Condition, Entry, Vocabulary } from "../contract/index.js";
 import { compileWhen } from "./matchers.js";
 import { Sheet, type Path } from "./source.js";
@@ -53,7 +54,7 @@ class EntrySheet extends Sheet {
   first: GrantEntryError | null = null;
 
   override error(path: Path, message: string, hint: string | null = null): void {
-    const field = path.map((step) => `/${String(step).replaceAll("~", "~0").replaceAll("/", "~1")}`).join("");
+    const field = path.map((step) => `/${pointerToken(String(step))}`).join("");
     this.first ??= { field, expected: hint === null ? message : `${message}; ${hint}` };
     super.error(path, message, hint);
   }

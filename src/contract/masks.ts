@@ -4,6 +4,7 @@
  */
 import type { PolicyInput } from "./input.js";
 import type { Condition, ListCondition, Mask, Negated, Operand, Vocabulary } from "./policy.js";
+import { pointerSteps } from "./problem.js";
 
 /**
  * Returns a masked field's name in words: `reply.arguments.text`, `customer.id`, `task.note`, `context.session`.
@@ -269,7 +270,7 @@ export interface PrincipalsRead {
 export function masksRead({ masked = [], input, ancestors = [], floors }: MaskedRecord, vocabulary: Vocabulary): string[] {
   if (masked.length === 0) return [];
   return masked.filter((pointer) => {
-    const [member, ...steps] = pointer.split("/").slice(1).map(unescape);
+    const [member, ...steps] = pointerSteps(pointer);
     // What a policy said of a value can't be said of its digest.
     if (member === "answer") return !steps.at(-1)?.endsWith("_digest");
     if (member === "floor") return floorReads(steps, floors?.[0]);
@@ -284,10 +285,6 @@ export function masksRead({ masked = [], input, ancestors = [], floors }: Masked
 function floorReads(place: string[], read: PrincipalsRead | undefined): boolean {
   const isPrincipal = place.includes("principal");
   return !isPrincipal || read === undefined || ((read.agent_proof?.principal ?? null) !== null && (read.task?.principal ?? null) !== null);
-}
-
-function unescape(step: string): string {
-  return step.replaceAll("~1", "/").replaceAll("~0", "~");
 }
 
 function mayRead(place: string[], input: unknown, vocabulary: Vocabulary): boolean {

@@ -252,6 +252,21 @@ export function pointerToken(name: string): string {
 }
 
 /**
+ * Returns the names that a JSON pointer leads through (RFC 6901, section 4); none for the empty pointer.
+ * @example
+ * import assert from "node:assert/strict";
+ * import { pointerSteps } from "@remit-pdp/contract";
+ *
+ * assert.deepEqual(pointerSteps("/a~1b/0"), ["a/b", "0"]);
+ */
+export function pointerSteps(pointer: string): string[] {
+  return pointer
+    .split("/")
+    .slice(1)
+    .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"));
+}
+
+/**
  * Returns the beginning of a text, at most `max` UTF-16 units and never half of a surrogate pair.
  * @example
  * import assert from "node:assert/strict";

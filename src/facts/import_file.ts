@@ -1,7 +1,7 @@
 /** Reads the file of an import strictly: a YAML document, or JSON Lines with one fact a line. */
 import { createHash } from "node:crypto";
 import type { ErrorObject } from "ajv";
-import { ImportDocument, ImportLine, Problem, pointerToken } from "../contract/index.js";
+import { ImportDocument, ImportLine, pointerSteps, pointerToken, Problem } from "../contract/index.js";
 import { scan } from "../decision/scan.js";
 import { schemas } from "../system/schemas.js";
 import { YamlError, readYamlAs } from "../system/yaml.js";
@@ -80,11 +80,7 @@ export function readYamlDocument(bytes: Buffer, file: string): ImportFile {
       digest: digestOf(bytes),
       facts,
       lineOf: ({ place }, field) => {
-        const path = field
-          .split("/")
-          .slice(1)
-          .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
-        return typeof place === "number" ? place : errorAt([...place, ...path], "").line;
+        return typeof place === "number" ? place : errorAt([...place, ...pointerSteps(field)], "").line;
       },
     };
   } catch (cause) {

@@ -2,7 +2,7 @@
 import type { IncomingMessage } from "node:http";
 import type { ErrorObject } from "ajv";
 import type { Static, TSchema } from "../contract/type.js";
-import { Problem } from "../contract/index.js";
+import { pointerToken, Problem } from "../contract/index.js";
 import { scan } from "../decision/scan.js";
 import { readJsonBytes } from "./body.js";
 import type { HttpDeps } from "./deps.js";
@@ -39,11 +39,8 @@ function schemaProblem(errors: readonly ErrorObject[]): Problem {
   switch (error?.keyword) {
     case "required":
       return new Problem("field_missing", { field: `${field}/${String(params["missingProperty"])}` });
-    case "additionalProperties": {
-      // The name is the caller's own text: clipped, so that a problem stays small.
-      const name = String(params["additionalProperty"]).slice(0, 128).replaceAll("~", "~0").replaceAll("/", "~1");
-      return new Problem("field_unknown", { field: `${field}/${name}` });
-    }
+    case "additionalProperties":
+      return new Problem("field_unknown", { field: `${field}/${pointerToken(String(params["additionalProperty"]))}` });
     case "type":
       return new Problem("field_type", { field, expected: String(params["type"]) });
     case "const":

@@ -1,6 +1,7 @@
 /** Describes the part of a value that doesn't fit its schema, in words, and what was probably meant. */
 import type { ErrorObject } from "ajv";
 import { nearestWord } from "../contract/nearest.js";
+import { pointerSteps } from "../contract/problem.js";
 import type { Validator } from "./schemas.js";
 
 export interface Misfit {
@@ -14,7 +15,7 @@ export interface Misfit {
 export function misfit(value: unknown, { errors, schema }: Pick<Validator, "errors" | "schema">): Misfit {
   const [error] = [...(errors ?? [])].sort((a, b) => depth(b) - depth(a));
   if (error === undefined) return { path: [], problem: "it is not acceptable" };
-  const path = steps(error.instancePath);
+  const path = pointerSteps(error.instancePath);
   const params = error.params as Record<string, unknown>;
   switch (error.keyword) {
     case "additionalProperties":
@@ -34,7 +35,7 @@ export function misfit(value: unknown, { errors, schema }: Pick<Validator, "erro
 
 /** Describes an unfit key of a mapping whose keys are an author's own words; null for a section, whose keys are known. */
 function unfitKey(schema: object, error: ErrorObject, path: string[]): Misfit | null {
-  const above = at(schema, steps(decodeURIComponent(error.schemaPath)).slice(0, -1));
+  const above = at(schema, pointerSteps(decodeURIComponent(error.schemaPath)).slice(0, -1));
   const [pattern] = isObject(above) && isObject(above["patternProperties"]) ? Object.keys(above["patternProperties"]) : [];
   const { additionalProperty } = error.params as { additionalProperty: string };
   return pattern === undefined ? null : { path: [...path, additionalProperty], problem: `the key must match pattern "${pattern}"` };
@@ -55,7 +56,7 @@ function missingKey(path: string[], name: string, given: unknown, known: readonl
 
 /** The keys that the schema names where the error arose; none where it takes any. */
 function keysOf(schema: object, { schemaPath }: ErrorObject): readonly string[] {
-  const above = at(schema, steps(decodeURIComponent(schemaPath)).slice(0, -1));
+  const above = at(schema, pointerSteps(decodeURIComponent(schemaPath)).slice(0, -1));
   return isObject(above) && isObject(above["properties"]) ? Object.keys(above["properties"]) : [];
 }
 
@@ -65,14 +66,6 @@ function at(value: unknown, path: readonly string[]): unknown {
 
 function isObject(value: unknown): value is Record<string, unknown> {
   return typeof value === "object" && value !== null;
-}
-
-/** Splits a JSON pointer. */
-function steps(pointer: string): string[] {
-  return pointer
-    .split("/")
-    .slice(1)
-    .map((part) => part.replaceAll("~1", "/").replaceAll("~0", "~"));
 }
 
 function depth({ instancePath }: ErrorObject): number {

@@ -1,5 +1,14 @@
 import { expect } from "chai";
-import { BUILTIN_REASONS, FLOOR_CODES, PROBLEMS, Problem, clip, pointerToken, type ProblemCode } from "../../src/contract/index.js";
+import {
+  BUILTIN_REASONS,
+  FLOOR_CODES,
+  PROBLEMS,
+  Problem,
+  clip,
+  pointerSteps,
+  pointerToken,
+  type ProblemCode,
+} from "../../src/contract/index.js";
 
 const codes = Object.keys(PROBLEMS) as ProblemCode[];
 
@@ -71,6 +80,12 @@ describe("problems: RFC 9457", () => {
       expect(pointerToken(name)).to.equal(token);
     });
   }
+
+  it("reads the names that a pointer leads through, whatever is in them", () => {
+    const names = ["a/b", "a~b", "~1", "/~/", "", "0"];
+    expect(pointerSteps(names.map((name) => `/${pointerToken(name)}`).join(""))).to.deep.equal(names);
+    expect(pointerSteps("")).to.deep.equal([]);
+  });
 
   it("clips at every length without leaving half a character", () => {
     const text = "a\u{1f600}b\u{10ffff}\u00e9";

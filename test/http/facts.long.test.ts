@@ -15,6 +15,9 @@ const GRANT = {
 const task = (changes: object = {}): Json => ({ ...TASK, expires: inAnHour(), ...changes });
 const grant = (changes: object = {}): Json => ({ ...GRANT, expires: inAnHour(), ...changes });
 
+/** A name one short of what a problem shows of it. */
+const LONG = "x".repeat(127);
+
 describe("facts over HTTP", () => {
   let service: Running;
   const start = async (): Promise<void> => {
@@ -172,6 +175,7 @@ describe("facts over HTTP", () => {
       ["an agent without purposes", "POST", "/agents", { id: "b", owner: "x" }, "400 field_missing /purposes"],
       ["an agent with a field of its own", "POST", "/agents", { ...AGENT, id: "b", role: "admin" }, "400 field_unknown /role"],
       ["an agent with a status", "POST", "/agents", { ...AGENT, id: "b", status: "active" }, "400 field_unknown /status"],
+      ["an agent with half a character at the clip", "POST", "/agents", { ...AGENT, id: "b", [LONG + "\u{1f600}"]: 1 }, `400 field_unknown /${LONG}`],
       ["an agent whose id is a path", "POST", "/agents", { ...AGENT, id: "../b" }, "400 field_invalid /id"],
       ["an agent whose id has letters of another script", "POST", "/agents", { ...AGENT, id: "\u0430-1" }, "400 field_invalid /id"],
       ["an agent whose id differs by case", "POST", "/agents", { ...AGENT, id: "A-1" }, "409 agent_id_similar /id"],

@@ -1,5 +1,5 @@
 /** Places in a request, as the configuration names them: read, and named to the caller that wrote the request. */
-import { pointerToken, Problem } from "../../contract/index.js";
+import { pointerSteps, pointerToken, Problem } from "../../contract/index.js";
 import type { Config } from "../../system/config.js";
 import type { AuthzenQuestion } from "./read.js";
 
@@ -24,15 +24,7 @@ export function isSubjectId(source: PlaceSource): boolean {
 export function placeOf(source: PlaceSource): QuestionPlace {
   if (Array.isArray(source)) return firstOf(source.map(placeOf));
   if (typeof source === "object") return { get: () => source.is, at: () => null };
-  const isPointer = source.startsWith("/");
-  return below(
-    isPointer
-      ? source
-          .slice(1)
-          .split("/")
-          .map((step) => step.replaceAll("~1", "/").replaceAll("~0", "~"))
-      : source.split("."),
-  );
+  return below(source.startsWith("/") ? pointerSteps(source) : source.split("."));
 }
 
 function firstOf(places: readonly QuestionPlace[]): QuestionPlace {
