@@ -4,6 +4,7 @@ import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { loadPolicy } from "@open-policy-agent/opa-wasm";
 import { canonical, type BundleMetadata, type Zone } from "../contract/index.js";
+import { packageVersion } from "../system/package_version.js";
 import { asset } from "../system/paths.js";
 import { writeArchive } from "./archive.js";
 import { HOSTED } from "./builtins/index.js";
@@ -65,7 +66,7 @@ export async function buildBundle(opa: Opa, options: BuildOptions): Promise<Buil
     commit: options.commit,
     entrypoint: ENTRYPOINT,
     abi: await tryModule(wasm),
-    builder: `remit ${await packageVersion()}`,
+    builder: `remit ${packageVersion()}`,
     compiler: `opa ${opa.version}`,
     tzdata: TZDATA_VERSION,
   };
@@ -113,10 +114,6 @@ export function rfc3339(ms: number): string {
 function yearsLater(ms: number, years: number): number {
   const date = new Date(ms);
   return date.setUTCFullYear(date.getUTCFullYear() + years);
-}
-
-export async function packageVersion(): Promise<string> {
-  return (JSON.parse(await readFile(asset("package.json"), "utf8")) as { version: string }).version;
 }
 
 async function sourcesOf(set: PolicySet): Promise<[string, Buffer][]> {

@@ -5,12 +5,13 @@
 import type { KeyObject } from "node:crypto";
 import { canonical, parseTime, type BundleMetadata, type PolicyIdentity } from "../contract/index.js";
 import { writeArchive } from "./archive.js";
-import { packageVersion, revisionOf, rfc3339, wholeSeconds, zonesOfBundle } from "./build.js";
+import { revisionOf, rfc3339, wholeSeconds, zonesOfBundle } from "./build.js";
 import { bundleDigest, fileHashes, readJson } from "./digest.js";
 import { BundleError } from "./errors.js";
 import { SIGNATURES_FILE, SIGNING_FILES, signFiles } from "./signature.js";
 import { readUnverified, verifyBundle, type TrustedKeys } from "./verify.js";
 import { TZDATA_VERSION } from "./zones.js";
+import { packageVersion } from "../system/package_version.js";
 
 export interface RepublishOptions {
   /** P-256 private key that signs the new bundle. */
@@ -53,7 +54,7 @@ export async function republishBundle(
     sequence,
     built: rfc3339(builtMs),
     expires: expiresMs === null ? null : rfc3339(expiresMs),
-    builder: `remit ${await packageVersion()}`,
+    builder: `remit ${packageVersion()}`,
     tzdata: TZDATA_VERSION,
   };
   const revision = revisionOf(metadata);

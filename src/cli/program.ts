@@ -1,9 +1,9 @@
 /** The `remit` command, whichever subcommands it has: packages differ in these alone. */
-import { readFileSync, realpathSync } from "node:fs";
+import { realpathSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { Command, CommanderError } from "commander";
 import { OPEN_FILES_HINT, OPEN_FILES_LEAST, openFilesMax } from "../system/open_files.js";
-import { asset } from "../system/paths.js";
+import { packageVersion } from "../system/package_version.js";
 import { CliError, EXIT_CODES, type Exit } from "./exit.js";
 import { sayFailure, terminal, type Ui } from "./ui.js";
 
@@ -14,10 +14,6 @@ type AddCommand = (program: Command, ui: Ui, finish: (exit: Exit) => void) => vo
 export type Subcommands = Readonly<Record<string, () => Promise<AddCommand>>>;
 
 const HELP_HINT = "`--help` says what there is, with examples";
-
-function version(): string {
-  return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
-}
 
 /**
  * Runs one command line.
@@ -30,7 +26,7 @@ export async function runProgram(commands: Subcommands, args: readonly string[],
   const json = args.includes("--json");
   const program = new Command("remit")
     .description("Decides what AI agents may do, at run time: build, test and ask policies, serve them, and say who may act")
-    .version(version(), "-V, --version", "print the version")
+    .version(packageVersion(), "-V, --version", "print the version")
     .helpOption("-h, --help", "print this help")
     .showHelpAfterError(`hint: ${HELP_HINT}`)
     .configureOutput({

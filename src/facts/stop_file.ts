@@ -9,7 +9,7 @@ import { Type, type Static } from "../contract/type.js";
 import { errorMessage } from "../system/error_message.js";
 import { schemas } from "../system/schemas.js";
 import type { Timers } from "../system/index.js";
-import { readRegularFile } from "../system/read_file.js";
+import { nullIfMissing, readRegularFile } from "../system/read_file.js";
 import { flushSync } from "../system/replaced_file.js";
 
 export const STOP_FILE = "stop.json";
@@ -57,13 +57,8 @@ export function writeStop(folder: string, stop: Stop): boolean {
 /** Reads the stop file; null if it doesn't exist. @throws Error of the file system if that can't be determined */
 export async function readStop(folder: string): Promise<Stop | null> {
   const file = join(folder, STOP_FILE);
-  try {
-    // Needs no file descriptor: without one left, a service must not take the file for one that it can't read.
-    await stat(file);
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw cause;
-  }
+  // Needs no file descriptor: without one left, a service must not take the file for one that it can't read.
+  if ((await stat(file).catch(nullIfMissing)) === null) return null;
   try {
     const said: unknown = JSON.parse((await readRegularFile(file, STOP_BYTES_MAX)).toString());
     return isStop(said) ? said : UNSAID;

@@ -3,11 +3,12 @@
  * error of gRPC is for what isn't a message, since a proxy can be set to let those pass.
  */
 import type { Metadata, sendUnaryData, ServerInterceptor, ServerUnaryCall } from "@grpc/grpc-js";
-import { check, refusalOf, type EnvoyPorts, type CheckResult } from "../adapters/envoy/check.js";
+import { check, refusalOf, type CheckResult } from "../adapters/envoy/check.js";
 import { askedOf, loadMessages, requestIdOf, responseOf, type CheckRequest, type CheckResponse } from "../adapters/envoy/messages.js";
 import { httpRefusal } from "../contract/refusals.js";
 import { Problem } from "../contract/index.js";
 import type { EnvoyDeps, HttpDeps } from "./deps.js";
+import { envoyPorts } from "./envoy_ports.js";
 import { failureOf } from "./failure.js";
 import { RefusedChecks } from "./refused_checks.js";
 import { GrpcConnection, Over } from "./grpc_connection.js";
@@ -18,21 +19,14 @@ import type { HttpServer } from "./server.js";
 type Served = Pick<HttpDeps, "admission" | "decider" | "flights" | "logger" | "metrics" | "newId" | "records" | "timers" | "withinTrace">;
 
 export async function envoyGrpc(envoy: EnvoyDeps, deps: Served, options: GrpcOptions): Promise<Pick<HttpServer, "listen" | "close">> {
-  const { admission, decider, flights, metrics, timers } = deps;
+  const { flights, metrics, timers } = deps;
   const { ServerInterceptingCall, status } = await import("@grpc/grpc-js");
   const messages = await loadMessages();
   const refusals = new RefusedChecks(deps, envoy.ports.clock);
   const connections = new Map<string, GrpcConnection>();
   /** Ends of calls, by a call's own metadata. */
   const overs = new WeakMap<Metadata, Over>();
-  const ports: EnvoyPorts = {
-    ...envoy.ports,
-    decide: async (action, caller, proof) => {
-      const decided = await admission.admit(() => decider.decideAction(action, caller, "envoy", proof), caller.id);
-      metrics.decided(decided);
-      return decided;
-    },
-  };
+  const ports = envoyPorts(envoy, deps);
 
   async function answer(message: CheckRequest, metadata: Metadata): Promise<CheckResult> {
     try {

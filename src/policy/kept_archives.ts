@@ -2,7 +2,7 @@
 import { mkdir, readdir, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { replaceFile } from "../system/replaced_file.js";
-import { readRegularFile } from "../system/read_file.js";
+import { nullIfMissing, readRegularFile } from "../system/read_file.js";
 
 const FOLDER = "active";
 const NAME = /^([0-9a-f]{64})\.tar\.gz$/;
@@ -42,10 +42,7 @@ export class KeptArchives {
   }
 
   async #names(): Promise<string[]> {
-    const names = await readdir(this.#folder).catch((cause: unknown) => {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return [];
-      throw cause;
-    });
+    const names = (await readdir(this.#folder).catch(nullIfMissing)) ?? [];
     const kept = names.filter((one) => NAME.test(one)).map(async (name) => ({ name, ms: (await stat(join(this.#folder, name))).mtimeMs }));
     return (await Promise.all(kept)).sort((a, b) => b.ms - a.ms).map(({ name }) => name);
   }
@@ -54,12 +51,7 @@ export class KeptArchives {
   async find(digest: string): Promise<Uint8Array | null> {
     const name = nameOf(digest);
     if (name === null) return null;
-    try {
-      return await readRegularFile(join(this.#folder, name), this.#options.bytes_max);
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw cause;
-    }
+    return await readRegularFile(join(this.#folder, name), this.#options.bytes_max).catch(nullIfMissing);
   }
 }
 

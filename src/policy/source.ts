@@ -12,7 +12,7 @@ import { replaceFile, together } from "../system/replaced_file.js";
 import { BundleError, verifyBundle, type BundleDetail, type BundleTrust, type VerifiedBundle } from "../bundle/verify.js";
 import type { ActivePolicy } from "../decision/ports.js";
 import type { Clock, Timers } from "../system/index.js";
-import { openRegularFile, readOpened, readRegularFile } from "../system/read_file.js";
+import { nullIfMissing, openRegularFile, readOpened, readRegularFile } from "../system/read_file.js";
 import type { PolicyEngine } from "./engine.js";
 
 const KEPT = "bundle.tar.gz";
@@ -332,10 +332,7 @@ export class BundleSource {
     const { path } = this.#options;
     const activated = this.#activated;
     if (activated !== null && this.#seen !== "" && this.#wanted?.identity === activated.identity) return activated.bytes;
-    const reading = readRegularFile(path).catch((cause: unknown) => {
-      if (errno(cause) === "ENOENT") return null;
-      throw cause;
-    });
+    const reading = readRegularFile(path).catch(nullIfMissing);
     return await orUnreadable(path, reading);
   }
 

@@ -11,7 +11,7 @@ import type { TrustedStore } from "../bundle/trusted_store.js";
 import { replaceFile } from "../system/replaced_file.js";
 import { expiryOf, readUnverified, type BundleContent, type VerifiedBundle } from "../bundle/verify.js";
 import type { Clock } from "../system/index.js";
-import { readRegularFile } from "../system/read_file.js";
+import { nullIfMissing, readRegularFile } from "../system/read_file.js";
 import type { KeptArchives } from "./kept_archives.js";
 
 const FILE = "back.tar.gz";
@@ -61,10 +61,7 @@ export class WayBack {
   /** Reads what an earlier process kept. @throws BundleError if it can't be used any more; the file system's error */
   async open(): Promise<void> {
     const { state_dir, limits } = this.#options;
-    const bytes = await readRegularFile(join(state_dir, FILE), limits.compressed_bytes_max).catch((cause: unknown) => {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-      throw cause;
-    });
+    const bytes = await readRegularFile(join(state_dir, FILE), limits.compressed_bytes_max).catch(nullIfMissing);
     if (bytes !== null) this.#prepared = await this.#look(bytes);
   }
 

@@ -1,5 +1,4 @@
 /** The core that a service and an engine inside an application share: log, masks, behaviour profile, policy engine, in the order in which they need each other. */
-import { readFileSync } from "node:fs";
 import type { LogIdentity } from "../audit/log/log_keys.js";
 import { SegmentLog, type LogOptions } from "../audit/log/log.js";
 import { OwnRecords } from "../audit/log/own_records.js";
@@ -17,7 +16,7 @@ import { errorMessage } from "../system/error_message.js";
 import type { System } from "../system/index.js";
 import { report } from "../system/log_events.js";
 import type { Logger } from "../system/logger.js";
-import { asset } from "../system/paths.js";
+import { packageVersion } from "../system/package_version.js";
 import { describedBehavior, openProfile, type ServiceProfile } from "./profile.js";
 import type { ProfileAhead } from "./profile_ahead.js";
 import { openTrusted } from "./trust.js";
@@ -163,9 +162,4 @@ export async function openCore(options: CoreOptions, system: System, logger: Log
   });
   await source.open();
   return { log, records: own, masks: new RecordMasks(maskKeys), profile: opened, engine, source, kept, trusted };
-}
-
-/** The version of this package, as records and the reference say it. */
-export function packageVersion(): string {
-  return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
 }

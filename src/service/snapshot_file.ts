@@ -1,7 +1,7 @@
 /** A profile on disk: written beside and a few agents at a time, and in its place only when it is whole. */
 import { mkdir, open, rename, rm } from "node:fs/promises";
 import { dirname } from "node:path";
-import { readBytes } from "../system/read_file.js";
+import { nullIfMissing, readBytes } from "../system/read_file.js";
 import { flush } from "../system/replaced_file.js";
 
 /** A profile of one moment, piece by piece. */
@@ -17,8 +17,7 @@ export function readSnapshot(file: string): Uint8Array | null {
   try {
     return readBytes(file);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw cause;
+    return nullIfMissing(cause);
   }
 }
 

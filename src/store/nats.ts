@@ -414,7 +414,7 @@ export class NatsStore implements Store {
     if (kind === undefined) return await this.#send(call, send, null);
     const subject = this.#subjects.ofKind(`${kind}/`) ?? "";
     for (let tries = 0; tries < KIND_TRIES; tries++) {
-      const last = (await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: subject }))?.seq ?? 0;
+      const last = await this.#lastOf(subject);
       if (!(await this.#areLast(rows))) return "conflict";
       const outcome = await this.#send(call, send, { subject, kind, last });
       if (outcome !== "conflict") return outcome;
@@ -462,7 +462,7 @@ export class NatsStore implements Store {
 
   /** Returns whether each key's last change is the expected one: under a guard, the server compares the kind and not the key. */
   async #areLast(rows: readonly NewRow[]): Promise<boolean> {
-    for (const { key, expected } of rows) if ((await this.#lastOf(key)) !== expected) return false;
+    for (const { key, expected } of rows) if ((await this.#lastOf(this.#subjects.ofKey(key))) !== expected) return false;
     return true;
   }
 
@@ -470,15 +470,15 @@ export class NatsStore implements Store {
   async #isAsExpected({ rows, guard }: NewRows): Promise<boolean> {
     if (guard !== null) {
       const subject = this.#subjects.ofKind(guard.prefix) ?? "";
-      const last = (await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: subject }))?.seq ?? 0;
+      const last = await this.#lastOf(subject);
       if (last > guard.since) return false;
     }
     return await this.#areLast(rows);
   }
 
-  async #lastOf(key: string): Promise<number> {
-    const message = await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: this.#subjects.ofKey(key) });
-    return message?.seq ?? 0;
+  /** Returns the sequence of a subject's last message; 0: nothing was stored there. */
+  async #lastOf(subject: string): Promise<number> {
+    return (await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: subject }))?.seq ?? 0;
   }
 
   /** Looks for a write's own changes: its answer may have been lost. */
@@ -496,11 +496,11 @@ export class NatsStore implements Store {
     try {
       if (guard !== null) {
         const subject = this.#subjects.ofKind(guard.prefix) ?? "";
-        const found = (await this.#jsm.streams.getMessage(this.#stream, { last_by_subj: subject }))?.seq ?? 0;
+        const found = await this.#lastOf(subject);
         if (found > guard.since) return new StoreConflict(guard.prefix, guard.since, found);
       }
       for (const { key, expected } of rows) {
-        const found = await this.#lastOf(key);
+        const found = await this.#lastOf(this.#subjects.ofKey(key));
         if (found !== expected) return new StoreConflict(key, expected, found);
       }
     } catch (cause) {

@@ -108,6 +108,12 @@ function failure(path: string, code: string, what: string): Error {
   return Object.assign(new Error(`${code}: '${path}' ${what}`), { code, path });
 }
 
+/** For a `catch`: returns null if a file or a folder is missing. @throws any other error */
+export function nullIfMissing(cause: unknown): null {
+  if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
+  throw cause;
+}
+
 /** Adds a file's path to errors of `read`: the system leaves it out once the file is open. @throws what `read` throws */
 export function naming<T>(file: string, read: () => T): T {
   try {

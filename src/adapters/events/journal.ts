@@ -4,7 +4,7 @@
  */
 import { mkdir, open, type FileHandle } from "node:fs/promises";
 import { join } from "node:path";
-import { readRegularFile } from "../../system/read_file.js";
+import { nullIfMissing, readRegularFile } from "../../system/read_file.js";
 import { replaceFile } from "../../system/replaced_file.js";
 
 /** A token that was taken. */
@@ -116,14 +116,9 @@ export class Journal {
 
   async #load(): Promise<void> {
     const file = join(this.#folder, FILE);
-    let text: string;
-    try {
-      text = (await readRegularFile(file)).toString("utf8");
-    } catch (cause) {
-      if ((cause as NodeJS.ErrnoException).code === "ENOENT") return;
-      throw cause;
-    }
-    const lines = text.split("\n");
+    const bytes = await readRegularFile(file).catch(nullIfMissing);
+    if (bytes === null) return;
+    const lines = bytes.toString("utf8").split("\n");
     // What a crash has cut off was never answered for.
     lines.pop();
     let unread = 0;

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { Type, type Static } from "../../contract/type.js";
 import { DELIVERY_METHODS, STREAM_STATUSES } from "../../contract/security_events.js";
 import { schemas } from "../../system/schemas.js";
-import { readRegularFile } from "../../system/read_file.js";
+import { nullIfMissing, readRegularFile } from "../../system/read_file.js";
 import { replaceFile } from "../../system/replaced_file.js";
 
 const closed = { additionalProperties: false };
@@ -96,12 +96,8 @@ export class StreamStore {
 }
 
 async function textOf(file: string): Promise<string | null> {
-  try {
-    return (await readRegularFile(file)).toString("utf8");
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw cause;
-  }
+  const bytes = await readRegularFile(file).catch(nullIfMissing);
+  return bytes?.toString("utf8") ?? null;
 }
 
 async function writeDurably(file: string, text: string): Promise<void> {

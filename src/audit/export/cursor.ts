@@ -6,7 +6,7 @@ import { hash } from "node:crypto";
 import { mkdirSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { objectOf, textOf, type Writer } from "./exported_record.js";
-import { readText } from "../../system/read_file.js";
+import { nullIfMissing, readText } from "../../system/read_file.js";
 import { replaceFileSync } from "../../system/replaced_file.js";
 
 export interface Cursor {
@@ -38,8 +38,7 @@ export function readCursor(file: string): Cursor | null {
   try {
     text = readText(file);
   } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === "ENOENT") return null;
-    throw cause;
+    return nullIfMissing(cause);
   }
   const cursor = parsed(text.slice(text.indexOf(" ") + 1));
   if (!isCursor(cursor) || textOfCursor(cursor) !== text) throw new CursorDamaged(`${file} is no cursor`);

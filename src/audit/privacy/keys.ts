@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { errorMessage } from "../../system/error_message.js";
 import type { System } from "../../system/index.js";
 import type { MaskKey } from "./digest.js";
-import { readRegularFile } from "../../system/read_file.js";
+import { nullIfMissing, readRegularFile } from "../../system/read_file.js";
 import { flush } from "../../system/replaced_file.js";
 
 export const MASKS_FOLDER = "masks";
@@ -108,7 +108,7 @@ export class MaskKeys {
   async #read(beginning: number): Promise<MaskKey> {
     const period = new Date(beginning).toISOString().slice(0, 10);
     const file = join(this.#folder, `${period}.key`);
-    const text = (await readWhereThere(file)) ?? (await this.#make(file));
+    const text = (await readRegularFile(file).catch(nullIfMissing))?.toString("utf8") ?? (await this.#make(file));
     const key = Buffer.from(text.trim(), "hex");
     if (key.length !== KEY_BYTES) throw new Error(`${file} is no key of ${KEY_BYTES} bytes in hexadecimal`);
     return { period, key };
@@ -138,10 +138,7 @@ export class MaskKeys {
 
 /** The periods that a log has keys of, by their first days, the oldest first. */
 export async function maskPeriods(directory: string): Promise<string[]> {
-  const names = await readdir(join(directory, MASKS_FOLDER)).catch((cause: unknown) => {
-    if (isMissing(cause)) return [];
-    throw cause;
-  });
+  const names = (await readdir(join(directory, MASKS_FOLDER)).catch(nullIfMissing)) ?? [];
   return names.flatMap((name) => KEY_FILE.exec(name)?.[1] ?? []).sort();
 }
 
@@ -172,17 +169,4 @@ export async function shred(directory: string, period: string): Promise<void> {
   }
   await unlink(file);
   await flush(folder);
-}
-
-async function readWhereThere(file: string): Promise<string | null> {
-  try {
-    return (await readRegularFile(file)).toString("utf8");
-  } catch (cause) {
-    if (isMissing(cause)) return null;
-    throw cause;
-  }
-}
-
-function isMissing(cause: unknown): boolean {
-  return cause instanceof Error && "code" in cause && cause.code === "ENOENT";
 }

@@ -1,5 +1,5 @@
 /** `remit review`: what agents were permitted and did over a period, as a page that can be signed, and as JSON. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Command } from "commander";
@@ -12,7 +12,7 @@ import { review, total } from "../../review/review.js";
 import { backUp } from "../../store/backup.js";
 import { StoreFile } from "../../store/file.js";
 import { systemClock } from "../../system/index.js";
-import { asset } from "../../system/paths.js";
+import { packageVersion } from "../../system/package_version.js";
 import { timeOrAgo } from "./audit/source.js";
 import { trustedKey } from "./audit/verify.js";
 import { CliError, type Exit } from "../exit.js";
@@ -79,7 +79,7 @@ async function run(options: Options, ui: Ui): Promise<Exit> {
   const keys = key === undefined ? null : await Promise.all(key.map(trustedKey));
   const earlier = options.store === undefined ? [] : earlierChanges(log, storeIn(options.store));
   const found = review({
-    ...{ folder: log, ...period, bundles, keys, earlier, now_ms: systemClock.wall(), version: version() },
+    ...{ folder: log, ...period, bundles, keys, earlier, now_ms: systemClock.wall(), version: packageVersion() },
     progress: progressTo(ui),
   });
   if (file !== null) await writeWhole(file, Buffer.from(page(found)));
@@ -167,11 +167,6 @@ function say(ui: Ui, found: Review, file: string | null): void {
   else if (!checkpoint.holds) sayError(ui, `the checkpoint doesn't hold: ${checkpoint.says}`, "`remit audit verify` says where");
   ui.out(`rests on ${rests_on.origin ?? "a log without a name"}, ${number(through.size)} records, root ${through.root ?? "not known"}`);
   if (file !== null) ui.err(`written to ${file}`);
-}
-
-/** Not asked of `main.ts`, which waits for this module. */
-function version(): string {
-  return (JSON.parse(readFileSync(asset("package.json"), "utf8")) as { version: string }).version;
 }
 
 function progressTo(ui: Ui): (so_far: { records: number; share: number }) => void {

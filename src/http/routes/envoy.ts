@@ -4,11 +4,12 @@
  * it.
  */
 import type { IncomingMessage } from "node:http";
-import { check, refusalOf, type ProxiedRequest, type EnvoyPorts } from "../../adapters/envoy/check.js";
+import { check, refusalOf, type ProxiedRequest } from "../../adapters/envoy/check.js";
 import type { HttpRefusal } from "../../contract/refusals.js";
 import { httpRefusal } from "../../contract/refusals.js";
 import { readHeldBytes } from "../body.js";
 import type { EnvoyDeps, HttpDeps } from "../deps.js";
+import { envoyPorts } from "../envoy_ports.js";
 import { RefusedChecks } from "../refused_checks.js";
 import type { FrontRoute } from "../front.js";
 import type { Content } from "../reply.js";
@@ -20,17 +21,10 @@ const NOTHING = Buffer.alloc(0);
 const TO_REMOVE = "x-envoy-auth-headers-to-remove";
 
 export function envoyCheck(envoy: EnvoyDeps, path: string, deps: HttpDeps): FrontRoute {
-  const { admission, decider, flights, limits, metrics, timers } = deps;
+  const { flights, limits, metrics, timers } = deps;
   const refusals = new RefusedChecks(deps, envoy.ports.clock);
   const limit = { bytes_max: limits.body_bytes_max, ms: limits.body_ms, too_large: "body_too_large" } as const;
-  const ports: EnvoyPorts = {
-    ...envoy.ports,
-    decide: async (action, by, proof) => {
-      const decided = await admission.admit(() => decider.decideAction(action, by, "envoy", proof), by.id);
-      metrics.decided(decided);
-      return decided;
-    },
-  };
+  const ports = envoyPorts(envoy, deps);
   return {
     operation: {
       id: "envoyCheck",
