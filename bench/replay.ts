@@ -5,6 +5,7 @@
  *
  * A million records take 1.6 GB of the temporary folder.
  */
+import { REQUEST_LIMITS } from "../src/contract/index.js";
 import { closeSync, mkdirSync, openSync, readFileSync, writeSync } from "node:fs";
 import { join } from "node:path";
 import { segmentName } from "../src/audit/log/segments.js";
@@ -146,8 +147,7 @@ async function decideInto(at: string): Promise<number> {
       },
     },
     limits: {
-      depth_max: 32,
-      members_max: 256,
+      ...REQUEST_LIMITS,
       batch_actions_max: 1,
       time_skew_max_ms: 30_000,
       approval_wait_ms: 900_000,

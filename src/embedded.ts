@@ -11,12 +11,12 @@ import { RemitClient } from "./client/client.js";
 import type { LocalOptions } from "./client/options.js";
 import type { Outside } from "./client/outside.js";
 import type { Action, GuardOptions, ActionOnHold, Permitted } from "./client/index.js";
-import { Problem, type Answer, type DecideRequest, type PolicyIdentity } from "./contract/index.js";
+import { Problem, REQUEST_LIMITS, type Answer, type DecideRequest, type PolicyIdentity } from "./contract/index.js";
 import { decider } from "./decision/decide.js";
 import { OutcomeReports } from "./decision/outcomes.js";
 import type { ActivePolicy, DecisionLog } from "./decision/ports.js";
 import { BundlePuller } from "./embedded/bundles.js";
-import { GIVEN, InProcess } from "./embedded/in_process.js";
+import { InProcess } from "./embedded/in_process.js";
 import type { Failing } from "./embedded/not_ready.js";
 import { readEmbedded, type EmbeddedOptions, type ReadOptions } from "./embedded/options.js";
 import { Remote } from "./embedded/remote.js";
@@ -340,7 +340,7 @@ async function open(options: EmbeddedOptions, read: ReadOptions, system: System,
     profile,
     masks,
     limits: {
-      ...GIVEN,
+      ...REQUEST_LIMITS,
       batch_actions_max: read.batch_actions_max,
       time_skew_max_ms: read.time_skew_max_ms,
       approval_wait_ms: read.approval_wait_ms,

@@ -71,7 +71,7 @@ import { identityOf, refusingRevoked } from "./service/identities.js";
 import { wireSensing } from "./service/sensors.js";
 import { readTls } from "./service/tls.js";
 import { FactsMark, readMark, removeMark } from "./service/facts_mark.js";
-import { archiveLimits, instanceLimits, Preparations } from "./service/preparations.js";
+import { archiveLimits, instanceLimits, limitsBeyondCheck, Preparations } from "./service/preparations.js";
 import { bundleTrust, trustNow } from "./service/trusted_keys.js";
 import { openWayBack } from "./service/way_back.js";
 import {
@@ -654,6 +654,8 @@ export async function startService(config: Config, system: System, given: Logger
     const host = config.listen.host.includes(":") ? `[${config.listen.host}]` : config.listen.host;
     const url = `${tls === undefined ? "http" : "https"}://${host}:${port}`;
     report(logger, "service_listening", { url });
+    const keys = limitsBeyondCheck(config);
+    if (keys.length > 0) report(logger, "limits_beyond_check", { keys });
     return {
       url,
       envoy: asked?.address ?? null,

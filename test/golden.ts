@@ -1,4 +1,5 @@
 /** Golden cases: one file is a policy set, its facts and requests, each with the answer and the record that are wanted. */
+import { REQUEST_LIMITS } from "../src/contract/index.js";
 import { createPublicKey, generateKeyPairSync, type KeyObject } from "node:crypto";
 import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -111,8 +112,7 @@ function onlyKeys(value: object, known: string[], where: string): void {
 
 const BUILT_MS = Date.UTC(2027, 0, 1);
 const LIMITS = {
-  depth_max: 32,
-  members_max: 256,
+  ...REQUEST_LIMITS,
   batch_actions_max: 100,
   time_skew_max_ms: 30_000,
   approval_wait_ms: 900_000,

@@ -1,5 +1,5 @@
 /** Asks a policy about a situation, through the very `decide` that serves: only clock, facts and log are the author's. */
-import type { Answer, PolicyInput } from "../contract/index.js";
+import { REQUEST_LIMITS, type Answer, type PolicyInput } from "../contract/index.js";
 import { decider } from "../decision/decide.js";
 import type { ActivePolicy, Caller } from "../decision/ports.js";
 import { NO_TOKEN, NOTHING_RECORDED, knownCaller, fixedProfile } from "../decision/fixed_ports.js";
@@ -16,8 +16,7 @@ export interface PolicyAnswer {
 const AUTHOR: Caller = { id: "author", scopes: new Set(), token: NO_TOKEN };
 
 const LIMITS = {
-  depth_max: 32,
-  members_max: 256,
+  ...REQUEST_LIMITS,
   batch_actions_max: 1,
   time_skew_max_ms: 30_000,
   approval_wait_ms: 900_000,

@@ -11,17 +11,13 @@ import {
   canonical,
   type Condition,
   type Entry,
-  type Fields,
   type ListCondition,
   type Negated,
-  type PolicyInput,
   type Purpose,
-  type Value,
-  type Values,
-  type ValueType,
   type Vocabulary,
 } from "../contract/index.js";
 import type { ActivePolicy } from "../decision/ports.js";
+import { boundsOf, largestInputs, type SizeBound, type PolicyAction } from "./largest.js";
 
 export const CHECKS = [
   "never_applies",
@@ -260,83 +256,64 @@ function sharedCodes(set: PolicySet): GateFinding[] {
   );
 }
 
-/** Actions with everything as large as it can be: what runs out of fuel then is denied in production too. */
+/** Actions as large as a service accepts: those that run out of fuel are denied in production too. */
 function fuel(set: PolicySet, policy: Pick<ActivePolicy, "evaluate">): GateFinding[] {
   const found: GateFinding[] = [];
-  for (const [id, purpose] of Object.entries(set.purposes)) {
-    const pairs = new Map<string, [type: string, verb: string]>();
+  for (const [purpose, lines] of Object.entries(set.purposes)) {
+    const actions = new Map<string, PolicyAction>();
     for (const line of ["allow", "flag", "never"] as const)
-      for (const { type, verb } of cells(purpose, line)) pairs.set(`${verb} ${type}`, [type, verb]);
-    for (const [words, [type, verb]] of pairs) {
-      const evaluation = policy.evaluate(JSON.stringify(largest(set.vocabulary, id, type, verb)));
-      if (evaluation.ok || evaluation.code !== "evaluation_budget") continue;
-      const message = `\`${words}\` for \`${id}\` uses up an evaluation's fuel when its lists are full`;
+      for (const { type, verb } of cells(lines, line)) actions.set(`${verb} ${type}`, { purpose, type, verb });
+    for (const [words, action] of actions) {
+      // Its bounds are lowered to find what would pass.
+      const vocabulary = structuredClone(set.vocabulary);
+      const passes = (): boolean => {
+        for (const input of largestInputs(vocabulary, action)) {
+          const evaluation = policy.evaluate(JSON.stringify(input));
+          if (!evaluation.ok && evaluation.code === "evaluation_budget") return false;
+        }
+        return true;
+      };
+      if (passes()) continue;
+      const most = `\`${words}\` for \`${purpose}\` uses up an evaluation's fuel when a request is as large as a service accepts`;
+      const message = `${most}; ${remedy(boundsOf(vocabulary, action), passes)}`;
       found.push({ check: "out_of_fuel", severity: "warning", line: null, message });
     }
   }
   return found;
 }
 
-function largest(vocabulary: Vocabulary, purpose: string, type: string, verb: string): PolicyInput {
-  const spec = vocabulary.types[type];
-  const resource = (name: string): PolicyInput["request"]["resource"] => ({
-    type: name,
-    id: "x",
-    attributes: full(vocabulary.types[name]?.attributes ?? {}),
-  });
-  return {
-    request: {
-      ...{ agent: "a", purpose, task: "t", verb, resource: resource(type) },
-      related: Object.fromEntries(Object.entries(spec?.related ?? {}).map(([role, of]) => [role, resource(of)])),
-      arguments: full(spec?.arguments ?? {}),
-      context: { session: null, source: null, trace: null },
-    },
-    facts: {
-      time: { ms: 1_803_978_000_000, claim_ms: null },
-      caller: { id: "c" },
-      principal: null,
-      agent: { id: "a", version: "1", owner: "o", attributes: full(vocabulary.agent.attributes) },
-      task: {
-        id: "t",
-        subjects: Object.fromEntries(vocabulary.task.subjects.map((name) => [name, Array.from({ length: 64 }, (_, i) => `x${i}`)])),
-        attributes: full(vocabulary.task.attributes),
-        ...{ depth: 0, root: "t" },
-      },
-      grants: [],
-      behavior: { risk: 100, confidence: 1, channels: {}, reasons: [] },
-      flow: null,
-    },
+/** Bounds that are named in one message. */
+const NAMED_MAX = 3;
+
+/** Returns what to lower, and how far: one bound if that is enough, or all those of lists, or all. */
+function remedy(bounds: readonly SizeBound[], passes: () => boolean): string {
+  const lists = bounds.filter(({ type }) => type.kind === "list");
+  const alone = bounds.map((bound) => passing([bound], passes)).filter((words) => words !== null);
+  if (alone.length > 0) return `lower ${alone.slice(0, NAMED_MAX).join(", or ")}`;
+  const together = passing(lists, passes) ?? passing(bounds, passes);
+  return together === null ? "lower bounds don't help: nest fewer iterations in its rules" : `lower ${together}`;
+}
+
+const STEPS = 1024;
+
+/** Returns the highest bounds that pass, lowered in proportion and in words; null: the lowest don't pass either. */
+function passing(bounds: readonly SizeBound[], passes: () => boolean): string | null {
+  const before = bounds.map(({ type }) => type.max);
+  const passesAt = (step: number): boolean => {
+    for (const [i, { type }] of bounds.entries()) type.max = Math.max(1, Math.floor(((before[i] ?? 1) * step) / STEPS));
+    return passes();
   };
-}
-
-function full(fields: Fields): Values {
-  return Object.fromEntries(Object.entries(fields).map(([name, type]) => [name, largestValue(type, 0)]));
-}
-
-function largestValue(type: ValueType, i: number): Value {
-  switch (type.kind) {
-    case "list":
-      return Array.from({ length: type.max }, (_, at) => largestValue(type.of, at));
-    case "object":
-      return Object.fromEntries(Object.entries(type.fields).map(([name, of]) => [name, largestValue(of, i)]));
-    case "enum":
-      return type.values[i % type.values.length] ?? "";
-    case "boolean":
-      return true;
-    case "integer":
-    case "number":
-      return i;
-    case "date":
-      return "2026-03-01";
-    case "time":
-      return "2026-03-01T09:30:00Z";
-    case "duration":
-      return "36h";
-    case "email":
-      return `x${i}@example.com`;
-    case "string":
-      return `x${i}`.padEnd(Math.min(type.max, 1024), "x");
-    case "id":
-      return `x${i}`;
+  let [low, high] = [0, STEPS];
+  let words: string | null = null;
+  if (passesAt(low)) {
+    while (high - low > 1) {
+      const step = (low + high) >> 1;
+      if (passesAt(step)) low = step;
+      else high = step;
+    }
+    passesAt(low);
+    words = bounds.map(({ place, type }, i) => `\`max\` of \`${place}\` from ${before[i] ?? 0} to ${type.max}`).join(", ");
   }
+  for (const [i, { type }] of bounds.entries()) type.max = before[i] ?? 1;
+  return words;
 }

@@ -27,6 +27,7 @@ export * from "./query.js";
 export * from "./reasons.js";
 export * from "./record.js";
 export * from "./record_version.js";
+export * from "./request_limits.js";
 export * from "./schema.js";
 export * from "./scopes.js";
 export * from "./tasks.js";

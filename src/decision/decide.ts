@@ -24,7 +24,6 @@ const RESERVED_TRIES_MAX = 8;
 
 export function decider(pdp: Pdp): Decider {
   const { clock, timers } = pdp.system;
-  const { batch_actions_max } = pdp.limits;
   const intake = new Intake(pdp);
   const attempt = attempter(pdp);
   const committer = new Committer(pdp);
@@ -146,14 +145,14 @@ export function decider(pdp: Pdp): Decider {
       const arrival = intake.arrival();
       const { asked, caller } = await intake.authenticatedBody(body, authorization);
       const policy = intake.activePolicy();
-      const actions = readBatch(asked, intake.vocabularyOf(policy), batch_actions_max, intake.taskProof);
+      const actions = readBatch(asked, intake.vocabularyOf(policy), pdp.limits, intake.taskProof);
       return all(actions, caller, policy, arrival);
     },
 
     async decideAll(asked, caller) {
       const arrival = intake.arrival();
       const policy = intake.activePolicy();
-      return all(readActions(asked, intake.vocabularyOf(policy), batch_actions_max, intake.taskProof), caller, policy, arrival);
+      return all(readActions(asked, intake.vocabularyOf(policy), pdp.limits, intake.taskProof), caller, policy, arrival);
     },
 
     async decideAction(asked, caller, adapter = null, proof = null) {

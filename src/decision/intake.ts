@@ -3,6 +3,7 @@ import { Problem } from "../contract/index.js";
 import type { Pdp } from "./pdp.js";
 import type { ActivePolicy, AgentProof, Caller, TaskProof } from "./ports.js";
 import { readAction, type ReadAction } from "./read.js";
+import { checkSize } from "./read_batch.js";
 import { scan } from "./scan.js";
 import type { Asker } from "./situation.js";
 import { vocabularyReader, type VocabularyReader } from "./values.js";
@@ -66,8 +67,12 @@ export class Intake {
     return reader;
   }
 
-  /** @throws Problem (400) naming field and expectation */
+  /**
+   * @param adapter that made the action: it may be one of several of a body
+   * @throws Problem (400) naming field and expectation; `body_too_large`
+   */
   read(asked: unknown, policy: ActivePolicy, adapter: string | null = null): ReadAction {
+    if (adapter !== null) checkSize(asked, this.#pdp.limits.body_bytes_max);
     const action = readAction(asked, this.vocabularyOf(policy), this.taskProof);
     action.adapter = adapter;
     return action;

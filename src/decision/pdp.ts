@@ -8,6 +8,8 @@ import type { recordText } from "./record.js";
 import type { Approvable, Attempt, Kind } from "./question.js";
 
 export interface DecisionLimits extends ScanLimits {
+  /** Bytes of a body with one action, and of one action among several. */
+  body_bytes_max: number;
   batch_actions_max: number;
   /** Milliseconds that a claimed time may be from the host's clock, either way. */
   time_skew_max_ms: number;

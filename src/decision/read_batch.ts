@@ -1,14 +1,26 @@
 /** Reads the actions of a batch: one that can't be read refuses the whole, and is named by its place. */
 import { Problem, pointerToken } from "../contract/index.js";
 import type { TaskProof } from "./ports.js";
+import type { DecisionLimits } from "./pdp.js";
 import { readAction, type ReadAction } from "./read.js";
 import type { VocabularyReader } from "./values.js";
+
+type BatchLimits = Pick<DecisionLimits, "batch_actions_max" | "body_bytes_max">;
+
+/**
+ * Checks that one action of several isn't larger than an action alone may be: `remit check` vouches for no larger one.
+ * @throws Problem `body_too_large`
+ */
+export function checkSize(action: unknown, bytesMax: number): void {
+  if (action !== undefined && Buffer.byteLength(JSON.stringify(action)) > bytesMax)
+    throw new Problem("body_too_large", { field: "", expected: `at most ${bytesMax} bytes for one action` });
+}
 
 /** @throws Problem with the item's place in `field` */
 export function readBatch(
   asked: unknown,
   vocabulary: VocabularyReader,
-  itemsMax: number,
+  limits: BatchLimits,
   taskProof: (token: string) => TaskProof,
 ): ReadAction[] {
   if (typeof asked !== "object" || asked === null || Array.isArray(asked)) {
@@ -21,21 +33,23 @@ export function readBatch(
   const { actions } = asked as { actions?: unknown };
   if (actions === undefined) throw new Problem("field_missing", { field: "/actions", expected: "a list of actions" });
   if (!Array.isArray(actions)) throw new Problem("field_type", { field: "/actions", expected: "a list of actions" });
-  return readActions(actions, vocabulary, itemsMax, taskProof);
+  return readActions(actions, vocabulary, limits, taskProof);
 }
 
 /** Reads the actions of a list that was parsed already. @throws Problem with the item's place in `field` */
 export function readActions(
   actions: readonly unknown[],
   vocabulary: VocabularyReader,
-  itemsMax: number,
+  limits: BatchLimits,
   taskProof: (token: string) => TaskProof,
 ): ReadAction[] {
-  if (actions.length === 0 || actions.length > itemsMax) {
-    throw new Problem("field_invalid", { field: "/actions", expected: `1 to ${itemsMax} actions` });
+  const { batch_actions_max, body_bytes_max } = limits;
+  if (actions.length === 0 || actions.length > batch_actions_max) {
+    throw new Problem("field_invalid", { field: "/actions", expected: `1 to ${batch_actions_max} actions` });
   }
   return actions.map((action, item) => {
     try {
+      checkSize(action, body_bytes_max);
       return readAction(action, vocabulary, taskProof);
     } catch (cause) {
       if (!(cause instanceof Problem)) throw cause;

@@ -14,7 +14,7 @@ declare global {
 
 export interface GivenLimits extends ScanLimits {
   /** Most bytes of the action as JSON. */
-  bytes_max: number;
+  body_bytes_max: number;
 }
 
 /** Most bytes that a character takes in JSON: `\u0000`. */
@@ -27,7 +27,7 @@ const NUMBER_LENGTH = 24;
 type Place = { above: Place; name: string | number } | null;
 
 // One set of these serves every call: a copy is made in one turn, and each begins by setting them.
-let limits: GivenLimits = { depth_max: 0, members_max: 0, bytes_max: 0 };
+let limits: GivenLimits = { depth_max: 0, members_max: 0, body_bytes_max: 0 };
 let units = 0;
 
 /**
@@ -38,8 +38,8 @@ export function copyOf(given: unknown, within: GivenLimits): unknown {
   limits = within;
   units = 0;
   const copy = copied(given, 0, null);
-  if (units * UNIT_BYTES_MAX > within.bytes_max && Buffer.byteLength(JSON.stringify(copy)) > within.bytes_max)
-    throw new Problem("body_too_large", { expected: `at most ${within.bytes_max} bytes as JSON` });
+  if (units * UNIT_BYTES_MAX > within.body_bytes_max && Buffer.byteLength(JSON.stringify(copy)) > within.body_bytes_max)
+    throw new Problem("body_too_large", { expected: `at most ${within.body_bytes_max} bytes as JSON` });
   return copy;
 }
 

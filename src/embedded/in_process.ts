@@ -1,7 +1,7 @@
 /** Decides what an application asks, in its own process; and is to `@remit-pdp/client` what a service is. */
 import { Undecided, type ProblemSaid } from "../client/errors.js";
 import type { Carrier, ClientExchange, TransportAnswer } from "../client/transport.js";
-import { Problem, type Answer, type DecideRequest, type ReportOutcome } from "../contract/index.js";
+import { Problem, REQUEST_LIMITS, type Answer, type DecideRequest, type ReportOutcome } from "../contract/index.js";
 import type { Decided, Decider } from "../decision/decide.js";
 import { expired } from "../decision/intake.js";
 import type { OutcomeReports } from "../decision/outcomes.js";
@@ -9,12 +9,10 @@ import type { Caller, Engine } from "../decision/ports.js";
 import { readAction } from "../decision/read.js";
 import { pause, type Clock, type Timers } from "../system/index.js";
 import { Elsewhere, isForService } from "./elsewhere.js";
-import { copyOf, type GivenLimits } from "./action_copy.js";
+import { copyOf } from "./action_copy.js";
 import { notReady, type Failing } from "./not_ready.js";
 import type { FactsSource } from "./sources.js";
 
-/** Limits that a service has by default. */
-export const GIVEN: GivenLimits = { depth_max: 32, members_max: 256, bytes_max: 64 * 1024 };
 const READY_LOOK_MS = 10;
 const NONE_CAME = { code: null, detail: "none has come" };
 const OUTCOME = /^decisions\/([0-9a-f-]{36})\/outcome$/;
@@ -64,7 +62,7 @@ export class InProcess implements Pick<Carrier, "send"> {
   /** @throws Undecided */
   decide(given: unknown): Promise<Answer> {
     try {
-      return this.#decide(copyOf(given, GIVEN)).catch(refused);
+      return this.#decide(copyOf(given, REQUEST_LIMITS)).catch(refused);
     } catch (cause) {
       return Promise.reject(undecided(cause));
     }
@@ -74,7 +72,7 @@ export class InProcess implements Pick<Carrier, "send"> {
   async decideBatch(given: readonly unknown[]): Promise<Answer[]> {
     try {
       if (!Array.isArray(given)) throw new Problem("field_type", { field: "/actions", expected: "a list of actions" });
-      const asked = given.map((one, item) => inItem(item, () => copyOf(one, GIVEN)));
+      const asked = given.map((one, item) => inItem(item, () => copyOf(one, REQUEST_LIMITS)));
       const { forwarder } = this.#source;
       const elsewhere = forwarder === null ? [] : [...asked.keys()].filter((item) => this.#isForService(asked[item]));
       if (elsewhere.length === 0) {
@@ -119,7 +117,7 @@ export class InProcess implements Pick<Carrier, "send"> {
   }
 
   async #answer(path: string, asked: unknown): Promise<unknown> {
-    if (path === "decide") return this.#decide(copyOf(asked, GIVEN));
+    if (path === "decide") return this.#decide(copyOf(asked, REQUEST_LIMITS));
     if (path === "decide/batch") {
       const { actions } = asked as { actions: unknown[] };
       return { answers: await this.decideBatch(actions) };

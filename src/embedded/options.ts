@@ -62,7 +62,7 @@ export interface EmbeddedOptions extends Omit<LocalOptions, "follow" | "requests
   };
   /** True if the baseline is learned from what is decided here. @default true */
   behavior?: boolean;
-  /** Metering units that one evaluation may use, about 10,000 a microsecond of CPU; beyond it the action is denied. @default 30,000,000 */
+  /** Metering units that one evaluation may use, about 10,000 a microsecond of CPU; beyond it the action is denied. @default 40,000,000 */
   evaluation_fuel_max?: number;
   /** Milliseconds that a claimed `time` may be from this host's clock, either way. @default 30,000 */
   time_skew_ms_max?: number;

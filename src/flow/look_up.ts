@@ -18,7 +18,7 @@ import type { PlannedSources } from "./task_plan.js";
 import { TEXT_MAX, nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
 /** Values of an action that a policy is shown; what doesn't fit is shown as one that is unknown. */
-const SHOWN_MAX = 64;
+export const SHOWN_MAX = 64;
 /** Different parts of a text that are compared with secrets that were read; a text of more may hold one. */
 const PARTS_MAX = 4_000;
 /** A number of a card or a document as people write it, in groups. */

@@ -10,7 +10,7 @@ import type { TypedValue } from "./values.js";
 /** Letters of a value's digest: 96 bits. */
 const KEY_LENGTH = 16;
 /** Sources that are remembered of a value, the best first. */
-const SOURCES_MAX = 3;
+export const SOURCES_MAX = 3;
 
 /** Digest by which a value is remembered: nothing that was read is kept. */
 export function keyOf({ kind, value }: TypedValue): string {

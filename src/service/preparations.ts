@@ -7,7 +7,7 @@ import { createHash } from "node:crypto";
 import { ARCHIVE_LIMITS, type ArchiveLimits } from "../bundle/archive.js";
 import { TrustedStore } from "../bundle/trusted_store.js";
 import { checkExpiry, verifyBundle, type VerifiedBundle, type VerifyOptions } from "../bundle/verify.js";
-import type { PolicyIdentity } from "../contract/index.js";
+import { EVALUATION_FUEL, REQUEST_LIMITS, type PolicyIdentity } from "../contract/index.js";
 import { Chain } from "../decision/chain.js";
 import { rehearse, type LoadInstance } from "../policy/engine.js";
 import { INSTANCE_LIMITS, PolicyInstance, type InstanceLimits } from "../policy/instance.js";
@@ -117,6 +117,16 @@ function readBy({ log: { dir }, behavior: { enabled, agents_max }, decision: { c
 /** Limits of the instance that evaluates a service's bundle. */
 export function instanceLimits({ engine: { memory_pages_max, evaluation_fuel_max } }: Pick<Config, "engine">): InstanceLimits {
   return { ...INSTANCE_LIMITS, memory_pages_max, evaluation_fuel_max };
+}
+
+/** Returns the keys by which a service accepts more, or evaluates with less, than `remit check` supposes. */
+export function limitsBeyondCheck({ limits, engine }: Pick<Config, "limits" | "engine">): string[] {
+  const { body_bytes_max, members_max } = REQUEST_LIMITS;
+  return [
+    ...(limits.body_bytes_max > body_bytes_max ? ["limits.body_bytes_max"] : []),
+    ...(limits.members_max > members_max ? ["limits.members_max"] : []),
+    ...(engine.evaluation_fuel_max < EVALUATION_FUEL.default ? ["engine.evaluation_fuel_max"] : []),
+  ];
 }
 
 export function archiveLimits({ bundle }: Config): ArchiveLimits {

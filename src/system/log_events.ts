@@ -261,7 +261,13 @@ export const LOG_EVENTS = {
     "error",
     "evaluation ran out of fuel; the action is denied",
     "A policy needed more than `engine.evaluation_fuel_max` for this input.",
-    "`remit check` names the dearest rules; look at the input in the record.",
+    "`remit check` says which lists or texts of the vocabulary to shorten; look at the input in the record.",
+  ),
+  limits_beyond_check: event(
+    "warn",
+    "limits let in larger requests than `remit check` tries; they may run out of fuel and be denied",
+    "`keys` of the configuration differ from their defaults: a request may be larger, or an evaluation has less fuel. What runs out of fuel is denied with `evaluation_budget`.",
+    "Leave the defaults; or raise `engine.evaluation_fuel_max` in proportion and try the largest requests.",
   ),
 
   profile_ready: event("info", "behaviour profiles ready", "They have learned from all records up to `seq`."),

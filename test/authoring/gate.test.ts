@@ -105,20 +105,59 @@ describe("the gate", () => {
     expect(found(lines, new Set(["q"]))).to.deep.equal([["nobody_registered", null]]);
   });
 
-  it("asks about each verb and type with full lists, and reports what runs out of fuel", () => {
-    const asked: string[] = [];
-    const policy = {
-      evaluate: (text: string): Evaluation => {
-        const { request } = JSON.parse(text) as { request: { verb: string; resource: { attributes: { tags: string[] } } } };
+  describe("of fuel", () => {
+    interface Asked {
+      request: { verb: string; resource: { attributes: { tags: string[] } }; arguments: { lines?: string[]; names?: string[] } };
+    }
+    const costing = (isOut: (asked: Asked) => boolean): Parameters<typeof gate>[1] => ({
+      evaluate: (text) => (isOut(JSON.parse(text) as Asked) ? { ok: false, code: "evaluation_budget", detail: "" } : passes.evaluate()),
+    });
+    const LINES = "allow:\n  - {read: note, write: note}";
+    const OUT = "`write note` for `p` uses up an evaluation's fuel when a request is as large as a service accepts; ";
+    const WORDS = VOCABULARY.replace(
+      "    attributes:",
+      "    arguments: {lines: {list: {string: {max: 500}}, max: 90}, names: {list: id, max: 60}}\n    attributes:",
+    );
+    const messages = (isOut: (asked: Asked) => boolean): string[] =>
+      gate(setOf(LINES, WORDS), costing(isOut), null).map(({ check, message }) => `${check} ${message}`);
+
+    it("asks about each verb and type with full lists", () => {
+      const asked: string[] = [];
+      const policy = costing(({ request }) => {
         expect(request.resource.attributes.tags).to.have.lengthOf(3);
         asked.push(request.verb);
-        return request.verb === "write" ? { ok: false, code: "evaluation_budget", detail: "" } : passes.evaluate();
-      },
-    };
-    const set = setOf("allow:\n  - {read: note, write: note}");
-    expect(gate(set, policy, null).map(({ check, message }) => [check, message])).to.deep.equal([
-      ["out_of_fuel", "`write note` for `p` uses up an evaluation's fuel when its lists are full"],
-    ]);
-    expect(asked.sort()).to.deep.equal(["read", "write"]);
+        return false;
+      });
+      expect(gate(setOf(LINES), policy, null)).to.deep.equal([]);
+      expect(asked.sort()).to.deep.equal(["read", "write"]);
+    });
+
+    const rows: [what: string, isOut: (asked: Asked) => boolean, remedy: string][] = [
+      [
+        "the list to shorten, and how far",
+        ({ request: { verb, arguments: given } }) => verb === "write" && (given.lines ?? []).length > 35,
+        "lower `max` of `types.note.arguments.lines` from 90 to 35",
+      ],
+      [
+        "each bound that would do alone",
+        ({ request: { verb, arguments: given } }) => verb === "write" && (given.lines ?? []).length * (given.names ?? []).length > 2700,
+        "lower `max` of `types.note.arguments.lines` from 90 to 45, or `max` of `types.note.arguments.names` from 60 to 30",
+      ],
+      [
+        "lists that have to be shortened together",
+        ({ request: { verb, arguments: given } }) =>
+          verb === "write" && ((given.lines ?? []).length > 45 || (given.names ?? []).length > 30),
+        "lower `max` of `types.note.arguments.lines` from 90 to 45, `max` of `types.note.arguments.names` from 60 to 30, `max` of `types.note.attributes.tags` from 3 to 1",
+      ],
+      [
+        "rules that no bound helps",
+        ({ request }) => request.verb === "write",
+        "lower bounds don't help: nest fewer iterations in its rules",
+      ],
+    ];
+    for (const [what, isOut, remedy] of rows)
+      it(`names ${what}`, () => {
+        expect(messages(isOut)).to.deep.equal([`out_of_fuel ${OUT}${remedy}`]);
+      });
   });
 });

@@ -840,6 +840,24 @@ describe("decide: one decision, start to end", () => {
     });
   });
 
+  describe("one action of several", () => {
+    const world = (): World => new World((pdp) => decider({ ...pdp, limits: { ...pdp.limits, body_bytes_max: 500 } }));
+    const large = { ...REQUEST, request_id: "x".repeat(256), context: { trace: "x".repeat(200) } };
+
+    it("is refused where it is larger than an action alone may be, and with it the batch", async () => {
+      const small = world();
+      const problem = await problemOf(small.batch([REQUEST, large]));
+      expect([problem.code, problem.detail.field, problem.detail.item]).to.deep.equal(["body_too_large", "/actions/1", 1]);
+      expect(small.records).to.deep.equal([]);
+      expect(await small.batch([REQUEST, REQUEST, REQUEST])).to.have.lengthOf(3);
+    });
+
+    it("is refused alone where each has an answer of its own", async () => {
+      const answers = await world().decider.decideActions([REQUEST, large], CALLER, "opa");
+      expect(answers.map((one) => (one instanceof Problem ? one.code : one.answer.decision))).to.deep.equal(["allow", "body_too_large"]);
+    });
+  });
+
   describe("a batch", () => {
     it("answers and records in order, each with its own id", async () => {
       const world = new World();

@@ -1,5 +1,6 @@
 /** A small world for decisions: a vocabulary, one agent with its task, and ports in memory that tests can move. */
 import {
+  REQUEST_LIMITS,
   Problem,
   canonical,
   type Answer,
@@ -258,8 +259,7 @@ export class World {
   settled: NonNullable<Pdp["settled"]> = () => undefined;
   authenticate: (authorization: string | undefined, scope: Scope) => Caller | Promise<Caller> = () => CALLER;
   limits = {
-    depth_max: 32,
-    members_max: 256,
+    ...REQUEST_LIMITS,
     batch_actions_max: 3,
     time_skew_max_ms: 60_000,
     approval_wait_ms: 900_000,

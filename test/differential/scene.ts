@@ -1,5 +1,5 @@
 /** One request with the facts it meets, as JSON that a golden case can hold; and the stage that brings it before a policy. */
-import { Problem, type Answer, type InputGrant, type PolicyData, type Values } from "../../src/contract/index.js";
+import { REQUEST_LIMITS, Problem, type Answer, type InputGrant, type PolicyData, type Values } from "../../src/contract/index.js";
 import { decider, type Decider } from "../../src/decision/decide.js";
 import type { ActivePolicy, Agent, Evaluation, Task } from "../../src/decision/ports.js";
 import { NO_TOKEN, knownCaller, fixedFacts, fixedProfile } from "../../src/decision/fixed_ports.js";
@@ -83,8 +83,7 @@ export class Stage {
       log: { seq: 0, append: () => Promise.resolve() },
       profile: fixedProfile(),
       limits: {
-        depth_max: 32,
-        members_max: 256,
+        ...REQUEST_LIMITS,
         batch_actions_max: 1,
         time_skew_max_ms: SKEW_MAX_MS,
         approval_wait_ms: 1,

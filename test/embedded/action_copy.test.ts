@@ -3,7 +3,7 @@ import { Problem } from "../../src/contract/index.js";
 import { scan } from "../../src/decision/scan.js";
 import { copyOf } from "../../src/embedded/action_copy.js";
 
-const LIMITS = { depth_max: 4, members_max: 5, bytes_max: 200 };
+const LIMITS = { depth_max: 4, members_max: 5, body_bytes_max: 200 };
 
 function codeOf(act: () => unknown): string {
   try {

@@ -101,6 +101,7 @@ async function swapThrough(
     log: { seq: 0, append: () => new Promise((resolve) => setImmediate(resolve)) },
     profile: fixedProfile(),
     limits: {
+      body_bytes_max: 4096,
       depth_max: 16,
       members_max: 64,
       batch_actions_max: 2,

@@ -1,4 +1,5 @@
 /** A helpdesk that decides through the service's own `decide`, by a bundle that was built of the template, into a log's folder. */
+import { REQUEST_LIMITS } from "../../src/contract/index.js";
 import { readFileSync } from "node:fs";
 import type { Answer } from "../../src/contract/index.js";
 import { RecordMasks } from "../../src/audit/privacy/masks.js";
@@ -144,8 +145,7 @@ export class Desk {
       profile: this.profile,
       masks: this.masks,
       limits: {
-        depth_max: 32,
-        members_max: 256,
+        ...REQUEST_LIMITS,
         batch_actions_max: 1,
         time_skew_max_ms: 30_000,
         approval_wait_ms: 900_000,

@@ -8,7 +8,7 @@ import { readConfig, type Config } from "../../src/system/config.js";
 import { system } from "../../src/system/index.js";
 import { logger } from "../../src/system/logger.js";
 import { readBytes } from "../../src/system/read_file.js";
-import { Preparations, archiveLimits, instanceLimits } from "../../src/service/preparations.js";
+import { Preparations, archiveLimits, instanceLimits, limitsBeyondCheck } from "../../src/service/preparations.js";
 import { bundleTrust } from "../../src/service/trusted_keys.js";
 import { temporaryDirectory } from "../audit/temporary.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../bundle/support.js";
@@ -22,6 +22,19 @@ interface Made {
   readied: Preparations;
   config: Config;
 }
+
+describe("limits of a service", () => {
+  const rows: [what: string, sections: NonNullable<Parameters<typeof placeIn>[1]>, keys: string[]][] = [
+    ["by default", {}, []],
+    ["smaller requests and more fuel", { limits: { body_bytes_max: 4096 }, engine: { evaluation_fuel_max: 90_000_000 } }, []],
+    ["larger requests", { limits: { body_bytes_max: 65_537, members_max: 257 } }, ["limits.body_bytes_max", "limits.members_max"]],
+    ["less fuel", { engine: { evaluation_fuel_max: 30_000_000 } }, ["engine.evaluation_fuel_max"]],
+  ];
+  for (const [what, sections, keys] of rows)
+    it(`are named where \`remit check\` supposes others: ${what}`, () => {
+      expect(limitsBeyondCheck(readConfig(placeIn(temporaryDirectory(), sections).config))).to.deep.equal(keys);
+    });
+});
 
 describe("what a standby has made ready", () => {
   async function made(): Promise<Made> {

@@ -2,6 +2,7 @@
  * One service in one process of the simulation: the real decider, registry, ledger and log, on a store and files that fail
  * when they are told to. What is durable outlives it.
  */
+import { REQUEST_LIMITS } from "../../src/contract/index.js";
 import { EventEmitter } from "node:events";
 import { MessageChannel, receiveMessageOnPort } from "node:worker_threads";
 import type { SegmentLog, WriterThread } from "../../src/audit/log/log.js";
@@ -149,8 +150,7 @@ export class SimulatedService {
         },
       },
       limits: {
-        depth_max: 32,
-        members_max: 256,
+        ...REQUEST_LIMITS,
         batch_actions_max: 8,
         time_skew_max_ms: 60_000,
         approval_wait_ms: 900_000,

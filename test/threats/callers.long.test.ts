@@ -200,7 +200,7 @@ threat("B4", "depth, width and size have bounds, kept to the byte; nothing compr
     "the bound on width": [cut.refusal("decision/scan.js", "count", "json_too_wide")],
     "bytes being counted": [cut.never("http/body.js", "onData", "length")],
     "the announced length": [cut.never("http/body.js", "checkHead", "Number")],
-    "a bound on batches": [cut.never("decision/read_batch.js", "readActions", "itemsMax")],
+    "a bound on batches": [cut.never("decision/read_batch.js", "readActions", "batch_actions_max")],
     "compression being refused": [cut.refusal("http/body.js", "checkHead", "content_encoding_unsupported")],
   },
 });

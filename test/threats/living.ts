@@ -2,6 +2,7 @@
  * A decision point in memory, made of a build's own modules: registry, ledger, flights and decider on a store, a clock, a
  * policy and tokens that are the test's. Tokens are JSON here, and say themselves what they prove.
  */
+import { REQUEST_LIMITS } from "../../src/contract/index.js";
 import type { PolicyInput, PolicyResult } from "../../src/contract/index.js";
 import type { Decided, Decider } from "../../src/decision/decide.js";
 import type { ActivePolicy, AgentProof, Identity, TaskProof } from "../../src/decision/ports.js";
@@ -118,8 +119,7 @@ export class Living {
       log,
       profile: fixedProfile(),
       limits: {
-        depth_max: 32,
-        members_max: 256,
+        ...REQUEST_LIMITS,
         batch_actions_max: 32,
         time_skew_max_ms: 60_000,
         approval_wait_ms: 900_000,

@@ -1,4 +1,5 @@
 /** Settings of where the service answers, and bounds on requests. */
+import { REQUEST_LIMITS } from "../../contract/request_limits.js";
 import { Type, type Static } from "../../contract/type.js";
 import { KIB, MIB, amount, defaulted, path, section, type ErrorAt } from "./parts.js";
 import { isLoopback } from "./urls.js";
@@ -51,12 +52,16 @@ export const events = defaulted(
 
 export const limits = defaulted(
   {
-    body_bytes_max: amount("bytes", { default: 64 * KIB, minimum: KIB, maximum: MIB }, "Body of one request"),
+    body_bytes_max: amount("bytes", { default: REQUEST_LIMITS.body_bytes_max, minimum: KIB, maximum: MIB }, "Body of one request, and one action of a batch"),
     batch_bytes_max: amount("bytes", { default: MIB, minimum: KIB, maximum: 4 * MIB }, "Body of a batch"),
     import_bytes_max: amount("bytes", { default: 64 * MIB, minimum: KIB, maximum: 512 * MIB }, "Body of an import of facts"),
     batch_actions_max: amount("actions", { default: 100, minimum: 1, maximum: 1000 }, "Actions of a batch"),
-    depth_max: amount("levels", { default: 32, minimum: 4, maximum: 128 }, "Nested objects and lists of a body"),
-    members_max: amount("members", { default: 256, minimum: 16, maximum: 10_000 }, "Keys of one object, elements of one list"),
+    depth_max: amount("levels", { default: REQUEST_LIMITS.depth_max, minimum: 4, maximum: 128 }, "Nested objects and lists of a body"),
+    members_max: amount(
+      "members",
+      { default: REQUEST_LIMITS.members_max, minimum: 16, maximum: 10_000 },
+      "Keys of one object, elements of one list",
+    ),
     header_bytes_max: amount("bytes", { default: 16 * KIB, minimum: 4 * KIB, maximum: 128 * KIB }, "All headers of a request"),
     connections_max: amount(
       "connections",
