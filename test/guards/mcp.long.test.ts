@@ -109,9 +109,32 @@ for (const [transport, begin, mode] of TRANSPORTS.flatMap((one) => MODES.map((mo
       const before = between.did().length;
       expect(await call("list_tickets", {})).to.equal("error: You are not permitted to do this.");
       expect(await call("update_customer", { ...ADA, email: "eve@example.net" })).to.equal("error: This tool is not available.");
-      expect(await call("get_payment", { payment_id: "P-1", customer_id: 7 })).to.match(/^error: It could not be decided/);
       expect(between.did().slice(before)).to.deep.equal([]);
     });
+
+    const unread: [what: string, given: object, code: string, tell: string, argument?: string][] = [
+      [
+        "a value that the vocabulary doesn't take",
+        { payment_id: "P-1", customer_id: 7 },
+        "argument_invalid",
+        "The argument `customer_id` has a value that can't be used here.",
+        "customer_id",
+      ],
+      [
+        "more than a request may be",
+        { payment_id: "P-1", customer_id: "x".repeat(70_000) },
+        "arguments_too_large",
+        "The arguments are larger than this guard takes.",
+      ],
+    ];
+    for (const [what, given, code, tell, argument] of unread)
+      it(`answers ${code} to a call of ${what}, and the server never hears of it`, async () => {
+        const before = between.did().length;
+        const result = await between.client.callTool({ name: "get_payment", arguments: given as Record<string, unknown> });
+        expect(told(result)).to.equal(`error: ${tell}`);
+        expect(result["_meta"]).to.deep.include({ "remit/refused": { code, ...(argument !== undefined && { argument }) } });
+        expect(between.did().slice(before)).to.deep.equal([]);
+      });
 
     it("lists what is mapped, approved and could be permitted", async () => {
       const { tools } = await between.client.listTools();

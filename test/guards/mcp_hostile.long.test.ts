@@ -283,7 +283,7 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
         "arguments_too_large",
       ],
       ["depth", callOf(1, "search_orders", { filter: nested(100_000) }), "arguments_too_deep"],
-      ["a wrong kind of value, which the service refuses", callOf(1, "get_invoice", { invoice_id: "I-1", customer_id: 7 }), "not_decided"],
+      ["a wrong kind of value, which the service refuses", callOf(1, "get_invoice", { invoice_id: "I-1", customer_id: 7 }), "argument_invalid"],
     ];
     for (const [what, message, code] of REFUSED) {
       it(`refuses ${what}`, async () => {

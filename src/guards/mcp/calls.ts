@@ -1,4 +1,5 @@
 /** Decides calls before the server sees them: asks, waits for a person if the answer does, watches each call while it runs, redacts. */
+import type { ProblemSaid } from "../../client/errors.js";
 import { Denied, Undecided, type Permitted } from "../../client/index.js";
 import type { Answer, DecideRequest } from "../../contract/index.js";
 import type { Timers } from "../../system/index.js";
@@ -8,7 +9,8 @@ import type { GuardConfig } from "./config.js";
 import type { Served } from "./downstream.js";
 import { actionOf, withArgument, type MappedAction, type Arguments, type Mapped } from "../../mapping/call_mapping.js";
 import { redactedResult } from "./redact.js";
-import { REFUSALS, CallRefusal } from "../../mapping/call_refusal.js";
+import { REFUSALS, CallRefusal, type CallRefusalCode } from "../../mapping/call_refusal.js";
+import { argumentAt } from "../../mapping/refused_place.js";
 import { returnedBy } from "./server_answers.js";
 import type { Remit } from "./remit.js";
 import { ServerGone, type Upstream } from "./upstream.js";
@@ -91,7 +93,7 @@ export class GuardedCalls {
       return { result: result as Params };
     } catch (cause) {
       if (cause instanceof NotDone) return redactedReply(cause);
-      throw refusalOf(cause);
+      throw refusalOf(cause, mapped, values);
     } finally {
       waited();
     }
@@ -105,7 +107,7 @@ export class GuardedCalls {
         ...(config.reports_returned && { returned: returnedBy }),
       });
     } catch (cause) {
-      throw refusalOf(cause);
+      throw refusalOf(cause, mapped, values);
     }
   }
 
@@ -186,7 +188,38 @@ function waitingSentence({ answer, tell_agent, wait }: Denied): string {
 const PATH_NOT_CANONICAL =
   "A path in the arguments has more than one reading: write it in full, without `.`, `..`, `//`, a backslash or escapes.";
 
-function refusalOf(cause: unknown): CallRefusal {
+/** Problems of what the model wrote, wherever in the action it is. */
+const REFUSED_WHOLE: Readonly<Record<string, CallRefusalCode>> = {
+  body_too_large: "arguments_too_large",
+  json_too_wide: "arguments_too_large",
+  json_too_deep: "arguments_too_deep",
+  surrogate_lone: "argument_invalid",
+  number_not_exact: "argument_invalid",
+};
+/** Problems of one value. */
+const REFUSED_VALUE: ReadonlySet<string> = new Set(["field_invalid", "field_type", "identifier_not_canonical", "path_not_canonical"]);
+/** Bounds that a problem states. The model hears no other words of it: they may be anybody's who answers at the service's address. */
+const BOUND = /^at most \d{1,9} (?:characters|elements)$/;
+
+/** Returns the refusal of a call whose action the decision point doesn't take, if the call's arguments are the reason; the mapping may be, too. */
+function refusalOfProblem(
+  cause: Undecided,
+  { code, field, expected = "" }: ProblemSaid,
+  mapped: Mapped,
+  values: Arguments,
+): CallRefusal | null {
+  const place = field === undefined ? null : argumentAt(mapped, values, field);
+  const about = { cause, ...(place !== null && { argument: place.argument }) };
+  if (Object.hasOwn(REFUSED_WHOLE, code)) return new CallRefusal(REFUSED_WHOLE[code] ?? "argument_invalid", about);
+  if (code === "path_not_canonical") return new CallRefusal("argument_invalid", { ...about, tell: PATH_NOT_CANONICAL });
+  if (place === null) return null;
+  if (code === "field_unknown" && place.isMember) return new CallRefusal("argument_unmapped", about);
+  if (!REFUSED_VALUE.has(code)) return null;
+  const why = BOUND.test(expected) ? `may have ${expected}` : "has a value that can't be used here";
+  return new CallRefusal("argument_invalid", { ...about, tell: `The argument \`${place.argument}\` ${why}.` });
+}
+
+function refusalOf(cause: unknown, mapped: Mapped, values: Arguments): CallRefusal {
   if (cause instanceof CallRefusal) return cause;
   if (cause instanceof ServerGone) return new CallRefusal("server_unavailable", { cause });
   if (cause instanceof Denied) {
@@ -198,9 +231,9 @@ function refusalOf(cause: unknown): CallRefusal {
     const isCondition = code === "obligation_unmet" || code === "obligation_unknown" || code === "not_confirmed";
     return new CallRefusal(isCondition ? "obligation_unmet" : "not_decided", about);
   }
-  // Whoever wrote the path can write it otherwise; other answers than a decision are nothing that the model could mend.
-  if (cause instanceof Undecided && cause.problem?.code === "path_not_canonical")
-    return new CallRefusal("argument_invalid", { cause, tell: PATH_NOT_CANONICAL });
-  if (cause instanceof Undecided) return new CallRefusal("not_decided", { cause });
+  if (cause instanceof Undecided) {
+    const refused = cause.problem === null ? null : refusalOfProblem(cause, cause.problem, mapped, values);
+    return refused ?? new CallRefusal("not_decided", { cause });
+  }
   throw cause;
 }

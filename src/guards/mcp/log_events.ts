@@ -30,7 +30,7 @@ export const GUARD_EVENTS = {
   call_refused: event(
     "warn",
     "refused",
-    "A request wasn't passed on: `code` and `argument` say why, `decision_id` by which decision, where there was one, and `problem` what the decision point didn't take. The model heard a fixed sentence.",
+    "A request wasn't passed on: `code` and `argument` say why, `decision_id` by which decision, where there was one, and `problem` what the decision point didn't take. The model heard a sentence of the guard's own.",
     "Look up `code` on the page about the guard, and `problem.code` in the reference. A refusal by a policy is on record.",
   ),
   call_waiting: event("info", "waiting for a person", "A call is held until somebody approves the decision `decision_id`."),

@@ -571,8 +571,12 @@ function nameOf({ command, url }: GuardConfig["server"]): string {
 
 /** The model sees why a tool wasn't called; whoever asks for anything else gets an error. */
 export function refusedReply({ method }: Pick<Request, "method">, refusal: CallRefusal): Reply {
-  const { code, tell, decision_id } = refusal;
-  const about = { code, ...(decision_id !== null && { decision_id }) };
+  const { code, tell, argument, decision_id } = refusal;
+  const about = {
+    code,
+    ...(argument !== null && { argument: argument.slice(0, LOGGED_MAX) }),
+    ...(decision_id !== null && { decision_id }),
+  };
   if (method === "tools/call") {
     return { result: { content: [{ type: "text", text: tell }], isError: true, _meta: { "remit/refused": about } } };
   }

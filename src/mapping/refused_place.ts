@@ -1,0 +1,61 @@
+/** Finds the argument of a call behind a place of its action that a decision point refuses. */
+import type { ArgumentOrigin, Arguments, Mapped } from "./call_mapping.js";
+
+export interface ArgumentPlace {
+  /** Path as the tool names it. */
+  argument: string;
+  /** True for a member of what the call gives whole: the mapping doesn't name it, the caller wrote it. */
+  isMember: boolean;
+}
+
+type Place = { path: string[]; isMember: boolean } | null;
+
+/**
+ * @param values of the call: a place that it doesn't have is nobody's argument, whatever a decision point says
+ * @param field JSON pointer into the action, such as `/arguments/edits/0/new_text`
+ * @returns null for what the mapping itself says, or the call doesn't have
+ */
+export function argumentAt(mapped: Mapped, values: Arguments, field: string): ArgumentPlace | null {
+  const place = placeAt(mapped, field.split("/").slice(1).map(unescaped));
+  if (place === null || !has(values, place.path)) return null;
+  return { argument: place.path.join("."), isMember: place.isMember };
+}
+
+function placeAt(mapped: Mapped, [part, ...steps]: readonly string[]): Place {
+  if (part === "arguments") return placeIn(mapped.arguments, steps, []);
+  const [thing, [name, ...rest]] =
+    part === "resource" ? [mapped, steps] : part === "related" ? [own(mapped.related, steps[0]), steps.slice(1)] : [undefined, []];
+  if (thing === undefined) return null;
+  if (name === "id") return thing.id === null ? null : placeOf(thing.id, [], []);
+  return name === "attributes" ? placeIn(thing.attributes, rest, []) : null;
+}
+
+function placeIn(sources: Readonly<Record<string, ArgumentOrigin>>, [name, ...rest]: readonly string[], above: string[]): Place {
+  const source = own(sources, name);
+  return source === undefined ? null : placeOf(source, rest, above);
+}
+
+function placeOf(source: ArgumentOrigin, rest: readonly string[], above: string[]): Place {
+  if (!("from" in source)) return null;
+  const path = [...above, ...source.from];
+  const [element, ...members] = rest;
+  if (source.as === "list" && element !== undefined)
+    return members.length === 0 ? { path: [...path, element], isMember: false } : placeIn(source.of, members, [...path, element]);
+  // What is in the others isn't where the call has it.
+  const within = source.as === "is" ? rest : [];
+  return { path: [...path, ...within], isMember: within.length > 0 };
+}
+
+function has(value: unknown, [step, ...rest]: readonly string[]): boolean {
+  if (step === undefined) return true;
+  if (typeof value !== "object" || value === null || !Object.hasOwn(value, step)) return false;
+  return has((value as Record<string, unknown>)[step], rest);
+}
+
+function own<T>(record: Readonly<Record<string, T>>, name: string | undefined): T | undefined {
+  return name !== undefined && Object.hasOwn(record, name) ? record[name] : undefined;
+}
+
+function unescaped(token: string): string {
+  return token.replaceAll("~1", "/").replaceAll("~0", "~");
+}
