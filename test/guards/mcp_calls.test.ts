@@ -285,7 +285,7 @@ describe("a call through the MCP guard", () => {
     const refusedFor = async (code: string, field: string, expected = "something else"): Promise<CallRefusal> => {
       between.decide = () => Promise.reject(new Undecided("problem", {}, { code, status: 400, field, expected }));
       const served = { signal: between.client.signal, progress: null, headers: {} };
-      const decided = between.calls(false).decided(REQUEST, served as never, WHO, mapped, values);
+      const decided = between.calls(false).decided(REQUEST, served, WHO, mapped, values);
       return (await decided.catch((cause: unknown) => cause)) as CallRefusal;
     };
     const places: [code: string, field: string, refusal: string, argument: string | null][] = [
