@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { stringify } from "yaml";
 import type { TaskPlan } from "../../src/contract/index.js";
+import { asset } from "../../src/system/paths.js";
 import { remit } from "../cli/remit.js";
 import { INITIALIZE } from "./mcp/rough.js";
 import { MAPPING, MODES, folderWith, openDesk, until } from "./mcp/support.js";
@@ -25,6 +26,10 @@ describe("remit guard mcp", function () {
   const at = (...names: string[]): string => join(dir, ...names);
   const lockOf = (folder: string): { tools: { name: string; description: string }[] } =>
     JSON.parse(readFileSync(at(folder, "guard.lock.json"), "utf8")) as ReturnType<typeof lockOf>;
+  const lineOf = (file: string, text: string): number =>
+    readFileSync(at(file), "utf8")
+      .split("\n")
+      .findIndex((line) => line.includes(text)) + 1;
   const lock = () => lockOf(".");
   after(remove);
 
@@ -160,15 +165,53 @@ describe("remit guard mcp", function () {
   });
 
   it("--check says what can't be called yet", async () => {
-    expect(await remit("guard", "mcp", "--config", at("guard.yaml"), "--check")).to.include({
+    const bundle = asset("bundles", "customer_support.tar.gz");
+    expect(await remit("guard", "mcp", "--config", at("guard.yaml"), "--check", "--bundle", bundle)).to.include({
       exit: "ok",
       out: `good  ${at("guard.yaml")}\n`,
-      err: "",
+      err: `warning: ${at("guard.yaml")}:${lineOf("guard.yaml", "search_orders")}: tools.search_orders: argument \`filter.word\` of the tool \`search_orders\` is neither mapped nor ignored: calls that have it are refused (tool_argument_unmapped)\nhint: name it under \`arguments\`, or under \`ignore\`\n`,
     });
     const { tools } = lock();
     writeFileSync(at("guard.lock.json"), JSON.stringify({ format: 1, instructions: null, tools: tools.slice(1) }));
     const checked = await remit("guard", "mcp", "--config", at("guard.yaml"), "--check", "--json");
-    expect(JSON.parse(checked.out)).to.deep.include({ ok: true, unapproved: ["get_customer"] });
+    expect(JSON.parse(checked.out)).to.deep.include({ ok: true, unapproved: ["get_customer"], bundle: null });
+  });
+
+  it("--check says that it has compared no words where no bundle is at hand", async () => {
+    const checked = await remit("guard", "mcp", "--config", at("guard.yaml"), "--check");
+    expect(checked.exit, checked.err).to.equal("ok");
+    expect(checked.err).to.contain("no bundle is at hand: purpose, verbs, types, attributes and arguments weren't checked");
+  });
+
+  it("--check names each word that the bundle or the tool lacks, with its line", async () => {
+    const config = {
+      ...MAPPING,
+      ...{ remit: { url: "http://127.0.0.1:9" }, server: SERVER, purpose: "it_helpdesc" },
+      bundle: asset("bundles", "customer_support.tar.gz"),
+      tools: { ...MAPPING.tools, get_invoice: { raed: "invoice", id: "invoice", attributes: { customr: "customer_id" } } },
+    };
+    writeFileSync(at("words.yaml"), stringify(config, { aliasDuplicateObjects: false }));
+    writeFileSync(at("words.lock.json"), JSON.stringify(lock()));
+    const checked = await remit("guard", "mcp", "--config", at("words.yaml"), "--check");
+    expect(checked.exit).to.equal("invalid");
+    expect(checked.out).to.equal("");
+    const said = checked.err.split("\n").filter((line) => /^(error|warning):/.test(line));
+    const place = (text: string): string => `${at("words.yaml")}:${lineOf("words.yaml", text)}`;
+    expect(said).to.deep.include.members([
+      `error: ${place("it_helpdesc")}: purpose: the bundle has no purpose \`it_helpdesc\` (purpose_unknown)`,
+      `error: ${place("raed")}: tools.get_invoice.raed: the bundle has no verb \`raed\` (verb_unknown)`,
+      `error: ${place("customr")}: tools.get_invoice.attributes.customr: type \`invoice\` has no attribute \`customr\` (attribute_unknown)`,
+      `error: ${place("get_invoice")}: tools.get_invoice: the tool \`get_invoice\` has no argument \`invoice\` (tool_argument_unknown)`,
+    ]);
+    const json = await remit("guard", "mcp", "--config", at("words.yaml"), "--check", "--json");
+    expect(json.exit).to.equal("invalid");
+    const { ok, findings } = JSON.parse(json.out) as { ok: boolean; findings: { code: string; line: number; path: string[] }[] };
+    expect(ok).to.equal(false);
+    expect(findings.find(({ code }) => code === "verb_unknown")).to.deep.include({
+      severity: "error",
+      path: ["tools", "get_invoice", "raed"],
+      hint: "did you mean `read`?",
+    });
   });
 
   // prettier-ignore
@@ -176,6 +219,7 @@ describe("remit guard mcp", function () {
     ["no configuration", () => ["--config", at("none.yaml")], "invalid", /does not exist\nhint: --config names it/],
     ["a folder in its place", () => ["--config", dir], "failed", /guard-.*` is a folder/],
     ["a configuration that isn't UTF-8", () => (writeFileSync(at("latin1.yaml"), Buffer.from([0x61, 0xe4])), ["--config", at("latin1.yaml")]), "invalid", /latin1\.yaml/],
+    ["a bundle where nothing is checked", () => ["--config", at("guard.yaml"), "--bundle", "b.tar.gz"], "usage", /--bundle is for --check/],
     ["two things at once", () => ["--approve", "--check"], "usage", /--check and --approve are two things/],
     ["a draft of nothing", () => ["--draft", at("d")], "usage", /say where the server is/],
     ["a draft of two servers", () => ["--draft", at("d"), "--server", "http://127.0.0.1:9/mcp", "--", "node"], "usage", /say where the server is/],

@@ -28,6 +28,7 @@ import { flow } from "../../guards/mcp/yaml_text.js";
 import { system } from "../../system/index.js";
 import { logger, type Logger } from "../../system/logger.js";
 import { CliError, type Exit } from "../exit.js";
+import { checkMapping, sayCheck } from "./guard_check.js";
 import { addLogin } from "./guard_login.js";
 import { addPlan } from "./guard_plan.js";
 import { readBundle } from "../policy/sources.js";
@@ -38,10 +39,13 @@ const TASK_VARIABLE = "REMIT_TASK";
 const TOKEN_HINT =
   "put the guard's token there, with the scopes remit:decide and remit:register; for `remit dev`, `remit token` prints one";
 
+const BUNDLE_HINT = "a start reads `bundle` of the configuration";
+
 interface Options {
   config: string;
   task?: string;
   check?: true;
+  bundle?: string;
   approve?: true;
   draft?: string;
   server?: string;
@@ -52,6 +56,7 @@ const EXAMPLES = `
 Examples:
   $ remit guard mcp --draft crm -- node crm-server.js      # what to start from: crm/vocabulary.yaml, purposes.yaml, guard.yaml
   $ remit guard mcp --config crm/guard.yaml --approve      # pin the tools as they are now: crm/guard.lock.json
+  $ remit guard mcp --config crm/guard.yaml --check --bundle crm.tar.gz   # does every tool's mapping fit the policy?
   $ remit guard mcp --config crm/guard.yaml                # what an MCP client is given as its server's command
   $ remit guard mcp --config crm/guard.yaml --task T-1     # the host's own task, instead of one a session
   $ remit guard mcp login crm/guard.yaml                   # sign in at a server with \`oauth\`
@@ -67,7 +72,11 @@ export function addGuard(program: Command, ui: Ui, finish: (exit: Exit) => void)
     .argument("[command...]", "with --draft: the server's program and arguments, behind --")
     .option("--config <file>", "what each tool means, and whom to ask", "guard.yaml")
     .option("--task <id>", `the task that calls are decided on (default: ${TASK_VARIABLE}, else one is made for each session)`)
-    .option("--check", "read everything a start would read, say whether it is good, and start nothing")
+    .option("--check", "read everything a start would read, compare the mapping with the bundle and the approved tools, and start nothing")
+    .option(
+      "--bundle <file>",
+      "with --check: bundle of the policy whose words the mapping has to have (default: the configuration's `bundle`)",
+    )
     .option("--approve", "pin the tools that the server has now, as they are now")
     .option("--draft <folder>", "draft a vocabulary, purposes and a configuration from the server's tools")
     .option("--server <url>", "with --draft: the server's endpoint, instead of a command")
@@ -81,7 +90,9 @@ export function addGuard(program: Command, ui: Ui, finish: (exit: Exit) => void)
         throw new CliError("usage", "the server is what the configuration says", "a command and --server are for --draft");
       const config = configOf(options.config);
       if (options.approve === true) return approved(config, options, ui);
-      return run(config, options, ui);
+      if (options.bundle !== undefined && options.check !== true) throw new CliError("usage", "--bundle is for --check", BUNDLE_HINT);
+      const exit = await run(config, options, ui);
+      if (exit !== null) finish(exit);
     });
   addLogin(mcp, configOf, ui);
   addPlan(mcp, { config: configOf, pins: pinsOf }, ui, finish);
@@ -92,10 +103,14 @@ function configOf(file: string): GuardConfig {
   throw new CliError("invalid", `\`${file}\` does not exist`, "--config names it; `remit guard mcp --draft` drafts one");
 }
 
-async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void> {
+async function run(config: GuardConfig, options: Options, ui: Ui): Promise<Exit | null> {
   const file = lockFile(options.config);
   const pins = pinsOf(file);
   const unpinned = [...config.tools.keys()].filter((name) => !pins.tools.has(name));
+  const checked = { file: options.config, config, pins, bundle: options.bundle ?? config.bundle ?? null };
+  const faults = options.check === true ? await checkMapping(checked) : [];
+  // What is wrong with the mapping is told without a token, too.
+  if (faults.some(({ severity }) => severity === "error")) return sayCheck(checked, faults, options.json === true, ui);
   const possible = config.bundle === undefined ? null : possibleBy((await readBundle(config.bundle)).data, config.purpose);
   const token = tokenOf(config);
   checkServerValues(config.server);
@@ -103,12 +118,7 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void>
   const decider = await deciderOf(config, token);
   if (options.check === true) {
     token();
-    if (options.json === true) sayJson(ui, { ok: true, tools: config.tools.size, approved: pins.tools.size, unapproved: unpinned });
-    else {
-      ui.out(`${ui.paint("green", "good")}  ${options.config}`);
-      for (const name of unpinned) ui.err(`${ui.paint("yellow", "warning:")} \`${name}\` isn't approved, and so can't be called`);
-    }
-    return;
+    return sayCheck(checked, faults, options.json === true, ui);
   }
   const log = logger(system.clock);
   if (unpinned.length > 0) reportGuard(log, "tools_unapproved", { tools: unpinned, hint: "remit guard mcp --approve" });
@@ -123,6 +133,7 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<void>
   if (guard.url !== null) reportGuard(log, "guard_listening", { url: guard.url });
   await Promise.race([guard.over, once(process, "SIGTERM"), once(process, "SIGINT")]);
   await guard.close();
+  return null;
 }
 
 function pinsOf(file: string): Pins {

@@ -9,6 +9,7 @@ import type { Mapped } from "../../mapping/call_mapping.js";
 import { CliError, type Exit } from "../exit.js";
 import { given } from "../given.js";
 import { readBundle } from "../policy/sources.js";
+import { faultsOf } from "./guard_words.js";
 import { sayFailure, sayJson, type Ui } from "../ui.js";
 
 interface Options {
@@ -121,16 +122,13 @@ function untold(config: GuardConfig): { of: string; mapped: Mapped }[] {
 }
 
 /** @throws CliError if the policy lacks a word of a mapping: it is probably another guard's */
-function checkWords(guards: readonly PlannedGuard[], tools: ReadonlyMap<string, unknown>, { verbs, types }: Vocabulary): void {
+function checkWords(guards: readonly PlannedGuard[], tools: ReadonlyMap<string, unknown>, vocabulary: Vocabulary): void {
   for (const { name, config } of guards) {
     for (const { of, mapped } of mappingsOf(config, tools)) {
-      const lacks = !Object.hasOwn(types, mapped.type)
-        ? `type \`${mapped.type}\``
-        : !Object.hasOwn(verbs, mapped.verb)
-          ? `verb \`${mapped.verb}\``
-          : null;
-      if (lacks !== null)
-        throw new CliError("invalid", `the bundle has no ${lacks}, which ${name} maps \`${of}\` to`, "is it the policy of these guards?");
+      const faults = faultsOf(mapped, vocabulary, []);
+      const unknown = faults.find(({ code }) => code === "type_unknown") ?? faults.find(({ code }) => code === "verb_unknown");
+      if (unknown !== undefined)
+        throw new CliError("invalid", `${unknown.message}, which ${name} maps \`${of}\` to`, "is it the policy of these guards?");
     }
   }
 }
