@@ -14,6 +14,7 @@ import { withReaders } from "./masks.js";
 import { unfilledInRules } from "./messages.js";
 import { nullComparisons } from "./nulls.js";
 import { silentRules } from "./unknowns.js";
+import { unknownKeys } from "./object_gets.js";
 import { opaErrors, runOpa, type Opa } from "./opa.js";
 import { LITERALS_MAX, readByRules } from "./reads.js";
 import { SourceErrors, type SourceNote } from "./source.js";
@@ -41,7 +42,8 @@ export async function checkPolicySet(opa: Opa, folder: string): Promise<PolicySe
   const modules = await parseModules(opa, set.dir, set.rego);
   await parseModules(opa, set.dir, set.tests);
   const found = await Promise.all([checkTypes(opa, set), checkFormat(opa, set), checkConventions(opa, modules, Object.keys(set.purposes))]);
-  stop([...found.flat(), ...comparisons(modules, inputSchema(set.vocabulary))]);
+  const input = inputSchema(set.vocabulary);
+  stop([...found.flat(), ...unknownKeys(modules, input), ...comparisons(modules, input)]);
   const reasons = ruleReasons(modules);
   const { catalogue, notes: taken } = buildCatalogue(set.catalogue, reasons);
   stop([...taken, ...unfilledInRules(reasons, set.vocabulary)]);

@@ -149,7 +149,7 @@ function constants(steps: readonly Node[]): string[] {
 }
 
 /** `attributes := input.request.resource.attributes` and no more: another word for what it names. */
-function aliasOf(rules: readonly Rule[]): Node[] | null {
+export function aliasOf(rules: readonly Rule[]): Node[] | null {
   const [rule, other] = rules;
   if (rule === undefined || other !== undefined || rule.default === true || rule.else !== undefined) return null;
   const { args, value } = rule.head;

@@ -56,7 +56,7 @@ function typesOf({ type }: JsonSchema): string[] {
 }
 
 /** The schemas of what is at a path; several when types of resources differ. */
-function schemasAt(schemas: JsonSchema[], [step, ...rest]: readonly string[]): JsonSchema[] {
+export function schemasAt(schemas: JsonSchema[], [step, ...rest]: readonly string[]): JsonSchema[] {
   const each = schemas.flatMap((schema) => (schema["anyOf"] as JsonSchema[] | undefined) ?? [schema]);
   if (step === undefined) return each;
   const members = each.flatMap(({ properties, items }) => {
