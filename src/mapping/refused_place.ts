@@ -2,13 +2,13 @@
 import type { ArgumentOrigin, Arguments, Mapped } from "./call_mapping.js";
 
 export interface ArgumentPlace {
-  /** Path as the tool names it. */
+  /** Path as the mapping has it, in the tool's words. */
   argument: string;
-  /** True for a member of what the call gives whole: the mapping doesn't name it, the caller wrote it. */
+  /** True if the place is a member of the argument: the mapping doesn't name it, the caller wrote it. */
   isMember: boolean;
 }
 
-type Place = { path: string[]; isMember: boolean } | null;
+type Place = { path: string[]; within: readonly string[] } | null;
 
 /**
  * @param values of the call: a place that it doesn't have is nobody's argument, whatever a decision point says
@@ -17,8 +17,8 @@ type Place = { path: string[]; isMember: boolean } | null;
  */
 export function argumentAt(mapped: Mapped, values: Arguments, field: string): ArgumentPlace | null {
   const place = placeAt(mapped, field.split("/").slice(1).map(unescaped));
-  if (place === null || !has(values, place.path)) return null;
-  return { argument: place.path.join("."), isMember: place.isMember };
+  if (place === null || !has(values, [...place.path, ...place.within])) return null;
+  return { argument: place.path.join("."), isMember: place.within.length > 0 };
 }
 
 function placeAt(mapped: Mapped, [part, ...steps]: readonly string[]): Place {
@@ -40,10 +40,9 @@ function placeOf(source: ArgumentOrigin, rest: readonly string[], above: string[
   const path = [...above, ...source.from];
   const [element, ...members] = rest;
   if (source.as === "list" && element !== undefined)
-    return members.length === 0 ? { path: [...path, element], isMember: false } : placeIn(source.of, members, [...path, element]);
+    return members.length === 0 ? { path: [...path, element], within: [] } : placeIn(source.of, members, [...path, element]);
   // What is in the others isn't where the call has it.
-  const within = source.as === "is" ? rest : [];
-  return { path: [...path, ...within], isMember: within.length > 0 };
+  return { path, within: source.as === "is" ? rest : [] };
 }
 
 function has(value: unknown, [step, ...rest]: readonly string[]): boolean {

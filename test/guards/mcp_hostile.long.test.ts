@@ -283,7 +283,11 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
         "arguments_too_large",
       ],
       ["depth", callOf(1, "search_orders", { filter: nested(100_000) }), "arguments_too_deep"],
-      ["a wrong kind of value, which the service refuses", callOf(1, "get_invoice", { invoice_id: "I-1", customer_id: 7 }), "argument_invalid"],
+      [
+        "a wrong kind of value, which the service refuses",
+        callOf(1, "get_invoice", { invoice_id: "I-1", customer_id: 7 }),
+        "argument_invalid",
+      ],
     ];
     for (const [what, message, code] of REFUSED) {
       it(`refuses ${what}`, async () => {
@@ -300,8 +304,10 @@ describe("the MCP guard between a client and a server that keep to nothing", () 
     it("says in its log what the service didn't take, and where", async () => {
       const between = await desk.open();
       between.say(callOf(1, "get_invoice", { invoice_id: "I-1", customer_id: 7 }));
-      expect(codeOf(await between.answered(1))).to.equal("not_decided");
-      expect(between.said().find(({ event }) => event === "call_refused")?.["problem"]).to.deep.include({
+      expect(codeOf(await between.answered(1))).to.equal("argument_invalid");
+      const refused = between.said().find(({ event }) => event === "call_refused");
+      expect(refused?.["argument"]).to.equal("customer_id");
+      expect(refused?.["problem"]).to.deep.include({
         status: 400,
         field: "/resource/attributes/customer",
       });

@@ -572,9 +572,11 @@ function nameOf({ command, url }: GuardConfig["server"]): string {
 /** The model sees why a tool wasn't called; whoever asks for anything else gets an error. */
 export function refusedReply({ method }: Pick<Request, "method">, refusal: CallRefusal): Reply {
   const { code, tell, argument, decision_id } = refusal;
+  // What the mapping doesn't name is the model's own text, which is for the log.
+  const isNamed = argument !== null && code !== "argument_unmapped";
   const about = {
     code,
-    ...(argument !== null && { argument: argument.slice(0, LOGGED_MAX) }),
+    ...(isNamed && { argument }),
     ...(decision_id !== null && { decision_id }),
   };
   if (method === "tools/call") {
