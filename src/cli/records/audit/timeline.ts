@@ -7,6 +7,7 @@ import { writable } from "../../places.js";
 import { writeWhole } from "../../policy/sources.js";
 import { count } from "../../values.js";
 import { flowPage } from "./flow_page.js";
+import { withHeldCalls, type StoryRecord } from "./held_calls.js";
 import { actionText, aligned, isJudged, outcomeText, styled, whatCell, whoText, whyText, type TextCell } from "./lines.js";
 import { inTime } from "./options.js";
 import { found, searching, withSource, type SearchedSource, type RecordSourceOptions } from "./source.js";
@@ -45,14 +46,29 @@ export function addTimeline(audit: Command, ui: Ui): void {
     const file = options.html === undefined ? null : writable(options.html);
     await withSource(options, ui, async (source) => {
       const { items, more } = await story(source, options);
+      if (items.length === 0 && task !== undefined) await nothingOf(task, source, options);
       if (file !== null) await writeWhole(file, Buffer.from(flowPage(task ?? "", items, more)));
       if (options.json === true) for (const item of items) ui.out(visibleJson(item));
-      else if (items.length === 0)
-        ui.err(`nothing is on record of ${task === undefined ? `agent \`${agent ?? ""}\`` : `task \`${task}\``} there`);
+      else if (items.length === 0) ui.err(`nothing is on record of ${nameOf(options)} there`);
       else for (const line of lines(ui, items, options)) ui.out(line);
       if (more) ui.err("it goes on; --limit says how much to tell");
     });
   });
+}
+
+/** Rejects a task that no record is of, and a page that would have nothing on it. @throws CliError */
+async function nothingOf(task: string, source: SearchedSource, options: Options): Promise<void> {
+  const known = await story(source, { task, limit: 1 });
+  if (known.items.length === 0)
+    throw new CliError("missing", `task_not_found: nothing is on record of ${nameOf({ task })}`, "`remit tasks list` has the tasks", {
+      code: "task_not_found",
+    });
+  if (options.html !== undefined)
+    throw new CliError("missing", `nothing is on record of ${nameOf(options)} there, so there is no page of it`, "widen the search");
+}
+
+function nameOf({ task, agent = "" }: Pick<Options, "task" | "agent">): string {
+  return task === undefined ? `agent \`${agent}\`` : `task \`${task}\``;
 }
 
 /** The actions, and the changes of who acted and for what, in order. */
@@ -75,21 +91,22 @@ async function story(
 }
 
 function lines(ui: Ui, items: readonly FoundRecord[], { task, agent }: Options): string[] {
+  const story = withHeldCalls(items);
   const rows = aligned(
     ui,
-    items.map((item) => rowOf(item, task === undefined)),
+    story.map((one) => rowOf(one, task === undefined)),
   );
   const told: string[] = [];
   let day = "";
-  for (const [i, { record }] of items.entries()) {
+  for (const [i, { found }] of story.entries()) {
+    const { record } = found;
     const on = record.time.slice(0, 10);
     if (on !== day) told.push(...(day === "" ? [] : [""]), ui.paint("bold", visible(on)));
     day = on;
     told.push(`  ${rows[i] ?? ""}`);
   }
-  const judged = items.filter(({ record }) => isJudged(record));
   const counts = ["allow", "deny", "flag"].flatMap((decision) => {
-    const times = judged.filter(({ record }) => isJudged(record) && record.answer.decision === decision).length;
+    const times = story.filter(({ found: { record } }) => isJudged(record) && record.answer.decision === decision).length;
     return times === 0 ? [] : [`${times} ${decision}`];
   });
   const whose = [task === undefined ? "" : `task ${task}`, agent === undefined ? "" : `agent ${agent}`].filter(Boolean);
@@ -97,15 +114,20 @@ function lines(ui: Ui, items: readonly FoundRecord[], { task, agent }: Options):
 }
 
 /** @param showTask beside what was done, where it isn't the same all along */
-function rowOf(one: FoundRecord, showTask: boolean): TextCell[] {
+function rowOf({ found: one, again }: StoryRecord, showTask: boolean): TextCell[] {
   const { record, action } = one;
   const outcome = outcomeText(one);
+  const last = again.at(-1)?.record.time.slice(11, 23);
   return [
     { text: record.time.slice(11, 23), style: "dim" },
     whatCell(one),
     { text: `${actionText(one)}${record.kind === "decision" && !record.answer.proceed ? " – not done" : ""}` },
     showTask ? { text: action?.task ?? "", style: "dim" } : { text: whoText(one), style: "dim" },
     { text: whyText(record) },
-    outcome === "" ? { text: "" } : { ...styled(outcome), text: outcome === "missing" ? "outcome missing" : outcome },
+    last !== undefined
+      ? { text: `decided ${again.length + 1} times, last at ${last}`, style: "dim" }
+      : outcome === ""
+        ? { text: "" }
+        : { ...styled(outcome), text: outcome === "missing" ? "outcome missing" : outcome },
   ];
 }
