@@ -559,7 +559,7 @@ export async function startService(config: Config, system: System, given: Logger
         records,
         log,
         search,
-        explain: explaining(engine, system.timers),
+        explain: explaining(engine, system.timers, (task) => findTask(task)?.plan),
         recordStreams,
         findings,
         securityEvents,

@@ -78,6 +78,23 @@ const Ways = Type.Object(
   { ...closed, title: "Ways", description: "What would have let the action pass" },
 );
 
+const PlanMismatch = Type.Object(
+  {
+    code: Type.Enum(["outside_plan", "not_as_planned", "plan_waits", "plan_used_up", "flow_unknown"], {
+      description: "Code of the reason that the plan gives",
+    }),
+    step: Type.Union([Type.String(), Type.Null()], { description: "Step that the action is; null: none, or one without a name" }),
+    argument: Type.Union([Type.String(), Type.Null()], { description: "Path of the value, as `recipients/0`; null: it is about the call" }),
+    wanted: Type.Array(Type.String(), {
+      description: "Sources that the plan has for the argument, calls that it has, or how often; empty: the plan is no longer known",
+    }),
+    found: Type.Array(Type.String(), { description: "Sources that the value has, the call, or how often it was permitted" }),
+    next: text("What to do, as an imperative"),
+  },
+  { ...closed, title: "PlanMismatch", description: "One way in which the action doesn't fit the task's plan" },
+);
+export type PlanMismatch = Static<typeof PlanMismatch>;
+
 export const Explanation = Type.Object(
   {
     decision: Type.Enum(["allow", "flag", "deny"], { description: "What the policy decides on the input" }),
@@ -85,6 +102,9 @@ export const Explanation = Type.Object(
     codes: Type.Array(Type.String(), { description: "Codes of its reasons, sorted" }),
     entries: Type.Array(TriedEntry, { description: "Entries that name this verb and type, in the purpose's order" }),
     rules: Type.Array(TriedRule, { description: "Rules in Rego of the purpose" }),
+    plan: Type.Union([Type.Array(PlanMismatch), Type.Null()], {
+      description: "How the action doesn't fit the plan of its task; empty: it fits. Null: the task has no plan",
+    }),
     would_pass: Type.Union([Ways, Type.Null()], { description: "Null: the action passes, or never reached the policy" }),
   },
   { ...closed, title: "Explanation", description: "Why the policy decides so" },

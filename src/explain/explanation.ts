@@ -1,13 +1,15 @@
 /** Why a policy decided as it did, for people: every entry and rule that was tried, and what would have let the action pass. */
-import type { CatalogueEntry, Effect, Explanation, PolicyData, PolicyInput, TriedRule } from "../contract/index.js";
+import type { CatalogueEntry, Effect, Explanation, PolicyData, PolicyInput, TaskPlan, TriedRule } from "../contract/index.js";
 import { placeWords } from "../bundle/condition_words.js";
 import { valueAt } from "../decision/conditions.js";
 import type { ActivePolicy } from "../decision/ports.js";
+import { planMismatches } from "./plan_mismatches.js";
 import { triedEntries } from "./tried_entries.js";
 import { findWays } from "./ways.js";
 
 /**
  * Explains what the policy decides on this input.
+ * @param planOf returns the plan of a task, by its id
  * @param pause called between turns of evaluations, for a service that has decisions to make meanwhile
  * @returns null if the policy itself fails on the input
  */
@@ -15,6 +17,7 @@ export async function explainInput(
   policy: Pick<ActivePolicy, "evaluate" | "catalogue">,
   data: PolicyData,
   input: PolicyInput,
+  planOf: (task: string) => TaskPlan | undefined,
   pause?: () => Promise<void>,
 ): Promise<Explanation | null> {
   const evaluation = policy.evaluate(JSON.stringify(input));
@@ -35,6 +38,7 @@ export async function explainInput(
     codes: [...new Set(reasons.map(({ code }) => code))].sort(),
     entries: entries.map(({ effect, code, applies, conditions }) => ({ effect, code, applies, conditions })),
     rules,
+    plan: planMismatches(input, input.facts.task.root === null ? undefined : planOf(input.facts.task.root)),
     would_pass: proceed ? null : await findWays(policy, data, input, entries, pause),
   };
 }

@@ -1,10 +1,10 @@
 /** Explains decisions on record by the running policy, a few evaluations a turn: decisions go on meanwhile. */
-import { Problem, type PolicyInput } from "../contract/index.js";
+import { Problem, type PolicyInput, type TaskPlan } from "../contract/index.js";
 import type { Engine } from "../decision/ports.js";
 import { pause, type Timers } from "../system/index.js";
 import type { Explain } from "../http/rooms.js";
 
-export function explaining(engine: Engine, timers: Timers): Explain {
+export function explaining(engine: Engine, timers: Timers, planOf: (task: string) => TaskPlan | undefined): Explain {
   return async ({ record, beside }) => {
     const policy = engine.active;
     if (policy === null) throw new Problem("bundle_missing");
@@ -22,6 +22,6 @@ export function explaining(engine: Engine, timers: Timers): Explain {
     const data = { vocabulary: policy.vocabulary, purposes: Object.fromEntries(policy.purposes), zones: { ...policy.zones } };
     // What only explains is no part of a start.
     const { explainInput } = await import("../explain/explanation.js");
-    return { ...known, explanation: await explainInput(policy, data, input, () => pause(timers, 0)) };
+    return { ...known, explanation: await explainInput(policy, data, input, planOf, () => pause(timers, 0)) };
   };
 }

@@ -18,6 +18,8 @@ interface Stopped {
   explanation: Explanation;
 }
 
+const noPlan = () => undefined;
+
 describe("what would let a stopped action pass", function () {
   async function shipped(set: string): Promise<{ ground: Ground; stopped: Stopped[] }> {
     const { identity, wasm, data, catalogue, metadata, files } = await readUnverified(readFileSync(asset("bundles", `${set}.tar.gz`)));
@@ -29,7 +31,7 @@ describe("what would let a stopped action pass", function () {
       for (const one of table.cases) {
         const { answer, input } = await ask(ground.policy, situationOf(table.given, one));
         if (answer.proceed || input === null) continue;
-        const explanation = await explainInput(ground.policy, data, input);
+        const explanation = await explainInput(ground.policy, data, input, noPlan);
         if (explanation !== null) stopped.push({ name: one.name, input, explanation });
       }
     }
@@ -64,7 +66,7 @@ describe("what would let a stopped action pass", function () {
     };
     for (const { input } of stopped) {
       evaluations = 0;
-      const explained = await explainInput(never, ground.data, input);
+      const explained = await explainInput(never, ground.data, input, noPlan);
       expect(explained?.would_pass).to.deep.include({ ways: [], grant: "lifts_nothing" });
       expect(evaluations).to.be.below(700);
     }
@@ -82,7 +84,7 @@ describe("what would let a stopped action pass", function () {
         }) as unknown as ReturnType<ActivePolicy["evaluate"]>,
     };
     const [first] = stopped;
-    const explained = await explainInput(waiting, ground.data, first?.input as PolicyInput);
+    const explained = await explainInput(waiting, ground.data, first?.input as PolicyInput, noPlan);
     expect(explained?.would_pass?.ways).to.deep.equal([]);
   });
 
@@ -112,7 +114,7 @@ describe("what would let a stopped action pass", function () {
     const { ground, stopped } = await shipped("retail");
     for (const { input } of stopped.slice(0, 10)) {
       const before = JSON.stringify(input);
-      await explainInput(ground.policy, ground.data, input);
+      await explainInput(ground.policy, ground.data, input, noPlan);
       expect(JSON.stringify(input)).to.equal(before);
     }
   });
@@ -135,7 +137,7 @@ describe("what would let a stopped action pass", function () {
             return evaluation;
           },
         };
-        const explained = await explainInput(watched, ground.data, input);
+        const explained = await explainInput(watched, ground.data, input, noPlan);
         const found = explained?.would_pass?.ways ?? [];
         if (explained !== null && !explained.proceed) stops++;
         for (const way of found) {

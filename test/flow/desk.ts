@@ -64,6 +64,8 @@ export interface FlowDesk {
   reviewerToken: (name: string) => string;
   /** Reports actions that were done without asking. @returns the answer's status and body */
   observe: (...lines: object[]) => Promise<{ status: number; body: ObservedAnswer }>;
+  /** Of a person who reads records. */
+  auditToken: string;
   url: string;
   bundle: Buffer;
   /** Folder of the records. */
@@ -105,6 +107,7 @@ export async function openFlowDesk(purposes: string, { vocabulary, purpose, attr
   const desk = { bundle: archive, folder: records, token: sandbox.token("office", ["remit:decide"]) } as FlowDesk;
   desk.guardToken = sandbox.token("guard", ["remit:decide", "remit:register"]);
   desk.reviewerToken = (name) => sandbox.token(name, ["remit:review"]);
+  desk.auditToken = sandbox.token("auditor", ["remit:audit"]);
   const observer = sandbox.token("sensor", ["remit:observe"]);
   desk.observe = async (...lines) => {
     const response = await fetch(`${desk.url}/observe`, {

@@ -177,14 +177,15 @@ async function decideBy(file: string | undefined, given: Options): Promise<Resul
     if (options.explain !== true) return { answer };
     return { answer, explanation: (await recorded(options, answer.decision_id)).explanation };
   }
-  const explained = async ({ policy, data }: Ground, { answer, input }: PolicyAnswer): Promise<Result> => {
+  const explained = async ({ policy, data }: Ground, { facts }: CaseSituation, { answer, input }: PolicyAnswer): Promise<Result> => {
     if (options.explain !== true) return { answer };
-    return { answer, explanation: input === null ? null : await explainInput(policy, data, input) };
+    return { answer, explanation: input === null ? null : await explainInput(policy, data, input, (task) => facts.task(task)?.plan) };
   };
   if (options.bundle !== undefined && options.table === undefined) {
     const { identity, wasm, data, catalogue, metadata } = await readBundle(options.bundle);
     const ground = groundOf({ identity, wasm, data, catalogue, abi: metadata.abi });
-    return await explained(ground, await ask(ground.policy, await situationFrom(file, options)));
+    const situation = await situationFrom(file, options);
+    return await explained(ground, situation, await ask(ground.policy, situation));
   }
   if (options.bundle !== undefined) throw new CliError("usage", "--table is asked of a set, not of a bundle");
   const opa = await findOpa();
@@ -194,7 +195,7 @@ async function decideBy(file: string | undefined, given: Options): Promise<Resul
       const ground = groundOf(unbuilt(build));
       const situation = options.table === undefined ? await situationFrom(file, options) : situationIn(build, options.table, options.case);
       const asked = await ask(ground.policy, situation);
-      const result = await explained(ground, asked);
+      const result = await explained(ground, situation, asked);
       if (options.explain !== true || asked.input === null) return result;
       return { ...result, failed: await failedLines(opa, folder, build.set, asked.input) };
     }),

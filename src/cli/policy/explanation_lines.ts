@@ -1,7 +1,7 @@
 /** An explanation as lines of text. */
 import { show } from "../../authoring/report.js";
 import type { FailedLine } from "../../authoring/failed_lines.js";
-import type { Explanation, Value, Ways } from "../../contract/index.js";
+import { visible, type Explanation, type PlanMismatch, type Value, type Ways } from "../../contract/index.js";
 import type { Ui } from "../ui.js";
 
 const APPLIES = { yes: "applies", no: "does not apply", unknown: "unknown" };
@@ -12,7 +12,7 @@ export function sayExplanation(ui: Ui, explanation: Explanation | null, failed?:
     ui.out("\nno entry was tried: this is refused before the policy is asked");
     return;
   }
-  const { entries, rules, would_pass: ways } = explanation;
+  const { entries, rules, plan, would_pass: ways } = explanation;
   ui.out(entries.length === 0 ? "\nno entry names this type and verb" : "\ntried");
   for (const { effect, code, applies, conditions } of entries) {
     ui.out(`  ${effect.padEnd(6)} ${code}  ${APPLIES[applies]}`);
@@ -27,7 +27,18 @@ export function sayExplanation(ui: Ui, explanation: Explanation | null, failed?:
     for (const { source, text } of kept) ui.out(`         not     ${text}  ${ui.paint("dim", source)}`);
     if (fired) for (const { path, found } of read) ui.out(`         reads   ${path}: found ${show(found as Value)}`);
   }
+  if (plan !== null && plan.length > 0) sayPlan(ui, plan);
   if (ways !== null) sayWays(ui, ways);
+}
+
+function sayPlan(ui: Ui, plan: readonly PlanMismatch[]): void {
+  ui.out("\nthe task's plan");
+  for (const { code, step, argument, wanted, found, next } of plan) {
+    ui.out(`  ${[code, step === null ? "" : `step ${step}`, argument ?? ""].filter(Boolean).join("  ")}`);
+    ui.out(`         planned ${wanted.length === 0 ? "not known any more" : visible(wanted.join(", "))}`);
+    ui.out(`         found   ${visible(found.join(", "))}`);
+    ui.out(`         ${ui.paint("dim", next)}`);
+  }
 }
 
 const GRANT = {

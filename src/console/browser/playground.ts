@@ -7,7 +7,7 @@ import type { DecisionTable, TableCase } from "../../authoring/table.js";
 import { buildTables } from "../../bundle/compiled_set.js";
 import { OpaUnavailable, type Opa } from "../../bundle/opa.js";
 import { SourceErrors, type SourceNote } from "../../bundle/source.js";
-import { Problem } from "../../contract/index.js";
+import { Problem, type TaskPlan } from "../../contract/index.js";
 import { explainInput } from "../../explain/explanation.js";
 import { systemClock } from "../../system/index.js";
 import { readArchive } from "./host/archive.js";
@@ -117,8 +117,15 @@ async function explain(file: string, line: number): Promise<CaseExplanation> {
   const [table, found] = caseAt(file, line);
   if (ground === null || table === undefined || found === undefined) return { ...nothing, error: "the case is no longer there" };
   try {
-    const { answer, input } = await ask(ground.policy, situationOf(table.given, found));
-    return { answer, input, explanation: input === null ? null : await explainInput(ground.policy, ground.data, input), error: null };
+    const situation = situationOf(table.given, found);
+    const { answer, input } = await ask(ground.policy, situation);
+    const planOf = (task: string): TaskPlan | undefined => situation.facts.task(task)?.plan;
+    return {
+      answer,
+      input,
+      explanation: input === null ? null : await explainInput(ground.policy, ground.data, input, planOf),
+      error: null,
+    };
   } catch (cause) {
     if (!(cause instanceof Problem)) throw cause;
     return { ...nothing, error: `${cause.code} at ${cause.detail.field ?? "the request"}: ${cause.message}` };

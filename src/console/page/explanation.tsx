@@ -116,6 +116,36 @@ export function Tried({ explanation: { entries, rules } }: { explanation: Explan
   );
 }
 
+/** How an action doesn't fit its task's plan, and what to do. */
+export function Plan({ explanation: { plan } }: { explanation: Explanation }): JSX.Element | null {
+  if (plan === null || plan.length === 0) return null;
+  return (
+    <section>
+      <h2>How it doesn't fit the task's plan</h2>
+      <table class="tried">
+        <Heads of={["Step", "Argument", "Planned", "Found", "What to do"]} />
+        <tbody>
+          {plan.map(({ code, step, argument, wanted, found, next }, i) => (
+            <tr key={i} class="first">
+              <th scope="row">
+                <code>{code}</code> {step === null ? "" : <Said text={step} />}
+              </th>
+              <td>{argument === null ? "" : <Said text={argument} />}</td>
+              <td>{wanted.length === 0 ? "not known any more" : <Said text={wanted.join(", ")} max={400} />}</td>
+              <td>
+                <Said text={found.join(", ")} max={400} />
+              </td>
+              <td>
+                <Words text={next} />
+              </td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
 export function valueText(value: unknown): string {
   if (value === null || value === undefined) return "unknown";
   if (typeof value === "string") return value;

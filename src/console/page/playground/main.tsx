@@ -3,7 +3,7 @@ import { Fragment, render, type JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { SourceNote } from "../../../bundle/source.js";
 import type { CaseExplanation, RunResult, SetFiles, ShownCase, TestResult } from "../../browser/playground_messages.js";
-import { Json, Tried, Ways } from "../explanation.js";
+import { Json, Plan, Tried, Ways } from "../explanation.js";
 import { Empty, Mark, Said, Severity, counted, markOf, useColours } from "../parts.js";
 import { Editor } from "./editor.js";
 import { Runner, type AssetPlaces } from "./runner.js";
@@ -474,6 +474,7 @@ function Why({ chosen, explained, cases }: { chosen: Chosen; explained: CaseExpl
       ) : (
         <>
           <Ways explanation={explanation} />
+          <Plan explanation={explanation} />
           <Tried explanation={explanation} />
         </>
       )}

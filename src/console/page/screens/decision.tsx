@@ -5,7 +5,7 @@ import type { ExplainAnswer, ShownRecord } from "../../../contract/index.js";
 import { eventText, rowOf } from "../../pulse.js";
 import { Console, RevokeAgent, useScope } from "../acts.js";
 import { asRefused, send, useResource, type Refused } from "../api.js";
-import { Json, JsonText, Tried, Ways } from "../explanation.js";
+import { Json, JsonText, Plan, Tried, Ways } from "../explanation.js";
 import {
   Empty,
   Failed,
@@ -180,6 +180,7 @@ function Explained({ id, proceeds, waits }: { id: string; proceeds: boolean; wai
       ) : (
         <>
           {proceeds && !waits ? null : <Ways explanation={explanation} approve={<Approve />} />}
+          <Plan explanation={explanation} />
           <Tried explanation={explanation} />
         </>
       )}
