@@ -236,7 +236,12 @@ function flowing({ vocabulary }: PolicySet, id: string, purpose: Purpose): GateF
       }
     }
   for (const place of unseen)
-    found.push(warned("related_role_missing", `nobody looks at where ${place} comes from for \`${id}\`: the vocabulary gives it no role`));
+    found.push(
+      warned(
+        "related_role_missing",
+        `\`flow: standard\` of \`${id}\` doesn't look at where ${place} comes from: \`roles\` of the type says nothing of it`,
+      ),
+    );
   const { instruction, slots = [] } = vocabulary.flow ?? {};
   if (instruction === undefined && slots.length === 0)
     found.push(

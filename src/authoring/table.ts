@@ -164,7 +164,7 @@ class CaseReader {
       const at = [...path, role];
       const wanted = Object.hasOwn(spec.related, role) ? spec.related[role] : undefined;
       if (wanted === undefined) {
-        sheet.unknownWord(at, `role of \`${type}\``, role, Object.keys(spec.related));
+        sheet.unknownWord(at, `related resource of \`${type}\``, role, Object.keys(spec.related));
         continue;
       }
       const other = readResourceName(sheet, vocabulary, name, at);

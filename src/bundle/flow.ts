@@ -110,7 +110,7 @@ export function compileTypeFlow(
   const places = ["id", ...argumentPaths(given), ...related.map((role) => `${RELATED}.${role}`)];
   for (const [name, role] of members(sheet, said, "roles", path)) {
     const at = [...path, "roles", name];
-    if (!places.includes(name)) sheet.unknownWord(at, "argument", name, places);
+    if (!places.includes(name)) sheet.unknownWord(at, name.startsWith(`${RELATED}.`) ? "related resource" : "argument", name, places);
     const word = sheet.oneOf<Role>(role, at, "role", ROLES);
     if (word !== null) flow.roles[name] = word;
   }

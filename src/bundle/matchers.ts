@@ -91,7 +91,7 @@ function taskPath(rest: string[], vocabulary: Vocabulary): InputPlace | UnknownW
 function relatedPath(rest: string[], typeName: string, spec: ResourceType, vocabulary: Vocabulary): InputPlace | UnknownWord {
   const [role = "", ...deeper] = rest;
   const related = Object.hasOwn(spec.related, role) ? spec.related[role] : undefined;
-  if (related === undefined) return new UnknownWord(`role of \`${typeName}\``, role, Object.keys(spec.related));
+  if (related === undefined) return new UnknownWord(`related resource of \`${typeName}\``, role, Object.keys(spec.related));
   const base = ["request", "related", role];
   if (deeper.length === 1 && deeper[0] === "id") return { path: [...base, "id"], type: ID };
   const attributes = vocabulary.types[related]?.attributes ?? {};

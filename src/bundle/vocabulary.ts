@@ -214,7 +214,7 @@ function related(sheet: Sheet, value: unknown, path: Path, names: string[]): Rec
   const roles: Record<string, string> = {};
   if (value === undefined) return roles;
   for (const [role, type] of sheet.map(value, path, "`related`")) {
-    checkName(sheet, role, [...path, role], "a role");
+    checkName(sheet, role, [...path, role], "a related resource");
     const word = sheet.oneOf(type, [...path, role], "type", names);
     if (word !== null) roles[role] = word;
   }

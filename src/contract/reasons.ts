@@ -202,19 +202,19 @@ const others: Record<string, BuiltinReason> = {
   flow_denied: {
     effect: "deny",
     severity: "high",
-    message: "{argument} ({role}) is {writer}'s word",
+    message: "{argument} ({role}) comes from {writer}",
     tell_agent: "This rests on something that neither the user nor their own records say.",
   },
   flow_waits: {
     effect: "flag",
     severity: "medium",
-    message: "{argument} ({role}) is {writer}'s word, and waits for a person",
+    message: "{argument} ({role}) comes from {writer}, and waits for a person",
     tell_agent: "A person was asked whether this is what is meant.",
   },
   flow_flagged: {
     effect: "flag",
     severity: "medium",
-    message: "{argument} ({role}) is {writer}'s word, and a person looks at it later",
+    message: "{argument} ({role}) comes from {writer}, and a person looks at it later",
     tell_agent: FLAG_TOLD.unsaid,
   },
   flow_not_asked: {

@@ -12,6 +12,7 @@ import {
   type BuiltinReason,
   type CatalogueEntry,
   type Effect,
+  type FoundWriter,
   type FloorCode,
   type Obligation,
   type PolicyReason,
@@ -333,11 +334,13 @@ function explain(code: string, policy: Pick<ActivePolicy, "catalogue">): Catalog
 function render({ reason, entry }: Explained, scene: Scene, own: string | null): Reason {
   const { effect, code, severity, params } = reason;
   const { texts, paths } = templateOf(entry);
+  const isBuiltin = !("sources" in entry);
   let message = texts[0] ?? "";
   for (let i = 0; i < paths.length; i++) {
     const { name, root, rest } = paths[i] ?? NO_PATH;
     const given = Object.hasOwn(params, name) ? params[name] : look(root, rest, scene);
-    message += (name === PHRASES ? showPhrases(given) : show(given)) + (texts[i + 1] ?? "");
+    message +=
+      (name === PHRASES ? showPhrases(given) : isBuiltin && name === WRITER ? showWriter(given) : show(given)) + (texts[i + 1] ?? "");
   }
   const { task_id } = scene.situation;
   const ordered = inKeyOrder(params) as typeof params;
@@ -429,6 +432,22 @@ function step(from: unknown, path: string[]): unknown {
 const PHRASES = "why";
 const SHOWN_LENGTH_MAX = 200;
 const PRINTABLE_ASCII = /^[\x20-\x7e]*$/;
+
+const WRITER = "writer";
+/** The user's value stops an action only if the instruction excludes it. */
+const WRITERS_SHOWN: Readonly<Record<FoundWriter, string>> = {
+  user: "what the user excludes",
+  own: "the user's own facts",
+  service: "a service's record",
+  member: "what a member of the organisation wrote",
+  anyone: "what anyone could have written",
+  nowhere: "nothing that was read on the task",
+  unknown: "something that is no longer remembered",
+};
+
+function showWriter(value: unknown): string {
+  return typeof value === "string" && Object.hasOwn(WRITERS_SHOWN, value) ? WRITERS_SHOWN[value as FoundWriter] : show(value);
+}
 
 /** Shows as many phrases as fit, each whole. */
 function showPhrases(value: unknown): string {

@@ -38,7 +38,7 @@ export function differences(
     obligations: answer.obligations,
     policy: answer.policy,
     proceed: answer.proceed,
-    reasons: answer.reasons,
+    reasons: isSameReasons(answer.reasons, conclusion.reasons) ? conclusion.reasons : answer.reasons,
     tell_agent: isToldAlike(answer.tell_agent, conclusion.tell_agent) ? conclusion.tell_agent : answer.tell_agent,
     wait: answer.wait === undefined ? undefined : waitOf(answer.wait),
   };
@@ -88,13 +88,22 @@ function isSameReason(was: Reason, now: Reason | undefined): boolean {
   return (
     was.code === now?.code &&
     was.effect === now.effect &&
-    was.message === now.message &&
+    isSameMessage(was, now) &&
     was.severity === now.severity &&
     was.of === now.of &&
     isSame(was.params, now.params) &&
     Object.keys(was).length === Object.keys(now).length
   );
 }
+
+/** A record of before has the sentence that said "anyone's word" for what anyone could have written. */
+function isSameMessage({ code, message, params }: Reason, now: Reason): boolean {
+  if (message === now.message) return true;
+  const { argument, role, writer } = params;
+  return FLOW_CODES.includes(code) && message.startsWith(`${String(argument)} (${String(role)}) is ${String(writer)}'s word`);
+}
+
+const FLOW_CODES = ["flow_denied", "flow_waits", "flow_flagged"];
 
 interface Waits {
   for: string;

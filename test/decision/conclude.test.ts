@@ -5,6 +5,7 @@ import { conclude, concludeFloor, unasked, type GrantFound, type Scene } from ".
 import type { ActivePolicy } from "../../src/decision/ports.js";
 import { ALLOWED, CATALOGUE, NOW, REQUEST, World, policyOf } from "./world.js";
 import { POLICY, scene, conclusionOf, allow, unsaidFlag, flag, log, deny, modify } from "./conclude_support.js";
+import { isSameReasons } from "../../src/replay/compare.js";
 import type { Conclusion } from "../../src/decision/question.js";
 import { CHARACTER } from "../characters.js";
 
@@ -141,6 +142,35 @@ describe("what the agent is told of a flag", () => {
       expect((await world.decide()).answer.tell_agent).to.equal(told);
     });
   }
+});
+
+describe("a reason about who wrote a value", () => {
+  const cases: [writer: string, whence: string][] = [
+    ["user", "what the user excludes"],
+    ["own", "the user's own facts"],
+    ["service", "a service's record"],
+    ["member", "what a member of the organisation wrote"],
+    ["anyone", "what anyone could have written"],
+    ["nowhere", "nothing that was read on the task"],
+    ["unknown", "something that is no longer remembered"],
+    ["constructor", "constructor"],
+  ];
+  const of = (writer: string, code = "flow_denied") => {
+    const reason = { ...deny, code, params: { argument: "to", role: "destination", writer } };
+    return conclusionOf({ ...denied, reasons: [reason] }).reasons;
+  };
+  for (const [writer, whence] of cases) {
+    it(`says of ${writer} in plain words where it comes from`, () => {
+      expect(of(writer)[0]?.message).to.equal(`to (destination) comes from ${whence}`);
+    });
+  }
+
+  it("is the same to a replay as the sentence of before, and not as that of another argument", () => {
+    const now = of("anyone");
+    const was = (argument: string) => now.map((one) => ({ ...one, message: `${argument} (destination) is anyone's word` }));
+    expect(isSameReasons(was("to"), now)).to.equal(true);
+    expect(isSameReasons(was("cc"), now)).to.equal(false);
+  });
 });
 
 describe("conclude: from what the policy answered to what is said", () => {

@@ -81,7 +81,7 @@ describe("a `when`", () => {
     ["agent.id: x", "unknown agent attribute `id`"],
     ["arguments.amount: 3", "unknown argument of `invoice` `amount`"],
     ["arguments.customer: ada", "unknown argument of `invoice` `customer`"],
-    ["related.payfrom.owner: x", "unknown role of `invoice` `payfrom`", "did you mean `pay_from`?"],
+    ["related.payfrom.owner: x", "unknown related resource of `invoice` `payfrom`", "did you mean `pay_from`?"],
     ["related.pay_from.owners: x", "unknown attribute of `account` `owners`", "did you mean `owner`?"],
     ["related.pay_from: x", "unknown attribute of `account` ``"],
     ["id.x: y", "unknown path `id.x`", "did you mean `id`?"],
@@ -91,7 +91,7 @@ describe("a `when`", () => {
     ["__proto__: x", "unknown attribute of `invoice` `__proto__`"],
     ["address.constructor: x", "unknown field of `address` `constructor`"],
     ["arguments.toString: x", "unknown argument of `invoice` `toString`"],
-    ["related.constructor.id: x", "unknown role of `invoice` `constructor`"],
+    ["related.constructor.id: x", "unknown related resource of `invoice` `constructor`"],
     ["customer: ada", "unknown attribute of `setting` `customer`", "there are none", "[invoice, setting]"],
     ["status: open", "unknown attribute of `ticket` `status`", undefined, "[invoice, ticket]"],
     // Matchers.

@@ -62,7 +62,7 @@ const WRONG: Wrong[] = [
   { what: "an attribute that a collection's type lacks", source: one("search: invoice, with: {custmer: ada}, then: allow"), line: 11, message: "unknown attribute or argument of `invoice` `custmer`", hint: "did you mean `customer`?" },
   { what: "an unknown argument", source: one("read: invoice/I-1, with: {arguments.amount: 5}, then: allow"), line: 11, message: "unknown argument of `invoice` `amount`" },
   { what: "a `with` that is a list", source: one("read: invoice/I-1, with: [5], then: allow"), line: 11, message: "`with` must be a mapping" },
-  { what: "an unknown role", source: one("read: invoice/I-1, related: {pay_form: account/A-1}, then: allow"), line: 11, message: "unknown role of `invoice` `pay_form`", hint: "did you mean `pay_from`?" },
+  { what: "an unknown role", source: one("read: invoice/I-1, related: {pay_form: account/A-1}, then: allow"), line: 11, message: "unknown related resource of `invoice` `pay_form`", hint: "did you mean `pay_from`?" },
   { what: "a role of another type", source: one("read: invoice/I-1, related: {pay_from: invoice/I-1}, then: allow"), line: 11, message: "`pay_from` of `invoice` is one account" },
   { what: "a role without id", source: one("read: invoice/I-1, related: {pay_from: account}, then: allow"), line: 11, message: "`pay_from` of `invoice` is one account" },
   // What a case changes.
