@@ -69,6 +69,8 @@ describe("the command line for facts", function () {
     const changed = await read("agents", "change", "a-1", "--owner", "other@example.com", "--reason", "moved");
     expect(changed).to.include({ ok: true, owner: "other@example.com" });
     expect((await remit("agents", "suspend", "a-1", "--reason", "incident")).out).to.match(/^status +suspended$/m);
+    expect((await remit("agents", "narrowings", "--in-force", "yes")).err).to.contain("suspended, so not listed here: a-1;");
+    expect((await remit("agents", "narrowings", "--in-force", "no")).err).to.equal("there are none\n");
     expect(await decided(service)).to.equal("deny agent_suspended");
     expect((await remit("agents", "restore", "a-1", "--reason", "over")).exit).to.equal("ok");
     expect(await decided(service)).to.equal("allow permitted");
@@ -202,7 +204,7 @@ describe("the command line for facts", function () {
     expect([widened.exit, widened.out]).to.deep.equal(["ok", widened.out]);
     expect(widened.out).to.match(/^lifted +\{.*"by":"gateway-1","reason":"a mistake"\}$/m);
     expect(await decided(service)).to.equal("allow permitted");
-    expect((await remit("agents", "narrowings", "--in-force", "yes")).err).to.contain("there are none");
+    expect((await remit("agents", "narrowings", "--in-force", "yes")).err).to.equal("there are none\n");
     const stale = await remit("agents", "widen", "a-1", "--reason", "x", "--revision", "1");
     expect([stale.exit, stale.err]).to.deep.equal(["conflict", stale.err]);
     expect(stale.err).to.contain("revision_stale");

@@ -1,6 +1,6 @@
 /** `remit agents narrow`, `widen` and `narrowings`: leaving an agent with reading what its task is about, and undoing that. */
 import type { Command } from "commander";
-import type { LiftNarrowing, NarrowAgent, NarrowingAnswer } from "../../contract/index.js";
+import { visible, type AgentAnswer, type LiftNarrowing, type NarrowAgent, type NarrowingAnswer } from "../../contract/index.js";
 import { Client, asking, pathOf, type ServiceFlags } from "../client.js";
 import type { Exit } from "../exit.js";
 import { sayChanged, sayFact, sayList } from "./show.js";
@@ -34,6 +34,7 @@ export function addNarrowings(agents: Command, ui: Ui, finish: (exit: Exit) => v
       reason: ({ reason }: NarrowingAnswer) => reason,
     };
     sayList(ui, found, columns, service.json);
+    if (service.json !== true && in_force !== false) await saySuspended(ui, client);
   });
 
   asking(
@@ -66,6 +67,16 @@ export function addNarrowings(agents: Command, ui: Ui, finish: (exit: Exit) => v
     sayFact(ui, await new Client(options).ask<NarrowingAnswer>("POST", path, asked), options.json);
   });
 }
+
+/** Whoever looks for who is held back shouldn't take this list for all of it. */
+async function saySuspended(ui: Ui, client: Client): Promise<void> {
+  const { items, more } = await client.list<AgentAnswer>("/agents", { status: "suspended" }, NAMED_MAX);
+  if (items.length === 0) return;
+  const names = visible(items.map(({ id }) => id).join(", "));
+  ui.err(`suspended, so not listed here: ${names}${more ? " and more" : ""}; \`remit agents list --status suspended\` lists them`);
+}
+
+const NAMED_MAX = 10;
 
 interface ListOptions extends ServiceFlags {
   purpose?: string;

@@ -1,9 +1,9 @@
 /** Now: does anything need me, and is it under control? */
-import type { JSX } from "preact";
+import type { ComponentChildren, JSX } from "preact";
 import { useContext, useState } from "preact/hooks";
-import type { FindingPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
+import type { AgentPage, FindingPage, Histogram, NarrowingPage, RevocationPage } from "../../../contract/index.js";
 import { Console, LiftRevocation, useScope } from "../acts.js";
-import { useEvery, useResource } from "../api.js";
+import { useEvery, useResource, type Resource } from "../api.js";
 import { Empty, Failed, Line, Loading, Said, Severity, SilentNodes, Time, agentPath, counted, findingPath, spanText } from "../parts.js";
 import { Row } from "../rows.js";
 import { useRefresh } from "../stream.js";
@@ -28,12 +28,13 @@ export function Now(): JSX.Element {
   const open = useResource<FindingPage>(reviews ? "/findings?state=open" : null);
   const narrowings = useResource<NarrowingPage>(facts ? "/narrowings?in_force=true" : null);
   const revocations = useResource<RevocationPage>(facts ? "/revocations?in_force=true" : null);
+  const suspended = useResource<AgentPage>(facts ? "/agents?status=suspended" : null);
   const ready = useResource<Ready>("/readyz");
   const counts = useResource<Histogram>(audits ? `/decisions/histogram?step=minute&from=${encodeURIComponent(from)}` : null);
   const [lifting, setLifting] = useState<string | null>(null);
   const [now, setNow] = useState(Date.now());
   useEvery(1000, () => setNow(Date.now()));
-  useRefresh([waiting, open, narrowings, revocations], { on: ["finding", "change"] });
+  useRefresh([waiting, open, narrowings, revocations, suspended], { on: ["finding", "change"] });
   useEvery(5000, () => {
     ready.reload();
     setFrom(halfAnHourAgo());
@@ -43,26 +44,32 @@ export function Now(): JSX.Element {
   // What waits stands above its finding's own row: once is enough.
   const findings = open.data?.items ?? [];
   const others = findings.filter(({ id }) => !waits.some(({ finding }) => finding === id));
-  const limits = [
-    ...(narrowings.data?.items.map((one) => ({
-      id: `narrowing ${one.agent}`,
-      of: one.agent,
-      kind: "narrowed",
-      by: one.by,
-      since: one.since,
-      reason: one.reason,
+  const stopped = new Set(suspended.data?.items.map(({ id }) => id));
+  const limits: Restriction[] = [
+    ...[...stopped].map((id) => ({
+      ...{ id: `suspended ${id}`, of: id, kind: "suspended" },
+      by: null,
+      since: null,
+      reason: "",
       revocation: null,
-    })) ?? []),
-    ...(revocations.data?.items.map((one) => ({
-      id: one.id,
-      of: one.of,
-      kind: one.scope === "everything" ? "everything is revoked" : `revoked ${one.scope}`,
-      by: one.by,
-      since: one.since,
-      reason: one.reason,
-      revocation: one.id,
-    })) ?? []),
+    })),
+    ...(narrowings.data?.items ?? [])
+      .filter(({ agent }) => !stopped.has(agent))
+      .map(({ agent, by, since, reason }) => ({
+        id: `narrowing ${agent}`,
+        of: agent,
+        kind: "narrowed",
+        by,
+        since,
+        reason,
+        revocation: null,
+      })),
+    ...(revocations.data?.items ?? []).map(({ id, of, scope, by, since, reason }) => {
+      return { id, of, kind: scope === "everything" ? "everything is revoked" : `revoked ${scope}`, by, since, reason, revocation: id };
+    }),
   ];
+  const restricting = [narrowings, revocations, suspended];
+  const needs = reading(reviews, [waiting, open]);
   const { ready: isReady = false, ...parts } = ready.data ?? {};
   const missing = Object.entries(parts)
     .filter(([, is]) => !is)
@@ -79,31 +86,35 @@ export function Now(): JSX.Element {
       </header>
       <div class="cards">
         <a class={`card ${waits.length > 0 ? "wait" : ""}`} href="/waiting">
-          <b>{waiting.data === null ? "–" : waits.length}</b>
-          <span>{waits.length === 1 ? "action waits" : "actions wait"}</span>
-          <small>
+          <Figure of={waits.length} one="action waits" many="actions wait" read={reading(reviews, [waiting])}>
             {first === undefined ? "nobody is kept waiting" : `the first lapses in ${spanText(Date.parse(first.action.until) - now)}`}
-          </small>
+          </Figure>
         </a>
         <a
           class={`card ${findings.some(({ severity }) => severity === "high" || severity === "critical") ? "deny" : findings.length > 0 ? "flag" : ""}`}
           href="/findings?state=open"
         >
-          <b>{open.data === null ? "–" : findings.length}</b>
-          <span>{findings.length === 1 ? "finding is open" : "findings are open"}</span>
-          <small>
+          <Figure of={findings.length} one="finding is open" many="findings are open" read={reading(reviews, [open])}>
             {findings[0] === undefined ? "nothing to look into" : <>the gravest: {gravest(findings.map(({ severity }) => severity))}</>}
-          </small>
+          </Figure>
         </a>
         <a class={`card ${limits.length > 0 ? "flag" : ""}`} href="/agents">
-          <b>{narrowings.data === null ? "–" : limits.length}</b>
-          <span>{limits.length === 1 ? "restriction holds" : "restrictions hold"}</span>
-          <small>{limits.length === 0 ? "nobody is narrowed or revoked" : "narrowed or revoked"}</small>
+          <Figure of={limits.length} one="restriction holds" many="restrictions hold" read={reading(facts, restricting)}>
+            {limits.length === 0 ? "nobody is narrowed, suspended or revoked" : "narrowed, suspended or revoked"}
+          </Figure>
         </a>
         <a class={`card ${ready.data === null || isReady ? "" : "deny"}`} href="/health">
           <b>{ready.data === null ? "–" : isReady ? "ready" : "not ready"}</b>
           <span>the service</span>
-          <small>{isReady ? "bundle, facts, log" : missing.length === 0 ? "no answer" : `missing: ${missing.join(", ")}`}</small>
+          <small>
+            {isReady
+              ? "bundle, facts, log"
+              : missing.length > 0
+                ? `missing: ${missing.join(", ")}`
+                : ready.error === null
+                  ? UNREAD.loading
+                  : "no answer"}
+          </small>
         </a>
       </div>
       {counts.data === null ? null : <Minutes counts={counts.data} from={from} />}
@@ -111,12 +122,10 @@ export function Now(): JSX.Element {
         <h2>Needs somebody</h2>
         <Failed error={waiting.error ?? open.error} />
         <SilentNodes of={open.data} />
-        {waiting.error !== null || open.error !== null ? null : waiting.data === null && open.data === null ? (
-          reviews ? (
-            <Loading />
-          ) : (
-            <Empty title="You may not see findings.">That needs remit:audit or remit:review.</Empty>
-          )
+        {needs === "failed" ? null : needs === "hidden" ? (
+          <Empty title="You may not see findings.">That needs remit:audit or remit:review.</Empty>
+        ) : needs === "loading" ? (
+          <Loading />
         ) : nothing ? (
           <Empty title="Nothing waits, and no finding is open.">
             <a href="/live">Watch decisions live</a>
@@ -166,19 +175,18 @@ export function Now(): JSX.Element {
           </table>
         )}
       </section>
-      {limits.length === 0 ? null : (
+      {limits.length === 0 && restricting.every(({ error }) => error === null) ? null : (
         <section>
           <h2>Restrictions in force</h2>
+          <Failed error={restricting.find(({ error }) => error !== null)?.error ?? null} />
           <table class="rows tight">
-            <caption class="aside">Narrowed agents and revocations</caption>
+            <caption class="aside">Suspended and narrowed agents, and revocations</caption>
             <tbody>
               {limits.map((one) => (
                 <tr key={one.id}>
+                  <td>{one.since === null ? null : <Time at={one.since} />}</td>
                   <td>
-                    <Time at={one.since} />
-                  </td>
-                  <td>
-                    <span class={`state ${one.revocation === null ? "narrowed" : "revoked"}`}>{one.kind}</span>
+                    <span class={`state ${one.revocation === null ? one.kind : "revoked"}`}>{one.kind}</span>
                   </td>
                   <td>
                     {one.kind.endsWith("agent") || one.revocation === null ? (
@@ -191,9 +199,13 @@ export function Now(): JSX.Element {
                   </td>
                   <td class="wide">
                     <Said text={one.reason} max={160} />{" "}
-                    <span class="why">
-                      by <Said text={one.by} />
-                    </span>
+                    {one.by === null ? (
+                      <span class="why">until it is restored</span>
+                    ) : (
+                      <span class="why">
+                        by <Said text={one.by} />
+                      </span>
+                    )}
                   </td>
                   <td>
                     {one.revocation === null ? null : (
@@ -210,6 +222,45 @@ export function Now(): JSX.Element {
       )}
       <Line text="remit findings list --state open" />
       {lifting === null ? null : <LiftRevocation id={lifting} onClose={() => setLifting(null)} onDone={revocations.reload} />}
+    </>
+  );
+}
+
+interface Restriction {
+  id: string;
+  /** Id of the agent, or of what is revoked. */
+  of: string;
+  kind: string;
+  /** Null of a suspension: its agent's changes say who made it, when and why. */
+  by: string | null;
+  since: string | null;
+  reason: string;
+  /** Id of the revocation; null: it isn't one. */
+  revocation: string | null;
+}
+
+type Reading = "read" | "loading" | "failed" | "hidden";
+
+const UNREAD: Readonly<Record<Exclude<Reading, "read">, string>> = {
+  loading: "loading …",
+  failed: "could not be read",
+  hidden: "not for you to see",
+};
+
+/** Returns how far the reading of these is: until all were read, nobody knows that there is nothing. */
+function reading(mayRead: boolean, of: readonly Resource<unknown>[]): Reading {
+  if (!mayRead) return "hidden";
+  if (of.some(({ error }) => error !== null)) return "failed";
+  return of.some(({ data }) => data === null) ? "loading" : "read";
+}
+
+/** A number, with what is said beside it once it is known. */
+function Figure(of: { of: number; one: string; many: string; read: Reading; children: ComponentChildren }): JSX.Element {
+  return (
+    <>
+      <b>{of.read === "read" ? of.of : "–"}</b>
+      <span>{of.read === "read" && of.of === 1 ? of.one : of.many}</span>
+      <small>{of.read === "read" ? of.children : UNREAD[of.read]}</small>
     </>
   );
 }
