@@ -7,7 +7,15 @@ import { homedir, userInfo } from "node:os";
 import { createInterface } from "node:readline";
 import { isAbsolute, join, relative, resolve, sep } from "node:path";
 import { Command } from "commander";
-import { SCOPES, type CreateAgent, type CreateRevocation, type DecideRequest, type IssueTask, type Scope } from "../src/contract/index.js";
+import {
+  SCOPES,
+  type Answer,
+  type CreateAgent,
+  type CreateRevocation,
+  type DecideRequest,
+  type IssueTask,
+  type Scope,
+} from "../src/contract/index.js";
 import { startService, type Service } from "../src/service.js";
 import { readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
@@ -68,6 +76,11 @@ const PASTED: readonly [what: string, path: string, body: object][] = [
   ["Lift the revocation:", `/revocations/agent/${another.id}/lift`, { reason: "a mistake" }],
 ];
 
+const OFF_HOURS = `
+It is outside the desk's hours (Berlin: Monday to Friday 8 to 18, Saturday 9 to 13), so whatever is allowed is flagged, too: it goes on,
+with the reason \`off_hours\` and a finding for each agent. Within these hours the same requests are allowed.
+`;
+
 const { port: given } = new Command("node dist/demo/run.js")
   .description(
     "Starts the service on the shipped bundle with a console beside it, and prints where to look and what to paste. Ctrl-C stops it.",
@@ -118,6 +131,7 @@ await send("/tasks", task);
 const desk = deskFacts(expires);
 for (const one of desk.agents) await send("/agents", one);
 for (const one of desk.tasks) await send("/tasks", one);
+const isOffHours = await asksOffHours();
 const stopDesk = runDesk((request) => post("/decide", request), system);
 const { child, signIn } = await startConsole(sandbox.console);
 
@@ -125,7 +139,7 @@ console.log(`
 See it decide, in a browser. This address signs in once:
 
   ${signIn ?? "the console could not be started; `remit console --local` says why"}
-
+${isOffHours ? OFF_HOURS : ""}
 Remit answers at ${service.url}. Paste this into another terminal first:
 
 export REMIT_URL=${service.url}
@@ -142,6 +156,13 @@ await stopAsked;
 stopDesk();
 child.kill("SIGTERM");
 await service.stop();
+
+/** Returns true if the policy flags now what the agent may do at other times. */
+async function asksOffHours(): Promise<boolean> {
+  const own: DecideRequest = { ...bobsInvoice, resource: { type: "ticket", id: "TCK-81", attributes: { customer: "ada" } } };
+  const { reasons } = (await (await post("/decide", own)).json()) as Answer;
+  return reasons.some(({ code }) => code === "off_hours");
+}
 
 /** Starts the console, as `remit console` would. @returns the address that signs in; null if it hasn't said one */
 async function startConsole(config: string): Promise<{ child: ChildProcess; signIn: string | null }> {

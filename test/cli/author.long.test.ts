@@ -93,13 +93,30 @@ describe("an author's commands", function () {
     );
   });
 
+  it("give examples in their help that run in a fresh set, but for those that ask a service", async () => {
+    await remit("init", at("desk"));
+    const main = asset("dist", "src", "cli", "main.js");
+    for (const command of ["decide", "explain", "check"]) {
+      const { out } = await remit(command, "--help");
+      const [, examples = ""] = /^Examples[^\n]*:\n((?: {2}.*\n)+)/m.exec(out) ?? [];
+      const typed = examples.split(/^ {2}\$ /m).filter((line) => line.trim() !== "" && !line.includes("REMIT_TOKEN"));
+      expect(typed.length, command).to.be.above(1);
+      const script = `remit() { "${process.execPath}" "${main}" "$@"; }\nset -e\n${typed.join("")}`;
+      const child = spawn("sh", ["-c", script], { cwd: at("desk"), stdio: ["ignore", "pipe", "pipe"] });
+      let said = "";
+      for (const stream of [child.stdout, child.stderr]) stream.on("data", (chunk: Buffer) => (said += chunk.toString()));
+      const [code] = (await once(child, "close")) as [number];
+      expect(code, `${script}\n${said}`).to.equal(0);
+    }
+  });
+
   it("build outside git for the first time with a sequence that later builds exceed", async () => {
     await remit("init", at("desk"));
     await remit("keys", "generate", "--out", at("signing"));
     const { exit, out, err } = await remit("build", at("desk"), "--key", at("signing.pem"), "--out", at("desk.tar.gz"), "--json");
     expect(exit, err).to.equal("ok");
     expect((JSON.parse(out) as { metadata: { sequence: number } }).metadata.sequence).to.be.above(1_700_000_000);
-    expect(err).to.include("no git history");
+    expect(err).to.include("no git history").and.include("bundle_sequence_jump").and.include("bundle_older");
   });
 
   it("gather a save's changes of sources alone, and end when they are stopped", async () => {

@@ -110,7 +110,8 @@ describe("make run", function () {
       expect([flagged?.["decision"], flagged?.["proceed"]]).to.deep.equal(["flag", false]);
       expect([registered?.["id"], registered?.["status"]]).to.deep.equal(["support-9", "active"]);
       expect([issued?.["id"], issued?.["agent"]]).to.deep.equal(["T-9", "support-9"]);
-      // Whether the desk is open is the clock's to say.
+      // Whether the desk is open is the clock's to say, and what is printed says it.
+      expect(said.includes("outside the desk's hours (Berlin")).to.equal(codes(allowed).includes("off_hours"));
       expect(allowed?.["proceed"]).to.equal(true);
       expect([revoked?.["in_force"], revoked?.["durable"]]).to.deep.equal(["node", true]);
       expect(codes(denied)).to.deep.equal(["agent_revoked"]);

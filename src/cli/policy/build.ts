@@ -53,7 +53,7 @@ export function addBuild(program: Command, ui: Ui): void {
     .argument("[folder]", "of the policy set", ".")
     .option("--out <file>", "the bundle (default: <name>.tar.gz)")
     .option("--key <file>", KEY_OPTION)
-    .option("--sequence <n>", "only moves forward (default: how many commits led here)", wholeNumber)
+    .option("--sequence <n>", "only moves forward (default: how many commits led here; outside git, the second of the build)", wholeNumber)
     .option("--expires <time>", `RFC 3339 (default: ${EXPIRES_DAYS} days after it was built)`, time)
     .option("--no-expiry", "it never expires")
     .option("--name <name>", "of the bundle (default: the folder's)")
@@ -146,7 +146,7 @@ function sequenceOf(commit: Commit | null, builtMs: number, hasWayBack: boolean,
   if (commit !== null && Number.isSafeInteger(commit.count)) return commit.count * (hasWayBack ? 2 : 1);
   const sequence = Math.floor(builtMs / 1000);
   ui.err(
-    `${ui.paint("cyan", "hint:")} there is no git history to count, so the sequence is the second of the build; \`--sequence <n>\` gives another`,
+    `${ui.paint("cyan", "hint:")} there is no git history to count, so the sequence is the second of the build. Keep to one way of counting: a service that runs sequence 1 refuses ${sequence} (\`bundle_sequence_jump\`), and one that runs ${sequence} a later count of commits (\`bundle_older\`). \`--sequence <n>\` gives another`,
   );
   return sequence;
 }

@@ -14,7 +14,7 @@ import { sayError, sayJson, sayNotes, type Ui } from "../ui.js";
 const EXAMPLES = `
 Examples:
   $ remit check
-  $ remit check my-policies --facts facts.yaml     # with purposes that no agent may declare
+  $ remit check --facts facts.yaml     # with purposes that no agent may declare; \`remit facts export\` writes the file
 
 docs/checks.md says of each check what it finds, and what to do. Remarks don't fail it.`;
 

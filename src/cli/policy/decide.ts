@@ -50,20 +50,30 @@ const REQUEST_FLAGS = ["agent", "purpose", "task", "verb", "resource", "attribut
 const READ_LIMITS = { depth_max: 32, members_max: 256 };
 const ANSWER_MS_MAX = 10_000;
 
+/** Facts and a request for the set that `remit init` makes. */
+const FACTS = `echo '{agents: {helpdesk-3: {owner: it@example.com, purposes: [it_helpdesk]}},
+      tasks: {T-1: {agent: helpdesk-3, purpose: it_helpdesk, subjects: {employee: [ada]}}}}' > facts.yaml`;
+const REQUEST = `echo '{"agent": "helpdesk-3", "purpose": "it_helpdesk", "task": "T-1", "verb": "read",
+      "resource": {"type": "account", "id": "bob", "attributes": {"owner": "bob"}}}' > request.json`;
+
 const EXAMPLES = `
-Examples:
-  $ remit decide --table a_day_at_the_desk --case "another customer" --explain
-  $ remit decide request.json --bundle support.tar.gz --facts facts.yaml
-  $ remit decide --agent support-7 --purpose customer_support --task T-1 --verb read \\
-      --resource invoice/I-9 --attribute customer=bob --facts facts.yaml
+Examples, in a set that \`remit init\` makes:
+  $ remit decide --table a_day_at_the_helpdesk --case "another employee's account" --explain
+  $ ${FACTS}
+  $ remit decide --facts facts.yaml --agent helpdesk-3 --purpose it_helpdesk --task T-1 --verb read \\
+      --resource account/bob --attribute owner=bob
+  $ ${REQUEST}
+  $ remit decide request.json --facts facts.yaml       # \`--bundle policy.tar.gz\` asks a bundle that was built
   $ REMIT_TOKEN=… remit decide - --url http://127.0.0.1:8181 < request.json
 
 Values of --attribute and --argument are read as JSON where they are JSON, else as text.`;
 
 const EXPLAIN_EXAMPLES = `
-Examples:
-  $ remit explain --table a_day_at_the_desk --case "another customer"
-  $ remit explain request.json --bundle support.tar.gz --facts facts.yaml
+Examples, in a set that \`remit init\` makes:
+  $ remit explain --table a_day_at_the_helpdesk --case "another employee's account"
+  $ ${FACTS}
+  $ ${REQUEST}
+  $ remit explain request.json --facts facts.yaml
   $ REMIT_TOKEN=… remit explain 0197f0c2-5f0e-7b2a-9d55-3f1f6a3c9e10 --url http://127.0.0.1:8181
 
 Each way to pass was evaluated by the policy itself. A decision on record is explained by the bundle that runs now, to who may read records.`;

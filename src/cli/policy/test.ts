@@ -24,7 +24,7 @@ const EXAMPLES = `
 Examples:
   $ remit test                                     # the set in this folder
   $ remit test policies/support policies/shop      # several sets
-  $ remit test --filter invoice                    # cases and tests whose name has this in it
+  $ remit test --filter account                    # cases and tests whose name has this in it
   $ remit test --watch                             # again after each change
   $ remit test --junit report.xml --coverage 100   # for CI`;
 
