@@ -95,11 +95,23 @@ async function tested(opa: Opa, build: TestBuild, folder: string, options: TestO
 
 /** @throws SourceErrors */
 export function openTable(build: Pick<TestBuild, "set">, file: string, notes: SourceNote[]): DecisionTable {
-  const sheet = Sheet.open(file, join(build.set.dir, file));
-  const table = readTable(sheet, build.set.vocabulary, build.set.purposes);
-  notes.push(...sheet.notes);
-  if (sheet.notes.some(({ severity }) => severity === "error")) throw new SourceErrors(sheet.notes);
+  const { table, notes: own } = readTableFile(build, file);
+  notes.push(...own);
+  if (own.some(isError)) throw new SourceErrors(own);
   return table;
+}
+
+/** Reads every table without asking its cases. @throws SourceErrors with the errors of all */
+export function checkTables(build: Pick<TestBuild, "set">): void {
+  const errors = build.set.tables.flatMap((file) => readTableFile(build, file).notes.filter(isError));
+  if (errors.length > 0) throw new SourceErrors(errors);
+}
+
+const isError = ({ severity }: SourceNote): boolean => severity === "error";
+
+function readTableFile({ set }: Pick<TestBuild, "set">, file: string): { table: DecisionTable; notes: SourceNote[] } {
+  const sheet = Sheet.open(file, join(set.dir, file));
+  return { table: readTable(sheet, set.vocabulary, set.purposes), notes: sheet.notes };
 }
 
 /** A compiled policy to ask. It needn't be signed: nothing but an author asks it. */

@@ -93,6 +93,23 @@ describe("an author's commands", function () {
     );
   });
 
+  it("check each table's form, at its line, without asking its cases", async () => {
+    await remit("init", at("desk"));
+    const table = (name: string, line: string) => {
+      const given = 'given: {now: "2027-03-02T10:15:00Z", agent: {id: a, purposes: [it_helpdesk]}}';
+      writeFileSync(at("desk", "tables", `${name}.yaml`), `table: ${name}\n${given}\ncases:\n  - one: {${line}}\n`);
+    };
+    table("wrong", "read: account/ada, then: allow");
+    expect((await remit("check", at("desk"))).exit).to.equal("ok");
+    table("verb", "raed: account/ada, then: deny");
+    table("place", "read: account/ada, with: {ownr: bob}, then: deny");
+    const { exit, err } = await remit("check", at("desk"));
+    expect(exit).to.equal("invalid");
+    expect(err)
+      .to.match(/tables\/verb.yaml:4: .*raed/)
+      .and.match(/tables\/place.yaml:4: .*ownr/);
+  });
+
   it("give examples in their help that run in a fresh set, but for those that ask a service", async () => {
     await remit("init", at("desk"));
     const main = asset("dist", "src", "cli", "main.js");

@@ -1,7 +1,7 @@
 /** `remit check`: the gate before a build, for CI: every error, and what can do nothing or more than it looks like. */
 import type { Command } from "commander";
 import { gate, type GateFinding } from "../../authoring/gate.js";
-import { groundOf, unbuilt } from "../../authoring/set.js";
+import { checkTables, groundOf, unbuilt } from "../../authoring/set.js";
 import { buildTests } from "../../bundle/compiled_set.js";
 import { findOpa } from "../../bundle/opa.js";
 import { summarised, type SourceNote } from "../../bundle/source.js";
@@ -21,7 +21,7 @@ docs/checks.md says of each check what it finds, and what to do. Remarks don't f
 export function addCheck(program: Command, ui: Ui, finish: (exit: Exit) => void): void {
   program
     .command("check")
-    .description("check a set for errors, and for parts that can do nothing")
+    .description("check a set and its tables for errors, and for parts that can do nothing")
     .argument("[folder]", "of the policy set", ".")
     .option("--facts <file>", "agents and tasks, as `remit serve` reads them")
     .option("--json", "print JSON")
@@ -31,6 +31,7 @@ export function addCheck(program: Command, ui: Ui, finish: (exit: Exit) => void)
       const registered = options.facts === undefined ? null : purposesIn(options.facts);
       const { notes, found } = await inFolder(folder, () =>
         buildTests(opa, folder, (build) => {
+          checkTables(build);
           const { policy } = groundOf(unbuilt(build));
           return Promise.resolve({ notes: build.set.notes, found: gate(build.set, policy, registered) });
         }),
