@@ -1,7 +1,7 @@
 /** `remit guard mcp` as a person runs it: from a server to a draft that builds, to pinned tools, to a guard. */
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
-import { readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { stringify } from "yaml";
@@ -37,7 +37,7 @@ describe("remit guard mcp", function () {
     const drafted = await remit("guard", "mcp", "--draft", at("crm"), "--", ...SERVER.command);
     expect(drafted).to.include({
       exit: "ok",
-      out: `  ${at("crm", "vocabulary.yaml")}\n  ${at("crm", "purposes.yaml")}\n  ${at("crm", "guard.yaml")}\n`,
+      out: `  ${at("crm", "vocabulary.yaml")}\n  ${at("crm", "purposes.yaml")}\n  ${at("crm", "guard.yaml")}\n  ${at("crm", ".gitignore")}\n`,
     });
     const made = await remit("keys", "generate", "--out", at("signing.pem"));
     expect(made.exit, made.err).to.equal("ok");
@@ -48,6 +48,26 @@ describe("remit guard mcp", function () {
     expect(again.err).to.match(/has guard.yaml, purposes.yaml, vocabulary.yaml already/);
     const pinned = await remit("guard", "mcp", "--config", at("crm", "guard.yaml"), "--approve", "--json");
     expect(JSON.parse(pinned.out)).to.deep.include({ ok: true, changed: [], removed: [], missing: [] });
+  });
+
+  it("--draft keeps tokens, keys and what runs make out of a repository, where nothing does yet", async () => {
+    const git = (folder: string, ...args: string[]) => spawnSync("git", ["-C", folder, ...args], { encoding: "utf8" });
+    const draft = (folder: string) => remit("guard", "mcp", "--draft", folder, "--", ...SERVER.command);
+    const secret = ["guard.token", "signing.pem", ".remit/x", "engine/x"];
+    git(dir, "init", "-q", at("plain"));
+    await draft(at("plain", "crm"));
+    const ignored = git(at("plain", "crm"), "check-ignore", ...secret, "signing.pub.pem", "guard.yaml", "guard.lock.json");
+    expect(ignored.stdout.trim().split("\n")).to.deep.equal(secret);
+
+    git(dir, "init", "-q", at("ignoring"));
+    writeFileSync(at("ignoring", ".gitignore"), "*.token\n*.pem\n.remit/\nengine/\n");
+    const { out } = await draft(at("ignoring", "crm"));
+    expect([out.includes(".gitignore"), existsSync(at("ignoring", "crm", ".gitignore"))]).to.deep.equal([false, false]);
+
+    mkdirSync(at("own"));
+    writeFileSync(at("own", ".gitignore"), "mine\n");
+    await draft(at("own"));
+    expect(readFileSync(at("own", ".gitignore"), "utf8")).to.equal("mine\n");
   });
 
   it("plan says what a model is told, and makes a plan that the service takes of its answer", async () => {

@@ -31,7 +31,7 @@ import { CliError, type Exit } from "../exit.js";
 import { checkMapping, sayCheck } from "./guard_check.js";
 import { addLogin } from "./guard_login.js";
 import { addPlan } from "./guard_plan.js";
-import { readBundle } from "../policy/sources.js";
+import { areIgnored, readBundle } from "../policy/sources.js";
 import { sayJson, type Ui } from "../ui.js";
 
 const TOKEN_VARIABLE = "REMIT_TOKEN";
@@ -213,6 +213,19 @@ async function approved(config: GuardConfig, options: Options, ui: Ui): Promise<
   ui.err(`${ui.paint("cyan", "hint:")} ${names.length} tools are pinned in ${file}; it is made to be read in a review`);
 }
 
+const IGNORING = ".gitignore";
+/** Files that a guard's folder comes to have and no repository should: its token, a private key, `remit dev`'s and an engine's. */
+const SECRET_OR_MADE = ["guard.token", "signing.pem", ".remit/bundle.tar.gz", "engine/state"];
+const IGNORED = `# Secrets: the guard's tokens, private keys.
+*.token
+*.pem
+!*.pub.pem
+# What \`remit build\`, \`remit dev\` and a guard that decides in process make.
+*.tar.gz
+.remit/
+engine/
+`;
+
 async function drafted(command: string[], folder: string, { server: url, json }: Options, ui: Ui): Promise<void> {
   if ((command.length === 0) === (url === undefined))
     throw new CliError("usage", "say where the server is", "`-- node server.js` behind the options, or --server <url>");
@@ -229,11 +242,14 @@ async function drafted(command: string[], folder: string, { server: url, json }:
   const { files, remarks } = draft(found, { server: { ...(url === undefined ? { command, dir: process.cwd() } : { url }), ...spoken } });
   await mkdir(folder, { recursive: true });
   for (const [name, text] of Object.entries(files)) writeFileSync(join(folder, name), text);
+  const isLeftOut = existsSync(join(folder, IGNORING)) || (await areIgnored(folder, SECRET_OR_MADE));
+  if (!isLeftOut) writeFileSync(join(folder, IGNORING), IGNORED);
+  const written = [...Object.keys(files), ...(isLeftOut ? [] : [IGNORING])];
   if (json === true) {
-    sayJson(ui, { ok: true, folder, files: Object.keys(files), remarks });
+    sayJson(ui, { ok: true, folder, files: written, remarks });
     return;
   }
-  for (const name of Object.keys(files)) ui.out(`  ${join(folder, name)}`);
+  for (const name of written) ui.out(`  ${join(folder, name)}`);
   for (const remark of remarks) ui.err(`${ui.paint("yellow", "look:")} ${remark}`);
   ui.err(
     `${ui.paint("cyan", "hint:")} next: read them, then \`remit build ${folder}\` and \`remit guard mcp --config ${join(folder, "guard.yaml")} --approve\``,

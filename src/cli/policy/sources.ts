@@ -42,6 +42,12 @@ export async function commitOf(dir: string): Promise<Commit | null> {
   return { id, timeMs: Number(seconds) * 1000, count, clean: status === "" };
 }
 
+/** Returns true if the folder is in a git repository that ignores all of these. */
+export async function areIgnored(dir: string, paths: readonly string[]): Promise<boolean> {
+  const ignored = await git(dir, ["check-ignore", "--", ...paths]);
+  return ignored?.trimEnd().split("\n").length === paths.length;
+}
+
 async function git(dir: string, args: string[]): Promise<string | null> {
   return await new Promise((done) => {
     execFile("git", ["-C", dir, ...args], { timeout: 30_000 }, (error, stdout) => {
