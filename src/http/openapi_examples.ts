@@ -197,6 +197,7 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
           },
         ],
         rules: [],
+        plan: null,
         would_pass: {
           ways: [
             {
