@@ -31,8 +31,8 @@ export interface GivenFlow {
 }
 
 export const NOTHING_SEEN: GivenFlow = { seen: [], labels: [], used: {}, made: {}, complete: true };
-export const FLOW_GIVEN = ["seen", "labels", "used", "made", "complete"] as const;
-export const SIGHT_KEYS = ["by", "values", "named", "alone", "secret", "step"] as const;
+const FLOW_GIVEN = ["seen", "labels", "used", "made", "complete"] as const;
+const SIGHT_KEYS = ["by", "values", "named", "alone", "secret", "step"] as const;
 /** Name of another place of the table or of the policy, which is checked once all of it is read. */
 export interface FlowReference {
   /** `step` is one of the task's plan, `limit` the code of a limit of the purpose. */

@@ -7,6 +7,8 @@ const COUNT_MAX = 2_000;
 const TAIL = 0.45;
 /** A tail is only as good as what it continues. */
 const TAIL_FROM = 100;
+/** Counts of the peers that stand in for an agent's own; they weigh the less the more own ones there are. */
+const PEERS_WEIGH = 20;
 
 /** From here on all values are in the last bin: 2^7.5. */
 const LAST_FROM = 181.02;
@@ -49,11 +51,8 @@ export function usual({ h }: Slab, at: number, share: number): number {
   return 0;
 }
 
-/**
- * Rarity of being in this bin or above, in decades.
- * @param prior so many of the peers' counts stand in for own ones, and weigh the less the more own ones there are
- */
-export function rarity(own: Slab, at: number, peers: Slab, peersAt: number, prior: number, bin: number): number {
+/** Returns the rarity of being in this bin or above, in decades. */
+export function rarity(own: Slab, at: number, peers: Slab, peersAt: number, bin: number): number {
   // Every value is in the first bin or above: the ordinary case, and the cheapest.
   if (bin === 0) return 0;
   const { h } = own;
@@ -76,7 +75,7 @@ export function rarity(own: Slab, at: number, peers: Slab, peersAt: number, prio
     if (i >= bin) othersOver += n;
   }
   if (others > 0) {
-    const weight = Math.min(prior, others);
+    const weight = Math.min(PEERS_WEIGH, others);
     all += weight;
     over += (weight * othersOver) / others;
   }

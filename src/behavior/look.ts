@@ -37,7 +37,7 @@ import { daysOf, faded, find } from "./tables.js";
 export const EPOCH_S = 1_577_836_800;
 const DAY_S = 86_400;
 /** Seconds within which a resource counts once. */
-export const FRESH_AFTER_S = 600;
+const FRESH_AFTER_S = 600;
 /** A kind of act that was denied counts as tried for a quarter of an hour: who probes tries many kinds within it. */
 export const DENIED_WITHIN_S = 900;
 /** Seconds of silence after which a session begins again. */

@@ -13,8 +13,6 @@ const [BACK_OFF, BACK_OFF_2] = [5, 20];
 const [RUN_EASE, RUN_STEP_MAX] = [0.5, 12];
 /** Steps before their order says anything. */
 const LEARNED_FROM = 100;
-/** Steps of the purpose's others that stand in for an agent's own. */
-const PEERS_WEIGH = 20;
 /** Bits of oddness that count for nothing; each bit after that may add a third of a decade, which is what a bit is. */
 const RUN_FREE = 6;
 /** Unlikely and new are two views of one thing: together they say more than either, by this share of the lesser. */
@@ -43,9 +41,9 @@ export function order(own: Slab, peers: Slab, seen: SeenAction): void {
   seen.newness = 1 / (1 + times);
   if (before !== START) seen.newness += 1 / (1 + stepped);
   if (before2 !== START) seen.newness += 1 / (1 + stepped2);
-  const step = rarity(own, STEP_BINS, peers, STEP_BINS, PEERS_WEIGH, stepBin(seen.bits));
-  const run = rarity(own, RUN_BINS, peers, RUN_BINS, PEERS_WEIGH, octaves(1 + seen.run));
-  const isNew = rarity(own, NOVEL_BINS, peers, NOVEL_BINS, PEERS_WEIGH, newBin(seen.newness));
+  const step = rarity(own, STEP_BINS, peers, STEP_BINS, stepBin(seen.bits));
+  const run = rarity(own, RUN_BINS, peers, RUN_BINS, octaves(1 + seen.run));
+  const isNew = rarity(own, NOVEL_BINS, peers, NOVEL_BINS, newBin(seen.newness));
   const larger = Math.max(step, run);
   seen.decades[CHANNEL.order] = Math.max(larger, isNew) + BOTH * Math.min(larger, isNew);
   const size = 1.3 + Math.max(0, (seen.run - RUN_FREE) * Math.LOG10E * Math.LN2);

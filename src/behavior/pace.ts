@@ -47,8 +47,6 @@ const [LOAD_FREE, LOAD_MAX] = [2, 4];
 const BUSY_OVER = 1.5;
 /** Allowance above a usual quantity before it is large: two acts or resources, or one session, which is several acts. */
 const [FREE_ACTS, FREE_SESSIONS] = [2, 1];
-/** Acts of the purpose's others that stand in for an agent's own. */
-const PEERS_WEIGH = 20;
 /** Hours say nothing before an agent has been active on so many days, with so many acts. */
 const HOURS_FROM = { days: 4, acts: 150 };
 /** A session is about so many acts: in an hour they count as one event. */
@@ -117,7 +115,7 @@ export function rate(own: Slab, peers: Slab, seen: SeenAction): void {
   const { f, u } = own;
   seen.rate = faded(f[RATE] ?? 0, seen.now - (u[LAST] ?? 0), RATE_HALF_S) + 1;
   const rated = seen.rate / seen.load;
-  const all = rarity(own, RATE_BINS, peers, RATE_BINS, PEERS_WEIGH, octaves(rated));
+  const all = rarity(own, RATE_BINS, peers, RATE_BINS, octaves(rated));
   const allMost = sized(own, RATE_BINS, rated, all, FREE_ACTS);
   seen.typeRate = 1;
   let typed = 0;
@@ -127,12 +125,12 @@ export function rate(own: Slab, peers: Slab, seen: SeenAction): void {
     seen.typeRate = faded(f[seen.typeSlot + TYPE.rate] ?? 0, seen.now - (u[seen.typeSlot + TYPE.rateAt] ?? 0), TYPE_RATE_HALF_S) + 1;
     bins = binsOf(own, TYPE_RATE_BINS, ALL_RATE_BINS, seen.typeSlot);
     const others = bins === ALL_RATE_BINS ? peers : own;
-    typed = rarity(own, bins, others, ALL_RATE_BINS, PEERS_WEIGH, octaves(seen.typeRate / seen.load));
+    typed = rarity(own, bins, others, ALL_RATE_BINS, octaves(seen.typeRate / seen.load));
     typedMost = sized(own, bins, seen.typeRate / seen.load, typed, FREE_ACTS);
   }
   const begun = seen.session !== 0 && seen.sessionSlot < 0 ? 1 : 0;
   seen.sessionRate = faded(f[SESSION_RATE] ?? 0, seen.now - (u[LAST] ?? 0), SESSION_RATE_HALF_S) + begun;
-  const sessions = rarity(own, SESSION_RATE_BINS, peers, SESSION_RATE_BINS, PEERS_WEIGH, octaves(seen.sessionRate / seen.load));
+  const sessions = rarity(own, SESSION_RATE_BINS, peers, SESSION_RATE_BINS, octaves(seen.sessionRate / seen.load));
   const sessionsMost = sized(own, SESSION_RATE_BINS, seen.sessionRate / seen.load, sessions, FREE_SESSIONS);
   seen.rateOfSessions = sessionsMost > Math.max(allMost, typedMost);
   seen.rateOfType = typedMost > allMost && !seen.rateOfSessions;
@@ -155,7 +153,7 @@ export function fanOut(own: Slab, peers: Slab, seen: SeenAction): void {
     seen.fan = before + (seen.fresh ? 1 : 0);
     bins = binsOf(own, TYPE_FAN_BINS, ALL_FAN_BINS, seen.typeSlot);
     const others = bins === ALL_FAN_BINS ? peers : own;
-    typed = rarity(own, bins, others, ALL_FAN_BINS, PEERS_WEIGH, octaves(seen.fan / seen.load));
+    typed = rarity(own, bins, others, ALL_FAN_BINS, octaves(seen.fan / seen.load));
     typedMost = sized(own, bins, seen.fan / seen.load, typed, FREE_ACTS);
   }
   let session = 0;
@@ -166,7 +164,7 @@ export function fanOut(own: Slab, peers: Slab, seen: SeenAction): void {
     seen.newSubject = (set & (1 << (bit & 31))) === 0;
     if (seen.newSubject) {
       const subjects = seen.subjects + 1;
-      session = rarity(own, SUBJECT_BINS, peers, SUBJECT_BINS, PEERS_WEIGH, octaves(subjects));
+      session = rarity(own, SUBJECT_BINS, peers, SUBJECT_BINS, octaves(subjects));
       sessionMost = sized(own, SUBJECT_BINS, subjects, session, FREE_ACTS);
     }
   }

@@ -94,7 +94,7 @@ const UNITS = [
 ] as const;
 
 /** `36h`, in the largest unit of which it is a whole number. */
-export function durationWords(ms: number): string {
+function durationWords(ms: number): string {
   const [unit, length] = UNITS.find(([, one]) => ms !== 0 && ms % one === 0) ?? ["ms", 1];
   return `${ms / length}${unit}`;
 }

@@ -148,7 +148,7 @@ function limitsOf({ limits = [], limited = {} }: Purpose): Record<string, string
 }
 
 /** `send mail to 10 a task`, `sum of arguments.amount in refund order to 100 a day`. */
-export function limitWords({ of, measure, path = [], each, after = {}, max, per, by }: Limit): string {
+function limitWords({ of, measure, path = [], each, after = {}, max, per, by }: Limit): string {
   const named = (verbs: Limit["of"]): string =>
     Object.entries(verbs)
       .map(([verb, types]) => `${verb} ${types.join(", ")}`)

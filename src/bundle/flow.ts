@@ -18,9 +18,9 @@ import { WORD } from "./words.js";
 
 /** Keys of a type beside the others. */
 export const FLOW_KEYS = ["roles", "writes", "author", "secret", "labels", "effects"] as const;
-export const FLOW_FACTS = ["instruction", "slots", "own", "members", "secret"] as const;
+const FLOW_FACTS = ["instruction", "slots", "own", "members", "secret"] as const;
 /** Keys of `flow` that types with `writes: common` share. */
-export const COMMON_KEYS = ["writes", "author", "secret_fields"] as const;
+const COMMON_KEYS = ["writes", "author", "secret_fields"] as const;
 export const COMMON = "common";
 export const FIELD = /^(?:\*|[A-Za-z_][\w-]*(?:\.[A-Za-z_][\w-]*)*)$/;
 export const FLOW_BOUNDS = { fields: 256, labels: 32 };

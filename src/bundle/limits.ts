@@ -4,7 +4,7 @@ import { resolvePath, UnknownWord } from "./matchers.js";
 import type { Path, Sheet } from "./source.js";
 import { readTargets, type VerbTarget } from "./targets.js";
 
-export const LIMIT_KEYS = [
+const LIMIT_KEYS = [
   ...["at_most", "sum", "distinct", "each", "after", "per", "by", "then"],
   ...["code", "severity", "title", "message", "tell_agent"],
 ] as const;

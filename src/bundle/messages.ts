@@ -6,7 +6,7 @@ import type { RuleReason } from "./conventions.js";
 import type { SourceNote } from "./source.js";
 
 /** Words that every message may name, beside params and paths. */
-export const MESSAGE_WORDS = ["agent", "purpose", "task", "verb", "type", "id", "resource", "caller"];
+const MESSAGE_WORDS = ["agent", "purpose", "task", "verb", "type", "id", "resource", "caller"];
 
 export interface Unfilled {
   message: string;

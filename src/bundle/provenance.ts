@@ -15,7 +15,7 @@ export const PROVENANCE_FILE = "provenance.intoto.jsonl";
 const PAYLOAD_TYPE = "application/vnd.in-toto+json";
 const STATEMENT_TYPE = "https://in-toto.io/Statement/v1";
 const PREDICATE_TYPE = "https://slsa.dev/provenance/v1";
-export const BUILD_TYPE = "urn:remit:policy-bundle:v1";
+const BUILD_TYPE = "urn:remit:policy-bundle:v1";
 const COMPILER = "pkg:golang/github.com/open-policy-agent/opa";
 const UNATTESTED: ReadonlySet<string> = new Set([".manifest", ...SIGNING_FILES, PROVENANCE_FILE]);
 

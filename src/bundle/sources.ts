@@ -15,9 +15,9 @@ import { readTargets, type VerbTarget } from "./targets.js";
 export const ACCEPTED = [...WRITERS, "nowhere"] as const;
 export const ARGUMENT = /^(?:\*|(?:related\.)?[A-Za-z_][\w-]*)$/;
 export const SOURCE_KEYS = ["from", "delegated"] as const;
-export const DELEGATED_KEYS = ["named", "alone", "then", "code", "severity", "title", "message", "tell_agent"] as const;
+const DELEGATED_KEYS = ["named", "alone", "then", "code", "severity", "title", "message", "tell_agent"] as const;
 export const DELEGATED_THEN = ["allow", "wait"] as const;
-export const AFTER_KEYS = ["never", "code", "severity", "title", "message", "tell_agent"] as const;
+const AFTER_KEYS = ["never", "code", "severity", "title", "message", "tell_agent"] as const;
 export const RULES_MAX = 256;
 const ANY_ARGUMENT = "*";
 

@@ -17,7 +17,7 @@ export { BUNDLE_CODES, BundleError, type BundleCode, type BundleDetail } from ".
 export type { TrustedKeys } from "./signature.js";
 
 /** ABI versions of OPA's WASM modules that the engine speaks: those with `opa_eval`. */
-export const ABI_VERSIONS: readonly string[] = ["1.2", "1.3"];
+const ABI_VERSIONS: readonly string[] = ["1.2", "1.3"];
 
 const REQUIRED = [".manifest", "policy.wasm", "data.json", "catalogue.json"];
 const WASM_MAGIC = Buffer.from("\0asm\x01\0\0\0", "latin1");

@@ -5,12 +5,12 @@ import { masksOf } from "./masks.js";
 import type { Path, Sheet } from "./source.js";
 import { WORD } from "./words.js";
 
-export const STRING_MAX_DEFAULT = 1024;
+const STRING_MAX_DEFAULT = 1024;
 
 export const BOUNDS = { words: 256, fields: 64, depth: 4, list: 1000, string: 65_536 };
 
 /** Keys that purpose entries and cases of tables have beside the verb. */
-export const NOT_VERBS = [
+const NOT_VERBS = [
   "about",
   "when",
   "code",

@@ -16,7 +16,7 @@ export const ZONE_AFTER_MS = DAY_MS;
 export const TZDATA_VERSION = moment.tz.dataVersion;
 
 /** The zone data states every change up to here; the last change of the last zone is later in that year. */
-export const ZONE_DATA_ENDS_MS = Date.UTC(2499, 0, 1);
+const ZONE_DATA_ENDS_MS = Date.UTC(2499, 0, 1);
 
 /** Every IANA name. */
 export function zoneNames(): string[] {

@@ -131,7 +131,7 @@ export function pathOf(...names: string[]): string {
   return names.map((name) => `/${encodeURIComponent(name)}`).join("");
 }
 
-export function serviceUrl(text: string): URL {
+function serviceUrl(text: string): URL {
   if (!/^https?:\/\//.test(text) || !URL.canParse(text)) {
     throw new CliError("usage", `\`${text}\` is no http(s) URL`, `such as ${DEFAULT_URL}`);
   }

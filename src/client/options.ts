@@ -134,7 +134,7 @@ export function baseUrls(url: string | readonly string[]): [URL, ...URL[]] {
 }
 
 /** Returns the URL with a trailing slash, so that paths can be resolved against it. */
-export function baseUrl(url: string): URL {
+function baseUrl(url: string): URL {
   return new URL(url.endsWith("/") ? url : `${url}/`);
 }
 

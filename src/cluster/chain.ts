@@ -8,7 +8,7 @@ import type { Change } from "../store/store.js";
 
 /** Revisions of which the digest is remembered, to compare with nodes that are behind. */
 const REMEMBERED = 10_000;
-export const EMPTY_CHAIN = "0".repeat(64);
+const EMPTY_CHAIN = "0".repeat(64);
 
 /** Digest of the feed up to a revision, in hex. */
 export interface ChainLink {

@@ -97,17 +97,7 @@ function shown({ kind, path, found, to }: Candidate): Way["changes"][number] {
 }
 
 /** `customer were ada (it is bob)`. */
-export function changeWords({
-  kind,
-  path,
-  found,
-  to,
-}: {
-  kind: ExplainedChange["kind"];
-  path: string | null;
-  found: Value;
-  to: Value;
-}): string {
+function changeWords({ kind, path, found, to }: { kind: ExplainedChange["kind"]; path: string | null; found: Value; to: Value }): string {
   switch (kind) {
     case "grant":
       return "a grant let it";

@@ -52,7 +52,7 @@ export function readFacts(bytes: Buffer, file: string): FactsContent {
   return { digest: factsDigest(bytes), agents, tasks };
 }
 
-export function factsDigest(bytes: Buffer): string {
+function factsDigest(bytes: Buffer): string {
   return `sha256:${createHash("sha256").update(bytes).digest("hex")}`;
 }
 

@@ -51,7 +51,7 @@ export function checkMaySpeakFor(deps: Pick<HttpDeps, "identity">, caller: Calle
   throw notPermitted(caller);
 }
 
-export function maySpeakFor({ identity }: Pick<HttpDeps, "identity">, caller: Caller, { agent, purposes }: Concerned): boolean {
+function maySpeakFor({ identity }: Pick<HttpDeps, "identity">, caller: Caller, { agent, purposes }: Concerned): boolean {
   return named(purposes).every((purpose) => identity.mayAskFor(caller, agent, purpose));
 }
 

@@ -157,7 +157,7 @@ function keysPlace(metadata: unknown, issuer: string, from: URL): URL {
  * The body of a 200 answer. Redirects are not followed: where the keys are is the configuration's to say.
  * @throws Error for any other answer, one that is too large, compressed or cut short, and for none in time
  */
-export function getBounded(
+function getBounded(
   url: URL,
   { timeout_ms, bytes_max, ca }: { timeout_ms: number; bytes_max: number; ca?: Buffer | undefined },
   timers: Timers,

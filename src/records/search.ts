@@ -61,7 +61,7 @@ const DURABLE_MS = 50;
 /** Milliseconds from the start to the process's, unless a question comes first: a service decides before anybody searches. */
 const BEGIN_MS = 1_000;
 /** The module of its process, and the megabytes that the process's heap may have. */
-export const RECORDS_PROCESS = [new URL("./process.js", import.meta.url), 64] as const;
+const RECORDS_PROCESS = [new URL("./process.js", import.meta.url), 64] as const;
 
 export class RecordSearch {
   readonly #options: SearchOptions;

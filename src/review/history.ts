@@ -153,7 +153,7 @@ export class History {
   }
 }
 
-export const FACT_KINDS = ["agent", "task", "grant", "revocation", "narrowing", "finding", "import", "bundle"] as const;
+const FACT_KINDS = ["agent", "task", "grant", "revocation", "narrowing", "finding", "import", "bundle"] as const;
 
 /** Returns the fact that a record is about, with its kind. */
 function factIn(record: RecordMembers): { kind: (typeof FACT_KINDS)[number]; value: RecordMembers } | null {

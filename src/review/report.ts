@@ -223,7 +223,7 @@ export type BundleRow = Static<typeof BundleRow>;
  * start follows no stop. `early`: the log ends before the period does. `empty`: it has nothing. A log that begins with its first record
  * lacks nothing, whenever that was.
  */
-export const GAPS = ["dropped", "missing", "unreadable", "lost", "ended", "early", "empty"] as const;
+const GAPS = ["dropped", "missing", "unreadable", "lost", "ended", "early", "empty"] as const;
 export const Gap = Type.Object(
   {
     what: Type.Enum([...GAPS]),

@@ -44,7 +44,7 @@ const LISTED_MAX = 2_000;
 const DAY_MS = 86_400_000;
 /** Stand for agents and purposes that are names only: anybody can make them up. */
 export const UNREGISTERED = "(not registered)";
-export const UNKNOWN_PURPOSE = "(no such purpose)";
+const UNKNOWN_PURPOSE = "(no such purpose)";
 
 /** Length of the parts that activity is shown in: an hour, a day or a week, or as many weeks as keep them countable. */
 export function slotMs(from_ms: number, to_ms: number): number {

@@ -57,7 +57,7 @@ function emptyFlow(find: FindTask): Flow {
 }
 
 /** Returns what the records of a folder say that tasks have seen. */
-export function recallFlow(folder: string, policy: FlowWords, find: FindTask): Flow {
+function recallFlow(folder: string, policy: FlowWords, find: FindTask): Flow {
   const flow = emptyFlow(find);
   const beside = new BesideLines(folder);
   try {

@@ -2,7 +2,7 @@
  * A store in memory, for services without a disk and for simulations: a group of calls takes time, fails before or after it
  * reached the disk, and the power can be cut. All of it follows from the timers and the faults that are passed in.
  */
-import type { Random, Timers } from "../system/index.js";
+import type { Timers } from "../system/index.js";
 import { FeedFollowers } from "./followers.js";
 import { changeOf, checkQuery, checkedCall, type NewRows, type StoreRow } from "./rows.js";
 import { StoreConflict, StoreUnavailable } from "./store.js";
@@ -23,27 +23,6 @@ export interface MemoryFaults {
 }
 
 export const NO_FAULTS: MemoryFaults = { latencyMs: () => 0, fate: () => "written", recoveryMs: () => 0 };
-
-/** Draws faults: of `of` groups, on average `lost` and `unsaid` ones. Equal draws give equal faults. */
-export function drawnFaults(
-  random: Random,
-  rates: { latency_ms_max: number; recovery_ms_max: number; lost: number; unsaid: number; of: number },
-): MemoryFaults {
-  const drawn = new Uint32Array(1);
-  const below = (bound: number): number => {
-    random.fill(new Uint8Array(drawn.buffer));
-    return (drawn[0] ?? 0) % bound;
-  };
-  return {
-    latencyMs: () => below(rates.latency_ms_max + 1),
-    recoveryMs: () => below(rates.recovery_ms_max + 1),
-    fate() {
-      const draw = below(rates.of);
-      if (draw < rates.lost) return "lost";
-      return draw < rates.lost + rates.unsaid ? "unsaid" : "written";
-    },
-  };
-}
 
 interface Call extends NewRows {
   resolve: (revisions: number[]) => void;

@@ -11,12 +11,12 @@ import type { ConsistencyProof } from "../../src/audit/log/seal.js";
 import { openCheckpoint, type OpenedCheckpoint } from "../../src/audit/tree/checkpoint.js";
 import { fromBase64, type Hash } from "../../src/audit/tree/hash.js";
 import { isConsistent } from "../../src/audit/tree/merkle.js";
-import { NoteError, readSigner, signerPemOf } from "../../src/audit/tree/note.js";
+import { NoteError, readSigner } from "../../src/audit/tree/note.js";
 import { serveWriter, type FromWriter } from "../../src/audit/log/writer.js";
 import { Problem } from "../../src/contract/index.js";
 import { systemClock, systemTimers } from "../../src/system/index.js";
 import { ModelDisk } from "./disk.js";
-import { SEALING, memoryTiles } from "./sealing.js";
+import { memoryTiles, SEALING, signerPemOf } from "./sealing.js";
 import { signerOf } from "./tree/written.js";
 
 /**

@@ -1,6 +1,14 @@
 /** What a log in a test is signed by, and tiles that are kept in memory. */
-import { signerPemOf } from "../../src/audit/tree/note.js";
+import { createPrivateKey } from "node:crypto";
 import type { TileFiles } from "../../src/audit/tree/tiles.js";
+
+const PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
+
+/** Returns the private key of a seed of 32 bytes: the same each time. */
+export function signerPemOf(seed: Buffer): string {
+  const key = createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: "der", type: "pkcs8" });
+  return key.export({ type: "pkcs8", format: "pem" }).toString();
+}
 
 export const SEALING = { keys: [signerPemOf(Buffer.alloc(32, 7))], origin: "remit/test", checkpoint_ms: 1000 };
 

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import { drawnFaults, MemoryDisk, MemoryStore, NO_FAULTS, type MemoryFaults } from "../../src/store/memory.js";
+import { MemoryDisk, MemoryStore, NO_FAULTS, type MemoryFaults } from "../../src/store/memory.js";
 import { StoreConflict, StoreUnavailable } from "../../src/store/store.js";
 import { systemTimers, type Random, type Timers } from "../../src/system/index.js";
 import { Dice } from "../differential/dice.js";
@@ -42,6 +42,27 @@ class Turns implements Timers {
 
 /** When what was promised before has been told to all who wait for it. */
 const settled = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
+
+/** Draws faults: of `of` groups, on average `lost` and `unsaid` ones. Equal draws give equal faults. */
+function drawnFaults(
+  random: Random,
+  rates: { latency_ms_max: number; recovery_ms_max: number; lost: number; unsaid: number; of: number },
+): MemoryFaults {
+  const drawn = new Uint32Array(1);
+  const below = (bound: number): number => {
+    random.fill(new Uint8Array(drawn.buffer));
+    return (drawn[0] ?? 0) % bound;
+  };
+  return {
+    latencyMs: () => below(rates.latency_ms_max + 1),
+    recoveryMs: () => below(rates.recovery_ms_max + 1),
+    fate() {
+      const draw = below(rates.of);
+      if (draw < rates.lost) return "lost";
+      return draw < rates.lost + rates.unsaid ? "unsaid" : "written";
+    },
+  };
+}
 
 const seeded = (seed: number): Random => {
   const dice = new Dice(seed);

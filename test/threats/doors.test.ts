@@ -11,7 +11,7 @@ import type { Content } from "../../src/http/reply.js";
 import { printCheckpoint } from "../../src/audit/tree/checkpoint.js";
 import { leafHash, nodeHash, toBase64, type Hash } from "../../src/audit/tree/hash.js";
 import { consistencyProof, rootAt } from "../../src/audit/tree/merkle.js";
-import { readSigner, signNote, signerPemOf, type Signer } from "../../src/audit/tree/note.js";
+import { readSigner, signNote, type Signer } from "../../src/audit/tree/note.js";
 import type { DecideRequest } from "../../src/contract/index.js";
 import { Problem } from "../../src/contract/problem.js";
 import type { Caller } from "../../src/decision/ports.js";
@@ -23,6 +23,7 @@ import { CallRefusal } from "../../src/mapping/call_refusal.js";
 import { StillTimers, turns } from "../facts/world.js";
 import { cut } from "./cut.js";
 import { codeOf, threat } from "./threat.js";
+import { signerPemOf } from "../audit/sealing.js";
 
 /** Tokens and their scopes; any other is a stranger's. */
 const SCOPES: Readonly<Record<string, readonly string[]>> = { sensor: ["remit:observe"], guard: ["remit:decide"] };

@@ -24,7 +24,7 @@ export interface AuthzenQuestion {
   context: JsonMembers;
 }
 
-export const SEMANTICS = ["execute_all", "deny_on_first_deny", "permit_on_first_permit"] as const;
+const SEMANTICS = ["execute_all", "deny_on_first_deny", "permit_on_first_permit"] as const;
 export type Semantic = (typeof SEMANTICS)[number];
 
 /** @throws Problem `field_missing`, `field_type`, `field_invalid` */

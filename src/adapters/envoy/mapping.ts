@@ -25,7 +25,7 @@ const trusted_header = Type.Optional(
 );
 const Said = (description: string) => section({ is, context, trusted_header }, description);
 
-export const EnvoyMappingSchema = section(
+const EnvoyMappingSchema = section(
   {
     agent: section(
       {

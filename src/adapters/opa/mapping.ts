@@ -25,7 +25,7 @@ const section = <P extends TProperties>(properties: P, description: string) =>
   Type.Object(properties, { additionalProperties: false, description });
 const source = (description: string) => Type.Unknown({ description });
 
-export const OpaMappingSchema = section(
+const OpaMappingSchema = section(
   {
     documents: Type.Record(
       Type.String({ pattern: "^(?!remit(?:/|$))[A-Za-z0-9_.-]{1,128}(?:/[A-Za-z0-9_.-]{1,128}){0,15}$" }),

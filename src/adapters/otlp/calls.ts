@@ -5,7 +5,7 @@
 import type { ReportedCall } from "./actions.js";
 
 /** Calls that are remembered, of all traces; those of the trace that was heard of longest ago are forgotten first. */
-export const CALLS_MAX = 50_000;
+const CALLS_MAX = 50_000;
 /** Latest calls of one name in one trace of which it is looked whether another lies within their time. */
 const OVERLAPPING_MAX = 64;
 

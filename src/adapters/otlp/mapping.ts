@@ -22,7 +22,7 @@ const Entry = Type.Record(Type.String(), Type.Unknown());
 const entries = (description: string) =>
   Type.Record(OwnKey, Entry, { additionalProperties: false, default: {}, description, maxProperties: 10_000 });
 
-export const OtelMappingSchema = section(
+const OtelMappingSchema = section(
   {
     purpose: Type.Optional(name("What agents are for that `agents` doesn't say it of")),
     asks: Type.Boolean({ default: true, description: "Whether agents are to ask before they act: what they did without is a finding" }),

@@ -30,7 +30,7 @@ export interface Cosigning {
 }
 
 /** Folder of its state, in the log's own: a key and the last checkpoint of each log. */
-export const COSIGNED = "cosigned";
+const COSIGNED = "cosigned";
 const KEY = "witness.pem";
 const REQUEST = /^old (0|[1-9]\d{0,15})\n((?:[A-Za-z0-9+/]{43}=\n){0,63})\n/u;
 const EXTENSION = ".checkpoint";

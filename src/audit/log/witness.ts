@@ -34,7 +34,7 @@ export interface WitnessEvents {
 }
 
 /** Folder of cosigned checkpoints, in the log's own. */
-export const WITNESSES = "witnesses";
+const WITNESSES = "witnesses";
 const CONFLICT = 409;
 const OK = 200;
 const SIZE = /^(0|[1-9]\d{0,15})\n$/;

@@ -11,7 +11,7 @@ import type { MaskKey } from "./digest.js";
 import { nullIfMissing, readRegularFile } from "../../system/read_file.js";
 import { flush } from "../../system/replaced_file.js";
 
-export const MASKS_FOLDER = "masks";
+const MASKS_FOLDER = "masks";
 const KEY_BYTES = 32;
 const KEY_FILE = /^(\d{4}-\d{2}-\d{2})\.key$/;
 const DAY_MS = 86_400_000;

@@ -12,7 +12,6 @@ const ID_BYTES = 4;
 const SIGNATURES_MAX = 100;
 const NOTE_BYTES_MAX = 1_000_000;
 const LONE_SURROGATE = /\p{Cs}/u;
-const PKCS8 = Buffer.from("302e020100300506032b657004220420", "hex");
 const SPKI = Buffer.from("302a300506032b6570032100", "hex");
 
 export type NoteFault =
@@ -172,12 +171,6 @@ function ed25519Of(name: string, pem: string | Buffer, what: string): KeyObject 
 /** @returns a fresh private key for `readSigner`, PKCS #8 as PEM */
 export function generateSignerPem(): string {
   return generateKeyPairSync("ed25519").privateKey.export({ type: "pkcs8", format: "pem" }).toString();
-}
-
-/** @param seed 32 bytes; for keys that have to be the same each time, in tests */
-export function signerPemOf(seed: Buffer): string {
-  const key = createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: "der", type: "pkcs8" });
-  return key.export({ type: "pkcs8", format: "pem" }).toString();
 }
 
 /**

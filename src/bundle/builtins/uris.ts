@@ -130,14 +130,14 @@ function uriTerm({ scheme, host, path, raw_path, raw_query, fragment }: Uri): Re
 }
 
 /** Escapes a text as Go's `QueryEscape` does. */
-export function queryEscaped(text: string): string {
+function queryEscaped(text: string): string {
   return encodeURIComponent(text)
     .replace(/[!'()*]/g, (one) => `%${one.charCodeAt(0).toString(16).toUpperCase()}`)
     .replaceAll("%20", "+");
 }
 
 /** Undoes `queryEscaped`; undefined for an escape that isn't whole. @throws RangeError for bytes that aren't text */
-export function queryUnescaped(text: string): string | undefined {
+function queryUnescaped(text: string): string | undefined {
   if (ESCAPED.test(text)) return undefined;
   return unescaped(text.replaceAll("+", " "));
 }

@@ -41,7 +41,7 @@ export function addInit(program: Command, ui: Ui): void {
  * @returns the files that were written, relative to the folder
  * @throws CliError where something is there already
  */
-export async function initFolder(folder: string): Promise<string[]> {
+async function initFolder(folder: string): Promise<string[]> {
   const there = existsSync(folder) ? (await readdir(folder)).filter((name) => name !== ".git") : [];
   if (there.length > 0) {
     throw new CliError("failed", `\`${folder}\` isn't empty`, "name a new folder: `remit init my-policies`");

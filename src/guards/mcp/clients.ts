@@ -196,7 +196,7 @@ interface EndDeps {
 }
 
 /** The client's side of one session. */
-export class HttpClientEnd implements End {
+class HttpClientEnd implements End {
   readonly #deps: EndDeps;
   readonly #transport: StreamableHTTPServerTransport;
   readonly #direct: DirectCalls;

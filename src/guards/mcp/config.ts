@@ -141,7 +141,7 @@ const OAuth = section(
 /** Read by `readMapped`: its verb is a key. */
 const Entry = Type.Record(Type.String(), Type.Unknown());
 
-export const GuardConfigSchema = section(
+const GuardConfigSchema = section(
   {
     remit: section(
       {

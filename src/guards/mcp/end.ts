@@ -32,7 +32,7 @@ const GOODBYE_MS_MAX = 1000;
 const NO_HEADERS: Readonly<Record<string, unknown>> = {};
 
 /** The side isn't reading. */
-export class Unread extends Error {
+class Unread extends Error {
   override readonly name = "Unread";
 }
 

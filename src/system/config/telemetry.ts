@@ -3,7 +3,7 @@ import { Type, type Static } from "../../contract/type.js";
 import { DAY_MS, amount, ownKey, path, section, type ErrorAt } from "./parts.js";
 import { OUTGOING, isOutgoingUrl } from "./urls.js";
 
-export const TELEMETRY_SIGNALS = ["traces", "metrics", "logs"] as const;
+const TELEMETRY_SIGNALS = ["traces", "metrics", "logs"] as const;
 
 export const telemetry = section(
   {

@@ -2,8 +2,8 @@ import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { SegmentLog } from "../../../src/audit/log/log.js";
 import { carryOutAlone, planRetention, type Before, type RetentionPlan } from "../../../src/audit/privacy/retention.js";
-import { signerPemOf } from "../../../src/audit/tree/note.js";
 import { systemTimers } from "../../../src/system/index.js";
+import { signerPemOf } from "../sealing.js";
 import { temporaryDirectory } from "../temporary.js";
 import { ORIGIN, writeLog, type Written, type WrittenOptions } from "../tree/written.js";
 

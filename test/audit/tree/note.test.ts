@@ -9,11 +9,11 @@ import {
   parseNote,
   readSigner,
   readVerifier,
-  signerPemOf,
   signNote,
   verifyEd25519,
 } from "../../../src/audit/tree/note.js";
 import { generateKeys } from "../../../src/cli/policy/keys.js";
+import { signerPemOf } from "../sealing.js";
 import { temporaryDirectory } from "../temporary.js";
 import { vectors } from "./vectors.js";
 

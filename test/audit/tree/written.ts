@@ -5,10 +5,10 @@ import { join } from "node:path";
 import { besideName, segmentName } from "../../../src/audit/log/segments.js";
 import { signCheckpoint } from "../../../src/audit/tree/checkpoint.js";
 import { leafHash, toBase64, type Hash } from "../../../src/audit/tree/hash.js";
-import { readSigner, signerPemOf, type Signer } from "../../../src/audit/tree/note.js";
+import { readSigner, type Signer } from "../../../src/audit/tree/note.js";
 import { RECEIPT_VERSION, type Receipt } from "../../../src/audit/tree/receipt.js";
 import { nodeTiles, TiledTree } from "../../../src/audit/tree/tiles.js";
-import { memoryTiles } from "../sealing.js";
+import { memoryTiles, signerPemOf } from "../sealing.js";
 import { canonical, RECORD_VERSION, type DecisionRecord, type ServiceRecord } from "../../../src/contract/index.js";
 
 export const ORIGIN = "log.example/pdp";
