@@ -16,7 +16,7 @@ import { LimitCounts, planCharge, type Counter, type CountLimits, type LimitChar
 import { ReadInstruction } from "./instruction.js";
 import { LookUp } from "./look_up.js";
 import { leavesOf, ownOf } from "./own_values.js";
-import { pathOf } from "./paths.js";
+import { pathOf } from "./file_paths.js";
 import { PLACES, placesOf, planOf, type Leaf, type VerbPlan } from "./plan.js";
 import { rank, SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
 import { KindCounts, recordOf, sightingsOf, type AnsweredCall, type QuestionKeys } from "./sightings.js";

@@ -1,6 +1,6 @@
 /** Finds where a file's path comes from that stands nowhere as a whole: a folder was listed, and its path joined with names of the list. */
 import type { ValueSource, ValueWriter } from "../contract/index.js";
-import { namesOf } from "./paths.js";
+import { namesOf } from "./file_paths.js";
 import { rank, worst } from "./seen_memory.js";
 
 /** Names of a path that is put together; a longer one has to stand somewhere whole. */

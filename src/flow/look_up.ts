@@ -11,7 +11,7 @@ import {
 import type { ReadInstruction } from "./instruction.js";
 import { joined, type PathSource } from "./folders.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
-import { below, namesOf, pathOf } from "./paths.js";
+import { below, namesOf, pathOf } from "./file_paths.js";
 import { LEAVES_MAX, PLACES, type Leaf } from "./plan.js";
 import { byTrust, keyOf, rank, type SeenValue, type TaskSeen } from "./seen_memory.js";
 import type { PlannedSources } from "./task_plan.js";
@@ -225,12 +225,10 @@ export class LookUp {
   }
 
   #joined(path: string): PathSource | null {
-    const seen = this.#seen;
-    if (seen === null || seen === undefined) return null;
     return joined(
       path,
       (folder) => this.#folder(folder),
-      (folder, name) => this.#nameIn(folder, name, seen),
+      (folder, name) => this.#nameIn(folder, name),
     );
   }
 
@@ -240,16 +238,16 @@ export class LookUp {
   }
 
   /** Looks up a name in a folder's listing, or among those that the user says. */
-  #nameIn(folder: string, name: string, { values, written }: TaskSeen): PathSource | null {
+  #nameIn(folder: string, name: string): PathSource | null {
     const spelled = bothKinds(name);
     if (spelled.some((one) => this.#instruction?.says(one) === true))
       return { source: { writer: "user", record: null, path: "instruction", named: true, alone: false }, marks: null, names: null };
     for (const { kind, value } of spelled) {
-      const held = values.get(keyOf({ kind, value: below(folder, value) }));
+      const held = this.#seen?.values.get(keyOf({ kind, value: below(folder, value) }));
       const [source] = held?.sources ?? [];
       if (held === undefined || source === undefined) continue;
       // It stands in the listing since the agent has put it there.
-      const isOurs = spelled.some((one) => written.has(keyOf(one)));
+      const isOurs = spelled.some((one) => this.#seen?.written.has(keyOf(one)));
       return {
         source: isOurs ? { ...source, writer: "anyone" } : source,
         marks: isOurs ? NO_MARKS : (held.marks ?? NO_MARKS),

@@ -1,6 +1,6 @@
 /** Answers of tools, taken apart where they were found: values with their places, and no text. */
 import { RETURNED, type Returned } from "../contract/index.js";
-import { pathsIn } from "./paths.js";
+import { pathsIn } from "./file_paths.js";
 import { readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
 
 /** Members of an answer that are walked. */

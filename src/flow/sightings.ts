@@ -2,7 +2,7 @@
 import type { Returned, SeenRecord, ValueKind, ValueWriter } from "../contract/index.js";
 import type { ReadInstruction } from "./instruction.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
-import { below, namesOf } from "./paths.js";
+import { below, namesOf } from "./file_paths.js";
 import { PLACES, type VerbPlan } from "./plan.js";
 import { keyOf, rank, worst, type Sighting, type Sightings } from "./seen_memory.js";
 import type { TypedValue } from "./values.js";

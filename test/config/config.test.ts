@@ -292,7 +292,9 @@ describe("the configuration", () => {
     const reference = configReference();
     const rows = reference.split("\n").filter((row) => row.startsWith("| `"));
     for (const row of rows) expect(row.split("|")[4]?.trim(), row).not.to.equal("");
-    expect(reference).to.contain("| `limits.body_bytes_max` | `65536` | 1024 to 1048576 bytes | Body of one request, and one action of a batch |");
+    expect(reference).to.contain(
+      "| `limits.body_bytes_max` | `65536` | 1024 to 1048576 bytes | Body of one request, and one action of a batch |",
+    );
     expect(reference).to.contain("| `identity.issuers[].issuer` | required |");
     expect(reference).to.contain("| `bundle.keys` | required |");
     expect(reference).to.contain("| `behavior.enabled` | `true` |");

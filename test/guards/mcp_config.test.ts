@@ -484,16 +484,16 @@ describe("a draft", () => {
     compiles(found);
     const lines = found.files["guard.yaml"].split("\n").flatMap((line) => /^ {2}(\S.*)$/.exec(line)?.[1] ?? []);
     expect(lines).to.deep.equal([
-      "read_file: {read: file, id: {path: path}}",
-      "read_text_file: {read: file, id: {path: path}, arguments: {head: head}}",
+      'read_file: {read: file, id: {path: path, in: "/"}}',
+      'read_text_file: {read: file, id: {path: path, in: "/"}, arguments: {head: head}}',
       "# read_multiple_files: one call names several files (paths); what reads one is asked for each",
-      "write_file: {write: file, id: {path: path}, arguments: {content: content}}",
-      "create_directory: {create: folder, id: {path: path}}",
-      "list_directory: {list: folder, id: {path: path}}",
-      "directory_tree: {list: folder, id: {path: path}}",
-      "move_file: {move: file, id: {path: source}, related: {to: {type: file, id: {path: destination}}}}",
-      "copyFile: {copy: file, id: {path: from}, related: {to: {type: file, id: {path: to}}}}",
-      "search_files: {search: file, id: {path: path}, arguments: {pattern: pattern}}",
+      'write_file: {write: file, id: {path: path, in: "/"}, arguments: {content: content}}',
+      'create_directory: {create: folder, id: {path: path, in: "/"}}',
+      'list_directory: {list: folder, id: {path: path, in: "/"}}',
+      'directory_tree: {list: folder, id: {path: path, in: "/"}}',
+      'move_file: {move: file, id: {path: source, in: "/"}, related: {to: {type: file, id: {path: destination, in: "/"}}}}',
+      'copyFile: {copy: file, id: {path: from, in: "/"}, related: {to: {type: file, id: {path: to, in: "/"}}}}',
+      'search_files: {search: file, id: {path: path, in: "/"}, arguments: {pattern: pattern}}',
       'get_file_contents: {read: file, id: {path: path, in: "/"}, arguments: {owner: owner, repo: repo}}',
       "list_allowed_directories: {search_all: folder}",
       'open_note: {create: file, id: {path: path, in: "/"}}',
@@ -507,9 +507,35 @@ describe("a draft", () => {
     expect(types["folder"]?.["writes"]).to.deep.equal({ files: "service", name: "service", path: "service" });
     const remarks = found.remarks.join("\n");
     expect(remarks).to.include("`read_multiple_files`: one call names several files");
-    expect(remarks).to.match(/`read_file`, .*`search_files`: relative paths are refused; if the server takes them/);
+    expect(remarks).to.match(
+      /`read_file`, .*`search_files`: relative paths are taken to be in `\/`; where the server looks for them elsewhere/,
+    );
     expect(remarks).to.not.match(/`open_note`|`get_file_contents`/);
   });
+
+  const FOLDERS: [what: string, command: string[], id: string, remark: string][] = [
+    [
+      "in the folder that its command names",
+      ["node", "/opt/server.js", "/srv/docs"],
+      '{path: path, in: "/srv/docs"}',
+      "are taken to be in `/srv/docs`",
+    ],
+    ["refused where it names several", ["npx", "server", "/srv/a", "/srv/b"], "{path: path}", "are refused"],
+    [
+      "in its root where it names none",
+      ["/usr/bin/server", "--root=/srv", "-v", "/a:/b"],
+      '{path: path, in: "/"}',
+      "are taken to be in `/`",
+    ],
+  ];
+  for (const [what, command, id, remark] of FOLDERS) {
+    it(`takes a server's relative paths to be ${what}, and says so`, () => {
+      const tools = [{ name: "read_file", ...schema({ path: { type: "string" } }) }];
+      const { files, remarks } = draft({ ...SURVEY, tools }, { server: { command } });
+      expect(files["guard.yaml"]).to.contain(`read_file: {read: file, id: ${id}}`);
+      expect(remarks.join()).to.contain(`\`read_file\`: relative paths ${remark}`);
+    });
+  }
 
   it("says of a tool what it does to what, and with which arguments", () => {
     const { files } = drafted([

@@ -176,10 +176,12 @@ threat("A20", "a file's path that is put together is a stranger's unless its fol
     return null;
   },
   without: {
-    "what the agent wrote being told apart in a listing": [cut.text("flow/look_up.js", "#nameIn", "written.has(keyOf(one))", "false")],
+    "what the agent wrote being told apart in a listing": [
+      cut.text("flow/look_up.js", "#nameIn", "this.#seen?.written.has(keyOf(one))", "false"),
+    ],
     "the names in what the agent wrote": [cut.returns("flow/look_up.js", "#foreignNames", "[]")],
     "the folder's writer": [cut.text("flow/folders.js", "join", "worst(folder.source.writer, writer)", "writer")],
-    "a listing being its folder's": [cut.returns("flow/paths.js", "below", "name")],
+    "a listing being its folder's": [cut.returns("flow/file_paths.js", "below", "name")],
     "a file being excluded by its name": [cut.text("flow/look_up.js", "#excludes", "isFile ? bothKinds(last) : []", "[]")],
   },
 });

@@ -3,7 +3,7 @@
  * something to start from, so it permits nothing: every line waits for a person until an author has moved it.
  */
 import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
-import { FOLDER_WRITES, fileTool, listsFolders, severalFiles, type FileTool } from "./file_tools.js";
+import { FOLDER_WRITES, fileTool, folderOf, listsFolders, severalFiles, type FileTool } from "./file_tools.js";
 import { DRAFTED_AUTHOR, DRAFTED_SECRETS, DRAFTED_WRITES, effectOfTool, isGivenId, readsText, roleOfArgument } from "./roles.js";
 import { UriPattern } from "../../mapping/uri_pattern.js";
 import { without } from "../../system/without.js";
@@ -55,8 +55,8 @@ interface Entry {
   mapped: { [key: string]: Yaml };
   /** Arguments that have no place in a vocabulary. */
   left: string[];
-  /** True if it takes paths of files, and nobody has said where relative ones begin. */
-  isRooted?: boolean;
+  /** Folder in which its relative paths are taken to be; null: they are refused. Left out: it takes none, or says where they are. */
+  folder?: string | null;
 }
 
 /** Tool of which one call names several files, by this argument. */
@@ -104,7 +104,8 @@ function words(verb: string, of: VerbClass, all: string): Record<string, [string
 }
 
 export function draft({ server, tools, prompts, resources, templates }: Survey, options: DraftOptions): Draft {
-  const drafting = new Drafting();
+  const folder = folderOf(options.server.command);
+  const drafting = new Drafting(folder);
   const purpose = wordOf(wordsOf(server), "server");
   const mapped = new Map<string, Entry | SeveralFiles>();
   const takesFiles = tools.some((tool) => isObject(tool) && typeof tool["name"] === "string" && filesOf(tool["name"], tool) !== null);
@@ -114,11 +115,13 @@ export function draft({ server, tools, prompts, resources, templates }: Survey, 
     else if (mapped.has(name)) drafting.remark(`\`${name}\` is listed twice: it can't be called through the guard`);
     else mapped.set(name, drafting.tool(name, tool as Schema, filesOf(name, tool as Schema), takesFiles));
   }
-  const rooted = [...mapped].flatMap(([name, entry]) => (!("several" in entry) && entry.isRooted ? [`\`${name}\``] : []));
-  if (rooted.length > 0)
+  const guessed = [...mapped].flatMap(([name, entry]) => ("several" in entry || entry.folder === undefined ? [] : [`\`${name}\``]));
+  if (guessed.length > 0) {
+    const taken = folder === null ? "are refused" : `are taken to be in \`${folder}\``;
     drafting.remark(
-      `${rooted.join(", ")}: relative paths are refused; if the server takes them, write in which folder: {path: …, in: /srv/docs}`,
+      `${guessed.join(", ")}: relative paths ${taken}; where the server looks for them elsewhere, a \`never\` on a path misses them: write the folder as \`in\``,
     );
+  }
   const patterns: UriPattern[] = [];
   const readable = templates.concat(resources).flatMap((one) => {
     const uri = uriOf(one);
@@ -146,6 +149,9 @@ class Drafting {
   readonly #types = new Map<string, Type>();
   /** Verb → types. */
   readonly #lines = new Map<string, Set<string>>();
+
+  /** @param folder in which relative paths are; null: they are refused */
+  constructor(readonly folder: string | null) {}
 
   remark(text: string): void {
     this.remarks.push(text);
@@ -187,12 +193,19 @@ class Drafting {
     const beside = to === null ? properties : without(properties, to);
     const drawn = this.#arguments(drafted, type, id, beside, name, effect);
     if (files === null) return { verb, type, ...drawn };
-    return { verb, type, ...drawn, mapped: { ...drawn.mapped, ...this.#paths(drafted, files) }, isRooted: !files.isWithin };
+    return {
+      verb,
+      type,
+      ...drawn,
+      mapped: { ...drawn.mapped, ...this.#paths(drafted, files) },
+      ...(!files.isWithin && { folder: this.folder }),
+    };
   }
 
   /** The files that a call names, each in the one spelling of its path. */
   #paths(type: Type, { type: name, id, to, isWithin }: FileTool): { [key: string]: Yaml } {
-    const pathOf = (argument: string): Yaml => ({ path: sourceOf([argument]), ...(isWithin && { in: "/" }) });
+    const folder = isWithin ? "/" : this.folder;
+    const pathOf = (argument: string): Yaml => ({ path: sourceOf([argument]), ...(folder !== null && { in: folder }) });
     if (to === null) return { id: pathOf(id) };
     type.related.set("to", name);
     type.roles.set("related.to", "locator");

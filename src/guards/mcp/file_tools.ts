@@ -2,6 +2,7 @@
  * Tools that take files by their paths. One file is one resource of one type, whichever tool takes it and however its path is spelled:
  * else what a policy says of a file would hold for one of them.
  */
+import { isCanonicalPath } from "../../contract/index.js";
 import { isObject } from "../../mapping/call_mapping.js";
 
 /** Parts of a call that name files, in the words of a policy. */
@@ -12,7 +13,7 @@ export interface FileTool {
   id: string;
   /** Argument with the path at which the file is afterwards; null: it stays where it is. */
   to: string | null;
-  /** True if paths begin at the root of something of the server's: it says that they are relative, or other arguments say in what. */
+  /** True if relative paths begin at the root of something of the server's: it says that they are relative, or other arguments say in what. */
   isWithin: boolean;
 }
 
@@ -62,6 +63,18 @@ function isRelative(schema: unknown): boolean {
 /** Returns the parameter by which one call takes several files; null: none. */
 export function severalFiles(required: Record<string, unknown>, spelled: (name: string) => string): string | null {
   return Object.keys(required).find((name) => LISTS.has(spelled(name))) ?? null;
+}
+
+/**
+ * Returns the folder in which a server most likely looks for relative paths: the one that its command names, or what it takes for its root; null
+ * where it names several.
+ * @param command its program and arguments; left out: it is reached by its address
+ */
+export function folderOf(command: readonly string[] = []): string | null {
+  const [folder = "/", ...more] = command
+    .slice(1)
+    .filter((one) => /^\/[^:=]*$/.test(one) && !/\.\w{1,4}$/.test(one) && isCanonicalPath(one));
+  return more.length === 0 ? folder : null;
 }
 
 /** Returns whether a tool without a path lists folders, such as those that may be used. */

@@ -52,7 +52,11 @@ export const events = defaulted(
 
 export const limits = defaulted(
   {
-    body_bytes_max: amount("bytes", { default: REQUEST_LIMITS.body_bytes_max, minimum: KIB, maximum: MIB }, "Body of one request, and one action of a batch"),
+    body_bytes_max: amount(
+      "bytes",
+      { default: REQUEST_LIMITS.body_bytes_max, minimum: KIB, maximum: MIB },
+      "Body of one request, and one action of a batch",
+    ),
     batch_bytes_max: amount("bytes", { default: MIB, minimum: KIB, maximum: 4 * MIB }, "Body of a batch"),
     import_bytes_max: amount("bytes", { default: 64 * MIB, minimum: KIB, maximum: 512 * MIB }, "Body of an import of facts"),
     batch_actions_max: amount("actions", { default: 100, minimum: 1, maximum: 1000 }, "Actions of a batch"),

@@ -3,7 +3,7 @@ import { expect } from "chai";
 import fc from "fast-check";
 import type { FoundWriter, PolicyInput, TaskPlan, Vocabulary } from "../../src/contract/index.js";
 import { Flow } from "../../src/flow/flow.js";
-import { pathOf, pathsIn } from "../../src/flow/paths.js";
+import { pathOf, pathsIn } from "../../src/flow/file_paths.js";
 import { returnedOf } from "../../src/flow/returned_values.js";
 
 describe("a file's path", () => {
@@ -189,6 +189,12 @@ describe("a path that stands nowhere whole", () => {
     for (const call of [ROOTS, LISTED, ["list", "folder", "/srv/sub", "[FILE] d.txt"] as Call, STRANGER]) at.did(...call);
     const states = ["/srv/a.txt", "/srv/mine.txt", "/srv/sub/d.txt", "/srv/b.txt", "/etc/passwd", "/srv/x.txt"].map(at.planned);
     expect(states).to.deep.equal(["planned", "planned", "elsewhere", "elsewhere", "elsewhere", "elsewhere"]);
+  });
+
+  it("is as planned, and the user's, before anything was read", () => {
+    const at = desk("Correct mine.txt", [{ verb: "edit", type: "file", arguments: { id: ["user"] } }]);
+    expect([at.planned("/mine.txt"), at.edits("/mine.txt")?.writer]).to.deep.equal(["planned", "user"]);
+    expect([at.planned("/theirs.txt"), at.edits("/theirs.txt")?.writer]).to.deep.equal(["elsewhere", "nowhere"]);
   });
 
   it("is never trusted for what a stranger's text says, or the agent wrote for it", () => {
