@@ -504,6 +504,8 @@ describe("a draft", () => {
     expect(types["file"]).to.deep.include({ id: "path", related: { to: "file" } });
     expect(types["file"]?.["roles"]).to.deep.include({ id: "locator", "related.to": "locator" });
     expect(types["file"]).to.not.have.property("writes");
+    // A file is longer than a name, and is asked about whole.
+    expect(types["file"]?.["arguments"]).to.deep.include({ content: { string: { max: 60_000 } }, pattern: { string: { max: 4096 } } });
     expect(types["folder"]?.["writes"]).to.deep.equal({ files: "service", name: "service", path: "service" });
     const remarks = found.remarks.join("\n");
     expect(remarks).to.include("`read_multiple_files`: one call names several files");

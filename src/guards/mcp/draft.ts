@@ -92,7 +92,8 @@ const TAKEN = new Set(
   ),
 );
 
-const LENGTH_MAX = { usual: 4096, most: 65_536 };
+/** A text that is content, such as a file, may be as long as a service's request holds. */
+const LENGTH_MAX = { usual: 4096, content: 60_000, most: 65_536 };
 const LIST_MAX = { usual: 100, most: 1000 };
 const DEPTH_MAX = 4;
 const FIELDS_MAX = 64;
@@ -306,7 +307,8 @@ class Drafting {
         : (partsOf([argument], said, schema) ?? [leavesOf(argument, schema)]);
       const fields: { [key: string]: Yaml } = {};
       for (const part of parts) {
-        const field = this.#field(type, part, { ...named, ...fields }, tool);
+        const isContent = [part.words.join("_"), ...part.inside].some((one) => roleOfArgument(one, "add", false) === "content");
+        const field = this.#field(type, isContent ? { ...part, value: roomy(part.value) } : part, { ...named, ...fields }, tool);
         if (field === null) continue;
         fields[field] = part.source;
         // Where a member says whom to tell, so does the argument.
@@ -706,6 +708,14 @@ function valueType(schema: unknown, depth: number): Yaml | null {
     default:
       return null;
   }
+}
+
+/** A type whose texts of no said length may be as long as content is. */
+function roomy(value: Yaml): Yaml {
+  if (Array.isArray(value) || !isObject(value)) return value;
+  const { string, ...rest } = value;
+  if (isObject(string) && string["max"] === LENGTH_MAX.usual) return { string: { max: LENGTH_MAX.content } };
+  return string === undefined ? Object.fromEntries(Object.entries(rest).map(([key, member]) => [key, roomy(member)])) : value;
 }
 
 function graverEffect(effect: VerbEffect, other: VerbEffect | undefined): VerbEffect {
