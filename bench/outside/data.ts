@@ -17,6 +17,8 @@ export interface ToolSaid {
   /** What the catalogue says; null where it is silent. */
   readOnly: boolean | null;
   parameters: readonly Parameter[];
+  /** Names of those that every call has. */
+  required: readonly string[];
   /** JSON Schema of what it returns, as MCP's `outputSchema`; null where the catalogue is silent. */
   returns: Readonly<Record<string, unknown>> | null;
 }
@@ -234,6 +236,9 @@ function toolsOf(said: unknown): ToolSaid[] {
     parameters: Array.isArray(parameters)
       ? parameters.map((one) => ({ name: one.name, schema: one }))
       : Object.entries(parameters?.properties ?? {}).map(([key, schema]) => ({ name: key, schema })),
+    required: Array.isArray(parameters)
+      ? parameters.flatMap((one) => (one.required === true ? [one.name] : []))
+      : (parameters?.required ?? []),
     returns: returns ?? null,
   }));
 }

@@ -106,11 +106,11 @@ function writtenOut({ types, flow: { writes, author, secret_fields: secret } }: 
 type DraftedTools = Record<string, Record<string, unknown>>;
 
 function draftOf(suite: string, said: readonly ToolSaid[]): { words: Words; mapped: DraftedTools } {
-  const tools = said.map(({ name, description, parameters, readOnly }) => ({
+  const tools = said.map(({ name, description, parameters, required, readOnly }) => ({
     name,
     description,
     ...(readOnly === true && { annotations: { readOnlyHint: true } }),
-    inputSchema: { type: "object", properties: Object.fromEntries(parameters.map((one) => [one.name, long(one.schema)])) },
+    inputSchema: { type: "object", properties: Object.fromEntries(parameters.map((one) => [one.name, long(one.schema)])), required },
   }));
   const { files } = draft({ server: suite, instructions: null, tools, prompts: [], resources: [], templates: [] }, { server: {} });
   const { tools: mapped } = parse(files["guard.yaml"]) as { tools: DraftedTools };
