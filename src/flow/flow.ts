@@ -275,7 +275,7 @@ function toldOf(foreign: Iterable<[key: string, kind: ValueKind]>, seen: TaskSee
   const told = new Map<string, "others" | "agent">();
   for (const [key, kind] of foreign) {
     if (seen === null || seen?.values.has(key) === true) told.set(key, "others");
-    else if (PLACES.has(kind)) told.set(key, "agent");
+    else if (PLACES.has(kind) || kind === "path") told.set(key, "agent");
   }
   return told;
 }

@@ -9,11 +9,11 @@ import {
   type ValueWriter,
 } from "../contract/index.js";
 import type { ReadInstruction } from "./instruction.js";
-import { joined, type PathSource } from "./folders.js";
+import { NO_MARKS, waysTo, type PathSource } from "./folders.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
-import { below, namesOf, pathOf } from "./file_paths.js";
+import { below, namesOf, pathOf, waysOf } from "./file_paths.js";
 import { LEAVES_MAX, PLACES, type Leaf } from "./plan.js";
-import { byTrust, keyOf, rank, type SeenValue, type TaskSeen } from "./seen_memory.js";
+import { keyOf, rank, type TaskSeen } from "./seen_memory.js";
 import type { PlannedSources } from "./task_plan.js";
 import { TEXT_MAX, nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 
@@ -125,7 +125,7 @@ export class LookUp {
     // Whoever names a file says which it is, and the folder is one that a service or the user gave.
     const named = put !== null && put.names !== null && rank(put.source.writer) <= rank("service") ? put.names : null;
     if (sources.some(({ writer }) => writers.has(writer)) || (named !== null && writers.has(named))) return "planned";
-    const marked = [...this.#held(one).map((held) => held.marks), put?.marks].filter((one) => one !== undefined && one !== null);
+    const marked = [this.#seen?.values.get(keyOf(one))?.marks, put?.marks].filter((one) => one !== undefined);
     if (marked.some((of) => ((of.sure & marks) | (of.all & any)) !== 0)) return "planned";
     if (marked.some((of) => (of.all & marks) !== 0)) return "several";
     if (this.#isLost(one)) return "unknown";
@@ -152,24 +152,25 @@ export class LookUp {
         const [first] = this.#sources(one).sources;
         if (first === undefined || rank(first.writer) > rank("service")) found.set(keyOf(one), one.kind);
       }
-      for (const one of this.#foreignNames(String(value))) found.set(keyOf(one), one.kind);
+      for (const one of this.#foreignNames(String(value))) found.set(keyOf(one), "path");
     }
     return found;
   }
 
-  /** Returns the names in a path behind the longest folder that neither of these is: a listing that repeats one makes it no better. */
+  /** Returns the folders and names in a path behind the deepest folder that isn't foreign: an answer that repeats one makes it no better. */
   #foreignNames(text: string): TypedValue[] {
     const path = pathOf(text);
     if (path === null) return [];
-    const root = path.startsWith("/") ? "/" : "";
-    const names = namesOf(path);
+    const ways = waysOf(path);
+    const put = this.#waysTo(path);
     const isOwn = (depth: number): boolean => {
-      const [first] = this.#sources({ kind: "path", value: root + names.slice(0, depth).join("/") }).sources;
-      return first !== undefined && rank(first.writer) <= rank("service");
+      const sources = [put[depth]?.source, this.#standing({ kind: "path", value: ways[depth] ?? "" }).sources[0]];
+      return sources.some((source) => source !== undefined && rank(source.writer) <= rank("service"));
     };
-    let depth = names.length;
+    let depth = ways.length - 1;
     while (depth > 0 && !isOwn(depth)) depth--;
-    return depth === names.length ? [] : [{ kind: "path" as const, value: path }, ...names.slice(depth).flatMap(bothKinds)];
+    const foreign = [...ways.slice(depth + 1), ...namesOf(path).slice(depth)];
+    return foreign.flatMap(bothKinds);
   }
 
   #argument(role: ArgumentFlow["role"], one: TypedValue, text: string): ArgumentFlow {
@@ -193,7 +194,7 @@ export class LookUp {
     const { sources, introduced } = this.#standing(one);
     const [first] = sources;
     const isTrusted = first !== undefined && rank(first.writer) <= rank("service");
-    const put = one.kind === "path" && !isTrusted ? this.#joined(one.value) : null;
+    const put = one.kind === "path" && !isTrusted ? (this.#waysTo(one.value).at(-1) ?? null) : null;
     if (put === null || (first !== undefined && rank(first.writer) <= rank(put.source.writer))) return { sources, introduced, put };
     return { sources: [put.source, ...sources], introduced: introduced ?? put.source.writer, put };
   }
@@ -211,21 +212,12 @@ export class LookUp {
     if (isSlot || said.some((spelling) => this.#instruction?.says(spelling) === true)) given("user", isSlot ? "slots" : "instruction");
     const fact = texts.map((text) => facts.get(text)).find((where) => where !== undefined);
     if (fact !== undefined && sources.length === 0) given("own", fact);
-    const held = this.#held(one);
-    const introduced = sources[0]?.writer ?? held[0]?.introduced ?? null;
-    const seen = held.flatMap((of) => of.sources);
-    return { sources: [...sources, ...(held.length > 1 ? seen.sort(byTrust) : seen)], introduced };
+    const seen = this.#seen?.values.size ? this.#seen.values.get(keyOf(one)) : undefined;
+    return { sources: [...sources, ...(seen?.sources ?? [])], introduced: sources[0]?.writer ?? seen?.introduced ?? null };
   }
 
-  /** Returns what is remembered of a value. */
-  #held(one: TypedValue): SeenValue[] {
-    const { values } = this.#seen ?? {};
-    if (values === undefined || values.size === 0) return [];
-    return spellings(one).flatMap((spelling) => values.get(keyOf(spelling)) ?? []);
-  }
-
-  #joined(path: string): PathSource | null {
-    return joined(
+  #waysTo(path: string): (PathSource | null)[] {
+    return waysTo(
       path,
       (folder) => this.#folder(folder),
       (folder, name) => this.#nameIn(folder, name),
@@ -234,34 +226,39 @@ export class LookUp {
 
   #folder(path: string): PathSource | null {
     const [source] = this.#standing({ kind: "path", value: path }).sources;
-    return source === undefined ? null : { source, marks: null, names: null };
+    return source === undefined ? null : { source, marks: NO_MARKS, names: null };
   }
 
-  /** Looks up a name in a folder's listing, or among those that the user says. */
+  /** Looks up a name in a folder's listing; that of a file among those that the user says, too. */
   #nameIn(folder: string, name: string): PathSource | null {
-    const spelled = bothKinds(name);
-    if (spelled.some((one) => this.#instruction?.says(one) === true))
-      return { source: { writer: "user", record: null, path: "instruction", named: true, alone: false }, marks: null, names: null };
-    for (const { kind, value } of spelled) {
+    const isFile = pathOf(name) !== null;
+    if (isFile && bothKinds(name).some((one) => this.#instruction?.says(one) === true)) {
+      const source: ValueSource = { writer: "user", record: null, path: "instruction", named: true, alone: false };
+      return { source, marks: NO_MARKS, names: null };
+    }
+    for (const { kind, value } of isFile ? [{ kind: "path" as const, value: name }] : bothKinds(name)) {
       const held = this.#seen?.values.get(keyOf({ kind, value: below(folder, value) }));
       const [source] = held?.sources ?? [];
       if (held === undefined || source === undefined) continue;
-      // It stands in the listing since the agent has put it there.
-      const isOurs = spelled.some((one) => this.#seen?.written.has(keyOf(one)));
+      // It stands in the listing since the agent has put it there, or nobody remembers all that the agent has put somewhere.
+      const isOurs = this.#seen?.full.has("path") === true || bothKinds(name).some((one) => this.#seen?.written.has(keyOf(one)));
       return {
         source: isOurs ? { ...source, writer: "anyone" } : source,
-        marks: isOurs ? NO_MARKS : (held.marks ?? NO_MARKS),
+        marks: (isOurs ? undefined : held.marks) ?? NO_MARKS,
         names: null,
       };
     }
     return null;
   }
 
-  /** Returns whether the user doesn't want it: a file is excluded by its path or its name. */
+  /** Returns whether the user doesn't want it: a file is excluded by its path, the end of it, or the path of a folder that it is in. */
   #excludes(one: TypedValue): boolean {
-    const last = one.kind === "path" ? namesOf(one.value).at(-1) : undefined;
-    const isFile = last !== undefined && pathOf(last) !== null;
-    return [...spellings(one), ...(isFile ? bothKinds(last) : [])].some((spelled) => this.#instruction?.excludes(spelled) === true);
+    const excluded = (spelled: TypedValue): boolean => this.#instruction?.excludes(spelled) === true;
+    if (one.kind !== "path") return excluded(one);
+    if (spellings(one).some((spelled) => this.#instruction?.says(spelled) === true)) return false;
+    const names = namesOf(one.value);
+    const ends = names.map((_, i) => names.slice(i).join("/"));
+    return [...waysOf(one.value).slice(1), ...ends].some((path) => bothKinds(path).some(excluded));
   }
 
   #isLost({ kind }: TypedValue): boolean {
@@ -283,8 +280,6 @@ export class LookUp {
     return parts.size > PARTS_MAX || [...parts].some((part) => readings(part).some(isKept));
   }
 }
-
-const NO_MARKS = { all: 0, sure: 0 };
 
 /** Returns a value as it may be remembered: a file's path also as the whole of a field. */
 function spellings(one: TypedValue): TypedValue[] {

@@ -1,12 +1,12 @@
 /** Answers of tools, taken apart where they were found: values with their places, and no text. */
 import { RETURNED, type Returned } from "../contract/index.js";
-import { pathsIn } from "./file_paths.js";
+import { pathOf, pathsIn } from "./file_paths.js";
 import { readings, valuesIn, TEXT_MAX, type TypedValue } from "./values.js";
 
 /** Members of an answer that are walked. */
 const NODES_MAX = 20_000;
 const DEPTH_MAX = 32;
-/** Last name of the place of the files that a text names, beside the text's own. */
+/** Place of the files that are named in an answer which is a text, or a list of texts. Those in a member are at that member's. */
 const FILES = "files";
 /** Between two words: spaces, and marks that nobody sees. Two that names are written with (U+200C, U+200D) aren't among them. */
 const UNSEEN = String.raw`(?![\u200c\u200d])[\s\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0\p{Cf}]`;
@@ -56,6 +56,13 @@ function json(text: string): unknown {
   }
 }
 
+/** @param isField it may be one path as a whole, whose names have spaces */
+function filesIn(text: string, isField: boolean): ReturnType<typeof pathsIn> {
+  const whole = isField ? pathOf(text) : null;
+  const { paths, isWhole } = whole !== null && !/\s/.test(text.trim()) ? { paths: [], isWhole: true } : pathsIn(text);
+  return { paths: [...new Set([...(whole === null ? [] : [whole]), ...paths])], isWhole };
+}
+
 class Walk {
   readonly #paths = new Map<string, Returned["paths"][number]>();
   #count = 0;
@@ -64,7 +71,7 @@ class Walk {
   #nodes = 0;
   #records = 0;
   /** Paths of files in texts. They come last: what they leave no room for is more than they are. */
-  readonly #files: { path: string; files: readonly string[]; record: number }[] = [];
+  readonly #files: (ReturnType<typeof pathsIn> & { place: string; record: number })[] = [];
 
   report(): Returned {
     this.#addFiles();
@@ -100,23 +107,25 @@ class Walk {
     const place = this.#place(path, isText && (special.length > 0 || LINK.test(value) ? WORDS : WIDE_WORDS).test(value));
     if (place === null) return;
     for (const one of whole) this.#add(one, place, record, false);
+    // A file's name may look like a host's: `notes.md`.
+    if (typeof value === "string" && special.every(({ kind }) => kind === "url"))
+      this.#files.push({ ...filesIn(value.slice(0, TEXT_MAX), path !== ""), place: /^(?:\[\])*$/.test(path) ? FILES : path, record });
     if (!isText) return;
     if (value.length > TEXT_MAX) this.#full = true;
     const inside = valuesIn(value, null);
     const of = (kind: string): number => inside.filter((other) => other.kind === kind).length;
     for (const one of inside) this.#add(one, place, record, of(one.kind) === 1);
-    const files = pathsIn(value.slice(0, TEXT_MAX));
-    if (files.length > 0) this.#files.push({ path: `${path === "" ? "" : `${path}.`}${FILES}`, files, record });
   }
 
   /** Adds the paths in texts, as far as there is room: one that isn't reported was seen nowhere. */
   #addFiles(): void {
-    for (const { path, files, record } of this.#files) {
-      if (path.length > RETURNED.path_length_max || (!this.#paths.has(path) && this.#paths.size === RETURNED.paths_max)) continue;
+    for (const { place: path, paths, isWhole, record } of this.#files) {
+      if (paths.length === 0 || (!this.#paths.has(path) && this.#paths.size === RETURNED.paths_max)) continue;
       const place = this.#place(path, false);
-      for (const value of place === null ? [] : files) {
-        if (this.#count === RETURNED.values_max || place?.values.length === RETURNED.path_values_max) break;
-        if (place !== null) this.#add({ kind: "path", value }, place, record, files.length === 1);
+      if (place === null) continue;
+      for (const value of paths) {
+        if (this.#count === RETURNED.values_max || place.values.length === RETURNED.path_values_max) break;
+        this.#add({ kind: "path", value }, place, record, isWhole && paths.length === 1);
       }
     }
   }

@@ -366,7 +366,7 @@ export function worst(one: ValueWriter, other: ValueWriter): ValueWriter {
   return rank(one) >= rank(other) ? one : other;
 }
 
-export function byTrust(one: ValueSource, other: ValueSource): number {
+function byTrust(one: ValueSource, other: ValueSource): number {
   const weight = ({ writer, named, alone }: ValueSource): number => rank(writer) * 4 - (named && alone ? 2 : 0) - (named ? 1 : 0);
   return weight(one) - weight(other);
 }

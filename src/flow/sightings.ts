@@ -78,7 +78,6 @@ export function sightingsOf(
   const secret = new Set(flow?.secret ?? []);
   const isSecret = ({ path, field }: (typeof fields)[number]): boolean =>
     [...bareOf(path).split("."), field].some((name) => secret.has(name));
-  const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
   const values = all.flatMap((one): Sighting[] => {
     const { kind, at, record } = one;
     const key = keyOf(one);
@@ -98,15 +97,33 @@ export function sightingsOf(
       alone: isAlone,
       secret: fields[at] !== undefined && isSecret(fields[at]),
     };
-    // Only what a service lists is in a folder for certain.
-    if (folder === null || (kind !== "path" && kind !== "name") || one.value.startsWith("/") || foreign(sighting.writer)) return [sighting];
-    return [sighting, ...namesOf(one.value).map((name) => ({ ...sighting, key: keyOf({ kind, value: below(folder, name) }) }))];
+    return folder === null || (kind !== "path" && kind !== "name") ? [sighting] : inFolder(sighting, one.value, folder);
   });
+  const foreign = (writer: ValueWriter): boolean => rank(writer) > rank("service");
   const others =
     returned.full === true ||
     fields.some(({ text, writer }) => text && (writer === "author" || foreign(writer))) ||
     all.some(({ kind, at, record }) => PLACES.has(kind) && foreign(writerAt(at, record)));
   return { task, decision_id: decisionId, others, full: returned.full === true, values };
+}
+
+/**
+ * Puts what a service lists into the folder that was asked for: a name there, or a path from there on, folder by folder. Deeper names of a tree, and
+ * paths elsewhere, aren't certain to be what was listed.
+ */
+function inFolder(sighting: Sighting, value: string, folder: string): Sighting[] {
+  if (rank(sighting.writer) > rank("service")) return [sighting];
+  const isRooted = value.startsWith("/") || value.startsWith("~");
+  const isThere = value === folder || value.startsWith(folder === "/" ? folder : `${folder}/`);
+  if (isRooted) return [isThere ? sighting : { ...sighting, writer: "anyone" }];
+  if ((sighting.path.match(/\[\]/g) ?? []).length > 1) return [sighting];
+  const names = namesOf(value);
+  const way = folder === "/" ? "" : folder;
+  const put = names.map((name, i) => {
+    const above = names.slice(0, i).map((one) => `/${one}`);
+    return { ...sighting, key: keyOf({ kind: sighting.kind, value: below(`${way}${above.join("")}` || "/", name) }) };
+  });
+  return [sighting, ...put];
 }
 
 /** Number of different values of a kind in each place that counts as one. */

@@ -496,7 +496,7 @@ describe("a draft", () => {
       'search_files: {search: file, id: {path: path, in: "/"}, arguments: {pattern: pattern}}',
       'get_file_contents: {read: file, id: {path: path, in: "/"}, arguments: {owner: owner, repo: repo}}',
       "list_allowed_directories: {search_all: folder}",
-      'open_note: {create: file, id: {path: path, in: "/"}}',
+      'open_note: {create: note, id: {path: path, in: "/"}}',
       "list_mails: {search_all: mail, arguments: {folder: folder}}",
       "move_mail: {update: mail, id: id, arguments: {folder: folder}}",
     ]);
@@ -522,6 +522,13 @@ describe("a draft", () => {
       '{path: path, in: "/srv/docs"}',
       "are taken to be in `/srv/docs`",
     ],
+    [
+      "there if a slash ends it",
+      ["node", "/opt/server.js", "/srv/site.io/"],
+      '{path: path, in: "/srv/site.io"}',
+      "are taken to be in `/srv/site.io`",
+    ],
+    ["refused where it names one that depends on where it is started", ["npx", "fs", "./a", "/srv/b"], "{path: path}", "are refused"],
     ["refused where it names several", ["npx", "server", "/srv/a", "/srv/b"], "{path: path}", "are refused"],
     [
       "in its root where it names none",
@@ -538,6 +545,51 @@ describe("a draft", () => {
       expect(remarks.join()).to.contain(`\`read_file\`: relative paths ${remark}`);
     });
   }
+
+  const OTHERS: [tool: string, parameters: string[], verb: string, type: string, effect: string][] = [
+    ["delete_directory_tree", ["path"], "delete", "folder", "destroy"],
+    ["remove_tree", ["path"], "delete", "folder", "destroy"],
+    ["add_to_list", ["file_path"], "create", "to_list", "alter"],
+    ["send_file_copy", ["file_path", "to"], "send", "file", "alter"],
+    ["move_mail_to_folder", ["from", "to"], "change", "mail_to_folder", "keep"],
+    ["list_file_comments", ["path"], "search", "file", "look"],
+    ["list_mails_in_folder", ["folder_path"], "search", "file", "look"],
+    ["search_directory", ["directory", "pattern"], "search", "file", "look"],
+    ["get_folder", ["folder_id"], "read", "folder_record", "look"],
+    ["get_secret", ["path"], "read", "secret", "look"],
+    ["copy_file", ["source", "destination"], "copy", "file", "alter"],
+    ["rename_file", ["old_path", "new_path"], "move", "file", "alter"],
+  ];
+  for (const [name, parameters, verb, type, effect] of OTHERS) {
+    it(`takes ${name}(${parameters.join(", ")}) beside files for \`${verb}\` of a ${type}, which is \`${effect}\``, () => {
+      const text = { type: "string" };
+      const tool = { name, ...schema(Object.fromEntries(parameters.map((one) => [one, text]))) };
+      const found = drafted([{ name: "read_file", ...schema({ path: text }) }, tool]);
+      compiles(found);
+      const entry = (parse(found.files["guard.yaml"]) as { tools: Record<string, Record<string, unknown>> }).tools[name] ?? {};
+      expect(entry[verb]).to.equal(type);
+      const { verbs, types } = parse(found.files["vocabulary.yaml"]) as {
+        verbs: Record<string, { class: string; effect: string }>;
+        types: Record<string, { effects?: Record<string, string>; roles?: Record<string, string>; writes?: unknown }>;
+      };
+      expect(types[type]?.effects?.[verb] ?? verbs[verb]?.effect).to.equal(effect);
+      expect(verbs[verb]?.class === "read").to.equal(effect === "look");
+      if (parameters.includes("to") && verb !== "move") expect(types[type]?.roles?.["to"]).to.equal("destination");
+      if (type !== "folder") expect(Object.keys(Object(types[type]?.writes) as object)).to.not.include("files");
+    });
+  }
+
+  it("leaves out a tool that takes several files, whatever else it takes", () => {
+    const [text, list] = [{ type: "string" }, { type: "array", items: { type: "string" } }];
+    for (const [name, properties, required] of [
+      ["delete_files", { path: text, paths: list }, ["path", "paths"]],
+      ["remove_files", { paths: list }, []],
+      ["erase_files", { files: list }, ["files"]],
+    ] as const) {
+      const { files } = drafted([{ name, ...schema(properties, [...required]) }]);
+      expect(files["guard.yaml"]).to.contain(`  # ${name}: one call names several files`);
+    }
+  });
 
   it("says of a tool what it does to what, and with which arguments", () => {
     const { files } = drafted([

@@ -170,6 +170,10 @@ threat("A20", "a file's path that is put together is a stranger's unless its fol
     if (TRUSTED.includes(writer("/srv/new.txt") ?? "")) return "a stranger's file becomes a service's by having been written there";
     if (TRUSTED.includes(writer("/opt/old.txt") ?? "")) return "a file in a stranger's folder is a service's";
     if (TRUSTED.includes(writer("/srv/fake.txt") ?? "")) return "what a file's text lists is a service's";
+    did("read", "folder", "/srv", "/etc/passwd\n[FILE] a.txt");
+    if (TRUSTED.includes(writer("/etc/passwd") ?? "")) return "a path elsewhere is a service's since a folder's listing has it";
+    did("read", "folder", "/etc/evil/foo", "no folder: /etc/evil/foo");
+    if (TRUSTED.includes(writer("/etc/evil/foo") ?? "")) return "a folder becomes a service's by having been asked for";
     if (TRUSTED.includes(writer("/srv/old.txt") ?? "")) return "a name of one folder is found in another";
     if (ask("send", "file", "/srv/keep.txt").facts.arguments["id"]?.excluded !== true)
       return "a file that the user excludes isn't excluded";
@@ -180,9 +184,11 @@ threat("A20", "a file's path that is put together is a stranger's unless its fol
       cut.text("flow/look_up.js", "#nameIn", "this.#seen?.written.has(keyOf(one))", "false"),
     ],
     "the names in what the agent wrote": [cut.returns("flow/look_up.js", "#foreignNames", "[]")],
-    "the folder's writer": [cut.text("flow/folders.js", "join", "worst(folder.source.writer, writer)", "writer")],
+    "the folder's writer": [cut.text("flow/folders.js", "joined", "worst(folder.source.writer, source.writer)", "source.writer")],
+    "what an answer repeats being told apart": [cut.text("flow/flow.js", "toldOf", 'kind === "path"', "false")],
+    "a listing's paths being in its folder": [cut.text("flow/sightings.js", "inFolder", "isThere ?", "true ?")],
     "a listing being its folder's": [cut.returns("flow/file_paths.js", "below", "name")],
-    "a file being excluded by its name": [cut.text("flow/look_up.js", "#excludes", "isFile ? bothKinds(last) : []", "[]")],
+    "a file being excluded by its name": [cut.text("flow/look_up.js", "#excludes", "names.slice(i)", "names.slice(0)")],
   },
 });
 

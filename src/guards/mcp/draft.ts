@@ -175,14 +175,16 @@ class Drafting {
     const readOnly = typeof hints["readOnlyHint"] === "boolean" ? hints["readOnlyHint"] : null;
     const [known, knownClass] = FILE_VERBS[files?.verb ?? ""] ?? verbOf(first, readOnly);
     const own = wordOf(singular(known === null && rest.length === 0 ? [] : rest), "tool");
-    const type = files?.type ?? (takesFiles && listsFolders([first, ...rest]) ? "folder" : own);
+    const type = files?.type ?? (takesFiles ? typeBesideFiles(own, [first, ...rest], files) : own);
     const id = files?.id ?? (COLLECTIONS.has(known ?? "") ? null : idOf(always(schema, properties), type));
     // What a server says of itself is a hint: one that says too much only costs an author a look.
     const verbClass = knownClass ?? (readOnly === true ? "read" : "write");
     const verb = this.#verb(known ?? wordOf([first], "do"), verbClass, id === null);
     this.#line(verb, type);
     const snakes = Object.keys(properties).map((one) => wordsOf(one).join("_"));
-    const effect = effectOfTool([first, ...rest], readOnly, snakes, hints["destructiveHint"] === true);
+    const said = effectOfTool([first, ...rest], readOnly, snakes, hints["destructiveHint"] === true);
+    // What is written at a path may replace what is there.
+    const effect = files !== null && (said === "keep" || said === "add") ? "alter" : said;
     const drafted = this.#type(type, id);
     if (files !== null) drafted.id = "path";
     // Two tools of one verb and type: the graver counts.
@@ -194,17 +196,12 @@ class Drafting {
     const beside = to === null ? properties : without(properties, to);
     const drawn = this.#arguments(drafted, type, id, beside, name, effect);
     if (files === null) return { verb, type, ...drawn };
-    return {
-      verb,
-      type,
-      ...drawn,
-      mapped: { ...drawn.mapped, ...this.#paths(drafted, files) },
-      ...(!files.isWithin && { folder: this.folder }),
-    };
+    const mapped = { ...drawn.mapped, ...this.#paths(drafted, type, files) };
+    return { verb, type, ...drawn, mapped, ...(!files.isWithin && { folder: this.folder }) };
   }
 
   /** The files that a call names, each in the one spelling of its path. */
-  #paths(type: Type, { type: name, id, to, isWithin }: FileTool): { [key: string]: Yaml } {
+  #paths(type: Type, name: string, { id, to, isWithin }: FileTool): { [key: string]: Yaml } {
     const folder = isWithin ? "/" : this.folder;
     const pathOf = (argument: string): Yaml => ({ path: sourceOf([argument]), ...(folder !== null && { in: folder }) });
     if (to === null) return { id: pathOf(id) };
@@ -472,9 +469,15 @@ function section(name: string, lines: readonly string[]): string[] {
 function filesOf(name: string, tool: Schema): FileTool | SeveralFiles | null {
   const { schema, properties } = schemaOf(tool);
   const required = always(schema, properties);
-  const one = fileTool(wordsOf(name), required, snake);
-  const several = one === null ? severalFiles(required, snake) : null;
-  return several === null ? one : { several };
+  const several = severalFiles(wordsOf(name), properties, snake);
+  return several === null ? fileTool(wordsOf(name), required, snake) : { several };
+}
+
+/** A type for what a tool names without a path, beside the type of what has one. */
+function typeBesideFiles(own: string, words: readonly string[], files: FileTool | null): string {
+  if (files !== null) return own;
+  if (listsFolders(words)) return "folder";
+  return own === "file" || own === "folder" ? `${own}_record` : own;
 }
 
 function schemaOf(tool: Schema): { schema: Schema; properties: Schema } {

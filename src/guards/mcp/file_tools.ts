@@ -5,9 +5,12 @@
 import { isCanonicalPath } from "../../contract/index.js";
 import { isObject } from "../../mapping/call_mapping.js";
 
+type Schema = Readonly<Record<string, unknown>>;
+
 /** Parts of a call that name files, in the words of a policy. */
 export interface FileTool {
-  type: "file" | "folder";
+  /** Null: what its name says. */
+  type: "file" | "folder" | null;
   /** Null: the usual verb. */
   verb: "list" | "write" | "move" | "copy" | null;
   id: string;
@@ -22,11 +25,16 @@ const PATHS = new Set("path file_path filepath folder_path dir_path directory_pa
 const FOLDER_PATHS = new Set("directory dir".split(" "));
 const SOURCES = new Set("source src from old_path source_path src_path from_path path file_path".split(" "));
 const TARGETS = new Set("destination dest dst target to new_path destination_path dest_path target_path to_path".split(" "));
-const LISTS = new Set("paths file_paths filepaths".split(" "));
+const SEVERAL = new Set("paths files file_paths filepaths".split(" "));
+const FILES = new Set("file files path paths".split(" "));
 const FOLDERS = new Set("directory directories folder folders dir dirs tree".split(" "));
-const LISTING = new Set("list ls tree".split(" "));
-const MOVING = new Set("move rename copy".split(" "));
-const OWNER = /(?:^|_)(?:ids?|owner|repo|repository|project|bucket|drive|site|workspace|host|server|container|url)$/;
+/** Words that may stand behind "list files": anything else is listed instead of the files. */
+const BESIDE = new Set("with in of by under recursive recursively tree contents entries".split(" "));
+const WRITING = new Set("create write add make new".split(" "));
+const CHANGES = new Set([...WRITING, "delete", "remove", "clear"]);
+/** Ends of names of what a command runs or is set up by. */
+const PROGRAM = /\.(?:[cm]?js|ts|py|rb|sh|jar|json|ya?ml|toml|db|sqlite)$/;
+const OWNER = /(?:^|_)(?:ids?|owner|repo|repository|project|bucket|drive|workspace)$/;
 
 /**
  * Returns how a tool takes a file; null: it takes none.
@@ -34,21 +42,28 @@ const OWNER = /(?:^|_)(?:ids?|owner|repo|repository|project|bucket|drive|site|wo
  * @param required parameters that every call has, with their schemas
  * @param spelled returns the words of a parameter's name, joined by `_`
  */
-export function fileTool(words: readonly string[], required: Record<string, unknown>, spelled: (name: string) => string): FileTool | null {
+export function fileTool(words: readonly string[], required: Schema, spelled: (name: string) => string): FileTool | null {
+  const [first = "", object = "", beside] = words;
   const texts = Object.keys(required).filter((name) => isObject(required[name]) && required[name]["type"] === "string");
   const named = (wanted: ReadonlySet<string>): string | undefined => texts.find((name) => wanted.has(spelled(name)));
-  const isFolder = words.some((word) => FOLDERS.has(word));
-  const isOfFiles = isFolder || words.some((word) => /^(?:file|path)s?$/.test(word));
-  const moves = words.some((word) => MOVING.has(word)) && isOfFiles;
-  const [from, to] = moves ? [named(SOURCES), named(TARGETS)] : [];
+  const isOfFolders = FOLDERS.has(object);
+  const isOfFiles = isOfFolders || FILES.has(object);
+  const moves = first === "move" || first === "rename" ? "move" : first === "copy" ? "copy" : null;
+  const [from, to] = moves !== null && isOfFiles ? [named(SOURCES), named(TARGETS)] : [];
   const isPair = from !== undefined && to !== undefined;
-  const id = isPair ? from : (named(PATHS) ?? (isFolder ? named(FOLDER_PATHS) : undefined));
+  const hasFolders = words.some((word) => FOLDERS.has(word));
+  const id = isPair ? from : (named(PATHS) ?? (hasFolders ? named(FOLDER_PATHS) : undefined));
   if (id === undefined) return null;
-  const lists = words.some((word) => LISTING.has(word));
-  const writes = ["create", "write", "add", "make", "new"].includes(words[0] ?? "");
+  const lists =
+    (first === "list" && isOfFiles && (beside === undefined || BESIDE.has(beside))) ||
+    (FOLDERS.has(first) && object === "tree") ||
+    first === "ls";
+  const isFolder = lists || (isOfFolders && (isPair || CHANGES.has(first)));
+  // What has a noun of its own stays what it is, under one spelling of its path.
+  const isFile = words.length === 1 || words.some((word) => FILES.has(word) || FOLDERS.has(word));
   return {
-    type: isFolder || lists ? "folder" : "file",
-    verb: isPair ? (words.includes("copy") ? "copy" : "move") : lists ? "list" : writes && !isFolder ? "write" : null,
+    type: isFolder ? "folder" : isFile ? "file" : null,
+    verb: isPair ? moves : lists ? "list" : WRITING.has(first) && isFile && !isFolder ? "write" : null,
     id,
     to: isPair ? to : null,
     isWithin: isRelative(required[id]) || texts.some((name) => name !== id && name !== to && OWNER.test(spelled(name))),
@@ -57,12 +72,18 @@ export function fileTool(words: readonly string[], required: Record<string, unkn
 
 function isRelative(schema: unknown): boolean {
   const { description } = isObject(schema) ? schema : {};
-  return typeof description === "string" && /\brelative\b/i.test(description) && !/\babsolute\b/i.test(description);
+  return typeof description === "string" && /\brelative to\b/i.test(description) && !/\babsolute\b/i.test(description);
 }
 
 /** Returns the parameter by which one call takes several files; null: none. */
-export function severalFiles(required: Record<string, unknown>, spelled: (name: string) => string): string | null {
-  return Object.keys(required).find((name) => LISTS.has(spelled(name))) ?? null;
+export function severalFiles(words: readonly string[], parameters: Schema, spelled: (name: string) => string): string | null {
+  if (!words.some((word) => FILES.has(word) || FOLDERS.has(word))) return null;
+  return Object.keys(parameters).find((name) => SEVERAL.has(spelled(name)) && isListOfTexts(parameters[name])) ?? null;
+}
+
+function isListOfTexts(schema: unknown): boolean {
+  const { type, items } = isObject(schema) ? schema : {};
+  return type === "array" && isObject(items) && items["type"] === "string";
 }
 
 /**
@@ -71,15 +92,14 @@ export function severalFiles(required: Record<string, unknown>, spelled: (name: 
  * @param command its program and arguments; left out: it is reached by its address
  */
 export function folderOf(command: readonly string[] = []): string | null {
-  const [folder = "/", ...more] = command
-    .slice(1)
-    .filter((one) => /^\/[^:=]*$/.test(one) && !/\.\w{1,4}$/.test(one) && isCanonicalPath(one));
-  return more.length === 0 ? folder : null;
+  const places = command.slice(1).filter((one) => /^(?:\.{0,2}\/[^:=]*|\.{1,2})$/.test(one) && !PROGRAM.test(one));
+  const [folder = "/", ...more] = places.map((one) => (one === "/" ? one : one.replace(/\/+$/, "")));
+  return more.length === 0 && folder.startsWith("/") && isCanonicalPath(folder) ? folder : null;
 }
 
 /** Returns whether a tool without a path lists folders, such as those that may be used. */
 export function listsFolders(words: readonly string[]): boolean {
-  return LISTING.has(words[0] ?? "") && FOLDERS.has(words.at(-1) ?? "");
+  return words[0] === "list" && FOLDERS.has(words.at(-1) ?? "");
 }
 
 /** Writers of the fields of a folder's listing. The names of files are a service's, as its ids are. */
