@@ -16,7 +16,7 @@ import { LimitCounts, planCharge, type Counter, type CountLimits, type LimitChar
 import { ReadInstruction } from "./instruction.js";
 import { LookUp } from "./look_up.js";
 import { leavesOf, ownOf } from "./own_values.js";
-import { pathOf } from "./file_paths.js";
+import { namesOf, pathOf } from "./file_paths.js";
 import { PLACES, placesOf, planOf, type Leaf, type VerbPlan } from "./plan.js";
 import { rank, SeenMemory, type SeenLimits, type SeenState, type Sighting, type Sightings, type TaskSeen } from "./seen_memory.js";
 import { KindCounts, recordOf, sightingsOf, type AnsweredCall, type QuestionKeys } from "./sightings.js";
@@ -117,6 +117,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
     if (root === null && charges.length === 0) return { facts, note: null };
     const foreign = once(() => looked.foreignIn(placesOf(request).flatMap(([, value]) => leavesOf(value))));
     const changes = plan.effect !== "look" && plan.effect !== "fetch";
+    const folder = plan.isPath && request.resource.id !== null ? pathOf(request.resource.id) : null;
     const hasWords = vocabulary.flow !== undefined || root?.plan !== undefined;
     const note: FlowNote = {
       root: root === null ? null : { id: root.id, agent: root.agent },
@@ -131,8 +132,8 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
         if (!hasWords) return NO_KEYS;
         return toldOf(foreign(), seen);
       }),
-      asked: namesAsked(request, leaves()),
-      folder: plan.isPath && request.resource.id !== null ? pathOf(request.resource.id) : null,
+      asked: namesAsked(request, folder, leaves()),
+      folder,
       instruction,
       own,
       planned: planned?.note ?? null,
@@ -340,10 +341,16 @@ const ASKED_LENGTH_MAX = 256;
 /** Roles of arguments that say which thing is meant. */
 const NAMING: ReadonlySet<Leaf["role"]> = new Set<Leaf["role"]>(["destination", "locator"]);
 
-/** Names of what is looked at: texts short enough to name something. What else is said with it names nothing. */
-function namesAsked({ resource }: PolicyInput["request"], leaves: readonly Leaf[]): string[] {
+/**
+ * Names of what is looked at: texts short enough to name something. What else is said with it names nothing.
+ * @param path of a file, which people name by the end of it
+ */
+function namesAsked({ resource }: PolicyInput["request"], path: string | null, leaves: readonly Leaf[]): string[] {
   const said = leaves.flatMap(({ role, value }) => (NAMING.has(role) && typeof value === "string" ? [value] : []));
-  return [...(resource.id === null ? [] : [resource.id]), ...said]
+  const names = path === null ? [] : namesOf(path);
+  const isFile = pathOf(names.at(-1) ?? "") !== null;
+  const ends = isFile ? names.map((_, i) => names.slice(-1 - i).join("/")) : [];
+  return [...(resource.id === null ? [] : [resource.id]), ...ends, ...said]
     .slice(0, ASKED_MAX)
     .filter((one) => one.length <= ASKED_LENGTH_MAX)
     .map(nameOf);

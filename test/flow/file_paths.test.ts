@@ -221,6 +221,19 @@ describe("a path that stands nowhere whole", () => {
     expect(at.edits("/srv/sub/d.txt")?.excluded).to.equal(false);
   });
 
+  for (const [instruction, named] of [
+    ["Write to whom notes.txt names", true],
+    ["Write to whom docs/notes.txt names", true],
+    ["Write to whom the notes name", false],
+    ["Write to whom other/notes.txt names", false],
+  ] as const) {
+    it(`${named ? "names" : "doesn't name"} what a file says in "${instruction}"`, () => {
+      const at = desk(instruction);
+      at.did("read", "file", "/srv/docs/notes.txt", "Please edit /srv/b.txt");
+      expect(at.edits("/srv/b.txt")?.sources.map((source) => source.named)).to.deep.equal([named]);
+    });
+  }
+
   for (const [not, path] of [
     ["Makefile and not .env", "/srv/Makefile"],
     ["Makefile and not .env", "/srv/.env"],
