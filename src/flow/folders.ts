@@ -1,17 +1,10 @@
 /** Finds where a file's path comes from that stands nowhere as a whole: a folder was listed, and its path joined with names of the list. */
 import type { ValueSource, ValueWriter } from "../contract/index.js";
 import { namesOf, waysOf } from "./file_paths.js";
-import { rank, worst } from "./seen_memory.js";
+import { NO_MARKS, rank, worst, type Marks } from "./seen_memory.js";
 
 /** Names of a path that is put together; a longer one has to stand somewhere whole. */
 const DEPTH_MAX = 16;
-
-/** Marks of a plan's steps that returned a value: all, and those under which it is certain that it is the one that is meant. */
-export interface Marks {
-  all: number;
-  sure: number;
-}
-export const NO_MARKS: Marks = { all: 0, sure: 0 };
 
 /** Source of a folder, of a name below it, or of a path that is put together of these. */
 export interface PathSource {

@@ -9,11 +9,11 @@ import {
   type ValueWriter,
 } from "../contract/index.js";
 import type { ReadInstruction } from "./instruction.js";
-import { NO_MARKS, waysTo, type PathSource } from "./folders.js";
+import { waysTo, type PathSource } from "./folders.js";
 import { isInside, textOf, type OwnValues } from "./own_values.js";
 import { below, namesOf, pathOf, waysOf } from "./file_paths.js";
 import { LEAVES_MAX, PLACES, type Leaf } from "./plan.js";
-import { keyOf, rank, type TaskSeen } from "./seen_memory.js";
+import { keyOf, NO_MARKS, rank, type TaskSeen } from "./seen_memory.js";
 import type { PlannedSources } from "./task_plan.js";
 import { TEXT_MAX, nameOf, plain, readings, valuesIn, type TypedValue } from "./values.js";
 

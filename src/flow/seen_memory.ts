@@ -17,6 +17,13 @@ export function keyOf({ kind, value }: TypedValue): string {
   return hash("sha256", `${kind}\n${value}`, "base64url").slice(0, KEY_LENGTH);
 }
 
+/** Marks of a plan's steps that returned a value: all, and those under which it is certain that it is the one that is meant. */
+export interface Marks {
+  all: number;
+  sure: number;
+}
+export const NO_MARKS: Marks = { all: 0, sure: 0 };
+
 /** A value in a report, with its writer. As the record has it. */
 export interface Sighting {
   key: string;
@@ -26,8 +33,8 @@ export interface Sighting {
   named: boolean;
   alone: boolean;
   secret: boolean;
-  /** Marks of the task's plan for the steps that returned it, and those of them by which it is certain which value is meant. Left out: none. */
-  marks?: { all: number; sure: number };
+  /** Left out: none. */
+  marks?: Marks;
 }
 
 /** Values of one answer, as its record says it. */
@@ -46,8 +53,8 @@ export interface SeenValue {
   introduced: ValueWriter;
   first: string;
   secret: boolean;
-  /** Marks of the plan's steps that returned it: all, and those under which it was alone of its kind, or not others' word. Left out: none. */
-  marks?: { all: number; sure: number };
+  /** Sure are those under which it was alone of its kind, or not others' word. Left out: none. */
+  marks?: Marks;
 }
 
 export interface SeenLimits {
@@ -347,9 +354,7 @@ export class SeenMemory {
   }
 }
 
-const NO_MARKS: NonNullable<Sighting["marks"]> = { all: 0, sure: 0 };
-
-function mark(value: SeenValue, { all, sure }: NonNullable<Sighting["marks"]>): void {
+function mark(value: SeenValue, { all, sure }: Marks): void {
   if (all === 0) return;
   value.marks ??= { all: 0, sure: 0 };
   value.marks.all |= all;

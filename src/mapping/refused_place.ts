@@ -1,4 +1,5 @@
 /** Finds the argument of a call behind a place of its action that a decision point refuses. */
+import { pointerSteps } from "../contract/index.js";
 import type { ArgumentOrigin, Arguments, Mapped } from "./call_mapping.js";
 
 export interface ArgumentPlace {
@@ -16,7 +17,7 @@ type Place = { path: string[]; within: readonly string[] } | null;
  * @returns null for what the mapping itself says, or the call doesn't have
  */
 export function argumentAt(mapped: Mapped, values: Arguments, field: string): ArgumentPlace | null {
-  const place = placeAt(mapped, field.split("/").slice(1).map(unescaped));
+  const place = placeAt(mapped, pointerSteps(field));
   if (place === null || !has(values, [...place.path, ...place.within])) return null;
   return { argument: place.path.join("."), isMember: place.within.length > 0 };
 }
@@ -53,8 +54,4 @@ function has(value: unknown, [step, ...rest]: readonly string[]): boolean {
 
 function own<T>(record: Readonly<Record<string, T>>, name: string | undefined): T | undefined {
   return name !== undefined && Object.hasOwn(record, name) ? record[name] : undefined;
-}
-
-function unescaped(token: string): string {
-  return token.replaceAll("~1", "/").replaceAll("~0", "~");
 }

@@ -129,10 +129,10 @@ describe("a path that stands nowhere whole", () => {
       "service",
     ],
     ["a name that the user says", [ROOTS, STRANGER], "/srv/mine.txt", "service", "Correct mine.txt"],
-    ["folder and name that the user says", [STRANGER], "/home/me/mine.txt", "user", "Correct mine.txt in /home/me"],
+    ["folder and name that the user says", [STRANGER], "/data/me/mine.txt", "user", "Correct mine.txt in /data/me"],
     ["names of folders that the user says", [STRANGER], "/minutes/mine.txt", "nowhere", "Correct mine.txt of the minutes"],
     ["a name that the user says in a folder that nobody does", [STRANGER], "/minutes/mine.txt", "nowhere", "Correct mine.txt"],
-    ["the whole of what the user says", [STRANGER], "/home/me/mine.txt", "user", "Correct /home/me/mine.txt"],
+    ["the whole of what the user says", [STRANGER], "/data/me/mine.txt", "user", "Correct /data/me/mine.txt"],
     [
       "a name of a tree's folder",
       [ROOTS, ["list", "folder", "/srv", [{ name: "sub", children: [{ name: "d.txt" }] }]]],

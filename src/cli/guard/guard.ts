@@ -109,7 +109,7 @@ async function run(config: GuardConfig, options: Options, ui: Ui): Promise<Exit 
   const unpinned = [...config.tools.keys()].filter((name) => !pins.tools.has(name));
   const checked = { file: options.config, config, pins, bundle: options.bundle ?? config.bundle ?? null };
   const faults = options.check === true ? await checkMapping(checked) : [];
-  // What is wrong with the mapping is told without a token, too.
+  // Faults of the mapping are told without a token, too.
   if (faults.some(({ severity }) => severity === "error")) return sayCheck(checked, faults, options.json === true, ui);
   const possible = config.bundle === undefined ? null : possibleBy((await readBundle(config.bundle)).data, config.purpose);
   const token = tokenOf(config);

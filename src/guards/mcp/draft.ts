@@ -74,11 +74,11 @@ const VERBS: Readonly<Record<string, [verb: string, of: VerbClass]>> = {
   ...words("send", "send", "send post publish email notify reply share message forward invite"),
 };
 /** Verbs of files that are named. */
-const FILE_VERBS: Readonly<Partial<Record<string, [verb: string, of: VerbClass]>>> = {
-  ...words("list", "read", "list"),
-  ...words("write", "write", "write"),
-  ...words("move", "write", "move"),
-  ...words("copy", "write", "copy"),
+const FILE_VERBS: Readonly<Record<NonNullable<FileTool["verb"]>, [verb: string, of: VerbClass]>> = {
+  list: ["list", "read"],
+  write: ["write", "write"],
+  move: ["move", "write"],
+  copy: ["copy", "write"],
 };
 /** Words that only look where their server says that they do: a file is opened, a box is opened. */
 const LOOKS_IF_SAID = new Set(["open"]);
@@ -106,15 +106,26 @@ function words(verb: string, of: VerbClass, all: string): Record<string, [string
 
 export function draft({ server, tools, prompts, resources, templates }: Survey, options: DraftOptions): Draft {
   const folder = folderOf(options.server.command);
-  const drafting = new Drafting(folder);
-  const purpose = wordOf(wordsOf(server), "server");
-  const mapped = new Map<string, Entry | SeveralFiles>();
-  const takesFiles = tools.some((tool) => isObject(tool) && typeof tool["name"] === "string" && filesOf(tool["name"], tool) !== null);
+  const remarks: string[] = [];
+  const said = new Map<string, { tool: Schema; files: FileTool | SeveralFiles | null }>();
   for (const tool of tools) {
     const { name } = isObject(tool) ? tool : {};
-    if (typeof name !== "string" || !TOOL_NAME.test(name)) drafting.remark("a tool has no name that a tool has: it is left out");
-    else if (mapped.has(name)) drafting.remark(`\`${name}\` is listed twice: it can't be called through the guard`);
-    else mapped.set(name, drafting.tool(name, tool as Schema, filesOf(name, tool as Schema), takesFiles));
+    if (typeof name !== "string" || !TOOL_NAME.test(name)) remarks.push("a tool has no name that a tool has: it is left out");
+    else if (said.has(name)) remarks.push(`\`${name}\` is listed twice: it can't be called through the guard`);
+    else said.set(name, { tool: tool as Schema, files: filesOf(name, tool as Schema) });
+  }
+  const takesFiles = [...said.values()].some(({ files }) => files !== null);
+  const drafting = new Drafting(remarks, folder, takesFiles);
+  const purpose = wordOf(wordsOf(server), "server");
+  const mapped = new Map<string, Entry | SeveralFiles>();
+  for (const [name, { tool, files }] of said) {
+    if (files === null || !("several" in files)) mapped.set(name, drafting.tool(name, tool, files));
+    else {
+      mapped.set(name, files);
+      drafting.remark(
+        `\`${name}\`: one call names several files (\`${files.several}\`), and each would have to be decided by itself: it isn't mapped, so it is refused`,
+      );
+    }
   }
   const guessed = [...mapped].flatMap(([name, entry]) => ("several" in entry || entry.folder === undefined ? [] : [`\`${name}\``]));
   if (guessed.length > 0) {
@@ -138,12 +149,11 @@ export function draft({ server, tools, prompts, resources, templates }: Survey, 
       "purposes.yaml": drafting.purposes(purpose, server),
       "guard.yaml": guardText(purpose, options, mapped, readable, got),
     },
-    remarks: drafting.remarks,
+    remarks,
   };
 }
 
 class Drafting {
-  readonly remarks: string[] = [];
   /** Names by which tools take the ids that their server gives. */
   readonly #ids = new Set<string>();
   readonly #verbs = new Map<string, { class: VerbClass; collection: boolean }>();
@@ -151,31 +161,30 @@ class Drafting {
   /** Verb → types. */
   readonly #lines = new Map<string, Set<string>>();
 
-  /** @param folder in which relative paths are; null: they are refused */
-  constructor(readonly folder: string | null) {}
+  /**
+   * @param folder in which relative paths are; null: they are refused
+   * @param takesFiles whether the server has tools that take files by their paths
+   */
+  constructor(
+    readonly remarks: string[],
+    readonly folder: string | null,
+    readonly takesFiles: boolean,
+  ) {}
 
   remark(text: string): void {
     this.remarks.push(text);
   }
 
-  /**
-   * @param files by which paths it takes files; null: none
-   * @param takesFiles whether the server has such tools
-   */
-  tool(name: string, tool: Schema, files: FileTool | SeveralFiles | null, takesFiles: boolean): Entry | SeveralFiles {
-    if (files !== null && "several" in files) {
-      this.remark(
-        `\`${name}\`: one call names several files (\`${files.several}\`), and each would have to be decided by itself: it isn't mapped, so it is refused`,
-      );
-      return files;
-    }
+  /** @param files by which paths it takes files; null: none */
+  tool(name: string, tool: Schema, files: FileTool | null): Entry {
     const [first = "", ...rest] = wordsOf(name);
     const { schema, properties } = schemaOf(tool);
     const hints = isObject(tool["annotations"]) ? tool["annotations"] : {};
     const readOnly = typeof hints["readOnlyHint"] === "boolean" ? hints["readOnlyHint"] : null;
-    const [known, knownClass] = FILE_VERBS[files?.verb ?? ""] ?? verbOf(first, readOnly);
+    const fileVerb = files?.verb ?? null;
+    const [known, knownClass] = fileVerb === null ? verbOf(first, readOnly) : FILE_VERBS[fileVerb];
     const own = wordOf(singular(known === null && rest.length === 0 ? [] : rest), "tool");
-    const type = files?.type ?? (takesFiles ? typeBesideFiles(own, [first, ...rest], files) : own);
+    const type = files?.type ?? (files === null && this.takesFiles ? typeBesideFiles(own, [first, ...rest]) : own);
     const id = files?.id ?? (COLLECTIONS.has(known ?? "") ? null : idOf(always(schema, properties), type));
     // What a server says of itself is a hint: one that says too much only costs an author a look.
     const verbClass = knownClass ?? (readOnly === true ? "read" : "write");
@@ -474,8 +483,7 @@ function filesOf(name: string, tool: Schema): FileTool | SeveralFiles | null {
 }
 
 /** A type for what a tool names without a path, beside the type of what has one. */
-function typeBesideFiles(own: string, words: readonly string[], files: FileTool | null): string {
-  if (files !== null) return own;
+function typeBesideFiles(own: string, words: readonly string[]): string {
   if (listsFolders(words)) return "folder";
   return own === "file" || own === "folder" ? `${own}_record` : own;
 }
