@@ -23,8 +23,8 @@ export function planMismatches({ request, facts }: PolicyInput, plan: TaskPlan |
   const found = facts.flow?.plan;
   if (found === undefined) return null;
   if (!found.fits) return [outsidePlan(request, plan)];
-  const steps = stepsOf(request, plan, found.step);
-  const step = found.step ?? null;
+  const { step } = found;
+  const steps = stepsOf(request, plan, step);
   const mismatches = Object.entries(found.arguments).flatMap(([path, state]): PlanMismatch[] => {
     if (state === "planned") return [];
     const known = facts.flow?.arguments[path];

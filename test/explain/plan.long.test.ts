@@ -1,6 +1,5 @@
 import { expect } from "chai";
 import type { ExplainAnswer, PlanMismatch, TaskPlan } from "../../src/contract/index.js";
-import { planMismatches } from "../../src/explain/plan_mismatches.js";
 import { returnedOf } from "../../src/flow/index.js";
 import { COMPILER_BUILD_MS_MAX } from "../build/support.js";
 import { remit } from "../cli/remit.js";
@@ -91,14 +90,5 @@ describe("an explanation of a task's plan", function () {
     expect((await planOf(await send("shop@shop.example")))?.[0]).to.deep.include({
       ...{ code: "plan_used_up", step: "answer", wanted: ["at most 1 times"], found: ["permitted 1 times"] },
     });
-  });
-
-  it("goes without what was planned once the plan is no longer known, and is null on a task without one", () => {
-    const request = { verb: "send", resource: { type: "mail", id: null } };
-    const flow = { arguments: {}, plan: { fits: true, step: "answer", arguments: { "recipients/0": "elsewhere" } } };
-    const of = (facts: object) => planMismatches({ request, facts } as never, undefined);
-    expect(of({ flow })?.[0]).to.deep.include({ code: "not_as_planned", wanted: [], found: ["not known"] });
-    expect(of({ flow: { arguments: {} } })).to.equal(null);
-    expect(of({ flow: null })).to.equal(null);
   });
 });
