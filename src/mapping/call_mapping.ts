@@ -39,8 +39,8 @@ interface ListOrigin {
 
 interface MappedThing {
   type: string;
-  /** Null for a collection verb, and for a thing of which there is one. */
-  id: ArgumentOrigin | null;
+  /** Parts of the id, as a rule one. Null for a collection verb, and for a thing of which there is one. */
+  id: readonly ArgumentOrigin[] | null;
   attributes: Readonly<Record<string, ArgumentOrigin>>;
 }
 
@@ -105,9 +105,23 @@ function readThing(type: unknown, of: Arguments, typeAt: string[], at: string[])
   const { id, attributes } = of;
   return {
     type: readName(type, typeAt),
-    id: id === undefined ? null : readSource(id, [...at, "id"]),
+    id: id === undefined ? null : readId(id, [...at, "id"]),
     attributes: readSources(attributes, [...at, "attributes"]),
   };
+}
+
+/** Reads a source, or several of them: `{joined: [owner, repo, issue_number]}`. */
+function readId(value: unknown, at: string[]): ArgumentOrigin[] {
+  if (!isObject(value) || value["joined"] === undefined) return [readSource(value, at)];
+  const { joined, ...more } = value;
+  const [unknown] = Object.keys(more);
+  if (unknown !== undefined) throw new MappingError([...at, unknown], "unknown key");
+  const parts: unknown[] = Array.isArray(joined) ? joined : [];
+  if (parts.length < 2) throw new MappingError([...at, "joined"], "must be a list of two or more sources, what is within the others last");
+  const read = parts.map((part, i) => readSource(part, [...at, "joined", String(i)]));
+  const early = read.slice(0, -1).findIndex((part) => "from" in part && part.as === "path");
+  if (early !== -1) throw new MappingError([...at, "joined", String(early)], "a path has parts of its own: it can only be the last");
+  return read;
 }
 
 function readName(value: unknown, at: string[]): string {
@@ -192,10 +206,7 @@ function object(value: unknown, at: string[]): Record<string, unknown> {
 }
 
 function knownOf(mapped: Omit<Mapped, "known">, ignored: string[][]): NamedArguments {
-  const sources = [mapped, ...Object.values(mapped.related)].flatMap(({ id, attributes }) => [
-    ...(id === null ? [] : [id]),
-    ...Object.values(attributes),
-  ]);
+  const sources = [mapped, ...Object.values(mapped.related)].flatMap(({ id, attributes }) => [...(id ?? []), ...Object.values(attributes)]);
   return namedBy([...sources, ...Object.values(mapped.arguments)], ignored);
 }
 
@@ -266,13 +277,30 @@ function thingOf({ type, id, attributes }: MappedThing, values: Arguments): Reso
   return { type, id: id === null ? null : idOf(id, values), attributes: valuesOf(attributes, values) };
 }
 
-function idOf(source: ArgumentOrigin, values: Arguments): string {
+function idOf(sources: readonly ArgumentOrigin[], values: Arguments): string {
+  const parts = sources.map((source) => partOf(source, values));
+  const last = parts.pop() ?? "";
+  if (parts.length === 0) return last;
+  // Only the last may have slashes, so that no two lists of parts are one id.
+  const before = parts.map((part) => part.replaceAll("%", "%25").replaceAll("/", "%2F")).join("/");
+  const isPath = last.startsWith("/");
+  const id = isPath ? `/${before}${last === "/" ? "" : last}` : `${before}/${last}`;
+  if (id.length > ID_LENGTH_MAX) throw new CallRefusal("argument_invalid", { argument: argumentOf(sources.at(-1)) });
+  return id;
+}
+
+/** @throws CallRefusal */
+function partOf(source: ArgumentOrigin, values: Arguments): string {
+  const argument = argumentOf(source);
   const value = valueOf(source, values);
-  const argument = "from" in source ? source.from.join(".") : "id";
   if (value === undefined || value === null) throw new CallRefusal("argument_missing", { argument });
   const id = "from" in source && source.as === "path" ? asPath(value, source.in) : asText(value);
   if (id === null || id.length > ID_LENGTH_MAX || !isCanonicalId(id)) throw new CallRefusal("argument_invalid", { argument });
   return id;
+}
+
+function argumentOf(source: ArgumentOrigin | undefined): string {
+  return source !== undefined && "from" in source ? source.from.join(".") : "id";
 }
 
 function valuesOf(sources: Readonly<Record<string, ArgumentOrigin>>, values: Arguments): Record<string, unknown> {

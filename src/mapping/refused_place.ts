@@ -27,7 +27,8 @@ function placeAt(mapped: Mapped, [part, ...steps]: readonly string[]): Place {
   const [thing, [name, ...rest]] =
     part === "resource" ? [mapped, steps] : part === "related" ? [own(mapped.related, steps[0]), steps.slice(1)] : [undefined, []];
   if (thing === undefined) return null;
-  if (name === "id") return thing.id === null ? null : placeOf(thing.id, [], []);
+  const id = thing.id?.at(-1);
+  if (name === "id") return id === undefined ? null : placeOf(id, [], []);
   return name === "attributes" ? placeIn(thing.attributes, rest, []) : null;
 }
 

@@ -77,6 +77,13 @@ describe("a configuration of the MCP guard", () => {
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: "", of: {a: b}}}}`, "guard.yaml:6: tools.t.arguments.x.list: must be the name of an argument"],
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: {list: b}}}}}`, "guard.yaml:6: tools.t.arguments.x.of.a.of: must say what members"],
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {list: y, of: {a: b}, ignore: c}}}`, "guard.yaml:6: tools.t.arguments.x.ignore: must be a list of arguments"],
+    [`${BASE}tools:\n  t: {read: a, id: {joined: [x]}}`, "guard.yaml:6: tools.t.id.joined: must be a list of two or more sources, what is within the others last"],
+    [`${BASE}tools:\n  t: {read: a, id: {joined: x}}`, "guard.yaml:6: tools.t.id.joined: must be a list of two or more sources"],
+    [`${BASE}tools:\n  t: {read: a, id: {joined: [x, y], by: "#"}}`, "guard.yaml:6: tools.t.id.by: unknown key"],
+    [`${BASE}tools:\n  t: {read: a, id: {joined: [x, {listed: y}]}}`, "guard.yaml:6: tools.t.id.joined.1.listed: unknown key"],
+    [`${BASE}tools:\n  t: {read: a, id: {joined: [x, {joined: [y, z]}]}}`, "guard.yaml:6: tools.t.id.joined.1.joined: unknown key"],
+    [`${BASE}tools:\n  t: {read: a, id: {joined: [{path: x}, y]}}`, "guard.yaml:6: tools.t.id.joined.0: a path has parts of its own: it can only be the last"],
+    [`${BASE}tools:\n  t: {read: a, arguments: {x: {joined: [y, z]}}}`, "guard.yaml:6: tools.t.arguments.x.joined: unknown key"],
     [`${BASE}tools:\n  t: {read: a, id: {listed: y}}`, "guard.yaml:6: tools.t.id.listed: unknown key"],
     [`${BASE}tools:\n  t: {read: a, id: {leaves: y}}`, "guard.yaml:6: tools.t.id.leaves: unknown key"],
     [`${BASE}tools:\n  t: {read: a, arguments: {x: {leaves: 7}}}`, "guard.yaml:6: tools.t.arguments.x.leaves: must be the name of an argument"],
@@ -418,6 +425,55 @@ describe("a tool's definition", () => {
   });
 });
 
+describe("an id of several arguments", () => {
+  const issue = readMapped({ read: "issue", id: { joined: ["owner", "repo", "number"] }, ignore: ["page"] });
+  const file = readMapped({ read: "file", id: { joined: ["owner", "repo", { path: "path", in: "/" }] } });
+  const idOf = (mapped: Mapped, values: Record<string, unknown>): unknown => actionOf(mapped, values).resource.id;
+
+  it("is their texts, the last within the others", () => {
+    expect(idOf(issue, { owner: "acme", repo: "app", number: 5 })).to.equal("acme/app/5");
+    expect(idOf(file, { owner: "acme", repo: "app", path: "docs/./a.md" })).to.equal("/acme/app/docs/a.md");
+    expect(idOf(file, { owner: "acme", repo: "app", path: "/" })).to.equal("/acme/app");
+    const related = readMapped({ move: "card", id: "card", related: { to: { type: "list", id: { joined: ["board", { is: 7 }] } } } });
+    expect(actionOf(related, { card: "c", board: "b" }).related?.["to"]?.id).to.equal("b/7");
+  });
+
+  const REFUSED: [values: Record<string, unknown>, code: string][] = [
+    [{ owner: "acme", repo: "app" }, "argument_missing number"],
+    [{ owner: null, repo: "app", number: 5 }, "argument_missing owner"],
+    [{ owner: "acme", repo: "", number: 5 }, "argument_invalid repo"],
+    [{ owner: "acme", repo: " app", number: 5 }, "argument_invalid repo"],
+    [{ owner: "acme", repo: "app", number: 5.5 }, "argument_invalid number"],
+    [{ owner: "acme", repo: ["app"], number: 5 }, "argument_invalid repo"],
+    [{ owner: "a".repeat(200), repo: "b".repeat(200), number: "c".repeat(200) }, "argument_invalid number"],
+    [{ owner: "acme", repo: "app", number: 5, org: "x" }, "argument_unmapped org"],
+  ];
+  for (const [values, code] of REFUSED) {
+    it(`is none of ${JSON.stringify(values).slice(0, 60)}: ${code}`, () => {
+      expect(refusedAs(() => actionOf(issue, values))).to.equal(code);
+    });
+  }
+
+  it("is refused where the path within leads elsewhere than it says", () => {
+    for (const path of ["../b/x", "a/../../x", "~/x", "a%2Fb", "C:/x"])
+      expect(
+        refusedAs(() => actionOf(file, { owner: "acme", repo: "app", path })),
+        path,
+      ).to.equal("argument_invalid path");
+  });
+
+  it("is of one list of arguments alone, whatever stands in them", () => {
+    const text = fc.stringMatching(/^[a/%2F.5]{1,6}$/);
+    const given = fc.record({ owner: text, repo: text, number: text });
+    fc.assert(
+      fc.property(given, given, (a, b) => (JSON.stringify(a) === JSON.stringify(b)) === (idOf(issue, a) === idOf(issue, b))),
+      { numRuns: 20_000 },
+    );
+    expect(idOf(issue, { owner: "a/b", repo: "c", number: "d" })).to.equal("a%2Fb/c/d");
+    expect(idOf(issue, { owner: "a%2Fb", repo: "c", number: "d" })).to.equal("a%252Fb/c/d");
+  });
+});
+
 describe("a draft", () => {
   const SURVEY = { server: "x", instructions: null, prompts: [], resources: [], templates: [] };
   const drafted = (tools: object[], more: object = {}): ReturnType<typeof draft> =>
@@ -549,7 +605,7 @@ describe("a draft", () => {
   const OTHERS: [tool: string, parameters: string[], verb: string, type: string, effect: string][] = [
     ["delete_directory_tree", ["path"], "delete", "folder", "destroy"],
     ["remove_tree", ["path"], "delete", "folder", "destroy"],
-    ["add_to_list", ["file_path"], "create", "to_list", "alter"],
+    ["add_to_list", ["file_path"], "create", "list", "alter"],
     ["send_file_copy", ["file_path", "to"], "send", "file", "alter"],
     ["move_mail_to_folder", ["from", "to"], "change", "mail_to_folder", "keep"],
     ["list_file_comments", ["path"], "search", "file", "look"],
@@ -579,12 +635,50 @@ describe("a draft", () => {
     });
   }
 
+  it("names a thing by all arguments that belong to its name, and keeps each to be looked at", () => {
+    const [text, number] = [{ type: "string" }, { type: "number" }];
+    const issue = { owner: text, repo: text, issue_number: number };
+    const tools = {
+      ...{ get_issue: issue, update_issue: { ...issue, title: text }, add_issue_comment: { ...issue, body: text } },
+      ...{ get_commit: { owner: text, repo: text, sha: text }, get_commit_files: { owner: text, repo: text, sha: text } },
+      ...{ delete_branch: { owner: text, repo: text, branch: text }, get_file_contents: { owner: text, repo: text, path: text } },
+      // To whom a card is given, and where it goes, is no part of its name.
+      ...{ get_card: { card_id: text }, assign_card: { card_id: text, user_id: text }, move_card: { card_id: text, list_id: text } },
+      ...{ merge_cards: { from_card_id: text, to_card_id: text }, describe_room: { name: text }, type_text: { text, room_id: text } },
+    };
+    const found = drafted(Object.entries(tools).map(([name, properties]) => ({ name, ...schema(properties) })));
+    compiles(found);
+    const { tools: mapped } = parse(found.files["guard.yaml"]) as { tools: Record<string, { id?: unknown; arguments?: object }> };
+    const ids = Object.fromEntries(Object.entries(mapped).map(([name, { id }]) => [name, id ?? null]));
+    expect(ids).to.deep.equal({
+      get_issue: { joined: ["owner", "repo", "issue_number"] },
+      update_issue: { joined: ["owner", "repo", "issue_number"] },
+      add_issue_comment: null,
+      get_commit: { joined: ["owner", "repo", "sha"] },
+      get_commit_files: { joined: ["owner", "repo", "sha"] },
+      delete_branch: { joined: ["owner", "repo", "branch"] },
+      get_file_contents: { joined: ["owner", "repo", { path: "path", in: "/" }] },
+      get_card: "card_id",
+      assign_card: "card_id",
+      move_card: "card_id",
+      merge_cards: null,
+      describe_room: "name",
+      type_text: "room_id",
+    });
+    expect(Object.keys(mapped["update_issue"]?.arguments ?? {})).to.deep.equal(["owner", "repo", "issue_number", "title_value"]);
+    const { types } = parse(found.files["vocabulary.yaml"]) as { types: Record<string, { id?: string; roles: object }> };
+    expect(types["issue"]?.roles).to.include({ owner: "destination", repo: "destination", issue_number: "locator" }).and.not.have.key("id");
+    expect(types["file"]).to.deep.include({ id: "path" });
+    expect(types["file"]?.roles).to.include({ id: "locator" });
+  });
+
   it("leaves out a tool that takes several files, whatever else it takes", () => {
     const [text, list] = [{ type: "string" }, { type: "array", items: { type: "string" } }];
     for (const [name, properties, required] of [
       ["delete_files", { path: text, paths: list }, ["path", "paths"]],
       ["remove_files", { paths: list }, []],
       ["erase_files", { files: list }, ["files"]],
+      ["push_files", { files: { type: "array", items: { type: "object", properties: { path: text, content: text } } } }, ["files"]],
     ] as const) {
       const { files } = drafted([{ name, ...schema(properties, [...required]) }]);
       expect(files["guard.yaml"]).to.contain(`  # ${name}: one call names several files`);
@@ -606,7 +700,7 @@ describe("a draft", () => {
       name,
       verb,
       type,
-      id === null ? null : "from" in id ? `${id.as} ${id.from.join(".")}` : "constant",
+      id?.map((part) => ("from" in part ? `${part.as} ${part.from.join(".")}` : "constant")).join() ?? null,
     ]);
     expect(said).to.deep.equal([
       ["getUserDetails", "read", "user_detail", "text userId"],

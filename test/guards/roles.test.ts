@@ -1,6 +1,13 @@
 import { expect } from "chai";
 import { effectOfTool, isGivenId, readsText, roleOfArgument } from "../../src/guards/mcp/roles.js";
+import { readToolNames } from "../../src/guards/mcp/tool_names.js";
 import type { Role, VerbEffect } from "../../src/contract/index.js";
+
+/** The effect of a tool as a draft has it, which reads its name first. */
+function effectOf(name: string, readOnly: boolean | null, parameters: readonly string[]): VerbEffect {
+  const { verb = "", nouns = [] } = readToolNames(new Map([[name, readOnly]]), "server").get(name) ?? {};
+  return effectOfTool([verb, ...nouns], readOnly, parameters);
+}
 
 describe("what a draft takes a tool for", () => {
   const cases: [name: string, parameters: string[], readOnly: boolean | null, effect: VerbEffect][] = [
@@ -44,7 +51,7 @@ describe("what a draft takes a tool for", () => {
   ];
   for (const [name, parameters, readOnly, effect] of cases) {
     it(`${name}(${parameters.join(", ")}): ${effect}`, () => {
-      expect(effectOfTool(name.split("_"), readOnly, parameters)).to.equal(effect);
+      expect(effectOf(name, readOnly, parameters)).to.equal(effect);
     });
   }
 

@@ -247,7 +247,7 @@ function sourcesOf({ id, attributes, arguments: given, related }: Mapped): [path
   const named = (of: Readonly<Record<string, ArgumentOrigin>>, at: string[]): [string[], ArgumentOrigin][] =>
     Object.entries(of).map(([name, one]) => [[...at, name], one]);
   const thing = (one: Pick<Mapped, "id" | "attributes">, at: string[]): [string[], ArgumentOrigin][] => [
-    ...(one.id === null ? [] : [[[...at, "id"], one.id] as [string[], ArgumentOrigin]]),
+    ...(one.id ?? []).map((source): [string[], ArgumentOrigin] => [[...at, "id"], source]),
     ...named(one.attributes, [...at, "attributes"]),
   ];
   return [

@@ -5,6 +5,9 @@
 import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
 import { FOLDER_WRITES, fileTool, folderOf, listsFolders, severalFiles, type FileTool } from "./file_tools.js";
 import { DRAFTED_AUTHOR, DRAFTED_SECRETS, DRAFTED_WRITES, effectOfTool, isGivenId, readsText, roleOfArgument } from "./roles.js";
+import { readToolSchema, withoutNull, type Schema, type ToolSchema } from "./tool_schemas.js";
+import { IdGuesses, type IdArguments } from "./id_arguments.js";
+import { namesMany, readToolNames, singular, snake, wordsOf, type ToolName } from "./tool_names.js";
 import { UriPattern } from "../../mapping/uri_pattern.js";
 import { without } from "../../system/without.js";
 import { EFFECTS, type Role, type VerbEffect } from "../../contract/index.js";
@@ -35,7 +38,6 @@ interface Part {
 }
 
 type VerbClass = "read" | "write" | "send";
-type Schema = Record<string, unknown>;
 
 interface Type {
   id: "name" | "path";
@@ -64,12 +66,22 @@ interface SeveralFiles {
   several: string;
 }
 
+/** A tool, as its server tells of it. */
+interface SaidTool {
+  name: string;
+  words: ToolName;
+  tool: Schema;
+  schema: ToolSchema;
+  /** Its paths of files; null: it takes none. */
+  files: FileTool | null;
+}
+
 /** The first word of a tool's name → the verb it most likely means. */
 const VERBS: Readonly<Record<string, [verb: string, of: VerbClass]>> = {
   ...words("read", "read", "get fetch read show view describe download inspect retrieve load check"),
   ...words("search", "read", "search find list query lookup browse count"),
   ...words("create", "write", "create add new insert make open write register upload book schedule"),
-  ...words("update", "write", "update edit set modify change patch rename move replace assign append"),
+  ...words("update", "write", "update edit set modify change patch put rename move replace assign append"),
   ...words("delete", "write", "delete remove destroy drop clear cancel close archive"),
   ...words("send", "send", "send post publish email notify reply share message forward invite"),
 };
@@ -85,6 +97,8 @@ const LOOKS_IF_SAID = new Set(["open"]);
 /** Verbs of a collection, where nothing is named yet. They replace the usual verb if a tool names nothing and that verb needs a name. */
 const NAMES_NOTHING: Readonly<Record<string, string>> = { read: "search", update: "change", delete: "clear" };
 const COLLECTIONS = new Set(["search", "create", "send"]);
+/** Verbs of one thing. */
+const NEEDS_ID = new Set(["read", "update", "delete"]);
 /** Words with a meaning of their own in a policy set, or for other readers of YAML. */
 const TAKEN = new Set(
   "about when code severity proceed message tell_agent obligations given with related then because title on off yes no y n true false null constructor id task agent arguments".split(
@@ -97,8 +111,6 @@ const LENGTH_MAX = { usual: 4096, content: 60_000, most: 65_536 };
 const LIST_MAX = { usual: 100, most: 1000 };
 const DEPTH_MAX = 4;
 const FIELDS_MAX = 64;
-const SCHEMA_NODES_MAX = 20_000;
-const SCHEMA_DEPTH_MAX = 24;
 
 function words(verb: string, of: VerbClass, all: string): Record<string, [string, VerbClass]> {
   return Object.fromEntries(all.split(" ").map((word) => [word, [verb, of]]));
@@ -107,19 +119,26 @@ function words(verb: string, of: VerbClass, all: string): Record<string, [string
 export function draft({ server, tools, prompts, resources, templates }: Survey, options: DraftOptions): Draft {
   const folder = folderOf(options.server.command);
   const remarks: string[] = [];
-  const said = new Map<string, { tool: Schema; files: FileTool | SeveralFiles | null }>();
+  const listed = new Map<string, Schema>();
   for (const tool of tools) {
     const { name } = isObject(tool) ? tool : {};
     if (typeof name !== "string" || !TOOL_NAME.test(name)) remarks.push("a tool has no name that a tool has: it is left out");
-    else if (said.has(name)) remarks.push(`\`${name}\` is listed twice: it can't be called through the guard`);
-    else said.set(name, { tool: tool as Schema, files: filesOf(name, tool as Schema) });
+    else if (listed.has(name)) remarks.push(`\`${name}\` is listed twice: it can't be called through the guard`);
+    else listed.set(name, tool as Schema);
   }
-  const takesFiles = [...said.values()].some(({ files }) => files !== null);
-  const drafting = new Drafting(remarks, folder, takesFiles);
+  const names = readToolNames(new Map([...listed].map(([name, tool]) => [name, readOnlyOf(tool)])), server);
+  const said = [...names].map(([name, words]) => {
+    const tool = listed.get(name) ?? {};
+    const schema = readToolSchema(tool);
+    return { name, words, tool, schema, files: filesOf([words.verb, ...words.nouns], schema) };
+  });
+  const takesFiles = said.some(({ files }) => files !== null);
+  const ids = new IdGuesses(said.map(({ schema }) => schema.required));
+  const drafting = new Drafting(remarks, folder, takesFiles, ids);
   const purpose = wordOf(wordsOf(server), "server");
   const mapped = new Map<string, Entry | SeveralFiles>();
-  for (const [name, { tool, files }] of said) {
-    if (files === null || !("several" in files)) mapped.set(name, drafting.tool(name, tool, files));
+  for (const { name, words, tool, schema, files } of said) {
+    if (files === null || !("several" in files)) mapped.set(name, drafting.tool({ name, words, tool, schema, files }));
     else {
       mapped.set(name, files);
       drafting.remark(
@@ -164,55 +183,77 @@ class Drafting {
   /**
    * @param folder in which relative paths are; null: they are refused
    * @param takesFiles whether the server has tools that take files by their paths
+   * @param guesses by which arguments its tools name things
    */
   constructor(
     readonly remarks: string[],
     readonly folder: string | null,
     readonly takesFiles: boolean,
+    readonly guesses: IdGuesses,
   ) {}
 
   remark(text: string): void {
     this.remarks.push(text);
   }
 
-  /** @param files by which paths it takes files; null: none */
-  tool(name: string, tool: Schema, files: FileTool | null): Entry {
-    const [first = "", ...rest] = wordsOf(name);
-    const { schema, properties } = schemaOf(tool);
-    const hints = isObject(tool["annotations"]) ? tool["annotations"] : {};
-    const readOnly = typeof hints["readOnlyHint"] === "boolean" ? hints["readOnlyHint"] : null;
+  tool({ name, words: { verb: first, nouns: rest }, tool, schema, files }: SaidTool): Entry {
+    const { properties, required } = schema;
+    const readOnly = readOnlyOf(tool);
     const fileVerb = files?.verb ?? null;
     const [known, knownClass] = fileVerb === null ? verbOf(first, readOnly) : FILE_VERBS[fileVerb];
-    const own = wordOf(singular(known === null && rest.length === 0 ? [] : rest), "tool");
+    const own = wordOf(singular(rest), "tool");
     const type = files?.type ?? (files === null && this.takesFiles ? typeBesideFiles(own, [first, ...rest]) : own);
-    const id = files?.id ?? (COLLECTIONS.has(known ?? "") ? null : idOf(always(schema, properties), type));
+    const id = this.#idOf(required, files, COLLECTIONS.has(known ?? "") ? null : rest);
     // What a server says of itself is a hint: one that says too much only costs an author a look.
     const verbClass = knownClass ?? (readOnly === true ? "read" : "write");
     const verb = this.#verb(known ?? wordOf([first], "do"), verbClass, id === null);
     this.#line(verb, type);
-    const snakes = Object.keys(properties).map((one) => wordsOf(one).join("_"));
-    const said = effectOfTool([first, ...rest], readOnly, snakes, hints["destructiveHint"] === true);
+    const snakes = Object.keys(properties).map(snake);
+    const said = effectOfTool([first, ...rest], readOnly, snakes, hintsOf(tool)["destructiveHint"] === true);
     // What is written at a path may replace what is there.
     const effect = files !== null && (said === "keep" || said === "add") ? "alter" : said;
-    const drafted = this.#type(type, id);
+    const drafted = this.#type(type, id?.id ?? null);
     if (files !== null) drafted.id = "path";
     // Two tools of one verb and type: the graver counts.
     const other = drafted.effects.get(verb);
     drafted.effects.set(verb, graverEffect(effect, other));
-    if (id !== null) drafted.roles.set("id", "locator");
+    // What several arguments say is looked at in each.
+    if (id !== null && (files !== null || id.within.length === 0)) drafted.roles.set("id", "locator");
     if (type !== "folder" && !COLLECTIONS.has(known ?? "") && readsText(effect, snakes)) drafted.isText = true;
     const to = files?.to ?? null;
     const beside = to === null ? properties : without(properties, to);
-    const drawn = this.#arguments(drafted, type, id, beside, name, effect);
-    if (files === null) return { verb, type, ...drawn };
-    const mapped = { ...drawn.mapped, ...this.#paths(drafted, type, files) };
+    const drawn = this.#arguments(drafted, id, beside, name, effect, files !== null);
+    if (id === null && NEEDS_ID.has(known ?? "") && !namesMany(rest)) this.#withoutId(name, type, this.guesses.of(properties, rest));
+    if (files === null || id === null) return { verb, type, ...drawn };
+    const mapped = { ...drawn.mapped, ...this.#paths(drafted, type, files, id.within) };
     return { verb, type, ...drawn, mapped, ...(!files.isWithin && { folder: this.folder }) };
   }
 
-  /** The files that a call names, each in the one spelling of its path. */
-  #paths(type: Type, name: string, { id, to, isWithin }: FileTool): { [key: string]: Yaml } {
+  /** @param nouns for what it names one of; null: its verb names none */
+  #idOf(required: Schema, files: FileTool | null, nouns: readonly string[] | null): IdArguments | null {
+    if (files !== null) return { id: files.id, within: this.guesses.aroundFile(required, files.id) };
+    return nouns === null ? null : this.guesses.of(required, nouns);
+  }
+
+  /** @param optional what would name one, if each call had it */
+  #withoutId(tool: string, type: string, optional: IdArguments | null): void {
+    this.remark(
+      optional === null
+        ? `\`${tool}\`: no argument looks like the id of the ${type}; if one is, write \`id\``
+        : `\`${tool}\`: a call may leave \`${optional.id}\` out, so it isn't the id of the ${type}; if no call does, write \`id\``,
+    );
+  }
+
+  /**
+   * The files that a call names, each in the one spelling of its path.
+   * @param within arguments that say where its path begins
+   */
+  #paths(type: Type, name: string, { id, to, isWithin }: FileTool, within: readonly string[]): { [key: string]: Yaml } {
     const folder = isWithin ? "/" : this.folder;
-    const pathOf = (argument: string): Yaml => ({ path: sourceOf([argument]), ...(folder !== null && { in: folder }) });
+    const pathOf = (argument: string): Yaml => {
+      const path: Yaml = { path: sourceOf([argument]), ...(folder !== null && { in: folder }) };
+      return within.length === 0 ? path : { joined: [...within.map((one) => sourceOf([one])), path] };
+    };
     if (to === null) return { id: pathOf(id) };
     type.related.set("to", name);
     type.roles.set("related.to", "locator");
@@ -288,25 +329,27 @@ class Drafting {
 
   #arguments(
     type: Type,
-    typeName: string,
-    id: string | null,
+    id: IdArguments | null,
     properties: Schema,
     tool: string,
     effect: VerbEffect,
+    isFile: boolean,
   ): Pick<Entry, "mapped" | "left"> {
     const mapped: { [key: string]: Yaml } = {};
     const named: { [key: string]: Yaml } = {};
     const left: string[] = [];
     for (const [argument, schema] of Object.entries(properties)) {
       const source = sourceOf([argument]);
-      if (isGivenId(wordsOf(argument).join("_")) && /^[A-Za-z_][\w-]{0,63}$/.test(argument) && this.#ids.size < FIELDS_MAX)
+      if (isGivenId(snake(argument)) && /^[A-Za-z_][\w-]{0,63}$/.test(argument) && this.#ids.size < FIELDS_MAX)
         this.#ids.add(argument.replace(/s$/, ""));
-      if (argument === id) {
+      const isOwn = argument === id?.id;
+      if (isOwn && (isFile || id.within.length === 0)) {
         const isText = isObject(schema) && withoutNull(schema)["type"] === "string";
         mapped["id"] = isText || typeof schema !== "object" ? source : { text: source };
         continue;
       }
-      const isId = isObject(schema) && withoutNull(schema)["type"] === "string" && /_id$/.test(wordsOf(argument).join("_"));
+      if (isOwn) mapped["id"] = { joined: [...id.within, argument].map((one) => sourceOf([one])) };
+      const isId = isObject(schema) && withoutNull(schema)["type"] === "string" && /_id$/.test(snake(argument));
       const said = wordsOf(argument);
       const parts: Part[] = isId
         ? [{ words: said, inside: [], value: "id", source }]
@@ -320,7 +363,7 @@ class Drafting {
         // Where a member says whom to tell, so does the argument.
         const place = part.member === undefined ? field : `${field}.${part.member}`;
         for (const name of [part.words.join("_"), ...part.inside]) {
-          const role = roleOfArgument(name, effect, false) ?? (part.member !== undefined && effect !== "look" ? "content" : null);
+          const role = roleOfArgument(name, effect, isOwn) ?? (part.member !== undefined && effect !== "look" ? "content" : null);
           if (role !== null) type.roles.set(place, graver(role, type.roles.get(place)));
         }
       }
@@ -332,14 +375,6 @@ class Drafting {
       this.remark(
         `\`${tool}\`: ${left.map((one) => `\`${one}\``).join(", ")} is one argument too many for a type; calls with it are refused until it is mapped or ignored`,
       );
-    if (id === null && /(^|_)(get|read|update|delete)(_|$)/.test(tool)) {
-      const optional = idOf(properties, typeName);
-      this.remark(
-        optional === null
-          ? `\`${tool}\`: no argument looks like the id of the ${typeName}; if one is, write \`id\``
-          : `\`${tool}\`: a call may leave \`${optional}\` out, so it isn't the id of the ${typeName}; if no call does, write \`id\``,
-      );
-    }
     return { mapped, left };
   }
 
@@ -475,11 +510,19 @@ function section(name: string, lines: readonly string[]): string[] {
   return lines.length === 0 ? [] : [`${name}:`, ...lines, ""];
 }
 
-function filesOf(name: string, tool: Schema): FileTool | SeveralFiles | null {
-  const { schema, properties } = schemaOf(tool);
-  const required = always(schema, properties);
-  const several = severalFiles(wordsOf(name), properties, snake);
-  return several === null ? fileTool(wordsOf(name), required, snake) : { several };
+function filesOf(words: readonly string[], { properties, required }: ToolSchema): FileTool | SeveralFiles | null {
+  const several = severalFiles(words, properties, snake);
+  return several === null ? fileTool(words, required, snake) : { several };
+}
+
+function hintsOf({ annotations }: Schema): Schema {
+  return isObject(annotations) ? annotations : {};
+}
+
+/** Returns whether its server says that it only reads; null: it says nothing. */
+function readOnlyOf(tool: Schema): boolean | null {
+  const { readOnlyHint: said } = hintsOf(tool);
+  return typeof said === "boolean" ? said : null;
 }
 
 /** A type for what a tool names without a path, beside the type of what has one. */
@@ -488,43 +531,14 @@ function typeBesideFiles(own: string, words: readonly string[]): string {
   return own === "file" || own === "folder" ? `${own}_record` : own;
 }
 
-function schemaOf(tool: Schema): { schema: Schema; properties: Schema } {
-  const schema = isObject(tool["inputSchema"]) ? new Inlined(tool["inputSchema"]).schema : {};
-  return { schema, properties: isObject(schema["properties"]) ? schema["properties"] : {} };
-}
-
 function verbOf(word: string, readOnly: boolean | null): [verb: string, of: VerbClass] | [null, null] {
   if (LOOKS_IF_SAID.has(word) && readOnly === true) return ["read", "read"];
   return Object.hasOwn(VERBS, word) ? (VERBS[word] ?? [null, null]) : [null, null];
 }
 
-function snake(name: string): string {
-  return wordsOf(name).join("_");
-}
-
 function uriOf(one: unknown): string {
   const { uri, uriTemplate } = isObject(one) ? one : {};
   return typeof uriTemplate === "string" ? uriTemplate : typeof uri === "string" ? uri : "";
-}
-
-/** `getUserDetails`, `get-user_details` → get, user, details. */
-function wordsOf(name: string): string[] {
-  return name
-    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
-    .toLowerCase()
-    .split(/[^a-z0-9]+/)
-    .filter((word) => word !== "");
-}
-
-function singular(all: readonly string[]): string[] {
-  return all.map((word, i) =>
-    i < all.length - 1 || word.length < 4 || /(ss|us|is)$/.test(word)
-      ? word
-      : word
-          .replace(/ies$/, "y")
-          .replace(/(ch|sh|x)es$/, "$1")
-          .replace(/s$/, ""),
-  );
 }
 
 /** One word of a policy set. */
@@ -535,29 +549,6 @@ function wordOf(all: readonly string[], unsaid: string): string {
     .slice(0, 56);
   if (word === "") return unsaid;
   return TAKEN.has(word) ? `${word}_${unsaid}` : word;
-}
-
-/** The arguments that every call has, and not as null: an id that may be missing would refuse each call without it. */
-function always({ required }: Schema, properties: Schema): Schema {
-  const names: unknown[] = Array.isArray(required) ? required : [];
-  return Object.fromEntries(
-    Object.entries(properties).filter(([name, schema]) => names.includes(name) && isObject(schema) && withoutNull(schema) === schema),
-  );
-}
-
-/** The argument that names what a tool acts on, if one looks so. */
-function idOf(properties: Schema, type: string): string | null {
-  const names = Object.keys(properties).filter((name) => {
-    const { type: of } = isObject(properties[name]) ? withoutNull(properties[name]) : {};
-    return of === "string" || of === "integer";
-  });
-  const spelled = (name: string): string => wordsOf(name).join("_");
-  const last = type.split("_").at(-1) ?? type;
-  const wanted = ["id", `${type}_id`, `${last}_id`, type, last, "uuid", "path", "file_path", "uri", "key", `${last}_name`];
-  const found = wanted.flatMap((word) => names.filter((name) => spelled(name) === word))[0];
-  if (found !== undefined) return found;
-  const ids = names.filter((name) => /_id$/.test(spelled(name)));
-  return ids.length === 1 ? (ids[0] ?? null) : null;
 }
 
 /** Names for another of the same name. */
@@ -604,49 +595,6 @@ function leavesOf(argument: string, schema: unknown): Part {
   return { words: wordsOf(argument), inside: namesIn(schema, 0), value, source: { leaves: sourceOf([argument]) }, member: "text" };
 }
 
-/** A schema with what it refers to in its place, as far as that is within it. Whoever writes a schema can make it grow without end. */
-class Inlined {
-  #left = SCHEMA_NODES_MAX;
-  /** References that are being followed: what refers to itself ends there. */
-  readonly #open = new Set<string>();
-  readonly #root: Schema;
-
-  constructor(root: Schema) {
-    this.#root = root;
-  }
-
-  get schema(): Schema {
-    const whole = this.#inline(this.#root, 0);
-    return isObject(whole) ? whole : {};
-  }
-
-  #inline(schema: unknown, depth: number): unknown {
-    if (--this.#left < 0 || depth > SCHEMA_DEPTH_MAX) return {};
-    if (Array.isArray(schema)) return schema.map((one: unknown) => this.#inline(one, depth + 1));
-    if (!isObject(schema)) return schema;
-    const { $ref, allOf, ...rest } = schema;
-    if (typeof $ref === "string") return this.#followed($ref, rest, depth);
-    if (Array.isArray(allOf) && allOf.length === 1 && isObject(allOf[0])) return this.#inline({ ...allOf[0], ...rest }, depth + 1);
-    return Object.fromEntries(Object.entries(schema).map(([name, member]) => [name, this.#inline(member, depth + 1)]));
-  }
-
-  #followed(reference: string, beside: Schema, depth: number): unknown {
-    const target = this.#open.has(reference) ? {} : this.#target(reference);
-    this.#left -= Object.keys(target).length;
-    if (this.#left < 0) return {};
-    this.#open.add(reference);
-    const inlined = this.#inline({ ...target, ...beside }, depth + 1);
-    this.#open.delete(reference);
-    return inlined;
-  }
-
-  #target(reference: string): Schema {
-    let found: unknown = reference.startsWith("#/") ? this.#root : undefined;
-    for (const step of reference.slice(2).split("/")) found = isObject(found) && Object.hasOwn(found, step) ? found[step] : undefined;
-    return isObject(found) ? found : {};
-  }
-}
-
 /** The type of a list that may be written as its only element; null where the schema says something else. */
 function listedType({ anyOf, oneOf, type, items, ...rest }: Schema): Yaml | null {
   const options = Array.isArray(type)
@@ -666,7 +614,7 @@ function namesIn(schema: unknown, depth: number): string[] {
   const { items, properties } = withoutNull(schema);
   const own = Object.entries(isObject(properties) ? properties : {});
   return own
-    .flatMap(([name, member]) => [wordsOf(name).join("_"), ...namesIn(member, depth + 1)])
+    .flatMap(([name, member]) => [snake(name), ...namesIn(member, depth + 1)])
     .concat(items === undefined ? [] : namesIn(items, depth + 1));
 }
 
@@ -737,18 +685,6 @@ function graverEffect(effect: VerbEffect, other: VerbEffect | undefined): VerbEf
 function graver(role: Role, other: Role | undefined): Role {
   const order: readonly Role[] = ["content", "locator", "commitment", "destination", "authority"];
   return other === undefined || order.indexOf(role) > order.indexOf(other) ? role : other;
-}
-
-/** Simplifies a schema of a value that may be left out, often written as one schema or null; all fields of a vocabulary are optional. */
-function withoutNull(schema: Schema): Schema {
-  const { anyOf, type } = schema;
-  if (Array.isArray(type)) {
-    const [only, ...others] = type.filter((one) => one !== "null") as unknown[];
-    return others.length === 0 ? { ...schema, type: only } : schema;
-  }
-  if (!Array.isArray(anyOf)) return schema;
-  const [only, ...others] = anyOf.filter((one: unknown) => !isObject(one) || one["type"] !== "null") as unknown[];
-  return isObject(only) && others.length === 0 ? only : schema;
 }
 
 function within(value: unknown, { usual, most }: { usual: number; most: number }): number {

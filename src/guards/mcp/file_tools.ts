@@ -4,8 +4,7 @@
  */
 import { isCanonicalPath } from "../../contract/index.js";
 import { isObject } from "../../mapping/call_mapping.js";
-
-type Schema = Readonly<Record<string, unknown>>;
+import type { Schema } from "./tool_schemas.js";
 
 /** Parts of a call that name files, in the words of a policy. */
 export interface FileTool {
@@ -56,7 +55,8 @@ export function fileTool(words: readonly string[], required: Schema, spelled: (n
   if (id === undefined) return null;
   const lists =
     (first === "list" && isOfFiles && (beside === undefined || BESIDE.has(beside))) ||
-    (FOLDERS.has(first) && object === "tree") ||
+    (object === "tree" && FOLDERS.has(first)) ||
+    (first === "get" && isOfFolders && beside === "tree") ||
     first === "ls";
   const isFolder = lists || (isOfFolders && (isPair || CHANGES.has(first)));
   // What has a noun of its own stays what it is, under one spelling of its path.
@@ -78,12 +78,15 @@ function isRelative(schema: unknown): boolean {
 /** Returns the parameter by which one call takes several files; null: none. */
 export function severalFiles(words: readonly string[], parameters: Schema, spelled: (name: string) => string): string | null {
   if (!words.some((word) => FILES.has(word) || FOLDERS.has(word))) return null;
-  return Object.keys(parameters).find((name) => SEVERAL.has(spelled(name)) && isListOfTexts(parameters[name])) ?? null;
+  return Object.keys(parameters).find((name) => SEVERAL.has(spelled(name)) && isListOfPaths(parameters[name], spelled)) ?? null;
 }
 
-function isListOfTexts(schema: unknown): boolean {
+/** Paths, or objects with one each. */
+function isListOfPaths(schema: unknown, spelled: (name: string) => string): boolean {
   const { type, items } = isObject(schema) ? schema : {};
-  return type === "array" && isObject(items) && items["type"] === "string";
+  if (type !== "array" || !isObject(items)) return false;
+  const members = isObject(items["properties"]) ? Object.keys(items["properties"]) : [];
+  return items["type"] === "string" || members.some((name) => PATHS.has(spelled(name)));
 }
 
 /**

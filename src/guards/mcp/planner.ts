@@ -221,8 +221,9 @@ function readCall({ step, tool, times, arguments: given = {} }: ToolCall, i: num
 
 /** Returns the id that every call of a tool has; null: the call gives it, or has no id. */
 function constantId({ id }: Mapped): string | null {
-  if (id === null || "from" in id || typeof id.is === "boolean") return null;
-  return String(id.is);
+  const [only, ...others] = id ?? [];
+  if (only === undefined || others.length > 0 || "from" in only || typeof only.is === "boolean") return null;
+  return String(only.is);
 }
 
 /** Tools that aren't named, change something, and are in the policy's words what a named one is. */
@@ -258,9 +259,10 @@ function rolesOf(
   vocabulary: Vocabulary,
 ): { argument: string; commits: boolean }[] {
   const said = Object.entries(vocabulary.types[type]?.flow?.roles ?? {});
-  const others = Object.entries(related).map(([role, thing]) => [`${RELATED}.${role}`, thing.id] as const);
-  return [...Object.entries(given), ["id", id] as const, ...others].flatMap(([argument, origin]) => {
-    if (origin === null || !("from" in origin) || origin.from[0] !== parameter) return [];
+  // What the others of an id's parts say is where its last one is.
+  const others = Object.entries(related).map(([role, thing]) => [`${RELATED}.${role}`, thing.id?.at(-1)] as const);
+  return [...Object.entries(given), ["id", id?.at(-1)] as const, ...others].flatMap(([argument, origin]) => {
+    if (origin === undefined || !("from" in origin) || origin.from[0] !== parameter) return [];
     const roles = said.filter(([path]) => argumentOf(path) === argument).map(([, role]) => role);
     return roles.length === 0 ? [] : [{ argument, commits: roles.includes("commitment") }];
   });

@@ -2,14 +2,14 @@
  * Effects of tools and roles of their arguments, guessed from its name and theirs, for a draft. An author looks at each: what can't be
  * told is taken for the graver, and whoever wrote an answer's words for anyone.
  */
-import type { Role, VerbEffect, ValueWriter } from "../../contract/index.js";
+import { EFFECTS, type Role, type VerbEffect, type ValueWriter } from "../../contract/index.js";
 
 const of = (effect: VerbEffect, words: string): [string, VerbEffect][] => words.split(" ").map((word) => [word, effect]);
 
 const VERBS: ReadonlyMap<string, VerbEffect> = new Map([
   ...of(
     "look",
-    "get read list search find view show check lookup query describe count retrieve calculate compute see display track identify detect scan summarize translate is total load inspect",
+    "get read list search find view show check lookup query describe count retrieve calculate compute see display track identify detect scan summarize translate is total load inspect explain analyze validate preview compare discover",
   ),
   ...of("fetch", "browse visit open navigate download fetch crawl scrape"),
   ...of(
@@ -22,11 +22,11 @@ const VERBS: ReadonlyMap<string, VerbEffect> = new Map([
   ),
   ...of(
     "alter",
-    "update edit set modify change patch rename move replace reschedule adjust increase decrease extend toggle turn mark control complete merge",
+    "update edit set modify change patch put stop rename move replace reschedule adjust increase decrease extend toggle turn mark control complete merge",
   ),
   ...of(
     "destroy",
-    "delete remove destroy drop clear cancel close archive unsubscribe unfollow revoke erase discard uninstall block kick leave terminate",
+    "delete remove destroy drop clear cancel close archive kill unsubscribe unfollow revoke erase discard uninstall block kick leave terminate",
   ),
   ...of("settings", "login logout reset unlock lock disable enable deploy"),
 ]);
@@ -61,6 +61,11 @@ const LOCATOR = /(?:^|_)(?:id|ids|uuid|key|path|filename|file_name)$/;
 /** Names of things, by which what is there is taken away. */
 const NAMES = /(?:^|_)names?$/;
 
+/** Returns what a verb most likely does; null for a word that isn't known for one. */
+export function verbEffect(word: string): VerbEffect | null {
+  return VERBS.get(word) ?? null;
+}
+
 /**
  * Returns the likely effect of a tool.
  * @param words of the tool's name, the first being what it does
@@ -72,9 +77,11 @@ export function effectOfTool(
   parameters: readonly string[],
   destructive = false,
 ): VerbEffect {
-  const verb = words.find((word) => VERBS.has(word)) ?? "";
-  const nouns = words.filter((word) => word !== verb);
-  const byName = VERBS.get(verb) ?? null;
+  const [verb = "", ...others] = words;
+  const known = verbEffect(verb);
+  // A word that may be a noun makes an unknown verb graver, and no look.
+  const byName = known ?? (readOnly === true ? null : gravestOf(others));
+  const nouns = known === null ? words : others;
   const reads = byName === "look" || byName === "fetch" || ((byName === null || OPEN.has(verb)) && readOnly === true);
   // What is asked for may tell somebody else something.
   if (reads) return parameters.some((name) => LINK.test(name)) ? "fetch" : "look";
@@ -88,6 +95,11 @@ export function effectOfTool(
   return !mayReplace && (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, "")))
     ? "keep"
     : changes;
+}
+
+function gravestOf(words: readonly string[]): VerbEffect | null {
+  const effects = new Set(words.map(verbEffect));
+  return EFFECTS.findLast((effect) => effect !== "look" && effect !== "fetch" && effects.has(effect)) ?? null;
 }
 
 /** True if the argument says in a language of the tool's what it is to do. */
