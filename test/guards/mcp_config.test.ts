@@ -1109,7 +1109,7 @@ describe("docs/mcp.md", () => {
     const blocks = [...text.matchAll(/```yaml\n([^]*?)```/g)].map(([, block = ""]) => block);
     const yaml = blocks.find((block) => block.includes("\ntools:")) ?? "";
     const config = parseGuardConfig(yaml, "guard.yaml");
-    expect([config.tools.size, config.resources.length, config.prompts.size]).to.deep.equal([5, 1, 1]);
+    expect([config.tools.size, config.resources.length, config.prompts.size]).to.deep.equal([6, 1, 1]);
     const said = new Map(
       [...text.matchAll(/`(\w+)` (\d[\d,]*\d|\d)( MiB| minutes)?/g)].map(([, name, number = "", unit]) => [
         name,

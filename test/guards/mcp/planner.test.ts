@@ -95,6 +95,13 @@ describe("a plan from a model", () => {
     expect(made?.left_out).to.deep.equal(["`nowhere` for `to` of `send_mail`: its role isn't `commitment`"]);
   });
 
+  it("asks of a joined id's last part what it asks of an id, and of the others as arguments", () => {
+    const entry = { close: "mail", id: { joined: ["to", { path: "file", in: "/" }] }, arguments: { to: "to" } };
+    const words = { ...WORDS, tools: new Map([["close_in", readMapped(entry)]]), beside: [] };
+    const made = readPlannerAnswer("- {tool: close_in, arguments: {to: [user], file: [user]}}", "answer.yaml", words);
+    expect(made?.plan).to.deep.equal([{ verb: "close", type: "mail", arguments: { to: ["user"], id: ["user"] } }]);
+  });
+
   it("has the id that a mapping always gives, and no id where a call gives it", () => {
     const made = answer("[{tool: close_inbox}, {tool: close_seventh}, {tool: close_mail, arguments: {mail_id: [user]}}]");
     expect(made?.plan.slice(0, 3)).to.deep.equal([
