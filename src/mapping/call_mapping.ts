@@ -281,6 +281,11 @@ function idOf(sources: readonly ArgumentOrigin[], values: Arguments): string {
   const parts = sources.map((source) => partOf(source, values));
   const last = parts.pop() ?? "";
   if (parts.length === 0) return last;
+  const end = sources.at(-1);
+  if (end !== undefined && "from" in end && end.as === "path") {
+    const wrong = parts.findIndex((part) => part.includes("/") || !isCanonicalPath(part));
+    if (wrong !== -1) throw new CallRefusal("argument_invalid", { argument: argumentOf(sources[wrong]) });
+  }
   // Only the last may have slashes, so that no two lists of parts are one id.
   const before = parts.map((part) => part.replaceAll("%", "%25").replaceAll("/", "%2F")).join("/");
   const isPath = last.startsWith("/");
@@ -294,9 +299,16 @@ function partOf(source: ArgumentOrigin, values: Arguments): string {
   const argument = argumentOf(source);
   const value = valueOf(source, values);
   if (value === undefined || value === null) throw new CallRefusal("argument_missing", { argument });
-  const id = "from" in source && source.as === "path" ? asPath(value, source.in) : asText(value);
+  const id = inOneSpelling(source, value);
   if (id === null || id.length > ID_LENGTH_MAX || !isCanonicalId(id)) throw new CallRefusal("argument_invalid", { argument });
   return id;
+}
+
+/** Returns a part of an id; null for a value that has none. */
+function inOneSpelling(source: ArgumentOrigin, value: unknown): string | null {
+  const as = "from" in source ? source.as : "is";
+  if (as === "integer") return asText(asInteger(value));
+  return "from" in source && source.as === "path" ? asPath(value, source.in) : asText(value);
 }
 
 function argumentOf(source: ArgumentOrigin | undefined): string {
@@ -432,7 +444,14 @@ export function isObject(value: unknown): value is Record<string, unknown> {
 export function withArgument(mapped: Mapped, values: Arguments, argument: string, value: unknown): Arguments | null {
   const source = Object.hasOwn(mapped.arguments, argument) ? mapped.arguments[argument] : undefined;
   if (source === undefined || !("from" in source) || source.as !== "is") return null;
+  // What was decided on is of the ids that it had.
+  const ids = [mapped, ...Object.values(mapped.related)].flatMap(({ id }) => id ?? []);
+  if (ids.some((part) => "from" in part && overlap(part.from, source.from))) return null;
   return withValue(values, source.from, value);
+}
+
+function overlap(a: readonly string[], b: readonly string[]): boolean {
+  return a.slice(0, b.length).every((step, i) => step === b[i]);
 }
 
 function withValue(values: Arguments, [step, ...rest]: readonly string[], value: unknown): Arguments | null {

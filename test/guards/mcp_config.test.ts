@@ -462,6 +462,35 @@ describe("an id of several arguments", () => {
       ).to.equal("argument_invalid path");
   });
 
+  it("is refused where a part before a path is no plain segment", () => {
+    for (const repo of ["..", ".", "b.", "b?", "b#", "a/b"])
+      expect(
+        refusedAs(() => actionOf(file, { owner: "acme", repo, path: "x" })),
+        repo,
+      ).to.equal("argument_invalid repo");
+  });
+
+  it("has an integer in one spelling", () => {
+    const numbered = readMapped({ read: "issue", id: { joined: ["repo", { integer: "number" }] } });
+    expect([5, "5"].map((number) => idOf(numbered, { repo: "a", number }))).to.deep.equal(["a/5", "a/5"]);
+    for (const number of ["05", "5.0", "+5", "\uff15", 5.5, ""])
+      expect(
+        refusedAs(() => actionOf(numbered, { repo: "a", number })),
+        String(number),
+      ).to.equal("argument_invalid number");
+  });
+
+  it("stays what was decided on: none of its parts is changed", () => {
+    const mapped = readMapped({
+      read: "issue",
+      id: { joined: ["repo", "at.number"] },
+      arguments: { repo: "repo", at: "at", note: "note" },
+    });
+    const values = { repo: "a", at: { number: 5 }, note: "n" };
+    expect([withArgument(mapped, values, "repo", "b"), withArgument(mapped, values, "at", { number: 6 })]).to.deep.equal([null, null]);
+    expect(withArgument(mapped, values, "note", "m")).to.deep.equal({ ...values, note: "m" });
+  });
+
   it("is of one list of arguments alone, whatever stands in them", () => {
     const text = fc.stringMatching(/^[a/%2F.5]{1,6}$/);
     const given = fc.record({ owner: text, repo: text, number: text });
@@ -640,6 +669,8 @@ describe("a draft", () => {
     const issue = { owner: text, repo: text, issue_number: number };
     const tools = {
       ...{ get_issue: issue, update_issue: { ...issue, title: text }, add_issue_comment: { ...issue, body: text } },
+      // In another order, which is none of the name's.
+      ...{ delete_issue: { issue_number: number, repo: text, owner: text } },
       ...{ get_commit: { owner: text, repo: text, sha: text }, get_commit_files: { owner: text, repo: text, sha: text } },
       ...{ delete_branch: { owner: text, repo: text, branch: text }, get_file_contents: { owner: text, repo: text, path: text } },
       // To whom a card is given, and where it goes, is no part of its name.
@@ -651,13 +682,14 @@ describe("a draft", () => {
     const { tools: mapped } = parse(found.files["guard.yaml"]) as { tools: Record<string, { id?: unknown; arguments?: object }> };
     const ids = Object.fromEntries(Object.entries(mapped).map(([name, { id }]) => [name, id ?? null]));
     expect(ids).to.deep.equal({
-      get_issue: { joined: ["owner", "repo", "issue_number"] },
-      update_issue: { joined: ["owner", "repo", "issue_number"] },
+      get_issue: { joined: ["owner", "repo", { integer: "issue_number" }] },
+      update_issue: { joined: ["owner", "repo", { integer: "issue_number" }] },
       add_issue_comment: null,
       get_commit: { joined: ["owner", "repo", "sha"] },
       get_commit_files: { joined: ["owner", "repo", "sha"] },
       delete_branch: { joined: ["owner", "repo", "branch"] },
       get_file_contents: { joined: ["owner", "repo", { path: "path", in: "/" }] },
+      delete_issue: { joined: ["owner", "repo", { integer: "issue_number" }] },
       get_card: "card_id",
       assign_card: "card_id",
       move_card: "card_id",
@@ -703,7 +735,7 @@ describe("a draft", () => {
       id?.map((part) => ("from" in part ? `${part.as} ${part.from.join(".")}` : "constant")).join() ?? null,
     ]);
     expect(said).to.deep.equal([
-      ["getUserDetails", "read", "user_detail", "text userId"],
+      ["getUserDetails", "read", "user_detail", "integer userId"],
       ["list-issues", "search", "issue", null],
       ["read_file", "read", "file", "path path"],
       ["send_email", "send", "email", null],

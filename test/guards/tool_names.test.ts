@@ -71,8 +71,17 @@ describe("the name of a tool", () => {
         ["place_details", "get", "place details"],
         ["order_history", "get", "order history"],
         ["order_history_x", "order", "history x"],
+        ["place_room_info", "get", "place room info", true],
         ["database_stats", "get", "database stats", true],
         ["book_details", "book", "details", false],
+      ],
+    ],
+    [
+      "keeps a verb that its server has, too",
+      "brave-search",
+      [
+        ["brave_web_search", "search", "web"],
+        ["brave_local_search", "search", "local"],
       ],
     ],
     ["of a server with one is taken as it is", "brave", [["brave_walk", "brave", "walk"]]],
@@ -85,13 +94,23 @@ describe("the name of a tool", () => {
   }
 
   const CHANGES: [name: string, readOnly: boolean | null][] = [
-    ...["purge_list", "rotate_view", "wipe_query", "drain_queue_check", "frobnicate_count", "simulate_query"].map(
-      (name): [string, null] => [name, null],
-    ),
+    ..."purge_list rotate_view wipe_query drain_queue_check simulate_query save_search pause_download wipe_read"
+      .split(" ")
+      .map((name): [string, null] => [name, null]),
+    ..."messages_mark_read inbox_clear_read_messages monitor_delete_search history_clear_search torrent_cancel_download db_set_read_only"
+      .split(" ")
+      .map((name): [string, null] => [name, null]),
+    ..."place_order_with_details book_flight_info post_order_details post_user_info text_contact_info call_info mark_history"
+      .split(" ")
+      .map((name): [string, null] => [name, null]),
+    ..."validate_and_submit_order analyze_and_delete_duplicates preview_and_send_email get_and_delete post_get"
+      .split(" ")
+      .map((name): [string, null] => [name, null]),
+    ..."account_close sessions_revoke payments_refund orders_place config_reset pay_list send_search"
+      .split(" ")
+      .map((name): [string, true] => [name, true]),
     ["order_details", false],
-    ["pay_list", true],
-    ["send_search", true],
-    ["post_get", null],
+    ["alerts_search", false],
   ];
   for (const [name, readOnly] of CHANGES) {
     it(`isn't taken for a look by a noun in it: ${name}${readOnly === null ? "" : `, readOnlyHint ${readOnly}`}`, () => {
@@ -99,6 +118,16 @@ describe("the name of a tool", () => {
       expect(effectOfTool([verb, ...nouns], readOnly, ["x"])).to.not.be.oneOf(["look", "fetch"]);
     });
   }
+
+  it("says no word that all begin with where that may be a verb", () => {
+    const [purged] = [
+      ...read("s", [
+        ["purge_list", "purge", "list"],
+        ["purge_cache", "purge", "cache"],
+      ]).values(),
+    ];
+    expect(purged).to.deep.equal({ verb: "purge", nouns: ["list"] });
+  });
 
   it("tells one from many, and details of one thing from many things", () => {
     expect([["orders"], ["customer", "orders"], ["entities"]].map(namesMany)).to.deep.equal([true, true, true]);

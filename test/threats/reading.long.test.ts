@@ -24,6 +24,8 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
     };
     const tool = readMapped({ read: "invoice", id: "name" });
     const file = readMapped({ read: "file", id: { path: "name", in: "/srv" } });
+    const joined = readMapped({ read: "invoice", id: { joined: ["of", "name"] } });
+    const namesOf = new Map<string, string>();
     const uri = new UriPattern("crm://invoices/{name}");
     const route = pathTemplate("GET /files/:name");
     const corpus = [...paths(), ...names()];
@@ -39,6 +41,13 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
       }
       if (called !== null && called !== name) return `a tool's argument is repaired: ${shown}`;
       if ((called !== null) !== (await isTaken("invoice", name))) return `a tool's argument: guard and service differ on ${shown}`;
+      for (const [of, within] of name.split("/").map((_, i, all) => [all.slice(0, i).join("/"), all.slice(i).join("/")])) {
+        if (called === null || !of || !within || of.trim() !== of || within.trim() !== within) continue;
+        const { id } = actionOf(joined, { of, name: within }).resource;
+        const before = namesOf.get(id ?? "");
+        if (before !== undefined && before !== `${of}\n${within}`) return `several arguments: two calls are ${JSON.stringify(id)}`;
+        namesOf.set(id ?? "", `${of}\n${within}`);
+      }
       let opened: string | null = null;
       try {
         opened = actionOf(file, { name }).resource.id;
@@ -68,7 +77,8 @@ threat("A13", "a guard reads a name as the service does, or refuses it", {
     return null;
   },
   without: {
-    "the canonical form of tools' arguments": [cut.never("mapping/call_mapping.js", "idOf", "isCanonicalId")],
+    "the canonical form of tools' arguments": [cut.never("mapping/call_mapping.js", "partOf", "isCanonicalId")],
+    "the parts of an id staying apart": [cut.text("mapping/call_mapping.js", "idOf", '.replaceAll("/", "%2F")', "")],
     "the canonical form of files' paths": [cut.text("mapping/call_mapping.js", "asPath", "isCanonicalPath(path)", "true")],
     "the canonical form of URIs": [cut.never("mapping/uri_pattern.js", "match", "isCanonicalId")],
     "URIs' segments having one spelling": [cut.value("mapping/uri_pattern.js", "SEGMENT", "SEGMENT", String.raw`"([^/?#\\\\{}]{1,256})"`)],

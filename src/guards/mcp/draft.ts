@@ -175,6 +175,8 @@ export function draft({ server, tools, prompts, resources, templates }: Survey, 
 class Drafting {
   /** Names by which tools take the ids that their server gives. */
   readonly #ids = new Set<string>();
+  /** Type → the arguments by which the first of its tools names one. */
+  readonly #named = new Map<string, { parts: readonly string[]; tool: string }>();
   readonly #verbs = new Map<string, { class: VerbClass; collection: boolean }>();
   readonly #types = new Map<string, Type>();
   /** Verb → types. */
@@ -200,10 +202,11 @@ class Drafting {
     const { properties, required } = schema;
     const readOnly = readOnlyOf(tool);
     const fileVerb = files?.verb ?? null;
-    const [known, knownClass] = fileVerb === null ? verbOf(first, readOnly) : FILE_VERBS[fileVerb];
+    const [known, knownClass] = fileVerb === null ? verbOf(rest.includes("and") ? "" : first, readOnly) : FILE_VERBS[fileVerb];
     const own = wordOf(singular(rest), "tool");
     const type = files?.type ?? (files === null && this.takesFiles ? typeBesideFiles(own, [first, ...rest]) : own);
     const id = this.#idOf(required, files, COLLECTIONS.has(known ?? "") ? null : rest);
+    if (id !== null) this.#namedBy(type, [...id.within, id.id], name);
     // What a server says of itself is a hint: one that says too much only costs an author a look.
     const verbClass = knownClass ?? (readOnly === true ? "read" : "write");
     const verb = this.#verb(known ?? wordOf([first], "do"), verbClass, id === null);
@@ -229,9 +232,20 @@ class Drafting {
     return { verb, type, ...drawn, mapped, ...(!files.isWithin && { folder: this.folder }) };
   }
 
+  /** Remembers by which arguments a tool names one of a type, and says where another one does so otherwise. */
+  #namedBy(type: string, parts: readonly string[], tool: string): void {
+    const first = this.#named.get(type) ?? { parts, tool };
+    this.#named.set(type, first);
+    if (parts.length === first.parts.length) return;
+    const of = (all: readonly string[]): string => all.map((one) => `\`${one}\``).join(", ");
+    this.remark(
+      `\`${first.tool}\` names a ${type} by ${of(first.parts)}, \`${tool}\` by ${of(parts)}: a \`never\` on the id of the one misses the other`,
+    );
+  }
+
   /** @param nouns for what it names one of; null: its verb names none */
   #idOf(required: Schema, files: FileTool | null, nouns: readonly string[] | null): IdArguments | null {
-    if (files !== null) return { id: files.id, within: this.guesses.aroundFile(required, files.id) };
+    if (files !== null) return { id: files.id, within: this.guesses.aroundFile(files.id) };
     return nouns === null ? null : this.guesses.of(required, nouns);
   }
 
@@ -344,11 +358,10 @@ class Drafting {
         this.#ids.add(argument.replace(/s$/, ""));
       const isOwn = argument === id?.id;
       if (isOwn && (isFile || id.within.length === 0)) {
-        const isText = isObject(schema) && withoutNull(schema)["type"] === "string";
-        mapped["id"] = isText || typeof schema !== "object" ? source : { text: source };
+        mapped["id"] = idSource(argument, schema);
         continue;
       }
-      if (isOwn) mapped["id"] = { joined: [...id.within, argument].map((one) => sourceOf([one])) };
+      if (isOwn) mapped["id"] = { joined: [...id.within, argument].map((one) => idSource(one, properties[one])) };
       const isId = isObject(schema) && withoutNull(schema)["type"] === "string" && /_id$/.test(snake(argument));
       const said = wordsOf(argument);
       const parts: Part[] = isId
@@ -549,6 +562,13 @@ function wordOf(all: readonly string[], unsaid: string): string {
     .slice(0, 56);
   if (word === "") return unsaid;
   return TAKEN.has(word) ? `${word}_${unsaid}` : word;
+}
+
+/** A part of an id, in one spelling: servers take `05` for 5. */
+function idSource(argument: string, schema: unknown): Yaml {
+  const { type } = isObject(schema) ? withoutNull(schema) : {};
+  const source = sourceOf([argument]);
+  return type === "integer" || type === "number" ? { integer: source } : source;
 }
 
 /** Names for another of the same name. */

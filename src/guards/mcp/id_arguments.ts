@@ -25,6 +25,9 @@ const OWNER = new RegExp(`(?:^|_)(?:${OWNERS})(?:_(?:id|key|slug|name))?$`);
 /** Beginnings of what says where a thing goes, or what it becomes: that is no part of its name. */
 const NOT_YET = /^(?:new|to|from|target|source|dest|destination|parent)(?:_|$)/;
 
+/** Parameters of a tool that are looked at: whoever writes a catalogue can make it long. */
+const CONSIDERED_MAX = 64;
+
 export class IdGuesses {
   /** Argument → the tools whose every call has it. */
   readonly #tools = new Map<string, Schema[]>();
@@ -34,7 +37,7 @@ export class IdGuesses {
   /** @param tools parameters that every call of each of the server's tools has, with their schemas */
   constructor(tools: readonly Schema[]) {
     for (const required of tools)
-      for (const name of Object.keys(required)) {
+      for (const name of Object.keys(required).slice(0, CONSIDERED_MAX)) {
         const known = this.#tools.get(name);
         if (known === undefined) this.#tools.set(name, [required]);
         else known.push(required);
@@ -49,16 +52,18 @@ export class IdGuesses {
    * @returns null where no argument looks like an id
    */
   of(required: Schema, nouns: readonly string[]): IdArguments | null {
-    const names = Object.keys(required).filter((name) => isScalar(name, required[name]) && !WRITTEN.has(snake(name)));
+    const names = Object.keys(required)
+      .slice(0, CONSIDERED_MAX)
+      .filter((name) => isScalar(name, required[name]) && !WRITTEN.has(snake(name)));
     const id = this.#named(names, singular(nouns)) ?? (namesMany(nouns) ? null : this.#closest(names, nouns));
     if (id === null) return null;
-    const steady = new Set(this.#steady(id).filter((name) => this.#with(id).length > 1 || this.#known.has(name)));
-    return { id, within: names.filter((name) => steady.has(name)) };
+    // In one order, whatever a tool's own is: else two tools would have two ids for one thing.
+    return { id, within: this.#steady(id).filter((name) => this.#with(id).length > 1 || this.#known.has(name)) };
   }
 
   /** Returns the places that a file's path begins in. */
-  aroundFile(required: Schema, path: string): string[] {
-    return this.#steady(path).filter((name) => OWNER.test(snake(name)) && isScalar(name, required[name]));
+  aroundFile(path: string): string[] {
+    return this.#steady(path).filter((name) => OWNER.test(snake(name)));
   }
 
   #named(names: readonly string[], nouns: readonly string[]): string | null {
@@ -85,9 +90,10 @@ export class IdGuesses {
 
   /** The places that every tool takes which takes this argument. */
   #steady(id: string): string[] {
-    const [first = {}, ...others] = this.#with(id);
-    return Object.keys(first).filter(
-      (name) => name !== id && PLACE.test(snake(name)) && !NOT_YET.test(snake(name)) && others.every((one) => Object.hasOwn(one, name)),
+    const all = this.#with(id);
+    const names = Object.keys(all[0] ?? {}).slice(0, CONSIDERED_MAX);
+    return names.filter(
+      (name) => name !== id && PLACE.test(snake(name)) && !NOT_YET.test(snake(name)) && all.every((one) => isScalar(name, one[name])),
     );
   }
 }

@@ -16,7 +16,7 @@ const ARTICLES = new Set(["a", "an", "the"]);
 const BETWEEN = new Set("to for from in into on at of with by".split(" "));
 /** Nouns that say of the words before them that these aren't a verb: an order's details are looked at, and nothing is ordered. */
 const FACTS = new Set("details detail info information history statistics stats".split(" "));
-const NOUNS_BEFORE_FACTS = new Set("order place book call schedule draft note star fork post comment print mark text".split(" "));
+const NOUNS_BEFORE_FACTS = new Set("order place book schedule draft note".split(" "));
 
 /** `getUserDetails`, `get-user_details` → get, user, details. */
 export function wordsOf(name: string): string[] {
@@ -45,10 +45,10 @@ export function readToolNames(tools: ReadonlyMap<string, boolean | null>, server
     ]),
   );
   const own = new Set(wordsOf(server));
-  const begin = sharedWords([...all.values()], (word) => verbEffect(word) === null);
+  const begin = sharedWords([...all.values()], (word) => verbEffect(word) === null && !OTHER_VERBS.has(word));
   const end = sharedWords(
     [...all.values()].map((words) => words.slice(begin.length).toReversed()),
-    (word) => own.has(word),
+    (word) => own.has(word) && verbEffect(word) === null,
   );
   const domains = domainsOf([...all.values()].map((words) => words.slice(begin.length)));
   return new Map(
@@ -68,16 +68,20 @@ function sharedWords(all: readonly (readonly string[])[], fits: (word: string) =
   return first.slice(0, Math.max(first.findIndex(ends), 0));
 }
 
-/** The verb first. */
+/** The verb first. Of what may be a noun nothing lighter follows than of what it would be as a verb. */
 function ordered(words: readonly string[], readOnly: boolean | null, domains: ReadonlySet<string>): readonly string[] {
   const [first = "", ...rest] = words;
-  const last = words.at(-1) ?? "";
-  if (NOUNS_BEFORE_FACTS.has(first) && FACTS.has(last) && readOnly !== false) return ["get", ...words];
+  const isFact = NOUNS_BEFORE_FACTS.has(first) && FACTS.has(words.at(-1) ?? "") && readOnly !== false;
+  if (isFact && (words.length === 2 || readOnly === true)) return ["get", ...words];
   if (verbEffect(first) !== null || OTHER_VERBS.has(first)) return [first, ...withoutBetween(rest)];
-  const says = (word: string): boolean => VERBS_ANYWHERE.has(word) || (readOnly === true && verbEffect(word) === "look");
-  const verb = says(last) ? last : rest.find(says);
-  if (verb !== undefined) return [verb, ...words.toSpliced(words.lastIndexOf(verb), 1)];
-  if (readOnly === true && rest.length > 0) return ["get", ...words];
+  const changes = words.some((word) => !["look", "fetch", null].includes(verbEffect(word)));
+  const says = (word: string): boolean =>
+    verbEffect(word) === "look" || verbEffect(word) === "fetch"
+      ? !changes && readOnly !== false && (readOnly === true || LOOKS_ANYWHERE.has(word))
+      : CHANGES_ANYWHERE.has(word);
+  const verb = rest.find(says);
+  if (verb !== undefined) return [verb, ...words.toSpliced(words.indexOf(verb), 1)];
+  if (readOnly === true && rest.length > 0 && !changes) return ["get", ...words];
   return domains.has(first) && rest.length > 0 ? [...rest.slice(0, 1), first, ...rest.slice(1)] : [first, ...withoutBetween(rest)];
 }
 
@@ -89,19 +93,23 @@ function aboutAll(begin: readonly string[], verb: string): readonly string[] {
 /** First words of several tools that aren't verbs, since a verb follows in one of them: `pod_get`, `pod_scale`. */
 function domainsOf(all: readonly (readonly string[])[]): Set<string> {
   const first = all.flatMap(([word = ""]) => (verbEffect(word) === null && !OTHER_VERBS.has(word) ? [word] : []));
-  const isBeforeVerb = (word: string): boolean => all.some(([one, next = ""]) => one === word && VERBS_ANYWHERE.has(next));
+  const isBeforeVerb = (word: string): boolean =>
+    all.some(([one, next = ""]) => one === word && (CHANGES_ANYWHERE.has(next) || LOOKS_ANYWHERE.has(next)));
   return new Set(first.filter((word) => first.filter((one) => one === word).length > 2 && isBeforeVerb(word)));
 }
 
-/** Verbs that are hardly nouns, wherever they stand in a name. Of others the first counts: a list is purged, a comment typed. */
-const VERBS_ANYWHERE = new Set(
-  "get fetch read search find lookup describe retrieve inspect create add insert update edit modify delete remove destroy send publish upload download apply start stop run execute enable disable pay transfer buy purchase submit approve withdraw reserve".split(
+/** Verbs that are hardly nouns, wherever they stand in a name; of others the first word counts: a list is purged, a comment typed. */
+const CHANGES_ANYWHERE = new Set(
+  "create add insert update edit modify delete remove destroy send publish upload apply start stop run execute enable disable pay transfer buy purchase submit approve withdraw reserve".split(
     " ",
   ),
 );
+const LOOKS_ANYWHERE = new Set("get read fetch search find lookup describe retrieve inspect download".split(" "));
 /** Verbs that may do anything, so that no effect is known of them. */
 const OTHER_VERBS = new Set(
-  "resolve export import evaluate select wait type press take handle connect disconnect invoke exec eval".split(" "),
+  "resolve export import evaluate select wait type press take handle connect disconnect invoke exec eval purge wipe save abort pause rotate drain flush truncate trigger sync charge restore rollback simulate".split(
+    " ",
+  ),
 );
 
 function withoutBetween(words: readonly string[]): readonly string[] {
