@@ -282,15 +282,15 @@ function idOf(sources: readonly ArgumentOrigin[], values: Arguments): string {
   const last = parts.pop() ?? "";
   if (parts.length === 0) return last;
   const end = sources.at(-1);
-  if (end !== undefined && "from" in end && end.as === "path") {
+  const isPath = end !== undefined && "from" in end && end.as === "path";
+  if (isPath) {
     const wrong = parts.findIndex((part) => part.includes("/") || !isCanonicalPath(part));
     if (wrong !== -1) throw new CallRefusal("argument_invalid", { argument: argumentOf(sources[wrong]) });
   }
   // Only the last may have slashes, so that no two lists of parts are one id.
   const before = parts.map((part) => part.replaceAll("%", "%25").replaceAll("/", "%2F")).join("/");
-  const isPath = last.startsWith("/");
   const id = isPath ? `/${before}${last === "/" ? "" : last}` : `${before}/${last}`;
-  if (id.length > ID_LENGTH_MAX) throw new CallRefusal("argument_invalid", { argument: argumentOf(sources.at(-1)) });
+  if (id.length > ID_LENGTH_MAX) throw new CallRefusal("argument_invalid", { argument: argumentOf(end) });
   return id;
 }
 
@@ -306,9 +306,9 @@ function partOf(source: ArgumentOrigin, values: Arguments): string {
 
 /** Returns a part of an id; null for a value that has none. */
 function inOneSpelling(source: ArgumentOrigin, value: unknown): string | null {
-  const as = "from" in source ? source.as : "is";
-  if (as === "integer") return asText(asInteger(value));
-  return "from" in source && source.as === "path" ? asPath(value, source.in) : asText(value);
+  if (!("from" in source)) return asText(value);
+  if (source.as === "path") return asPath(value, source.in);
+  return asText(source.as === "integer" ? asInteger(value) : value);
 }
 
 function argumentOf(source: ArgumentOrigin | undefined): string {

@@ -77,6 +77,27 @@ describe("the name of a tool", () => {
       ],
     ],
     [
+      "may have a space, which is no verb",
+      "hub",
+      [
+        ["db.query", "query", "db"],
+        ["db.bulk_update", "update", "db bulk"],
+        ["order.get_login_history", "get", "order login history"],
+        ["secrets/rotate", "rotate", "secrets"],
+        ["Mail--ListFolders", "list", "mail folders"],
+        ["files:", "files", ""],
+      ],
+    ],
+    [
+      "may say two things, of which the graver counts",
+      "shop",
+      [
+        ["validate_and_pay", "pay", "validate"],
+        ["get_and_delete_mail", "delete", "get mail"],
+        ["salt_and_pepper", "salt", "and pepper"],
+      ],
+    ],
+    [
       "keeps a verb that its server has, too",
       "brave-search",
       [

@@ -202,7 +202,7 @@ class Drafting {
     const { properties, required } = schema;
     const readOnly = readOnlyOf(tool);
     const fileVerb = files?.verb ?? null;
-    const [known, knownClass] = fileVerb === null ? verbOf(rest.includes("and") ? "" : first, readOnly) : FILE_VERBS[fileVerb];
+    const [known, knownClass] = fileVerb === null ? verbOf(first, readOnly) : FILE_VERBS[fileVerb];
     const own = wordOf(singular(rest), "tool");
     const type = files?.type ?? (files === null && this.takesFiles ? typeBesideFiles(own, [first, ...rest]) : own);
     const id = this.#idOf(required, files, COLLECTIONS.has(known ?? "") ? null : rest);

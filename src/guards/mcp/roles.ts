@@ -79,8 +79,8 @@ export function effectOfTool(
 ): VerbEffect {
   const [verb = "", ...others] = words;
   const known = verbEffect(verb);
-  // A word that may be a noun makes an unknown verb graver, and no look; of two verbs the graver counts.
-  const byName = words.includes("and") ? (gravestOf(words) ?? known) : (known ?? gravestOf(others));
+  // A word that may be a noun makes an unknown verb graver, and no look.
+  const byName = known ?? gravestOf(others);
   const nouns = known === null ? words : others;
   const reads = byName === "look" || byName === "fetch" || ((byName === null || OPEN.has(verb)) && readOnly === true);
   // What is asked for may tell somebody else something.

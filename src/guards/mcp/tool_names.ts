@@ -1,7 +1,8 @@
 /**
  * Reads what a server calls its tools, for a draft: which word says what is done, and which say to what. Names are written in many ways:
- * `getUser`, `slack_list_channels`, `monitor_create`, `web_search_exa`, `retrieve-a-page`.
+ * `getUser`, `slack_list_channels`, `monitor_create`, `db.query`, `web_search_exa`, `retrieve-a-page`.
  */
+import { EFFECTS } from "../../contract/index.js";
 import { verbEffect } from "./roles.js";
 
 export interface ToolName {
@@ -38,12 +39,7 @@ export function snake(name: string): string {
  * @param server name that the server gives itself
  */
 export function readToolNames(tools: ReadonlyMap<string, boolean | null>, server: string): Map<string, ToolName> {
-  const all = new Map(
-    [...tools.keys()].map((name) => [
-      name,
-      wordsOf(name).filter((word, i, { length }) => i === 0 || i === length - 1 || !ARTICLES.has(word)),
-    ]),
-  );
+  const all = new Map([...tools.keys()].map((name) => [name, withoutArticles(wordsOf(name))]));
   const own = new Set(wordsOf(server));
   const begin = sharedWords([...all.values()], (word) => verbEffect(word) === null && !OTHER_VERBS.has(word));
   const end = sharedWords(
@@ -54,10 +50,22 @@ export function readToolNames(tools: ReadonlyMap<string, boolean | null>, server
   return new Map(
     [...all].map(([name, words]) => {
       const rest = words.slice(begin.length, words.length - end.length);
-      const [verb, ...nouns] = ordered(rest, tools.get(name) ?? null, domains);
-      return [name, { verb: verb ?? "", nouns: nouns.length > 0 || begin.length === 0 ? nouns : aboutAll(begin, verb ?? "") }];
+      // Its space is no verb, whatever it is called.
+      const space = rest.slice(0, Math.min(Math.max(0, spaceOf(name).length - begin.length), rest.length - 1));
+      const [verb = "", ...others] = ordered(rest.slice(space.length), tools.get(name) ?? null, domains);
+      const nouns = [...space, ...others];
+      return [name, { verb, nouns: nouns.length > 0 || begin.length === 0 ? nouns : aboutAll(begin, verb) }];
     }),
   );
+}
+
+/** Words before the last separator of `db.query`, `crm/orders/list` or `Api--ListOrders`. */
+function spaceOf(name: string): string[] {
+  return withoutArticles(wordsOf(/^(.*)(?:[./:]|--)[^./:]*[A-Za-z0-9]/.exec(name)?.[1] ?? ""));
+}
+
+function withoutArticles(words: readonly string[]): string[] {
+  return words.filter((word, i) => i === 0 || i === words.length - 1 || !ARTICLES.has(word));
 }
 
 /** The words that fit and with which all begin, at most all but the last of each; none of a single one. */
@@ -71,6 +79,8 @@ function sharedWords(all: readonly (readonly string[])[], fits: (word: string) =
 /** The verb first. Of what may be a noun nothing lighter follows than of what it would be as a verb. */
 function ordered(words: readonly string[], readOnly: boolean | null, domains: ReadonlySet<string>): readonly string[] {
   const [first = "", ...rest] = words;
+  const graver = words.includes("and") ? gravestOf(words) : undefined;
+  if (graver !== undefined) return [graver, ...words.filter((word) => word !== graver && word !== "and")];
   const isFact = NOUNS_BEFORE_FACTS.has(first) && FACTS.has(words.at(-1) ?? "") && readOnly !== false;
   if (isFact && (words.length === 2 || readOnly === true)) return ["get", ...words];
   if (verbEffect(first) !== null || OTHER_VERBS.has(first)) return [first, ...withoutBetween(rest)];
@@ -83,6 +93,11 @@ function ordered(words: readonly string[], readOnly: boolean | null, domains: Re
   if (verb !== undefined) return [verb, ...words.toSpliced(words.indexOf(verb), 1)];
   if (readOnly === true && rest.length > 0 && !changes) return ["get", ...words];
   return domains.has(first) && rest.length > 0 ? [...rest.slice(0, 1), first, ...rest.slice(1)] : [first, ...withoutBetween(rest)];
+}
+
+/** The verb among the words that does the gravest; undefined: none is known. */
+function gravestOf(words: readonly string[]): string | undefined {
+  return EFFECTS.toReversed().flatMap((effect) => words.filter((word) => verbEffect(word) === effect))[0];
 }
 
 /** A verb that is all that is left is done to what all tools are about; one that nobody knows is a thing of its own. */
