@@ -585,13 +585,14 @@ describe("a draft", () => {
       "list_mails: {search_all: mail, arguments: {folder: folder}}",
       "move_mail: {update: mail, id: id, arguments: {folder: folder}}",
     ]);
-    const { types } = parse(found.files["vocabulary.yaml"]) as { types: Record<string, Record<string, unknown>> };
+    const { types, verbs } = parse(found.files["vocabulary.yaml"]) as Record<"types" | "verbs", Record<string, Record<string, unknown>>>;
     expect(types["file"]).to.deep.include({ id: "path", related: { to: "file" } });
     expect(types["file"]?.["roles"]).to.deep.include({ id: "locator", "related.to": "locator" });
     expect(types["file"]).to.not.have.property("writes");
     // A file is longer than a name, and is asked about whole.
     expect(types["file"]?.["arguments"]).to.deep.include({ content: { string: { max: 60_000 } }, pattern: { string: { max: 4096 } } });
     expect(types["folder"]?.["writes"]).to.deep.equal({ files: "service", name: "service", path: "service" });
+    expect(verbs["list"]).to.deep.include({ class: "read", effect: "look" });
     const remarks = found.remarks.join("\n");
     expect(remarks).to.include("`read_multiple_files`: one call names several files");
     expect(remarks).to.match(
@@ -818,6 +819,26 @@ describe("a draft", () => {
     if (tool !== undefined)
       expect(actionOf(tool, {})).to.deep.include({ verb: "search", resource: { type: "note", id: null, attributes: {} } });
   });
+
+  const SAYS_IT_CHANGES: [name: string, properties: object][] = [
+    ["search_feedback", { rating: { type: "string" } }],
+    ["get_ticket", { ticket_id: { type: "string" } }],
+    ["list_directory", { path: { type: "string" } }],
+    ["download_page", { url: { type: "string" } }],
+  ];
+  for (const [name, properties] of SAYS_IT_CHANGES) {
+    it(`has no read of ${name}, whose server says that it doesn't only read`, () => {
+      const looks = { name: "search_tickets", annotations: { readOnlyHint: true }, ...schema({ query: { type: "string" } }) };
+      const found = drafted([{ name, annotations: { readOnlyHint: false }, ...schema(properties) }, looks]);
+      compiles(found);
+      const { tools } = parse(found.files["guard.yaml"]) as { tools: Record<string, Record<string, unknown>> };
+      const { verbs } = parse(found.files["vocabulary.yaml"]) as { verbs: Record<string, { class: string; effect?: string }> };
+      const [verb = ""] = Object.keys(tools[name] ?? {});
+      expect(verbs[verb]?.class).to.equal("write");
+      expect(verbs[verb]?.effect).to.not.equal("look");
+      expect(verbs["search"]).to.deep.include({ class: "read", effect: "look" });
+    });
+  }
 
   // prettier-ignore
   const ODD: [what: string, tools: object[], remark: RegExp | null][] = [

@@ -29,6 +29,8 @@ describe("what a draft takes a tool for", () => {
     ["get_webpage", ["url"], true, "fetch"],
     ["navigate_to", ["url"], null, "fetch"],
     ["read_file", ["file_path"], true, "look"],
+    ["search_feedback", ["rating"], false, "add"],
+    ["get_network_request", ["request_id", "file_path"], false, "alter"],
     ["send_report", ["to"], true, "add"],
     ["run_query", ["statement"], true, "look"],
     ["run_query", ["statement"], false, "commit"],

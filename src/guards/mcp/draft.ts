@@ -202,17 +202,21 @@ class Drafting {
     const { properties, required } = schema;
     const readOnly = readOnlyOf(tool);
     const fileVerb = files?.verb ?? null;
-    const [known, knownClass] = fileVerb === null ? verbOf(first, readOnly) : FILE_VERBS[fileVerb];
+    const usual = fileVerb === null ? verbOf(first, readOnly) : FILE_VERBS[fileVerb];
+    // A server that says that it doesn't only read is believed, whatever it calls its tool.
+    const saysItChanges = usual[1] === "read" && readOnly === false;
+    const [known, knownClass] = saysItChanges ? [null, null] : usual;
     const own = wordOf(singular(rest), "tool");
     const type = files?.type ?? (files === null && this.takesFiles ? typeBesideFiles(own, [first, ...rest]) : own);
     const id = this.#idOf(required, files, COLLECTIONS.has(known ?? "") ? null : rest);
     if (id !== null) this.#namedBy(type, [...id.within, id.id], name);
     // What a server says of itself is a hint: one that says too much only costs an author a look.
     const verbClass = knownClass ?? (readOnly === true ? "read" : "write");
-    const verb = this.#verb(known ?? wordOf([first], "do"), verbClass, id === null);
+    const word = known ?? wordOf(saysItChanges ? [first, "write"] : [first], "do");
+    const verb = this.#verb(word, verbClass, id === null);
     this.#line(verb, type);
     const snakes = Object.keys(properties).map(snake);
-    const said = effectOfTool([first, ...rest], readOnly, snakes, hintsOf(tool)["destructiveHint"] === true);
+    const said = effectOfTool([fileVerb === "list" ? "list" : first, ...rest], readOnly, snakes, hintsOf(tool)["destructiveHint"] === true);
     // What is written at a path may replace what is there.
     const effect = files !== null && (said === "keep" || said === "add") ? "alter" : said;
     const drafted = this.#type(type, id?.id ?? null);

@@ -78,7 +78,9 @@ export function effectOfTool(
   destructive = false,
 ): VerbEffect {
   const [verb = "", ...others] = words;
-  const known = verbEffect(verb);
+  const named = verbEffect(verb);
+  // A server that says of its `search_feedback` that it doesn't only read is believed: it sends some.
+  const known = named === "look" && readOnly === false ? null : named;
   // A word that may be a noun makes an unknown verb graver, and no look.
   const byName = known ?? gravestOf(others);
   const nouns = known === null ? words : others;
