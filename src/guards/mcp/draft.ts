@@ -5,6 +5,8 @@
 import { TOOL_NAME, isObject } from "../../mapping/call_mapping.js";
 import { FOLDER_WRITES, fileTool, folderOf, listsFolders, severalFiles, type FileTool } from "./file_tools.js";
 import { DRAFTED_AUTHOR, DRAFTED_SECRETS, DRAFTED_WRITES, effectOfTool, isGivenId, readsText, roleOfArgument } from "./roles.js";
+import { idSource, leavesOf, partsOf, roomy, sourceOf, type ArgumentPart } from "./argument_parts.js";
+import { FIELDS_MAX, numbered, wordOf } from "./policy_words.js";
 import { readToolSchema, withoutNull, type Schema, type ToolSchema } from "./tool_schemas.js";
 import { IdGuesses, type IdArguments } from "./id_arguments.js";
 import { namesMany, readToolNames, singular, snake, wordsOf, type ToolName } from "./tool_names.js";
@@ -24,17 +26,6 @@ export interface Draft {
 export interface DraftOptions {
   /** Server, as `guard.yaml` names it. */
   server: { command?: string[]; dir?: string; url?: string; revision?: string };
-}
-
-/** Part of a tool's arguments that is one argument of a type. */
-interface Part {
-  words: readonly string[];
-  /** Names of members of its values, however deep, in words. */
-  inside: readonly string[];
-  value: Yaml;
-  source: Yaml;
-  /** Member of its values that has the role @default the values themselves */
-  member?: "text";
 }
 
 type VerbClass = "read" | "write" | "send";
@@ -99,19 +90,6 @@ const NAMES_NOTHING: Readonly<Record<string, string>> = { read: "search", update
 const COLLECTIONS = new Set(["search", "create", "send"]);
 /** Verbs of one thing. */
 const NEEDS_ID = new Set(["read", "update", "delete"]);
-/** Words with a meaning of their own in a policy set, or for other readers of YAML. */
-const TAKEN = new Set(
-  "about when code severity proceed message tell_agent obligations given with related then because title on off yes no y n true false null constructor id task agent arguments".split(
-    " ",
-  ),
-);
-
-/** A text that is content, such as a file, may be as long as a service's request holds. */
-const LENGTH_MAX = { usual: 4096, content: 60_000, most: 65_536 };
-const LIST_MAX = { usual: 100, most: 1000 };
-const DEPTH_MAX = 4;
-const FIELDS_MAX = 64;
-
 function words(verb: string, of: VerbClass, all: string): Record<string, [string, VerbClass]> {
   return Object.fromEntries(all.split(" ").map((word) => [word, [verb, of]]));
 }
@@ -368,7 +346,7 @@ class Drafting {
       if (isOwn) mapped["id"] = { joined: [...id.within, argument].map((one) => idSource(one, properties[one])) };
       const isId = isObject(schema) && withoutNull(schema)["type"] === "string" && /_id$/.test(snake(argument));
       const said = wordsOf(argument);
-      const parts: Part[] = isId
+      const parts: ArgumentPart[] = isId
         ? [{ words: said, inside: [], value: "id", source }]
         : (partsOf([argument], said, schema) ?? [leavesOf(argument, schema)]);
       const fields: { [key: string]: Yaml } = {};
@@ -399,7 +377,7 @@ class Drafting {
    * An argument of a type has one meaning, whichever tool's it is; two of one tool have two names.
    * @returns null if the type has as many as it may
    */
-  #field(type: Type, { words: said, value }: Part, taken: object, tool: string): string | null {
+  #field(type: Type, { words: said, value }: ArgumentPart, taken: object, tool: string): string | null {
     const wanted = wordOf(said, "value");
     const ofTool = `${wanted}_of_${wordOf(wordsOf(tool), "tool")}`.slice(0, 64);
     for (const name of [wanted, ofTool, ...numbered(wanted)]) {
@@ -558,149 +536,6 @@ function uriOf(one: unknown): string {
   return typeof uriTemplate === "string" ? uriTemplate : typeof uri === "string" ? uri : "";
 }
 
-/** One word of a policy set. */
-function wordOf(all: readonly string[], unsaid: string): string {
-  const word = all
-    .join("_")
-    .replace(/^[0-9_]+/, "")
-    .slice(0, 56);
-  if (word === "") return unsaid;
-  return TAKEN.has(word) ? `${word}_${unsaid}` : word;
-}
-
-/** A part of an id, in one spelling: servers take `05` for 5. */
-function idSource(argument: string, schema: unknown): Yaml {
-  const { type } = isObject(schema) ? withoutNull(schema) : {};
-  const source = sourceOf([argument]);
-  return type === "integer" || type === "number" ? { integer: source } : source;
-}
-
-/** Names for another of the same name. */
-function numbered(name: string): string[] {
-  return Array.from({ length: FIELDS_MAX }, (_, i) => `${name}_${i + 2}`);
-}
-
-/** The argument at a path, as the guard's configuration names it. */
-function sourceOf(path: readonly string[]): Yaml {
-  return path.every((name) => name !== "" && !name.includes(".")) ? path.join(".") : [...path];
-}
-
-/**
- * Takes an argument apart as far as it has to be: members whose names are no words of a policy set are arguments of their own, or get other names in a list.
- * @returns null where something in it has no type
- */
-function partsOf(path: readonly string[], said: readonly string[], schema: unknown): Part[] | null {
-  const value = valueType(schema, 0);
-  const inside = namesIn(schema, 0);
-  if (value !== null) return [{ words: said, inside, value, source: sourceOf(path) }];
-  if (!isObject(schema) || path.length > DEPTH_MAX) return null;
-  const listed = listedType(schema);
-  if (listed !== null) return [{ words: said, inside, value: listed, source: { listed: sourceOf(path) } }];
-  const { type, items, maxItems, properties } = withoutNull(schema);
-  if (type === "array") {
-    const found = elementsOf(items);
-    if (found === null) return null;
-    const list = { list: { object: found.fields }, max: within(maxItems, LIST_MAX) };
-    return [{ words: said, inside, value: list, source: { list: sourceOf(path), of: found.of } }];
-  }
-  if (type !== "object" || !isObject(properties) || Object.keys(properties).length === 0) return null;
-  const parts = Object.entries(properties).map(([name, member]) => partsOf([...path, name], [...said, ...wordsOf(name)], member));
-  return parts.includes(null) ? null : parts.flatMap((part) => part ?? []);
-}
-
-/** All values within an argument, whose schema says nothing that a vocabulary has a type for. */
-function leavesOf(argument: string, schema: unknown): Part {
-  const leaf = {
-    path: { string: { max: LENGTH_MAX.usual } },
-    kind: ["boolean", "list", "name", "null", "number", "object", "text"],
-    text: { string: { max: LENGTH_MAX.most } },
-  };
-  const value = { list: { object: leaf }, max: LIST_MAX.most };
-  return { words: wordsOf(argument), inside: namesIn(schema, 0), value, source: { leaves: sourceOf([argument]) }, member: "text" };
-}
-
-/** The type of a list that may be written as its only element; null where the schema says something else. */
-function listedType({ anyOf, oneOf, type, items, ...rest }: Schema): Yaml | null {
-  const options = Array.isArray(type)
-    ? type.map((one: unknown) => ({ ...rest, type: one, ...(one === "array" && { items }) }))
-    : ([anyOf, oneOf].find((all) => Array.isArray(all)) ?? []).filter(isObject);
-  const [list, ...lists] = options.filter((one) => one["type"] === "array");
-  const [single, ...singles] = options.filter((one) => one["type"] !== "array" && one["type"] !== "null");
-  if (list === undefined || single === undefined || lists.length > 0 || singles.length > 0) return null;
-  const of = isObject(list["items"]) ? list["items"] : single;
-  if (of["type"] !== single["type"] || valueType(single, 1) === null) return null;
-  return valueType({ ...list, items: of }, 0);
-}
-
-/** Names of the members of a value, and of theirs, in words. */
-function namesIn(schema: unknown, depth: number): string[] {
-  if (!isObject(schema) || depth > DEPTH_MAX) return [];
-  const { items, properties } = withoutNull(schema);
-  const own = Object.entries(isObject(properties) ? properties : {});
-  return own
-    .flatMap(([name, member]) => [snake(name), ...namesIn(member, depth + 1)])
-    .concat(items === undefined ? [] : namesIn(items, depth + 1));
-}
-
-/** Fields of a list's objects, under words of a policy set, and where each comes from; null where one has no type. */
-function elementsOf(schema: unknown): { fields: { [key: string]: Yaml }; of: { [key: string]: Yaml } } | null {
-  const { type, properties } = isObject(schema) ? withoutNull(schema) : {};
-  const members = Object.entries(type === "object" && isObject(properties) ? properties : {});
-  if (members.length === 0 || members.length > FIELDS_MAX) return null;
-  const fields: { [key: string]: Yaml } = {};
-  const of: { [key: string]: Yaml } = {};
-  for (const [name, member] of members) {
-    const word = wordOf(wordsOf(name), "value");
-    const field = [word, ...numbered(word)].find((one) => !Object.hasOwn(fields, one));
-    const value = valueType(member, 2);
-    if (field === undefined || value === null) return null;
-    fields[field] = value;
-    of[field] = sourceOf([name]);
-  }
-  return { fields, of };
-}
-
-/** A JSON Schema as the vocabulary's type; null where it has none for it. */
-function valueType(schema: unknown, depth: number): Yaml | null {
-  if (!isObject(schema) || depth > DEPTH_MAX) return null;
-  const { type, enum: values, format, maxLength, items, maxItems, properties } = withoutNull(schema);
-  if (Array.isArray(values)) {
-    const all = values.filter((value): value is string => typeof value === "string" && value !== "");
-    return all.length === values.length && all.length > 0 && all.length <= 256 && new Set(all).size === all.length ? all : null;
-  }
-  switch (type) {
-    case "string":
-      return format === "email" ? "email" : { string: { max: within(maxLength, LENGTH_MAX) } };
-    case "integer":
-    case "number":
-    case "boolean":
-      return type;
-    case "array": {
-      const of = valueType(items, depth + 1);
-      return of === null || (isObject(of) && "list" in of) ? null : { list: of, max: within(maxItems, LIST_MAX) };
-    }
-    case "object": {
-      const members = Object.entries(isObject(properties) ? properties : {});
-      // A field is a word of the policy set, so a member that isn't one can't be seen in there.
-      const fields = members.map(
-        ([name, member]) => [name, /^[a-z][a-z0-9_]{0,63}$/.test(name) && !TAKEN.has(name) ? valueType(member, depth + 1) : null] as const,
-      );
-      if (fields.length === 0 || fields.length > FIELDS_MAX || fields.some(([, of]) => of === null)) return null;
-      return { object: Object.fromEntries(fields as [string, Yaml][]) };
-    }
-    default:
-      return null;
-  }
-}
-
-/** A type whose texts of no said length may be as long as content is. */
-function roomy(value: Yaml): Yaml {
-  if (Array.isArray(value) || !isObject(value)) return value;
-  const { string, ...rest } = value;
-  if (isObject(string) && string["max"] === LENGTH_MAX.usual) return { string: { max: LENGTH_MAX.content } };
-  return string === undefined ? Object.fromEntries(Object.entries(rest).map(([key, member]) => [key, roomy(member)])) : value;
-}
-
 function graverEffect(effect: VerbEffect, other: VerbEffect | undefined): VerbEffect {
   return other === undefined || EFFECTS.indexOf(effect) > EFFECTS.indexOf(other) ? effect : other;
 }
@@ -709,10 +544,6 @@ function graverEffect(effect: VerbEffect, other: VerbEffect | undefined): VerbEf
 function graver(role: Role, other: Role | undefined): Role {
   const order: readonly Role[] = ["content", "locator", "commitment", "destination", "authority"];
   return other === undefined || order.indexOf(role) > order.indexOf(other) ? role : other;
-}
-
-function within(value: unknown, { usual, most }: { usual: number; most: number }): number {
-  return typeof value === "number" && Number.isInteger(value) && value > 0 ? Math.min(value, most) : usual;
 }
 
 /** Words of a server's, in a comment of a file: none of them begins a line. */
