@@ -63,6 +63,14 @@ describe("what a draft takes a tool for", () => {
     expect(effectOfTool(["read", "file"], true, ["path"], true)).to.equal("look");
   });
 
+  it("takes a look for a change by its server's word, unless that says that nothing is lost by it", () => {
+    expect(effectOfTool(["get", "mails"], false, ["mail_ids", "mark_as_read"], false)).to.equal("look");
+    expect(effectOfTool(["get", "mails"], false, ["mail_ids", "mark_as_read"], true)).to.equal("alter");
+    expect(effectOfTool(["get", "mails"], false, ["mail_ids", "mark_as_read"])).to.equal("alter");
+    // What no word tells isn't milder by a server's.
+    expect(effectOfTool(["frobnicate", "mails"], false, ["mail_ids"], false)).to.equal("alter");
+  });
+
   it("takes what is read at a place for a text, whose fields its author has named", () => {
     for (const places of [["path"], ["head", "file_path"], ["url"], ["uris"], ["page_link"]])
       expect(readsText("look", places) && readsText("fetch", places), places.join()).to.equal(true);

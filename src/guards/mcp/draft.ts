@@ -194,7 +194,7 @@ class Drafting {
     const verb = this.#verb(word, verbClass, id === null);
     this.#line(verb, type);
     const snakes = Object.keys(properties).map(snake);
-    const said = effectOfTool([fileVerb === "list" ? "list" : first, ...rest], readOnly, snakes, hintsOf(tool)["destructiveHint"] === true);
+    const said = effectOfTool([fileVerb === "list" ? "list" : first, ...rest], readOnly, snakes, destructiveOf(tool));
     // What is written at a path may replace what is there.
     const effect = files !== null && (said === "keep" || said === "add") ? "alter" : said;
     const drafted = this.#type(type, id?.id ?? null);
@@ -517,6 +517,12 @@ function hintsOf({ annotations }: Schema): Schema {
 /** Returns whether its server says that it only reads; null: it says nothing. */
 function readOnlyOf(tool: Schema): boolean | null {
   const { readOnlyHint: said } = hintsOf(tool);
+  return typeof said === "boolean" ? said : null;
+}
+
+/** Returns whether its server says that it may overwrite what is there; null: it says nothing. */
+function destructiveOf(tool: Schema): boolean | null {
+  const { destructiveHint: said } = hintsOf(tool);
   return typeof said === "boolean" ? said : null;
 }
 

@@ -69,18 +69,18 @@ export function verbEffect(word: string): VerbEffect | null {
 /**
  * Returns the likely effect of a tool.
  * @param words of the tool's name, the first being what it does
- * @param destructive whether its server says that it may overwrite what is there
+ * @param destructive whether its server says that it may overwrite what is there; null: it says nothing
  */
 export function effectOfTool(
   words: readonly string[],
   readOnly: boolean | null,
   parameters: readonly string[],
-  destructive = false,
+  destructive: boolean | null = null,
 ): VerbEffect {
   const [verb = "", ...others] = words;
   const named = verbEffect(verb);
-  // A server that says of its `search_feedback` that it doesn't only read is believed: it sends some.
-  const known = named === "look" && readOnly === false ? null : named;
+  // A server that says that a look changes something is believed, unless it says that nothing is lost by it: a mail is marked as read.
+  const known = named === "look" && readOnly === false && destructive !== false ? null : named;
   // A word that may be a noun makes an unknown verb graver, and no look.
   const byName = known ?? gravestOf(others);
   const nouns = known === null ? words : others;
@@ -92,7 +92,7 @@ export function effectOfTool(
   // What no word tells may do anything, and without any argument there is nothing that anybody could look at.
   const changes = byName ?? (isVague(parameters) ? "alter" : "add");
   // What is written at a path may replace what is there.
-  const mayReplace = destructive || parameters.some((name) => FILE.test(name));
+  const mayReplace = destructive === true || parameters.some((name) => FILE.test(name));
   if (mayReplace && changes === "add") return "alter";
   return !mayReplace && (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, "")))
     ? "keep"
