@@ -8,7 +8,18 @@ import { writeFileSync } from "node:fs";
 import { asset } from "../src/system/paths.js";
 
 const NAMES = [
-  ...["opa-js", "opa-python", "opa-stock", "opa-products", "opa-logs", "authzen-actions", "otlp-http", "otlp-grpc", "mcp-servers"],
+  ...[
+    "opa-js",
+    "opa-python",
+    "opa-stock",
+    "opa-products",
+    "opa-logs",
+    "authzen-actions",
+    "otlp-http",
+    "otlp-grpc",
+    "mcp-servers",
+    "mcp-drafts",
+  ],
   ...["mcp-auth", "mcp-server", "witness", "static-log", "syslog", "cef", "kafka"],
 ] as const;
 

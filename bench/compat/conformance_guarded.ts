@@ -50,7 +50,7 @@ export async function byGuardedConformance(): Promise<CompatOutcome> {
   const dir = mkdtempSync(join(tmpdir(), "remit-conformance-"));
   copyFileSync(asset("bench", "compat", PROGRAM), join(suite.folder, PROGRAM));
   const server = spawn(suite.node, [join(suite.folder, PROGRAM)], { stdio: ["ignore", "pipe", "ignore"] });
-  const desk = await openDesk();
+  const desk = await openDesk("by asking", false);
   try {
     const url = await lineOf(server, server.stdout, (line) => (line.startsWith("http") ? line : null));
     const compared: ComparedRevision[] = [];

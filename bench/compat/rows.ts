@@ -3,6 +3,7 @@ import { byConformance } from "./conformance.js";
 import { byGuardedConformance } from "./conformance_guarded.js";
 import { CONFORMANCE, CONFORMANCE_SDK } from "./conformance_suite.js";
 import { byPython, OPA_CLIENT, OTLP } from "./python.js";
+import { byPublishedServers } from "./published_servers.js";
 import { byRsyslog, rsyslogVersion } from "./rsyslog.js";
 import type { CompatRow } from "./row.js";
 import { byTests } from "./tests.js";
@@ -39,6 +40,7 @@ export const ROWS: readonly CompatRow[] = [
     counterpart: "MCP servers filesystem and memory 2026.8.31, and others",
     run: () => byTests("guards/mcp_servers.long"),
   },
+  { name: "mcp-drafts", counterpart: "26 MCP servers, as npm has them", run: byPublishedServers },
   { name: "mcp-auth", counterpart: `${CONFORMANCE}, suite auth`, run: byConformance },
   { name: "mcp-server", counterpart: `${CONFORMANCE}, before a server on ${CONFORMANCE_SDK}`, run: byGuardedConformance },
   { name: "witness", counterpart: "a witness by C2SP tlog-witness (the tests' own)", run: () => byTests("audit/witness") },
