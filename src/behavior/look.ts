@@ -76,7 +76,8 @@ export function look(act: Act, own: Slab, peers: Slab, seen: SeenAction): void {
 /** Sets the act's time, day, hour, hashes and slots in the slabs. */
 function begin(act: Act, own: Slab, peers: Slab, seen: SeenAction): void {
   const { u } = own;
-  seen.now = Math.max(secondOf(act.time_ms), u[LAST] ?? 0);
+  seen.done = secondOf(act.time_ms);
+  seen.now = Math.max(seen.done, u[LAST] ?? 0);
   seen.day = Math.floor(seen.now / DAY_S);
   const local = seen.now + Math.round(act.offset_ms / 1000);
   seen.localDay = Math.floor(local / DAY_S);

@@ -16,6 +16,8 @@ export class SeenAction {
   guarded = true;
   /** Seconds since the epoch: never before what was last heard of the agent. */
   now = 0;
+  /** The second that the act itself gives: before `now` if another node decided it, and this one heard of it late. */
+  done = 0;
   /** Days since the epoch, in UTC; then in the local time of the purpose. */
   day = 0;
   localDay = 0;

@@ -36,7 +36,7 @@ const NORM_STEP = { up: 0.003, down: 0.03 };
  */
 export function teachOwn(own: Slab, seen: SeenAction, score: Score, how: "denied" | "apart" | "noted" | "taught"): void {
   const { f, u } = own;
-  if (u[S.BORN] === 0) u[S.BORN] = seen.now;
+  begins(own, seen);
   changeVersion(own, seen.version);
   remember(own, seen.now, score.step, how === "denied");
   const gap = seen.now - (u[S.LAST] ?? 0);
@@ -59,6 +59,11 @@ export function teachOwn(own: Slab, seen: SeenAction, score: Score, how: "denied
   if (!teaches) return;
   habits(own, seen, true);
   typeHabits(own, seen, trusts);
+}
+
+/** The nodes of a cluster hear of an agent's first acts in different orders, and say the same of when it began. */
+function begins({ u }: Slab, { done }: SeenAction): void {
+  if (u[S.BORN] === 0 || done < (u[S.BORN] ?? 0)) u[S.BORN] = done;
 }
 
 /** A new version is a change: what the old one did still counts, half. */
@@ -339,7 +344,7 @@ function countWithin(slab: Slab, at: number, bin: number, seen: SeenAction): voi
 /** A person has looked at this act and finds it as it should be: it is a habit from here on, and what it left is forgotten. */
 export function teachExpected(own: Slab, seen: SeenAction, hour: number): void {
   const { f, u } = own;
-  if (u[S.BORN] === 0) u[S.BORN] = seen.now;
+  begins(own, seen);
   u[S.LAST] = seen.now;
   seen.typeSlot = typeSlotOf(own, seen);
   const { typeSlot } = seen;

@@ -203,6 +203,16 @@ describe("what is usual for an agent", () => {
     expect(profile.portrait("support-7")?.habits.map(({ verb }) => verb)).to.not.include("export");
   });
 
+  it("began with the earliest of its acts, in whatever order they are heard of", () => {
+    const times = [3, 0, 5, 1].map((second) => MONDAY + second * SECOND);
+    for (const order of [times, times.toReversed(), times.toSorted()]) {
+      const profile = new BehaviorProfile({ agents_max: 10 });
+      for (const time_ms of order) profile.learn(act({ time_ms }), "allow");
+      const { first_ms, last_ms } = profile.portrait("support-7") ?? {};
+      expect([first_ms, last_ms], order.join()).to.deep.equal([MONDAY, MONDAY + 5 * SECOND]);
+    }
+  });
+
   it("is what a person finds expected, at the hour at which it was done", () => {
     const profile = team();
     const night = act({ type: "ticket", id: "T-1", time_ms: MONDAY + DAYS * DAY - 5 * HOUR });

@@ -65,14 +65,19 @@ describe("what agents do on several nodes of a cluster", function () {
     return agent;
   };
   /** Waits until what was decided last is known everywhere, and every node knows the same. */
-  const allKnow = async (agent: string, last_ms: number): Promise<void> =>
-    until(async () => {
-      const known = await Promise.all(nodes.map(async (_, i) => (await told(i, `/agents/${agent}/profile`))["profile"] as Json | null));
-      const [first] = known;
-      // Profiles know times to the second.
-      const isLatest = (one: Json | null): boolean => one !== null && Date.parse(String(one["last"])) >= Math.floor(last_ms / 1000) * 1000;
-      return known.every((one) => isLatest(one) && JSON.stringify(one) === JSON.stringify(first));
-    }, `every node knows what all have decided of ${agent}`);
+  const allKnow = async (agent: string, last_ms: number): Promise<void> => {
+    let known: (Json | null)[] = [];
+    // Profiles know times to the second.
+    const isLatest = (one: Json | null): boolean => one !== null && Date.parse(String(one["last"])) >= Math.floor(last_ms / 1000) * 1000;
+    await until(
+      async () => {
+        known = await Promise.all(nodes.map(async (_, i) => (await told(i, `/agents/${agent}/profile`))["profile"] as Json | null));
+        const [first] = known;
+        return known.every((one) => isLatest(one) && JSON.stringify(one) === JSON.stringify(first));
+      },
+      () => `every node knows what all have decided of ${agent} until ${new Date(last_ms).toISOString()}, not ${JSON.stringify(known)}`,
+    );
+  };
   const other = (agent: string, n: number): Json => ({
     ...{ agent, task: `T-${agent}`, purpose: PURPOSE, verb: "read" },
     resource: { type: "order", id: `X-${n}`, attributes: { customer: `somebody-${n}` } },
