@@ -50,6 +50,21 @@ describe("what a draft takes a tool for", () => {
     ["frobnicate", [], null, "alter"],
     ["frobnicate", ["colour"], null, "add"],
     ["tidy_cellar", [], false, "alter"],
+    ["settle_invoice", ["invoice_no", "iban", "amount_eur"], null, "commit"],
+    ["free_berth", ["quay", "berth_no"], null, "alter"],
+    ["swap_berths", ["berth_id_a", "berth_id_b"], null, "alter"],
+    ["riffle_deck", ["page_number"], null, "add"],
+    ["open_account", ["holder", "currency"], null, "add"],
+    ["open_link", ["url"], null, "fetch"],
+    ["open_box", ["box_id"], true, "look"],
+    ["track_expense", ["amount", "payee"], null, "commit"],
+    ["track_parcel", ["parcel_id"], null, "look"],
+    ["list_item_for_sale", ["item_id", "price"], null, "commit"],
+    ["load_card", ["card_id", "amount"], null, "commit"],
+    ["check_balance", ["account_id"], null, "look"],
+    ["check_in_guest", ["booking_id"], null, "alter"],
+    ["checkOutBoat", ["boat_no", "deposit_eur"], null, "commit"],
+    ["getOrCreateTag", ["name"], null, "add"],
   ];
   for (const [name, parameters, readOnly, effect] of cases) {
     it(`${name}(${parameters.join(", ")}): ${effect}`, () => {
@@ -69,6 +84,12 @@ describe("what a draft takes a tool for", () => {
     expect(effectOfTool(["get", "mails"], false, ["mail_ids", "mark_as_read"])).to.equal("alter");
     // What no word tells isn't milder by a server's.
     expect(effectOfTool(["frobnicate", "mails"], false, ["mail_ids"], false)).to.equal("alter");
+  });
+
+  it("takes what no word tells for what destroys, where its server says that it may", () => {
+    expect(effectOfTool(["retire", "hive"], false, ["hive_id"], true)).to.equal("destroy");
+    expect(effectOfTool(["retire", "hive"], false, ["hive_id"])).to.equal("alter");
+    expect(effectOfTool(["update", "hive"], false, ["hive_id"], true)).to.equal("alter");
   });
 
   it("takes what is read at a place for a text, whose fields its author has named", () => {

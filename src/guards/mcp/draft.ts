@@ -419,6 +419,7 @@ class Drafting {
     );
     return [
       `# Drafted from the tools of ${comment(server)}. A verb, type, attribute or argument that isn't here is refused at the door.`,
+      "# `effect` says what a verb does: a guess by tools' names. Correct what pays, sends, changes or deletes something by another word.",
       block({ verbs }, 1),
       "",
       "task: # what one piece of work is about; then say in `about` how each type relates to it",

@@ -13,7 +13,7 @@ export interface IdArguments {
   within: readonly string[];
 }
 
-const SUFFIX = /(?:^|_)(?:id|iid|uid|uuid|sid|pid|number|key|slug|sha)$/;
+const SUFFIX = /(?:^|_)(?:id|iid|uid|uuid|sid|pid|number|no|nr|key|slug|sha)$/;
 /** Whole names that are an id wherever they stand. */
 const ANYWHERE = ["uuid", "sid", "pid", "path", "file_path", "uri", "key", "sha"];
 /** Arguments that somebody writes rather than names. */
@@ -68,7 +68,7 @@ export class IdGuesses {
 
   #named(names: readonly string[], nouns: readonly string[]): string | null {
     const [all, last = ""] = [nouns.join("_"), nouns.at(-1)];
-    const of = (word: string): string[] => ["id", "iid", "sid", "number", "key", "slug"].map((suffix) => `${word}_${suffix}`);
+    const of = (word: string): string[] => ["id", "iid", "sid", "number", "no", "nr", "key", "slug"].map((suffix) => `${word}_${suffix}`);
     const own = nouns.length === 0 ? [] : [...of(all), ...of(last), all, last];
     const wanted = ["id", ...own, ...ANYWHERE, `${last}_name`, "name"];
     return wanted.flatMap((word) => names.filter((name) => snake(name) === word))[0] ?? null;

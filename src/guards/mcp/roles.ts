@@ -57,7 +57,11 @@ const COMMAND = /(?:^|_)(?:sql|commands?|cmd)$/i;
 /** The same of a tool that says that it runs what it is given; elsewhere a code proves who somebody is, and a statement is a bank's. */
 const RUN = /(?:^|_)(?:code|query|expression|source|program|scripts?|statements?)$/i;
 const RUNS = new Set("run execute exec eval evaluate invoke".split(" "));
-const LOCATOR = /(?:^|_)(?:id|ids|uuid|key|path|filename|file_name)$/;
+const LOCATOR =
+  /(?:^|_)(?:ids?(?:_[a-z0-9])?|uuid|key|path|filename|file_name)$|(?<!page|line|row|phone|port|step)(?:^|_)(?:no|nr|number)$/;
+/** Arguments of what is paid, or for sale: with one, a verb that may be a look isn't a look. */
+const HOW_MUCH = /^(?:amount|price|deposit|fee|bid|quantity)(?:_(?:[a-z]{3}|cents))?$/;
+const LOOKS_OR_NOT = new Set("list track load check".split(" "));
 /** Names of things, by which what is there is taken away. */
 const NAMES = /(?:^|_)names?$/;
 
@@ -78,7 +82,8 @@ export function effectOfTool(
   destructive: boolean | null = null,
 ): VerbEffect {
   const [verb = "", ...others] = words;
-  const named = verbEffect(verb);
+  const binds = parameters.some((name) => HOW_MUCH.test(name));
+  const named = mayBeNoLook(verb, parameters, readOnly) ? null : verbEffect(verb);
   // A server that says that a look changes something is believed, unless it says that nothing is lost by it: a mail is marked as read.
   const known = named === "look" && readOnly === false && destructive !== false ? null : named;
   // A word that may be a noun makes an unknown verb graver, and no look.
@@ -90,13 +95,21 @@ export function effectOfTool(
   if (byName === "settings" || (SETTINGS.test(nouns.join("_")) && byName !== "destroy" && !PROVES.has(verb))) return "settings";
   if (byName !== "destroy" && parameters.some((name) => isCommand(name, words))) return "commit";
   // What no word tells may do anything, and without any argument there is nothing that anybody could look at.
-  const changes = byName ?? (isVague(parameters) ? "alter" : "add");
+  const changes =
+    byName ?? (destructive === true && verbEffect(verb) === null ? "destroy" : binds ? "commit" : isVague(parameters) ? "alter" : "add");
   // What is written at a path may replace what is there.
   const mayReplace = destructive === true || parameters.some((name) => FILE.test(name));
   if (mayReplace && changes === "add") return "alter";
   return !mayReplace && (changes === "add" || changes === "alter") && nouns.some((noun) => PAPERS.has(noun.replace(/s$/, "")))
     ? "keep"
     : changes;
+}
+
+/** True of a look that isn't one with such parameters: an account is opened, an item listed for a price. */
+function mayBeNoLook(verb: string, parameters: readonly string[], readOnly: boolean | null): boolean {
+  if (readOnly === true) return false;
+  if (verb === "open") return !parameters.some((name) => LINK.test(name) || PLACE.test(name));
+  return LOOKS_OR_NOT.has(verb) && parameters.some((name) => HOW_MUCH.test(name));
 }
 
 function gravestOf(words: readonly string[]): VerbEffect | null {

@@ -15,6 +15,22 @@ export interface ToolName {
 const ARTICLES = new Set(["a", "an", "the"]);
 /** Words between a verb and what it is done to. */
 const BETWEEN = new Set("to for from in into on at of with by".split(" "));
+/** Between two verbs: `get_or_create_tag`. */
+const JOINING = new Set(["and", "or"]);
+/** Two words that are another verb than the first: a guest is checked in, a card topped up. */
+const PHRASES = new Set([
+  "check in",
+  "check out",
+  "top up",
+  "cash out",
+  "log in",
+  "log out",
+  "sign in",
+  "sign out",
+  "sign up",
+  "opt in",
+  "opt out",
+]);
 /** Nouns that say of the words before them that these aren't a verb: an order's details are looked at, and nothing is ordered. */
 const FACTS = new Set("details detail info information history statistics stats".split(" "));
 const NOUNS_BEFORE_FACTS = new Set("order place book schedule draft note".split(" "));
@@ -79,8 +95,10 @@ function sharedWords(all: readonly (readonly string[])[], fits: (word: string) =
 /** The verb first. Of what may be a noun nothing lighter follows than of what it would be as a verb. */
 function ordered(words: readonly string[], readOnly: boolean | null, domains: ReadonlySet<string>): readonly string[] {
   const [first = "", ...rest] = words;
-  const graver = words.includes("and") ? gravestOf(words) : undefined;
-  if (graver !== undefined) return [graver, ...words.filter((word) => word !== graver && word !== "and")];
+  const graver = words.some((word) => JOINING.has(word)) ? gravestOf(words) : undefined;
+  if (graver !== undefined) return [graver, ...words.filter((word) => word !== graver && !JOINING.has(word))];
+  const [second = "", ...others] = rest;
+  if (PHRASES.has(`${first} ${second}`)) return [`${first}_${second}`, ...others];
   const isFact = NOUNS_BEFORE_FACTS.has(first) && FACTS.has(words.at(-1) ?? "") && readOnly !== false;
   if (isFact && (words.length === 2 || readOnly === true)) return ["get", ...words];
   if (verbEffect(first) !== null || OTHER_VERBS.has(first)) return [first, ...withoutBetween(rest)];
