@@ -130,7 +130,7 @@ export class Flow implements ValueFlow<FlowNote>, FlowOutcomes {
       told: once(() => {
         // Where nothing that is read is trusted, no answer makes a value better.
         if (!hasWords) return NO_KEYS;
-        return toldOf(foreign(), seen);
+        return toldOf(foreign(), seen, others !== false);
       }),
       asked: namesAsked(request, folder, leaves()),
       folder,
@@ -271,12 +271,16 @@ function taskOf(scope: string): string | null {
 const NO_LABELS: readonly string[] = [];
 const NO_KEYS: QuestionKeys = new Map();
 
-/** Tells them apart: an address that nothing has held is the agent's, however it came by it. Of a task that isn't known anything may be others'. */
-function toldOf(foreign: Iterable<[key: string, kind: ValueKind]>, seen: TaskSeen | null | undefined): QuestionKeys {
+/**
+ * Tells them apart: an address that nothing has held is the agent's, however it came by it, and so is a name until others' words were read on the
+ * task: from then on it may be theirs, since no name is looked for in a text. Of a task that isn't known anything may be others'.
+ */
+function toldOf(foreign: Iterable<[key: string, kind: ValueKind]>, seen: TaskSeen | null | undefined, mayBeOthers: boolean): QuestionKeys {
   const told = new Map<string, "others" | "agent">();
   for (const [key, kind] of foreign) {
     if (seen === null || seen?.values.has(key) === true) told.set(key, "others");
     else if (PLACES.has(kind) || kind === "path") told.set(key, "agent");
+    else if (kind === "name" && mayBeOthers) told.set(key, "others");
   }
   return told;
 }

@@ -23,6 +23,9 @@ const COMMON = new Set(
   ),
 );
 const NAME_LENGTH_MIN = 2;
+const SMALL_NUMBER = /^\d{1,3}$/u;
+/** Words before a small number that names something; elsewhere it counts, or is a part of a day or an amount. */
+const NUMBERING = ["#", "no. ", "nr. ", "nr ", "number ", "id "];
 /** Letters that an address has before its `@` if a name alone excludes it. */
 const EXCLUDED_NAME_MIN = 3;
 const READ_MAX = 32;
@@ -81,15 +84,18 @@ export class ReadInstruction {
     return known;
   }
 
-  /** True if it says this value, and not to exclude it. */
-  says(one: TypedValue): boolean {
-    if (one.kind === "name") return this.names(one.value);
+  /**
+   * True if it says this value, and not to exclude it.
+   * @param noun as of `names`
+   */
+  says(one: TypedValue, noun = ""): boolean {
+    if (one.kind === "name") return this.names(one.value, noun);
     if (this.#values.has(keyOf(one))) return true;
     return one.kind === "date" && this.#values.has(keyOf({ kind: "date", value: `-${one.value.slice(4)}` }));
   }
 
-  excludes(one: TypedValue): boolean {
-    if (this.says(one)) return false;
+  excludes(one: TypedValue, noun = ""): boolean {
+    if (this.says(one, noun)) return false;
     if (one.kind !== "name" && this.#excludedValues.has(keyOf(one))) return true;
     // "Not to Bob" is not to bob@example.com either.
     const name = one.kind === "email" ? one.value.slice(0, one.value.lastIndexOf("@")) : one.value;
@@ -97,9 +103,16 @@ export class ReadInstruction {
     return this.#excluded.some((clause) => stands(clause, name));
   }
 
-  /** @param name in normal form: whether it stands there word for word, as a whole */
-  names(name: string): boolean {
-    if (name.length < NAME_LENGTH_MIN || COMMON.has(name) || /^\d{1,3}$/u.test(name)) return false;
+  /**
+   * @param name in normal form: whether it stands there word for word, as a whole
+   * @param noun what it would number, in small letters: "issue 7" names the seventh issue, and nothing else
+   */
+  names(name: string, noun = ""): boolean {
+    if (SMALL_NUMBER.test(name)) {
+      const before = noun === "" ? NUMBERING : [...NUMBERING, `${noun} `];
+      return this.#said.some((clause) => before.some((word) => stands(clause, word + name)));
+    }
+    if (name.length < NAME_LENGTH_MIN || COMMON.has(name)) return false;
     return this.#said.some((clause) => stands(clause, name));
   }
 }

@@ -79,8 +79,8 @@ export class LookUp {
       // Two roles may reach one place: each is judged.
       if (fits) found[Object.hasOwn(found, path) ? `${path}#${shown}` : path] = one;
     };
-    for (const { path, role, one, text } of all) {
-      if (one !== null) show(path, this.#argument(role, one, text));
+    for (const { path, role, noun, one, text } of all) {
+      if (one !== null) show(path, this.#argument(role, one, noun, text));
       else if (this.#isSecret(text, null)) show(path, { ...CONTENT, secret: true });
     }
     if (this.#own.secrets.length > 0 || this.#seen?.secrets === true) {
@@ -101,12 +101,12 @@ export class LookUp {
     const { all, isWhole } = this.#values();
     if (!isWhole) found["more"] = "unknown";
     let shown = 0;
-    for (const { path, role, one, text } of all) {
+    for (const { path, role, noun, one, text } of all) {
       const of = wanted.get(/^[^/#]*/.exec(path)?.[0] ?? "");
       if (of === undefined || one === null) continue;
       // Where something goes somebody has chosen, though it looks like none of the places that are known.
       const isNew = mayBeNew && role !== "destination" && !PLACES.has(one.kind) && !PLACE_LIKE.test(text);
-      if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, text, of, isNew);
+      if (++shown <= SHOWN_MAX) found[path] = this.#isFrom(one, noun, text, of, isNew);
       else found["more"] = "unknown";
     }
     return found;
@@ -120,8 +120,14 @@ export class LookUp {
     return this.#matched;
   }
 
-  #isFrom(one: TypedValue, text: string, { writers, marks, any, workedOut }: PlannedSources, mayBeNew: boolean): PlannedArgument {
-    const { sources, put } = this.#sources(one);
+  #isFrom(
+    one: TypedValue,
+    noun: string,
+    text: string,
+    { writers, marks, any, workedOut }: PlannedSources,
+    mayBeNew: boolean,
+  ): PlannedArgument {
+    const { sources, put } = this.#sources(one, noun);
     // Whoever names a file says which it is, and the folder is one that a service or the user gave.
     const named = put !== null && put.names !== null && rank(put.source.writer) <= rank("service") ? put.names : null;
     if (sources.some(({ writer }) => writers.has(writer)) || (named !== null && writers.has(named))) return "planned";
@@ -130,7 +136,7 @@ export class LookUp {
     if (marked.some((of) => (of.all & marks) !== 0)) return "several";
     if (this.#isLost(one)) return "unknown";
     if (!workedOut) return "elsewhere";
-    if (mayBeNew && sources.length === 0 && !this.#excludes(one)) return "planned";
+    if (mayBeNew && sources.length === 0 && !this.#excludes(one, noun)) return "planned";
     if (!WORKED.has(one.kind) || !this.#isNew(text)) return "elsewhere";
     // It may stand in an answer that nobody has reported yet, or has been forgotten in part, as the end of a range.
     const mayBeRead = (this.#seen?.pending.size ?? 0) > 0 || [...WORKED].some((kind) => this.#seen?.full.has(kind));
@@ -173,8 +179,8 @@ export class LookUp {
     return foreign.flatMap(bothKinds);
   }
 
-  #argument(role: ArgumentFlow["role"], one: TypedValue, text: string): ArgumentFlow {
-    const { sources, introduced } = this.#sources(one);
+  #argument(role: ArgumentFlow["role"], one: TypedValue, noun: string, text: string): ArgumentFlow {
+    const { sources, introduced } = this.#sources(one, noun);
     const [first] = sources;
     const writer: FoundWriter = first?.writer ?? (this.#isLost(one) ? "unknown" : "nowhere");
     return {
@@ -183,15 +189,15 @@ export class LookUp {
       writer,
       introduced: introduced ?? writer,
       inside: isInside(one, this.#own.members),
-      excluded: this.#excludes(one),
+      excluded: this.#excludes(one, noun),
       secret: this.#isSecret(text, one),
       sources,
     };
   }
 
   /** @returns the sources, the best first; `put`: it is a file's path, put together of a folder and names below it */
-  #sources(one: TypedValue): { sources: ValueSource[]; introduced: ValueWriter | null; put: PathSource | null } {
-    const { sources, introduced } = this.#standing(one);
+  #sources(one: TypedValue, noun = ""): { sources: ValueSource[]; introduced: ValueWriter | null; put: PathSource | null } {
+    const { sources, introduced } = this.#standing(one, noun);
     const [first] = sources;
     const isTrusted = first !== undefined && rank(first.writer) <= rank("service");
     const put = one.kind === "path" && !isTrusted ? (this.#waysTo(one.value).at(-1) ?? null) : null;
@@ -200,7 +206,7 @@ export class LookUp {
   }
 
   /** Returns the sources of a value that stands somewhere whole. */
-  #standing(one: TypedValue): { sources: ValueSource[]; introduced: ValueWriter | null } {
+  #standing(one: TypedValue, noun = ""): { sources: ValueSource[]; introduced: ValueWriter | null } {
     const { slots, facts } = this.#own;
     const said = spellings(one);
     const texts = said.map(textOf);
@@ -209,7 +215,8 @@ export class LookUp {
       sources.push({ writer, record: null, path, named: false, alone: false });
     };
     const isSlot = texts.some((text) => slots.has(text));
-    if (isSlot || said.some((spelling) => this.#instruction?.says(spelling) === true)) given("user", isSlot ? "slots" : "instruction");
+    if (isSlot || said.some((spelling) => this.#instruction?.says(spelling, noun) === true))
+      given("user", isSlot ? "slots" : "instruction");
     const fact = texts.map((text) => facts.get(text)).find((where) => where !== undefined);
     if (fact !== undefined && sources.length === 0) given("own", fact);
     const seen = this.#seen?.values.size ? this.#seen.values.get(keyOf(one)) : undefined;
@@ -252,8 +259,8 @@ export class LookUp {
   }
 
   /** Returns whether the user doesn't want it: a file is excluded by its path, the end of it, or the path of a folder that it is in. */
-  #excludes(one: TypedValue): boolean {
-    const excluded = (spelled: TypedValue): boolean => this.#instruction?.excludes(spelled) === true;
+  #excludes(one: TypedValue, noun = ""): boolean {
+    const excluded = (spelled: TypedValue): boolean => this.#instruction?.excludes(spelled, noun) === true;
     if (one.kind !== "path") return excluded(one);
     if (spellings(one).some((spelled) => this.#instruction?.says(spelled) === true)) return false;
     const names = namesOf(one.value);
@@ -307,20 +314,21 @@ function partsOf(text: string): Set<string> {
 interface MatchedValue {
   path: string;
   role: ArgumentFlow["role"];
+  noun: string;
   one: TypedValue | null;
   text: string;
 }
 
 function* matchedValues(leaves: readonly Leaf[]): Generator<MatchedValue, void, undefined> {
-  for (const { path, role, value } of leaves) {
+  for (const { path, role, noun, value } of leaves) {
     const text = String(value);
     const whole = role === "content" ? [] : readingsFor(role, value);
     if (whole.some(({ kind }) => kind !== "name") || role === "locator") {
-      for (const [i, one] of whole.entries()) yield { path: i === 0 ? path : `${path}#${i}`, role, one, text };
+      for (const [i, one] of whole.entries()) yield { path: i === 0 ? path : `${path}#${i}`, role, noun, one, text };
       continue;
     }
     const places = valuesIn(text).filter(({ kind }) => PLACES.has(kind));
-    if (role === "content") yield { path, role, one: null, text };
+    if (role === "content") yield { path, role, noun, one: null, text };
     // "Ada <ada@example.com>": where it goes is the address, and the name beside it says nothing.
     const named = role === "content" ? [] : places.length === 0 || role !== "destination" ? whole : namedBeside(text);
     const all = [...named, ...places];
@@ -328,6 +336,7 @@ function* matchedValues(leaves: readonly Leaf[]): Generator<MatchedValue, void, 
       yield {
         path: i === 0 && named.length > 0 ? path : `${path}#${i + 1 - named.length}`,
         role: role === "content" ? "destination" : role,
+        noun,
         one,
         text,
       };

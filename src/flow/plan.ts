@@ -20,6 +20,8 @@ export const PLACES: ReadonlySet<ValueKind> = new Set<ValueKind>(["email", "url"
 export interface Leaf {
   path: string;
   role: Role;
+  /** Word for what a number there stands for: `issue` of an `issue_number`, and of the id of an `issue`. */
+  noun: string;
   value: string | number;
 }
 
@@ -39,6 +41,11 @@ export interface VerbPlan {
   rest(request: PolicyInput["request"]): Pick<Leaf, "path" | "value">[];
 }
 
+type LeafRole = Pick<Leaf, "role" | "noun">;
+
+const NO_ROLE: LeafRole = { role: "content", noun: "" };
+
+const NUMBERING = new Set(["id", "ids", "iid", "no", "nr", "num", "number", "numbers"]);
 const NO_LABELS: readonly string[] = [];
 /** Leaves of an action; one more is too many, and unknown. */
 export const LEAVES_MAX = 256;
@@ -60,7 +67,10 @@ function made(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
   const of = Object.hasOwn(vocabulary.verbs, verb) ? vocabulary.verbs[verb] : undefined;
   const own = flow?.effects !== undefined && Object.hasOwn(flow.effects, verb) ? flow.effects[verb] : undefined;
   const effect = own ?? of?.effect ?? null;
-  const roles = Object.entries(flow?.roles ?? {}).map(([path, role]) => ({ steps: path.split("."), role }));
+  const roles = Object.entries(flow?.roles ?? {}).map(([path, role]) => {
+    const steps = path.split(".");
+    return { steps, role, noun: nounOf(steps.at(-1) ?? "") || nounOf(type) };
+  });
   const named = new Set(Object.keys(flow?.roles ?? {}).map(argumentOf));
   return {
     effect,
@@ -71,20 +81,26 @@ function made(vocabulary: Vocabulary, verb: string, type: string): VerbPlan {
     reads: flow === null || mayHoldOthers(flow),
     leaves: (request) => {
       const found: Leaf[] = [];
-      for (const { steps, role } of roles) {
-        if (steps.length === 1 && steps[0] === "id") add(request.resource.id, "id", role, found);
-        else if (steps[0] === RELATED) add(relatedId(request, steps[1] ?? ""), steps.join("."), role, found);
-        else walk(request.arguments, steps, "", role, found);
+      for (const { steps, ...of } of roles) {
+        if (steps.length === 1 && steps[0] === "id") add(request.resource.id, "id", of, found);
+        else if (steps[0] === RELATED) add(relatedId(request, steps[1] ?? ""), steps.join("."), of, found);
+        else walk(request.arguments, steps, "", of, found);
       }
       return found;
     },
     rest: (request) => {
       const found: Leaf[] = [];
       // A role of a member says nothing of the others beside it.
-      for (const [path, value] of placesOf(request)) if (flow?.roles[path] === undefined) add(value, path, "content", found);
+      for (const [path, value] of placesOf(request)) if (flow?.roles[path] === undefined) add(value, path, NO_ROLE, found);
       return found;
     },
   };
+}
+
+/** Returns what an argument or a type numbers: `ticket` of `supportTicketId`; empty for a name that says no more than that it is a number. */
+function nounOf(name: string): string {
+  const words = name.split(/(?<=\p{Ll})(?=\p{Lu})|[_-]/u).map((word) => word.toLowerCase());
+  return words.findLast((word) => word !== "" && !NUMBERING.has(word)) ?? "";
 }
 
 function relatedId({ related }: PolicyInput["request"], role: string): string | null {
@@ -107,25 +123,25 @@ function walk(
   value: Value | { [field: string]: Value },
   [step, ...rest]: readonly string[],
   path: string,
-  role: Role,
+  of: LeafRole,
   found: Leaf[],
 ): void {
   if (value === null || found.length > LEAVES_MAX) return;
   if (step === undefined) {
-    add(value, path, role, found);
+    add(value, path, of, found);
     return;
   }
-  if (Array.isArray(value)) for (const [i, one] of value.entries()) walk(one, [step, ...rest], `${path}/${i}`, role, found);
+  if (Array.isArray(value)) for (const [i, one] of value.entries()) walk(one, [step, ...rest], `${path}/${i}`, of, found);
   else if (typeof value === "object" && Object.hasOwn(value, step))
-    walk(value[step] ?? null, rest, path === "" ? step : `${path}/${step}`, role, found);
+    walk(value[step] ?? null, rest, path === "" ? step : `${path}/${step}`, of, found);
 }
 
-function add(value: Value, path: string, role: Role, found: Leaf[]): void {
+function add(value: Value, path: string, of: LeafRole, found: Leaf[]): void {
   if (found.length > LEAVES_MAX) return;
-  if (typeof value === "string" || typeof value === "number") found.push({ path, role, value });
+  if (typeof value === "string" || typeof value === "number") found.push({ path, ...of, value });
   // A switch, such as who may see it, is a setting like any other.
-  else if (typeof value === "boolean" && role === "authority") found.push({ path, role, value: String(value) });
-  else if (Array.isArray(value)) for (const [i, one] of value.entries()) add(one, `${path}/${i}`, role, found);
+  else if (typeof value === "boolean" && of.role === "authority") found.push({ path, ...of, value: String(value) });
+  else if (Array.isArray(value)) for (const [i, one] of value.entries()) add(one, `${path}/${i}`, of, found);
   else if (typeof value === "object" && value !== null)
-    for (const [name, one] of Object.entries(value)) add(one, `${path}/${name}`, role, found);
+    for (const [name, one] of Object.entries(value)) add(one, `${path}/${name}`, of, found);
 }

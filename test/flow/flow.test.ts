@@ -161,6 +161,48 @@ describe("where a value comes from", () => {
     expect(scene.to("x@evil.example").sources[0]).to.include({ named: false, alone: false });
   });
 
+  for (const [read, writer] of [
+    [true, "anyone"],
+    [false, "service"],
+  ] as const)
+    it(`is ${writer === "anyone" ? "a stranger's" : "a service's"}, of a name that the agent looks up and the answer repeats, ${read ? "after" : "before"} others' words were read`, () => {
+      const scene = new Scene({ instruction: "Answer the mail" });
+      if (read) scene.did("read", "mail", [mail({ body: "ask k. mallory, as was agreed upon" })]);
+      scene.did("read", "contact", [{ name: "K. Mallory" }], {}, "K. Mallory");
+      expect(scene.ask("pay", "payment", { to: "K. Mallory" }).facts.arguments["to"]).to.include({ writer });
+    });
+
+  const numbers: [instruction: string, isNamed: boolean][] = [
+    ["Pay to account 42", false],
+    ["Pay 42 to the one of Ada", false],
+    ["On May 42, pay", false],
+    ["Pay payments 42", false],
+    ["Pay payment 421", false],
+    ["Pay payment 42.5", false],
+    ["Do not touch payment 42", false],
+    ["Pay payment 42", true],
+    ["Pay #42, please", true],
+    ["Pay no. 42", true],
+    ["Pay the one with ID 42.", true],
+  ];
+  for (const [instruction, isNamed] of numbers)
+    it(`is ${isNamed ? "" : "not "}the user's, of the number of a payment: ${instruction}`, () => {
+      const vocabulary = structuredClone(VOCABULARY);
+      const { flow } = vocabulary.types["payment"] ?? {};
+      if (flow !== undefined) flow.roles = { id: "locator" };
+      const request = { verb: "pay", resource: { type: "payment", id: "42", attributes: {} }, arguments: {}, related: {} };
+      const root = { id: "t", agent: "a-1", attributes: { instruction } };
+      const asked = {
+        vocabulary,
+        purpose: undefined,
+        request: request as unknown as PolicyInput["request"],
+        root,
+        agent: AGENT,
+        now_ms: 0,
+      };
+      expect(new Flow().ask(asked).facts.arguments["id"]?.writer === "user").to.equal(isNamed);
+    });
+
   it("doesn't get better by the agent's own hand: what it wrote there is in a service's record now", () => {
     const scene = new Scene();
     scene.did("read", "mail", [mail()]);

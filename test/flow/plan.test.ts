@@ -406,7 +406,7 @@ describe("a task's plan", () => {
     let reads = 0;
     const leaves = () => {
       reads++;
-      return [{ path: "body", role: "content" as const, value: "1 ".repeat(100) }];
+      return [{ path: "body", role: "content" as const, noun: "body", value: "1 ".repeat(100) }];
     };
     const known = { seen: undefined, own: ownOf(undefined, {}, {}), instruction: null };
     const looked = new LookUp(known, { leaves, rest: () => [] });
