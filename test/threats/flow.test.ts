@@ -135,7 +135,7 @@ threat("A20", "a stranger's value is a stranger's, whatever was done with it", {
     "an answer being awaited": [cut.text("flow/seen_memory.js", "permitted", "if (reads)", "if (false)")],
     "a kind being full": [cut.text("flow/seen_memory.js", "#add", "seen.full.add(kind);", "")],
     "what is excluded being told apart": [
-      cut.text("flow/instruction.js", "excludes", "if (this.says(one)) return false;", "return false;"),
+      cut.text("flow/instruction.js", "excludes", "if (this.says(one, noun)) return false;", "return false;"),
     ],
     "encodings being undone": [cut.text("flow/values.js", "valuesIn", "within.depth < DECODED_DEPTH_MAX", "false")],
   },
