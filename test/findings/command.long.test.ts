@@ -77,6 +77,7 @@ describe("remit findings", function () {
     expect(unnamed).to.deep.include({ exit: "usage", out: "" });
     expect(unnamed.err).to.include("--decision");
     const held = await desk.decide("read invoice/I-700 customer-9", 3);
+    expect((await run("waiting")).out).to.match(new RegExp(`${held.decision_id} +read invoice I-700 `));
     const { exit, out } = await run("approve", held.finding ?? "", "--decision", held.decision_id, "--reason", "old invoice", "--json");
     expect(exit).to.equal("ok");
     expect(JSON.parse(out)).to.deep.include({ ok: true, id: `approval-${held.decision_id}`, uses: 1 });

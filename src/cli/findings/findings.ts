@@ -97,6 +97,7 @@ export function addFindings(program: Command, ui: Ui, finish: (exit: Exit) => vo
       agent: ({ agent: one }: WaitingApproval) => one,
       finding: ({ finding }: WaitingApproval) => finding,
       decision: ({ action }: WaitingApproval) => action.decision_id,
+      action: ({ action }: WaitingApproval) => askedIn(action),
       why: ({ message }: WaitingApproval) => message,
     };
     sayList(ui, { items, more }, columns, service.json);
@@ -250,4 +251,13 @@ async function follow(ui: Ui, { after, limit = Infinity, ...options }: FollowOpt
     else ui.err(`${ui.paint("yellow", "warning:")} the place to go on after is none of this log's; it goes on from ${data.after}`);
     if (name === "finding" && ++seen >= limit) return;
   }
+}
+
+/** Returns what waits to be done, `read invoice I-9`, as far as it is kept there. */
+function askedIn({ fields }: WaitingApproval["action"]): string {
+  const asked = ["/verb", "/resource/type", "/resource/id"].map((name) => fields.find(({ field }) => field === name)?.value ?? "");
+  return asked
+    .map((json) => json.replaceAll(/^"|"$/g, ""))
+    .filter((word) => word !== "")
+    .join(" ");
 }
