@@ -1,4 +1,5 @@
 /** Explanations: why the running policy decides as it does on a record's input, and what would have let the action pass. For people. */
+import { Reason } from "./decision.js";
 import { Type, type Static } from "./type.js";
 
 const closed = { additionalProperties: false };
@@ -118,6 +119,14 @@ export type Ways = Static<typeof Ways>;
 export const ExplainAnswer = Type.Object(
   {
     decision_id: text("Decision that is explained"),
+    decided: Type.Object(
+      {
+        decision: Type.Enum(["allow", "flag", "deny"], { description: "The verdict" }),
+        proceed: Type.Boolean({ description: "Whether the action might go ahead" }),
+        reasons: Type.Array(Reason, { description: "Its reasons, as the record has them" }),
+      },
+      { ...closed, title: "Decided", description: "What was decided, by the bundle of that time" },
+    ),
     refused: Type.Union([Type.String(), Type.Null()], {
       description: "Code of the reason for which the service itself refused, before any policy was asked; null: the policy decided",
     }),

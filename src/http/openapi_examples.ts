@@ -187,6 +187,18 @@ export const EXAMPLES: Readonly<Record<string, RouteExample>> = {
     request: { decision_id: ID },
     answer: {
       decision_id: ID,
+      decided: {
+        ...{ decision: "deny", proceed: false },
+        reasons: [
+          {
+            effect: "deny",
+            code: "not_permitted",
+            severity: "medium",
+            message: "nothing permits read on order for purpose customer_support",
+            params: {},
+          },
+        ],
+      },
       refused: null,
       explanation: {
         ...{ decision: "deny", proceed: false, codes: ["not_permitted"] },

@@ -11,10 +11,11 @@ export function explaining(engine: Engine, timers: Timers, planOf: (task: string
     if (record.kind !== "decision" && record.kind !== "observed") throw new Problem("record_not_found");
     const input = (record.input ?? beside?.["input"] ?? null) as PolicyInput | null;
     const { answer, masked } = record;
-    const [reason] = answer.reasons;
+    const { decision_id, decision, proceed, reasons } = answer;
     const known = {
-      decision_id: answer.decision_id,
-      refused: input === null ? (reason?.code ?? null) : null,
+      decision_id,
+      decided: { decision, proceed, reasons },
+      refused: input === null ? (reasons[0]?.code ?? null) : null,
       same_policy: answer.policy.digest === policy.identity.digest,
       masked: masked !== undefined,
     };

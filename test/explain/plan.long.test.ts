@@ -57,6 +57,8 @@ describe("an explanation of a task's plan", function () {
       },
     ]);
     const { out } = await explain(id);
+    console.log(out);
+    expect(out).to.match(/^deny\n {2}deny {3}flow_denied {2}high\n {9}.*recipients\/0.*\n {2}deny {3}not_as_planned {2}high\n/);
     expect(out).to.match(
       /the task's plan\n {2}not_as_planned {2}step answer {2}recipients\/0\n +planned memo.sender, user\n +found +body of /,
     );

@@ -1,5 +1,5 @@
 import { expect } from "chai";
-import type { ExplainAnswer } from "../../src/contract/index.js";
+import type { Answer, ExplainAnswer } from "../../src/contract/index.js";
 import { EVERY, ask, runWithFacts, withAgent, type Told } from "./asking.js";
 import { AUDIT } from "./decisions_support.js";
 import { REQUEST, tokenFor, type Running } from "./running.js";
@@ -13,27 +13,30 @@ describe("POST /explain", function () {
   after(() => service.stop());
 
   const explain = (body: unknown, token = AUDIT): Promise<Told> => ask(service, "POST", "/explain", { body: body as object, token });
-  const decide = async (changes: object = {}): Promise<{ decision_id: string; decision: string }> => {
+  const decide = async (changes: object = {}): Promise<Answer> => {
     const { body } = await ask(service, "POST", "/decide", { body: { ...REQUEST, ...changes }, token: EVERY });
-    return body as unknown as { decision_id: string; decision: string };
+    return body as unknown as Answer;
   };
 
   it("explains a decision on record as the running policy decides it", async () => {
     for (const customer of ["ada", "bob"]) {
-      const { decision_id, decision } = await decide({ resource: { type: "note", id: "n-1", attributes: { customer } } });
+      const { decision_id, decision, proceed, reasons } = await decide({ resource: { type: "note", id: "n-1", attributes: { customer } } });
       const { status, body } = await explain({ decision_id });
       const { explanation, ...about } = body as unknown as ExplainAnswer;
       expect(status).to.equal(200);
-      expect(about).to.deep.equal({ decision_id, refused: null, same_policy: true, masked: false });
+      expect(about).to.deep.equal({
+        ...{ decision_id, decided: { decision, proceed, reasons } },
+        ...{ refused: null, same_policy: true, masked: false },
+      });
       expect(explanation?.decision).to.equal(decision);
       expect(explanation?.would_pass === null).to.equal(explanation?.proceed);
     }
   });
 
   it("names the reason for which the service itself refused", async () => {
-    const { decision_id } = await decide({ agent: "nobody" });
+    const { decision_id, reasons } = await decide({ agent: "nobody" });
     const { body } = await explain({ decision_id });
-    expect(body).to.deep.include({ refused: "agent_unknown", explanation: null });
+    expect(body).to.deep.include({ refused: "agent_unknown", explanation: null, decided: { decision: "deny", proceed: false, reasons } });
   });
 
   const REFUSED: [what: string, body: unknown, token: string, code: string][] = [

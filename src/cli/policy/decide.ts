@@ -134,11 +134,12 @@ async function recorded(options: Options, id: string): Promise<ExplainAnswer> {
   return await new Client(options).ask<ExplainAnswer>("POST", "/explain", { body: { decision_id: id }, ms: ANSWER_MS_MAX });
 }
 
-function sayRecorded(ui: Ui, { refused, explanation, same_policy, masked }: ExplainAnswer): void {
-  if (refused !== null) ui.out(`the service refused it: ${refused}`);
-  if (!same_policy) ui.out("another bundle runs now than decided: this is what it would decide");
-  if (masked) ui.out("the record holds digests for masked values: what rests on them may come out differently");
-  if (explanation !== null) {
+function sayRecorded(ui: Ui, { decided, refused, explanation, same_policy, masked }: ExplainAnswer): void {
+  sayVerdict(ui, decided);
+  if (refused !== null) ui.out(`\nthe service refused it: ${refused}`);
+  if (!same_policy) ui.out("\nanother bundle runs now than decided: what follows is what it would decide");
+  if (masked) ui.out("\nthe record holds digests for masked values: what rests on them may come out differently");
+  if (explanation !== null && (!same_policy || masked)) {
     ui.out(ui.paint(VERDICT_STYLE[explanation.decision], explanation.decision) + `  ${explanation.codes.join(", ")}`);
   }
   sayExplanation(ui, explanation);
@@ -271,12 +272,16 @@ async function requestOf(file: string | undefined, options: Options): Promise<Re
 
 const VERDICT_STYLE = { allow: "green", flag: "yellow", deny: "red" } as const;
 
-function say(ui: Ui, answer: Answer): void {
-  const goes = answer.decision === "flag" ? (answer.proceed ? ", proceed" : ", wait") : "";
-  ui.out(ui.paint(VERDICT_STYLE[answer.decision], `${answer.decision}${goes}`));
-  for (const { effect, code, severity, message } of answer.reasons) {
+function sayVerdict(ui: Ui, { decision, proceed, reasons }: Pick<Answer, "decision" | "proceed" | "reasons">): void {
+  const goes = decision === "flag" ? (proceed ? ", proceed" : ", wait") : "";
+  ui.out(ui.paint(VERDICT_STYLE[decision], `${decision}${goes}`));
+  for (const { effect, code, severity, message } of reasons) {
     ui.out(`  ${effect.padEnd(6)} ${code}  ${ui.paint("dim", severity)}\n         ${message}`);
   }
+}
+
+function say(ui: Ui, answer: Answer): void {
+  sayVerdict(ui, answer);
   for (const obligation of answer.obligations) ui.out(`  must   ${JSON.stringify(obligation)}`);
   if (answer.wait !== undefined) {
     ui.out(`  waits  for ${answer.wait.for}${answer.wait.needs === undefined ? "" : `: ${answer.wait.needs.join(", ")}`}`);
