@@ -30,9 +30,10 @@ const testTimeout = 5 * time.Second
 
 // output has the form of what `opa eval` and `opa check` print; the type that they print is internal to OPA.
 type output struct {
-	Errors   []outputError  `json:"errors,omitempty"`
-	Result   rego.ResultSet `json:"result,omitempty"`
-	Coverage *cover.Report  `json:"coverage,omitempty"`
+	Errors      []outputError    `json:"errors,omitempty"`
+	Result      rego.ResultSet   `json:"result,omitempty"`
+	Explanation []*topdown.Event `json:"explanation,omitempty"`
+	Coverage    *cover.Report    `json:"coverage,omitempty"`
 }
 
 type outputError struct {
@@ -108,17 +109,21 @@ func eval(c *command, flags *pflag.FlagSet, args []string) (int, error) {
 	data := flags.StringArrayP("data", "d", nil, "")
 	bundles := flags.StringArrayP("bundle", "b", nil, "")
 	coverage := flags.Bool("coverage", false, "")
+	explain := flags.String("explain", "off", "")
 	if err := flags.Parse(args); err != nil {
 		return 1, err
 	}
 	if flags.NArg() != 1 {
 		return 1, errors.New("specify one query argument")
 	}
+	if *explain != "off" && *explain != "fails" {
+		return 1, fmt.Errorf("the mode %q of --explain is not in this build of OPA", *explain)
+	}
 	options, err := c.regoOptions(flags.Arg(0), *data, *bundles, *stdinInput)
 	if err != nil {
 		return 2, c.show(*formatted, output{Errors: outputErrors(err)})
 	}
-	result, err := c.evaluate(options, *coverage)
+	result, err := c.evaluate(options, *coverage, *explain == "fails")
 	result.Errors = outputErrors(err)
 	code := 0
 	if err != nil {
@@ -173,11 +178,16 @@ func (c *command) regoOptions(query string, data, bundles []string, stdinInput b
 	return append(options, rego.ParsedInput(value)), nil
 }
 
-func (c *command) evaluate(options []func(*rego.Rego), coverage bool) (output, error) {
+func (c *command) evaluate(options []func(*rego.Rego), coverage, explain bool) (output, error) {
 	ctx := context.Background()
 	query, err := rego.New(options...).PrepareForEval(ctx)
 	if err != nil {
 		return output{}, err
+	}
+	if explain {
+		tracer := topdown.NewBufferTracer()
+		results, err := query.Eval(ctx, rego.EvalQueryTracer(tracer))
+		return output{Result: results, Explanation: lineage.Fails(*tracer)}, err
 	}
 	if !coverage {
 		results, err := query.Eval(ctx)

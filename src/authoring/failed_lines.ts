@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { parseModules } from "../bundle/conventions.js";
-import { runOpa, type Opa } from "../bundle/opa.js";
+import { OpaUnavailable, runOpa, type Opa } from "../bundle/opa.js";
 import type { PolicySet } from "../bundle/compile.js";
 import type { PolicyInput } from "../contract/index.js";
 
@@ -30,6 +30,8 @@ interface TraceEvent {
 /**
  * Returns, by the place of each rule (`rules.rego:27`), the lines at which it failed; of a rule that fired, those at which its helpers did.
  * @param folder laid out as a bundle
+ * @param input one that the set's policy decides without failing
+ * @throws OpaUnavailable if the compiler gives no trace, so that lines which weren't looked for aren't taken for none
  */
 export async function failedLines(opa: Opa, folder: string, set: PolicySet, input: PolicyInput): Promise<Map<string, FailedLine[]>> {
   const failed = new Map<string, FailedLine[]>();
@@ -38,9 +40,9 @@ export async function failedLines(opa: Opa, folder: string, set: PolicySet, inpu
     .map((effect) => `x_${effect} = {r | some r in data.rules.${input.request.purpose}.${effect}}`)
     .join("; ");
   const data = ["remit", "rules", "data.json"].flatMap((source) => ["--data", source]);
-  const args = ["eval", "--format", "json", "--explain", "full", "--stdin-input", ...data, query];
+  const args = ["eval", "--format", "json", "--explain", "fails", "--stdin-input", ...data, query];
   const output = await runOpa(opa, args, folder, JSON.stringify(input));
-  if (output.code !== 0) return failed;
+  if (output.code !== 0) throw new OpaUnavailable(`the trace failed: ${output.stderr.trim() || output.stdout.trim()}`, "report this");
   const { explanation = [] } = JSON.parse(output.stdout) as { explanation?: TraceEvent[] };
   const rows = new Set(
     explanation.filter(({ Op }) => Op === "Fail").map(({ Location: { file, row } }) => `${file.replace(/^rules\//, "")}:${row}`),

@@ -76,6 +76,8 @@ describe("OPA as WebAssembly, beside the native program", function () {
       }
       const data = ["rules", "remit", "data.json"].flatMap((source) => ["--data", source]);
       await same(["eval", "--coverage", "--format", "json", ...data, "data.rules"], stage);
+      const read = JSON.stringify({ request: { verb: "read", purpose: set.name } });
+      await same(["eval", "--format", "json", "--explain", "fails", "--stdin-input", ...data, "x = data.rules"], stage, 0, read);
       const inputs = JSON.stringify([{ request: {} }, { request: { verb: "read", purpose: set.name } }]);
       const query = "{i: result | some i, each in input; result := data.remit.decide with input as each}";
       await same(["eval", "--format", "json", "--stdin-input", "--bundle", stage, query], ".", null, inputs);

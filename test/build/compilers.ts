@@ -38,8 +38,11 @@ function inOrder(report: string): string {
     if (key === "duration") return 0;
     return key === "Locals" && Array.isArray(value) ? value.map((local) => JSON.stringify(local)).sort() : value;
   };
-  const tests = (JSON.parse(report) as object[]).map((test) => JSON.stringify(test, settled));
-  return tests.sort().join("\n");
+  return [JSON.parse(report) as object]
+    .flat()
+    .map((test) => JSON.stringify(test, settled))
+    .sort()
+    .join("\n");
 }
 
 /** Returns the answers of the native compiler and of WebAssembly. */
@@ -47,7 +50,7 @@ export async function onBoth(native: Opa, { args, cwd, stdin }: Asked): Promise<
   const run = async (opa: Opa): Promise<Answered> => {
     await rm(join(cwd, OUTPUT), { force: true });
     const output = await runOpa(opa, args, cwd, stdin);
-    const stdout = args[0] === "test" ? inOrder(output.stdout) : output.stdout;
+    const stdout = args[0] === "test" || args.includes("--explain") ? inOrder(output.stdout) : output.stdout;
     const built = await readFile(join(cwd, OUTPUT), "base64").catch(() => null);
     return { ...output, stdout, built };
   };

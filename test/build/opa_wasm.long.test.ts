@@ -84,6 +84,7 @@ describe("OPA as WebAssembly", function () {
     ["capabilities that aren't there", ["check", "--capabilities", "absent.json", "."], /absent\.json/],
     ["a bundle that is garbage", ["eval", "--bundle", "b.tar.gz", "1"], /b\.tar\.gz/],
     ["an input that is garbage", ["eval", "--stdin-input", "input"], /unable to parse input/],
+    ["a mode of explanation that it hasn't", ["eval", "--explain", "full", "1"], /"full" of --explain is not in this build/],
     ["a query that is garbage", ["eval", "]["], /rego_parse_error/],
     ["an entrypoint that isn't one", ["build", "--target", "wasm", "--entrypoint", "", "."], /entrypoint/],
   ];

@@ -207,7 +207,7 @@ async function decideBy(file: string | undefined, given: Options): Promise<Resul
       const situation = options.table === undefined ? await situationFrom(file, options) : situationIn(build, options.table, options.case);
       const asked = await ask(ground.policy, situation);
       const result = await explained(ground, situation, asked);
-      if (options.explain !== true || asked.input === null) return result;
+      if (asked.input === null || !result.explanation) return result;
       return { ...result, failed: await failedLines(opa, folder, build.set, asked.input) };
     }),
   );
