@@ -6,6 +6,7 @@
  */
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../demo/ports.js";
 import { makeSandbox } from "../demo/sandbox.js";
 import type { Answer } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
@@ -14,7 +15,7 @@ import { action, faultsBundle, type LogRecord } from "../test/faults/support.js"
 import { libfaketime, NO_WALL_CLOCK, WallClock } from "../test/service/wall.js";
 import { judge } from "./client.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { answers, freePort, Processes } from "./processes.js";
+import { answers, Processes } from "./processes.js";
 
 const { jumps, json } = readOptions("clock", {
   about: "Lets the wall clock jump under a running service (needs libfaketime).",

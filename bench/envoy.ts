@@ -7,11 +7,12 @@ import { appendFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { loadSync } from "@grpc/proto-loader";
 import { stringify } from "yaml";
+import { freePort } from "../demo/ports.js";
 import { asset } from "../src/system/paths.js";
 import { judge } from "./client.js";
 import { compare, type Server } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { Processes, freePort, program } from "./processes.js";
+import { Processes, program } from "./processes.js";
 import { AGENTS, NARROWS_NOBODY, sandboxIn, serveRemit } from "./servers.js";
 import { PURPOSE, agentId } from "./workload.js";
 

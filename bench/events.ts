@@ -8,13 +8,14 @@ import { appendFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { once } from "node:events";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
+import { freePort } from "../demo/ports.js";
 import { makeSandbox } from "../demo/sandbox.js";
 import { asset } from "../src/system/paths.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../test/bundle/support.js";
 import { Client, judge, quantile, requestOf, type Mark, type Target } from "./client.js";
 import { syncMs } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { Processes, answers, freePort } from "./processes.js";
+import { Processes, answers } from "./processes.js";
 
 const {
   revocations,

@@ -9,13 +9,14 @@ import type { AddressInfo } from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, stringify } from "yaml";
+import { freePort } from "../demo/ports.js";
 import { encode, type FormatOptions } from "../src/audit/export/formats.js";
 import { RecordSource, writerAt } from "../src/audit/export/source.js";
 import { EXPORT_FORMATS } from "../src/contract/export.js";
 import { judge, type Mark } from "./client.js";
 import { measure, median, medians, rssMb, type Measured } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { Processes, freePort } from "./processes.js";
+import { Processes } from "./processes.js";
 import { sandboxIn, serveRemit, type RemitServer } from "./servers.js";
 
 const { records, seconds, repeats, json } = readOptions("export", {

@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../demo/ports.js";
 import { makeSandbox } from "../demo/sandbox.js";
 import type { Answer } from "../src/contract/index.js";
 import { asset } from "../src/system/paths.js";
@@ -12,7 +13,7 @@ import { action, faultsBundle, permitted, told, type Fault } from "../test/fault
 import { Client, judge, quantile, requestOf, type Mark, type Target } from "./client.js";
 import { rssMb } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { answers, freePort, Processes } from "./processes.js";
+import { answers, Processes } from "./processes.js";
 
 const {
   aborts,

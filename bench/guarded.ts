@@ -6,6 +6,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../demo/ports.js";
 import { makeSandbox } from "../demo/sandbox.js";
 import { RemitClient, type Action } from "../src/client/index.js";
 import { asset } from "../src/system/paths.js";
@@ -13,7 +14,7 @@ import { KEY, NAME, bundleBytes, publicPem } from "../test/bundle/support.js";
 import { judge } from "./client.js";
 import { median } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { Processes, answers, freePort } from "./processes.js";
+import { Processes, answers } from "./processes.js";
 
 const { calls, rounds, atOnce, json } = readOptions("guarded", {
   about: "Compares the CPU time of a guarded call with asking by hand.",

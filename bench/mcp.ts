@@ -9,6 +9,7 @@ import { Client as McpClient } from "@modelcontextprotocol/sdk/client/index.js";
 import { StdioClientTransport } from "@modelcontextprotocol/sdk/client/stdio.js";
 import { StreamableHTTPClientTransport } from "@modelcontextprotocol/sdk/client/streamableHttp.js";
 import { stringify } from "yaml";
+import { freePort } from "../demo/ports.js";
 import { makeSandbox } from "../demo/sandbox.js";
 import { RemitClient } from "../src/client/index.js";
 import { writePins } from "../src/guards/mcp/pins.js";
@@ -20,7 +21,7 @@ import { inAnHour, pinsOf } from "../test/guards/mcp/support.js";
 import { judge, quantile, type Mark } from "./client.js";
 import { syncMs } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { Processes, answers, freePort, program } from "./processes.js";
+import { Processes, answers, program } from "./processes.js";
 
 const { calls, json } = readOptions("mcp", {
   about: "Measures what the MCP guard adds to a call.",

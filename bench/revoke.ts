@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../demo/ports.js";
 import { makeSandbox } from "../demo/sandbox.js";
 import { asset } from "../src/system/paths.js";
 import { KEY, NAME, bundleBytes, publicPem } from "../test/bundle/support.js";
@@ -11,7 +12,7 @@ import { race } from "../test/revocation/races.js";
 import { judge, quantile } from "./client.js";
 import { syncMs } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { Processes, answers, freePort } from "./processes.js";
+import { Processes, answers } from "./processes.js";
 
 const { races, connections, json } = readOptions("revoke", {
   about: "Races revocations against decisions.",

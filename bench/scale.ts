@@ -8,6 +8,7 @@ import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { Readable } from "node:stream";
 import { fileURLToPath } from "node:url";
+import { freePort } from "../demo/ports.js";
 import { makeSandbox, type Sandbox } from "../demo/sandbox.js";
 import { compileGrantEntry } from "../src/bundle/grant_entry.js";
 import { decider } from "../src/decision/decide.js";
@@ -24,7 +25,7 @@ import { system } from "../src/system/index.js";
 import { judge, type Mark } from "./client.js";
 import { cpuSeconds, measure, median, rssMb, type Server } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { freePort, Processes, program } from "./processes.js";
+import { Processes, program } from "./processes.js";
 import { BUNDLE, shippedBundle } from "./servers.js";
 import { action, agentId, PURPOSE } from "./workload.js";
 

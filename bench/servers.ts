@@ -1,6 +1,7 @@
 /** Remit on the bundle that it ships, on a free port of the loopback interface. */
 import { appendFileSync, readFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../demo/ports.js";
 import { makeSandbox, type Sandbox } from "../demo/sandbox.js";
 import { keyId, publicKey } from "../src/bundle/signature.js";
 import { verifyBundle, type VerifiedBundle } from "../src/bundle/verify.js";
@@ -8,7 +9,7 @@ import { systemClock, type Clock } from "../src/system/index.js";
 import { asset } from "../src/system/paths.js";
 import { cut, type Edit } from "../test/threats/cut.js";
 import type { Server } from "./measure.js";
-import { answers, freePort, type Processes } from "./processes.js";
+import { answers, type Processes } from "./processes.js";
 import { action, facts, PURPOSE } from "./workload.js";
 
 export const AGENTS = 1000;

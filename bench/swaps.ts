@@ -4,6 +4,7 @@
  */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../demo/ports.js";
 import { makeSandbox } from "../demo/sandbox.js";
 import type { BundleContent } from "../src/bundle/verify.js";
 import { ReplayBundles } from "../src/replay/bundles.js";
@@ -16,7 +17,7 @@ import { VerdictBundles, deciding, publish, type SwapLoad } from "../test/servic
 import { Client, judge, quantile, requestOf, type Mark } from "./client.js";
 import { cpuSeconds, syncMs } from "./measure.js";
 import { AS_JSON, readOptions } from "./options.js";
-import { Processes, answers, freePort } from "./processes.js";
+import { Processes, answers } from "./processes.js";
 
 const { swaps, connections, own, json } = readOptions("swaps", {
   about: "Swaps bundles of opposite verdicts while connections decide, without pause and at half of that rate.",

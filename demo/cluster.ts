@@ -11,7 +11,8 @@ import { readConfig } from "../src/system/config.js";
 import { system } from "../src/system/index.js";
 import { logger } from "../src/system/logger.js";
 import { asset } from "../src/system/paths.js";
-import { freePorts, startNats, stopNats, type NatsServer } from "./nats/servers.js";
+import { startNats, stopNats, type NatsServer } from "./nats/servers.js";
+import { freePorts } from "./ports.js";
 import { makeSandbox, type Sandbox } from "./sandbox.js";
 
 const PURPOSE = "customer_support";

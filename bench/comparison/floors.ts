@@ -1,5 +1,6 @@
 /** The floors: servers of some lines in Node that do nothing which a decision point does around its evaluation. */
-import { answers, freePort, program, type Processes } from "../processes.js";
+import { freePort } from "../../demo/ports.js";
+import { answers, program, type Processes } from "../processes.js";
 import { verdictOf, type Engine } from "./engine.js";
 import type { World } from "./world.js";
 

@@ -1,11 +1,12 @@
 /** OPA's own server: on the policy that its author would write, and on the bundle that Remit evaluates. */
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { freePort } from "../../demo/ports.js";
 import { runOpa, type Opa } from "../../src/bundle/opa.js";
 import type { NativeOpa } from "../../test/oracle/go.js";
 import type { PolicyInput } from "../../src/contract/index.js";
 import { asset } from "../../src/system/paths.js";
-import { answers, freePort, type Processes } from "../processes.js";
+import { answers, type Processes } from "../processes.js";
 import { verdictOf, type Engine } from "./engine.js";
 import type { Verdict } from "./oracle.js";
 import type { AccessRequest, World } from "./world.js";

@@ -3,13 +3,14 @@ import { createPublicKey, generateKeyPairSync } from "node:crypto";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { stringify } from "yaml";
+import { freePort } from "../../demo/ports.js";
 import { makeSandbox } from "../../demo/sandbox.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import type { Opa } from "../../src/bundle/opa.js";
 import type { Answer } from "../../src/contract/index.js";
 import { systemClock } from "../../src/system/index.js";
 import { asset } from "../../src/system/paths.js";
-import { answers, freePort, type Processes } from "../processes.js";
+import { answers, type Processes } from "../processes.js";
 import { verdictOf, type Engine } from "./engine.js";
 import { TYPES, WITH_AMOUNT, type Purpose, type Type, type Verb, type World } from "./world.js";
 

@@ -11,11 +11,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { createInterface } from "node:readline";
 import { stringify } from "yaml";
+import { freePort } from "../../demo/ports.js";
 import { asset } from "../../src/system/paths.js";
 import { ask, STATELESS } from "../../test/guards/mcp/stateless.js";
 import { MAPPING, openDesk, type Desk } from "../../test/guards/mcp/support.js";
 import { checksIn, hasFailed, installedSuite, NOT_INSTALLED, passedOf, type ConformanceSuite, type SuiteCheck } from "./conformance_suite.js"; // prettier-ignore
-import { freePort } from "../processes.js";
 import { runProgram, type CompatOutcome } from "./row.js";
 
 const REVISIONS = ["2025-11-25", STATELESS] as const;

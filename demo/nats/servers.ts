@@ -5,13 +5,14 @@
 import { execFile, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
-import { connect, createServer, type AddressInfo } from "node:net";
+import { connect } from "node:net";
 import { homedir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
 import { jetstreamManager } from "@nats-io/jetstream";
 import { connect as connectNats } from "@nats-io/transport-node";
 import { asset } from "../../src/system/paths.js";
+import { freePorts } from "../ports.js";
 
 const MODULE = "github.com/nats-io/nats-server/v2";
 const BUILD_MS_MAX = 600_000;
@@ -54,6 +55,7 @@ export async function natsServer(env: NodeJS.ProcessEnv = process.env): Promise<
   return path;
 }
 
+const lastLine = (log: string): string => log.trimEnd().split("\n").at(-1) ?? "";
 const logOf = (config: string): string => `${config}.log`;
 
 /** One server of a cluster, with a folder of its own. */
@@ -99,7 +101,7 @@ export class NatsServer {
     const until = Date.now() + READY_MS_MAX;
     while (!(await accepts(this.#port))) {
       if (Date.now() > until || this.#process?.exitCode !== null)
-        throw new NatsUnavailable(`nats-server doesn't start with ${this.#config}`);
+        throw new NatsUnavailable(`nats-server doesn't start with ${this.#config}: ${lastLine(this.said)}`);
       await pause(20);
     }
   }
@@ -205,20 +207,6 @@ async function canStore(servers: readonly NatsServer[]): Promise<void> {
 
 export async function stopNats(servers: readonly NatsServer[]): Promise<void> {
   await Promise.all(servers.map((server) => server.kill()));
-}
-
-/** Returns ports that are free now, each another. */
-export async function freePorts(count: number): Promise<number[]> {
-  const servers = Array.from({ length: count }, () => createServer().listen(0, "127.0.0.1"));
-  await Promise.all(servers.map((server) => once(server, "listening")));
-  const ports = servers.map((server) => (server.address() as AddressInfo).port);
-  await Promise.all(
-    servers.map(async (server) => {
-      server.close();
-      await once(server, "close");
-    }),
-  );
-  return ports;
 }
 
 async function accepts(port: number): Promise<boolean> {

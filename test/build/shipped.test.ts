@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
-import { freePort } from "../../bench/processes.js";
+import { freePort } from "../../demo/ports.js";
 import { buildBundle } from "../../src/bundle/build.js";
 import { evaluateWithOpa } from "../../src/bundle/compiled_set.js";
 import { runOpa } from "../../src/bundle/opa.js";

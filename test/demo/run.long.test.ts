@@ -4,7 +4,7 @@ import { mkdtempSync, rmSync, existsSync, readFileSync, readdirSync, statSync } 
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { freePort } from "../../bench/processes.js";
+import { freePort } from "../../demo/ports.js";
 import { RUN, LAST_LINE } from "./run_support.js";
 import { asset } from "../../src/system/paths.js";
 import { skip } from "../skip.js";

@@ -10,7 +10,7 @@ import { dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import { Admin } from "@platformatic/kafka";
-import { freePort } from "../../bench/processes.js";
+import { freePort } from "../../demo/ports.js";
 import { asset } from "../../src/system/paths.js";
 import type { TlsFiles } from "../tls_files.js";
 

@@ -3,7 +3,7 @@ import { execFileSync, spawn, type ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { mkdirSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { freePort } from "../../bench/processes.js";
+import { freePort } from "../../demo/ports.js";
 import { KEYS, REGION } from "./storage.js";
 
 const VERSION = "v1.8.0";

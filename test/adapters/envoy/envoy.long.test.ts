@@ -7,7 +7,7 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
 import { parse, stringify } from "yaml";
-import { freePort } from "../../../bench/processes.js";
+import { freePort } from "../../../demo/ports.js";
 import { parseEnvoyMapping } from "../../../src/adapters/envoy/mapping.js";
 import { PROXY_REFUSALS } from "../../../src/contract/refusals.js";
 import { parseConfig } from "../../../src/system/config.js";

@@ -5,7 +5,7 @@ import type { KeyObject } from "node:crypto";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { freePort } from "../../../bench/processes.js";
+import { freePort } from "../../../demo/ports.js";
 import { readArchive, writeArchive } from "../../../src/bundle/archive.js";
 import { keyId, SIGNATURES_FILE, signFiles } from "../../../src/bundle/signature.js";
 import type { BundleMetadata, PolicyData, PolicyResult } from "../../../src/contract/index.js";
