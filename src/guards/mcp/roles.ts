@@ -14,7 +14,7 @@ const VERBS: ReadonlyMap<string, VerbEffect> = new Map([
   ...of("fetch", "browse visit open navigate download fetch crawl scrape"),
   ...of(
     "commit",
-    "pay transfer buy purchase order place checkout book reserve rent hire donate subscribe sign wire withdraw deposit refund schedule enroll apply dispatch submit approve accept decline reject decide authorize agree consent",
+    "pay transfer buy purchase order place checkout book reserve rent hire donate subscribe sign wire withdraw deposit refund schedule enroll apply dispatch submit approve accept decline reject decide authorize agree consent settle top_up cash_out check_out",
   ),
   ...of(
     "add",
@@ -82,7 +82,8 @@ export function effectOfTool(
   destructive: boolean | null = null,
 ): VerbEffect {
   const [verb = "", ...others] = words;
-  const binds = parameters.some((name) => HOW_MUCH.test(name));
+  // Only of a word that would be a look: what no word tells, with an amount, is mostly the user's own business, and would always wait.
+  const isPriced = ["look", "fetch"].includes(verbEffect(verb) ?? "") && parameters.some((name) => HOW_MUCH.test(name));
   const named = mayBeNoLook(verb, parameters, readOnly) ? null : verbEffect(verb);
   // A server that says that a look changes something is believed, unless it says that nothing is lost by it: a mail is marked as read.
   const known = named === "look" && readOnly === false && destructive !== false ? null : named;
@@ -96,7 +97,7 @@ export function effectOfTool(
   if (byName !== "destroy" && parameters.some((name) => isCommand(name, words))) return "commit";
   // What no word tells may do anything, and without any argument there is nothing that anybody could look at.
   const changes =
-    byName ?? (destructive === true && verbEffect(verb) === null ? "destroy" : binds ? "commit" : isVague(parameters) ? "alter" : "add");
+    byName ?? (destructive === true && verbEffect(verb) === null ? "destroy" : isPriced ? "commit" : isVague(parameters) ? "alter" : "add");
   // What is written at a path may replace what is there.
   const mayReplace = destructive === true || parameters.some((name) => FILE.test(name));
   if (mayReplace && changes === "add") return "alter";
