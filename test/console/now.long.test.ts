@@ -12,7 +12,9 @@ describe("the console's first page", function () {
   before(async function () {
     browser = await ConsoleBrowser.open(this);
   });
-  after(() => browser.close());
+  after(async () => {
+    await (browser as ConsoleBrowser | undefined)?.close();
+  });
 
   const textOf = async (page: Page): Promise<string> => (await page.innerText("main")).replaceAll(/\s+/g, " ");
 
