@@ -371,7 +371,8 @@ describe("the listener for Envoy", function () {
     const cut = other.call();
     await until(() => other.decided() === 1, "a decision");
     await other.server.close(50);
-    expect(await cut).to.equal("UNAVAILABLE");
+    // A connection that ends with bytes unread is reset, and this client calls a reset after GOAWAY internal.
+    expect(await cut).to.be.oneOf(["UNAVAILABLE", "INTERNAL"]);
   });
 
   it("closes connections beyond the limit", async () => {
